@@ -1,0 +1,195 @@
+//! The composition root: from settings to parts, from parts to listeners, and
+//! to the end. Everything that can fail is built before the first byte is
+//! served.
+
+use crate::config::{Machine, Settings};
+use crate::finding::Finding;
+use crate::firmware::catalogue::Catalogue;
+use crate::firmware::store::Store;
+use crate::http::{Front, Parts};
+use crate::ota::address_audit::{self, Surroundings};
+use crate::ota::public_url::{PublicAddress, Scheme, Source};
+use crate::server::{Listeners, Service, raise_file_limit, shutdown};
+use crate::tls::{self, Certificates};
+use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use nix::ifaddrs::getifaddrs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+/// How long the first look at the firmware folder may hold up the first answer.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+/// How often certificate files are looked at. Links into other folders, as
+/// certbot makes them, are beyond what the kernel's watches follow.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+
+/// Runs the server until it is asked to stop.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let mut settings = settings;
+    match &settings.file {
+        Some(file) => info!(file = %file.display(), "configuration read"),
+        None => info!(
+            "no {}: every setting has its default",
+            crate::config::DEFAULT_FILE
+        ),
+    }
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    let stop = shutdown::on_signals().context("signals cannot be handled")?;
+    let mut hangup = shutdown::on_hangup().context("signals cannot be handled")?;
+    settings.limits.connections = raise_file_limit(settings.limits.connections);
+    let listeners = Listeners::bind(&settings.bind)?;
+    let ports = listeners.ports();
+    if settings.public.source() == Source::Derived
+        && let Some(&port) = ports.first()
+    {
+        // A port that the kernel chose is known only now.
+        settings.public = PublicAddress::derived(settings.local_ip, port);
+    }
+    let certificates = Certificates::load(&settings.tls, SystemTime::now())?;
+    let tls = certificates.clone().map(tls::server_config).transpose()?;
+    let dir = settings.catalogue.dir.clone();
+    let catalogue = Catalogue::start(settings.catalogue.clone())
+        .with_context(|| format!("gateway.firmware.dir: {}: cannot be kept", dir.display()))?;
+    let catalogue = Arc::new(catalogue);
+
+    for finding in audit(&settings, certificates.as_deref(), &ports) {
+        warn!("{finding}");
+    }
+    catalogue.wait_for_first_look(FIRST_LOOK);
+    if let Some(certificates) = certificates.clone() {
+        tokio::spawn(watch_certificates(certificates));
+    }
+    let catalogue_on_hangup = Arc::clone(&catalogue);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            info!("SIGHUP: certificates and firmware are read again (settings need a restart)");
+            catalogue_on_hangup.look_again();
+            if let Some(certificates) = certificates.clone() {
+                // A failed task has said why.
+                let _ = spawn_blocking(move || certificates.reload(SystemTime::now())).await;
+            }
+        }
+    });
+
+    announce(&settings, &listeners, &catalogue);
+    let service = Service {
+        handler: Arc::new(front(&settings, catalogue)),
+        tls,
+        limits: settings.limits,
+    };
+    listeners.serve(service, &stop).await;
+    info!("stopped");
+    Ok(())
+}
+
+fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
+    Front::new(Parts {
+        catalogue,
+        store: Arc::new(Store::new(settings.memory)),
+        public: settings.public.clone(),
+        policy: settings.policy.clone(),
+        voice: settings.voice.clone(),
+        websocket: settings.websocket.clone(),
+        timezone_offset: settings.timezone_offset,
+        plain_http: settings.plain_http.clone(),
+        idle: settings.limits.idle,
+        clock: SystemTime::now,
+    })
+}
+
+/// What would hurt devices, from the address and from the certificates.
+pub fn audit(
+    settings: &Settings,
+    certificates: Option<&Certificates>,
+    ports: &[u16],
+) -> Vec<Finding> {
+    let around = Surroundings {
+        ports,
+        tls: settings.tls != tls::Mode::Off,
+        behind_proxy: settings.behind_proxy,
+        http_ends: settings.plain_http.ends(),
+        websocket: &settings.websocket,
+    };
+    let mut findings = address_audit::audit(&settings.public, &around);
+    let url = settings.public.url();
+    if url.scheme == Scheme::Https && !settings.behind_proxy {
+        let pairs = certificates.map(Certificates::pairs).unwrap_or_default();
+        findings.extend(tls::audit::audit(
+            &url.host,
+            &settings.tls,
+            &pairs,
+            SystemTime::now(),
+        ));
+    }
+    findings
+}
+
+/// The start-up lines, the guide's own first.
+fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
+    for address in listeners.addresses() {
+        let takes = if settings.tls == tls::Mode::Off {
+            "HTTP"
+        } else {
+            "HTTP and TLS"
+        };
+        info!(%address, "listening, {takes}");
+    }
+    info!(
+        dir = %settings.catalogue.dir.display(), images = catalogue.snapshot().len(),
+        "firmware folder, files named {{model}}_{{version}}.bin"
+    );
+    info!("OTA接口是           {}", settings.public.ota_url());
+    info!("视觉分析接口是        {}", settings.public.vision_url());
+}
+
+async fn watch_certificates(certificates: Arc<Certificates>) {
+    let mut every = tokio::time::interval(CERTIFICATE_LOOK);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let certificates = Arc::clone(&certificates);
+        let _ = spawn_blocking(move || certificates.reload_if_changed(SystemTime::now())).await;
+    }
+}
+
+/// What of this machine a configuration depends on.
+pub fn machine() -> Machine {
+    let addresses: Vec<IpAddr> = getifaddrs()
+        .into_iter()
+        .flatten()
+        .filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+        })
+        .filter(|ip| !ip.is_loopback())
+        .collect();
+    let first = || addresses.iter().find(|ip| ip.is_ipv4()).copied();
+    Machine {
+        local_ip: route_outside()
+            .or_else(first)
+            .unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        addresses,
+        now: Timestamp::now(),
+        time_zone: TimeZone::system(),
+    }
+}
+
+/// The address from which this machine would speak to the outside. Connecting a
+/// datagram socket sends nothing.
+fn route_outside() -> Option<IpAddr> {
+    let outside = SocketAddr::from(([198, 51, 100, 1], 9)); // RFC 5737: documentation
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(outside).ok()?;
+    socket
+        .local_addr()
+        .ok()
+        .map(|a| a.ip())
+        .filter(|ip| !ip.is_unspecified())
+}

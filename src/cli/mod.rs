@@ -1,0 +1,61 @@
+//! The command line: one file a subcommand.
+
+mod serve;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Firmware updates for xiaozhi-esp32 devices over HTTP and HTTPS, from one
+/// process.
+///
+/// Without a subcommand it serves: put firmware into data/bin as
+/// {model}_{version}.bin (esp32s3_1.6.6.bin), and type the OTA address that it
+/// prints at start into your devices.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Signals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads certificates and firmware again."
+)]
+pub struct Cli {
+    /// The configuration, shared with xiaozhi-server [default: data/.config.yaml
+    /// if it is there]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve check-ins and firmware (this is what happens without a subcommand)
+    Serve,
+    /// Check a configuration and show what it comes to, secrets masked
+    ///
+    /// Exit code 0: it is good, warnings included. 1: it cannot be meant, and
+    /// the server would not start.
+    Validate(validate::Validate),
+}
+
+impl Cli {
+    /// Runs the subcommand. Errors go to stderr, one line each.
+    pub fn run(self) -> ExitCode {
+        let outcome = match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(self.config.as_deref()),
+            Command::Validate(validate) => validate.run(self.config),
+        };
+        match outcome {
+            Ok(code) => code,
+            Err(e) => {
+                // A closed stderr leaves nobody to tell.
+                for line in format!("{e:#}").lines() {
+                    let _ = writeln!(io::stderr(), "error: {line}");
+                }
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `xiaozhi-ota serve`, the default.
+
+use crate::{app, config, telemetry::logs};
+use anyhow::Context;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing::error;
+
+pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let settings = config::load(file, &app::machine())?;
+    let logs = logs::start(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let outcome = runtime.block_on(app::serve(settings));
+    // A read that hangs on a dead disk must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    if let Err(e) = &outcome {
+        // For the log file; stderr gets it at the end of the program.
+        error!("not started: {e:#}");
+    }
+    drop(logs);
+    outcome.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,792 @@
+//! From the file's tree to typed settings. Everything that cannot be meant is a
+//! fault and stops the start; what can be meant but would hurt a device is left
+//! to the audits.
+
+use super::raw::Node;
+use super::section::{self, Faults, PORT, Section};
+use super::{Fault, values};
+use crate::firmware::catalogue;
+use crate::firmware::name::is_version;
+use crate::firmware::version::{Version, is_device_safe};
+use crate::http::plain::PlainHttp;
+use crate::ota::credentials::{Secret, TokenAuth, Voice};
+use crate::ota::decide::{DefaultFor, Policy};
+use crate::ota::public_url::{PublicAddress, Scheme, Source, Url};
+use crate::server::{Bind, Limits};
+use crate::telemetry::logs;
+use crate::tls::{Mode, PairPaths};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+use tracing::Level;
+
+/// What of this machine a configuration depends on.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The address under which the local network reaches this machine.
+    pub local_ip: IpAddr,
+    /// All of its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The time.
+    pub now: Timestamp,
+    /// The time zone in which dates are meant.
+    pub time_zone: TimeZone,
+}
+
+/// A configuration that can be run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file it came from; `None` when there was none.
+    pub file: Option<PathBuf>,
+    /// Where to log, and from which level on.
+    pub log: logs::Settings,
+    /// Where to listen.
+    pub bind: Bind,
+    /// Deadlines and bounds.
+    pub limits: Limits,
+    /// Certificates.
+    pub tls: Mode,
+    /// The public address.
+    pub public: PublicAddress,
+    /// This machine's address, for a public address that is derived.
+    pub local_ip: IpAddr,
+    /// `gateway.behind_proxy`.
+    pub behind_proxy: bool,
+    /// Until when devices may come over plain HTTP.
+    pub plain_http: PlainHttp,
+    /// How devices reach their voice server.
+    pub voice: Voice,
+    /// The WebSocket address that a `GET` shows.
+    pub websocket: String,
+    /// `server.timezone_offset`, in minutes.
+    pub timezone_offset: i32,
+    /// Who is offered what.
+    pub policy: Policy,
+    /// The firmware folder.
+    pub catalogue: catalogue::Settings,
+    /// `gateway.firmware.memory`, in bytes.
+    pub memory: u64,
+    /// What is taken otherwise than its writer may think.
+    pub warnings: Vec<String>,
+}
+
+const DEFAULT_HTTP_PORT: u16 = 8003;
+const DEFAULT_TLS_PORT: u16 = 8443;
+const DEFAULT_VOICE_PORT: u16 = 8000;
+/// Where a certificate that this server signs itself is kept.
+const CERTIFICATE_DIR: &str = "certs";
+
+/// Turns the file's tree into settings, or says everything that is wrong.
+pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
+    let faults = Faults::default();
+    let mut warnings = Vec::new();
+    let root = Section::root(root, &faults);
+    let server = root.section("server");
+    let gateway = root.section("gateway");
+    gateway.only(
+        &[
+            "ip",
+            "ports",
+            "http_fallback",
+            "behind_proxy",
+            "tls",
+            "firmware",
+            "limits",
+        ],
+        &["proxy", "admin", "fleet"],
+    );
+
+    let bind = bind(&server, &gateway);
+    let public = public(
+        &server,
+        machine,
+        bind.ports.first().copied().unwrap_or(DEFAULT_HTTP_PORT),
+    );
+    let tls = tls(&gateway.section("tls"), &public, machine, &mut warnings);
+    let plain_http = plain_http(&gateway, machine);
+    let behind_proxy = gateway.boolean("behind_proxy").unwrap_or(false);
+    let websocket = websocket(&server, machine);
+    let voice = voice(&root, &server, &websocket, &mut warnings);
+    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"), &mut warnings);
+    let timezone = "write the hours from UTC, such as +8 or -3.5";
+    let settings = Settings {
+        file: None,
+        log: log(&root.section("log")),
+        limits: limits(&gateway.section("limits")),
+        timezone_offset: server
+            .read("timezone_offset", timezone, |t| {
+                values::hours_as_minutes(t).filter(|m| m.abs() <= 14 * 60)
+            })
+            .unwrap_or(8 * 60),
+        bind,
+        tls,
+        public,
+        local_ip: machine.local_ip,
+        behind_proxy,
+        plain_http,
+        voice,
+        websocket,
+        policy,
+        catalogue,
+        memory,
+        warnings,
+    };
+    what_fits_together(&settings, machine, &gateway);
+    faults.into_result().map(|()| settings)
+}
+
+/// An address that still holds the placeholder of xiaozhi-server's own
+/// configuration (`http://你的ip或者域名:端口号/...`) is not set.
+fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
+    section
+        .text(key)
+        .filter(|text| !text.contains('你') && *text != "null")
+}
+
+fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
+    let ip = |section: &Section<'_>| {
+        section.read(
+            "ip",
+            "write an IP address of this machine, or 0.0.0.0 for all",
+            |text| match text {
+                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                text => text.parse().ok(),
+            },
+        )
+    };
+    let server_ip = ip(server);
+    let http_port = server.port("http_port").unwrap_or(DEFAULT_HTTP_PORT);
+    let ports = match gateway.texts("ports") {
+        None => {
+            let mut ports = vec![http_port, DEFAULT_TLS_PORT];
+            ports.dedup();
+            ports
+        }
+        Some(texts) => {
+            let mut ports = Vec::new();
+            if texts.is_empty() {
+                gateway.fault("ports", None, "the list is empty: write at least one port");
+            }
+            for text in texts {
+                match section::port(text) {
+                    Some(p) if p > 0 && ports.contains(&p) => {
+                        gateway.fault("ports", Some(text), "listed twice: write each port once")
+                    }
+                    // 0 lets the kernel choose a free one.
+                    Some(p) => ports.push(p),
+                    None => gateway.fault("ports", Some(text), PORT),
+                }
+            }
+            ports
+        }
+    };
+    Bind {
+        ip: ip(gateway).or(server_ip),
+        ports,
+    }
+}
+
+fn public(server: &Section<'_>, machine: &Machine, first_port: u16) -> PublicAddress {
+    let url = |key: &str| {
+        let text = set_text(server, key)?;
+        match Url::parse(text) {
+            Ok(url) => Some(url),
+            Err(e) => {
+                server.fault(key, Some(text), e.to_string());
+                None
+            }
+        }
+    };
+    let vision = url("vision_explain");
+    match (url("ota"), vision) {
+        (Some(ota), vision) => PublicAddress::from_ota(ota, vision.as_ref()),
+        (None, Some(vision)) => PublicAddress::from_vision_explain(&vision),
+        (None, None) => PublicAddress::derived(machine.local_ip, first_port),
+    }
+}
+
+fn websocket(server: &Section<'_>, machine: &Machine) -> String {
+    let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
+    let wanted = "its scheme must be ws or wss, as in ws://192.168.1.100:8000/xiaozhi/v1/";
+    let is_websocket = |url: &str| {
+        let lower = url.to_ascii_lowercase();
+        let rest = lower
+            .strip_prefix("ws://")
+            .or_else(|| lower.strip_prefix("wss://"));
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+    };
+    match set_text(server, "websocket") {
+        Some(url) => {
+            if !is_websocket(url) {
+                server.fault("websocket", Some(url), wanted);
+            }
+            url.to_owned()
+        }
+        None => {
+            let host = match machine.local_ip {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            };
+            format!("ws://{host}:{port}/xiaozhi/v1/")
+        }
+    }
+}
+
+fn voice(
+    root: &Section<'_>,
+    server: &Section<'_>,
+    websocket: &str,
+    warnings: &mut Vec<String>,
+) -> Voice {
+    let secret = |section: &Section<'_>, key: &str| {
+        set_text(section, key).map(|s| Secret::new(s.to_owned()))
+    };
+    let auth = server.section("auth");
+    let enabled = auth.boolean("enabled").unwrap_or(false);
+    let key = secret(server, "auth_key").or_else(|| secret(&root.section("manager-api"), "secret"));
+    let allowed = auth.texts("allowed_devices").unwrap_or_default();
+    let auth = match (enabled, key) {
+        (false, _) => None,
+        (true, None) => {
+            auth.fault(
+                "enabled",
+                Some("true"),
+                "tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both \
+                 (or manager-api.secret)",
+            );
+            None
+        }
+        (true, Some(key)) => Some(TokenAuth {
+            key,
+            allowed_devices: allow_list(&allowed, warnings),
+        }),
+    };
+    match set_text(server, "mqtt_gateway") {
+        Some(endpoint) => Voice::Mqtt {
+            endpoint: endpoint.to_owned(),
+            signature_key: secret(server, "mqtt_signature_key"),
+        },
+        None => Voice::WebSocket {
+            url: websocket.to_owned(),
+            auth,
+        },
+    }
+}
+
+/// A MAC address of six two-digit numbers below 60, unquoted, is one number in
+/// base 60 to PyYAML: xiaozhi-server then finds no such device in its list and
+/// wants a token. A token never hurts, so such a device gets one.
+fn allow_list(texts: &[&str], warnings: &mut Vec<String>) -> HashSet<String> {
+    let base_60 = |text: &str| {
+        let mut parts = text.split(':');
+        let first = parts.next().unwrap_or_default();
+        text.contains(':')
+            && first.starts_with(|c| ('1'..='9').contains(&c))
+            && first.bytes().all(|b| b.is_ascii_digit())
+            && parts.all(|p| p.len() <= 2 && p.parse::<u8>().is_ok_and(|n| n < 60))
+    };
+    let (ambiguous, plain): (Vec<&str>, Vec<&str>) = texts.iter().partition(|text| base_60(text));
+    for text in ambiguous {
+        warnings.push(format!(
+            "server.auth.allowed_devices: {text} is a number to xiaozhi-server unless it is quoted; \
+             this device is given a token, which works either way"
+        ));
+    }
+    plain.into_iter().map(str::to_owned).collect()
+}
+
+fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp {
+    let wanted = "write true, false, or the last day of plain HTTP as 2026-12-31";
+    let read = |text: &str| {
+        if let Some(allowed) = values::boolean(text) {
+            return Some(if allowed {
+                PlainHttp::Allowed
+            } else {
+                PlainHttp::Refused
+            });
+        }
+        let next_day = values::date(text)?.tomorrow().ok()?;
+        let end = next_day
+            .to_zoned(machine.time_zone.clone())
+            .ok()?
+            .timestamp();
+        Some(PlainHttp::Until {
+            end: end.into(),
+            day: text.to_owned(),
+        })
+    };
+    gateway
+        .read("http_fallback", wanted, read)
+        .unwrap_or(PlainHttp::Allowed)
+}
+
+fn tls(
+    section: &Section<'_>,
+    public: &PublicAddress,
+    machine: &Machine,
+    warnings: &mut Vec<String>,
+) -> Mode {
+    section.only(&["mode", "certificates", "names"], &["acme"]);
+    let pairs: Vec<_> = section
+        .sections("certificates")
+        .iter()
+        .filter_map(pair)
+        .collect();
+    let has_pairs = section.has("certificates");
+    let mode = section
+        .text("mode")
+        .unwrap_or(if has_pairs { "files" } else { "self-signed" });
+    match mode {
+        "files" => {
+            if !has_pairs {
+                section.fault(
+                    "mode",
+                    Some(mode),
+                    "gateway.tls.certificates names no file: list cert and key there",
+                );
+            }
+            Mode::Files(pairs)
+        }
+        "self-signed" => {
+            if has_pairs {
+                warnings.push("gateway.tls.certificates is not used, for gateway.tls.mode is self-signed: write mode: files".into());
+            }
+            Mode::SelfSigned {
+                dir: CERTIFICATE_DIR.into(),
+                names: names(section, public, machine),
+            }
+        }
+        // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
+        _ if values::boolean(mode) == Some(false) => Mode::Off,
+        "acme" => {
+            section.fault(
+                "mode",
+                Some(mode),
+                "this version cannot fetch certificates yet: use self-signed or files",
+            );
+            Mode::Off
+        }
+        _ => {
+            section.fault("mode", Some(mode), "write self-signed, files or off");
+            Mode::Off
+        }
+    }
+}
+
+fn pair(section: &Section<'_>) -> Option<PairPaths> {
+    section.only(&["cert", "key"], &[]);
+    let cert = section.text("cert").map(PathBuf::from);
+    let key = section.text("key").map(PathBuf::from);
+    if cert.is_none() {
+        section.fault(
+            "cert",
+            None,
+            "missing: name the PEM file with the certificate and its chain",
+        );
+    }
+    if key.is_none() {
+        section.fault(
+            "key",
+            None,
+            "missing: name the PEM file with the certificate's private key",
+        );
+    }
+    Some(PairPaths {
+        cert: cert?,
+        key: key?,
+    })
+}
+
+fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
+    if let Some(names) = section.texts("names") {
+        for name in &names {
+            let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*:".contains(c);
+            if name.is_empty() || !name.chars().all(plausible) {
+                section.fault(
+                    "names",
+                    Some(name),
+                    "write host names and IP addresses only, no scheme, port or path",
+                );
+            }
+        }
+        return names.into_iter().map(str::to_owned).collect();
+    }
+    let public = public
+        .url()
+        .host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase();
+    let mut names = vec![public];
+    let local = machine
+        .addresses
+        .iter()
+        .filter(|ip| ip.is_ipv4()) // IPv6 ones change daily, and no device uses them.
+        .map(ToString::to_string)
+        .chain([
+            "localhost".to_owned(),
+            Ipv4Addr::LOCALHOST.to_string(),
+            Ipv6Addr::LOCALHOST.to_string(),
+        ]);
+    for name in local {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn firmware(
+    root: &Section<'_>,
+    section: &Section<'_>,
+    warnings: &mut Vec<String>,
+) -> (Policy, catalogue::Settings, u64) {
+    section.only(&["dir", "default_for", "verify", "pin", "memory"], &[]);
+    let ttl = "write seconds, 0 or more";
+    let ttl = root.read("firmware_cache_ttl", ttl, |t| {
+        values::duration(t).filter(|d| d.as_secs() <= 86_400)
+    });
+    let default_for = section.read(
+        "default_for",
+        "write unmatched or unreported",
+        |text| match text {
+            "unmatched" => Some(DefaultFor::Unmatched),
+            "unreported" => Some(DefaultFor::Unreported),
+            _ => None,
+        },
+    );
+    let strict = section.read("verify", "write warn or strict", |text| match text {
+        "warn" => Some(false),
+        "strict" => Some(true),
+        _ => None,
+    });
+    if strict == Some(true) {
+        warnings.push("gateway.firmware.verify: strict has no effect: this version does not look into images yet".into());
+    }
+    let mut pins = HashMap::new();
+    let pin = section.section("pin");
+    for (model, version) in pin.pairs() {
+        match version {
+            Some(v) if is_version(v) && is_device_safe(v) => {
+                pins.insert(model.to_owned(), Version::new(v));
+            }
+            other => pin.fault(
+                model,
+                other,
+                "write the version of one of its files, such as 1.6.6",
+            ),
+        }
+    }
+    let memory = section.read("memory", "write a size such as 256MiB, or 0", values::size);
+    let policy = Policy {
+        default_for: default_for.unwrap_or_default(),
+        pins,
+    };
+    let catalogue = catalogue::Settings {
+        dir: section.text("dir").unwrap_or("data/bin").into(),
+        ttl: ttl
+            .unwrap_or(Duration::from_secs(30))
+            .max(Duration::from_secs(1)),
+    };
+    (policy, catalogue, memory.unwrap_or(256 << 20))
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    section.only(
+        &["connections", "handshake", "headers", "idle", "drain"],
+        &[],
+    );
+    let default = Limits::default();
+    let connections = section.read("connections", "write a number from 1 to 1000000", |text| {
+        usize::try_from(values::integer(text)?)
+            .ok()
+            .filter(|n| (1..=1_000_000).contains(n))
+    });
+    Limits {
+        connections: connections.unwrap_or(default.connections),
+        handshake: section.duration("handshake").unwrap_or(default.handshake),
+        headers: section.duration("headers").unwrap_or(default.headers),
+        idle: section.duration("idle").unwrap_or(default.idle),
+        drain: section.duration("drain").unwrap_or(default.drain),
+    }
+}
+
+/// xiaozhi-server's own keys; its defaults for the folder and the name count
+/// only where one of the two is set.
+fn log(section: &Section<'_>) -> logs::Settings {
+    let level = section.read(
+        "log_level",
+        "write DEBUG, INFO, WARNING or ERROR",
+        |text| match text.to_ascii_uppercase().as_str() {
+            "TRACE" => Some(Level::TRACE),
+            "DEBUG" => Some(Level::DEBUG),
+            "INFO" | "SUCCESS" => Some(Level::INFO),
+            "WARNING" | "WARN" => Some(Level::WARN),
+            "ERROR" | "CRITICAL" => Some(Level::ERROR),
+            _ => None,
+        },
+    );
+    let (dir, file) = (section.text("log_dir"), section.text("log_file"));
+    let file = (dir.is_some() || file.is_some())
+        .then(|| PathBuf::from(dir.unwrap_or("tmp")).join(file.unwrap_or("server.log")));
+    logs::Settings {
+        level: level.unwrap_or(Level::INFO),
+        file,
+    }
+}
+
+/// Settings that are good one by one and cannot be meant together.
+fn what_fits_together(settings: &Settings, machine: &Machine, gateway: &Section<'_>) {
+    if settings.plain_http.allowed(machine.now.into()) {
+        return;
+    }
+    let value = gateway.text("http_fallback");
+    if matches!(settings.tls, Mode::Off) {
+        gateway.fault("http_fallback", value, "plain HTTP is over and gateway.tls.mode is off: nobody could connect; set one of the two");
+    }
+    if settings.public.url().scheme == Scheme::Http {
+        let setting = match settings.public.source() {
+            Source::Ota => "server.ota",
+            Source::VisionExplain | Source::Derived => "server.vision_explain",
+        };
+        gateway.fault(
+            "http_fallback",
+            value,
+            format!(
+                "plain HTTP is over, but the public address is {}: devices would be handed what is not served; \
+                 give {setting} an https address",
+                settings.public.ota_url()
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw;
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            local_ip: IpAddr::from([192, 168, 1, 100]),
+            addresses: vec![IpAddr::from([192, 168, 1, 100])],
+            now: "2026-06-15T12:00:00Z".parse().unwrap_or_default(),
+            time_zone: TimeZone::UTC,
+        }
+    }
+
+    fn read(yaml: &str) -> Result<Settings, Vec<String>> {
+        let root = raw::parse(yaml.as_bytes()).map_err(|f| vec![f.to_string()])?;
+        resolve(&root, &machine())
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    fn good(yaml: &str) -> Settings {
+        read(yaml).unwrap_or_else(|faults| unreachable!("{yaml}: {faults:?}"))
+    }
+
+    fn faults(yaml: &str) -> Vec<String> {
+        read(yaml)
+            .err()
+            .unwrap_or_else(|| unreachable!("accepted: {yaml}"))
+    }
+
+    #[test]
+    fn nothing_is_needed() {
+        let s = good("");
+        assert_eq!((s.bind.ip, s.bind.ports), (None, vec![8003, 8443]));
+        assert_eq!(s.public.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
+        assert_eq!(s.websocket, "ws://192.168.1.100:8000/xiaozhi/v1/");
+        assert_eq!(
+            (s.timezone_offset, s.memory, s.catalogue.ttl.as_secs()),
+            (480, 256 << 20, 30)
+        );
+        assert!(s.warnings.is_empty() && s.log.file.is_none());
+        let Mode::SelfSigned { names, .. } = s.tls else {
+            unreachable!()
+        };
+        assert_eq!(names, ["192.168.1.100", "localhost", "127.0.0.1", "::1"]);
+    }
+
+    #[test]
+    fn xiaozhi_servers_keys_are_honoured() {
+        let s = good(
+            "server:\n  ip: 0.0.0.0\n  port: 9000\n  http_port: 8004\n  timezone_offset: +8\n  auth_key: 你的密钥\n  \
+             vision_explain: http://你的ip或者域名:端口号/mcp/vision/explain\n  websocket: ws://你的ip或者域名:端口号/xiaozhi/v1/\n  \
+             mqtt_gateway: null\nfirmware_cache_ttl: 60\nlog: {log_level: WARNING, log_dir: tmp}\nprompt: |\n  hello\n",
+        );
+        assert_eq!(s.bind.ports, [8004, 8443]);
+        assert_eq!(s.public.ota_url(), "http://192.168.1.100:8004/xiaozhi/ota/");
+        assert_eq!(s.websocket, "ws://192.168.1.100:9000/xiaozhi/v1/");
+        assert_eq!((s.catalogue.ttl.as_secs(), s.log.level), (60, Level::WARN));
+        assert_eq!(s.log.file, Some("tmp/server.log".into()));
+        assert!(matches!(s.voice, Voice::WebSocket { auth: None, .. }));
+        let s = good("server: {mqtt_gateway: 'h:1883', timezone_offset: -3.5}");
+        assert!(matches!(
+            s.voice,
+            Voice::Mqtt {
+                signature_key: None,
+                ..
+            }
+        ));
+        assert_eq!(s.timezone_offset, -210);
+    }
+
+    #[test]
+    fn the_gateway_section_overrides() {
+        let s = good(
+            "server: {ip: 127.0.0.1, http_port: 8004, vision_explain: 'https://h.com/edge/mcp/vision/explain'}\n\
+             gateway:\n  ip: 0.0.0.0\n  ports: [8003, 443]\n  http_fallback: 2026-06-15\n  behind_proxy: yes\n  \
+             tls: {certificates: [{cert: a.pem, key: a.key}, {cert: b.pem, key: b.key}]}\n  \
+             firmware: {dir: fw, default_for: unreported, pin: {esp32s3: 1.10}, memory: 0}\n  \
+             limits: {connections: 100, handshake: 5s, headers: 6, idle: 500ms, drain: 1m}\n",
+        );
+        assert_eq!(
+            (s.bind.ip, s.bind.ports),
+            (Some(IpAddr::from([0, 0, 0, 0])), vec![8003, 443])
+        );
+        assert!(matches!(&s.tls, Mode::Files(pairs) if pairs.len() == 2));
+        assert_eq!(s.policy.pins["esp32s3"].as_str(), "1.10");
+        assert_eq!(
+            (s.policy.default_for, s.memory),
+            (DefaultFor::Unreported, 0)
+        );
+        assert_eq!(
+            (s.limits.connections, s.limits.idle),
+            (100, Duration::from_millis(500))
+        );
+        // To the end of that day.
+        let at = |text: &str| {
+            text.parse::<Timestamp>()
+                .map(Into::into)
+                .unwrap_or(std::time::UNIX_EPOCH)
+        };
+        assert!(s.plain_http.allowed(at("2026-06-15T23:59:59Z")));
+        assert!(!s.plain_http.allowed(at("2026-06-16T00:00:00Z")));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (yaml, words) in [
+            ("server: 5", "server: must be a mapping"),
+            (
+                "server: {http_port: 80000}",
+                "server.http_port: \"80000\": write a port",
+            ),
+            (
+                "server: {http_port: [1]}",
+                "server.http_port: must be a plain value",
+            ),
+            ("server: {ip: nowhere}", "server.ip: \"nowhere\""),
+            (
+                "server: {timezone_offset: 99}",
+                "server.timezone_offset: \"99\"",
+            ),
+            (
+                "server: {vision_explain: 'ftp://h/mcp/vision/explain'}",
+                "scheme must be http or https",
+            ),
+            (
+                "server: {ota: 'h.com/xiaozhi/ota/'}",
+                "server.ota: \"h.com/xiaozhi/ota/\": its scheme",
+            ),
+            ("server: {websocket: 'http://h/'}", "ws or wss"),
+            ("server: {auth: {enabled: true}}", "server.auth_key"),
+            (
+                "server: {auth: {enabled: maybe}}",
+                "server.auth.enabled: \"maybe\": write true or false",
+            ),
+            ("firmware_cache_ttl: soon", "firmware_cache_ttl: \"soon\""),
+            ("log: {log_level: loud}", "log.log_level: \"loud\""),
+            ("gateway: {port: [1]}", "did you mean `ports`?"),
+            (
+                "gateway: {sorts: 1, x: 1}",
+                "gateway.x: no such key; there are: ip",
+            ),
+            (
+                "gateway: {admin: {}}",
+                "gateway.admin: this version does not have it yet",
+            ),
+            (
+                "gateway: {ports: [8003, 65536]}",
+                "gateway.ports: \"65536\"",
+            ),
+            ("gateway: {ports: [8003, 8003]}", "listed twice"),
+            ("gateway: {ports: []}", "gateway.ports: the list is empty"),
+            (
+                "gateway: {http_fallback: never}",
+                "gateway.http_fallback: \"never\"",
+            ),
+            (
+                "gateway: {http_fallback: false}",
+                "devices would be handed what is not served",
+            ),
+            (
+                "gateway: {http_fallback: 2026-06-14}",
+                "devices would be handed what is not served",
+            ),
+            (
+                "gateway: {tls: {mode: acme}}",
+                "cannot fetch certificates yet",
+            ),
+            ("gateway: {tls: {mode: files}}", "names no file"),
+            (
+                "gateway: {tls: {certificates: [{cert: a.pem}]}}",
+                "gateway.tls.certificates[0].key: missing",
+            ),
+            (
+                "gateway: {tls: {names: ['https://h']}}",
+                "host names and IP addresses only",
+            ),
+            (
+                "gateway: {firmware: {pin: {a: newest}}}",
+                "gateway.firmware.pin.a: \"newest\"",
+            ),
+            (
+                "gateway: {firmware: {memory: lots}}",
+                "gateway.firmware.memory: \"lots\"",
+            ),
+            ("gateway: {limits: {idle: 0}}", "gateway.limits.idle: \"0\""),
+        ] {
+            let found = faults(yaml);
+            assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let found =
+            faults("server: {http_port: x, port: y}\ngateway: {ports: z, limits: {drain: w}}");
+        assert_eq!(found.len(), 4, "{found:?}");
+    }
+
+    #[test]
+    fn a_secret_is_in_no_message_and_no_debug() {
+        let s = good(
+            "server: {auth_key: hush-hush, auth: {enabled: on}, mqtt_signature_key: hush-hush}",
+        );
+        assert!(!format!("{s:?}").contains("hush"));
+        let found = faults("server: {auth_key: [hush-hush], auth: {enabled: on}}");
+        assert!(!found.concat().contains("hush"), "{found:?}");
+    }
+
+    #[test]
+    fn a_mac_that_python_takes_for_a_number_gets_a_token() {
+        let s = good(
+            "server: {auth_key: k, auth: {enabled: on, allowed_devices: [10:20:30:40:50:59, 11:22:33:44:55:66, 'aa:bb:cc:dd:ee:ff']}}",
+        );
+        let Voice::WebSocket {
+            auth: Some(auth), ..
+        } = &s.voice
+        else {
+            unreachable!()
+        };
+        assert!(!auth.allowed_devices.contains("10:20:30:40:50:59"));
+        assert!(auth.allowed_devices.contains("11:22:33:44:55:66"));
+        assert!(auth.allowed_devices.contains("aa:bb:cc:dd:ee:ff"));
+        assert_eq!(s.warnings.len(), 1);
+    }
+}

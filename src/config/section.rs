@@ -1,0 +1,226 @@
+//! One mapping of the file: typed look-ups that note every fault and go on.
+
+use super::raw::Node;
+use super::{Fault, values};
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// Collects faults, so that one start tells of all of them.
+#[derive(Default)]
+pub(super) struct Faults(RefCell<Vec<Fault>>);
+
+impl Faults {
+    pub(super) fn add(&self, key: &str, value: Option<&str>, message: impl Into<String>) {
+        self.0.borrow_mut().push(Fault {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+            message: message.into(),
+        });
+    }
+
+    pub(super) fn into_result(self) -> Result<(), Vec<Fault>> {
+        let faults = self.0.into_inner();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+/// A mapping of the file and where it stands. An absent one is empty.
+pub(super) struct Section<'a> {
+    path: String,
+    entries: &'a [(String, Node)],
+    faults: &'a Faults,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(node: &'a Node, faults: &'a Faults) -> Self {
+        let entries = match node {
+            Node::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        Self {
+            path: String::new(),
+            entries,
+            faults,
+        }
+    }
+
+    /// The key's full name, for messages.
+    pub(super) fn key(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    fn node(&self, key: &str) -> Option<&'a Node> {
+        let entry = self.entries.iter().find(|(k, _)| k == key)?;
+        (entry.1 != Node::Null).then_some(&entry.1)
+    }
+
+    /// Whether the key is there with a value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.node(key).is_some()
+    }
+
+    pub(super) fn fault(&self, key: &str, value: Option<&str>, message: impl Into<String>) {
+        self.faults.add(&self.key(key), value, message);
+    }
+
+    /// The mapping below `key`.
+    pub(super) fn section(&self, key: &str) -> Section<'a> {
+        let entries = match self.node(key) {
+            Some(Node::Map(entries)) => entries.as_slice(),
+            None => &[],
+            Some(_) => {
+                self.fault(
+                    key,
+                    None,
+                    "must be a mapping: indented `key: value` lines below it",
+                );
+                &[]
+            }
+        };
+        Section {
+            path: self.key(key),
+            entries,
+            faults: self.faults,
+        }
+    }
+
+    /// The keys and values of a mapping whose keys are free.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        self.entries.iter().filter_map(|(key, node)| match node {
+            Node::Scalar(text) => Some((key.as_str(), Some(text.as_str()))),
+            Node::Null => None,
+            Node::List(_) | Node::Map(_) => Some((key.as_str(), None)),
+        })
+    }
+
+    /// The elements of the list below `key`; one scalar or mapping counts as a
+    /// list of one.
+    pub(super) fn list(&self, key: &str) -> Option<&'a [Node]> {
+        match self.node(key)? {
+            Node::List(items) => Some(items),
+            single => Some(std::slice::from_ref(single)),
+        }
+    }
+
+    /// The mappings of the list below `key`.
+    pub(super) fn sections(&self, key: &str) -> Vec<Section<'a>> {
+        let items = self.list(key).unwrap_or_default().iter().enumerate();
+        items
+            .filter_map(|(i, node)| {
+                let path = format!("{}[{i}]", self.key(key));
+                if let Node::Map(entries) = node {
+                    Some(Section {
+                        path,
+                        entries,
+                        faults: self.faults,
+                    })
+                } else {
+                    self.faults.add(&path, None, "must be a mapping");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// The scalars of the list below `key`.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<&'a str>> {
+        let items = self.list(key)?.iter().enumerate();
+        let texts = items.filter_map(|(i, node)| {
+            if let Node::Scalar(text) = node {
+                Some(text.as_str())
+            } else {
+                self.faults.add(
+                    &format!("{}[{i}]", self.key(key)),
+                    None,
+                    "must be a plain value",
+                );
+                None
+            }
+        });
+        Some(texts.collect())
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        match self.node(key)? {
+            Node::Scalar(text) => Some(text.trim()).filter(|t| !t.is_empty()),
+            Node::List(_) | Node::Map(_) | Node::Null => {
+                self.fault(key, None, "must be a plain value, not a list or mapping");
+                None
+            }
+        }
+    }
+
+    /// A text that `read` understands, else a fault that says what is wanted.
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        let value = read(text);
+        if value.is_none() {
+            self.fault(key, Some(text), wanted);
+        }
+        value
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> Option<bool> {
+        self.read(key, "write true or false", values::boolean)
+    }
+
+    pub(super) fn port(&self, key: &str) -> Option<u16> {
+        self.read(key, PORT, |text| port(text).filter(|p| *p > 0))
+    }
+
+    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
+        let wanted = "write a time above zero and up to a day, such as 10s or 2m";
+        self.read(key, wanted, |text| {
+            values::duration(text).filter(|d| !d.is_zero() && *d <= Duration::from_secs(86_400))
+        })
+    }
+
+    /// Faults every key that is not `known`, with the likeliest meant one.
+    pub(super) fn only(&self, known: &[&str], later: &[&str]) {
+        for (key, _) in self.entries {
+            if known.contains(&key.as_str()) {
+                continue;
+            }
+            if later.contains(&key.as_str()) {
+                self.fault(key, None, "this version does not have it yet: take it out");
+                continue;
+            }
+            let near = known
+                .iter()
+                .map(|k| (strsim::damerau_levenshtein(k, key), *k))
+                .min()
+                .filter(|(distance, k)| *distance <= 1 + k.len() / 3);
+            match near {
+                Some((_, near)) => {
+                    self.fault(key, None, format!("no such key; did you mean `{near}`?"))
+                }
+                None => self.fault(
+                    key,
+                    None,
+                    format!("no such key; there are: {}", known.join(", ")),
+                ),
+            }
+        }
+    }
+}
+
+pub(super) const PORT: &str = "write a port number from 1 to 65535";
+
+/// A port, 0 included.
+pub(super) fn port(text: &str) -> Option<u16> {
+    u16::try_from(values::integer(text)?).ok()
+}

@@ -1,0 +1,28 @@
+//! What an audit found: something that can be meant but would hurt devices.
+
+use std::fmt;
+
+/// One finding. The server runs all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong, and what happens to a device.
+    pub consequence: String,
+    /// What to change.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// A finding of two sentences or more.
+    pub fn new(consequence: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            consequence: consequence.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} Remedy: {}", self.consequence, self.remedy)
+    }
+}

@@ -1,0 +1,14 @@
+//! What lies in `data/bin`: file names, versions, and the snapshot of what can
+//! be offered. [`name`], [`version`] and [`snapshot`] are pure; [`catalogue`]
+//! keeps a snapshot true to the folder, [`store`] hands out the bytes.
+
+pub mod catalogue;
+mod identity;
+pub mod name;
+mod scan;
+pub mod snapshot;
+pub mod store;
+pub mod version;
+mod watch;
+
+pub use identity::Identity;

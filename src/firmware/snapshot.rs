@@ -1,0 +1,210 @@
+//! What can be offered and fetched at one moment. A snapshot never changes; the
+//! catalogue swaps in a new one.
+
+use super::Identity;
+use super::name::ImageName;
+use super::version::Version;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// All but the unreserved characters of RFC 3986, section 2.3, is encoded: the
+/// device's URL parser knows no others.
+const URL_NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// One image that can be fetched.
+#[derive(Debug)]
+pub struct Entry {
+    /// The file's name, without a folder.
+    pub file: String,
+    /// Where it lies. Only the scan makes this path; no URL ever does.
+    pub path: PathBuf,
+    /// The model that the name gives.
+    pub model: String,
+    /// The version that the name promises.
+    pub version: Version,
+    /// The state of the file when it was read.
+    pub identity: Identity,
+    /// SHA-256 of the whole file.
+    pub sha256: [u8; 32],
+    /// The name as it stands in a URL.
+    pub url_name: String,
+    /// The strong entity tag, in quotes: the hash in hexadecimal.
+    pub etag: String,
+    /// The modification time as an HTTP date.
+    pub last_modified: String,
+}
+
+impl Entry {
+    /// Makes the entry of a file that was read whole.
+    pub fn new(
+        path: PathBuf,
+        file: String,
+        name: ImageName,
+        identity: Identity,
+        sha256: [u8; 32],
+    ) -> Self {
+        // httpdate knows the years 1970 to 9999 only, and panics elsewhere.
+        let seconds = u64::try_from(identity.modified.0)
+            .unwrap_or(0)
+            .min(253_402_300_799);
+        Self {
+            url_name: utf8_percent_encode(&file, URL_NAME).to_string(),
+            etag: format!("\"{}\"", hex(&sha256)),
+            last_modified: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)),
+            path,
+            file,
+            model: name.model,
+            version: name.version,
+            identity,
+            sha256,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.identity.size
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{b:02x}");
+            text
+        })
+}
+
+/// Everything that can be offered, by model and by file name.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    by_model: HashMap<String, Vec<Arc<Entry>>>,
+    by_file: HashMap<String, Arc<Entry>>,
+}
+
+impl Snapshot {
+    /// Sorts the entries in: highest version first, equal ones by file name, so
+    /// that the same folder always gives the same offers.
+    pub fn new(entries: impl IntoIterator<Item = Arc<Entry>>) -> Self {
+        let mut snapshot = Self::default();
+        for entry in entries {
+            snapshot
+                .by_model
+                .entry(entry.model.clone())
+                .or_default()
+                .push(Arc::clone(&entry));
+            snapshot.by_file.insert(entry.file.clone(), entry);
+        }
+        for entries in snapshot.by_model.values_mut() {
+            entries.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.file.cmp(&b.file)));
+        }
+        snapshot
+    }
+
+    /// The images of a model, highest version first.
+    pub fn model(&self, model: &str) -> &[Arc<Entry>] {
+        self.by_model.get(model).map_or(&[], Vec::as_slice)
+    }
+
+    /// The image of that name.
+    pub fn file(&self, file: &str) -> Option<&Arc<Entry>> {
+        self.by_file.get(file)
+    }
+
+    /// Every image, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_file.values()
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.by_file.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_file.is_empty()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::firmware::name;
+
+    /// An entry as the scan would make it, for tests of what stands above.
+    #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
+    pub(crate) fn entry(file: &str) -> Arc<Entry> {
+        let identity = Identity {
+            inode: (1, 1),
+            size: 26,
+            modified: (1_700_000_000, 0),
+            changed: (1_700_000_000, 0),
+        };
+        Arc::new(Entry::new(
+            PathBuf::from("data/bin").join(file),
+            file.into(),
+            name::parse(file).unwrap(),
+            identity,
+            [0xab; 32],
+        ))
+    }
+
+    pub(crate) fn snapshot(files: &[&str]) -> Snapshot {
+        Snapshot::new(files.iter().map(|f| entry(f)))
+    }
+
+    #[test]
+    fn highest_first_and_names_encoded() {
+        let s = snapshot(&[
+            "a_1.9.bin",
+            "a_1.10.bin",
+            "a_1.10-rc1.bin",
+            "b_1.0.bin",
+            "小 b+_1.0.bin",
+        ]);
+        let versions: Vec<_> = s.model("a").iter().map(|e| e.version.as_str()).collect();
+        assert_eq!(versions, ["1.10", "1.10-rc1", "1.9"]);
+        assert!(s.model("c").is_empty());
+        assert_eq!(s.file("b_1.0.bin").map(|e| e.model.as_str()), Some("b"));
+        let odd = s.file("小 b+_1.0.bin").map(|e| e.url_name.as_str());
+        assert_eq!(odd, Some("%E5%B0%8F%20b%2B_1.0.bin"));
+        assert_eq!(
+            entry("a_1.bin").last_modified,
+            "Tue, 14 Nov 2023 22:13:20 GMT"
+        );
+    }
+
+    #[test]
+    fn a_modification_time_outside_of_http_dates_is_clamped() {
+        let mut identity = entry("a_1.bin").identity;
+        let parsed = || ImageName {
+            model: "a".into(),
+            version: Version::new("1"),
+        };
+        for (seconds, date) in [
+            (-5, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (i64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            identity.modified.0 = seconds;
+            let e = Entry::new(
+                PathBuf::new(),
+                "a_1.bin".into(),
+                parsed(),
+                identity,
+                [0; 32],
+            );
+            assert_eq!(e.last_modified, date);
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The bytes of an image: from memory while it is hot, else from the file.
+//!
+//! A device that gets one wrong byte is a brick. So what is kept in memory was
+//! hashed after it was read and is found by that hash, and what is streamed is
+//! looked at again after every block: a file that is written to ends the
+//! download, and the device keeps what it runs.
+
+use super::Identity;
+use super::scan;
+use super::snapshot::Entry;
+use bytes::Bytes;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tracing::{debug, warn};
+
+/// Where the bytes of one image come from.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// The whole image, verified.
+    Memory(Bytes),
+    /// A file to be read block by block.
+    File(Arc<OpenImage>),
+}
+
+/// Keeps hot images in memory, and at most one open file for each image that is
+/// streamed, however many devices fetch it.
+#[derive(Debug)]
+pub struct Store {
+    budget: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Verified contents by their hash, with the time of the last use.
+    memory: HashMap<[u8; 32], (Bytes, u64)>,
+    used: u64,
+    clock: u64,
+    loading: HashSet<[u8; 32]>,
+    open: HashMap<[u8; 32], Weak<OpenImage>>,
+}
+
+impl Store {
+    /// Keeps up to `budget` bytes of images in memory: `gateway.firmware.memory`.
+    pub fn new(budget: u64) -> Self {
+        Self {
+            budget,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The content of `entry` if it is in memory. Never waits for a disk.
+    pub fn hot(&self, entry: &Entry) -> Option<Content> {
+        let mut state = self.state();
+        state.clock += 1;
+        let now = state.clock;
+        let (bytes, used) = state.memory.get_mut(&entry.sha256)?;
+        *used = now;
+        Some(Content::Memory(bytes.clone()))
+    }
+
+    /// Opens `entry`'s file, or shares the handle that another download has.
+    /// Fails when the file is no longer in the state that was verified. Blocks
+    /// on the disk: not for async threads.
+    pub fn open(&self, entry: &Entry) -> io::Result<Content> {
+        let shared = self.state().open.get(&entry.sha256).and_then(Weak::upgrade);
+        // The same content in another file is no reason to share a handle
+        // whose own file may be going bad.
+        if let Some(image) = shared.filter(|image| *image.verified() == entry.identity) {
+            return Ok(Content::File(image));
+        }
+        let image = Arc::new(OpenImage::open(entry)?);
+        let mut state = self.state();
+        state.open.retain(|_, image| image.strong_count() > 0);
+        state.open.insert(entry.sha256, Arc::downgrade(&image));
+        Ok(Content::File(image))
+    }
+
+    /// Whether somebody should call [`Store::load`] for `entry`; `true` goes to
+    /// one caller.
+    pub fn should_load(&self, entry: &Entry) -> bool {
+        entry.size() <= self.budget && {
+            let mut state = self.state();
+            !state.memory.contains_key(&entry.sha256) && state.loading.insert(entry.sha256)
+        }
+    }
+
+    /// Reads `entry` into memory, dropping what was unused for longest. Blocks
+    /// on the disk: not for async threads.
+    pub fn load(&self, entry: &Entry) {
+        let loaded = read_verified(entry);
+        let mut state = self.state();
+        state.loading.remove(&entry.sha256);
+        match loaded {
+            Ok(bytes) => {
+                state.make_room(self.budget - entry.size());
+                state.clock += 1;
+                let now = state.clock;
+                state.used += entry.size();
+                state.memory.insert(entry.sha256, (bytes, now));
+                debug!(file = %entry.file, bytes = entry.size(), used = state.used, "image kept in memory");
+            }
+            Err(e) => {
+                warn!(file = %entry.file, error = %e, "the image could not be read into memory and is streamed")
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn make_room(&mut self, allowed: u64) {
+        while self.used > allowed {
+            let Some(oldest) = self
+                .memory
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(k, _)| *k)
+            else {
+                return;
+            };
+            if let Some((bytes, _)) = self.memory.remove(&oldest) {
+                self.used -= bytes.len() as u64;
+            }
+        }
+    }
+}
+
+fn read_verified(entry: &Entry) -> io::Result<Bytes> {
+    let size = usize::try_from(entry.size()).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(io::Error::other)?;
+    // One byte more than promised would show a file that grew.
+    scan::open(&entry.path)?
+        .take(entry.size() + 1)
+        .read_to_end(&mut bytes)?;
+    if scan::hash_reader(&mut bytes.as_slice())? == entry.sha256 {
+        Ok(bytes.into())
+    } else {
+        Err(changed())
+    }
+}
+
+fn changed() -> io::Error {
+    io::Error::other("the file changed after it was verified")
+}
+
+/// A firmware file that stays open while it is streamed: deleted or replaced,
+/// it goes on giving the old content.
+#[derive(Debug)]
+pub struct OpenImage {
+    file: File,
+    sha256: [u8; 32],
+    verified: Mutex<Identity>,
+}
+
+impl OpenImage {
+    fn open(entry: &Entry) -> io::Result<Self> {
+        let file = scan::open(&entry.path)?;
+        let identity = Identity::from(&file.metadata()?);
+        if identity != entry.identity {
+            return Err(changed());
+        }
+        Ok(Self {
+            file,
+            sha256: entry.sha256,
+            verified: Mutex::new(identity),
+        })
+    }
+
+    /// Reads exactly `length` bytes at `offset`, or fails if the file is not in
+    /// the verified state afterwards. Blocks on the disk.
+    pub fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut block = vec![0; length];
+        // A deletion can come between two looks, but hardly three times.
+        for _ in 0..3 {
+            self.file.read_exact_at(&mut block, offset)?;
+            // After the read: a write that came in between has moved the times.
+            if self.is_verified()? {
+                return Ok(block.into());
+            }
+        }
+        Err(changed())
+    }
+
+    /// Whether the file is in the verified state. Where only the change time
+    /// moved, it is hashed again, and this is `false` once: a block read before
+    /// that proof is not covered by it.
+    fn is_verified(&self) -> io::Result<bool> {
+        let now = Identity::from(&self.file.metadata()?);
+        let mut verified = self.verified();
+        if now == *verified {
+            return Ok(true);
+        }
+        if !now.same_but_for_change_time(&verified) {
+            return Err(changed());
+        }
+        // Unlinked or renamed over, most likely, and the content is what it
+        // was; but a write whose modification time was set back looks the same.
+        let sum = scan::hash_reader(&mut At {
+            file: &self.file,
+            offset: 0,
+        })?;
+        if sum != self.sha256 || Identity::from(&self.file.metadata()?) != now {
+            return Err(changed());
+        }
+        *verified = now;
+        Ok(false)
+    }
+
+    fn verified(&self) -> MutexGuard<'_, Identity> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads from a position of its own; the handle's is shared.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buffer, self.offset)?;
+        self.offset += n as u64;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::firmware::name;
+    use std::fs;
+    use std::path::Path;
+
+    fn entry(dir: &Path, file: &str, content: &[u8]) -> Entry {
+        let path = dir.join(file);
+        fs::write(&path, content).unwrap();
+        let identity = Identity::from(&fs::metadata(&path).unwrap());
+        let sha256 = scan::hash(&path, &identity).unwrap();
+        Entry::new(
+            path,
+            file.into(),
+            name::parse(file).unwrap(),
+            identity,
+            sha256,
+        )
+    }
+
+    fn streamed(store: &Store, e: &Entry) -> Arc<OpenImage> {
+        match store.open(e).unwrap() {
+            Content::File(f) => f,
+            Content::Memory(_) => unreachable!("open() never gives memory"),
+        }
+    }
+
+    #[test]
+    fn the_least_recently_used_image_makes_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(100);
+        let entries: Vec<_> = (0..3u8)
+            .map(|i| entry(dir.path(), &format!("a_{i}.bin"), &[i; 40]))
+            .collect();
+        for e in &entries[..2] {
+            assert!(store.should_load(e) && !store.should_load(e));
+            store.load(e);
+        }
+        assert!(store.hot(&entries[0]).is_some());
+        assert!(store.should_load(&entries[2]));
+        store.load(&entries[2]);
+        assert!(store.hot(&entries[0]).is_some() && store.hot(&entries[1]).is_none());
+        assert_eq!(store.state().used, 80);
+        let big = entry(dir.path(), "b_1.bin", &[9; 101]);
+        assert!(!store.should_load(&big));
+    }
+
+    #[test]
+    fn a_file_that_changed_is_neither_loaded_nor_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(100);
+        let e = entry(dir.path(), "a_1.bin", b"old content");
+        fs::write(&e.path, b"new content").unwrap();
+        assert!(store.should_load(&e));
+        store.load(&e);
+        assert!(store.hot(&e).is_none() && store.open(&e).is_err());
+    }
+
+    #[test]
+    fn what_was_begun_is_finished_from_the_old_content_or_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(0);
+        let e = entry(dir.path(), "a_1.bin", b"0123456789");
+        let image = streamed(&store, &e);
+        assert!(Arc::ptr_eq(&image, &streamed(&store, &e)));
+        assert_eq!(image.read(0, 5).unwrap(), "01234");
+        // Renamed over, then even deleted: the old content goes on.
+        fs::write(dir.path().join("new"), b"abcdefghij").unwrap();
+        fs::rename(dir.path().join("new"), &e.path).unwrap();
+        assert_eq!(image.read(5, 5).unwrap(), "56789");
+        fs::remove_file(&e.path).unwrap();
+        assert_eq!(image.read(5, 5).unwrap(), "56789");
+
+        // Written to in place, or cut: no byte more.
+        let e = entry(dir.path(), "a_2.bin", b"9876543210");
+        let image = streamed(&store, &e);
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&e.path)
+            .unwrap()
+            .write_all_at(b"x", 9)
+            .unwrap();
+        assert!(image.read(0, 5).is_err());
+        let e = entry(dir.path(), "a_3.bin", b"5555555555");
+        let image = streamed(&store, &e);
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&e.path)
+            .unwrap()
+            .set_len(7)
+            .unwrap();
+        assert!(image.read(5, 5).is_err());
+    }
+
+    #[test]
+    fn a_modification_time_that_is_set_back_hides_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(0);
+        let e = entry(dir.path(), "a_1.bin", b"0123456789");
+        let image = streamed(&store, &e);
+        let file = fs::OpenOptions::new().write(true).open(&e.path).unwrap();
+        let before = file.metadata().unwrap().modified().unwrap();
+        file.write_all_at(b"x", 9).unwrap();
+        file.set_times(fs::FileTimes::new().set_modified(before))
+            .unwrap();
+        assert!(image.read(0, 5).is_err());
+    }
+}

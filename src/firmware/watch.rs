@@ -1,0 +1,90 @@
+//! The kernel's word on the firmware folder: who is still writing what.
+
+use super::Identity;
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use std::path::Path;
+use std::sync::mpsc::Sender;
+
+/// What happened in the folder, or what somebody asks of its keeper.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A file came into being; its writer may not have begun.
+    Created(String),
+    /// Bytes were written or cut: a writer has it open.
+    Written(String),
+    /// A writer closed it, or it was moved here whole.
+    Whole(String),
+    /// Deleted, moved away, or its permissions changed.
+    Other(String),
+    /// Events were lost, or somebody asks: look again.
+    LookAgain,
+    /// As [`Change::LookAgain`], and what is known of writers is void.
+    Lost,
+    /// The catalogue is gone; so is its keeper.
+    End,
+}
+
+/// A watch on one folder, until it is dropped.
+pub(super) struct Watch {
+    _watcher: RecommendedWatcher,
+    /// The folder's inode: one that is made anew needs a new watch.
+    pub(super) inode: (u64, u64),
+}
+
+impl Watch {
+    pub(super) fn new(dir: &Path, changes: Sender<Change>) -> notify::Result<Self> {
+        let inode = Identity::from(&dir.metadata()?).inode;
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let translated = match event {
+                Ok(event) => translate(&event),
+                Err(_) => vec![Change::Lost],
+            };
+            for change in translated {
+                // A closed channel: the keeper has ended, and we with it.
+                let _ = changes.send(change);
+            }
+        })?;
+        watcher.watch(dir, RecursiveMode::NonRecursive)?;
+        Ok(Self {
+            _watcher: watcher,
+            inode,
+        })
+    }
+}
+
+fn translate(event: &Event) -> Vec<Change> {
+    if event.need_rescan() {
+        return vec![Change::Lost];
+    }
+    let make: fn(String) -> Change = match event.kind {
+        EventKind::Create(CreateKind::File | CreateKind::Any | CreateKind::Other) => {
+            Change::Created
+        }
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => Change::Written,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Change::Whole,
+        // Of one rename inside the folder the second path is the new name.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
+            let mut names = event.paths.iter().filter_map(|p| file_name(p));
+            let from = names.next().map(Change::Other);
+            let to = names.next().map(Change::Whole);
+            return from.into_iter().chain(to).collect();
+        }
+        EventKind::Modify(ModifyKind::Name(_) | ModifyKind::Metadata(_) | ModifyKind::Other)
+        | EventKind::Create(CreateKind::Folder)
+        | EventKind::Remove(_) => Change::Other,
+        // Reading, ours above all, is no change.
+        EventKind::Access(_) | EventKind::Any | EventKind::Other => return Vec::new(),
+    };
+    event
+        .paths
+        .iter()
+        .filter_map(|p| file_name(p))
+        .map(make)
+        .collect()
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}

@@ -1,0 +1,170 @@
+//! Bodies of replies. Each knows its length beforehand, so that it is sent with
+//! a `Content-Length` and never in chunks.
+
+use crate::firmware::store::{Content, OpenImage};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{info, warn};
+
+/// How much of an image in memory is handed to the connection at once: a slice,
+/// nothing is copied.
+const SLICE: u64 = 256 * 1024;
+/// How much of a file is read at once; what a slow download holds in memory.
+const BLOCK: u64 = 64 * 1024;
+
+/// The body of a reply.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// A short text or JSON, or nothing.
+    Short(Bytes),
+    /// An image or a part of it.
+    Image(Box<Image>),
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Short(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Short(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Image(image) => image
+                .poll_block(cx)
+                .map(|block| block.map(|block| block.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Short(bytes) => bytes.is_empty(),
+            Self::Image(image) => image.at == image.end,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Self::Short(bytes) => bytes.len() as u64,
+            Self::Image(image) => image.end - image.at,
+        })
+    }
+}
+
+/// An image on its way out.
+#[derive(Debug)]
+pub struct Image {
+    content: Content,
+    at: u64,
+    end: u64,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    log: Progress,
+}
+
+/// What the log says when it is over.
+#[derive(Debug)]
+struct Progress {
+    file: String,
+    peer: String,
+    total: u64,
+    since: Instant,
+    failed: bool,
+}
+
+impl Image {
+    /// `start..end` of `content`, which lies within it.
+    pub(super) fn new(content: Content, start: u64, end: u64, file: &str, peer: String) -> Self {
+        Self {
+            content,
+            at: start,
+            end,
+            reading: None,
+            log: Progress {
+                file: file.to_owned(),
+                peer,
+                total: end - start,
+                since: Instant::now(),
+                failed: false,
+            },
+        }
+    }
+
+    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.at == self.end {
+            return Poll::Ready(None);
+        }
+        let block = match &self.content {
+            Content::Memory(bytes) => {
+                let next = self.end.min(self.at + SLICE);
+                Ok(bytes.slice(index(self.at)..index(next)))
+            }
+            Content::File(image) => {
+                ready!(poll_read(&mut self.reading, image, self.at, self.end, cx))
+            }
+        };
+        match &block {
+            Ok(bytes) => self.at += bytes.len() as u64,
+            Err(e) => {
+                // hyper closes the connection in front of the promised length,
+                // and the device keeps what it runs.
+                self.log.failed = true;
+                warn!(file = %self.log.file, peer = %self.log.peer, error = %e, "download cut");
+            }
+        }
+        Poll::Ready(Some(block))
+    }
+}
+
+/// Positions in what is in memory fit.
+fn index(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+/// Reads the next block of a file, off the async threads.
+fn poll_read(
+    reading: &mut Option<JoinHandle<io::Result<Bytes>>>,
+    image: &Arc<OpenImage>,
+    at: u64,
+    end: u64,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Bytes>> {
+    let task = reading.get_or_insert_with(|| {
+        let image = Arc::clone(image);
+        spawn_blocking(move || image.read(at, index(BLOCK.min(end - at))))
+    });
+    let result = ready!(Pin::new(task).poll(cx));
+    *reading = None;
+    Poll::Ready(result.unwrap_or_else(|e| Err(io::Error::other(e))))
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        let Progress {
+            file,
+            peer,
+            total,
+            since,
+            failed,
+        } = &self.log;
+        let (left, seconds) = (
+            self.end - self.at,
+            since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
+        );
+        if left == 0 {
+            info!(%file, %peer, bytes = total, seconds = %format_args!("{seconds:.1}"), "download sent");
+        } else if !failed {
+            info!(
+                %file, %peer, bytes = total - left, of = total, seconds = %format_args!("{seconds:.1}"),
+                "download not finished: the device went away, stood still for too long, or this server stops"
+            );
+        }
+    }
+}

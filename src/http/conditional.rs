@@ -1,0 +1,165 @@
+//! Conditional requests (RFC 9110, section 13): whether the client already has
+//! what it asks for, and whether it still wants a part of it.
+
+use std::time::SystemTime;
+
+/// The conditional headers of a request.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Conditions<'a> {
+    pub(super) if_match: Option<&'a str>,
+    pub(super) if_unmodified_since: Option<&'a str>,
+    pub(super) if_none_match: Option<&'a str>,
+    pub(super) if_modified_since: Option<&'a str>,
+    pub(super) if_range: Option<&'a str>,
+}
+
+/// What is there: a strong entity tag, in quotes, and an HTTP date.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Validators<'a> {
+    pub(super) etag: &'a str,
+    pub(super) last_modified: &'a str,
+}
+
+/// What the conditions come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Send it.
+    Proceed,
+    /// The client has it: 304.
+    NotModified,
+    /// The client wants another one: 412.
+    PreconditionFailed,
+}
+
+/// Evaluates in the order of RFC 9110, section 13.2.2.
+pub(super) fn evaluate(conditions: &Conditions<'_>, current: Validators<'_>) -> Verdict {
+    let modified = date(current.last_modified);
+    if let Some(tags) = conditions.if_match {
+        // Strong comparison: a weak tag never matches.
+        if !lists(tags, current.etag, false) {
+            return Verdict::PreconditionFailed;
+        }
+    } else if let Some(since) = conditions.if_unmodified_since.and_then(date)
+        && modified.is_some_and(|m| m > since)
+    {
+        return Verdict::PreconditionFailed;
+    }
+    if let Some(tags) = conditions.if_none_match {
+        if lists(tags, current.etag, true) {
+            return Verdict::NotModified;
+        }
+    } else if let Some(since) = conditions.if_modified_since.and_then(date)
+        && modified.is_some_and(|m| m <= since)
+    {
+        return Verdict::NotModified;
+    }
+    Verdict::Proceed
+}
+
+/// Whether a `Range` still counts: there is no `If-Range`, or it names exactly
+/// what is there (section 13.1.5).
+pub(super) fn range_counts(conditions: &Conditions<'_>, current: Validators<'_>) -> bool {
+    conditions
+        .if_range
+        .is_none_or(|wanted| wanted == current.etag || wanted == current.last_modified)
+}
+
+fn date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text).ok()
+}
+
+/// Whether a list of entity tags holds `etag`. Ours hold no comma.
+fn lists(tags: &str, etag: &str, weak: bool) -> bool {
+    tags.trim() == "*"
+        || tags.split(',').map(str::trim).any(|tag| {
+            let tag = if weak {
+                tag.strip_prefix("W/").unwrap_or(tag)
+            } else {
+                tag
+            };
+            tag == etag
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CURRENT: Validators<'_> = Validators {
+        etag: "\"abc\"",
+        last_modified: "Tue, 14 Nov 2023 22:13:20 GMT",
+    };
+    const BEFORE: &str = "Tue, 14 Nov 2023 22:13:19 GMT";
+
+    fn verdict(change: impl FnOnce(&mut Conditions<'static>)) -> Verdict {
+        let mut conditions = Conditions::default();
+        change(&mut conditions);
+        evaluate(&conditions, CURRENT)
+    }
+
+    #[test]
+    fn each_condition() {
+        assert_eq!(verdict(|_| {}), Verdict::Proceed);
+        for (tags, expected) in [
+            ("\"abc\"", Verdict::NotModified),
+            ("W/\"abc\"", Verdict::NotModified),
+            ("\"x\", \"abc\"", Verdict::NotModified),
+            ("*", Verdict::NotModified),
+            ("\"x\"", Verdict::Proceed),
+            ("abc", Verdict::Proceed),
+        ] {
+            assert_eq!(
+                verdict(|c| c.if_none_match = Some(tags)),
+                expected,
+                "{tags}"
+            );
+        }
+        assert_eq!(
+            verdict(|c| c.if_modified_since = Some(CURRENT.last_modified)),
+            Verdict::NotModified
+        );
+        assert_eq!(
+            verdict(|c| c.if_modified_since = Some(BEFORE)),
+            Verdict::Proceed
+        );
+        assert_eq!(
+            verdict(|c| c.if_modified_since = Some("yesterday")),
+            Verdict::Proceed
+        );
+        assert_eq!(verdict(|c| c.if_match = Some("\"abc\"")), Verdict::Proceed);
+        assert_eq!(
+            verdict(|c| c.if_match = Some("W/\"abc\"")),
+            Verdict::PreconditionFailed
+        );
+        assert_eq!(
+            verdict(|c| c.if_unmodified_since = Some(BEFORE)),
+            Verdict::PreconditionFailed
+        );
+    }
+
+    #[test]
+    fn tags_outrank_dates() {
+        assert_eq!(
+            verdict(|c| {
+                c.if_none_match = Some("\"x\"");
+                c.if_modified_since = Some(CURRENT.last_modified);
+            }),
+            Verdict::Proceed
+        );
+    }
+
+    #[test]
+    fn a_range_counts_only_for_the_same_content() {
+        let counts = |wanted| {
+            range_counts(
+                &Conditions {
+                    if_range: wanted,
+                    ..Conditions::default()
+                },
+                CURRENT,
+            )
+        };
+        assert!(counts(None) && counts(Some("\"abc\"")) && counts(Some(CURRENT.last_modified)));
+        assert!(!counts(Some("W/\"abc\"")) && !counts(Some(BEFORE)) && !counts(Some("\"x\"")));
+    }
+}

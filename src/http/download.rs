@@ -1,0 +1,118 @@
+//! The download: a name from the URL, looked up in the snapshot; never a path.
+
+use super::body::Image;
+use super::conditional::{Conditions, Validators, Verdict, evaluate, range_counts};
+use super::front::Front;
+use super::range::{Selected, select};
+use super::reply::{self, Reply};
+use crate::firmware::snapshot::Entry;
+use crate::firmware::store::Content;
+use crate::server::Peer;
+use hyper::body::Incoming;
+use hyper::header::{
+    HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
+use hyper::{Method, Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use std::io;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+/// Answers `GET` and `HEAD` of `/download/{name}`.
+pub(super) async fn answer(
+    front: &Front,
+    peer: Peer,
+    name: &str,
+    request: &Request<Incoming>,
+) -> Reply {
+    let peer = peer.address;
+    let name = percent_decode_str(name)
+        .decode_utf8()
+        .ok()
+        .filter(|name| is_file_name(name));
+    let Some(name) = name else {
+        info!(%peer, "download refused: invalid filename");
+        return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
+    };
+    let Some(entry) = front.parts.catalogue.snapshot().file(&name).cloned() else {
+        info!(%peer, file = &*name, "download refused: no such image is offered here");
+        return reply::error(StatusCode::NOT_FOUND, "file not found");
+    };
+
+    let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let conditions = Conditions {
+        if_match: header(IF_MATCH),
+        if_unmodified_since: header(IF_UNMODIFIED_SINCE),
+        if_none_match: header(IF_NONE_MATCH),
+        if_modified_since: header(IF_MODIFIED_SINCE),
+        if_range: header(IF_RANGE),
+    };
+    let current = Validators {
+        etag: &entry.etag,
+        last_modified: &entry.last_modified,
+    };
+    match evaluate(&conditions, current) {
+        Verdict::Proceed => {}
+        Verdict::NotModified => return reply::not_modified(&entry),
+        Verdict::PreconditionFailed => {
+            return reply::error(StatusCode::PRECONDITION_FAILED, "precondition failed");
+        }
+    }
+    // A range is defined for GET alone (RFC 9110, section 14.2).
+    let get = request.method() == Method::GET;
+    let range = header(RANGE).filter(|_| get && range_counts(&conditions, current));
+    let selected = range.map_or(Selected::Whole, |range| select(range, entry.size()));
+    let (start, end) = match selected {
+        Selected::Unsatisfiable => return reply::unsatisfiable(&entry),
+        Selected::Whole => (0, entry.size()),
+        Selected::Part { start, end } => (start, end),
+    };
+    let body = if get {
+        match content(front, &entry).await {
+            Ok(content) => Some(Image::new(
+                content,
+                start,
+                end,
+                &entry.file,
+                peer.to_string(),
+            )),
+            Err(e) => {
+                warn!(%peer, file = %entry.file, error = %e, "download refused: the file cannot be read as it was verified");
+                return reply::error(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the file is being changed: try again",
+                );
+            }
+        }
+    } else {
+        None
+    };
+    match selected {
+        Selected::Part { start, end } => reply::part(&entry, start, end, body),
+        _ => reply::image(&entry, body),
+    }
+}
+
+/// What cannot be a name in the folder is told apart from what is not there.
+/// Nothing depends on it: only names in the snapshot lead to a file.
+fn is_file_name(name: &str) -> bool {
+    name.ends_with(".bin") && !name.starts_with('.') && !name.contains(['/', '\0'])
+}
+
+/// The image from memory; else from its file, while it is brought into memory
+/// for the next one.
+async fn content(front: &Front, entry: &Arc<Entry>) -> io::Result<Content> {
+    let store = &front.parts.store;
+    if let Some(content) = store.hot(entry) {
+        return Ok(content);
+    }
+    if store.should_load(entry) {
+        let (store, entry) = (Arc::clone(store), Arc::clone(entry));
+        spawn_blocking(move || store.load(&entry));
+    }
+    let (store, entry) = (Arc::clone(store), Arc::clone(entry));
+    spawn_blocking(move || store.open(&entry))
+        .await
+        .map_err(io::Error::other)?
+}

@@ -1,0 +1,14 @@
+//! What HTTP makes of the decisions: routes, bodies, and one door out
+//! ([`reply`]) that keeps the device's rules.
+
+mod body;
+mod checkin;
+mod conditional;
+mod download;
+mod front;
+pub mod plain;
+mod range;
+mod reply;
+mod router;
+
+pub use front::{Front, Parts};

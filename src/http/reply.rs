@@ -1,0 +1,167 @@
+//! The one door out. Every reply to a device is made here and keeps its rules:
+//!
+//! * a status that it knows: 200, or an error; never a redirect (its client
+//!   follows none), 206 and 304 only to those who asked with `Range` or a
+//!   condition, which devices never do;
+//! * `Content-Length` always, chunks and compression never (bodies know their
+//!   lengths, and hyper then writes the one header);
+//! * header names in Title-Case (the connection's setting; the modem firmware
+//!   looks for `Content-Length` by case);
+//! * errors are short ASCII text: old firmware flashes whatever body comes, and
+//!   must fail at its first byte, which is no 0xE9.
+
+use super::body::{Image, ReplyBody};
+use crate::firmware::snapshot::Entry;
+use crate::ota::reply::REQUEST_ERROR;
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
+    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONNECTION, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
+};
+use hyper::{Response, StatusCode};
+
+/// A reply.
+pub(super) type Reply = Response<ReplyBody>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
+
+fn reply(status: StatusCode, content_type: HeaderValue, body: ReplyBody) -> Reply {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.reserve(8);
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("client-id, content-type, device-id, authorization"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        HeaderValue::from_static("true"),
+    );
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    reply
+}
+
+fn short(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
+    reply(status, content_type, ReplyBody::Short(body.into()))
+}
+
+/// The answer to a check-in.
+pub(super) fn json(body: Vec<u8>) -> Reply {
+    short(StatusCode::OK, JSON, body)
+}
+
+/// A check-in without its identifying headers: 200, as xiaozhi-server has it.
+pub(super) fn request_error() -> Reply {
+    short(StatusCode::OK, JSON, REQUEST_ERROR)
+}
+
+/// A text for people.
+pub(super) fn text(body: String) -> Reply {
+    short(StatusCode::OK, TEXT, body)
+}
+
+/// What a browser asks before it asks.
+pub(super) fn options() -> Reply {
+    let mut reply = short(
+        StatusCode::OK,
+        HeaderValue::from_static("text/plain"),
+        Bytes::new(),
+    );
+    reply
+        .headers_mut()
+        .insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    reply
+}
+
+/// An error: ASCII, and short.
+pub(super) fn error(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    let body = body.into();
+    debug_assert!(
+        body.is_ascii() && body.len() < 400,
+        "an error text that a device could take for firmware"
+    );
+    short(status, TEXT, body)
+}
+
+/// 405, with what is allowed.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
+    let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
+    reply
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    reply
+}
+
+/// An error after which nothing more is read from this connection.
+pub(super) fn final_error(status: StatusCode, body: &'static str) -> Reply {
+    let mut reply = error(status, body);
+    reply
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// The headers of an image, its length included; `body` is the image, or
+/// nothing in answer to `HEAD`.
+pub(super) fn image(entry: &Entry, body: Option<Image>) -> Reply {
+    let mut reply = of_image(StatusCode::OK, entry, body);
+    set(&mut reply, CONTENT_LENGTH, &entry.size().to_string());
+    reply
+}
+
+/// 206 with `start..end`.
+pub(super) fn part(entry: &Entry, start: u64, end: u64, body: Option<Image>) -> Reply {
+    let mut reply = of_image(StatusCode::PARTIAL_CONTENT, entry, body);
+    set(&mut reply, CONTENT_LENGTH, &(end - start).to_string());
+    set(
+        &mut reply,
+        CONTENT_RANGE,
+        &format!("bytes {start}-{}/{}", end - 1, entry.size()),
+    );
+    reply
+}
+
+/// 304: the client has it.
+pub(super) fn not_modified(entry: &Entry) -> Reply {
+    of_image(StatusCode::NOT_MODIFIED, entry, None)
+}
+
+/// 416: nothing of what was asked for is there.
+pub(super) fn unsatisfiable(entry: &Entry) -> Reply {
+    let mut reply = error(StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable");
+    set(
+        &mut reply,
+        CONTENT_RANGE,
+        &format!("bytes */{}", entry.size()),
+    );
+    reply
+}
+
+fn of_image(status: StatusCode, entry: &Entry, body: Option<Image>) -> Reply {
+    let body = body.map_or(ReplyBody::Short(Bytes::new()), |image| {
+        ReplyBody::Image(Box::new(image))
+    });
+    let mut reply = reply(
+        status,
+        HeaderValue::from_static("application/octet-stream"),
+        body,
+    );
+    reply
+        .headers_mut()
+        .insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    set(&mut reply, ETAG, &entry.etag);
+    set(&mut reply, LAST_MODIFIED, &entry.last_modified);
+    reply
+}
+
+fn set(reply: &mut Reply, name: HeaderName, value: &str) {
+    // Numbers, dates and hexadecimal: always a header value.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(name, value);
+    }
+}

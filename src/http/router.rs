@@ -1,0 +1,78 @@
+//! From a path to what it asks for.
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// The OTA interface itself.
+    CheckIn,
+    /// `/activate` below it.
+    Activate,
+    /// `/download/{file}` below it: the name as it stands in the URL.
+    Download(&'a str),
+    /// Nothing of ours.
+    Other,
+}
+
+/// The paths under which the OTA interface is served, without a last slash.
+#[derive(Debug)]
+pub(super) struct Router {
+    bases: Vec<String>,
+}
+
+impl Router {
+    pub(super) fn new(mut bases: Vec<String>) -> Self {
+        // The longest first, for one may stand below another.
+        bases.sort_by_key(|base| std::cmp::Reverse(base.len()));
+        Self { bases }
+    }
+
+    pub(super) fn route<'a>(&self, path: &'a str) -> Route<'a> {
+        let below = self.bases.iter().find_map(|base| {
+            let rest = path.strip_prefix(base.as_str())?;
+            (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        });
+        match below {
+            // People type the address with and without its last slash, and a
+            // 404 would strand the device.
+            Some("" | "/") => Route::CheckIn,
+            Some("/activate" | "/activate/") => Route::Activate,
+            Some(rest) => rest
+                .strip_prefix("/download/")
+                .map_or(Route::Other, Route::Download),
+            None => Route::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_paths_with_and_without_a_slash() {
+        let router = Router::new(vec![
+            "/xiaozhi/ota".into(),
+            "/edge/xiaozhi/ota".into(),
+            "/xiaozhi/ota/own".into(),
+        ]);
+        for (path, route) in [
+            ("/xiaozhi/ota", Route::CheckIn),
+            ("/xiaozhi/ota/", Route::CheckIn),
+            ("/edge/xiaozhi/ota/", Route::CheckIn),
+            ("/xiaozhi/ota/own", Route::CheckIn),
+            ("/xiaozhi/ota/activate", Route::Activate),
+            ("/xiaozhi/ota/download/a_1.bin", Route::Download("a_1.bin")),
+            (
+                "/edge/xiaozhi/ota/download/x/../y",
+                Route::Download("x/../y"),
+            ),
+            ("/xiaozhi/ota/download/", Route::Download("")),
+            ("/xiaozhi/ota/download", Route::Other),
+            ("/xiaozhi/otad", Route::Other),
+            ("/", Route::Other),
+            ("", Route::Other),
+        ] {
+            assert_eq!(router.route(path), route, "{path}");
+        }
+    }
+}

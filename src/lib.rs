@@ -1,0 +1,29 @@
+//! The firmware-update front door for xiaozhi-esp32 voice devices, as one
+//! process: it terminates TLS and plain HTTP on the same ports, tells each
+//! device whether there is firmware for it, and serves that firmware.
+//!
+//! A tour, in the order in which a check-in meets the rooms:
+//!
+//! * [`cli`] reads the command line, [`config`] the file, and [`app`] puts the
+//!   parts together before the first byte is served.
+//! * [`server`] accepts the connection, tells TLS from HTTP by the first byte,
+//!   and bounds what any client can hold. [`tls`] gives it certificates.
+//! * [`http`] routes the request, reads it, and is the one door through which
+//!   replies leave.
+//! * [`ota`] decides, and writes the answer: pure functions of what the device
+//!   said, what there is, and what the operator wants.
+//! * [`firmware`] knows what there is: the files in `data/bin`, their versions,
+//!   their bytes.
+//! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
+//!   say.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod finding;
+pub mod firmware;
+pub mod http;
+pub mod ota;
+pub mod server;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,280 @@
+//! What in the public address would keep a device from its update. Each finding
+//! says what would happen to the device and what to change.
+
+use super::public_url::{PublicAddress, Scheme, Source, Url};
+use crate::finding::Finding;
+use std::net::IpAddr;
+
+/// What the audit holds the address against.
+#[derive(Debug, Clone)]
+pub struct Surroundings<'a> {
+    /// The ports on which this process listens.
+    pub ports: &'a [u16],
+    /// Whether those ports answer TLS.
+    pub tls: bool,
+    /// `gateway.behind_proxy`: somebody else answers the public address.
+    pub behind_proxy: bool,
+    /// Whether plain HTTP is, or will be, refused on device paths.
+    pub http_ends: bool,
+    /// The WebSocket address handed to devices.
+    pub websocket: &'a str,
+}
+
+/// Judges the public address.
+pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding> {
+    let url = address.url();
+    let setting = match address.source() {
+        Source::Derived => "server.vision_explain",
+        Source::Ota => "server.ota",
+        Source::VisionExplain => "server.vision_explain",
+    };
+    let mut findings = Vec::new();
+    let mut say =
+        |consequence: String, remedy: String| findings.push(Finding::new(consequence, remedy));
+
+    host(url, address, setting, &mut say);
+    if !around.behind_proxy {
+        port(url, setting, around, &mut say);
+    }
+    if url.scheme == Scheme::Https && url.effective_port() != 443 {
+        say(
+            format!(
+                "{url} is TLS on port {}: 4G devices (ML307) with 2.x firmware speak TLS to port 443 only and \
+                 will fail there; Wi-Fi devices don't mind.",
+                url.effective_port()
+            ),
+            format!(
+                "if you have such devices, add 443 to gateway.ports and drop the port from {setting}."
+            ),
+        );
+    }
+    if url.scheme == Scheme::Http && around.http_ends {
+        say(
+            format!(
+                "Devices are handed {url}, and plain HTTP ends on the day that gateway.http_fallback names: from then on their downloads get a 403."
+            ),
+            format!("give {setting} an https address before that day."),
+        );
+    }
+    websocket(url, around.websocket, &mut say);
+    findings
+}
+
+fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(String, String)) {
+    let remedy = || {
+        format!(
+            "set {setting} to an address that devices can reach (http://192.168.1.100:8003/mcp/vision/explain, https://ota.example.com/mcp/vision/explain)."
+        )
+    };
+    let host = url.host.as_str();
+    match url.ip() {
+        Some(ip) if ip.is_unspecified() => say(
+            format!(
+                "{host} in {url} is no address: a device cannot connect to it and stays on its firmware."
+            ),
+            remedy(),
+        ),
+        Some(ip) if ip.is_loopback() => say(
+            format!(
+                "{host} in {url} is the device itself: it will look for its firmware there and fail."
+            ),
+            remedy(),
+        ),
+        Some(IpAddr::V6(_)) => say(
+            format!(
+                "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails."
+            ),
+            format!("use a host name in {setting}, or an IPv4 address."),
+        ),
+        // Docker's own bridge, and what its networks are numbered from.
+        Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => say(
+            format!(
+                "{host} in {url} is an address inside of Docker: no device can reach it from outside of this machine."
+            ),
+            remedy(),
+        ),
+        None if host.eq_ignore_ascii_case("localhost")
+            || host.to_ascii_lowercase().ends_with(".localhost") =>
+        {
+            say(
+                format!(
+                    "{host} in {url} is the device itself: it will look for its firmware there and fail."
+                ),
+                remedy(),
+            )
+        }
+        None if !host.contains('.') => say(
+            format!(
+                "{host} in {url} is a name without a dot: a device resolves it only where its router knows that name (a container's or a host's short name mostly is not)."
+            ),
+            remedy(),
+        ),
+        _ => {}
+    }
+    if address.source() == Source::VisionExplain
+        && !address
+            .vision_url()
+            .trim_end_matches('/')
+            .ends_with(super::public_url::VISION_PATH)
+    {
+        say(
+            format!(
+                "server.vision_explain ({}) does not end with {}: download addresses start at its host ({}).",
+                address.vision_url(),
+                super::public_url::VISION_PATH,
+                address.download_base()
+            ),
+            "write the whole vision address, or give the OTA address in server.ota.".to_owned(),
+        );
+    }
+}
+
+fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMut(String, String)) {
+    let port = url.effective_port();
+    if !around.ports.contains(&port) {
+        say(
+            format!(
+                "{url} means port {port}, and nobody here listens on it (ports: {:?}): every download will fail to connect.",
+                around.ports
+            ),
+            format!(
+                "add {port} to gateway.ports, or put one of those ports into {setting}, or set gateway.behind_proxy: true if something in front forwards it."
+            ),
+        );
+    }
+    if url.scheme == Scheme::Https && !around.tls {
+        say(
+            format!(
+                "{url} is https, and gateway.tls.mode is off: devices will try a handshake that nobody answers."
+            ),
+            format!("set gateway.tls.mode to self-signed or files, or use http in {setting}."),
+        );
+    }
+}
+
+fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(String, String)) {
+    let secure = websocket.starts_with("wss://");
+    if url.scheme == Scheme::Https && !secure {
+        say(
+            format!(
+                "Devices are handed {websocket} beside an https OTA address: 4G firmware insists on wss:// and will have no voice."
+            ),
+            "set server.websocket to a wss:// address if you have 4G devices.".to_owned(),
+        );
+    } else if url.scheme == Scheme::Http && secure {
+        say(
+            format!(
+                "Devices are handed {websocket} beside a plain http OTA address: what protects the voice does not protect the firmware."
+            ),
+            "give server.vision_explain (or server.ota) an https address.".to_owned(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(vision: &str, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
+        let url = Url::parse(vision).unwrap_or_else(|e| unreachable!("{e}"));
+        let secure = url.scheme == Scheme::Https;
+        let mut around = Surroundings {
+            ports: &[8003, 443],
+            tls: true,
+            behind_proxy: false,
+            http_ends: false,
+            websocket: if secure {
+                "wss://h/xiaozhi/v1/"
+            } else {
+                "ws://h:8000/xiaozhi/v1/"
+            },
+        };
+        change(&mut around);
+        audit(&PublicAddress::from_vision_explain(&url), &around)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn one(vision: &str, words: &str) {
+        let all = findings(vision, |_| {});
+        assert!(
+            all.len() == 1 && all[0].contains(words) && all[0].contains("Remedy: "),
+            "{vision}: {all:?}"
+        );
+    }
+
+    #[test]
+    fn a_good_address_has_no_finding() {
+        for good in [
+            "https://ota.example.com/mcp/vision/explain",
+            "http://192.168.1.100:8003/mcp/vision/explain",
+        ] {
+            assert_eq!(findings(good, |_| {}), [""; 0], "{good}");
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found_by_its_name() {
+        one(
+            "http://127.0.0.1:8003/mcp/vision/explain",
+            "the device itself",
+        );
+        one(
+            "http://localhost:8003/mcp/vision/explain",
+            "the device itself",
+        );
+        one("http://0.0.0.0:8003/mcp/vision/explain", "no address");
+        one(
+            "http://172.17.0.2:8003/mcp/vision/explain",
+            "inside of Docker",
+        );
+        one(
+            "http://[2001:db8::1]:8003/mcp/vision/explain",
+            "IPv6 literal",
+        );
+        one(
+            "http://xiaozhi-server:8003/mcp/vision/explain",
+            "without a dot",
+        );
+        one(
+            "http://ota.example.com:8004/mcp/vision/explain",
+            "nobody here listens",
+        );
+        one(
+            "https://ota.example.com:8003/mcp/vision/explain",
+            "port 443 only",
+        );
+        one("http://ota.example.com:8003/vision", "does not end with");
+    }
+
+    #[test]
+    fn a_proxy_in_front_answers_for_the_port() {
+        assert_eq!(
+            findings("http://ota.example.com:8004/mcp/vision/explain", |a| a
+                .behind_proxy =
+                true),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn schemes_that_do_not_fit_together() {
+        let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
+            a.tls = false
+        });
+        assert!(found[0].contains("gateway.tls.mode is off"), "{found:?}");
+        let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
+            a.websocket = "ws://h/"
+        });
+        assert!(found[0].contains("wss://"), "{found:?}");
+        let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
+            a.websocket = "wss://h/"
+        });
+        assert!(found[0].contains("plain http"), "{found:?}");
+        let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
+            a.http_ends = true
+        });
+        assert!(found[0].contains("403"), "{found:?}");
+    }
+}

@@ -1,0 +1,228 @@
+//! What a device needs to reach its voice server: the WebSocket token or the
+//! MQTT account, as xiaozhi-server makes and checks them.
+
+use super::checkin::CheckIn;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+use std::collections::HashSet;
+use std::fmt;
+
+/// A value that no log, page or `Debug` shows.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MASKED")
+    }
+}
+
+/// How devices reach their voice server. MQTT wins over the WebSocket on the
+/// device, so only one of the two is ever sent.
+#[derive(Debug, Clone)]
+pub enum Voice {
+    /// `server.mqtt_gateway`.
+    Mqtt {
+        /// `host:port`.
+        endpoint: String,
+        /// `server.mqtt_signature_key`; without it the password is empty.
+        signature_key: Option<Secret>,
+    },
+    /// `server.websocket`.
+    WebSocket {
+        /// The address.
+        url: String,
+        /// `server.auth`, if it is enabled.
+        auth: Option<TokenAuth>,
+    },
+}
+
+/// How WebSocket tokens are made.
+#[derive(Debug, Clone)]
+pub struct TokenAuth {
+    /// The key that xiaozhi-server checks with.
+    pub key: Secret,
+    /// Devices that need no token, by exact `Device-Id`, as xiaozhi-server
+    /// compares them.
+    pub allowed_devices: HashSet<String>,
+}
+
+/// The block of the reply that leads to the voice server. Its strings go to
+/// flash under their keys: a key over 15 characters aborts the device, so no
+/// key may be added here without a look at its length.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum VoiceBlock<'a> {
+    /// `mqtt{...}`
+    #[expect(missing_docs, reason = "the firmware's own keys")]
+    Mqtt {
+        endpoint: &'a str,
+        client_id: String,
+        username: &'static str,
+        password: String,
+        publish_topic: &'static str,
+        subscribe_topic: String,
+    },
+    /// `websocket{...}`
+    #[expect(missing_docs, reason = "the firmware's own keys")]
+    WebSocket { url: &'a str, token: String },
+}
+
+/// base64 of `{"ip": "unknown"}`, all that xiaozhi-server says of the client.
+const MQTT_USERNAME: &str = "eyJpcCI6ICJ1bmtub3duIn0=";
+
+impl Voice {
+    /// The block for one device at `unix_seconds`.
+    pub fn block(&self, check_in: &CheckIn<'_>, unix_seconds: u64) -> VoiceBlock<'_> {
+        match self {
+            Self::Mqtt {
+                endpoint,
+                signature_key,
+            } => {
+                let mac = check_in.device.replace(':', "_");
+                let model = check_in.upstream_model().replace([':', ' '], "_");
+                let client_id = format!("GID_{model}@@@{mac}@@@{mac}");
+                let password = signature_key.as_ref().map_or_else(String::new, |key| {
+                    STANDARD.encode(sign(key, &format!("{client_id}|{MQTT_USERNAME}")))
+                });
+                VoiceBlock::Mqtt {
+                    endpoint,
+                    client_id,
+                    username: MQTT_USERNAME,
+                    password,
+                    publish_topic: "device-server",
+                    subscribe_topic: format!("devices/p2p/{mac}"),
+                }
+            }
+            Self::WebSocket { url, auth } => VoiceBlock::WebSocket {
+                url,
+                token: auth
+                    .as_ref()
+                    .map_or_else(String::new, |auth| auth.token(check_in, unix_seconds)),
+            },
+        }
+    }
+}
+
+impl TokenAuth {
+    /// `base64url(HMAC-SHA256(key, "client|device|time")).time`, or nothing for
+    /// a device that needs none.
+    fn token(&self, check_in: &CheckIn<'_>, unix_seconds: u64) -> String {
+        if self.allowed_devices.contains(check_in.device) {
+            return String::new();
+        }
+        let signed = format!("{}|{}|{unix_seconds}", check_in.client, check_in.device);
+        format!(
+            "{}.{unix_seconds}",
+            URL_SAFE_NO_PAD.encode(sign(&self.key, &signed))
+        )
+    }
+}
+
+fn sign(key: &Secret, text: &str) -> [u8; 32] {
+    // A key of any length makes a MAC; `Err` cannot come.
+    Hmac::<Sha256>::new_from_slice(key.bytes())
+        .map(|mac| mac.chain_update(text).finalize().into_bytes().into())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ota::checkin::Report;
+
+    fn check_in(body: &str) -> CheckIn<'_> {
+        CheckIn {
+            device: "aa:bb:cc:dd:ee:ff",
+            client: "7b94d69a-9808-4c59-9c9b-704333b38aff",
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        }
+    }
+
+    #[test]
+    fn mqtt_as_recorded_from_xiaozhi_server() {
+        let voice = Voice::Mqtt {
+            endpoint: "mqtt.example.com:1883".into(),
+            signature_key: Some(Secret::new("Sig-Key-123".into())),
+        };
+        let c = check_in(r#"{"board":{"type":"esp32s3","name":"never-this-one"}}"#);
+        let json = serde_json::to_string(&voice.block(&c, 0)).unwrap_or_default();
+        assert_eq!(
+            json,
+            r#"{"mqtt":{"endpoint":"mqtt.example.com:1883","client_id":"GID_esp32s3@@@aa_bb_cc_dd_ee_ff@@@aa_bb_cc_dd_ee_ff","username":"eyJpcCI6ICJ1bmtub3duIn0=","password":"wxicJ+QlQroytN3Bl6Cu5tJXiuMS6YHLPnll/UT5Yos=","publish_topic":"device-server","subscribe_topic":"devices/p2p/aa_bb_cc_dd_ee_ff"}}"#
+        );
+    }
+
+    #[test]
+    fn a_token_only_where_one_is_needed() {
+        let auth = |allowed: &[&str]| Voice::WebSocket {
+            url: "ws://h/".into(),
+            auth: Some(TokenAuth {
+                key: Secret::new("golden-key".into()),
+                allowed_devices: allowed.iter().map(|&d| d.to_owned()).collect(),
+            }),
+        };
+        let c = check_in("");
+        let token = |voice: &Voice| match voice.block(&c, 1_765_000_000) {
+            VoiceBlock::WebSocket { token, .. } => token,
+            VoiceBlock::Mqtt { .. } => unreachable!(),
+        };
+        // openssl dgst -sha256 -hmac golden-key over "{client}|{device}|{time}"
+        assert_eq!(
+            token(&auth(&[])),
+            "HOnhgo9uo2UkeuquCoU77dk_vOH5kPnYmFWOzrUTZ7A.1765000000"
+        );
+        assert_eq!(token(&auth(&["aa:bb:cc:dd:ee:ff"])), "");
+        assert_eq!(token(&auth(&["AA:BB:CC:DD:EE:FF"])), token(&auth(&[])));
+    }
+
+    #[test]
+    fn no_key_of_a_block_is_too_long_for_flash() {
+        let c = check_in("");
+        for voice in [
+            Voice::Mqtt {
+                endpoint: String::new(),
+                signature_key: None,
+            },
+            Voice::WebSocket {
+                url: String::new(),
+                auth: None,
+            },
+        ] {
+            let value = serde_json::to_value(voice.block(&c, 0)).unwrap_or_default();
+            for block in value
+                .as_object()
+                .into_iter()
+                .flat_map(serde_json::Map::values)
+            {
+                for key in block
+                    .as_object()
+                    .into_iter()
+                    .flat_map(serde_json::Map::keys)
+                {
+                    assert!(key.len() <= 15, "{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert_eq!(format!("{:?}", Secret::new("hush".into())), "MASKED");
+    }
+}

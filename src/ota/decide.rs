@@ -1,0 +1,305 @@
+//! The offer decision: check-in, snapshot and policy in, what to tell the
+//! device out. Pure; everything else stands around it.
+
+use super::checkin::{CheckIn, DEFAULT_MODEL};
+use crate::firmware::snapshot::{Entry, Snapshot};
+use crate::firmware::version::{self, Version};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Who gets the files named `default_{version}.bin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DefaultFor {
+    /// Devices whose model has no file here, and those that name none.
+    #[default]
+    Unmatched,
+    /// Only devices that name no model, as in xiaozhi-server.
+    Unreported,
+}
+
+/// What the operator wants.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// `gateway.firmware.default_for`.
+    pub default_for: DefaultFor,
+    /// `gateway.firmware.pin`: a model's exact version.
+    pub pins: HashMap<String, Version>,
+}
+
+/// What a device is told, and why.
+#[derive(Debug)]
+pub struct Decision<'a> {
+    /// The model whose files were looked through.
+    pub model: &'a str,
+    /// How many files that model has.
+    pub candidates: usize,
+    /// The answer.
+    pub outcome: Outcome<'a>,
+    /// Candidates above the device's version that were not offered.
+    pub withheld: Vec<Withheld<'a>>,
+}
+
+/// The answer to a check-in.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// Install this.
+    Offer(&'a Arc<Entry>),
+    /// Nothing newer: the device hears its own version back.
+    UpToDate,
+    /// The device's own version is one that its parser cannot take: any
+    /// `firmware` object in the reply would restart it.
+    Silent,
+}
+
+/// A candidate that was not offered.
+#[derive(Debug)]
+pub struct Withheld<'a> {
+    /// Its file name, or the version that was asked for where no file has it.
+    pub what: &'a str,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a candidate is withheld, in words for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The device's own comparison says that it is no newer: it would have to be
+    /// forced, and a forced image that is not what its name says is installed
+    /// again at every check.
+    NeedsForce,
+    /// A pin names a version that no file has.
+    PinnedVersionMissing,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NeedsForce => {
+                "the device compares only the numbers of a version and would refuse it; forcing it needs \
+                 proof that the image is what its name says, which is not looked at yet"
+            }
+            Self::PinnedVersionMissing => "gateway.firmware.pin names this version, but no file has it",
+        })
+    }
+}
+
+/// Decides what the device that checked in is told.
+pub fn decide<'a>(
+    check_in: &'a CheckIn<'_>,
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+) -> Decision<'a> {
+    let own = check_in.version();
+    let (model, candidates) = candidates(check_in, snapshot, policy);
+    let mut decision = Decision {
+        model,
+        candidates: candidates.len(),
+        outcome: Outcome::UpToDate,
+        withheld: Vec::new(),
+    };
+    if !version::is_device_safe(own) {
+        decision.outcome = Outcome::Silent;
+        return decision;
+    }
+    let pin = policy.pins.get(model).filter(|_| !candidates.is_empty());
+    let mut pin_found = false;
+    for entry in candidates {
+        let order = version::compare(entry.version.as_str(), own);
+        match pin {
+            Some(pin) if entry.version != *pin => continue,
+            Some(_) => pin_found = true,
+            None => {}
+        }
+        if order == Ordering::Equal || (order == Ordering::Less && pin.is_none()) {
+            break; // The highest come first: nothing newer follows.
+        }
+        if version::device_accepts(own, entry.version.as_str()) {
+            decision.outcome = Outcome::Offer(entry);
+            break;
+        }
+        decision.withheld.push(Withheld {
+            what: &entry.file,
+            reason: Reason::NeedsForce,
+        });
+    }
+    if let Some(pin) = pin.filter(|_| !pin_found) {
+        decision.withheld.push(Withheld {
+            what: pin.as_str(),
+            reason: Reason::PinnedVersionMissing,
+        });
+    }
+    decision
+}
+
+/// The first of the device's models that has files, and those files, highest
+/// first; else what is meant for devices without.
+fn candidates<'a>(
+    check_in: &'a CheckIn<'_>,
+    snapshot: &'a Snapshot,
+    policy: &Policy,
+) -> (&'a str, &'a [Arc<Entry>]) {
+    for model in check_in.models() {
+        let entries = snapshot.model(model);
+        if !entries.is_empty() {
+            return (model, entries);
+        }
+    }
+    match check_in.models().next() {
+        // A body that broke too early could be any board's.
+        None if check_in.is_unidentified() => (DEFAULT_MODEL, &[]),
+        None => (DEFAULT_MODEL, snapshot.model(DEFAULT_MODEL)),
+        Some(named) => match (policy.default_for, snapshot.model(DEFAULT_MODEL)) {
+            (DefaultFor::Unreported, _) | (_, []) => (named, &[]),
+            (DefaultFor::Unmatched, entries) => (DEFAULT_MODEL, entries),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firmware::snapshot::tests::snapshot;
+    use crate::ota::checkin::Report;
+    use proptest::prelude::*;
+
+    fn said(model: &str, version: &str) -> String {
+        format!(r#"{{"application":{{"version":"{version}"}},"board":{{"type":"{model}"}}}}"#)
+    }
+
+    /// The file offered, or what else is said.
+    fn answer(body: &str, files: &[&str], policy: &Policy) -> String {
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let snapshot = snapshot(files);
+        let decision = decide(&check_in, &snapshot, policy);
+        let mut text = match decision.outcome {
+            Outcome::Offer(e) => e.file.clone(),
+            Outcome::UpToDate => "up to date".to_owned(),
+            Outcome::Silent => "silent".to_owned(),
+        };
+        for w in &decision.withheld {
+            text = format!("{text}; {} {:?}", w.what, w.reason);
+        }
+        text
+    }
+
+    fn plain(body: &str, files: &[&str]) -> String {
+        answer(body, files, &Policy::default())
+    }
+
+    #[test]
+    fn the_highest_above_the_devices_own() {
+        let files = [
+            "a_1.6.5.bin",
+            "a_1.6.6.bin",
+            "a_1.7.0-beta.bin",
+            "b_9.bin",
+            "default_1.0.0.bin",
+        ];
+        assert_eq!(plain(&said("a", "1.6.0"), &files), "a_1.7.0-beta.bin");
+        assert_eq!(plain(&said("a", "1.7.0"), &files), "up to date");
+        assert_eq!(plain(&said("a", "9.0.0"), &files), "up to date");
+        assert_eq!(plain(&said("c", "0.0.1"), &files), "default_1.0.0.bin");
+        assert_eq!(plain("", &files), "default_1.0.0.bin");
+    }
+
+    #[test]
+    fn the_precise_board_wins() {
+        let body = r#"{"application":{"version":"1.0"},"board":{"type":"t","name":"n"}}"#;
+        assert_eq!(plain(body, &["t_9.bin", "n_2.bin"]), "n_2.bin");
+        assert_eq!(plain(body, &["t_9.bin", "m_2.bin"]), "t_9.bin");
+    }
+
+    #[test]
+    fn default_can_be_narrowed() {
+        let narrow = Policy {
+            default_for: DefaultFor::Unreported,
+            ..Policy::default()
+        };
+        let files = ["default_1.0.0.bin"];
+        assert_eq!(answer(&said("c", "0.1"), &files, &narrow), "up to date");
+        assert_eq!(
+            answer(r#"{"application":{"version":"0.1"}}"#, &files, &narrow),
+            "default_1.0.0.bin"
+        );
+    }
+
+    #[test]
+    fn a_broken_body_gets_no_strangers_firmware() {
+        let files = ["default_1.0.0.bin", "esp32s3_1.7.0.bin"];
+        assert_eq!(
+            plain(r#"{"board":{"type":"esp32s3""#, &files),
+            "esp32s3_1.7.0.bin"
+        );
+        assert_eq!(plain(r#"{"board":{"type":"esp32"#, &files), "up to date");
+        assert_eq!(plain("]", &files), "up to date");
+    }
+
+    #[test]
+    fn what_the_device_would_refuse_waits_and_a_lower_one_goes_out() {
+        assert_eq!(
+            plain(&said("a", "1.7.0-beta"), &["a_1.7.0.bin"]),
+            "up to date; a_1.7.0.bin NeedsForce"
+        );
+        assert_eq!(
+            plain(&said("a", "1.9.2"), &["a_1.9.2_2.bin"]),
+            "up to date; a_1.9.2_2.bin NeedsForce"
+        );
+    }
+
+    #[test]
+    fn a_version_that_crashes_its_device_is_met_with_silence() {
+        for own in ["v1.6.0", "2.0.x", "1..2", "1.202511211530"] {
+            assert_eq!(plain(&said("a", own), &["a_9.0.bin"]), "silent", "{own}");
+        }
+    }
+
+    #[test]
+    fn a_pin_names_the_version_exactly() {
+        let policy = Policy {
+            pins: HashMap::from([("a".to_owned(), Version::new("1.6.6"))]),
+            ..Policy::default()
+        };
+        let files = ["a_1.6.5.bin", "a_1.6.6.bin", "a_1.7.0.bin"];
+        assert_eq!(answer(&said("a", "1.6.5"), &files, &policy), "a_1.6.6.bin");
+        assert_eq!(answer(&said("a", "1.6.6"), &files, &policy), "up to date");
+        assert_eq!(
+            answer(&said("a", "1.7.0"), &files, &policy),
+            "up to date; a_1.6.6.bin NeedsForce"
+        );
+        assert_eq!(
+            answer(&said("a", "1.0"), &files[..1], &policy),
+            "up to date; 1.6.6 PinnedVersionMissing"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_offered_is_newer_for_us_and_for_the_device(
+            own in "[0-9]{1,2}(\\.[0-9]{1,2}){0,3}([-_](rc)?[0-9])?",
+            versions in prop::collection::vec("[0-9]{1,2}(\\.[0-9]{1,2}){0,3}([-_](rc)?[0-9])?", 0..8),
+        ) {
+            let files: Vec<String> = versions.iter().map(|v| format!("a_{v}.bin")).collect();
+            let files: Vec<&str> = files.iter().map(String::as_str).collect();
+            let body = said("a", &own);
+            let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
+            let (snapshot, policy) = (snapshot(&files), Policy::default());
+            let fits = |v: &str| {
+                version::compare(v, &own) == Ordering::Greater && version::device_accepts(&own, v)
+            };
+            match decide(&check_in, &snapshot, &policy).outcome {
+                Outcome::Offer(e) => {
+                    prop_assert!(fits(e.version.as_str()));
+                    for v in versions.iter().filter(|v| fits(v)) {
+                        prop_assert!(version::compare(v, e.version.as_str()) != Ordering::Greater);
+                    }
+                }
+                _ => prop_assert!(!versions.iter().any(|v| fits(v))),
+            }
+        }
+    }
+}

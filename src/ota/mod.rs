@@ -1,0 +1,10 @@
+//! What a device is told: everything here takes what it needs as arguments, the
+//! time included, and does no I/O.
+
+pub mod address_audit;
+pub mod checkin;
+pub mod credentials;
+pub mod decide;
+mod json;
+pub mod public_url;
+pub mod reply;

@@ -1,0 +1,366 @@
+//! The public address: the one place that says under which scheme, host, port
+//! and path devices reach this server. Download addresses, the start-up lines
+//! and the names in a certificate all come from it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// Where the OTA interface lies below an origin.
+pub const OTA_PATH: &str = "/xiaozhi/ota";
+/// Where xiaozhi-server's vision interface lies below an origin.
+pub const VISION_PATH: &str = "/mcp/vision/explain";
+
+/// HTTP or HTTPS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port that a URL of this scheme means when it names none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+/// Why a text is no address that a device could use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// No scheme, or one that devices don't speak.
+    #[error("its scheme must be http or https, as in https://ota.example.com{OTA_PATH}/")]
+    Scheme,
+    /// No host.
+    #[error("it names no host")]
+    Host,
+    /// The port is no number from 1 to 65535.
+    #[error("its port must be a number from 1 to 65535")]
+    Port,
+    /// A user name, a query or a fragment, none of which can be kept.
+    #[error("it must be scheme://host[:port]/path, without user name, '?' or '#'")]
+    Extra,
+    /// White space, a control character or the like.
+    #[error("it holds a character that no address has ({0:?})")]
+    Character(char),
+}
+
+/// An `http(s)://host[:port]/path` address, taken apart the way the device's
+/// own parser does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The host as written; an IPv6 literal keeps its brackets.
+    pub host: String,
+    /// The port, if one is written.
+    pub port: Option<u16>,
+    /// The path, empty or with a leading slash.
+    pub path: String,
+}
+
+impl Url {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if let Some(c) = text
+            .chars()
+            .find(|c| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(*c))
+        {
+            return Err(UrlError::Character(c));
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return Err(UrlError::Scheme),
+        };
+        if rest.contains(['?', '#', '@']) {
+            return Err(UrlError::Extra);
+        }
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = if authority.starts_with('[') {
+            let end = authority.find(']').ok_or(UrlError::Host)? + 1;
+            let port = match &authority[end..] {
+                "" => None,
+                port => Some(port.strip_prefix(':').ok_or(UrlError::Host)?),
+            };
+            (&authority[..end], port)
+        } else {
+            match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            }
+        };
+        if host.is_empty() || host == "[]" {
+            return Err(UrlError::Host);
+        }
+        let port = match port {
+            None => None,
+            Some(p) if p.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(p.parse().ok().filter(|p| *p > 0).ok_or(UrlError::Port)?)
+            }
+            Some(_) => return Err(UrlError::Port),
+        };
+        Ok(Self {
+            scheme,
+            host: host.to_owned(),
+            port,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The port that is written, or the scheme's own.
+    pub fn effective_port(&self) -> u16 {
+        self.port.unwrap_or(self.scheme.default_port())
+    }
+
+    /// The host as an IP address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse()
+            .ok()
+    }
+
+    /// Scheme, host and port, as written.
+    pub fn origin(&self) -> String {
+        match self.port {
+            Some(port) => format!("{}://{}:{port}", self.scheme, self.host),
+            None => format!("{}://{}", self.scheme, self.host),
+        }
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.path)
+    }
+}
+
+/// Which setting the public address was taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `server.ota`.
+    Ota,
+    /// `server.vision_explain`.
+    VisionExplain,
+    /// Neither is set: this machine's address and our first port.
+    Derived,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ota => "server.ota",
+            Self::VisionExplain => "server.vision_explain",
+            Self::Derived => "this machine's own address",
+        })
+    }
+}
+
+/// The public address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicAddress {
+    /// The OTA interface without its last slash: `https://host/edge/xiaozhi/ota`.
+    ota: Url,
+    vision: String,
+    source: Source,
+}
+
+impl PublicAddress {
+    /// From `server.ota`, the OTA address whole; `vision_explain` is printed
+    /// beside it if it is set.
+    pub fn from_ota(mut ota: Url, vision_explain: Option<&Url>) -> Self {
+        let trimmed = ota.path.trim_end_matches('/').len();
+        ota.path.truncate(trimmed);
+        if ota.path.is_empty() {
+            OTA_PATH.clone_into(&mut ota.path);
+        }
+        let prefix = ota.path.strip_suffix(OTA_PATH).unwrap_or("");
+        let vision = vision_explain.map_or_else(
+            || format!("{}{prefix}{VISION_PATH}", ota.origin()),
+            ToString::to_string,
+        );
+        Self {
+            ota,
+            vision,
+            source: Source::Ota,
+        }
+    }
+
+    /// From `server.vision_explain`: its scheme, host, port and path prefix.
+    pub fn from_vision_explain(vision: &Url) -> Self {
+        let path = vision.path.trim_end_matches('/');
+        let prefix = path.strip_suffix(VISION_PATH).unwrap_or("");
+        Self {
+            ota: Url {
+                path: format!("{prefix}{OTA_PATH}"),
+                ..vision.clone()
+            },
+            vision: vision.to_string(),
+            source: Source::VisionExplain,
+        }
+    }
+
+    /// From an address of this machine, over plain HTTP.
+    pub fn derived(ip: IpAddr, port: u16) -> Self {
+        let host = match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let ota = Url {
+            scheme: Scheme::Http,
+            host,
+            port: Some(port),
+            path: OTA_PATH.to_owned(),
+        };
+        let vision = format!("{}{VISION_PATH}", ota.origin());
+        Self {
+            ota,
+            vision,
+            source: Source::Derived,
+        }
+    }
+
+    /// The OTA address that is typed into devices.
+    pub fn ota_url(&self) -> String {
+        format!("{}/", self.ota)
+    }
+
+    /// The vision address.
+    pub fn vision_url(&self) -> &str {
+        &self.vision
+    }
+
+    /// What stands in front of a percent-encoded file name.
+    pub fn download_base(&self) -> String {
+        format!("{}/download/", self.ota)
+    }
+
+    /// The address itself.
+    pub fn url(&self) -> &Url {
+        &self.ota
+    }
+
+    /// The setting that it came from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Every path, without a last slash, under which the OTA interface is
+    /// served: the usual one and the public one.
+    pub fn served_paths(&self) -> Vec<String> {
+        let mut paths = vec![OTA_PATH.to_owned()];
+        if self.ota.path != OTA_PATH {
+            paths.push(self.ota.path.clone());
+        }
+        paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap_or_else(|e| unreachable!("{text}: {e}"))
+    }
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        let u = url("HTTPS://ota.example.com:8003/edge/mcp/vision/explain");
+        assert_eq!(
+            (u.scheme, u.host.as_str(), u.port),
+            (Scheme::Https, "ota.example.com", Some(8003))
+        );
+        assert_eq!(url("http://h").effective_port(), 80);
+        assert_eq!(url("https://h/").effective_port(), 443);
+        assert_eq!(url("http://[fe80::1]:80/x").ip(), "fe80::1".parse().ok());
+        for (text, error) in [
+            ("ftp://h/", UrlError::Scheme),
+            ("h:8003", UrlError::Scheme),
+            ("http:///x", UrlError::Host),
+            ("http://[::1/x", UrlError::Host),
+            ("http://h:0/", UrlError::Port),
+            ("http://h:65536/", UrlError::Port),
+            ("http://h:/", UrlError::Port),
+            ("http://::1/", UrlError::Host),
+            ("http://h:+80/", UrlError::Port),
+            ("http://u@h/", UrlError::Extra),
+            ("http://h/?a", UrlError::Extra),
+            ("http://h /", UrlError::Character(' ')),
+        ] {
+            assert_eq!(Url::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_public_address_of_each_source() {
+        let p = PublicAddress::from_vision_explain(&url("https://d.com:8003/mcp/vision/explain"));
+        assert_eq!(p.ota_url(), "https://d.com:8003/xiaozhi/ota/");
+        assert_eq!(
+            p.download_base(),
+            "https://d.com:8003/xiaozhi/ota/download/"
+        );
+        assert_eq!(p.served_paths(), ["/xiaozhi/ota"]);
+        let p = PublicAddress::from_vision_explain(&url("https://d.com/edge/mcp/vision/explain"));
+        assert_eq!(
+            p.download_base(),
+            "https://d.com/edge/xiaozhi/ota/download/"
+        );
+        assert_eq!(p.served_paths(), ["/xiaozhi/ota", "/edge/xiaozhi/ota"]);
+        let p = PublicAddress::from_ota(url("https://d.com/my/firmware/"), None);
+        assert_eq!(p.ota_url(), "https://d.com/my/firmware/");
+        assert_eq!(p.download_base(), "https://d.com/my/firmware/download/");
+        assert_eq!(p.vision_url(), "https://d.com/mcp/vision/explain");
+        let p = PublicAddress::from_ota(
+            url("https://d.com"),
+            Some(&url("http://v/mcp/vision/explain")),
+        );
+        assert_eq!(p.ota_url(), "https://d.com/xiaozhi/ota/");
+        assert_eq!(p.vision_url(), "http://v/mcp/vision/explain");
+        let p = PublicAddress::derived(IpAddr::from([192, 168, 1, 100]), 8003);
+        assert_eq!(p.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
+        assert_eq!(
+            p.vision_url(),
+            "http://192.168.1.100:8003/mcp/vision/explain"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn scheme_host_port_and_prefix_are_never_lost(
+            https in any::<bool>(), host in "[a-z]{1,9}(\\.[a-z]{2,3})?",
+            port in prop::option::of(1u16..), prefix in "(/[a-z0-9]{1,5}){0,2}",
+        ) {
+            let scheme = if https { "https" } else { "http" };
+            let port = port.map(|p| format!(":{p}")).unwrap_or_default();
+            let base = format!("{scheme}://{host}{port}{prefix}");
+            let p = PublicAddress::from_vision_explain(&url(&format!("{base}{VISION_PATH}")));
+            prop_assert_eq!(p.download_base(), format!("{base}/xiaozhi/ota/download/"));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            if let Ok(u) = Url::parse(&text) {
+                prop_assert!(!u.host.is_empty());
+                prop_assert_eq!(Url::parse(&u.to_string()), Ok(u));
+            }
+        }
+    }
+}

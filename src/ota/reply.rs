@@ -1,0 +1,116 @@
+//! The JSON that answers a check-in: its keys, their order and their types are
+//! what every firmware version since v1.5 can read.
+
+use super::credentials::VoiceBlock;
+use super::decide::{Decision, Outcome};
+use serde::Serialize;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What a request without its identifying headers is told, with status 200, as
+/// in xiaozhi-server.
+pub const REQUEST_ERROR: &str = r#"{"success":false,"message":"request error."}"#;
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    server_time: ServerTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firmware: Option<Firmware<'a>>,
+    #[serde(flatten)]
+    voice: VoiceBlock<'a>,
+}
+
+#[derive(Serialize)]
+struct ServerTime {
+    timestamp: u64,
+    timezone_offset: i32,
+}
+
+/// Both keys are always there: v1.5 firmware takes them unchecked.
+#[derive(Serialize)]
+struct Firmware<'a> {
+    version: &'a str,
+    url: &'a str,
+}
+
+/// Writes the reply. `own` is the device's version, `url` the download address
+/// if an image is offered, `timezone_offset` in minutes.
+pub fn write(
+    decision: &Decision<'_>,
+    own: &str,
+    url: &str,
+    voice: VoiceBlock<'_>,
+    now: SystemTime,
+    timezone_offset: i32,
+) -> Vec<u8> {
+    let firmware = match decision.outcome {
+        Outcome::Offer(entry) => Some(Firmware {
+            version: entry.version.as_str(),
+            url,
+        }),
+        Outcome::UpToDate => Some(Firmware {
+            version: own,
+            url: "",
+        }),
+        Outcome::Silent => None,
+    };
+    let millis = since_epoch(now).as_millis();
+    let reply = Reply {
+        server_time: ServerTime {
+            timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
+            timezone_offset,
+        },
+        firmware,
+        voice,
+    };
+    let mut json = Vec::with_capacity(512);
+    // Strings and numbers into memory: there is nothing that could fail.
+    let _ = serde_json::to_writer(&mut json, &reply);
+    json
+}
+
+/// The time since 1970; none for a clock that stands before it.
+pub fn since_epoch(now: SystemTime) -> Duration {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firmware::snapshot::tests::entry;
+
+    fn json(outcome: Outcome<'_>, own: &str, url: &str) -> String {
+        let decision = Decision {
+            model: "a",
+            candidates: 1,
+            outcome,
+            withheld: Vec::new(),
+        };
+        let voice = VoiceBlock::WebSocket {
+            url: "ws://h/",
+            token: String::new(),
+        };
+        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        String::from_utf8(write(&decision, own, url, voice, now, 480)).unwrap_or_default()
+    }
+
+    #[test]
+    fn compact_and_in_order() {
+        let e = entry("a_1.1.bin");
+        assert_eq!(
+            json(Outcome::Offer(&e), "1.0", "https://h/a_1.1.bin"),
+            r#"{"server_time":{"timestamp":1700000000123,"timezone_offset":480},"firmware":{"version":"1.1","url":"https://h/a_1.1.bin"},"websocket":{"url":"ws://h/","token":""}}"#
+        );
+        assert!(
+            json(Outcome::UpToDate, "1.0", "").contains(r#""firmware":{"version":"1.0","url":""}"#)
+        );
+    }
+
+    #[test]
+    fn silence_leaves_the_whole_object_out() {
+        let text = json(Outcome::Silent, "v1", "");
+        assert!(
+            !text.contains("firmware") && !text.contains("null"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! One connection, from its first byte: 0x16 begins a TLS handshake, anything
+//! else is HTTP.
+
+use super::progress::Progress;
+use super::quiet::Quiet;
+use super::{Handler, Limits, Peer, Service};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::AlertDescription;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// The content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP
+/// method begins with it.
+const HANDSHAKE: u8 = 0x16;
+/// Request heads beyond this are refused with 431; a device's is a tenth of it.
+/// It also bounds what an idle connection holds.
+const HEAD: usize = 16 * 1024;
+/// How often one client's failing handshakes are logged.
+const SAY: Duration = Duration::from_secs(3600);
+
+/// What connections share.
+pub(super) struct Shared<H> {
+    service: Service<H>,
+    tls: Option<TlsAcceptor>,
+    http: http1::Builder,
+    failures: Quiet<(IpAddr, String)>,
+}
+
+impl<H: Handler> Shared<H> {
+    pub(super) fn new(service: Service<H>) -> Self {
+        let mut http = http1::Builder::new();
+        // The modem firmware and one line of the Wi-Fi firmware match header
+        // names by case. Without the timer hyper's deadline is silently off.
+        http.title_case_headers(true)
+            .timer(TokioTimer::new())
+            .header_read_timeout(service.limits.headers)
+            .max_buf_size(HEAD);
+        Self {
+            tls: service.tls.clone().map(TlsAcceptor::from),
+            service,
+            http,
+            failures: Quiet::new(SAY),
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.service.limits
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve<H: Handler>(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared<H>>,
+    stop: CancellationToken,
+) {
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    // A reply must not wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let limits = shared.limits();
+    let Some(Ok(first)) = or_stop(&stop, timeout(limits.headers, first_byte(&stream))).await else {
+        return;
+    };
+    let Ok(Some(first)) = first else { return };
+    let stream = Progress::new(stream, limits.idle);
+    if first != HANDSHAKE {
+        return http(
+            stream,
+            Peer {
+                address,
+                secure: false,
+            },
+            shared,
+            stop,
+        )
+        .await;
+    }
+    let Some(acceptor) = &shared.tls else {
+        if shared.failures.may_say((address.ip(), "off".into())) {
+            warn!(peer = %address, "a client speaks TLS, but gateway.tls.mode is off");
+        }
+        return;
+    };
+    match or_stop(&stop, timeout(limits.handshake, acceptor.accept(stream))).await {
+        Some(Ok(Ok(stream))) => {
+            http(
+                stream,
+                Peer {
+                    address,
+                    secure: true,
+                },
+                shared,
+                stop,
+            )
+            .await
+        }
+        Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
+        Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),
+        None => {}
+    }
+}
+
+async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    let n = stream.peek(&mut byte).await?;
+    Ok((n > 0).then_some(byte[0]))
+}
+
+async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        result = work => Some(result),
+        () = stop.cancelled() => None,
+    }
+}
+
+async fn http<H: Handler>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    shared: Arc<Shared<H>>,
+    stop: CancellationToken,
+) {
+    let handler = &shared.service.handler;
+    let service = service_fn(|request| {
+        let handler = Arc::clone(handler);
+        async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
+    });
+    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(stream), service));
+    let result = match or_stop(&stop, connection.as_mut()).await {
+        Some(result) => result,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(e) = result {
+        debug!(peer = %peer.address, error = %e, "connection ended early");
+    }
+}
+
+impl<H> Shared<H> {
+    /// A device that does not trust the certificate says so in an alert: that
+    /// is worth a line, once in a while. The rest is mostly port scanners.
+    fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
+        use AlertDescription as A;
+        let alert = error
+            .get_ref()
+            .and_then(|e| e.downcast_ref())
+            .and_then(|e| match e {
+                rustls::Error::AlertReceived(alert) => Some(*alert),
+                _ => None,
+            });
+        let distrust = matches!(
+            alert,
+            Some(
+                A::BadCertificate
+                    | A::UnsupportedCertificate
+                    | A::CertificateRevoked
+                    | A::CertificateExpired
+                    | A::CertificateUnknown
+                    | A::UnknownCA
+            )
+        );
+        if distrust && self.failures.may_say((peer.ip(), error.to_string())) {
+            warn!(
+                peer = %peer, error = %error,
+                "the client refuses our certificate: its name, its chain or its authority is not what this client wants \
+                 (said once an hour for each client)"
+            );
+        } else {
+            debug!(peer = %peer, error = %error, "TLS handshake failed");
+        }
+    }
+}

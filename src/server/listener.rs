@@ -1,0 +1,257 @@
+//! Binding, accepting, and the permits that bound what is accepted.
+
+use super::connection::{self, Shared};
+use super::shutdown::Stop;
+use super::{Bind, Handler, Service};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+/// Files that are open besides connections: logs, firmware, the runtime's own.
+const OTHER_FILES: u64 = 256;
+/// How many connections wait in the kernel while all permits are out.
+const BACKLOG: i32 = 4096;
+/// How long accepting rests when there is no file descriptor left.
+const REST: Duration = Duration::from_millis(100);
+/// How often a lasting shortage is logged.
+const SAY: Duration = Duration::from_secs(60);
+
+/// Why a port cannot be listened on, with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else has it.
+    #[error(
+        "cannot listen on {address}: another process has this port (xiaozhi-server, Nginx, or this server already \
+         running? `ss -ltnp` tells): stop it, or choose other ports in gateway.ports"
+    )]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A port below 1024 without the right to it.
+    #[error(
+        "cannot listen on {address}: ports below 1024 need a permission: run it as a service with \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` the binary"
+    )]
+    Denied {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address is not this machine's.
+    #[error(
+        "cannot listen on {address}: this machine has no such address: set gateway.ip to one of its own, or to 0.0.0.0 for all"
+    )]
+    NotOurs {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Anything else.
+    #[error("cannot listen on {address}: {error}")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Bound sockets, on which nothing is accepted yet.
+#[derive(Debug)]
+pub struct Listeners {
+    sockets: Vec<(TcpListener, SocketAddr)>,
+}
+
+impl Listeners {
+    /// Binds every port, or none.
+    pub fn bind(bind: &Bind) -> Result<Self, ListenError> {
+        let mut sockets = Vec::new();
+        for &port in &bind.ports {
+            let socket = match bind.ip {
+                Some(ip) => listen(SocketAddr::new(ip, port)),
+                // A kernel without IPv6 has only the one.
+                None => listen((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|e| match e {
+                    ListenError::Other { .. } | ListenError::NotOurs { .. } => {
+                        listen((Ipv4Addr::UNSPECIFIED, port).into())
+                    }
+                    e => Err(e),
+                }),
+            }?;
+            sockets.push(socket);
+        }
+        Ok(Self { sockets })
+    }
+
+    /// The ports, as bound.
+    pub fn ports(&self) -> Vec<u16> {
+        self.sockets
+            .iter()
+            .map(|(_, address)| address.port())
+            .collect()
+    }
+
+    /// The addresses, as bound.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.sockets.iter().map(|(_, address)| *address)
+    }
+
+    /// Accepts until asked to stop, then waits for what was begun, but no
+    /// longer than the drain time or a second signal.
+    pub async fn serve<H: Handler>(self, service: Service<H>, stop: &Stop) {
+        let permits = Arc::new(Semaphore::new(service.limits.connections));
+        let drain = service.limits.drain;
+        let shared = Arc::new(Shared::new(service));
+        let connections = TaskTracker::new();
+        let accepting = TaskTracker::new();
+        for (listener, address) in self.sockets {
+            accepting.spawn(accept(
+                listener,
+                address,
+                Arc::clone(&shared),
+                Arc::clone(&permits),
+                connections.clone(),
+                stop.asked.clone(),
+            ));
+        }
+        accepting.close();
+        accepting.wait().await;
+        connections.close();
+        let open = connections.len();
+        if open > 0 {
+            info!(
+                connections = open,
+                "stopping: what was begun is finished, within {drain:?}"
+            );
+        }
+        tokio::select! {
+            () = connections.wait() => {}
+            () = stop.forced.cancelled() => {}
+            () = tokio::time::sleep(drain) => {
+                warn!(connections = connections.len(), "the drain time is over: what is left is cut");
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let open = || -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
+        }
+        // A restart must not wait for the last run's connections to be forgotten.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from_std(socket.into())?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    open().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        io::ErrorKind::PermissionDenied => ListenError::Denied { address },
+        io::ErrorKind::AddrNotAvailable => ListenError::NotOurs { address },
+        _ => ListenError::Other { address, error },
+    })
+}
+
+async fn accept<H: Handler>(
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared<H>>,
+    permits: Arc<Semaphore>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+) {
+    let mut said: Option<tokio::time::Instant> = None;
+    let mut may_say = || {
+        let now = tokio::time::Instant::now();
+        let may = said.is_none_or(|last| now.duration_since(last) >= SAY);
+        if may {
+            said = Some(now);
+        }
+        may
+    };
+    loop {
+        if permits.available_permits() == 0 && may_say() {
+            warn!(%address, limit = shared.limits().connections, "connection limit reached: new ones wait (gateway.limits.connections)");
+        }
+        let accepted = async {
+            // The semaphore is never closed.
+            let permit = Arc::clone(&permits).acquire_owned().await.ok();
+            (permit, listener.accept().await)
+        };
+        let (permit, result) = tokio::select! {
+            accepted = accepted => accepted,
+            () = stop.cancelled() => return,
+        };
+        match result {
+            Ok((stream, peer)) => {
+                let serve = connection::serve(stream, peer, Arc::clone(&shared), stop.clone());
+                connections.spawn(async move {
+                    serve.await;
+                    drop(permit);
+                });
+            }
+            // The kernel's or our own table is full: without a rest this loop
+            // would spin, and it would never get better.
+            Err(e) if is_shortage(&e) => {
+                if may_say() {
+                    warn!(%address, error = %e, "no connection can be accepted for now: raise the limit of open files (LimitNOFILE=)");
+                }
+                tokio::time::sleep(REST).await;
+            }
+            // That one client went away.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+fn is_shortage(e: &io::Error) -> bool {
+    use nix::errno::Errno;
+    e.raw_os_error().is_some_and(|code| {
+        matches!(
+            Errno::from_raw(code),
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM
+        )
+    })
+}
+
+/// Raises the soft limit of open files to the hard one and says how many
+/// connections fit below it, at most `wanted`.
+pub fn raise_file_limit(wanted: usize) -> usize {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return wanted;
+    };
+    let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        hard
+    } else {
+        soft
+    };
+    // Small limits leave half for files, large ones a fixed number.
+    let room = limit.saturating_sub(OTHER_FILES.min(limit / 2));
+    let connections = wanted
+        .min(usize::try_from(room).unwrap_or(usize::MAX))
+        .max(1);
+    if connections < wanted {
+        warn!(
+            wanted,
+            connections,
+            files = limit,
+            "the limit of open files allows fewer connections than gateway.limits.connections: raise it (LimitNOFILE= or ulimit -Hn)"
+        );
+    }
+    connections
+}

@@ -1,0 +1,89 @@
+//! Listeners and connections: one port takes plain HTTP and TLS, and no client
+//! can hold what others need. What is served, and with which certificates, is
+//! given from outside.
+
+mod connection;
+mod listener;
+mod progress;
+mod quiet;
+pub mod shutdown;
+
+pub use listener::{ListenError, Listeners, raise_file_limit};
+
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::{Request, Response};
+use rustls::ServerConfig;
+use std::error::Error;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// The address; `None` is every one, IPv6 included.
+    pub ip: Option<IpAddr>,
+    /// The ports; 0 lets the kernel choose.
+    pub ports: Vec<u16>,
+}
+
+/// Deadlines and bounds: `gateway.limits`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many connections at once.
+    pub connections: usize,
+    /// From the first TLS byte to the end of the handshake.
+    pub handshake: Duration,
+    /// From accept, or the end of the last reply, to a complete request head.
+    pub headers: Duration,
+    /// Without a byte moved in either direction of a body.
+    pub idle: Duration,
+    /// From the signal to stop to the end of what was begun.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16_000,
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Its address; an IPv4 one is never written as IPv6.
+    pub address: SocketAddr,
+    /// Whether it came over TLS.
+    pub secure: bool,
+}
+
+/// What answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// The bodies of its replies.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request. Whatever goes wrong has an answer.
+    fn handle(
+        self: Arc<Self>,
+        peer: Peer,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Service<H> {
+    /// What answers.
+    pub handler: Arc<H>,
+    /// How TLS is spoken; `None` if it is not.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Deadlines and bounds.
+    pub limits: Limits,
+}

@@ -1,0 +1,44 @@
+//! Signals: the first asks for an end, the second forces it.
+
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How the process is asked to end.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// The first signal: accept nothing new, finish what was begun.
+    pub asked: CancellationToken,
+    /// The second one: cut what is left.
+    pub forced: CancellationToken,
+}
+
+/// Installs the handlers of SIGTERM and SIGINT.
+pub fn on_signals() -> io::Result<Stop> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = Stop::default();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        wait(&mut terminate, &mut interrupt).await;
+        info!("asked to stop: no new connections; a second signal ends at once");
+        told.asked.cancel();
+        wait(&mut terminate, &mut interrupt).await;
+        warn!("ended at once by a second signal");
+        told.forced.cancel();
+    });
+    Ok(stop)
+}
+
+async fn wait(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Installs the handler of SIGHUP.
+pub fn on_hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}

@@ -1,0 +1,400 @@
+//! The log: `2025-12-18 10:00:00 - INFO - [ota_handler] - ...`, one line an
+//! event, to the console and, if asked for, to a file.
+//!
+//! A request never waits for it. Lines go to memory, a thread of their own
+//! writes them; when a disk or a terminal stalls for longer than the memory
+//! lasts, lines are dropped and their number is said. (tracing-appender would
+//! wake its thread for every line, which costs more than the check-in that the
+//! line tells of, and can't say in the log what it dropped.)
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::SetGlobalDefaultError;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// How long lines are gathered for one write.
+const GATHER: Duration = Duration::from_millis(20);
+/// How many bytes of lines wait for a stalled output before lines are dropped.
+const MEMORY: usize = 4 << 20;
+
+/// Where to log and how much.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `log.log_level`.
+    pub level: Level,
+    /// `log.log_dir` and `log.log_file`.
+    pub file: Option<PathBuf>,
+}
+
+/// Writes what is left when it is dropped; hold it until the end of `main`.
+#[derive(Debug)]
+pub struct Logs {
+    sinks: Vec<(Arc<Sink>, Option<JoinHandle<()>>)>,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file of `log.log_dir` and `log.log_file`.
+    #[error("log.log_file: {}: {error}: choose a folder that can be written to", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not be opened.
+        error: io::Error,
+    },
+    /// The writer's thread.
+    #[error("the log's thread could not be started: {0}")]
+    Thread(io::Error),
+    /// Somebody else has set up logging in this process.
+    #[error(transparent)]
+    Taken(#[from] SetGlobalDefaultError),
+}
+
+/// Begins to log, for the whole process.
+pub fn start(settings: &Settings) -> Result<Logs, LogError> {
+    let mut outputs = vec![Output::Console];
+    if let Some(path) = &settings.file {
+        let file = open(path).map_err(|error| LogError::File {
+            path: path.clone(),
+            error,
+        })?;
+        outputs.push(Output::File {
+            path: path.clone(),
+            file,
+        });
+    }
+    let mut sinks = Vec::new();
+    for output in outputs {
+        let sink = Arc::new(Sink::default());
+        let writer = Arc::clone(&sink);
+        let thread = thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.write_out(output))
+            .map_err(LogError::Thread)?;
+        sinks.push((sink, Some(thread)));
+    }
+    let lines = Lines {
+        level: settings.level,
+        sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
+    };
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines))?;
+    Ok(Logs { sinks })
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        for (sink, _) in &self.sinks {
+            sink.waiting().closed = true;
+            sink.news.notify_one();
+        }
+        for (sink, thread) in &mut self.sinks {
+            // A console that nobody reads must not keep the process from ending.
+            let waiting = sink.waiting();
+            let patience = Duration::from_secs(2);
+            let done = sink
+                .news
+                .wait_timeout_while(waiting, patience, |w| !w.finished);
+            if done.is_ok_and(|(w, _)| w.finished)
+                && let Some(thread) = thread.take()
+            {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Lines on their way to one output.
+#[derive(Debug, Default)]
+struct Sink {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    dropped: u64,
+    closed: bool,
+    finished: bool,
+}
+
+enum Output {
+    Console,
+    File { path: PathBuf, file: File },
+}
+
+impl Sink {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line or counts it as dropped. The lock is only ever held to copy
+    /// memory.
+    fn push(&self, line: &str) {
+        let mut waiting = self.waiting();
+        if waiting.lines.len() + line.len() > MEMORY {
+            waiting.dropped += 1;
+            return;
+        }
+        let first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line.as_bytes());
+        drop(waiting);
+        if first {
+            self.news.notify_one();
+        }
+    }
+
+    fn write_out(&self, mut output: Output) {
+        let mut batch = Vec::new();
+        loop {
+            let mut waiting = self.waiting();
+            while waiting.lines.is_empty() && waiting.dropped == 0 && !waiting.closed {
+                waiting = self
+                    .news
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            let closed = waiting.closed;
+            drop(waiting);
+            if !closed {
+                thread::sleep(GATHER);
+            }
+            let mut waiting = self.waiting();
+            std::mem::swap(&mut batch, &mut waiting.lines);
+            let dropped = std::mem::take(&mut waiting.dropped);
+            let end = waiting.closed && batch.is_empty() && dropped == 0;
+            waiting.finished = end;
+            drop(waiting);
+            if end {
+                self.news.notify_all();
+                return;
+            }
+            if dropped > 0 {
+                let mut line = String::new();
+                begin_line(&mut line, Level::WARN, "logs");
+                let _ = writeln!(
+                    line,
+                    "log lines were dropped, for they could not be written in time lines={dropped}"
+                );
+                batch.extend_from_slice(line.as_bytes());
+            }
+            if output.write(&batch).is_err() {
+                // A full disk: the lines are lost, and that is said when there
+                // is room again. An end in that state must not wait for it.
+                let mut waiting = self.waiting();
+                if !waiting.closed {
+                    let lost = batch.iter().filter(|b| **b == b'\n').count() as u64;
+                    waiting.dropped += lost - u64::from(dropped > 0) + dropped;
+                    drop(waiting);
+                    thread::sleep(Duration::from_secs(1));
+                }
+            }
+            batch.clear();
+            batch.shrink_to(MEMORY / 16);
+        }
+    }
+}
+
+impl Output {
+    fn write(&mut self, batch: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Console => {
+                let mut out = io::stdout().lock();
+                out.write_all(batch)?;
+                out.flush()
+            }
+            Self::File { path, file } => {
+                // logrotate, or xiaozhi-server's own rotation, moved it away.
+                let inode = |m: io::Result<fs::Metadata>| m.map(|m| (m.dev(), m.ino())).ok();
+                if inode(fs::metadata(&*path)) != inode(file.metadata()) {
+                    *file = open(path)?;
+                }
+                file.write_all(batch)
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Formats events and hands the lines to the sinks.
+struct Lines {
+    level: Level,
+    sinks: Vec<Arc<Sink>>,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        // Other crates' events are about their insides.
+        let ours =
+            metadata.target().starts_with("xiaozhi_ota") || metadata.target() == GUIDE_TARGET;
+        *metadata.level() <= if ours { self.level } else { Level::WARN }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::from_level(self.level.max(Level::WARN)))
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        thread_local!(static LINE: RefCell<String> = const { RefCell::new(String::new()) });
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            let metadata = event.metadata();
+            let target = metadata.target().rsplit("::").next().unwrap_or_default();
+            begin_line(line, *metadata.level(), target);
+            event.record(&mut Message(line));
+            event.record(&mut Fields(line));
+            line.push('\n');
+            for sink in &self.sinks {
+                sink.push(line);
+            }
+        });
+    }
+}
+
+/// The target of the lines that the firmware guide shows its readers.
+pub const GUIDE_TARGET: &str = "ota_handler";
+
+fn begin_line(line: &mut String, level: Level, target: &str) {
+    thread_local!(static CLOCK: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) });
+    let now = Timestamp::now();
+    CLOCK.with_borrow_mut(|(second, text)| {
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *text = now
+                .to_zoned(TimeZone::system())
+                .strftime("%Y-%m-%d %H:%M:%S")
+                .to_string();
+        }
+        line.push_str(text);
+    });
+    let level = match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG => "DEBUG",
+        Level::TRACE => "TRACE",
+    };
+    for part in [" - ", level, " - [", target, "] - "] {
+        line.push_str(part);
+    }
+}
+
+/// Writes text with its control characters escaped: what a device or a stranger
+/// sent must not look like a line of its own.
+struct OneLine<'a>(&'a mut String);
+
+impl fmt::Write for OneLine<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !text.bytes().any(|b| b < b' ' || b == 0x7f) {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        for c in text.chars() {
+            if c.is_control() {
+                write!(self.0, "{}", c.escape_default())?;
+            } else {
+                self.0.push(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Message<'a>(&'a mut String);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            // Writing to memory cannot fail; a value that can't be shown is cut.
+            let _ = write!(OneLine(self.0), "{value:?}");
+        }
+    }
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() != "message" {
+            let _ = write!(OneLine(self.0), " {}={value:?}", field.name());
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if value.is_empty() || value.contains([' ', '"', '=']) {
+            self.record_debug(field, &value);
+        } else {
+            let _ = write!(OneLine(self.0), " {}={value}", field.name());
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stalled_output_costs_lines_and_says_how_many() {
+        let sink = Arc::new(Sink::default());
+        let line = format!("{}\n", "x".repeat(1023));
+        for _ in 0..5000 {
+            sink.push(&line);
+        }
+        assert_eq!(sink.waiting().dropped, 5000 - 4096);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs/server.log");
+        sink.waiting().closed = true;
+        sink.write_out(Output::File {
+            path: path.clone(),
+            file: open(&path).unwrap(),
+        });
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text.lines().count(), 4097);
+        assert!(
+            text.lines().next_back().unwrap().ends_with("lines=904"),
+            "{text:.200}"
+        );
+    }
+
+    #[test]
+    fn a_rotated_file_is_opened_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("server.log");
+        let mut output = Output::File {
+            path: path.clone(),
+            file: open(&path).unwrap(),
+        };
+        output.write(b"one\n").unwrap();
+        fs::rename(&path, dir.path().join("server.log.1")).unwrap();
+        output.write(b"two\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn what_a_stranger_sent_stays_on_its_line() {
+        let mut line = String::new();
+        write!(OneLine(&mut line), "a\n2025 - INFO\r\u{1b}[31m小").unwrap();
+        assert_eq!(line, "a\\n2025 - INFO\\r\\u{1b}[31m小");
+    }
+}

@@ -1,0 +1,73 @@
+//! Certificates: read from files or signed here, chosen for each client,
+//! replaced while connections go on.
+
+pub mod audit;
+mod pem;
+mod resolver;
+mod self_signed;
+
+pub use pem::{Pair, PairError};
+pub use resolver::Certificates;
+pub use self_signed::SignError;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::{self, Ticketer, kx_group};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where certificates come from: `gateway.tls.mode`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// No TLS at all.
+    Off,
+    /// Signed by this server and kept in `dir`.
+    SelfSigned {
+        /// The folder that keeps certificate and key.
+        dir: PathBuf,
+        /// The host names and IP addresses that it is made for.
+        names: Vec<String>,
+    },
+    /// Files that somebody else renews.
+    Files(Vec<PairPaths>),
+}
+
+/// A certificate chain and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairPaths {
+    /// PEM file with the leaf first and its chain behind it.
+    pub cert: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// Why TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// One of the configured files.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// The certificate that this server signs.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// rustls refuses the setup.
+    #[error("TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// The TLS setup for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without 1.3
+/// by default), X25519 and P-256 only (rustls follows the client's order of
+/// groups, and mbedTLS 2.28 would get the far dearer P-384), HTTP/1.1 only, one
+/// ticketer that outlives certificate reloads.
+pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.ticketer = Ticketer::new()?;
+    // Devices seldom resume; a second ticket would be made for nobody.
+    config.send_tls13_tickets = 1;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

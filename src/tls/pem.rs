@@ -1,0 +1,206 @@
+//! Certificates and keys from PEM files. The only user of rustls-pemfile, which
+//! is archived: a move to another reader touches this file alone.
+
+use super::PairPaths;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, SignatureAlgorithm};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A certificate chain with its key, checked to belong together.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// What rustls serves.
+    pub certified: Arc<CertifiedKey>,
+    /// ECDSA, else RSA.
+    pub is_ecdsa: bool,
+    /// The leaf's host names, lower case, and its IP addresses.
+    pub names: Vec<String>,
+    /// From when it holds, in seconds since 1970.
+    pub not_before: i64,
+    /// Until when it holds, in seconds since 1970.
+    pub not_after: i64,
+    /// The leaf is signed with its own key.
+    pub is_self_signed: bool,
+    /// Where it was read.
+    pub paths: PairPaths,
+}
+
+/// Why a certificate and key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PairError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is no PEM.
+    #[error("{}: not a PEM file ({error}): it must hold -----BEGIN ...----- blocks", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// No certificate in it.
+    #[error("{}: holds no certificate: name the file with -----BEGIN CERTIFICATE-----, the chain included (fullchain.pem)", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No key in it.
+    #[error("{}: holds no private key without a pass phrase: name the file with -----BEGIN PRIVATE KEY----- (privkey.pem)", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The certificate is garbled.
+    #[error("{}: its first certificate cannot be read: {reason}", path.display())]
+    BadCertificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The key is garbled, or of a kind that nobody has.
+    #[error("{}: its key cannot be used: {error}", path.display())]
+    BadKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: rustls::Error,
+    },
+    /// A key that no device can read.
+    #[error("{}: is an Ed25519 key, which devices (mbedTLS) cannot use: make a P-256 or RSA one", path.display())]
+    Ed25519 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Certificate and key are not one pair.
+    #[error("{}: is not the key of {}: name the two files that were made together", key.display(), cert.display())]
+    Mismatch {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+}
+
+impl Pair {
+    /// Reads and checks a pair.
+    pub fn load(paths: &PairPaths) -> Result<Self, PairError> {
+        let chain = certificates(&paths.cert)?;
+        let key = private_key(&paths.key)?;
+        let bad = |reason: String| PairError::BadCertificate {
+            path: paths.cert.clone(),
+            reason,
+        };
+        let leaf = chain.first().ok_or_else(|| PairError::NoCertificate {
+            path: paths.cert.clone(),
+        })?;
+        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|e| bad(e.to_string()))?;
+        let names = names(&parsed);
+        let (not_before, not_after) = (
+            parsed.validity().not_before.timestamp(),
+            parsed.validity().not_after.timestamp(),
+        );
+        let is_self_signed = parsed.issuer() == parsed.subject();
+
+        let signer = any_supported_type(&key).map_err(|error| PairError::BadKey {
+            path: paths.key.clone(),
+            error,
+        })?;
+        let algorithm = signer.algorithm();
+        if algorithm == SignatureAlgorithm::ED25519 {
+            return Err(PairError::Ed25519 {
+                path: paths.key.clone(),
+            });
+        }
+        let certified = CertifiedKey::new(chain, signer);
+        match certified.keys_match() {
+            // A key that cannot show its public half is tried as it is.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                return Err(PairError::Mismatch {
+                    cert: paths.cert.clone(),
+                    key: paths.key.clone(),
+                });
+            }
+            Err(e) => return Err(bad(e.to_string())),
+        }
+        Ok(Self {
+            is_ecdsa: algorithm == SignatureAlgorithm::ECDSA,
+            certified: Arc::new(certified),
+            names,
+            not_before,
+            not_after,
+            is_self_signed,
+            paths: paths.clone(),
+        })
+    }
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let san = certificate.subject_alternative_name().ok().flatten();
+    let general_names = san
+        .map(|san| san.value.general_names.as_slice())
+        .unwrap_or_default();
+    let mut names = Vec::new();
+    for name in general_names {
+        let text = match name {
+            GeneralName::DNSName(name) => name.to_ascii_lowercase(),
+            GeneralName::IPAddress(bytes) => {
+                match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
+                    (Ok(v4), _) => std::net::Ipv4Addr::from(v4).to_string(),
+                    (_, Ok(v6)) => std::net::Ipv6Addr::from(v6).to_string(),
+                    _ => continue,
+                }
+            }
+            _ => continue,
+        };
+        if !names.contains(&text) {
+            names.push(text);
+        }
+    }
+    names
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+    let text = read(path)?;
+    let pem = |error| PairError::Pem {
+        path: path.into(),
+        error,
+    };
+    let chain: Result<Vec<_>, _> = rustls_pemfile::certs(&mut text.as_slice()).collect();
+    match chain.map_err(pem)? {
+        chain if chain.is_empty() => Err(PairError::NoCertificate { path: path.into() }),
+        chain => Ok(chain),
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PairError> {
+    let text = read(path)?;
+    let pem = |error| PairError::Pem {
+        path: path.into(),
+        error,
+    };
+    rustls_pemfile::private_key(&mut text.as_slice())
+        .map_err(pem)?
+        .ok_or_else(|| PairError::NoKey { path: path.into() })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PairError> {
+    fs::read(path).map_err(|error| PairError::Read {
+        path: path.into(),
+        error,
+    })
+}
