@@ -30,12 +30,13 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 /// Runs the server until it is asked to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut settings = settings;
-    match &settings.file {
-        Some(file) => info!(file = %file.display(), "configuration read"),
-        None => info!(
+    if let Some(file) = &settings.file {
+        info!(file = %file.display(), "configuration read");
+    } else {
+        info!(
             "no {}: every setting has its default",
             crate::config::DEFAULT_FILE
-        ),
+        );
     }
     for warning in &settings.warnings {
         warn!("{warning}");

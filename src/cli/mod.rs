@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// process.
 ///
 /// Without a subcommand it serves: put firmware into data/bin as
-/// {model}_{version}.bin (esp32s3_1.6.6.bin), and type the OTA address that it
+/// {model}_{version}.bin (`esp32s3_1.6.6.bin`), and type the OTA address that it
 /// prints at start into your devices.
 #[derive(Debug, Parser)]
 #[command(

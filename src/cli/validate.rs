@@ -9,7 +9,7 @@ use crate::tls::{Certificates, Mode};
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -30,7 +30,7 @@ impl Validate {
         let machine = app::machine();
         let mut good = true;
         for file in files {
-            match judge(file, &machine) {
+            match judge(file.as_deref(), &machine) {
                 Ok(text) => io::stdout().write_all(text.as_bytes())?,
                 Err(e) => {
                     good = false;
@@ -48,8 +48,8 @@ impl Validate {
     }
 }
 
-fn judge(file: Option<PathBuf>, machine: &Machine) -> anyhow::Result<String> {
-    let settings = config::load(file.as_deref(), machine)?;
+fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
+    let settings = config::load(file, machine)?;
     // Files are read; a certificate of our own is made at start, not here.
     let certificates = match &settings.tls {
         Mode::Files(_) => Certificates::load(&settings.tls, SystemTime::now())?,
@@ -67,130 +67,138 @@ fn judge(file: Option<PathBuf>, machine: &Machine) -> anyhow::Result<String> {
 }
 
 fn describe(settings: &Settings) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    let file = settings.file.as_ref().map_or_else(
-        || format!("no {}: every setting has its default", config::DEFAULT_FILE),
-        |file| format!("{}: good", file.display()),
+    let mut text = settings.file.as_ref().map_or_else(
+        || {
+            format!(
+                "no {}: every setting has its default\n",
+                config::DEFAULT_FILE
+            )
+        },
+        |file| format!("{}: good\n", file.display()),
     );
-    writeln!(text, "{file}")?;
-    let mut line =
-        |what: &str, value: &dyn std::fmt::Display| writeln!(text, "  {what:<18} {value}");
-    line(
-        "OTA address",
-        &format_args!(
-            "{} (from {})",
-            settings.public.ota_url(),
-            settings.public.source()
-        ),
-    )?;
-    line(
-        "downloads",
-        &format_args!("{}{{file}}", settings.public.download_base()),
-    )?;
-    line("vision address", &settings.public.vision_url())?;
+    for (what, value) in doors(settings).into_iter().chain(rooms(settings)) {
+        writeln!(text, "  {what:<18} {value}")?;
+    }
+    Ok(text)
+}
+
+/// What is seen from outside.
+fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
+    let public = &settings.public;
     let ip = settings
         .bind
         .ip
         .map_or_else(|| "every address".to_owned(), |ip| ip.to_string());
-    line(
-        "listens on",
-        &format_args!("{ip}, ports {}", list(&settings.bind.ports)),
-    )?;
+    let mut lines = vec![
+        (
+            "OTA address",
+            format!("{} (from {})", public.ota_url(), public.source()),
+        ),
+        ("downloads", format!("{}{{file}}", public.download_base())),
+        ("vision address", public.vision_url().to_owned()),
+        (
+            "listens on",
+            format!("{ip}, ports {}", list(&settings.bind.ports)),
+        ),
+    ];
     match &settings.tls {
-        Mode::Off => line("TLS", &"off")?,
-        Mode::SelfSigned { dir, names } => line(
-            "TLS",
-            &format_args!(
-                "self-signed, kept in {}, for {}",
-                dir.display(),
-                list(names)
-            ),
-        )?,
-        Mode::Files(pairs) => {
-            for pair in pairs {
-                line(
-                    "TLS",
-                    &format_args!("{} with key {}", pair.cert.display(), pair.key.display()),
-                )?;
-            }
+        Mode::Off => lines.push(("TLS", "off".into())),
+        Mode::SelfSigned { dir, names } => {
+            lines.push((
+                "TLS",
+                format!(
+                    "self-signed, kept in {}, for {}",
+                    dir.display(),
+                    list(names)
+                ),
+            ));
         }
+        Mode::Files(pairs) => lines.extend(pairs.iter().map(|p| {
+            (
+                "TLS",
+                format!("{} with key {}", p.cert.display(), p.key.display()),
+            )
+        })),
     }
-    match &settings.plain_http {
-        PlainHttp::Allowed => line("plain HTTP", &"served")?,
-        PlainHttp::Until { day, .. } => {
-            line("plain HTTP", &format_args!("served to the end of {day}"))?
-        }
-        PlainHttp::Refused => line("plain HTTP", &"refused (403)")?,
-    }
-    match &settings.voice {
+    lines.push((
+        "plain HTTP",
+        match &settings.plain_http {
+            PlainHttp::Allowed => "served".into(),
+            PlainHttp::Until { day, .. } => format!("served to the end of {day}"),
+            PlainHttp::Refused => "refused (403)".into(),
+        },
+    ));
+    let voice = match &settings.voice {
         Voice::Mqtt {
             endpoint,
-            signature_key,
-        } => {
-            let key = if signature_key.is_some() {
-                "signed with a key (masked)"
-            } else {
-                "without a password"
-            };
-            line("voice", &format_args!("MQTT at {endpoint}, {key}"))?;
-        }
-        Voice::WebSocket { url, auth: None } => line(
-            "voice",
-            &format_args!("WebSocket at {url}, without a token"),
-        )?,
+            signature_key: Some(_),
+        } => format!("MQTT at {endpoint}, signed with a key (masked)"),
+        Voice::Mqtt {
+            endpoint,
+            signature_key: None,
+        } => format!("MQTT at {endpoint}, without a password"),
+        Voice::WebSocket { url, auth: None } => format!("WebSocket at {url}, without a token"),
         Voice::WebSocket {
             url,
             auth: Some(auth),
-        } => line(
-            "voice",
-            &format_args!(
+        } => {
+            format!(
                 "WebSocket at {url}, with a token (key masked), {} devices without",
                 auth.allowed_devices.len()
-            ),
-        )?,
-    }
-    line(
-        "time zone",
-        &format_args!("{:+} min from UTC", settings.timezone_offset),
-    )?;
-    line(
-        "firmware",
-        &format_args!(
-            "{}, looked at every {:?} and on change, {} MiB in memory",
-            settings.catalogue.dir.display(),
-            settings.catalogue.ttl,
-            settings.memory >> 20
+            )
+        }
+    };
+    lines.push(("voice", voice));
+    lines
+}
+
+/// What is not.
+fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
+    let (catalogue, limits) = (&settings.catalogue, &settings.limits);
+    let mut lines = vec![
+        (
+            "time zone",
+            format!("{:+} min from UTC", settings.timezone_offset),
         ),
-    )?;
-    line(
-        "default_*.bin for",
-        &match settings.policy.default_for {
-            DefaultFor::Unmatched => {
-                "devices whose model has no file here, and those that name none"
-            }
-            DefaultFor::Unreported => "devices that name no model",
-        },
-    )?;
-    for (model, version) in &settings.policy.pins {
-        line("pin", &format_args!("{model} to {version}"))?;
-    }
-    let limits = &settings.limits;
-    line(
+        (
+            "firmware",
+            format!(
+                "{}, looked at every {:?} and on change, up to {} MiB of it in memory",
+                catalogue.dir.display(),
+                catalogue.ttl,
+                settings.memory >> 20
+            ),
+        ),
+        (
+            "default_*.bin for",
+            match settings.policy.default_for {
+                DefaultFor::Unmatched => {
+                    "devices whose model has no file here, and those that name none".into()
+                }
+                DefaultFor::Unreported => "devices that name no model".into(),
+            },
+        ),
+    ];
+    lines.extend(
+        settings
+            .policy
+            .pins
+            .iter()
+            .map(|(model, version)| ("pin", format!("{model} to {version}"))),
+    );
+    lines.push((
         "limits",
-        &format_args!(
+        format!(
             "{} connections, handshake {:?}, headers {:?}, idle {:?}, drain {:?}",
             limits.connections, limits.handshake, limits.headers, limits.idle, limits.drain
         ),
-    )?;
+    ));
     let log = settings.log.file.as_ref().map_or_else(
         || "console".to_owned(),
         |f| format!("console and {}", f.display()),
     );
-    line(
-        "log",
-        &format_args!("{log}, {} and above", settings.log.level),
-    )?;
-    Ok(text)
+    lines.push(("log", format!("{log}, {} and above", settings.log.level)));
+    lines
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

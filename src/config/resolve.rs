@@ -2,26 +2,23 @@
 //! fault and stops the start; what can be meant but would hurt a device is left
 //! to the audits.
 
+use super::gateway::{firmware, limits, plain_http, tls};
 use super::raw::Node;
 use super::section::{self, Faults, PORT, Section};
+use super::upstream::{log, public, voice, websocket};
 use super::{Fault, values};
 use crate::firmware::catalogue;
-use crate::firmware::name::is_version;
-use crate::firmware::version::{Version, is_device_safe};
 use crate::http::plain::PlainHttp;
-use crate::ota::credentials::{Secret, TokenAuth, Voice};
-use crate::ota::decide::{DefaultFor, Policy};
-use crate::ota::public_url::{PublicAddress, Scheme, Source, Url};
+use crate::ota::credentials::Voice;
+use crate::ota::decide::Policy;
+use crate::ota::public_url::{PublicAddress, Scheme, Source};
 use crate::server::{Bind, Limits};
 use crate::telemetry::logs;
-use crate::tls::{Mode, PairPaths};
+use crate::tls::Mode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::time::Duration;
-use tracing::Level;
 
 /// What of this machine a configuration depends on.
 #[derive(Debug, Clone)]
@@ -75,9 +72,6 @@ pub struct Settings {
 
 const DEFAULT_HTTP_PORT: u16 = 8003;
 const DEFAULT_TLS_PORT: u16 = 8443;
-const DEFAULT_VOICE_PORT: u16 = 8000;
-/// Where a certificate that this server signs itself is kept.
-const CERTIFICATE_DIR: &str = "certs";
 
 /// Turns the file's tree into settings, or says everything that is wrong.
 pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
@@ -138,14 +132,6 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     faults.into_result().map(|()| settings)
 }
 
-/// An address that still holds the placeholder of xiaozhi-server's own
-/// configuration (`http://你的ip或者域名:端口号/...`) is not set.
-fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
-    section
-        .text(key)
-        .filter(|text| !text.contains('你') && *text != "null")
-}
-
 fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
     let ip = |section: &Section<'_>| {
         section.read(
@@ -173,7 +159,7 @@ fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
             for text in texts {
                 match section::port(text) {
                     Some(p) if p > 0 && ports.contains(&p) => {
-                        gateway.fault("ports", Some(text), "listed twice: write each port once")
+                        gateway.fault("ports", Some(text), "listed twice: write each port once");
                     }
                     // 0 lets the kernel choose a free one.
                     Some(p) => ports.push(p),
@@ -186,355 +172,6 @@ fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
     Bind {
         ip: ip(gateway).or(server_ip),
         ports,
-    }
-}
-
-fn public(server: &Section<'_>, machine: &Machine, first_port: u16) -> PublicAddress {
-    let url = |key: &str| {
-        let text = set_text(server, key)?;
-        match Url::parse(text) {
-            Ok(url) => Some(url),
-            Err(e) => {
-                server.fault(key, Some(text), e.to_string());
-                None
-            }
-        }
-    };
-    let vision = url("vision_explain");
-    match (url("ota"), vision) {
-        (Some(ota), vision) => PublicAddress::from_ota(ota, vision.as_ref()),
-        (None, Some(vision)) => PublicAddress::from_vision_explain(&vision),
-        (None, None) => PublicAddress::derived(machine.local_ip, first_port),
-    }
-}
-
-fn websocket(server: &Section<'_>, machine: &Machine) -> String {
-    let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
-    let wanted = "its scheme must be ws or wss, as in ws://192.168.1.100:8000/xiaozhi/v1/";
-    let is_websocket = |url: &str| {
-        let lower = url.to_ascii_lowercase();
-        let rest = lower
-            .strip_prefix("ws://")
-            .or_else(|| lower.strip_prefix("wss://"));
-        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-    };
-    match set_text(server, "websocket") {
-        Some(url) => {
-            if !is_websocket(url) {
-                server.fault("websocket", Some(url), wanted);
-            }
-            url.to_owned()
-        }
-        None => {
-            let host = match machine.local_ip {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            };
-            format!("ws://{host}:{port}/xiaozhi/v1/")
-        }
-    }
-}
-
-fn voice(
-    root: &Section<'_>,
-    server: &Section<'_>,
-    websocket: &str,
-    warnings: &mut Vec<String>,
-) -> Voice {
-    let secret = |section: &Section<'_>, key: &str| {
-        set_text(section, key).map(|s| Secret::new(s.to_owned()))
-    };
-    let auth = server.section("auth");
-    let enabled = auth.boolean("enabled").unwrap_or(false);
-    let key = secret(server, "auth_key").or_else(|| secret(&root.section("manager-api"), "secret"));
-    let allowed = auth.texts("allowed_devices").unwrap_or_default();
-    let auth = match (enabled, key) {
-        (false, _) => None,
-        (true, None) => {
-            auth.fault(
-                "enabled",
-                Some("true"),
-                "tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both \
-                 (or manager-api.secret)",
-            );
-            None
-        }
-        (true, Some(key)) => Some(TokenAuth {
-            key,
-            allowed_devices: allow_list(&allowed, warnings),
-        }),
-    };
-    match set_text(server, "mqtt_gateway") {
-        Some(endpoint) => Voice::Mqtt {
-            endpoint: endpoint.to_owned(),
-            signature_key: secret(server, "mqtt_signature_key"),
-        },
-        None => Voice::WebSocket {
-            url: websocket.to_owned(),
-            auth,
-        },
-    }
-}
-
-/// A MAC address of six two-digit numbers below 60, unquoted, is one number in
-/// base 60 to PyYAML: xiaozhi-server then finds no such device in its list and
-/// wants a token. A token never hurts, so such a device gets one.
-fn allow_list(texts: &[&str], warnings: &mut Vec<String>) -> HashSet<String> {
-    let base_60 = |text: &str| {
-        let mut parts = text.split(':');
-        let first = parts.next().unwrap_or_default();
-        text.contains(':')
-            && first.starts_with(|c| ('1'..='9').contains(&c))
-            && first.bytes().all(|b| b.is_ascii_digit())
-            && parts.all(|p| p.len() <= 2 && p.parse::<u8>().is_ok_and(|n| n < 60))
-    };
-    let (ambiguous, plain): (Vec<&str>, Vec<&str>) = texts.iter().partition(|text| base_60(text));
-    for text in ambiguous {
-        warnings.push(format!(
-            "server.auth.allowed_devices: {text} is a number to xiaozhi-server unless it is quoted; \
-             this device is given a token, which works either way"
-        ));
-    }
-    plain.into_iter().map(str::to_owned).collect()
-}
-
-fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp {
-    let wanted = "write true, false, or the last day of plain HTTP as 2026-12-31";
-    let read = |text: &str| {
-        if let Some(allowed) = values::boolean(text) {
-            return Some(if allowed {
-                PlainHttp::Allowed
-            } else {
-                PlainHttp::Refused
-            });
-        }
-        let next_day = values::date(text)?.tomorrow().ok()?;
-        let end = next_day
-            .to_zoned(machine.time_zone.clone())
-            .ok()?
-            .timestamp();
-        Some(PlainHttp::Until {
-            end: end.into(),
-            day: text.to_owned(),
-        })
-    };
-    gateway
-        .read("http_fallback", wanted, read)
-        .unwrap_or(PlainHttp::Allowed)
-}
-
-fn tls(
-    section: &Section<'_>,
-    public: &PublicAddress,
-    machine: &Machine,
-    warnings: &mut Vec<String>,
-) -> Mode {
-    section.only(&["mode", "certificates", "names"], &["acme"]);
-    let pairs: Vec<_> = section
-        .sections("certificates")
-        .iter()
-        .filter_map(pair)
-        .collect();
-    let has_pairs = section.has("certificates");
-    let mode = section
-        .text("mode")
-        .unwrap_or(if has_pairs { "files" } else { "self-signed" });
-    match mode {
-        "files" => {
-            if !has_pairs {
-                section.fault(
-                    "mode",
-                    Some(mode),
-                    "gateway.tls.certificates names no file: list cert and key there",
-                );
-            }
-            Mode::Files(pairs)
-        }
-        "self-signed" => {
-            if has_pairs {
-                warnings.push("gateway.tls.certificates is not used, for gateway.tls.mode is self-signed: write mode: files".into());
-            }
-            Mode::SelfSigned {
-                dir: CERTIFICATE_DIR.into(),
-                names: names(section, public, machine),
-            }
-        }
-        // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
-        _ if values::boolean(mode) == Some(false) => Mode::Off,
-        "acme" => {
-            section.fault(
-                "mode",
-                Some(mode),
-                "this version cannot fetch certificates yet: use self-signed or files",
-            );
-            Mode::Off
-        }
-        _ => {
-            section.fault("mode", Some(mode), "write self-signed, files or off");
-            Mode::Off
-        }
-    }
-}
-
-fn pair(section: &Section<'_>) -> Option<PairPaths> {
-    section.only(&["cert", "key"], &[]);
-    let cert = section.text("cert").map(PathBuf::from);
-    let key = section.text("key").map(PathBuf::from);
-    if cert.is_none() {
-        section.fault(
-            "cert",
-            None,
-            "missing: name the PEM file with the certificate and its chain",
-        );
-    }
-    if key.is_none() {
-        section.fault(
-            "key",
-            None,
-            "missing: name the PEM file with the certificate's private key",
-        );
-    }
-    Some(PairPaths {
-        cert: cert?,
-        key: key?,
-    })
-}
-
-fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
-    if let Some(names) = section.texts("names") {
-        for name in &names {
-            let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*:".contains(c);
-            if name.is_empty() || !name.chars().all(plausible) {
-                section.fault(
-                    "names",
-                    Some(name),
-                    "write host names and IP addresses only, no scheme, port or path",
-                );
-            }
-        }
-        return names.into_iter().map(str::to_owned).collect();
-    }
-    let public = public
-        .url()
-        .host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_ascii_lowercase();
-    let mut names = vec![public];
-    let local = machine
-        .addresses
-        .iter()
-        .filter(|ip| ip.is_ipv4()) // IPv6 ones change daily, and no device uses them.
-        .map(ToString::to_string)
-        .chain([
-            "localhost".to_owned(),
-            Ipv4Addr::LOCALHOST.to_string(),
-            Ipv6Addr::LOCALHOST.to_string(),
-        ]);
-    for name in local {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-fn firmware(
-    root: &Section<'_>,
-    section: &Section<'_>,
-    warnings: &mut Vec<String>,
-) -> (Policy, catalogue::Settings, u64) {
-    section.only(&["dir", "default_for", "verify", "pin", "memory"], &[]);
-    let ttl = "write seconds, 0 or more";
-    let ttl = root.read("firmware_cache_ttl", ttl, |t| {
-        values::duration(t).filter(|d| d.as_secs() <= 86_400)
-    });
-    let default_for = section.read(
-        "default_for",
-        "write unmatched or unreported",
-        |text| match text {
-            "unmatched" => Some(DefaultFor::Unmatched),
-            "unreported" => Some(DefaultFor::Unreported),
-            _ => None,
-        },
-    );
-    let strict = section.read("verify", "write warn or strict", |text| match text {
-        "warn" => Some(false),
-        "strict" => Some(true),
-        _ => None,
-    });
-    if strict == Some(true) {
-        warnings.push("gateway.firmware.verify: strict has no effect: this version does not look into images yet".into());
-    }
-    let mut pins = HashMap::new();
-    let pin = section.section("pin");
-    for (model, version) in pin.pairs() {
-        match version {
-            Some(v) if is_version(v) && is_device_safe(v) => {
-                pins.insert(model.to_owned(), Version::new(v));
-            }
-            other => pin.fault(
-                model,
-                other,
-                "write the version of one of its files, such as 1.6.6",
-            ),
-        }
-    }
-    let memory = section.read("memory", "write a size such as 256MiB, or 0", values::size);
-    let policy = Policy {
-        default_for: default_for.unwrap_or_default(),
-        pins,
-    };
-    let catalogue = catalogue::Settings {
-        dir: section.text("dir").unwrap_or("data/bin").into(),
-        ttl: ttl
-            .unwrap_or(Duration::from_secs(30))
-            .max(Duration::from_secs(1)),
-    };
-    (policy, catalogue, memory.unwrap_or(256 << 20))
-}
-
-fn limits(section: &Section<'_>) -> Limits {
-    section.only(
-        &["connections", "handshake", "headers", "idle", "drain"],
-        &[],
-    );
-    let default = Limits::default();
-    let connections = section.read("connections", "write a number from 1 to 1000000", |text| {
-        usize::try_from(values::integer(text)?)
-            .ok()
-            .filter(|n| (1..=1_000_000).contains(n))
-    });
-    Limits {
-        connections: connections.unwrap_or(default.connections),
-        handshake: section.duration("handshake").unwrap_or(default.handshake),
-        headers: section.duration("headers").unwrap_or(default.headers),
-        idle: section.duration("idle").unwrap_or(default.idle),
-        drain: section.duration("drain").unwrap_or(default.drain),
-    }
-}
-
-/// xiaozhi-server's own keys; its defaults for the folder and the name count
-/// only where one of the two is set.
-fn log(section: &Section<'_>) -> logs::Settings {
-    let level = section.read(
-        "log_level",
-        "write DEBUG, INFO, WARNING or ERROR",
-        |text| match text.to_ascii_uppercase().as_str() {
-            "TRACE" => Some(Level::TRACE),
-            "DEBUG" => Some(Level::DEBUG),
-            "INFO" | "SUCCESS" => Some(Level::INFO),
-            "WARNING" | "WARN" => Some(Level::WARN),
-            "ERROR" | "CRITICAL" => Some(Level::ERROR),
-            _ => None,
-        },
-    );
-    let (dir, file) = (section.text("log_dir"), section.text("log_file"));
-    let file = (dir.is_some() || file.is_some())
-        .then(|| PathBuf::from(dir.unwrap_or("tmp")).join(file.unwrap_or("server.log")));
-    logs::Settings {
-        level: level.unwrap_or(Level::INFO),
-        file,
     }
 }
 
@@ -568,6 +205,9 @@ fn what_fits_together(settings: &Settings, machine: &Machine, gateway: &Section<
 mod tests {
     use super::super::raw;
     use super::*;
+    use crate::ota::decide::DefaultFor;
+    use std::time::Duration;
+    use tracing::Level;
 
     fn machine() -> Machine {
         Machine {
@@ -661,8 +301,7 @@ mod tests {
         // To the end of that day.
         let at = |text: &str| {
             text.parse::<Timestamp>()
-                .map(Into::into)
-                .unwrap_or(std::time::UNIX_EPOCH)
+                .map_or(std::time::UNIX_EPOCH, Into::into)
         };
         assert!(s.plain_http.allowed(at("2026-06-15T23:59:59Z")));
         assert!(!s.plain_http.allowed(at("2026-06-16T00:00:00Z")));

@@ -206,7 +206,7 @@ impl<'a> Section<'a> {
                 .filter(|(distance, k)| *distance <= 1 + k.len() / 3);
             match near {
                 Some((_, near)) => {
-                    self.fault(key, None, format!("no such key; did you mean `{near}`?"))
+                    self.fault(key, None, format!("no such key; did you mean `{near}`?"));
                 }
                 None => self.fault(
                     key,

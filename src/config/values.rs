@@ -1,5 +1,5 @@
 //! What a scalar's text means where a boolean, a number, a duration or a size
-//! is wanted, as PyYAML (YAML 1.1) and xiaozhi-server would take it.
+//! is wanted, as `PyYAML` (YAML 1.1) and xiaozhi-server would take it.
 
 use jiff::civil::Date;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// A whole number: a sign, underscores, `0x`, `0b` and YAML 1.1's leading-zero
-/// octal are taken as PyYAML takes them.
+/// octal are taken as `PyYAML` takes them.
 pub(super) fn integer(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),

@@ -104,7 +104,7 @@ impl Store {
                 debug!(file = %entry.file, bytes = entry.size(), used = state.used, "image kept in memory");
             }
             Err(e) => {
-                warn!(file = %entry.file, error = %e, "the image could not be read into memory and is streamed")
+                warn!(file = %entry.file, error = %e, "the image could not be read into memory and is streamed");
             }
         }
     }

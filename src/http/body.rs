@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
+/// The room that an operator looks for.
+const LOG: &str = "xiaozhi_ota::http::download";
 /// How much of an image in memory is handed to the connection at once: a slice,
 /// nothing is copied.
 const SLICE: u64 = 256 * 1024;
@@ -116,7 +118,7 @@ impl Image {
                 // hyper closes the connection in front of the promised length,
                 // and the device keeps what it runs.
                 self.log.failed = true;
-                warn!(file = %self.log.file, peer = %self.log.peer, error = %e, "download cut");
+                warn!(target: LOG, file = %self.log.file, peer = %self.log.peer, error = %e, "download cut");
             }
         }
         Poll::Ready(Some(block))
@@ -159,10 +161,10 @@ impl Drop for Image {
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
         );
         if left == 0 {
-            info!(%file, %peer, bytes = total, seconds = %format_args!("{seconds:.1}"), "download sent");
+            info!(target: LOG, %file, %peer, bytes = total, seconds = %format_args!("{seconds:.1}"), "download sent");
         } else if !failed {
             info!(
-                %file, %peer, bytes = total - left, of = total, seconds = %format_args!("{seconds:.1}"),
+                target: LOG, %file, %peer, bytes = total - left, of = total, seconds = %format_args!("{seconds:.1}"),
                 "download not finished: the device went away, stood still for too long, or this server stops"
             );
         }

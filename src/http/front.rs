@@ -95,18 +95,17 @@ impl Front {
         if request.method() == Method::OPTIONS {
             return reply::options();
         }
-        match (route, request.method()) {
-            (Route::CheckIn, &Method::POST) => checkin::answer(self, peer, request, now).await,
-            (Route::CheckIn, &Method::GET | &Method::HEAD) => checkin::show(self),
-            (Route::CheckIn, _) => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
-            (Route::Activate, &Method::GET | &Method::HEAD | &Method::POST) => checkin::activate(),
-            (Route::Activate, _) => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
-            (Route::Download(name), &Method::GET | &Method::HEAD) => {
-                download::answer(self, peer, name, &request).await
+        let post = request.method() == Method::POST;
+        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        match route {
+            Route::CheckIn if post => checkin::answer(self, peer, request, now).await,
+            Route::CheckIn if get => checkin::show(self),
+            Route::Activate if get || post => checkin::activate(),
+            Route::CheckIn | Route::Activate => {
+                reply::method_not_allowed("GET, HEAD, POST, OPTIONS")
             }
-            (Route::Download(_) | Route::Other, _) => {
-                reply::method_not_allowed("GET, HEAD, OPTIONS")
-            }
+            Route::Download(name) if get => download::answer(self, peer, name, &request).await,
+            Route::Download(_) | Route::Other => reply::method_not_allowed("GET, HEAD, OPTIONS"),
         }
     }
 

@@ -24,9 +24,8 @@ pub struct Surroundings<'a> {
 pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding> {
     let url = address.url();
     let setting = match address.source() {
-        Source::Derived => "server.vision_explain",
         Source::Ota => "server.ota",
-        Source::VisionExplain => "server.vision_explain",
+        Source::VisionExplain | Source::Derived => "server.vision_explain",
     };
     let mut findings = Vec::new();
     let mut say =
@@ -101,7 +100,7 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
                     "{host} in {url} is the device itself: it will look for its firmware there and fail."
                 ),
                 remedy(),
-            )
+            );
         }
         None if !host.contains('.') => say(
             format!(
@@ -261,19 +260,19 @@ mod tests {
     #[test]
     fn schemes_that_do_not_fit_together() {
         let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
-            a.tls = false
+            a.tls = false;
         });
         assert!(found[0].contains("gateway.tls.mode is off"), "{found:?}");
         let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
-            a.websocket = "ws://h/"
+            a.websocket = "ws://h/";
         });
         assert!(found[0].contains("wss://"), "{found:?}");
         let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
-            a.websocket = "wss://h/"
+            a.websocket = "wss://h/";
         });
         assert!(found[0].contains("plain http"), "{found:?}");
         let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
-            a.http_ends = true
+            a.http_ends = true;
         });
         assert!(found[0].contains("403"), "{found:?}");
     }

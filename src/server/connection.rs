@@ -106,7 +106,7 @@ pub(super) async fn serve<H: Handler>(
                 shared,
                 stop,
             )
-            .await
+            .await;
         }
         Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
         Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),
@@ -139,12 +139,11 @@ async fn http<H: Handler>(
         async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
     });
     let mut connection = pin!(shared.http.serve_connection(TokioIo::new(stream), service));
-    let result = match or_stop(&stop, connection.as_mut()).await {
-        Some(result) => result,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let result = if let Some(result) = or_stop(&stop, connection.as_mut()).await {
+        result
+    } else {
+        connection.as_mut().graceful_shutdown();
+        connection.await
     };
     if let Err(e) = result {
         debug!(peer = %peer.address, error = %e, "connection ended early");

@@ -121,7 +121,7 @@ mod tests {
         let started = Instant::now();
         let mut block = [0; 16];
         for _ in 0..100 {
-            tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+            tokio::time::sleep(IDLE.checked_sub(Duration::from_secs(1)).unwrap()).await;
             theirs.read_exact(&mut block).await.unwrap();
         }
         writer.await.unwrap().unwrap();

@@ -197,7 +197,7 @@ impl Sink {
                 // is room again. An end in that state must not wait for it.
                 let mut waiting = self.waiting();
                 if !waiting.closed {
-                    let lost = batch.iter().filter(|b| **b == b'\n').count() as u64;
+                    let lost = batch.split(|b| *b == b'\n').count() as u64 - 1;
                     waiting.dropped += lost - u64::from(dropped > 0) + dropped;
                     drop(waiting);
                     thread::sleep(Duration::from_secs(1));

@@ -1,1 +1,27 @@
-fn main() {}
+//! The server as others meet it: the built binary, real sockets, real clients.
+//!
+//! One binary holds every test of this kind, for linking costs more than
+//! running. `tests/run` runs it with the foreign clients that it needs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that meets something unexpected is to fail where it stands"
+)]
+
+mod support;
+
+mod architecture;
+mod catalogue;
+mod certificates;
+mod command_line;
+mod contract;
+mod documents;
+mod download;
+mod golden;
+mod limits;
+mod logs;
+mod peers;
+mod plain_http;

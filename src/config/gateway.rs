@@ -1,0 +1,235 @@
+//! Our own section, `gateway`, strict about its keys.
+
+use super::section::Section;
+use super::{Machine, values};
+use crate::firmware::catalogue;
+use crate::firmware::name::is_version;
+use crate::firmware::version::{Version, is_device_safe};
+use crate::http::plain::PlainHttp;
+use crate::ota::decide::{DefaultFor, Policy};
+use crate::ota::public_url::PublicAddress;
+use crate::server::Limits;
+use crate::tls::{Mode, PairPaths};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where a certificate that this server signs itself is kept.
+const CERTIFICATE_DIR: &str = "certs";
+
+pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp {
+    let wanted = "write true, false, or the last day of plain HTTP as 2026-12-31";
+    let read = |text: &str| {
+        if let Some(allowed) = values::boolean(text) {
+            return Some(if allowed {
+                PlainHttp::Allowed
+            } else {
+                PlainHttp::Refused
+            });
+        }
+        let next_day = values::date(text)?.tomorrow().ok()?;
+        let end = next_day
+            .to_zoned(machine.time_zone.clone())
+            .ok()?
+            .timestamp();
+        Some(PlainHttp::Until {
+            end: end.into(),
+            day: text.to_owned(),
+        })
+    };
+    gateway
+        .read("http_fallback", wanted, read)
+        .unwrap_or(PlainHttp::Allowed)
+}
+
+pub(super) fn tls(
+    section: &Section<'_>,
+    public: &PublicAddress,
+    machine: &Machine,
+    warnings: &mut Vec<String>,
+) -> Mode {
+    section.only(&["mode", "certificates", "names"], &["acme"]);
+    let pairs: Vec<_> = section
+        .sections("certificates")
+        .iter()
+        .filter_map(pair)
+        .collect();
+    let has_pairs = section.has("certificates");
+    let mode = section
+        .text("mode")
+        .unwrap_or(if has_pairs { "files" } else { "self-signed" });
+    match mode {
+        "files" => {
+            if !has_pairs {
+                section.fault(
+                    "mode",
+                    Some(mode),
+                    "gateway.tls.certificates names no file: list cert and key there",
+                );
+            }
+            Mode::Files(pairs)
+        }
+        "self-signed" => {
+            if has_pairs {
+                warnings.push("gateway.tls.certificates is not used, for gateway.tls.mode is self-signed: write mode: files".into());
+            }
+            Mode::SelfSigned {
+                dir: CERTIFICATE_DIR.into(),
+                names: names(section, public, machine),
+            }
+        }
+        // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
+        _ if values::boolean(mode) == Some(false) => Mode::Off,
+        "acme" => {
+            section.fault(
+                "mode",
+                Some(mode),
+                "this version cannot fetch certificates yet: use self-signed or files",
+            );
+            Mode::Off
+        }
+        _ => {
+            section.fault("mode", Some(mode), "write self-signed, files or off");
+            Mode::Off
+        }
+    }
+}
+
+fn pair(section: &Section<'_>) -> Option<PairPaths> {
+    section.only(&["cert", "key"], &[]);
+    let cert = section.text("cert").map(PathBuf::from);
+    let key = section.text("key").map(PathBuf::from);
+    if cert.is_none() {
+        section.fault(
+            "cert",
+            None,
+            "missing: name the PEM file with the certificate and its chain",
+        );
+    }
+    if key.is_none() {
+        section.fault(
+            "key",
+            None,
+            "missing: name the PEM file with the certificate's private key",
+        );
+    }
+    Some(PairPaths {
+        cert: cert?,
+        key: key?,
+    })
+}
+
+fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
+    if let Some(names) = section.texts("names") {
+        for name in &names {
+            let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*:".contains(c);
+            if name.is_empty() || !name.chars().all(plausible) {
+                section.fault(
+                    "names",
+                    Some(name),
+                    "write host names and IP addresses only, no scheme, port or path",
+                );
+            }
+        }
+        return names.into_iter().map(str::to_owned).collect();
+    }
+    let public = public
+        .url()
+        .host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase();
+    let mut names = vec![public];
+    let local = machine
+        .addresses
+        .iter()
+        .filter(|ip| ip.is_ipv4()) // IPv6 ones change daily, and no device uses them.
+        .map(ToString::to_string)
+        .chain([
+            "localhost".to_owned(),
+            Ipv4Addr::LOCALHOST.to_string(),
+            Ipv6Addr::LOCALHOST.to_string(),
+        ]);
+    for name in local {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+pub(super) fn firmware(
+    root: &Section<'_>,
+    section: &Section<'_>,
+    warnings: &mut Vec<String>,
+) -> (Policy, catalogue::Settings, u64) {
+    section.only(&["dir", "default_for", "verify", "pin", "memory"], &[]);
+    let ttl = "write seconds, 0 or more";
+    let ttl = root.read("firmware_cache_ttl", ttl, |t| {
+        values::duration(t).filter(|d| d.as_secs() <= 86_400)
+    });
+    let default_for = section.read(
+        "default_for",
+        "write unmatched or unreported",
+        |text| match text {
+            "unmatched" => Some(DefaultFor::Unmatched),
+            "unreported" => Some(DefaultFor::Unreported),
+            _ => None,
+        },
+    );
+    let strict = section.read("verify", "write warn or strict", |text| match text {
+        "warn" => Some(false),
+        "strict" => Some(true),
+        _ => None,
+    });
+    if strict == Some(true) {
+        warnings.push("gateway.firmware.verify: strict has no effect: this version does not look into images yet".into());
+    }
+    let mut pins = HashMap::new();
+    let pin = section.section("pin");
+    for (model, version) in pin.pairs() {
+        match version {
+            Some(v) if is_version(v) && is_device_safe(v) => {
+                pins.insert(model.to_owned(), Version::new(v));
+            }
+            other => pin.fault(
+                model,
+                other,
+                "write the version of one of its files, such as 1.6.6",
+            ),
+        }
+    }
+    let memory = section.read("memory", "write a size such as 256MiB, or 0", values::size);
+    let policy = Policy {
+        default_for: default_for.unwrap_or_default(),
+        pins,
+    };
+    let catalogue = catalogue::Settings {
+        dir: section.text("dir").unwrap_or("data/bin").into(),
+        ttl: ttl
+            .unwrap_or(Duration::from_secs(30))
+            .max(Duration::from_secs(1)),
+    };
+    (policy, catalogue, memory.unwrap_or(256 << 20))
+}
+
+pub(super) fn limits(section: &Section<'_>) -> Limits {
+    section.only(
+        &["connections", "handshake", "headers", "idle", "drain"],
+        &[],
+    );
+    let default = Limits::default();
+    let connections = section.read("connections", "write a number from 1 to 1000000", |text| {
+        usize::try_from(values::integer(text)?)
+            .ok()
+            .filter(|n| (1..=1_000_000).contains(n))
+    });
+    Limits {
+        connections: connections.unwrap_or(default.connections),
+        handshake: section.duration("handshake").unwrap_or(default.handshake),
+        headers: section.duration("headers").unwrap_or(default.headers),
+        idle: section.duration("idle").unwrap_or(default.idle),
+        drain: section.duration("drain").unwrap_or(default.drain),
+    }
+}

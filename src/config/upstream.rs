@@ -1,0 +1,151 @@
+//! The sections that xiaozhi-server reads too, as it reads them.
+
+use super::Machine;
+use super::section::Section;
+use crate::ota::credentials::{Secret, TokenAuth, Voice};
+use crate::ota::public_url::{PublicAddress, Url};
+use crate::telemetry::logs;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use tracing::Level;
+
+const DEFAULT_VOICE_PORT: u16 = 8000;
+
+/// An address that still holds the placeholder of xiaozhi-server's own
+/// configuration (`http://你的ip或者域名:端口号/...`) is not set.
+fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
+    section
+        .text(key)
+        .filter(|text| !text.contains('你') && *text != "null")
+}
+
+pub(super) fn public(server: &Section<'_>, machine: &Machine, first_port: u16) -> PublicAddress {
+    let url = |key: &str| {
+        let text = set_text(server, key)?;
+        match Url::parse(text) {
+            Ok(url) => Some(url),
+            Err(e) => {
+                server.fault(key, Some(text), e.to_string());
+                None
+            }
+        }
+    };
+    let vision = url("vision_explain");
+    match (url("ota"), vision) {
+        (Some(ota), vision) => PublicAddress::from_ota(ota, vision.as_ref()),
+        (None, Some(vision)) => PublicAddress::from_vision_explain(&vision),
+        (None, None) => PublicAddress::derived(machine.local_ip, first_port),
+    }
+}
+
+pub(super) fn websocket(server: &Section<'_>, machine: &Machine) -> String {
+    let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
+    let wanted = "its scheme must be ws or wss, as in ws://192.168.1.100:8000/xiaozhi/v1/";
+    let is_websocket = |url: &str| {
+        let lower = url.to_ascii_lowercase();
+        let rest = lower
+            .strip_prefix("ws://")
+            .or_else(|| lower.strip_prefix("wss://"));
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+    };
+    if let Some(url) = set_text(server, "websocket") {
+        if !is_websocket(url) {
+            server.fault("websocket", Some(url), wanted);
+        }
+        url.to_owned()
+    } else {
+        let host = match machine.local_ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        format!("ws://{host}:{port}/xiaozhi/v1/")
+    }
+}
+
+pub(super) fn voice(
+    root: &Section<'_>,
+    server: &Section<'_>,
+    websocket: &str,
+    warnings: &mut Vec<String>,
+) -> Voice {
+    let secret = |section: &Section<'_>, key: &str| {
+        set_text(section, key).map(|s| Secret::new(s.to_owned()))
+    };
+    let auth = server.section("auth");
+    let enabled = auth.boolean("enabled").unwrap_or(false);
+    let key = secret(server, "auth_key").or_else(|| secret(&root.section("manager-api"), "secret"));
+    let allowed = auth.texts("allowed_devices").unwrap_or_default();
+    let auth = match (enabled, key) {
+        (false, _) => None,
+        (true, None) => {
+            auth.fault(
+                "enabled",
+                Some("true"),
+                "tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both \
+                 (or manager-api.secret)",
+            );
+            None
+        }
+        (true, Some(key)) => Some(TokenAuth {
+            key,
+            allowed_devices: allow_list(&allowed, warnings),
+        }),
+    };
+    match set_text(server, "mqtt_gateway") {
+        Some(endpoint) => Voice::Mqtt {
+            endpoint: endpoint.to_owned(),
+            signature_key: secret(server, "mqtt_signature_key"),
+        },
+        None => Voice::WebSocket {
+            url: websocket.to_owned(),
+            auth,
+        },
+    }
+}
+
+/// A MAC address of six two-digit numbers below 60, unquoted, is one number in
+/// base 60 to `PyYAML`: xiaozhi-server then finds no such device in its list and
+/// wants a token. A token never hurts, so such a device gets one.
+fn allow_list(texts: &[&str], warnings: &mut Vec<String>) -> HashSet<String> {
+    let base_60 = |text: &str| {
+        let mut parts = text.split(':');
+        let first = parts.next().unwrap_or_default();
+        text.contains(':')
+            && first.starts_with(|c| ('1'..='9').contains(&c))
+            && first.bytes().all(|b| b.is_ascii_digit())
+            && parts.all(|p| p.len() <= 2 && p.parse::<u8>().is_ok_and(|n| n < 60))
+    };
+    let (ambiguous, plain): (Vec<&str>, Vec<&str>) = texts.iter().partition(|text| base_60(text));
+    for text in ambiguous {
+        warnings.push(format!(
+            "server.auth.allowed_devices: {text} is a number to xiaozhi-server unless it is quoted; \
+             this device is given a token, which works either way"
+        ));
+    }
+    plain.into_iter().map(str::to_owned).collect()
+}
+
+/// xiaozhi-server's own keys; its defaults for the folder and the name count
+/// only where one of the two is set.
+pub(super) fn log(section: &Section<'_>) -> logs::Settings {
+    let level = section.read(
+        "log_level",
+        "write DEBUG, INFO, WARNING or ERROR",
+        |text| match text.to_ascii_uppercase().as_str() {
+            "TRACE" => Some(Level::TRACE),
+            "DEBUG" => Some(Level::DEBUG),
+            "INFO" | "SUCCESS" => Some(Level::INFO),
+            "WARNING" | "WARN" => Some(Level::WARN),
+            "ERROR" | "CRITICAL" => Some(Level::ERROR),
+            _ => None,
+        },
+    );
+    let (dir, file) = (section.text("log_dir"), section.text("log_file"));
+    let file = (dir.is_some() || file.is_some())
+        .then(|| PathBuf::from(dir.unwrap_or("tmp")).join(file.unwrap_or("server.log")));
+    logs::Settings {
+        level: level.unwrap_or(Level::INFO),
+        file,
+    }
+}

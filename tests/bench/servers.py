@@ -1,0 +1,315 @@
+"""Both servers: their files, their configurations, their processes and the CPU they use."""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import image
+
+HERE = Path(__file__).resolve().parent
+BOARD, OFFERED = "bench-board", "1.6.0"
+FIRMWARE = f"{BOARD}_{OFFERED}.bin"
+CHECKIN_PATH = "/xiaozhi/ota/"
+DOWNLOAD_PATH = f"/xiaozhi/ota/download/{FIRMWARE}"
+KEYS = {
+    "p256": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "rsa2048": ["-newkey", "rsa:2048"],
+}
+TICK = os.sysconf("SC_CLK_TCK")
+
+_libc = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+class BenchError(Exception):
+    """Why a row, or the whole bench, cannot give a figure that could be trusted."""
+
+
+# --- Files
+
+
+def prepare(folder: Path) -> str:
+    """Makes certificates and firmware in `folder`; returns the firmware's SHA-256."""
+    (folder / "certs").mkdir()
+    (folder / "data/bin").mkdir(parents=True)
+    request = folder / "certs/request.cnf"
+    request.write_text(
+        "[req]\ndistinguished_name = dn\nx509_extensions = ext\nprompt = no\n"
+        "[dn]\nCN = localhost\n"
+        "[ext]\nsubjectAltName = DNS:localhost, IP:127.0.0.1\n"
+        "basicConstraints = critical, CA:FALSE\n"
+        "keyUsage = critical, digitalSignature, keyEncipherment\n"
+        "extendedKeyUsage = serverAuth\n"
+    )
+    for name, key in KEYS.items():
+        command = ["openssl", "req", "-x509", *key, "-nodes", "-sha256", "-days", "30"]
+        command += ["-config", str(request), "-keyout", f"certs/{name}.key", "-out", f"certs/{name}.pem"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise BenchError(f"openssl could not make the {name} certificate: {done.stderr.strip()}")
+    return image.write(folder / "data/bin" / FIRMWARE, OFFERED)
+
+
+# --- Processes
+
+
+@dataclass
+class Server:
+    """One running server, with a plain and a TLS port of 127.0.0.1."""
+
+    name: str
+    plain: int
+    tls: int
+    process: subprocess.Popen
+    logs: list[Path]
+    said: Path
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes since they began.
+
+        The kernel's per-process CPU clock (the one that clock_getcpuclockid(3) names) is
+        the sum of utime and stime over all threads, those that have ended included, in
+        nanoseconds. /proc/PID/stat holds the same sum in ticks of 10 ms, and
+        /proc/PID/task/*/schedstat loses the threads that have ended.
+        """
+        total = 0
+        for pid in self.pids():
+            try:
+                total += time.clock_gettime_ns((~pid << 3) | 2)
+            except OSError as error:
+                raise BenchError(f"{self.name}: no CPU clock for process {pid}: {error}") from error
+        return total / 1e9
+
+    def cpu_ticks(self) -> float:
+        """The same from /proc/PID/stat, as a check: seconds, but in steps of a tick."""
+        total = 0
+        for pid in self.pids():
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(stat[11]) + int(stat[12])
+        return total / TICK
+
+    def settled_cpu_seconds(self) -> float:
+        """`cpu_seconds` once the server has come to rest: what it does after the last
+        reply (closing, writing its log) belongs to the requests too."""
+        last, deadline = self.cpu_seconds(), time.monotonic() + 3
+        while True:
+            time.sleep(0.1)
+            now = self.cpu_seconds()
+            if now - last < 0.001 or time.monotonic() > deadline:
+                return now
+            last = now
+
+    def pids(self) -> list[int]:
+        """The process and all its descendants."""
+        children: dict[int, list[int]] = {}
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                try:
+                    stat = Path(f"/proc/{entry.name}/stat").read_text()
+                except OSError:
+                    continue
+                parent = int(stat.rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+        found = [self.process.pid]
+        for pid in found:
+            found += children.get(pid, [])
+        return sorted(found)
+
+    def threads(self) -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in self.pids())
+
+    def logged_lines(self) -> int:
+        return sum(count_lines(path) for path in self.log_files())
+
+    def log_files(self) -> list[Path]:
+        files = []
+        for path in self.logs:
+            files += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+        return [p for p in files if p.exists()]
+
+    def stop(self) -> None:
+        stop(self.process)
+
+    def last_words(self) -> str:
+        texts = [p.read_text(errors="replace") for p in [self.said, *self.log_files()] if p.exists()]
+        return "\n".join(line for text in texts for line in text.splitlines()[-8:])
+
+
+def start_ours(folder: Path, binary: Path, key: str) -> Server:
+    plain, tls = free_ports(2)
+    (folder / "ours.yaml").write_text(
+        f"""\
+server:
+  http_port: {plain}
+  vision_explain: "http://127.0.0.1:{plain}/mcp/vision/explain"
+  websocket: "ws://127.0.0.1:8000/xiaozhi/v1/"
+log: {{log_dir: logs, log_file: server.log, log_level: INFO}}
+gateway:
+  ip: 127.0.0.1
+  ports: [{plain}, {tls}]
+  tls: {{mode: files, certificates: [{{cert: certs/{key}.pem, key: certs/{key}.key}}]}}
+  firmware: {{dir: data/bin}}
+"""
+    )
+    command = [str(binary), "--config", "ours.yaml"]
+    return start("xiaozhi-ota", command, folder, plain, tls, [folder / "logs"])
+
+
+def start_nginx(folder: Path, key: str, reply: bytes) -> Server:
+    """Nginx as it comes, but for TLS 1.3, which 1.22 leaves off unless asked."""
+    plain, tls = free_ports(2)
+    temporary = "\n".join(
+        f"    {kind}_temp_path {folder}/nginx-{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"""\
+daemon off;
+{"user root;" if os.geteuid() == 0 else ""}
+worker_processes auto;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log;
+events {{
+}}
+http {{
+{temporary}
+    access_log {folder}/nginx-access.log;
+    sendfile on;
+    server {{
+        listen 127.0.0.1:{plain};
+        listen 127.0.0.1:{tls} ssl;
+        ssl_certificate {folder}/certs/{key}.pem;
+        ssl_certificate_key {folder}/certs/{key}.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        location = {CHECKIN_PATH} {{
+            default_type application/json;
+            return 200 {quoted(reply)};
+        }}
+        location /xiaozhi/ota/download/ {{
+            default_type application/octet-stream;
+            alias {folder}/data/bin/;
+        }}
+    }}
+}}
+"""
+    )
+    command = [nginx_path(), "-e", f"{folder}/nginx-error.log", "-p", str(folder), "-c", "nginx.conf"]
+    return start("Nginx", command, folder, plain, tls, [folder / "nginx-access.log"])
+
+
+def quoted(reply: bytes) -> str:
+    """Our reply as an Nginx string of the same size. Nginx cannot escape a '$'."""
+    text = reply.decode().replace("$", "S")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def start(name: str, command: list[str], folder: Path, plain: int, tls: int, logs: list[Path]) -> Server:
+    said = folder / f"{name}.stderr"
+    with said.open("wb") as stderr:
+        process = spawn(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr)
+    server = Server(name, plain, tls, process, logs, said)
+    deadline = time.monotonic() + 15
+    for port in (plain, tls):
+        while not accepts(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                why = "ended at once" if process.poll() is not None else f"does not listen on {port}"
+                server.stop()
+                raise BenchError(f"{name} {why}:\n{server.last_words()}")
+            time.sleep(0.05)
+    return server
+
+
+def spawn(command: list[str], **options) -> subprocess.Popen:
+    """A child in its own session (Ctrl-C is ours to handle) that ends when we do, even
+    if we are killed."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+        **options,
+    )
+
+
+def stop(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)  # what is left of its session
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def nginx_path() -> str:
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not found:
+        raise BenchError("nginx is not installed")
+    return found
+
+
+# --- Talking to them
+
+
+def exchange(port: int, request: bytes, context: ssl.SSLContext | None = None) -> tuple[bytes, bytes, bytes | None]:
+    """Sends one request; returns the reply's head, its body and the peer's certificate."""
+    certificate = None
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        stream = context.wrap_socket(raw, server_hostname="localhost") if context else raw
+        with stream:
+            if context:
+                certificate = stream.getpeercert(True)
+            stream.sendall(request)
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += receive(stream)
+            head, _, body = received.partition(b"\r\n\r\n")
+            parts, have, length = [body], len(body), content_length(head)
+            while have < length:
+                parts.append(receive(stream))
+                have += len(parts[-1])
+    return head, b"".join(parts), certificate
+
+
+def receive(stream: socket.socket) -> bytes:
+    data = stream.recv(256 * 1024)
+    if not data:
+        raise BenchError("the connection was closed before the end of the reply")
+    return data
+
+
+def content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise BenchError(f"a reply without Content-Length: {head!r}")
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+def count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))

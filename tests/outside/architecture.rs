@@ -1,0 +1,194 @@
+//! Who may know whom. ARCHITECTURE.md says why.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The code of a room, its own tests left out.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]").next().unwrap().to_owned()
+}
+
+fn sources(room: &str) -> Vec<PathBuf> {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room);
+    if place.is_file() {
+        return vec![place];
+    }
+    let files = fs::read_dir(&place).unwrap_or_else(|e| panic!("{}: {e}", place.display()));
+    let files: Vec<_> = files.map(|f| f.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    files
+}
+
+#[track_caller]
+fn has_none_of(rooms: &[&str], forbidden: &[&str]) {
+    for path in rooms.iter().flat_map(|room| sources(room)) {
+        for (number, line) in code(&path).lines().enumerate() {
+            let line = line.split("//").next().unwrap_or_default();
+            for word in forbidden {
+                assert!(
+                    !line.contains(word),
+                    "{}:{}: {word}",
+                    path.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn decisions_are_pure() {
+    let pure = [
+        "ota",
+        "firmware/name.rs",
+        "firmware/version.rs",
+        "firmware/snapshot.rs",
+        "http/range.rs",
+        "http/conditional.rs",
+        "http/router.rs",
+    ];
+    has_none_of(
+        &pure,
+        &[
+            "tokio",
+            "hyper",
+            "std::fs",
+            "std::net::Tcp",
+            "std::env",
+            "std::thread",
+            "SystemTime::now",
+            "Instant::now",
+            "tracing",
+        ],
+    );
+}
+
+#[test]
+fn one_direction() {
+    has_none_of(
+        &["firmware"],
+        &[
+            "crate::ota",
+            "crate::http",
+            "crate::server",
+            "crate::tls",
+            "crate::app",
+            "crate::cli",
+        ],
+    );
+    has_none_of(
+        &["tls"],
+        &[
+            "crate::ota",
+            "crate::http",
+            "crate::server",
+            "crate::firmware",
+            "crate::app",
+            "crate::cli",
+        ],
+    );
+    has_none_of(
+        &["server"],
+        &[
+            "crate::ota",
+            "crate::http",
+            "crate::tls",
+            "crate::firmware",
+            "crate::app",
+            "crate::cli",
+        ],
+    );
+    has_none_of(
+        &["ota"],
+        &[
+            "crate::http",
+            "crate::server",
+            "crate::tls",
+            "crate::app",
+            "crate::cli",
+            "crate::telemetry",
+        ],
+    );
+    has_none_of(&["http"], &["crate::tls", "crate::app", "crate::cli"]);
+    let below = [
+        "firmware",
+        "ota",
+        "tls",
+        "server",
+        "http",
+        "telemetry",
+        "finding.rs",
+    ];
+    has_none_of(&below, &["crate::config"]);
+}
+
+#[test]
+fn one_door_out() {
+    for path in sources("http") {
+        if !path.ends_with("reply.rs") {
+            let text = code(&path);
+            assert!(
+                !text.contains("Response::new") && !text.contains("Response::builder"),
+                "{}",
+                path.display()
+            );
+        }
+    }
+    // And nothing anywhere that could make a device follow something.
+    has_none_of(
+        &["http", "server"],
+        &[
+            "header::LOCATION",
+            "TEMPORARY_REDIRECT",
+            "PERMANENT_REDIRECT",
+            "MOVED_PERMANENTLY",
+            "StatusCode::FOUND",
+        ],
+    );
+}
+
+#[test]
+fn one_reader_of_pem() {
+    for room in [
+        "app.rs",
+        "cli",
+        "config",
+        "firmware",
+        "http",
+        "ota",
+        "server",
+        "telemetry",
+    ] {
+        has_none_of(&[room], &["rustls_pemfile"]);
+    }
+    has_none_of(
+        &[
+            "tls/mod.rs",
+            "tls/resolver.rs",
+            "tls/self_signed.rs",
+            "tls/audit.rs",
+        ],
+        &["rustls_pemfile"],
+    );
+}
+
+#[test]
+fn files_are_rooms_and_not_halls() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for item in fs::read_dir(folder).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let lines = fs::read_to_string(&path).unwrap().lines().count();
+                assert!(
+                    lines <= 600,
+                    "{}: {lines} lines: two rooms in one?",
+                    path.display()
+                );
+            }
+        }
+    }
+}

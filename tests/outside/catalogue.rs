@@ -1,0 +1,248 @@
+//! The firmware folder while people copy, replace and delete in it.
+
+use super::support::server::Setup;
+use super::support::{Server, noise, until, within};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+/// How soon a file must be offered once it is closed.
+const SOON: Duration = Duration::from_secs(2);
+
+#[track_caller]
+fn offered_soon(server: &Server, file: &str) {
+    within(SOON, file, || {
+        server
+            .offered("esp32s3", "1.0.0")
+            .filter(|offered| offered == file)
+    });
+}
+
+#[track_caller]
+fn withdrawn_soon(server: &Server) {
+    within(SOON, "nothing to be offered", || {
+        server.offered("esp32s3", "1.0.0").is_none().then_some(())
+    });
+}
+
+#[test]
+fn what_lies_there_at_start_is_offered_at_once() {
+    let server = Server::start("", &["esp32s3_1.6.6.bin"]);
+    assert_eq!(
+        server.offered("esp32s3", "1.0.0").as_deref(),
+        Some("esp32s3_1.6.6.bin")
+    );
+}
+
+#[test]
+fn copied_moved_renamed_replaced_deleted() {
+    let server = Server::start("", &[]);
+    assert_eq!(server.offered("esp32s3", "1.0.0"), None);
+    let bin = server.bin();
+    fs::write(bin.join("esp32s3_1.6.5.bin"), "one").unwrap();
+    offered_soon(&server, "esp32s3_1.6.5.bin");
+    let elsewhere = server.dir.path().join("upload.bin");
+    fs::write(&elsewhere, "two").unwrap();
+    fs::rename(&elsewhere, bin.join("esp32s3_1.6.6.bin")).unwrap();
+    offered_soon(&server, "esp32s3_1.6.6.bin");
+    fs::rename(bin.join("esp32s3_1.6.6.bin"), bin.join("esp32s3_1.7.0.bin")).unwrap();
+    offered_soon(&server, "esp32s3_1.7.0.bin");
+    let etag = || {
+        server
+            .get("/xiaozhi/ota/download/esp32s3_1.7.0.bin")
+            .header("Etag")
+            .map(str::to_owned)
+    };
+    let before = etag();
+    fs::write(&elsewhere, "three").unwrap();
+    fs::rename(&elsewhere, bin.join("esp32s3_1.7.0.bin")).unwrap();
+    within(SOON, "the new content", || {
+        etag().filter(|tag| Some(tag) != before.as_ref())
+    });
+    fs::remove_file(bin.join("esp32s3_1.7.0.bin")).unwrap();
+    offered_soon(&server, "esp32s3_1.6.5.bin");
+    fs::remove_file(bin.join("esp32s3_1.6.5.bin")).unwrap();
+    withdrawn_soon(&server);
+    for words in [
+        "image ready file=esp32s3_1.6.5.bin",
+        "image removed: the file is gone file=esp32s3_1.6.5.bin",
+    ] {
+        server.line(words);
+    }
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_offered() {
+    let server = Server::start("", &["esp32s3_1.5.0.bin"]);
+    let path = server.bin().join("esp32s3_1.6.6.bin");
+    let content = noise(300_000, 1);
+    let mut file = File::create(&path).unwrap();
+    for part in content.chunks(30_000) {
+        file.write_all(part).unwrap();
+        file.flush().unwrap();
+        assert_eq!(
+            server.offered("esp32s3", "1.0.0").as_deref(),
+            Some("esp32s3_1.5.0.bin")
+        );
+    }
+    server.line("is being written");
+    assert_eq!(
+        server.get("/xiaozhi/ota/download/esp32s3_1.6.6.bin").status,
+        404
+    );
+    drop(file);
+    offered_soon(&server, "esp32s3_1.6.6.bin");
+    assert_eq!(
+        server.get("/xiaozhi/ota/download/esp32s3_1.6.6.bin").body,
+        content
+    );
+}
+
+#[test]
+fn a_writer_that_pauses_for_longer_than_any_patience_is_still_a_writer() {
+    let server = Server::start("firmware_cache_ttl: 1\n", &[]);
+    let mut file = File::create(server.bin().join("esp32s3_1.6.6.bin")).unwrap();
+    file.write_all(b"half").unwrap();
+    server.line("is being written");
+    // Several looks of the folder go by; each would offer what seems settled.
+    let end = std::time::Instant::now() + Duration::from_secs(5);
+    while std::time::Instant::now() < end {
+        assert_eq!(server.offered("esp32s3", "1.0.0"), None);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    file.write_all(b" and half").unwrap();
+    drop(file);
+    offered_soon(&server, "esp32s3_1.6.6.bin");
+}
+
+#[test]
+fn a_file_that_is_rewritten_in_place_is_withdrawn_meanwhile() {
+    let server = Server::start("", &["esp32s3_1.6.6.bin"]);
+    let path = server.bin().join("esp32s3_1.6.6.bin");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&path)
+        .unwrap();
+    file.write_all(b"new ").unwrap();
+    withdrawn_soon(&server);
+    file.write_all(b"content").unwrap();
+    drop(file);
+    offered_soon(&server, "esp32s3_1.6.6.bin");
+    assert_eq!(
+        server.get("/xiaozhi/ota/download/esp32s3_1.6.6.bin").body,
+        b"new content"
+    );
+}
+
+#[test]
+fn links_count_once_they_stand_still() {
+    let server = Server::start("", &[]);
+    let target = server.dir.path().join("build.bin");
+    fs::write(&target, "linked").unwrap();
+    fs::hard_link(&target, server.bin().join("esp32s3_1.1.0.bin")).unwrap();
+    until("the hard link", || {
+        server
+            .offered("esp32s3", "1.0.0")
+            .filter(|f| f == "esp32s3_1.1.0.bin")
+    });
+    symlink(&target, server.bin().join("esp32s3_1.2.0.bin")).unwrap();
+    until("the symbolic link", || {
+        server
+            .offered("esp32s3", "1.0.0")
+            .filter(|f| f == "esp32s3_1.2.0.bin")
+    });
+}
+
+#[test]
+fn what_cannot_be_used_is_named_once_and_hides_nothing() {
+    let setup = Setup::new()
+        .file("esp32s3_1.6.6.bin", "good")
+        .file("nounderscore.bin", "x")
+        .file("esp32s3_2.0.x.bin", "x")
+        .file("esp32s3_3.0.bin", "")
+        .file("notes.txt", "x")
+        .file(".hidden_1.0.bin", "x");
+    fs::create_dir(setup.path().join("data/bin/esp32s3_4.0.bin")).unwrap();
+    symlink("nowhere", setup.path().join("data/bin/esp32s3_5.0.bin")).unwrap();
+    let pipe = setup.path().join("data/bin/esp32s3_6.0.bin");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let server = setup.start("firmware_cache_ttl: 1\n");
+    assert_eq!(
+        server.offered("esp32s3", "1.0.0").as_deref(),
+        Some("esp32s3_1.6.6.bin")
+    );
+    let unused = [
+        ("nounderscore.bin", "the name holds no version"),
+        ("esp32s3_2.0.x.bin", "restarts at every check"),
+        ("esp32s3_3.0.bin", "empty"),
+        ("notes.txt", "must end in .bin"),
+        ("esp32s3_4.0.bin", "not a regular file"),
+        ("esp32s3_5.0.bin", "cannot be read"),
+        ("esp32s3_6.0.bin", "not a regular file"),
+    ];
+    // A few more looks at the folder, each of which would say it again.
+    fs::write(server.bin().join("esp32s3_1.6.7.bin"), "more").unwrap();
+    offered_soon(&server, "esp32s3_1.6.7.bin");
+    fs::remove_file(server.bin().join("esp32s3_1.6.7.bin")).unwrap();
+    offered_soon(&server, "esp32s3_1.6.6.bin");
+    for (file, why) in unused {
+        let line = server.line(&format!("file={file:?}"));
+        assert!(line.contains(why), "{line}");
+        assert_eq!(server.count_lines(&format!("file={file:?}")), 1, "{file}");
+        assert_eq!(
+            server.get(&format!("/xiaozhi/ota/download/{file}")).status,
+            if file.ends_with(".bin") { 404 } else { 400 }
+        );
+    }
+    assert_eq!(server.count_lines("hidden"), 0);
+}
+
+#[test]
+fn a_folder_that_is_deleted_and_made_again_is_kept_again() {
+    let server = Server::start("firmware_cache_ttl: 1\n", &["esp32s3_1.6.6.bin"]);
+    fs::remove_dir_all(server.bin()).unwrap();
+    until("nothing", || {
+        server.offered("esp32s3", "1.0.0").is_none().then_some(())
+    });
+    server.line("cannot be read");
+    fs::create_dir(server.bin()).unwrap();
+    fs::write(server.bin().join("esp32s3_1.6.7.bin"), "again").unwrap();
+    until("the new file", || server.offered("esp32s3", "1.0.0"));
+    // And it is watched again.
+    server.line("can be read again");
+    fs::write(server.bin().join("esp32s3_1.6.8.bin"), "and again").unwrap();
+    offered_soon(&server, "esp32s3_1.6.8.bin");
+}
+
+#[test]
+fn pins_and_defaults_from_the_configuration() {
+    let files = [
+        "esp32s3_1.6.5.bin",
+        "esp32s3_1.6.6.bin",
+        "default_1.0.0.bin",
+    ];
+    let server = Server::start(
+        "gateway:\n  firmware: {pin: {esp32s3: 1.6.5}, default_for: unreported}\n",
+        &files,
+    );
+    assert_eq!(
+        server.offered("esp32s3", "1.0.0").as_deref(),
+        Some("esp32s3_1.6.5.bin")
+    );
+    assert_eq!(server.offered("esp32s3", "1.6.5"), None);
+    assert_eq!(server.offered("esp32s3", "1.6.6"), None);
+    assert!(server.line("not offered: ").contains("esp32s3_1.6.5.bin"));
+    assert_eq!(server.offered("other", "0.0.1"), None);
+    assert_eq!(
+        server.offered("", "0.0.1").as_deref(),
+        Some("default_1.0.0.bin")
+    );
+}

@@ -1,0 +1,214 @@
+//! The command line, and configurations that cannot be meant.
+
+use super::support::Server;
+use super::support::server::{BINARY, Setup};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(dir: &Path, arguments: &[&str]) -> (bool, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(BINARY)
+        .args(arguments)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.success(), text(stdout), text(stderr))
+}
+
+#[test]
+fn help_and_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ok, help, _) = run(dir.path(), &["--help"]);
+    assert!(
+        ok && help.contains("validate")
+            && help.contains("data/.config.yaml")
+            && help.contains("SIGHUP"),
+        "{help}"
+    );
+    let (ok, version, _) = run(dir.path(), &["--version"]);
+    assert!(ok && version.starts_with("xiaozhi-ota "));
+    assert!(!run(dir.path(), &["--no-such"]).0);
+}
+
+#[test]
+fn a_fresh_folder_needs_no_configuration() {
+    let setup = Setup::new();
+    fs::remove_dir_all(setup.path().join("data")).unwrap();
+    let (ok, text, _) = run(setup.path(), &["validate"]);
+    assert!(
+        ok && text.contains("every setting has its default") && text.contains("ports 8003, 8443"),
+        "{text}"
+    );
+    assert!(
+        !setup.path().join("certs").exists(),
+        "validate writes nothing"
+    );
+    fs::create_dir(setup.path().join("data")).unwrap();
+    let server = setup.start("");
+    assert!(server.bin().is_dir() && server.dir.path().join("certs/self-signed.crt").is_file());
+    let ota = server.line("OTA接口是           http://");
+    assert!(
+        ota.ends_with(&format!(":{}/xiaozhi/ota/", server.ports[0])),
+        "{ota}"
+    );
+    assert!(
+        server
+            .line("视觉分析接口是        http://")
+            .ends_with("/mcp/vision/explain")
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_stops_the_start_and_names_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
+    let config = dir.path().join("data/.config.yaml");
+    let authority = super::support::certificate::Authority::new();
+    authority.sign(
+        dir.path(),
+        "a",
+        super::support::certificate::Key::P256,
+        &["a"],
+    );
+    authority.sign(
+        dir.path(),
+        "b",
+        super::support::certificate::Key::P256,
+        &["b"],
+    );
+    authority.sign(
+        dir.path(),
+        "ed",
+        super::support::certificate::Key::Ed25519,
+        &["ed"],
+    );
+    let pair = |cert: &str, key: &str| {
+        format!("gateway: {{tls: {{certificates: [{{cert: {cert}, key: {key}}}]}}}}")
+    };
+    let cases = [
+        (
+            "- a".to_owned(),
+            vec!["data/.config.yaml: ", "no mapping at the top"],
+        ),
+        ("a: [".to_owned(), vec!["not YAML"]),
+        (
+            "server: {http_port: 70000}".to_owned(),
+            vec!["server.http_port: \"70000\"", "1 to 65535"],
+        ),
+        (
+            "gateway: {port: 1, ip: x}".to_owned(),
+            vec![
+                "gateway.port: ",
+                "did you mean `ports`?",
+                "gateway.ip: \"x\"",
+            ],
+        ),
+        (
+            "server: {vision_explain: 'ws://h/'}".to_owned(),
+            vec!["server.vision_explain: \"ws://h/\"", "http or https"],
+        ),
+        (
+            "gateway: {tls: {certificates: [{cert: a.pem}]}}".to_owned(),
+            vec!["certificates[0].key: missing"],
+        ),
+        (
+            "gateway: {http_fallback: false}".to_owned(),
+            vec!["gateway.http_fallback: \"false\"", "server.vision_explain"],
+        ),
+        (
+            "server: {auth: {enabled: true}}".to_owned(),
+            vec!["server.auth.enabled", "server.auth_key"],
+        ),
+        (pair("none.pem", "a.key"), vec!["none.pem: cannot be read"]),
+        (
+            pair("a.pem", "b.key"),
+            vec!["b.key: is not the key of a.pem"],
+        ),
+        (pair("a.key", "a.key"), vec!["a.key: holds no certificate"]),
+        (pair("a.pem", "a.pem"), vec!["a.pem: holds no private key"]),
+        (pair("ed.pem", "ed.key"), vec!["ed.key: is an Ed25519 key"]),
+    ];
+    for (yaml, words) in cases {
+        fs::write(&config, &yaml).unwrap();
+        for arguments in [
+            &["validate"][..],
+            &[],
+            &["serve"],
+            &["validate", "data/.config.yaml"],
+            &["--config", "data/.config.yaml"],
+        ] {
+            let (ok, _, error) = run(dir.path(), arguments);
+            assert!(!ok, "{yaml} was accepted by {arguments:?}");
+            for word in &words {
+                assert!(error.contains(word), "{yaml}: {word:?} is not in {error}");
+            }
+            assert!(
+                error.lines().all(|line| line.starts_with("error: ")),
+                "{error}"
+            );
+        }
+    }
+    let (ok, _, error) = run(dir.path(), &["--config", "nowhere.yaml"]);
+    assert!(!ok && error.contains("nowhere.yaml: cannot be read"));
+}
+
+#[test]
+fn validate_shows_what_it_came_to_with_secrets_masked() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("c.yaml");
+    fs::write(
+        &config,
+        "server: {auth_key: hush-hush, auth: {enabled: true}, vision_explain: 'https://127.0.0.1/mcp/vision/explain'}\n",
+    )
+    .unwrap();
+    let (ok, text, _) = run(dir.path(), &["validate", "c.yaml"]);
+    assert!(
+        ok && text.contains("https://127.0.0.1/xiaozhi/ota/") && text.contains("masked"),
+        "{text}"
+    );
+    assert!(!text.contains("hush"));
+    // What can be meant but would hurt a device.
+    for warning in [
+        "the device itself",
+        "nobody here listens",
+        "self-signed",
+        "wss://",
+    ] {
+        assert!(
+            text.lines().any(|l| l.starts_with("warning: ")
+                && l.contains(warning)
+                && l.contains("Remedy: ")),
+            "{warning}: {text}"
+        );
+    }
+}
+
+#[test]
+fn what_would_hurt_a_device_is_a_warning_and_the_server_runs() {
+    let server = Server::start(
+        "server: {vision_explain: 'https://localhost:9/mcp/vision/explain'}\n",
+        &[],
+    );
+    for words in ["the device itself", "nobody here listens", "is self-signed"] {
+        assert!(server.line(words).contains(" - WARNING - "));
+    }
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+}
+
+#[test]
+fn a_port_that_is_taken_says_who_may_have_it() {
+    let server = Server::start("", &[]);
+    let config = format!("gateway: {{ip: 127.0.0.1, ports: [{}]}}", server.ports[0]);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("c.yaml"), config).unwrap();
+    let (ok, _, error) = run(dir.path(), &["-c", "c.yaml"]);
+    assert!(
+        !ok && error.contains("another process has this port") && error.contains("gateway.ports"),
+        "{error}"
+    );
+}

@@ -1,0 +1,306 @@
+//! Every reply on a device's path, errors too, held to what devices can bear.
+
+use super::support::server::{SCHEMES, check_in, exchange, post, read_reply, request};
+use super::support::{Reply, Server};
+use std::io::Write;
+
+const VISION: &str = "server:\n  vision_explain: http://yourdomain.com/edge/mcp/vision/explain\n";
+
+fn server() -> Server {
+    Server::start(
+        VISION,
+        &["esp32s3_1.6.6.bin", "小 板+_1.0.bin", "a..b_2.0.bin"],
+    )
+}
+
+/// What is asked, which status it gets, and how it is asked.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn asked() -> Vec<(&'static str, u16, Vec<u8>)> {
+    let file = "/xiaozhi/ota/download/esp32s3_1.6.6.bin";
+    let big = vec![b' '; 70 * 1024];
+    vec![
+        ("check-in", 200, check_in("esp32s3", "1.6.0")),
+        ("up to date", 200, check_in("esp32s3", "1.6.6")),
+        ("no slash", 200, post("/xiaozhi/ota", b"{}")),
+        ("prefix", 200, post("/edge/xiaozhi/ota/", b"{}")),
+        ("prefix, no slash", 200, post("/edge/xiaozhi/ota", b"{}")),
+        ("query", 200, post("/xiaozhi/ota/?a=b", b"{}")),
+        (
+            "absolute form",
+            200,
+            post("http://127.0.0.1/xiaozhi/ota/", b"{}"),
+        ),
+        ("not JSON", 200, post("/xiaozhi/ota/", b"\xff\x00{{{")),
+        (
+            "no identity",
+            200,
+            request("POST", "/xiaozhi/ota/", &[], b"{}"),
+        ),
+        (
+            "empty identity",
+            200,
+            request(
+                "POST",
+                "/xiaozhi/ota/",
+                &[("Device-Id", ""), ("Client-Id", "c")],
+                b"{}",
+            ),
+        ),
+        ("show", 200, request("GET", "/xiaozhi/ota/", &[], b"")),
+        ("show head", 200, request("HEAD", "/xiaozhi/ota/", &[], b"")),
+        (
+            "options",
+            200,
+            request("OPTIONS", "/xiaozhi/ota/", &[], b""),
+        ),
+        ("activate", 200, post("/xiaozhi/ota/activate", b"{}")),
+        (
+            "activate, prefix",
+            200,
+            post("/edge/xiaozhi/ota/activate", b"{}"),
+        ),
+        ("download", 200, request("GET", file, &[], b"")),
+        ("download head", 200, request("HEAD", file, &[], b"")),
+        (
+            "download, prefix",
+            200,
+            request(
+                "GET",
+                "/edge/xiaozhi/ota/download/esp32s3_1.6.6.bin",
+                &[],
+                b"",
+            ),
+        ),
+        (
+            "range",
+            206,
+            request("GET", file, &[("Range", "bytes=3-5")], b""),
+        ),
+        (
+            "bad range",
+            416,
+            request("GET", file, &[("Range", "bytes=99-")], b""),
+        ),
+        (
+            "etag",
+            304,
+            request("GET", file, &[("If-None-Match", "*")], b""),
+        ),
+        (
+            "precondition",
+            412,
+            request("GET", file, &[("If-Match", "\"x\"")], b""),
+        ),
+        (
+            "missing",
+            404,
+            request("GET", "/xiaozhi/ota/download/esp32s3_9.bin", &[], b""),
+        ),
+        (
+            "no bin",
+            400,
+            request("GET", "/xiaozhi/ota/download/x.txt", &[], b""),
+        ),
+        (
+            "empty name",
+            400,
+            request("GET", "/xiaozhi/ota/download/", &[], b""),
+        ),
+        (
+            "traversal",
+            400,
+            request(
+                "GET",
+                "/xiaozhi/ota/download/..%2f..%2fdata%2f.config.yaml",
+                &[],
+                b"",
+            ),
+        ),
+        (
+            "traversal to a bin",
+            400,
+            request(
+                "GET",
+                "/xiaozhi/ota/download/..%2fbin%2fesp32s3_1.6.6.bin",
+                &[],
+                b"",
+            ),
+        ),
+        (
+            "raw traversal",
+            400,
+            request(
+                "GET",
+                "/xiaozhi/ota/download/../bin/esp32s3_1.6.6.bin",
+                &[],
+                b"",
+            ),
+        ),
+        (
+            "NUL",
+            400,
+            request("GET", "/xiaozhi/ota/download/a%00_1.bin", &[], b""),
+        ),
+        (
+            "no UTF-8",
+            400,
+            request("GET", "/xiaozhi/ota/download/%ff_1.bin", &[], b""),
+        ),
+        (
+            "wrong method",
+            405,
+            request("DELETE", "/xiaozhi/ota/", &[], b""),
+        ),
+        (
+            "wrong method on a file",
+            405,
+            request("PUT", file, &[], b"x"),
+        ),
+        ("elsewhere", 404, request("GET", "/", &[], b"")),
+        ("almost", 404, request("GET", "/xiaozhi/otax", &[], b"")),
+        ("too big", 413, post("/xiaozhi/ota/", &big)),
+        ("no HTTP", 400, b"hello\r\n\r\n".to_vec()),
+        (
+            "head too big",
+            431,
+            request("GET", "/xiaozhi/ota/", &[("X", &"y".repeat(100_000))], b""),
+        ),
+        (
+            "HTTP/1.0",
+            200,
+            b"GET /xiaozhi/ota/ HTTP/1.0\r\n\r\n".to_vec(),
+        ),
+    ]
+}
+
+#[test]
+fn every_reply_keeps_the_rules() {
+    let server = server();
+    for (name, status, bytes) in asked() {
+        for scheme in SCHEMES {
+            // What is too big for a head is not read to its end, so a part of
+            // it may meet a closed connection.
+            let reply = if status == 431 {
+                send_lossy(&server, scheme, &bytes)
+            } else {
+                server.send(scheme, &bytes)
+            };
+            assert_eq!(reply.status, status, "{name} over {scheme}");
+            reply.hold_to_contract(name);
+            assert!(reply.whole, "{name}");
+        }
+    }
+}
+
+fn send_lossy(server: &Server, scheme: &str, bytes: &[u8]) -> Reply {
+    if scheme == "https" {
+        let mut stream = server.tls("localhost", None);
+        let _ = stream.write_all(bytes);
+        return read_reply(&mut stream, false);
+    }
+    let mut stream = server.tcp();
+    let _ = stream.write_all(bytes);
+    read_reply(&mut stream, false)
+}
+
+#[test]
+fn connections_are_kept_and_closed_as_asked() {
+    let server = server();
+    let mut stream = server.tcp();
+    for _ in 0..3 {
+        let reply = exchange(&mut stream, &check_in("esp32s3", "1.6.0"));
+        assert_eq!((reply.status, reply.header("Connection")), (200, None));
+    }
+    // What no parser can take ends the connection, not the server.
+    let close = request("GET", "/xiaozhi/ota/", &[("Connection", "close")], b"");
+    let reply = exchange(&mut stream, &close);
+    assert_eq!(reply.header("Connection"), Some("close"));
+    assert_eq!(std::io::Read::read(&mut stream, &mut [0]).unwrap(), 0);
+    // A body that is too big: the reply comes though the client is still
+    // sending, and the connection ends with it.
+    let reply = server.send("http", &post("/xiaozhi/ota/", &vec![b'x'; 600 * 1024]));
+    assert_eq!(
+        (reply.status, reply.header("Connection")),
+        (413, Some("close"))
+    );
+    assert!(reply.text().contains("65536"));
+    assert_eq!(
+        server
+            .send("http", &post("/xiaozhi/ota/", &vec![b' '; 64 * 1024]))
+            .status,
+        200
+    );
+}
+
+#[test]
+fn a_name_that_is_offered_can_be_fetched() {
+    let server = server();
+    for (model, file) in [
+        ("小 板+", "%E5%B0%8F%20%E6%9D%BF%2B_1.0.bin"),
+        ("a..b", "a..b_2.0.bin"),
+    ] {
+        let offered = server.offered(model, "0.1").unwrap();
+        assert_eq!(offered, file);
+        let reply = server.get(&format!("/xiaozhi/ota/download/{offered}"));
+        assert_eq!(
+            (reply.status, reply.body.starts_with(b"firmware ")),
+            (200, true)
+        );
+    }
+}
+
+#[test]
+fn the_url_has_the_scheme_host_port_and_prefix_of_the_configuration() {
+    for (config, base) in [
+        (
+            "server:\n  vision_explain: https://localhost:8003/mcp/vision/explain\n",
+            "https://localhost:8003/xiaozhi/ota/download/",
+        ),
+        (
+            "server:\n  vision_explain: https://d.com/edge/mcp/vision/explain\n",
+            "https://d.com/edge/xiaozhi/ota/download/",
+        ),
+        (
+            "server:\n  vision_explain: http://d.com/mcp/vision/explain\n  ota: https://e.com/my/ota/\n",
+            "https://e.com/my/ota/download/",
+        ),
+    ] {
+        let server = Server::start(config, &["esp32s3_1.6.6.bin"]);
+        for scheme in SCHEMES {
+            let (_, url) = server.send(scheme, &check_in("esp32s3", "1.0")).firmware();
+            assert_eq!(
+                url,
+                format!("{base}esp32s3_1.6.6.bin"),
+                "{config} over {scheme}"
+            );
+            // And that path is served here.
+            let path = url.splitn(4, '/').nth(3).unwrap();
+            assert_eq!(
+                server
+                    .send(scheme, &request("GET", &format!("/{path}"), &[], b""))
+                    .status,
+                200
+            );
+        }
+    }
+}
+
+#[test]
+fn a_device_that_any_firmware_object_would_restart_gets_none() {
+    let server = server();
+    for own in ["v1.6.0", "2.0.x", "1..2", "1.202511211530"] {
+        let json = server.check_in("esp32s3", own).json();
+        assert!(json.get("firmware").is_none(), "{own}: {json}");
+        assert!(json["websocket"]["url"].is_string());
+    }
+    server.line("restarts it at every check");
+}
+
+#[test]
+fn a_check_is_small_and_holds_no_null() {
+    let server = server();
+    let reply = server.check_in("esp32s3", "1.6.0");
+    assert!(reply.body.len() < 1024);
+    assert!(!reply.text().contains("null"));
+    assert!(reply.json().get("activation").is_none() && reply.json().get("mqtt").is_none());
+}

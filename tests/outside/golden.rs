@@ -1,0 +1,130 @@
+//! What xiaozhi-server's own handler answered, recorded by running it, asked
+//! again here: over plain HTTP and over TLS, byte for byte but for the time.
+
+use super::support::server::{SCHEMES, Setup, request};
+use super::support::{Reply, Server};
+use serde_json::Value;
+
+const RECORDED: &str = include_str!("golden/upstream-replies.json");
+
+/// Where we answer otherwise, on purpose.
+fn differs_on_purpose(name: &str) -> Option<(&'static str, &'static str)> {
+    Some(match name {
+        // The guide gives default_*.bin to unknown models.
+        "unknown model has no candidates upstream" => ("1.0.0", "default_1.0.0.bin"),
+        // What stood before the fault names the board.
+        "malformed JSON is treated as an empty object" => ("1.7.0-beta", "esp32s3_1.7.0-beta.bin"),
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_recorded_request_gets_its_recorded_reply() {
+    let recorded: Vec<Value> = serde_json::from_str(RECORDED).unwrap();
+    assert_eq!(recorded.len(), 32);
+    let mut differing = 0;
+    let mut server: Option<(Value, Server)> = None;
+    for case in &recorded {
+        let name = case["name"].as_str().unwrap();
+        if server
+            .as_ref()
+            .is_none_or(|(config, _)| *config != case["config"])
+        {
+            server = Some((case["config"].clone(), start(case)));
+        }
+        let (_, server) = server.as_ref().unwrap();
+        for scheme in SCHEMES {
+            let reply = server.send(scheme, &of_case(case));
+            reply.hold_to_contract(name);
+            let mut expected = case["reply"].clone();
+            if let Some((version, file)) = differs_on_purpose(name) {
+                differing += 1;
+                let firmware = &mut expected["json"]["firmware"];
+                firmware["version"] = version.into();
+                firmware["url"] =
+                    format!("http://yourdomain.com:8003/xiaozhi/ota/download/{file}").into();
+            }
+            compare(name, &reply, &expected);
+        }
+    }
+    assert_eq!(differing, 4, "a difference that no recorded request shows");
+}
+
+fn start(case: &Value) -> Server {
+    let mut setup = Setup::new();
+    for file in case["files"].as_array().unwrap() {
+        let file = file.as_str().unwrap();
+        setup = setup.file(file, format!("firmware {file}"));
+    }
+    let mut config = case["config"].clone();
+    // Ours, so that tests can run side by side.
+    config["gateway"] = serde_json::json!({ "ip": "127.0.0.1", "ports": [0, 0] });
+    setup.start(&config.to_string())
+}
+
+fn of_case(case: &Value) -> Vec<u8> {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let headers: Vec<_> = case["headers"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(k, v)| (k.clone(), text(v)))
+        .collect();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    request(
+        &text(&case["method"]),
+        &text(&case["path"]),
+        &headers,
+        text(&case["body"]).as_bytes(),
+    )
+}
+
+fn compare(name: &str, reply: &Reply, expected: &Value) {
+    assert_eq!(
+        u64::from(reply.status),
+        expected["status"].as_u64().unwrap(),
+        "{name}"
+    );
+    for (header, value) in expected["headers"].as_object().unwrap() {
+        assert_eq!(reply.header(header), value.as_str(), "{name}: {header}");
+    }
+    if let Some(text) = expected["text"].as_str() {
+        assert_eq!(reply.text(), text, "{name}");
+        return;
+    }
+    let mut expected = expected["json"].clone();
+    let got = reply.json();
+    if let Some(timestamp) = expected
+        .get_mut("server_time")
+        .and_then(|t| t.get_mut("timestamp"))
+    {
+        *timestamp = got["server_time"]["timestamp"].clone();
+        let millis = timestamp.as_u64().expect("a number");
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_millis();
+        assert!(
+            now.abs_diff(u128::from(millis)) < 60_000,
+            "{name}: {millis}"
+        );
+    }
+    if let Some(token) = expected
+        .pointer_mut("/websocket/token")
+        .filter(|t| *t == "<token>")
+    {
+        *token = got["websocket"]["token"].clone();
+        let token = token.as_str().unwrap();
+        let (signature, seconds) = token.split_once('.').expect("signature.time");
+        assert_eq!(
+            (signature.len(), seconds.len()),
+            (43, 10),
+            "{name}: {token}"
+        );
+    }
+    // Compact, and the keys in their recorded order.
+    assert_eq!(reply.text(), expected.to_string(), "{name}");
+}

@@ -1,0 +1,249 @@
+//! Bad clients, full tables, and the end: nobody else notices.
+
+use super::support::server::{BINARY, Setup, check_in, exchange, read_reply, request};
+use super::support::{PATIENCE, Server, noise, until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const SHORT: &str = "log: {log_level: DEBUG}\ngateway:\n  limits: {handshake: 300ms, headers: 300ms, idle: 500ms}\n";
+const PATH: &str = "/xiaozhi/ota/download/esp32s3_1.6.6.bin";
+
+fn server(config: &str) -> Server {
+    let server = Setup::new()
+        .file("esp32s3_1.6.6.bin", noise(48 << 20, 1))
+        .start(config);
+    server.line("image ready"); // A big one is ready only after the start.
+    server
+}
+
+/// Waits until the server closes the connection; how long that took.
+fn closed_after(mut stream: TcpStream) -> Duration {
+    let start = Instant::now();
+    let mut sink = [0; 4096];
+    while matches!(stream.read(&mut sink), Ok(n) if n > 0) {}
+    assert!(start.elapsed() < PATIENCE, "it was never closed");
+    start.elapsed()
+}
+
+#[test]
+fn silent_and_dripping_clients_are_let_go() {
+    let server = server(SHORT);
+    let silent = server.tcp();
+    let mut handshake = server.tcp();
+    handshake.write_all(&[0x16, 3, 1]).unwrap();
+    let mut head = server.tcp();
+    head.write_all(b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: x\r\n")
+        .unwrap();
+    let mut dripping = server.tcp();
+    let idle_after_a_reply = {
+        let mut stream = server.tcp();
+        assert_eq!(exchange(&mut stream, &check_in("x", "1.0")).status, 200);
+        stream
+    };
+    for stream in [silent, handshake, head, idle_after_a_reply] {
+        assert!(closed_after(stream) < Duration::from_secs(5));
+    }
+    // A header a byte at a time: the deadline is for the whole head.
+    let start = Instant::now();
+    dripping
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    while !matches!(dripping.read(&mut [0]), Ok(0)) && dripping.write_all(b"G").is_ok() {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "a dripping head holds a connection"
+        );
+    }
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+}
+
+#[test]
+fn a_body_that_stands_still_gets_an_answer_and_an_end() {
+    let server = server(SHORT);
+    let mut stream = server.tcp();
+    stream
+        .write_all(b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
+    let reply = read_reply(&mut stream, false);
+    assert_eq!(reply.status, 408);
+    reply.hold_to_contract("a slow body");
+    closed_after(stream);
+}
+
+#[test]
+fn a_reader_that_stands_still_is_cut_and_a_slow_one_is_not() {
+    let server = server(SHORT);
+    let mut stalled = server.tcp();
+    stalled.write_all(&request("GET", PATH, &[], b"")).unwrap();
+    // Slow, for several times the idle limit, but never still for so long.
+    let mut slow = server.tcp();
+    slow.write_all(&request("GET", PATH, &[], b"")).unwrap();
+    let mut block = vec![0; 2 << 20];
+    for _ in 0..15 {
+        std::thread::sleep(Duration::from_millis(150));
+        slow.read_exact(&mut block).unwrap();
+    }
+    let line = server.line("download not finished");
+    assert!(
+        line.contains(&stalled.local_addr().unwrap().to_string()),
+        "{line}"
+    );
+    let reply_rest = {
+        let mut rest = Vec::new();
+        let mut chunk = vec![0; 1 << 20];
+        while let Ok(n) = slow.read(&mut chunk) {
+            if n == 0 || rest.len() + n >= 20 << 20 {
+                break;
+            }
+            rest.extend_from_slice(&chunk[..n]);
+        }
+        rest
+    };
+    assert!(reply_rest.len() > 10 << 20);
+}
+
+#[test]
+fn permits_bound_connections_and_the_next_one_waits() {
+    let server = server("gateway:\n  limits: {connections: 3, headers: 1s}\n");
+    let held: Vec<_> = (0..3).map(|_| server.tcp()).collect();
+    let start = Instant::now();
+    // It is accepted when the silent ones are let go.
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    assert!(start.elapsed() > Duration::from_millis(500));
+    server.line("connection limit reached");
+    drop(held);
+}
+
+#[test]
+fn running_out_of_file_descriptors_is_survived() {
+    let server = server("gateway:\n  limits: {headers: 2s}\n");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid()))
+        .unwrap()
+        .count();
+    let limit = |files: usize| {
+        let status = Command::new("prlimit")
+            .args([
+                "--pid",
+                &server.pid().to_string(),
+                &format!("--nofile={files}:"),
+            ])
+            .status();
+        assert!(status.unwrap().success());
+    };
+    limit(open + 5);
+    let many: Vec<_> = (0..20).map(|_| server.tcp()).collect();
+    server.line("no connection can be accepted for now");
+    drop(many);
+    // It recovers by itself, at the same limit.
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    assert!(server.count_lines("no connection can be accepted for now") < 3);
+}
+
+#[test]
+fn the_soft_limit_is_raised_and_a_low_one_is_told() {
+    let setup = Setup::new();
+    let server = setup.start_by(
+        "",
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("ulimit -Sn 64; exec {BINARY}")),
+    );
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits
+        .lines()
+        .find(|l| l.starts_with("Max open files"))
+        .unwrap();
+    let numbers: Vec<_> = line
+        .split_whitespace()
+        .filter_map(|w| w.parse::<u64>().ok())
+        .collect();
+    assert_eq!(numbers[0], numbers[1], "{line}");
+    let server = Setup::new().start_by(
+        "",
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("ulimit -n 64; exec {BINARY}")),
+    );
+    assert!(
+        server
+            .line("the limit of open files allows fewer connections")
+            .contains("connections=32")
+    );
+}
+
+#[test]
+fn asked_to_stop_it_finishes_what_was_begun() {
+    let mut server = server("");
+    let mut download = server.tcp();
+    download.write_all(&request("GET", PATH, &[], b"")).unwrap();
+    let mut block = vec![0; 1 << 20];
+    download.read_exact(&mut block).unwrap();
+    let mut idle = server.tcp();
+    assert_eq!(exchange(&mut idle, &check_in("x", "1.0")).status, 200);
+    server.signal("TERM");
+    server.line("asked to stop");
+    until("no new connections", || {
+        TcpStream::connect(server.address()).is_err().then_some(())
+    });
+    closed_after(idle);
+    let mut rest = block.len();
+    while let Ok(n) = download.read(&mut block) {
+        if n == 0 {
+            break;
+        }
+        rest += n;
+    }
+    assert!(rest > 48 << 20, "only {rest} bytes came");
+    assert!(server.end().success());
+    server.line("stopped");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut server = server("");
+    let mut download = server.tcp();
+    download.write_all(&request("GET", PATH, &[], b"")).unwrap();
+    download.read_exact(&mut [0; 1000]).unwrap();
+    server.signal("TERM");
+    server.line("asked to stop");
+    let start = Instant::now();
+    server.signal("TERM");
+    server.end();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    server.line("ended at once by a second signal");
+}
+
+#[test]
+fn the_drain_time_is_the_end() {
+    let mut server = server("gateway:\n  limits: {drain: 300ms}\n");
+    let mut download = server.tcp();
+    download.write_all(&request("GET", PATH, &[], b"")).unwrap();
+    download.read_exact(&mut [0; 1000]).unwrap();
+    server.signal("INT");
+    assert!(server.end().success());
+    server.line("the drain time is over");
+}
+
+#[test]
+fn a_crowd_of_bad_clients_costs_nobody_else_anything() {
+    let server = server("");
+    let bad: Vec<_> = (0..200)
+        .map(|i| {
+            let mut stream = server.tcp();
+            let begin: &[u8] = match i % 4 {
+                0 => b"",
+                1 => &[0x16, 3, 1, 2, 0, 1],
+                2 => b"POST /xiaozhi/ota/ HTTP/1.1\r\nContent-Length: 60000\r\n\r\n{",
+                _ => b"GET /xiaozhi/ota/download/esp32s3_1.6.6.bin HTTP/1.1\r\nHost: x\r\n\r\n",
+            };
+            stream.write_all(begin).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..50 {
+        assert_eq!(server.check_in("x", "1.0").status, 200);
+    }
+    drop(bad);
+}

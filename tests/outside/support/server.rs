@@ -1,0 +1,308 @@
+//! The built binary, running in a folder of its own.
+
+use super::reply::find_end_of_head;
+use super::{PATIENCE, Reply, until};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_xiaozhi-ota");
+
+/// Both schemes of one port.
+pub(crate) const SCHEMES: [&str; 2] = ["http", "https"];
+
+/// A running server. Ends with its value.
+pub(crate) struct Server {
+    pub(crate) dir: TempDir,
+    pub(crate) ports: Vec<u16>,
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// A server that is about to be started.
+pub(crate) struct Setup {
+    dir: TempDir,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir_all(dir.path().join("data/bin")).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A firmware file with a content.
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        fs::write(self.dir.path().join("data/bin").join(name), content).unwrap();
+        self
+    }
+
+    /// Starts with `config`. The ports of the `gateway` section are free ones
+    /// on 127.0.0.1, unless it has its own.
+    pub(crate) fn start(self, config: &str) -> Server {
+        self.start_by(config, &mut Command::new(BINARY))
+    }
+
+    /// Starts through another command, which is given the binary's place.
+    pub(crate) fn start_by(self, config: &str, command: &mut Command) -> Server {
+        let mut config = config.to_owned();
+        if !config.contains("ports") {
+            let ours = "gateway:\n  ip: 127.0.0.1\n  ports: [0, 0]\n";
+            config = match config.split_once("gateway:\n") {
+                Some((before, after)) => format!("{before}{ours}{after}"),
+                None => format!("{config}\n{ours}"),
+            };
+        }
+        fs::write(self.dir.path().join("data/.config.yaml"), config).unwrap();
+        let mut child = command
+            .current_dir(self.dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        follow(child.stdout.take().unwrap(), &lines);
+        follow(child.stderr.take().unwrap(), &lines);
+        let mut server = Server {
+            dir: self.dir,
+            ports: Vec::new(),
+            child,
+            lines,
+        };
+        // The vision address is the last line of the start.
+        until("the server's start", || {
+            let ended = server.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {:#?}", server.log());
+            server.find_line("视觉分析接口是")
+        });
+        server.ports = server
+            .log()
+            .iter()
+            .filter(|line| line.contains("listening, "))
+            .map(|line| line.rsplit(':').next().unwrap().parse().unwrap())
+            .collect();
+        server
+    }
+}
+
+fn follow(output: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::clone(lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+        }
+    });
+}
+
+impl Server {
+    /// With these files, each holding `firmware {name}`, and this configuration.
+    pub(crate) fn start(config: &str, files: &[&str]) -> Self {
+        let setup = files.iter().fold(Setup::new(), |setup, file| {
+            setup.file(file, format!("firmware {file}"))
+        });
+        setup.start(config)
+    }
+
+    pub(crate) fn bin(&self) -> PathBuf {
+        self.dir.path().join("data/bin")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that was logged.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    pub(crate) fn find_line(&self, words: &str) -> Option<String> {
+        self.log().into_iter().find(|line| line.contains(words))
+    }
+
+    pub(crate) fn count_lines(&self, words: &str) -> usize {
+        self.log()
+            .iter()
+            .filter(|line| line.contains(words))
+            .count()
+    }
+
+    /// Waits for a line of the log.
+    #[track_caller]
+    pub(crate) fn line(&self, words: &str) -> String {
+        until(words, || self.find_line(words))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        until("the server's end", || self.child.try_wait().unwrap())
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.ports[0]).into()
+    }
+
+    pub(crate) fn tcp(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// A TLS connection that trusts `pem` (else the server's own certificate).
+    pub(crate) fn tls(
+        &self,
+        name: &str,
+        pem: Option<&str>,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let own = || fs::read_to_string(self.dir.path().join("certs/self-signed.crt")).unwrap();
+        let pem = pem.map_or_else(own, str::to_owned);
+        let mut roots = RootCertStore::empty();
+        roots.add(der(&pem).remove(0)).unwrap();
+        let config = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        StreamOwned::new(
+            ClientConnection::new(Arc::new(config), name).unwrap(),
+            self.tcp(),
+        )
+    }
+
+    /// Sends raw bytes over `http` or `https` and reads one reply.
+    #[track_caller]
+    pub(crate) fn send(&self, scheme: &str, request: &[u8]) -> Reply {
+        match scheme {
+            "http" => exchange(&mut self.tcp(), request),
+            "https" => exchange(&mut self.tls("localhost", None), request),
+            other => panic!("no scheme: {other}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.send("http", &request("GET", path, &[], b""))
+    }
+
+    /// A check-in of `model` at `version` over plain HTTP.
+    #[track_caller]
+    pub(crate) fn check_in(&self, model: &str, version: &str) -> Reply {
+        self.send("http", &check_in(model, version))
+    }
+
+    /// The file that a check-in is offered, if it is offered one.
+    #[track_caller]
+    pub(crate) fn offered(&self, model: &str, version: &str) -> Option<String> {
+        let (_, url) = self.check_in(model, version).firmware();
+        url.rsplit('/')
+            .next()
+            .map(str::to_owned)
+            .filter(|file| !file.is_empty())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log().join("\n"));
+        }
+    }
+}
+
+/// The certificates of a PEM text.
+pub(crate) fn der(pem: &str) -> Vec<CertificateDer<'static>> {
+    rustls_pemfile::certs(&mut pem.as_bytes())
+        .map(Result::unwrap)
+        .collect()
+}
+
+/// A request as a device would write it.
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+    for (name, value) in headers {
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    if !body.is_empty() || method == "POST" {
+        text.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
+    }
+    text += "\r\n";
+    [text.as_bytes(), body].concat()
+}
+
+/// A check-in as a device would write it.
+pub(crate) fn check_in(model: &str, version: &str) -> Vec<u8> {
+    let body = format!(
+        r#"{{"application":{{"name":"xiaozhi","version":"{version}"}},"board":{{"type":"{model}"}}}}"#
+    );
+    post("/xiaozhi/ota/", body.as_bytes())
+}
+
+/// A check-in with any body.
+pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
+    let headers = [
+        ("Device-Id", "aa:bb:cc:dd:ee:ff"),
+        ("Client-Id", "7b94d69a-9808-4c59-9c9b-704333b38aff"),
+        ("User-Agent", "bread-compact-wifi/1.6.0"),
+        ("Content-Type", "application/json"),
+    ];
+    request("POST", path, &headers, body)
+}
+
+/// Sends a request and reads one reply to its end.
+#[track_caller]
+pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Reply {
+    stream.write_all(request).unwrap();
+    stream.flush().unwrap();
+    read_reply(stream, request.starts_with(b"HEAD"))
+}
+
+/// Reads one reply: its head, and as much body as it announces or as comes.
+#[track_caller]
+pub(crate) fn read_reply(stream: &mut impl Read, bodiless: bool) -> Reply {
+    let mut bytes = Vec::new();
+    let mut block = vec![0; 64 * 1024];
+    loop {
+        if let Some(end) = find_end_of_head(&bytes) {
+            let head = Reply::parse(&bytes[..end], true);
+            let length = head
+                .header("Content-Length")
+                .and_then(|l| l.parse().ok())
+                .unwrap_or(0);
+            let length = if bodiless || head.status == 304 {
+                0
+            } else {
+                length
+            };
+            if bytes.len() >= end + length {
+                break;
+            }
+        }
+        match stream.read(&mut block) {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&block[..n]),
+            // A cut connection ends what there is; whether that was enough is
+            // for the test to say.
+            Ok(_) | Err(_) => break,
+        }
+    }
+    Reply::parse(&bytes, bodiless)
+}
