@@ -84,7 +84,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         tls,
         limits: settings.limits,
     };
-    listeners.serve(service, &stop).await;
+    listeners.serve(service, &stop).await?;
     info!("stopped");
     Ok(())
 }

@@ -10,7 +10,7 @@ use tracing::error;
 pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let settings = config::load(file, &app::machine())?;
     let logs = logs::start(&settings.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;

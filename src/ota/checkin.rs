@@ -37,8 +37,8 @@ impl<'a> Report<'a> {
                 ["model"] => &mut report.model,
                 _ => return,
             };
-            if slot.is_none() && !text.is_empty() {
-                *slot = Some(text);
+            if slot.is_none() {
+                *slot = Some(text.text()).filter(|text| !text.is_empty());
             }
         })
         .err();

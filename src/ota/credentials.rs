@@ -64,22 +64,32 @@ pub struct TokenAuth {
 /// The block of the reply that leads to the voice server. Its strings go to
 /// flash under their keys: a key over 15 characters aborts the device, so no
 /// key may be added here without a look at its length.
-#[derive(Debug, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, PartialEq, Eq)]
 pub enum VoiceBlock<'a> {
     /// `mqtt{...}`
-    #[expect(missing_docs, reason = "the firmware's own keys")]
-    Mqtt {
-        endpoint: &'a str,
-        client_id: String,
-        username: &'static str,
-        password: String,
-        publish_topic: &'static str,
-        subscribe_topic: String,
-    },
+    Mqtt(MqttBlock<'a>),
     /// `websocket{...}`
-    #[expect(missing_docs, reason = "the firmware's own keys")]
-    WebSocket { url: &'a str, token: String },
+    WebSocket(WebSocketBlock<'a>),
+}
+
+/// `mqtt{...}`: the firmware's own keys.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the firmware's own keys")]
+pub struct MqttBlock<'a> {
+    pub endpoint: &'a str,
+    pub client_id: String,
+    pub username: &'static str,
+    pub password: String,
+    pub publish_topic: &'static str,
+    pub subscribe_topic: String,
+}
+
+/// `websocket{...}`: the firmware's own keys.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the firmware's own keys")]
+pub struct WebSocketBlock<'a> {
+    pub url: &'a str,
+    pub token: String,
 }
 
 /// base64 of `{"ip": "unknown"}`, all that xiaozhi-server says of the client.
@@ -99,21 +109,21 @@ impl Voice {
                 let password = signature_key.as_ref().map_or_else(String::new, |key| {
                     STANDARD.encode(sign(key, &format!("{client_id}|{MQTT_USERNAME}")))
                 });
-                VoiceBlock::Mqtt {
+                VoiceBlock::Mqtt(MqttBlock {
                     endpoint,
                     client_id,
                     username: MQTT_USERNAME,
                     password,
                     publish_topic: "device-server",
                     subscribe_topic: format!("devices/p2p/{mac}"),
-                }
+                })
             }
-            Self::WebSocket { url, auth } => VoiceBlock::WebSocket {
+            Self::WebSocket { url, auth } => VoiceBlock::WebSocket(WebSocketBlock {
                 url,
                 token: auth
                     .as_ref()
                     .map_or_else(String::new, |auth| auth.token(check_in, unix_seconds)),
-            },
+            }),
         }
     }
 }
@@ -154,6 +164,14 @@ mod tests {
         }
     }
 
+    fn json(block: VoiceBlock<'_>) -> String {
+        match block {
+            VoiceBlock::Mqtt(block) => serde_json::to_string(&block),
+            VoiceBlock::WebSocket(block) => serde_json::to_string(&block),
+        }
+        .unwrap_or_default()
+    }
+
     #[test]
     fn mqtt_as_recorded_from_xiaozhi_server() {
         let voice = Voice::Mqtt {
@@ -161,10 +179,10 @@ mod tests {
             signature_key: Some(Secret::new("Sig-Key-123".into())),
         };
         let c = check_in(r#"{"board":{"type":"esp32s3","name":"never-this-one"}}"#);
-        let json = serde_json::to_string(&voice.block(&c, 0)).unwrap_or_default();
+        let json = json(voice.block(&c, 0));
         assert_eq!(
             json,
-            r#"{"mqtt":{"endpoint":"mqtt.example.com:1883","client_id":"GID_esp32s3@@@aa_bb_cc_dd_ee_ff@@@aa_bb_cc_dd_ee_ff","username":"eyJpcCI6ICJ1bmtub3duIn0=","password":"wxicJ+QlQroytN3Bl6Cu5tJXiuMS6YHLPnll/UT5Yos=","publish_topic":"device-server","subscribe_topic":"devices/p2p/aa_bb_cc_dd_ee_ff"}}"#
+            r#"{"endpoint":"mqtt.example.com:1883","client_id":"GID_esp32s3@@@aa_bb_cc_dd_ee_ff@@@aa_bb_cc_dd_ee_ff","username":"eyJpcCI6ICJ1bmtub3duIn0=","password":"wxicJ+QlQroytN3Bl6Cu5tJXiuMS6YHLPnll/UT5Yos=","publish_topic":"device-server","subscribe_topic":"devices/p2p/aa_bb_cc_dd_ee_ff"}"#
         );
     }
 
@@ -179,8 +197,8 @@ mod tests {
         };
         let c = check_in("");
         let token = |voice: &Voice| match voice.block(&c, 1_765_000_000) {
-            VoiceBlock::WebSocket { token, .. } => token,
-            VoiceBlock::Mqtt { .. } => unreachable!(),
+            VoiceBlock::WebSocket(block) => block.token,
+            VoiceBlock::Mqtt(_) => unreachable!(),
         };
         // openssl dgst -sha256 -hmac golden-key over "{client}|{device}|{time}"
         assert_eq!(
@@ -204,19 +222,14 @@ mod tests {
                 auth: None,
             },
         ] {
-            let value = serde_json::to_value(voice.block(&c, 0)).unwrap_or_default();
-            for block in value
+            let value: serde_json::Value =
+                serde_json::from_str(&json(voice.block(&c, 0))).unwrap_or_default();
+            for key in value
                 .as_object()
                 .into_iter()
-                .flat_map(serde_json::Map::values)
+                .flat_map(serde_json::Map::keys)
             {
-                for key in block
-                    .as_object()
-                    .into_iter()
-                    .flat_map(serde_json::Map::keys)
-                {
-                    assert!(key.len() <= 15, "{key}");
-                }
+                assert!(key.len() <= 15, "{key}");
             }
         }
     }

@@ -20,11 +20,33 @@ pub struct Fault {
 }
 
 /// A value that is no object.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scalar<'a> {
-    String(Cow<'a, str>),
+    String(Quoted<'a>),
     /// A number, `true`, `false`, `null` or an array: its text.
     Other(&'a [u8]),
+}
+
+/// A string as it stands between its quotes. Most of a report is not looked
+/// at, so its text is made only where it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Quoted<'a> {
+    raw: &'a [u8],
+    has_escapes: bool,
+}
+
+impl<'a> Quoted<'a> {
+    /// The text; what is no UTF-8 in it is replaced.
+    pub(super) fn text(self) -> Cow<'a, str> {
+        if self.has_escapes {
+            Cow::Owned(String::from_utf8_lossy(&unescape(self.raw)).into_owned())
+        } else {
+            match std::str::from_utf8(self.raw) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(self.raw),
+            }
+        }
+    }
 }
 
 /// The deepest path that is handed out, in keys.
@@ -79,13 +101,13 @@ impl<'a> Reader<'a> {
         loop {
             self.skip_space();
             let key = self.string()?;
+            let wanted = depth < LEVELS;
             self.skip_space();
             self.expect(b':', "a ':' is missing behind a key")?;
             self.skip_space();
-            let wanted = depth < LEVELS;
             if self.peek() == Some(b'{') {
                 if wanted {
-                    path.push(key);
+                    path.push(key.text());
                 }
                 self.object(path, depth + 1, take)?;
                 if wanted {
@@ -99,6 +121,7 @@ impl<'a> Reader<'a> {
                 // short there, and must not count.
                 let complete = matches!(self.peek(), Some(b',' | b'}') | None);
                 if wanted && complete {
+                    let key = key.text();
                     let mut keys = [""; LEVELS];
                     for (slot, part) in keys.iter_mut().zip(path.iter().chain([&key])) {
                         *slot = part;
@@ -166,79 +189,26 @@ impl<'a> Reader<'a> {
 
     /// A string. Control characters and invalid UTF-8 are let through: firmware
     /// sends both, in names that other people chose.
-    fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
+    fn string(&mut self) -> Result<Quoted<'a>, Fault> {
         self.expect(b'"', "a '\"' is missing")?;
         let start = self.at;
-        while let Some(b) = self.peek() {
-            match b {
-                b'"' => {
-                    let text = String::from_utf8_lossy(&self.text[start..self.at]);
-                    self.at += 1;
-                    return Ok(text);
-                }
-                b'\\' => return self.escaped_string(start),
-                _ => self.at += 1,
+        let mut has_escapes = false;
+        loop {
+            let rest = &self.text[self.at..];
+            let Some(next) = rest.iter().position(|b| matches!(b, b'"' | b'\\')) else {
+                self.at = self.text.len();
+                return Err(self.fault("the text ends in a string"));
+            };
+            self.at += next;
+            if rest[next] == b'"' {
+                let raw = &self.text[start..self.at];
+                self.at += 1;
+                return Ok(Quoted { raw, has_escapes });
             }
+            has_escapes = true;
+            self.at += escape_length(&self.text[self.at..])
+                .ok_or_else(|| self.fault("an unknown escape in a string"))?;
         }
-        Err(self.fault("the text ends in a string"))
-    }
-
-    fn escaped_string(&mut self, start: usize) -> Result<Cow<'a, str>, Fault> {
-        let mut out = self.text[start..self.at].to_vec();
-        while let Some(b) = self.peek() {
-            self.at += 1;
-            match b {
-                b'"' => return Ok(Cow::Owned(String::from_utf8_lossy(&out).into_owned())),
-                b'\\' => {
-                    let escape = self.peek();
-                    self.at += 1;
-                    match escape {
-                        Some(c @ (b'"' | b'\\' | b'/')) => out.push(c),
-                        Some(b'b') => out.push(8),
-                        Some(b'f') => out.push(12),
-                        Some(b'n') => out.push(b'\n'),
-                        Some(b'r') => out.push(b'\r'),
-                        Some(b't') => out.push(b'\t'),
-                        Some(b'u') => {
-                            let c = self.unicode_escape()?;
-                            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                        }
-                        _ => {
-                            self.at -= 1;
-                            return Err(self.fault("an unknown escape in a string"));
-                        }
-                    }
-                }
-                _ => out.push(b),
-            }
-        }
-        Err(self.fault("the text ends in a string"))
-    }
-
-    fn unicode_escape(&mut self) -> Result<char, Fault> {
-        let high = self.hex4()?;
-        if (0xD800..0xDC00).contains(&high) && self.text[self.at..].starts_with(b"\\u") {
-            let back = self.at;
-            self.at += 2;
-            let low = self.hex4()?;
-            if (0xDC00..0xE000).contains(&low) {
-                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            self.at = back;
-        }
-        Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex4(&mut self) -> Result<u32, Fault> {
-        let digits = self.text.get(self.at..self.at + 4);
-        let mut value = 0;
-        for &d in digits.ok_or(self.fault("the text ends in a string"))? {
-            let digit = char::from(d).to_digit(16);
-            value = value * 16 + digit.ok_or(self.fault("an unknown escape in a string"))?;
-        }
-        self.at += 4;
-        Ok(value)
     }
 
     fn number(&mut self) -> Result<(), Fault> {
@@ -311,6 +281,79 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The length of the escape at the start of `text`: `\n` or `\u0041`. One that
+/// is cut off counts as whole: the end of the text is then the fault.
+fn escape_length(text: &[u8]) -> Option<usize> {
+    match text.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(2),
+        Some(b'u') => {
+            let digits = &text[2..text.len().min(6)];
+            let length = 2 + digits.len();
+            digits.iter().all(u8::is_ascii_hexdigit).then_some(length)
+        }
+        Some(_) => None,
+        None => Some(1),
+    }
+}
+
+/// Resolves the escapes of a string that [`Reader::string`] has passed.
+fn unescape(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        let Some((&escape, after)) = rest.split_first() else {
+            break;
+        };
+        rest = after;
+        match escape {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => {
+                let (c, length) = unicode_escape(rest);
+                rest = &rest[length..];
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The character behind `\u`, surrogate pairs put together, and how much of
+/// the text it takes.
+fn unicode_escape(text: &[u8]) -> (char, usize) {
+    let unit = |text: &[u8]| {
+        let digits = text.get(..4)?;
+        let fold = |n: u32, d: &u8| Some(n * 16 + char::from(*d).to_digit(16)?);
+        digits.iter().try_fold(0, fold)
+    };
+    let Some(high) = unit(text) else {
+        return (char::REPLACEMENT_CHARACTER, text.len());
+    };
+    if (0xD800..0xDC00).contains(&high)
+        && let Some(low) = text[4..].strip_prefix(b"\\u").and_then(unit)
+        && (0xDC00..0xE000).contains(&low)
+    {
+        let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            10,
+        );
+    }
+    (
+        char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
+        4,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,7 +365,7 @@ mod tests {
         let mut seen = Vec::new();
         let end = read(text, |path, value| {
             if let Scalar::String(s) = value {
-                seen.push(format!("{}={s}", path.join(".")));
+                seen.push(format!("{}={}", path.join("."), s.text()));
             }
         });
         (seen, end)

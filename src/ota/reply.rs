@@ -1,7 +1,7 @@
 //! The JSON that answers a check-in: its keys, their order and their types are
 //! what every firmware version since v1.5 can read.
 
-use super::credentials::VoiceBlock;
+use super::credentials::{MqttBlock, VoiceBlock, WebSocketBlock};
 use super::decide::{Decision, Outcome};
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,8 +15,10 @@ struct Reply<'a> {
     server_time: ServerTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     firmware: Option<Firmware<'a>>,
-    #[serde(flatten)]
-    voice: VoiceBlock<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mqtt: Option<MqttBlock<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    websocket: Option<WebSocketBlock<'a>>,
 }
 
 #[derive(Serialize)]
@@ -54,13 +56,19 @@ pub fn write(
         Outcome::Silent => None,
     };
     let millis = since_epoch(now).as_millis();
+    // One of the two and never both: an empty block counts as present.
+    let (mqtt, websocket) = match voice {
+        VoiceBlock::Mqtt(block) => (Some(block), None),
+        VoiceBlock::WebSocket(block) => (None, Some(block)),
+    };
     let reply = Reply {
         server_time: ServerTime {
             timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
             timezone_offset,
         },
         firmware,
-        voice,
+        mqtt,
+        websocket,
     };
     let mut json = Vec::with_capacity(512);
     // Strings and numbers into memory: there is nothing that could fail.
@@ -85,10 +93,10 @@ mod tests {
             outcome,
             withheld: Vec::new(),
         };
-        let voice = VoiceBlock::WebSocket {
+        let voice = VoiceBlock::WebSocket(WebSocketBlock {
             url: "ws://h/",
             token: String::new(),
-        };
+        });
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         String::from_utf8(write(&decision, own, url, voice, now, 480)).unwrap_or_default()
     }

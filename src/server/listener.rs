@@ -1,18 +1,19 @@
 //! Binding, accepting, and the permits that bound what is accepted.
 
-use super::connection::{self, Shared};
+use super::connection::Shared;
 use super::shutdown::Stop;
+use super::workers::Workers;
 use super::{Bind, Handler, Service};
+use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 /// Files that are open besides connections: logs, firmware, the runtime's own.
@@ -61,12 +62,15 @@ pub enum ListenError {
         /// Why.
         error: io::Error,
     },
+    /// A thread that serves connections.
+    #[error("a thread that serves connections cannot be started: {0}")]
+    Worker(io::Error),
 }
 
 /// Bound sockets, on which nothing is accepted yet.
 #[derive(Debug)]
 pub struct Listeners {
-    sockets: Vec<(TcpListener, SocketAddr)>,
+    sockets: Vec<(net::TcpListener, SocketAddr)>,
 }
 
 impl Listeners {
@@ -104,26 +108,27 @@ impl Listeners {
 
     /// Accepts until asked to stop, then waits for what was begun, but no
     /// longer than the drain time or a second signal.
-    pub async fn serve<H: Handler>(self, service: Service<H>, stop: &Stop) {
+    pub async fn serve<H: Handler>(
+        self,
+        service: Service<H>,
+        stop: &Stop,
+    ) -> Result<(), ListenError> {
         let permits = Arc::new(Semaphore::new(service.limits.connections));
-        let drain = service.limits.drain;
+        let (limit, drain) = (service.limits.connections, service.limits.drain);
         let shared = Arc::new(Shared::new(service));
-        let connections = TaskTracker::new();
-        let accepting = TaskTracker::new();
-        for (listener, address) in self.sockets {
-            accepting.spawn(accept(
-                listener,
-                address,
-                Arc::clone(&shared),
-                Arc::clone(&permits),
-                connections.clone(),
-                stop.asked.clone(),
-            ));
-        }
-        accepting.close();
-        accepting.wait().await;
-        connections.close();
-        let open = connections.len();
+        let workers = Workers::start(&shared, &stop.asked)?;
+        let listeners = self.sockets.into_iter().map(|(listener, address)| {
+            let listener = TcpListener::from_std(listener)
+                .map_err(|error| ListenError::Other { address, error })?;
+            Ok((listener, address))
+        });
+        let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
+        let accepting = listeners.into_iter().map(|(listener, address)| {
+            let (permits, workers) = (&permits, &workers);
+            accept(listener, address, permits, limit, workers, &stop.asked)
+        });
+        join_all(accepting).await;
+        let open = workers.connections();
         if open > 0 {
             info!(
                 connections = open,
@@ -131,17 +136,20 @@ impl Listeners {
             );
         }
         tokio::select! {
-            () = connections.wait() => {}
+            () = workers.drained() => {}
             () = stop.forced.cancelled() => {}
             () = tokio::time::sleep(drain) => {
-                warn!(connections = connections.len(), "the drain time is over: what is left is cut");
+                let connections = workers.connections();
+                warn!(connections, "the drain time is over: what is left is cut");
             }
         }
+        workers.end();
+        Ok(())
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
-    let open = || -> io::Result<(TcpListener, SocketAddr)> {
+fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenError> {
+    let open = || -> io::Result<(net::TcpListener, SocketAddr)> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
@@ -155,7 +163,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError>
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        let listener = TcpListener::from_std(socket.into())?;
+        let listener = net::TcpListener::from(socket);
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
@@ -167,13 +175,13 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError>
     })
 }
 
-async fn accept<H: Handler>(
+async fn accept(
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared<H>>,
-    permits: Arc<Semaphore>,
-    connections: TaskTracker,
-    stop: CancellationToken,
+    permits: &Arc<Semaphore>,
+    limit: usize,
+    workers: &Workers,
+    stop: &CancellationToken,
 ) {
     let mut said: Option<tokio::time::Instant> = None;
     let mut may_say = || {
@@ -186,25 +194,22 @@ async fn accept<H: Handler>(
     };
     loop {
         if permits.available_permits() == 0 && may_say() {
-            warn!(%address, limit = shared.limits().connections, "connection limit reached: new ones wait (gateway.limits.connections)");
+            warn!(%address, limit, "connection limit reached: new ones wait (gateway.limits.connections)");
         }
+        // One connection waits here for its permit, the others in the kernel. A
+        // permit taken before would be idle while nobody comes to this port.
         let accepted = async {
-            // The semaphore is never closed.
-            let permit = Arc::clone(&permits).acquire_owned().await.ok();
-            (permit, listener.accept().await)
+            let (stream, peer) = accept_one(&listener).await?;
+            let permit = Arc::clone(permits).acquire_owned().await;
+            Ok((stream, peer, permit))
         };
-        let (permit, result) = tokio::select! {
+        let result = tokio::select! {
             accepted = accepted => accepted,
             () = stop.cancelled() => return,
         };
         match result {
-            Ok((stream, peer)) => {
-                let serve = connection::serve(stream, peer, Arc::clone(&shared), stop.clone());
-                connections.spawn(async move {
-                    serve.await;
-                    drop(permit);
-                });
-            }
+            Ok((stream, peer, Ok(permit))) => workers.take(stream, peer, permit),
+            Ok((_, _, Err(_))) => return, // The semaphore is never closed.
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
@@ -217,6 +222,12 @@ async fn accept<H: Handler>(
             Err(_) => tokio::task::yield_now().await,
         }
     }
+}
+
+/// Accepts, and lets go of the connection here: it is for its worker.
+async fn accept_one(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream.into_std()?, peer))
 }
 
 fn is_shortage(e: &io::Error) -> bool {

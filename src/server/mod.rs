@@ -7,6 +7,7 @@ mod listener;
 mod progress;
 mod quiet;
 pub mod shutdown;
+mod workers;
 
 pub use listener::{ListenError, Listeners, raise_file_limit};
 

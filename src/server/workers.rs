@@ -1,0 +1,177 @@
+//! The threads that serve connections: one for each core, each with a runtime
+//! of its own. A connection lives and dies on its worker, so that no task is
+//! ever woken across threads: for a check-in that would cost more than the
+//! decision.
+
+use super::connection::{self, Shared};
+use super::{Handler, ListenError};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use tokio::runtime;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+/// Threads of one worker that read files. A dead disk blocks so many and no
+/// more.
+const DISK_THREADS: usize = 32;
+
+/// An accepted connection and the permit that it holds to its end.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+}
+
+/// All workers.
+pub(super) struct Workers {
+    workers: Vec<Worker>,
+    connections: TaskTracker,
+    end: CancellationToken,
+}
+
+struct Worker {
+    inbox: UnboundedSender<Accepted>,
+    /// How many connections it has.
+    load: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+impl Workers {
+    /// Starts a worker for each core.
+    pub(super) fn start<H: Handler>(
+        shared: &Arc<Shared<H>>,
+        stop: &CancellationToken,
+    ) -> Result<Self, ListenError> {
+        let (connections, end) = (TaskTracker::new(), CancellationToken::new());
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        let workers = (0..count).map(|number| {
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(DISK_THREADS)
+                .thread_name(format!("disk-{number}"))
+                .build()
+                .map_err(ListenError::Worker)?;
+            let (inbox, accepted) = mpsc::unbounded_channel();
+            let load = Arc::new(AtomicUsize::new(0));
+            let serve = serve(
+                accepted,
+                Arc::clone(shared),
+                Arc::clone(&load),
+                connections.clone(),
+                stop.clone(),
+            );
+            let end = end.clone();
+            let thread = thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            () = serve => {}
+                            () = end.cancelled() => {}
+                        }
+                    });
+                    // What is left on it is cut here; a read that hangs on a
+                    // dead disk is not waited for.
+                    runtime.shutdown_background();
+                })
+                .map_err(ListenError::Worker)?;
+            Ok(Worker {
+                inbox,
+                load,
+                thread,
+            })
+        });
+        let workers = workers.collect::<Result<_, _>>()?;
+        Ok(Self {
+            workers,
+            connections,
+            end,
+        })
+    }
+
+    /// Hands a connection to the worker that has the fewest.
+    pub(super) fn take(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let idlest = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.load.load(Ordering::Relaxed));
+        if let Some(worker) = idlest {
+            worker.load.fetch_add(1, Ordering::Relaxed);
+            // A worker ends only after the last connection was accepted.
+            let _ = worker.inbox.send(Accepted {
+                stream,
+                peer,
+                permit,
+            });
+        }
+    }
+
+    /// How many connections there are.
+    pub(super) fn connections(&self) -> usize {
+        self.workers
+            .iter()
+            .map(|worker| worker.load.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// Waits until every connection has ended; nothing may be taken any more.
+    pub(super) async fn drained(&self) {
+        self.connections.close();
+        self.connections.wait().await;
+    }
+
+    /// Ends the workers, cutting what is left.
+    pub(super) fn end(self) {
+        self.end.cancel();
+        for worker in self.workers {
+            if worker.thread.join().is_err() {
+                warn!("a worker ended with a panic");
+            }
+        }
+    }
+}
+
+async fn serve<H: Handler>(
+    mut accepted: UnboundedReceiver<Accepted>,
+    shared: Arc<Shared<H>>,
+    load: Arc<AtomicUsize>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+) {
+    while let Some(Accepted {
+        stream,
+        peer,
+        permit,
+    }) = accepted.recv().await
+    {
+        let guard = Leaving {
+            load: Arc::clone(&load),
+            _permit: permit,
+        };
+        let (shared, stop) = (Arc::clone(&shared), stop.clone());
+        connections.spawn(async move {
+            let _guard = guard;
+            // Registering it can fail where the kernel is out of memory.
+            if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                connection::serve(stream, peer, shared, stop).await;
+            }
+        });
+    }
+}
+
+/// Takes a connection off the books when its task ends, by a panic even.
+struct Leaving {
+    load: Arc<AtomicUsize>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
