@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 mod identity;
+mod keeper;
 pub mod name;
 mod scan;
 pub mod snapshot;

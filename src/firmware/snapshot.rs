@@ -5,7 +5,7 @@ use super::Identity;
 use super::name::ImageName;
 use super::version::Version;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,9 +85,13 @@ pub fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// Everything that can be offered, by model and by file name.
+/// Everything that can be offered, by model and by file name. The empty default
+/// is that of a folder that nobody has looked at yet.
 #[derive(Debug, Default)]
 pub struct Snapshot {
+    /// The models of all files in the folder, usable or not; `None` before the
+    /// first look.
+    models: Option<HashSet<String>>,
     by_model: HashMap<String, Vec<Arc<Entry>>>,
     by_file: HashMap<String, Arc<Entry>>,
 }
@@ -95,8 +99,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Sorts the entries in: highest version first, equal ones by file name, so
     /// that the same folder always gives the same offers.
-    pub fn new(entries: impl IntoIterator<Item = Arc<Entry>>) -> Self {
-        let mut snapshot = Self::default();
+    pub fn new(entries: impl IntoIterator<Item = Arc<Entry>>, models: HashSet<String>) -> Self {
+        let mut snapshot = Self {
+            models: Some(models),
+            ..Self::default()
+        };
         for entry in entries {
             snapshot
                 .by_model
@@ -121,9 +128,12 @@ impl Snapshot {
         self.by_file.get(file)
     }
 
-    /// Every image, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.by_file.values()
+    /// Whether the folder has a file for `model`, even one that cannot be
+    /// offered now. Before the first look every model may have one.
+    pub fn may_have(&self, model: &str) -> bool {
+        self.models
+            .as_ref()
+            .is_none_or(|models| models.contains(model))
     }
 
     /// How many images there are.
@@ -160,8 +170,13 @@ pub(crate) mod tests {
         ))
     }
 
+    #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
     pub(crate) fn snapshot(files: &[&str]) -> Snapshot {
-        Snapshot::new(files.iter().map(|f| entry(f)))
+        let models = files
+            .iter()
+            .map(|f| name::parse(f).unwrap().model)
+            .collect();
+        Snapshot::new(files.iter().map(|f| entry(f)), models)
     }
 
     #[test]

@@ -17,9 +17,11 @@ pub(super) enum Change {
     Whole(String),
     /// Deleted, moved away, or its permissions changed.
     Other(String),
-    /// Events were lost, or somebody asks: look again.
+    /// The folder itself was deleted or moved away, and the watch with it.
+    FolderGone,
+    /// Somebody asks: look again.
     LookAgain,
-    /// As [`Change::LookAgain`], and what is known of writers is void.
+    /// Events were lost: what is known of writers is void.
     Lost,
     /// The catalogue is gone; so is its keeper.
     End,
@@ -35,9 +37,10 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(dir: &Path, changes: Sender<Change>) -> notify::Result<Self> {
         let inode = Identity::from(&dir.metadata()?).inode;
+        let folder = dir.to_owned();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let translated = match event {
-                Ok(event) => translate(&event),
+                Ok(event) => translate(&event, &folder),
                 Err(_) => vec![Change::Lost],
             };
             for change in translated {
@@ -53,9 +56,18 @@ impl Watch {
     }
 }
 
-fn translate(event: &Event) -> Vec<Change> {
+fn translate(event: &Event, folder: &Path) -> Vec<Change> {
     if event.need_rescan() {
         return vec![Change::Lost];
+    }
+    let of_folder = event.paths.iter().any(|path| path == folder);
+    if of_folder
+        && matches!(
+            event.kind,
+            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+        )
+    {
+        return vec![Change::FolderGone];
     }
     let make: fn(String) -> Change = match event.kind {
         EventKind::Create(CreateKind::File | CreateKind::Any | CreateKind::Other) => {

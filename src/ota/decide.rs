@@ -103,7 +103,7 @@ pub fn decide<'a>(
         decision.outcome = Outcome::Silent;
         return decision;
     }
-    let pin = policy.pins.get(model).filter(|_| !candidates.is_empty());
+    let pin = policy.pins.get(model);
     let mut pin_found = false;
     for entry in candidates {
         let order = version::compare(entry.version.as_str(), own);
@@ -135,16 +135,17 @@ pub fn decide<'a>(
 
 /// The first of the device's models that has files, and those files, highest
 /// first; else what is meant for devices without.
+///
+/// A model whose files are all unusable just now (one is being copied, say) has
+/// files: its devices wait, and get no other board's. So has one that is pinned.
 fn candidates<'a>(
     check_in: &'a CheckIn<'_>,
     snapshot: &'a Snapshot,
     policy: &Policy,
 ) -> (&'a str, &'a [Arc<Entry>]) {
-    for model in check_in.models() {
-        let entries = snapshot.model(model);
-        if !entries.is_empty() {
-            return (model, entries);
-        }
+    let known = |model: &&str| snapshot.may_have(model) || policy.pins.contains_key(*model);
+    if let Some(model) = check_in.models().find(known) {
+        return (model, snapshot.model(model));
     }
     match check_in.models().next() {
         // A body that broke too early could be any board's.
@@ -160,7 +161,7 @@ fn candidates<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firmware::snapshot::tests::snapshot;
+    use crate::firmware::snapshot::tests::{entry, snapshot};
     use crate::ota::checkin::Report;
     use proptest::prelude::*;
 
@@ -212,6 +213,28 @@ mod tests {
         let body = r#"{"application":{"version":"1.0"},"board":{"type":"t","name":"n"}}"#;
         assert_eq!(plain(body, &["t_9.bin", "n_2.bin"]), "n_2.bin");
         assert_eq!(plain(body, &["t_9.bin", "m_2.bin"]), "t_9.bin");
+    }
+
+    #[test]
+    fn a_model_whose_files_are_unusable_just_now_gets_no_other_boards() {
+        let body = r#"{"application":{"version":"1.0"},"board":{"type":"t","name":"n"}}"#;
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let entries = || ["default_9.bin", "t_9.bin"].map(entry);
+        let models = ["default", "t", "n"].map(str::to_owned);
+        let policy = Policy::default();
+        // The precise board's file is being copied.
+        let snapshot = Snapshot::new(entries(), models.into());
+        let decision = decide(&check_in, &snapshot, &policy);
+        assert!(matches!(decision.outcome, Outcome::UpToDate) && decision.model == "n");
+        // Nobody has looked yet.
+        let snapshot = Snapshot::default();
+        assert!(matches!(
+            decide(&check_in, &snapshot, &policy).outcome,
+            Outcome::UpToDate
+        ));
     }
 
     #[test]

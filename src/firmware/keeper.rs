@@ -1,0 +1,474 @@
+//! The thread behind the catalogue: what the folder shows and what the kernel
+//! says of its writers, turned into snapshots.
+
+use super::Identity;
+use super::catalogue::Settings;
+use super::name;
+use super::scan::{self, Found, Listing, Unusable};
+use super::snapshot::{Entry, Snapshot, hex};
+use super::watch::{Change, Watch};
+use arc_swap::ArcSwap;
+use std::collections::{HashMap, HashSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+use tracing::{error, info, warn};
+
+/// How long a file that no kernel event speaks of must stay the same.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How long events are gathered before a look: a copy comes with several.
+const GATHER: Duration = Duration::from_millis(100);
+/// How often the folder is looked at when it cannot be watched.
+const UNWATCHED: Duration = Duration::from_secs(2);
+/// How often a partial snapshot goes out while many files are read.
+const PUBLISH: Duration = Duration::from_millis(100);
+/// How often the reading of many files is reported.
+const REPORT: Duration = Duration::from_secs(2);
+
+/// What the keeper and the catalogue's users share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) first_look_done: Mutex<bool>,
+    pub(super) first_look: Condvar,
+}
+
+/// What is known of a writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// The file was created; nothing was written yet, or it is a hard link.
+    Maybe,
+    /// Bytes came, and no close since.
+    AtWork,
+}
+
+pub(super) struct Keeper {
+    settings: Settings,
+    shared: Arc<Shared>,
+    changes: Sender<Change>,
+    watch: Option<Watch>,
+    watch_failed: bool,
+    folder_failed: Option<String>,
+    /// What is offered, by file name.
+    images: HashMap<String, Arc<Entry>>,
+    /// What was said of files that are not, so that it is said once.
+    unusable: HashMap<String, String>,
+    writing: HashMap<String, Writer>,
+    /// Files of which the kernel said that they are whole.
+    whole: HashSet<String>,
+    /// Files without such word: their state, and since when.
+    settling: HashMap<String, (Identity, Instant)>,
+    /// Files that could not be read, and in which state: tried again when that
+    /// changes, or when the folder is looked at unasked.
+    unreadable: HashMap<String, Identity>,
+    /// The models of all files in the folder, usable or not.
+    models: HashSet<String>,
+}
+
+/// Why the folder is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// What lies there counts as whole.
+    Start,
+    /// The kernel, or somebody, said that something changed.
+    Told,
+    /// It was time.
+    Unasked,
+}
+
+impl Keeper {
+    pub(super) fn new(settings: Settings, shared: Arc<Shared>, changes: Sender<Change>) -> Self {
+        Self {
+            settings,
+            shared,
+            changes,
+            watch: None,
+            watch_failed: false,
+            folder_failed: None,
+            images: HashMap::new(),
+            unusable: HashMap::new(),
+            writing: HashMap::new(),
+            whole: HashSet::new(),
+            settling: HashMap::new(),
+            unreadable: HashMap::new(),
+            models: HashSet::new(),
+        }
+    }
+
+    pub(super) fn run(mut self, inbox: &Receiver<Change>) {
+        self.keep_watch();
+        self.look(Occasion::Start);
+        *self
+            .shared
+            .first_look_done
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
+        self.shared.first_look.notify_all();
+        let mut last_look = Instant::now();
+        loop {
+            let wait = self.interval().saturating_sub(last_look.elapsed());
+            let mut look = match inbox.recv_timeout(wait) {
+                Ok(Change::End) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(change) => self.take_note(change).then_some(Occasion::Told),
+                Err(RecvTimeoutError::Timeout) => Some(Occasion::Unasked),
+            };
+            let gather_until = Instant::now() + GATHER;
+            while let Ok(change) =
+                inbox.recv_timeout(gather_until.saturating_duration_since(Instant::now()))
+            {
+                if change == Change::End {
+                    return;
+                }
+                if self.take_note(change) {
+                    look = look.or(Some(Occasion::Told));
+                }
+            }
+            if let Some(occasion) = look {
+                self.keep_watch();
+                self.look(occasion);
+                last_look = Instant::now();
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        if !self.settling.is_empty() {
+            SETTLE / 2
+        } else if self.watch.is_none() {
+            UNWATCHED.min(self.settings.ttl)
+        } else {
+            self.settings.ttl
+        }
+    }
+
+    /// Notes what the kernel said; whether the folder is worth a look now. A
+    /// slow copy sends an event for each block and must not cost a scan each.
+    fn take_note(&mut self, change: Change) -> bool {
+        match change {
+            Change::Created(file) => {
+                self.whole.remove(&file);
+                self.writing.entry(file).or_insert(Writer::Maybe);
+                true
+            }
+            Change::Written(file) => {
+                self.whole.remove(&file);
+                self.writing.insert(file, Writer::AtWork) != Some(Writer::AtWork)
+            }
+            Change::Whole(file) => {
+                self.writing.remove(&file);
+                self.whole.insert(file);
+                true
+            }
+            Change::Other(file) => {
+                // After a move away or a deletion the name says nothing more;
+                // after a chmod a writer is still one.
+                if !self.settings.dir.join(&file).exists() {
+                    self.writing.remove(&file);
+                    self.whole.remove(&file);
+                }
+                true
+            }
+            Change::Lost => {
+                self.writing.clear();
+                self.whole.clear();
+                true
+            }
+            Change::FolderGone => {
+                // Deleted or moved away; one that is made again may even have
+                // its inode.
+                self.watch = None;
+                true
+            }
+            Change::LookAgain => true,
+            Change::End => false,
+        }
+    }
+
+    /// Watches the folder, anew if it was deleted and made again.
+    fn keep_watch(&mut self) {
+        let inode = fs::metadata(&self.settings.dir)
+            .map(|m| Identity::from(&m).inode)
+            .ok();
+        if self.watch.as_ref().is_some_and(|w| Some(w.inode) == inode) {
+            return;
+        }
+        self.watch = None;
+        self.writing.clear();
+        if inode.is_none() {
+            return; // The look that follows says so.
+        }
+        match Watch::new(&self.settings.dir, self.changes.clone()) {
+            Ok(watch) => {
+                self.watch = Some(watch);
+                self.watch_failed = false;
+            }
+            Err(e) if !self.watch_failed => {
+                self.watch_failed = true;
+                warn!(
+                    dir = %self.settings.dir.display(), error = %e,
+                    "the firmware folder cannot be watched and is looked at every {UNWATCHED:?} instead \
+                     (raise fs.inotify.max_user_watches or max_user_instances)"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn look(&mut self, occasion: Occasion) {
+        let Listing { found, unusable } = match scan::list(&self.settings.dir) {
+            Ok(listing) => {
+                if self.folder_failed.take().is_some() {
+                    info!(dir = %self.settings.dir.display(), "the firmware folder can be read again");
+                }
+                listing
+            }
+            Err(e) => {
+                let gone = e.kind() == io::ErrorKind::NotFound;
+                if self.folder_failed.replace(e.to_string()) != Some(e.to_string()) {
+                    let consequence = if gone {
+                        "nothing is offered"
+                    } else {
+                        "the last known files stay offered"
+                    };
+                    error!(dir = %self.settings.dir.display(), error = %e, "the firmware folder cannot be read: {consequence}");
+                }
+                if !gone {
+                    return;
+                }
+                Listing::default()
+            }
+        };
+        let seen: HashSet<String> = found
+            .iter()
+            .map(|f| f.file.clone())
+            .chain(unusable.iter().map(|(file, _)| file.clone()))
+            .collect();
+        self.settling.retain(|file, _| seen.contains(file));
+        self.unusable.retain(|file, _| seen.contains(file));
+        self.unreadable.retain(|file, _| seen.contains(file));
+        self.whole.retain(|file| seen.contains(file));
+        for (file, why) in unusable {
+            if why == Unusable::Empty && self.writing.contains_key(&file) {
+                self.say_waiting(&file); // A copy that has just begun.
+            } else {
+                self.refuse(&file, &why);
+            }
+        }
+        let fresh = self.sort_out(found, &seen, occasion);
+        self.note_models(&seen, occasion);
+        if !fresh.is_empty() {
+            self.read(fresh);
+        }
+    }
+
+    /// A model that has a file here is known here, even while none of its files
+    /// can be offered: its devices must not fall to `default`, which may be
+    /// another board's firmware.
+    fn note_models(&mut self, seen: &HashSet<String>, occasion: Occasion) {
+        let models: HashSet<String> = seen
+            .iter()
+            .filter_map(|file| Some(name::parse(file).ok()?.model))
+            .collect();
+        if models != self.models || occasion == Occasion::Start {
+            self.models = models;
+            self.publish();
+        }
+    }
+
+    /// Withdraws what is gone or changed, at once, and says which files are to
+    /// be read: the highest versions first, for they are what devices get.
+    fn sort_out(
+        &mut self,
+        found: Vec<Found>,
+        seen: &HashSet<String>,
+        occasion: Occasion,
+    ) -> Vec<Found> {
+        let mut fresh = Vec::new();
+        let mut stays = HashSet::new();
+        for f in found {
+            let known = self.images.get(&f.file).map(|entry| entry.identity);
+            let at_work = self.writing.get(&f.file) == Some(&Writer::AtWork);
+            if known == Some(f.identity) && !at_work {
+                // What the kernel said of this state must not vouch for the next.
+                self.whole.remove(&f.file);
+                stays.insert(f.file);
+            } else if known.is_some_and(|k| k.same_but_for_change_time(&f.identity)) && !at_work {
+                // chmod, a hard link, a backup: the content is the same unless
+                // somebody set the modification time back, which reading it
+                // will show.
+                stays.insert(f.file.clone());
+                fresh.push(f);
+            } else if self.unreadable.get(&f.file) == Some(&f.identity)
+                && occasion != Occasion::Unasked
+            {
+                // Nothing has changed that could make it readable.
+            } else if occasion == Occasion::Start || self.is_whole(&f) {
+                fresh.push(f);
+            } else if !self.unreadable.contains_key(&f.file) {
+                self.say_waiting(&f.file);
+            }
+        }
+        self.withdraw(
+            |file| stays.contains(file),
+            |file| {
+                if !seen.contains(file) {
+                    Some("removed: the file is gone")
+                } else if fresh.iter().any(|f| f.file == *file) {
+                    None // It is read in a moment, and that is said.
+                } else {
+                    Some("withdrawn: the file is being changed")
+                }
+            },
+        );
+        fresh.sort_by(|a, b| {
+            b.name
+                .version
+                .cmp(&a.name.version)
+                .then_with(|| a.file.cmp(&b.file))
+        });
+        fresh
+    }
+
+    fn withdraw(
+        &mut self,
+        stays: impl Fn(&str) -> bool,
+        why: impl Fn(&str) -> Option<&'static str>,
+    ) {
+        let before = self.images.len();
+        self.images.retain(|file, entry| {
+            let stays = stays(file);
+            if !stays && let Some(why) = why(file) {
+                info!(file = %file, version = %entry.version, "image {why}");
+            }
+            stays
+        });
+        if self.images.len() != before {
+            self.publish();
+        }
+    }
+
+    fn is_whole(&mut self, f: &Found) -> bool {
+        if self.whole.contains(&f.file) {
+            return true;
+        }
+        if self.writing.get(&f.file) == Some(&Writer::AtWork) {
+            self.settling.remove(&f.file);
+            return false;
+        }
+        let now = Instant::now();
+        match self.settling.get(&f.file) {
+            Some((identity, since)) if *identity == f.identity => {
+                now.duration_since(*since) >= SETTLE
+            }
+            _ => {
+                self.settling.insert(f.file.clone(), (f.identity, now));
+                false
+            }
+        }
+    }
+
+    fn read(&mut self, fresh: Vec<Found>) {
+        let total = fresh.len();
+        let (started, mut published, mut reported) =
+            (Instant::now(), Instant::now(), Instant::now());
+        for (done, f) in fresh.into_iter().enumerate() {
+            let path = self.settings.dir.join(&f.file);
+            match scan::hash(&path, &f.identity) {
+                Ok(sha256) => self.admit(Entry::new(path, f.file, f.name, f.identity, sha256)),
+                // It goes on changing: the kernel will say when it is whole.
+                Err(Unusable::Changed) => {
+                    self.images.remove(&f.file);
+                    self.whole.remove(&f.file);
+                    self.settling.insert(f.file, (f.identity, Instant::now()));
+                }
+                Err(why) => {
+                    self.images.remove(&f.file);
+                    self.settling.remove(&f.file);
+                    self.refuse(&f.file, &why);
+                    self.unreadable.insert(f.file, f.identity);
+                }
+            }
+            if published.elapsed() >= PUBLISH {
+                self.publish();
+                published = Instant::now();
+            }
+            if reported.elapsed() >= REPORT {
+                info!(done = done + 1, total, "reading firmware files");
+                reported = Instant::now();
+            }
+        }
+        self.publish();
+        if started.elapsed() >= REPORT {
+            info!(
+                files = total,
+                seconds = started.elapsed().as_secs(),
+                "firmware files read"
+            );
+        }
+    }
+
+    fn admit(&mut self, entry: Entry) {
+        self.unusable.remove(&entry.file);
+        self.unreadable.remove(&entry.file);
+        self.settling.remove(&entry.file);
+        self.whole.remove(&entry.file);
+        self.writing.remove(&entry.file);
+        if self
+            .images
+            .get(&entry.file)
+            .is_some_and(|known| known.sha256 == entry.sha256)
+        {
+            // The same content with another change time: no news.
+            self.images.insert(entry.file.clone(), Arc::new(entry));
+            return;
+        }
+        info!(
+            file = %entry.file, model = %entry.model, version = %entry.version,
+            bytes = entry.size(), sha256 = %hex(&entry.sha256), "image ready"
+        );
+        let twin = self
+            .images
+            .values()
+            .find(|e| e.model == entry.model && e.version == entry.version && e.file != entry.file);
+        if let Some(twin) = twin {
+            warn!(
+                file = %entry.file, other = %twin.file,
+                "two files of one model have versions of the same rank: the first by name is offered, delete one"
+            );
+        }
+        self.images.insert(entry.file.clone(), Arc::new(entry));
+    }
+
+    fn refuse(&mut self, file: &str, why: &Unusable) {
+        self.say(file, &why.to_string(), true);
+    }
+
+    fn say_waiting(&mut self, file: &str) {
+        self.say(
+            file,
+            "is being written, or appeared just now: offered when it is whole",
+            false,
+        );
+    }
+
+    /// Says something of a file, once.
+    fn say(&mut self, file: &str, what: &str, refused: bool) {
+        if self.unusable.get(file).is_some_and(|said| said == what) {
+            return;
+        }
+        self.unusable.insert(file.to_owned(), what.to_owned());
+        if refused {
+            warn!(file = ?file, "file not used: {what}");
+        } else {
+            info!(file = ?file, "file {what}");
+        }
+    }
+
+    fn publish(&self) {
+        self.shared.snapshot.store(Arc::new(Snapshot::new(
+            self.images.values().cloned(),
+            self.models.clone(),
+        )));
+    }
+}
