@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
@@ -52,7 +53,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         // A port that the kernel chose is known only now.
         settings.public = PublicAddress::derived(settings.local_ip, port);
     }
-    let certificates = Certificates::load(&settings.tls, SystemTime::now())?;
+    let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let dir = settings.catalogue.dir.clone();
     let catalogue = Catalogue::start(settings.catalogue.clone())
@@ -64,7 +65,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     catalogue.wait_for_first_look(FIRST_LOOK);
     if let Some(certificates) = certificates.clone() {
-        tokio::spawn(watch_certificates(certificates));
+        tokio::spawn(watch_certificates(certificates, settings.clone()));
     }
     let catalogue_on_hangup = Arc::clone(&catalogue);
     tokio::spawn(async move {
@@ -83,6 +84,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         handler: Arc::new(front(&settings, catalogue)),
         tls,
         limits: settings.limits,
+        // Behind a proxy every connection comes from one address.
+        fair: !settings.behind_proxy,
     };
     listeners.serve(service, &stop).await?;
     info!("stopped");
@@ -99,6 +102,7 @@ fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
         websocket: settings.websocket.clone(),
         timezone_offset: settings.timezone_offset,
         plain_http: settings.plain_http.clone(),
+        behind_proxy: settings.behind_proxy,
         idle: settings.limits.idle,
         clock: SystemTime::now,
     })
@@ -111,6 +115,7 @@ pub fn audit(
     ports: &[u16],
 ) -> Vec<Finding> {
     let around = Surroundings {
+        bound: settings.bind.ip,
         ports,
         tls: settings.tls != tls::Mode::Off,
         behind_proxy: settings.behind_proxy,
@@ -118,17 +123,33 @@ pub fn audit(
         websocket: &settings.websocket,
     };
     let mut findings = address_audit::audit(&settings.public, &around);
-    let url = settings.public.url();
-    if url.scheme == Scheme::Https && !settings.behind_proxy {
-        let pairs = certificates.map(Certificates::pairs).unwrap_or_default();
-        findings.extend(tls::audit::audit(
-            &url.host,
-            &settings.tls,
-            &pairs,
-            SystemTime::now(),
-        ));
-    }
+    findings.extend(audit_certificates(settings, certificates));
     findings
+}
+
+fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) -> Vec<Finding> {
+    let url = settings.public.url();
+    if url.scheme != Scheme::Https || settings.behind_proxy {
+        return Vec::new();
+    }
+    let pairs = certificates.map(Certificates::pairs).unwrap_or_default();
+    tls::audit::audit(&url.host, &settings.tls, &pairs, SystemTime::now())
+}
+
+/// Certificates as configured; faults name the file that names them.
+pub fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
+    let file = settings
+        .file
+        .as_deref()
+        .unwrap_or(Path::new(crate::config::DEFAULT_FILE));
+    Certificates::load(&settings.tls, SystemTime::now()).map_err(|e| {
+        let lines: Vec<_> = e
+            .to_string()
+            .lines()
+            .map(|line| format!("{}: {line}", file.display()))
+            .collect();
+        anyhow::anyhow!(lines.join("\n"))
+    })
 }
 
 /// The start-up lines, the guide's own first.
@@ -145,17 +166,34 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
         dir = %settings.catalogue.dir.display(), images = catalogue.snapshot().len(),
         "firmware folder, files named {{model}}_{{version}}.bin"
     );
+    for (model, version) in &settings.policy.pins {
+        let snapshot = catalogue.snapshot();
+        if !snapshot
+            .model(model)
+            .iter()
+            .any(|entry| entry.version == *version)
+        {
+            warn!(%model, %version, "gateway.firmware.pin: no file has this version now: its devices are offered nothing");
+        }
+    }
     info!("OTA接口是           {}", settings.public.ota_url());
     info!("视觉分析接口是        {}", settings.public.vision_url());
 }
 
-async fn watch_certificates(certificates: Arc<Certificates>) {
+/// Takes up certificates that change, and says what would hurt devices in them.
+async fn watch_certificates(certificates: Arc<Certificates>, settings: Settings) {
     let mut every = tokio::time::interval(CERTIFICATE_LOOK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let certificates = Arc::clone(&certificates);
-        let _ = spawn_blocking(move || certificates.reload_if_changed(SystemTime::now())).await;
+        let look = Arc::clone(&certificates);
+        let look = spawn_blocking(move || look.reload_if_changed(SystemTime::now()));
+        // A failed look has said why.
+        if look.await.is_ok_and(|changed| changed) {
+            for finding in audit_certificates(&settings, Some(&certificates)) {
+                warn!("{finding}");
+            }
+        }
     }
 }
 

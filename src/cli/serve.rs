@@ -9,7 +9,12 @@ use tracing::error;
 
 pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let settings = config::load(file, &app::machine())?;
+    let has_file = settings.log.file.is_some();
     let logs = logs::start(&settings.log)?;
+    // A panic belongs into the log; the connection that met it ends, no other.
+    std::panic::set_hook(Box::new(|panic| {
+        error!("a fault of this program, please report it: {panic}")
+    }));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -17,8 +22,10 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(app::serve(settings));
     // A read that hangs on a dead disk must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    if let Err(e) = &outcome {
-        // For the log file; stderr gets it at the end of the program.
+    if let Err(e) = &outcome
+        && has_file
+    {
+        // The console gets it on stderr, at the end of the program.
         error!("not started: {e:#}");
     }
     drop(logs);

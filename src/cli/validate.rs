@@ -5,13 +5,12 @@ use crate::config::{self, Machine, Settings};
 use crate::http::plain::PlainHttp;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::DefaultFor;
-use crate::tls::{Certificates, Mode};
+use crate::tls::Mode;
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
@@ -52,7 +51,7 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     let settings = config::load(file, machine)?;
     // Files are read; a certificate of our own is made at start, not here.
     let certificates = match &settings.tls {
-        Mode::Files(_) => Certificates::load(&settings.tls, SystemTime::now())?,
+        Mode::Files(_) => app::certificates(&settings)?,
         Mode::Off | Mode::SelfSigned { .. } => None,
     };
     let mut text = describe(&settings)?;

@@ -56,6 +56,13 @@ pub(super) fn tls(
         .filter_map(pair)
         .collect();
     let has_pairs = section.has("certificates");
+    if section.list("certificates").is_some_and(<[_]>::is_empty) {
+        section.fault(
+            "certificates",
+            None,
+            "the list is empty: name cert and key, or take it out",
+        );
+    }
     let mode = section
         .text("mode")
         .unwrap_or(if has_pairs { "files" } else { "self-signed" });
@@ -80,7 +87,14 @@ pub(super) fn tls(
             }
         }
         // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
-        _ if values::boolean(mode) == Some(false) => Mode::Off,
+        _ if values::boolean(mode) == Some(false) => {
+            if has_pairs {
+                warnings.push(
+                    "gateway.tls.certificates is not used, for gateway.tls.mode is off".into(),
+                );
+            }
+            Mode::Off
+        }
         "acme" => {
             section.fault(
                 "mode",
@@ -122,9 +136,17 @@ fn pair(section: &Section<'_>) -> Option<PairPaths> {
 
 fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
     if let Some(names) = section.texts("names") {
+        if names.is_empty() {
+            section.fault(
+                "names",
+                None,
+                "the list is empty: write at least one name, or take it out",
+            );
+        }
         for name in &names {
-            let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*:".contains(c);
-            if name.is_empty() || !name.chars().all(plausible) {
+            let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*".contains(c);
+            let is_name = !name.is_empty() && name.chars().all(plausible);
+            if !is_name && name.parse::<std::net::IpAddr>().is_err() {
                 section.fault(
                     "names",
                     Some(name),
@@ -165,10 +187,11 @@ pub(super) fn firmware(
     warnings: &mut Vec<String>,
 ) -> (Policy, catalogue::Settings, u64) {
     section.only(&["dir", "default_for", "verify", "pin", "memory"], &[]);
-    let ttl = "write seconds, 0 or more";
-    let ttl = root.read("firmware_cache_ttl", ttl, |t| {
-        values::duration(t).filter(|d| d.as_secs() <= 86_400)
-    });
+    let ttl = root.read(
+        "firmware_cache_ttl",
+        "write seconds, 0 or more",
+        values::duration,
+    );
     let default_for = section.read(
         "default_for",
         "write unmatched or unreported",
@@ -209,7 +232,7 @@ pub(super) fn firmware(
         dir: section.text("dir").unwrap_or("data/bin").into(),
         ttl: ttl
             .unwrap_or(Duration::from_secs(30))
-            .max(Duration::from_secs(1)),
+            .clamp(Duration::from_secs(1), Duration::from_secs(86_400)),
     };
     (policy, catalogue, memory.unwrap_or(256 << 20))
 }

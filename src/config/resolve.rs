@@ -94,9 +94,14 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     );
 
     let bind = bind(&server, &gateway);
+    // One address of several: the others lead nowhere.
+    let local_ip = bind
+        .ip
+        .filter(|ip| !ip.is_unspecified())
+        .unwrap_or(machine.local_ip);
     let public = public(
         &server,
-        machine,
+        local_ip,
         bind.ports.first().copied().unwrap_or(DEFAULT_HTTP_PORT),
     );
     let tls = tls(&gateway.section("tls"), &public, machine, &mut warnings);
@@ -106,7 +111,7 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     let voice = voice(&root, &server, &websocket, &mut warnings);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"), &mut warnings);
     let timezone = "write the hours from UTC, such as +8 or -3.5";
-    let settings = Settings {
+    let mut settings = Settings {
         file: None,
         log: log(&root.section("log")),
         limits: limits(&gateway.section("limits")),
@@ -118,7 +123,7 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
         bind,
         tls,
         public,
-        local_ip: machine.local_ip,
+        local_ip,
         behind_proxy,
         plain_http,
         voice,
@@ -128,7 +133,7 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
         memory,
         warnings,
     };
-    what_fits_together(&settings, machine, &gateway);
+    what_fits_together(&mut settings, machine, &gateway);
     faults.into_result().map(|()| settings)
 }
 
@@ -176,11 +181,18 @@ fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
 }
 
 /// Settings that are good one by one and cannot be meant together.
-fn what_fits_together(settings: &Settings, machine: &Machine, gateway: &Section<'_>) {
+fn what_fits_together(settings: &mut Settings, machine: &Machine, gateway: &Section<'_>) {
     if settings.plain_http.allowed(machine.now.into()) {
         return;
     }
     let value = gateway.text("http_fallback");
+    if settings.behind_proxy {
+        settings.warnings.push(
+            "gateway.http_fallback: plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if \
+             the proxy comes over plain HTTP; let it come over https, or take http_fallback out"
+                .into(),
+        );
+    }
     if matches!(settings.tls, Mode::Off) {
         gateway.fault("http_fallback", value, "plain HTTP is over and gateway.tls.mode is off: nobody could connect; set one of the two");
     }

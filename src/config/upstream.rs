@@ -20,7 +20,7 @@ fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
         .filter(|text| !text.contains('你') && *text != "null")
 }
 
-pub(super) fn public(server: &Section<'_>, machine: &Machine, first_port: u16) -> PublicAddress {
+pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) -> PublicAddress {
     let url = |key: &str| {
         let text = set_text(server, key)?;
         match Url::parse(text) {
@@ -35,7 +35,7 @@ pub(super) fn public(server: &Section<'_>, machine: &Machine, first_port: u16) -
     match (url("ota"), vision) {
         (Some(ota), vision) => PublicAddress::from_ota(ota, vision.as_ref()),
         (None, Some(vision)) => PublicAddress::from_vision_explain(&vision),
-        (None, None) => PublicAddress::derived(machine.local_ip, first_port),
+        (None, None) => PublicAddress::derived(local_ip, first_port),
     }
 }
 

@@ -4,11 +4,12 @@
 use jiff::civil::Date;
 use std::time::Duration;
 
-/// `true/false`, `yes/no`, `on/off`, in the spellings of YAML 1.1.
+/// `true/false`, `yes/no`, `on/off`, in the spellings of YAML 1.1; 1 and 0,
+/// which Python takes for the same.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Some(true),
-        "false" | "no" | "off" => Some(false),
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
         _ => None,
     }
 }
@@ -64,7 +65,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "h" => 3600.0,
         _ => return None,
     };
-    let value: f64 = number.parse().ok()?;
+    let value: f64 = number.replace('_', "").parse().ok()?;
     Duration::try_from_secs_f64(value * seconds).ok()
 }
 

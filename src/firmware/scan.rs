@@ -3,8 +3,8 @@
 use super::Identity;
 use super::name::{self, ImageName, NameError};
 use super::version::is_device_safe;
+use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -140,14 +140,15 @@ pub(super) fn hash(path: &Path, expected: &Identity) -> Result<[u8; 32], Unusabl
 
 /// SHA-256 of what is left in `reader`.
 pub(super) fn hash_reader(reader: &mut impl Read) -> io::Result<[u8; 32]> {
-    let mut sum = Sha256::new();
+    let mut sum = Context::new(&SHA256);
     let mut block = vec![0; 256 * 1024];
     loop {
         match reader.read(&mut block) {
-            Ok(0) => return Ok(sum.finalize().into()),
+            Ok(0) => break,
             Ok(n) => sum.update(&block[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
+    sum.finish().as_ref().try_into().map_err(io::Error::other)
 }

@@ -9,7 +9,7 @@ use super::Identity;
 use super::scan;
 use super::snapshot::Entry;
 use bytes::Bytes;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -39,7 +39,7 @@ struct State {
     memory: HashMap<[u8; 32], (Bytes, u64)>,
     used: u64,
     clock: u64,
-    loading: HashSet<[u8; 32]>,
+    loading: bool,
     open: HashMap<[u8; 32], Weak<OpenImage>>,
 }
 
@@ -79,24 +79,25 @@ impl Store {
         Ok(Content::File(image))
     }
 
-    /// Whether somebody should call [`Store::load`] for `entry`; `true` goes to
-    /// one caller.
+    /// Whether somebody should call [`Store::load`] for `entry`. One image is
+    /// loaded at a time: `true` goes to one caller, who must call it.
     pub fn should_load(&self, entry: &Entry) -> bool {
-        entry.size() <= self.budget && {
-            let mut state = self.state();
-            !state.memory.contains_key(&entry.sha256) && state.loading.insert(entry.sha256)
+        let mut state = self.state();
+        if state.loading || state.memory.contains_key(&entry.sha256) {
+            return false;
         }
+        // Room is made before a byte is read, so that the budget is a bound.
+        state.loading = entry.size() <= self.budget && state.make_room(self.budget - entry.size());
+        state.loading
     }
 
-    /// Reads `entry` into memory, dropping what was unused for longest. Blocks
-    /// on the disk: not for async threads.
+    /// Reads `entry` into memory. Blocks on the disk: not for async threads.
     pub fn load(&self, entry: &Entry) {
         let loaded = read_verified(entry);
         let mut state = self.state();
-        state.loading.remove(&entry.sha256);
+        state.loading = false;
         match loaded {
             Ok(bytes) => {
-                state.make_room(self.budget - entry.size());
                 state.clock += 1;
                 let now = state.clock;
                 state.used += entry.size();
@@ -115,20 +116,25 @@ impl Store {
 }
 
 impl State {
-    fn make_room(&mut self, allowed: u64) {
+    /// Drops what was unused for longest until no more than `allowed` is used.
+    /// What a download still holds would not be freed, and so stays.
+    fn make_room(&mut self, allowed: u64) -> bool {
         while self.used > allowed {
-            let Some(oldest) = self
+            let unused = self
                 .memory
                 .iter()
+                .filter(|(_, (bytes, _))| bytes.is_unique());
+            let Some(oldest) = unused
                 .min_by_key(|(_, (_, used))| *used)
-                .map(|(k, _)| *k)
+                .map(|(sum, _)| *sum)
             else {
-                return;
+                return false;
             };
             if let Some((bytes, _)) = self.memory.remove(&oldest) {
                 self.used -= bytes.len() as u64;
             }
         }
+        true
     }
 }
 
@@ -278,6 +284,11 @@ mod tests {
         store.load(&entries[2]);
         assert!(store.hot(&entries[0]).is_some() && store.hot(&entries[1]).is_none());
         assert_eq!(store.state().used, 80);
+        // What a download holds is not dropped, for it would not be freed.
+        let held = [store.hot(&entries[0]), store.hot(&entries[2])];
+        assert!(!store.should_load(&entries[1]));
+        drop(held);
+        assert!(store.should_load(&entries[1]));
         let big = entry(dir.path(), "b_1.bin", &[9; 101]);
         assert!(!store.should_load(&big));
     }

@@ -161,7 +161,7 @@ impl Drop for Image {
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
         );
         if left == 0 {
-            info!(target: LOG, %file, %peer, bytes = total, seconds = %format_args!("{seconds:.1}"), "download sent");
+            info!(target: LOG, %file, %peer, bytes = total, seconds = %format_args!("{seconds:.1}"), "download handed to the network");
         } else if !failed {
             info!(
                 target: LOG, %file, %peer, bytes = total - left, of = total, seconds = %format_args!("{seconds:.1}"),

@@ -2,17 +2,16 @@
 
 use super::body::Image;
 use super::conditional::{Conditions, Validators, Verdict, evaluate, range_counts};
-use super::front::Front;
+use super::front::{Front, Head};
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
 use crate::firmware::snapshot::Entry;
 use crate::firmware::store::Content;
 use crate::server::Peer;
-use hyper::body::Incoming;
 use hyper::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::io;
 use std::sync::Arc;
@@ -20,12 +19,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 /// Answers `GET` and `HEAD` of `/download/{name}`.
-pub(super) async fn answer(
-    front: &Front,
-    peer: Peer,
-    name: &str,
-    request: &Request<Incoming>,
-) -> Reply {
+pub(super) async fn answer(front: &Front, peer: Peer, name: &str, head: &Head) -> Reply {
     let peer = peer.address;
     let name = percent_decode_str(name)
         .decode_utf8()
@@ -36,11 +30,15 @@ pub(super) async fn answer(
         return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
     };
     let Some(entry) = front.parts.catalogue.snapshot().file(&name).cloned() else {
-        info!(%peer, file = &*name, "download refused: no such image is offered here");
+        info!(%peer, file = super::checkin::shown(&name), "download refused: no such image is offered here");
         return reply::error(StatusCode::NOT_FOUND, "file not found");
     };
 
-    let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let header = |name: HeaderName| {
+        head.headers
+            .get(name)
+            .map(|v| v.to_str().unwrap_or("\u{fffd}"))
+    };
     let conditions = Conditions {
         if_match: header(IF_MATCH),
         if_unmodified_since: header(IF_UNMODIFIED_SINCE),
@@ -60,7 +58,7 @@ pub(super) async fn answer(
         }
     }
     // A range is defined for GET alone (RFC 9110, section 14.2).
-    let get = request.method() == Method::GET;
+    let get = head.method == Method::GET;
     let range = header(RANGE).filter(|_| get && range_counts(&conditions, current));
     let selected = range.map_or(Selected::Whole, |range| select(range, entry.size()));
     let (start, end) = match selected {
@@ -69,7 +67,7 @@ pub(super) async fn answer(
         Selected::Part { start, end } => (start, end),
     };
     let body = if get {
-        match content(front, &entry).await {
+        match content(front, &entry, selected == Selected::Whole).await {
             Ok(content) => Some(Image::new(
                 content,
                 start,
@@ -100,14 +98,14 @@ fn is_file_name(name: &str) -> bool {
     name.ends_with(".bin") && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
-/// The image from memory; else from its file, while it is brought into memory
-/// for the next one.
-async fn content(front: &Front, entry: &Arc<Entry>) -> io::Result<Content> {
+/// The image from memory; else from its file; who fetches it whole has it
+/// brought into memory for the next one.
+async fn content(front: &Front, entry: &Arc<Entry>, whole: bool) -> io::Result<Content> {
     let store = &front.parts.store;
     if let Some(content) = store.hot(entry) {
         return Ok(content);
     }
-    if store.should_load(entry) {
+    if whole && store.should_load(entry) {
         let (store, entry) = (Arc::clone(store), Arc::clone(entry));
         spawn_blocking(move || store.load(&entry));
     }

@@ -5,7 +5,7 @@ use super::body::ReplyBody;
 use super::plain::{OnceADay, PlainHttp};
 use super::reply::{self, Reply};
 use super::router::{Route, Router};
-use super::{checkin, download};
+use super::{checkin, download, input};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::ota::credentials::Voice;
@@ -17,6 +17,12 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::info;
+
+/// The room that an operator looks for.
+const LOG: &str = "xiaozhi_ota::http::checkin";
+
+/// A request without its body.
+pub(super) type Head = hyper::http::request::Parts;
 
 /// What the front door is made of.
 #[derive(Debug)]
@@ -37,7 +43,9 @@ pub struct Parts {
     pub timezone_offset: i32,
     /// Until when devices may come over plain HTTP.
     pub plain_http: PlainHttp,
-    /// How long a body may stand still.
+    /// `gateway.behind_proxy`.
+    pub behind_proxy: bool,
+    /// How long a body may take to come.
     pub idle: Duration,
     /// Tells the time.
     pub clock: fn() -> SystemTime,
@@ -56,7 +64,7 @@ impl Front {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         Self {
-            router: Router::new(parts.public.served_paths()),
+            router: Router::new(parts.public.served_paths().to_vec()),
             download_base: parts.public.download_base(),
             plain_devices: OnceADay::default(),
             parts,
@@ -64,72 +72,80 @@ impl Front {
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
-        // A handle on the path, so that the request can be handed on.
-        let uri = request.uri().clone();
-        let route = self.router.route(uri.path());
+        let (head, mut body) = request.into_parts();
+        let route = self.router.route(head.uri.path());
         let now = (self.parts.clock)();
+        if route == Route::CheckIn && head.method == Method::POST && self.may_come(peer, now) {
+            self.name_plain_device(&head, peer, now);
+            return checkin::answer(self, peer, &head, body, now).await;
+        }
+        let reply = self.answer_bodiless(peer, route, &head, now).await;
+        if input::discard(&mut body, self.parts.idle).await {
+            reply
+        } else {
+            reply::closing(reply)
+        }
+    }
+
+    /// Answers what needs no body.
+    async fn answer_bodiless(
+        &self,
+        peer: Peer,
+        route: Route<'_>,
+        head: &Head,
+        now: SystemTime,
+    ) -> Reply {
+        let ota = self.parts.public.ota_url();
         if route == Route::Other {
-            return reply::error(
-                StatusCode::NOT_FOUND,
-                ascii(format!(
-                    "nothing here: the OTA address is {}\n",
-                    self.parts.public.ota_url()
-                )),
-            );
+            let text = format!("nothing here: the OTA address is {ota}\n");
+            return reply::error(StatusCode::NOT_FOUND, text);
         }
-        if !peer.secure {
-            let allowed = self.parts.plain_http.allowed(now);
-            if let Some(device) = checkin::device_id(&request) {
-                self.name_plain_device(&device, peer, allowed, now);
-            }
-            if !allowed {
-                return reply::error(
-                    StatusCode::FORBIDDEN,
-                    ascii(format!(
-                        "plain HTTP has ended here: use {}\n",
-                        self.parts.public.ota_url()
-                    )),
-                );
-            }
+        self.name_plain_device(head, peer, now);
+        if !self.may_come(peer, now) {
+            let text = format!("plain HTTP has ended here: use {ota}\n");
+            return reply::error(StatusCode::FORBIDDEN, text);
         }
-        if request.method() == Method::OPTIONS {
+        if head.method == Method::OPTIONS {
             return reply::options();
         }
-        let post = request.method() == Method::POST;
-        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        let post = head.method == Method::POST;
+        let get = matches!(head.method, Method::GET | Method::HEAD);
         match route {
-            Route::CheckIn if post => checkin::answer(self, peer, request, now).await,
             Route::CheckIn if get => checkin::show(self),
             Route::Activate if get || post => checkin::activate(),
             Route::CheckIn | Route::Activate => {
                 reply::method_not_allowed("GET, HEAD, POST, OPTIONS")
             }
-            Route::Download(name) if get => download::answer(self, peer, name, &request).await,
+            Route::Download(name) if get => download::answer(self, peer, name, head).await,
             Route::Download(_) | Route::Other => reply::method_not_allowed("GET, HEAD, OPTIONS"),
         }
     }
 
-    /// So that an operator knows when the migration is over.
-    fn name_plain_device(&self, device: &str, peer: Peer, allowed: bool, now: SystemTime) {
-        if !self.plain_devices.is_due(device, now) {
+    fn may_come(&self, peer: Peer, now: SystemTime) -> bool {
+        peer.secure || self.parts.plain_http.allowed(now)
+    }
+
+    /// Names a device that comes over plain HTTP, so that an operator knows when
+    /// the migration is over. Behind a proxy nobody here sees how it came.
+    fn name_plain_device(&self, head: &Head, peer: Peer, now: SystemTime) {
+        if peer.secure || self.parts.behind_proxy {
             return;
         }
-        let peer = peer.address.ip();
-        if !allowed {
-            info!(%device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
+        let Some(device) = checkin::device_id(head) else {
+            return;
+        };
+        if !self.plain_devices.is_due(&device, now) {
+            return;
+        }
+        let (device, peer) = (checkin::shown(&device), peer.address.ip());
+        if !self.parts.plain_http.allowed(now) {
+            info!(target: LOG, %device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
         } else if let PlainHttp::Until { day, .. } = &self.parts.plain_http {
-            info!(%device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
+            info!(target: LOG, %device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
         } else {
-            info!(%device, %peer, "the device comes over plain HTTP (named once a day)");
+            info!(target: LOG, %device, %peer, "the device comes over plain HTTP (named once a day)");
         }
     }
-}
-
-/// Keeps what an error text may hold.
-fn ascii(mut text: String) -> String {
-    text.retain(|c| c.is_ascii());
-    text.truncate(300);
-    text
 }
 
 impl Handler for Front {

@@ -6,6 +6,7 @@ mod checkin;
 mod conditional;
 mod download;
 mod front;
+mod input;
 pub mod plain;
 mod range;
 mod reply;

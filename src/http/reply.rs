@@ -78,13 +78,14 @@ pub(super) fn options() -> Reply {
     reply
 }
 
-/// An error: ASCII, and short.
-pub(super) fn error(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-    let body = body.into();
-    debug_assert!(
-        body.is_ascii() && body.len() < 400,
-        "an error text that a device could take for firmware"
-    );
+/// How long an error text may be.
+const ERROR_LENGTH: usize = 300;
+
+/// An error: ASCII, and short, whatever is put into it.
+pub(super) fn error(status: StatusCode, body: impl Into<String>) -> Reply {
+    let mut body = body.into();
+    body.retain(|c| c.is_ascii());
+    body.truncate(ERROR_LENGTH);
     short(status, TEXT, body)
 }
 
@@ -97,9 +98,8 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
     reply
 }
 
-/// An error after which nothing more is read from this connection.
-pub(super) fn final_error(status: StatusCode, body: &'static str) -> Reply {
-    let mut reply = error(status, body);
+/// The last reply on its connection.
+pub(super) fn closing(mut reply: Reply) -> Reply {
     reply
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

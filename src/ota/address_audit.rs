@@ -8,6 +8,8 @@ use std::net::IpAddr;
 /// What the audit holds the address against.
 #[derive(Debug, Clone)]
 pub struct Surroundings<'a> {
+    /// The address on which this process listens; `None` is every one.
+    pub bound: Option<IpAddr>,
     /// The ports on which this process listens.
     pub ports: &'a [u16],
     /// Whether those ports answer TLS.
@@ -33,6 +35,7 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
 
     host(url, address, setting, &mut say);
     if !around.behind_proxy {
+        bound(url, around, &mut say);
         port(url, setting, around, &mut say);
     }
     if url.scheme == Scheme::Https && url.effective_port() != 443 {
@@ -128,6 +131,23 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
     }
 }
 
+fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(String, String)) {
+    let Some(bound) = around.bound.filter(|ip| !ip.is_unspecified()) else {
+        return;
+    };
+    // A public address may be forwarded to a private one; between two private
+    // ones nobody forwards.
+    let elsewhere = matches!(url.ip(), Some(IpAddr::V4(ip)) if ip.is_private() && ip != bound);
+    if elsewhere || (bound.is_loopback() && url.ip() != Some(bound)) {
+        say(
+            format!(
+                "{url} is handed out, but only {bound} is listened on: devices cannot connect to it."
+            ),
+            "set gateway.ip to the address that devices use, or to 0.0.0.0 for all.".to_owned(),
+        );
+    }
+}
+
 fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMut(String, String)) {
     let port = url.effective_port();
     if !around.ports.contains(&port) {
@@ -178,6 +198,7 @@ mod tests {
         let url = Url::parse(vision).unwrap_or_else(|e| unreachable!("{e}"));
         let secure = url.scheme == Scheme::Https;
         let mut around = Surroundings {
+            bound: None,
             ports: &[8003, 443],
             tls: true,
             behind_proxy: false,
@@ -255,6 +276,16 @@ mod tests {
                 true),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn an_address_that_is_not_listened_on() {
+        let lan = "http://192.168.1.100:8003/mcp/vision/explain";
+        let bound = |ip: [u8; 4]| findings(lan, |a| a.bound = Some(ip.into()));
+        assert!(bound([127, 0, 0, 1])[0].contains("only 127.0.0.1 is listened on"));
+        assert!(bound([10, 0, 0, 1])[0].contains("only 10.0.0.1 is listened on"));
+        assert_eq!(bound([192, 168, 1, 100]), [""; 0]);
+        assert_eq!(bound([0, 0, 0, 0]), [""; 0]);
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //! MQTT account, as xiaozhi-server makes and checks them.
 
 use super::checkin::CheckIn;
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
-use sha2::Sha256;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -143,11 +142,10 @@ impl TokenAuth {
     }
 }
 
-fn sign(key: &Secret, text: &str) -> [u8; 32] {
-    // A key of any length makes a MAC; `Err` cannot come.
-    Hmac::<Sha256>::new_from_slice(key.bytes())
-        .map(|mac| mac.chain_update(text).finalize().into_bytes().into())
-        .unwrap_or_default()
+/// HMAC-SHA256.
+fn sign(key: &Secret, text: &str) -> hmac::Tag {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.bytes());
+    hmac::sign(&key, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! stands before it and must not be lost; what stands behind it may have been
 //! written by whoever named that Wi-Fi, and must not override.
 
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// Nesting beyond this is no device's report.
@@ -23,8 +24,8 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scalar<'a> {
     String(Quoted<'a>),
-    /// A number, `true`, `false`, `null` or an array: its text.
-    Other(&'a [u8]),
+    /// A number, `true`, `false`, `null` or an array.
+    Other,
 }
 
 /// A string as it stands between its quotes. Most of a report is not looked
@@ -142,7 +143,6 @@ impl<'a> Reader<'a> {
     }
 
     fn scalar(&mut self, depth: usize) -> Result<Scalar<'a>, Fault> {
-        let start = self.at;
         match self.peek() {
             Some(b'"') => return self.string().map(Scalar::String),
             Some(b'[') => self.array(depth)?,
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
             None => return Err(self.fault("the text ends early")),
             Some(_) => return Err(self.fault("no value")),
         }
-        Ok(Scalar::Other(&self.text[start..self.at]))
+        Ok(Scalar::Other)
     }
 
     fn array(&mut self, depth: usize) -> Result<(), Fault> {
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
         let mut has_escapes = false;
         loop {
             let rest = &self.text[self.at..];
-            let Some(next) = rest.iter().position(|b| matches!(b, b'"' | b'\\')) else {
+            let Some(next) = memchr2(b'"', b'\\', rest) else {
                 self.at = self.text.len();
                 return Err(self.fault("the text ends in a string"));
             };
@@ -206,7 +206,7 @@ impl<'a> Reader<'a> {
                 return Ok(Quoted { raw, has_escapes });
             }
             has_escapes = true;
-            self.at += escape_length(&self.text[self.at..])
+            self.at += escape_length(&rest[next..])
                 .ok_or_else(|| self.fault("an unknown escape in a string"))?;
         }
     }
@@ -263,12 +263,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }

@@ -56,6 +56,12 @@ pub enum UrlError {
     /// White space, a control character or the like.
     #[error("it holds a character that no address has ({0:?})")]
     Character(char),
+    /// Letters that the device's resolver and parser do not know.
+    #[error(
+        "it holds {0:?}, which devices cannot resolve: write a host name in its ASCII form \
+         (xn--...), and a path percent-encoded"
+    )]
+    NotAscii(char),
 }
 
 /// An `http(s)://host[:port]/path` address, taken apart the way the device's
@@ -80,6 +86,9 @@ impl Url {
             .find(|c| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(*c))
         {
             return Err(UrlError::Character(c));
+        }
+        if let Some(c) = text.chars().find(|c| !c.is_ascii()) {
+            return Err(UrlError::NotAscii(c));
         }
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -178,6 +187,7 @@ pub struct PublicAddress {
     /// The OTA interface without its last slash: `https://host/edge/xiaozhi/ota`.
     ota: Url,
     vision: String,
+    served: Vec<String>,
     source: Source,
 }
 
@@ -195,7 +205,9 @@ impl PublicAddress {
             || format!("{}{prefix}{VISION_PATH}", ota.origin()),
             ToString::to_string,
         );
+        let beside_vision = vision_explain.map(ota_beside);
         Self {
+            served: served([Some(ota.path.clone()), beside_vision]),
             ota,
             vision,
             source: Source::Ota,
@@ -204,11 +216,11 @@ impl PublicAddress {
 
     /// From `server.vision_explain`: its scheme, host, port and path prefix.
     pub fn from_vision_explain(vision: &Url) -> Self {
-        let path = vision.path.trim_end_matches('/');
-        let prefix = path.strip_suffix(VISION_PATH).unwrap_or("");
+        let path = ota_beside(vision);
         Self {
+            served: served([Some(path.clone()), None]),
             ota: Url {
-                path: format!("{prefix}{OTA_PATH}"),
+                path,
                 ..vision.clone()
             },
             vision: vision.to_string(),
@@ -230,6 +242,7 @@ impl PublicAddress {
         };
         let vision = format!("{}{VISION_PATH}", ota.origin());
         Self {
+            served: served([None, None]),
             ota,
             vision,
             source: Source::Derived,
@@ -262,14 +275,28 @@ impl PublicAddress {
     }
 
     /// Every path, without a last slash, under which the OTA interface is
-    /// served: the usual one and the public one.
-    pub fn served_paths(&self) -> Vec<String> {
-        let mut paths = vec![OTA_PATH.to_owned()];
-        if self.ota.path != OTA_PATH {
-            paths.push(self.ota.path.clone());
-        }
-        paths
+    /// served: the usual one, the public one, and the one beside the vision
+    /// interface.
+    pub fn served_paths(&self) -> &[String] {
+        &self.served
     }
+}
+
+/// The OTA path below the path prefix of a vision address.
+fn ota_beside(vision: &Url) -> String {
+    let path = vision.path.trim_end_matches('/');
+    let prefix = path.strip_suffix(VISION_PATH).unwrap_or("");
+    format!("{prefix}{OTA_PATH}")
+}
+
+fn served(more: [Option<String>; 2]) -> Vec<String> {
+    let mut paths = vec![OTA_PATH.to_owned()];
+    for path in more.into_iter().flatten() {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
 }
 
 #[cfg(test)]
@@ -304,6 +331,7 @@ mod tests {
             ("http://u@h/", UrlError::Extra),
             ("http://h/?a", UrlError::Extra),
             ("http://h /", UrlError::Character(' ')),
+            ("http://例子.com/", UrlError::NotAscii('例')),
         ] {
             assert_eq!(Url::parse(text), Err(error), "{text}");
         }
@@ -330,10 +358,11 @@ mod tests {
         assert_eq!(p.vision_url(), "https://d.com/mcp/vision/explain");
         let p = PublicAddress::from_ota(
             url("https://d.com"),
-            Some(&url("http://v/mcp/vision/explain")),
+            Some(&url("http://v/edge/mcp/vision/explain")),
         );
+        assert_eq!(p.served_paths(), ["/xiaozhi/ota", "/edge/xiaozhi/ota"]);
         assert_eq!(p.ota_url(), "https://d.com/xiaozhi/ota/");
-        assert_eq!(p.vision_url(), "http://v/mcp/vision/explain");
+        assert_eq!(p.vision_url(), "http://v/edge/mcp/vision/explain");
         let p = PublicAddress::derived(IpAddr::from([192, 168, 1, 100]), 8003);
         assert_eq!(p.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
         assert_eq!(

@@ -47,7 +47,9 @@ impl<H: Handler> Shared<H> {
         http.title_case_headers(true)
             .timer(TokioTimer::new())
             .header_read_timeout(service.limits.headers)
-            .max_buf_size(HEAD);
+            .max_buf_size(HEAD)
+            // Some clients shut their side once they have asked.
+            .half_close(true);
         Self {
             tls: service.tls.clone().map(TlsAcceptor::from),
             service,

@@ -1,8 +1,10 @@
 //! Binding, accepting, and the permits that bound what is accepted.
 
 use super::connection::Shared;
+use super::quiet::Quiet;
+use super::shares::Shares;
 use super::shutdown::Stop;
-use super::workers::Workers;
+use super::workers::{Accepted, Workers};
 use super::{Bind, Handler, Service};
 use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -115,6 +117,7 @@ impl Listeners {
     ) -> Result<(), ListenError> {
         let permits = Arc::new(Semaphore::new(service.limits.connections));
         let (limit, drain) = (service.limits.connections, service.limits.drain);
+        let shares = service.fair.then(|| Arc::new(Shares::new(limit)));
         let shared = Arc::new(Shared::new(service));
         let workers = Workers::start(&shared, &stop.asked)?;
         let listeners = self.sockets.into_iter().map(|(listener, address)| {
@@ -124,8 +127,13 @@ impl Listeners {
         });
         let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
         let accepting = listeners.into_iter().map(|(listener, address)| {
-            let (permits, workers) = (&permits, &workers);
-            accept(listener, address, permits, limit, workers, &stop.asked)
+            let gate = Gate {
+                address,
+                permits: &permits,
+                limit,
+                shares: shares.as_ref(),
+            };
+            accept(listener, gate, &workers, &stop.asked)
         });
         join_all(accepting).await;
         let open = workers.connections();
@@ -175,14 +183,27 @@ fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenE
     })
 }
 
+/// What a connection must pass to be served.
+struct Gate<'a> {
+    address: SocketAddr,
+    permits: &'a Arc<Semaphore>,
+    limit: usize,
+    shares: Option<&'a Arc<Shares>>,
+}
+
 async fn accept(
     listener: TcpListener,
-    address: SocketAddr,
-    permits: &Arc<Semaphore>,
-    limit: usize,
+    gate: Gate<'_>,
     workers: &Workers,
     stop: &CancellationToken,
 ) {
+    let Gate {
+        address,
+        permits,
+        limit,
+        shares,
+    } = gate;
+    let greedy = Quiet::new(SAY);
     let mut said: Option<tokio::time::Instant> = None;
     let mut may_say = || {
         let now = tokio::time::Instant::now();
@@ -208,7 +229,22 @@ async fn accept(
             () = stop.cancelled() => return,
         };
         match result {
-            Ok((stream, peer, Ok(permit))) => workers.take(stream, peer, permit),
+            Ok((stream, peer, Ok(permit))) => {
+                let share =
+                    shares.map(|shares| shares.take(peer.ip(), permits.available_permits()));
+                if let Some(None) = share {
+                    if greedy.may_say(peer.ip()) {
+                        warn!(%address, peer = %peer.ip(), limit, "connections run short, and this client has its share: refused");
+                    }
+                } else {
+                    workers.take(Accepted {
+                        stream,
+                        peer,
+                        permit,
+                        share: share.flatten(),
+                    });
+                }
+            }
             Ok((_, _, Err(_))) => return, // The semaphore is never closed.
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.

@@ -6,6 +6,7 @@ mod connection;
 mod listener;
 mod progress;
 mod quiet;
+mod shares;
 pub mod shutdown;
 mod workers;
 
@@ -36,9 +37,10 @@ pub struct Limits {
     pub connections: usize,
     /// From the first TLS byte to the end of the handshake.
     pub handshake: Duration,
-    /// From accept, or the end of the last reply, to a complete request head.
+    /// From accept to the first byte, and from there, or from the end of the
+    /// last reply, to a complete request head.
     pub headers: Duration,
-    /// Without a byte moved in either direction of a body.
+    /// For the whole body of a request; and without a byte moved of a reply.
     pub idle: Duration,
     /// From the signal to stop to the end of what was begun.
     pub drain: Duration,
@@ -87,4 +89,6 @@ pub struct Service<H> {
     pub tls: Option<Arc<ServerConfig>>,
     /// Deadlines and bounds.
     pub limits: Limits,
+    /// Whether one address may be held to its share when connections run short.
+    pub fair: bool,
 }

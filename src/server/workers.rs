@@ -4,6 +4,7 @@
 //! decision.
 
 use super::connection::{self, Shared};
+use super::shares::Share;
 use super::{Handler, ListenError};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -21,10 +22,11 @@ use tracing::warn;
 const DISK_THREADS: usize = 32;
 
 /// An accepted connection and the permit that it holds to its end.
-struct Accepted {
-    stream: TcpStream,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) share: Option<Share>,
 }
 
 /// All workers.
@@ -95,19 +97,17 @@ impl Workers {
     }
 
     /// Hands a connection to the worker that has the fewest.
-    pub(super) fn take(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let idlest = self
+    pub(super) fn take(&self, accepted: Accepted) {
+        let alive = self
             .workers
             .iter()
-            .min_by_key(|worker| worker.load.load(Ordering::Relaxed));
-        if let Some(worker) = idlest {
+            .filter(|worker| !worker.inbox.is_closed());
+        let load = |worker: &&Worker| worker.load.load(Ordering::Relaxed);
+        if let Some(worker) = alive.min_by_key(load) {
             worker.load.fetch_add(1, Ordering::Relaxed);
-            // A worker ends only after the last connection was accepted.
-            let _ = worker.inbox.send(Accepted {
-                stream,
-                peer,
-                permit,
-            });
+            if worker.inbox.send(accepted).is_err() {
+                worker.load.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -147,11 +147,13 @@ async fn serve<H: Handler>(
         stream,
         peer,
         permit,
+        share,
     }) = accepted.recv().await
     {
         let guard = Leaving {
             load: Arc::clone(&load),
             _permit: permit,
+            _share: share,
         };
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
         connections.spawn(async move {
@@ -168,6 +170,7 @@ async fn serve<H: Handler>(
 struct Leaving {
     load: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
+    _share: Option<Share>,
 }
 
 impl Drop for Leaving {

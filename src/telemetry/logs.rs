@@ -305,7 +305,8 @@ struct OneLine<'a>(&'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if !text.bytes().any(|b| b < b' ' || b == 0x7f) {
+        // 0xC2 begins the C1 controls, some of which terminals obey.
+        if !text.bytes().any(|b| b < b' ' || b == 0x7f || b == 0xC2) {
             self.0.push_str(text);
             return Ok(());
         }
@@ -394,7 +395,7 @@ mod tests {
     #[test]
     fn what_a_stranger_sent_stays_on_its_line() {
         let mut line = String::new();
-        write!(OneLine(&mut line), "a\n2025 - INFO\r\u{1b}[31m小").unwrap();
-        assert_eq!(line, "a\\n2025 - INFO\\r\\u{1b}[31m小");
+        write!(OneLine(&mut line), "a\n2025 - INFO\r\u{1b}[31m小\u{9b}°").unwrap();
+        assert_eq!(line, "a\\n2025 - INFO\\r\\u{1b}[31m小\\u{9b}°");
     }
 }

@@ -5,6 +5,7 @@ use super::Mode;
 use super::pem::Pair;
 use crate::finding::Finding;
 use rustls::pki_types::ServerName;
+use std::net::IpAddr;
 use std::time::SystemTime;
 use webpki::EndEntityCert;
 
@@ -16,11 +17,26 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
         findings.push(self_signed(&dir.join("self-signed.crt").display()));
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    if !pairs.is_empty() && !pairs.iter().any(|pair| covers(pair, host)) {
-        let names: Vec<_> = pairs
+    // Who asks for an address gets the first certificate, whatever its names.
+    let asked = if host.parse::<IpAddr>().is_ok() {
+        &pairs[..pairs.len().min(1)]
+    } else {
+        pairs
+    };
+    let names: Vec<&str> = match mode {
+        Mode::SelfSigned { names, .. } => names.iter().map(String::as_str).collect(),
+        Mode::Off | Mode::Files(_) => asked
             .iter()
             .flat_map(|p| p.names.iter().map(String::as_str))
-            .collect();
+            .collect(),
+    };
+    let covered = match mode {
+        Mode::SelfSigned { names, .. } => names.iter().any(|name| name.eq_ignore_ascii_case(host)),
+        Mode::Off | Mode::Files(_) => {
+            asked.is_empty() || asked.iter().any(|pair| covers(pair, host))
+        }
+    };
+    if !covered {
         findings.push(Finding::new(
             format!("No certificate here is made for {host} (they are for {}): Wi-Fi devices check the name and will refuse the connection.", names.join(", ")),
             "get one for that name, or use one of those names in the public address.",

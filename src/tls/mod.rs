@@ -43,15 +43,20 @@ pub struct PairPaths {
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// One of the configured files.
-    #[error(transparent)]
-    Pair(#[from] PairError),
+    /// Configured pairs, each by its place in the list, and what is wrong.
+    #[error("{}", lines(.0))]
+    Pairs(Vec<(usize, PairError)>),
     /// The certificate that this server signs.
     #[error(transparent)]
     Sign(#[from] SignError),
     /// rustls refuses the setup.
     #[error("TLS cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
+}
+
+fn lines(faults: &[(usize, PairError)]) -> String {
+    let line = |(i, fault): &(usize, PairError)| format!("gateway.tls.certificates[{i}]: {fault}");
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The TLS setup for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without 1.3
@@ -68,6 +73,6 @@ pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig
     config.ticketer = Ticketer::new()?;
     // Devices seldom resume; a second ticket would be made for nobody.
     config.send_tls13_tickets = 1;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     Ok(Arc::new(config))
 }

@@ -8,8 +8,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 use tracing::{error, info};
 
 /// The certificates in use.
@@ -20,7 +20,12 @@ pub struct Certificates {
     /// The state of the files at the last attempt, good or bad, so that each
     /// state is tried and reported once.
     tried: Mutex<Vec<FileState>>,
+    /// When a certificate of our own may be signed again.
+    next_signing: Mutex<SystemTime>,
 }
+
+/// How long a failed signing rests.
+const SIGN_AGAIN: Duration = Duration::from_secs(3600);
 
 /// Inode, length, modification and change time; `None` when there is no file.
 type FileState = Option<(u64, u64, i64, i64, i64, i64)>;
@@ -33,11 +38,22 @@ impl Certificates {
         }
         // Before the files are read: a change in between is then seen later.
         let tried = states(mode);
-        let pairs = load(mode, now)?;
+        let (mut pairs, mut faults) = (Vec::new(), Vec::new());
+        for loaded in load(mode, now) {
+            match loaded {
+                Ok(pair) => pairs.push(pair),
+                Err(TlsError::Pairs(fault)) => faults.extend(fault),
+                Err(e) => return Err(e),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(TlsError::Pairs(faults));
+        }
         Ok(Some(Arc::new(Self {
             mode: mode.clone(),
             current: ArcSwap::from_pointee(pairs),
             tried: Mutex::new(tried),
+            next_signing: Mutex::new(now),
         })))
     }
 
@@ -47,58 +63,76 @@ impl Certificates {
     }
 
     /// Takes up files that changed since the last attempt, and signs a
-    /// certificate of our own anew when it nears its end. Blocks on the disk.
-    pub fn reload_if_changed(&self, now: SystemTime) {
-        if let Mode::SelfSigned { names, .. } = &self.mode {
-            let due = self
-                .current
-                .load()
-                .iter()
-                .any(|pair| self_signed::unfit(pair, names, now).is_some());
-            if due {
-                self.reload(now);
-            }
-            return;
-        }
+    /// certificate of our own anew when it nears its end; whether anything is
+    /// new. Blocks on the disk.
+    pub fn reload_if_changed(&self, now: SystemTime) -> bool {
         let seen = states(&self.mode);
-        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        if *tried != seen {
-            *tried = seen;
-            drop(tried);
-            self.reload(now);
-        }
+        let due = match &self.mode {
+            Mode::SelfSigned { names, .. } => {
+                let unfit = |pair: &Pair| self_signed::unfit(pair, names, now).is_some();
+                // A disk that is full now is not tried again every moment.
+                let mut next = self
+                    .next_signing
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let due = *next <= now && self.current.load().iter().any(unfit);
+                if due {
+                    *next = now + SIGN_AGAIN;
+                }
+                due
+            }
+            Mode::Off | Mode::Files(_) => *self.tried() != seen,
+        };
+        due && self.reload(now)
     }
 
-    /// Takes up the files as they are; on any fault the last good set stays.
-    /// Blocks on the disk.
-    pub fn reload(&self, now: SystemTime) {
-        match load(&self.mode, now) {
-            Ok(pairs) => {
-                let same = {
-                    let current = self.current.load();
-                    current.len() == pairs.len()
-                        && current
-                            .iter()
-                            .zip(&pairs)
-                            .all(|(a, b)| a.certified.cert == b.certified.cert)
-                };
-                self.current.store(Arc::new(pairs));
-                if same {
-                    info!("certificates read again: they are the same");
-                } else {
-                    info!("certificates replaced");
+    /// Takes up the files as they are; whether anything is new. Of a pair that
+    /// cannot be used the last good one stays. Blocks on the disk.
+    pub fn reload(&self, now: SystemTime) -> bool {
+        *self.tried() = states(&self.mode);
+        let current = self.current.load_full();
+        let (mut pairs, mut good) = (Vec::new(), true);
+        for (i, loaded) in load(&self.mode, now).into_iter().enumerate() {
+            let kept = || current.get(i).cloned();
+            match loaded {
+                Ok(pair) => pairs.push(pair),
+                Err(e) => {
+                    good = false;
+                    error!("certificate not replaced, the last good one stays in use: {e}");
+                    pairs.extend(kept());
                 }
             }
-            Err(e) => error!("certificates not replaced, the last good ones stay in use: {e}"),
         }
+        let same = current.len() == pairs.len()
+            && current
+                .iter()
+                .zip(&pairs)
+                .all(|(a, b)| a.certified.cert == b.certified.cert);
+        self.current.store(Arc::new(pairs));
+        match (same, good) {
+            (false, _) => info!("certificates replaced"),
+            (true, true) => info!("certificates read again: they are the same"),
+            (true, false) => {}
+        }
+        !same
+    }
+
+    fn tried(&self) -> MutexGuard<'_, Vec<FileState>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn load(mode: &Mode, now: SystemTime) -> Result<Vec<Pair>, TlsError> {
+/// Each configured certificate, or what is wrong with it.
+fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     match mode {
-        Mode::Off => Ok(Vec::new()),
-        Mode::SelfSigned { dir, names } => Ok(vec![self_signed::ensure(dir, names, now)?]),
-        Mode::Files(paths) => Ok(paths.iter().map(Pair::load).collect::<Result<_, _>>()?),
+        Mode::Off => Vec::new(),
+        Mode::SelfSigned { dir, names } => {
+            vec![self_signed::ensure(dir, names, now).map_err(TlsError::from)]
+        }
+        Mode::Files(paths) => {
+            let load = |(i, paths)| Pair::load(paths).map_err(|e| TlsError::Pairs(vec![(i, e)]));
+            paths.iter().enumerate().map(load).collect()
+        }
     }
 }
 

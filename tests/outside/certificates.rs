@@ -197,13 +197,13 @@ fn a_bad_pair_is_refused_with_its_reason_and_the_last_good_one_stays() {
         ),
         (Vec::new(), "holds no certificate"),
     ] {
-        let before = server.count_lines("certificates not replaced");
+        let before = server.count_lines("certificate not replaced");
         fs::write(&path, content).unwrap();
         let line = until(why, || {
             let lines = server.log();
             let mut lines = lines
                 .iter()
-                .filter(|l| l.contains("certificates not replaced"));
+                .filter(|l| l.contains("certificate not replaced"));
             lines.nth(before).cloned()
         });
         assert!(line.contains(why) || line.contains("PEM"), "{line}");
