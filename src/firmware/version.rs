@@ -188,9 +188,11 @@ pub fn is_device_safe(text: &str) -> bool {
 /// number, more parts winning when all else is equal. `false` where either one
 /// would crash it.
 pub fn device_accepts(own: &str, offered: &str) -> bool {
-    if !is_device_safe(own) || !is_device_safe(offered) {
-        return false;
-    }
+    is_device_safe(own) && is_device_safe(offered) && device_finds_newer(own, offered)
+}
+
+/// [`device_accepts`] for two versions that are known to be safe.
+pub fn device_finds_newer(own: &str, offered: &str) -> bool {
     let mut own = device_parts(own).filter_map(device_number);
     let mut offered = device_parts(offered).filter_map(device_number);
     loop {

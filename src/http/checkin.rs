@@ -10,7 +10,7 @@ use crate::server::Peer;
 use crate::telemetry::logs::GUIDE_TARGET;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use std::borrow::Cow;
 use std::time::SystemTime;
 use tracing::{Level, debug, enabled, info, warn};
@@ -20,21 +20,15 @@ const BODY_SHOWN: usize = 4096;
 /// How much of any other value that a device sent the log shows.
 const SHOWN: usize = 128;
 
-const DEVICE_ID: HeaderName = HeaderName::from_static("device-id");
-const CLIENT_ID: HeaderName = HeaderName::from_static("client-id");
 /// Headers that name a model or a version, most important first, as
 /// xiaozhi-server looks for them.
-const MODEL_HEADERS: [HeaderName; 3] = [
-    HeaderName::from_static("device-model"),
-    HeaderName::from_static("device_model"),
-    HeaderName::from_static("model"),
-];
-const VERSION_HEADERS: [HeaderName; 5] = [
-    HeaderName::from_static("device-version"),
-    HeaderName::from_static("device_version"),
-    HeaderName::from_static("firmware-version"),
-    HeaderName::from_static("app-version"),
-    HeaderName::from_static("application-version"),
+const MODEL_HEADERS: [&str; 3] = ["device-model", "device_model", "model"];
+const VERSION_HEADERS: [&str; 5] = [
+    "device-version",
+    "device_version",
+    "firmware-version",
+    "app-version",
+    "application-version",
 ];
 
 /// `GET`: whether it works, in the guide's words.
@@ -52,7 +46,7 @@ pub(super) fn activate() -> Reply {
 
 /// The `Device-Id` of a request, if it has one.
 pub(super) fn device_id(head: &Head) -> Option<Cow<'_, str>> {
-    header(&head.headers, &DEVICE_ID)
+    text(head.headers.get("device-id")?)
 }
 
 /// What of a value that a device sent goes into the log: strangers must not
@@ -94,21 +88,19 @@ pub(super) async fn answer(
         }
     };
     let headers = &head.headers;
-    let (Some(device), Some(client)) = (header(headers, &DEVICE_ID), header(headers, &CLIENT_ID))
-    else {
+    let said = Said::read(headers);
+    let (Some(device), Some(client)) = (&said.device, &said.client) else {
         info!(peer = %peer.address, "check-in refused: no Device-Id or no Client-Id header");
         return reply::request_error();
     };
-    let model_header = first(headers, &MODEL_HEADERS);
-    let version_header = first(headers, &VERSION_HEADERS);
     let check_in = CheckIn {
-        device: &device,
-        client: &client,
-        model_header: model_header.as_deref(),
-        version_header: version_header.as_deref(),
+        device,
+        client,
+        model_header: said.models.iter().flatten().next().map(AsRef::as_ref),
+        version_header: said.versions.iter().flatten().next().map(AsRef::as_ref),
         report: Report::read(&body),
     };
-    info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(&device));
+    info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
     if enabled!(Level::DEBUG) {
         log_report(&check_in, peer, headers, &body);
     }
@@ -174,7 +166,7 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
 /// Everything that was reported, the version above all (the guide's FAQ 3).
 fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &Bytes) {
     let body_shown = String::from_utf8_lossy(&body[..body.len().min(BODY_SHOWN)]);
-    let user_agent = header(headers, &USER_AGENT).unwrap_or_default();
+    let user_agent = headers.get(USER_AGENT).and_then(text).unwrap_or_default();
     debug!(
         device = shown(check_in.device),
         version = shown(check_in.version()),
@@ -188,13 +180,43 @@ fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &By
     );
 }
 
-/// A header's text, if it is there and not empty. What is no UTF-8 in it is
-/// replaced.
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
-    let value = headers.get(name)?.as_bytes().trim_ascii();
-    (!value.is_empty()).then(|| String::from_utf8_lossy(value))
+/// What the headers of a check-in say, read in one pass: there are more names
+/// to look for than headers.
+#[derive(Default)]
+struct Said<'a> {
+    device: Option<Cow<'a, str>>,
+    client: Option<Cow<'a, str>>,
+    models: [Option<Cow<'a, str>>; MODEL_HEADERS.len()],
+    versions: [Option<Cow<'a, str>>; VERSION_HEADERS.len()],
 }
 
-fn first<'a>(headers: &'a HeaderMap, names: &[HeaderName]) -> Option<Cow<'a, str>> {
-    names.iter().find_map(|name| header(headers, name))
+impl<'a> Said<'a> {
+    fn read(headers: &'a HeaderMap) -> Self {
+        let mut said = Self::default();
+        for (name, value) in headers {
+            let name = name.as_str();
+            let slot = if name == "device-id" {
+                &mut said.device
+            } else if name == "client-id" {
+                &mut said.client
+            } else if let Some(i) = MODEL_HEADERS.iter().position(|n| *n == name) {
+                &mut said.models[i]
+            } else if let Some(i) = VERSION_HEADERS.iter().position(|n| *n == name) {
+                &mut said.versions[i]
+            } else {
+                continue;
+            };
+            // Of a header that comes twice the first counts.
+            if slot.is_none() {
+                *slot = text(value);
+            }
+        }
+        said
+    }
+}
+
+/// A header's text, if it is not empty. What is no UTF-8 in it is replaced.
+fn text(value: &HeaderValue) -> Option<Cow<'_, str>> {
+    let value = value.as_bytes().trim_ascii();
+    (!value.is_empty()).then(|| String::from_utf8_lossy(value))
 }

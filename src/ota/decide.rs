@@ -115,7 +115,8 @@ pub fn decide<'a>(
         if order == Ordering::Equal || (order == Ordering::Less && pin.is_none()) {
             break; // The highest come first: nothing newer follows.
         }
-        if version::device_accepts(own, entry.version.as_str()) {
+        // Both are safe: the device's was looked at above, the scan lets in no other.
+        if version::device_finds_newer(own, entry.version.as_str()) {
             decision.outcome = Outcome::Offer(entry);
             break;
         }

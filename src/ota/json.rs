@@ -5,7 +5,6 @@
 //! stands before it and must not be lost; what stands behind it may have been
 //! written by whoever named that Wi-Fi, and must not override.
 
-use memchr::memchr2;
 use std::borrow::Cow;
 
 /// Nesting beyond this is no device's report.
@@ -82,14 +81,65 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// `depth` counts the keys and brackets that lead here; `path` holds the
-    /// keys while they are few enough to be handed out.
+    /// An object whose values are handed out; `path` holds the `depth` keys that
+    /// lead to it.
     fn object(
         &mut self,
         path: &mut Vec<Cow<'a, str>>,
         depth: usize,
         take: &mut dyn FnMut(&[&str], Scalar<'a>),
     ) -> Result<(), Fault> {
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.skip_space();
+            let key = self.string()?;
+            self.skip_space();
+            self.expect(b':', "a ':' is missing behind a key")?;
+            self.skip_space();
+            if self.peek() == Some(b'{') {
+                if depth + 1 < LEVELS {
+                    path.push(key.text());
+                    self.object(path, depth + 1, take)?;
+                    path.pop();
+                } else {
+                    self.skip_object(depth + 1)?;
+                }
+                self.skip_space();
+            } else {
+                let value = self.scalar(depth)?;
+                self.skip_space();
+                // `"a "quoted" name"`: a string with an unescaped quote is cut
+                // short there, and must not count.
+                let complete = matches!(self.peek(), Some(b',' | b'}') | None);
+                if complete {
+                    let key = key.text();
+                    let mut keys = [""; LEVELS];
+                    for (slot, part) in keys.iter_mut().zip(path.iter().chain([&key])) {
+                        *slot = part;
+                    }
+                    take(&keys[..=path.len()], value);
+                }
+            }
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                None => return Err(self.fault("the text ends early")),
+                Some(_) => return Err(self.fault("a ',' or '}' is missing")),
+            }
+        }
+    }
+
+    /// An object in which nothing is wanted. `depth` counts the keys and
+    /// brackets that lead here.
+    fn skip_object(&mut self, depth: usize) -> Result<(), Fault> {
         if depth >= MAX_DEPTH {
             return Err(self.fault("nested too deep"));
         }
@@ -101,35 +151,16 @@ impl<'a> Reader<'a> {
         }
         loop {
             self.skip_space();
-            let key = self.string()?;
-            let wanted = depth < LEVELS;
+            self.string()?;
             self.skip_space();
             self.expect(b':', "a ':' is missing behind a key")?;
             self.skip_space();
             if self.peek() == Some(b'{') {
-                if wanted {
-                    path.push(key.text());
-                }
-                self.object(path, depth + 1, take)?;
-                if wanted {
-                    path.pop();
-                }
-                self.skip_space();
+                self.skip_object(depth + 1)?;
             } else {
-                let value = self.scalar(depth)?;
-                self.skip_space();
-                // `"a "quoted" name"`: a string with an unescaped quote is cut
-                // short there, and must not count.
-                let complete = matches!(self.peek(), Some(b',' | b'}') | None);
-                if wanted && complete {
-                    let key = key.text();
-                    let mut keys = [""; LEVELS];
-                    for (slot, part) in keys.iter_mut().zip(path.iter().chain([&key])) {
-                        *slot = part;
-                    }
-                    take(&keys[..=path.len()], value);
-                }
+                self.scalar(depth)?;
             }
+            self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
@@ -169,8 +200,7 @@ impl<'a> Reader<'a> {
         loop {
             self.skip_space();
             if self.peek() == Some(b'{') {
-                // Nothing in an array has a path.
-                self.object(&mut Vec::new(), LEVELS.max(depth + 1), &mut |_, _| {})?;
+                self.skip_object(depth + 1)?;
             } else {
                 self.scalar(depth + 1)?;
             }
@@ -195,7 +225,7 @@ impl<'a> Reader<'a> {
         let mut has_escapes = false;
         loop {
             let rest = &self.text[self.at..];
-            let Some(next) = memchr2(b'"', b'\\', rest) else {
+            let Some(next) = quote_or_backslash(rest) else {
                 self.at = self.text.len();
                 return Err(self.fault("the text ends in a string"));
             };
@@ -212,37 +242,41 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Result<(), Fault> {
-        let digits = |r: &mut Self| -> Result<(), Fault> {
-            let start = r.at;
-            while r.peek().is_some_and(|b| b.is_ascii_digit()) {
-                r.at += 1;
-            }
-            if r.at > start {
-                Ok(())
-            } else {
-                Err(r.fault("a digit is missing in a number"))
-            }
-        };
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
         if self.peek() == Some(b'0') {
             self.at += 1;
         } else {
-            digits(self)?;
+            self.digits()?;
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
-            digits(self)?;
+            self.digits()?;
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
             self.at += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
-            digits(self)?;
+            self.digits()?;
         }
         Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Result<(), Fault> {
+        let rest = &self.text[self.at..];
+        let count = rest
+            .iter()
+            .position(|b| !b.is_ascii_digit())
+            .unwrap_or(rest.len());
+        self.at += count;
+        if count > 0 {
+            Ok(())
+        } else {
+            Err(self.fault("a digit is missing in a number"))
+        }
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
@@ -275,12 +309,35 @@ impl<'a> Reader<'a> {
         self.text.get(self.at).copied()
     }
 
+    #[cold]
     fn fault(&self, what: &'static str) -> Fault {
         Fault {
             offset: self.at.min(self.text.len()),
             what,
         }
     }
+}
+
+/// Where the first quote or backslash stands. Strings are mostly shorter than a
+/// call of a vectorised search would pay for, so eight bytes at a time are
+/// looked at in a register (the zero-byte test of "Hacker's Delight", 6-1).
+#[inline]
+fn quote_or_backslash(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let zero_at = |pattern: u8| {
+            let x = word ^ (ONES * u64::from(pattern));
+            x.wrapping_sub(ONES) & !x & (ONES << 7)
+        };
+        let found = zero_at(b'"') | zero_at(b'\\');
+        if found != 0 {
+            return Some(i * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let behind = rest.iter().position(|b| matches!(b, b'"' | b'\\'))?;
+    Some(words.len() * 8 + behind)
 }
 
 /// The length of the escape at the start of `text`: `\n` or `\u0041`. One that
@@ -466,6 +523,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_quote_or_backslash_is_found(text in "[a-z\"\\\\!#\\[\\]\u{a2}\u{dc}]{0,40}") {
+            let expected = text.bytes().position(|b| b == b'"' || b == b'\\');
+            prop_assert_eq!(quote_or_backslash(text.as_bytes()), expected);
+        }
+
         #[test]
         fn valid_json_reads_as_serde_reads_it(value in json(), pretty in any::<bool>()) {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };

@@ -20,10 +20,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
 
 /// How long lines are gathered for one write.
 const GATHER: Duration = Duration::from_millis(20);
@@ -91,7 +90,7 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
         level: settings.level,
         sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
     };
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines))?;
+    tracing::subscriber::set_global_default(lines)?;
     Ok(Logs { sinks })
 }
 
@@ -236,39 +235,54 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// Formats events and hands the lines to the sinks.
+/// Formats events and hands the lines to the sinks. A whole subscriber, for
+/// nothing here has use for spans.
 struct Lines {
     level: Level,
     sinks: Vec<Arc<Sink>>,
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' events are about their insides.
         let ours =
             metadata.target().starts_with("xiaozhi_ota") || metadata.target() == GUIDE_TARGET;
-        *metadata.level() <= if ours { self.level } else { Level::WARN }
+        metadata.is_event() && *metadata.level() <= if ours { self.level } else { Level::WARN }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(LevelFilter::from_level(self.level.max(Level::WARN)))
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn event(&self, event: &Event<'_>) {
         thread_local!(static LINE: RefCell<String> = const { RefCell::new(String::new()) });
         LINE.with_borrow_mut(|line| {
             line.clear();
             let metadata = event.metadata();
             let target = metadata.target().rsplit("::").next().unwrap_or_default();
             begin_line(line, *metadata.level(), target);
+            let start = line.len();
             event.record(&mut Message(line));
             event.record(&mut Fields(line));
+            keep_on_one_line(line, start);
             line.push('\n');
             for sink in &self.sinks {
                 sink.push(line);
             }
         });
     }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 /// The target of the lines that the firmware guide shows its readers.
@@ -299,25 +313,22 @@ fn begin_line(line: &mut String, level: Level, target: &str) {
     }
 }
 
-/// Writes text with its control characters escaped: what a device or a stranger
-/// sent must not look like a line of its own.
-struct OneLine<'a>(&'a mut String);
-
-impl fmt::Write for OneLine<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        // 0xC2 begins the C1 controls, some of which terminals obey.
-        if !text.bytes().any(|b| b < b' ' || b == 0x7f || b == 0xC2) {
-            self.0.push_str(text);
-            return Ok(());
+/// Escapes the control characters behind `start`: what a device or a stranger
+/// sent must not look like a line of its own, nor speak to a terminal.
+fn keep_on_one_line(line: &mut String, start: usize) {
+    // 0xC2 begins the C1 controls. Looking at every byte, without an early end,
+    // is what the compiler makes vector instructions of.
+    let suspect = |found: bool, b: &u8| found | (*b < b' ') | (*b == 0x7f) | (*b == 0xC2);
+    if !line.as_bytes()[start..].iter().fold(false, suspect) {
+        return;
+    }
+    let text = line.split_off(start);
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
         }
-        for c in text.chars() {
-            if c.is_control() {
-                write!(self.0, "{}", c.escape_default())?;
-            } else {
-                self.0.push(c);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -327,7 +338,7 @@ impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             // Writing to memory cannot fail; a value that can't be shown is cut.
-            let _ = write!(OneLine(self.0), "{value:?}");
+            let _ = write!(self.0, "{value:?}");
         }
     }
 }
@@ -337,7 +348,7 @@ struct Fields<'a>(&'a mut String);
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() != "message" {
-            let _ = write!(OneLine(self.0), " {}={value:?}", field.name());
+            let _ = write!(self.0, " {}={value:?}", field.name());
         }
     }
 
@@ -345,7 +356,7 @@ impl Visit for Fields<'_> {
         if value.is_empty() || value.contains([' ', '"', '=']) {
             self.record_debug(field, &value);
         } else {
-            let _ = write!(OneLine(self.0), " {}={value}", field.name());
+            let _ = write!(self.0, " {}={value}", field.name());
         }
     }
 }
@@ -394,8 +405,9 @@ mod tests {
 
     #[test]
     fn what_a_stranger_sent_stays_on_its_line() {
-        let mut line = String::new();
-        write!(OneLine(&mut line), "a\n2025 - INFO\r\u{1b}[31m小\u{9b}°").unwrap();
-        assert_eq!(line, "a\\n2025 - INFO\\r\\u{1b}[31m小\\u{9b}°");
+        let mut line = "kept\n".to_owned();
+        line.push_str("a\n2025 - INFO\r\u{1b}[31m小\u{9b}°");
+        keep_on_one_line(&mut line, 5);
+        assert_eq!(line, "kept\na\\n2025 - INFO\\r\\u{1b}[31m小\\u{9b}°");
     }
 }
