@@ -13,7 +13,7 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let logs = logs::start(&settings.log)?;
     // A panic belongs into the log; the connection that met it ends, no other.
     std::panic::set_hook(Box::new(|panic| {
-        error!("a fault of this program, please report it: {panic}")
+        error!("a fault of this program, please report it: {panic}");
     }));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 use tracing::{error, info, warn};
 
+/// The room that an operator looks for.
+const LOG: &str = "xiaozhi_ota::firmware::catalogue";
 /// How long a file that no kernel event speaks of must stay the same.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long events are gathered before a look: a copy comes with several.
@@ -205,8 +207,7 @@ impl Keeper {
             }
             Err(e) if !self.watch_failed => {
                 self.watch_failed = true;
-                warn!(
-                    dir = %self.settings.dir.display(), error = %e,
+                warn!(target: LOG, dir = %self.settings.dir.display(), error = %e,
                     "the firmware folder cannot be watched and is looked at every {UNWATCHED:?} instead \
                      (raise fs.inotify.max_user_watches or max_user_instances)"
                 );
@@ -219,7 +220,7 @@ impl Keeper {
         let Listing { found, unusable } = match scan::list(&self.settings.dir) {
             Ok(listing) => {
                 if self.folder_failed.take().is_some() {
-                    info!(dir = %self.settings.dir.display(), "the firmware folder can be read again");
+                    info!(target: LOG, dir = %self.settings.dir.display(), "the firmware folder can be read again");
                 }
                 listing
             }
@@ -231,7 +232,7 @@ impl Keeper {
                     } else {
                         "the last known files stay offered"
                     };
-                    error!(dir = %self.settings.dir.display(), error = %e, "the firmware folder cannot be read: {consequence}");
+                    error!(target: LOG, dir = %self.settings.dir.display(), error = %e, "the firmware folder cannot be read: {consequence}");
                 }
                 if !gone {
                     return;
@@ -339,7 +340,7 @@ impl Keeper {
         self.images.retain(|file, entry| {
             let stays = stays(file);
             if !stays && let Some(why) = why(file) {
-                info!(file = %file, version = %entry.version, "image {why}");
+                info!(target: LOG, file = %file, version = %entry.version, "image {why}");
             }
             stays
         });
@@ -394,14 +395,13 @@ impl Keeper {
                 published = Instant::now();
             }
             if reported.elapsed() >= REPORT {
-                info!(done = done + 1, total, "reading firmware files");
+                info!(target: LOG, done = done + 1, total, "reading firmware files");
                 reported = Instant::now();
             }
         }
         self.publish();
         if started.elapsed() >= REPORT {
-            info!(
-                files = total,
+            info!(target: LOG, files = total,
                 seconds = started.elapsed().as_secs(),
                 "firmware files read"
             );
@@ -423,8 +423,7 @@ impl Keeper {
             self.images.insert(entry.file.clone(), Arc::new(entry));
             return;
         }
-        info!(
-            file = %entry.file, model = %entry.model, version = %entry.version,
+        info!(target: LOG, file = %entry.file, model = %entry.model, version = %entry.version,
             bytes = entry.size(), sha256 = %hex(&entry.sha256), "image ready"
         );
         let twin = self
@@ -432,8 +431,7 @@ impl Keeper {
             .values()
             .find(|e| e.model == entry.model && e.version == entry.version && e.file != entry.file);
         if let Some(twin) = twin {
-            warn!(
-                file = %entry.file, other = %twin.file,
+            warn!(target: LOG, file = %entry.file, other = %twin.file,
                 "two files of one model have versions of the same rank: the first by name is offered, delete one"
             );
         }
@@ -459,9 +457,9 @@ impl Keeper {
         }
         self.unusable.insert(file.to_owned(), what.to_owned());
         if refused {
-            warn!(file = ?file, "file not used: {what}");
+            warn!(target: LOG, file = ?file, "file not used: {what}");
         } else {
-            info!(file = ?file, "file {what}");
+            info!(target: LOG, file = ?file, "file {what}");
         }
     }
 

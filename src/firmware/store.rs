@@ -69,7 +69,9 @@ impl Store {
         let shared = self.state().open.get(&entry.sha256).and_then(Weak::upgrade);
         // The same content in another file is no reason to share a handle
         // whose own file may be going bad.
-        if let Some(image) = shared.filter(|image| *image.verified() == entry.identity) {
+        if let Some(image) =
+            shared.filter(|image| image.verified().same_but_for_change_time(&entry.identity))
+        {
             return Ok(Content::File(image));
         }
         let image = Arc::new(OpenImage::open(entry)?);
@@ -169,15 +171,14 @@ pub struct OpenImage {
 impl OpenImage {
     fn open(entry: &Entry) -> io::Result<Self> {
         let file = scan::open(&entry.path)?;
-        let identity = Identity::from(&file.metadata()?);
-        if identity != entry.identity {
-            return Err(changed());
-        }
-        Ok(Self {
+        let image = Self {
             file,
             sha256: entry.sha256,
-            verified: Mutex::new(identity),
-        })
+            verified: Mutex::new(entry.identity),
+        };
+        // Either it is as it was, or that was proven just now.
+        image.is_verified()?;
+        Ok(image)
     }
 
     /// Reads exactly `length` bytes at `offset`, or fails if the file is not in

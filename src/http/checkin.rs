@@ -141,7 +141,7 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
             );
         }
         Outcome::UpToDate => {
-            info!(target: GUIDE_TARGET, "设备 {device} 固件已是最新: {}", shown(own))
+            info!(target: GUIDE_TARGET, "设备 {device} 固件已是最新: {}", shown(own));
         }
         Outcome::Silent => warn!(
             %device, version = shown(own),

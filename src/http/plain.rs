@@ -2,7 +2,7 @@
 //! comes over it.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -49,7 +49,27 @@ pub(super) struct OnceADay {
     hasher: RandomState,
     /// By hash, for a stranger can send any number of ids of any length. Two
     /// devices of one hash cost one of them its line for a day.
-    named: Mutex<HashMap<u64, SystemTime>>,
+    named: Mutex<HashMap<u64, SystemTime, BuildHasherDefault<AsItIs>>>,
+}
+
+/// Hashes are hashed no further.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl OnceADay {

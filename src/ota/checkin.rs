@@ -31,10 +31,10 @@ impl<'a> Report<'a> {
         report.fault = json::read(body, |path, value| {
             let Scalar::String(text) = value else { return };
             let slot = match path {
-                ["application", "version"] => &mut report.version,
-                ["board", "name"] => &mut report.board_name,
-                ["board", "type"] => &mut report.board_type,
-                ["model"] => &mut report.model,
+                [b"application", b"version"] => &mut report.version,
+                [b"board", b"name"] => &mut report.board_name,
+                [b"board", b"type"] => &mut report.board_type,
+                [b"model"] => &mut report.model,
                 _ => return,
             };
             if slot.is_none() {

@@ -36,15 +36,21 @@ pub(super) struct Quoted<'a> {
 }
 
 impl<'a> Quoted<'a> {
+    /// The text's bytes, escapes resolved.
+    #[inline]
+    fn bytes(self) -> Cow<'a, [u8]> {
+        if self.has_escapes {
+            Cow::Owned(unescape(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+
     /// The text; what is no UTF-8 in it is replaced.
     pub(super) fn text(self) -> Cow<'a, str> {
-        if self.has_escapes {
-            Cow::Owned(String::from_utf8_lossy(&unescape(self.raw)).into_owned())
-        } else {
-            match std::str::from_utf8(self.raw) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(_) => String::from_utf8_lossy(self.raw),
-            }
+        match self.bytes() {
+            Cow::Borrowed(raw) => String::from_utf8_lossy(raw),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
     }
 }
@@ -52,12 +58,12 @@ impl<'a> Quoted<'a> {
 /// The deepest path that is handed out, in keys.
 const LEVELS: usize = 2;
 
-/// Reads an object and hands out each scalar with the keys that lead to it,
-/// outermost first; what lies more than [`LEVELS`] keys deep is checked only.
+/// Reads an object and hands out each scalar with the keys that lead to it, as
+/// bytes, outermost first; what lies more than [`LEVELS`] keys deep is checked only.
 /// A value counts once it is complete and what follows it is no fault.
 pub(super) fn read<'a>(
     text: &'a [u8],
-    mut take: impl FnMut(&[&str], Scalar<'a>),
+    mut take: impl FnMut(&[&[u8]], Scalar<'a>),
 ) -> Result<(), Fault> {
     let mut reader = Reader { text, at: 0 };
     reader.skip_space();
@@ -85,9 +91,9 @@ impl<'a> Reader<'a> {
     /// lead to it.
     fn object(
         &mut self,
-        path: &mut Vec<Cow<'a, str>>,
+        path: &mut Vec<Cow<'a, [u8]>>,
         depth: usize,
-        take: &mut dyn FnMut(&[&str], Scalar<'a>),
+        take: &mut dyn FnMut(&[&[u8]], Scalar<'a>),
     ) -> Result<(), Fault> {
         self.at += 1;
         self.skip_space();
@@ -103,7 +109,7 @@ impl<'a> Reader<'a> {
             self.skip_space();
             if self.peek() == Some(b'{') {
                 if depth + 1 < LEVELS {
-                    path.push(key.text());
+                    path.push(key.bytes());
                     self.object(path, depth + 1, take)?;
                     path.pop();
                 } else {
@@ -117,8 +123,8 @@ impl<'a> Reader<'a> {
                 // short there, and must not count.
                 let complete = matches!(self.peek(), Some(b',' | b'}') | None);
                 if complete {
-                    let key = key.text();
-                    let mut keys = [""; LEVELS];
+                    let key = key.bytes();
+                    let mut keys = [&[][..]; LEVELS];
                     for (slot, part) in keys.iter_mut().zip(path.iter().chain([&key])) {
                         *slot = part;
                     }
@@ -424,7 +430,8 @@ mod tests {
         let mut seen = Vec::new();
         let end = read(text, |path, value| {
             if let Scalar::String(s) = value {
-                seen.push(format!("{}={}", path.join("."), s.text()));
+                let path = String::from_utf8_lossy(&path.join(&b'.')).into_owned();
+                seen.push(format!("{path}={}", s.text()));
             }
         });
         (seen, end)

@@ -118,8 +118,7 @@ impl Listeners {
         let permits = Arc::new(Semaphore::new(service.limits.connections));
         let (limit, drain) = (service.limits.connections, service.limits.drain);
         let shares = service.fair.then(|| Arc::new(Shares::new(limit)));
-        let shared = Arc::new(Shared::new(service));
-        let workers = Workers::start(&shared, &stop.asked)?;
+        let workers = Workers::start(&Arc::new(Shared::new(service)), &stop.asked)?;
         let listeners = self.sockets.into_iter().map(|(listener, address)| {
             let listener = TcpListener::from_std(listener)
                 .map_err(|error| ListenError::Other { address, error })?;

@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// What is written in one piece.
+const SMALL: usize = 1024;
+
 /// Wraps the TCP stream, below TLS.
 #[derive(Debug)]
 pub(super) struct Progress<S> {
@@ -86,7 +89,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
+        let total: usize = buffers.iter().map(|b| b.len()).sum();
+        let result = if total <= SMALL {
+            // A head and a short body: put together they take the kernel's
+            // shorter way, which is worth more than the copy.
+            let mut together = [0; SMALL];
+            let mut at = 0;
+            for buffer in buffers {
+                together[at..at + buffer.len()].copy_from_slice(buffer);
+                at += buffer.len();
+            }
+            Pin::new(&mut self.inner).poll_write(cx, &together[..at])
+        } else {
+            Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
+        };
         self.note(cx, result)
     }
 

@@ -65,7 +65,8 @@ impl Workers {
                 Arc::clone(shared),
                 Arc::clone(&load),
                 connections.clone(),
-                stop.clone(),
+                // A child of its own: its lock is then never shared by threads.
+                stop.child_token(),
             );
             let end = end.clone();
             let thread = thread::Builder::new()

@@ -244,10 +244,11 @@ struct Lines {
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Other crates' events are about their insides.
+        // Other crates' events are about their insides. (What `enabled!` asks
+        // about is neither event nor span.)
         let ours =
             metadata.target().starts_with("xiaozhi_ota") || metadata.target() == GUIDE_TARGET;
-        metadata.is_event() && *metadata.level() <= if ours { self.level } else { Level::WARN }
+        *metadata.level() <= if ours { self.level } else { Level::WARN }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -318,8 +319,9 @@ fn begin_line(line: &mut String, level: Level, target: &str) {
 fn keep_on_one_line(line: &mut String, start: usize) {
     // 0xC2 begins the C1 controls. Looking at every byte, without an early end,
     // is what the compiler makes vector instructions of.
-    let suspect = |found: bool, b: &u8| found | (*b < b' ') | (*b == 0x7f) | (*b == 0xC2);
-    if !line.as_bytes()[start..].iter().fold(false, suspect) {
+    let suspect = |b: u8| u8::from(b < b' ') | u8::from(b == 0x7f) | u8::from(b == 0xC2);
+    let bytes = &line.as_bytes()[start..];
+    if bytes.iter().fold(0, |found, b| found | suspect(*b)) == 0 {
         return;
     }
     let text = line.split_off(start);

@@ -246,3 +246,70 @@ fn pins_and_defaults_from_the_configuration() {
         Some("default_1.0.0.bin")
     );
 }
+
+#[test]
+fn a_model_whose_file_is_unusable_gets_no_other_boards_firmware() {
+    let setup = Setup::new()
+        .file("default_9.0.0.bin", "another board's")
+        .file("esp32s3_2.0.x.bin", "unsafe version")
+        .file("other_1.5.0.bin", "x");
+    let server = setup.start("");
+    assert_eq!(server.offered("esp32s3", "1.0.0"), None);
+    assert_eq!(
+        server.offered("unknown", "1.0.0").as_deref(),
+        Some("default_9.0.0.bin")
+    );
+    // While its file is being written anew, and after.
+    let path = server.bin().join("other_1.5.0.bin");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(path)
+        .unwrap();
+    file.write_all(b"half").unwrap();
+    server.line("withdrawn: the file is being changed");
+    assert_eq!(server.offered("other", "1.0.0"), None);
+    drop(file);
+    within(SOON, "the new one", || server.offered("other", "1.0.0"));
+}
+
+#[test]
+fn a_start_with_many_files_offers_nobody_anothers() {
+    let mut setup = Setup::new().file("default_9.0.0.bin", "another board's");
+    for i in 0..40 {
+        setup = setup.file(&format!("esp32s3_1.{i}.0.bin"), noise(4 << 20, i));
+    }
+    let server = setup.start("");
+    let last = until("its own", || {
+        let offered = server.offered("esp32s3", "1.0.0");
+        assert_ne!(offered.as_deref(), Some("default_9.0.0.bin"));
+        offered
+    });
+    // The highest is read first.
+    assert_eq!(last, "esp32s3_1.39.0.bin");
+}
+
+#[test]
+fn a_change_of_permissions_or_a_backup_withdraws_nothing() {
+    let server = Server::start("", &["esp32s3_1.6.6.bin"]);
+    let path = server.bin().join("esp32s3_1.6.6.bin");
+    for i in 0..20 {
+        fs::hard_link(&path, server.dir.path().join(format!("backup{i}"))).unwrap();
+        assert!(server.offered("esp32s3", "1.0.0").is_some());
+        assert_eq!(
+            server.get("/xiaozhi/ota/download/esp32s3_1.6.6.bin").status,
+            200
+        );
+    }
+    assert_eq!(server.count_lines("withdrawn"), 0);
+}
+
+#[test]
+fn a_pin_that_no_file_has_is_told() {
+    let server = Server::start(
+        "gateway:\n  firmware: {pin: {esp32s3: 1.6.5}}\n",
+        &["default_1.0.0.bin"],
+    );
+    server.line("no file has this version now");
+    assert_eq!(server.offered("esp32s3", "0.0.1"), None);
+}

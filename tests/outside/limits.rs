@@ -73,6 +73,29 @@ fn a_body_that_stands_still_gets_an_answer_and_an_end() {
 }
 
 #[test]
+fn a_body_that_drips_is_not_waited_for() {
+    let server = server(SHORT);
+    let mut stream = server.tcp();
+    stream
+        .write_all(b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{")
+        .unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    let start = Instant::now();
+    // Never still for as long as the idle limit, and yet ended by it.
+    while matches!(stream.peek(&mut [0]), Err(e) if e.kind() == std::io::ErrorKind::WouldBlock) {
+        let _ = stream.write_all(b" ");
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "a dripping body holds a connection"
+        );
+    }
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(read_reply(&mut stream, false).status, 408);
+}
+
+#[test]
 fn a_reader_that_stands_still_is_cut_and_a_slow_one_is_not() {
     let server = server(SHORT);
     let mut stalled = server.tcp();
