@@ -8,6 +8,7 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::http::{Front, Parts};
 use crate::ota::address_audit::{self, Surroundings};
+use crate::ota::credentials::Voice;
 use crate::ota::public_url::{PublicAddress, Scheme, Source};
 use crate::server::{Listeners, Service, raise_file_limit, shutdown};
 use crate::tls::{self, Certificates};
@@ -19,6 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -43,7 +45,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let stop = shutdown::on_signals().context("signals cannot be handled")?;
-    let mut hangup = shutdown::on_hangup().context("signals cannot be handled")?;
+    let hangup = shutdown::on_hangup().context("signals cannot be handled")?;
     settings.limits.connections = raise_file_limit(settings.limits.connections);
     let listeners = Listeners::bind(&settings.bind)?;
     let ports = listeners.ports();
@@ -67,17 +69,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     if let Some(certificates) = certificates.clone() {
         tokio::spawn(watch_certificates(certificates, settings.clone()));
     }
-    let catalogue_on_hangup = Arc::clone(&catalogue);
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            info!("SIGHUP: certificates and firmware are read again (settings need a restart)");
-            catalogue_on_hangup.look_again();
-            if let Some(certificates) = certificates.clone() {
-                // A failed task has said why.
-                let _ = spawn_blocking(move || certificates.reload(SystemTime::now())).await;
-            }
-        }
-    });
+    tokio::spawn(follow_hangups(
+        hangup,
+        Arc::clone(&catalogue),
+        certificates.clone(),
+        settings.clone(),
+    ));
 
     announce(&settings, &listeners, &catalogue);
     let service = Service {
@@ -120,7 +117,10 @@ pub fn audit(
         tls: settings.tls != tls::Mode::Off,
         behind_proxy: settings.behind_proxy,
         http_ends: settings.plain_http.ends(),
-        websocket: &settings.websocket,
+        websocket: match &settings.voice {
+            Voice::WebSocket { url, .. } => Some(url),
+            Voice::Mqtt { .. } => None,
+        },
     };
     let mut findings = address_audit::audit(&settings.public, &around);
     findings.extend(audit_certificates(settings, certificates));
@@ -180,19 +180,45 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
     info!("视觉分析接口是        {}", settings.public.vision_url());
 }
 
-/// Takes up certificates that change, and says what would hurt devices in them.
+/// SIGHUP: certificates and firmware are read again.
+async fn follow_hangups(
+    mut hangup: Signal,
+    catalogue: Arc<Catalogue>,
+    certificates: Option<Arc<Certificates>>,
+    settings: Settings,
+) {
+    while hangup.recv().await.is_some() {
+        info!("SIGHUP: certificates and firmware are read again (settings need a restart)");
+        catalogue.look_again();
+        if let Some(certificates) = &certificates {
+            renew(certificates, &settings, Certificates::reload).await;
+        }
+    }
+}
+
+/// Takes up certificate files that change.
 async fn watch_certificates(certificates: Arc<Certificates>, settings: Settings) {
     let mut every = tokio::time::interval(CERTIFICATE_LOOK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let look = Arc::clone(&certificates);
-        let look = spawn_blocking(move || look.reload_if_changed(SystemTime::now()));
-        // A failed look has said why.
-        if look.await.is_ok_and(|changed| changed) {
-            for finding in audit_certificates(&settings, Some(&certificates)) {
-                warn!("{finding}");
-            }
+        renew(&certificates, &settings, Certificates::reload_if_changed).await;
+    }
+}
+
+/// Looks for new certificates by `how`, and says what in them would hurt
+/// devices.
+async fn renew(
+    certificates: &Arc<Certificates>,
+    settings: &Settings,
+    how: fn(&Certificates, SystemTime) -> bool,
+) {
+    let look = Arc::clone(certificates);
+    let look = spawn_blocking(move || how(&look, SystemTime::now()));
+    // A failed look has said why.
+    if look.await.is_ok_and(|changed| changed) {
+        for finding in audit_certificates(settings, Some(certificates)) {
+            warn!("{finding}");
         }
     }
 }

@@ -19,6 +19,11 @@ use tracing::{error, info, warn};
 const LOG: &str = "xiaozhi_ota::firmware::catalogue";
 /// How long a file that no kernel event speaks of must stay the same.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How long a writer may pause. An upload that stalls for longer is given up.
+const WRITER_GONE: Duration = Duration::from_secs(600);
+/// How long a model stays known after its last file went: who replaces a file by
+/// `rm` and `cp` must not send its devices another board's firmware meanwhile.
+const MODEL_GONE: Duration = Duration::from_secs(300);
 /// How long events are gathered before a look: a copy comes with several.
 const GATHER: Duration = Duration::from_millis(100);
 /// How often the folder is looked at when it cannot be watched.
@@ -41,8 +46,8 @@ pub(super) struct Shared {
 enum Writer {
     /// The file was created; nothing was written yet, or it is a hard link.
     Maybe,
-    /// Bytes came, and no close since.
-    AtWork,
+    /// Bytes came, the last ones then, and no close since.
+    AtWork(Instant),
 }
 
 pub(super) struct Keeper {
@@ -64,8 +69,9 @@ pub(super) struct Keeper {
     /// Files that could not be read, and in which state: tried again when that
     /// changes, or when the folder is looked at unasked.
     unreadable: HashMap<String, Identity>,
-    /// The models of all files in the folder, usable or not.
-    models: HashSet<String>,
+    /// The models of all files in the folder, usable or not, and when they were
+    /// last seen there.
+    models: HashMap<String, Instant>,
 }
 
 /// Why the folder is looked at.
@@ -94,7 +100,7 @@ impl Keeper {
             whole: HashSet::new(),
             settling: HashMap::new(),
             unreadable: HashMap::new(),
-            models: HashSet::new(),
+            models: HashMap::new(),
         }
     }
 
@@ -150,12 +156,13 @@ impl Keeper {
         match change {
             Change::Created(file) => {
                 self.whole.remove(&file);
-                self.writing.entry(file).or_insert(Writer::Maybe);
+                self.writing.insert(file, Writer::Maybe);
                 true
             }
             Change::Written(file) => {
                 self.whole.remove(&file);
-                self.writing.insert(file, Writer::AtWork) != Some(Writer::AtWork)
+                let before = self.writing.insert(file, Writer::AtWork(Instant::now()));
+                !matches!(before, Some(Writer::AtWork(_)))
             }
             Change::Whole(file) => {
                 self.writing.remove(&file);
@@ -182,7 +189,10 @@ impl Keeper {
                 self.watch = None;
                 true
             }
-            Change::LookAgain => true,
+            Change::LookAgain => {
+                self.unreadable.clear();
+                true
+            }
             Change::End => false,
         }
     }
@@ -267,12 +277,21 @@ impl Keeper {
     /// can be offered: its devices must not fall to `default`, which may be
     /// another board's firmware.
     fn note_models(&mut self, seen: &HashSet<String>, occasion: Occasion) {
-        let models: HashSet<String> = seen
-            .iter()
-            .filter_map(|file| Some(name::parse(file).ok()?.model))
-            .collect();
-        if models != self.models || occasion == Occasion::Start {
-            self.models = models;
+        let now = Instant::now();
+        let before = self.models.len();
+        let names = seen.iter().filter_map(|file| name::parse(file).ok());
+        self.models.extend(names.map(|name| (name.model, now)));
+        let added = self.models.len() != before;
+        let has_default = self.images.values().any(|entry| entry.model == "default");
+        let known = self.models.len();
+        self.models.retain(|model, seen| {
+            let stays = now.duration_since(*seen) < MODEL_GONE;
+            if !stays && has_default {
+                warn!(target: LOG, model = %model, "no file of this model is left: its devices may be offered default_*.bin now");
+            }
+            stays
+        });
+        if added || self.models.len() != known || occasion == Occasion::Start {
             self.publish();
         }
     }
@@ -289,7 +308,7 @@ impl Keeper {
         let mut stays = HashSet::new();
         for f in found {
             let known = self.images.get(&f.file).map(|entry| entry.identity);
-            let at_work = self.writing.get(&f.file) == Some(&Writer::AtWork);
+            let at_work = self.is_at_work(&f.file);
             if known == Some(f.identity) && !at_work {
                 // What the kernel said of this state must not vouch for the next.
                 self.whole.remove(&f.file);
@@ -349,11 +368,20 @@ impl Keeper {
         }
     }
 
+    /// Whether somebody has the file open and writes to it. A writer of whom
+    /// nothing was heard for long is none: truncate(2) writes and never closes.
+    fn is_at_work(&self, file: &str) -> bool {
+        match self.writing.get(file) {
+            Some(Writer::AtWork(last)) => last.elapsed() < WRITER_GONE,
+            Some(Writer::Maybe) | None => false,
+        }
+    }
+
     fn is_whole(&mut self, f: &Found) -> bool {
         if self.whole.contains(&f.file) {
             return true;
         }
-        if self.writing.get(&f.file) == Some(&Writer::AtWork) {
+        if self.is_at_work(&f.file) {
             self.settling.remove(&f.file);
             return false;
         }
@@ -377,12 +405,7 @@ impl Keeper {
             let path = self.settings.dir.join(&f.file);
             match scan::hash(&path, &f.identity) {
                 Ok(sha256) => self.admit(Entry::new(path, f.file, f.name, f.identity, sha256)),
-                // It goes on changing: the kernel will say when it is whole.
-                Err(Unusable::Changed) => {
-                    self.images.remove(&f.file);
-                    self.whole.remove(&f.file);
-                    self.settling.insert(f.file, (f.identity, Instant::now()));
-                }
+                Err(Unusable::Changed) => self.changed_while_read(f),
                 Err(why) => {
                     self.images.remove(&f.file);
                     self.settling.remove(&f.file);
@@ -406,6 +429,19 @@ impl Keeper {
                 "firmware files read"
             );
         }
+    }
+
+    /// It goes on changing: the next event, or the next look, reads it again.
+    fn changed_while_read(&mut self, f: Found) {
+        let now = fs::metadata(self.settings.dir.join(&f.file)).map(|m| Identity::from(&m));
+        let known = self.images.get(&f.file).map(|entry| entry.identity);
+        // A second chmod in a row leaves the content what it was.
+        let same = |now: Identity| known.is_some_and(|k| k.same_but_for_change_time(&now));
+        if !now.is_ok_and(same) && self.images.remove(&f.file).is_some() {
+            info!(target: LOG, file = %f.file, "image withdrawn: the file is being changed");
+        }
+        self.whole.remove(&f.file);
+        self.settling.insert(f.file, (f.identity, Instant::now()));
     }
 
     fn admit(&mut self, entry: Entry) {
@@ -466,7 +502,7 @@ impl Keeper {
     fn publish(&self) {
         self.shared.snapshot.store(Arc::new(Snapshot::new(
             self.images.values().cloned(),
-            self.models.clone(),
+            self.models.keys().cloned().collect(),
         )));
     }
 }

@@ -70,7 +70,7 @@ impl Store {
         // The same content in another file is no reason to share a handle
         // whose own file may be going bad.
         if let Some(image) =
-            shared.filter(|image| image.verified().same_but_for_change_time(&entry.identity))
+            shared.filter(|image| image.is_of(entry) && image.is_verified().is_ok())
         {
             return Ok(Content::File(image));
         }
@@ -219,6 +219,10 @@ impl OpenImage {
         }
         *verified = now;
         Ok(false)
+    }
+
+    fn is_of(&self, entry: &Entry) -> bool {
+        self.verified().same_but_for_change_time(&entry.identity)
     }
 
     fn verified(&self) -> MutexGuard<'_, Identity> {

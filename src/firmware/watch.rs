@@ -3,7 +3,7 @@
 use super::Identity;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::mpsc::Sender;
 
 /// What happened in the folder, or what somebody asks of its keeper.
@@ -37,7 +37,9 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(dir: &Path, changes: Sender<Change>) -> notify::Result<Self> {
         let inode = Identity::from(&dir.metadata()?).inode;
-        let folder = dir.to_owned();
+        // notify names absolute paths, whatever it was given.
+        let folder = path::absolute(dir)?;
+        let to_watch = folder.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let translated = match event {
                 Ok(event) => translate(&event, &folder),
@@ -48,7 +50,7 @@ impl Watch {
                 let _ = changes.send(change);
             }
         })?;
-        watcher.watch(dir, RecursiveMode::NonRecursive)?;
+        watcher.watch(&to_watch, RecursiveMode::NonRecursive)?;
         Ok(Self {
             _watcher: watcher,
             inode,

@@ -17,7 +17,7 @@ use tracing::{Level, debug, enabled, info, warn};
 
 /// How much of a body the log shows.
 const BODY_SHOWN: usize = 4096;
-/// How much of any other value that a device sent the log shows.
+/// How many bytes of any other value that a device sent the log shows.
 const SHOWN: usize = 128;
 
 /// Headers that name a model or a version, most important first, as
@@ -52,10 +52,7 @@ pub(super) fn device_id(head: &Head) -> Option<Cow<'_, str>> {
 /// What of a value that a device sent goes into the log: strangers must not
 /// fill it.
 pub(super) fn shown(value: &str) -> &str {
-    value
-        .char_indices()
-        .nth(SHOWN)
-        .map_or(value, |(end, _)| &value[..end])
+    &value[..value.floor_char_boundary(SHOWN)]
 }
 
 /// `POST`: the check-in itself. Whatever the device reports, it is answered
@@ -75,12 +72,14 @@ pub(super) async fn answer(
             return reply::closing(reply::error(StatusCode::PAYLOAD_TOO_LARGE, text));
         }
         Err(NoBody::TooSlow) => {
+            info!(peer = %peer.address, "check-in refused: its body did not come in time");
             return reply::closing(reply::error(
                 StatusCode::REQUEST_TIMEOUT,
                 "the body did not come in time\n",
             ));
         }
         Err(NoBody::Broken) => {
+            info!(peer = %peer.address, "check-in refused: its body ended early");
             return reply::closing(reply::error(
                 StatusCode::BAD_REQUEST,
                 "the body ended early\n",
@@ -127,7 +126,12 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
         } else {
             "what stood in front of it is used"
         };
-        warn!(%device, offset = fault.offset, fault = fault.what, "the check-in's body is no JSON: {consequence}");
+        warn!(
+            device,
+            offset = fault.offset,
+            fault = fault.what,
+            "the check-in's body is no JSON: {consequence}"
+        );
     }
     let mut url = String::new();
     match decision.outcome {
@@ -144,13 +148,20 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
             info!(target: GUIDE_TARGET, "设备 {device} 固件已是最新: {}", shown(own));
         }
         Outcome::Silent => warn!(
-            %device, version = shown(own),
+            device,
+            version = shown(own),
             "the device's own version restarts it at every check that mentions firmware: it is told nothing about \
              firmware; flash it by cable with a version of numbers and dots"
         ),
     }
     for withheld in &decision.withheld {
-        info!(%device, version = shown(own), withheld = withheld.what, "not offered: {}", withheld.reason);
+        info!(
+            device,
+            version = shown(own),
+            withheld = withheld.what,
+            "not offered: {}",
+            withheld.reason
+        );
     }
     let voice = parts.voice.block(check_in, since_epoch(now).as_secs());
     reply::json(write(

@@ -139,11 +139,11 @@ impl Front {
         }
         let (device, peer) = (checkin::shown(&device), peer.address.ip());
         if !self.parts.plain_http.allowed(now) {
-            info!(target: LOG, %device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
+            info!(target: LOG, device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
         } else if let PlainHttp::Until { day, .. } = &self.parts.plain_http {
-            info!(target: LOG, %device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
+            info!(target: LOG, device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
         } else {
-            info!(target: LOG, %device, %peer, "the device comes over plain HTTP (named once a day)");
+            info!(target: LOG, device, %peer, "the device comes over plain HTTP (named once a day)");
         }
     }
 }

@@ -18,8 +18,8 @@ pub struct Surroundings<'a> {
     pub behind_proxy: bool,
     /// Whether plain HTTP is, or will be, refused on device paths.
     pub http_ends: bool,
-    /// The WebSocket address handed to devices.
-    pub websocket: &'a str,
+    /// The WebSocket address handed to devices, if one is.
+    pub websocket: Option<&'a str>,
 }
 
 /// Judges the public address.
@@ -58,7 +58,9 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
             format!("give {setting} an https address before that day."),
         );
     }
-    websocket(url, around.websocket, &mut say);
+    if let Some(handed_out) = around.websocket {
+        websocket(url, handed_out, &mut say);
+    }
     findings
 }
 
@@ -172,7 +174,7 @@ fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMu
 }
 
 fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(String, String)) {
-    let secure = websocket.starts_with("wss://");
+    let secure = websocket.to_ascii_lowercase().starts_with("wss://");
     if url.scheme == Scheme::Https && !secure {
         say(
             format!(
@@ -203,11 +205,11 @@ mod tests {
             tls: true,
             behind_proxy: false,
             http_ends: false,
-            websocket: if secure {
+            websocket: Some(if secure {
                 "wss://h/xiaozhi/v1/"
             } else {
                 "ws://h:8000/xiaozhi/v1/"
-            },
+            }),
         };
         change(&mut around);
         audit(&PublicAddress::from_vision_explain(&url), &around)
@@ -295,11 +297,11 @@ mod tests {
         });
         assert!(found[0].contains("gateway.tls.mode is off"), "{found:?}");
         let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
-            a.websocket = "ws://h/";
+            a.websocket = Some("ws://h/");
         });
         assert!(found[0].contains("wss://"), "{found:?}");
         let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
-            a.websocket = "wss://h/";
+            a.websocket = Some("wss://h/");
         });
         assert!(found[0].contains("plain http"), "{found:?}");
         let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {

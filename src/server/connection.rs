@@ -136,6 +136,8 @@ async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
 
 async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
+        // What has come already is still served.
+        biased;
         result = work => Some(result),
         () = stop.cancelled() => None,
     }
@@ -159,8 +161,8 @@ async fn http<H: Handler>(
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
-        // Once registered, the token wakes this task by itself: to ask it each
-        // time would cost every request its locks.
+        // Once registered, the token wakes this task by itself: to poll it
+        // each time would cost every request a lock more.
         if !registered || stop.is_cancelled() {
             registered = true;
             ready!(stopping.as_mut().poll(cx));

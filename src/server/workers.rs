@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
 /// Threads of one worker that read files. A dead disk blocks so many and no
@@ -29,6 +30,9 @@ pub(super) struct Accepted {
     pub(super) share: Option<Share>,
 }
 
+/// One on its way to its task, which the drain waits for.
+type Queued = (Accepted, TaskTrackerToken);
+
 /// All workers.
 pub(super) struct Workers {
     workers: Vec<Worker>,
@@ -37,7 +41,7 @@ pub(super) struct Workers {
 }
 
 struct Worker {
-    inbox: UnboundedSender<Accepted>,
+    inbox: UnboundedSender<Queued>,
     /// How many connections it has.
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
@@ -64,7 +68,6 @@ impl Workers {
                 accepted,
                 Arc::clone(shared),
                 Arc::clone(&load),
-                connections.clone(),
                 // A child of its own: its lock is then never shared by threads.
                 stop.child_token(),
             );
@@ -106,7 +109,11 @@ impl Workers {
         let load = |worker: &&Worker| worker.load.load(Ordering::Relaxed);
         if let Some(worker) = alive.min_by_key(load) {
             worker.load.fetch_add(1, Ordering::Relaxed);
-            if worker.inbox.send(accepted).is_err() {
+            if worker
+                .inbox
+                .send((accepted, self.connections.token()))
+                .is_err()
+            {
                 worker.load.fetch_sub(1, Ordering::Relaxed);
             }
         }
@@ -138,26 +145,26 @@ impl Workers {
 }
 
 async fn serve<H: Handler>(
-    mut accepted: UnboundedReceiver<Accepted>,
+    mut accepted: UnboundedReceiver<Queued>,
     shared: Arc<Shared<H>>,
     load: Arc<AtomicUsize>,
-    connections: TaskTracker,
     stop: CancellationToken,
 ) {
-    while let Some(Accepted {
-        stream,
-        peer,
-        permit,
-        share,
-    }) = accepted.recv().await
-    {
+    while let Some((accepted, token)) = accepted.recv().await {
+        let Accepted {
+            stream,
+            peer,
+            permit,
+            share,
+        } = accepted;
         let guard = Leaving {
             load: Arc::clone(&load),
             _permit: permit,
             _share: share,
+            _token: token,
         };
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
-        connections.spawn(async move {
+        tokio::spawn(async move {
             let _guard = guard;
             // Registering it can fail where the kernel is out of memory.
             if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
@@ -172,6 +179,7 @@ struct Leaving {
     load: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
     _share: Option<Share>,
+    _token: TaskTrackerToken,
 }
 
 impl Drop for Leaving {

@@ -260,7 +260,12 @@ impl Subscriber for Lines {
         LINE.with_borrow_mut(|line| {
             line.clear();
             let metadata = event.metadata();
-            let target = metadata.target().rsplit("::").next().unwrap_or_default();
+            let target = metadata.target();
+            let room = target
+                .bytes()
+                .rposition(|b| b == b':')
+                .map_or(0, |at| at + 1);
+            let target = &target[room..];
             begin_line(line, *metadata.level(), target);
             let start = line.len();
             event.record(&mut Message(line));

@@ -89,7 +89,9 @@ impl Certificates {
     /// Takes up the files as they are; whether anything is new. Of a pair that
     /// cannot be used the last good one stays. Blocks on the disk.
     pub fn reload(&self, now: SystemTime) -> bool {
-        *self.tried() = states(&self.mode);
+        // Held to the end: of two reloads the later one has the last word.
+        let mut tried = self.tried();
+        *tried = states(&self.mode);
         let current = self.current.load_full();
         let (mut pairs, mut good) = (Vec::new(), true);
         for (i, loaded) in load(&self.mode, now).into_iter().enumerate() {

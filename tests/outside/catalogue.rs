@@ -313,3 +313,28 @@ fn a_pin_that_no_file_has_is_told() {
     server.line("no file has this version now");
     assert_eq!(server.offered("esp32s3", "0.0.1"), None);
 }
+
+#[test]
+fn a_folder_that_is_made_again_at_once_is_watched_again() {
+    // With the default settings: nothing but the watch can be this quick, and
+    // the new folder may well have the old one's inode.
+    let server = Server::start("", &["esp32s3_1.6.6.bin"]);
+    for version in ["1.7.0", "1.8.0"] {
+        fs::remove_dir_all(server.bin()).unwrap();
+        fs::create_dir(server.bin()).unwrap();
+        let file = format!("esp32s3_{version}.bin");
+        fs::write(server.bin().join(&file), version).unwrap();
+        // It may have come before the new watch, and must then look settled.
+        within(3 * SOON, &file, || {
+            server
+                .offered("esp32s3", "1.0.0")
+                .filter(|offered| *offered == file)
+        });
+        fs::write(
+            server.bin().join(format!("esp32s3_{version}.1.bin")),
+            version,
+        )
+        .unwrap();
+        offered_soon(&server, &format!("esp32s3_{version}.1.bin"));
+    }
+}
