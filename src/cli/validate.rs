@@ -154,7 +154,13 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
 /// What is not.
 fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
     let (catalogue, limits) = (&settings.catalogue, &settings.limits);
+    let proxy = if settings.behind_proxy {
+        "in front: it answers the public address"
+    } else {
+        "none"
+    };
     let mut lines = vec![
+        ("proxy in front", proxy.to_owned()),
         (
             "time zone",
             format!("{:+} min from UTC", settings.timezone_offset),
