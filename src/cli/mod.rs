@@ -12,9 +12,10 @@ use std::process::ExitCode;
 /// process.
 ///
 /// Without a subcommand it serves: put firmware into data/bin as
-/// {model}_{version}.bin (`esp32s3_1.6.6.bin`), and type the OTA address that it
+/// {model}_{version}.bin (esp32s3_1.6.6.bin), and type the OTA address that it
 /// prints at start into your devices.
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "the text of --help")]
 #[command(
     version,
     after_help = "Signals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads certificates and firmware again."

@@ -74,6 +74,7 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
         outputs.push(Output::File {
             path: path.clone(),
             file,
+            torn: false,
         });
     }
     let mut sinks = Vec::new();
@@ -133,7 +134,12 @@ struct Waiting {
 
 enum Output {
     Console,
-    File { path: PathBuf, file: File },
+    File {
+        path: PathBuf,
+        file: File,
+        /// The last write failed and may have left half a line.
+        torn: bool,
+    },
 }
 
 impl Sink {
@@ -216,13 +222,21 @@ impl Output {
                 out.write_all(batch)?;
                 out.flush()
             }
-            Self::File { path, file } => {
+            Self::File { path, file, torn } => {
                 // logrotate, or xiaozhi-server's own rotation, moved it away.
                 let inode = |m: io::Result<fs::Metadata>| m.map(|m| (m.dev(), m.ino())).ok();
                 if inode(fs::metadata(&*path)) != inode(file.metadata()) {
                     *file = open(path)?;
                 }
-                file.write_all(batch)
+                let begin: &[u8] = if std::mem::replace(torn, true) {
+                    b"\n"
+                } else {
+                    b""
+                };
+                file.write_all(begin)?;
+                file.write_all(batch)?;
+                *torn = false;
+                Ok(())
             }
         }
     }
@@ -387,6 +401,7 @@ mod tests {
         sink.write_out(Output::File {
             path: path.clone(),
             file: open(&path).unwrap(),
+            torn: false,
         });
         let text = fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), 4097);
@@ -403,6 +418,7 @@ mod tests {
         let mut output = Output::File {
             path: path.clone(),
             file: open(&path).unwrap(),
+            torn: false,
         };
         output.write(b"one\n").unwrap();
         fs::rename(&path, dir.path().join("server.log.1")).unwrap();
