@@ -1,7 +1,7 @@
 //! What in the public address would keep a device from its update. Each finding
 //! says what would happen to the device and what to change.
 
-use super::public_url::{PublicAddress, Scheme, Source, Url};
+use super::public_url::{PublicAddress, Scheme, Source, Url, VISION_PATH};
 use crate::finding::Finding;
 use std::net::IpAddr;
 
@@ -65,9 +65,15 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
 }
 
 fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(String, String)) {
+    let path = if address.source() == Source::Ota {
+        "/xiaozhi/ota/"
+    } else {
+        VISION_PATH
+    };
     let remedy = || {
         format!(
-            "set {setting} to an address that devices can reach (http://192.168.1.100:8003/mcp/vision/explain, https://ota.example.com/mcp/vision/explain)."
+            "set {setting} to an address that devices can reach \
+             (http://192.168.1.100:8003{path}, https://ota.example.com{path})."
         )
     };
     let host = url.host.as_str();
@@ -119,13 +125,13 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
         && !address
             .vision_url()
             .trim_end_matches('/')
-            .ends_with(super::public_url::VISION_PATH)
+            .ends_with(VISION_PATH)
     {
         say(
             format!(
                 "server.vision_explain ({}) does not end with {}: download addresses start at its host ({}).",
                 address.vision_url(),
-                super::public_url::VISION_PATH,
+                VISION_PATH,
                 address.download_base()
             ),
             "write the whole vision address, or give the OTA address in server.ota.".to_owned(),
