@@ -25,7 +25,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 /// How long the first look at the firmware folder may hold up the first answer.
-const FIRST_LOOK: Duration = Duration::from_millis(250);
+const FIRST_LOOK: Duration = Duration::from_millis(200);
 /// How often certificate files are looked at. Links into other folders, as
 /// certbot makes them, are beyond what the kernel's watches follow.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
