@@ -21,7 +21,7 @@ pub(super) enum Unusable {
     NotAFile,
     #[error("the file is empty: copy it again")]
     Empty,
-    /// device-contract: the firmware's parser throws on such a version.
+    /// The firmware's parser (`main/ota.cc`, `ParseVersion`) throws on it.
     #[error(
         "a device that is offered version {version} restarts at every check, for a part of it \
          is no number below 2147483648: rename the file"
