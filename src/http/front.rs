@@ -95,14 +95,14 @@ impl Front {
         head: &Head,
         now: SystemTime,
     ) -> Reply {
-        let ota = self.parts.public.ota_url();
+        let ota = || self.parts.public.ota_url();
         if route == Route::Other {
-            let text = format!("nothing here: the OTA address is {ota}\n");
+            let text = format!("nothing here: the OTA address is {}\n", ota());
             return reply::error(StatusCode::NOT_FOUND, text);
         }
         self.name_plain_device(head, peer, now);
         if !self.may_come(peer, now) {
-            let text = format!("plain HTTP has ended here: use {ota}\n");
+            let text = format!("plain HTTP has ended here: use {}\n", ota());
             return reply::error(StatusCode::FORBIDDEN, text);
         }
         if head.method == Method::OPTIONS {

@@ -203,17 +203,9 @@ async fn accept(
         shares,
     } = gate;
     let greedy = Quiet::new(SAY);
-    let mut said: Option<tokio::time::Instant> = None;
-    let mut may_say = || {
-        let now = tokio::time::Instant::now();
-        let may = said.is_none_or(|last| now.duration_since(last) >= SAY);
-        if may {
-            said = Some(now);
-        }
-        may
-    };
+    let shortage = Quiet::new(SAY);
     loop {
-        if permits.available_permits() == 0 && may_say() {
+        if permits.available_permits() == 0 && shortage.may_say("permits") {
             warn!(%address, limit, "connection limit reached: new ones wait (gateway.limits.connections)");
         }
         // One connection waits here for its permit, the others in the kernel. A
@@ -248,7 +240,7 @@ async fn accept(
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
-                if may_say() {
+                if shortage.may_say("files") {
                     warn!(%address, error = %e, "no connection can be accepted for now: raise the limit of open files (LimitNOFILE=)");
                 }
                 tokio::time::sleep(REST).await;
