@@ -6,6 +6,7 @@ use crate::config::{Machine, Settings};
 use crate::finding::Finding;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
+use crate::fleet::Fleet;
 use crate::http::{Front, Parts};
 use crate::ota::address_audit::{self, Surroundings};
 use crate::ota::credentials::Voice;
@@ -93,6 +94,7 @@ fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
     Front::new(Parts {
         catalogue,
         store: Arc::new(Store::new(settings.memory)),
+        fleet: Arc::new(Fleet::default()),
         public: settings.public.clone(),
         policy: settings.policy.clone(),
         voice: settings.voice.clone(),

@@ -12,8 +12,9 @@
 //!   replies leave.
 //! * [`ota`] decides, and writes the answer: pure functions of what the device
 //!   said, what there is, and what the operator wants.
-//! * [`firmware`] knows what there is: the files in `data/bin`, their versions,
-//!   their bytes.
+//! * [`fleet`] remembers what each device was told.
+//! * [`firmware`] knows what there is: the files in `data/bin`, what they are,
+//!   their versions, their bytes.
 //! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
 //!   say.
 
@@ -22,8 +23,15 @@ pub mod cli;
 pub mod config;
 pub mod finding;
 pub mod firmware;
+pub mod fleet;
 pub mod http;
 pub mod ota;
 pub mod server;
 pub mod telemetry;
 pub mod tls;
+
+// Unit tests and tests from outside build their images with the same hand.
+#[cfg(test)]
+#[path = "../tests/outside/support/image.rs"]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod builder;

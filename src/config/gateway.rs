@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use super::{Machine, values};
-use crate::firmware::catalogue;
+use crate::firmware::catalogue::{self, Verify};
 use crate::firmware::name::is_version;
 use crate::firmware::version::{Version, is_device_safe};
 use crate::http::plain::PlainHttp;
@@ -184,7 +184,6 @@ fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Ve
 pub(super) fn firmware(
     root: &Section<'_>,
     section: &Section<'_>,
-    warnings: &mut Vec<String>,
 ) -> (Policy, catalogue::Settings, u64) {
     section.only(&["dir", "default_for", "verify", "pin", "memory"], &[]);
     let ttl = root.read(
@@ -201,14 +200,11 @@ pub(super) fn firmware(
             _ => None,
         },
     );
-    let strict = section.read("verify", "write warn or strict", |text| match text {
-        "warn" => Some(false),
-        "strict" => Some(true),
+    let verify = section.read("verify", "write warn or strict", |text| match text {
+        "warn" => Some(Verify::Warn),
+        "strict" => Some(Verify::Strict),
         _ => None,
     });
-    if strict == Some(true) {
-        warnings.push("gateway.firmware.verify: strict has no effect: this version does not look into images yet".into());
-    }
     let mut pins = HashMap::new();
     let pin = section.section("pin");
     for (model, version) in pin.pairs() {
@@ -233,6 +229,7 @@ pub(super) fn firmware(
         ttl: ttl
             .unwrap_or(Duration::from_secs(30))
             .clamp(Duration::from_secs(1), Duration::from_secs(86_400)),
+        verify: verify.unwrap_or_default(),
     };
     (policy, catalogue, memory.unwrap_or(256 << 20))
 }

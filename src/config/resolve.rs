@@ -109,7 +109,7 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     let behind_proxy = gateway.boolean("behind_proxy").unwrap_or(false);
     let websocket = websocket(&server, machine);
     let voice = voice(&root, &server, &websocket, &mut warnings);
-    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"), &mut warnings);
+    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
     let timezone = "write the hours from UTC, such as +8 or -3.5";
     let mut settings = Settings {
         file: None,

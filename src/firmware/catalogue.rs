@@ -23,6 +23,18 @@ pub struct Settings {
     pub dir: PathBuf,
     /// `firmware_cache_ttl`.
     pub ttl: Duration,
+    /// `gateway.firmware.verify`.
+    pub verify: Verify,
+}
+
+/// What becomes of files that are no ESP images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// They are offered, with a warning: other kinds of devices exist.
+    #[default]
+    Warn,
+    /// They are refused.
+    Strict,
 }
 
 /// The folder as it is offered now.

@@ -66,9 +66,10 @@ pub(super) struct Keeper {
     whole: HashSet<String>,
     /// Files without such word: their state, and since when.
     settling: HashMap<String, (Identity, Instant)>,
-    /// Files that could not be read, and in which state: tried again when that
-    /// changes, or when the folder is looked at unasked.
-    unreadable: HashMap<String, Identity>,
+    /// Files that were read and refused, in which state, and whether the reason
+    /// may pass by itself: those are tried again when the folder is looked at
+    /// unasked, the others when they change.
+    refused: HashMap<String, (Identity, bool)>,
     /// The models of all files in the folder, usable or not, and when they were
     /// last seen there.
     models: HashMap<String, Instant>,
@@ -99,7 +100,7 @@ impl Keeper {
             writing: HashMap::new(),
             whole: HashSet::new(),
             settling: HashMap::new(),
-            unreadable: HashMap::new(),
+            refused: HashMap::new(),
             models: HashMap::new(),
         }
     }
@@ -190,7 +191,7 @@ impl Keeper {
                 true
             }
             Change::LookAgain => {
-                self.unreadable.clear();
+                self.refused.clear();
                 true
             }
             Change::End => false,
@@ -257,7 +258,7 @@ impl Keeper {
             .collect();
         self.settling.retain(|file, _| seen.contains(file));
         self.unusable.retain(|file, _| seen.contains(file));
-        self.unreadable.retain(|file, _| seen.contains(file));
+        self.refused.retain(|file, _| seen.contains(file));
         self.whole.retain(|file| seen.contains(file));
         for (file, why) in unusable {
             if why == Unusable::Empty && self.writing.contains_key(&file) {
@@ -319,13 +320,13 @@ impl Keeper {
                 // will show.
                 stays.insert(f.file.clone());
                 fresh.push(f);
-            } else if self.unreadable.get(&f.file) == Some(&f.identity)
-                && occasion != Occasion::Unasked
-            {
-                // Nothing has changed that could make it readable.
+            } else if self.refused.get(&f.file).is_some_and(|(state, may_pass)| {
+                *state == f.identity && !(*may_pass && occasion == Occasion::Unasked)
+            }) {
+                // Nothing has changed that could make it better.
             } else if occasion == Occasion::Start || self.is_whole(&f) {
                 fresh.push(f);
-            } else if !self.unreadable.contains_key(&f.file) {
+            } else if !self.refused.contains_key(&f.file) {
                 self.say_waiting(&f.file);
             }
         }
@@ -403,14 +404,17 @@ impl Keeper {
             (Instant::now(), Instant::now(), Instant::now());
         for (done, f) in fresh.into_iter().enumerate() {
             let path = self.settings.dir.join(&f.file);
-            match scan::hash(&path, &f.identity) {
-                Ok(sha256) => self.admit(Entry::new(path, f.file, f.name, f.identity, sha256)),
+            match scan::read(&path, &f.identity, self.settings.verify) {
+                Ok((sha256, app)) => {
+                    self.admit(Entry::new(path, f.file, f.name, f.identity, sha256, app));
+                }
                 Err(Unusable::Changed) => self.changed_while_read(f),
                 Err(why) => {
                     self.images.remove(&f.file);
                     self.settling.remove(&f.file);
                     self.refuse(&f.file, &why);
-                    self.unreadable.insert(f.file, f.identity);
+                    let may_pass = matches!(why, Unusable::Unreadable { .. });
+                    self.refused.insert(f.file, (f.identity, may_pass));
                 }
             }
             if published.elapsed() >= PUBLISH {
@@ -446,7 +450,7 @@ impl Keeper {
 
     fn admit(&mut self, entry: Entry) {
         self.unusable.remove(&entry.file);
-        self.unreadable.remove(&entry.file);
+        self.refused.remove(&entry.file);
         self.settling.remove(&entry.file);
         self.whole.remove(&entry.file);
         self.writing.remove(&entry.file);
@@ -459,9 +463,7 @@ impl Keeper {
             self.images.insert(entry.file.clone(), Arc::new(entry));
             return;
         }
-        info!(target: LOG, file = %entry.file, model = %entry.model, version = %entry.version,
-            bytes = entry.size(), sha256 = %hex(&entry.sha256), "image ready"
-        );
+        announce(&entry);
         let twin = self
             .images
             .values()
@@ -504,5 +506,24 @@ impl Keeper {
             self.images.values().cloned(),
             self.models.keys().cloned().collect(),
         )));
+    }
+}
+
+fn announce(entry: &Entry) {
+    let (file, model, version) = (&entry.file, &entry.model, &entry.version);
+    let (bytes, sha256) = (entry.size(), hex(&entry.sha256));
+    let Some(app) = &entry.app else {
+        info!(target: LOG, %file, %model, %version, bytes, %sha256, "image ready");
+        warn!(target: LOG, %file,
+            "this is no ESP image and is offered all the same, for it may be meant for another kind of device: an \
+             ESP32 refuses it at its first byte; gateway.firmware.verify: strict keeps such files back"
+        );
+        return;
+    };
+    info!(target: LOG, %file, %model, %version, chip = %app.chip, project = ?app.project, bytes, %sha256,
+        "image ready"
+    );
+    for remark in app.remarks(Some(version)) {
+        warn!(target: LOG, %file, "{remark}");
     }
 }

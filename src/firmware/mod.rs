@@ -3,10 +3,12 @@
 //! keeps a snapshot true to the folder, [`store`] hands out the bytes.
 
 pub mod catalogue;
+pub mod chip;
 mod identity;
+pub mod image;
 mod keeper;
 pub mod name;
-mod scan;
+pub(crate) mod scan;
 pub mod snapshot;
 pub mod store;
 pub mod version;

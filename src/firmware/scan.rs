@@ -1,6 +1,8 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::Identity;
+use super::catalogue::Verify;
+use super::image::{AppImage, Fault, Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, ImageName, NameError};
 use super::version::is_device_safe;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -29,6 +31,13 @@ pub(super) enum Unusable {
     UnsafeVersion { version: String },
     #[error("it cannot be read ({reason}): see to its permissions (chmod a+r) or its disk")]
     Unreadable { reason: String },
+    /// Its content would fail on the device.
+    #[error(transparent)]
+    Image(#[from] Fault),
+    #[error(
+        "{0}, and gateway.firmware.verify is strict: copy an app image (build/xiaozhi.bin), or write verify: warn"
+    )]
+    Foreign(Foreign),
     /// What the folder says and what was read are not one state.
     #[error("it changed while it was read")]
     Changed,
@@ -115,9 +124,30 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Reads the file once and hashes it, in constant memory. It must be in the
+/// What is known of a file that may be offered: its SHA-256, and what it says
+/// of itself if it is an image.
+type Offerable = ([u8; 32], Option<Box<AppImage>>);
+
+/// Reads a file and judges whether it may be offered.
+pub(super) fn read(
+    path: &Path,
+    expected: &Identity,
+    verify: Verify,
+) -> Result<Offerable, Unusable> {
+    let Inspection {
+        sha256, verdict, ..
+    } = inspect(path, expected)?;
+    match verdict {
+        Verdict::App(app) => Ok((sha256, Some(app))),
+        Verdict::Foreign(_) if verify == Verify::Warn => Ok((sha256, None)),
+        Verdict::Foreign(foreign) => Err(Unusable::Foreign(foreign)),
+        Verdict::Rejected(fault) => Err(fault.into()),
+    }
+}
+
+/// Reads the file once and inspects it, in constant memory. It must be in the
 /// state `expected` before and after.
-pub(super) fn hash(path: &Path, expected: &Identity) -> Result<[u8; 32], Unusable> {
+pub(super) fn inspect(path: &Path, expected: &Identity) -> Result<Inspection, Unusable> {
     let unreadable = |e: io::Error| Unusable::Unreadable {
         reason: e.to_string(),
     };
@@ -130,25 +160,36 @@ pub(super) fn hash(path: &Path, expected: &Identity) -> Result<[u8; 32], Unusabl
     if !same(&file)? {
         return Err(Unusable::Changed);
     }
-    let sum = hash_reader(&mut file).map_err(unreadable)?;
+    let inspection = inspect_reader(&mut file).map_err(unreadable)?;
     if same(&file)? {
-        Ok(sum)
+        Ok(inspection)
     } else {
         Err(Unusable::Changed)
     }
 }
 
+/// Inspects what is left in `reader`, in constant memory.
+pub(crate) fn inspect_reader(reader: &mut impl Read) -> io::Result<Inspection> {
+    let mut inspector = Inspector::new();
+    each_block(reader, |block| inspector.update(block))?;
+    Ok(inspector.finish())
+}
+
 /// SHA-256 of what is left in `reader`.
 pub(super) fn hash_reader(reader: &mut impl Read) -> io::Result<[u8; 32]> {
     let mut sum = Context::new(&SHA256);
+    each_block(reader, |block| sum.update(block))?;
+    sum.finish().as_ref().try_into().map_err(io::Error::other)
+}
+
+fn each_block(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut block = vec![0; 256 * 1024];
     loop {
         match reader.read(&mut block) {
-            Ok(0) => break,
-            Ok(n) => sum.update(&block[..n]),
+            Ok(0) => return Ok(()),
+            Ok(n) => take(&block[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
-    sum.finish().as_ref().try_into().map_err(io::Error::other)
 }

@@ -2,6 +2,7 @@
 //! catalogue swaps in a new one.
 
 use super::Identity;
+use super::image::AppImage;
 use super::name::ImageName;
 use super::version::Version;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -34,6 +35,8 @@ pub struct Entry {
     pub identity: Identity,
     /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
+    /// What the image says of itself; `None` for a file that is no ESP image.
+    pub app: Option<Box<AppImage>>,
     /// The name as it stands in a URL.
     pub url_name: String,
     /// The strong entity tag, in quotes: the hash in hexadecimal.
@@ -50,6 +53,7 @@ impl Entry {
         name: ImageName,
         identity: Identity,
         sha256: [u8; 32],
+        app: Option<Box<AppImage>>,
     ) -> Self {
         // httpdate knows the years 1970 to 9999 only, and panics elsewhere.
         let seconds = u64::try_from(identity.modified.0)
@@ -65,7 +69,15 @@ impl Entry {
             version: name.version,
             identity,
             sha256,
+            app,
         }
+    }
+
+    /// Whether the version inside the image has the rank of the one in the
+    /// file's name: after an update the device reports the former.
+    pub fn holds_its_version(&self) -> bool {
+        let held = |app: &AppImage| Version::new(&app.version) == self.version;
+        self.app.as_deref().is_some_and(held)
     }
 
     /// Length in bytes.
@@ -150,14 +162,28 @@ impl Snapshot {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::builder::Image;
+    use crate::firmware::image::{self, Verdict};
     use crate::firmware::name;
 
     /// An entry as the scan would make it, for tests of what stands above.
-    #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
     pub(crate) fn entry(file: &str) -> Arc<Entry> {
+        entry_with(file, 26, None)
+    }
+
+    /// An entry of a real image, padded to `size` bytes.
+    pub(crate) fn image_entry(file: &str, image: &Image, size: u64) -> Arc<Entry> {
+        match image::inspect(&image.build()).verdict {
+            Verdict::App(app) => entry_with(file, size, Some(app)),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
+    fn entry_with(file: &str, size: u64, app: Option<Box<AppImage>>) -> Arc<Entry> {
         let identity = Identity {
             inode: (1, 1),
-            size: 26,
+            size,
             modified: (1_700_000_000, 0),
             changed: (1_700_000_000, 0),
         };
@@ -167,6 +193,7 @@ pub(crate) mod tests {
             name::parse(file).unwrap(),
             identity,
             [0xab; 32],
+            app,
         ))
     }
 
@@ -218,6 +245,7 @@ pub(crate) mod tests {
                 parsed(),
                 identity,
                 [0; 32],
+                None,
             );
             assert_eq!(e.last_modified, date);
         }

@@ -256,13 +256,14 @@ mod tests {
         let path = dir.join(file);
         fs::write(&path, content).unwrap();
         let identity = Identity::from(&fs::metadata(&path).unwrap());
-        let sha256 = scan::hash(&path, &identity).unwrap();
+        let sha256 = scan::inspect(&path, &identity).unwrap().sha256;
         Entry::new(
             path,
             file.into(),
             name::parse(file).unwrap(),
             identity,
             sha256,
+            None,
         )
     }
 

@@ -4,7 +4,7 @@ use super::front::{Front, Head};
 use super::input::{self, NoBody};
 use super::reply::{self, Reply};
 use crate::ota::checkin::{CheckIn, Report};
-use crate::ota::decide::{Outcome, decide};
+use crate::ota::decide::{Outcome, Withheld, decide};
 use crate::ota::reply::{since_epoch, write};
 use crate::server::Peer;
 use crate::telemetry::logs::GUIDE_TARGET;
@@ -19,6 +19,10 @@ use tracing::{Level, debug, enabled, info, warn};
 const BODY_SHOWN: usize = 4096;
 /// How many bytes of any other value that a device sent the log shows.
 const SHOWN: usize = 128;
+/// How many files that were withheld from a device the log names.
+const WITHHELD_SHOWN: usize = 5;
+/// How many bytes of a reason, in which there are names that a device sent.
+const REASON_SHOWN: usize = 512;
 
 /// Headers that name a model or a version, most important first, as
 /// xiaozhi-server looks for them.
@@ -135,12 +139,13 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
     }
     let mut url = String::new();
     match decision.outcome {
-        Outcome::Offer(entry) => {
+        Outcome::Offer { entry, force } => {
             url.reserve(front.download_base.len() + entry.url_name.len());
             url.push_str(&front.download_base);
             url.push_str(&entry.url_name);
             info!(
                 target: GUIDE_TARGET,
+                force = force.then_some(1),
                 "为设备 {device} 下发固件 {} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}", entry.version
             );
         }
@@ -154,14 +159,9 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
              firmware; flash it by cable with a version of numbers and dots"
         ),
     }
-    for withheld in &decision.withheld {
-        info!(
-            device,
-            version = shown(own),
-            withheld = withheld.what,
-            "not offered: {}",
-            withheld.reason
-        );
+    // The same again at every boot would hide what is new.
+    if parts.fleet.note(device, own, &decision, now) {
+        log_withheld(device, own, &decision.withheld);
     }
     let voice = parts.voice.block(check_in, since_epoch(now).as_secs());
     reply::json(write(
@@ -172,6 +172,22 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
         now,
         parts.timezone_offset,
     ))
+}
+
+fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
+    let version = shown(own);
+    for Withheld { what, reason } in withheld.iter().take(WITHHELD_SHOWN) {
+        let reason = reason.to_string();
+        let reason = &reason[..reason.floor_char_boundary(REASON_SHOWN)];
+        info!(device, version, withheld = what, "not offered: {reason}");
+    }
+    if withheld.len() > WITHHELD_SHOWN {
+        let more = withheld.len() - WITHHELD_SHOWN;
+        info!(
+            device,
+            version, more, "not offered: further files below these"
+        );
+    }
 }
 
 /// Everything that was reported, the version above all (the guide's FAQ 3).

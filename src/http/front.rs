@@ -8,6 +8,7 @@ use super::router::{Route, Router};
 use super::{checkin, download, input};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
+use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// The bytes of it.
     pub store: Arc<Store>,
+    /// What each device was told.
+    pub fleet: Arc<Fleet>,
     /// The public address.
     pub public: PublicAddress,
     /// Who is offered what.

@@ -19,6 +19,22 @@ pub struct Report<'a> {
     pub board_type: Option<Cow<'a, str>>,
     /// `model`, at the top, which some third-party firmware sends.
     pub model: Option<Cow<'a, str>>,
+    /// `chip_model_name`: `esp32s3`.
+    pub chip_name: Option<Cow<'a, str>>,
+    /// `chip_info.model`: 1 for the ESP32, the chip id for every other.
+    pub chip_model: Option<u64>,
+    /// `chip_info.revision`: 100 * major + minor from ESP-IDF 5 on, only the
+    /// major number before.
+    pub chip_revision: Option<u64>,
+    /// `application.idf_version`, what the running firmware was built with.
+    pub idf_version: Option<Cow<'a, str>>,
+    /// `application.elf_sha256`, in hexadecimal.
+    pub elf_sha256: Option<Cow<'a, str>>,
+    /// `partition_table`, an array that is read only where it is needed:
+    /// [`Report::partitions`].
+    pub partition_table: Option<&'a [u8]>,
+    /// `ota.label`: the slot that runs.
+    pub running_slot: Option<Cow<'a, str>>,
     /// Where the body stopped being JSON.
     pub fault: Option<Fault>,
 }
@@ -28,23 +44,86 @@ impl<'a> Report<'a> {
     /// are no strings count as absent.
     pub fn read(body: &'a [u8]) -> Self {
         let mut report = Self::default();
-        report.fault = json::read(body, |path, value| {
-            let Scalar::String(text) = value else { return };
-            let slot = match path {
-                [b"application", b"version"] => &mut report.version,
-                [b"board", b"name"] => &mut report.board_name,
-                [b"board", b"type"] => &mut report.board_type,
-                [b"model"] => &mut report.model,
-                _ => return,
-            };
-            if slot.is_none() {
-                *slot = Some(text.text()).filter(|text| !text.is_empty());
+        report.fault = json::read(body, |path, value| match value {
+            Scalar::String(text) => {
+                if let Some(slot) = report.text_slot(path)
+                    && slot.is_none()
+                {
+                    *slot = Some(text.text()).filter(|text| !text.is_empty());
+                }
             }
+            Scalar::Number(_) => {
+                let slot = match path {
+                    [b"chip_info", b"model"] => &mut report.chip_model,
+                    [b"chip_info", b"revision"] => &mut report.chip_revision,
+                    _ => return,
+                };
+                *slot = slot.or(value.number());
+            }
+            Scalar::Array(text) => {
+                if let [b"partition_table"] = path {
+                    report.partition_table.get_or_insert(text);
+                }
+            }
+            Scalar::Other => {}
         })
         .err();
         report
     }
+
+    fn text_slot(&mut self, path: &[&[u8]]) -> Option<&mut Option<Cow<'a, str>>> {
+        Some(match path {
+            [b"application", b"version"] => &mut self.version,
+            [b"application", b"elf_sha256"] => &mut self.elf_sha256,
+            [b"application", b"idf_version"] => &mut self.idf_version,
+            [b"board", b"name"] => &mut self.board_name,
+            [b"board", b"type"] => &mut self.board_type,
+            [b"chip_model_name"] => &mut self.chip_name,
+            [b"model"] => &mut self.model,
+            [b"ota", b"label"] => &mut self.running_slot,
+            _ => return None,
+        })
+    }
+
+    /// The partition table, if it was reported and can be read to its end.
+    pub fn partitions(&self) -> Option<Vec<Partition<'a>>> {
+        let mut partitions = Vec::new();
+        json::objects(self.partition_table?, |number, key, value| {
+            if number < MAX_PARTITIONS {
+                partitions.resize_with(number + 1, Partition::default);
+            }
+            let Some(partition) = partitions.last_mut() else {
+                return;
+            };
+            match (key, value) {
+                (b"label", Scalar::String(text)) => partition.label = text.text(),
+                (b"type", value) => partition.kind = value.number(),
+                (b"subtype", value) => partition.subtype = value.number(),
+                (b"size", value) => partition.size = value.number(),
+                _ => {}
+            }
+        })
+        .ok()?;
+        Some(partitions).filter(|partitions| !partitions.is_empty())
+    }
 }
+
+/// One line of a device's partition table.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Partition<'a> {
+    /// Its name: `ota_0`, `assets`.
+    pub label: Cow<'a, str>,
+    /// `esp_partition_type_t`: 0 is an app.
+    pub kind: Option<u64>,
+    /// `esp_partition_subtype_t`: 0x10 to 0x1F are the slots of an app.
+    pub subtype: Option<u64>,
+    /// Length in bytes.
+    pub size: Option<u64>,
+}
+
+/// A real table has room for so many (`ESP_PARTITION_TABLE_MAX_ENTRIES`); what
+/// a liar adds is not looked at.
+const MAX_PARTITIONS: usize = 95;
 
 /// A check-in: the headers' part and the body's.
 #[derive(Debug, Default)]

@@ -2,11 +2,11 @@
 //! device out. Pure; everything else stands around it.
 
 use super::checkin::{CheckIn, DEFAULT_MODEL};
+use super::guards::{Device, Reason};
 use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::firmware::version::{self, Version};
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 /// Who gets the files named `default_{version}.bin`.
@@ -45,7 +45,12 @@ pub struct Decision<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {
     /// Install this.
-    Offer(&'a Arc<Entry>),
+    Offer {
+        /// The image.
+        entry: &'a Arc<Entry>,
+        /// Whatever its own comparison says: the image proves that this ends.
+        force: bool,
+    },
     /// Nothing newer: the device hears its own version back.
     UpToDate,
     /// The device's own version is one that its parser cannot take: any
@@ -54,35 +59,12 @@ pub enum Outcome<'a> {
 }
 
 /// A candidate that was not offered.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Withheld<'a> {
     /// Its file name, or the version that was asked for where no file has it.
     pub what: &'a str,
     /// Why.
-    pub reason: Reason,
-}
-
-/// Why a candidate is withheld, in words for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The device's own comparison says that it is no newer: it would have to be
-    /// forced, and a forced image that is not what its name says is installed
-    /// again at every check.
-    NeedsForce,
-    /// A pin names a version that no file has.
-    PinnedVersionMissing,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NeedsForce => {
-                "the device compares only the numbers of a version and would refuse it; forcing it needs \
-                 proof that the image is what its name says, which is not looked at yet"
-            }
-            Self::PinnedVersionMissing => "gateway.firmware.pin names this version, but no file has it",
-        })
-    }
+    pub reason: Reason<'a>,
 }
 
 /// Decides what the device that checked in is told.
@@ -105,6 +87,7 @@ pub fn decide<'a>(
     }
     let pin = policy.pins.get(model);
     let mut pin_found = false;
+    let mut device = None;
     for entry in candidates {
         let order = version::compare(entry.version.as_str(), own);
         match pin {
@@ -115,15 +98,26 @@ pub fn decide<'a>(
         if order == Ordering::Equal || (order == Ordering::Less && pin.is_none()) {
             break; // The highest come first: nothing newer follows.
         }
-        // Both are safe: the device's was looked at above, the scan lets in no other.
-        if version::device_finds_newer(own, entry.version.as_str()) {
-            decision.outcome = Outcome::Offer(entry);
+        // Most check-ins never get here, and leave their partition table unread.
+        let device = device.get_or_insert_with(|| Device::of(&check_in.report, own));
+        let what = &entry.file;
+        if let Some(reason) = device.runs(entry) {
+            // What follows is lower than what it runs, whatever that calls
+            // itself: to offer it would send the device back and forth.
+            decision.withheld.push(Withheld { what, reason });
             break;
         }
-        decision.withheld.push(Withheld {
-            what: &entry.file,
-            reason: Reason::NeedsForce,
-        });
+        // Both are safe: the device's was looked at above, the scan lets in no other.
+        let force = !version::device_finds_newer(own, entry.version.as_str());
+        let reason = device.refuses(entry);
+        let reason =
+            reason.or((force && !device.can_be_forced(entry)).then_some(Reason::NeedsForce));
+        if let Some(reason) = reason {
+            decision.withheld.push(Withheld { what, reason });
+            continue;
+        }
+        decision.outcome = Outcome::Offer { entry, force };
+        break;
     }
     if let Some(pin) = pin.filter(|_| !pin_found) {
         decision.withheld.push(Withheld {
@@ -179,7 +173,7 @@ mod tests {
         let snapshot = snapshot(files);
         let decision = decide(&check_in, &snapshot, policy);
         let mut text = match decision.outcome {
-            Outcome::Offer(e) => e.file.clone(),
+            Outcome::Offer { entry, .. } => entry.file.clone(),
             Outcome::UpToDate => "up to date".to_owned(),
             Outcome::Silent => "silent".to_owned(),
         };
@@ -316,7 +310,7 @@ mod tests {
                 version::compare(v, &own) == Ordering::Greater && version::device_accepts(&own, v)
             };
             match decide(&check_in, &snapshot, &policy).outcome {
-                Outcome::Offer(e) => {
+                Outcome::Offer { entry: e, .. } => {
                     prop_assert!(fits(e.version.as_str()));
                     for v in versions.iter().filter(|v| fits(v)) {
                         prop_assert!(version::compare(v, e.version.as_str()) != Ordering::Greater);

@@ -7,6 +7,9 @@
 
 use std::borrow::Cow;
 
+#[cfg(test)]
+mod tests;
+
 /// The bytes that [`Reader::skip_brackets`] stops at.
 const MARKS: [bool; 256] = {
     let mut marks = [false; 256];
@@ -31,8 +34,22 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scalar<'a> {
     String(Quoted<'a>),
-    /// A number, `true`, `false`, `null` or an array.
+    /// A number as it is written.
+    Number(&'a [u8]),
+    /// An array with its brackets, not looked into: see [`objects`].
+    Array(&'a [u8]),
+    /// `true`, `false` or `null`.
     Other,
+}
+
+impl Scalar<'_> {
+    /// A whole number that fits.
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
+            _ => None,
+        }
+    }
 }
 
 /// A string as it stands between its quotes. Most of a report is not looked
@@ -82,6 +99,21 @@ pub(super) fn read<'a>(
     reader.fault.map_or(Ok(()), Err)
 }
 
+/// Reads an array of objects and hands out each scalar with the number of its
+/// object and its key. An array with anything else in it is a fault.
+pub(super) fn objects<'a>(
+    array: &'a [u8],
+    mut take: impl FnMut(usize, &[u8], Scalar<'a>),
+) -> Result<(), Fault> {
+    let mut reader = Reader {
+        rest: array,
+        length: array.len(),
+        fault: None,
+    };
+    reader.array(&mut take);
+    reader.fault.map_or(Ok(()), Err)
+}
+
 /// Every function takes from the front of `rest`; `None` is the end, and
 /// `fault` says why.
 struct Reader<'a> {
@@ -106,6 +138,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn array(&mut self, take: &mut dyn FnMut(usize, &[u8], Scalar<'a>)) -> Option<()> {
+        let mut path = Vec::with_capacity(LEVELS);
+        let mut more = self.opens_with_content(b']');
+        for number in 0.. {
+            if !more {
+                break;
+            }
+            self.skip_space();
+            if self.rest.first() != Some(&b'{') {
+                return self.fail("not an object");
+            }
+            let mut take = |keys: &[&[u8]], value: Scalar<'a>| {
+                if let [key] = keys {
+                    take(number, key, value);
+                }
+            };
+            self.object(&mut path, &mut take)?;
+            more = self.has_more(b']')?;
+        }
+        Some(())
+    }
+
     /// An object whose values are handed out; `path` holds the keys that lead
     /// to it.
     fn object(
@@ -113,7 +167,7 @@ impl<'a> Reader<'a> {
         path: &mut Vec<Cow<'a, [u8]>>,
         take: &mut dyn FnMut(&[&[u8]], Scalar<'a>),
     ) -> Option<()> {
-        let mut more = self.opens_with_content();
+        let mut more = self.opens_with_content(b'}');
         while more {
             let key = self.key()?;
             if self.rest.first() != Some(&b'{') {
@@ -136,7 +190,7 @@ impl<'a> Reader<'a> {
             } else {
                 self.skip_brackets()?;
             }
-            more = self.has_more()?;
+            more = self.has_more(b'}')?;
         }
         Some(())
     }
@@ -179,8 +233,10 @@ impl<'a> Reader<'a> {
     fn scalar(&mut self) -> Option<Scalar<'a>> {
         match self.rest.first() {
             Some(b'"') => return self.string().map(Scalar::String),
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b'[') => self.skip_brackets()?,
+            Some(b'-' | b'0'..=b'9') => {
+                return self.taken(Self::number).map(Scalar::Number);
+            }
+            Some(b'[') => return self.taken(Self::skip_brackets).map(Scalar::Array),
             Some(b't') => self.literal(b"true")?,
             Some(b'f') => self.literal(b"false")?,
             Some(b'n') => self.literal(b"null")?,
@@ -190,14 +246,21 @@ impl<'a> Reader<'a> {
         Some(Scalar::Other)
     }
 
-    /// Takes an object's opening bracket, and the closing one if nothing is
-    /// between.
+    /// The text that `take` takes.
     #[inline]
-    fn opens_with_content(&mut self) -> bool {
+    fn taken(&mut self, take: impl FnOnce(&mut Self) -> Option<()>) -> Option<&'a [u8]> {
+        let before = self.rest;
+        take(self)?;
+        Some(&before[..before.len() - self.rest.len()])
+    }
+
+    /// Takes an opening bracket, and the closing one if nothing is between.
+    #[inline]
+    fn opens_with_content(&mut self, closing: u8) -> bool {
         self.rest = &self.rest[1..];
         self.skip_space();
         match self.rest {
-            [b'}', rest @ ..] => {
+            [first, rest @ ..] if *first == closing => {
                 self.rest = rest;
                 false
             }
@@ -207,19 +270,19 @@ impl<'a> Reader<'a> {
 
     /// Takes a comma, or the closing bracket.
     #[inline]
-    fn has_more(&mut self) -> Option<bool> {
+    fn has_more(&mut self, closing: u8) -> Option<bool> {
         self.skip_space();
         match self.rest {
             [b',', rest @ ..] => {
                 self.rest = rest;
                 Some(true)
             }
-            [b'}', rest @ ..] => {
+            [first, rest @ ..] if *first == closing => {
                 self.rest = rest;
                 Some(false)
             }
             [] => self.fail("the text ends early"),
-            _ => self.fail("a ',' or '}' is missing"),
+            _ => self.fail("a ',' or a closing bracket is missing"),
         }
     }
 
@@ -422,153 +485,4 @@ fn unicode_escape(text: &[u8]) -> (char, usize) {
         char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
         4,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::Value;
-
-    /// Every string up to two keys deep, as `a.b=value`.
-    fn strings(text: &[u8]) -> (Vec<String>, Result<(), Fault>) {
-        let mut seen = Vec::new();
-        let end = read(text, |path, value| {
-            if let Scalar::String(s) = value {
-                let path = String::from_utf8_lossy(&path.join(&b'.')).into_owned();
-                seen.push(format!("{path}={}", s.text()));
-            }
-        });
-        (seen, end)
-    }
-
-    fn expected(value: &Value) -> Vec<String> {
-        let mut seen = Vec::new();
-        for (k, v) in value.as_object().into_iter().flatten() {
-            if let Some(s) = v.as_str() {
-                seen.push(format!("{k}={s}"));
-            }
-            for (k2, v2) in v.as_object().into_iter().flatten() {
-                if let Some(s) = v2.as_str() {
-                    seen.push(format!("{k}.{k2}={s}"));
-                }
-            }
-        }
-        seen.sort();
-        seen
-    }
-
-    #[test]
-    fn what_stood_before_the_fault_counts() {
-        for (text, kept, fault) in [
-            (
-                r#"{"board":{"type":"esp32s3""#,
-                vec!["board.type=esp32s3"],
-                "the text ends early",
-            ),
-            (
-                r#"{"a":"x","b":"tru"#,
-                vec!["a=x"],
-                "the text ends in a string",
-            ),
-            (
-                r#"{"b":{"type":"t","name":"n","ssid":"my "wifi"","rssi":1}}"#,
-                vec!["b.type=t", "b.name=n"],
-                "a ',' or '}' is missing",
-            ),
-            (
-                r#"{"b":{"type":"t","ssid":"a\q","x":"y"}}"#,
-                vec!["b.type=t"],
-                "an unknown escape in a string",
-            ),
-            ("[]", vec![], "not a JSON object"),
-            ("null", vec![], "not a JSON object"),
-            (
-                r#"{"a":"x"} {"#,
-                vec!["a=x"],
-                "something behind the end of the object",
-            ),
-            (r#"{"a":"x",}"#, vec!["a=x"], "a '\"' is missing"),
-            (r#"{"a":01}"#, vec![], "a ',' or '}' is missing"),
-        ] {
-            let (seen, end) = strings(text.as_bytes());
-            assert_eq!(seen, kept, "{text}");
-            assert_eq!(end.map_err(|f| f.what), Err(fault), "{text}");
-        }
-    }
-
-    #[test]
-    fn control_characters_and_foreign_bytes_are_let_through() {
-        let (seen, end) = strings(b"{\"a\":\"x\x01\n\xff\",\"b\":\"\\ud83d\\ude00\\ud800\"}");
-        assert_eq!(seen, ["a=x\u{1}\n\u{fffd}", "b=\u{1f600}\u{fffd}"]);
-        assert_eq!(end, Ok(()));
-    }
-
-    #[test]
-    fn deep_nesting_is_passed_over_and_no_crash() {
-        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-            let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
-            let (seen, end) = strings(format!("{{\"a\":{deep},\"b\":\"x\"}}").as_bytes());
-            assert_eq!((seen, end), (vec!["b=x".to_owned()], Ok(())));
-            let text = format!("{{\"a\":{}", open.repeat(100_000));
-            assert_eq!(
-                strings(text.as_bytes()).1.map_err(|f| f.what),
-                Err("the text ends early")
-            );
-        }
-    }
-
-    fn json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-        ];
-        let tree = leaf.prop_recursive(4, 32, 5, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map("[a-z\"\\\\é]{0,4}", inner, 0..5)
-                    .prop_map(|m| m.into_iter().collect::<serde_json::Map<_, _>>().into()),
-            ]
-        });
-        prop::collection::hash_map("[a-z]{1,4}", tree, 0..5)
-            .prop_map(|m| m.into_iter().collect::<serde_json::Map<_, _>>().into())
-    }
-
-    proptest! {
-        #[test]
-        fn the_first_quote_or_backslash_is_found(text in "[a-z\"\\\\!#\\[\\]\u{a2}\u{dc}]{0,40}") {
-            let expected = text.bytes().position(|b| b == b'"' || b == b'\\');
-            prop_assert_eq!(quote_or_backslash(text.as_bytes()), expected);
-        }
-
-        #[test]
-        fn valid_json_reads_as_serde_reads_it(value in json(), pretty in any::<bool>()) {
-            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
-            let (mut seen, end) = strings(text.unwrap_or_default().as_bytes());
-            seen.sort();
-            prop_assert_eq!(end, Ok(()));
-            prop_assert_eq!(seen, expected(&value));
-        }
-
-        #[test]
-        fn a_prefix_gives_a_part_of_the_whole(value in json(), cut in any::<prop::sample::Index>()) {
-            let text = value.to_string();
-            let (all, _) = strings(text.as_bytes());
-            let (some, _) = strings(&text.as_bytes()[..cut.index(text.len())]);
-            prop_assert!(some.len() <= all.len());
-            prop_assert_eq!(&some[..], &all[..some.len()]);
-        }
-
-        #[test]
-        fn any_bytes_are_read_without_a_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
-            if strings(&text).1.is_ok() && !text.iter().all(u8::is_ascii_whitespace) {
-                // What passes here is JSON but for what strings may hold.
-                let open = text.contains(&b'{');
-                prop_assert!(open);
-            }
-        }
-    }
 }

@@ -32,6 +32,9 @@ struct ServerTime {
 struct Firmware<'a> {
     version: &'a str,
     url: &'a str,
+    /// Install it whatever the device's own comparison says (since v1.6.0).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    force: Option<u8>,
 }
 
 /// Writes the reply. `own` is the device's version, `url` the download address
@@ -45,13 +48,15 @@ pub fn write(
     timezone_offset: i32,
 ) -> Vec<u8> {
     let firmware = match decision.outcome {
-        Outcome::Offer(entry) => Some(Firmware {
+        Outcome::Offer { entry, force } => Some(Firmware {
             version: entry.version.as_str(),
             url,
+            force: force.then_some(1),
         }),
         Outcome::UpToDate => Some(Firmware {
             version: own,
             url: "",
+            force: None,
         }),
         Outcome::Silent => None,
     };
@@ -103,11 +108,13 @@ mod tests {
 
     #[test]
     fn compact_and_in_order() {
-        let e = entry("a_1.1.bin");
+        let entry = &entry("a_1.1.bin");
+        let offer = |force| Outcome::Offer { entry, force };
         assert_eq!(
-            json(Outcome::Offer(&e), "1.0", "https://h/a_1.1.bin"),
+            json(offer(false), "1.0", "https://h/a_1.1.bin"),
             r#"{"server_time":{"timestamp":1700000000123,"timezone_offset":480},"firmware":{"version":"1.1","url":"https://h/a_1.1.bin"},"websocket":{"url":"ws://h/","token":""}}"#
         );
+        assert!(json(offer(true), "1.0", "u").contains(r#""url":"u","force":1}"#));
         assert!(
             json(Outcome::UpToDate, "1.0", "").contains(r#""firmware":{"version":"1.0","url":""}"#)
         );

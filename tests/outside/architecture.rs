@@ -14,15 +14,26 @@ fn sources(room: &str) -> Vec<PathBuf> {
     if place.is_file() {
         return vec![place];
     }
-    let files = fs::read_dir(&place).unwrap_or_else(|e| panic!("{}: {e}", place.display()));
-    let files: Vec<_> = files.map(|f| f.unwrap().path()).collect();
-    assert!(!files.is_empty());
-    files
+    let items = fs::read_dir(&place).unwrap_or_else(|e| panic!("{}: {e}", place.display()));
+    items
+        .flat_map(|item| {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                sources(path.to_str().unwrap())
+            } else {
+                vec![path]
+            }
+        })
+        // A room's tests may do what the room may not.
+        .filter(|path| !path.ends_with("tests.rs"))
+        .collect()
 }
 
 #[track_caller]
 fn has_none_of(rooms: &[&str], forbidden: &[&str]) {
-    for path in rooms.iter().flat_map(|room| sources(room)) {
+    let files: Vec<_> = rooms.iter().flat_map(|room| sources(room)).collect();
+    assert!(files.len() >= rooms.len());
+    for path in files {
         for (number, line) in code(&path).lines().enumerate() {
             let line = line.split("//").next().unwrap_or_default();
             for word in forbidden {
@@ -41,6 +52,9 @@ fn has_none_of(rooms: &[&str], forbidden: &[&str]) {
 fn decisions_are_pure() {
     let pure = [
         "ota",
+        "firmware/chip.rs",
+        "firmware/image.rs",
+        "firmware/image",
         "firmware/name.rs",
         "firmware/version.rs",
         "firmware/snapshot.rs",
@@ -69,6 +83,7 @@ fn one_direction() {
     has_none_of(
         &["firmware"],
         &[
+            "crate::fleet",
             "crate::ota",
             "crate::http",
             "crate::server",
@@ -100,8 +115,24 @@ fn one_direction() {
         ],
     );
     has_none_of(
+        &["fleet"],
+        &[
+            "crate::http",
+            "crate::server",
+            "crate::tls",
+            "crate::app",
+            "crate::cli",
+            "crate::telemetry",
+            "tokio",
+            "hyper",
+            "Instant::now",
+            "SystemTime::now",
+        ],
+    );
+    has_none_of(
         &["ota"],
         &[
+            "crate::fleet",
             "crate::http",
             "crate::server",
             "crate::tls",
@@ -113,6 +144,7 @@ fn one_direction() {
     has_none_of(&["http"], &["crate::tls", "crate::app", "crate::cli"]);
     let below = [
         "firmware",
+        "fleet",
         "ota",
         "tls",
         "server",

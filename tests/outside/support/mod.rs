@@ -1,6 +1,7 @@
 //! A server in a folder of its own, and clients that see raw bytes.
 
 pub(crate) mod certificate;
+pub(crate) mod image;
 pub(crate) mod reply;
 pub(crate) mod server;
 

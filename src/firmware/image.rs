@@ -1,0 +1,338 @@
+//! What a firmware file is, from its bytes.
+//!
+//! A device finds out that an image is damaged, merged or for another chip
+//! after minutes of download, and again at its next boot. All of it can be seen
+//! here before the first byte goes out. The layout is that of ESP-IDF's
+//! `esp_app_format.h`, `esp_app_desc.h` and `esp_image_format.c`; an image that
+//! passes here passes `esp_ota_end()` and `esptool image-info`.
+//!
+//! [`Inspector`] reads in pieces, in memory that does not depend on the file:
+//! no length that stands in a file is ever allocated.
+
+mod around;
+mod inspector;
+#[cfg(test)]
+mod tests;
+
+use super::chip::Chip;
+use super::version::{Version, is_device_safe};
+use std::fmt;
+
+pub use inspector::Inspector;
+
+/// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
+const MAGIC: u8 = 0xE9;
+/// `ESP_APP_DESC_MAGIC_WORD`, at the start of the first segment of an app.
+const DESCRIPTOR_MAGIC: u32 = 0xABCD_5432;
+/// Header, first segment header and app descriptor.
+const HEAD: usize = 24 + 8 + 256;
+
+/// What an inspection found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// SHA-256 of the whole file.
+    pub sha256: [u8; 32],
+    /// What the file is.
+    pub verdict: Verdict,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// An app image that is whole.
+    App(Box<AppImage>),
+    /// No ESP image at all. Perhaps on purpose, for another kind of device.
+    Foreign(Foreign),
+    /// An ESP image that would fail on the device, or part of one.
+    Rejected(Fault),
+}
+
+/// An app image that is whole: segments, checksum, hash and length work out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppImage {
+    /// The chip that it is made for.
+    pub chip: Chip,
+    /// The lowest chip revision that it runs on, 100 * major + minor.
+    pub min_revision: Option<u16>,
+    /// The highest.
+    pub max_revision: Option<u16>,
+    /// Length in bytes of the image proper, its hash included; padding or a
+    /// signature may follow.
+    pub length: u64,
+    /// Whether a SHA-256 of the image is appended. Without one only an 8-bit
+    /// checksum guards the segments, and nothing the header.
+    pub hash_appended: bool,
+    /// The signature behind the image.
+    pub signature: Option<Signature>,
+    /// `esp_app_desc_t.project_name`.
+    pub project: String,
+    /// `esp_app_desc_t.version`: what the device reports once it runs this.
+    pub version: String,
+    /// `esp_app_desc_t.idf_ver`.
+    pub idf_version: String,
+    /// `esp_app_desc_t.date` and `.time` of the build.
+    pub built: String,
+    /// SHA-256 of the ELF file, which the device reports as
+    /// `application.elf_sha256`; `None` where it is all zeros.
+    pub elf_sha256: Option<[u8; 32]>,
+    /// The anti-rollback counter, `esp_app_desc_t.secure_version`.
+    pub secure_version: u32,
+    /// The lowest eFuse block revision that it runs on, 100 * major + minor.
+    pub min_efuse_block: Option<u16>,
+    /// The highest.
+    pub max_efuse_block: Option<u16>,
+}
+
+impl AppImage {
+    /// Whether it is the voice assistant itself, whose rules we know.
+    pub fn is_xiaozhi(&self) -> bool {
+        self.project == XIAOZHI
+    }
+
+    /// What an operator should know of an image that is offered as `version`,
+    /// each with what follows from it.
+    pub fn remarks(&self, version: Option<&Version>) -> Vec<String> {
+        let inside = &self.version;
+        let mut remarks = Vec::new();
+        if let Some(named) = version.filter(|named| **named != Version::new(inside)) {
+            remarks.push(format!(
+                "the file's name says {named}, and the image holds {inside}: devices report {inside} once they run \
+                 it, and are not offered it again; name the file after the version inside"
+            ));
+        }
+        if !is_device_safe(inside) {
+            remarks.push(format!(
+                "the version inside, {inside:?}, would restart a xiaozhi device at every check, for a part of it is \
+                 no number; this image is of the project {:?}, whose rules are not known here",
+                self.project
+            ));
+        }
+        if !self.hash_appended {
+            remarks.push(
+                "no SHA-256 is appended, so that damage to it may pass for a while unseen, here and on the device: \
+                 build it without --dont-append-digest"
+                    .to_owned(),
+            );
+        }
+        remarks
+    }
+}
+
+/// The project whose version parser we know.
+const XIAOZHI: &str = "xiaozhi";
+
+/// A secure boot signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// 68 bytes behind the image. Its content is not looked at.
+    V1,
+    /// A sector of its own behind the image, checked against its own CRC, and
+    /// against the image where it names its SHA-256.
+    V2,
+}
+
+/// A file that is no ESP image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foreign {
+    /// What it is instead, where its first bytes tell.
+    pub looks_like: Option<&'static str>,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no ESP image")?;
+        match self.looks_like {
+            Some(what) => write!(f, " but {what}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why an ESP image would fail on the device, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Nothing in it.
+    #[error("the file is empty: copy it again")]
+    Empty,
+    /// Room for a file, and no file in it.
+    #[error(
+        "it holds nothing but bytes of {fill:#04x}: it was not copied, or the disk was full; copy it again"
+    )]
+    Blank {
+        /// 0x00 or 0xFF.
+        fill: u8,
+    },
+    /// All of an app image but its first byte.
+    #[error("its first byte is {byte:#04x}, and an image's is 0xe9: it is damaged; copy it again")]
+    FirstByte {
+        /// As it stands in the file.
+        byte: u8,
+    },
+    /// It ends within what its header promises.
+    #[error(
+        "it ends after {size} bytes, in its {part}: it was cut off or is still being copied; copy it again"
+    )]
+    EndsEarly {
+        /// Length of the file in bytes.
+        size: u64,
+        /// Where it ends.
+        part: &'static str,
+    },
+    /// No image has so many segments, or none.
+    #[error(
+        "its header counts {count} segments, and an image has 1 to 16: it is damaged; copy it again"
+    )]
+    SegmentCount {
+        /// What the header says.
+        count: u8,
+    },
+    /// The flag at offset 23 is neither 0 nor 1.
+    #[error("its header is damaged (hash flag {flag}): copy it again")]
+    HashFlag {
+        /// What the header says.
+        flag: u8,
+    },
+    /// A segment that no image can have.
+    #[error(
+        "its segment {number} claims a length of {length} bytes, which none has: it is damaged; copy it again"
+    )]
+    SegmentLength {
+        /// Counted from 1.
+        number: u8,
+        /// What the segment's header says.
+        length: u32,
+    },
+    /// The XOR of all segments is another than the image says.
+    #[error("its checksum does not fit its content: it is damaged; copy it again")]
+    Checksum,
+    /// The SHA-256 of the image is another than the image says.
+    #[error("its SHA-256 does not fit its content: it is damaged; copy it again")]
+    Hash,
+    /// An image without an app descriptor.
+    #[error(
+        "this is a bootloader, or another image without an app descriptor; use the app image, build/xiaozhi.bin"
+    )]
+    Bootloader,
+    /// Bootloader, partition table and app in one file.
+    #[error(
+        "this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin"
+    )]
+    FullFlash,
+    /// Shares the magic byte, and nothing else.
+    #[error(
+        "this is an image for the ESP8266, which no xiaozhi firmware runs on; use the app image, build/xiaozhi.bin"
+    )]
+    Esp8266,
+    /// Bytes behind the image that are no padding and no signature.
+    #[error(
+        "{bytes} bytes follow the image that are neither padding nor a signature: it is damaged or was merged with \
+         something; use the app image as the build made it, build/xiaozhi.bin"
+    )]
+    Trailing {
+        /// How many.
+        bytes: u64,
+    },
+    /// A signature block of secure boot v2 that is not what was signed.
+    #[error("its secure boot signature does not fit its content: sign the image again")]
+    Signature,
+    /// A device that runs it would restart at every check (`ParseVersion` in
+    /// the firmware's `main/ota.cc` throws).
+    #[error(
+        "the version inside, {version:?}, restarts a device at every check, for a part of it is no number below \
+         2147483648; build it with a PROJECT_VER of numbers and dots"
+    )]
+    UnsafeVersion {
+        /// As it stands in the app descriptor.
+        version: String,
+    },
+}
+
+/// Inspects a file that is in memory.
+pub fn inspect(bytes: &[u8]) -> Inspection {
+    let mut inspector = Inspector::new();
+    inspector.update(bytes);
+    inspector.finish()
+}
+
+/// Header and app descriptor, if there is one; what is known only at the end
+/// is left open.
+fn descriptor(head: &[u8]) -> Option<AppImage> {
+    // The descriptor lies in the first segment, and not across its end.
+    if head.len() < HEAD || u32_at(head, 28) < 256 || u32_at(head, 0x20) != DESCRIPTOR_MAGIC {
+        return None;
+    }
+    let text = |at: usize, length: usize| {
+        let field = &head[at..at + length];
+        let end = field.iter().position(|b| *b == 0).unwrap_or(length);
+        String::from_utf8_lossy(&field[..end]).into_owned()
+    };
+    let elf_sha256: Option<[u8; 32]> = head[0xB0..].first_chunk().copied();
+    // The byte that ESP-IDF had before version 5 holds the major number alone.
+    let old_minimum = match head[14] {
+        0 | 0xFF => None,
+        major => Some(u16::from(major) * 100),
+    };
+    Some(AppImage {
+        chip: Chip(u16_at(head, 12)),
+        min_revision: revision_at(head, 15).or(old_minimum),
+        max_revision: revision_at(head, 17),
+        length: 0,
+        hash_appended: head[23] == 1,
+        signature: None,
+        project: text(0x50, 32),
+        version: text(0x30, 32),
+        idf_version: text(0x90, 32),
+        built: format!("{} {}", text(0x80, 16), text(0x70, 16))
+            .trim()
+            .into(),
+        elf_sha256: elf_sha256.filter(|sum| *sum != [0; 32]),
+        secure_version: u32_at(head, 0x24),
+        min_efuse_block: revision_at(head, 0xD0),
+        max_efuse_block: revision_at(head, 0xD2),
+    })
+}
+
+/// A revision; 0 and 65535 both mean that none is set.
+fn revision_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16_at(bytes, at)).filter(|revision| !matches!(revision, 0 | 0xFFFF))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The ESP8266's images have a shorter header, with the first segment at 8;
+/// an ESP32's has drive settings there, which are no address of that chip.
+fn is_esp8266(head: &[u8]) -> bool {
+    head.len() >= 16
+        && matches!(
+            u32_at(head, 8),
+            0x3FFE_8000..=0x3FFF_FFFF | 0x4010_0000..=0x4010_FFFF | 0x4020_0000..=0x402F_FFFF
+        )
+        && matches!(u32_at(head, 4), 0x4010_0000..=0x402F_FFFF)
+}
+
+/// What a file without the magic byte is, where its beginning tells.
+fn looks_like(head: &[u8]) -> Option<&'static str> {
+    let known: [(&[u8], &str); 8] = [
+        (b"\x7fELF", "an ELF file: use the .bin beside it"),
+        (b"PK\x03\x04", "a zip archive: unpack it"),
+        (b"\x1f\x8b", "a gzip file: unpack it"),
+        (b"BZh", "a bzip2 file: unpack it"),
+        (b"\xfd7zXZ", "an xz file: unpack it"),
+        (b"<", "a web page: fetch the file itself"),
+        (
+            b"version https://git-lfs",
+            "a Git LFS pointer: fetch the file itself (git lfs pull)",
+        ),
+        (b"\xea", "an image for the ESP8266"),
+    ];
+    let found = known.iter().find(|(magic, _)| head.starts_with(magic));
+    found.map(|(_, what)| *what)
+}

@@ -1,0 +1,199 @@
+//! What stands around an image in its file: padding, a signature, or the rest
+//! of a flash chip.
+
+use super::{Fault, HEAD, MAGIC, Signature, u32_at};
+
+/// Flash is erased, and images are signed, by sectors of so many bytes.
+pub(super) const SECTOR: u64 = 4096;
+/// A signature block of secure boot v2 (`ets_secure_boot_sig_block_t`).
+const SIGNATURE_BLOCK: usize = 1216;
+/// What secure boot v1 appends (`esp_secure_boot_sig_block_t`).
+const SIGNATURE_V1: u64 = 68;
+/// Where a full flash image has its partition table
+/// (`CONFIG_PARTITION_TABLE_OFFSET`).
+const TABLE_AT: u64 = 0x8000;
+/// Where it has an app, most often.
+const APPS_AT: [u64; 3] = [0x10000, 0x20000, 0x10_0000];
+/// Where it has the bootloader, on chips that do not have it at 0.
+const BOOTLOADERS_AT: [u64; 2] = [0x1000, 0x2000];
+
+/// What stands behind the image.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    bytes: u64,
+    /// Only 0xFF so far, or only 0x00.
+    uniform: Option<u8>,
+    mixed: bool,
+    /// The same, up to the sector of a signature.
+    gap_mixed: bool,
+    pub(super) signed_sum: Option<[u8; 32]>,
+    pub(super) sector: Window<SIGNATURE_BLOCK>,
+    /// Bytes from the start of that sector on.
+    behind_gap: u64,
+}
+
+impl After {
+    /// `at` is the offset of `piece`, `end` that of the image's end.
+    pub(super) fn see(&mut self, at: u64, end: u64, piece: &[u8]) {
+        let Some(&first) = piece.first() else { return };
+        let fill = *self.uniform.get_or_insert(first);
+        let is_fill = matches!(fill, 0 | 0xFF) && piece.iter().all(|b| *b == fill);
+        self.mixed |= !is_fill;
+        if at < end.next_multiple_of(SECTOR) {
+            self.gap_mixed |= !is_fill;
+        } else {
+            self.sector.see(at, piece);
+            self.behind_gap += piece.len() as u64;
+        }
+        self.bytes += piece.len() as u64;
+    }
+
+    /// Padding, a signature, or what should not be there.
+    pub(super) fn what(&self) -> Result<Option<Signature>, Fault> {
+        if self.bytes == 0 || !self.mixed {
+            return Ok(None);
+        }
+        if self.bytes == SIGNATURE_V1 {
+            return Ok(Some(Signature::V1));
+        }
+        let block = self.sector.seen();
+        if self.gap_mixed
+            || self.behind_gap != SECTOR
+            || block.first() != Some(&0xE7)
+            || block.len() < SIGNATURE_BLOCK
+        {
+            return Err(Fault::Trailing { bytes: self.bytes });
+        }
+        if is_signature_whole(block, self.signed_sum) {
+            Ok(Some(Signature::V2))
+        } else {
+            Err(Fault::Signature)
+        }
+    }
+}
+
+/// Whether a block of secure boot v2 is what was signed. Of the versions 2 (RSA)
+/// and 3 (ECDSA) the CRC is known, and of the first also which hash it names; a
+/// later version is taken as it is.
+fn is_signature_whole(block: &[u8], signed: Option<[u8; 32]>) -> bool {
+    let (covered, crc) = block.split_at(1196);
+    match block[1] {
+        2 => crc32(covered) == u32_at(crc, 0) && signed.is_some_and(|sum| block[4..36] == sum),
+        3 => crc32(covered) == u32_at(crc, 0),
+        _ => true,
+    }
+}
+
+/// CRC-32 (ISO-HDLC), bit by bit: it is made of one block a file.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & 0u32.wrapping_sub(crc & 1))
+        })
+    })
+}
+
+/// What may stand elsewhere in the file and would show it to be a full flash
+/// image.
+pub(super) struct Clues {
+    table: Window<64>,
+    apps: [Window<1>; APPS_AT.len()],
+    bootloaders: [Window<1>; BOOTLOADERS_AT.len()],
+    /// How far the file is nothing but 0xFF, erased flash, or nothing but 0x00.
+    pub(super) blank: u64,
+    fill: Option<u8>,
+}
+
+impl Clues {
+    pub(super) fn new() -> Self {
+        Self {
+            table: Window::at(TABLE_AT),
+            apps: APPS_AT.map(Window::at),
+            bootloaders: BOOTLOADERS_AT.map(Window::at),
+            blank: 0,
+            fill: None,
+        }
+    }
+
+    pub(super) fn see(&mut self, at: u64, piece: &[u8]) {
+        self.table.see(at, piece);
+        let images = self.apps.iter_mut().chain(&mut self.bootloaders);
+        images.for_each(|window| window.see(at, piece));
+        let fill = self.fill.or_else(|| piece.first().copied());
+        self.fill = fill;
+        if self.blank == at && matches!(fill, Some(0 | 0xFF)) {
+            let same = piece.iter().take_while(|b| Some(**b) == fill);
+            self.blank += same.count() as u64;
+        }
+    }
+
+    /// Behind an image that ends at `end` there is what only flash has.
+    pub(super) fn is_full_flash_behind(&self, end: u64) -> bool {
+        let app = |window: &Window<1>| window.at >= end && window.seen() == [MAGIC];
+        end <= TABLE_AT && self.has_table() || self.apps.iter().any(app)
+    }
+
+    /// The file begins with erased flash, and the bootloader stands behind it.
+    pub(super) fn is_full_flash_behind_a_gap(&self, head: &Window<HEAD>) -> bool {
+        let erased = if self.fill == Some(0xFF) {
+            self.blank
+        } else {
+            0
+        };
+        let bootloader = |window: &Window<1>| window.at <= erased && window.seen() == [MAGIC];
+        self.bootloaders.iter().any(bootloader)
+            || head.seen().first() == Some(&0xFF) && self.has_table()
+    }
+
+    /// Two entries of a partition table, or one and what ends it
+    /// (`esp_partition_info_t` in ESP-IDF's `esp_flash_partitions.h`).
+    fn has_table(&self) -> bool {
+        let entries = self.table.seen();
+        entries.len() == 64
+            && entries.starts_with(&[0xAA, 0x50])
+            && matches!(entries[32..34], [0xAA, 0x50] | [0xEB, 0xEB] | [0xFF, 0xFF])
+    }
+}
+
+/// The bytes that stand at one place of the file, as far as they came.
+#[derive(Debug)]
+pub(super) struct Window<const N: usize> {
+    at: u64,
+    pub(super) bytes: [u8; N],
+    filled: usize,
+}
+
+impl<const N: usize> Default for Window<N> {
+    fn default() -> Self {
+        Self::at(u64::MAX)
+    }
+}
+
+impl<const N: usize> Window<N> {
+    pub(super) fn at(at: u64) -> Self {
+        Self {
+            at,
+            bytes: [0; N],
+            filled: 0,
+        }
+    }
+
+    /// Takes its part of a piece that stands at `at`.
+    pub(super) fn see(&mut self, at: u64, piece: &[u8]) {
+        let Some(wanted) = self.at.checked_add(self.filled as u64) else {
+            return;
+        };
+        let Some(skip) = wanted.checked_sub(at).map(usize::try_from) else {
+            return;
+        };
+        let here = skip.ok().and_then(|skip| piece.get(skip..)).unwrap_or(&[]);
+        let room = &mut self.bytes[self.filled..];
+        let n = here.len().min(room.len());
+        room[..n].copy_from_slice(&here[..n]);
+        self.filled += n;
+    }
+
+    pub(super) fn seen(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+}

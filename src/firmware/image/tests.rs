@@ -1,0 +1,279 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use super::around::crc32;
+use super::*;
+use crate::builder::{Image, merged};
+use aws_lc_rs::digest::SHA256;
+use proptest::prelude::*;
+
+fn app(bytes: &[u8]) -> AppImage {
+    match inspect(bytes).verdict {
+        Verdict::App(app) => *app,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_app(bytes: &[u8]) -> bool {
+    matches!(inspect(bytes).verdict, Verdict::App(_))
+}
+
+fn fault(bytes: &[u8]) -> Fault {
+    match inspect(bytes).verdict {
+        Verdict::Rejected(fault) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A sector with one signature block of secure boot v2 for `signed`.
+fn signature_sector(signed: &[u8]) -> Vec<u8> {
+    let mut sector = vec![0xE7, 2, 0, 0];
+    sector.extend(inspect(signed).sha256);
+    sector.resize(1196, 7);
+    sector.extend(crc32(&sector).to_le_bytes());
+    sector.resize(1216, 0);
+    sector.resize(4096, 0xFF);
+    sector
+}
+
+#[test]
+fn an_app_image_says_what_it_is() {
+    let image = Image {
+        min_revision: 3,
+        max_revision: 199,
+        ..Image::new("1.6.6")
+    };
+    let bytes = image.build();
+    let found = app(&bytes);
+    assert_eq!(found.chip.name(), Some("esp32s3"));
+    assert_eq!(
+        (found.min_revision, found.max_revision),
+        (Some(3), Some(199))
+    );
+    assert_eq!(found.length, bytes.len() as u64);
+    assert!(found.hash_appended && found.signature.is_none());
+    assert_eq!(
+        (&*found.project, &*found.version, &*found.idf_version),
+        ("xiaozhi", "1.6.6", "v5.4.1")
+    );
+    assert_eq!(found.built, "Nov 21 2026 12:34:56");
+    assert_eq!(found.elf_sha256, Some(image.elf_sha256));
+    let inspection = inspect(&bytes);
+    assert_eq!(inspection.size, bytes.len() as u64);
+    let sum = aws_lc_rs::digest::digest(&SHA256, &bytes);
+    assert_eq!(inspection.sha256[..], *sum.as_ref());
+}
+
+#[test]
+fn what_is_not_set_is_none() {
+    let old = Image {
+        old_min_revision: 3,
+        elf_sha256: [0; 32],
+        max_revision: 0xFFFF,
+        hash: false,
+        ..Image::new("1.0")
+    };
+    let found = app(&old.build());
+    assert_eq!((found.min_revision, found.max_revision), (Some(300), None));
+    assert!(found.elf_sha256.is_none() && !found.hash_appended);
+}
+
+#[test]
+fn padding_and_signatures_belong_to_an_image() {
+    let plain = Image::new("1.6.6").build();
+    for fill in [0, 0xFF] {
+        let mut padded = plain.clone();
+        padded.resize(10_000, fill);
+        let found = app(&padded);
+        assert_eq!(found.length, plain.len() as u64);
+        assert!(found.signature.is_none());
+    }
+    let v1 = [&plain[..], &[5; 68]].concat();
+    assert_eq!(app(&v1).signature, Some(Signature::V1));
+
+    let mut padded = plain.clone();
+    padded.resize(4096, 0xFF);
+    let v2 = [&padded[..], &signature_sector(&padded)].concat();
+    assert_eq!(app(&v2).signature, Some(Signature::V2));
+    // An image that fills its last sector has no gap.
+    let full = Image {
+        payload: vec![1; 4096 - plain.len() + 256],
+        ..Image::new("1.6.6")
+    }
+    .build();
+    assert_eq!(full.len(), 4096);
+    let v2_full = [&full[..], &signature_sector(&full)].concat();
+    assert_eq!(app(&v2_full).signature, Some(Signature::V2));
+
+    let other = [&padded[..], &signature_sector(&plain)].concat();
+    assert_eq!(fault(&other), Fault::Signature);
+    for at in [4096 + 4, 4096 + 1195, 4096 + 1199] {
+        let mut damaged = v2.clone();
+        damaged[at] ^= 1;
+        assert_eq!(fault(&damaged), Fault::Signature, "{at}");
+    }
+    for cut in [4096 + 1, 4096 + 1216, v2.len() - 1] {
+        assert!(matches!(fault(&v2[..cut]), Fault::Trailing { .. }), "{cut}");
+    }
+    let mut dirty_gap = v2.clone();
+    dirty_gap[4000] = 1;
+    assert!(matches!(fault(&dirty_gap), Fault::Trailing { .. }));
+}
+
+#[test]
+fn what_people_upload_by_mistake_is_told_apart() {
+    let image = Image::new("1.6.6");
+    for bootloader_at in [0, 0x1000, 0x2000] {
+        assert_eq!(fault(&merged(&image, bootloader_at)), Fault::FullFlash);
+    }
+    // Even cut behind its partition table.
+    assert_eq!(fault(&merged(&image, 0)[..0x9000]), Fault::FullFlash);
+    assert_eq!(fault(&merged(&image, 0x1000)[..0x9000]), Fault::FullFlash);
+
+    let bootloader = Image {
+        descriptor: false,
+        ..image.clone()
+    };
+    assert_eq!(fault(&bootloader.build()), Fault::Bootloader);
+
+    let twice = [image.build(), image.build()].concat();
+    assert!(matches!(fault(&twice), Fault::Trailing { .. }));
+
+    let mut esp8266 = vec![
+        0xE9, 1, 2, 0x40, 0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40, 16, 0, 0, 0,
+    ];
+    esp8266.resize(64, 0);
+    assert_eq!(fault(&esp8266), Fault::Esp8266);
+}
+
+#[test]
+fn what_is_no_image_is_foreign() {
+    for (bytes, what) in [
+        (&b"firmware"[..], None),
+        (b"\x7fELF\x01", Some("an ELF file: use the .bin beside it")),
+        (
+            b"<!DOCTYPE html>",
+            Some("a web page: fetch the file itself"),
+        ),
+    ] {
+        let foreign = Foreign { looks_like: what };
+        assert_eq!(inspect(bytes).verdict, Verdict::Foreign(foreign));
+    }
+    assert_eq!(fault(b""), Fault::Empty);
+    for fill in [0, 0xFF] {
+        assert_eq!(fault(&[fill; 20_000]), Fault::Blank { fill });
+    }
+    let text = Foreign {
+        looks_like: Some("a zip archive: unpack it"),
+    };
+    assert_eq!(
+        text.to_string(),
+        "this is no ESP image but a zip archive: unpack it"
+    );
+}
+
+#[test]
+fn a_version_that_crashes_the_device_is_refused_where_its_parser_is_known() {
+    let image = Image::new("2.0.x");
+    assert!(matches!(fault(&image.build()), Fault::UnsafeVersion { .. }));
+    let other = Image {
+        project: "blink",
+        ..image
+    };
+    assert_eq!(app(&other.build()).version, "2.0.x");
+}
+
+#[test]
+fn lengths_that_lie_cost_nothing() {
+    let mut bytes = Image::new("1.6.6").build();
+    for (length, reason) in [
+        (0xFFFF_FFFFu32, "claims a length"),
+        (16 << 20, "claims a length"),
+        ((16 << 20) - 4, "cut off"),
+        (5, "claims a length"),
+    ] {
+        bytes[28..32].copy_from_slice(&length.to_le_bytes());
+        assert!(fault(&bytes).to_string().contains(reason), "{length}");
+    }
+    for count in [0, 17, 255] {
+        let mut bytes = Image::new("1.6.6").build();
+        bytes[1] = count;
+        assert_eq!(fault(&bytes), Fault::SegmentCount { count });
+    }
+}
+
+#[test]
+fn every_flip_and_every_cut_of_a_hashed_image_shows() {
+    let bytes = Image::new("1.6.6").build();
+    for at in 0..bytes.len() {
+        assert!(!is_app(&bytes[..at]), "cut at {at}");
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            let verdict = inspect(&flipped).verdict;
+            assert!(
+                matches!(verdict, Verdict::Rejected(_)),
+                "bit {bit} of byte {at}: {verdict:?}"
+            );
+        }
+    }
+}
+
+fn any_image() -> impl Strategy<Value = Image> {
+    let words = prop::collection::vec(any::<u32>(), 0..3000);
+    (words, "[0-9]\\.[0-9]{1,3}", 0u16..40).prop_map(|(words, version, chip)| Image {
+        payload: words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+        chip,
+        ..Image::new(&version)
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_prefix_and_no_flip_of_a_hashed_image_is_ready(
+        image in any_image(),
+        cut in any::<prop::sample::Index>(),
+        (byte, bit) in (any::<prop::sample::Index>(), 0u8..8),
+    ) {
+        let bytes = image.build();
+        prop_assert_eq!(app(&bytes).chip, Chip(image.chip));
+        prop_assert!(!is_app(&bytes[..cut.index(bytes.len())]));
+        let mut flipped = bytes.clone();
+        flipped[byte.index(bytes.len())] ^= 1 << bit;
+        prop_assert!(!is_app(&flipped));
+    }
+
+    #[test]
+    fn pieces_do_not_matter(
+        image in any_image(),
+        fill in 0usize..9000,
+        sizes in prop::collection::vec(1usize..5000, 1..8),
+    ) {
+        let mut bytes = image.build();
+        let end = bytes.len() + fill;
+        bytes.resize(end, 0xFF);
+        let sector = signature_sector(&bytes);
+        bytes.extend(sector);
+        let mut inspector = Inspector::new();
+        let mut rest = &bytes[..];
+        for size in sizes.iter().cycle() {
+            let (now, later) = rest.split_at(rest.len().min(*size));
+            inspector.update(now);
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(inspector.finish(), inspect(&bytes));
+    }
+
+    #[test]
+    fn any_bytes_are_judged_without_a_panic(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..600),
+        has_magic: bool,
+    ) {
+        if has_magic && let Some(first) = bytes.first_mut() {
+            *first = 0xE9;
+        }
+        prop_assert!(!is_app(&bytes));
+    }
+}

@@ -1,0 +1,307 @@
+//! Why an image must not go to this device.
+//!
+//! Everything here is something that the device itself finds out, after minutes
+//! of download and again at each boot. What it did not report is not judged.
+
+use super::checkin::{Partition, Report};
+use crate::firmware::chip::Chip;
+use crate::firmware::image::AppImage;
+use crate::firmware::snapshot::Entry;
+use crate::firmware::version;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// `ESP_PARTITION_TYPE_APP`.
+const APP: u64 = 0;
+/// `ESP_PARTITION_SUBTYPE_APP_OTA_MIN` up to `_MAX`, the latter not one of them.
+const OTA_SLOTS: std::ops::Range<u64> = 0x10..0x20;
+
+/// Why an image is withheld from a device. Its text is for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Reason<'a> {
+    /// The bootloader refuses an image of another chip
+    /// (`bootloader_common_check_chip_validity`).
+    OtherChip {
+        /// The chip of the image.
+        image: Chip,
+        /// The chip of the device.
+        device: Cow<'a, str>,
+    },
+    /// `esp_ota_write` fails at the slot's end.
+    TooBig {
+        /// Length of the file in bytes.
+        size: u64,
+        /// Name of the slot that would take it; empty if any may.
+        slot: Cow<'a, str>,
+        /// Length of that slot, or of the longest one, in bytes.
+        room: u64,
+    },
+    /// `esp_ota_get_next_update_partition` finds none.
+    NoSlot,
+    /// The chip is older than the image allows; revisions are 100 * major +
+    /// minor.
+    RevisionTooLow {
+        /// What the image needs.
+        needed: u16,
+        /// What the device has.
+        has: u64,
+    },
+    /// The chip is newer than the image allows.
+    RevisionTooHigh {
+        /// The highest that the image allows.
+        allowed: u16,
+        /// What the device has.
+        has: u64,
+    },
+    /// Firmware 2.x keeps its sounds and models in a partition that layouts of
+    /// 1.x do not have.
+    NoAssets,
+    /// Since v2.0.0 firmware installs what it already runs, at every check.
+    AlreadyRunning {
+        /// The version inside the image, where the file's name has another.
+        inside: Option<Cow<'a, str>>,
+    },
+    /// The device's own comparison says that it is no newer, and the image
+    /// cannot prove that forcing it would end.
+    NeedsForce,
+    /// A pin names a version that no file has.
+    PinnedVersionMissing,
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherChip { image, device } => {
+                write!(f, "the image is for {image}, and the device is an {device}")
+            }
+            Self::TooBig { size, slot, room } if slot.is_empty() => write!(
+                f,
+                "its {size} bytes fit no app slot of the device, the longest of which has {room}"
+            ),
+            Self::TooBig { size, slot, room } => write!(
+                f,
+                "its {size} bytes do not fit the app slot {slot} of {room} bytes"
+            ),
+            Self::NoSlot => f.write_str(
+                "the device's partition table has no app slot besides the one that runs: it can only be flashed \
+                 by cable",
+            ),
+            Self::RevisionTooLow { needed, has } => write!(
+                f,
+                "the image needs chip revision v{}.{} or later, and the device has v{}.{}",
+                needed / 100,
+                needed % 100,
+                has / 100,
+                has % 100
+            ),
+            Self::RevisionTooHigh { allowed, has } => write!(
+                f,
+                "the image allows chip revisions up to v{}.{}, and the device has v{}.{}",
+                allowed / 100,
+                allowed % 100,
+                has / 100,
+                has % 100
+            ),
+            Self::NoAssets => f.write_str(
+                "firmware 2.x needs a partition named assets, and the device has none: flash it by cable once",
+            ),
+            Self::AlreadyRunning { inside: None } => {
+                f.write_str("the device runs this very image already")
+            }
+            Self::AlreadyRunning {
+                inside: Some(inside),
+            } => write!(
+                f,
+                "the device runs this very image already: it reports {inside}, the version inside, which the file's \
+                 name should have"
+            ),
+            Self::NeedsForce => f.write_str(
+                "the device compares the numbers of a version only and would refuse it; it is not forced, for \
+                 nothing proves that this would end: the version inside the image is not the file's, and the \
+                 device reports no application.elf_sha256 to compare",
+            ),
+            Self::PinnedVersionMissing => {
+                f.write_str("gateway.firmware.pin names this version, but no file has it")
+            }
+        }
+    }
+}
+
+/// What a device said of itself, as far as images are held against it.
+#[derive(Debug)]
+pub struct Device<'a> {
+    report: &'a Report<'a>,
+    version: &'a str,
+    elf_sha256: Option<[u8; 32]>,
+    slot: Option<Slot<'a>>,
+    has_assets: Option<bool>,
+}
+
+/// Where the device would write an image.
+#[derive(Debug, PartialEq, Eq)]
+enum Slot<'a> {
+    None,
+    /// The slot that takes it, or, where the running one was not reported, the
+    /// longest one without its name. A length that was not reported is none.
+    Takes {
+        label: Cow<'a, str>,
+        room: Option<u64>,
+    },
+}
+
+impl<'a> Device<'a> {
+    /// Reads what was left unread of the report. `version` is what the device
+    /// runs.
+    pub fn of(report: &'a Report<'a>, version: &'a str) -> Self {
+        let partitions = report.partitions();
+        Self {
+            report,
+            version,
+            elf_sha256: report.elf_sha256.as_deref().and_then(sha256),
+            slot: partitions
+                .as_deref()
+                .and_then(|table| slot(table, report.running_slot.as_deref())),
+            has_assets: partitions
+                .as_deref()
+                .map(|table| table.iter().any(|p| p.label == "assets")),
+        }
+    }
+
+    /// The first reason why this image would fail on this device.
+    pub fn refuses(&self, entry: &Entry) -> Option<Reason<'a>> {
+        let app = entry.app.as_deref();
+        app.and_then(|app| self.other_chip(app))
+            .or_else(|| app.and_then(|app| self.revision(app)))
+            .or_else(|| app.and_then(|app| self.assets(app)))
+            .or_else(|| self.size(entry.size()))
+    }
+
+    /// Whether the device runs this very image.
+    ///
+    /// The ELF hash tells. Where one side has none, the version inside the image
+    /// must do: a device that reports it would report it again after the update.
+    pub fn runs(&self, entry: &Entry) -> Option<Reason<'a>> {
+        let app = entry.app.as_deref()?;
+        let same = match (app.elf_sha256, self.elf_sha256) {
+            (Some(image), Some(device)) => image == device,
+            _ => version::compare(&app.version, self.version) == Ordering::Equal,
+        };
+        same.then(|| Reason::AlreadyRunning {
+            inside: (!entry.holds_its_version()).then(|| app.version.clone().into()),
+        })
+    }
+
+    /// Whether forcing this image ends by itself: after it the device reports
+    /// the offered version, or the hash by which [`Device::runs`] knows it.
+    pub fn can_be_forced(&self, entry: &Entry) -> bool {
+        let has_hash = |app: &AppImage| app.elf_sha256.is_some() && self.elf_sha256.is_some();
+        entry.holds_its_version() || entry.app.as_deref().is_some_and(has_hash)
+    }
+
+    fn other_chip(&self, app: &AppImage) -> Option<Reason<'a>> {
+        let name = self.report.chip_name.as_ref();
+        let model = self.report.chip_model.map(u32::try_from);
+        let model = || model.and_then(Result::ok).and_then(Chip::from_model);
+        let chip = name.and_then(|name| Chip::from_name(name));
+        let device = match (chip.or_else(model), name) {
+            (Some(chip), _) if chip == app.chip => return None,
+            (_, Some(name)) => name.clone(),
+            // A number alone tells as long as it is one that we know.
+            (Some(chip), None) => chip.name()?.into(),
+            (None, None) => return None,
+        };
+        Some(Reason::OtherChip {
+            image: app.chip,
+            device,
+        })
+    }
+
+    fn revision(&self, app: &AppImage) -> Option<Reason<'a>> {
+        let has = self.report.chip_revision?;
+        // Earlier versions report the major number alone.
+        let idf = self.report.idf_version.as_deref()?;
+        let major = idf.trim_start_matches(['v', 'V']).split('.').next()?;
+        if major.parse::<u32>().ok()? < 5 {
+            return None;
+        }
+        if let Some(needed) = app.min_revision.filter(|min| has < u64::from(*min)) {
+            return Some(Reason::RevisionTooLow { needed, has });
+        }
+        let allowed = app.max_revision.filter(|max| has > u64::from(*max))?;
+        Some(Reason::RevisionTooHigh { allowed, has })
+    }
+
+    fn assets(&self, app: &AppImage) -> Option<Reason<'a>> {
+        let digits = app.version.split(|c: char| !c.is_ascii_digit()).next()?;
+        let is_v2 = digits.parse::<u32>().ok()? >= 2;
+        (app.is_xiaozhi() && is_v2 && self.has_assets == Some(false)).then_some(Reason::NoAssets)
+    }
+
+    fn size(&self, size: u64) -> Option<Reason<'a>> {
+        match self.slot.as_ref()? {
+            Slot::None => Some(Reason::NoSlot),
+            Slot::Takes { label, room } => {
+                let room = room.filter(|room| size > *room)?;
+                let slot = label.clone();
+                Some(Reason::TooBig { size, slot, room })
+            }
+        }
+    }
+}
+
+/// 64 hexadecimal digits. A shortened hash proves nothing.
+fn sha256(hex: &str) -> Option<[u8; 32]> {
+    let digits = hex.as_bytes();
+    let mut sum = [0; 32];
+    if digits.len() != 2 * sum.len() {
+        return None;
+    }
+    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |d: u8| char::from(d).to_digit(16);
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+    }
+    Some(sum).filter(|sum| *sum != [0; 32])
+}
+
+/// The slot that takes the next image, as `esp_ota_get_next_update_partition`
+/// finds it: the one behind the running one, in the order of their numbers, else
+/// the first. `None` where the table does not tell.
+fn slot<'a>(table: &[Partition<'a>], running: Option<&str>) -> Option<Slot<'a>> {
+    // A line without type or subtype could be a slot.
+    if table
+        .iter()
+        .any(|p| p.kind.is_none() || p.subtype.is_none())
+    {
+        return None;
+    }
+    let is_slot = |p: &&Partition<'_>| {
+        p.kind == Some(APP) && p.subtype.is_some_and(|s| OTA_SLOTS.contains(&s))
+    };
+    let mut slots: Vec<_> = table.iter().filter(is_slot).collect();
+    slots.sort_by_key(|p| p.subtype);
+    let Some(first) = slots.first() else {
+        return Some(Slot::None);
+    };
+    let Some(running) = running else {
+        let rooms: Option<Vec<u64>> = slots.iter().map(|p| p.size).collect();
+        return Some(Slot::Takes {
+            label: Cow::Borrowed(""),
+            room: rooms.and_then(|rooms| rooms.into_iter().max()),
+        });
+    };
+    let place = slots.iter().position(|p| p.label == running);
+    let next = place
+        .and_then(|place| slots.get(place + 1))
+        .unwrap_or(first);
+    if next.label == running {
+        return Some(Slot::None);
+    }
+    Some(Slot::Takes {
+        label: next.label.clone(),
+        room: next.size,
+    })
+}
