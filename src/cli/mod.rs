@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand.
 
+mod inspect;
+mod publish;
 mod serve;
 mod validate;
 
@@ -39,6 +41,17 @@ enum Command {
     /// Exit code 0: it is good, warnings included. 1: it cannot be meant, and
     /// the server would not start.
     Validate(validate::Validate),
+    /// Look into firmware files: what they are, and which devices would get them
+    ///
+    /// Exit code 0: each would be offered. 1: one would be rejected, for it
+    /// would fail on every device.
+    Inspect(inspect::Inspect),
+    /// Copy an image into the firmware folder as {model}_{version}.bin, whole or
+    /// not at all
+    ///
+    /// It is inspected first. A running server offers it at once; a file of the
+    /// same name is overwritten only with --force.
+    Publish(publish::Publish),
 }
 
 impl Cli {
@@ -47,6 +60,8 @@ impl Cli {
         let outcome = match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(self.config.as_deref()),
             Command::Validate(validate) => validate.run(self.config),
+            Command::Inspect(inspect) => inspect.run(self.config.as_deref()),
+            Command::Publish(publish) => publish.run(self.config.as_deref()),
         };
         match outcome {
             Ok(code) => code,

@@ -2,9 +2,9 @@
 
 use super::section::Section;
 use super::{Machine, values};
-use crate::firmware::catalogue::{self, Verify};
 use crate::firmware::name::is_version;
 use crate::firmware::version::{Version, is_device_safe};
+use crate::firmware::{Verify, catalogue};
 use crate::http::plain::PlainHttp;
 use crate::ota::decide::{DefaultFor, Policy};
 use crate::ota::public_url::PublicAddress;

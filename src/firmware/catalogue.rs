@@ -6,6 +6,7 @@
 //! in; a file that appears without such word (a network file system, a hard
 //! link) must look the same twice, two seconds apart.
 
+use super::Verify;
 use super::keeper::{Keeper, Shared};
 use super::snapshot::Snapshot;
 use super::watch::Change;
@@ -25,16 +26,6 @@ pub struct Settings {
     pub ttl: Duration,
     /// `gateway.firmware.verify`.
     pub verify: Verify,
-}
-
-/// What becomes of files that are no ESP images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Verify {
-    /// They are offered, with a warning: other kinds of devices exist.
-    #[default]
-    Warn,
-    /// They are refused.
-    Strict,
 }
 
 /// The folder as it is offered now.

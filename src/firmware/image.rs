@@ -91,6 +91,14 @@ impl AppImage {
         self.project == XIAOZHI
     }
 
+    /// Whether it keeps its sounds and models in a partition named `assets`
+    /// (the firmware's `main/assets.cc`, since v2.0.0).
+    pub fn needs_assets(&self) -> bool {
+        let digits = self.version.split(|c: char| !c.is_ascii_digit()).next();
+        let major = digits.and_then(|digits| digits.parse::<u32>().ok());
+        self.is_xiaozhi() && major.is_some_and(|major| major >= 2)
+    }
+
     /// What an operator should know of an image that is offered as `version`,
     /// each with what follows from it.
     pub fn remarks(&self, version: Option<&Version>) -> Vec<String> {

@@ -404,9 +404,12 @@ impl Keeper {
             (Instant::now(), Instant::now(), Instant::now());
         for (done, f) in fresh.into_iter().enumerate() {
             let path = self.settings.dir.join(&f.file);
-            match scan::read(&path, &f.identity, self.settings.verify) {
-                Ok((sha256, app)) => {
-                    self.admit(Entry::new(path, f.file, f.name, f.identity, sha256, app));
+            let judged = scan::inspect(&path, &f.identity).and_then(|inspection| {
+                scan::offerable(&inspection.verdict, self.settings.verify).map(|()| inspection)
+            });
+            match judged {
+                Ok(inspection) => {
+                    self.admit(Entry::new(path, f.file, f.name, f.identity, inspection));
                 }
                 Err(Unusable::Changed) => self.changed_while_read(f),
                 Err(why) => {

@@ -1,6 +1,7 @@
-//! What lies in `data/bin`: file names, versions, and the snapshot of what can
-//! be offered. [`name`], [`version`] and [`snapshot`] are pure; [`catalogue`]
-//! keeps a snapshot true to the folder, [`store`] hands out the bytes.
+//! What lies in `data/bin`: file names, versions, what each file is, and the
+//! snapshot of what can be offered. [`name`], [`version`], [`chip`], [`image`]
+//! and [`snapshot`] are pure; [`catalogue`] keeps a snapshot true to the folder,
+//! [`store`] hands out the bytes, [`publish`] puts a file there.
 
 pub mod catalogue;
 pub mod chip;
@@ -8,10 +9,22 @@ mod identity;
 pub mod image;
 mod keeper;
 pub mod name;
-pub(crate) mod scan;
+pub mod publish;
+mod scan;
 pub mod snapshot;
 pub mod store;
 pub mod version;
 mod watch;
 
 pub use identity::Identity;
+pub use scan::{Unusable, inspect_file, offerable};
+
+/// What becomes of files that are no ESP images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// They are offered, with a warning: other kinds of devices exist.
+    #[default]
+    Warn,
+    /// They are refused.
+    Strict,
+}

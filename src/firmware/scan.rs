@@ -1,8 +1,8 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::Identity;
-use super::catalogue::Verify;
-use super::image::{AppImage, Fault, Foreign, Inspection, Inspector, Verdict};
+use super::Verify;
+use super::image::{Fault, Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, ImageName, NameError};
 use super::version::is_device_safe;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -12,15 +12,19 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Why a file in the folder is not offered, in words for the log.
+/// Why a file is not offered, in words for the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unusable {
+pub enum Unusable {
+    /// It does not follow the grammar of names.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Nobody could ask for it.
     #[error("the name is not UTF-8: rename it to {{model}}_{{version}}.bin")]
     NotUtf8,
+    /// A folder, a pipe, a device.
     #[error("not a regular file")]
     NotAFile,
+    /// Nothing in it.
     #[error("the file is empty: copy it again")]
     Empty,
     /// The firmware's parser (`main/ota.cc`, `ParseVersion`) throws on it.
@@ -28,12 +32,20 @@ pub(super) enum Unusable {
         "a device that is offered version {version} restarts at every check, for a part of it \
          is no number below 2147483648: rename the file"
     )]
-    UnsafeVersion { version: String },
+    UnsafeVersion {
+        /// As the file's name has it.
+        version: String,
+    },
+    /// The system does not let us, or the disk fails.
     #[error("it cannot be read ({reason}): see to its permissions (chmod a+r) or its disk")]
-    Unreadable { reason: String },
+    Unreadable {
+        /// The system's word.
+        reason: String,
+    },
     /// Its content would fail on the device.
     #[error(transparent)]
     Image(#[from] Fault),
+    /// No ESP image, where only those are wanted.
     #[error(
         "{0}, and gateway.firmware.verify is strict: copy an app image (build/xiaozhi.bin), or write verify: warn"
     )]
@@ -124,24 +136,12 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// What is known of a file that may be offered: its SHA-256, and what it says
-/// of itself if it is an image.
-type Offerable = ([u8; 32], Option<Box<AppImage>>);
-
-/// Reads a file and judges whether it may be offered.
-pub(super) fn read(
-    path: &Path,
-    expected: &Identity,
-    verify: Verify,
-) -> Result<Offerable, Unusable> {
-    let Inspection {
-        sha256, verdict, ..
-    } = inspect(path, expected)?;
+/// Whether a file of this kind may be offered.
+pub fn offerable(verdict: &Verdict, verify: Verify) -> Result<(), Unusable> {
     match verdict {
-        Verdict::App(app) => Ok((sha256, Some(app))),
-        Verdict::Foreign(_) if verify == Verify::Warn => Ok((sha256, None)),
-        Verdict::Foreign(foreign) => Err(Unusable::Foreign(foreign)),
-        Verdict::Rejected(fault) => Err(fault.into()),
+        Verdict::Foreign(foreign) if verify == Verify::Strict => Err(Unusable::Foreign(*foreign)),
+        Verdict::App(_) | Verdict::Foreign(_) => Ok(()),
+        Verdict::Rejected(fault) => Err(fault.clone().into()),
     }
 }
 
@@ -168,8 +168,13 @@ pub(super) fn inspect(path: &Path, expected: &Identity) -> Result<Inspection, Un
     }
 }
 
+/// Inspects a file that nobody offers yet.
+pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
+    inspect_reader(&mut open(path)?)
+}
+
 /// Inspects what is left in `reader`, in constant memory.
-pub(crate) fn inspect_reader(reader: &mut impl Read) -> io::Result<Inspection> {
+pub(super) fn inspect_reader(reader: &mut impl Read) -> io::Result<Inspection> {
     let mut inspector = Inspector::new();
     each_block(reader, |block| inspector.update(block))?;
     Ok(inspector.finish())
@@ -182,7 +187,7 @@ pub(super) fn hash_reader(reader: &mut impl Read) -> io::Result<[u8; 32]> {
     sum.finish().as_ref().try_into().map_err(io::Error::other)
 }
 
-fn each_block(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn each_block(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut block = vec![0; 256 * 1024];
     loop {
         match reader.read(&mut block) {

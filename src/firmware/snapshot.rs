@@ -2,7 +2,7 @@
 //! catalogue swaps in a new one.
 
 use super::Identity;
-use super::image::AppImage;
+use super::image::{AppImage, Inspection, Verdict};
 use super::name::ImageName;
 use super::version::Version;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,9 +52,15 @@ impl Entry {
         file: String,
         name: ImageName,
         identity: Identity,
-        sha256: [u8; 32],
-        app: Option<Box<AppImage>>,
+        inspection: Inspection,
     ) -> Self {
+        let Inspection {
+            sha256, verdict, ..
+        } = inspection;
+        let app = match verdict {
+            Verdict::App(app) => Some(app),
+            Verdict::Foreign(_) | Verdict::Rejected(_) => None,
+        };
         // httpdate knows the years 1970 to 9999 only, and panics elsewhere.
         let seconds = u64::try_from(identity.modified.0)
             .unwrap_or(0)
@@ -163,24 +169,22 @@ impl Snapshot {
 pub(crate) mod tests {
     use super::*;
     use crate::builder::Image;
-    use crate::firmware::image::{self, Verdict};
+    use crate::firmware::image;
     use crate::firmware::name;
 
-    /// An entry as the scan would make it, for tests of what stands above.
+    /// An entry as the scan would make it of a file that is no image, for tests
+    /// of what stands above.
     pub(crate) fn entry(file: &str) -> Arc<Entry> {
-        entry_with(file, 26, None)
+        entry_with(file, 26, image::inspect(b"firmware"))
     }
 
     /// An entry of a real image, padded to `size` bytes.
     pub(crate) fn image_entry(file: &str, image: &Image, size: u64) -> Arc<Entry> {
-        match image::inspect(&image.build()).verdict {
-            Verdict::App(app) => entry_with(file, size, Some(app)),
-            other => unreachable!("{other:?}"),
-        }
+        entry_with(file, size, image::inspect(&image.build()))
     }
 
     #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
-    fn entry_with(file: &str, size: u64, app: Option<Box<AppImage>>) -> Arc<Entry> {
+    fn entry_with(file: &str, size: u64, inspection: Inspection) -> Arc<Entry> {
         let identity = Identity {
             inode: (1, 1),
             size,
@@ -192,8 +196,7 @@ pub(crate) mod tests {
             file.into(),
             name::parse(file).unwrap(),
             identity,
-            [0xab; 32],
-            app,
+            inspection,
         ))
     }
 
@@ -244,8 +247,7 @@ pub(crate) mod tests {
                 "a_1.bin".into(),
                 parsed(),
                 identity,
-                [0; 32],
-                None,
+                image::inspect(b""),
             );
             assert_eq!(e.last_modified, date);
         }

@@ -256,14 +256,13 @@ mod tests {
         let path = dir.join(file);
         fs::write(&path, content).unwrap();
         let identity = Identity::from(&fs::metadata(&path).unwrap());
-        let sha256 = scan::inspect(&path, &identity).unwrap().sha256;
+        let inspection = scan::inspect(&path, &identity).unwrap();
         Entry::new(
             path,
             file.into(),
             name::parse(file).unwrap(),
             identity,
-            sha256,
-            None,
+            inspection,
         )
     }
 

@@ -236,9 +236,7 @@ impl<'a> Device<'a> {
     }
 
     fn assets(&self, app: &AppImage) -> Option<Reason<'a>> {
-        let digits = app.version.split(|c: char| !c.is_ascii_digit()).next()?;
-        let is_v2 = digits.parse::<u32>().ok()? >= 2;
-        (app.is_xiaozhi() && is_v2 && self.has_assets == Some(false)).then_some(Reason::NoAssets)
+        (app.needs_assets() && self.has_assets == Some(false)).then_some(Reason::NoAssets)
     }
 
     fn size(&self, size: u64) -> Option<Reason<'a>> {

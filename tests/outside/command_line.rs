@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn run(dir: &Path, arguments: &[&str]) -> (bool, String, String) {
+pub(super) fn run(dir: &Path, arguments: &[&str]) -> (bool, String, String) {
     let Output {
         status,
         stdout,

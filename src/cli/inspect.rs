@@ -1,0 +1,296 @@
+//! `xiaozhi-ota inspect`: what firmware files are, before anybody is offered
+//! them.
+
+use crate::firmware::image::{AppImage, Signature, Verdict};
+use crate::firmware::name::{self, ImageName};
+use crate::firmware::snapshot::hex;
+use crate::firmware::version::{Version, is_device_safe};
+use crate::firmware::{Unusable, Verify, inspect_file, offerable};
+use crate::{app, config};
+use clap::Args;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// The files to look into
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Print a JSON object for each file, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let verify = config::load(config, &app::machine())?.catalogue.verify;
+        let mut good = true;
+        let mut out = io::stdout().lock();
+        for file in &self.files {
+            let report = Report::of(file, verify);
+            good &= report.state != State::Rejected;
+            if self.json {
+                serde_json::to_writer(&mut out, &report)?;
+                writeln!(out)?;
+            } else {
+                out.write_all(report.in_words()?.as_bytes())?;
+            }
+        }
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ready,
+    Foreign,
+    Rejected,
+}
+
+/// What is said of one file.
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    state: State,
+    /// Why it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Facts>,
+    /// Who would get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_to: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// What an app image says of itself.
+#[derive(Serialize)]
+struct Facts {
+    project: String,
+    version: String,
+    idf_version: String,
+    built: String,
+    /// Its name, or its id where no name is known.
+    chip: String,
+    chip_id: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_revision: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_revision: Option<u16>,
+    /// Without padding and signature, in bytes.
+    length: u64,
+    hash_appended: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elf_sha256: Option<String>,
+    secure_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_efuse_block: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_efuse_block: Option<u16>,
+}
+
+impl From<&AppImage> for Facts {
+    fn from(app: &AppImage) -> Self {
+        Self {
+            project: app.project.clone(),
+            version: app.version.clone(),
+            idf_version: app.idf_version.clone(),
+            built: app.built.clone(),
+            chip: app.chip.to_string(),
+            chip_id: app.chip.0,
+            min_revision: app.min_revision,
+            max_revision: app.max_revision,
+            length: app.length,
+            hash_appended: app.hash_appended,
+            signature: app.signature.map(|signature| match signature {
+                Signature::V1 => "secure boot v1",
+                Signature::V2 => "secure boot v2",
+            }),
+            elf_sha256: app.elf_sha256.map(|sum| hex(&sum)),
+            secure_version: app.secure_version,
+            min_efuse_block: app.min_efuse_block,
+            max_efuse_block: app.max_efuse_block,
+        }
+    }
+}
+
+impl Report {
+    fn of(path: &Path, verify: Verify) -> Self {
+        let mut report = Self {
+            file: path.display().to_string(),
+            state: State::Rejected,
+            reason: None,
+            size: None,
+            sha256: None,
+            image: None,
+            offered_to: None,
+            warnings: Vec::new(),
+        };
+        let inspection = match inspect_file(path) {
+            Ok(inspection) => inspection,
+            Err(e) => {
+                report.reason = Some(format!("it cannot be read: {e}"));
+                return report;
+            }
+        };
+        report.size = Some(inspection.size);
+        report.sha256 = Some(hex(&inspection.sha256));
+        let file_name = path.file_name().and_then(|name| name.to_str());
+        let named = file_name.and_then(|file| name::parse(file).ok());
+        let version = named.as_ref().map(|named| &named.version);
+        if let Verdict::App(app) = &inspection.verdict {
+            report.warnings = app.remarks(version);
+            report.image = Some(Facts::from(&**app));
+        }
+        if let Err(why) = offerable(&inspection.verdict, verify).and_then(|()| safe(version)) {
+            report.reason = Some(why.to_string());
+            return report;
+        }
+        let app = match &inspection.verdict {
+            Verdict::App(app) => {
+                report.state = State::Ready;
+                Some(&**app)
+            }
+            Verdict::Foreign(foreign) => {
+                report.state = State::Foreign;
+                report.reason = Some(format!(
+                    "{foreign}; it is offered all the same, for it may be meant for another kind of device, but an \
+                     ESP32 refuses it at its first byte"
+                ));
+                None
+            }
+            Verdict::Rejected(_) => None,
+        };
+        report.offered_to = Some(offered_to(named.as_ref(), app, inspection.size));
+        report
+    }
+
+    fn in_words(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        let state = match self.state {
+            State::Ready => "ready",
+            State::Foreign => "foreign",
+            State::Rejected => "rejected",
+        };
+        match &self.reason {
+            Some(reason) => writeln!(text, "{}: {state}: {reason}", self.file)?,
+            None => writeln!(text, "{}: {state}", self.file)?,
+        }
+        let image = self.image.iter().flat_map(Facts::in_words);
+        let size = self.size.map(|size| ("file", format!("{size} bytes")));
+        let sum = self.sha256.clone().map(|sum| ("SHA-256", sum));
+        let whom = self.offered_to.clone().map(|whom| ("offered to", whom));
+        for (what, value) in image.chain(size).chain(sum).chain(whom) {
+            writeln!(text, "  {what:<11} {value}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(text, "  warning: {warning}")?;
+        }
+        Ok(text)
+    }
+}
+
+impl Facts {
+    fn in_words(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![
+            ("project", self.project.clone()),
+            ("version", self.version.clone()),
+            (
+                "built",
+                format!("{} with ESP-IDF {}", self.built, self.idf_version),
+            ),
+            (
+                "chip",
+                format!(
+                    "{}{}",
+                    self.chip,
+                    range("revision", self.min_revision, self.max_revision)
+                ),
+            ),
+        ];
+        let blocks = range("eFuse block", self.min_efuse_block, self.max_efuse_block);
+        if !blocks.is_empty() {
+            lines.push(("needs", blocks.trim_start_matches(", ").to_owned()));
+        }
+        if self.secure_version > 0 {
+            lines.push((
+                "rollback",
+                format!("secure version {}", self.secure_version),
+            ));
+        }
+        if let Some(elf) = &self.elf_sha256 {
+            lines.push(("ELF SHA-256", elf.clone()));
+        }
+        let hash = if self.hash_appended {
+            "SHA-256 appended and right"
+        } else {
+            "no SHA-256 appended"
+        };
+        let signature = self
+            .signature
+            .map_or_else(|| "not signed".to_owned(), |s| format!("signed for {s}"));
+        lines.push((
+            "image",
+            format!("{} bytes, {hash}, {signature}", self.length),
+        ));
+        lines
+    }
+}
+
+/// A range of revisions, with a comma in front; nothing where none is set.
+fn range(what: &str, min: Option<u16>, max: Option<u16>) -> String {
+    let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
+    match (min, max) {
+        (None, None) => String::new(),
+        (Some(min), None) => format!(", {what} {} and later", shown(min)),
+        (None, Some(max)) => format!(", {what} up to {}", shown(max)),
+        (Some(min), Some(max)) => format!(", {what} {} to {}", shown(min), shown(max)),
+    }
+}
+
+fn safe(version: Option<&Version>) -> Result<(), Unusable> {
+    match version {
+        Some(version) if !is_device_safe(version.as_str()) => Err(Unusable::UnsafeVersion {
+            version: version.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Which devices get a file of this name and content.
+fn offered_to(named: Option<&ImageName>, app: Option<&AppImage>, size: u64) -> String {
+    let Some(ImageName { model, version }) = named else {
+        return "nobody under this name: it is no {model}_{version}.bin; xiaozhi-ota publish gives it one".into();
+    };
+    let mut whom = if model == "default" {
+        "devices without files of their own model".to_owned()
+    } else {
+        format!("devices of the model {model}")
+    };
+    // Writing to a String cannot fail.
+    let _ = write!(whom, " that report a version below {version}");
+    if let Some(app) = app {
+        let revision = range("revision", app.min_revision, app.max_revision);
+        let _ = write!(whom, ", with the chip {}{revision}", app.chip);
+        if app.needs_assets() {
+            whom.push_str(", a partition named assets");
+        }
+    }
+    let _ = write!(whom, " and a free app slot of {size} bytes or more");
+    whom
+}

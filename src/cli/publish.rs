@@ -1,0 +1,131 @@
+//! `xiaozhi-ota publish`: a file into the firmware folder, whole or not at all.
+
+use crate::app;
+use crate::config::{self, Settings};
+use crate::firmware::image::Verdict;
+use crate::firmware::name;
+use crate::firmware::publish::Staged;
+use crate::firmware::version::Version;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// The app image, build/xiaozhi.bin
+    file: PathBuf,
+
+    /// The model whose devices get it, as they report it (board.name or
+    /// board.type); asked for on a terminal
+    #[arg(long)]
+    model: Option<String>,
+
+    /// The version to offer it as [default: the one inside the image]
+    #[arg(long)]
+    version: Option<String>,
+
+    /// Overwrite a file of the same name
+    #[arg(long)]
+    force: bool,
+}
+
+impl Publish {
+    pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let settings = config::load(config, &app::machine())?;
+        let dir = &settings.catalogue.dir;
+        let staged = Staged::copy(&self.file, dir, settings.catalogue.verify)?;
+        let version = staged.version(self.version.as_deref())?;
+        let models = models(dir);
+        let model = match self.model {
+            Some(model) => model,
+            None => ask(&models)?,
+        };
+        let mut warnings = match &staged.inspection.verdict {
+            Verdict::App(app) => app.remarks(Some(&Version::new(&version))),
+            Verdict::Foreign(foreign) => {
+                vec![format!("{foreign}: an ESP32 refuses it at its first byte")]
+            }
+            Verdict::Rejected(_) => Vec::new(),
+        };
+        let path = staged.publish(&model, &version, self.force)?;
+        warnings.extend(overruled(
+            &settings,
+            &models,
+            &model,
+            &Version::new(&version),
+        ));
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
+            "{}: published; a running server offers it to devices of the model {model} below {version} at their next check",
+            path.display()
+        )?;
+        for warning in warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The models that the folder has files for, each with its highest version.
+fn models(dir: &Path) -> BTreeMap<String, Version> {
+    let mut models = BTreeMap::new();
+    let names = fs::read_dir(dir).into_iter().flatten().flatten();
+    for name in names.filter_map(|item| name::parse(item.file_name().to_str()?).ok()) {
+        let highest = models
+            .entry(name.model)
+            .or_insert_with(|| name.version.clone());
+        if name.version > *highest {
+            *highest = name.version;
+        }
+    }
+    models
+}
+
+/// Asks whoever sits at the terminal.
+fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        bail!(
+            "an image does not say which model it is for: add --model with the name that devices report"
+        );
+    }
+    let mut err = io::stderr();
+    if !models.is_empty() {
+        let names: Vec<_> = models.keys().map(String::as_str).collect();
+        writeln!(err, "Models with files here: {}", names.join(", "))?;
+    }
+    write!(
+        err,
+        "Model, as devices report it (board.name or board.type): "
+    )?;
+    err.flush()?;
+    let mut line = String::new();
+    stdin
+        .lock()
+        .read_line(&mut line)
+        .context("no answer could be read")?;
+    Ok(line.trim().to_owned())
+}
+
+/// Why devices may get another version all the same.
+fn overruled(
+    settings: &Settings,
+    models: &BTreeMap<String, Version>,
+    model: &str,
+    version: &Version,
+) -> Option<String> {
+    match (settings.policy.pins.get(model), models.get(model)) {
+        (Some(pin), _) if pin != version => Some(format!(
+            "gateway.firmware.pin holds the model {model} at {pin}: {version} is not offered"
+        )),
+        (None, Some(highest)) if highest > version => Some(format!(
+            "the folder holds {highest} for the model {model}, which goes before {version}"
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! Putting a file into the firmware folder so that nobody ever sees half of it.
+
+use super::image::{Foreign, Inspection, Inspector, Verdict};
+use super::name::{self, is_version};
+use super::scan;
+use super::snapshot::hex;
+use super::version::is_device_safe;
+use super::{Unusable, Verify};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::{NamedTempFile, PersistError};
+
+/// How the hidden copies are named; the scan passes over what begins with a dot.
+const COPY: (&str, &str) = (".publish-", ".tmp");
+/// A copy as old as this was left behind by a run that was killed.
+const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
+
+/// Why a file was not published, with what to do about it. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The file itself cannot be read.
+    #[error("{}: it cannot be read: {reason}", path.display())]
+    Source {
+        /// The file to be published.
+        path: PathBuf,
+        /// The system's word.
+        reason: io::Error,
+    },
+    /// It would not be offered.
+    #[error("{}: {why}", path.display())]
+    Unusable {
+        /// The file to be published.
+        path: PathBuf,
+        /// Why the catalogue would refuse it.
+        why: Unusable,
+    },
+    /// No version was given, and the file holds none.
+    #[error("{}: {foreign}, and so tells no version: add --version", path.display())]
+    NoVersion {
+        /// The file to be published.
+        path: PathBuf,
+        /// What it is.
+        foreign: Foreign,
+    },
+    /// A version that no file name can carry.
+    #[error(
+        "the version {version:?} cannot stand in a file name: add --version with a digit first, then letters, digits, \
+         '.', '_' and '-' (1.6.6)"
+    )]
+    VersionName {
+        /// As it was given, or as the image has it.
+        version: String,
+    },
+    /// A version that restarts devices.
+    #[error(
+        "a device that is offered version {version} restarts at every check, for a part of it is no number below \
+         2147483648: add another --version"
+    )]
+    UnsafeVersion {
+        /// As it was given, or as the image has it.
+        version: String,
+    },
+    /// A model that no file name can carry.
+    #[error("the model {model:?} cannot stand in a file name: {why}")]
+    ModelName {
+        /// As it was given.
+        model: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A file of that name is there already.
+    #[error(
+        "{}: it is there already, with {}: raise the version, or overwrite it with --force", path.display(),
+        if *same { "the same content" } else { "other content" }
+    )]
+    Exists {
+        /// The file in the firmware folder.
+        path: PathBuf,
+        /// Whether it holds what was to be published.
+        same: bool,
+    },
+    /// The folder takes no file.
+    #[error("{}: nothing can be written there: {reason}", dir.display())]
+    Folder {
+        /// The firmware folder.
+        dir: PathBuf,
+        /// The system's word.
+        reason: io::Error,
+    },
+}
+
+/// A file that was copied whole to where nobody looks, and what it is.
+#[derive(Debug)]
+pub struct Staged {
+    source: PathBuf,
+    dir: PathBuf,
+    copy: NamedTempFile,
+    /// What the copy is, read as it was written.
+    pub inspection: Inspection,
+}
+
+impl Staged {
+    /// Copies `source` into `dir` under a hidden name, and inspects what it
+    /// copies. The copy vanishes with this value.
+    pub fn copy(source: &Path, dir: &Path, verify: Verify) -> Result<Self, PublishError> {
+        let unreadable = |reason| PublishError::Source {
+            path: source.to_owned(),
+            reason,
+        };
+        let folder = |reason| PublishError::Folder {
+            dir: dir.to_owned(),
+            reason,
+        };
+        let mut from = scan::open(source).map_err(unreadable)?;
+        if !from.metadata().map_err(unreadable)?.is_file() {
+            return Err(PublishError::Unusable {
+                path: source.to_owned(),
+                why: Unusable::NotAFile,
+            });
+        }
+        fs::create_dir_all(dir).map_err(folder)?;
+        clear_away(dir);
+        let mut copy = tempfile::Builder::new()
+            .prefix(COPY.0)
+            .suffix(COPY.1)
+            // The server may run as somebody else; the umask still counts.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(dir)
+            .map_err(folder)?;
+        let mut inspector = Inspector::new();
+        let mut written = Ok(());
+        scan::each_block(&mut from, |block| {
+            inspector.update(block);
+            if written.is_ok() {
+                written = copy.write_all(block);
+            }
+        })
+        .map_err(unreadable)?;
+        written.map_err(folder)?;
+        let inspection = inspector.finish();
+        if let Err(why) = scan::offerable(&inspection.verdict, verify) {
+            let path = source.to_owned();
+            return Err(PublishError::Unusable { path, why });
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            dir: dir.to_owned(),
+            copy,
+            inspection,
+        })
+    }
+
+    /// The version to publish under: the one that was asked for, else the one
+    /// inside.
+    pub fn version(&self, asked: Option<&str>) -> Result<String, PublishError> {
+        let version = match (asked, &self.inspection.verdict) {
+            (Some(asked), _) => asked.to_owned(),
+            (None, Verdict::App(app)) => app.version.clone(),
+            (None, Verdict::Foreign(foreign)) => {
+                return Err(PublishError::NoVersion {
+                    path: self.source.clone(),
+                    foreign: *foreign,
+                });
+            }
+            (None, Verdict::Rejected(_)) => String::new(),
+        };
+        if !is_version(&version) {
+            Err(PublishError::VersionName { version })
+        } else if !is_device_safe(&version) {
+            Err(PublishError::UnsafeVersion { version })
+        } else {
+            Ok(version)
+        }
+    }
+
+    /// Makes the copy durable and gives it its name, in one step: before it the
+    /// server sees nothing, after it the whole file, even across a power cut.
+    pub fn publish(
+        self,
+        model: &str,
+        version: &str,
+        overwrite: bool,
+    ) -> Result<PathBuf, PublishError> {
+        let Self {
+            source: _,
+            dir,
+            copy,
+            inspection,
+        } = self;
+        let path = dir.join(file_name(model, version)?);
+        let folder = |reason| PublishError::Folder {
+            dir: dir.clone(),
+            reason,
+        };
+        copy.as_file().sync_all().map_err(folder)?;
+        let named = if overwrite {
+            copy.persist(&path)
+        } else {
+            copy.persist_noclobber(&path)
+        };
+        match named {
+            Ok(_) => {}
+            Err(PersistError { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let there = File::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
+                let same = there.is_ok_and(|sum| hex(&sum) == hex(&inspection.sha256));
+                return Err(PublishError::Exists { path, same });
+            }
+            Err(PersistError { error, .. }) => return Err(folder(error)),
+        }
+        // The name is on the disk when the folder is.
+        File::open(&dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(folder)?;
+        Ok(path)
+    }
+}
+
+/// Removes copies that were left behind. What cannot be removed does no harm.
+fn clear_away(dir: &Path) {
+    for item in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        let age = || item.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if name.starts_with(COPY.0)
+            && name.ends_with(COPY.1)
+            && age().is_some_and(|age| age > LEFT_BEHIND)
+        {
+            let _ = fs::remove_file(item.path());
+        }
+    }
+}
+
+/// The name under which a model's version is found.
+fn file_name(model: &str, version: &str) -> Result<String, PublishError> {
+    let fault = |why| PublishError::ModelName {
+        model: model.to_owned(),
+        why,
+    };
+    let file = format!("{model}_{version}.bin");
+    if model.is_empty() {
+        Err(fault(
+            "write the name that devices report (board.name or board.type)",
+        ))
+    } else if model.contains('/') || model.starts_with('.') {
+        Err(fault("it must hold no '/' and not begin with a '.'"))
+    } else if file.len() > 255 {
+        Err(fault("it is too long"))
+    } else {
+        match name::parse(&file) {
+            Ok(parsed) if parsed.model == model => Ok(file),
+            Ok(_) => Err(fault(
+                "a part of it behind an underscore would be read as the version (my_2 is the model my)",
+            )),
+            Err(_) => Err(fault("it must hold no control character")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_scan_reads_back() {
+        let name = |model: &str| file_name(model, "1.6.6").map_err(|e| e.to_string());
+        assert_eq!(name("小智 板").as_deref(), Ok("小智 板_1.6.6.bin"));
+        assert_eq!(name("my_board").as_deref(), Ok("my_board_1.6.6.bin"));
+        for (model, why) in [
+            ("", "devices report"),
+            ("../x", "no '/'"),
+            (".x", "begin with"),
+            ("board_2", "read as the version"),
+            ("a\nb", "control character"),
+            (&"x".repeat(250), "too long"),
+        ] {
+            assert!(name(model).is_err_and(|e| e.contains(why)), "{model:?}");
+        }
+    }
+}

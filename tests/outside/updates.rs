@@ -1,0 +1,411 @@
+//! What devices make of what they are offered: the right image once, a wrong
+//! one never.
+
+use crate::support::image::{Image, merged};
+use crate::support::server::{Setup, post, request};
+use crate::support::{Reply, Server, until};
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::Write;
+use std::thread;
+
+const PATH: &str = "/xiaozhi/ota/";
+
+/// A device that behaves as the firmware does (`main/ota.cc`).
+struct Device {
+    model: &'static str,
+    version: String,
+    elf: Option<String>,
+    /// What else it reports.
+    more: serde_json::Value,
+    installed: Vec<String>,
+}
+
+impl Device {
+    fn new(version: &str) -> Self {
+        Self {
+            model: "a",
+            version: version.to_owned(),
+            elf: Some("ee".repeat(32)),
+            more: json!({"chip_model_name": "esp32s3"}),
+            installed: Vec::new(),
+        }
+    }
+
+    fn check_in(&self, server: &Server) -> Reply {
+        let mut body = json!({
+            "application": {"name": "xiaozhi", "version": self.version, "idf_version": "v5.4.1"},
+            "board": {"type": self.model},
+        });
+        if let Some(elf) = &self.elf {
+            body["application"]["elf_sha256"] = json!(elf);
+        }
+        for (key, value) in self.more.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let reply = server.send("http", &post(PATH, body.to_string().as_bytes()));
+        assert_eq!(reply.status, 200);
+        reply.hold_to_contract("a check-in");
+        reply
+    }
+
+    /// The file that it is offered.
+    fn offered(&self, server: &Server) -> Option<String> {
+        let json = self.check_in(server).json();
+        let url = json["firmware"]["url"].as_str()?;
+        let file = url.rsplit('/').next().unwrap();
+        (!file.is_empty()).then(|| file.to_owned())
+    }
+
+    /// One boot: a check, and an update if there is one for it.
+    fn boot(&mut self, server: &Server) {
+        let json = self.check_in(server).json();
+        let firmware = &json["firmware"];
+        let (offered, url) = (
+            firmware["version"].as_str().unwrap(),
+            firmware["url"].as_str().unwrap(),
+        );
+        let force = firmware.get("force").is_some_and(|f| f == 1);
+        if url.is_empty() || !(force || is_newer(&self.version, offered)) {
+            return;
+        }
+        let path = url.splitn(4, '/').nth(3).unwrap();
+        let image = server.send("http", &request("GET", &format!("/{path}"), &[], b""));
+        assert_eq!(image.status, 200);
+        self.install(&image.body);
+        self.installed
+            .push(url.rsplit('/').next().unwrap().to_owned());
+    }
+
+    /// Boots what it got: version and hash are now those inside.
+    fn install(&mut self, image: &[u8]) {
+        assert_eq!(image[0], 0xE9, "the device would show: upgrade failed");
+        let text = image[0x30..0x50].split(|b| *b == 0).next().unwrap();
+        self.version = String::from_utf8(text.to_vec()).unwrap();
+        if let Some(elf) = &mut self.elf {
+            *elf = image[0xB0..0xD0]
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect();
+        }
+    }
+
+    /// Twenty boots; what was installed.
+    fn live(mut self, server: &Server) -> Vec<String> {
+        for _ in 0..20 {
+            self.boot(server);
+        }
+        self.installed
+    }
+}
+
+/// `IsNewVersionAvailable`, as the firmware writes it.
+fn is_newer(own: &str, offered: &str) -> bool {
+    let parts = |version: &str| -> Vec<u32> {
+        let leading = |part: &str| {
+            let end = part
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(part.len());
+            part[..end].parse().unwrap()
+        };
+        version.split('.').map(leading).collect()
+    };
+    parts(offered) > parts(own)
+}
+
+#[test]
+fn every_update_ends_after_one_install() {
+    let image = Image::new;
+    let mislabelled = image("1.6.9");
+    let rows: Vec<(&str, &str, &str, Image, Option<&str>)> = vec![
+        (
+            "a plain update",
+            "1.6.0",
+            "a_1.7.0.bin",
+            image("1.7.0"),
+            None,
+        ),
+        (
+            "a mislabelled image",
+            "1.6.0",
+            "a_1.8.0.bin",
+            mislabelled.clone(),
+            None,
+        ),
+        (
+            "one that holds what runs",
+            "1.6.9",
+            "a_1.8.0.bin",
+            mislabelled,
+            None,
+        ),
+        (
+            "a pin downwards",
+            "2.1.0",
+            "a_1.7.0.bin",
+            image("1.7.0"),
+            Some("1.7.0"),
+        ),
+        (
+            "a mislabelled pin",
+            "2.1.0",
+            "a_1.7.0.bin",
+            image("1.6.9"),
+            Some("1.7.0"),
+        ),
+        (
+            "a release over its pre-release",
+            "1.7.0-beta",
+            "a_1.7.0.bin",
+            image("1.7.0"),
+            None,
+        ),
+        (
+            "a later build",
+            "1.9.2",
+            "a_1.9.2_2.bin",
+            image("1.9.2_2"),
+            None,
+        ),
+        (
+            "a later build in name only",
+            "1.9.2",
+            "a_1.9.2_2.bin",
+            image("1.9.2"),
+            None,
+        ),
+    ];
+    for (what, own, file, image, pin) in rows {
+        let config = pin.map_or_else(String::new, |pin| {
+            format!("gateway:\n  firmware: {{pin: {{a: {pin}}}}}\n")
+        });
+        let server = Setup::new().file(file, image.build()).start(&config);
+        assert_eq!(Device::new(own).live(&server), [file], "{what}");
+        // A device that reports no hash is installed once at most, too.
+        let silent = Device {
+            elf: None,
+            ..Device::new(own)
+        };
+        assert!(silent.live(&server).len() <= 1, "{what}");
+    }
+}
+
+#[test]
+fn force_is_a_number_and_is_there_only_while_it_is_needed() {
+    let server = Setup::new()
+        .file("a_1.7.0.bin", Image::new("1.7.0").build())
+        .start("gateway:\n  firmware: {pin: {a: 1.7.0}}\n");
+    for (own, force) in [("1.8.0", Some(1)), ("1.6.0", None), ("1.7.0", None)] {
+        let reply = Device::new(own).check_in(&server).json();
+        let found = reply["firmware"].get("force");
+        assert_eq!(found.cloned(), force.map(|n| json!(n)), "{own}: {reply}");
+    }
+    let line = server.line("下发固件 1.7.0");
+    assert!(line.ends_with("force=1"), "{line}");
+}
+
+#[test]
+fn what_would_fail_on_every_device_is_never_offered_nor_served() {
+    let whole = Image::new("1.9.0").build();
+    let bootloader = Image {
+        descriptor: false,
+        ..Image::new("1.9.0")
+    };
+    let mut damaged = whole.clone();
+    damaged[400] ^= 1;
+    let wrong: [(&str, Vec<u8>, &str); 6] = [
+        (
+            "a_1.9.1.bin",
+            merged(&Image::new("1.9.0"), 0),
+            "full flash image",
+        ),
+        ("a_1.9.2.bin", bootloader.build(), "bootloader"),
+        ("a_1.9.3.bin", whole[..whole.len() - 1].to_vec(), "cut off"),
+        ("a_1.9.4.bin", damaged, "damaged"),
+        (
+            "a_1.9.5.bin",
+            Image::new("2.0.x").build(),
+            "restarts a device",
+        ),
+        ("a_1.9.6.bin", vec![0; 5000], "nothing but bytes of 0x00"),
+    ];
+    let setup = wrong
+        .iter()
+        .fold(Setup::new(), |setup, (name, content, _)| {
+            setup.file(name, content)
+        });
+    let server = setup
+        .file("a_1.6.5.bin", Image::new("1.6.5").build())
+        .start("");
+    for (name, _, why) in &wrong {
+        let line = server.line(&format!("file=\"{name}\""));
+        assert!(
+            line.contains("file not used") && line.contains(why),
+            "{line}"
+        );
+        assert_eq!(
+            server.get(&format!("/xiaozhi/ota/download/{name}")).status,
+            404
+        );
+    }
+    assert_eq!(
+        Device::new("1.6.0").offered(&server).as_deref(),
+        Some("a_1.6.5.bin")
+    );
+    assert_eq!(server.count_lines("image ready"), 1);
+
+    // Mended, it is offered.
+    fs::write(server.bin().join("a_1.9.3.bin"), &whole).unwrap();
+    until("the offer", || {
+        Device::new("1.6.0")
+            .offered(&server)
+            .filter(|file| file == "a_1.9.3.bin")
+    });
+}
+
+#[test]
+fn files_that_are_no_images_are_offered_unless_that_is_forbidden() {
+    let files = |config: &str| {
+        Setup::new()
+            .file("a_1.7.0.bin", "no image at all")
+            .start(config)
+    };
+    let server = files("");
+    assert_eq!(
+        Device::new("1.6.0").offered(&server).as_deref(),
+        Some("a_1.7.0.bin")
+    );
+    assert!(server.line("this is no ESP image").contains("a_1.7.0.bin"));
+    // What is not known to end is not forced.
+    assert_eq!(Device::new("1.7.0-beta").offered(&server), None);
+
+    let server = files("gateway:\n  firmware: {verify: strict}\n");
+    assert_eq!(Device::new("1.6.0").offered(&server), None);
+    assert!(server.line("file not used").contains("verify is strict"));
+}
+
+#[test]
+fn a_device_gets_what_fits_it_and_hears_why_not_once() {
+    let other_chip = Image {
+        chip: 5,
+        ..Image::new("1.9.0")
+    };
+    let mut big = Image::new("1.8.0").build();
+    big.resize(70_000, 0xFF);
+    let server = Setup::new()
+        .file("a_1.9.0.bin", other_chip.build())
+        .file("a_1.8.0.bin", big)
+        .file("a_1.7.0.bin", Image::new("1.7.0").build())
+        .start("");
+    let device = Device {
+        more: json!({
+            "chip_model_name": "esp32s3",
+            "partition_table": [
+                {"label": "ota_0", "type": 0, "subtype": 16, "address": 65536, "size": 65536},
+                {"label": "ota_1", "type": 0, "subtype": 17, "address": 131_072, "size": 65536},
+            ],
+            "ota": {"label": "ota_1"},
+        }),
+        ..Device::new("1.6.0")
+    };
+    for _ in 0..3 {
+        assert_eq!(device.offered(&server).as_deref(), Some("a_1.7.0.bin"));
+    }
+    let chip = server.line("withheld=a_1.9.0.bin");
+    assert!(
+        chip.contains("not offered: the image is for esp32c3, and the device is an esp32s3"),
+        "{chip}"
+    );
+    let size = server.line("withheld=a_1.8.0.bin");
+    assert!(
+        size.contains("its 70000 bytes do not fit the app slot ota_0 of 65536 bytes"),
+        "{size}"
+    );
+    assert_eq!(server.count_lines("not offered"), 2);
+
+    // Something changes, and it is said again.
+    fs::remove_file(server.bin().join("a_1.9.0.bin")).unwrap();
+    server.line("image removed");
+    assert_eq!(device.offered(&server).as_deref(), Some("a_1.7.0.bin"));
+    until("the line", || {
+        (server.count_lines("not offered") == 3).then_some(())
+    });
+}
+
+#[test]
+fn half_a_copy_is_offered_to_nobody() {
+    const CLIENTS: usize = 50;
+    let image = Image {
+        payload: crate::support::noise(4 << 20, 7),
+        ..Image::new("1.7.0")
+    }
+    .build();
+    let server = Setup::new()
+        .file("a_1.6.5.bin", Image::new("1.6.5").build())
+        .start("");
+    let offers = || -> Vec<Option<String>> {
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|_| scope.spawn(|| Device::new("1.6.0").offered(&server)))
+                .collect();
+            clients.into_iter().map(|c| c.join().unwrap()).collect()
+        })
+    };
+    let path = server.bin().join("a_1.7.0.bin");
+    let mut file = File::create(&path).unwrap();
+    for (n, block) in image.chunks(image.len() / 12).enumerate() {
+        file.write_all(block).unwrap();
+        if n == 5 {
+            // Somebody else closes it: for the kernel that is a writer's end.
+            drop(fs::OpenOptions::new().append(true).open(&path).unwrap());
+            assert!(server.line("file not used").contains("cut off"));
+        }
+        for offer in offers() {
+            assert_eq!(offer.as_deref(), Some("a_1.6.5.bin"), "after {n} blocks");
+        }
+    }
+    drop(file);
+    until("the whole image", || {
+        let all = offers().into_iter();
+        let whole: Vec<_> = all
+            .filter(|offer| offer.as_deref() == Some("a_1.7.0.bin"))
+            .collect();
+        (whole.len() == CLIENTS).then_some(())
+    });
+    let got = server.get("/xiaozhi/ota/download/a_1.7.0.bin");
+    assert!(got.body == image);
+}
+
+#[test]
+fn a_body_that_breaks_is_used_as_far_as_it_goes() {
+    let server = Setup::new()
+        .file("a_1.7.0.bin", Image::new("1.7.0").build())
+        .file("default_1.7.0.bin", Image::new("1.7.0").build())
+        .start("");
+    let front =
+        r#"{"chip_model_name":"esp32c3","application":{"version":"1.6.0"},"board":{"type":"a","#;
+    for rest in [
+        r#""ssid":"my "home" wifi","rssi":-50}}"#,
+        "\"ssid\":\"x\x01\n\",\"rssi\":-50}}",
+        r#""ssid":"back\slash"}}"#,
+        r#""ssid":"#,
+    ] {
+        let reply = server.send("http", &post(PATH, format!("{front}{rest}").as_bytes()));
+        assert_eq!(reply.status, 200);
+        let json = reply.json();
+        // Model, version and chip were read: its file is known not to fit it.
+        assert_eq!(json["firmware"]["url"], "", "{rest}");
+        assert!(json["websocket"]["url"].is_string());
+    }
+    let invalid = [front.as_bytes(), b"\"ssid\":\"\xff\xfe\"}}"].concat();
+    assert_eq!(server.send("http", &post(PATH, &invalid)).status, 200);
+    assert!(server.line("withheld=a_1.7.0.bin").contains("esp32c3"));
+    // Too little to know the board: nobody else's firmware, and its voice.
+    let cut = server.send(
+        "http",
+        &post(PATH, br#"{"chip_model_name":"esp32s3","application":{"ver"#),
+    );
+    let json = cut.json();
+    assert_eq!(json["firmware"]["url"], "");
+    assert!(json["websocket"]["url"].is_string());
+}
