@@ -1,7 +1,7 @@
 //! What devices make of what they are offered: the right image once, a wrong
 //! one never.
 
-use crate::support::image::{Image, merged};
+use crate::support::image::{Image, hex, merged};
 use crate::support::server::{Setup, post, request};
 use crate::support::{Reply, Server, until};
 use serde_json::json;
@@ -83,10 +83,7 @@ impl Device {
         let text = image[0x30..0x50].split(|b| *b == 0).next().unwrap();
         self.version = String::from_utf8(text.to_vec()).unwrap();
         if let Some(elf) = &mut self.elf {
-            *elf = image[0xB0..0xD0]
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect();
+            *elf = hex(&image[0xB0..0xD0]);
         }
     }
 

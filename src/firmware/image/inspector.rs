@@ -140,7 +140,7 @@ impl Inspector {
             &mut Walk::SegmentHeader { number } => {
                 if let Some(header) = self.gather::<8>(piece) {
                     let length = u32_at(&header, 4);
-                    self.walk = if length % 4 == 0 && length < SEGMENT_LIMIT {
+                    self.walk = if length.is_multiple_of(4) && length < SEGMENT_LIMIT {
                         self.next_segment(number, u64::from(length))
                     } else {
                         Walk::Broken(Fault::SegmentLength { number, length })

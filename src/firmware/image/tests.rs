@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use super::around::crc32;
 use super::*;
@@ -160,7 +160,7 @@ fn what_is_no_image_is_foreign() {
     }
     assert_eq!(fault(b""), Fault::Empty);
     for fill in [0, 0xFF] {
-        assert_eq!(fault(&[fill; 20_000]), Fault::Blank { fill });
+        assert_eq!(fault(&vec![fill; 20_000]), Fault::Blank { fill });
     }
     let text = Foreign {
         looks_like: Some("a zip archive: unpack it"),

@@ -1,7 +1,5 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::*;
-use crate::builder::Image;
+use crate::builder::{Image, hex};
 use crate::firmware::snapshot::Snapshot;
 use crate::firmware::snapshot::tests::{entry, image_entry};
 use crate::ota::checkin::CheckIn;
@@ -347,7 +345,7 @@ proptest! {
             {
                 installed += 1;
                 device.version.clone_from(&app.version);
-                device.elf = app.elf_sha256.unwrap_or_default().iter().map(|b| format!("{b:02x}")).collect();
+                device.elf = hex(&app.elf_sha256.unwrap_or_default());
             }
         }
         prop_assert!(installed <= files.len(), "{} installs", installed);

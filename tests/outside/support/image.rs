@@ -2,6 +2,7 @@
 //! code of the server.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use std::fmt::Write as _;
 
 /// An app image to be built. Every test says only what it is about.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ impl Image {
 
     /// What the device reports as `application.elf_sha256`.
     pub(crate) fn elf_hex(&self) -> String {
-        self.elf_sha256.iter().map(|b| format!("{b:02x}")).collect()
+        hex(&self.elf_sha256)
     }
 
     pub(crate) fn build(&self) -> Vec<u8> {
@@ -112,4 +113,11 @@ pub(crate) fn merged(image: &Image, bootloader_at: usize) -> Vec<u8> {
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().unwrap()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
