@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Chip(pub u16);
 
 /// Ids and names, the latter as firmware reports them (`CONFIG_IDF_TARGET`).
-const NAMES: [(u16, &str); 13] = [
+const NAMES: [(u16, &str); 14] = [
     (0, "esp32"),
     (2, "esp32s2"),
     (5, "esp32c3"),
@@ -21,6 +21,7 @@ const NAMES: [(u16, &str); 13] = [
     (23, "esp32c5"),
     (25, "esp32h21"),
     (28, "esp32h4"),
+    (31, "esp32e22"),
     (32, "esp32s31"),
 ];
 

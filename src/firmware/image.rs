@@ -128,6 +128,8 @@ impl AppImage {
     }
 }
 
+/// The chip whose old revision byte means another thing.
+const ESP32_C3: Chip = Chip(5);
 /// The project whose version parser we know.
 const XIAOZHI: &str = "xiaozhi";
 
@@ -136,8 +138,8 @@ const XIAOZHI: &str = "xiaozhi";
 pub enum Signature {
     /// 68 bytes behind the image. Its content is not looked at.
     V1,
-    /// A sector of its own behind the image, checked against its own CRC, and
-    /// against the image where it names its SHA-256.
+    /// A sector of its own behind the image. Its first block is checked against
+    /// its own CRC, and against the image where it names its SHA-256.
     V2,
 }
 
@@ -277,13 +279,16 @@ fn descriptor(head: &[u8]) -> Option<AppImage> {
         String::from_utf8_lossy(&field[..end]).into_owned()
     };
     let elf_sha256: Option<[u8; 32]> = head[0xB0..].first_chunk().copied();
-    // The byte that ESP-IDF had before version 5 holds the major number alone.
-    let old_minimum = match head[14] {
-        0 | 0xFF => None,
-        major => Some(u16::from(major) * 100),
+    let chip = Chip(u16_at(head, 12));
+    // The byte that ESP-IDF had before version 5 holds the major number alone,
+    // but on the ESP32-C3 the minor one (`min_chip_rev` in esp_app_format.h).
+    let old_minimum = match (head[14], chip) {
+        (0 | 0xFF, _) => None,
+        (minor, ESP32_C3) => Some(u16::from(minor)),
+        (major, _) => Some(u16::from(major) * 100),
     };
     Some(AppImage {
-        chip: Chip(u16_at(head, 12)),
+        chip,
         min_revision: revision_at(head, 15).or(old_minimum),
         max_revision: revision_at(head, 17),
         length: 0,

@@ -20,6 +20,7 @@ mod command_line;
 mod contract;
 mod documents;
 mod download;
+mod esptool;
 mod golden;
 mod image_files;
 mod limits;

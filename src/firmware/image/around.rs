@@ -72,14 +72,16 @@ impl After {
     }
 }
 
-/// Whether a block of secure boot v2 is what was signed. Of the versions 2 (RSA)
-/// and 3 (ECDSA) the CRC is known, and of the first also which hash it names; a
-/// later version is taken as it is.
+/// Whether a block of secure boot v2 is what was signed. Versions 2 (RSA) and 3
+/// (ECDSA) are known; only with P-384 does a block name another hash than
+/// SHA-256. A later version is taken as it is.
 fn is_signature_whole(block: &[u8], signed: Option<[u8; 32]>) -> bool {
     let (covered, crc) = block.split_at(1196);
-    match block[1] {
-        2 => crc32(covered) == u32_at(crc, 0) && signed.is_some_and(|sum| block[4..36] == sum),
-        3 => crc32(covered) == u32_at(crc, 0),
+    let names = || signed.is_some_and(|sum| block[4..36] == sum);
+    let is_whole = || crc32(covered) == u32_at(crc, 0);
+    match (block[1], block[2]) {
+        (2, _) | (3, 0) => is_whole() && names(),
+        (3, _) => is_whole(),
         _ => true,
     }
 }

@@ -75,6 +75,8 @@ fn what_is_not_set_is_none() {
     let found = app(&old.build());
     assert_eq!((found.min_revision, found.max_revision), (Some(300), None));
     assert!(found.elf_sha256.is_none() && !found.hash_appended);
+    let c3 = Image { chip: 5, ..old };
+    assert_eq!(app(&c3.build()).min_revision, Some(3));
 }
 
 #[test]
