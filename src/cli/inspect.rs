@@ -168,10 +168,7 @@ impl Report {
             }
             Verdict::Foreign(foreign) => {
                 report.state = State::Foreign;
-                report.reason = Some(format!(
-                    "{foreign}; it is offered all the same, for it may be meant for another kind of device, but an \
-                     ESP32 refuses it at its first byte"
-                ));
+                report.reason = Some(foreign.offered());
                 None
             }
             Verdict::Rejected(_) => None,
@@ -291,6 +288,9 @@ fn offered_to(named: Option<&ImageName>, app: Option<&AppImage>, size: u64) -> S
             whom.push_str(", a partition named assets");
         }
     }
-    let _ = write!(whom, " and a free app slot of {size} bytes or more");
+    let _ = write!(
+        whom,
+        " and a free app slot of {size} bytes or more (what a device does not report is not judged)"
+    );
     whom
 }

@@ -52,18 +52,10 @@ impl Publish {
             Verdict::Rejected(_) => Vec::new(),
         };
         let path = staged.publish(&model, &version, self.force)?;
-        warnings.extend(overruled(
-            &settings,
-            &models,
-            &model,
-            &Version::new(&version),
-        ));
+        let (effect, warning) = effect(&settings, &models, &model, &Version::new(&version));
+        warnings.extend(warning);
         let mut out = io::stdout().lock();
-        writeln!(
-            out,
-            "{}: published; a running server offers it to devices of the model {model} below {version} at their next check",
-            path.display()
-        )?;
+        writeln!(out, "{}: published; {effect}", path.display())?;
         for warning in warnings {
             writeln!(out, "warning: {warning}")?;
         }
@@ -112,20 +104,37 @@ fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// Why devices may get another version all the same.
-fn overruled(
+/// What follows for devices, and why some may get another version all the same.
+fn effect(
     settings: &Settings,
     models: &BTreeMap<String, Version>,
     model: &str,
     version: &Version,
-) -> Option<String> {
+) -> (String, Option<String>) {
+    let whom = if model == "default" {
+        "devices without files of their own model".to_owned()
+    } else {
+        format!("devices of the model {model}")
+    };
+    let offered =
+        format!("a running server offers it to {whom} below {version} at their next check");
     match (settings.policy.pins.get(model), models.get(model)) {
-        (Some(pin), _) if pin != version => Some(format!(
-            "gateway.firmware.pin holds the model {model} at {pin}: {version} is not offered"
-        )),
-        (None, Some(highest)) if highest > version => Some(format!(
-            "the folder holds {highest} for the model {model}, which goes before {version}"
-        )),
-        _ => None,
+        (Some(pin), _) if pin == version => (
+            format!("a running server brings {whom} to it at their next check, for it is pinned"),
+            None,
+        ),
+        (Some(pin), _) => (
+            "it is not offered".into(),
+            Some(format!(
+                "gateway.firmware.pin holds the model {model} at {pin}"
+            )),
+        ),
+        (None, Some(highest)) if highest > version => (
+            offered,
+            Some(format!(
+                "the folder holds {highest} for the model {model}, which goes before {version}"
+            )),
+        ),
+        _ => (offered, None),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::app;
 use crate::config::{self, Machine, Settings};
+use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::DefaultFor;
@@ -173,6 +174,13 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
                 catalogue.ttl,
                 settings.memory >> 20
             ),
+        ),
+        (
+            "no ESP images",
+            match catalogue.verify {
+                Verify::Warn => "offered, with a warning".into(),
+                Verify::Strict => "refused".into(),
+            },
         ),
         (
             "default_*.bin for",

@@ -104,17 +104,17 @@ impl AppImage {
     pub fn remarks(&self, version: Option<&Version>) -> Vec<String> {
         let inside = &self.version;
         let mut remarks = Vec::new();
-        if let Some(named) = version.filter(|named| **named != Version::new(inside)) {
-            remarks.push(format!(
-                "the file's name says {named}, and the image holds {inside}: devices report {inside} once they run \
-                 it, and are not offered it again; name the file after the version inside"
-            ));
-        }
         if !is_device_safe(inside) {
             remarks.push(format!(
                 "the version inside, {inside:?}, would restart a xiaozhi device at every check, for a part of it is \
-                 no number; this image is of the project {:?}, whose rules are not known here",
+                 no number; this image is of the project {:?}, whose rules are not known here, and devices that \
+                 report this version are told nothing about firmware any more",
                 self.project
+            ));
+        } else if let Some(named) = version.filter(|named| **named != Version::new(inside)) {
+            remarks.push(format!(
+                "the file's name says {named}, and the image holds {inside}: devices report {inside} once they run \
+                 it, and are not offered it again; name the file after the version inside"
             ));
         }
         if !self.hash_appended {
@@ -150,12 +150,21 @@ pub struct Foreign {
     pub looks_like: Option<&'static str>,
 }
 
+impl Foreign {
+    /// What follows where such files are offered.
+    pub fn offered(&self) -> String {
+        format!(
+            "{self}. It is offered all the same, for it may be meant for another kind of device; an ESP32 refuses it \
+             at its first byte. gateway.firmware.verify: strict keeps such files back"
+        )
+    }
+}
+
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this is no ESP image")?;
         match self.looks_like {
-            Some(what) => write!(f, " but {what}"),
-            None => Ok(()),
+            Some(what) => write!(f, "this is no ESP image but {what}"),
+            None => f.write_str("this is no ESP image"),
         }
     }
 }
@@ -334,15 +343,15 @@ fn is_esp8266(head: &[u8]) -> bool {
 /// What a file without the magic byte is, where its beginning tells.
 fn looks_like(head: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 8] = [
-        (b"\x7fELF", "an ELF file: use the .bin beside it"),
-        (b"PK\x03\x04", "a zip archive: unpack it"),
-        (b"\x1f\x8b", "a gzip file: unpack it"),
-        (b"BZh", "a bzip2 file: unpack it"),
-        (b"\xfd7zXZ", "an xz file: unpack it"),
-        (b"<", "a web page: fetch the file itself"),
+        (b"\x7fELF", "an ELF file (use the .bin beside it)"),
+        (b"PK\x03\x04", "a zip archive (unpack it)"),
+        (b"\x1f\x8b", "a gzip file (unpack it)"),
+        (b"BZh", "a bzip2 file (unpack it)"),
+        (b"\xfd7zXZ", "an xz file (unpack it)"),
+        (b"<", "a web page (fetch the file itself)"),
         (
             b"version https://git-lfs",
-            "a Git LFS pointer: fetch the file itself (git lfs pull)",
+            "a Git LFS pointer (git lfs pull fetches the file)",
         ),
         (b"\xea", "an image for the ESP8266"),
     ];

@@ -3,6 +3,7 @@
 
 use super::Identity;
 use super::catalogue::Settings;
+use super::image::{Foreign, Verdict};
 use super::name;
 use super::scan::{self, Found, Listing, Unusable};
 use super::snapshot::{Entry, Snapshot, hex};
@@ -409,7 +410,12 @@ impl Keeper {
             });
             match judged {
                 Ok(inspection) => {
-                    self.admit(Entry::new(path, f.file, f.name, f.identity, inspection));
+                    let foreign = match inspection.verdict {
+                        Verdict::Foreign(foreign) => Some(foreign),
+                        Verdict::App(_) | Verdict::Rejected(_) => None,
+                    };
+                    let entry = Entry::new(path, f.file, f.name, f.identity, inspection);
+                    self.admit(entry, foreign);
                 }
                 Err(Unusable::Changed) => self.changed_while_read(f),
                 Err(why) => {
@@ -451,7 +457,7 @@ impl Keeper {
         self.settling.insert(f.file, (f.identity, Instant::now()));
     }
 
-    fn admit(&mut self, entry: Entry) {
+    fn admit(&mut self, entry: Entry, foreign: Option<Foreign>) {
         self.unusable.remove(&entry.file);
         self.refused.remove(&entry.file);
         self.settling.remove(&entry.file);
@@ -466,7 +472,7 @@ impl Keeper {
             self.images.insert(entry.file.clone(), Arc::new(entry));
             return;
         }
-        announce(&entry);
+        announce(&entry, foreign);
         let twin = self
             .images
             .values()
@@ -512,21 +518,20 @@ impl Keeper {
     }
 }
 
-fn announce(entry: &Entry) {
+fn announce(entry: &Entry, foreign: Option<Foreign>) {
     let (file, model, version) = (&entry.file, &entry.model, &entry.version);
     let (bytes, sha256) = (entry.size(), hex(&entry.sha256));
-    let Some(app) = &entry.app else {
-        info!(target: LOG, %file, %model, %version, bytes, %sha256, "image ready");
-        warn!(target: LOG, %file,
-            "this is no ESP image and is offered all the same, for it may be meant for another kind of device: an \
-             ESP32 refuses it at its first byte; gateway.firmware.verify: strict keeps such files back"
+    if let Some(app) = &entry.app {
+        info!(target: LOG, %file, %model, %version, chip = %app.chip, project = ?app.project, bytes, %sha256,
+            "image ready"
         );
-        return;
-    };
-    info!(target: LOG, %file, %model, %version, chip = %app.chip, project = ?app.project, bytes, %sha256,
-        "image ready"
-    );
-    for remark in app.remarks(Some(version)) {
-        warn!(target: LOG, %file, "{remark}");
+        for remark in app.remarks(Some(version)) {
+            warn!(target: LOG, %file, "{remark}");
+        }
+    } else {
+        info!(target: LOG, %file, %model, %version, bytes, %sha256, "image ready");
+    }
+    if let Some(foreign) = foreign {
+        warn!(target: LOG, %file, "{}", foreign.offered());
     }
 }

@@ -47,7 +47,7 @@ pub enum Unusable {
     Image(#[from] Fault),
     /// No ESP image, where only those are wanted.
     #[error(
-        "{0}, and gateway.firmware.verify is strict: copy an app image (build/xiaozhi.bin), or write verify: warn"
+        "{0}, and gateway.firmware.verify is strict. Copy an app image (build/xiaozhi.bin), or write verify: warn"
     )]
     Foreign(Foreign),
     /// What the folder says and what was read are not one state.

@@ -12,6 +12,8 @@ use std::time::SystemTime;
 const GENERATION: usize = 16_384;
 /// How many characters of what a device said are kept.
 const KEPT: usize = 128;
+/// How many of the files that were withheld from it.
+const WITHHELD_KEPT: usize = 8;
 
 /// The last check-in of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub struct LastCheck {
     pub version: Box<str>,
     /// What it was told.
     pub told: Told,
-    /// Files above its version that it was not offered, each with the reason.
+    /// The highest files above its version that it was not offered, each with
+    /// the reason.
     pub withheld: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -114,6 +117,7 @@ impl Fleet {
             withheld: decision
                 .withheld
                 .iter()
+                .take(WITHHELD_KEPT)
                 .map(|w| (w.what.into(), w.reason.to_string().into()))
                 .collect(),
         };

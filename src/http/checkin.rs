@@ -21,8 +21,6 @@ const BODY_SHOWN: usize = 4096;
 const SHOWN: usize = 128;
 /// How many files that were withheld from a device the log names.
 const WITHHELD_SHOWN: usize = 5;
-/// How many bytes of a reason, in which there are names that a device sent.
-const REASON_SHOWN: usize = 512;
 
 /// Headers that name a model or a version, most important first, as
 /// xiaozhi-server looks for them.
@@ -150,7 +148,9 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
             );
         }
         Outcome::UpToDate => {
-            info!(target: GUIDE_TARGET, "设备 {device} 固件已是最新: {}", shown(own));
+            let withheld = decision.withheld.len();
+            let withheld = (withheld > 0).then_some(withheld);
+            info!(target: GUIDE_TARGET, withheld, "设备 {device} 固件已是最新: {}", shown(own));
         }
         Outcome::Silent => warn!(
             device,
@@ -177,8 +177,6 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
 fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
     let version = shown(own);
     for Withheld { what, reason } in withheld.iter().take(WITHHELD_SHOWN) {
-        let reason = reason.to_string();
-        let reason = &reason[..reason.floor_char_boundary(REASON_SHOWN)];
         info!(device, version, withheld = what, "not offered: {reason}");
     }
     if withheld.len() > WITHHELD_SHOWN {

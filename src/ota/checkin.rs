@@ -89,9 +89,10 @@ impl<'a> Report<'a> {
     pub fn partitions(&self) -> Option<Vec<Partition<'a>>> {
         let mut partitions = Vec::new();
         json::objects(self.partition_table?, |number, key, value| {
-            if number < MAX_PARTITIONS {
-                partitions.resize_with(number + 1, Partition::default);
+            if number >= MAX_PARTITIONS {
+                return;
             }
+            partitions.resize_with(number + 1, Partition::default);
             let Some(partition) = partitions.last_mut() else {
                 return;
             };

@@ -110,8 +110,8 @@ pub fn decide<'a>(
         // Both are safe: the device's was looked at above, the scan lets in no other.
         let force = !version::device_finds_newer(own, entry.version.as_str());
         let reason = device.refuses(entry);
-        let reason =
-            reason.or((force && !device.can_be_forced(entry)).then_some(Reason::NeedsForce));
+        let needs_proof = || device.cannot_be_forced(entry).filter(|_| force);
+        let reason = reason.or_else(|| needs_proof().map(Reason::NeedsForce));
         if let Some(reason) = reason {
             decision.withheld.push(Withheld { what, reason });
             continue;
@@ -261,11 +261,11 @@ mod tests {
     fn what_the_device_would_refuse_waits_and_a_lower_one_goes_out() {
         assert_eq!(
             plain(&said("a", "1.7.0-beta"), &["a_1.7.0.bin"]),
-            "up to date; a_1.7.0.bin NeedsForce"
+            "up to date; a_1.7.0.bin NeedsForce(NoImage)"
         );
         assert_eq!(
             plain(&said("a", "1.9.2"), &["a_1.9.2_2.bin"]),
-            "up to date; a_1.9.2_2.bin NeedsForce"
+            "up to date; a_1.9.2_2.bin NeedsForce(NoImage)"
         );
     }
 
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(answer(&said("a", "1.6.6"), &files, &policy), "up to date");
         assert_eq!(
             answer(&said("a", "1.7.0"), &files, &policy),
-            "up to date; a_1.6.6.bin NeedsForce"
+            "up to date; a_1.6.6.bin NeedsForce(NoImage)"
         );
         assert_eq!(
             answer(&said("a", "1.0"), &files[..1], &policy),

@@ -19,6 +19,8 @@ mod tests;
 const APP: u64 = 0;
 /// `ESP_PARTITION_SUBTYPE_APP_OTA_MIN` up to `_MAX`, the latter not one of them.
 const OTA_SLOTS: std::ops::Range<u64> = 0x10..0x20;
+/// What is kept of a name that a device sent, in bytes.
+const NAME: usize = 40;
 
 /// Why an image is withheld from a device. Its text is for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,11 +67,44 @@ pub enum Reason<'a> {
         /// The version inside the image, where the file's name has another.
         inside: Option<Cow<'a, str>>,
     },
-    /// The device's own comparison says that it is no newer, and the image
-    /// cannot prove that forcing it would end.
-    NeedsForce,
+    /// The device's own comparison says that it is no newer, and nothing proves
+    /// that forcing it would end.
+    NeedsForce(NoProof<'a>),
     /// A pin names a version that no file has.
     PinnedVersionMissing,
+}
+
+/// What is missing for a proof that a forced update ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum NoProof<'a> {
+    /// There is no image whose version or hash could be known again.
+    NoImage,
+    /// The image holds another version than its file's name, and one of the two
+    /// sides has no ELF hash.
+    OtherVersion {
+        /// The version inside the image.
+        inside: Cow<'a, str>,
+        /// Whether it is the image that names no hash, or the device.
+        image_has_hash: bool,
+    },
+}
+
+impl fmt::Display for NoProof<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoImage => f.write_str("it is no ESP image"),
+            Self::OtherVersion {
+                inside,
+                image_has_hash: true,
+            } => write!(
+                f,
+                "the image holds {inside}, and the device reports no application.elf_sha256 to know it by"
+            ),
+            Self::OtherVersion { inside, .. } => {
+                write!(f, "the image holds {inside}, and no ELF hash to know it by")
+            }
+        }
+    }
 }
 
 impl fmt::Display for Reason<'_> {
@@ -119,10 +154,10 @@ impl fmt::Display for Reason<'_> {
                 "the device runs this very image already: it reports {inside}, the version inside, which the file's \
                  name should have"
             ),
-            Self::NeedsForce => f.write_str(
+            Self::NeedsForce(no_proof) => write!(
+                f,
                 "the device compares the numbers of a version only and would refuse it; it is not forced, for \
-                 nothing proves that this would end: the version inside the image is not the file's, and the \
-                 device reports no application.elf_sha256 to compare",
+                 nothing proves that this would end: {no_proof}"
             ),
             Self::PinnedVersionMissing => {
                 f.write_str("gateway.firmware.pin names this version, but no file has it")
@@ -195,11 +230,21 @@ impl<'a> Device<'a> {
         })
     }
 
-    /// Whether forcing this image ends by itself: after it the device reports
-    /// the offered version, or the hash by which [`Device::runs`] knows it.
-    pub fn can_be_forced(&self, entry: &Entry) -> bool {
-        let has_hash = |app: &AppImage| app.elf_sha256.is_some() && self.elf_sha256.is_some();
-        entry.holds_its_version() || entry.app.as_deref().is_some_and(has_hash)
+    /// Why forcing this image might not end by itself; `None` if it does: after
+    /// it the device reports the offered version, or the hash by which
+    /// [`Device::runs`] knows it.
+    pub fn cannot_be_forced(&self, entry: &Entry) -> Option<NoProof<'a>> {
+        let Some(app) = entry.app.as_deref() else {
+            return Some(NoProof::NoImage);
+        };
+        let image_has_hash = app.elf_sha256.is_some();
+        if entry.holds_its_version() || image_has_hash && self.elf_sha256.is_some() {
+            return None;
+        }
+        Some(NoProof::OtherVersion {
+            inside: app.version.clone().into(),
+            image_has_hash,
+        })
     }
 
     fn other_chip(&self, app: &AppImage) -> Option<Reason<'a>> {
@@ -209,7 +254,7 @@ impl<'a> Device<'a> {
         let chip = name.and_then(|name| Chip::from_name(name));
         let device = match (chip.or_else(model), name) {
             (Some(chip), _) if chip == app.chip => return None,
-            (_, Some(name)) => name.clone(),
+            (_, Some(name)) => cut(name),
             // A number alone tells as long as it is one that we know.
             (Some(chip), None) => chip.name()?.into(),
             (None, None) => return None,
@@ -244,10 +289,19 @@ impl<'a> Device<'a> {
             Slot::None => Some(Reason::NoSlot),
             Slot::Takes { label, room } => {
                 let room = room.filter(|room| size > *room)?;
-                let slot = label.clone();
+                let slot = cut(label);
                 Some(Reason::TooBig { size, slot, room })
             }
         }
+    }
+}
+
+/// What a reason keeps of a name that a device sent: real ones are shorter.
+fn cut<'a>(name: &Cow<'a, str>) -> Cow<'a, str> {
+    let end = name.floor_char_boundary(NAME);
+    match name {
+        Cow::Borrowed(name) => Cow::Borrowed(&name[..end]),
+        Cow::Owned(name) => Cow::Owned(name[..end].to_owned()),
     }
 }
 

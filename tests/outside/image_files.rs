@@ -73,7 +73,7 @@ fn inspect_fails_for_what_would_be_rejected() {
         ("a_1.2.x.bin", "rejected", "restarts at every check"),
         ("empty.bin", "rejected", "empty"),
         ("missing.bin", "rejected", "cannot be read"),
-        ("page.bin", "foreign", "a web page: fetch the file itself"),
+        ("page.bin", "foreign", "a web page (fetch the file itself)"),
     ] {
         let (ok, text, _) = run(dir.path(), &["inspect", "--json", file]);
         assert_eq!(ok, state != "rejected", "{file}: {text}");

@@ -151,10 +151,10 @@ fn what_people_upload_by_mistake_is_told_apart() {
 fn what_is_no_image_is_foreign() {
     for (bytes, what) in [
         (&b"firmware"[..], None),
-        (b"\x7fELF\x01", Some("an ELF file: use the .bin beside it")),
+        (b"\x7fELF\x01", Some("an ELF file (use the .bin beside it)")),
         (
             b"<!DOCTYPE html>",
-            Some("a web page: fetch the file itself"),
+            Some("a web page (fetch the file itself)"),
         ),
     ] {
         let foreign = Foreign { looks_like: what };
@@ -165,11 +165,11 @@ fn what_is_no_image_is_foreign() {
         assert_eq!(fault(&vec![fill; 20_000]), Fault::Blank { fill });
     }
     let text = Foreign {
-        looks_like: Some("a zip archive: unpack it"),
+        looks_like: Some("a zip archive (unpack it)"),
     };
     assert_eq!(
         text.to_string(),
-        "this is no ESP image but a zip archive: unpack it"
+        "this is no ESP image but a zip archive (unpack it)"
     );
 }
 

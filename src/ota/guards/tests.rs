@@ -191,8 +191,8 @@ fn the_table_of_devices_and_images() {
         (PARSER, elf("1.8.0", ""), named(&image()), "up to date"),
         (PARSER, elf("1.7.0-beta", ""), named(&image()), "force"),
         (PARSER, elf("1.7.0-beta", &other_elf), file("a_1.7.0.bin", &Image::new("1.7"), 2048), "force"),
-        (PARSER, elf("1.7.0-beta", ""), foreign(), "nothing proves that this would end"),
-        (PARSER, elf("1.7.0-beta", ""), named(&Image::new("1.6.9")), "nothing proves that this would end"),
+        (PARSER, elf("1.7.0-beta", ""), foreign(), "nothing proves that this would end: it is no ESP image"),
+        (PARSER, elf("1.7.0-beta", ""), named(&Image::new("1.6.9")), "the image holds 1.6.9, and the device reports no application.elf_sha256"),
         (PARSER, elf("1.7.0-beta", &other_elf), named(&Image::new("1.6.9")), "force"),
         (PARSER, elf("1.9.2", ""), file("a_1.9.2_2.bin", &Image::new("1.9.2_2"), 2048), "force"),
         (PARSER, elf("1.9.2", &other_elf), file("a_1.9.2_2.bin", &Image::new("1.9.2"), 2048), "force"),
@@ -212,6 +212,20 @@ fn the_table_of_devices_and_images() {
             "{fact}: {file} for {body}\nexpected: {expected}\ntold: {told}"
         );
     }
+}
+
+#[test]
+fn names_that_a_device_makes_up_are_cut() {
+    let long = "é".repeat(20_000);
+    let body = device(&format!(r#","chip_model_name":"{long}""#));
+    assert!(told(&body, named(&image())).len() < 200);
+    let slots = format!(r#"[{{"label":"{long}","type":0,"subtype":16,"size":5}}]"#);
+    assert!(told(&table(&slots, "factory"), sized(9)).len() < 200);
+    // Lines beyond those of a real table count for nothing.
+    let many = vec![r#"{"label":"nvs","type":1,"subtype":2,"size":5}"#; 95].join(",");
+    let slot = r#"{"label":"ota_0","type":0,"subtype":16,"size":9000000}"#;
+    let told = told(&table(&format!("[{many},{slot}]"), "factory"), sized(9));
+    assert!(told.contains("no app slot"), "{told}");
 }
 
 #[test]
@@ -332,7 +346,7 @@ proptest! {
                 let told = Device::of(&check_in.report, &device.version);
                 prop_assert_eq!(told.refuses(entry), None);
                 prop_assert_eq!(told.runs(entry), None);
-                prop_assert!(!force || told.can_be_forced(entry));
+                prop_assert!(!force || told.cannot_be_forced(entry).is_none());
                 if let Some(pin) = policy.pins.get("a") {
                     prop_assert_eq!(&entry.version, pin);
                 } else {
