@@ -205,11 +205,11 @@ impl Report {
 impl Facts {
     fn in_words(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![
-            ("project", self.project.clone()),
-            ("version", self.version.clone()),
+            ("project", shown(&self.project)),
+            ("version", shown(&self.version)),
             (
                 "built",
-                format!("{} with ESP-IDF {}", self.built, self.idf_version),
+                shown(&format!("{} with ESP-IDF {}", self.built, self.idf_version)),
             ),
             (
                 "chip",
@@ -247,6 +247,12 @@ impl Facts {
         ));
         lines
     }
+}
+
+/// A text from a stranger's file, which must not steer the terminal.
+fn shown(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(escape).collect()
 }
 
 /// A range of revisions, with a comma in front; nothing where none is set.

@@ -37,6 +37,7 @@ impl Publish {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(config, &app::machine())?;
         let dir = &settings.catalogue.dir;
+        let is_new = !dir.exists();
         let staged = Staged::copy(&self.file, dir, settings.catalogue.verify)?;
         let version = staged.version(self.version.as_deref())?;
         let models = models(dir);
@@ -54,6 +55,12 @@ impl Publish {
         let path = staged.publish(&model, &version, self.force)?;
         let (effect, warning) = effect(&settings, &models, &model, &Version::new(&version));
         warnings.extend(warning);
+        if is_new {
+            warnings.push(format!(
+                "there was no folder {} here, and it was made: is this where the server runs?",
+                std::path::absolute(dir)?.display()
+            ));
+        }
         let mut out = io::stdout().lock();
         writeln!(out, "{}: published; {effect}", path.display())?;
         for warning in warnings {
@@ -129,7 +136,7 @@ fn effect(
                 "gateway.firmware.pin holds the model {model} at {pin}"
             )),
         ),
-        (None, Some(highest)) if highest > version => (
+        (None, Some(highest)) if highest >= version && highest.as_str() != version.as_str() => (
             offered,
             Some(format!(
                 "the folder holds {highest} for the model {model}, which goes before {version}"

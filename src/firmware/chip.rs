@@ -36,6 +36,16 @@ impl Chip {
         Some(Self(*id))
     }
 
+    /// The chip of a part number, `ESP32-D0WDQ6` or `ESP32-S3-WROOM-1`: the
+    /// longest name that it begins with.
+    pub fn of_part(part: &str) -> Option<Self> {
+        let part: String = part.split('-').collect();
+        let part = part.to_ascii_lowercase();
+        let fitting = NAMES.iter().filter(|(_, name)| part.starts_with(name));
+        let (id, _) = fitting.max_by_key(|(_, name)| name.len())?;
+        Some(Self(*id))
+    }
+
     /// The chip that `esp_chip_info()` calls `model` (`esp_chip_model_t`): 1 for
     /// the ESP32, the chip id for every other.
     pub fn from_model(model: u32) -> Option<Self> {
@@ -73,6 +83,9 @@ mod tests {
         }
         assert_eq!(Chip::from_name("ESP32-S3"), Some(Chip(9)));
         assert_eq!(Chip::from_name("esp8266"), None);
+        assert_eq!(Chip::of_part("ESP32-D0WDQ6"), Some(Chip(0)));
+        assert_eq!(Chip::of_part("ESP32-S3-WROOM-1"), Some(Chip(9)));
+        assert_eq!(Chip::of_part("esp8266"), None);
         assert_eq!(Chip(99).to_string(), "a chip with the id 99");
         assert_eq!(Chip::from_model(1), Some(Chip(0)));
         assert_eq!(Chip::from_model(9), Some(Chip(9)));

@@ -3,8 +3,9 @@
 //! A device finds out that an image is damaged, merged or for another chip
 //! after minutes of download, and again at its next boot. All of it can be seen
 //! here before the first byte goes out. The layout is that of ESP-IDF's
-//! `esp_app_format.h`, `esp_app_desc.h` and `esp_image_format.c`; an image that
-//! passes here passes `esp_ota_end()` and `esptool image-info`.
+//! `esp_app_format.h`, `esp_app_desc.h` and `esp_image_format.c`; what is
+//! damaged, cut off or no app to `esp_ota_end()` or `esptool image-info` is so
+//! here.
 //!
 //! [`Inspector`] reads in pieces, in memory that does not depend on the file:
 //! no length that stands in a file is ever allocated.
@@ -15,7 +16,7 @@ mod inspector;
 mod tests;
 
 use super::chip::Chip;
-use super::version::{Version, is_device_safe};
+use super::version::{Version, is_device_safe, major};
 use std::fmt;
 
 pub use inspector::Inspector;
@@ -94,9 +95,7 @@ impl AppImage {
     /// Whether it keeps its sounds and models in a partition named `assets`
     /// (the firmware's `main/assets.cc`, since v2.0.0).
     pub fn needs_assets(&self) -> bool {
-        let digits = self.version.split(|c: char| !c.is_ascii_digit()).next();
-        let major = digits.and_then(|digits| digits.parse::<u32>().ok());
-        self.is_xiaozhi() && major.is_some_and(|major| major >= 2)
+        self.is_xiaozhi() && major(&self.version).is_some_and(|major| major >= 2)
     }
 
     /// What an operator should know of an image that is offered as `version`,
@@ -130,8 +129,8 @@ impl AppImage {
 
 /// The chip whose old revision byte means another thing.
 const ESP32_C3: Chip = Chip(5);
-/// The project whose version parser we know.
-const XIAOZHI: &str = "xiaozhi";
+/// The project whose version parser we know, as image and device name it.
+pub const XIAOZHI: &str = "xiaozhi";
 
 /// A secure boot signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,9 +176,11 @@ pub enum Fault {
     Empty,
     /// Room for a file, and no file in it.
     #[error(
-        "it holds nothing but bytes of {fill:#04x}: it was not copied, or the disk was full; copy it again"
+        "it begins with {bytes} bytes of {fill:#04x}: it was not copied whole, or the disk was full; copy it again"
     )]
     Blank {
+        /// How many.
+        bytes: u64,
         /// 0x00 or 0xFF.
         fill: u8,
     },

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fs, io};
+use std::{fs, io, mem};
 use tracing::{error, info, warn};
 
 /// The room that an operator looks for.
@@ -192,7 +192,11 @@ impl Keeper {
                 true
             }
             Change::LookAgain => {
-                self.refused.clear();
+                for (file, _) in mem::take(&mut self.refused) {
+                    if !self.is_at_work(&file) {
+                        self.whole.insert(file);
+                    }
+                }
                 true
             }
             Change::End => false,
@@ -421,6 +425,8 @@ impl Keeper {
                 Err(why) => {
                     self.images.remove(&f.file);
                     self.settling.remove(&f.file);
+                    // What vouched for this state must not vouch for the next.
+                    self.whole.remove(&f.file);
                     self.refuse(&f.file, &why);
                     let may_pass = matches!(why, Unusable::Unreadable { .. });
                     self.refused.insert(f.file, (f.identity, may_pass));

@@ -3,7 +3,6 @@
 use super::image::{Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, is_version};
 use super::scan;
-use super::snapshot::hex;
 use super::version::is_device_safe;
 use super::{Unusable, Verify};
 use std::fs::{self, File, Permissions};
@@ -204,8 +203,9 @@ impl Staged {
         match named {
             Ok(_) => {}
             Err(PersistError { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let there = File::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
-                let same = there.is_ok_and(|sum| hex(&sum) == hex(&inspection.sha256));
+                let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
+                let there = scan::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
+                let same = is_file && there.is_ok_and(|sum| sum == inspection.sha256);
                 return Err(PublishError::Exists { path, same });
             }
             Err(PersistError { error, .. }) => return Err(folder(error)),

@@ -170,7 +170,11 @@ pub(super) fn inspect(path: &Path, expected: &Identity) -> Result<Inspection, Un
 
 /// Inspects a file that nobody offers yet.
 pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
-    inspect_reader(&mut open(path)?)
+    let mut file = open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    inspect_reader(&mut file)
 }
 
 /// Inspects what is left in `reader`, in constant memory.

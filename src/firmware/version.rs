@@ -177,6 +177,12 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// The number that a version begins with.
+pub fn major(text: &str) -> Option<u32> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    text[..end.unwrap_or(text.len())].parse().ok()
+}
+
 /// Whether the device's parser survives `text`: every dotted part begins with
 /// a number that fits an `int`. One that does not throws, and the device
 /// restarts, at every check.

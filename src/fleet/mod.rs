@@ -1,17 +1,20 @@
 //! What is known of each device: what it was told at its last check-in, and why.
 //! In memory, and bounded: anybody can invent devices.
 
-use crate::ota::decide::{Decision, Outcome};
+use crate::ota::decide::{Decision, Forced, Outcome};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How many devices one generation remembers; there are two of them.
 const GENERATION: usize = 16_384;
 /// How many characters of what a device said are kept.
 const KEPT: usize = 128;
+/// Check-ins that follow each other faster belong to one boot: a device that
+/// failed has tried to download first.
+const BOOT: Duration = Duration::from_secs(10);
 /// How many of the files that were withheld from it.
 const WITHHELD_KEPT: usize = 8;
 
@@ -71,6 +74,8 @@ struct Known {
     /// the one before, and cost no allocation.
     decision: u64,
     withheld: u64,
+    /// What was forced on it last, and when that was counted.
+    forced: Option<(Forced, SystemTime)>,
 }
 
 impl Fleet {
@@ -84,50 +89,55 @@ impl Fleet {
         now: SystemTime,
     ) -> bool {
         let withheld = self.hasher.hash_one(&decision.withheld);
-        let told = match decision.outcome {
-            Outcome::Offer { entry, force } => Some((&*entry.file, force)),
-            Outcome::UpToDate | Outcome::Silent => None,
+        let (told, sha256) = match decision.outcome {
+            Outcome::Offer { entry, force } => (
+                Some((&*entry.file, force)),
+                Some(entry.sha256).filter(|_| force),
+            ),
+            Outcome::UpToDate | Outcome::Silent => (None, None),
         };
         let hash = self
             .hasher
             .hash_one((decision.model, version, told, withheld));
         let device = kept(device);
-        let mut devices = self.devices();
-        let known = devices.find(device);
-        if let Some(known) = known.filter(|known| known.decision == hash) {
+        if let Some(known) = self.devices().find(device)
+            && known.decision == hash
+        {
             known.last.at = now;
             known.last.checks += 1;
+            known.count_forced(sha256, now);
             return false;
         }
-        let before = devices.young.get(device);
-        let is_news = before.is_none_or(|known| known.withheld != withheld);
-        let last = LastCheck {
-            at: now,
-            checks: before.map_or(0, |known| known.last.checks) + 1,
-            model: kept(decision.model).into(),
-            version: kept(version).into(),
-            told: match decision.outcome {
-                Outcome::Offer { entry, force } => Told::Offered {
-                    file: entry.file.as_str().into(),
-                    force,
-                },
-                Outcome::UpToDate => Told::UpToDate,
-                Outcome::Silent => Told::Silent,
-            },
-            withheld: decision
-                .withheld
-                .iter()
-                .take(WITHHELD_KEPT)
-                .map(|w| (w.what.into(), w.reason.to_string().into()))
-                .collect(),
-        };
-        let known = Known {
-            last,
+        // Made without the lock: others check in meanwhile.
+        let mut known = Known {
+            last: last_check(version, decision, now),
             decision: hash,
             withheld,
+            forced: None,
         };
-        devices.insert(device, known);
-        is_news && !decision.withheld.is_empty()
+        let mut devices = self.devices();
+        let mut is_news = !decision.withheld.is_empty();
+        if let Some(before) = devices.find(device) {
+            is_news &= before.withheld != withheld;
+            known.last.checks += before.last.checks;
+            // A device that reports another version has got on.
+            if before.last.version == known.last.version {
+                known.forced = before.forced;
+            }
+        }
+        known.count_forced(sha256, now);
+        let forgotten = devices.insert(device, known);
+        drop(devices);
+        drop(forgotten);
+        is_news
+    }
+
+    /// What was forced on `device` while it reported `version`.
+    pub fn forced(&self, device: &str, version: &str) -> Option<Forced> {
+        let mut devices = self.devices();
+        let known = devices.find(kept(device))?;
+        let (forced, _) = known.forced?;
+        (*known.last.version == *kept(version)).then_some(forced)
     }
 
     /// The last check-in of `device`, if it is still remembered.
@@ -152,29 +162,70 @@ impl Fleet {
     }
 }
 
+impl Known {
+    /// Counts an image that is forced, once a boot.
+    fn count_forced(&mut self, sha256: Option<[u8; 32]>, now: SystemTime) {
+        let Some(sha256) = sha256 else { return };
+        match &mut self.forced {
+            Some((forced, counted)) if forced.sha256 == sha256 => {
+                if now.duration_since(*counted).is_ok_and(|age| age >= BOOT) {
+                    forced.times += 1;
+                    *counted = now;
+                }
+            }
+            other => *other = Some((Forced { sha256, times: 1 }, now)),
+        }
+    }
+}
+
 impl Generations {
-    /// Finds a device, which makes it young again.
     fn find(&mut self, device: &str) -> Option<&mut Known> {
-        if let Some((device, known)) = self.old.remove_entry(device) {
-            self.make_room();
+        // Whoever is old is made young when it changes, or here.
+        if self.young.len() < GENERATION
+            && let Some((device, known)) = self.old.remove_entry(device)
+        {
             self.young.insert(device, known);
         }
-        self.young.get_mut(device)
+        self.young
+            .get_mut(device)
+            .or_else(|| self.old.get_mut(device))
     }
 
-    fn insert(&mut self, device: &str, known: Known) {
-        if let Some(before) = self.young.get_mut(device) {
-            *before = known;
-        } else {
-            self.make_room();
-            self.young.insert(device.into(), known);
+    /// Puts a device among the young. What is forgotten for it is for the caller
+    /// to drop: that takes time.
+    fn insert(&mut self, device: &str, known: Known) -> Forgotten {
+        self.old.remove(device);
+        let mut forgotten = Forgotten::new();
+        if self.young.len() >= GENERATION && !self.young.contains_key(device) {
+            forgotten = mem::replace(&mut self.old, mem::take(&mut self.young));
         }
+        self.young.insert(device.into(), known);
+        forgotten
     }
+}
 
-    fn make_room(&mut self) {
-        if self.young.len() >= GENERATION {
-            self.old = mem::take(&mut self.young);
-        }
+type Forgotten = HashMap<Box<str>, Known>;
+
+fn last_check(version: &str, decision: &Decision<'_>, now: SystemTime) -> LastCheck {
+    LastCheck {
+        at: now,
+        checks: 1,
+        model: kept(decision.model).into(),
+        version: kept(version).into(),
+        told: match decision.outcome {
+            Outcome::Offer { entry, force } => Told::Offered {
+                file: entry.file.as_str().into(),
+                force,
+            },
+            Outcome::UpToDate => Told::UpToDate,
+            Outcome::Silent => Told::Silent,
+        },
+        withheld: decision
+            .withheld
+            .iter()
+            .take(WITHHELD_KEPT)
+            .map(|w| (w.what.into(), w.reason.to_string().into()))
+            .collect(),
     }
 }
 
@@ -185,9 +236,14 @@ fn kept(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ota::decide::Withheld;
+    use crate::builder::Image;
+    use crate::firmware::snapshot::Snapshot;
+    use crate::firmware::snapshot::tests::image_entry;
+    use crate::firmware::version::Version;
+    use crate::ota::checkin::{CheckIn, Report};
+    use crate::ota::decide::{Policy, Withheld, decide};
     use crate::ota::guards::Reason;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     fn decision(withheld: &'static [&'static str]) -> Decision<'static> {
         let reason = Reason::NoSlot;
@@ -241,8 +297,48 @@ mod tests {
     fn what_is_kept_of_one_device_is_bounded() {
         let fleet = Fleet::default();
         let long = "é".repeat(10_000);
-        fleet.note(&long, &long, &decision(&[]), UNIX_EPOCH);
-        let kept = fleet.last(&long).map(|last| last.version.len());
-        assert_eq!(kept, Some(KEPT));
+        fleet.note(&long, &long, &decision(&["x"; 100]), UNIX_EPOCH);
+        let kept = fleet
+            .last(&long)
+            .map(|last| (last.version.len(), last.withheld.len()));
+        assert_eq!(kept, Some((KEPT, WITHHELD_KEPT)));
+    }
+
+    #[test]
+    fn what_was_forced_in_vain_is_not_forced_for_ever() {
+        let image = Image::new("1.7.0");
+        let snapshot = Snapshot::new(
+            [image_entry("a_1.7.0.bin", &image, 2048)],
+            ["a".to_owned()].into(),
+        );
+        let pins = HashMap::from([("a".to_owned(), Version::new("1.7.0"))]);
+        let policy = Policy {
+            pins,
+            ..Policy::default()
+        };
+        let fleet = Fleet::default();
+        let forces = |version: &str, second: u64| {
+            let body =
+                format!(r#"{{"application":{{"version":"{version}"}},"board":{{"type":"a"}}}}"#);
+            let check_in = CheckIn {
+                report: Report::read(body.as_bytes()),
+                ..CheckIn::default()
+            };
+            let forced = || fleet.forced("d", version);
+            let decision = decide(&check_in, &snapshot, &policy, forced);
+            fleet.note(
+                "d",
+                version,
+                &decision,
+                UNIX_EPOCH + Duration::from_secs(second),
+            );
+            matches!(decision.outcome, Outcome::Offer { force: true, .. })
+        };
+        // Retries within one boot are one try.
+        assert!((0..10).all(|second| forces("1.8.0", second)));
+        assert!(forces("1.8.0", 60) && forces("1.8.0", 120));
+        assert!(!forces("1.8.0", 180) && !forces("1.8.0", 86_400));
+        // A device that has got on is another matter.
+        assert!(forces("1.9.0", 90_000));
     }
 }

@@ -111,8 +111,9 @@ pub(super) async fn answer(
 fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
     let parts = &front.parts;
     let snapshot = parts.catalogue.snapshot();
-    let decision = decide(check_in, &snapshot, &parts.policy);
     let (device, own) = (shown(check_in.device), check_in.version());
+    let forced = || parts.fleet.forced(device, own);
+    let decision = decide(check_in, &snapshot, &parts.policy, forced);
     let (model, count) = (shown(decision.model), decision.candidates);
     match check_in.models().next() {
         // The guide tells operators to compare the device's model with the files.

@@ -13,6 +13,8 @@ use std::borrow::Cow;
 pub struct Report<'a> {
     /// `application.version`, what the device runs.
     pub version: Option<Cow<'a, str>>,
+    /// `application.name`, the project that it runs.
+    pub project: Option<Cow<'a, str>>,
     /// `board.name`, the precise one.
     pub board_name: Option<Cow<'a, str>>,
     /// `board.type`, shared by the variants of a board.
@@ -74,6 +76,7 @@ impl<'a> Report<'a> {
     fn text_slot(&mut self, path: &[&[u8]]) -> Option<&mut Option<Cow<'a, str>>> {
         Some(match path {
             [b"application", b"version"] => &mut self.version,
+            [b"application", b"name"] => &mut self.project,
             [b"application", b"elf_sha256"] => &mut self.elf_sha256,
             [b"application", b"idf_version"] => &mut self.idf_version,
             [b"board", b"name"] => &mut self.board_name,

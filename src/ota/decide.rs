@@ -67,11 +67,26 @@ pub struct Withheld<'a> {
     pub reason: Reason<'a>,
 }
 
-/// Decides what the device that checked in is told.
+/// What was forced on a device before, while it reported what it reports now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forced {
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// At how many check-ins, those of one boot counted as one.
+    pub times: u32,
+}
+
+/// How often an image is forced on a device that goes on reporting the same. The
+/// device would try it at every check, for ever.
+const FORCED: u32 = 3;
+
+/// Decides what the device that checked in is told. `forced` is asked only where
+/// an image would have to be forced.
 pub fn decide<'a>(
     check_in: &'a CheckIn<'_>,
     snapshot: &'a Snapshot,
     policy: &'a Policy,
+    forced: impl Fn() -> Option<Forced>,
 ) -> Decision<'a> {
     let own = check_in.version();
     let (model, candidates) = candidates(check_in, snapshot, policy);
@@ -81,7 +96,9 @@ pub fn decide<'a>(
         outcome: Outcome::UpToDate,
         withheld: Vec::new(),
     };
-    if !version::is_device_safe(own) {
+    // A header may name another version: the device parses its own all the same.
+    let reported = check_in.report.version.as_deref().unwrap_or(own);
+    if !version::is_device_safe(own) || !version::is_device_safe(reported) {
         decision.outcome = Outcome::Silent;
         return decision;
     }
@@ -110,8 +127,16 @@ pub fn decide<'a>(
         // Both are safe: the device's was looked at above, the scan lets in no other.
         let force = !version::device_finds_newer(own, entry.version.as_str());
         let reason = device.refuses(entry);
-        let needs_proof = || device.cannot_be_forced(entry).filter(|_| force);
-        let reason = reason.or_else(|| needs_proof().map(Reason::NeedsForce));
+        let reason = reason.or_else(|| {
+            if !force {
+                return None;
+            }
+            let no_proof = device.cannot_be_forced(entry).map(Reason::NeedsForce);
+            no_proof.or_else(|| {
+                let times = forced().filter(|f| f.sha256 == entry.sha256)?.times;
+                (times >= FORCED).then_some(Reason::Failed { times })
+            })
+        });
         if let Some(reason) = reason {
             decision.withheld.push(Withheld { what, reason });
             continue;
@@ -171,7 +196,7 @@ mod tests {
             ..CheckIn::default()
         };
         let snapshot = snapshot(files);
-        let decision = decide(&check_in, &snapshot, policy);
+        let decision = decide(&check_in, &snapshot, policy, || None);
         let mut text = match decision.outcome {
             Outcome::Offer { entry, .. } => entry.file.clone(),
             Outcome::UpToDate => "up to date".to_owned(),
@@ -222,12 +247,12 @@ mod tests {
         let policy = Policy::default();
         // The precise board's file is being copied.
         let snapshot = Snapshot::new(entries(), models.into());
-        let decision = decide(&check_in, &snapshot, &policy);
+        let decision = decide(&check_in, &snapshot, &policy, || None);
         assert!(matches!(decision.outcome, Outcome::UpToDate) && decision.model == "n");
         // Nobody has looked yet.
         let snapshot = Snapshot::default();
         assert!(matches!(
-            decide(&check_in, &snapshot, &policy).outcome,
+            decide(&check_in, &snapshot, &policy, || None).outcome,
             Outcome::UpToDate
         ));
     }
@@ -309,7 +334,7 @@ mod tests {
             let fits = |v: &str| {
                 version::compare(v, &own) == Ordering::Greater && version::device_accepts(&own, v)
             };
-            match decide(&check_in, &snapshot, &policy).outcome {
+            match decide(&check_in, &snapshot, &policy, || None).outcome {
                 Outcome::Offer { entry: e, .. } => {
                     prop_assert!(fits(e.version.as_str()));
                     for v in versions.iter().filter(|v| fits(v)) {

@@ -5,7 +5,7 @@
 
 use super::checkin::{Partition, Report};
 use crate::firmware::chip::Chip;
-use crate::firmware::image::AppImage;
+use crate::firmware::image::{AppImage, XIAOZHI};
 use crate::firmware::snapshot::Entry;
 use crate::firmware::version;
 use std::borrow::Cow;
@@ -62,6 +62,20 @@ pub enum Reason<'a> {
     /// Firmware 2.x keeps its sounds and models in a partition that layouts of
     /// 1.x do not have.
     NoAssets,
+    /// The firmware takes ESP images only, and looks at the first byte.
+    NoImage,
+    /// Firmware before 2.0.0 refuses an image that holds the very version that
+    /// runs, after the download, and restarts (`Ota::Upgrade` in `main/ota.cc`).
+    SameVersion {
+        /// The version inside the image.
+        inside: Cow<'a, str>,
+    },
+    /// It was forced on this device several times, and the device still reports
+    /// what it reported before.
+    Failed {
+        /// How often.
+        times: u32,
+    },
     /// Since v2.0.0 firmware installs what it already runs, at every check.
     AlreadyRunning {
         /// The version inside the image, where the file's name has another.
@@ -144,6 +158,19 @@ impl fmt::Display for Reason<'_> {
             Self::NoAssets => f.write_str(
                 "firmware 2.x needs a partition named assets, and the device has none: flash it by cable once",
             ),
+            Self::NoImage => f.write_str(
+                "this is no ESP image, and the device runs xiaozhi, which takes no other",
+            ),
+            Self::SameVersion { inside } => write!(
+                f,
+                "the image holds {inside}, which the device runs in another build, and firmware before 2.0.0 refuses \
+                 an image of its own version; build it with a higher PROJECT_VER"
+            ),
+            Self::Failed { times } => write!(
+                f,
+                "it was forced on the device {times} times, and the device still reports what it reported before; it \
+                 is not forced again until the file or the device changes"
+            ),
             Self::AlreadyRunning { inside: None } => {
                 f.write_str("the device runs this very image already")
             }
@@ -160,7 +187,7 @@ impl fmt::Display for Reason<'_> {
                  nothing proves that this would end: {no_proof}"
             ),
             Self::PinnedVersionMissing => {
-                f.write_str("gateway.firmware.pin names this version, but no file has it")
+                f.write_str("gateway.firmware.pin names this version, and no file that can be offered has it")
             }
         }
     }
@@ -206,13 +233,17 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// The first reason why this image would fail on this device.
+    /// The first reason why this file would fail on this device.
     pub fn refuses(&self, entry: &Entry) -> Option<Reason<'a>> {
-        let app = entry.app.as_deref();
-        app.and_then(|app| self.other_chip(app))
-            .or_else(|| app.and_then(|app| self.revision(app)))
-            .or_else(|| app.and_then(|app| self.assets(app)))
-            .or_else(|| self.size(entry.size()))
+        match entry.app.as_deref() {
+            None => self.no_image(),
+            Some(app) => self
+                .other_chip(app)
+                .or_else(|| self.revision(app))
+                .or_else(|| self.assets(app))
+                .or_else(|| self.same_version(app)),
+        }
+        .or_else(|| self.size(entry.size()))
     }
 
     /// Whether the device runs this very image.
@@ -247,16 +278,30 @@ impl<'a> Device<'a> {
         })
     }
 
+    /// Other firmware may have formats of its own, and whoever does not say what
+    /// it is may be no ESP32.
+    fn no_image(&self) -> Option<Reason<'a>> {
+        let name = self.report.chip_name.as_deref();
+        let is_esp = name.is_some_and(|name| Chip::from_name(name).is_some());
+        let is_xiaozhi = self.report.project.as_deref() == Some(XIAOZHI);
+        (is_esp && is_xiaozhi).then_some(Reason::NoImage)
+    }
+
     fn other_chip(&self, app: &AppImage) -> Option<Reason<'a>> {
         let name = self.report.chip_name.as_ref();
         let model = self.report.chip_model.map(u32::try_from);
-        let model = || model.and_then(Result::ok).and_then(Chip::from_model);
-        let chip = name.and_then(|name| Chip::from_name(name));
-        let device = match (chip.or_else(model), name) {
+        let model = model.and_then(Result::ok).and_then(Chip::from_model);
+        let exact = name.and_then(|name| Chip::from_name(name));
+        let device = match (exact.or(model), name) {
             (Some(chip), _) if chip == app.chip => return None,
-            (_, Some(name)) => cut(name),
+            (Some(_), Some(name)) => cut(name),
             // A number alone tells as long as it is one that we know.
             (Some(chip), None) => chip.name()?.into(),
+            // Firmware that is none of ours writes a part number, ESP32-D0WDQ6.
+            (None, Some(name)) => match Chip::of_part(name) {
+                Some(chip) if chip == app.chip || app.chip.name().is_none() => return None,
+                _ => cut(name),
+            },
             (None, None) => return None,
         };
         Some(Reason::OtherChip {
@@ -280,8 +325,18 @@ impl<'a> Device<'a> {
         Some(Reason::RevisionTooHigh { allowed, has })
     }
 
+    /// A device that runs 2.x without the partition has been built to.
     fn assets(&self, app: &AppImage) -> Option<Reason<'a>> {
-        (app.needs_assets() && self.has_assets == Some(false)).then_some(Reason::NoAssets)
+        let lacks = self.has_assets == Some(false) && !runs_v2(self.version);
+        (app.needs_assets() && lacks).then_some(Reason::NoAssets)
+    }
+
+    fn same_version(&self, app: &AppImage) -> Option<Reason<'a>> {
+        // What the device compares with is its own, whatever a header says.
+        let own = self.report.version.as_deref()?;
+        (app.is_xiaozhi() && own == app.version && !runs_v2(own)).then(|| Reason::SameVersion {
+            inside: app.version.clone().into(),
+        })
     }
 
     fn size(&self, size: u64) -> Option<Reason<'a>> {
@@ -294,6 +349,10 @@ impl<'a> Device<'a> {
             }
         }
     }
+}
+
+fn runs_v2(version: &str) -> bool {
+    version::major(version).is_some_and(|major| major >= 2)
 }
 
 /// What a reason keeps of a name that a device sent: real ones are shorter.

@@ -221,7 +221,7 @@ fn a_published_file_is_offered_by_a_running_server_and_a_killed_copy_never() {
             .stderr(Stdio::null());
         command
     };
-    // A source that never ends: the copy is killed in the middle.
+    // Sources that never end are no files.
     let mut endless = publish(Path::new("/dev/zero"));
     assert!(!endless.status().unwrap().success());
     let pipe = server.dir.path().join("pipe.bin");

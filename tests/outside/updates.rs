@@ -81,7 +81,12 @@ impl Device {
     fn install(&mut self, image: &[u8]) {
         assert_eq!(image[0], 0xE9, "the device would show: upgrade failed");
         let text = image[0x30..0x50].split(|b| *b == 0).next().unwrap();
-        self.version = String::from_utf8(text.to_vec()).unwrap();
+        let inside = String::from_utf8(text.to_vec()).unwrap();
+        assert!(
+            self.version.starts_with('2') || inside != self.version,
+            "the device would say: Firmware version is the same, and restart"
+        );
+        self.version = inside;
         if let Some(elf) = &mut self.elf {
             *elf = hex(&image[0xB0..0xD0]);
         }
@@ -126,14 +131,14 @@ fn every_update_ends_after_one_install() {
             "a mislabelled image",
             "1.6.0",
             "a_1.8.0.bin",
-            mislabelled.clone(),
+            mislabelled,
             None,
         ),
         (
-            "one that holds what runs",
-            "1.6.9",
-            "a_1.8.0.bin",
-            mislabelled,
+            "one that holds the version that runs",
+            "2.0.9",
+            "a_2.1.0.bin",
+            image("2.0.9"),
             None,
         ),
         (
@@ -166,9 +171,9 @@ fn every_update_ends_after_one_install() {
         ),
         (
             "a later build in name only",
-            "1.9.2",
-            "a_1.9.2_2.bin",
-            image("1.9.2"),
+            "2.9.2",
+            "a_2.9.2_2.bin",
+            image("2.9.2"),
             None,
         ),
     ];
@@ -185,6 +190,25 @@ fn every_update_ends_after_one_install() {
         };
         assert!(silent.live(&server).len() <= 1, "{what}");
     }
+}
+
+#[test]
+fn what_the_device_would_refuse_after_the_download_is_not_offered() {
+    let server = Setup::new()
+        .file("a_1.9.0.bin", "saved from a page that was not found")
+        .file("a_1.8.0.bin", Image::new("1.7.0").build())
+        .file("a_1.7.1.bin", Image::new("1.7.1").build())
+        .start("");
+    // Another build of the version that runs, and what is no image at all.
+    let device = Device::new("1.7.0");
+    assert_eq!(device.offered(&server).as_deref(), Some("a_1.7.1.bin"));
+    let line = server.line("withheld=a_1.9.0.bin");
+    assert!(line.contains("this is no ESP image"), "{line}");
+    let line = server.line("withheld=a_1.8.0.bin");
+    assert!(
+        line.contains("refuses an image of its own version"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -224,7 +248,7 @@ fn what_would_fail_on_every_device_is_never_offered_nor_served() {
             Image::new("2.0.x").build(),
             "restarts a device",
         ),
-        ("a_1.9.6.bin", vec![0; 5000], "nothing but bytes of 0x00"),
+        ("a_1.9.6.bin", vec![0; 5000], "5000 bytes of 0x00"),
     ];
     let setup = wrong
         .iter()
@@ -267,17 +291,22 @@ fn files_that_are_no_images_are_offered_unless_that_is_forbidden() {
             .file("a_1.7.0.bin", "no image at all")
             .start(config)
     };
+    // For a device of another kind, that is.
+    let device = |version: &str| Device {
+        more: json!({}),
+        ..Device::new(version)
+    };
     let server = files("");
     assert_eq!(
-        Device::new("1.6.0").offered(&server).as_deref(),
+        device("1.6.0").offered(&server).as_deref(),
         Some("a_1.7.0.bin")
     );
     assert!(server.line("this is no ESP image").contains("a_1.7.0.bin"));
     // What is not known to end is not forced.
-    assert_eq!(Device::new("1.7.0-beta").offered(&server), None);
+    assert_eq!(device("1.7.0-beta").offered(&server), None);
 
     let server = files("gateway:\n  firmware: {verify: strict}\n");
-    assert_eq!(Device::new("1.6.0").offered(&server), None);
+    assert_eq!(device("1.6.0").offered(&server), None);
     assert!(server.line("file not used").contains("verify is strict"));
 }
 

@@ -247,10 +247,12 @@ impl Inspector {
     /// What a file without the magic byte must have been, if it was an image.
     fn damage(&self) -> Option<Fault> {
         let head = self.head.seen();
-        if self.clues.blank == self.position {
-            Some(Fault::Blank { fill: head[0] })
-        } else if self.clues.is_full_flash_behind_a_gap(&self.head) {
+        let bytes = self.clues.blank;
+        if self.clues.is_full_flash_behind_a_gap(&self.head) {
             Some(Fault::FullFlash)
+        } else if bytes == self.position || bytes >= SECTOR {
+            let fill = head[0];
+            Some(Fault::Blank { bytes, fill })
         } else if descriptor(head).is_some() {
             Some(Fault::FirstByte { byte: head[0] })
         } else {

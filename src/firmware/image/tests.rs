@@ -162,7 +162,12 @@ fn what_is_no_image_is_foreign() {
     }
     assert_eq!(fault(b""), Fault::Empty);
     for fill in [0, 0xFF] {
-        assert_eq!(fault(&vec![fill; 20_000]), Fault::Blank { fill });
+        for (content, bytes) in [(&b""[..], 5000), (&Image::new("1.0").build(), 12_288)] {
+            let mut file = vec![fill; bytes];
+            file.extend(content);
+            let bytes = bytes as u64;
+            assert_eq!(fault(&file), Fault::Blank { bytes, fill });
+        }
     }
     let text = Foreign {
         looks_like: Some("a zip archive (unpack it)"),

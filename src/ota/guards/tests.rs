@@ -14,6 +14,8 @@ const SLOT: &str = "esp_ota_ops.c: esp_ota_get_next_update_partition";
 const ROOM: &str = "esp_ota_ops.c: esp_ota_write beyond the partition";
 const ASSETS: &str = "assets.cc: the partition assets, since v2.0.0";
 const SAME: &str = "ota.cc: an image is flashed even when it is the running one, since v2.0.0";
+const SAME_1X: &str = "ota.cc: Firmware version is the same, skipping upgrade, up to v1.x";
+const FIRST_BYTE: &str = "esp_ota_ops.c: esp_ota_write, the magic byte";
 const PARSER: &str = "ota.cc: ParseVersion, IsNewVersionAvailable";
 
 /// Two slots of 6 MB, as on boards with 16 MB since 1.x.
@@ -37,6 +39,12 @@ fn table(table: &str, running: &str) -> String {
     device(&format!(
         r#","partition_table":{table},"ota":{{"label":"{running}"}}"#
     ))
+}
+
+fn xiaozhi(chip: &str) -> String {
+    format!(
+        r#"{{"chip_model_name":"{chip}","application":{{"name":"xiaozhi","version":"1.6.0"}},"board":{{"type":"a"}}}}"#
+    )
 }
 
 fn revision(idf: &str, revision: u32) -> String {
@@ -93,7 +101,7 @@ fn told(body: &str, entry: Arc<Entry>) -> String {
     };
     let snapshot = Snapshot::new([entry], ["a".to_owned()].into());
     let policy = Policy::default();
-    let decision = decide(&check_in, &snapshot, &policy);
+    let decision = decide(&check_in, &snapshot, &policy, || None);
     match (&decision.outcome, decision.withheld.first()) {
         (Outcome::Offer { force: false, .. }, None) => String::new(),
         (Outcome::Offer { force: true, .. }, None) => "force".into(),
@@ -106,6 +114,7 @@ fn told(body: &str, entry: Arc<Entry>) -> String {
 
 #[test]
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn the_table_of_devices_and_images() {
     let v2 = || Image::new("2.0.3");
     let v2_file = |size| file("a_2.0.3.bin", &v2(), size);
@@ -135,6 +144,14 @@ fn the_table_of_devices_and_images() {
         (CHIP, device(r#","chip_info":{"model":77}"#), named(&image()), ""),
         (CHIP, device(r#","chip_model_name":"esp32s3""#), foreign(), ""),
         (CHIP, device(""), named(&for_chip(5)), ""),
+        (CHIP, device(r#","chip_model_name":"ESP32-D0WDQ6""#), named(&for_chip(0)), ""),
+        (CHIP, device(r#","chip_model_name":"ESP32-S3-WROOM-1""#), named(&image()), ""),
+        (CHIP, device(r#","chip_model_name":"ESP32-S3-WROOM-1""#), named(&for_chip(0)), "is an ESP32-S3-WROOM-1"),
+        (CHIP, device(r#","chip_model_name":"esp32x9""#), named(&for_chip(77)), ""),
+        // Files that are no images, for xiaozhi and for others.
+        (FIRST_BYTE, xiaozhi("esp32s3"), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, xiaozhi("esp8266"), foreign(), ""),
+        (FIRST_BYTE, xiaozhi("esp32s3"), named(&image()), ""),
         // Its revision.
         (CHIP, revision("v5.4", 2), named(&between(0, 99)), ""),
         (CHIP, revision("v5.4", 2), named(&between(3, 99)), "needs chip revision v0.3 or later, and the device has v0.2"),
@@ -168,6 +185,7 @@ fn the_table_of_devices_and_images() {
         (ASSETS, table(V1_16MB, "ota_0"), v2_file(2048), "a partition named assets"),
         (ASSETS, table(V2_16MB, "ota_0"), v2_file(2048), ""),
         (ASSETS, device(""), v2_file(2048), ""),
+        (ASSETS, table(V1_16MB, "ota_0").replace("1.6.0", "2.0.0"), v2_file(2048), ""),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_2.0.0.bin", &image(), 2048), ""),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_1.9.0.bin", &v2(), 2048), "a partition named assets"),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_2.0.3.bin", &Image {project: "blink", ..v2()}, 2048), ""),
@@ -179,7 +197,9 @@ fn the_table_of_devices_and_images() {
         (SAME, elf("1.6.0", &other_elf), named(&image()), ""),
         (SAME, elf("1.6.0", &own_elf[..16]), named(&image()), ""),
         (SAME, elf("1.7.0", &own_elf), mislabelled(), "it reports 1.7.0, the version inside"),
-        (SAME, elf("1.7.0", &other_elf), mislabelled(), ""),
+        (SAME_1X, elf("1.7.0", &other_elf), mislabelled(), "firmware before 2.0.0 refuses an image of its own version"),
+        (SAME_1X, elf("1.7.1", &other_elf), mislabelled(), ""),
+        (SAME, elf("2.0.3", &own_elf), file("a_2.1.0.bin", &v2(), 2048), ""),
         (SAME, elf("1.7.0", ""), mislabelled(), "it reports 1.7.0, the version inside"),
         (SAME, elf("1.6.0", ""), mislabelled(), ""),
         (SAME, elf("1.7.0", &own_elf), file("a_1.8.0.bin", &Image {elf_sha256: [0; 32], ..image()}, 2048), "runs this very image already"),
@@ -195,7 +215,8 @@ fn the_table_of_devices_and_images() {
         (PARSER, elf("1.7.0-beta", ""), named(&Image::new("1.6.9")), "the image holds 1.6.9, and the device reports no application.elf_sha256"),
         (PARSER, elf("1.7.0-beta", &other_elf), named(&Image::new("1.6.9")), "force"),
         (PARSER, elf("1.9.2", ""), file("a_1.9.2_2.bin", &Image::new("1.9.2_2"), 2048), "force"),
-        (PARSER, elf("1.9.2", &other_elf), file("a_1.9.2_2.bin", &Image::new("1.9.2"), 2048), "force"),
+        (SAME_1X, elf("1.9.2", &other_elf), file("a_1.9.2_2.bin", &Image::new("1.9.2"), 2048), "refuses an image of its own version"),
+        (PARSER, elf("2.9.2", &own_elf), file("a_2.9.2_2.bin", &Image::new("2.9.2"), 2048), "force"),
         (PARSER, elf("1.9.2", ""), file("a_1.9.2_2.bin", &Image::new("1.9.2"), 2048), "it reports 1.9.2, the version inside"),
     ];
     assert!(rows.len() >= 40);
@@ -241,7 +262,7 @@ fn a_candidate_that_is_withheld_yields_to_the_next_lower_one() {
     };
     let snapshot = Snapshot::new([small, other, big], ["a".to_owned()].into());
     let policy = Policy::default();
-    let decision = decide(&check_in, &snapshot, &policy);
+    let decision = decide(&check_in, &snapshot, &policy, || None);
     let Outcome::Offer {
         entry,
         force: false,
@@ -268,18 +289,46 @@ impl Simulated {
     fn body(&self) -> String {
         let elf = if self.reports_elf { &*self.elf } else { "" };
         format!(
-            r#"{{"chip_model_name":"{}","application":{{"version":"{}","idf_version":"v5.4","elf_sha256":"{elf}"}},"partition_table":{},"ota":{{"label":"ota_0"}},"board":{{"type":"a"}}}}"#,
+            r#"{{"chip_model_name":"{}","application":{{"name":"xiaozhi","version":"{}","idf_version":"v5.4","elf_sha256":"{elf}"}},"partition_table":{},"ota":{{"label":"ota_0"}},"board":{{"type":"a"}}}}"#,
             self.chip, self.version, self.table
         )
     }
 
-    /// Whether it installs what it is offered (`Ota::CheckVersion`).
+    /// Whether it can install a file, by rules of its own: those of the
+    /// bootloader, of `esp_ota_write` and of `Ota::Upgrade`.
+    fn can_install(&self, entry: &Entry) -> bool {
+        let Some(app) = &entry.app else { return false };
+        let room = match self.table {
+            V1_16MB => 6_291_456,
+            V2_16MB => 4_128_768,
+            FACTORY => 0,
+            _ => u64::MAX,
+        };
+        let is_2 = |version: &str| version.starts_with('2');
+        let has_assets = self.table != V1_16MB && self.table != FACTORY;
+        app.chip.name() == Some(self.chip)
+            && entry.size() <= room
+            && (is_2(&self.version) || app.version != self.version)
+            && (has_assets || is_2(&self.version) || !is_2(&app.version))
+    }
+
+    /// What it installs of what it is offered (`Ota::CheckVersion`).
     fn installs(&self, decision: &Decision<'_>) -> Option<Arc<Entry>> {
         let Outcome::Offer { entry, force } = decision.outcome else {
             return None;
         };
         let newer = version::device_accepts(&self.version, entry.version.as_str());
-        (newer || force).then(|| Arc::clone(entry))
+        assert!(
+            newer || force,
+            "offered for nothing: {self:?} {}",
+            entry.file
+        );
+        assert!(
+            self.can_install(entry),
+            "would fail: {self:?} {}",
+            entry.file
+        );
+        Some(Arc::clone(entry))
     }
 }
 
@@ -341,7 +390,7 @@ proptest! {
         for _boot in 0..20 {
             let body = device.body();
             let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
-            let decision = decide(&check_in, &snapshot, &policy);
+            let decision = decide(&check_in, &snapshot, &policy, || None);
             if let Outcome::Offer { entry, force } = decision.outcome {
                 let told = Device::of(&check_in.report, &device.version);
                 prop_assert_eq!(told.refuses(entry), None);
@@ -353,7 +402,6 @@ proptest! {
                     prop_assert_eq!(version::compare(entry.version.as_str(), &device.version), Ordering::Greater);
                 }
             }
-            // What is no image fails on the device, and its owner was warned.
             if let Some(entry) = device.installs(&decision)
                 && let Some(app) = entry.app.as_deref()
             {
@@ -366,7 +414,7 @@ proptest! {
         // The last boots of a device that gets somewhere are quiet.
         let body = device.body();
         let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
-        let decision = decide(&check_in, &snapshot, &policy);
-        prop_assert!(device.installs(&decision).is_none_or(|entry| entry.app.is_none()));
+        let decision = decide(&check_in, &snapshot, &policy, || None);
+        prop_assert_eq!(device.installs(&decision).map(|entry| entry.file.clone()), None);
     }
 }
