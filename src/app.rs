@@ -104,6 +104,7 @@ fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
         timezone_offset: settings.timezone_offset,
         plain_http: settings.plain_http.clone(),
         behind_proxy: settings.behind_proxy,
+        trusted: settings.trusted.clone(),
         idle: settings.limits.idle,
         clock: SystemTime::now,
     })
