@@ -82,8 +82,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         handler: Arc::new(front(&settings, catalogue)),
         tls,
         limits: settings.limits,
-        // Behind a proxy every connection comes from one address.
-        fair: !settings.behind_proxy,
+        // Behind a proxy that nobody here knows, every connection may come from
+        // one address.
+        fair: !settings.behind_proxy || !settings.trusted.is_empty(),
+        trusted: settings.trusted,
     };
     listeners.serve(service, &stop).await?;
     info!("stopped");
@@ -102,6 +104,7 @@ fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
         timezone_offset: settings.timezone_offset,
         plain_http: settings.plain_http.clone(),
         behind_proxy: settings.behind_proxy,
+        trusted: settings.trusted.clone(),
         idle: settings.limits.idle,
         clock: SystemTime::now,
     })
@@ -156,13 +159,18 @@ pub fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificat
 
 /// The start-up lines, the guide's own first.
 fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
-    for address in listeners.addresses() {
+    for (address, proxied) in listeners.addresses() {
         let takes = if settings.tls == tls::Mode::Off {
             "HTTP"
         } else {
             "HTTP and TLS"
         };
-        info!(%address, "listening, {takes}");
+        let header = if proxied {
+            " behind a PROXY header"
+        } else {
+            ""
+        };
+        info!(%address, "listening, {takes}{header}");
     }
     info!(
         dir = %settings.catalogue.dir.display(), images = catalogue.snapshot().len(),

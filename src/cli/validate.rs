@@ -59,7 +59,7 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     for warning in &settings.warnings {
         writeln!(text, "warning: {warning}")?;
     }
-    let findings = app::audit(&settings, certificates.as_deref(), &settings.bind.ports);
+    let findings = app::audit(&settings, certificates.as_deref(), &settings.bind.numbers());
     for finding in findings {
         writeln!(text, "warning: {finding}")?;
     }
@@ -89,6 +89,15 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
         .bind
         .ip
         .map_or_else(|| "every address".to_owned(), |ip| ip.to_string());
+    let ports = settings.bind.ports.iter().map(|port| {
+        let header = if port.proxy_protocol {
+            " (PROXY protocol)"
+        } else {
+            ""
+        };
+        format!("{}{header}", port.number)
+    });
+    let ports: Vec<_> = ports.collect();
     let mut lines = vec![
         (
             "OTA address",
@@ -96,10 +105,7 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
         ),
         ("downloads", format!("{}{{file}}", public.download_base())),
         ("vision address", public.vision_url().to_owned()),
-        (
-            "listens on",
-            format!("{ip}, ports {}", list(&settings.bind.ports)),
-        ),
+        ("listens on", format!("{ip}, ports {}", list(&ports))),
     ];
     match &settings.tls {
         Mode::Off => lines.push(("TLS", "off".into())),
@@ -155,13 +161,18 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
 /// What is not.
 fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
     let (catalogue, limits) = (&settings.catalogue, &settings.limits);
-    let proxy = if settings.behind_proxy {
-        "in front: it answers the public address"
-    } else {
-        "none"
+    let proxy = match (settings.behind_proxy, settings.trusted.is_empty()) {
+        (false, _) => "none".to_owned(),
+        (true, true) => {
+            "it answers the public address; nothing it says of its clients is believed".to_owned()
+        }
+        (true, false) => format!(
+            "it answers the public address; what {} says of its clients is believed",
+            settings.trusted
+        ),
     };
     let mut lines = vec![
-        ("proxy in front", proxy.to_owned()),
+        ("proxy in front", proxy),
         (
             "time zone",
             format!("{:+} min from UTC", settings.timezone_offset),

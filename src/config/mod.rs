@@ -6,6 +6,7 @@
 //! sees this module: each part owns the type of its own settings.
 
 mod gateway;
+mod listen;
 pub mod raw;
 pub mod resolve;
 mod section;

@@ -3,8 +3,9 @@
 //! to the audits.
 
 use super::gateway::{firmware, limits, plain_http, tls};
+use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::raw::Node;
-use super::section::{self, Faults, PORT, Section};
+use super::section::{Faults, Section};
 use super::upstream::{log, public, voice, websocket};
 use super::{Fault, values};
 use crate::firmware::catalogue;
@@ -12,12 +13,12 @@ use crate::http::plain::PlainHttp;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, Scheme, Source};
-use crate::server::{Bind, Limits};
+use crate::server::{Bind, Limits, Trusted};
 use crate::telemetry::logs;
 use crate::tls::Mode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// What of this machine a configuration depends on.
@@ -52,6 +53,8 @@ pub struct Settings {
     pub local_ip: IpAddr,
     /// `gateway.behind_proxy`.
     pub behind_proxy: bool,
+    /// The addresses in it.
+    pub trusted: Trusted,
     /// Until when devices may come over plain HTTP.
     pub plain_http: PlainHttp,
     /// How devices reach their voice server.
@@ -69,9 +72,6 @@ pub struct Settings {
     /// What is taken otherwise than its writer may think.
     pub warnings: Vec<String>,
 }
-
-const DEFAULT_HTTP_PORT: u16 = 8003;
-const DEFAULT_TLS_PORT: u16 = 8443;
 
 /// Turns the file's tree into settings, or says everything that is wrong.
 pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
@@ -102,11 +102,14 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     let public = public(
         &server,
         local_ip,
-        bind.ports.first().copied().unwrap_or(DEFAULT_HTTP_PORT),
+        bind.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number),
     );
     let tls = tls(&gateway.section("tls"), &public, machine, &mut warnings);
     let plain_http = plain_http(&gateway, machine);
-    let behind_proxy = gateway.boolean("behind_proxy").unwrap_or(false);
+    let Proxies {
+        behind_proxy,
+        trusted,
+    } = behind_proxy(&gateway, &bind, &mut warnings);
     let websocket = websocket(&server, machine);
     let voice = voice(&root, &server, &websocket, &mut warnings);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
@@ -125,6 +128,7 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
         public,
         local_ip,
         behind_proxy,
+        trusted,
         plain_http,
         voice,
         websocket,
@@ -137,63 +141,23 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     faults.into_result().map(|()| settings)
 }
 
-fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
-    let ip = |section: &Section<'_>| {
-        section.read(
-            "ip",
-            "write an IP address of this machine, or 0.0.0.0 for all",
-            |text| match text {
-                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-                text => text.parse().ok(),
-            },
-        )
-    };
-    let server_ip = ip(server);
-    let http_port = server.port("http_port").unwrap_or(DEFAULT_HTTP_PORT);
-    let ports = match gateway.texts("ports") {
-        None => {
-            let mut ports = vec![http_port, DEFAULT_TLS_PORT];
-            ports.dedup();
-            ports
-        }
-        Some(texts) => {
-            let mut ports = Vec::new();
-            if texts.is_empty() {
-                gateway.fault("ports", None, "the list is empty: write at least one port");
-            }
-            for text in texts {
-                match section::port(text) {
-                    Some(p) if p > 0 && ports.contains(&p) => {
-                        gateway.fault("ports", Some(text), "listed twice: write each port once");
-                    }
-                    // 0 lets the kernel choose a free one.
-                    Some(p) => ports.push(p),
-                    None => gateway.fault("ports", Some(text), PORT),
-                }
-            }
-            ports
-        }
-    };
-    Bind {
-        ip: ip(gateway).or(server_ip),
-        ports,
-    }
-}
-
 /// Settings that are good one by one and cannot be meant together.
 fn what_fits_together(settings: &mut Settings, machine: &Machine, gateway: &Section<'_>) {
     if settings.plain_http.allowed(machine.now.into()) {
         return;
     }
     let value = gateway.text("http_fallback");
-    if settings.behind_proxy {
+    // A proxy on a list can say who came to it over https.
+    let told = !settings.trusted.is_empty();
+    if settings.behind_proxy && !told {
         settings.warnings.push(
             "gateway.http_fallback: plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if \
-             the proxy comes over plain HTTP; let it come over https, or take http_fallback out"
+             the proxy comes over plain HTTP; let it come over https, or list its addresses in gateway.behind_proxy and let it send \
+             X-Forwarded-Proto, or take http_fallback out"
                 .into(),
         );
     }
-    if matches!(settings.tls, Mode::Off) {
+    if matches!(settings.tls, Mode::Off) && !told {
         gateway.fault("http_fallback", value, "plain HTTP is over and gateway.tls.mode is off: nobody could connect; set one of the two");
     }
     if settings.public.url().scheme == Scheme::Http {
@@ -249,7 +213,7 @@ mod tests {
     #[test]
     fn nothing_is_needed() {
         let s = good("");
-        assert_eq!((s.bind.ip, s.bind.ports), (None, vec![8003, 8443]));
+        assert_eq!((s.bind.ip, s.bind.numbers()), (None, vec![8003, 8443]));
         assert_eq!(s.public.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
         assert_eq!(s.websocket, "ws://192.168.1.100:8000/xiaozhi/v1/");
         assert_eq!(
@@ -270,7 +234,7 @@ mod tests {
              vision_explain: http://你的ip或者域名:端口号/mcp/vision/explain\n  websocket: ws://你的ip或者域名:端口号/xiaozhi/v1/\n  \
              mqtt_gateway: null\nfirmware_cache_ttl: 60\nlog: {log_level: WARNING, log_dir: tmp}\nprompt: |\n  hello\n",
         );
-        assert_eq!(s.bind.ports, [8004, 8443]);
+        assert_eq!(s.bind.numbers(), [8004, 8443]);
         assert_eq!(s.public.ota_url(), "http://192.168.1.100:8004/xiaozhi/ota/");
         assert_eq!(s.websocket, "ws://192.168.1.100:9000/xiaozhi/v1/");
         assert_eq!((s.catalogue.ttl.as_secs(), s.log.level), (60, Level::WARN));
@@ -297,7 +261,7 @@ mod tests {
              limits: {connections: 100, handshake: 5s, headers: 6, idle: 500ms, drain: 1m}\n",
         );
         assert_eq!(
-            (s.bind.ip, s.bind.ports),
+            (s.bind.ip, s.bind.numbers()),
             (Some(IpAddr::from([0, 0, 0, 0])), vec![8003, 443])
         );
         assert!(matches!(&s.tls, Mode::Files(pairs) if pairs.len() == 2));
@@ -405,6 +369,19 @@ mod tests {
             let found = faults(yaml);
             assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
         }
+    }
+
+    #[test]
+    fn plain_http_may_end_behind_a_proxy_that_can_say_who_came_over_https() {
+        let ended = "server: {vision_explain: 'https://h.com/mcp/vision/explain'}\ngateway: {http_fallback: false, ";
+        let s = good(&format!("{ended}behind_proxy: true}}"));
+        assert!(s.warnings[0].contains("every device gets a 403"));
+        let listed = good(&format!(
+            "{ended}behind_proxy: 10.0.0.1, tls: {{mode: off}}}}"
+        ));
+        assert!(listed.warnings.is_empty(), "{:?}", listed.warnings);
+        let found = faults(&format!("{ended}behind_proxy: true, tls: {{mode: off}}}}"));
+        assert!(found[0].contains("nobody could connect"), "{found:?}");
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub(super) struct Section<'a> {
     faults: &'a Faults,
 }
 
+/// What may stand in a list of both.
+pub(super) enum Item<'a> {
+    Text(&'a str),
+    Section(Section<'a>),
+}
+
 impl<'a> Section<'a> {
     pub(super) fn root(node: &'a Node, faults: &'a Faults) -> Self {
         let entries = match node {
@@ -128,6 +134,28 @@ impl<'a> Section<'a> {
                 }
             })
             .collect()
+    }
+
+    /// The scalars and mappings of the list below `key`, each with its place.
+    pub(super) fn items(&self, key: &str) -> Option<Vec<Item<'a>>> {
+        let items = self.list(key)?.iter().enumerate();
+        let items = items.filter_map(|(i, node)| {
+            let path = format!("{}[{i}]", self.key(key));
+            match node {
+                Node::Scalar(text) => Some(Item::Text(text)),
+                Node::Map(entries) => Some(Item::Section(Section {
+                    path,
+                    entries,
+                    faults: self.faults,
+                })),
+                Node::List(_) | Node::Null => {
+                    self.faults
+                        .add(&path, None, "must be a plain value or a mapping");
+                    None
+                }
+            }
+        });
+        Some(items.collect())
     }
 
     /// The scalars of the list below `key`.

@@ -5,14 +5,14 @@ use super::body::ReplyBody;
 use super::plain::{OnceADay, PlainHttp};
 use super::reply::{self, Reply};
 use super::router::{Route, Router};
-use super::{checkin, download, input};
+use super::{checkin, download, forwarded, input};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
-use crate::server::{Handler, Peer};
+use crate::server::{Handler, Peer, Trusted};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub struct Parts {
     pub plain_http: PlainHttp,
     /// `gateway.behind_proxy`.
     pub behind_proxy: bool,
+    /// The addresses in it: whose `X-Forwarded-*` headers are believed.
+    pub trusted: Trusted,
     /// How long a body may take to come.
     pub idle: Duration,
     /// Tells the time.
@@ -129,9 +131,15 @@ impl Front {
     }
 
     /// Names a device that comes over plain HTTP, so that an operator knows when
-    /// the migration is over. Behind a proxy nobody here sees how it came.
+    /// the migration is over. Behind a proxy that says nothing of it nobody here
+    /// sees how it came.
     fn name_plain_device(&self, head: &Head, peer: Peer, now: SystemTime) {
-        if peer.secure || self.parts.behind_proxy {
+        let parts = &self.parts;
+        let untold = peer.relayed || (parts.behind_proxy && parts.trusted.is_empty());
+        // A proxy that is known to be one can be told to say it, and that it does
+        // not shows nowhere else.
+        let remedy = peer.relayed && !parts.plain_http.allowed(now);
+        if peer.secure || (untold && !remedy) {
             return;
         }
         let Some(device) = checkin::device_id(head) else {
@@ -141,7 +149,9 @@ impl Front {
             return;
         }
         let (device, peer) = (checkin::shown(&device), peer.address.ip());
-        if !self.parts.plain_http.allowed(now) {
+        if untold {
+            info!(target: LOG, device, %peer, "refused: plain HTTP has ended, and the proxy does not say that the device came over https: let it send X-Forwarded-Proto from an address in gateway.behind_proxy, or pass TLS on to here (named once a day)");
+        } else if !self.parts.plain_http.allowed(now) {
             info!(target: LOG, device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
         } else if let PlainHttp::Until { day, .. } = &self.parts.plain_http {
             info!(target: LOG, device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
@@ -159,6 +169,7 @@ impl Handler for Front {
         peer: Peer,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
+        let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
         self.answer(peer, request).await
     }
 }

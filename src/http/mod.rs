@@ -5,6 +5,7 @@ mod body;
 mod checkin;
 mod conditional;
 mod download;
+mod forwarded;
 mod front;
 mod input;
 pub mod plain;

@@ -2,7 +2,9 @@
 //! else is HTTP.
 
 use super::progress::Progress;
+use super::proxy_header::{self, Unread};
 use super::quiet::Quiet;
+use super::shares::{Share, Shares};
 use super::{Handler, Limits, Peer, Service};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -41,10 +43,11 @@ pub(super) struct Shared<H> {
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
     failures: Quiet<(IpAddr, String)>,
+    shares: Option<Arc<Shares>>,
 }
 
 impl<H: Handler> Shared<H> {
-    pub(super) fn new(service: Service<H>) -> Self {
+    pub(super) fn new(service: Service<H>, shares: Option<Arc<Shares>>) -> Self {
         let mut http = http1::Builder::new();
         // The modem firmware and one line of the Wi-Fi firmware match header
         // names by case. Without the timer hyper's deadline is silently off.
@@ -59,6 +62,7 @@ impl<H: Handler> Shared<H> {
             service,
             http,
             failures: Quiet::new(SAY),
+            shares,
         }
     }
 
@@ -69,31 +73,45 @@ impl<H: Handler> Shared<H> {
 
 /// Serves one connection to its end.
 pub(super) async fn serve<H: Handler>(
-    stream: TcpStream,
+    mut stream: TcpStream,
     address: SocketAddr,
+    proxied: bool,
     shared: Arc<Shared<H>>,
     stop: CancellationToken,
 ) {
-    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
     // A reply must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let limits = shared.limits();
-    let Some(Ok(first)) = or_stop(&stop, timeout(limits.headers, first_byte(&stream))).await else {
+    let mut named = !proxied;
+    // The client's own, held to the end.
+    let mut share = None;
+    let begin = async {
+        if proxied {
+            (address, share) = shared.client(&mut stream, address).await?;
+            named = true;
+        }
+        first_byte(&stream).await.ok()?
+    };
+    let Some(first) = or_stop(&stop, timeout(limits.headers, begin)).await else {
         return;
     };
+    if first.is_err() && !named {
+        shared.no_proxy(
+            address,
+            "no whole PROXY header came in time (limits.headers)",
+        );
+    }
     let Ok(Some(first)) = first else { return };
+    let _share = share;
     let stream = Progress::new(stream, limits.idle);
+    let peer = |secure| Peer {
+        address,
+        secure,
+        relayed: proxied,
+    };
     if first != HANDSHAKE {
-        return http(
-            stream,
-            Peer {
-                address,
-                secure: false,
-            },
-            shared,
-            stop,
-        )
-        .await;
+        return http(stream, peer(false), shared, stop).await;
     }
     let Some(acceptor) = &shared.tls else {
         if shared.failures.may_say((address.ip(), "off".into())) {
@@ -110,18 +128,7 @@ pub(super) async fn serve<H: Handler>(
     )
     .await
     {
-        Some(Ok(Ok(stream))) => {
-            http(
-                stream,
-                Peer {
-                    address,
-                    secure: true,
-                },
-                shared,
-                stop,
-            )
-            .await;
-        }
+        Some(Ok(Ok(stream))) => http(stream, peer(true), shared, stop).await,
         Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
         Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),
         None => {}
@@ -182,6 +189,50 @@ async fn http<H: Handler>(
 }
 
 impl<H> Shared<H> {
+    /// Who comes, by the PROXY header, and that client's share, for a proxy
+    /// brings many; `None` for who is not served.
+    async fn client(
+        &self,
+        stream: &mut TcpStream,
+        proxy: SocketAddr,
+    ) -> Option<(SocketAddr, Option<Share>)> {
+        let trusted = &self.service.trusted;
+        if !trusted.is_empty() && !trusted.contains(proxy.ip()) {
+            self.no_proxy(proxy, "gateway.behind_proxy does not list its address");
+            return None;
+        }
+        let client = match proxy_header::read(stream).await {
+            Ok(Some(client)) => client,
+            Ok(None) => return Some((proxy, None)),
+            Err(Unread::Nothing) => return None,
+            Err(Unread::Fault(fault)) => {
+                self.no_proxy(proxy, &fault.to_string());
+                return None;
+            }
+        };
+        let Some(shares) = &self.shares else {
+            return Some((client, None));
+        };
+        let share = shares.take(client.ip());
+        if share.is_none() && self.failures.may_say((client.ip(), "share".into())) {
+            warn!(peer = %client.ip(), %proxy, "connections run short, and this client has its share: refused (said once an hour for each client)");
+        }
+        Some((client, Some(share?)))
+    }
+
+    fn no_proxy(&self, peer: SocketAddr, why: &str) {
+        if self.failures.may_say((peer.ip(), "proxy".into())) {
+            warn!(
+                %peer,
+                "closed: {why}, and this port (proxy_protocol in gateway.ports) is for proxies that send a PROXY header; \
+                 HAProxy does with send-proxy, Nginx with proxy_protocol on; devices and browsers need another port \
+                 (said once an hour for each client)"
+            );
+        } else {
+            debug!(%peer, "closed: {why}");
+        }
+    }
+
     /// A device that does not trust the certificate says so in an alert: that
     /// is worth a line, once in a while. The rest is mostly port scanners.
     fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {

@@ -5,7 +5,7 @@ use super::quiet::Quiet;
 use super::shares::Shares;
 use super::shutdown::Stop;
 use super::workers::{Accepted, Workers};
-use super::{Bind, Handler, Service};
+use super::{Bind, Handler, Port, Service, Trusted};
 use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -72,7 +72,7 @@ pub enum ListenError {
 /// Bound sockets, on which nothing is accepted yet.
 #[derive(Debug)]
 pub struct Listeners {
-    sockets: Vec<(net::TcpListener, SocketAddr)>,
+    sockets: Vec<(net::TcpListener, Port, SocketAddr)>,
 }
 
 impl Listeners {
@@ -80,17 +80,18 @@ impl Listeners {
     pub fn bind(bind: &Bind) -> Result<Self, ListenError> {
         let mut sockets = Vec::new();
         for &port in &bind.ports {
-            let socket = match bind.ip {
-                Some(ip) => listen(SocketAddr::new(ip, port)),
+            let number = port.number;
+            let (socket, address) = match bind.ip {
+                Some(ip) => listen(SocketAddr::new(ip, number)),
                 // A kernel without IPv6 has only the one.
-                None => listen((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|e| match e {
+                None => listen((Ipv6Addr::UNSPECIFIED, number).into()).or_else(|e| match e {
                     ListenError::Other { .. } | ListenError::NotOurs { .. } => {
-                        listen((Ipv4Addr::UNSPECIFIED, port).into())
+                        listen((Ipv4Addr::UNSPECIFIED, number).into())
                     }
                     e => Err(e),
                 }),
             }?;
-            sockets.push(socket);
+            sockets.push((socket, port, address));
         }
         Ok(Self { sockets })
     }
@@ -99,13 +100,14 @@ impl Listeners {
     pub fn ports(&self) -> Vec<u16> {
         self.sockets
             .iter()
-            .map(|(_, address)| address.port())
+            .map(|(_, _, address)| address.port())
             .collect()
     }
 
-    /// The addresses, as bound.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.sockets.iter().map(|(_, address)| *address)
+    /// The addresses, as bound, and whether a PROXY header is asked for there.
+    pub fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
+        let sockets = self.sockets.iter();
+        sockets.map(|(_, port, address)| (*address, port.proxy_protocol))
     }
 
     /// Accepts until asked to stop, then waits for what was begun, but no
@@ -117,20 +119,27 @@ impl Listeners {
     ) -> Result<(), ListenError> {
         let permits = Arc::new(Semaphore::new(service.limits.connections));
         let (limit, drain) = (service.limits.connections, service.limits.drain);
-        let shares = service.fair.then(|| Arc::new(Shares::new(limit)));
-        let workers = Workers::start(&Arc::new(Shared::new(service)), &stop.asked)?;
-        let listeners = self.sockets.into_iter().map(|(listener, address)| {
+        let trusted = service.trusted.clone();
+        let shares = service
+            .fair
+            .then(|| Arc::new(Shares::new(limit, Arc::clone(&permits))));
+        let service = Arc::new(Shared::new(service, shares.clone()));
+        let workers = Workers::start(&service, &stop.asked)?;
+        let listeners = self.sockets.into_iter().map(|(listener, port, address)| {
             let listener = TcpListener::from_std(listener)
                 .map_err(|error| ListenError::Other { address, error })?;
-            Ok((listener, address))
+            Ok((listener, port.proxy_protocol, address))
         });
         let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
-        let accepting = listeners.into_iter().map(|(listener, address)| {
+        let accepting = listeners.into_iter().map(|(listener, proxied, address)| {
             let gate = Gate {
                 address,
+                proxied,
                 permits: &permits,
                 limit,
-                shares: shares.as_ref(),
+                // Who comes in whose name shows only in the PROXY header.
+                shares: shares.as_ref().filter(|_| !proxied),
+                trusted: &trusted,
             };
             accept(listener, gate, &workers, &stop.asked)
         });
@@ -185,9 +194,11 @@ fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenE
 /// What a connection must pass to be served.
 struct Gate<'a> {
     address: SocketAddr,
+    proxied: bool,
     permits: &'a Arc<Semaphore>,
     limit: usize,
     shares: Option<&'a Arc<Shares>>,
+    trusted: &'a Trusted,
 }
 
 async fn accept(
@@ -198,9 +209,11 @@ async fn accept(
 ) {
     let Gate {
         address,
+        proxied,
         permits,
         limit,
         shares,
+        trusted,
     } = gate;
     let greedy = Quiet::new(SAY);
     let shortage = Quiet::new(SAY);
@@ -221,8 +234,10 @@ async fn accept(
         };
         match result {
             Ok((stream, peer, Ok(permit))) => {
-                let share =
-                    shares.map(|shares| shares.take(peer.ip(), permits.available_permits()));
+                let share = shares
+                    // A proxy brings many clients.
+                    .filter(|_| !trusted.contains(peer.ip()))
+                    .map(|shares| shares.take(peer.ip()));
                 if let Some(None) = share {
                     if greedy.may_say(peer.ip()) {
                         warn!(%address, peer = %peer.ip(), limit, "connections run short, and this client has its share: refused");
@@ -231,6 +246,7 @@ async fn accept(
                     workers.take(Accepted {
                         stream,
                         peer,
+                        proxied,
                         permit,
                         share: share.flatten(),
                     });

@@ -5,12 +5,15 @@
 mod connection;
 mod listener;
 mod progress;
+mod proxy_header;
 mod quiet;
 mod shares;
 pub mod shutdown;
+mod trusted;
 mod workers;
 
 pub use listener::{ListenError, Listeners, raise_file_limit};
+pub use trusted::Trusted;
 
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response};
@@ -26,8 +29,34 @@ use std::time::Duration;
 pub struct Bind {
     /// The address; `None` is every one, IPv6 included.
     pub ip: Option<IpAddr>,
-    /// The ports; 0 lets the kernel choose.
-    pub ports: Vec<u16>,
+    /// The ports.
+    pub ports: Vec<Port>,
+}
+
+impl Bind {
+    /// The numbers of the ports.
+    pub fn numbers(&self) -> Vec<u16> {
+        self.ports.iter().map(|port| port.number).collect()
+    }
+}
+
+/// One port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    /// Its number; 0 lets the kernel choose.
+    pub number: u16,
+    /// Whether each connection begins with a PROXY header, in which a proxy
+    /// names its client.
+    pub proxy_protocol: bool,
+}
+
+impl From<u16> for Port {
+    fn from(number: u16) -> Self {
+        Self {
+            number,
+            proxy_protocol: false,
+        }
+    }
 }
 
 /// Deadlines and bounds: `gateway.limits`.
@@ -61,10 +90,14 @@ impl Default for Limits {
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
-    /// Its address; an IPv4 one is never written as IPv6.
+    /// Its address; an IPv4 one is never written as IPv6. The port is 0 where a
+    /// proxy does not tell it.
     pub address: SocketAddr,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// Whether a proxy stands between that does not tell how the client came to
+    /// it: one that is not `secure` here may have been so there.
+    pub relayed: bool,
 }
 
 /// What answers requests.
@@ -91,4 +124,7 @@ pub struct Service<H> {
     pub limits: Limits,
     /// Whether one address may be held to its share when connections run short.
     pub fair: bool,
+    /// Proxies in front: they have no share, and if there are any, a PROXY
+    /// header is taken from nobody else.
+    pub trusted: Trusted,
 }

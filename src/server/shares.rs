@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// An address may always hold so many: a household, an office.
 const ALWAYS: usize = 64;
@@ -12,6 +13,8 @@ const ALWAYS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Shares {
     limit: usize,
+    /// What is left for all.
+    permits: Arc<Semaphore>,
     held: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -23,18 +26,20 @@ pub(super) struct Share {
 }
 
 impl Shares {
-    /// For `limit` connections in all.
-    pub(super) fn new(limit: usize) -> Self {
+    /// For `limit` connections in all, of which `permits` are left.
+    pub(super) fn new(limit: usize, permits: Arc<Semaphore>) -> Self {
         Self {
             limit,
+            permits,
             held: Mutex::default(),
         }
     }
 
-    /// Counts one more connection of `address`, with `free` left for all. `None`
-    /// if fewer than a quarter are left and it has a sixteenth already.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, free: usize) -> Option<Share> {
+    /// Counts one more connection of `address`. `None` if fewer than a quarter
+    /// of all are left and it has a sixteenth already.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Share> {
         let address = owner(address);
+        let free = self.permits.available_permits();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(address).or_default();
         if free < self.limit / 4 && *count >= ALWAYS.max(self.limit / 16) {
@@ -78,20 +83,22 @@ mod tests {
 
     #[test]
     fn one_address_gets_its_share_and_no_more_when_it_is_short() {
-        let shares = Arc::new(Shares::new(1600));
+        let permits = Arc::new(Semaphore::new(1600));
+        let shares = Arc::new(Shares::new(1600, Arc::clone(&permits)));
+        let take = |address| {
+            let share = shares.take(address)?;
+            permits.forget_permits(1);
+            Some(share)
+        };
         let greedy = IpAddr::from([192, 0, 2, 1]);
-        let held: Vec<_> = (0..1200)
-            .filter_map(|i| shares.take(greedy, 1600 - i))
-            .collect();
-        assert_eq!(held.len(), 1200, "there is plenty");
-        assert!(shares.take(greedy, 399).is_none());
+        let held: Vec<_> = (0..1201).filter_map(|_| take(greedy)).collect();
+        assert_eq!(held.len(), 1201, "there is plenty");
+        assert!(take(greedy).is_none());
         let other = IpAddr::from([192, 0, 2, 2]);
-        let others: Vec<_> = (0..101)
-            .filter_map(|i| shares.take(other, 399 - i))
-            .collect();
+        let others: Vec<_> = (0..101).filter_map(|_| take(other)).collect();
         assert_eq!(others.len(), 100);
         drop(held);
-        assert!(shares.take(greedy, 399).is_some());
+        assert!(take(greedy).is_some());
         drop(others);
         assert!(shares.held.lock().is_ok_and(|held| held.is_empty()));
     }

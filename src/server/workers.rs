@@ -26,6 +26,8 @@ const DISK_THREADS: usize = 32;
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
+    /// Whether it begins with a PROXY header.
+    pub(super) proxied: bool,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) share: Option<Share>,
 }
@@ -154,6 +156,7 @@ async fn serve<H: Handler>(
         let Accepted {
             stream,
             peer,
+            proxied,
             permit,
             share,
         } = accepted;
@@ -168,7 +171,7 @@ async fn serve<H: Handler>(
             let _guard = guard;
             // Registering it can fail where the kernel is out of memory.
             if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
-                connection::serve(stream, peer, shared, stop).await;
+                connection::serve(stream, peer, proxied, shared, stop).await;
             }
         });
     }

@@ -14,6 +14,7 @@
 mod support;
 
 mod architecture;
+mod behind_proxy;
 mod catalogue;
 mod certificates;
 mod command_line;
@@ -27,4 +28,5 @@ mod limits;
 mod logs;
 mod peers;
 mod plain_http;
+mod proxy_protocol;
 mod updates;

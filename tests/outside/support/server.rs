@@ -173,6 +173,16 @@ impl Server {
         name: &str,
         pem: Option<&str>,
     ) -> StreamOwned<ClientConnection, TcpStream> {
+        self.tls_over(self.tcp(), name, pem)
+    }
+
+    /// The same on a connection that is there already.
+    pub(crate) fn tls_over(
+        &self,
+        stream: TcpStream,
+        name: &str,
+        pem: Option<&str>,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
         let own = || fs::read_to_string(self.dir.path().join("certs/self-signed.crt")).unwrap();
         let pem = pem.map_or_else(own, str::to_owned);
         let mut roots = RootCertStore::empty();
@@ -183,7 +193,7 @@ impl Server {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         StreamOwned::new(
             ClientConnection::new(Arc::new(config), name).unwrap(),
-            self.tcp(),
+            stream,
         )
     }
 

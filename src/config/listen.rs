@@ -1,0 +1,286 @@
+//! Where to listen, and what stands in front of it.
+
+use super::section::{self, Item, PORT, Section};
+use super::values;
+use crate::server::{Bind, Port, Trusted};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr};
+
+pub(super) const DEFAULT_HTTP_PORT: u16 = 8003;
+const DEFAULT_TLS_PORT: u16 = 8443;
+
+pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
+    let ip = |section: &Section<'_>| {
+        section.read(
+            "ip",
+            "write an IP address of this machine, or 0.0.0.0 for all",
+            |text| match text {
+                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                text => text.parse().ok(),
+            },
+        )
+    };
+    let server_ip = ip(server);
+    let http_port = server.port("http_port").unwrap_or(DEFAULT_HTTP_PORT);
+    let ports = ports(gateway).unwrap_or_else(|| {
+        let mut ports = vec![http_port, DEFAULT_TLS_PORT];
+        ports.dedup();
+        ports.into_iter().map(Port::from).collect()
+    });
+    Bind {
+        ip: ip(gateway).or(server_ip),
+        ports,
+    }
+}
+
+/// Numbers, or mappings where there is more to say of one.
+fn ports(gateway: &Section<'_>) -> Option<Vec<Port>> {
+    let items = gateway.items("ports")?;
+    if items.is_empty() {
+        gateway.fault("ports", None, "the list is empty: write at least one port");
+    }
+    let mut ports: Vec<Port> = Vec::new();
+    for item in items {
+        let port = match item {
+            // 0 lets the kernel choose a free one.
+            Item::Text(text) => {
+                let number = section::port(text);
+                if number.is_none() {
+                    gateway.fault("ports", Some(text), PORT);
+                }
+                number.map(Port::from)
+            }
+            Item::Section(section) => port(&section),
+        };
+        let Some(port) = port else { continue };
+        if port.number > 0 && ports.iter().any(|p| p.number == port.number) {
+            let number = port.number.to_string();
+            let message = "listed twice: write each port once";
+            gateway.fault("ports", Some(&number), message);
+        } else {
+            ports.push(port);
+        }
+    }
+    Some(ports)
+}
+
+fn port(section: &Section<'_>) -> Option<Port> {
+    section.only(&["port", "proxy_protocol"], &[]);
+    if !section.has("port") {
+        section.fault("port", None, format!("missing: {PORT}"));
+    }
+    let proxy_protocol = section.boolean("proxy_protocol").unwrap_or(false);
+    Some(Port {
+        number: section.read("port", PORT, section::port)?,
+        proxy_protocol,
+    })
+}
+
+/// `gateway.behind_proxy`.
+pub(super) struct Proxies {
+    /// Whether something in front answers the public address.
+    pub(super) behind_proxy: bool,
+    /// Its addresses, if they are told.
+    pub(super) trusted: Trusted,
+}
+
+/// `true`, `false`, or the addresses of what is there.
+pub(super) fn behind_proxy(
+    gateway: &Section<'_>,
+    bind: &Bind,
+    warnings: &mut Vec<String>,
+) -> Proxies {
+    let texts = gateway.texts("behind_proxy").unwrap_or_default();
+    let flag = match texts[..] {
+        [one] => values::boolean(one.trim()),
+        [] if gateway.list("behind_proxy").is_some_and(<[_]>::is_empty) => {
+            let message = "the list is empty: write true, or the proxy's addresses";
+            gateway.fault("behind_proxy", None, message);
+            Some(false)
+        }
+        [] => Some(false),
+        _ => None,
+    };
+    let nets: Vec<_> = match flag {
+        Some(_) => Vec::new(),
+        None => texts.iter().filter_map(|t| net(gateway, t)).collect(),
+    };
+    for everybody in nets.iter().filter(|net| net.prefix_len() == 0) {
+        warnings.push(format!(
+            "gateway.behind_proxy: {everybody} is everybody, so that any client can claim any address: list the proxy's \
+             own addresses only"
+        ));
+    }
+    let proxied = bind.ports.iter().find(|port| port.proxy_protocol);
+    if let Some(Port { number, .. }) = proxied.filter(|_| nets.is_empty()) {
+        warnings.push(format!(
+            "gateway.ports: port {number} takes a PROXY header from anybody, so that any client that reaches it can claim \
+             any address: list the proxy's addresses in gateway.behind_proxy"
+        ));
+    }
+    Proxies {
+        behind_proxy: flag.unwrap_or(true),
+        trusted: nets.into_iter().collect(),
+    }
+}
+
+/// An address, or a network by its first address and its length.
+fn net(gateway: &Section<'_>, text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    let single = || {
+        text.parse::<IpAddr>()
+            .ok()
+            .map(|ip| ip.to_canonical().into())
+    };
+    let Some(net) = text.parse::<IpNet>().ok().or_else(single) else {
+        let message = "write true, false, or the proxy's addresses and networks, such as [10.0.0.0/8, 192.0.2.7, fd00::/8]";
+        gateway.fault("behind_proxy", Some(text), message);
+        return None;
+    };
+    // Who writes 192.0.2.7/8 may mean 192.0.2.7 alone: trust is not guessed.
+    if net.addr() != net.network() {
+        let (whole, one) = (net.trunc(), net.addr());
+        let message = format!("write {whole} for the network, or {one} for the one address");
+        gateway.fault("behind_proxy", Some(text), message);
+        return None;
+    }
+    Some(net)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw;
+    use super::super::section::Faults;
+    use super::*;
+
+    /// Ports, what is in front, and warnings; or the faults.
+    fn read(yaml: &str) -> Result<(Vec<Port>, bool, String, Vec<String>), String> {
+        let root = raw::parse(yaml.as_bytes()).map_err(|fault| fault.to_string())?;
+        let (faults, mut warnings) = (Faults::default(), Vec::new());
+        let root = Section::root(&root, &faults);
+        let gateway = root.section("gateway");
+        let bind = bind(&root.section("server"), &gateway);
+        let front = behind_proxy(&gateway, &bind, &mut warnings);
+        let lines = |all: Vec<super::super::Fault>| {
+            let lines: Vec<_> = all.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        };
+        faults.into_result().map_err(lines)?;
+        let trusted = front.trusted.to_string();
+        Ok((bind.ports, front.behind_proxy, trusted, warnings))
+    }
+
+    fn good(yaml: &str) -> (Vec<Port>, bool, String, Vec<String>) {
+        read(yaml).unwrap_or_else(|faults| unreachable!("{yaml}: {faults}"))
+    }
+
+    #[test]
+    fn what_may_stand_in_front() {
+        for (value, behind_proxy, trusted) in [
+            ("true", true, ""),
+            ("off", false, ""),
+            ("0", false, ""),
+            ("[yes]", true, ""),
+            ("192.0.2.7", true, "192.0.2.7"),
+            ("\"::1\"", true, "::1"),
+            ("10.0.0.0/8", true, "10.0.0.0/8"),
+            (
+                "[10.0.0.0/8, 192.0.2.7, fd00::/8, 2001:db8::1]",
+                true,
+                "10.0.0.0/8, 192.0.2.7, fd00::/8, 2001:db8::1",
+            ),
+            ("['::ffff:192.0.2.7']", true, "192.0.2.7"),
+        ] {
+            let found = good(&format!("gateway: {{behind_proxy: {value}}}"));
+            let expected = (behind_proxy, trusted.to_owned(), Vec::new());
+            assert_eq!((found.1, found.2, found.3), expected, "{value}");
+        }
+        assert!(!good("").1);
+        let found = good("gateway: {behind_proxy: [10.0.0.0/8, 0.0.0.0/0]}");
+        assert!(found.3[0].contains("0.0.0.0/0 is everybody"), "{found:?}");
+    }
+
+    #[test]
+    fn ports_with_and_without_a_header() {
+        let plain = Port::from(8003);
+        let proxied = Port {
+            number: 443,
+            proxy_protocol: true,
+        };
+        let found = good(
+            "gateway: {ports: [8003, {port: 443, proxy_protocol: true}], behind_proxy: 192.0.2.7}",
+        );
+        assert_eq!((found.0, found.3), (vec![plain, proxied], Vec::new()));
+        let found = good("gateway: {ports: {port: 8003}, behind_proxy: true}");
+        assert_eq!((found.0, found.3), (vec![plain], Vec::new()));
+        for front in ["true", "false"] {
+            let found = good(&format!(
+                "gateway: {{ports: [{{port: 443, proxy_protocol: yes}}], behind_proxy: {front}}}"
+            ));
+            assert_eq!(found.0, [proxied]);
+            let warning = "gateway.ports: port 443 takes a PROXY header from anybody";
+            assert!(found.3[0].starts_with(warning), "{:?}", found.3);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (yaml, words) in [
+            (
+                "behind_proxy: [10.0.0.0/8, nginx]",
+                "gateway.behind_proxy: \"nginx\": write true, false",
+            ),
+            (
+                "behind_proxy: maybe",
+                "gateway.behind_proxy: \"maybe\": write true",
+            ),
+            (
+                "behind_proxy: [true, 10.0.0.1]",
+                "gateway.behind_proxy: \"true\"",
+            ),
+            ("behind_proxy: 10.0.0.0/33", "\"10.0.0.0/33\""),
+            (
+                "behind_proxy: 10.0.0.1/8",
+                "write 10.0.0.0/8 for the network, or 10.0.0.1 for",
+            ),
+            (
+                "behind_proxy: []",
+                "gateway.behind_proxy: the list is empty",
+            ),
+            (
+                "behind_proxy: {a: b}",
+                "gateway.behind_proxy[0]: must be a plain value",
+            ),
+            (
+                "ports: [{proxy_protocol: true}]",
+                "gateway.ports[0].port: missing: write a port number",
+            ),
+            (
+                "ports: [1, {port: x}]",
+                "gateway.ports[1].port: \"x\": write a port number",
+            ),
+            (
+                "ports: [{port: 443, proxy_protocol: v2}]",
+                "gateway.ports[0].proxy_protocol: \"v2\": write true or false",
+            ),
+            (
+                "ports: [{port: 443, proxy: true}]",
+                "gateway.ports[0].proxy: no such key",
+            ),
+            (
+                "ports: [443, {port: 443}]",
+                "gateway.ports: \"443\": listed twice",
+            ),
+            (
+                "ports: [[1]]",
+                "gateway.ports[0]: must be a plain value or a mapping",
+            ),
+        ] {
+            let found = read(&format!("gateway: {{{yaml}}}"));
+            assert!(
+                found.as_ref().is_err_and(|faults| faults.contains(words)),
+                "{yaml}: {found:?}"
+            );
+        }
+    }
+}

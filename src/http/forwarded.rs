@@ -1,0 +1,177 @@
+//! What a proxy says of its client in `X-Forwarded-For` and `X-Forwarded-Proto`.
+//!
+//! Anybody can write these headers, so they count only in a request that comes
+//! from a proxy that the operator listed, and only as far to the left as proxies
+//! on that list wrote them.
+
+use crate::server::{Peer, Trusted};
+use hyper::header::HeaderMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// Who asks: `peer` itself, or who it says that it asks for.
+pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Peer {
+    if trusted.is_empty() || !trusted.contains(peer.address.ip()) {
+        return peer;
+    }
+    let secure = over_tls(headers);
+    Peer {
+        address: client(headers, trusted).unwrap_or(peer.address),
+        secure: secure.unwrap_or(peer.secure),
+        relayed: secure.is_none(),
+    }
+}
+
+/// The right-most address that is not a trusted proxy's; the left-most one where
+/// all are. Left of what is no address nothing is believed: nobody knows who
+/// wrote it.
+fn client(headers: &HeaderMap, trusted: &Trusted) -> Option<SocketAddr> {
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let items = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    let mut last = None;
+    for item in items {
+        let Some(address) = address(item) else { break };
+        last = Some(address);
+        if !trusted.contains(address.ip()) {
+            break;
+        }
+    }
+    last
+}
+
+/// An address, with or without a port: some proxies write one.
+fn address(item: &[u8]) -> Option<SocketAddr> {
+    let text = str::from_utf8(item).ok()?.trim_matches([' ', '\t']);
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let ip = bare.unwrap_or(text).parse::<IpAddr>();
+    let address = match ip {
+        Ok(ip) => SocketAddr::new(ip, 0),
+        Err(_) => text.parse().ok()?,
+    };
+    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+/// How the client came to the proxy next to us, if that says so: the last value.
+fn over_tls(headers: &HeaderMap) -> Option<bool> {
+    let line = headers.get_all("x-forwarded-proto").iter().next_back()?;
+    let last = line.as_bytes().rsplit(|byte| *byte == b',').next()?;
+    let last = last.trim_ascii();
+    if last.eq_ignore_ascii_case(b"https") {
+        Some(true)
+    } else {
+        last.eq_ignore_ascii_case(b"http").then_some(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+    use proptest::prelude::*;
+
+    const PROXY: [u8; 4] = [10, 0, 0, 1];
+    const STRANGER: [u8; 4] = [203, 0, 113, 9];
+
+    fn trusted() -> Trusted {
+        let nets = ["10.0.0.0/8", "fd00::/8"];
+        nets.iter().filter_map(|net| net.parse().ok()).collect()
+    }
+
+    fn peer(ip: [u8; 4], secure: bool) -> Peer {
+        Peer {
+            address: (ip, 4711).into(),
+            secure,
+            relayed: false,
+        }
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let lines = lines.iter().filter_map(|(name, value)| {
+            let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+            Some((hyper::header::HeaderName::from_static(name), value))
+        });
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(name, value);
+        }
+        map
+    }
+
+    /// The client of a request from the proxy with these lines.
+    fn found(lines: &[&str]) -> String {
+        let lines: Vec<_> = lines.iter().map(|l| ("x-forwarded-for", *l)).collect();
+        let peer = resolve(peer(PROXY, false), &headers(&lines), &trusted());
+        peer.address.to_string()
+    }
+
+    #[test]
+    fn the_right_most_address_that_is_no_proxys() {
+        for (lines, client) in [
+            (&[][..], "10.0.0.1:4711"),
+            (&["203.0.113.7"], "203.0.113.7:0"),
+            (&["192.0.2.1, 203.0.113.7"], "203.0.113.7:0"),
+            (&["192.0.2.1,203.0.113.7 ,\t10.0.0.2"], "203.0.113.7:0"),
+            (
+                &["192.0.2.1", "203.0.113.7", "10.0.0.3, fd00::1"],
+                "203.0.113.7:0",
+            ),
+            (&["10.0.0.9, 10.0.0.2"], "10.0.0.9:0"),
+            (&["203.0.113.7:1234"], "203.0.113.7:1234"),
+            (&["2001:db8::1"], "[2001:db8::1]:0"),
+            (&["[2001:db8::1]"], "[2001:db8::1]:0"),
+            (&["[2001:db8::1]:99"], "[2001:db8::1]:99"),
+            (&["::ffff:203.0.113.7"], "203.0.113.7:0"),
+            (&["192.0.2.1, ::ffff:10.0.0.2"], "192.0.2.1:0"),
+            // What no proxy of ours can have understood ends the walk.
+            (&["203.0.113.7, unknown"], "10.0.0.1:4711"),
+            (&["203.0.113.7, unknown, 10.0.0.2"], "10.0.0.2:0"),
+            (&[""], "10.0.0.1:4711"),
+            (&["203.0.113.7,"], "10.0.0.1:4711"),
+            (&["1.2.3"], "10.0.0.1:4711"),
+        ] {
+            assert_eq!(found(lines), client, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_on_the_scheme() {
+        let ask = |secure, lines: &[&str]| {
+            let lines: Vec<_> = lines.iter().map(|l| ("x-forwarded-proto", *l)).collect();
+            let peer = resolve(peer(PROXY, secure), &headers(&lines), &trusted());
+            (peer.secure, peer.relayed)
+        };
+        assert_eq!(ask(false, &["https"]), (true, false));
+        assert_eq!(ask(true, &["http"]), (false, false));
+        assert_eq!(ask(false, &["http, HTTPS"]), (true, false));
+        assert_eq!(ask(false, &["https", "http"]), (false, false));
+        assert_eq!(ask(false, &["https", "ftp"]), (false, true));
+        assert_eq!(
+            (ask(false, &[]), ask(true, &[])),
+            ((false, true), (true, true))
+        );
+    }
+
+    #[test]
+    fn nobody_else_is_believed() {
+        let lines = [
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let headers = headers(&lines);
+        for (ip, trusted) in [(STRANGER, trusted()), (PROXY, Trusted::default())] {
+            let asked = resolve(peer(ip, false), &headers, &trusted);
+            assert_eq!(asked.address, (ip, 4711).into());
+            assert!(!asked.secure && !asked.relayed);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_client_writes_in_front_changes_nothing(spoofed in "[ -~]{0,80}", further in any::<bool>()) {
+            let behind = if further { ", 10.0.0.2" } else { "" };
+            let one_line = format!("{spoofed}, 203.0.113.7{behind}");
+            prop_assert_eq!(found(&[&one_line]), "203.0.113.7:0");
+            let own = format!("203.0.113.7{behind}");
+            prop_assert_eq!(found(&[&spoofed, &own]), "203.0.113.7:0");
+        }
+    }
+}

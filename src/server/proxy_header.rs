@@ -1,0 +1,213 @@
+//! The PROXY protocol: what a proxy says of its client before the client's own
+//! first byte. <https://www.haproxy.org/download/1.8/doc/proxy-protocol.txt>
+//!
+//! The header is looked at before it is read, and never a byte behind it is
+//! read: what follows is then met as on any other port.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// How version 1 begins (section 2.1).
+const V1: &[u8] = b"PROXY ";
+/// The longest of its lines, the line's end included (section 2.1).
+const V1_LONGEST: usize = 107;
+/// How version 2 begins (section 2.2).
+const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// What stands in front of version 2's addresses.
+const V2_HEAD: usize = 16;
+/// How much may stand behind that. Proxies send some hundred bytes at most: the
+/// addresses, and what they know of the client's TLS.
+const V2_LONGEST: usize = 2048;
+
+/// A header that came whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// How many bytes it has.
+    length: usize,
+    /// The client; `None` where the proxy speaks for itself (health checks) or
+    /// does not know: then the socket's own address counts.
+    client: Option<SocketAddr>,
+}
+
+/// Why the bytes are no header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("it begins without a PROXY header")]
+    Missing,
+    #[error("it ended within its PROXY header")]
+    Cut,
+    #[error("its PROXY header (version 1) is not as the protocol has it")]
+    Line,
+    #[error("its PROXY header (version 1) is longer than {V1_LONGEST} bytes")]
+    LongLine,
+    #[error("its PROXY header is of another version than 1 or 2")]
+    Version,
+    #[error("its PROXY header (version 2) has a command that the protocol does not know")]
+    Command,
+    #[error("its PROXY header (version 2) has an address family that the protocol does not know")]
+    Family,
+    #[error("its PROXY header (version 2) is too short for its addresses")]
+    Short,
+    #[error("its PROXY header (version 2) is longer than {V2_LONGEST} bytes")]
+    Long,
+}
+
+/// Why a connection's header was not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// Nothing came: a check that only wants to know of an open port.
+    Nothing,
+    /// What came is no header.
+    Fault(Fault),
+}
+
+/// Reads the header that begins a connection, and nothing of what follows it.
+pub(super) async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, Unread> {
+    let mut bytes = vec![0; V2_HEAD + V2_LONGEST];
+    let mut read = 0;
+    loop {
+        let seen = stream.peek(&mut bytes[read..]).await.unwrap_or(0);
+        match (seen, read) {
+            (0, 0) => return Err(Unread::Nothing),
+            (0, _) => return Err(Unread::Fault(Fault::Cut)),
+            _ => {}
+        }
+        let header = parse(&bytes[..read + seen]).map_err(Unread::Fault)?;
+        // Of a header that is not whole yet, all that came is part; left in the
+        // kernel, it would wake this task again and again.
+        let end = header.map_or(read + seen, |header| header.length);
+        let seen = stream.read_exact(&mut bytes[read..end]).await;
+        seen.map_err(|_| Unread::Fault(Fault::Cut))?;
+        read = end;
+        if let Some(header) = header {
+            return Ok(header.client);
+        }
+    }
+}
+
+/// The header at the front of `bytes`; `None` while all of them are part of one
+/// and more must come. What is wrong is told as soon as it shows.
+fn parse(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+    let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
+    if begins(V1) {
+        v1(bytes)
+    } else if begins(V2) {
+        v2(bytes)
+    } else {
+        Err(Fault::Missing)
+    }
+}
+
+/// Section 2.1: one line of text.
+fn v1(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+    let longest = &bytes[..bytes.len().min(V1_LONGEST)];
+    let Some(end) = longest.iter().position(|b| *b == b'\n') else {
+        return if bytes.len() < V1_LONGEST {
+            Ok(None)
+        } else {
+            Err(Fault::LongLine)
+        };
+    };
+    let line = longest[..end].strip_suffix(b"\r").ok_or(Fault::Line)?;
+    let line = line.get(V1.len()..).ok_or(Fault::Line)?;
+    Ok(Some(Header {
+        length: end + 1,
+        client: v1_client(line)?,
+    }))
+}
+
+fn v1_client(line: &[u8]) -> Result<Option<SocketAddr>, Fault> {
+    // Whatever follows that word is to be ignored, be it text or not.
+    if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
+        return Ok(None);
+    }
+    let line = str::from_utf8(line).map_err(|_| Fault::Line)?;
+    let words: Vec<_> = line.split(' ').collect();
+    let [family, from, to, from_port, to_port] = words[..] else {
+        return Err(Fault::Line);
+    };
+    let ip = match family {
+        "TCP4" => both::<Ipv4Addr>(from, to)?.into(),
+        "TCP6" => both::<Ipv6Addr>(from, to)?.into(),
+        _ => return Err(Fault::Line),
+    };
+    port(to_port)?;
+    Ok(Some(client(ip, port(from_port)?)))
+}
+
+/// The first of two addresses, if both are of the family.
+fn both<A: FromStr>(from: &str, to: &str) -> Result<A, Fault> {
+    to.parse::<A>().map_err(|_| Fault::Line)?;
+    from.parse().map_err(|_| Fault::Line)
+}
+
+/// Digits only, without zeroes in front.
+fn port(text: &str) -> Result<u16, Fault> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain).ok_or(Fault::Line)
+}
+
+/// Section 2.2: a head of 16 bytes, which tells the length of the rest.
+fn v2(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+    let Some((head, rest)) = bytes.split_first_chunk::<V2_HEAD>() else {
+        return Ok(None);
+    };
+    let [.., version_and_command, family, high, low] = *head;
+    if version_and_command >> 4 != 2 {
+        return Err(Fault::Version);
+    }
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > V2_LONGEST {
+        return Err(Fault::Long);
+    }
+    let addresses = match (version_and_command & 0xf, family) {
+        // LOCAL, the proxy itself: whatever follows is to be ignored.
+        (0, _) | (1, 0x00) => 0,
+        (1, 0x11 | 0x12) => 12,
+        (1, 0x21 | 0x22) => 36,
+        (1, 0x31 | 0x32) => 216,
+        (1, _) => return Err(Fault::Family),
+        _ => return Err(Fault::Command),
+    };
+    if length < addresses {
+        return Err(Fault::Short);
+    }
+    let Some(rest) = rest.get(..length) else {
+        return Ok(None);
+    };
+    // Both addresses, then both ports; behind them what is not for us (TLVs). A
+    // client of a UNIX socket, or one that sends datagrams, has no address that
+    // could be this connection's.
+    let client = match (version_and_command & 0xf, family, rest) {
+        (1, 0x11, &[a, b, c, d, _, _, _, _, high, low, ..]) => Some(client(
+            Ipv4Addr::new(a, b, c, d).into(),
+            u16::from_be_bytes([high, low]),
+        )),
+        (1, 0x21, rest) => {
+            let (ip, behind) = rest.split_first_chunk::<16>().ok_or(Fault::Short)?;
+            let &[high, low] = behind
+                .get(16..18)
+                .and_then(|b| b.first_chunk())
+                .ok_or(Fault::Short)?;
+            Some(client(
+                Ipv6Addr::from(*ip).into(),
+                u16::from_be_bytes([high, low]),
+            ))
+        }
+        _ => None,
+    };
+    Ok(Some(Header {
+        length: V2_HEAD + length,
+        client,
+    }))
+}
+
+/// An IPv4 address is never written as IPv6.
+fn client(ip: IpAddr, port: u16) -> SocketAddr {
+    SocketAddr::new(ip.to_canonical(), port)
+}
+
+#[cfg(test)]
+mod tests;
