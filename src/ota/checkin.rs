@@ -90,12 +90,14 @@ impl<'a> Report<'a> {
 
     /// The partition table, if it was reported and can be read to its end.
     pub fn partitions(&self) -> Option<Vec<Partition<'a>>> {
-        let mut partitions = Vec::new();
+        let mut partitions = Vec::with_capacity(USUAL_PARTITIONS);
         json::objects(self.partition_table?, |number, key, value| {
             if number >= MAX_PARTITIONS {
                 return;
             }
-            partitions.resize_with(number + 1, Partition::default);
+            if partitions.len() <= number {
+                partitions.resize_with(number + 1, Partition::default);
+            }
             let Some(partition) = partitions.last_mut() else {
                 return;
             };
@@ -125,6 +127,8 @@ pub struct Partition<'a> {
     pub size: Option<u64>,
 }
 
+/// Most tables have no more.
+const USUAL_PARTITIONS: usize = 8;
 /// A real table has room for so many (`ESP_PARTITION_TABLE_MAX_ENTRIES`); what
 /// a liar adds is not looked at.
 const MAX_PARTITIONS: usize = 95;

@@ -46,7 +46,10 @@ impl Scalar<'_> {
     /// A whole number that fits.
     pub(super) fn number(&self) -> Option<u64> {
         match self {
-            Self::Number(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
+            Self::Number(digits) => digits.iter().try_fold(0u64, |n, digit| {
+                let digit = digit.checked_sub(b'0').filter(|d| *d <= 9)?;
+                n.checked_mul(10)?.checked_add(u64::from(digit))
+            }),
             _ => None,
         }
     }
@@ -103,14 +106,14 @@ pub(super) fn read<'a>(
 /// object and its key. An array with anything else in it is a fault.
 pub(super) fn objects<'a>(
     array: &'a [u8],
-    mut take: impl FnMut(usize, &[u8], Scalar<'a>),
+    take: impl FnMut(usize, &[u8], Scalar<'a>),
 ) -> Result<(), Fault> {
     let mut reader = Reader {
         rest: array,
         length: array.len(),
         fault: None,
     };
-    reader.array(&mut take);
+    reader.array(take);
     reader.fault.map_or(Ok(()), Err)
 }
 
@@ -138,24 +141,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn array(&mut self, take: &mut dyn FnMut(usize, &[u8], Scalar<'a>)) -> Option<()> {
-        let mut path = Vec::with_capacity(LEVELS);
-        let mut more = self.opens_with_content(b']');
-        for number in 0.. {
-            if !more {
-                break;
-            }
+    /// An array of flat objects; what lies deeper is passed over.
+    fn array(&mut self, mut take: impl FnMut(usize, &[u8], Scalar<'a>)) -> Option<()> {
+        let mut objects = self.opens_with_content(b']');
+        let mut number = 0;
+        while objects {
             self.skip_space();
             if self.rest.first() != Some(&b'{') {
                 return self.fail("not an object");
             }
-            let mut take = |keys: &[&[u8]], value: Scalar<'a>| {
-                if let [key] = keys {
-                    take(number, key, value);
+            let mut more = self.opens_with_content(b'}');
+            while more {
+                let key = self.key()?;
+                if self.rest.first() == Some(&b'{') {
+                    self.skip_brackets()?;
+                } else {
+                    let value = self.scalar()?;
+                    take(number, &key.bytes(), value);
                 }
-            };
-            self.object(&mut path, &mut take)?;
-            more = self.has_more(b']')?;
+                more = self.has_more(b'}')?;
+            }
+            number += 1;
+            objects = self.has_more(b']')?;
         }
         Some(())
     }
