@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Writes the corpus that fuzzing starts from: corpus/image/* and corpus/check_in/*.
+
+The files are checked in; this says what is in them, and makes them anew when a seed is added.
+Files of other names in there (an input that once crashed) are left alone.
+"""
+
+import hashlib
+import json
+import struct
+import zlib
+from pathlib import Path
+
+CORPUS = Path(__file__).resolve().parent / "corpus"
+SECTOR = 4096
+
+
+def words(*values):
+    return struct.pack(f"<{len(values)}I", *values)
+
+
+# --- images: ESP-IDF's esp_app_format.h, esp_app_desc.h, esp_image_format.c, secure_boot_signature.h
+
+
+def descriptor(version="1.6.6", project="xiaozhi", idf="v5.4.1", elf=True):
+    """`esp_app_desc_t`, 256 bytes."""
+    elf_sha256 = hashlib.sha256(version.encode()).digest() if elf else bytes(32)
+    texts = (version.encode(), project.encode(), b"12:34:56", b"Nov 21 2026", idf.encode(), elf_sha256)
+    head = struct.pack("<II8x32s32s16s16s32s32s", 0xABCD5432, 0, *texts)
+    return head + struct.pack("<HHB", 0, 199, 16) + bytes(256 - len(head) - 5)
+
+
+def image(*segments, chip=9, old_min=0, revisions=(0, 0), hashed=True, count=None, flag=None):
+    """An image of these segments, checksum and, if `hashed`, SHA-256 included."""
+    count = len(segments) if count is None else count
+    flag = int(hashed) if flag is None else flag
+    out = struct.pack("<BBBBI", 0xE9, count, 2, 0x4F, 0x40375000) + b"\xee\0\0\0"
+    out += struct.pack("<HBHH4xB", chip, old_min, *revisions, flag)
+    checksum = 0xEF
+    for number, data in enumerate(segments):
+        out += words(0x3C000020 + number * 0x10000, len(data)) + data
+        for byte in data:
+            checksum ^= byte
+    out += bytes(15 - len(out) % 16) + bytes([checksum])
+    return out + hashlib.sha256(out).digest() if hashed else out
+
+
+def filled(data, sectors):
+    """`data`, and 0xFF up to the end of so many sectors."""
+    return data + b"\xff" * (sectors * SECTOR - len(data))
+
+
+def folded(*parts):
+    """Parts and the sector that each of them begins in, as the target `image` unfolds them: eight
+    bytes of 0xFF and a number stand for 0xFF up to the sector of that number."""
+    out = b""
+    for part in parts:
+        out += b"\xff" * 8 + bytes([part]) if isinstance(part, int) else part
+    return out
+
+
+def signature(signed, version):
+    """A block of secure boot v2 behind `signed`, which must end with a sector."""
+    block = bytes([0xE7, version, 0, 0]) + hashlib.sha256(signed).digest()
+    block += bytes(1196 - len(block))
+    return block + words(zlib.crc32(block)) + bytes(16)
+
+
+def table():
+    """Three lines of a partition table: otadata, ota_0, ota_1."""
+    lines = [(1, 0, 0xD000, 0x2000, b"otadata"), (0, 16, 0x10000, 0x3F0000, b"ota_0"), (0, 17, 0x400000, 0x3F0000, b"ota_1")]
+    return b"".join(struct.pack("<2sBBII16sI", b"\xaa\x50", *line, 0) for line in lines)
+
+
+def images():
+    payload = bytes(range(64))
+    app = image(descriptor(), payload)
+    tiny = image(descriptor(), hashed=False)
+    bootloader = image(b"P" * 256, payload)
+    second = image(payload, descriptor(), hashed=False)
+    esp8266 = struct.pack("<BBBBIII", 0xE9, 1, 2, 0x40, 0x40100000, 0x40100000, 16) + bytes(48)
+    damaged = bytearray(app)
+    damaged[150] ^= 4
+    yield "app", app
+    yield "app-without-hash", tiny
+    yield "app-16-segments", image(descriptor(), *[words(n) for n in range(15)])
+    yield "app-empty-segment", image(descriptor(), b"", payload)
+    yield "app-esp32-old", image(descriptor("v4.4-dirty", "blink", "v4.4.1", elf=False), chip=0, old_min=3)
+    yield "app-esp32c3-revisions", image(descriptor("1.9.2_2"), chip=5, revisions=(101, 199))
+    yield "app-unknown-chip", image(descriptor(), chip=77)
+    yield "app-2.0.0", image(descriptor("2.0.0"), payload)
+    yield "app-full-strings", image(descriptor("1." + "9" * 40, "\u5c0f\u667a" * 6, "v" * 40))
+    yield "app-padded-ff", app + b"\xff" * 21
+    yield "app-padded-00", app + bytes(21)
+    yield "app-padded-sector", folded(app, 2)
+    yield "app-signed-v1", app + words(0) + bytes(range(64))
+    for version in (2, 3, 4):
+        yield f"app-signed-v2-block-{version}", folded(app, 1, signature(filled(app, 1), version), 2)
+    yield "app-signed-v2-other", folded(app, 1, signature(filled(tiny, 1), 2), 2)
+    yield "app-version-unsafe", image(descriptor("2.0.x"))
+    yield "full-flash-s3", folded(bootloader, 8, table(), 16, app)
+    yield "full-flash-esp32", folded(1, bootloader, 8, table(), 16, app[:64])
+    yield "full-flash-c5", folded(2, bootloader)
+    yield "full-flash-cut", folded(bootloader, 8, table()[:32], b"\xeb\xeb", bytes(30))
+    yield "bootloader", bootloader
+    yield "descriptor-second", second
+    yield "esp8266-v1", esp8266
+    yield "esp8266-v2", b"\xea\x04" + esp8266[2:]
+    yield "cut-header", app[:20]
+    yield "cut-segment-header", app[:28]
+    yield "cut-descriptor", app[:200]
+    yield "cut-checksum", image(descriptor(), payload, hashed=False)[:-1]
+    yield "cut-hash", app[:-1]
+    yield "bad-first-byte", b"\0" + app[1:]
+    yield "bad-checksum", tiny[:-1] + bytes([tiny[-1] ^ 1])
+    yield "bad-hash", bytes(damaged)
+    yield "bad-hash-flag", image(descriptor(), flag=2)
+    yield "bad-count-0", image(descriptor(), count=0)
+    yield "bad-count-17", image(descriptor(), count=17)
+    yield "bad-length-odd", tiny[:28] + words(255) + tiny[32:]
+    yield "bad-length-16-mb", tiny[:28] + words(1 << 24) + tiny[32:]
+    yield "bad-length-beyond", tiny[:28] + words((1 << 24) - 4) + tiny[32:]
+    yield "trailing", tiny + tiny
+    yield "blank-00", bytes(40)
+    yield "blank-ff", b"\xff" * 40
+    yield "empty", b""
+    yield "foreign-elf", b"\x7fELF\x01\x01\x01" + bytes(9)
+    yield "foreign-zip", b"PK\x03\x04\x14\0\0\0"
+    yield "foreign-gzip", b"\x1f\x8b\x08\0\0\0\0\0"
+    yield "foreign-html", b"<!DOCTYPE html>\n<html><body>404"
+    yield "foreign-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    yield "foreign-text", b"firmware"
+
+
+# --- check-ins: GetSystemInfoJson in boards/common/board.cc of xiaozhi-esp32
+
+
+TABLE_V1 = [
+    ("nvs", 1, 2, 0x9000, 0x4000),
+    ("otadata", 1, 0, 0xD000, 0x2000),
+    ("phy_init", 1, 1, 0xF000, 0x1000),
+    ("model", 1, 130, 0x10000, 0xF0000),
+    ("ota_0", 0, 16, 0x100000, 0x600000),
+    ("ota_1", 0, 17, 0x700000, 0x600000),
+]
+TABLE_V2 = [
+    ("nvs", 1, 2, 0x9000, 0x4000),
+    ("otadata", 1, 0, 0xD000, 0x2000),
+    ("ota_0", 0, 16, 0x20000, 0x3F0000),
+    ("ota_1", 0, 17, 0x410000, 0x3F0000),
+    ("assets", 1, 130, 0x800000, 0x800000),
+]
+TABLE_SLOTS = [line for line in TABLE_V1 if line[0].startswith("ota_")]
+TABLE_4MB = [("nvs", 1, 2, 0x9000, 0x4000), ("factory", 0, 0, 0x100000, 0x300000)]
+
+
+def body(version="1.6.0", kind="esp32s3", name=None, chip=("esp32s3", 9, 2), idf="v5.4.1", elf=None, table=TABLE_SLOTS, slot="ota_0", ssid="home-2.4G"):
+    """What a device posts. Like the firmware, it does not escape the name of the Wi-Fi."""
+    lines = ",".join(
+        '{"label":"%s","type":%d,"subtype":%d,"address":%d,"size":%d}' % line for line in table
+    )
+    return (
+        '{"version":2,"language":"zh-CN","flash_size":16777216,"minimum_free_heap_size":"8318916",'
+        '"mac_address":"30:ed:a0:00:00:01","uuid":"7b94d69a-9808-4c59-9c9b-704333b38aff",'
+        f'"chip_model_name":"{chip[0]}","chip_info":{{"model":{chip[1]},"cores":2,"revision":{chip[2]},"features":18}},'
+        f'"application":{{"name":"xiaozhi","version":"{version}","compile_time":"Mar 28 2025T10:41:07Z",'
+        f'"idf_version":"{idf}","elf_sha256":"{elf or hashlib.sha256(b"else").hexdigest()}"}},'
+        f'"partition_table": [{lines}],"ota":{{"label":"{slot}"}},'
+        '"display":{"monochrome":false,"width":320,"height":240},'
+        f'"board":{{"type":"{kind}","name":"{name or kind}","manufacturer":"espressif","ssid":"{ssid}","rssi":-51,'
+        '"channel":6,"ip":"192.168.1.57","mac":"30:ed:a0:00:00:01"}}'
+    )
+
+
+def check_ins():
+    whole = body(table=TABLE_V1)
+    yield "device", whole
+    yield "device-current", body(version="1.6.6")
+    yield "device-ahead", body(version="9.0.0")
+    yield "device-running-this", body(version="1.6.5", elf=hashlib.sha256(b"1.6.6").hexdigest())
+    yield "device-needs-force", body(version="1.9.2", kind="lichuang-dev", chip=("esp32c3", 5, 101))
+    yield "device-old-revision", body(version="1.9.1", kind="lichuang-dev", chip=("esp32c3", 5, 3))
+    yield "device-new-revision", body(version="1.9.1", kind="lichuang-dev", chip=("esp32c3", 5, 200))
+    yield "device-other-chip", body(chip=("esp32c3", 5, 4))
+    yield "device-future-chip", body(chip=("esp32x9", 99, 0))
+    yield "device-4mb", body(table=TABLE_4MB, slot="factory")
+    yield "device-no-assets", body(version="1.7.0")
+    yield "device-v2", body(version="1.7.0", table=TABLE_V2, slot="ota_1")
+    yield "device-pinned", body(version="1.0", kind="pinned-board")
+    yield "device-unknown-board", body(version="0.9.9", kind="no-such-board")
+    yield "device-old-idf", body(idf="v4.4.1")
+    yield "device-no-slot-reported", body(slot="")
+    for name, version in [("letters", "v1.6.0"), ("hole", "1..2"), ("date", "1.202511211530"), ("odd", "2.0.x"), ("long", "1." * 150 + "1")]:
+        yield f"version-{name}", body(version=version)
+    for name, ssid in [
+        ("quotes", 'my "wifi"'),
+        ("backslash", "back\\"),
+        ("escape", "a\\u00e9\\ud83d\\ude00\\ud800\\q"),
+        ("keys", 'x","type":"other","name":"other'),
+        ("model", 'x"},"model":"other","y":{"z":"'),
+        ("table", 'x"},"partition_table":[{"label":"assets"}],"y":{"z":"'),
+        ("control", "\x01\n\t\0"),
+        ("chinese", "\u5c0f\u667a\u7684\u5bb6"),
+    ]:
+        yield f"ssid-{name}", body(ssid=ssid)
+    yield "ssid-latin1", body(ssid="caf\u00e9").encode("latin-1")
+    yield "cut-in-table", whole[: whole.index("ota_0")]
+    yield "cut-in-board", whole[: whole.index('","name":"esp')]
+    yield "cut-behind-type", whole[: whole.index(',"name":"esp')]
+    yield "upstream-minimal", '{"application": {"name": "xiaozhi", "version": "1.6.0"}, "board": {"type": "esp32s3"}}'
+    yield "upstream-model", '{"model": "xiaozhi-v2", "application": {"version": "1.0.0"}}'
+    yield "upstream-no-model", '{"application": {"version": "0.9.0"}}'
+    yield "upstream-escaped", json.dumps({"board": {"type": 'a"\\\n\u5c0f\U0001f600', "name": "bread compact:wifi"}})
+    yield "quoted-name", '{"board":{"type":"esp32s3","name":"my "dev" board"}}'
+    yield "twice", '{"board":{"type":"","type":"b"},"board":{"type":"c"},"chip_info":{"model":1,"model":9}}'
+    yield "wrong-types", '{"application":{"version":7},"board":{"type":null,"name":["x"]},"model":{},"chip_info":{"model":"9","revision":-1}}'
+    yield "numbers", '{"chip_info":{"model":18446744073709551616,"revision":1e3},"a":-0.5E-7,"b":[1,true,false,null]}'
+    yield "table-odd", '{"partition_table":[{"label":"a","type":0,"subtype":31,"size":0},{"type":0},{},{"size":1,"size":2}],"ota":{"label":"a"}}'
+    yield "table-no-objects", '{"partition_table":[1,[2],"]"]}'
+    yield "table-long", '{"partition_table":[' + ",".join(['{"size":1}'] * 100) + "]}"
+    yield "deep", '{"board":{"type":"a","x":' + "[{" * 200 + '"k"' + "}]" * 200 + "}}"
+    yield "deep-open", '{"a":' * 300
+    yield "space", ' \t\r\n{ "model" : "m" , "board" : { } } \n'
+    yield "empty", ""
+    yield "bracket", "]"
+
+
+def write(target, seeds):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds:
+        content = content if isinstance(content, bytes) else content.encode()
+        assert len(content) <= 4096, f"{target}/{name} has {len(content)} bytes"
+        (folder / name).write_bytes(content)
+
+
+write("image", images())
+write("check_in", check_ins())
