@@ -25,6 +25,8 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
     };
     let names: Vec<&str> = match mode {
         Mode::SelfSigned { names, .. } => names.iter().map(String::as_str).collect(),
+        // What is there may be about to be replaced: what is wanted counts.
+        Mode::Acme(acme) => acme.names.iter().map(String::as_str).collect(),
         Mode::Off | Mode::Files(_) => asked
             .iter()
             .flat_map(|p| p.names.iter().map(String::as_str))
@@ -32,6 +34,10 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
     };
     let covered = match mode {
         Mode::SelfSigned { names, .. } => names.iter().any(|name| name.eq_ignore_ascii_case(host)),
+        Mode::Acme(acme) => acme
+            .names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(host)),
         Mode::Off | Mode::Files(_) => {
             asked.is_empty() || asked.iter().any(|pair| covers(pair, host))
         }
@@ -45,7 +51,7 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
     for pair in pairs {
         let file = pair.paths.cert.display();
         if pair.is_self_signed {
-            if matches!(mode, Mode::Files(_)) {
+            if matches!(mode, Mode::Files(_) | Mode::Acme(_)) {
                 findings.push(self_signed(&file));
             }
         } else if pair.certified.cert.len() == 1 {
