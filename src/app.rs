@@ -31,6 +31,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(200);
 /// How often certificate files are looked at. Links into other folders, as
 /// certbot makes them, are beyond what the kernel's watches follow.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+/// How often certificates are audited where nothing changes but the time.
+const AUDIT: Duration = Duration::from_secs(86_400);
 
 /// Runs the server until it is asked to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -71,6 +73,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     catalogue.wait_for_first_look(FIRST_LOOK);
     if let Some(certificates) = certificates.clone() {
+        tokio::spawn(audit_daily(Arc::clone(&certificates), settings.clone()));
         tokio::spawn(watch_certificates(certificates, settings.clone()));
     }
     tokio::spawn(follow_hangups(
@@ -251,9 +254,8 @@ async fn follow_hangups(
     while hangup.recv().await.is_some() {
         info!("SIGHUP: certificates and firmware are read again (settings need a restart)");
         catalogue.look_again();
-        if let Some(certificates) = &certificates
-            && look(certificates, Certificates::reload).await
-        {
+        if let Some(certificates) = &certificates {
+            look(certificates, Certificates::reload).await;
             warn_of_certificates(certificates, &settings);
         }
     }
@@ -268,6 +270,17 @@ async fn watch_certificates(certificates: Arc<Certificates>, settings: Settings)
         if look(&certificates, Certificates::reload_if_changed).await {
             warn_of_certificates(&certificates, &settings);
         }
+    }
+}
+
+/// Says once a day what of the certificates would hurt devices: nothing changes
+/// but the days that they have left.
+async fn audit_daily(certificates: Arc<Certificates>, settings: Settings) {
+    let start = tokio::time::Instant::now() + AUDIT;
+    let mut daily = tokio::time::interval_at(start, AUDIT);
+    loop {
+        daily.tick().await;
+        warn_of_certificates(&certificates, &settings);
     }
 }
 
