@@ -7,12 +7,13 @@ use crate::finding::Finding;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
-use crate::http::{Front, Parts};
+use crate::http::{AnswersChallenges, Front, Parts};
 use crate::ota::address_audit::{self, Surroundings};
 use crate::ota::credentials::Voice;
 use crate::ota::public_url::{PublicAddress, Scheme, Source};
 use crate::server::{Listeners, Service, raise_file_limit, shutdown};
-use crate::tls::{self, Certificates};
+use crate::tls::acme::{self, Challenges, Keeper};
+use crate::tls::{self, Certificates, Mode};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -30,6 +31,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(200);
 /// How often certificate files are looked at. Links into other folders, as
 /// certbot makes them, are beyond what the kernel's watches follow.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+/// How often certificates are audited where nothing changes but the time.
+const AUDIT: Duration = Duration::from_secs(86_400);
 
 /// Runs the server until it is asked to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -58,6 +61,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
+    let challenges = certificates.as_ref().map(|kept| kept.challenges());
+    let keeper = keeper(&settings, challenges.as_ref())?;
     let dir = settings.catalogue.dir.clone();
     let catalogue = Catalogue::start(settings.catalogue.clone())
         .with_context(|| format!("gateway.firmware.dir: {}: cannot be kept", dir.display()))?;
@@ -68,6 +73,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     catalogue.wait_for_first_look(FIRST_LOOK);
     if let Some(certificates) = certificates.clone() {
+        tokio::spawn(audit_daily(Arc::clone(&certificates), settings.clone()));
         tokio::spawn(watch_certificates(certificates, settings.clone()));
     }
     tokio::spawn(follow_hangups(
@@ -78,8 +84,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     ));
 
     announce(&settings, &listeners, &catalogue);
+    let drain = settings.limits.drain;
     let service = Service {
-        handler: Arc::new(front(&settings, catalogue)),
+        handler: Arc::new(front(&settings, catalogue, challenges)),
         tls,
         limits: settings.limits,
         // Behind a proxy that nobody here knows, every connection may come from
@@ -87,12 +94,50 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         fair: !settings.behind_proxy || !settings.trusted.is_empty(),
         trusted: settings.trusted,
     };
+    // It runs once connections are accepted: a CA comes by one of them.
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(stop.asked.clone())));
     listeners.serve(service, &stop).await?;
+    if let Some(keeper) = keeper {
+        // A certificate that the CA is signing just now is not lost.
+        tokio::select! {
+            _ = tokio::time::timeout(drain, keeper) => {}
+            () = stop.forced.cancelled() => {}
+        }
+    }
     info!("stopped");
     Ok(())
 }
 
-fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
+/// What orders certificates, if they are ordered.
+fn keeper(
+    settings: &Settings,
+    challenges: Option<&Arc<Challenges>>,
+) -> anyhow::Result<Option<Keeper>> {
+    match (&settings.tls, challenges) {
+        (Mode::Acme(acme), Some(challenges)) => {
+            let keeper = Keeper::new(acme.clone(), Arc::clone(challenges));
+            Ok(Some(keeper.map_err(|e| in_file(settings, &e))?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What `validate` looks at of a certificate that is ordered at start.
+pub fn check_acme(settings: &Settings) -> anyhow::Result<()> {
+    keeper(settings, Some(&Arc::default())).map(|_| ())
+}
+
+impl AnswersChallenges for Challenges {
+    fn answer(&self, token: &str) -> Option<String> {
+        self.text(token)
+    }
+}
+
+fn front(
+    settings: &Settings,
+    catalogue: Arc<Catalogue>,
+    challenges: Option<Arc<Challenges>>,
+) -> Front {
     Front::new(Parts {
         catalogue,
         store: Arc::new(Store::new(settings.memory)),
@@ -106,6 +151,7 @@ fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),
         idle: settings.limits.idle,
+        challenges: challenges.map(|challenges| challenges as Arc<dyn AnswersChallenges>),
         clock: SystemTime::now,
     })
 }
@@ -119,7 +165,7 @@ pub fn audit(
     let around = Surroundings {
         bound: settings.bind.ip,
         ports,
-        tls: settings.tls != tls::Mode::Off,
+        tls: settings.tls != Mode::Off,
         behind_proxy: settings.behind_proxy,
         http_ends: settings.plain_http.ends(),
         websocket: match &settings.voice {
@@ -128,6 +174,11 @@ pub fn audit(
         },
     };
     let mut findings = address_audit::audit(&settings.public, &around);
+    if let Mode::Acme(acme) = &settings.tls
+        && !settings.behind_proxy
+    {
+        findings.extend(acme::audit(acme, ports));
+    }
     findings.extend(audit_certificates(settings, certificates));
     findings
 }
@@ -143,24 +194,27 @@ fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) 
 
 /// Certificates as configured; faults name the file that names them.
 pub fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
+    Certificates::load(&settings.tls, SystemTime::now()).map_err(|e| in_file(settings, &e))
+}
+
+/// An error, each of its lines with the file that names what it speaks of.
+fn in_file(settings: &Settings, error: &dyn std::error::Error) -> anyhow::Error {
     let file = settings
         .file
         .as_deref()
         .unwrap_or(Path::new(crate::config::DEFAULT_FILE));
-    Certificates::load(&settings.tls, SystemTime::now()).map_err(|e| {
-        let lines: Vec<_> = e
-            .to_string()
-            .lines()
-            .map(|line| format!("{}: {line}", file.display()))
-            .collect();
-        anyhow::anyhow!(lines.join("\n"))
-    })
+    let lines: Vec<_> = error
+        .to_string()
+        .lines()
+        .map(|line| format!("{}: {line}", file.display()))
+        .collect();
+    anyhow::anyhow!(lines.join("\n"))
 }
 
 /// The start-up lines, the guide's own first.
 fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
     for (address, proxied) in listeners.addresses() {
-        let takes = if settings.tls == tls::Mode::Off {
+        let takes = if settings.tls == Mode::Off {
             "HTTP"
         } else {
             "HTTP and TLS"
@@ -201,7 +255,8 @@ async fn follow_hangups(
         info!("SIGHUP: certificates and firmware are read again (settings need a restart)");
         catalogue.look_again();
         if let Some(certificates) = &certificates {
-            renew(certificates, &settings, Certificates::reload).await;
+            look(certificates, Certificates::reload).await;
+            warn_of_certificates(certificates, &settings);
         }
     }
 }
@@ -212,24 +267,38 @@ async fn watch_certificates(certificates: Arc<Certificates>, settings: Settings)
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        renew(&certificates, &settings, Certificates::reload_if_changed).await;
+        if look(&certificates, Certificates::reload_if_changed).await {
+            warn_of_certificates(&certificates, &settings);
+        }
     }
 }
 
-/// Looks for new certificates by `how`, and says what in them would hurt
-/// devices.
-async fn renew(
+/// Says once a day what of the certificates would hurt devices: nothing changes
+/// but the days that they have left.
+async fn audit_daily(certificates: Arc<Certificates>, settings: Settings) {
+    let start = tokio::time::Instant::now() + AUDIT;
+    let mut daily = tokio::time::interval_at(start, AUDIT);
+    loop {
+        daily.tick().await;
+        warn_of_certificates(&certificates, &settings);
+    }
+}
+
+/// Looks for new certificates by `how`; whether there are any.
+async fn look(
     certificates: &Arc<Certificates>,
-    settings: &Settings,
     how: fn(&Certificates, SystemTime) -> bool,
-) {
-    let look = Arc::clone(certificates);
-    let look = spawn_blocking(move || how(&look, SystemTime::now()));
+) -> bool {
+    let certificates = Arc::clone(certificates);
+    let look = spawn_blocking(move || how(&certificates, SystemTime::now()));
     // A failed look has said why.
-    if look.await.is_ok_and(|changed| changed) {
-        for finding in audit_certificates(settings, Some(certificates)) {
-            warn!("{finding}");
-        }
+    look.await.unwrap_or(false)
+}
+
+/// Says what in the certificates would hurt devices.
+fn warn_of_certificates(certificates: &Certificates, settings: &Settings) {
+    for finding in audit_certificates(settings, Some(certificates)) {
+        warn!("{finding}");
     }
 }
 

@@ -53,8 +53,9 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     // Files are read; a certificate of our own is made at start, not here.
     let certificates = match &settings.tls {
         Mode::Files(_) => app::certificates(&settings)?,
-        Mode::Off | Mode::SelfSigned { .. } => None,
+        Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => None,
     };
+    app::check_acme(&settings)?;
     let mut text = describe(&settings)?;
     for warning in &settings.warnings {
         writeln!(text, "warning: {warning}")?;
@@ -119,6 +120,16 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
                 ),
             ));
         }
+        Mode::Acme(acme) => lines.push((
+            "TLS",
+            format!(
+                "ordered from {} by {}, kept in {}, for {}",
+                acme.directory,
+                acme.challenge,
+                acme.paths().cert.display(),
+                list(&acme.names)
+            ),
+        )),
         Mode::Files(pairs) => lines.extend(pairs.iter().map(|p| {
             (
                 "TLS",

@@ -1,5 +1,6 @@
 //! Our own section, `gateway`, strict about its keys.
 
+use super::acme::acme;
 use super::section::Section;
 use super::{Machine, values};
 use crate::firmware::name::is_version;
@@ -49,7 +50,7 @@ pub(super) fn tls(
     machine: &Machine,
     warnings: &mut Vec<String>,
 ) -> Mode {
-    section.only(&["mode", "certificates", "names"], &["acme"]);
+    section.only(&["mode", "certificates", "names", "acme"], &[]);
     let pairs: Vec<_> = section
         .sections("certificates")
         .iter()
@@ -63,9 +64,27 @@ pub(super) fn tls(
             "the list is empty: name cert and key, or take it out",
         );
     }
-    let mode = section
-        .text("mode")
-        .unwrap_or(if has_pairs { "files" } else { "self-signed" });
+    let has_acme = section.has("acme");
+    let mode = section.text("mode").unwrap_or(match (has_pairs, has_acme) {
+        (true, _) => "files",
+        (false, true) => "acme",
+        (false, false) => "self-signed",
+    });
+    let is_off = values::boolean(mode) == Some(false);
+    let mut unused = |key: &str, wanted: &str| {
+        if section.has(key) && (is_off || ["files", "self-signed", "acme"].contains(&mode)) {
+            warnings.push(format!(
+                "gateway.tls.{key} is not used, for gateway.tls.mode is {}: write mode: {wanted}, or take it out",
+                if is_off { "off" } else { mode }
+            ));
+        }
+    };
+    if mode != "files" {
+        unused("certificates", "files");
+    }
+    if mode != "acme" {
+        unused("acme", "acme");
+    }
     match mode {
         "files" => {
             if !has_pairs {
@@ -77,34 +96,15 @@ pub(super) fn tls(
             }
             Mode::Files(pairs)
         }
-        "self-signed" => {
-            if has_pairs {
-                warnings.push("gateway.tls.certificates is not used, for gateway.tls.mode is self-signed: write mode: files".into());
-            }
-            Mode::SelfSigned {
-                dir: CERTIFICATE_DIR.into(),
-                names: names(section, public, machine),
-            }
-        }
+        "self-signed" => Mode::SelfSigned {
+            dir: CERTIFICATE_DIR.into(),
+            names: names(section, public, machine),
+        },
         // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
-        _ if values::boolean(mode) == Some(false) => {
-            if has_pairs {
-                warnings.push(
-                    "gateway.tls.certificates is not used, for gateway.tls.mode is off".into(),
-                );
-            }
-            Mode::Off
-        }
-        "acme" => {
-            section.fault(
-                "mode",
-                Some(mode),
-                "this version cannot fetch certificates yet: use self-signed or files",
-            );
-            Mode::Off
-        }
+        _ if is_off => Mode::Off,
+        "acme" => Mode::Acme(acme(section, named(section), public, CERTIFICATE_DIR)),
         _ => {
-            section.fault("mode", Some(mode), "write self-signed, files or off");
+            section.fault("mode", Some(mode), "write self-signed, files, acme or off");
             Mode::Off
         }
     }
@@ -134,35 +134,43 @@ fn pair(section: &Section<'_>) -> Option<PairPaths> {
     })
 }
 
-fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
-    if let Some(names) = section.texts("names") {
-        if names.is_empty() {
+/// The names that are listed.
+fn named(section: &Section<'_>) -> Option<Vec<String>> {
+    let names = section.texts("names")?;
+    if names.is_empty() {
+        section.fault(
+            "names",
+            None,
+            "the list is empty: write at least one name, or take it out",
+        );
+    }
+    for name in &names {
+        let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*".contains(c);
+        let is_name = !name.is_empty() && name.chars().all(plausible);
+        if !is_name && name.parse::<std::net::IpAddr>().is_err() {
             section.fault(
                 "names",
-                None,
-                "the list is empty: write at least one name, or take it out",
+                Some(name),
+                "write host names and IP addresses only, no scheme, port or path",
             );
         }
-        for name in &names {
-            let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*".contains(c);
-            let is_name = !name.is_empty() && name.chars().all(plausible);
-            if !is_name && name.parse::<std::net::IpAddr>().is_err() {
-                section.fault(
-                    "names",
-                    Some(name),
-                    "write host names and IP addresses only, no scheme, port or path",
-                );
-            }
-        }
-        return names.into_iter().map(str::to_owned).collect();
     }
-    let public = public
-        .url()
-        .host
-        .trim_start_matches('[')
+    Some(names.into_iter().map(str::to_owned).collect())
+}
+
+/// The public address's host, as a certificate writes it.
+pub(super) fn public_host(public: &PublicAddress) -> String {
+    let host = &public.url().host;
+    host.trim_start_matches('[')
         .trim_end_matches(']')
-        .to_ascii_lowercase();
-    let mut names = vec![public];
+        .to_ascii_lowercase()
+}
+
+fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
+    if let Some(names) = named(section) {
+        return names;
+    }
+    let mut names = vec![public_host(public)];
     let local = machine
         .addresses
         .iter()

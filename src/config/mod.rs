@@ -5,6 +5,7 @@
 //! belongs together, and owns every message. Nothing below the composition root
 //! sees this module: each part owns the type of its own settings.
 
+mod acme;
 mod gateway;
 mod listen;
 pub mod raw;

@@ -182,6 +182,7 @@ mod tests {
     use super::super::raw;
     use super::*;
     use crate::ota::decide::DefaultFor;
+    use crate::tls::acme::{Challenge, LETS_ENCRYPT};
     use std::time::Duration;
     use tracing::Level;
 
@@ -284,6 +285,34 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_is_ordered_for_the_public_host_or_the_names() {
+        let s = good(
+            "server: {ota: 'https://OTA.example.com/xiaozhi/ota/'}\ngateway: {tls: {mode: acme}}",
+        );
+        let Mode::Acme(acme) = s.tls else {
+            unreachable!()
+        };
+        assert_eq!(acme.names, ["ota.example.com"]);
+        assert_eq!(
+            (acme.directory.as_str(), acme.challenge),
+            (LETS_ENCRYPT, Challenge::TlsAlpn01)
+        );
+        let s = good(
+            "gateway:\n  tls:\n    names: [a.lan, 10.0.0.1]\n    acme: {email: me@a.lan, directory: 'https://ca.lan/dir', challenge: http-01, root: ca.pem}\n",
+        );
+        let Mode::Acme(acme) = s.tls else {
+            unreachable!()
+        };
+        assert_eq!(acme.names, ["a.lan", "10.0.0.1"]);
+        assert_eq!(
+            (acme.challenge, acme.root),
+            (Challenge::Http01, Some("ca.pem".into()))
+        );
+        let s = good("gateway: {tls: {mode: off, acme: {email: me@example.com}}}");
+        assert!(matches!(s.tls, Mode::Off) && s.warnings.len() == 1);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_by_name() {
         for (yaml, words) in [
             ("server: 5", "server: must be a mapping"),
@@ -343,10 +372,6 @@ mod tests {
                 "gateway: {http_fallback: 2026-06-14}",
                 "devices would be handed what is not served",
             ),
-            (
-                "gateway: {tls: {mode: acme}}",
-                "cannot fetch certificates yet",
-            ),
             ("gateway: {tls: {mode: files}}", "names no file"),
             (
                 "gateway: {tls: {certificates: [{cert: a.pem}]}}",
@@ -382,6 +407,40 @@ mod tests {
         assert!(listed.warnings.is_empty(), "{:?}", listed.warnings);
         let found = faults(&format!("{ended}behind_proxy: true, tls: {{mode: off}}}}"));
         assert!(found[0].contains("nobody could connect"), "{found:?}");
+    }
+
+    #[test]
+    fn what_no_ca_would_give_is_refused_by_name() {
+        for (yaml, words) in [
+            (
+                "gateway: {tls: {mode: acme}}",
+                "gateway.tls.mode: \"192.168.1.100\": mode acme takes the public address's host",
+            ),
+            (
+                "gateway: {tls: {mode: acme, names: [gateway]}}",
+                "gateway.tls.names: \"gateway\": no public CA",
+            ),
+            (
+                "gateway: {tls: {mode: acme, names: ['*.example.com']}}",
+                "a wildcard",
+            ),
+            (
+                "gateway: {tls: {acme: {directory: 'http://ca.lan/dir'}}}",
+                "gateway.tls.acme.directory: \"http://ca.lan/dir\"",
+            ),
+            (
+                "gateway: {tls: {acme: {challenge: dns-01}}}",
+                "gateway.tls.acme.challenge: \"dns-01\": write tls-alpn-01 or http-01",
+            ),
+            ("gateway: {tls: {acme: {mail: x}}}", "did you mean `email`?"),
+            (
+                "gateway: {tls: {acme: {email: me}}}",
+                "gateway.tls.acme.email: \"me\"",
+            ),
+        ] {
+            let found = faults(yaml);
+            assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::ota::public_url::PublicAddress;
 use crate::server::{Handler, Peer, Trusted};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::info;
@@ -52,8 +53,16 @@ pub struct Parts {
     pub trusted: Trusted,
     /// How long a body may take to come.
     pub idle: Duration,
+    /// Answers a CA; `None` where no certificate is ordered here.
+    pub challenges: Option<Arc<dyn AnswersChallenges>>,
     /// Tells the time.
     pub clock: fn() -> SystemTime,
+}
+
+/// Knows what a CA looks for while it checks that a name is ours (http-01).
+pub trait AnswersChallenges: fmt::Debug + Send + Sync {
+    /// The answer to this token, while one is wanted.
+    fn answer(&self, token: &str) -> Option<String>;
 }
 
 /// The front door.
@@ -101,7 +110,15 @@ impl Front {
         now: SystemTime,
     ) -> Reply {
         let ota = || self.parts.public.ota_url();
-        if route == Route::Other {
+        if let Route::Challenge(token) = route
+            && matches!(head.method, Method::GET | Method::HEAD)
+            && let Some(challenges) = &self.parts.challenges
+            && let Some(answer) = challenges.answer(token)
+        {
+            // Over plain HTTP, ended or not: the CA comes that way only.
+            return reply::text(answer);
+        }
+        if matches!(route, Route::Other | Route::Challenge(_)) {
             let text = format!("nothing here: the OTA address is {}\n", ota());
             return reply::error(StatusCode::NOT_FOUND, text);
         }
@@ -122,7 +139,9 @@ impl Front {
                 reply::method_not_allowed("GET, HEAD, POST, OPTIONS")
             }
             Route::Download(name) if get => download::answer(self, peer, name, head).await,
-            Route::Download(_) | Route::Other => reply::method_not_allowed("GET, HEAD, OPTIONS"),
+            Route::Download(_) | Route::Challenge(_) | Route::Other => {
+                reply::method_not_allowed("GET, HEAD, OPTIONS")
+            }
         }
     }
 

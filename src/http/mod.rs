@@ -13,4 +13,4 @@ mod range;
 mod reply;
 mod router;
 
-pub use front::{Front, Parts};
+pub use front::{AnswersChallenges, Front, Parts};

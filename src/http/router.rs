@@ -9,6 +9,8 @@ pub(super) enum Route<'a> {
     Activate,
     /// `/download/{file}` below it: the name as it stands in the URL.
     Download(&'a str),
+    /// What a CA looks for while it checks that a name is ours, by its token.
+    Challenge(&'a str),
     /// Nothing of ours.
     Other,
 }
@@ -39,7 +41,9 @@ impl Router {
             Some(rest) => rest
                 .strip_prefix("/download/")
                 .map_or(Route::Other, Route::Download),
-            None => Route::Other,
+            None => path
+                .strip_prefix("/.well-known/acme-challenge/")
+                .map_or(Route::Other, Route::Challenge),
         }
     }
 }
@@ -69,6 +73,8 @@ mod tests {
             ("/xiaozhi/ota/download/", Route::Download("")),
             ("/xiaozhi/ota/download", Route::Other),
             ("/xiaozhi/otad", Route::Other),
+            ("/.well-known/acme-challenge/t", Route::Challenge("t")),
+            ("/.well-known/acme-challenge", Route::Other),
             ("/", Route::Other),
             ("", Route::Other),
         ] {

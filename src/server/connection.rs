@@ -28,6 +28,8 @@ use tracing::{debug, warn};
 /// The content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP
 /// method begins with it.
 const HANDSHAKE: u8 = 0x16;
+/// The ALPN protocol in which a CA looks whether a name is ours.
+const CHALLENGE: &[u8] = b"acme-tls/1";
 /// Request heads beyond this are refused with 431; a device's is a tenth of it.
 /// It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
@@ -128,6 +130,8 @@ pub(super) async fn serve<H: Handler>(
     )
     .await
     {
+        // A CA that looks for its answer wants the handshake alone (RFC 8737).
+        Some(Ok(Ok(stream))) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(Ok(stream))) => http(stream, peer(true), shared, stop).await,
         Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
         Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),

@@ -1,5 +1,5 @@
 //! Does this certificate serve this public address? What would make a device
-//! refuse it, and what to change.
+//! refuse it, now or soon, and what to change.
 
 use super::Mode;
 use super::pem::Pair;
@@ -9,76 +9,179 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 use webpki::EndEntityCert;
 
+const DAY: i64 = 86_400;
+/// The days before its end from which on a certificate is told of.
+const STEPS: [i64; 4] = [1, 7, 14, 30];
+/// Certificates that are made for days: Let's Encrypt's live for six.
+const SHORT: i64 = 10 * DAY;
+
 /// Judges the certificates against the host of an https public address. `pairs`
 /// may be empty where `mode` says enough.
 pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Mode::SelfSigned { dir, .. } = mode {
-        findings.push(self_signed(&dir.join("self-signed.crt").display()));
+        let remedy = "use a certificate of a public authority (gateway.tls.mode: acme or files), or serve devices over http.";
+        findings.push(self_signed(
+            &dir.join("self-signed.crt").display(),
+            remedy.into(),
+        ));
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
+    findings.extend(names(host, mode, pairs));
+    let now = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    for pair in pairs {
+        findings.extend(chain(mode, pair));
+        findings.extend(key(pair));
+        findings.extend(time(mode, pair, now));
+    }
+    findings
+}
+
+/// Whether any of them holds for the host.
+fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     // Who asks for an address gets the first certificate, whatever its names.
     let asked = if host.parse::<IpAddr>().is_ok() {
         &pairs[..pairs.len().min(1)]
     } else {
         pairs
     };
-    let names: Vec<&str> = match mode {
-        Mode::SelfSigned { names, .. } => names.iter().map(String::as_str).collect(),
-        Mode::Off | Mode::Files(_) => asked
-            .iter()
-            .flat_map(|p| p.names.iter().map(String::as_str))
-            .collect(),
+    let has_host = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(host));
+    let (covered, names) = match mode {
+        Mode::SelfSigned { names, .. } => (has_host(names), names.clone()),
+        // What is there may be about to be replaced: what is wanted counts.
+        Mode::Acme(acme) => (has_host(&acme.names), acme.names.clone()),
+        Mode::Off | Mode::Files(_) => (
+            asked.is_empty() || asked.iter().any(|pair| covers(pair, host)),
+            asked.iter().flat_map(|p| p.names.clone()).collect(),
+        ),
     };
-    let covered = match mode {
-        Mode::SelfSigned { names, .. } => names.iter().any(|name| name.eq_ignore_ascii_case(host)),
-        Mode::Off | Mode::Files(_) => {
-            asked.is_empty() || asked.iter().any(|pair| covers(pair, host))
-        }
-    };
-    if !covered {
-        findings.push(Finding::new(
+    (!covered).then(|| {
+        Finding::new(
             format!("No certificate here is made for {host} (they are for {}): Wi-Fi devices check the name and will refuse the connection.", names.join(", ")),
             "get one for that name, or use one of those names in the public address.",
-        ));
-    }
-    for pair in pairs {
-        let file = pair.paths.cert.display();
-        if pair.is_self_signed {
-            if matches!(mode, Mode::Files(_)) {
-                findings.push(self_signed(&file));
-            }
-        } else if pair.certified.cert.len() == 1 {
-            findings.push(Finding::new(
-                format!("{file} holds only its own certificate, not the chain above it: devices cannot find the way to a root that they know and will refuse it."),
-                "name the file with the whole chain (fullchain.pem).",
-            ));
-        }
-        let seconds = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        if pair.not_after < seconds {
-            findings.push(Finding::new(
-                format!("{file} has expired: devices whose firmware checks dates, 4G modems and browsers among them, will refuse it."),
-                "renew it; the new file is taken up without a restart.",
-            ));
-        } else if pair.not_before > seconds {
-            findings.push(Finding::new(
-                format!("{file} does not hold yet: clients that check dates will refuse it."),
-                "see whether this machine's clock is right.",
-            ));
-        }
-    }
-    findings
+        )
+    })
 }
 
-fn self_signed(file: &dyn std::fmt::Display) -> Finding {
+/// Whether devices find the way to a root that they know.
+fn chain(mode: &Mode, pair: &Pair) -> Option<Finding> {
+    let file = pair.paths.cert.display();
+    if pair.is_self_signed {
+        return match mode {
+            Mode::Files(_) => Some(self_signed(
+                &file,
+                "use a certificate of a public authority, or serve devices over http.".into(),
+            )),
+            Mode::Acme(acme) => Some(self_signed(
+                &file,
+                format!(
+                    "none, unless the log tells of failed orders: it answers until {} has given one.",
+                    acme.directory
+                ),
+            )),
+            Mode::Off | Mode::SelfSigned { .. } => None,
+        };
+    }
+    if pair.certified.cert.len() == 1 {
+        return Some(Finding::new(
+            format!(
+                "{file} holds only its own certificate, not the chain above it: devices cannot find the way to a root that they know and will refuse it."
+            ),
+            "name the file with the whole chain (fullchain.pem).",
+        ));
+    }
+    let gap = pair.gap?;
+    Some(Finding::new(
+        format!(
+            "{file} is no chain: certificate {} in it did not sign certificate {gap}, so devices cannot find the way to a root that they know and will refuse it.",
+            gap + 1
+        ),
+        "put the server's own certificate first and behind each one the one that signed it, as the authority gave them (fullchain.pem).",
+    ))
+}
+
+/// Whether devices can use the key.
+fn key(pair: &Pair) -> Option<Finding> {
+    let (file, bits) = (pair.paths.cert.display(), pair.key_bits);
+    let remedy = "make a P-256 key, or an RSA one of 2048 bits.";
+    match (pair.is_ecdsa, bits) {
+        (_, 0) => None,
+        (false, ..2048) => Some(Finding::new(
+            format!(
+                "{file} has an RSA key of {bits} bits: public authorities sign no such key, and clients of today refuse it."
+            ),
+            remedy,
+        )),
+        (false, 4097..) => Some(Finding::new(
+            format!(
+                "{file} has an RSA key of {bits} bits: each handshake costs a device and this server many times the work, and 4G modems may refuse it."
+            ),
+            remedy,
+        )),
+        (true, 385..) => Some(Finding::new(
+            format!(
+                "{file} has a key on a curve of more than 384 bits: firmware that is built without it refuses the certificate."
+            ),
+            remedy,
+        )),
+        _ => None,
+    }
+}
+
+/// Whether it holds, and for how long yet.
+fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
+    let file = pair.paths.cert.display();
+    let renewed = match mode {
+        Mode::Acme(_) => "see what the log says of the last order (no new certificate for ...).",
+        _ => "renew it; the new file is taken up without a restart.",
+    };
+    let refuse = "devices whose firmware checks dates, 4G modems and browsers among them";
+    if pair.not_after < now {
+        return Some(Finding::new(
+            format!("{file} has expired: {refuse}, will refuse it."),
+            renewed,
+        ));
+    }
+    if pair.not_before > now {
+        return Some(Finding::new(
+            format!("{file} does not hold yet: clients that check dates will refuse it."),
+            "see whether this machine's clock is right.",
+        ));
+    }
+    let (left, length) = (
+        pair.not_after - now,
+        pair.not_after.saturating_sub(pair.not_before),
+    );
+    let step = STEPS.into_iter().find(|days| left <= days * DAY)?;
+    // One that is renewed here, or that lives for days only, is no news before
+    // the time of its renewal is well over.
+    if left > length / 4 && (matches!(mode, Mode::Acme(_)) || length <= SHORT) {
+        return None;
+    }
+    let urgency = match step {
+        1 => "within a day",
+        7 => "within a week",
+        14 => "within two weeks",
+        _ => "within 30 days",
+    };
+    Some(Finding::new(
+        format!(
+            "{file} ends {urgency} ({} h left): from then on {refuse}, will refuse it.",
+            left / 3600
+        ),
+        renewed,
+    ))
+}
+
+fn self_signed(file: &dyn std::fmt::Display, remedy: String) -> Finding {
     Finding::new(
         format!(
             "{file} is self-signed: stock Wi-Fi firmware trusts public authorities only and will refuse it (4G modems, and firmware built with this certificate, accept it)."
         ),
-        "use a certificate of a public authority (gateway.tls.mode: files), or serve devices over http.",
+        remedy,
     )
 }
 
@@ -90,4 +193,103 @@ fn covers(pair: &Pair, host: &str) -> bool {
         return false;
     };
     leaf.verify_is_valid_for_subject_name(&name).is_ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::{PairPaths, acme};
+    use super::*;
+    use rcgen::{
+        CertificateParams, DnType, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA512,
+        SignatureAlgorithm, date_time_ymd,
+    };
+    use std::time::Duration;
+
+    const NAME: &str = "ota.example.com";
+
+    /// From 2026-01-01 to the given day, with its chain and one of a stranger.
+    fn pair(until: (u8, u8), key: &'static SignatureAlgorithm, stranger: bool) -> Pair {
+        let authority = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+            let pem = params.self_signed(&key).unwrap().pem();
+            (Issuer::new(params, key), pem)
+        };
+        let ((issuer, above), (_, other)) = (authority("authority"), authority("stranger"));
+        let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(2026, until.0, until.1);
+        let key = KeyPair::generate_for(key).unwrap();
+        let own = params.signed_by(&key, &issuer).unwrap().pem();
+        let chain = own + if stranger { &other } else { &above };
+        let paths = PairPaths {
+            cert: "a.pem".into(),
+            key: "a.key".into(),
+        };
+        Pair::parse(&paths, chain.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
+    }
+
+    fn at(pair: &Pair, mode: &Mode, before_end: i64) -> Vec<String> {
+        let now = u64::try_from(pair.not_after - before_end).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+        let findings = audit(NAME, mode, std::slice::from_ref(pair), now);
+        findings.iter().map(ToString::to_string).collect()
+    }
+
+    fn ordered() -> Mode {
+        Mode::Acme(acme::Settings {
+            dir: "certs".into(),
+            names: vec![NAME.into()],
+            email: None,
+            directory: acme::LETS_ENCRYPT.into(),
+            challenge: acme::Challenge::TlsAlpn01,
+            root: None,
+        })
+    }
+
+    #[test]
+    fn the_end_is_told_of_in_steps() {
+        let pair = pair((4, 1), &PKCS_ECDSA_P256_SHA256, false);
+        let files = Mode::Files(vec![pair.paths.clone()]);
+        for (mode, days, words) in [
+            (&files, 31, None),
+            (&files, 30, Some("within 30 days")),
+            (&files, 14, Some("within two weeks")),
+            (&files, 7, Some("within a week")),
+            (&files, 1, Some("within a day (24 h left)")),
+            (&files, -1, Some("has expired")),
+            (&files, 91, Some("does not hold yet")),
+            // Its renewal may just be under way.
+            (&ordered(), 28, None),
+            (&ordered(), 14, Some("within two weeks")),
+        ] {
+            let found = at(&pair, mode, days * DAY);
+            match words {
+                None => assert!(found.is_empty(), "{days}: {found:?}"),
+                Some(words) => assert!(
+                    found.len() == 1 && found[0].contains(words),
+                    "{days}: {found:?}"
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_lives_for_days_is_told_of_when_its_renewal_is_over() {
+        let pair = pair((1, 7), &PKCS_ECDSA_P256_SHA256, false);
+        for mode in [ordered(), Mode::Files(vec![pair.paths.clone()])] {
+            assert!(at(&pair, &mode, 2 * DAY).is_empty());
+            assert!(at(&pair, &mode, DAY)[0].contains("within a day"));
+        }
+    }
+
+    #[test]
+    fn a_chain_that_leads_nowhere_and_a_key_that_few_read() {
+        let pair = pair((12, 1), &PKCS_ECDSA_P521_SHA512, true);
+        let found = at(&pair, &ordered(), 100 * DAY);
+        assert!(found[0].contains("certificate 2 in it did not sign certificate 1"));
+        assert!(found[1].contains("more than 384 bits"), "{found:?}");
+    }
 }

@@ -1,7 +1,9 @@
 //! Certificates: read from files or signed here, chosen for each client,
 //! replaced while connections go on.
 
+pub mod acme;
 pub mod audit;
+mod keep;
 mod pem;
 mod resolver;
 mod self_signed;
@@ -29,6 +31,8 @@ pub enum Mode {
     },
     /// Files that somebody else renews.
     Files(Vec<PairPaths>),
+    /// A certificate of a public authority, ordered and renewed here.
+    Acme(acme::Settings),
 }
 
 /// A certificate chain and its key.
@@ -46,6 +50,9 @@ pub enum TlsError {
     /// Configured pairs, each by its place in the list, and what is wrong.
     #[error("{}", lines(.0))]
     Pairs(Vec<(usize, PairError)>),
+    /// The certificate that a CA gave.
+    #[error(transparent)]
+    Kept(PairError),
     /// The certificate that this server signs.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -66,6 +73,11 @@ fn lines(faults: &[(usize, PairError)]) -> String {
 pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
+    let mut protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+    if certificates.answers_challenges() {
+        // Last: only who speaks nothing else is a CA that looks for its answer.
+        protocols.push(acme::PROTOCOL.to_vec());
+    }
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -73,6 +85,6 @@ pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig
     config.ticketer = Ticketer::new()?;
     // Devices seldom resume; a second ticket would be made for nobody.
     config.send_tls13_tickets = 1;
-    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+    config.alpn_protocols = protocols;
     Ok(Arc::new(config))
 }

@@ -20,6 +20,11 @@ pub struct Pair {
     pub certified: Arc<CertifiedKey>,
     /// ECDSA, else RSA.
     pub is_ecdsa: bool,
+    /// How long its key is, in bits; 0 if that cannot be told.
+    pub key_bits: usize,
+    /// The first certificate of the chain, counted from 1, that is not signed
+    /// by the one behind it.
+    pub gap: Option<usize>,
     /// The leaf's host names, lower case, and its IP addresses.
     pub names: Vec<String>,
     /// From when it holds, in seconds since 1970.
@@ -98,8 +103,13 @@ pub enum PairError {
 impl Pair {
     /// Reads and checks a pair.
     pub fn load(paths: &PairPaths) -> Result<Self, PairError> {
-        let chain = certificates(&paths.cert)?;
-        let key = private_key(&paths.key)?;
+        Self::parse(paths, &read(&paths.cert)?, &read(&paths.key)?)
+    }
+
+    /// Checks a pair that was read from `paths`, or is to be written there.
+    pub(super) fn parse(paths: &PairPaths, cert: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        let chain = certificates(&paths.cert, cert)?;
+        let key = private_key(&paths.key, key)?;
         let bad = |reason: String| PairError::BadCertificate {
             path: paths.cert.clone(),
             reason,
@@ -114,6 +124,8 @@ impl Pair {
             parsed.validity().not_after.timestamp(),
         );
         let is_self_signed = parsed.issuer() == parsed.subject();
+        let key_bits = parsed.public_key().parsed().map_or(0, |key| key.key_size());
+        let gap = gap(&chain);
 
         let signer = any_supported_type(&key).map_err(|error| PairError::BadKey {
             path: paths.key.clone(),
@@ -139,6 +151,8 @@ impl Pair {
         }
         Ok(Self {
             is_ecdsa: algorithm == SignatureAlgorithm::ECDSA,
+            key_bits,
+            gap,
             certified: Arc::new(certified),
             names,
             not_before,
@@ -174,26 +188,48 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
-    let text = read(path)?;
+/// Where the chain, leaf first, does not lead on.
+fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
+    let read = |der| {
+        X509Certificate::from_der(der)
+            .ok()
+            .map(|(_, parsed)| parsed)
+    };
+    chain
+        .windows(2)
+        .position(|pair| match pair {
+            [below, above] => match (read(below), read(above)) {
+                (Some(below), Some(above)) => below.issuer() != above.subject(),
+                _ => true,
+            },
+            _ => false,
+        })
+        .map(|i| i + 1)
+}
+
+/// The certificates of a PEM file that an operator named as roots.
+pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+    certificates(path, &read(path)?)
+}
+
+fn certificates(path: &Path, mut text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> {
     let pem = |error| PairError::Pem {
         path: path.into(),
         error,
     };
-    let chain: Result<Vec<_>, _> = rustls_pemfile::certs(&mut text.as_slice()).collect();
+    let chain: Result<Vec<_>, _> = rustls_pemfile::certs(&mut text).collect();
     match chain.map_err(pem)? {
         chain if chain.is_empty() => Err(PairError::NoCertificate { path: path.into() }),
         chain => Ok(chain),
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PairError> {
-    let text = read(path)?;
+fn private_key(path: &Path, mut text: &[u8]) -> Result<PrivateKeyDer<'static>, PairError> {
     let pem = |error| PairError::Pem {
         path: path.into(),
         error,
     };
-    rustls_pemfile::private_key(&mut text.as_slice())
+    rustls_pemfile::private_key(&mut text)
         .map_err(pem)?
         .ok_or_else(|| PairError::NoKey { path: path.into() })
 }

@@ -1,6 +1,7 @@
 //! Which certificate a client gets, and how they are replaced: the whole set at
 //! once, connections going on, the last good set staying when a new one is bad.
 
+use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
 use super::{Mode, PairPaths, TlsError, self_signed};
 use arc_swap::ArcSwap;
@@ -8,9 +9,10 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// The certificates in use.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub struct Certificates {
     tried: Mutex<Vec<FileState>>,
     /// When a certificate of our own may be signed again.
     next_signing: Mutex<SystemTime>,
+    challenges: Arc<Challenges>,
 }
 
 /// How long a failed signing rests.
@@ -39,7 +42,7 @@ impl Certificates {
         // Before the files are read: a change in between is then seen later.
         let tried = states(mode);
         let (mut pairs, mut faults) = (Vec::new(), Vec::new());
-        for loaded in load(mode, now) {
+        for loaded in first(mode, now) {
             match loaded {
                 Ok(pair) => pairs.push(pair),
                 Err(TlsError::Pairs(fault)) => faults.extend(fault),
@@ -54,7 +57,18 @@ impl Certificates {
             current: ArcSwap::from_pointee(pairs),
             tried: Mutex::new(tried),
             next_signing: Mutex::new(now),
+            challenges: Arc::default(),
         })))
+    }
+
+    /// What a CA looks for while it checks that a name is ours.
+    pub fn challenges(&self) -> Arc<Challenges> {
+        Arc::clone(&self.challenges)
+    }
+
+    /// Whether a CA may come to look for its answer in a handshake.
+    pub(super) fn answers_challenges(&self) -> bool {
+        matches!(&self.mode, Mode::Acme(acme) if acme.challenge == Challenge::TlsAlpn01)
     }
 
     /// The certificates, as configured.
@@ -81,7 +95,7 @@ impl Certificates {
                 }
                 due
             }
-            Mode::Off | Mode::Files(_) => *self.tried() != seen,
+            Mode::Off | Mode::Files(_) | Mode::Acme(_) => *self.tried() != seen,
         };
         due && self.reload(now)
     }
@@ -94,7 +108,11 @@ impl Certificates {
         *tried = states(&self.mode);
         let current = self.current.load_full();
         let (mut pairs, mut good) = (Vec::new(), true);
-        for (i, loaded) in load(&self.mode, now).into_iter().enumerate() {
+        let loaded = load(&self.mode, now);
+        if loaded.is_empty() {
+            return false;
+        }
+        for (i, loaded) in loaded.into_iter().enumerate() {
             let kept = || current.get(i).cloned();
             match loaded {
                 Ok(pair) => pairs.push(pair),
@@ -135,11 +153,30 @@ fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
             let load = |(i, paths)| Pair::load(paths).map_err(|e| TlsError::Pairs(vec![(i, e)]));
             paths.iter().enumerate().map(load).collect()
         }
+        // Until there is one, what answers now goes on.
+        Mode::Acme(acme) if !acme.paths().cert.exists() => Vec::new(),
+        Mode::Acme(acme) => vec![Pair::load(&acme.paths()).map_err(TlsError::Kept)],
     }
 }
 
+/// What the server starts with. Of a CA's certificate any is better than none:
+/// one that has ended, or lacks a name, still serves most devices until the next
+/// one is there; else one of our own answers.
+fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
+    let Mode::Acme(acme) = mode else {
+        return load(mode, now);
+    };
+    match load(mode, now).pop() {
+        Some(Ok(pair)) => return vec![Ok(pair)],
+        Some(Err(e)) => warn!("{e}: a self-signed one answers until another one comes"),
+        None => {}
+    }
+    let own = self_signed::ensure(&acme.folder(), &acme.names, now);
+    vec![own.map_err(TlsError::from)]
+}
+
 fn states(mode: &Mode) -> Vec<FileState> {
-    let state = |path| {
+    let state = |path: &Path| {
         let m = fs::metadata(path).ok()?;
         Some((
             m.ino(),
@@ -155,6 +192,7 @@ fn states(mode: &Mode) -> Vec<FileState> {
             .iter()
             .flat_map(|PairPaths { cert, key }| [state(cert), state(key)])
             .collect(),
+        Mode::Acme(acme) => vec![state(&acme.paths().cert)],
         // What we write ourselves nobody else changes.
         Mode::Off | Mode::SelfSigned { .. } => Vec::new(),
     }
@@ -166,6 +204,13 @@ impl ResolvesServerCert for Certificates {
     /// address (rustls shows neither), the first one. Of several for one name
     /// the ECDSA one where the client can check it: signing costs a tenth.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(mut protocols) = hello.alpn()
+            && protocols.next() == Some(acme::PROTOCOL)
+            && protocols.next().is_none()
+        {
+            // A CA wants its answer, and nothing but that.
+            return self.challenges.certificate(hello.server_name()?);
+        }
         let pairs = self.current.load();
         let usable = |pair: &&Pair| {
             pair.certified

@@ -2,15 +2,15 @@
 //! anew before it ends or when its names no longer fit.
 
 use super::PairPaths;
+use super::keep::replace;
 use super::pem::{Pair, PairError};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
 };
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tracing::info;
@@ -77,7 +77,7 @@ pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'
 }
 
 /// Names as they come out of a certificate again.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     name.parse::<IpAddr>()
         .map_or_else(|_| name.to_ascii_lowercase(), |ip| ip.to_string())
 }
@@ -126,30 +126,6 @@ fn sign(dir: &Path, paths: &PairPaths, names: &[String], now: SystemTime) -> Res
     // next start makes a new one.
     replace(&paths.key, key.serialize_pem().as_bytes(), 0o600).map_err(keep(&paths.key))?;
     replace(&paths.cert, certificate.pem().as_bytes(), 0o644).map_err(keep(&paths.cert))
-}
-
-/// Writes a file whole or not at all, with its mode from the first byte on.
-fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
-    // One that a crash left behind may have another mode.
-    match fs::remove_file(&temporary) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(dir) => File::open(dir)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

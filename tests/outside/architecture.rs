@@ -64,6 +64,7 @@ fn decisions_are_pure() {
         "http/range.rs",
         "http/conditional.rs",
         "http/router.rs",
+        "tls/acme/schedule.rs",
     ];
     has_none_of(
         &pure,
@@ -203,6 +204,8 @@ fn one_reader_of_pem() {
             "tls/resolver.rs",
             "tls/self_signed.rs",
             "tls/audit.rs",
+            "tls/acme.rs",
+            "tls/acme",
         ],
         &["rustls_pemfile"],
     );

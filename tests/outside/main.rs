@@ -13,6 +13,7 @@
 
 mod support;
 
+mod acme;
 mod architecture;
 mod behind_proxy;
 mod catalogue;

@@ -2,6 +2,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod image;
+pub(crate) mod pebble;
 pub(crate) mod reply;
 pub(crate) mod server;
 

@@ -151,6 +151,15 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Ends it at once; its folder is there for the next one.
+    pub(crate) fn stop(mut self) -> Setup {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        Setup {
+            dir: std::mem::replace(&mut self.dir, TempDir::new().unwrap()),
+        }
+    }
+
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
         until("the server's end", || self.child.try_wait().unwrap())

@@ -1,0 +1,178 @@
+//! `gateway.tls.acme`: a CA, and the names that it is asked for.
+
+use super::section::Section;
+use crate::ota::public_url::PublicAddress;
+use crate::tls::acme::{Challenge, LETS_ENCRYPT, Settings};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Authorities that vouch for what the whole internet can reach, and for
+/// nothing else.
+const PUBLIC: [&str; 6] = [
+    "letsencrypt.org",
+    "zerossl.com",
+    "pki.goog",
+    "ssl.com",
+    "buypass.com",
+    "actalis.com",
+];
+
+/// `tls` is the section around it; `listed` are the names that it lists.
+pub(super) fn acme(
+    tls: &Section<'_>,
+    listed: Option<Vec<String>>,
+    public: &PublicAddress,
+    dir: &str,
+) -> Settings {
+    let section = tls.section("acme");
+    section.only(&["email", "directory", "challenge", "root"], &[]);
+    let directory = section.read(
+        "directory",
+        "write the https address of the CA's ACME directory",
+        |text| is_https(text).then(|| text.to_owned()),
+    );
+    let directory = directory.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
+    let email = section.read(
+        "email",
+        "write one e-mail address, such as me@example.com",
+        |text| is_email(text).then(|| text.to_owned()),
+    );
+    let challenge = section.read(
+        "challenge",
+        "write tls-alpn-01 or http-01",
+        |text| match text {
+            "tls-alpn-01" => Some(Challenge::TlsAlpn01),
+            "http-01" => Some(Challenge::Http01),
+            _ => None,
+        },
+    );
+    Settings {
+        dir: dir.into(),
+        names: names(tls, listed, public, &directory),
+        email,
+        directory,
+        challenge: challenge.unwrap_or(Challenge::TlsAlpn01),
+        root: section.text("root").map(PathBuf::from),
+    }
+}
+
+fn names(
+    tls: &Section<'_>,
+    listed: Option<Vec<String>>,
+    public: &PublicAddress,
+    directory: &str,
+) -> Vec<String> {
+    let (key, given) = match listed {
+        Some(listed) => ("names", listed),
+        None => ("mode", vec![super::gateway::public_host(public)]),
+    };
+    let is_public = is_public_authority(directory);
+    let mut names = Vec::new();
+    for name in given {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        if name.contains('*') {
+            tls.fault(key, Some(&name), "a wildcard can be proved to a CA by DNS only, which this server does not do: list each name");
+        } else if is_public && !is_reachable(&name) {
+            let what = if key == "names" {
+                "no public CA gives a certificate for it, for the internet does not know it: list public names, or set acme.directory to a CA of your own"
+            } else {
+                "mode acme takes the public address's host as the name, and no public CA gives a certificate for this one: set \
+                 server.ota or server.vision_explain to a public https address, or list gateway.tls.names"
+            };
+            tls.fault(key, Some(&name), what);
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn is_https(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return false;
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    !host.is_empty() && !host.contains('@') && text.chars().all(|c| c.is_ascii_graphic())
+}
+
+fn is_email(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !",;?:".contains(c);
+    text.split_once('@')
+        .is_some_and(|(who, host)| !who.is_empty() && host.contains('.') && !host.contains('@'))
+        && text.chars().all(plain)
+}
+
+fn is_public_authority(directory: &str) -> bool {
+    let host = directory.trim_start_matches("https://");
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    PUBLIC.iter().any(|name| {
+        let below = host.strip_suffix(name);
+        below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// Whether the whole internet can know this name.
+fn is_reachable(name: &str) -> bool {
+    match name.parse() {
+        Ok(IpAddr::V4(ip)) => {
+            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+            let local = ip.is_private() || ip.is_loopback() || ip.is_link_local();
+            !(local || shared || ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast())
+        }
+        // 2000::/3 is all that is given out.
+        Ok(IpAddr::V6(ip)) => ip.segments()[0] & 0xE000 == 0x2000,
+        Err(_) => {
+            let local = [
+                "local",
+                "localhost",
+                "lan",
+                "internal",
+                "home",
+                "localdomain",
+                "arpa",
+                "test",
+                "invalid",
+            ];
+            name.rsplit_once('.')
+                .is_some_and(|(rest, last)| !rest.is_empty() && !local.contains(&last))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_internet_knows() {
+        for name in ["ota.example.com", "203.0.113.7", "2001:db8::1", "a.b.cn"] {
+            assert!(is_reachable(name), "{name}");
+        }
+        for name in [
+            "gateway",
+            "ota.lan",
+            "192.168.1.5",
+            "10.0.0.1",
+            "127.0.0.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "localhost",
+            ".com",
+        ] {
+            assert!(!is_reachable(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn whose_directory_it_is() {
+        assert!(is_public_authority(LETS_ENCRYPT));
+        assert!(is_public_authority("https://acme.zerossl.com/v2/DV90"));
+        assert!(!is_public_authority("https://ca.lan:14000/dir"));
+        assert!(!is_public_authority("https://notletsencrypt.org/dir"));
+        assert!(is_https("https://ca.lan:14000/dir") && !is_https("http://ca.lan/dir"));
+        assert!(is_email("me@example.com") && !is_email("me@example.com, you@example.com"));
+    }
+}

@@ -1,0 +1,128 @@
+//! Certificates of a public authority, ordered and renewed here by ACME (RFC
+//! 8555). What it keeps is a file; the file is taken up like any other that
+//! changes, so nothing here stands in the way of a connection.
+
+mod challenges;
+mod client;
+mod fault;
+mod keeper;
+mod order;
+mod schedule;
+
+pub use challenges::Challenges;
+pub(super) use challenges::PROTOCOL;
+pub use client::RootError;
+pub use keeper::Keeper;
+
+use super::PairPaths;
+use super::pem::Pair;
+use super::self_signed::normal;
+use crate::finding::Finding;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Let's Encrypt, for everybody.
+pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// `gateway.tls.acme`, and the names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The folder in which account, keys and certificates are kept.
+    pub dir: PathBuf,
+    /// The host names and IP addresses of the certificate.
+    pub names: Vec<String>,
+    /// Where the CA may write to.
+    pub email: Option<String>,
+    /// The CA's directory.
+    pub directory: String,
+    /// How the CA looks whether the names are ours.
+    pub challenge: Challenge,
+    /// A root to trust for the directory, besides the public ones.
+    pub root: Option<PathBuf>,
+}
+
+/// How the CA looks whether a name is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// A TLS handshake with port 443.
+    TlsAlpn01,
+    /// A request to port 80.
+    Http01,
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Http01 => "http-01",
+        })
+    }
+}
+
+impl Challenge {
+    fn port(self) -> u16 {
+        match self {
+            Self::TlsAlpn01 => 443,
+            Self::Http01 => 80,
+        }
+    }
+}
+
+impl Settings {
+    /// Each CA has its folder: a trial with one leaves the other's account and
+    /// certificate alone.
+    pub(super) fn folder(&self) -> PathBuf {
+        let ca = self.directory.trim_start_matches("https://");
+        self.dir.join("acme").join(file_name(ca))
+    }
+
+    fn account(&self) -> PathBuf {
+        self.folder().join("account.json")
+    }
+
+    fn file(&self, extension: &str) -> PathBuf {
+        let name = self.names.first().map(String::as_str).unwrap_or_default();
+        let file = format!("{}.{extension}", file_name(name));
+        self.folder().join(file)
+    }
+
+    /// Where certificate and key are kept: one file, so that no power cut can
+    /// part them.
+    pub fn paths(&self) -> PairPaths {
+        PairPaths {
+            cert: self.file("pem"),
+            key: self.file("pem"),
+        }
+    }
+
+    /// The names that `pair` does not hold for.
+    pub(super) fn lacking(&self, pair: &Pair) -> Vec<&str> {
+        let lacks = |name: &&String| !pair.names.contains(&normal(name));
+        self.names
+            .iter()
+            .filter(lacks)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+fn file_name(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+    text.chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect()
+}
+
+/// Whether the CA finds us: it comes to one port only.
+pub fn audit(settings: &Settings, ports: &[u16]) -> Option<Finding> {
+    let (challenge, port) = (settings.challenge, settings.challenge.port());
+    (!ports.contains(&port)).then(|| {
+        Finding::new(
+            format!(
+                "gateway.tls.acme.challenge is {challenge}, for which a public CA comes to port {port}, and this server does not \
+                 listen there: without that no certificate comes, and Wi-Fi devices refuse the self-signed one that answers instead."
+            ),
+            format!("add {port} to gateway.ports, or forward port {port} of the names to one of these ports."),
+        )
+    })
+}

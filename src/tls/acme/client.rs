@@ -1,0 +1,254 @@
+//! How the CA is spoken to: HTTP/1.1 over TLS, one connection kept for an
+//! order, everything bounded in time and size.
+
+use super::Settings;
+use crate::tls::pem::{self, PairError};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// How long one answer of the CA may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one of its addresses is tried.
+const REACH: Duration = Duration::from_secs(8);
+/// No answer is longer: a chain is a few KiB.
+const LENGTH: usize = 1 << 20;
+
+/// Why the client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// The file.
+    #[error("gateway.tls.acme.root: {0}")]
+    File(#[from] PairError),
+    /// A certificate in it.
+    #[error("gateway.tls.acme.root: {}: cannot be a root: {error}: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: rustls::Error,
+    },
+    /// rustls refuses the setup.
+    #[error("TLS to the CA cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// Whom we trust to be the CA's directory: the public authorities, and the
+/// private one that is configured.
+pub(super) fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, RootError> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    if let Some(path) = &settings.root {
+        for der in pem::roots(path)? {
+            roots.add(der).map_err(|error| RootError::Root {
+                path: path.clone(),
+                error,
+            })?;
+        }
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Why the CA could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreachable {
+    #[error("{0} is no https address")]
+    Address(Uri),
+    #[error(
+        "{host} does not answer ({error}): check this machine's DNS, its way to the internet, and gateway.tls.acme.directory"
+    )]
+    Connect { host: String, error: io::Error },
+    #[error(
+        "{host} cannot be trusted ({error}): check gateway.tls.acme.directory, and name a private CA's root in gateway.tls.acme.root"
+    )]
+    Trust { host: String, error: io::Error },
+    #[error("{host} broke off ({error})")]
+    Http { host: String, error: hyper::Error },
+    #[error("{host} sent an answer that cannot be read ({error})")]
+    Body {
+        host: String,
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("{host} did not answer within {PATIENCE:?}: check this machine's way to the internet")]
+    Late { host: String },
+}
+
+/// A client for one order.
+#[derive(Clone)]
+pub(super) struct Client {
+    tls: TlsConnector,
+    kept: Arc<Mutex<Option<Kept>>>,
+    retry_after: Arc<Mutex<Option<SystemTime>>>,
+}
+
+/// A connection that can take another request, and to whom it leads.
+type Kept = (String, SendRequest<BodyWrapper<Bytes>>);
+
+impl Client {
+    pub(super) fn new(trust: Arc<ClientConfig>) -> Self {
+        Self {
+            tls: trust.into(),
+            kept: Arc::default(),
+            retry_after: Arc::default(),
+        }
+    }
+
+    /// What the last refusal said of when to come again.
+    pub(super) fn retry_after(&self) -> Option<SystemTime> {
+        *self
+            .retry_after
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(
+        self,
+        mut request: Request<BodyWrapper<Bytes>>,
+    ) -> Result<Response<Bytes>, Unreachable> {
+        let uri = request.uri().clone();
+        let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(Unreachable::Address(uri));
+        };
+        let host = authority.as_str().to_owned();
+        let fault = |error| Unreachable::Http {
+            host: host.clone(),
+            error,
+        };
+        let mut sender = match self.kept(&host).await {
+            Some(sender) => sender,
+            None => self.connect(&host, &uri).await?,
+        };
+        // An address that was parsed is a header value.
+        if let Ok(value) = HeaderValue::from_str(&host) {
+            request.headers_mut().insert(HOST, value);
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        let response = sender.send_request(request).await.map_err(fault)?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, LENGTH).collect().await;
+        let body = body.map_err(|error| Unreachable::Body {
+            host: host.clone(),
+            error,
+        })?;
+        if !parts.status.is_success() {
+            let after = parts.headers.get(RETRY_AFTER).and_then(moment);
+            *self
+                .retry_after
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = after;
+        }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((host, sender));
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+
+    async fn kept(&self, host: &str) -> Option<SendRequest<BodyWrapper<Bytes>>> {
+        let kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (to, mut sender) = kept?;
+        (to == host && sender.ready().await.is_ok()).then_some(sender)
+    }
+
+    async fn connect(
+        &self,
+        host: &str,
+        uri: &Uri,
+    ) -> Result<SendRequest<BodyWrapper<Bytes>>, Unreachable> {
+        let connect = |error| Unreachable::Connect {
+            host: host.to_owned(),
+            error,
+        };
+        let name = uri.host().unwrap_or_default();
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(443);
+        let stream = reach(name, port).await.map_err(connect)?;
+        let _ = stream.set_nodelay(true);
+        let server =
+            ServerName::try_from(name.to_owned()).map_err(|e| connect(io::Error::other(e)))?;
+        let stream = self.tls.connect(server, stream).await;
+        let stream = stream.map_err(|error| Unreachable::Trust {
+            host: host.to_owned(),
+            error,
+        })?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream))
+                .await
+                .map_err(|error| Unreachable::Http {
+                    host: host.to_owned(),
+                    error,
+                })?;
+        // It ends with the last of its senders.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+/// Tries each address in turn: of two families one may lead nowhere.
+async fn reach(name: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
+    for address in lookup_host((name, port)).await? {
+        match timeout(REACH, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
+
+/// Seconds, or a date (RFC 9110, section 10.2.3).
+fn moment(value: &HeaderValue) -> Option<SystemTime> {
+    let text = value.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => SystemTime::now().checked_add(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text).ok(),
+    }
+}
+
+impl HttpClient for Client {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let client = self.clone();
+        Box::pin(async move {
+            let host = request.uri().authority().map(ToString::to_string);
+            let answer = timeout(PATIENCE, client.ask(request)).await;
+            let answer = answer.unwrap_or_else(|_| {
+                Err(Unreachable::Late {
+                    host: host.unwrap_or_default(),
+                })
+            });
+            match answer {
+                Ok(response) => Ok(response.map(Full::new).into()),
+                Err(e) => Err(Error::Other(Box::new(e))),
+            }
+        })
+    }
+}

@@ -1,0 +1,328 @@
+//! One order, from account to certificate.
+
+use super::challenges::Challenges;
+use super::client::Client;
+use super::fault::{Fault, Proof};
+use super::{Challenge, Settings};
+use crate::tls::keep;
+use instant_acme::{
+    Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
+    Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
+};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How long the CA may take to look for its answers, and to sign.
+const CHECKING: RetryPolicy = RetryPolicy::new()
+    .initial_delay(Duration::from_millis(250))
+    .backoff(1.5)
+    .timeout(Duration::from_secs(120));
+/// What Let's Encrypt calls certificates of six days: the only ones for IP
+/// addresses.
+const FOR_ADDRESSES: &str = "shortlived";
+
+/// An account as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    email: Option<String>,
+    credentials: AccountCredentials,
+}
+
+/// A key and the chain that came for it, as PEM.
+#[derive(Debug)]
+pub(super) struct Issued {
+    pub(super) key: String,
+    pub(super) chain: String,
+}
+
+impl Issued {
+    /// Both in one file, so that no power cut can part them.
+    pub(super) fn file(&self) -> String {
+        format!("{}\n{}", self.key.trim_end(), self.chain)
+    }
+}
+
+/// The kept account, or none.
+pub(super) async fn kept_account(
+    settings: &Settings,
+    client: &Client,
+) -> Result<Option<Account>, Fault> {
+    let path = settings.account();
+    let text = match read(&path).await {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::Keep { path, error }),
+    };
+    let kept: Kept = match serde_json::from_slice(&text) {
+        Ok(kept) => kept,
+        Err(error) => {
+            warn!(file = %path.display(), %error, "the ACME account cannot be read: another one is made");
+            return Ok(None);
+        }
+    };
+    let credentials = Account::builder_with_http(Box::new(client.clone()))
+        .from_credentials(kept.credentials)
+        .await;
+    let account = credentials.map_err(Fault::met("take up the account"))?;
+    if kept.email != settings.email {
+        let contacts = contacts(settings);
+        let contacts: Vec<_> = contacts.iter().map(String::as_str).collect();
+        let updated = account.update_contacts(&contacts).await;
+        updated.map_err(Fault::met("change the account's e-mail address"))?;
+        // The credentials are gone into the account: read once more.
+        if let Ok(kept) = serde_json::from_slice::<Kept>(&text) {
+            save_account(settings, kept.credentials).await?;
+        }
+    }
+    Ok(Some(account))
+}
+
+/// The kept account, else another one.
+pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Account, Fault> {
+    if let Some(account) = kept_account(settings, client).await? {
+        return Ok(account);
+    }
+    let contacts = contacts(settings);
+    let contacts: Vec<_> = contacts.iter().map(String::as_str).collect();
+    let wanted = NewAccount {
+        contact: &contacts,
+        terms_of_service_agreed: true,
+        only_return_existing: false,
+    };
+    let (account, credentials) = Account::builder_with_http(Box::new(client.clone()))
+        .create(&wanted, settings.directory.clone(), None)
+        .await
+        .map_err(Fault::met("make an account"))?;
+    save_account(settings, credentials).await?;
+    info!(directory = %settings.directory, file = %settings.account().display(), "ACME account made");
+    Ok(account)
+}
+
+fn contacts(settings: &Settings) -> Vec<String> {
+    let contact = |email: &String| format!("mailto:{email}");
+    settings.email.iter().map(contact).collect()
+}
+
+async fn save_account(settings: &Settings, credentials: AccountCredentials) -> Result<(), Fault> {
+    let kept = Kept {
+        email: settings.email.clone(),
+        credentials,
+    };
+    let text = serde_json::to_string(&kept).map_err(|e| Fault::Make(e.to_string()))?;
+    save(&settings.account(), text.into_bytes()).await
+}
+
+/// Writes a file of ours, whole or not at all.
+pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
+    blocking(path, move |path| {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        keep::replace(path, &content, 0o600)
+    })
+    .await
+}
+
+/// Fails where `length` bytes could not be kept: a certificate that would be
+/// lost is not ordered.
+pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
+    blocking(path, move |path| {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        keep::rehearse(path, length)
+    })
+    .await
+}
+
+async fn blocking(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+) -> Result<(), Fault> {
+    let (path, place) = (path.to_owned(), path.to_owned());
+    let done = spawn_blocking(move || work(&place)).await;
+    done.unwrap_or_else(|e| Err(io::Error::other(e)))
+        .map_err(|error| Fault::Keep { path, error })
+}
+
+/// Reads a file of ours.
+pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let path = path.to_owned();
+    let read = spawn_blocking(move || fs::read(path)).await;
+    read.unwrap_or_else(|e| Err(io::Error::other(e)))
+}
+
+/// Orders a certificate for the configured names.
+pub(super) async fn order(
+    settings: &Settings,
+    challenges: &Arc<Challenges>,
+    account: &Account,
+    replaces: Option<CertificateIdentifier<'static>>,
+    stop: &CancellationToken,
+) -> Result<Issued, Fault> {
+    let prove = async {
+        let mut order = new_order(settings, account, replaces).await?;
+        prove(settings, challenges, &mut order).await?;
+        Ok::<_, Fault>(order)
+    };
+    let mut order = tokio::select! {
+        biased;
+        order = prove => order?,
+        () = stop.cancelled() => return Err(Fault::Stopped),
+    };
+    // From here on the CA spends a certificate: that is not broken off.
+    let make = |e: rcgen::Error| Fault::Make(format!("no certificate can be asked for: {e}"));
+    let mut params = CertificateParams::new(settings.names.clone()).map_err(make)?;
+    params.distinguished_name = DistinguishedName::new();
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
+    let request = params.serialize_request(&key).map_err(make)?;
+    let finalized = order.finalize_csr(request.der()).await;
+    finalized.map_err(Fault::met("finalize the order"))?;
+    let chain = order.poll_certificate(&CHECKING).await;
+    Ok(Issued {
+        key: key.serialize_pem(),
+        chain: chain.map_err(Fault::met("issue the certificate"))?,
+    })
+}
+
+async fn new_order(
+    settings: &Settings,
+    account: &Account,
+    replaces: Option<CertificateIdentifier<'static>>,
+) -> Result<Order, Fault> {
+    let identifiers: Vec<_> = settings
+        .names
+        .iter()
+        .map(|name| match name.parse() {
+            Ok(ip) => Identifier::Ip(ip),
+            Err(_) => Identifier::Dns(name.clone()),
+        })
+        .collect();
+    let has_address = identifiers.iter().any(|id| matches!(id, Identifier::Ip(_)));
+    let short = has_address
+        && account
+            .profiles()
+            .any(|profile| profile.name == FOR_ADDRESSES);
+    let wanted = || match NewOrder::new(&identifiers) {
+        wanted if short => wanted.profile(FOR_ADDRESSES),
+        wanted => wanted,
+    };
+    let met = Fault::met("take the order");
+    let Some(replaces) = replaces else {
+        return account.new_order(&wanted()).await.map_err(met);
+    };
+    match account.new_order(&wanted().replaces(replaces)).await {
+        // That it replaces another one is a courtesy, not a condition.
+        Err(e) if Fault::minds_replacing(&e) => {
+            info!(error = %e, "the CA does not take the order as a renewal: ordered as a new one");
+            account.new_order(&wanted()).await.map_err(met)
+        }
+        other => other.map_err(met),
+    }
+}
+
+/// Shows the CA that every name is ours.
+async fn prove(
+    settings: &Settings,
+    challenges: &Arc<Challenges>,
+    order: &mut Order,
+) -> Result<(), Fault> {
+    let wanted = match settings.challenge {
+        Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        Challenge::Http01 => ChallengeType::Http01,
+    };
+    // Answered until the CA has made up its mind.
+    let mut pending = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization.map_err(Fault::met("show what it wants to see"))?;
+        if authorization.status == AuthorizationStatus::Valid {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        let offered: Vec<_> = authorization
+            .challenges
+            .iter()
+            .map(|challenge| label(&challenge.r#type))
+            .collect();
+        let Some(mut challenge) = authorization.challenge(wanted.clone()) else {
+            return Err(Fault::NotOffered {
+                name,
+                challenge: settings.challenge,
+                offered: offered.join(", "),
+            });
+        };
+        let text = challenge.key_authorization();
+        let answer = challenges.answer(
+            settings.challenge,
+            &name,
+            &challenge.token,
+            text.as_str(),
+            text.digest().as_ref(),
+        );
+        pending.push(answer.map_err(|e| Fault::Make(e.to_string()))?);
+        match challenge.set_ready().await {
+            Ok(()) => {}
+            // It has looked already.
+            Err(Error::Api(problem)) => {
+                let challenge = settings.challenge.to_string();
+                return Err(Fault::Proof(vec![Proof {
+                    name,
+                    challenge,
+                    problem,
+                }]));
+            }
+            Err(e) => return Err(Fault::Unreachable(e)),
+        }
+    }
+    match order.poll_ready(&CHECKING).await {
+        Ok(OrderStatus::Ready) => Ok(()),
+        Err(e @ Error::Other(_)) => Err(Fault::Unreachable(e)),
+        outcome => {
+            let proofs = failed(order).await;
+            if !proofs.is_empty() {
+                return Err(Fault::Proof(proofs));
+            }
+            match outcome {
+                Ok(status) => Err(Fault::Silent(format!("{status:?}"))),
+                Err(e) => Err(Fault::met("believe that the names are ours")(e)),
+            }
+        }
+    }
+}
+
+/// The challenges of an order that failed, with what the CA said of each.
+async fn failed(order: &mut Order) -> Vec<Proof> {
+    let mut proofs = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        if authorization.refresh().await.is_err() {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        for challenge in &authorization.challenges {
+            if let Some(problem) = &challenge.error {
+                proofs.push(Proof {
+                    name: name.clone(),
+                    challenge: label(&challenge.r#type),
+                    problem: problem.clone(),
+                });
+            }
+        }
+    }
+    proofs
+}
+
+fn label(challenge: &ChallengeType) -> String {
+    match challenge {
+        ChallengeType::Http01 => "http-01".to_owned(),
+        ChallengeType::Dns01 => "dns-01".to_owned(),
+        ChallengeType::TlsAlpn01 => "tls-alpn-01".to_owned(),
+        ChallengeType::Unknown(other) => other.clone(),
+        other => format!("{other:?}"),
+    }
+}

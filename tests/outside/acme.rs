@@ -1,0 +1,366 @@
+//! Certificates ordered from a CA: pebble, Let's Encrypt's own test server,
+//! comes to our port and looks whether the names are ours.
+
+use super::support::certificate::Authority;
+use super::support::pebble::{Better, Pebble, Wanted, free_port, is_there};
+use super::support::server::{BINARY, Setup, check_in, der, exchange, read_reply, request};
+use super::support::{Server, noise, until};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+const NAMES: &str = "[ota.example.com, www.example.com, 127.0.0.1]";
+
+/// A configuration that orders from `directory`, whose root lies beside it.
+fn config(port: u16, directory: &str, names: &str, more: &str) -> String {
+    format!(
+        "server: {{ota: 'https://ota.example.com/xiaozhi/ota/'}}\ngateway:\n  ip: 127.0.0.1\n  ports: [{port}]\n{more}\
+         \x20 tls:\n    names: {names}\n    acme: {{email: me@example.com, directory: '{directory}', root: root.pem, \
+         challenge: {}}}\n",
+        if more.contains("http_fallback") {
+            "http-01"
+        } else {
+            "tls-alpn-01"
+        }
+    )
+}
+
+fn setup(authority: &Authority) -> Setup {
+    let setup = Setup::new();
+    fs::write(setup.path().join("root.pem"), &authority.pem).unwrap();
+    setup
+}
+
+/// The file in which certificate and key are kept.
+fn kept(dir: &Path) -> PathBuf {
+    let acme = fs::read_dir(dir.join("certs/acme")).unwrap();
+    let folders: Vec<_> = acme.map(|item| item.unwrap().path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].join("ota.example.com.pem")
+}
+
+/// Shakes hands and says which chain came; `None` if the server would not.
+fn chain(server: &Server, name: &str, root: &str, alpn: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(der(root).remove(0)).unwrap();
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = server.tcp();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).ok()?;
+    }
+    let certificates = connection.peer_certificates()?;
+    Some(certificates.iter().map(|c| c.to_vec()).collect())
+}
+
+/// Waits until the server serves what the CA gave.
+fn obtained(server: &Server) {
+    server.line("certificate obtained");
+    server.line("certificates replaced");
+}
+
+#[test]
+fn by_tls_alpn_for_names_and_an_address_and_kept_for_the_next_start() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let wanted = Wanted::at(port);
+    let pebble = Pebble::start(&wanted);
+    let config = config(port, &pebble.directory(), NAMES, "");
+    let server = setup(&pebble.authority).start(&config);
+    obtained(&server);
+    let root = pebble.root();
+    let file = kept(server.dir.path());
+    // The whole chain as it came, and the key, for nobody else to read.
+    let text = fs::read_to_string(&file).unwrap();
+    let on_disk: Vec<_> = der(&text).iter().map(|c| c.to_vec()).collect();
+    assert!(on_disk.len() == 2 && text.contains("PRIVATE KEY"));
+    for name in ["ota.example.com", "www.example.com", "127.0.0.1"] {
+        let offers: [&[&[u8]]; 3] = [&[], &[b"http/1.1"], &[b"h2", b"http/1.1"]];
+        for alpn in offers {
+            let now = chain(&server, name, &root, alpn);
+            assert_eq!(now.as_ref(), Some(&on_disk), "{name} {alpn:?}");
+        }
+    }
+    // Nobody is asked for an answer now, so none is given.
+    assert_eq!(
+        chain(&server, "ota.example.com", &root, &[b"acme-tls/1"]),
+        None
+    );
+    let account = file.with_file_name("account.json");
+    for file in [&file, &account] {
+        let mode = fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    // The next start needs no CA.
+    let authority = Arc::clone(&pebble.authority);
+    drop(pebble);
+    let setup = server.stop();
+    let server = setup.start(&config);
+    let now = chain(&server, "ota.example.com", &root, &[]);
+    assert_eq!(now.as_ref(), Some(&on_disk));
+    server.line("certificate kept");
+    assert_eq!(server.count_lines("no new certificate"), 0);
+    // A half-written file is told of and replaced; by a CA, too, that has
+    // forgotten us.
+    let setup = server.stop();
+    fs::write(&file, &text[..text.len() / 2]).unwrap();
+    let pebble = Pebble::start_as(&wanted, &authority);
+    let server = setup.start(&config);
+    server.line("a self-signed one answers until another one comes");
+    let own = fs::read_to_string(file.with_file_name("self-signed.crt")).unwrap();
+    assert!(chain(&server, "ota.example.com", &own, &[]).is_some());
+    server.line("the CA does not know this account any more");
+    obtained(&server);
+    assert!(chain(&server, "ota.example.com", &pebble.root(), &[]).is_some());
+}
+
+#[test]
+fn by_http_when_plain_http_has_ended_and_nonces_are_bad() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted {
+        bad_nonces: 15,
+        ..Wanted::at(port)
+    });
+    let config = config(port, &pebble.directory(), NAMES, "  http_fallback: false\n");
+    let server = setup(&pebble.authority).start(&config);
+    obtained(&server);
+    assert!(chain(&server, "www.example.com", &pebble.root(), &[]).is_some());
+    assert_eq!(server.check_in("esp32s3", "1.0").status, 403);
+    let reply = server.get("/.well-known/acme-challenge/none");
+    assert_eq!(reply.status, 404, "answered only while it is wanted");
+    reply.hold_to_contract("a challenge that is over");
+}
+
+#[test]
+fn renewed_while_200_downloads_run() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted {
+        seconds: 20,
+        ..Wanted::at(port)
+    });
+    let image = noise(3 << 20, 5);
+    let setup = setup(&pebble.authority).file("esp32s3_1.6.6.bin", &image);
+    let server = setup.start(&config(port, &pebble.directory(), "[ota.example.com]", ""));
+    obtained(&server);
+    server.line("image ready");
+    let root = pebble.root();
+    let first = chain(&server, "ota.example.com", &root, &[]).unwrap();
+    let go_on = Barrier::new(201);
+    std::thread::scope(|scope| {
+        let downloads: Vec<_> = (0..200)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut stream = server.tls("ota.example.com", Some(&root));
+                    let path = "/xiaozhi/ota/download/esp32s3_1.6.6.bin";
+                    stream.write_all(&request("GET", path, &[], b"")).unwrap();
+                    let mut beginning = vec![0; 4096];
+                    stream.read_exact(&mut beginning).unwrap();
+                    go_on.wait();
+                    let mut whole = beginning.as_slice().chain(stream);
+                    read_reply(&mut whole, false).body == image
+                })
+            })
+            .collect();
+        until("a renewal", || {
+            let now = chain(&server, "ota.example.com", &root, &[])?;
+            (now != first).then_some(())
+        });
+        go_on.wait();
+        for download in downloads {
+            assert!(download.join().unwrap(), "a download was cut");
+        }
+    });
+}
+
+#[test]
+fn a_ca_that_is_down_is_asked_again() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let wanted = Wanted::at(port);
+    let directory = format!("https://localhost:{}/dir", wanted.port);
+    let authority = Arc::new(Authority::new());
+    let server = setup(&authority).start(&config(port, &directory, "[ota.example.com]", ""));
+    let line = server.line("no new certificate for ota.example.com");
+    assert!(line.contains("does not answer"), "{line}");
+    let own = kept(server.dir.path()).with_file_name("self-signed.crt");
+    let own = fs::read_to_string(own).unwrap();
+    let mut stream = server.tls("ota.example.com", Some(&own));
+    assert_eq!(
+        exchange(&mut stream, &check_in("esp32s3", "1.0")).status,
+        200
+    );
+    let pebble = Pebble::start_as(&wanted, &authority);
+    obtained(&server);
+    assert!(chain(&server, "ota.example.com", &pebble.root(), &[]).is_some());
+}
+
+#[test]
+fn a_directory_of_a_stranger_is_not_trusted() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted::at(port));
+    let server =
+        setup(&Authority::new()).start(&config(port, &pebble.directory(), "[ota.example.com]", ""));
+    let line = server.line("no new certificate for ota.example.com");
+    assert!(
+        line.contains("cannot be trusted") && line.contains("gateway.tls.acme.root"),
+        "{line}"
+    );
+    assert_eq!(server.check_in("esp32s3", "1.0").status, 200);
+}
+
+#[test]
+fn a_refusal_says_which_name_and_what_to_check() {
+    if !is_there() {
+        return;
+    }
+    for (more, challenge, check) in [
+        ("", "tls-alpn-01", "port 443 of ota.example.com"),
+        (
+            "  http_fallback: false\n",
+            "http-01",
+            "port 80 of ota.example.com",
+        ),
+    ] {
+        let port = free_port();
+        // It comes to a port where nobody answers.
+        let pebble = Pebble::start(&Wanted::at(free_port()));
+        let config = config(port, &pebble.directory(), "[ota.example.com]", more);
+        let server = setup(&pebble.authority).start(&config);
+        let line = server.line("no new certificate for ota.example.com");
+        for words in [
+            &*format!("ota.example.com by {challenge} failed: it says \""),
+            check,
+        ] {
+            assert!(line.contains(words), "{words}: {line}");
+        }
+    }
+}
+
+fn limit_files(server: &Server, limit: &str) {
+    let status = Command::new("prlimit")
+        .args(["--pid", &server.pid().to_string()])
+        .arg(format!("--fsize={limit}"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_disk_that_takes_nothing_leaves_the_last_good_one_in_use() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted {
+        seconds: 12,
+        ..Wanted::at(port)
+    });
+    let config = config(port, &pebble.directory(), "[ota.example.com]", "");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\"", BINARY]);
+    let server = setup(&pebble.authority).start_by(&config, &mut command);
+    obtained(&server);
+    let root = pebble.root();
+    let first = chain(&server, "ota.example.com", &root, &[]).unwrap();
+    let before = fs::read(kept(server.dir.path())).unwrap();
+    limit_files(&server, "0:unlimited");
+    let line = server.line("no new certificate for ota.example.com");
+    assert!(
+        line.contains("stays in use") && line.contains("room"),
+        "{line}"
+    );
+    assert_eq!(fs::read(kept(server.dir.path())).unwrap(), before);
+    // The client's clock knows that it has ended by now, or nearly so.
+    let now = chain(&server, "ota.example.com", &root, &[]);
+    assert!(now.is_none() || now.as_ref() == Some(&first));
+    limit_files(&server, "unlimited:unlimited");
+    until("a renewal", || {
+        let now = chain(&server, "ota.example.com", &root, &[])?;
+        (now != first).then_some(())
+    });
+}
+
+#[test]
+fn a_ca_that_says_when_to_renew_is_heard() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted {
+        seconds: 100,
+        ..Wanted::at(port)
+    });
+    let window = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"];
+    let better = Better::start(&pebble, Some(window));
+    let server = setup(&pebble.authority).start(&config(port, &better.directory(), NAMES, ""));
+    server.line("the CA says when to renew the certificate");
+    // Long before two thirds of its life are over.
+    until("a renewal", || {
+        (server.count_lines("certificate obtained") == 2).then_some(())
+    });
+    let orders = better.orders.lock().unwrap().clone();
+    let asked = better.asked.lock().unwrap().clone();
+    assert_eq!(orders[0].get("replaces"), None);
+    assert_eq!(orders[1]["replaces"], asked[0]);
+    for order in orders {
+        assert_eq!(order["profile"], "shortlived", "{order}");
+    }
+}
+
+#[test]
+fn a_ca_that_has_had_enough_is_left_alone_for_as_long_as_it_says() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted::at(port));
+    let better = Better::start(&pebble, None);
+    let config = config(port, &better.directory(), "[ota.example.com]", "");
+    let server = setup(&pebble.authority).start(&config);
+    let line = server.line("no new certificate for ota.example.com");
+    assert!(
+        line.contains("it says \"too many\" (rateLimited)"),
+        "{line}"
+    );
+    let (_, next) = line.rsplit_once("next=").unwrap();
+    let next: jiff::Timestamp = next.parse().unwrap();
+    let wait = next.duration_since(jiff::Timestamp::now());
+    assert!((7100..7300).contains(&wait.as_secs()), "{line}");
+}
+
+#[test]
+fn an_end_does_not_wait_for_a_ca() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let directory = format!("https://localhost:{}/dir", free_port());
+    let mut server =
+        setup(&Authority::new()).start(&config(port, &directory, "[ota.example.com]", ""));
+    let start = std::time::Instant::now();
+    server.signal("TERM");
+    assert!(server.end().success() && start.elapsed() < Duration::from_secs(10));
+}

@@ -1,0 +1,362 @@
+//! Let's Encrypt's test CA, as Debian packages it, with a DNS in which every
+//! name is this machine; and something before it that adds what it lacks.
+
+use super::certificate::{Authority, Key};
+use super::server::{der, read_reply, request};
+use super::{PATIENCE, Reply, until};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+/// Whether there is a pebble; without one the test says that it did nothing.
+pub(crate) fn is_there() -> bool {
+    let there = Command::new("pebble")
+        .arg("-h")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    if !there {
+        assert!(
+            env::var_os("CI").is_none() && env::var_os("PEERS_REQUIRED").is_none(),
+            "pebble is missing: apt-get install pebble"
+        );
+        eprintln!("not tried: pebble is missing (Debian packages it)");
+    }
+    there
+}
+
+/// A port that nobody has just now, and that the kernel gives to no outgoing
+/// connection meanwhile.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = std::process::id() * 97 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(next % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// How a pebble is to be.
+pub(crate) struct Wanted {
+    pub(crate) port: u16,
+    /// Where it looks for answers to both challenges.
+    pub(crate) validates_at: u16,
+    /// How long its certificates live, in seconds.
+    pub(crate) seconds: u32,
+    /// How many good nonces of a hundred it refuses.
+    pub(crate) bad_nonces: u8,
+}
+
+impl Wanted {
+    pub(crate) fn at(validates_at: u16) -> Self {
+        Self {
+            port: free_port(),
+            validates_at,
+            seconds: 90 * 86_400,
+            bad_nonces: 0,
+        }
+    }
+}
+
+/// A running pebble. Ends with its value.
+pub(crate) struct Pebble {
+    /// The authority of its directory's certificate, not of those it gives.
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) port: u16,
+    management: u16,
+    children: [Child; 2],
+    dir: TempDir,
+}
+
+impl Pebble {
+    pub(crate) fn start(wanted: &Wanted) -> Self {
+        Self::start_as(wanted, &Arc::new(Authority::new()))
+    }
+
+    /// With a directory's certificate from `authority`.
+    pub(crate) fn start_as(wanted: &Wanted, authority: &Arc<Authority>) -> Self {
+        let dir = TempDir::new().unwrap();
+        authority.sign(dir.path(), "pebble", Key::P256, &["localhost", "127.0.0.1"]);
+        let (management, dns, dns_management) = (free_port(), free_port(), free_port());
+        let config = serde_json::json!({"pebble": {
+            "listenAddress": format!("127.0.0.1:{}", wanted.port),
+            "managementListenAddress": format!("127.0.0.1:{management}"),
+            "certificate": dir.path().join("pebble.pem"),
+            "privateKey": dir.path().join("pebble.key"),
+            "httpPort": wanted.validates_at,
+            "tlsPort": wanted.validates_at,
+            "certificateValidityPeriod": wanted.seconds,
+        }});
+        let file = dir.path().join("pebble.json");
+        fs::write(&file, config.to_string()).unwrap();
+        let log = || fs::File::create(dir.path().join("pebble.log")).unwrap();
+        let names = Command::new("pebble-challtestsrv")
+            .args(["-dns01", &format!("127.0.0.1:{dns}"), "-defaultIPv6", ""])
+            .args(["-http01", "", "-https01", "", "-tlsalpn01", ""])
+            .args(["-management", &format!("127.0.0.1:{dns_management}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pebble = Command::new("pebble")
+            .arg("-config")
+            .arg(&file)
+            .args(["-dnsserver", &format!("127.0.0.1:{dns}")])
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            .env("PEBBLE_WFE_NONCEREJECT", wanted.bad_nonces.to_string())
+            .stdout(log())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pebble = Self {
+            authority: Arc::clone(authority),
+            port: wanted.port,
+            management,
+            children: [names, pebble],
+            dir,
+        };
+        for port in [pebble.port, management, dns] {
+            until("pebble's ports", || {
+                TcpStream::connect(("127.0.0.1", port)).ok()
+            });
+        }
+        pebble
+    }
+
+    pub(crate) fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.port)
+    }
+
+    /// The root above the certificates that it gives.
+    pub(crate) fn root(&self) -> String {
+        let reply = ask(
+            &self.authority,
+            self.management,
+            &request("GET", "/roots/0", &[("Connection", "close")], b""),
+        );
+        reply.text().to_owned()
+    }
+}
+
+impl Drop for Pebble {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.dir.path().join("pebble.log"));
+            eprintln!("pebble's log:\n{}", log.unwrap_or_default());
+        }
+    }
+}
+
+fn ask(authority: &Authority, port: u16, request: &[u8]) -> Reply {
+    let mut roots = RootCertStore::empty();
+    roots.add(der(&authority.pem).remove(0)).unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(connection, tcp);
+    stream.write_all(request).unwrap();
+    let (mut bytes, mut block) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        // pebble sends what is long in chunks.
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && head.contains("Transfer-Encoding: chunked")
+        {
+            if body.ends_with("0\r\n\r\n") {
+                let head = head.replace("Transfer-Encoding: chunked", "Content-Length: 0");
+                let mut reply = Reply::parse(format!("{head}\r\n\r\n").as_bytes(), true);
+                reply.body = unchunked(body);
+                return reply;
+            }
+        } else if text.contains("\r\n\r\n") {
+            drop(text);
+            let mut whole = bytes.as_slice().chain(&mut stream);
+            return read_reply(&mut whole, request.starts_with(b"HEAD"));
+        }
+        let n = stream.read(&mut block).unwrap();
+        assert!(n > 0, "pebble broke off");
+        bytes.extend_from_slice(&block[..n]);
+    }
+}
+
+fn unchunked(mut text: &str) -> Vec<u8> {
+    let mut body = String::new();
+    while let Some((length, rest)) = text.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        body += &rest[..length];
+        text = &rest[length + 2..];
+    }
+    body.into_bytes()
+}
+
+/// Stands before a pebble and offers what that one lacks: renewal information
+/// and profiles.
+pub(crate) struct Better {
+    pub(crate) port: u16,
+    /// The payload of every new order.
+    pub(crate) orders: Arc<Mutex<Vec<serde_json::Value>>>,
+    /// What was asked for renewal information.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Better {
+    /// Would have every certificate renewed within `window`; without one it
+    /// takes no order for two hours.
+    pub(crate) fn start(pebble: &Pebble, window: Option<[&'static str; 2]>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let read = |file: &str| fs::read_to_string(pebble.dir.path().join(file)).unwrap();
+        let key = PrivateKeyDer::Pkcs8(
+            rustls_pemfile::pkcs8_private_keys(&mut read("pebble.key").as_bytes())
+                .next()
+                .unwrap()
+                .unwrap(),
+        );
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(der(&read("pebble.pem")), key)
+            .unwrap();
+        let config = Arc::new(config);
+        let better = Self {
+            port,
+            orders: Arc::default(),
+            asked: Arc::default(),
+        };
+        let (orders, asked) = (Arc::clone(&better.orders), Arc::clone(&better.asked));
+        // Its thread outlives the test; pebble must not.
+        let pebble = (Arc::clone(&pebble.authority), pebble.port);
+        std::thread::spawn(move || {
+            for tcp in listener.incoming() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = StreamOwned::new(connection, tcp.unwrap());
+                let (orders, asked) = (Arc::clone(&orders), Arc::clone(&asked));
+                let pebble = pebble.clone();
+                std::thread::spawn(move || {
+                    while let Some(request) = read_request(&mut stream) {
+                        let reply = better_reply(&pebble, port, window, &orders, &asked, &request);
+                        if stream.write_all(&reply).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        better
+    }
+
+    pub(crate) fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.port)
+    }
+}
+
+fn read_request(stream: &mut impl Read) -> Option<Vec<u8>> {
+    let (mut bytes, mut block) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head
+                .split_once("content-length: ")
+                .map_or(0, |(_, rest)| rest.lines().next().unwrap().parse().unwrap());
+            if body.len() >= length {
+                return Some(bytes);
+            }
+        }
+        match stream.read(&mut block) {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&block[..n]),
+            _ => return None,
+        }
+    }
+}
+
+fn better_reply(
+    (authority, pebble): &(Arc<Authority>, u16),
+    port: u16,
+    window: Option<[&str; 2]>,
+    orders: &Mutex<Vec<serde_json::Value>>,
+    asked: &Mutex<Vec<String>>,
+    request: &[u8],
+) -> Vec<u8> {
+    let text = String::from_utf8_lossy(request).into_owned();
+    let path = text.split(' ').nth(1).unwrap().to_owned();
+    let Some(window) = window.or((path != "/order-plz").then_some(["", ""])) else {
+        let body = r#"{"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many"}"#;
+        return written(429, &[("Retry-After".into(), "7200".into())], body);
+    };
+    if let Some(id) = path.strip_prefix("/renewal/") {
+        asked.lock().unwrap().push(id.to_owned());
+        let body = serde_json::json!({"suggestedWindow": {"start": window[0], "end": window[1]}});
+        return written(
+            200,
+            &[("Retry-After".into(), "21600".into())],
+            &body.to_string(),
+        );
+    }
+    let mut reply = ask(authority, *pebble, request);
+    let mut replaces = None;
+    if path == "/order-plz" {
+        let jws: serde_json::Value =
+            serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let payload = URL_SAFE_NO_PAD
+            .decode(jws["payload"].as_str().unwrap())
+            .unwrap();
+        let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        replaces = payload.get("replaces").cloned();
+        orders.lock().unwrap().push(payload);
+    }
+    if path == "/dir" || replaces.is_some() {
+        let mut json = reply.json();
+        if path == "/dir" {
+            json["renewalInfo"] = format!("https://localhost:{port}/renewal").into();
+            json["meta"]["profiles"] = serde_json::json!({"classic": "90 d", "shortlived": "6 d"});
+        } else {
+            json["replaces"] = replaces.unwrap();
+        }
+        reply.body = json.to_string().into_bytes();
+    }
+    let bodiless = request.starts_with(b"HEAD");
+    let body = String::from_utf8(reply.body).unwrap();
+    written(
+        reply.status,
+        &reply.headers,
+        if bodiless { "" } else { &body },
+    )
+}
+
+fn written(status: u16, headers: &[(String, String)], body: &str) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {status} x\r\n");
+    for (name, value) in headers {
+        if !name.eq_ignore_ascii_case("content-length") {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+    }
+    text.extend([
+        "Content-Length: ",
+        &body.len().to_string(),
+        "\r\n\r\n",
+        body,
+    ]);
+    text.into_bytes()
+}
