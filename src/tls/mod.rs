@@ -13,7 +13,7 @@ pub use resolver::Certificates;
 pub use self_signed::SignError;
 
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs::{self, Ticketer, kx_group};
+use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -73,6 +73,19 @@ fn lines(faults: &[(usize, PairError)]) -> String {
 pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
+    // Our order counts: AES-128 is enough, and mbedTLS asks for AES-256 first,
+    // which costs its chip and ours more.
+    provider.cipher_suites = vec![
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
     let mut protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     if certificates.answers_challenges() {
         // Last: only who speaks nothing else is a CA that looks for its answer.
@@ -82,6 +95,7 @@ pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
+    config.ignore_client_order = true;
     config.ticketer = Ticketer::new()?;
     // Devices seldom resume; a second ticket would be made for nobody.
     config.send_tls13_tickets = 1;
