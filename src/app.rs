@@ -105,6 +105,7 @@ fn front(settings: &Settings, catalogue: Arc<Catalogue>) -> Front {
         plain_http: settings.plain_http.clone(),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),
+        proxy: settings.proxy.clone(),
         idle: settings.limits.idle,
         clock: SystemTime::now,
     })

@@ -7,6 +7,7 @@
 
 mod gateway;
 mod listen;
+mod proxy;
 pub mod raw;
 pub mod resolve;
 mod section;

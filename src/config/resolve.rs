@@ -4,12 +4,14 @@
 
 use super::gateway::{firmware, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
+use super::proxy::proxy;
 use super::raw::Node;
 use super::section::{Faults, Section};
 use super::upstream::{log, public, voice, websocket};
 use super::{Fault, values};
 use crate::firmware::catalogue;
 use crate::http::plain::PlainHttp;
+use crate::http::proxy::{ProxySettings, WEBSOCKET_PATH};
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, Scheme, Source};
@@ -67,6 +69,8 @@ pub struct Settings {
     pub policy: Policy,
     /// The firmware folder.
     pub catalogue: catalogue::Settings,
+    /// What goes to servers behind this one.
+    pub proxy: ProxySettings,
     /// `gateway.firmware.memory`, in bytes.
     pub memory: u64,
     /// What is taken otherwise than its writer may think.
@@ -89,8 +93,9 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
             "tls",
             "firmware",
             "limits",
+            "proxy",
         ],
-        &["proxy", "admin", "fleet"],
+        &["admin", "fleet"],
     );
 
     let bind = bind(&server, &gateway);
@@ -110,7 +115,9 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
         behind_proxy,
         trusted,
     } = behind_proxy(&gateway, &bind, &mut warnings);
-    let websocket = websocket(&server, machine);
+    let proxy = proxy(&gateway.section("proxy"), &bind, machine);
+    let passes_voice = proxy.routes.iter().any(|r| r.path == WEBSOCKET_PATH);
+    let websocket = websocket(&server, &public, passes_voice, machine);
     let voice = voice(&root, &server, &websocket, &mut warnings);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
     let timezone = "write the hours from UTC, such as +8 or -3.5";
@@ -134,6 +141,7 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
         websocket,
         policy,
         catalogue,
+        proxy,
         memory,
         warnings,
     };

@@ -3,6 +3,7 @@
 
 use super::body::ReplyBody;
 use super::plain::{OnceADay, PlainHttp};
+use super::proxy::{Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::router::{Route, Router};
 use super::{checkin, download, forwarded, input};
@@ -50,6 +51,8 @@ pub struct Parts {
     pub behind_proxy: bool,
     /// The addresses in it: whose `X-Forwarded-*` headers are believed.
     pub trusted: Trusted,
+    /// What goes to servers behind this one.
+    pub proxy: ProxySettings,
     /// How long a body may take to come.
     pub idle: Duration,
     /// Tells the time.
@@ -62,6 +65,7 @@ pub struct Front {
     pub(super) parts: Parts,
     pub(super) download_base: String,
     router: Router,
+    proxy: Proxy,
     plain_devices: OnceADay,
 }
 
@@ -71,6 +75,7 @@ impl Front {
         Self {
             router: Router::new(parts.public.served_paths().to_vec()),
             download_base: parts.public.download_base(),
+            proxy: Proxy::new(parts.proxy.clone(), &parts.public),
             plain_devices: OnceADay::default(),
             parts,
         }
@@ -83,6 +88,16 @@ impl Front {
         if route == Route::CheckIn && head.method == Method::POST && self.may_come(peer, now) {
             self.name_plain_device(&head, peer, now);
             return checkin::answer(self, peer, &head, body, now).await;
+        }
+        if route == Route::Other
+            && let Some(onward) = self.proxy.find(head.uri.path())
+        {
+            self.name_plain_device(&head, peer, now);
+            return if self.may_come(peer, now) {
+                onward.answer(peer, head, body).await
+            } else {
+                reply::closing(self.plain_http_has_ended())
+            };
         }
         let reply = self.answer_bodiless(peer, route, &head, now).await;
         if input::discard(&mut body, self.parts.idle).await {
@@ -100,15 +115,14 @@ impl Front {
         head: &Head,
         now: SystemTime,
     ) -> Reply {
-        let ota = || self.parts.public.ota_url();
         if route == Route::Other {
-            let text = format!("nothing here: the OTA address is {}\n", ota());
+            let ota = self.parts.public.ota_url();
+            let text = format!("nothing here: the OTA address is {ota}\n");
             return reply::error(StatusCode::NOT_FOUND, text);
         }
         self.name_plain_device(head, peer, now);
         if !self.may_come(peer, now) {
-            let text = format!("plain HTTP has ended here: use {}\n", ota());
-            return reply::error(StatusCode::FORBIDDEN, text);
+            return self.plain_http_has_ended();
         }
         if head.method == Method::OPTIONS {
             return reply::options();
@@ -124,6 +138,12 @@ impl Front {
             Route::Download(name) if get => download::answer(self, peer, name, head).await,
             Route::Download(_) | Route::Other => reply::method_not_allowed("GET, HEAD, OPTIONS"),
         }
+    }
+
+    fn plain_http_has_ended(&self) -> Reply {
+        let ota = self.parts.public.ota_url();
+        let text = format!("plain HTTP has ended here: use {ota}\n");
+        reply::error(StatusCode::FORBIDDEN, text)
     }
 
     fn may_come(&self, peer: Peer, now: SystemTime) -> bool {
@@ -142,7 +162,7 @@ impl Front {
         if peer.secure || (untold && !remedy) {
             return;
         }
-        let Some(device) = checkin::device_id(head) else {
+        let Some(device) = checkin::device_id(&head.headers) else {
             return;
         };
         if !self.plain_devices.is_due(&device, now) {

@@ -1,6 +1,8 @@
 //! What HTTP makes of the decisions: routes, bodies, and one door out
 //! ([`reply`]) that keeps the device's rules.
 
+mod activity;
+mod backend;
 mod body;
 mod checkin;
 mod conditional;
@@ -8,9 +10,14 @@ mod download;
 mod forwarded;
 mod front;
 mod input;
+mod paced;
 pub mod plain;
+pub mod proxy;
 mod range;
+mod relayed;
 mod reply;
 mod router;
+mod tunnel;
+mod upgrade;
 
 pub use front::{Front, Parts};

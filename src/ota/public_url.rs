@@ -259,6 +259,14 @@ impl PublicAddress {
         &self.vision
     }
 
+    /// The WebSocket at `path` of this very address, in the scheme that goes with
+    /// its own.
+    pub fn websocket_url(&self, path: &str) -> String {
+        let origin = self.ota.origin();
+        let rest = origin.strip_prefix("http").unwrap_or(&origin);
+        format!("ws{rest}{path}")
+    }
+
     /// What stands in front of a percent-encoded file name.
     pub fn download_base(&self) -> String {
         format!("{}/download/", self.ota)
