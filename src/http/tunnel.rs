@@ -3,8 +3,11 @@
 
 use super::activity::Activity;
 use super::backend::{LOG, quiet};
+use futures_util::future::{Either, select};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -17,10 +20,13 @@ use tracing::info;
 const BUFFER: usize = 8 * 1024;
 /// When this server stops, a WebSocket that has been still for so long is ended;
 const STILL: Duration = Duration::from_secs(2);
-/// and any other after this.
+/// and any other after this. Both are less where the drain time is short.
 const GOODBYE: Duration = Duration::from_secs(10);
 /// How long the other side has for its own goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long one side may be still once the other has ended: a WebSocket of which
+/// there is only a half leads nowhere.
+const HALF: Duration = Duration::from_secs(10);
 /// Close frames with the code 1001, "going away" (RFC 6455, section 7.4.1), as a
 /// server sends them and, masked with zeros, as a client does.
 const CLOSE_TO_CLIENT: &[u8] = &[0x88, 2, 0x03, 0xE9];
@@ -35,6 +41,8 @@ pub(super) struct Session {
     pub(super) backend: String,
     /// How long it may be still in both directions.
     pub(super) idle: Duration,
+    /// How long it may go on when this server stops, at the very most.
+    pub(super) drain: Duration,
     /// How many there are, this one counted.
     pub(super) open: Open,
 }
@@ -78,15 +86,15 @@ pub(super) async fn carry(
     let mut up = Direction::new(from_client, to_backend, &activity);
     let mut down = Direction::new(from_backend, to_client, &activity);
     let why = tokio::select! {
-        why = async {
-            // One side's end is passed on, and the other may still finish.
-            let (up, down) = tokio::join!(up.pump(), down.pump());
-            up.and(down).map_or_else(|e| format!("broke off: {e}"), |()| "closed".to_owned())
-        } => why,
-        () = quiet(&activity, session.idle) => format!("still for {:?}", session.idle),
-        () = stopping(&stop, &activity) => {
-            let goodbye = async { tokio::join!(up.close(CLOSE_TO_SERVER), down.close(CLOSE_TO_CLIENT)) };
-            let _ = timeout(FAREWELL, goodbye).await;
+        ended = both(up.pump(), down.pump(), &activity) => {
+            ended.map_or_else(|e| format!("broke off: {e}"), |()| "closed".to_owned())
+        }
+        () = quiet(&activity, session.idle) => {
+            part(&mut up, &mut down, FAREWELL).await;
+            format!("still for {:?}", session.idle)
+        }
+        () = stopping(&stop, &activity, session.drain) => {
+            part(&mut up, &mut down, FAREWELL.min(session.drain / 4)).await;
             "this server stops".to_owned()
         }
     };
@@ -97,10 +105,58 @@ pub(super) async fn carry(
     );
 }
 
+/// Carries both directions. What breaks ends both, for the other side must hear
+/// of it; an end is passed on, and the other side may still finish.
+async fn both(
+    up: impl Future<Output = io::Result<()>>,
+    down: impl Future<Output = io::Result<()>>,
+    activity: &Activity,
+) -> io::Result<()> {
+    let (up, down) = (pin!(up), pin!(down));
+    match select(up, down).await {
+        Either::Left((ended, down)) => {
+            ended?;
+            finish(down, activity).await
+        }
+        Either::Right((ended, up)) => {
+            ended?;
+            finish(up, activity).await
+        }
+    }
+}
+
+async fn finish(
+    other: impl Future<Output = io::Result<()>>,
+    activity: &Activity,
+) -> io::Result<()> {
+    tokio::select! {
+        ended = other => ended,
+        () = quiet(activity, HALF) => Ok(()),
+    }
+}
+
+/// Says goodbye to both sides.
+async fn part<C, B>(
+    up: &mut Direction<'_, C, B>,
+    down: &mut Direction<'_, B, C>,
+    patience: Duration,
+) where
+    C: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let goodbye = async { tokio::join!(up.close(CLOSE_TO_SERVER), down.close(CLOSE_TO_CLIENT)) };
+    // Who does not answer has been told.
+    let _ = timeout(patience, goodbye).await;
+}
+
 /// Waits until the server stops, and then for a moment at which nobody speaks.
-async fn stopping(stop: &CancellationToken, activity: &Activity) {
+async fn stopping(stop: &CancellationToken, activity: &Activity, drain: Duration) {
     stop.cancelled().await;
-    let _ = timeout(GOODBYE, quiet(activity, STILL)).await;
+    let _ = timeout(
+        GOODBYE.min(drain / 2),
+        quiet(activity, STILL.min(drain / 4)),
+    )
+    .await;
 }
 
 /// One direction of a WebSocket.
@@ -127,7 +183,11 @@ impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
     async fn pump(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
         loop {
-            let n = self.from.read(&mut buffer).await?;
+            let n = match self.from.read(&mut buffer).await {
+                // TLS without a goodbye of its own: devices end so.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            };
             if n == 0 {
                 return self.to.shutdown().await;
             }
@@ -222,11 +282,11 @@ mod tests {
         match u16::try_from(length) {
             Ok(short @ 0..126) => frame.push(mask | short.to_be_bytes()[1]),
             Ok(medium) => {
-                frame.push(mask | 126);
+                frame.push(mask + 126);
                 frame.extend(medium.to_be_bytes());
             }
             Err(_) => {
-                frame.push(mask | 127);
+                frame.push(mask + 127);
                 frame.extend((length as u64).to_be_bytes());
             }
         }
