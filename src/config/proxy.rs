@@ -3,11 +3,16 @@
 use super::section::Section;
 use super::{Machine, values};
 use crate::http::proxy::{ProxyRoute, ProxySettings, WEBSOCKET_PATH};
-use crate::ota::public_url::{OTA_PATH, Scheme, Url, VISION_PATH};
+use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH};
 use crate::server::Bind;
 use std::net::IpAddr;
 
-pub(super) fn proxy(section: &Section<'_>, bind: &Bind, machine: &Machine) -> ProxySettings {
+pub(super) fn proxy(
+    section: &Section<'_>,
+    bind: &Bind,
+    public: &PublicAddress,
+    machine: &Machine,
+) -> ProxySettings {
     section.only(
         &[
             "websocket",
@@ -20,9 +25,13 @@ pub(super) fn proxy(section: &Section<'_>, bind: &Bind, machine: &Machine) -> Pr
         &[],
     );
     let default = ProxySettings::default();
-    let mut routes = Vec::new();
+    let mut routes: Vec<ProxyRoute> = Vec::new();
     let mut add = |section: &Section<'_>, key: &str, path: &str, text: &str| {
-        if let Some(to) = backend(section, key, text, bind, machine) {
+        let same = |r: &&ProxyRoute| r.path.trim_end_matches('/') == path.trim_end_matches('/');
+        if let Some(twin) = routes.iter().find(same) {
+            let what = format!("{} goes by {} already", path, twin.setting);
+            section.fault(key, Some(text), what);
+        } else if let Some(to) = backend(section, key, text, bind, machine) {
             routes.push(ProxyRoute {
                 setting: section.key(key),
                 path: path.to_owned(),
@@ -39,21 +48,30 @@ pub(super) fn proxy(section: &Section<'_>, bind: &Bind, machine: &Machine) -> Pr
     for (path, to) in more.pairs() {
         let wanted =
             "write a path and the server behind it, as in /mcp_endpoint/: http://127.0.0.1:8005";
-        let is_path = path.starts_with('/') && !path.contains(['?', '#', '%', ' ']);
+        let is_path = path.starts_with('/')
+            && path
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b"?#%\\".contains(&b));
+        let is_ours = |ours: &String| {
+            path.strip_prefix(ours.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         match to {
-            Some(to) if is_path && !path.starts_with(OTA_PATH) => add(&more, path, path, to),
-            Some(to) if is_path => more.fault(
+            Some(to) if is_path && public.served_paths().iter().any(is_ours) => more.fault(
                 path,
                 Some(to),
-                "this is the OTA interface, which is answered here",
+                "this is the OTA interface, which is answered here: take it out",
             ),
+            Some(to) if is_path => add(&more, path, path, to),
             to => more.fault(path, to, wanted),
         }
     }
     ProxySettings {
         routes,
         body_limit: section
-            .read("body_limit", "write a size such as 16MiB", values::size)
+            .read("body_limit", "write a size such as 16MiB", |text| {
+                values::size(text).filter(|size| *size > 0)
+            })
             .unwrap_or(default.body_limit),
         timeout: section.duration("timeout").unwrap_or(default.timeout),
         idle: section.duration("idle").unwrap_or(default.idle),
