@@ -1,6 +1,7 @@
 //! Servers that stand behind this one, and what is known of their state.
 
 use super::activity::Activity;
+use super::names::Names;
 use super::paced::Paced;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
@@ -22,18 +23,23 @@ const KEPT: Duration = Duration::from_secs(30);
 /// How many such connections are kept for one backend.
 const KEPT_FOR_ONE: usize = 32;
 
-/// Sends requests to backends over connections that are kept.
-pub(super) type Pool = Client<HttpConnector, Paced>;
+/// What a connection to a backend holds of a body that one side is slow to take,
+/// and how long the head of a reply may be.
+const BUFFER: usize = 64 * 1024;
 
-pub(super) fn pool() -> Pool {
-    let mut connector = HttpConnector::new();
+/// Sends requests to backends over connections that are kept.
+pub(super) type Pool = Client<HttpConnector<Names>, Paced>;
+
+pub(super) fn pool(names: Names) -> Pool {
+    let mut connector = HttpConnector::new_with_resolver(names);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(KEPT)
         .pool_max_idle_per_host(KEPT_FOR_ONE)
-        // A reply's own timer says more than hyper's.
+        .http1_title_case_headers(true)
+        .http1_max_buf_size(BUFFER)
         .build(connector)
 }
 

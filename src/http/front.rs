@@ -55,6 +55,8 @@ pub struct Parts {
     pub proxy: ProxySettings,
     /// How long a body may take to come.
     pub idle: Duration,
+    /// How long what was begun may go on when the server stops.
+    pub drain: Duration,
     /// Tells the time.
     pub clock: fn() -> SystemTime,
 }
@@ -75,7 +77,7 @@ impl Front {
         Self {
             router: Router::new(parts.public.served_paths().to_vec()),
             download_base: parts.public.download_base(),
-            proxy: Proxy::new(parts.proxy.clone(), &parts.public),
+            proxy: Proxy::new(parts.proxy.clone(), &parts.public, parts.drain),
             plain_devices: OnceADay::default(),
             parts,
         }
@@ -89,17 +91,19 @@ impl Front {
             self.name_plain_device(&head, peer, now);
             return checkin::answer(self, peer, &head, body, now).await;
         }
-        if route == Route::Other
-            && let Some(onward) = self.proxy.find(head.uri.path())
-        {
+        let onward = match route {
+            Route::Other => self.proxy.find(head.uri.path()),
+            _ => None,
+        };
+        let reply = if let Some(onward) = onward {
             self.name_plain_device(&head, peer, now);
-            return if self.may_come(peer, now) {
-                onward.answer(peer, head, body).await
-            } else {
-                reply::closing(self.plain_http_has_ended())
-            };
-        }
-        let reply = self.answer_bodiless(peer, route, &head, now).await;
+            if self.may_come(peer, now) {
+                return onward.answer(peer, head, body).await;
+            }
+            self.plain_http_has_ended()
+        } else {
+            self.answer_bodiless(peer, route, &head, now).await
+        };
         if input::discard(&mut body, self.parts.idle).await {
             reply
         } else {

@@ -5,26 +5,26 @@
 use super::backend::{Backend, LOG, Pool, pool, quiet};
 use super::body::ReplyBody;
 use super::front::Head;
-use super::paced::{Cut, Flow, Paced};
+use super::names::Names;
+use super::paced::{Cut, Paced, Upload};
 use super::relayed::Relayed;
 use super::reply::{self, Reply};
 use super::tunnel::{Open, Session};
-use super::{checkin, upgrade};
+use super::{checkin, hops, upgrade};
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
 use crate::server::Peer;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use percent_encoding::percent_decode_str;
+use hyper_util::client::legacy;
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 /// Where xiaozhi-server's WebSocket lies.
@@ -32,21 +32,6 @@ pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
 /// How much of a reply without a length is gathered, so that it gets one: the
 /// device's clients read no chunks.
 const GATHERED: usize = 64 * 1024;
-
-/// Headers that speak of one connection only (RFC 9110, section 7.6.1), besides
-/// those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// `gateway.proxy`.
 #[derive(Debug, Clone)]
@@ -73,6 +58,20 @@ impl Default for ProxySettings {
     }
 }
 
+impl ProxySettings {
+    /// Whether what lies at `path` goes elsewhere.
+    pub fn passes_on(&self, path: &str) -> bool {
+        let mut routes = self.routes.iter();
+        routes.any(|route| is_below(path, route.path.trim_end_matches('/')))
+    }
+}
+
+/// Whether `path` is `above` or lies below it.
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// One path that goes elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyRoute {
@@ -89,9 +88,12 @@ pub struct ProxyRoute {
 pub(super) struct Proxy {
     routes: Vec<Route>,
     settings: ProxySettings,
+    names: Names,
     pool: Pool,
-    /// How many WebSockets are open.
+    /// How many tunnels are open.
     open: Arc<AtomicUsize>,
+    /// How long what was begun may go on when the server stops.
+    drain: Duration,
 }
 
 #[derive(Debug)]
@@ -110,7 +112,7 @@ pub(super) struct Onward<'a> {
 }
 
 impl Proxy {
-    pub(super) fn new(settings: ProxySettings, public: &PublicAddress) -> Self {
+    pub(super) fn new(settings: ProxySettings, public: &PublicAddress, drain: Duration) -> Self {
         let prefixes: Vec<&str> = public
             .served_paths()
             .iter()
@@ -137,45 +139,40 @@ impl Proxy {
             }
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+        let names = Names::default();
         Self {
             routes,
             settings,
-            pool: pool(),
+            pool: pool(names.clone()),
+            names,
             open: Arc::default(),
+            drain,
         }
     }
 
     /// Where `path` goes, if it goes elsewhere.
     pub(super) fn find(&self, path: &str) -> Option<Onward<'_>> {
-        let below = |route: &&Route| {
-            path.strip_prefix(route.path.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let route = self.routes.iter().find(below)?;
+        let route = self.routes.iter().find(|r| is_below(path, &r.path))?;
         Some(Onward { route, proxy: self })
     }
 }
 
 impl Onward<'_> {
     /// Sends the request on, and brings the reply back.
-    pub(super) async fn answer(self, peer: Peer, head: Head, body: Incoming) -> Reply {
-        let refused = |status, text: &str| reply::closing(reply::error(status, text));
-        if has_dot_segment(head.uri.path()) {
-            return refused(StatusCode::BAD_REQUEST, "the path holds . or ..\n");
+    pub(super) async fn answer(self, peer: Peer, mut head: Head, body: Incoming) -> Reply {
+        let ProxySettings {
+            body_limit,
+            timeout,
+            ..
+        } = self.proxy.settings;
+        // From here on it is read away, whatever becomes of the request.
+        let upload = Upload::new(body, timeout);
+        let body = Paced::new(Arc::clone(&upload), body_limit);
+        if let Some((status, text)) = hops::fault(&head) {
+            return refused(status, text);
         }
-        if head
-            .headers
-            .get(TRANSFER_ENCODING)
-            .is_some_and(|te| !te.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        {
-            return refused(
-                StatusCode::NOT_IMPLEMENTED,
-                "no transfer coding but chunked is known here\n",
-            );
-        }
-        let limit = self.proxy.settings.body_limit;
-        if body.size_hint().lower() > limit {
-            return refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n");
+        if upload.size_hint().lower() > body_limit {
+            return too_large();
         }
         let Some(target) = self.target(&head.uri) else {
             return refused(
@@ -183,72 +180,109 @@ impl Onward<'_> {
                 "no address that could be sent on\n",
             );
         };
-        let wants_websocket = upgrade::is_asked_for(&head);
-        let method = head.method.clone();
-        let mut client = Request::from_parts(head, body);
         let mut onward = Request::new(());
-        *onward.method_mut() = method.clone();
+        *onward.method_mut() = head.method.clone();
         *onward.uri_mut() = target;
-        *onward.headers_mut() = self.headers(peer, &client);
-        let backend = &self.route.backend;
-        if wants_websocket {
-            let timeout = self.proxy.settings.timeout;
-            let session = Session {
-                device: checkin::device_id(client.headers())
-                    .map(|device| checkin::shown(&device).to_owned())
-                    .unwrap_or_default(),
-                peer: peer.address,
-                backend: backend.to_string(),
-                idle: self.proxy.settings.idle,
-                open: Open::count(&self.proxy.open),
-            };
-            let on_upgrade = hyper::upgrade::on(&mut client);
-            return match upgrade::connect(backend, onward, timeout).await {
-                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    upgrade::accept(response, on_upgrade, session)
-                }
-                Ok(response) => self.bring_back(&method, response).await,
-                Err(reply) => reply,
-            };
+        *onward.headers_mut() = hops::for_backend(&head, peer);
+        if upgrade::is_asked_for(&head) {
+            if !upload.is_over() {
+                // What follows is a WebSocket's, and no backend must take a part
+                // of it for a body.
+                return refused(
+                    StatusCode::BAD_REQUEST,
+                    "a WebSocket begins without a body\n",
+                );
+            }
+            return self.upgrade(peer, &mut head, onward).await;
         }
-        let flow = Flow::new();
-        let body = Paced::new(client.into_body(), limit, Arc::clone(&flow));
-        let request = onward.map(|()| body);
-        let timeout = self.proxy.settings.timeout;
         let answered = tokio::select! {
             biased;
-            answered = self.proxy.pool.request(request) => answered,
-            () = quiet(&flow.activity, timeout) => {
-                return if flow.waits_for_sender() {
-                    refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n")
+            answered = self.send(onward, body, &upload) => answered,
+            () = quiet(&upload.activity, timeout) => {
+                return if upload.waits_for_sender() {
+                    stalled()
                 } else {
-                    backend.failed(&format!("no reply within {timeout:?}"));
-                    refused(StatusCode::GATEWAY_TIMEOUT, "the server behind this one does not answer in time\n")
+                    self.route.backend.failed(&format!("no reply within {timeout:?}"));
+                    late()
                 };
             }
         };
-        match answered {
-            Ok(response) => {
-                backend.answered();
-                self.bring_back(&method, response).await
+        let response = match answered {
+            Ok(response) => response,
+            Err(e) => return self.unanswered(&e, peer),
+        };
+        self.route.backend.answered();
+        let over = upload.is_over();
+        let reply = self.bring_back(&head.method, response, Some(upload)).await;
+        if over { reply } else { reply::closing(reply) }
+    }
+
+    /// Sends it over a connection that may have been kept. One without a body
+    /// that changes nothing is sent again where that connection ended as it came:
+    /// backends close those that they are tired of, and cannot say when.
+    async fn send(
+        &self,
+        request: Request<()>,
+        body: Paced,
+        upload: &Arc<Upload>,
+    ) -> Result<Response<Incoming>, legacy::Error> {
+        let safe = matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS
+        );
+        let again = (safe && upload.is_over()).then(|| request.clone());
+        let answered = self.proxy.pool.request(request.map(|()| body)).await;
+        match (answered, again) {
+            (Err(e), Some(request)) if ended_unanswered(&e) => {
+                let body = Paced::new(Arc::clone(upload), 0);
+                self.proxy.pool.request(request.map(|()| body)).await
             }
-            Err(e) => match cut(&e) {
-                Some(Cut::TooBig) => {
-                    refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n")
-                }
-                Some(Cut::Broken(e)) => {
-                    debug!(target: LOG, peer = %peer.address, error = %e, "the client went away while it sent");
-                    refused(StatusCode::BAD_REQUEST, "the body ended early\n")
-                }
-                None => {
-                    backend.failed(&reason(&e));
-                    refused(
-                        StatusCode::BAD_GATEWAY,
-                        "the server behind this one cannot be reached\n",
-                    )
-                }
-            },
+            (answered, _) => answered,
         }
+    }
+
+    /// What a client hears that gets no reply.
+    fn unanswered(&self, error: &legacy::Error, peer: Peer) -> Reply {
+        match find::<Cut>(error) {
+            Some(Cut::TooBig) => too_large(),
+            Some(Cut::Stalled) => stalled(),
+            Some(cut @ (Cut::Broken(_) | Cut::Abandoned)) => {
+                debug!(target: LOG, peer = %peer.address, error = %cut, "the client went away while it sent");
+                refused(StatusCode::BAD_REQUEST, "the body ended early\n")
+            }
+            None => {
+                self.route.backend.failed(&reason(error));
+                unreachable_now()
+            }
+        }
+    }
+
+    /// Asks for a WebSocket.
+    async fn upgrade(self, peer: Peer, head: &mut Head, request: Request<()>) -> Reply {
+        let (backend, settings) = (&self.route.backend, &self.proxy.settings);
+        // It stays with the request's extensions, which are all that it needs.
+        let mut client = Request::new(());
+        *client.extensions_mut() = std::mem::take(&mut head.extensions);
+        let client = hyper::upgrade::on(client);
+        let asked = upgrade::connect(backend, &self.proxy.names, request, settings.timeout).await;
+        let response = match asked {
+            Ok(response) => response,
+            Err(reply) => return reply,
+        };
+        if !upgrade::is_granted(&response) {
+            return self.bring_back(&head.method, response, None).await;
+        }
+        let session = Session {
+            device: checkin::device_id(&head.headers)
+                .map(|device| checkin::shown(&device).to_owned())
+                .unwrap_or_default(),
+            peer: peer.address,
+            backend: backend.to_string(),
+            idle: settings.idle,
+            drain: self.proxy.drain,
+            open: Open::count(&self.proxy.open),
+        };
+        upgrade::accept(response, client, session)
     }
 
     /// The address at the backend: the same path and query, without our prefix.
@@ -263,111 +297,141 @@ impl Onward<'_> {
             .ok()
     }
 
-    /// The headers for the backend. What the client claims of who it is counts
-    /// for nothing: that is what `peer` says.
-    fn headers(&self, peer: Peer, request: &Request<Incoming>) -> HeaderMap {
-        let mut headers = request.headers().clone();
-        strip_hop_by_hop(&mut headers);
-        // It was answered here.
-        headers.remove(EXPECT);
-        headers.remove(FORWARDED);
-        let claims: Vec<HeaderName> = headers
-            .keys()
-            .filter(|name| name.as_str().starts_with("x-forwarded-"))
-            .cloned()
-            .collect();
-        for name in claims {
-            headers.remove(name);
-        }
-        // RFC 9112, section 3.2.2: an absolute target goes before the header.
-        let host = request
-            .uri()
-            .authority()
-            .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-        if let Some(host) = host {
-            headers.insert(HOST, host);
-        }
-        let client = peer.address.ip().to_string();
-        if let Ok(client) = HeaderValue::from_str(&client) {
-            headers.insert(FORWARDED_FOR, client.clone());
-            headers.insert(REAL_IP, client);
-        }
-        let scheme = if peer.secure { "https" } else { "http" };
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-        headers
-    }
-
     /// A backend's reply for the client. One without a length gets one if it is
     /// short.
-    async fn bring_back(&self, method: &Method, response: Response<Incoming>) -> Reply {
-        let timeout = self.proxy.settings.timeout;
+    async fn bring_back(
+        &self,
+        method: &Method,
+        response: Response<Incoming>,
+        upload: Option<Arc<Upload>>,
+    ) -> Reply {
+        let (timeout, backend) = (self.proxy.settings.timeout, &self.route.backend);
         let (mut head, body) = response.into_parts();
-        strip_hop_by_hop(&mut head.headers);
+        // A coding that nobody asked for (we send no TE), or the end of HTTP on a
+        // connection that we did not offer.
+        if head.status == StatusCode::SWITCHING_PROTOCOLS || has_foreign_coding(&head.headers) {
+            backend.failed("its reply is not HTTP as it was asked for");
+            return broken_off();
+        }
+        hops::strip(&mut head.headers);
+        let is_head = *method == Method::HEAD;
+        let length = body.size_hint().exact();
+        // Said once, and by whoever counted: a backend may say it twice, or beside
+        // chunks.
+        let said = head.headers.remove(CONTENT_LENGTH);
+        let said = match length {
+            _ if is_head => said,
+            Some(length) if head.status != StatusCode::NOT_MODIFIED => Some(length.into()),
+            _ => None,
+        };
+        let has_content = !matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+        if let Some(said) = said.filter(|_| has_content) {
+            head.headers.insert(CONTENT_LENGTH, said);
+        }
         let is_event_stream = head
             .headers
             .get(CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let has_length = *method == Method::HEAD || body.size_hint().exact().is_some();
-        let mut relayed = Relayed::new(body, timeout);
-        if has_length || is_event_stream {
+        let mut relayed = Relayed::new(body, timeout, Arc::clone(backend), upload);
+        if is_head || length.is_some() || is_event_stream {
             return reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)));
         }
-        let mut gathered = Vec::new();
-        loop {
-            match relayed.frame().await {
-                None => return reply::relayed(head, ReplyBody::Short(gathered.into())),
-                Some(Ok(frame)) => {
-                    gathered.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
-                }
-                Some(Err(e)) => {
-                    self.route
-                        .backend
-                        .failed(&format!("its reply broke off: {e}"));
-                    return reply::closing(reply::error(
-                        StatusCode::BAD_GATEWAY,
-                        "the server behind this one broke off\n",
-                    ));
-                }
+        match gather(&mut relayed, Instant::now() + timeout).await {
+            Ok(Gathered::Whole(body)) => reply::relayed(head, ReplyBody::Short(body)),
+            Ok(Gathered::Begun(first)) => {
+                relayed.put_in_front(first);
+                reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)))
             }
-            if gathered.len() > GATHERED {
-                relayed.put_in_front(gathered.into());
-                return reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)));
-            }
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => late(),
+            Err(_) => broken_off(),
         }
     }
 }
 
-/// Removes what speaks of one connection only (RFC 9110, section 7.6.1: "the
-/// Connection header field MUST be removed, and any field that it names").
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        // Naming these would take away what says who asks, and for what.
-        .filter(|name| !matches!(*name, HOST))
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
+/// A reply without a length.
+enum Gathered {
+    Whole(Bytes),
+    /// It is long, or takes its time: the rest must follow in chunks.
+    Begun(Bytes),
+}
+
+async fn gather(relayed: &mut Relayed, until: Instant) -> io::Result<Gathered> {
+    let mut gathered = Vec::new();
+    while gathered.len() <= GATHERED {
+        match timeout_at(until, relayed.frame()).await {
+            Ok(None) => return Ok(Gathered::Whole(gathered.into())),
+            Ok(Some(frame)) => {
+                gathered.extend_from_slice(frame?.data_ref().unwrap_or(&Bytes::new()));
+            }
+            Err(_) if gathered.is_empty() => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => break,
+        }
     }
+    Ok(Gathered::Begun(gathered.into()))
 }
 
-/// Whether a part of the path is `.` or `..`, however it is written: a backend
-/// that resolves it would answer for a path that was not meant to go there.
-fn has_dot_segment(path: &str) -> bool {
-    let decoded: Vec<u8> = percent_decode_str(path).collect();
-    decoded
-        .split(|b| matches!(b, b'/' | b'\\'))
-        .any(|segment| matches!(segment, b"." | b".."))
+fn has_foreign_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
-fn cut<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Cut> {
+fn refused(status: StatusCode, text: &str) -> Reply {
+    reply::closing(reply::error(status, text))
+}
+
+fn too_large() -> Reply {
+    refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n")
+}
+
+fn stalled() -> Reply {
+    refused(
+        StatusCode::REQUEST_TIMEOUT,
+        "the body did not come in time\n",
+    )
+}
+
+pub(super) fn unreachable_now() -> Reply {
+    refused(
+        StatusCode::BAD_GATEWAY,
+        "the server behind this one cannot be reached\n",
+    )
+}
+
+pub(super) fn late() -> Reply {
+    refused(
+        StatusCode::GATEWAY_TIMEOUT,
+        "the server behind this one does not answer in time\n",
+    )
+}
+
+fn broken_off() -> Reply {
+    refused(
+        StatusCode::BAD_GATEWAY,
+        "the server behind this one broke off\n",
+    )
+}
+
+/// Whether a connection ended instead of bringing a reply.
+fn ended_unanswered(error: &legacy::Error) -> bool {
+    find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
+        || find::<io::Error>(error).is_some_and(|e| {
+            !error.is_connect()
+                && matches!(
+                    e.kind(),
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+                )
+        })
+}
+
+/// What of this kind stands in the chain of reasons.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(cut) = error.downcast_ref() {
-            return Some(cut);
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
@@ -405,7 +469,7 @@ mod tests {
             routes: routes.map(route).into(),
             ..ProxySettings::default()
         };
-        Proxy::new(settings, public)
+        Proxy::new(settings, public, Duration::from_secs(30))
     }
 
     #[test]
@@ -435,48 +499,5 @@ mod tests {
             .find("/mcp_endpoint/call")
             .map(|o| o.route.path.clone());
         assert_eq!(most_precise.as_deref(), Some("/mcp_endpoint/call"));
-    }
-
-    #[test]
-    fn dot_segments_are_seen_however_they_are_written() {
-        for path in [
-            "/a/../b",
-            "/a/%2e%2E/b",
-            "/a/%2e%2e%2fb",
-            "/a/.",
-            "/a\\..\\b",
-            "/a/.%2E",
-        ] {
-            assert!(has_dot_segment(path), "{path}");
-        }
-        for path in [
-            "/a/b",
-            "/a/..b/",
-            "/a/%252e%252e/",
-            "/.well-known/x",
-            "/a/...",
-        ] {
-            assert!(!has_dot_segment(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_speaks_of_one_connection_is_stripped() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("connection", "close, X-Secret"),
-            ("connection", "host"),
-            ("x-secret", "1"),
-            ("keep-alive", "5"),
-            ("te", "trailers"),
-            ("host", "h"),
-            ("device-id", "d"),
-        ] {
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        strip_hop_by_hop(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["device-id", "host"]);
     }
 }

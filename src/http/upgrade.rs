@@ -3,7 +3,9 @@
 use super::backend::{Backend, CONNECT, LOG};
 use super::body::ReplyBody;
 use super::front::Head;
-use super::proxy::{reason, strip_hop_by_hop};
+use super::hops;
+use super::names::Names;
+use super::proxy::{late, reason, unreachable_now};
 use super::reply::{self, Reply};
 use super::tunnel::{self, Session};
 use crate::server::Upgrade;
@@ -11,7 +13,9 @@ use futures_util::future::BoxFuture;
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE,
+};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
@@ -22,23 +26,31 @@ use tracing::debug;
 
 /// Whether a request asks for a WebSocket (RFC 6455, section 4.1).
 pub(super) fn is_asked_for(head: &Head) -> bool {
-    let has = |name, word: &str| {
-        let values = head.headers.get_all(name).iter();
-        let mut words = values
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','));
-        words.any(|w| w.trim().eq_ignore_ascii_case(word))
-    };
     head.method == Method::GET
         && head.version == Version::HTTP_11
-        && has(UPGRADE, "websocket")
-        && has(CONNECTION, "upgrade")
+        && has(&head.headers, UPGRADE, "websocket")
+        && has(&head.headers, CONNECTION, "upgrade")
+}
+
+/// Whether a backend begins one.
+pub(super) fn is_granted(response: &Response<Incoming>) -> bool {
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && has(response.headers(), UPGRADE, "websocket")
+}
+
+fn has(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let mut words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    words.any(|w| w.trim().eq_ignore_ascii_case(word))
 }
 
 /// Asks the backend, over a connection of its own. xiaozhi-server accepts an
 /// upgrade only when `Connection` is exactly `Upgrade`.
 pub(super) async fn connect(
     backend: &Backend,
+    names: &Names,
     request: Request<()>,
     patience: Duration,
 ) -> Result<Response<Incoming>, Reply> {
@@ -46,15 +58,24 @@ pub(super) async fn connect(
     let headers = request.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    // There is no body, and what comes next must not be taken for one.
+    headers.remove(CONTENT_LENGTH);
+    if let (false, Ok(host)) = (
+        headers.contains_key(HOST),
+        HeaderValue::from_str(backend.authority.as_str()),
+    ) {
+        headers.insert(HOST, host);
+    }
     // Hyper sends what it is given: the backend sees a path, as from any client.
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map(Into::into).unwrap_or_default();
     let asked = async {
-        let (host, port) = (
-            backend.authority.host().trim_matches(['[', ']']),
-            backend.authority.port_u16().unwrap_or(80),
-        );
-        let stream = timeout(CONNECT, TcpStream::connect((host, port)))
+        let port = backend.authority.port_u16().unwrap_or(80);
+        let reached = async {
+            let addresses = names.addresses(backend.authority.host(), port).await?;
+            TcpStream::connect(&addresses[..]).await
+        };
+        let stream = timeout(CONNECT, reached)
             .await
             .map_err(|_| format!("no connection within {CONNECT:?}"))?
             .map_err(|e| e.to_string())?;
@@ -78,17 +99,11 @@ pub(super) async fn connect(
         }
         Ok(Err(why)) => {
             backend.failed(&why);
-            Err(reply::closing(reply::error(
-                StatusCode::BAD_GATEWAY,
-                "the voice server cannot be reached\n",
-            )))
+            Err(unreachable_now())
         }
         Err(_) => {
             backend.failed(&format!("no reply within {patience:?}"));
-            Err(reply::closing(reply::error(
-                StatusCode::GATEWAY_TIMEOUT,
-                "the voice server does not answer in time\n",
-            )))
+            Err(late())
         }
     }
 }
@@ -101,7 +116,7 @@ pub(super) fn accept(
 ) -> Reply {
     let backend = hyper::upgrade::on(&mut response);
     let (mut head, _) = response.into_parts();
-    strip_hop_by_hop(&mut head.headers);
+    hops::strip(&mut head.headers);
     head.headers
         .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     head.headers
