@@ -124,6 +124,13 @@ impl StandIn {
         }
     }
 
+    fn ports(&self) -> Behind {
+        Behind {
+            http: self.http,
+            voice: self.voice,
+        }
+    }
+
     /// What reached it since the last time, of these paths. A line stands there
     /// before its request is answered.
     fn take(&self, paths: &[&str]) -> Vec<String> {
@@ -140,8 +147,15 @@ struct Front {
     https: u16,
 }
 
+/// Ports of what stands behind Nginx.
+#[derive(Clone, Copy)]
+struct Behind {
+    http: u16,
+    voice: u16,
+}
+
 /// Nginx with the page's configuration.
-fn start_nginx(program: &Path, dir: &Path, behind: &StandIn) -> (Front, Running) {
+fn start_nginx(program: &Path, dir: &Path, behind: Behind) -> (Front, Running) {
     // Nginx cannot say which port it was given; others may take a free one first.
     for _ in 0..5 {
         let free = || {
@@ -319,7 +333,7 @@ fn the_same_device_passes_through_nginx_and_through_ours_in_its_place() {
         "wss://ota.example.com/xiaozhi/v1/",
         "",
     );
-    let (front, process) = start_nginx(&program, setup.path(), &behind);
+    let (front, process) = start_nginx(&program, setup.path(), behind.ports());
     let day = Day::of(HTTPS, front, &authority);
     day.passes_by("https", image);
     assert!(day.said.contains("activation: 404"), "{}", day.said);
@@ -353,7 +367,7 @@ fn nginx_hands_out_http_and_redirects_it_and_ours_does_not() {
         "ws://ota.example.com/xiaozhi/v1/",
     );
     let behind = StandIn::start(&setup.path().join("data/bin"), vision, voice, "");
-    let (front, process) = start_nginx(&program, setup.path(), &behind);
+    let (front, process) = start_nginx(&program, setup.path(), behind.ports());
     let day = Day::of(HTTPS, front, &authority);
     let url = format!("http://{HOST}/xiaozhi/ota/download/{FILE}");
     assert!(day.said.contains(&format!("firmware 1.6.1 {url}")));
@@ -387,6 +401,43 @@ fn nginx_hands_out_http_and_redirects_it_and_ours_does_not() {
     let (front, _server) = start_ours(setup, &shown, "ports: [8003, 443, 80]", &behind);
     for ota in [HTTP, HTTPS] {
         Day::of(ota, front, &authority).passes_by("https", image);
+    }
+}
+
+#[test]
+fn nginx_may_stay_in_front_of_ours() {
+    let (Some(program), true) = (nginx(), has_websockets()) else {
+        return;
+    };
+    let (setup, authority, image) = prepared();
+    let behind = StandIn::start(
+        &setup.path().join("data/bin"),
+        "https://ota.example.com/mcp/vision/explain",
+        "wss://ota.example.com/xiaozhi/v1/",
+        "",
+    );
+    let shown = replaced(
+        &block("from-nginx.md", "yaml"),
+        &[(
+            "  proxy:\n",
+            "  behind_proxy: [127.0.0.1]\n  proxy:\n".to_owned(),
+        )],
+    );
+    let (front, server) = start_ours(setup, &shown, "ports: [8003, 443, 80]", &behind);
+    let (http, voice) = (front.http, front.http);
+    let dir = tempfile::tempdir().unwrap();
+    let certs = dir.path().join("certs");
+    fs::create_dir(&certs).unwrap();
+    for file in ["fullchain.pem", "privkey.pem"] {
+        fs::copy(server.dir.path().join("certs").join(file), certs.join(file)).unwrap();
+    }
+    let (front, _process) = start_nginx(&program, dir.path(), Behind { http, voice });
+    Day::of(HTTPS, front, &authority).passes_by("https", image);
+    // Ours believes Nginx, and says the same to what is behind it.
+    let passed_on = behind.take(&["/"]);
+    assert_eq!(passed_on.len(), 2, "{passed_on:#?}");
+    for line in passed_on {
+        assert!(line.contains("x-forwarded-proto=https"), "{line}");
     }
 }
 

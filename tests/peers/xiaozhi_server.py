@@ -23,6 +23,7 @@ import json
 import re
 import threading
 import time
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -146,7 +147,7 @@ async def voice(settings, socket):
 async def only_upgrades(path, headers):
     note("GET", path, headers)
     if headers.get("connection", "").lower() != "upgrade":
-        return 200, [], b"Server is running\n"
+        return HTTPStatus.OK, [], b"Server is running\n"
     return None
 
 
