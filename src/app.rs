@@ -7,10 +7,11 @@ use crate::finding::Finding;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
+use crate::http::proxy::WEBSOCKET_PATH;
 use crate::http::{AnswersChallenges, Front, Parts};
-use crate::ota::address_audit::{self, Surroundings};
+use crate::ota::address_audit::{self, PassedOn, Surroundings};
 use crate::ota::credentials::Voice;
-use crate::ota::public_url::{PublicAddress, Scheme, Source};
+use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH};
 use crate::server::{Listeners, Service, raise_file_limit, shutdown};
 use crate::tls::acme::{self, Challenges, Keeper};
 use crate::tls::{self, Certificates, Mode};
@@ -50,7 +51,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let stop = shutdown::on_signals().context("signals cannot be handled")?;
     let hangup = shutdown::on_hangup().context("signals cannot be handled")?;
-    settings.limits.connections = raise_file_limit(settings.limits.connections);
+    // One that is passed on holds another to the server behind.
+    let files_each = if settings.proxy.routes.is_empty() {
+        1
+    } else {
+        2
+    };
+    settings.limits.connections = raise_file_limit(settings.limits.connections, files_each);
     let listeners = Listeners::bind(&settings.bind)?;
     let ports = listeners.ports();
     if settings.public.source() == Source::Derived
@@ -150,7 +157,9 @@ fn front(
         plain_http: settings.plain_http.clone(),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),
+        proxy: settings.proxy.clone(),
         idle: settings.limits.idle,
+        drain: settings.limits.drain,
         challenges: challenges.map(|challenges| challenges as Arc<dyn AnswersChallenges>),
         clock: SystemTime::now,
     })
@@ -171,6 +180,10 @@ pub fn audit(
         websocket: match &settings.voice {
             Voice::WebSocket { url, .. } => Some(url),
             Voice::Mqtt { .. } => None,
+        },
+        passed_on: PassedOn {
+            voice: settings.proxy.passes_on(WEBSOCKET_PATH),
+            vision: settings.proxy.passes_on(VISION_PATH),
         },
     };
     let mut findings = address_audit::audit(&settings.public, &around);

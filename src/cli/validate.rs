@@ -4,6 +4,7 @@ use crate::app;
 use crate::config::{self, Machine, Settings};
 use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
+use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::DefaultFor;
 use crate::tls::Mode;
@@ -182,8 +183,9 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
             settings.trusted
         ),
     };
-    let mut lines = vec![
-        ("proxy in front", proxy),
+    let mut lines = vec![("proxy in front", proxy)];
+    lines.extend(passed_on(&settings.proxy));
+    lines.extend([
         (
             "time zone",
             format!("{:+} min from UTC", settings.timezone_offset),
@@ -213,7 +215,7 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
                 DefaultFor::Unreported => "devices that name no model".into(),
             },
         ),
-    ];
+    ]);
     lines.extend(
         settings
             .policy
@@ -233,6 +235,30 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
         |f| format!("console and {}", f.display()),
     );
     lines.push(("log", format!("{log}, {} and above", settings.log.level)));
+    lines
+}
+
+/// What goes to servers behind this one.
+fn passed_on(proxy: &ProxySettings) -> Vec<(&'static str, String)> {
+    let mut lines: Vec<_> = proxy
+        .routes
+        .iter()
+        .map(|route| {
+            let (path, to) = (&route.path, route.to.origin());
+            ("passed on", format!("{path} to {to} ({})", route.setting))
+        })
+        .collect();
+    if !lines.is_empty() {
+        lines.push((
+            "behind this one",
+            format!(
+                "bodies up to {} KiB, replies within {:?}, WebSockets that are still for up to {:?}",
+                proxy.body_limit >> 10,
+                proxy.timeout,
+                proxy.idle
+            ),
+        ));
+    }
     lines
 }
 

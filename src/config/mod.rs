@@ -8,6 +8,7 @@
 mod acme;
 mod gateway;
 mod listen;
+mod proxy;
 pub mod raw;
 pub mod resolve;
 mod section;

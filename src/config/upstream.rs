@@ -2,8 +2,9 @@
 
 use super::Machine;
 use super::section::Section;
+use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
-use crate::ota::public_url::{PublicAddress, Url};
+use crate::ota::public_url::{PublicAddress, Scheme, Url};
 use crate::telemetry::logs;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -39,7 +40,15 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
     }
 }
 
-pub(super) fn websocket(server: &Section<'_>, machine: &Machine) -> String {
+/// What devices are told of the voice server. One that is passed on here, or
+/// lies behind an https address, is reached as this server is: firmware of 4G
+/// boards insists on wss.
+pub(super) fn websocket(
+    server: &Section<'_>,
+    public: &PublicAddress,
+    passed_on: bool,
+    machine: &Machine,
+) -> String {
     let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
     let wanted = "its scheme must be ws or wss, as in ws://192.168.1.100:8000/xiaozhi/v1/";
     let is_websocket = |url: &str| {
@@ -54,6 +63,8 @@ pub(super) fn websocket(server: &Section<'_>, machine: &Machine) -> String {
             server.fault("websocket", Some(url), wanted);
         }
         url.to_owned()
+    } else if passed_on || public.url().scheme == Scheme::Https {
+        public.websocket_url(WEBSOCKET_PATH)
     } else {
         let host = match machine.local_ip {
             IpAddr::V4(ip) => ip.to_string(),

@@ -1,6 +1,7 @@
-//! Bodies of replies. Each knows its length beforehand, so that it is sent with
-//! a `Content-Length` and never in chunks.
+//! Bodies of replies. Each of ours knows its length beforehand, so that it is
+//! sent with a `Content-Length` and never in chunks.
 
+use super::relayed::Relayed;
 use crate::firmware::store::{Content, OpenImage};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
@@ -27,6 +28,8 @@ pub enum ReplyBody {
     Short(Bytes),
     /// An image or a part of it.
     Image(Box<Image>),
+    /// A backend's reply.
+    Relayed(Box<Relayed>),
 }
 
 impl Body for ReplyBody {
@@ -43,6 +46,7 @@ impl Body for ReplyBody {
             Self::Image(image) => image
                 .poll_block(cx)
                 .map(|block| block.map(|block| block.map(Frame::data))),
+            Self::Relayed(relayed) => Pin::new(&mut **relayed).poll_frame(cx),
         }
     }
 
@@ -50,6 +54,7 @@ impl Body for ReplyBody {
         match self {
             Self::Short(bytes) => bytes.is_empty(),
             Self::Image(image) => image.at == image.end,
+            Self::Relayed(relayed) => relayed.is_end_stream(),
         }
     }
 
@@ -57,6 +62,9 @@ impl Body for ReplyBody {
         SizeHint::with_exact(match self {
             Self::Short(bytes) => bytes.len() as u64,
             Self::Image(image) => image.end - image.at,
+            // Only what a backend sends without one, and too long to gather, has no
+            // length here.
+            Self::Relayed(relayed) => return relayed.size_hint(),
         })
     }
 }

@@ -47,8 +47,8 @@ pub(super) fn activate() -> Reply {
 }
 
 /// The `Device-Id` of a request, if it has one.
-pub(super) fn device_id(head: &Head) -> Option<Cow<'_, str>> {
-    text(head.headers.get("device-id")?)
+pub(super) fn device_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    text(headers.get("device-id")?)
 }
 
 /// What of a value that a device sent goes into the log: strangers must not

@@ -3,6 +3,7 @@
 
 use super::body::ReplyBody;
 use super::plain::{OnceADay, PlainHttp};
+use super::proxy::{Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::router::{Route, Router};
 use super::{checkin, download, forwarded, input};
@@ -51,8 +52,12 @@ pub struct Parts {
     pub behind_proxy: bool,
     /// The addresses in it: whose `X-Forwarded-*` headers are believed.
     pub trusted: Trusted,
+    /// What goes to servers behind this one.
+    pub proxy: ProxySettings,
     /// How long a body may take to come.
     pub idle: Duration,
+    /// How long what was begun may go on when the server stops.
+    pub drain: Duration,
     /// Answers a CA; `None` where no certificate is ordered here.
     pub challenges: Option<Arc<dyn AnswersChallenges>>,
     /// Tells the time.
@@ -71,6 +76,7 @@ pub struct Front {
     pub(super) parts: Parts,
     pub(super) download_base: String,
     router: Router,
+    proxy: Proxy,
     plain_devices: OnceADay,
 }
 
@@ -80,6 +86,7 @@ impl Front {
         Self {
             router: Router::new(parts.public.served_paths().to_vec()),
             download_base: parts.public.download_base(),
+            proxy: Proxy::new(parts.proxy.clone(), &parts.public, parts.drain),
             plain_devices: OnceADay::default(),
             parts,
         }
@@ -93,7 +100,19 @@ impl Front {
             self.name_plain_device(&head, peer, now);
             return checkin::answer(self, peer, &head, body, now).await;
         }
-        let reply = self.answer_bodiless(peer, route, &head, now).await;
+        let onward = match route {
+            Route::Other => self.proxy.find(head.uri.path()),
+            _ => None,
+        };
+        let reply = if let Some(onward) = onward {
+            self.name_plain_device(&head, peer, now);
+            if self.may_come(peer, now) {
+                return onward.answer(peer, head, body).await;
+            }
+            self.plain_http_has_ended()
+        } else {
+            self.answer_bodiless(peer, route, &head, now).await
+        };
         if input::discard(&mut body, self.parts.idle).await {
             reply
         } else {
@@ -109,7 +128,6 @@ impl Front {
         head: &Head,
         now: SystemTime,
     ) -> Reply {
-        let ota = || self.parts.public.ota_url();
         if let Route::Challenge(token) = route
             && matches!(head.method, Method::GET | Method::HEAD)
             && let Some(challenges) = &self.parts.challenges
@@ -119,13 +137,13 @@ impl Front {
             return reply::text(answer);
         }
         if matches!(route, Route::Other | Route::Challenge(_)) {
-            let text = format!("nothing here: the OTA address is {}\n", ota());
+            let ota = self.parts.public.ota_url();
+            let text = format!("nothing here: the OTA address is {ota}\n");
             return reply::error(StatusCode::NOT_FOUND, text);
         }
         self.name_plain_device(head, peer, now);
         if !self.may_come(peer, now) {
-            let text = format!("plain HTTP has ended here: use {}\n", ota());
-            return reply::error(StatusCode::FORBIDDEN, text);
+            return self.plain_http_has_ended();
         }
         if head.method == Method::OPTIONS {
             return reply::options();
@@ -145,6 +163,12 @@ impl Front {
         }
     }
 
+    fn plain_http_has_ended(&self) -> Reply {
+        let ota = self.parts.public.ota_url();
+        let text = format!("plain HTTP has ended here: use {ota}\n");
+        reply::error(StatusCode::FORBIDDEN, text)
+    }
+
     fn may_come(&self, peer: Peer, now: SystemTime) -> bool {
         peer.secure || self.parts.plain_http.allowed(now)
     }
@@ -161,7 +185,7 @@ impl Front {
         if peer.secure || (untold && !remedy) {
             return;
         }
-        let Some(device) = checkin::device_id(head) else {
+        let Some(device) = checkin::device_id(&head.headers) else {
             return;
         };
         if !self.plain_devices.is_due(&device, now) {

@@ -19,6 +19,7 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONNECTION, CONTENT_LENGTH,
     CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
 };
+use hyper::http::response::Parts;
 use hyper::{Response, StatusCode};
 
 /// A reply.
@@ -140,6 +141,12 @@ pub(super) fn unsatisfiable(entry: &Entry) -> Reply {
         &format!("bytes */{}", entry.size()),
     );
     reply
+}
+
+/// A reply that was made elsewhere: a backend's, or the 101 before a WebSocket.
+/// What it says is its maker's; how it is framed is ours.
+pub(super) fn relayed(head: Parts, body: ReplyBody) -> Reply {
+    Response::from_parts(head, body)
 }
 
 fn of_image(status: StatusCode, entry: &Entry, body: Option<Image>) -> Reply {

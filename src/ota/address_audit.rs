@@ -20,6 +20,17 @@ pub struct Surroundings<'a> {
     pub http_ends: bool,
     /// The WebSocket address handed to devices, if one is.
     pub websocket: Option<&'a str>,
+    /// What of voice and vision goes to a server behind this one.
+    pub passed_on: PassedOn,
+}
+
+/// The paths of xiaozhi-server's that are passed on to it.
+#[derive(Debug, Clone, Copy)]
+pub struct PassedOn {
+    /// The WebSocket.
+    pub voice: bool,
+    /// Pictures.
+    pub vision: bool,
 }
 
 /// Judges the public address.
@@ -37,6 +48,7 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
     if !around.behind_proxy {
         bound(url, around, &mut say);
         port(url, setting, around, &mut say);
+        nobody_behind(address, around, &mut say);
     }
     if url.scheme == Scheme::Https && url.effective_port() != 443 {
         say(
@@ -179,6 +191,45 @@ fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMu
     }
 }
 
+/// What is handed out as an address of this server, which answers there only
+/// what it passes on.
+fn nobody_behind(
+    address: &PublicAddress,
+    around: &Surroundings<'_>,
+    say: &mut impl FnMut(String, String),
+) {
+    let url = address.url();
+    let is_here = |other: &Url| {
+        other.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&other.effective_port())
+    };
+    // ws:// and wss:// mean the same ports as their relatives.
+    let voice = around.websocket.filter(|_| !around.passed_on.voice);
+    if let Some(voice) = voice
+        && let Some(rest) = voice.get(2..).filter(|_| voice.is_char_boundary(2))
+        && Url::parse(&format!("http{rest}")).is_ok_and(|voice| is_here(&voice))
+    {
+        say(
+            format!(
+                "Devices are handed {voice}, which is this server, and nobody here passes it on: they will have no voice."
+            ),
+            "set gateway.proxy.websocket to xiaozhi-server (http://127.0.0.1:8000), or server.websocket to where devices reach it."
+                .to_owned(),
+        );
+    }
+    let missed = address.vision_is_set() && !around.passed_on.vision;
+    if missed && Url::parse(address.vision_url()).is_ok_and(|vision| is_here(&vision)) {
+        say(
+            format!(
+                "xiaozhi-server hands devices {}, which is this server, and nobody here passes it on: their pictures get a 404.",
+                address.vision_url()
+            ),
+            "set gateway.proxy.vision to xiaozhi-server's HTTP port (http://127.0.0.1:8004, with server.http_port: 8004 there), \
+             or give the OTA address in server.ota and xiaozhi-server's own in server.vision_explain."
+                .to_owned(),
+        );
+    }
+}
+
 fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(String, String)) {
     let secure = websocket.to_ascii_lowercase().starts_with("wss://");
     if url.scheme == Scheme::Https && !secure {
@@ -216,6 +267,10 @@ mod tests {
             } else {
                 "ws://h:8000/xiaozhi/v1/"
             }),
+            passed_on: PassedOn {
+                voice: false,
+                vision: true,
+            },
         };
         change(&mut around);
         audit(&PublicAddress::from_vision_explain(&url), &around)
@@ -314,5 +369,35 @@ mod tests {
             a.http_ends = true;
         });
         assert!(found[0].contains("403"), "{found:?}");
+    }
+
+    #[test]
+    fn what_nobody_here_passes_on_is_missed() {
+        let here = "https://ota.example.com/mcp/vision/explain";
+        let voice = |url: &'static str, passed_on| {
+            findings(here, |a| {
+                a.websocket = Some(url);
+                a.passed_on.voice = passed_on;
+            })
+        };
+        for (url, missed) in [
+            ("wss://ota.example.com/xiaozhi/v1/", true),
+            ("wss://OTA.example.com:8003/xiaozhi/v1/", true),
+            ("wss://ota.example.com:8000/xiaozhi/v1/", false),
+            ("wss://voice.example.com/xiaozhi/v1/", false),
+        ] {
+            let found = voice(url, false);
+            let missing = found.iter().any(|f| f.contains("no voice"));
+            assert_eq!(missing, missed, "{url}: {found:?}");
+            assert_eq!(voice(url, true), [""; 0], "{url}");
+        }
+        let vision = |behind_proxy| {
+            findings(here, |a| {
+                a.passed_on.vision = false;
+                a.behind_proxy = behind_proxy;
+            })
+        };
+        assert!(vision(false)[0].contains("pictures get a 404"));
+        assert_eq!(vision(true), [""; 0]);
     }
 }

@@ -187,6 +187,7 @@ pub struct PublicAddress {
     /// The OTA interface without its last slash: `https://host/edge/xiaozhi/ota`.
     ota: Url,
     vision: String,
+    vision_is_set: bool,
     served: Vec<String>,
     source: Source,
 }
@@ -210,6 +211,7 @@ impl PublicAddress {
             served: served([Some(ota.path.clone()), beside_vision]),
             ota,
             vision,
+            vision_is_set: vision_explain.is_some(),
             source: Source::Ota,
         }
     }
@@ -224,6 +226,7 @@ impl PublicAddress {
                 ..vision.clone()
             },
             vision: vision.to_string(),
+            vision_is_set: true,
             source: Source::VisionExplain,
         }
     }
@@ -245,6 +248,7 @@ impl PublicAddress {
             served: served([None, None]),
             ota,
             vision,
+            vision_is_set: false,
             source: Source::Derived,
         }
     }
@@ -257,6 +261,20 @@ impl PublicAddress {
     /// The vision address.
     pub fn vision_url(&self) -> &str {
         &self.vision
+    }
+
+    /// Whether the vision address is `server.vision_explain`, which xiaozhi-server
+    /// hands out too.
+    pub fn vision_is_set(&self) -> bool {
+        self.vision_is_set
+    }
+
+    /// The WebSocket at `path` of this very address, in the scheme that goes with
+    /// its own.
+    pub fn websocket_url(&self, path: &str) -> String {
+        let origin = self.ota.origin();
+        let rest = origin.strip_prefix("http").unwrap_or(&origin);
+        format!("ws{rest}{path}")
     }
 
     /// What stands in front of a percent-encoded file name.

@@ -5,7 +5,8 @@ use super::progress::Progress;
 use super::proxy_header::{self, Unread};
 use super::quiet::Quiet;
 use super::shares::{Share, Shares};
-use super::{Handler, Limits, Peer, Service};
+use super::{Handler, Limits, Peer, Service, Upgrade};
+use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,7 +16,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -161,11 +162,22 @@ async fn http<H: Handler>(
     stop: CancellationToken,
 ) {
     let handler = &shared.service.handler;
+    let upgrade = Arc::new(OnceLock::new());
     let service = service_fn(|request| {
-        let handler = Arc::clone(handler);
-        async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
+        let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
+        async move {
+            let mut reply = handler.handle(peer, request).await;
+            if reply.status() == StatusCode::SWITCHING_PROTOCOLS
+                && let Some(wanted) = reply.extensions_mut().remove::<Upgrade>()
+            {
+                // One connection is upgraded once.
+                let _ = upgrade.set(wanted);
+            }
+            Ok::<_, Infallible>(reply)
+        }
     });
-    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(stream), service));
+    let connection = shared.http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
     let mut stopping = pin!(stop.cancelled());
     let mut registered = false;
     let ended = poll_fn(|cx| {
@@ -189,6 +201,8 @@ async fn http<H: Handler>(
     };
     if let Err(e) = result {
         debug!(peer = %peer.address, error = %e, "connection ended early");
+    } else if let Some(work) = upgrade.get().and_then(Upgrade::take) {
+        work(stop.clone()).await;
     }
 }
 

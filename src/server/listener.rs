@@ -284,8 +284,8 @@ fn is_shortage(e: &io::Error) -> bool {
 }
 
 /// Raises the soft limit of open files to the hard one and says how many
-/// connections fit below it, at most `wanted`.
-pub fn raise_file_limit(wanted: usize) -> usize {
+/// connections, each of so many files, fit below it, at most `wanted`.
+pub fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return wanted;
     };
@@ -295,7 +295,7 @@ pub fn raise_file_limit(wanted: usize) -> usize {
         soft
     };
     // Small limits leave half for files, large ones a fixed number.
-    let room = limit.saturating_sub(OTHER_FILES.min(limit / 2));
+    let room = limit.saturating_sub(OTHER_FILES.min(limit / 2)) / files_each.max(1);
     let connections = wanted
         .min(usize::try_from(room).unwrap_or(usize::MAX))
         .max(1);

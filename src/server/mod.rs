@@ -10,10 +10,12 @@ mod quiet;
 mod shares;
 pub mod shutdown;
 mod trusted;
+mod upgrade;
 mod workers;
 
 pub use listener::{ListenError, Listeners, raise_file_limit};
 pub use trusted::Trusted;
+pub use upgrade::Upgrade;
 
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response};

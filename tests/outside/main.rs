@@ -20,6 +20,7 @@ mod catalogue;
 mod certificates;
 mod command_line;
 mod contract;
+mod deploy;
 mod documents;
 mod download;
 mod esptool;

@@ -1,0 +1,39 @@
+//! When something last moved.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Shared by those who move bytes and those who wait for it to stop.
+#[derive(Debug)]
+pub(super) struct Activity {
+    begun: Instant,
+    /// Milliseconds since then.
+    last: AtomicU64,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// Something moved just now.
+    pub(super) fn note(&self) {
+        self.last.store(self.millis(), Ordering::Relaxed);
+    }
+
+    /// How much of `limit` is left before it counts as still; `None` if nothing.
+    pub(super) fn left(&self, limit: Duration) -> Option<Duration> {
+        let still = self
+            .millis()
+            .saturating_sub(self.last.load(Ordering::Relaxed));
+        let left = limit.checked_sub(Duration::from_millis(still))?;
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,93 @@
+//! Servers that stand behind this one, and what is known of their state.
+
+use super::activity::Activity;
+use super::names::Names;
+use super::paced::Paced;
+use hyper::http::uri::Authority;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// The room that an operator looks for.
+pub(super) const LOG: &str = "xiaozhi_ota::http::proxy";
+/// How long a backend may take to accept a connection. It stands beside us.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection to a backend is kept for the next request. aiohttp,
+/// which xiaozhi-server is made of, closes it after 75 s; to write into one that
+/// is being closed would lose a request.
+const KEPT: Duration = Duration::from_secs(30);
+/// How many such connections are kept for one backend.
+const KEPT_FOR_ONE: usize = 32;
+
+/// What a connection to a backend holds of a body that one side is slow to take,
+/// and how long the head of a reply may be.
+const BUFFER: usize = 64 * 1024;
+
+/// Sends requests to backends over connections that are kept.
+pub(super) type Pool = Client<HttpConnector<Names>, Paced>;
+
+pub(super) fn pool(names: Names) -> Pool {
+    let mut connector = HttpConnector::new_with_resolver(names);
+    connector.set_connect_timeout(Some(CONNECT));
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(KEPT)
+        .pool_max_idle_per_host(KEPT_FOR_ONE)
+        .http1_title_case_headers(true)
+        .http1_max_buf_size(BUFFER)
+        .build(connector)
+}
+
+/// One server behind this one.
+#[derive(Debug)]
+pub(super) struct Backend {
+    /// The setting that names it.
+    setting: String,
+    pub(super) authority: Authority,
+    down: AtomicBool,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+impl Backend {
+    pub(super) fn new(setting: String, authority: Authority) -> Self {
+        Self {
+            setting,
+            authority,
+            down: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that it answered, and says so if it did not before.
+    pub(super) fn answered(&self) {
+        if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
+            info!(target: LOG, backend = %self, setting = %self.setting, "the backend answers again");
+        }
+    }
+
+    /// Notes that it did not answer, and says why if it did before.
+    pub(super) fn failed(&self, why: &str) {
+        if !self.down.swap(true, Ordering::Relaxed) {
+            warn!(
+                target: LOG, backend = %self, setting = %self.setting,
+                "the backend does not answer: {why}; its clients get an error until it does (said once)"
+            );
+        }
+    }
+}
+
+/// Waits until nothing has moved for `limit`.
+pub(super) async fn quiet(activity: &Activity, limit: Duration) {
+    while let Some(left) = activity.left(limit) {
+        tokio::time::sleep(left).await;
+    }
+}

@@ -1,0 +1,262 @@
+//! What of a message goes on from one connection to the next, and what stays
+//! behind: headers of one hop (RFC 9110, section 7.6), claims of who asks, and
+//! whatever two servers in a row might read in two ways.
+
+use super::front::Head;
+use crate::server::Peer;
+use hyper::StatusCode;
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::http::uri::Authority;
+use percent_encoding::percent_decode_str;
+
+/// Headers that speak of one connection only (RFC 9110, section 7.6.1), besides
+/// those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
+
+/// Why a request cannot go on, if it cannot: each is something that a backend
+/// might understand otherwise than this server does.
+pub(super) fn fault(head: &Head) -> Option<(StatusCode, &'static str)> {
+    let bad = |text| Some((StatusCode::BAD_REQUEST, text));
+    if has_dot_segment(head.uri.path()) {
+        return bad("the path holds . or ..\n");
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || host.is_some_and(|host| !is_host(host)) {
+        return bad("the Host header is not one host\n");
+    }
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    if codings.next().is_some()
+        || coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Some((
+            StatusCode::NOT_IMPLEMENTED,
+            "no transfer coding but chunked is known here\n",
+        ));
+    }
+    None
+}
+
+/// A host, or nothing: HTTP/1.0 knows none.
+fn is_host(value: &HeaderValue) -> bool {
+    let host = value.as_bytes();
+    host.is_empty() || (Authority::try_from(host).is_ok() && !host.contains(&b'@'))
+}
+
+/// The headers for the backend. What the client claims of who it is counts for
+/// nothing: that is what `peer` says.
+pub(super) fn for_backend(head: &Head, peer: Peer) -> HeaderMap {
+    let mut headers = head.headers.clone();
+    let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+    strip(&mut headers);
+    // It was answered here.
+    headers.remove(EXPECT);
+    let claims: Vec<HeaderName> = headers.keys().filter(|n| is_claim(n)).cloned().collect();
+    for name in claims {
+        headers.remove(name);
+    }
+    if is_chunked {
+        // Said expressly, for hyper takes a GET without it to have no body.
+        headers.insert(TRANSFER_ENCODING, CHUNKED);
+    }
+    // RFC 9112, section 3.2.2: an absolute target goes before the header.
+    let host = head.uri.authority().map(Authority::as_str);
+    let host = host.map(|host| host.rsplit('@').next().unwrap_or(host));
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        headers.insert(HOST, host);
+    } else if headers.get(HOST).is_some_and(HeaderValue::is_empty) {
+        // The backend's own stands in.
+        headers.remove(HOST);
+    }
+    let client = peer.address.ip().to_string();
+    if let Ok(client) = HeaderValue::from_str(&client) {
+        headers.insert(FORWARDED_FOR, client.clone());
+        headers.insert(REAL_IP, client);
+    }
+    let scheme = if peer.secure { "https" } else { "http" };
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    headers
+}
+
+/// Whether a header says who the client is or how it came, or would to a backend
+/// that takes `_` for `-`, as those do that make variables of headers.
+fn is_claim(name: &HeaderName) -> bool {
+    let plain = name.as_str().replace('_', "-");
+    let disguised = plain != name.as_str();
+    plain.starts_with("x-forwarded-")
+        || plain == REAL_IP.as_str()
+        || plain == FORWARDED.as_str()
+        || (disguised && (plain == CONTENT_LENGTH.as_str() || plain == TRANSFER_ENCODING.as_str()))
+}
+
+/// Removes what speaks of one connection only ("the Connection header field MUST
+/// be removed, and any field that it names").
+pub(super) fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // Without it nobody knows whom the request is for.
+        .filter(|name| *name != HOST)
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Whether a part of the path is `.` or `..`, however it is written: a backend
+/// that resolves it would answer for a path that was not meant to go there. Some
+/// servers cut a part at `;` first.
+fn has_dot_segment(path: &str) -> bool {
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    decoded
+        .split(|b| matches!(b, b'/' | b'\\'))
+        .filter_map(|segment| segment.split(|b| *b == b';').next())
+        .any(|segment| matches!(segment, b"." | b".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::Request;
+
+    fn head(target: &str, lines: &[(&'static str, &'static str)]) -> Head {
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.uri = target.parse().unwrap_or_default();
+        for (name, value) in lines {
+            let value = HeaderValue::from_static(value);
+            head.headers.append(HeaderName::from_static(name), value);
+        }
+        head
+    }
+
+    #[test]
+    fn dot_segments_are_seen_however_they_are_written() {
+        for path in [
+            "/a/../b",
+            "/a/%2e%2E/b",
+            "/a/%2e%2e%2fb",
+            "/a/.",
+            "/a\\..\\b",
+            "/a/.%2E",
+            "/a/..;x/b",
+        ] {
+            assert!(has_dot_segment(path), "{path}");
+        }
+        for path in [
+            "/a/b",
+            "/a/..b/",
+            "/a/%252e%252e/",
+            "/.well-known/x",
+            "/a/...",
+        ] {
+            assert!(!has_dot_segment(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_does_not_go_on() {
+        for (lines, status) in [
+            (&[("host", "a"), ("host", "b")][..], 400),
+            (&[("host", "a"), ("host", "a")], 400),
+            (&[("host", "a b")], 400),
+            (&[("host", "a@b")], 400),
+            (&[("host", "a/b")], 400),
+            (&[("transfer-encoding", "gzip, chunked")], 501),
+            (&[("transfer-encoding", "xchunked")], 501),
+            (
+                &[
+                    ("transfer-encoding", "chunked"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                501,
+            ),
+        ] {
+            let fault = fault(&head("/x", lines)).map(|(status, _)| status.as_u16());
+            assert_eq!(fault, Some(status), "{lines:?}");
+        }
+        for lines in [
+            &[][..],
+            &[("host", "")],
+            &[("host", "[2001:db8::1]:8003")],
+            &[("host", "h:80"), ("transfer-encoding", "Chunked")],
+        ] {
+            assert_eq!(fault(&head("/x", lines)), None, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_backend_hears_who_asks_from_us_alone() {
+        let claimed = [
+            ("host", "claimed"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-proto", "ftp"),
+            ("x-forwarded-host", "evil"),
+            ("x_forwarded_for", "1.1.1.1"),
+            ("x-real_ip", "1.1.1.1"),
+            ("content_length", "7"),
+            ("expect", "100-continue"),
+            ("authorization", "Bearer t"),
+            ("x_own", "kept"),
+        ];
+        let peer = Peer {
+            address: ([203, 0, 113, 7], 1).into(),
+            secure: true,
+            relayed: false,
+        };
+        let headers = for_backend(&head("http://u:p@h:1/x", &claimed), peer);
+        let mut lines: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or_default()))
+            .collect();
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                "authorization: Bearer t",
+                "host: h:1",
+                "x-forwarded-for: 203.0.113.7",
+                "x-forwarded-proto: https",
+                "x-real-ip: 203.0.113.7",
+                "x_own: kept",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_speaks_of_one_connection_is_stripped() {
+        let lines = [
+            ("connection", "close, X-Secret"),
+            ("connection", "host"),
+            ("x-secret", "1"),
+            ("keep-alive", "5"),
+            ("te", "trailers"),
+            ("host", "h"),
+            ("device-id", "d"),
+        ];
+        let mut headers = head("/", &lines).headers;
+        strip(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["device-id", "host"]);
+    }
+}

@@ -1,0 +1,225 @@
+//! A body on its way through: counted, bounded, and seen to move.
+
+use super::activity::Activity;
+use super::input;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A request's body, for whoever waits for its end.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) activity: Activity,
+    state: Mutex<State>,
+    /// The next part has not come: a deadline that passes now is its sender's.
+    waits_for_sender: AtomicBool,
+    /// It was not brought to its end, for a reason of the client's.
+    cut: AtomicBool,
+    /// How long its sender may pause.
+    patience: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    Coming(Incoming),
+    Over,
+    /// Nobody wants the rest.
+    Abandoned,
+}
+
+impl Upload {
+    pub(super) fn new(body: Incoming, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            activity: Activity::new(),
+            state: Mutex::new(if body.is_end_stream() {
+                State::Over
+            } else {
+                State::Coming(body)
+            }),
+            waits_for_sender: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            patience,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn waits_for_sender(&self) -> bool {
+        self.waits_for_sender.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Whether all of it has come.
+    pub(super) fn is_over(&self) -> bool {
+        match &*self.state() {
+            State::Coming(body) => body.is_end_stream(),
+            State::Over => true,
+            State::Abandoned => false,
+        }
+    }
+
+    /// What it says of its length.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match &*self.state() {
+            State::Coming(body) => body.size_hint(),
+            State::Over => SizeHint::with_exact(0),
+            State::Abandoned => SizeHint::new(),
+        }
+    }
+
+    /// The backend gets no more of it. What still comes is read away beside the
+    /// reply, for a client that is cut off while it sends does not get to see it.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state();
+        let State::Coming(body) = &*state else { return };
+        if body.is_end_stream() {
+            *state = State::Over;
+            return;
+        }
+        let State::Coming(mut body) = std::mem::replace(&mut *state, State::Abandoned) else {
+            return;
+        };
+        let patience = self.patience;
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { input::discard(&mut body, patience).await });
+        }
+    }
+}
+
+/// Why a body did not come through.
+#[derive(Debug)]
+pub(super) enum Cut {
+    TooBig,
+    Stalled,
+    Broken(hyper::Error),
+    Abandoned,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooBig => f.write_str("the body is larger than gateway.proxy.body_limit"),
+            Self::Stalled => f.write_str("the body stood still"),
+            Self::Broken(e) => e.fmt(f),
+            Self::Abandoned => f.write_str("the reply was over before the body"),
+        }
+    }
+}
+
+impl std::error::Error for Cut {}
+
+/// An upload of at most so many bytes, as the backend's connection reads it.
+/// Nothing is gathered: what the receiver does not take, the sender does not get
+/// rid of.
+#[derive(Debug)]
+pub(super) struct Paced {
+    upload: Arc<Upload>,
+    left: u64,
+    /// Runs while the sender is waited for.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Paced {
+    pub(super) fn new(upload: Arc<Upload>, limit: u64) -> Self {
+        Self {
+            upload,
+            left: limit,
+            deadline: None,
+        }
+    }
+
+    /// The sender's next part, or that it keeps us waiting for too long.
+    fn poll_sender(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut state = self.upload.state();
+        let State::Coming(body) = &mut *state else {
+            return Poll::Ready(None);
+        };
+        loop {
+            match Pin::new(&mut *body).poll_frame(cx) {
+                // Trailers speak of the connection to the client.
+                Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
+                Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
+                Poll::Ready(end) => {
+                    *state = State::Over;
+                    return Poll::Ready(end);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if matches!(*self.upload.state(), State::Abandoned) {
+            return Poll::Ready(Some(Err(Cut::Abandoned)));
+        }
+        self.upload.waits_for_sender.store(true, Ordering::Relaxed);
+        let Poll::Ready(frame) = self.poll_sender(cx) else {
+            let end = Instant::now() + self.upload.patience;
+            let deadline = self
+                .deadline
+                .get_or_insert_with(|| Box::pin(sleep_until(end)));
+            return deadline.as_mut().poll(cx).map(|()| Some(Err(Cut::Stalled)));
+        };
+        self.deadline = None;
+        self.upload.waits_for_sender.store(false, Ordering::Relaxed);
+        self.upload.activity.note();
+        let frame = match frame {
+            None => return Poll::Ready(None),
+            Some(Err(e)) => return Poll::Ready(Some(Err(Cut::Broken(e)))),
+            Some(Ok(frame)) => frame,
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match self.left.checked_sub(length) {
+            Some(left) => {
+                self.left = left;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None => Poll::Ready(Some(Err(Cut::TooBig))),
+        }
+    }
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let part = self.poll_part(cx);
+        if let Poll::Ready(Some(Err(_))) = &part {
+            self.upload.cut.store(true, Ordering::Relaxed);
+        }
+        part
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.upload.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.upload.size_hint()
+    }
+}
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        self.upload.abandon();
+    }
+}

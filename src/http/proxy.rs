@@ -1,0 +1,503 @@
+//! What is not ours to answer goes to a server behind this one: voice, vision,
+//! and whatever else is configured. Bodies stream both ways, each side held to
+//! the pace of the other.
+
+use super::backend::{Backend, LOG, Pool, pool, quiet};
+use super::body::ReplyBody;
+use super::front::Head;
+use super::names::Names;
+use super::paced::{Cut, Paced, Upload};
+use super::relayed::Relayed;
+use super::reply::{self, Reply};
+use super::tunnel::{Open, Session};
+use super::{checkin, hops, upgrade};
+use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
+use crate::server::Peer;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::uri::{Authority, PathAndQuery};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+/// Where xiaozhi-server's WebSocket lies.
+pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
+/// How much of a reply without a length is gathered, so that it gets one: the
+/// device's clients read no chunks.
+const GATHERED: usize = 64 * 1024;
+
+/// `gateway.proxy`.
+#[derive(Debug, Clone)]
+pub struct ProxySettings {
+    /// Paths and the servers behind them, each with the setting that names it.
+    pub routes: Vec<ProxyRoute>,
+    /// What the body of one request may hold, in bytes.
+    pub body_limit: u64,
+    /// How long a backend may let a request wait: to its reply, and between two
+    /// parts of it.
+    pub timeout: Duration,
+    /// How long a WebSocket may be still in both directions.
+    pub idle: Duration,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self {
+            routes: Vec::new(),
+            body_limit: 16 << 20,
+            timeout: Duration::from_secs(60),
+            idle: Duration::from_secs(600),
+        }
+    }
+}
+
+impl ProxySettings {
+    /// Whether what lies at `path` goes elsewhere.
+    pub fn passes_on(&self, path: &str) -> bool {
+        let mut routes = self.routes.iter();
+        routes.any(|route| is_below(path, route.path.trim_end_matches('/')))
+    }
+}
+
+/// Whether `path` is `above` or lies below it.
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// One path that goes elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyRoute {
+    /// The setting: `gateway.proxy.websocket`.
+    pub setting: String,
+    /// The path, and all below it.
+    pub path: String,
+    /// The server: scheme, host and port.
+    pub to: Url,
+}
+
+/// Sends requests on.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    routes: Vec<Route>,
+    settings: ProxySettings,
+    names: Names,
+    pool: Pool,
+    /// How many tunnels are open.
+    open: Arc<AtomicUsize>,
+    /// How long what was begun may go on when the server stops.
+    drain: Duration,
+}
+
+#[derive(Debug)]
+struct Route {
+    /// Without a last slash.
+    path: String,
+    /// How much of it is our own public prefix, which the backend does not know.
+    prefix: usize,
+    backend: Arc<Backend>,
+}
+
+/// A request that is to go elsewhere.
+pub(super) struct Onward<'a> {
+    route: &'a Route,
+    proxy: &'a Proxy,
+}
+
+impl Proxy {
+    pub(super) fn new(settings: ProxySettings, public: &PublicAddress, drain: Duration) -> Self {
+        let prefixes: Vec<&str> = public
+            .served_paths()
+            .iter()
+            .filter_map(|path| path.strip_suffix(OTA_PATH))
+            .collect();
+        let mut routes = Vec::new();
+        for ProxyRoute { setting, path, to } in &settings.routes {
+            let Ok(authority) = format!("{}:{}", to.host, to.effective_port()).parse::<Authority>()
+            else {
+                continue; // Url has let nothing through that is no authority.
+            };
+            let backend = Arc::new(Backend::new(setting.clone(), authority));
+            let path = path.trim_end_matches('/');
+            // Voice and vision lie below the public prefix, too, as the OTA
+            // interface does.
+            let ours = path == VISION_PATH || path == WEBSOCKET_PATH.trim_end_matches('/');
+            let prefixes = if ours { &prefixes[..] } else { &[""] };
+            for prefix in prefixes {
+                routes.push(Route {
+                    path: format!("{prefix}{path}"),
+                    prefix: prefix.len(),
+                    backend: Arc::clone(&backend),
+                });
+            }
+        }
+        routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+        let names = Names::default();
+        Self {
+            routes,
+            settings,
+            pool: pool(names.clone()),
+            names,
+            open: Arc::default(),
+            drain,
+        }
+    }
+
+    /// Where `path` goes, if it goes elsewhere.
+    pub(super) fn find(&self, path: &str) -> Option<Onward<'_>> {
+        let route = self.routes.iter().find(|r| is_below(path, &r.path))?;
+        Some(Onward { route, proxy: self })
+    }
+}
+
+impl Onward<'_> {
+    /// Sends the request on, and brings the reply back.
+    pub(super) async fn answer(self, peer: Peer, mut head: Head, body: Incoming) -> Reply {
+        let ProxySettings {
+            body_limit,
+            timeout,
+            ..
+        } = self.proxy.settings;
+        // From here on it is read away, whatever becomes of the request.
+        let upload = Upload::new(body, timeout);
+        let body = Paced::new(Arc::clone(&upload), body_limit);
+        if let Some((status, text)) = hops::fault(&head) {
+            return refused(status, text);
+        }
+        if upload.size_hint().lower() > body_limit {
+            return too_large();
+        }
+        let Some(target) = self.target(&head.uri) else {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                "no address that could be sent on\n",
+            );
+        };
+        let mut onward = Request::new(());
+        *onward.method_mut() = head.method.clone();
+        *onward.uri_mut() = target;
+        *onward.headers_mut() = hops::for_backend(&head, peer);
+        if upgrade::is_asked_for(&head) {
+            if !upload.is_over() {
+                // What follows is a WebSocket's, and no backend must take a part
+                // of it for a body.
+                return refused(
+                    StatusCode::BAD_REQUEST,
+                    "a WebSocket begins without a body\n",
+                );
+            }
+            return self.upgrade(peer, &mut head, onward).await;
+        }
+        let answered = tokio::select! {
+            biased;
+            answered = self.send(onward, body, &upload) => answered,
+            () = quiet(&upload.activity, timeout) => {
+                return if upload.waits_for_sender() {
+                    stalled()
+                } else {
+                    self.route.backend.failed(&format!("no reply within {timeout:?}"));
+                    late()
+                };
+            }
+        };
+        let response = match answered {
+            Ok(response) => response,
+            Err(e) => return self.unanswered(&e, peer),
+        };
+        self.route.backend.answered();
+        let over = upload.is_over();
+        let reply = self.bring_back(&head.method, response, Some(upload)).await;
+        if over { reply } else { reply::closing(reply) }
+    }
+
+    /// Sends it over a connection that may have been kept. One without a body
+    /// that changes nothing is sent again where that connection ended as it came:
+    /// backends close those that they are tired of, and cannot say when.
+    async fn send(
+        &self,
+        request: Request<()>,
+        body: Paced,
+        upload: &Arc<Upload>,
+    ) -> Result<Response<Incoming>, legacy::Error> {
+        let safe = matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS
+        );
+        let again = (safe && upload.is_over()).then(|| request.clone());
+        let answered = self.proxy.pool.request(request.map(|()| body)).await;
+        match (answered, again) {
+            (Err(e), Some(request)) if ended_unanswered(&e) => {
+                let body = Paced::new(Arc::clone(upload), 0);
+                self.proxy.pool.request(request.map(|()| body)).await
+            }
+            (answered, _) => answered,
+        }
+    }
+
+    /// What a client hears that gets no reply.
+    fn unanswered(&self, error: &legacy::Error, peer: Peer) -> Reply {
+        match find::<Cut>(error) {
+            Some(Cut::TooBig) => too_large(),
+            Some(Cut::Stalled) => stalled(),
+            Some(cut @ (Cut::Broken(_) | Cut::Abandoned)) => {
+                debug!(target: LOG, peer = %peer.address, error = %cut, "the client went away while it sent");
+                refused(StatusCode::BAD_REQUEST, "the body ended early\n")
+            }
+            None => {
+                self.route.backend.failed(&reason(error));
+                unreachable_now()
+            }
+        }
+    }
+
+    /// Asks for a WebSocket.
+    async fn upgrade(self, peer: Peer, head: &mut Head, request: Request<()>) -> Reply {
+        let (backend, settings) = (&self.route.backend, &self.proxy.settings);
+        // It stays with the request's extensions, which are all that it needs.
+        let mut client = Request::new(());
+        *client.extensions_mut() = std::mem::take(&mut head.extensions);
+        let client = hyper::upgrade::on(client);
+        let asked = upgrade::connect(backend, &self.proxy.names, request, settings.timeout).await;
+        let response = match asked {
+            Ok(response) => response,
+            Err(reply) => return reply,
+        };
+        if !upgrade::is_granted(&response) {
+            return self.bring_back(&head.method, response, None).await;
+        }
+        let session = Session {
+            device: checkin::device_id(&head.headers)
+                .map(|device| checkin::shown(&device).to_owned())
+                .unwrap_or_default(),
+            peer: peer.address,
+            backend: backend.to_string(),
+            idle: settings.idle,
+            drain: self.proxy.drain,
+            open: Open::count(&self.proxy.open),
+        };
+        upgrade::accept(response, client, session)
+    }
+
+    /// The address at the backend: the same path and query, without our prefix.
+    fn target(&self, uri: &Uri) -> Option<Uri> {
+        let path_and_query = uri.path_and_query()?.as_str();
+        let path_and_query: PathAndQuery = path_and_query.get(self.route.prefix..)?.parse().ok()?;
+        Uri::builder()
+            .scheme("http")
+            .authority(self.route.backend.authority.clone())
+            .path_and_query(path_and_query)
+            .build()
+            .ok()
+    }
+
+    /// A backend's reply for the client. One without a length gets one if it is
+    /// short.
+    async fn bring_back(
+        &self,
+        method: &Method,
+        response: Response<Incoming>,
+        upload: Option<Arc<Upload>>,
+    ) -> Reply {
+        let (timeout, backend) = (self.proxy.settings.timeout, &self.route.backend);
+        let (mut head, body) = response.into_parts();
+        // A coding that nobody asked for (we send no TE), or the end of HTTP on a
+        // connection that we did not offer.
+        if head.status == StatusCode::SWITCHING_PROTOCOLS || has_foreign_coding(&head.headers) {
+            backend.failed("its reply is not HTTP as it was asked for");
+            return broken_off();
+        }
+        hops::strip(&mut head.headers);
+        let is_head = *method == Method::HEAD;
+        let length = body.size_hint().exact();
+        // Said once, and by whoever counted: a backend may say it twice, or beside
+        // chunks.
+        let said = head.headers.remove(CONTENT_LENGTH);
+        let said = match length {
+            _ if is_head => said,
+            Some(length) if head.status != StatusCode::NOT_MODIFIED => Some(length.into()),
+            _ => None,
+        };
+        let has_content = !matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+        if let Some(said) = said.filter(|_| has_content) {
+            head.headers.insert(CONTENT_LENGTH, said);
+        }
+        let is_event_stream = head
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let mut relayed = Relayed::new(body, timeout, Arc::clone(backend), upload);
+        if is_head || length.is_some() || is_event_stream {
+            return reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)));
+        }
+        match gather(&mut relayed, Instant::now() + timeout).await {
+            Ok(Gathered::Whole(body)) => reply::relayed(head, ReplyBody::Short(body)),
+            Ok(Gathered::Begun(first)) => {
+                relayed.put_in_front(first);
+                reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)))
+            }
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => late(),
+            Err(_) => broken_off(),
+        }
+    }
+}
+
+/// A reply without a length.
+enum Gathered {
+    Whole(Bytes),
+    /// It is long, or takes its time: the rest must follow in chunks.
+    Begun(Bytes),
+}
+
+async fn gather(relayed: &mut Relayed, until: Instant) -> io::Result<Gathered> {
+    let mut gathered = Vec::new();
+    while gathered.len() <= GATHERED {
+        match timeout_at(until, relayed.frame()).await {
+            Ok(None) => return Ok(Gathered::Whole(gathered.into())),
+            Ok(Some(frame)) => {
+                gathered.extend_from_slice(frame?.data_ref().unwrap_or(&Bytes::new()));
+            }
+            Err(_) if gathered.is_empty() => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => break,
+        }
+    }
+    Ok(Gathered::Begun(gathered.into()))
+}
+
+fn has_foreign_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+}
+
+fn refused(status: StatusCode, text: &str) -> Reply {
+    reply::closing(reply::error(status, text))
+}
+
+fn too_large() -> Reply {
+    refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n")
+}
+
+fn stalled() -> Reply {
+    refused(
+        StatusCode::REQUEST_TIMEOUT,
+        "the body did not come in time\n",
+    )
+}
+
+pub(super) fn unreachable_now() -> Reply {
+    refused(
+        StatusCode::BAD_GATEWAY,
+        "the server behind this one cannot be reached\n",
+    )
+}
+
+pub(super) fn late() -> Reply {
+    refused(
+        StatusCode::GATEWAY_TIMEOUT,
+        "the server behind this one does not answer in time\n",
+    )
+}
+
+fn broken_off() -> Reply {
+    refused(
+        StatusCode::BAD_GATEWAY,
+        "the server behind this one broke off\n",
+    )
+}
+
+/// Whether a connection ended instead of bringing a reply.
+fn ended_unanswered(error: &legacy::Error) -> bool {
+    find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
+        || find::<io::Error>(error).is_some_and(|e| {
+            !error.is_connect()
+                && matches!(
+                    e.kind(),
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+                )
+        })
+}
+
+/// What of this kind stands in the chain of reasons.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The innermost reason, which is the one that tells.
+pub(super) fn reason(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(public: &PublicAddress) -> Proxy {
+        let to = Url::parse("http://127.0.0.1:8000");
+        let to = to.unwrap_or_else(|e| unreachable!("{e}"));
+        let route = |path: &str| ProxyRoute {
+            setting: path.to_owned(),
+            path: path.to_owned(),
+            to: to.clone(),
+        };
+        let routes = [
+            WEBSOCKET_PATH,
+            VISION_PATH,
+            "/mcp_endpoint/",
+            "/mcp_endpoint/call",
+        ];
+        let settings = ProxySettings {
+            routes: routes.map(route).into(),
+            ..ProxySettings::default()
+        };
+        Proxy::new(settings, public, Duration::from_secs(30))
+    }
+
+    #[test]
+    fn the_longest_path_wins_and_our_own_prefix_is_taken_off() {
+        let vision = Url::parse("https://h/edge/mcp/vision/explain");
+        let vision = vision.unwrap_or_else(|e| unreachable!("{e}"));
+        let proxy = proxy(&PublicAddress::from_vision_explain(&vision));
+        for (path, to) in [
+            ("/xiaozhi/v1/", Some("/xiaozhi/v1/")),
+            ("/xiaozhi/v1", Some("/xiaozhi/v1")),
+            ("/xiaozhi/v1/x?a=%2F&b", Some("/xiaozhi/v1/x?a=%2F&b")),
+            ("/edge/xiaozhi/v1/", Some("/xiaozhi/v1/")),
+            ("/edge/mcp/vision/explain", Some("/mcp/vision/explain")),
+            ("/mcp_endpoint/x", Some("/mcp_endpoint/x")),
+            ("/mcp_endpoint/call?x", Some("/mcp_endpoint/call?x")),
+            ("/xiaozhi/v10/", None),
+            ("/edge/mcp_endpoint/x", None),
+            ("/", None),
+        ] {
+            let uri: Uri = path.parse().unwrap_or_default();
+            let onward = proxy.find(uri.path());
+            let target = onward.and_then(|onward| onward.target(&uri));
+            let expected = to.map(|to| format!("http://127.0.0.1:8000{to}"));
+            assert_eq!(target.map(|t| t.to_string()), expected, "{path}");
+        }
+        let most_precise = proxy
+            .find("/mcp_endpoint/call")
+            .map(|o| o.route.path.clone());
+        assert_eq!(most_precise.as_deref(), Some("/mcp_endpoint/call"));
+    }
+}

@@ -1,0 +1,115 @@
+//! A backend's reply on its way to the client.
+
+use super::backend::Backend;
+use super::paced::Upload;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Streams what the backend sends; one that stops sending in the middle is given
+/// up, and the client sees the connection end in front of the promised length.
+#[derive(Debug)]
+pub struct Relayed {
+    first: Option<Bytes>,
+    rest: Incoming,
+    patience: Duration,
+    /// Runs while the backend is waited for.
+    deadline: Option<Pin<Box<Sleep>>>,
+    backend: Arc<Backend>,
+    /// The request's body, which may still be coming.
+    upload: Option<Arc<Upload>>,
+}
+
+impl Relayed {
+    pub(super) fn new(
+        rest: Incoming,
+        patience: Duration,
+        backend: Arc<Backend>,
+        upload: Option<Arc<Upload>>,
+    ) -> Self {
+        Self {
+            first: None,
+            rest,
+            patience,
+            deadline: None,
+            backend,
+            upload,
+        }
+    }
+
+    /// Puts back what was read already.
+    pub(super) fn put_in_front(&mut self, first: Bytes) {
+        self.first = Some(first);
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        loop {
+            match Pin::new(&mut self.rest).poll_frame(cx) {
+                // Trailers speak of the connection to the backend.
+                Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
+                Poll::Ready(frame) => {
+                    self.deadline = None;
+                    return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
+                }
+                Poll::Pending => break,
+            }
+        }
+        let end = Instant::now() + self.patience;
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(sleep_until(end)));
+        let ended = deadline.as_mut().poll(cx);
+        ended.map(|()| Some(Err(io::ErrorKind::TimedOut.into())))
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        let part = self.poll_rest(cx);
+        if let Poll::Ready(Some(Err(e))) = &part
+            // Where the client broke off its request, the backend may well stop.
+            && !self.upload.as_ref().is_some_and(|upload| upload.was_cut())
+        {
+            self.backend.failed(&format!("its reply broke off: {e}"));
+        }
+        part
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.first {
+            None => self.rest.size_hint(),
+            Some(first) => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(first.len() as u64 + self.rest.size_hint().lower());
+                hint
+            }
+        }
+    }
+}
+
+/// Who has had its reply is not waited for.
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.abandon();
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! An open WebSocket: bytes go both ways untouched. Frames are looked at for
+//! where they end, and only so that a goodbye of ours can stand between two.
+
+use super::activity::Activity;
+use super::backend::{LOG, quiet};
+use futures_util::future::{Either, select};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// What one direction holds of a WebSocket. Voice comes in packets of 60 ms.
+const BUFFER: usize = 8 * 1024;
+/// When this server stops, a WebSocket that has been still for so long is ended;
+const STILL: Duration = Duration::from_secs(2);
+/// and any other after this. Both are less where the drain time is short.
+const GOODBYE: Duration = Duration::from_secs(10);
+/// How long the other side has for its own goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long one side may be still once the other has ended: a WebSocket of which
+/// there is only a half leads nowhere.
+const HALF: Duration = Duration::from_secs(10);
+/// Close frames with the code 1001, "going away" (RFC 6455, section 7.4.1), as a
+/// server sends them and, masked with zeros, as a client does.
+const CLOSE_TO_CLIENT: &[u8] = &[0x88, 2, 0x03, 0xE9];
+const CLOSE_TO_SERVER: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE9];
+
+/// Whose WebSocket it is.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// What the log shows of the `Device-Id`.
+    pub(super) device: String,
+    pub(super) peer: SocketAddr,
+    pub(super) backend: String,
+    /// How long it may be still in both directions.
+    pub(super) idle: Duration,
+    /// How long it may go on when this server stops, at the very most.
+    pub(super) drain: Duration,
+    /// How many there are, this one counted.
+    pub(super) open: Open,
+}
+
+/// One of those that are open.
+#[derive(Debug)]
+pub(super) struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    pub(super) fn count(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+
+    fn how_many(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Carries a WebSocket to its end.
+pub(super) async fn carry(
+    client: impl AsyncRead + AsyncWrite,
+    backend: impl AsyncRead + AsyncWrite,
+    session: Session,
+    stop: CancellationToken,
+) {
+    let begun = Instant::now();
+    info!(
+        target: LOG, device = session.device, peer = %session.peer, backend = session.backend,
+        open = session.open.how_many(), "WebSocket opened"
+    );
+    let activity = Activity::new();
+    let (from_client, to_client) = split(client);
+    let (from_backend, to_backend) = split(backend);
+    let mut up = Direction::new(from_client, to_backend, &activity);
+    let mut down = Direction::new(from_backend, to_client, &activity);
+    let why = tokio::select! {
+        ended = both(up.pump(), down.pump(), &activity) => {
+            ended.map_or_else(|e| format!("broke off: {e}"), |()| "closed".to_owned())
+        }
+        () = quiet(&activity, session.idle) => {
+            part(&mut up, &mut down, FAREWELL).await;
+            format!("still for {:?}", session.idle)
+        }
+        () = stopping(&stop, &activity, session.drain) => {
+            part(&mut up, &mut down, FAREWELL.min(session.drain / 4)).await;
+            "this server stops".to_owned()
+        }
+    };
+    info!(
+        target: LOG, device = session.device, peer = %session.peer, backend = session.backend,
+        seconds = begun.elapsed().as_secs(), up = up.bytes, down = down.bytes,
+        "WebSocket ended: {why}"
+    );
+}
+
+/// Carries both directions. What breaks ends both, for the other side must hear
+/// of it; an end is passed on, and the other side may still finish.
+async fn both(
+    up: impl Future<Output = io::Result<()>>,
+    down: impl Future<Output = io::Result<()>>,
+    activity: &Activity,
+) -> io::Result<()> {
+    let (up, down) = (pin!(up), pin!(down));
+    match select(up, down).await {
+        Either::Left((ended, down)) => {
+            ended?;
+            finish(down, activity).await
+        }
+        Either::Right((ended, up)) => {
+            ended?;
+            finish(up, activity).await
+        }
+    }
+}
+
+async fn finish(
+    other: impl Future<Output = io::Result<()>>,
+    activity: &Activity,
+) -> io::Result<()> {
+    tokio::select! {
+        ended = other => ended,
+        () = quiet(activity, HALF) => Ok(()),
+    }
+}
+
+/// Says goodbye to both sides.
+async fn part<C, B>(
+    up: &mut Direction<'_, C, B>,
+    down: &mut Direction<'_, B, C>,
+    patience: Duration,
+) where
+    C: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let goodbye = async { tokio::join!(up.close(CLOSE_TO_SERVER), down.close(CLOSE_TO_CLIENT)) };
+    // Who does not answer has been told.
+    let _ = timeout(patience, goodbye).await;
+}
+
+/// Waits until the server stops, and then for a moment at which nobody speaks.
+async fn stopping(stop: &CancellationToken, activity: &Activity, drain: Duration) {
+    stop.cancelled().await;
+    let _ = timeout(
+        GOODBYE.min(drain / 2),
+        quiet(activity, STILL.min(drain / 4)),
+    )
+    .await;
+}
+
+/// One direction of a WebSocket.
+struct Direction<'a, R, W> {
+    from: ReadHalf<R>,
+    to: WriteHalf<W>,
+    activity: &'a Activity,
+    frames: Frames,
+    bytes: u64,
+}
+
+impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
+    fn new(from: ReadHalf<R>, to: WriteHalf<W>, activity: &'a Activity) -> Self {
+        Self {
+            from,
+            to,
+            activity,
+            frames: Frames::default(),
+            bytes: 0,
+        }
+    }
+
+    /// Carries bytes until one side ends.
+    async fn pump(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let n = match self.from.read(&mut buffer).await {
+                // TLS without a goodbye of its own: devices end so.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            };
+            if n == 0 {
+                return self.to.shutdown().await;
+            }
+            self.activity.note();
+            let mut rest = &buffer[..n];
+            while !rest.is_empty() {
+                // Counted as they leave: who stops us in between must know
+                // where in a frame that was.
+                let n = self.to.write(rest).await?;
+                if n == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                self.frames.see(&rest[..n]);
+                self.bytes += n as u64;
+                rest = &rest[n..];
+            }
+            self.to.flush().await?;
+            self.activity.note();
+        }
+    }
+
+    /// Says goodbye if that does not fall into a frame, and ends this direction;
+    /// then hears the other side out.
+    async fn close(&mut self, frame: &[u8]) -> io::Result<()> {
+        if self.frames.are_whole() {
+            self.to.write_all(frame).await?;
+        }
+        self.to.shutdown().await?;
+        let mut rest = [0; 512];
+        while self.from.read(&mut rest).await? > 0 {}
+        Ok(())
+    }
+}
+
+/// Where frames end (RFC 6455, section 5.2).
+#[derive(Debug, Default)]
+struct Frames {
+    header: [u8; 14],
+    filled: usize,
+    payload: u64,
+}
+
+impl Frames {
+    fn are_whole(&self) -> bool {
+        self.filled == 0 && self.payload == 0
+    }
+
+    fn see(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.payload > 0 {
+                let n = usize::try_from(self.payload).map_or(rest.len(), |n| n.min(rest.len()));
+                self.payload -= n as u64;
+                rest = &rest[n..];
+                continue;
+            }
+            self.header[self.filled] = rest[0];
+            self.filled += 1;
+            rest = &rest[1..];
+            if let Some(payload) = self.payload_length() {
+                self.filled = 0;
+                self.payload = payload;
+            }
+        }
+    }
+
+    /// The length of the payload, once the header is whole.
+    fn payload_length(&self) -> Option<u64> {
+        let header = &self.header[..self.filled];
+        let second = *header.get(1)?;
+        let (short, mask) = (second & 0x7F, if second & 0x80 == 0 { 0 } else { 4 });
+        let (extended, length) = match short {
+            126 => (
+                2,
+                u64::from(u16::from_be_bytes(*header.get(2..)?.first_chunk()?)),
+            ),
+            127 => (8, u64::from_be_bytes(*header.get(2..)?.first_chunk()?)),
+            short => (0, u64::from(short)),
+        };
+        (self.filled == 2 + extended + mask).then_some(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(length: usize, masked: bool) -> Vec<u8> {
+        let mask = if masked { 0x80 } else { 0 };
+        let mut frame = vec![0x82];
+        match u16::try_from(length) {
+            Ok(short @ 0..126) => frame.push(mask | short.to_be_bytes()[1]),
+            Ok(medium) => {
+                frame.push(mask + 126);
+                frame.extend(medium.to_be_bytes());
+            }
+            Err(_) => {
+                frame.push(mask + 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.extend(vec![0x55; length + if masked { 4 } else { 0 }]);
+        frame
+    }
+
+    #[test]
+    fn our_own_goodbyes_are_whole_frames() {
+        for goodbye in [CLOSE_TO_CLIENT, CLOSE_TO_SERVER] {
+            let mut frames = Frames::default();
+            frames.see(goodbye);
+            assert!(frames.are_whole());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_whole_exactly_where_they_end(
+            lengths in prop::collection::vec((prop_oneof![0usize..130, 60_000usize..70_000], any::<bool>()), 1..4),
+            cuts in prop::collection::vec(1usize..400, 1..20),
+        ) {
+            let mut ends = vec![0];
+            let mut bytes = Vec::new();
+            for (length, masked) in lengths {
+                bytes.extend(frame(length, masked));
+                ends.push(bytes.len());
+            }
+            let mut frames = Frames::default();
+            let mut at = 0;
+            for cut in cuts.iter().cycle() {
+                prop_assert_eq!(frames.are_whole(), ends.contains(&at));
+                let n = (*cut).min(bytes.len() - at);
+                if n == 0 {
+                    break;
+                }
+                frames.see(&bytes[at..at + n]);
+                at += n;
+            }
+        }
+    }
+}

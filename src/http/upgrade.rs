@@ -1,0 +1,137 @@
+//! The handshake of a WebSocket, passed on to its backend.
+
+use super::backend::{Backend, CONNECT, LOG};
+use super::body::ReplyBody;
+use super::front::Head;
+use super::hops;
+use super::names::Names;
+use super::proxy::{late, reason, unreachable_now};
+use super::reply::{self, Reply};
+use super::tunnel::{self, Session};
+use crate::server::Upgrade;
+use futures_util::future::BoxFuture;
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE,
+};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::debug;
+
+/// Whether a request asks for a WebSocket (RFC 6455, section 4.1).
+pub(super) fn is_asked_for(head: &Head) -> bool {
+    head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && has(&head.headers, UPGRADE, "websocket")
+        && has(&head.headers, CONNECTION, "upgrade")
+}
+
+/// Whether a backend begins one.
+pub(super) fn is_granted(response: &Response<Incoming>) -> bool {
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && has(response.headers(), UPGRADE, "websocket")
+}
+
+fn has(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let mut words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    words.any(|w| w.trim().eq_ignore_ascii_case(word))
+}
+
+/// Asks the backend, over a connection of its own. xiaozhi-server accepts an
+/// upgrade only when `Connection` is exactly `Upgrade`.
+pub(super) async fn connect(
+    backend: &Backend,
+    names: &Names,
+    request: Request<()>,
+    patience: Duration,
+) -> Result<Response<Incoming>, Reply> {
+    let mut request = request.map(|()| Empty::<Bytes>::new());
+    let headers = request.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    // There is no body, and what comes next must not be taken for one.
+    headers.remove(CONTENT_LENGTH);
+    if let (false, Ok(host)) = (
+        headers.contains_key(HOST),
+        HeaderValue::from_str(backend.authority.as_str()),
+    ) {
+        headers.insert(HOST, host);
+    }
+    // Hyper sends what it is given: the backend sees a path, as from any client.
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map(Into::into).unwrap_or_default();
+    let asked = async {
+        let port = backend.authority.port_u16().unwrap_or(80);
+        let reached = async {
+            let addresses = names.addresses(backend.authority.host(), port).await?;
+            TcpStream::connect(&addresses[..]).await
+        };
+        let stream = timeout(CONNECT, reached)
+            .await
+            .map_err(|_| format!("no connection within {CONNECT:?}"))?
+            .map_err(|e| e.to_string())?;
+        let _ = stream.set_nodelay(true);
+        let (mut sender, connection) = http1::Builder::new()
+            .title_case_headers(true)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| reason(&e))?;
+        tokio::spawn(async move {
+            if let Err(e) = connection.with_upgrades().await {
+                debug!(target: LOG, error = %e, "a backend's connection ended early");
+            }
+        });
+        sender.send_request(request).await.map_err(|e| reason(&e))
+    };
+    match timeout(patience, asked).await {
+        Ok(Ok(response)) => {
+            backend.answered();
+            Ok(response)
+        }
+        Ok(Err(why)) => {
+            backend.failed(&why);
+            Err(unreachable_now())
+        }
+        Err(_) => {
+            backend.failed(&format!("no reply within {patience:?}"));
+            Err(late())
+        }
+    }
+}
+
+/// Passes the backend's 101 on; the connection's task then carries the bytes.
+pub(super) fn accept(
+    mut response: Response<Incoming>,
+    client: OnUpgrade,
+    session: Session,
+) -> Reply {
+    let backend = hyper::upgrade::on(&mut response);
+    let (mut head, _) = response.into_parts();
+    hops::strip(&mut head.headers);
+    head.headers
+        .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    head.headers
+        .insert(UPGRADE, HeaderValue::from_static("websocket"));
+    let mut reply = reply::relayed(head, ReplyBody::Short(Bytes::new()));
+    let work = move |stop| -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            match tokio::try_join!(client, backend) {
+                Ok((client, backend)) => {
+                    tunnel::carry(TokioIo::new(client), TokioIo::new(backend), session, stop).await;
+                }
+                Err(e) => debug!(target: LOG, error = %e, "the WebSocket ended as it began"),
+            }
+        })
+    };
+    reply.extensions_mut().insert(Upgrade::new(work));
+    reply
+}

@@ -1,0 +1,34 @@
+//! What goes on on a connection once it speaks HTTP no more.
+
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// What is done with the connection after a 101; the token says that the server
+/// stops.
+type Work = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// Goes with a reply of 101, in its extensions. The connection's own task does
+/// the work, so that it keeps its permit, its share and its place in the drain.
+#[derive(Clone)]
+pub struct Upgrade(Arc<Mutex<Option<Work>>>);
+
+impl Upgrade {
+    /// Wraps the work.
+    pub fn new(
+        work: impl FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(work)))))
+    }
+
+    pub(super) fn take(&self) -> Option<Work> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upgrade")
+    }
+}
