@@ -68,7 +68,11 @@ def signature(signed, version):
 
 def table():
     """Three lines of a partition table: otadata, ota_0, ota_1."""
-    lines = [(1, 0, 0xD000, 0x2000, b"otadata"), (0, 16, 0x10000, 0x3F0000, b"ota_0"), (0, 17, 0x400000, 0x3F0000, b"ota_1")]
+    lines = [
+        (1, 0, 0xD000, 0x2000, b"otadata"),
+        (0, 16, 0x10000, 0x3F0000, b"ota_0"),
+        (0, 17, 0x400000, 0x3F0000, b"ota_1"),
+    ]
     return b"".join(struct.pack("<2sBBII16sI", b"\xaa\x50", *line, 0) for line in lines)
 
 
@@ -86,9 +90,11 @@ def images():
     yield "app-16-segments", image(descriptor(), *[words(n) for n in range(15)])
     yield "app-empty-segment", image(descriptor(), b"", payload)
     yield "app-esp32-old", image(descriptor("v4.4-dirty", "blink", "v4.4.1", elf=False), chip=0, old_min=3)
-    yield "app-esp32c3-revisions", image(descriptor("1.9.2_2"), chip=5, revisions=(101, 199))
+    yield "app-esp32c3-2.9.2_2", image(descriptor("2.9.2_2"), chip=5, revisions=(101, 199))
+    yield "app-esp32c3-2.9.2_3", image(descriptor("2.9.2_3"), chip=5, revisions=(101, 199))
     yield "app-unknown-chip", image(descriptor(), chip=77)
-    yield "app-2.0.0", image(descriptor("2.0.0"), payload)
+    yield "app-0.9", image(descriptor("0.9"))
+    yield "app-2.0.0", image(descriptor("2.0.0"))
     yield "app-full-strings", image(descriptor("1." + "9" * 40, "\u5c0f\u667a" * 6, "v" * 40))
     yield "app-padded-ff", app + b"\xff" * 21
     yield "app-padded-00", app + bytes(21)
@@ -154,7 +160,17 @@ TABLE_SLOTS = [line for line in TABLE_V1 if line[0].startswith("ota_")]
 TABLE_4MB = [("nvs", 1, 2, 0x9000, 0x4000), ("factory", 0, 0, 0x100000, 0x300000)]
 
 
-def body(version="1.6.0", kind="esp32s3", name=None, chip=("esp32s3", 9, 2), idf="v5.4.1", elf=None, table=TABLE_SLOTS, slot="ota_0", ssid="home-2.4G"):
+def body(
+    version="1.6.0",
+    kind="esp32s3",
+    project="xiaozhi",
+    chip=("esp32s3", 9, 2),
+    idf="v5.4.1",
+    elf=hashlib.sha256(b"else").hexdigest(),
+    table=TABLE_SLOTS,
+    slot="ota_0",
+    ssid="home-2.4G",
+):
     """What a device posts. Like the firmware, it does not escape the name of the Wi-Fi."""
     lines = ",".join(
         '{"label":"%s","type":%d,"subtype":%d,"address":%d,"size":%d}' % line for line in table
@@ -163,11 +179,11 @@ def body(version="1.6.0", kind="esp32s3", name=None, chip=("esp32s3", 9, 2), idf
         '{"version":2,"language":"zh-CN","flash_size":16777216,"minimum_free_heap_size":"8318916",'
         '"mac_address":"30:ed:a0:00:00:01","uuid":"7b94d69a-9808-4c59-9c9b-704333b38aff",'
         f'"chip_model_name":"{chip[0]}","chip_info":{{"model":{chip[1]},"cores":2,"revision":{chip[2]},"features":18}},'
-        f'"application":{{"name":"xiaozhi","version":"{version}","compile_time":"Mar 28 2025T10:41:07Z",'
-        f'"idf_version":"{idf}","elf_sha256":"{elf or hashlib.sha256(b"else").hexdigest()}"}},'
+        f'"application":{{"name":"{project}","version":"{version}","compile_time":"Mar 28 2025T10:41:07Z",'
+        f'"idf_version":"{idf}","elf_sha256":"{elf}"}},'
         f'"partition_table": [{lines}],"ota":{{"label":"{slot}"}},'
         '"display":{"monochrome":false,"width":320,"height":240},'
-        f'"board":{{"type":"{kind}","name":"{name or kind}","manufacturer":"espressif","ssid":"{ssid}","rssi":-51,'
+        f'"board":{{"type":"{kind}","name":"{kind}","manufacturer":"espressif","ssid":"{ssid}","rssi":-51,'
         '"channel":6,"ip":"192.168.1.57","mac":"30:ed:a0:00:00:01"}}'
     )
 
@@ -178,19 +194,27 @@ def check_ins():
     yield "device-current", body(version="1.6.6")
     yield "device-ahead", body(version="9.0.0")
     yield "device-running-this", body(version="1.6.5", elf=hashlib.sha256(b"1.6.6").hexdigest())
-    yield "device-needs-force", body(version="1.9.2", kind="lichuang-dev", chip=("esp32c3", 5, 101))
-    yield "device-old-revision", body(version="1.9.1", kind="lichuang-dev", chip=("esp32c3", 5, 3))
-    yield "device-new-revision", body(version="1.9.1", kind="lichuang-dev", chip=("esp32c3", 5, 200))
+    yield "device-needs-force", body(version="2.9.2", kind="lichuang-dev", chip=("esp32c3", 5, 101))
+    yield "device-old-revision", body(version="2.9.1", kind="lichuang-dev", chip=("esp32c3", 5, 3))
+    yield "device-new-revision", body(version="2.9.1", kind="lichuang-dev", chip=("esp32c3", 5, 200))
     yield "device-other-chip", body(chip=("esp32c3", 5, 4))
+    yield "device-part-number", body(chip=("ESP32-S3-WROOM-1", 0, 2))
     yield "device-future-chip", body(chip=("esp32x9", 99, 0))
     yield "device-4mb", body(table=TABLE_4MB, slot="factory")
     yield "device-no-assets", body(version="1.7.0")
     yield "device-v2", body(version="1.7.0", table=TABLE_V2, slot="ota_1")
     yield "device-pinned", body(version="1.0", kind="pinned-board")
     yield "device-unknown-board", body(version="0.9.9", kind="no-such-board")
+    yield "device-other-project", body(version="0.9.9", kind="no-such-board", project="blink", chip=("esp8266", 0, 0))
     yield "device-old-idf", body(idf="v4.4.1")
     yield "device-no-slot-reported", body(slot="")
-    for name, version in [("letters", "v1.6.0"), ("hole", "1..2"), ("date", "1.202511211530"), ("odd", "2.0.x"), ("long", "1." * 150 + "1")]:
+    for name, version in [
+        ("letters", "v1.6.0"),
+        ("hole", "1..2"),
+        ("date", "1.202511211530"),
+        ("odd", "2.0.x"),
+        ("long", "1." * 150 + "1"),
+    ]:
         yield f"version-{name}", body(version=version)
     for name, ssid in [
         ("quotes", 'my "wifi"'),
@@ -213,9 +237,15 @@ def check_ins():
     yield "upstream-escaped", json.dumps({"board": {"type": 'a"\\\n\u5c0f\U0001f600', "name": "bread compact:wifi"}})
     yield "quoted-name", '{"board":{"type":"esp32s3","name":"my "dev" board"}}'
     yield "twice", '{"board":{"type":"","type":"b"},"board":{"type":"c"},"chip_info":{"model":1,"model":9}}'
-    yield "wrong-types", '{"application":{"version":7},"board":{"type":null,"name":["x"]},"model":{},"chip_info":{"model":"9","revision":-1}}'
+    yield "wrong-types", (
+        '{"application":{"version":7},"board":{"type":null,"name":["x"]},"model":{},'
+        '"chip_info":{"model":"9","revision":-1}}'
+    )
     yield "numbers", '{"chip_info":{"model":18446744073709551616,"revision":1e3},"a":-0.5E-7,"b":[1,true,false,null]}'
-    yield "table-odd", '{"partition_table":[{"label":"a","type":0,"subtype":31,"size":0},{"type":0},{},{"size":1,"size":2}],"ota":{"label":"a"}}'
+    yield "table-odd", (
+        '{"partition_table":[{"label":"a","type":0,"subtype":31,"size":0},{"type":0},{},{"size":1,"size":2}],'
+        '"ota":{"label":"a"}}'
+    )
     yield "table-no-objects", '{"partition_table":[1,[2],"]"]}'
     yield "table-long", '{"partition_table":[' + ",".join(['{"size":1}'] * 100) + "]}"
     yield "deep", '{"board":{"type":"a","x":' + "[{" * 200 + '"k"' + "}]" * 200 + "}}"

@@ -166,7 +166,8 @@ fn validate_shows_what_it_came_to_with_secrets_masked() {
     let config = dir.path().join("c.yaml");
     fs::write(
         &config,
-        "server: {auth_key: hush-hush, auth: {enabled: true}, vision_explain: 'https://127.0.0.1/mcp/vision/explain'}\n",
+        "server: {auth_key: hush-hush, auth: {enabled: true}, websocket: 'ws://h:8000/', \
+         vision_explain: 'https://127.0.0.1/mcp/vision/explain'}\n",
     )
     .unwrap();
     let (ok, text, _) = run(dir.path(), &["validate", "c.yaml"]);

@@ -104,16 +104,20 @@ struct Server {
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let app: &[u8] = include_bytes!("../corpus/image/app");
-    let app_c3 = include_bytes!("../corpus/image/app-esp32c3-revisions");
-    let app_v2 = include_bytes!("../corpus/image/app-2.0.0");
+    let app_0_9 = include_bytes!("../corpus/image/app-0.9");
+    let app_2 = include_bytes!("../corpus/image/app-2.0.0");
+    let app_c3_2 = include_bytes!("../corpus/image/app-esp32c3-2.9.2_2");
+    let app_c3_3 = include_bytes!("../corpus/image/app-esp32c3-2.9.2_3");
+    let other = b"for another kind of device";
     let entries = [
         ("esp32s3_1.6.6.bin", 3 << 20, app),
         ("esp32s3_1.7.0-beta.bin", 3 << 20, app),
-        ("esp32s3_2.0.0.bin", 0x003F_0000, app_v2),
-        ("lichuang-dev_1.9.2_2.bin", 2 << 20, app_c3),
-        ("pinned-board_0.9.bin", 1 << 20, b"another kind of device"),
-        ("pinned-board_2.0.0.bin", 1 << 20, b"another kind of device"),
-        ("default_1.0.0.bin", 0x0060_0001, b"another kind of device"),
+        ("esp32s3_2.0.0.bin", 0x003F_0000, app_2),
+        ("lichuang-dev_2.9.2_2.bin", 2 << 20, app_c3_2),
+        ("lichuang-dev_2.9.2_3.bin", 2 << 20, app_c3_3),
+        ("pinned-board_0.9.bin", 1 << 20, app_0_9),
+        ("pinned-board_2.0.0.bin", 1 << 20, app_2),
+        ("default_1.0.0.bin", 0x0060_0001, other),
     ]
     .map(|(file, size, bytes)| {
         let identity = Identity {
@@ -153,30 +157,45 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     }
 });
 
+/// The check-in of a device that reports the same after every boot.
 fn answered(check_in: &CheckIn<'_>) {
-    let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
     for (policy, voice) in SERVER.policies.iter().zip(&SERVER.voices) {
-        let decision = decide(check_in, &SERVER.snapshot, policy, || None);
-        let own = check_in.version();
-        let reported = check_in.report.version.as_deref().unwrap_or(own);
-        assert_eq!(
-            matches!(decision.outcome, Outcome::Silent),
-            !version::is_device_safe(own) || !version::is_device_safe(reported)
-        );
-        if let Outcome::Offer { entry, force } = decision.outcome {
-            offered(check_in, entry, force);
-        }
-        for withheld in &decision.withheld {
-            assert!(!withheld.reason.to_string().is_empty());
-        }
-        let voice = voice.block(check_in, 1_700_000_000);
-        let reply = write(&decision, own, "https://example.com/", voice, now, 480);
-        let reply = String::from_utf8(reply).expect("JSON is UTF-8");
-        assert!(!reply.chars().any(|c| c < ' '), "{reply:?}");
         let fleet = Fleet::default();
-        fleet.note(check_in.device, own, &decision, now);
-        assert!(fleet.last(check_in.device).is_some());
+        let was_forced = |boot| answered_once(check_in, policy, voice, &fleet, boot);
+        assert!(!(1..=8).all(was_forced), "forced for ever");
     }
+}
+
+/// Whether an image is forced on the device.
+fn answered_once(
+    check_in: &CheckIn<'_>,
+    policy: &Policy,
+    voice: &Voice,
+    fleet: &Fleet,
+    boot: u64,
+) -> bool {
+    let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 60 * boot);
+    let (device, own) = (check_in.device, check_in.version());
+    let forced = || fleet.forced(device, own);
+    let decision = decide(check_in, &SERVER.snapshot, policy, forced);
+    let reported = check_in.report.version.as_deref().unwrap_or(own);
+    assert_eq!(
+        matches!(decision.outcome, Outcome::Silent),
+        !version::is_device_safe(own) || !version::is_device_safe(reported)
+    );
+    if let Outcome::Offer { entry, force } = decision.outcome {
+        offered(check_in, entry, force);
+    }
+    for withheld in &decision.withheld {
+        assert!(!withheld.reason.to_string().is_empty());
+    }
+    let voice = voice.block(check_in, 1_700_000_000);
+    let reply = write(&decision, own, "https://example.com/", voice, now, 480);
+    let reply = String::from_utf8(reply).expect("JSON is UTF-8");
+    assert!(!reply.chars().any(|c| c < ' '), "{reply:?}");
+    fleet.note(device, own, &decision, now);
+    assert_eq!(fleet.last(device).map(|last| last.checks), Some(boot));
+    matches!(decision.outcome, Outcome::Offer { force: true, .. })
 }
 
 /// What no device may be offered, by the plainest reading of the rules.
