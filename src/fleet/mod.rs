@@ -307,8 +307,13 @@ mod tests {
     #[test]
     fn what_was_forced_in_vain_is_not_forced_for_ever() {
         let image = Image::new("1.7.0");
+        // A second one of the same rank would have to be forced, too.
+        let twin = Image::new("1.7");
         let snapshot = Snapshot::new(
-            [image_entry("a_1.7.0.bin", &image, 2048)],
+            [
+                image_entry("a_1.7.0.bin", &image, 2048),
+                image_entry("a_1.7.bin", &twin, 2048),
+            ],
             ["a".to_owned()].into(),
         );
         let pins = HashMap::from([("a".to_owned(), Version::new("1.7.0"))]);

@@ -138,7 +138,13 @@ pub fn decide<'a>(
             })
         });
         if let Some(reason) = reason {
+            // What would have to be forced below it would push it out of the
+            // memory of what was forced in vain, and bring it back.
+            let end = matches!(reason, Reason::Failed { .. });
             decision.withheld.push(Withheld { what, reason });
+            if end {
+                break;
+            }
             continue;
         }
         decision.outcome = Outcome::Offer { entry, force };
