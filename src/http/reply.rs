@@ -20,7 +20,7 @@ use hyper::header::{
     CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use hyper::http::response::Parts;
-use hyper::{Response, StatusCode};
+use hyper::{Response, StatusCode, Version};
 
 /// A reply.
 pub(super) type Reply = Response<ReplyBody>;
@@ -144,8 +144,11 @@ pub(super) fn unsatisfiable(entry: &Entry) -> Reply {
 }
 
 /// A reply that was made elsewhere: a backend's, or the 101 before a WebSocket.
-/// What it says is its maker's; how it is framed is ours.
-pub(super) fn relayed(head: Parts, body: ReplyBody) -> Reply {
+/// What it says is its maker's; how it is framed is ours, the version too: a
+/// device looks for `HTTP/1.1 101`, letter by letter.
+pub(super) fn relayed(mut head: Parts, body: ReplyBody) -> Reply {
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
     Response::from_parts(head, body)
 }
 

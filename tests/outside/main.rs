@@ -30,5 +30,7 @@ mod limits;
 mod logs;
 mod peers;
 mod plain_http;
+mod proxy;
 mod proxy_protocol;
 mod updates;
+mod websocket;

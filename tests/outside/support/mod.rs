@@ -1,5 +1,6 @@
 //! A server in a folder of its own, and clients that see raw bytes.
 
+pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod image;
 pub(crate) mod pebble;

@@ -1,0 +1,512 @@
+//! WebSockets that go on to a voice server: bytes as they are, both ends as
+//! they end, and xiaozhi-server's own library at either side.
+
+use super::support::backend::{Backend, Connection};
+use super::support::server::{Setup, exchange, request};
+use super::support::{PATIENCE, Server, noise, until, within};
+use socket2::SockRef;
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const PATH: &str = "/xiaozhi/v1/";
+const OPENING: &str = "GET /xiaozhi/v1/?a HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nDevice-Id: aa:bb\r\n\r\n";
+const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+    sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+/// 1001, "going away", as a server says it and as a client does.
+const GOODBYE: &[u8] = &[0x88, 2, 3, 0xE9];
+const GOODBYE_MASKED: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 3, 0xE9];
+/// "hi", unmasked.
+const HI: &[u8] = &[0x81, 2, b'h', b'i'];
+
+fn start(backend: SocketAddr, proxy: &str, gateway: &str) -> Server {
+    Setup::new().start(&format!(
+        "gateway:\n  {gateway}\n  proxy:\n    websocket: http://{backend}\n    {proxy}\n"
+    ))
+}
+
+/// A backend that accepts, and hands its end of each connection to the test.
+fn accepting() -> (Backend, Receiver<TcpStream>) {
+    let (give, take) = channel();
+    let give = Mutex::new(give);
+    let backend = Backend::start(move |connection| {
+        // This end closes when the test lets go of its own.
+        if accept(connection) {
+            let end = connection.stream.try_clone().unwrap();
+            give.lock().unwrap().send(end).unwrap();
+        }
+    });
+    (backend, take)
+}
+
+fn accept(connection: &mut Connection) -> bool {
+    let accepted = connection.head().is_some();
+    connection.send(ACCEPTED);
+    accepted
+}
+
+/// The head of the reply, byte by byte, for behind it the frames begin.
+fn head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Both ends of an open WebSocket.
+fn open(server: &Server, ends: &Receiver<TcpStream>) -> (TcpStream, TcpStream) {
+    let mut device = server.tcp();
+    device.write_all(OPENING.as_bytes()).unwrap();
+    assert!(head(&mut device).starts_with("HTTP/1.1 101 "));
+    (device, ends.recv_timeout(PATIENCE).unwrap())
+}
+
+fn bytes(stream: &mut impl Read, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+fn rest(mut stream: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    bytes
+}
+
+#[test]
+fn the_handshake_is_as_both_sides_want_it() {
+    let (backend, ends) = accepting();
+    let server = start(backend.address, "", "");
+    let mut device = server.tcp();
+    device.write_all(OPENING.as_bytes()).unwrap();
+    let head = head(&mut device);
+    // Device firmware looks for this, letter by letter.
+    assert!(
+        head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{head}"
+    );
+    for line in [
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade\r\n",
+        "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+    ] {
+        assert!(head.contains(line), "{head}");
+    }
+    assert!(
+        !head.contains("Content-Length") && !head.contains("Transfer-Encoding"),
+        "{head}"
+    );
+    let seen = backend.last();
+    assert_eq!(seen.line(), "GET /xiaozhi/v1/?a HTTP/1.1");
+    // Nothing else is good enough for xiaozhi-server.
+    assert!(
+        seen.head.contains("\r\nConnection: Upgrade\r\n"),
+        "{}",
+        seen.head
+    );
+    for (name, value) in [
+        ("upgrade", "websocket"),
+        ("host", "h"),
+        ("device-id", "aa:bb"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-proto", "http"),
+    ] {
+        assert_eq!(seen.headers(name), [value], "{}", seen.head);
+    }
+    drop((device, ends));
+    let ended = server.line("WebSocket ended");
+    assert!(ended.contains("device=aa:bb"), "{ended}");
+}
+
+#[test]
+fn who_is_not_let_in_sees_why() {
+    let backend = Backend::start(|connection| {
+        if let Some(request) = connection.request() {
+            let reply = match request.line().split(['?', ' ']).nth(2) {
+                Some("refused") => "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n",
+                Some("chunks") => {
+                    "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno\n\r\n0\r\n\r\n"
+                }
+                Some("lies") => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+                Some("garbage") => "no\n",
+                Some("plain") => "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno\n",
+                _ => "",
+            };
+            connection.send(reply);
+        }
+    });
+    let server = start(backend.address, "", "");
+    let mut device = server.tcp();
+    for (query, status) in [
+        ("refused", 403),
+        ("chunks", 400),
+        ("plain", 200),
+        ("lies", 502),
+    ] {
+        let opening = OPENING.replace("?a", &format!("?{query}"));
+        let reply = exchange(&mut device, opening.as_bytes());
+        assert_eq!(reply.status, status);
+        if status != 502 {
+            assert_eq!(reply.text(), "no\n");
+        }
+    }
+    for query in ["garbage", "nothing"] {
+        let opening = OPENING.replace("?a", &format!("?{query}"));
+        assert_eq!(server.send("https", opening.as_bytes()).status, 502);
+    }
+    // A plain GET, as a browser sends it.
+    let reply = server.send("http", &request("GET", "/xiaozhi/v1/?plain", &[], b""));
+    assert_eq!((reply.status, reply.text()), (200, "no\n"));
+    assert!(backend.last().headers("connection").is_empty());
+}
+
+#[test]
+fn bytes_go_both_ways_as_they_are() {
+    const LENGTH: usize = 3 << 20;
+    let backend = Backend::start(|connection| {
+        if connection.head().is_some() {
+            // The first frame may come with the reply, in one packet.
+            connection.send([ACCEPTED.as_bytes(), HI].concat());
+            assert_eq!(connection.bytes(5), b"early");
+            let mut up = connection.stream.try_clone().unwrap();
+            let writer = std::thread::spawn(move || up.write_all(&noise(LENGTH, 1)).unwrap());
+            let same = connection.bytes(LENGTH) == noise(LENGTH, 2);
+            writer.join().unwrap();
+            connection.send(if same { b"same" } else { b"diff" });
+        }
+    });
+    let server = start(backend.address, "", "");
+    // A device that does not wait for the reply before it speaks.
+    let first = [OPENING.as_bytes(), b"early"].concat();
+    let mut device = server.tcp();
+    device.write_all(&first).unwrap();
+    head(&mut device);
+    assert_eq!(bytes(&mut device, HI.len()), HI);
+    let mut up = device.try_clone().unwrap();
+    let writer = std::thread::spawn(move || up.write_all(&noise(LENGTH, 2)).unwrap());
+    assert!(bytes(&mut device, LENGTH) == noise(LENGTH, 1));
+    writer.join().unwrap();
+    assert_eq!(bytes(&mut device, 4), b"same");
+    // And through TLS, one way after the other.
+    let mut device = server.tls("localhost", None);
+    device.write_all(&first).unwrap();
+    head(&mut device);
+    assert_eq!(bytes(&mut device, HI.len()), HI);
+    assert!(bytes(&mut device, LENGTH) == noise(LENGTH, 1));
+    device.write_all(&noise(LENGTH, 2)).unwrap();
+    assert_eq!(bytes(&mut device, 4), b"same");
+}
+
+/// Ends a connection as a power cut and a NAT do.
+fn reset(stream: TcpStream) {
+    SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(stream);
+}
+
+#[test]
+fn the_end_of_one_side_is_the_others() {
+    let (backend, ends) = accepting();
+    let server = start(backend.address, "", "");
+    let soon = Duration::from_secs(5);
+    let ends_soon = |what: &str, stream: TcpStream| {
+        let begun = Instant::now();
+        assert_eq!(rest(stream), b"", "{what}");
+        assert!(begun.elapsed() < soon, "{what}");
+    };
+    let (device, voice) = open(&server, &ends);
+    reset(device);
+    ends_soon("the device was cut off", voice);
+    let (device, voice) = open(&server, &ends);
+    reset(voice);
+    ends_soon("the voice server was cut off", device);
+    // An end that is none of the connection's: what comes the other way still does.
+    let (mut device, mut voice) = open(&server, &ends);
+    device.write_all(HI).unwrap();
+    device.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(&voice), HI);
+    voice.write_all(HI).unwrap();
+    voice.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(rest(device), HI);
+    let (device, mut voice) = open(&server, &ends);
+    voice.write_all(HI).unwrap();
+    voice.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(&device), HI);
+    device.shutdown(Shutdown::Write).unwrap();
+    ends_soon("both have ended", voice);
+    // A device that goes without TLS's own goodbye.
+    let mut device = server.tls("localhost", None);
+    device.write_all(OPENING.as_bytes()).unwrap();
+    head(&mut device);
+    let voice = ends.recv_timeout(PATIENCE).unwrap();
+    device.sock.shutdown(Shutdown::Both).unwrap();
+    ends_soon("the device went", voice);
+    until("their ends", || {
+        (server.count_lines("WebSocket ended") == 5).then_some(())
+    });
+    assert_eq!(server.count_lines("WebSocket opened"), 5);
+}
+
+#[test]
+fn one_that_stands_still_is_ended_and_one_that_moves_is_not() {
+    let (backend, ends) = accepting();
+    let server = start(backend.address, "idle: 1s", "");
+    let (still, voice_of_still) = open(&server, &ends);
+    let (mut moves, mut voice) = open(&server, &ends);
+    let until_then = Instant::now() + Duration::from_secs(2);
+    let mut from_device = true;
+    while Instant::now() < until_then {
+        // A byte either way is enough.
+        let (one, other) = if from_device {
+            (&mut moves, &mut voice)
+        } else {
+            (&mut voice, &mut moves)
+        };
+        one.write_all(HI).unwrap();
+        assert_eq!(bytes(other, HI.len()), HI);
+        from_device = !from_device;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(rest(still), GOODBYE);
+    assert_eq!(rest(voice_of_still), GOODBYE_MASKED);
+    let ended = server.line("WebSocket ended");
+    assert!(ended.contains("still for 1s"), "{ended}");
+    moves.write_all(HI).unwrap();
+    assert_eq!(bytes(&mut voice, HI.len()), HI);
+}
+
+#[test]
+fn a_goodbye_stands_between_two_frames_when_the_server_stops() {
+    let (backend, ends) = accepting();
+    let mut server = start(backend.address, "", "limits: {drain: 8s}");
+    let (mut device, mut voice) = open(&server, &ends);
+    // One that is cut within a frame gets nothing that would be taken for its end.
+    let (cut, mut voice_of_cut) = open(&server, &ends);
+    voice.write_all(HI).unwrap();
+    assert_eq!(bytes(&mut device, HI.len()), HI);
+    voice_of_cut.write_all(&[0x82, 5, 1]).unwrap();
+    let mut cut_reader = cut.try_clone().unwrap();
+    assert_eq!(bytes(&mut cut_reader, 3), [0x82, 5, 1]);
+    let begun = Instant::now();
+    server.signal("TERM");
+    server.line("asked to stop");
+    // It still carries what comes in the meantime.
+    device.write_all(HI).unwrap();
+    assert_eq!(bytes(&mut voice, HI.len()), HI);
+    assert_eq!(rest(device), GOODBYE);
+    assert_eq!(rest(voice), GOODBYE_MASKED);
+    assert_eq!(rest(cut), b"");
+    assert_eq!(rest(voice_of_cut), GOODBYE_MASKED);
+    assert!(server.end().success());
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "the drain time was spent"
+    );
+    assert_eq!(server.count_lines("this server stops"), 2);
+    assert_eq!(server.count_lines("what is left is cut"), 0);
+}
+
+#[test]
+fn an_open_one_keeps_its_permit() {
+    let (backend, ends) = accepting();
+    let server = start(
+        backend.address,
+        "",
+        "limits: {connections: 2, headers: 20s}",
+    );
+    let first = open(&server, &ends);
+    let second = open(&server, &ends);
+    let opened = server.line("open=2");
+    assert!(opened.contains("WebSocket opened"), "{opened}");
+    let mut waiting = server.tcp();
+    waiting
+        .write_all(&request("GET", PATH, &[("Connection", "close")], b""))
+        .unwrap();
+    server.line("connection limit reached");
+    assert_eq!(backend.seen().len(), 2);
+    drop(first);
+    backend.saw(3);
+    drop((second, waiting));
+}
+
+#[test]
+fn a_voice_server_that_is_down_is_a_502_and_nobody_else_notices() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let server = start(address, "", "");
+    for _ in 0..3 {
+        let reply = server.send("https", OPENING.as_bytes());
+        reply.hold_to_contract("a voice server that is down");
+        assert_eq!(reply.status, 502);
+        assert_eq!(server.check_in("x", "1.0").status, 200);
+    }
+    let line = server.line("the backend does not answer");
+    assert!(line.contains("gateway.proxy.websocket"), "{line}");
+    assert_eq!(server.count_lines("the backend does not answer"), 1);
+}
+
+#[test]
+fn a_voice_server_that_does_not_answer_is_a_504() {
+    let backend = Backend::start(Connection::ended);
+    let server = start(backend.address, "timeout: 300ms", "");
+    let reply = within(Duration::from_secs(10), "a reply", || {
+        Some(server.send("http", OPENING.as_bytes()))
+    });
+    assert_eq!(reply.status, 504);
+}
+
+/// Debian's, which python3-websockets belongs to, wherever `python3` leads.
+const PYTHON: &str = "/usr/bin/python3";
+
+fn voice(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PYTHON);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/voice.py"));
+    command.args(arguments);
+    command
+}
+
+/// xiaozhi-server's library behind this server; `None` where there is none.
+struct VoiceServer {
+    child: Child,
+    port: u16,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl VoiceServer {
+    fn start() -> Option<Self> {
+        let mut asked = Command::new(PYTHON);
+        let asked = asked
+            .args(["-c", "import websockets"])
+            .stderr(Stdio::null());
+        if !asked.status().is_ok_and(|status| status.success()) {
+            assert!(
+                env::var_os("CI").is_none() && env::var_os("PEERS_REQUIRED").is_none(),
+                "websockets is missing: install python3-websockets"
+            );
+            eprintln!("not tried: python3-websockets is missing (tests/run installs it)");
+            return None;
+        }
+        let mut child = voice(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        output.read_line(&mut first).unwrap();
+        let port = first.trim().strip_prefix("port ").unwrap().parse().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                kept.lock().unwrap().push(line);
+            }
+        });
+        Some(Self { child, port, lines })
+    }
+
+    /// Waits until the WebSocket of a device has ended there, and how.
+    fn ended(&self, device: &str) -> String {
+        until(device, || {
+            let lines = self.lines.lock().unwrap();
+            let begin = format!("ended {device} ");
+            lines
+                .iter()
+                .find_map(|l| l.strip_prefix(&begin).map(str::to_owned))
+        })
+    }
+}
+
+impl Drop for VoiceServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run_voice(server: &Server, role: &str, more: &[&str]) -> String {
+    let url = format!("wss://localhost:{}{PATH}", server.ports[0]);
+    let authority = server.dir.path().join("certs/self-signed.crt");
+    let all = [&[role, &url, authority.to_str().unwrap()], more].concat();
+    let output = voice(&all).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{role}: {text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+#[test]
+fn xiaozhi_servers_library_talks_to_itself_through_this_server() {
+    let Some(voice) = VoiceServer::start() else {
+        return;
+    };
+    let server = start(([127, 0, 0, 1], voice.port).into(), "", "");
+    assert!(run_voice(&server, "suite", &[]).contains("suite done"));
+    for (device, code) in [
+        ("talks", "1000"),
+        ("deflates", "1000"),
+        ("says-1000", "1000"),
+        ("says-1011", "1011"),
+        ("says-4001", "4001"),
+        ("hears-4001", "4001"),
+        ("dropped", "1006"),
+        ("drops", "1006"),
+    ] {
+        assert_eq!(voice.ended(device), code, "{device}");
+    }
+    let reply = server.send("https", &request("GET", PATH, &[], b""));
+    assert_eq!((reply.status, reply.text()), (200, "Server is running\n"));
+}
+
+/// What the process holds, in KiB, and its open files.
+fn held(server: &Server) -> (usize, usize) {
+    let proc = format!("/proc/{}", server.pid());
+    let status = std::fs::read_to_string(format!("{proc}/status")).unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    let files = std::fs::read_dir(format!("{proc}/fd")).unwrap().count();
+    (
+        line.split_whitespace().nth(1).unwrap().parse().unwrap(),
+        files,
+    )
+}
+
+#[test]
+fn a_thousand_at_once_and_then_none() {
+    let Some(voice) = VoiceServer::start() else {
+        return;
+    };
+    let server = start(([127, 0, 0, 1], voice.port).into(), "", "");
+    let (_, before) = held(&server);
+    assert!(run_voice(&server, "crowd", &["1000"]).contains("crowd done 1000"));
+    server.line("open=1000");
+    until("their ends", || {
+        (server.count_lines("WebSocket ended: closed") == 1000).then_some(())
+    });
+    until("closed files", || {
+        (held(&server).1 <= before + 2).then_some(())
+    });
+}
+
+#[test]
+fn talk_that_goes_on_leaves_nothing_behind() {
+    let Some(voice) = VoiceServer::start() else {
+        return;
+    };
+    let server = start(([127, 0, 0, 1], voice.port).into(), "", "");
+    run_voice(&server, "soak", &["40", "2"]);
+    let (before, _) = held(&server);
+    let text = run_voice(&server, "soak", &["40", "8"]);
+    let (after, _) = held(&server);
+    assert!(text.contains("soak done"), "{text}");
+    assert!(after < before + 4 * 1024, "{before} KiB, then {after}");
+}
