@@ -117,3 +117,131 @@ fn is_here(url: &Url, machine: &Machine) -> bool {
         |ip: IpAddr| ip.is_loopback() || ip.is_unspecified() || machine.addresses.contains(&ip);
     url.host.eq_ignore_ascii_case("localhost") || url.ip().is_some_and(own)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, raw, resolve::resolve};
+    use super::*;
+    use jiff::tz::TimeZone;
+    use std::time::Duration;
+
+    fn read(yaml: &str) -> Result<Settings, Vec<String>> {
+        let machine = Machine {
+            local_ip: IpAddr::from([192, 168, 1, 100]),
+            addresses: vec![IpAddr::from([192, 168, 1, 100])],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            time_zone: TimeZone::UTC,
+        };
+        let root = raw::parse(yaml.as_bytes()).map_err(|fault| vec![fault.to_string()])?;
+        resolve(&root, &machine).map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    fn good(yaml: &str) -> Settings {
+        read(yaml).unwrap_or_else(|faults| unreachable!("{yaml}: {faults:?}"))
+    }
+
+    #[test]
+    fn a_backend_that_cannot_be_meant_is_refused_by_name() {
+        for (yaml, words) in [
+            (
+                "gateway: {proxy: {websockets: 'http://h:1'}}",
+                "did you mean `websocket`?",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'https://h:8000'}}",
+                "gateway.proxy.websocket: \"https://h:8000\": servers behind this one are reached over http",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'ws://h:8000'}}",
+                "its scheme must be http",
+            ),
+            (
+                "gateway: {proxy: {vision: 'http://h:8004/mcp/vision/explain'}}",
+                "without a path",
+            ),
+            (
+                "gateway: {proxy: {vision: 'http://127.0.0.1:8003'}}",
+                "gateway.proxy.vision: \"http://127.0.0.1:8003\": this is a port of this server itself",
+            ),
+            (
+                "gateway: {proxy: {vision: 'http://192.168.1.100:8443'}}",
+                "this is a port of this server itself",
+            ),
+            (
+                "gateway: {proxy: {routes: {/xiaozhi/ota/x: 'http://h:1'}}}",
+                "gateway.proxy.routes./xiaozhi/ota/x: \"http://h:1\": this is the OTA interface",
+            ),
+            (
+                "server: {ota: 'http://h/my/firmware'}\ngateway: {proxy: {routes: {/my/firmware: 'http://h:1'}}}",
+                "this is the OTA interface",
+            ),
+            (
+                "gateway: {proxy: {routes: {mcp: 'http://h:1'}}}",
+                "write a path and the server behind it",
+            ),
+            (
+                "gateway: {proxy: {routes: {/a: [x]}}}",
+                "write a path and the server behind it",
+            ),
+            (
+                "gateway: {proxy: {routes: {/a: 'http://h:1', /a/: 'http://h:2'}}}",
+                "/a/ goes by gateway.proxy.routes./a already",
+            ),
+            (
+                "gateway: {proxy: {body_limit: 0}}",
+                "gateway.proxy.body_limit: \"0\"",
+            ),
+        ] {
+            let found = read(yaml).err().unwrap_or_default();
+            assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_to_servers_behind_this_one() {
+        let s = good(
+            "gateway:\n  proxy:\n    websocket: http://127.0.0.1:8000\n    vision: http://xiaozhi:8004/\n    \
+             routes: {/xiaozhi/otaku: 'http://192.168.1.7:8003', /: 'http://h'}\n    \
+             body_limit: 5MB\n    timeout: 5s\n    idle: 2m\n",
+        );
+        let routes = s.proxy.routes.iter();
+        let routes: Vec<_> = routes
+            .map(|r| format!("{} {} {}", r.setting, r.path, r.to.origin()))
+            .collect();
+        assert_eq!(
+            routes,
+            [
+                "gateway.proxy.websocket /xiaozhi/v1/ http://127.0.0.1:8000",
+                "gateway.proxy.vision /mcp/vision/explain http://xiaozhi:8004",
+                "gateway.proxy.routes./xiaozhi/otaku /xiaozhi/otaku http://192.168.1.7:8003",
+                "gateway.proxy.routes./ / http://h",
+            ]
+        );
+        assert_eq!(
+            (s.proxy.body_limit, s.proxy.timeout, s.proxy.idle),
+            (5_000_000, Duration::from_secs(5), Duration::from_secs(120))
+        );
+        let none = good("").proxy;
+        assert!(none.routes.is_empty() && !none.passes_on("/xiaozhi/v1/"));
+    }
+
+    #[test]
+    fn devices_are_told_of_the_websocket_that_they_reach() {
+        let passed_on = "gateway: {proxy: {websocket: 'http://127.0.0.1:8000'}}";
+        let by_route = "gateway: {proxy: {routes: {/xiaozhi: 'http://127.0.0.1:8000'}}}";
+        let https = "server: {vision_explain: 'https://d.com/edge/mcp/vision/explain'}\n";
+        let other_port = "server: {vision_explain: 'https://d.com:8443/mcp/vision/explain'}\n";
+        let own = "server: {websocket: 'ws://voice/', vision_explain: 'https://d.com/mcp/vision/explain'}\n";
+        for (yaml, websocket) in [
+            (String::new(), "ws://192.168.1.100:8000/xiaozhi/v1/"),
+            (passed_on.into(), "ws://192.168.1.100:8003/xiaozhi/v1/"),
+            (by_route.into(), "ws://192.168.1.100:8003/xiaozhi/v1/"),
+            (https.into(), "wss://d.com/xiaozhi/v1/"),
+            (format!("{https}{passed_on}"), "wss://d.com/xiaozhi/v1/"),
+            (other_port.into(), "wss://d.com:8443/xiaozhi/v1/"),
+            (format!("{own}{passed_on}"), "ws://voice/"),
+        ] {
+            assert_eq!(good(&yaml).websocket, websocket, "{yaml}");
+        }
+    }
+}
