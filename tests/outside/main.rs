@@ -31,6 +31,8 @@ mod logs;
 mod peers;
 mod plain_http;
 mod proxy;
+mod proxy_bodies;
 mod proxy_protocol;
+mod smuggling;
 mod updates;
 mod websocket;

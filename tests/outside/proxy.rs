@@ -1,21 +1,22 @@
 //! HTTP that goes on to a server behind this one: what that sees, what comes
 //! back, and what happens when either side does not do as it should.
 
-use super::support::backend::{Backend, Connection, Request};
-use super::support::server::{Setup, exchange, read_reply, request};
-use super::support::{PATIENCE, Server, noise, until};
+use super::support::backend::{Backend, Request};
+use super::support::server::{BINARY, Setup, exchange, read_reply, request};
+use super::support::{Server, noise, until};
 use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-const VISION: &str = "/mcp/vision/explain";
+pub(super) const VISION: &str = "/mcp/vision/explain";
 
 /// With vision and `/x/` at `backend`, and further lines of `gateway.proxy`.
-fn start(backend: SocketAddr, more: &str) -> Server {
+pub(super) fn start(backend: SocketAddr, more: &str) -> Server {
     start_with(backend, more, "")
 }
 
@@ -27,7 +28,7 @@ fn start_with(backend: SocketAddr, proxy: &str, gateway: &str) -> Server {
 }
 
 /// All that comes in answer to a request, to the connection's end.
-fn talk(server: &Server, request: &[u8]) -> String {
+pub(super) fn talk(server: &Server, request: &[u8]) -> String {
     let mut stream = server.tcp();
     stream.write_all(request).unwrap();
     let mut reply = Vec::new();
@@ -35,15 +36,15 @@ fn talk(server: &Server, request: &[u8]) -> String {
     String::from_utf8(reply).unwrap()
 }
 
-fn get(path: &str) -> Vec<u8> {
+pub(super) fn get(path: &str) -> Vec<u8> {
     request("GET", path, &[("Connection", "close")], b"")
 }
 
-fn fine(_: &Request) -> Vec<u8> {
+pub(super) fn fine(_: &Request) -> Vec<u8> {
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n".to_vec()
 }
 
-fn chunked(body: &[u8], size: usize) -> Vec<u8> {
+pub(super) fn chunked(body: &[u8], size: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in body.chunks(size) {
         out.extend(format!("{:x}\r\n", chunk.len()).bytes());
@@ -54,7 +55,7 @@ fn chunked(body: &[u8], size: usize) -> Vec<u8> {
     out
 }
 
-const POST_CHUNKS: &str = "POST /mcp/vision/explain?a=%2F&b HTTP/1.1\r\nHost: d.example:8003\r\n\
+pub(super) const POST_CHUNKS: &str = "POST /mcp/vision/explain?a=%2F&b HTTP/1.1\r\nHost: d.example:8003\r\n\
     Device-Id: aa:bb\r\nClient-Id: c-1\r\nAuthorization: Bearer t\r\n\
     Content-Type: multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked\r\n\
     Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Connection: x\r\n\
@@ -274,13 +275,13 @@ fn a_backend_that_lies_or_sleeps_gets_an_error_in_its_place() {
             "/x/end" => {}
             "/x/half" => connection.send("HTTP/1.1 200 OK\r\nContent-Le"),
             "/x/upgrade" => {
-                connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n")
+                connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n");
             }
             "/x/coding" => connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx"),
             "/x/lengths" => connection
                 .send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
             "/x/chunks" => {
-                connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+                connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
             }
             "/x/size" => connection
                 .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n"),
@@ -389,444 +390,6 @@ fn a_kept_connection_that_has_ended_costs_no_request() {
     assert_eq!(backend.seen().len(), 20);
 }
 
-/// Peak of the memory that a process had, in KiB.
-fn peak(server: &Server) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn multipart(length: usize) -> Vec<u8> {
-    let mut body = b"--B\r\nContent-Disposition: form-data; name=\"question\"\r\n\r\nwhat is it?\r\n\
-        --B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"camera.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
-        .to_vec();
-    body.extend(noise(length, 7));
-    body.extend(b"\r\n--B--\r\n");
-    body
-}
-
-#[test]
-fn a_picture_streams_through_tls_at_the_pace_of_its_sender() {
-    let arrived = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&arrived);
-    let backend = Backend::start(move |connection| {
-        while let Some(request) = connection.head() {
-            assert_eq!(request.headers("transfer-encoding"), ["chunked"]);
-            let mut body = Vec::new();
-            while let Some(chunk) = connection.chunk().filter(|c| !c.is_empty()) {
-                body.extend(chunk);
-                count.store(body.len(), Ordering::SeqCst);
-            }
-            let same = body == multipart(5 << 20);
-            connection.reply(if same { "seen" } else { "another" });
-        }
-    });
-    let server = start(backend.address, "timeout: 2s");
-    assert_eq!(server.get("/xiaozhi/ota/").status, 200);
-    let before = peak(&server);
-    let mut stream = server.tls("localhost", None);
-    stream.write_all(POST_CHUNKS.as_bytes()).unwrap();
-    let body = multipart(5 << 20);
-    let mut sent = 0;
-    for (n, chunk) in body.chunks(4096).enumerate() {
-        stream
-            .write_all(format!("{:x}\r\n", chunk.len()).as_bytes())
-            .unwrap();
-        stream.write_all(chunk).unwrap();
-        stream.write_all(b"\r\n").unwrap();
-        sent += chunk.len();
-        // A slow writer: it goes on when what it sent has arrived.
-        if n % 100 == 0 {
-            stream.flush().unwrap();
-            until("what was sent so far", || {
-                (arrived.load(Ordering::SeqCst) == sent).then_some(())
-            });
-        }
-    }
-    stream.write_all(b"0\r\n\r\n").unwrap();
-    let reply = read_reply(&mut stream, false);
-    assert_eq!((reply.status, reply.text()), (200, "seen"));
-    let grown = peak(&server) - before;
-    assert!(grown < 4 * 1024, "{grown} KiB more");
-}
-
-#[test]
-fn a_backend_that_reads_slowly_holds_up_the_sender_and_no_memory() {
-    const LENGTH: usize = 48 << 20;
-    let (go, may_go) = channel::<()>();
-    let may_go = Mutex::new(may_go);
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.set_recv_buffer_size(64 * 1024).unwrap();
-    listener
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
-    listener.listen(4).unwrap();
-    let backend = Backend::on(TcpListener::from(listener), move |connection| {
-        if connection.head().is_some() {
-            may_go.lock().unwrap().recv().unwrap();
-            let same = connection.bytes(LENGTH) == noise(LENGTH, 9);
-            connection.reply(if same { "same" } else { "another" });
-        }
-    });
-    let server = start(backend.address, "body_limit: 64MiB");
-    let before = peak(&server);
-    let head = format!("POST {VISION} HTTP/1.1\r\nHost: h\r\nContent-Length: {LENGTH}\r\n\r\n");
-    let mut stream = server.tcp();
-    let sent = Arc::new(AtomicUsize::new(0));
-    let writer = std::thread::spawn({
-        let (mut stream, sent) = (stream.try_clone().unwrap(), Arc::clone(&sent));
-        move || {
-            stream.write_all(head.as_bytes()).unwrap();
-            for block in noise(LENGTH, 9).chunks(64 * 1024) {
-                stream.write_all(block).unwrap();
-                sent.fetch_add(block.len(), Ordering::SeqCst);
-            }
-        }
-    });
-    backend.saw(1);
-    // Nothing moves any more once every buffer on the way is full.
-    let mut still = (0, 0);
-    until("the sender to stand still", || {
-        let now = sent.load(Ordering::SeqCst);
-        still = if now == still.0 {
-            (now, still.1 + 1)
-        } else {
-            (now, 0)
-        };
-        (now > 0 && still.1 == 30).then_some(())
-    });
-    // The kernel's own buffers of both connections, and little of ours.
-    assert!(still.0 < 32 << 20, "{} were taken", still.0);
-    go.send(()).unwrap();
-    writer.join().unwrap();
-    let reply = read_reply(&mut stream, false);
-    assert_eq!(reply.text(), "same");
-    let grown = peak(&server) - before;
-    assert!(grown < 4 * 1024, "{grown} KiB more");
-}
-
-#[test]
-fn a_large_reply_waits_for_its_reader() {
-    const LENGTH: usize = 64 << 20;
-    let backend = Backend::start(|connection| {
-        if connection.request().is_some() {
-            connection.send(format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"
-            ));
-            connection.send(noise(LENGTH, 3));
-        }
-    });
-    let server = start(backend.address, "");
-    let before = peak(&server);
-    let mut stream = server.tcp();
-    stream.write_all(&get("/x/")).unwrap();
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap();
-    assert!(all.ends_with(&noise(LENGTH, 3)));
-    let grown = peak(&server) - before;
-    assert!(grown < 4 * 1024, "{grown} KiB more");
-}
-
-#[test]
-fn a_body_may_take_its_time_but_not_stand_still() {
-    let backend = Backend::start(|connection| {
-        while connection.request().is_some() {
-            connection.reply("whole");
-        }
-    });
-    let server = start(backend.address, "timeout: 1s");
-    // All in all it takes longer than the time between two parts.
-    let mut stream = server.tcp();
-    let begun = std::time::Instant::now();
-    stream
-        .write_all(b"POST /x/ HTTP/1.1\r\nHost: h\r\nContent-Length: 15\r\n\r\n")
-        .unwrap();
-    for _ in 0..15 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        stream.write_all(b"x").unwrap();
-    }
-    let reply = read_reply(&mut stream, false);
-    assert_eq!(reply.text(), "whole");
-    assert!(begun.elapsed() > std::time::Duration::from_secs(1));
-    let mut stream = server.tcp();
-    stream
-        .write_all(b"POST /x/ HTTP/1.1\r\nHost: h\r\nContent-Length: 15\r\n\r\nx")
-        .unwrap();
-    let reply = read_reply(&mut stream, false);
-    reply.hold_to_contract("a body that stands still");
-    assert_eq!(reply.status, 408);
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-    // Nor is that the backend's fault.
-    assert_eq!(server.count_lines("the backend does not answer"), 0);
-}
-
-#[test]
-fn a_backend_that_takes_nothing_is_late_and_not_its_client() {
-    let backend = Backend::start(|connection| {
-        connection.head();
-        let (_forever, wait) = channel::<()>();
-        let _ = wait.recv_timeout(PATIENCE);
-    });
-    let server = start(backend.address, "timeout: 1s\n    body_limit: 64MiB");
-    let mut stream = server.tcp();
-    let mut writer = stream.try_clone().unwrap();
-    std::thread::spawn(move || {
-        let head = format!(
-            "POST /x/ HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-            48 << 20
-        );
-        let _ = writer.write_all(head.as_bytes());
-        let _ = writer.write_all(&vec![7; 48 << 20]);
-    });
-    let reply = read_reply(&mut stream, false);
-    assert_eq!(reply.status, 504);
-}
-
-#[test]
-fn too_much_is_refused_and_the_sender_hears_of_it() {
-    let backend = Backend::answering(fine);
-    let server = start(backend.address, "body_limit: 100KiB");
-    let body = noise(3 << 20, 4);
-    for all in [
-        request("POST", "/x/", &[], &body),
-        [
-            b"POST /x/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice(),
-            &chunked(&body, 50_000),
-        ]
-        .concat(),
-    ] {
-        for scheme in ["http", "https"] {
-            let reply = server.send(scheme, &all);
-            reply.hold_to_contract("too much");
-            assert_eq!(reply.status, 413);
-        }
-    }
-    let within = server.send("http", &request("POST", "/x/", &[], &body[..100 << 10]));
-    assert_eq!(within.status, 200);
-    // Who asks first is told before it sends.
-    let mut stream = server.tcp();
-    stream.write_all(b"POST /x/ HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\nExpect: 100-continue\r\n\r\n").unwrap();
-    assert_eq!(read_reply(&mut stream, false).status, 413);
-    let mut stream = server.tcp();
-    stream
-        .write_all(
-            b"POST /x/ HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
-        )
-        .unwrap();
-    let mut go = [0; 25];
-    stream.read_exact(&mut go).unwrap();
-    assert_eq!(&go, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream.write_all(b"ok").unwrap();
-    assert_eq!(read_reply(&mut stream, false).status, 200);
-    assert_eq!(backend.last().body, b"ok");
-    assert!(backend.last().headers("expect").is_empty());
-}
-
-#[test]
-fn an_answer_that_comes_before_the_body_is_seen() {
-    let refuse = |connection: &mut Connection| {
-        if connection.head().is_some() {
-            connection.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno\n");
-        }
-    };
-    let backends = [
-        // One that closes what it does not read, and one that goes on to wait.
-        Backend::start(move |connection| {
-            refuse(connection);
-            connection
-                .stream
-                .shutdown(std::net::Shutdown::Write)
-                .unwrap();
-            connection.ended();
-        }),
-        Backend::start(move |connection| {
-            refuse(connection);
-            let (_forever, wait) = channel::<()>();
-            let _ = wait.recv_timeout(PATIENCE);
-        }),
-    ];
-    for backend in backends {
-        let server = start(backend.address, "timeout: 20s");
-        let mut stream = server.tcp();
-        stream
-            .write_all(b"POST /x/ HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n")
-            .unwrap();
-        stream.write_all(&noise(4_000_000, 5)).unwrap();
-        let reply = read_reply(&mut stream, false);
-        assert_eq!((reply.status, reply.text()), (401, "no\n"));
-        assert_eq!(reply.header("Connection"), Some("close"));
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-        assert_eq!(server.count_lines("the backend does not answer"), 0);
-    }
-}
-
-/// What a backend might take for two requests, or for another's.
-#[test]
-fn nothing_is_smuggled() {
-    let backend = Backend::answering(fine);
-    let server = start(backend.address, "");
-    let line = "POST /x/a HTTP/1.1\r\nHost: h\r\n";
-    let inner = "GET /x/smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
-    let refused = [
-        format!("{line}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde"),
-        format!("{line}Content-Length: 4, 5\r\n\r\nabcde"),
-        format!("{line}Content-Length: +4\r\n\r\nabcd"),
-        format!("{line}Content-Length: 0x4\r\n\r\nabcd"),
-        format!("{line}Content-Length: -1\r\n\r\n"),
-        format!("{line}Content-Length: 99999999999999999999\r\n\r\n"),
-        format!("{line}Content-Length : 4\r\n\r\nabcd"),
-        format!("{line}Transfer-Encoding: identity\r\n\r\n"),
-        format!("{line}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
-        format!("{line}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-        format!("{line}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-        format!("{line}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        format!("{line}Transfer-Encoding:\u{b}chunked\r\n\r\n0\r\n\r\n"),
-        format!("{line}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
-        "POST /x/a HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
-        format!("{line}X-A: b\r\n folded: c\r\n\r\n"),
-        format!("{line}X-A: b\r\n\tc\r\n\r\n"),
-        format!("{line} X-A: b\r\n\r\n"),
-        format!("{line}X-A: b\rX-B: c\r\n\r\n"),
-        format!("{line}X-A: b\0c\r\n\r\n"),
-        format!("{line}X A: b\r\n\r\n"),
-        format!("{line}Host: other\r\n\r\n"),
-        "GET /x/a HTTP/1.1\r\nHost: h/../\r\n\r\n".into(),
-        "GET /x/../y HTTP/1.1\r\nHost: h\r\n\r\n".into(),
-        "GET /x/%2e%2e/y HTTP/1.1\r\nHost: h\r\n\r\n".into(),
-        "GET /x/%2e%2e%5cy HTTP/1.1\r\nHost: h\r\n\r\n".into(),
-        "GET /x/a b HTTP/1.1\r\nHost: h\r\n\r\n".into(),
-        "GET  /x/a HTTP/1.1\r\nHost: h\r\n\r\n".into(),
-        "GET /x/a HTTP/1.2\r\nHost: h\r\n\r\n".into(),
-        "GET /x/a\r\n\r\n".into(),
-        format!("GET /x/a HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(17_000)),
-        format!("GET /x/a?{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(17_000)),
-        format!("GET /x/a HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(200)),
-        "GET /x/a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 4\r\n\r\nabcd".into(),
-    ];
-    for attack in &refused {
-        let attack = format!("{attack}{inner}");
-        let reply = talk(&server, attack.as_bytes());
-        let status = reply.get(9..12).unwrap_or_default();
-        assert!(
-            ["400", "431", "414", "501"].contains(&status),
-            "{attack:?}: {reply}"
-        );
-        assert_eq!(reply.matches("HTTP/1.1 ").count(), 1, "{attack:?}: {reply}");
-        assert_eq!(backend.seen().len(), 0, "{attack:?}: {:#?}", backend.seen());
-    }
-    // HTTP/2 without TLS is not even answered.
-    assert_eq!(talk(&server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "");
-    // What is refused late, since only its body is wrong.
-    for body in [
-        "4\nabcd\r\n",
-        "4\r\nabcdX\r\n",
-        "zz\r\n",
-        "-1\r\n",
-        "ffffffffffffffffff\r\n",
-        "4;a\nb\r\nabcd\r\n",
-    ] {
-        let before = backend.seen().len();
-        let attack = format!("{line}Transfer-Encoding: chunked\r\n\r\n{body}0\r\n\r\n{inner}");
-        let reply = talk(&server, attack.as_bytes());
-        for seen in &backend.seen()[before..] {
-            assert!(
-                seen.line().starts_with("POST /x/a"),
-                "{body:?}: {}",
-                seen.head
-            );
-        }
-        assert!(reply.starts_with("HTTP/1.1 400"), "{body:?}: {reply}");
-    }
-}
-
-#[test]
-fn what_can_be_read_in_one_way_only_is_written_so() {
-    let backend = Backend::answering(fine);
-    let server = start(backend.address, "");
-    for (attack, line, host, body) in [
-        (
-            "POST /x/a HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n",
-            "POST /x/a HTTP/1.1",
-            "h",
-            "abcd",
-        ),
-        (
-            "POST /x/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n4\r\nabcd\r\n0\r\n\r\n",
-            "POST /x/a HTTP/1.1",
-            "h",
-            "abcd",
-        ),
-        (
-            "POST /x/a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 4\r\nConnection: close\r\n\r\nabcd",
-            "POST /x/a HTTP/1.1",
-            "h",
-            "abcd",
-        ),
-        (
-            "POST /x/a HTTP/1.1\nHost: h\nContent-Length: 4\nConnection: close\n\nabcd",
-            "POST /x/a HTTP/1.1",
-            "h",
-            "abcd",
-        ),
-        (
-            "POST /x/a HTTP/1.1\r\nHost: h\r\nConnection: close, content-length\r\nContent-Length: 4\r\n\r\nabcd",
-            "POST /x/a HTTP/1.1",
-            "h",
-            "abcd",
-        ),
-        (
-            "GET http://evil.example:1/x/a?b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-            "GET /x/a?b HTTP/1.1",
-            "evil.example:1",
-            "",
-        ),
-        (
-            "GET /x/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n4\r\nabcd\r\n0\r\nX-Real-IP: 1.1.1.1\r\n\r\n",
-            "GET /x/a HTTP/1.1",
-            "h",
-            "abcd",
-        ),
-        ("GET /x/a HTTP/1.0\r\n\r\n", "GET /x/a HTTP/1.1", "", ""),
-        (
-            "GET /x/a HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\r\n",
-            "GET /x/a HTTP/1.1",
-            "h",
-            "",
-        ),
-    ] {
-        let before = backend.seen().len();
-        let reply = talk(&server, attack.as_bytes());
-        assert!(reply.contains(" 200 OK\r\n"), "{attack:?}: {reply}");
-        let seen = backend.seen();
-        assert_eq!(seen.len(), before + 1, "{attack:?}");
-        let seen = &seen[before];
-        assert_eq!(seen.line(), line, "{attack:?}");
-        let own = backend.address.to_string();
-        assert_eq!(
-            seen.headers("host"),
-            [if host.is_empty() { own.as_str() } else { host }]
-        );
-        assert_eq!(seen.body, body.as_bytes(), "{attack:?}");
-        let framings = [
-            seen.headers("content-length"),
-            seen.headers("transfer-encoding"),
-        ]
-        .concat();
-        assert_eq!(
-            framings.len(),
-            usize::from(!body.is_empty()),
-            "{attack:?}: {}",
-            seen.head
-        );
-        assert!(seen.headers("upgrade").is_empty() && seen.headers("connection").is_empty());
-        assert!(
-            !seen.head.replace("\r\n", "").contains(['\r', '\n']),
-            "{}",
-            seen.head
-        );
-    }
-}
-
 #[test]
 fn what_is_not_passed_on_is_not_there_and_the_ota_interface_stays_ours() {
     let backend = Backend::answering(fine);
@@ -861,4 +424,47 @@ fn what_was_begun_is_finished_when_the_server_stops() {
     go.send(()).unwrap();
     assert_eq!(read_reply(&mut stream, false).text(), "done");
     assert!(server.end().success());
+}
+
+#[test]
+fn validate_shows_what_goes_where_and_what_does_not() {
+    let setup = Setup::new();
+    let config = setup.path().join("c.yaml");
+    let shown = |text: &str| {
+        fs::write(&config, text).unwrap();
+        let mut validate = Command::new(BINARY);
+        let output = validate
+            .arg("validate")
+            .arg(&config)
+            .current_dir(setup.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{text}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let public = "server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}\ngateway:\n  ports: [8003, 443]\n";
+    let text = shown(public);
+    assert!(
+        text.contains("WebSocket at wss://ota.example.com/xiaozhi/v1/"),
+        "{text}"
+    );
+    assert!(
+        text.contains("they will have no voice") && text.contains("pictures get a 404"),
+        "{text}"
+    );
+    let text = shown(&format!(
+        "{public}  proxy: {{websocket: 'http://127.0.0.1:8000', vision: 'http://127.0.0.1:8004', routes: {{/mcp_endpoint/: 'http://10.0.0.2:8005'}}}}\n"
+    ));
+    for line in [
+        "/xiaozhi/v1/ to http://127.0.0.1:8000 (gateway.proxy.websocket)",
+        "/mcp/vision/explain to http://127.0.0.1:8004 (gateway.proxy.vision)",
+        "/mcp_endpoint/ to http://10.0.0.2:8005 (gateway.proxy.routes./mcp_endpoint/)",
+        "bodies up to 16384 KiB, replies within 60s, WebSockets that are still for up to 600s",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(
+        !text.contains("no voice") && !text.contains("404"),
+        "{text}"
+    );
 }

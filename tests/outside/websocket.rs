@@ -1,4 +1,4 @@
-//! WebSockets that go on to a voice server: bytes as they are, both ends as
+//! Voice that goes on to its server by WebSocket: bytes as they are, both ends as
 //! they end, and xiaozhi-server's own library at either side.
 
 use super::support::backend::{Backend, Connection};

@@ -105,7 +105,13 @@ impl Connection {
             }
             request.body = body;
         }
-        self.seen.lock().unwrap().last_mut().unwrap().body = request.body.clone();
+        self.seen
+            .lock()
+            .unwrap()
+            .last_mut()
+            .unwrap()
+            .body
+            .clone_from(&request.body);
         Some(request)
     }
 
