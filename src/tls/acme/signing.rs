@@ -27,7 +27,7 @@ pub(super) struct Signing {
 impl Signing {
     /// Makes a key and keeps it, before anything is signed for it.
     pub(super) async fn begin(settings: &Settings, order: &str) -> Result<Self, Fault> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| make(&e))?;
         let signing = Self {
             names: settings.names.clone(),
             since: seconds(SystemTime::now()),
@@ -93,10 +93,10 @@ impl Signing {
 
     async fn signed(&self, order: &mut Order) -> Result<String, Fault> {
         if order.state().status == OrderStatus::Ready {
-            let mut params = CertificateParams::new(self.names.clone()).map_err(make)?;
+            let mut params = CertificateParams::new(self.names.clone()).map_err(|e| make(&e))?;
             params.distinguished_name = DistinguishedName::new();
-            let key = KeyPair::from_pem(&self.key).map_err(make)?;
-            let request = params.serialize_request(&key).map_err(make)?;
+            let key = KeyPair::from_pem(&self.key).map_err(|e| make(&e))?;
+            let request = params.serialize_request(&key).map_err(|e| make(&e))?;
             let finalized = order.finalize_csr(request.der()).await;
             finalized.map_err(Fault::met("finalize the order"))?;
         }
@@ -111,7 +111,7 @@ async fn given_up(settings: &Settings, fault: Fault) -> Fault {
     Fault::Spent(Box::new(fault))
 }
 
-fn make(error: rcgen::Error) -> Fault {
+fn make(error: &rcgen::Error) -> Fault {
     Fault::Make(format!("no certificate can be asked for: {error}"))
 }
 
