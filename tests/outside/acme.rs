@@ -366,7 +366,10 @@ fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
     better.unfetched.store(2, Ordering::SeqCst);
     let config = config(port, &better.directory(), "[ota.example.com]", "");
     let server = setup(&pebble.authority).start(&config);
-    server.line("no new certificate for ota.example.com");
+    let line = server.line("no new certificate for ota.example.com");
+    for words in ["localhost:", "answers 503", "gateway.tls.acme.directory"] {
+        assert!(line.contains(words), "{words}: {line}");
+    }
     let signing = kept(server.dir.path()).with_file_name("signing.json");
     let mode = fs::metadata(&signing).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
