@@ -40,6 +40,19 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
     findings
 }
 
+/// What a finding says but for the hours, which change each time: two that are
+/// equal in this are no news.
+pub fn topic(finding: &Finding) -> String {
+    let text = finding.to_string();
+    match text.split_once(" h left)") {
+        Some((before, after)) => {
+            let before = before.trim_end_matches(|c: char| c.is_ascii_digit());
+            format!("{before}{after}")
+        }
+        None => text,
+    }
+}
+
 /// Whether any of them holds for the host.
 fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     // Who asks for an address gets the first certificate, whatever its names.

@@ -30,7 +30,7 @@ const ASK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(
 const LENGTH: usize = 32 * 1024;
 
 /// Keeps a certificate: orders it, renews it, and tries again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Keeper {
     settings: Settings,
     challenges: Arc<Challenges>,
