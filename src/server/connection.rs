@@ -293,3 +293,11 @@ impl<H> Shared<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_look_of_a_ca_is_the_same_here_and_where_it_is_answered() {
+        assert_eq!(super::CHALLENGE, crate::tls::acme::PROTOCOL);
+    }
+}

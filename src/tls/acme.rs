@@ -11,7 +11,7 @@ mod schedule;
 mod signing;
 
 pub use challenges::Challenges;
-pub(super) use challenges::PROTOCOL;
+pub(crate) use challenges::PROTOCOL;
 pub use client::RootError;
 pub use keeper::Keeper;
 
