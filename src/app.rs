@@ -21,11 +21,12 @@ use jiff::tz::TimeZone;
 use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
-use tracing::{info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
 /// How long the first look at the firmware folder may hold up the first answer.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
@@ -34,6 +35,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(200);
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 /// How often certificates are audited where nothing changes but the time.
 const AUDIT: Duration = Duration::from_secs(86_400);
+/// How long what orders certificates rests if it breaks.
+const KEEPER_AGAIN: Duration = Duration::from_secs(3600);
 
 /// Runs the server until it is asked to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -78,17 +81,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     for finding in audit(&settings, certificates.as_deref(), &ports) {
         warn!("{finding}");
     }
+    let certificates = certificates.map(|kept| Arc::new(Audited::new(kept, settings.clone())));
     catalogue.wait_for_first_look(FIRST_LOOK);
     if let Some(certificates) = certificates.clone() {
-        tokio::spawn(audit_daily(Arc::clone(&certificates), settings.clone()));
-        tokio::spawn(watch_certificates(certificates, settings.clone()));
+        tokio::spawn(audit_daily(Arc::clone(&certificates)));
+        tokio::spawn(watch_certificates(certificates));
     }
-    tokio::spawn(follow_hangups(
-        hangup,
-        Arc::clone(&catalogue),
-        certificates.clone(),
-        settings.clone(),
-    ));
+    tokio::spawn(follow_hangups(hangup, Arc::clone(&catalogue), certificates));
 
     announce(&settings, &listeners, &catalogue);
     let drain = settings.limits.drain;
@@ -102,7 +101,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         trusted: settings.trusted,
     };
     // It runs once connections are accepted: a CA comes by one of them.
-    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(stop.asked.clone())));
+    let keeper = keeper.map(|keeper| tokio::spawn(keep(keeper, stop.asked.clone())));
     listeners.serve(service, &stop).await?;
     if let Some(keeper) = keeper {
         // A certificate that the CA is signing just now is not lost.
@@ -126,6 +125,19 @@ fn keeper(
             Ok(Some(keeper.map_err(|e| in_file(settings, &e))?))
         }
         _ => Ok(None),
+    }
+}
+
+/// Runs the keeper, and anew if it ever breaks: without it the certificate ends.
+async fn keep(keeper: Keeper, stop: CancellationToken) {
+    while let Err(e) = tokio::spawn(keeper.clone().run(stop.clone())).await {
+        error!(
+            "what orders certificates broke ({e}): it begins again in {KEEPER_AGAIN:?}; please report it"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(KEEPER_AGAIN) => {}
+            () = stop.cancelled() => return,
+        }
     }
 }
 
@@ -190,7 +202,11 @@ pub fn audit(
     if let Mode::Acme(acme) = &settings.tls
         && !settings.behind_proxy
     {
-        findings.extend(acme::audit(acme, ports));
+        // A CA sends no PROXY header.
+        let both = ports.iter().zip(&settings.bind.ports);
+        let direct = both.filter(|(_, port)| !port.proxy_protocol);
+        let direct: Vec<_> = direct.map(|(number, _)| *number).collect();
+        findings.extend(acme::audit(acme, &direct));
     }
     findings.extend(audit_certificates(settings, certificates));
     findings
@@ -198,7 +214,10 @@ pub fn audit(
 
 fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) -> Vec<Finding> {
     let url = settings.public.url();
-    if url.scheme != Scheme::Https || settings.behind_proxy {
+    // A proxy that names its clients in a PROXY header may leave their TLS to us.
+    let ends_here =
+        !settings.behind_proxy || settings.bind.ports.iter().any(|port| port.proxy_protocol);
+    if url.scheme != Scheme::Https || !ends_here || settings.tls == Mode::Off {
         return Vec::new();
     }
     let pairs = certificates.map(Certificates::pairs).unwrap_or_default();
@@ -261,39 +280,38 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
 async fn follow_hangups(
     mut hangup: Signal,
     catalogue: Arc<Catalogue>,
-    certificates: Option<Arc<Certificates>>,
-    settings: Settings,
+    certificates: Option<Arc<Audited>>,
 ) {
     while hangup.recv().await.is_some() {
         info!("SIGHUP: certificates and firmware are read again (settings need a restart)");
         catalogue.look_again();
         if let Some(certificates) = &certificates {
-            look(certificates, Certificates::reload).await;
-            warn_of_certificates(certificates, &settings);
+            look(&certificates.kept, Certificates::reload).await;
+            certificates.warn_of_all();
         }
     }
 }
 
 /// Takes up certificate files that change.
-async fn watch_certificates(certificates: Arc<Certificates>, settings: Settings) {
+async fn watch_certificates(certificates: Arc<Audited>) {
     let mut every = tokio::time::interval(CERTIFICATE_LOOK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        if look(&certificates, Certificates::reload_if_changed).await {
-            warn_of_certificates(&certificates, &settings);
+        if look(&certificates.kept, Certificates::reload_if_changed).await {
+            certificates.warn_of_all();
         }
     }
 }
 
-/// Says once a day what of the certificates would hurt devices: nothing changes
-/// but the days that they have left.
-async fn audit_daily(certificates: Arc<Certificates>, settings: Settings) {
+/// Says what of the certificates would hurt devices from this day on: what was
+/// said already is not said every day.
+async fn audit_daily(certificates: Arc<Audited>) {
     let start = tokio::time::Instant::now() + AUDIT;
     let mut daily = tokio::time::interval_at(start, AUDIT);
     loop {
         daily.tick().await;
-        warn_of_certificates(&certificates, &settings);
+        certificates.warn_of_news();
     }
 }
 
@@ -308,11 +326,48 @@ async fn look(
     look.await.unwrap_or(false)
 }
 
-/// Says what in the certificates would hurt devices.
-fn warn_of_certificates(certificates: &Certificates, settings: &Settings) {
-    for finding in audit_certificates(settings, Some(certificates)) {
-        warn!("{finding}");
+/// The certificates, and what was said of them.
+struct Audited {
+    kept: Arc<Certificates>,
+    settings: Settings,
+    told: Mutex<Vec<String>>,
+}
+
+impl Audited {
+    /// What there is to say at start has been said.
+    fn new(kept: Arc<Certificates>, settings: Settings) -> Self {
+        let mut told = Vec::new();
+        news(&mut told, audit_certificates(&settings, Some(&kept)));
+        Self {
+            kept,
+            settings,
+            told: Mutex::new(told),
+        }
     }
+
+    fn warn_of_all(&self) {
+        self.told().clear();
+        self.warn_of_news();
+    }
+
+    fn warn_of_news(&self) {
+        let findings = audit_certificates(&self.settings, Some(&self.kept));
+        for finding in news(&mut self.told(), findings) {
+            warn!("{finding}");
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Vec<String>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those of the findings that were not told of last time.
+fn news(told: &mut Vec<String>, findings: Vec<Finding>) -> Vec<Finding> {
+    let topics = findings.iter().map(tls::audit::topic).collect();
+    let before = std::mem::replace(told, topics);
+    let is_new = |finding: &Finding| !before.contains(&tls::audit::topic(finding));
+    findings.into_iter().filter(is_new).collect()
 }
 
 /// What of this machine a configuration depends on.
@@ -349,4 +404,24 @@ fn route_outside() -> Option<IpAddr> {
         .ok()
         .map(|a| a.ip())
         .filter(|ip| !ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_says_what_is_new_and_no_more() {
+        let ends = |when: &str, hours: u32| {
+            Finding::new(format!("a.pem ends {when} ({hours} h left): no."), "none.")
+        };
+        let other = || Finding::new("b.pem is self-signed.", "none.");
+        let mut told = Vec::new();
+        let mut said = |findings| news(&mut told, findings).len();
+        assert_eq!(said(vec![other(), ends("within 30 days", 700)]), 2);
+        assert_eq!(said(vec![other(), ends("within 30 days", 676)]), 0);
+        assert_eq!(said(vec![other(), ends("within two weeks", 330)]), 1);
+        assert_eq!(said(vec![ends("within two weeks", 306)]), 0);
+        assert_eq!(said(vec![other(), ends("within a week", 160)]), 2);
+    }
 }

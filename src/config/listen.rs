@@ -137,6 +137,13 @@ fn net(gateway: &Section<'_>, text: &str) -> Option<IpNet> {
         gateway.fault("behind_proxy", Some(text), message);
         return None;
     };
+    // An IPv4 client is never shown as IPv6: such a network would hold nobody.
+    let net = match net {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => v6.addr().to_ipv4_mapped().map_or(net, |v4| {
+            IpNet::new(v4.into(), v6.prefix_len() - 96).unwrap_or(net)
+        }),
+        net => net,
+    };
     // Who writes 192.0.2.7/8 may mean 192.0.2.7 alone: trust is not guessed.
     if net.addr() != net.network() {
         let (whole, one) = (net.trunc(), net.addr());
@@ -190,6 +197,7 @@ mod tests {
                 "10.0.0.0/8, 192.0.2.7, fd00::/8, 2001:db8::1",
             ),
             ("['::ffff:192.0.2.7']", true, "192.0.2.7"),
+            ("['::ffff:10.0.0.0/104']", true, "10.0.0.0/8"),
         ] {
             let found = good(&format!("gateway: {{behind_proxy: {value}}}"));
             let expected = (behind_proxy, trusted.to_owned(), Vec::new());

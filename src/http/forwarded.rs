@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Who asks: `peer` itself, or who it says that it asks for.
 pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Peer {
-    if trusted.is_empty() || !trusted.contains(peer.address.ip()) {
+    if peer.unknown || trusted.is_empty() || !trusted.contains(peer.address.ip()) {
         return peer;
     }
     let secure = over_tls(headers);
@@ -18,6 +18,7 @@ pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Pee
         address: client(headers, trusted).unwrap_or(peer.address),
         secure: secure.unwrap_or(peer.secure),
         relayed: secure.is_none(),
+        unknown: false,
     }
 }
 
@@ -81,6 +82,7 @@ mod tests {
             address: (ip, 4711).into(),
             secure,
             relayed: false,
+            unknown: false,
         }
     }
 
@@ -162,6 +164,21 @@ mod tests {
             assert_eq!(asked.address, (ip, 4711).into());
             assert!(!asked.secure && !asked.relayed);
         }
+    }
+
+    #[test]
+    fn nobody_is_believed_because_a_proxy_does_not_know_him() {
+        let lines = [
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let unknown = Peer {
+            unknown: true,
+            ..peer(PROXY, false)
+        };
+        let asked = resolve(unknown, &headers(&lines), &trusted());
+        assert_eq!(asked.address, (PROXY, 4711).into());
+        assert!(!asked.secure && asked.unknown);
     }
 
     proptest! {

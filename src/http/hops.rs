@@ -222,6 +222,7 @@ mod tests {
             address: ([203, 0, 113, 7], 1).into(),
             secure: true,
             relayed: false,
+            unknown: false,
         };
         let headers = for_backend(&head("http://u:p@h:1/x", &claimed), peer);
         let mut lines: Vec<_> = headers

@@ -2,7 +2,7 @@
 //! else is HTTP.
 
 use super::progress::Progress;
-use super::proxy_header::{self, Unread};
+use super::proxy_header::{self, Origin, Unread};
 use super::quiet::Quiet;
 use super::shares::{Share, Shares};
 use super::{Handler, Limits, Peer, Service, Upgrade};
@@ -89,9 +89,12 @@ pub(super) async fn serve<H: Handler>(
     let mut named = !proxied;
     // The client's own, held to the end.
     let mut share = None;
+    let mut unknown = false;
     let begin = async {
         if proxied {
-            (address, share) = shared.client(&mut stream, address).await?;
+            let origin = shared.origin(&mut stream, address).await?;
+            unknown = origin == Origin::Unknown;
+            (address, share) = shared.share(origin, address)?;
             named = true;
         }
         first_byte(&stream).await.ok()?
@@ -112,6 +115,7 @@ pub(super) async fn serve<H: Handler>(
         address,
         secure,
         relayed: proxied,
+        unknown,
     };
     if first != HANDSHAKE {
         return http(stream, peer(false), shared, stop).await;
@@ -207,35 +211,40 @@ async fn http<H: Handler>(
 }
 
 impl<H> Shared<H> {
-    /// Who comes, by the PROXY header, and that client's share, for a proxy
-    /// brings many; `None` for who is not served.
-    async fn client(
-        &self,
-        stream: &mut TcpStream,
-        proxy: SocketAddr,
-    ) -> Option<(SocketAddr, Option<Share>)> {
+    /// Who comes, by the PROXY header; `None` for who is not served.
+    async fn origin(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<Origin> {
         let trusted = &self.service.trusted;
         if !trusted.is_empty() && !trusted.contains(proxy.ip()) {
             self.no_proxy(proxy, "gateway.behind_proxy does not list its address");
             return None;
         }
-        let client = match proxy_header::read(stream).await {
-            Ok(Some(client)) => client,
-            Ok(None) => return Some((proxy, None)),
-            Err(Unread::Nothing) => return None,
+        match proxy_header::read(stream).await {
+            Ok(origin) => Some(origin),
+            Err(Unread::Nothing) => None,
             Err(Unread::Fault(fault)) => {
                 self.no_proxy(proxy, &fault.to_string());
-                return None;
+                None
             }
+        }
+    }
+
+    /// The address that counts, and the client's share, for a proxy brings
+    /// many; `None` for who is not served.
+    fn share(&self, origin: Origin, proxy: SocketAddr) -> Option<(SocketAddr, Option<Share>)> {
+        let address = match origin {
+            Origin::Client(client) => client,
+            // Anybody may write such a header where nobody is listed.
+            Origin::Proxy | Origin::Unknown if self.service.trusted.is_empty() => proxy,
+            Origin::Proxy | Origin::Unknown => return Some((proxy, None)),
         };
         let Some(shares) = &self.shares else {
-            return Some((client, None));
+            return Some((address, None));
         };
-        let share = shares.take(client.ip());
-        if share.is_none() && self.failures.may_say((client.ip(), "share".into())) {
-            warn!(peer = %client.ip(), %proxy, "connections run short, and this client has its share: refused (said once an hour for each client)");
+        let share = shares.take(address.ip());
+        if share.is_none() && self.failures.may_say((address.ip(), "share".into())) {
+            warn!(peer = %address.ip(), %proxy, "connections run short, and this client has its share: refused (said once an hour for each client)");
         }
-        Some((client, Some(share?)))
+        Some((address, Some(share?)))
     }
 
     fn no_proxy(&self, peer: SocketAddr, why: &str) {
@@ -282,5 +291,13 @@ impl<H> Shared<H> {
         } else {
             debug!(peer = %peer, error = %error, "TLS handshake failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_look_of_a_ca_is_the_same_here_and_where_it_is_answered() {
+        assert_eq!(super::CHALLENGE, crate::tls::acme::PROTOCOL);
     }
 }

@@ -100,6 +100,9 @@ pub struct Peer {
     /// Whether a proxy stands between that does not tell how the client came to
     /// it: one that is not `secure` here may have been so there.
     pub relayed: bool,
+    /// Whether the address is that of a proxy that does not know its client:
+    /// what this one says of itself is no proxy's word.
+    pub unknown: bool,
 }
 
 /// What answers requests.

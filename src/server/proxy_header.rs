@@ -21,14 +21,24 @@ const V2_HEAD: usize = 16;
 /// addresses, and what they know of the client's TLS.
 const V2_LONGEST: usize = 2048;
 
+/// Who comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A client.
+    Client(SocketAddr),
+    /// The proxy itself: a health check.
+    Proxy,
+    /// A client of whom the proxy does not say the address: it is not the
+    /// proxy, though the socket's address is.
+    Unknown,
+}
+
 /// A header that came whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     /// How many bytes it has.
     length: usize,
-    /// The client; `None` where the proxy speaks for itself (health checks) or
-    /// does not know: then the socket's own address counts.
-    client: Option<SocketAddr>,
+    origin: Origin,
 }
 
 /// Why the bytes are no header.
@@ -64,7 +74,7 @@ pub(super) enum Unread {
 }
 
 /// Reads the header that begins a connection, and nothing of what follows it.
-pub(super) async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, Unread> {
+pub(super) async fn read(stream: &mut TcpStream) -> Result<Origin, Unread> {
     let mut bytes = vec![0; V2_HEAD + V2_LONGEST];
     let mut read = 0;
     loop {
@@ -82,7 +92,7 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, U
         seen.map_err(|_| Unread::Fault(Fault::Cut))?;
         read = end;
         if let Some(header) = header {
-            return Ok(header.client);
+            return Ok(header.origin);
         }
     }
 }
@@ -114,14 +124,14 @@ fn v1(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     let line = line.get(V1.len()..).ok_or(Fault::Line)?;
     Ok(Some(Header {
         length: end + 1,
-        client: v1_client(line)?,
+        origin: v1_origin(line)?,
     }))
 }
 
-fn v1_client(line: &[u8]) -> Result<Option<SocketAddr>, Fault> {
+fn v1_origin(line: &[u8]) -> Result<Origin, Fault> {
     // Whatever follows that word is to be ignored, be it text or not.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
-        return Ok(None);
+        return Ok(Origin::Unknown);
     }
     let line = str::from_utf8(line).map_err(|_| Fault::Line)?;
     let words: Vec<_> = line.split(' ').collect();
@@ -134,7 +144,7 @@ fn v1_client(line: &[u8]) -> Result<Option<SocketAddr>, Fault> {
         _ => return Err(Fault::Line),
     };
     port(to_port)?;
-    Ok(Some(client(ip, port(from_port)?)))
+    Ok(Origin::Client(client(ip, port(from_port)?)))
 }
 
 /// The first of two addresses, if both are of the family.
@@ -180,8 +190,8 @@ fn v2(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     // Both addresses, then both ports; behind them what is not for us (TLVs). A
     // client of a UNIX socket, or one that sends datagrams, has no address that
     // could be this connection's.
-    let client = match (version_and_command & 0xf, family, rest) {
-        (1, 0x11, &[a, b, c, d, _, _, _, _, high, low, ..]) => Some(client(
+    let origin = match (version_and_command & 0xf, family, rest) {
+        (1, 0x11, &[a, b, c, d, _, _, _, _, high, low, ..]) => Origin::Client(client(
             Ipv4Addr::new(a, b, c, d).into(),
             u16::from_be_bytes([high, low]),
         )),
@@ -191,16 +201,17 @@ fn v2(bytes: &[u8]) -> Result<Option<Header>, Fault> {
                 .get(16..18)
                 .and_then(|b| b.first_chunk())
                 .ok_or(Fault::Short)?;
-            Some(client(
+            Origin::Client(client(
                 Ipv6Addr::from(*ip).into(),
                 u16::from_be_bytes([high, low]),
             ))
         }
-        _ => None,
+        (0, ..) => Origin::Proxy,
+        _ => Origin::Unknown,
     };
     Ok(Some(Header {
         length: V2_HEAD + length,
-        client,
+        origin,
     }))
 }
 

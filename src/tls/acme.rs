@@ -8,9 +8,10 @@ mod fault;
 mod keeper;
 mod order;
 mod schedule;
+mod signing;
 
 pub use challenges::Challenges;
-pub(super) use challenges::PROTOCOL;
+pub(crate) use challenges::PROTOCOL;
 pub use client::RootError;
 pub use keeper::Keeper;
 
@@ -80,18 +81,23 @@ impl Settings {
         self.folder().join("account.json")
     }
 
-    fn file(&self, extension: &str) -> PathBuf {
-        let name = self.names.first().map(String::as_str).unwrap_or_default();
-        let file = format!("{}.{extension}", file_name(name));
-        self.folder().join(file)
+    /// Until when the CA is left alone.
+    fn waits(&self) -> PathBuf {
+        self.folder().join("waits.json")
+    }
+
+    /// The order that the CA is to sign, and its key.
+    fn signing(&self) -> PathBuf {
+        self.folder().join("signing.json")
     }
 
     /// Where certificate and key are kept: one file, so that no power cut can
-    /// part them.
+    /// part them, and one name, whichever order the names stand in.
     pub fn paths(&self) -> PairPaths {
+        let file = self.folder().join("certificate.pem");
         PairPaths {
-            cert: self.file("pem"),
-            key: self.file("pem"),
+            cert: file.clone(),
+            key: file,
         }
     }
 

@@ -40,6 +40,19 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
     findings
 }
 
+/// What a finding says but for the hours, which change each time: two that are
+/// equal in this are no news.
+pub fn topic(finding: &Finding) -> String {
+    let text = finding.to_string();
+    match text.split_once(" h left)") {
+        Some((before, after)) => {
+            let before = before.trim_end_matches(|c: char| c.is_ascii_digit());
+            format!("{before}{after}")
+        }
+        None => text,
+    }
+}
+
 /// Whether any of them holds for the host.
 fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     // Who asks for an address gets the first certificate, whatever its names.
@@ -58,6 +71,22 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
             asked.iter().flat_map(|p| p.names.clone()).collect(),
         ),
     };
+    if covered
+        && let Mode::Acme(acme) = mode
+        && let served = asked.iter().filter(|pair| !pair.is_self_signed)
+        && served.clone().count() > 0
+        && !served.clone().any(|pair| covers(pair, host))
+    {
+        let names: Vec<_> = served.flat_map(|pair| pair.names.clone()).collect();
+        return Some(Finding::new(
+            format!(
+                "The certificate in use is not made for {host} (it is for {}): Wi-Fi devices check the name and will refuse the connection until {} has given the one that is ordered.",
+                names.join(", "),
+                acme.directory
+            ),
+            "none, unless the log tells of failed orders (no new certificate for ...).",
+        ));
+    }
     (!covered).then(|| {
         Finding::new(
             format!("No certificate here is made for {host} (they are for {}): Wi-Fi devices check the name and will refuse the connection.", names.join(", ")),
@@ -96,10 +125,9 @@ fn chain(mode: &Mode, pair: &Pair) -> Option<Finding> {
     let gap = pair.gap?;
     Some(Finding::new(
         format!(
-            "{file} is no chain: certificate {} in it did not sign certificate {gap}, so devices cannot find the way to a root that they know and will refuse it.",
-            gap + 1
+            "{file} is no chain: the certificate that signed number {gap} in it is missing, and others in it sign nothing: devices cannot find the way to a root that they know and will refuse it."
         ),
-        "put the server's own certificate first and behind each one the one that signed it, as the authority gave them (fullchain.pem).",
+        "put the server's own certificate first and behind it those above it, as the authority gave them (fullchain.pem).",
     ))
 }
 
@@ -289,7 +317,73 @@ mod tests {
     fn a_chain_that_leads_nowhere_and_a_key_that_few_read() {
         let pair = pair((12, 1), &PKCS_ECDSA_P521_SHA512, true);
         let found = at(&pair, &ordered(), 100 * DAY);
-        assert!(found[0].contains("certificate 2 in it did not sign certificate 1"));
+        assert!(found[0].contains("that signed number 1 in it is missing"));
         assert!(found[1].contains("more than 384 bits"), "{found:?}");
+    }
+    /// A leaf, three above it and a stranger, in the order of `files`.
+    fn gap(files: &[usize]) -> Option<usize> {
+        let made = |name: &str, by: Option<&Issuer<'_, KeyPair>>| {
+            let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, name);
+            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+            let pem = match by {
+                Some(by) => params.signed_by(&key, by).unwrap().pem(),
+                None => params.self_signed(&key).unwrap().pem(),
+            };
+            (pem, key.serialize_pem(), Issuer::new(params, key))
+        };
+        let root = made("root", None);
+        let upper = made("upper", Some(&root.2));
+        let lower = made("lower", Some(&upper.2));
+        let leaf = made(NAME, Some(&lower.2));
+        let stranger = made("stranger", None);
+        let all = [&leaf.0, &lower.0, &upper.0, &root.0, &stranger.0];
+        let text: String = files.iter().map(|i| all[*i].as_str()).collect();
+        let paths = PairPaths {
+            cert: "a.pem".into(),
+            key: "a.key".into(),
+        };
+        let pair = Pair::parse(&paths, text.as_bytes(), leaf.1.as_bytes());
+        pair.unwrap().gap
+    }
+
+    #[test]
+    fn a_chain_may_stand_in_any_order() {
+        for (files, expected) in [
+            (&[0, 1, 2, 3][..], None),
+            (&[0, 1, 2], None),
+            (&[0, 1], None),
+            (&[0, 3, 2, 1], None),
+            (&[0, 2, 1], None),
+            (&[0, 3, 1, 4, 2], None),
+            (&[0, 2], Some(1)),
+            (&[0, 4], Some(1)),
+            (&[0, 1, 3], Some(2)),
+            (&[0, 3, 1], Some(3)),
+        ] {
+            assert_eq!(gap(files), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_served_counts_besides_what_is_ordered() {
+        let pair = pair((4, 1), &PKCS_ECDSA_P256_SHA256, false);
+        let Mode::Acme(mut acme) = ordered() else {
+            return;
+        };
+        acme.names.push("new.example.com".into());
+        let now = SystemTime::UNIX_EPOCH
+            + Duration::from_secs(u64::try_from(pair.not_after - 40 * DAY).unwrap());
+        let mode = Mode::Acme(acme);
+        let pairs = [pair];
+        let found = audit("new.example.com", &mode, &pairs, now);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0]
+                .to_string()
+                .contains("in use is not made for new.example.com")
+        );
+        assert!(audit(NAME, &mode, &pairs, now).is_empty());
     }
 }

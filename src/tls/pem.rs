@@ -22,8 +22,8 @@ pub struct Pair {
     pub is_ecdsa: bool,
     /// How long its key is, in bits; 0 if that cannot be told.
     pub key_bits: usize,
-    /// The first certificate of the chain, counted from 1, that is not signed
-    /// by the one behind it.
+    /// The certificate, counted from 1, whose signer is not in the file, though
+    /// others are that nothing leads to.
     pub gap: Option<usize>,
     /// The leaf's host names, lower case, and its IP addresses.
     pub names: Vec<String>,
@@ -188,23 +188,34 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-/// Where the chain, leaf first, does not lead on.
+/// The first certificate, counted from 1, from which no other one in the file
+/// leads on, though there are some that the leaf does not lead to. Their order
+/// matters to no client.
 fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
-    let read = |der| {
-        X509Certificate::from_der(der)
-            .ok()
-            .map(|(_, parsed)| parsed)
-    };
-    chain
-        .windows(2)
-        .position(|pair| match pair {
-            [below, above] => match (read(below), read(above)) {
-                (Some(below), Some(above)) => below.issuer() != above.subject(),
-                _ => true,
-            },
-            _ => false,
-        })
-        .map(|i| i + 1)
+    let read = |der| Some(X509Certificate::from_der(der).ok()?.1);
+    let all: Vec<_> = chain.iter().map(|der| read(der)).collect();
+    let (mut reached, mut next, mut last) = (vec![0], 0, None);
+    while let Some(&i) = reached.get(next) {
+        next += 1;
+        let below = all.get(i)?.as_ref()?;
+        if below.issuer() == below.subject() {
+            return None;
+        }
+        let signs = |above: &X509Certificate<'_>| above.subject() == below.issuer();
+        let above: Vec<_> = (0..all.len())
+            .filter(|j| all.get(*j).and_then(Option::as_ref).is_some_and(signs))
+            .collect();
+        if above.is_empty() {
+            last = last.or(Some(i + 1));
+        }
+        reached.extend(
+            above
+                .into_iter()
+                .filter(|j| !reached.contains(j))
+                .collect::<Vec<_>>(),
+        );
+    }
+    last.filter(|_| reached.len() < all.len())
 }
 
 /// The certificates of a PEM file that an operator named as roots.

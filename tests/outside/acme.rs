@@ -9,9 +9,11 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -42,7 +44,7 @@ fn kept(dir: &Path) -> PathBuf {
     let acme = fs::read_dir(dir.join("certs/acme")).unwrap();
     let folders: Vec<_> = acme.map(|item| item.unwrap().path()).collect();
     assert_eq!(folders.len(), 1, "{folders:?}");
-    folders[0].join("ota.example.com.pem")
+    folders[0].join("certificate.pem")
 }
 
 /// Shakes hands and says which chain came; `None` if the server would not.
@@ -352,14 +354,75 @@ fn a_ca_that_has_had_enough_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[test]
+fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted::at(port));
+    let better = Better::start(
+        &pebble,
+        Some(["2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"]),
+    );
+    better.unfetched.store(2, Ordering::SeqCst);
+    let config = config(port, &better.directory(), "[ota.example.com]", "");
+    let server = setup(&pebble.authority).start(&config);
+    let line = server.line("no new certificate for ota.example.com");
+    for words in ["localhost:", "answers 503", "gateway.tls.acme.directory"] {
+        assert!(line.contains(words), "{words}: {line}");
+    }
+    let signing = kept(server.dir.path()).with_file_name("signing.json");
+    let mode = fs::metadata(&signing).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let server = server.stop().start(&config);
+    server.line("asked again for the certificate that it was to sign");
+    obtained(&server);
+    assert_eq!(better.unfetched.load(Ordering::SeqCst), 0);
+    assert_eq!(better.orders.lock().unwrap().len(), 1);
+    assert!(!signing.exists());
+    // The names in another order are served by the same one.
+    let text = config.replace("[ota.example.com]", "[www.example.com, ota.example.com]");
+    let server = server.stop().start(&text);
+    assert_eq!(server.count_lines("a self-signed one answers"), 0);
+    obtained(&server);
+    let text = text.replace(
+        "www.example.com, ota.example.com",
+        "ota.example.com, www.example.com",
+    );
+    let server = server.stop().start(&text);
+    server.line("certificate kept");
+    assert!(chain(&server, "www.example.com", &pebble.root(), &[]).is_some());
+    assert_eq!(better.orders.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_wait_that_the_ca_asked_for_outlives_a_restart() {
+    if !is_there() {
+        return;
+    }
+    let port = free_port();
+    let pebble = Pebble::start(&Wanted::at(port));
+    let better = Better::start(&pebble, None);
+    let config = config(port, &better.directory(), "[ota.example.com]", "");
+    let server = setup(&pebble.authority).start(&config);
+    server.line("no new certificate for ota.example.com");
+    let server = server.stop().start(&config);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(server.count_lines("a certificate is ordered"), 0);
+}
+
+#[test]
 fn an_end_does_not_wait_for_a_ca() {
     if !is_there() {
         return;
     }
     let port = free_port();
-    let directory = format!("https://localhost:{}/dir", free_port());
+    // It takes the connection, and says nothing.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let directory = format!("https://{}/dir", silent.local_addr().unwrap());
     let mut server =
         setup(&Authority::new()).start(&config(port, &directory, "[ota.example.com]", ""));
+    let _asked = silent.accept().unwrap();
     let start = std::time::Instant::now();
     server.signal("TERM");
     assert!(server.end().success() && start.elapsed() < Duration::from_secs(10));

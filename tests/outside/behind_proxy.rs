@@ -215,6 +215,27 @@ fn validate_shows_what_is_in_front() {
     let (good, text) = shown(&format!("gateway: {{{ports}}}"));
     assert!(good, "{text}");
     assert!(text.contains("warning: gateway.ports: port 8443"), "{text}");
+    // TLS ends here where clients are passed on as they come.
+    for (front, ports, tls, is_told) in [
+        ("10.0.0.0/8", ports, "self-signed", true),
+        ("10.0.0.0/8", "ports: [8003]", "self-signed", false),
+        ("10.0.0.0/8", ports, "off", false),
+        ("false", "ports: [8003]", "self-signed", true),
+    ] {
+        let (good, text) = shown(&format!(
+            "{HTTPS}gateway: {{{ports}, behind_proxy: {front}, tls: {{mode: {tls}}}}}"
+        ));
+        assert!(good, "{text}");
+        assert_eq!(text.contains("crt is self-signed"), is_told, "{text}");
+    }
+    // A CA sends no PROXY header.
+    for (ports, is_told) in [("443", false), ("{port: 443, proxy_protocol: true}", true)] {
+        let (good, text) = shown(&format!(
+            "{HTTPS}gateway: {{ports: [{ports}, 8003], tls: {{mode: acme, names: [ota.example.com]}}}}"
+        ));
+        assert!(good, "{text}");
+        assert_eq!(text.contains("comes to port 443"), is_told, "{text}");
+    }
     let (good, text) = shown("gateway: {behind_proxy: [10.0.0.1/8]}");
     assert!(!good, "{text}");
     assert!(

@@ -109,6 +109,49 @@ fn a_proxy_that_speaks_for_itself_keeps_its_address() {
 }
 
 #[test]
+fn an_unknown_client_speaks_for_itself_alone() {
+    let server = Setup::new().start(
+        "gateway:\n  ip: 127.0.0.1\n  ports: [{port: 0, proxy_protocol: true}]\n  behind_proxy: [127.0.0.1]\n  \
+         http_fallback: false\nserver: {ota: 'https://ota.example.com/xiaozhi/ota/'}\n",
+    );
+    let forwarded = String::from_utf8(check_in("esp32s3", "1.0"))
+        .unwrap()
+        .replacen(
+            "\r\n",
+            "\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n",
+            1,
+        );
+    for (header, status) in [
+        (b"PROXY UNKNOWN\r\n".to_vec(), 403),
+        (v2(1, 0x00, &[]), 403),
+        (v2(1, 0x31, &[b'/'; 216]), 403),
+        (b"PROXY TCP4 203.0.113.7 127.0.0.1 1 2\r\n".to_vec(), 403),
+        // The proxy's own word counts.
+        (v2(0, 0, &[]), 200),
+    ] {
+        let all = [&header[..], forwarded.as_bytes()].concat();
+        let reply = exchange(&mut server.tcp(), &all);
+        assert_eq!(reply.status, status, "{header:?}");
+    }
+}
+
+#[test]
+fn who_names_nobody_keeps_to_a_share_where_nobody_is_listed() {
+    let server = Setup::new().start(
+        "gateway:\n  ip: 127.0.0.1\n  ports: [{port: 0, proxy_protocol: true}]\n  limits: {connections: 100, headers: 60s}\n",
+    );
+    let held: Vec<_> = (0..90)
+        .map_while(|_| {
+            let mut stream = server.tcp();
+            let all = [b"PROXY UNKNOWN\r\n", &check_in("x", "1.0")[..]].concat();
+            stream.write_all(&all).unwrap();
+            matches!(stream.read(&mut [0]), Ok(1)).then_some(stream)
+        })
+        .collect();
+    assert!((64..80).contains(&held.len()), "{}", held.len());
+}
+
+#[test]
 fn without_a_header_nothing_is_answered_and_it_is_said_once() {
     let server = start("[127.0.0.0/8]");
     let no_crlf = [b"PROXY TCP4 ", &[b'1'; 200][..]].concat();

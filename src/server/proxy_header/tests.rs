@@ -32,7 +32,8 @@ fn v1_line(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
 
 fn whole(length: usize, client: Option<&str>) -> Header {
     let client = client.and_then(|text| text.parse().ok());
-    Header { length, client }
+    let origin = client.map_or(Origin::Unknown, Origin::Client);
+    Header { length, origin }
 }
 
 #[test]
@@ -133,9 +134,14 @@ fn version_2_by_its_commands_and_families() {
         (0, 0x00, V2_LONGEST),
     ] {
         let header = v2_header(command, family, &vec![7; length]);
+        let origin = match command {
+            0 => Origin::Proxy,
+            _ => Origin::Unknown,
+        };
+        let length = 16 + length;
         assert_eq!(
             parse(&header),
-            Ok(Some(whole(16 + length, None))),
+            Ok(Some(Header { length, origin })),
             "{command} {family:x}"
         );
     }
@@ -180,7 +186,7 @@ proptest! {
         tlvs in proptest::collection::vec(any::<u8>(), 0..64),
     ) {
         for header in [v1_line(from, to), v2_addresses(from, to, &tlvs)] {
-            let expected = Header { length: header.len(), client: Some(client(from.ip(), from.port())) };
+            let expected = Header { length: header.len(), origin: Origin::Client(client(from.ip(), from.port())) };
             prop_assert_eq!(parse(&[&header[..], &behind].concat()), Ok(Some(expected)));
             for length in 0..header.len() {
                 prop_assert_eq!(parse(&header[..length]), Ok(None));

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The protocol by which a CA asks for its answer (RFC 8737).
-pub(in crate::tls) const PROTOCOL: &[u8] = b"acme-tls/1";
+pub(crate) const PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// Answers to challenges that are pending.
 #[derive(Debug, Default)]

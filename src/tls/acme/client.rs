@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
-use hyper::{Request, Response, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -92,6 +92,10 @@ pub(super) enum Unreachable {
         host: String,
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error(
+        "{host} answers {status}, and not as a CA does: check gateway.tls.acme.directory, and whether a proxy or a firewall on the way to it answers instead; a CA that is down for maintenance comes back by itself"
+    )]
+    Status { host: String, status: StatusCode },
     #[error("{host} did not answer within {PATIENCE:?}: check this machine's way to the internet")]
     Late { host: String },
 }
@@ -161,8 +165,13 @@ impl Client {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner) = after;
         }
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((host, sender));
-        Ok(Response::from_parts(parts, body.to_bytes()))
+        let body = body.to_bytes();
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((host.clone(), sender));
+        if !parts.status.is_success() && !is_problem(&body) {
+            let status = parts.status;
+            return Err(Unreachable::Status { host, status });
+        }
+        Ok(Response::from_parts(parts, body))
     }
 
     async fn kept(&self, host: &str) -> Option<SendRequest<BodyWrapper<Bytes>>> {
@@ -220,6 +229,12 @@ async fn reach(name: &str, port: u16) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// Whether a CA says in it what it minds (RFC 7807).
+fn is_problem(body: &[u8]) -> bool {
+    serde_json::from_slice::<Problem>(body)
+        .is_ok_and(|problem| problem.r#type.is_some() || problem.detail.is_some())
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).

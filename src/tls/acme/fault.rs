@@ -43,6 +43,12 @@ pub(super) enum Fault {
         /// What it offers.
         offered: String,
     },
+    /// What came of an order that the CA was to sign.
+    #[error("the CA was to sign already, so the next order waits: {0}")]
+    Spent(Box<Fault>),
+    /// It was not to be had for a day.
+    #[error("what the CA signed could not be fetched for a day")]
+    Lost,
     /// An order that ended without a reason.
     #[error("the order ended without a certificate, and the CA does not say why ({0})")]
     Silent(String),
@@ -97,6 +103,13 @@ impl Fault {
                 return Trouble::Unreachable;
             }
             Self::Refused { problem, .. } => vec![problem],
+            Self::Spent(fault) => {
+                return match fault.trouble() {
+                    Trouble::Limited => Trouble::Limited,
+                    _ => Trouble::Spent,
+                };
+            }
+            Self::Lost => return Trouble::Spent,
             Self::Proof(proofs) => proofs.iter().map(|proof| &proof.problem).collect(),
             _ => return Trouble::Refused,
         };
@@ -112,18 +125,36 @@ impl Fault {
         }
     }
 
-    /// Whether the CA has forgotten the account.
-    pub(super) fn has_lost_account(&self) -> bool {
-        matches!(self, Self::Refused { problem, .. } if kind(problem) == "accountDoesNotExist")
+    /// Whether an order that the CA was to sign may be asked for again.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Stopped => true,
+            Self::Refused { problem, .. } => {
+                matches!(kind(problem), "badNonce" | "serverInternal" | "rateLimited")
+                    || problem.status.is_some_and(|status| status >= 500)
+            }
+            _ => false,
+        }
     }
 
-    /// Whether it was the certificate to be replaced that it minds.
+    /// Whether the CA has forgotten the account.
+    pub(super) fn has_lost_account(&self) -> bool {
+        match self {
+            Self::Spent(fault) => fault.has_lost_account(),
+            Self::Refused { problem, .. } => kind(problem) == "accountDoesNotExist",
+            _ => false,
+        }
+    }
+
+    /// Whether it may be the certificate to be replaced that it minds. CAs
+    /// have many words for that, so every one counts that does not say
+    /// something else for certain.
     pub(super) fn minds_replacing(error: &Error) -> bool {
         match error {
-            Error::Api(problem) => {
-                matches!(kind(problem), "alreadyReplaced" | "malformed" | "conflict")
-                    || problem.status == Some(409)
-            }
+            Error::Api(problem) => !matches!(
+                kind(problem),
+                "rateLimited" | "badNonce" | "accountDoesNotExist"
+            ),
             Error::Other(error) => error.downcast_ref::<Unreachable>().is_none(),
             _ => false,
         }
@@ -248,5 +279,41 @@ mod tests {
         assert_eq!(met("badNonce").trouble(), Trouble::Unreachable);
         assert_eq!(met("rejectedIdentifier").trouble(), Trouble::Refused);
         assert!(met("accountDoesNotExist").has_lost_account());
+    }
+
+    #[test]
+    fn what_was_to_be_signed_is_spent_or_asked_for_again() {
+        let met = |kind| Fault::met("issue the certificate")(Error::Api(problem(kind)));
+        for (kind, may_pass, trouble) in [
+            ("serverInternal", true, Trouble::Spent),
+            ("badNonce", true, Trouble::Spent),
+            ("rateLimited", true, Trouble::Limited),
+            ("orderNotReady", false, Trouble::Spent),
+            ("malformed", false, Trouble::Spent),
+        ] {
+            assert_eq!(met(kind).may_pass(), may_pass, "{kind}");
+            let spent = Fault::Spent(Box::new(met(kind)));
+            assert_eq!(spent.trouble(), trouble, "{kind}");
+        }
+        assert!(Fault::Unreachable(Error::Str("cut")).may_pass());
+        let lost = Fault::Spent(Box::new(met("accountDoesNotExist")));
+        assert!(lost.has_lost_account());
+    }
+
+    #[test]
+    fn a_renewal_is_ordered_as_a_new_one_whatever_the_ca_minds() {
+        for (kind, minds) in [
+            ("unauthorized", true),
+            ("malformed", true),
+            ("alreadyReplaced", true),
+            ("unheard-of", true),
+            ("rateLimited", false),
+            ("badNonce", false),
+            ("accountDoesNotExist", false),
+        ] {
+            let error = Error::Api(problem(kind));
+            assert_eq!(Fault::minds_replacing(&error), minds, "{kind}");
+        }
+        assert!(!Fault::minds_replacing(&Error::Timeout(None)));
     }
 }

@@ -3,13 +3,16 @@
 use super::client::{self, Client};
 use super::fault::Fault;
 use super::order::{self, Issued};
-use super::schedule::{Life, Plan, Trouble, Window, renewal};
+use super::schedule::{Life, Plan, Record, Trouble, Window, renewal};
+use super::signing::Signing;
 use super::{Challenges, RootError, Settings};
 use crate::tls::pem::{Pair, PairError};
+use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
 use instant_acme::{CertificateIdentifier, Error};
 use jiff::Timestamp;
 use rustls::ClientConfig;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,7 +30,7 @@ const ASK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(
 const LENGTH: usize = 32 * 1024;
 
 /// Keeps a certificate: orders it, renews it, and tries again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Keeper {
     settings: Settings,
     challenges: Arc<Challenges>,
@@ -37,6 +40,8 @@ pub struct Keeper {
 /// What the keeper remembers from one look to the next.
 struct Memory {
     plan: Plan,
+    /// Whether the CA was told to look for our answers in this attempt.
+    begun: bool,
     /// Where within its window this certificate is renewed.
     chance: f64,
     window: Option<Window>,
@@ -48,6 +53,13 @@ struct Memory {
     told: String,
     /// The renewal that was announced.
     announced: Option<SystemTime>,
+}
+
+/// What a restart must know, and for which names.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    names: Vec<String>,
+    record: Record,
 }
 
 impl Keeper {
@@ -65,7 +77,8 @@ impl Keeper {
     /// brought to its end.
     pub async fn run(self, stop: CancellationToken) {
         let mut memory = Memory {
-            plan: Plan::new(self.refusals().await),
+            plan: self.kept_plan().await,
+            begun: false,
             chance: chance(),
             window: None,
             ask: SystemTime::UNIX_EPOCH,
@@ -144,8 +157,15 @@ impl Keeper {
         let client = Client::new(Arc::clone(&self.trust));
         // Without an account nothing was ever ordered here, and a stranger's
         // certificate is none of the CA's.
-        let account = order::kept_account(&self.settings, &client).await;
-        let (Ok(Some(account)), Some(id)) = (account, id(pair)) else {
+        let account = match order::kept_account(&self.settings, &client).await {
+            Ok(account) => account,
+            Err(error) => {
+                memory.ask = now + ASK.1 / 4;
+                debug!(%error, "the CA does not say when to renew the certificate");
+                return;
+            }
+        };
+        let (Some(account), Some(id)) = (account, id(pair)) else {
             return;
         };
         match account.renewal_info(&id).await {
@@ -175,6 +195,7 @@ impl Keeper {
 
     async fn attempt(&self, memory: &mut Memory, held: Option<&Pair>, stop: &CancellationToken) {
         let client = Client::new(Arc::clone(&self.trust));
+        memory.begun = false;
         let outcome = self.obtain(memory, held, &client, stop).await;
         let now = SystemTime::now();
         let fault = match outcome {
@@ -183,7 +204,7 @@ impl Keeper {
                 memory.chance = chance();
                 memory.window = None;
                 memory.ask = SystemTime::UNIX_EPOCH;
-                self.keep_refusals(memory).await;
+                self.keep_plan(&memory.plan).await;
                 info!(
                     names = %pair.names.join(", "), until = %shown(life(&pair).until),
                     file = %pair.paths.cert.display(), "certificate obtained"
@@ -194,6 +215,8 @@ impl Keeper {
             Err(fault) => fault,
         };
         if fault.has_lost_account() {
+            // Nor does another one get what that one ordered.
+            order::remove(&self.settings.signing()).await;
             let path = self.settings.account();
             warn!(file = %path.display(), "the CA does not know this account any more: it is put aside");
             let _ = tokio::fs::rename(&path, path.with_extension("json.lost")).await;
@@ -203,10 +226,10 @@ impl Keeper {
             fault => fault.trouble(),
         };
         let after = client.retry_after();
-        memory.plan.failed(trouble, after, now, chance());
-        if trouble == Trouble::Refused {
-            self.keep_refusals(memory).await;
-        }
+        memory
+            .plan
+            .failed(trouble, memory.begun, after, now, chance());
+        self.keep_plan(&memory.plan).await;
         let next = memory.plan.order_at(now, now);
         let serving = match held.map(life) {
             Some(life) if life.until > now => {
@@ -229,63 +252,97 @@ impl Keeper {
         stop: &CancellationToken,
     ) -> Result<Pair, Fault> {
         let paths = self.settings.paths();
-        let issued = if let Some(issued) = memory.unsaved.take() {
-            issued
-        } else {
-            info!(
-                names = %self.settings.names.join(", "), directory = %self.settings.directory,
-                challenge = %self.settings.challenge, "a certificate is ordered"
-            );
-            order::rehearse(&paths.cert, LENGTH).await?;
-            let account = tokio::select! {
-                account = order::account(&self.settings, client) => account?,
-                () = stop.cancelled() => return Err(Fault::Stopped),
-            };
-            // Only a CA that says when to renew knows what is renewed.
-            let replaces = held.filter(|_| memory.window.is_some()).and_then(id);
-            order::order(&self.settings, &self.challenges, &account, replaces, stop).await?
+        let issued = match memory.unsaved.take() {
+            Some(issued) => issued,
+            None => self.issued(memory, held, client, stop).await?,
         };
         let file = issued.file();
-        let pair = Pair::parse(&paths, file.as_bytes(), file.as_bytes()).map_err(Fault::Useless)?;
+        let spent = |fault| Fault::Spent(Box::new(fault));
+        let pair = Pair::parse(&paths, file.as_bytes(), file.as_bytes());
+        let pair = pair.map_err(|e| spent(Fault::Useless(e)))?;
         let lacking = self.settings.lacking(&pair);
         if !lacking.is_empty() {
-            return Err(Fault::Lacks(lacking.join(", ")));
+            return Err(spent(Fault::Lacks(lacking.join(", "))));
         }
         if let Err(fault) = order::save(&paths.cert, file.into_bytes()).await {
             memory.unsaved = Some(issued);
             return Err(fault);
         }
+        order::remove(&self.settings.signing()).await;
         Ok(pair)
     }
 
-    /// What an earlier run was refused.
-    async fn refusals(&self) -> Vec<SystemTime> {
-        let text = order::read(&self.settings.file("refused")).await;
-        let seconds: Vec<u32> = text
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default();
-        let moment = |s| SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(s));
-        seconds.into_iter().map(moment).collect()
+    /// What the CA gives: of the order that it was to sign, else of a new one.
+    async fn issued(
+        &self,
+        memory: &mut Memory,
+        held: Option<&Pair>,
+        client: &Client,
+        stop: &CancellationToken,
+    ) -> Result<Issued, Fault> {
+        let signing = Signing::kept(&self.settings).await;
+        info!(
+            names = %self.settings.names.join(", "), directory = %self.settings.directory,
+            challenge = %self.settings.challenge, "{}", if signing.is_some() {
+                "the CA is asked again for the certificate that it was to sign"
+            } else {
+                "a certificate is ordered"
+            }
+        );
+        order::rehearse(&self.settings.paths().cert, LENGTH).await?;
+        let account = tokio::select! {
+            account = order::account(&self.settings, client) => account?,
+            () = stop.cancelled() => return Err(Fault::Stopped),
+        };
+        if let Some(signing) = signing {
+            return tokio::select! {
+                issued = signing.resume(&self.settings, &account) => issued,
+                () = stop.cancelled() => Err(Fault::Stopped),
+            };
+        }
+        // Only a CA that says when to renew knows what is renewed.
+        let replaces = held.filter(|_| memory.window.is_some()).and_then(id);
+        let begins = async {
+            memory.begun = true;
+            memory.plan.begins(SystemTime::now());
+            self.keep_plan(&memory.plan).await;
+        };
+        let (settings, challenges) = (&self.settings, &self.challenges);
+        order::order(settings, challenges, &account, replaces, begins, stop).await
+    }
+
+    /// What an earlier run knew of the CA.
+    async fn kept_plan(&self) -> Plan {
+        let text = order::read(&self.settings.waits()).await;
+        let kept: Option<Kept> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
+        let Kept { names, record } = kept.unwrap_or_default();
+        let mut plan = Plan::new(&record, SystemTime::now());
+        if names != self.names() {
+            plan.forget_issued();
+        }
+        plan
     }
 
     /// Best effort: without it a restart tries once too often.
-    async fn keep_refusals(&self, memory: &Memory) {
-        let path = self.settings.file("refused");
-        if memory.plan.refusals().is_empty() {
-            let _ = tokio::fs::remove_file(path).await;
-            return;
+    async fn keep_plan(&self, plan: &Plan) {
+        let (names, record) = (self.names(), plan.record());
+        if let Ok(text) = serde_json::to_vec(&Kept { names, record })
+            && let Err(error) = order::save(&self.settings.waits(), text).await
+        {
+            debug!(%error, "what a restart should know of the CA is not kept");
         }
-        let since = |at: &SystemTime| at.duration_since(SystemTime::UNIX_EPOCH);
-        let seconds: Vec<u64> = memory
-            .plan
-            .refusals()
+    }
+
+    /// The names as a CA compares them.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self
+            .settings
+            .names
             .iter()
-            .filter_map(|at| since(at).ok().map(|d| d.as_secs()))
+            .map(|name| normal(name))
             .collect();
-        if let Ok(text) = serde_json::to_vec(&seconds) {
-            let _ = order::save(&path, text).await;
-        }
+        names.sort_unstable();
+        names
     }
 }
 

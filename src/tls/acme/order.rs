@@ -3,15 +3,16 @@
 use super::challenges::Challenges;
 use super::client::Client;
 use super::fault::{Fault, Proof};
+use super::signing::Signing;
 use super::{Challenge, Settings};
 use crate::tls::keep;
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
     Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// How long the CA may take to look for its answers, and to sign.
-const CHECKING: RetryPolicy = RetryPolicy::new()
+pub(super) const CHECKING: RetryPolicy = RetryPolicy::new()
     .initial_delay(Duration::from_millis(250))
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
@@ -149,6 +150,15 @@ async fn blocking(
         .map_err(|error| Fault::Keep { path, error })
 }
 
+/// Removes a file of ours, best effort.
+pub(super) async fn remove(path: &Path) {
+    if let Err(error) = tokio::fs::remove_file(path).await
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warn!(file = %path.display(), %error, "cannot be removed");
+    }
+}
+
 /// Reads a file of ours.
 pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
     let path = path.to_owned();
@@ -156,17 +166,19 @@ pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
     read.unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 
-/// Orders a certificate for the configured names.
+/// Orders a certificate for the configured names. `begins` is waited for before
+/// the CA is told to look for its answers.
 pub(super) async fn order(
     settings: &Settings,
     challenges: &Arc<Challenges>,
     account: &Account,
     replaces: Option<CertificateIdentifier<'static>>,
+    begins: impl Future<Output = ()>,
     stop: &CancellationToken,
 ) -> Result<Issued, Fault> {
     let prove = async {
         let mut order = new_order(settings, account, replaces).await?;
-        prove(settings, challenges, &mut order).await?;
+        prove(settings, challenges, &mut order, begins).await?;
         Ok::<_, Fault>(order)
     };
     let mut order = tokio::select! {
@@ -174,19 +186,10 @@ pub(super) async fn order(
         order = prove => order?,
         () = stop.cancelled() => return Err(Fault::Stopped),
     };
-    // From here on the CA spends a certificate: that is not broken off.
-    let make = |e: rcgen::Error| Fault::Make(format!("no certificate can be asked for: {e}"));
-    let mut params = CertificateParams::new(settings.names.clone()).map_err(make)?;
-    params.distinguished_name = DistinguishedName::new();
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
-    let request = params.serialize_request(&key).map_err(make)?;
-    let finalized = order.finalize_csr(request.der()).await;
-    finalized.map_err(Fault::met("finalize the order"))?;
-    let chain = order.poll_certificate(&CHECKING).await;
-    Ok(Issued {
-        key: key.serialize_pem(),
-        chain: chain.map_err(Fault::met("issue the certificate"))?,
-    })
+    // From here on the CA spends a certificate: that is not broken off, and
+    // asked for again whatever comes between.
+    let signing = Signing::begin(settings, order.url()).await?;
+    signing.finish(settings, &mut order).await
 }
 
 async fn new_order(
@@ -230,7 +233,9 @@ async fn prove(
     settings: &Settings,
     challenges: &Arc<Challenges>,
     order: &mut Order,
+    begins: impl Future<Output = ()>,
 ) -> Result<(), Fault> {
+    let mut begins = Some(begins);
     let wanted = match settings.challenge {
         Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
         Challenge::Http01 => ChallengeType::Http01,
@@ -265,6 +270,9 @@ async fn prove(
             text.digest().as_ref(),
         );
         pending.push(answer.map_err(|e| Fault::Make(e.to_string()))?);
+        if let Some(begins) = begins.take() {
+            begins.await;
+        }
         match challenge.set_ready().await {
             Ok(()) => {}
             // It has looked already.

@@ -1,6 +1,7 @@
 //! When to ask the CA for a certificate, and when not to. Pure: the time and
 //! the chance are arguments.
 
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -14,6 +15,11 @@ const REFUSALS: usize = 4;
 /// often a CA's renewal information asks for another: Let's Encrypt gives five
 /// in a week.
 const APART: Duration = Duration::from_secs(34 * 3600);
+/// How many certificates for the same names may come closer together than that,
+/// where each restart asks for another one because the last is not to be found.
+const ISSUED: usize = 4;
+/// How often [`APART`] goes into the week of that limit.
+const WEEK: u32 = 5;
 /// No `Retry-After` is longer than this, and no clock that was set back makes a
 /// wait longer.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
@@ -48,6 +54,9 @@ pub(super) enum Trouble {
     Refused,
     /// The CA has had enough of us.
     Limited,
+    /// It may have signed a certificate that never came here: another one for
+    /// the same names counts against its limits.
+    Spent,
 }
 
 impl Trouble {
@@ -56,7 +65,7 @@ impl Trouble {
         match self {
             Self::Unreachable => (Duration::from_secs(5), HOUR),
             Self::Refused => (5 * MINUTE, DAY),
-            Self::Limited => (HOUR, DAY),
+            Self::Limited | Self::Spent => (HOUR, DAY),
         }
     }
 }
@@ -83,71 +92,153 @@ fn apart(life: Life) -> Duration {
     (life.length() / 10).min(APART)
 }
 
+/// What a restart must know, in seconds since 1970: a service that ends and
+/// begins in a circle must not use up the CA's limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Record {
+    /// Until when the CA is left alone.
+    hold: Option<u64>,
+    /// How often in a row an order cost something and gave nothing.
+    failures: u32,
+    refusals: Vec<u64>,
+    issued: Vec<u64>,
+}
+
 /// What has happened, and until when it forbids another order.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    failures: u32,
+    /// Until when the CA is left alone, because it asked for that or because
+    /// an order cost it much.
     hold: Option<SystemTime>,
-    /// Refused orders of the last hour, oldest first. They outlive a restart,
-    /// for a service that ends and begins in a circle must not use up the
-    /// limits.
+    /// Until when we wait by ourselves. A restart lifts it: somebody may have
+    /// put right what was wrong.
+    wait: Option<SystemTime>,
+    /// Orders in a row that cost the CA something and gave nothing, and those
+    /// that cost it nothing.
+    failures: u32,
+    unreachable: u32,
+    /// Refused orders of the last hour, oldest first, and those that nobody
+    /// knows the end of.
     refusals: Vec<SystemTime>,
+    /// Until when the last certificates for these names count as many.
+    issued: Vec<SystemTime>,
 }
 
 impl Plan {
-    pub(super) fn new(refusals: Vec<SystemTime>) -> Self {
-        Self {
-            refusals,
+    pub(super) fn new(record: &Record, now: SystemTime) -> Self {
+        let moment = |s: &u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(*s));
+        let moments = |seconds: &[u64]| seconds.iter().filter_map(moment).collect();
+        let mut plan = Self {
+            hold: record.hold.as_ref().and_then(moment),
+            failures: record.failures,
+            refusals: moments(&record.refusals),
+            issued: moments(&record.issued),
             ..Self::default()
+        };
+        plan.bound(now);
+        plan
+    }
+
+    pub(super) fn record(&self) -> Record {
+        let seconds = |at: &SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).ok();
+        // Rounded up: a restart must not come a moment too early.
+        let seconds = |at| seconds(at).map(|d| d.as_secs() + u64::from(d.subsec_nanos() > 0));
+        Record {
+            hold: self.hold.as_ref().and_then(seconds),
+            failures: self.failures,
+            refusals: self.refusals.iter().filter_map(seconds).collect(),
+            issued: self.issued.iter().filter_map(seconds).collect(),
         }
     }
 
+    /// Other names are wanted: what was given for the old ones is no reason to
+    /// wait.
+    pub(super) fn forget_issued(&mut self) {
+        self.issued.clear();
+    }
+
     /// When to order what is wanted at `wanted`.
-    pub(super) fn order_at(&self, wanted: SystemTime, now: SystemTime) -> SystemTime {
-        let hold = self.hold.map(|hold| hold.min(now + LONGEST));
-        let free = self
-            .refusals
-            .iter()
-            .rev()
-            .nth(REFUSALS - 1)
-            .map(|oldest| (*oldest + HOUR).min(now + HOUR));
-        wanted
-            .max(hold.unwrap_or(wanted))
-            .max(free.unwrap_or(wanted))
+    pub(super) fn order_at(&mut self, wanted: SystemTime, now: SystemTime) -> SystemTime {
+        self.bound(now);
+        let last = |moments: &[SystemTime], n: usize| moments.iter().rev().nth(n - 1).copied();
+        let free = last(&self.refusals, REFUSALS).map(|oldest| oldest + HOUR);
+        let few = last(&self.issued, ISSUED);
+        let limits = [self.hold, self.wait, free, few];
+        limits.into_iter().flatten().fold(wanted, SystemTime::max)
+    }
+
+    /// Of a clock that stood in the future, or a file that says so, nothing is
+    /// believed that would hold us for long. Kept, not worked out at each look:
+    /// a moment that moves along with the clock never comes.
+    fn bound(&mut self, now: SystemTime) {
+        let latest = now + LONGEST;
+        for moment in [&mut self.hold, &mut self.wait].into_iter().flatten() {
+            *moment = latest.min(*moment);
+        }
+        for moment in &mut self.issued {
+            *moment = latest.min(*moment);
+        }
+        // Written down in whole seconds, rounded up.
+        self.refusals
+            .retain(|at| *at <= now + Duration::from_secs(1));
+    }
+
+    /// An order goes to where the CA may refuse it. Whoever ends in the middle
+    /// of it finds it as a refused one.
+    pub(super) fn begins(&mut self, now: SystemTime) {
+        self.refusals.push(now);
+        let old = self.refusals.len().saturating_sub(REFUSALS);
+        self.refusals.drain(..old);
     }
 
     /// A certificate came.
     pub(super) fn succeeded(&mut self, life: Life, now: SystemTime) {
-        self.failures = 0;
-        self.refusals.clear();
-        self.hold = Some(now + apart(life));
+        let mut issued = std::mem::take(&mut self.issued);
+        issued.push(now + apart(life) * WEEK);
+        let old = issued.len().saturating_sub(ISSUED);
+        issued.drain(..old);
+        *self = Self {
+            issued,
+            wait: Some(now + apart(life)),
+            ..Self::default()
+        };
     }
 
-    /// None came: waits longer each time, and as long as the CA asks.
+    /// None came: waits longer each time, and as long as the CA asks. `begun`
+    /// says whether the order was told of as one that [`begins`](Self::begins).
     pub(super) fn failed(
         &mut self,
         trouble: Trouble,
+        begun: bool,
         retry_after: Option<SystemTime>,
         now: SystemTime,
         chance: f64,
     ) {
-        let (first, longest) = trouble.waits();
-        let doubled = first
-            .saturating_mul(1 << self.failures.min(20))
-            .min(longest);
-        self.failures = self.failures.saturating_add(1);
-        let asked = retry_after.unwrap_or(now).min(now + LONGEST);
-        self.hold = Some(asked.max(now + doubled.mul_f64(1.0 + chance / 4.0)));
-        if trouble == Trouble::Refused {
-            self.refusals.push(now);
-            let old = self.refusals.len().saturating_sub(REFUSALS);
-            self.refusals.drain(..old);
+        let refused = trouble == Trouble::Refused;
+        if refused && !begun {
+            self.begins(now);
+        } else if begun && !refused {
+            self.refusals.pop();
         }
-    }
-
-    /// Refused orders that a restart should know of.
-    pub(super) fn refusals(&self) -> &[SystemTime] {
-        &self.refusals
+        let count = if trouble == Trouble::Unreachable {
+            &mut self.unreachable
+        } else {
+            &mut self.failures
+        };
+        let (first, longest) = trouble.waits();
+        let doubled = first.saturating_mul(1 << (*count).min(20)).min(longest);
+        *count = count.saturating_add(1);
+        let own = now + doubled.mul_f64(1.0 + chance / 4.0);
+        if matches!(trouble, Trouble::Limited | Trouble::Spent) {
+            self.hold = self.hold.max(Some(own));
+        } else {
+            self.wait = Some(own);
+        }
+        if let Some(asked) = retry_after {
+            self.hold = self.hold.max(Some(asked));
+        }
+        self.bound(now);
     }
 }
 
@@ -188,49 +279,125 @@ mod tests {
         assert_eq!(renewal(life(90), window(100, 200), 0.5), START + 81 * DAY);
     }
 
+    /// What is left of it after a restart.
+    fn again(plan: &Plan, now: SystemTime) -> Plan {
+        let text = serde_json::to_string(&plan.record()).unwrap_or_default();
+        Plan::new(&serde_json::from_str(&text).unwrap_or_default(), now)
+    }
+
     #[test]
     fn a_restart_knows_of_refusals() {
         let mut plan = Plan::default();
         let mut now = START + DAY;
-        for _ in 0..REFUSALS {
+        let first = now;
+        for _ in 0..REFUSALS - 1 {
             now = plan.order_at(now, now);
-            plan.failed(Trouble::Refused, None, now, 0.0);
+            plan.failed(Trouble::Refused, false, None, now, 0.0);
         }
-        let known = plan.refusals().to_vec();
-        assert_eq!(known.len(), REFUSALS);
-        let again = Plan::new(known.clone());
-        assert_eq!(again.order_at(now, now), known[0] + HOUR);
-        // But one that has failed seldom tries at once.
-        let again = Plan::new(known[1..].to_vec());
-        assert_eq!(again.order_at(now, now), now);
+        // One that has failed seldom tries at once.
+        assert_eq!(again(&plan, now).order_at(now, now), now);
+        // One that ended in the middle of it may have been refused.
+        plan.begins(now);
+        assert_eq!(again(&plan, now).order_at(now, now), first + HOUR);
+        plan.failed(Trouble::Refused, true, None, now, 0.0);
+        assert_eq!(again(&plan, now).order_at(now, now), first + HOUR);
+        // But it has cost nothing where the CA did not get to look.
+        plan.failed(Trouble::Unreachable, true, None, now, 0.0);
+        assert_eq!(again(&plan, now).order_at(now, now), now);
+    }
+
+    #[test]
+    fn a_restart_lifts_no_wait_that_the_ca_asked_for() {
+        let now = START + DAY;
+        for (trouble, asked, wait) in [
+            (Trouble::Unreachable, None, Duration::ZERO),
+            (Trouble::Refused, None, Duration::ZERO),
+            (Trouble::Unreachable, Some(2 * HOUR), 2 * HOUR),
+            (Trouble::Limited, Some(3 * HOUR), 3 * HOUR),
+            (Trouble::Limited, None, HOUR),
+            (Trouble::Spent, None, HOUR),
+        ] {
+            let mut plan = Plan::default();
+            plan.failed(trouble, false, asked.map(|asked| now + asked), now, 0.0);
+            let mut plan = again(&plan, now);
+            assert_eq!(plan.order_at(now, now), now + wait, "{trouble:?}");
+            let later = now + 4 * HOUR;
+            assert_eq!(plan.order_at(later, later), later);
+            // Nor does it begin to count anew.
+            plan.failed(Trouble::Spent, false, None, later, 0.0);
+            let next = plan.order_at(later, later);
+            let doubled = if trouble == Trouble::Unreachable {
+                HOUR
+            } else {
+                2 * HOUR
+            };
+            assert_eq!(next, later + doubled, "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn restarts_that_lose_the_certificate_spend_few() {
+        let (mut plan, mut now, mut given) = (Plan::default(), START + DAY, Vec::new());
+        while now < START + 30 * DAY {
+            plan = again(&plan, now);
+            if plan.order_at(now, now) <= now {
+                plan.succeeded(life(90), now);
+                given.push(now);
+            }
+            now += 10 * MINUTE;
+        }
+        // Once in a while one is replaced at once: a file that was deleted.
+        assert_eq!(given[1], given[0] + 10 * MINUTE);
+        for week in given.windows(6) {
+            assert!(week[5] > week[0] + 7 * DAY, "more than five in a week");
+        }
+        plan.forget_issued();
+        assert_eq!(again(&plan, now).order_at(now, now), now);
     }
 
     #[test]
     fn a_clock_that_is_set_back_stops_nothing_for_long() {
-        let mut plan = Plan::default();
-        plan.failed(Trouble::Refused, None, START + 900 * DAY, 0.0);
-        assert!(plan.order_at(START, START) <= START + LONGEST);
+        let future = START + 900 * DAY;
+        for trouble in [Trouble::Refused, Trouble::Limited, Trouble::Spent] {
+            let mut plan = Plan::default();
+            plan.succeeded(life(90), future);
+            for _ in 0..REFUSALS {
+                let asked = Some(future + 2 * DAY);
+                plan.failed(trouble, false, asked, future, 0.0);
+            }
+            for mut plan in [again(&plan, START), again(&plan, future), plan] {
+                let mut now = START;
+                while plan.order_at(now, now) > now {
+                    now += HOUR;
+                    assert!(now <= START + LONGEST, "{trouble:?}: {plan:?}");
+                }
+            }
+        }
     }
 
     fn troubles() -> impl Strategy<Value = Trouble> {
         prop_oneof![
             Just(Trouble::Unreachable),
             Just(Trouble::Refused),
-            Just(Trouble::Limited)
+            Just(Trouble::Limited),
+            Just(Trouble::Spent)
         ]
     }
 
     proptest! {
         #[test]
         fn limits_are_kept_whatever_happens(
-            events in prop::collection::vec((troubles(), 0u64..200_000, 0.0..1.0f64, any::<bool>()), 1..60)
+            events in prop::collection::vec((troubles(), 0u64..200_000, 0.0..1.0f64, any::<bool>(), any::<bool>()), 1..60)
         ) {
             let (mut plan, mut now) = (Plan::default(), START);
             let mut refused = Vec::new();
-            for (trouble, retry, chance, asked) in events {
+            for (trouble, retry, chance, asked, begun) in events {
                 now = plan.order_at(now, now);
                 let retry = asked.then(|| now + Duration::from_secs(retry));
-                plan.failed(trouble, retry, now, chance);
+                if begun {
+                    plan.begins(now);
+                }
+                plan.failed(trouble, begun, retry, now, chance);
                 let next = plan.order_at(now, now);
                 prop_assert!(next >= now + trouble.waits().0);
                 prop_assert!(next <= now + LONGEST);
@@ -249,7 +416,7 @@ mod tests {
             let mut plan = Plan::default();
             let (mut now, mut last) = (START, Duration::ZERO);
             for _ in 0..40 {
-                plan.failed(trouble, None, now, 0.0);
+                plan.failed(trouble, false, None, now, 0.0);
                 let next = plan.order_at(now, now);
                 let wait = next.duration_since(now).unwrap_or_default();
                 prop_assert!(wait >= last || wait >= trouble.waits().1);

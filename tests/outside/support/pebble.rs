@@ -217,6 +217,8 @@ pub(crate) struct Better {
     pub(crate) port: u16,
     /// The payload of every new order.
     pub(crate) orders: Arc<Mutex<Vec<serde_json::Value>>>,
+    /// How often a certificate is not to be had yet.
+    pub(crate) unfetched: Arc<AtomicU32>,
     /// What was asked for renewal information.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
@@ -242,9 +244,11 @@ impl Better {
         let better = Self {
             port,
             orders: Arc::default(),
+            unfetched: Arc::default(),
             asked: Arc::default(),
         };
         let (orders, asked) = (Arc::clone(&better.orders), Arc::clone(&better.asked));
+        let unfetched = Arc::clone(&better.unfetched);
         // Its thread outlives the test; pebble must not.
         let pebble = (Arc::clone(&pebble.authority), pebble.port);
         std::thread::spawn(move || {
@@ -252,10 +256,20 @@ impl Better {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = StreamOwned::new(connection, tcp.unwrap());
                 let (orders, asked) = (Arc::clone(&orders), Arc::clone(&asked));
-                let pebble = pebble.clone();
+                let (pebble, unfetched) = (pebble.clone(), Arc::clone(&unfetched));
                 std::thread::spawn(move || {
                     while let Some(request) = read_request(&mut stream) {
-                        let reply = better_reply(&pebble, port, window, &orders, &asked, &request);
+                        let fails = request.starts_with(b"POST /certZ/")
+                            && unfetched
+                                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| {
+                                    n.checked_sub(1)
+                                })
+                                .is_ok();
+                        let reply = if fails {
+                            written(503, &[], "<html>Down</html>")
+                        } else {
+                            better_reply(&pebble, port, window, &orders, &asked, &request)
+                        };
                         if stream.write_all(&reply).is_err() {
                             break;
                         }

@@ -1,0 +1,126 @@
+//! An order from when the CA may sign it until its certificate is kept. Each
+//! certificate counts against the CA's limits, so one that is signed already is
+//! asked for again, also after a restart, and not ordered anew.
+
+use super::Settings;
+use super::fault::Fault;
+use super::order::{CHECKING, Issued, read, remove, save};
+use instant_acme::{Account, Order, OrderStatus};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime};
+use tracing::warn;
+
+/// How long it is asked for: no longer than a lost one is missed.
+const PATIENCE: Duration = Duration::from_secs(86_400);
+
+/// The order and its key, as they are kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Signing {
+    names: Vec<String>,
+    /// Since when, in seconds since 1970.
+    since: u64,
+    order: String,
+    key: String,
+}
+
+impl Signing {
+    /// Makes a key and keeps it, before anything is signed for it.
+    pub(super) async fn begin(settings: &Settings, order: &str) -> Result<Self, Fault> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| make(&e))?;
+        let signing = Self {
+            names: settings.names.clone(),
+            since: seconds(SystemTime::now()),
+            order: order.to_owned(),
+            key: key.serialize_pem(),
+        };
+        let text = serde_json::to_vec(&signing).map_err(|e| Fault::Make(e.to_string()))?;
+        save(&settings.signing(), text).await?;
+        Ok(signing)
+    }
+
+    /// What an earlier attempt left, if it is for the names of now.
+    pub(super) async fn kept(settings: &Settings) -> Option<Self> {
+        let path = settings.signing();
+        let text = read(&path).await.ok()?;
+        match serde_json::from_slice::<Self>(&text) {
+            Ok(signing) if signing.names == settings.names => return Some(signing),
+            Ok(_) => {}
+            Err(error) => warn!(
+                file = %path.display(), %error,
+                "the order that the CA was to sign cannot be read: another one is made"
+            ),
+        }
+        remove(&path).await;
+        None
+    }
+
+    /// Asks again for what the CA was to sign.
+    pub(super) async fn resume(
+        &self,
+        settings: &Settings,
+        account: &Account,
+    ) -> Result<Issued, Fault> {
+        if !is_fresh(self.since, seconds(SystemTime::now())) {
+            remove(&settings.signing()).await;
+            return Err(Fault::Lost);
+        }
+        let order = account.order(self.order.clone()).await;
+        match order.map_err(Fault::met("show the order that it was to sign")) {
+            Ok(mut order) => self.finish(settings, &mut order).await,
+            Err(fault) if fault.may_pass() => Err(fault),
+            Err(fault) => Err(given_up(settings, fault).await),
+        }
+    }
+
+    /// Has it signed, and waits for that.
+    pub(super) async fn finish(
+        &self,
+        settings: &Settings,
+        order: &mut Order,
+    ) -> Result<Issued, Fault> {
+        match self.signed(order).await {
+            Ok(chain) => Ok(Issued {
+                key: self.key.clone(),
+                chain,
+            }),
+            Err(fault) if fault.may_pass() && order.state().status != OrderStatus::Invalid => {
+                Err(fault)
+            }
+            Err(fault) => Err(given_up(settings, fault).await),
+        }
+    }
+
+    async fn signed(&self, order: &mut Order) -> Result<String, Fault> {
+        if order.state().status == OrderStatus::Ready {
+            let mut params = CertificateParams::new(self.names.clone()).map_err(|e| make(&e))?;
+            params.distinguished_name = DistinguishedName::new();
+            let key = KeyPair::from_pem(&self.key).map_err(|e| make(&e))?;
+            let request = params.serialize_request(&key).map_err(|e| make(&e))?;
+            let finalized = order.finalize_csr(request.der()).await;
+            finalized.map_err(Fault::met("finalize the order"))?;
+        }
+        let chain = order.poll_certificate(&CHECKING).await;
+        chain.map_err(Fault::met("issue the certificate"))
+    }
+}
+
+/// Nothing more is to be had of the order that is kept.
+async fn given_up(settings: &Settings, fault: Fault) -> Fault {
+    remove(&settings.signing()).await;
+    Fault::Spent(Box::new(fault))
+}
+
+fn make(error: &rcgen::Error) -> Fault {
+    Fault::Make(format!("no certificate can be asked for: {error}"))
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// Neither too old nor from a clock that stood in the future.
+fn is_fresh(since: u64, now: u64) -> bool {
+    now.abs_diff(since) < PATIENCE.as_secs()
+}
