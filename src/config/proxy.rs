@@ -31,7 +31,7 @@ pub(super) fn proxy(
         if let Some(twin) = routes.iter().find(same) {
             let what = format!("{} goes by {} already", path, twin.setting);
             section.fault(key, Some(text), what);
-        } else if let Some(to) = backend(section, key, text, bind, machine) {
+        } else if let Some(to) = backend(section, key, text, bind, machine, public) {
             routes.push(ProxyRoute {
                 setting: section.key(key),
                 path: path.to_owned(),
@@ -85,6 +85,7 @@ fn backend(
     text: &str,
     bind: &Bind,
     machine: &Machine,
+    public: &PublicAddress,
 ) -> Option<Url> {
     let fault = |what: &str| section.fault(key, Some(text), what);
     let url = match Url::parse(text) {
@@ -102,7 +103,8 @@ fn backend(
         fault("write http://host:port without a path: the request's own path is kept");
         return None;
     }
-    if is_here(&url, machine) && bind.numbers().contains(&url.effective_port()) {
+    let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
+    if (is_public || is_here(&url, machine)) && bind.numbers().contains(&url.effective_port()) {
         fault(
             "this is a port of this server itself (gateway.ports): requests would go round in circles; give \
              xiaozhi-server another one (server.http_port) and name that",

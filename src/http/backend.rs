@@ -9,7 +9,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 /// The room that an operator looks for.
@@ -23,6 +24,10 @@ const KEPT: Duration = Duration::from_secs(30);
 /// How many such connections are kept for one backend.
 const KEPT_FOR_ONE: usize = 32;
 
+/// How many changes of a backend's state are said at once, and how often one
+/// more after that.
+const SAID_AT_ONCE: u32 = 6;
+const SAID_EVERY: Duration = Duration::from_secs(60);
 /// What a connection to a backend holds of a body that one side is slow to take,
 /// and how long the head of a reply may be.
 const BUFFER: usize = 64 * 1024;
@@ -49,7 +54,31 @@ pub(super) struct Backend {
     /// The setting that names it.
     setting: String,
     pub(super) authority: Authority,
+    /// Whether it was said to be down.
     down: AtomicBool,
+    allowance: Mutex<Allowance>,
+}
+
+/// How much may still be said of a backend: what a stranger asks of it can make
+/// it fail and answer in turns.
+#[derive(Debug)]
+struct Allowance {
+    lines: u32,
+    since: Instant,
+}
+
+impl Allowance {
+    fn take(&mut self) -> bool {
+        let earned = self.since.elapsed().as_secs() / SAID_EVERY.as_secs();
+        if earned > 0 {
+            let earned = u32::try_from(earned).unwrap_or(SAID_AT_ONCE);
+            self.lines = self.lines.saturating_add(earned).min(SAID_AT_ONCE);
+            self.since = Instant::now();
+        }
+        let may = self.lines > 0;
+        self.lines = self.lines.saturating_sub(1);
+        may
+    }
 }
 
 impl fmt::Display for Backend {
@@ -64,23 +93,42 @@ impl Backend {
             setting,
             authority,
             down: AtomicBool::new(false),
+            allowance: Mutex::new(Allowance {
+                lines: SAID_AT_ONCE,
+                since: Instant::now(),
+            }),
         }
     }
 
     /// Notes that it answered, and says so if it did not before.
     pub(super) fn answered(&self) {
-        if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
+        if self.changes_to(false) {
             info!(target: LOG, backend = %self, setting = %self.setting, "the backend answers again");
         }
     }
 
     /// Notes that it did not answer, and says why if it did before.
     pub(super) fn failed(&self, why: &str) {
-        if !self.down.swap(true, Ordering::Relaxed) {
+        if self.changes_to(true) {
             warn!(
                 target: LOG, backend = %self, setting = %self.setting,
                 "the backend does not answer: {why}; its clients get an error until it does (said once)"
             );
+        }
+    }
+
+    /// Whether what was said of it last is to be taken back.
+    fn changes_to(&self, down: bool) -> bool {
+        if self.down.load(Ordering::Relaxed) == down {
+            return false;
+        }
+        let mut allowance = self
+            .allowance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.down.load(Ordering::Relaxed) != down && allowance.take() && {
+            self.down.store(down, Ordering::Relaxed);
+            true
         }
     }
 }
@@ -89,5 +137,18 @@ impl Backend {
 pub(super) async fn quiet(activity: &Activity, limit: Duration) {
     while let Some(left) = activity.left(limit) {
         tokio::time::sleep(left).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_fails_and_answers_in_turns_does_not_fill_the_log() {
+        let backend = Backend::new("s".into(), Authority::from_static("h:1"));
+        let said = (0..1000).filter(|n| backend.changes_to(n % 2 == 0)).count();
+        assert_eq!(said, 6);
+        assert!(!backend.changes_to(false));
     }
 }

@@ -102,6 +102,10 @@ impl Front {
         }
         let onward = match route {
             Route::Other => self.proxy.find(head.uri.path()),
+            // A CA may be answered by somebody else behind us.
+            Route::Challenge(token) if self.challenge(token).is_none() => {
+                self.proxy.find(head.uri.path())
+            }
             _ => None,
         };
         let reply = if let Some(onward) = onward {
@@ -130,13 +134,12 @@ impl Front {
     ) -> Reply {
         if let Route::Challenge(token) = route
             && matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(challenges) = &self.parts.challenges
-            && let Some(answer) = challenges.answer(token)
+            && let Some(answer) = self.challenge(token)
         {
             // Over plain HTTP, ended or not: the CA comes that way only.
             return reply::text(answer);
         }
-        if matches!(route, Route::Other | Route::Challenge(_)) {
+        if matches!(route, Route::Nothing | Route::Other | Route::Challenge(_)) {
             let ota = self.parts.public.ota_url();
             let text = format!("nothing here: the OTA address is {ota}\n");
             return reply::error(StatusCode::NOT_FOUND, text);
@@ -157,10 +160,15 @@ impl Front {
                 reply::method_not_allowed("GET, HEAD, POST, OPTIONS")
             }
             Route::Download(name) if get => download::answer(self, peer, name, head).await,
-            Route::Download(_) | Route::Challenge(_) | Route::Other => {
+            Route::Download(_) | Route::Challenge(_) | Route::Nothing | Route::Other => {
                 reply::method_not_allowed("GET, HEAD, OPTIONS")
             }
         }
+    }
+
+    /// What a CA is told that asks for `token`, if it is told anything.
+    fn challenge(&self, token: &str) -> Option<String> {
+        self.parts.challenges.as_ref()?.answer(token)
     }
 
     fn plain_http_has_ended(&self) -> Reply {

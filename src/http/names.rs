@@ -1,21 +1,22 @@
 //! Host names of backends, looked up once for all who ask.
 //!
-//! A look-up blocks one of the threads that read files too. With a name server
-//! that does not answer, a crowd of requests would take all of them, and
-//! downloads would stand still; so each name is looked up by one at a time, and
-//! what came of it is kept for a moment.
+//! A look-up blocks a thread for as long as the name server pleases, and goes on
+//! when whoever asked has given up. On the threads that read files a crowd of
+//! requests would stop downloads; so each name has one look-up at a time, on a
+//! thread of its own, and what came of it is kept for a moment.
 
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::{Duration, Instant};
 use std::vec;
-use tokio::net::lookup_host;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::watch;
 use tower_service::Service;
 
 /// A container that is started anew may come back with another address.
@@ -23,9 +24,14 @@ const KEPT: Duration = Duration::from_secs(5);
 
 /// Addresses of hosts, their ports 0.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Arc<Mutex<HashMap<Box<str>, Slot>>>);
+pub(super) struct Names(Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>);
 
-type Slot = Arc<Turn<Option<Known>>>;
+#[derive(Debug, Default)]
+struct Slot {
+    known: watch::Sender<Option<Known>>,
+    /// Whether a look-up is under way.
+    asking: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -34,8 +40,22 @@ struct Known {
     addresses: Result<Vec<IpAddr>, String>,
 }
 
+impl Known {
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() <= KEPT
+    }
+
+    fn with(&self, port: u16) -> io::Result<Vec<SocketAddr>> {
+        match &self.addresses {
+            Ok(ips) => Ok(ips.iter().map(|ip| (*ip, port).into()).collect()),
+            Err(why) => Err(io::Error::other(why.clone())),
+        }
+    }
+}
+
 impl Names {
-    /// The addresses of a host, which may be one itself.
+    /// The addresses of a host, which may be one itself. Those that are known
+    /// serve while they are looked up again.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.trim_matches(['[', ']']);
         if let Ok(ip) = host.parse::<IpAddr>() {
@@ -46,22 +66,46 @@ impl Names {
             let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(names.entry(host.into()).or_default())
         };
-        let mut known = slot.lock().await;
-        if known.as_ref().is_none_or(|k| k.since.elapsed() > KEPT) {
-            let found = lookup_host((host, 0)).await;
-            *known = Some(Known {
-                since: Instant::now(),
-                addresses: found
-                    .map(|found| found.map(|address| address.ip()).collect())
-                    .map_err(|e| format!("the name {host} leads nowhere: {e}")),
-            });
+        // Before the look-up begins, so that its end is not missed.
+        let mut news = slot.known.subscribe();
+        {
+            let known = news.borrow_and_update();
+            let fresh = known.as_ref().is_some_and(Known::is_fresh);
+            if !fresh {
+                ask(&slot, host)?;
+            }
+            if let Some(known) = known.as_ref().filter(|k| fresh || k.addresses.is_ok()) {
+                return known.with(port);
+            }
         }
-        match known.as_ref().map(|known| &known.addresses) {
-            Some(Ok(ips)) => Ok(ips.iter().map(|ip| (*ip, port).into()).collect()),
-            Some(Err(why)) => Err(io::Error::other(why.clone())),
-            None => Ok(Vec::new()),
-        }
+        news.changed().await.map_err(io::Error::other)?;
+        let known = news.borrow();
+        known
+            .as_ref()
+            .map_or(Ok(Vec::new()), |known| known.with(port))
     }
+}
+
+/// Begins a look-up, if none is under way.
+fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
+    if slot.asking.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
+    let (asked, host) = (Arc::clone(slot), host.to_owned());
+    let look_up = move || {
+        let found = (&*host, 0).to_socket_addrs();
+        let addresses = found
+            .map(|found| found.map(|address| address.ip()).collect())
+            .map_err(|e| format!("the name {host} leads nowhere: {e}"));
+        let since = Instant::now();
+        asked.asking.store(false, Ordering::Release);
+        asked.known.send_replace(Some(Known { since, addresses }));
+    };
+    let begun = thread::Builder::new().name("names".into()).spawn(look_up);
+    if begun.is_err() {
+        slot.asking.store(false, Ordering::Release);
+    }
+    begun.map(drop)
 }
 
 /// For hyper's own connections, which put in the port themselves.

@@ -1,5 +1,7 @@
 //! From a path to what it asks for.
 
+use percent_encoding::percent_decode_str;
+
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
@@ -11,6 +13,8 @@ pub(super) enum Route<'a> {
     Download(&'a str),
     /// What a CA looks for while it checks that a name is ours, by its token.
     Challenge(&'a str),
+    /// Nothing, but where only we answer.
+    Nothing,
     /// Nothing of ours.
     Other,
 }
@@ -28,6 +32,14 @@ impl Router {
         Self { bases }
     }
 
+    fn is_ours(&self, path: &str) -> bool {
+        let below = |base: &String| {
+            path.strip_prefix(base.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.bases.iter().any(below)
+    }
+
     pub(super) fn route<'a>(&self, path: &'a str) -> Route<'a> {
         let below = self.bases.iter().find_map(|base| {
             let rest = path.strip_prefix(base.as_str())?;
@@ -40,12 +52,18 @@ impl Router {
             Some("/activate" | "/activate/") => Route::Activate,
             Some(rest) => rest
                 .strip_prefix("/download/")
-                .map_or(Route::Other, Route::Download),
+                .map_or(Route::Nothing, Route::Download),
+            // A server behind may take it for the very path that is ours.
+            None if path.contains('%') && self.is_ours(&decoded(path)) => Route::Nothing,
             None => path
                 .strip_prefix("/.well-known/acme-challenge/")
                 .map_or(Route::Other, Route::Challenge),
         }
     }
+}
+
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -71,7 +89,10 @@ mod tests {
                 Route::Download("x/../y"),
             ),
             ("/xiaozhi/ota/download/", Route::Download("")),
-            ("/xiaozhi/ota/download", Route::Other),
+            ("/xiaozhi/ota/download", Route::Nothing),
+            ("/xiaozhi/ota//", Route::Nothing),
+            ("/xiaozhi/%6fta/", Route::Nothing),
+            ("/xiaozhi/%6ftas/", Route::Other),
             ("/xiaozhi/otad", Route::Other),
             ("/.well-known/acme-challenge/t", Route::Challenge("t")),
             ("/.well-known/acme-challenge", Route::Other),
