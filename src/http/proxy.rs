@@ -9,6 +9,7 @@ use super::names::Names;
 use super::paced::{Cut, Paced, Upload};
 use super::relayed::Relayed;
 use super::reply::{self, Reply};
+use super::router::below;
 use super::tunnel::{Open, Session};
 use super::{checkin, hops, upgrade};
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
@@ -62,14 +63,8 @@ impl ProxySettings {
     /// Whether what lies at `path` goes elsewhere.
     pub fn passes_on(&self, path: &str) -> bool {
         let mut routes = self.routes.iter();
-        routes.any(|route| is_below(path, route.path.trim_end_matches('/')))
+        routes.any(|route| below(path, route.path.trim_end_matches('/')).is_some())
     }
-}
-
-/// Whether `path` is `above` or lies below it.
-fn is_below(path: &str, above: &str) -> bool {
-    path.strip_prefix(above)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// One path that goes elsewhere.
@@ -152,7 +147,10 @@ impl Proxy {
 
     /// Where `path` goes, if it goes elsewhere.
     pub(super) fn find(&self, path: &str) -> Option<Onward<'_>> {
-        let route = self.routes.iter().find(|r| is_below(path, &r.path))?;
+        let route = self
+            .routes
+            .iter()
+            .find(|r| below(path, &r.path).is_some())?;
         Some(Onward { route, proxy: self })
     }
 }

@@ -32,20 +32,13 @@ impl Router {
         Self { bases }
     }
 
-    fn is_ours(&self, path: &str) -> bool {
-        let below = |base: &String| {
-            path.strip_prefix(base.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.bases.iter().any(below)
+    /// What follows the base that `path` lies below, if it lies below one.
+    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.bases.iter().find_map(|base| below(path, base))
     }
 
     pub(super) fn route<'a>(&self, path: &'a str) -> Route<'a> {
-        let below = self.bases.iter().find_map(|base| {
-            let rest = path.strip_prefix(base.as_str())?;
-            (rest.is_empty() || rest.starts_with('/')).then_some(rest)
-        });
-        match below {
+        match self.below(path) {
             // People type the address with and without its last slash, and a
             // 404 would strand the device.
             Some("" | "/") => Route::CheckIn,
@@ -54,12 +47,18 @@ impl Router {
                 .strip_prefix("/download/")
                 .map_or(Route::Nothing, Route::Download),
             // A server behind may take it for the very path that is ours.
-            None if path.contains('%') && self.is_ours(&decoded(path)) => Route::Nothing,
+            None if path.contains('%') && self.below(&decoded(path)).is_some() => Route::Nothing,
             None => path
                 .strip_prefix("/.well-known/acme-challenge/")
                 .map_or(Route::Other, Route::Challenge),
         }
     }
+}
+
+/// What of `path` follows `base`, if it is that or lies below it.
+pub(super) fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(base)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
 fn decoded(path: &str) -> String {
