@@ -15,6 +15,7 @@
 //! * [`fleet`] remembers what each device was told.
 //! * [`firmware`] knows what there is: the files in `data/bin`, what they are,
 //!   their versions, their bytes.
+//! * [`probe`] is the other side: a device, played.
 //! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
 //!   say.
 
@@ -26,6 +27,7 @@ pub mod firmware;
 pub mod fleet;
 pub mod http;
 pub mod ota;
+pub mod probe;
 pub mod server;
 pub mod telemetry;
 pub mod tls;

@@ -1,0 +1,243 @@
+//! The device that is played: what it says of itself, in the firmware's own
+//! form (`Ota::SetupHttp` in `main/ota.cc`, `Board::GetSystemInfoJson` in
+//! `main/boards/common/board.cc`).
+
+use super::address::Target;
+use super::line::{HttpClient, Kind, Line};
+use crate::firmware::chip::Chip;
+use crate::firmware::image::XIAOZHI;
+use crate::firmware::snapshot::hex;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// A device.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Firmware line and hardware.
+    pub kind: Kind,
+    /// `board.type` and `board.name`.
+    pub board: String,
+    /// `application.version`.
+    pub version: String,
+    /// Its chip.
+    pub chip: Chip,
+    /// In lower case, with colons: `Device-Id`.
+    pub mac: String,
+    /// `Client-Id`.
+    pub uuid: String,
+    /// Size of its flash in megabytes: 4, 8 or 16.
+    pub flash: u8,
+    /// Of the image that it runs.
+    pub elf_sha256: [u8; 32],
+    /// Whether it runs from the second slot: every update swaps.
+    pub second_slot: bool,
+}
+
+/// `esp_partition_t`, as far as it is reported.
+struct Partition {
+    label: &'static str,
+    kind: u8,
+    subtype: u8,
+    address: u32,
+    size: u32,
+}
+
+const fn partition(
+    label: &'static str,
+    kind: u8,
+    subtype: u8,
+    address: u32,
+    size: u32,
+) -> Partition {
+    Partition {
+        label,
+        kind,
+        subtype,
+        address,
+        size,
+    }
+}
+
+impl Device {
+    /// The headers of a check, in the order of the firmware's map.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("Accept-Language", "zh-CN".to_owned()),
+            ("Activation-Version", "1".to_owned()),
+            ("Client-Id", self.uuid.clone()),
+            ("Content-Type", "application/json".to_owned()),
+            ("Device-Id", self.mac.clone()),
+            ("User-Agent", format!("{}/{}", self.board, self.version)),
+        ]
+    }
+
+    /// The body of a check.
+    pub fn body(&self) -> String {
+        let slot = if self.second_slot { "ota_1" } else { "ota_0" };
+        let slot = if self.flash < 8 { "factory" } else { slot };
+        // `CHIP_ESP32` is 1; every later `esp_chip_model_t` is the image's id.
+        let model = if self.chip.0 == 0 { 1 } else { self.chip.0 };
+        let name = self.chip.to_string();
+        let table: Vec<Value> = self
+            .partitions()
+            .iter()
+            .map(|p| {
+                json!({"label": p.label, "type": p.kind, "subtype": p.subtype,
+                       "address": p.address, "size": p.size})
+            })
+            .collect();
+        let mut board = json!({
+            "type": self.board, "name": self.board,
+            "ssid": "xiaozhi", "rssi": -50, "channel": 6, "ip": "192.168.1.23", "mac": self.mac,
+        });
+        if self.kind.client.is_modem() {
+            board = json!({
+                "type": self.board, "name": self.board,
+                "revision": self.kind.client.to_string(), "carrier": "CHINA MOBILE", "csq": "24",
+                "imei": "860000000000000", "iccid": "89860000000000000000",
+            });
+        }
+        let body = json!({
+            "version": 2,
+            "language": "zh-CN",
+            "flash_size": u32::from(self.flash) << 20,
+            "minimum_free_heap_size": "8318916",
+            "mac_address": self.mac,
+            "uuid": self.uuid,
+            "chip_model_name": name,
+            "chip_info": {"model": model, "cores": 2, "revision": 2, "features": 18},
+            "application": {
+                "name": XIAOZHI, "version": self.version, "compile_time": "Nov 21 2026T12:34:56Z",
+                "idf_version": "v5.4.1", "elf_sha256": hex(&self.elf_sha256),
+            },
+            "partition_table": table,
+            "ota": {"label": slot},
+            "board": board,
+        });
+        body.to_string()
+    }
+
+    /// The layouts that the firmware's own partition tables have
+    /// (`partitions/v1`, `partitions/v2`).
+    fn partitions(&self) -> Vec<Partition> {
+        let (nvs, data, phy) = (
+            partition("nvs", 1, 2, 0x9000, 0x4000),
+            partition("otadata", 1, 0, 0xd000, 0x2000),
+            partition("phy_init", 1, 1, 0xf000, 0x1000),
+        );
+        let v2 = self.kind.line >= Line::V2;
+        let rest = match (v2, self.flash) {
+            (_, ..8) => vec![partition("factory", 0, 0, 0x10_0000, 0x2f_0000)],
+            (false, 8..16) => vec![
+                partition("model", 1, 0x82, 0x1_0000, 0xf_0000),
+                partition("ota_0", 0, 0x10, 0x10_0000, 0x38_0000),
+                partition("ota_1", 0, 0x11, 0x48_0000, 0x38_0000),
+            ],
+            (false, _) => vec![
+                partition("model", 1, 0x82, 0x1_0000, 0xf_0000),
+                partition("ota_0", 0, 0x10, 0x10_0000, 0x60_0000),
+                partition("ota_1", 0, 0x11, 0x70_0000, 0x60_0000),
+            ],
+            (true, 8..16) => vec![
+                partition("ota_0", 0, 0x10, 0x2_0000, 0x2f_0000),
+                partition("ota_1", 0, 0x11, 0x31_0000, 0x2f_0000),
+                partition("assets", 1, 0x82, 0x60_0000, 0x20_0000),
+            ],
+            (true, _) => vec![
+                partition("ota_0", 0, 0x10, 0x2_0000, 0x3f_0000),
+                partition("ota_1", 0, 0x11, 0x41_0000, 0x3f_0000),
+                partition("assets", 1, 0x82, 0x80_0000, 0x80_0000),
+            ],
+        };
+        [nvs, data, phy].into_iter().chain(rest).collect()
+    }
+
+    /// A whole check-in, as it goes over the wire.
+    pub fn check(&self, target: &Target) -> Vec<u8> {
+        self.request("POST", target, &self.headers(), self.body().as_bytes())
+    }
+
+    /// A whole request for an image. It carries no header of its own: nothing
+    /// but its URL says who asks.
+    pub fn download(&self, target: &Target) -> Vec<u8> {
+        self.request("GET", target, &[], &[])
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        target: &Target,
+        headers: &[(&str, String)],
+        body: &[u8],
+    ) -> Vec<u8> {
+        let mut text = format!(
+            "{method} {} HTTP/1.1\r\nHost: {}\r\n",
+            target.path,
+            target.authority()
+        );
+        // Writing to a String cannot fail.
+        for (name, value) in headers {
+            let _ = write!(text, "{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            let _ = write!(text, "Content-Length: {}\r\n", body.len());
+        }
+        // esp_http_client leaves the connection open and closes it itself.
+        if self.kind.http() != HttpClient::EspHttp {
+            text.push_str("Connection: close\r\n");
+        }
+        text.push_str("\r\n");
+        [text.as_bytes(), body].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Client;
+    use super::*;
+    use crate::ota::checkin::Report;
+
+    fn device(line: Line, client: Client) -> Device {
+        Device {
+            kind: Kind { line, client },
+            board: "bread-compact-wifi".into(),
+            version: "1.6.0".into(),
+            chip: Chip(9),
+            mac: "aa:bb:cc:dd:ee:ff".into(),
+            uuid: "7b94d69a-9808-4c59-9c9b-704333b38aff".into(),
+            flash: 16,
+            elf_sha256: [7; 32],
+            second_slot: false,
+        }
+    }
+
+    #[test]
+    fn the_body_is_read_as_a_devices() {
+        for kind in Kind::all() {
+            let body = device(kind.line, kind.client).body();
+            let report = Report::read(body.as_bytes());
+            assert!(report.fault.is_none(), "{body}");
+            assert_eq!(report.board_type.as_deref(), Some("bread-compact-wifi"));
+            assert_eq!(report.chip_name.as_deref(), Some("esp32s3"));
+            assert_eq!(report.running_slot.as_deref(), Some("ota_0"));
+            let partitions = report.partitions().map(|p| p.len());
+            assert_eq!(partitions, Some(6), "{body}");
+            assert!(body.contains(r#""minimum_free_heap_size":"8318916""#));
+        }
+    }
+
+    #[test]
+    fn a_download_names_nobody() {
+        let target = Target {
+            tls: true,
+            host: "ota.example.com".into(),
+            port: 443,
+            path: "/a.bin".into(),
+        };
+        let request = device(Line::V2, Client::Wifi).download(&target);
+        assert_eq!(
+            String::from_utf8_lossy(&request),
+            "GET /a.bin HTTP/1.1\r\nHost: ota.example.com\r\nConnection: close\r\n\r\n"
+        );
+    }
+}

@@ -1,0 +1,417 @@
+//! What a probe found, step by step.
+
+use super::line::Kind;
+use super::rule::Rule;
+use super::text::Lang;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// There was nothing to do, or nothing to do it with.
+    Skipped,
+    /// A device passes.
+    Ok,
+    /// This device passes, and something is to be said.
+    Warn,
+    /// This device fails here.
+    Fail,
+}
+
+impl Verdict {
+    /// As it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// What a device does, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Takes the OTA address apart.
+    Address,
+    /// Resolves the host's name.
+    Dns,
+    /// Connects.
+    Tcp,
+    /// Shakes hands.
+    Tls,
+    /// Checks for firmware.
+    Check,
+    /// Connects to the voice server.
+    Websocket,
+    /// Fetches the image.
+    Download,
+    /// Writes it, and verifies it.
+    Image,
+    /// Restarts into it, and checks again.
+    Reboot,
+}
+
+impl Step {
+    /// All of them, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Address,
+        Self::Dns,
+        Self::Tcp,
+        Self::Tls,
+        Self::Check,
+        Self::Websocket,
+        Self::Download,
+        Self::Image,
+        Self::Reboot,
+    ];
+
+    /// As it stands in JSON and in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Check => "check",
+            Self::Websocket => "websocket",
+            Self::Download => "download",
+            Self::Image => "image",
+            Self::Reboot => "reboot",
+        }
+    }
+}
+
+/// Something that breaks a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// [`Verdict::Warn`] or [`Verdict::Fail`].
+    pub verdict: Verdict,
+    /// What was seen, in the server's own bytes where there are some.
+    pub evidence: String,
+    /// What the device writes to its serial port.
+    pub serial: Option<String>,
+    /// Other devices that fail on it, where this one does not.
+    pub others: Vec<Kind>,
+}
+
+impl Finding {
+    /// On which this device fails.
+    pub fn fail(rule: &'static Rule, evidence: impl Into<String>) -> Self {
+        Self {
+            rule,
+            verdict: Verdict::Fail,
+            evidence: evidence.into(),
+            serial: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// Which this device survives.
+    pub fn warn(rule: &'static Rule, evidence: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Warn,
+            ..Self::fail(rule, evidence)
+        }
+    }
+
+    /// A finding on which the devices `hit` fail: a failure if `this` is one of
+    /// them, else a warning that names them. `None` where nobody fails.
+    pub fn on(
+        rule: &'static Rule,
+        this: Kind,
+        hit: impl Fn(Kind) -> bool,
+        evidence: impl Into<String>,
+    ) -> Option<Self> {
+        if hit(this) {
+            return Some(Self::fail(rule, evidence));
+        }
+        let others: Vec<Kind> = Kind::all().filter(|kind| hit(*kind)).collect();
+        (!others.is_empty()).then(|| Self {
+            others,
+            ..Self::warn(rule, evidence)
+        })
+    }
+
+    /// With the line that the device writes to its serial port.
+    #[must_use]
+    pub fn serial(mut self, line: impl Into<String>) -> Self {
+        self.serial = Some(line.into());
+        self
+    }
+
+    /// What happens to a device: its own line, and what it means.
+    pub fn consequence(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        if let Some(line) = &self.serial {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text.push_str(self.rule.what.to(lang));
+        if !self.others.is_empty() {
+            let list: Vec<String> = self.others.iter().map(Kind::to_string).collect();
+            let list = list.join(lang.pick("、", ", "));
+            let only = match lang {
+                Lang::Zh => format!("\n本设备不受影响，会失败的是：{list}。"),
+                Lang::En => format!("\nThis device passes. These fail: {list}."),
+            };
+            text.push_str(&only);
+        }
+        text
+    }
+
+    fn json(&self, lang: Lang) -> Value {
+        json!({
+            "verdict": self.verdict.name(),
+            "rule": self.rule.id,
+            "evidence": self.evidence,
+            "consequence": self.consequence(lang),
+            "remedy": self.rule.remedy.to(lang),
+        })
+    }
+}
+
+/// How one step went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// Which.
+    pub step: Step,
+    /// Whether it was done at all.
+    pub done: bool,
+    /// What was seen, in a line; why it was skipped, where it was.
+    pub seen: String,
+    /// What breaks a rule, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl StepReport {
+    /// A step that was done.
+    pub fn new(step: Step, seen: impl Into<String>, mut findings: Vec<Finding>) -> Self {
+        // Stable: of two that are equally bad, the first found comes first.
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+        Self {
+            step,
+            done: true,
+            seen: seen.into(),
+            findings,
+        }
+    }
+
+    /// A step that was not done.
+    pub fn skipped(step: Step, why: impl Into<String>) -> Self {
+        Self {
+            step,
+            done: false,
+            seen: why.into(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// The worst of it.
+    pub fn verdict(&self) -> Verdict {
+        match self.findings.first() {
+            Some(worst) => worst.verdict,
+            None if self.done => Verdict::Ok,
+            None => Verdict::Skipped,
+        }
+    }
+
+    fn json(&self, lang: Lang) -> Value {
+        let findings: Vec<Value> = self.findings.iter().map(|f| f.json(lang)).collect();
+        let worst = self.findings.first();
+        json!({
+            "step": self.step.name(),
+            "verdict": self.verdict().name(),
+            "rule": worst.map(|f| f.rule.id),
+            "evidence": worst.map_or(&self.seen, |f| &f.evidence),
+            "consequence": worst.map(|f| f.consequence(lang)),
+            "remedy": worst.map(|f| f.rule.remedy.to(lang)),
+            "seen": self.seen,
+            "findings": findings,
+        })
+    }
+}
+
+/// All of a probe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The OTA address as it was given.
+    pub url: String,
+    /// Who was played.
+    pub device: String,
+    /// In the device's order, each once.
+    pub steps: Vec<StepReport>,
+}
+
+impl Report {
+    /// The worst of it.
+    pub fn verdict(&self) -> Verdict {
+        let worst = self.steps.iter().map(StepReport::verdict).max();
+        worst.unwrap_or(Verdict::Skipped).max(Verdict::Ok)
+    }
+
+    /// For programs.
+    pub fn json(&self, lang: Lang) -> Value {
+        let steps: Vec<Value> = self.steps.iter().map(|step| step.json(lang)).collect();
+        json!({
+            "verdict": self.verdict().name(),
+            "url": self.url,
+            "device": self.device,
+            "steps": steps,
+        })
+    }
+
+    /// For people: a table, and below each step what is wrong with it.
+    pub fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
+        for step in &self.steps {
+            step.write(lang, out)?;
+        }
+        writeln!(out)?;
+        let failing = self.steps.iter().find(|s| s.verdict() == Verdict::Fail);
+        match (self.verdict(), failing) {
+            (Verdict::Fail, Some(step)) => {
+                let name = step.step.name();
+                writeln!(
+                    out,
+                    "{}",
+                    match lang {
+                        Lang::Zh => format!("失败：设备会在这一步失败：{name}。"),
+                        Lang::En => format!("FAIL: a device fails at this step: {name}."),
+                    }
+                )
+            }
+            (Verdict::Warn, _) => writeln!(
+                out,
+                "{}",
+                lang.pick(
+                    "警告：这台设备能通过，但上面有需要处理的问题。",
+                    "WARN: this device passes; see what is said above."
+                )
+            ),
+            _ => writeln!(
+                out,
+                "{}",
+                lang.pick("正常：设备一路顺利。", "OK: a device gets the whole way.")
+            ),
+        }
+    }
+}
+
+impl StepReport {
+    fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
+        let mark = match self.verdict() {
+            Verdict::Skipped => "-",
+            Verdict::Ok => "OK",
+            Verdict::Warn => "WARN",
+            Verdict::Fail => "FAIL",
+        };
+        let seen = shown(&self.seen);
+        writeln!(out, "{mark:<5} {:<10} {seen}", self.step.name())?;
+        for finding in &self.findings {
+            finding.write(lang, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
+        let mark = if self.verdict == Verdict::Fail {
+            "FAIL"
+        } else {
+            "WARN"
+        };
+        writeln!(out, "      {mark} {}", self.rule.id)?;
+        let parts = [
+            (lang.pick("证据", "evidence"), shown(&self.evidence)),
+            (lang.pick("设备", "device"), shown(&self.consequence(lang))),
+            (
+                lang.pick("处理", "remedy"),
+                self.rule.remedy.to(lang).to_owned(),
+            ),
+        ];
+        for (title, text) in parts {
+            // Two columns for each of the two characters of a Chinese title.
+            let gap = lang.pick(5, 9 - title.len());
+            let mut lines = text.lines();
+            let first = lines.next().unwrap_or_default();
+            writeln!(out, "        {title}{:gap$}{first}", "")?;
+            for line in lines {
+                writeln!(out, "{:17}{line}", "")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A stranger's text, which must not steer the terminal.
+pub fn shown(text: &str) -> String {
+    let safe = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::{Client, Line};
+    use super::*;
+
+    const RULE: Rule = Rule::new("a-rule", ("坏了", "It is broken."), ("修", "Mend it."));
+
+    const WIFI: Kind = Kind {
+        line: Line::V2,
+        client: Client::Wifi,
+    };
+
+    #[test]
+    fn who_fails_decides_between_warning_and_failure() {
+        assert_eq!(Finding::on(&RULE, WIFI, |_| false, "e"), None);
+        let fails = Finding::on(&RULE, WIFI, |_| true, "e").map(|f| (f.verdict, f.others.len()));
+        assert_eq!(fails, Some((Verdict::Fail, 0)));
+        let modems = Finding::on(&RULE, WIFI, |kind| kind.client == Client::Ml307, "e");
+        let modems = modems.map(|f| (f.verdict, f.others.len()));
+        assert_eq!(modems, Some((Verdict::Warn, 4)));
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_counts() {
+        let findings = vec![
+            Finding::warn(&RULE, "w"),
+            Finding::fail(&RULE, "f\u{1b}[2J"),
+        ];
+        let step = StepReport::new(Step::Check, "200", findings);
+        assert_eq!(step.verdict(), Verdict::Fail);
+        let report = Report {
+            url: "http://h/".into(),
+            device: "d".into(),
+            steps: vec![StepReport::skipped(Step::Dns, "an address"), step],
+        };
+        assert_eq!(report.verdict(), Verdict::Fail);
+        let json = report.json(Lang::En);
+        assert_eq!(json["steps"][0]["verdict"], "skipped");
+        assert_eq!(json["steps"][1]["rule"], "a-rule");
+        assert_eq!(json["steps"][1]["findings"][1]["evidence"], "w");
+        let mut text = String::new();
+        assert!(report.write(Lang::Zh, &mut text).is_ok());
+        assert!(text.contains("失败") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn nothing_done_is_no_failure() {
+        let report = Report {
+            url: String::new(),
+            device: String::new(),
+            steps: vec![StepReport::skipped(Step::Image, "")],
+        };
+        assert_eq!(report.verdict(), Verdict::Ok);
+    }
+}

@@ -1,0 +1,3 @@
+//! The rules, one file for what a device meets at each stage of its way.
+
+pub mod address;
