@@ -5,13 +5,17 @@
 //! * [`line`] says which firmware on which hardware is played, [`device`] what
 //!   it says of itself.
 //! * [`address`] takes an address apart as the device does.
+//! * [`dial`] finds and opens connections, [`wire`] speaks HTTP over them in raw
+//!   bytes.
 //! * [`rule`] is what a finding is known by, [`rules`] are all of them,
 //!   [`report`] is what was found, [`text`] the two languages.
 
 pub mod address;
 pub mod device;
+pub mod dial;
 pub mod line;
 pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod text;
+pub mod wire;
