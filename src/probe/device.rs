@@ -3,7 +3,7 @@
 //! `main/boards/common/board.cc`).
 
 use super::address::Target;
-use super::line::{HttpClient, Kind, Line};
+use super::line::{HttpClient, Kind};
 use crate::firmware::chip::Chip;
 use crate::firmware::image::XIAOZHI;
 use crate::firmware::snapshot::hex;
@@ -27,6 +27,9 @@ pub struct Device {
     pub uuid: String,
     /// Size of its flash in megabytes: 4, 8 or 16.
     pub flash: u8,
+    /// Whether its partitions are laid out as firmware 2.x wants them. An update
+    /// does not change them.
+    pub v2_layout: bool,
     /// Of the image that it runs.
     pub elf_sha256: [u8; 32],
     /// Whether it runs from the second slot: every update swaps.
@@ -125,8 +128,7 @@ impl Device {
             partition("otadata", 1, 0, 0xd000, 0x2000),
             partition("phy_init", 1, 1, 0xf000, 0x1000),
         );
-        let v2 = self.kind.line >= Line::V2;
-        let rest = match (v2, self.flash) {
+        let rest = match (self.v2_layout, self.flash) {
             (_, ..8) => vec![partition("factory", 0, 0, 0x10_0000, 0x2f_0000)],
             (false, 8..16) => vec![
                 partition("model", 1, 0x82, 0x1_0000, 0xf_0000),
@@ -193,7 +195,7 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::Client;
+    use super::super::line::{Client, Line};
     use super::*;
     use crate::ota::checkin::Report;
 
@@ -206,6 +208,7 @@ mod tests {
             mac: "aa:bb:cc:dd:ee:ff".into(),
             uuid: "7b94d69a-9808-4c59-9c9b-704333b38aff".into(),
             flash: 16,
+            v2_layout: line == Line::V2,
             elf_sha256: [7; 32],
             second_slot: false,
         }

@@ -13,7 +13,9 @@
 pub mod address;
 pub mod device;
 pub mod dial;
+pub mod framing;
 pub mod line;
+pub mod reply;
 pub mod report;
 pub mod rule;
 pub mod rules;

@@ -1,0 +1,508 @@
+//! Of replies over HTTP: to a check, and to a download.
+
+use crate::probe::rule::Rule;
+
+/// 3xx.
+pub static REDIRECT: Rule = Rule::new(
+    "redirect",
+    (
+        "服务器用重定向回答。设备的 HTTP 客户端不跟随任何重定向，检查和升级都会失败。",
+        "The server answers with a redirect, and the device's HTTP client follows none: the check, or the update, fails.",
+    ),
+    (
+        "不要在设备路径上重定向（包括 http 到 https）。让两个协议都直接回答 200，并让下发的地址带正确的协议：\
+         在 server.vision_explain（或 server.ota）里写 https://…，由 xiaozhi-ota 直接监听，不再经过 Nginx。",
+        "never redirect on a device's path, http to https included. Answer both schemes with 200, and hand out addresses \
+         of the right scheme: https://… in server.vision_explain (or server.ota), with xiaozhi-ota listening itself and \
+         no Nginx before it.",
+    ),
+);
+
+/// Neither 200 nor 3xx.
+pub static STATUS: Rule = Rule::new(
+    "status",
+    (
+        "设备只接受状态码 200。",
+        "A device takes no other status than 200.",
+    ),
+    (
+        "查看服务器日志里同一时刻的这个请求；404 多半是路径不对，502/504 是后端没有运行，403 是防火墙或访问限制。",
+        "look for this request in the server's log: 404 is mostly a wrong path, 502 and 504 a backend that is down, 403 a \
+         firewall or an access rule.",
+    ),
+);
+
+/// 206 to a request without `Range`.
+pub static PARTIAL_CONTENT: Rule = Rule::new(
+    "partial-content",
+    (
+        "服务器用 206 回答了没有 Range 的下载。设备只接受 200。",
+        "The server answers 206 to a download without Range, and a device takes no other status than 200.",
+    ),
+    (
+        "检查前面的 CDN 或缓存：对没有 Range 的请求要回答 200 和完整文件。",
+        "look at the CDN or cache in front: a request without Range gets 200 and the whole file.",
+    ),
+);
+
+/// Nothing within the device's patience.
+pub static NO_REPLY: Rule = Rule::new(
+    "no-reply",
+    (
+        "连接建立了，但没有等到回答。设备最多等 30 秒，然后在 10、20、40… 秒后重试。",
+        "The connection stands, and no answer comes. A device waits for 30 s and tries again after 10, 20, 40, … s.",
+    ),
+    (
+        "检查服务器进程是否卡住、后端是否可达、防火墙是否丢弃数据。",
+        "see whether the server hangs, its backend is down, or a firewall drops what it sends.",
+    ),
+);
+
+/// Something else than HTTP.
+pub static NOT_HTTP: Rule = Rule::new(
+    "not-http",
+    (
+        "这个端口回答的不是 HTTP。",
+        "What answers on this port is no HTTP.",
+    ),
+    (
+        "检查端口：8003 是 HTTP，8000 是 WebSocket，1883 是 MQTT。",
+        "look at the port: 8003 is HTTP, 8000 the WebSocket, 1883 MQTT.",
+    ),
+);
+
+/// A head without an end, a chunk without a length.
+pub static BROKEN_HTTP: Rule = Rule::new(
+    "broken-http",
+    (
+        "回答的 HTTP 格式有误，设备无法解析。",
+        "The reply is HTTP that cannot be read.",
+    ),
+    (
+        "检查设备和服务器之间的代理。",
+        "look at what stands between device and server.",
+    ),
+);
+
+/// `Transfer-Encoding: chunked`.
+pub static CHUNKED: Rule = Rule::new(
+    "chunked",
+    (
+        "回答是分块传输（chunked），设备读到的长度是 0：下载一定失败，1.8 以前的 Wi-Fi 固件连检查也失败。",
+        "The reply comes in chunks, which a device reads as a length of 0: a download fails always, a check with Wi-Fi \
+         firmware before 1.8.",
+    ),
+    (
+        "让服务器发送 Content-Length；在 Nginx 里关闭 gzip 和动态改写（sub_filter），或改用 xiaozhi-ota 直接监听。",
+        "send a Content-Length. In Nginx turn off gzip and what rewrites replies (sub_filter), or let xiaozhi-ota listen \
+         itself.",
+    ),
+);
+
+/// `Content-Encoding`.
+pub static COMPRESSED: Rule = Rule::new(
+    "compressed",
+    (
+        "回答被压缩了，设备不会解压。",
+        "The reply is compressed, and a device does not unpack it.",
+    ),
+    (
+        "在设备路径上关闭压缩（Nginx：gzip off;）。",
+        "turn compression off on device paths (Nginx: gzip off;).",
+    ),
+);
+
+/// Neither a length nor chunks.
+pub static NO_CONTENT_LENGTH: Rule = Rule::new(
+    "no-content-length",
+    (
+        "回答没有 Content-Length：下载一定失败，1.8 以前的 Wi-Fi 固件连检查也失败。",
+        "The reply has no Content-Length: a download fails always, a check with Wi-Fi firmware before 1.8.",
+    ),
+    ("让服务器发送 Content-Length。", "send a Content-Length."),
+);
+
+/// `Content-Length: 0`.
+pub static ZERO_CONTENT_LENGTH: Rule = Rule::new(
+    "zero-content-length",
+    (
+        "回答是空的（Content-Length: 0）。",
+        "The reply is empty (Content-Length: 0).",
+    ),
+    (
+        "检查服务器上的文件是否为空，以及代理是否丢掉了正文。",
+        "see whether the file on the server is empty, or a proxy drops the body.",
+    ),
+);
+
+/// A length that is no number.
+pub static BAD_CONTENT_LENGTH: Rule = Rule::new(
+    "bad-content-length",
+    (
+        "Content-Length 不是数字：新固件当作 0，旧固件会崩溃重启。",
+        "Content-Length is no number: newer firmware takes it for 0, older firmware restarts on it.",
+    ),
+    (
+        "修正服务器或代理。",
+        "mend the server, or the proxy before it.",
+    ),
+);
+
+/// `content-length`.
+pub static LOWER_CASE_NAMES: Rule = Rule::new(
+    "lower-case-names",
+    (
+        "响应头的名字不是 Content-Length 这种大小写。ML307 模组和 1.8 早期的 Wi-Fi 固件按大小写查找，找不到长度，下载失败。",
+        "Header names are not written as Content-Length is. The ML307 and Wi-Fi firmware of early 1.8 look for that very \
+         spelling: they find no length, and the download fails.",
+    ),
+    (
+        "让服务器用首字母大写的响应头；很多 Rust、Go（HTTP/2）程序默认发小写，xiaozhi-ota 发首字母大写。",
+        "send names in Title-Case; many servers and proxies write lower case by default, xiaozhi-ota does not.",
+    ),
+);
+
+/// Fewer bytes than were announced.
+pub static CUT_SHORT: Rule = Rule::new(
+    "cut-short",
+    (
+        "连接在正文传完之前断开，设备会报告升级（或检查）失败。",
+        "The connection ends before the body does, and the device gives up.",
+    ),
+    (
+        "检查代理的超时和缓冲设置、服务器磁盘，以及文件是否在传输中被替换。",
+        "look at the proxy's timeouts and buffers, at the server's disk, and whether the file is replaced meanwhile.",
+    ),
+);
+
+/// Silence in the middle of a body.
+pub static STALLED: Rule = Rule::new(
+    "stalled",
+    (
+        "正文传到一半停住了。设备等 30 秒后放弃。",
+        "The body stops in the middle. A device waits for 30 s and gives up.",
+    ),
+    (
+        "检查网络、代理缓冲和服务器负载。",
+        "look at the network, the proxy's buffers and the server's load.",
+    ),
+);
+
+/// TLS asked in plain text, or the other way round: the address has the scheme
+/// that its port does not speak.
+pub static PLAIN_TO_TLS: Rule = Rule::new(
+    "wrong-scheme",
+    (
+        "地址是 http://，但这个端口只说 TLS：设备的明文请求被拒绝。",
+        "The address is http://, and this port speaks TLS alone: the device's plain request is refused.",
+    ),
+    (
+        "把地址改成 https://，或者让这个端口同时接受 HTTP（xiaozhi-ota 的每个端口都同时接受两者）。",
+        "write https://, or let the port take both (each port of xiaozhi-ota does).",
+    ),
+);
+
+/// A reply that takes long.
+pub static SLOW_REPLY: Rule = Rule::new(
+    "slow-reply",
+    (
+        "回答太慢。设备开机时在等它，期间什么也不做；30 秒没有回答就算失败。",
+        "The answer takes long. A device does nothing else while it waits for it at its start, and gives up after 30 s.",
+    ),
+    (
+        "查看服务器负载；xiaozhi-server 的检查不应超过一秒。",
+        "look at the server's load; a check should not take a second.",
+    ),
+);
+
+/// 8 KB.
+pub static TOO_LONG: Rule = Rule::new(
+    "too-long",
+    (
+        "回答超过 8 KB：设备的接收队列满了以后就不再读取，一直等到超时。",
+        "The reply is longer than 8 KB: a device stops to read once its queue is full, and waits until it gives up.",
+    ),
+    (
+        "去掉回答里多余的内容。",
+        "leave out what devices don't need.",
+    ),
+);
+
+/// No JSON.
+pub static NOT_JSON: Rule = Rule::new(
+    "not-json",
+    ("检查的回答不是 JSON。", "The answer to a check is no JSON."),
+    (
+        "确认这是 OTA 地址，而不是网页、登录页或代理的错误页。",
+        "see whether this is the OTA address, and no web page, login page or proxy's error page.",
+    ),
+);
+
+/// `null`.
+pub static NULL_FIELD: Rule = Rule::new(
+    "null-field",
+    (
+        "回答里有 null。1.8 以前的固件不检查类型，会崩溃并不断重启。",
+        "There is a null in the reply. Firmware before 1.8 looks at no type: it crashes, at every start.",
+    ),
+    (
+        "没有值的字段不要写；没有升级时 url 写 \"\"。",
+        "leave out what has no value; with no update, url is \"\".",
+    ),
+);
+
+/// A number for a text, and the like.
+pub static WRONG_TYPE: Rule = Rule::new(
+    "wrong-type",
+    (
+        "字段的类型不对。1.8 以前的固件不检查类型，会崩溃并不断重启；新固件会忽略这个字段。",
+        "A value is of the wrong type. Firmware before 1.8 crashes on it, at every start; newer firmware passes over it.",
+    ),
+    (
+        "version 和 url 是字符串，force、timestamp 是数字，firmware、websocket、mqtt 是对象。",
+        "version and url are strings; force and timestamp numbers; firmware, websocket and mqtt objects.",
+    ),
+);
+
+/// More than 15 characters.
+pub static LONG_KEY: Rule = Rule::new(
+    "long-key",
+    (
+        "websocket 或 mqtt 里有超过 15 个字符的键。设备把每个键写进 NVS，键太长会中止并重启。",
+        "There is a key of more than 15 characters in websocket or mqtt. A device writes each to its flash (NVS), where \
+         such a key aborts it.",
+    ),
+    (
+        "去掉固件不认识的键。",
+        "take out keys that firmware does not know.",
+    ),
+);
+
+/// More than NVS holds.
+pub static LONG_VALUE: Rule = Rule::new(
+    "long-value",
+    (
+        "websocket 或 mqtt 里有 4000 字节以上的值，NVS 存不下，设备会中止并重启。",
+        "There is a value of 4000 bytes or more in websocket or mqtt, which a device's flash (NVS) does not take: it \
+         aborts.",
+    ),
+    ("缩短这个值。", "make it shorter."),
+);
+
+/// `{"success":false,…}`.
+pub static REQUEST_ERROR: Rule = Rule::new(
+    "request-error",
+    (
+        "服务器拒绝了这次检查：设备得不到固件信息，也得不到语音服务器地址。",
+        "The server refuses the check: the device learns nothing of firmware, nor of its voice server.",
+    ),
+    (
+        "检查 Device-Id 和 Client-Id 是否被代理去掉；看服务器日志。",
+        "see whether a proxy takes Device-Id and Client-Id out; look into the server's log.",
+    ),
+);
+
+/// No `firmware`, or half of one.
+pub static NO_FIRMWARE: Rule = Rule::new(
+    "no-firmware",
+    (
+        "回答里没有完整的 firmware（version 和 url）。1.6 以前的固件把它当作检查失败，反复重试。",
+        "The reply has no whole firmware object (version and url). Firmware before 1.6 takes that for a failed check, and \
+         tries again and again.",
+    ),
+    (
+        "没有升级时也要返回设备自己的版本和 \"url\":\"\"。",
+        "with no update, send the device's own version and \"url\":\"\".",
+    ),
+);
+
+/// An offered version on which the parser throws.
+pub static CRASH_VERSION: Rule = Rule::new(
+    "crash-version",
+    (
+        "下发的版本号不是由点分隔的数字（或数字太大）。设备的解析器会抛出异常并重启，每次检查都如此。",
+        "The offered version is not made of numbers that fit 31 bits, with dots between. The device's parser throws, and \
+         the device restarts, at every check.",
+    ),
+    (
+        "把固件文件改名为只含数字和点的版本，例如 esp32s3_1.6.6.bin。",
+        "rename the file to a version of numbers and dots, as in esp32s3_1.6.6.bin.",
+    ),
+);
+
+/// The device's own version, on which the parser throws.
+pub static OWN_VERSION_CRASHES: Rule = Rule::new(
+    "own-version-crashes",
+    (
+        "设备自己的版本号不能被它的解析器接受；回答里只要有 firmware，设备就会重启。",
+        "The device's own version is one that its parser cannot take: any firmware object restarts it.",
+    ),
+    (
+        "对这种设备不要返回 firmware；用串口刷一次版本号正确的固件。",
+        "send such a device no firmware object, and flash it by cable with a version of numbers and dots.",
+    ),
+);
+
+/// Handed out, and not installed.
+pub static NOT_NEWER: Rule = Rule::new(
+    "not-newer",
+    (
+        "给出了下载地址，但设备自己比较版本后认为它不是新版本，不会安装。",
+        "A download address is handed out, and the device, which compares the versions itself, does not find that version \
+         newer: it installs nothing.",
+    ),
+    (
+        "提高文件名里的版本号；降级要用 force: 1（xiaozhi-ota 的 gateway.firmware.pin 会这样做）。",
+        "raise the version in the file's name; to go down takes force: 1 (gateway.firmware.pin of xiaozhi-ota does that).",
+    ),
+);
+
+/// Newer, and nowhere.
+pub static EMPTY_URL: Rule = Rule::new(
+    "empty-url",
+    (
+        "下发了新版本却没有下载地址：设备每次开机都会尝试升级并失败。",
+        "A newer version is offered without an address: the device tries to update at every start, and fails.",
+    ),
+    (
+        "没有可下载的文件时，返回设备自己的版本。",
+        "with no file to fetch, send the device's own version.",
+    ),
+);
+
+/// `"force": true`.
+pub static FORCE_NOT_A_NUMBER: Rule = Rule::new(
+    "force-not-a-number",
+    (
+        "force 不是数字 1，设备不会强制安装。",
+        "force is not the number 1, and the device forces nothing.",
+    ),
+    ("写 \"force\": 1。", "write \"force\": 1."),
+);
+
+/// Forced to install what it runs.
+pub static FORCE_LOOP: Rule = Rule::new(
+    "force-loop",
+    (
+        "force: 1 指向设备已经在运行的版本：设备每次检查都会重新安装，永远停不下来。",
+        "force: 1 names the version that the device runs: it installs it again at every check, for ever.",
+    ),
+    (
+        "只在设备报告的版本不同时才发送 force。",
+        "send force only while the device reports another version.",
+    ),
+);
+
+/// `http://` to a device that checks over https.
+pub static HTTP_BEHIND_HTTPS: Rule = Rule::new(
+    "http-behind-https",
+    (
+        "OTA 地址是 https，下发的固件地址却是 http://。前面的代理一旦把 http 重定向到 https，下载就失败（1.6.0 升级 1.6.1 的故障）。",
+        "The OTA address is https, and the firmware's is http://. Where a proxy redirects http to https the download fails \
+         (as from 1.6.0 to 1.6.1).",
+    ),
+    (
+        "把 server.vision_explain（或 server.ota）改成 https:// 地址。",
+        "put the https:// address into server.vision_explain (or server.ota).",
+    ),
+);
+
+/// `ws://` to a device that checks over https.
+pub static WS_BEHIND_HTTPS: Rule = Rule::new(
+    "ws-behind-https",
+    (
+        "OTA 地址是 https，WebSocket 地址却是不加密的 ws://。",
+        "The OTA address is https, and the WebSocket's is ws://, without TLS.",
+    ),
+    (
+        "把 server.websocket 改成 wss:// 地址。",
+        "put a wss:// address into server.websocket.",
+    ),
+);
+
+/// `"mqtt": {}`.
+pub static EMPTY_MQTT: Rule = Rule::new(
+    "empty-mqtt",
+    (
+        "回答里有 mqtt，但没有 endpoint。设备优先使用 MQTT，于是连不上语音服务器。",
+        "There is an mqtt object without an endpoint. It wins over websocket, and the device finds no voice server.",
+    ),
+    (
+        "不用 MQTT 时不要返回 mqtt。",
+        "leave mqtt out where it is not used.",
+    ),
+);
+
+/// Both.
+pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
+    "mqtt-and-websocket",
+    (
+        "同时返回了 mqtt 和 websocket，设备只用 mqtt。",
+        "Both mqtt and websocket are handed out, and the device uses mqtt alone.",
+    ),
+    (
+        "只返回要用的那一个。",
+        "hand out the one that is to be used.",
+    ),
+);
+
+/// Neither.
+pub static NO_PROTOCOL: Rule = Rule::new(
+    "no-protocol",
+    (
+        "既没有 websocket 也没有 mqtt：设备沿用旧设置，新设备无法对话。",
+        "There is neither websocket nor mqtt: a device keeps what it has, and a new one cannot talk.",
+    ),
+    ("配置 server.websocket。", "set server.websocket."),
+);
+
+/// A device is to be activated first.
+pub static ACTIVATION: Rule = Rule::new(
+    "activation",
+    (
+        "回答里有 activation：设备会显示（播报）激活码，并反复请求 …/activate，直到在控制台里绑定。",
+        "There is an activation object: the device shows (and speaks) its code, and asks …/activate until it is bound in \
+         the console.",
+    ),
+    (
+        "在智控台绑定这台设备；不用激活的部署不要返回 activation。",
+        "bind the device in the console; a deployment without activation leaves the object out.",
+    ),
+);
+
+/// Seconds for milliseconds, hours for minutes.
+pub static SERVER_TIME: Rule = Rule::new(
+    "server-time",
+    (
+        "server_time 的单位不对，设备的时钟会错。",
+        "server_time is in other units than the device reads, and its clock will be wrong.",
+    ),
+    (
+        "timestamp 用毫秒，timezone_offset 用分钟。",
+        "timestamp is in milliseconds, timezone_offset in minutes.",
+    ),
+);
+
+/// No time at all.
+pub static NO_SERVER_TIME: Rule = Rule::new(
+    "no-server-time",
+    (
+        "没有 server_time：设备的时钟停在 1970 年。",
+        "There is no server_time: the device's clock stays in 1970.",
+    ),
+    ("返回 server_time。", "send server_time."),
+);
+
+/// The other form of the address is not answered.
+pub static MISSING_SLASH: Rule = Rule::new(
+    "missing-slash",
+    (
+        "地址末尾多一个或少一个斜杠时得不到 200。手工输入地址时常会漏掉它，设备就再也检查不成。",
+        "With its last slash added or left out the address is not answered with 200. It is typed by hand, and a device \
+         with the other form is stranded.",
+    ),
+    (
+        "让 /xiaozhi/ota 和 /xiaozhi/ota/ 回答相同的内容，不要重定向。",
+        "answer /xiaozhi/ota and /xiaozhi/ota/ alike, without a redirect.",
+    ),
+);
