@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod inspect;
+mod probe;
 mod publish;
 mod serve;
 mod validate;
@@ -52,6 +53,12 @@ enum Command {
     /// It is inspected first. A running server offers it at once; a file of the
     /// same name is overwritten only with --force.
     Publish(publish::Publish),
+    /// Play a device against an OTA address, this server's or any other's, and
+    /// say where it would fail
+    ///
+    /// Exit code 0: it gets the whole way. 1: it does, and something is to be
+    /// said. 2: a device would fail.
+    Probe(probe::Probe),
 }
 
 impl Cli {
@@ -62,6 +69,7 @@ impl Cli {
             Command::Validate(validate) => validate.run(self.config),
             Command::Inspect(inspect) => inspect.run(self.config.as_deref()),
             Command::Publish(publish) => publish.run(self.config.as_deref()),
+            Command::Probe(probe) => probe.run(),
         };
         match outcome {
             Ok(code) => code,

@@ -236,14 +236,18 @@ impl<'a> Device<'a> {
     /// The first reason why this file would fail on this device.
     pub fn refuses(&self, entry: &Entry) -> Option<Reason<'a>> {
         match entry.app.as_deref() {
-            None => self.no_image(),
-            Some(app) => self
-                .other_chip(app)
-                .or_else(|| self.revision(app))
-                .or_else(|| self.assets(app))
-                .or_else(|| self.same_version(app)),
+            None => self.no_image().or_else(|| self.size(entry.size())),
+            Some(app) => self.refuses_image(app, entry.size()),
         }
-        .or_else(|| self.size(entry.size()))
+    }
+
+    /// The same of an image in a file of `size` bytes, wherever it comes from.
+    pub fn refuses_image(&self, app: &AppImage, size: u64) -> Option<Reason<'a>> {
+        self.other_chip(app)
+            .or_else(|| self.revision(app))
+            .or_else(|| self.assets(app))
+            .or_else(|| self.same_version(app))
+            .or_else(|| self.size(size))
     }
 
     /// Whether the device runs this very image.

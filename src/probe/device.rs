@@ -7,6 +7,7 @@ use super::line::{HttpClient, Kind};
 use crate::firmware::chip::Chip;
 use crate::firmware::image::XIAOZHI;
 use crate::firmware::snapshot::hex;
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -62,6 +63,24 @@ const fn partition(
 }
 
 impl Device {
+    /// A UUID for `Client-Id` that is always the same for a MAC address, as a
+    /// device keeps its own (version 8 of RFC 9562).
+    pub fn uuid_of(mac: &str) -> String {
+        let sum = digest(&SHA256, mac.as_bytes());
+        let mut bytes: Vec<u8> = sum.as_ref()[..16].to_vec();
+        bytes[6] = bytes[6] & 0x0F | 0x80;
+        bytes[8] = bytes[8] & 0x3F | 0x80;
+        let text = hex(&bytes);
+        let parts = [
+            &text[..8],
+            &text[8..12],
+            &text[12..16],
+            &text[16..20],
+            &text[20..],
+        ];
+        parts.join("-")
+    }
+
     /// The headers of a check, in the order of the firmware's map.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         vec![

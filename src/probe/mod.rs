@@ -11,13 +11,20 @@
 //!   [`report`] is what was found, [`text`] the two languages.
 
 pub mod address;
+pub mod connect;
 pub mod device;
 pub mod dial;
+pub mod download;
 pub mod framing;
+pub mod image;
 pub mod line;
+pub mod pace;
 pub mod reply;
 pub mod report;
 pub mod rule;
 pub mod rules;
+pub mod run;
 pub mod text;
+pub mod tls;
+pub mod websocket;
 pub mod wire;

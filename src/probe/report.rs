@@ -3,7 +3,7 @@
 use super::line::Kind;
 use super::rule::Rule;
 use super::text::Lang;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::fmt;
 
 /// How a step ended.
@@ -137,6 +137,11 @@ impl Finding {
         })
     }
 
+    /// Whether this device fails on it.
+    pub fn is_failure(&self) -> bool {
+        self.verdict == Verdict::Fail
+    }
+
     /// With the line that the device writes to its serial port.
     #[must_use]
     pub fn serial(mut self, line: impl Into<String>) -> Self {
@@ -164,14 +169,14 @@ impl Finding {
         text
     }
 
-    fn json(&self, lang: Lang) -> Value {
-        json!({
-            "verdict": self.verdict.name(),
-            "rule": self.rule.id,
-            "evidence": self.evidence,
-            "consequence": self.consequence(lang),
-            "remedy": self.rule.remedy.to(lang),
-        })
+    fn json(&self, lang: Lang) -> FindingJson<'_> {
+        FindingJson {
+            verdict: self.verdict.name(),
+            rule: self.rule.id,
+            evidence: &self.evidence,
+            consequence: self.consequence(lang),
+            remedy: self.rule.remedy.to(lang),
+        }
     }
 }
 
@@ -220,20 +225,51 @@ impl StepReport {
         }
     }
 
-    fn json(&self, lang: Lang) -> Value {
-        let findings: Vec<Value> = self.findings.iter().map(|f| f.json(lang)).collect();
+    fn json(&self, lang: Lang) -> StepJson<'_> {
         let worst = self.findings.first();
-        json!({
-            "step": self.step.name(),
-            "verdict": self.verdict().name(),
-            "rule": worst.map(|f| f.rule.id),
-            "evidence": worst.map_or(&self.seen, |f| &f.evidence),
-            "consequence": worst.map(|f| f.consequence(lang)),
-            "remedy": worst.map(|f| f.rule.remedy.to(lang)),
-            "seen": self.seen,
-            "findings": findings,
-        })
+        StepJson {
+            step: self.step.name(),
+            verdict: self.verdict().name(),
+            rule: worst.map(|f| f.rule.id),
+            evidence: worst.map_or(&self.seen, |f| &f.evidence),
+            consequence: worst.map(|f| f.consequence(lang)),
+            remedy: worst.map(|f| f.rule.remedy.to(lang)),
+            seen: &self.seen,
+            findings: self.findings.iter().map(|f| f.json(lang)).collect(),
+        }
     }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct ReportJson<'a> {
+    verdict: &'static str,
+    url: &'a str,
+    device: &'a str,
+    steps: Vec<StepJson<'a>>,
+}
+
+/// A step; its rule, evidence, consequence and remedy are those of the worst
+/// finding.
+#[derive(Serialize)]
+struct StepJson<'a> {
+    step: &'static str,
+    verdict: &'static str,
+    rule: Option<&'static str>,
+    evidence: &'a str,
+    consequence: Option<String>,
+    remedy: Option<&'static str>,
+    seen: &'a str,
+    findings: Vec<FindingJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    verdict: &'static str,
+    rule: &'static str,
+    evidence: &'a str,
+    consequence: String,
+    remedy: &'static str,
 }
 
 /// All of a probe.
@@ -255,14 +291,13 @@ impl Report {
     }
 
     /// For programs.
-    pub fn json(&self, lang: Lang) -> Value {
-        let steps: Vec<Value> = self.steps.iter().map(|step| step.json(lang)).collect();
-        json!({
-            "verdict": self.verdict().name(),
-            "url": self.url,
-            "device": self.device,
-            "steps": steps,
-        })
+    pub fn json(&self, lang: Lang) -> impl Serialize {
+        ReportJson {
+            verdict: self.verdict().name(),
+            url: &self.url,
+            device: &self.device,
+            steps: self.steps.iter().map(|step| step.json(lang)).collect(),
+        }
     }
 
     /// For people: a table, and below each step what is wrong with it.
@@ -310,7 +345,12 @@ impl StepReport {
             Verdict::Fail => "FAIL",
         };
         let seen = shown(&self.seen);
-        writeln!(out, "{mark:<5} {:<10} {seen}", self.step.name())?;
+        let mut lines = seen.lines();
+        let first = lines.next().unwrap_or_default();
+        writeln!(out, "{mark:<5} {:<10} {first}", self.step.name())?;
+        for line in lines {
+            writeln!(out, "{:17}{line}", "")?;
+        }
         for finding in &self.findings {
             finding.write(lang, out)?;
         }
@@ -396,7 +436,7 @@ mod tests {
             steps: vec![StepReport::skipped(Step::Dns, "an address"), step],
         };
         assert_eq!(report.verdict(), Verdict::Fail);
-        let json = report.json(Lang::En);
+        let json = serde_json::to_value(report.json(Lang::En)).unwrap_or_default();
         assert_eq!(json["steps"][0]["verdict"], "skipped");
         assert_eq!(json["steps"][1]["rule"], "a-rule");
         assert_eq!(json["steps"][1]["findings"][1]["evidence"], "w");

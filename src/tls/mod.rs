@@ -8,7 +8,7 @@ mod pem;
 mod resolver;
 mod self_signed;
 
-pub use pem::{Pair, PairError};
+pub use pem::{Pair, PairError, roots};
 pub use resolver::Certificates;
 pub use self_signed::SignError;
 

@@ -219,7 +219,7 @@ fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
 }
 
 /// The certificates of a PEM file that an operator named as roots.
-pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+pub fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     certificates(path, &read(path)?)
 }
 

@@ -1,0 +1,285 @@
+//! `xiaozhi-ota probe`: what a device would meet at an OTA address.
+
+use crate::firmware::chip::Chip;
+use crate::probe::connect::Network;
+use crate::probe::device::Device;
+use crate::probe::dial::Place;
+use crate::probe::line::{Client, Kind, Line};
+use crate::probe::pace::Pace;
+use crate::probe::report::{Report, Verdict, shown};
+use crate::probe::run::{News, Probe as Run};
+use crate::probe::text::Lang;
+use crate::probe::tls;
+use crate::tls::roots;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How often the line on the terminal changes.
+const REDRAW: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "the text of --help")]
+pub(super) struct Probe {
+    /// The OTA address, as it is typed into a device
+    url: String,
+
+    /// The device's model: board.type and board.name
+    #[arg(long, default_value = "esp32s3")]
+    board: String,
+
+    /// The version that the device runs
+    #[arg(long, default_value = "1.6.0")]
+    version: String,
+
+    /// The device's chip: esp32, esp32s3, esp32c3, ...
+    #[arg(long, default_value = "esp32s3", value_parser = chip)]
+    chip: Chip,
+
+    /// The device's MAC address [default: one that no device has]
+    #[arg(long, default_value = "02:78:7a:6f:74:61", value_parser = mac, hide_default_value = true)]
+    mac: String,
+
+    /// Which firmware's rules hold [default: those of --version]
+    #[arg(long, value_name = "LINE")]
+    firmware_line: Option<Line>,
+
+    /// The hardware that the device speaks through
+    #[arg(long, default_value = "wifi")]
+    client: Client,
+
+    /// Megabytes of flash, which say how long an image may be
+    #[arg(long, default_value = "16", value_parser = PossibleValuesParser::new(["4", "8", "16"]))]
+    flash: String,
+
+    /// Take the image no faster than so, as devices do: 48KB/s
+    #[arg(long)]
+    pace: Option<Pace>,
+
+    /// Leave a step out
+    #[arg(long, value_parser = ["websocket"], value_name = "STEP")]
+    skip: Vec<String>,
+
+    /// Go on after a certificate that the device refuses; it is reported all the
+    /// same
+    #[arg(long)]
+    insecure: bool,
+
+    /// Certificates (PEM) that the device trusts too, as firmware with a bundle
+    /// of its own does
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Where a host is, whatever its name says: ota.example.com=203.0.113.7, or
+    /// ota.example.com:443=127.0.0.1:8443 for one port
+    #[arg(long, value_name = "HOST=ADDRESS")]
+    resolve: Vec<Place>,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// The language of the findings [default: that of LC_ALL, LC_MESSAGES or
+    /// LANG]
+    #[arg(long)]
+    lang: Option<Lang>,
+}
+
+impl Probe {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let lang = self.lang.unwrap_or_else(locale);
+        let json = self.json;
+        let probe = self.probe(lang)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime cannot be started")?;
+        let mut line = Ticker::new(lang);
+        let report = runtime.block_on(probe.run(|news| line.show(news)));
+        line.clear();
+        // A look-up that hangs must not keep the program.
+        runtime.shutdown_background();
+        let mut out = io::stdout().lock();
+        if json {
+            serde_json::to_writer_pretty(&mut out, &report.json(lang))?;
+            writeln!(out)?;
+        } else {
+            out.write_all(in_words(&report, lang)?.as_bytes())?;
+        }
+        Ok(match report.verdict() {
+            Verdict::Ok | Verdict::Skipped => ExitCode::SUCCESS,
+            Verdict::Warn => ExitCode::from(1),
+            Verdict::Fail => ExitCode::from(2),
+        })
+    }
+
+    fn probe(self, lang: Lang) -> anyhow::Result<Run> {
+        let line = self.firmware_line;
+        let kind = Kind {
+            line: line.unwrap_or_else(|| Line::of_version(&self.version)),
+            client: self.client,
+        };
+        if !kind.exists() {
+            bail!(
+                "there is no firmware {} for the {}: it came with 1.8; give --version 1.8.0 or --firmware-line v1.8",
+                kind.line,
+                kind.client
+            );
+        }
+        let authorities = match &self.ca {
+            Some(file) => roots(file)?,
+            None => Vec::new(),
+        };
+        for (name, value) in [("--board", &self.board), ("--version", &self.version)] {
+            if value.is_empty() || value.chars().any(char::is_control) {
+                bail!("{name} {value:?}: it must be a word without control characters");
+            }
+        }
+        Ok(Run {
+            url: self.url,
+            network: Network {
+                kind,
+                tls: tls::Client::new(kind, authorities)?,
+                places: self.resolve,
+                insecure: self.insecure,
+                lang,
+            },
+            skip_websocket: !self.skip.is_empty(),
+            pace: self.pace,
+            device: Device {
+                kind,
+                uuid: Device::uuid_of(&self.mac),
+                board: self.board,
+                version: self.version,
+                chip: self.chip,
+                mac: self.mac,
+                flash: self.flash.parse().context("--flash")?,
+                v2_layout: kind.line == Line::V2,
+                // Of an image that nobody else has.
+                elf_sha256: [0x5A; 32],
+                second_slot: false,
+            },
+        })
+    }
+}
+
+/// What a probe says to people.
+fn in_words(report: &Report, lang: Lang) -> Result<String, std::fmt::Error> {
+    let mut text = format!(
+        "{}\n{} {}\n\n",
+        shown(&report.url),
+        lang.pick("模拟设备：", "as a device:"),
+        shown(&report.device)
+    );
+    report.write(lang, &mut text)?;
+    Ok(text)
+}
+
+/// The language of the environment, by POSIX's order of its variables.
+pub(super) fn locale() -> Lang {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
+    Lang::of_locale(&locale.unwrap_or_default())
+}
+
+fn chip(name: &str) -> Result<Chip, String> {
+    Chip::from_name(name)
+        .ok_or_else(|| "no such chip: esp32, esp32s3, esp32c3, esp32c6, esp32p4, …".to_owned())
+}
+
+/// As the firmware writes it: lower case, colons.
+fn mac(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase().replace('-', ":");
+    let pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+    if lower.split(':').count() == 6 && lower.split(':').all(pair) {
+        Ok(lower)
+    } else {
+        Err("it must be six pairs of hexadecimal digits: aa:bb:cc:dd:ee:ff".to_owned())
+    }
+}
+
+/// The line on the terminal that says what is done just now.
+struct Ticker {
+    lang: Lang,
+    is_terminal: bool,
+    drawn: Option<Instant>,
+    began: Instant,
+}
+
+impl Ticker {
+    fn new(lang: Lang) -> Self {
+        Self {
+            lang,
+            is_terminal: io::stderr().is_terminal(),
+            drawn: None,
+            began: Instant::now(),
+        }
+    }
+
+    fn show(&mut self, news: News) {
+        if !self.is_terminal {
+            return;
+        }
+        let text = match news {
+            News::Begins(step) => {
+                self.began = Instant::now();
+                format!("{} …", step.name())
+            }
+            News::Downloading(progress) => {
+                let whole = progress.of == Some(progress.bytes);
+                if !whole && self.drawn.is_some_and(|at| at.elapsed() < REDRAW) {
+                    return;
+                }
+                self.drawn = Some(Instant::now());
+                let speed =
+                    progress.bytes as f64 / 1024.0 / self.began.elapsed().as_secs_f64().max(0.001);
+                let megabytes = |bytes: u64| bytes as f64 / 1_048_576.0;
+                let done = megabytes(progress.bytes);
+                match progress.of.filter(|of| *of > 0) {
+                    Some(of) => {
+                        let cells = usize::try_from(progress.bytes * 30 / of)
+                            .unwrap_or(30)
+                            .min(30);
+                        format!(
+                            "{} [{:<30}] {:3} % {done:.1}/{:.1} MB {speed:.0} KB/s",
+                            self.lang.pick("下载", "download"),
+                            "#".repeat(cells),
+                            progress.bytes * 100 / of,
+                            megabytes(of),
+                        )
+                    }
+                    None => format!(
+                        "{} {done:.1} MB {speed:.0} KB/s",
+                        self.lang.pick("下载", "download")
+                    ),
+                }
+            }
+        };
+        // A closed stderr leaves nobody to tell.
+        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+    }
+
+    fn clear(&self) {
+        if self.is_terminal {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macs_are_written_as_devices_write_them() {
+        let written = mac("AA-BB-CC-DD-EE-FF");
+        assert_eq!(written.as_deref(), Ok("aa:bb:cc:dd:ee:ff"));
+        for text in ["", "aa:bb", "aa:bb:cc:dd:ee:fg", "aabbccddeeff"] {
+            assert!(mac(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! From an address to an open connection, as one device gets there.
+
+use super::address::Target;
+use super::dial::{self, Place};
+use super::line::Kind;
+use super::report::Finding;
+use super::rules::connect as rules;
+use super::text::Lang;
+use super::tls;
+use super::wire::PATIENCE;
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// A connection of either kind.
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// How one part of the way went.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// What was seen, in a line; `None` where it was not come to.
+    pub seen: Option<String>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// What came of trying to connect.
+pub struct Opened {
+    /// The connection, unless something prevents it.
+    pub stream: Option<Box<dyn Io>>,
+    /// The name's addresses; not come to for an address.
+    pub dns: Part,
+    /// The connection itself.
+    pub tcp: Part,
+    /// The handshake; not come to without TLS.
+    pub tls: Part,
+}
+
+impl Opened {
+    /// What is wrong with all of it.
+    pub fn findings(self) -> Vec<Finding> {
+        let parts = [self.dns.findings, self.tcp.findings, self.tls.findings];
+        parts.into_iter().flatten().collect()
+    }
+}
+
+/// How a device reaches others.
+pub struct Network {
+    /// Who connects.
+    pub kind: Kind,
+    /// Its TLS.
+    pub tls: tls::Client,
+    /// Hosts that are elsewhere than their names say.
+    pub places: Vec<Place>,
+    /// Whether a certificate that the device refuses is only reported.
+    pub insecure: bool,
+    /// In what language to say what was seen.
+    pub lang: Lang,
+}
+
+impl Network {
+    /// Connects to a target.
+    pub async fn open(&self, target: &Target) -> Opened {
+        let mut opened = Opened {
+            stream: None,
+            dns: Part::default(),
+            tcp: Part::default(),
+            tls: Part::default(),
+        };
+        let addresses = match self.resolve(target, &mut opened.dns).await {
+            Ok(addresses) => addresses,
+            Err(finding) => {
+                opened.dns.findings.push(finding);
+                return opened;
+            }
+        };
+        let Some((stream, address)) = self.connect(&addresses, &mut opened.tcp).await else {
+            return opened;
+        };
+        if !target.tls {
+            opened.stream = Some(Box::new(stream));
+            return opened;
+        }
+        match self.tls.handshake(stream, &target.host, PATIENCE).await {
+            Ok(secured) => {
+                let refused = secured.findings.iter().any(Finding::is_failure);
+                opened.tls.seen = Some(secured.seen);
+                opened.tls.findings = secured.findings;
+                if self.insecure || !refused {
+                    opened.stream = Some(Box::new(secured.stream));
+                }
+            }
+            Err(refused) => {
+                let again = || dial::connect(address);
+                opened.tls.seen = Some(self.lang.pick("没有握手成功", "no handshake").to_owned());
+                opened.tls.findings = self.tls.diagnose(refused, &target.host, again).await;
+            }
+        }
+        opened
+    }
+
+    async fn resolve(&self, target: &Target, dns: &mut Part) -> Result<Vec<SocketAddr>, Finding> {
+        let started = Instant::now();
+        let found = dial::resolve(&target.host, target.port, &self.places).await;
+        let took = started.elapsed().as_millis();
+        let name = &target.host;
+        let serial = if self.kind.client.is_modem() {
+            "E (…) Ml307Http: HTTP request error: Domain name resolution failed".to_owned()
+        } else {
+            format!("E (…) esp-tls: couldn't get hostname for :{name}: getaddrinfo() returns 202")
+        };
+        let addresses = match found {
+            Ok(addresses) if !addresses.is_empty() => addresses,
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+                dns.seen = Some(name.clone());
+                return Err(Finding::fail(&rules::NAME_TIMEOUT, name).serial(serial));
+            }
+            Ok(_) => {
+                dns.seen = Some(name.clone());
+                return Err(Finding::fail(&rules::NAME_NOT_FOUND, name).serial(serial));
+            }
+            Err(e) => {
+                dns.seen = Some(name.clone());
+                let evidence = format!("{name}: {e}");
+                return Err(Finding::fail(&rules::NAME_NOT_FOUND, evidence).serial(serial));
+            }
+        };
+        if name.parse::<std::net::IpAddr>().is_ok() {
+            return Ok(addresses);
+        }
+        let list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
+        let list = list.join(", ");
+        if !addresses.iter().any(SocketAddr::is_ipv4) {
+            dns.findings
+                .push(Finding::fail(&rules::NO_IPV4, list.clone()).serial(serial));
+        }
+        dns.seen = Some(format!("{name} = {list} ({took} ms)"));
+        Ok(addresses)
+    }
+
+    /// Connects to the first address of each family, for the device may have
+    /// either; IPv4 is what it prefers.
+    async fn connect(
+        &self,
+        addresses: &[SocketAddr],
+        tcp: &mut Part,
+    ) -> Option<(TcpStream, SocketAddr)> {
+        let v4 = addresses.iter().find(|a| a.is_ipv4());
+        let v6 = addresses.iter().find(|a| a.is_ipv6());
+        let mut seen = String::new();
+        let mut open = None;
+        for address in v4.into_iter().chain(v6) {
+            let started = Instant::now();
+            let connected = dial::connect(*address).await;
+            let took = started.elapsed().as_millis();
+            if !seen.is_empty() {
+                seen.push_str("; ");
+            }
+            // Writing to a String cannot fail.
+            let _ = match (&connected, open.is_some()) {
+                (Ok(_), _) => write!(seen, "{address} ({took} ms)"),
+                (Err(e), _) => write!(seen, "{address}: {e}"),
+            };
+            match connected {
+                Ok(stream) if open.is_none() => open = Some((stream, *address)),
+                Ok(_) => {}
+                Err(e) if open.is_some() => {
+                    let evidence = format!("{address}: {e}");
+                    tcp.findings
+                        .push(Finding::warn(&rules::IPV6_BROKEN, evidence));
+                }
+                Err(e) => tcp.findings.push(self.not_connected(*address, &e)),
+            }
+        }
+        tcp.seen = Some(seen);
+        if open.is_some() {
+            // The other family did it.
+            tcp.findings.retain(|finding| !finding.is_failure());
+        }
+        open
+    }
+
+    fn not_connected(&self, address: SocketAddr, e: &io::Error) -> Finding {
+        let rule = match e.kind() {
+            io::ErrorKind::ConnectionRefused => &rules::REFUSED,
+            io::ErrorKind::TimedOut => &rules::CONNECT_TIMEOUT,
+            io::ErrorKind::AddrNotAvailable => &rules::THIS_MACHINE,
+            // Too many open files, in this process or on this machine.
+            _ if matches!(e.raw_os_error(), Some(23 | 24)) => &rules::THIS_MACHINE,
+            _ => &rules::UNREACHABLE,
+        };
+        let serial = if self.kind.client.is_modem() {
+            "E (…) Ml307Http: HTTP request error: Connection to server failed"
+        } else {
+            "E (…) HttpClient: TCP connection failed"
+        };
+        Finding::fail(rule, format!("{address}: {e}")).serial(serial)
+    }
+}

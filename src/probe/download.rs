@@ -1,0 +1,130 @@
+//! The image, fetched as a device fetches it.
+
+use super::address::Target;
+use super::device::Device;
+use super::framing::{self, Asked};
+use super::pace::Pace;
+use super::report::Finding;
+use super::rules::image as images;
+use super::wire::{Framing, PATIENCE, Wire, WireError};
+use crate::firmware::image::{Inspection, Inspector};
+use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// No flash that firmware knows is longer, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// How a download went.
+pub struct Fetched {
+    /// What was seen, in a line.
+    pub seen: String,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+    /// What came, if all of it came.
+    pub inspection: Option<Inspection>,
+}
+
+/// Bytes that have come, of so many.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// So far.
+    pub bytes: u64,
+    /// In all, where it was announced.
+    pub of: Option<u64>,
+}
+
+/// Fetches over an open connection, at most at a pace.
+pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    target: &Target,
+    device: &Device,
+    pace: Option<Pace>,
+    mut watch: impl FnMut(Progress),
+) -> Fetched {
+    let mut fetched = Fetched {
+        seen: String::new(),
+        findings: Vec::new(),
+        inspection: None,
+    };
+    let started = Instant::now();
+    let mut wire = Wire::new(stream, PATIENCE);
+    let asked = Asked::Download;
+    let head = match ask(&mut wire, &device.download(target)).await {
+        Ok(head) => head,
+        Err(e) => {
+            fetched
+                .findings
+                .push(framing::headless(&e, asked, device.kind));
+            return fetched;
+        }
+    };
+    fetched.seen.clone_from(&head.status_line);
+    let framing = head.framing();
+    let mut body = wire.body(framing.clone());
+    if head.status != 200 {
+        let (begins, _) = body.read(4096).await;
+        fetched.findings = framing::judge(&head, &begins, false, asked, device.kind);
+        return fetched;
+    }
+    fetched.findings = framing::judge(&head, &[], false, asked, device.kind);
+    let of = match framing {
+        Framing::Length(0) | Framing::Unreadable(_) => return fetched,
+        Framing::Length(length) if length > LONGEST => {
+            let evidence = format!("Content-Length: {length}");
+            fetched
+                .findings
+                .push(Finding::fail(&images::TOO_BIG, evidence));
+            return fetched;
+        }
+        Framing::Length(length) => Some(length),
+        Framing::Chunked | Framing::UntilClose => None,
+    };
+    let mut inspector = Inspector::new();
+    let mut bytes = 0;
+    loop {
+        match body.next().await {
+            Ok(None) => break,
+            Ok(Some(piece)) => {
+                bytes += piece.len() as u64;
+                inspector.update(&piece);
+                watch(Progress { bytes, of });
+            }
+            Err(e) => {
+                let mut finding = framing::broken(&e, asked, device.kind);
+                if let Some(of) = of {
+                    finding.evidence = format!("{} ({bytes} / {of})", finding.evidence);
+                }
+                fetched.findings.push(finding);
+                return fetched;
+            }
+        }
+        if bytes > LONGEST {
+            let evidence = format!("> {LONGEST} bytes");
+            fetched
+                .findings
+                .push(Finding::fail(&images::TOO_BIG, evidence));
+            return fetched;
+        }
+        if let Some(pace) = pace {
+            let due = started + pace.time_for(bytes);
+            tokio::time::sleep_until(due.into()).await;
+        }
+    }
+    let took = started.elapsed();
+    let speed = bytes as f64 / 1024.0 / took.as_secs_f64().max(0.001);
+    fetched.seen = format!(
+        "{}, {bytes} bytes, {:.1} s, {speed:.0} KB/s",
+        head.status_line,
+        took.as_secs_f64()
+    );
+    fetched.inspection = Some(inspector.finish());
+    fetched
+}
+
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    request: &[u8],
+) -> Result<super::wire::Head, WireError> {
+    wire.send(request).await?;
+    wire.head().await
+}

@@ -1,0 +1,97 @@
+//! The image, held against the device that would install it: what `esp_ota_end`
+//! and the bootloader say, before they say it.
+
+use super::device::Device;
+use super::report::Finding;
+use super::rule::Rule;
+use super::rules::image as rules;
+use crate::firmware::image::{AppImage, Fault, Inspection, Verdict};
+use crate::firmware::version::Version;
+use crate::ota::checkin;
+use crate::ota::guards::{self, Reason};
+
+/// What `esp_ota_end` leaves in the log.
+const VALIDATION: &str = "E (…) Ota: Image validation failed, image is corrupted";
+
+/// Judges an image that was offered as `version`. The app inside, where there
+/// is one that this device would run.
+pub fn judge<'a>(
+    inspection: &'a Inspection,
+    version: &str,
+    device: &Device,
+) -> (Option<&'a AppImage>, Vec<Finding>) {
+    let app = match &inspection.verdict {
+        Verdict::App(app) => &**app,
+        Verdict::Foreign(foreign) => {
+            let finding = Finding::fail(&rules::NOT_AN_IMAGE, foreign.to_string());
+            let serial =
+                "E (…) esp_ota_ops: OTA image has invalid magic byte (expected 0xE9, saw 0x…)";
+            return (None, vec![finding.serial(serial)]);
+        }
+        Verdict::Rejected(fault) => {
+            let finding = Finding::fail(of_fault(fault), fault.to_string());
+            return (None, vec![finding.serial(VALIDATION)]);
+        }
+    };
+    let body = device.body();
+    let report = checkin::Report::read(body.as_bytes());
+    let guards = guards::Device::of(&report, &device.version);
+    if let Some(reason) = guards.refuses_image(app, inspection.size) {
+        let (rule, serial) = of_reason(&reason);
+        let finding = Finding::fail(rule, reason.to_string());
+        let finding = match serial {
+            "" => finding,
+            line => finding.serial(line),
+        };
+        return (None, vec![finding]);
+    }
+    let mut findings = Vec::new();
+    if Version::new(&app.version) != Version::new(version) {
+        let evidence = format!("{version:?} was offered, {:?} is inside", app.version);
+        findings.push(Finding::warn(&rules::OTHER_VERSION, evidence));
+    }
+    (Some(app), findings)
+}
+
+fn of_fault(fault: &Fault) -> &'static Rule {
+    match fault {
+        Fault::Empty | Fault::EndsEarly { .. } | Fault::Blank { .. } => &rules::TRUNCATED_IMAGE,
+        Fault::FirstByte { .. }
+        | Fault::SegmentCount { .. }
+        | Fault::HashFlag { .. }
+        | Fault::SegmentLength { .. }
+        | Fault::Checksum
+        | Fault::Hash
+        | Fault::Signature => &rules::DAMAGED_IMAGE,
+        Fault::Bootloader => &rules::BOOTLOADER,
+        Fault::FullFlash => &rules::MERGED_IMAGE,
+        Fault::Esp8266 => &rules::ESP8266_IMAGE,
+        Fault::Trailing { .. } => &rules::TRAILING_BYTES,
+        Fault::UnsafeVersion { .. } => &rules::VERSION_INSIDE_CRASHES,
+    }
+}
+
+fn of_reason(reason: &Reason<'_>) -> (&'static Rule, &'static str) {
+    match reason {
+        Reason::OtherChip { .. } => (
+            &rules::WRONG_CHIP,
+            "E (…) boot_comm: mismatch chip ID, expected …, found …",
+        ),
+        Reason::RevisionTooLow { .. } | Reason::RevisionTooHigh { .. } => (
+            &rules::CHIP_REVISION,
+            "E (…) boot_comm: Image requires chip rev …",
+        ),
+        Reason::TooBig { .. } => (
+            &rules::TOO_BIG,
+            "E (…) Ota: Failed to write OTA data: ESP_ERR_INVALID_SIZE",
+        ),
+        Reason::NoSlot => (&rules::NO_SLOT, "E (…) Ota: Failed to get update partition"),
+        Reason::NoAssets => (&rules::NO_ASSETS, ""),
+        Reason::SameVersion { .. } => (
+            &rules::SAME_VERSION,
+            "E (…) Ota: Firmware version is the same, skipping upgrade",
+        ),
+        // Of the others none speaks of an image alone.
+        _ => (&rules::NOT_AN_IMAGE, ""),
+    }
+}

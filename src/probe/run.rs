@@ -1,0 +1,451 @@
+//! One device's way from its OTA address to the firmware that it runs after the
+//! update.
+
+use super::address::{self, Target, Use};
+use super::connect::{Network, Opened, Part};
+use super::device::Device;
+use super::download::{self, Progress};
+use super::framing::{self, Asked};
+use super::image;
+use super::line::Line;
+use super::pace::Pace;
+use super::reply::{self, Reply, Update};
+use super::report::{Finding, Report, Step, StepReport};
+use super::rules::{image as images, reply as replies, websocket as voice};
+use super::text::Lang;
+use super::websocket;
+use super::wire::{Head, PATIENCE, Wire, WireError};
+use crate::firmware::image::AppImage;
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+/// What is read of a check's answer: what is longer stops a device long before.
+const LONGEST_REPLY: usize = 256 * 1024;
+/// A check that takes longer is worth a word.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What is to be probed, and how.
+pub struct Probe {
+    /// The OTA address as it is typed into the device.
+    pub url: String,
+    /// Who is played.
+    pub device: Device,
+    /// How it reaches others.
+    pub network: Network,
+    /// Whether its voice server is left out.
+    pub skip_websocket: bool,
+    /// How fast it takes the image.
+    pub pace: Option<Pace>,
+}
+
+/// What is told while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum News {
+    /// This step begins.
+    Begins(Step),
+    /// The image is on its way.
+    Downloading(Progress),
+}
+
+/// The answer to a check.
+struct Answer {
+    seen: String,
+    findings: Vec<Finding>,
+    reply: Reply,
+    /// Whether it was a 200 with JSON that the device takes.
+    taken: bool,
+}
+
+impl Probe {
+    /// Plays the device.
+    pub async fn run(&self, mut watch: impl FnMut(News)) -> Report {
+        let mut report = Report {
+            url: self.url.clone(),
+            device: self.played(),
+            steps: Vec::new(),
+        };
+        self.steps(&mut report.steps, &mut watch).await;
+        // What was not come to is told all the same.
+        let why = self.say("前面的步骤没有通过", "the device does not get so far");
+        for step in Step::ALL {
+            if report.steps.iter().all(|done| done.step != step) {
+                report.steps.push(StepReport::skipped(step, why));
+            }
+        }
+        report
+            .steps
+            .sort_by_key(|report| Step::ALL.iter().position(|s| *s == report.step));
+        report
+    }
+
+    fn lang(&self) -> Lang {
+        self.network.lang
+    }
+
+    fn say(&self, zh: &'static str, en: &'static str) -> &'static str {
+        self.lang().pick(zh, en)
+    }
+
+    fn played(&self) -> String {
+        let d = &self.device;
+        format!(
+            "{} {}, {}, {}, {}",
+            d.board, d.version, d.chip, d.kind, d.mac
+        )
+    }
+
+    async fn steps(&self, steps: &mut Vec<StepReport>, watch: &mut impl FnMut(News)) {
+        watch(News::Begins(Step::Address));
+        let target = match address::parse(&self.url, Use::Ota, self.device.kind) {
+            Ok((target, findings)) => {
+                let scheme = if target.tls { "https" } else { "http" };
+                let seen = format!(
+                    "{scheme}, {}, {}, {}",
+                    target.host, target.port, target.path
+                );
+                steps.push(StepReport::new(Step::Address, seen, findings));
+                target
+            }
+            Err(finding) => {
+                steps.push(StepReport::new(
+                    Step::Address,
+                    self.url.clone(),
+                    vec![finding],
+                ));
+                return;
+            }
+        };
+        watch(News::Begins(Step::Tcp));
+        let opened = self.network.open(&target).await;
+        let Some(stream) = self.connection(opened, &target, steps) else {
+            return;
+        };
+        let certificate: Vec<Finding> = steps.iter().flat_map(|s| s.findings.clone()).collect();
+        watch(News::Begins(Step::Check));
+        let mut answer = self.check(stream, &target, &self.device).await;
+        let slash = self.other_slash(&target, answer.taken).await;
+        answer.findings.extend(slash);
+        steps.push(StepReport::new(Step::Check, answer.seen, answer.findings));
+        if !answer.taken {
+            return;
+        }
+        watch(News::Begins(Step::Websocket));
+        steps.push(self.websocket(&answer.reply, &certificate).await);
+        let Some(update) = answer.reply.update else {
+            let none = self.say("没有要安装的升级", "no update to install");
+            for step in [Step::Download, Step::Image, Step::Reboot] {
+                steps.push(StepReport::skipped(step, none));
+            }
+            return;
+        };
+        self.update(&target, &update, &certificate, steps, watch)
+            .await;
+    }
+
+    /// Notes how the way to the server went.
+    fn connection(
+        &self,
+        mut opened: Opened,
+        target: &Target,
+        steps: &mut Vec<StepReport>,
+    ) -> Option<Box<dyn super::connect::Io>> {
+        let parts = [
+            (
+                Step::Dns,
+                &mut opened.dns,
+                self.say("地址不是域名，不用解析", "an address, no name"),
+            ),
+            (Step::Tcp, &mut opened.tcp, ""),
+            (
+                Step::Tls,
+                &mut opened.tls,
+                self.say("http，不加密", "http, without TLS"),
+            ),
+        ];
+        let mut came = true;
+        for (step, part, otherwise) in parts {
+            let Part { seen, findings } = std::mem::take(part);
+            match seen {
+                Some(seen) => {
+                    came &= step == Step::Tls || !findings.iter().any(Finding::is_failure);
+                    steps.push(StepReport::new(step, seen, findings));
+                }
+                None if came && !otherwise.is_empty() && (step != Step::Tls || !target.tls) => {
+                    steps.push(StepReport::skipped(step, otherwise));
+                }
+                None => {}
+            }
+        }
+        opened.stream
+    }
+
+    /// Checks for firmware, and holds the answer against every rule.
+    async fn check(
+        &self,
+        stream: Box<dyn super::connect::Io>,
+        target: &Target,
+        device: &Device,
+    ) -> Answer {
+        let started = Instant::now();
+        let mut wire = Wire::new(stream, PATIENCE);
+        let exchange = exchange(&mut wire, &device.check(target)).await;
+        let took = started.elapsed();
+        let mut answer = Answer {
+            seen: self.say("没有得到回答", "no answer").to_owned(),
+            findings: Vec::new(),
+            reply: Reply::default(),
+            taken: false,
+        };
+        let (head, body, fault) = match exchange {
+            Ok(exchange) => exchange,
+            Err(e) => {
+                answer
+                    .findings
+                    .push(framing::headless(&e, Asked::Check, device.kind));
+                return answer;
+            }
+        };
+        let is_json = reply::json(&body).is_ok();
+        answer.findings = framing::judge(&head, &body, is_json, Asked::Check, device.kind);
+        if let Some(fault) = &fault {
+            answer
+                .findings
+                .push(framing::broken(fault, Asked::Check, device.kind));
+        }
+        answer.seen = format!(
+            "{}, {} bytes, {} ms",
+            head.status_line,
+            body.len(),
+            took.as_millis()
+        );
+        if took > SLOW {
+            let evidence = format!("{:.1} s", took.as_secs_f64());
+            answer
+                .findings
+                .push(Finding::warn(&replies::SLOW_REPLY, evidence));
+        }
+        let read = head.status == 200 || !device.kind.minds_status() && is_json;
+        if read && fault.is_none() && !body.is_empty() && head.header("Content-Encoding").is_none()
+        {
+            let (reply, findings) = reply::judge(&body, device, target);
+            answer.taken = is_json;
+            answer.findings.extend(findings);
+            let outcome = match (&reply.update, &reply.version) {
+                (Some(update), _) => {
+                    format!(", {} {}", self.say("升级到", "update to"), update.version)
+                }
+                (None, Some(version)) => {
+                    format!(
+                        ", {} {version}",
+                        self.say("不升级，版本", "no update, version")
+                    )
+                }
+                (None, None) => String::new(),
+            };
+            answer.seen.push_str(&outcome);
+            answer.reply = reply;
+        }
+        answer
+    }
+
+    /// Asks under the address's other form: with its last slash, or without.
+    async fn other_slash(&self, target: &Target, taken: bool) -> Option<Finding> {
+        if !taken || target.path.contains('?') {
+            return None;
+        }
+        let path = match target.path.strip_suffix('/') {
+            Some("") => return None,
+            Some(path) => path.to_owned(),
+            None => format!("{}/", target.path),
+        };
+        let other = Target {
+            path,
+            ..target.clone()
+        };
+        let stream = self.network.open(&other).await.stream?;
+        let mut wire = Wire::new(stream, PATIENCE);
+        let said = match exchange(&mut wire, &self.device.check(&other)).await {
+            Ok((head, _, _)) if head.status == 200 => return None,
+            Ok((head, _, _)) => head.status_line,
+            Err(e) => e.to_string(),
+        };
+        Some(Finding::warn(
+            &replies::MISSING_SLASH,
+            format!("POST {}\n{said}", other.path),
+        ))
+    }
+
+    async fn websocket(&self, reply: &Reply, known: &[Finding]) -> StepReport {
+        let step = Step::Websocket;
+        if self.skip_websocket {
+            return StepReport::skipped(step, "--skip websocket");
+        }
+        if let Some(endpoint) = &reply.mqtt {
+            let seen = self.say("使用 MQTT，不探测：", "MQTT is used, and not tried: ");
+            return StepReport::skipped(step, format!("{seen}{endpoint}"));
+        }
+        let Some(handed) = &reply.websocket else {
+            return StepReport::skipped(
+                step,
+                self.say("没有下发地址", "no address was handed out"),
+            );
+        };
+        let (target, mut findings) =
+            match address::parse(&handed.url, Use::Websocket, self.device.kind) {
+                Ok(parsed) => parsed,
+                Err(finding) => return StepReport::new(step, handed.url.clone(), vec![finding]),
+            };
+        let mut opened = self.network.open(&target).await;
+        let stream = opened.stream.take();
+        // Whatever keeps the device from it, it is unreachable.
+        for finding in opened
+            .dns
+            .findings
+            .iter_mut()
+            .chain(&mut opened.tcp.findings)
+        {
+            if finding.is_failure() {
+                finding.rule = &voice::UNREACHABLE;
+            }
+        }
+        // A certificate that stands in the step of its own is not told twice.
+        findings.extend(opened.findings().into_iter().filter(|f| !known.contains(f)));
+        let Some(stream) = stream else {
+            let serial = "E (…) WS: Failed to connect to websocket server";
+            if !findings.iter().any(Finding::is_failure) {
+                findings.push(Finding::fail(&voice::UNREACHABLE, handed.url.clone()));
+            }
+            let told = findings.into_iter().map(|finding| finding.serial(serial));
+            return StepReport::new(step, handed.url.clone(), told.collect());
+        };
+        let started = Instant::now();
+        match websocket::hello(stream, &target, &self.device, handed).await {
+            Ok(_) => {
+                let took = started.elapsed().as_millis();
+                StepReport::new(step, format!("{}, hello, {took} ms", handed.url), findings)
+            }
+            Err(finding) => {
+                findings.push(finding);
+                StepReport::new(step, handed.url.clone(), findings)
+            }
+        }
+    }
+
+    /// Download, image, restart.
+    async fn update(
+        &self,
+        ota: &Target,
+        update: &Update,
+        known: &[Finding],
+        steps: &mut Vec<StepReport>,
+        watch: &mut impl FnMut(News),
+    ) {
+        watch(News::Begins(Step::Download));
+        // What is wrong with the address was said where it was handed out.
+        let Ok((target, _)) = address::parse(&update.url, Use::Firmware, self.device.kind) else {
+            return;
+        };
+        let mut opened = self.network.open(&target).await;
+        let stream = opened.stream.take();
+        let news = opened.findings().into_iter().filter(|f| !known.contains(f));
+        let mut findings: Vec<Finding> = news.collect();
+        let Some(stream) = stream else {
+            if !findings.iter().any(Finding::is_failure) {
+                findings.extend(known.iter().filter(|f| f.is_failure()).cloned());
+            }
+            steps.push(StepReport::new(
+                Step::Download,
+                update.url.clone(),
+                findings,
+            ));
+            return;
+        };
+        let fetched = download::fetch(stream, &target, &self.device, self.pace, |progress| {
+            watch(News::Downloading(progress));
+        });
+        let fetched = fetched.await;
+        findings.extend(fetched.findings);
+        let seen = format!("{}\n{}", fetched.seen, update.url);
+        steps.push(StepReport::new(Step::Download, seen.trim_start(), findings));
+        let Some(inspection) = fetched.inspection else {
+            return;
+        };
+        watch(News::Begins(Step::Image));
+        let (app, findings) = image::judge(&inspection, &update.version, &self.device);
+        let seen = match app {
+            Some(app) => format!(
+                "{} {}, {}, {} bytes",
+                app.project, app.version, app.chip, inspection.size
+            ),
+            None => format!("{} bytes", inspection.size),
+        };
+        steps.push(StepReport::new(Step::Image, seen, findings));
+        if let Some(app) = app {
+            watch(News::Begins(Step::Reboot));
+            steps.push(self.reboot(ota, update, app).await);
+        }
+    }
+
+    /// The check that follows the update, with what the image makes of the
+    /// device.
+    async fn reboot(&self, ota: &Target, update: &Update, app: &AppImage) -> StepReport {
+        let mut device = self.device.clone();
+        device.version.clone_from(&app.version);
+        device.kind.line = if app.is_xiaozhi() {
+            Line::of_version(&app.version)
+        } else {
+            device.kind.line
+        };
+        device.elf_sha256 = app.elf_sha256.unwrap_or_default();
+        device.second_slot = !device.second_slot;
+        let step = Step::Reboot;
+        let not_valid = |why: String| {
+            Finding::fail(&images::NOT_MARKED_VALID, why)
+                .serial("W (…) Application: Check new version failed, retry in 10 seconds (1/10)")
+        };
+        let mut opened = self.network.open(ota).await;
+        let Some(stream) = opened.stream.take() else {
+            let found = opened.findings();
+            let why = found
+                .first()
+                .map_or_else(String::new, |f| f.evidence.clone());
+            return StepReport::new(step, device.version, vec![not_valid(why)]);
+        };
+        let answer = self.check(stream, ota, &device).await;
+        let seen = format!("{}: {}", device.version, answer.seen);
+        if !answer.taken {
+            let worst = answer.findings.iter().find(|f| f.is_failure());
+            let why = worst.map_or(answer.seen, |f| format!("{}: {}", f.rule.id, f.evidence));
+            return StepReport::new(step, seen, vec![not_valid(why)]);
+        }
+        let findings = match &answer.reply.update {
+            None => Vec::new(),
+            Some(again) => {
+                let force = if again.forced { ", force: 1" } else { "" };
+                let evidence = format!(
+                    "{}: {:?}{force}, {}",
+                    device.version, again.version, again.url
+                );
+                let same = again.url == update.url || again.version == update.version;
+                vec![if same || again.version == device.version {
+                    Finding::fail(&images::LOOP, evidence)
+                } else {
+                    Finding::warn(&images::ANOTHER_UPDATE, evidence)
+                }]
+            }
+        };
+        StepReport::new(step, seen, findings)
+    }
+}
+
+/// Asks, and reads the whole answer; a fault in the body stands beside what
+/// came of it.
+async fn exchange<S: super::connect::Io>(
+    wire: &mut Wire<S>,
+    request: &[u8],
+) -> Result<(Head, Bytes, Option<WireError>), WireError> {
+    wire.send(request).await?;
+    let head = wire.head().await?;
+    let (body, fault) = wire.body(head.framing()).read(LONGEST_REPLY).await;
+    Ok((head, body, fault))
+}

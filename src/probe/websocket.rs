@@ -1,0 +1,200 @@
+//! The voice server, as far as its hello (`WebSocket::Connect` in esp-ml307's
+//! `src/web_socket.cc`, `WebsocketProtocol::OpenAudioChannel` in the firmware).
+
+use super::address::Target;
+use super::device::Device;
+use super::framing::{self, Asked};
+use super::reply::Websocket;
+use super::report::Finding;
+use super::rules::websocket as rules;
+use super::wire::{Wire, WireError};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::{Buf as _, BytesMut};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::time::timeout;
+
+/// How long the firmware waits for the 101, and for the hello.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No hello is longer, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Says hello over an open connection. What was seen, or why it failed.
+pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    target: &Target,
+    device: &Device,
+    handed: &Websocket,
+) -> Result<String, Finding> {
+    let mut wire = Wire::new(stream, PATIENCE);
+    let failed = |e: WireError| {
+        let finding = match e {
+            WireError::TimedOut(_) | WireError::Closed(_) | WireError::Io(_) => {
+                Finding::fail(&rules::UNREACHABLE, e.to_string())
+            }
+            e => framing::broken(&e, Asked::Check, device.kind),
+        };
+        finding.serial("E (…) WebSocket: WebSocket handshake timeout")
+    };
+    wire.send(&upgrade(target, device, handed))
+        .await
+        .map_err(failed)?;
+    let head = wire.head().await.map_err(failed)?;
+    // The firmware looks for these very letters.
+    if !head.status_line.contains("HTTP/1.1 101") {
+        let (body, _) = wire.body(head.framing()).read(200).await;
+        let text = String::from_utf8_lossy(&body);
+        let evidence = format!(
+            "{}\n{}",
+            head.status_line,
+            text.lines().next().unwrap_or_default()
+        );
+        return Err(Finding::fail(&rules::STATUS, evidence.trim_end())
+            .serial("E (…) WebSocket: WebSocket handshake failed"));
+    }
+    let serial = "E (…) WS: Failed to receive server hello";
+    let silent = |why: String| Finding::fail(&rules::NO_HELLO, why).serial(serial);
+    wire.send(&frame(&greeting(handed)))
+        .await
+        .map_err(|e| silent(e.to_string()))?;
+    let (stream, read) = wire.into_parts();
+    match timeout(PATIENCE, listen(stream, read)).await {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(Unheard::Silent(why))) => Err(silent(why)),
+        Ok(Err(Unheard::Other(text))) => {
+            Err(Finding::fail(&rules::BAD_HELLO, text).serial("E (…) WS: Unsupported transport: …"))
+        }
+        Err(_) => Err(silent(WireError::TimedOut(PATIENCE).to_string())),
+    }
+}
+
+/// The request, its headers in the order of the firmware's map.
+fn upgrade(target: &Target, device: &Device, handed: &Websocket) -> Vec<u8> {
+    // The firmware's own key is random; nobody checks how it was made.
+    let key = BASE64_STANDARD.encode(
+        device
+            .uuid
+            .as_bytes()
+            .first_chunk::<16>()
+            .unwrap_or(&[7; 16]),
+    );
+    let mut text = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", target.path, target.host);
+    // A token may hold what it likes; a line break would end the header.
+    let token: String = handed.token.chars().filter(|c| !c.is_control()).collect();
+    if !token.is_empty() {
+        let kind = if token.contains(' ') { "" } else { "Bearer " };
+        text.extend(["Authorization: ", kind, &token, "\r\n"]);
+    }
+    text.extend([
+        "Client-Id: ",
+        &device.uuid,
+        "\r\nConnection: Upgrade\r\nDevice-Id: ",
+        &device.mac,
+    ]);
+    text.extend(["\r\nProtocol-Version: ", &handed.version.to_string()]);
+    text.extend([
+        "\r\nSec-WebSocket-Key: ",
+        &key,
+        "\r\nSec-WebSocket-Version: 13",
+    ]);
+    text.push_str("\r\nUpgrade: websocket\r\n\r\n");
+    text.into_bytes()
+}
+
+fn greeting(handed: &Websocket) -> String {
+    json!({
+        "type": "hello",
+        "version": handed.version,
+        "features": {"mcp": true},
+        "transport": "websocket",
+        "audio_params": {"format": "opus", "sample_rate": 16000, "channels": 1, "frame_duration": 60},
+    })
+    .to_string()
+}
+
+/// A text frame from a client (RFC 6455, section 5.2). It is masked with zeros,
+/// for nobody is to be protected from it here.
+fn frame(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    let mut frame = vec![0x81, 0xFE];
+    frame.extend(length.to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(text.as_bytes());
+    frame
+}
+
+/// Why there was no hello.
+enum Unheard {
+    Silent(String),
+    Other(String),
+}
+
+/// Reads frames until the hello comes.
+async fn listen(mut stream: impl AsyncRead + Unpin, mut read: BytesMut) -> Result<String, Unheard> {
+    let mut total = 0;
+    loop {
+        while let Some((opcode, payload)) = take_frame(&mut read)? {
+            match opcode {
+                1 => {
+                    let text = String::from_utf8_lossy(&payload).into_owned();
+                    let message: Value = serde_json::from_str(&text).unwrap_or_default();
+                    if message["type"] == "hello" {
+                        return if message["transport"] == "websocket" {
+                            Ok(text.chars().take(200).collect())
+                        } else {
+                            Err(Unheard::Other(text.chars().take(200).collect()))
+                        };
+                    }
+                }
+                8 => {
+                    let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    let why =
+                        String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned();
+                    let code = code.map_or_else(String::new, |code| format!(" {code} {why}"));
+                    return Err(Unheard::Silent(format!("close{code}")));
+                }
+                _ => {}
+            }
+        }
+        match stream.read_buf(&mut read).await {
+            Ok(0) => return Err(Unheard::Silent(WireError::Closed(total).to_string())),
+            Ok(n) => total += n as u64,
+            Err(e) => return Err(Unheard::Silent(e.to_string())),
+        }
+        if total > LONGEST as u64 {
+            return Err(Unheard::Silent(format!("{total} bytes, and no hello")));
+        }
+    }
+}
+
+/// The next whole frame: its opcode and what it carries.
+fn take_frame(read: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, Unheard> {
+    let [first, second, ..] = read[..] else {
+        return Ok(None);
+    };
+    let (length, mut at) = match (second & 0x7F, &read[2..]) {
+        (126, [a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 4),
+        (127, rest) if rest.len() >= 8 => {
+            let length = rest
+                .first_chunk()
+                .map_or(0, |length| u64::from_be_bytes(*length));
+            (length, 10)
+        }
+        (126 | 127, _) => return Ok(None),
+        (length, _) => (u64::from(length), 2),
+    };
+    if length > LONGEST as u64 {
+        return Err(Unheard::Silent(format!("a frame of {length} bytes")));
+    }
+    let mask = second & 0x80 != 0;
+    at += if mask { 4 } else { 0 };
+    let end = at + usize::try_from(length).unwrap_or(LONGEST);
+    if read.len() < end {
+        return Ok(None);
+    }
+    let mut frame = read.split_to(end);
+    // No server masks; what one does here is nothing that could be read.
+    frame.advance(at);
+    Ok(Some((first & 0x0F, frame)))
+}
