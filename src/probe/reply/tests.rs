@@ -65,6 +65,7 @@ fn a_good_reply_breaks_nothing() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_rule_is_found() {
     let http = r#""url":"http://ota.example.com/a.bin""#;
     let cases: &[(&str, String, &[&str])] = &[
