@@ -5,14 +5,18 @@ use super::device::Device;
 use super::framing::{self, Asked};
 use super::pace::Pace;
 use super::report::Finding;
-use super::rules::image as images;
+use super::rules::{image as images, reply as replies};
 use super::wire::{Framing, PATIENCE, Wire, WireError};
 use crate::firmware::image::{Inspection, Inspector};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// No flash that firmware knows is longer, in bytes.
 const LONGEST: u64 = 64 << 20;
+
+/// Below so many bytes a second, for so long, nobody waits for the end.
+const CRAWL: u64 = 1024;
+const CRAWLING: Duration = Duration::from_secs(60);
 
 /// How a download went.
 pub struct Fetched {
@@ -103,6 +107,14 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
             fetched
                 .findings
                 .push(Finding::fail(&images::TOO_BIG, evidence));
+            return fetched;
+        }
+        let crawls = bytes < CRAWL * started.elapsed().as_secs();
+        if started.elapsed() > CRAWLING && crawls && pace.is_none_or(|pace| pace.is_above(CRAWL)) {
+            let evidence = format!("{bytes} bytes, {} s", started.elapsed().as_secs());
+            fetched
+                .findings
+                .push(Finding::fail(&replies::STALLED, evidence));
             return fetched;
         }
         if let Some(pace) = pace {

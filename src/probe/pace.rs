@@ -8,6 +8,11 @@ use std::time::Duration;
 pub struct Pace(u64);
 
 impl Pace {
+    /// Whether it is more than twice as fast.
+    pub fn is_above(self, bytes_per_second: u64) -> bool {
+        self.0 > 2 * bytes_per_second
+    }
+
     /// How long so many bytes take at least.
     pub fn time_for(self, bytes: u64) -> Duration {
         Duration::from_secs_f64(bytes as f64 / self.0 as f64)

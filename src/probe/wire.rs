@@ -5,7 +5,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a device waits for the head of a reply, and between two reads
 /// (`timeout_ms_` in esp-ml307's `http_client.h`).
@@ -170,8 +170,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Reads the head of a reply.
+    /// Reads the head of a reply, all of which has to come in time: that is how
+    /// a device waits for it, too.
     pub async fn head(&mut self) -> Result<Head, WireError> {
+        let patience = self.patience;
+        match timeout(patience, self.whole_head()).await {
+            Ok(head) => head,
+            Err(_) => Err(WireError::TimedOut(patience)),
+        }
+    }
+
+    async fn whole_head(&mut self) -> Result<Head, WireError> {
         let mut looked_at = 0;
         loop {
             if let Some(end) = end_of_head(&self.buffer, looked_at) {
@@ -265,11 +274,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
         }
     }
 
-    /// All of it, up to `limit` bytes; what came before a fault beside it.
+    /// All of it, up to `limit` bytes and in time as a whole; what came before a
+    /// fault beside it.
     pub async fn read(&mut self, limit: usize) -> (Bytes, Option<WireError>) {
+        let patience = self.wire.patience;
+        let end = Instant::now() + patience;
         let mut body = BytesMut::new();
         while body.len() < limit {
-            match self.next().await {
+            let next = timeout_at(end, self.next()).await;
+            match next.unwrap_or(Err(WireError::TimedOut(patience))) {
                 Ok(Some(piece)) => {
                     let room = limit - body.len();
                     body.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -397,6 +410,23 @@ mod tests {
             let (client, _server) = tokio::io::duplex(64);
             let head = Wire::new(client, PATIENCE).head().await;
             assert!(matches!(head, Err(WireError::TimedOut(_))));
+        });
+    }
+
+    #[test]
+    fn so_have_drips() {
+        run(async {
+            let (client, mut server) = tokio::io::duplex(64);
+            let begun = Instant::now();
+            tokio::spawn(async move {
+                let _ = server.write_all(b"HTTP/1.1 200 OK\r\n").await;
+                while server.write_all(b"x").await.is_ok() {
+                    tokio::time::sleep(PATIENCE / 4).await;
+                }
+            });
+            let head = Wire::new(client, PATIENCE).head().await;
+            assert!(matches!(head, Err(WireError::TimedOut(_))));
+            assert_eq!(begun.elapsed(), PATIENCE);
         });
     }
 
