@@ -64,6 +64,16 @@ fn decisions_are_pure() {
         "http/range.rs",
         "http/conditional.rs",
         "http/router.rs",
+        "probe/address.rs",
+        "probe/device.rs",
+        "probe/framing.rs",
+        "probe/image.rs",
+        "probe/line.rs",
+        "probe/reply.rs",
+        "probe/report.rs",
+        "probe/rule.rs",
+        "probe/rules",
+        "probe/text.rs",
         "tls/acme/schedule.rs",
     ];
     has_none_of(
@@ -146,6 +156,20 @@ fn one_direction() {
         ],
     );
     has_none_of(&["http"], &["crate::tls", "crate::app", "crate::cli"]);
+    // It judges servers, this one among them, and must share no code with what
+    // answers.
+    has_none_of(
+        &["probe"],
+        &[
+            "crate::fleet",
+            "crate::http",
+            "crate::server",
+            "crate::tls",
+            "crate::app",
+            "crate::cli",
+            "crate::telemetry",
+        ],
+    );
     let below = [
         "firmware",
         "fleet",
@@ -153,6 +177,7 @@ fn one_direction() {
         "tls",
         "server",
         "http",
+        "probe",
         "telemetry",
         "finding.rs",
     ];
