@@ -77,6 +77,7 @@ enum Reason {
     Certificate,
     Incompatible,
     Cut,
+    Reset,
     Timeout,
     Other,
 }
@@ -161,11 +162,13 @@ impl Client {
         } else {
             Finding::fail(rule, evidence)
         };
-        // mbedTLS's `ssl.h`: a fatal alert; the end of the connection; a record
-        // that is none. The rest has no line that is the same in every version.
+        // mbedTLS's `ssl.h` and `net_sockets.h`: a fatal alert; the end of the
+        // connection; its reset; a record that is none. The rest has no line
+        // that is the same in every version.
         let code = match reason {
             Reason::Alert(_) | Reason::Incompatible => Some("7780"),
             Reason::Cut => Some("7280"),
+            Reason::Reset => Some("0050"),
             Reason::NotTls => Some("7200"),
             Reason::Certificate | Reason::Timeout | Reason::Other => None,
         };
@@ -188,7 +191,11 @@ impl Client {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Error>())
         else {
-            return self.refused(&rules::HANDSHAKE_CUT, Reason::Cut, error.to_string());
+            let reason = match error.kind() {
+                io::ErrorKind::ConnectionReset => Reason::Reset,
+                _ => Reason::Cut,
+            };
+            return self.refused(&rules::HANDSHAKE_CUT, reason, error.to_string());
         };
         match inner {
             Error::AlertReceived(alert) => {
@@ -242,7 +249,8 @@ fn alert_name(alert: AlertDescription) -> String {
         }
         name.push(c.to_ascii_lowercase());
     }
-    name
+    // rustls spells it the British way.
+    name.replace("unrecognised", "unrecognized")
 }
 
 /// The first line of the answer to a GET without TLS, escaped and cut at 128

@@ -213,6 +213,20 @@ pub static WEAK_CERTIFICATE: Rule = Rule::new(
     ),
 );
 
+/// Longer than a record.
+pub static LONG_CERTIFICATES: Rule = Rule::new(
+    "long-certificates",
+    (
+        "证书链超过 16 KB，放不进 mbedTLS 的一条记录，Wi-Fi 设备握手失败。",
+        "The certificates take more than 16 KB, which is all that mbedTLS takes in a record: the handshake of Wi-Fi \
+         devices fails.",
+    ),
+    (
+        "去掉链中多余的证书，减少证书里的名字。",
+        "take out what the chain does not need, and have fewer names in the certificate.",
+    ),
+);
+
 /// Made for something else than TLS servers.
 pub static NOT_FOR_SERVERS: Rule = Rule::new(
     "not-for-servers",
@@ -223,6 +237,20 @@ pub static NOT_FOR_SERVERS: Rule = Rule::new(
     (
         "用包含 serverAuth 用途的证书。",
         "use a certificate with serverAuth among its usages.",
+    ),
+);
+
+/// Not made as others expect it.
+pub static ODD_CERTIFICATE: Rule = Rule::new(
+    "odd-certificate",
+    (
+        "证书的形式不合常规（例如把 CA 证书当作服务器证书，或者是版本 1）。mbedTLS 接受，浏览器和其他客户端不接受。",
+        "The certificate is not made as it should be (a CA's own as a server's, or version 1). mbedTLS takes it; \
+         browsers and others do not.",
+    ),
+    (
+        "重新签发一张普通的服务器证书（版本 3，CA:FALSE）。",
+        "have it made anew as a plain server certificate (version 3, CA:FALSE).",
     ),
 );
 

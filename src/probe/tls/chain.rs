@@ -25,6 +25,13 @@ const NOT_VERIFIED: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake retur
 /// An algorithm that has no name in mbedTLS.
 const UNKNOWN_ALGORITHM: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x262E";
 
+/// A message in more than one record, before mbedTLS 3.6.3.
+const FRAGMENTED: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7080";
+/// An extension that mbedTLS does not know and must not pass over.
+const BAD_EXTENSION: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2562";
+/// What a device takes in a record (`CONFIG_MBEDTLS_SSL_IN_CONTENT_LEN`).
+const RECORD: usize = 16_384;
+
 /// What is to be said of a chain.
 #[derive(Debug)]
 pub(super) struct Judged {
@@ -65,6 +72,7 @@ pub(super) fn judge(
         kind,
         findings: Vec::new(),
     };
+    case.length(chain);
     case.strength();
     case.trust(now);
     case.name(leaf, host);
@@ -133,6 +141,16 @@ impl<'a> Case<'a> {
         self.findings.extend(finding);
     }
 
+    fn length(&mut self, chain: &[CertificateDer<'_>]) {
+        // RFC 5246, section 7.4.2: each with three bytes for its length, and
+        // three for them all, behind the message's own four.
+        let length: usize = chain.iter().map(|der| der.len() + 3).sum::<usize>() + 7;
+        if length > RECORD {
+            let evidence = format!("{} certificates in {length} bytes", chain.len());
+            self.fault(&rules::LONG_CERTIFICATES, evidence, FRAGMENTED);
+        }
+    }
+
     fn strength(&mut self) {
         for certificate in self.on_path() {
             if certificate::is_ed25519(certificate) {
@@ -172,7 +190,7 @@ impl<'a> Case<'a> {
             .collect();
         let sent: Vec<_> = self.path.iter().skip(1).copied().collect();
         let Err(error) = self.verify(der, &sent, &above, time) else {
-            if bundle::has_name(issuer, bundle::LACKING_BEFORE_5_5) {
+            if self.kind.verifies() && bundle::has_name(issuer, bundle::LACKING_BEFORE_5_5) {
                 let evidence = format!(
                     "the root {} is missing in ESP-IDF 5.3 and 5.4",
                     certificate::name(top.issuer())
@@ -232,11 +250,16 @@ impl<'a> Case<'a> {
             let evidence = format!("{evidence}: {error}");
             return self.fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED);
         }
+        if matches!(error, webpki::Error::UnsupportedCriticalExtension) {
+            // `MBEDTLS_X509_ALLOW_UNSUPPORTED_CRITICAL_EXTENSION` is off.
+            let evidence = format!("{}: {error}", certificate::subject(leaf));
+            return self.fault(&rules::UNREADABLE_CERTIFICATE, evidence, BAD_EXTENSION);
+        }
         if !is_about_trust(error) {
-            // webpki is stricter than mbedTLS (a CA as the leaf, version 1).
-            let evidence = format!("{evidence}: {error}");
+            // A CA as the leaf, version 1: mbedTLS 3.6 takes both.
+            let evidence = format!("{}: {error}", certificate::subject(leaf));
             self.findings
-                .push(Finding::warn(&rules::CANNOT_BE_JUDGED, evidence));
+                .push(Finding::warn(&rules::ODD_CERTIFICATE, evidence));
             return;
         }
         // Every public authority says where its certificate lies.

@@ -39,10 +39,12 @@ impl Client {
             Reason::NotTls | Reason::Timeout => {
                 self.plain(refused.reason, &connect, host, limit).await
             }
-            Reason::Cut => match self.plain(refused.reason, &connect, host, limit).await {
-                None => self.other_offers(false, &connect, host, limit).await,
-                plain => plain,
-            },
+            Reason::Cut | Reason::Reset => {
+                match self.plain(refused.reason, &connect, host, limit).await {
+                    None => self.other_offers(false, &connect, host, limit).await,
+                    plain => plain,
+                }
+            }
             Reason::Alert(alert) => {
                 let open = alert == AlertDescription::HandshakeFailure;
                 self.other_offers(open, &connect, host, limit).await

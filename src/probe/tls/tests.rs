@@ -1,4 +1,5 @@
 //! Handshakes with real servers, and chains that are judged.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::bundle::Roots;
 use super::chain::judge;
@@ -273,8 +274,6 @@ async fn what_devices_cannot_speak() {
             .with_single_cert(pair.chain.clone(), key)
             .unwrap()
     };
-    let mut p521 = provider(&[]);
-    p521.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
     let cases = [
         (config(&pair, provider(&[]), ONLY_13), vec!["tls13-only"]),
         (
@@ -298,13 +297,13 @@ async fn what_devices_cannot_speak() {
         assert_eq!(ids(&found), expected);
         assert!(found[0].serial.as_ref().unwrap().ends_with("-0x7780"));
     }
-    // A group that nobody here offers: a device might.
-    let address = serve(config(&pair, p521, ONLY_13)).await;
+    // Neither TLS 1.2 nor a group that is known: no device gets through.
+    let mut hybrid = provider(&[]);
+    hybrid.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
+    let address = serve(config(&pair, hybrid, ONLY_13)).await;
     let found = shake(&client(WIFI, &[]), address, HOST, LIMIT).await;
-    assert!(
-        matches!(found[0].rule.id, "cannot-be-judged" | "tls-alert"),
-        "{found:?}"
-    );
+    assert_eq!(ids(&found), [("tls-alert", Verdict::Fail)]);
+    assert_eq!(found[0].evidence, "alert protocol_version (70)");
 }
 
 /// Answers whatever comes with these bytes, and closes.
@@ -332,6 +331,11 @@ async fn what_is_no_tls() {
     assert_eq!(found[0].evidence, expected);
     assert!(found[0].serial.as_ref().unwrap().ends_with("-0x7200"));
 
+    // Closed with the ClientHello unread, which makes it a reset.
+    let resetting = answer(b"", false).await;
+    let found = shake(&client, resetting, HOST, LIMIT).await;
+    assert_eq!(ids(&found), [("handshake-cut", Verdict::Fail)]);
+
     let closing = answer(b"", true).await;
     let found = shake(&client, closing, HOST, LIMIT).await;
     assert_eq!(ids(&found), [("handshake-cut", Verdict::Fail)]);
@@ -340,7 +344,7 @@ async fn what_is_no_tls() {
     let alert = answer(b"\x15\x03\x03\x00\x02\x02\x70", true).await;
     let found = shake(&client, alert, HOST, LIMIT).await;
     assert_eq!(ids(&found), [("tls-alert", Verdict::Fail)]);
-    assert_eq!(found[0].evidence, "alert unrecognised_name (112)");
+    assert_eq!(found[0].evidence, "alert unrecognized_name (112)");
 
     let refusing = answer(b"\x15\x03\x03\x00\x02\x02\x28", true).await;
     let found = shake(&client, refusing, HOST, LIMIT).await;
@@ -492,8 +496,8 @@ fn what_a_leaf_says_of_itself() {
     assert_eq!(found(&chain, known, known), usage);
 
     let chain = leaf(&|p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
-    let unsure = [("cannot-be-judged", Verdict::Warn)];
-    assert_eq!(found(&chain, known, known), unsure);
+    let odd = [("odd-certificate", Verdict::Warn)];
+    assert_eq!(found(&chain, known, known), odd);
     let unknown = [("unknown-issuer", Verdict::Fail)];
     assert_eq!(found(&chain, &[], &[]), unknown);
 
@@ -520,6 +524,13 @@ fn what_a_leaf_says_of_itself() {
         evidence.ends_with("it lies at http://ca.test/ab.crt"),
         "{evidence}"
     );
+
+    let chain = leaf(&|p| {
+        let oid = [1, 3, 6, 1, 4, 1, 99999, 1];
+        p.custom_extensions = vec![CustomExtension::from_oid_content(&oid, vec![0; 16_384])];
+    });
+    let long = [("long-certificates", Verdict::Fail)];
+    assert_eq!(found(&chain, known, known), long);
 
     let garbage = [CertificateDer::from(vec![0x30, 0x00])];
     let unreadable = [("unreadable-certificate", Verdict::Fail)];
