@@ -22,8 +22,6 @@ const NOT_TRUSTED: &str = "E (…) esp-x509-crt-bundle: Failed to verify certifi
      E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x3000";
 /// The same, where mbedTLS's own word decided.
 const NOT_VERIFIED: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700";
-/// An algorithm that has no name in mbedTLS.
-const UNKNOWN_ALGORITHM: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x262E";
 
 /// A message in more than one record, before mbedTLS 3.6.3.
 const FRAGMENTED: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7080";
@@ -73,8 +71,10 @@ pub(super) fn judge(
         findings: Vec::new(),
     };
     case.length(chain);
-    case.strength();
-    case.trust(now);
+    if !case.ed25519() {
+        case.strength();
+        case.trust(now);
+    }
     case.name(leaf, host);
     case.dates(now);
     Judged {
@@ -151,14 +151,24 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Whether mbedTLS passes one of them over, for it cannot read it
+    /// (`ssl_parse_certificate_chain`): no other question arises then.
+    fn ed25519(&mut self) -> bool {
+        let Some((i, found)) = self
+            .on_path()
+            .enumerate()
+            .find(|(_, certificate)| certificate::is_ed25519(certificate))
+        else {
+            return false;
+        };
+        let evidence = format!("{}: Ed25519", certificate::subject(found));
+        // What is left: nothing at all, or a leaf without its issuer.
+        let serial = if i == 0 { NOT_VERIFIED } else { NOT_TRUSTED };
+        self.fault(&rules::ED25519_CERTIFICATE, evidence, serial);
+        true
+    }
+
     fn strength(&mut self) {
-        for certificate in self.on_path() {
-            if certificate::is_ed25519(certificate) {
-                let evidence = format!("{}: Ed25519", certificate::subject(certificate));
-                self.fault(&rules::ED25519_CERTIFICATE, evidence, UNKNOWN_ALGORITHM);
-                return;
-            }
-        }
         // A root's own signature proves nothing, and nobody looks at it.
         let weak = self.on_path().find_map(|certificate| {
             let why = certificate::weakness(certificate)?;

@@ -422,6 +422,15 @@ fn the_end_of_the_chain_decides() {
     let root_first = [leaf.clone(), new.own.clone(), m.clone()];
     assert_eq!(found(&root_first, knows_new, both), []);
 
+    let ed25519 = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let signer = Authority {
+        own: ca("ed").self_signed(&ed25519).unwrap().into(),
+        issuer: Issuer::new(ca("ed"), ed25519),
+    };
+    let chain = signer.leaf().chain;
+    let unreadable = [("ed25519-certificate", Verdict::Fail)];
+    assert_eq!(found(&chain, knows_old, both), unreadable);
+
     let stranger = Authority::root("stranger").own;
     let torn = [leaf.clone(), stranger.clone()];
     let broken = [("broken-chain", Verdict::Fail)];
