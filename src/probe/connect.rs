@@ -11,9 +11,12 @@ use super::wire::PATIENCE;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+/// How long each further try waits that is to give a failed handshake its name.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// A connection of either kind.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -33,6 +36,8 @@ pub struct Part {
 pub struct Opened {
     /// The connection, unless something prevents it.
     pub stream: Option<Box<dyn Io>>,
+    /// Where it leads, or would.
+    pub address: Option<SocketAddr>,
     /// The name's addresses; not come to for an address.
     pub dns: Part,
     /// The connection itself.
@@ -68,6 +73,7 @@ impl Network {
     pub async fn open(&self, target: &Target) -> Opened {
         let mut opened = Opened {
             stream: None,
+            address: None,
             dns: Part::default(),
             tcp: Part::default(),
             tls: Part::default(),
@@ -82,6 +88,7 @@ impl Network {
         let Some((stream, address)) = self.connect(&addresses, &mut opened.tcp).await else {
             return opened;
         };
+        opened.address = Some(address);
         if !target.tls {
             opened.stream = Some(Box::new(stream));
             return opened;
@@ -98,7 +105,8 @@ impl Network {
             Err(refused) => {
                 let again = || dial::connect(address);
                 opened.tls.seen = Some(self.lang.pick("没有握手成功", "no handshake").to_owned());
-                opened.tls.findings = self.tls.diagnose(refused, &target.host, again).await;
+                let name = self.tls.diagnose(refused, again, &target.host, AGAIN);
+                opened.tls.findings = name.await;
             }
         }
         opened

@@ -3,7 +3,7 @@
 
 use super::line::{HttpClient, Kind, Line};
 use super::report::Finding;
-use super::rules::reply as rules;
+use super::rules::{reply as rules, tls};
 use super::wire::{Framing, Head, WireError};
 
 /// What a reply answers.
@@ -59,7 +59,7 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
         let said = text
             .lines()
             .find(|l| WANTED_TLS.iter().any(|w| l.contains(w)));
-        Finding::fail(&rules::PLAIN_TO_TLS, evidence(said.map(str::to_owned)))
+        Finding::fail(&tls::WRONG_SCHEME, evidence(said.map(str::to_owned)))
     } else if (300..400).contains(&code) {
         Finding::fail(&rules::REDIRECT, evidence(head.line("Location")))
     } else if code == 206 {
@@ -155,7 +155,7 @@ fn listed(head: &Head) -> String {
 pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     let (finding, serial) = match error {
         WireError::NotHttp(bytes) if is_tls(bytes) => (
-            Finding::fail(&rules::PLAIN_TO_TLS, escaped(bytes)),
+            Finding::fail(&tls::WRONG_SCHEME, escaped(bytes)),
             "E (…) HttpClient: Invalid status line: …",
         ),
         WireError::NotHttp(bytes) => (
@@ -195,8 +195,9 @@ pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     }
 }
 
-/// A TLS record: an alert, or the begin of a handshake (RFC 8446, section 5.1).
-fn is_tls(bytes: &[u8]) -> bool {
+/// Whether an answer begins with a TLS record: an alert, or a handshake (RFC
+/// 8446, section 5.1).
+pub fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, ..])
 }
 

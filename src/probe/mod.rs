@@ -2,11 +2,12 @@
 //!
 //! In the order in which a device goes through them:
 //!
-//! * [`line`] says which firmware on which hardware is played, [`device`] what
+//! * [`mod@line`] says which firmware on which hardware is played, [`device`] what
 //!   it says of itself.
 //! * [`address`] takes an address apart as the device does.
 //! * [`dial`] finds and opens connections, [`wire`] speaks HTTP over them in raw
 //!   bytes.
+//! * [`tls`] shakes hands with the server, and judges its certificates.
 //! * [`rule`] is what a finding is known by, [`rules`] are all of them,
 //!   [`report`] is what was found, [`text`] the two languages.
 

@@ -4,6 +4,7 @@
 use super::address::{self, Target, Use};
 use super::connect::{Network, Opened, Part};
 use super::device::Device;
+use super::dial;
 use super::download::{self, Progress};
 use super::framing::{self, Asked};
 use super::image;
@@ -13,6 +14,7 @@ use super::reply::{self, Reply, Update};
 use super::report::{Finding, Report, Step, StepReport};
 use super::rules::{image as images, reply as replies, websocket as voice};
 use super::text::Lang;
+use super::tls;
 use super::websocket;
 use super::wire::{Head, PATIENCE, Wire, WireError};
 use crate::firmware::image::AppImage;
@@ -23,6 +25,9 @@ use std::time::{Duration, Instant};
 const LONGEST_REPLY: usize = 256 * 1024;
 /// A check that takes longer is worth a word.
 const SLOW: Duration = Duration::from_secs(5);
+
+/// How long a TLS port may take to answer plain HTTP.
+const PLAIN: Duration = Duration::from_secs(3);
 
 /// What is to be probed, and how.
 pub struct Probe {
@@ -116,7 +121,10 @@ impl Probe {
             }
         };
         watch(News::Begins(Step::Tcp));
-        let opened = self.network.open(&target).await;
+        let mut opened = self.network.open(&target).await;
+        if target.tls {
+            self.without_tls(&mut opened, &target).await;
+        }
         let Some(stream) = self.connection(opened, &target, steps) else {
             return;
         };
@@ -140,6 +148,24 @@ impl Probe {
         };
         self.update(&target, &update, &certificate, steps, watch)
             .await;
+    }
+
+    /// What a TLS port says to plain HTTP: with an http address a device would
+    /// meet that.
+    async fn without_tls(&self, opened: &mut Opened, target: &Target) {
+        let (Some(address), Some(seen)) = (opened.address, &mut opened.tls.seen) else {
+            return;
+        };
+        if let Ok(stream) = dial::connect(address).await
+            && let Some(line) = tls::plain_answer(stream, &target.host, PLAIN).await
+        {
+            seen.push_str(
+                self.network
+                    .lang
+                    .pick("\n不用 TLS 时的回答：", "\nwithout TLS: "),
+            );
+            seen.push_str(&line);
+        }
     }
 
     /// Notes how the way to the server went.

@@ -4,4 +4,5 @@ pub mod address;
 pub mod connect;
 pub mod image;
 pub mod reply;
+pub mod tls;
 pub mod websocket;

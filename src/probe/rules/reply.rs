@@ -188,20 +188,6 @@ pub static STALLED: Rule = Rule::new(
     ),
 );
 
-/// TLS asked in plain text, or the other way round: the address has the scheme
-/// that its port does not speak.
-pub static PLAIN_TO_TLS: Rule = Rule::new(
-    "wrong-scheme",
-    (
-        "地址是 http://，但这个端口只说 TLS：设备的明文请求被拒绝。",
-        "The address is http://, and this port speaks TLS alone: the device's plain request is refused.",
-    ),
-    (
-        "把地址改成 https://，或者让这个端口同时接受 HTTP（xiaozhi-ota 的每个端口都同时接受两者）。",
-        "write https://, or let the port take both (each port of xiaozhi-ota does).",
-    ),
-);
-
 /// A reply that takes long.
 pub static SLOW_REPLY: Rule = Rule::new(
     "slow-reply",

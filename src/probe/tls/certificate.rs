@@ -1,0 +1,201 @@
+//! What one certificate says of itself.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_SIG_ED25519};
+use x509_parser::prelude::{X509Certificate, X509Name};
+use x509_parser::public_key::PublicKey;
+
+/// How many names stand in a line of evidence.
+const LISTED: usize = 8;
+/// How long one of them is, in characters.
+const LENGTH: usize = 128;
+
+/// The names that a certificate is made for, as `x509_crt_verify_name` reads
+/// them: the CN counts where there is no subjectAltName.
+#[derive(Debug)]
+pub(super) struct Names {
+    hosts: Vec<String>,
+    addresses: Vec<IpAddr>,
+    /// There is no subjectAltName.
+    pub(super) in_subject_only: bool,
+}
+
+impl Names {
+    pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
+        let mut names = Self {
+            hosts: Vec::new(),
+            addresses: Vec::new(),
+            in_subject_only: false,
+        };
+        let Ok(Some(san)) = certificate.subject_alternative_name() else {
+            names.in_subject_only = true;
+            let subject = certificate.subject().iter_common_name();
+            names.hosts = subject
+                .filter_map(|cn| cn.as_str().ok())
+                .map(str::to_owned)
+                .collect();
+            return names;
+        };
+        for name in &san.value.general_names {
+            match name {
+                GeneralName::DNSName(name) => names.hosts.push((*name).to_owned()),
+                GeneralName::IPAddress(bytes) => names.addresses.extend(address(bytes)),
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// Whether it is made for this host. A dNSName that spells an address counts,
+    /// too.
+    pub(super) fn hold(&self, host: &str) -> bool {
+        let address = host.parse::<IpAddr>();
+        self.hosts
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(host) || is_wildcard_of(name, host))
+            || address.is_ok_and(|address| self.addresses.contains(&address))
+    }
+
+    /// For evidence.
+    pub(super) fn list(&self) -> String {
+        let addresses = self.addresses.iter().map(IpAddr::to_string);
+        let all: Vec<_> = self.hosts.iter().cloned().chain(addresses).collect();
+        if all.is_empty() {
+            return "no name at all".to_owned();
+        }
+        let mut text = String::new();
+        for (i, name) in all.iter().take(LISTED).enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{comma}{}", cut(name));
+        }
+        if all.len() > LISTED {
+            let _ = write!(text, " and {} more", all.len() - LISTED);
+        }
+        text
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}
+
+/// `x509_check_wildcard`: a star for the first label, whole.
+fn is_wildcard_of(name: &str, host: &str) -> bool {
+    match (name.strip_prefix('*'), host.find('.')) {
+        (Some(rest), Some(dot @ 1..)) if rest.len() > 1 && rest.starts_with('.') => host
+            .get(dot..)
+            .is_some_and(|parent| parent.eq_ignore_ascii_case(rest)),
+        _ => false,
+    }
+}
+
+/// In a few words.
+pub(super) fn subject(certificate: &X509Certificate<'_>) -> String {
+    let subject = certificate.subject();
+    if subject.iter().next().is_some() {
+        return name(subject);
+    }
+    // The CA/Browser Forum would rather have no CN at all.
+    Names::of(certificate).list()
+}
+
+/// The common name, or the whole where there is none.
+pub(super) fn name(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().find_map(|cn| cn.as_str().ok());
+    match common {
+        Some(common) => format!("CN={}", cut(common)),
+        None => cut(&name.to_string()),
+    }
+}
+
+/// `2026-12-01`.
+pub(super) fn day(timestamp: i64) -> String {
+    let time = jiff::Timestamp::from_second(timestamp);
+    time.map_or_else(|_| timestamp.to_string(), |t| t.strftime("%F").to_string())
+}
+
+/// Where the certificate of its issuer lies (authorityInfoAccess).
+pub(super) fn issuer_address(certificate: &X509Certificate<'_>) -> Option<String> {
+    certificate.extensions().iter().find_map(|extension| {
+        let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() else {
+            return None;
+        };
+        access.accessdescs.iter().find_map(|description| {
+            // id-ad-caIssuers
+            let issuers = description.access_method.to_id_string() == "1.3.6.1.5.5.7.48.2";
+            match &description.access_location {
+                GeneralName::URI(uri) if issuers => Some(cut(uri)),
+                _ => None,
+            }
+        })
+    })
+}
+
+/// Its key, or its signature.
+pub(super) fn is_ed25519(certificate: &X509Certificate<'_>) -> bool {
+    certificate.signature_algorithm.algorithm == OID_SIG_ED25519
+        || certificate.public_key().algorithm.algorithm == OID_SIG_ED25519
+}
+
+/// What mbedTLS's default profile (`mbedtls_x509_crt_profile_default`) does not
+/// take in it.
+pub(super) fn weakness(certificate: &X509Certificate<'_>) -> Option<String> {
+    if let Ok(PublicKey::RSA(key)) = certificate.public_key().parsed()
+        && key.key_size() < 2048
+    {
+        return Some(format!("an RSA key of {} bits", key.key_size()));
+    }
+    let old = [OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA];
+    let is_root = certificate.subject() == certificate.issuer();
+    (!is_root && old.contains(&certificate.signature_algorithm.algorithm))
+        .then(|| "signed with SHA-1 or MD5".to_owned())
+}
+
+fn cut(text: &str) -> String {
+    let escaped = text.escape_debug();
+    if text.chars().nth(LENGTH).is_none() {
+        return escaped.to_string();
+    }
+    let head: String = text.chars().take(LENGTH).collect();
+    format!("{}…", head.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_as_in_mbedtls() {
+        let names = Names {
+            hosts: vec!["*.example.com".into(), "10.0.0.9".into()],
+            addresses: vec![IpAddr::from([10, 0, 0, 8])],
+            in_subject_only: false,
+        };
+        for (host, held) in [
+            ("ota.example.com", true),
+            ("OTA.Example.com", true),
+            ("example.com", false),
+            ("a.b.example.com", false),
+            (".example.com", false),
+            ("10.0.0.8", true),
+            ("10.0.0.9", true),
+            ("10.0.0.7", false),
+        ] {
+            assert_eq!(names.hold(host), held, "{host}");
+        }
+        assert!(!is_wildcard_of("*.", "a."));
+        assert_eq!(names.list(), "*.example.com, 10.0.0.9, 10.0.0.8");
+    }
+
+    #[test]
+    fn days() {
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(day(1_764_547_200), "2025-12-01");
+        assert_eq!(day(i64::MAX), i64::MAX.to_string());
+    }
+}

@@ -1,0 +1,171 @@
+//! Why a handshake failed, by shaking hands again with other offers.
+
+use super::offer::{Notes, Offer};
+use super::{Client, Reason, Refused, certificate, plain_answer};
+use crate::probe::report::{Finding, Verdict};
+use crate::probe::rule::Rule;
+use crate::probe::rules::tls as rules;
+use rustls::AlertDescription;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// How a handshake with some offer went.
+struct Trial {
+    agreed: bool,
+    notes: Arc<Notes>,
+}
+
+impl Client {
+    /// Gives a failed handshake its right name. `connect` opens a connection to
+    /// the same port; there are at most five, each with `limit` to itself.
+    pub async fn diagnose<C, F>(
+        &self,
+        refused: Refused,
+        connect: C,
+        host: &str,
+        limit: Duration,
+    ) -> Vec<Finding>
+    where
+        C: Fn() -> F,
+        F: Future<Output = io::Result<TcpStream>>,
+    {
+        let named = match refused.reason {
+            Reason::NotTls | Reason::Timeout => {
+                self.plain(refused.reason, &connect, host, limit).await
+            }
+            Reason::Cut | Reason::Reset => {
+                match self.plain(refused.reason, &connect, host, limit).await {
+                    None => self.other_offers(false, &connect, host, limit).await,
+                    plain => plain,
+                }
+            }
+            Reason::Alert(alert) => {
+                let open = alert == AlertDescription::HandshakeFailure;
+                self.other_offers(open, &connect, host, limit).await
+            }
+            Reason::Incompatible => self.other_offers(true, &connect, host, limit).await,
+            Reason::Certificate | Reason::Other => self.chain(&connect, host, limit).await,
+        };
+        named.unwrap_or(refused.findings)
+    }
+
+    /// Whether the port speaks plain HTTP.
+    async fn plain<C, F>(
+        &self,
+        reason: Reason,
+        connect: &C,
+        host: &str,
+        limit: Duration,
+    ) -> Option<Vec<Finding>>
+    where
+        C: Fn() -> F,
+        F: Future<Output = io::Result<TcpStream>>,
+    {
+        let stream = timeout(limit, connect()).await.ok()?.ok()?;
+        let line = plain_answer(stream, host, limit).await?;
+        // TLS ports answer plain HTTP with a 400, too: that proves nothing where
+        // it is not what came in answer to a handshake.
+        if reason != Reason::NotTls && line.split(' ').nth(1) == Some("400") {
+            return None;
+        }
+        let evidence = format!("without TLS it answers: {line}");
+        Some(
+            self.refused(&rules::WRONG_SCHEME, reason, evidence)
+                .findings,
+        )
+    }
+
+    /// Whether the server agrees to something that devices lack. `open`: where
+    /// it does not, devices may still offer what it wants.
+    async fn other_offers<C, F>(
+        &self,
+        open: bool,
+        connect: &C,
+        host: &str,
+        limit: Duration,
+    ) -> Option<Vec<Finding>>
+    where
+        C: Fn() -> F,
+        F: Future<Output = io::Result<TcpStream>>,
+    {
+        for offer in [Offer::Device, Offer::Ed25519, Offer::Chacha, Offer::Tls13] {
+            let trial = trial(offer, connect, host, limit).await?;
+            if trial.notes.asked() && !trial.agreed {
+                let evidence = "the server sent a CertificateRequest";
+                return Some(self.named(&rules::CLIENT_CERTIFICATE, evidence));
+            }
+            if !trial.agreed {
+                continue;
+            }
+            let ed25519 = trial.notes.chain().first().and_then(ed25519);
+            let mut findings = match offer {
+                // It works now.
+                Offer::Device => return None,
+                Offer::Ed25519 => Vec::new(),
+                Offer::Chacha => self.named(
+                    &rules::CHACHA_ONLY,
+                    "with TLS 1.2 it agrees as soon as ChaCha20-Poly1305 is offered",
+                ),
+                Offer::Tls13 => self.named(
+                    &rules::TLS13_ONLY,
+                    "it refuses TLS 1.2, and agrees to TLS 1.3",
+                ),
+            };
+            if let Some(subject) = ed25519 {
+                let evidence = format!("{subject}: the key is Ed25519");
+                findings.extend(self.named(&rules::ED25519_CERTIFICATE, &evidence));
+            }
+            return (!findings.is_empty()).then_some(findings);
+        }
+        let evidence = "it refuses TLS 1.2 with AES-GCM and ChaCha20, and TLS 1.3";
+        open.then(|| vec![Finding::warn(&rules::CANNOT_BE_JUDGED, evidence)])
+    }
+
+    /// Whether the chain tells why.
+    async fn chain<C, F>(&self, connect: &C, host: &str, limit: Duration) -> Option<Vec<Finding>>
+    where
+        C: Fn() -> F,
+        F: Future<Output = io::Result<TcpStream>>,
+    {
+        let trial = trial(Offer::Device, connect, host, limit).await?;
+        let chain = trial.notes.chain();
+        if chain.is_empty() {
+            return None;
+        }
+        let findings = self.judge(&chain, host).findings.clone();
+        let tells = findings.iter().any(|f| f.verdict == Verdict::Fail);
+        tells.then_some(findings)
+    }
+
+    /// A failure of every device, for which the server sends an alert.
+    fn named(&self, rule: &'static Rule, evidence: &str) -> Vec<Finding> {
+        let alert = Reason::Alert(AlertDescription::HandshakeFailure);
+        self.refused(rule, alert, evidence).findings
+    }
+}
+
+/// Shakes hands once. `None`: no connection came about.
+async fn trial<C, F>(offer: Offer, connect: &C, host: &str, limit: Duration) -> Option<Trial>
+where
+    C: Fn() -> F,
+    F: Future<Output = io::Result<TcpStream>>,
+{
+    let notes = Arc::new(Notes::default());
+    let config = offer.config(Some(Arc::clone(&notes))).ok()?;
+    let name = ServerName::try_from(host.to_owned()).ok()?;
+    let stream = timeout(limit, connect()).await.ok()?.ok()?;
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    let agreed = matches!(timeout(limit, handshake).await, Ok(Ok(_)));
+    Some(Trial { agreed, notes })
+}
+
+fn ed25519(der: &CertificateDer<'_>) -> Option<String> {
+    let (_, leaf) = X509Certificate::from_der(der).ok()?;
+    certificate::is_ed25519(&leaf).then(|| certificate::subject(&leaf))
+}
