@@ -64,7 +64,13 @@ enum Command {
 impl Cli {
     /// Runs the subcommand. Errors go to stderr, one line each.
     pub fn run(self) -> ExitCode {
-        let outcome = match self.command.unwrap_or(Command::Serve) {
+        let command = self.command.unwrap_or(Command::Serve);
+        // Of those whose 1 is a warning.
+        let failure = match &command {
+            Command::Probe(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        };
+        let outcome = match command {
             Command::Serve => serve::run(self.config.as_deref()),
             Command::Validate(validate) => validate.run(self.config),
             Command::Inspect(inspect) => inspect.run(self.config.as_deref()),
@@ -78,7 +84,7 @@ impl Cli {
                 for line in format!("{e:#}").lines() {
                     let _ = writeln!(io::stderr(), "error: {line}");
                 }
-                ExitCode::FAILURE
+                failure
             }
         }
     }

@@ -5,11 +5,16 @@
 //! * [`mod@line`] says which firmware on which hardware is played, [`device`] what
 //!   it says of itself.
 //! * [`address`] takes an address apart as the device does.
-//! * [`dial`] finds and opens connections, [`wire`] speaks HTTP over them in raw
-//!   bytes.
-//! * [`tls`] shakes hands with the server, and judges its certificates.
-//! * [`rule`] is what a finding is known by, [`rules`] are all of them,
-//!   [`report`] is what was found, [`text`] the two languages.
+//! * [`dial`] finds and opens connections, [`tls`] shakes hands and judges
+//!   certificates; [`connect`] is the whole way.
+//! * [`wire`] speaks HTTP over it in raw bytes, [`framing`] says what a device
+//!   makes of a reply's head, [`reply`] of a check's JSON.
+//! * [`websocket`] goes as far as the voice server's hello, [`download`] fetches
+//!   the image (at a [`pace`]), [`mod@image`] says what the device would make of
+//!   it.
+//! * [`run`] takes the steps in their order; [`report`] is what was found,
+//!   [`table`] that in words. [`rule`] is what a finding is known by, [`rules`]
+//!   are all of them, [`text`] are the two languages.
 
 pub mod address;
 pub mod connect;
@@ -25,6 +30,7 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod table;
 pub mod text;
 pub mod tls;
 pub mod websocket;

@@ -4,7 +4,6 @@ use super::line::Kind;
 use super::rule::Rule;
 use super::text::Lang;
 use serde::Serialize;
-use std::fmt;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -299,105 +298,6 @@ impl Report {
             steps: self.steps.iter().map(|step| step.json(lang)).collect(),
         }
     }
-
-    /// For people: a table, and below each step what is wrong with it.
-    pub fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
-        for step in &self.steps {
-            step.write(lang, out)?;
-        }
-        writeln!(out)?;
-        let failing = self.steps.iter().find(|s| s.verdict() == Verdict::Fail);
-        match (self.verdict(), failing) {
-            (Verdict::Fail, Some(step)) => {
-                let name = step.step.name();
-                writeln!(
-                    out,
-                    "{}",
-                    match lang {
-                        Lang::Zh => format!("失败：设备会在这一步失败：{name}。"),
-                        Lang::En => format!("FAIL: a device fails at this step: {name}."),
-                    }
-                )
-            }
-            (Verdict::Warn, _) => writeln!(
-                out,
-                "{}",
-                lang.pick(
-                    "警告：这台设备能通过，但上面有需要处理的问题。",
-                    "WARN: this device passes; see what is said above."
-                )
-            ),
-            _ => writeln!(
-                out,
-                "{}",
-                lang.pick("正常：设备一路顺利。", "OK: a device gets the whole way.")
-            ),
-        }
-    }
-}
-
-impl StepReport {
-    fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
-        let mark = match self.verdict() {
-            Verdict::Skipped => "-",
-            Verdict::Ok => "OK",
-            Verdict::Warn => "WARN",
-            Verdict::Fail => "FAIL",
-        };
-        let seen = shown(&self.seen);
-        let mut lines = seen.lines();
-        let first = lines.next().unwrap_or_default();
-        writeln!(out, "{mark:<5} {:<10} {first}", self.step.name())?;
-        for line in lines {
-            writeln!(out, "{:17}{line}", "")?;
-        }
-        for finding in &self.findings {
-            finding.write(lang, out)?;
-        }
-        Ok(())
-    }
-}
-
-impl Finding {
-    fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
-        let mark = if self.verdict == Verdict::Fail {
-            "FAIL"
-        } else {
-            "WARN"
-        };
-        writeln!(out, "      {mark} {}", self.rule.id)?;
-        let parts = [
-            (lang.pick("证据", "evidence"), shown(&self.evidence)),
-            (lang.pick("设备", "device"), shown(&self.consequence(lang))),
-            (
-                lang.pick("处理", "remedy"),
-                self.rule.remedy.to(lang).to_owned(),
-            ),
-        ];
-        for (title, text) in parts {
-            // Two columns for each of the two characters of a Chinese title.
-            let gap = lang.pick(5, 9 - title.len());
-            let mut lines = text.lines();
-            let first = lines.next().unwrap_or_default();
-            writeln!(out, "        {title}{:gap$}{first}", "")?;
-            for line in lines {
-                writeln!(out, "{:17}{line}", "")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A stranger's text, which must not steer the terminal.
-pub fn shown(text: &str) -> String {
-    let safe = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(safe).collect()
 }
 
 #[cfg(test)]

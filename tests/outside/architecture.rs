@@ -73,6 +73,7 @@ fn decisions_are_pure() {
         "probe/report.rs",
         "probe/rule.rs",
         "probe/rules",
+        "probe/table.rs",
         "probe/text.rs",
         "tls/acme/schedule.rs",
     ];
