@@ -3,7 +3,9 @@
 mod inspect;
 mod publish;
 mod serve;
+mod simulate;
 mod validate;
+mod values;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
@@ -52,6 +54,17 @@ enum Command {
     /// It is inspected first. A running server offers it at once; a file of the
     /// same name is overwritten only with --force.
     Publish(publish::Publish),
+    /// Play a fleet of devices against a server: boot storms, updates, failures
+    ///
+    /// Each device checks as the firmware does (ten tries, 10 s apart at first
+    /// and twice as long each time), fetches the image that it is offered, looks
+    /// into every byte of it, restarts and checks again. The live view goes to
+    /// stderr, the summary to stdout; Ctrl-C ends it with the summary.
+    ///
+    /// Exit code 0: every device ended up to date. 1: some failed or gave up, or
+    /// the time ran out. 2: the server could not be reached at all, or an option
+    /// is wrong.
+    Simulate(Box<simulate::Simulate>),
 }
 
 impl Cli {
@@ -62,6 +75,7 @@ impl Cli {
             Command::Validate(validate) => validate.run(self.config),
             Command::Inspect(inspect) => inspect.run(self.config.as_deref()),
             Command::Publish(publish) => publish.run(self.config.as_deref()),
+            Command::Simulate(simulate) => simulate.run(),
         };
         match outcome {
             Ok(code) => code,

@@ -6,7 +6,7 @@
 //!   it says of itself.
 //! * [`address`] takes an address apart as the device does.
 //! * [`dial`] finds and opens connections, [`wire`] speaks HTTP over them in raw
-//!   bytes.
+//!   bytes; [`pace`] is how fast it takes an image.
 //! * [`rule`] is what a finding is known by, [`rules`] are all of them,
 //!   [`report`] is what was found, [`text`] the two languages.
 
@@ -14,6 +14,7 @@ pub mod address;
 pub mod device;
 pub mod dial;
 pub mod line;
+pub mod pace;
 pub mod report;
 pub mod rule;
 pub mod rules;

@@ -1,0 +1,124 @@
+//! The whole fleet, from the first device that is switched on to the last that
+//! has nothing more to do.
+
+use super::fault::{Failure, Fault};
+use super::life::{Fleet, live};
+use super::network::{Network as _, Sockets, at_once};
+use super::plan::Plan;
+use super::summary::{End, Summary};
+use super::tally::Tally;
+use super::view::View;
+use crate::probe::text::Lang;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep_until};
+
+/// How often this program looks whether it is late itself.
+const PULSE: Duration = Duration::from_millis(100);
+/// How long the first connection may take, to any of the server's addresses.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Why nothing can be simulated.
+#[derive(Debug)]
+pub enum Impossible {
+    /// The first connection did not come about: no other one would.
+    Unreachable {
+        /// Where to.
+        url: String,
+        /// Why.
+        fault: Fault,
+        /// In more words, if there are any.
+        detail: Option<String>,
+    },
+    /// TLS or signals cannot be set up.
+    Setup(String),
+}
+
+impl Impossible {
+    /// What is wrong, and what to do.
+    pub fn describe(&self, lang: Lang) -> String {
+        match self {
+            Self::Unreachable { url, fault, detail } => {
+                let name = fault.name(lang);
+                let detail = detail
+                    .as_ref()
+                    .map_or_else(String::new, |detail| format!(" ({detail})"));
+                let remedy = fault.remedy(lang);
+                match lang {
+                    Lang::Zh => format!("无法连接 {url}：{name}{detail}\n{remedy}"),
+                    Lang::En => format!("cannot reach {url}: {name}{detail}\n{remedy}"),
+                }
+            }
+            Self::Setup(why) => match lang {
+                Lang::Zh => format!("无法开始：{why}"),
+                Lang::En => format!("it cannot begin: {why}"),
+            },
+        }
+    }
+}
+
+/// Plays a plan to its end, on the thread that calls, and shows how it goes on
+/// stderr. Connects once by itself first: where that fails, nothing else is
+/// tried.
+pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
+    let network = Sockets::new(&plan.trust, &plan.places).map_err(Impossible::Setup)?;
+    let unreachable = |failure: Failure| Impossible::Unreachable {
+        url: plan.url.clone(),
+        fault: failure.fault,
+        detail: failure.detail,
+    };
+    match tokio::time::timeout(FIRST, network.open(&plan.target, false)).await {
+        Ok(Ok(stream)) => drop(stream),
+        Ok(Err(failure)) => return Err(unreachable(failure)),
+        Err(_) => return Err(unreachable(Failure::new(Fault::ConnectTimeout))),
+    }
+    let addresses = network.resolve(&plan.target).await.map_err(unreachable)?;
+    let at_once = at_once(&plan);
+    let mut view = View::new(lang);
+    view.begin(&plan, &addresses, at_once);
+
+    let fleet = Rc::new(Fleet::new(plan, network, at_once));
+    let devices = LocalSet::new();
+    let begun = Instant::now();
+    let end = devices
+        .run_until(async {
+            for number in 0..fleet.plan.devices {
+                spawn_local(live(Rc::clone(&fleet), number));
+            }
+            watch(&fleet, &mut view, begun).await
+        })
+        .await
+        .map_err(|e| Impossible::Setup(e.to_string()))?;
+    let time = begun.elapsed();
+    view.end();
+    // What is still open is cut: it would end in no other state.
+    drop(devices);
+    let tally: Tally = fleet.tally.borrow().clone();
+    Ok(Summary::new(&fleet.plan, tally, end, time, at_once))
+}
+
+/// Shows how it goes until it is over.
+async fn watch(fleet: &Fleet<Sockets>, view: &mut View, begun: Instant) -> std::io::Result<End> {
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    // Far enough.
+    let never = Duration::from_secs(365 * 86_400);
+    let latest = begun + fleet.plan.time.unwrap_or(never).min(never);
+    let mut pulse = begun + PULSE;
+    loop {
+        tokio::select! {
+            () = fleet.done.notified() => return Ok(End::Done),
+            () = sleep_until(latest) => return Ok(End::Time),
+            _ = interrupt.recv() => return Ok(End::Interrupted),
+            _ = terminate.recv() => return Ok(End::Interrupted),
+            () = sleep_until(pulse) => {
+                let now = Instant::now();
+                let mut tally = fleet.tally.borrow_mut();
+                tally.lag = tally.lag.max(now - pulse);
+                view.show(&tally, fleet.plan.devices, now - begun);
+                pulse = now + PULSE;
+            }
+        }
+    }
+}

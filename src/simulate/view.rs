@@ -1,0 +1,249 @@
+//! How it goes, on stderr: a few lines that are drawn again on a terminal, one
+//! line now and then elsewhere.
+
+use super::plan::{Plan, bytes, grouped};
+use super::summary::{millis, state_name};
+use super::tally::{State, Tally};
+use crate::probe::text::Lang;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Between two pictures on a terminal.
+const REDRAW: Duration = Duration::from_millis(500);
+/// Between two lines elsewhere.
+const LINE: Duration = Duration::from_secs(5);
+/// Versions and errors that are shown.
+const MOST: usize = 4;
+
+/// The view, and what was counted when it was shown last.
+pub(super) struct View {
+    lang: Lang,
+    on_terminal: bool,
+    /// Lines that the last picture took.
+    drawn: usize,
+    shown: Duration,
+    checks: u64,
+    bytes: u64,
+}
+
+impl View {
+    pub(super) fn new(lang: Lang) -> Self {
+        Self {
+            lang,
+            on_terminal: io::stderr().is_terminal(),
+            drawn: 0,
+            shown: Duration::ZERO,
+            checks: 0,
+            bytes: 0,
+        }
+    }
+
+    /// What is about to happen.
+    pub(super) fn begin(&self, plan: &Plan, addresses: &[SocketAddr], at_once: usize) {
+        let devices = u64::from(plan.devices);
+        let open = at_once as u64;
+        let address = addresses
+            .first()
+            .map_or_else(String::new, |address| address.ip().to_string());
+        let mut text = match self.lang {
+            Lang::Zh => format!(
+                "{} 台设备，{}（{} 只解析一次：{address}）",
+                grouped(devices),
+                plan.url,
+                plan.target.host
+            ),
+            Lang::En => format!(
+                "{} devices against {} ({} is looked up once: {address})",
+                grouped(devices),
+                plan.url,
+                plan.target.host
+            ),
+        };
+        text.push('\n');
+        if open < devices {
+            text += &match self.lang {
+                Lang::Zh => format!(
+                    "最多同时打开 {} 个连接，其余设备排队等候：受打开文件数限制（ulimit -Hn）",
+                    grouped(open)
+                ),
+                Lang::En => format!(
+                    "{} at once, the others wait their turn: limit of open files (ulimit -Hn)",
+                    grouped(open)
+                ),
+            };
+            text.push('\n');
+        }
+        say(&text);
+    }
+
+    /// Shows what was counted, if it is time.
+    pub(super) fn show(&mut self, tally: &Tally, devices: u32, now: Duration) {
+        let every = if self.on_terminal { REDRAW } else { LINE };
+        let since = now.saturating_sub(self.shown);
+        if since < every {
+            return;
+        }
+        let checks = tally.checks + tally.checks_failed;
+        let seconds = since.as_secs_f64();
+        let rates = Rates {
+            checks: (checks - self.checks) as f64 / seconds,
+            bytes: (tally.bytes - self.bytes) as f64 / seconds,
+        };
+        (self.shown, self.checks, self.bytes) = (now, checks, tally.bytes);
+        let lines = picture(self.lang, tally, devices, now, &rates);
+        if self.on_terminal {
+            self.erase();
+            self.drawn = lines.len();
+            say(&(lines.join("\n") + "\n"));
+        } else {
+            // The errors, if there are any, stand in the last line.
+            let line = lines.iter().map(|line| line.trim()).collect::<Vec<_>>();
+            say(&(line.join("; ") + "\n"));
+        }
+    }
+
+    /// Takes the last picture away, for the summary stands in its place.
+    pub(super) fn end(&mut self) {
+        self.erase();
+    }
+
+    fn erase(&mut self) {
+        if self.drawn > 0 {
+            say(&format!("\x1b[{}A\x1b[J", self.drawn));
+            self.drawn = 0;
+        }
+    }
+}
+
+struct Rates {
+    checks: f64,
+    bytes: f64,
+}
+
+/// What was counted, in a few lines of less than 80 columns.
+fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates) -> Vec<String> {
+    let up_to_date = tally.count(State::UpToDate);
+    let seconds = now.as_secs();
+    let label = state_name(State::UpToDate, lang);
+    let of = format!(
+        "{} / {}",
+        grouped(up_to_date.into()),
+        grouped(devices.into())
+    );
+    let mut lines = vec![lang.pick(
+        format!("{seconds} 秒：{label} {of}"),
+        format!("{seconds} s: {label} {of}"),
+    )];
+    let others = State::ALL
+        .into_iter()
+        .filter(|state| *state != State::UpToDate && tally.count(*state) > 0)
+        .map(|state| {
+            let count = grouped(tally.count(state).into());
+            format!("{} {count}", state_name(state, lang))
+        });
+    let others: Vec<_> = others.collect();
+    if !others.is_empty() {
+        lines.push(format!("  {}", others.join(lang.pick("，", ", "))));
+    }
+    let (p50, p99) = (tally.check.quantile(500), tally.check.quantile(990));
+    let rate = bytes(rates.bytes);
+    let times = format!(
+        "p50 {}, p99 {}, max {}",
+        millis(p50),
+        millis(p99),
+        millis(tally.check.max())
+    );
+    lines.push(match lang {
+        Lang::Zh => format!(
+            "  每秒检查 {:.0} 次，{rate}/s；检查用时 {times}",
+            rates.checks
+        ),
+        Lang::En => format!(
+            "  {:.0} checks/s, {rate}/s; a check takes {times}",
+            rates.checks
+        ),
+    });
+    let versions = most(
+        tally
+            .versions
+            .iter()
+            .map(|(v, n)| (v.to_string(), (*n).into())),
+    );
+    lines.push(lang.pick(
+        format!("  版本 {versions}"),
+        format!("  versions {versions}"),
+    ));
+    let injected = tally.injected.total();
+    let made = (injected > 0).then(|| (lang.pick("故意注入", "injected").to_owned(), injected));
+    let errors = tally.errors.iter();
+    let errors = errors.map(|(fault, noted)| (fault.name(lang), noted.count));
+    let errors: Vec<_> = errors.chain(made).collect();
+    if !errors.is_empty() {
+        let errors = most(errors.into_iter());
+        lines.push(lang.pick(format!("  错误 {errors}"), format!("  errors {errors}")));
+    }
+    lines
+}
+
+/// The most frequent ones.
+fn most(items: impl Iterator<Item = (String, u64)>) -> String {
+    let mut items: Vec<_> = items.collect();
+    items.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+    let more = if items.len() > MOST { ", …" } else { "" };
+    let text = |(name, count): &(String, u64)| format!("{name}: {}", grouped(*count));
+    let shown: Vec<_> = items.iter().take(MOST).map(text).collect();
+    shown.join(", ") + more
+}
+
+fn say(text: &str) {
+    // A closed stderr leaves nobody to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fault::{Failure, Fault};
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn the_picture_is_small_and_whole() {
+        let old: Rc<str> = "1.6.0".into();
+        let mut tally = Tally::new(20_000, &old);
+        for n in 0..12_000 {
+            tally.moved(State::Off, State::Checking);
+            if n > 5_000 {
+                tally.moved(State::Checking, State::UpToDate);
+                tally.now_runs(&old, &"1.7.0".into());
+            }
+            tally.check.record(Duration::from_millis(12));
+        }
+        for status in 500..510 {
+            tally.note(Failure::new(Fault::Status(status)));
+        }
+        let rates = Rates {
+            checks: 1930.4,
+            bytes: 46.1e6,
+        };
+        for lang in [Lang::Zh, Lang::En] {
+            let lines = picture(lang, &tally, 20_000, Duration::from_secs(12), &rates);
+            assert_eq!(lines.len(), 5, "{lines:?}");
+            assert!(
+                lines.iter().all(|line| line.chars().count() < 80),
+                "{lines:?}"
+            );
+            let text = lines.join("\n");
+            for words in [
+                "12",
+                "6,999 / 20,000",
+                "1930",
+                "46.1 MB/s",
+                "1.7.0: 6,999",
+                "…",
+            ] {
+                assert!(text.contains(words), "{words}: {text}");
+            }
+        }
+    }
+}
