@@ -253,11 +253,10 @@ impl From<WireError> for Failure {
     fn from(error: WireError) -> Self {
         let fault = match &error {
             WireError::TimedOut(_) => Fault::Silent,
-            WireError::Closed(_) => Fault::CutShort,
             WireError::NotHttp(_) | WireError::LongHead | WireError::Chunk(_) => Fault::NotHttp,
             // So rustls says that a record is broken.
             WireError::Io(e) if e.kind() == io::ErrorKind::InvalidData => Fault::Tls,
-            WireError::Io(_) => Fault::CutShort,
+            WireError::Closed(_) | WireError::Io(_) => Fault::CutShort,
         };
         Self::with(fault, error.to_string())
     }

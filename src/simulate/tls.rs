@@ -111,11 +111,11 @@ impl ServerCertVerifier for Once {
         if last.as_ref().is_some_and(same) {
             return Ok(ServerCertVerified::assertion());
         }
-        let verified = verifier.verify_server_cert(leaf, rest, name, stapled, now)?;
+        let good = verifier.verify_server_cert(leaf, rest, name, stapled, now)?;
         let chain = std::iter::once(leaf).chain(rest);
         let chain = chain.map(|cert| cert.clone().into_owned()).collect();
         *last = Some((name.to_owned(), chain));
-        Ok(verified)
+        Ok(good)
     }
 
     fn verify_tls12_signature(

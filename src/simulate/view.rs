@@ -62,7 +62,7 @@ impl View {
         };
         text.push('\n');
         if open < devices {
-            text += &match self.lang {
+            let line = match self.lang {
                 Lang::Zh => format!(
                     "最多同时打开 {} 个连接，其余设备排队等候：受打开文件数限制（ulimit -Hn）",
                     grouped(open)
@@ -72,6 +72,7 @@ impl View {
                     grouped(open)
                 ),
             };
+            text.push_str(&line);
             text.push('\n');
         }
         say(&text);
