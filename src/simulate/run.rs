@@ -9,8 +9,10 @@ use super::summary::{End, Summary};
 use super::tally::Tally;
 use super::view::View;
 use crate::probe::text::Lang;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
@@ -75,6 +77,8 @@ pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     }
     let addresses = network.resolve(&plan.target).await.map_err(unreachable)?;
     let at_once = at_once(&plan);
+    // Before anything is said: who reads it may press Ctrl-C.
+    let mut stops = Stops::new().map_err(|e| Impossible::Setup(e.to_string()))?;
     let mut view = View::new(lang);
     view.begin(&plan, &addresses, at_once);
 
@@ -86,10 +90,9 @@ pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
             for number in 0..fleet.plan.devices {
                 spawn_local(live(Rc::clone(&fleet), number));
             }
-            watch(&fleet, &mut view, begun).await
+            watch(&fleet, &mut view, &mut stops, begun).await
         })
-        .await
-        .map_err(|e| Impossible::Setup(e.to_string()))?;
+        .await;
     let time = begun.elapsed();
     view.end();
     // What is still open is cut: it would end in no other state.
@@ -98,20 +101,33 @@ pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     Ok(Summary::new(&fleet.plan, tally, end, time, at_once))
 }
 
+/// The signals that end it.
+struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+}
+
 /// Shows how it goes until it is over.
-async fn watch(fleet: &Fleet<Sockets>, view: &mut View, begun: Instant) -> std::io::Result<End> {
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun: Instant) -> End {
     // Far enough.
     let never = Duration::from_secs(365 * 86_400);
     let latest = begun + fleet.plan.time.unwrap_or(never).min(never);
     let mut pulse = begun + PULSE;
     loop {
         tokio::select! {
-            () = fleet.done.notified() => return Ok(End::Done),
-            () = sleep_until(latest) => return Ok(End::Time),
-            _ = interrupt.recv() => return Ok(End::Interrupted),
-            _ = terminate.recv() => return Ok(End::Interrupted),
+            () = fleet.done.notified() => return End::Done,
+            () = sleep_until(latest) => return End::Time,
+            _ = stops.interrupt.recv() => return End::Interrupted,
+            _ = stops.terminate.recv() => return End::Interrupted,
             () = sleep_until(pulse) => {
                 let now = Instant::now();
                 let mut tally = fleet.tally.borrow_mut();

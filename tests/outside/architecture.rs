@@ -146,6 +146,18 @@ fn one_direction() {
         ],
     );
     has_none_of(&["http"], &["crate::tls", "crate::app", "crate::cli"]);
+    has_none_of(
+        &["simulate"],
+        &[
+            "crate::fleet",
+            "crate::http",
+            "crate::server",
+            "crate::tls",
+            "crate::telemetry",
+            "crate::app",
+            "crate::cli",
+        ],
+    );
     let below = [
         "firmware",
         "fleet",
@@ -154,6 +166,7 @@ fn one_direction() {
         "server",
         "http",
         "telemetry",
+        "simulate",
         "finding.rs",
     ];
     has_none_of(&below, &["crate::config"]);
