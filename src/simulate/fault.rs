@@ -145,8 +145,8 @@ impl Fault {
                 "the server, or a proxy on the way, cut the connection: see its timeouts and its log",
             ),
             Self::Silent => Text::new(
-                "服务器 30 秒内没有发送任何数据：服务器过载或卡住",
-                "nothing came for 30 s: the server is overloaded, or it hangs",
+                "服务器没有应答（设备等待 30 秒，TLS 握手等待 10 秒）：服务器过载或卡住",
+                "nothing came for as long as a device waits (30 s; 10 s for a handshake): the server is overloaded, or it hangs",
             ),
             Self::NotHttp => Text::new(
                 "检查地址的协议（http 还是 https）和端口",

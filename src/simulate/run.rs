@@ -87,6 +87,7 @@ pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     let begun = Instant::now();
     let end = devices
         .run_until(async {
+            spawn_local(feel_pulse(Rc::clone(&fleet)));
             for number in 0..fleet.plan.devices {
                 spawn_local(live(Rc::clone(&fleet), number));
             }
@@ -121,20 +122,26 @@ async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun
     // Far enough.
     let never = Duration::from_secs(365 * 86_400);
     let latest = begun + fleet.plan.time.unwrap_or(never).min(never);
-    let mut pulse = begun + PULSE;
+    let mut look = tokio::time::interval(PULSE);
     loop {
         tokio::select! {
             () = fleet.done.notified() => return End::Done,
             () = sleep_until(latest) => return End::Time,
             _ = stops.interrupt.recv() => return End::Interrupted,
             _ = stops.terminate.recv() => return End::Interrupted,
-            () = sleep_until(pulse) => {
-                let now = Instant::now();
-                let mut tally = fleet.tally.borrow_mut();
-                tally.lag = tally.lag.max(now - pulse);
-                view.show(&tally, fleet.plan.devices, now - begun);
-                pulse = now + PULSE;
-            }
+            _ = look.tick() => view.show(&fleet.tally.borrow(), fleet.plan.devices, begun.elapsed()),
         }
+    }
+}
+
+/// Waits in the same queue as all devices, and so is as late as they are when
+/// this program has more to do than its core can: what they measure then is the
+/// simulator, not the server.
+async fn feel_pulse(fleet: Rc<Fleet<Sockets>>) {
+    loop {
+        let due = Instant::now() + PULSE;
+        sleep_until(due).await;
+        let mut tally = fleet.tally.borrow_mut();
+        tally.lag = tally.lag.max(due.elapsed());
     }
 }

@@ -11,6 +11,7 @@ use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -51,8 +52,12 @@ impl Client {
             .map_err(|_| Failure::with(Fault::Tls, format!("{host:?} is no name for TLS")))?;
         match timeout(CONNECT, self.0.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(e)) => Err(Failure::with(Fault::Tls, e.to_string())),
-            Err(_) => Err(Failure::with(Fault::Tls, "no handshake within 10 s")),
+            // So rustls says what it does not like.
+            Ok(Err(e)) if e.kind() == io::ErrorKind::InvalidData => {
+                Err(Failure::with(Fault::Tls, e.to_string()))
+            }
+            Ok(Err(e)) => Err(Failure::with(Fault::CutShort, e.to_string())),
+            Err(_) => Err(Failure::with(Fault::Silent, "no handshake within 10 s")),
         }
     }
 }

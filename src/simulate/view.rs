@@ -5,6 +5,7 @@ use super::plan::{Plan, bytes, grouped};
 use super::summary::{millis, state_name};
 use super::tally::{State, Tally};
 use crate::probe::text::Lang;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +16,10 @@ const REDRAW: Duration = Duration::from_millis(500);
 const LINE: Duration = Duration::from_secs(5);
 /// Versions and errors that are shown.
 const MOST: usize = 4;
+
+/// Gives connections more ports. The kernel looks for a free one in turn, which
+/// takes long where few are left.
+const PORTS_REMEDY: &str = "sysctl net.ipv4.ip_local_port_range=\"1024 65535\"";
 
 /// The view, and what was counted when it was shown last.
 pub(super) struct View {
@@ -70,6 +75,21 @@ impl View {
                 Lang::En => format!(
                     "{} at once, the others wait their turn: limit of open files (ulimit -Hn)",
                     grouped(open)
+                ),
+            };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        let ports = local_ports().unwrap_or(u64::MAX);
+        if open > ports / 2 {
+            let line = match self.lang {
+                Lang::Zh => format!(
+                    "本机只有 {} 个本地端口：连接会变慢；可执行 {PORTS_REMEDY}",
+                    grouped(ports)
+                ),
+                Lang::En => format!(
+                    "this machine has {} local ports, too few to connect fast: use {PORTS_REMEDY}",
+                    grouped(ports)
                 ),
             };
             text.push_str(&line);
@@ -147,24 +167,19 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
     if !others.is_empty() {
         lines.push(format!("  {}", others.join(lang.pick("，", ", "))));
     }
-    let (p50, p99) = (tally.check.quantile(500), tally.check.quantile(990));
     let rate = bytes(rates.bytes);
-    let times = format!(
-        "p50 {}, p99 {}, max {}",
-        millis(p50),
-        millis(p99),
-        millis(tally.check.max())
-    );
-    lines.push(match lang {
-        Lang::Zh => format!(
-            "  每秒检查 {:.0} 次，{rate}/s；检查用时 {times}",
-            rates.checks
-        ),
-        Lang::En => format!(
-            "  {:.0} checks/s, {rate}/s; a check takes {times}",
-            rates.checks
-        ),
-    });
+    let mut pace = match lang {
+        Lang::Zh => format!("  每秒检查 {:.0} 次，{rate}/s", rates.checks),
+        Lang::En => format!("  {:.0} checks/s, {rate}/s", rates.checks),
+    };
+    if tally.check.count() > 0 {
+        pace.push_str(lang.pick("；检查用时 ", "; a check takes "));
+        let (p50, p99) = (tally.check.quantile(500), tally.check.quantile(990));
+        let max = millis(tally.check.max());
+        // Writing to a String cannot fail.
+        let _ = write!(pace, "p50 {}, p99 {}, max {max}", millis(p50), millis(p99));
+    }
+    lines.push(pace);
     let versions = most(
         tally
             .versions
@@ -185,6 +200,14 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
         lines.push(lang.pick(format!("  错误 {errors}"), format!("  errors {errors}")));
     }
     lines
+}
+
+/// How many ports the kernel chooses from; `None` where it does not say.
+fn local_ports() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut ends = text.split_whitespace().map(|end| end.parse::<u64>().ok());
+    let (first, last) = (ends.next()??, ends.next()??);
+    (last + 1).checked_sub(first)
 }
 
 /// The most frequent ones.

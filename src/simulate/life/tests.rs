@@ -65,13 +65,13 @@ impl Network for Fake {
     }
 }
 
-fn reply(body: &[u8]) -> Option<Vec<u8>> {
+fn reply(body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    Some([head.as_bytes(), body].concat())
+    [head.as_bytes(), body].concat()
 }
 
 /// A check's answer: this version, whoever asks.
-fn offered(version: &str) -> Option<Vec<u8>> {
+fn offered(version: &str) -> Vec<u8> {
     let firmware =
         format!(r#"{{"firmware":{{"version":"{version}","url":"http://h.example/a.bin"}}}}"#);
     reply(firmware.as_bytes())
@@ -148,7 +148,7 @@ fn ten_tries_each_twice_as_late_as_the_one_before() {
 fn an_answer_begins_the_count_anew_and_404_is_none() {
     let lived = lived(plan(1), 1, |number, _| match number {
         0..3 => Some(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n".to_vec()),
-        _ => offered("1.6.0"),
+        _ => Some(offered("1.6.0")),
     });
     assert_eq!(seconds(&lived), [0, 10, 30, 70]);
     assert_eq!(lived.tally.count(State::UpToDate), 1);
@@ -166,9 +166,9 @@ fn an_update_from_the_first_check_to_the_second() {
     };
     let lived = lived(slow, 1, move |_, request| {
         if request.starts_with("GET") {
-            reply(&bytes)
+            Some(reply(&bytes))
         } else {
-            offered("1.7.0")
+            Some(offered("1.7.0"))
         }
     });
     assert_eq!(seconds(&lived), [0, 0, 10], "7 s of download, 3 to restart");
@@ -195,11 +195,11 @@ fn what_no_check_confirms_is_rolled_back_at_the_next_restart() {
     };
     let lived = lived(restarted, 1, move |_, request| {
         if request.starts_with("GET") {
-            reply(&bytes)
+            Some(reply(&bytes))
         } else if request.contains("/1.7.0\r\n") {
             None
         } else {
-            offered("1.7.0")
+            Some(offered("1.7.0"))
         }
     });
     let tally = &lived.tally;
@@ -217,9 +217,9 @@ fn updates_that_lead_nowhere_have_an_end() {
     let mislabelled = Image::new("1.6.9").build();
     let once = lived(plan(1), 1, move |_, request| {
         if request.starts_with("GET") {
-            reply(&mislabelled)
+            Some(reply(&mislabelled))
         } else {
-            offered("1.8.0")
+            Some(offered("1.8.0"))
         }
     });
     assert_eq!((once.tally.updates, count(&once, Fault::Loop)), (1, 1));
@@ -234,9 +234,9 @@ fn updates_that_lead_nowhere_have_an_end() {
         if request.starts_with("GET") {
             let mut image = Image::new("2.0.0");
             image.elf_sha256 = [number.try_into().unwrap(); 32];
-            reply(&image.build())
+            Some(reply(&image.build()))
         } else {
-            offered("2.8.0")
+            Some(offered("2.8.0"))
         }
     });
     assert_eq!((often.tally.updates, count(&often, Fault::Loop)), (3, 1));
@@ -251,14 +251,14 @@ fn what_would_not_boot_is_not_booted() {
     let mut other_chip = Image::new("1.7.0");
     other_chip.chip = 5;
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
-    let mut short = reply(&good).unwrap();
+    let mut short = reply(&good);
     short.truncate(short.len() - 1);
     let long = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n";
     for (got, fault) in [
-        (reply(&damaged), Fault::ImageDamaged),
-        (reply(b"no image"), Fault::ImageDamaged),
-        (reply(&other_chip.build()), Fault::WrongChip),
-        (reply(b""), Fault::NoLength),
+        (Some(reply(&damaged)), Fault::ImageDamaged),
+        (Some(reply(b"no image")), Fault::ImageDamaged),
+        (Some(reply(&other_chip.build())), Fault::WrongChip),
+        (Some(reply(b"")), Fault::NoLength),
         (Some(chunked.to_vec()), Fault::NoLength),
         (Some(short), Fault::CutShort),
         (Some(long.to_vec()), Fault::TooLong),
@@ -267,7 +267,7 @@ fn what_would_not_boot_is_not_booted() {
             if request.starts_with("GET") {
                 got.clone()
             } else {
-                offered("1.7.0")
+                Some(offered("1.7.0"))
             }
         });
         assert_eq!(
@@ -286,7 +286,7 @@ fn what_would_not_boot_is_not_booted() {
 
 #[test]
 fn a_version_that_restarts_devices_is_no_update() {
-    let lived = lived(plan(1), 1, |_, _| offered("v1.7"));
+    let lived = lived(plan(1), 1, |_, _| Some(offered("v1.7")));
     assert_eq!(count(&lived, Fault::Restarts), 1);
     assert_eq!(lived.tally.count(State::Failed), 1);
 }
@@ -302,9 +302,9 @@ fn injected_failures_are_overcome_and_count_as_no_errors() {
         let bytes = bytes.clone();
         lived(unlucky.clone(), at_once, move |_, request| {
             if request.starts_with("GET") {
-                reply(&bytes)
+                Some(reply(&bytes))
             } else {
-                offered("1.7.0")
+                Some(offered("1.7.0"))
             }
         })
     };
@@ -328,7 +328,7 @@ fn injected_failures_are_overcome_and_count_as_no_errors() {
         fail: "100%".parse().unwrap(),
         ..plan(3)
     };
-    let lived = lived(hopeless, 3, |_, _| offered("1.6.0"));
+    let lived = lived(hopeless, 3, |_, _| Some(offered("1.6.0")));
     assert_eq!(lived.tally.count(State::GivenUp), 3);
     assert_eq!(lived.tally.injected.checks_cut, 30);
 }
@@ -339,7 +339,7 @@ fn a_ramp_switches_them_on_one_by_one() {
         ramp: Duration::from_secs(60),
         ..plan(6)
     };
-    let lived = lived(ramp, 6, |_, _| offered("1.6.0"));
+    let lived = lived(ramp, 6, |_, _| Some(offered("1.6.0")));
     assert_eq!(seconds(&lived), [0, 10, 20, 30, 40, 50]);
     assert_eq!(lived.time.as_secs(), 50);
 }
