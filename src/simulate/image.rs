@@ -7,16 +7,15 @@
 
 use crate::firmware::image::{Inspector, Verdict};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Copies that are kept, and how long each may be in bytes.
 const KEPT: usize = 4;
 const LONGEST: u64 = 16 << 20;
 
-/// The copies, the newest first.
+/// The copies: never more than [`KEPT`], those of devices under way included.
 #[derive(Debug, Default)]
-pub(super) struct Images(RefCell<VecDeque<Rc<Copied>>>);
+pub(super) struct Images(RefCell<Vec<Rc<Copied>>>);
 
 /// What has come from one address so far.
 #[derive(Debug)]
@@ -37,45 +36,50 @@ struct Content {
 impl Images {
     /// Begins with so many bytes from this address.
     pub(super) fn begin(&self, url: &str, length: u64) -> Incoming {
-        if length > LONGEST {
-            return Incoming(Way::Alone(Box::default()));
+        match self.copy_of(url, length) {
+            Some(copied) => Incoming(Way::Together { copied, at: 0 }),
+            None => Incoming(Way::Alone(Box::default())),
         }
-        let mut kept = self.0.borrow_mut();
-        let known = kept.iter().find(|c| c.url == url && c.length == length);
-        let copied = known.cloned().unwrap_or_else(|| {
-            kept.truncate(KEPT - 1);
-            let new = Rc::new(Copied {
-                url: url.to_owned(),
-                length,
-                content: RefCell::default(),
-            });
-            kept.push_front(Rc::clone(&new));
-            new
-        });
-        Incoming(Way::Together { copied, at: 0 })
     }
 
-    /// Judges what came, now that it has come to its end.
-    pub(super) fn judge(&self, incoming: Incoming) -> Rc<Verdict> {
-        let (copied, at) = match incoming.0 {
-            Way::Alone(inspector) => return Rc::new(inspector.finish().verdict),
-            Way::Together { copied, at } => (copied, at),
-        };
-        let mut content = copied.content.borrow_mut();
-        if at < content.bytes.len() {
-            return Rc::new(hashed(&content.bytes[..at]).finish().verdict);
+    /// The copy to compare with, `None` where there is no room for one.
+    fn copy_of(&self, url: &str, length: u64) -> Option<Rc<Copied>> {
+        // Behind a question mark stands who asks, if anything.
+        let url = url.split('?').next().unwrap_or_default();
+        let mut kept = self.0.borrow_mut();
+        let same = |c: &Rc<Copied>| c.url == url && c.length == length;
+        if let Some(known) = kept.iter().find(|c| same(c) && !c.is_bad()) {
+            return Some(Rc::clone(known));
         }
-        if let Some(verdict) = &content.verdict {
-            return Rc::clone(verdict);
+        // One that a device still holds would stay in memory all the same.
+        let is_idle = |c: &Rc<Copied>| Rc::strong_count(c) == 1;
+        let mut place = kept.iter().position(|c| is_idle(c) && c.is_bad());
+        if kept.len() >= KEPT {
+            place = place.or_else(|| kept.iter().position(is_idle));
         }
-        let inspector = std::mem::take(&mut content.inspector);
-        let verdict = Rc::new(inspector.finish().verdict);
-        content.verdict = Some(Rc::clone(&verdict));
-        if !matches!(*verdict, Verdict::App(_)) {
-            // The next one may be better; nobody is to be held against this.
-            self.0.borrow_mut().retain(|c| !Rc::ptr_eq(c, &copied));
+        if let Some(place) = place {
+            kept.remove(place);
         }
+        if length > LONGEST || kept.len() >= KEPT {
+            return None;
+        }
+        let new = Rc::new(Copied {
+            url: url.to_owned(),
+            length,
+            content: RefCell::default(),
+        });
+        kept.push(Rc::clone(&new));
+        Some(new)
+    }
+}
+
+impl Copied {
+    /// Whether it turned out to be nothing to compare with.
+    fn is_bad(&self) -> bool {
+        let verdict = &self.content.borrow().verdict;
         verdict
+            .as_ref()
+            .is_some_and(|verdict| !matches!(**verdict, Verdict::App(_)))
     }
 }
 
@@ -113,6 +117,25 @@ impl Incoming {
         inspector.update(piece);
         self.0 = Way::Alone(inspector);
     }
+
+    /// Judges what came, now that it has come to its end.
+    pub(super) fn judge(self) -> Rc<Verdict> {
+        let (copied, at) = match self.0 {
+            Way::Alone(inspector) => return Rc::new(inspector.finish().verdict),
+            Way::Together { copied, at } => (copied, at),
+        };
+        let mut content = copied.content.borrow_mut();
+        if at < content.bytes.len() {
+            return Rc::new(hashed(&content.bytes[..at]).finish().verdict);
+        }
+        if let Some(verdict) = &content.verdict {
+            return Rc::clone(verdict);
+        }
+        let inspector = std::mem::take(&mut content.inspector);
+        let verdict = Rc::new(inspector.finish().verdict);
+        content.verdict = Some(Rc::clone(&verdict));
+        verdict
+    }
 }
 
 fn hashed(bytes: &[u8]) -> Inspector {
@@ -132,7 +155,7 @@ mod tests {
         for piece in bytes.chunks(100) {
             incoming.update(piece);
         }
-        images.judge(incoming)
+        incoming.judge()
     }
 
     #[test]
@@ -142,7 +165,6 @@ mod tests {
         let mut bad = good.clone();
         bad[400] ^= 1;
         assert!(matches!(*judge(&images, &bad), Verdict::Rejected(_)));
-        assert_eq!(images.0.borrow().len(), 0, "a bad copy is not kept");
         for _ in 0..2 {
             assert!(matches!(*judge(&images, &good), Verdict::App(_)));
         }
@@ -155,8 +177,24 @@ mod tests {
         // Cut off, it is no image either, whatever length was promised.
         let mut incoming = images.begin("u", good.len() as u64);
         incoming.update(&good[..good.len() - 1]);
-        assert!(matches!(*images.judge(incoming), Verdict::Rejected(_)));
+        assert!(matches!(*incoming.judge(), Verdict::Rejected(_)));
         assert!(matches!(*judge(&images, &good), Verdict::App(_)));
+    }
+
+    #[test]
+    fn memory_has_a_bound_whatever_addresses_there_are() {
+        let images = Images::default();
+        let many: Vec<_> = (0..100)
+            .map(|n| images.begin(&format!("http://h/{n}"), 1000))
+            .collect();
+        let together = |incoming: &&Incoming| matches!(incoming.0, Way::Together { .. });
+        assert_eq!(many.iter().filter(together).count(), KEPT);
+        drop(many);
+        let next = images.begin("http://h/new?token=1", 1000);
+        assert!(together(&&next), "room is made once nobody holds it");
+        assert!(together(&&images.begin("http://h/new?token=2", 1000)));
+        assert_eq!(images.0.borrow().len(), KEPT);
+        assert!(!together(&&images.begin("http://h/long", LONGEST + 1)));
     }
 
     proptest! {
@@ -185,7 +223,7 @@ mod tests {
             }
             for (bytes, at, incoming) in devices {
                 let expected = hashed(&bytes[..at]).finish().verdict;
-                prop_assert_eq!(&*images.judge(incoming), &expected);
+                prop_assert_eq!(&*incoming.judge(), &expected);
             }
         }
     }

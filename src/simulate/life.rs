@@ -308,7 +308,7 @@ impl<'a, N: Network> Life<'a, N> {
         }
         fleet.tally.borrow_mut().download.record(begun.elapsed());
         exchange::close(link, device.kind).await;
-        Ok(installed(&fleet.images.judge(image), &device)?)
+        Ok(installed(&image.judge(), &device)?)
     }
 
     /// Whether this download is to be cut: behind which byte, and whether the

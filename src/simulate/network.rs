@@ -12,13 +12,17 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 /// Files that are open besides connections: the runtime's own, the terminal.
 const OTHER_FILES: u64 = 64;
 /// Hosts that images may come from. Each is resolved once, for everybody.
 const MOST_HOSTS: usize = 16;
+/// A name that was not found may be there later.
+const ASK_AGAIN: Duration = Duration::from_secs(20);
 /// What the kernel may hold for a device that reads slowly, in bytes: without a
 /// bound it takes a whole image for it, and the server sees a fast reader.
 const RECEIVE_BUFFER: usize = 64 * 1024;
@@ -41,11 +45,27 @@ pub(super) trait Network {
 pub(super) struct Sockets {
     tls: Client,
     places: Vec<Place>,
-    hosts: RefCell<HashMap<(String, u16), Found>>,
+    hosts: RefCell<HashMap<(String, u16), Rc<Found>>>,
 }
 
 /// The addresses of a host, once somebody has asked for them.
-type Found = Rc<OnceCell<Rc<[SocketAddr]>>>;
+struct Found {
+    addresses: OnceCell<Result<Rc<[SocketAddr]>, Failure>>,
+    asked: Instant,
+}
+
+impl Found {
+    fn new() -> Self {
+        Self {
+            addresses: OnceCell::new(),
+            asked: Instant::now(),
+        }
+    }
+
+    fn is_old_failure(&self) -> bool {
+        self.addresses.get().is_some_and(Result::is_err) && self.asked.elapsed() > ASK_AGAIN
+    }
+}
 
 impl Sockets {
     /// Knows no host yet.
@@ -57,26 +77,36 @@ impl Sockets {
         })
     }
 
-    /// The addresses of a host. A fleet asks its name server once.
+    /// The addresses of a host. A fleet asks its name server once, and again
+    /// only some time after there was no answer.
     pub(super) async fn resolve(&self, target: &Target) -> Result<Rc<[SocketAddr]>, Failure> {
         let key = (target.host.to_ascii_lowercase(), target.port);
-        let cell = {
+        let found = {
             let mut hosts = self.hosts.borrow_mut();
+            if hosts.get(&key).is_some_and(|found| found.is_old_failure()) {
+                hosts.remove(&key);
+            }
             if hosts.len() >= MOST_HOSTS && !hosts.contains_key(&key) {
                 let many = format!("images come from more than {MOST_HOSTS} hosts");
                 return Err(Failure::with(Fault::Name, many));
             }
-            Rc::clone(hosts.entry(key).or_default())
+            Rc::clone(hosts.entry(key).or_insert_with(|| Rc::new(Found::new())))
         };
-        let resolving = async {
-            let found = dial::resolve(&target.host, target.port, &self.places).await;
-            match found {
-                Ok(found) if !found.is_empty() => Ok(found.into()),
-                Ok(_) => Err(Failure::with(Fault::Name, &target.host)),
-                Err(e) => Err(Failure::with(Fault::Name, format!("{}: {e}", target.host))),
-            }
-        };
-        cell.get_or_try_init(|| resolving).await.cloned()
+        let asking = self.ask(target);
+        found.addresses.get_or_init(|| asking).await.clone()
+    }
+
+    async fn ask(&self, target: &Target) -> Result<Rc<[SocketAddr]>, Failure> {
+        let unknown = |why: &str| Failure::with(Fault::Name, format!("{}: {why}", target.host));
+        let found = dial::resolve(&target.host, target.port, &self.places)
+            .await
+            .map_err(|e| unknown(&e.to_string()))?;
+        // Devices speak IPv4 wherever there is some.
+        let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
+        match if v4.is_empty() { v6 } else { v4 } {
+            none if none.is_empty() => Err(unknown("it has no address")),
+            addresses => Ok(addresses.into()),
+        }
     }
 
     async fn connect(&self, target: &Target, slow: bool) -> Result<Box<dyn Stream>, Failure> {

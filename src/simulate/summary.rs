@@ -438,15 +438,19 @@ fn row(out: &mut String, name: &str, value: &str) -> fmt::Result {
     writeln!(out, "  {} {value}", padded(name, 18))
 }
 
-/// Filled up to so many columns, of which a Chinese character takes two.
-fn padded(text: &str, columns: usize) -> String {
-    let width = text.chars().map(|c| if c < '\u{1100}' { 1 } else { 2 });
-    let taken: usize = width.sum();
-    format!("{text}{}", " ".repeat(columns.saturating_sub(taken)))
+/// Filled up to so many columns.
+fn padded(text: &str, wanted: usize) -> String {
+    format!("{text}{}", " ".repeat(wanted.saturating_sub(columns(text))))
+}
+
+/// How many columns of a terminal a text takes: a Chinese character two.
+pub(super) fn columns(text: &str) -> usize {
+    let width = |c| if c < '\u{1100}' || c == '…' { 1 } else { 2 };
+    text.chars().map(width).sum()
 }
 
 /// What stands in an image may hold anything.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let safe = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(safe).collect()
 }

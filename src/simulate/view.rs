@@ -2,7 +2,7 @@
 //! line now and then elsewhere.
 
 use super::plan::{Plan, bytes, grouped};
-use super::summary::{millis, state_name};
+use super::summary::{columns, millis, state_name, visible};
 use super::tally::{State, Tally};
 use crate::probe::text::Lang;
 use std::fmt::Write as _;
@@ -16,6 +16,8 @@ const REDRAW: Duration = Duration::from_millis(500);
 const LINE: Duration = Duration::from_secs(5);
 /// Versions and errors that are shown.
 const MOST: usize = 4;
+/// How wide a terminal is at least.
+const COLUMNS: usize = 78;
 
 /// Gives connections more ports. The kernel looks for a free one in turn, which
 /// takes long where few are left.
@@ -51,20 +53,18 @@ impl View {
         let address = addresses
             .first()
             .map_or_else(String::new, |address| address.ip().to_string());
+        let (count, host) = (grouped(devices), &plan.target.host);
         let mut text = match self.lang {
-            Lang::Zh => format!(
-                "{} 台设备，{}（{} 只解析一次：{address}）",
-                grouped(devices),
-                plan.url,
-                plan.target.host
-            ),
-            Lang::En => format!(
-                "{} devices against {} ({} is looked up once: {address})",
-                grouped(devices),
-                plan.url,
-                plan.target.host
-            ),
+            Lang::Zh => format!("{count} 台设备，{}", plan.url),
+            Lang::En => format!("{count} devices against {}", plan.url),
         };
+        if *host != address {
+            let line = match self.lang {
+                Lang::Zh => format!("（{host} 只解析一次：{address}）"),
+                Lang::En => format!(" ({host} is looked up once: {address})"),
+            };
+            text.push_str(&line);
+        }
         text.push('\n');
         if open < devices {
             let line = match self.lang {
@@ -142,7 +142,7 @@ struct Rates {
     bytes: f64,
 }
 
-/// What was counted, in a few lines of less than 80 columns.
+/// What was counted, in a few lines that fit any terminal.
 fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates) -> Vec<String> {
     let up_to_date = tally.count(State::UpToDate);
     let seconds = now.as_secs();
@@ -163,10 +163,7 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
             let count = grouped(tally.count(state).into());
             format!("{} {count}", state_name(state, lang))
         });
-    let others: Vec<_> = others.collect();
-    if !others.is_empty() {
-        lines.push(format!("  {}", others.join(lang.pick("，", ", "))));
-    }
+    lines.extend(wrapped("", others));
     let rate = bytes(rates.bytes);
     let mut pace = match lang {
         Lang::Zh => format!("  每秒检查 {:.0} 次，{rate}/s", rates.checks),
@@ -180,25 +177,15 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
         let _ = write!(pace, "p50 {}, p99 {}, max {max}", millis(p50), millis(p99));
     }
     lines.push(pace);
-    let versions = most(
-        tally
-            .versions
-            .iter()
-            .map(|(v, n)| (v.to_string(), (*n).into())),
-    );
-    lines.push(lang.pick(
-        format!("  版本 {versions}"),
-        format!("  versions {versions}"),
-    ));
+    let versions = tally.versions.iter();
+    let versions = most(versions.map(|(version, n)| (visible(version), (*n).into())));
+    lines.extend(wrapped(lang.pick("版本", "versions"), versions));
     let injected = tally.injected.total();
     let made = (injected > 0).then(|| (lang.pick("故意注入", "injected").to_owned(), injected));
     let errors = tally.errors.iter();
     let errors = errors.map(|(fault, noted)| (fault.name(lang), noted.count));
-    let errors: Vec<_> = errors.chain(made).collect();
-    if !errors.is_empty() {
-        let errors = most(errors.into_iter());
-        lines.push(lang.pick(format!("  错误 {errors}"), format!("  errors {errors}")));
-    }
+    let errors = most(errors.chain(made));
+    lines.extend(wrapped(lang.pick("错误", "errors"), errors));
     lines
 }
 
@@ -211,13 +198,43 @@ fn local_ports() -> Option<u64> {
 }
 
 /// The most frequent ones.
-fn most(items: impl Iterator<Item = (String, u64)>) -> String {
+fn most(items: impl Iterator<Item = (String, u64)>) -> impl Iterator<Item = String> {
     let mut items: Vec<_> = items.collect();
     items.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
-    let more = if items.len() > MOST { ", …" } else { "" };
-    let text = |(name, count): &(String, u64)| format!("{name}: {}", grouped(*count));
-    let shown: Vec<_> = items.iter().take(MOST).map(text).collect();
-    shown.join(", ") + more
+    let more = (items.len() > MOST).then(|| "…".to_owned());
+    let shown = items.into_iter().take(MOST);
+    let text = |(name, count)| format!("{name}: {}", grouped(count));
+    shown.map(text).chain(more)
+}
+
+/// Items in as many lines as they need: a line that is too long for a terminal
+/// becomes two there, and is not erased whole.
+fn wrapped(label: &str, items: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for item in items {
+        if !line.is_empty() && columns(&line) + columns(&item) + 2 > COLUMNS {
+            lines.push(line + ",");
+            line = String::new();
+        }
+        if line.is_empty() {
+            line.push(' ');
+            if lines.is_empty() && !label.is_empty() {
+                line.push(' ');
+                line.push_str(label);
+            } else if !label.is_empty() {
+                line.push(' ');
+            }
+            line.push(' ');
+        } else {
+            line.push_str(", ");
+        }
+        line.push_str(&item);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
 }
 
 fn say(text: &str) {
@@ -235,6 +252,11 @@ mod tests {
     fn the_picture_is_small_and_whole() {
         let old: Rc<str> = "1.6.0".into();
         let mut tally = Tally::new(20_000, &old);
+        for (n, state) in State::ALL.into_iter().enumerate() {
+            for _ in 0..=n {
+                tally.moved(State::Off, state);
+            }
+        }
         for n in 0..12_000 {
             tally.moved(State::Off, State::Checking);
             if n > 5_000 {
@@ -252,15 +274,12 @@ mod tests {
         };
         for lang in [Lang::Zh, Lang::En] {
             let lines = picture(lang, &tally, 20_000, Duration::from_secs(12), &rates);
-            assert_eq!(lines.len(), 5, "{lines:?}");
-            assert!(
-                lines.iter().all(|line| line.chars().count() < 80),
-                "{lines:?}"
-            );
+            assert!(lines.len() <= 7, "{lines:?}");
+            assert!(lines.iter().all(|line| columns(line) < 80), "{lines:?}");
             let text = lines.join("\n");
             for words in [
                 "12",
-                "6,999 / 20,000",
+                "7,006 / 20,000",
                 "1930",
                 "46.1 MB/s",
                 "1.7.0: 6,999",
