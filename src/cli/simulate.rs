@@ -21,7 +21,19 @@ use std::time::Duration;
 /// No fleet is larger.
 const MOST_DEVICES: i64 = 1_000_000;
 
+/// At the end of --help.
+const EXAMPLES: &str = "\
+Examples:
+  A power cut in a town: 20,000 devices at once, one check each
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 20000
+  A real update of 500 devices of two boards, some of which lose their connection
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 --ramp 60s --pace 48KB/s \\
+      --boards bread-compact-wifi:70,esp-box:30 --version 1.6.0 --fail 2%
+  A server that has no public name yet
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ --resolve ota.example.com=192.168.1.5:8443";
+
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Simulate {
     /// The OTA address, as it would be typed into a device
     url: String,

@@ -330,6 +330,9 @@ impl Summary {
                 "\nthe simulator itself: {cpu:.1} s of CPU ({share:.0}% of one core), at most {memory} of memory"
             )?,
         }
+        if tally.checks > 0 && tally.downloads + tally.downloads_failed == 0 {
+            writeln!(out, "{}", NO_UPDATE.to(lang))?;
+        }
         let wait = LATE.to(lang);
         if tally.lag >= TOO_LATE {
             writeln!(out, "{} {wait}", millis(tally.lag))?;
@@ -350,6 +353,10 @@ impl Summary {
     }
 }
 
+const NO_UPDATE: Text = Text::new(
+    "没有设备收到升级：服务器上是否有适用于这些型号（--boards）且高于 --version 的固件？",
+    "no device was offered an update: does the server have firmware for these --boards, above --version?",
+);
 const LATE: Text = Text::new(
     "：模拟器自身最多落后了这么久，以上用时偏大；请减少设备，使用 --ramp，或换一台机器运行",
     "is how late the simulator was itself: the times above are too long; take fewer devices, --ramp, or another \

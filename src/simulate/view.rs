@@ -181,10 +181,13 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
     let versions = most(versions.map(|(version, n)| (visible(version), (*n).into())));
     lines.extend(wrapped(lang.pick("版本", "versions"), versions));
     let injected = tally.injected.total();
-    let made = (injected > 0).then(|| (lang.pick("故意注入", "injected").to_owned(), injected));
+    let made = (injected > 0).then(|| grouped(injected));
+    lines.extend(wrapped(
+        lang.pick("注入的故障", "injected failures"),
+        made.into_iter(),
+    ));
     let errors = tally.errors.iter();
-    let errors = errors.map(|(fault, noted)| (fault.name(lang), noted.count));
-    let errors = most(errors.chain(made));
+    let errors = most(errors.map(|(fault, noted)| (fault.name(lang), noted.count)));
     lines.extend(wrapped(lang.pick("错误", "errors"), errors));
     lines
 }
