@@ -1,14 +1,14 @@
 //! A fleet of devices on one machine, against one server.
 //!
-//! * [`plan`] says what is played, [`random`] what befalls whom: the same plan
+//! * [`plan`] says what is played, `random` what befalls whom: the same plan
 //!   with the same seed is the same fleet.
-//! * [`life`] is one device from its first boot until it has nothing more to
-//!   do; [`network`] opens its connections, [`tls`] secures them, [`exchange`]
-//!   is a check or a download on one of them, [`image`] holds what came against
-//!   what an image must be.
-//! * [`fault`] is what can go wrong, [`tally`] counts everything,
-//!   [`histogram`] the times that it took.
-//! * [`run`] plays the whole, [`view`] shows it meanwhile, [`summary`] at its
+//! * `life` is one device from its first boot until it has nothing more to do;
+//!   `network` opens its connections, from `ports` of its own where they are
+//!   scarce, `tls` secures them, `exchange` is a check or a download on one of
+//!   them, `image` holds what came against what an image must be.
+//! * `fault` is what can go wrong, `tally` counts everything, `histogram` the
+//!   times that it took.
+//! * [`run()`] plays the whole, `view` shows it meanwhile, [`summary`] at its
 //!   end.
 //!
 //! One thread does it all, so that what it costs can be told; nothing here is
@@ -21,6 +21,7 @@ mod image;
 mod life;
 mod network;
 pub mod plan;
+mod ports;
 mod random;
 pub mod run;
 pub mod summary;

@@ -1,7 +1,8 @@
 //! Connections to the server.
 
 use super::fault::{Failure, Fault};
-use super::plan::{Plan, Trust};
+use super::plan::Plan;
+use super::ports::Ports;
 use super::tls::Client;
 use crate::probe::address::Target;
 use crate::probe::dial::{self, Place};
@@ -44,6 +45,7 @@ pub(super) trait Network {
 /// The real one.
 pub(super) struct Sockets {
     tls: Client,
+    ports: Ports,
     places: Vec<Place>,
     hosts: RefCell<HashMap<(String, u16), Rc<Found>>>,
 }
@@ -69,10 +71,11 @@ impl Found {
 
 impl Sockets {
     /// Knows no host yet.
-    pub(super) fn new(trust: &Trust, places: &[Place]) -> Result<Self, String> {
+    pub(super) fn new(plan: &Plan, at_once: usize) -> Result<Self, String> {
         Ok(Self {
-            tls: Client::new(trust)?,
-            places: places.to_vec(),
+            tls: Client::new(&plan.trust)?,
+            ports: Ports::new(at_once, plan.seed),
+            places: plan.places.clone(),
             hosts: RefCell::default(),
         })
     }
@@ -113,7 +116,7 @@ impl Sockets {
         let addresses = self.resolve(target).await?;
         let mut failure = None;
         for address in addresses.iter() {
-            match dial::connect(*address).await {
+            match self.ports.connect(*address).await {
                 Ok(stream) => {
                     if slow {
                         // Without it the figures are a little too good.

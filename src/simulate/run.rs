@@ -64,7 +64,8 @@ impl Impossible {
 /// stderr. Connects once by itself first: where that fails, nothing else is
 /// tried.
 pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
-    let network = Sockets::new(&plan.trust, &plan.places).map_err(Impossible::Setup)?;
+    let at_once = at_once(&plan);
+    let network = Sockets::new(&plan, at_once).map_err(Impossible::Setup)?;
     let unreachable = |failure: Failure| Impossible::Unreachable {
         url: plan.url.clone(),
         fault: failure.fault,
@@ -76,7 +77,6 @@ pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
         Err(_) => return Err(unreachable(Failure::new(Fault::ConnectTimeout))),
     }
     let addresses = network.resolve(&plan.target).await.map_err(unreachable)?;
-    let at_once = at_once(&plan);
     // Before anything is said: who reads it may press Ctrl-C.
     let mut stops = Stops::new().map_err(|e| Impossible::Setup(e.to_string()))?;
     let mut view = View::new(lang);

@@ -63,16 +63,6 @@ impl Summary {
         self.tally.count(State::UpToDate) == self.devices
     }
 
-    /// The counters.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Why it ended.
-    pub fn end(&self) -> End {
-        self.end
-    }
-
     /// As JSON. Times are in milliseconds, where no other unit is named.
     pub fn json(&self) -> Value {
         let tally = &self.tally;

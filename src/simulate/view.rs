@@ -2,6 +2,7 @@
 //! line now and then elsewhere.
 
 use super::plan::{Plan, bytes, grouped};
+use super::ports::range;
 use super::summary::{columns, millis, state_name, visible};
 use super::tally::{State, Tally};
 use crate::probe::text::Lang;
@@ -19,8 +20,7 @@ const MOST: usize = 4;
 /// How wide a terminal is at least.
 const COLUMNS: usize = 78;
 
-/// Gives connections more ports. The kernel looks for a free one in turn, which
-/// takes long where few are left.
+/// Gives connections more ports.
 const PORTS_REMEDY: &str = "sysctl net.ipv4.ip_local_port_range=\"1024 65535\"";
 
 /// The view, and what was counted when it was shown last.
@@ -80,15 +80,15 @@ impl View {
             text.push_str(&line);
             text.push('\n');
         }
-        let ports = local_ports().unwrap_or(u64::MAX);
-        if open > ports / 2 {
+        let ports = range().map_or(u64::MAX, |(_, count)| count.into());
+        if open > ports / 10 * 9 {
             let line = match self.lang {
                 Lang::Zh => format!(
-                    "本机只有 {} 个本地端口：连接会变慢；可执行 {PORTS_REMEDY}",
+                    "本机只有 {} 个本地端口，可能不够用：可执行 {PORTS_REMEDY}",
                     grouped(ports)
                 ),
                 Lang::En => format!(
-                    "this machine has {} local ports, too few to connect fast: use {PORTS_REMEDY}",
+                    "this machine has {} local ports, which may be too few: use {PORTS_REMEDY}",
                     grouped(ports)
                 ),
             };
@@ -190,14 +190,6 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
     let errors = most(errors.map(|(fault, noted)| (fault.name(lang), noted.count)));
     lines.extend(wrapped(lang.pick("错误", "errors"), errors));
     lines
-}
-
-/// How many ports the kernel chooses from; `None` where it does not say.
-fn local_ports() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut ends = text.split_whitespace().map(|end| end.parse::<u64>().ok());
-    let (first, last) = (ends.next()??, ends.next()??);
-    (last + 1).checked_sub(first)
 }
 
 /// The most frequent ones.
