@@ -11,7 +11,7 @@ const BUCKETS: usize = FINE * DOUBLINGS;
 
 /// How often something took how long.
 #[derive(Debug, Clone)]
-pub struct Histogram {
+pub(super) struct Histogram {
     buckets: Box<[u32; BUCKETS]>,
     count: u64,
     max: Duration,
@@ -37,17 +37,17 @@ impl Histogram {
     }
 
     /// How many were counted.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.count
     }
 
     /// The longest, to the nanosecond.
-    pub fn max(&self) -> Duration {
+    pub(super) fn max(&self) -> Duration {
         self.max
     }
 
     /// What so many of a thousand did not exceed; zero where nothing was counted.
-    pub fn quantile(&self, permille: u64) -> Duration {
+    pub(super) fn quantile(&self, permille: u64) -> Duration {
         let wanted = (self.count * permille).div_ceil(1000).max(1);
         let mut seen = 0;
         for (number, count) in self.buckets.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What a device is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// Not switched on yet.
     Off,
     /// It wants a connection, and as many as may be are open.
@@ -31,7 +31,7 @@ pub enum State {
 
 impl State {
     /// All of them, in a device's order.
-    pub const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Off,
         Self::Waiting,
         Self::Checking,
@@ -44,73 +44,73 @@ impl State {
     ];
 
     /// Whether it stays so.
-    pub fn is_end(self) -> bool {
+    pub(super) fn is_end(self) -> bool {
         matches!(self, Self::UpToDate | Self::Failed | Self::GivenUp)
     }
 }
 
 /// How often something went wrong.
 #[derive(Debug, Clone, Default)]
-pub struct Noted {
+pub(super) struct Noted {
     /// So many times.
-    pub count: u64,
+    pub(super) count: u64,
     /// The first time in more words, if there are any.
-    pub example: Option<String>,
+    pub(super) example: Option<String>,
 }
 
 /// What was made to go wrong (`--fail`).
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Injected {
+pub(super) struct Injected {
     /// Checks that were cut in the middle of the request.
-    pub checks_cut: u64,
+    pub(super) checks_cut: u64,
     /// Downloads that were cut.
-    pub downloads_cut: u64,
+    pub(super) downloads_cut: u64,
     /// Devices that lost their power in a download.
-    pub power_cuts: u64,
+    pub(super) power_cuts: u64,
 }
 
 impl Injected {
     /// All of it.
-    pub fn total(self) -> u64 {
+    pub(super) fn total(self) -> u64 {
         self.checks_cut + self.downloads_cut + self.power_cuts
     }
 }
 
 /// The counters.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     states: [u32; State::ALL.len()],
     /// Devices by the version that they run.
-    pub versions: BTreeMap<Rc<str>, u32>,
+    pub(super) versions: BTreeMap<Rc<str>, u32>,
     /// Checks that were answered.
-    pub checks: u64,
+    pub(super) checks: u64,
     /// Checks that failed, those that were made to fail included.
-    pub checks_failed: u64,
+    pub(super) checks_failed: u64,
     /// Images that came whole and would boot.
-    pub downloads: u64,
+    pub(super) downloads: u64,
     /// Downloads that failed, those that were made to fail included.
-    pub downloads_failed: u64,
+    pub(super) downloads_failed: u64,
     /// Of images, in bytes.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Images that were booted.
-    pub updates: u64,
+    pub(super) updates: u64,
     /// Boots that went back to the version before, for the new one was never
     /// confirmed by a check.
-    pub rolled_back: u64,
+    pub(super) rolled_back: u64,
     /// Devices that run a new version which no check has confirmed.
-    pub unconfirmed: u64,
+    pub(super) unconfirmed: u64,
     /// What was made to go wrong.
-    pub injected: Injected,
+    pub(super) injected: Injected,
     /// What went wrong.
-    pub errors: BTreeMap<Fault, Noted>,
+    pub(super) errors: BTreeMap<Fault, Noted>,
     /// From the first packet to the end of the handshake.
-    pub connect: Histogram,
+    pub(super) connect: Histogram,
     /// From the request to the last byte of its answer.
-    pub check: Histogram,
+    pub(super) check: Histogram,
     /// The same of an image.
-    pub download: Histogram,
+    pub(super) download: Histogram,
     /// The longest time by which this program was late itself.
-    pub lag: Duration,
+    pub(super) lag: Duration,
 }
 
 impl Tally {
@@ -123,12 +123,12 @@ impl Tally {
     }
 
     /// How many are in this state.
-    pub fn count(&self, state: State) -> u32 {
+    pub(super) fn count(&self, state: State) -> u32 {
         self.states[state as usize]
     }
 
     /// How many have come to their end.
-    pub fn ended(&self) -> u32 {
+    pub(super) fn ended(&self) -> u32 {
         let ends = State::ALL.into_iter().filter(|state| state.is_end());
         ends.map(|state| self.count(state)).sum()
     }

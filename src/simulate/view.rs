@@ -119,7 +119,10 @@ impl View {
             say(&(lines.join("\n") + "\n"));
         } else {
             // The errors, if there are any, stand in the last line.
-            let line = lines.iter().map(|line| line.trim()).collect::<Vec<_>>();
+            let line = lines
+                .iter()
+                .map(|line| line.trim().trim_end_matches(','))
+                .collect::<Vec<_>>();
             say(&(line.join("; ") + "\n"));
         }
     }
