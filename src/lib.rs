@@ -15,7 +15,8 @@
 //! * [`fleet`] remembers what each device was told.
 //! * [`firmware`] knows what there is: the files in `data/bin`, what they are,
 //!   their versions, their bytes.
-//! * [`probe`] is the other side: a device, played.
+//! * [`probe`] is the other side: a device, played; [`simulate`] is a fleet of
+//!   them.
 //! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
 //!   say.
 
@@ -29,6 +30,7 @@ pub mod http;
 pub mod ota;
 pub mod probe;
 pub mod server;
+pub mod simulate;
 pub mod telemetry;
 pub mod tls;
 

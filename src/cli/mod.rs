@@ -4,7 +4,9 @@ mod inspect;
 mod probe;
 mod publish;
 mod serve;
+mod simulate;
 mod validate;
+mod values;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
@@ -59,6 +61,17 @@ enum Command {
     /// Exit code 0: it gets the whole way. 1: it does, and something is to be
     /// said. 2: a device would fail.
     Probe(probe::Probe),
+    /// Play a fleet of devices against a server: boot storms, updates, failures
+    ///
+    /// Each device checks as the firmware does (ten tries, 10 s apart at first
+    /// and twice as long each time), fetches the image that it is offered, looks
+    /// into every byte of it, restarts and checks again. The live view goes to
+    /// stderr, the summary to stdout; Ctrl-C ends it with the summary.
+    ///
+    /// Exit code 0: every device ended up to date. 1: some failed or gave up, or
+    /// the time ran out. 2: the server could not be reached at all, or an option
+    /// is wrong.
+    Simulate(Box<simulate::Simulate>),
 }
 
 impl Cli {
@@ -67,7 +80,7 @@ impl Cli {
         let command = self.command.unwrap_or(Command::Serve);
         // Of those whose 1 is a warning.
         let failure = match &command {
-            Command::Probe(_) => ExitCode::from(2),
+            Command::Probe(_) | Command::Simulate(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         };
         let outcome = match command {
@@ -76,6 +89,7 @@ impl Cli {
             Command::Inspect(inspect) => inspect.run(self.config.as_deref()),
             Command::Publish(publish) => publish.run(self.config.as_deref()),
             Command::Probe(probe) => probe.run(),
+            Command::Simulate(simulate) => simulate.run(),
         };
         match outcome {
             Ok(code) => code,

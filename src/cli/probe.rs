@@ -1,5 +1,6 @@
 //! `xiaozhi-ota probe`: what a device would meet at an OTA address.
 
+use super::values;
 use crate::firmware::chip::Chip;
 use crate::probe::connect::Network;
 use crate::probe::device::Device;
@@ -58,7 +59,7 @@ pub(super) struct Probe {
     flash: String,
 
     /// Take the image no faster than so, as devices do: 48KB/s
-    #[arg(long)]
+    #[arg(long, value_parser = values::pace)]
     pace: Option<Pace>,
 
     /// Leave a step out
@@ -92,7 +93,7 @@ pub(super) struct Probe {
 
 impl Probe {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let lang = self.lang.unwrap_or_else(locale);
+        let lang = values::language(self.lang);
         let json = self.json;
         let probe = self.probe(lang)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -178,13 +179,6 @@ fn in_words(report: &Report, lang: Lang) -> Result<String, std::fmt::Error> {
     );
     report.write(lang, &mut text)?;
     Ok(text)
-}
-
-/// The language of the environment, by POSIX's order of its variables.
-pub(super) fn locale() -> Lang {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
-    Lang::of_locale(&locale.unwrap_or_default())
 }
 
 fn chip(name: &str) -> Result<Chip, String> {

@@ -16,6 +16,8 @@ mod upstream;
 mod values;
 
 pub use resolve::{Machine, Settings, resolve};
+// The command line takes times and sizes as the file does.
+pub(crate) use values::{duration, size};
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -56,7 +56,7 @@ pub(super) fn hours_as_minutes(text: &str) -> Option<i32> {
 }
 
 /// `10s`, `500ms`, `2m`, `1h`; a plain number is seconds.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text);
     let seconds = match unit.as_str() {
         "ms" => 0.001,
@@ -70,7 +70,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `256MiB`, `64 MB`, `1g`; a plain number is bytes.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text);
     let factor: u64 = match unit.as_str() {
         "" | "b" => 1,

@@ -110,7 +110,10 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
             return fetched;
         }
         let crawls = bytes < CRAWL * started.elapsed().as_secs();
-        if started.elapsed() > CRAWLING && crawls && pace.is_none_or(|pace| pace.is_above(CRAWL)) {
+        if started.elapsed() > CRAWLING
+            && crawls
+            && pace.is_none_or(|pace| pace.bytes_per_second() > 2 * CRAWL)
+        {
             let evidence = format!("{bytes} bytes, {} s", started.elapsed().as_secs());
             fetched
                 .findings
@@ -118,7 +121,7 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
             return fetched;
         }
         if let Some(pace) = pace {
-            let due = started + pace.time_for(bytes);
+            let due = started + pace.after(bytes);
             tokio::time::sleep_until(due.into()).await;
         }
     }

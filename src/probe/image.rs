@@ -5,7 +5,7 @@ use super::device::Device;
 use super::report::Finding;
 use super::rule::Rule;
 use super::rules::image as rules;
-use crate::firmware::image::{AppImage, Fault, Inspection, Verdict};
+use crate::firmware::image::{AppImage, Fault, Verdict};
 use crate::firmware::version::Version;
 use crate::ota::checkin;
 use crate::ota::guards::{self, Reason};
@@ -13,14 +13,15 @@ use crate::ota::guards::{self, Reason};
 /// What `esp_ota_end` leaves in the log.
 const VALIDATION: &str = "E (…) Ota: Image validation failed, image is corrupted";
 
-/// Judges an image that was offered as `version`. The app inside, where there
-/// is one that this device would run.
+/// Judges a file of `size` bytes that was offered as `version`. The app inside,
+/// where there is one that this device would run.
 pub fn judge<'a>(
-    inspection: &'a Inspection,
+    verdict: &'a Verdict,
+    size: u64,
     version: &str,
     device: &Device,
 ) -> (Option<&'a AppImage>, Vec<Finding>) {
-    let app = match &inspection.verdict {
+    let app = match verdict {
         Verdict::App(app) => &**app,
         Verdict::Foreign(foreign) => {
             let finding = Finding::fail(&rules::NOT_AN_IMAGE, foreign.to_string());
@@ -36,7 +37,7 @@ pub fn judge<'a>(
     let body = device.body();
     let report = checkin::Report::read(body.as_bytes());
     let guards = guards::Device::of(&report, &device.version);
-    if let Some(reason) = guards.refuses_image(app, inspection.size) {
+    if let Some(reason) = guards.refuses_image(app, size) {
         let (rule, serial) = of_reason(&reason);
         let finding = Finding::fail(rule, reason.to_string());
         let finding = match serial {

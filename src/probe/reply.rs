@@ -36,7 +36,7 @@ pub struct Reply {
 }
 
 /// An update that this device installs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Update {
     /// As it was offered.
     pub version: String,

@@ -397,7 +397,12 @@ impl Probe {
             return;
         };
         watch(News::Begins(Step::Image));
-        let (app, findings) = image::judge(&inspection, &update.version, &self.device);
+        let (app, findings) = image::judge(
+            &inspection.verdict,
+            inspection.size,
+            &update.version,
+            &self.device,
+        );
         let seen = match app {
             Some(app) => format!(
                 "{} {}, {}, {} bytes",

@@ -157,10 +157,10 @@ fn one_direction() {
         ],
     );
     has_none_of(&["http"], &["crate::tls", "crate::app", "crate::cli"]);
-    // It judges servers, this one among them, and must share no code with what
+    // They judge servers, this one among them, and must share no code with what
     // answers.
     has_none_of(
-        &["probe"],
+        &["probe", "simulate"],
         &[
             "crate::fleet",
             "crate::http",
@@ -171,6 +171,7 @@ fn one_direction() {
             "crate::telemetry",
         ],
     );
+    has_none_of(&["probe"], &["crate::simulate"]);
     let below = [
         "firmware",
         "fleet",
@@ -180,6 +181,7 @@ fn one_direction() {
         "http",
         "probe",
         "telemetry",
+        "simulate",
         "finding.rs",
     ];
     has_none_of(&below, &["crate::config"]);

@@ -33,6 +33,7 @@ mod plain_http;
 mod proxy;
 mod proxy_bodies;
 mod proxy_protocol;
+mod simulate;
 mod smuggling;
 mod updates;
 mod websocket;

@@ -1,0 +1,225 @@
+//! `xiaozhi-ota simulate`: a fleet of devices against a server.
+
+use super::values::{duration, language, pace};
+use crate::firmware::version::is_device_safe;
+use crate::probe::address::{self, Use};
+use crate::probe::dial::Place;
+use crate::probe::line::{Client, Kind, Line};
+use crate::probe::pace::Pace;
+use crate::probe::text::Lang;
+use crate::simulate::plan::{Board, Plan, Rate, Trust};
+use crate::simulate::{self, Summary};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// No fleet is larger.
+const MOST_DEVICES: i64 = 1_000_000;
+
+/// At the end of --help.
+const EXAMPLES: &str = "\
+Examples:
+  A power cut in a town: 20,000 devices at once, one check each
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 20000
+  A real update of 500 devices of two boards, some of which lose their connection
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 --ramp 60s --pace 48KB/s \\
+      --boards bread-compact-wifi:70,esp-box:30 --version 1.6.0 --fail 2%
+  A server that has no public name yet
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ --resolve ota.example.com=192.168.1.5:8443";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Simulate {
+    /// The OTA address, as it would be typed into a device
+    url: String,
+
+    /// How many devices
+    #[arg(short = 'n', long, value_name = "N", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..=MOST_DEVICES))]
+    devices: u32,
+
+    /// Switch them on over this time [default: all at once, as after a power cut]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ramp: Option<Duration>,
+
+    /// How fast each takes an image; real ones manage 30 to 65 KB/s [default: as
+    /// fast as it comes]
+    #[arg(long, value_name = "RATE", value_parser = pace)]
+    pace: Option<Pace>,
+
+    /// Boards and their shares: bread-compact-wifi:70,esp-box@esp32c3:30; the
+    /// chip is esp32s3 where none is named
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "bread-compact-wifi"
+    )]
+    boards: Vec<Board>,
+
+    /// The version that all of them run at first
+    #[arg(long, value_name = "VERSION", default_value = "1.6.0")]
+    version: String,
+
+    /// The rules of which firmware they keep to [default: those of the version
+    /// that each runs]
+    #[arg(long, value_enum, value_name = "LINE")]
+    firmware_line: Option<Line>,
+
+    /// Their flash in megabytes
+    #[arg(long, value_name = "MB", default_value = "16", value_parser = flash)]
+    flash: u8,
+
+    /// Make this share of all checks and downloads fail: requests and downloads
+    /// cut in the middle, power cuts in a download
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    fail: Rate,
+
+    /// How often a device that failed or gave up is switched off and on again; a
+    /// real one asks again only then
+    #[arg(long, value_name = "N", default_value = "0")]
+    restarts: u16,
+
+    /// End after this time at the latest [default: when every device is up to
+    /// date, failed or has given up]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+
+    /// Another number is another fleet, the same one the same fleet again
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+
+    /// Take any certificate (real Wi-Fi devices do not)
+    #[arg(long)]
+    insecure: bool,
+
+    /// Also trust the certificates in this PEM file
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Where a host really is: HOST[:PORT]=ADDRESS[:PORT]; can be repeated
+    #[arg(long, value_name = "PLACE")]
+    resolve: Vec<Place>,
+
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    json: bool,
+
+    /// The language of what is said [default: that of the environment]
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+}
+
+/// It could not even begin.
+const IMPOSSIBLE: u8 = 2;
+
+impl Simulate {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let lang = language(self.lang);
+        let json = self.json;
+        match self.play(lang) {
+            Ok(summary) => {
+                let mut text = if json {
+                    summary.json().to_string()
+                } else {
+                    summary.text(lang)
+                };
+                if json {
+                    text.push('\n');
+                }
+                io::stdout().write_all(text.as_bytes())?;
+                Ok(if summary.is_good() {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                })
+            }
+            Err(e) => {
+                for line in format!("{e:#}").lines() {
+                    writeln!(io::stderr(), "error: {line}")?;
+                }
+                Ok(ExitCode::from(IMPOSSIBLE))
+            }
+        }
+    }
+
+    fn play(self, lang: Lang) -> anyhow::Result<Summary> {
+        let plan = self.plan(lang)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime cannot be started")?;
+        let outcome = runtime.block_on(simulate::run(plan, lang));
+        // A name that is still looked up must not keep the process.
+        runtime.shutdown_background();
+        outcome.map_err(|e| anyhow::anyhow!(e.describe(lang)))
+    }
+
+    fn plan(self, lang: Lang) -> anyhow::Result<Plan> {
+        if !is_device_safe(&self.version) {
+            bail!(
+                "--version {:?}: a device that reports this restarts at every check; write numbers and dots",
+                self.version
+            );
+        }
+        let client = Client::Wifi;
+        let kind = Kind {
+            line: self
+                .firmware_line
+                .unwrap_or_else(|| Line::of_version(&self.version)),
+            client,
+        };
+        let (target, _) = address::parse(&self.url, Use::Ota, kind).map_err(|finding| {
+            anyhow::anyhow!("{}: {}", finding.evidence, finding.rule.what.to(lang))
+        })?;
+        let trust = Trust {
+            insecure: self.insecure,
+            roots: match &self.ca {
+                Some(file) => roots(file)?,
+                None => Vec::new(),
+            },
+        };
+        Ok(Plan {
+            url: self.url,
+            target,
+            devices: self.devices,
+            ramp: self.ramp.unwrap_or_default(),
+            pace: self.pace,
+            boards: self.boards,
+            version: self.version,
+            line: self.firmware_line,
+            client,
+            flash: self.flash,
+            fail: self.fail,
+            restarts: self.restarts,
+            time: self.time,
+            seed: self.seed,
+            places: self.resolve,
+            trust,
+        })
+    }
+}
+
+/// The sizes for which the firmware has partition tables.
+fn flash(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(megabytes @ (4 | 8 | 16)) => Ok(megabytes),
+        _ => Err("it must be 4, 8 or 16".to_owned()),
+    }
+}
+
+/// The certificates of a PEM file.
+fn roots(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let bytes = std::fs::read(file).with_context(|| format!("--ca {}", file.display()))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let certificates = certificates.with_context(|| format!("--ca {}", file.display()))?;
+    if certificates.is_empty() {
+        bail!("--ca {}: there is no certificate in it", file.display());
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,49 @@
+//! What stands behind an option.
+
+use crate::config;
+use crate::probe::pace::Pace;
+use crate::probe::text::Lang;
+use std::env;
+use std::time::Duration;
+
+/// `60s`, `10m`, `500ms`; a plain number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    config::duration(text).ok_or_else(|| "write a time such as 60s, 10m or 1h".to_owned())
+}
+
+/// `48KB/s`, `1MiB/s`; a plain number is bytes a second.
+pub(super) fn pace(text: &str) -> Result<Pace, String> {
+    let size = text.strip_suffix("/s").unwrap_or(text);
+    config::size(size)
+        .and_then(Pace::new)
+        .ok_or_else(|| "write bytes in a second, such as 48KB/s; it must be above 0".to_owned())
+}
+
+/// The language that was asked for, else that of the environment.
+pub(super) fn language(asked: Option<Lang>) -> Lang {
+    // POSIX, XBD 8.2: the first of these that says something counts.
+    let from_environment = || {
+        let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
+        let mut said = variables.into_iter().filter_map(|name| env::var(name).ok());
+        said.find(|locale| !locale.is_empty()).unwrap_or_default()
+    };
+    asked.unwrap_or_else(|| Lang::of_locale(&from_environment()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paces_and_times() {
+        let rate = |text| pace(text).map(Pace::bytes_per_second);
+        assert_eq!(rate("48KB/s"), Ok(48_000));
+        assert_eq!(rate("1MiB/s"), Ok(1 << 20));
+        assert_eq!(rate("500"), Ok(500));
+        for text in ["0", "0KB/s", "fast", "48KB/m", ""] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert!(duration("soon").is_err());
+    }
+}

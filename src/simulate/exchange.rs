@@ -1,0 +1,180 @@
+//! One check, or one download, on a connection that is open.
+
+use super::fault::{Failure, Fault};
+use super::network::Stream;
+use crate::probe::address::Target;
+use crate::probe::device::Device;
+use crate::probe::line::{HttpClient, Kind};
+use crate::probe::reply::{self, Update};
+use crate::probe::rule::Rule;
+use crate::probe::rules::reply as rules;
+use crate::probe::wire::{Framing, Head, PATIENCE, Wire};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+/// The most of a check's answer that is read, in bytes.
+const LONGEST_REPLY: usize = 64 * 1024;
+/// How long a device's connection stays for the server to close it.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// A connection on which a request is made.
+pub(super) type Link = Wire<Box<dyn Stream>>;
+
+/// What an answer means to the device that asked.
+#[derive(Debug, PartialEq)]
+pub(super) enum Offer {
+    /// It runs what it is to run.
+    Nothing,
+    /// It is to fetch this.
+    Image(Update),
+    /// Something in it restarts the device.
+    Restart(String),
+}
+
+/// Sends a check and reads what comes.
+pub(super) async fn check(
+    link: &mut Link,
+    target: &Target,
+    device: &Device,
+    request: &[u8],
+) -> Result<Offer, Failure> {
+    link.send(request).await?;
+    let head = link.head().await?;
+    let (body, fault) = link.body(head.framing()).read(LONGEST_REPLY).await;
+    let failed = || Failure::with(Fault::Status(head.status), &head.status_line);
+    if head.status != 200 && device.kind.minds_status() {
+        return Err(failed());
+    }
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    match offer(&body, device, target) {
+        // Firmware that does not mind the status fails here.
+        Err(_) if head.status != 200 => Err(failed()),
+        read => read,
+    }
+}
+
+/// What the device makes of an answer.
+fn offer(body: &[u8], device: &Device, target: &Target) -> Result<Offer, Failure> {
+    let (reply, findings) = reply::judge(body, device, target);
+    for finding in findings.iter().filter(|finding| finding.is_failure()) {
+        let is = |rules: &[&Rule]| rules.contains(&finding.rule);
+        let named = || format!("{}: {}", finding.rule.id, finding.evidence);
+        if is(&[
+            &rules::CRASH_VERSION,
+            &rules::OWN_VERSION_CRASHES,
+            &rules::NULL_FIELD,
+            &rules::WRONG_TYPE,
+            &rules::LONG_KEY,
+            &rules::LONG_VALUE,
+        ]) {
+            return Ok(Offer::Restart(named()));
+        }
+        if is(&[
+            &rules::NOT_JSON,
+            &rules::REQUEST_ERROR,
+            &rules::NO_FIRMWARE,
+            &rules::TOO_LONG,
+        ]) {
+            return Err(Failure::with(Fault::BadReply, named()));
+        }
+        if is(&[&rules::EMPTY_URL]) {
+            return Ok(Offer::Image(Update::default()));
+        }
+    }
+    Ok(reply.update.map_or(Offer::Nothing, Offer::Image))
+}
+
+/// Sends a request for an image and reads the head of what comes: how long the
+/// image is.
+pub(super) async fn fetch(
+    link: &mut Link,
+    request: &[u8],
+    kind: Kind,
+    most: u64,
+) -> Result<u64, Failure> {
+    link.send(request).await?;
+    let head = link.head().await?;
+    if head.status != 200 {
+        return Err(Failure::with(Fault::Status(head.status), &head.status_line));
+    }
+    match length(&head, kind) {
+        None => Err(Failure::new(Fault::NoLength)),
+        Some(length) if length > most => Err(Failure::with(
+            Fault::TooLong,
+            format!("{length} bytes, and the flash has {most}"),
+        )),
+        Some(length) => Ok(length),
+    }
+}
+
+fn length(head: &Head, kind: Kind) -> Option<u64> {
+    if kind.reads_names_by_case() {
+        head.header_by_case("Content-Length")?;
+    }
+    match head.framing() {
+        Framing::Length(length) => Some(length).filter(|length| *length > 0),
+        Framing::Chunked | Framing::UntilClose | Framing::Unreadable(_) => None,
+    }
+}
+
+/// Ends a connection whose reply has come. Who asked for `Connection: close`
+/// lets the server go first, as it does when it is a real device's turn: else
+/// the port stays taken on this machine for a minute.
+pub(super) async fn close(link: Link, kind: Kind) {
+    let (mut stream, _) = link.into_parts();
+    let leaving = async {
+        if kind.http() != HttpClient::EspHttp {
+            let mut rest = [0; 64];
+            while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
+        }
+        stream.shutdown().await
+    };
+    // It is over either way.
+    let _ = timeout(GOODBYE, leaving).await;
+}
+
+/// Takes a connection over.
+pub(super) fn link(stream: Box<dyn Stream>) -> Link {
+    Wire::new(stream, PATIENCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::line::Line;
+    use crate::simulate::plan::tests::plan;
+
+    #[test]
+    fn answers_are_read_as_in_the_firmware() {
+        let read = |line, body: &str| {
+            let plan = plan(1);
+            let mut device = plan.device(0);
+            device.kind.line = line;
+            offer(body.as_bytes(), &device, &plan.target).map_err(|failure| failure.fault)
+        };
+        let firmware = |inner: &str| format!(r#"{{"firmware":{{{inner}}}}}"#);
+        let newer = firmware(r#""version":"1.7.0","url":"http://a""#);
+        let image =
+            |read| matches!(read, Ok(Offer::Image(Update { url, .. })) if url == "http://a");
+        for line in Line::ALL {
+            assert!(image(read(line, &newer)));
+            let same = firmware(r#""version":"1.6.0","url":"""#);
+            assert_eq!(read(line, &same), Ok(Offer::Nothing));
+            let restart = firmware(r#""version":"v1.7","url":"http://a""#);
+            assert!(matches!(read(line, &restart), Ok(Offer::Restart(_))));
+            assert_eq!(read(line, "<html>"), Err(Fault::BadReply));
+            assert_eq!(read(line, "[]"), Err(Fault::BadReply));
+        }
+        let forced = firmware(r#""version":"1.5.0","url":"http://a","force":1"#);
+        assert_eq!(read(Line::V1_5, &forced), Ok(Offer::Nothing));
+        assert!(image(read(Line::V1_6, &forced)));
+        assert_eq!(read(Line::V1_5, "{}"), Err(Fault::BadReply));
+        assert_eq!(read(Line::V2, "{}"), Ok(Offer::Nothing));
+        let null = firmware(r#""version":null,"url":"""#);
+        assert!(matches!(read(Line::V1_6, &null), Ok(Offer::Restart(_))));
+        assert_eq!(read(Line::V2, &null), Ok(Offer::Nothing));
+    }
+}

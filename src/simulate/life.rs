@@ -1,0 +1,422 @@
+//! One device, from its first boot until it has nothing more to do
+//! (`Application::CheckNewVersion`, `Ota::Upgrade` in the firmware's `main`).
+
+use super::exchange::{self, Link, Offer};
+use super::fault::{Failure, Fault};
+use super::image::Images;
+use super::network::Network;
+use super::plan::Plan;
+use super::random::Random;
+use super::tally::{State, Tally};
+use crate::firmware::image::Verdict;
+use crate::probe::address::{self, Target, Use};
+use crate::probe::device::Device;
+use crate::probe::image;
+use crate::probe::reply::Update;
+use crate::probe::rules::image as rules;
+use crate::probe::wire::Framing;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How often a check is tried (`MAX_RETRY`).
+const TRIES: u32 = 10;
+/// Before the second try; before each further one twice as long.
+const BACK_OFF: Duration = Duration::from_secs(10);
+/// What a device shows before it restarts into a new image.
+const REBOOT: Duration = Duration::from_secs(3);
+/// Until somebody switches a device off and on that does not do what it should.
+const SWITCHED: Duration = Duration::from_secs(10);
+/// More updates than this lead nowhere.
+const MOST_UPDATES: u8 = 3;
+/// A device that was cut so often has no luck: its download has failed.
+const MOST_CUTS: u8 = 20;
+/// Until a device asks again that has found this machine short of something.
+const SHORTAGE: Duration = Duration::from_secs(1);
+
+/// What all devices have in common.
+pub(super) struct Fleet<N> {
+    pub(super) plan: Plan,
+    pub(super) network: N,
+    /// As many connections as may be open.
+    pub(super) permits: Semaphore,
+    pub(super) tally: RefCell<Tally>,
+    pub(super) images: Images,
+    /// Told when everybody has come to the end.
+    pub(super) done: Notify,
+}
+
+impl<N: Network> Fleet<N> {
+    /// Everybody is off.
+    pub(super) fn new(plan: Plan, network: N, at_once: usize) -> Self {
+        let tally = Tally::new(plan.devices, &plan.first_version());
+        Self {
+            permits: Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)),
+            tally: RefCell::new(tally),
+            images: Images::default(),
+            done: Notify::new(),
+            plan,
+            network,
+        }
+    }
+}
+
+/// Lives the whole life of a device.
+pub(super) async fn live<N: Network>(fleet: Rc<Fleet<N>>, number: u32) {
+    let on = Instant::now() + fleet.plan.switched_on(number);
+    let mut life = Life::new(&fleet, number);
+    sleep_until(on).await;
+    loop {
+        match life.boot().await {
+            Next::End(state) => {
+                life.enter(state);
+                break;
+            }
+            Next::Restart(pause) => {
+                life.enter(State::Rebooting);
+                sleep(pause).await;
+            }
+            Next::PowerCut => {
+                life.enter(State::Rebooting);
+                sleep(SWITCHED).await;
+                life.roll_back();
+            }
+        }
+    }
+    let ended = fleet.tally.borrow().ended();
+    if ended == fleet.plan.devices {
+        fleet.done.notify_one();
+    }
+}
+
+/// How a boot ends.
+enum Next {
+    End(State),
+    /// Into what it has just written, or confirmed.
+    Restart(Duration),
+    /// Off and on again, and back to the old image if the new one was never
+    /// confirmed.
+    PowerCut,
+}
+
+/// Why a download did not end.
+enum Broken {
+    /// It was made to.
+    Cut,
+    Failed(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// An image that a device can boot.
+struct Installed {
+    version: Rc<str>,
+    elf: [u8; 32],
+}
+
+/// A device while it lives. Small, for there are many: what it says of itself
+/// is made up anew each time.
+struct Life<'a, N> {
+    fleet: &'a Fleet<N>,
+    number: u32,
+    random: Random,
+    state: State,
+    version: Rc<str>,
+    /// Of the image that it runs; `None` for what it came with.
+    elf: Option<[u8; 32]>,
+    second_slot: bool,
+    /// What it goes back to at a restart: until a check has confirmed what it
+    /// runs.
+    before: Option<(Rc<str>, Option<[u8; 32]>)>,
+    updates: u8,
+    cuts: u8,
+    restarts: u16,
+}
+
+impl<'a, N: Network> Life<'a, N> {
+    fn new(fleet: &'a Fleet<N>, number: u32) -> Self {
+        Self {
+            fleet,
+            number,
+            // Not the same as what makes up its names.
+            random: Random::of(!fleet.plan.seed, number),
+            state: State::Off,
+            version: fleet.plan.first_version(),
+            elf: None,
+            second_slot: false,
+            before: None,
+            updates: 0,
+            cuts: 0,
+            restarts: fleet.plan.restarts,
+        }
+    }
+
+    async fn boot(&mut self) -> Next {
+        let Some(offer) = self.check_with_patience().await else {
+            return self.despair(State::GivenUp);
+        };
+        match offer {
+            Offer::Nothing => {
+                self.confirm();
+                Next::End(State::UpToDate)
+            }
+            Offer::Restart(why) => {
+                self.note(Failure::with(Fault::Restarts, why));
+                Next::End(State::Failed)
+            }
+            // `esp_ota_begin` refuses while what runs is not confirmed; the check
+            // has done that, and the next boot will update.
+            Offer::Image(_) if self.before.is_some() => {
+                self.confirm();
+                Next::Restart(SWITCHED)
+            }
+            Offer::Image(update) => self.update(&update).await,
+        }
+    }
+
+    /// A device that can do no more is switched off and on, if somebody does.
+    fn despair(&mut self, state: State) -> Next {
+        match self.restarts.checked_sub(1) {
+            Some(left) => {
+                self.restarts = left;
+                Next::PowerCut
+            }
+            None => Next::End(state),
+        }
+    }
+
+    /// Checks until there is an answer: `None` after ten tries.
+    async fn check_with_patience(&mut self) -> Option<Offer> {
+        let mut delay = BACK_OFF;
+        for left in (0..TRIES).rev() {
+            // What is open takes much room, and most devices wait.
+            match Box::pin(self.check()).await {
+                Ok(offer) => {
+                    self.fleet.tally.borrow_mut().checks += 1;
+                    return Some(offer);
+                }
+                Err(broken) => {
+                    self.fleet.tally.borrow_mut().checks_failed += 1;
+                    if let Broken::Failed(failure) = broken {
+                        self.note(failure);
+                    }
+                }
+            }
+            if left > 0 {
+                self.enter(State::BackingOff);
+                sleep(delay).await;
+                delay *= 2;
+            }
+        }
+        None
+    }
+
+    async fn check(&mut self) -> Result<Offer, Broken> {
+        let fleet = self.fleet;
+        let (_permit, mut link) = self.open(&fleet.plan.target, State::Checking).await?;
+        let device = self.device();
+        let request = device.check(&fleet.plan.target);
+        if self.random.happens(fleet.plan.fail.0) {
+            fleet.tally.borrow_mut().injected.checks_cut += 1;
+            let half = &request[..request.len() / 2];
+            // That it fails is what was wanted.
+            let _ = link.send(half).await;
+            return Err(Broken::Cut);
+        }
+        let begun = Instant::now();
+        let offer = exchange::check(&mut link, &fleet.plan.target, &device, &request).await?;
+        fleet.tally.borrow_mut().check.record(begun.elapsed());
+        exchange::close(link, device.kind).await;
+        Ok(offer)
+    }
+
+    async fn update(&mut self, update: &Update) -> Next {
+        let url = &update.url;
+        let image = match Box::pin(self.download(update)).await {
+            Ok(image) => image,
+            Err(broken) => {
+                self.fleet.tally.borrow_mut().downloads_failed += 1;
+                return match broken {
+                    Broken::Failed(failure) => {
+                        self.note(failure);
+                        self.despair(State::Failed)
+                    }
+                    Broken::Cut if self.cuts >= MOST_CUTS => self.despair(State::Failed),
+                    Broken::Cut => Next::PowerCut,
+                };
+            }
+        };
+        self.fleet.tally.borrow_mut().downloads += 1;
+        // What reports the same after the restart is offered the same again.
+        let is_same = image.version == self.version && self.elf == Some(image.elf);
+        if is_same || self.updates >= MOST_UPDATES {
+            let detail = format!("{} to {}: {url}", self.version, image.version);
+            self.note(Failure::with(Fault::Loop, detail));
+            return Next::End(State::Failed);
+        }
+        self.updates += 1;
+        self.second_slot = !self.second_slot;
+        let mut tally = self.fleet.tally.borrow_mut();
+        tally.updates += 1;
+        tally.unconfirmed += 1;
+        tally.now_runs(&self.version, &image.version);
+        let old = std::mem::replace(&mut self.version, image.version);
+        self.before = Some((old, self.elf.replace(image.elf)));
+        Next::Restart(REBOOT)
+    }
+
+    async fn download(&mut self, update: &Update) -> Result<Installed, Broken> {
+        let fleet = self.fleet;
+        let url = &update.url;
+        let device = self.device();
+        let (target, _) = address::parse(url, Use::Firmware, device.kind).map_err(|finding| {
+            Failure::with(
+                Fault::BadAddress,
+                format!("{}: {}", finding.rule.id, finding.evidence),
+            )
+        })?;
+        let (_permit, mut link) = self.open(&target, State::Downloading).await?;
+        let begun = Instant::now();
+        let request = device.download(&target);
+        let most = u64::from(device.flash) << 20;
+        let length = exchange::fetch(&mut link, &request, device.kind, most).await?;
+        let cut = self.cut(length);
+        let mut image = fleet.images.begin(url, length);
+        let mut body = link.body(Framing::Length(length));
+        let mut got = 0;
+        while let Some(piece) = body.next().await? {
+            got += piece.len() as u64;
+            fleet.tally.borrow_mut().bytes += piece.len() as u64;
+            if let Some((_, power)) = cut.filter(|(at, _)| got > *at) {
+                self.cuts += 1;
+                let injected = &mut fleet.tally.borrow_mut().injected;
+                if power {
+                    injected.power_cuts += 1;
+                } else {
+                    injected.downloads_cut += 1;
+                }
+                return Err(Broken::Cut);
+            }
+            image.update(&piece);
+            if let Some(pace) = fleet.plan.pace {
+                sleep_until(begun + pace.after(got)).await;
+            }
+        }
+        fleet.tally.borrow_mut().download.record(begun.elapsed());
+        exchange::close(link, device.kind).await;
+        Ok(installed(&image.judge(), length, update, &device)?)
+    }
+
+    /// Whether this download is to be cut: behind which byte, and whether the
+    /// whole device loses its power.
+    fn cut(&mut self, length: u64) -> Option<(u64, bool)> {
+        let happens = self.random.happens(self.fleet.plan.fail.0);
+        let (at, power) = (self.random.below(length), self.random.happens(500_000));
+        happens.then_some((at, power))
+    }
+
+    /// Opens a connection, once it is this device's turn.
+    async fn open(
+        &mut self,
+        target: &Target,
+        then: State,
+    ) -> Result<(SemaphorePermit<'a>, Link), Failure> {
+        let fleet = self.fleet;
+        loop {
+            self.enter(State::Waiting);
+            let Ok(permit) = fleet.permits.acquire().await else {
+                return Err(Failure::new(Fault::OutOfFiles));
+            };
+            self.enter(then);
+            let begun = Instant::now();
+            let slow = then == State::Downloading && fleet.plan.pace.is_some();
+            match fleet.network.open(target, slow).await {
+                Ok(stream) => {
+                    fleet.tally.borrow_mut().connect.record(begun.elapsed());
+                    return Ok((permit, exchange::link(stream)));
+                }
+                Err(failure) if failure.fault.is_ours() => {
+                    self.note(failure);
+                    drop(permit);
+                    self.enter(State::Waiting);
+                    sleep(SHORTAGE).await;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// As it is now.
+    fn device(&self) -> Device {
+        let mut device = self.fleet.plan.device(self.number);
+        device.kind = self.fleet.plan.kind(&self.version);
+        (*self.version).clone_into(&mut device.version);
+        device.elf_sha256 = self.elf.unwrap_or(device.elf_sha256);
+        device.second_slot = self.second_slot;
+        device
+    }
+
+    /// A check was answered: what runs is good.
+    fn confirm(&mut self) {
+        if self.before.take().is_some() {
+            self.fleet.tally.borrow_mut().unconfirmed -= 1;
+        }
+    }
+
+    /// Switched off before a check was answered: back to what ran before.
+    fn roll_back(&mut self) {
+        if let Some((version, elf)) = self.before.take() {
+            let mut tally = self.fleet.tally.borrow_mut();
+            tally.unconfirmed -= 1;
+            tally.rolled_back += 1;
+            tally.now_runs(&self.version, &version);
+            self.second_slot = !self.second_slot;
+            (self.version, self.elf) = (version, elf);
+        }
+    }
+
+    fn note(&self, failure: Failure) {
+        self.fleet.tally.borrow_mut().note(failure);
+    }
+
+    fn enter(&mut self, state: State) {
+        self.fleet.tally.borrow_mut().moved(self.state, state);
+        self.state = state;
+    }
+}
+
+/// What a device makes of an image that came whole.
+fn installed(
+    verdict: &Verdict,
+    size: u64,
+    update: &Update,
+    device: &Device,
+) -> Result<Installed, Failure> {
+    let (app, findings) = image::judge(verdict, size, &update.version, device);
+    if let Some(app) = app {
+        return Ok(Installed {
+            version: app.version.as_str().into(),
+            elf: app.elf_sha256.unwrap_or_default(),
+        });
+    }
+    let Some(finding) = findings.first() else {
+        return Err(Failure::new(Fault::ImageDamaged));
+    };
+    let fault = match finding.rule {
+        // It is fetched again at every boot.
+        rule if *rule == rules::SAME_VERSION => Fault::Loop,
+        _ if matches!(verdict, Verdict::App(_)) => Fault::ImageUnfit,
+        _ => Fault::ImageDamaged,
+    };
+    let detail = format!("{}: {}", finding.rule.id, finding.evidence);
+    Err(Failure::with(fault, detail))
+}
+
+#[cfg(test)]
+mod tests;

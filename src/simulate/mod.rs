@@ -1,0 +1,34 @@
+//! A fleet of devices on one machine, against one server.
+//!
+//! * [`plan`] says what is played, `random` what befalls whom: the same plan
+//!   with the same seed is the same fleet.
+//! * `life` is one device from its first boot until it has nothing more to do;
+//!   `network` opens its connections, from `ports` of its own where they are
+//!   scarce, `tls` secures them, `exchange` is a check or a download on one of
+//!   them, `image` holds what came against what an image must be.
+//! * `fault` is what can go wrong, `tally` counts everything, `histogram` the
+//!   times that it took.
+//! * [`run()`] plays the whole, `view` shows it meanwhile, [`summary`] at its
+//!   end.
+//!
+//! One thread does it all, so that what it costs can be told; nothing here is
+//! shared between threads.
+
+mod exchange;
+mod fault;
+mod histogram;
+mod image;
+mod life;
+mod network;
+pub mod plan;
+mod ports;
+mod random;
+pub mod run;
+pub mod summary;
+mod tally;
+mod tls;
+mod view;
+
+pub use plan::Plan;
+pub use run::{Impossible, run};
+pub use summary::Summary;

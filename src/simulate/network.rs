@@ -1,0 +1,160 @@
+//! Connections to the server.
+
+use super::fault::{Failure, Fault};
+use super::plan::Plan;
+use super::ports::Ports;
+use super::tls::Client;
+use crate::probe::address::Target;
+use crate::probe::dial::{self, Place};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use socket2::SockRef;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+/// Files that are open besides connections: the runtime's own, the terminal.
+const OTHER_FILES: u64 = 64;
+/// Hosts that images may come from. Each is resolved once, for everybody.
+const MOST_HOSTS: usize = 16;
+/// A name that was not found may be there later.
+const ASK_AGAIN: Duration = Duration::from_secs(20);
+/// What the kernel may hold for a device that reads slowly, in bytes: without a
+/// bound it takes a whole image for it, and the server sees a fast reader.
+const RECEIVE_BUFFER: usize = 64 * 1024;
+
+/// An open connection, plain or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// An open connection, some time later.
+pub(super) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, Failure>> + 'a>>;
+
+/// What opens connections.
+pub(super) trait Network {
+    /// Connects, and shakes hands where that is asked for.
+    fn open<'a>(&'a self, target: &'a Target, slow: bool) -> Opening<'a>;
+}
+
+/// The real one.
+pub(super) struct Sockets {
+    tls: Client,
+    ports: Ports,
+    places: Vec<Place>,
+    hosts: RefCell<HashMap<(String, u16), Rc<Found>>>,
+}
+
+/// The addresses of a host, once somebody has asked for them.
+struct Found {
+    addresses: OnceCell<Result<Rc<[SocketAddr]>, Failure>>,
+    asked: Instant,
+}
+
+impl Found {
+    fn new() -> Self {
+        Self {
+            addresses: OnceCell::new(),
+            asked: Instant::now(),
+        }
+    }
+
+    fn is_old_failure(&self) -> bool {
+        self.addresses.get().is_some_and(Result::is_err) && self.asked.elapsed() > ASK_AGAIN
+    }
+}
+
+impl Sockets {
+    /// Knows no host yet.
+    pub(super) fn new(plan: &Plan, at_once: usize) -> Result<Self, String> {
+        Ok(Self {
+            tls: Client::new(&plan.trust)?,
+            ports: Ports::new(at_once, plan.seed),
+            places: plan.places.clone(),
+            hosts: RefCell::default(),
+        })
+    }
+
+    /// The addresses of a host. A fleet asks its name server once, and again
+    /// only some time after there was no answer.
+    pub(super) async fn resolve(&self, target: &Target) -> Result<Rc<[SocketAddr]>, Failure> {
+        let key = (target.host.to_ascii_lowercase(), target.port);
+        let found = {
+            let mut hosts = self.hosts.borrow_mut();
+            if hosts.get(&key).is_some_and(|found| found.is_old_failure()) {
+                hosts.remove(&key);
+            }
+            if hosts.len() >= MOST_HOSTS && !hosts.contains_key(&key) {
+                let many = format!("images come from more than {MOST_HOSTS} hosts");
+                return Err(Failure::with(Fault::Name, many));
+            }
+            Rc::clone(hosts.entry(key).or_insert_with(|| Rc::new(Found::new())))
+        };
+        let asking = self.ask(target);
+        found.addresses.get_or_init(|| asking).await.clone()
+    }
+
+    async fn ask(&self, target: &Target) -> Result<Rc<[SocketAddr]>, Failure> {
+        let unknown = |why: &str| Failure::with(Fault::Name, format!("{}: {why}", target.host));
+        let found = dial::resolve(&target.host, target.port, &self.places)
+            .await
+            .map_err(|e| unknown(&e.to_string()))?;
+        // Devices speak IPv4 wherever there is some.
+        let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
+        match if v4.is_empty() { v6 } else { v4 } {
+            none if none.is_empty() => Err(unknown("it has no address")),
+            addresses => Ok(addresses.into()),
+        }
+    }
+
+    async fn connect(&self, target: &Target, slow: bool) -> Result<Box<dyn Stream>, Failure> {
+        let addresses = self.resolve(target).await?;
+        let mut failure = None;
+        for address in addresses.iter() {
+            match self.ports.connect(*address).await {
+                Ok(stream) => {
+                    if slow {
+                        // Without it the figures are a little too good.
+                        let _ = SockRef::from(&stream).set_recv_buffer_size(RECEIVE_BUFFER);
+                    }
+                    if target.tls {
+                        return self.tls.secure(stream, &target.host).await;
+                    }
+                    return Ok(Box::new(stream));
+                }
+                Err(e) => failure = Some(Failure::connecting(&e)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Failure::new(Fault::Name)))
+    }
+}
+
+impl Network for Sockets {
+    fn open<'a>(&'a self, target: &'a Target, slow: bool) -> Opening<'a> {
+        Box::pin(self.connect(target, slow))
+    }
+}
+
+/// How many connections may be open at once: every device's, or as many as the
+/// limit of open files allows. The limit is raised as far as it can be.
+pub(super) fn at_once(plan: &Plan) -> usize {
+    let wanted = usize::try_from(plan.devices).unwrap_or(usize::MAX);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return wanted;
+    };
+    let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        hard
+    } else {
+        soft
+    };
+    // Small limits leave half for files.
+    let room = limit - OTHER_FILES.min(limit / 2);
+    wanted
+        .min(usize::try_from(room).unwrap_or(usize::MAX))
+        .max(1)
+}

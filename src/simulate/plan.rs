@@ -1,0 +1,310 @@
+//! What is to be played.
+
+use super::random::Random;
+use crate::firmware::chip::Chip;
+use crate::probe::address::Target;
+use crate::probe::device::Device;
+use crate::probe::dial::Place;
+use crate::probe::line::{Client, Kind, Line};
+use crate::probe::pace::Pace;
+use rustls::pki_types::CertificateDer;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A fleet, and what befalls it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The OTA address as it was typed in.
+    pub url: String,
+    /// The same, taken apart as devices do.
+    pub target: Target,
+    /// How many devices.
+    pub devices: u32,
+    /// The time over which they are switched on; zero is a boot storm.
+    pub ramp: Duration,
+    /// How fast each takes an image; as fast as it comes without one.
+    pub pace: Option<Pace>,
+    /// Which boards, and how many of each.
+    pub boards: Vec<Board>,
+    /// What they run at first.
+    pub version: String,
+    /// The line of their firmware; without one, that of the version they run.
+    pub line: Option<Line>,
+    /// The hardware that they speak through.
+    pub client: Client,
+    /// Size of their flash in megabytes.
+    pub flash: u8,
+    /// How often a check or a download is made to fail.
+    pub fail: Rate,
+    /// How often a device that failed, or gave up, is switched off and on again.
+    pub restarts: u16,
+    /// When it ends at the latest.
+    pub time: Option<Duration>,
+    /// What chance begins with.
+    pub seed: u64,
+    /// Where hosts really are.
+    pub places: Vec<Place>,
+    /// Which certificates are good.
+    pub trust: Trust,
+}
+
+/// Which certificates are good.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Every one.
+    pub insecure: bool,
+    /// Of which authorities besides the public ones.
+    pub roots: Vec<CertificateDer<'static>>,
+}
+
+impl Plan {
+    /// How long after the start a device is switched on.
+    pub(super) fn switched_on(&self, number: u32) -> Duration {
+        self.ramp
+            .mul_f64(f64::from(number) / f64::from(self.devices.max(1)))
+    }
+
+    /// The device of this number as it leaves the factory. Its numbers are made
+    /// up: the MAC is a locally administered one (IEEE 802, second bit).
+    pub(super) fn device(&self, number: u32) -> Device {
+        let mut random = Random::of(self.seed, number);
+        let [a, b, c, d] = number.to_be_bytes();
+        let (high, low) = (random.next(), random.next());
+        let board = self.board(&mut random);
+        Device {
+            kind: self.kind(&self.version),
+            board: board.map_or_else(String::new, |board| board.name.clone()),
+            version: self.version.clone(),
+            chip: board.map_or(USUAL_CHIP, |board| board.chip),
+            mac: format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}"),
+            uuid: format!(
+                "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+                high >> 32,
+                high >> 16 & 0xFFFF,
+                high & 0xFFF,
+                low >> 52,
+                low & 0xFFFF_FFFF_FFFF
+            ),
+            flash: self.flash,
+            v2_layout: self.kind(&self.version).line == Line::V2,
+            // Of an image that no server has.
+            elf_sha256: [0xEE; 32],
+            second_slot: false,
+        }
+    }
+
+    /// What a device that runs this version is.
+    pub(super) fn kind(&self, version: &str) -> Kind {
+        Kind {
+            line: self.line.unwrap_or_else(|| Line::of_version(version)),
+            client: self.client,
+        }
+    }
+
+    fn board(&self, random: &mut Random) -> Option<&Board> {
+        let total = self.boards.iter().map(|board| u64::from(board.weight));
+        let mut place = random.below(total.sum());
+        self.boards.iter().find(|board| {
+            let is_here = place < u64::from(board.weight);
+            place = place.saturating_sub(u64::from(board.weight));
+            is_here
+        })
+    }
+
+    /// The version that everybody begins with.
+    pub(super) fn first_version(&self) -> Rc<str> {
+        self.version.as_str().into()
+    }
+}
+
+/// A kind of board, and how many of the fleet it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// `board.type` and `board.name`.
+    pub name: String,
+    /// Its chip.
+    pub chip: Chip,
+    /// Its share, beside the others'.
+    pub weight: u32,
+}
+
+/// The chip of a board that does not say.
+pub const USUAL_CHIP: Chip = Chip(9);
+
+impl FromStr for Board {
+    type Err = String;
+
+    /// `NAME[@CHIP][:WEIGHT]`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (rest, weight) = match text.rsplit_once(':') {
+            Some((rest, weight)) => (rest, weight.trim_end_matches('%')),
+            None => (text, "1"),
+        };
+        let (name, chip) = match rest.split_once('@') {
+            Some((name, chip)) => {
+                let known = Chip::from_name(chip);
+                let unknown =
+                    || format!("{text:?}: {chip:?} is no chip that is known here; esp32s3 is one");
+                (name, known.ok_or_else(unknown)?)
+            }
+            None => (rest, USUAL_CHIP),
+        };
+        let weight = weight.parse().ok().filter(|weight| *weight > 0);
+        let Some(weight) = weight else {
+            return Err(format!(
+                "{text:?}: behind the colon stands its share, a whole number from 1: bread-compact-wifi:30"
+            ));
+        };
+        let sound = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\' && c != '/';
+        if name.is_empty() || !name.chars().all(sound) {
+            return Err(format!(
+                "{text:?}: a board is written NAME:SHARE or NAME@CHIP:SHARE, as in bread-compact-wifi:30"
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            chip,
+            weight,
+        })
+    }
+}
+
+/// How often something happens, in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rate(pub(super) u32);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    /// `2%`, `0.5%`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = text
+            .strip_suffix('%')
+            .and_then(|number| number.trim().parse::<f64>().ok())
+            .filter(|percent| (0.0..=100.0).contains(percent));
+        let Some(percent) = percent else {
+            return Err(format!("{text:?}: write a share from 0% to 100%, as in 2%"));
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to a million"
+        )]
+        let millionths = (percent * 10_000.0).round() as u32;
+        Ok(Self(millionths))
+    }
+}
+
+/// A number with its thousands apart: `20,000`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of bytes in the unit that suits it.
+pub(super) fn bytes(number: f64) -> String {
+    let units = ["KB", "MB", "GB", "TB"];
+    let mut text = String::new();
+    let (mut rest, mut unit) = (number / 1000.0, 0);
+    while rest >= 1000.0 && unit + 1 < units.len() {
+        (rest, unit) = (rest / 1000.0, unit + 1);
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{rest:.1} {}", units[unit]);
+    text
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// So many devices on one board, at once.
+    pub(in super::super) fn plan(devices: u32) -> Plan {
+        Plan {
+            url: "http://ota.example.com/xiaozhi/ota/".into(),
+            target: Target {
+                tls: false,
+                host: "ota.example.com".into(),
+                port: 80,
+                path: "/xiaozhi/ota/".into(),
+            },
+            devices,
+            ramp: Duration::ZERO,
+            pace: None,
+            boards: vec!["a".parse().unwrap()],
+            version: "1.6.0".into(),
+            line: None,
+            client: Client::Wifi,
+            flash: 16,
+            fail: Rate::default(),
+            restarts: 0,
+            time: None,
+            seed: 1,
+            places: Vec::new(),
+            trust: Trust::default(),
+        }
+    }
+
+    #[test]
+    fn boards_and_rates_say_what_is_wrong_with_them() {
+        let board: Board = "esp-box@ESP32-C3:30".parse().unwrap();
+        assert_eq!((board.chip, board.weight), (Chip(5), 30));
+        assert_eq!(board.name, "esp-box");
+        for (text, words) in [
+            ("a:0", "share"),
+            ("a:x", "share"),
+            (":3", "NAME"),
+            ("a b:3", "NAME"),
+            ("a@esp9:3", "no chip"),
+        ] {
+            let error = text.parse::<Board>().unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        assert_eq!("2%".parse(), Ok(Rate(20_000)));
+        assert_eq!("0.5 %".parse(), Ok(Rate(5_000)));
+        for text in ["2", "-1%", "101%", "x%", "%", "NaN%"] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_device_is_another_and_the_shares_are_kept() {
+        let plan = Plan {
+            boards: vec!["a:70".parse().unwrap(), "b@esp32c3:30".parse().unwrap()],
+            ..plan(10_000)
+        };
+        let devices: Vec<Device> = (0..plan.devices).map(|n| plan.device(n)).collect();
+        let macs: BTreeSet<_> = devices.iter().map(|d| d.mac.as_str()).collect();
+        let uuids: BTreeSet<_> = devices.iter().map(|d| d.uuid.as_str()).collect();
+        assert_eq!((macs.len(), uuids.len()), (10_000, 10_000));
+        assert!(uuids.iter().all(|uuid| uuid.len() == 36), "{uuids:?}");
+        let mut boards = BTreeMap::<_, u32>::new();
+        for device in &devices {
+            let board = (device.board.as_str(), device.chip.0);
+            *boards.entry(board).or_default() += 1;
+        }
+        assert_eq!(boards.len(), 2);
+        assert!((6_800..7_200).contains(&boards[&("a", 9)]), "{boards:?}");
+    }
+
+    #[test]
+    fn numbers_are_read_at_a_glance() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(20_000), "20,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(bytes(46_100_000.0), "46.1 MB");
+        assert_eq!(bytes(0.0), "0.0 KB");
+    }
+}

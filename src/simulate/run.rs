@@ -1,0 +1,147 @@
+//! The whole fleet, from the first device that is switched on to the last that
+//! has nothing more to do.
+
+use super::fault::{Failure, Fault};
+use super::life::{Fleet, live};
+use super::network::{Network as _, Sockets, at_once};
+use super::plan::Plan;
+use super::summary::{End, Summary};
+use super::tally::Tally;
+use super::view::View;
+use crate::probe::text::Lang;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep_until};
+
+/// How often this program looks whether it is late itself.
+const PULSE: Duration = Duration::from_millis(100);
+/// How long the first connection may take, to any of the server's addresses.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Why nothing can be simulated.
+#[derive(Debug)]
+pub enum Impossible {
+    /// The first connection did not come about: no other one would.
+    Unreachable {
+        /// Where to.
+        url: String,
+        /// Why.
+        fault: Fault,
+        /// In more words, if there are any.
+        detail: Option<String>,
+    },
+    /// TLS or signals cannot be set up.
+    Setup(String),
+}
+
+impl Impossible {
+    /// What is wrong, and what to do.
+    pub fn describe(&self, lang: Lang) -> String {
+        match self {
+            Self::Unreachable { url, fault, detail } => {
+                let name = fault.name(lang);
+                let detail = detail
+                    .as_ref()
+                    .map_or_else(String::new, |detail| format!(" ({detail})"));
+                let remedy = fault.remedy(lang);
+                match lang {
+                    Lang::Zh => format!("无法连接 {url}：{name}{detail}\n{remedy}"),
+                    Lang::En => format!("cannot reach {url}: {name}{detail}\n{remedy}"),
+                }
+            }
+            Self::Setup(why) => match lang {
+                Lang::Zh => format!("无法开始：{why}"),
+                Lang::En => format!("it cannot begin: {why}"),
+            },
+        }
+    }
+}
+
+/// Plays a plan to its end, on the thread that calls, and shows how it goes on
+/// stderr. Connects once by itself first: where that fails, nothing else is
+/// tried.
+pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
+    let at_once = at_once(&plan);
+    let network = Sockets::new(&plan, at_once).map_err(Impossible::Setup)?;
+    let unreachable = |failure: Failure| Impossible::Unreachable {
+        url: plan.url.clone(),
+        fault: failure.fault,
+        detail: failure.detail,
+    };
+    match tokio::time::timeout(FIRST, network.open(&plan.target, false)).await {
+        Ok(Ok(stream)) => drop(stream),
+        Ok(Err(failure)) => return Err(unreachable(failure)),
+        Err(_) => return Err(unreachable(Failure::new(Fault::ConnectTimeout))),
+    }
+    let addresses = network.resolve(&plan.target).await.map_err(unreachable)?;
+    // Before anything is said: who reads it may press Ctrl-C.
+    let mut stops = Stops::new().map_err(|e| Impossible::Setup(e.to_string()))?;
+    let mut view = View::new(lang);
+    view.begin(&plan, &addresses, at_once);
+
+    let fleet = Rc::new(Fleet::new(plan, network, at_once));
+    let devices = LocalSet::new();
+    let begun = Instant::now();
+    let end = devices
+        .run_until(async {
+            spawn_local(feel_pulse(Rc::clone(&fleet)));
+            for number in 0..fleet.plan.devices {
+                spawn_local(live(Rc::clone(&fleet), number));
+            }
+            watch(&fleet, &mut view, &mut stops, begun).await
+        })
+        .await;
+    let time = begun.elapsed();
+    view.end();
+    // What is still open is cut: it would end in no other state.
+    drop(devices);
+    let tally: Tally = fleet.tally.borrow().clone();
+    Ok(Summary::new(&fleet.plan, tally, end, time, at_once))
+}
+
+/// The signals that end it.
+struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+}
+
+/// Shows how it goes until it is over.
+async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun: Instant) -> End {
+    // Far enough.
+    let never = Duration::from_secs(365 * 86_400);
+    let latest = begun + fleet.plan.time.unwrap_or(never).min(never);
+    let mut look = tokio::time::interval(PULSE);
+    loop {
+        tokio::select! {
+            () = fleet.done.notified() => return End::Done,
+            () = sleep_until(latest) => return End::Time,
+            _ = stops.interrupt.recv() => return End::Interrupted,
+            _ = stops.terminate.recv() => return End::Interrupted,
+            _ = look.tick() => view.show(&fleet.tally.borrow(), fleet.plan.devices, begun.elapsed()),
+        }
+    }
+}
+
+/// Waits in the same queue as all devices, and so is as late as they are when
+/// this program has more to do than its core can: what they measure then is the
+/// simulator, not the server.
+async fn feel_pulse(fleet: Rc<Fleet<Sockets>>) {
+    loop {
+        let due = Instant::now() + PULSE;
+        sleep_until(due).await;
+        let mut tally = fleet.tally.borrow_mut();
+        tally.lag = tally.lag.max(due.elapsed());
+    }
+}

@@ -1,0 +1,187 @@
+//! What happened so far, to everybody together.
+
+use super::fault::{Failure, Fault};
+use super::histogram::Histogram;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a device is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not switched on yet.
+    Off,
+    /// It wants a connection, and as many as may be are open.
+    Waiting,
+    /// Connecting for a check, or waiting for its answer.
+    Checking,
+    /// Between two tries of a check.
+    BackingOff,
+    /// Fetching an image.
+    Downloading,
+    /// Restarting.
+    Rebooting,
+    /// It runs what it is to run.
+    UpToDate,
+    /// It was to update and could not.
+    Failed,
+    /// Ten checks in vain: it runs on without one.
+    GivenUp,
+}
+
+impl State {
+    /// All of them, in a device's order.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Off,
+        Self::Waiting,
+        Self::Checking,
+        Self::BackingOff,
+        Self::Downloading,
+        Self::Rebooting,
+        Self::UpToDate,
+        Self::Failed,
+        Self::GivenUp,
+    ];
+
+    /// Whether it stays so.
+    pub(super) fn is_end(self) -> bool {
+        matches!(self, Self::UpToDate | Self::Failed | Self::GivenUp)
+    }
+}
+
+/// How often something went wrong.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Noted {
+    /// So many times.
+    pub(super) count: u64,
+    /// The first time in more words, if there are any.
+    pub(super) example: Option<String>,
+}
+
+/// What was made to go wrong (`--fail`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Injected {
+    /// Checks that were cut in the middle of the request.
+    pub(super) checks_cut: u64,
+    /// Downloads that were cut.
+    pub(super) downloads_cut: u64,
+    /// Devices that lost their power in a download.
+    pub(super) power_cuts: u64,
+}
+
+impl Injected {
+    /// All of it.
+    pub(super) fn total(self) -> u64 {
+        self.checks_cut + self.downloads_cut + self.power_cuts
+    }
+}
+
+/// The counters.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    states: [u32; State::ALL.len()],
+    /// Devices by the version that they run.
+    pub(super) versions: BTreeMap<Rc<str>, u32>,
+    /// Checks that were answered.
+    pub(super) checks: u64,
+    /// Checks that failed, those that were made to fail included.
+    pub(super) checks_failed: u64,
+    /// Images that came whole and would boot.
+    pub(super) downloads: u64,
+    /// Downloads that failed, those that were made to fail included.
+    pub(super) downloads_failed: u64,
+    /// Of images, in bytes.
+    pub(super) bytes: u64,
+    /// Images that were booted.
+    pub(super) updates: u64,
+    /// Boots that went back to the version before, for the new one was never
+    /// confirmed by a check.
+    pub(super) rolled_back: u64,
+    /// Devices that run a new version which no check has confirmed.
+    pub(super) unconfirmed: u64,
+    /// What was made to go wrong.
+    pub(super) injected: Injected,
+    /// What went wrong.
+    pub(super) errors: BTreeMap<Fault, Noted>,
+    /// From the first packet to the end of the handshake.
+    pub(super) connect: Histogram,
+    /// From the request to the last byte of its answer.
+    pub(super) check: Histogram,
+    /// The same of an image.
+    pub(super) download: Histogram,
+    /// The longest time by which this program was late itself.
+    pub(super) lag: Duration,
+}
+
+impl Tally {
+    /// Everybody is off.
+    pub(super) fn new(devices: u32, version: &Rc<str>) -> Self {
+        let mut tally = Self::default();
+        tally.states[State::Off as usize] = devices;
+        tally.versions.insert(Rc::clone(version), devices);
+        tally
+    }
+
+    /// How many are in this state.
+    pub(super) fn count(&self, state: State) -> u32 {
+        self.states[state as usize]
+    }
+
+    /// How many have come to their end.
+    pub(super) fn ended(&self) -> u32 {
+        let ends = State::ALL.into_iter().filter(|state| state.is_end());
+        ends.map(|state| self.count(state)).sum()
+    }
+
+    pub(super) fn moved(&mut self, from: State, to: State) {
+        self.states[from as usize] -= 1;
+        self.states[to as usize] += 1;
+    }
+
+    pub(super) fn now_runs(&mut self, from: &Rc<str>, to: &Rc<str>) {
+        if let Some(count) = self.versions.get_mut(from) {
+            *count -= 1;
+            if *count == 0 {
+                self.versions.remove(from);
+            }
+        }
+        *self.versions.entry(Rc::clone(to)).or_default() += 1;
+    }
+
+    pub(super) fn note(&mut self, failure: Failure) {
+        let noted = self.errors.entry(failure.fault).or_default();
+        noted.count += 1;
+        if noted.example.is_none() {
+            noted.example = failure.detail;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_never_lost() {
+        let (old, new): (Rc<str>, Rc<str>) = ("1".into(), "2".into());
+        let mut tally = Tally::new(2, &old);
+        tally.moved(State::Off, State::Checking);
+        tally.moved(State::Checking, State::UpToDate);
+        tally.now_runs(&old, &new);
+        assert_eq!((tally.count(State::Off), tally.ended()), (1, 1));
+        assert_eq!(tally.versions.len(), 2);
+        tally.now_runs(&old, &new);
+        assert_eq!(tally.versions.get("2"), Some(&2));
+        assert_eq!(tally.versions.len(), 1);
+    }
+
+    #[test]
+    fn the_first_example_is_kept() {
+        let mut tally = Tally::default();
+        tally.note(Failure::new(Fault::Tls));
+        tally.note(Failure::with(Fault::Tls, "a"));
+        tally.note(Failure::with(Fault::Tls, "b"));
+        let noted = &tally.errors[&Fault::Tls];
+        assert_eq!((noted.count, noted.example.as_deref()), (3, Some("a")));
+    }
+}

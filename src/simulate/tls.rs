@@ -1,0 +1,64 @@
+//! The handshake of the probe's own client, counted instead of explained.
+
+use super::fault::{Failure, Fault};
+use super::network::Stream;
+use super::plan::Trust;
+use crate::probe::dial::CONNECT;
+use crate::probe::line::{Client as Hardware, Kind, Line};
+use crate::probe::report::Finding;
+use crate::probe::rules::tls as rules;
+use crate::probe::tls;
+use tokio::net::TcpStream;
+
+/// Secures connections.
+pub(super) struct Client {
+    tls: tls::Client,
+    insecure: bool,
+}
+
+impl Client {
+    /// Wi-Fi devices: what they offer is the same in every line of the firmware.
+    pub(super) fn new(trust: &Trust) -> Result<Self, String> {
+        let kind = Kind {
+            line: Line::V2,
+            client: Hardware::Wifi,
+        };
+        let tls = tls::Client::new(kind, trust.roots.clone()).map_err(|e| e.to_string())?;
+        Ok(Self {
+            tls,
+            insecure: trust.insecure,
+        })
+    }
+
+    /// Shakes hands, and refuses a certificate that a device refuses.
+    pub(super) async fn secure(
+        &self,
+        stream: TcpStream,
+        host: &str,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        match self.tls.handshake(stream, host, CONNECT).await {
+            Ok(secured) => match secured.findings.iter().find(|f| f.is_failure()) {
+                Some(finding) if !self.insecure => Err(Failure::with(Fault::Tls, named(finding))),
+                _ => Ok(Box::new(secured.stream)),
+            },
+            Err(refused) => Err(refused.findings.first().map_or_else(
+                || Failure::new(Fault::Tls),
+                |finding| Failure::with(kind_of(finding), named(finding)),
+            )),
+        }
+    }
+}
+
+fn kind_of(finding: &Finding) -> Fault {
+    if *finding.rule == rules::HANDSHAKE_CUT {
+        Fault::CutShort
+    } else if *finding.rule == rules::HANDSHAKE_TIMEOUT {
+        Fault::Silent
+    } else {
+        Fault::Tls
+    }
+}
+
+fn named(finding: &Finding) -> String {
+    format!("{}: {}", finding.rule.id, finding.evidence)
+}

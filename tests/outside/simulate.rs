@@ -1,0 +1,277 @@
+//! A fleet of simulated devices, against our own server and against bad ones.
+
+use super::support::image::Image;
+use super::support::server::{BINARY, Setup};
+use super::support::{Server, noise, until};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Devices reach the server under this name, whatever its port is.
+const HOST: &str = "ota.example.com";
+
+fn command(scheme: &str, address: SocketAddr, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .arg("simulate")
+        .arg(format!("{scheme}://{HOST}/xiaozhi/ota/"))
+        .arg("--resolve")
+        .arg(format!("{HOST}={address}"))
+        .args(arguments)
+        .env("LC_ALL", "C");
+    command
+}
+
+/// Exit code, JSON, and what was said meanwhile.
+fn run(scheme: &str, address: SocketAddr, arguments: &[&str]) -> (i32, Value, String) {
+    let output = command(scheme, address, arguments)
+        .arg("--json")
+        .output()
+        .unwrap();
+    let (code, text, said) = words(&output);
+    let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{said}"));
+    // Whatever became of them, none is lost.
+    for key in ["states", "versions"] {
+        let counts = json[key].as_object().unwrap().values();
+        let total: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(total, json["devices"], "{key}: {json}");
+    }
+    assert_eq!(code == 0, json["good"] == true, "{json}");
+    (code, json, said)
+}
+
+fn words(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+/// A server with an image for each of two boards, whose public address is of
+/// this scheme.
+fn server(scheme: &str) -> Server {
+    let image = |chip, seed| Image {
+        chip,
+        payload: noise(300_000, seed),
+        ..Image::new("1.7.0")
+    };
+    Setup::new()
+        .file("bread-compact-wifi_1.7.0.bin", image(9, 1).build())
+        .file("esp-box_1.7.0.bin", image(5, 2).build())
+        .start(&format!(
+            "server: {{vision_explain: '{scheme}://{HOST}/mcp/vision/explain'}}\n"
+        ))
+}
+
+const BOARDS: [&str; 2] = ["--boards", "bread-compact-wifi:70,esp-box@esp32c3:30"];
+
+#[test]
+fn a_fleet_of_two_boards_updates_over_http_and_https() {
+    for scheme in ["http", "https"] {
+        let server = server(scheme);
+        let ca = server.dir.path().join("certs/self-signed.crt");
+        let ca = ca.to_str().unwrap();
+        let arguments = [&BOARDS[..], &["--devices", "200", "--ca", ca]].concat();
+        let (code, json, said) = run(scheme, server.address(), &arguments);
+        assert_eq!(code, 0, "{json}\n{said}");
+        assert_eq!(json["ended"], "done");
+        assert_eq!(json["states"]["up_to_date"], 200);
+        assert_eq!(json["versions"]["1.7.0"], 200);
+        assert_eq!(json["updates"], 200);
+        assert_eq!(json["checks"]["answered"], 400);
+        assert_eq!(json["downloads"]["whole"], 200);
+        let bytes = json["downloads"]["bytes"].as_u64().unwrap();
+        assert!(bytes > 200 * 300_000, "{bytes}");
+        assert_eq!(json["errors"], serde_json::json!([]));
+        for what in ["connect", "check", "download"] {
+            let times = &json["latency_ms"][what];
+            let time = |name: &str| times[name].as_f64().unwrap();
+            assert!(time("p50") > 0.0 && time("p50") <= time("p90"), "{times}");
+            assert!(time("p99") <= time("max"), "{times}");
+        }
+        assert_eq!(json["latency_ms"]["connect"]["count"], 600);
+        assert!(said.contains("200 devices against"), "{said}");
+    }
+}
+
+#[test]
+fn a_certificate_that_no_device_believes_is_said_at_once() {
+    let server = server("https");
+    let output = command("https", server.address(), &["-n", "5"]).output();
+    let (code, out, said) = words(&output.unwrap());
+    assert_eq!((code, out.as_str()), (2, ""));
+    for word in ["error: cannot reach", "tls", "--insecure", "--ca"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let (code, ..) = run("https", server.address(), &["-n", "5", "--insecure"]);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn injected_failures_are_told_apart_and_it_ends_all_the_same() {
+    let server = server("http");
+    let arguments = ["-n", "40", "--fail", "30%", "--for", "2s"];
+    let (code, json, _) = run("http", server.address(), &arguments);
+    // Who was cut waits ten seconds, as a device does.
+    assert_eq!((code, &json["ended"]), (1, &Value::from("time")));
+    let injected = json["injected"].as_object().unwrap().values();
+    let injected: u64 = injected.map(|count| count.as_u64().unwrap()).sum();
+    assert!(injected > 5, "{json}");
+    assert_eq!(json["errors"], serde_json::json!([]), "{json}");
+    assert!(
+        json["states"]["backing_off"].as_u64().unwrap() > 0,
+        "{json}"
+    );
+}
+
+#[test]
+fn the_time_is_over_when_it_is_over_and_so_it_is_on_ctrl_c() {
+    let server = server("http");
+    let slow = ["-n", "20", "--pace", "10KB/s"];
+    let begun = Instant::now();
+    let output = command("http", server.address(), &slow)
+        .args(["--for", "1s"])
+        .output();
+    let (code, text, _) = words(&output.unwrap());
+    assert_eq!(code, 1);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    for word in [
+        "the time is over (--for): 0 of 20",
+        "downloading",
+        "1.6.0",
+        "check",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+
+    let mut child = command("http", server.address(), &slow)
+        .arg("--lang=zh")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 4];
+    child.stderr.take().unwrap().read_exact(&mut said).unwrap();
+    // What is said first is said when it takes signals.
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", "INT", &id]).status();
+    assert!(sent.unwrap().success());
+    let status = until("its end", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1));
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains("已中断：20 台设备中 0 台已是最新"), "{text}");
+}
+
+#[test]
+fn a_dead_port_is_said_at_once() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let begun = Instant::now();
+    for (lang, words_of_it) in [
+        (
+            "en",
+            ["error: cannot reach", "connect refused", "does not listen"],
+        ),
+        ("zh", ["无法连接", "连接被拒绝", "未在此端口监听"]),
+    ] {
+        let output = command("http", address, &["--lang", lang]).output();
+        let (code, _, said) = words(&output.unwrap());
+        assert_eq!(code, 2);
+        for word in words_of_it {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_named() {
+    let nowhere = "127.0.0.1:9".parse().unwrap();
+    for (arguments, word) in [
+        (["--pace", "fast"], "48KB/s"),
+        (["--fail", "2"], "0% to 100%"),
+        (["--ramp", "soon"], "60s"),
+        (["--boards", "a:0"], "share"),
+        (["--devices", "0"], "1..="),
+        (["--version", "v1"], "restarts at every check"),
+        (["--ca", "/nonexistent"], "--ca /nonexistent"),
+    ] {
+        let output = command("http", nowhere, &arguments).output();
+        let (code, _, said) = words(&output.unwrap());
+        assert_eq!(code, 2, "{arguments:?}: {said}");
+        assert!(said.contains(word), "{arguments:?}: {said}");
+    }
+    let output = Command::new(BINARY)
+        .args(["simulate", "http://[::1]/xiaozhi/ota/"])
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(2));
+}
+
+/// A server that answers checks well and images in its own way.
+fn wrong_server(image: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, image) = (stream.unwrap(), image.clone());
+            thread::spawn(move || {
+                let mut request = vec![0; 16 * 1024];
+                let mut length = 0;
+                // A check's body ends with the board.
+                while !request[..length].ends_with(b"}}") && !request.starts_with(b"GET") {
+                    match stream.read(&mut request[length..]) {
+                        Ok(n) if n > 0 => length += n,
+                        _ => return,
+                    }
+                }
+                let check =
+                    format!(r#"{{"firmware":{{"version":"1.7.0","url":"http://{HOST}/a.bin"}}}}"#);
+                let body = if request.starts_with(b"GET") {
+                    &image
+                } else {
+                    check.as_bytes()
+                };
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(&[head.as_bytes(), body].concat());
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn an_image_that_is_damaged_on_its_way_is_found() {
+    let mut image = Image {
+        payload: noise(200_000, 3),
+        ..Image::new("1.7.0")
+    }
+    .build();
+    let middle = image.len() / 2;
+    image[middle] ^= 0x20;
+    let address = wrong_server(image);
+    let (code, json, _) = run("http", address, &["-n", "10"]);
+    assert_eq!((code, &json["ended"]), (1, &Value::from("done")));
+    assert_eq!(json["states"]["failed"], 10, "{json}");
+    let error = &json["errors"][0];
+    assert_eq!(
+        (&error["kind"], &error["count"]),
+        (&"image damaged".into(), &10.into())
+    );
+    assert!(error["example"].as_str().unwrap().contains("checksum"));
+    let output = command("http", address, &["-n", "2", "--lang", "zh"]).output();
+    let (code, text, _) = words(&output.unwrap());
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("固件损坏") && text.contains("升级失败"),
+        "{text}"
+    );
+}
