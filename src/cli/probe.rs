@@ -9,7 +9,7 @@ use crate::probe::line::{Client, Kind, Line};
 use crate::probe::pace::Pace;
 use crate::probe::report::{Report, Verdict};
 use crate::probe::run::{News, Probe as Run};
-use crate::probe::table::shown;
+use crate::probe::table::{shown, shown_json};
 use crate::probe::text::Lang;
 use crate::probe::tls;
 use crate::tls::roots;
@@ -107,8 +107,8 @@ impl Probe {
         runtime.shutdown_background();
         let mut out = io::stdout().lock();
         if json {
-            serde_json::to_writer_pretty(&mut out, &report.json(lang))?;
-            writeln!(out)?;
+            let text = serde_json::to_string_pretty(&report.json(lang))?;
+            writeln!(out, "{}", shown_json(&text))?;
         } else {
             out.write_all(in_words(&report, lang)?.as_bytes())?;
         }

@@ -73,7 +73,12 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
         // Old firmware reads a JSON body whatever the status says.
         let passes = asked == Asked::Check && is_json;
         let hit = |k: Kind| k.minds_status() || !passes;
-        return Finding::on(&rules::STATUS, kind, hit, evidence(said)).map(|f| f.serial(serial));
+        let finding = Finding::on(&rules::STATUS, kind, hit, evidence(said))?;
+        return Some(if hit(kind) {
+            finding.serial(serial)
+        } else {
+            finding
+        });
     };
     Some(finding.serial(serial))
 }

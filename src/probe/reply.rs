@@ -4,8 +4,8 @@
 use super::address::{self, Target, Use};
 use super::device::Device;
 use super::line::{HttpClient, Kind, Line};
-use super::report::{Finding, Verdict};
-use super::rules::{address as addresses, reply as rules};
+use super::report::Finding;
+use super::rules::reply as rules;
 use crate::firmware::version::{device_finds_newer, is_device_safe};
 use serde_json::{Map, Value};
 
@@ -140,6 +140,14 @@ impl Judge<'_> {
     }
 
     fn not_json(&mut self, evidence: String) {
+        // Of what is too long the device does not see the end, and neither do we.
+        if self
+            .findings
+            .iter()
+            .any(|f| f.rule == &rules::TOO_LONG && f.is_failure())
+        {
+            return;
+        }
         self.fail(
             Finding::fail(&rules::NOT_JSON, evidence)
                 .serial("E (…) Ota: Failed to parse JSON response"),
@@ -301,24 +309,10 @@ impl Judge<'_> {
     /// The image's address, which may be fine for this machine and for no
     /// device.
     fn address(&mut self, url: &str) {
-        match address::parse(url, Use::Firmware, self.kind) {
+        match address::handed_out(url, Use::Firmware, self.kind, self.asked) {
             Err(finding) => self.fail(finding),
             Ok((target, findings)) => {
-                let here = &self.asked.host;
-                let elsewhere = !here.eq_ignore_ascii_case(&target.host);
-                for finding in findings {
-                    let strands = [&addresses::LOOPBACK, &addresses::CONTAINER_ADDRESS]
-                        .iter()
-                        .any(|rule| **rule == *finding.rule);
-                    self.findings.push(Finding {
-                        verdict: if strands && elsewhere {
-                            Verdict::Fail
-                        } else {
-                            finding.verdict
-                        },
-                        ..finding
-                    });
-                }
+                self.findings.extend(findings);
                 if self.asked.tls && !target.tls {
                     self.warn(&rules::HTTP_BEHIND_HTTPS, format!("firmware.url: {url:?}"));
                 }

@@ -57,6 +57,8 @@ struct Answer {
     seen: String,
     findings: Vec<Finding>,
     reply: Reply,
+    /// Of its head; 0 where none came.
+    status: u16,
     /// Whether it was a 200 with JSON that the device takes.
     taken: bool,
 }
@@ -131,14 +133,14 @@ impl Probe {
         let certificate: Vec<Finding> = steps.iter().flat_map(|s| s.findings.clone()).collect();
         watch(News::Begins(Step::Check));
         let mut answer = self.check(stream, &target, &self.device).await;
-        let slash = self.other_slash(&target, answer.taken).await;
+        let slash = self.other_slash(&target, &answer).await;
         answer.findings.extend(slash);
         steps.push(StepReport::new(Step::Check, answer.seen, answer.findings));
         if !answer.taken {
             return;
         }
         watch(News::Begins(Step::Websocket));
-        steps.push(self.websocket(&answer.reply, &certificate).await);
+        steps.push(self.websocket(&answer.reply, &target, &certificate).await);
         let Some(update) = answer.reply.update else {
             let none = self.say("没有要安装的升级", "no update to install");
             for step in [Step::Download, Step::Image, Step::Reboot] {
@@ -220,6 +222,7 @@ impl Probe {
             seen: self.say("没有得到回答", "no answer").to_owned(),
             findings: Vec::new(),
             reply: Reply::default(),
+            status: 0,
             taken: false,
         };
         let (head, body, fault) = match exchange {
@@ -231,7 +234,9 @@ impl Probe {
                 return answer;
             }
         };
-        let is_json = reply::json(&body).is_ok();
+        answer.status = head.status;
+        // "404: Not Found" begins with a number, which is JSON, too.
+        let is_json = reply::json(&body).is_ok_and(|json| json.is_object());
         answer.findings = framing::judge(&head, &body, is_json, Asked::Check, device.kind);
         if let Some(fault) = &fault {
             answer
@@ -244,7 +249,7 @@ impl Probe {
             body.len(),
             took.as_millis()
         );
-        if took > SLOW {
+        if took > SLOW && fault.is_none() {
             let evidence = format!("{:.1} s", took.as_secs_f64());
             answer
                 .findings
@@ -275,8 +280,8 @@ impl Probe {
     }
 
     /// Asks under the address's other form: with its last slash, or without.
-    async fn other_slash(&self, target: &Target, taken: bool) -> Option<Finding> {
-        if !taken || target.path.contains('?') {
+    async fn other_slash(&self, target: &Target, answer: &Answer) -> Option<Finding> {
+        if !answer.taken || target.path.contains('?') {
             return None;
         }
         let path = match target.path.strip_suffix('/') {
@@ -291,7 +296,7 @@ impl Probe {
         let stream = self.network.open(&other).await.stream?;
         let mut wire = Wire::new(stream, PATIENCE);
         let said = match exchange(&mut wire, &self.device.check(&other)).await {
-            Ok((head, _, _)) if head.status == 200 => return None,
+            Ok((head, _, _)) if [200, answer.status].contains(&head.status) => return None,
             Ok((head, _, _)) => head.status_line,
             Err(e) => e.to_string(),
         };
@@ -301,7 +306,7 @@ impl Probe {
         ))
     }
 
-    async fn websocket(&self, reply: &Reply, known: &[Finding]) -> StepReport {
+    async fn websocket(&self, reply: &Reply, ota: &Target, known: &[Finding]) -> StepReport {
         let step = Step::Websocket;
         if self.skip_websocket {
             return StepReport::skipped(step, "--skip websocket");
@@ -317,7 +322,7 @@ impl Probe {
             );
         };
         let (target, mut findings) =
-            match address::parse(&handed.url, Use::Websocket, self.device.kind) {
+            match address::handed_out(&handed.url, Use::Websocket, self.device.kind, ota) {
                 Ok(parsed) => parsed,
                 Err(finding) => return StepReport::new(step, handed.url.clone(), vec![finding]),
             };

@@ -11,12 +11,15 @@ use super::wire::{Wire, WireError};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::{Buf as _, BytesMut};
 use serde_json::{Value, json};
+use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 /// How long the firmware waits for the 101, and for the hello.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Nobody waits long for a server to take a goodbye.
+const GOODBYE_TAKES: Duration = Duration::from_secs(1);
 /// No hello is longer, in bytes.
 const LONGEST: usize = 64 * 1024;
 
@@ -58,8 +61,11 @@ pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
     wire.send(&frame(&greeting(handed)))
         .await
         .map_err(|e| silent(e.to_string()))?;
-    let (stream, read) = wire.into_parts();
-    match timeout(PATIENCE, listen(stream, read)).await {
+    let (mut stream, read) = wire.into_parts();
+    let answer = timeout(PATIENCE, listen(&mut stream, read)).await;
+    // The firmware says goodbye, too; without one the server's log has an error.
+    let _ = timeout(GOODBYE_TAKES, goodbye(&mut stream)).await;
+    match answer {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(Unheard::Silent(why))) => Err(silent(why)),
         Ok(Err(Unheard::Other(text))) => {
@@ -122,6 +128,12 @@ fn frame(text: &str) -> Vec<u8> {
     frame.extend([0; 4]);
     frame.extend(text.as_bytes());
     frame
+}
+
+/// A close without a code, masked with zeros.
+async fn goodbye(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    stream.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await?;
+    stream.shutdown().await
 }
 
 /// Why there was no hello.

@@ -44,14 +44,14 @@ fn python() -> Command {
     Command::new("/usr/bin/python3")
 }
 
-fn has_websockets() -> bool {
+pub(super) fn has_websockets() -> bool {
     has(
         "python3-websockets",
         python().args(["-c", "import websockets"]),
     )
 }
 
-fn nginx() -> Option<PathBuf> {
+pub(super) fn nginx() -> Option<PathBuf> {
     let places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "nginx"];
     let runs = |place: &&&str| Command::new(place).arg("-v").output().is_ok();
     let place = places.iter().find(runs).unwrap_or(&"nginx");
@@ -59,7 +59,7 @@ fn nginx() -> Option<PathBuf> {
 }
 
 /// The only block of a kind on the page.
-fn block(page: &str, kind: &str) -> String {
+pub(super) fn block(page: &str, kind: &str) -> String {
     let text = fs::read_to_string(root().join("deploy").join(page)).unwrap();
     let blocks: Vec<&str> = text.split(&format!("```{kind}\n")).skip(1).collect();
     let [block] = blocks[..] else {
@@ -70,14 +70,14 @@ fn block(page: &str, kind: &str) -> String {
 
 /// Puts test's own in place of what is shown; what is shown must be there.
 #[track_caller]
-fn replaced(text: &str, pairs: &[(&str, String)]) -> String {
+pub(super) fn replaced(text: &str, pairs: &[(&str, String)]) -> String {
     pairs.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from} is not in:\n{text}");
         text.replace(from, to)
     })
 }
 
-struct Running(Child);
+pub(super) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -87,7 +87,7 @@ impl Drop for Running {
 }
 
 /// The stand-in for xiaozhi-server.
-struct StandIn {
+pub(super) struct StandIn {
     http: u16,
     voice: u16,
     seen: Arc<Mutex<Vec<String>>>,
@@ -95,7 +95,7 @@ struct StandIn {
 }
 
 impl StandIn {
-    fn start(bin: &Path, vision_explain: &str, websocket: &str, key: &str) -> Self {
+    pub(super) fn start(bin: &Path, vision_explain: &str, websocket: &str, key: &str) -> Self {
         let mut child = python()
             .arg(root().join("tests/peers/xiaozhi_server.py"))
             .args(["--vision-explain", vision_explain, "--websocket", websocket])
@@ -124,7 +124,7 @@ impl StandIn {
         }
     }
 
-    fn ports(&self) -> Behind {
+    pub(super) fn ports(&self) -> Behind {
         Behind {
             http: self.http,
             voice: self.voice,
@@ -142,20 +142,20 @@ impl StandIn {
 
 /// Where devices find ports 80 and 443 of the public host.
 #[derive(Clone, Copy)]
-struct Front {
-    http: u16,
-    https: u16,
+pub(super) struct Front {
+    pub(super) http: u16,
+    pub(super) https: u16,
 }
 
 /// Ports of what stands behind Nginx.
 #[derive(Clone, Copy)]
-struct Behind {
+pub(super) struct Behind {
     http: u16,
     voice: u16,
 }
 
 /// Nginx with the page's configuration.
-fn start_nginx(program: &Path, dir: &Path, behind: Behind) -> (Front, Running) {
+pub(super) fn start_nginx(program: &Path, dir: &Path, behind: Behind) -> (Front, Running) {
     // Nginx cannot say which port it was given; others may take a free one first.
     for _ in 0..5 {
         let free = || {
@@ -276,7 +276,7 @@ impl Day {
 }
 
 /// A folder with an image, and certificates as on the page.
-fn prepared() -> (Setup, PathBuf, usize) {
+pub(super) fn prepared() -> (Setup, PathBuf, usize) {
     let mut image = Image::new("1.6.1");
     image.payload = image.payload.repeat(1000);
     let image = image.build();
@@ -291,7 +291,12 @@ fn prepared() -> (Setup, PathBuf, usize) {
 }
 
 /// Ours, by a configuration that is shown, in front of the stand-in.
-fn start_ours(setup: Setup, shown: &str, ports: &str, behind: &StandIn) -> (Front, Server) {
+pub(super) fn start_ours(
+    setup: Setup,
+    shown: &str,
+    ports: &str,
+    behind: &StandIn,
+) -> (Front, Server) {
     let config = replaced(
         shown,
         &[
@@ -316,8 +321,8 @@ fn start_ours(setup: Setup, shown: &str, ports: &str, behind: &StandIn) -> (Fron
 }
 
 /// Both schemes of the OTA address that is typed into a device.
-const HTTP: &str = "http://ota.example.com/xiaozhi/ota/";
-const HTTPS: &str = "https://ota.example.com/xiaozhi/ota/";
+pub(super) const HTTP: &str = "http://ota.example.com/xiaozhi/ota/";
+pub(super) const HTTPS: &str = "https://ota.example.com/xiaozhi/ota/";
 /// What both proxies pass on.
 const PASSED_ON: [&str; 2] = ["/xiaozhi/v1/", "/mcp/vision/explain"];
 

@@ -3,6 +3,7 @@
 use super::super::line::Client;
 use super::*;
 use crate::firmware::chip::Chip;
+use crate::probe::report::Verdict;
 use proptest::prelude::*;
 
 fn device(version: &str) -> Device {

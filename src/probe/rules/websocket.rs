@@ -6,7 +6,7 @@ use crate::probe::rule::Rule;
 pub static UNREACHABLE: Rule = Rule::new(
     "websocket-unreachable",
     (
-        "语音服务器连接不上：设备能升级，但不能对话（显示“连接服务器失败”）。",
+        "语音服务器连接不上：设备能升级，但不能对话（显示“无法连接服务，请稍后再试”）。",
         "The voice server cannot be reached: the device updates, and cannot talk.",
     ),
     (

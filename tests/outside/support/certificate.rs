@@ -16,7 +16,7 @@ pub(crate) enum Key {
     Ed25519,
 }
 
-fn key_pair(key: Key) -> KeyPair {
+pub(super) fn key_pair(key: Key) -> KeyPair {
     KeyPair::generate_for(match key {
         Key::P256 => &PKCS_ECDSA_P256_SHA256,
         Key::Rsa => &PKCS_RSA_SHA256,

@@ -2,10 +2,14 @@
 
 pub(crate) mod backend;
 pub(crate) mod certificate;
+pub(crate) mod chain;
 pub(crate) mod image;
+pub(crate) mod page;
 pub(crate) mod pebble;
+pub(crate) mod probed;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod wrong;
 
 pub(crate) use reply::Reply;
 pub(crate) use server::Server;

@@ -1,0 +1,296 @@
+//! Servers that want to keep a probe, to fill its memory, or to write on the
+//! terminal. It ends by itself, with a verdict, in bounded memory.
+
+use super::support::probed::{Case, Probe, hold, hold_together};
+use super::support::wrong::{HOST, Page, Port, Then, plain, right, text_frame};
+use serde_json::json;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A reply that goes on like this.
+fn endless(page: &mut Page, bytes: &[u8]) {
+    page.then = Then::Endless(bytes.repeat(64 * 1024 / bytes.len()), Duration::ZERO);
+}
+
+#[test]
+fn what_has_no_end_is_not_waited_for() {
+    let head = |page: &mut Page| {
+        page.raw = Some(b"HTTP/1.1 200 OK\r\n".to_vec());
+        endless(page, b"X-Filler: abcdefgh\r\n");
+    };
+    let body = |page: &mut Page| {
+        page.take("Content-Length");
+        endless(page, b" ");
+    };
+    let chunks = |page: &mut Page| {
+        page.take("Content-Length");
+        page.put("Transfer-Encoding", "chunked");
+        page.body = [b"ffffffffff\r\n", &page.body[..]].concat();
+        endless(page, b" ");
+    };
+    let line = |page: &mut Page| {
+        page.raw = Some(b"HTTP/1.1 200 ".to_vec());
+        endless(page, b"x");
+    };
+    let huge = |page: &mut Page| page.put("Content-Length", "1073741824");
+    let beyond = |page: &mut Page| page.put("Content-Length", "99999999999999999999999");
+    // Two on the way at once would share the machine; what is held is memory.
+    hold(
+        vec![
+            Case::new(
+                "a head without an end",
+                plain().check(head),
+                &[],
+                &["check fail broken-http"],
+            ),
+            Case::new(
+                "a status line without an end",
+                plain().check(line),
+                &[],
+                &["check fail broken-http"],
+            ),
+            Case::new(
+                "a body without an end",
+                plain().check(body),
+                &["--firmware-line", "v2"],
+                &["check fail too-long", "check warn no-content-length"],
+            ),
+            Case::new(
+                "300 KB",
+                plain().json(|json| json["filler"] = json!("x".repeat(300_000))),
+                &["--firmware-line", "v2"],
+                &["check fail too-long"],
+            ),
+            Case::new(
+                "a chunk without an end",
+                plain().check(chunks),
+                &["--firmware-line", "v2"],
+                &["check fail too-long", "check warn chunked"],
+            ),
+            Case::new(
+                "a gigabyte of ten bytes",
+                plain().check(huge),
+                &[],
+                &["check fail cut-short"],
+            ),
+            Case::new(
+                "more bytes than there are",
+                plain().check(beyond),
+                &[],
+                &["check fail bad-content-length"],
+            ),
+            Case::new(
+                "an image's head without an end",
+                plain().download(head),
+                &[],
+                &["download fail broken-http"],
+            ),
+            Case::new(
+                "a gigabyte of an image",
+                plain().download(huge),
+                &[],
+                &["download fail too-big"],
+            ),
+            Case::new(
+                "a voice without an end",
+                plain().websocket(head),
+                &[],
+                &["websocket fail broken-http"],
+            ),
+        ]
+        .into_iter()
+        .map(Case::in_little_memory)
+        .collect(),
+    );
+}
+
+#[test]
+fn words_that_nobody_can_take() {
+    let deep = |page: &mut Page| page.set_body(format!("{}{}", "[".repeat(4000), "]".repeat(3000)));
+    let deeper = |page: &mut Page| {
+        page.set_body(format!(
+            "{{\"firmware\":{}1{}}}",
+            "{\"a\":".repeat(1000),
+            "}".repeat(1000)
+        ));
+    };
+    let invalid = |page: &mut Page| page.set_body(b"\xff\xfe{\0\"firmware\0");
+    let frame = [&[0x81, 127][..], &(1u64 << 63).to_be_bytes()].concat();
+    let big = [&[0x81, 127][..], &(1u64 << 40).to_be_bytes(), &[b' '; 5000]].concat();
+    hold(
+        vec![
+            Case::new(
+                "brackets",
+                right().check(deep),
+                &[],
+                &["check fail not-json"],
+            ),
+            Case::new(
+                "objects in objects",
+                right().check(deeper),
+                &[],
+                &["check fail not-json"],
+            ),
+            Case::new(
+                "no UTF-8",
+                right().check(invalid),
+                &[],
+                &["check fail not-json"],
+            ),
+            Case::new(
+                "a frame of 2^63 bytes",
+                right().hello(frame),
+                &[],
+                &["websocket fail websocket-no-hello"],
+            ),
+            Case::new(
+                "a frame of 2^40 bytes",
+                right().hello(big),
+                &[],
+                &["websocket fail websocket-no-hello"],
+            ),
+            Case::new(
+                "redirects, one behind the other",
+                right().each_check(|page, asked| {
+                    page.redirect(&format!("https://{HOST}/{}", asked.before));
+                }),
+                &[],
+                &["check fail redirect"],
+            ),
+        ]
+        .into_iter()
+        .map(Case::in_little_memory)
+        .collect(),
+    );
+}
+
+#[test]
+fn nothing_that_a_server_says_steers_the_terminal() {
+    const ESCAPE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\r\u{8}\u{202e}";
+    let says = || {
+        [
+            right().json(|j| j["firmware"]["version"] = json!(format!("1.6.{ESCAPE}"))),
+            right().json(|j| j["firmware"]["url"] = json!(format!("https://{HOST}/{ESCAPE}"))),
+            right().json(|j| j["websocket"]["url"] = json!(format!("wss://{HOST}/{ESCAPE}"))),
+            right().json(|j| *j = json!({"success": false, "message": ESCAPE})),
+            right().check(|p| p.set_body(ESCAPE)),
+            right().check(|p| p.redirect(ESCAPE)),
+            right().check(|p| p.set_status(&format!("500 {ESCAPE}"))),
+            right().check(|p| p.raw = Some(ESCAPE.into())),
+            right().download(|p| p.redirect(ESCAPE)),
+            right().hello(text_frame(ESCAPE.as_bytes())),
+            right().chain(|c| c.common_name(ESCAPE).host("x.example.com")),
+        ]
+    };
+    for (i, wrong) in says().into_iter().enumerate() {
+        let server = wrong.start();
+        for lang in ["zh", "en"] {
+            let told = Probe::of(&server).told(lang);
+            assert_eq!(told.code, Some(2), "{i}: {}{}", told.stdout, told.stderr);
+            let steers = |c: char| {
+                (c.is_control() && c != '\n')
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            };
+            let text = format!("{}{}", told.stdout, told.stderr);
+            assert!(!text.contains(steers), "{i}: {text:?}");
+        }
+        // JSON is escaped by its own rules.
+        let json = Probe::of(&server).run();
+        assert_eq!(json.code, Some(2), "{i}");
+        assert!(
+            !json.stdout.contains(|c: char| c.is_control() && c != '\n'),
+            "{i}: {:?}",
+            json.stdout
+        );
+    }
+}
+
+/// A port that lets nobody in and sends nobody away: its queue is full.
+fn full() -> (u16, Vec<TcpStream>, socket2::Socket) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut there = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        there.push(stream);
+    }
+    (address.port(), there, socket)
+}
+
+/// A device waits for 30 s; all of these wait together.
+#[test]
+fn silence_is_waited_for_as_a_device_waits() {
+    let silence = |page: &mut Page| {
+        page.body.truncate(100);
+        page.then = Then::Silence;
+    };
+    let drip = |page: &mut Page| {
+        page.body.clear();
+        page.then = Then::Endless(b" ".to_vec(), Duration::from_millis(900));
+    };
+    let (port, _queue, _socket) = full();
+    hold_together(vec![
+        Case::at(
+            "a queue that is full",
+            Probe::new(&format!("http://{HOST}/xiaozhi/ota/")).at(80, port),
+            &["tcp fail connect-timeout"],
+        ),
+        Case::new(
+            "no greeting",
+            right().port_443(Port::Silent),
+            &[],
+            &["tls fail handshake-timeout"],
+        ),
+        Case::new(
+            "a server that waits for a line of HTTP",
+            right().port_443(Port::Patient),
+            &[],
+            &["tls fail wrong-scheme"],
+        ),
+        Case::new(
+            "no answer",
+            plain().port_80(Port::Silent),
+            &[],
+            &["check fail no-reply"],
+        ),
+        Case::new(
+            "half an answer",
+            right().check(silence),
+            &[],
+            &["check fail stalled"],
+        ),
+        Case::new("a drip", right().check(drip), &[], &["check fail stalled"]),
+        Case::new(
+            "half an image",
+            right().download(silence),
+            &[],
+            &["download fail stalled"],
+        ),
+        Case::new(
+            "a drip of an image",
+            right().download(drip),
+            &[],
+            &["download fail stalled"],
+        ),
+        Case::new(
+            "no hello",
+            right().hello(""),
+            &[],
+            &["websocket fail websocket-no-hello"],
+        ),
+        Case::new(
+            "no hello for a hello",
+            right().hello(text_frame(b"{\"type\":\"goodbye\"}")),
+            &[],
+            &["websocket fail websocket-no-hello"],
+        ),
+        Case::new(
+            "a late answer",
+            right().check(|page| page.delay = Duration::from_secs(12)),
+            &[],
+            &["check warn slow-reply"],
+        ),
+    ]);
+}
