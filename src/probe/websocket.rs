@@ -130,9 +130,12 @@ fn frame(text: &str) -> Vec<u8> {
     frame
 }
 
-/// A close without a code, masked with zeros.
+/// A close of a normal end (1000), masked with zeros. The firmware's own has no
+/// code, for which Python's servers leave a traceback in their log.
 async fn goodbye(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-    stream.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await?;
+    stream
+        .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
+        .await?;
     stream.shutdown().await
 }
 
