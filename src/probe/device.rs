@@ -8,7 +8,6 @@ use crate::firmware::chip::Chip;
 use crate::firmware::image::XIAOZHI;
 use crate::firmware::snapshot::hex;
 use aws_lc_rs::digest::{SHA256, digest};
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// A device.
@@ -93,50 +92,49 @@ impl Device {
         ]
     }
 
-    /// The body of a check.
+    /// The body of a check, in the firmware's order: what identifies the device
+    /// stands before the name of its Wi-Fi, which may break it.
     pub fn body(&self) -> String {
-        let slot = if self.second_slot { "ota_1" } else { "ota_0" };
-        let slot = if self.flash < 8 { "factory" } else { slot };
+        let slot = match (self.flash, self.second_slot) {
+            (..8, _) => "factory",
+            (_, false) => "ota_0",
+            (_, true) => "ota_1",
+        };
         // `CHIP_ESP32` is 1; every later `esp_chip_model_t` is the image's id.
         let model = if self.chip.0 == 0 { 1 } else { self.chip.0 };
-        let name = self.chip.to_string();
-        let table: Vec<Value> = self
-            .partitions()
-            .iter()
-            .map(|p| {
-                json!({"label": p.label, "type": p.kind, "subtype": p.subtype,
-                       "address": p.address, "size": p.size})
-            })
-            .collect();
-        let mut board = json!({
-            "type": self.board, "name": self.board,
-            "ssid": "xiaozhi", "rssi": -50, "channel": 6, "ip": "192.168.1.23", "mac": self.mac,
-        });
-        if self.kind.client.is_modem() {
-            board = json!({
-                "type": self.board, "name": self.board,
-                "revision": self.kind.client.to_string(), "carrier": "CHINA MOBILE", "csq": "24",
-                "imei": "860000000000000", "iccid": "89860000000000000000",
-            });
+        let (mac, uuid, chip) = (&self.mac, &self.uuid, self.chip);
+        let (board, version) = (json_text(&self.board), json_text(&self.version));
+        let flash = u32::from(self.flash) << 20;
+        let elf = hex(&self.elf_sha256);
+        let mut text = format!(
+            r#"{{"version":2,"language":"zh-CN","flash_size":{flash},"minimum_free_heap_size":"8318916","mac_address":"{mac}","uuid":"{uuid}","chip_model_name":"{chip}","chip_info":{{"model":{model},"cores":2,"revision":2,"features":18}},"application":{{"name":"{XIAOZHI}","version":{version},"compile_time":"Nov 21 2026T12:34:56Z","idf_version":"v5.4.1","elf_sha256":"{elf}"}},"partition_table": ["#
+        );
+        for (n, p) in self.partitions().iter().enumerate() {
+            let comma = if n > 0 { "," } else { "" };
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                r#"{comma}{{"label":"{}","type":{},"subtype":{},"address":{},"size":{}}}"#,
+                p.label, p.kind, p.subtype, p.address, p.size
+            );
         }
-        let body = json!({
-            "version": 2,
-            "language": "zh-CN",
-            "flash_size": u32::from(self.flash) << 20,
-            "minimum_free_heap_size": "8318916",
-            "mac_address": self.mac,
-            "uuid": self.uuid,
-            "chip_model_name": name,
-            "chip_info": {"model": model, "cores": 2, "revision": 2, "features": 18},
-            "application": {
-                "name": XIAOZHI, "version": self.version, "compile_time": "Nov 21 2026T12:34:56Z",
-                "idf_version": "v5.4.1", "elf_sha256": hex(&self.elf_sha256),
-            },
-            "partition_table": table,
-            "ota": {"label": slot},
-            "board": board,
-        });
-        body.to_string()
+        let _ = write!(
+            text,
+            r#"],"ota":{{"label":"{slot}"}},"board":{{"type":{board},"name":{board},"#
+        );
+        let _ = if self.kind.client.is_modem() {
+            write!(
+                text,
+                r#""revision":"{}","carrier":"CHINA MOBILE","csq":"24","imei":"860000000000000","iccid":"89860000000000000000"}}}}"#,
+                self.kind.client
+            )
+        } else {
+            write!(
+                text,
+                r#""ssid":"xiaozhi","rssi":-50,"channel":6,"ip":"192.168.1.23","mac":"{mac}"}}}}"#
+            )
+        };
+        text
     }
 
     /// The layouts that the firmware's own partition tables have
@@ -212,6 +210,12 @@ impl Device {
     }
 }
 
+/// In quotes, and escaped where need be: unlike the name of a Wi-Fi, what an
+/// operator writes is to arrive.
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::line::{Client, Line};
@@ -245,6 +249,21 @@ mod tests {
             let partitions = report.partitions().map(|p| p.len());
             assert_eq!(partitions, Some(6), "{body}");
             assert!(body.contains(r#""minimum_free_heap_size":"8318916""#));
+            assert!(
+                serde_json::from_str::<serde_json::Value>(&body).is_ok(),
+                "{body}"
+            );
+            // Where a Wi-Fi name breaks the rest, these were read.
+            let keys = [
+                "chip_model_name",
+                "application",
+                "partition_table",
+                "\"type\":\"",
+                "\"name\":\"bread",
+                "rssi",
+            ];
+            let places: Vec<_> = keys.iter().filter_map(|key| body.find(key)).collect();
+            assert!(places.len() == keys.len() && places.is_sorted(), "{body}");
         }
     }
 
