@@ -260,7 +260,11 @@ mod tests {
                 "partition_table",
                 "\"type\":\"",
                 "\"name\":\"bread",
-                "rssi",
+                if kind.client.is_modem() {
+                    "carrier"
+                } else {
+                    "ssid"
+                },
             ];
             let places: Vec<_> = keys.iter().filter_map(|key| body.find(key)).collect();
             assert!(places.len() == keys.len() && places.is_sorted(), "{body}");
