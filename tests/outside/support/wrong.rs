@@ -361,8 +361,8 @@ impl Shared {
         let _ = stream.flush();
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
-        // A close without a code, masked with zeros.
-        if rest.ends_with(&[0x88, 0x80, 0, 0, 0, 0]) {
+        // A close of a normal end, masked with zeros.
+        if rest.ends_with(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]) {
             let goodbye = Request {
                 head: GOODBYE.to_owned(),
                 body: Vec::new(),
