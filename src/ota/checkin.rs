@@ -148,13 +148,16 @@ fn as_firmware_writes_it<'a>(table: &'a [u8], partitions: &mut Vec<Partition<'a>
         rest = &rest[end..];
         let mut number = |name: &[u8]| {
             rest = rest.strip_prefix(name)?;
-            let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-            // What is longer could overflow; a leading zero is no JSON.
+            let (mut digits, mut value) = (0, 0u64);
+            while let Some(digit @ b'0'..=b'9') = rest.get(digits) {
+                // Of ten digits none is lost; more are no number here.
+                value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+                digits += 1;
+            }
+            // A leading zero is no JSON.
             if !(1..=10).contains(&digits) || digits > 1 && rest[0] == b'0' {
                 return None;
             }
-            let value = rest[..digits].iter();
-            let value = value.fold(0, |n, b| n * 10 + u64::from(b - b'0'));
             rest = &rest[digits..];
             Some(value)
         };
