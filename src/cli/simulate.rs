@@ -6,6 +6,7 @@ use crate::probe::address::{self, Use};
 use crate::probe::dial::Place;
 use crate::probe::line::{Client, Kind, Line};
 use crate::probe::pace::Pace;
+use crate::probe::table::shown_json;
 use crate::probe::text::Lang;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
@@ -115,37 +116,22 @@ pub(super) struct Simulate {
     lang: Option<Lang>,
 }
 
-/// It could not even begin.
-const IMPOSSIBLE: u8 = 2;
-
 impl Simulate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let lang = language(self.lang);
         let json = self.json;
-        match self.play(lang) {
-            Ok(summary) => {
-                let mut text = if json {
-                    summary.json().to_string()
-                } else {
-                    summary.text(lang)
-                };
-                if json {
-                    text.push('\n');
-                }
-                io::stdout().write_all(text.as_bytes())?;
-                Ok(if summary.is_good() {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                })
-            }
-            Err(e) => {
-                for line in format!("{e:#}").lines() {
-                    writeln!(io::stderr(), "error: {line}")?;
-                }
-                Ok(ExitCode::from(IMPOSSIBLE))
-            }
-        }
+        let summary = self.play(lang)?;
+        let text = if json {
+            shown_json(&summary.json().to_string()) + "\n"
+        } else {
+            summary.text(lang)
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(if summary.is_good() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 
     fn play(self, lang: Lang) -> anyhow::Result<Summary> {
