@@ -139,7 +139,8 @@ impl View {
 
     fn erase(&mut self) {
         if self.drawn > 0 {
-            say(&format!("\x1b[{}A\x1b[J", self.drawn));
+            // A key that was pressed, Ctrl-C too, has moved the cursor.
+            say(&format!("\r\x1b[{}A\x1b[J", self.drawn));
             self.drawn = 0;
         }
     }

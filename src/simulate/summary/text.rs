@@ -164,7 +164,8 @@ impl Summary {
             "max"
         )?;
         let tally = &self.tally;
-        let tls = self.url.len() > 5 && self.url[..5].eq_ignore_ascii_case("https");
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        let tls = scheme.eq_ignore_ascii_case("https");
         let connect = match (lang, tls) {
             (Lang::Zh, true) => "连接（TCP 和 TLS）",
             (Lang::Zh, false) => "连接（TCP）",
