@@ -10,12 +10,11 @@ use crate::probe::table::shown_json;
 use crate::probe::text::Lang;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
+use crate::tls::roots;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -166,7 +165,7 @@ impl Simulate {
         let trust = Trust {
             insecure: self.insecure,
             roots: match &self.ca {
-                Some(file) => roots(file)?,
+                Some(file) => roots(file).context("--ca")?,
                 None => Vec::new(),
             },
         };
@@ -197,15 +196,4 @@ fn flash(text: &str) -> Result<u8, String> {
         Ok(megabytes @ (4 | 8 | 16)) => Ok(megabytes),
         _ => Err("it must be 4, 8 or 16".to_owned()),
     }
-}
-
-/// The certificates of a PEM file.
-fn roots(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let bytes = std::fs::read(file).with_context(|| format!("--ca {}", file.display()))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let certificates = certificates.with_context(|| format!("--ca {}", file.display()))?;
-    if certificates.is_empty() {
-        bail!("--ca {}: there is no certificate in it", file.display());
-    }
-    Ok(certificates)
 }
