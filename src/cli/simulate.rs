@@ -6,15 +6,15 @@ use crate::probe::address::{self, Use};
 use crate::probe::dial::Place;
 use crate::probe::line::{Client, Kind, Line};
 use crate::probe::pace::Pace;
+use crate::probe::table::shown_json;
 use crate::probe::text::Lang;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
+use crate::tls::roots;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -115,37 +115,22 @@ pub(super) struct Simulate {
     lang: Option<Lang>,
 }
 
-/// It could not even begin.
-const IMPOSSIBLE: u8 = 2;
-
 impl Simulate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let lang = language(self.lang);
         let json = self.json;
-        match self.play(lang) {
-            Ok(summary) => {
-                let mut text = if json {
-                    summary.json().to_string()
-                } else {
-                    summary.text(lang)
-                };
-                if json {
-                    text.push('\n');
-                }
-                io::stdout().write_all(text.as_bytes())?;
-                Ok(if summary.is_good() {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                })
-            }
-            Err(e) => {
-                for line in format!("{e:#}").lines() {
-                    writeln!(io::stderr(), "error: {line}")?;
-                }
-                Ok(ExitCode::from(IMPOSSIBLE))
-            }
-        }
+        let summary = self.play(lang)?;
+        let text = if json {
+            shown_json(&summary.json().to_string()) + "\n"
+        } else {
+            summary.text(lang)
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(if summary.is_good() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 
     fn play(self, lang: Lang) -> anyhow::Result<Summary> {
@@ -180,7 +165,7 @@ impl Simulate {
         let trust = Trust {
             insecure: self.insecure,
             roots: match &self.ca {
-                Some(file) => roots(file)?,
+                Some(file) => roots(file).context("--ca")?,
                 None => Vec::new(),
             },
         };
@@ -211,15 +196,4 @@ fn flash(text: &str) -> Result<u8, String> {
         Ok(megabytes @ (4 | 8 | 16)) => Ok(megabytes),
         _ => Err("it must be 4, 8 or 16".to_owned()),
     }
-}
-
-/// The certificates of a PEM file.
-fn roots(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let bytes = std::fs::read(file).with_context(|| format!("--ca {}", file.display()))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let certificates = certificates.with_context(|| format!("--ca {}", file.display()))?;
-    if certificates.is_empty() {
-        bail!("--ca {}: there is no certificate in it", file.display());
-    }
-    Ok(certificates)
 }

@@ -127,7 +127,7 @@ impl Judge<'_> {
             let text = Value::Object(root).to_string();
             return self.fail(Finding::fail(&rules::REQUEST_ERROR, cut(&text)));
         }
-        self.nulls("", &Value::Object(root.clone()), 0);
+        self.nulls("", &root, 0);
         self.firmware(&root);
         self.voice(&root);
         self.time(&root);
@@ -163,21 +163,20 @@ impl Judge<'_> {
             .extend(finding.map(|f| if crashes { f.serial(PANIC) } else { f }));
     }
 
-    fn nulls(&mut self, path: &str, value: &Value, depth: usize) {
-        match value {
-            Value::Null => self.unchecked(&rules::NULL_FIELD, format!("{path}: null")),
-            Value::Object(members) if depth < 3 => {
-                for (key, value) in members {
-                    let key = cut(key);
-                    let path = if path.is_empty() {
-                        key
-                    } else {
-                        format!("{path}.{key}")
-                    };
-                    self.nulls(&path, value, depth + 1);
+    fn nulls(&mut self, path: &str, members: &Map<String, Value>, depth: usize) {
+        for (key, value) in members {
+            // Most replies hold none, and a fleet reads many.
+            let path = || match (path, cut(key)) {
+                ("", key) => key,
+                (path, key) => format!("{path}.{key}"),
+            };
+            match value {
+                Value::Null => {
+                    self.unchecked(&rules::NULL_FIELD, format!("{}: null", path()));
                 }
+                Value::Object(members) if depth < 2 => self.nulls(&path(), members, depth + 1),
+                _ => {}
             }
-            _ => {}
         }
     }
 

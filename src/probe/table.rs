@@ -177,7 +177,7 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 
 /// How wide a terminal draws it: from the first wide block of Unicode on, two
 /// columns.
-fn columns(c: char) -> usize {
+pub fn columns(c: char) -> usize {
     1 + usize::from(c >= '\u{1100}' && !('\u{2000}'..'\u{2E80}').contains(&c))
 }
 

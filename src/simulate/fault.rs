@@ -1,5 +1,6 @@
 //! What can go wrong with a check or a download, as it is counted.
 
+use crate::probe::table::shown;
 use crate::probe::text::{Lang, Text};
 use crate::probe::wire::WireError;
 use std::io;
@@ -128,13 +129,15 @@ impl Fault {
                 Text::new("检查路由和防火墙", "check routes and firewalls on the way")
             }
             Self::Name => Text::new(
-                "设备也无法解析它：检查固件地址中的域名，或使用 --resolve",
-                "devices could not find it either: check the name in the image's address, or use --resolve",
+                "检查 OTA 地址或固件地址中的域名和 DNS；域名尚未生效时使用 --resolve",
+                "check the name in the OTA address, or in the image's, and DNS; for a name that is not there yet use \
+                 --resolve",
             ),
             Self::Tls => Text::new(
-                "若证书由私有 CA 签发，使用 --ca 文件；自签名证书使用 --insecure（真实的 Wi-Fi 设备会拒绝）",
-                "for a private CA use --ca FILE, for a self-signed certificate --insecure (real Wi-Fi devices refuse \
-                 such a one)",
+                "用 probe 查看原因和处理方法；若证书由私有 CA 签发，使用 --ca 文件；自签名证书使用 --insecure（真实的 Wi-Fi \
+                 设备会拒绝）",
+                "`probe` says why, and what to do; for a private CA use --ca FILE, for a self-signed certificate \
+                 --insecure (real Wi-Fi devices refuse such a one)",
             ),
             Self::Status(_) => Text::new(
                 "设备只接受 200，不跟随跳转：检查地址和服务器日志",
@@ -221,17 +224,10 @@ impl Failure {
 
     /// With what was seen, of which a part may be the server's own words.
     pub(super) fn with(fault: Fault, detail: impl AsRef<str>) -> Self {
-        let visible = |c: char| {
-            if c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}') {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        };
-        let detail = detail.as_ref().chars().map(visible);
+        let detail = shown(detail.as_ref()).replace('\n', "; ");
         Self {
             fault,
-            detail: Some(detail.take(LONGEST_DETAIL).collect()),
+            detail: Some(detail.chars().take(LONGEST_DETAIL).collect()),
         }
     }
 
@@ -269,9 +265,12 @@ mod tests {
 
     #[test]
     fn what_a_server_says_does_not_reach_the_terminal_as_it_is() {
-        let failure = Failure::with(Fault::Tls, format!("\x1b[2J{}", "x".repeat(5000)));
+        let failure = Failure::with(
+            Fault::Tls,
+            format!("a\n\x1b[2J\u{2067}{}", "x".repeat(5000)),
+        );
         let detail = failure.detail.unwrap_or_default();
-        assert!(!detail.contains('\x1b'));
+        assert!(detail.starts_with("a; \u{fffd}[2J\u{fffd}x"), "{detail}");
         assert_eq!(detail.chars().count(), LONGEST_DETAIL);
     }
 

@@ -161,6 +161,9 @@ impl<'a, N: Network> Life<'a, N> {
         let Some(offer) = self.check_with_patience().await else {
             return self.despair(State::GivenUp);
         };
+        if matches!(offer, Offer::Image(_)) {
+            self.fleet.tally.borrow_mut().offered += 1;
+        }
         match offer {
             Offer::Nothing => {
                 self.confirm();
@@ -201,11 +204,11 @@ impl<'a, N: Network> Life<'a, N> {
                     self.fleet.tally.borrow_mut().checks += 1;
                     return Some(offer);
                 }
-                Err(broken) => {
+                // Counted where it was made to happen.
+                Err(Broken::Cut) => {}
+                Err(Broken::Failed(failure)) => {
                     self.fleet.tally.borrow_mut().checks_failed += 1;
-                    if let Broken::Failed(failure) = broken {
-                        self.note(failure);
-                    }
+                    self.note(failure);
                 }
             }
             if left > 0 {
@@ -240,17 +243,13 @@ impl<'a, N: Network> Life<'a, N> {
         let url = &update.url;
         let image = match Box::pin(self.download(update)).await {
             Ok(image) => image,
-            Err(broken) => {
+            Err(Broken::Failed(failure)) => {
                 self.fleet.tally.borrow_mut().downloads_failed += 1;
-                return match broken {
-                    Broken::Failed(failure) => {
-                        self.note(failure);
-                        self.despair(State::Failed)
-                    }
-                    Broken::Cut if self.cuts >= MOST_CUTS => self.despair(State::Failed),
-                    Broken::Cut => Next::PowerCut,
-                };
+                self.note(failure);
+                return self.despair(State::Failed);
             }
+            Err(Broken::Cut) if self.cuts >= MOST_CUTS => return self.despair(State::Failed),
+            Err(Broken::Cut) => return Next::PowerCut,
         };
         self.fleet.tally.borrow_mut().downloads += 1;
         // What reports the same after the restart is offered the same again.

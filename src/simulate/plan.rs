@@ -160,7 +160,8 @@ impl FromStr for Board {
         let sound = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\' && c != '/';
         if name.is_empty() || !name.chars().all(sound) {
             return Err(format!(
-                "{text:?}: a board is written NAME:SHARE or NAME@CHIP:SHARE, as in bread-compact-wifi:30"
+                "{text:?}: a board is written NAME:SHARE or NAME@CHIP:SHARE, as in bread-compact-wifi:30; its name \
+                 is ASCII without spaces, quotes and slashes"
             ));
         }
         Ok(Self {

@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// How often this program looks whether it is late itself.
 const PULSE: Duration = Duration::from_millis(100);
-/// How long the first connection may take, to any of the server's addresses.
-const FIRST: Duration = Duration::from_secs(10);
+/// How long the first connection may take, to any of the server's addresses:
+/// more than each step's own limit, so that it is told which one took so long.
+const FIRST: Duration = Duration::from_secs(25);
 
 /// Why nothing can be simulated.
 #[derive(Debug)]

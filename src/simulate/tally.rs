@@ -84,11 +84,13 @@ pub(super) struct Tally {
     pub(super) versions: BTreeMap<Rc<str>, u32>,
     /// Checks that were answered.
     pub(super) checks: u64,
-    /// Checks that failed, those that were made to fail included.
+    /// Checks that failed, but for those that were made to.
     pub(super) checks_failed: u64,
+    /// Answered ones that offered an image.
+    pub(super) offered: u64,
     /// Images that came whole and would boot.
     pub(super) downloads: u64,
-    /// Downloads that failed, those that were made to fail included.
+    /// Downloads that failed, but for those that were made to.
     pub(super) downloads_failed: u64,
     /// Of images, in bytes.
     pub(super) bytes: u64,

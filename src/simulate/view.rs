@@ -3,8 +3,9 @@
 
 use super::plan::{Plan, bytes, grouped};
 use super::ports::range;
-use super::summary::{columns, millis, state_name, visible};
+use super::summary::{columns, millis, state_name};
 use super::tally::{State, Tally};
+use crate::probe::table::shown;
 use crate::probe::text::Lang;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -17,8 +18,12 @@ const REDRAW: Duration = Duration::from_millis(500);
 const LINE: Duration = Duration::from_secs(5);
 /// Versions and errors that are shown.
 const MOST: usize = 4;
-/// How wide a terminal is at least.
+/// How wide a terminal should be.
 const COLUMNS: usize = 78;
+/// On a narrower one, lines are cut (DECAWM): in two they would not be erased
+/// whole.
+const NO_WRAP: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
 
 /// Gives connections more ports.
 const PORTS_REMEDY: &str = "sysctl net.ipv4.ip_local_port_range=\"1024 65535\"";
@@ -105,7 +110,7 @@ impl View {
         if since < every {
             return;
         }
-        let checks = tally.checks + tally.checks_failed;
+        let checks = tally.checks + tally.checks_failed + tally.injected.checks_cut;
         let seconds = since.as_secs_f64();
         let rates = Rates {
             checks: (checks - self.checks) as f64 / seconds,
@@ -116,7 +121,7 @@ impl View {
         if self.on_terminal {
             self.erase();
             self.drawn = lines.len();
-            say(&(lines.join("\n") + "\n"));
+            say(&format!("{NO_WRAP}{}\n{WRAP}", lines.join("\n")));
         } else {
             // The errors, if there are any, stand in the last line.
             let line = lines
@@ -134,7 +139,8 @@ impl View {
 
     fn erase(&mut self) {
         if self.drawn > 0 {
-            say(&format!("\x1b[{}A\x1b[J", self.drawn));
+            // A key that was pressed, Ctrl-C too, has moved the cursor.
+            say(&format!("\r\x1b[{}A\x1b[J", self.drawn));
             self.drawn = 0;
         }
     }
@@ -181,7 +187,7 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
     }
     lines.push(pace);
     let versions = tally.versions.iter();
-    let versions = most(versions.map(|(version, n)| (visible(version), (*n).into())));
+    let versions = most(versions.map(|(version, n)| (shown(version), (*n).into())));
     lines.extend(wrapped(lang.pick("版本", "versions"), versions));
     let injected = tally.injected.total();
     let made = (injected > 0).then(|| grouped(injected));
@@ -205,8 +211,7 @@ fn most(items: impl Iterator<Item = (String, u64)>) -> impl Iterator<Item = Stri
     shown.map(text).chain(more)
 }
 
-/// Items in as many lines as they need: a line that is too long for a terminal
-/// becomes two there, and is not erased whole.
+/// Items in as many lines as they need.
 fn wrapped(label: &str, items: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -40,6 +40,12 @@ fn run(scheme: &str, address: SocketAddr, arguments: &[&str]) -> (i32, Value, St
         assert_eq!(total, json["devices"], "{key}: {json}");
     }
     assert_eq!(code == 0, json["good"] == true, "{json}");
+    // And no failure is without a name, nor is there more than was seen.
+    let errors = json["errors"].as_array().unwrap().iter();
+    let blamed = errors.filter(|error| error["of_simulator"] == false);
+    let errors: u64 = blamed.map(|error| error["count"].as_u64().unwrap()).sum();
+    let failed = ["checks", "downloads"].map(|what| json[what]["failed"].as_u64().unwrap());
+    assert_eq!(errors, failed.iter().sum::<u64>(), "{json}");
     (code, json, said)
 }
 
@@ -203,7 +209,7 @@ fn options_that_cannot_be_meant_are_named() {
         (["--boards", "a:0"], "share"),
         (["--devices", "0"], "1..="),
         (["--version", "v1"], "restarts at every check"),
-        (["--ca", "/nonexistent"], "--ca /nonexistent"),
+        (["--ca", "/nonexistent"], "--ca: /nonexistent"),
     ] {
         let output = command("http", nowhere, &arguments).output();
         let (code, _, said) = words(&output.unwrap());
