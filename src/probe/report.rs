@@ -5,6 +5,11 @@ use super::rule::Rule;
 use super::text::Lang;
 use serde::Serialize;
 
+/// No text of a server is shown beyond so many characters.
+const SHOWN: usize = 1000;
+/// And no step has more findings: a reply could break a rule ten thousand times.
+const MOST: usize = 20;
+
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -104,7 +109,7 @@ impl Finding {
         Self {
             rule,
             verdict: Verdict::Fail,
-            evidence: evidence.into(),
+            evidence: cut(evidence.into()),
             serial: None,
             others: Vec::new(),
         }
@@ -144,7 +149,7 @@ impl Finding {
     /// With the line that the device writes to its serial port.
     #[must_use]
     pub fn serial(mut self, line: impl Into<String>) -> Self {
-        self.serial = Some(line.into());
+        self.serial = Some(cut(line.into()));
         self
     }
 
@@ -188,7 +193,7 @@ pub struct StepReport {
     pub done: bool,
     /// What was seen, in a line; why it was skipped, where it was.
     pub seen: String,
-    /// What breaks a rule, the worst first.
+    /// What breaks a rule, the worst first; of very many, the first.
     pub findings: Vec<Finding>,
 }
 
@@ -197,10 +202,11 @@ impl StepReport {
     pub fn new(step: Step, seen: impl Into<String>, mut findings: Vec<Finding>) -> Self {
         // Stable: of two that are equally bad, the first found comes first.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+        findings.truncate(MOST);
         Self {
             step,
             done: true,
-            seen: seen.into(),
+            seen: cut(seen.into()),
             findings,
         }
     }
@@ -210,7 +216,7 @@ impl StepReport {
         Self {
             step,
             done: false,
-            seen: why.into(),
+            seen: cut(why.into()),
             findings: Vec::new(),
         }
     }
@@ -300,6 +306,14 @@ impl Report {
     }
 }
 
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::line::{Client, Line};
@@ -343,6 +357,21 @@ mod tests {
         let mut text = String::new();
         assert!(report.write(Lang::Zh, &mut text).is_ok());
         assert!(text.contains("失败") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn what_a_server_says_at_length_is_cut() {
+        let long = "值".repeat(200_000);
+        let findings = vec![Finding::fail(&RULE, &long).serial(&long); 10_000];
+        let step = StepReport::new(Step::Check, &long, findings);
+        let mut text = String::new();
+        let report = Report {
+            url: "http://h/".into(),
+            device: "d".into(),
+            steps: vec![step],
+        };
+        assert!(report.write(Lang::Zh, &mut text).is_ok());
+        assert!(text.chars().count() < 60_000 && text.contains("值…"));
     }
 
     #[test]
