@@ -4,7 +4,7 @@
 use super::address::{self, Target, Use};
 use super::device::Device;
 use super::line::{HttpClient, Kind, Line};
-use super::report::Finding;
+use super::report::{Finding, Verdict};
 use super::rules::reply as rules;
 use crate::firmware::version::{device_finds_newer, is_device_safe};
 use serde_json::{Map, Value};
@@ -19,6 +19,14 @@ const VALUE: usize = 3999;
 /// The line that ends a program which took a null pointer for a text.
 const PANIC: &str =
     "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.";
+/// What firmware before 1.8 makes a `std::string` of, whatever its type: of what
+/// is no text that is a null pointer. Elsewhere it reads numbers, which are 0 then.
+const TAKEN_UNCHECKED: [&str; 4] = [
+    "activation.code",
+    "activation.message",
+    "firmware.url",
+    "firmware.version",
+];
 /// What is shown of a value.
 const SHOWN: usize = 120;
 
@@ -134,6 +142,9 @@ impl Judge<'_> {
         if let Some(Value::Object(activation)) = root.get("activation")
             && (activation.contains_key("code") || activation.contains_key("challenge"))
         {
+            for key in ["code", "message"] {
+                self.text(activation, "activation", key);
+            }
             let text = format!("\"activation\":{}", Value::Object(activation.clone()));
             self.warn(&rules::ACTIVATION, cut(&text));
         }
@@ -155,7 +166,10 @@ impl Judge<'_> {
     }
 
     /// Fails firmware that takes a value without a look at its type.
-    fn unchecked(&mut self, rule: &'static super::rule::Rule, evidence: String) {
+    fn unchecked(&mut self, rule: &'static super::rule::Rule, path: &str, evidence: String) {
+        if !TAKEN_UNCHECKED.contains(&path) {
+            return self.warn(rule, evidence);
+        }
         let crashes = |k: Kind| k.line < Line::V1_8;
         let finding = Finding::on(rule, self.kind, crashes, evidence);
         let crashes = crashes(self.kind);
@@ -165,7 +179,7 @@ impl Judge<'_> {
 
     fn nulls(&mut self, path: &str, value: &Value, depth: usize) {
         match value {
-            Value::Null => self.unchecked(&rules::NULL_FIELD, format!("{path}: null")),
+            Value::Null => self.unchecked(&rules::NULL_FIELD, path, format!("{path}: null")),
             Value::Object(members) if depth < 3 => {
                 for (key, value) in members {
                     let key = cut(key);
@@ -185,7 +199,7 @@ impl Judge<'_> {
         // A null has a rule of its own.
         if !value.is_null() {
             let evidence = format!("{path}: {}", cut(&value.to_string()));
-            self.unchecked(&rules::WRONG_TYPE, evidence);
+            self.unchecked(&rules::WRONG_TYPE, path, evidence);
         }
     }
 
@@ -254,14 +268,20 @@ impl Judge<'_> {
                 version,
                 url,
             });
-        } else if !url.is_empty() {
+        } else if !url.is_empty() && version != self.device.version {
             let evidence = format!(
                 "{version:?}, and the device runs {:?}\n{}",
                 self.device.version,
                 cut(&url)
             );
             self.warn(&rules::NOT_NEWER, evidence);
+            // Nobody goes there yet.
+            let before = self.findings.len();
             self.address(&url);
+            for finding in &mut self.findings[before..] {
+                finding.verdict = Verdict::Warn;
+                finding.serial = None;
+            }
         }
     }
 
@@ -327,6 +347,13 @@ impl Judge<'_> {
                 Some(other) => self.wrong_type(key, other),
                 None => {}
             }
+        }
+        // Before 1.8 whatever is there counts (`if (mqtt != NULL)`).
+        if let Some(other) = root.get("mqtt").filter(|mqtt| !mqtt.is_object()) {
+            let evidence = format!("\"mqtt\":{}", cut(&other.to_string()));
+            let counts = |k: Kind| k.line < Line::V1_8;
+            let finding = Finding::on(&rules::EMPTY_MQTT, self.kind, counts, evidence);
+            self.findings.extend(finding);
         }
         let mqtt = root.get("mqtt").and_then(Value::as_object);
         let websocket = root.get("websocket").and_then(Value::as_object);
