@@ -177,31 +177,26 @@ impl Probe {
         target: &Target,
         steps: &mut Vec<StepReport>,
     ) -> Option<Box<dyn super::connect::Io>> {
+        let plain = opened.stream.is_some() && !target.tls;
         let parts = [
             (
                 Step::Dns,
                 &mut opened.dns,
-                self.say("地址不是域名，不用解析", "an address, no name"),
+                Some(self.say("地址不是域名，不用解析", "an address, no name")),
             ),
-            (Step::Tcp, &mut opened.tcp, ""),
+            (Step::Tcp, &mut opened.tcp, None),
             (
                 Step::Tls,
                 &mut opened.tls,
-                self.say("http，不加密", "http, without TLS"),
+                plain.then(|| self.say("http，不加密", "http, without TLS")),
             ),
         ];
-        let mut came = true;
         for (step, part, otherwise) in parts {
             let Part { seen, findings } = std::mem::take(part);
-            match seen {
-                Some(seen) => {
-                    came &= step == Step::Tls || !findings.iter().any(Finding::is_failure);
-                    steps.push(StepReport::new(step, seen, findings));
-                }
-                None if came && !otherwise.is_empty() && (step != Step::Tls || !target.tls) => {
-                    steps.push(StepReport::skipped(step, otherwise));
-                }
-                None => {}
+            match (seen, otherwise) {
+                (Some(seen), _) => steps.push(StepReport::new(step, seen, findings)),
+                (None, Some(otherwise)) => steps.push(StepReport::skipped(step, otherwise)),
+                (None, None) => {}
             }
         }
         opened.stream
@@ -238,7 +233,9 @@ impl Probe {
         // "404: Not Found" begins with a number, which is JSON, too.
         let is_json = reply::json(&body).is_ok_and(|json| json.is_object());
         answer.findings = framing::judge(&head, &body, is_json, Asked::Check, device.kind);
-        if let Some(fault) = &fault {
+        // Nobody reads the body of an error.
+        let reads = head.status == 200 || !device.kind.minds_status();
+        if let Some(fault) = fault.as_ref().filter(|_| reads) {
             answer
                 .findings
                 .push(framing::broken(fault, Asked::Check, device.kind));
@@ -256,8 +253,10 @@ impl Probe {
                 .push(Finding::warn(&replies::SLOW_REPLY, evidence));
         }
         let read = head.status == 200 || !device.kind.minds_status() && is_json;
-        if read && fault.is_none() && !body.is_empty() && head.header("Content-Encoding").is_none()
-        {
+        // What is known to be empty or packed need not be read.
+        let hopeless = [&replies::ZERO_CONTENT_LENGTH, &replies::COMPRESSED];
+        let hopeless = |f: &Finding| hopeless.contains(&f.rule);
+        if read && fault.is_none() && !answer.findings.iter().any(hopeless) {
             let (reply, findings) = reply::judge(&body, device, target);
             answer.taken = is_json;
             answer.findings.extend(findings);
