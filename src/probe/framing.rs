@@ -185,7 +185,7 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
             (Finding::fail(rule, escaped(bytes)), unparsed)
         }
         WireError::TimedOut(_) => (
-            Finding::fail(&rules::STALLED, error.to_string()),
+            Finding::fail(&rules::STALLED, error),
             match http {
                 HttpClient::EspHttp => half,
                 HttpClient::Ml307Http => {
@@ -197,7 +197,7 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
             },
         ),
         WireError::Closed(_) | WireError::Io(_) => (
-            Finding::fail(&rules::CUT_SHORT, error.to_string()),
+            Finding::fail(&rules::CUT_SHORT, error),
             if http == HttpClient::HttpClient {
                 "E (…) HttpClient: Connection closed prematurely, expected … bytes"
             } else {
@@ -205,7 +205,7 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
             },
         ),
         WireError::LongHead | WireError::Chunk(_) => (
-            Finding::fail(&rules::BROKEN_HTTP, error.to_string()),
+            Finding::fail(&rules::BROKEN_HTTP, error),
             match http {
                 HttpClient::EspHttp | HttpClient::Ml307Http => unparsed,
                 HttpClient::StrictHttpClient | HttpClient::HttpClient => {
@@ -221,7 +221,7 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
 pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::TimedOut(_) | WireError::Closed(0) | WireError::Io(_) => {
-            Finding::fail(&rules::NO_REPLY, error.to_string()).serial(match kind.http() {
+            Finding::fail(&rules::NO_REPLY, error).serial(match kind.http() {
                 HttpClient::EspHttp => NO_HEADERS,
                 HttpClient::Ml307Http => {
                     "E (…) Ml307Http: Timeout waiting for HTTP headers to be received"

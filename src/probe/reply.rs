@@ -4,7 +4,7 @@
 use super::address::{self, Target, Use};
 use super::device::Device;
 use super::line::{HttpClient, Kind, Line};
-use super::report::{Finding, Verdict};
+use super::report::{Evidence, Finding, Verdict};
 use super::rules::reply as rules;
 use crate::firmware::version::{device_finds_newer, is_device_safe};
 use serde_json::{Map, Value};
@@ -104,7 +104,7 @@ impl Judge<'_> {
         self.findings.push(finding);
     }
 
-    fn warn(&mut self, rule: &'static super::rule::Rule, evidence: impl Into<String>) {
+    fn warn(&mut self, rule: &'static super::rule::Rule, evidence: impl Into<Evidence>) {
         self.findings.push(Finding::warn(rule, evidence));
     }
 
@@ -116,7 +116,7 @@ impl Judge<'_> {
                     HttpClient::HttpClient | HttpClient::StrictHttpClient
                 )
             };
-            let evidence = format!("{} bytes", body.len());
+            let evidence = format!("{} > {QUEUE}", body.len());
             let finding = Finding::on(&rules::TOO_LONG, self.kind, stops, evidence);
             self.findings.extend(
                 finding
@@ -222,7 +222,7 @@ impl Judge<'_> {
                     self.wrong_type("firmware", other);
                 }
                 if is_device_safe(&self.device.version) {
-                    self.half_firmware("\"firmware\" is missing".to_owned());
+                    self.half_firmware("firmware");
                 }
                 return;
             }
@@ -231,7 +231,7 @@ impl Judge<'_> {
         let url = self.text(firmware, "firmware", "url");
         for key in ["version", "url"] {
             if !firmware.contains_key(key) {
-                self.half_firmware(format!("\"firmware.{key}\" is missing"));
+                self.half_firmware(&format!("firmware.{key}"));
             }
         }
         let (Some(version), Some(url)) = (version, url) else {
@@ -269,10 +269,10 @@ impl Judge<'_> {
                 url,
             });
         } else if !url.is_empty() && version != self.device.version {
-            let evidence = format!(
-                "{version:?}, and the device runs {:?}\n{}",
-                self.device.version,
-                cut(&url)
+            let (runs, url_is) = (&self.device.version, cut(&url));
+            let evidence = Evidence::both(
+                format!("{version:?}，设备正在运行 {runs:?}\n{url_is}"),
+                format!("{version:?}, and the device runs {runs:?}\n{url_is}"),
             );
             self.warn(&rules::NOT_NEWER, evidence);
             // Nobody goes there yet.
@@ -285,7 +285,8 @@ impl Judge<'_> {
         }
     }
 
-    fn half_firmware(&mut self, evidence: String) {
+    fn half_firmware(&mut self, lacks: &str) {
+        let evidence = missing(&format!("{lacks:?}"));
         let fails = |k: Kind| k.line == Line::V1_5;
         let finding = Finding::on(&rules::NO_FIRMWARE, self.kind, fails, evidence);
         let fails = fails(self.kind);
@@ -319,8 +320,10 @@ impl Judge<'_> {
             return false;
         }
         if version == self.device.version {
-            let evidence =
-                format!("firmware: {version:?}, force: 1, and the device runs {version:?}");
+            let evidence = Evidence::both(
+                format!("firmware: {version:?}, force: 1，设备正在运行 {version:?}"),
+                format!("firmware: {version:?}, force: 1, and the device runs {version:?}"),
+            );
             self.fail(Finding::fail(&rules::FORCE_LOOP, evidence));
         }
         true
@@ -370,7 +373,10 @@ impl Judge<'_> {
         match (mqtt, websocket) {
             (None, None) => self.warn(
                 &rules::NO_PROTOCOL,
-                "\"websocket\" and \"mqtt\" are missing",
+                Evidence::both(
+                    "没有 \"websocket\" 和 \"mqtt\"",
+                    "\"websocket\" and \"mqtt\" are missing",
+                ),
             ),
             (Some(_), Some(_)) => self.warn(&rules::MQTT_AND_WEBSOCKET, "\"mqtt\", \"websocket\""),
             _ => {}
@@ -403,13 +409,13 @@ impl Judge<'_> {
             }
             let serial = |code| format!("ESP_ERROR_CHECK failed: esp_err_t {code} at nvs_set_str");
             if key.len() > KEY {
-                let evidence = format!("{of}: {:?}: {} characters", cut(key), key.chars().count());
+                let evidence = format!("{of}: {:?}: {} > {KEY}", cut(key), key.len());
                 let finding = Finding::fail(&rules::LONG_KEY, evidence);
                 self.fail(finding.serial(serial("0x1109 (ESP_ERR_NVS_KEY_TOO_LONG)")));
             }
             if value.as_str().is_some_and(|text| text.len() > VALUE) {
                 let evidence = format!(
-                    "{of}.{}: {} bytes",
+                    "{of}.{}: {} > {VALUE}",
                     cut(key),
                     value.as_str().map_or(0, str::len)
                 );
@@ -421,7 +427,7 @@ impl Judge<'_> {
 
     fn time(&mut self, root: &Map<String, Value>) {
         let Some(Value::Object(time)) = root.get("server_time") else {
-            return self.warn(&rules::NO_SERVER_TIME, "\"server_time\" is missing");
+            return self.warn(&rules::NO_SERVER_TIME, missing("\"server_time\""));
         };
         // Seconds of these years are below it, milliseconds far above.
         if let Some(stamp) = time.get("timestamp") {
@@ -446,6 +452,10 @@ impl Judge<'_> {
             );
         }
     }
+}
+
+fn missing(what: &str) -> Evidence {
+    Evidence::both(format!("没有 {what}"), format!("{what} is missing"))
 }
 
 fn cut(text: &str) -> String {

@@ -11,7 +11,7 @@ use super::image;
 use super::line::Line;
 use super::pace::Pace;
 use super::reply::{self, Reply, Update};
-use super::report::{Finding, Report, Step, StepReport};
+use super::report::{Evidence, Finding, Report, Step, StepReport};
 use super::rules::{image as images, reply as replies, websocket as voice};
 use super::text::Lang;
 use super::tls;
@@ -241,9 +241,10 @@ impl Probe {
                 .push(framing::broken(fault, Asked::Check, device.kind));
         }
         answer.seen = format!(
-            "{}, {} bytes, {} ms",
+            "{}, {} {}, {} ms",
             head.status_line,
             body.len(),
+            self.say("字节", "bytes"),
             took.as_millis()
         );
         if took > SLOW && fault.is_none() {
@@ -296,13 +297,11 @@ impl Probe {
         let mut wire = Wire::new(stream, PATIENCE);
         let said = match exchange(&mut wire, &self.device.check(&other)).await {
             Ok((head, _, _)) if [200, answer.status].contains(&head.status) => return None,
-            Ok((head, _, _)) => head.status_line,
-            Err(e) => e.to_string(),
+            Ok((head, _, _)) => head.status_line.into(),
+            Err(e) => Evidence::from(&e),
         };
-        Some(Finding::warn(
-            &replies::MISSING_SLASH,
-            format!("POST {}\n{said}", other.path),
-        ))
+        let asked = format!("POST {}\n", other.path);
+        Some(Finding::warn(&replies::MISSING_SLASH, said.after(&asked)))
     }
 
     async fn websocket(&self, reply: &Reply, ota: &Target, known: &[Finding]) -> StepReport {
@@ -407,12 +406,13 @@ impl Probe {
             &update.version,
             &self.device,
         );
+        let bytes = self.say("字节", "bytes");
         let seen = match app {
             Some(app) => format!(
-                "{} {}, {}, {} bytes",
+                "{} {}, {}, {} {bytes}",
                 app.project, app.version, app.chip, inspection.size
             ),
-            None => format!("{} bytes", inspection.size),
+            None => format!("{} {bytes}", inspection.size),
         };
         steps.push(StepReport::new(Step::Image, seen, findings));
         if let Some(app) = app {
@@ -443,14 +443,16 @@ impl Probe {
             let found = opened.findings();
             let why = found
                 .first()
-                .map_or_else(String::new, |f| f.evidence.clone());
+                .map_or_else(String::new, |f| f.evidence.to(self.lang()).to_owned());
             return StepReport::new(step, device.version, vec![not_valid(why)]);
         };
         let answer = self.check(stream, ota, &device).await;
         let seen = format!("{}: {}", device.version, answer.seen);
         if !answer.taken {
             let worst = answer.findings.iter().find(|f| f.is_failure());
-            let why = worst.map_or(answer.seen, |f| format!("{}: {}", f.rule.id, f.evidence));
+            let why = worst.map_or(answer.seen, |f| {
+                format!("{}: {}", f.rule.id, f.evidence.to(self.lang()))
+            });
             return StepReport::new(step, seen, vec![not_valid(why)]);
         }
         let findings = match &answer.reply.update {

@@ -1,6 +1,7 @@
 //! HTTP/1.1 from the device's side, in raw bytes: a library would mend, or
 //! hide, just what is to be judged.
 
+use super::report::Evidence;
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::io;
 use std::time::Duration;
@@ -36,6 +37,20 @@ pub enum WireError {
     /// The connection broke.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+impl From<&WireError> for Evidence {
+    fn from(error: &WireError) -> Self {
+        let zh = match error {
+            WireError::TimedOut(limit) => format!("{} 秒内没有更多数据", limit.as_secs_f32()),
+            WireError::Closed(bytes) => format!("收到 {bytes} 字节后连接被关闭"),
+            WireError::NotHttp(bytes) => format!("不是 HTTP：{}", bytes.escape_ascii()),
+            WireError::LongHead => format!("响应头超过 {LONGEST_HEAD} 字节"),
+            WireError::Chunk(bytes) => format!("分块长度无法读取：{}", bytes.escape_ascii()),
+            WireError::Io(error) => error.to_string(),
+        };
+        Self::both(zh, error.to_string())
+    }
 }
 
 /// The head of a reply.
