@@ -89,6 +89,10 @@ pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>)
         Some((host, port)) => (host, Some(port)),
         None => (authority, None),
     };
+    // `WebSocket::Connect` looks for a port's colon in the path, too.
+    if used == Use::Websocket && port.is_none() && path.contains(':') {
+        return Err(Finding::fail(&rules::BAD_PORT, quoted(text)));
+    }
     if host.is_empty() {
         return Err(Finding::fail(&rules::NO_HOST, quoted(text)));
     }
@@ -245,6 +249,10 @@ mod tests {
             Some("modem-needs-wss")
         );
         assert_eq!(rule(voice, Use::Websocket, WIFI), None);
+        let colon = "wss://h.example/xiaozhi/v1/?id=aa:bb";
+        assert_eq!(rule(colon, Use::Websocket, WIFI), Some("bad-port"));
+        let colon = "wss://h.example:443/xiaozhi/v1/?id=aa:bb";
+        assert_eq!(rule(colon, Use::Websocket, WIFI), None);
     }
 
     #[test]

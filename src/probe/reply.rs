@@ -131,7 +131,7 @@ impl Judge<'_> {
                 return self.not_json(format!("{why}\n{begins:?}"));
             }
         };
-        if root.get("success") == Some(&Value::Bool(false)) {
+        if is_refusal(&root) {
             let text = Value::Object(root).to_string();
             return self.fail(Finding::fail(&rules::REQUEST_ERROR, cut(&text)));
         }
@@ -452,6 +452,16 @@ impl Judge<'_> {
             );
         }
     }
+}
+
+/// What the Python server (`success`) and the console's manager-api (`error`) say,
+/// with 200.
+fn is_refusal(root: &Map<String, Value>) -> bool {
+    let hands_out = ["firmware", "websocket", "mqtt"]
+        .iter()
+        .any(|key| root.contains_key(*key));
+    root.get("success") == Some(&Value::Bool(false))
+        || !hands_out && root.get("error").is_some_and(Value::is_string)
 }
 
 fn missing(what: &str) -> Evidence {

@@ -79,6 +79,11 @@ fn each_rule_is_found() {
             &["request-error!"],
         ),
         (
+            "2.0.0",
+            format!(r#"{{{TIME},"error":"Invalid device ID"}}"#),
+            &["request-error!"],
+        ),
+        (
             "1.6.0",
             offer(r#"{"version":null,"url":""}"#),
             &["null-field!"],

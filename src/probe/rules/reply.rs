@@ -277,7 +277,7 @@ pub static LONG_VALUE: Rule = Rule::new(
     ("缩短这个值。", "make it shorter."),
 );
 
-/// `{"success":false,…}`.
+/// `{"success":false,…}`, `{"error":"…"}`.
 pub static REQUEST_ERROR: Rule = Rule::new(
     "request-error",
     (
