@@ -105,12 +105,15 @@ impl Probe {
         line.clear();
         // A look-up that hangs must not keep the program.
         runtime.shutdown_background();
-        let mut out = io::stdout().lock();
-        if json {
-            let text = serde_json::to_string_pretty(&report.json(lang))?;
-            writeln!(out, "{}", shown_json(&text))?;
+        let text = if json {
+            shown_json(&serde_json::to_string_pretty(&report.json(lang))?) + "\n"
         } else {
-            out.write_all(in_words(&report, lang)?.as_bytes())?;
+            in_words(&report, lang)?
+        };
+        match io::stdout().lock().write_all(text.as_bytes()) {
+            // Who reads one line of it (`| head -1`) wants the verdict all the same.
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(e.into()),
+            _ => {}
         }
         Ok(match report.verdict() {
             Verdict::Ok | Verdict::Skipped => ExitCode::SUCCESS,
@@ -254,8 +257,9 @@ impl Ticker {
                 }
             }
         };
-        // A closed stderr leaves nobody to tell.
-        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        // A closed stderr leaves nobody to tell. On a narrow terminal the line is cut
+        // (DECAWM off) and does not wrap, for then it could not be drawn over.
+        let _ = write!(io::stderr(), "\r\x1b[K\x1b[?7l{text}\x1b[?7h");
     }
 
     fn clear(&self) {

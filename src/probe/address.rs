@@ -1,7 +1,7 @@
 //! What the device's URL parser makes of an address (`HttpClient::ParseUrl` in
 //! esp-ml307's `src/http_client.cc`, `Ml307Http::Open`, `WebSocket::Connect`).
 
-use super::line::{Client, Kind, Line};
+use super::line::{Client, HttpClient, Kind, Line};
 use super::report::{Finding, Verdict};
 use super::rules::address as rules;
 use std::net::IpAddr;
@@ -67,8 +67,13 @@ pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>)
         (Use::Ota | Use::Firmware, "https") | (Use::Websocket, "wss") => true,
         _ => return Err(Finding::fail(&rules::UNKNOWN_SCHEME, quoted(text))),
     };
-    // Every parser but the newest compares the scheme as it stands.
-    let cased = scheme != lower && (used == Use::Websocket || kind.line < Line::V2);
+    // `esp_http_client` and the newest parser take any case; the others compare the
+    // scheme as it stands.
+    let by_case = matches!(
+        kind.http(),
+        HttpClient::StrictHttpClient | HttpClient::Ml307Http
+    );
+    let cased = scheme != lower && (used == Use::Websocket || by_case);
     if cased && tls {
         return Err(Finding::fail(&rules::UPPER_CASE_SCHEME, quoted(text)));
     }
@@ -84,6 +89,10 @@ pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>)
         Some((host, port)) => (host, Some(port)),
         None => (authority, None),
     };
+    // `WebSocket::Connect` looks for a port's colon in the path, too.
+    if used == Use::Websocket && port.is_none() && path.contains(':') {
+        return Err(Finding::fail(&rules::BAD_PORT, quoted(text)));
+    }
     if host.is_empty() {
         return Err(Finding::fail(&rules::NO_HOST, quoted(text)));
     }
@@ -240,5 +249,25 @@ mod tests {
             Some("modem-needs-wss")
         );
         assert_eq!(rule(voice, Use::Websocket, WIFI), None);
+        let colon = "wss://h.example/xiaozhi/v1/?id=aa:bb";
+        assert_eq!(rule(colon, Use::Websocket, WIFI), Some("bad-port"));
+        let colon = "wss://h.example:443/xiaozhi/v1/?id=aa:bb";
+        assert_eq!(rule(colon, Use::Websocket, WIFI), None);
+    }
+
+    #[test]
+    fn a_scheme_in_upper_case_is_taken_by_some() {
+        let url = "HTTPS://h.example/xiaozhi/ota/";
+        let wifi = |line| Kind {
+            line,
+            client: Client::Wifi,
+        };
+        for (line, expected) in [
+            (Line::V1_6, None),
+            (Line::V1_8, Some("upper-case-scheme")),
+            (Line::V2, None),
+        ] {
+            assert_eq!(rule(url, Use::Ota, wifi(line)), expected, "{line}");
+        }
     }
 }

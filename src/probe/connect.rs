@@ -2,7 +2,7 @@
 
 use super::address::Target;
 use super::dial::{self, Place};
-use super::line::Kind;
+use super::line::{Client, HttpClient, Kind};
 use super::report::Finding;
 use super::rules::connect as rules;
 use super::text::Lang;
@@ -17,6 +17,10 @@ use tokio::net::TcpStream;
 
 /// How long each further try waits that is to give a failed handshake its name.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// What the firmware's own HTTP client (1.8 on) says of any connection that did
+/// not come about.
+const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 
 /// A connection of either kind.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -117,10 +121,16 @@ impl Network {
         let found = dial::resolve(&target.host, target.port, &self.places).await;
         let took = started.elapsed().as_millis();
         let name = &target.host;
-        let serial = if self.kind.client.is_modem() {
-            "E (…) Ml307Http: HTTP request error: Domain name resolution failed".to_owned()
-        } else {
-            format!("E (…) esp-tls: couldn't get hostname for :{name}: getaddrinfo() returns 202")
+        let serial = match self.kind.client {
+            Client::Wifi => {
+                format!(
+                    "E (…) esp-tls: couldn't get hostname for :{name}: getaddrinfo() returns 202"
+                )
+            }
+            Client::Ml307 => {
+                "E (…) Ml307Http: HTTP request error: Domain name resolution failed".to_owned()
+            }
+            Client::Ec801e => NOT_CONNECTED.to_owned(),
         };
         let addresses = match found {
             Ok(addresses) if !addresses.is_empty() => addresses,
@@ -151,8 +161,8 @@ impl Network {
         Ok(addresses)
     }
 
-    /// Connects to the first address of each family, for the device may have
-    /// either; IPv4 is what it prefers.
+    /// Connects to the first address of each family. A device has IPv4 alone: where
+    /// that fails it fails, and over IPv6 the probe sees what else there is.
     async fn connect(
         &self,
         addresses: &[SocketAddr],
@@ -177,19 +187,23 @@ impl Network {
             match connected {
                 Ok(stream) if open.is_none() => open = Some((stream, *address)),
                 Ok(_) => {}
+                // That says nothing of the server, and a device goes without, too.
+                Err(e) if open.is_some() && family_is_missing(&e) => {}
                 Err(e) if open.is_some() => {
                     let evidence = format!("{address}: {e}");
                     tcp.findings
                         .push(Finding::warn(&rules::IPV6_BROKEN, evidence));
                 }
+                // With IPv6 alone here, nothing is known of IPv4.
+                Err(e) if v6.is_some() && address.is_ipv4() && family_is_missing(&e) => {
+                    let evidence = format!("{address}: {e}");
+                    tcp.findings
+                        .push(Finding::warn(&rules::THIS_MACHINE, evidence));
+                }
                 Err(e) => tcp.findings.push(self.not_connected(*address, &e)),
             }
         }
         tcp.seen = Some(seen);
-        if open.is_some() {
-            // The other family did it.
-            tcp.findings.retain(|finding| !finding.is_failure());
-        }
         open
     }
 
@@ -202,11 +216,96 @@ impl Network {
             _ if matches!(e.raw_os_error(), Some(23 | 24)) => &rules::THIS_MACHINE,
             _ => &rules::UNREACHABLE,
         };
-        let serial = if self.kind.client.is_modem() {
-            "E (…) Ml307Http: HTTP request error: Connection to server failed"
-        } else {
-            "E (…) HttpClient: TCP connection failed"
+        let serial = match self.kind.http() {
+            HttpClient::EspHttp => {
+                "E (…) EspHttp: Failed to perform HTTP request: ESP_ERR_HTTP_CONNECT"
+            }
+            HttpClient::Ml307Http => {
+                "E (…) Ml307Http: HTTP request error: Connection to server failed"
+            }
+            HttpClient::StrictHttpClient | HttpClient::HttpClient => NOT_CONNECTED,
         };
         Finding::fail(rule, format!("{address}: {e}")).serial(serial)
+    }
+}
+
+/// Whether this machine has no way out in the address's family: `EAFNOSUPPORT`,
+/// `EADDRNOTAVAIL`, `ENETUNREACH` of Linux.
+fn family_is_missing(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(97 | 99 | 101))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::line::Line;
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use tokio::net::TcpListener;
+
+    fn network() -> Network {
+        let kind = Kind {
+            line: Line::V2,
+            client: Client::Wifi,
+        };
+        Network {
+            kind,
+            tls: tls::Client::new(kind, Vec::new()).unwrap(),
+            places: Vec::new(),
+            insecure: false,
+            lang: Lang::En,
+        }
+    }
+
+    /// With IPv6 where this machine has it.
+    async fn listeners() -> Option<(TcpListener, TcpListener)> {
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.ok()?;
+        Some((v4, v6))
+    }
+
+    fn rules(part: &Part) -> Vec<(&str, bool)> {
+        let findings = part.findings.iter();
+        findings.map(|f| (f.rule.id, f.is_failure())).collect()
+    }
+
+    #[tokio::test]
+    async fn ipv4_decides() {
+        let Some((v4, v6)) = listeners().await else {
+            return;
+        };
+        let both = [v4.local_addr().unwrap(), v6.local_addr().unwrap()];
+        let mut part = Part::default();
+        let open = network().connect(&both, &mut part).await;
+        assert_eq!(open.map(|(_, address)| address), Some(both[0]));
+        assert_eq!(rules(&part), []);
+
+        drop(v4);
+        let mut part = Part::default();
+        let open = network().connect(&both, &mut part).await;
+        assert_eq!(open.map(|(_, address)| address), Some(both[1]));
+        assert_eq!(rules(&part), [("refused", true)]);
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_that_refuses_is_worth_a_word_and_none_here_is_not() {
+        let Some((v4, v6)) = listeners().await else {
+            return;
+        };
+        let mut both = [v4.local_addr().unwrap(), v6.local_addr().unwrap()];
+        drop(v6);
+        let mut part = Part::default();
+        assert!(network().connect(&both, &mut part).await.is_some());
+        assert_eq!(rules(&part), [("ipv6-broken", false)]);
+
+        // On a machine without a way out over IPv6.
+        both[1].set_ip("2001:db8::1".parse().unwrap());
+        let missing = TcpStream::connect(both[1]).await;
+        if missing.is_err_and(|e| family_is_missing(&e)) {
+            let mut part = Part::default();
+            assert!(network().connect(&both, &mut part).await.is_some());
+            assert_eq!(rules(&part), []);
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::address::Target;
 use super::device::Device;
 use super::framing::{self, Asked};
 use super::pace::Pace;
-use super::report::Finding;
+use super::report::{Evidence, Finding};
 use super::rules::{image as images, reply as replies};
 use super::wire::{Framing, PATIENCE, Wire, WireError};
 use crate::firmware::image::{Inspection, Inspector};
@@ -94,16 +94,15 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
                 watch(Progress { bytes, of });
             }
             Err(e) => {
+                let of = of.map_or_else(String::new, |of| format!(" ({bytes} / {of})"));
                 let mut finding = framing::broken(&e, asked, device.kind);
-                if let Some(of) = of {
-                    finding.evidence = format!("{} ({bytes} / {of})", finding.evidence);
-                }
+                finding.evidence = finding.evidence.and(&of);
                 fetched.findings.push(finding);
                 return fetched;
             }
         }
         if bytes > LONGEST {
-            let evidence = format!("> {LONGEST} bytes");
+            let evidence = format!("> {LONGEST}");
             fetched
                 .findings
                 .push(Finding::fail(&images::TOO_BIG, evidence));
@@ -114,7 +113,11 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
             && crawls
             && pace.is_none_or(|pace| pace.bytes_per_second() > 2 * CRAWL)
         {
-            let evidence = format!("{bytes} bytes, {} s", started.elapsed().as_secs());
+            let seconds = started.elapsed().as_secs();
+            let evidence = Evidence::both(
+                format!("{seconds} 秒 {bytes} 字节"),
+                format!("{bytes} bytes, {seconds} s"),
+            );
             fetched
                 .findings
                 .push(Finding::fail(&replies::STALLED, evidence));

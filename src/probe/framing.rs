@@ -1,7 +1,7 @@
 //! What a device makes of a reply's head and framing: the same code reads the
 //! answer to a check and the image.
 
-use super::line::{HttpClient, Kind, Line};
+use super::line::{HttpClient, Kind};
 use super::report::Finding;
 use super::rules::{reply as rules, tls};
 use super::wire::{Framing, Head, WireError};
@@ -21,6 +21,9 @@ const WANTED_TLS: [&str; 3] = [
     "speaking plain HTTP to an SSL-enabled server port",
     "HTTP request to an HTTPS server",
 ];
+
+/// What `EspHttp::Open` says of every head that it does not get or take.
+const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";
 
 /// Judges status, length and names. `begins` is how the body begins, `is_json`
 /// whether all of it is JSON.
@@ -60,7 +63,7 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
             .lines()
             .find(|l| WANTED_TLS.iter().any(|w| l.contains(w)));
         Finding::fail(&tls::WRONG_SCHEME, evidence(said.map(str::to_owned)))
-    } else if (300..400).contains(&code) {
+    } else if (300..400).contains(&code) && code != 304 {
         Finding::fail(&rules::REDIRECT, evidence(head.line("Location")))
     } else if code == 206 {
         Finding::fail(
@@ -88,7 +91,7 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
 fn length(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
     let fails = |k: Kind| asked == Asked::Download || k.http() == HttpClient::EspHttp;
     let serial = if kind.http() == HttpClient::EspHttp {
-        "E (…) EspHttp: Failed to fetch headers"
+        NO_HEADERS
     } else {
         "E (…) Ota: Failed to get content length"
     };
@@ -158,32 +161,57 @@ fn listed(head: &Head) -> String {
 
 /// What became of a reply that did not come whole.
 pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
+    let http = kind.http();
+    let unparsed = match http {
+        HttpClient::EspHttp => NO_HEADERS,
+        HttpClient::Ml307Http => {
+            "E (…) Ml307Http: HTTP request error: Data reception parsing failed"
+        }
+        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+            "E (…) HttpClient: Invalid status line: …"
+        }
+    };
+    let half = match asked {
+        Asked::Check => "E (…) Ota: Failed to parse JSON response",
+        Asked::Download => "E (…) Ota: Failed to read HTTP data: …",
+    };
     let (finding, serial) = match error {
-        WireError::NotHttp(bytes) if is_tls(bytes) => (
-            Finding::fail(&tls::WRONG_SCHEME, escaped(bytes)),
-            "E (…) HttpClient: Invalid status line: …",
-        ),
-        WireError::NotHttp(bytes) => (
-            Finding::fail(&rules::NOT_HTTP, escaped(bytes)),
-            "E (…) HttpClient: Invalid status line: …",
-        ),
+        WireError::NotHttp(bytes) => {
+            let rule = if is_tls(bytes) {
+                &tls::WRONG_SCHEME
+            } else {
+                &rules::NOT_HTTP
+            };
+            (Finding::fail(rule, escaped(bytes)), unparsed)
+        }
         WireError::TimedOut(_) => (
-            Finding::fail(&rules::STALLED, error.to_string()),
-            "E (…) HttpClient: Wait for HTTP content receive timeout",
+            Finding::fail(&rules::STALLED, error),
+            match http {
+                HttpClient::EspHttp => half,
+                HttpClient::Ml307Http => {
+                    "E (…) Ml307Http: Timeout waiting for HTTP content to be received"
+                }
+                HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+                    "E (…) HttpClient: Wait for HTTP content receive timeout"
+                }
+            },
         ),
         WireError::Closed(_) | WireError::Io(_) => (
-            Finding::fail(&rules::CUT_SHORT, error.to_string()),
-            match (asked, kind.line) {
-                (_, Line::V2) => {
-                    "E (…) HttpClient: Connection closed prematurely, expected … bytes"
-                }
-                (Asked::Check, _) => "E (…) Ota: Failed to parse JSON response",
-                (Asked::Download, _) => "E (…) Ota: Failed to read HTTP data: …",
+            Finding::fail(&rules::CUT_SHORT, error),
+            if http == HttpClient::HttpClient {
+                "E (…) HttpClient: Connection closed prematurely, expected … bytes"
+            } else {
+                half
             },
         ),
         WireError::LongHead | WireError::Chunk(_) => (
-            Finding::fail(&rules::BROKEN_HTTP, error.to_string()),
-            "E (…) HttpClient: HTTP parse error",
+            Finding::fail(&rules::BROKEN_HTTP, error),
+            match http {
+                HttpClient::EspHttp | HttpClient::Ml307Http => unparsed,
+                HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+                    "E (…) HttpClient: HTTP parse error"
+                }
+            },
         ),
     };
     finding.serial(serial)
@@ -193,8 +221,15 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
 pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::TimedOut(_) | WireError::Closed(0) | WireError::Io(_) => {
-            Finding::fail(&rules::NO_REPLY, error.to_string())
-                .serial("E (…) HttpClient: Wait for HTTP headers receive timeout")
+            Finding::fail(&rules::NO_REPLY, error).serial(match kind.http() {
+                HttpClient::EspHttp => NO_HEADERS,
+                HttpClient::Ml307Http => {
+                    "E (…) Ml307Http: Timeout waiting for HTTP headers to be received"
+                }
+                HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+                    "E (…) HttpClient: Wait for HTTP headers receive timeout"
+                }
+            })
         }
         _ => broken(error, asked, kind),
     }

@@ -4,7 +4,7 @@
 use super::address::{self, Target, Use};
 use super::device::Device;
 use super::line::{HttpClient, Kind, Line};
-use super::report::Finding;
+use super::report::{Evidence, Finding, Verdict};
 use super::rules::reply as rules;
 use crate::firmware::version::{device_finds_newer, is_device_safe};
 use serde_json::{Map, Value};
@@ -19,6 +19,14 @@ const VALUE: usize = 3999;
 /// The line that ends a program which took a null pointer for a text.
 const PANIC: &str =
     "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.";
+/// What firmware before 1.8 makes a `std::string` of, whatever its type: of what
+/// is no text that is a null pointer. Elsewhere it reads numbers, which are 0 then.
+const TAKEN_UNCHECKED: [&str; 4] = [
+    "activation.code",
+    "activation.message",
+    "firmware.url",
+    "firmware.version",
+];
 /// What is shown of a value.
 const SHOWN: usize = 120;
 
@@ -96,7 +104,7 @@ impl Judge<'_> {
         self.findings.push(finding);
     }
 
-    fn warn(&mut self, rule: &'static super::rule::Rule, evidence: impl Into<String>) {
+    fn warn(&mut self, rule: &'static super::rule::Rule, evidence: impl Into<Evidence>) {
         self.findings.push(Finding::warn(rule, evidence));
     }
 
@@ -108,7 +116,7 @@ impl Judge<'_> {
                     HttpClient::HttpClient | HttpClient::StrictHttpClient
                 )
             };
-            let evidence = format!("{} bytes", body.len());
+            let evidence = format!("{} > {QUEUE}", body.len());
             let finding = Finding::on(&rules::TOO_LONG, self.kind, stops, evidence);
             self.findings.extend(
                 finding
@@ -123,7 +131,7 @@ impl Judge<'_> {
                 return self.not_json(format!("{why}\n{begins:?}"));
             }
         };
-        if root.get("success") == Some(&Value::Bool(false)) {
+        if is_refusal(&root) {
             let text = Value::Object(root).to_string();
             return self.fail(Finding::fail(&rules::REQUEST_ERROR, cut(&text)));
         }
@@ -134,6 +142,9 @@ impl Judge<'_> {
         if let Some(Value::Object(activation)) = root.get("activation")
             && (activation.contains_key("code") || activation.contains_key("challenge"))
         {
+            for key in ["code", "message"] {
+                self.text(activation, "activation", key);
+            }
             let text = format!("\"activation\":{}", Value::Object(activation.clone()));
             self.warn(&rules::ACTIVATION, cut(&text));
         }
@@ -155,7 +166,10 @@ impl Judge<'_> {
     }
 
     /// Fails firmware that takes a value without a look at its type.
-    fn unchecked(&mut self, rule: &'static super::rule::Rule, evidence: String) {
+    fn unchecked(&mut self, rule: &'static super::rule::Rule, path: &str, evidence: String) {
+        if !TAKEN_UNCHECKED.contains(&path) {
+            return self.warn(rule, evidence);
+        }
         let crashes = |k: Kind| k.line < Line::V1_8;
         let finding = Finding::on(rule, self.kind, crashes, evidence);
         let crashes = crashes(self.kind);
@@ -172,7 +186,8 @@ impl Judge<'_> {
             };
             match value {
                 Value::Null => {
-                    self.unchecked(&rules::NULL_FIELD, format!("{}: null", path()));
+                    let path = path();
+                    self.unchecked(&rules::NULL_FIELD, &path, format!("{path}: null"));
                 }
                 Value::Object(members) if depth < 2 => self.nulls(&path(), members, depth + 1),
                 _ => {}
@@ -184,7 +199,7 @@ impl Judge<'_> {
         // A null has a rule of its own.
         if !value.is_null() {
             let evidence = format!("{path}: {}", cut(&value.to_string()));
-            self.unchecked(&rules::WRONG_TYPE, evidence);
+            self.unchecked(&rules::WRONG_TYPE, path, evidence);
         }
     }
 
@@ -207,7 +222,7 @@ impl Judge<'_> {
                     self.wrong_type("firmware", other);
                 }
                 if is_device_safe(&self.device.version) {
-                    self.half_firmware("\"firmware\" is missing".to_owned());
+                    self.half_firmware("firmware");
                 }
                 return;
             }
@@ -216,7 +231,7 @@ impl Judge<'_> {
         let url = self.text(firmware, "firmware", "url");
         for key in ["version", "url"] {
             if !firmware.contains_key(key) {
-                self.half_firmware(format!("\"firmware.{key}\" is missing"));
+                self.half_firmware(&format!("firmware.{key}"));
             }
         }
         let (Some(version), Some(url)) = (version, url) else {
@@ -253,18 +268,25 @@ impl Judge<'_> {
                 version,
                 url,
             });
-        } else if !url.is_empty() {
-            let evidence = format!(
-                "{version:?}, and the device runs {:?}\n{}",
-                self.device.version,
-                cut(&url)
+        } else if !url.is_empty() && version != self.device.version {
+            let (runs, url_is) = (&self.device.version, cut(&url));
+            let evidence = Evidence::both(
+                format!("{version:?}，设备正在运行 {runs:?}\n{url_is}"),
+                format!("{version:?}, and the device runs {runs:?}\n{url_is}"),
             );
             self.warn(&rules::NOT_NEWER, evidence);
+            // Nobody goes there yet.
+            let before = self.findings.len();
             self.address(&url);
+            for finding in &mut self.findings[before..] {
+                finding.verdict = Verdict::Warn;
+                finding.serial = None;
+            }
         }
     }
 
-    fn half_firmware(&mut self, evidence: String) {
+    fn half_firmware(&mut self, lacks: &str) {
+        let evidence = missing(&format!("{lacks:?}"));
         let fails = |k: Kind| k.line == Line::V1_5;
         let finding = Finding::on(&rules::NO_FIRMWARE, self.kind, fails, evidence);
         let fails = fails(self.kind);
@@ -298,8 +320,10 @@ impl Judge<'_> {
             return false;
         }
         if version == self.device.version {
-            let evidence =
-                format!("firmware: {version:?}, force: 1, and the device runs {version:?}");
+            let evidence = Evidence::both(
+                format!("firmware: {version:?}, force: 1，设备正在运行 {version:?}"),
+                format!("firmware: {version:?}, force: 1, and the device runs {version:?}"),
+            );
             self.fail(Finding::fail(&rules::FORCE_LOOP, evidence));
         }
         true
@@ -327,6 +351,13 @@ impl Judge<'_> {
                 None => {}
             }
         }
+        // Before 1.8 whatever is there counts (`if (mqtt != NULL)`).
+        if let Some(other) = root.get("mqtt").filter(|mqtt| !mqtt.is_object()) {
+            let evidence = format!("\"mqtt\":{}", cut(&other.to_string()));
+            let counts = |k: Kind| k.line < Line::V1_8;
+            let finding = Finding::on(&rules::EMPTY_MQTT, self.kind, counts, evidence);
+            self.findings.extend(finding);
+        }
         let mqtt = root.get("mqtt").and_then(Value::as_object);
         let websocket = root.get("websocket").and_then(Value::as_object);
         if let Some(mqtt) = mqtt {
@@ -342,7 +373,10 @@ impl Judge<'_> {
         match (mqtt, websocket) {
             (None, None) => self.warn(
                 &rules::NO_PROTOCOL,
-                "\"websocket\" and \"mqtt\" are missing",
+                Evidence::both(
+                    "没有 \"websocket\" 和 \"mqtt\"",
+                    "\"websocket\" and \"mqtt\" are missing",
+                ),
             ),
             (Some(_), Some(_)) => self.warn(&rules::MQTT_AND_WEBSOCKET, "\"mqtt\", \"websocket\""),
             _ => {}
@@ -375,13 +409,13 @@ impl Judge<'_> {
             }
             let serial = |code| format!("ESP_ERROR_CHECK failed: esp_err_t {code} at nvs_set_str");
             if key.len() > KEY {
-                let evidence = format!("{of}: {:?}: {} characters", cut(key), key.chars().count());
+                let evidence = format!("{of}: {:?}: {} > {KEY}", cut(key), key.len());
                 let finding = Finding::fail(&rules::LONG_KEY, evidence);
                 self.fail(finding.serial(serial("0x1109 (ESP_ERR_NVS_KEY_TOO_LONG)")));
             }
             if value.as_str().is_some_and(|text| text.len() > VALUE) {
                 let evidence = format!(
-                    "{of}.{}: {} bytes",
+                    "{of}.{}: {} > {VALUE}",
                     cut(key),
                     value.as_str().map_or(0, str::len)
                 );
@@ -393,7 +427,7 @@ impl Judge<'_> {
 
     fn time(&mut self, root: &Map<String, Value>) {
         let Some(Value::Object(time)) = root.get("server_time") else {
-            return self.warn(&rules::NO_SERVER_TIME, "\"server_time\" is missing");
+            return self.warn(&rules::NO_SERVER_TIME, missing("\"server_time\""));
         };
         // Seconds of these years are below it, milliseconds far above.
         if let Some(stamp) = time.get("timestamp") {
@@ -418,6 +452,20 @@ impl Judge<'_> {
             );
         }
     }
+}
+
+/// What the Python server (`success`) and the console's manager-api (`error`) say,
+/// with 200.
+fn is_refusal(root: &Map<String, Value>) -> bool {
+    let hands_out = ["firmware", "websocket", "mqtt"]
+        .iter()
+        .any(|key| root.contains_key(*key));
+    root.get("success") == Some(&Value::Bool(false))
+        || !hands_out && root.get("error").is_some_and(Value::is_string)
+}
+
+fn missing(what: &str) -> Evidence {
+    Evidence::both(format!("没有 {what}"), format!("{what} is missing"))
 }
 
 fn cut(text: &str) -> String {

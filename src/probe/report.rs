@@ -4,6 +4,12 @@ use super::line::Kind;
 use super::rule::Rule;
 use super::text::Lang;
 use serde::Serialize;
+use std::fmt;
+
+/// No text of a server is shown beyond so many characters.
+const SHOWN: usize = 1000;
+/// And no step has more findings: a reply could break a rule ten thousand times.
+const MOST: usize = 20;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +89,64 @@ impl Step {
     }
 }
 
+/// What was seen. Mostly that is the server's own bytes, and the same to everybody;
+/// where it takes words, it is said in both languages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    en: String,
+    zh: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for Evidence {
+    fn from(text: T) -> Self {
+        Self {
+            en: text.into(),
+            zh: None,
+        }
+    }
+}
+
+impl Evidence {
+    /// The same said twice.
+    pub fn both(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self {
+            en: en.into(),
+            zh: Some(zh.into()),
+        }
+    }
+
+    /// In one language.
+    pub fn to(&self, lang: Lang) -> &str {
+        lang.pick(self.zh.as_deref().unwrap_or(&self.en), &self.en)
+    }
+
+    /// With more behind it.
+    #[must_use]
+    pub fn and(mut self, more: &str) -> Self {
+        self.en.push_str(more);
+        if let Some(zh) = &mut self.zh {
+            zh.push_str(more);
+        }
+        self
+    }
+
+    /// Behind something else.
+    #[must_use]
+    pub fn after(self, before: &str) -> Self {
+        Self {
+            en: format!("{before}{}", self.en),
+            zh: self.zh.map(|zh| format!("{before}{zh}")),
+        }
+    }
+}
+
+/// In English, for logs.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.en)
+    }
+}
+
 /// Something that breaks a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -90,8 +154,8 @@ pub struct Finding {
     pub rule: &'static Rule,
     /// [`Verdict::Warn`] or [`Verdict::Fail`].
     pub verdict: Verdict,
-    /// What was seen, in the server's own bytes where there are some.
-    pub evidence: String,
+    /// What was seen.
+    pub evidence: Evidence,
     /// What the device writes to its serial port.
     pub serial: Option<String>,
     /// Other devices that fail on it, where this one does not.
@@ -100,18 +164,20 @@ pub struct Finding {
 
 impl Finding {
     /// On which this device fails.
-    pub fn fail(rule: &'static Rule, evidence: impl Into<String>) -> Self {
+    pub fn fail(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
+        let Evidence { en, zh } = evidence.into();
+        let (en, zh) = (cut(en), zh.map(cut));
         Self {
             rule,
             verdict: Verdict::Fail,
-            evidence: evidence.into(),
+            evidence: Evidence { en, zh },
             serial: None,
             others: Vec::new(),
         }
     }
 
     /// Which this device survives.
-    pub fn warn(rule: &'static Rule, evidence: impl Into<String>) -> Self {
+    pub fn warn(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         Self {
             verdict: Verdict::Warn,
             ..Self::fail(rule, evidence)
@@ -124,7 +190,7 @@ impl Finding {
         rule: &'static Rule,
         this: Kind,
         hit: impl Fn(Kind) -> bool,
-        evidence: impl Into<String>,
+        evidence: impl Into<Evidence>,
     ) -> Option<Self> {
         if hit(this) {
             return Some(Self::fail(rule, evidence));
@@ -144,7 +210,7 @@ impl Finding {
     /// With the line that the device writes to its serial port.
     #[must_use]
     pub fn serial(mut self, line: impl Into<String>) -> Self {
-        self.serial = Some(line.into());
+        self.serial = Some(cut(line.into()));
         self
     }
 
@@ -172,7 +238,7 @@ impl Finding {
         FindingJson {
             verdict: self.verdict.name(),
             rule: self.rule.id,
-            evidence: &self.evidence,
+            evidence: self.evidence.to(lang),
             consequence: self.consequence(lang),
             remedy: self.rule.remedy.to(lang),
         }
@@ -188,7 +254,7 @@ pub struct StepReport {
     pub done: bool,
     /// What was seen, in a line; why it was skipped, where it was.
     pub seen: String,
-    /// What breaks a rule, the worst first.
+    /// What breaks a rule, the worst first; of very many, the first.
     pub findings: Vec<Finding>,
 }
 
@@ -197,10 +263,11 @@ impl StepReport {
     pub fn new(step: Step, seen: impl Into<String>, mut findings: Vec<Finding>) -> Self {
         // Stable: of two that are equally bad, the first found comes first.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+        findings.truncate(MOST);
         Self {
             step,
             done: true,
-            seen: seen.into(),
+            seen: cut(seen.into()),
             findings,
         }
     }
@@ -210,7 +277,7 @@ impl StepReport {
         Self {
             step,
             done: false,
-            seen: why.into(),
+            seen: cut(why.into()),
             findings: Vec::new(),
         }
     }
@@ -230,7 +297,7 @@ impl StepReport {
             step: self.step.name(),
             verdict: self.verdict().name(),
             rule: worst.map(|f| f.rule.id),
-            evidence: worst.map_or(&self.seen, |f| &f.evidence),
+            evidence: worst.map_or(&self.seen, |f| f.evidence.to(lang)),
             consequence: worst.map(|f| f.consequence(lang)),
             remedy: worst.map(|f| f.rule.remedy.to(lang)),
             seen: &self.seen,
@@ -300,6 +367,14 @@ impl Report {
     }
 }
 
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::line::{Client, Line};
@@ -343,6 +418,24 @@ mod tests {
         let mut text = String::new();
         assert!(report.write(Lang::Zh, &mut text).is_ok());
         assert!(text.contains("失败") && !text.contains('\u{1b}'), "{text}");
+        let both = Evidence::both("没有", "is missing").and(": x");
+        let told = [Lang::Zh, Lang::En].map(|lang| both.to(lang).to_owned());
+        assert_eq!(told, ["没有: x", "is missing: x"]);
+    }
+
+    #[test]
+    fn what_a_server_says_at_length_is_cut() {
+        let long = "值".repeat(200_000);
+        let findings = vec![Finding::fail(&RULE, &long).serial(&long); 10_000];
+        let step = StepReport::new(Step::Check, &long, findings);
+        let mut text = String::new();
+        let report = Report {
+            url: "http://h/".into(),
+            device: "d".into(),
+            steps: vec![step],
+        };
+        assert!(report.write(Lang::Zh, &mut text).is_ok());
+        assert!(text.chars().count() < 60_000 && text.contains("值…"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::image;
 use super::line::Line;
 use super::pace::Pace;
 use super::reply::{self, Reply, Update};
-use super::report::{Finding, Report, Step, StepReport};
+use super::report::{Evidence, Finding, Report, Step, StepReport};
 use super::rules::{image as images, reply as replies, websocket as voice};
 use super::text::Lang;
 use super::tls;
@@ -177,31 +177,26 @@ impl Probe {
         target: &Target,
         steps: &mut Vec<StepReport>,
     ) -> Option<Box<dyn super::connect::Io>> {
+        let plain = opened.stream.is_some() && !target.tls;
         let parts = [
             (
                 Step::Dns,
                 &mut opened.dns,
-                self.say("地址不是域名，不用解析", "an address, no name"),
+                Some(self.say("地址不是域名，不用解析", "an address, no name")),
             ),
-            (Step::Tcp, &mut opened.tcp, ""),
+            (Step::Tcp, &mut opened.tcp, None),
             (
                 Step::Tls,
                 &mut opened.tls,
-                self.say("http，不加密", "http, without TLS"),
+                plain.then(|| self.say("http，不加密", "http, without TLS")),
             ),
         ];
-        let mut came = true;
         for (step, part, otherwise) in parts {
             let Part { seen, findings } = std::mem::take(part);
-            match seen {
-                Some(seen) => {
-                    came &= step == Step::Tls || !findings.iter().any(Finding::is_failure);
-                    steps.push(StepReport::new(step, seen, findings));
-                }
-                None if came && !otherwise.is_empty() && (step != Step::Tls || !target.tls) => {
-                    steps.push(StepReport::skipped(step, otherwise));
-                }
-                None => {}
+            match (seen, otherwise) {
+                (Some(seen), _) => steps.push(StepReport::new(step, seen, findings)),
+                (None, Some(otherwise)) => steps.push(StepReport::skipped(step, otherwise)),
+                (None, None) => {}
             }
         }
         opened.stream
@@ -238,15 +233,18 @@ impl Probe {
         // "404: Not Found" begins with a number, which is JSON, too.
         let is_json = reply::json(&body).is_ok_and(|json| json.is_object());
         answer.findings = framing::judge(&head, &body, is_json, Asked::Check, device.kind);
-        if let Some(fault) = &fault {
+        // Nobody reads the body of an error.
+        let reads = head.status == 200 || !device.kind.minds_status();
+        if let Some(fault) = fault.as_ref().filter(|_| reads) {
             answer
                 .findings
                 .push(framing::broken(fault, Asked::Check, device.kind));
         }
         answer.seen = format!(
-            "{}, {} bytes, {} ms",
+            "{}, {} {}, {} ms",
             head.status_line,
             body.len(),
+            self.say("字节", "bytes"),
             took.as_millis()
         );
         if took > SLOW && fault.is_none() {
@@ -256,8 +254,10 @@ impl Probe {
                 .push(Finding::warn(&replies::SLOW_REPLY, evidence));
         }
         let read = head.status == 200 || !device.kind.minds_status() && is_json;
-        if read && fault.is_none() && !body.is_empty() && head.header("Content-Encoding").is_none()
-        {
+        // What is known to be empty or packed need not be read.
+        let hopeless = [&replies::ZERO_CONTENT_LENGTH, &replies::COMPRESSED];
+        let hopeless = |f: &Finding| hopeless.contains(&f.rule);
+        if read && fault.is_none() && !answer.findings.iter().any(hopeless) {
             let (reply, findings) = reply::judge(&body, device, target);
             answer.taken = is_json;
             answer.findings.extend(findings);
@@ -297,13 +297,11 @@ impl Probe {
         let mut wire = Wire::new(stream, PATIENCE);
         let said = match exchange(&mut wire, &self.device.check(&other)).await {
             Ok((head, _, _)) if [200, answer.status].contains(&head.status) => return None,
-            Ok((head, _, _)) => head.status_line,
-            Err(e) => e.to_string(),
+            Ok((head, _, _)) => head.status_line.into(),
+            Err(e) => Evidence::from(&e),
         };
-        Some(Finding::warn(
-            &replies::MISSING_SLASH,
-            format!("POST {}\n{said}", other.path),
-        ))
+        let asked = format!("POST {}\n", other.path);
+        Some(Finding::warn(&replies::MISSING_SLASH, said.after(&asked)))
     }
 
     async fn websocket(&self, reply: &Reply, ota: &Target, known: &[Finding]) -> StepReport {
@@ -408,12 +406,13 @@ impl Probe {
             &update.version,
             &self.device,
         );
+        let bytes = self.say("字节", "bytes");
         let seen = match app {
             Some(app) => format!(
-                "{} {}, {}, {} bytes",
+                "{} {}, {}, {} {bytes}",
                 app.project, app.version, app.chip, inspection.size
             ),
-            None => format!("{} bytes", inspection.size),
+            None => format!("{} {bytes}", inspection.size),
         };
         steps.push(StepReport::new(Step::Image, seen, findings));
         if let Some(app) = app {
@@ -444,14 +443,16 @@ impl Probe {
             let found = opened.findings();
             let why = found
                 .first()
-                .map_or_else(String::new, |f| f.evidence.clone());
+                .map_or_else(String::new, |f| f.evidence.to(self.lang()).to_owned());
             return StepReport::new(step, device.version, vec![not_valid(why)]);
         };
         let answer = self.check(stream, ota, &device).await;
         let seen = format!("{}: {}", device.version, answer.seen);
         if !answer.taken {
             let worst = answer.findings.iter().find(|f| f.is_failure());
-            let why = worst.map_or(answer.seen, |f| format!("{}: {}", f.rule.id, f.evidence));
+            let why = worst.map_or(answer.seen, |f| {
+                format!("{}: {}", f.rule.id, f.evidence.to(self.lang()))
+            });
             return StepReport::new(step, seen, vec![not_valid(why)]);
         }
         let findings = match &answer.reply.update {

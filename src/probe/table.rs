@@ -75,7 +75,7 @@ impl Finding {
         };
         writeln!(out, "      {mark} {}", self.rule.id)?;
         let parts = [
-            (lang.pick("证据", "evidence"), shown(&self.evidence)),
+            (lang.pick("证据", "evidence"), shown(self.evidence.to(lang))),
             (
                 lang.pick("设备", "device"),
                 wrapped(&shown(&self.consequence(lang))),

@@ -15,7 +15,7 @@ use self::chain::{Judged, judge};
 use self::offer::Offer;
 use super::framing::is_tls;
 use super::line::Kind;
-use super::report::Finding;
+use super::report::{Evidence, Finding};
 use super::rule::Rule;
 use super::rules::tls as rules;
 use aws_lc_rs::digest;
@@ -120,7 +120,11 @@ impl Client {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(self.failure(&error)),
             Err(_) => {
-                let evidence = format!("nothing within {} s", limit.as_secs_f32());
+                let seconds = limit.as_secs_f32();
+                let evidence = Evidence::both(
+                    format!("{seconds} 秒内没有回应"),
+                    format!("nothing within {seconds} s"),
+                );
                 return Err(self.refused(&rules::HANDSHAKE_TIMEOUT, Reason::Timeout, evidence));
             }
         };
@@ -157,7 +161,12 @@ impl Client {
         judged
     }
 
-    fn refused(&self, rule: &'static Rule, reason: Reason, evidence: impl Into<String>) -> Refused {
+    fn refused(
+        &self,
+        rule: &'static Rule,
+        reason: Reason,
+        evidence: impl Into<Evidence>,
+    ) -> Refused {
         let mut finding = if rule == &rules::CANNOT_BE_JUDGED {
             Finding::warn(rule, evidence)
         } else {
@@ -208,7 +217,10 @@ impl Client {
             ) => self.refused(
                 &rules::WRONG_SCHEME,
                 Reason::NotTls,
-                "the answer to a TLS handshake is no TLS",
+                Evidence::both(
+                    "对 TLS 握手的回答不是 TLS",
+                    "the answer to a TLS handshake is no TLS",
+                ),
             ),
             Error::InvalidCertificate(_) => self.refused(
                 &rules::UNREADABLE_CERTIFICATE,

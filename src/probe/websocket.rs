@@ -5,7 +5,7 @@ use super::address::Target;
 use super::device::Device;
 use super::framing::{self, Asked};
 use super::reply::Websocket;
-use super::report::Finding;
+use super::report::{Evidence, Finding};
 use super::rules::websocket as rules;
 use super::wire::{Wire, WireError};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -34,7 +34,7 @@ pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
     let failed = |e: WireError| {
         let finding = match e {
             WireError::TimedOut(_) | WireError::Closed(_) | WireError::Io(_) => {
-                Finding::fail(&rules::UNREACHABLE, e.to_string())
+                Finding::fail(&rules::UNREACHABLE, &e)
             }
             e => framing::broken(&e, Asked::Check, device.kind),
         };
@@ -57,10 +57,10 @@ pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
             .serial("E (…) WebSocket: WebSocket handshake failed"));
     }
     let serial = "E (…) WS: Failed to receive server hello";
-    let silent = |why: String| Finding::fail(&rules::NO_HELLO, why).serial(serial);
+    let silent = |why: Evidence| Finding::fail(&rules::NO_HELLO, why).serial(serial);
     wire.send(&frame(&greeting(handed)))
         .await
-        .map_err(|e| silent(e.to_string()))?;
+        .map_err(|e| silent((&e).into()))?;
     let (mut stream, read) = wire.into_parts();
     let answer = timeout(PATIENCE, listen(&mut stream, read)).await;
     // The firmware says goodbye, too; without one the server's log has an error.
@@ -71,7 +71,7 @@ pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(Err(Unheard::Other(text))) => {
             Err(Finding::fail(&rules::BAD_HELLO, text).serial("E (…) WS: Unsupported transport: …"))
         }
-        Err(_) => Err(silent(WireError::TimedOut(PATIENCE).to_string())),
+        Err(_) => Err(silent((&WireError::TimedOut(PATIENCE)).into())),
     }
 }
 
@@ -141,7 +141,7 @@ async fn goodbye(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
 
 /// Why there was no hello.
 enum Unheard {
-    Silent(String),
+    Silent(Evidence),
     Other(String),
 }
 
@@ -167,18 +167,22 @@ async fn listen(mut stream: impl AsyncRead + Unpin, mut read: BytesMut) -> Resul
                     let why =
                         String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned();
                     let code = code.map_or_else(String::new, |code| format!(" {code} {why}"));
-                    return Err(Unheard::Silent(format!("close{code}")));
+                    return Err(Unheard::Silent(format!("close{code}").into()));
                 }
                 _ => {}
             }
         }
         match stream.read_buf(&mut read).await {
-            Ok(0) => return Err(Unheard::Silent(WireError::Closed(total).to_string())),
+            Ok(0) => return Err(Unheard::Silent((&WireError::Closed(total)).into())),
             Ok(n) => total += n as u64,
-            Err(e) => return Err(Unheard::Silent(e.to_string())),
+            Err(e) => return Err(Unheard::Silent(e.to_string().into())),
         }
         if total > LONGEST as u64 {
-            return Err(Unheard::Silent(format!("{total} bytes, and no hello")));
+            let why = Evidence::both(
+                format!("收到 {total} 字节，没有 hello"),
+                format!("{total} bytes, and no hello"),
+            );
+            return Err(Unheard::Silent(why));
         }
     }
 }
@@ -200,7 +204,11 @@ fn take_frame(read: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, Unheard> {
         (length, _) => (u64::from(length), 2),
     };
     if length > LONGEST as u64 {
-        return Err(Unheard::Silent(format!("a frame of {length} bytes")));
+        let why = Evidence::both(
+            format!("一帧 {length} 字节"),
+            format!("a frame of {length} bytes"),
+        );
+        return Err(Unheard::Silent(why));
     }
     let mask = second & 0x80 != 0;
     at += if mask { 4 } else { 0 };

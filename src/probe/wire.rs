@@ -1,6 +1,7 @@
 //! HTTP/1.1 from the device's side, in raw bytes: a library would mend, or
 //! hide, just what is to be judged.
 
+use super::report::Evidence;
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::io;
 use std::time::Duration;
@@ -36,6 +37,20 @@ pub enum WireError {
     /// The connection broke.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+impl From<&WireError> for Evidence {
+    fn from(error: &WireError) -> Self {
+        let zh = match error {
+            WireError::TimedOut(limit) => format!("{} 秒内没有更多数据", limit.as_secs_f32()),
+            WireError::Closed(bytes) => format!("收到 {bytes} 字节后连接被关闭"),
+            WireError::NotHttp(bytes) => format!("不是 HTTP：{}", bytes.escape_ascii()),
+            WireError::LongHead => format!("响应头超过 {LONGEST_HEAD} 字节"),
+            WireError::Chunk(bytes) => format!("分块长度无法读取：{}", bytes.escape_ascii()),
+            WireError::Io(error) => error.to_string(),
+        };
+        Self::both(zh, error.to_string())
+    }
 }
 
 /// The head of a reply.
@@ -106,8 +121,12 @@ impl Head {
         found.map(|(name, value)| format!("{name}: {value}"))
     }
 
-    /// How long the body is. Chunks come before a length, as in the firmware.
+    /// How long the body is. Chunks come before a length, as in the firmware; some
+    /// statuses have none (RFC 9112, section 6.3).
     pub fn framing(&self) -> Framing {
+        if matches!(self.status, 100..200 | 204 | 304) {
+            return Framing::Length(0);
+        }
         let coding = self.header("Transfer-Encoding").unwrap_or_default();
         if coding.contains("chunked") {
             return Framing::Chunked;
@@ -245,7 +264,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
                 (Framing::Length(length), None) => self.left = Some(*length),
                 (Framing::Length(_), Some(0)) => return Ok(None),
                 (Framing::Chunked, None | Some(0)) => {
-                    let length = self.chunk().await?;
+                    // Empty lines could come one by one for ever.
+                    let patience = self.wire.patience;
+                    let length = timeout(patience, self.chunk()).await;
+                    let length = length.unwrap_or(Err(WireError::TimedOut(patience)))?;
                     if length == 0 {
                         return Ok(None);
                     }
@@ -296,6 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
 
     /// The length of the next chunk.
     async fn chunk(&mut self) -> Result<u64, WireError> {
+        let mut empty = 0;
         loop {
             // Behind each chunk stands an empty line.
             while self
@@ -305,6 +328,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
                 .is_some_and(|b| b"\r\n".contains(b))
             {
                 self.wire.buffer.advance(1);
+                empty += 1;
+            }
+            if empty > BLOCK {
+                return Err(WireError::Chunk(Bytes::from_static(b"\r\n")));
             }
             if let Some(end) = self.wire.buffer.iter().position(|b| *b == b'\n') {
                 let line = self.wire.buffer.split_to(end + 1).freeze();
@@ -378,6 +405,10 @@ mod tests {
         assert_eq!(head.unwrap().framing(), Framing::Chunked);
         assert_eq!((&body[..], fault.is_none()), (&b"abc"[..], true));
 
+        let (head, body, fault) = reply(&[b"HTTP/1.1 204 No Content\r\n\r\nx"]);
+        assert_eq!(head.unwrap().framing(), Framing::Length(0));
+        assert!(body.is_empty() && fault.is_none());
+
         let (head, body, fault) = reply(&[b"HTTP/1.0 200 OK\r\n\r\nall of it"]);
         assert_eq!(head.unwrap().framing(), Framing::UntilClose);
         assert_eq!((&body[..], fault.is_none()), (&b"all of it"[..], true));
@@ -426,6 +457,23 @@ mod tests {
             });
             let head = Wire::new(client, PATIENCE).head().await;
             assert!(matches!(head, Err(WireError::TimedOut(_))));
+            assert_eq!(begun.elapsed(), PATIENCE);
+        });
+    }
+
+    #[test]
+    fn so_have_empty_lines_between_chunks() {
+        run(async {
+            let (client, mut server) = tokio::io::duplex(64);
+            let begun = Instant::now();
+            tokio::spawn(async move {
+                while server.write_all(b"\r\n").await.is_ok() {
+                    tokio::time::sleep(PATIENCE / 4).await;
+                }
+            });
+            let mut wire = Wire::new(client, PATIENCE);
+            let next = wire.body(Framing::Chunked).next().await;
+            assert!(matches!(next, Err(WireError::TimedOut(_))), "{next:?}");
             assert_eq!(begun.elapsed(), PATIENCE);
         });
     }

@@ -28,6 +28,12 @@ fn what_has_no_end_is_not_waited_for() {
         page.body = [b"ffffffffff\r\n", &page.body[..]].concat();
         endless(page, b" ");
     };
+    let empty_lines = |page: &mut Page| {
+        page.take("Content-Length");
+        page.put("Transfer-Encoding", "chunked");
+        page.body.clear();
+        endless(page, b"\r\n");
+    };
     let line = |page: &mut Page| {
         page.raw = Some(b"HTTP/1.1 200 ".to_vec());
         endless(page, b"x");
@@ -90,6 +96,12 @@ fn what_has_no_end_is_not_waited_for() {
                 plain().download(huge),
                 &[],
                 &["download fail too-big"],
+            ),
+            Case::new(
+                "empty lines for a chunk of an image",
+                plain().download(empty_lines),
+                &[],
+                &["download fail broken-http", "download fail chunked"],
             ),
             Case::new(
                 "a voice without an end",

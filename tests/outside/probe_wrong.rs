@@ -189,6 +189,22 @@ fn lengths_and_names() {
             &["check fail zero-content-length"],
         ),
         check(
+            "empty, and without a length",
+            |p| {
+                p.set_body("");
+                p.take("Content-Length");
+            },
+            &V2,
+            &["check fail not-json", "check warn no-content-length"],
+        ),
+        // The coding that is none.
+        check(
+            "identity",
+            |p| p.put("Content-Encoding", "identity"),
+            &V1_6,
+            &[],
+        ),
+        check(
             "a length in words",
             |p| p.put("Content-Length", "all"),
             &V1_6,
@@ -216,7 +232,8 @@ fn lengths_and_names() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table is as long as it is")]
 fn values() {
-    let null = |json: &mut Value| json["websocket"]["token"] = Value::Null;
+    let null = |json: &mut Value| json["firmware"]["url"] = Value::Null;
+    let null_token = |json: &mut Value| json["websocket"]["token"] = Value::Null;
     let number = |json: &mut Value| json["firmware"]["version"] = json!(161);
     let long_key = |json: &mut Value| json["websocket"]["a_key_too_long_for_nvs"] = json!("x");
     let long_value = |json: &mut Value| json["websocket"]["token"] = json!("x".repeat(4001));
@@ -235,6 +252,12 @@ fn values() {
         ),
         says("null", null, &V1_6, &["check fail null-field"]),
         says("null, since 1.8", null, &V1_8, &["check warn null-field"]),
+        says(
+            "null where it is not read",
+            null_token,
+            &V1_6,
+            &["check warn null-field"],
+        ),
         offer(
             "a number for a version",
             number,

@@ -79,6 +79,11 @@ fn each_rule_is_found() {
             &["request-error!"],
         ),
         (
+            "2.0.0",
+            format!(r#"{{{TIME},"error":"Invalid device ID"}}"#),
+            &["request-error!"],
+        ),
+        (
             "1.6.0",
             offer(r#"{"version":null,"url":""}"#),
             &["null-field!"],
@@ -98,7 +103,7 @@ fn each_rule_is_found() {
             offer(r#"{"version":"1.8.0","url":false}"#),
             &["wrong-type"],
         ),
-        ("1.6.0", offer(r#""none""#), &["wrong-type!", "no-firmware"]),
+        ("1.6.0", offer(r#""none""#), &["wrong-type", "no-firmware"]),
         ("1.5.0", format!(r"{{{TIME},{VOICE}}}"), &["no-firmware!"]),
         ("2.0.0", format!(r"{{{TIME},{VOICE}}}"), &["no-firmware"]),
         ("1.5.0", offer(r#"{"version":"1.5.0"}"#), &["no-firmware!"]),
@@ -126,6 +131,24 @@ fn each_rule_is_found() {
             "1.7.0",
             offer(&format!(r#"{{"version":"1.7.0-beta",{http}}}"#)),
             &["not-newer"],
+        ),
+        // What runs may have its address beside it; of what is not installed none
+        // fails.
+        (
+            "2.0.0",
+            offer(r#"{"version":"2.0.0","url":"http://[::1]/a.bin"}"#),
+            &[],
+        ),
+        (
+            "2.0.0",
+            offer(r#"{"version":"1.9.9","url":"http://[::1]/a.bin"}"#),
+            &["not-newer", "ipv6-literal"],
+        ),
+        // Nobody reads it.
+        (
+            "1.6.0",
+            offer(r#"{"version":"1.6.0","url":"","note":null}"#),
+            &["null-field"],
         ),
         (
             "2.0.0",
@@ -221,6 +244,22 @@ fn voice_has_rules_too() {
         let body = format!("{{{TIME},{none},{voice}}}");
         assert_eq!(broken("2.0.0", false, &body), expected, "{body}");
     }
+    // Before 1.8 a null counts as mqtt, and a number for the code crashes.
+    let none = none.replace("2.0.0", "1.6.0");
+    for (voice, expected) in [
+        (
+            format!(r#""mqtt":null,{VOICE}"#),
+            vec!["null-field", "empty-mqtt!"],
+        ),
+        (
+            format!(r#"{VOICE},"activation":{{"code":123456,"message":"m"}}"#),
+            vec!["wrong-type!", "activation"],
+        ),
+    ] {
+        let body = format!("{{{TIME},{none},{voice}}}");
+        assert_eq!(broken("1.6.0", false, &body), expected, "{body}");
+    }
+    let none = none.replace("1.6.0", "2.0.0");
     let body = format!("{{{TIME},{none},{VOICE}}}");
     assert_eq!(broken("2.0.0", true, &body), ["ws-behind-https"]);
     let http = offer(r#"{"version":"2.0.1","url":"http://ota.example.com/a.bin"}"#);

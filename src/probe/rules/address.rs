@@ -100,7 +100,8 @@ pub static NO_HOST: Rule = Rule::new(
     ),
 );
 
-/// Not 1 to 65535.
+/// Not 1 to 65535; of a WebSocket whose port is left out, what follows a colon in
+/// its path.
 pub static BAD_PORT: Rule = Rule::new(
     "bad-port",
     (
@@ -108,8 +109,8 @@ pub static BAD_PORT: Rule = Rule::new(
         "The port is no number from 1 to 65535: newer firmware refuses the address, older firmware restarts on it.",
     ),
     (
-        "改正端口，或去掉它使用默认端口。",
-        "mend the port, or leave it out for the scheme's own.",
+        "改正端口，或去掉它使用默认端口；WebSocket 地址的路径里有冒号时，要写出端口。",
+        "mend the port, or leave it out for the scheme's own; a WebSocket address with a colon in its path needs it.",
     ),
 );
 

@@ -228,8 +228,9 @@ pub static NOT_JSON: Rule = Rule::new(
 pub static NULL_FIELD: Rule = Rule::new(
     "null-field",
     (
-        "回答里有 null。1.8 以前的固件不检查类型，会崩溃并不断重启。",
-        "There is a null in the reply. Firmware before 1.8 looks at no type: it crashes, at every start.",
+        "回答里有 null。1.8 以前的固件不检查类型：version、url、激活码是 null 时会崩溃并不断重启。",
+        "There is a null in the reply. Firmware before 1.8 looks at no type: it crashes, at every start, where version, \
+         url or an activation's texts are null.",
     ),
     (
         "没有值的字段不要写；没有升级时 url 写 \"\"。",
@@ -241,8 +242,9 @@ pub static NULL_FIELD: Rule = Rule::new(
 pub static WRONG_TYPE: Rule = Rule::new(
     "wrong-type",
     (
-        "字段的类型不对。1.8 以前的固件不检查类型，会崩溃并不断重启；新固件会忽略这个字段。",
-        "A value is of the wrong type. Firmware before 1.8 crashes on it, at every start; newer firmware passes over it.",
+        "字段的类型不对，固件会忽略它。1.8 以前的固件不检查 version、url 和激活码的类型，会崩溃并不断重启。",
+        "A value is of the wrong type, and firmware passes over it. Before 1.8 it crashes, at every start, where version, \
+         url or an activation's texts are not texts.",
     ),
     (
         "version 和 url 是字符串，force、timestamp 是数字，firmware、websocket、mqtt 是对象。",
@@ -275,7 +277,7 @@ pub static LONG_VALUE: Rule = Rule::new(
     ("缩短这个值。", "make it shorter."),
 );
 
-/// `{"success":false,…}`.
+/// `{"success":false,…}`, `{"error":"…"}`.
 pub static REQUEST_ERROR: Rule = Rule::new(
     "request-error",
     (

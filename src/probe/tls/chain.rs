@@ -7,7 +7,7 @@
 use super::bundle::{self, Roots};
 use super::certificate::{self, Names};
 use crate::probe::line::Kind;
-use crate::probe::report::Finding;
+use crate::probe::report::{Evidence, Finding};
 use crate::probe::rule::Rule;
 use crate::probe::rules::tls as rules;
 use rustls::crypto::aws_lc_rs;
@@ -128,7 +128,7 @@ impl<'a> Case<'a> {
     }
 
     /// A fault on which who verifies fails.
-    fn fault(&mut self, rule: &'static Rule, evidence: String, serial: &str) {
+    fn fault(&mut self, rule: &'static Rule, evidence: impl Into<Evidence>, serial: &str) {
         let finding = Finding::on(rule, self.kind, Kind::verifies, evidence);
         let finding = finding.map(|f| {
             // It is a Wi-Fi device's own line.
@@ -146,7 +146,10 @@ impl<'a> Case<'a> {
         // three for them all, behind the message's own four.
         let length: usize = chain.iter().map(|der| der.len() + 3).sum::<usize>() + 7;
         if length > RECORD {
-            let evidence = format!("{} certificates in {length} bytes", chain.len());
+            let evidence = Evidence::both(
+                format!("{} 张证书，共 {length} 字节", chain.len()),
+                format!("{} certificates in {length} bytes", chain.len()),
+            );
             self.fault(&rules::LONG_CERTIFICATES, evidence, FRAGMENTED);
         }
     }
@@ -201,9 +204,10 @@ impl<'a> Case<'a> {
         let sent: Vec<_> = self.path.iter().skip(1).copied().collect();
         let Err(error) = self.verify(der, &sent, &above, time) else {
             if self.kind.verifies() && bundle::has_name(issuer, bundle::LACKING_BEFORE_5_5) {
-                let evidence = format!(
-                    "the root {} is missing in ESP-IDF 5.3 and 5.4",
-                    certificate::name(top.issuer())
+                let root = certificate::name(top.issuer());
+                let evidence = Evidence::both(
+                    format!("ESP-IDF 5.3 和 5.4 里没有根证书 {root}"),
+                    format!("the root {root} is missing in ESP-IDF 5.3 and 5.4"),
                 );
                 let finding = Finding::warn(&rules::ROOT_NOT_IN_BUNDLE, evidence);
                 self.findings.push(finding);
@@ -217,10 +221,10 @@ impl<'a> Case<'a> {
             error
         };
         let every: Vec<_> = (1..self.all.len()).collect();
-        let evidence = format!(
-            "the chain ends at {}, whose issuer is {}",
-            certificate::subject(top),
-            certificate::name(top.issuer())
+        let (end, above) = (certificate::subject(top), certificate::name(top.issuer()));
+        let evidence = Evidence::both(
+            format!("证书链止于 {end}，它的签发者是 {above}"),
+            format!("the chain ends at {end}, whose issuer is {above}"),
         );
         let old = bundle::has_name(issuer, bundle::REMOVED);
         if old && self.kind.verifies() && is_about_trust(&error) {
@@ -250,14 +254,14 @@ impl<'a> Case<'a> {
         leaf: &X509Certificate<'_>,
         top: &X509Certificate<'_>,
         error: &webpki::Error,
-        evidence: String,
+        evidence: Evidence,
     ) {
         if matches!(error, webpki::Error::RequiredEkuNotFoundContext(_)) {
             let usage = certificate::subject(leaf);
             return self.fault(&rules::NOT_FOR_SERVERS, usage, NOT_VERIFIED);
         }
         if matches!(error, webpki::Error::InvalidSignatureForPublicKey) {
-            let evidence = format!("{evidence}: {error}");
+            let evidence = evidence.and(&format!(": {error}"));
             return self.fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED);
         }
         if matches!(error, webpki::Error::UnsupportedCriticalExtension) {
@@ -284,7 +288,7 @@ impl<'a> Case<'a> {
             &rules::UNKNOWN_ISSUER
         };
         let evidence = match source {
-            Some(source) if incomplete => format!("{evidence}; it lies at {source}"),
+            Some(source) if incomplete => evidence.and(&format!("\n{source}")),
             _ => evidence,
         };
         self.fault(rule, evidence, NOT_TRUSTED);
@@ -293,7 +297,11 @@ impl<'a> Case<'a> {
     fn name(&mut self, leaf: &X509Certificate<'_>, host: &str) {
         let names = Names::of(leaf);
         if !names.hold(host) {
-            let evidence = format!("for {}, not for {host}", names.list());
+            let list = names.list();
+            let evidence = Evidence::both(
+                format!("证书用于 {list}，不是 {host}"),
+                format!("for {list}, not for {host}"),
+            );
             self.fault(&rules::WRONG_NAME, evidence, NOT_VERIFIED);
         } else if names.in_subject_only {
             let evidence = certificate::subject(leaf);
@@ -310,10 +318,10 @@ impl<'a> Case<'a> {
             .on_path()
             .find(|c| c.validity().not_before.timestamp() > now);
         let rules = [
-            (past, &rules::EXPIRED_CERTIFICATE, "until"),
-            (early, &rules::NOT_YET_VALID, "from"),
+            (past, &rules::EXPIRED_CERTIFICATE, "until", "有效期至"),
+            (early, &rules::NOT_YET_VALID, "from", "生效时间"),
         ];
-        for (found, rule, word) in rules {
+        for (found, rule, word, zh) in rules {
             let Some(found) = found else { continue };
             let validity = found.validity();
             let end = if word == "until" {
@@ -321,10 +329,13 @@ impl<'a> Case<'a> {
             } else {
                 validity.not_before
             };
-            let evidence = format!(
-                "{}: valid {word} {}",
+            let (whose, day) = (
                 certificate::subject(found),
-                certificate::day(end.timestamp())
+                certificate::day(end.timestamp()),
+            );
+            let evidence = Evidence::both(
+                format!("{whose}：{zh} {day}"),
+                format!("{whose}: valid {word} {day}"),
             );
             self.findings.push(Finding::warn(rule, evidence));
         }

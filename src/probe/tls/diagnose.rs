@@ -2,7 +2,7 @@
 
 use super::offer::{Notes, Offer};
 use super::{Client, Reason, Refused, certificate, plain_answer};
-use crate::probe::report::{Finding, Verdict};
+use crate::probe::report::{Evidence, Finding, Verdict};
 use crate::probe::rule::Rule;
 use crate::probe::rules::tls as rules;
 use rustls::AlertDescription;
@@ -74,7 +74,10 @@ impl Client {
         if reason != Reason::NotTls && line.split(' ').nth(1) == Some("400") {
             return None;
         }
-        let evidence = format!("without TLS it answers: {line}");
+        let evidence = Evidence::both(
+            format!("不用 TLS 时的回答：{line}"),
+            format!("without TLS it answers: {line}"),
+        );
         Some(
             self.refused(&rules::WRONG_SCHEME, reason, evidence)
                 .findings,
@@ -97,7 +100,7 @@ impl Client {
         for offer in [Offer::Device, Offer::Ed25519, Offer::Chacha, Offer::Tls13] {
             let trial = trial(offer, connect, host, limit).await?;
             if trial.notes.asked() && !trial.agreed {
-                let evidence = "the server sent a CertificateRequest";
+                let evidence = "CertificateRequest";
                 return Some(self.named(&rules::CLIENT_CERTIFICATE, evidence));
             }
             if !trial.agreed {
@@ -110,20 +113,29 @@ impl Client {
                 Offer::Ed25519 => Vec::new(),
                 Offer::Chacha => self.named(
                     &rules::CHACHA_ONLY,
-                    "with TLS 1.2 it agrees as soon as ChaCha20-Poly1305 is offered",
+                    Evidence::both(
+                        "在 TLS 1.2 下，只有提供 ChaCha20-Poly1305 时握手才成功",
+                        "with TLS 1.2 it agrees as soon as ChaCha20-Poly1305 is offered",
+                    ),
                 ),
                 Offer::Tls13 => self.named(
                     &rules::TLS13_ONLY,
-                    "it refuses TLS 1.2, and agrees to TLS 1.3",
+                    Evidence::both(
+                        "拒绝 TLS 1.2，接受 TLS 1.3",
+                        "it refuses TLS 1.2, and agrees to TLS 1.3",
+                    ),
                 ),
             };
             if let Some(subject) = ed25519 {
-                let evidence = format!("{subject}: the key is Ed25519");
-                findings.extend(self.named(&rules::ED25519_CERTIFICATE, &evidence));
+                let evidence = format!("{subject}: Ed25519");
+                findings.extend(self.named(&rules::ED25519_CERTIFICATE, evidence));
             }
             return (!findings.is_empty()).then_some(findings);
         }
-        let evidence = "it refuses TLS 1.2 with AES-GCM and ChaCha20, and TLS 1.3";
+        let evidence = Evidence::both(
+            "拒绝 TLS 1.3，以及 TLS 1.2 下的 AES-GCM 和 ChaCha20",
+            "it refuses TLS 1.2 with AES-GCM and ChaCha20, and TLS 1.3",
+        );
         open.then(|| vec![Finding::warn(&rules::CANNOT_BE_JUDGED, evidence)])
     }
 
@@ -144,7 +156,7 @@ impl Client {
     }
 
     /// A failure of every device, for which the server sends an alert.
-    fn named(&self, rule: &'static Rule, evidence: &str) -> Vec<Finding> {
+    fn named(&self, rule: &'static Rule, evidence: impl Into<Evidence>) -> Vec<Finding> {
         let alert = Reason::Alert(AlertDescription::HandshakeFailure);
         self.refused(rule, alert, evidence).findings
     }
