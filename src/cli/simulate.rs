@@ -28,7 +28,7 @@ Examples:
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 20000
   A real update of 500 devices of two boards, some of which lose their connection
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 --ramp 60s --pace 48KB/s \\
-      --boards bread-compact-wifi:70,esp-box:30 --version 1.6.0 --fail 2%
+      --boards esp32s3:70,bread-compact-wifi:30 --version 1.6.0 --fail 2%
   A server that has no public name yet
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ --resolve ota.example.com=192.168.1.5:8443";
 
@@ -52,13 +52,13 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "RATE", value_parser = pace)]
     pace: Option<Pace>,
 
-    /// Boards and their shares: bread-compact-wifi:70,esp-box@esp32c3:30; the
-    /// chip is esp32s3 where none is named
+    /// Boards and their shares: esp32s3:70,esp-box@esp32c3:30; the chip is
+    /// esp32s3 where none is named
     #[arg(
         long,
         value_name = "LIST",
         value_delimiter = ',',
-        default_value = "bread-compact-wifi"
+        default_value = "esp32s3"
     )]
     boards: Vec<Board>,
 

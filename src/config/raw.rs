@@ -3,7 +3,7 @@
 //! xiaozhi-server reads the same file with `PyYAML`, which knows YAML 1.1: `on` is
 //! a boolean, `+8` a number, the last of two equal keys wins. And a version like
 //! `1.10` must not come out as the number 1.1. So no scalar is given a type
-//! here; that is done where one is wanted, in [`values`](super::values).
+//! here; that is done where one is wanted, in `values`.
 
 use super::Fault;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

@@ -1,5 +1,5 @@
 //! What HTTP makes of the decisions: routes, bodies, and one door out
-//! ([`reply`]) that keeps the device's rules.
+//! (`reply`) that keeps the device's rules.
 
 mod activity;
 mod backend;

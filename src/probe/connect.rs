@@ -72,9 +72,18 @@ pub struct Network {
     pub lang: Lang,
 }
 
+/// Which addresses of a host are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    /// One of each family, to report on both.
+    Each,
+    /// The device's own; the other one only where that fails.
+    First,
+}
+
 impl Network {
     /// Connects to a target.
-    pub async fn open(&self, target: &Target) -> Opened {
+    pub async fn open(&self, target: &Target, families: Families) -> Opened {
         let mut opened = Opened {
             stream: None,
             address: None,
@@ -89,7 +98,8 @@ impl Network {
                 return opened;
             }
         };
-        let Some((stream, address)) = self.connect(&addresses, &mut opened.tcp).await else {
+        let Some((stream, address)) = self.connect(&addresses, families, &mut opened.tcp).await
+        else {
             return opened;
         };
         opened.address = Some(address);
@@ -166,6 +176,7 @@ impl Network {
     async fn connect(
         &self,
         addresses: &[SocketAddr],
+        families: Families,
         tcp: &mut Part,
     ) -> Option<(TcpStream, SocketAddr)> {
         let v4 = addresses.iter().find(|a| a.is_ipv4());
@@ -173,6 +184,10 @@ impl Network {
         let mut seen = String::new();
         let mut open = None;
         for address in v4.into_iter().chain(v6) {
+            // A dead address costs ten seconds.
+            if open.is_some() && families == Families::First {
+                break;
+            }
             let started = Instant::now();
             let connected = dial::connect(*address).await;
             let took = started.elapsed().as_millis();
@@ -277,13 +292,13 @@ mod tests {
         };
         let both = [v4.local_addr().unwrap(), v6.local_addr().unwrap()];
         let mut part = Part::default();
-        let open = network().connect(&both, &mut part).await;
+        let open = network().connect(&both, Families::Each, &mut part).await;
         assert_eq!(open.map(|(_, address)| address), Some(both[0]));
         assert_eq!(rules(&part), []);
 
         drop(v4);
         let mut part = Part::default();
-        let open = network().connect(&both, &mut part).await;
+        let open = network().connect(&both, Families::Each, &mut part).await;
         assert_eq!(open.map(|(_, address)| address), Some(both[1]));
         assert_eq!(rules(&part), [("refused", true)]);
     }
@@ -296,7 +311,12 @@ mod tests {
         let mut both = [v4.local_addr().unwrap(), v6.local_addr().unwrap()];
         drop(v6);
         let mut part = Part::default();
-        assert!(network().connect(&both, &mut part).await.is_some());
+        assert!(
+            network()
+                .connect(&both, Families::Each, &mut part)
+                .await
+                .is_some()
+        );
         assert_eq!(rules(&part), [("ipv6-broken", false)]);
 
         // On a machine without a way out over IPv6.
@@ -304,7 +324,12 @@ mod tests {
         let missing = TcpStream::connect(both[1]).await;
         if missing.is_err_and(|e| family_is_missing(&e)) {
             let mut part = Part::default();
-            assert!(network().connect(&both, &mut part).await.is_some());
+            assert!(
+                network()
+                    .connect(&both, Families::Each, &mut part)
+                    .await
+                    .is_some()
+            );
             assert_eq!(rules(&part), []);
         }
     }

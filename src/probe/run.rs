@@ -2,7 +2,7 @@
 //! update.
 
 use super::address::{self, Target, Use};
-use super::connect::{Network, Opened, Part};
+use super::connect::{Families, Network, Opened, Part};
 use super::device::Device;
 use super::dial;
 use super::download::{self, Progress};
@@ -123,7 +123,7 @@ impl Probe {
             }
         };
         watch(News::Begins(Step::Tcp));
-        let mut opened = self.network.open(&target).await;
+        let mut opened = self.network.open(&target, Families::Each).await;
         if target.tls {
             self.without_tls(&mut opened, &target).await;
         }
@@ -293,7 +293,7 @@ impl Probe {
             path,
             ..target.clone()
         };
-        let stream = self.network.open(&other).await.stream?;
+        let stream = self.network.open(&other, Families::First).await.stream?;
         let mut wire = Wire::new(stream, PATIENCE);
         let said = match exchange(&mut wire, &self.device.check(&other)).await {
             Ok((head, _, _)) if [200, answer.status].contains(&head.status) => return None,
@@ -324,7 +324,7 @@ impl Probe {
                 Ok(parsed) => parsed,
                 Err(finding) => return StepReport::new(step, handed.url.clone(), vec![finding]),
             };
-        let mut opened = self.network.open(&target).await;
+        let mut opened = self.network.open(&target, Families::First).await;
         let stream = opened.stream.take();
         // Whatever keeps the device from it, it is unreachable.
         for finding in opened
@@ -374,7 +374,7 @@ impl Probe {
         let Ok((target, _)) = address::parse(&update.url, Use::Firmware, self.device.kind) else {
             return;
         };
-        let mut opened = self.network.open(&target).await;
+        let mut opened = self.network.open(&target, Families::First).await;
         let stream = opened.stream.take();
         let news = opened.findings().into_iter().filter(|f| !known.contains(f));
         let mut findings: Vec<Finding> = news.collect();
@@ -438,7 +438,7 @@ impl Probe {
             Finding::fail(&images::NOT_MARKED_VALID, why)
                 .serial("W (…) Application: Check new version failed, retry in 10 seconds (1/10)")
         };
-        let mut opened = self.network.open(ota).await;
+        let mut opened = self.network.open(ota, Families::First).await;
         let Some(stream) = opened.stream.take() else {
             let found = opened.findings();
             let why = found

@@ -158,14 +158,13 @@ pub(super) struct Behind {
 pub(super) fn start_nginx(program: &Path, dir: &Path, behind: Behind) -> (Front, Running) {
     // Nginx cannot say which port it was given; others may take a free one first.
     for _ in 0..5 {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
+        // Both at once, for a port that was let go can be drawn again.
+        let [http, https] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let front = Front {
-            http: free(),
-            https: free(),
+            http: http.local_addr().unwrap().port(),
+            https: https.local_addr().unwrap().port(),
         };
+        drop((http, https));
         let site = replaced(
             &block("from-nginx.md", "nginx"),
             &[
