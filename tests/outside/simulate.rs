@@ -64,14 +64,14 @@ fn server(scheme: &str) -> Server {
         ..Image::new("1.7.0")
     };
     Setup::new()
-        .file("bread-compact-wifi_1.7.0.bin", image(9, 1).build())
+        .file("esp32s3_1.7.0.bin", image(9, 1).build())
         .file("esp-box_1.7.0.bin", image(5, 2).build())
         .start(&format!(
             "server: {{vision_explain: '{scheme}://{HOST}/mcp/vision/explain'}}\n"
         ))
 }
 
-const BOARDS: [&str; 2] = ["--boards", "bread-compact-wifi:70,esp-box@esp32c3:30"];
+const BOARDS: [&str; 2] = ["--boards", "esp32s3:70,esp-box@esp32c3:30"];
 
 #[test]
 fn a_fleet_of_two_boards_updates_over_http_and_https() {
