@@ -16,7 +16,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// Below so many bytes a second, for so long, nobody waits for the end.
 const CRAWL: u64 = 1024;
-const CRAWLING: Duration = Duration::from_secs(60);
+const CRAWLING: Duration = Duration::from_secs(30);
 
 /// How a download went.
 pub struct Fetched {
