@@ -144,8 +144,11 @@ impl Fault {
                 "devices take nothing but 200 and follow no redirect: check the address, and the server's log",
             ),
             Self::CutShort => Text::new(
-                "服务器或中间的代理断开了连接：检查其超时设置和日志",
-                "the server, or a proxy on the way, cut the connection: see its timeouts and its log",
+                "服务器或中间的代理断开了连接：检查其超时设置和日志；这些设备都来自同一个地址，连接紧张时 xiaozhi-ota 会限制单个地址，\
+                 测试时可把本机地址列入服务器的 gateway.behind_proxy",
+                "the server, or a proxy on the way, cut the connection: see its timeouts and its log. All these devices come \
+                 from one address, which xiaozhi-ota holds to its share when connections run short: for such a test, list \
+                 this machine's address in the server's gateway.behind_proxy",
             ),
             Self::Silent => Text::new(
                 "服务器没有应答（设备等待 30 秒，TLS 握手等待 10 秒）：服务器过载或卡住",
