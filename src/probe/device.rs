@@ -261,6 +261,12 @@ impl Device {
         self.request("POST", target, &self.headers(), self.body().as_bytes())
     }
 
+    /// A whole request to be activated, of a device without a serial number
+    /// (`Ota::Activate`).
+    pub fn activate(&self, target: &Target) -> Vec<u8> {
+        self.request("POST", target, &self.headers(), b"{}")
+    }
+
     /// A whole request for an image. It carries no header of its own: nothing
     /// but its URL says who asks.
     pub fn download(&self, target: &Target) -> Vec<u8> {

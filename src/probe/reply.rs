@@ -41,6 +41,8 @@ pub struct Reply {
     pub websocket: Option<Websocket>,
     /// The MQTT endpoint, which wins over the WebSocket.
     pub mqtt: Option<String>,
+    /// Whether the device asks to be activated before it does anything else.
+    pub activation: bool,
 }
 
 /// An update that this device installs.
@@ -142,6 +144,7 @@ impl Judge<'_> {
         if let Some(Value::Object(activation)) = root.get("activation")
             && (activation.contains_key("code") || activation.contains_key("challenge"))
         {
+            self.reply.activation = true;
             for key in ["code", "message"] {
                 self.text(activation, "activation", key);
             }

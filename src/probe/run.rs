@@ -1,6 +1,8 @@
 //! One device's way from its OTA address to the firmware that it runs after the
 //! update.
 
+mod beside;
+
 use super::address::{self, Target, Use};
 use super::connect::{Families, Network, Opened, Part};
 use super::device::Device;
@@ -11,7 +13,7 @@ use super::image;
 use super::line::Line;
 use super::pace::Pace;
 use super::reply::{self, Reply, Update};
-use super::report::{Evidence, Finding, Report, Step, StepReport};
+use super::report::{Finding, Report, Step, StepReport};
 use super::rules::{image as images, reply as replies, websocket as voice};
 use super::text::Lang;
 use super::tls;
@@ -134,7 +136,8 @@ impl Probe {
         watch(News::Begins(Step::Check));
         let mut answer = self.check(stream, &target, &self.device).await;
         let slash = self.other_slash(&target, &answer).await;
-        answer.findings.extend(slash);
+        let activation = self.activation(&target, &answer).await;
+        answer.findings.extend(slash.into_iter().chain(activation));
         steps.push(StepReport::new(Step::Check, answer.seen, answer.findings));
         if !answer.taken {
             return;
@@ -277,31 +280,6 @@ impl Probe {
             answer.reply = reply;
         }
         answer
-    }
-
-    /// Asks under the address's other form: with its last slash, or without.
-    async fn other_slash(&self, target: &Target, answer: &Answer) -> Option<Finding> {
-        if !answer.taken || target.path.contains('?') {
-            return None;
-        }
-        let path = match target.path.strip_suffix('/') {
-            Some("") => return None,
-            Some(path) => path.to_owned(),
-            None => format!("{}/", target.path),
-        };
-        let other = Target {
-            path,
-            ..target.clone()
-        };
-        let stream = self.network.open(&other, Families::First).await.stream?;
-        let mut wire = Wire::new(stream, PATIENCE);
-        let said = match exchange(&mut wire, &self.device.check(&other)).await {
-            Ok((head, _, _)) if [200, answer.status].contains(&head.status) => return None,
-            Ok((head, _, _)) => head.status_line.into(),
-            Err(e) => Evidence::from(&e),
-        };
-        let asked = format!("POST {}\n", other.path);
-        Some(Finding::warn(&replies::MISSING_SLASH, said.after(&asked)))
     }
 
     async fn websocket(&self, reply: &Reply, ota: &Target, known: &[Finding]) -> StepReport {

@@ -152,6 +152,41 @@ fn both_forms_of_the_address() {
 }
 
 #[test]
+fn activation() {
+    let asks = |spoil: fn(&mut Page)| {
+        right().each_check(move |page, asked| {
+            if asked.path.ends_with("/activate") {
+                page.set_body("{}");
+                spoil(page);
+            } else {
+                page.json(|j| j["activation"] = json!({"code": "123456", "challenge": "c"}));
+            }
+        })
+    };
+    let pending = |page: &mut Page| page.set_status("202 Accepted");
+    let empty = |page: &mut Page| page.set_body("");
+    let refused = ["check fail activate-refused", "check warn activation"];
+    hold(vec![
+        Case::new("done", asks(|_| {}), &[], &refused[1..]),
+        Case::new("not yet", asks(pending), &[], &refused[1..]),
+        Case::new("redirected", asks(|page| page.redirect("/")), &[], &refused),
+        Case::new(
+            "nobody there",
+            asks(|page| page.set_status("404 Not Found")),
+            &V2,
+            &refused,
+        ),
+        Case::new("no body", asks(empty), &V1_6, &refused),
+        Case::new(
+            "no body, to a newer device",
+            asks(empty),
+            &V2,
+            &refused[1..],
+        ),
+    ]);
+}
+
+#[test]
 fn lengths_and_names() {
     let no_length = |page: &mut Page| page.take("Content-Length");
     let gzip = |page: &mut Page| {

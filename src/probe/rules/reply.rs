@@ -458,6 +458,21 @@ pub static ACTIVATION: Rule = Rule::new(
     ),
 );
 
+/// Neither 200 nor 202 to a device that is to be activated.
+pub static ACTIVATE_REFUSED: Rule = Rule::new(
+    "activate-refused",
+    (
+        "服务器要求激活，但设备请求 …/activate 时得不到 200（已激活）或 202（请稍后再问）：激活永远完成不了，设备停在激活界面。",
+        "The server wants the device activated, and …/activate is answered with neither 200 (done) nor 202 (ask again): \
+         activation never ends, and the device does nothing else.",
+    ),
+    (
+        "让 OTA 路径下的 activate 也到达同一个服务器（在代理里转发 /xiaozhi/ota/ 下的所有路径），不要重定向。",
+        "pass activate below the OTA path on to the same server (in a proxy, everything below /xiaozhi/ota/), and never \
+         redirect it.",
+    ),
+);
+
 /// Seconds for milliseconds, hours for minutes.
 pub static SERVER_TIME: Rule = Rule::new(
     "server-time",
