@@ -23,6 +23,13 @@ const GOODBYE_TAKES: Duration = Duration::from_secs(1);
 /// No hello is longer, in bytes.
 const LONGEST: usize = 64 * 1024;
 
+/// In the first byte of a frame (RFC 6455, section 5.2).
+const LAST: u8 = 0x80;
+const OPCODE: u8 = 0x0F;
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+
 /// Says hello over an open connection. What was seen, or why it failed.
 pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
@@ -148,11 +155,15 @@ enum Unheard {
 /// Reads frames until the hello comes.
 async fn listen(mut stream: impl AsyncRead + Unpin, mut read: BytesMut) -> Result<String, Unheard> {
     let mut total = 0;
+    // Of a text that comes in several frames.
+    let mut begun = BytesMut::new();
     loop {
-        while let Some((opcode, payload)) = take_frame(&mut read)? {
-            match opcode {
-                1 => {
-                    let text = String::from_utf8_lossy(&payload).into_owned();
+        while let Some((first, payload)) = take_frame(&mut read)? {
+            match first & OPCODE {
+                TEXT | CONTINUATION if first & LAST == 0 => begun.extend_from_slice(&payload),
+                TEXT | CONTINUATION => {
+                    begun.extend_from_slice(&payload);
+                    let text = String::from_utf8_lossy(&begun.split()).into_owned();
                     let message: Value = serde_json::from_str(&text).unwrap_or_default();
                     if message["type"] == "hello" {
                         return if message["transport"] == "websocket" {
@@ -162,7 +173,7 @@ async fn listen(mut stream: impl AsyncRead + Unpin, mut read: BytesMut) -> Resul
                         };
                     }
                 }
-                8 => {
+                CLOSE => {
                     let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                     let why =
                         String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned();
@@ -187,7 +198,7 @@ async fn listen(mut stream: impl AsyncRead + Unpin, mut read: BytesMut) -> Resul
     }
 }
 
-/// The next whole frame: its opcode and what it carries.
+/// The next whole frame: its first byte and what it carries.
 fn take_frame(read: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, Unheard> {
     let [first, second, ..] = read[..] else {
         return Ok(None);
@@ -219,5 +230,5 @@ fn take_frame(read: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, Unheard> {
     let mut frame = read.split_to(end);
     // No server masks; what one does here is nothing that could be read.
     frame.advance(at);
-    Ok(Some((first & 0x0F, frame)))
+    Ok(Some((first, frame)))
 }

@@ -109,14 +109,15 @@ impl Head {
         self.named(|n| n == name)
     }
 
+    /// Of several the last, as in the firmware's map.
     fn named(&self, fits: impl Fn(&str) -> bool) -> Option<&str> {
-        let found = self.headers.iter().find(|(name, _)| fits(name));
+        let found = self.headers.iter().rev().find(|(name, _)| fits(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// A header's line as it came, whatever its case.
     pub fn line(&self, name: &str) -> Option<String> {
-        let mut all = self.headers.iter();
+        let mut all = self.headers.iter().rev();
         let found = all.find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(name, value)| format!("{name}: {value}"))
     }
@@ -404,6 +405,11 @@ mod tests {
         ]);
         assert_eq!(head.unwrap().framing(), Framing::Chunked);
         assert_eq!((&body[..], fault.is_none()), (&b"abc"[..], true));
+
+        let twice = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 2\r\n\r\nab";
+        let (head, body, fault) = reply(&[twice]);
+        assert_eq!(head.unwrap().framing(), Framing::Length(2));
+        assert_eq!((&body[..], fault.is_none()), (&b"ab"[..], true));
 
         let (head, body, fault) = reply(&[b"HTTP/1.1 204 No Content\r\n\r\nx"]);
         assert_eq!(head.unwrap().framing(), Framing::Length(0));

@@ -373,6 +373,22 @@ fn restarts() {
     ]);
 }
 
+/// A text in three frames, with a ping behind the first.
+fn in_parts(text: &[u8]) -> Vec<u8> {
+    let frame = |first: u8, part: &[u8]| {
+        let mut frame = text_frame(part);
+        frame[0] = first;
+        frame
+    };
+    [
+        frame(0x01, &text[..5]),
+        frame(0x89, b"ping"),
+        frame(0x00, &text[5..9]),
+        frame(0x80, &text[9..]),
+    ]
+    .concat()
+}
+
 #[test]
 fn voice_servers() {
     let closed = nobody();
@@ -402,6 +418,12 @@ fn voice_servers() {
             right().hello(ended),
             &V1_6,
             &["websocket fail websocket-no-hello"],
+        ),
+        Case::new(
+            "a hello in three parts, and a ping between",
+            right().hello(in_parts(br#"{"type":"hello","transport":"websocket"}"#)),
+            &V1_6,
+            &[],
         ),
         Case::new(
             "another transport",
