@@ -6,6 +6,7 @@ use crate::firmware::name::{self, ImageName};
 use crate::firmware::snapshot::hex;
 use crate::firmware::version::{Version, is_device_safe};
 use crate::firmware::{Unusable, Verify, inspect_file, offerable};
+use crate::probe::table;
 use crate::{app, config};
 use clap::Args;
 use serde::Serialize;
@@ -251,8 +252,7 @@ impl Facts {
 
 /// A text from a stranger's file, which must not steer the terminal.
 fn shown(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(escape).collect()
+    table::shown(text).replace('\n', "\u{fffd}")
 }
 
 /// A range of revisions, with a comma in front; nothing where none is set.
