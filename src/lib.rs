@@ -19,6 +19,7 @@
 //!   them.
 //! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
 //!   say.
+//! * [`util`] is the ground floor: what every room needs and none owns.
 
 pub mod app;
 pub mod cli;
@@ -33,6 +34,7 @@ pub mod server;
 pub mod simulate;
 pub mod telemetry;
 pub mod tls;
+pub mod util;
 
 // Unit tests and tests from outside build their images with the same hand.
 #[cfg(test)]

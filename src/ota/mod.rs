@@ -5,6 +5,7 @@ pub mod address_audit;
 pub mod checkin;
 pub mod credentials;
 pub mod decide;
+pub mod endpoint;
 pub mod guards;
 mod json;
 pub mod public_url;

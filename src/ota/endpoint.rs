@@ -1,0 +1,519 @@
+//! Which host and port a device reads from an address that it is handed.
+//!
+//! The firmware has three readers, and none of them is a URL parser. Two take
+//! what stands behind the *first* colon for a port and call `std::stoi` on it
+//! without a handler, so that a wrong address does not fail: the device aborts,
+//! at every boot or whenever somebody speaks to it. Everything that leaves this
+//! server is read here first, as the device will read it:
+//!
+//! * WebSocket: `WebSocket::Connect` in esp-ml307's `src/web_socket.cc`, the
+//!   same from 1.8 to 3.6;
+//! * MQTT: `MqttProtocol::StartMqttClient` in the firmware's
+//!   `main/protocols/mqtt_protocol.cc`; before v1.6.2 the whole endpoint was the
+//!   host's name;
+//! * HTTP: `HttpClient::ParseUrl` in esp-ml307's `src/http_client.cc`.
+
+use crate::util::redact;
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// What a device uses an address for, which decides how it reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// Check-ins, downloads, pictures: `http(s)://host[:port]/path`.
+    Http,
+    /// `websocket.url`: `ws(s)://host[:port]/path`.
+    WebSocket,
+    /// `mqtt.endpoint`: `host[:port]`.
+    Mqtt,
+}
+
+/// Where a device connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// A host name or an IPv4 address.
+    pub host: &'a str,
+    /// From 1 to 65535.
+    pub port: u16,
+}
+
+/// What a misread address does to the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// `std::stoi` throws, nobody catches it, and the device restarts.
+    Aborts,
+    /// The device connects to nothing, or to something else, and has no voice.
+    Mute,
+    /// The device's HTTP client refuses the address: no update, no picture.
+    Fails,
+}
+
+/// An address that a device does not read as it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misread {
+    /// What the address is for.
+    pub kind: AddressKind,
+    /// What becomes of the device.
+    pub effect: Effect,
+    /// What is wrong.
+    pub fault: AddressFault,
+    /// The part of the address that is to blame, without what may be secret.
+    pub part: String,
+}
+
+/// What is wrong with an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressFault {
+    /// It does not begin with a scheme that the device speaks there, in lower
+    /// case.
+    Scheme,
+    /// There is no host in front of port or path.
+    NoHost,
+    /// The host holds a sign that no name has.
+    HostSign,
+    /// An IPv6 literal, which the first colon cuts in two.
+    Ipv6,
+    /// A user name and password, which no device knows.
+    User,
+    /// Nothing stands where the port is looked for.
+    NoPort,
+    /// What stands there begins with no digit.
+    NoNumber,
+    /// What stands there is above what `std::stoi` takes.
+    Huge,
+    /// The device reads this number, and the address means no such port.
+    OtherPort(i32),
+    /// The port is left out, and a colon in path or query is taken for its own.
+    ColonInPath,
+    /// The path holds a sign that breaks the request line.
+    PathSign,
+    /// 4,000 bytes or more, which the device's flash storage refuses.
+    Long,
+}
+
+/// A text of this many bytes cannot be stored on the device (`nvs_set_str` in
+/// ESP-IDF's `nvs.h`), which aborts on it.
+const TOO_LONG: usize = 4000;
+/// The port of MQTT over TLS, where an endpoint names none.
+const MQTT_PORT: u16 = 8883;
+
+/// Reads an address as a device reads it.
+pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
+    let misread = |effect, fault, part: &str| Misread {
+        kind,
+        effect,
+        fault,
+        part: part_shown(text, part),
+    };
+    let harmless = match kind {
+        AddressKind::Http => Effect::Fails,
+        AddressKind::WebSocket | AddressKind::Mqtt => Effect::Mute,
+    };
+    if kind != AddressKind::Http && text.len() >= TOO_LONG {
+        let part = format!("{} bytes", text.len());
+        return Err(Misread {
+            kind,
+            effect: Effect::Aborts,
+            fault: AddressFault::Long,
+            part,
+        });
+    }
+    let (default_port, rest) = match kind {
+        AddressKind::Mqtt => (MQTT_PORT, text),
+        _ => scheme(text, kind).ok_or_else(|| {
+            let scheme = text.split_once("://").map_or(text, |(scheme, _)| scheme);
+            misread(harmless, AddressFault::Scheme, scheme)
+        })?,
+    };
+    // An endpoint of MQTT has no path.
+    let path = match kind {
+        AddressKind::Mqtt => rest.len(),
+        _ => rest.find('/').unwrap_or(rest.len()),
+    };
+    // An HTTP address is cut at its path first, the others at any colon.
+    let colon = match kind {
+        AddressKind::Http => rest[..path].find(':'),
+        _ => rest.find(':'),
+    };
+    let (host, port) = match colon {
+        None => (&rest[..path], None),
+        Some(at) => {
+            let behind = &rest[at + 1..];
+            let port = match kind {
+                AddressKind::Mqtt => behind,
+                _ => &behind[..behind.find('/').unwrap_or(behind.len())],
+            };
+            (&rest[..at], Some(port))
+        }
+    };
+    let written = match port {
+        None => Ok(default_port),
+        Some(port) => number(port),
+    };
+    let authority = &rest[..path];
+    let is_ipv6 = authority.starts_with('[')
+        || authority.matches(':').count() > 1
+            && (authority.parse::<Ipv6Addr>().is_ok() || authority.contains("::"));
+    // What throws is worse than what is misunderstood, and said in its place.
+    let effect = match (&written, kind) {
+        (_, AddressKind::Http) => Effect::Fails,
+        (Err(Number::None | Number::Huge), _) => Effect::Aborts,
+        _ => Effect::Mute,
+    };
+    let part = port.unwrap_or(host);
+    if is_ipv6 {
+        return Err(misread(effect, AddressFault::Ipv6, authority));
+    }
+    if authority.contains('@') {
+        return Err(misread(effect, AddressFault::User, authority));
+    }
+    if let Some(port) = port
+        && colon.is_some_and(|at| at > path)
+    {
+        return Err(misread(effect, AddressFault::ColonInPath, port));
+    }
+    let port = match written {
+        Ok(port) => port,
+        Err(number) => {
+            let fault = match number {
+                Number::None if part.trim().is_empty() => AddressFault::NoPort,
+                Number::None => AddressFault::NoNumber,
+                Number::Huge => AddressFault::Huge,
+                Number::Other(read) => AddressFault::OtherPort(read),
+            };
+            return Err(misread(effect, fault, part));
+        }
+    };
+    if host.is_empty() {
+        return Err(misread(harmless, AddressFault::NoHost, rest));
+    }
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if let Some(sign) = host.chars().find(|c| !in_name(*c)) {
+        let part = sign.to_string();
+        return Err(misread(harmless, AddressFault::HostSign, &part));
+    }
+    if let Some(sign) = rest[path..].chars().find(|c| !c.is_ascii_graphic()) {
+        let part = sign.to_string();
+        return Err(misread(harmless, AddressFault::PathSign, &part));
+    }
+    Ok(Endpoint { host, port })
+}
+
+/// The port that goes without saying, and what follows the scheme. The scheme of
+/// a WebSocket is compared by case: any other than `wss` is no TLS.
+fn scheme(text: &str, kind: AddressKind) -> Option<(u16, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let port = match (kind, scheme) {
+        (AddressKind::WebSocket, "ws") | (AddressKind::Http, "http") => 80,
+        (AddressKind::WebSocket, "wss") | (AddressKind::Http, "https") => 443,
+        _ => return None,
+    };
+    Some((port, rest))
+}
+
+/// What is no port from 1 to 65535 to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Number {
+    /// `std::invalid_argument`.
+    None,
+    /// `std::out_of_range`.
+    Huge,
+    /// A number all the same.
+    Other(i32),
+}
+
+/// `std::stoi`: white space, a sign, digits; what follows them is passed over.
+fn number(text: &str) -> Result<u16, Number> {
+    let from_sign = text.trim_start_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']);
+    let unsigned = from_sign.strip_prefix(['+', '-']).unwrap_or(from_sign);
+    let count = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let digits = &unsigned[..count];
+    if digits.is_empty() {
+        return Err(Number::None);
+    }
+    let sign = if from_sign.starts_with('-') { "-" } else { "" };
+    let read: i32 = format!("{sign}{digits}")
+        .parse()
+        .map_err(|_| Number::Huge)?;
+    match u16::try_from(read) {
+        Ok(port) if port > 0 && digits == text => Ok(port),
+        _ => Err(Number::Other(read)),
+    }
+}
+
+/// The part that is to blame, unless it may be secret.
+fn part_shown(text: &str, part: &str) -> String {
+    let is_behind_query = text
+        .find('?')
+        .is_some_and(|query| text[query..].contains(part));
+    if is_behind_query && !part.is_empty() {
+        return "what stands behind the ?".to_owned();
+    }
+    let behind_user = part.rsplit_once('@').map(|(_, host)| host);
+    match behind_user {
+        Some(host) => format!("{}@{host}", redact::HIDDEN),
+        None => redact::shown(part).into_owned(),
+    }
+}
+
+impl AddressKind {
+    /// How such an address is written.
+    fn form(self) -> &'static str {
+        match self {
+            Self::Http => "http://192.168.1.100:8003/… or https://ota.example.com/…",
+            Self::WebSocket => {
+                "ws://192.168.1.100:8000/xiaozhi/v1/ or wss://voice.example.com/xiaozhi/v1/"
+            }
+            Self::Mqtt => "192.168.1.100:1883, without scheme and path",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aborts => "abort",
+            Self::Mute => "mute",
+            Self::Fails => "fail",
+        })
+    }
+}
+
+impl Misread {
+    /// What the device makes of the address, and what becomes of it.
+    pub fn consequence(&self) -> String {
+        format!("{}, {}", self.what(), self.becomes())
+    }
+
+    /// How to write it.
+    pub fn remedy(&self) -> String {
+        let more = match self.fault {
+            AddressFault::Ipv6 => "use a host name or an IPv4 address, as in ",
+            AddressFault::User => "take user name and password out, as in ",
+            AddressFault::ColonInPath => {
+                "write the port, too (:80, or :443 behind wss), or take the colon out, as in "
+            }
+            AddressFault::HostSign if self.part.is_ascii() => {
+                "write host and port in ASCII letters and digits, as in "
+            }
+            AddressFault::HostSign => {
+                "write host and port in ASCII, the colon too (':', not '：'), as in "
+            }
+            AddressFault::PathSign => "write it as %XX, or take it out, as in ",
+            AddressFault::Long => "shorten it, as in ",
+            _ => "write a port from 1 to 65535, as in ",
+        };
+        match self.fault {
+            AddressFault::Scheme | AddressFault::NoHost => format!("write {}", self.kind.form()),
+            _ => format!("{more}{}", self.kind.form()),
+        }
+    }
+
+    fn what(&self) -> String {
+        let Self { part, kind, .. } = self;
+        let first = match kind {
+            AddressKind::Http => "what stands behind the colon",
+            AddressKind::WebSocket => "what stands behind the first colon after the scheme",
+            AddressKind::Mqtt => "what stands behind the first colon",
+        };
+        match self.fault {
+            AddressFault::Scheme => format!(
+                "its scheme must be {}, in lower case, and not {part:?}",
+                match kind {
+                    AddressKind::WebSocket => "ws or wss",
+                    _ => "http or https",
+                }
+            ),
+            AddressFault::NoHost => format!("it names no host in {part:?}"),
+            AddressFault::HostSign => format!("its host holds {part:?}, which no host name has"),
+            AddressFault::Ipv6 => {
+                format!("{part:?} is an IPv6 address, which devices cut at its first colon")
+            }
+            AddressFault::User => {
+                format!("devices know no user name and cut {part:?} at its first colon")
+            }
+            AddressFault::NoPort => format!("devices take {first} for the port, and nothing does"),
+            AddressFault::NoNumber => {
+                format!("devices take {first} for the port, and {part:?} is no number")
+            }
+            AddressFault::Huge => {
+                format!("devices take {first} for the port, and {part:?} is above 2147483647")
+            }
+            AddressFault::OtherPort(read) => format!(
+                "devices take {first} for the port, and read {read} from {part:?}, which is no port from 1 to 65535 as \
+                 it stands"
+            ),
+            AddressFault::ColonInPath => format!(
+                "it names no port, and devices take what stands behind the colon in its path, {part:?}, for one"
+            ),
+            AddressFault::PathSign => {
+                format!("its path holds {part:?}, which breaks the device's request")
+            }
+            AddressFault::Long => {
+                format!("it has {part}, and devices store texts below {TOO_LONG} bytes only")
+            }
+        }
+    }
+
+    fn becomes(&self) -> &'static str {
+        match (self.effect, self.kind) {
+            (Effect::Aborts, AddressKind::Mqtt) => "and abort when they start MQTT, at every boot",
+            (Effect::Aborts, _) if self.fault == AddressFault::Long => {
+                "and abort when they are handed it, at every boot"
+            }
+            (Effect::Aborts, _) => "and abort whenever they are spoken to",
+            (Effect::Mute, _) => "so that devices are mute",
+            (Effect::Fails, _) => "so that devices fail to connect",
+        }
+    }
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.consequence(), self.remedy())
+    }
+}
+
+impl std::error::Error for Misread {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn effect(text: &str, kind: AddressKind) -> Result<(&str, u16), Effect> {
+        read(text, kind)
+            .map(|end| (end.host, end.port))
+            .map_err(|misread| misread.effect)
+    }
+
+    #[test]
+    fn websockets_as_the_firmware_reads_them() {
+        for (text, expected) in [
+            (
+                "ws://192.168.1.4:8000/xiaozhi/v1/",
+                Ok(("192.168.1.4", 8000)),
+            ),
+            (
+                "wss://voice.example.com/xiaozhi/v1/",
+                Ok(("voice.example.com", 443)),
+            ),
+            ("ws://h", Ok(("h", 80))),
+            ("ws://h:1", Ok(("h", 1))),
+            ("wss://h:443/v1/?id=aa:bb", Ok(("h", 443))),
+            ("ws://192.168.1.4:端口号/xiaozhi/v1/", Err(Effect::Aborts)),
+            ("ws://192.168.1.4:/xiaozhi/v1/", Err(Effect::Aborts)),
+            ("ws://192.168.1.4: /xiaozhi/v1/", Err(Effect::Aborts)),
+            ("ws://h:port/", Err(Effect::Aborts)),
+            ("ws://h:${PORT}/", Err(Effect::Aborts)),
+            ("ws://h:2147483648/", Err(Effect::Aborts)),
+            ("ws://[fd00::7]:8000/", Err(Effect::Aborts)),
+            ("ws://[2001:18::1]/", Err(Effect::Mute)),
+            ("ws://user:hush@h:8000/", Err(Effect::Aborts)),
+            ("ws://user:1@h:8000/", Err(Effect::Mute)),
+            ("wss://h/v1/?id=aa:bb", Err(Effect::Aborts)),
+            ("wss://h/v1/a:8/", Err(Effect::Mute)),
+            ("wss://h/v1:", Err(Effect::Aborts)),
+            ("ws://192.168.1:4:8015/xiaozhi/v1/", Err(Effect::Mute)),
+            ("ws://h:8000x/", Err(Effect::Mute)),
+            ("ws://h:+8000/", Err(Effect::Mute)),
+            ("ws://h:-1/", Err(Effect::Mute)),
+            ("ws://h:0/", Err(Effect::Mute)),
+            ("ws://h:80000/", Err(Effect::Mute)),
+            ("ws://h:2147483647/", Err(Effect::Mute)),
+            ("ws://h?x/", Err(Effect::Mute)),
+            ("ws:///v1/", Err(Effect::Mute)),
+            ("ws://:8000/", Err(Effect::Mute)),
+            ("ws://192.168.1.4：8000/", Err(Effect::Mute)),
+            ("ws://h/xiao zhi/", Err(Effect::Mute)),
+            ("ws://h/小智/", Err(Effect::Mute)),
+            ("WSS://h/", Err(Effect::Mute)),
+            ("http://h/", Err(Effect::Mute)),
+            ("h:8000/xiaozhi/v1/", Err(Effect::Mute)),
+        ] {
+            assert_eq!(effect(text, AddressKind::WebSocket), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_as_the_firmware_reads_them() {
+        for (text, expected) in [
+            ("192.168.1.7:1883", Ok(("192.168.1.7", 1883))),
+            ("mqtt.example.com", Ok(("mqtt.example.com", 8883))),
+            ("mqtt://192.168.1.7:1883", Err(Effect::Aborts)),
+            ("tcp://h", Err(Effect::Aborts)),
+            ("[fd00::7]:1883", Err(Effect::Aborts)),
+            ("fd00::7", Err(Effect::Aborts)),
+            ("h:", Err(Effect::Aborts)),
+            ("h:端口", Err(Effect::Aborts)),
+            ("h:99999999999", Err(Effect::Aborts)),
+            ("user:hush@h:1883", Err(Effect::Aborts)),
+            ("192.168.1.7:1883/", Err(Effect::Mute)),
+            ("192.168.1.7:1883 ", Err(Effect::Mute)),
+            ("h:80000", Err(Effect::Mute)),
+            ("h/mqtt", Err(Effect::Mute)),
+            ("h/a:1883", Err(Effect::Mute)),
+            ("h：1883", Err(Effect::Mute)),
+            (":1883", Err(Effect::Mute)),
+            ("", Err(Effect::Mute)),
+        ] {
+            assert_eq!(effect(text, AddressKind::Mqtt), expected, "{text}");
+        }
+        let long = format!("{}.example.com:1883", "x".repeat(4000));
+        assert_eq!(effect(&long, AddressKind::Mqtt), Err(Effect::Aborts));
+    }
+
+    #[test]
+    fn http_addresses_as_the_firmware_reads_them() {
+        for (text, expected) in [
+            ("http://h:8003/xiaozhi/ota/", Ok(("h", 8003))),
+            ("https://h/a:b/ota/", Ok(("h", 443))),
+            ("https://[fd00::7]:8003/xiaozhi/ota/", Err(Effect::Fails)),
+            ("http://h:80000/", Err(Effect::Fails)),
+            ("http://h:/", Err(Effect::Fails)),
+        ] {
+            assert_eq!(effect(text, AddressKind::Http), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_part_to_blame_is_named_and_no_password() {
+        let message = |text, kind| read(text, kind).map_err(|m| m.to_string()).unwrap_err();
+        let text = message("mqtt://192.168.1.7:1883", AddressKind::Mqtt);
+        assert!(
+            text.contains("\"//192.168.1.7:1883\"") && text.contains("abort"),
+            "{text}"
+        );
+        assert!(text.contains("192.168.1.100:1883"), "{text}");
+        let text = message("ws://192.168.1:4:8015/", AddressKind::WebSocket);
+        assert!(
+            text.contains("read 4 from \"4:8015\"") && text.contains("mute"),
+            "{text}"
+        );
+        for secret in [
+            "ws://device:hush@h:8000/",
+            "ws://device:hush@h/",
+            "wss://h/v1/?token=ab:hush",
+            "wss://h/v1/?token=hush:1",
+        ] {
+            let text = message(secret, AddressKind::WebSocket);
+            assert!(!text.contains("hush"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_read_by_stoi_as_it_stands(
+            text in "(ws://|wss://|)[a-z0-9.:\\[\\]/@? +-]{0,24}",
+        ) {
+            for kind in [AddressKind::WebSocket, AddressKind::Mqtt, AddressKind::Http] {
+                if let Ok(Endpoint { host, port }) = read(&text, kind) {
+                    prop_assert!(port > 0 && !host.is_empty());
+                    let rest = text.split_once("://").map_or(&*text, |(_, rest)| rest);
+                    let named = format!("{host}:{port}");
+                    prop_assert!(rest.starts_with(&named) || rest.starts_with(host), "{}", text);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The ground floor: small things that every room needs and that are no room's
+//! own business. It knows nobody.
+
+pub mod redact;
