@@ -191,7 +191,7 @@ pub fn audit(
         http_ends: settings.plain_http.ends(),
         websocket: match &settings.voice {
             Voice::WebSocket { url, .. } => Some(url),
-            Voice::Mqtt { .. } => None,
+            Voice::Mqtt { .. } | Voice::Unreachable => None,
         },
         passed_on: PassedOn {
             voice: settings.proxy.passes_on(WEBSOCKET_PATH),

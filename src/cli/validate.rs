@@ -8,6 +8,7 @@ use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::DefaultFor;
 use crate::tls::Mode;
+use crate::util::redact;
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -155,13 +156,17 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
             endpoint,
             signature_key: None,
         } => format!("MQTT at {endpoint}, without a password"),
-        Voice::WebSocket { url, auth: None } => format!("WebSocket at {url}, without a token"),
+        Voice::WebSocket { url, auth: None } => {
+            format!("WebSocket at {}, without a token", redact::shown(url))
+        }
+        Voice::Unreachable => "none: no address that devices can read".to_owned(),
         Voice::WebSocket {
             url,
             auth: Some(auth),
         } => {
             format!(
-                "WebSocket at {url}, with a token (key masked), {} devices without",
+                "WebSocket at {}, with a token (key masked), {} devices without",
+                redact::shown(url),
                 auth.allowed_devices.len()
             )
         }

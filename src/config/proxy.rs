@@ -243,7 +243,7 @@ mod tests {
             (other_port.into(), "wss://d.com:8443/xiaozhi/v1/"),
             (format!("{own}{passed_on}"), "ws://voice/"),
         ] {
-            assert_eq!(good(&yaml).websocket, websocket, "{yaml}");
+            assert_eq!(good(&yaml).websocket.as_deref(), Some(websocket), "{yaml}");
         }
     }
 }

@@ -61,8 +61,9 @@ pub struct Settings {
     pub plain_http: PlainHttp,
     /// How devices reach their voice server.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows.
-    pub websocket: String,
+    /// The WebSocket address that a `GET` shows; `None` where devices could read
+    /// none.
+    pub websocket: Option<String>,
     /// `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
     /// Who is offered what.
@@ -117,8 +118,8 @@ pub fn resolve(root: &Node, machine: &Machine) -> Result<Settings, Vec<Fault>> {
     } = behind_proxy(&gateway, &bind, &mut warnings);
     let proxy = proxy(&gateway.section("proxy"), &bind, &public, machine);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
-    let websocket = websocket(&server, &public, passes_voice, machine);
-    let voice = voice(&root, &server, &websocket, &mut warnings);
+    let websocket = websocket(&server, &public, passes_voice, machine, &mut warnings);
+    let voice = voice(&root, &server, websocket.as_deref(), &mut warnings);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
     let timezone = "write the hours from UTC, such as +8 or -3.5";
     let mut settings = Settings {
@@ -224,7 +225,10 @@ mod tests {
         let s = good("");
         assert_eq!((s.bind.ip, s.bind.numbers()), (None, vec![8003, 8443]));
         assert_eq!(s.public.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
-        assert_eq!(s.websocket, "ws://192.168.1.100:8000/xiaozhi/v1/");
+        assert_eq!(
+            s.websocket.as_deref(),
+            Some("ws://192.168.1.100:8000/xiaozhi/v1/")
+        );
         assert_eq!(
             (s.timezone_offset, s.memory, s.catalogue.ttl.as_secs()),
             (480, 256 << 20, 30)
@@ -245,7 +249,10 @@ mod tests {
         );
         assert_eq!(s.bind.numbers(), [8004, 8443]);
         assert_eq!(s.public.ota_url(), "http://192.168.1.100:8004/xiaozhi/ota/");
-        assert_eq!(s.websocket, "ws://192.168.1.100:9000/xiaozhi/v1/");
+        assert_eq!(
+            s.websocket.as_deref(),
+            Some("ws://192.168.1.100:9000/xiaozhi/v1/")
+        );
         assert_eq!((s.catalogue.ttl.as_secs(), s.log.level), (60, Level::WARN));
         assert_eq!(s.log.file, Some("tmp/server.log".into()));
         assert!(matches!(s.voice, Voice::WebSocket { auth: None, .. }));
@@ -346,6 +353,26 @@ mod tests {
                 "server.ota: \"h.com/xiaozhi/ota/\": its scheme",
             ),
             ("server: {websocket: 'http://h/'}", "ws or wss"),
+            (
+                "server: {vision_explain: 'http://[fd00::7]:8003/mcp/vision/explain'}",
+                "server.vision_explain: \"http://[fd00::7]:8003/mcp/vision/explain\": \"[fd00::7]:8003\" is an IPv6 address",
+            ),
+            (
+                "server: {websocket: 'ws://192.168.1.4:端口号/xiaozhi/v1/'}",
+                "\"端口号\" is no number, and abort whenever",
+            ),
+            (
+                "server: {websocket: 'ws://192.168.1:4:8015/'}",
+                "read 4 from \"4:8015\", which is no port from 1 to 65535 as it stands, so that devices are mute; write",
+            ),
+            (
+                "server: {mqtt_gateway: 'mqtt://192.168.1.7:1883'}",
+                "\"//192.168.1.7:1883\" is no number, and abort when they start MQTT, at every boot; write",
+            ),
+            (
+                "server: {mqtt_gateway: '[fd00::7]:1883'}",
+                "server.mqtt_gateway: \"[fd00::7]:1883\": \"[fd00::7]:1883\" is an IPv6 address",
+            ),
             ("server: {auth: {enabled: true}}", "server.auth_key"),
             (
                 "server: {auth: {enabled: maybe}}",
@@ -466,6 +493,36 @@ mod tests {
         assert!(!format!("{s:?}").contains("hush"));
         let found = faults("server: {auth_key: [hush-hush], auth: {enabled: on}}");
         assert!(!found.concat().contains("hush"), "{found:?}");
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_in_no_message() {
+        for yaml in [
+            "server: {ota: 'https://me:hush-hush@h/xiaozhi/ota/'}",
+            "server: {vision_explain: 'https://h/mcp/vision/explain?token=hush-hush'}",
+            "server: {websocket: 'ws://me:hush-hush@h:8000/'}",
+            "server: {websocket: 'ws://h/xiaozhi/v1/?token=hush-hush:1'}",
+            "server: {mqtt_gateway: 'me:hush-hush@h:1883'}",
+            "gateway: {proxy: {websocket: 'http://me:hush-hush@h:8000'}}",
+            "gateway: {proxy: {routes: {/x: 'ftp://me:hush-hush@h:8000'}}}",
+            "gateway: {tls: {acme: {directory: 'https://me:hush-hush@ca/dir'}}}",
+        ] {
+            let found = faults(yaml).concat();
+            assert!(!found.contains("hush"), "{yaml}: {found}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_nobody_wrote_stops_nothing() {
+        let s = good("server: {ip: 'fd00::7'}\ngateway: {proxy: {websocket: 'http://h:8000'}}");
+        assert!(s.websocket.is_none() && matches!(s.voice, Voice::Unreachable));
+        assert!(
+            s.warnings.len() == 1 && s.warnings[0].contains("devices have no voice"),
+            "{:?}",
+            s.warnings
+        );
+        let s = good("server: {ip: 'fd00::7', websocket: 'ws://192.168.1.4:8000/'}");
+        assert!(s.warnings.is_empty() && matches!(s.voice, Voice::WebSocket { .. }));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::raw::Node;
 use super::{Fault, values};
+use crate::util::redact;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ impl Faults {
     pub(super) fn add(&self, key: &str, value: Option<&str>, message: impl Into<String>) {
         self.0.borrow_mut().push(Fault {
             key: key.to_owned(),
-            value: value.map(str::to_owned),
+            value: value.map(|value| redact::shown(value).into_owned()),
             message: message.into(),
         });
     }

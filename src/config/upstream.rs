@@ -4,6 +4,7 @@ use super::Machine;
 use super::section::Section;
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
+use crate::ota::endpoint::{self, AddressKind, Misread};
 use crate::ota::public_url::{PublicAddress, Scheme, Url};
 use crate::telemetry::logs;
 use std::collections::HashSet;
@@ -25,7 +26,14 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
     let url = |key: &str| {
         let text = set_text(server, key)?;
         match Url::parse(text) {
-            Ok(url) => Some(url),
+            // As it is handed out: the scheme in lower case.
+            Ok(url) => match endpoint::read(&url.to_string(), AddressKind::Http) {
+                Ok(_) => Some(url),
+                Err(misread) => {
+                    server.fault(key, Some(text), misread.to_string());
+                    None
+                }
+            },
             Err(e) => {
                 server.fault(key, Some(text), e.to_string());
                 None
@@ -40,30 +48,27 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
     }
 }
 
-/// What devices are told of the voice server. One that is passed on here, or
-/// lies behind an https address, is reached as this server is: firmware of 4G
-/// boards insists on wss.
+/// Finds the WebSocket address that devices are told, if there is one that they
+/// can read. A voice server that is passed on here, or lies behind an https
+/// address, is reached as this server is.
+///
+/// What is configured and cannot be read is a fault. What is made up here and
+/// cannot be read is not handed out, and that is a warning: nobody wrote it.
 pub(super) fn websocket(
     server: &Section<'_>,
     public: &PublicAddress,
     passed_on: bool,
     machine: &Machine,
-) -> String {
+    warnings: &mut Vec<String>,
+) -> Option<String> {
     let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
-    let wanted = "its scheme must be ws or wss, as in ws://192.168.1.100:8000/xiaozhi/v1/";
-    let is_websocket = |url: &str| {
-        let lower = url.to_ascii_lowercase();
-        let rest = lower
-            .strip_prefix("ws://")
-            .or_else(|| lower.strip_prefix("wss://"));
-        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-    };
     if let Some(url) = set_text(server, "websocket") {
-        if !is_websocket(url) {
-            server.fault("websocket", Some(url), wanted);
+        if let Err(misread) = endpoint::read(url, AddressKind::WebSocket) {
+            server.fault("websocket", Some(url), misread.to_string());
         }
-        url.to_owned()
-    } else if passed_on || public.url().scheme == Scheme::Https {
+        return Some(url.to_owned());
+    }
+    let url = if passed_on || public.url().scheme == Scheme::Https {
         public.websocket_url(WEBSOCKET_PATH)
     } else {
         let host = match machine.local_ip {
@@ -71,13 +76,29 @@ pub(super) fn websocket(
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         format!("ws://{host}:{port}/xiaozhi/v1/")
+    };
+    match endpoint::read(&url, AddressKind::WebSocket) {
+        Ok(_) => Some(url),
+        Err(misread) => {
+            warnings.push(no_voice(&url, &misread));
+            None
+        }
     }
+}
+
+fn no_voice(url: &str, misread: &Misread) -> String {
+    format!(
+        "server.websocket is not set, and no address for it can be made up here that devices can read: of {url}, {}. None is \
+         handed out, and devices have no voice. Remedy: set server.websocket to a name or an IPv4 address, as in \
+         ws://192.168.1.100:8000/xiaozhi/v1/",
+        misread.consequence()
+    )
 }
 
 pub(super) fn voice(
     root: &Section<'_>,
     server: &Section<'_>,
-    websocket: &str,
+    websocket: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Voice {
     let secret = |section: &Section<'_>, key: &str| {
@@ -103,15 +124,21 @@ pub(super) fn voice(
             allowed_devices: allow_list(&allowed, warnings),
         }),
     };
-    match set_text(server, "mqtt_gateway") {
-        Some(endpoint) => Voice::Mqtt {
-            endpoint: endpoint.to_owned(),
-            signature_key: secret(server, "mqtt_signature_key"),
-        },
-        None => Voice::WebSocket {
-            url: websocket.to_owned(),
+    match (set_text(server, "mqtt_gateway"), websocket) {
+        (Some(endpoint), _) => {
+            if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {
+                server.fault("mqtt_gateway", Some(endpoint), misread.to_string());
+            }
+            Voice::Mqtt {
+                endpoint: endpoint.to_owned(),
+                signature_key: secret(server, "mqtt_signature_key"),
+            }
+        }
+        (None, Some(url)) => Voice::WebSocket {
+            url: url.to_owned(),
             auth,
         },
+        (None, None) => Voice::Unreachable,
     }
 }
 

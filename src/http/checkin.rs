@@ -35,9 +35,10 @@ const VERSION_HEADERS: [&str; 5] = [
 
 /// `GET`: whether it works, in the guide's words.
 pub(super) fn show(front: &Front) -> Reply {
+    let websocket = front.parts.websocket.as_deref();
     reply::text(format!(
         "OTA接口运行正常，向设备发送的websocket地址是：{}",
-        front.parts.websocket
+        websocket.unwrap_or("（没有设备能用的地址，请设置 server.websocket）")
     ))
 }
 
@@ -113,7 +114,11 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
     let snapshot = parts.catalogue.snapshot();
     let (device, own) = (shown(check_in.device), check_in.version());
     let forced = || parts.fleet.forced(device, own);
-    let decision = decide(check_in, &snapshot, &parts.policy, forced);
+    let mut decision = decide(check_in, &snapshot, &parts.policy, forced);
+    let base = front.download_base.as_deref().unwrap_or_default();
+    if base.is_empty() {
+        decision.withdraw();
+    }
     let (model, count) = (shown(decision.model), decision.candidates);
     match check_in.models().next() {
         // The guide tells operators to compare the device's model with the files.
@@ -139,8 +144,8 @@ fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
     let mut url = String::new();
     match decision.outcome {
         Outcome::Offer { entry, force } => {
-            url.reserve(front.download_base.len() + entry.url_name.len());
-            url.push_str(&front.download_base);
+            url.reserve(base.len() + entry.url_name.len());
+            url.push_str(base);
             url.push_str(&entry.url_name);
             info!(
                 target: GUIDE_TARGET,

@@ -42,8 +42,9 @@ pub struct Parts {
     pub policy: Policy,
     /// How devices reach their voice server.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows.
-    pub websocket: String,
+    /// The WebSocket address that a `GET` shows; `None` where devices could read
+    /// none.
+    pub websocket: Option<String>,
     /// `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
     /// Until when devices may come over plain HTTP.
@@ -74,7 +75,9 @@ pub trait AnswersChallenges: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct Front {
     pub(super) parts: Parts,
-    pub(super) download_base: String,
+    /// What stands in front of a file's name; `None` where devices could not read
+    /// it.
+    pub(super) download_base: Option<String>,
     router: Router,
     proxy: Proxy,
     plain_devices: OnceADay,
@@ -85,7 +88,10 @@ impl Front {
     pub fn new(parts: Parts) -> Self {
         Self {
             router: Router::new(parts.public.served_paths().to_vec()),
-            download_base: parts.public.download_base(),
+            download_base: parts
+                .public
+                .is_readable()
+                .then(|| parts.public.download_base()),
             proxy: Proxy::new(parts.proxy.clone(), &parts.public, parts.drain),
             plain_devices: OnceADay::default(),
             parts,

@@ -1,8 +1,10 @@
 //! What in the public address would keep a device from its update. Each finding
 //! says what would happen to the device and what to change.
 
+use super::endpoint::{self, AddressKind};
 use super::public_url::{PublicAddress, Scheme, Source, Url, VISION_PATH};
 use crate::finding::Finding;
+use crate::util::redact;
 use std::net::IpAddr;
 
 /// What the audit holds the address against.
@@ -50,18 +52,6 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
         port(url, setting, around, &mut say);
         nobody_behind(address, around, &mut say);
     }
-    if url.scheme == Scheme::Https && url.effective_port() != 443 {
-        say(
-            format!(
-                "{url} is TLS on port {}: 4G devices (ML307) with 2.x firmware speak TLS to port 443 only and \
-                 will fail there; Wi-Fi devices don't mind.",
-                url.effective_port()
-            ),
-            format!(
-                "if you have such devices, add 443 to gateway.ports and drop the port from {setting}."
-            ),
-        );
-    }
     if url.scheme == Scheme::Http && around.http_ends {
         say(
             format!(
@@ -72,6 +62,7 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
     }
     if let Some(handed_out) = around.websocket {
         websocket(url, handed_out, &mut say);
+        modem(url, handed_out, around, &mut say);
     }
     findings
 }
@@ -104,9 +95,9 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
         ),
         Some(IpAddr::V6(_)) => say(
             format!(
-                "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails."
+                "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails. So that nobody tries for ever, no firmware is offered."
             ),
-            format!("use a host name in {setting}, or an IPv4 address."),
+            format!("set {setting} to a host name or an IPv4 address."),
         ),
         // Docker's own bridge, and what its networks are numbered from.
         Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => say(
@@ -202,15 +193,16 @@ fn nobody_behind(
     let is_here = |other: &Url| {
         other.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&other.effective_port())
     };
-    // ws:// and wss:// mean the same ports as their relatives.
     let voice = around.websocket.filter(|_| !around.passed_on.voice);
     if let Some(voice) = voice
-        && let Some(rest) = voice.get(2..).filter(|_| voice.is_char_boundary(2))
-        && Url::parse(&format!("http{rest}")).is_ok_and(|voice| is_here(&voice))
+        && endpoint::read(voice, AddressKind::WebSocket).is_ok_and(|voice| {
+            voice.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&voice.port)
+        })
     {
         say(
             format!(
-                "Devices are handed {voice}, which is this server, and nobody here passes it on: they will have no voice."
+                "Devices are handed {}, which is this server, and nobody here passes it on: they will have no voice.",
+                redact::shown(voice)
             ),
             "set gateway.proxy.websocket to xiaozhi-server (http://127.0.0.1:8000), or server.websocket to where devices reach it."
                 .to_owned(),
@@ -231,22 +223,62 @@ fn nobody_behind(
 }
 
 fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(String, String)) {
-    let secure = websocket.to_ascii_lowercase().starts_with("wss://");
+    let shown = redact::shown(websocket);
+    let secure = websocket.starts_with("wss://");
     if url.scheme == Scheme::Https && !secure {
         say(
             format!(
-                "Devices are handed {websocket} beside an https OTA address: 4G firmware insists on wss:// and will have no voice."
+                "Devices are handed {shown} beside an https OTA address: whoever sits on the way hears the voice and reads the token."
             ),
-            "set server.websocket to a wss:// address if you have 4G devices.".to_owned(),
+            "set server.websocket to a wss:// address.".to_owned(),
         );
     } else if url.scheme == Scheme::Http && secure {
         say(
             format!(
-                "Devices are handed {websocket} beside a plain http OTA address: what protects the voice does not protect the firmware."
+                "Devices are handed {shown} beside a plain http OTA address: what protects the voice does not protect the firmware."
             ),
             "give server.vision_explain (or server.ota) an https address.".to_owned(),
         );
     }
+}
+
+/// Between 1.6.2 and 1.7.6 the firmware of ML307 boards spoke TLS to a WebSocket
+/// on port 443, and nowhere else, whatever the scheme said
+/// (`Ml307SslTransport::Connect` in esp-ml307 1.9.1 to 2.2; from 3.0 on the scheme
+/// counts, and check-ins and downloads always went by it).
+fn modem(
+    url: &Url,
+    websocket: &str,
+    around: &Surroundings<'_>,
+    say: &mut impl FnMut(String, String),
+) {
+    let Ok(voice) = endpoint::read(websocket, AddressKind::WebSocket) else {
+        return;
+    };
+    let secure = websocket.starts_with("wss://");
+    if secure == (voice.port == 443) {
+        return;
+    }
+    // Our own ports answer both, whichever the device speaks.
+    let is_here = voice.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&voice.port);
+    let answers_both = around.tls && !around.http_ends;
+    if is_here && around.passed_on.voice && answers_both && !around.behind_proxy {
+        return;
+    }
+    let (shown, port) = (redact::shown(websocket), voice.port);
+    let (speaks, wanted) = if secure {
+        (format!("plain text to any port but 443, {port} too"), "443")
+    } else {
+        ("TLS to port 443".to_owned(), "another than 443")
+    };
+    say(
+        format!(
+            "Devices are handed {shown}: 4G devices (ML307) with firmware 1.6.2 to 1.7.6 speak {speaks}, whatever the scheme says, and will have no voice. Wi-Fi devices and later firmware do as the scheme says."
+        ),
+        format!(
+            "if you have such devices, give the WebSocket port {wanted}, or update them first."
+        ),
+    );
 }
 
 #[cfg(test)]
@@ -313,20 +345,12 @@ mod tests {
             "inside of Docker",
         );
         one(
-            "http://[2001:db8::1]:8003/mcp/vision/explain",
-            "IPv6 literal",
-        );
-        one(
             "http://xiaozhi-server:8003/mcp/vision/explain",
             "without a dot",
         );
         one(
             "http://ota.example.com:8004/mcp/vision/explain",
             "nobody here listens",
-        );
-        one(
-            "https://ota.example.com:8003/mcp/vision/explain",
-            "port 443 only",
         );
         one("http://ota.example.com:8003/vision", "does not end with");
     }
@@ -360,7 +384,7 @@ mod tests {
         let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
             a.websocket = Some("ws://h/");
         });
-        assert!(found[0].contains("wss://"), "{found:?}");
+        assert!(found[0].contains("hears the voice"), "{found:?}");
         let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
             a.websocket = Some("wss://h/");
         });
@@ -369,6 +393,52 @@ mod tests {
             a.http_ends = true;
         });
         assert!(found[0].contains("403"), "{found:?}");
+    }
+
+    #[test]
+    fn one_line_of_4g_firmware_goes_by_the_port() {
+        let here = "https://ota.example.com/mcp/vision/explain";
+        let found = |url: &'static str, passed_on, http_ends| {
+            let all = findings(here, |a| {
+                a.websocket = Some(url);
+                a.passed_on.voice = passed_on;
+                a.http_ends = http_ends;
+            });
+            let modem = all.into_iter().find(|f| f.contains("ML307"));
+            modem.unwrap_or_default()
+        };
+        assert_eq!(found("wss://voice.example.com/v1/", false, false), "");
+        assert_eq!(found("ws://voice.example.com:8000/v1/", false, false), "");
+        let tls = found("wss://voice.example.com:8443/v1/", false, false);
+        assert!(tls.contains("plain text to any port but 443"), "{tls}");
+        let plain = found("ws://voice.example.com:443/v1/", false, false);
+        assert!(plain.contains("TLS to port 443"), "{plain}");
+        // Our own ports take both.
+        assert_eq!(found("wss://ota.example.com:8003/v1/", true, false), "");
+        assert!(found("wss://ota.example.com:8003/v1/", true, true).contains("8003 too"));
+    }
+
+    #[test]
+    fn an_address_that_is_made_up_may_be_one_that_devices_misread() {
+        let around = Surroundings {
+            bound: Some(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7])),
+            ports: &[8003],
+            tls: true,
+            behind_proxy: false,
+            http_ends: false,
+            websocket: None,
+            passed_on: PassedOn {
+                voice: false,
+                vision: false,
+            },
+        };
+        let address = PublicAddress::derived(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7]), 8003);
+        assert!(!address.is_readable());
+        let found = audit(&address, &around);
+        assert!(
+            found.len() == 1 && found[0].to_string().contains("IPv6 literal"),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -383,13 +453,14 @@ mod tests {
         for (url, missed) in [
             ("wss://ota.example.com/xiaozhi/v1/", true),
             ("wss://OTA.example.com:8003/xiaozhi/v1/", true),
+            ("ws://ota.example.com:8003/xiaozhi/v1/", true),
             ("wss://ota.example.com:8000/xiaozhi/v1/", false),
             ("wss://voice.example.com/xiaozhi/v1/", false),
         ] {
             let found = voice(url, false);
-            let missing = found.iter().any(|f| f.contains("no voice"));
-            assert_eq!(missing, missed, "{url}: {found:?}");
-            assert_eq!(voice(url, true), [""; 0], "{url}");
+            let missing = |found: &[String]| found.iter().any(|f| f.contains("passes it on"));
+            assert_eq!(missing(&found), missed, "{url}: {found:?}");
+            assert!(!missing(&voice(url, true)), "{url}");
         }
         let vision = |behind_proxy| {
             findings(here, |a| {

@@ -48,6 +48,9 @@ pub enum Voice {
         /// `server.auth`, if it is enabled.
         auth: Option<TokenAuth>,
     },
+    /// There is no address that a device could read: it gets neither block, for
+    /// one that it misreads would abort it.
+    Unreachable,
 }
 
 /// How WebSocket tokens are made.
@@ -95,9 +98,10 @@ pub struct WebSocketBlock<'a> {
 const MQTT_USERNAME: &str = "eyJpcCI6ICJ1bmtub3duIn0=";
 
 impl Voice {
-    /// The block for one device at `unix_seconds`.
-    pub fn block(&self, check_in: &CheckIn<'_>, unix_seconds: u64) -> VoiceBlock<'_> {
-        match self {
+    /// Makes the block for one device at `unix_seconds`, if there is one.
+    pub fn block(&self, check_in: &CheckIn<'_>, unix_seconds: u64) -> Option<VoiceBlock<'_>> {
+        Some(match self {
+            Self::Unreachable => return None,
             Self::Mqtt {
                 endpoint,
                 signature_key,
@@ -123,7 +127,7 @@ impl Voice {
                     .as_ref()
                     .map_or_else(String::new, |auth| auth.token(check_in, unix_seconds)),
             }),
-        }
+        })
     }
 }
 
@@ -162,10 +166,11 @@ mod tests {
         }
     }
 
-    fn json(block: VoiceBlock<'_>) -> String {
+    fn json(block: Option<VoiceBlock<'_>>) -> String {
         match block {
-            VoiceBlock::Mqtt(block) => serde_json::to_string(&block),
-            VoiceBlock::WebSocket(block) => serde_json::to_string(&block),
+            Some(VoiceBlock::Mqtt(block)) => serde_json::to_string(&block),
+            Some(VoiceBlock::WebSocket(block)) => serde_json::to_string(&block),
+            None => Ok(String::new()),
         }
         .unwrap_or_default()
     }
@@ -195,8 +200,8 @@ mod tests {
         };
         let c = check_in("");
         let token = |voice: &Voice| match voice.block(&c, 1_765_000_000) {
-            VoiceBlock::WebSocket(block) => block.token,
-            VoiceBlock::Mqtt(_) => unreachable!(),
+            Some(VoiceBlock::WebSocket(block)) => block.token,
+            Some(VoiceBlock::Mqtt(_)) | None => unreachable!(),
         };
         // openssl dgst -sha256 -hmac golden-key over "{client}|{device}|{time}"
         assert_eq!(

@@ -41,6 +41,20 @@ pub struct Decision<'a> {
     pub withheld: Vec<Withheld<'a>>,
 }
 
+impl Decision<'_> {
+    /// Takes the offer back, if there is one, for a reason that lies in this
+    /// server.
+    pub fn withdraw(&mut self) {
+        if let Outcome::Offer { entry, .. } = self.outcome {
+            self.withheld.push(Withheld {
+                what: &entry.file,
+                reason: Reason::NoAddress,
+            });
+            self.outcome = Outcome::UpToDate;
+        }
+    }
+}
+
 /// The answer to a check-in.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {

@@ -86,6 +86,10 @@ pub enum Reason<'a> {
     NeedsForce(NoProof<'a>),
     /// A pin names a version that no file has.
     PinnedVersionMissing,
+    /// The download address would be one that devices misread. Up to v1.7.7 they
+    /// restart after each update that failed (`Application::CheckNewVersion` in
+    /// `main/application.cc`), and so would for ever.
+    NoAddress,
 }
 
 /// What is missing for a proof that a forced update ends.
@@ -189,6 +193,10 @@ impl fmt::Display for Reason<'_> {
             Self::PinnedVersionMissing => {
                 f.write_str("gateway.firmware.pin names this version, and no file that can be offered has it")
             }
+            Self::NoAddress => f.write_str(
+                "this server has no address that devices can read: set server.vision_explain or server.ota to a name \
+                 or an IPv4 address",
+            ),
         }
     }
 }

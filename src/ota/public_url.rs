@@ -2,6 +2,7 @@
 //! and path devices reach this server. Download addresses, the start-up lines
 //! and the names in a certificate all come from it.
 
+use super::endpoint::{self, AddressKind};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -275,6 +276,12 @@ impl PublicAddress {
         let origin = self.ota.origin();
         let rest = origin.strip_prefix("http").unwrap_or(&origin);
         format!("ws{rest}{path}")
+    }
+
+    /// Tells whether devices read host and port from it as they are meant. One
+    /// that is configured always is; one that is made up may be an IPv6 literal.
+    pub fn is_readable(&self) -> bool {
+        endpoint::read(&self.ota.to_string(), AddressKind::Http).is_ok()
     }
 
     /// What stands in front of a percent-encoded file name.

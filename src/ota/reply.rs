@@ -43,7 +43,7 @@ pub fn write(
     decision: &Decision<'_>,
     own: &str,
     url: &str,
-    voice: VoiceBlock<'_>,
+    voice: Option<VoiceBlock<'_>>,
     now: SystemTime,
     timezone_offset: i32,
 ) -> Vec<u8> {
@@ -63,8 +63,9 @@ pub fn write(
     let millis = since_epoch(now).as_millis();
     // One of the two and never both: an empty block counts as present.
     let (mqtt, websocket) = match voice {
-        VoiceBlock::Mqtt(block) => (Some(block), None),
-        VoiceBlock::WebSocket(block) => (None, Some(block)),
+        Some(VoiceBlock::Mqtt(block)) => (Some(block), None),
+        Some(VoiceBlock::WebSocket(block)) => (None, Some(block)),
+        None => (None, None),
     };
     let reply = Reply {
         server_time: ServerTime {
@@ -103,7 +104,7 @@ mod tests {
             token: String::new(),
         });
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        String::from_utf8(write(&decision, own, url, voice, now, 480)).unwrap_or_default()
+        String::from_utf8(write(&decision, own, url, Some(voice), now, 480)).unwrap_or_default()
     }
 
     #[test]

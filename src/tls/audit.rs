@@ -145,7 +145,7 @@ fn key(pair: &Pair) -> Option<Finding> {
         )),
         (false, 4097..) => Some(Finding::new(
             format!(
-                "{file} has an RSA key of {bits} bits: each handshake costs a device and this server many times the work, and 4G modems may refuse it."
+                "{file} has an RSA key of {bits} bits: each handshake costs a device and this server many times the work."
             ),
             remedy,
         )),
@@ -166,7 +166,8 @@ fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
         Mode::Acme(_) => "see what the log says of the last order (no new certificate for ...).",
         _ => "renew it; the new file is taken up without a restart.",
     };
-    let refuse = "devices whose firmware checks dates, 4G modems and browsers among them";
+    // mbedTLS on a device checks no date by default, and a modem no certificate.
+    let refuse = "browsers, and devices whose firmware was built to check dates";
     if pair.not_after < now {
         return Some(Finding::new(
             format!("{file} has expired: {refuse}, will refuse it."),
