@@ -6,6 +6,7 @@ use crate::firmware::image::Verdict;
 use crate::firmware::name;
 use crate::firmware::publish::Staged;
 use crate::firmware::version::Version;
+use crate::util::durable::Kept;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -52,9 +53,15 @@ impl Publish {
             }
             Verdict::Rejected(_) => Vec::new(),
         };
-        let path = staged.publish(&model, &version, self.force)?;
+        let (path, kept) = staged.publish(&model, &version, self.force)?;
         let (effect, warning) = effect(&settings, &models, &model, &Version::new(&version));
         warnings.extend(warning);
+        if let Kept::Unsurely(why) = kept {
+            warnings.push(format!(
+                "the folder's file system could not be made to write the file down ({why}): a power cut within the next \
+                 minute may undo this; see that it is still there after one"
+            ));
+        }
         if is_new {
             warnings.push(format!(
                 "there was no folder {} here, and it was made: is this where the server runs?",

@@ -4,7 +4,6 @@ use super::section::Section;
 use crate::ota::public_url::PublicAddress;
 use crate::tls::acme::{Challenge, LETS_ENCRYPT, Settings};
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 /// Authorities that vouch for what the whole internet can reach, and for
 /// nothing else.
@@ -52,7 +51,7 @@ pub(super) fn acme(
         email,
         directory,
         challenge: challenge.unwrap_or(Challenge::TlsAlpn01),
-        root: section.text("root").map(PathBuf::from),
+        root: section.path("root"),
     }
 }
 

@@ -13,7 +13,6 @@ use crate::server::Limits;
 use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where a certificate that this server signs itself is kept.
@@ -112,8 +111,7 @@ pub(super) fn tls(
 
 fn pair(section: &Section<'_>) -> Option<PairPaths> {
     section.only(&["cert", "key"], &[]);
-    let cert = section.text("cert").map(PathBuf::from);
-    let key = section.text("key").map(PathBuf::from);
+    let (cert, key) = (section.path("cert"), section.path("key"));
     if cert.is_none() {
         section.fault(
             "cert",
@@ -233,7 +231,7 @@ pub(super) fn firmware(
         pins,
     };
     let catalogue = catalogue::Settings {
-        dir: section.text("dir").unwrap_or("data/bin").into(),
+        dir: section.path("dir").unwrap_or_else(|| "data/bin".into()),
         ttl: ttl
             .unwrap_or(Duration::from_secs(30))
             .clamp(Duration::from_secs(1), Duration::from_secs(86_400)),

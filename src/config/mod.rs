@@ -6,8 +6,11 @@
 //! sees this module: each part owns the type of its own settings.
 
 mod acme;
+mod duplicates;
 mod gateway;
 mod listen;
+mod placeholder;
+mod places;
 mod proxy;
 pub mod raw;
 pub mod resolve;
@@ -15,13 +18,17 @@ mod section;
 mod upstream;
 mod values;
 
-pub use resolve::{Machine, Settings, resolve};
+pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
+use crate::util::small_file;
+use places::Places;
+use resolve::resolve;
 use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// Where xiaozhi-server keeps its configuration, relative to the working
 /// directory.
@@ -59,6 +66,19 @@ pub enum ConfigError {
         /// Why.
         error: io::Error,
     },
+    /// It is a link that leads to nothing, or lies behind one.
+    #[error(
+        "{}: cannot be read, for {} is a link to {}, and there is nothing: without the configuration everybody could come in; mend \
+         the link, or take it away to start with every setting at its default", path.display(), link.display(), target.display()
+    )]
+    DeadLink {
+        /// The file.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// It can, but what it says cannot be meant.
     #[error("{}", lines(path, faults))]
     Faults {
@@ -79,11 +99,29 @@ fn lines(path: &Path, faults: &[Fault]) -> String {
 
 /// Reads and resolves `file`, or [`DEFAULT_FILE`] if that is there, or nothing:
 /// every setting has a default.
+///
+/// What an operator wrote says who may come in, so a file that is there and
+/// cannot be reached is never taken for none.
 pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let text = match fs::read(path) {
+    let text = match read(path, file.is_some()) {
         Ok(text) => Some(text),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && file.is_none() => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match dead_link(path) {
+            Some((link, target)) => {
+                return Err(ConfigError::DeadLink {
+                    path: path.into(),
+                    link,
+                    target,
+                });
+            }
+            None if file.is_none() => None,
+            None => {
+                return Err(ConfigError::Read {
+                    path: path.into(),
+                    error,
+                });
+            }
+        },
         Err(error) => {
             return Err(ConfigError::Read {
                 path: path.into(),
@@ -95,9 +133,47 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
         path: path.into(),
         faults,
     };
-    let root =
-        raw::parse(text.as_deref().unwrap_or_default()).map_err(|fault| faults(vec![fault]))?;
-    let mut settings = resolve(&root, machine).map_err(faults)?;
+    let bytes = text.as_deref().unwrap_or_default();
+    let root = raw::parse(bytes).map_err(|fault| faults(vec![fault]))?;
+    let places = Places::read(&String::from_utf8_lossy(bytes));
+    let mut settings = resolve(&root, &places, machine).map_err(faults)?;
+    if text
+        .as_deref()
+        .is_some_and(|text| text.trim_ascii().is_empty())
+    {
+        settings.warnings.insert(
+            0,
+            format!(
+                "{} is empty: every setting has its default, and nobody is kept out. If something stood there, restore it",
+                path.display()
+            ),
+        );
+    }
     settings.file = text.map(|_| path.to_owned());
     Ok(settings)
+}
+
+/// Whoever names a file may name a pipe, too (`-c <(sops -d config.yaml)`).
+fn read(path: &Path, named: bool) -> io::Result<Vec<u8>> {
+    let is_other = |m: fs::Metadata| !m.is_file() && !m.is_dir();
+    if !named || !fs::metadata(path).is_ok_and(is_other) {
+        return small_file::read(path);
+    }
+    let mut content = Vec::new();
+    File::open(path)?
+        .take(small_file::LONGEST)
+        .read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// The first link on the way to `path` that leads to nothing, and where it should
+/// lead.
+fn dead_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let on_the_way: Vec<_> = path.ancestors().collect();
+    let on_the_way = on_the_way.into_iter().rev();
+    let link = on_the_way.filter(|p| !p.as_os_str().is_empty()).find(|p| {
+        let is_link = fs::symlink_metadata(p).is_ok_and(|m| m.is_symlink());
+        is_link && fs::metadata(p).is_err()
+    })?;
+    Some((link.to_owned(), fs::read_link(link).ok()?))
 }

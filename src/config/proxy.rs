@@ -122,7 +122,7 @@ fn is_here(url: &Url, machine: &Machine) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Settings, raw, resolve::resolve};
+    use super::super::{Settings, places::Places, raw, resolve::resolve};
     use super::*;
     use jiff::tz::TimeZone;
     use std::time::Duration;
@@ -135,7 +135,8 @@ mod tests {
             time_zone: TimeZone::UTC,
         };
         let root = raw::parse(yaml.as_bytes()).map_err(|fault| vec![fault.to_string()])?;
-        resolve(&root, &machine).map_err(|faults| faults.iter().map(ToString::to_string).collect())
+        resolve(&root, &Places::read(yaml), &machine)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
 
     fn good(yaml: &str) -> Settings {

@@ -6,6 +6,7 @@
 //! here; that is done where one is wanted, in `values`.
 
 use super::Fault;
+use crate::util::redact;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
 use std::fmt;
@@ -19,7 +20,8 @@ pub enum Node {
     Scalar(String),
     /// A sequence.
     List(Vec<Node>),
-    /// A mapping, keys as written, each once.
+    /// A mapping, keys and their order as written: of equal ones the last one
+    /// counts.
     Map(Vec<(String, Node)>),
 }
 
@@ -37,8 +39,9 @@ pub fn parse(bytes: &[u8]) -> Result<Node, Fault> {
         ))
     })?;
     let not_yaml = |e: serde_yaml::Error| {
+        let why = without_values(&e.to_string());
         fault(format!(
-            "not YAML: {e}; mend that line, indentation is by spaces"
+            "not YAML: {why}; mend that line, indentation is by spaces"
         ))
     };
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
@@ -52,6 +55,19 @@ pub fn parse(bytes: &[u8]) -> Result<Node, Fault> {
             "no mapping at the top: it must be lines like `server:` with indented keys below"
                 .to_owned(),
         )),
+    }
+}
+
+/// What the library says of a fault, without the values that it quotes: one of
+/// them may be a key.
+fn without_values(message: &str) -> String {
+    let is_quote = |c: char| matches!(c, '"' | '`' | '\'');
+    match (message.find(is_quote), message.rfind(is_quote)) {
+        (Some(first), Some(last)) => {
+            let (before, behind) = (&message[..first], &message[last + 1..]);
+            format!("{before}{}{behind}", redact::HIDDEN)
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -189,10 +205,7 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
                 merged.push(value);
                 continue;
             }
-            match entries.iter_mut().find(|(k, _)| *k == key) {
-                Some((_, slot)) => *slot = value,
-                None => entries.push((key, value)),
-            }
+            entries.push((key, value));
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         for source in merged {
@@ -256,10 +269,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_keys_wins_and_merge_keys_fill_in() {
+    fn equal_keys_stand_side_by_side_and_merge_keys_fill_in() {
         assert_eq!(
             parse(b"a: 1\nb: 2\na: 3\n"),
-            Ok(map(&[("a", s("3")), ("b", s("2"))]))
+            Ok(map(&[("a", s("1")), ("b", s("2")), ("a", s("3"))]))
         );
         let node = parse(b"x: &x {a: 1, b: 2}\ny:\n  <<: *x\n  b: 3\n");
         let x = map(&[("a", s("1")), ("b", s("2"))]);
@@ -287,6 +300,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_message_holds_a_value(
+            before in "[a-z:\\-\\[\\]{}#&*!|>'\" \n]{0,12}", behind in "[a-z:\\-\\[\\]{}#&*!|>'\" \n]{0,12}",
+            tag in "(|!!int |!!float |!!bool |!!null |!!binary |!x |&a |'|\")",
+        ) {
+            let text = format!("server:\n  auth_key: {tag}HUSH{before}\n  x: {behind}HUSH\n");
+            if let Err(fault) = parse(text.as_bytes()) {
+                prop_assert!(!fault.to_string().contains("HUSH"), "{}: {}", text, fault);
+            }
+        }
+
         #[test]
         fn any_text_is_read_or_refused(text in "[a-z0-9:\\-\\[\\]{}#&*!|>'\" \n\t%@`,?~<]{0,60}") {
             let _ = parse(text.as_bytes());

@@ -4,6 +4,7 @@ use super::raw::Node;
 use super::{Fault, values};
 use crate::util::redact;
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Collects faults, so that one start tells of all of them.
@@ -65,8 +66,9 @@ impl<'a> Section<'a> {
     }
 
     fn node(&self, key: &str) -> Option<&'a Node> {
-        let entry = self.entries.iter().find(|(k, _)| k == key)?;
-        (entry.1 != Node::Null).then_some(&entry.1)
+        // As in `PyYAML`.
+        let last = self.entries.iter().rfind(|(k, _)| k == key)?;
+        (last.1 != Node::Null).then_some(&last.1)
     }
 
     /// Whether the key is there with a value.
@@ -101,7 +103,10 @@ impl<'a> Section<'a> {
 
     /// The keys and values of a mapping whose keys are free.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        self.entries.iter().filter_map(|(key, node)| match node {
+        let counts = |i: usize, key: &str| self.entries[i + 1..].iter().all(|(k, _)| k != key);
+        let entries = self.entries.iter().enumerate();
+        let entries = entries.filter(move |(i, (key, _))| counts(*i, key));
+        entries.filter_map(|(_, (key, node))| match node {
             Node::Scalar(text) => Some((key.as_str(), Some(text.as_str()))),
             Node::Null => None,
             Node::List(_) | Node::Map(_) => Some((key.as_str(), None)),
@@ -186,6 +191,19 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// The name of a file or folder. Somebody may have put the content there.
+    pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        if redact::holds_key(text) {
+            let message = "this is the key or certificate itself, where the name of its file is wanted: write it to a file \
+                           and name that; whoever has seen this file has seen the key";
+            self.fault(key, None, message);
+            // It is not missing.
+            return Some(PathBuf::new());
+        }
+        Some(text.into())
     }
 
     /// A text that `read` understands, else a fault that says what is wanted.

@@ -1,6 +1,7 @@
 //! The sections that xiaozhi-server reads too, as it reads them.
 
 use super::Machine;
+use super::placeholder;
 use super::section::Section;
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
@@ -9,7 +10,6 @@ use crate::ota::public_url::{PublicAddress, Scheme, Url};
 use crate::telemetry::logs;
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use tracing::Level;
 
 const DEFAULT_VOICE_PORT: u16 = 8000;
@@ -101,12 +101,13 @@ pub(super) fn voice(
     websocket: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Voice {
-    let secret = |section: &Section<'_>, key: &str| {
-        set_text(section, key).map(|s| Secret::new(s.to_owned()))
-    };
     let auth = server.section("auth");
     let enabled = auth.boolean("enabled").unwrap_or(false);
-    let key = secret(server, "auth_key").or_else(|| secret(&root.section("manager-api"), "secret"));
+    // One that nothing uses is not looked at.
+    let key = enabled.then(|| {
+        secret(server, "auth_key").or_else(|| secret(&root.section("manager-api"), "secret"))
+    });
+    let key = key.flatten();
     let allowed = auth.texts("allowed_devices").unwrap_or_default();
     let auth = match (enabled, key) {
         (false, _) => None,
@@ -140,6 +141,20 @@ pub(super) fn voice(
         },
         (None, None) => Voice::Unreachable,
     }
+}
+
+/// A key, which must be one: what everybody can read in a template would let
+/// everybody in.
+fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
+    let text = set_text(section, key)?;
+    if let Some(kind) = placeholder::kind(text) {
+        let message = format!(
+            "this is {kind}, and would itself be the key, which everybody knows who has seen it: write the key here, the same \
+             that xiaozhi-server and the MQTT gateway have"
+        );
+        section.fault(key, None, message);
+    }
+    Some(Secret::new(text.to_owned()))
 }
 
 /// A MAC address of six two-digit numbers below 60, unquoted, is one number in
@@ -179,9 +194,11 @@ pub(super) fn log(section: &Section<'_>) -> logs::Settings {
             _ => None,
         },
     );
-    let (dir, file) = (section.text("log_dir"), section.text("log_file"));
-    let file = (dir.is_some() || file.is_some())
-        .then(|| PathBuf::from(dir.unwrap_or("tmp")).join(file.unwrap_or("server.log")));
+    let (dir, file) = (section.path("log_dir"), section.path("log_file"));
+    let file = (dir.is_some() || file.is_some()).then(|| {
+        let file = file.unwrap_or_else(|| "server.log".into());
+        dir.unwrap_or_else(|| "tmp".into()).join(file)
+    });
     logs::Settings {
         level: level.unwrap_or(Level::INFO),
         file,

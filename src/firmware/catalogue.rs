@@ -10,6 +10,7 @@ use super::Verify;
 use super::keeper::{Keeper, Shared};
 use super::snapshot::Snapshot;
 use super::watch::Change;
+use crate::util::durable;
 use arc_swap::Guard;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
@@ -36,9 +37,14 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Makes the folder if it is missing and begins to keep it.
+    /// Makes the folder if it is missing and begins to keep it. Where a full or
+    /// read-only disk takes no folder there is no firmware, and devices are
+    /// answered all the same.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        fs::create_dir_all(&settings.dir)?;
+        match fs::create_dir_all(&settings.dir) {
+            Err(e) if durable::is_full(&e) => {}
+            done => done?,
+        }
         let shared = Arc::new(Shared::default());
         let (changes, inbox) = mpsc::channel();
         let keeper = Keeper::new(settings, Arc::clone(&shared), changes.clone());

@@ -5,17 +5,10 @@ use super::name::{self, is_version};
 use super::scan;
 use super::version::is_device_safe;
 use super::{Unusable, Verify};
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt;
+use crate::util::durable::{Draft, Kept, NotCreated};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tempfile::{NamedTempFile, PersistError};
-
-/// How the hidden copies are named; the scan passes over what begins with a dot.
-const COPY: (&str, &str) = (".publish-", ".tmp");
-/// A copy as old as this was left behind by a run that was killed.
-const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 
 /// Why a file was not published, with what to do about it. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +89,7 @@ pub enum PublishError {
 pub struct Staged {
     source: PathBuf,
     dir: PathBuf,
-    copy: NamedTempFile,
+    copy: Draft,
     /// What the copy is, read as it was written.
     pub inspection: Inspection,
 }
@@ -121,20 +114,14 @@ impl Staged {
             });
         }
         fs::create_dir_all(dir).map_err(folder)?;
-        clear_away(dir);
-        let mut copy = tempfile::Builder::new()
-            .prefix(COPY.0)
-            .suffix(COPY.1)
-            // The server may run as somebody else; the umask still counts.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(dir)
-            .map_err(folder)?;
+        // The server may run as somebody else; the umask still counts.
+        let mut copy = Draft::begin(dir, 0o666).map_err(folder)?;
         let mut inspector = Inspector::new();
         let mut written = Ok(());
         scan::each_block(&mut from, |block| {
             inspector.update(block);
             if written.is_ok() {
-                written = copy.write_all(block);
+                written = copy.write(block);
             }
         })
         .map_err(unreadable)?;
@@ -176,13 +163,14 @@ impl Staged {
     }
 
     /// Makes the copy durable and gives it its name, in one step: before it the
-    /// server sees nothing, after it the whole file, even across a power cut.
+    /// server sees nothing, after it the whole file. Returns its path, and whether
+    /// it would outlive a power cut.
     pub fn publish(
         self,
         model: &str,
         version: &str,
         overwrite: bool,
-    ) -> Result<PathBuf, PublishError> {
+    ) -> Result<(PathBuf, Kept), PublishError> {
         let Self {
             source: _,
             dir,
@@ -194,42 +182,21 @@ impl Staged {
             dir: dir.clone(),
             reason,
         };
-        copy.as_file().sync_all().map_err(folder)?;
-        let named = if overwrite {
-            copy.persist(&path)
+        let kept = if overwrite {
+            copy.replace(&path).map_err(folder)?
         } else {
-            copy.persist_noclobber(&path)
-        };
-        match named {
-            Ok(_) => {}
-            Err(PersistError { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
-                let there = scan::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
-                let same = is_file && there.is_ok_and(|sum| sum == inspection.sha256);
-                return Err(PublishError::Exists { path, same });
+            match copy.create(&path) {
+                Ok(kept) => kept,
+                Err(NotCreated::Exists) => {
+                    let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
+                    let there = scan::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
+                    let same = is_file && there.is_ok_and(|sum| sum == inspection.sha256);
+                    return Err(PublishError::Exists { path, same });
+                }
+                Err(NotCreated::Error(error)) => return Err(folder(error)),
             }
-            Err(PersistError { error, .. }) => return Err(folder(error)),
-        }
-        // The name is on the disk when the folder is.
-        File::open(&dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(folder)?;
-        Ok(path)
-    }
-}
-
-/// Removes copies that were left behind. What cannot be removed does no harm.
-fn clear_away(dir: &Path) {
-    for item in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = item.file_name();
-        let name = name.to_string_lossy();
-        let age = || item.metadata().ok()?.modified().ok()?.elapsed().ok();
-        if name.starts_with(COPY.0)
-            && name.ends_with(COPY.1)
-            && age().is_some_and(|age| age > LEFT_BEHIND)
-        {
-            let _ = fs::remove_file(item.path());
-        }
+        };
+        Ok((path, kept))
     }
 }
 

@@ -7,13 +7,14 @@
 //! wake its thread for every line, which costs more than the check-in that the
 //! line tells of, and can't say in the log what it dropped.)
 
+use crate::util::durable;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -22,12 +23,15 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::SetGlobalDefaultError;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber, warn};
 
 /// How long lines are gathered for one write.
 const GATHER: Duration = Duration::from_millis(20);
 /// How many bytes of lines wait for a stalled output before lines are dropped.
 const MEMORY: usize = 4 << 20;
+
+/// Who may read the log file: it names devices and their addresses.
+const MODE: u32 = 0o640;
 
 /// Where to log and how much.
 #[derive(Debug, Clone)]
@@ -66,11 +70,21 @@ pub enum LogError {
 /// Begins to log, for the whole process.
 pub fn start(settings: &Settings) -> Result<Logs, LogError> {
     let mut outputs = vec![Output::Console];
+    let mut later = None;
     if let Some(path) = &settings.file {
-        let file = open(path).map_err(|error| LogError::File {
+        let fault = |error| LogError::File {
             path: path.clone(),
             error,
-        })?;
+        };
+        let file = match open(path) {
+            Ok(file) => Some(file),
+            // Devices are answered all the same, and the disk may have room again.
+            Err(error) if durable::is_full(&error) => {
+                later = Some(fault(error));
+                None
+            }
+            Err(error) => return Err(fault(error)),
+        };
         outputs.push(Output::File {
             path: path.clone(),
             file,
@@ -92,6 +106,9 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
         sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
     };
     tracing::subscriber::set_global_default(lines)?;
+    if let Some(fault) = later {
+        warn!("{fault}. Until then the log goes to the console only");
+    }
     Ok(Logs { sinks })
 }
 
@@ -136,7 +153,8 @@ enum Output {
     Console,
     File {
         path: PathBuf,
-        file: File,
+        /// `None` while it cannot be opened.
+        file: Option<File>,
         /// The last write failed and may have left half a line.
         torn: bool,
     },
@@ -225,9 +243,11 @@ impl Output {
             Self::File { path, file, torn } => {
                 // logrotate, or xiaozhi-server's own rotation, moved it away.
                 let inode = |m: io::Result<fs::Metadata>| m.map(|m| (m.dev(), m.ino())).ok();
-                if inode(fs::metadata(&*path)) != inode(file.metadata()) {
-                    *file = open(path)?;
-                }
+                let there = inode(fs::metadata(&*path));
+                let file = match file {
+                    Some(file) if there == inode(file.metadata()) => file,
+                    file => file.insert(open(path)?),
+                };
                 let begin: &[u8] = if std::mem::replace(torn, true) {
                     b"\n"
                 } else {
@@ -246,7 +266,19 @@ fn open(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
-    OpenOptions::new().create(true).append(true).open(path)
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(MODE)
+        .open(path)?;
+    let about = file.metadata()?;
+    let mode = about.permissions().mode();
+    if about.is_file() && mode & 0o777 & !MODE != 0 {
+        // One that was made before, or by xiaozhi-server. Somebody else's stays as
+        // it is.
+        let _ = file.set_permissions(Permissions::from_mode(mode & MODE));
+    }
+    Ok(file)
 }
 
 /// Formats events and hands the lines to the sinks. A whole subscriber, for
@@ -400,7 +432,7 @@ mod tests {
         sink.waiting().closed = true;
         sink.write_out(Output::File {
             path: path.clone(),
-            file: open(&path).unwrap(),
+            file: Some(open(&path).unwrap()),
             torn: false,
         });
         let text = fs::read_to_string(path).unwrap();
@@ -417,13 +449,30 @@ mod tests {
         let path = dir.path().join("server.log");
         let mut output = Output::File {
             path: path.clone(),
-            file: open(&path).unwrap(),
+            file: Some(open(&path).unwrap()),
             torn: false,
         };
         output.write(b"one\n").unwrap();
         fs::rename(&path, dir.path().join("server.log.1")).unwrap();
         output.write(b"two\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_and_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let new = dir.path().join("new.log");
+        open(&new).unwrap();
+        assert_eq!(mode(&new) & !MODE, 0);
+        let old = dir.path().join("old.log");
+        fs::write(&old, "a line\n").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o666)).unwrap();
+        open(&old).unwrap();
+        assert_eq!(mode(&old), MODE);
+        fs::set_permissions(&old, Permissions::from_mode(0o600)).unwrap();
+        open(&old).unwrap();
+        assert_eq!(mode(&old), 0o600);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 
 pub mod acme;
 pub mod audit;
-mod keep;
 mod pem;
 mod resolver;
 mod self_signed;

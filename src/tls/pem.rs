@@ -2,12 +2,14 @@
 //! is archived: a move to another reader touches this file alone.
 
 use super::PairPaths;
+use crate::util::small_file;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, SignatureAlgorithm};
-use std::fs;
+use rustls_pemfile::Item;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
@@ -49,12 +51,12 @@ pub enum PairError {
         error: io::Error,
     },
     /// The file is no PEM.
-    #[error("{}: not a PEM file ({error}): it must hold -----BEGIN ...----- blocks", path.display())]
+    #[error("{}: not a PEM file: {fault}", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: io::Error,
+        fault: PemFault,
     },
     /// No certificate in it.
     #[error("{}: holds no certificate: name the file with -----BEGIN CERTIFICATE-----, the chain included (fullchain.pem)", path.display())]
@@ -69,20 +71,19 @@ pub enum PairError {
         path: PathBuf,
     },
     /// The certificate is garbled.
-    #[error("{}: its first certificate cannot be read: {reason}", path.display())]
+    #[error("{}: its first certificate is damaged, or is none: copy it again, or have it issued anew", path.display())]
     BadCertificate {
         /// The file.
         path: PathBuf,
-        /// Why.
-        reason: String,
     },
     /// The key is garbled, or of a kind that nobody has.
-    #[error("{}: its key cannot be used: {error}", path.display())]
+    #[error(
+        "{}: its key is damaged, or of a kind that is not known here: use a P-256 key, or an RSA key of 2048 to 4096 bits",
+        path.display()
+    )]
     BadKey {
         /// The file.
         path: PathBuf,
-        /// Why.
-        error: rustls::Error,
     },
     /// A key that no device can read.
     #[error("{}: is an Ed25519 key, which devices (mbedTLS) cannot use: make a P-256 or RSA one", path.display())]
@@ -100,6 +101,53 @@ pub enum PairError {
     },
 }
 
+/// What keeps a file from being read as PEM.
+///
+/// None of it holds a byte of the file, which may be a key: what the library
+/// below says does, and is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PemFault {
+    /// Its line breaks were written out as `\n`, as environment variables and JSON
+    /// have them.
+    #[error(
+        "its line breaks have become the two characters \\n: write it as lines (printf '%b' \"$(cat FILE)\" > NEW)"
+    )]
+    EscapedBreaks,
+    /// Beginning, content and end stand on one line.
+    #[error(
+        "its lines have run together: -----BEGIN ...----- and -----END ...----- must stand on lines of their own, with the \
+         content between them"
+    )]
+    RunTogether,
+    /// A block that begins and does not end.
+    #[error("a block of it has no -----END ...----- line: it was cut off; copy it again")]
+    NoEnd,
+    /// What stands between the two lines is no base64.
+    #[error("the content of a block is no base64: it is damaged; copy it again")]
+    NoBase64,
+}
+
+impl PemFault {
+    fn of(error: &rustls_pemfile::Error, text: &[u8]) -> Self {
+        let holds = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
+        let is_one_line = |line: &[u8]| {
+            let begins = line.windows(11).position(|window| window == b"-----BEGIN ");
+            begins.is_some_and(|at| line[at..].windows(9).any(|window| window == b"-----END "))
+        };
+        if holds(b"-----\\n") || holds(b"-----\\r\\n") {
+            Self::EscapedBreaks
+        } else if text.split(|b| matches!(b, b'\n' | b'\r')).any(is_one_line) {
+            Self::RunTogether
+        } else {
+            match error {
+                rustls_pemfile::Error::MissingSectionEnd { .. } => Self::NoEnd,
+                rustls_pemfile::Error::IllegalSectionStart { .. } => Self::RunTogether,
+                rustls_pemfile::Error::Base64Decode(_) => Self::NoBase64,
+            }
+        }
+    }
+}
+
 impl Pair {
     /// Reads and checks a pair.
     pub fn load(paths: &PairPaths) -> Result<Self, PairError> {
@@ -110,14 +158,13 @@ impl Pair {
     pub(super) fn parse(paths: &PairPaths, cert: &[u8], key: &[u8]) -> Result<Self, PairError> {
         let chain = certificates(&paths.cert, cert)?;
         let key = private_key(&paths.key, key)?;
-        let bad = |reason: String| PairError::BadCertificate {
+        let bad = || PairError::BadCertificate {
             path: paths.cert.clone(),
-            reason,
         };
         let leaf = chain.first().ok_or_else(|| PairError::NoCertificate {
             path: paths.cert.clone(),
         })?;
-        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|e| bad(e.to_string()))?;
+        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| bad())?;
         let names = names(&parsed);
         let (not_before, not_after) = (
             parsed.validity().not_before.timestamp(),
@@ -127,9 +174,8 @@ impl Pair {
         let key_bits = parsed.public_key().parsed().map_or(0, |key| key.key_size());
         let gap = gap(&chain);
 
-        let signer = any_supported_type(&key).map_err(|error| PairError::BadKey {
+        let signer = any_supported_type(&key).map_err(|_| PairError::BadKey {
             path: paths.key.clone(),
-            error,
         })?;
         let algorithm = signer.algorithm();
         if algorithm == SignatureAlgorithm::ED25519 {
@@ -147,7 +193,7 @@ impl Pair {
                     key: paths.key.clone(),
                 });
             }
-            Err(e) => return Err(bad(e.to_string())),
+            Err(_) => return Err(bad()),
         }
         Ok(Self {
             is_ecdsa: algorithm == SignatureAlgorithm::ECDSA,
@@ -223,30 +269,56 @@ pub fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     certificates(path, &read(path)?)
 }
 
-fn certificates(path: &Path, mut text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> {
-    let pem = |error| PairError::Pem {
+fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> {
+    let mut chain = Vec::new();
+    for item in items(text) {
+        if let Item::X509Certificate(certificate) = item.map_err(no_pem(path))? {
+            chain.push(certificate);
+        }
+    }
+    if chain.is_empty() {
+        return Err(PairError::NoCertificate { path: path.into() });
+    }
+    Ok(chain)
+}
+
+fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, PairError> {
+    for item in items(text) {
+        match item.map_err(no_pem(path))? {
+            Item::Pkcs1Key(key) => return Ok(key.into()),
+            Item::Pkcs8Key(key) => return Ok(key.into()),
+            Item::Sec1Key(key) => return Ok(key.into()),
+            _ => {}
+        }
+    }
+    Err(PairError::NoKey { path: path.into() })
+}
+
+fn no_pem(path: &Path) -> impl Fn(PemFault) -> PairError {
+    move |fault| PairError::Pem {
         path: path.into(),
-        error,
-    };
-    let chain: Result<Vec<_>, _> = rustls_pemfile::certs(&mut text).collect();
-    match chain.map_err(pem)? {
-        chain if chain.is_empty() => Err(PairError::NoCertificate { path: path.into() }),
-        chain => Ok(chain),
+        fault,
     }
 }
 
-fn private_key(path: &Path, mut text: &[u8]) -> Result<PrivateKeyDer<'static>, PairError> {
-    let pem = |error| PairError::Pem {
-        path: path.into(),
-        error,
-    };
-    rustls_pemfile::private_key(&mut text)
-        .map_err(pem)?
-        .ok_or_else(|| PairError::NoKey { path: path.into() })
+/// The blocks of a PEM text, to the first one that cannot be read.
+fn items(text: &[u8]) -> impl Iterator<Item = Result<Item, PemFault>> {
+    let mut rest = Some(text);
+    iter::from_fn(move || match rustls_pemfile::read_one_from_slice(rest?) {
+        Ok(Some((item, behind))) => {
+            rest = Some(behind);
+            Some(Ok(item))
+        }
+        Ok(None) => None,
+        Err(error) => {
+            rest = None;
+            Some(Err(PemFault::of(&error, text)))
+        }
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PairError> {
-    fs::read(path).map_err(|error| PairError::Read {
+    small_file::read(path).map_err(|error| PairError::Read {
         path: path.into(),
         error,
     })

@@ -163,15 +163,20 @@ fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
 /// one that has ended, or lacks a name, still serves most devices until the next
 /// one is there; else one of our own answers.
 fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
-    let Mode::Acme(acme) = mode else {
-        return load(mode, now);
+    let acme = match mode {
+        Mode::SelfSigned { dir, names } => {
+            let own = self_signed::at_any_rate(dir, names, now);
+            return vec![own.map_err(TlsError::from)];
+        }
+        Mode::Acme(acme) => acme,
+        Mode::Off | Mode::Files(_) => return load(mode, now),
     };
     match load(mode, now).pop() {
         Some(Ok(pair)) => return vec![Ok(pair)],
         Some(Err(e)) => warn!("{e}: a self-signed one answers until another one comes"),
         None => {}
     }
-    let own = self_signed::ensure(&acme.folder(), &acme.names, now);
+    let own = self_signed::at_any_rate(&acme.folder(), &acme.names, now);
     vec![own.map_err(TlsError::from)]
 }
 

@@ -2,8 +2,8 @@
 //! anew before it ends or when its names no longer fit.
 
 use super::PairPaths;
-use super::keep::replace;
 use super::pem::{Pair, PairError};
+use crate::util::durable::{self, Kept};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
@@ -13,7 +13,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use tracing::info;
+use tracing::{info, warn};
 
 /// For how long it is made. Devices have no use for a shorter one: nobody but
 /// its owner can replace what they trust.
@@ -45,12 +45,61 @@ pub enum SignError {
     Pair(#[from] PairError),
 }
 
-/// The kept certificate if it still serves `names`, else a new one.
-pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pair, SignError> {
-    let paths = PairPaths {
+fn paths(dir: &Path) -> PairPaths {
+    PairPaths {
         cert: dir.join("self-signed.crt"),
         key: dir.join("self-signed.key"),
+    }
+}
+
+/// Returns the kept certificate if it still serves `names`, else a new one, else
+/// one that is not kept: a disk that is full or read-only must not keep devices
+/// from being answered.
+pub(super) fn at_any_rate(
+    dir: &Path,
+    names: &[String],
+    now: SystemTime,
+) -> Result<Pair, SignError> {
+    let why = match ensure(dir, names, now) {
+        Err(why @ (SignError::Keep { .. } | SignError::Pair(_))) => why,
+        done => return done,
     };
+    let paths = paths(dir);
+    if let Ok(pair) = Pair::load(&paths)
+        && !has_ended(&pair, now)
+    {
+        let reason = unfit(&pair, names, now).unwrap_or("it was to be made anew");
+        warn!(
+            names = ?pair.names,
+            "no new certificate can be kept, and the kept one stays in use, though {reason} ({why}). Remedy: make room \
+             there or make it writable, and restart"
+        );
+        return Ok(pair);
+    }
+    let (key, certificate) = sign(names, now)?;
+    let pair = Pair::parse(&paths, certificate.as_bytes(), key.as_bytes())?;
+    warn!(
+        names = ?names,
+        "the certificate is in memory only, and the next start makes another one: whoever was told to trust it has to be \
+         told again ({why}). Remedy: make room there or make it writable, and restart"
+    );
+    Ok(pair)
+}
+
+fn has_ended(pair: &Pair, now: SystemTime) -> bool {
+    pair.not_after < seconds(now)
+}
+
+fn seconds(now: SystemTime) -> i64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Returns the kept certificate if it still serves `names`, else a new one.
+pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pair, SignError> {
+    let paths = paths(dir);
     let why = match Pair::load(&paths) {
         Ok(pair) => match unfit(&pair, names, now) {
             None => return Ok(pair),
@@ -59,17 +108,21 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
         Err(_) if !paths.cert.exists() && !paths.key.exists() => "there was none",
         Err(_) => "the kept one could not be read",
     };
-    sign(dir, &paths, names, now)?;
-    info!(cert = %paths.cert.display(), names = ?names, "certificate signed, for {why}");
+    let (key, certificate) = sign(names, now)?;
+    let kept = keep(dir, &paths, &key, &certificate)?;
+    let sure = match kept {
+        Kept::Surely => "",
+        Kept::Unsurely(_) => {
+            "; a power cut may cost it, for its folder's file system knows no fsync"
+        }
+    };
+    info!(cert = %paths.cert.display(), names = ?names, "certificate signed, for {why}{sure}");
     Ok(Pair::load(&paths)?)
 }
 
 /// Why `pair` has to be made anew, if it has to.
 pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'static str> {
-    let now = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    if pair.not_after - MARGIN < i64::try_from(now).unwrap_or(i64::MAX) {
+    if pair.not_after - MARGIN < seconds(now) {
         return Some("the kept one ends soon");
     }
     let covered = names.iter().all(|name| pair.names.contains(&normal(name)));
@@ -82,11 +135,8 @@ pub(super) fn normal(name: &str) -> String {
         .map_or_else(|_| name.to_ascii_lowercase(), |ip| ip.to_string())
 }
 
-fn sign(dir: &Path, paths: &PairPaths, names: &[String], now: SystemTime) -> Result<(), SignError> {
-    let keep = |path: &Path| {
-        let path = path.to_owned();
-        move |error| SignError::Keep { path, error }
-    };
+/// Makes key and certificate, as PEM.
+fn sign(names: &[String], now: SystemTime) -> Result<(String, String), SignError> {
     let refuse = |error| SignError::Names {
         names: names.to_owned(),
         error,
@@ -111,21 +161,27 @@ fn sign(dir: &Path, paths: &PairPaths, names: &[String], now: SystemTime) -> Res
         .push(DnType::CommonName, "xiaozhi-ota");
     // A device's clock may say 1970.
     params.not_before = date_time_ymd(1970, 1, 1);
-    let year = i32::try_from(
-        now.duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs())
-            / 31_556_952,
-    );
+    let year = i32::try_from(seconds(now) / 31_556_952);
     params.not_after = date_time_ymd(1970 + year.unwrap_or(0) + YEARS, 1, 1);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refuse)?;
     let certificate = params.self_signed(&key).map_err(refuse)?;
-    fs::create_dir_all(dir).map_err(keep(dir))?;
-    // A power cut between the two leaves a pair that does not match, and the
-    // next start makes a new one.
-    replace(&paths.key, key.serialize_pem().as_bytes(), 0o600).map_err(keep(&paths.key))?;
-    replace(&paths.cert, certificate.pem().as_bytes(), 0o644).map_err(keep(&paths.cert))
+    Ok((key.serialize_pem(), certificate.pem()))
+}
+
+/// A power cut between the two leaves a pair that does not match, and the next
+/// start makes a new one.
+fn keep(dir: &Path, paths: &PairPaths, key: &str, certificate: &str) -> Result<Kept, SignError> {
+    fs::create_dir_all(dir).map_err(|error| SignError::Keep {
+        path: dir.to_owned(),
+        error,
+    })?;
+    durable::replace_both([
+        (&paths.key, key.as_bytes(), 0o600),
+        (&paths.cert, certificate.as_bytes(), 0o644),
+    ])
+    .map_err(|(path, error)| SignError::Keep { path, error })
 }
 
 #[cfg(test)]

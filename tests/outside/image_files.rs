@@ -238,7 +238,7 @@ fn a_published_file_is_offered_by_a_running_server_and_a_killed_copy_never() {
     within(Duration::from_secs(30), "a copy under way", || {
         let begun = listing(server.dir.path())
             .iter()
-            .any(|f| f.starts_with(".publish-"));
+            .any(|f| f.starts_with(".draft-"));
         (begun || killed.try_wait().unwrap().is_some()).then_some(())
     });
     let _ = killed.kill();

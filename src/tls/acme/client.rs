@@ -37,12 +37,10 @@ pub enum RootError {
     #[error("gateway.tls.acme.root: {0}")]
     File(#[from] PairError),
     /// A certificate in it.
-    #[error("gateway.tls.acme.root: {}: cannot be a root: {error}: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
+    #[error("gateway.tls.acme.root: {}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
     Root {
         /// The file.
         path: PathBuf,
-        /// Why.
-        error: rustls::Error,
     },
     /// rustls refuses the setup.
     #[error("TLS to the CA cannot be set up: {0}")]
@@ -57,10 +55,9 @@ pub(super) fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, RootError>
     };
     if let Some(path) = &settings.root {
         for der in pem::roots(path)? {
-            roots.add(der).map_err(|error| RootError::Root {
-                path: path.clone(),
-                error,
-            })?;
+            roots
+                .add(der)
+                .map_err(|_| RootError::Root { path: path.clone() })?;
         }
     }
     let provider = Arc::new(aws_lc_rs::default_provider());

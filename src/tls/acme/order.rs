@@ -5,7 +5,7 @@ use super::client::Client;
 use super::fault::{Fault, Proof};
 use super::signing::Signing;
 use super::{Challenge, Settings};
-use crate::tls::keep;
+use crate::util::{durable, small_file};
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
     Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
@@ -65,14 +65,21 @@ pub(super) async fn kept_account(
     let kept: Kept = match serde_json::from_slice(&text) {
         Ok(kept) => kept,
         Err(error) => {
-            warn!(file = %path.display(), %error, "the ACME account cannot be read: another one is made");
+            put_aside(&path, &place(&error)).await;
             return Ok(None);
         }
     };
     let credentials = Account::builder_with_http(Box::new(client.clone()))
         .from_credentials(kept.credentials)
         .await;
-    let account = credentials.map_err(Fault::met("take up the account"))?;
+    let account = match credentials {
+        Ok(account) => account,
+        Err(Error::KeyRejected | Error::Crypto) => {
+            put_aside(&path, "its key is damaged").await;
+            return Ok(None);
+        }
+        Err(error) => return Err(Fault::met("take up the account")(error)),
+    };
     if kept.email != settings.email {
         let contacts = contacts(settings);
         let contacts: Vec<_> = contacts.iter().map(String::as_str).collect();
@@ -84,6 +91,22 @@ pub(super) async fn kept_account(
         }
     }
     Ok(Some(account))
+}
+
+/// Where a file of ours cannot be read. What the library says may hold a part of
+/// a key.
+pub(super) fn place(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!("it is not what was kept there, from line {line}, column {column} on")
+}
+
+async fn put_aside(path: &Path, why: &str) {
+    let aside = path.with_extension("json.unread");
+    warn!(
+        file = %path.display(), aside = %aside.display(),
+        "the ACME account cannot be read ({why}): it is put aside, and another one is made"
+    );
+    let _ = tokio::fs::rename(path, aside).await;
 }
 
 /// The kept account, else another one.
@@ -125,7 +148,8 @@ async fn save_account(settings: &Settings, credentials: AccountCredentials) -> R
 pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
     blocking(path, move |path| {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        keep::replace(path, &content, 0o600)
+        // Where a folder knows no fsync, a power cut costs an order at worst.
+        durable::replace(path, &content, 0o600).map(|_| ())
     })
     .await
 }
@@ -135,7 +159,7 @@ pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
 pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
     blocking(path, move |path| {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        keep::rehearse(path, length)
+        durable::rehearse(path, length)
     })
     .await
 }
@@ -162,7 +186,7 @@ pub(super) async fn remove(path: &Path) {
 /// Reads a file of ours.
 pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
     let path = path.to_owned();
-    let read = spawn_blocking(move || fs::read(path)).await;
+    let read = spawn_blocking(move || small_file::read(&path)).await;
     read.unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 

@@ -4,7 +4,7 @@
 
 use super::Settings;
 use super::fault::Fault;
-use super::order::{CHECKING, Issued, read, remove, save};
+use super::order::{CHECKING, Issued, place, read, remove, save};
 use instant_acme::{Account, Order, OrderStatus};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ impl Signing {
             Ok(signing) if signing.names == settings.names => return Some(signing),
             Ok(_) => {}
             Err(error) => warn!(
-                file = %path.display(), %error,
+                file = %path.display(), why = place(&error),
                 "the order that the CA was to sign cannot be read: another one is made"
             ),
         }
@@ -79,7 +79,7 @@ impl Signing {
         settings: &Settings,
         order: &mut Order,
     ) -> Result<Issued, Fault> {
-        match self.signed(order).await {
+        match self.signed(settings, order).await {
             Ok(chain) => Ok(Issued {
                 key: self.key.clone(),
                 chain,
@@ -91,11 +91,15 @@ impl Signing {
         }
     }
 
-    async fn signed(&self, order: &mut Order) -> Result<String, Fault> {
+    async fn signed(&self, settings: &Settings, order: &mut Order) -> Result<String, Fault> {
         if order.state().status == OrderStatus::Ready {
             let mut params = CertificateParams::new(self.names.clone()).map_err(|e| make(&e))?;
             params.distinguished_name = DistinguishedName::new();
-            let key = KeyPair::from_pem(&self.key).map_err(|e| make(&e))?;
+            // What the library says of it may hold a part of it.
+            let key = KeyPair::from_pem(&self.key).map_err(|_| {
+                let file = settings.signing();
+                Fault::Make(format!("{}: the key in it is damaged", file.display()))
+            })?;
             let request = params.serialize_request(&key).map_err(|e| make(&e))?;
             let finalized = order.finalize_csr(request.der()).await;
             finalized.map_err(Fault::met("finalize the order"))?;

@@ -1,0 +1,129 @@
+//! On which lines of the file its keys stand. The reader of values knows no
+//! positions, so the file is passed through an event parser beside it.
+
+use saphyr_parser::{Event, Parser};
+use std::collections::HashMap;
+
+/// The lines of each key, by its full name in dots (`gateway.tls.mode`,
+/// `gateway.ports[0].port`).
+#[derive(Debug, Default)]
+pub(super) struct Places(HashMap<String, Vec<usize>>);
+
+/// A collection that has not ended.
+enum Open {
+    /// A mapping, and the key whose value comes next.
+    Map { path: String, key: Option<String> },
+    /// A list, and how many of its items came.
+    List { path: String, items: usize },
+    /// A collection that is a key, which nobody here has.
+    Key,
+}
+
+impl Places {
+    /// Reads a file. What the parser cannot take has no lines: whether it is YAML
+    /// at all is not judged here.
+    pub(super) fn read(text: &str) -> Self {
+        let mut places = Self::default();
+        let mut open: Vec<Open> = Vec::new();
+        for event in Parser::new_from_str(text) {
+            let Ok((event, span)) = event else { break };
+            match event {
+                Event::Scalar(text, ..) => match open.last_mut() {
+                    Some(Open::Map { path, key }) if key.is_none() => {
+                        let name = join(path, &text);
+                        places.0.entry(name).or_default().push(span.start.line());
+                        *key = Some(text.into_owned());
+                    }
+                    _ => drop(value(&mut open)),
+                },
+                Event::Alias(_) => drop(value(&mut open)),
+                Event::MappingStart(..) => {
+                    let next =
+                        value(&mut open).map_or(Open::Key, |path| Open::Map { path, key: None });
+                    open.push(next);
+                }
+                Event::SequenceStart(..) => {
+                    let next =
+                        value(&mut open).map_or(Open::Key, |path| Open::List { path, items: 0 });
+                    open.push(next);
+                }
+                Event::MappingEnd | Event::SequenceEnd => {
+                    if let Some(Open::Key) = open.pop()
+                        && let Some(Open::Map { key, .. }) = open.last_mut()
+                    {
+                        *key = Some(String::new());
+                    }
+                }
+                _ => {}
+            }
+        }
+        places
+    }
+
+    /// Names the lines on which a key stands, in brackets; nothing where they are
+    /// not known.
+    pub(super) fn named(&self, key: &str) -> String {
+        let lines = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
+        let numbers: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        match numbers.as_slice() {
+            [] => String::new(),
+            [line] => format!(" (line {line})"),
+            [some @ .., last] => format!(" (lines {} and {last})", some.join(", ")),
+        }
+    }
+}
+
+/// Takes the place of a value in the innermost collection, and returns its full
+/// name; `None` for what stands in a key's place.
+fn value(open: &mut [Open]) -> Option<String> {
+    match open.last_mut() {
+        None => Some(String::new()),
+        Some(Open::Map { path, key }) => key.take().map(|key| join(path, &key)),
+        Some(Open::List { path, items }) => {
+            *items += 1;
+            Some(format!("{path}[{}]", *items - 1))
+        }
+        Some(Open::Key) => None,
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keys_have_lines() {
+        let places = Places::read(
+            "server: &x\n  ip: 0.0.0.0\n  ? [a, {b: 1}]\n  : c\n  auth: {enabled: on,\n    x: [1, {y: 2}]}\n\nserver: *x\n\
+             list:\n- a: 1\n- *x\n-\n  a: 2\n",
+        );
+        for (key, named) in [
+            ("server", " (lines 1 and 8)"),
+            ("server.ip", " (line 2)"),
+            ("server.auth", " (line 5)"),
+            ("server.auth.enabled", " (line 5)"),
+            ("server.auth.x[1].y", " (line 6)"),
+            ("list[0].a", " (line 10)"),
+            ("list[2].a", " (line 13)"),
+            ("server.b", ""),
+        ] {
+            assert_eq!(places.named(key), named, "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_passed_through(text in "[a-z0-9:\\-\\[\\]{}#&*!|>'\" \n\t%@`,?~<]{0,60}") {
+            let _ = Places::read(&text).named("a");
+        }
+    }
+}

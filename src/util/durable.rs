@@ -1,0 +1,282 @@
+//! Files that are there whole or not at all, also after a power cut.
+//!
+//! A [`Draft`] is written under a hidden name in the folder where it is to
+//! stand, brought to the disk, and takes its name in one step. Until then an
+//! error means that nothing was changed; from then on the file is there, and
+//! [`Kept`] says what is known of its place on the disk.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::NamedTempFile;
+
+/// How drafts are named. What begins with a dot nobody takes for firmware.
+const NAME: (&str, &str) = (".draft-", ".tmp");
+/// A draft as old as this was left behind by a run that was killed.
+const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
+
+/// How surely a file stands where it was put.
+#[derive(Debug)]
+#[must_use = "a caller that promises durability has to look"]
+pub enum Kept {
+    /// On the disk, as far as the system can tell.
+    Surely,
+    /// Where it belongs, but a power cut may undo it, for this reason: the
+    /// folder's file system could not be made to write it down. Shared folders
+    /// (SMB, `vboxsf`) know no `fsync` for folders, some none at all.
+    Unsurely(io::Error),
+}
+
+/// Why a file was not created. Nothing was changed.
+#[derive(Debug)]
+pub enum NotCreated {
+    /// There is something of that name already.
+    Exists,
+    /// The system's word.
+    Error(io::Error),
+}
+
+/// A file on its way. It vanishes with this value.
+#[derive(Debug)]
+pub struct Draft {
+    file: NamedTempFile,
+}
+
+impl Draft {
+    /// Begins a file in `dir`, readable as `mode` allows, less the umask, from its
+    /// first byte on.
+    pub fn begin(dir: &Path, mode: u32) -> io::Result<Self> {
+        clear_away(dir);
+        let file = tempfile::Builder::new()
+            .prefix(NAME.0)
+            .suffix(NAME.1)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(dir)?;
+        Ok(Self { file })
+    }
+
+    /// Appends bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Takes the name `path`, in the same folder, whatever has it now.
+    pub fn replace(self, path: &Path) -> io::Result<Kept> {
+        let (draft, synced) = self.finished()?;
+        draft.persist(path).map_err(|e| e.error)?;
+        Ok(synced.and(path))
+    }
+
+    /// Takes the name `path`, in the same folder, unless something has it.
+    pub fn create(self, path: &Path) -> Result<Kept, NotCreated> {
+        let (draft, synced) = self.finished().map_err(NotCreated::Error)?;
+        let draft = match draft.persist_noclobber(path) {
+            Ok(()) => return Ok(synced.and(path)),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(NotCreated::Exists);
+            }
+            Err(e) => e.path,
+        };
+        // Neither a rename that replaces nothing nor a hard link is to be had here
+        // (FUSE). To make the file empty claims the name as surely, and leaves an
+        // empty file only where the power is cut between the two.
+        claim(path)?;
+        match draft.persist(path) {
+            Ok(()) => Ok(synced.and(path)),
+            Err(e) => {
+                let _ = fs::remove_file(path);
+                Err(NotCreated::Error(e.error))
+            }
+        }
+    }
+
+    /// Brings the content to the disk, and lets go of the file: some shared
+    /// folders rename none that is open.
+    fn finished(self) -> io::Result<(tempfile::TempPath, Synced)> {
+        let synced = match self.file.as_file().sync_all() {
+            Ok(()) => Synced(None),
+            Err(e) if is_unknown(&e) => Synced(Some(e)),
+            Err(e) => return Err(e),
+        };
+        Ok((self.file.into_temp_path(), synced))
+    }
+}
+
+/// What is known of the content.
+struct Synced(Option<io::Error>);
+
+impl Synced {
+    /// A name is on the disk when its folder is. The file is in its place
+    /// already, so no fault of the folder undoes that.
+    fn and(self, path: &Path) -> Kept {
+        let folder = File::open(folder(path)).and_then(|dir| dir.sync_all());
+        match (self.0, folder) {
+            (Some(e), _) | (None, Err(e)) => Kept::Unsurely(e),
+            (None, Ok(())) => Kept::Surely,
+        }
+    }
+}
+
+fn claim(path: &Path) -> Result<(), NotCreated> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(NotCreated::Exists),
+        Err(e) => Err(NotCreated::Error(e)),
+    }
+}
+
+/// Tells whether a file system does not know what it was asked for, which is no
+/// word on the disk (fsync(2): `EINVAL`).
+fn is_unknown(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    error.raw_os_error().is_some_and(|code| {
+        matches!(
+            Errno::from_raw(code),
+            Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP
+        )
+    })
+}
+
+/// Replaces the file at `path`, with its mode from the first byte on.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Kept> {
+    let mut draft = Draft::begin(folder(path), mode)?;
+    draft.write(content)?;
+    draft.replace(path)
+}
+
+/// Replaces two files that belong together. Both are on the disk before the
+/// first one takes its name, so that a full disk parts no pair; a power cut
+/// between the two still can.
+///
+/// # Errors
+///
+/// The file that could not be replaced, and the system's word.
+pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, io::Error)> {
+    let [first, second] = files.map(|(path, content, mode)| {
+        let written = || {
+            let mut draft = Draft::begin(folder(path), mode)?;
+            draft.write(content)?;
+            draft.finished()
+        };
+        let of_path = |error| (path.to_owned(), error);
+        written().map(|draft| (path, draft)).map_err(of_path)
+    });
+    let (first, second) = (first?, second?);
+    let mut kept = Kept::Surely;
+    for (path, (draft, synced)) in [first, second] {
+        draft
+            .persist(path)
+            .map_err(|e| (path.to_owned(), e.error))?;
+        if let unsurely @ Kept::Unsurely(_) = synced.and(path) {
+            kept = unsurely;
+        }
+    }
+    Ok(kept)
+}
+
+/// Finds out whether `length` bytes could be kept beside `path` now.
+pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
+    let mut draft = Draft::begin(folder(path), 0o600)?;
+    draft.write(&vec![b'\n'; length])?;
+    let (draft, _) = draft.finished()?;
+    draft.close()
+}
+
+/// Tells whether a disk is full or takes nothing at all: what the operator may
+/// not even have noticed yet, and no mistake in a configuration.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// Removes drafts that were left behind. What cannot be removed does no harm.
+fn clear_away(dir: &Path) {
+    let is_draft = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(NAME.0) && name.ends_with(NAME.1)
+    };
+    let items = fs::read_dir(dir).into_iter().flatten().flatten();
+    for path in items.map(|item| item.path()).filter(is_draft) {
+        let age = || path.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if age().is_some_and(|age| age > LEFT_BEHIND) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let items = fs::read_dir(dir).unwrap();
+        let name =
+            |item: io::Result<fs::DirEntry>| item.unwrap().file_name().into_string().unwrap();
+        items.map(name).collect()
+    }
+
+    #[test]
+    fn whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        assert!(matches!(
+            replace(&path, b"one", 0o600).unwrap(),
+            Kept::Surely
+        ));
+        assert!(matches!(
+            replace(&path, b"two", 0o640).unwrap(),
+            Kept::Surely
+        ));
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        let mut draft = Draft::begin(dir.path(), 0o600).unwrap();
+        draft.write(b"three").unwrap();
+        assert!(matches!(draft.create(&path), Err(NotCreated::Exists)));
+        drop(Draft::begin(dir.path(), 0o600).unwrap());
+        rehearse(&path, 10).unwrap();
+        assert_eq!(names(dir.path()), ["a"]);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert!(replace(&dir.path().join("none/a"), b"", 0o600).is_err());
+        // Of two that belong together none is replaced where one cannot be.
+        let none = dir.path().join("none/b");
+        let both = replace_both([(&path, b"four", 0o600), (&none, b"", 0o600)]);
+        assert_eq!(both.unwrap_err().0, none);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_name_is_claimed_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        claim(&path).unwrap();
+        assert!(matches!(claim(&path), Err(NotCreated::Exists)));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_behind_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = dir.path().join(".draft-x.tmp");
+        let file = File::create(&old).unwrap();
+        file.set_modified(SystemTime::now() - 2 * LEFT_BEHIND)
+            .unwrap();
+        fs::write(dir.path().join(".draft-y.tmp"), "").unwrap();
+        drop(Draft::begin(dir.path(), 0o600).unwrap());
+        assert_eq!(names(dir.path()), [".draft-y.tmp"]);
+    }
+}
