@@ -1,11 +1,13 @@
 //! `xiaozhi-ota inspect`: what firmware files are, before anybody is offered
 //! them.
 
+use crate::firmware::catalogue::Settings;
 use crate::firmware::image::{AppImage, Signature, Verdict};
 use crate::firmware::name::{self, ImageName};
+use crate::firmware::project::Projects;
 use crate::firmware::snapshot::hex;
 use crate::firmware::version::{Version, is_device_safe};
-use crate::firmware::{Unusable, Verify, inspect_file, offerable};
+use crate::firmware::{Unusable, inspect_file, offerable};
 use crate::probe::table;
 use crate::{app, config};
 use clap::Args;
@@ -28,11 +30,11 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-        let verify = config::load(config, &app::machine())?.catalogue.verify;
+        let settings = config::load(config, &app::machine())?.catalogue;
         let mut good = true;
         let mut out = io::stdout().lock();
         for file in &self.files {
-            let report = Report::of(file, verify);
+            let report = Report::of(file, &settings);
             good &= report.state != State::Rejected;
             if self.json {
                 serde_json::to_writer(&mut out, &report)?;
@@ -131,7 +133,10 @@ impl From<&AppImage> for Facts {
 }
 
 impl Report {
-    fn of(path: &Path, verify: Verify) -> Self {
+    fn of(path: &Path, settings: &Settings) -> Self {
+        let Settings {
+            verify, projects, ..
+        } = settings;
         let mut report = Self {
             file: path.display().to_string(),
             state: State::Rejected,
@@ -155,10 +160,12 @@ impl Report {
         let named = file_name.and_then(|file| name::parse(file).ok());
         let version = named.as_ref().map(|named| &named.version);
         if let Verdict::App(app) = &inspection.verdict {
-            report.warnings = app.remarks(version);
+            report.warnings = app.remarks(version, projects);
             report.image = Some(Facts::from(&**app));
         }
-        if let Err(why) = offerable(&inspection.verdict, verify).and_then(|()| safe(version)) {
+        if let Err(why) =
+            offerable(&inspection.verdict, *verify, projects).and_then(|()| safe(version))
+        {
             report.reason = Some(why.to_string());
             return report;
         }
@@ -174,7 +181,7 @@ impl Report {
             }
             Verdict::Rejected(_) => None,
         };
-        report.offered_to = Some(offered_to(named.as_ref(), app, inspection.size));
+        report.offered_to = Some(offered_to(named.as_ref(), app, inspection.size, projects));
         report
     }
 
@@ -276,7 +283,12 @@ fn safe(version: Option<&Version>) -> Result<(), Unusable> {
 }
 
 /// Which devices get a file of this name and content.
-fn offered_to(named: Option<&ImageName>, app: Option<&AppImage>, size: u64) -> String {
+fn offered_to(
+    named: Option<&ImageName>,
+    app: Option<&AppImage>,
+    size: u64,
+    projects: &Projects,
+) -> String {
     let Some(ImageName { model, version }) = named else {
         return "nobody under this name: it is no {model}_{version}.bin; xiaozhi-ota publish gives it one".into();
     };
@@ -289,10 +301,17 @@ fn offered_to(named: Option<&ImageName>, app: Option<&AppImage>, size: u64) -> S
     let _ = write!(whom, " that report a version below {version}");
     if let Some(app) = app {
         let revision = range("revision", app.min_revision, app.max_revision);
-        let _ = write!(whom, ", with the chip {}{revision}", app.chip);
-        if app.needs_assets() {
+        let _ = write!(
+            whom,
+            ", of the project {}, with the chip {}{revision}",
+            shown(&app.project),
+            app.chip
+        );
+        if app.needs_assets(projects) {
             whom.push_str(", a partition named assets");
         }
+    } else {
+        whom.push_str(", without an ESP32's chip");
     }
     let _ = write!(
         whom,

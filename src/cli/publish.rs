@@ -39,7 +39,8 @@ impl Publish {
         let settings = config::load(config, &app::machine())?;
         let dir = &settings.catalogue.dir;
         let is_new = !dir.exists();
-        let staged = Staged::copy(&self.file, dir, settings.catalogue.verify)?;
+        let projects = &settings.catalogue.projects;
+        let staged = Staged::copy(&self.file, dir, settings.catalogue.verify, projects)?;
         let version = staged.version(self.version.as_deref())?;
         let models = models(dir);
         let model = match self.model {
@@ -47,7 +48,7 @@ impl Publish {
             None => ask(&models)?,
         };
         let mut warnings = match &staged.inspection.verdict {
-            Verdict::App(app) => app.remarks(Some(&Version::new(&version))),
+            Verdict::App(app) => app.remarks(Some(&Version::new(&version)), projects),
             Verdict::Foreign(foreign) => {
                 vec![format!("{foreign}: an ESP32 refuses it at its first byte")]
             }

@@ -4,6 +4,7 @@ use super::acme::acme;
 use super::section::Section;
 use super::{Machine, values};
 use crate::firmware::name::is_version;
+use crate::firmware::project::{self, Projects};
 use crate::firmware::version::{Version, is_device_safe};
 use crate::firmware::{Verify, catalogue};
 use crate::http::plain::PlainHttp;
@@ -190,8 +191,12 @@ fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Ve
 pub(super) fn firmware(
     root: &Section<'_>,
     section: &Section<'_>,
+    warnings: &mut Vec<String>,
 ) -> (Policy, catalogue::Settings, u64) {
-    section.only(&["dir", "default_for", "verify", "pin", "memory"], &[]);
+    section.only(
+        &["dir", "default_for", "verify", "pin", "projects", "memory"],
+        &[],
+    );
     let ttl = root.read(
         "firmware_cache_ttl",
         "write seconds, 0 or more",
@@ -225,10 +230,12 @@ pub(super) fn firmware(
             ),
         }
     }
+    let projects = projects(section, warnings);
     let memory = section.read("memory", "write a size such as 256MiB, or 0", values::size);
     let policy = Policy {
         default_for: default_for.unwrap_or_default(),
         pins,
+        projects: projects.clone(),
     };
     let catalogue = catalogue::Settings {
         dir: section.path("dir").unwrap_or_else(|| "data/bin".into()),
@@ -236,8 +243,29 @@ pub(super) fn firmware(
             .unwrap_or(Duration::from_secs(30))
             .clamp(Duration::from_secs(1), Duration::from_secs(86_400)),
         verify: verify.unwrap_or_default(),
+        projects,
     };
     (policy, catalogue, memory.unwrap_or(256 << 20))
+}
+
+fn projects(section: &Section<'_>, warnings: &mut Vec<String>) -> Projects {
+    let names = section.texts("projects").unwrap_or_default();
+    for name in &names {
+        if name.is_empty() || name.len() > project::LONGEST {
+            let message = format!(
+                "write a project's name as the image has it, of {} bytes at most (xiaozhi-ota inspect shows it)",
+                project::LONGEST
+            );
+            section.fault("projects", Some(name), message);
+        }
+    }
+    if let [one] = names[..] {
+        warnings.push(format!(
+            "gateway.firmware.projects lists {one:?} alone, which changes nothing: list every name that means this project, as in \
+             [xiaozhi, my-fork]"
+        ));
+    }
+    Projects::new(names.into_iter().map(str::to_owned).collect())
 }
 
 pub(super) fn limits(section: &Section<'_>) -> Limits {

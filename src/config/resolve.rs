@@ -126,7 +126,7 @@ pub(super) fn resolve(
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
     let websocket = websocket(&server, &public, passes_voice, machine, &mut warnings);
     let voice = voice(&root, &server, websocket.as_deref(), &mut warnings);
-    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
+    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"), &mut warnings);
     let timezone = "write the hours from UTC, such as +8 or -3.5";
     let mut settings = Settings {
         file: None,

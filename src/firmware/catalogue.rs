@@ -8,6 +8,7 @@
 
 use super::Verify;
 use super::keeper::{Keeper, Shared};
+use super::project::Projects;
 use super::snapshot::Snapshot;
 use super::watch::Change;
 use crate::util::durable;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub ttl: Duration,
     /// `gateway.firmware.verify`.
     pub verify: Verify,
+    /// `gateway.firmware.projects`.
+    pub projects: Projects,
 }
 
 /// The folder as it is offered now.

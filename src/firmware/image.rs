@@ -16,6 +16,7 @@ mod inspector;
 mod tests;
 
 use super::chip::Chip;
+use super::project::{Projects, XIAOZHI};
 use super::version::{Version, is_device_safe, major};
 use std::fmt;
 
@@ -87,22 +88,25 @@ pub struct AppImage {
 }
 
 impl AppImage {
-    /// Whether it is the voice assistant itself, whose rules we know.
-    pub fn is_xiaozhi(&self) -> bool {
-        self.project == XIAOZHI
-    }
-
-    /// Whether it keeps its sounds and models in a partition named `assets`
+    /// Tells whether it keeps its sounds and models in a partition named `assets`
     /// (the firmware's `main/assets.cc`, since v2.0.0).
-    pub fn needs_assets(&self) -> bool {
-        self.is_xiaozhi() && major(&self.version).is_some_and(|major| major >= 2)
+    pub fn needs_assets(&self, projects: &Projects) -> bool {
+        projects.is_xiaozhi(&self.project) && major(&self.version).is_some_and(|major| major >= 2)
     }
 
-    /// What an operator should know of an image that is offered as `version`,
-    /// each with what follows from it.
-    pub fn remarks(&self, version: Option<&Version>) -> Vec<String> {
+    /// Lists what an operator should know of an image that is offered as
+    /// `version`, each with what follows from it.
+    pub fn remarks(&self, version: Option<&Version>, projects: &Projects) -> Vec<String> {
         let inside = &self.version;
         let mut remarks = Vec::new();
+        if !projects.is_xiaozhi(&self.project) {
+            remarks.push(format!(
+                "its project is {:?}, and not {XIAOZHI}: no device that reports another project is offered it, for after it \
+                 such a device would ask nobody any more; use the app image of xiaozhi-esp32, or, if the project was renamed \
+                 on purpose, list its names in gateway.firmware.projects ([{XIAOZHI}, {}])",
+                self.project, self.project
+            ));
+        }
         if !is_device_safe(inside) {
             remarks.push(format!(
                 "the version inside, {inside:?}, would restart a xiaozhi device at every check, for a part of it is \
@@ -129,8 +133,6 @@ impl AppImage {
 
 /// The chip whose old revision byte means another thing.
 const ESP32_C3: Chip = Chip(5);
-/// The project whose version parser we know, as image and device name it.
-pub const XIAOZHI: &str = "xiaozhi";
 
 /// A secure boot signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +155,8 @@ impl Foreign {
     /// What follows where such files are offered.
     pub fn offered(&self) -> String {
         format!(
-            "{self}. It is offered all the same, for it may be meant for another kind of device; an ESP32 refuses it \
-             at its first byte. gateway.firmware.verify: strict keeps such files back"
+            "{self}. It is offered to devices that report no ESP32's chip, for it may be meant for another kind; an ESP32 \
+             refuses it at its first byte. gateway.firmware.verify: strict keeps such files back"
         )
     }
 }
@@ -247,12 +249,15 @@ pub enum Fault {
     Esp8266,
     /// Bytes behind the image that are no padding and no signature.
     #[error(
-        "{bytes} bytes follow the image that are neither padding nor a signature: it is damaged or was merged with \
-         something; use the app image as the build made it, build/xiaozhi.bin"
+        "{bytes} bytes follow the image that are neither padding nor a signature: it was merged with something, or read back \
+         from flash with what stood there before; use the app image as the build made it, build/xiaozhi.bin, or cut it out: the \
+         image itself is whole and has {length} bytes (head -c {length} FILE > NEW)"
     )]
     Trailing {
         /// How many.
         bytes: u64,
+        /// Length in bytes of the image, with its signature if one was found.
+        length: u64,
     },
     /// A signature block of secure boot v2 that is not what was signed.
     #[error("its secure boot signature does not fit its content: sign the image again")]

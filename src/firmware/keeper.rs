@@ -5,6 +5,7 @@ use super::Identity;
 use super::catalogue::Settings;
 use super::image::{Foreign, Verdict};
 use super::name;
+use super::project::Projects;
 use super::scan::{self, Found, Listing, Unusable};
 use super::snapshot::{Entry, Snapshot, hex};
 use super::watch::{Change, Watch};
@@ -410,7 +411,10 @@ impl Keeper {
         for (done, f) in fresh.into_iter().enumerate() {
             let path = self.settings.dir.join(&f.file);
             let judged = scan::inspect(&path, &f.identity).and_then(|inspection| {
-                scan::offerable(&inspection.verdict, self.settings.verify).map(|()| inspection)
+                let Settings {
+                    verify, projects, ..
+                } = &self.settings;
+                scan::offerable(&inspection.verdict, *verify, projects).map(|()| inspection)
             });
             match judged {
                 Ok(inspection) => {
@@ -478,7 +482,7 @@ impl Keeper {
             self.images.insert(entry.file.clone(), Arc::new(entry));
             return;
         }
-        announce(&entry, foreign);
+        announce(&entry, foreign, &self.settings.projects);
         let twin = self
             .images
             .values()
@@ -524,14 +528,14 @@ impl Keeper {
     }
 }
 
-fn announce(entry: &Entry, foreign: Option<Foreign>) {
+fn announce(entry: &Entry, foreign: Option<Foreign>, projects: &Projects) {
     let (file, model, version) = (&entry.file, &entry.model, &entry.version);
     let (bytes, sha256) = (entry.size(), hex(&entry.sha256));
     if let Some(app) = &entry.app {
         info!(target: LOG, %file, %model, %version, chip = %app.chip, project = ?app.project, bytes, %sha256,
             "image ready"
         );
-        for remark in app.remarks(Some(version)) {
+        for remark in app.remarks(Some(version), projects) {
             warn!(target: LOG, %file, "{remark}");
         }
     } else {

@@ -1,6 +1,6 @@
 //! What lies in `data/bin`: file names, versions, what each file is, and the
-//! snapshot of what can be offered. [`name`], [`version`], [`chip`], [`image`]
-//! and [`snapshot`] are pure; [`catalogue`] keeps a snapshot true to the folder,
+//! snapshot of what can be offered. [`name`], [`version`], [`chip`], [`project`],
+//! [`image`] and [`snapshot`] are pure; [`catalogue`] keeps a snapshot true to the folder,
 //! [`store`] hands out the bytes, [`publish`] puts a file there.
 
 pub mod catalogue;
@@ -9,6 +9,7 @@ mod identity;
 pub mod image;
 mod keeper;
 pub mod name;
+pub mod project;
 pub mod publish;
 mod scan;
 pub mod snapshot;

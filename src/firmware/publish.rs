@@ -2,6 +2,7 @@
 
 use super::image::{Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, is_version};
+use super::project::Projects;
 use super::scan;
 use super::version::is_device_safe;
 use super::{Unusable, Verify};
@@ -97,7 +98,12 @@ pub struct Staged {
 impl Staged {
     /// Copies `source` into `dir` under a hidden name, and inspects what it
     /// copies. The copy vanishes with this value.
-    pub fn copy(source: &Path, dir: &Path, verify: Verify) -> Result<Self, PublishError> {
+    pub fn copy(
+        source: &Path,
+        dir: &Path,
+        verify: Verify,
+        projects: &Projects,
+    ) -> Result<Self, PublishError> {
         let unreadable = |reason| PublishError::Source {
             path: source.to_owned(),
             reason,
@@ -127,7 +133,7 @@ impl Staged {
         .map_err(unreadable)?;
         written.map_err(folder)?;
         let inspection = inspector.finish();
-        if let Err(why) = scan::offerable(&inspection.verdict, verify) {
+        if let Err(why) = scan::offerable(&inspection.verdict, verify, projects) {
             let path = source.to_owned();
             return Err(PublishError::Unusable { path, why });
         }

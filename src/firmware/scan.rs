@@ -4,6 +4,7 @@ use super::Identity;
 use super::Verify;
 use super::image::{Fault, Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, ImageName, NameError};
+use super::project::Projects;
 use super::version::is_device_safe;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
@@ -136,9 +137,14 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Whether a file of this kind may be offered.
-pub fn offerable(verdict: &Verdict, verify: Verify) -> Result<(), Unusable> {
+/// Tells whether a file of this kind may be offered. A project that counts as
+/// xiaozhi has its rules.
+pub fn offerable(verdict: &Verdict, verify: Verify, projects: &Projects) -> Result<(), Unusable> {
     match verdict {
+        Verdict::App(app) if projects.is_xiaozhi(&app.project) && !is_device_safe(&app.version) => {
+            let version = app.version.clone();
+            Err(Fault::UnsafeVersion { version }.into())
+        }
         Verdict::Foreign(foreign) if verify == Verify::Strict => Err(Unusable::Foreign(*foreign)),
         Verdict::App(_) | Verdict::Foreign(_) => Ok(()),
         Verdict::Rejected(fault) => Err(fault.clone().into()),

@@ -99,7 +99,7 @@ impl Front {
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
         let route = self.router.route(head.uri.path());
         let now = (self.parts.clock)();
         if route == Route::CheckIn && head.method == Method::POST && self.may_come(peer, now) {
@@ -123,7 +123,7 @@ impl Front {
         } else {
             self.answer_bodiless(peer, route, &head, now).await
         };
-        if input::discard(&mut body, self.parts.idle).await {
+        if input::discard_beside(body, self.parts.idle) {
             reply
         } else {
             reply::closing(reply)

@@ -3,12 +3,12 @@
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// What a check-in's body may hold; a real one has 1.3 KB.
 pub(super) const LIMIT: usize = 64 * 1024;
-/// What is read of a body that nobody wants before the reply goes out: a client
-/// that is cut off while it sends does not get to see it.
+/// What is read of a body that nobody wants, in bytes.
 const PATIENCE: usize = 8 * 1024 * 1024;
 
 /// Why there is no body.
@@ -20,11 +20,20 @@ pub(super) enum NoBody {
 }
 
 /// Reads a body of at most [`LIMIT`] bytes. The time is for all of it: a body
-/// that drips must not hold a connection.
+/// that drips must not hold a connection. One that is too big is refused as soon
+/// as that is known, from its announced length if there is one.
 pub(super) async fn read(mut body: Incoming, within: Duration) -> Result<Bytes, NoBody> {
-    timeout(within, collect(&mut body))
-        .await
-        .unwrap_or(Err(NoBody::TooSlow))
+    let read = if body.size_hint().lower() > LIMIT as u64 {
+        Err(NoBody::TooBig)
+    } else {
+        timeout(within, collect(&mut body))
+            .await
+            .unwrap_or(Err(NoBody::TooSlow))
+    };
+    if read == Err(NoBody::TooBig) {
+        discard_beside(body, within);
+    }
+    read
 }
 
 async fn collect(body: &mut Incoming) -> Result<Bytes, NoBody> {
@@ -34,8 +43,6 @@ async fn collect(body: &mut Incoming) -> Result<Bytes, NoBody> {
     while let Some(data) = next(body).await? {
         length += data.len();
         if length > LIMIT {
-            let left = PATIENCE.saturating_sub(length);
-            drain(body, left).await;
             return Err(NoBody::TooBig);
         }
         // Nearly always there is one part, and nothing to put together.
@@ -68,22 +75,29 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, NoBody> {
     }
 }
 
-/// Reads away a body that nobody wants; whether the connection is good for
-/// another request then.
-pub(super) async fn discard(body: &mut Incoming, within: Duration) -> bool {
-    body.is_end_stream()
-        || timeout(within, drain(body, PATIENCE))
-            .await
-            .unwrap_or(false)
+/// Reads away, beside the reply, what comes of a body that nobody wants: a client
+/// that is cut off while it sends does not get to see the reply, and one that
+/// announces a gigabyte must not wait for it. What is left after [`PATIENCE`]
+/// bytes or the time is cut off with the connection. Returns whether so little is
+/// to come that the connection may be used again.
+pub(super) fn discard_beside(mut body: Incoming, within: Duration) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    let length = body.size_hint().exact();
+    // Everything here runs on a worker's runtime.
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move { timeout(within, drain(&mut body)).await });
+    }
+    length.is_some_and(|length| length <= LIMIT as u64)
 }
 
-async fn drain(body: &mut Incoming, most: usize) -> bool {
-    let mut left = most;
-    loop {
-        match next(body).await {
-            Ok(None) => return true,
-            Ok(Some(data)) if data.len() <= left => left -= data.len(),
-            Ok(Some(_)) | Err(_) => return false,
+async fn drain(body: &mut Incoming) {
+    let mut left = PATIENCE;
+    while let Ok(Some(data)) = next(body).await {
+        match left.checked_sub(data.len()) {
+            Some(less) => left = less,
+            None => return,
         }
     }
 }

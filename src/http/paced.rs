@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A request's body, for whoever waits for its end.
@@ -88,12 +87,8 @@ impl Upload {
             *state = State::Over;
             return;
         }
-        let State::Coming(mut body) = std::mem::replace(&mut *state, State::Abandoned) else {
-            return;
-        };
-        let patience = self.patience;
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move { input::discard(&mut body, patience).await });
+        if let State::Coming(body) = std::mem::replace(&mut *state, State::Abandoned) {
+            input::discard_beside(body, self.patience);
         }
     }
 }

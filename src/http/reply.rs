@@ -8,7 +8,9 @@
 //! * header names in Title-Case (the connection's setting; the modem firmware
 //!   looks for `Content-Length` by case);
 //! * errors are short ASCII text: old firmware flashes whatever body comes, and
-//!   must fail at its first byte, which is no 0xE9.
+//!   must fail at its first byte, which is no 0xE9;
+//! * no cache on the way hands out what was, nor changes what is: an image is asked
+//!   for anew each time, everything else is stored by none.
 
 use super::body::{Image, ReplyBody};
 use crate::firmware::snapshot::Entry;
@@ -16,8 +18,8 @@ use crate::ota::reply::REQUEST_ERROR;
 use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
-    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONNECTION, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
+    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use hyper::http::response::Parts;
 use hyper::{Response, StatusCode, Version};
@@ -27,13 +29,21 @@ pub(super) type Reply = Response<ReplyBody>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// Nothing may be kept of it (RFC 9111, section 5.2.2.5).
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What is kept is asked for anew before each use, and never packed: a device
+/// reads a compressed image as an empty one (RFC 9111, sections 5.2.2.4 and
+/// 5.2.2.6). A CDN in front would else hand out the old bytes under a new name's
+/// length.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 
 fn reply(status: StatusCode, content_type: HeaderValue, body: ReplyBody) -> Reply {
     let mut reply = Response::new(body);
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
-    headers.reserve(8);
+    headers.reserve(10);
+    headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
@@ -161,9 +171,9 @@ fn of_image(status: StatusCode, entry: &Entry, body: Option<Image>) -> Reply {
         HeaderValue::from_static("application/octet-stream"),
         body,
     );
-    reply
-        .headers_mut()
-        .insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let headers = reply.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CACHE_CONTROL, ASK_AGAIN);
     set(&mut reply, ETAG, &entry.etag);
     set(&mut reply, LAST_MODIFIED, &entry.last_modified);
     reply

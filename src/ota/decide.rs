@@ -3,6 +3,7 @@
 
 use super::checkin::{CheckIn, DEFAULT_MODEL};
 use super::guards::{Device, Reason};
+use crate::firmware::project::Projects;
 use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::firmware::version::{self, Version};
 use std::cmp::Ordering;
@@ -26,6 +27,8 @@ pub struct Policy {
     pub default_for: DefaultFor,
     /// `gateway.firmware.pin`: a model's exact version.
     pub pins: HashMap<String, Version>,
+    /// `gateway.firmware.projects`.
+    pub projects: Projects,
 }
 
 /// What a device is told, and why.
@@ -130,7 +133,8 @@ pub fn decide<'a>(
             break; // The highest come first: nothing newer follows.
         }
         // Most check-ins never get here, and leave their partition table unread.
-        let device = device.get_or_insert_with(|| Device::of(&check_in.report, own));
+        let device =
+            device.get_or_insert_with(|| Device::of(&check_in.report, own, &policy.projects));
         let what = &entry.file;
         if let Some(reason) = device.runs(entry) {
             // What follows is lower than what it runs, whatever that calls

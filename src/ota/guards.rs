@@ -5,7 +5,8 @@
 
 use super::checkin::{Partition, Report};
 use crate::firmware::chip::Chip;
-use crate::firmware::image::{AppImage, XIAOZHI};
+use crate::firmware::image::AppImage;
+use crate::firmware::project::Projects;
 use crate::firmware::snapshot::Entry;
 use crate::firmware::version;
 use std::borrow::Cow;
@@ -25,6 +26,14 @@ const NAME: usize = 40;
 /// Why an image is withheld from a device. Its text is for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reason<'a> {
+    /// Another project's firmware knows nothing of this server: the device would
+    /// ask nobody any more.
+    OtherProject {
+        /// The project of the image.
+        image: Cow<'a, str>,
+        /// What the device runs.
+        device: Cow<'a, str>,
+    },
     /// The bootloader refuses an image of another chip
     /// (`bootloader_common_check_chip_validity`).
     OtherChip {
@@ -62,7 +71,7 @@ pub enum Reason<'a> {
     /// Firmware 2.x keeps its sounds and models in a partition that layouts of
     /// 1.x do not have.
     NoAssets,
-    /// The firmware takes ESP images only, and looks at the first byte.
+    /// An ESP32 takes ESP images only, and looks at the first byte.
     NoImage,
     /// Firmware before 2.0.0 refuses an image that holds the very version that
     /// runs, after the download, and restarts (`Ota::Upgrade` in `main/ota.cc`).
@@ -128,6 +137,11 @@ impl fmt::Display for NoProof<'_> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OtherProject { image, device } => write!(
+                f,
+                "the image is of the project {image:?}, and the device runs {device:?}: after it the device would ask nobody \
+                 any more; if they are one project, list both in gateway.firmware.projects"
+            ),
             Self::OtherChip { image, device } => {
                 write!(f, "the image is for {image}, and the device is an {device}")
             }
@@ -163,7 +177,7 @@ impl fmt::Display for Reason<'_> {
                 "firmware 2.x needs a partition named assets, and the device has none: flash it by cable once",
             ),
             Self::NoImage => f.write_str(
-                "this is no ESP image, and the device runs xiaozhi, which takes no other",
+                "this is no ESP image, and the device has an ESP32's chip, which takes no other",
             ),
             Self::SameVersion { inside } => write!(
                 f,
@@ -206,6 +220,7 @@ impl fmt::Display for Reason<'_> {
 pub struct Device<'a> {
     report: &'a Report<'a>,
     version: &'a str,
+    projects: &'a Projects,
     elf_sha256: Option<[u8; 32]>,
     slot: Option<Slot<'a>>,
     has_assets: Option<bool>,
@@ -225,12 +240,13 @@ enum Slot<'a> {
 
 impl<'a> Device<'a> {
     /// Reads what was left unread of the report. `version` is what the device
-    /// runs.
-    pub fn of(report: &'a Report<'a>, version: &'a str) -> Self {
+    /// runs; `projects` says which names mean one project.
+    pub fn of(report: &'a Report<'a>, version: &'a str, projects: &'a Projects) -> Self {
         let partitions = report.partitions();
         Self {
             report,
             version,
+            projects,
             elf_sha256: report.elf_sha256.as_deref().and_then(sha256),
             slot: partitions
                 .as_deref()
@@ -251,6 +267,13 @@ impl<'a> Device<'a> {
 
     /// The same of an image in a file of `size` bytes, wherever it comes from.
     pub fn refuses_image(&self, app: &AppImage, size: u64) -> Option<Reason<'a>> {
+        self.other_project(app)
+            .or_else(|| self.cannot_run(app, size))
+    }
+
+    /// The first reason why the device itself would refuse an image: it installs
+    /// any project's.
+    pub fn cannot_run(&self, app: &AppImage, size: u64) -> Option<Reason<'a>> {
         self.other_chip(app)
             .or_else(|| self.revision(app))
             .or_else(|| self.assets(app))
@@ -290,13 +313,31 @@ impl<'a> Device<'a> {
         })
     }
 
-    /// Other firmware may have formats of its own, and whoever does not say what
-    /// it is may be no ESP32.
+    /// Whoever does not say what it is may be no ESP32, and have a format of its
+    /// own.
     fn no_image(&self) -> Option<Reason<'a>> {
-        let name = self.report.chip_name.as_deref();
-        let is_esp = name.is_some_and(|name| Chip::from_name(name).is_some());
-        let is_xiaozhi = self.report.project.as_deref() == Some(XIAOZHI);
-        (is_esp && is_xiaozhi).then_some(Reason::NoImage)
+        let name = self.report.chip_name.as_deref().unwrap_or_default();
+        // A chip of tomorrow is one, too.
+        let is_named = name
+            .get(..5)
+            .is_some_and(|n| n.eq_ignore_ascii_case("esp32"));
+        let model = self.report.chip_model.map(u32::try_from);
+        let model = model.and_then(Result::ok).and_then(Chip::from_model);
+        // A number alone tells as long as it is one that we know.
+        let is_numbered = name.is_empty() && model.is_some_and(|chip| chip.name().is_some());
+        (is_named || is_numbered).then_some(Reason::NoImage)
+    }
+
+    fn other_project(&self, app: &AppImage) -> Option<Reason<'a>> {
+        let runs = self
+            .report
+            .project
+            .as_ref()
+            .filter(|name| !name.is_empty())?;
+        (!self.projects.are_one(&app.project, runs)).then(|| Reason::OtherProject {
+            image: app.project.clone().into(),
+            device: cut(runs),
+        })
     }
 
     fn other_chip(&self, app: &AppImage) -> Option<Reason<'a>> {
@@ -340,13 +381,14 @@ impl<'a> Device<'a> {
     /// A device that runs 2.x without the partition has been built to.
     fn assets(&self, app: &AppImage) -> Option<Reason<'a>> {
         let lacks = self.has_assets == Some(false) && !runs_v2(self.version);
-        (app.needs_assets() && lacks).then_some(Reason::NoAssets)
+        (app.needs_assets(self.projects) && lacks).then_some(Reason::NoAssets)
     }
 
     fn same_version(&self, app: &AppImage) -> Option<Reason<'a>> {
         // What the device compares with is its own, whatever a header says.
         let own = self.report.version.as_deref()?;
-        (app.is_xiaozhi() && own == app.version && !runs_v2(own)).then(|| Reason::SameVersion {
+        let is_xiaozhi = self.projects.is_xiaozhi(&app.project);
+        (is_xiaozhi && own == app.version && !runs_v2(own)).then(|| Reason::SameVersion {
             inside: app.version.clone().into(),
         })
     }

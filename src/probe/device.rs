@@ -5,7 +5,7 @@
 use super::address::Target;
 use super::line::{HttpClient, Kind};
 use crate::firmware::chip::Chip;
-use crate::firmware::image::XIAOZHI;
+use crate::firmware::project::XIAOZHI;
 use crate::firmware::snapshot::hex;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;

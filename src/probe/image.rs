@@ -6,6 +6,7 @@ use super::report::Finding;
 use super::rule::Rule;
 use super::rules::image as rules;
 use crate::firmware::image::{AppImage, Fault, Verdict};
+use crate::firmware::project::Projects;
 use crate::firmware::version::Version;
 use crate::ota::checkin;
 use crate::ota::guards::{self, Reason};
@@ -36,8 +37,8 @@ pub fn judge<'a>(
     };
     let body = device.body();
     let report = checkin::Report::read(body.as_bytes());
-    let guards = guards::Device::of(&report, &device.version);
-    if let Some(reason) = guards.refuses_image(app, size) {
+    let guards = guards::Device::of(&report, &device.version, Projects::DISTINCT);
+    if let Some(reason) = guards.cannot_run(app, size) {
         let (rule, serial) = of_reason(&reason);
         let finding = Finding::fail(rule, reason.to_string());
         let finding = match serial {

@@ -20,6 +20,7 @@ use super::tls;
 use super::websocket;
 use super::wire::{Head, PATIENCE, Wire, WireError};
 use crate::firmware::image::AppImage;
+use crate::firmware::project::XIAOZHI;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
@@ -404,7 +405,7 @@ impl Probe {
     async fn reboot(&self, ota: &Target, update: &Update, app: &AppImage) -> StepReport {
         let mut device = self.device.clone();
         device.version.clone_from(&app.version);
-        device.kind.line = if app.is_xiaozhi() {
+        device.kind.line = if app.project == XIAOZHI {
             Line::of_version(&app.version)
         } else {
             device.kind.line

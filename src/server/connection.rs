@@ -58,6 +58,9 @@ impl<H: Handler> Shared<H> {
             .timer(TokioTimer::new())
             .header_read_timeout(service.limits.headers)
             .max_buf_size(HEAD)
+            // A blank behind the address that was typed into a device is sent as it
+            // is, and Nginx and aiohttp take it: a 400 would strand the device.
+            .allow_multiple_spaces_in_request_line_delimiters(true)
             // Some clients shut their side once they have asked.
             .half_close(true);
         Self {

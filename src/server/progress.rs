@@ -2,23 +2,50 @@
 //!
 //! Real downloads run at 30-65 KB/s and take minutes, so no total time is
 //! limited; a write that moves no byte for the idle time is.
+//!
+//! What is given up is reset: closed in the usual way, the kernel would go on
+//! holding what it has to send, and nothing here would count it. For the same
+//! reason an end in the usual way waits for the peer's own where much was
+//! written.
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is written in one piece.
 const SMALL: usize = 1024;
+
+/// How much may have been written to a peer whose own end is not waited for, in
+/// bytes: an answer to a check-in, and a handshake.
+const LITTLE: u64 = 32 * 1024;
+
+/// What can be ended without a word more to its peer.
+pub(super) trait Reset {
+    /// Makes the close that follows a reset, which drops what was not sent.
+    fn reset_on_close(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset_on_close(&self) {
+        // One that is gone already needs none.
+        let _ = self.set_zero_linger();
+    }
+}
 
 /// Wraps the TCP stream, below TLS.
 #[derive(Debug)]
 pub(super) struct Progress<S> {
     inner: S,
     idle: Duration,
+    written: u64,
+    /// Until when the peer's own end is waited for.
+    lingers_until: Option<Instant>,
     /// Since when a write waits.
     waiting_since: Option<Instant>,
     /// Made at the first wait and kept: a slow download waits thousands of
@@ -26,25 +53,28 @@ pub(super) struct Progress<S> {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Progress<S> {
+impl<S: Reset> Progress<S> {
     pub(super) fn new(inner: S, idle: Duration) -> Self {
         Self {
             inner,
             idle,
+            written: 0,
+            lingers_until: None,
             waiting_since: None,
             timer: None,
         }
     }
 
     /// Notes what a write came to; an error once it has waited too long.
-    fn note<T>(
+    fn note(
         &mut self,
         cx: &mut Context<'_>,
-        result: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if result.is_ready() {
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(result) = result {
             self.waiting_since = None;
-            return result;
+            self.written += *result.as_ref().unwrap_or(&0) as u64;
+            return Poll::Ready(result);
         }
         let now = Instant::now();
         let since = *self.waiting_since.get_or_insert(now);
@@ -56,11 +86,38 @@ impl<S> Progress<S> {
             ready!(timer.as_mut().poll(cx));
             let deadline = since + idle;
             if deadline <= Instant::now() {
+                self.inner.reset_on_close();
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             // It was set for an earlier wait.
             timer.as_mut().reset(deadline);
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Progress<S> {
+    /// Waits until the peer has ended its side, for which it has read ours; no
+    /// longer than the idle time.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let idle = self.idle;
+        let until = *self.lingers_until.get_or_insert_with(|| {
+            // The timer may still be set for a write.
+            self.timer = None;
+            Instant::now() + idle
+        });
+        let mut unread = [MaybeUninit::uninit(); 1024];
+        loop {
+            let mut unread = ReadBuf::uninit(&mut unread);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut unread) {
+                Poll::Ready(Ok(())) if !unread.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        timer.as_mut().poll(cx)
     }
 }
 
@@ -74,7 +131,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Progress<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
+impl<S: AsyncRead + AsyncWrite + Reset + Unpin> AsyncWrite for Progress<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -117,7 +174,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+        if self.written > LITTLE {
+            ready!(self.poll_end(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -125,7 +186,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Progress<S> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    impl Reset for DuplexStream {
+        fn reset_on_close(&self) {}
+    }
 
     const IDLE: Duration = Duration::from_secs(60);
 
@@ -142,6 +207,35 @@ mod tests {
         }
         writer.await.unwrap().unwrap();
         assert!(started.elapsed() > Duration::from_secs(5000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_written_much_is_waited_for() {
+        for (length, waits) in [(1000, false), (100_000, true)] {
+            let (ours, mut theirs) = duplex(200_000);
+            let mut ours = Progress::new(ours, IDLE);
+            ours.write_all(&vec![7; length]).await.unwrap();
+            let started = Instant::now();
+            ours.shutdown().await.unwrap();
+            assert_eq!(started.elapsed() == IDLE, waits, "{length}");
+            // And no longer than to its own end.
+            let mut all = Vec::new();
+            theirs.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all.len(), length);
+        }
+        let (ours, mut theirs) = duplex(200_000);
+        let mut ours = Progress::new(ours, IDLE);
+        let started = Instant::now();
+        let end = tokio::spawn(async move {
+            ours.write_all(&vec![7; 100_000]).await.unwrap();
+            ours.shutdown().await
+        });
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).await.unwrap();
+        theirs.write_all(b"what nobody asked for").await.unwrap();
+        drop(theirs);
+        end.await.unwrap().unwrap();
+        assert_eq!(started.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ pub(super) const SECTOR: u64 = 4096;
 /// A signature block of secure boot v2 (`ets_secure_boot_sig_block_t`).
 const SIGNATURE_BLOCK: usize = 1216;
 /// What secure boot v1 appends (`esp_secure_boot_sig_block_t`).
-const SIGNATURE_V1: u64 = 68;
+const SIGNATURE_V1: usize = 68;
 /// Where a full flash image has its partition table
 /// (`CONFIG_PARTITION_TABLE_OFFSET`).
 const TABLE_AT: u64 = 0x8000;
@@ -18,57 +18,73 @@ const APPS_AT: [u64; 3] = [0x10000, 0x20000, 0x10_0000];
 const BOOTLOADERS_AT: [u64; 2] = [0x1000, 0x2000];
 
 /// What stands behind the image.
+///
+/// A device reads no further than to the end of the signature (`esp_image_verify`
+/// in ESP-IDF's `esp_image_format.c`), so padding to any boundary is right, and so
+/// is the erased rest of a slot from which an image was read back.
 #[derive(Debug, Default)]
 pub(super) struct After {
     bytes: u64,
-    /// Only 0xFF so far, or only 0x00.
-    uniform: Option<u8>,
-    mixed: bool,
-    /// The same, up to the sector of a signature.
-    gap_mixed: bool,
+    /// Offsets of the first and the last byte that is no padding.
+    strange: Option<(u64, u64)>,
+    v1: Window<SIGNATURE_V1>,
     pub(super) signed_sum: Option<[u8; 32]>,
     pub(super) sector: Window<SIGNATURE_BLOCK>,
-    /// Bytes from the start of that sector on.
-    behind_gap: u64,
 }
 
 impl After {
-    /// `at` is the offset of `piece`, `end` that of the image's end.
+    /// Takes the bytes from `at` on; `end` is where the image ends.
     pub(super) fn see(&mut self, at: u64, end: u64, piece: &[u8]) {
-        let Some(&first) = piece.first() else { return };
-        let fill = *self.uniform.get_or_insert(first);
-        let is_fill = matches!(fill, 0 | 0xFF) && piece.iter().all(|b| *b == fill);
-        self.mixed |= !is_fill;
-        if at < end.next_multiple_of(SECTOR) {
-            self.gap_mixed |= !is_fill;
-        } else {
-            self.sector.see(at, piece);
-            self.behind_gap += piece.len() as u64;
+        let is_strange = |b: &u8| !matches!(b, 0 | 0xFF);
+        if let Some(last) = piece.iter().rposition(is_strange) {
+            let first = piece.iter().position(is_strange).unwrap_or(last);
+            let (first, last) = (at + first as u64, at + last as u64);
+            self.strange = Some((self.strange.map_or(first, |(before, _)| before), last));
         }
+        if self.bytes == 0 {
+            self.v1 = Window::at(end);
+        }
+        self.v1.see(at, piece);
+        self.sector.see(at, piece);
         self.bytes += piece.len() as u64;
     }
 
-    /// Padding, a signature, or what should not be there.
-    pub(super) fn what(&self) -> Result<Option<Signature>, Fault> {
-        if self.bytes == 0 || !self.mixed {
+    /// Tells padding and a signature from what should not be there. `end` is where
+    /// the image ends.
+    pub(super) fn what(&self, end: u64) -> Result<Option<Signature>, Fault> {
+        let Some((first, last)) = self.strange else {
             return Ok(None);
-        }
-        if self.bytes == SIGNATURE_V1 {
+        };
+        let behind_v1 = end + SIGNATURE_V1 as u64;
+        if self.bytes == SIGNATURE_V1 as u64 || last < behind_v1 && self.has_v1() {
             return Ok(Some(Signature::V1));
         }
+        let sector = end.next_multiple_of(SECTOR);
         let block = self.sector.seen();
-        if self.gap_mixed
-            || self.behind_gap != SECTOR
-            || block.first() != Some(&0xE7)
-            || block.len() < SIGNATURE_BLOCK
-        {
-            return Err(Fault::Trailing { bytes: self.bytes });
+        let is_block = block.len() == SIGNATURE_BLOCK && block[0] == 0xE7;
+        if !is_block || first < sector || end + self.bytes < sector + SECTOR {
+            let (bytes, length) = (self.bytes, end);
+            return Err(Fault::Trailing { bytes, length });
         }
-        if is_signature_whole(block, self.signed_sum) {
-            Ok(Some(Signature::V2))
-        } else {
-            Err(Fault::Signature)
+        if !is_signature_whole(block, self.signed_sum) {
+            return Err(Fault::Signature);
         }
+        if last >= sector + SECTOR {
+            let length = sector + SECTOR;
+            let bytes = end + self.bytes - length;
+            return Err(Fault::Trailing { bytes, length });
+        }
+        Ok(Some(Signature::V2))
+    }
+
+    /// A block of version 1, with nothing but padding behind it: its version is 0, and what
+    /// follows is none (`esp_secure_boot_sig_block_t` in ESP-IDF's
+    /// `esp_secure_boot.h`).
+    fn has_v1(&self) -> bool {
+        let block = self.v1.seen();
+        block.len() == SIGNATURE_V1
+            && block.starts_with(&[0; 4])
+            && block[4..].iter().any(|b| !matches!(b, 0 | 0xFF))
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     AppImage, Fault, Foreign, HEAD, Inspection, MAGIC, Verdict, descriptor, is_esp8266, looks_like,
     u32_at,
 };
+use crate::firmware::project::XIAOZHI;
 use crate::firmware::version::is_device_safe;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt;
@@ -289,12 +290,12 @@ impl Inspector {
             });
         };
         app.length = self.end;
-        app.signature = match self.after.what() {
+        app.signature = match self.after.what(self.end) {
             Ok(signature) => signature,
             Err(Fault::Trailing { .. }) if is_full_flash => return Err(Fault::FullFlash),
             Err(fault) => return Err(fault),
         };
-        if app.is_xiaozhi() && !is_device_safe(&app.version) {
+        if app.project == XIAOZHI && !is_device_safe(&app.version) {
             return Err(Fault::UnsafeVersion {
                 version: app.version,
             });

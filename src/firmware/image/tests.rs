@@ -122,6 +122,54 @@ fn padding_and_signatures_belong_to_an_image() {
 }
 
 #[test]
+fn what_follows_a_signature_is_padding_or_told_apart() {
+    let plain = Image::new("1.6.6").build();
+    let v1 = [&plain[..], &[0; 4], &[5; 64]].concat();
+    let mut signed = plain.clone();
+    signed.resize(4096, 0xFF);
+    let v2 = [&signed[..], &signature_sector(&signed)].concat();
+    for (image, signature, end) in [
+        (&v1, Signature::V1, plain.len()),
+        (&v2, Signature::V2, v2.len()),
+    ] {
+        for (length, fill) in [
+            (0x10000, 0xFF),
+            (0x10000, 0),
+            (v2.len() + 1, 0xFF),
+            (v2.len() + 4097, 0xFF),
+        ] {
+            let mut padded = image.clone();
+            padded.resize(length, fill);
+            let found = app(&padded);
+            assert_eq!(
+                (found.signature, found.length),
+                (Some(signature), plain.len() as u64)
+            );
+            // In pieces of any length it is the same.
+            let mut inspector = Inspector::new();
+            padded.chunks(61).for_each(|piece| inspector.update(piece));
+            assert_eq!(inspector.finish(), inspect(&padded));
+        }
+        // Read back from a slot that held a longer image before.
+        let stale = [&image[..], &[0xFF; 100], b"the end of another image"].concat();
+        let Fault::Trailing { bytes, length } = fault(&stale) else {
+            panic!("{:?}", fault(&stale));
+        };
+        assert_eq!((bytes + length, length), (stale.len() as u64, end as u64));
+        assert!(
+            fault(&stale)
+                .to_string()
+                .contains(&format!("head -c {end} "))
+        );
+    }
+    let unsigned = [&plain[..], &[0xFF; 5000], b"the end of another image"].concat();
+    let Fault::Trailing { length, .. } = fault(&unsigned) else {
+        panic!("{:?}", fault(&unsigned));
+    };
+    assert_eq!(length, plain.len() as u64);
+}
+
+#[test]
 fn what_people_upload_by_mistake_is_told_apart() {
     let image = Image::new("1.6.6");
     for bootloader_at in [0, 0x1000, 0x2000] {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::builder::{Image, hex};
+use crate::firmware::project::Projects;
 use crate::firmware::snapshot::Snapshot;
 use crate::firmware::snapshot::tests::{entry, image_entry};
 use crate::ota::checkin::CheckIn;
@@ -16,6 +17,7 @@ const ASSETS: &str = "assets.cc: the partition assets, since v2.0.0";
 const SAME: &str = "ota.cc: an image is flashed even when it is the running one, since v2.0.0";
 const SAME_1X: &str = "ota.cc: Firmware version is the same, skipping upgrade, up to v1.x";
 const FIRST_BYTE: &str = "esp_ota_ops.c: esp_ota_write, the magic byte";
+const PROJECT: &str = "esp_app_desc.h: project_name; another project's firmware asks nobody here";
 const PARSER: &str = "ota.cc: ParseVersion, IsNewVersionAvailable";
 
 /// Two slots of 6 MB, as on boards with 16 MB since 1.x.
@@ -70,6 +72,10 @@ fn for_chip(chip: u16) -> Image {
     Image { chip, ..image() }
 }
 
+fn of(project: &'static str) -> Image {
+    Image { project, ..image() }
+}
+
 fn between(min_revision: u16, max_revision: u16) -> Image {
     Image {
         min_revision,
@@ -100,7 +106,12 @@ fn told(body: &str, entry: Arc<Entry>) -> String {
         ..CheckIn::default()
     };
     let snapshot = Snapshot::new([entry], ["a".to_owned()].into());
-    let policy = Policy::default();
+    // One project under two names.
+    let projects = Projects::new(vec!["xiaozhi".into(), "my-fork".into()]);
+    let policy = Policy {
+        projects,
+        ..Policy::default()
+    };
     let decision = decide(&check_in, &snapshot, &policy, || None);
     match (&decision.outcome, decision.withheld.first()) {
         (Outcome::Offer { force: false, .. }, None) => String::new(),
@@ -142,16 +153,33 @@ fn the_table_of_devices_and_images() {
         (CHIP, device(r#","chip_model_name":"esp32x9","chip_info":{"model":77}"#), named(&for_chip(77)), ""),
         (CHIP, device(r#","chip_model_name":"esp32x9","chip_info":{"model":77}"#), named(&for_chip(78)), "a chip with the id 78"),
         (CHIP, device(r#","chip_info":{"model":77}"#), named(&image()), ""),
-        (CHIP, device(r#","chip_model_name":"esp32s3""#), foreign(), ""),
         (CHIP, device(""), named(&for_chip(5)), ""),
         (CHIP, device(r#","chip_model_name":"ESP32-D0WDQ6""#), named(&for_chip(0)), ""),
         (CHIP, device(r#","chip_model_name":"ESP32-S3-WROOM-1""#), named(&image()), ""),
         (CHIP, device(r#","chip_model_name":"ESP32-S3-WROOM-1""#), named(&for_chip(0)), "is an ESP32-S3-WROOM-1"),
         (CHIP, device(r#","chip_model_name":"esp32x9""#), named(&for_chip(77)), ""),
-        // Files that are no images, for xiaozhi and for others.
+        // Files that are no images, for ESP32s and for others.
         (FIRST_BYTE, xiaozhi("esp32s3"), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, device(r#","chip_model_name":"esp32s3""#), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, device(r#","chip_model_name":"ESP32-D0WDQ6""#), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, device(r#","chip_model_name":"esp32x9""#), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, device(r#","chip_info":{"model":9}"#), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, device(r#","chip_info":{"model":1}"#), foreign(), "this is no ESP image"),
+        (FIRST_BYTE, device(r#","chip_info":{"model":77}"#), foreign(), ""),
+        (FIRST_BYTE, device(r#","chip_model_name":"bk7258","chip_info":{"model":1}"#), foreign(), ""),
+        (FIRST_BYTE, device(""), foreign(), ""),
         (FIRST_BYTE, xiaozhi("esp8266"), foreign(), ""),
         (FIRST_BYTE, xiaozhi("esp32s3"), named(&image()), ""),
+        // Another project's image, which would never ask here.
+        (PROJECT, xiaozhi("esp32s3"), named(&of("hello_world")), "of the project \"hello_world\", and the device runs \"xiaozhi\""),
+        (PROJECT, xiaozhi("esp32s3"), named(&of("Xiaozhi")), "of the project \"Xiaozhi\""),
+        (PROJECT, xiaozhi("esp32s3"), named(&of("")), "of the project \"\""),
+        (PROJECT, xiaozhi("esp32s3"), named(&of("my-fork")), ""),
+        (PROJECT, xiaozhi("esp32s3").replace("xiaozhi", "my-fork"), named(&image()), ""),
+        (PROJECT, xiaozhi("esp32s3").replace("xiaozhi", "hello_world"), named(&image()), "the device runs \"hello_world\""),
+        (PROJECT, xiaozhi("esp32s3").replace("xiaozhi", "hello_world"), named(&of("hello_world")), ""),
+        (PROJECT, xiaozhi("esp32s3").replace("xiaozhi", ""), named(&of("hello_world")), ""),
+        (PROJECT, device(r#","chip_model_name":"esp32s3""#), named(&of("hello_world")), ""),
         // Its revision.
         (CHIP, revision("v5.4", 2), named(&between(0, 99)), ""),
         (CHIP, revision("v5.4", 2), named(&between(3, 99)), "needs chip revision v0.3 or later, and the device has v0.2"),
@@ -189,6 +217,7 @@ fn the_table_of_devices_and_images() {
         (ASSETS, table(V1_16MB, "ota_0"), file("a_2.0.0.bin", &image(), 2048), ""),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_1.9.0.bin", &v2(), 2048), "a partition named assets"),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_2.0.3.bin", &Image {project: "blink", ..v2()}, 2048), ""),
+        (ASSETS, table(V1_16MB, "ota_0"), file("a_2.0.3.bin", &Image {project: "my-fork", ..v2()}, 2048), "a partition named assets"),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_2.0.0-beta.bin", &Image::new("2.0.0-beta"), 2048), "a partition named assets"),
         (ASSETS, table(V1_16MB, "ota_0"), file("a_10.0.bin", &Image::new("10.0"), 2048), "a partition named assets"),
         // What it runs already.
@@ -392,7 +421,7 @@ proptest! {
             let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
             let decision = decide(&check_in, &snapshot, &policy, || None);
             if let Outcome::Offer { entry, force } = decision.outcome {
-                let told = Device::of(&check_in.report, &device.version);
+                let told = Device::of(&check_in.report, &device.version, Projects::DISTINCT);
                 prop_assert_eq!(told.refuses(entry), None);
                 prop_assert_eq!(told.runs(entry), None);
                 prop_assert!(!force || told.cannot_be_forced(entry).is_none());

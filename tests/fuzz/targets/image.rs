@@ -6,6 +6,7 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use std::borrow::Cow;
 use xiaozhi_ota::firmware::image::{AppImage, Inspection, Inspector, Verdict, inspect};
+use xiaozhi_ota::firmware::project::{Projects, XIAOZHI};
 use xiaozhi_ota::firmware::version::{Version, is_device_safe};
 
 fuzz_target!(init: xiaozhi_ota_fuzz::init(), |input: &[u8]| {
@@ -58,10 +59,10 @@ fn in_pieces(file: &[u8]) -> Inspection {
 /// What holds for every image that is offered.
 fn app_image(file: &[u8], app: &AppImage, found: &Inspection) {
     assert_eq!(file[0], 0xE9);
-    assert!(!app.is_xiaozhi() || is_device_safe(&app.version));
+    assert!(app.project != XIAOZHI || is_device_safe(&app.version));
     let named = Version::new("1.6.6");
     for version in [None, Some(&named)] {
-        assert!(app.remarks(version).iter().all(|remark| !remark.is_empty()));
+        assert!(app.remarks(version, Projects::DISTINCT).iter().all(|remark| !remark.is_empty()));
     }
     // Which place is looked at is as good as random, but the same for the same file.
     let [a, b, c, d, flip, ..] = found.sha256;
