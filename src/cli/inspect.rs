@@ -301,12 +301,10 @@ fn offered_to(
     let _ = write!(whom, " that report a version below {version}");
     if let Some(app) = app {
         let revision = range("revision", app.min_revision, app.max_revision);
-        let _ = write!(
-            whom,
-            ", of the project {}, with the chip {}{revision}",
-            shown(&app.project),
-            app.chip
-        );
+        if !projects.is_xiaozhi(&app.project) {
+            let _ = write!(whom, ", run the project {}", shown(&app.project));
+        }
+        let _ = write!(whom, ", with the chip {}{revision}", app.chip);
         if app.needs_assets(projects) {
             whom.push_str(", a partition named assets");
         }

@@ -13,7 +13,7 @@ use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
-use crate::server::{Handler, Peer, Trusted};
+use crate::server::{Handler, Peer, Spaced, Trusted};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
@@ -102,6 +102,10 @@ impl Front {
         let (head, body) = request.into_parts();
         let route = self.router.route(head.uri.path());
         let now = (self.parts.clock)();
+        if head.extensions.get::<Spaced>().is_some() {
+            let text = "more than one blank in front of the path\n";
+            return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
+        }
         if route == Route::CheckIn && head.method == Method::POST && self.may_come(peer, now) {
             self.name_plain_device(&head, peer, now);
             return checkin::answer(self, peer, &head, body, now).await;

@@ -89,7 +89,7 @@ pub(super) fn discard_beside(mut body: Incoming, within: Duration) -> bool {
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(async move { timeout(within, drain(&mut body)).await });
     }
-    length.is_some_and(|length| length <= LIMIT as u64)
+    length.is_some_and(|length| length <= PATIENCE as u64)
 }
 
 async fn drain(body: &mut Incoming) {

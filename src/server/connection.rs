@@ -1,14 +1,16 @@
 //! One connection, from its first byte: 0x16 begins a TLS handshake, anything
 //! else is HTTP.
 
+use super::first_line::FirstLine;
 use super::progress::Progress;
 use super::proxy_header::{self, Origin, Unread};
 use super::quiet::Quiet;
 use super::shares::{Share, Shares};
-use super::{Handler, Limits, Peer, Service, Upgrade};
-use hyper::StatusCode;
+use super::{Handler, Limits, Peer, Service, Spaced, Upgrade};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::AlertDescription;
 use std::convert::Infallible;
@@ -16,6 +18,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -170,8 +173,13 @@ async fn http<H: Handler>(
 ) {
     let handler = &shared.service.handler;
     let upgrade = Arc::new(OnceLock::new());
-    let service = service_fn(|request| {
+    let is_spaced = Arc::new(AtomicBool::new(false));
+    let stream = FirstLine::new(stream, Arc::clone(&is_spaced));
+    let service = service_fn(|mut request: Request<Incoming>| {
         let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
+        if is_spaced.load(Ordering::Relaxed) {
+            request.extensions_mut().insert(Spaced);
+        }
         async move {
             let mut reply = handler.handle(peer, request).await;
             if reply.status() == StatusCode::SWITCHING_PROTOCOLS

@@ -3,6 +3,7 @@
 //! given from outside.
 
 mod connection;
+mod first_line;
 mod listener;
 mod progress;
 mod proxy_header;
@@ -104,6 +105,11 @@ pub struct Peer {
     /// what this one says of itself is no proxy's word.
     pub unknown: bool,
 }
+
+/// Stands in a request's extensions where the connection's first request line had
+/// more than one blank in front of the path, which no device sends.
+#[derive(Debug, Clone, Copy)]
+pub struct Spaced;
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
