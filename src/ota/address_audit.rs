@@ -81,6 +81,12 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
     };
     let host = url.host.as_str();
     match url.ip() {
+        Some(IpAddr::V6(_)) => say(
+            format!(
+                "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails. So that nobody tries for ever, no firmware is offered."
+            ),
+            format!("set {setting} to a host name or an IPv4 address."),
+        ),
         Some(ip) if ip.is_unspecified() => say(
             format!(
                 "{host} in {url} is no address: a device cannot connect to it and stays on its firmware."
@@ -92,12 +98,6 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
                 "{host} in {url} is the device itself: it will look for its firmware there and fail."
             ),
             remedy(),
-        ),
-        Some(IpAddr::V6(_)) => say(
-            format!(
-                "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails. So that nobody tries for ever, no firmware is offered."
-            ),
-            format!("set {setting} to a host name or an IPv4 address."),
         ),
         // Docker's own bridge, and what its networks are numbered from.
         Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => say(

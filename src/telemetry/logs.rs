@@ -91,13 +91,14 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
             torn: false,
         });
     }
-    let mut sinks = Vec::new();
+    let mut sinks: Vec<(Arc<Sink>, Option<JoinHandle<()>>)> = Vec::new();
     for output in outputs {
         let sink = Arc::new(Sink::default());
         let writer = Arc::clone(&sink);
+        let console = sinks.first().map(|(console, _)| Arc::clone(console));
         let thread = thread::Builder::new()
             .name("log".into())
-            .spawn(move || writer.write_out(output))
+            .spawn(move || writer.write_out(output, console.as_deref()))
             .map_err(LogError::Thread)?;
         sinks.push((sink, Some(thread)));
     }
@@ -181,8 +182,11 @@ impl Sink {
         }
     }
 
-    fn write_out(&self, mut output: Output) {
+    /// Writes what comes to `output`, until the end. A fault of it is said on the
+    /// console, if that is another one.
+    fn write_out(&self, mut output: Output, console: Option<&Self>) {
         let mut batch = Vec::new();
+        let mut fails = false;
         loop {
             let mut waiting = self.waiting();
             while waiting.lines.is_empty() && waiting.dropped == 0 && !waiting.closed {
@@ -215,7 +219,12 @@ impl Sink {
                 );
                 batch.extend_from_slice(line.as_bytes());
             }
-            if output.write(&batch).is_err() {
+            let written = output.write(&batch);
+            if let (Err(error), false, Some(console)) = (&written, fails, console) {
+                console.push(&output.fault(error));
+            }
+            fails = written.is_err();
+            if fails {
                 // A full disk: the lines are lost, and that is said when there
                 // is room again. An end in that state must not wait for it.
                 let mut waiting = self.waiting();
@@ -233,6 +242,25 @@ impl Sink {
 }
 
 impl Output {
+    /// A line that says why this one takes none.
+    fn fault(&self, error: &io::Error) -> String {
+        let mut line = String::new();
+        begin_line(&mut line, Level::WARN, "logs");
+        let start = line.len();
+        let what = match self {
+            Self::Console => "the console".to_owned(),
+            Self::File { path, .. } => format!("log.log_file: {}", path.display()),
+        };
+        // Writing to memory cannot fail.
+        let _ = write!(
+            line,
+            "{what}: {error}: lines are lost there until it can be written again; see to its disk and permissions"
+        );
+        keep_on_one_line(&mut line, start);
+        line.push('\n');
+        line
+    }
+
     fn write(&mut self, batch: &[u8]) -> io::Result<()> {
         match self {
             Self::Console => {
@@ -430,11 +458,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("logs/server.log");
         sink.waiting().closed = true;
-        sink.write_out(Output::File {
+        let file = Output::File {
             path: path.clone(),
             file: Some(open(&path).unwrap()),
             torn: false,
-        });
+        };
+        sink.write_out(file, None);
         let text = fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), 4097);
         assert!(

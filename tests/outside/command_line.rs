@@ -181,7 +181,7 @@ fn validate_shows_what_it_came_to_with_secrets_masked() {
         "the device itself",
         "nobody here listens",
         "self-signed",
-        "wss://",
+        "reads the token",
     ] {
         assert!(
             text.lines().any(|l| l.starts_with("warning: ")

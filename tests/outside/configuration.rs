@@ -1,0 +1,250 @@
+//! What an operator wrote never falls away in silence, and no address that
+//! restarts or mutes devices is handed out.
+
+use super::command_line::run;
+use super::support::Server;
+use super::support::server::Setup;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+/// What `validate` and the start say of a configuration, which both refuse.
+fn refused(yaml: &str) -> String {
+    let setup = Setup::new();
+    fs::write(setup.path().join("data/.config.yaml"), yaml).unwrap();
+    let (valid, out, error) = run(setup.path(), &["validate"]);
+    assert!(!valid, "{yaml}: {out}");
+    let (started, out, at_start) = run(setup.path(), &[]);
+    assert!(!started, "{yaml}: {out}");
+    assert_eq!(error, at_start, "{yaml}");
+    error
+}
+
+#[test]
+fn an_address_that_restarts_or_mutes_devices_stops_the_start() {
+    for (key, address, part, effect) in [
+        (
+            "mqtt_gateway",
+            "mqtt://192.168.1.7:1883",
+            "//192.168.1.7:1883",
+            "abort",
+        ),
+        ("mqtt_gateway", "[fd00::7]:1883", "[fd00::7]:1883", "abort"),
+        ("mqtt_gateway", "192.168.1.7:", "nothing does", "abort"),
+        ("mqtt_gateway", "192.168.1.7:1883/", "1883/", "mute"),
+        ("mqtt_gateway", "192.168.1.7:80000", "80000", "mute"),
+        ("mqtt_gateway", "192.168.1.7：1883", "：", "mute"),
+        (
+            "websocket",
+            "ws://192.168.1.4:端口号/xiaozhi/v1/",
+            "端口号",
+            "abort",
+        ),
+        (
+            "websocket",
+            "ws://192.168.1.4:/xiaozhi/v1/",
+            "nothing does",
+            "abort",
+        ),
+        (
+            "websocket",
+            "ws://[fd00::7]:8000/xiaozhi/v1/",
+            "[fd00::7]:8000",
+            "abort",
+        ),
+        (
+            "websocket",
+            "ws://192.168.1.4:3000000000/",
+            "3000000000",
+            "abort",
+        ),
+        (
+            "websocket",
+            "ws://192.168.1:4:8015/xiaozhi/v1/",
+            "4:8015",
+            "mute",
+        ),
+        (
+            "websocket",
+            "wss://h.example.com/xiaozhi/v1/a:b",
+            "\"b\"",
+            "abort",
+        ),
+        ("websocket", "ws://h.example.com:80000/", "80000", "mute"),
+        (
+            "vision_explain",
+            "http://[fd00::7]:8003/mcp/vision/explain",
+            "[fd00::7]:8003",
+            "fail",
+        ),
+        ("ota", "http://[fd00::7]/xiaozhi/ota/", "[fd00::7]", "fail"),
+    ] {
+        let error = refused(&format!("server: {{{key}: '{address}'}}\n"));
+        for words in [&format!("server.{key}: "), part, effect, "as in "] {
+            assert!(error.contains(words), "{address}: {words}: {error}");
+        }
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn an_address_that_nobody_configured_is_a_warning() {
+    let server = Server::start(
+        "gateway:\n  ip: '::1'\n  ports: [0]\n  proxy: {websocket: 'http://127.0.0.1:1'}\n",
+        &["a_2.0.bin"],
+    );
+    let line = server.line("no address for it can be made up here");
+    assert!(
+        line.contains(" - WARNING - ") && line.contains("server.websocket"),
+        "{line}"
+    );
+    server.line("is an IPv6 literal");
+    let url = format!("http://[::1]:{}/xiaozhi/ota/", server.ports[0]);
+    let output = Command::new("curl")
+        .args([
+            "-s",
+            &url,
+            "-H",
+            "Device-Id: aa:bb:cc:dd:ee:ff",
+            "-H",
+            "Client-Id: x",
+            "-d",
+        ])
+        .arg(r#"{"application":{"version":"1.0"},"board":{"type":"a"}}"#)
+        .output()
+        .unwrap();
+    // Neither an address that aborts a device nor a download that loops one.
+    let reply: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        reply.get("websocket").is_none() && reply.get("mqtt").is_none(),
+        "{reply}"
+    );
+    assert_eq!(reply["firmware"]["url"], "", "{reply}");
+    server.line("this server has no address that devices can read");
+}
+
+#[test]
+fn a_section_twice_stops_the_start_and_other_keys_are_named() {
+    for (yaml, words) in [
+        (
+            "gateway: {ip: 127.0.0.1}\nx: 1\ngateway: {ports: [0]}\n",
+            "gateway: it is written more than once (lines 1 and 3)",
+        ),
+        (
+            "server:\n  auth: {enabled: true}\n  auth_key: k\nserver:\n  ip: 0.0.0.0\n",
+            "server: it is written more than once (lines 1 and 4)",
+        ),
+        (
+            "gateway:\n  limits: {idle: 5s}\n  ip: 127.0.0.1\n  limits: {drain: 1s}\n",
+            "gateway.limits: it is written more than once (lines 2 and 4)",
+        ),
+    ] {
+        let error = refused(yaml);
+        assert!(error.contains(words), "{yaml}: {error}");
+    }
+    let server = Server::start(
+        "server:\n  timezone_offset: 1\n  timezone_offset: 2\nprompt: a\nprompt: b\n",
+        &[],
+    );
+    let line = server.line("server.timezone_offset is written more than once (lines 2 and 3)");
+    assert!(line.contains(" - WARNING - "), "{line}");
+    assert_eq!(
+        server.check_in("x", "1").json()["server_time"]["timezone_offset"],
+        120
+    );
+    assert_eq!(server.count_lines("prompt"), 0);
+}
+
+#[test]
+fn a_key_that_all_the_world_knows_stops_the_start() {
+    for key in [
+        "${AUTH_KEY}",
+        "ENC[AES256_GCM,data:x]",
+        "{{ auth_key }}",
+        "<auth-key>",
+        "changeme",
+        "/run/secrets/auth",
+    ] {
+        let error = refused(&format!(
+            "server: {{auth: {{enabled: true}}, auth_key: '{key}'}}\n"
+        ));
+        assert!(
+            error.contains("server.auth_key: this is ") && !error.contains(key),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
+    let fresh = || {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("data")).unwrap();
+        dir
+    };
+    let dead = fresh();
+    symlink("../gone/config.yaml", dead.path().join("data/.config.yaml")).unwrap();
+    let behind = tempfile::tempdir().unwrap();
+    symlink("gone", behind.path().join("data")).unwrap();
+    let circle = fresh();
+    symlink(".config.yaml", circle.path().join("data/.config.yaml")).unwrap();
+    let file = tempfile::tempdir().unwrap();
+    fs::write(file.path().join("data"), "").unwrap();
+    let folder = fresh();
+    fs::create_dir(folder.path().join("data/.config.yaml")).unwrap();
+    let pipe = fresh();
+    let made = Command::new("mkfifo")
+        .arg(pipe.path().join("data/.config.yaml"))
+        .status();
+    assert!(made.unwrap().success());
+    let zeros = fresh();
+    fs::write(zeros.path().join("data/.config.yaml"), [0; 4096]).unwrap();
+    let huge = fresh();
+    fs::File::create(huge.path().join("data/.config.yaml"))
+        .unwrap()
+        .set_len(3 << 30)
+        .unwrap();
+    for (dir, words) in [
+        (
+            &dead,
+            "data/.config.yaml is a link to ../gone/config.yaml, and there is nothing",
+        ),
+        (&behind, "data is a link to gone, and there is nothing"),
+        (&circle, "data/.config.yaml: cannot be read"),
+        (&file, "data/.config.yaml: cannot be read"),
+        (&folder, "it is a folder, and a file is wanted"),
+        (&pipe, "it is no regular file"),
+        (&zeros, "not YAML"),
+        (&huge, "1048576 at most are read"),
+    ] {
+        for arguments in [&["validate"][..], &[]] {
+            let (ok, out, error) = run(dir.path(), arguments);
+            assert!(!ok && error.contains(words), "{words}: {error}{out}");
+        }
+    }
+    // Nothing in it: nobody is kept out, which is said.
+    let server = Setup::new().start("gateway: {ip: 127.0.0.1, ports: [0]}\n");
+    drop(server);
+    let empty = fresh();
+    fs::write(empty.path().join("data/.config.yaml"), "\n").unwrap();
+    let (ok, text, _) = run(empty.path(), &["validate"]);
+    assert!(
+        ok && text.contains("warning: data/.config.yaml is empty"),
+        "{text}"
+    );
+    // Who names a pipe gets what comes through it.
+    let named = fresh();
+    let output = Command::new("bash")
+        .arg("-c")
+        .arg(format!(
+            "{} validate -c <(echo 'server: {{http_port: 1234}}')",
+            super::support::server::BINARY
+        ))
+        .current_dir(named.path())
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("ports 1234, 8443"),
+        "{output:?}"
+    );
+}

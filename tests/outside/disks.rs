@@ -1,0 +1,269 @@
+//! Disks that are full, read-only, or not what a file should be: devices are
+//! answered all the same, and what is said of a file is true.
+
+use super::command_line::run;
+use super::support::certificate::{Authority, Key};
+use super::support::image::Image;
+use super::support::server::{BINARY, Server, Setup};
+use super::support::{until, within};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// Runs the server in a mount namespace of its own, after `prepare`.
+fn in_namespace(prepare: &str) -> Command {
+    let mut command = Command::new("unshare");
+    let script = format!("set -e; {prepare}; exec {BINARY}");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+    command
+}
+
+/// A tmpfs in place of `folder`, with what was there, and full.
+fn full(folder: &str) -> String {
+    format!(
+        "mkdir -p {folder} kept; cp -a {folder}/. kept; mount -t tmpfs -o size=64k tmpfs {folder}; cp -a kept/. {folder}; \
+         dd if=/dev/zero of={folder}/.filler bs=4k 2>/dev/null || true"
+    )
+}
+
+fn read_only(folder: &str) -> String {
+    format!("mkdir -p {folder}; mount --bind {folder} {folder}; mount -o remount,ro,bind {folder}")
+}
+
+/// Whether checks and plain HTTP work, and TLS with what it has.
+fn answers(server: &Server) {
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    let output = Command::new("curl")
+        .args(["-sk", "--max-time", "10"])
+        .arg(format!(
+            "https://127.0.0.1:{}/xiaozhi/ota/",
+            server.ports[0]
+        ))
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("OTA接口运行正常"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn without_a_certificate_a_full_or_read_only_disk_stops_no_start() {
+    for prepare in [
+        full("certs"),
+        read_only("certs"),
+        "touch certs".to_owned(),
+        "ln -s nowhere/certs certs".to_owned(),
+    ] {
+        let server = Setup::new().start_by("", &mut in_namespace(&prepare));
+        let line = server.line("the certificate is in memory only");
+        assert!(
+            line.contains(" - WARNING - ") && line.contains("certs") && line.contains("Remedy: "),
+            "{line}"
+        );
+        answers(&server);
+    }
+}
+
+#[test]
+fn with_other_names_the_kept_certificate_goes_on() {
+    let mut setup = Setup::new().start("").stop();
+    let kept = fs::read(setup.path().join("certs/self-signed.crt")).unwrap();
+    for prepare in [full("certs"), read_only("certs")] {
+        let server = setup.start_by(
+            "gateway:\n  tls: {names: [another.example.com]}\n",
+            &mut in_namespace(&prepare),
+        );
+        let line = server.line("the kept one stays in use");
+        assert!(
+            line.contains(" - WARNING - ") && line.contains("the names changed"),
+            "{line}"
+        );
+        answers(&server);
+        let pair = |name: &str| server.dir.path().join("certs").join(name);
+        // Neither of the two was touched.
+        assert_eq!(fs::read(pair("self-signed.crt")).unwrap(), kept);
+        setup = server.stop();
+    }
+    // With room again the names are right at the next start.
+    let server = setup.start("gateway:\n  tls: {names: [another.example.com]}\n");
+    server.line("certificate signed, for the names changed");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_costs_no_device_its_answer() {
+    for prepare in [full("tmp"), read_only("tmp")] {
+        let server = Setup::new().start_by(
+            "log: {log_dir: tmp/deep, log_file: server.log}\n",
+            &mut in_namespace(&prepare),
+        );
+        let line = server.line("tmp/deep/server.log");
+        assert!(line.contains(" - WARNING - "), "{line}");
+        answers(&server);
+    }
+}
+
+#[test]
+fn without_a_firmware_folder_devices_are_answered() {
+    let prepare = format!("rm -r data/bin; {}", read_only("data"));
+    let server = Setup::new().start_by("", &mut in_namespace(&prepare));
+    server.line("the firmware folder cannot be read");
+    answers(&server);
+}
+
+/// Runs a program while a system call of its fails.
+fn failing(faults: &[&str], dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = strace(faults);
+    command.arg(BINARY).args(arguments).current_dir(dir);
+    command.output().unwrap()
+}
+
+fn strace(faults: &[&str]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o", "/dev/null"]);
+    for fault in faults {
+        command.args(["-e", &format!("inject={fault}")]);
+    }
+    command
+}
+
+#[test]
+fn a_folder_that_knows_no_fsync_keeps_certificates() {
+    let server = Setup::new().start_by("", strace(&["fsync:error=EINVAL"]).arg(BINARY));
+    let line = server.line("certificate signed");
+    assert!(line.contains("knows no fsync"), "{line}");
+    answers(&server);
+    assert!(server.dir.path().join("certs/self-signed.key").is_file());
+}
+
+/// A folder with `x.bin`, to be published.
+fn to_publish() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("x.bin"), Image::new("1.6.6").build()).unwrap();
+    fs::create_dir_all(dir.path().join("data/bin")).unwrap();
+    dir
+}
+
+const PUBLISH: [&str; 4] = ["publish", "x.bin", "--model", "a"];
+
+#[test]
+fn what_publish_says_of_a_strange_folder_is_true() {
+    let said = |output: &Output| {
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    let rename = "renameat2:error=EINVAL";
+    let link = "link,linkat:error=EPERM";
+    for (faults, warned) in [
+        (&["fsync:error=EINVAL"][..], true),
+        (&["fsync:error=ENOSYS"], true),
+        (&[rename], false),
+        (&[rename, link], false),
+        (
+            &["renameat2:error=ENOSYS", "link,linkat:error=EOPNOTSUPP"],
+            false,
+        ),
+    ] {
+        let dir = to_publish();
+        let (ok, text) = said(&failing(faults, dir.path(), &PUBLISH));
+        assert!(
+            ok && text.contains("a_1.6.6.bin: published"),
+            "{faults:?}: {text}"
+        );
+        assert_eq!(text.contains("a power cut"), warned, "{faults:?}: {text}");
+        let published = fs::read(dir.path().join("data/bin/a_1.6.6.bin")).unwrap();
+        assert_eq!(published, Image::new("1.6.6").build());
+        // And nothing is overwritten.
+        let (ok, text) = said(&failing(faults, dir.path(), &PUBLISH));
+        assert!(
+            !ok && text.contains("there already, with the same content"),
+            "{faults:?}: {text}"
+        );
+        let left: Vec<_> = fs::read_dir(dir.path().join("data/bin")).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+    // A disk that fails before the file has its name: nothing was changed.
+    for fault in [
+        "fsync:error=EIO:when=1",
+        "fsync:error=ENOSPC:when=1",
+        "write:error=ENOSPC:when=1",
+    ] {
+        let dir = to_publish();
+        let (ok, text) = said(&failing(&[fault], dir.path(), &PUBLISH));
+        assert!(!ok, "{fault}: {text}");
+        assert_eq!(
+            fs::read_dir(dir.path().join("data/bin")).unwrap().count(),
+            0,
+            "{fault}: {text}"
+        );
+    }
+    // And behind it: it is published, and that is what is said.
+    let dir = to_publish();
+    let (ok, text) = said(&failing(&["fsync:error=EIO:when=2"], dir.path(), &PUBLISH));
+    assert!(
+        ok && text.contains("published") && text.contains("a power cut"),
+        "{text}"
+    );
+    assert!(dir.path().join("data/bin/a_1.6.6.bin").is_file());
+}
+
+const PAIR: &str = "gateway:\n  tls: {certificates: [{cert: a.pem, key: a.key}]}\n";
+
+#[test]
+fn a_certificate_that_is_no_small_file_is_refused_at_once() {
+    let setup = Setup::new();
+    Authority::new().sign(setup.path(), "a", Key::P256, &["localhost"]);
+    fs::write(setup.path().join("data/.config.yaml"), PAIR).unwrap();
+    let (pem, key) = (setup.path().join("a.pem"), setup.path().join("a.key"));
+    for path in [&pem, &key] {
+        let good = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        let (ok, _, error) = run(setup.path(), &["validate"]);
+        assert!(!ok && error.contains("no regular file"), "{error}");
+        fs::remove_file(path).unwrap();
+        File::create(path).unwrap().set_len(3 << 30).unwrap();
+        let (ok, _, error) = run(setup.path(), &["validate"]);
+        assert!(!ok && error.contains("1048576 at most"), "{error}");
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+        let (ok, _, error) = run(setup.path(), &["validate"]);
+        assert!(!ok && error.contains("it is a folder"), "{error}");
+        fs::remove_dir(path).unwrap();
+        fs::write(path, good).unwrap();
+    }
+    let server = setup.start(PAIR);
+    let said = "certificate not replaced";
+    let path = server.dir.path().join("a.key");
+    let good = fs::read(&path).unwrap();
+    for (i, make) in ["mkfifo a.key", "truncate -s 3G a.key"]
+        .into_iter()
+        .enumerate()
+    {
+        fs::remove_file(&path).unwrap();
+        let made = Command::new("sh")
+            .args(["-c", make])
+            .current_dir(server.dir.path())
+            .status();
+        assert!(made.unwrap().success());
+        server.signal("HUP");
+        within(Duration::from_secs(10), make, || {
+            (server.count_lines(said) > i).then_some(())
+        });
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let peak = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kib < 100 << 10, "{peak}");
+    // And the next good one is taken up.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, good).unwrap();
+    until("the good one again", || {
+        server.signal("HUP");
+        server.find_line("certificates read again")
+    });
+}
