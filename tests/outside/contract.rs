@@ -30,6 +30,24 @@ fn asked() -> Vec<(&'static str, u16, Vec<u8>)> {
             200,
             post("http://127.0.0.1/xiaozhi/ota/", b"{}"),
         ),
+        ("a blank behind", 200, post("/xiaozhi/ota/ ", b"{}")),
+        ("a blank, no slash", 200, post("/xiaozhi/ota ", b"{}")),
+        ("blanks behind", 200, post("/edge/xiaozhi/ota/   ", b"{}")),
+        (
+            "a blank behind, shown",
+            200,
+            request("GET", "/xiaozhi/ota/ ", &[], b""),
+        ),
+        (
+            "a blank behind a file",
+            200,
+            request("GET", &format!("{file} "), &[], b""),
+        ),
+        (
+            "a blank within",
+            400,
+            request("GET", "/xiaozhi /ota/", &[], b""),
+        ),
         ("not JSON", 200, post("/xiaozhi/ota/", b"\xff\x00{{{")),
         (
             "no identity",
@@ -347,6 +365,116 @@ fn a_reply_that_needs_no_body_comes_though_one_is_still_being_sent() {
             200,
             "{path}"
         );
+    }
+}
+
+/// What a device sends whose owner typed a blank behind the address.
+#[test]
+fn a_blank_behind_the_address_gets_the_offer() {
+    let server = server();
+    for scheme in SCHEMES {
+        let typed = String::from_utf8(check_in("esp32s3", "1.6.0")).unwrap();
+        let typed = typed.replacen(" HTTP/1.1", "  HTTP/1.1", 1);
+        assert!(typed.starts_with("POST /xiaozhi/ota/  HTTP/1.1\r\n"));
+        let reply = server.send(scheme, typed.as_bytes());
+        assert_eq!(reply.firmware().0, "1.6.6");
+        // On a connection that is kept, too.
+        let mut stream = server.tcp();
+        for _ in 0..2 {
+            assert_eq!(
+                exchange(&mut stream, typed.as_bytes()).firmware().0,
+                "1.6.6"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_announced_too_big_is_refused_at_once() {
+    // Nobody waits for the idle time here: it is longer than any test.
+    let config = format!("{VISION}gateway:\n  limits: {{idle: 1h}}\n");
+    let server = Server::start(&config, &["esp32s3_1.6.6.bin"]);
+    for (method, path, status) in [
+        ("POST", "/xiaozhi/ota/", 413),
+        ("POST", "/edge/xiaozhi/ota", 413),
+        ("POST", "/nowhere", 404),
+        ("PUT", "/xiaozhi/ota/", 405),
+        ("GET", "/xiaozhi/ota/download/esp32s3_1.6.6.bin", 200),
+    ] {
+        for length in ["1000000000", "9223372036854775807", "70000000"] {
+            let mut stream = server.tcp();
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: h\r\nDevice-Id: d\r\nClient-Id: c\r\nContent-Length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            let reply = read_reply(&mut stream, false);
+            reply.hold_to_contract(path);
+            assert_eq!(reply.status, status, "{method} {path} {length}");
+            assert_eq!(reply.header("Connection"), Some("close"), "{method} {path}");
+        }
+    }
+    // One that says nothing of its length, as soon as it is too long; and who asks
+    // first is told before it sends.
+    let mut stream = server.tcp();
+    stream
+        .write_all(b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n12000\r\n")
+        .unwrap();
+    stream.write_all(&vec![b' '; 0x11000]).unwrap();
+    assert_eq!(read_reply(&mut stream, false).status, 413);
+    let mut stream = server.tcp();
+    stream
+        .write_all(b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n")
+        .unwrap();
+    assert_eq!(read_reply(&mut stream, false).status, 413);
+    // Who sends all of it nevertheless sees the answer.
+    let mut stream = server.tcp();
+    stream
+        .write_all(b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n")
+        .unwrap();
+    stream.write_all(&vec![b' '; 4_000_000]).unwrap();
+    assert_eq!(read_reply(&mut stream, false).status, 413);
+    assert_eq!(server.check_in("esp32s3", "1.6.0").status, 200);
+}
+
+#[test]
+fn no_cache_hands_out_what_was() {
+    let server = server();
+    let file = "/xiaozhi/ota/download/esp32s3_1.6.6.bin";
+    let etag = server.get(file).header("Etag").unwrap().to_owned();
+    for (headers, status) in [
+        (&[][..], 200),
+        (&[("Range", "bytes=1-2")], 206),
+        (&[("If-None-Match", &*etag)], 304),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let reply = server.send("http", &request(method, file, headers, b""));
+            if method == "GET" || status != 206 {
+                assert_eq!(reply.status, status);
+            }
+            // RFC 9111, section 5.2.2.4: not without asking.
+            assert_eq!(
+                reply.header("Cache-Control"),
+                Some("no-cache, no-transform")
+            );
+        }
+    }
+    for (name, status, bytes) in asked() {
+        if status == 431 {
+            continue;
+        }
+        let reply = server.send("http", &bytes);
+        if reply.status == 400 && reply.header("Content-Type").is_none() {
+            continue; // hyper's own, which no cache stores (RFC 9110, section 15.1).
+        }
+        let control = reply.header("Cache-Control");
+        let is_image = matches!(status, 200 | 206 | 304)
+            && reply.header("Content-Type") == Some("application/octet-stream");
+        let expected = if is_image {
+            "no-cache, no-transform"
+        } else {
+            "no-store"
+        };
+        assert_eq!(control, Some(expected), "{name}");
     }
 }
 

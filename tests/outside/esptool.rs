@@ -211,6 +211,43 @@ fn is_unguarded(made: &Made, offset: usize) -> bool {
     }
 }
 
+/// What a device takes: padded to a boundary of flash, or read back from a slot.
+#[test]
+fn real_images_may_be_padded_whether_they_are_signed_or_not() {
+    let Some(peers) = peers() else { return };
+    let mut signed = 0;
+    for made in images(&peers) {
+        let Some(app) = made.app.as_ref().filter(|_| !made.is_deadly()) else {
+            continue;
+        };
+        if made.kind != Kind::App {
+            continue;
+        }
+        signed += usize::from(app.signed.is_some());
+        let length = made.bytes.len();
+        for (to, fill) in [
+            (length + 1, 0xFF),
+            (length.next_multiple_of(4096) + 4096, 0xFF),
+            (length.next_multiple_of(0x10000), 0xFF),
+            (length.next_multiple_of(0x10000) + 0x10000, 0),
+        ] {
+            let mut padded = made.bytes.clone();
+            padded.resize(to, fill);
+            match inspect(&padded).verdict {
+                Verdict::App(image) => hold_to_what_was_asked(&image, &made, app),
+                other => panic!("{} padded to {to} bytes: {other:?}", made.file),
+            }
+        }
+        let stale = [&made.bytes[..], b"the end of a longer image"].concat();
+        assert!(
+            !matches!(inspect(&stale).verdict, Verdict::App(_)),
+            "{}",
+            made.file
+        );
+    }
+    assert!(signed > 1, "{signed}");
+}
+
 #[test]
 fn no_real_image_survives_being_cut_off() {
     let Some(peers) = peers() else { return };

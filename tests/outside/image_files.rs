@@ -54,6 +54,55 @@ fn inspect_says_what_a_file_is_and_who_would_get_it() {
 }
 
 #[test]
+fn another_projects_image_is_a_warning_in_inspect_and_publish() {
+    let image = Image {
+        project: "hello_world",
+        ..Image::new("1.7.0")
+    };
+    let dir = built(&image.build());
+    for arguments in [
+        &["inspect", "build/xiaozhi.bin"][..],
+        &["publish", "build/xiaozhi.bin", "--model", "a"],
+    ] {
+        let (ok, text, _) = run(dir.path(), arguments);
+        let words = "warning: its project is \"hello_world\", and not xiaozhi";
+        assert!(
+            ok && text.contains(words) && text.contains("gateway.firmware.projects"),
+            "{text}"
+        );
+    }
+    fs::write(
+        dir.path().join("c.yaml"),
+        "gateway: {firmware: {projects: [xiaozhi, hello_world]}}",
+    )
+    .unwrap();
+    let (ok, text, _) = run(
+        dir.path(),
+        &["-c", "c.yaml", "inspect", "build/xiaozhi.bin"],
+    );
+    assert!(ok && !text.contains("warning"), "{text}");
+}
+
+#[test]
+fn a_signed_image_may_be_padded_and_where_it_ends_is_told() {
+    let plain = Image::new("1.7.0").build();
+    let v1 = [&plain[..], &[0; 4], &[5; 64]].concat();
+    let padded = |length: usize| {
+        let mut padded = v1.clone();
+        padded.resize(length, 0xFF);
+        padded
+    };
+    let dir = built(&padded(0x10000));
+    let (ok, text, _) = run(dir.path(), &["inspect", "build/xiaozhi.bin"]);
+    assert!(ok && text.contains("signed for secure boot v1"), "{text}");
+    let stale = [&plain[..], b"what stood there before"].concat();
+    fs::write(dir.path().join("stale.bin"), stale).unwrap();
+    let (ok, text, _) = run(dir.path(), &["inspect", "stale.bin"]);
+    let words = format!("the image itself is whole and has {} bytes", plain.len());
+    assert!(!ok && text.contains(&words), "{text}");
+}
+
+#[test]
 fn inspect_fails_for_what_would_be_rejected() {
     let dir = built(&merged(&Image::new("1.7.0"), 0));
     let good = Image::new("1.7.0").build();

@@ -127,6 +127,85 @@ fn a_reader_that_stands_still_is_cut_and_a_slow_one_is_not() {
     assert!(reply_rest.len() > 10 << 20);
 }
 
+/// What the kernel holds for the other side of each connection to a port of ours:
+/// bytes in its send queue, and the state of the socket (`st` in
+/// `/proc/net/tcp`).
+fn send_queues(port: u16) -> Vec<(u64, u8)> {
+    let hex = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let sockets = table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (_, local) = fields[1].split_once(':')?;
+        let (queue, _) = fields[4].split_once(':')?;
+        let state = u8::try_from(hex(fields[3])).ok()?;
+        (hex(local) == u64::from(port)).then(|| (hex(queue), state))
+    });
+    const LISTENS: u8 = 0x0A;
+    sockets.filter(|(_, state)| *state != LISTENS).collect()
+}
+
+#[test]
+fn what_readers_leave_unread_is_bounded_and_goes_with_them() {
+    let server = server("gateway:\n  limits: {idle: 2s}\n");
+    let stalled: Vec<_> = (0..30)
+        .map(|_| {
+            let mut stream = server.tcp();
+            stream.write_all(&request("GET", PATH, &[], b"")).unwrap();
+            stream.read_exact(&mut vec![0; 2 << 20]).unwrap();
+            stream
+        })
+        .collect();
+    let held = || send_queues(server.ports[0]);
+    until("full queues", || {
+        (held().iter().filter(|(bytes, _)| *bytes > 10_000).count() == stalled.len()).then_some(())
+    });
+    for (bytes, _) in held() {
+        assert!(
+            bytes <= 256 << 10,
+            "{bytes} bytes for one who does not read"
+        );
+    }
+    // They are given up, and the kernel keeps nothing of them.
+    until("the end of them all", || {
+        (server.count_lines("download not finished") == stalled.len()).then_some(())
+    });
+    until("nothing is held", || {
+        held().iter().all(|(bytes, _)| *bytes == 0).then_some(())
+    });
+    // Each hears that it was cut off, and not that it has everything.
+    for mut stream in stalled {
+        let mut rest = Vec::new();
+        let end = stream.read_to_end(&mut rest).map_err(|e| e.kind());
+        assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+        assert!(rest.len() < 40 << 20);
+    }
+}
+
+#[test]
+fn who_was_sent_all_of_it_keeps_its_permit_until_it_has_read_it() {
+    let server = Setup::new()
+        .file("small_1.0.bin", noise(100_000, 1))
+        .start("gateway:\n  limits: {connections: 1}\n");
+    let path = "/xiaozhi/ota/download/small_1.0.bin";
+    let mut stream = server.tcp();
+    let close = [("Connection", "close")];
+    stream
+        .write_all(&request("GET", path, &close, b""))
+        .unwrap();
+    server.line("download handed to the network");
+    let mut next = server.tcp();
+    next.write_all(&check_in("x", "1.0")).unwrap();
+    // It is not even accepted while the first one reads.
+    next.set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert!(next.read(&mut [0]).is_err());
+    let reply = read_reply(&mut stream, false);
+    assert_eq!((reply.status, reply.whole), (200, true));
+    drop(stream);
+    next.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(read_reply(&mut next, false).status, 200);
+}
+
 #[test]
 fn permits_bound_connections_and_the_next_one_waits() {
     let server = server("gateway:\n  limits: {connections: 3, headers: 1s}\n");

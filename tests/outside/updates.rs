@@ -311,6 +311,77 @@ fn files_that_are_no_images_are_offered_unless_that_is_forbidden() {
 }
 
 #[test]
+fn what_is_no_image_goes_to_no_esp32_whatever_it_runs() {
+    let server = Setup::new()
+        .file("a_1.7.0.bin", "no image at all")
+        .start("");
+    for (more, offered) in [
+        (json!({"chip_model_name": "esp32s3"}), false),
+        (json!({"chip_model_name": "ESP32-S3-WROOM-1"}), false),
+        (json!({"chip_info": {"model": 9}}), false),
+        (json!({"chip_model_name": "bk7258"}), true),
+        (json!({}), true),
+    ] {
+        let mut body = more.clone();
+        body["application"] = json!({"name": "my-fork", "version": "1.6.0"});
+        body["board"] = json!({"type": "a"});
+        let reply = server.send("http", &post(PATH, body.to_string().as_bytes()));
+        assert_eq!(!reply.firmware().1.is_empty(), offered, "{more}");
+    }
+}
+
+#[test]
+fn another_projects_image_is_held_back_unless_it_is_one_project() {
+    let of = |project, version: &str| {
+        Image {
+            project,
+            ..Image::new(version)
+        }
+        .build()
+    };
+    let start = |config: &str| {
+        Setup::new()
+            .file("a_1.7.0.bin", Image::new("1.7.0").build())
+            .file("a_1.9.0.bin", of("my-fork", "1.9.0"))
+            .file("a_1.8.0.bin", of("hello_world", "1.8.0"))
+            .start(config)
+    };
+    let offered = |server: &Server, project: &str| {
+        let body = json!({
+            "chip_model_name": "esp32s3", "application": {"name": project, "version": "1.6.0"}, "board": {"type": "a"},
+        });
+        let reply = server.send("http", &post(PATH, body.to_string().as_bytes()));
+        reply.firmware().0
+    };
+    let server = start("");
+    for file in ["a_1.8.0.bin", "a_1.9.0.bin"] {
+        let line = until("a warning", || {
+            let lines = server.log();
+            lines
+                .into_iter()
+                .find(|l| l.contains("its project is") && l.contains(file))
+        });
+        assert!(
+            line.contains(" - WARNING - ") && line.contains("gateway.firmware.projects"),
+            "{line}"
+        );
+    }
+    assert_eq!(server.count_lines("its project is"), 2);
+    assert_eq!(offered(&server, "xiaozhi"), "1.7.0");
+    let line = server.line("of the project \"hello_world\", and the device runs \"xiaozhi\"");
+    assert!(line.contains("withheld=a_1.8.0.bin"), "{line}");
+    assert_eq!(offered(&server, "my-fork"), "1.9.0");
+    assert_eq!(offered(&server, "hello_world"), "1.8.0");
+    assert_eq!(offered(&server, "nobody"), "1.6.0");
+
+    let server = start("gateway:\n  firmware: {projects: [xiaozhi, my-fork]}\n");
+    assert_eq!(offered(&server, "xiaozhi"), "1.9.0");
+    assert_eq!(offered(&server, "my-fork"), "1.9.0");
+    assert_eq!(offered(&server, "hello_world"), "1.8.0");
+    assert_eq!(server.count_lines("its project is"), 1);
+}
+
+#[test]
 fn a_device_gets_what_fits_it_and_hears_why_not_once() {
     let other_chip = Image {
         chip: 5,
