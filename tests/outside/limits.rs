@@ -127,6 +127,9 @@ fn a_reader_that_stands_still_is_cut_and_a_slow_one_is_not() {
     assert!(reply_rest.len() > 10 << 20);
 }
 
+/// `TCP_LISTEN` in the kernel's `tcp_states.h`.
+const LISTENS: u8 = 0x0A;
+
 /// What the kernel holds for the other side of each connection to a port of ours:
 /// bytes in its send queue, and the state of the socket (`st` in
 /// `/proc/net/tcp`).
@@ -140,7 +143,6 @@ fn send_queues(port: u16) -> Vec<(u64, u8)> {
         let state = u8::try_from(hex(fields[3])).ok()?;
         (hex(local) == u64::from(port)).then(|| (hex(queue), state))
     });
-    const LISTENS: u8 = 0x0A;
     sockets.filter(|(_, state)| *state != LISTENS).collect()
 }
 
@@ -160,8 +162,9 @@ fn what_readers_leave_unread_is_bounded_and_goes_with_them() {
         (held().iter().filter(|(bytes, _)| *bytes > 10_000).count() == stalled.len()).then_some(())
     });
     for (bytes, _) in held() {
+        // Twice the setting, and a segment above it.
         assert!(
-            bytes <= 256 << 10,
+            bytes <= 400 << 10,
             "{bytes} bytes for one who does not read"
         );
     }
