@@ -8,7 +8,7 @@ use super::workers::{Accepted, Workers};
 use super::{Bind, Handler, Port, Service, Trusted};
 use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -28,10 +28,6 @@ const REST: Duration = Duration::from_millis(100);
 /// that, and counts its own overhead in. Enough for 10 Mbit/s over a round trip
 /// of 100 ms; a device draws 0.5.
 const BUFFER: usize = 128 * 1024;
-/// How long a client may be unheard of with bytes on the way to it, at least. A
-/// device gives up after 30 s (`HTTP_CLIENT_TIMEOUT` in esp-ml307's
-/// `http_client.cc`).
-const UNHEARD: Duration = Duration::from_secs(30);
 /// How often a lasting shortage is logged.
 const SAY: Duration = Duration::from_secs(60);
 
@@ -133,14 +129,7 @@ impl Listeners {
             .then(|| Arc::new(Shares::new(limit, Arc::clone(&permits))));
         let service = Arc::new(Shared::new(service, shares.clone()));
         let workers = Workers::start(&service, &stop.asked)?;
-        let unheard = service.limits().idle.max(UNHEARD);
         let listeners = self.sockets.into_iter().map(|(listener, port, address)| {
-            // What is left in the kernel when a connection has ended here is
-            // forgotten when its client takes nothing for so long, or is gone.
-            // Without that it would be kept for many minutes.
-            SockRef::from(&listener)
-                .set_tcp_user_timeout(Some(unheard))
-                .map_err(|error| ListenError::Other { address, error })?;
             let listener = TcpListener::from_std(listener)
                 .map_err(|error| ListenError::Other { address, error })?;
             Ok((listener, port.proxy_protocol, address))

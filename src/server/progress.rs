@@ -4,10 +4,11 @@
 //! limited; a write that moves no byte for the idle time is.
 //!
 //! What is given up is reset: closed in the usual way, the kernel would go on
-//! holding what it has to send, and nothing here would count it. For the same
-//! reason an end in the usual way waits for the peer's own where much was
-//! written.
+//! holding what it has to send for minutes, and nothing here would count it. For
+//! the same reason an end in the usual way waits for the peer's own where much
+//! was written.
 
+use socket2::SockRef;
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,22 +26,31 @@ const SMALL: usize = 1024;
 /// bytes: an answer to a check-in, and a handshake.
 const LITTLE: u64 = 32 * 1024;
 
-/// What can be ended without a word more to its peer.
-pub(super) trait Reset {
-    /// Makes the close that follows a reset, which drops what was not sent.
-    fn reset_on_close(&self);
+/// A connection of which the kernel keeps what was not sent when it ends here.
+pub(super) trait Leaves {
+    /// Makes the close that follows a reset, which leaves nothing.
+    fn leave_nothing(&self);
+    /// Bounds how long what is left waits for a peer that takes none of it.
+    fn leave_for(&self, limit: Duration);
 }
 
-impl Reset for TcpStream {
-    fn reset_on_close(&self) {
-        // One that is gone already needs none.
+impl Leaves for TcpStream {
+    fn leave_nothing(&self) {
+        // One that is gone already leaves nothing either.
         let _ = self.set_zero_linger();
+    }
+
+    fn leave_for(&self, limit: Duration) {
+        // Not while it is in use: the kernel counts a small window that is full
+        // most of the time as one that never opens, and would end a download that
+        // moves.
+        let _ = SockRef::from(self).set_tcp_user_timeout(Some(limit));
     }
 }
 
 /// Wraps the TCP stream, below TLS.
 #[derive(Debug)]
-pub(super) struct Progress<S> {
+pub(super) struct Progress<S: Leaves> {
     inner: S,
     idle: Duration,
     written: u64,
@@ -53,7 +63,7 @@ pub(super) struct Progress<S> {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: Reset> Progress<S> {
+impl<S: Leaves> Progress<S> {
     pub(super) fn new(inner: S, idle: Duration) -> Self {
         Self {
             inner,
@@ -86,7 +96,7 @@ impl<S: Reset> Progress<S> {
             ready!(timer.as_mut().poll(cx));
             let deadline = since + idle;
             if deadline <= Instant::now() {
-                self.inner.reset_on_close();
+                self.inner.leave_nothing();
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             // It was set for an earlier wait.
@@ -95,7 +105,7 @@ impl<S: Reset> Progress<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Progress<S> {
+impl<S: AsyncRead + Leaves + Unpin> Progress<S> {
     /// Waits until the peer has ended its side, for which it has read ours; no
     /// longer than the idle time.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -121,7 +131,7 @@ impl<S: AsyncRead + Unpin> Progress<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Progress<S> {
+impl<S: AsyncRead + Leaves + Unpin> AsyncRead for Progress<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -131,7 +141,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Progress<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Reset + Unpin> AsyncWrite for Progress<S> {
+impl<S: Leaves> Drop for Progress<S> {
+    fn drop(&mut self) {
+        if self.written > LITTLE {
+            self.inner.leave_for(2 * self.idle);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for Progress<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -188,8 +206,10 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-    impl Reset for DuplexStream {
-        fn reset_on_close(&self) {}
+    impl Leaves for DuplexStream {
+        fn leave_nothing(&self) {}
+
+        fn leave_for(&self, _: Duration) {}
     }
 
     const IDLE: Duration = Duration::from_secs(60);
