@@ -148,7 +148,7 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
     };
     let written = match port {
         None => Ok(default_port),
-        Some(port) => number(port),
+        Some(port) => number(port, kind),
     };
     let authority = &rest[..path];
     let is_ipv6 = authority.starts_with('[')
@@ -160,7 +160,7 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         (Err(Number::None | Number::Huge), _) => Effect::Aborts,
         _ => Effect::Mute,
     };
-    let part = port.unwrap_or(host);
+    let blamed = port.unwrap_or(host);
     if is_ipv6 {
         return Err(misread(effect, AddressFault::Ipv6, authority));
     }
@@ -176,12 +176,12 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         Ok(port) => port,
         Err(number) => {
             let fault = match number {
-                Number::None if part.trim().is_empty() => AddressFault::NoPort,
+                Number::None if blamed.trim().is_empty() => AddressFault::NoPort,
                 Number::None => AddressFault::NoNumber,
                 Number::Huge => AddressFault::Huge,
                 Number::Other(read) => AddressFault::OtherPort(read),
             };
-            return Err(misread(effect, fault, part));
+            return Err(misread(effect, fault, blamed));
         }
     };
     if host.is_empty() {
@@ -189,12 +189,12 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
     }
     let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if let Some(sign) = host.chars().find(|c| !in_name(*c)) {
-        let part = sign.to_string();
-        return Err(misread(harmless, AddressFault::HostSign, &part));
+        let sign = sign.to_string();
+        return Err(misread(harmless, AddressFault::HostSign, &sign));
     }
     if let Some(sign) = rest[path..].chars().find(|c| !c.is_ascii_graphic()) {
-        let part = sign.to_string();
-        return Err(misread(harmless, AddressFault::PathSign, &part));
+        let sign = sign.to_string();
+        return Err(misread(harmless, AddressFault::PathSign, &sign));
     }
     Ok(Endpoint { host, port })
 }
@@ -222,12 +222,15 @@ enum Number {
     Other(i32),
 }
 
-/// `std::stoi`: white space, a sign, digits; what follows them is passed over.
-fn number(text: &str) -> Result<u16, Number> {
+/// `std::stoi`: white space, a sign, digits; what follows them is passed over,
+/// and does no harm as long as nothing is lost with it: another colon would make
+/// it another number, a query would be a path. (`strtol` of HTTP addresses is the
+/// same, and nothing may follow.)
+fn number(text: &str, kind: AddressKind) -> Result<u16, Number> {
     let from_sign = text.trim_start_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']);
     let unsigned = from_sign.strip_prefix(['+', '-']).unwrap_or(from_sign);
     let count = unsigned.bytes().take_while(u8::is_ascii_digit).count();
-    let digits = &unsigned[..count];
+    let (digits, rest) = unsigned.split_at(count);
     if digits.is_empty() {
         return Err(Number::None);
     }
@@ -235,8 +238,13 @@ fn number(text: &str) -> Result<u16, Number> {
     let read: i32 = format!("{sign}{digits}")
         .parse()
         .map_err(|_| Number::Huge)?;
+    let loses = match kind {
+        AddressKind::Http => !rest.is_empty(),
+        AddressKind::WebSocket => rest.contains([':', '?', '#']),
+        AddressKind::Mqtt => rest.contains(':'),
+    };
     match u16::try_from(read) {
-        Ok(port) if port > 0 && digits == text => Ok(port),
+        Ok(port) if port > 0 && !loses => Ok(port),
         _ => Err(Number::Other(read)),
     }
 }
@@ -362,6 +370,9 @@ impl Misread {
                 "and abort when they are handed it, at every boot"
             }
             (Effect::Aborts, _) => "and abort whenever they are spoken to",
+            (Effect::Mute, AddressKind::WebSocket) if self.fault == AddressFault::Scheme => {
+                "which devices take for ws: without TLS, and port 80 where none is written"
+            }
             (Effect::Mute, _) => "so that devices are mute",
             (Effect::Fails, _) => "so that devices fail to connect",
         }
@@ -378,6 +389,8 @@ impl std::error::Error for Misread {}
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use proptest::prelude::*;
 
@@ -415,8 +428,9 @@ mod tests {
             ("wss://h/v1/a:8/", Err(Effect::Mute)),
             ("wss://h/v1:", Err(Effect::Aborts)),
             ("ws://192.168.1:4:8015/xiaozhi/v1/", Err(Effect::Mute)),
-            ("ws://h:8000x/", Err(Effect::Mute)),
-            ("ws://h:+8000/", Err(Effect::Mute)),
+            ("ws://h:8000x/", Ok(("h", 8000))),
+            ("ws://h: +8000 /", Ok(("h", 8000))),
+            ("ws://h:8000?token=x", Err(Effect::Mute)),
             ("ws://h:-1/", Err(Effect::Mute)),
             ("ws://h:0/", Err(Effect::Mute)),
             ("ws://h:80000/", Err(Effect::Mute)),
@@ -448,8 +462,10 @@ mod tests {
             ("h:端口", Err(Effect::Aborts)),
             ("h:99999999999", Err(Effect::Aborts)),
             ("user:hush@h:1883", Err(Effect::Aborts)),
-            ("192.168.1.7:1883/", Err(Effect::Mute)),
-            ("192.168.1.7:1883 ", Err(Effect::Mute)),
+            // What stands behind the number is passed over.
+            ("192.168.1.7:1883/", Ok(("192.168.1.7", 1883))),
+            ("192.168.1.7:1883 ", Ok(("192.168.1.7", 1883))),
+            ("192.168.1:7:1883", Err(Effect::Mute)),
             ("h:80000", Err(Effect::Mute)),
             ("h/mqtt", Err(Effect::Mute)),
             ("h/a:1883", Err(Effect::Mute)),
@@ -470,6 +486,8 @@ mod tests {
             ("https://h/a:b/ota/", Ok(("h", 443))),
             ("https://[fd00::7]:8003/xiaozhi/ota/", Err(Effect::Fails)),
             ("http://h:80000/", Err(Effect::Fails)),
+            ("http://h: 80/", Ok(("h", 80))),
+            ("http://h:80x/", Err(Effect::Fails)),
             ("http://h:/", Err(Effect::Fails)),
         ] {
             assert_eq!(effect(text, AddressKind::Http), expected, "{text}");
@@ -510,8 +528,14 @@ mod tests {
                 if let Ok(Endpoint { host, port }) = read(&text, kind) {
                     prop_assert!(port > 0 && !host.is_empty());
                     let rest = text.split_once("://").map_or(&*text, |(_, rest)| rest);
-                    let named = format!("{host}:{port}");
-                    prop_assert!(rest.starts_with(&named) || rest.starts_with(host), "{}", text);
+                    let behind = rest.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+                    let port = port.to_string();
+                    let is_named = |behind: &str| {
+                        let number = behind.trim_start().trim_start_matches(['+', '0']);
+                        number.starts_with(&port)
+                    };
+                    prop_assert!(rest.starts_with(host), "{}", text);
+                    prop_assert!(behind.is_none_or(is_named), "{}", text);
                 }
             }
         }
