@@ -130,7 +130,7 @@ impl Probe {
         };
         if !kind.exists() {
             bail!(
-                "there is no firmware {} for the {}: it came with 1.8; give --version 1.8.0 or --firmware-line v1.8",
+                "there is no firmware {} for the {}: it came with 1.7.7; give --version 1.8.5 or --firmware-line v1.8.5",
                 kind.line,
                 kind.client
             );

@@ -2,9 +2,10 @@
 
 use super::address::Target;
 use super::dial::{self, Place};
-use super::line::{Client, HttpClient, Kind};
+use super::line::Kind;
 use super::report::Finding;
 use super::rules::connect as rules;
+use super::serial;
 use super::text::Lang;
 use super::tls;
 use super::wire::PATIENCE;
@@ -17,10 +18,6 @@ use tokio::net::TcpStream;
 
 /// How long each further try waits that is to give a failed handshake its name.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// What the firmware's own HTTP client (1.8 on) says of any connection that did
-/// not come about.
-const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 
 /// A connection of either kind.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -131,17 +128,7 @@ impl Network {
         let found = dial::resolve(&target.host, target.port, &self.places).await;
         let took = started.elapsed().as_millis();
         let name = &target.host;
-        let serial = match self.kind.client {
-            Client::Wifi => {
-                format!(
-                    "E (…) esp-tls: couldn't get hostname for :{name}: getaddrinfo() returns 202"
-                )
-            }
-            Client::Ml307 => {
-                "E (…) Ml307Http: HTTP request error: Domain name resolution failed".to_owned()
-            }
-            Client::Ec801e => NOT_CONNECTED.to_owned(),
-        };
+        let serial = serial::no_address(self.kind, name, target.tls);
         let addresses = match found {
             Ok(addresses) if !addresses.is_empty() => addresses,
             Err(e) if e.kind() == io::ErrorKind::TimedOut => {
@@ -231,16 +218,7 @@ impl Network {
             _ if matches!(e.raw_os_error(), Some(23 | 24)) => &rules::THIS_MACHINE,
             _ => &rules::UNREACHABLE,
         };
-        let serial = match self.kind.http() {
-            HttpClient::EspHttp => {
-                "E (…) EspHttp: Failed to perform HTTP request: ESP_ERR_HTTP_CONNECT"
-            }
-            HttpClient::Ml307Http => {
-                "E (…) Ml307Http: HTTP request error: Connection to server failed"
-            }
-            HttpClient::StrictHttpClient | HttpClient::HttpClient => NOT_CONNECTED,
-        };
-        Finding::fail(rule, format!("{address}: {e}")).serial(serial)
+        Finding::fail(rule, format!("{address}: {e}")).serial(serial::not_connected(self.kind))
     }
 }
 
@@ -254,7 +232,7 @@ fn family_is_missing(e: &io::Error) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::super::line::Line;
+    use super::super::line::{Client, Line};
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
     use tokio::net::TcpListener;

@@ -237,7 +237,7 @@ impl Probe {
         let is_json = reply::json(&body).is_ok_and(|json| json.is_object());
         answer.findings = framing::judge(&head, &body, is_json, Asked::Check, device.kind);
         // Nobody reads the body of an error.
-        let reads = head.status == 200 || !device.kind.minds_status();
+        let reads = device.kind.reads_a_check_under(head.status);
         if let Some(fault) = fault.as_ref().filter(|_| reads) {
             answer
                 .findings
@@ -256,7 +256,7 @@ impl Probe {
                 .findings
                 .push(Finding::warn(&replies::SLOW_REPLY, evidence));
         }
-        let read = head.status == 200 || !device.kind.minds_status() && is_json;
+        let read = head.status == 200 || reads && is_json;
         // What is known to be empty or packed need not be read.
         let hopeless = [&replies::ZERO_CONTENT_LENGTH, &replies::COMPRESSED];
         let hopeless = |f: &Finding| hopeless.contains(&f.rule);

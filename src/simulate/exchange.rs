@@ -43,7 +43,7 @@ pub(super) async fn check(
     let head = link.head().await?;
     let (body, fault) = link.body(head.framing()).read(LONGEST_REPLY).await;
     let failed = || Failure::with(Fault::Status(head.status), &head.status_line);
-    if head.status != 200 && device.kind.minds_status() {
+    if !device.kind.reads_a_check_under(head.status) {
         return Err(failed());
     }
     if let Some(fault) = fault {

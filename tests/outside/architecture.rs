@@ -73,6 +73,8 @@ fn decisions_are_pure() {
         "probe/report.rs",
         "probe/rule.rs",
         "probe/rules",
+        "probe/serial.rs",
+        "probe/span.rs",
         "probe/table.rs",
         "probe/text.rs",
         "tls/acme/schedule.rs",

@@ -65,12 +65,19 @@ fn downloads() {
             &["download fail status"],
         ),
         download(
-            "403, since 1.8",
+            "403, since 1.7",
             |p| p.set_status("403 Forbidden"),
-            &V1_8,
+            &["--firmware-line", "v1.7"],
             &["download fail status"],
         ),
         download("206", partial, &V1_8, &["download fail partial-content"]),
+        // Nobody looked at the status before 1.7, and it is all there.
+        download(
+            "206, before 1.7",
+            partial,
+            &["--firmware-line", "v1.6.6"],
+            &["download warn partial-content"],
+        ),
         download("chunks", Page::chunk, &V1_6, &["download fail chunked"]),
         Case::new(
             "chunks, since 2.0",
@@ -100,6 +107,18 @@ fn downloads() {
             &["download fail lower-case-names"],
         ),
         download(
+            "lower case, 1.8.4",
+            Page::lower_case,
+            &["--firmware-line", "v1.8.2"],
+            &["download fail lower-case-names"],
+        ),
+        download(
+            "lower case, since 1.8.5",
+            Page::lower_case,
+            &["--firmware-line", "v1.8.5"],
+            &["download warn lower-case-names"],
+        ),
+        download(
             "lower case with an ML307",
             Page::lower_case,
             &["--client", "ml307"],
@@ -112,7 +131,7 @@ fn downloads() {
             &["download warn lower-case-names"],
         ),
         download(
-            "lower case, before 1.8",
+            "lower case, before 1.7.7",
             Page::lower_case,
             &V1_6,
             &["download warn lower-case-names"],

@@ -1,4 +1,4 @@
-//! Of the voice server.
+//! Of the voice server: what a check hands out for it, and what answers there.
 
 use crate::probe::rule::Rule;
 
@@ -53,4 +53,54 @@ pub static BAD_HELLO: Rule = Rule::new(
         "检查这个地址后面是不是 xiaozhi-server。",
         "see whether it is xiaozhi-server that answers there.",
     ),
+);
+
+/// `ws://` to a device that checks over https.
+pub static WS_BEHIND_HTTPS: Rule = Rule::new(
+    "ws-behind-https",
+    (
+        "OTA 地址是 https，WebSocket 地址却是不加密的 ws://。",
+        "The OTA address is https, and the WebSocket's is ws://, without TLS.",
+    ),
+    (
+        "把 server.websocket 改成 wss:// 地址。",
+        "put a wss:// address into server.websocket.",
+    ),
+);
+
+/// `"mqtt": {}`.
+pub static EMPTY_MQTT: Rule = Rule::new(
+    "empty-mqtt",
+    (
+        "回答里有 mqtt，但没有 endpoint。1.6.2 起的固件优先使用 MQTT，于是连不上语音服务器。",
+        "There is an mqtt object without an endpoint. Since 1.6.2 it wins over websocket, and the device finds no voice \
+         server.",
+    ),
+    (
+        "不用 MQTT 时不要返回 mqtt。",
+        "leave mqtt out where it is not used.",
+    ),
+);
+
+/// Both.
+pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
+    "mqtt-and-websocket",
+    (
+        "同时返回了 mqtt 和 websocket，设备只用 mqtt。",
+        "Both mqtt and websocket are handed out, and the device uses mqtt alone.",
+    ),
+    (
+        "只返回要用的那一个。",
+        "hand out the one that is to be used.",
+    ),
+);
+
+/// Neither.
+pub static NO_PROTOCOL: Rule = Rule::new(
+    "no-protocol",
+    (
+        "既没有 websocket 也没有 mqtt：设备沿用旧设置，新设备无法对话。",
+        "There is neither websocket nor mqtt: a device keeps what it has, and a new one cannot talk.",
+    ),
+    ("配置 server.websocket。", "set server.websocket."),
 );
