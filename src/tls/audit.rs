@@ -166,7 +166,7 @@ fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
         Mode::Acme(_) => "see what the log says of the last order (no new certificate for ...).",
         _ => "renew it; the new file is taken up without a restart.",
     };
-    let refuse = "devices whose firmware checks dates, 4G modems and browsers among them";
+    let refuse = "browsers, and devices whose firmware checks dates";
     if pair.not_after < now {
         return Some(Finding::new(
             format!("{file} has expired: {refuse}, will refuse it."),
