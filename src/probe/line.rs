@@ -291,14 +291,20 @@ impl Kind {
         }
     }
 
-    /// Whether it speaks TLS to a WebSocket of this scheme and port: by the scheme,
-    /// but for an ML307 with esp-ml307 1.9.1 to 2.2, which goes by the port
-    /// (`Ml307SslTransport::Connect`).
+    /// Whether the port alone says if it speaks TLS to a WebSocket: an ML307 with
+    /// esp-ml307 1.9.1 to 2.2 (`Ml307SslTransport::Connect`).
+    pub fn goes_by_the_port(self) -> bool {
+        let lines = Line::V1_6_2..Line::V1_7_7;
+        self.client == Client::Ml307 && lines.contains(&self.line)
+    }
+
+    /// Whether it speaks TLS to a WebSocket of this scheme and port.
     pub fn websocket_tls(self, scheme: &str, port: u16) -> bool {
-        if self.client == Client::Ml307 && self.line < Line::V1_7_7 {
-            return port == 443;
+        if self.goes_by_the_port() {
+            port == 443
+        } else {
+            self.takes_for_wss(scheme)
         }
-        self.takes_for_wss(scheme)
     }
 
     /// Whether a scheme means TLS to it: compared by case, every other is `ws`

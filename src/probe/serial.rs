@@ -21,6 +21,34 @@ pub const HUGE_NUMBER: &str =
 /// What `HttpClient` says of any connection that did not come about.
 const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 
+/// An address that the client cannot take apart.
+pub fn bad_address(kind: Kind, text: &str) -> String {
+    match kind.http() {
+        HttpClient::EspHttp => format!("E (…) HTTP_CLIENT: Error parse url {text}"),
+        HttpClient::Ml307Http if speaks_chinese(kind) => {
+            "E (…) Ml307Http: 无效的URL格式".to_owned()
+        }
+        HttpClient::Ml307Http => "E (…) Ml307Http: Invalid URL format".to_owned(),
+        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+            format!("E (…) HttpClient: Invalid URL format: {text}")
+        }
+    }
+}
+
+/// A port that is none.
+pub fn bad_port(kind: Kind, text: &str, port: &str) -> String {
+    match kind.http() {
+        HttpClient::EspHttp => bad_address(kind, text),
+        // The modem is given the host with it.
+        HttpClient::Ml307Http => {
+            request_error(kind, "Connection to server failed", "连接服务器失败")
+        }
+        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+            format!("E (…) HttpClient: Invalid port: {port}")
+        }
+    }
+}
+
 /// A name that has no address.
 pub fn no_address(kind: Kind, name: &str, tls: bool) -> String {
     match kind.http() {

@@ -111,6 +111,8 @@ const CONFIGURATIONS: &[Own] = &[
         name: "MQTT",
         config: "server:\n  vision_explain: https://ota.example.com/mcp/vision/explain\n  \
                  mqtt_gateway: mqtt.example.com:8883\n  mqtt_signature_key: 0123456789abcdef\n",
+        // Firmware before takes a host alone.
+        with: &["--firmware-line", "v1.6.2"],
         skipped: &["websocket"],
         ..HTTPS
     },

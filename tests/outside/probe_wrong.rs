@@ -1,7 +1,7 @@
 //! Answers to a check that are wrong on purpose, one rule each.
 
 use super::support::probed::{Case, Probe, hold};
-use super::support::wrong::{HOST, Page, Port, plain, right};
+use super::support::wrong::{HOST, Page, Port, Wrong, plain, right};
 use serde_json::{Value, json};
 
 /// Firmware of a line on Wi-Fi, where another than 1.6 is asked.
@@ -157,6 +157,76 @@ fn both_forms_of_the_address() {
         )),
         short(Case::new("both", right(), &[], &[])),
     ]);
+}
+
+#[test]
+fn a_blank_behind_the_address() {
+    // As many servers do.
+    let strict = || {
+        right().each_check(|page, asked| {
+            if asked.line.split(' ').count() != 3 {
+                page.set_status("400 Bad Request");
+            }
+        })
+    };
+    let pasted = |name, wrong: Wrong, path: &str, with: &[&str], finds: &[&'static str]| {
+        let url = format!("https://{HOST}{path}");
+        let with: Vec<String> = with.iter().map(ToString::to_string).collect();
+        Case::new(name, wrong, &[], finds).probed(move |server| {
+            let with: Vec<&str> = with.iter().map(String::as_str).collect();
+            Probe::of(server).url(&url).with(&with)
+        })
+    };
+    let (blank, modem) = ("/xiaozhi/ota/ ", ["--client", "ml307"]);
+    hold(vec![
+        pasted(
+            "answered",
+            right(),
+            blank,
+            &V2,
+            &["address warn trailing-blank"],
+        ),
+        pasted(
+            "refused",
+            strict(),
+            blank,
+            &V2,
+            &["address warn trailing-blank", "check fail status"],
+        ),
+        pasted(
+            "answered to a modem",
+            right(),
+            blank,
+            &modem,
+            &["address warn trailing-blank"],
+        ),
+        // It asks nobody.
+        pasted(
+            "before 1.7.7",
+            right(),
+            blank,
+            &V1_6_6,
+            &["address fail trailing-blank"],
+        ),
+        pasted(
+            "in the middle",
+            strict(),
+            "/xiao zhi/ota/",
+            &V2,
+            &["address warn bad-character", "check fail status"],
+        ),
+        pasted(
+            "none of ASCII",
+            strict(),
+            "/小智/ota/",
+            &V2,
+            &["address warn bad-character"],
+        ),
+    ]);
+    let server = right().start();
+    let url = format!("https://{HOST}{blank}");
+    Probe::of(&server).url(&url).with(&V2).run();
+    server.saw("POST /xiaozhi/ota/  HTTP/1.1\r\n");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a check's reply says of the voice server: `websocket` and `mqtt`.
 
 use super::{Judge, Websocket, cut};
+use crate::ota::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
+use crate::probe::address::misread;
 use crate::probe::line::{Kind, Line};
 use crate::probe::report::{Evidence, Finding};
 use crate::probe::rules::{reply as rules, websocket as voice};
@@ -66,7 +68,10 @@ impl Judge<'_> {
 
     fn mqtt(&mut self, mqtt: &Map<String, Value>) {
         match self.text(mqtt, "mqtt", "endpoint") {
-            Some(endpoint) if !endpoint.is_empty() => self.reply.mqtt = Some(endpoint),
+            Some(endpoint) if !endpoint.is_empty() => {
+                self.endpoint(&endpoint);
+                self.reply.mqtt = Some(endpoint);
+            }
             _ => {
                 let text = cut(&Value::Object(mqtt.clone()).to_string());
                 let evidence = format!("\"mqtt\":{text}");
@@ -75,6 +80,41 @@ impl Judge<'_> {
                 let finding = Finding::on(&voice::EMPTY_MQTT, self.kind, wins, evidence);
                 self.findings
                     .extend(finding.map(|f| f.serial_of_failure(serial)));
+            }
+        }
+    }
+
+    /// Where MQTT is. A device connects there at every boot.
+    fn endpoint(&mut self, text: &str) {
+        for (effect, rule) in [
+            (Effect::Aborts, &voice::MQTT_ABORTS),
+            (Effect::Mute, &voice::MQTT_MUTE),
+        ] {
+            let has = |k: Kind| {
+                let misread = misread_endpoint(text, k);
+                misread.filter(|misread| misread.effect == effect)
+            };
+            let mute = || "E (…) MQTT: Failed to connect to endpoint".to_owned();
+            let serial = match effect {
+                Effect::Aborts => misread::exception(text),
+                Effect::Mute | Effect::Fails => mute(),
+            };
+            let seen = has(self.kind).or_else(|| Kind::all().find_map(has));
+            let Some(seen) = seen else { continue };
+            let evidence = misread::evidence("mqtt.endpoint", text, &seen);
+            let hit = |k: Kind| has(k).is_some();
+            let finding = Finding::on(rule, self.kind, hit, evidence);
+            let finding = finding.map(|f| f.serial_of_failure(serial));
+            // A port as it is to be written is nothing to warn of, whatever firmware
+            // before 1.6.2 made of it.
+            let is_well_written = endpoint::read(text, AddressKind::Mqtt).is_ok();
+            let finding = finding.filter(|f| f.is_failure() || !is_well_written);
+            let aborts =
+                effect == Effect::Aborts && finding.as_ref().is_some_and(Finding::is_failure);
+            self.findings.extend(finding);
+            // It is worse than what others make of it.
+            if aborts {
+                break;
             }
         }
     }
@@ -105,6 +145,25 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// What a device makes of MQTT's endpoint that is not meant: since 1.6.2 what the
+/// server's own reader says, before it was the host's name as a whole
+/// (`MqttProtocol::StartMqttClient`).
+fn misread_endpoint(text: &str, kind: Kind) -> Option<Misread> {
+    let misread = endpoint::read(text, AddressKind::Mqtt).err();
+    if kind.reads_websocket() {
+        // What is too long is not stored, and has a rule of its own.
+        return misread.filter(|misread| misread.fault != AddressFault::Long);
+    }
+    let in_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let sign = text.chars().find(|c| !in_name(*c))?;
+    Some(Misread {
+        kind: AddressKind::Mqtt,
+        effect: Effect::Mute,
+        fault: AddressFault::HostSign,
+        part: sign.to_string(),
+    })
 }
 
 /// Whether a device writes this value of a block to its flash (`Ota::CheckVersion`,

@@ -15,6 +15,34 @@ pub static UNREACHABLE: Rule = Rule::new(
     ),
 );
 
+const WRITTEN: (&str, &str) = (
+    "写成 ws://主机:端口/路径 或 wss://域名/路径；路径或参数里有冒号时要写出端口；不要用 IPv6 地址和用户名。",
+    "write ws://HOST:PORT/PATH or wss://NAME/PATH; with a colon in path or query the port must be written; no IPv6 address, \
+     no user name.",
+);
+
+/// A port on which `std::stoi` throws.
+pub static ABORTS: Rule = Rule::new(
+    "websocket-aborts",
+    (
+        "设备把 WebSocket 地址里第一个冒号后面的内容当作端口，而它不是能读的数字：设备一被唤醒就崩溃重启。",
+        "The device takes what stands behind the first colon of the WebSocket address for the port, and it is no number that \
+         it can read: the device aborts and restarts whenever it is spoken to.",
+    ),
+    WRITTEN,
+);
+
+/// Another host or port than was meant.
+pub static MUTE: Rule = Rule::new(
+    "websocket-mute",
+    (
+        "设备读出的 WebSocket 主机、端口或协议与本意不同：它连不上，或连到别处，不能对话。",
+        "The device reads another host, port or scheme from the WebSocket address than is meant: it connects to nothing, or \
+         to something else, and cannot talk.",
+    ),
+    WRITTEN,
+);
+
 /// No 101.
 pub static STATUS: Rule = Rule::new(
     "websocket-status",
@@ -79,6 +107,35 @@ pub static EMPTY_MQTT: Rule = Rule::new(
     (
         "不用 MQTT 时不要返回 mqtt。",
         "leave mqtt out where it is not used.",
+    ),
+);
+
+/// A port on which `std::stoi` throws.
+pub static MQTT_ABORTS: Rule = Rule::new(
+    "mqtt-aborts",
+    (
+        "设备把 mqtt.endpoint 里第一个冒号后面的内容当作端口，而它不是能读的数字：1.6.2 起的固件每次开机都崩溃重启。",
+        "The device takes what stands behind the first colon of mqtt.endpoint for the port, and it is no number that it can \
+         read: firmware since 1.6.2 aborts and restarts at every boot.",
+    ),
+    (
+        "写成 主机 或 主机:端口，不带协议、路径和用户名（xiaozhi-server 的 mqtt_gateway）。",
+        "write HOST or HOST:PORT, without scheme, path and user name (mqtt_gateway of xiaozhi-server).",
+    ),
+);
+
+/// Another host or port than was meant.
+pub static MQTT_MUTE: Rule = Rule::new(
+    "mqtt-mute",
+    (
+        "设备读出的 MQTT 主机或端口与本意不同，连不上，不能对话。1.6.2 以前的固件把整个 endpoint 当作主机名，端口固定为 8883（TLS）。",
+        "The device reads another host or port from mqtt.endpoint than is meant, and cannot talk. Firmware before 1.6.2 takes \
+         all of it for the host's name, on port 8883 with TLS.",
+    ),
+    (
+        "写成 主机 或 主机:端口，不带协议、路径和用户名；1.6.2 以前的固件只能用主机名，端口 8883。",
+        "write HOST or HOST:PORT, without scheme, path and user name; for firmware before 1.6.2 the host's name alone, on port \
+         8883.",
     ),
 );
 

@@ -52,7 +52,8 @@ impl Probe {
 
     /// Asks under the address's other form: with its last slash, or without.
     pub(super) async fn other_slash(&self, target: &Target, answer: &Answer) -> Option<Finding> {
-        if !answer.taken || target.path.contains('?') {
+        // With a blank at its end it has no slash there.
+        if !answer.taken || target.path.contains('?') || target.path.ends_with(' ') {
             return None;
         }
         let path = match target.path.strip_suffix('/') {
