@@ -7,10 +7,10 @@ pub mod misread;
 pub mod websocket;
 
 use super::line::Kind;
+use super::reach::{self, Nowhere};
 use super::report::{Evidence, Finding, Verdict};
 use super::rule::Rule;
 use super::rules::address as rules;
-use std::net::IpAddr;
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,18 +154,12 @@ fn judge(text: &str, used: Use, kind: Kind, target: &Target) -> Vec<Finding> {
     if used == Use::Ota && !target.path.contains("/ota") {
         findings.push(Finding::warn(&rules::NOT_AN_OTA_PATH, quoted(text)));
     }
-    let host = target.host.to_ascii_lowercase();
-    let ip: Option<IpAddr> = host.parse().ok();
-    if ip.is_some_and(|ip| ip.is_unspecified()) {
-        findings.push(Finding::fail(&rules::UNSPECIFIED_ADDRESS, quoted(text)));
-    } else if ip.is_some_and(|ip| ip.is_loopback())
-        || host == "localhost"
-        || host.ends_with(".localhost")
-    {
+    let host = target.host.as_str();
+    if let Ok(ip) = host.parse() {
+        findings.extend(Nowhere::of(ip).map(|nowhere| nowhere.literal(quoted(text))));
+    } else if reach::is_this_machine(host) {
         findings.push(Finding::warn(&rules::LOOPBACK, quoted(text)));
-    } else if matches!(ip, Some(IpAddr::V4(ip)) if ip.octets()[..2] == [172, 17]) {
-        findings.push(Finding::warn(&rules::CONTAINER_ADDRESS, quoted(text)));
-    } else if ip.is_none() && !host.contains('.') {
+    } else if !host.contains('.') {
         findings.push(Finding::warn(&rules::SHORT_NAME, quoted(text)));
     }
     if used == Use::Websocket {

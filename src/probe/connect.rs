@@ -3,6 +3,7 @@
 use super::address::Target;
 use super::dial::{self, Place};
 use super::line::Kind;
+use super::reach;
 use super::report::Finding;
 use super::rules::connect as rules;
 use super::serial;
@@ -11,7 +12,7 @@ use super::tls;
 use super::wire::PATIENCE;
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -145,7 +146,7 @@ impl Network {
                 return Err(Finding::fail(&rules::NAME_NOT_FOUND, evidence).serial(serial));
             }
         };
-        if name.parse::<std::net::IpAddr>().is_ok() {
+        if name.parse::<IpAddr>().is_ok() {
             return Ok(addresses);
         }
         let list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
@@ -153,6 +154,15 @@ impl Network {
         if !addresses.iter().any(SocketAddr::is_ipv4) {
             dns.findings
                 .push(Finding::fail(&rules::NO_IPV4, list.clone()).serial(serial));
+        }
+        // The operator's own word is taken as it is.
+        if dial::placed(name, target.port, &self.places).is_none() {
+            let v4 = |address: &SocketAddr| match address.ip() {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            };
+            let v4: Vec<Ipv4Addr> = addresses.iter().filter_map(v4).collect();
+            dns.findings.extend(reach::name(name, &v4));
         }
         dns.seen = Some(format!("{name} = {list} ({took} ms)"));
         Ok(addresses)
@@ -234,7 +244,7 @@ mod tests {
 
     use super::super::line::{Client, Line};
     use super::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::Ipv6Addr;
     use tokio::net::TcpListener;
 
     fn network() -> Network {

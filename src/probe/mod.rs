@@ -4,7 +4,8 @@
 //!
 //! * [`mod@line`] says which firmware on which hardware is played ([`span`]: many
 //!   of them in few words), [`device`] what it says of itself.
-//! * [`address`] takes an address apart as the device does.
+//! * [`address`] takes an address apart as the device does, [`reach`] knows those
+//!   that lead no device anywhere.
 //! * [`dial`] finds and opens connections, [`tls`] shakes hands and judges
 //!   certificates; [`connect`] is the whole way.
 //! * [`wire`] speaks HTTP over it in raw bytes, [`framing`] says what a device
@@ -26,6 +27,7 @@ pub mod framing;
 pub mod image;
 pub mod line;
 pub mod pace;
+pub mod reach;
 pub mod reply;
 pub mod report;
 pub mod rule;

@@ -70,6 +70,7 @@ fn decisions_are_pure() {
         "probe/framing.rs",
         "probe/image.rs",
         "probe/line.rs",
+        "probe/reach.rs",
         "probe/reply.rs",
         "probe/reply",
         "probe/report.rs",

@@ -2,9 +2,12 @@
 //! is given. A right server passes here with every kind of device, or nothing
 //! that is found of a wrong one would prove anything.
 
-use super::support::probed::{Case, Probe, hold};
+use super::support::probed::{Case, Probe, can_have_hosts, hold};
 use super::support::wrong::{GOODBYE, HOST, Port, plain, right};
+use serde_json::json;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Lines of the firmware with a version of each, and what is offered to it.
 const LINES: [(&str, &str, &str); 12] = [
@@ -242,16 +245,19 @@ fn addresses_that_no_device_can_use() {
             .map(|(url, with, finds)| Case::at(url, address(url).with(with), &[finds])),
     );
     // They work from here.
-    let unspecified = Case::new(
-        "nowhere",
-        plain(),
-        &[],
-        &["address fail unspecified-address"],
-    );
-    cases.push(unspecified.probed(|server| {
-        Probe::of(server)
-            .url("http://0.0.0.0:8003/xiaozhi/ota/")
-            .placed("0.0.0.0", server.port_80.port())
+    let nowhere = [
+        ("0.0.0.0", "address fail unspecified-address"),
+        ("169.254.7.9", "address fail link-local-address"),
+        ("198.18.0.7", "address fail fake-address"),
+        ("203.0.113.7", "address fail nobodys-address"),
+        ("239.1.2.3", "address fail nobodys-address"),
+    ];
+    cases.extend(nowhere.map(|(ip, finds)| {
+        Case::new(ip, plain(), &[], &[finds]).probed(|server| {
+            Probe::of(server)
+                .url(&format!("http://{ip}:8003/xiaozhi/ota/"))
+                .placed(ip, server.port_80.port())
+        })
     }));
     hold(cases);
 }
@@ -297,6 +303,57 @@ fn addresses_that_work_here_and_perhaps_not_on_a_device() {
             "h.example.com",
             &["address warn fragment"],
         ),
+    ]);
+}
+
+/// All of them are this machine.
+const HOSTS: &str = "127.0.0.1 localhost ota.example.com files.example.com voice.example.com\n";
+
+/// What a hosts file, or a proxy's resolver, says of a name is not what devices are
+/// told: a way through is none of theirs.
+#[test]
+fn names_that_lead_nowhere() {
+    if !can_have_hosts() {
+        return;
+    }
+    let at_port = |host: &'static str, name, finds: &[&'static str]| {
+        Case::new(name, plain().version("1.6.0"), &[], finds).probed(|server| {
+            let url = format!("http://{host}:{}/xiaozhi/ota/", server.port_80.port());
+            let skip = ["--skip", "websocket"];
+            Probe::new(&url).with_hosts(HOSTS).with(&skip)
+        })
+    };
+    hold(vec![
+        at_port(
+            HOST,
+            "found in the hosts file",
+            &["dns warn name-leads-nowhere"],
+        ),
+        // Said before it is looked up.
+        at_port("localhost", "localhost", &["address warn loopback"]),
+        // What the operator says counts.
+        Case::new("placed there", plain(), &[], &[])
+            .probed(|server| Probe::of(server).with_hosts(HOSTS)),
+    ]);
+    // Handed out, too: each name is told of where the device comes to it.
+    let port = Arc::new(AtomicU16::new(0));
+    let at = Arc::clone(&port);
+    let server = plain()
+        .json(move |json| {
+            let port = at.load(Ordering::Relaxed);
+            let voice = format!("ws://voice.example.com:{port}/xiaozhi/v1/");
+            json["websocket"]["url"] = json!(voice);
+            if json["firmware"]["url"] != "" {
+                let image = format!("http://files.example.com:{port}/download/a_1.6.1.bin");
+                json["firmware"]["url"] = json!(image);
+            }
+        })
+        .start();
+    port.store(server.port_80.port(), Ordering::Relaxed);
+    let probed = Probe::of(&server).with_hosts(HOSTS).run();
+    probed.finds(&[
+        "websocket warn name-leads-nowhere",
+        "download warn name-leads-nowhere",
     ]);
 }
 

@@ -159,8 +159,8 @@ pub static NOT_AN_OTA_PATH: Rule = Rule::new(
 pub static UNSPECIFIED_ADDRESS: Rule = Rule::new(
     "unspecified-address",
     (
-        "0.0.0.0 不是可以连接的地址。",
-        "0.0.0.0 is no address that a device can connect to.",
+        "0 开头的地址（0.0.0.0）不是可以连接的地址。",
+        "What begins with a 0 (0.0.0.0) is no address that a device can connect to.",
     ),
     (
         "在 server.vision_explain（或 server.ota）里写设备能访问的地址。",
@@ -191,6 +191,47 @@ pub static CONTAINER_ADDRESS: Rule = Rule::new(
     (
         "在 server.vision_explain（或 server.ota）里写宿主机或公网地址。",
         "put the host's or the public address into server.vision_explain (or server.ota).",
+    ),
+);
+
+/// `169.254.x.x`.
+pub static LINK_LOCAL_ADDRESS: Rule = Rule::new(
+    "link-local-address",
+    (
+        "169.254 开头的地址是机器在没有路由器分配时自拟的，设备不用这种地址，也到不了那里。",
+        "169.254.x.x is what a machine gives itself where no router gives it an address. Devices take none such, and don't \
+         get there.",
+    ),
+    (
+        "让服务器从路由器得到地址（或配置固定的内网地址），再用那个地址。",
+        "let the server have an address of its network, by DHCP or fixed, and use that.",
+    ),
+);
+
+/// `198.18.x.x`.
+pub static FAKE_ADDRESS: Rule = Rule::new(
+    "fake-address",
+    (
+        "198.18、198.19 开头的地址是这台机器上的代理（Clash 等的 fake-ip）给的假地址，设备到不了。",
+        "198.18.x.x and 198.19.x.x are made up by a proxy on this machine (the fake-ip of Clash and its like): they lead no \
+         device anywhere.",
+    ),
+    (
+        "填写服务器真实的地址或域名。",
+        "give the server's own address, or its name.",
+    ),
+);
+
+/// Multicast, reserved, or of an example.
+pub static NOBODYS_ADDRESS: Rule = Rule::new(
+    "nobodys-address",
+    (
+        "没有服务器会有这个地址：它是多播、保留的，或是文档里的示例地址（192.0.2、198.51.100、203.0.113 开头）。",
+        "No server has this address: it is multicast, reserved, or one for examples (192.0.2.x, 198.51.100.x, 203.0.113.x).",
+    ),
+    (
+        "填写服务器真实的地址或域名。",
+        "give the server's own address, or its name.",
     ),
 );
 
