@@ -23,6 +23,10 @@ use std::time::{Duration, Instant};
 
 /// How often the line on the terminal changes.
 const REDRAW: Duration = Duration::from_millis(200);
+/// Who is played where nobody says more: below every release that is of interest,
+/// and by the rules of the first one that takes its voice server from the reply.
+const VERSION: &str = "1.6.0";
+const LINE: Line = Line::V1_6_2;
 
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "the text of --help")]
@@ -34,9 +38,10 @@ pub(super) struct Probe {
     #[arg(long, default_value = "esp32s3")]
     board: String,
 
-    /// The version that the device runs
-    #[arg(long, default_value = "1.6.0")]
-    version: String,
+    /// The version that the device runs [default: 1.6.0, by the rules of 1.6.2, the
+    /// first that is told its voice server]
+    #[arg(long)]
+    version: Option<String>,
 
     /// The device's chip: esp32, esp32s3, esp32c3, ...
     #[arg(long, default_value = "esp32s3", value_parser = chip)]
@@ -124,13 +129,15 @@ impl Probe {
 
     fn probe(self, lang: Lang) -> anyhow::Result<Run> {
         let line = self.firmware_line;
+        let of_version = self.version.as_deref().map_or(LINE, Line::of_version);
+        let version = self.version.unwrap_or_else(|| VERSION.to_owned());
         let kind = Kind {
-            line: line.unwrap_or_else(|| Line::of_version(&self.version)),
+            line: line.unwrap_or(of_version),
             client: self.client,
         };
         if !kind.exists() {
             bail!(
-                "there is no firmware {} for the {}: it came with 1.8; give --version 1.8.0 or --firmware-line v1.8",
+                "there is no firmware {} for the {}: it came with 1.7.7; give --version 1.8.5 or --firmware-line v1.8.5",
                 kind.line,
                 kind.client
             );
@@ -139,7 +146,7 @@ impl Probe {
             Some(file) => roots(file)?,
             None => Vec::new(),
         };
-        for (name, value) in [("--board", &self.board), ("--version", &self.version)] {
+        for (name, value) in [("--board", &self.board), ("--version", &version)] {
             if value.is_empty() || value.chars().any(char::is_control) {
                 bail!("{name} {value:?}: it must be a word without control characters");
             }
@@ -159,7 +166,7 @@ impl Probe {
                 kind,
                 uuid: Device::uuid_of(&self.mac),
                 board: self.board,
-                version: self.version,
+                version,
                 chip: self.chip,
                 mac: self.mac,
                 flash: self.flash.parse().context("--flash")?,

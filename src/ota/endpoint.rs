@@ -204,7 +204,8 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
 fn scheme(text: &str, kind: AddressKind) -> Option<(u16, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     let port = match (kind, scheme) {
-        (AddressKind::WebSocket, "ws") | (AddressKind::Http, "http") => 80,
+        (AddressKind::WebSocket, ws) if ws.eq_ignore_ascii_case("ws") => 80,
+        (AddressKind::Http, "http") => 80,
         (AddressKind::WebSocket, "wss") | (AddressKind::Http, "https") => 443,
         _ => return None,
     };
@@ -222,7 +223,9 @@ enum Number {
     Other(i32),
 }
 
-/// `std::stoi`: white space, a sign, digits; what follows them is passed over.
+/// `std::stoi`: white space, a sign, digits; what follows them is passed over. It
+/// is refused all the same: nobody means it, a query is lost with it, and firmware
+/// before v1.6.2 takes the whole for a host's name.
 fn number(text: &str) -> Result<u16, Number> {
     let from_sign = text.trim_start_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']);
     let unsigned = from_sign.strip_prefix(['+', '-']).unwrap_or(from_sign);
@@ -280,6 +283,13 @@ impl fmt::Display for Effect {
 }
 
 impl Misread {
+    /// Tells whether firmware from v1.6.2 on gets to the right place nevertheless,
+    /// for what it passes over does no harm.
+    pub fn may_work(&self) -> bool {
+        let is_port = matches!(self.fault, AddressFault::OtherPort(1..=65535));
+        is_port && !self.part.contains([':', '?', '#'])
+    }
+
     /// What the device makes of the address, and what becomes of it.
     pub fn consequence(&self) -> String {
         format!("{}, {}", self.what(), self.becomes())
@@ -339,6 +349,9 @@ impl Misread {
             AddressFault::Huge => {
                 format!("devices take {first} for the port, and {part:?} is above 2147483647")
             }
+            AddressFault::OtherPort(read) if self.may_work() => format!(
+                "devices take {first} for the port, and of {part:?} some read {read}, others nothing"
+            ),
             AddressFault::OtherPort(read) => format!(
                 "devices take {first} for the port, and read {read} from {part:?}, which is no port from 1 to 65535 as \
                  it stands"
@@ -362,6 +375,9 @@ impl Misread {
                 "and abort when they are handed it, at every boot"
             }
             (Effect::Aborts, _) => "and abort whenever they are spoken to",
+            (Effect::Mute, AddressKind::WebSocket) if self.fault == AddressFault::Scheme => {
+                "which devices take for ws: without TLS, and port 80 where none is written"
+            }
             (Effect::Mute, _) => "so that devices are mute",
             (Effect::Fails, _) => "so that devices fail to connect",
         }
@@ -378,6 +394,7 @@ impl std::error::Error for Misread {}
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
     use proptest::prelude::*;
 
@@ -415,8 +432,10 @@ mod tests {
             ("wss://h/v1/a:8/", Err(Effect::Mute)),
             ("wss://h/v1:", Err(Effect::Aborts)),
             ("ws://192.168.1:4:8015/xiaozhi/v1/", Err(Effect::Mute)),
+            ("WS://h:8000/", Ok(("h", 8000))),
             ("ws://h:8000x/", Err(Effect::Mute)),
-            ("ws://h:+8000/", Err(Effect::Mute)),
+            ("ws://h: +8000 /", Err(Effect::Mute)),
+            ("ws://h:8000?token=x", Err(Effect::Mute)),
             ("ws://h:-1/", Err(Effect::Mute)),
             ("ws://h:0/", Err(Effect::Mute)),
             ("ws://h:80000/", Err(Effect::Mute)),
@@ -450,6 +469,7 @@ mod tests {
             ("user:hush@h:1883", Err(Effect::Aborts)),
             ("192.168.1.7:1883/", Err(Effect::Mute)),
             ("192.168.1.7:1883 ", Err(Effect::Mute)),
+            ("192.168.1:7:1883", Err(Effect::Mute)),
             ("h:80000", Err(Effect::Mute)),
             ("h/mqtt", Err(Effect::Mute)),
             ("h/a:1883", Err(Effect::Mute)),
@@ -470,6 +490,8 @@ mod tests {
             ("https://h/a:b/ota/", Ok(("h", 443))),
             ("https://[fd00::7]:8003/xiaozhi/ota/", Err(Effect::Fails)),
             ("http://h:80000/", Err(Effect::Fails)),
+            ("http://h: 80/", Err(Effect::Fails)),
+            ("http://h:80x/", Err(Effect::Fails)),
             ("http://h:/", Err(Effect::Fails)),
         ] {
             assert_eq!(effect(text, AddressKind::Http), expected, "{text}");
@@ -511,8 +533,11 @@ mod tests {
                 if let Ok(Endpoint { host, port }) = read(&text, kind) {
                     prop_assert!(port > 0 && !host.is_empty());
                     let rest = text.split_once("://").map_or(&*text, |(_, rest)| rest);
-                    let named = format!("{host}:{port}");
-                    prop_assert!(rest.starts_with(&named) || rest.starts_with(host), "{}", text);
+                    let behind = rest.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+                    let port = port.to_string();
+                    let is_named = |behind: &str| behind.trim_start_matches('0').starts_with(&port);
+                    prop_assert!(rest.starts_with(host), "{}", text);
+                    prop_assert!(behind.is_none_or(is_named), "{}", text);
                 }
             }
         }

@@ -2,25 +2,23 @@
 
 use super::address::Target;
 use super::dial::{self, Place};
-use super::line::{Client, HttpClient, Kind};
+use super::line::Kind;
+use super::reach;
 use super::report::Finding;
 use super::rules::connect as rules;
+use super::serial;
 use super::text::Lang;
 use super::tls;
 use super::wire::PATIENCE;
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// How long each further try waits that is to give a failed handshake its name.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// What the firmware's own HTTP client (1.8 on) says of any connection that did
-/// not come about.
-const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 
 /// A connection of either kind.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -131,17 +129,7 @@ impl Network {
         let found = dial::resolve(&target.host, target.port, &self.places).await;
         let took = started.elapsed().as_millis();
         let name = &target.host;
-        let serial = match self.kind.client {
-            Client::Wifi => {
-                format!(
-                    "E (…) esp-tls: couldn't get hostname for :{name}: getaddrinfo() returns 202"
-                )
-            }
-            Client::Ml307 => {
-                "E (…) Ml307Http: HTTP request error: Domain name resolution failed".to_owned()
-            }
-            Client::Ec801e => NOT_CONNECTED.to_owned(),
-        };
+        let serial = serial::no_address(self.kind, name, target.tls);
         let addresses = match found {
             Ok(addresses) if !addresses.is_empty() => addresses,
             Err(e) if e.kind() == io::ErrorKind::TimedOut => {
@@ -158,7 +146,7 @@ impl Network {
                 return Err(Finding::fail(&rules::NAME_NOT_FOUND, evidence).serial(serial));
             }
         };
-        if name.parse::<std::net::IpAddr>().is_ok() {
+        if name.parse::<IpAddr>().is_ok() {
             return Ok(addresses);
         }
         let list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
@@ -166,6 +154,15 @@ impl Network {
         if !addresses.iter().any(SocketAddr::is_ipv4) {
             dns.findings
                 .push(Finding::fail(&rules::NO_IPV4, list.clone()).serial(serial));
+        }
+        // The operator's own word is taken as it is.
+        if dial::placed(name, target.port, &self.places).is_none() {
+            let v4 = |address: &SocketAddr| match address.ip() {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            };
+            let v4: Vec<Ipv4Addr> = addresses.iter().filter_map(v4).collect();
+            dns.findings.extend(reach::name(name, &v4));
         }
         dns.seen = Some(format!("{name} = {list} ({took} ms)"));
         Ok(addresses)
@@ -231,16 +228,7 @@ impl Network {
             _ if matches!(e.raw_os_error(), Some(23 | 24)) => &rules::THIS_MACHINE,
             _ => &rules::UNREACHABLE,
         };
-        let serial = match self.kind.http() {
-            HttpClient::EspHttp => {
-                "E (…) EspHttp: Failed to perform HTTP request: ESP_ERR_HTTP_CONNECT"
-            }
-            HttpClient::Ml307Http => {
-                "E (…) Ml307Http: HTTP request error: Connection to server failed"
-            }
-            HttpClient::StrictHttpClient | HttpClient::HttpClient => NOT_CONNECTED,
-        };
-        Finding::fail(rule, format!("{address}: {e}")).serial(serial)
+        Finding::fail(rule, format!("{address}: {e}")).serial(serial::not_connected(self.kind))
     }
 }
 
@@ -254,9 +242,9 @@ fn family_is_missing(e: &io::Error) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::super::line::Line;
+    use super::super::line::{Client, Line};
     use super::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::Ipv6Addr;
     use tokio::net::TcpListener;
 
     fn network() -> Network {

@@ -50,13 +50,19 @@ impl FromStr for Place {
     }
 }
 
-/// The addresses of a host, in the resolver's order.
-pub async fn resolve(host: &str, port: u16, places: &[Place]) -> io::Result<Vec<SocketAddr>> {
+/// Where the operator says that a host is.
+pub fn placed(host: &str, port: u16, places: &[Place]) -> Option<SocketAddr> {
     let fits = |place: &&Place| {
         place.host.eq_ignore_ascii_case(host) && place.of_port.is_none_or(|of| of == port)
     };
-    if let Some(place) = places.iter().find(fits) {
-        return Ok(vec![SocketAddr::new(place.ip, place.port.unwrap_or(port))]);
+    let place = places.iter().find(fits)?;
+    Some(SocketAddr::new(place.ip, place.port.unwrap_or(port)))
+}
+
+/// The addresses of a host, in the resolver's order.
+pub async fn resolve(host: &str, port: u16, places: &[Place]) -> io::Result<Vec<SocketAddr>> {
+    if let Some(address) = placed(host, port, places) {
+        return Ok(vec![address]);
     }
     match timeout(RESOLVE, lookup_host((host, port))).await {
         Ok(found) => Ok(found?.collect()),

@@ -8,6 +8,7 @@ use super::report::{Evidence, Finding};
 use super::rules::{image as images, reply as replies};
 use super::wire::{Framing, PATIENCE, Wire, WireError};
 use crate::firmware::image::{Inspection, Inspector};
+use bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -65,12 +66,19 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
     fetched.seen.clone_from(&head.status_line);
     let framing = head.framing();
     let mut body = wire.body(framing.clone());
+    let mut inspector = Inspector::new();
+    let mut bytes = 0;
+    let mut begins = Bytes::new();
     if head.status != 200 {
-        let (begins, _) = body.read(4096).await;
-        fetched.findings = framing::judge(&head, &begins, false, asked, device.kind);
+        // What the error says, or an image that old firmware flashes all the same.
+        begins = body.next().await.ok().flatten().unwrap_or_default();
+        inspector.update(&begins);
+        bytes += begins.len() as u64;
+    }
+    fetched.findings = framing::judge(&head, &begins, false, asked, device.kind);
+    if head.status != 200 && fetched.findings.iter().any(Finding::is_failure) {
         return fetched;
     }
-    fetched.findings = framing::judge(&head, &[], false, asked, device.kind);
     let of = match framing {
         Framing::Length(0) | Framing::Unreadable(_) => return fetched,
         Framing::Length(length) if length > LONGEST => {
@@ -83,8 +91,6 @@ pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
         Framing::Length(length) => Some(length),
         Framing::Chunked | Framing::UntilClose => None,
     };
-    let mut inspector = Inspector::new();
-    let mut bytes = 0;
     loop {
         match body.next().await {
             Ok(None) => break,

@@ -4,6 +4,7 @@
 use super::line::{HttpClient, Kind};
 use super::report::Finding;
 use super::rules::{reply as rules, tls};
+use super::serial;
 use super::wire::{Framing, Head, WireError};
 
 /// What a reply answers.
@@ -15,6 +16,9 @@ pub enum Asked {
     Download,
 }
 
+/// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
+const IMAGE: u8 = 0xE9;
+
 /// How servers say that a port of theirs wanted TLS (Nginx, Apache, Go).
 const WANTED_TLS: [&str; 3] = [
     "plain HTTP request was sent to HTTPS port",
@@ -22,15 +26,12 @@ const WANTED_TLS: [&str; 3] = [
     "HTTP request to an HTTPS server",
 ];
 
-/// What `EspHttp::Open` says of every head that it does not get or take.
-const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";
-
 /// Judges status, length and names. `begins` is how the body begins, `is_json`
 /// whether all of it is JSON.
 pub fn judge(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(status(head, begins, is_json, asked, kind));
-    if head.status == 200 {
+    if !findings.iter().any(Finding::is_failure) {
         findings.extend(length(head, asked, kind));
         findings.extend(coding(head, asked));
         findings.extend(names(head, asked, kind));
@@ -48,78 +49,81 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
         Some(line) => format!("{}\n{line}", head.status_line),
         None => head.status_line.clone(),
     };
-    let serial = match asked {
-        Asked::Check if kind.minds_status() => {
-            format!("E (…) Ota: Failed to check version, status code: {code}")
-        }
-        Asked::Check => "E (…) Ota: Failed to parse JSON response".to_owned(),
-        Asked::Download if kind.minds_status() => {
-            format!("E (…) Ota: Failed to get firmware, status code: {code}")
-        }
-        Asked::Download => "E (…) Ota: Failed to write OTA data: …".to_owned(),
+    // What comes all the same is read: JSON, or an image.
+    let passes = |k: Kind| match asked {
+        Asked::Check => is_json && k.reads_a_check_under(code),
+        Asked::Download => begins.first() == Some(&IMAGE) && k.flashes_under(code),
     };
-    let finding = if WANTED_TLS.iter().any(|words| text.contains(words)) {
+    let (rule, evidence) = if WANTED_TLS.iter().any(|words| text.contains(words)) {
         let said = text
             .lines()
             .find(|l| WANTED_TLS.iter().any(|w| l.contains(w)));
-        Finding::fail(&tls::WRONG_SCHEME, evidence(said.map(str::to_owned)))
+        (&tls::WRONG_SCHEME, evidence(said.map(str::to_owned)))
     } else if (300..400).contains(&code) && code != 304 {
-        Finding::fail(&rules::REDIRECT, evidence(head.line("Location")))
+        (&rules::REDIRECT, evidence(head.line("Location")))
     } else if code == 206 {
-        Finding::fail(
+        (
             &rules::PARTIAL_CONTENT,
             evidence(head.line("Content-Range")),
         )
     } else {
         let first = text.lines().map(str::trim).find(|line| !line.is_empty());
         let said = first.map(|line| line.chars().take(200).collect());
-        // Old firmware reads a JSON body whatever the status says.
-        let passes = asked == Asked::Check && is_json;
-        let hit = |k: Kind| k.minds_status() || !passes;
-        let finding = Finding::on(&rules::STATUS, kind, hit, evidence(said))?;
-        return Some(if hit(kind) {
-            finding.serial(serial)
-        } else {
-            finding
-        });
+        (&rules::STATUS, evidence(said))
     };
-    Some(finding.serial(serial))
+    let finding = Finding::on(rule, kind, |k| !passes(k), evidence)?;
+    Some(finding.serial_of_failure(serial::status(kind, asked, code)))
 }
 
-/// Before 1.8 the Wi-Fi client fails on a length that it does not know
-/// (`EspHttp::Open`); a download fails with every one.
+/// Whether and how the length is told. A download needs one; of a check
+/// `EspHttp` reads as many bytes as it was told, and nothing where it was not
+/// (`GetBody`, since esp-ml307 2.1 `ReadAll`).
 fn length(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
-    let fails = |k: Kind| asked == Asked::Download || k.http() == HttpClient::EspHttp;
-    let serial = if kind.http() == HttpClient::EspHttp {
-        NO_HEADERS
-    } else {
-        "E (…) Ota: Failed to get content length"
-    };
+    let counts = |k: Kind| asked == Asked::Download || k.http() == HttpClient::EspHttp;
     let line = |name| head.line(name).unwrap_or_default();
-    let (rule, evidence) = match head.framing() {
+    let serial = serial::no_length(kind, asked);
+    let finding = match head.framing() {
         Framing::Length(0) => {
-            let finding = Finding::fail(&rules::ZERO_CONTENT_LENGTH, line("Content-Length"));
-            return Some(finding.serial(match (asked, kind.http()) {
-                (Asked::Check, http) if http != HttpClient::EspHttp => {
-                    "E (…) Ota: Failed to parse JSON response"
-                }
-                _ => serial,
-            }));
+            Finding::fail(&rules::ZERO_CONTENT_LENGTH, line("Content-Length")).serial(serial)
         }
         Framing::Length(_) => return None,
-        Framing::Unreadable(_) => {
-            let finding = Finding::fail(&rules::BAD_CONTENT_LENGTH, line("Content-Length"));
-            return Some(finding.serial(serial));
+        Framing::Unreadable(text) => {
+            return unreadable(&text, line("Content-Length"), asked, kind);
         }
-        Framing::Chunked => (&rules::CHUNKED, line("Transfer-Encoding")),
-        Framing::UntilClose => (&rules::NO_CONTENT_LENGTH, listed(head)),
+        Framing::Chunked => {
+            // Who does not know the name takes what stands between the chunks for JSON.
+            let cased = head.header_by_case("Transfer-Encoding").is_some();
+            let mixed = |k: Kind| !cased && k.http() == HttpClient::StrictHttpClient;
+            let hit = |k: Kind| counts(k) || mixed(k);
+            Finding::on(&rules::CHUNKED, kind, hit, line("Transfer-Encoding"))?
+                .serial_of_failure(serial)
+        }
+        Framing::UntilClose => Finding::on(&rules::NO_CONTENT_LENGTH, kind, counts, listed(head))?
+            .serial_of_failure(serial),
     };
-    let finding = Finding::on(rule, kind, fails, evidence)?;
-    Some(if fails(kind) {
-        finding.serial(serial)
-    } else {
-        finding
-    })
+    Some(finding)
+}
+
+/// A length that is no number is 0 to `HttpClient` (`strtoul`), ends `EspHttp`'s
+/// parser, and throws in `Ml307Http` (`std::stoul`, which nobody catches).
+fn unreadable(text: &str, line: String, asked: Asked, kind: Kind) -> Option<Finding> {
+    // One that is too big is none that ever comes.
+    let is_huge = text.bytes().all(|b| b.is_ascii_digit());
+    let passes = |k: Kind| {
+        let is_zero = matches!(
+            k.http(),
+            HttpClient::StrictHttpClient | HttpClient::HttpClient
+        );
+        asked == Asked::Check && is_zero && !is_huge
+    };
+    let serial = match kind.http() {
+        HttpClient::EspHttp => serial::NO_HEADERS,
+        HttpClient::Ml307Http if is_huge => serial::HUGE_NUMBER,
+        HttpClient::Ml307Http => serial::NO_NUMBER,
+        HttpClient::StrictHttpClient | HttpClient::HttpClient => serial::no_length(kind, asked),
+    };
+    let finding = Finding::on(&rules::BAD_CONTENT_LENGTH, kind, |k| !passes(k), line)?;
+    Some(finding.serial_of_failure(serial))
 }
 
 fn coding(head: &Head, asked: Asked) -> Option<Finding> {
@@ -129,8 +133,8 @@ fn coding(head: &Head, asked: Asked) -> Option<Finding> {
     }
     let line = head.line("Content-Encoding").unwrap_or_default();
     Some(Finding::fail(&rules::COMPRESSED, line).serial(match asked {
-        Asked::Check => "E (…) Ota: Failed to parse JSON response",
-        Asked::Download => "E (…) Ota: Failed to write OTA data: …",
+        Asked::Check => serial::NO_JSON.to_owned(),
+        Asked::Download => serial::no_image(),
     }))
 }
 
@@ -145,11 +149,7 @@ fn names(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
         Asked::Check => Some(Finding::warn(&rules::LOWER_CASE_NAMES, line)),
         Asked::Download => {
             let finding = Finding::on(&rules::LOWER_CASE_NAMES, kind, hit, line)?;
-            Some(if hit(kind) {
-                finding.serial("E (…) Ota: Failed to get content length")
-            } else {
-                finding
-            })
+            Some(finding.serial_of_failure(serial::NO_LENGTH))
         }
     }
 }
@@ -161,75 +161,32 @@ fn listed(head: &Head) -> String {
 
 /// What became of a reply that did not come whole.
 pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
-    let http = kind.http();
-    let unparsed = match http {
-        HttpClient::EspHttp => NO_HEADERS,
-        HttpClient::Ml307Http => {
-            "E (…) Ml307Http: HTTP request error: Data reception parsing failed"
-        }
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
-            "E (…) HttpClient: Invalid status line: …"
-        }
-    };
-    let half = match asked {
-        Asked::Check => "E (…) Ota: Failed to parse JSON response",
-        Asked::Download => "E (…) Ota: Failed to read HTTP data: …",
-    };
-    let (finding, serial) = match error {
+    match error {
         WireError::NotHttp(bytes) => {
             let rule = if is_tls(bytes) {
                 &tls::WRONG_SCHEME
             } else {
                 &rules::NOT_HTTP
             };
-            (Finding::fail(rule, escaped(bytes)), unparsed)
+            Finding::fail(rule, escaped(bytes)).serial(serial::no_http(kind))
         }
-        WireError::TimedOut(_) => (
-            Finding::fail(&rules::STALLED, error),
-            match http {
-                HttpClient::EspHttp => half,
-                HttpClient::Ml307Http => {
-                    "E (…) Ml307Http: Timeout waiting for HTTP content to be received"
-                }
-                HttpClient::StrictHttpClient | HttpClient::HttpClient => {
-                    "E (…) HttpClient: Wait for HTTP content receive timeout"
-                }
-            },
-        ),
-        WireError::Closed(_) | WireError::Io(_) => (
-            Finding::fail(&rules::CUT_SHORT, error),
-            if http == HttpClient::HttpClient {
-                "E (…) HttpClient: Connection closed prematurely, expected … bytes"
-            } else {
-                half
-            },
-        ),
-        WireError::LongHead | WireError::Chunk(_) => (
-            Finding::fail(&rules::BROKEN_HTTP, error),
-            match http {
-                HttpClient::EspHttp | HttpClient::Ml307Http => unparsed,
-                HttpClient::StrictHttpClient | HttpClient::HttpClient => {
-                    "E (…) HttpClient: HTTP parse error"
-                }
-            },
-        ),
-    };
-    finding.serial(serial)
+        WireError::TimedOut(_) => {
+            Finding::fail(&rules::STALLED, error).serial(serial::half_a_body(kind, asked, true))
+        }
+        WireError::Closed(_) | WireError::Io(_) => {
+            Finding::fail(&rules::CUT_SHORT, error).serial(serial::half_a_body(kind, asked, false))
+        }
+        WireError::LongHead | WireError::Chunk(_) => {
+            Finding::fail(&rules::BROKEN_HTTP, error).serial(serial::broken_http(kind))
+        }
+    }
 }
 
 /// The same for a reply whose head did not come.
 pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::TimedOut(_) | WireError::Closed(0) | WireError::Io(_) => {
-            Finding::fail(&rules::NO_REPLY, error).serial(match kind.http() {
-                HttpClient::EspHttp => NO_HEADERS,
-                HttpClient::Ml307Http => {
-                    "E (…) Ml307Http: Timeout waiting for HTTP headers to be received"
-                }
-                HttpClient::StrictHttpClient | HttpClient::HttpClient => {
-                    "E (…) HttpClient: Wait for HTTP headers receive timeout"
-                }
-            })
+            Finding::fail(&rules::NO_REPLY, error).serial(serial::no_head(kind))
         }
         _ => broken(error, asked, kind),
     }

@@ -1,51 +1,139 @@
 //! Which firmware a device runs and through which hardware it speaks. The rules
 //! that it goes by follow from these two.
+//!
+//! A boundary between two lines is where one of these rules changed: in the
+//! firmware's own sources, or with the esp-ml307 that a release was built with
+//! (`main/idf_component.yml` asks for a range, and the newest of it at the time
+//! of the release is taken for what went in).
 
 use std::fmt;
 
 /// A line of the firmware, between whose first and last release the rules that
-/// matter here did not change.
+/// matter here did not change. Each is named after its first release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Line {
-    /// Before 1.6.0: `firmware` must be there; no `force`.
+    /// Before 1.6.0: `firmware` must be there; no `force`, no `…/activate`.
     #[value(name = "v1.5")]
     V1_5,
-    /// 1.6.0 to 1.7.x: values are taken without a look at their type.
+    /// 1.6.0: values are taken without a look at their type; OTA and voice address
+    /// are compiled in.
     #[value(name = "v1.6")]
     V1_6,
-    /// 1.8.0 to 1.9.x: a HTTP client of its own, which compares header names by
-    /// case.
+    /// 1.6.2: reads `websocket`, and a port behind MQTT's host. esp-ml307 2.0: an
+    /// ML307 goes by the port 443 for TLS to a WebSocket.
+    #[value(name = "v1.6.2")]
+    V1_6_2,
+    /// 1.6.6: looks at the status of a check and at the types of values.
+    /// esp-ml307 2.1: a head without a length is read, too.
+    #[value(name = "v1.6.6")]
+    V1_6_6,
+    /// 1.7.0 to 1.7.2: looks at the status of a download.
+    #[value(name = "v1.7")]
+    V1_7,
+    /// 1.7.5 and 1.7.6: numbers in `mqtt` are stored.
+    #[value(name = "v1.7.5")]
+    V1_7_5,
+    /// 1.7.7: esp-ml307 3.0, which brings `HttpClient` for all hardware. It
+    /// compares header names by case.
+    #[value(name = "v1.7.7")]
+    V1_7_7,
+    /// 1.8.0 and 1.8.1: `HttpClient` queues 8 KB at most (esp-ml307 3.0.2).
     #[value(name = "v1.8")]
     V1_8,
-    /// 2.0.0 and later: header names in any case; sounds in `assets`.
+    /// 1.8.2 to 1.8.4: an ML307 uses its own HTTP again (esp-ml307 3.2.0), and the
+    /// queue is limited where memory is short only.
+    #[value(name = "v1.8.2")]
+    V1_8_2,
+    /// 1.8.5 to 1.9.1: `HttpClient` takes header names in any case (esp-ml307
+    /// 3.2.5).
+    #[value(name = "v1.8.5")]
+    V1_8_5,
+    /// 1.9.2 to 1.9.4: the queue is limited again (esp-ml307 3.3.3).
+    #[value(name = "v1.9.2")]
+    V1_9_2,
+    /// 2.0.0 and later: sounds in `assets`.
     #[value(name = "v2")]
     V2,
 }
 
 impl Line {
     /// Every line, the oldest first.
-    pub const ALL: [Self; 4] = [Self::V1_5, Self::V1_6, Self::V1_8, Self::V2];
+    pub const ALL: [Self; 12] = [
+        Self::V1_5,
+        Self::V1_6,
+        Self::V1_6_2,
+        Self::V1_6_6,
+        Self::V1_7,
+        Self::V1_7_5,
+        Self::V1_7_7,
+        Self::V1_8,
+        Self::V1_8_2,
+        Self::V1_8_5,
+        Self::V1_9_2,
+        Self::V2,
+    ];
 
     /// The line that a version belongs to; the newest for what is no version.
     pub fn of_version(version: &str) -> Self {
-        let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
-        match (numbers.next().flatten(), numbers.next().flatten()) {
-            (Some(0), _) | (Some(1), Some(0..=5) | None) => Self::V1_5,
-            (Some(1), Some(6 | 7)) => Self::V1_6,
-            (Some(1), _) => Self::V1_8,
-            _ => Self::V2,
+        // As the firmware's own parser reads it: the digits of each part.
+        let number = |part: &str| {
+            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+            part.get(..digits)?.parse::<u32>().ok()
+        };
+        let mut parts = version.split('.').map(number);
+        let Some(major) = parts.next().flatten() else {
+            return Self::V2;
+        };
+        let mut next = || parts.next().flatten().unwrap_or(0);
+        let version = (major, next(), next());
+        let begun = |line: &Self| line.first() <= version;
+        Self::ALL.into_iter().rfind(begun).unwrap_or(Self::V1_5)
+    }
+
+    /// The number of its first release.
+    fn first(self) -> (u32, u32, u32) {
+        match self {
+            Self::V1_5 => (0, 0, 0),
+            Self::V1_6 => (1, 6, 0),
+            Self::V1_6_2 => (1, 6, 2),
+            Self::V1_6_6 => (1, 6, 6),
+            Self::V1_7 => (1, 7, 0),
+            Self::V1_7_5 => (1, 7, 5),
+            Self::V1_7_7 => (1, 7, 7),
+            Self::V1_8 => (1, 8, 0),
+            Self::V1_8_2 => (1, 8, 2),
+            Self::V1_8_5 => (1, 8, 5),
+            Self::V1_9_2 => (1, 9, 2),
+            Self::V2 => (2, 0, 0),
         }
+    }
+
+    /// Its first release as people write it.
+    pub fn first_release(self) -> String {
+        let (major, minor, patch) = self.first();
+        format!("{major}.{minor}.{patch}")
+    }
+
+    /// The line after it.
+    pub fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|line| *line > self)
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1_5 => "v1.5",
-            Self::V1_6 => "v1.6",
-            Self::V1_8 => "v1.8",
-            Self::V2 => "v2",
-        })
+        match self {
+            Self::V1_5 => f.write_str("v1.5"),
+            Self::V2 => f.write_str("v2"),
+            line => {
+                let (major, minor, patch) = line.first();
+                write!(f, "v{major}.{minor}")?;
+                match patch {
+                    0 => Ok(()),
+                    patch => write!(f, ".{patch}"),
+                }
+            }
+        }
     }
 }
 
@@ -67,6 +155,14 @@ impl Client {
     /// 4G.
     pub fn is_modem(self) -> bool {
         self != Self::Wifi
+    }
+
+    /// The first line that knows it: the EC801E came with esp-ml307 3.0.
+    pub fn since(self) -> Line {
+        match self {
+            Self::Wifi | Self::Ml307 => Line::V1_5,
+            Self::Ec801e => Line::V1_7_7,
+        }
     }
 }
 
@@ -103,27 +199,29 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Every one that exists, the oldest first.
+    /// Every one that exists, each hardware by itself, the oldest first.
     pub fn all() -> impl Iterator<Item = Self> {
-        let of_line = |line| Client::ALL.map(|client| Self { line, client });
-        Line::ALL
+        let of_client = |client| Line::ALL.map(|line| Self { line, client });
+        Client::ALL
             .into_iter()
-            .flat_map(of_line)
+            .flat_map(of_client)
             .filter(|kind| kind.exists())
     }
 
-    /// Firmware knows the EC801E since 1.8 (esp-ml307 3.0).
+    /// Whether its firmware knows its hardware.
     pub fn exists(self) -> bool {
-        self.client != Client::Ec801e || self.line >= Line::V1_8
+        self.line >= self.client.since()
     }
 
-    /// What reads its replies.
+    /// What reads its replies (`CreateHttp` of the boards, since esp-ml307 3.0 of
+    /// the networks). 3.0 and 3.1 had no `Ml307Http`.
     pub fn http(self) -> HttpClient {
         match (self.client, self.line) {
+            (Client::Ml307, Line::V1_7_7 | Line::V1_8) => HttpClient::StrictHttpClient,
             (Client::Ml307, _) => HttpClient::Ml307Http,
-            (_, Line::V1_5 | Line::V1_6) => HttpClient::EspHttp,
-            (_, Line::V1_8) => HttpClient::StrictHttpClient,
-            (_, Line::V2) => HttpClient::HttpClient,
+            (_, line) if line < Line::V1_7_7 => HttpClient::EspHttp,
+            (_, line) if line < Line::V1_8_5 => HttpClient::StrictHttpClient,
+            _ => HttpClient::HttpClient,
         }
     }
 
@@ -135,16 +233,84 @@ impl Kind {
         )
     }
 
+    /// Whether its `EspHttp::Open` waits for the head of a reply, and fails where
+    /// that tells no length (esp-ml307 before 2.1).
+    pub fn opens_with_the_head(self) -> bool {
+        self.http() == HttpClient::EspHttp && self.line < Line::V1_6_6
+    }
+
+    /// Whether a body of 8 KB stops it for good: what came is queued until all of it
+    /// is there, and no more than that (`HttpClient::OnTcpData`). From 3.2.0 to
+    /// 3.3.2 of esp-ml307 that held with less than 32 or 64 KB of free memory only.
+    pub fn stops_at_the_queue(self) -> bool {
+        let limited = self.line == Line::V1_8 || self.line >= Line::V1_9_2;
+        let queues = matches!(
+            self.http(),
+            HttpClient::StrictHttpClient | HttpClient::HttpClient
+        );
+        limited && queues
+    }
+
     /// Whether it holds the server's certificate against anything. Modems are
     /// told not to (`AT+MSSLCFG="auth",0,0`).
     pub fn verifies(self) -> bool {
         self.client == Client::Wifi
     }
 
-    /// Whether it looks at the status of a check. Before 1.8 the body was parsed
-    /// whatever the status said (`Ota::CheckVersion`).
-    pub fn minds_status(self) -> bool {
-        self.line >= Line::V1_8
+    /// Whether it reads the answer to a check under this status. Before 1.6.6 the
+    /// body was parsed whatever the status said (`Ota::CheckVersion`), but for an
+    /// error that an ML307 met (`Ml307Http::Open` before esp-ml307 2.1).
+    pub fn reads_a_check_under(self, status: u16) -> bool {
+        status == 200 || self.line < Line::V1_6_6 && !self.opens_no(status)
+    }
+
+    /// Whether it flashes what comes under this status: before 1.7.0 it did
+    /// (`Ota::Upgrade`), with the same exception.
+    pub fn flashes_under(self, status: u16) -> bool {
+        status == 200 || self.line < Line::V1_7 && !self.opens_no(status)
+    }
+
+    /// Whether its modem's client opens no such reply.
+    pub fn opens_no(self, status: u16) -> bool {
+        self.client == Client::Ml307 && self.line < Line::V1_6_6 && status >= 400
+    }
+
+    /// Whether it takes `websocket` of a reply for its voice server. Before 1.6.2
+    /// that was compiled in (`CONFIG_WEBSOCKET_URL`).
+    pub fn reads_websocket(self) -> bool {
+        self.line >= Line::V1_6_2
+    }
+
+    /// The same hardware with the first firmware, from its own on, that reads
+    /// `websocket`.
+    #[must_use]
+    pub fn with_websocket(self) -> Self {
+        Self {
+            line: self.line.max(Line::V1_6_2),
+            ..self
+        }
+    }
+
+    /// Whether the port alone says if it speaks TLS to a WebSocket: an ML307 with
+    /// esp-ml307 1.9.1 to 2.2 (`Ml307SslTransport::Connect`).
+    pub fn goes_by_the_port(self) -> bool {
+        let lines = Line::V1_6_2..Line::V1_7_7;
+        self.client == Client::Ml307 && lines.contains(&self.line)
+    }
+
+    /// Whether it speaks TLS to a WebSocket of this scheme and port.
+    pub fn websocket_tls(self, scheme: &str, port: u16) -> bool {
+        if self.goes_by_the_port() {
+            port == 443
+        } else {
+            self.takes_for_wss(scheme)
+        }
+    }
+
+    /// Whether a scheme means TLS to it: compared by case, every other is `ws`
+    /// (`WifiBoard::CreateWebSocket`, since esp-ml307 3.0 `WebSocket::Connect`).
+    pub fn takes_for_wss(self, scheme: &str) -> bool {
+        scheme == "wss" || scheme == "https" && self.line >= Line::V1_7_7
     }
 }
 
@@ -162,20 +328,100 @@ mod tests {
     fn versions_and_their_lines() {
         for (version, line) in [
             ("0.9.9", Line::V1_5),
+            ("1", Line::V1_5),
             ("1.5.8", Line::V1_5),
             ("1.6.0", Line::V1_6),
-            ("1.7.6", Line::V1_6),
-            ("1.8.0", Line::V1_8),
-            ("1.9.2_2", Line::V1_8),
+            ("1.6.1", Line::V1_6),
+            ("1.6.2-beta", Line::V1_6_2),
+            ("1.6.6", Line::V1_6_6),
+            ("1.7.2", Line::V1_7),
+            ("1.7.6", Line::V1_7_5),
+            ("1.7.7", Line::V1_7_7),
+            ("1.8", Line::V1_8),
+            ("1.8.4", Line::V1_8_2),
+            ("1.8.10", Line::V1_8_5),
+            ("1.9.2_2", Line::V1_9_2),
             ("2.0.0", Line::V2),
             ("x", Line::V2),
         ] {
             assert_eq!(Line::of_version(version), line, "{version}");
         }
+        for line in Line::ALL {
+            if line > Line::V1_5 {
+                assert_eq!(Line::of_version(&line.first_release()), line);
+            }
+        }
     }
 
     #[test]
-    fn ten_kinds() {
-        assert_eq!(Kind::all().count(), 10);
+    fn every_line_has_its_name_on_the_command_line() {
+        use clap::ValueEnum as _;
+
+        for line in Line::ALL {
+            let name = line.to_string();
+            assert_eq!(Line::from_str(&name, false), Ok(line), "{name}");
+        }
+        assert_eq!(Line::value_variants(), Line::ALL);
+    }
+
+    #[test]
+    fn kinds_and_what_reads_their_replies() {
+        assert_eq!(Kind::all().count(), 12 + 12 + 6);
+        let http = |version: &str, client| {
+            let line = Line::of_version(version);
+            Kind { line, client }.http()
+        };
+        for (version, wifi, ml307) in [
+            ("1.5.9", HttpClient::EspHttp, HttpClient::Ml307Http),
+            ("1.7.6", HttpClient::EspHttp, HttpClient::Ml307Http),
+            (
+                "1.7.7",
+                HttpClient::StrictHttpClient,
+                HttpClient::StrictHttpClient,
+            ),
+            (
+                "1.8.1",
+                HttpClient::StrictHttpClient,
+                HttpClient::StrictHttpClient,
+            ),
+            ("1.8.4", HttpClient::StrictHttpClient, HttpClient::Ml307Http),
+            ("1.8.5", HttpClient::HttpClient, HttpClient::Ml307Http),
+            ("2.4.2", HttpClient::HttpClient, HttpClient::Ml307Http),
+        ] {
+            let found = (http(version, Client::Wifi), http(version, Client::Ml307));
+            assert_eq!(found, (wifi, ml307), "{version}");
+        }
+    }
+
+    #[test]
+    fn statuses_and_sockets_by_release() {
+        let kind = |version: &str, client| Kind {
+            line: Line::of_version(version),
+            client,
+        };
+        for (version, client, check, download) in [
+            ("1.6.2", Client::Wifi, true, true),
+            ("1.6.6", Client::Wifi, false, true),
+            ("1.7.0", Client::Wifi, false, false),
+            ("1.6.2", Client::Ml307, false, false),
+            ("1.6.6", Client::Ml307, false, true),
+        ] {
+            let kind = kind(version, client);
+            let taken = (kind.reads_a_check_under(404), kind.flashes_under(404));
+            assert_eq!(taken, (check, download), "{version} {client}");
+        }
+        assert!(kind("1.6.0", Client::Ml307).reads_a_check_under(302));
+        for (version, client, scheme, port, tls) in [
+            ("1.6.2", Client::Ml307, "ws", 443, true),
+            ("1.7.6", Client::Ml307, "wss", 8443, false),
+            ("1.7.7", Client::Ml307, "wss", 8443, true),
+            ("1.7.7", Client::Ml307, "ws", 443, false),
+            ("1.6.2", Client::Wifi, "https", 443, false),
+            ("2.0.0", Client::Wifi, "https", 443, true),
+            ("2.0.0", Client::Wifi, "WSS", 443, false),
+        ] {
+            let speaks = kind(version, client).websocket_tls(scheme, port);
+            assert_eq!(speaks, tls, "{version} {client} {scheme} {port}");
+        }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! In the order in which a device goes through them:
 //!
-//! * [`mod@line`] says which firmware on which hardware is played, [`device`] what
-//!   it says of itself.
-//! * [`address`] takes an address apart as the device does.
+//! * [`mod@line`] says which firmware on which hardware is played ([`span`]: many
+//!   of them in few words), [`device`] what it says of itself.
+//! * [`address`] takes an address apart as the device does, [`reach`] knows those
+//!   that lead no device anywhere.
 //! * [`dial`] finds and opens connections, [`tls`] shakes hands and judges
 //!   certificates; [`connect`] is the whole way.
 //! * [`wire`] speaks HTTP over it in raw bytes, [`framing`] says what a device
-//!   makes of a reply's head, [`reply`] of a check's JSON.
+//!   makes of a reply's head, [`reply`] of a check's JSON, [`serial`] what it
+//!   writes where that goes wrong.
 //! * [`websocket`] goes as far as the voice server's hello, [`download`] fetches
 //!   the image (at a [`pace`]), [`mod@image`] says what the device would make of
 //!   it.
@@ -25,11 +27,14 @@ pub mod framing;
 pub mod image;
 pub mod line;
 pub mod pace;
+pub mod reach;
 pub mod reply;
 pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod serial;
+pub mod span;
 pub mod table;
 pub mod text;
 pub mod tls;

@@ -1,31 +1,32 @@
 //! What a device makes of the JSON that answers its check (`Ota::CheckVersion`
 //! in the firmware's `main/ota.cc`).
 
+mod voice;
+
 use super::address::{self, Target, Use};
 use super::device::Device;
-use super::line::{HttpClient, Kind, Line};
+use super::line::{Kind, Line};
 use super::report::{Evidence, Finding, Verdict};
 use super::rules::reply as rules;
+use super::serial;
 use crate::firmware::version::{device_finds_newer, is_device_safe};
 use serde_json::{Map, Value};
 
 /// What a device stops reading at, in bytes (`MAX_BODY_CHUNKS_SIZE` in
 /// esp-ml307's `http_client.h`).
 const QUEUE: usize = 8 * 1024;
-/// The longest key and text that NVS takes (`NVS_KEY_NAME_MAX_SIZE`, and
-/// `nvs_set_str` in ESP-IDF's `nvs.h`).
-const KEY: usize = 15;
-const VALUE: usize = 3999;
 /// The line that ends a program which took a null pointer for a text.
 const PANIC: &str =
     "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.";
-/// What firmware before 1.8 makes a `std::string` of, whatever its type: of what
+/// What firmware before 1.6.6 makes a `std::string` of, whatever its type: of what
 /// is no text that is a null pointer. Elsewhere it reads numbers, which are 0 then.
-const TAKEN_UNCHECKED: [&str; 4] = [
-    "activation.code",
-    "activation.message",
-    "firmware.url",
-    "firmware.version",
+/// With the first line that reads it.
+const TAKEN_UNCHECKED: [(&str, Line); 5] = [
+    ("activation.challenge", Line::V1_6),
+    ("activation.code", Line::V1_5),
+    ("activation.message", Line::V1_5),
+    ("firmware.url", Line::V1_5),
+    ("firmware.version", Line::V1_5),
 ];
 /// What is shown of a value.
 const SHOWN: usize = 120;
@@ -41,7 +42,8 @@ pub struct Reply {
     pub websocket: Option<Websocket>,
     /// The MQTT endpoint, which wins over the WebSocket.
     pub mqtt: Option<String>,
-    /// Whether the device asks to be activated before it does anything else.
+    /// Whether the device asks `…/activate` before it does anything else: for its
+    /// answer to a challenge, since 1.6.0.
     pub activation: bool,
 }
 
@@ -112,18 +114,10 @@ impl Judge<'_> {
 
     fn body(&mut self, body: &[u8]) {
         if body.len() >= QUEUE {
-            let stops = |k: Kind| {
-                matches!(
-                    k.http(),
-                    HttpClient::HttpClient | HttpClient::StrictHttpClient
-                )
-            };
             let evidence = format!("{} > {QUEUE}", body.len());
+            let stops = Kind::stops_at_the_queue;
             let finding = Finding::on(&rules::TOO_LONG, self.kind, stops, evidence);
-            self.findings.extend(
-                finding
-                    .map(|f| f.serial("E (…) HttpClient: Wait for HTTP content receive timeout")),
-            );
+            self.findings.extend(finding);
         }
         let root = match json(body) {
             Ok(Value::Object(root)) => root,
@@ -144,10 +138,11 @@ impl Judge<'_> {
         if let Some(Value::Object(activation)) = root.get("activation")
             && (activation.contains_key("code") || activation.contains_key("challenge"))
         {
-            self.reply.activation = true;
             for key in ["code", "message"] {
                 self.text(activation, "activation", key);
             }
+            let challenge = self.text(activation, "activation", "challenge");
+            self.reply.activation = challenge.is_some() && self.kind.line >= Line::V1_6;
             let text = format!("\"activation\":{}", Value::Object(activation.clone()));
             self.warn(&rules::ACTIVATION, cut(&text));
         }
@@ -162,22 +157,19 @@ impl Judge<'_> {
         {
             return;
         }
-        self.fail(
-            Finding::fail(&rules::NOT_JSON, evidence)
-                .serial("E (…) Ota: Failed to parse JSON response"),
-        );
+        self.fail(Finding::fail(&rules::NOT_JSON, evidence).serial(serial::NO_JSON));
     }
 
     /// Fails firmware that takes a value without a look at its type.
     fn unchecked(&mut self, rule: &'static super::rule::Rule, path: &str, evidence: String) {
-        if !TAKEN_UNCHECKED.contains(&path) {
+        let taken = TAKEN_UNCHECKED.iter().find(|(taken, _)| *taken == path);
+        let Some((_, since)) = taken else {
             return self.warn(rule, evidence);
-        }
-        let crashes = |k: Kind| k.line < Line::V1_8;
+        };
+        let crashes = |k: Kind| (*since..Line::V1_6_6).contains(&k.line);
         let finding = Finding::on(rule, self.kind, crashes, evidence);
-        let crashes = crashes(self.kind);
         self.findings
-            .extend(finding.map(|f| if crashes { f.serial(PANIC) } else { f }));
+            .extend(finding.map(|f| f.serial_of_failure(PANIC)));
     }
 
     fn nulls(&mut self, path: &str, members: &Map<String, Value>, depth: usize) {
@@ -241,7 +233,7 @@ impl Judge<'_> {
             return;
         };
         self.reply.version = Some(version.clone());
-        let abort = "terminate called after throwing an instance of 'std::invalid_argument'\nabort() was called …";
+        let abort = serial::NO_NUMBER;
         if !is_device_safe(&self.device.version) {
             let evidence = format!("{:?}, firmware: {version:?}", self.device.version);
             let finding = Finding::fail(&rules::OWN_VERSION_CRASHES, evidence);
@@ -291,15 +283,10 @@ impl Judge<'_> {
     fn half_firmware(&mut self, lacks: &str) {
         let evidence = missing(&format!("{lacks:?}"));
         let fails = |k: Kind| k.line == Line::V1_5;
+        let serial = "E (…) Ota: Failed to get firmware object";
         let finding = Finding::on(&rules::NO_FIRMWARE, self.kind, fails, evidence);
-        let fails = fails(self.kind);
-        self.findings.extend(finding.map(|f| {
-            if fails {
-                f.serial("E (…) Ota: Failed to get firmware object")
-            } else {
-                f
-            }
-        }));
+        self.findings
+            .extend(finding.map(|f| f.serial_of_failure(serial)));
     }
 
     /// Whether the device is made to install it (since 1.6.0).
@@ -307,19 +294,17 @@ impl Judge<'_> {
         let Some(force) = firmware.get("force") else {
             return false;
         };
-        match force.as_f64() {
-            None => {
-                if !force.is_null() {
-                    let evidence = format!("firmware.force: {}", cut(&force.to_string()));
-                    self.warn(&rules::FORCE_NOT_A_NUMBER, evidence);
-                }
-                return false;
-            }
-            // `valueint`, cut at the point.
-            Some(number) if !(1.0..2.0).contains(&number) => return false,
-            Some(_) => {}
+        if !force.is_number() && !force.is_null() {
+            let evidence = format!("firmware.force: {}", cut(&force.to_string()));
+            self.warn(&rules::FORCE_NOT_A_NUMBER, evidence);
         }
-        if self.kind.line < Line::V1_6 {
+        // `valueint` of cJSON, cut at the point. That of `true` is 1, and before 1.6.6
+        // nobody looked whether it is a number.
+        let is_one = match force {
+            Value::Bool(true) => self.kind.line < Line::V1_6_6,
+            force => force.as_f64().is_some_and(|n| (1.0..2.0).contains(&n)),
+        };
+        if !is_one || self.kind.line < Line::V1_6 {
             return false;
         }
         if version == self.device.version {
@@ -342,88 +327,6 @@ impl Judge<'_> {
                 if self.asked.tls && !target.tls {
                     self.warn(&rules::HTTP_BEHIND_HTTPS, format!("firmware.url: {url:?}"));
                 }
-            }
-        }
-    }
-
-    fn voice(&mut self, root: &Map<String, Value>) {
-        for key in ["websocket", "mqtt"] {
-            match root.get(key) {
-                Some(Value::Object(block)) => self.flash(key, block),
-                Some(other) => self.wrong_type(key, other),
-                None => {}
-            }
-        }
-        // Before 1.8 whatever is there counts (`if (mqtt != NULL)`).
-        if let Some(other) = root.get("mqtt").filter(|mqtt| !mqtt.is_object()) {
-            let evidence = format!("\"mqtt\":{}", cut(&other.to_string()));
-            let counts = |k: Kind| k.line < Line::V1_8;
-            let finding = Finding::on(&rules::EMPTY_MQTT, self.kind, counts, evidence);
-            self.findings.extend(finding);
-        }
-        let mqtt = root.get("mqtt").and_then(Value::as_object);
-        let websocket = root.get("websocket").and_then(Value::as_object);
-        if let Some(mqtt) = mqtt {
-            match self.text(mqtt, "mqtt", "endpoint") {
-                Some(endpoint) if !endpoint.is_empty() => self.reply.mqtt = Some(endpoint),
-                _ => {
-                    let text = cut(&Value::Object(mqtt.clone()).to_string());
-                    let finding = Finding::fail(&rules::EMPTY_MQTT, format!("\"mqtt\":{text}"));
-                    self.fail(finding.serial("W (…) MQTT: MQTT endpoint is not specified"));
-                }
-            }
-        }
-        match (mqtt, websocket) {
-            (None, None) => self.warn(
-                &rules::NO_PROTOCOL,
-                Evidence::both(
-                    "没有 \"websocket\" 和 \"mqtt\"",
-                    "\"websocket\" and \"mqtt\" are missing",
-                ),
-            ),
-            (Some(_), Some(_)) => self.warn(&rules::MQTT_AND_WEBSOCKET, "\"mqtt\", \"websocket\""),
-            _ => {}
-        }
-        let Some(websocket) = websocket else { return };
-        let token = self.text(websocket, "websocket", "token");
-        if let Some(url) = self.text(websocket, "websocket", "url") {
-            if self.asked.tls && url.to_ascii_lowercase().starts_with("ws://") {
-                self.warn(
-                    &rules::WS_BEHIND_HTTPS,
-                    format!("websocket.url: {:?}", cut(&url)),
-                );
-            }
-            self.reply.websocket = Some(Websocket {
-                url,
-                token: token.unwrap_or_default(),
-                version: websocket
-                    .get("version")
-                    .and_then(Value::as_u64)
-                    .unwrap_or(1),
-            });
-        }
-    }
-
-    /// Each text and number is written to flash under its own key.
-    fn flash(&mut self, of: &str, block: &Map<String, Value>) {
-        for (key, value) in block {
-            if !value.is_string() && !value.is_number() {
-                continue;
-            }
-            let serial = |code| format!("ESP_ERROR_CHECK failed: esp_err_t {code} at nvs_set_str");
-            if key.len() > KEY {
-                let evidence = format!("{of}: {:?}: {} > {KEY}", cut(key), key.len());
-                let finding = Finding::fail(&rules::LONG_KEY, evidence);
-                self.fail(finding.serial(serial("0x1109 (ESP_ERR_NVS_KEY_TOO_LONG)")));
-            }
-            if value.as_str().is_some_and(|text| text.len() > VALUE) {
-                let evidence = format!(
-                    "{of}.{}: {} > {VALUE}",
-                    cut(key),
-                    value.as_str().map_or(0, str::len)
-                );
-                let finding = Finding::fail(&rules::LONG_VALUE, evidence);
-                self.fail(finding.serial(serial("0x110e (ESP_ERR_NVS_VALUE_TOO_LONG)")));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::line::Kind;
 use super::rule::Rule;
+use super::span::Span;
 use super::text::Lang;
 use serde::Serialize;
 use std::fmt;
@@ -158,8 +159,8 @@ pub struct Finding {
     pub evidence: Evidence,
     /// What the device writes to its serial port.
     pub serial: Option<String>,
-    /// Other devices that fail on it, where this one does not.
-    pub others: Vec<Kind>,
+    /// The devices that fail on it, where not all do.
+    pub hit: Vec<Kind>,
 }
 
 impl Finding {
@@ -172,7 +173,7 @@ impl Finding {
             verdict: Verdict::Fail,
             evidence: Evidence { en, zh },
             serial: None,
-            others: Vec::new(),
+            hit: Vec::new(),
         }
     }
 
@@ -192,14 +193,31 @@ impl Finding {
         hit: impl Fn(Kind) -> bool,
         evidence: impl Into<Evidence>,
     ) -> Option<Self> {
-        if hit(this) {
-            return Some(Self::fail(rule, evidence));
-        }
-        let others: Vec<Kind> = Kind::all().filter(|kind| hit(*kind)).collect();
-        (!others.is_empty()).then(|| Self {
-            others,
-            ..Self::warn(rule, evidence)
+        let all: Vec<Kind> = Kind::all().filter(|kind| hit(*kind)).collect();
+        (!all.is_empty()).then(|| Self {
+            hit: all,
+            verdict: if hit(this) {
+                Verdict::Fail
+            } else {
+                Verdict::Warn
+            },
+            ..Self::fail(rule, evidence)
         })
+    }
+
+    /// The same for a device that does not come to what was found: a warning that
+    /// names those of `who` that do.
+    #[must_use]
+    pub fn of_others(mut self, who: impl Fn(Kind) -> bool) -> Self {
+        if self.is_failure() {
+            if self.hit.is_empty() {
+                self.hit = Kind::all().collect();
+            }
+            self.hit.retain(|kind| who(*kind));
+            self.verdict = Verdict::Warn;
+            self.serial = None;
+        }
+        self
     }
 
     /// Whether this device fails on it.
@@ -214,6 +232,16 @@ impl Finding {
         self
     }
 
+    /// The same, where this device fails on it.
+    #[must_use]
+    pub fn serial_of_failure(self, line: impl Into<String>) -> Self {
+        if self.is_failure() {
+            self.serial(line)
+        } else {
+            self
+        }
+    }
+
     /// What happens to a device: its own line, and what it means.
     pub fn consequence(&self, lang: Lang) -> String {
         let mut text = String::new();
@@ -222,9 +250,10 @@ impl Finding {
             text.push('\n');
         }
         text.push_str(self.rule.what.to(lang));
-        if !self.others.is_empty() {
-            let list: Vec<String> = self.others.iter().map(Kind::to_string).collect();
-            let list = list.join(lang.pick("、", ", "));
+        if self.verdict == Verdict::Warn && !self.hit.is_empty() {
+            let spans = Span::of(&self.hit);
+            let list: Vec<String> = spans.iter().map(|span| span.words(lang)).collect();
+            let list = list.join(lang.pick("、", "; "));
             let only = match lang {
                 Lang::Zh => format!("\n本设备不受影响，会失败的是：{list}。"),
                 Lang::En => format!("\nThis device passes. These fail: {list}."),
@@ -390,11 +419,14 @@ mod tests {
     #[test]
     fn who_fails_decides_between_warning_and_failure() {
         assert_eq!(Finding::on(&RULE, WIFI, |_| false, "e"), None);
-        let fails = Finding::on(&RULE, WIFI, |_| true, "e").map(|f| (f.verdict, f.others.len()));
-        assert_eq!(fails, Some((Verdict::Fail, 0)));
-        let modems = Finding::on(&RULE, WIFI, |kind| kind.client == Client::Ml307, "e");
-        let modems = modems.map(|f| (f.verdict, f.others.len()));
-        assert_eq!(modems, Some((Verdict::Warn, 4)));
+        let fails = Finding::on(&RULE, WIFI, |_| true, "e");
+        let told = fails.as_ref().map(|f| f.consequence(Lang::En));
+        assert_eq!(told.as_deref(), Some("It is broken."));
+        // A device that does not come to it is not one that fails.
+        let others = fails.map(|f| f.of_others(|kind| kind.client == Client::Ec801e));
+        let told = others.map(|f| (f.verdict, f.consequence(Lang::En)));
+        let words = "It is broken.\nThis device passes. These fail: EC801E with any firmware.";
+        assert_eq!(told, Some((Verdict::Warn, words.to_owned())));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! update.
 
 mod beside;
+mod voice;
 
 use super::address::{self, Target, Use};
 use super::connect::{Families, Network, Opened, Part};
@@ -14,10 +15,9 @@ use super::line::Line;
 use super::pace::Pace;
 use super::reply::{self, Reply, Update};
 use super::report::{Finding, Report, Step, StepReport};
-use super::rules::{image as images, reply as replies, websocket as voice};
+use super::rules::{image as images, reply as replies};
 use super::text::Lang;
 use super::tls;
-use super::websocket;
 use super::wire::{Head, PATIENCE, Wire, WireError};
 use crate::firmware::image::AppImage;
 use crate::firmware::project::XIAOZHI;
@@ -238,7 +238,7 @@ impl Probe {
         let is_json = reply::json(&body).is_ok_and(|json| json.is_object());
         answer.findings = framing::judge(&head, &body, is_json, Asked::Check, device.kind);
         // Nobody reads the body of an error.
-        let reads = head.status == 200 || !device.kind.minds_status();
+        let reads = device.kind.reads_a_check_under(head.status);
         if let Some(fault) = fault.as_ref().filter(|_| reads) {
             answer
                 .findings
@@ -257,7 +257,7 @@ impl Probe {
                 .findings
                 .push(Finding::warn(&replies::SLOW_REPLY, evidence));
         }
-        let read = head.status == 200 || !device.kind.minds_status() && is_json;
+        let read = head.status == 200 || reads && is_json;
         // What is known to be empty or packed need not be read.
         let hopeless = [&replies::ZERO_CONTENT_LENGTH, &replies::COMPRESSED];
         let hopeless = |f: &Finding| hopeless.contains(&f.rule);
@@ -281,62 +281,6 @@ impl Probe {
             answer.reply = reply;
         }
         answer
-    }
-
-    async fn websocket(&self, reply: &Reply, ota: &Target, known: &[Finding]) -> StepReport {
-        let step = Step::Websocket;
-        if self.skip_websocket {
-            return StepReport::skipped(step, "--skip websocket");
-        }
-        if let Some(endpoint) = &reply.mqtt {
-            let seen = self.say("使用 MQTT，不探测：", "MQTT is used, and not tried: ");
-            return StepReport::skipped(step, format!("{seen}{endpoint}"));
-        }
-        let Some(handed) = &reply.websocket else {
-            return StepReport::skipped(
-                step,
-                self.say("没有下发地址", "no address was handed out"),
-            );
-        };
-        let (target, mut findings) =
-            match address::handed_out(&handed.url, Use::Websocket, self.device.kind, ota) {
-                Ok(parsed) => parsed,
-                Err(finding) => return StepReport::new(step, handed.url.clone(), vec![finding]),
-            };
-        let mut opened = self.network.open(&target, Families::First).await;
-        let stream = opened.stream.take();
-        // Whatever keeps the device from it, it is unreachable.
-        for finding in opened
-            .dns
-            .findings
-            .iter_mut()
-            .chain(&mut opened.tcp.findings)
-        {
-            if finding.is_failure() {
-                finding.rule = &voice::UNREACHABLE;
-            }
-        }
-        // A certificate that stands in the step of its own is not told twice.
-        findings.extend(opened.findings().into_iter().filter(|f| !known.contains(f)));
-        let Some(stream) = stream else {
-            let serial = "E (…) WS: Failed to connect to websocket server";
-            if !findings.iter().any(Finding::is_failure) {
-                findings.push(Finding::fail(&voice::UNREACHABLE, handed.url.clone()));
-            }
-            let told = findings.into_iter().map(|finding| finding.serial(serial));
-            return StepReport::new(step, handed.url.clone(), told.collect());
-        };
-        let started = Instant::now();
-        match websocket::hello(stream, &target, &self.device, handed).await {
-            Ok(_) => {
-                let took = started.elapsed().as_millis();
-                StepReport::new(step, format!("{}, hello, {took} ms", handed.url), findings)
-            }
-            Err(finding) => {
-                findings.push(finding);
-                StepReport::new(step, handed.url.clone(), findings)
-            }
-        }
     }
 
     /// Download, image, restart.

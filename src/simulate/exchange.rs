@@ -7,7 +7,7 @@ use crate::probe::device::Device;
 use crate::probe::line::{HttpClient, Kind};
 use crate::probe::reply::{self, Update};
 use crate::probe::rule::Rule;
-use crate::probe::rules::reply as rules;
+use crate::probe::rules::{reply as rules, websocket as voice};
 use crate::probe::wire::{Framing, Head, PATIENCE, Wire};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +43,7 @@ pub(super) async fn check(
     let head = link.head().await?;
     let (body, fault) = link.body(head.framing()).read(LONGEST_REPLY).await;
     let failed = || Failure::with(Fault::Status(head.status), &head.status_line);
-    if head.status != 200 && device.kind.minds_status() {
+    if !device.kind.reads_a_check_under(head.status) {
         return Err(failed());
     }
     if let Some(fault) = fault {
@@ -82,6 +82,10 @@ fn offer(body: &[u8], device: &Device, target: &Target) -> Result<Offer, Failure
         }
         if is(&[&rules::EMPTY_URL]) {
             return Ok(Offer::Image(Update::default()));
+        }
+        // Its voice comes behind the update.
+        if is(&[&voice::MQTT_ABORTS]) && reply.update.is_none() {
+            return Ok(Offer::Restart(named()));
         }
     }
     Ok(reply.update.map_or(Offer::Nothing, Offer::Image))
@@ -176,5 +180,11 @@ mod tests {
         let null = firmware(r#""version":null,"url":"""#);
         assert!(matches!(read(Line::V1_6, &null), Ok(Offer::Restart(_))));
         assert_eq!(read(Line::V2, &null), Ok(Offer::Nothing));
+        let mqtt = r#","mqtt":{"endpoint":"mqtt://h:1883"}}"#;
+        let aborts = newer.trim_end_matches('}').to_owned() + "}" + mqtt;
+        assert!(image(read(Line::V2, &aborts)));
+        let aborts = aborts.replace("1.7.0", "1.6.0");
+        assert!(matches!(read(Line::V2, &aborts), Ok(Offer::Restart(_))));
+        assert_eq!(read(Line::V1_6, &aborts), Ok(Offer::Nothing));
     }
 }

@@ -2,15 +2,26 @@
 //! is given. A right server passes here with every kind of device, or nothing
 //! that is found of a wrong one would prove anything.
 
-use super::support::probed::{Case, Probe, hold};
+use super::support::probed::{Case, Probe, can_have_hosts, hold};
 use super::support::wrong::{GOODBYE, HOST, Port, plain, right};
+use serde_json::json;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Lines of the firmware with a version of each, and what is offered to it.
-const LINES: [(&str, &str, &str); 4] = [
+const LINES: [(&str, &str, &str); 12] = [
     ("v1.5", "1.5.8", "1.6.1"),
     ("v1.6", "1.6.0", "1.6.1"),
-    ("v1.8", "1.8.2", "1.9.0"),
+    ("v1.6.2", "1.6.2", "1.6.6"),
+    ("v1.6.6", "1.6.6", "1.7.0"),
+    ("v1.7", "1.7.2", "1.7.5"),
+    ("v1.7.5", "1.7.6", "1.7.7"),
+    ("v1.7.7", "1.7.7", "1.8.0"),
+    ("v1.8", "1.8.1", "1.8.2"),
+    ("v1.8.2", "1.8.4", "1.8.5"),
+    ("v1.8.5", "1.9.1", "1.9.2"),
+    ("v1.9.2", "1.9.2_2", "1.9.4"),
     ("v2", "2.0.0", "2.0.1"),
 ];
 const CLIENTS: [&str; 3] = ["wifi", "ml307", "ec801e"];
@@ -20,34 +31,32 @@ fn every_kind_of_device_gets_the_whole_way_with_a_right_server() {
     let mut cases = Vec::new();
     for (line, own, offered) in LINES {
         for client in CLIENTS {
-            // The EC801E is known since 1.8.
-            if client == "ec801e" && line < "v1.8" {
+            // The EC801E is known since 1.7.7.
+            if client == "ec801e" && line < "v1.7.7" {
                 continue;
             }
-            for flash in ["8", "16"] {
-                let with = [
-                    "--firmware-line",
-                    line,
-                    "--version",
-                    own,
-                    "--client",
-                    client,
-                    "--flash",
-                    flash,
-                ];
-                cases.push(Case::new(line, right().version(offered), &with, &[]));
-            }
+            let with = [
+                "--firmware-line",
+                line,
+                "--version",
+                own,
+                "--client",
+                client,
+                "--flash",
+                "8",
+            ];
+            cases.push(Case::new(line, right().version(offered), &with, &[]));
             // The line is that of the version.
             let with = ["--version", own, "--client", client];
             cases.push(Case::new(own, right().version(offered), &with, &[]));
-            let with = ["--version", offered, "--client", client];
-            cases.push(Case::new(
-                "nothing newer",
-                right().version(offered),
-                &with,
-                &[],
-            ));
         }
+        let with = ["--version", offered];
+        cases.push(Case::new(
+            "nothing newer",
+            right().version(offered),
+            &with,
+            &[],
+        ));
         let with = ["--version", own];
         cases.push(Case::new(
             "without TLS",
@@ -205,10 +214,6 @@ fn addresses_that_no_device_can_use() {
             "address fail unknown-scheme",
         ),
         (
-            "http://u:p@ota.example.com/xiaozhi/ota/",
-            "address fail user-name",
-        ),
-        (
             "http://[::1]:8003/xiaozhi/ota/",
             "address fail ipv6-literal",
         ),
@@ -222,35 +227,37 @@ fn addresses_that_no_device_can_use() {
         .into_iter()
         .map(|(url, finds)| Case::at(url, address(url), &[finds]))
         .collect();
-    let scheme = "HTTPS://ota.example.com/xiaozhi/ota/";
-    cases.push(Case::at(
-        scheme,
-        address(scheme).with(&["--firmware-line", "v1.8"]),
-        &["address fail upper-case-scheme"],
-    ));
+    let by_client = [
+        (
+            "HTTPS://ota.example.com/xiaozhi/ota/",
+            &["--client", "ml307"],
+            "address fail upper-case-scheme",
+        ),
+        (
+            "http://u:p@ota.example.com/xiaozhi/ota/",
+            &["--firmware-line", "v2"],
+            "address fail user-name",
+        ),
+    ];
+    cases.extend(
+        by_client
+            .into_iter()
+            .map(|(url, with, finds)| Case::at(url, address(url).with(with), &[finds])),
+    );
     // They work from here.
-    let unspecified = Case::new(
-        "nowhere",
-        plain(),
-        &[],
-        &["address fail unspecified-address"],
-    );
-    cases.push(unspecified.probed(|server| {
-        Probe::of(server)
-            .url("http://0.0.0.0:8003/xiaozhi/ota/")
-            .placed("0.0.0.0", server.port_80.port())
-    }));
-    let modem = Case::new(
-        "TLS on another port with an ML307",
-        right().version("2.0.1"),
-        &[],
-        &["address fail ml307-port"],
-    );
-    cases.push(modem.probed(|server| {
-        Probe::of(server)
-            .url("https://ota.example.com:8443/xiaozhi/ota/")
-            .at(8443, server.port_443.port())
-            .with(&["--client", "ml307", "--version", "2.0.0"])
+    let nowhere = [
+        ("0.0.0.0", "address fail unspecified-address"),
+        ("169.254.7.9", "address fail link-local-address"),
+        ("198.18.0.7", "address fail fake-address"),
+        ("203.0.113.7", "address fail nobodys-address"),
+        ("239.1.2.3", "address fail nobodys-address"),
+    ];
+    cases.extend(nowhere.map(|(ip, finds)| {
+        Case::new(ip, plain(), &[], &[finds]).probed(|server| {
+            Probe::of(server)
+                .url(&format!("http://{ip}:8003/xiaozhi/ota/"))
+                .placed(ip, server.port_80.port())
+        })
     }));
     hold(cases);
 }
@@ -296,6 +303,57 @@ fn addresses_that_work_here_and_perhaps_not_on_a_device() {
             "h.example.com",
             &["address warn fragment"],
         ),
+    ]);
+}
+
+/// All of them are this machine.
+const HOSTS: &str = "127.0.0.1 localhost ota.example.com files.example.com voice.example.com\n";
+
+/// What a hosts file, or a proxy's resolver, says of a name is not what devices are
+/// told: a way through is none of theirs.
+#[test]
+fn names_that_lead_nowhere() {
+    if !can_have_hosts() {
+        return;
+    }
+    let at_port = |host: &'static str, name, finds: &[&'static str]| {
+        Case::new(name, plain().version("1.6.0"), &[], finds).probed(|server| {
+            let url = format!("http://{host}:{}/xiaozhi/ota/", server.port_80.port());
+            let skip = ["--skip", "websocket"];
+            Probe::new(&url).with_hosts(HOSTS).with(&skip)
+        })
+    };
+    hold(vec![
+        at_port(
+            HOST,
+            "found in the hosts file",
+            &["dns warn name-leads-nowhere"],
+        ),
+        // Said before it is looked up.
+        at_port("localhost", "localhost", &["address warn loopback"]),
+        // What the operator says counts.
+        Case::new("placed there", plain(), &[], &[])
+            .probed(|server| Probe::of(server).with_hosts(HOSTS)),
+    ]);
+    // Handed out, too: each name is told of where the device comes to it.
+    let port = Arc::new(AtomicU16::new(0));
+    let at = Arc::clone(&port);
+    let server = plain()
+        .json(move |json| {
+            let port = at.load(Ordering::Relaxed);
+            let voice = format!("ws://voice.example.com:{port}/xiaozhi/v1/");
+            json["websocket"]["url"] = json!(voice);
+            if json["firmware"]["url"] != "" {
+                let image = format!("http://files.example.com:{port}/download/a_1.6.1.bin");
+                json["firmware"]["url"] = json!(image);
+            }
+        })
+        .start();
+    port.store(server.port_80.port(), Ordering::Relaxed);
+    let probed = Probe::of(&server).with_hosts(HOSTS).run();
+    probed.finds(&[
+        "websocket warn name-leads-nowhere",
+        "download warn name-leads-nowhere",
     ]);
 }
 

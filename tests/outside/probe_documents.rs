@@ -52,6 +52,7 @@ fn wrong(server: Wrong, shown: &'static str) -> Scene {
 }
 
 /// Every name that a transcript may have.
+#[expect(clippy::too_many_lines, reason = "a table is as long as it is")]
 fn scene(name: &str) -> Scene {
     let image = || Image::new("1.6.1");
     let file = |bytes: Vec<u8>| {
@@ -119,8 +120,10 @@ fn scene(name: &str) -> Scene {
         "self-signed" => Scene::Untrusted(right().chain(Chain::self_signed).start(), typed),
         "wrong name" => wrong(right().chain(|chain| chain.host("www.example.com")), typed),
         "modem" => wrong(
-            right().version("2.0.1"),
-            "https://ota.example.com:8443/xiaozhi/ota/ --version 2.0.0 --client ml307",
+            right().version("1.7.6").json(|json| {
+                json["websocket"]["url"] = json!("wss://ota.example.com:8443/xiaozhi/v1/");
+            }),
+            "https://ota.example.com/xiaozhi/ota/ --version 1.7.0 --client ml307",
         ),
         "lower case" => wrong(
             right().download(Page::lower_case),
@@ -143,8 +146,17 @@ fn scene(name: &str) -> Scene {
         }
         "2.x over 1.x" => wrong(right().version("2.0.0"), typed),
         "voice" => wrong(
-            right().websocket(|page| page.set_status("502 Bad Gateway")),
-            typed,
+            right()
+                .version("1.7.0")
+                .websocket(|page| page.set_status("502 Bad Gateway")),
+            "https://ota.example.com/xiaozhi/ota/ --version 1.6.6",
+        ),
+        "abort" => wrong(
+            right().version("1.6.6").json(|json| {
+                json["mqtt"] = json!({"endpoint": "mqtt://192.168.1.7:1883"});
+                json.as_object_mut().unwrap().remove("websocket");
+            }),
+            "https://ota.example.com/xiaozhi/ota/ --version 1.6.6",
         ),
         other => panic!("no such transcript: {other}"),
     }
@@ -176,6 +188,7 @@ fn proof(name: &str) -> &'static str {
         "truncated" => "FAIL truncated-image",
         "2.x over 1.x" => "FAIL no-assets",
         "voice" => "FAIL websocket-status",
+        "abort" => "FAIL mqtt-aborts",
         other => panic!("nothing is asked of {other}"),
     }
 }

@@ -7,6 +7,9 @@ use serde_json::json;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// Firmware that reads where its voice server is.
+const READS_VOICE: [&str; 2] = ["--firmware-line", "v1.6.2"];
+
 /// A reply that goes on like this.
 fn endless(page: &mut Page, bytes: &[u8]) {
     page.then = Then::Endless(bytes.repeat(64 * 1024 / bytes.len()), Duration::ZERO);
@@ -106,7 +109,7 @@ fn what_has_no_end_is_not_waited_for() {
             Case::new(
                 "a voice without an end",
                 plain().websocket(head),
-                &[],
+                &READS_VOICE,
                 &["websocket fail broken-http"],
             ),
         ]
@@ -152,13 +155,13 @@ fn words_that_nobody_can_take() {
             Case::new(
                 "a frame of 2^63 bytes",
                 right().hello(frame),
-                &[],
+                &READS_VOICE,
                 &["websocket fail websocket-no-hello"],
             ),
             Case::new(
                 "a frame of 2^40 bytes",
                 right().hello(big),
-                &[],
+                &READS_VOICE,
                 &["websocket fail websocket-no-hello"],
             ),
             Case::new(
@@ -197,7 +200,7 @@ fn nothing_that_a_server_says_steers_the_terminal() {
     for (i, wrong) in says().into_iter().enumerate() {
         let server = wrong.start();
         for lang in ["zh", "en"] {
-            let told = Probe::of(&server).told(lang);
+            let told = Probe::of(&server).with(&READS_VOICE).told(lang);
             assert_eq!(told.code, Some(2), "{i}: {}{}", told.stdout, told.stderr);
             let steers = |c: char| {
                 (c.is_control() && c != '\n')
@@ -207,7 +210,7 @@ fn nothing_that_a_server_says_steers_the_terminal() {
             assert!(!text.contains(steers), "{i}: {text:?}");
         }
         // JSON is escaped by its own rules.
-        let json = Probe::of(&server).run();
+        let json = Probe::of(&server).with(&READS_VOICE).run();
         assert_eq!(json.code, Some(2), "{i}");
         assert!(
             !json.stdout.contains(|c: char| c.is_control() && c != '\n'),
@@ -289,13 +292,13 @@ fn silence_is_waited_for_as_a_device_waits() {
         Case::new(
             "no hello",
             right().hello(""),
-            &[],
+            &READS_VOICE,
             &["websocket fail websocket-no-hello"],
         ),
         Case::new(
             "no hello for a hello",
             right().hello(text_frame(b"{\"type\":\"goodbye\"}")),
-            &[],
+            &READS_VOICE,
             &["websocket fail websocket-no-hello"],
         ),
         Case::new(

@@ -52,10 +52,20 @@ fn the_failure_from_1_6_0_to_1_6_1_is_found_and_gone_with_ours() {
         "download fail redirect",
     ];
     probe(HTTPS, front, &authority).run().finds(&https);
-    for with in [["--version", "1.5.8"], ["--firmware-line", "v1.8"]] {
+    for with in [["--version", "1.5.8"], ["--firmware-line", "v2"]] {
         let probed = probe(HTTPS, front, &authority).with(&with).run();
         probed.finds(&https);
     }
+    // A blank behind the address is nothing to it.
+    let blank = format!("{HTTPS} ");
+    let probed = probe(&blank, front, &authority)
+        .with(&["--firmware-line", "v2"])
+        .run();
+    probed.finds(&[
+        "address warn trailing-blank",
+        "check warn http-behind-https",
+        "download fail redirect",
+    ]);
     drop(process);
 
     // The same addresses: http is answered, and what could be mended is said.

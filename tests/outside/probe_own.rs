@@ -111,6 +111,8 @@ const CONFIGURATIONS: &[Own] = &[
         name: "MQTT",
         config: "server:\n  vision_explain: https://ota.example.com/mcp/vision/explain\n  \
                  mqtt_gateway: mqtt.example.com:8883\n  mqtt_signature_key: 0123456789abcdef\n",
+        // Firmware before takes a host alone.
+        with: &["--firmware-line", "v1.6.2"],
         skipped: &["websocket"],
         ..HTTPS
     },
@@ -230,9 +232,13 @@ fn a_device_gets_the_whole_way_with_every_configuration() {
 #[test]
 fn every_kind_of_device_gets_the_whole_way() {
     let voice = plain().start();
-    for line in ["v1.5", "v1.6", "v1.8", "v2"] {
+    let lines = [
+        "v1.5", "v1.6", "v1.6.2", "v1.6.6", "v1.7", "v1.7.5", "v1.7.7", "v1.8", "v1.8.2", "v1.8.5",
+        "v1.9.2", "v2",
+    ];
+    for line in lines {
         for client in ["wifi", "ml307", "ec801e"] {
-            if client != "ec801e" || line >= "v1.8" {
+            if client != "ec801e" || line >= "v1.7.7" {
                 hold(
                     &HTTPS,
                     &voice,

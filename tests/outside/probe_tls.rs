@@ -129,9 +129,8 @@ fn certificates() {
         .iter()
         .find(|s| s["step"] == "tls");
     let consequence = tls.unwrap()["consequence"].as_str().unwrap();
-    for kind in ["v1.5 Wi-Fi", "v2 Wi-Fi"] {
-        assert!(consequence.contains(kind), "{consequence}");
-    }
+    let kinds = "These fail: Wi-Fi with any firmware.";
+    assert!(consequence.contains(kinds), "{consequence}");
     assert!(!consequence.contains("ML307"), "{consequence}");
 }
 

@@ -1,12 +1,14 @@
 //! Answers to a check that are wrong on purpose, one rule each.
 
 use super::support::probed::{Case, Probe, hold};
-use super::support::wrong::{HOST, Page, Port, plain, right};
+use super::support::wrong::{HOST, Page, Port, Wrong, plain, right};
 use serde_json::{Value, json};
 
 /// Firmware of a line on Wi-Fi, where another than 1.6 is asked.
 const V1_5: [&str; 2] = ["--firmware-line", "v1.5"];
 const V1_6: [&str; 0] = [];
+const V1_6_2: [&str; 2] = ["--firmware-line", "v1.6.2"];
+const V1_6_6: [&str; 2] = ["--firmware-line", "v1.6.6"];
 const V1_8: [&str; 2] = ["--firmware-line", "v1.8"];
 const V2: [&str; 2] = ["--firmware-line", "v2"];
 
@@ -81,9 +83,15 @@ fn statuses() {
         // Old firmware reads what comes, and finds that it is all there.
         check("500 with the JSON", teapot, &V1_6, &["check warn status"]),
         check(
-            "500 with the JSON, since 1.8",
+            "500 with the JSON, since 1.6.6",
             teapot,
-            &V1_8,
+            &V1_6_6,
+            &["check fail status"],
+        ),
+        check(
+            "500 with the JSON, to a modem that opens none",
+            teapot,
+            &["--client", "ml307"],
             &["check fail status"],
         ),
         Case::new(
@@ -152,6 +160,76 @@ fn both_forms_of_the_address() {
 }
 
 #[test]
+fn a_blank_behind_the_address() {
+    // As many servers do.
+    let strict = || {
+        right().each_check(|page, asked| {
+            if asked.line.split(' ').count() != 3 {
+                page.set_status("400 Bad Request");
+            }
+        })
+    };
+    let pasted = |name, wrong: Wrong, path: &str, with: &[&str], finds: &[&'static str]| {
+        let url = format!("https://{HOST}{path}");
+        let with: Vec<String> = with.iter().map(ToString::to_string).collect();
+        Case::new(name, wrong, &[], finds).probed(move |server| {
+            let with: Vec<&str> = with.iter().map(String::as_str).collect();
+            Probe::of(server).url(&url).with(&with)
+        })
+    };
+    let (blank, modem) = ("/xiaozhi/ota/ ", ["--client", "ml307"]);
+    hold(vec![
+        pasted(
+            "answered",
+            right(),
+            blank,
+            &V2,
+            &["address warn trailing-blank"],
+        ),
+        pasted(
+            "refused",
+            strict(),
+            blank,
+            &V2,
+            &["address warn trailing-blank", "check fail status"],
+        ),
+        pasted(
+            "answered to a modem",
+            right(),
+            blank,
+            &modem,
+            &["address warn trailing-blank"],
+        ),
+        // It asks nobody.
+        pasted(
+            "before 1.7.7",
+            right(),
+            blank,
+            &V1_6_6,
+            &["address fail trailing-blank"],
+        ),
+        pasted(
+            "in the middle",
+            strict(),
+            "/xiao zhi/ota/",
+            &V2,
+            &["address warn bad-character", "check fail status"],
+        ),
+        pasted(
+            "none of ASCII",
+            strict(),
+            "/小智/ota/",
+            &V2,
+            &["address warn bad-character"],
+        ),
+    ]);
+    let server = right().start();
+    let url = format!("https://{HOST}{blank}");
+    Probe::of(&server).url(&url).with(&V2).run();
+    server.saw("POST /xiaozhi/ota/  HTTP/1.1\r\n");
+}
+
+#[test]
 fn activation() {
     let asks = |spoil: fn(&mut Page)| {
         right().each_check(move |page, asked| {
@@ -166,17 +244,33 @@ fn activation() {
     let pending = |page: &mut Page| page.set_status("202 Accepted");
     let empty = |page: &mut Page| page.set_body("");
     let refused = ["check fail activate-refused", "check warn activation"];
+    // Without one the device has nothing to answer, and asks nobody.
+    let no_challenge = right().each_check(|page, asked| {
+        if asked.path.ends_with("/activate") {
+            page.set_status("404 Not Found");
+        } else {
+            page.json(|j| j["activation"] = json!({"code": "123456"}));
+        }
+    });
     hold(vec![
         Case::new("done", asks(|_| {}), &[], &refused[1..]),
         Case::new("not yet", asks(pending), &[], &refused[1..]),
         Case::new("redirected", asks(|page| page.redirect("/")), &[], &refused),
+        Case::new("no challenge", no_challenge, &V2, &refused[1..]),
+        Case::new(
+            "redirected, and nobody asks",
+            asks(|page| page.redirect("/")),
+            &V1_5,
+            &refused[1..],
+        ),
         Case::new(
             "nobody there",
             asks(|page| page.set_status("404 Not Found")),
             &V2,
             &refused,
         ),
-        Case::new("no body", asks(empty), &V1_6, &refused),
+        Case::new("no body", asks(empty), &V1_6_2, &refused),
+        Case::new("no body, since 1.6.6", asks(empty), &V1_6_6, &refused[1..]),
         Case::new(
             "no body, to a newer device",
             asks(empty),
@@ -187,6 +281,7 @@ fn activation() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table is as long as it is")]
 fn lengths_and_names() {
     let no_length = |page: &mut Page| page.take("Content-Length");
     let gzip = |page: &mut Page| {
@@ -198,10 +293,25 @@ fn lengths_and_names() {
     hold(vec![
         check("chunks", Page::chunk, &V1_6, &["check fail chunked"]),
         check(
-            "chunks, since 1.8",
+            "chunks, since 1.6.6",
+            Page::chunk,
+            &V1_6_6,
+            &["check fail chunked"],
+        ),
+        check(
+            "chunks, since 1.7.7",
             Page::chunk,
             &V1_8,
             &["check warn chunked"],
+        ),
+        check(
+            "chunks, and nobody knows it by that name",
+            |page| {
+                page.chunk();
+                page.lower_case();
+            },
+            &V1_8,
+            &["check fail chunked"],
         ),
         check("gzip", gzip, &V1_6, &["check fail compressed"]),
         check("gzip, since 2.0", gzip, &V2, &["check fail compressed"]),
@@ -245,6 +355,18 @@ fn lengths_and_names() {
             &V1_6,
             &["check fail bad-content-length"],
         ),
+        check(
+            "a length in words, with an ML307",
+            |p| p.put("Content-Length", "all"),
+            &["--client", "ml307", "--firmware-line", "v2"],
+            &["check fail bad-content-length"],
+        ),
+        check(
+            "a length in words, since 1.7.7",
+            |p| p.put("Content-Length", "all"),
+            &V2,
+            &["check warn bad-content-length"],
+        ),
         check("cut", short, &V1_6, &["check fail cut-short"]),
         check(
             "lower case",
@@ -258,9 +380,16 @@ fn lengths_and_names() {
             &V1_8,
             &["check warn lower-case-names"],
         ),
-        // The queue of 8 KB came with 1.8.
+        // The queue of 8 KB came with 1.8, was longer for a while, and came again.
         check("9 KB", long, &V1_6, &["check warn too-long"]),
         check("9 KB, since 1.8", long, &V1_8, &["check fail too-long"]),
+        check(
+            "9 KB, since 1.8.2",
+            long,
+            &["--firmware-line", "v1.8.2"],
+            &["check warn too-long"],
+        ),
+        check("9 KB, since 2.0", long, &V2, &["check fail too-long"]),
     ]);
 }
 
@@ -286,7 +415,13 @@ fn values() {
             &["check fail not-json"],
         ),
         says("null", null, &V1_6, &["check fail null-field"]),
-        says("null, since 1.8", null, &V1_8, &["check warn null-field"]),
+        says("null, in 1.6.2", null, &V1_6_2, &["check fail null-field"]),
+        says(
+            "null, since 1.6.6",
+            null,
+            &V1_6_6,
+            &["check warn null-field"],
+        ),
         says(
             "null where it is not read",
             null_token,
@@ -299,7 +434,13 @@ fn values() {
             &V1_6,
             &["check fail wrong-type"],
         ),
-        says("a long key", long_key, &V1_6, &["check fail long-key"]),
+        says("a long key", long_key, &V1_6_2, &["check fail long-key"]),
+        says(
+            "a long key that nobody reads",
+            long_key,
+            &V1_6,
+            &["check warn long-key"],
+        ),
         says(
             "a long key, since 2.0",
             long_key,
@@ -355,7 +496,7 @@ fn values() {
                 remove(j, "websocket");
                 j["mqtt"] = json!({});
             },
-            &V1_6,
+            &V1_6_2,
             &["check fail empty-mqtt"],
         ),
         says(

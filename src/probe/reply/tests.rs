@@ -94,10 +94,11 @@ fn each_rule_is_found() {
             &["null-field"],
         ),
         (
-            "1.7.0",
+            "1.6.2",
             offer(r#"{"version":2,"url":""}"#),
             &["wrong-type!"],
         ),
+        ("1.6.6", offer(r#"{"version":2,"url":""}"#), &["wrong-type"]),
         (
             "1.8.0",
             offer(r#"{"version":"1.8.0","url":false}"#),
@@ -159,6 +160,12 @@ fn each_rule_is_found() {
             "2.0.0",
             offer(&format!(r#"{{"version":"1.9.9",{http},"force":true}}"#)),
             &["force-not-a-number", "not-newer"],
+        ),
+        // A `true` was a 1 before its type was looked at.
+        (
+            "1.6.2",
+            offer(&format!(r#"{{"version":"1.6.2",{http},"force":true}}"#)),
+            &["force-not-a-number", "force-loop!"],
         ),
         (
             "2.0.0",
@@ -244,22 +251,69 @@ fn voice_has_rules_too() {
         let body = format!("{{{TIME},{none},{voice}}}");
         assert_eq!(broken("2.0.0", false, &body), expected, "{body}");
     }
-    // Before 1.8 a null counts as mqtt, and a number for the code crashes.
-    let none = none.replace("2.0.0", "1.6.0");
-    for (voice, expected) in [
+    // What was not looked at before 1.6.6, and not read before 1.6.2.
+    for (version, voice, expected) in [
         (
+            "1.6.2",
             format!(r#""mqtt":null,{VOICE}"#),
             vec!["null-field", "empty-mqtt!"],
         ),
         (
+            "1.6.0",
+            format!(r#""mqtt":null,{VOICE}"#),
+            vec!["null-field", "empty-mqtt"],
+        ),
+        ("1.6.0", r#""mqtt":{}"#.to_owned(), vec!["empty-mqtt"]),
+        (
+            "1.6.2",
             format!(r#"{VOICE},"activation":{{"code":123456,"message":"m"}}"#),
             vec!["wrong-type!", "activation"],
         ),
+        (
+            "1.6.6",
+            format!(r#"{VOICE},"activation":{{"code":123456,"message":"m"}}"#),
+            vec!["wrong-type", "activation"],
+        ),
+        (
+            "1.6.0",
+            format!(r#"{VOICE},"activation":{{"code":"1","challenge":null}}"#),
+            vec!["null-field!", "activation"],
+        ),
+        (
+            "1.5.9",
+            format!(r#"{VOICE},"activation":{{"code":"1","challenge":null}}"#),
+            vec!["null-field", "activation"],
+        ),
+        (
+            "1.6.0",
+            format!(r#""websocket":{{"url":"ws://h.example/","{long}":1}}"#),
+            vec!["long-key"],
+        ),
+        (
+            "1.6.2",
+            format!(r#""websocket":{{"url":"ws://h.example/","{long}":0}}"#),
+            vec!["long-key!"],
+        ),
+        (
+            "1.7.5",
+            format!(r#""websocket":{{"url":"ws://h.example/","{long}":0}}"#),
+            vec!["long-key"],
+        ),
+        (
+            "1.7.2",
+            format!(r#""mqtt":{{"endpoint":"m.example","{long}":1}}"#),
+            vec!["long-key"],
+        ),
+        (
+            "1.7.5",
+            format!(r#""mqtt":{{"endpoint":"m.example","{long}":1}}"#),
+            vec!["long-key!"],
+        ),
     ] {
+        let none = none.replace("2.0.0", version);
         let body = format!("{{{TIME},{none},{voice}}}");
-        assert_eq!(broken("1.6.0", false, &body), expected, "{body}");
+        assert_eq!(broken(version, false, &body), expected, "{version}: {body}");
     }
-    let none = none.replace("1.6.0", "2.0.0");
     let body = format!("{{{TIME},{none},{VOICE}}}");
     assert_eq!(broken("2.0.0", true, &body), ["ws-behind-https"]);
     let http = offer(r#"{"version":"2.0.1","url":"http://ota.example.com/a.bin"}"#);
@@ -275,9 +329,17 @@ fn what_is_long_stops_some() {
         r#"{{{TIME},"firmware":{{"version":"2.0.0","url":""}},{VOICE},"x":"{}"}}"#,
         "y".repeat(8192)
     );
-    assert_eq!(broken("2.0.0", false, &long), ["too-long!"]);
-    let old = long.replace("2.0.0", "1.6.0");
-    assert_eq!(broken("1.6.0", false, &old), ["too-long"]);
+    for (version, expected) in [
+        ("1.6.0", "too-long"),
+        ("1.7.7", "too-long"),
+        ("1.8.1", "too-long!"),
+        ("1.8.2", "too-long"),
+        ("1.9.2", "too-long!"),
+        ("2.0.0", "too-long!"),
+    ] {
+        let long = long.replace("2.0.0", version);
+        assert_eq!(broken(version, false, &long), [expected], "{version}");
+    }
 }
 
 #[test]

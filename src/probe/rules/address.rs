@@ -20,13 +20,31 @@ pub static NO_ADDRESS: Rule = Rule::new(
 pub static BAD_CHARACTER: Rule = Rule::new(
     "bad-character",
     (
-        "地址里有设备无法发送的字符（空格、中文或控制字符），请求行会被破坏。",
-        "The address holds a character that breaks the device's request line (white space, a control character, or one \
-         outside of ASCII).",
+        "地址里有不属于地址的字符（空格、中文或控制字符）。1.7.7 以前的 Wi-Fi 固件拒绝整个地址；主机名里有它，谁也连不上；路径里的，\
+         其他设备原样发送，能不能得到回答由服务器决定。",
+        "The address holds a character that belongs in none (white space, a control character, or one outside of ASCII). \
+         Wi-Fi firmware before 1.7.7 refuses the whole address; in a host nobody gets by with it; in a path other devices \
+         send it as it is, and the server decides what comes of that.",
     ),
     (
         "去掉这个字符；文件名中的特殊字符要用 %XX 编码。",
         "take it out; in a file's name, write it as %XX.",
+    ),
+);
+
+/// `…/ota/ `, as it was pasted in.
+pub static TRAILING_BLANK: Rule = Rule::new(
+    "trailing-blank",
+    (
+        "地址后面有空格，配网页面不会去掉它。1.7.7 以前的 Wi-Fi 固件拒绝这个地址，检查不会发出；其他设备把空格一起发出去（POST …/ota/  \
+         HTTP/1.1，两个空格），有的服务器照常回答，有的回答 400。",
+        "There is a blank behind the address, and the set-up page keeps it. Wi-Fi firmware before 1.7.7 refuses such an \
+         address and asks nobody; other devices send it (POST …/ota/  HTTP/1.1, two blanks), which some servers answer and \
+         some with a 400.",
+    ),
+    (
+        "在设备里重新填写地址，去掉末尾的空格；已经这样填写的设备，要靠服务器照常回答。",
+        "type the address in again without the blank; for devices that have it so, let the server answer it all the same.",
     ),
 );
 
@@ -47,12 +65,12 @@ pub static NO_SCHEME: Rule = Rule::new(
 pub static UNKNOWN_SCHEME: Rule = Rule::new(
     "unknown-scheme",
     (
-        "设备在这里不认识这种协议。",
-        "The device does not speak that scheme here.",
+        "设备在这里不认识这种协议：能用它的固件把它当作不加密的 http（或 ws）。",
+        "No device knows that scheme here: firmware that gets by with it takes it for http (or ws), without TLS.",
     ),
     (
-        "OTA 和固件地址用 http:// 或 https://，WebSocket 地址用 ws:// 或 wss://。",
-        "use http:// or https:// for check-ins and firmware, ws:// or wss:// for the WebSocket.",
+        "OTA 和固件地址用 http:// 或 https://，WebSocket 地址用 ws:// 或 wss://，都用小写。",
+        "use http:// or https:// for check-ins and firmware, ws:// or wss:// for the WebSocket, in lower case.",
     ),
 );
 
@@ -60,9 +78,8 @@ pub static UNKNOWN_SCHEME: Rule = Rule::new(
 pub static UPPER_CASE_SCHEME: Rule = Rule::new(
     "upper-case-scheme",
     (
-        "设备按大小写比较协议名，会把这个地址当作不加密的地址，在 TLS 端口上说明文。",
-        "The device compares the scheme by case: it takes this for an address without TLS and speaks plain text to a \
-         TLS port.",
+        "ML307 按大小写比较协议名，不会为这个地址打开 TLS，在 TLS 端口上说明文。",
+        "An ML307 compares the scheme by case: it turns no TLS on for this one and speaks plain text to a TLS port.",
     ),
     ("把协议写成小写。", "write the scheme in lower case."),
 );
@@ -71,8 +88,9 @@ pub static UPPER_CASE_SCHEME: Rule = Rule::new(
 pub static USER_NAME: Rule = Rule::new(
     "user-name",
     (
-        "设备的解析器不认识地址中的用户名，会在第一个冒号处把主机切断。",
-        "The device's parser knows no user name: it cuts the host at the first colon.",
+        "1.7.7 起的固件和 ML307 不认识地址中的用户名，会在第一个冒号处把主机切断；更早的 Wi-Fi 固件认得它，但不发送。",
+        "Firmware since 1.7.7, and any ML307, knows no user name: it cuts the host at the first colon. Wi-Fi firmware before \
+         knows it, and does not send it.",
     ),
     ("去掉用户名和密码。", "take the user name and password out."),
 );
@@ -81,8 +99,9 @@ pub static USER_NAME: Rule = Rule::new(
 pub static IPV6_LITERAL: Rule = Rule::new(
     "ipv6-literal",
     (
-        "设备的解析器在第一个冒号处切开主机和端口，IPv6 地址会被切断。",
-        "The device's parser splits host and port at the first colon, and breaks an IPv6 address there.",
+        "设备用不了 IPv6 地址：1.7.7 起的解析器在第一个冒号处把它切断，更早的固件也没有可用的 IPv6。",
+        "No device gets by with an IPv6 address: parsers since 1.7.7 break it at its first colon, and firmware before has no \
+         IPv6 that would lead there.",
     ),
     (
         "改用域名或 IPv4 地址。",
@@ -100,17 +119,16 @@ pub static NO_HOST: Rule = Rule::new(
     ),
 );
 
-/// Not 1 to 65535; of a WebSocket whose port is left out, what follows a colon in
-/// its path.
+/// Not 1 to 65535.
 pub static BAD_PORT: Rule = Rule::new(
     "bad-port",
     (
-        "端口不是 1 到 65535 的数字：新固件拒绝这个地址，旧固件会崩溃重启。",
-        "The port is no number from 1 to 65535: newer firmware refuses the address, older firmware restarts on it.",
+        "端口不是 1 到 65535 的数字，设备拒绝这个地址。",
+        "The port is no number from 1 to 65535, and the device refuses the address.",
     ),
     (
-        "改正端口，或去掉它使用默认端口；WebSocket 地址的路径里有冒号时，要写出端口。",
-        "mend the port, or leave it out for the scheme's own; a WebSocket address with a colon in its path needs it.",
+        "改正端口，或去掉它使用默认端口。",
+        "mend the port, or leave it out for the scheme's own.",
     ),
 );
 
@@ -118,8 +136,8 @@ pub static BAD_PORT: Rule = Rule::new(
 pub static FRAGMENT: Rule = Rule::new(
     "fragment",
     (
-        "设备会把 # 后面的部分也发给服务器。",
-        "The device sends what follows the # to the server, too.",
+        "设备会把 # 后面的部分也发给服务器（1.7.7 以前的 Wi-Fi 固件除外）。",
+        "The device sends what follows the # to the server, too (Wi-Fi firmware before 1.7.7 does not).",
     ),
     ("去掉 # 及其后面的内容。", "take it out."),
 );
@@ -141,8 +159,8 @@ pub static NOT_AN_OTA_PATH: Rule = Rule::new(
 pub static UNSPECIFIED_ADDRESS: Rule = Rule::new(
     "unspecified-address",
     (
-        "0.0.0.0 不是可以连接的地址。",
-        "0.0.0.0 is no address that a device can connect to.",
+        "0 开头的地址（0.0.0.0）不是可以连接的地址。",
+        "What begins with a 0 (0.0.0.0) is no address that a device can connect to.",
     ),
     (
         "在 server.vision_explain（或 server.ota）里写设备能访问的地址。",
@@ -176,6 +194,47 @@ pub static CONTAINER_ADDRESS: Rule = Rule::new(
     ),
 );
 
+/// `169.254.x.x`.
+pub static LINK_LOCAL_ADDRESS: Rule = Rule::new(
+    "link-local-address",
+    (
+        "169.254 开头的地址是机器在没有路由器分配时自拟的，设备不用这种地址，也到不了那里。",
+        "169.254.x.x is what a machine gives itself where no router gives it an address. Devices take none such, and don't \
+         get there.",
+    ),
+    (
+        "让服务器从路由器得到地址（或配置固定的内网地址），再用那个地址。",
+        "let the server have an address of its network, by DHCP or fixed, and use that.",
+    ),
+);
+
+/// `198.18.x.x`.
+pub static FAKE_ADDRESS: Rule = Rule::new(
+    "fake-address",
+    (
+        "198.18、198.19 开头的地址是这台机器上的代理（Clash 等的 fake-ip）给的假地址，设备到不了。",
+        "198.18.x.x and 198.19.x.x are made up by a proxy on this machine (the fake-ip of Clash and its like): they lead no \
+         device anywhere.",
+    ),
+    (
+        "填写服务器真实的地址或域名。",
+        "give the server's own address, or its name.",
+    ),
+);
+
+/// Multicast, reserved, or of an example.
+pub static NOBODYS_ADDRESS: Rule = Rule::new(
+    "nobodys-address",
+    (
+        "没有服务器会有这个地址：它是多播、保留的，或是文档里的示例地址（192.0.2、198.51.100、203.0.113 开头）。",
+        "No server has this address: it is multicast, reserved, or one for examples (192.0.2.x, 198.51.100.x, 203.0.113.x).",
+    ),
+    (
+        "填写服务器真实的地址或域名。",
+        "give the server's own address, or its name.",
+    ),
+);
+
 /// No dot in it.
 pub static SHORT_NAME: Rule = Rule::new(
     "short-name",
@@ -190,41 +249,16 @@ pub static SHORT_NAME: Rule = Rule::new(
     ),
 );
 
-/// TLS elsewhere than on 443.
+/// `wss://` elsewhere than on 443, or `ws://` there.
 pub static ML307_PORT: Rule = Rule::new(
     "ml307-port",
     (
-        "2.x 固件的 ML307 只在端口 443 上使用 TLS，在这个端口上会说明文。",
-        "An ML307 with 2.x firmware uses TLS on port 443 only: it speaks plain text to this port.",
+        "1.6.2 到 1.7.6 固件的 ML307 对 WebSocket 只看端口：443 上用 TLS，别的端口上说明文，不管地址里写的是 wss 还是 ws。",
+        "For the WebSocket an ML307 with firmware 1.6.2 to 1.7.6 goes by the port alone: TLS on 443, plain text on any \
+         other, whether the address says wss or ws.",
     ),
     (
-        "让服务器监听 443，并从地址里去掉端口。",
-        "listen on 443, and leave the port out of the address.",
-    ),
-);
-
-/// `ws://` to a modem that always uses TLS.
-pub static MODEM_NEEDS_WSS: Rule = Rule::new(
-    "modem-needs-wss",
-    (
-        "1.8 以前的 4G 固件对 WebSocket 总是使用 TLS，即使地址是 ws://。",
-        "4G firmware before 1.8 always uses TLS for the WebSocket, whatever the address says.",
-    ),
-    (
-        "下发 wss:// 地址，并让那个端口说 TLS。",
-        "hand out a wss:// address, on a port that speaks TLS.",
-    ),
-);
-
-/// Plain text to a modem.
-pub static MODEM_PLAIN: Rule = Rule::new(
-    "modem-plain",
-    (
-        "不少 4G 模组的固件只肯使用 TLS，明文地址可能连不上。",
-        "Much 4G firmware insists on TLS: an address without it may not work.",
-    ),
-    (
-        "4G 设备请使用 https:// 和 wss://，端口 443。",
-        "give 4G devices https:// and wss://, on port 443.",
+        "wss:// 用 443 端口，ws:// 用别的端口；或者升级这些设备。",
+        "hand out wss:// on port 443 and ws:// on any other; or update these devices.",
     ),
 );

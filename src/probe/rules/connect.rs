@@ -25,6 +25,24 @@ pub static NAME_TIMEOUT: Rule = Rule::new(
     ),
 );
 
+/// Loopback, a fake-ip, and the like.
+pub static NAME_LEADS_NOWHERE: Rule = Rule::new(
+    "name-leads-nowhere",
+    (
+        "在这台机器上，域名指向一个设备到不了的地址：hosts 文件、代理（Clash 等的 fake-ip）或过滤 DNS 这样回答。设备问的是另一个 DNS，\
+         它得到什么，这里不知道；从这里能通，不说明设备能通。",
+        "On this machine the name leads to an address that no device reaches: a hosts file, a proxy (the fake-ip of Clash and \
+         its like) or a filter says so. Devices ask another name server, and what that tells them is not known here: that it \
+         works from here proves nothing.",
+    ),
+    (
+        "在设备所在的网络里查询这个域名（nslookup 域名 223.5.5.5）；从 hosts 文件里删掉它，或关掉 fake-ip；或者用 --resolve \
+         域名=地址 告诉探测真实的地址。",
+        "look the name up in the devices' network (nslookup NAME 223.5.5.5); take it out of the hosts file, or turn fake-ip \
+         off; or give the probe the true address: --resolve NAME=ADDRESS.",
+    ),
+);
+
 /// IPv6 alone.
 pub static NO_IPV4: Rule = Rule::new(
     "no-ipv4",

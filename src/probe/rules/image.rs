@@ -26,9 +26,9 @@ pub static NOT_AN_IMAGE: Rule = Rule::new(
 pub static TRUNCATED_IMAGE: Rule = Rule::new(
     "truncated-image",
     (
-        "固件不完整：设备下载完才发现，显示“升级失败”，下次开机再来一遍。",
+        "固件不完整：设备下载完才发现，显示“升级失败”，下次开机再来一遍；1.8 以前的固件会立即重启，没完没了。",
         "The image is not whole: the device finds out after the download, shows “upgrade failed”, and does it again at its \
-         next start.",
+         next start. Firmware before 1.8 restarts at once, and so never stops.",
     ),
     ANOTHER_COPY,
 );
@@ -37,9 +37,9 @@ pub static TRUNCATED_IMAGE: Rule = Rule::new(
 pub static DAMAGED_IMAGE: Rule = Rule::new(
     "damaged-image",
     (
-        "固件损坏（校验不符）：设备下载完才发现，显示“升级失败”，下次开机再来一遍。",
+        "固件损坏（校验不符）：设备下载完才发现，显示“升级失败”，下次开机再来一遍；1.8 以前的固件会立即重启，没完没了。",
         "The image is damaged (its checksum does not fit): the device finds out after the download, shows “upgrade \
-         failed”, and does it again at its next start.",
+         failed”, and does it again at its next start. Firmware before 1.8 restarts at once, and so never stops.",
     ),
     ANOTHER_COPY,
 );

@@ -22,8 +22,9 @@ pub static REDIRECT: Rule = Rule::new(
 pub static STATUS: Rule = Rule::new(
     "status",
     (
-        "设备只接受状态码 200。",
-        "A device takes no other status than 200.",
+        "设备只接受状态码 200（检查从 1.6.6 起，下载从 1.7.0 起；更早的固件不看状态码，收到什么就用什么）。",
+        "A device takes no other status than 200: for a check since 1.6.6, for a download since 1.7.0. Before that it takes \
+         whatever comes.",
     ),
     (
         "查看服务器日志里同一时刻的这个请求；404 多半是路径不对，502/504 是后端没有运行，403 是防火墙或访问限制。",
@@ -36,8 +37,8 @@ pub static STATUS: Rule = Rule::new(
 pub static PARTIAL_CONTENT: Rule = Rule::new(
     "partial-content",
     (
-        "服务器用 206 回答了没有 Range 的下载。设备只接受 200。",
-        "The server answers 206 to a download without Range, and a device takes no other status than 200.",
+        "服务器用 206 回答了没有 Range 的下载。1.7.0 起的固件只接受 200。",
+        "The server answers 206 to a download without Range, and firmware since 1.7.0 takes no other status than 200.",
     ),
     (
         "检查前面的 CDN 或缓存：对没有 Range 的请求要回答 200 和完整文件。",
@@ -49,8 +50,9 @@ pub static PARTIAL_CONTENT: Rule = Rule::new(
 pub static NO_REPLY: Rule = Rule::new(
     "no-reply",
     (
-        "连接建立了，但没有等到回答。设备最多等 30 秒，然后在 10、20、40… 秒后重试。",
-        "The connection stands, and no answer comes. A device waits for 30 s and tries again after 10, 20, 40, … s.",
+        "连接建立了，但没有等到回答。设备最多等 30 秒，然后在 10、20、40… 秒后重试，一共十次。",
+        "The connection stands, and no answer comes. A device waits for 30 s and tries again after 10, 20, 40, … s, ten \
+         times in all.",
     ),
     (
         "检查服务器进程是否卡住、后端是否可达、防火墙是否丢弃数据。",
@@ -88,9 +90,9 @@ pub static BROKEN_HTTP: Rule = Rule::new(
 pub static CHUNKED: Rule = Rule::new(
     "chunked",
     (
-        "回答是分块传输（chunked），设备读到的长度是 0：下载一定失败，1.8 以前的 Wi-Fi 固件连检查也失败。",
+        "回答是分块传输（chunked），设备读到的长度是 0：下载一定失败，1.7.7 以前的 Wi-Fi 固件连检查也失败。",
         "The reply comes in chunks, which a device reads as a length of 0: a download fails always, a check with Wi-Fi \
-         firmware before 1.8.",
+         firmware before 1.7.7.",
     ),
     (
         "让服务器发送 Content-Length；在 Nginx 里关闭 gzip 和动态改写（sub_filter），或改用 xiaozhi-ota 直接监听。",
@@ -116,8 +118,8 @@ pub static COMPRESSED: Rule = Rule::new(
 pub static NO_CONTENT_LENGTH: Rule = Rule::new(
     "no-content-length",
     (
-        "回答没有 Content-Length：下载一定失败，1.8 以前的 Wi-Fi 固件连检查也失败。",
-        "The reply has no Content-Length: a download fails always, a check with Wi-Fi firmware before 1.8.",
+        "回答没有 Content-Length：下载一定失败，1.7.7 以前的 Wi-Fi 固件连检查也失败。",
+        "The reply has no Content-Length: a download fails always, a check with Wi-Fi firmware before 1.7.7.",
     ),
     ("让服务器发送 Content-Length。", "send a Content-Length."),
 );
@@ -139,8 +141,9 @@ pub static ZERO_CONTENT_LENGTH: Rule = Rule::new(
 pub static BAD_CONTENT_LENGTH: Rule = Rule::new(
     "bad-content-length",
     (
-        "Content-Length 不是数字：新固件当作 0，旧固件会崩溃重启。",
-        "Content-Length is no number: newer firmware takes it for 0, older firmware restarts on it.",
+        "Content-Length 不是设备能用的数字：下载一定失败；检查时，ML307 会崩溃重启，1.7.7 以前的 Wi-Fi 固件失败，其余的当作 0。",
+        "Content-Length is no number that a device can use: a download fails always. In a check an ML307 aborts, Wi-Fi \
+         firmware before 1.7.7 fails, and the rest takes it for 0.",
     ),
     (
         "修正服务器或代理。",
@@ -152,9 +155,9 @@ pub static BAD_CONTENT_LENGTH: Rule = Rule::new(
 pub static LOWER_CASE_NAMES: Rule = Rule::new(
     "lower-case-names",
     (
-        "响应头的名字不是 Content-Length 这种大小写。ML307 模组和 1.8 早期的 Wi-Fi 固件按大小写查找，找不到长度，下载失败。",
-        "Header names are not written as Content-Length is. The ML307 and Wi-Fi firmware of early 1.8 look for that very \
-         spelling: they find no length, and the download fails.",
+        "响应头的名字不是 Content-Length 这种大小写。ML307 模组，以及 1.7.7 起、1.8.5 以前的所有固件，都按大小写查找，找不到长度，下载失败。",
+        "Header names are not written as Content-Length is. The ML307, and any firmware from 1.7.7 to before 1.8.5, look \
+         for that very spelling: they find no length, and the download fails.",
     ),
     (
         "让服务器用首字母大写的响应头；很多 Rust、Go（HTTP/2）程序默认发小写，xiaozhi-ota 发首字母大写。",
@@ -166,8 +169,9 @@ pub static LOWER_CASE_NAMES: Rule = Rule::new(
 pub static CUT_SHORT: Rule = Rule::new(
     "cut-short",
     (
-        "连接在正文传完之前断开，设备会报告升级（或检查）失败。",
-        "The connection ends before the body does, and the device gives up.",
+        "连接在正文传完之前断开，设备会报告升级（或检查）失败；检查时，1.7.7 以前的 Wi-Fi 固件会崩溃重启。",
+        "The connection ends before the body does, and the device gives up; in a check, Wi-Fi firmware before 1.7.7 aborts \
+         and restarts.",
     ),
     (
         "检查代理的超时和缓冲设置、服务器磁盘，以及文件是否在传输中被替换。",
@@ -205,8 +209,9 @@ pub static SLOW_REPLY: Rule = Rule::new(
 pub static TOO_LONG: Rule = Rule::new(
     "too-long",
     (
-        "回答超过 8 KB：设备的接收队列满了以后就不再读取，一直等到超时。",
-        "The reply is longer than 8 KB: a device stops to read once its queue is full, and waits until it gives up.",
+        "回答超过 8 KB：设备的接收队列满了以后就不再读取，从此卡死，没有超时，只能断电重启。",
+        "The reply is longer than 8 KB: a device stops reading once its queue is full, and hangs for good, without a timeout, \
+         until it is switched off and on.",
     ),
     (
         "去掉回答里多余的内容。",
@@ -228,8 +233,8 @@ pub static NOT_JSON: Rule = Rule::new(
 pub static NULL_FIELD: Rule = Rule::new(
     "null-field",
     (
-        "回答里有 null。1.8 以前的固件不检查类型：version、url、激活码是 null 时会崩溃并不断重启。",
-        "There is a null in the reply. Firmware before 1.8 looks at no type: it crashes, at every start, where version, \
+        "回答里有 null。1.6.6 以前的固件不检查类型：version、url、激活码是 null 时会崩溃并不断重启。",
+        "There is a null in the reply. Firmware before 1.6.6 looks at no type: it crashes, at every start, where version, \
          url or an activation's texts are null.",
     ),
     (
@@ -242,8 +247,8 @@ pub static NULL_FIELD: Rule = Rule::new(
 pub static WRONG_TYPE: Rule = Rule::new(
     "wrong-type",
     (
-        "字段的类型不对，固件会忽略它。1.8 以前的固件不检查 version、url 和激活码的类型，会崩溃并不断重启。",
-        "A value is of the wrong type, and firmware passes over it. Before 1.8 it crashes, at every start, where version, \
+        "字段的类型不对，固件会忽略它。1.6.6 以前的固件不检查 version、url 和激活码的类型，会崩溃并不断重启。",
+        "A value is of the wrong type, and firmware passes over it. Before 1.6.6 it crashes, at every start, where version, \
          url or an activation's texts are not texts.",
     ),
     (
@@ -362,8 +367,8 @@ pub static EMPTY_URL: Rule = Rule::new(
 pub static FORCE_NOT_A_NUMBER: Rule = Rule::new(
     "force-not-a-number",
     (
-        "force 不是数字 1，设备不会强制安装。",
-        "force is not the number 1, and the device forces nothing.",
+        "force 不是数字，1.6.6 起的固件不会强制安装（更早的固件把 true 当作 1）。",
+        "force is no number, and firmware since 1.6.6 forces nothing (before, true was a 1).",
     ),
     ("写 \"force\": 1。", "write \"force\": 1."),
 );
@@ -395,62 +400,13 @@ pub static HTTP_BEHIND_HTTPS: Rule = Rule::new(
     ),
 );
 
-/// `ws://` to a device that checks over https.
-pub static WS_BEHIND_HTTPS: Rule = Rule::new(
-    "ws-behind-https",
-    (
-        "OTA 地址是 https，WebSocket 地址却是不加密的 ws://。",
-        "The OTA address is https, and the WebSocket's is ws://, without TLS.",
-    ),
-    (
-        "把 server.websocket 改成 wss:// 地址。",
-        "put a wss:// address into server.websocket.",
-    ),
-);
-
-/// `"mqtt": {}`.
-pub static EMPTY_MQTT: Rule = Rule::new(
-    "empty-mqtt",
-    (
-        "回答里有 mqtt，但没有 endpoint。设备优先使用 MQTT，于是连不上语音服务器。",
-        "There is an mqtt object without an endpoint. It wins over websocket, and the device finds no voice server.",
-    ),
-    (
-        "不用 MQTT 时不要返回 mqtt。",
-        "leave mqtt out where it is not used.",
-    ),
-);
-
-/// Both.
-pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
-    "mqtt-and-websocket",
-    (
-        "同时返回了 mqtt 和 websocket，设备只用 mqtt。",
-        "Both mqtt and websocket are handed out, and the device uses mqtt alone.",
-    ),
-    (
-        "只返回要用的那一个。",
-        "hand out the one that is to be used.",
-    ),
-);
-
-/// Neither.
-pub static NO_PROTOCOL: Rule = Rule::new(
-    "no-protocol",
-    (
-        "既没有 websocket 也没有 mqtt：设备沿用旧设置，新设备无法对话。",
-        "There is neither websocket nor mqtt: a device keeps what it has, and a new one cannot talk.",
-    ),
-    ("配置 server.websocket。", "set server.websocket."),
-);
-
 /// A device is to be activated first.
 pub static ACTIVATION: Rule = Rule::new(
     "activation",
     (
-        "回答里有 activation：设备会显示（播报）激活码，并反复请求 …/activate，直到在控制台里绑定。",
-        "There is an activation object: the device shows (and speaks) its code, and asks …/activate until it is bound in \
-         the console.",
+        "回答里有 activation：设备会显示（播报）激活码，并反复请求 …/activate（没有 challenge 时，或固件早于 1.6 时，反复检查），直到在控制台里绑定。",
+        "There is an activation object: the device shows (and speaks) its code, and asks …/activate (without a challenge, \
+         and before 1.6, it checks again) until it is bound in the console.",
     ),
     (
         "在智控台绑定这台设备；不用激活的部署不要返回 activation。",

@@ -3,15 +3,15 @@
 use super::{Answer, Probe, exchange};
 use crate::probe::address::Target;
 use crate::probe::connect::Families;
-use crate::probe::line::{HttpClient, Line};
 use crate::probe::report::{Evidence, Finding};
 use crate::probe::rules::reply as replies;
+use crate::probe::serial;
 use crate::probe::wire::{Framing, PATIENCE, Wire};
 
 impl Probe {
     /// Asks to be activated, as the device does until it is: 202 says not yet.
     pub(super) async fn activation(&self, target: &Target, answer: &Answer) -> Option<Finding> {
-        if !answer.reply.activation || self.device.kind.line < Line::V1_6 {
+        if !answer.reply.activation {
             return None;
         }
         let slash = if target.path.ends_with('/') { "" } else { "/" };
@@ -24,7 +24,7 @@ impl Probe {
         let (said, serial) = match exchange(&mut wire, &self.device.activate(&asked)).await {
             Ok((head, ..)) => {
                 // `EspHttp::Open` fails on a reply without a body.
-                let read = self.device.kind.http() != HttpClient::EspHttp
+                let read = !self.device.kind.opens_with_the_head()
                     || matches!(head.framing(), Framing::Length(1..));
                 if read && matches!(head.status, 200 | 202) {
                     return None;
@@ -33,7 +33,7 @@ impl Probe {
                 let serial = if read {
                     format!("E (…) Ota: Failed to activate, code: {code}, body: …")
                 } else {
-                    "E (…) EspHttp: Failed to fetch headers".to_owned()
+                    serial::NO_HEADERS.to_owned()
                 };
                 let to = head.line("Location").map(|line| format!("\n{line}"));
                 (
@@ -52,7 +52,8 @@ impl Probe {
 
     /// Asks under the address's other form: with its last slash, or without.
     pub(super) async fn other_slash(&self, target: &Target, answer: &Answer) -> Option<Finding> {
-        if !answer.taken || target.path.contains('?') {
+        // With a blank at its end it has no slash there.
+        if !answer.taken || target.path.contains('?') || target.path.ends_with(' ') {
             return None;
         }
         let path = match target.path.strip_suffix('/') {

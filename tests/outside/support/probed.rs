@@ -38,8 +38,28 @@ pub(crate) struct Probe {
     url: String,
     arguments: Vec<String>,
     little_memory: bool,
-    /// Holds the certificate of `--ca`.
+    /// Whether it sees another hosts file than the machine has.
+    own_hosts: bool,
+    /// Holds the certificate of `--ca`, and such a hosts file.
     dir: TempDir,
+}
+
+/// Whether a program can be given a hosts file of its own: in a mount namespace,
+/// so that the machine's stays as it is.
+pub(crate) fn can_have_hosts() -> bool {
+    let unshared = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .stderr(Stdio::null())
+        .status();
+    let can = unshared.is_ok_and(|status| status.success());
+    assert!(
+        can || std::env::var_os("CI").is_none() && std::env::var_os("PEERS_REQUIRED").is_none(),
+        "unshare --map-root-user --mount: no namespace of its own"
+    );
+    if !can {
+        eprintln!("not tested: this machine gives no namespaces");
+    }
+    can
 }
 
 /// What it said.
@@ -62,6 +82,7 @@ impl Probe {
             url: url.to_owned(),
             arguments: Vec::new(),
             little_memory: false,
+            own_hosts: false,
             dir: TempDir::new().unwrap(),
         }
     }
@@ -96,6 +117,15 @@ impl Probe {
         self.with(&["--ca", &file])
     }
 
+    /// With another hosts file than the machine's own (see [`can_have_hosts`]).
+    pub(crate) fn with_hosts(self, text: &str) -> Self {
+        fs::write(self.dir.path().join("hosts"), text).unwrap();
+        Self {
+            own_hosts: true,
+            ..self
+        }
+    }
+
     pub(crate) fn url(self, url: &str) -> Self {
         Self {
             url: url.to_owned(),
@@ -115,6 +145,12 @@ impl Probe {
             // In KiB of address space, of which the allocator's arenas take much.
             let mut command = Command::new("sh");
             command.args(["-c", "ulimit -v 600000 && exec \"$@\"", "sh", BINARY]);
+            command
+        } else if self.own_hosts {
+            let script = "mount --bind hosts /etc/hosts && exec \"$@\"";
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount", "sh", "-c", script]);
+            command.args(["sh", BINARY]);
             command
         } else {
             Command::new(BINARY)

@@ -28,6 +28,8 @@ pub(crate) const GOODBYE: &str = "goodbye";
 
 /// What was asked for.
 pub(crate) struct Asked<'a> {
+    /// The request's first line.
+    pub(crate) line: &'a str,
     pub(crate) path: &'a str,
     /// How many of this kind were asked before.
     pub(crate) before: usize,
@@ -311,6 +313,7 @@ impl Shared {
         let said: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let own = said["application"]["version"].as_str().unwrap_or_default();
         let asked = Asked {
+            line: request.line(),
             path: &path,
             before,
             updated: own == self.wrong.version,

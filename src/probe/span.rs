@@ -1,0 +1,96 @@
+//! Many kinds of device in few words: whom else a fault hits.
+
+use super::line::{Client, Kind, Line};
+use super::text::Lang;
+
+/// Releases of the firmware on one kind of hardware, without a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The hardware.
+    pub client: Client,
+    /// The first line, where older ones with this hardware are not meant.
+    pub from: Option<Line>,
+    /// The first line behind it, where newer ones are not meant.
+    pub before: Option<Line>,
+}
+
+impl Span {
+    /// What some kinds, in the order of [`Kind::all`], amount to.
+    pub fn of(kinds: &[Kind]) -> Vec<Self> {
+        let mut spans: Vec<Self> = Vec::new();
+        for kind in kinds {
+            let before = kind.line.next();
+            match spans.last_mut() {
+                Some(span) if span.client == kind.client && span.before == Some(kind.line) => {
+                    span.before = before;
+                }
+                _ => spans.push(Self {
+                    client: kind.client,
+                    from: Some(kind.line).filter(|line| *line > kind.client.since()),
+                    before,
+                }),
+            }
+        }
+        spans
+    }
+
+    /// As people name them, by releases.
+    pub fn words(&self, lang: Lang) -> String {
+        let client = self.client;
+        let from = self.from.map(Line::first_release);
+        let before = self.before.map(Line::first_release);
+        match (lang, from, before) {
+            (Lang::Zh, None, None) => format!("{client}（所有版本）"),
+            (Lang::Zh, Some(from), None) => format!("{client}（{from} 及以后）"),
+            (Lang::Zh, None, Some(before)) => format!("{client}（{before} 以前）"),
+            (Lang::Zh, Some(from), Some(before)) => {
+                format!("{client}（{from} 起，{before} 以前）")
+            }
+            (Lang::En, None, None) => format!("{client} with any firmware"),
+            (Lang::En, Some(from), None) => format!("{client} since {from}"),
+            (Lang::En, None, Some(before)) => format!("{client} before {before}"),
+            (Lang::En, Some(from), Some(before)) => {
+                format!("{client} from {from} to before {before}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_as_few_as_can_be() {
+        let all: Vec<Kind> = Kind::all().collect();
+        let whole = |client| Span {
+            client,
+            from: None,
+            before: None,
+        };
+        assert_eq!(Span::of(&all), Client::ALL.map(whole));
+        assert_eq!(Span::of(&[]), []);
+        let cased: Vec<Kind> = Kind::all()
+            .filter(|kind| kind.reads_names_by_case())
+            .collect();
+        let told = |lang| Span::of(&cased).iter().map(|s| s.words(lang)).collect();
+        let en: Vec<String> = told(Lang::En);
+        assert_eq!(
+            en,
+            [
+                "Wi-Fi from 1.7.7 to before 1.8.5",
+                "ML307 with any firmware",
+                "EC801E before 1.8.5"
+            ]
+        );
+        let zh: Vec<String> = told(Lang::Zh);
+        assert_eq!(
+            zh,
+            [
+                "Wi-Fi（1.7.7 起，1.8.5 以前）",
+                "ML307（所有版本）",
+                "EC801E（1.8.5 以前）"
+            ]
+        );
+    }
+}
