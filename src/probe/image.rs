@@ -6,7 +6,7 @@ use super::report::Finding;
 use super::rule::Rule;
 use super::rules::image as rules;
 use crate::firmware::image::{AppImage, Fault, Verdict};
-use crate::firmware::project::Projects;
+use crate::firmware::project::{Projects, XIAOZHI};
 use crate::firmware::version::Version;
 use crate::ota::checkin;
 use crate::ota::guards::{self, Reason};
@@ -48,6 +48,10 @@ pub fn judge<'a>(
         return (None, vec![finding]);
     }
     let mut findings = Vec::new();
+    if app.project != XIAOZHI {
+        let project = format!("project_name: {:?}", app.project);
+        findings.push(Finding::warn(&rules::OTHER_PROJECT, project));
+    }
     if Version::new(&app.version) != Version::new(version) {
         let evidence = format!("{version:?} was offered, {:?} is inside", app.version);
         findings.push(Finding::warn(&rules::OTHER_VERSION, evidence));

@@ -363,7 +363,17 @@ fn restarts() {
         ));
         json["firmware"]["force"] = json!(1);
     });
+    let strange = Image {
+        project: "hello_world",
+        ..Image::new("1.6.1")
+    };
     hold(vec![
+        Case::new(
+            "another project's image",
+            right().image(strange.build()),
+            &V1_6,
+            &["image warn other-project"],
+        ),
         Case::new(
             "what it runs, renamed, since 2.0",
             renamed,

@@ -187,6 +187,21 @@ pub static OTHER_VERSION: Rule = Rule::new(
     ),
 );
 
+/// The image is of another project than the device runs.
+pub static OTHER_PROJECT: Rule = Rule::new(
+    "other-project",
+    (
+        "固件属于另一个项目，不是 xiaozhi：设备会照样安装；如果它不是改了名的 xiaozhi，设备从此不再询问任何服务器，只能用数据线刷回。",
+        "The image is of another project than xiaozhi. The device installs it all the same, and unless this is xiaozhi under \
+         another name, it asks no server any more and has to be flashed by cable.",
+    ),
+    (
+        "换成 xiaozhi-esp32 构建的 build/xiaozhi.bin；如果是有意改名，在本服务器上把两个名字写进 gateway.firmware.projects。",
+        "use the build/xiaozhi.bin of xiaozhi-esp32; if the project was renamed on purpose, list both names in this server's \
+         gateway.firmware.projects.",
+    ),
+);
+
 /// Offered again.
 pub static LOOP: Rule = Rule::new(
     "loop",
