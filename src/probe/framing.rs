@@ -1,20 +1,12 @@
 //! What a device makes of a reply's head and framing: the same code reads the
 //! answer to a check and the image.
 
+use super::device::Asked;
 use super::line::{HttpClient, Kind};
 use super::report::Finding;
 use super::rules::{reply as rules, tls};
 use super::serial;
 use super::wire::{Framing, Head, WireError};
-
-/// What a reply answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// `POST` to the OTA address.
-    Check,
-    /// `GET` of `firmware.url`.
-    Download,
-}
 
 /// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
 const IMAGE: u8 = 0xE9;

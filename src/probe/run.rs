@@ -6,10 +6,10 @@ mod voice;
 
 use super::address::{self, Target, Use};
 use super::connect::{Families, Network, Opened, Part};
-use super::device::Device;
+use super::device::{Asked, Device};
 use super::dial;
 use super::download::{self, Progress};
-use super::framing::{self, Asked};
+use super::framing;
 use super::image;
 use super::line::Line;
 use super::pace::Pace;
