@@ -11,15 +11,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// What a device asks a server for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// `POST` to the OTA address.
-    Check,
-    /// `GET` of `firmware.url`.
-    Download,
-}
-
 /// A device.
 #[derive(Debug, Clone)]
 pub struct Device {

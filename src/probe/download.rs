@@ -1,8 +1,9 @@
 //! The image, fetched as a device fetches it.
 
 use super::address::Target;
-use super::device::{Asked, Device};
+use super::device::Device;
 use super::framing;
+use super::line::Asked;
 use super::pace::Pace;
 use super::report::{Evidence, Finding};
 use super::rules::{image as images, reply as replies};

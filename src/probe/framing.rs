@@ -1,8 +1,7 @@
 //! What a device makes of a reply's head and framing: the same code reads the
 //! answer to a check and the image.
 
-use super::device::Asked;
-use super::line::{HttpClient, Kind};
+use super::line::{Asked, HttpClient, Kind};
 use super::report::Finding;
 use super::rules::{reply as rules, tls};
 use super::serial;

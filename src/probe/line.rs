@@ -189,6 +189,15 @@ pub enum HttpClient {
     Ml307Http,
 }
 
+/// What a device asks a server for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// `POST` to the OTA address.
+    Check,
+    /// `GET` of `firmware.url`.
+    Download,
+}
+
 /// A line of the firmware on a kind of hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {

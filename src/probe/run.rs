@@ -6,12 +6,12 @@ mod voice;
 
 use super::address::{self, Target, Use};
 use super::connect::{Families, Network, Opened, Part};
-use super::device::{Asked, Device};
+use super::device::Device;
 use super::dial;
 use super::download::{self, Progress};
 use super::framing;
 use super::image;
-use super::line::Line;
+use super::line::{Asked, Line};
 use super::pace::Pace;
 use super::reply::{self, Reply, Update};
 use super::report::{Finding, Report, Step, StepReport};

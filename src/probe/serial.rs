@@ -2,8 +2,7 @@
 //! code that meets it: `EspHttp`, `Ml307Http` and `HttpClient` of esp-ml307, and
 //! `Ota` of the firmware.
 
-use super::device::Asked;
-use super::line::{HttpClient, Kind, Line};
+use super::line::{Asked, HttpClient, Kind, Line};
 
 /// What `EspHttp` says of every head that it does not get or take.
 pub const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";

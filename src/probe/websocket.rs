@@ -2,8 +2,9 @@
 //! `src/web_socket.cc`, `WebsocketProtocol::OpenAudioChannel` in the firmware).
 
 use super::address::Target;
-use super::device::{Asked, Device};
+use super::device::Device;
 use super::framing;
+use super::line::Asked;
 use super::reply::Websocket;
 use super::report::{Evidence, Finding};
 use super::rules::websocket as rules;
