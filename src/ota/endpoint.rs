@@ -59,11 +59,15 @@ pub struct Misread {
     pub fault: AddressFault,
     /// The part of the address that is to blame, without what may be secret.
     pub part: String,
+    /// Whether what is taken for the port is a number, and too large for `int`.
+    pub is_huge: bool,
 }
 
 /// What is wrong with an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressFault {
+    /// There is no `://`, and so no address to the device.
+    NoScheme,
     /// It does not begin with a scheme that the device speaks there, in lower
     /// case.
     Scheme,
@@ -99,31 +103,75 @@ const MQTT_PORT: u16 = 8883;
 
 /// Reads an address as a device reads it.
 pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
-    let misread = |effect, fault, part: &str| Misread {
+    let mut misread = Misread {
         kind,
-        effect,
-        fault,
-        part: part_shown(text, part),
-    };
-    let harmless = match kind {
-        AddressKind::Http => Effect::Fails,
-        AddressKind::WebSocket | AddressKind::Mqtt => Effect::Mute,
+        effect: match kind {
+            AddressKind::Http => Effect::Fails,
+            AddressKind::WebSocket | AddressKind::Mqtt => Effect::Mute,
+        },
+        fault: AddressFault::Long,
+        part: String::new(),
+        is_huge: false,
     };
     if kind != AddressKind::Http && text.len() >= TOO_LONG {
-        let part = format!("{} bytes", text.len());
-        return Err(Misread {
-            kind,
-            effect: Effect::Aborts,
-            fault: AddressFault::Long,
-            part,
-        });
+        misread.effect = Effect::Aborts;
+        misread.part = format!("{} bytes", text.len());
+        return Err(misread);
     }
-    let (default_port, rest) = match kind {
+    let judged = match take_apart(text, kind) {
+        Ok(parts) => {
+            let number = parts.port.map(number);
+            misread.is_huge = number == Some(Err(Number::Huge));
+            // What throws is worse than what is misunderstood, and said in its place.
+            if kind != AddressKind::Http && matches!(number, Some(Err(Number::None | Number::Huge)))
+            {
+                misread.effect = Effect::Aborts;
+            }
+            parts.judge(number)
+        }
+        Err(fault) => Err(fault),
+    };
+    judged.map_err(|(fault, part)| {
+        // Behind the port nothing throws.
+        if matches!(
+            fault,
+            AddressFault::NoHost | AddressFault::HostSign | AddressFault::PathSign
+        ) && misread.effect == Effect::Aborts
+        {
+            misread.effect = Effect::Mute;
+        }
+        misread.fault = fault;
+        misread.part = part_shown(text, &part);
+        misread
+    })
+}
+
+/// A fault, and the part that is to blame.
+type Blamed = (AddressFault, String);
+
+/// An address, cut where its reader cuts it.
+struct Parts<'a> {
+    /// Behind the scheme.
+    rest: &'a str,
+    /// Where the path begins in `rest`.
+    path: usize,
+    /// The colon in `rest` that is taken for the port's.
+    colon: Option<usize>,
+    host: &'a str,
+    port: Option<&'a str>,
+    /// The port that goes without saying.
+    usual_port: u16,
+}
+
+fn take_apart(text: &str, kind: AddressKind) -> Result<Parts<'_>, Blamed> {
+    let (usual_port, rest) = match kind {
         AddressKind::Mqtt => (MQTT_PORT, text),
-        _ => scheme(text, kind).ok_or_else(|| {
-            let scheme = text.split_once("://").map_or(text, |(scheme, _)| scheme);
-            misread(harmless, AddressFault::Scheme, scheme)
-        })?,
+        AddressKind::Http | AddressKind::WebSocket => {
+            let no_scheme = || (AddressFault::NoScheme, text.to_owned());
+            let (scheme, rest) = text.split_once("://").ok_or_else(no_scheme)?;
+            let other = || (AddressFault::Scheme, scheme.to_owned());
+            (usual_port(scheme, kind).ok_or_else(other)?, rest)
+        }
     };
     // An endpoint of MQTT has no path.
     let path = match kind {
@@ -139,77 +187,77 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         None => (&rest[..path], None),
         Some(at) => {
             let behind = &rest[at + 1..];
-            let port = match kind {
-                AddressKind::Mqtt => behind,
-                _ => &behind[..behind.find('/').unwrap_or(behind.len())],
+            let end = match kind {
+                AddressKind::Mqtt => behind.len(),
+                _ => behind.find('/').unwrap_or(behind.len()),
             };
-            (&rest[..at], Some(port))
+            (&rest[..at], Some(&behind[..end]))
         }
     };
-    let written = match port {
-        None => Ok(default_port),
-        Some(port) => number(port),
-    };
-    let authority = &rest[..path];
-    let is_ipv6 = authority.starts_with('[')
-        || authority.matches(':').count() > 1
-            && (authority.parse::<Ipv6Addr>().is_ok() || authority.contains("::"));
-    // What throws is worse than what is misunderstood, and said in its place.
-    let effect = match (&written, kind) {
-        (_, AddressKind::Http) => Effect::Fails,
-        (Err(Number::None | Number::Huge), _) => Effect::Aborts,
-        _ => Effect::Mute,
-    };
-    let blamed = port.unwrap_or(host);
-    if is_ipv6 {
-        return Err(misread(effect, AddressFault::Ipv6, authority));
-    }
-    if authority.contains('@') {
-        return Err(misread(effect, AddressFault::User, authority));
-    }
-    if let Some(port) = port
-        && colon.is_some_and(|at| at > path)
-    {
-        return Err(misread(effect, AddressFault::ColonInPath, port));
-    }
-    let port = match written {
-        Ok(port) => port,
-        Err(number) => {
-            let fault = match number {
-                Number::None if blamed.trim().is_empty() => AddressFault::NoPort,
-                Number::None => AddressFault::NoNumber,
-                Number::Huge => AddressFault::Huge,
-                Number::Other(read) => AddressFault::OtherPort(read),
-            };
-            return Err(misread(effect, fault, blamed));
-        }
-    };
-    if host.is_empty() {
-        return Err(misread(harmless, AddressFault::NoHost, rest));
-    }
-    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if let Some(sign) = host.chars().find(|c| !in_name(*c)) {
-        let fault = AddressFault::HostSign;
-        return Err(misread(harmless, fault, &sign.to_string()));
-    }
-    if let Some(sign) = rest[path..].chars().find(|c| !c.is_ascii_graphic()) {
-        let fault = AddressFault::PathSign;
-        return Err(misread(harmless, fault, &sign.to_string()));
-    }
-    Ok(Endpoint { host, port })
+    Ok(Parts {
+        rest,
+        path,
+        colon,
+        host,
+        port,
+        usual_port,
+    })
 }
 
-/// The port that goes without saying, and what follows the scheme. The scheme of
-/// a WebSocket is compared by case: any other than `wss` is no TLS.
-fn scheme(text: &str, kind: AddressKind) -> Option<(u16, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    let port = match (kind, scheme) {
-        (AddressKind::WebSocket, ws) if ws.eq_ignore_ascii_case("ws") => 80,
-        (AddressKind::Http, "http") => 80,
-        (AddressKind::WebSocket, "wss") | (AddressKind::Http, "https") => 443,
-        _ => return None,
-    };
-    Some((port, rest))
+/// The port that goes without saying. The scheme of a WebSocket is compared by
+/// case: any other than `wss` is no TLS.
+fn usual_port(scheme: &str, kind: AddressKind) -> Option<u16> {
+    match (kind, scheme) {
+        (AddressKind::WebSocket, ws) if ws.eq_ignore_ascii_case("ws") => Some(80),
+        (AddressKind::Http, "http") => Some(80),
+        (AddressKind::WebSocket, "wss") | (AddressKind::Http, "https") => Some(443),
+        _ => None,
+    }
+}
+
+impl<'a> Parts<'a> {
+    fn judge(&self, number: Option<Result<u16, Number>>) -> Result<Endpoint<'a>, Blamed> {
+        let (host, authority) = (self.host, &self.rest[..self.path]);
+        let blame = |fault, part: &str| Err((fault, part.to_owned()));
+        let is_ipv6 = authority.starts_with('[')
+            || authority.matches(':').count() > 1
+                && (authority.parse::<Ipv6Addr>().is_ok() || authority.contains("::"));
+        if is_ipv6 {
+            return blame(AddressFault::Ipv6, authority);
+        }
+        if authority.contains('@') {
+            return blame(AddressFault::User, authority);
+        }
+        if self.colon.is_some_and(|at| at > self.path) {
+            return blame(AddressFault::ColonInPath, self.port.unwrap_or_default());
+        }
+        let port = match number {
+            None => self.usual_port,
+            Some(Ok(port)) => port,
+            Some(Err(number)) => {
+                let port = self.port.unwrap_or_default();
+                let fault = match number {
+                    Number::None if port.trim().is_empty() => AddressFault::NoPort,
+                    Number::None => AddressFault::NoNumber,
+                    Number::Huge => AddressFault::Huge,
+                    Number::Other(read) => AddressFault::OtherPort(read),
+                };
+                return blame(fault, port);
+            }
+        };
+        if host.is_empty() {
+            return blame(AddressFault::NoHost, self.rest);
+        }
+        let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if let Some(sign) = host.chars().find(|c| !in_name(*c)) {
+            return blame(AddressFault::HostSign, &sign.to_string());
+        }
+        let path = &self.rest[self.path..];
+        if let Some(sign) = path.chars().find(|c| !c.is_ascii_graphic()) {
+            return blame(AddressFault::PathSign, &sign.to_string());
+        }
+        Ok(Endpoint { host, port })
+    }
 }
 
 /// What is no port from 1 to 65535 to a device.
@@ -244,7 +292,8 @@ fn number(text: &str) -> Result<u16, Number> {
     }
 }
 
-/// The part that is to blame, unless it may be secret.
+/// The part that is to blame, unless it may be secret: a password in front of the
+/// last `@`, or a token behind the `?`.
 fn part_shown(text: &str, part: &str) -> String {
     let is_behind_query = text
         .find('?')
@@ -252,10 +301,12 @@ fn part_shown(text: &str, part: &str) -> String {
     if is_behind_query && !part.is_empty() {
         return "what stands behind the ?".to_owned();
     }
-    let behind_user = part.rsplit_once('@').map(|(_, host)| host);
-    match behind_user {
-        Some(host) => format!("{}@{host}", redact::HIDDEN),
-        None => redact::shown(part).into_owned(),
+    match (part.rsplit_once('@'), text.rsplit_once('@')) {
+        (Some((_, host)), _) => format!("{}@{host}", redact::HIDDEN),
+        (None, Some((user, _))) if !part.is_empty() && user.contains(part) => {
+            redact::HIDDEN.to_owned()
+        }
+        _ => redact::shown(part).into_owned(),
     }
 }
 
@@ -282,7 +333,26 @@ impl fmt::Display for Effect {
     }
 }
 
+/// The exception that ends the program where nobody catches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exception {
+    /// `std::invalid_argument`: no number.
+    InvalidArgument,
+    /// `std::out_of_range`: a number above 2147483647.
+    OutOfRange,
+}
+
 impl Misread {
+    /// Tells which exception aborts the device, if one does.
+    pub fn exception(&self) -> Option<Exception> {
+        let is_thrown = self.effect == Effect::Aborts && self.fault != AddressFault::Long;
+        is_thrown.then_some(if self.is_huge {
+            Exception::OutOfRange
+        } else {
+            Exception::InvalidArgument
+        })
+    }
+
     /// Tells whether firmware from v1.6.2 on gets to the right place nevertheless,
     /// for what it passes over does no harm.
     pub fn may_work(&self) -> bool {
@@ -314,7 +384,9 @@ impl Misread {
             _ => "write a port from 1 to 65535, as in ",
         };
         match self.fault {
-            AddressFault::Scheme | AddressFault::NoHost => format!("write {}", self.kind.form()),
+            AddressFault::NoScheme | AddressFault::Scheme | AddressFault::NoHost => {
+                format!("write {}", self.kind.form())
+            }
             _ => format!("{more}{}", self.kind.form()),
         }
     }
@@ -327,6 +399,9 @@ impl Misread {
             AddressKind::Mqtt => "what stands behind the first colon",
         };
         match self.fault {
+            AddressFault::NoScheme => {
+                format!("it has no scheme, and devices take {part:?} for no address")
+            }
             AddressFault::Scheme => format!(
                 "its scheme must be {}, in lower case, and not {part:?}",
                 match kind {
@@ -376,7 +451,8 @@ impl Misread {
             }
             (Effect::Aborts, _) => "and abort whenever they are spoken to",
             (Effect::Mute, AddressKind::WebSocket) if self.fault == AddressFault::Scheme => {
-                "which devices take for ws: without TLS, and port 80 where none is written"
+                "which devices take for ws, without TLS and on port 80 where none is written: where that is not meant they \
+                 are mute"
             }
             (Effect::Mute, _) => "so that devices are mute",
             (Effect::Fails, _) => "so that devices fail to connect",
@@ -518,6 +594,9 @@ mod tests {
             "ws://device:hush@h/",
             "wss://h/v1/?token=ab:hush",
             "wss://h/v1/?token=hush:1",
+            "ws://device:hush/hush@h",
+            "ws://device:1/hush:hush@h",
+            "device:hush/x@h:8000/",
         ] {
             let text = message(secret, AddressKind::WebSocket);
             assert!(!text.contains("hush"), "{text}");

@@ -2,6 +2,7 @@
 //! else is HTTP.
 
 use super::first_line::FirstLine;
+use super::leftover;
 use super::progress::Progress;
 use super::proxy_header::{self, Origin, Unread};
 use super::quiet::Quiet;
@@ -116,16 +117,33 @@ pub(super) async fn serve<H: Handler>(
     }
     let Ok(Some(first)) = first else { return };
     let _share = share;
-    let stream = Progress::new(stream, limits.idle);
+    let left = Arc::default();
+    let stream = Progress::new(stream, limits.idle, Arc::clone(&left));
     let peer = |secure| Peer {
         address,
         secure,
         relayed: proxied,
         unknown,
     };
-    if first != HANDSHAKE {
-        return http(stream, peer(false), shared, stop).await;
+    let idle = limits.idle;
+    if first == HANDSHAKE {
+        secure(stream, peer(true), shared, stop).await;
+    } else {
+        http(stream, peer(false), shared, stop).await;
     }
+    if let Some(stream) = left.take() {
+        leftover::finish(stream, idle).await;
+    }
+}
+
+/// Shakes hands, and serves what comes over TLS.
+async fn secure<H: Handler>(
+    stream: Progress<TcpStream>,
+    peer: Peer,
+    shared: Arc<Shared<H>>,
+    stop: CancellationToken,
+) {
+    let address = peer.address;
     let Some(acceptor) = &shared.tls else {
         if shared.failures.may_say((address.ip(), "off".into())) {
             warn!(peer = %address, "a client speaks TLS, but gateway.tls.mode is off");
@@ -135,7 +153,7 @@ pub(super) async fn serve<H: Handler>(
     match or_stop(
         &stop,
         timeout(
-            limits.handshake,
+            shared.limits().handshake,
             acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_BUFFER))),
         ),
     )
@@ -143,7 +161,7 @@ pub(super) async fn serve<H: Handler>(
     {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(Ok(stream))) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
-        Some(Ok(Ok(stream))) => http(stream, peer(true), shared, stop).await,
+        Some(Ok(Ok(stream))) => http(stream, peer, shared, stop).await,
         Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
         Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),
         None => {}

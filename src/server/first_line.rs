@@ -1,9 +1,11 @@
-//! A look at how the first request line of a connection begins.
+//! A look at how a request line begins.
 //!
 //! hyper is told to take several blanks between the parts of a request line, for
 //! a blank behind the address that was typed into a device stands in front of
-//! `HTTP/1.1`. In front of the path no device puts two: what does that may want
-//! to be read otherwise by a server behind this one, and is refused.
+//! `HTTP/1.1`. In front of the path nobody's firmware puts two, and it is refused
+//! as before. (Only what begins a connection, or follows a reply, is looked at: a
+//! request that was sent together with the one before it passes. That does no harm,
+//! for a server behind this one gets a request line of ours.)
 
 use std::io;
 use std::pin::Pin;
@@ -79,6 +81,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.next = Next::Method;
         Pin::new(&mut self.inner).poll_write(cx, buffer)
     }
 
@@ -87,6 +90,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.next = Next::Method;
         Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
     }
 

@@ -4,6 +4,7 @@
 
 mod connection;
 mod first_line;
+mod leftover;
 mod listener;
 mod progress;
 mod proxy_header;
@@ -106,8 +107,8 @@ pub struct Peer {
     pub unknown: bool,
 }
 
-/// Stands in a request's extensions where the connection's first request line had
-/// more than one blank in front of the path, which no device sends.
+/// Stands in a request's extensions where a request line on its connection had more
+/// than one blank in front of the path, which no device sends.
 #[derive(Debug, Clone, Copy)]
 pub struct Spaced;
 

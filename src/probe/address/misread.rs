@@ -1,6 +1,6 @@
 //! What a device misreads in the address of its voice server, in words.
 
-use crate::ota::endpoint::{AddressFault, Misread};
+use crate::ota::endpoint::{AddressFault, Exception, Misread};
 use crate::probe::report::Evidence;
 use crate::probe::serial;
 use crate::util::redact;
@@ -9,6 +9,7 @@ use crate::util::redact;
 pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
     let part = format!("{:?}", misread.part);
     let (zh, en) = match misread.fault {
+        AddressFault::NoScheme => ("没有协议".to_owned(), "it has no scheme".to_owned()),
         AddressFault::Scheme => (format!("协议是 {part}"), format!("its scheme is {part}")),
         AddressFault::NoHost => ("没有主机名".to_owned(), "it names no host".to_owned()),
         AddressFault::HostSign => (
@@ -55,16 +56,11 @@ pub fn quoted(setting: &str, text: &str) -> String {
     format!("{setting}: {:?}", redact::shown(text))
 }
 
-/// How the program ends that takes what stands behind the first colon of this
-/// for a number.
-pub fn exception(text: &str) -> String {
-    let behind = text.split_once(':').map_or("", |(_, behind)| behind);
-    let unsigned = behind.trim_start().trim_start_matches(['+', '-']);
-    let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit());
-    let ends = if is_number {
-        serial::HUGE_NUMBER
-    } else {
-        serial::NO_NUMBER
+/// How the program ends that takes this for a number.
+pub fn exception(misread: &Misread) -> String {
+    let ends = match misread.exception() {
+        Some(Exception::OutOfRange) => serial::HUGE_NUMBER,
+        Some(Exception::InvalidArgument) | None => serial::NO_NUMBER,
     };
     ends.to_owned()
 }

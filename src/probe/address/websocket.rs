@@ -34,14 +34,20 @@ pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {
                 .map(|end| (end.host.to_owned(), end.port))
         }
         // That is said beside it.
-        Err(fault) if fault.may_work() => Ok(passed_over(rest)),
+        Err(Misread {
+            fault: AddressFault::OtherPort(port),
+            ..
+        }) if oddly_written(text).is_some() => {
+            let host = rest.split(':').next().unwrap_or(rest);
+            Ok((host.to_owned(), u16::try_from(port).unwrap_or_default()))
+        }
         read => read.map(|end| (end.host.to_owned(), end.port)),
     };
     let (host, port) = judged.map_err(|fault| {
         let (rule, serial) = match fault.effect {
             // It was stored before it is read, and that fails first.
             _ if fault.fault == AddressFault::Long => (&reply::LONG_VALUE, String::new()),
-            Effect::Aborts => (&rules::ABORTS, misread::exception(rest)),
+            Effect::Aborts => (&rules::ABORTS, misread::exception(&fault)),
             Effect::Mute | Effect::Fails => (&rules::MUTE, NOT_CONNECTED.to_owned()),
         };
         Fault {
@@ -68,15 +74,6 @@ pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {
         port,
         path: if path.is_empty() { "/" } else { path }.to_owned(),
     })
-}
-
-/// Host and port of an address in which something stands behind the number.
-fn passed_over(rest: &str) -> (String, u16) {
-    let (host, behind) = rest.split_once(':').unwrap_or((rest, ""));
-    let unsigned = behind.trim_start().trim_start_matches(['+', '-']);
-    let end = unsigned.find(|c: char| !c.is_ascii_digit());
-    let number = &unsigned[..end.unwrap_or(unsigned.len())];
-    (host.to_owned(), number.parse().unwrap_or_default())
 }
 
 /// What is wrong with how an address is written that leads to the right place

@@ -95,12 +95,12 @@ impl Judge<'_> {
                 misread.filter(|misread| misread.effect == effect)
             };
             let mute = || "E (…) MQTT: Failed to connect to endpoint".to_owned();
-            let serial = match effect {
-                Effect::Aborts => misread::exception(text),
-                Effect::Mute | Effect::Fails => mute(),
-            };
             let seen = has(self.kind).or_else(|| Kind::all().find_map(has));
             let Some(seen) = seen else { continue };
+            let serial = match effect {
+                Effect::Aborts => misread::exception(&seen),
+                Effect::Mute | Effect::Fails => mute(),
+            };
             let evidence = misread::evidence("mqtt.endpoint", text, &seen);
             if seen.may_work() {
                 self.warn(rule, evidence);
@@ -167,6 +167,7 @@ fn misread_endpoint(text: &str, kind: Kind) -> Option<Misread> {
         effect: Effect::Mute,
         fault: AddressFault::HostSign,
         part: sign.to_string(),
+        is_huge: false,
     })
 }
 

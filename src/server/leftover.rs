@@ -1,0 +1,150 @@
+//! What the kernel still holds of a connection when nothing here does any more.
+//!
+//! A reply that fits into the send buffer is over for HTTP as soon as it is
+//! there. Closed then, the kernel would go on holding it for a client that does
+//! not read, for minutes and beside every permit. So the connection keeps its
+//! permit until what is left is on its way; what does not move any more is reset,
+//! so that nothing of it stays.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::SockRef;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+/// How much may have been written to a peer of which nothing is waited for, in
+/// bytes: an answer to a check-in, and a handshake.
+pub(super) const LITTLE: u64 = 16 * 1024;
+/// By how many bytes what is left must have shrunk to count as moving.
+const STEP: u32 = 32 * 1024;
+/// What is left at most: a send buffer, as the kernel doubles it, and to spare.
+const MOST: u32 = 1024 * 1024;
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A connection of which the kernel keeps what it has not sent.
+pub(super) trait Leaves {
+    /// Tells whether less than so many bytes have not been sent yet.
+    fn has_left_less_than(&self, bytes: u32) -> bool;
+    /// Makes the close that follows a reset, which leaves nothing.
+    fn leave_nothing(&self);
+}
+
+impl Leaves for TcpStream {
+    fn has_left_less_than(&self, bytes: u32) -> bool {
+        // Writable is what has less than this unsent (tcp(7), TCP_NOTSENT_LOWAT).
+        // `poll` asks the kernel itself; what tokio remembers was true before.
+        if SockRef::from(self).set_tcp_notsent_lowat(bytes).is_err() {
+            return true;
+        }
+        let mut asked = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+        // One that is gone is writable, too.
+        poll(&mut asked, PollTimeout::ZERO).map_or(true, |ready| ready > 0)
+    }
+
+    fn leave_nothing(&self) {
+        // One that is gone already leaves nothing either.
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// Where a stream is put by whoever ends with something left in it.
+#[derive(Debug)]
+pub(super) struct Left<S>(Mutex<Option<S>>);
+
+impl<S> Default for Left<S> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<S> Left<S> {
+    pub(super) fn put(&self, stream: S) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+    }
+
+    pub(super) fn take(&self) -> Option<S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Waits until all of it has been sent, as long as it moves; what stands still for
+/// `idle` is reset.
+pub(super) async fn finish<S: Leaves>(stream: S, idle: Duration) {
+    let (mut left, mut since) = (MOST, Instant::now());
+    while !stream.has_left_less_than(1) {
+        let before = left;
+        while left > STEP && stream.has_left_less_than(left - STEP) {
+            left -= STEP;
+        }
+        if left < before {
+            since = Instant::now();
+        }
+        if since.elapsed() >= idle {
+            stream.leave_nothing();
+            return;
+        }
+        sleep(LOOK.min(idle / 4)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    #[derive(Clone, Default)]
+    struct Fake {
+        left: Arc<AtomicU32>,
+        was_reset: Arc<AtomicBool>,
+    }
+
+    impl Leaves for Fake {
+        fn has_left_less_than(&self, bytes: u32) -> bool {
+            self.left.load(Ordering::Relaxed) < bytes
+        }
+
+        fn leave_nothing(&self) {
+            self.was_reset.store(true, Ordering::Relaxed);
+        }
+    }
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_is_waited_for_and_what_stands_still_is_reset() {
+        // A little above and below a step within the idle time.
+        for (rate, resets) in [(700, false), (0, true), (400, true)] {
+            let fake = Fake::default();
+            fake.left.store(200_000, Ordering::Relaxed);
+            let reader = tokio::spawn({
+                let left = Arc::clone(&fake.left);
+                async move {
+                    loop {
+                        sleep(Duration::from_secs(1)).await;
+                        let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                            Some(left.saturating_sub(rate))
+                        });
+                    }
+                }
+            });
+            let begun = Instant::now();
+            finish(fake.clone(), IDLE).await;
+            reader.abort();
+            assert_eq!(fake.was_reset.load(Ordering::Relaxed), resets, "{rate}");
+            let took = begun.elapsed().as_secs();
+            let expected = if resets { 0..=200 } else { 280..=290 };
+            assert!(expected.contains(&took), "{rate}: {took}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_left_is_no_wait() {
+        let begun = Instant::now();
+        finish(Fake::default(), IDLE).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+}
