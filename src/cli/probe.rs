@@ -12,7 +12,7 @@ use crate::probe::run::{News, Probe as Run};
 use crate::probe::table::{shown, shown_json};
 use crate::probe::text::Lang;
 use crate::probe::tls;
-use crate::tls::roots;
+use crate::tls::roots_named;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -143,7 +143,7 @@ impl Probe {
             );
         }
         let authorities = match &self.ca {
-            Some(file) => roots(file)?,
+            Some(file) => roots_named(file)?,
             None => Vec::new(),
         };
         for (name, value) in [("--board", &self.board), ("--version", &version)] {

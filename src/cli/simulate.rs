@@ -10,7 +10,7 @@ use crate::probe::table::shown_json;
 use crate::probe::text::Lang;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
-use crate::tls::roots;
+use crate::tls::roots_named;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::io::{self, Write as _};
@@ -165,7 +165,7 @@ impl Simulate {
         let trust = Trust {
             insecure: self.insecure,
             roots: match &self.ca {
-                Some(file) => roots(file).context("--ca")?,
+                Some(file) => roots_named(file).context("--ca")?,
                 None => Vec::new(),
             },
         };

@@ -5,6 +5,7 @@
 //! What says where to listen, who may come in and with which key must not fall
 //! away like that.
 
+use super::full_name;
 use super::places::Places;
 use super::raw::Node;
 use super::section::Faults;
@@ -52,7 +53,7 @@ fn look(path: &str, node: &Node, places: &Places, faults: &Faults, warnings: &mu
         Node::Null | Node::Scalar(_) => return,
     };
     for (key, values) in repeated(entries) {
-        let name = join(path, key);
+        let name = full_name(path, key);
         if !is_read(&name) {
             continue;
         }
@@ -71,7 +72,7 @@ fn look(path: &str, node: &Node, places: &Places, faults: &Faults, warnings: &mu
         }
     }
     for (key, node) in entries {
-        let name = join(path, key);
+        let name = full_name(path, key);
         if is_read(&name) {
             look(&name, node, places, faults, warnings);
         }
@@ -80,14 +81,6 @@ fn look(path: &str, node: &Node, places: &Places, faults: &Faults, warnings: &mu
 
 fn is_read(name: &str) -> bool {
     GUARDED.contains(&name) || READ.contains(&name) || name.starts_with("gateway.")
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
 }
 
 /// The keys that a mapping has more than once, each with all its values.

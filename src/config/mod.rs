@@ -26,8 +26,8 @@ use crate::util::small_file;
 use places::Places;
 use resolve::resolve;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where xiaozhi-server keeps its configuration, relative to the working
@@ -104,7 +104,12 @@ fn lines(path: &Path, faults: &[Fault]) -> String {
 /// cannot be reached is never taken for none.
 pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let text = match read(path, file.is_some()) {
+    let read = if file.is_some() {
+        small_file::read_or_pipe
+    } else {
+        small_file::read
+    };
+    let text = match read(path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match dead_link(path) {
             Some((link, target)) => {
@@ -153,17 +158,13 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
     Ok(settings)
 }
 
-/// Whoever names a file may name a pipe, too (`-c <(sops -d config.yaml)`).
-fn read(path: &Path, named: bool) -> io::Result<Vec<u8>> {
-    let is_other = |m: fs::Metadata| !m.is_file() && !m.is_dir();
-    if !named || !fs::metadata(path).is_ok_and(is_other) {
-        return small_file::read(path);
+/// A key's full name, in dots.
+fn full_name(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
     }
-    let mut content = Vec::new();
-    File::open(path)?
-        .take(small_file::LONGEST)
-        .read_to_end(&mut content)?;
-    Ok(content)
 }
 
 /// The first link on the way to `path` that leads to nothing, and where it should

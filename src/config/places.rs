@@ -1,6 +1,7 @@
 //! On which lines of the file its keys stand. The reader of values knows no
 //! positions, so the file is passed through an event parser beside it.
 
+use super::full_name;
 use saphyr_parser::{Event, Parser};
 use std::collections::HashMap;
 
@@ -30,7 +31,7 @@ impl Places {
             match event {
                 Event::Scalar(text, ..) => match open.last_mut() {
                     Some(Open::Map { path, key }) if key.is_none() => {
-                        let name = join(path, &text);
+                        let name = full_name(path, &text);
                         places.0.entry(name).or_default().push(span.start.line());
                         *key = Some(text.into_owned());
                     }
@@ -78,20 +79,12 @@ impl Places {
 fn value(open: &mut [Open]) -> Option<String> {
     match open.last_mut() {
         None => Some(String::new()),
-        Some(Open::Map { path, key }) => key.take().map(|key| join(path, &key)),
+        Some(Open::Map { path, key }) => key.take().map(|key| full_name(path, &key)),
         Some(Open::List { path, items }) => {
             *items += 1;
             Some(format!("{path}[{}]", *items - 1))
         }
         Some(Open::Key) => None,
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
     }
 }
 

@@ -59,9 +59,17 @@ pub fn parse(bytes: &[u8]) -> Result<Node, Fault> {
 }
 
 /// What the library says of a fault, without the values that it quotes: one of
-/// them may be a key.
+/// them may be a key. The signs that it expected are none (`',' or ']'`).
 fn without_values(message: &str) -> String {
     let is_quote = |c: char| matches!(c, '"' | '`' | '\'');
+    let is_sign = |quoted: &str| quoted.len() <= 3 && !quoted.contains(char::is_alphanumeric);
+    let pieces: Vec<_> = message.split('\'').collect();
+    let only_signs = pieces.len() % 2 == 1
+        && pieces.iter().skip(1).step_by(2).all(|piece| is_sign(piece))
+        && !message.contains(['"', '`']);
+    if only_signs {
+        return message.to_owned();
+    }
     match (message.find(is_quote), message.rfind(is_quote)) {
         (Some(first), Some(last)) => {
             let (before, behind) = (&message[..first], &message[last + 1..]);
@@ -215,15 +223,13 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
     }
 }
 
-/// `<<: *anchor`, YAML 1.1's merge key: what the mapping lacks.
+/// `<<: *anchor`, YAML 1.1's merge key: what the mapping lacks. Keys that stand
+/// twice in the source do so here, for of them, too, the last one counts.
 fn merge(entries: &mut Vec<(String, Node)>, source: Node) {
     match source {
-        Node::Map(more) => {
-            for (key, value) in more {
-                if !entries.iter().any(|(k, _)| *k == key) {
-                    entries.push((key, value));
-                }
-            }
+        Node::Map(mut more) => {
+            more.retain(|(key, _)| entries.iter().all(|(known, _)| known != key));
+            entries.append(&mut more);
         }
         Node::List(sources) => sources.into_iter().for_each(|s| merge(entries, s)),
         Node::Null | Node::Scalar(_) => {}
@@ -278,6 +284,10 @@ mod tests {
         let x = map(&[("a", s("1")), ("b", s("2"))]);
         let y = map(&[("b", s("3")), ("a", s("1"))]);
         assert_eq!(node, Ok(map(&[("x", x), ("y", y)])));
+        let node = parse(b"x: &x {a: 1, b: 2, a: 3}\ny:\n  <<: [*x, {b: 4, c: 5}]\n");
+        let x = [("a", s("1")), ("b", s("2")), ("a", s("3"))];
+        let y = map(&[x.as_slice(), &[("c", s("5"))]].concat());
+        assert_eq!(node, Ok(map(&[("x", map(&x)), ("y", y)])));
     }
 
     #[test]
@@ -287,7 +297,7 @@ mod tests {
         for (text, words) in [
             (&b"- a\n"[..], "no mapping"),
             (b"hello", "no mapping"),
-            (b"a: [1\n", "not YAML"),
+            (b"a: [1\n", "',' or ']'"),
             (b"a:\n\t- b\n", "not YAML"),
             (b"\xff\xfe", "not UTF-8"),
         ] {

@@ -124,8 +124,8 @@ pub(super) fn resolve(
     } = behind_proxy(&gateway, &bind, &mut warnings);
     let proxy = proxy(&gateway.section("proxy"), &bind, &public, machine);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
-    let websocket = websocket(&server, &public, passes_voice, machine, &mut warnings);
-    let voice = voice(&root, &server, websocket.as_deref(), &mut warnings);
+    let websocket = websocket(&server, &public, passes_voice, machine);
+    let voice = voice(&root, &server, &websocket, &mut warnings);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"), &mut warnings);
     let timezone = "write the hours from UTC, such as +8 or -3.5";
     let mut settings = Settings {
@@ -145,7 +145,7 @@ pub(super) fn resolve(
         trusted,
         plain_http,
         voice,
-        websocket,
+        websocket: websocket.ok(),
         policy,
         catalogue,
         proxy,

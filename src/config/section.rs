@@ -1,7 +1,7 @@
 //! One mapping of the file: typed look-ups that note every fault and go on.
 
 use super::raw::Node;
-use super::{Fault, values};
+use super::{Fault, full_name, values};
 use crate::util::redact;
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -58,11 +58,7 @@ impl<'a> Section<'a> {
 
     /// The key's full name, for messages.
     pub(super) fn key(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        full_name(&self.path, key)
     }
 
     fn node(&self, key: &str) -> Option<&'a Node> {
@@ -238,8 +234,17 @@ impl<'a> Section<'a> {
 
     /// Faults every key that is not `known`, with the likeliest meant one.
     pub(super) fn only(&self, known: &[&str], later: &[&str]) {
-        for (key, _) in self.entries {
+        for (key, node) in self.entries {
             if known.contains(&key.as_str()) {
+                // A variable that nobody filled in leaves this behind, and no default is
+                // meant by it.
+                if matches!(node, Node::Scalar(text) if text.trim().is_empty()) {
+                    self.fault(
+                        key,
+                        Some(""),
+                        "it is empty: write a value, or take the key out",
+                    );
+                }
                 continue;
             }
             if later.contains(&key.as_str()) {

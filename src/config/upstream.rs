@@ -48,25 +48,25 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
     }
 }
 
-/// Finds the WebSocket address that devices are told, if there is one that they
-/// can read. A voice server that is passed on here, or lies behind an https
-/// address, is reached as this server is.
+/// Finds the WebSocket address that devices are told. A voice server that is passed
+/// on here, or lies behind an https address, is reached as this server is.
 ///
-/// What is configured and cannot be read is a fault. What is made up here and
-/// cannot be read is not handed out, and that is a warning: nobody wrote it.
+/// # Errors
+///
+/// Why there is none that devices can read, in words. What is configured and
+/// cannot be read is a fault besides; nobody wrote what is made up here.
 pub(super) fn websocket(
     server: &Section<'_>,
     public: &PublicAddress,
     passed_on: bool,
     machine: &Machine,
-    warnings: &mut Vec<String>,
-) -> Option<String> {
+) -> Result<String, String> {
     let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
     if let Some(url) = set_text(server, "websocket") {
         if let Err(misread) = endpoint::read(url, AddressKind::WebSocket) {
             server.fault("websocket", Some(url), misread.to_string());
         }
-        return Some(url.to_owned());
+        return Ok(url.to_owned());
     }
     let url = if passed_on || public.url().scheme == Scheme::Https {
         public.websocket_url(WEBSOCKET_PATH)
@@ -78,11 +78,8 @@ pub(super) fn websocket(
         format!("ws://{host}:{port}/xiaozhi/v1/")
     };
     match endpoint::read(&url, AddressKind::WebSocket) {
-        Ok(_) => Some(url),
-        Err(misread) => {
-            warnings.push(no_voice(&url, &misread));
-            None
-        }
+        Ok(_) => Ok(url),
+        Err(misread) => Err(no_voice(&url, &misread)),
     }
 }
 
@@ -98,15 +95,16 @@ fn no_voice(url: &str, misread: &Misread) -> String {
 pub(super) fn voice(
     root: &Section<'_>,
     server: &Section<'_>,
-    websocket: Option<&str>,
+    websocket: &Result<String, String>,
     warnings: &mut Vec<String>,
 ) -> Voice {
     let auth = server.section("auth");
     let enabled = auth.boolean("enabled").unwrap_or(false);
-    // One that nothing uses is not looked at.
-    let key = enabled.then(|| {
-        secret(server, "auth_key").or_else(|| secret(&root.section("manager-api"), "secret"))
-    });
+    let mqtt = set_text(server, "mqtt_gateway");
+    // One that makes no token is not looked at.
+    let read = if mqtt.is_none() { secret } else { any_secret };
+    let key = enabled
+        .then(|| read(server, "auth_key").or_else(|| read(&root.section("manager-api"), "secret")));
     let key = key.flatten();
     let allowed = auth.texts("allowed_devices").unwrap_or_default();
     let auth = match (enabled, key) {
@@ -125,7 +123,7 @@ pub(super) fn voice(
             allowed_devices: allow_list(&allowed, warnings),
         }),
     };
-    match (set_text(server, "mqtt_gateway"), websocket) {
+    match (mqtt, websocket) {
         (Some(endpoint), _) => {
             if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {
                 server.fault("mqtt_gateway", Some(endpoint), misread.to_string());
@@ -135,11 +133,14 @@ pub(super) fn voice(
                 signature_key: secret(server, "mqtt_signature_key"),
             }
         }
-        (None, Some(url)) => Voice::WebSocket {
+        (None, Ok(url)) => Voice::WebSocket {
             url: url.to_owned(),
             auth,
         },
-        (None, None) => Voice::Unreachable,
+        (None, Err(why)) => {
+            warnings.push(why.clone());
+            Voice::Unreachable
+        }
     }
 }
 
@@ -155,6 +156,10 @@ fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
         section.fault(key, None, message);
     }
     Some(Secret::new(text.to_owned()))
+}
+
+fn any_secret(section: &Section<'_>, key: &str) -> Option<Secret> {
+    set_text(section, key).map(|text| Secret::new(text.to_owned()))
 }
 
 /// A MAC address of six two-digit numbers below 60, unquoted, is one number in

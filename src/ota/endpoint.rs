@@ -91,13 +91,13 @@ pub enum AddressFault {
     ColonInPath,
     /// The path holds a sign that breaks the request line.
     PathSign,
-    /// 4,000 bytes or more, which the device's flash storage refuses.
+    /// More than [`LONGEST_STORED`] bytes, which the device's flash storage refuses.
     Long,
 }
 
-/// A text of this many bytes cannot be stored on the device (`nvs_set_str` in
-/// ESP-IDF's `nvs.h`), which aborts on it.
-const TOO_LONG: usize = 4000;
+/// The longest text that a device can store, in bytes: 4000 with the zero behind it
+/// (`nvs_set_str` in ESP-IDF's `nvs.h`). It aborts on a longer one.
+pub const LONGEST_STORED: usize = 3999;
 /// The port of MQTT over TLS, where an endpoint names none.
 const MQTT_PORT: u16 = 8883;
 
@@ -113,7 +113,7 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         part: String::new(),
         is_huge: false,
     };
-    if kind != AddressKind::Http && text.len() >= TOO_LONG {
+    if kind != AddressKind::Http && text.len() > LONGEST_STORED {
         misread.effect = Effect::Aborts;
         misread.part = format!("{} bytes", text.len());
         return Err(misread);
@@ -438,7 +438,7 @@ impl Misread {
                 format!("its path holds {part:?}, which breaks the device's request")
             }
             AddressFault::Long => {
-                format!("it has {part}, and devices store texts below {TOO_LONG} bytes only")
+                format!("it has {part}, and devices store texts of at most {LONGEST_STORED} bytes")
             }
         }
     }

@@ -109,13 +109,38 @@ pub fn handed_out(
     ota: &Target,
 ) -> Result<(Target, Vec<Finding>), Finding> {
     let (target, mut findings) = parse(text, used, kind)?;
-    if !ota.host.eq_ignore_ascii_case(&target.host) {
-        let strands = |rule| rule == &rules::LOOPBACK || rule == &rules::CONTAINER_ADDRESS;
-        for finding in findings.iter_mut().filter(|f| strands(f.rule)) {
-            finding.verdict = Verdict::Fail;
-        }
-    }
+    fail_elsewhere(&mut findings, &target.host, ota);
     Ok((target, findings))
+}
+
+/// What is found of a host that the server at `ota` hands out.
+pub fn handed_out_host(host: &str, evidence: impl Into<Evidence>, ota: &Target) -> Vec<Finding> {
+    let mut findings = Vec::from_iter(of_host(host, evidence.into()));
+    fail_elsewhere(&mut findings, host, ota);
+    findings
+}
+
+fn fail_elsewhere(findings: &mut [Finding], host: &str, ota: &Target) {
+    if ota.host.eq_ignore_ascii_case(host) {
+        return;
+    }
+    let strands = |rule| rule == &rules::LOOPBACK || rule == &rules::CONTAINER_ADDRESS;
+    for finding in findings.iter_mut().filter(|f| strands(f.rule)) {
+        finding.verdict = Verdict::Fail;
+    }
+}
+
+/// Where a host leads, if that is wrong.
+fn of_host(host: &str, evidence: Evidence) -> Option<Finding> {
+    if let Ok(ip) = host.parse() {
+        Nowhere::of(ip).map(|nowhere| nowhere.literal(evidence))
+    } else if reach::is_this_machine(host) {
+        Some(Finding::warn(&rules::LOOPBACK, evidence))
+    } else if !host.contains('.') {
+        Some(Finding::warn(&rules::SHORT_NAME, evidence))
+    } else {
+        None
+    }
 }
 
 fn read(text: &str, used: Use, kind: Kind) -> Result<Target, Fault> {
@@ -155,14 +180,7 @@ fn judge(text: &str, used: Use, kind: Kind, target: &Target) -> Vec<Finding> {
     if used == Use::Ota && !target.path.contains("/ota") {
         findings.push(Finding::warn(&rules::NOT_AN_OTA_PATH, quoted(text)));
     }
-    let host = target.host.as_str();
-    if let Ok(ip) = host.parse() {
-        findings.extend(Nowhere::of(ip).map(|nowhere| nowhere.literal(quoted(text))));
-    } else if reach::is_this_machine(host) {
-        findings.push(Finding::warn(&rules::LOOPBACK, quoted(text)));
-    } else if !host.contains('.') {
-        findings.push(Finding::warn(&rules::SHORT_NAME, quoted(text)));
-    }
+    findings.extend(of_host(&target.host, quoted(text).into()));
     if used == Use::Websocket {
         let evidence = misread::quoted("websocket.url", text);
         if websocket::is_odd(text) {

@@ -8,11 +8,15 @@
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How much may have been written to a peer of which nothing is waited for, in
 /// bytes: an answer to a check-in, and a handshake.
@@ -21,8 +25,8 @@ pub(super) const LITTLE: u64 = 16 * 1024;
 const STEP: u32 = 32 * 1024;
 /// What is left at most: a send buffer, as the kernel doubles it, and to spare.
 const MOST: u32 = 1024 * 1024;
-/// How often it is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How soon it is looked at first, and how often in the end.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
 /// A connection of which the kernel keeps what it has not sent.
 pub(super) trait Leaves {
@@ -70,24 +74,65 @@ impl<S> Left<S> {
     }
 }
 
+/// A wait until all of it has been sent.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    idle: Duration,
+    left: u32,
+    /// Since when it is not known to move.
+    since: Instant,
+    look: Duration,
+    next_look: Pin<Box<Sleep>>,
+}
+
+impl Farewell {
+    /// Begins a wait that ends when nothing moves for `idle`.
+    pub(super) fn new(idle: Duration) -> Self {
+        let since = Instant::now();
+        Self {
+            idle,
+            left: MOST,
+            since,
+            look: LOOKS.0,
+            next_look: Box::pin(sleep_until(since)),
+        }
+    }
+
+    /// Ready once nothing is left, which is an error where it has stood still.
+    pub(super) fn poll(
+        &mut self,
+        stream: &impl Leaves,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if stream.has_left_less_than(1) {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.next_look.as_mut().poll(cx));
+            let (before, now) = (self.left, Instant::now());
+            while self.left > STEP && stream.has_left_less_than(self.left - STEP) {
+                self.left -= STEP;
+            }
+            if self.left < before {
+                self.since = now;
+            }
+            if self.since + self.idle <= now {
+                stream.leave_nothing();
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            let look = self.look.min(self.idle / 4);
+            self.next_look.as_mut().reset(now + look);
+            self.look = LOOKS.1.min(2 * look);
+        }
+    }
+}
+
 /// Waits until all of it has been sent, as long as it moves; what stands still for
 /// `idle` is reset.
-pub(super) async fn finish<S: Leaves>(stream: S, idle: Duration) {
-    let (mut left, mut since) = (MOST, Instant::now());
-    while !stream.has_left_less_than(1) {
-        let before = left;
-        while left > STEP && stream.has_left_less_than(left - STEP) {
-            left -= STEP;
-        }
-        if left < before {
-            since = Instant::now();
-        }
-        if since.elapsed() >= idle {
-            stream.leave_nothing();
-            return;
-        }
-        sleep(LOOK.min(idle / 4)).await;
-    }
+pub(super) async fn finish(stream: impl Leaves, idle: Duration) {
+    let mut farewell = Farewell::new(idle);
+    // Either way nothing is left.
+    let _ = poll_fn(|cx| farewell.poll(&stream, cx)).await;
 }
 
 #[cfg(test)]
@@ -95,6 +140,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use tokio::time::sleep;
 
     #[derive(Clone, Default)]
     struct Fake {

@@ -6,7 +6,7 @@
 //! What is given up is reset, so that the kernel keeps nothing of it; what ends
 //! with something left in the kernel is handed on to [`leftover`](super::leftover).
 
-use super::leftover::{LITTLE, Leaves, Left};
+use super::leftover::{Farewell, LITTLE, Leaves, Left};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -26,6 +26,7 @@ pub(super) struct Progress<S: Leaves> {
     inner: Option<S>,
     idle: Duration,
     written: u64,
+    farewell: Option<Farewell>,
     /// Takes the stream at the end, if something may be left in it.
     left: Arc<Left<S>>,
     /// Since when a write waits.
@@ -41,6 +42,7 @@ impl<S: Leaves> Progress<S> {
             inner: Some(inner),
             idle,
             written: 0,
+            farewell: None,
             left,
             waiting_since: None,
             timer: None,
@@ -152,11 +154,14 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for Progress<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let waits = self.written > LITTLE;
-        let inner = there(&mut self.inner)?;
-        if waits && !inner.has_left_less_than(1) {
-            // How much is left shows no more behind an end: it comes with the close.
-            return Poll::Ready(Ok(()));
+        let this = &mut *self;
+        let inner = there(&mut this.inner)?;
+        if this.written > LITTLE {
+            // Behind an end how much is left shows no more, so the end waits.
+            let farewell = this
+                .farewell
+                .get_or_insert_with(|| Farewell::new(this.idle));
+            ready!(farewell.poll(&*inner, cx))?;
         }
         inner.poll_shutdown(cx)
     }
@@ -170,7 +175,7 @@ mod tests {
 
     impl Leaves for DuplexStream {
         fn has_left_less_than(&self, _: u32) -> bool {
-            false
+            true
         }
 
         fn leave_nothing(&self) {}
@@ -204,7 +209,6 @@ mod tests {
             let (ours, mut theirs) = duplex(200_000);
             let (mut ours, left) = progress(ours);
             ours.write_all(&vec![7; length]).await.unwrap();
-            ours.shutdown().await.unwrap();
             drop(ours);
             let stream = left.take();
             assert_eq!(stream.is_some(), handed_on, "{length}");

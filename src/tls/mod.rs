@@ -7,7 +7,7 @@ mod pem;
 mod resolver;
 mod self_signed;
 
-pub use pem::{Pair, PairError, roots};
+pub use pem::{Pair, PairError, roots_named};
 pub use resolver::Certificates;
 pub use self_signed::SignError;
 

@@ -264,9 +264,15 @@ fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
     last.filter(|_| reached.len() < all.len())
 }
 
-/// The certificates of a PEM file that an operator named as roots.
-pub fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+/// The certificates of a PEM file that the configuration names as roots.
+pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     certificates(path, &read(path)?)
+}
+
+/// [`roots`], of a file that a command line names, which may be a pipe.
+pub fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+    let text = small_file::read_or_pipe(path).map_err(unreadable(path))?;
+    certificates(path, &text)
 }
 
 fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> {
@@ -318,8 +324,12 @@ fn items(text: &[u8]) -> impl Iterator<Item = Result<Item, PemFault>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PairError> {
-    small_file::read(path).map_err(|error| PairError::Read {
+    small_file::read(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> PairError {
+    move |error| PairError::Read {
         path: path.into(),
         error,
-    })
+    }
 }

@@ -72,7 +72,7 @@ pub(super) fn at_any_rate(
         warn!(
             names = ?pair.names,
             "no new certificate can be kept, and the kept one stays in use, though {reason} ({why}). Remedy: make room \
-             there or make it writable, and restart"
+             there or make it writable; a new one is then made within an hour, or at the next start"
         );
         return Ok(pair);
     }
@@ -111,10 +111,8 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     let (key, certificate) = sign(names, now)?;
     let kept = keep(dir, &paths, &key, &certificate)?;
     let sure = match kept {
-        Kept::Surely => "",
-        Kept::Unsurely(_) => {
-            "; a power cut may cost it, for its folder's file system knows no fsync"
-        }
+        Kept::Surely => String::new(),
+        Kept::Unsurely(why) => format!("; a power cut may undo it ({why})"),
     };
     info!(cert = %paths.cert.display(), names = ?names, "certificate signed, for {why}{sure}");
     Ok(Pair::load(&paths)?)

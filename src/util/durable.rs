@@ -5,6 +5,7 @@
 //! error means that nothing was changed; from then on the file is there, and
 //! [`Kept`] says what is known of its place on the disk.
 
+use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +15,8 @@ use tempfile::NamedTempFile;
 
 /// How drafts are named. What begins with a dot nobody takes for firmware.
 const NAME: (&str, &str) = (".draft-", ".tmp");
+/// How `publish` named them in 0.1.0.
+const NAME_BEFORE: &str = ".publish-";
 /// A draft as old as this was left behind by a run that was killed.
 const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 
@@ -77,11 +80,12 @@ impl Draft {
             Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(NotCreated::Exists);
             }
-            Err(e) => e.path,
+            Err(e) if is_unsupported(&e.error) => e.path,
+            Err(e) => return Err(NotCreated::Error(e.error)),
         };
         // Neither a rename that replaces nothing nor a hard link is to be had here
-        // (FUSE). To make the file empty claims the name as surely, and leaves an
-        // empty file only where the power is cut between the two.
+        // (FUSE, SMB). To make the file empty claims the name as surely, and leaves an
+        // empty file only where this is killed, or the power cut, between the two.
         claim(path)?;
         match draft.persist(path) {
             Ok(()) => Ok(synced.and(path)),
@@ -130,13 +134,18 @@ fn claim(path: &Path) -> Result<(), NotCreated> {
 /// Tells whether a file system does not know what it was asked for, which is no
 /// word on the disk (fsync(2): `EINVAL`).
 fn is_unknown(error: &io::Error) -> bool {
-    use nix::errno::Errno;
     error.raw_os_error().is_some_and(|code| {
         matches!(
             Errno::from_raw(code),
             Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP
         )
     })
+}
+
+/// Tells whether a file system cannot do at all what it was asked for (rename(2),
+/// link(2): `EPERM` where it knows no hard links).
+fn is_unsupported(error: &io::Error) -> bool {
+    is_unknown(error) || error.raw_os_error() == Some(Errno::EPERM as i32)
 }
 
 /// Replaces the file at `path`, with its mode from the first byte on.
@@ -206,7 +215,10 @@ fn folder(path: &Path) -> &Path {
 fn clear_away(dir: &Path) {
     let is_draft = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(NAME.0) && name.ends_with(NAME.1)
+        [NAME.0, NAME_BEFORE]
+            .iter()
+            .any(|begin| name.starts_with(begin))
+            && name.ends_with(NAME.1)
     };
     let items = fs::read_dir(dir).into_iter().flatten().flatten();
     for path in items.map(|item| item.path()).filter(is_draft) {
@@ -271,10 +283,11 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_behind_goes() {
         let dir = tempfile::tempdir().unwrap();
-        let old = dir.path().join(".draft-x.tmp");
-        let file = File::create(&old).unwrap();
-        file.set_modified(SystemTime::now() - 2 * LEFT_BEHIND)
-            .unwrap();
+        for old in [".draft-x.tmp", ".publish-x.tmp"] {
+            let file = File::create(dir.path().join(old)).unwrap();
+            file.set_modified(SystemTime::now() - 2 * LEFT_BEHIND)
+                .unwrap();
+        }
         fs::write(dir.path().join(".draft-y.tmp"), "").unwrap();
         drop(Draft::begin(dir.path(), 0o600).unwrap());
         assert_eq!(names(dir.path()), [".draft-y.tmp"]);

@@ -6,7 +6,7 @@
 //! look at it.
 
 use nix::fcntl::OFlag;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -39,6 +39,21 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_up_to(file, about.len())
 }
 
+/// [`read`], of a file that is named where somebody waits for it: what is named on a
+/// command line may be a pipe, too (`<(sops -d config.yaml)`).
+///
+/// # Errors
+///
+/// As those of [`read`], but for pipes and devices.
+pub fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
+    let is_other = |m: fs::Metadata| !m.is_file() && !m.is_dir();
+    if fs::metadata(path).is_ok_and(is_other) {
+        read_up_to(File::open(path)?, 0)
+    } else {
+        read(path)
+    }
+}
+
 /// The length is looked at twice: a file can grow while it is read.
 fn read_up_to(file: File, length: u64) -> io::Result<Vec<u8>> {
     let too_long = |length: u64| {
@@ -61,7 +76,7 @@ fn read_up_to(file: File, length: u64) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use nix::sys::stat::Mode;
-    use std::fs;
+    use std::thread;
 
     #[test]
     fn only_small_regular_files_are_read() {
@@ -79,6 +94,31 @@ mod tests {
             ("none", io::ErrorKind::NotFound),
         ] {
             assert_eq!(read(&path(name)).unwrap_err().kind(), kind, "{name}");
+            if name != "pipe" {
+                let error = read_or_pipe(&path(name)).unwrap_err();
+                assert_eq!(error.kind(), kind, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_read_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        for (length, is_read) in [(0, true), (1 << 20, true), ((1 << 20) + 1, false)] {
+            let to = pipe.clone();
+            let writer = thread::spawn(move || fs::write(to, vec![b'#'; length]));
+            let content = read_or_pipe(&pipe);
+            // What is not read ends its writer.
+            let _ = writer.join().unwrap();
+            match content {
+                Ok(content) => assert!(is_read && content.len() == length, "{length}"),
+                Err(error) => {
+                    assert!(!is_read, "{length}");
+                    assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{length}");
+                }
+            }
         }
     }
 }

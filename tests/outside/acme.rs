@@ -123,7 +123,7 @@ fn by_tls_alpn_for_names_and_an_address_and_kept_for_the_next_start() {
     server.line("a self-signed one answers until another one comes");
     let own = fs::read_to_string(file.with_file_name("self-signed.crt")).unwrap();
     assert!(chain(&server, "ota.example.com", &own, &[]).is_some());
-    server.line("the CA does not know this account any more");
+    server.line("the CA does not know it any more");
     obtained(&server);
     assert!(chain(&server, "ota.example.com", &pebble.root(), &[]).is_some());
 }

@@ -2,8 +2,9 @@
 
 use super::support::server::{BINARY, Setup, check_in, exchange, read_reply, request};
 use super::support::{PATIENCE, Server, noise, until};
+use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -184,29 +185,103 @@ fn what_readers_leave_unread_is_bounded_and_goes_with_them() {
     }
 }
 
+/// A client that takes as little at once as a device does: ESP-IDF's window and
+/// segment (`CONFIG_LWIP_TCP_WND_DEFAULT`, `CONFIG_LWIP_TCP_MSS`).
+fn small(server: &Server) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_tcp_mss(1440).unwrap();
+    socket.set_recv_buffer_size(5760).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.ports[0]));
+    socket.connect(&address.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// Reads as a device does that writes to its flash between two reads: 64 KB/s.
+struct Flashing(TcpStream);
+
+impl Read for Flashing {
+    fn read(&mut self, block: &mut [u8]) -> std::io::Result<usize> {
+        std::thread::sleep(Duration::from_millis(64));
+        let length = block.len().min(4096);
+        self.0.read(&mut block[..length])
+    }
+}
+
 #[test]
-fn who_was_sent_all_of_it_keeps_its_permit_until_it_has_read_it() {
+fn who_has_not_been_sent_all_of_it_keeps_its_permit() {
+    let path = "/xiaozhi/ota/download/small_1.0.bin";
+    for (how, headers, shuts) in [
+        ("it asks for the end", &[("Connection", "close")][..], false),
+        ("it shuts its side", &[], true),
+        ("it keeps the connection", &[], false),
+    ] {
+        let server = Setup::new()
+            .file("small_1.0.bin", noise(100_000, 1))
+            .start("gateway:\n  limits: {connections: 1, headers: 500ms}\n");
+        let mut stream = small(&server);
+        stream
+            .write_all(&request("GET", path, headers, b""))
+            .unwrap();
+        if shuts {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        server.line("download handed to the network");
+        let mut next = server.tcp();
+        next.write_all(&check_in("x", "1.0")).unwrap();
+        // It is not even accepted while the first one reads, nor once the time for a
+        // next request is over.
+        next.set_read_timeout(Some(Duration::from_millis(1500)))
+            .unwrap();
+        assert!(next.read(&mut [0]).is_err(), "{how}");
+        let reply = read_reply(&mut stream, false);
+        assert_eq!((reply.status, reply.whole), (200, true), "{how}");
+        // And here its end has come.
+        let end = stream.read(&mut [0]).map_err(|e| e.kind());
+        assert_eq!(end, Ok(0), "{how}");
+        next.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(read_reply(&mut next, false).status, 200, "{how}");
+    }
+}
+
+#[test]
+fn what_stands_still_at_the_end_is_reset() {
     let server = Setup::new()
         .file("small_1.0.bin", noise(100_000, 1))
-        .start("gateway:\n  limits: {connections: 1}\n");
+        .start("gateway:\n  limits: {connections: 1, idle: 1s}\n");
     let path = "/xiaozhi/ota/download/small_1.0.bin";
-    let mut stream = server.tcp();
-    let close = [("Connection", "close")];
-    stream
-        .write_all(&request("GET", path, &close, b""))
+    let mut stalled = small(&server);
+    stalled
+        .write_all(&request("GET", path, &[("Connection", "close")], b""))
         .unwrap();
     server.line("download handed to the network");
-    let mut next = server.tcp();
-    next.write_all(&check_in("x", "1.0")).unwrap();
-    // It is not even accepted while the first one reads.
-    next.set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
-    assert!(next.read(&mut [0]).is_err());
-    let reply = read_reply(&mut stream, false);
-    assert_eq!((reply.status, reply.whole), (200, true));
-    drop(stream);
-    next.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_eq!(read_reply(&mut next, false).status, 200);
+    // The next one is let in, and nothing is held for the first.
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    let held = send_queues(server.ports[0]);
+    assert!(held.iter().all(|(bytes, _)| *bytes < 10_000), "{held:?}");
+    let end = stalled.read_to_end(&mut Vec::new()).map_err(|e| e.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_slow_reader_with_a_small_window_gets_all_of_it() {
+    const LENGTH: usize = 400_000;
+    let server = Setup::new()
+        .file("small_1.0.bin", noise(LENGTH, 1))
+        .start("gateway:\n  limits: {idle: 4s}\n");
+    let path = "/xiaozhi/ota/download/small_1.0.bin";
+    for headers in [&[("Connection", "close")][..], &[]] {
+        let mut stream = small(&server);
+        stream
+            .write_all(&request("GET", path, headers, b""))
+            .unwrap();
+        let begun = Instant::now();
+        let reply = read_reply(&mut Flashing(stream), false);
+        assert_eq!((reply.status, reply.whole), (200, true));
+        assert_eq!(reply.body.len(), LENGTH);
+        // It took longer than anything may stand still.
+        assert!(begun.elapsed() > Duration::from_secs(5));
+    }
 }
 
 #[test]

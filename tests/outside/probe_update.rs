@@ -605,6 +605,23 @@ fn endpoints_of_mqtt() {
             &["check fail mqtt-mute", "check warn mqtt-aborts"],
         ),
         case("192.168.1:7:1883", &NEWEST, &["check fail mqtt-mute"]),
+        // Where they lead.
+        case("0.0.0.0:1883", &NEWEST, &["check fail unspecified-address"]),
+        case("198.18.3.7:1883", &V1_6_2, &["check fail fake-address"]),
+        case("169.254.3.7", &V1_6, &["check fail link-local-address"]),
+        case("203.0.113.7", &NEWEST, &["check fail nobodys-address"]),
+        case("localhost:1883", &NEWEST, &["check fail loopback"]),
+        case(
+            "127.0.1.1:1883/",
+            &NEWEST,
+            &["check fail loopback", "check warn mqtt-mute"],
+        ),
+        case(
+            "172.17.0.2:1883",
+            &NEWEST,
+            &["check fail container-address"],
+        ),
+        case("broker:1883", &NEWEST, &["check warn short-name"]),
         case(
             "mqtt.example.com:99999999999",
             &NEWEST,

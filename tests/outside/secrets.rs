@@ -186,7 +186,7 @@ fn a_broken_account_is_put_aside_and_not_shown() {
     let server = setup.start(
         "gateway:\n  tls: {names: [localhost], acme: {directory: 'https://127.0.0.1:1/dir'}}\n",
     );
-    server.line("the ACME account cannot be read");
+    server.line("the ACME account is of no use");
     server.line("the order that the CA was to sign cannot be read");
     server.line("no new certificate for localhost");
     holds_nothing_of(&key, "an account", &server.log().join("\n"));

@@ -258,6 +258,27 @@ fn the_end_of_one_side_is_the_others() {
 }
 
 #[test]
+fn an_end_behind_much_that_is_not_read_yet_is_passed_on_behind_it() {
+    // What this server's send buffer holds, and the device's own does not.
+    const LENGTH: usize = 200_000;
+    let (backend, ends) = accepting();
+    let server = start(backend.address, "", "");
+    let (mut device, mut voice) = open(&server, &ends);
+    SockRef::from(&device).set_recv_buffer_size(4096).unwrap();
+    voice.write_all(&noise(LENGTH, 1)).unwrap();
+    voice.shutdown(Shutdown::Write).unwrap();
+    // Meanwhile the other side speaks on.
+    device.write_all(HI).unwrap();
+    assert_eq!(bytes(&mut voice, HI.len()), HI);
+    let all = rest(&device);
+    assert!(all == noise(LENGTH, 1), "{} bytes", all.len());
+    device.write_all(HI).unwrap();
+    assert_eq!(bytes(&mut voice, HI.len()), HI);
+    device.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(voice), b"");
+}
+
+#[test]
 fn one_that_stands_still_is_ended_and_one_that_moves_is_not() {
     let (backend, ends) = accepting();
     let server = start(backend.address, "idle: 1s", "");

@@ -217,6 +217,11 @@ fn what_cannot_be_meant_is_refused_by_name() {
             "gateway.firmware.memory: \"lots\"",
         ),
         ("gateway: {limits: {idle: 0}}", "gateway.limits.idle: \"0\""),
+        (
+            "gateway: {limits: {idle: ''}}",
+            "gateway.limits.idle: \"\": it is empty",
+        ),
+        ("gateway: {ip: ' '}", "gateway.ip: \"\": it is empty"),
     ] {
         let found = faults(yaml);
         assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
@@ -362,6 +367,7 @@ fn a_key_that_the_world_knows_is_none() {
     }
     // Nothing is signed with these.
     good("server: {auth_key: '${AUTH_KEY}', mqtt_signature_key: '${KEY}'}");
+    good("server: {mqtt_gateway: 'h:1883', auth: {enabled: on}, auth_key: '${AUTH_KEY}'}");
 }
 
 #[test]
@@ -425,6 +431,9 @@ fn an_address_that_nobody_wrote_stops_nothing() {
     );
     let s = good("server: {ip: 'fd00::7', websocket: 'ws://192.168.1.4:8000/'}");
     assert!(s.warnings.is_empty() && matches!(s.voice, Voice::WebSocket { .. }));
+    // Where they are told another way nobody asks for it.
+    let s = good("server: {ip: 'fd00::7', mqtt_gateway: '192.168.1.4:1883'}");
+    assert!(s.warnings.is_empty() && matches!(s.voice, Voice::Mqtt { .. }));
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! What a check's reply says of the voice server: `websocket` and `mqtt`.
 
 use super::{Judge, Websocket, cut};
-use crate::ota::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
-use crate::probe::address::misread;
+use crate::ota::endpoint::{self, AddressFault, AddressKind, Effect, LONGEST_STORED, Misread};
+use crate::probe::address::{self, misread};
 use crate::probe::line::{Kind, Line};
 use crate::probe::report::{Evidence, Finding};
 use crate::probe::rules::{reply as rules, websocket as voice};
 use serde_json::{Map, Value};
 
-/// The longest key and text that NVS takes (`NVS_KEY_NAME_MAX_SIZE`, and
-/// `nvs_set_str` in ESP-IDF's `nvs.h`).
+/// The longest key that NVS takes (`NVS_KEY_NAME_MAX_SIZE` in ESP-IDF's `nvs.h`).
 const KEY: usize = 15;
-const VALUE: usize = 3999;
 
 impl Judge<'_> {
     pub(super) fn voice(&mut self, root: &Map<String, Value>) {
@@ -118,8 +116,13 @@ impl Judge<'_> {
             self.findings.extend(finding);
             // It is worse than what others make of it.
             if aborts {
-                break;
+                return;
             }
+        }
+        if let Some(host) = host_of_endpoint(text, self.kind) {
+            let evidence = misread::quoted("mqtt.endpoint", text);
+            self.findings
+                .extend(address::handed_out_host(host, evidence, self.asked));
         }
     }
 
@@ -140,14 +143,26 @@ impl Judge<'_> {
                 self.findings
                     .extend(finding.map(|f| f.serial_of_failure(serial)));
             }
-            if let Some(text) = value.as_str().filter(|text| text.len() > VALUE) {
-                let evidence = format!("{of}.{}: {} > {VALUE}", cut(key), text.len());
+            if let Some(text) = value.as_str().filter(|text| text.len() > LONGEST_STORED) {
+                let evidence = format!("{of}.{}: {} > {LONGEST_STORED}", cut(key), text.len());
                 let finding = Finding::on(&rules::LONG_VALUE, self.kind, stores, evidence);
                 let serial = serial("0x110e (ESP_ERR_NVS_VALUE_TOO_LONG)");
                 self.findings
                     .extend(finding.map(|f| f.serial_of_failure(serial)));
             }
         }
+    }
+}
+
+/// The host that this device connects to, if it does.
+fn host_of_endpoint(text: &str, kind: Kind) -> Option<&str> {
+    match misread_endpoint(text, kind) {
+        Some(misread) => misread.may_work().then(|| text.split(':').next())?,
+        None if kind.reads_websocket() => {
+            let end = endpoint::read(text, AddressKind::Mqtt).ok()?;
+            Some(end.host)
+        }
+        None => Some(text),
     }
 }
 

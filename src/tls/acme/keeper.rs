@@ -218,8 +218,7 @@ impl Keeper {
             // Nor does another one get what that one ordered.
             order::remove(&self.settings.signing()).await;
             let path = self.settings.account();
-            warn!(file = %path.display(), "the CA does not know this account any more: it is put aside");
-            let _ = tokio::fs::rename(&path, path.with_extension("json.lost")).await;
+            order::put_aside(&path, "json.lost", "the CA does not know it any more").await;
         }
         let trouble = match &fault {
             fault if fault.has_lost_account() => Trouble::Unreachable,

@@ -30,6 +30,9 @@ pub(super) const CHECKING: RetryPolicy = RetryPolicy::new()
 /// addresses.
 const FOR_ADDRESSES: &str = "shortlived";
 
+/// What is added to the name of an account that cannot be read.
+const UNREAD: &str = "json.unread";
+
 /// An account as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -65,7 +68,7 @@ pub(super) async fn kept_account(
     let kept: Kept = match serde_json::from_slice(&text) {
         Ok(kept) => kept,
         Err(error) => {
-            put_aside(&path, &place(&error)).await;
+            put_aside(&path, UNREAD, &place(&error)).await;
             return Ok(None);
         }
     };
@@ -75,7 +78,7 @@ pub(super) async fn kept_account(
     let account = match credentials {
         Ok(account) => account,
         Err(Error::KeyRejected | Error::Crypto) => {
-            put_aside(&path, "its key is damaged").await;
+            put_aside(&path, UNREAD, "its key is damaged").await;
             return Ok(None);
         }
         Err(error) => return Err(Fault::met("take up the account")(error)),
@@ -100,13 +103,19 @@ pub(super) fn place(error: &serde_json::Error) -> String {
     format!("it is not what was kept there, from line {line}, column {column} on")
 }
 
-async fn put_aside(path: &Path, why: &str) {
-    let aside = path.with_extension("json.unread");
-    warn!(
-        file = %path.display(), aside = %aside.display(),
-        "the ACME account cannot be read ({why}): it is put aside, and another one is made"
-    );
-    let _ = tokio::fs::rename(path, aside).await;
+/// Keeps an account that is of no use any more under another name, and says so.
+pub(super) async fn put_aside(path: &Path, extension: &str, why: &str) {
+    let aside = path.with_extension(extension);
+    match tokio::fs::rename(path, &aside).await {
+        Ok(()) => warn!(
+            file = %path.display(), aside = %aside.display(),
+            "the ACME account is of no use, for {why}: it was put aside, and another one is made"
+        ),
+        Err(error) => warn!(
+            file = %path.display(), %error,
+            "the ACME account is of no use, for {why}, and could not be put aside: another one is made and takes its place"
+        ),
+    }
 }
 
 /// The kept account, else another one.
