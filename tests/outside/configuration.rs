@@ -3,7 +3,7 @@
 
 use super::command_line::run;
 use super::support::Server;
-use super::support::server::Setup;
+use super::support::server::{BINARY, Setup};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -232,19 +232,31 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
         ok && text.contains("warning: data/.config.yaml is empty"),
         "{text}"
     );
-    // Who names a pipe gets what comes through it.
-    let named = fresh();
-    let output = Command::new("bash")
-        .arg("-c")
-        .arg(format!(
-            "{} validate -c <(echo 'server: {{http_port: 1234}}')",
-            super::support::server::BINARY
-        ))
-        .current_dir(named.path())
-        .output()
-        .unwrap();
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("ports 1234, 8443"),
-        "{output:?}"
-    );
+}
+
+#[test]
+fn who_names_a_pipe_gets_what_comes_through_it() {
+    let server = Setup::new().start("gateway:\n  tls: {mode: self-signed, names: [localhost]}\n");
+    let piped = |command: &str| {
+        let output = Command::new("bash")
+            .arg("-c")
+            .arg(format!("{BINARY} {command}"))
+            .current_dir(server.dir.path())
+            .output()
+            .unwrap();
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let [text, _] = piped("validate -c <(echo 'server: {http_port: 1234}')");
+    assert!(text.contains("ports 1234, 8443"), "{text}");
+    // All of it, or nothing: what is behind the megabyte may say who may come in.
+    let [_, error] = piped("validate -c <(head -c 1048577 /dev/zero | tr '\\0' '#')");
+    assert!(error.contains("1048576 at most are read"), "{error}");
+    let url = format!("https://localhost:{}/xiaozhi/ota/", server.ports[0]);
+    for words in ["probe --lang en", "simulate --lang en --devices 1 --for 1s"] {
+        let [said, error] = piped(&format!("{words} {url} --ca <(cat certs/self-signed.crt)"));
+        assert!(
+            said.contains("OK    tls") || said.contains("up to date"),
+            "{words}: {said}{error}"
+        );
+    }
 }
