@@ -113,12 +113,6 @@ impl Staged {
             reason,
         };
         let mut from = scan::open(source).map_err(unreadable)?;
-        if !from.metadata().map_err(unreadable)?.is_file() {
-            return Err(PublishError::Unusable {
-                path: source.to_owned(),
-                why: Unusable::NotAFile,
-            });
-        }
         fs::create_dir_all(dir).map_err(folder)?;
         // The server may run as somebody else; the umask still counts.
         let mut copy = Draft::begin(dir, 0o666).map_err(folder)?;
@@ -194,9 +188,8 @@ impl Staged {
             match copy.create(&path) {
                 Ok(kept) => kept,
                 Err(NotCreated::Exists) => {
-                    let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
                     let there = scan::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
-                    let same = is_file && there.is_ok_and(|sum| sum == inspection.sha256);
+                    let same = there.is_ok_and(|sum| sum == inspection.sha256);
                     return Err(PublishError::Exists { path, same });
                 }
                 Err(NotCreated::Error(error)) => return Err(folder(error)),

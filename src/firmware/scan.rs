@@ -131,10 +131,16 @@ fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
 /// Opens a firmware file for reading, without ever hanging on a pipe that
 /// stands in its place.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
+        .open(path)?;
+    // A device such as /dev/zero has no end.
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("not a regular file"))
+    }
 }
 
 /// Tells whether a file of this kind may be offered. A project that counts as
@@ -176,11 +182,7 @@ pub(super) fn inspect(path: &Path, expected: &Identity) -> Result<Inspection, Un
 
 /// Inspects a file that nobody offers yet.
 pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
-    let mut file = open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    inspect_reader(&mut file)
+    inspect_reader(&mut open(path)?)
 }
 
 /// Inspects what is left in `reader`, in constant memory.

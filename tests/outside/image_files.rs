@@ -282,6 +282,11 @@ fn a_published_file_is_offered_by_a_running_server_and_a_killed_copy_never() {
             .success()
     );
     assert!(!publish(&pipe).status().unwrap().success());
+    // Nor is what already has the name.
+    let there = server.bin().join("a_1.7.0.bin");
+    std::os::unix::fs::symlink("/dev/zero", &there).unwrap();
+    assert!(!publish(&source).status().unwrap().success());
+    fs::remove_file(&there).unwrap();
 
     let mut killed = publish(&source).spawn().unwrap();
     within(Duration::from_secs(30), "a copy under way", || {
