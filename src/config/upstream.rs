@@ -25,20 +25,17 @@ fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
 pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) -> PublicAddress {
     let url = |key: &str| {
         let text = set_text(server, key)?;
-        match Url::parse(text) {
-            // As it is handed out: the scheme in lower case.
-            Ok(url) => match endpoint::read(&url.to_string(), AddressKind::Http) {
-                Ok(_) => Some(url),
-                Err(misread) => {
-                    server.fault(key, Some(text), misread.to_string());
-                    None
-                }
-            },
-            Err(e) => {
-                server.fault(key, Some(text), e.to_string());
-                None
-            }
-        }
+        // It is handed out with its scheme in lower case.
+        let handed_out = match text.split_once("://") {
+            Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+            None => text.to_owned(),
+        };
+        let read = match endpoint::read(&handed_out, AddressKind::Http) {
+            Ok(_) => Url::parse(text).map_err(|e| e.to_string()),
+            Err(misread) => Err(misread.to_string()),
+        };
+        read.map_err(|message| server.fault(key, Some(text), message))
+            .ok()
     };
     let vision = url("vision_explain");
     match (url("ota"), vision) {

@@ -13,8 +13,9 @@
 //!   host's name;
 //! * HTTP: `HttpClient::ParseUrl` in esp-ml307's `src/http_client.cc`.
 
+mod words;
+
 use crate::util::redact;
-use std::fmt;
 use std::net::Ipv6Addr;
 
 /// What a device uses an address for, which decides how it reads it.
@@ -26,6 +27,16 @@ pub enum AddressKind {
     WebSocket,
     /// `mqtt.endpoint`: `host[:port]`.
     Mqtt,
+}
+
+impl AddressKind {
+    /// The longest address of this kind, in bytes.
+    pub const fn longest(self) -> usize {
+        match self {
+            Self::Http => LONGEST_HTTP,
+            Self::WebSocket | Self::Mqtt => LONGEST_STORED,
+        }
+    }
 }
 
 /// Where a device connects to.
@@ -91,13 +102,24 @@ pub enum AddressFault {
     ColonInPath,
     /// The path holds a sign that breaks the request line.
     PathSign,
-    /// More than [`LONGEST_STORED`] bytes, which the device's flash storage refuses.
+    /// A host name of more than [`LONGEST_HOST`] bytes, or a label in it of more than
+    /// [`LONGEST_LABEL`]: no resolver takes it.
+    HostLong,
+    /// More bytes than [`AddressKind::longest`].
     Long,
 }
 
 /// The longest text that a device can store, in bytes: 4000 with the zero behind it
 /// (`nvs_set_str` in ESP-IDF's `nvs.h`). It aborts on a longer one.
 pub const LONGEST_STORED: usize = 3999;
+/// The longest address of check-ins, downloads and pictures, in bytes. A reply holds
+/// several, and devices before v1.8 hang for good on one of 8 KB (`src/http_client.cc`
+/// in esp-ml307); the ML307 modem sends one in a single command.
+pub const LONGEST_HTTP: usize = 1000;
+/// The longest name of a host and label of one, in bytes (RFC 1035, section 2.3.4).
+pub const LONGEST_HOST: usize = 253;
+/// See [`LONGEST_HOST`].
+pub const LONGEST_LABEL: usize = 63;
 /// The port of MQTT over TLS, where an endpoint names none.
 const MQTT_PORT: u16 = 8883;
 
@@ -113,8 +135,10 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         part: String::new(),
         is_huge: false,
     };
-    if kind != AddressKind::Http && text.len() > LONGEST_STORED {
-        misread.effect = Effect::Aborts;
+    if text.len() > kind.longest() {
+        if kind != AddressKind::Http {
+            misread.effect = Effect::Aborts;
+        }
         misread.part = format!("{} bytes", text.len());
         return Err(misread);
     }
@@ -135,7 +159,10 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         // Behind the port nothing throws.
         if matches!(
             fault,
-            AddressFault::NoHost | AddressFault::HostSign | AddressFault::PathSign
+            AddressFault::NoHost
+                | AddressFault::HostSign
+                | AddressFault::HostLong
+                | AddressFault::PathSign
         ) && misread.effect == Effect::Aborts
         {
             misread.effect = Effect::Mute;
@@ -159,18 +186,18 @@ struct Parts<'a> {
     colon: Option<usize>,
     host: &'a str,
     port: Option<&'a str>,
-    /// The port that goes without saying.
-    usual_port: u16,
+    /// The port that goes without saying; `None` behind a scheme that is none here.
+    usual_port: Option<u16>,
+    scheme: &'a str,
 }
 
 fn take_apart(text: &str, kind: AddressKind) -> Result<Parts<'_>, Blamed> {
-    let (usual_port, rest) = match kind {
-        AddressKind::Mqtt => (MQTT_PORT, text),
+    let (usual_port, scheme, rest) = match kind {
+        AddressKind::Mqtt => (Some(MQTT_PORT), "", text),
         AddressKind::Http | AddressKind::WebSocket => {
             let no_scheme = || (AddressFault::NoScheme, text.to_owned());
             let (scheme, rest) = text.split_once("://").ok_or_else(no_scheme)?;
-            let other = || (AddressFault::Scheme, scheme.to_owned());
-            (usual_port(scheme, kind).ok_or_else(other)?, rest)
+            (usual_port(scheme, kind), scheme, rest)
         }
     };
     // An endpoint of MQTT has no path.
@@ -201,6 +228,7 @@ fn take_apart(text: &str, kind: AddressKind) -> Result<Parts<'_>, Blamed> {
         host,
         port,
         usual_port,
+        scheme,
     })
 }
 
@@ -219,6 +247,11 @@ impl<'a> Parts<'a> {
     fn judge(&self, number: Option<Result<u16, Number>>) -> Result<Endpoint<'a>, Blamed> {
         let (host, authority) = (self.host, &self.rest[..self.path]);
         let blame = |fault, part: &str| Err((fault, part.to_owned()));
+        // Whatever the scheme, a WebSocket's port is read, and what throws is worse.
+        let throws = matches!(number, Some(Err(Number::None | Number::Huge)));
+        if self.usual_port.is_none() && !throws {
+            return blame(AddressFault::Scheme, self.scheme);
+        }
         let is_ipv6 = authority.starts_with('[')
             || authority.matches(':').count() > 1
                 && (authority.parse::<Ipv6Addr>().is_ok() || authority.contains("::"));
@@ -232,7 +265,7 @@ impl<'a> Parts<'a> {
             return blame(AddressFault::ColonInPath, self.port.unwrap_or_default());
         }
         let port = match number {
-            None => self.usual_port,
+            None => self.usual_port.unwrap_or_default(),
             Some(Ok(port)) => port,
             Some(Err(number)) => {
                 let port = self.port.unwrap_or_default();
@@ -251,6 +284,9 @@ impl<'a> Parts<'a> {
         let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if let Some(sign) = host.chars().find(|c| !in_name(*c)) {
             return blame(AddressFault::HostSign, &sign.to_string());
+        }
+        if host.len() > LONGEST_HOST || host.split('.').any(|label| label.len() > LONGEST_LABEL) {
+            return blame(AddressFault::HostLong, host);
         }
         let path = &self.rest[self.path..];
         if let Some(sign) = path.chars().find(|c| !c.is_ascii_graphic()) {
@@ -310,29 +346,6 @@ fn part_shown(text: &str, part: &str) -> String {
     }
 }
 
-impl AddressKind {
-    /// How such an address is written.
-    fn form(self) -> &'static str {
-        match self {
-            Self::Http => "http://192.168.1.100:8003/… or https://ota.example.com/…",
-            Self::WebSocket => {
-                "ws://192.168.1.100:8000/xiaozhi/v1/ or wss://voice.example.com/xiaozhi/v1/"
-            }
-            Self::Mqtt => "192.168.1.100:1883, without scheme and path",
-        }
-    }
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Aborts => "abort",
-            Self::Mute => "mute",
-            Self::Fails => "fail",
-        })
-    }
-}
-
 /// The exception that ends the program where nobody catches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exception {
@@ -358,111 +371,6 @@ impl Misread {
     pub fn may_work(&self) -> bool {
         let is_port = matches!(self.fault, AddressFault::OtherPort(1..=65535));
         is_port && !self.part.contains([':', '?', '#'])
-    }
-
-    /// What the device makes of the address, and what becomes of it.
-    pub fn consequence(&self) -> String {
-        format!("{}, {}", self.what(), self.becomes())
-    }
-
-    /// How to write it.
-    pub fn remedy(&self) -> String {
-        let more = match self.fault {
-            AddressFault::Ipv6 => "use a host name or an IPv4 address, as in ",
-            AddressFault::User => "take user name and password out, as in ",
-            AddressFault::ColonInPath => {
-                "write the port, too (:80, or :443 behind wss), or take the colon out, as in "
-            }
-            AddressFault::HostSign if self.part.is_ascii() => {
-                "write host and port in ASCII letters and digits, as in "
-            }
-            AddressFault::HostSign => {
-                "write host and port in ASCII, the colon too (':', not '：'), as in "
-            }
-            AddressFault::PathSign => "write it as %XX, or take it out, as in ",
-            AddressFault::Long => "shorten it, as in ",
-            _ => "write a port from 1 to 65535, as in ",
-        };
-        match self.fault {
-            AddressFault::NoScheme | AddressFault::Scheme | AddressFault::NoHost => {
-                format!("write {}", self.kind.form())
-            }
-            _ => format!("{more}{}", self.kind.form()),
-        }
-    }
-
-    fn what(&self) -> String {
-        let Self { part, kind, .. } = self;
-        let first = match kind {
-            AddressKind::Http => "what stands behind the colon",
-            AddressKind::WebSocket => "what stands behind the first colon after the scheme",
-            AddressKind::Mqtt => "what stands behind the first colon",
-        };
-        match self.fault {
-            AddressFault::NoScheme => {
-                format!("it has no scheme, and devices take {part:?} for no address")
-            }
-            AddressFault::Scheme => format!(
-                "its scheme must be {}, in lower case, and not {part:?}",
-                match kind {
-                    AddressKind::WebSocket => "ws or wss",
-                    _ => "http or https",
-                }
-            ),
-            AddressFault::NoHost => format!("it names no host in {part:?}"),
-            AddressFault::HostSign => format!("its host holds {part:?}, which no host name has"),
-            AddressFault::Ipv6 => {
-                format!("{part:?} is an IPv6 address, which devices cut at its first colon")
-            }
-            AddressFault::User => {
-                format!("devices know no user name and cut {part:?} at its first colon")
-            }
-            AddressFault::NoPort => format!("devices take {first} for the port, and nothing does"),
-            AddressFault::NoNumber => {
-                format!("devices take {first} for the port, and {part:?} is no number")
-            }
-            AddressFault::Huge => {
-                format!("devices take {first} for the port, and {part:?} is above 2147483647")
-            }
-            AddressFault::OtherPort(read) if self.may_work() => format!(
-                "devices take {first} for the port, and of {part:?} some read {read}, others nothing"
-            ),
-            AddressFault::OtherPort(read) => format!(
-                "devices take {first} for the port, and read {read} from {part:?}, which is no port from 1 to 65535 as \
-                 it stands"
-            ),
-            AddressFault::ColonInPath => format!(
-                "it names no port, and devices take what stands behind the colon in its path, {part:?}, for one"
-            ),
-            AddressFault::PathSign => {
-                format!("its path holds {part:?}, which breaks the device's request")
-            }
-            AddressFault::Long => {
-                format!("it has {part}, and devices store texts of at most {LONGEST_STORED} bytes")
-            }
-        }
-    }
-
-    fn becomes(&self) -> &'static str {
-        match (self.effect, self.kind) {
-            (Effect::Aborts, AddressKind::Mqtt) => "and abort when they start MQTT, at every boot",
-            (Effect::Aborts, _) if self.fault == AddressFault::Long => {
-                "and abort when they are handed it, at every boot"
-            }
-            (Effect::Aborts, _) => "and abort whenever they are spoken to",
-            (Effect::Mute, AddressKind::WebSocket) if self.fault == AddressFault::Scheme => {
-                "which devices take for ws, without TLS and on port 80 where none is written: where that is not meant they \
-                 are mute"
-            }
-            (Effect::Mute, _) => "so that devices are mute",
-            (Effect::Fails, _) => "so that devices fail to connect",
-        }
-    }
-}
-
-impl fmt::Display for Misread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.consequence(), self.remedy())
     }
 }
 
@@ -524,6 +432,10 @@ mod tests {
             ("ws://h/小智/", Err(Effect::Mute)),
             ("WSS://h/", Err(Effect::Mute)),
             ("http://h/", Err(Effect::Mute)),
+            ("http://h:8000/", Err(Effect::Mute)),
+            ("http://h:端口/", Err(Effect::Aborts)),
+            ("WSS://h:2147483648/", Err(Effect::Aborts)),
+            ("ws://user:hush@h/", Err(Effect::Aborts)),
             ("h:8000/xiaozhi/v1/", Err(Effect::Mute)),
         ] {
             assert_eq!(effect(text, AddressKind::WebSocket), expected, "{text}");
@@ -557,6 +469,12 @@ mod tests {
         }
         let long = format!("{}.example.com:1883", "x".repeat(4000));
         assert_eq!(effect(&long, AddressKind::Mqtt), Err(Effect::Aborts));
+        let label = format!("{}.example.com", "x".repeat(63));
+        assert!(read(&label, AddressKind::Mqtt).is_ok());
+        let long = format!("x{label}");
+        assert_eq!(effect(&long, AddressKind::Mqtt), Err(Effect::Mute));
+        let long = format!("h{}:1883", ".abcdefg".repeat(32));
+        assert_eq!(effect(&long, AddressKind::Mqtt), Err(Effect::Mute));
     }
 
     #[test]
@@ -569,6 +487,11 @@ mod tests {
             ("http://h: 80/", Err(Effect::Fails)),
             ("http://h:80x/", Err(Effect::Fails)),
             ("http://h:/", Err(Effect::Fails)),
+            ("HTTP://h/", Err(Effect::Fails)),
+            (
+                &format!("http://h/{}", "x".repeat(LONGEST_HTTP)),
+                Err(Effect::Fails),
+            ),
         ] {
             assert_eq!(effect(text, AddressKind::Http), expected, "{text}");
         }

@@ -159,7 +159,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
         ),
         (
             "server: {ota: 'h.com/xiaozhi/ota/'}",
-            "server.ota: \"h.com/xiaozhi/ota/\": its scheme",
+            "server.ota: \"h.com/xiaozhi/ota/\": it has no scheme",
         ),
         ("server: {auth: {enabled: true}}", "server.auth_key"),
         (

@@ -45,6 +45,10 @@ pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
             format!("no port is written, and {part} in the path is taken for one"),
         ),
         AddressFault::PathSign => (format!("路径里有 {part}"), format!("its path holds {part}")),
+        AddressFault::HostLong => (
+            format!("主机名 {part} 太长"),
+            format!("its host {part} is too long for a name"),
+        ),
         AddressFault::Long => ("太长".to_owned(), "it is too long".to_owned()),
     };
     let quoted = quoted(setting, text);
