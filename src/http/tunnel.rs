@@ -86,6 +86,9 @@ pub(super) async fn carry(
     let mut up = Direction::new(from_client, to_backend, &activity);
     let mut down = Direction::new(from_backend, to_client, &activity);
     let why = tokio::select! {
+        // What has come already is still carried: on a busy machine it may wait
+        // together with the news that its time is over.
+        biased;
         ended = both(up.pump(), down.pump(), &activity) => {
             ended.map_or_else(|e| format!("broke off: {e}"), |()| "closed".to_owned())
         }
