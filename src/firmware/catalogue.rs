@@ -90,3 +90,24 @@ impl Drop for Catalogue {
         let _ = self.changes.send(Change::End);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_there_at_start_is_offered_after_the_first_look() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a_1.bin"), "one").unwrap();
+        let catalogue = Catalogue::start(Settings {
+            dir: dir.path().to_owned(),
+            ttl: Duration::from_secs(3600),
+            verify: Verify::Warn,
+            projects: Projects::default(),
+        });
+        let catalogue = catalogue.unwrap();
+        catalogue.wait_for_first_look(Duration::from_secs(3600));
+        assert!(catalogue.snapshot().file("a_1.bin").is_some());
+    }
+}

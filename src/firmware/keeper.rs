@@ -75,7 +75,13 @@ pub(super) struct Keeper {
     /// The models of all files in the folder, usable or not, and when they were
     /// last seen there.
     models: HashMap<String, Instant>,
+    /// What is to be said once the snapshot shows it: who reads that an image is
+    /// ready, or withdrawn, may ask for it at once.
+    news: Vec<Line>,
 }
+
+/// A line of the log that waits to be true.
+type Line = Box<dyn FnOnce() + Send>;
 
 /// Why the folder is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +110,7 @@ impl Keeper {
             settling: HashMap::new(),
             refused: HashMap::new(),
             models: HashMap::new(),
+            news: Vec::new(),
         }
     }
 
@@ -249,9 +256,11 @@ impl Keeper {
                     } else {
                         "the last known files stay offered"
                     };
-                    error!(target: LOG, dir = %self.settings.dir.display(), error = %e, "the firmware folder cannot be read: {consequence}");
+                    let dir = self.settings.dir.clone();
+                    self.news.push(Box::new(move || error!(target: LOG, dir = %dir.display(), error = %e, "the firmware folder cannot be read: {consequence}")));
                 }
                 if !gone {
+                    self.tell();
                     return;
                 }
                 Listing::default()
@@ -275,6 +284,7 @@ impl Keeper {
         }
         let fresh = self.sort_out(found, &seen, occasion);
         self.note_models(&seen, occasion);
+        self.tell();
         if !fresh.is_empty() {
             self.read(fresh);
         }
@@ -294,7 +304,8 @@ impl Keeper {
         self.models.retain(|model, seen| {
             let stays = now.duration_since(*seen) < MODEL_GONE;
             if !stays && has_default {
-                warn!(target: LOG, model = %model, "no file of this model is left: its devices may be offered default_*.bin now");
+                let model = model.clone();
+                self.news.push(Box::new(move || warn!(target: LOG, model = %model, "no file of this model is left: its devices may be offered default_*.bin now")));
             }
             stays
         });
@@ -366,7 +377,8 @@ impl Keeper {
         self.images.retain(|file, entry| {
             let stays = stays(file);
             if !stays && let Some(why) = why(file) {
-                info!(target: LOG, file = %file, version = %entry.version, "image {why}");
+                let entry = Arc::clone(entry);
+                self.news.push(Box::new(move || info!(target: LOG, file = %entry.file, version = %entry.version, "image {why}")));
             }
             stays
         });
@@ -438,6 +450,7 @@ impl Keeper {
             }
             if published.elapsed() >= PUBLISH {
                 self.publish();
+                self.tell();
                 published = Instant::now();
             }
             if reported.elapsed() >= REPORT {
@@ -446,6 +459,7 @@ impl Keeper {
             }
         }
         self.publish();
+        self.tell();
         if started.elapsed() >= REPORT {
             info!(target: LOG, files = total,
                 seconds = started.elapsed().as_secs(),
@@ -461,7 +475,10 @@ impl Keeper {
         // A second chmod in a row leaves the content what it was.
         let same = |now: Identity| known.is_some_and(|k| k.same_but_for_change_time(&now));
         if !now.is_ok_and(same) && self.images.remove(&f.file).is_some() {
-            info!(target: LOG, file = %f.file, "image withdrawn: the file is being changed");
+            let file = f.file.clone();
+            self.news.push(Box::new(
+                move || info!(target: LOG, %file, "image withdrawn: the file is being changed"),
+            ));
         }
         self.whole.remove(&f.file);
         self.settling.insert(f.file, (f.identity, Instant::now()));
@@ -482,17 +499,22 @@ impl Keeper {
             self.images.insert(entry.file.clone(), Arc::new(entry));
             return;
         }
-        announce(&entry, foreign, &self.settings.projects);
+        let entry = Arc::new(entry);
         let twin = self
             .images
             .values()
             .find(|e| e.model == entry.model && e.version == entry.version && e.file != entry.file);
-        if let Some(twin) = twin {
-            warn!(target: LOG, file = %entry.file, other = %twin.file,
-                "two files of one model have versions of the same rank: the first by name is offered, delete one"
-            );
-        }
-        self.images.insert(entry.file.clone(), Arc::new(entry));
+        let (twin, projects) = (twin.cloned(), self.settings.projects.clone());
+        let ready = Arc::clone(&entry);
+        self.news.push(Box::new(move || {
+            announce(&ready, foreign, &projects);
+            if let Some(twin) = twin {
+                warn!(target: LOG, file = %ready.file, other = %twin.file,
+                    "two files of one model have versions of the same rank: the first by name is offered, delete one"
+                );
+            }
+        }));
+        self.images.insert(entry.file.clone(), entry);
     }
 
     fn refuse(&mut self, file: &str, why: &Unusable) {
@@ -513,10 +535,20 @@ impl Keeper {
             return;
         }
         self.unusable.insert(file.to_owned(), what.to_owned());
-        if refused {
-            warn!(target: LOG, file = ?file, "file not used: {what}");
-        } else {
-            info!(target: LOG, file = ?file, "file {what}");
+        let (file, what) = (file.to_owned(), what.to_owned());
+        self.news.push(Box::new(move || {
+            if refused {
+                warn!(target: LOG, ?file, "file not used: {what}");
+            } else {
+                info!(target: LOG, ?file, "file {what}");
+            }
+        }));
+    }
+
+    /// Says what has come true.
+    fn tell(&mut self) {
+        for line in self.news.drain(..) {
+            line();
         }
     }
 
@@ -545,3 +577,6 @@ fn announce(entry: &Entry, foreign: Option<Foreign>, projects: &Projects) {
         warn!(target: LOG, %file, "{}", foreign.offered());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,7 +255,7 @@ mod tests {
     fn entry(dir: &Path, file: &str, content: &[u8]) -> Entry {
         let path = dir.join(file);
         fs::write(&path, content).unwrap();
-        let identity = Identity::from(&fs::metadata(&path).unwrap());
+        let identity = settled(dir, &path);
         let inspection = scan::inspect(&path, &identity).unwrap();
         Entry::new(
             path,
@@ -264,6 +264,19 @@ mod tests {
             identity,
             inspection,
         )
+    }
+
+    /// The state of a file once the file system's clock has moved on: what is
+    /// written to it from then on shows.
+    fn settled(dir: &Path, path: &Path) -> Identity {
+        let identity = Identity::from(&fs::metadata(path).unwrap());
+        loop {
+            let later = dir.join("later");
+            fs::write(&later, "").unwrap();
+            if Identity::from(&fs::metadata(&later).unwrap()).changed > identity.changed {
+                return identity;
+            }
+        }
     }
 
     fn streamed(store: &Store, e: &Entry) -> Arc<OpenImage> {

@@ -102,3 +102,35 @@ fn translate(event: &Event, folder: &Path) -> Vec<Change> {
 fn file_name(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{DataChange, RemoveKind};
+
+    fn translated(kind: EventKind, files: &[&str]) -> Vec<Change> {
+        let folder = Path::new("/f");
+        let event = files
+            .iter()
+            .fold(Event::new(kind), |e, f| e.add_path(folder.join(f)));
+        translate(&event, folder)
+    }
+
+    #[test]
+    fn a_file_is_whole_once_its_writer_closes_it_or_it_is_moved_here() {
+        let whole = || [Change::Whole("a".into())];
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let name = |mode| EventKind::Modify(ModifyKind::Name(mode));
+        assert_eq!(translated(closed, &["a"]), whole());
+        assert_eq!(translated(name(RenameMode::To), &["a"]), whole());
+        let both = translated(name(RenameMode::Both), &["b", "a"]);
+        let [from, to] = ["b", "a"].map(String::from);
+        assert_eq!(both, [Change::Other(from), Change::Whole(to)]);
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        assert_eq!(translated(written, &["a"]), [Change::Written("a".into())]);
+        let read = EventKind::Access(AccessKind::Close(AccessMode::Read));
+        assert_eq!(translated(read, &["a"]), []);
+        let gone = EventKind::Remove(RemoveKind::Folder);
+        assert_eq!(translated(gone, &[""]), [Change::FolderGone]);
+    }
+}

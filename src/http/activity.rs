@@ -1,7 +1,8 @@
 //! When something last moved.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Shared by those who move bytes and those who wait for it to stop.
 #[derive(Debug)]

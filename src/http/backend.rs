@@ -1,6 +1,7 @@
 //! Servers that stand behind this one, and what is known of their state.
 
 use super::activity::Activity;
+use super::kept::Connector;
 use super::names::Names;
 use super::paced::Paced;
 use hyper::http::uri::Authority;
@@ -33,7 +34,7 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 const BUFFER: usize = 64 * 1024;
 
 /// Sends requests to backends over connections that are kept.
-pub(super) type Pool = Client<HttpConnector<Names>, Paced>;
+pub(super) type Pool = Client<Connector, Paced>;
 
 pub(super) fn pool(names: Names) -> Pool {
     let mut connector = HttpConnector::new_with_resolver(names);
@@ -45,7 +46,7 @@ pub(super) fn pool(names: Names) -> Pool {
         .pool_max_idle_per_host(KEPT_FOR_ONE)
         .http1_title_case_headers(true)
         .http1_max_buf_size(BUFFER)
-        .build(connector)
+        .build(Connector(connector))
 }
 
 /// One server behind this one.

@@ -11,6 +11,7 @@ mod forwarded;
 mod front;
 mod hops;
 mod input;
+mod kept;
 mod names;
 mod paced;
 pub mod plain;

@@ -244,8 +244,8 @@ mod tests {
 
     use super::super::line::{Client, Line};
     use super::*;
-    use std::net::Ipv6Addr;
-    use tokio::net::TcpListener;
+    use std::net::{Ipv6Addr, UdpSocket};
+    use tokio::net::{TcpListener, TcpSocket};
 
     fn network() -> Network {
         let kind = Kind {
@@ -261,12 +261,27 @@ mod tests {
         }
     }
 
-    /// With IPv6 where this machine has it.
-    async fn listeners() -> Option<(TcpListener, TcpListener)> {
-        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.ok()?;
-        Some((v4, v6))
+    /// Where somebody listens; `None` where this machine has no such address.
+    async fn listening(ip: IpAddr) -> Option<(TcpListener, SocketAddr)> {
+        let listener = TcpListener::bind((ip, 0)).await.ok()?;
+        let address = listener.local_addr().unwrap();
+        Some((listener, address))
     }
+
+    /// Where nobody does, and nobody else can as long as the socket is held.
+    fn refusing(ip: IpAddr) -> (TcpSocket, SocketAddr) {
+        let socket = match ip {
+            IpAddr::V4(_) => TcpSocket::new_v4(),
+            IpAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.unwrap();
+        socket.bind((ip, 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
     fn rules(part: &Part) -> Vec<(&str, bool)> {
         let findings = part.findings.iter();
@@ -275,49 +290,48 @@ mod tests {
 
     #[tokio::test]
     async fn ipv4_decides() {
-        let Some((v4, v6)) = listeners().await else {
+        let (Some((_v4, v4)), Some((_v6, v6))) = (listening(V4).await, listening(V6).await) else {
             return;
         };
-        let both = [v4.local_addr().unwrap(), v6.local_addr().unwrap()];
         let mut part = Part::default();
-        let open = network().connect(&both, Families::Each, &mut part).await;
-        assert_eq!(open.map(|(_, address)| address), Some(both[0]));
+        let open = network()
+            .connect(&[v4, v6], Families::Each, &mut part)
+            .await;
+        assert_eq!(open.map(|(_, address)| address), Some(v4));
         assert_eq!(rules(&part), []);
 
-        drop(v4);
+        let (_held, closed) = refusing(V4);
         let mut part = Part::default();
-        let open = network().connect(&both, Families::Each, &mut part).await;
-        assert_eq!(open.map(|(_, address)| address), Some(both[1]));
+        let open = network()
+            .connect(&[closed, v6], Families::Each, &mut part)
+            .await;
+        assert_eq!(open.map(|(_, address)| address), Some(v6));
         assert_eq!(rules(&part), [("refused", true)]);
     }
 
     #[tokio::test]
     async fn an_ipv6_that_refuses_is_worth_a_word_and_none_here_is_not() {
-        let Some((v4, v6)) = listeners().await else {
+        let (Some((_v4, v4)), Some(_)) = (listening(V4).await, listening(V6).await) else {
             return;
         };
-        let mut both = [v4.local_addr().unwrap(), v6.local_addr().unwrap()];
-        drop(v6);
+        let (_held, mut closed) = refusing(V6);
         let mut part = Part::default();
-        assert!(
-            network()
-                .connect(&both, Families::Each, &mut part)
-                .await
-                .is_some()
-        );
+        let open = network()
+            .connect(&[v4, closed], Families::Each, &mut part)
+            .await;
+        assert!(open.is_some());
         assert_eq!(rules(&part), [("ipv6-broken", false)]);
 
-        // On a machine without a way out over IPv6.
-        both[1].set_ip("2001:db8::1".parse().unwrap());
-        let missing = TcpStream::connect(both[1]).await;
-        if missing.is_err_and(|e| family_is_missing(&e)) {
+        // On a machine without a way out over IPv6, which a datagram's socket knows
+        // without a word to anybody.
+        closed.set_ip("2001:db8::1".parse().unwrap());
+        let way = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|s| s.connect(closed));
+        if way.is_err_and(|e| family_is_missing(&e)) {
             let mut part = Part::default();
-            assert!(
-                network()
-                    .connect(&both, Families::Each, &mut part)
-                    .await
-                    .is_some()
-            );
+            let open = network()
+                .connect(&[v4, closed], Families::Each, &mut part)
+                .await;
+            assert!(open.is_some());
             assert_eq!(rules(&part), []);
         }
     }

@@ -107,9 +107,10 @@ mod tests {
             .map(|stream| stream.local_addr().unwrap().port())
             .collect();
         assert_eq!(used.len(), 40);
-        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Held, so that it is nobody else's.
+        let nobody = TcpSocket::new_v4().unwrap();
+        nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = nobody.local_addr().unwrap();
-        drop(nobody);
         let refused = ports.connect(address).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }

@@ -1,20 +1,26 @@
 //! Something in front: who the client is by X-Forwarded-*, whose word on it
 //! counts, and a real proxy.
 
+use super::support::process::Process;
 use super::support::server::{Setup, check_in, exchange, request};
-use super::support::{PATIENCE, Reply, Server, until};
+use super::support::{PATIENCE, Reply, Reserved, Server, until};
 use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::{env, fs};
 
 /// With one port that asks for a PROXY header, and one that does not.
 pub(super) fn start(behind_proxy: &str) -> Server {
+    start_within(behind_proxy, "1h")
+}
+
+/// The same, where a header must come within `headers`.
+pub(super) fn start_within(behind_proxy: &str, headers: &str) -> Server {
     Setup::new().start(&format!(
         "log: {{log_level: DEBUG}}\ngateway:\n  ip: 127.0.0.1\n  ports: [{{port: 0, proxy_protocol: true}}, 0]\n  \
-         behind_proxy: {behind_proxy}\n  limits: {{headers: 2s}}\n"
+         behind_proxy: {behind_proxy}\n  limits: {{headers: {headers}, handshake: 1h}}\n"
     ))
 }
 
@@ -246,15 +252,8 @@ fn validate_shows_what_is_in_front() {
 
 /// A `HAProxy` in front. Ends with its value.
 struct HaProxy {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for HaProxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    _process: Process,
+    port: Reserved,
 }
 
 fn haproxy() -> Option<PathBuf> {
@@ -276,9 +275,8 @@ fn haproxy() -> Option<PathBuf> {
 impl HaProxy {
     /// In `mode`, with `line` after the server's address.
     fn start(binary: &Path, server: &Server, port: u16, mode: &str, line: &str) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let door = Reserved::new();
+        let address = door.address();
         let forward = if mode == "http" {
             "  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n"
         } else {
@@ -296,7 +294,10 @@ impl HaProxy {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let proxy = Self { child, address };
+        let proxy = Self {
+            _process: Process(child),
+            port: door,
+        };
         until("HAProxy's port", || TcpStream::connect(address).ok());
         proxy
     }
@@ -316,7 +317,7 @@ fn haproxy_names_its_clients() {
     ] {
         let proxy = HaProxy::start(&binary, &server, server.ports[0], "tcp", line);
         for tls in [false, true] {
-            let stream = connect([127, 0, 0, 42], proxy.address);
+            let stream = connect([127, 0, 0, 42], proxy.port.address());
             let own = stream.local_addr().unwrap().to_string();
             let request = check_in("esp32s3", "1.0");
             let reply = if tls {
@@ -330,7 +331,7 @@ fn haproxy_names_its_clients() {
         }
     }
     let proxy = HaProxy::start(&binary, &server, server.ports[1], "http", "");
-    let mut stream = connect([127, 0, 0, 42], proxy.address);
+    let mut stream = connect([127, 0, 0, 42], proxy.port.address());
     let request = check_in_with(&[
         ("X-Forwarded-For", "1.1.1.1"),
         ("X-Forwarded-Proto", "http"),

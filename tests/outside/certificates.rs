@@ -198,7 +198,10 @@ fn a_bad_pair_is_refused_with_its_reason_and_the_last_good_one_stays() {
         (Vec::new(), "holds no certificate"),
     ] {
         let before = server.count_lines("certificate not replaced");
-        fs::write(&path, content).unwrap();
+        // In one step: half of it would be found wanting for another reason.
+        let draft = server.dir.path().join("certs/draft");
+        fs::write(&draft, content).unwrap();
+        fs::rename(&draft, &path).unwrap();
         let line = until(why, || {
             let lines = server.log();
             let mut lines = lines

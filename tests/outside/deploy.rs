@@ -5,12 +5,13 @@
 
 use super::support::certificate::{Authority, Key};
 use super::support::image::Image;
+use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
-use super::support::{Server, until};
+use super::support::{Reserved, Server, until};
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::{env, fs};
 
@@ -77,21 +78,12 @@ pub(super) fn replaced(text: &str, pairs: &[(&str, String)]) -> String {
     })
 }
 
-pub(super) struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The stand-in for xiaozhi-server.
 pub(super) struct StandIn {
     http: u16,
     voice: u16,
     seen: Arc<Mutex<Vec<String>>>,
-    _process: Running,
+    _process: Process,
 }
 
 impl StandIn {
@@ -105,7 +97,7 @@ impl StandIn {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let process = Running(child);
+        let process = Process(child);
         let ports = lines.next().expect("the line with the ports").unwrap();
         let (http, voice) = ports.split_once(' ').unwrap();
         let port = |text: &str, key: &str| text.strip_prefix(key).unwrap().parse().unwrap();
@@ -154,74 +146,75 @@ pub(super) struct Behind {
     voice: u16,
 }
 
+/// A running Nginx, and its ports. Ends with its value.
+pub(super) struct Nginx {
+    _process: Process,
+    _ports: [Reserved; 2],
+}
+
 /// Nginx with the page's configuration.
-pub(super) fn start_nginx(program: &Path, dir: &Path, behind: Behind) -> (Front, Running) {
-    // Nginx cannot say which port it was given; others may take a free one first.
-    for _ in 0..5 {
-        // Both at once, for a port that was let go can be drawn again.
-        let [http, https] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let front = Front {
-            http: http.local_addr().unwrap().port(),
-            https: https.local_addr().unwrap().port(),
-        };
-        drop((http, https));
-        let site = replaced(
-            &block("from-nginx.md", "nginx"),
-            &[
-                ("listen 80;", format!("listen 127.0.0.1:{};", front.http)),
-                (
-                    "listen 443 ssl",
-                    format!("listen 127.0.0.1:{} ssl", front.https),
-                ),
-                (
-                    "/etc/letsencrypt/live/ota.example.com",
-                    dir.join("certs").display().to_string(),
-                ),
-                ("/var/log/nginx", dir.display().to_string()),
-                (
-                    "http://127.0.0.1:8003;",
-                    format!("http://127.0.0.1:{};", behind.http),
-                ),
-                (
-                    "http://127.0.0.1:8000;",
-                    format!("http://127.0.0.1:{};", behind.voice),
-                ),
-            ],
-        );
-        let folders: String = ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"]
-            .map(|kind| format!("{kind}_temp_path {kind};\n"))
-            .concat();
-        let main = format!(
-            "daemon off;\nmaster_process off;\npid nginx.pid;\nevents {{}}\nhttp {{\n{folders}{site}}}\n"
-        );
-        let config = dir.join("nginx.conf");
-        fs::write(&config, main).unwrap();
-        let log = fs::File::create(dir.join("nginx.log")).unwrap();
-        let mut process = Running(
-            Command::new(program)
-                .args(["-e", "stderr", "-p"])
-                .arg(dir)
-                .arg("-c")
-                .arg(&config)
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .unwrap(),
-        );
-        let up = until("Nginx's start", || {
-            let ended = process.0.try_wait().unwrap().is_some();
-            let up = [front.http, front.https]
-                .iter()
-                .all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok());
-            (up || ended).then_some(up && !ended)
-        });
-        if up {
-            return (front, process);
-        }
-        let said = fs::read_to_string(dir.join("nginx.log")).unwrap();
-        assert!(said.contains("Address already in use"), "{said}");
-    }
-    panic!("no free ports for Nginx")
+pub(super) fn start_nginx(program: &Path, dir: &Path, behind: Behind) -> (Front, Nginx) {
+    let ports = [Reserved::new(), Reserved::new()];
+    let front = Front {
+        http: ports[0].port(),
+        https: ports[1].port(),
+    };
+    let site = replaced(
+        &block("from-nginx.md", "nginx"),
+        &[
+            ("listen 80;", format!("listen 127.0.0.1:{};", front.http)),
+            (
+                "listen 443 ssl",
+                format!("listen 127.0.0.1:{} ssl", front.https),
+            ),
+            (
+                "/etc/letsencrypt/live/ota.example.com",
+                dir.join("certs").display().to_string(),
+            ),
+            ("/var/log/nginx", dir.display().to_string()),
+            (
+                "http://127.0.0.1:8003;",
+                format!("http://127.0.0.1:{};", behind.http),
+            ),
+            (
+                "http://127.0.0.1:8000;",
+                format!("http://127.0.0.1:{};", behind.voice),
+            ),
+        ],
+    );
+    let folders: String = ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"]
+        .map(|kind| format!("{kind}_temp_path {kind};\n"))
+        .concat();
+    let main = format!(
+        "daemon off;\nmaster_process off;\npid nginx.pid;\nevents {{}}\nhttp {{\n{folders}{site}}}\n"
+    );
+    let config = dir.join("nginx.conf");
+    fs::write(&config, main).unwrap();
+    let log = fs::File::create(dir.join("nginx.log")).unwrap();
+    let mut process = Process(
+        Command::new(program)
+            .args(["-e", "stderr", "-p"])
+            .arg(dir)
+            .arg("-c")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap(),
+    );
+    until("Nginx's start", || {
+        let ended = process.0.try_wait().unwrap();
+        let said = || fs::read_to_string(dir.join("nginx.log")).unwrap();
+        assert!(ended.is_none(), "it ended: {}", said());
+        let mut both = [front.http, front.https].into_iter();
+        both.all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok())
+            .then_some(())
+    });
+    let nginx = Nginx {
+        _process: process,
+        _ports: ports,
+    };
+    (front, nginx)
 }
 
 /// What a device's day came to.

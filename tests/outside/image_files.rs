@@ -2,13 +2,13 @@
 
 use super::command_line::run;
 use super::support::image::{Image, merged};
+use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
-use super::support::{until, within};
+use super::support::until;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// A folder with `build/xiaozhi.bin`.
 fn built(image: &[u8]) -> tempfile::TempDir {
@@ -288,15 +288,14 @@ fn a_published_file_is_offered_by_a_running_server_and_a_killed_copy_never() {
     assert!(!publish(&source).status().unwrap().success());
     fs::remove_file(&there).unwrap();
 
-    let mut killed = publish(&source).spawn().unwrap();
-    within(Duration::from_secs(30), "a copy under way", || {
+    let mut killed = Process(publish(&source).spawn().unwrap());
+    until("a copy under way", || {
         let begun = listing(server.dir.path())
             .iter()
             .any(|f| f.starts_with(".draft-"));
-        (begun || killed.try_wait().unwrap().is_some()).then_some(())
+        (begun || killed.0.try_wait().unwrap().is_some()).then_some(())
     });
-    let _ = killed.kill();
-    killed.wait().unwrap();
+    drop(killed);
     if server.bin().join("a_1.7.0.bin").exists() {
         fs::remove_file(server.bin().join("a_1.7.0.bin")).unwrap();
     }

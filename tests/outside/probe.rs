@@ -2,10 +2,11 @@
 //! is given. A right server passes here with every kind of device, or nothing
 //! that is found of a wrong one would prove anything.
 
+use super::support::Reserved;
 use super::support::probed::{Case, Probe, can_have_hosts, hold};
 use super::support::wrong::{GOODBYE, HOST, Port, plain, right};
 use serde_json::json;
-use std::net::TcpListener;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -359,11 +360,9 @@ fn names_that_lead_nowhere() {
 
 #[test]
 fn hosts_that_are_not_there() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let nobody = Reserved::new();
+    let nobody_over_ipv6 = Reserved::at(Ipv6Addr::LOCALHOST.into());
+    let over_ipv6 = format!("ota.example.com={}", nobody_over_ipv6.address());
     hold(vec![
         Case::at(
             "no such name",
@@ -372,14 +371,13 @@ fn hosts_that_are_not_there() {
         ),
         Case::at(
             "IPv6 alone",
-            address("http://ota.example.com/xiaozhi/ota/")
-                .with(&["--resolve", "ota.example.com=::1"]),
+            address("http://ota.example.com/xiaozhi/ota/").with(&["--resolve", &over_ipv6]),
             // And nobody listens there.
             &["dns fail no-ipv4", "tcp fail refused"],
         ),
         Case::at(
             "nobody listens",
-            address("http://ota.example.com/xiaozhi/ota/").at(80, nobody),
+            address("http://ota.example.com/xiaozhi/ota/").at(80, nobody.port()),
             &["tcp fail refused"],
         ),
         Case::new(

@@ -3,12 +3,12 @@
 //! rule of the probe is in it. `UPDATE_TRANSCRIPTS=1` writes the transcripts
 //! anew.
 
+use super::support::Server;
 use super::support::chain::Chain;
 use super::support::image::{Image, merged};
 use super::support::probed::Probe;
 use super::support::server::{BINARY, Setup};
 use super::support::wrong::{HOST, Page, Port, Running, Wrong, plain, right};
-use super::support::{Server, until};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,8 +32,9 @@ enum Scene {
     Untrusted(Running, &'static str),
     /// This server.
     Own(Server, &'static str),
-    /// Lines of this server's log that hold these words, after such a probe.
-    Log(Server, &'static str, &'static str),
+    /// Lines of this server's log that hold these words, after such a probe; those
+    /// words are in the last of them.
+    Log(Server, &'static str, &'static str, &'static str),
     /// Another subcommand in a folder of this server.
     Run(Setup, &'static str),
 }
@@ -90,6 +91,7 @@ fn scene(name: &str) -> Scene {
             own("esp32s3_1.6.6.bin", Image::new("1.6.6").build(), ""),
             "https://ota.example.com/xiaozhi/ota/ --version 1.6.6 --skip websocket",
             "[ota_handler]",
+            proof(name),
         ),
         "half copied" => {
             let whole = image().build();
@@ -208,9 +210,9 @@ fn play(scene: Scene, lang: &str) -> String {
             let text = probe_own(&server, shown, lang);
             format!("$ xiaozhi-ota probe {shown}\n{text}")
         }
-        Scene::Log(server, shown, words) => {
+        Scene::Log(server, shown, words, last) => {
             probe_own(&server, shown, lang);
-            until("the log", || server.find_line(words));
+            server.line(last);
             let lines = server.log().into_iter().filter(|line| line.contains(words));
             let timeless = lines.map(|line| {
                 let rest = line.split_once(" - ").map_or(&*line, |(_, rest)| rest);

@@ -1,9 +1,12 @@
 //! Servers that want to keep a probe, to fill its memory, or to write on the
 //! terminal. It ends by itself, with a verdict, in bounded memory.
 
+use super::support::kernel::held;
 use super::support::probed::{Case, Probe, hold, hold_together};
+use super::support::until;
 use super::support::wrong::{HOST, Page, Port, Then, plain, right, text_frame};
 use serde_json::json;
+use socket2::{Domain, Socket, Type};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -221,17 +224,19 @@ fn nothing_that_a_server_says_steers_the_terminal() {
 }
 
 /// A port that lets nobody in and sends nobody away: its queue is full.
-fn full() -> (u16, Vec<TcpStream>, socket2::Socket) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+fn full() -> (u16, TcpStream, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     socket.bind(&any.into()).unwrap();
+    // One more than that is let in.
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut there = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
-        there.push(stream);
-    }
-    (address.port(), there, socket)
+    let stream = TcpStream::connect(address).unwrap();
+    until("a full queue", || {
+        let mut sockets = held(address).into_iter();
+        sockets.any(|s| s.listens && s.unread == 1).then_some(())
+    });
+    (address.port(), stream, socket)
 }
 
 /// A device waits for 30 s; all of these wait together.

@@ -1,10 +1,10 @@
 //! Downloads, images, restarts and `WebSockets` that are wrong on purpose.
 
+use super::support::Reserved;
 use super::support::image::{Image, merged};
 use super::support::probed::{Case, Probe, hold};
 use super::support::wrong::{HOST, Page, Wrong, plain, right, text_frame};
 use serde_json::json;
-use std::net::TcpListener;
 
 const V1_6: [&str; 0] = [];
 /// What runs the version that is usual here, by the rules of the newest.
@@ -44,11 +44,6 @@ fn firmware_at(url: &'static str) -> Wrong {
 
 fn voice_at(url: &'static str) -> Wrong {
     right().json(move |json| json["websocket"]["url"] = json!(url))
-}
-
-fn nobody() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]
@@ -158,7 +153,7 @@ fn downloads() {
 #[test]
 fn where_the_image_is_not() {
     let plain_port = firmware_at("https://ota.example.com:80/xiaozhi/ota/download/a_1.6.1.bin");
-    let closed = nobody();
+    let closed = Reserved::new();
     hold(vec![
         Case::new(
             "https to a port without TLS",
@@ -172,7 +167,7 @@ fn where_the_image_is_not() {
             &V1_6,
             &["download fail refused"],
         )
-        .probed(|server| Probe::of(server).at(8003, closed)),
+        .probed(|server| Probe::of(server).at(8003, closed.port())),
         Case::new(
             "no such name",
             firmware_at("https://no-such-name.invalid/xiaozhi/ota/download/a_1.6.1.bin"),
@@ -419,7 +414,7 @@ fn in_parts(text: &[u8]) -> Vec<u8> {
 
 #[test]
 fn voice_servers() {
-    let closed = nobody();
+    let closed = Reserved::new();
     let ended = [0x88, 2, 3, 0xE8];
     hold(vec![
         Case::new(
@@ -428,7 +423,7 @@ fn voice_servers() {
             &V1_6_2,
             &["websocket fail websocket-unreachable"],
         )
-        .probed(|server| Probe::of(server).at(8000, closed).with(&V1_6_2)),
+        .probed(|server| Probe::of(server).at(8000, closed.port()).with(&V1_6_2)),
         Case::new(
             "a page",
             right().websocket(|p| p.set_status("200 OK")),

@@ -3,11 +3,10 @@
 
 use super::support::backend::{Backend, Request};
 use super::support::server::{BINARY, Setup, exchange, read_reply, request};
-use super::support::{Server, noise, until};
-use socket2::{Domain, Socket, Type};
+use super::support::{Reserved, Server, noise, until};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -227,13 +226,8 @@ fn a_head_tells_what_a_get_would() {
 
 #[test]
 fn a_backend_that_fails_is_named_once_until_it_is_back() {
-    // A port that nobody has: this socket holds it and does not listen.
-    let reserved = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    reserved.set_reuse_address(true).unwrap();
-    reserved
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
-    let address = reserved.local_addr().unwrap().as_socket().unwrap();
+    let reserved = Reserved::new();
+    let address = reserved.address();
     let server = start(address, "");
     for _ in 0..3 {
         let reply = server.get(VISION);
@@ -248,8 +242,7 @@ fn a_backend_that_fails_is_named_once_until_it_is_back() {
         "{down}"
     );
     assert_eq!(server.count_lines("the backend does not answer"), 1);
-    reserved.listen(16).unwrap();
-    let backend = Backend::on(TcpListener::from(reserved), |connection| {
+    let backend = Backend::on(reserved.listen(), |connection| {
         while connection.request().is_some() {
             connection.reply("back");
         }
@@ -298,30 +291,32 @@ fn a_backend_that_lies_or_sleeps_gets_an_error_in_its_place() {
             other => panic!("{other}"),
         }
     });
-    let server = start(backend.address, "timeout: 700ms");
-    for (path, status) in [
-        ("/x/garbage", 502),
-        ("/x/end", 502),
-        ("/x/half", 502),
-        ("/x/upgrade", 502),
-        ("/x/coding", 502),
-        ("/x/lengths", 502),
-        ("/x/chunks", 502),
-        ("/x/size", 502),
-        ("/x/head", 502),
-        ("/x/sleep", 504),
-        ("/x/doze", 504),
+    let [patient, hasty] = ["timeout: 1h", "timeout: 700ms"].map(|t| start(backend.address, t));
+    for (server, path, status) in [
+        (&patient, "/x/garbage", 502),
+        (&patient, "/x/end", 502),
+        (&patient, "/x/half", 502),
+        (&patient, "/x/upgrade", 502),
+        (&patient, "/x/coding", 502),
+        (&patient, "/x/lengths", 502),
+        (&patient, "/x/chunks", 502),
+        (&patient, "/x/size", 502),
+        (&patient, "/x/head", 502),
+        (&hasty, "/x/sleep", 504),
+        (&hasty, "/x/doze", 504),
     ] {
         let reply = server.get(path);
         assert_eq!(reply.status, status, "{path}");
         reply.hold_to_contract(path);
     }
     // What was promised cannot be made up: the connection ends in front of it.
-    let reply = server.get("/x/short");
+    let reply = patient.get("/x/short");
     assert!(reply.status == 200 && !reply.whole);
-    let lines = server.count_lines("the backend does not answer");
-    let back = server.count_lines("the backend answers again");
-    assert!(lines - back <= 1, "{lines} {back}");
+    for server in [patient, hasty] {
+        let lines = server.count_lines("the backend does not answer");
+        let back = server.count_lines("the backend answers again");
+        assert!(lines - back <= 1, "{lines} {back}");
+    }
 }
 
 #[test]
@@ -351,17 +346,18 @@ fn connections_are_kept_and_no_request_is_sent_twice_that_changes_something() {
             .filter(|r| r.line().starts_with(line))
             .count()
     };
-    assert_eq!(server.get("/x/1").text(), "first");
-    assert_eq!(
-        server
-            .send("http", &request("POST", "/x/2", &[], b"body"))
-            .status,
-        502
-    );
+    // On one connection, whose worker has what is kept before it reads on.
+    let ask = |stream: &mut TcpStream, method: &str, path: &str, body: &[u8]| {
+        exchange(stream, &request(method, path, &[], body))
+    };
+    let mut stream = server.tcp();
+    assert_eq!(ask(&mut stream, "GET", "/x/1", b"").text(), "first");
+    assert_eq!(ask(&mut stream, "POST", "/x/2", b"body").status, 502);
     assert_eq!((count("GET /x/1"), count("POST /x/2")), (1, 1));
     // What changes nothing is asked anew, on a connection of its own.
-    assert_eq!(server.get("/x/3").text(), "first");
-    assert_eq!(server.get("/x/4").text(), "first");
+    let mut stream = server.tcp();
+    assert_eq!(ask(&mut stream, "GET", "/x/3", b"").text(), "first");
+    assert_eq!(ask(&mut stream, "GET", "/x/4", b"").text(), "first");
     assert_eq!((count("GET /x/3"), count("GET /x/4")), (1, 2));
     assert_eq!(backend.seen().len(), 5);
 }

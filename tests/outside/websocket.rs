@@ -2,13 +2,15 @@
 //! they end, and xiaozhi-server's own library at either side.
 
 use super::support::backend::{Backend, Connection};
+use super::support::process::Process;
 use super::support::server::{Setup, exchange, request};
-use super::support::{PATIENCE, Server, noise, until, within};
+use super::support::stall::unless_stalled;
+use super::support::{PATIENCE, Reserved, Server, noise, until};
 use socket2::SockRef;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -218,18 +220,16 @@ fn reset(stream: TcpStream) {
 fn the_end_of_one_side_is_the_others() {
     let (backend, ends) = accepting();
     let server = start(backend.address, "", "");
-    let soon = Duration::from_secs(5);
-    let ends_soon = |what: &str, stream: TcpStream| {
-        let begun = Instant::now();
-        assert_eq!(rest(stream), b"", "{what}");
-        assert!(begun.elapsed() < soon, "{what}");
-    };
     let (device, voice) = open(&server, &ends);
     reset(device);
-    ends_soon("the device was cut off", voice);
+    assert_eq!(rest(voice), b"", "the device was cut off");
     let (device, voice) = open(&server, &ends);
     reset(voice);
-    ends_soon("the voice server was cut off", device);
+    assert_eq!(rest(device), b"", "the voice server was cut off");
+    // At once, and not once the other half has been still.
+    until("both ends", || {
+        (server.count_lines("WebSocket ended: broke off") == 2).then_some(())
+    });
     // An end that is none of the connection's: what comes the other way still does.
     let (mut device, mut voice) = open(&server, &ends);
     device.write_all(HI).unwrap();
@@ -243,14 +243,14 @@ fn the_end_of_one_side_is_the_others() {
     voice.shutdown(Shutdown::Write).unwrap();
     assert_eq!(rest(&device), HI);
     device.shutdown(Shutdown::Write).unwrap();
-    ends_soon("both have ended", voice);
+    assert_eq!(rest(voice), b"", "both have ended");
     // A device that goes without TLS's own goodbye.
     let mut device = server.tls("localhost", None);
     device.write_all(OPENING.as_bytes()).unwrap();
     head(&mut device);
     let voice = ends.recv_timeout(PATIENCE).unwrap();
     device.sock.shutdown(Shutdown::Both).unwrap();
-    ends_soon("the device went", voice);
+    assert_eq!(rest(voice), b"", "the device went");
     until("their ends", || {
         (server.count_lines("WebSocket ended") == 5).then_some(())
     });
@@ -281,59 +281,78 @@ fn an_end_behind_much_that_is_not_read_yet_is_passed_on_behind_it() {
 #[test]
 fn one_that_stands_still_is_ended_and_one_that_moves_is_not() {
     let (backend, ends) = accepting();
-    let server = start(backend.address, "idle: 1s", "");
-    let (still, voice_of_still) = open(&server, &ends);
-    let (mut moves, mut voice) = open(&server, &ends);
-    let until_then = Instant::now() + Duration::from_secs(2);
-    let mut from_device = true;
-    while Instant::now() < until_then {
-        // A byte either way is enough.
-        let (one, other) = if from_device {
-            (&mut moves, &mut voice)
-        } else {
-            (&mut voice, &mut moves)
-        };
-        one.write_all(HI).unwrap();
-        assert_eq!(bytes(other, HI.len()), HI);
-        from_device = !from_device;
-        std::thread::sleep(Duration::from_millis(100));
+    unless_stalled(|limit, steps| {
+        let idle = format!("idle: {}s", limit.as_secs());
+        let server = start(backend.address, &idle, "");
+        let (still, voice_of_still) = open(&server, &ends);
+        steps.begin();
+        let (mut moves, mut voice) = open(&server, &ends);
+        let until_then = Instant::now() + 2 * limit;
+        let mut from_device = true;
+        while Instant::now() < until_then {
+            // A byte either way is enough.
+            let (one, other) = if from_device {
+                (&mut moves, &mut voice)
+            } else {
+                (&mut voice, &mut moves)
+            };
+            goes_through(one, other)?;
+            steps.step();
+            from_device = !from_device;
+            std::thread::sleep(limit / 10);
+        }
+        goes_through(&mut moves, &mut voice)?;
+        assert_eq!(rest(still), GOODBYE);
+        assert_eq!(rest(voice_of_still), GOODBYE_MASKED);
+        let ended = server.line("WebSocket ended");
+        assert!(ended.contains(&format!("still for {limit:?}")), "{ended}");
+        Ok(())
+    });
+}
+
+/// Sends a frame, which comes as it is.
+fn goes_through(one: &mut TcpStream, other: &mut TcpStream) -> Result<(), String> {
+    let mut came = [0; HI.len()];
+    one.write_all(HI)
+        .and_then(|()| other.read_exact(&mut came))
+        .map_err(|e| format!("it was ended: {e}"))?;
+    if came == HI {
+        Ok(())
+    } else {
+        Err(format!("{came:?} came"))
     }
-    assert_eq!(rest(still), GOODBYE);
-    assert_eq!(rest(voice_of_still), GOODBYE_MASKED);
-    let ended = server.line("WebSocket ended");
-    assert!(ended.contains("still for 1s"), "{ended}");
-    moves.write_all(HI).unwrap();
-    assert_eq!(bytes(&mut voice, HI.len()), HI);
 }
 
 #[test]
 fn a_goodbye_stands_between_two_frames_when_the_server_stops() {
     let (backend, ends) = accepting();
-    let mut server = start(backend.address, "", "limits: {drain: 8s}");
+    let mut server = start(backend.address, "", "");
     let (mut device, mut voice) = open(&server, &ends);
     // One that is cut within a frame gets nothing that would be taken for its end.
     let (cut, mut voice_of_cut) = open(&server, &ends);
+    let moved = Instant::now();
     voice.write_all(HI).unwrap();
     assert_eq!(bytes(&mut device, HI.len()), HI);
     voice_of_cut.write_all(&[0x82, 5, 1]).unwrap();
     let mut cut_reader = cut.try_clone().unwrap();
     assert_eq!(bytes(&mut cut_reader, 3), [0x82, 5, 1]);
-    let begun = Instant::now();
     server.signal("TERM");
     server.line("asked to stop");
-    // It still carries what comes in the meantime.
-    device.write_all(HI).unwrap();
-    assert_eq!(bytes(&mut voice, HI.len()), HI);
+    // It still carries what comes in the meantime: for two seconds, which may be
+    // over where this thread stood still.
+    let _ = device.write_all(HI);
+    let in_time = moved.elapsed() < Duration::from_secs(2);
     assert_eq!(rest(device), GOODBYE);
-    assert_eq!(rest(voice), GOODBYE_MASKED);
+    let came = rest(voice);
+    if in_time || came != GOODBYE_MASKED {
+        assert_eq!(came, [HI, GOODBYE_MASKED].concat());
+    }
     assert_eq!(rest(cut), b"");
     assert_eq!(rest(voice_of_cut), GOODBYE_MASKED);
     assert!(server.end().success());
-    assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "the drain time was spent"
-    );
+    server.line("stopped");
     assert_eq!(server.count_lines("this server stops"), 2);
+    // Nor was the drain time spent.
     assert_eq!(server.count_lines("what is left is cut"), 0);
 }
 
@@ -343,7 +362,7 @@ fn an_open_one_keeps_its_permit() {
     let server = start(
         backend.address,
         "",
-        "limits: {connections: 2, headers: 20s}",
+        "limits: {connections: 2, headers: 1h, idle: 1h}",
     );
     let first = open(&server, &ends);
     let second = open(&server, &ends);
@@ -362,10 +381,8 @@ fn an_open_one_keeps_its_permit() {
 
 #[test]
 fn a_voice_server_that_is_down_is_a_502_and_nobody_else_notices() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
-    let server = start(address, "", "");
+    let nobody = Reserved::new();
+    let server = start(nobody.address(), "", "");
     for _ in 0..3 {
         let reply = server.send("https", OPENING.as_bytes());
         reply.hold_to_contract("a voice server that is down");
@@ -381,10 +398,7 @@ fn a_voice_server_that_is_down_is_a_502_and_nobody_else_notices() {
 fn a_voice_server_that_does_not_answer_is_a_504() {
     let backend = Backend::start(Connection::ended);
     let server = start(backend.address, "timeout: 300ms", "");
-    let reply = within(Duration::from_secs(10), "a reply", || {
-        Some(server.send("http", OPENING.as_bytes()))
-    });
-    assert_eq!(reply.status, 504);
+    assert_eq!(server.send("http", OPENING.as_bytes()).status, 504);
 }
 
 /// Debian's, which python3-websockets belongs to, wherever `python3` leads.
@@ -399,7 +413,7 @@ fn voice(arguments: &[&str]) -> Command {
 
 /// xiaozhi-server's library behind this server; `None` where there is none.
 struct VoiceServer {
-    child: Child,
+    _process: Process,
     port: u16,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -420,6 +434,7 @@ impl VoiceServer {
         }
         let mut child = voice(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
+        let process = Process(child);
         let mut first = String::new();
         output.read_line(&mut first).unwrap();
         let port = first.trim().strip_prefix("port ").unwrap().parse().unwrap();
@@ -430,7 +445,11 @@ impl VoiceServer {
                 kept.lock().unwrap().push(line);
             }
         });
-        Some(Self { child, port, lines })
+        Some(Self {
+            _process: process,
+            port,
+            lines,
+        })
     }
 
     /// Waits until the WebSocket of a device has ended there, and how.
@@ -442,13 +461,6 @@ impl VoiceServer {
                 .iter()
                 .find_map(|l| l.strip_prefix(&begin).map(str::to_owned))
         })
-    }
-}
-
-impl Drop for VoiceServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

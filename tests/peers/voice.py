@@ -23,6 +23,8 @@ from websockets.legacy.client import connect
 from websockets.legacy.server import serve
 
 LIMIT = 4 << 20
+# In seconds; it only ever runs out where something is broken.
+PATIENCE = 300
 
 
 def say(*words):
@@ -73,13 +75,13 @@ def dial(url, authority, device, **options):
     headers = {"Device-Id": device, "Client-Id": "c", "Authorization": "Bearer t", "Protocol-Version": "1"}
     options = dict(compression=None) | options
     return connect(
-        url, ssl=tls, extra_headers=headers, max_size=LIMIT, ping_interval=None, open_timeout=60, close_timeout=30, **options
+        url, ssl=tls, extra_headers=headers, max_size=LIMIT, ping_interval=None, open_timeout=PATIENCE, close_timeout=PATIENCE, **options
     )
 
 
 async def echoed(socket, message):
     await socket.send(message)
-    reply = await asyncio.wait_for(socket.recv(), 60)
+    reply = await asyncio.wait_for(socket.recv(), PATIENCE)
     joined = message
     if isinstance(message, list):
         joined = type(message[0])().join(message)
@@ -88,7 +90,7 @@ async def echoed(socket, message):
 
 async def closed(socket, code, reason=None):
     try:
-        await asyncio.wait_for(socket.recv(), 60)
+        await asyncio.wait_for(socket.recv(), PATIENCE)
         raise AssertionError("a message instead of the end")
     except ConnectionClosed:
         assert socket.close_code == code, f"{socket.close_code} and not {code}"
@@ -115,7 +117,7 @@ async def suite(url, authority):
         await echoed(socket, ["eins ", "", "zwei"])
         await socket.send("fragments")
         assert await socket.recv() == b"a" * 100_000 + b"b" + b"c" * 70_000
-        await asyncio.wait_for(await socket.ping(b"from the device"), 60)
+        await asyncio.wait_for(await socket.ping(b"from the device"), PATIENCE)
         await socket.send("ping")
         assert await socket.recv() == "ponged"
     assert socket.close_code == 1000
@@ -149,7 +151,7 @@ async def crowd(url, authority, count):
         open_now += 1
         if open_now == count:
             together.set()
-        await asyncio.wait_for(together.wait(), 120)
+        await asyncio.wait_for(together.wait(), PATIENCE)
         await echoed(socket, f"device {number}")
         await echoed(socket, number.to_bytes(4, "big") * 50)
         await socket.close()
@@ -172,7 +174,7 @@ async def soak(url, authority, count, seconds):
                 for packet in packets:
                     await socket.send(packet)
                 for packet in packets:
-                    assert await asyncio.wait_for(socket.recv(), 60) == packet
+                    assert await asyncio.wait_for(socket.recv(), PATIENCE) == packet
                 sent += len(packets)
 
     await asyncio.gather(*map(device, range(count)))

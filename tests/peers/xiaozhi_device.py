@@ -39,7 +39,7 @@ class Network:
         url = urlsplit(url)
         place = f"{url.hostname}:{url.port or PORTS[url.scheme]}"
         host, port = self.places.get(place, place).split(":")
-        stream = socket.create_connection((host, int(port)), timeout=20)
+        stream = socket.create_connection((host, int(port)), timeout=120)
         if url.scheme in ("https", "wss"):
             stream = self.tls.wrap_socket(stream, server_hostname=url.hostname)
         return stream.makefile("rwb"), url.netloc, url.path or "/"

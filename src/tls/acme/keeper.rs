@@ -53,6 +53,8 @@ struct Memory {
     told: String,
     /// The renewal that was announced.
     announced: Option<SystemTime>,
+    /// The moment of the next order, where one was due and it was said to wait.
+    waits: Option<SystemTime>,
 }
 
 /// What a restart must know, and for which names.
@@ -85,6 +87,7 @@ impl Keeper {
             unsaved: None,
             told: String::new(),
             announced: None,
+            waits: None,
         };
         while !stop.is_cancelled() {
             let now = SystemTime::now();
@@ -105,6 +108,9 @@ impl Keeper {
             if at <= now {
                 self.attempt(&mut memory, held.as_ref(), &stop).await;
                 continue;
+            }
+            if wanted <= now {
+                self.say_waiting(&mut memory, at);
             }
             let rest = at.duration_since(now).unwrap_or_default().min(LOOK);
             tokio::select! {
@@ -230,6 +236,7 @@ impl Keeper {
             .failed(trouble, memory.begun, after, now, chance());
         self.keep_plan(&memory.plan).await;
         let next = memory.plan.order_at(now, now);
+        memory.waits = Some(next);
         let serving = match held.map(life) {
             Some(life) if life.until > now => {
                 format!("the one until {} stays in use", shown(life.until))
@@ -241,6 +248,16 @@ impl Keeper {
             directory = %self.settings.directory, next = %shown(next),
             "no new certificate for {}: {fault}. Meanwhile {serving}", self.settings.names.join(", ")
         );
+    }
+
+    /// Of a wait that an earlier run brought about nobody has heard in this one.
+    fn say_waiting(&self, memory: &mut Memory, next: SystemTime) {
+        if memory.waits.replace(next) != Some(next) {
+            info!(
+                names = %self.settings.names.join(", "), next = %shown(next), kept = %self.settings.waits().display(),
+                "no certificate is ordered yet: the CA asked for this wait, or earlier orders count against its limits"
+            );
+        }
     }
 
     async fn obtain(

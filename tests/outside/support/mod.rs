@@ -4,35 +4,36 @@ pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 pub(crate) mod image;
+pub(crate) mod kernel;
 pub(crate) mod page;
 pub(crate) mod pebble;
+pub(crate) mod port;
 pub(crate) mod probed;
+pub(crate) mod process;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod stall;
 pub(crate) mod wrong;
 
+pub(crate) use port::Reserved;
 pub(crate) use reply::Reply;
 pub(crate) use server::Server;
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen. Generous: it only ever runs out
-/// where something is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for what must happen. The only deadline that any of them
+/// has: it runs out where something is broken, and not where a machine is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until the answer comes.
-pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, what, ask)
-}
-
-/// Asks until the answer comes, which must be soon enough.
-pub(crate) fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + limit;
+#[track_caller]
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < end, "not within {limit:?}: {what}");
+        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -2,8 +2,9 @@
 //! name is this machine; and something before it that adds what it lacks.
 
 use super::certificate::{Authority, Key};
+use super::process::Process;
 use super::server::{der, read_reply, request};
-use super::{PATIENCE, Reply, until};
+use super::{PATIENCE, Reply, Reserved, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -13,8 +14,8 @@ use rustls::{
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -37,22 +38,10 @@ pub(crate) fn is_there() -> bool {
     there
 }
 
-/// A port that nobody has just now, and that the kernel gives to no outgoing
-/// connection meanwhile.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let next = std::process::id() * 97 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + u16::try_from(next % 12_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// How a pebble is to be.
 pub(crate) struct Wanted {
-    pub(crate) port: u16,
+    /// Where it listens; it refuses until it runs.
+    pub(crate) port: Reserved,
     /// Where it looks for answers to both challenges.
     pub(crate) validates_at: u16,
     /// How long its certificates live, in seconds.
@@ -62,13 +51,17 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn at(validates_at: u16) -> Self {
+    pub(crate) fn at(validates_at: &Reserved) -> Self {
         Self {
-            port: free_port(),
-            validates_at,
+            port: Reserved::new(),
+            validates_at: validates_at.port(),
             seconds: 90 * 86_400,
             bad_nonces: 0,
         }
+    }
+
+    pub(crate) fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.port.port())
     }
 }
 
@@ -77,8 +70,8 @@ pub(crate) struct Pebble {
     /// The authority of its directory's certificate, not of those it gives.
     pub(crate) authority: Arc<Authority>,
     pub(crate) port: u16,
-    management: u16,
-    children: [Child; 2],
+    management: Reserved,
+    _process: Process,
     dir: TempDir,
 }
 
@@ -91,10 +84,10 @@ impl Pebble {
     pub(crate) fn start_as(wanted: &Wanted, authority: &Arc<Authority>) -> Self {
         let dir = TempDir::new().unwrap();
         authority.sign(dir.path(), "pebble", Key::P256, &["localhost", "127.0.0.1"]);
-        let (management, dns, dns_management) = (free_port(), free_port(), free_port());
+        let management = Reserved::new();
         let config = serde_json::json!({"pebble": {
-            "listenAddress": format!("127.0.0.1:{}", wanted.port),
-            "managementListenAddress": format!("127.0.0.1:{management}"),
+            "listenAddress": wanted.port.address(),
+            "managementListenAddress": management.address(),
             "certificate": dir.path().join("pebble.pem"),
             "privateKey": dir.path().join("pebble.key"),
             "httpPort": wanted.validates_at,
@@ -103,33 +96,25 @@ impl Pebble {
         }});
         let file = dir.path().join("pebble.json");
         fs::write(&file, config.to_string()).unwrap();
-        let log = || fs::File::create(dir.path().join("pebble.log")).unwrap();
-        let names = Command::new("pebble-challtestsrv")
-            .args(["-dns01", &format!("127.0.0.1:{dns}"), "-defaultIPv6", ""])
-            .args(["-http01", "", "-https01", "", "-tlsalpn01", ""])
-            .args(["-management", &format!("127.0.0.1:{dns_management}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let pebble = Command::new("pebble")
+        let log = fs::File::create(dir.path().join("pebble.log")).unwrap();
+        let process = Command::new("pebble")
             .arg("-config")
             .arg(&file)
-            .args(["-dnsserver", &format!("127.0.0.1:{dns}")])
+            .args(["-dnsserver", &every_name_is_here().to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", wanted.bad_nonces.to_string())
-            .stdout(log())
-            .stderr(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
             .spawn()
             .unwrap();
         let pebble = Self {
             authority: Arc::clone(authority),
-            port: wanted.port,
+            port: wanted.port.port(),
             management,
-            children: [names, pebble],
+            _process: Process(process),
             dir,
         };
-        for port in [pebble.port, management, dns] {
+        for port in [pebble.port, pebble.management.port()] {
             until("pebble's ports", || {
                 TcpStream::connect(("127.0.0.1", port)).ok()
             });
@@ -145,7 +130,7 @@ impl Pebble {
     pub(crate) fn root(&self) -> String {
         let reply = ask(
             &self.authority,
-            self.management,
+            self.management.port(),
             &request("GET", "/roots/0", &[("Connection", "close")], b""),
         );
         reply.text().to_owned()
@@ -154,15 +139,47 @@ impl Pebble {
 
 impl Drop for Pebble {
     fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
         if std::thread::panicking() {
             let log = fs::read_to_string(self.dir.path().join("pebble.log"));
             eprintln!("pebble's log:\n{}", log.unwrap_or_default());
         }
     }
+}
+
+/// A name server that knows every name, and each of them is this machine. Its
+/// thread outlives the test.
+fn every_name_is_here() -> SocketAddr {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut query) {
+            if let Some(answer) = answer(&query[..length]) {
+                let _ = socket.send_to(&answer, from);
+            }
+        }
+    });
+    address
+}
+
+/// What it says to a query (RFC 1035, section 4.1): 127.0.0.1 to who asks for an
+/// IPv4 address, and nothing to everybody else.
+fn answer(query: &[u8]) -> Option<Vec<u8>> {
+    let name = query.get(12..)?.iter().position(|byte| *byte == 0)?;
+    let question = query.get(12..12 + name + 5)?;
+    let is_for_ipv4 = question.ends_with(&[0, 0, 1, 0, 1]);
+    // An answer, recursion available, no error; one question.
+    let mut answer = [
+        &query[..2],
+        &[0x81, 0x80, 0, 1, 0, u8::from(is_for_ipv4), 0, 0, 0, 0],
+        question,
+    ]
+    .concat();
+    if is_for_ipv4 {
+        // The name above, its address, for no time at all.
+        answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+    }
+    Some(answer)
 }
 
 fn ask(authority: &Authority, port: u16, request: &[u8]) -> Reply {

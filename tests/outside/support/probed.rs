@@ -166,6 +166,8 @@ impl Probe {
             .current_dir(self.dir.path())
             .env_remove("LANG")
             .env_remove("LC_ALL")
+            // A name server that is slow is none of what is tried here.
+            .env("RES_OPTIONS", "attempts:1 timeout:2")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -14,6 +14,10 @@ use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_xiaozhi-ota");
 
+/// Deadlines that a stall of a test's own thread does not overrun. A test that is
+/// about a deadline has its own.
+pub(crate) const PATIENT: &str = "  limits: {handshake: 1h, headers: 1h, idle: 1h, drain: 1h}\n";
+
 /// Both schemes of one port.
 pub(crate) const SCHEMES: [&str; 2] = ["http", "https"];
 
@@ -48,21 +52,59 @@ impl Setup {
     }
 
     /// Starts with `config`. The ports of the `gateway` section are free ones
-    /// on 127.0.0.1, unless it has its own.
+    /// on 127.0.0.1, and its limits patient, unless it has its own. What lies in
+    /// the folder has been looked into.
     pub(crate) fn start(self, config: &str) -> Server {
         self.start_by(config, &mut Command::new(BINARY))
     }
 
     /// Starts through another command, which is given the binary's place.
     pub(crate) fn start_by(self, config: &str, command: &mut Command) -> Server {
-        let mut config = config.to_owned();
-        if !config.contains("ports") {
-            let ours = "gateway:\n  ip: 127.0.0.1\n  ports: [0, 0]\n";
-            config = match config.split_once("gateway:\n") {
-                Some((before, after)) => format!("{before}{ours}{after}"),
-                None => format!("{config}\n{ours}"),
-            };
+        let files = self.files();
+        let server = self.start_early(config, command);
+        // The first look holds up the first answer for a moment only.
+        for file in files {
+            until(&file, || {
+                let (ready, refused) = (
+                    format!("image ready file={file} "),
+                    format!("file={file:?} "),
+                );
+                let says = |line: &String| {
+                    let line = format!("{line} ");
+                    line.contains(&ready) || line.contains(&refused)
+                };
+                server.log().iter().any(says).then_some(())
+            });
         }
+        server
+    }
+
+    /// The names of what lies in the folder, but for what nobody looks at.
+    fn files(&self) -> Vec<String> {
+        let items = fs::read_dir(self.dir.path().join("data/bin"));
+        let names = items
+            .into_iter()
+            .flatten()
+            .map(|item| item.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.starts_with('.')).collect()
+    }
+
+    /// The same, without a wait for the folder.
+    pub(crate) fn start_early(self, config: &str, command: &mut Command) -> Server {
+        let mut config = config.to_owned();
+        let mut ours = String::new();
+        if !config.contains("ports") {
+            ours += "  ip: 127.0.0.1\n  ports: [0, 0]\n";
+        }
+        if !config.contains("limits") {
+            ours += PATIENT;
+        }
+        config = match config.split_once("gateway:\n") {
+            Some((before, after)) => format!("{before}gateway:\n{ours}{after}"),
+            // Another test writes all of it.
+            None if config.contains("gateway") => config,
+            None => format!("{config}\ngateway:\n{ours}"),
+        };
         fs::write(self.dir.path().join("data/.config.yaml"), config).unwrap();
         let mut child = command
             .current_dir(self.dir.path())

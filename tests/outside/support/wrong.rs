@@ -9,16 +9,15 @@ use super::image::Image;
 pub(crate) use super::page::{Page, Then};
 use super::page::{Stream, wait};
 use super::reply::find_end_of_head;
-use super::{PATIENCE, until};
+use super::{PATIENCE, Reserved, until};
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// The host of every address that is handed out.
 pub(crate) const HOST: &str = "ota.example.com";
@@ -195,18 +194,17 @@ impl Wrong {
             wrong: self,
             seen: Arc::default(),
         });
-        let [plain, secure] =
-            [&shared.wrong.port_80, &shared.wrong.port_443].map(|port| match port {
-                Port::Refuses => free_port(),
-                _ => TcpListener::bind("127.0.0.1:0")
-                    .map(|l| (l.local_addr().unwrap(), Some(l)))
-                    .unwrap(),
-            });
-        let addresses = (plain.0, secure.0);
+        let ports = [Reserved::new(), Reserved::new()];
+        let [port_80, port_443] = [&ports[0], &ports[1]].map(Reserved::address);
         let scheme = shared.wrong.scheme;
         let seen = Arc::clone(&shared.seen);
-        for (listener, https) in [(plain.1, false), (secure.1, true)] {
-            let Some(listener) = listener else { continue };
+        let mut refusing = Vec::new();
+        for (port, https) in ports.into_iter().zip([false, true]) {
+            if matches!(shared.port(https), Port::Refuses) {
+                refusing.push(port);
+                continue;
+            }
+            let listener = port.listen();
             let (shared, tls) = (Arc::clone(&shared), Arc::clone(&tls));
             std::thread::spawn(move || {
                 for stream in listener.incoming().map_while(Result::ok) {
@@ -217,17 +215,13 @@ impl Wrong {
         }
         Running {
             scheme,
-            port_80: addresses.0,
-            port_443: addresses.1,
+            port_80,
+            port_443,
             root: issued,
             seen,
+            _refusing: refusing,
         }
     }
-}
-
-fn free_port() -> (SocketAddr, Option<TcpListener>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    (listener.local_addr().unwrap(), None)
 }
 
 /// A server that runs until the test ends.
@@ -238,6 +232,7 @@ pub(crate) struct Running {
     /// The certificate that devices would have to trust, as PEM.
     pub(crate) root: String,
     seen: Arc<Mutex<Vec<Request>>>,
+    _refusing: Vec<Reserved>,
 }
 
 impl Running {
@@ -260,15 +255,18 @@ struct Shared {
 }
 
 impl Shared {
-    fn meet(&self, mut stream: TcpStream, https: bool, tls: Arc<ServerConfig>) {
-        stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE * 2)).unwrap();
-        let port = if https {
+    fn port(&self, https: bool) -> &Port {
+        if https {
             &self.wrong.port_443
         } else {
             &self.wrong.port_80
-        };
-        match port {
+        }
+    }
+
+    fn meet(&self, mut stream: TcpStream, https: bool, tls: Arc<ServerConfig>) {
+        stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE * 2)).unwrap();
+        match self.port(https) {
             Port::Plain | Port::Redirects if is_tls(&stream) => {
                 let mut page = Page::new("400 Bad Request", "");
                 page.set_status("400 Bad Request");
@@ -293,9 +291,8 @@ impl Shared {
             Port::Cuts | Port::Refuses => {}
         }
         // What was not read would make a reset of the end, and a reset may
-        // overtake the reply.
+        // overtake the reply; so the client's own end is waited for.
         let _ = stream.shutdown(Shutdown::Write);
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
         wait(&mut stream);
     }
 

@@ -1,0 +1,185 @@
+//! Connections to backends that are kept for the next request, and looked at
+//! before it goes out.
+//!
+//! A backend that closes one says so, but the runtime learns of it when it asks
+//! the kernel the next time. On a thread that has much to do a request may come
+//! first; it is written into a connection whose end lies there unread, and if it
+//! changes something it is lost, for nobody may send it twice. hyper reads before
+//! it writes: here that read asks the kernel itself.
+
+use super::names::Names;
+use futures_util::future::BoxFuture;
+use hyper::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+/// Connects to backends.
+#[derive(Debug, Clone)]
+pub(super) struct Connector(pub(super) HttpConnector<Names>);
+
+type ConnectError = <HttpConnector<Names> as Service<Uri>>::Error;
+
+impl Service<Uri> for Connector {
+    type Response = Kept;
+    type Error = ConnectError;
+    type Future = BoxFuture<'static, Result<Kept, ConnectError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = self.0.call(to);
+        Box::pin(async { Ok(Kept::new(connecting.await?)) })
+    }
+}
+
+/// A connection to a backend.
+#[derive(Debug)]
+pub(super) struct Kept {
+    stream: TokioIo<TcpStream>,
+    /// Something was asked, and nothing has come yet: then there is no hurry to
+    /// see the end.
+    asked: bool,
+}
+
+impl Kept {
+    fn new(stream: TokioIo<TcpStream>) -> Self {
+        Self {
+            stream,
+            asked: false,
+        }
+    }
+
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.asked |= matches!(written, Poll::Ready(Ok(1..)));
+        written
+    }
+
+    /// Whether the backend has ended it, as the kernel knows now.
+    fn has_ended(&self) -> io::Result<bool> {
+        let mut next = [MaybeUninit::uninit()];
+        match SockRef::from(self.stream.inner()).peek(&mut next) {
+            Ok(n) => Ok(n == 0),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Read for Kept {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.asked = false;
+        } else if !self.asked && self.has_ended()? {
+            return Poll::Ready(Ok(()));
+        }
+        read
+    }
+}
+
+impl Write for Kept {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Connection for Kept {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use hyper::rt::ReadBuf;
+    use std::future::poll_fn;
+    use std::io::Write as _;
+    use std::net::{self, Shutdown};
+
+    /// Both ends of a connection; ours is one of which the runtime has heard
+    /// nothing yet.
+    fn pair() -> (TokioIo<TcpStream>, net::TcpStream) {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (TokioIo::new(TcpStream::from_std(ours).unwrap()), theirs)
+    }
+
+    /// How many bytes one read gives, at once or not at all.
+    async fn read_once(stream: &mut (impl Read + Unpin)) -> Poll<usize> {
+        let mut bytes = [0; 16];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let read = poll_fn(|cx| {
+            let read = Pin::new(&mut *stream).poll_read(cx, buffer.unfilled());
+            Poll::Ready(read)
+        });
+        read.await
+            .map(|read| read.unwrap())
+            .map(|()| buffer.filled().len())
+    }
+
+    #[tokio::test]
+    async fn an_end_is_seen_before_the_runtime_tells_of_it() {
+        let (mut unlooked, theirs) = pair();
+        theirs.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_once(&mut unlooked).await, Poll::Pending);
+
+        let (ours, mut theirs) = pair();
+        let mut kept = Kept::new(ours);
+        assert_eq!(read_once(&mut kept).await, Poll::Pending);
+        // What has come is no end, and stays where it is.
+        theirs.write_all(b"x").unwrap();
+        let mut came = Poll::Pending;
+        while came.is_pending() {
+            came = read_once(&mut kept).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(came, Poll::Ready(1));
+        theirs.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_once(&mut kept).await, Poll::Ready(0));
+    }
+}
