@@ -1,11 +1,14 @@
-//! A look at how a request line begins.
+//! A look at how request lines begin.
 //!
 //! hyper is told to take several blanks between the parts of a request line, for
 //! a blank behind the address that was typed into a device stands in front of
 //! `HTTP/1.1`. In front of the path nobody's firmware puts two, and it is refused
-//! as before. (Only what begins a connection, or follows a reply, is looked at: a
-//! request that was sent together with the one before it passes. That does no harm,
-//! for a server behind this one gets a request line of ours.)
+//! as before.
+//!
+//! To find the next request line, the body in front of it is passed over: heads
+//! are read as far as `Content-Length`. Behind a body without one (chunked, a
+//! WebSocket) nothing is looked at any more. That does no harm, for a server behind
+//! this one gets a request line of ours.
 
 use std::io;
 use std::pin::Pin;
@@ -14,12 +17,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Which byte comes next.
+/// How much of a header line is read: enough for `Content-Length` and the largest
+/// number that fits.
+const LINE: usize = 64;
+
+/// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Method,
     /// Behind the blank that ends the method.
     Path,
+    /// The rest of the request line.
+    Line,
+    /// A header's line, or the empty one behind the last.
+    Header,
+    /// So many bytes of a body.
+    Body(u64),
+    /// Nothing that is looked at.
     Anything,
 }
 
@@ -28,6 +42,11 @@ enum Next {
 pub(super) struct FirstLine<S> {
     inner: S,
     next: Next,
+    /// The length of the body behind this head, if it can be told.
+    length: Option<u64>,
+    line: [u8; LINE],
+    /// The length of the line, which may be longer than what is kept of it.
+    at: usize,
     is_spaced: Arc<AtomicBool>,
 }
 
@@ -37,26 +56,102 @@ impl<S> FirstLine<S> {
         Self {
             inner,
             next: Next::Method,
+            length: Some(0),
+            line: [0; LINE],
+            at: 0,
             is_spaced,
         }
     }
 
-    fn look(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.next = match (self.next, byte) {
-                (Next::Method, b' ') => Next::Path,
-                // Lines may be empty in front of a request (RFC 9112, section 2.2).
-                (Next::Method, _) => Next::Method,
-                (Next::Path, b' ') => {
-                    self.is_spaced.store(true, Ordering::Relaxed);
-                    Next::Anything
+    fn look(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            bytes = match self.next {
+                Next::Method => {
+                    // Lines may be empty in front of a request (RFC 9112, section 2.2).
+                    if first == b' ' {
+                        self.next = Next::Path;
+                    }
+                    rest
                 }
-                (Next::Path | Next::Anything, _) => Next::Anything,
+                Next::Path => {
+                    if first == b' ' {
+                        self.is_spaced.store(true, Ordering::Relaxed);
+                        self.next = Next::Anything;
+                    } else {
+                        self.next = Next::Line;
+                    }
+                    bytes
+                }
+                Next::Line => {
+                    let (_, behind) = line(bytes);
+                    if let Some(behind) = behind {
+                        (self.next, self.length, self.at) = (Next::Header, Some(0), 0);
+                        behind
+                    } else {
+                        return;
+                    }
+                }
+                Next::Header => {
+                    let (part, behind) = line(bytes);
+                    self.keep(part);
+                    match behind {
+                        Some(behind) => {
+                            self.judge();
+                            behind
+                        }
+                        None => return,
+                    }
+                }
+                Next::Body(left) => {
+                    let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
+                    self.next = match left - here as u64 {
+                        0 => Next::Method,
+                        left => Next::Body(left),
+                    };
+                    &bytes[here..]
+                }
+                Next::Anything => return,
             };
-            if self.next == Next::Anything {
-                return;
-            }
         }
+    }
+
+    fn keep(&mut self, part: &[u8]) {
+        let from = self.at.min(LINE);
+        let count = part.len().min(LINE - from);
+        self.line[from..from + count].copy_from_slice(&part[..count]);
+        self.at += part.len();
+    }
+
+    /// Takes from a header's line what says where the body ends.
+    fn judge(&mut self) {
+        let line = self.line[..self.at.min(LINE)].trim_ascii();
+        if self.at <= 1 && line.is_empty() {
+            self.next = match self.length {
+                Some(0) => Next::Method,
+                Some(length) => Next::Body(length),
+                None => Next::Anything,
+            };
+        }
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = line.split_at(colon.unwrap_or(line.len()));
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = std::str::from_utf8(value).unwrap_or_default();
+            let number = digits.trim_start_matches(':').trim().parse().ok();
+            self.length = number.filter(|_| self.at <= LINE && self.length.is_some());
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding")
+            || name.eq_ignore_ascii_case(b"upgrade")
+        {
+            self.length = None;
+        }
+        self.at = 0;
+    }
+}
+
+/// What stands in front of the end of a line, and what behind it, if it has come.
+fn line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'\n', bytes) {
+        Some(end) => (&bytes[..end], Some(&bytes[end + 1..])),
+        None => (bytes, None),
     }
 }
 
@@ -81,7 +176,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.next = Next::Method;
         Pin::new(&mut self.inner).poll_write(cx, buffer)
     }
 
@@ -90,7 +184,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.next = Next::Method;
         Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
     }
 
@@ -110,23 +203,64 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn is_spaced<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> bool {
+        let is_spaced = Arc::new(AtomicBool::new(false));
+        let mut line = FirstLine::new((), Arc::clone(&is_spaced));
+        pieces.for_each(|piece| line.look(piece));
+        is_spaced.load(Ordering::Relaxed)
+    }
 
     #[test]
     fn two_blanks_in_front_of_the_path_are_seen_in_any_pieces() {
         for (text, spaced) in [
             ("GET /x HTTP/1.1\r\n", false),
             ("POST /xiaozhi/ota/  HTTP/1.1\r\n", false),
-            ("GET /x HTTP/1.1\r\n\r\nGET  /x", false),
             ("GET  /x HTTP/1.1\r\n", true),
             ("\r\nGET  /x HTTP/1.1\r\n", true),
             ("GET   /x", true),
+            ("GET /x HTTP/1.1\r\n\r\nGET  /x", true),
+            ("GET /x HTTP/1.1\nA: b\n\nGET  /x", true),
+            (
+                "POST /x HTTP/1.1\r\nContent-Length: 6\r\n\r\na  b  GET /x",
+                false,
+            ),
+            (
+                "POST /x HTTP/1.1\r\ncontent-length:6\r\n\r\na  b  GET  /x",
+                true,
+            ),
+            ("GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\na  b", false),
+            (
+                "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\na  b",
+                false,
+            ),
         ] {
             for size in [1, 3, text.len()] {
-                let is_spaced = Arc::new(AtomicBool::new(false));
-                let mut line = FirstLine::new((), Arc::clone(&is_spaced));
-                text.as_bytes().chunks(size).for_each(|p| line.look(p));
-                assert_eq!(is_spaced.load(Ordering::Relaxed), spaced, "{text:?}");
+                let spaced_here = is_spaced(text.as_bytes().chunks(size));
+                assert_eq!(spaced_here, spaced, "{text:?}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_no_request_line(
+            requests in prop::collection::vec(("[ a-z\r\n:]{0,40}", prop::bool::weighted(0.2)), 1..6),
+            size in 1usize..200,
+        ) {
+            let mut text = String::new();
+            for (body, spaced) in &requests {
+                let blanks = if *spaced { "  " } else { " " };
+                text += &format!("POST{blanks}/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nAccept: */*\r\n\r\n{body}", body.len());
+            }
+            let spaced = requests.iter().any(|(_, spaced)| *spaced);
+            prop_assert_eq!(is_spaced(text.as_bytes().chunks(size)), spaced);
+        }
+
+        #[test]
+        fn any_bytes_can_be_looked_at(bytes in any::<Vec<u8>>(), size in 1usize..40) {
+            let _ = is_spaced(bytes.chunks(size));
         }
     }
 }
