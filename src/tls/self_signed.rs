@@ -112,7 +112,9 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     let kept = keep(dir, &paths, &key, &certificate)?;
     let sure = match kept {
         Kept::Surely => String::new(),
-        Kept::Unsurely(why) => format!("; a power cut may undo it, for the folder knows no fsync ({why})"),
+        Kept::Unsurely(why) => {
+            format!("; a power cut may undo it, for the folder knows no fsync ({why})")
+        }
     };
     info!(cert = %paths.cert.display(), names = ?names, "certificate signed, for {why}{sure}");
     Ok(Pair::load(&paths)?)
