@@ -4,78 +4,108 @@
 //! before the server starts. Where that did not happen the template's own text
 //! is the key, which everybody knows who has seen the template.
 
+use crate::util::redact;
+
 /// What the text of another tool begins with that was to fetch or open a key.
-const SHUT: [&str; 26] = [
-    "!secret",
-    "!vault",
+const SHUT: [&str; 29] = [
     "$ansible_vault",
     "-----begin",
+    "1password:",
+    "@microsoft.keyvault(",
     "age-encryption.org",
     "akv:",
     "ansible_vault",
     "arn:aws",
-    "bw://",
-    "enc(",
+    "bitwarden:",
+    "doppler:",
     "enc:",
-    "enc[",
     "gcp:",
+    "gopass:",
+    "hashivault:",
+    "jasypt:",
+    "keychain:",
     "keyring:",
+    "keyvault:",
     "kms:",
-    "op://",
-    "pass:",
+    "lpass:",
     "projects/",
     "ref+",
+    "sealed:",
     "secret:",
     "secretref",
+    "secretsmanager:",
     "sops:",
     "ssm:",
     "vault:",
-    "{cipher}",
-    "{vault}",
 ];
-/// What the name of a file or a variable begins with.
-const FILES: [&str; 9] = [
-    "file:",
-    "/run/",
-    "/var/run/",
-    "/etc/",
-    "/secrets/",
-    "/mnt/secrets",
-    "~/",
-    "./",
+/// What the name of a file begins with.
+const FILES: [&str; 20] = [
     "../",
+    "./",
+    "/app/",
+    "/config/",
+    "/data/",
+    "/etc/",
+    "/home/",
+    "/media/",
+    "/mnt/",
+    "/opt/",
+    "/root/",
+    "/run/",
+    "/secrets/",
+    "/srv/",
+    "/tmp/",
+    "/usr/",
+    "/users/",
+    "/var/",
+    "file:",
+    "~/",
 ];
-const VARIABLES: [&str; 6] = [
-    "env:",
-    "env://",
-    "env.",
+/// What a variable begins with in some language, and its name follows.
+const VARIABLES: [&str; 13] = [
     "$env:",
+    "config.",
+    "env.",
+    "env:",
+    "getenv ",
+    "local.",
     "os.environ",
+    "os.getenv",
     "process.env",
+    "secretkeyref",
+    "secrets.",
+    "valuefrom",
+    "var.",
 ];
-/// How the words of a template begin and end that ask for a key.
-const ASKING: [&str; 9] = [
-    "your", "insert", "replace", "change", "enter", "put", "todo", "tbd", "fixme",
+/// The words of templates, of which some ask for a key.
+const WORDS: &str = "a access admin an and any app apikey api auth authentication authorization bar base64 be by \
+    device empty false foo for from generated gateway hash hex hmac hub id in is iot it jwt key keys long manager me mqtt mysecret new \
+    no not of ok or ota own pass passphrase passwd password pwd private public random real rest same secret secure server \
+    session sha256 shared sign signature signing some string strong symmetric the this to token true unknown user value \
+    var variable voice websocket with xiaozhi";
+/// Those that ask, or say that nothing is there.
+const ASKING: &str = "actual change changeit changeme default dummy edit enter example fake fill fixme goes here hidden insert \
+    masked missing modify must my none null placeholder please provide put redacted removed replace replaced sample set should some \
+    supply tbd template todo type undefined unset update use write your yours";
+const IN_CHINESE: [&str; 9] = [
+    "你", "您", "请", "填", "替换", "密钥", "随机", "占位", "示例",
 ];
-const ASKED_FOR: [&str; 10] = [
-    "key", "secret", "token", "password", "me", "it", "here", "todo", "tbd", "fixme",
-];
-const WORDS: [&str; 3] = ["none", "null", "undefined"];
-const IN_CHINESE: [&str; 7] = ["你", "您", "请", "填", "替换", "密钥", "随机"];
+/// How long a text is that is a key whatever stands beside it.
+const SHORT: usize = 6;
 
 /// Says what kind of placeholder a text is; `None` for what may be a key.
 pub(super) fn kind(text: &str) -> Option<&'static str> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     let begins = |with: &[&str]| with.iter().any(|prefix| lower.starts_with(prefix));
-    if is_variable(text) || begins(&VARIABLES) {
+    if is_variable(text, &lower) {
         Some("a variable that nobody filled in")
-    } else if begins(&SHUT) {
+    } else if begins(&SHUT) || is_shut(text, &lower) {
         Some("a secret that another tool holds shut, or was to fetch")
+    } else if begins(&FILES) || is_windows_path(text) {
+        Some("the name of a file, which is not read")
     } else if is_template(text) {
         Some("a template that nobody filled in")
-    } else if begins(&FILES) {
-        Some("the name of a file, which is not read")
     } else if is_filler(text, &lower) {
         Some("the word of a template that stands where the key should")
     } else {
@@ -83,60 +113,202 @@ pub(super) fn kind(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether `inner` stands between the two, somewhere in the text.
+/// Whether `open` and `close` stand in the text, one behind the other.
 fn has_between(text: &str, open: &str, close: &str) -> bool {
     let begin = text.find(open);
     begin.is_some_and(|at| text[at + open.len()..].contains(close))
 }
 
-/// Whether the two stand around the whole text.
-fn is_within(text: &str, open: &str, close: &str) -> bool {
-    let inner = text.strip_prefix(open);
-    let inner = inner.and_then(|rest| rest.strip_suffix(close));
-    inner.is_some_and(|inner| !inner.is_empty())
+/// What stands between the two, where they stand around the whole text.
+fn within<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+    let inner = text.strip_prefix(open)?.strip_suffix(close)?;
+    (!inner.is_empty()).then_some(inner)
 }
 
-fn is_variable(text: &str) -> bool {
-    let is_name = |name: &str| {
-        let mut chars = name.chars();
-        let first = chars.next();
-        first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    has_between(text, "${", "}")
+/// A name as a program or a template has it. A random text is none, though its
+/// signs may be those of one.
+fn is_name(text: &str) -> bool {
+    let is_sign = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | ':' | '/');
+    let text = text.trim();
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(is_sign)
+        && !redact::is_random(text)
+}
+
+/// A name as variables of the environment have it: `AUTH_KEY`.
+fn is_capital(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+        && !redact::is_random(text)
+}
+
+fn is_variable(text: &str, lower: &str) -> bool {
+    let behind_dollar = text.trim_start_matches('$');
+    let is_snake = behind_dollar.contains('_')
+        && behind_dollar
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let of_shell = behind_dollar.len() < text.len()
+        && (is_capital(behind_dollar) || is_snake || is_phrase(behind_dollar));
+    // What a call or an index asks for: `env("AUTH_KEY")`.
+    let of_language = VARIABLES.iter().find_map(|begin| lower.strip_prefix(begin));
+    let of_language = of_language.is_some_and(|rest| {
+        let name = rest.trim_matches(|c: char| !c.is_alphanumeric());
+        rest.is_empty() || is_name(name)
+    });
+    text.contains("${")
         || has_between(text, "$(", ")")
-        || text.strip_prefix('$').is_some_and(is_name)
-        || is_within(text, "%", "%") && is_name(text.trim_matches('%'))
+        || has_between(text, "$[", "]")
+        || has_between(text, "%(", ")s")
+        || has_between(text, "%{", "}")
+        || within(text, "%", "%").is_some_and(is_name)
+        || of_shell
+        || of_language
+}
+
+/// Whether another tool is asked: `op://vault/item`, `ENC[…]`, `!Ref Key`,
+/// `{cipher}…`, `pass:folder/name`.
+fn is_shut(text: &str, lower: &str) -> bool {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-._@:".contains(c))
+    };
+    let behind_word = |sign: &str| {
+        let (word, rest) = text.split_once(sign)?;
+        is_word(word).then_some(rest)
+    };
+    let is_address = behind_word("://").is_some();
+    let is_call = |open, close: &str| {
+        text.ends_with(close) && behind_word(open).is_some_and(|rest| rest.len() > close.len())
+    };
+    let is_tag = text.strip_prefix('!').and_then(|tag| tag.split_once(' '));
+    let is_cipher = text.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    is_address
+        || is_call("(", ")")
+        || is_call("[", "]")
+        || behind_word("::").is_some_and(|rest| rest.contains(['[', '(', ':']))
+        || lower
+            .strip_prefix("pass:")
+            .is_some_and(|rest| rest.contains('/'))
+        || is_tag.is_some_and(|(tag, _)| is_word(tag))
+        || lower.starts_with("!secret")
+        || lower.starts_with("!vault")
+        || is_cipher.is_some_and(|(word, rest)| is_word(word) && !rest.is_empty())
+}
+
+fn is_windows_path(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.next() == Some(':')
+        && chars.next().is_some_and(|c| matches!(c, '\\' | '/'))
+        || text.starts_with("\\\\")
 }
 
 fn is_template(text: &str) -> bool {
     let between = [("{{", "}}"), ("{%", "%}"), ("<%", "%>")];
-    let within = [
-        ("#{", "}"),
+    let around = [
         ("#{", "}#"),
-        ("@", "@"),
+        ("#{", "}"),
+        ("@@", "@@"),
         ("__", "__"),
         ("[[", "]]"),
+        ("((", "))"),
         ("{", "}"),
         ("<", ">"),
+        ("[", "]"),
+        ("(", ")"),
+        ("@", "@"),
+        ("#", "#"),
+        ("`", "`"),
+        ("\"", "\""),
+        ("'", "'"),
+        ("_", "_"),
+        ("（", "）"),
+        ("【", "】"),
+        ("《", "》"),
+        ("「", "」"),
+        ("“", "”"),
     ];
-    between
-        .iter()
-        .any(|(open, close)| has_between(text, open, close))
-        || within
+    text.starts_with("{{")
+        || text.starts_with("<%")
+        || between
             .iter()
-            .any(|(open, close)| is_within(text, open, close))
+            .any(|(open, close)| has_between(text, open, close))
+        || around
+            .iter()
+            .any(|(open, close)| within(text, open, close).is_some_and(is_name))
 }
 
 fn is_filler(text: &str, lower: &str) -> bool {
-    let words: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    let is_blank = |c: char| matches!(c, 'x' | 'X' | '*' | '.' | '-' | '_' | '?' | '…');
-    let asks = ASKING.iter().any(|word| words.starts_with(word))
-        && ASKED_FOR.iter().any(|word| words.ends_with(word));
-    asks || WORDS.contains(&words.as_str())
-        || IN_CHINESE.iter().any(|word| text.contains(word))
+    let is_blank = |c: char| {
+        matches!(
+            c,
+            'x' | 'X' | '*' | '.' | '-' | '_' | '?' | '…' | '#' | '•' | '＊'
+        )
+    };
+    let letters = lower.chars().filter(char::is_ascii_alphanumeric).count();
+    let has_chinese = IN_CHINESE.iter().any(|word| text.contains(word));
+    is_phrase(lower)
+        || has_chinese && letters < SHORT
         || lower.contains("placeholder")
         || !text.is_empty() && text.chars().all(is_blank)
+}
+
+/// Whether a text is made of a template's words and nothing else, and asks for a
+/// key or names one: `your-secret-key`, `AUTH_KEY`, `ChangeMe123`.
+fn is_phrase(text: &str) -> bool {
+    let letters: String = text
+        .chars()
+        .filter(char::is_ascii_alphabetic)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let others = text
+        .chars()
+        .any(|c| c.is_ascii_punctuation() && !"-_.!?*<>[]()".contains(c));
+    // Digits count up, as in `changeme123`; more of them are chosen.
+    if letters.is_empty() || digits > 4 || others {
+        return false;
+    }
+    // Whether the letters up to here are words, and whether one of them asks.
+    let mut ends = vec![None; letters.len() + 1];
+    ends[0] = Some((false, 0));
+    for at in 0..letters.len() {
+        let Some((asks, count)) = ends[at] else {
+            continue;
+        };
+        let rest = &letters[at..];
+        let crosses = rest.len() - rest.trim_start_matches('x').len();
+        let words = WORDS.split_whitespace().map(|word| (word, false));
+        let asking = ASKING.split_whitespace().map(|word| (word, true));
+        let begun = words
+            .chain(asking)
+            .filter(|(word, _)| rest.starts_with(word));
+        let crossed = (crosses > 2).then(|| (&rest[..crosses], true));
+        for (word, here) in begun.chain(crossed) {
+            let end = &mut ends[at + word.len()];
+            let new = (asks || here, count + 1);
+            *end = Some(end.map_or(new, |known: (bool, usize)| {
+                (known.0 || new.0, known.1.max(new.1))
+            }));
+        }
+    }
+    let is_named = [
+        "key",
+        "keys",
+        "secret",
+        "token",
+        "password",
+        "passwd",
+        "passphrase",
+    ]
+    .iter()
+    .any(|word| letters.ends_with(word));
+    ends[letters.len()].is_some_and(|(asks, _)| asks || is_named)
 }
 
 #[cfg(test)]
@@ -149,37 +321,75 @@ mod tests {
         for text in [
             "${AUTH_KEY}",
             "${AUTH_KEY:-none}",
+            "${AUTH_KEY",
             "prefix-${AUTH_KEY}",
             "$AUTH_KEY",
+            "$$AUTH_KEY",
+            "$AUTH-KEY",
+            "$auth_key",
             "$(cat key)",
             "%AUTH_KEY%",
+            "%(auth_key)s",
+            "%{AUTH_KEY}",
             "{{ auth_key }}",
             "{{auth_key}}-1",
             "<%= auth_key %>",
             "#{AUTH_KEY}#",
+            "#AUTH_KEY#",
             "@@AUTH_KEY@@",
             "__AUTH_KEY__",
+            "_AUTH_KEY_",
             "{auth_key}",
+            "[AUTH_KEY]",
+            "((auth_key))",
+            "`auth_key`",
+            "【密钥】",
             "ENC[AES256_GCM,data:xyz,iv:abc,tag:def,type:str]",
             "ENC(abc=)",
+            "DEC::PKCS7[xyz]",
+            "@Microsoft.KeyVault(SecretUri=https://x/)",
             "$ANSIBLE_VAULT;1.1;AES256",
             "vault:secret/data/xiaozhi#auth_key",
+            "keyvault:auth-key",
+            "pass:xiaozhi/auth_key",
             "op://vault/item/field",
+            "awssm://xiaozhi",
             "ref+vault://secret/xiaozhi",
             "arn:aws:secretsmanager:x",
+            "!Ref AuthKey",
             "{cipher}AQB",
+            "{noop}hush",
             "env:AUTH_KEY",
+            "ENV[\"AUTH_KEY\"]",
+            "env(AUTH_KEY)",
+            "os.getenv('AUTH_KEY')",
+            "os.environ['AUTH_KEY']",
+            "process.env.AUTH_KEY",
+            "var.auth_key",
+            "secretKeyRef",
             "file:///run/secrets/auth_key",
             "/run/secrets/auth_key",
+            "/home/me/auth.key",
+            "C:\\keys\\auth.key",
             "<your-auth-key>",
             "your-secret-key",
             "your_auth_key",
             "YOUR_KEY_HERE",
+            "my-secret-key",
+            "example-key",
             "changeme",
             "change-me",
+            "ChangeMe123",
+            "REDACTED",
+            "[REDACTED]",
+            "AUTH_KEY",
+            "auth-key",
+            "Put the key here",
             "xxxxxxxx",
+            "xxxx-key",
             "********",
             "请填写密钥",
+            "占位符",
             "-----BEGIN PGP MESSAGE-----",
         ] {
             assert!(kind(text).is_some(), "{text}");
@@ -191,11 +401,20 @@ mod tests {
         for text in [
             "5f4dcc3b5aa765d61d8327deb882cf99",
             "7b94d69a-9808-4c59-9c9b-704333b38aff",
+            "{7b94d69a-9808-4c59-9c9b-704333b38aff}",
+            "{ab94d69a-9808-4c59-9c9b-704333b38aff}",
             "hush-hush",
             "a$b{c}d%e",
+            "$ecureP4ss",
+            "changed-key",
+            "pass:word1",
+            "yourself-is-the-key",
+            "密钥9abcDEF",
+            "随机abc123456",
             "/aB3dEfGhIjKlMnOpQrStUvWxYz0123456789+=",
             "golden-key",
             "Sig-Key-123",
+            "key20261125",
             "correct horse battery staple",
             "k",
         ] {
@@ -205,9 +424,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn random_keys_are_keys(hex in "[0-9a-f]{32}", base64 in "[A-Za-z0-9+]{43}=") {
+        fn random_keys_are_keys(hex in "[0-9a-f]{32}", base64 in "[A-Za-z0-9+]{43}=", letters in "[a-zA-Z0-9]{20}") {
             prop_assert_eq!(kind(&hex), None);
             prop_assert_eq!(kind(&base64), None);
+            prop_assert_eq!(kind(&letters), None);
         }
 
         #[test]

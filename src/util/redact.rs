@@ -135,13 +135,17 @@ fn without_words(text: &str) -> String {
     while !rest.is_empty() {
         let end = rest.find(|c| !is_sign(c)).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(end);
-        let is_key = word.len() >= WORD && is_mixed(word);
-        shown.push_str(if is_key { HIDDEN } else { word });
+        shown.push_str(if is_random(word) { HIDDEN } else { word });
         let sign = behind.chars().next().map_or(0, char::len_utf8);
         shown.push_str(&behind[..sign]);
         rest = &behind[sign..];
     }
     shown
+}
+
+/// Tells whether a text is as long and as mixed as a key is.
+pub fn is_random(text: &str) -> bool {
+    text.len() >= WORD && is_mixed(text)
 }
 
 /// Tells whether letters and digits stand in no order that a person would choose:
