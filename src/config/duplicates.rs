@@ -9,6 +9,7 @@ use super::full_name;
 use super::places::Places;
 use super::raw::Node;
 use super::section::Faults;
+use std::collections::HashMap;
 
 /// The sections whose loss would change who is let in, where, or with which key.
 const GUARDED: [&str; 3] = ["server", "gateway", "manager-api"];
@@ -85,9 +86,11 @@ fn is_read(name: &str) -> bool {
 
 /// The keys that a mapping has more than once, each with all its values.
 fn repeated(entries: &[(String, Node)]) -> Vec<(&str, Vec<&Node>)> {
+    let mut known = HashMap::new();
     let mut keys: Vec<(&str, Vec<&Node>)> = Vec::new();
     for (key, value) in entries {
-        match keys.iter_mut().find(|(known, _)| known == key) {
+        let at = *known.entry(key.as_str()).or_insert(keys.len());
+        match keys.get_mut(at) {
             Some((_, values)) => values.push(value),
             None => keys.push((key, vec![value])),
         }

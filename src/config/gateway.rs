@@ -9,6 +9,7 @@ use crate::firmware::version::{Version, is_device_safe};
 use crate::firmware::{Verify, catalogue};
 use crate::http::plain::PlainHttp;
 use crate::ota::decide::{DefaultFor, Policy};
+use crate::ota::endpoint;
 use crate::ota::public_url::PublicAddress;
 use crate::server::Limits;
 use crate::tls::{Mode, PairPaths};
@@ -145,7 +146,8 @@ fn named(section: &Section<'_>) -> Option<Vec<String>> {
     }
     for name in &names {
         let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*".contains(c);
-        let is_name = !name.is_empty() && name.chars().all(plausible);
+        let is_name =
+            !name.is_empty() && name.chars().all(plausible) && endpoint::is_short_enough(name);
         if !is_name && name.parse::<std::net::IpAddr>().is_err() {
             section.fault(
                 "names",

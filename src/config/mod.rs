@@ -22,7 +22,7 @@ pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
-use crate::util::small_file;
+use crate::util::{redact, small_file};
 use places::Places;
 use resolve::resolve;
 use std::fmt;
@@ -154,14 +154,52 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
             ),
         );
     }
+    if text.is_none()
+        && let Some(other) = misnamed(path)
+    {
+        settings.warnings.insert(
+            0,
+            format!(
+                "there is no {}, and {} is not read: every setting has its default, and nobody is kept out. Rename it, or name                  it with --config",
+                path.display(),
+                other.display()
+            ),
+        );
+    }
     settings.file = text.map(|_| path.to_owned());
     Ok(settings)
 }
 
-/// A key's full name, in dots.
+/// A file beside `path` that was meant to be it: without the dot, ending in `.yml`, or
+/// with what an editor put behind it.
+fn misnamed(path: &Path) -> Option<PathBuf> {
+    let looks_so = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        let stem = lower.trim_start_matches(['.', '_']);
+        let ending = stem.strip_prefix("config");
+        ending.is_some_and(|ending| {
+            ["", ".yaml", ".yml", ".yaml.txt", ".yml.txt", ".txt"].contains(&ending)
+        })
+    };
+    let entries = fs::read_dir(path.parent()?).ok()?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<_> = files
+        .filter(|file| {
+            file.file_name()
+                .and_then(|n| n.to_str())
+                .is_some_and(looks_so)
+        })
+        .filter(|file| file.is_file())
+        .collect();
+    found.sort();
+    found.into_iter().next()
+}
+
+/// A key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.
 fn full_name(path: &str, key: &str) -> String {
+    let key = redact::name(key);
     if path.is_empty() {
-        key.to_owned()
+        key.into_owned()
     } else {
         format!("{path}.{key}")
     }

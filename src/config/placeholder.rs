@@ -282,13 +282,13 @@ fn is_phrase(text: &str) -> bool {
             continue;
         };
         let rest = &letters[at..];
-        let crosses = rest.len() - rest.trim_start_matches('x').len();
+        let row = rest.len() - rest.trim_start_matches('x').len();
         let words = WORDS.split_whitespace().map(|word| (word, false));
         let asking = ASKING.split_whitespace().map(|word| (word, true));
         let begun = words
             .chain(asking)
             .filter(|(word, _)| rest.starts_with(word));
-        let crossed = (crosses > 2).then(|| (&rest[..crosses], true));
+        let crossed = (row > 2).then(|| (&rest[..row], true));
         for (word, here) in begun.chain(crossed) {
             let end = &mut ends[at + word.len()];
             let new = (asks || here, count + 1);

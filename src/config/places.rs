@@ -2,13 +2,19 @@
 //! positions, so the file is passed through an event parser beside it.
 
 use super::full_name;
-use saphyr_parser::{Event, Parser};
-use std::collections::HashMap;
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use std::collections::{HashMap, HashSet};
 
 /// The lines of each key, by its full name in dots (`gateway.tls.mode`,
 /// `gateway.ports[0].port`).
 #[derive(Debug, Default)]
-pub(super) struct Places(HashMap<String, Vec<usize>>);
+pub(super) struct Places {
+    lines: HashMap<String, Vec<usize>>,
+    /// Those whose value stands in quotes, and is a text to `PyYAML` whatever it says.
+    quoted: HashSet<String>,
+    /// On which lines `<<` stands in quotes, where it is a key like any other.
+    quoted_merges: Vec<usize>,
+}
 
 /// A collection that has not ended.
 enum Open {
@@ -29,13 +35,20 @@ impl Places {
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
             match event {
-                Event::Scalar(text, ..) => match open.last_mut() {
+                Event::Scalar(text, style, ..) => match open.last_mut() {
                     Some(Open::Map { path, key }) if key.is_none() => {
+                        let line = span.start.line();
+                        if text == "<<" && style != ScalarStyle::Plain {
+                            places.quoted_merges.push(line);
+                        }
                         let name = full_name(path, &text);
-                        places.0.entry(name).or_default().push(span.start.line());
+                        places.lines.entry(name).or_default().push(line);
                         *key = Some(text.into_owned());
                     }
-                    _ => drop(value(&mut open)),
+                    _ => {
+                        let name = value(&mut open).filter(|_| style != ScalarStyle::Plain);
+                        places.quoted.extend(name);
+                    }
                 },
                 Event::Alias(_) => drop(value(&mut open)),
                 Event::MappingStart(..) => {
@@ -61,10 +74,20 @@ impl Places {
         places
     }
 
+    /// Tells whether a key's value stands in quotes.
+    pub(super) fn is_quoted(&self, key: &str) -> bool {
+        self.quoted.contains(key)
+    }
+
+    /// The first line on which `<<` stands in quotes.
+    pub(super) fn quoted_merge(&self) -> Option<usize> {
+        self.quoted_merges.first().copied()
+    }
+
     /// Names the lines on which a key stands, in brackets; nothing where they are
     /// not known.
     pub(super) fn named(&self, key: &str) -> String {
-        let lines = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
+        let lines = self.lines.get(key).map(Vec::as_slice).unwrap_or_default();
         let numbers: Vec<_> = lines.iter().map(ToString::to_string).collect();
         match numbers.as_slice() {
             [] => String::new(),
@@ -111,6 +134,12 @@ mod tests {
         ] {
             assert_eq!(places.named(key), named, "{key}");
         }
+        let places = Places::read("a: {b: 'off', c: off}\n'<<': x\nd: |\n  off\n");
+        let quoted = ["a.b", "a.c", "d"].map(|key| places.is_quoted(key));
+        assert_eq!(
+            (quoted, places.quoted_merge()),
+            ([true, false, true], Some(2))
+        );
     }
 
     proptest! {

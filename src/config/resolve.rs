@@ -88,6 +88,7 @@ pub(super) fn resolve(
     let faults = Faults::default();
     let mut warnings = Vec::new();
     duplicates::check(root, places, &faults, &mut warnings);
+    as_quoted(places, &faults);
     let root = Section::root(root, &faults);
     let server = root.section("server");
     let gateway = root.section("gateway");
@@ -154,6 +155,21 @@ pub(super) fn resolve(
     };
     what_fits_together(&mut settings, machine, &gateway);
     faults.into_result().map(|()| settings)
+}
+
+/// What means something else in quotes than it seems to.
+fn as_quoted(places: &Places, faults: &Faults) {
+    if let Some(line) = places.quoted_merge() {
+        let message = format!(
+            "in quotes (line {line}) it merges nothing to xiaozhi-server, and is a key like any other: take the quotes away"
+        );
+        faults.add("<<", None, message);
+    }
+    let enabled = "server.auth.enabled";
+    if places.is_quoted(enabled) {
+        let message = "in quotes it is a text to xiaozhi-server, which takes every text for true: write true or false without quotes";
+        faults.add(enabled, None, message);
+    }
 }
 
 /// Settings that are good one by one and cannot be meant together.

@@ -4,6 +4,7 @@ use super::raw::Node;
 use super::{Fault, full_name, values};
 use crate::util::redact;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,9 +100,14 @@ impl<'a> Section<'a> {
 
     /// The keys and values of a mapping whose keys are free.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        let counts = |i: usize, key: &str| self.entries[i + 1..].iter().all(|(k, _)| k != key);
+        let last = self
+            .entries
+            .iter()
+            .enumerate()
+            .map(|(i, (key, _))| (key, i));
+        let last: HashMap<_, _> = last.collect();
         let entries = self.entries.iter().enumerate();
-        let entries = entries.filter(move |(i, (key, _))| counts(*i, key));
+        let entries = entries.filter(move |(i, (key, _))| last[key] == *i);
         entries.filter_map(|(_, (key, node))| match node {
             Node::Scalar(text) => Some((key.as_str(), Some(text.as_str()))),
             Node::Null => None,
@@ -189,6 +195,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A text as it stands, blanks at its ends, too.
+    pub(super) fn whole_text(&self, key: &str) -> Option<&'a str> {
+        self.text(key)?;
+        match self.node(key)? {
+            Node::Scalar(text) => Some(text),
+            Node::List(_) | Node::Map(_) | Node::Null => None,
+        }
+    }
+
     /// The name of a file or folder. Somebody may have put the content there.
     pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
         let text = self.text(key)?;
@@ -197,6 +212,12 @@ impl<'a> Section<'a> {
                            and name that; whoever has seen this file has seen the key";
             self.fault(key, None, message);
             // It is not missing.
+            return Some(PathBuf::new());
+        }
+        if text.contains("://") {
+            let message =
+                "this is an address, and the name of a file or folder of this machine is wanted";
+            self.fault(key, Some(text), message);
             return Some(PathBuf::new());
         }
         Some(text.into())

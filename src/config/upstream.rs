@@ -144,7 +144,7 @@ pub(super) fn voice(
 /// A key, which must be one: what everybody can read in a template would let
 /// everybody in.
 fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
-    let text = set_text(section, key)?;
+    let text = key_text(section, key)?;
     if let Some(kind) = placeholder::kind(text) {
         let message = format!(
             "this is {kind}, and would itself be the key, which everybody knows who has seen it: write the key here, the same \
@@ -156,7 +156,12 @@ fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
 }
 
 fn any_secret(section: &Section<'_>, key: &str) -> Option<Secret> {
-    set_text(section, key).map(|text| Secret::new(text.to_owned()))
+    key_text(section, key).map(|text| Secret::new(text.to_owned()))
+}
+
+/// A key as xiaozhi-server takes it: blanks at its ends are part of it.
+fn key_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
+    set_text(section, key).and_then(|_| section.whole_text(key))
 }
 
 /// A MAC address of six two-digit numbers below 60, unquoted, is one number in

@@ -173,6 +173,11 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
     })
 }
 
+/// Tells whether a host's name is as short as names are.
+pub fn is_short_enough(host: &str) -> bool {
+    host.len() <= LONGEST_HOST && host.split('.').all(|label| label.len() <= LONGEST_LABEL)
+}
+
 /// A fault, and the part that is to blame.
 type Blamed = (AddressFault, String);
 
@@ -285,7 +290,7 @@ impl<'a> Parts<'a> {
         if let Some(sign) = host.chars().find(|c| !in_name(*c)) {
             return blame(AddressFault::HostSign, &sign.to_string());
         }
-        if host.len() > LONGEST_HOST || host.split('.').any(|label| label.len() > LONGEST_LABEL) {
+        if !is_short_enough(host) {
             return blame(AddressFault::HostLong, host);
         }
         let path = &self.rest[self.path..];

@@ -249,11 +249,11 @@ mod tests {
             requests in prop::collection::vec(("[ a-z\r\n:]{0,40}", prop::bool::weighted(0.2)), 1..6),
             size in 1usize..200,
         ) {
-            let mut text = String::new();
-            for (body, spaced) in &requests {
+            let request = |(body, spaced): &(String, bool)| {
                 let blanks = if *spaced { "  " } else { " " };
-                text += &format!("POST{blanks}/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nAccept: */*\r\n\r\n{body}", body.len());
-            }
+                format!("POST{blanks}/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nAccept: */*\r\n\r\n{body}", body.len())
+            };
+            let text: String = requests.iter().map(request).collect();
             let spaced = requests.iter().any(|(_, spaced)| *spaced);
             prop_assert_eq!(is_spaced(text.as_bytes().chunks(size)), spaced);
         }

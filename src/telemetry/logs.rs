@@ -10,6 +10,8 @@
 use crate::util::durable;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -294,11 +296,21 @@ fn open(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
-    let file = OpenOptions::new()
+    // Without this flag a pipe is opened when somebody reads it, or never.
+    let opened = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(MODE)
-        .open(path)?;
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path);
+    let file = opened.map_err(|e| match e.raw_os_error() {
+        Some(number) if number == Errno::ENXIO as i32 => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a pipe that nobody reads; name a regular file, or start its reader first",
+        ),
+        _ => e,
+    })?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     let about = file.metadata()?;
     let mode = about.permissions().mode();
     if about.is_file() && mode & 0o777 & !MODE != 0 {

@@ -76,16 +76,22 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns a name that somebody chose, such as a key of a mapping, without what may
-/// be secret in it: `auth_key:hush` and `auth_key=hush` lack a blank.
+/// be secret in it: `auth_key:hush` and `auth_key=hush` lack a blank. MAC addresses
+/// are names.
 pub fn name(text: &str) -> Cow<'_, str> {
-    let is_sign = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ' | '<');
-    match text.find(|c| !is_sign(c)) {
-        Some(at) if !holds_key(text) => {
+    let is_mac = text.split(':').count() == 6
+        && text
+            .split(':')
+            .all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()));
+    let ends = |c: char| ":=：＝\"'{,;|>".contains(c);
+    match text.find(ends) {
+        Some(at) if !is_mac && !holds_key(text) => {
             let sign = text[at..].chars().next().map_or(0, char::len_utf8);
             let (begin, end) = text.split_at(at + sign);
             let hidden = if end.is_empty() { "" } else { HIDDEN };
             format!("{}{hidden}", shown(begin)).into()
         }
+        _ if is_mac => text.into(),
         _ => shown(text),
     }
 }

@@ -229,6 +229,29 @@ fn what_cannot_be_meant_is_refused_by_name() {
 }
 
 #[test]
+fn what_means_something_else_than_it_seems_is_refused_by_name() {
+    for (yaml, words) in [
+        (
+            "server: {auth: {enabled: 'false'}}",
+            "server.auth.enabled: in quotes it is a text",
+        ),
+        ("x: &x {a: 1}\nserver: {'<<': *x}", "<<: in quotes (line 2)"),
+        (
+            "gateway: {firmware: {dir: 'https://ota.example.com/bin'}}",
+            "gateway.firmware.dir: \"https://ota.example.com/bin\": this is an address",
+        ),
+        (
+            "gateway: {tls: {names: [xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.com]}}",
+            "host names and IP addresses only",
+        ),
+        ("gateway: {'tls:hush': 1}", "gateway.tls:***: no such key"),
+    ] {
+        let found = faults(yaml);
+        assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
+    }
+}
+
+#[test]
 fn an_address_that_devices_misread_is_refused_by_name() {
     for (yaml, words) in [
         ("server: {websocket: 'http://h/'}", "ws or wss"),
