@@ -3,6 +3,8 @@
 use super::section::Section;
 use crate::ota::public_url::PublicAddress;
 use crate::tls::acme::{Challenge, LETS_ENCRYPT, Settings};
+use hyper::Uri;
+use rustls::pki_types::ServerName;
 use std::net::IpAddr;
 
 /// Authorities that vouch for what the whole internet can reach, and for
@@ -27,7 +29,7 @@ pub(super) fn acme(
     section.only(&["email", "directory", "challenge", "root"], &[]);
     let directory = section.read(
         "directory",
-        "write the https address of the CA's ACME directory",
+        "write the https address of the CA's ACME directory, as in https://ca.lan:14000/dir, without user name, ? and #",
         |text| is_https(text).then(|| text.to_owned()),
     );
     let directory = directory.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
@@ -88,11 +90,25 @@ fn names(
 }
 
 fn is_https(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://") else {
+    let Ok(address) = text.parse::<Uri>() else {
         return false;
     };
-    let host = rest.split('/').next().unwrap_or_default();
-    !host.is_empty() && !host.contains('@') && text.chars().all(|c| c.is_ascii_graphic())
+    let is_host = |host: &str| {
+        let ip = host.trim_start_matches('[').trim_end_matches(']');
+        ip.parse::<IpAddr>().is_ok() || ServerName::try_from(host).is_ok()
+    };
+    // A port that is no number is none.
+    let names_port = address.authority().is_some_and(|to| {
+        let behind_host = to
+            .as_str()
+            .rsplit_once(']')
+            .map_or(to.as_str(), |(_, rest)| rest);
+        behind_host.contains(':')
+    });
+    address.scheme_str() == Some("https")
+        && address.host().is_some_and(is_host)
+        && names_port == address.port_u16().is_some_and(|port| port > 0)
+        && !text.contains(['@', '?', '#'])
 }
 
 fn is_email(text: &str) -> bool {
@@ -171,7 +187,30 @@ mod tests {
         assert!(is_public_authority("https://acme.zerossl.com/v2/DV90"));
         assert!(!is_public_authority("https://ca.lan:14000/dir"));
         assert!(!is_public_authority("https://notletsencrypt.org/dir"));
-        assert!(is_https("https://ca.lan:14000/dir") && !is_https("http://ca.lan/dir"));
+        for text in [
+            "https://ca.lan:14000/dir",
+            "https://[fd00::7]:14000/dir",
+            LETS_ENCRYPT,
+        ] {
+            assert!(is_https(text), "{text}");
+        }
+        for text in [
+            "http://ca.lan/dir",
+            "https://ca.lan:port/dir",
+            "https://ca.lan:/dir",
+            "https://ca.lan:0/dir",
+            "https://ca.lan:80000/dir",
+            "https:///dir",
+            "https://:1/dir",
+            "https://me:hush@ca.lan/dir",
+            "https://ca.lan/dir?token=hush",
+            "https://ca.lan/dir#hush",
+            "https://ca.lan/a b",
+            "https://你.lan/",
+            "https://ca..lan/dir",
+        ] {
+            assert!(!is_https(text), "{text}");
+        }
         assert!(is_email("me@example.com") && !is_email("me@example.com, you@example.com"));
     }
 }

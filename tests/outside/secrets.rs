@@ -174,6 +174,46 @@ fn a_key_where_something_else_is_wanted_is_not_shown() {
     }
 }
 
+#[test]
+fn a_password_or_a_token_in_any_place_is_not_shown() {
+    let setup = Setup::new();
+    for yaml in [
+        "server: {ota: 'https://me:HUSH/x@ota.example.com:x/xiaozhi/ota/'}",
+        "server: {ota: 'https:/me:HUSH@ota.example.com/xiaozhi/ota/'}",
+        "server: {vision_explain: 'https://me：HUSH＠ota.example.com/mcp/vision/explain'}",
+        "server: {websocket: 'wss://me:HU#SH@voice.example.com:x/'}",
+        "server: {websocket: 'wss://voice.example.com:x/#HUSH'}",
+        "server: {websocket: 'wss://voice.example.com:x/?token=HUSH'}",
+        "server: {mqtt_gateway: 'me:HUSH@mqtt.example.com:1883'}",
+        "gateway: {proxy: {websocket: 'http://me:HUSH@127.0.0.1:8000'}}",
+        "gateway: {proxy: {routes: {/a/: 'me:HUSH@127.0.0.1:8000'}}}",
+        "gateway: {tls: {acme: {directory: 'https://ca.lan/dir?token=HUSH'}}}",
+        "gateway: {tls: {acme: {directory: 'https://me:HUSH@ca.lan:x/dir'}}}",
+        "gateway: {tls: {certificates: [{cert: 'https://me:HUSH@h/a.pem', key: a.pem}]}}",
+        "gateway: {tls:HUSH: 1}",
+        "gateway:\n  auth_key=HUSH: 1",
+        "server:\n  auth_key:HUSH\n  ip: 0.0.0.0",
+        "server:\n  auth_key: !!bool HUSH",
+        "server:\n  auth_key: *HUSH",
+        "server:\n  auth_key: 'HUSH\n  ip: 0",
+        "server:\n  auth_key: {HUSH\n",
+        "server:\n  auth_key: [HUSH\n",
+        "server:\n  auth_key: HUSH: HUSH\n",
+        "server:\n  auth_key: @HUSH\n",
+    ] {
+        let text = yaml.replace("HUSH", "H7shhPassw0rd");
+        fs::write(setup.path().join("c.yaml"), text).unwrap();
+        for arguments in [&["validate", "c.yaml"][..], &["-c", "c.yaml"]] {
+            let (ok, out, error) = run(setup.path(), arguments);
+            let said = out + &error;
+            assert!(!ok, "{yaml}: {said}");
+            for piece in ["H7shh", "Passw0rd"] {
+                assert!(!said.contains(piece), "{yaml}: {said}");
+            }
+        }
+    }
+}
+
 /// `certs/acme/{directory}`, where an account is kept.
 fn acme_files(dir: &Path) -> std::path::PathBuf {
     let folder = dir.join("certs/acme/127.0.0.1_1_dir");
@@ -204,4 +244,33 @@ fn a_broken_account_is_put_aside_and_not_shown() {
             .join("account.json.unread")
             .is_file()
     );
+}
+
+#[test]
+fn an_account_or_an_order_of_nowhere_ends_nothing() {
+    let setup = Setup::new();
+    let key = key_of(&setup);
+    let der: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = der.replace('+', "-").replace('/', "_").replace('=', "");
+    let folder = acme_files(setup.path());
+    let account = format!(
+        r#"{{"email":null,"credentials":{{"id":"x","key_pkcs8":"{der}","directory":"no {{address}} hush"}}}}"#
+    );
+    fs::write(folder.join("account.json"), account).unwrap();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let signing = format!(
+        r#"{{"names":["localhost"],"since":{since},"order":"no {{address}} hush","key":"{der}"}}"#
+    );
+    fs::write(folder.join("signing.json"), signing).unwrap();
+    let server = setup.start(
+        "gateway:\n  tls: {names: [localhost], acme: {directory: 'https://127.0.0.1:1/dir'}}\n",
+    );
+    server.line("it belongs to another directory");
+    server.line("is no https address");
+    server.line("no new certificate for localhost");
+    let log = server.log().join("\n");
+    assert!(!log.contains("hush") && !log.contains("panicked"), "{log}");
 }

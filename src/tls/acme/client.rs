@@ -72,8 +72,8 @@ pub(super) fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, RootError>
 /// Why the CA could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreachable {
-    #[error("{0} is no https address")]
-    Address(Uri),
+    #[error("it names what is no https address")]
+    Address,
     #[error(
         "{host} does not answer ({error}): check this machine's DNS, its way to the internet, and gateway.tls.acme.directory"
     )]
@@ -131,7 +131,7 @@ impl Client {
     ) -> Result<Response<Bytes>, Unreachable> {
         let uri = request.uri().clone();
         let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(Unreachable::Address(uri));
+            return Err(Unreachable::Address);
         };
         let host = authority.as_str().to_owned();
         let fault = |error| Unreachable::Http {

@@ -9,11 +9,13 @@ use super::{Challenges, RootError, Settings};
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
+use futures_util::FutureExt;
 use instant_acme::{CertificateIdentifier, Error};
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
@@ -94,8 +96,10 @@ impl Keeper {
             let held = self.held(&mut memory).await;
             let wanted = match held.as_ref().map(|pair| (pair, life(pair))) {
                 Some((pair, life)) if life.until > now && memory.unsaved.is_none() => {
+                    let asked = AssertUnwindSafe(self.ask_for_window(&mut memory, pair, now));
                     tokio::select! {
-                        () = self.ask_for_window(&mut memory, pair, now) => {}
+                        // The library panics where an address that the CA names is none.
+                        _ = asked.catch_unwind() => {}
                         () = stop.cancelled() => return,
                     }
                     let at = renewal(life, memory.window, memory.chance);
@@ -202,7 +206,10 @@ impl Keeper {
     async fn attempt(&self, memory: &mut Memory, held: Option<&Pair>, stop: &CancellationToken) {
         let client = Client::new(Arc::clone(&self.trust));
         memory.begun = false;
-        let outcome = self.obtain(memory, held, &client, stop).await;
+        // Here, too.
+        let obtained = AssertUnwindSafe(self.obtain(memory, held, &client, stop)).catch_unwind();
+        let odd = |_| Err(Fault::Make("the CA answered what no CA answers".to_owned()));
+        let outcome = obtained.await.unwrap_or_else(odd);
         let now = SystemTime::now();
         let fault = match outcome {
             Ok(pair) => {

@@ -72,6 +72,10 @@ pub(super) async fn kept_account(
             return Ok(None);
         }
     };
+    if directory(&text).as_ref() != Some(&settings.directory) {
+        put_aside(&path, UNREAD, "it belongs to another directory").await;
+        return Ok(None);
+    }
     let credentials = Account::builder_with_http(Box::new(client.clone()))
         .from_credentials(kept.credentials)
         .await;
@@ -94,6 +98,14 @@ pub(super) async fn kept_account(
         }
     }
     Ok(Some(account))
+}
+
+/// The directory of a kept account, which the library shows to nobody: it asks
+/// whatever stands there.
+fn directory(account: &[u8]) -> Option<String> {
+    let kept: serde_json::Value = serde_json::from_slice(account).ok()?;
+    let directory = kept.get("credentials")?.get("directory")?.as_str()?;
+    Some(directory.to_owned())
 }
 
 /// Where a file of ours cannot be read. What the library says may hold a part of

@@ -5,6 +5,7 @@
 use super::Settings;
 use super::fault::Fault;
 use super::order::{CHECKING, Issued, place, read, remove, save};
+use hyper::Uri;
 use instant_acme::{Account, Order, OrderStatus};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,13 @@ impl Signing {
         let path = settings.signing();
         let text = read(&path).await.ok()?;
         match serde_json::from_slice::<Self>(&text) {
-            Ok(signing) if signing.names == settings.names => return Some(signing),
+            Ok(signing) if signing.names == settings.names && signing.is_address() => {
+                return Some(signing);
+            }
+            Ok(signing) if signing.names == settings.names => warn!(
+                file = %path.display(),
+                "the order that the CA was to sign is no https address: another one is made"
+            ),
             Ok(_) => {}
             Err(error) => warn!(
                 file = %path.display(), why = place(&error),
@@ -53,6 +60,12 @@ impl Signing {
         }
         remove(&path).await;
         None
+    }
+
+    /// The library takes for granted that the order is one.
+    fn is_address(&self) -> bool {
+        let address = self.order.parse::<Uri>();
+        address.is_ok_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some())
     }
 
     /// Asks again for what the CA was to sign.
