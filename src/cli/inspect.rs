@@ -1,6 +1,7 @@
 //! `xiaozhi-ota inspect`: what firmware files are, before anybody is offered
 //! them.
 
+use super::print;
 use crate::firmware::catalogue::Settings;
 use crate::firmware::image::{AppImage, Signature, Verdict};
 use crate::firmware::name::{self, ImageName};
@@ -13,7 +14,6 @@ use crate::{app, config};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,16 +32,14 @@ impl Inspect {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(config, &app::machine())?.catalogue;
         let mut good = true;
-        let mut out = io::stdout().lock();
         for file in &self.files {
             let report = Report::of(file, &settings);
             good &= report.state != State::Rejected;
-            if self.json {
-                serde_json::to_writer(&mut out, &report)?;
-                writeln!(out)?;
+            print(&if self.json {
+                serde_json::to_string(&report)? + "\n"
             } else {
-                out.write_all(report.in_words()?.as_bytes())?;
-            }
+                report.in_words()?
+            })?;
         }
         Ok(if good {
             ExitCode::SUCCESS

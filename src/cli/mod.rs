@@ -74,6 +74,16 @@ enum Command {
     Simulate(Box<simulate::Simulate>),
 }
 
+/// Writes what a subcommand has to say. Who reads one line of it (`| head -1`) wants
+/// the exit code all the same.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 impl Cli {
     /// Runs the subcommand. Errors go to stderr, one line each.
     pub fn run(self) -> ExitCode {

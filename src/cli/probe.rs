@@ -1,6 +1,6 @@
 //! `xiaozhi-ota probe`: what a device would meet at an OTA address.
 
-use super::values;
+use super::{print, values};
 use crate::firmware::chip::Chip;
 use crate::probe::connect::Network;
 use crate::probe::device::Device;
@@ -115,11 +115,7 @@ impl Probe {
         } else {
             in_words(&report, lang)?
         };
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            // Who reads one line of it (`| head -1`) wants the verdict all the same.
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(e.into()),
-            _ => {}
-        }
+        print(&text)?;
         Ok(match report.verdict() {
             Verdict::Ok | Verdict::Skipped => ExitCode::SUCCESS,
             Verdict::Warn => ExitCode::from(1),

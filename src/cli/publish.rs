@@ -1,5 +1,6 @@
 //! `xiaozhi-ota publish`: a file into the firmware folder, whole or not at all.
 
+use super::print;
 use crate::app;
 use crate::config::{self, Settings};
 use crate::firmware::image::Verdict;
@@ -10,6 +11,7 @@ use crate::util::durable::Kept;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -69,10 +71,16 @@ impl Publish {
                 std::path::absolute(dir)?.display()
             ));
         }
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}: published; {effect}", path.display())?;
+        let mut text = format!("{}: published; {effect}\n", path.display());
         for warning in warnings {
-            writeln!(out, "warning: {warning}")?;
+            writeln!(text, "warning: {warning}")?;
+        }
+        if let Err(e) = print(&text) {
+            // It is published all the same.
+            let _ = writeln!(
+                io::stderr(),
+                "{text}warning: standard output takes nothing ({e})"
+            );
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,5 +1,6 @@
 //! `xiaozhi-ota simulate`: a fleet of devices against a server.
 
+use super::print;
 use super::values::{duration, language, pace};
 use crate::firmware::version::is_device_safe;
 use crate::probe::address::{self, Use};
@@ -13,7 +14,6 @@ use crate::simulate::{self, Summary};
 use crate::tls::roots_named;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -125,7 +125,7 @@ impl Simulate {
         } else {
             summary.text(lang)
         };
-        io::stdout().write_all(text.as_bytes())?;
+        print(&text)?;
         Ok(if summary.is_good() {
             ExitCode::SUCCESS
         } else {

@@ -1,5 +1,6 @@
 //! `xiaozhi-ota validate`: what a configuration comes to.
 
+use super::print;
 use crate::app;
 use crate::config::{self, Machine, Settings};
 use crate::firmware::Verify;
@@ -33,7 +34,7 @@ impl Validate {
         let mut good = true;
         for file in files {
             match judge(file.as_deref(), &machine) {
-                Ok(text) => io::stdout().write_all(text.as_bytes())?,
+                Ok(text) => print(&text)?,
                 Err(e) => {
                     good = false;
                     for line in format!("{e:#}").lines() {

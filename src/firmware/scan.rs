@@ -37,6 +37,14 @@ pub enum Unusable {
         /// As the file's name has it.
         version: String,
     },
+    /// No flash holds it.
+    #[error(
+        "it has {length} bytes, and the largest flash of an ESP32 has {LONGEST}: this is no firmware, take it away"
+    )]
+    TooLong {
+        /// Its length.
+        length: u64,
+    },
     /// The system does not let us, or the disk fails.
     #[error("it cannot be read ({reason}): see to its permissions (chmod a+r) or its disk")]
     Unreadable {
@@ -55,6 +63,11 @@ pub enum Unusable {
     #[error("it changed while it was read")]
     Changed,
 }
+
+/// The longest file that is read, in bytes: the largest flash that an image can ask
+/// for (`ESP_IMAGE_FLASH_SIZE_128MB` in ESP-IDF's `esp_app_format.h`). What is longer
+/// would be read for hours while good files wait.
+pub(super) const LONGEST: u64 = 128 << 20;
 
 /// A file of the folder whose name and kind are right.
 pub(super) struct Found {
@@ -117,6 +130,10 @@ fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
     if metadata.len() == 0 {
         return Err(Unusable::Empty);
     }
+    if metadata.len() > LONGEST {
+        let length = metadata.len();
+        return Err(Unusable::TooLong { length });
+    }
     if !is_device_safe(name.version.as_str()) {
         let version = name.version.to_string();
         return Err(Unusable::UnsafeVersion { version });
@@ -129,17 +146,21 @@ fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
 }
 
 /// Opens a firmware file for reading, without ever hanging on a pipe that
-/// stands in its place.
+/// stands in its place, or reading what is no firmware for hours.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path)?;
+    let about = file.metadata()?;
+    let length = about.len();
     // A device such as /dev/zero has no end.
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
+    if !about.is_file() {
         Err(io::Error::other("not a regular file"))
+    } else if length > LONGEST {
+        Err(io::Error::other(Unusable::TooLong { length }))
+    } else {
+        Ok(file)
     }
 }
 
@@ -201,10 +222,18 @@ pub(super) fn hash_reader(reader: &mut impl Read) -> io::Result<[u8; 32]> {
 
 pub(super) fn each_block(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut block = vec![0; 256 * 1024];
+    let mut length = 0;
     loop {
         match reader.read(&mut block) {
             Ok(0) => return Ok(()),
-            Ok(n) => take(&block[..n]),
+            Ok(n) => {
+                // It may grow while it is read.
+                length += n as u64;
+                if length > LONGEST {
+                    return Err(io::Error::other(Unusable::TooLong { length }));
+                }
+                take(&block[..n]);
+            }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }

@@ -32,6 +32,9 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 /// What a connection to a backend holds of a body that one side is slow to take,
 /// and how long the head of a reply may be.
 const BUFFER: usize = 64 * 1024;
+/// What the kernel holds of it besides, in each direction; it doubles the number.
+/// Left to itself it gives a connection some megabytes for a side that is slow.
+pub(super) const KERNEL_BUFFER: usize = 128 * 1024;
 
 /// Sends requests to backends over connections that are kept.
 pub(super) type Pool = Client<Connector, Paced>;
@@ -40,6 +43,8 @@ pub(super) fn pool(names: Names) -> Pool {
     let mut connector = HttpConnector::new_with_resolver(names);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_nodelay(true);
+    connector.set_send_buffer_size(Some(KERNEL_BUFFER));
+    connector.set_recv_buffer_size(Some(KERNEL_BUFFER));
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(KEPT)

@@ -106,6 +106,10 @@ impl Front {
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
         }
+        if head.method == Method::CONNECT {
+            // This is nobody's way to somewhere else, whatever a server behind says.
+            return reply::closing(reply::method_not_allowed("GET, HEAD, POST, OPTIONS"));
+        }
         if route == Route::CheckIn && head.method == Method::POST && self.may_come(peer, now) {
             self.name_plain_device(&head, peer, now);
             return checkin::answer(self, peer, &head, body, now).await;

@@ -1,6 +1,6 @@
 //! The handshake of a WebSocket, passed on to its backend.
 
-use super::backend::{Backend, CONNECT, LOG};
+use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG};
 use super::body::ReplyBody;
 use super::front::Head;
 use super::hops;
@@ -19,6 +19,7 @@ use hyper::header::{
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -80,6 +81,9 @@ pub(super) async fn connect(
             .map_err(|_| format!("no connection within {CONNECT:?}"))?
             .map_err(|e| e.to_string())?;
         let _ = stream.set_nodelay(true);
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
         let (mut sender, connection) = http1::Builder::new()
             .title_case_headers(true)
             .handshake(TokioIo::new(stream))

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How much may have been written to a peer of which nothing is waited for, in
 /// bytes: an answer to a check-in, and a handshake.
-pub(super) const LITTLE: u64 = 16 * 1024;
+pub(super) const LITTLE: u64 = 8 * 1024;
 /// By how many bytes what is left must have shrunk to count as moving.
 const STEP: u32 = 32 * 1024;
 /// What is left at most: a send buffer, as the kernel doubles it, and to spare.

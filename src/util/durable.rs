@@ -201,6 +201,8 @@ pub fn is_full(error: &io::Error) -> bool {
         io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::ReadOnlyFilesystem
+            // `ulimit -f`.
+            | io::ErrorKind::FileTooLarge
     )
 }
 

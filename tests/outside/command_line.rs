@@ -1,6 +1,7 @@
 //! The command line, and configurations that cannot be meant.
 
 use super::support::Server;
+use super::support::image::Image;
 use super::support::server::{BINARY, Setup};
 use std::fs;
 use std::path::Path;
@@ -18,6 +19,33 @@ pub(super) fn run(dir: &Path, arguments: &[&str]) -> (bool, String, String) {
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.success(), text(stdout), text(stderr))
+}
+
+#[test]
+fn the_exit_code_tells_of_the_deed_and_not_of_who_reads() {
+    let setup = Setup::new();
+    let dir = setup.path();
+    fs::write(dir.join("x.bin"), Image::new("1.6.6").build()).unwrap();
+    fs::write(dir.join("bad.yaml"), "gateway: {port: 1}").unwrap();
+    for (line, good) in [
+        ("publish x.bin --model a > /dev/full", true),
+        ("publish x.bin --model b | true", true),
+        ("inspect x.bin | true", true),
+        ("validate | true", true),
+        ("validate bad.yaml | true", false),
+        ("validate > /dev/full", false),
+    ] {
+        let line = format!("set -o pipefail; {BINARY} {line}");
+        let done = Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(dir)
+            .output();
+        let done = done.unwrap();
+        assert_eq!(done.status.success(), good, "{line}: {done:?}");
+    }
+    for model in ["a", "b"] {
+        assert!(dir.join(format!("data/bin/{model}_1.6.6.bin")).is_file());
+    }
 }
 
 #[test]

@@ -222,6 +222,19 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
             assert!(!ok && error.contains(words), "{words}: {error}{out}");
         }
     }
+    // What was to be one, under another name.
+    for name in [
+        "config.yaml",
+        ".config.yml",
+        ".config.yaml.txt",
+        ".Config.yaml",
+    ] {
+        let misnamed = fresh();
+        fs::write(misnamed.path().join("data").join(name), "server: {}\n").unwrap();
+        let (ok, text, _) = run(misnamed.path(), &["validate"]);
+        let words = format!("data/{name} is not read");
+        assert!(ok && text.contains(&words), "{words}: {text}");
+    }
     // Nothing in it: nobody is kept out, which is said.
     let server = Setup::new().start("gateway: {ip: 127.0.0.1, ports: [0]}\n");
     drop(server);

@@ -104,6 +104,20 @@ fn a_log_that_cannot_be_written_costs_no_device_its_answer() {
 }
 
 #[test]
+fn a_limit_of_how_long_files_may_be_ends_nothing() {
+    let mut limited = Command::new("bash");
+    limited.args(["-c", &format!("ulimit -f 1; exec {BINARY}")]);
+    let log = "log: {log_dir: tmp, log_file: server.log}\n";
+    let server = Setup::new().start_by(log, &mut limited);
+    let log = server.dir.path().join("tmp/server.log");
+    until("a log that has reached the limit", || {
+        server.check_in("x", "1.0");
+        (fs::metadata(&log).ok()?.len() == 1024).then_some(())
+    });
+    answers(&server);
+}
+
+#[test]
 fn without_a_firmware_folder_devices_are_answered() {
     let prepare = format!("rm -r data/bin; {}", read_only("data"));
     let server = Setup::new().start_by("", &mut in_namespace(&prepare));

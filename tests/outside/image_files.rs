@@ -146,6 +146,26 @@ fn inspect_fails_for_what_would_be_rejected() {
 }
 
 #[test]
+fn what_no_flash_holds_is_not_read() {
+    let setup = Setup::new().file("a_1.0.bin", Image::new("1.0").build());
+    // Without a byte on the disk, and hours to read.
+    let huge = |name: &str| {
+        let file = fs::File::create(setup.path().join(name)).unwrap();
+        file.set_len(4 << 40).unwrap();
+    };
+    huge("huge.bin");
+    huge("data/bin/a_9.0.bin");
+    let words = "the largest flash of an ESP32";
+    let (ok, out, _) = run(setup.path(), &["inspect", "huge.bin"]);
+    assert!(!ok && out.contains(words), "{out}");
+    let (ok, _, error) = run(setup.path(), &["publish", "huge.bin", "--model", "a"]);
+    assert!(!ok && error.contains(words), "{error}");
+    let server = setup.start("");
+    assert!(server.line("a_9.0.bin").contains(words));
+    assert_eq!(server.check_in("a", "0.9").firmware().0, "1.0");
+}
+
+#[test]
 fn publish_names_the_file_after_model_and_version() {
     let image = Image::new("1.6.6").build();
     let dir = built(&image);

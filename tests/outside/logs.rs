@@ -1,5 +1,6 @@
 //! What the operator reads, in the guide's words.
 
+use super::command_line::run;
 use super::support::process::Process;
 use super::support::server::{BINARY, PATIENT, Setup, check_in, exchange, post};
 use super::support::{Server, until};
@@ -134,6 +135,26 @@ fn a_console_that_nobody_reads_holds_up_no_request() {
         .parse::<u64>()
         .unwrap();
     assert!(dropped > 0);
+}
+
+#[test]
+fn a_log_that_is_a_pipe_without_a_reader_is_not_waited_for() {
+    let setup = Setup::new();
+    let pipe = setup.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    fs::write(
+        setup.path().join("c.yaml"),
+        "log: {log_dir: ., log_file: pipe}\n",
+    )
+    .unwrap();
+    let (ok, _, error) = run(setup.path(), &["-c", "c.yaml"]);
+    assert!(!ok && error.contains("a pipe that nobody reads"), "{error}");
 }
 
 #[test]

@@ -84,6 +84,25 @@ fn nothing_is_smuggled() {
 }
 
 #[test]
+fn this_is_nobodys_way_to_somewhere_else() {
+    let backend = Backend::answering(fine);
+    let server = start(backend.address, "");
+    for target in [
+        "example.com:443",
+        "/x/a",
+        "/xiaozhi/ota/",
+        "*",
+        "http://h/x/a",
+    ] {
+        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let reply = talk(&server, request.as_bytes());
+        let status = reply.get(9..12).unwrap_or_default();
+        assert!(["405", "400"].contains(&status), "{target}: {reply}");
+    }
+    assert_eq!(backend.seen().len(), 0);
+}
+
+#[test]
 fn what_can_be_read_in_one_way_only_is_written_so() {
     let backend = Backend::answering(fine);
     let server = start(backend.address, "");
