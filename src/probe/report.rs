@@ -4,6 +4,7 @@ use super::line::Kind;
 use super::rule::Rule;
 use super::span::Span;
 use super::text::Lang;
+use crate::util::redact;
 use serde::Serialize;
 use std::fmt;
 
@@ -167,7 +168,7 @@ impl Finding {
     /// On which this device fails.
     pub fn fail(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         let Evidence { en, zh } = evidence.into();
-        let (en, zh) = (cut(en), zh.map(cut));
+        let (en, zh) = (cut(&en), zh.map(|zh| cut(&zh)));
         Self {
             rule,
             verdict: Verdict::Fail,
@@ -228,7 +229,7 @@ impl Finding {
     /// With the line that the device writes to its serial port.
     #[must_use]
     pub fn serial(mut self, line: impl Into<String>) -> Self {
-        self.serial = Some(cut(line.into()));
+        self.serial = Some(cut(&line.into()));
         self
     }
 
@@ -296,7 +297,7 @@ impl StepReport {
         Self {
             step,
             done: true,
-            seen: cut(seen.into()),
+            seen: cut(&seen.into()),
             findings,
         }
     }
@@ -306,7 +307,7 @@ impl StepReport {
         Self {
             step,
             done: false,
-            seen: cut(why.into()),
+            seen: cut(&why.into()),
             findings: Vec::new(),
         }
     }
@@ -396,7 +397,10 @@ impl Report {
     }
 }
 
-fn cut(mut text: String) -> String {
+/// A text as it is shown: no longer than anybody reads, and without what may be
+/// secret in it, for reports are passed on.
+fn cut(text: &str) -> String {
+    let mut text = redact::said(text);
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);
         text.push('…');

@@ -21,6 +21,7 @@ use super::tls;
 use super::wire::{Head, PATIENCE, Wire, WireError};
 use crate::firmware::image::AppImage;
 use crate::firmware::project::XIAOZHI;
+use crate::util::redact;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
@@ -70,7 +71,7 @@ impl Probe {
     /// Plays the device.
     pub async fn run(&self, mut watch: impl FnMut(News)) -> Report {
         let mut report = Report {
-            url: self.url.clone(),
+            url: redact::shown(&self.url).into_owned(),
             device: self.played(),
             steps: Vec::new(),
         };

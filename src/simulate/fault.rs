@@ -3,6 +3,7 @@
 use crate::probe::table::shown;
 use crate::probe::text::{Lang, Text};
 use crate::probe::wire::WireError;
+use crate::util::redact;
 use std::io;
 
 /// A kind of error.
@@ -227,7 +228,7 @@ impl Failure {
 
     /// With what was seen, of which a part may be the server's own words.
     pub(super) fn with(fault: Fault, detail: impl AsRef<str>) -> Self {
-        let detail = shown(detail.as_ref()).replace('\n', "; ");
+        let detail = shown(&redact::said(detail.as_ref())).replace('\n', "; ");
         Self {
             fault,
             detail: Some(detail.chars().take(LONGEST_DETAIL).collect()),

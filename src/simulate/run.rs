@@ -9,6 +9,7 @@ use super::summary::{End, Summary};
 use super::tally::Tally;
 use super::view::View;
 use crate::probe::text::Lang;
+use crate::util::redact;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl Impossible {
                 let detail = detail
                     .as_ref()
                     .map_or_else(String::new, |detail| format!(" ({detail})"));
-                let remedy = fault.remedy(lang);
+                let (remedy, url) = (fault.remedy(lang), redact::shown(url));
                 match lang {
                     Lang::Zh => format!("无法连接 {url}：{name}{detail}\n{remedy}"),
                     Lang::En => format!("cannot reach {url}: {name}{detail}\n{remedy}"),

@@ -7,6 +7,7 @@ pub(super) use self::text::{columns, millis, state_name};
 use super::histogram::Histogram;
 use super::plan::Plan;
 use super::tally::{State, Tally};
+use crate::util::redact;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde_json::{Map, Value, json};
@@ -43,7 +44,7 @@ impl Summary {
     pub(super) fn new(plan: &Plan, tally: Tally, end: End, time: Duration, at_once: usize) -> Self {
         let (cpu, memory) = usage();
         Self {
-            url: plan.url.clone(),
+            url: redact::shown(&plan.url).into_owned(),
             devices: plan.devices,
             seed: plan.seed,
             at_once,

@@ -7,6 +7,7 @@ use super::summary::{columns, millis, state_name};
 use super::tally::{State, Tally};
 use crate::probe::table::shown;
 use crate::probe::text::Lang;
+use crate::util::redact;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -59,9 +60,10 @@ impl View {
             .first()
             .map_or_else(String::new, |address| address.ip().to_string());
         let (count, host) = (grouped(devices), &plan.target.host);
+        let url = redact::shown(&plan.url);
         let mut text = match self.lang {
-            Lang::Zh => format!("{count} 台设备，{}", plan.url),
-            Lang::En => format!("{count} devices against {}", plan.url),
+            Lang::Zh => format!("{count} 台设备，{url}"),
+            Lang::En => format!("{count} devices against {url}"),
         };
         if *host != address {
             let line = match self.lang {

@@ -75,6 +75,68 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
+/// The fields of JSON whose values are secret, as their names end.
+const FIELDS: [&str; 7] = [
+    "token\"",
+    "password\"",
+    "passwd\"",
+    "secret\"",
+    "key\"",
+    "authorization\"",
+    "hmac\"",
+];
+
+/// Returns what somebody said, be it words, addresses or JSON that may be cut off,
+/// without what may be secret in the addresses and fields in it.
+pub fn said(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '<' | '>' | '(' | ')');
+    let mut said = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(ends).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(end);
+        said.push_str(&if piece.contains("://") {
+            shown(piece)
+        } else {
+            piece.into()
+        });
+        let sign = behind.chars().next();
+        said.extend(sign);
+        rest = &behind[sign.map_or(0, char::len_utf8)..];
+        let lower = said
+            .len()
+            .checked_sub(20)
+            .and_then(|at| said.get(at..))
+            .unwrap_or(&said);
+        let lower = lower.to_ascii_lowercase().replace('\\', "");
+        if sign == Some('"') && FIELDS.iter().any(|field| lower.ends_with(field)) {
+            let (value, behind) = field_value(rest);
+            if let Some(before) = value {
+                said.push_str(before);
+                said.push_str(HIDDEN);
+                rest = behind;
+            }
+        }
+    }
+    said
+}
+
+/// What stands in front of a text of JSON behind its field's name, if one does, and
+/// what behind it, from the mark that ends it on.
+fn field_value(text: &str) -> (Option<&str>, &str) {
+    let blank = |c: char| c.is_whitespace() || c == '\\';
+    let value = text.trim_start_matches(blank).strip_prefix(':');
+    let value = value.and_then(|value| value.trim_start_matches(blank).strip_prefix('"'));
+    let Some(value) = value else {
+        return (None, text);
+    };
+    let before = &text[..text.len() - value.len()];
+    (
+        Some(before),
+        value.find('"').map_or("", |end| &value[end..]),
+    )
+}
+
 /// Returns a name that somebody chose, such as a key of a mapping, without what may
 /// be secret in it: `auth_key:hush` and `auth_key=hush` lack a blank. MAC addresses
 /// are names.
@@ -230,6 +292,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_somebody_said_is_shown_without_it() {
+        for (text, expected) in [
+            (
+                "HTTP/1.1 301 Moved\nLocation: https://me:hush@h/a?b",
+                "HTTP/1.1 301 Moved\nLocation: https://***@h/a?***",
+            ),
+            (
+                "{\"token\":\"hush\",\"url\":\"wss://h/?t=hush\"}",
+                "{\"token\":\"***\",\"url\":\"wss://h/?***\"}",
+            ),
+            (
+                "{\"mqtt\": {\"password\" : \"hu",
+                "{\"mqtt\": {\"password\" : \"***",
+            ),
+            (
+                "\"{\\\"token\\\":\\\"hush\\\"",
+                "\"{\\\"token\\\":\\\"***\"",
+            ),
+            ("{\"token\": 1, \"key\"}", "{\"token\": 1, \"key\"}"),
+            (
+                "firmware.version: \"1.6.1\", 设备",
+                "firmware.version: \"1.6.1\", 设备",
+            ),
+        ] {
+            assert_eq!(said(text), expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn a_password_is_never_shown(
@@ -251,6 +342,7 @@ mod tests {
         fn any_text_can_be_shown(text in any::<String>()) {
             let _ = shown(&text);
             let _ = name(&text);
+            let _ = said(&text);
         }
     }
 }
