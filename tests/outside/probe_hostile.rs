@@ -223,6 +223,37 @@ fn nothing_that_a_server_says_steers_the_terminal() {
     }
 }
 
+#[test]
+fn nobodys_token_is_in_a_report() {
+    let address = format!("https://me:H7shh@{HOST}/a?token=H7shh");
+    let says = || {
+        let (first, second, third) = (address.clone(), address.clone(), address.clone());
+        [
+            right()
+                .json(|j| j["websocket"] = json!({"url": "wss://h:x/?t=H7shh", "token": "H7shh"})),
+            right().json(|j| j["mqtt"] = json!({"endpoint": "", "password": "H7shh"})),
+            right().check(|p| {
+                p.set_body("{\"websocket\": {\"url\": \"wss://h/\", \"token\": \"H7shh")
+            }),
+            right().check(|p| {
+                p.set_body("{\"success\": false, \"message\": \"x\", \"token\": \"H7shh\"}")
+            }),
+            right().check(move |p| p.redirect(&first)),
+            right().download(move |p| p.redirect(&second)),
+            right().json(move |j| j["firmware"]["url"] = json!(third)),
+        ]
+    };
+    for (i, wrong) in says().into_iter().enumerate() {
+        let server = wrong.start();
+        let json = Probe::of(&server).with(&READS_VOICE).run();
+        assert_ne!(json.code, Some(0), "{i}: {}", json.stdout);
+        let words = Probe::of(&server).with(&READS_VOICE).told("en");
+        for text in [json.stdout, words.stdout, json.stderr, words.stderr] {
+            assert!(!text.contains("H7shh"), "{i}: {text}");
+        }
+    }
+}
+
 /// A port that lets nobody in and sends nobody away: its queue is full.
 fn full() -> (u16, TcpStream, Socket) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
