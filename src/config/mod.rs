@@ -139,8 +139,18 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
         faults,
     };
     let bytes = text.as_deref().unwrap_or_default();
-    let root = raw::parse(bytes).map_err(|fault| faults(vec![fault]))?;
     let places = Places::read(&String::from_utf8_lossy(bytes));
+    let root = match places.too_deep() {
+        None => raw::parse(bytes),
+        Some(line) => Err(Fault {
+            key: String::new(),
+            value: None,
+            message: format!(
+                "lists or mappings stand in each other deeper than anything that is known here (line {line})"
+            ),
+        }),
+    };
+    let root = root.map_err(|fault| faults(vec![fault]))?;
     let mut settings = resolve(&root, &places, machine).map_err(faults)?;
     if text
         .as_deref()

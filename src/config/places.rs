@@ -14,6 +14,32 @@ pub(super) struct Places {
     quoted: HashSet<String>,
     /// On which lines `<<` stands in quotes, where it is a key like any other.
     quoted_merges: Vec<usize>,
+    /// The line on which collections stand in each other deeper than [`DEEPEST`].
+    too_deep: Option<usize>,
+}
+
+/// How deep collections may stand in each other. The deepest setting lies at five; the
+/// reader of values would need minutes for some hundred thousand brackets.
+const DEEPEST: usize = 64;
+/// How many brackets may be open by their number alone, which counts those in texts,
+/// too: with more, the event parser itself would need minutes.
+const BRACKETS: usize = 2000;
+
+/// The line on which more brackets are open than any file has.
+fn too_many_brackets(text: &str) -> Option<usize> {
+    let (mut open, mut line) = (0_usize, 1);
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => line += 1,
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > BRACKETS {
+            return Some(line);
+        }
+    }
+    None
 }
 
 /// A collection that has not ended.
@@ -30,10 +56,20 @@ impl Places {
     /// Reads a file. What the parser cannot take has no lines: whether it is YAML
     /// at all is not judged here.
     pub(super) fn read(text: &str) -> Self {
-        let mut places = Self::default();
+        let mut places = Self {
+            too_deep: too_many_brackets(text),
+            ..Self::default()
+        };
+        if places.too_deep.is_some() {
+            return places;
+        }
         let mut open: Vec<Open> = Vec::new();
         for event in Parser::new_from_str(text) {
             let Ok((event, span)) = event else { break };
+            if open.len() > DEEPEST {
+                places.too_deep = Some(span.start.line());
+                break;
+            }
             match event {
                 Event::Scalar(text, style, ..) => match open.last_mut() {
                     Some(Open::Map { path, key }) if key.is_none() => {
@@ -72,6 +108,11 @@ impl Places {
             }
         }
         places
+    }
+
+    /// The line on which collections stand in each other too deep to be read.
+    pub(super) fn too_deep(&self) -> Option<usize> {
+        self.too_deep
     }
 
     /// Tells whether a key's value stands in quotes.
@@ -133,6 +174,14 @@ mod tests {
             ("server.b", ""),
         ] {
             assert_eq!(places.named(key), named, "{key}");
+        }
+        for (text, line) in [
+            (format!("\na: {}", "[".repeat(500_000)), Some(2)),
+            (format!("a: {}", "{a: ".repeat(1000)), Some(1)),
+            (format!("{}x", "- ".repeat(1000)), Some(1)),
+            ("a: [1]\n".repeat(1000), None),
+        ] {
+            assert_eq!(Places::read(&text).too_deep(), line);
         }
         let places = Places::read("a: {b: 'off', c: off}\n'<<': x\nd: |\n  off\n");
         let quoted = ["a.b", "a.c", "d"].map(|key| places.is_quoted(key));
