@@ -233,10 +233,10 @@ fn nobodys_token_is_in_a_report() {
                 .json(|j| j["websocket"] = json!({"url": "wss://h:x/?t=H7shh", "token": "H7shh"})),
             right().json(|j| j["mqtt"] = json!({"endpoint": "", "password": "H7shh"})),
             right().check(|p| {
-                p.set_body("{\"websocket\": {\"url\": \"wss://h/\", \"token\": \"H7shh")
+                p.set_body("{\"websocket\": {\"url\": \"wss://h/\", \"token\": \"H7shh");
             }),
             right().check(|p| {
-                p.set_body("{\"success\": false, \"message\": \"x\", \"token\": \"H7shh\"}")
+                p.set_body("{\"success\": false, \"message\": \"x\", \"token\": \"H7shh\"}");
             }),
             right().check(move |p| p.redirect(&first)),
             right().download(move |p| p.redirect(&second)),
