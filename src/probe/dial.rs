@@ -28,7 +28,7 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = || format!("{text}: it must be HOST[:PORT]=ADDRESS[:PORT]");
+        let form = || "it must be HOST[:PORT]=ADDRESS[:PORT]".to_owned();
         let (name, place) = text.split_once('=').ok_or_else(form)?;
         let (host, of_port) = match name.split_once(':') {
             Some((host, port)) => (host, Some(port.parse().map_err(|_| form())?)),

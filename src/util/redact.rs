@@ -95,7 +95,10 @@ pub fn said(text: &str) -> String {
     while !rest.is_empty() {
         let end = rest.find(ends).unwrap_or(rest.len());
         let (piece, behind) = rest.split_at(end);
-        said.push_str(&if piece.contains("://") {
+        let is_address = piece.contains("://")
+            || piece.contains(['@', '＠'])
+            || piece.find('?').is_some_and(|at| piece[at..].contains('='));
+        said.push_str(&if is_address {
             shown(piece)
         } else {
             piece.into()
