@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Firmware updates for xiaozhi-esp32 devices over HTTP and HTTPS, from one
 /// process.
@@ -87,6 +88,9 @@ fn print(text: &str) -> io::Result<()> {
 impl Cli {
     /// Runs the subcommand. Errors go to stderr, one line each.
     pub fn run(self) -> ExitCode {
+        // Where a file reaches a limit (`ulimit -f`) this signal would end the process;
+        // with a handler the write fails, like any other. Without one it is as before.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
         let command = self.command.unwrap_or(Command::Serve);
         // Of those whose 1 is a warning.
         let failure = match &command {

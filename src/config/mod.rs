@@ -146,7 +146,8 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
             key: String::new(),
             value: None,
             message: format!(
-                "lists or mappings stand in each other deeper than anything that is known here (line {line})"
+                "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are \
+                 open, those in texts counted (line {line})"
             ),
         }),
     };

@@ -38,6 +38,24 @@ const SHUT: [&str; 29] = [
     "ssm:",
     "vault:",
 ];
+/// What a call or an index begins with that opens a key or asks for one.
+const CALLS: [&str; 15] = [
+    "aes",
+    "cipher",
+    "dec",
+    "decrypt",
+    "enc",
+    "encrypted",
+    "env",
+    "file",
+    "getenv",
+    "lookup",
+    "pgp",
+    "ref",
+    "secret",
+    "sub",
+    "vault",
+];
 /// What the name of a file begins with.
 const FILES: [&str; 20] = [
     "../",
@@ -78,11 +96,11 @@ const VARIABLES: [&str; 13] = [
     "var.",
 ];
 /// The words of templates, of which some ask for a key.
-const WORDS: &str = "a access admin an and any app apikey api auth authentication authorization bar base64 be by \
-    device empty false foo for from generated gateway hash hex hmac hub id in is iot it jwt key keys long manager me mqtt mysecret new \
+const WORDS: &str = "a access admin an and any app apikey api auth authentication authorization bar base be bit bits by char character characters chars \
+    device empty false foo for from generated gateway hash hex hmac hub id in is iot it jwt key keys least length long manager me minimum mqtt mysecret new \
     no not of ok or ota own pass passphrase passwd password pwd private public random real rest same secret secure server \
-    session sha256 shared sign signature signing some string strong symmetric the this to token true unknown user value \
-    var variable voice websocket with xiaozhi";
+    session sha shared sign signature signing some string strong super symmetric the this to token true unknown user value \
+    var variable very voice websocket with xiaozhi";
 /// Those that ask, or say that nothing is there.
 const ASKING: &str = "actual change changeit changeme default dummy edit enter example fake fill fixme goes here hidden insert \
     masked missing modify must my none null placeholder please provide put redacted removed replace replaced sample set should some \
@@ -135,13 +153,25 @@ fn is_name(text: &str) -> bool {
         && !redact::is_random(text)
 }
 
+/// `${AUTH_KEY}`, with a default (`${AUTH_KEY:-none}`), or cut off.
+fn is_braced(text: &str) -> bool {
+    text.match_indices("${").any(|(at, _)| {
+        let inner = &text[at + 2..];
+        let is_sign = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let name = &inner[..inner.find(|c| !is_sign(c)).unwrap_or(inner.len())];
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && inner[name.len()..]
+                .chars()
+                .next()
+                .is_none_or(|end| matches!(end, '}' | ':'))
+    })
+}
+
 /// A name as variables of the environment have it: `AUTH_KEY`.
 fn is_capital(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
-        && !redact::is_random(text)
+    let is_sign = |c: char| c.is_ascii_uppercase() || matches!(c, '_' | '-');
+    let letters = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    text.starts_with(is_sign) && letters.chars().all(is_sign)
 }
 
 fn is_variable(text: &str, lower: &str) -> bool {
@@ -156,9 +186,10 @@ fn is_variable(text: &str, lower: &str) -> bool {
     let of_language = VARIABLES.iter().find_map(|begin| lower.strip_prefix(begin));
     let of_language = of_language.is_some_and(|rest| {
         let name = rest.trim_matches(|c: char| !c.is_alphanumeric());
-        rest.is_empty() || is_name(name)
+        let has_digits = name.contains(|c: char| c.is_ascii_digit());
+        rest.is_empty() || is_name(name) && (!has_digits || name.contains('_'))
     });
-    text.contains("${")
+    is_braced(text)
         || has_between(text, "$(", ")")
         || has_between(text, "$[", "]")
         || has_between(text, "%(", ")s")
@@ -182,22 +213,39 @@ fn is_shut(text: &str, lower: &str) -> bool {
         is_word(word).then_some(rest)
     };
     let is_address = behind_word("://").is_some();
-    let is_call = |open, close: &str| {
-        text.ends_with(close) && behind_word(open).is_some_and(|rest| rest.len() > close.len())
+    // What is between the two is a name, or what a known tool has locked.
+    let is_call = |open: &str, close: &str| {
+        let inner = text
+            .strip_suffix(close)
+            .and_then(|text| text.split_once(open));
+        inner.is_some_and(|(word, inner)| {
+            let is_plain = word
+                .chars()
+                .all(|c| c.is_ascii_alphabetic() || "_.".contains(c));
+            let name = inner.trim_matches(['"', '\'', ' ']);
+            let is_known = CALLS.contains(&word.to_ascii_lowercase().as_str());
+            !word.is_empty()
+                && !inner.is_empty()
+                && (is_known || is_plain && is_name(name) && is_phrase(name))
+        })
     };
-    let is_tag = text.strip_prefix('!').and_then(|tag| tag.split_once(' '));
+    let is_tag = text
+        .strip_prefix('!')
+        .and_then(|tag| tag.split_once([' ', '|']));
     let is_cipher = text.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    let is_letters = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic());
     is_address
         || is_call("(", ")")
         || is_call("[", "]")
-        || behind_word("::").is_some_and(|rest| rest.contains(['[', '(', ':']))
+        || text
+            .split_once("::")
+            .is_some_and(|(word, _)| CALLS.contains(&word.to_ascii_lowercase().as_str()))
         || lower
             .strip_prefix("pass:")
             .is_some_and(|rest| rest.contains('/'))
         || is_tag.is_some_and(|(tag, _)| is_word(tag))
-        || lower.starts_with("!secret")
-        || lower.starts_with("!vault")
-        || is_cipher.is_some_and(|(word, rest)| is_word(word) && !rest.is_empty())
+        || ["!secret", "!vault"].contains(&lower)
+        || is_cipher.is_some_and(|(word, rest)| is_letters(word) && !rest.is_empty())
 }
 
 fn is_windows_path(text: &str) -> bool {
@@ -251,9 +299,17 @@ fn is_filler(text: &str, lower: &str) -> bool {
         )
     };
     let letters = lower.chars().filter(char::is_ascii_alphanumeric).count();
-    let has_chinese = IN_CHINESE.iter().any(|word| text.contains(word));
+    let chinese = text
+        .chars()
+        .filter(|c| c.is_alphabetic() && !c.is_ascii())
+        .count();
+    let words = IN_CHINESE
+        .iter()
+        .filter(|word| text.contains(**word))
+        .count();
+    let asks_in_chinese = letters < SHORT && (words > 1 || words == 1 && chinese < SHORT);
     is_phrase(lower)
-        || has_chinese && letters < SHORT
+        || asks_in_chinese
         || lower.contains("placeholder")
         || !text.is_empty() && text.chars().all(is_blank)
 }
@@ -266,12 +322,13 @@ fn is_phrase(text: &str) -> bool {
         .filter(char::is_ascii_alphabetic)
         .map(|c| c.to_ascii_lowercase())
         .collect();
-    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let counts_up = "12345678901234567890".starts_with(&digits);
     let others = text
         .chars()
         .any(|c| c.is_ascii_punctuation() && !"-_.!?*<>[]()".contains(c));
-    // Digits count up, as in `changeme123`; more of them are chosen.
-    if letters.is_empty() || digits > 4 || others {
+    // Digits are few, as in `sha256`, or count up; others are chosen.
+    if letters.is_empty() || digits.len() > 4 && !counts_up || others {
         return false;
     }
     // Whether the letters up to here are words, and whether one of them asks.
@@ -308,7 +365,7 @@ fn is_phrase(text: &str) -> bool {
     ]
     .iter()
     .any(|word| letters.ends_with(word));
-    ends[letters.len()].is_some_and(|(asks, _)| asks || is_named)
+    ends[letters.len()].is_some_and(|(asks, count)| asks || is_named && count > 1)
 }
 
 #[cfg(test)]
@@ -390,6 +447,14 @@ mod tests {
             "********",
             "请填写密钥",
             "占位符",
+            "随机字符串",
+            "your-base64-key",
+            "sha256-key",
+            "your-256-bit-secret",
+            "super-secret-key",
+            "your-32-char-secret",
+            "secretkey123456",
+            "!vault |",
             "-----BEGIN PGP MESSAGE-----",
         ] {
             assert!(kind(text).is_some(), "{text}");
@@ -415,6 +480,16 @@ mod tests {
             "golden-key",
             "Sig-Key-123",
             "key20261125",
+            "kX9${vQ!w27zLq0p8",
+            "xK9dFq(7wPz2mQ8vT4)",
+            "!Secret8842kd",
+            "Hunter2(work)",
+            "$X7K2P9",
+            "local.k3y",
+            "hunter::[x",
+            "请勿打扰我的小智机器人",
+            "secret",
+            "test-key",
             "correct horse battery staple",
             "k",
         ] {

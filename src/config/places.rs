@@ -3,15 +3,15 @@
 
 use super::full_name;
 use saphyr_parser::{Event, Parser, ScalarStyle};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The lines of each key, by its full name in dots (`gateway.tls.mode`,
 /// `gateway.ports[0].port`).
 #[derive(Debug, Default)]
 pub(super) struct Places {
     lines: HashMap<String, Vec<usize>>,
-    /// Those whose value stands in quotes, and is a text to `PyYAML` whatever it says.
-    quoted: HashSet<String>,
+    /// The values that stand in quotes, which are texts to `PyYAML` whatever they say.
+    quoted: HashMap<String, String>,
     /// On which lines `<<` stands in quotes, where it is a key like any other.
     quoted_merges: Vec<usize>,
     /// The line on which collections stand in each other deeper than [`DEEPEST`].
@@ -23,7 +23,7 @@ pub(super) struct Places {
 const DEEPEST: usize = 64;
 /// How many brackets may be open by their number alone, which counts those in texts,
 /// too: with more, the event parser itself would need minutes.
-const BRACKETS: usize = 2000;
+const BRACKETS: usize = 20_000;
 
 /// The line on which more brackets are open than any file has.
 fn too_many_brackets(text: &str) -> Option<usize> {
@@ -71,7 +71,7 @@ impl Places {
                 break;
             }
             match event {
-                Event::Scalar(text, style, ..) => match open.last_mut() {
+                Event::Scalar(text, style, _, tag) => match open.last_mut() {
                     Some(Open::Map { path, key }) if key.is_none() => {
                         let line = span.start.line();
                         if text == "<<" && style != ScalarStyle::Plain {
@@ -82,8 +82,15 @@ impl Places {
                         *key = Some(text.into_owned());
                     }
                     _ => {
-                        let name = value(&mut open).filter(|_| style != ScalarStyle::Plain);
-                        places.quoted.extend(name);
+                        let depth = open.len();
+                        let name = value(&mut open);
+                        // A key that holds dots is none of ours, and a tag says more
+                        // than quotes.
+                        let name = name.filter(|name| name.matches('.').count() + 1 == depth);
+                        if style != ScalarStyle::Plain && tag.is_none() {
+                            let name = name.map(|name| (name, text.into_owned()));
+                            places.quoted.extend(name);
+                        }
                     }
                 },
                 Event::Alias(_) => drop(value(&mut open)),
@@ -115,9 +122,9 @@ impl Places {
         self.too_deep
     }
 
-    /// Tells whether a key's value stands in quotes.
-    pub(super) fn is_quoted(&self, key: &str) -> bool {
-        self.quoted.contains(key)
+    /// A key's value, if it stands in quotes.
+    pub(super) fn quoted(&self, key: &str) -> Option<&str> {
+        self.quoted.get(key).map(String::as_str)
     }
 
     /// The first line on which `<<` stands in quotes.
@@ -183,11 +190,12 @@ mod tests {
         ] {
             assert_eq!(Places::read(&text).too_deep(), line);
         }
-        let places = Places::read("a: {b: 'off', c: off}\n'<<': x\nd: |\n  off\n");
-        let quoted = ["a.b", "a.c", "d"].map(|key| places.is_quoted(key));
+        let text = "a: {b: 'off', c: off, e: !!bool 'off'}\n'<<': x\nd: |\n  off\na.c: 'off'\n";
+        let places = Places::read(text);
+        let quoted = ["a.b", "a.c", "a.e", "d"].map(|key| places.quoted(key));
         assert_eq!(
             (quoted, places.quoted_merge()),
-            ([true, false, true], Some(2))
+            ([Some("off"), None, None, Some("off\n")], Some(2))
         );
     }
 

@@ -8,6 +8,7 @@
 use super::Fault;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
+use std::collections::HashSet;
 use std::fmt;
 
 /// One node of the file.
@@ -39,9 +40,12 @@ pub fn parse(bytes: &[u8]) -> Result<Node, Fault> {
     })?;
     let not_yaml = |e: serde_yaml::Error| {
         let why = without_values(&e);
-        fault(format!(
-            "not YAML: {why}; mend that line, indentation is by spaces"
-        ))
+        let mend = if e.location().is_some() {
+            "mend that line, indentation is by spaces"
+        } else {
+            "it must be one document, and no alias may repeat others by the thousand"
+        };
+        fault(format!("not YAML: {why}; {mend}"))
     };
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
     let node = Texts(&shape)
@@ -59,14 +63,17 @@ pub fn parse(bytes: &[u8]) -> Result<Node, Fault> {
 
 /// The words of the library's own texts (`parser.rs`, `scanner.rs` and `reader.rs` of
 /// libyaml, `error.rs` of the crate above it).
-const WORDS: &str = "a alias aliases allowed alphabetic alphabetical alphanumerical an anchor and any are at be block but \
-    by can cannot character characters code collection column comment containing content context control could \
-    deserializing did digit directive document empty end entries entry escape escaped expected extremely failed find first flow \
-    for found handle hexadecimal in incompatible incomplete incorrect indentation indicator invalid is key keys \
-    leading length limit line list long mapping mappings merge merging more must name nested next node not number occurrence octet of one \
-    only or pair parse parsing plain position prefix quoted recursion repetition required scalar scanning second sequence simple \
-    space start stream supported surrogate tab tag tagged than that the to token too trailing undefined unexpected \
-    unicode unknown unsupported uri utf utf8 value values version violates where while whitespace yaml";
+const WORDS: &str = "a alias aliases allowed alphabetic alphabetical alphanumerical an anchor and any are area at be \
+    block break but by can cannot character characters code collection column comment containing \
+    content context control could deserializing did digit directive document duplicate empty end \
+    entries entry eof equal error escape escaped exceeded exceeds expected extremely failed find \
+    first flow for found from handle hexadecimal in incompatible incomplete incorrect indentation \
+    indicator input invalid io is key keys leading length limit line list long low mapping mappings \
+    merge merging more must name nested next node non not number numeric occurrence octet of one \
+    only or pair parse parsing plain position prefix quoted recursion repetition required scalar \
+    scanning second sequence simple space spaces start stream supported surrogate tab tag tagged \
+    than that the this to token too trailing undefined unexpected unicode unknown unsupported uri \
+    utf utf8 value values version violates where while whitespace yaml";
 
 /// What the library says of a fault. Where it says more than words of its own, that
 /// may be a value, or a key of a mapping, and either may be a secret.
@@ -232,7 +239,8 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
         for source in merged {
             flatten(source, &mut more);
         }
-        more.retain(|(key, _)| entries.iter().all(|(own, _)| own != key));
+        let own: HashSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        more.retain(|(key, _)| !own.contains(key.as_str()));
         entries.append(&mut more);
         Ok(Node::Map(entries))
     }
@@ -245,12 +253,13 @@ fn flatten(source: Node, into: &mut Vec<(String, Node)>) {
     match source {
         Node::Map(mut more) => into.append(&mut more),
         Node::List(sources) => {
-            let begin = into.len();
+            let mut known = HashSet::new();
             for source in sources {
                 let Node::Map(mut more) = source else {
                     continue;
                 };
-                more.retain(|(key, _)| into[begin..].iter().all(|(known, _)| known != key));
+                more.retain(|(key, _)| !known.contains(key));
+                known.extend(more.iter().map(|(key, _)| key.clone()));
                 into.append(&mut more);
             }
         }
@@ -323,6 +332,16 @@ mod tests {
             (&b"- a\n"[..], "no mapping"),
             (b"hello", "no mapping"),
             (b"a: [1\n", "',' or ']'"),
+            (
+                b"a: b: c\n",
+                "mapping values are not allowed in this context at line 1",
+            ),
+            (b"a: *x\n", "unknown anchor"),
+            (b"a: 'x\n", "found unexpected end of stream"),
+            (b"a: 1\n---\nb: 2\n", "containing more than one document"),
+            (b"a: @x\n", "found character that cannot start any token"),
+            (b"a: \"\\q\"\n", "found unknown escape character"),
+            (b"a:\n  b: 1\n c: 2\n", "did not find expected key"),
             (b"a:\n\t- b\n", "not YAML"),
             (b"\xff\xfe", "not UTF-8"),
         ] {

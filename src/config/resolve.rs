@@ -166,9 +166,12 @@ fn as_quoted(places: &Places, faults: &Faults) {
         faults.add("<<", None, message);
     }
     let enabled = "server.auth.enabled";
-    if places.is_quoted(enabled) {
+    // What reads as true means the same to both, and so does nothing.
+    if let Some(text) = places.quoted(enabled)
+        && values::boolean(text.trim()) == Some(false)
+    {
         let message = "in quotes it is a text to xiaozhi-server, which takes every text for true: write true or false without quotes";
-        faults.add(enabled, None, message);
+        faults.add(enabled, Some(text), message);
     }
 }
 

@@ -156,17 +156,6 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         Err(fault) => Err(fault),
     };
     judged.map_err(|(fault, part)| {
-        // Behind the port nothing throws.
-        if matches!(
-            fault,
-            AddressFault::NoHost
-                | AddressFault::HostSign
-                | AddressFault::HostLong
-                | AddressFault::PathSign
-        ) && misread.effect == Effect::Aborts
-        {
-            misread.effect = Effect::Mute;
-        }
         misread.fault = fault;
         misread.part = part_shown(text, &part);
         misread
@@ -342,12 +331,18 @@ fn part_shown(text: &str, part: &str) -> String {
     if is_behind_query && !part.is_empty() {
         return "what stands behind the ?".to_owned();
     }
-    match (part.rsplit_once('@'), text.rsplit_once('@')) {
-        (Some((_, host)), _) => format!("{}@{host}", redact::HIDDEN),
-        (None, Some((user, _))) if !part.is_empty() && user.contains(part) => {
+    let is_of_user = || {
+        let behind = redact::without_user(text);
+        behind.is_some_and(|behind| text[..text.len() - behind.len()].contains(part))
+    };
+    match redact::without_user(part) {
+        Some(host) => format!("{}{}", redact::HIDDEN, redact::shown(host)),
+        None if !part.is_empty() && is_of_user() => redact::HIDDEN.to_owned(),
+        // It is shown as it is within the whole.
+        None if text.contains(part) && !redact::shown(text).contains(part) => {
             redact::HIDDEN.to_owned()
         }
-        _ => redact::shown(part).into_owned(),
+        None => redact::shown(part).into_owned(),
     }
 }
 
@@ -525,13 +520,38 @@ mod tests {
             "ws://device:hush/hush@h",
             "ws://device:1/hush:hush@h",
             "device:hush/x@h:8000/",
+            "wss://u:p@h?token=hush",
+            "ws://u:1＠hush＠h/x",
+            "ws://u:hush%40h/x",
+            "wss://h:x/v1/？token=hush",
         ] {
             let text = message(secret, AddressKind::WebSocket);
+            assert!(!text.contains("hush"), "{text}");
+        }
+        for secret in [
+            "device:hush＠mqtt.example.com",
+            "device:hush%40mqtt.example.com",
+            "h:1883:user:hush",
+        ] {
+            let text = message(secret, AddressKind::Mqtt);
             assert!(!text.contains("hush"), "{text}");
         }
     }
 
     proptest! {
+        #[test]
+        fn no_message_holds_a_password(
+            scheme in "(ws://|wss://|http://|)", password in "[:/?#+= ]{0,2}HUSHHUSH[:/?#+= ]{0,2}",
+            at in "(@|＠|%40)", rest in "[a-z0-9.:/?#]{0,12}",
+        ) {
+            let text = format!("{scheme}me:{password}{at}{rest}");
+            for kind in [AddressKind::WebSocket, AddressKind::Mqtt, AddressKind::Http] {
+                if let Err(misread) = read(&text, kind) {
+                    prop_assert!(!misread.to_string().contains("HUSH"), "{}: {}", text, misread);
+                }
+            }
+        }
+
         #[test]
         fn whatever_is_taken_is_read_by_stoi_as_it_stands(
             text in "(ws://|wss://|)[a-z0-9.:\\[\\]/@? +-]{0,24}",

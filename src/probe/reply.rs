@@ -10,6 +10,7 @@ use super::report::{Evidence, Finding, Verdict};
 use super::rules::reply as rules;
 use super::serial;
 use crate::firmware::version::{device_finds_newer, is_device_safe};
+use crate::util::redact;
 use serde_json::{Map, Value};
 
 /// What a device stops reading at, in bytes (`MAX_BODY_CHUNKS_SIZE` in
@@ -193,7 +194,12 @@ impl Judge<'_> {
     fn wrong_type(&mut self, path: &str, value: &Value) {
         // A null has a rule of its own.
         if !value.is_null() {
-            let evidence = format!("{path}: {}", cut(&value.to_string()));
+            let shown = if redact::is_secret(path) {
+                redact::HIDDEN.to_owned()
+            } else {
+                cut(&value.to_string())
+            };
+            let evidence = format!("{path}: {shown}");
             self.unchecked(&rules::WRONG_TYPE, path, evidence);
         }
     }

@@ -2,11 +2,11 @@
 //!
 //! hyper is told to take several blanks between the parts of a request line, for
 //! a blank behind the address that was typed into a device stands in front of
-//! `HTTP/1.1`. In front of the path nobody's firmware puts two, and it is refused
-//! as before.
+//! `HTTP/1.1`. In front of the path nobody's firmware puts two, and it is refused.
 //!
 //! To find the next request line, the body in front of it is passed over: heads
-//! are read as far as `Content-Length`. Behind a body without one (chunked, a
+//! are read as far as `Content-Length`. A connection on which two blanks were seen is
+//! ended, whichever of the requests that came together had them. Behind a body without one (chunked, a
 //! WebSocket) nothing is looked at any more. That does no harm, for a server behind
 //! this one gets a request line of ours.
 

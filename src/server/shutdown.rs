@@ -1,6 +1,5 @@
 //! Signals: the first asks for an end, the second forces it.
 
-use nix::libc;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,12 +14,8 @@ pub struct Stop {
     pub forced: CancellationToken,
 }
 
-/// Installs the handlers of SIGTERM and SIGINT, and one of SIGXFSZ, which would end
-/// the process where a file reaches a limit (`ulimit -f`): the write fails instead,
-/// like any other.
+/// Installs the handlers of SIGTERM and SIGINT.
 pub fn on_signals() -> io::Result<Stop> {
-    // A handler stays for as long as the process lives.
-    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = Stop::default();

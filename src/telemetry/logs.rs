@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -304,10 +304,15 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path);
     let file = opened.map_err(|e| match e.raw_os_error() {
-        Some(number) if number == Errno::ENXIO as i32 => io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is a pipe that nobody reads; name a regular file, or start its reader first",
-        ),
+        Some(number) if number == Errno::ENXIO as i32 => {
+            let is_pipe = fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo());
+            let why = if is_pipe {
+                "it is a pipe that nobody reads; name a regular file, or start its reader first"
+            } else {
+                "it is a socket, which cannot be opened; name a regular file, or take it out: standard output has every line, too"
+            };
+            io::Error::new(io::ErrorKind::InvalidInput, why)
+        }
         _ => e,
     })?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;

@@ -14,6 +14,8 @@ pub const HIDDEN: &str = "***";
 const WORD: usize = 16;
 /// How long a text is that is a key as a whole.
 const KEY: usize = 32;
+/// How long a run of letters and digits is that makes a longer text a key.
+const SAID_RUN: usize = 8;
 /// How keys begin that say so themselves.
 const SAID: [&str; 12] = [
     "AGE-SECRET-KEY-",
@@ -28,6 +30,26 @@ const SAID: [&str; 12] = [
     "ssh-ed25519 ",
     "ssh-rsa ",
     "xoxb-",
+];
+
+/// What ends the name of a user in an address: as Chinese keyboards have it and
+/// written out for an address, too.
+const ATS: [&str; 3] = ["@", "＠", "%40"];
+/// Behind what secrets stand in an address.
+const BEHIND: [&str; 13] = [
+    "?",
+    "#",
+    "？",
+    "＃",
+    "%3f",
+    "%23",
+    "token=",
+    "key=",
+    "password=",
+    "passwd=",
+    "secret=",
+    "auth=",
+    "sign=",
 ];
 
 /// Returns `text` without what may be secret in it: keys whole, the user name and
@@ -53,13 +75,13 @@ pub fn shown(text: &str) -> Cow<'_, str> {
         _ => ("", text),
     };
     // Without a scheme only `user:password@` is no e-mail address.
-    let user = last_at(rest).filter(|at| {
-        let before = &rest[..at.0];
+    let user = without_user(rest).filter(|behind| {
+        let before = &rest[..rest.len() - behind.len()];
         !scheme.is_empty() || before.contains([':', '：', '/']) || before.contains("%3")
     });
-    let behind = &rest[user.map_or(0, |at| at.0)..];
-    let query = behind.find(['?', '#']).filter(|at| at + 1 < behind.len());
-    let plain = &behind[..query.map_or(behind.len(), |at| at + 1)];
+    let behind = user.unwrap_or(rest);
+    let query = behind_marks(behind).or_else(|| behind_colons(behind));
+    let plain = &behind[..query.unwrap_or(behind.len())];
     let words = without_words(plain);
     if user.is_none() && query.is_none() && words == plain {
         return text.into();
@@ -75,29 +97,68 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
+/// Returns what stands behind the name and password of a user, from the sign on that
+/// ends them; `None` where there are none.
+pub fn without_user(text: &str) -> Option<&str> {
+    let last = ATS.iter().filter_map(|at| text.rfind(at)).max()?;
+    Some(&text[last..])
+}
+
+/// Where that begins which stands behind a mark, if anything does.
+fn behind_marks(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let ends = BEHIND
+        .iter()
+        .filter_map(|mark| Some(lower.find(mark)? + mark.len()));
+    ends.min().filter(|end| *end < text.len())
+}
+
+/// Where that begins which stands behind a third colon: no host and port have one,
+/// but a name and a password that were put behind them. IPv6 and MAC addresses have
+/// nothing but digits between theirs.
+fn behind_colons(text: &str) -> Option<usize> {
+    let host = &text[..text.find('/').unwrap_or(text.len())];
+    let is_address = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '[' | ']' | '.');
+    let (third, _) = host.match_indices([':', '：']).nth(2)?;
+    (!host.chars().all(is_address))
+        .then(|| third + host[third..].chars().next().map_or(0, char::len_utf8))
+}
+
 /// The fields of JSON whose values are secret, as their names end.
-const FIELDS: [&str; 7] = [
-    "token\"",
-    "password\"",
-    "passwd\"",
-    "secret\"",
-    "key\"",
-    "authorization\"",
-    "hmac\"",
+const FIELDS: [&str; 11] = [
+    "authorization",
+    "credential",
+    "credentials",
+    "hmac",
+    "key",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "signature",
+    "token",
 ];
+
+/// Tells whether a field of this name has a value that is secret.
+pub fn is_secret(field: &str) -> bool {
+    let lower = field.to_ascii_lowercase();
+    FIELDS.iter().any(|name| lower.ends_with(name))
+}
 
 /// Returns what somebody said, be it words, addresses or JSON that may be cut off,
 /// without what may be secret in the addresses and fields in it.
 pub fn said(text: &str) -> String {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '<' | '>' | '(' | ')');
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
     let mut said = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(ends).unwrap_or(rest.len());
         let (piece, behind) = rest.split_at(end);
         let is_address = piece.contains("://")
-            || piece.contains(['@', '＠'])
-            || piece.find('?').is_some_and(|at| piece[at..].contains('='));
+            || ATS.iter().any(|at| piece.contains(at))
+            || piece
+                .find(['?', '？'])
+                .is_some_and(|at| piece[at..].contains('='));
         said.push_str(&if is_address {
             shown(piece)
         } else {
@@ -106,38 +167,42 @@ pub fn said(text: &str) -> String {
         let sign = behind.chars().next();
         said.extend(sign);
         rest = &behind[sign.map_or(0, char::len_utf8)..];
-        let lower = said
-            .len()
-            .checked_sub(20)
-            .and_then(|at| said.get(at..))
-            .unwrap_or(&said);
-        let lower = lower.to_ascii_lowercase().replace('\\', "");
-        if sign == Some('"') && FIELDS.iter().any(|field| lower.ends_with(field)) {
-            let (value, behind) = field_value(rest);
-            if let Some(before) = value {
-                said.push_str(before);
-                said.push_str(HIDDEN);
-                rest = behind;
-            }
+        // The mark of its own may be escaped.
+        if sign == Some('"')
+            && is_secret(piece.trim_end_matches('\\'))
+            && let Some((before, behind)) = field_value(rest)
+        {
+            said.push_str(before);
+            said.push_str(HIDDEN);
+            rest = behind;
         }
     }
     said
 }
 
-/// What stands in front of a text of JSON behind its field's name, if one does, and
-/// what behind it, from the mark that ends it on.
-fn field_value(text: &str) -> (Option<&str>, &str) {
+/// What stands in front of a value of JSON behind its field's name, if one does, and
+/// what behind it. A text ends at the mark that is escaped as often as its first one;
+/// a list or a mapping is taken for all that is left.
+fn field_value(text: &str) -> Option<(&str, &str)> {
     let blank = |c: char| c.is_whitespace() || c == '\\';
-    let value = text.trim_start_matches(blank).strip_prefix(':');
-    let value = value.and_then(|value| value.trim_start_matches(blank).strip_prefix('"'));
-    let Some(value) = value else {
-        return (None, text);
+    let behind_colon = text
+        .trim_start_matches(char::is_whitespace)
+        .strip_prefix(':')?;
+    let value = behind_colon.trim_start_matches(blank);
+    let before = |rest: &str| &text[..text.len() - rest.len()];
+    let Some(inner) = value.strip_prefix('"') else {
+        let end = if value.starts_with(['[', '{']) {
+            value.len()
+        } else {
+            value.find([',', '}', '\n']).unwrap_or(value.len())
+        };
+        return (end > 0).then(|| (before(value), &value[end..]));
     };
-    let before = &text[..text.len() - value.len()];
-    (
-        Some(before),
-        value.find('"').map_or("", |end| &value[end..]),
-    )
+    let escapes = |text: &str| text.len() - text.trim_end_matches('\\').len();
+    let first = escapes(before(value));
+    let mut marks = inner.match_indices('"').map(|(at, _)| at);
+    let end = marks.find(|at| escapes(&inner[..*at]) == first);
+    Some((before(inner), end.map_or("", |end| &inner[end - first..])))
 }
 
 /// Returns a name that somebody chose, such as a key of a mapping, without what may
@@ -161,41 +226,43 @@ pub fn name(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where the last sign stands that ends a user name: `@`, as Chinese keyboards have
-/// it, or written out for an address. Its place, and its length.
-fn last_at(text: &str) -> Option<(usize, usize)> {
-    let ways = ["@", "＠", "%40"];
-    let last = ways
-        .iter()
-        .filter_map(|way| Some((text.rfind(way)?, way.len())));
-    last.max()
-}
-
 /// Tells whether a text holds a key in one of the forms in which keys are kept:
-/// PEM, whole or in pieces, a JSON key, or nothing but base64 or hexadecimal
-/// digits, in whatever lines. A path is no base64, though its signs may all be.
+/// PEM, whole or in pieces, a JSON key, one that says what it is, or nothing but
+/// base64 or hexadecimal digits, in whatever lines. A path is no base64, though its
+/// signs may all be, and a name of several words is none.
 pub fn holds_key(text: &str) -> bool {
     let text = text.trim();
-    if text.contains("-----")
-        || text.contains("PRIVATE KEY")
-        || text.contains("\"kty\"")
-        || SAID
-            .iter()
-            .any(|said| text.starts_with(said) && text.len() >= WORD)
+    let says_so = |said: &&str| {
+        let rest = text.strip_prefix(*said);
+        rest.is_some_and(|rest| runs(rest).any(|run| run.len() >= SAID_RUN && is_mixed(run)))
+    };
+    if ["-----BEGIN", "-----END", "PRIVATE KEY", "\"kty\""]
+        .iter()
+        .any(|mark| text.contains(mark))
+        || SAID.iter().any(says_so)
     {
         return true;
     }
     let is_path = ["/", "./", "../", "~/"]
         .iter()
         .any(|begin| text.starts_with(begin));
-    let signs = || text.chars().filter(|c| !c.is_whitespace());
-    let is_long = signs().count() >= KEY;
+    let signs: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    if signs.len() < KEY {
+        return false;
+    }
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_');
     let is_hex = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '-' | ',');
-    let digits = signs().filter(char::is_ascii_hexdigit).count();
-    is_long
-        && (!is_path && signs().all(is_base64) && is_mixed(text)
-            || signs().all(is_hex) && digits >= KEY)
+    let digits = signs.chars().filter(char::is_ascii_hexdigit).count();
+    let mixed = runs(&signs).filter(|run| run.len() >= SAID_RUN && is_mixed(run));
+    let mixed: usize = mixed.map(str::len).sum();
+    !is_path && signs.chars().all(is_base64) && 2 * mixed >= signs.len()
+        || signs.chars().all(is_hex) && digits >= KEY
+}
+
+/// Letters and digits without a sign between them.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|run| !run.is_empty())
 }
 
 /// Hides the words that look as keys do.
@@ -214,24 +281,30 @@ fn without_words(text: &str) -> String {
     shown
 }
 
-/// Tells whether a text is as long and as mixed as a key is.
+/// Tells whether a text is as long and as mixed as a key is, or a UUID. Names of
+/// boards are long and mixed, too, but not between two of their signs.
 pub fn is_random(text: &str) -> bool {
-    text.len() >= WORD && is_mixed(text)
+    let lengths = text.split('-').map(str::len);
+    let is_uuid =
+        lengths.eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    is_uuid || runs(text).any(|run| run.len() >= WORD && is_mixed(run))
 }
 
-/// Tells whether letters and digits stand in no order that a person would choose:
-/// in random text every second sign is of another kind than the one before it
-/// (small letter, capital, digit), in a name every seventh or less.
-fn is_mixed(text: &str) -> bool {
+/// Tells whether letters and digits stand in no order that a person would choose. In
+/// most random texts every second to fourth sign is of another kind (small letter,
+/// capital, digit) than the one before it, in a name fewer; hexadecimal digits are
+/// told by being nothing else.
+fn is_mixed(run: &str) -> bool {
     let kind = |c: char| match c {
         'a'..='z' => Some(0),
         'A'..='Z' => Some(1),
         '0'..='9' => Some(2),
         _ => None,
     };
-    let kinds: Vec<u8> = text.chars().filter_map(kind).collect();
+    let kinds: Vec<u8> = run.chars().filter_map(kind).collect();
     let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    kinds.contains(&2) && 10 * changes >= 3 * kinds.len()
+    let is_hex = run.len() >= WORD && run.bytes().all(|b| b.is_ascii_hexdigit());
+    kinds.contains(&2) && (4 * changes >= kinds.len() || is_hex && changes > 0)
 }
 
 #[cfg(test)]
@@ -277,9 +350,32 @@ mod tests {
             ("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "***"),
             ("{\"kty\":\"OKP\",\"d\":\"hush\"}", "***"),
             ("eyJhbGciOiJIUzI1NiJ9.e30.hush", "***"),
-            ("AGE-SECRET-KEY-1QQPQ", "***"),
-            ("sk-proj-hushhushhush", "***"),
+            ("AGE-SECRET-KEY-1QQPQ3Z9", "***"),
+            ("sk-proj-9aK3hushX7bQ", "***"),
             ("wss://h/ghx7Kp2vT9wQ4sLm1a/b", "wss://h/***/b"),
+            ("wss://h/deadbeefcafe0123456789012345abcd/", "wss://h/***/"),
+            (
+                "wss://h/7b94d69a-9808-4c59-9c9b-704333b38aff/",
+                "wss://h/***/",
+            ),
+            ("wss://h/v1/？token=hush", "wss://h/v1/？***"),
+            ("wss://h/v1/%3Ftoken=hush", "wss://h/v1/%3F***"),
+            ("wss://h&token=hush:x/", "wss://h&token=***"),
+            ("h:1883:user:hush", "h:1883:user:***"),
+            ("[fd00::7:1]:1883", "[fd00::7:1]:1883"),
+            ("aa:bb:cc:dd:ee:ff", "aa:bb:cc:dd:ee:ff"),
+            ("192.168.1:4:8015", "192.168.1:4:8015"),
+            ("esp32-s3-touch-lcd-1.46", "esp32-s3-touch-lcd-1.46"),
+            (
+                "esp32-p4-wifi6-touch-lcd-7b-1024x600",
+                "esp32-p4-wifi6-touch-lcd-7b-1024x600",
+            ),
+            (
+                "lichuangdevesp32s3_1.6.6.bin",
+                "lichuangdevesp32s3_1.6.6.bin",
+            ),
+            ("sk-firmware-images", "sk-firmware-images"),
+            ("data/a-----b", "data/a-----b"),
             ("-----BEGIN PRIVATE KEY-----\nhush", "***"),
             ("-----BEGIN EC PRIVATE KEY-----\\nhush\\n-----END", "***"),
             (
@@ -312,9 +408,9 @@ mod tests {
             ),
             (
                 "\"{\\\"token\\\":\\\"hush\\\"",
-                "\"{\\\"token\\\":\\\"***\"",
+                "\"{\\\"token\\\":\\\"***\\\"",
             ),
-            ("{\"token\": 1, \"key\"}", "{\"token\": 1, \"key\"}"),
+            ("{\"a\": 1, \"key\"}", "{\"a\": 1, \"key\"}"),
             (
                 "firmware.version: \"1.6.1\", 设备",
                 "firmware.version: \"1.6.1\", 设备",

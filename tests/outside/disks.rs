@@ -115,6 +115,18 @@ fn a_limit_of_how_long_files_may_be_ends_nothing() {
         (fs::metadata(&log).ok()?.len() == 1024).then_some(())
     });
     answers(&server);
+    let dir = to_publish();
+    let line = format!("ulimit -f 0; {BINARY} {}", PUBLISH.join(" "));
+    let done = Command::new("bash")
+        .args(["-c", &line])
+        .current_dir(dir.path())
+        .output();
+    let done = done.unwrap();
+    let error = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{error}");
+    assert!(error.contains("nothing can be written there"), "{error}");
+    let left = fs::read_dir(dir.path().join("data/bin")).unwrap().count();
+    assert_eq!(left, 0);
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn what_means_something_else_than_it_seems_is_refused_by_name() {
     for (yaml, words) in [
         (
             "server: {auth: {enabled: 'false'}}",
-            "server.auth.enabled: in quotes it is a text",
+            "server.auth.enabled: \"false\": in quotes it is a text",
         ),
         ("x: &x {a: 1}\nserver: {'<<': *x}", "<<: in quotes (line 2)"),
         (

@@ -208,7 +208,11 @@ impl Keeper {
         memory.begun = false;
         // Here, too.
         let obtained = AssertUnwindSafe(self.obtain(memory, held, &client, stop)).catch_unwind();
-        let odd = |_| Err(Fault::Make("the CA answered what no CA answers".to_owned()));
+        let odd = |_| {
+            Err(Fault::Make(
+                "an address that the CA names is none: check gateway.tls.acme.directory".to_owned(),
+            ))
+        };
         let outcome = obtained.await.unwrap_or_else(odd);
         let now = SystemTime::now();
         let fault = match outcome {
