@@ -80,8 +80,9 @@ const FILES: [&str; 20] = [
     "~/",
 ];
 /// What a variable begins with in some language, and its name follows.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 15] = [
     "$env:",
+    "%env(",
     "config.",
     "env.",
     "env:",
@@ -92,6 +93,7 @@ const VARIABLES: [&str; 13] = [
     "process.env",
     "secretkeyref",
     "secrets.",
+    "system.getenv",
     "valuefrom",
     "var.",
 ];
@@ -163,7 +165,7 @@ fn is_braced(text: &str) -> bool {
             && inner[name.len()..]
                 .chars()
                 .next()
-                .is_none_or(|end| matches!(end, '}' | ':'))
+                .is_none_or(|end| matches!(end, '}' | ':' | '('))
     })
 }
 
@@ -262,6 +264,7 @@ fn is_template(text: &str) -> bool {
         ("#{", "}#"),
         ("#{", "}"),
         ("@@", "@@"),
+        ("##", "##"),
         ("__", "__"),
         ("[[", "]]"),
         ("((", "))"),
@@ -328,7 +331,7 @@ fn is_phrase(text: &str) -> bool {
         .chars()
         .any(|c| c.is_ascii_punctuation() && !"-_.!?*<>[]()".contains(c));
     // Digits are few, as in `sha256`, or count up; others are chosen.
-    if letters.is_empty() || digits.len() > 4 && !counts_up || others {
+    if letters.is_empty() || digits.len() > 3 && !counts_up || others {
         return false;
     }
     // Whether the letters up to here are words, and whether one of them asks.
@@ -397,6 +400,9 @@ mod tests {
             "__AUTH_KEY__",
             "_AUTH_KEY_",
             "{auth_key}",
+            "##AUTH_KEY##",
+            "%env(AUTH_KEY)%",
+            "${file(auth.key)}",
             "[AUTH_KEY]",
             "((auth_key))",
             "`auth_key`",
@@ -486,6 +492,7 @@ mod tests {
             "Hunter2(work)",
             "$X7K2P9",
             "local.k3y",
+            "xiaozhi2024!Key",
             "hunter::[x",
             "请勿打扰我的小智机器人",
             "secret",
