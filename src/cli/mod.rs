@@ -47,8 +47,8 @@ enum Command {
     Validate(validate::Validate),
     /// Look into firmware files: what they are, and which devices would get them
     ///
-    /// Exit code 0: each would be offered. 1: one would be rejected, for it
-    /// would fail on every device.
+    /// Exit code 0: none would be rejected. 1: one would be, for it would fail on
+    /// every device.
     Inspect(inspect::Inspect),
     /// Copy an image into the firmware folder as {model}_{version}.bin, whole or
     /// not at all

@@ -56,8 +56,20 @@ impl Publish {
             }
             Verdict::Rejected(_) => Vec::new(),
         };
+        let kind = match &staged.inspection.verdict {
+            Verdict::App(app) if projects.is_xiaozhi(&app.project) => {
+                Some(format!("with the chip {}", app.chip))
+            }
+            Verdict::App(app) => Some(format!(
+                "with the chip {}, which run the project {:?}",
+                app.chip, app.project
+            )),
+            Verdict::Foreign(_) => Some("that report no ESP32's chip".to_owned()),
+            Verdict::Rejected(_) => None,
+        };
         let (path, kept) = staged.publish(&model, &version, self.force)?;
-        let (effect, warning) = effect(&settings, &models, &model, &Version::new(&version));
+        let version = Version::new(&version);
+        let (effect, warning) = effect(&settings, &models, &model, &version, kind.as_deref());
         warnings.extend(warning);
         if let Kept::Unsurely(why) = kept {
             warnings.push(format!(
@@ -133,12 +145,16 @@ fn effect(
     models: &BTreeMap<String, Version>,
     model: &str,
     version: &Version,
+    kind: Option<&str>,
 ) -> (String, Option<String>) {
-    let whom = if model == "default" {
+    let mut whom = if model == "default" {
         "devices without files of their own model".to_owned()
     } else {
         format!("devices of the model {model}")
     };
+    if let Some(kind) = kind {
+        whom = format!("{whom} {kind}");
+    }
     let offered =
         format!("a running server offers it to {whom} below {version} at their next check");
     match (settings.policy.pins.get(model), models.get(model)) {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// The sections whose loss would change who is let in, where, or with which key.
 const GUARDED: [&str; 3] = ["server", "gateway", "manager-api"];
 /// The keys of xiaozhi-server's that are read here; of its others nothing is said.
-const READ: [&str; 19] = [
+pub(super) const READ: [&str; 19] = [
     "firmware_cache_ttl",
     "log",
     "log.log_dir",

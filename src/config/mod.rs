@@ -171,7 +171,8 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
         settings.warnings.insert(
             0,
             format!(
-                "there is no {}, and {} is not read: every setting has its default, and nobody is kept out. Rename it, or name                  it with --config",
+                "there is no {}, and {} is not read: every setting has its default, and nobody is kept out. Rename it, or name it \
+                 with --config",
                 path.display(),
                 other.display()
             ),

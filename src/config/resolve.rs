@@ -92,6 +92,7 @@ pub(super) fn resolve(
     let root = Section::root(root, &faults);
     let server = root.section("server");
     let gateway = root.section("gateway");
+    near_misses(&root, &server, &mut warnings);
     gateway.only(
         &[
             "ip",
@@ -155,6 +156,29 @@ pub(super) fn resolve(
     };
     what_fits_together(&mut settings, machine, &gateway);
     faults.into_result().map(|()| settings)
+}
+
+/// Keys beside `gateway` that were to be one that is read here.
+fn near_misses(root: &Section<'_>, server: &Section<'_>, warnings: &mut Vec<String>) {
+    let sections = [
+        "gateway",
+        "server",
+        "manager-api",
+        "firmware_cache_ttl",
+        "log",
+    ];
+    root.near_misses(&sections, &[], warnings);
+    let below = |section: &str| {
+        let keys = duplicates::READ
+            .iter()
+            .filter_map(|key| key.strip_prefix(section));
+        let keys = keys.filter(|key| !key.contains('.'));
+        keys.collect::<Vec<_>>()
+    };
+    let others = ["udp_gateway", "mqtt_manager_api"];
+    server.near_misses(&below("server."), &others, warnings);
+    let auth = server.section("auth");
+    auth.near_misses(&below("server.auth."), &[], warnings);
 }
 
 /// What means something else in quotes than it seems to.

@@ -108,10 +108,9 @@ impl<'a> Section<'a> {
         let last: HashMap<_, _> = last.collect();
         let entries = self.entries.iter().enumerate();
         let entries = entries.filter(move |(i, (key, _))| last[key] == *i);
-        entries.filter_map(|(_, (key, node))| match node {
-            Node::Scalar(text) => Some((key.as_str(), Some(text.as_str()))),
-            Node::Null => None,
-            Node::List(_) | Node::Map(_) => Some((key.as_str(), None)),
+        entries.map(|(_, (key, node))| match node {
+            Node::Scalar(text) => (key.as_str(), Some(text.as_str())),
+            Node::Null | Node::List(_) | Node::Map(_) => (key.as_str(), None),
         })
     }
 
@@ -253,13 +252,37 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Names the keys of a section that is not ours alone which are written nearly like
+    /// one that is read here, as `enable` and `auth_keys` are. `others` are
+    /// xiaozhi-server's own.
+    pub(super) fn near_misses(&self, known: &[&str], others: &[&str], warnings: &mut Vec<String>) {
+        for (key, _) in self.entries {
+            if known.contains(&key.as_str()) || others.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some((distance, near)) = likeliest(key, known)
+                && distance <= 1 + near.len() / 8
+                && near.len() > 3
+            {
+                let (name, near) = (self.key(key), self.key(near));
+                warnings.push(format!("{name} is not read here; did you mean `{near}`?"));
+            }
+        }
+    }
+
     /// Faults every key that is not `known`, with the likeliest meant one.
     pub(super) fn only(&self, known: &[&str], later: &[&str]) {
         for (key, node) in self.entries {
             if known.contains(&key.as_str()) {
                 // A variable that nobody filled in leaves this behind, and no default is
                 // meant by it.
-                if matches!(node, Node::Scalar(text) if text.trim().is_empty()) {
+                let is_empty = match node {
+                    Node::Scalar(text) => text.trim().is_empty(),
+                    // A mapping whose lines are all comments is none.
+                    Node::Null => !MAPPINGS.contains(&key.as_str()),
+                    Node::List(_) | Node::Map(_) => false,
+                };
+                if is_empty {
                     self.fault(
                         key,
                         Some(""),
@@ -272,12 +295,8 @@ impl<'a> Section<'a> {
                 self.fault(key, None, "this version does not have it yet: take it out");
                 continue;
             }
-            let near = known
-                .iter()
-                .map(|k| (strsim::damerau_levenshtein(k, key), *k))
-                .min()
-                .filter(|(distance, k)| *distance <= 1 + k.len() / 3);
-            match near {
+            let near = likeliest(key, known);
+            match near.filter(|(distance, k)| *distance <= 1 + k.len() / 3) {
                 Some((_, near)) => {
                     self.fault(key, None, format!("no such key; did you mean `{near}`?"));
                 }
@@ -290,6 +309,19 @@ impl<'a> Section<'a> {
         }
     }
 }
+
+/// The known key that is written most like this one, and by how many signs it differs.
+fn likeliest<'k>(key: &str, known: &[&'k str]) -> Option<(usize, &'k str)> {
+    let distances = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(k, &key.to_lowercase()), *k));
+    distances.min()
+}
+
+/// The keys of `gateway` whose values are mappings.
+const MAPPINGS: [&str; 7] = [
+    "acme", "firmware", "limits", "pin", "proxy", "routes", "tls",
+];
 
 pub(super) const PORT: &str = "write a port number from 1 to 65535";
 

@@ -215,8 +215,9 @@ fn nobody_behind(
                 "xiaozhi-server hands devices {}, which is this server, and nobody here passes it on: their pictures get a 404.",
                 address.vision_url()
             ),
-            "set gateway.proxy.vision to xiaozhi-server's HTTP port (http://127.0.0.1:8004, with server.http_port: 8004 there), \
-             or give the OTA address in server.ota and xiaozhi-server's own in server.vision_explain."
+            "pass it on (gateway.proxy.vision: http://127.0.0.1:8004, with server.http_port: 8004 for xiaozhi-server and \
+             gateway.ports: [8003, 8443] for this server), or give the OTA address in server.ota and xiaozhi-server's own in \
+             server.vision_explain."
                 .to_owned(),
         );
     }

@@ -222,6 +222,22 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
             assert!(!ok && error.contains(words), "{words}: {error}{out}");
         }
     }
+    // A key that was to be another one.
+    for (yaml, words) in [
+        (
+            "gatway: {ports: [8005]}",
+            "gatway is not read here; did you mean `gateway`?",
+        ),
+        (
+            "server: {auth: {enable: true}}",
+            "server.auth.enable is not read here; did you mean `server.auth.enabled`?",
+        ),
+    ] {
+        let misspelt = fresh();
+        fs::write(misspelt.path().join("data/.config.yaml"), yaml).unwrap();
+        let (ok, text, _) = run(misspelt.path(), &["validate"]);
+        assert!(ok && text.contains(words), "{words}: {text}");
+    }
     // What was to be one, under another name.
     for name in [
         "config.yaml",

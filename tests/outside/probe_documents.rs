@@ -81,11 +81,11 @@ fn scene(name: &str) -> Scene {
         ),
         "refused" => wrong(
             plain().port_80(Port::Refuses),
-            "http://ota.example.com/xiaozhi/ota/",
+            "http://ota.example.com/xiaozhi/ota/ --version 1.6.0",
         ),
         "status" => wrong(
             plain().check(|page| page.set_status("404 Not Found")),
-            "http://ota.example.com/xiaozhi/ota/",
+            "http://ota.example.com/xiaozhi/ota/ --version 1.6.0",
         ),
         "version" => Scene::Log(
             own("esp32s3_1.6.6.bin", Image::new("1.6.6").build(), ""),

@@ -222,6 +222,11 @@ fn what_cannot_be_meant_is_refused_by_name() {
             "gateway.limits.idle: \"\": it is empty",
         ),
         ("gateway: {ip: ' '}", "gateway.ip: \"\": it is empty"),
+        ("gateway: {ip: }", "gateway.ip: \"\": it is empty"),
+        (
+            "gateway: {firmware: {pin: {a: }}}",
+            "gateway.firmware.pin.a: write the version",
+        ),
     ] {
         let found = faults(yaml);
         assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
@@ -269,7 +274,7 @@ fn an_address_that_devices_misread_is_refused_by_name() {
         ),
         (
             "server: {mqtt_gateway: 'mqtt://192.168.1.7:1883'}",
-            "\"//192.168.1.7:1883\" is no number, and abort when they start MQTT, at every boot; write",
+            "\"//192.168.1.7:1883\" is no number, and abort when they start MQTT, at every boot; take the scheme",
         ),
         (
             "server: {mqtt_gateway: '[fd00::7]:1883'}",

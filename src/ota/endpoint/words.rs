@@ -48,6 +48,9 @@ impl Misread {
             }
             AddressFault::PathSign => "write it as %XX, or take it out, as in ",
             AddressFault::Long | AddressFault::HostLong => "shorten it, as in ",
+            _ if self.kind == AddressKind::Mqtt && self.part.starts_with("//") => {
+                "take the scheme in front away, as in "
+            }
             _ => "write a port from 1 to 65535, as in ",
         };
         match self.fault {
