@@ -2,7 +2,7 @@
 //! them.
 
 use super::print;
-use crate::firmware::catalogue::Settings;
+use crate::firmware::FolderSettings;
 use crate::firmware::image::{AppImage, Signature, Verdict};
 use crate::firmware::name::{self, ImageName};
 use crate::firmware::project::Projects;
@@ -131,8 +131,8 @@ impl From<&AppImage> for Facts {
 }
 
 impl Report {
-    fn of(path: &Path, settings: &Settings) -> Self {
-        let Settings {
+    fn of(path: &Path, settings: &FolderSettings) -> Self {
+        let FolderSettings {
             verify, projects, ..
         } = settings;
         let mut report = Self {

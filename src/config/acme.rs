@@ -65,7 +65,7 @@ fn names(
 ) -> Vec<String> {
     let (key, given) = match listed {
         Some(listed) => ("names", listed),
-        None => ("mode", vec![super::gateway::public_host(public)]),
+        None => ("mode", vec![public.host()]),
     };
     let is_public = is_public_authority(directory);
     let mut names = Vec::new();

@@ -6,7 +6,7 @@ use super::{Machine, values};
 use crate::firmware::name::is_version;
 use crate::firmware::project::{self, Projects};
 use crate::firmware::version::{Version, is_device_safe};
-use crate::firmware::{Verify, catalogue};
+use crate::firmware::{FolderSettings, Verify};
 use crate::http::plain::PlainHttp;
 use crate::ota::decide::{DefaultFor, Policy};
 use crate::ota::endpoint;
@@ -159,19 +159,11 @@ fn named(section: &Section<'_>) -> Option<Vec<String>> {
     Some(names.into_iter().map(str::to_owned).collect())
 }
 
-/// The public address's host, as a certificate writes it.
-pub(super) fn public_host(public: &PublicAddress) -> String {
-    let host = &public.url().host;
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_ascii_lowercase()
-}
-
 fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
     if let Some(names) = named(section) {
         return names;
     }
-    let mut names = vec![public_host(public)];
+    let mut names = vec![public.host()];
     let local = machine
         .addresses
         .iter()
@@ -194,7 +186,7 @@ pub(super) fn firmware(
     root: &Section<'_>,
     section: &Section<'_>,
     warnings: &mut Vec<String>,
-) -> (Policy, catalogue::Settings, u64) {
+) -> (Policy, FolderSettings, u64) {
     section.only(
         &["dir", "default_for", "verify", "pin", "projects", "memory"],
         &[],
@@ -239,7 +231,7 @@ pub(super) fn firmware(
         pins,
         projects: projects.clone(),
     };
-    let catalogue = catalogue::Settings {
+    let catalogue = FolderSettings {
         dir: section.path("dir").unwrap_or_else(|| "data/bin".into()),
         ttl: ttl
             .unwrap_or(Duration::from_secs(30))

@@ -10,7 +10,7 @@ use super::raw::Node;
 use super::section::{Faults, Section};
 use super::upstream::{log, public, voice, websocket};
 use super::{Fault, duplicates, values};
-use crate::firmware::catalogue;
+use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::{ProxySettings, WEBSOCKET_PATH};
 use crate::ota::credentials::Voice;
@@ -70,7 +70,7 @@ pub struct Settings {
     /// Who is offered what.
     pub policy: Policy,
     /// The firmware folder.
-    pub catalogue: catalogue::Settings,
+    pub catalogue: FolderSettings,
     /// What goes to servers behind this one.
     pub proxy: ProxySettings,
     /// `gateway.firmware.memory`, in bytes.

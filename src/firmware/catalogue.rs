@@ -6,31 +6,16 @@
 //! in; a file that appears without such word (a network file system, a hard
 //! link) must look the same twice, two seconds apart.
 
-use super::Verify;
+use super::FolderSettings;
 use super::keeper::{Keeper, Shared};
-use super::project::Projects;
 use super::snapshot::Snapshot;
 use super::watch::Change;
 use crate::util::durable;
 use arc_swap::Guard;
-use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use std::{fs, io, thread};
-
-/// Where the firmware lies and how often the folder is looked at unasked.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The folder: `gateway.firmware.dir`.
-    pub dir: PathBuf,
-    /// `firmware_cache_ttl`.
-    pub ttl: Duration,
-    /// `gateway.firmware.verify`.
-    pub verify: Verify,
-    /// `gateway.firmware.projects`.
-    pub projects: Projects,
-}
 
 /// The folder as it is offered now.
 #[derive(Debug)]
@@ -43,7 +28,7 @@ impl Catalogue {
     /// Makes the folder if it is missing and begins to keep it. Where a full or
     /// read-only disk takes no folder there is no firmware, and devices are
     /// answered all the same.
-    pub fn start(settings: Settings) -> io::Result<Self> {
+    pub fn start(settings: FolderSettings) -> io::Result<Self> {
         match fs::create_dir_all(&settings.dir) {
             Err(e) if durable::is_full(&e) => {}
             done => done?,
@@ -94,13 +79,15 @@ impl Drop for Catalogue {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::Verify;
+    use super::super::project::Projects;
     use super::*;
 
     #[test]
     fn what_lies_there_at_start_is_offered_after_the_first_look() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a_1.bin"), "one").unwrap();
-        let catalogue = Catalogue::start(Settings {
+        let catalogue = Catalogue::start(FolderSettings {
             dir: dir.path().to_owned(),
             ttl: Duration::from_secs(3600),
             verify: Verify::Warn,

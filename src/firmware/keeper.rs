@@ -1,8 +1,8 @@
 //! The thread behind the catalogue: what the folder shows and what the kernel
 //! says of its writers, turned into snapshots.
 
+use super::FolderSettings;
 use super::Identity;
-use super::catalogue::Settings;
 use super::image::{Foreign, Verdict};
 use super::name;
 use super::project::Projects;
@@ -53,7 +53,7 @@ enum Writer {
 }
 
 pub(super) struct Keeper {
-    settings: Settings,
+    settings: FolderSettings,
     shared: Arc<Shared>,
     changes: Sender<Change>,
     watch: Option<Watch>,
@@ -95,7 +95,11 @@ enum Occasion {
 }
 
 impl Keeper {
-    pub(super) fn new(settings: Settings, shared: Arc<Shared>, changes: Sender<Change>) -> Self {
+    pub(super) fn new(
+        settings: FolderSettings,
+        shared: Arc<Shared>,
+        changes: Sender<Change>,
+    ) -> Self {
         Self {
             settings,
             shared,
@@ -423,7 +427,7 @@ impl Keeper {
         for (done, f) in fresh.into_iter().enumerate() {
             let path = self.settings.dir.join(&f.file);
             let judged = scan::inspect(&path, &f.identity).and_then(|inspection| {
-                let Settings {
+                let FolderSettings {
                     verify, projects, ..
                 } = &self.settings;
                 scan::offerable(&inspection.verdict, *verify, projects).map(|()| inspection)

@@ -20,6 +20,10 @@ mod watch;
 pub use identity::Identity;
 pub use scan::{Unusable, inspect_file, offerable};
 
+use project::Projects;
+use std::path::PathBuf;
+use std::time::Duration;
+
 /// What becomes of files that are no ESP images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
@@ -28,4 +32,17 @@ pub enum Verify {
     Warn,
     /// They are refused.
     Strict,
+}
+
+/// Where the firmware lies and how often the folder is looked at unasked.
+#[derive(Debug, Clone)]
+pub struct FolderSettings {
+    /// The folder: `gateway.firmware.dir`.
+    pub dir: PathBuf,
+    /// `firmware_cache_ttl`.
+    pub ttl: Duration,
+    /// `gateway.firmware.verify`.
+    pub verify: Verify,
+    /// `gateway.firmware.projects`.
+    pub projects: Projects,
 }

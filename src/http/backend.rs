@@ -8,6 +8,7 @@ use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -144,6 +145,15 @@ pub(super) async fn quiet(activity: &Activity, limit: Duration) {
     while let Some(left) = activity.left(limit) {
         tokio::time::sleep(left).await;
     }
+}
+
+/// The innermost reason, which is the one that tells.
+pub(super) fn reason(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 #[cfg(test)]

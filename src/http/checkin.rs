@@ -1,24 +1,26 @@
 //! The check-in: what a device posts, and what it is told.
 
-use super::front::{Front, Head};
 use super::input::{self, NoBody};
 use super::reply::{self, Reply};
+use super::request::{Head, shown, text};
+use crate::firmware::catalogue::Catalogue;
+use crate::fleet::Fleet;
 use crate::ota::checkin::{CheckIn, Report};
-use crate::ota::decide::{Outcome, Withheld, decide};
+use crate::ota::credentials::Voice;
+use crate::ota::decide::{Outcome, Policy, Withheld, decide};
 use crate::ota::reply::{since_epoch, write};
 use crate::server::Peer;
 use crate::telemetry::logs::GUIDE_TARGET;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{HeaderMap, USER_AGENT};
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled, info, warn};
 
 /// How much of a body the log shows.
 const BODY_SHOWN: usize = 4096;
-/// How many bytes of any other value that a device sent the log shows.
-const SHOWN: usize = 128;
 /// How many files that were withheld from a device the log names.
 const WITHHELD_SHOWN: usize = 5;
 
@@ -33,13 +35,26 @@ const VERSION_HEADERS: [&str; 5] = [
     "application-version",
 ];
 
-/// `GET`: whether it works, in the guide's words.
-pub(super) fn show(front: &Front) -> Reply {
-    let websocket = front.parts.websocket.as_deref();
-    reply::text(format!(
-        "OTA接口运行正常，向设备发送的websocket地址是：{}",
-        websocket.unwrap_or("（没有设备能用的地址，请设置 server.websocket）")
-    ))
+/// Answers check-ins: what that takes.
+#[derive(Debug)]
+pub(super) struct CheckIns {
+    /// What can be offered.
+    pub(super) catalogue: Arc<Catalogue>,
+    /// What each device was told.
+    pub(super) fleet: Arc<Fleet>,
+    /// Who is offered what.
+    pub(super) policy: Policy,
+    /// How devices reach their voice server.
+    pub(super) voice: Voice,
+    /// The WebSocket address that a `GET` shows.
+    pub(super) websocket: Option<String>,
+    /// `server.timezone_offset`, in minutes.
+    pub(super) timezone_offset: i32,
+    /// What stands in front of a file's name; `None` where devices could not read
+    /// it.
+    pub(super) download_base: Option<String>,
+    /// How long a body may take to come.
+    pub(super) idle: Duration,
 }
 
 /// Nothing needs activation here. Firmware v1.6 wants a body all the same.
@@ -47,137 +62,136 @@ pub(super) fn activate() -> Reply {
     reply::json(br#"{"success":true}"#.to_vec())
 }
 
-/// The `Device-Id` of a request, if it has one.
-pub(super) fn device_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    text(headers.get("device-id")?)
-}
-
-/// What of a value that a device sent goes into the log: strangers must not
-/// fill it.
-pub(super) fn shown(value: &str) -> &str {
-    &value[..value.floor_char_boundary(SHOWN)]
-}
-
-/// `POST`: the check-in itself. Whatever the device reports, it is answered
-/// with 200: an OTA fault must not keep it from its voice server.
-pub(super) async fn answer(
-    front: &Front,
-    peer: Peer,
-    head: &Head,
-    body: Incoming,
-    now: SystemTime,
-) -> Reply {
-    let body = match input::read(body, front.parts.idle).await {
-        Ok(body) => body,
-        Err(NoBody::TooBig) => {
-            info!(peer = %peer.address, limit = input::LIMIT, "check-in refused: its body is too big");
-            let text = format!("the body is larger than {} bytes\n", input::LIMIT);
-            return reply::closing(reply::error(StatusCode::PAYLOAD_TOO_LARGE, text));
-        }
-        Err(NoBody::TooSlow) => {
-            info!(peer = %peer.address, "check-in refused: its body did not come in time");
-            return reply::closing(reply::error(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body did not come in time\n",
-            ));
-        }
-        Err(NoBody::Broken) => {
-            info!(peer = %peer.address, "check-in refused: its body ended early");
-            return reply::closing(reply::error(
-                StatusCode::BAD_REQUEST,
-                "the body ended early\n",
-            ));
-        }
-    };
-    let headers = &head.headers;
-    let said = Said::read(headers);
-    let (Some(device), Some(client)) = (&said.device, &said.client) else {
-        info!(peer = %peer.address, "check-in refused: no Device-Id or no Client-Id header");
-        return reply::request_error();
-    };
-    let check_in = CheckIn {
-        device,
-        client,
-        model_header: said.models.iter().flatten().next().map(AsRef::as_ref),
-        version_header: said.versions.iter().flatten().next().map(AsRef::as_ref),
-        report: Report::read(&body),
-    };
-    info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
-    if enabled!(Level::DEBUG) {
-        log_report(&check_in, peer, headers, &body);
+impl CheckIns {
+    /// `GET`: whether it works, in the guide's words.
+    pub(super) fn show(&self) -> Reply {
+        let websocket = self.websocket.as_deref();
+        reply::text(format!(
+            "OTA接口运行正常，向设备发送的websocket地址是：{}",
+            websocket.unwrap_or("（没有设备能用的地址，请设置 server.websocket）")
+        ))
     }
-    decided(front, &check_in, now)
-}
 
-fn decided(front: &Front, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
-    let parts = &front.parts;
-    let snapshot = parts.catalogue.snapshot();
-    let (device, own) = (shown(check_in.device), check_in.version());
-    let forced = || parts.fleet.forced(device, own);
-    let mut decision = decide(check_in, &snapshot, &parts.policy, forced);
-    let base = front.download_base.as_deref().unwrap_or_default();
-    if base.is_empty() {
-        decision.withdraw();
-    }
-    let (model, count) = (shown(decision.model), decision.candidates);
-    match check_in.models().next() {
-        // The guide tells operators to compare the device's model with the files.
-        Some(reported) if reported != decision.model => {
-            let reported = shown(reported);
-            info!(target: GUIDE_TARGET, reported, "查找型号 {model} 的固件，找到 {count} 个候选");
-        }
-        _ => info!(target: GUIDE_TARGET, "查找型号 {model} 的固件，找到 {count} 个候选"),
-    }
-    if let Some(fault) = check_in.report.fault {
-        let consequence = if check_in.is_unidentified() {
-            "it does not say which board this is: no firmware is offered"
-        } else {
-            "what stood in front of it is used"
+    /// `POST`: the check-in itself. Whatever the device reports, it is answered
+    /// with 200: an OTA fault must not keep it from its voice server.
+    pub(super) async fn answer(
+        &self,
+        peer: Peer,
+        head: &Head,
+        body: Incoming,
+        now: SystemTime,
+    ) -> Reply {
+        let body = match input::read(body, self.idle).await {
+            Ok(body) => body,
+            Err(NoBody::TooBig) => {
+                info!(peer = %peer.address, limit = input::LIMIT, "check-in refused: its body is too big");
+                let text = format!("the body is larger than {} bytes\n", input::LIMIT);
+                return reply::closing(reply::error(StatusCode::PAYLOAD_TOO_LARGE, text));
+            }
+            Err(NoBody::TooSlow) => {
+                info!(peer = %peer.address, "check-in refused: its body did not come in time");
+                return reply::closing(reply::error(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body did not come in time\n",
+                ));
+            }
+            Err(NoBody::Broken) => {
+                info!(peer = %peer.address, "check-in refused: its body ended early");
+                return reply::closing(reply::error(
+                    StatusCode::BAD_REQUEST,
+                    "the body ended early\n",
+                ));
+            }
         };
-        warn!(
+        let headers = &head.headers;
+        let said = Said::read(headers);
+        let (Some(device), Some(client)) = (&said.device, &said.client) else {
+            info!(peer = %peer.address, "check-in refused: no Device-Id or no Client-Id header");
+            return reply::request_error();
+        };
+        let check_in = CheckIn {
             device,
-            offset = fault.offset,
-            fault = fault.what,
-            "the check-in's body is no JSON: {consequence}"
-        );
+            client,
+            model_header: said.models.iter().flatten().next().map(AsRef::as_ref),
+            version_header: said.versions.iter().flatten().next().map(AsRef::as_ref),
+            report: Report::read(&body),
+        };
+        info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
+        if enabled!(Level::DEBUG) {
+            log_report(&check_in, peer, headers, &body);
+        }
+        self.decided(&check_in, now)
     }
-    let mut url = String::new();
-    match decision.outcome {
-        Outcome::Offer { entry, force } => {
-            url.reserve(base.len() + entry.url_name.len());
-            url.push_str(base);
-            url.push_str(&entry.url_name);
-            info!(
-                target: GUIDE_TARGET,
-                force = force.then_some(1),
-                "为设备 {device} 下发固件 {} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}", entry.version
+
+    fn decided(&self, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
+        let snapshot = self.catalogue.snapshot();
+        let (device, own) = (shown(check_in.device), check_in.version());
+        let forced = || self.fleet.forced(device, own);
+        let mut decision = decide(check_in, &snapshot, &self.policy, forced);
+        let base = self.download_base.as_deref().unwrap_or_default();
+        if base.is_empty() {
+            decision.withdraw();
+        }
+        let (model, count) = (shown(decision.model), decision.candidates);
+        match check_in.models().next() {
+            // The guide tells operators to compare the device's model with the files.
+            Some(reported) if reported != decision.model => {
+                let reported = shown(reported);
+                info!(target: GUIDE_TARGET, reported, "查找型号 {model} 的固件，找到 {count} 个候选");
+            }
+            _ => info!(target: GUIDE_TARGET, "查找型号 {model} 的固件，找到 {count} 个候选"),
+        }
+        if let Some(fault) = check_in.report.fault {
+            let consequence = if check_in.is_unidentified() {
+                "it does not say which board this is: no firmware is offered"
+            } else {
+                "what stood in front of it is used"
+            };
+            warn!(
+                device,
+                offset = fault.offset,
+                fault = fault.what,
+                "the check-in's body is no JSON: {consequence}"
             );
         }
-        Outcome::UpToDate => {
-            let withheld = decision.withheld.len();
-            let withheld = (withheld > 0).then_some(withheld);
-            info!(target: GUIDE_TARGET, withheld, "设备 {device} 固件已是最新: {}", shown(own));
-        }
-        Outcome::Silent => warn!(
-            device,
-            version = shown(own),
-            "the device's own version restarts it at every check that mentions firmware: it is told nothing about \
+        let mut url = String::new();
+        match decision.outcome {
+            Outcome::Offer { entry, force } => {
+                url.reserve(base.len() + entry.url_name.len());
+                url.push_str(base);
+                url.push_str(&entry.url_name);
+                info!(
+                    target: GUIDE_TARGET,
+                    force = force.then_some(1),
+                    "为设备 {device} 下发固件 {} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}", entry.version
+                );
+            }
+            Outcome::UpToDate => {
+                let withheld = decision.withheld.len();
+                let withheld = (withheld > 0).then_some(withheld);
+                info!(target: GUIDE_TARGET, withheld, "设备 {device} 固件已是最新: {}", shown(own));
+            }
+            Outcome::Silent => warn!(
+                device,
+                version = shown(own),
+                "the device's own version restarts it at every check that mentions firmware: it is told nothing about \
              firmware; flash it by cable with a version of numbers and dots"
-        ),
+            ),
+        }
+        // The same again at every boot would hide what is new.
+        if self.fleet.note(device, own, &decision, now) {
+            log_withheld(device, own, &decision.withheld);
+        }
+        let voice = self.voice.block(check_in, since_epoch(now).as_secs());
+        reply::json(write(
+            &decision,
+            own,
+            &url,
+            voice,
+            now,
+            self.timezone_offset,
+        ))
     }
-    // The same again at every boot would hide what is new.
-    if parts.fleet.note(device, own, &decision, now) {
-        log_withheld(device, own, &decision.withheld);
-    }
-    let voice = parts.voice.block(check_in, since_epoch(now).as_secs());
-    reply::json(write(
-        &decision,
-        own,
-        &url,
-        voice,
-        now,
-        parts.timezone_offset,
-    ))
 }
 
 fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
@@ -244,10 +258,4 @@ impl<'a> Said<'a> {
         }
         said
     }
-}
-
-/// A header's text, if it is not empty. What is no UTF-8 in it is replaced.
-fn text(value: &HeaderValue) -> Option<Cow<'_, str>> {
-    let value = value.as_bytes().trim_ascii();
-    (!value.is_empty()).then(|| String::from_utf8_lossy(value))
 }

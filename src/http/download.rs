@@ -2,11 +2,12 @@
 
 use super::body::Image;
 use super::conditional::{Conditions, Validators, Verdict, evaluate, range_counts};
-use super::front::{Front, Head};
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
+use super::request::{Head, shown};
+use crate::firmware::catalogue::Catalogue;
 use crate::firmware::snapshot::Entry;
-use crate::firmware::store::Content;
+use crate::firmware::store::{Content, Store};
 use crate::server::Peer;
 use hyper::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
@@ -18,77 +19,105 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-/// Answers `GET` and `HEAD` of `/download/{name}`.
-pub(super) async fn answer(front: &Front, peer: Peer, name: &str, head: &Head) -> Reply {
-    let peer = peer.address;
-    let name = percent_decode_str(name)
-        .decode_utf8()
-        .ok()
-        .filter(|name| is_file_name(name));
-    let Some(name) = name else {
-        info!(%peer, "download refused: invalid filename");
-        return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
-    };
-    let Some(entry) = front.parts.catalogue.snapshot().file(&name).cloned() else {
-        info!(%peer, file = super::checkin::shown(&name), "download refused: no such image is offered here");
-        return reply::error(StatusCode::NOT_FOUND, "file not found");
-    };
+/// Answers downloads: what that takes.
+#[derive(Debug)]
+pub(super) struct Downloads {
+    /// What can be fetched.
+    pub(super) catalogue: Arc<Catalogue>,
+    /// The bytes of it.
+    pub(super) store: Arc<Store>,
+}
 
-    let header = |name: HeaderName| {
-        head.headers
-            .get(name)
-            .map(|v| v.to_str().unwrap_or("\u{fffd}"))
-    };
-    let conditions = Conditions {
-        if_match: header(IF_MATCH),
-        if_unmodified_since: header(IF_UNMODIFIED_SINCE),
-        if_none_match: header(IF_NONE_MATCH),
-        if_modified_since: header(IF_MODIFIED_SINCE),
-        if_range: header(IF_RANGE),
-    };
-    let current = Validators {
-        etag: &entry.etag,
-        last_modified: &entry.last_modified,
-    };
-    match evaluate(&conditions, current) {
-        Verdict::Proceed => {}
-        Verdict::NotModified => return reply::not_modified(&entry),
-        Verdict::PreconditionFailed => {
-            return reply::error(StatusCode::PRECONDITION_FAILED, "precondition failed");
-        }
-    }
-    // A range is defined for GET alone (RFC 9110, section 14.2).
-    let get = head.method == Method::GET;
-    let range = header(RANGE).filter(|_| get && range_counts(&conditions, current));
-    let selected = range.map_or(Selected::Whole, |range| select(range, entry.size()));
-    let (start, end) = match selected {
-        Selected::Unsatisfiable => return reply::unsatisfiable(&entry),
-        Selected::Whole => (0, entry.size()),
-        Selected::Part { start, end } => (start, end),
-    };
-    let body = if get {
-        match content(front, &entry, selected == Selected::Whole).await {
-            Ok(content) => Some(Image::new(
-                content,
-                start,
-                end,
-                &entry.file,
-                peer.to_string(),
-            )),
-            Err(e) => {
-                warn!(%peer, file = %entry.file, error = %e, "download refused: the file cannot be read as it was verified");
-                return reply::error(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the file is being changed: try again",
-                );
+impl Downloads {
+    /// Answers `GET` and `HEAD` of `/download/{name}`.
+    pub(super) async fn answer(&self, peer: Peer, name: &str, head: &Head) -> Reply {
+        let peer = peer.address;
+        let name = percent_decode_str(name)
+            .decode_utf8()
+            .ok()
+            .filter(|name| is_file_name(name));
+        let Some(name) = name else {
+            info!(%peer, "download refused: invalid filename");
+            return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
+        };
+        let Some(entry) = self.catalogue.snapshot().file(&name).cloned() else {
+            info!(%peer, file = shown(&name), "download refused: no such image is offered here");
+            return reply::error(StatusCode::NOT_FOUND, "file not found");
+        };
+
+        let header = |name: HeaderName| {
+            head.headers
+                .get(name)
+                .map(|v| v.to_str().unwrap_or("\u{fffd}"))
+        };
+        let conditions = Conditions {
+            if_match: header(IF_MATCH),
+            if_unmodified_since: header(IF_UNMODIFIED_SINCE),
+            if_none_match: header(IF_NONE_MATCH),
+            if_modified_since: header(IF_MODIFIED_SINCE),
+            if_range: header(IF_RANGE),
+        };
+        let current = Validators {
+            etag: &entry.etag,
+            last_modified: &entry.last_modified,
+        };
+        match evaluate(&conditions, current) {
+            Verdict::Proceed => {}
+            Verdict::NotModified => return reply::not_modified(&entry),
+            Verdict::PreconditionFailed => {
+                return reply::error(StatusCode::PRECONDITION_FAILED, "precondition failed");
             }
         }
-    } else {
-        None
-    };
-    match selected {
-        Selected::Part { start, end } => reply::part(&entry, start, end, body),
-        _ => reply::image(&entry, body),
+        // A range is defined for GET alone (RFC 9110, section 14.2).
+        let get = head.method == Method::GET;
+        let range = header(RANGE).filter(|_| get && range_counts(&conditions, current));
+        let selected = range.map_or(Selected::Whole, |range| select(range, entry.size()));
+        let (start, end) = match selected {
+            Selected::Unsatisfiable => return reply::unsatisfiable(&entry),
+            Selected::Whole => (0, entry.size()),
+            Selected::Part { start, end } => (start, end),
+        };
+        let body = if get {
+            match self.content(&entry, selected == Selected::Whole).await {
+                Ok(content) => Some(Image::new(
+                    content,
+                    start,
+                    end,
+                    &entry.file,
+                    peer.to_string(),
+                )),
+                Err(e) => {
+                    warn!(%peer, file = %entry.file, error = %e, "download refused: the file cannot be read as it was verified");
+                    return reply::error(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "the file is being changed: try again",
+                    );
+                }
+            }
+        } else {
+            None
+        };
+        match selected {
+            Selected::Part { start, end } => reply::part(&entry, start, end, body),
+            _ => reply::image(&entry, body),
+        }
+    }
+
+    /// The image from memory; else from its file; who fetches it whole has it
+    /// brought into memory for the next one.
+    async fn content(&self, entry: &Arc<Entry>, whole: bool) -> io::Result<Content> {
+        let store = &self.store;
+        if let Some(content) = store.hot(entry) {
+            return Ok(content);
+        }
+        if whole && store.should_load(entry) {
+            let (store, entry) = (Arc::clone(store), Arc::clone(entry));
+            spawn_blocking(move || store.load(&entry));
+        }
+        let (store, entry) = (Arc::clone(store), Arc::clone(entry));
+        spawn_blocking(move || store.open(&entry))
+            .await
+            .map_err(io::Error::other)?
     }
 }
 
@@ -96,21 +125,4 @@ pub(super) async fn answer(front: &Front, peer: Peer, name: &str, head: &Head) -
 /// Nothing depends on it: only names in the snapshot lead to a file.
 fn is_file_name(name: &str) -> bool {
     name.ends_with(".bin") && !name.starts_with('.') && !name.contains(['/', '\0'])
-}
-
-/// The image from memory; else from its file; who fetches it whole has it
-/// brought into memory for the next one.
-async fn content(front: &Front, entry: &Arc<Entry>, whole: bool) -> io::Result<Content> {
-    let store = &front.parts.store;
-    if let Some(content) = store.hot(entry) {
-        return Ok(content);
-    }
-    if whole && store.should_load(entry) {
-        let (store, entry) = (Arc::clone(store), Arc::clone(entry));
-        spawn_blocking(move || store.load(&entry));
-    }
-    let (store, entry) = (Arc::clone(store), Arc::clone(entry));
-    spawn_blocking(move || store.open(&entry))
-        .await
-        .map_err(io::Error::other)?
 }

@@ -2,11 +2,14 @@
 //! has ended, and leaves the rest to the rooms beside it.
 
 use super::body::ReplyBody;
+use super::checkin::CheckIns;
+use super::download::Downloads;
 use super::plain::{OnceADay, PlainHttp};
-use super::proxy::{Proxy, ProxySettings};
+use super::proxy::{Onward, Proxy, ProxySettings};
 use super::reply::{self, Reply};
+use super::request::{self, Head};
 use super::router::{Route, Router};
-use super::{checkin, download, forwarded, input};
+use super::{checkin, forwarded, input};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -23,9 +26,6 @@ use tracing::info;
 
 /// The room that an operator looks for.
 const LOG: &str = "xiaozhi_ota::http::checkin";
-
-/// A request without its body.
-pub(super) type Head = hyper::http::request::Parts;
 
 /// What the front door is made of.
 #[derive(Debug)]
@@ -74,34 +74,81 @@ pub trait AnswersChallenges: fmt::Debug + Send + Sync {
 /// The front door.
 #[derive(Debug)]
 pub struct Front {
-    pub(super) parts: Parts,
-    /// What stands in front of a file's name; `None` where devices could not read
-    /// it.
-    pub(super) download_base: Option<String>,
-    router: Router,
+    check_ins: CheckIns,
+    downloads: Downloads,
     proxy: Proxy,
-    plain_devices: OnceADay,
+    router: Router,
+    gate: Gate,
+    public: PublicAddress,
+    trusted: Trusted,
+    challenges: Option<Arc<dyn AnswersChallenges>>,
+    idle: Duration,
+    clock: fn() -> SystemTime,
+}
+
+/// Lets requests in by plain HTTP, or not, and names the devices that come by it.
+#[derive(Debug)]
+struct Gate {
+    plain_http: PlainHttp,
+    behind_proxy: bool,
+    has_trusted: bool,
+    devices: OnceADay,
+}
+
+/// What a request comes to.
+enum Target<'front, 'head> {
+    CheckIn,
+    Show,
+    Activate,
+    Options,
+    Download(&'head str),
+    /// A server behind this one.
+    Onward(Onward<'front>),
+    /// What a CA is told.
+    Challenge(String),
+    /// A method that is none here, and those that are.
+    NotAllowed(&'static str),
+    Nothing,
 }
 
 impl Front {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
+        let public = parts.public;
         Self {
-            router: Router::new(parts.public.served_paths().to_vec()),
-            download_base: parts
-                .public
-                .is_readable()
-                .then(|| parts.public.download_base()),
-            proxy: Proxy::new(parts.proxy.clone(), &parts.public, parts.drain),
-            plain_devices: OnceADay::default(),
-            parts,
+            router: Router::new(public.served_paths().to_vec()),
+            proxy: Proxy::new(parts.proxy, &public, parts.drain),
+            check_ins: CheckIns {
+                catalogue: Arc::clone(&parts.catalogue),
+                fleet: parts.fleet,
+                policy: parts.policy,
+                voice: parts.voice,
+                websocket: parts.websocket,
+                timezone_offset: parts.timezone_offset,
+                download_base: public.is_readable().then(|| public.download_base()),
+                idle: parts.idle,
+            },
+            downloads: Downloads {
+                catalogue: parts.catalogue,
+                store: parts.store,
+            },
+            gate: Gate {
+                plain_http: parts.plain_http,
+                behind_proxy: parts.behind_proxy,
+                has_trusted: !parts.trusted.is_empty(),
+                devices: OnceADay::default(),
+            },
+            public,
+            trusted: parts.trusted,
+            challenges: parts.challenges,
+            idle: parts.idle,
+            clock: parts.clock,
         }
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        let route = self.router.route(head.uri.path());
-        let now = (self.parts.clock)();
+        let now = (self.clock)();
         if head.extensions.get::<Spaced>().is_some() {
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
@@ -110,115 +157,110 @@ impl Front {
             // This is nobody's way to somewhere else, whatever a server behind says.
             return reply::closing(reply::method_not_allowed("GET, HEAD, POST, OPTIONS"));
         }
-        if route == Route::CheckIn && head.method == Method::POST && self.may_come(peer, now) {
-            self.name_plain_device(&head, peer, now);
-            return checkin::answer(self, peer, &head, body, now).await;
-        }
-        let onward = match route {
-            Route::Other => self.proxy.find(head.uri.path()),
-            // A CA may be answered by somebody else behind us.
-            Route::Challenge(token) if self.challenge(token).is_none() => {
-                self.proxy.find(head.uri.path())
-            }
-            _ => None,
-        };
-        let reply = if let Some(onward) = onward {
-            self.name_plain_device(&head, peer, now);
-            if self.may_come(peer, now) {
-                return onward.answer(peer, head, body).await;
-            }
+        let target = self.target(&head);
+        // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
+        // ended.
+        let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
+        let reply = if is_gated && !self.gate.lets_in(&head, peer, now) {
             self.plain_http_has_ended()
         } else {
-            self.answer_bodiless(peer, route, &head, now).await
+            match target {
+                // These read the body themselves.
+                Target::CheckIn => return self.check_ins.answer(peer, &head, body, now).await,
+                Target::Onward(onward) => return onward.answer(peer, head, body).await,
+                Target::Show => self.check_ins.show(),
+                Target::Activate => checkin::activate(),
+                Target::Options => reply::options(),
+                Target::Download(name) => self.downloads.answer(peer, name, &head).await,
+                Target::Challenge(answer) => reply::text(answer),
+                Target::NotAllowed(allowed) => reply::method_not_allowed(allowed),
+                Target::Nothing => {
+                    let ota = self.public.ota_url();
+                    let text = format!("nothing here: the OTA address is {ota}\n");
+                    reply::error(StatusCode::NOT_FOUND, text)
+                }
+            }
         };
-        if input::discard_beside(body, self.parts.idle) {
+        if input::discard_beside(body, self.idle) {
             reply
         } else {
             reply::closing(reply)
         }
     }
 
-    /// Answers what needs no body.
-    async fn answer_bodiless(
-        &self,
-        peer: Peer,
-        route: Route<'_>,
-        head: &Head,
-        now: SystemTime,
-    ) -> Reply {
-        if let Route::Challenge(token) = route
-            && matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(answer) = self.challenge(token)
-        {
-            // Over plain HTTP, ended or not: the CA comes that way only.
-            return reply::text(answer);
-        }
-        if matches!(route, Route::Nothing | Route::Other | Route::Challenge(_)) {
-            let ota = self.parts.public.ota_url();
-            let text = format!("nothing here: the OTA address is {ota}\n");
-            return reply::error(StatusCode::NOT_FOUND, text);
-        }
-        self.name_plain_device(head, peer, now);
-        if !self.may_come(peer, now) {
-            return self.plain_http_has_ended();
-        }
-        if head.method == Method::OPTIONS {
-            return reply::options();
-        }
-        let post = head.method == Method::POST;
-        let get = matches!(head.method, Method::GET | Method::HEAD);
-        match route {
-            Route::CheckIn if get => checkin::show(self),
-            Route::Activate if get || post => checkin::activate(),
-            Route::CheckIn | Route::Activate => {
-                reply::method_not_allowed("GET, HEAD, POST, OPTIONS")
-            }
-            Route::Download(name) if get => download::answer(self, peer, name, head).await,
-            Route::Download(_) | Route::Challenge(_) | Route::Nothing | Route::Other => {
-                reply::method_not_allowed("GET, HEAD, OPTIONS")
-            }
+    /// Finds what a request comes to.
+    fn target<'front, 'head>(&'front self, head: &'head Head) -> Target<'front, 'head> {
+        let path = head.uri.path();
+        let method = &head.method;
+        let post = *method == Method::POST;
+        let get = matches!(*method, Method::GET | Method::HEAD);
+        let behind = || {
+            self.proxy
+                .find(path)
+                .map_or(Target::Nothing, Target::Onward)
+        };
+        match self.router.route(path) {
+            Route::Nothing => Target::Nothing,
+            Route::Other => behind(),
+            // A CA may be answered by somebody else behind us.
+            Route::Challenge(token) => match self.challenge(token) {
+                Some(answer) if get => Target::Challenge(answer),
+                Some(_) => Target::Nothing,
+                None => behind(),
+            },
+            _ if *method == Method::OPTIONS => Target::Options,
+            Route::CheckIn if post => Target::CheckIn,
+            Route::CheckIn if get => Target::Show,
+            Route::Activate if get || post => Target::Activate,
+            Route::CheckIn | Route::Activate => Target::NotAllowed("GET, HEAD, POST, OPTIONS"),
+            Route::Download(name) if get => Target::Download(name),
+            Route::Download(_) => Target::NotAllowed("GET, HEAD, OPTIONS"),
         }
     }
 
     /// What a CA is told that asks for `token`, if it is told anything.
     fn challenge(&self, token: &str) -> Option<String> {
-        self.parts.challenges.as_ref()?.answer(token)
+        self.challenges.as_ref()?.answer(token)
     }
 
     fn plain_http_has_ended(&self) -> Reply {
-        let ota = self.parts.public.ota_url();
+        let ota = self.public.ota_url();
         let text = format!("plain HTTP has ended here: use {ota}\n");
         reply::error(StatusCode::FORBIDDEN, text)
     }
+}
 
-    fn may_come(&self, peer: Peer, now: SystemTime) -> bool {
-        peer.secure || self.parts.plain_http.allowed(now)
+impl Gate {
+    /// Tells whether a request may come as it does, and names the device that comes
+    /// over plain HTTP.
+    fn lets_in(&self, head: &Head, peer: Peer, now: SystemTime) -> bool {
+        self.name(head, peer, now);
+        peer.secure || self.plain_http.allowed(now)
     }
 
     /// Names a device that comes over plain HTTP, so that an operator knows when
     /// the migration is over. Behind a proxy that says nothing of it nobody here
     /// sees how it came.
-    fn name_plain_device(&self, head: &Head, peer: Peer, now: SystemTime) {
-        let parts = &self.parts;
-        let untold = peer.relayed || (parts.behind_proxy && parts.trusted.is_empty());
+    fn name(&self, head: &Head, peer: Peer, now: SystemTime) {
+        let untold = peer.relayed || (self.behind_proxy && !self.has_trusted);
         // A proxy that is known to be one can be told to say it, and that it does
         // not shows nowhere else.
-        let remedy = peer.relayed && !parts.plain_http.allowed(now);
+        let remedy = peer.relayed && !self.plain_http.allowed(now);
         if peer.secure || (untold && !remedy) {
             return;
         }
-        let Some(device) = checkin::device_id(&head.headers) else {
+        let Some(device) = request::device_id(&head.headers) else {
             return;
         };
-        if !self.plain_devices.is_due(&device, now) {
+        if !self.devices.is_due(&device, now) {
             return;
         }
-        let (device, peer) = (checkin::shown(&device), peer.address.ip());
+        let (device, peer) = (request::shown(&device), peer.address.ip());
         if untold {
             info!(target: LOG, device, %peer, "refused: plain HTTP has ended, and the proxy does not say that the device came over https: let it send X-Forwarded-Proto from an address in gateway.behind_proxy, or pass TLS on to here (named once a day)");
-        } else if !self.parts.plain_http.allowed(now) {
+        } else if !self.plain_http.allowed(now) {
             info!(target: LOG, device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
-        } else if let PlainHttp::Until { day, .. } = &self.parts.plain_http {
+        } else if let PlainHttp::Until { day, .. } = &self.plain_http {
             info!(target: LOG, device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
         } else {
             info!(target: LOG, device, %peer, "the device comes over plain HTTP (named once a day)");
@@ -234,7 +276,7 @@ impl Handler for Front {
         peer: Peer,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
-        let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
+        let peer = forwarded::resolve(peer, request.headers(), &self.trusted);
         self.answer(peer, request).await
     }
 }

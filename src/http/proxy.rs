@@ -2,16 +2,17 @@
 //! and whatever else is configured. Bodies stream both ways, each side held to
 //! the pace of the other.
 
-use super::backend::{Backend, LOG, Pool, pool, quiet};
+use super::backend::{Backend, LOG, Pool, pool, quiet, reason};
 use super::body::ReplyBody;
-use super::front::Head;
 use super::names::Names;
 use super::paced::{Cut, Paced, Upload};
+use super::refusals::{broken_off, late, refused, stalled, too_large, unreachable_now};
 use super::relayed::Relayed;
 use super::reply::{self, Reply};
+use super::request::{self, Head};
 use super::router::below;
 use super::tunnel::{Open, Session};
-use super::{checkin, hops, upgrade};
+use super::{hops, upgrade};
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
 use crate::server::Peer;
 use http_body_util::BodyExt;
@@ -271,8 +272,8 @@ impl Onward<'_> {
             return self.bring_back(&head.method, response, None).await;
         }
         let session = Session {
-            device: checkin::device_id(&head.headers)
-                .map(|device| checkin::shown(&device).to_owned())
+            device: request::device_id(&head.headers)
+                .map(|device| request::shown(&device).to_owned())
                 .unwrap_or_default(),
             peer: peer.address,
             backend: backend.to_string(),
@@ -376,42 +377,6 @@ fn has_foreign_coding(headers: &HeaderMap) -> bool {
     codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
-fn refused(status: StatusCode, text: &str) -> Reply {
-    reply::closing(reply::error(status, text))
-}
-
-fn too_large() -> Reply {
-    refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n")
-}
-
-fn stalled() -> Reply {
-    refused(
-        StatusCode::REQUEST_TIMEOUT,
-        "the body did not come in time\n",
-    )
-}
-
-pub(super) fn unreachable_now() -> Reply {
-    refused(
-        StatusCode::BAD_GATEWAY,
-        "the server behind this one cannot be reached\n",
-    )
-}
-
-pub(super) fn late() -> Reply {
-    refused(
-        StatusCode::GATEWAY_TIMEOUT,
-        "the server behind this one does not answer in time\n",
-    )
-}
-
-fn broken_off() -> Reply {
-    refused(
-        StatusCode::BAD_GATEWAY,
-        "the server behind this one broke off\n",
-    )
-}
-
 /// Whether a connection ended instead of bringing a reply.
 fn ended_unanswered(error: &legacy::Error) -> bool {
     find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
@@ -434,15 +399,6 @@ fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
         next = error.source();
     }
     None
-}
-
-/// The innermost reason, which is the one that tells.
-pub(super) fn reason(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The handshake of a WebSocket, passed on to its backend.
 
-use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG};
+use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason};
 use super::body::ReplyBody;
-use super::front::Head;
 use super::hops;
 use super::names::Names;
-use super::proxy::{late, reason, unreachable_now};
+use super::refusals::{late, unreachable_now};
 use super::reply::{self, Reply};
+use super::request::Head;
 use super::tunnel::{self, Session};
 use crate::server::Upgrade;
 use futures_util::future::BoxFuture;

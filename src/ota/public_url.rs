@@ -194,6 +194,15 @@ pub struct PublicAddress {
 }
 
 impl PublicAddress {
+    /// Host of the address, as a certificate names it: in small letters, an IPv6
+    /// address without its brackets.
+    pub fn host(&self) -> String {
+        let host = &self.url().host;
+        host.trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_ascii_lowercase()
+    }
+
     /// From `server.ota`, the OTA address whole; `vision_explain` is printed
     /// beside it if it is set.
     pub fn from_ota(mut ota: Url, vision_explain: Option<&Url>) -> Self {

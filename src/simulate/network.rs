@@ -123,7 +123,8 @@ impl Sockets {
                         let _ = SockRef::from(&stream).set_recv_buffer_size(RECEIVE_BUFFER);
                     }
                     if target.tls {
-                        return self.tls.secure(stream, &target.host).await;
+                        let stream = self.tls.secure(stream, &target.host).await?;
+                        return Ok(Box::new(stream) as Box<dyn Stream>);
                     }
                     return Ok(Box::new(stream));
                 }

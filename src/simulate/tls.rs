@@ -1,7 +1,6 @@
 //! The handshake of the probe's own client, counted instead of explained.
 
 use super::fault::{Failure, Fault};
-use super::network::Stream;
 use super::plan::Trust;
 use crate::probe::dial::CONNECT;
 use crate::probe::line::{Client as Hardware, Kind, Line};
@@ -9,6 +8,7 @@ use crate::probe::report::Finding;
 use crate::probe::rules::tls as rules;
 use crate::probe::tls;
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 /// Secures connections.
 pub(super) struct Client {
@@ -35,11 +35,11 @@ impl Client {
         &self,
         stream: TcpStream,
         host: &str,
-    ) -> Result<Box<dyn Stream>, Failure> {
+    ) -> Result<TlsStream<TcpStream>, Failure> {
         match self.tls.handshake(stream, host, CONNECT).await {
             Ok(secured) => match secured.findings.iter().find(|f| f.is_failure()) {
                 Some(finding) if !self.insecure => Err(Failure::with(Fault::Tls, named(finding))),
-                _ => Ok(Box::new(secured.stream)),
+                _ => Ok(secured.stream),
             },
             Err(refused) => Err(refused.findings.first().map_or_else(
                 || Failure::new(Fault::Tls),

@@ -5,6 +5,7 @@
 mod challenges;
 mod client;
 mod fault;
+mod files;
 mod keeper;
 mod order;
 mod schedule;

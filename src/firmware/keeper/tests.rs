@@ -14,7 +14,7 @@ use tracing::{Event, Metadata, Subscriber};
 /// A folder, and a keeper that hears of it what a test says.
 fn kept() -> (TempDir, Keeper) {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let settings = FolderSettings {
         dir: dir.path().to_owned(),
         ttl: Duration::from_secs(3600),
         verify: Verify::Warn,

@@ -2,8 +2,10 @@
 
 use super::client::{self, Client};
 use super::fault::Fault;
-use super::order::{self, Issued};
+use super::files;
+use super::order;
 use super::schedule::{Life, Plan, Record, Trouble, Window, renewal};
+use super::signing::Issued;
 use super::signing::Signing;
 use super::{Challenges, RootError, Settings};
 use crate::tls::pem::{Pair, PairError};
@@ -127,7 +129,7 @@ impl Keeper {
     /// The kept certificate, if it holds for all names.
     async fn held(&self, memory: &mut Memory) -> Option<Pair> {
         let paths = self.settings.paths();
-        let fault = match order::read(&paths.cert).await {
+        let fault = match files::read(&paths.cert).await {
             Ok(text) => match Pair::parse(&paths, &text, &text) {
                 Ok(pair) => match self.settings.lacking(&pair) {
                     lacking if lacking.is_empty() => {
@@ -233,9 +235,9 @@ impl Keeper {
         };
         if fault.has_lost_account() {
             // Nor does another one get what that one ordered.
-            order::remove(&self.settings.signing()).await;
+            files::remove(&self.settings.signing()).await;
             let path = self.settings.account();
-            order::put_aside(&path, "json.lost", "the CA does not know it any more").await;
+            files::put_aside(&path, "json.lost", "the CA does not know it any more").await;
         }
         let trouble = match &fault {
             fault if fault.has_lost_account() => Trouble::Unreachable,
@@ -291,11 +293,11 @@ impl Keeper {
         if !lacking.is_empty() {
             return Err(spent(Fault::Lacks(lacking.join(", "))));
         }
-        if let Err(fault) = order::save(&paths.cert, file.into_bytes()).await {
+        if let Err(fault) = files::save(&paths.cert, file.into_bytes()).await {
             memory.unsaved = Some(issued);
             return Err(fault);
         }
-        order::remove(&self.settings.signing()).await;
+        files::remove(&self.settings.signing()).await;
         Ok(pair)
     }
 
@@ -316,7 +318,7 @@ impl Keeper {
                 "a certificate is ordered"
             }
         );
-        order::rehearse(&self.settings.paths().cert, LENGTH).await?;
+        files::rehearse(&self.settings.paths().cert, LENGTH).await?;
         let account = tokio::select! {
             account = order::account(&self.settings, client) => account?,
             () = stop.cancelled() => return Err(Fault::Stopped),
@@ -340,7 +342,7 @@ impl Keeper {
 
     /// What an earlier run knew of the CA.
     async fn kept_plan(&self) -> Plan {
-        let text = order::read(&self.settings.waits()).await;
+        let text = files::read(&self.settings.waits()).await;
         let kept: Option<Kept> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
         let Kept { names, record } = kept.unwrap_or_default();
         let mut plan = Plan::new(&record, SystemTime::now());
@@ -354,7 +356,7 @@ impl Keeper {
     async fn keep_plan(&self, plan: &Plan) {
         let (names, record) = (self.names(), plan.record());
         if let Ok(text) = serde_json::to_vec(&Kept { names, record })
-            && let Err(error) = order::save(&self.settings.waits(), text).await
+            && let Err(error) = files::save(&self.settings.waits(), text).await
         {
             debug!(%error, "what a restart should know of the CA is not kept");
         }

@@ -3,29 +3,20 @@
 use super::challenges::Challenges;
 use super::client::Client;
 use super::fault::{Fault, Proof};
-use super::signing::Signing;
+use super::files::{place, put_aside, read, save};
+use super::signing::{CHECKING, Issued, Signing};
 use super::{Challenge, Settings};
-use crate::util::{durable, small_file};
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
-    Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
+    Identifier, NewAccount, NewOrder, Order, OrderStatus,
 };
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::future::Future;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
-/// How long the CA may take to look for its answers, and to sign.
-pub(super) const CHECKING: RetryPolicy = RetryPolicy::new()
-    .initial_delay(Duration::from_millis(250))
-    .backoff(1.5)
-    .timeout(Duration::from_secs(120));
 /// What Let's Encrypt calls certificates of six days: the only ones for IP
 /// addresses.
 const FOR_ADDRESSES: &str = "shortlived";
@@ -38,20 +29,6 @@ const UNREAD: &str = "json.unread";
 struct Kept {
     email: Option<String>,
     credentials: AccountCredentials,
-}
-
-/// A key and the chain that came for it, as PEM.
-#[derive(Debug)]
-pub(super) struct Issued {
-    pub(super) key: String,
-    pub(super) chain: String,
-}
-
-impl Issued {
-    /// Both in one file, so that no power cut can part them.
-    pub(super) fn file(&self) -> String {
-        format!("{}\n{}", self.key.trim_end(), self.chain)
-    }
 }
 
 /// The kept account, or none.
@@ -108,28 +85,6 @@ fn directory(account: &[u8]) -> Option<String> {
     Some(directory.to_owned())
 }
 
-/// Where a file of ours cannot be read. What the library says may hold a part of
-/// a key.
-pub(super) fn place(error: &serde_json::Error) -> String {
-    let (line, column) = (error.line(), error.column());
-    format!("it is not what was kept there, from line {line}, column {column} on")
-}
-
-/// Keeps an account that is of no use any more under another name, and says so.
-pub(super) async fn put_aside(path: &Path, extension: &str, why: &str) {
-    let aside = path.with_extension(extension);
-    match tokio::fs::rename(path, &aside).await {
-        Ok(()) => warn!(
-            file = %path.display(), aside = %aside.display(),
-            "the ACME account is of no use, for {why}: it was put aside, and another one is made"
-        ),
-        Err(error) => warn!(
-            file = %path.display(), %error,
-            "the ACME account is of no use, for {why}, and could not be put aside: another one is made and takes its place"
-        ),
-    }
-}
-
 /// The kept account, else another one.
 pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Account, Fault> {
     if let Some(account) = kept_account(settings, client).await? {
@@ -163,52 +118,6 @@ async fn save_account(settings: &Settings, credentials: AccountCredentials) -> R
     };
     let text = serde_json::to_string(&kept).map_err(|e| Fault::Make(e.to_string()))?;
     save(&settings.account(), text.into_bytes()).await
-}
-
-/// Writes a file of ours, whole or not at all.
-pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
-    blocking(path, move |path| {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        // Where a folder knows no fsync, a power cut costs an order at worst.
-        durable::replace(path, &content, 0o600).map(|_| ())
-    })
-    .await
-}
-
-/// Fails where `length` bytes could not be kept: a certificate that would be
-/// lost is not ordered.
-pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
-    blocking(path, move |path| {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        durable::rehearse(path, length)
-    })
-    .await
-}
-
-async fn blocking(
-    path: &Path,
-    work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
-) -> Result<(), Fault> {
-    let (path, place) = (path.to_owned(), path.to_owned());
-    let done = spawn_blocking(move || work(&place)).await;
-    done.unwrap_or_else(|e| Err(io::Error::other(e)))
-        .map_err(|error| Fault::Keep { path, error })
-}
-
-/// Removes a file of ours, best effort.
-pub(super) async fn remove(path: &Path) {
-    if let Err(error) = tokio::fs::remove_file(path).await
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        warn!(file = %path.display(), %error, "cannot be removed");
-    }
-}
-
-/// Reads a file of ours.
-pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let path = path.to_owned();
-    let read = spawn_blocking(move || small_file::read(&path)).await;
-    read.unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 
 /// Orders a certificate for the configured names. `begins` is waited for before

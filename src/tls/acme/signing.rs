@@ -4,9 +4,9 @@
 
 use super::Settings;
 use super::fault::Fault;
-use super::order::{CHECKING, Issued, place, read, remove, save};
+use super::files::{place, read, remove, save};
 use hyper::Uri;
-use instant_acme::{Account, Order, OrderStatus};
+use instant_acme::{Account, Order, OrderStatus, RetryPolicy};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -14,6 +14,25 @@ use tracing::warn;
 
 /// How long it is asked for: no longer than a lost one is missed.
 const PATIENCE: Duration = Duration::from_secs(86_400);
+
+/// How long the CA may take to look for its answers, and to sign.
+pub(super) const CHECKING: RetryPolicy = RetryPolicy::new()
+    .initial_delay(Duration::from_millis(250))
+    .backoff(1.5)
+    .timeout(Duration::from_secs(120));
+/// A key and the chain that came for it, as PEM.
+#[derive(Debug)]
+pub(super) struct Issued {
+    pub(super) key: String,
+    pub(super) chain: String,
+}
+
+impl Issued {
+    /// Both in one file, so that no power cut can part them.
+    pub(super) fn file(&self) -> String {
+        format!("{}\n{}", self.key.trim_end(), self.chain)
+    }
+}
 
 /// The order and its key, as they are kept.
 #[derive(Debug, Serialize, Deserialize)]

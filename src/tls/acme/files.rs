@@ -1,0 +1,77 @@
+//! The files that are kept for a CA: account, order, certificate, waits.
+
+use super::fault::Fault;
+use crate::util::{durable, small_file};
+use std::fs;
+use std::io;
+use std::path::Path;
+use tokio::task::spawn_blocking;
+use tracing::warn;
+
+/// Writes a file of ours, whole or not at all.
+pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
+    blocking(path, move |path| {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        // Where a folder knows no fsync, a power cut costs an order at worst.
+        durable::replace(path, &content, 0o600).map(|_| ())
+    })
+    .await
+}
+
+/// Fails where `length` bytes could not be kept: a certificate that would be
+/// lost is not ordered.
+pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
+    blocking(path, move |path| {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        durable::rehearse(path, length)
+    })
+    .await
+}
+
+async fn blocking(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+) -> Result<(), Fault> {
+    let (path, place) = (path.to_owned(), path.to_owned());
+    let done = spawn_blocking(move || work(&place)).await;
+    done.unwrap_or_else(|e| Err(io::Error::other(e)))
+        .map_err(|error| Fault::Keep { path, error })
+}
+
+/// Removes a file of ours, best effort.
+pub(super) async fn remove(path: &Path) {
+    if let Err(error) = tokio::fs::remove_file(path).await
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warn!(file = %path.display(), %error, "cannot be removed");
+    }
+}
+
+/// Reads a file of ours.
+pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let path = path.to_owned();
+    let read = spawn_blocking(move || small_file::read(&path)).await;
+    read.unwrap_or_else(|e| Err(io::Error::other(e)))
+}
+
+/// Where a file of ours cannot be read. What the library says may hold a part of
+/// a key.
+pub(super) fn place(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!("it is not what was kept there, from line {line}, column {column} on")
+}
+
+/// Keeps an account that is of no use any more under another name, and says so.
+pub(super) async fn put_aside(path: &Path, extension: &str, why: &str) {
+    let aside = path.with_extension(extension);
+    match tokio::fs::rename(path, &aside).await {
+        Ok(()) => warn!(
+            file = %path.display(), aside = %aside.display(),
+            "the ACME account is of no use, for {why}: it was put aside, and another one is made"
+        ),
+        Err(error) => warn!(
+            file = %path.display(), %error,
+            "the ACME account is of no use, for {why}, and could not be put aside: another one is made and takes its place"
+        ),
+    }
+}
