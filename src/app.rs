@@ -15,13 +15,14 @@ use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH};
 use crate::server::{Listeners, Service, raise_file_limit, shutdown};
 use crate::tls::acme::{self, Challenges, Keeper};
 use crate::tls::{self, Certificates, Mode};
+use crate::util::sync::lock;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
@@ -358,7 +359,7 @@ impl Audited {
     }
 
     fn told(&self) -> MutexGuard<'_, Vec<String>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.told)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::firmware::project::Projects;
 use crate::firmware::snapshot::hex;
 use crate::firmware::version::{Version, is_device_safe};
 use crate::firmware::{Unusable, inspect_file, offerable};
-use crate::probe::table;
+use crate::util::terminal;
 use crate::{app, config};
 use clap::Args;
 use serde::Serialize;
@@ -257,7 +257,7 @@ impl Facts {
 
 /// A text from a stranger's file, which must not steer the terminal.
 fn shown(text: &str) -> String {
-    table::shown(text).replace('\n', "\u{fffd}")
+    terminal::shown(text).replace('\n', "\u{fffd}")
 }
 
 /// A range of revisions, with a comma in front; nothing where none is set.

@@ -11,9 +11,10 @@ use super::keeper::{Keeper, Shared};
 use super::snapshot::Snapshot;
 use super::watch::Change;
 use crate::util::durable;
+use crate::util::sync::lock;
 use arc_swap::Guard;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use std::{fs, io, thread};
 
@@ -56,11 +57,7 @@ impl Catalogue {
     /// longer than `limit`: a big folder must not keep the server from
     /// answering.
     pub fn wait_for_first_look(&self, limit: Duration) {
-        let done = self
-            .shared
-            .first_look_done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let done = lock(&self.shared.first_look_done);
         // Whether it timed out does not matter.
         drop(
             self.shared

@@ -9,10 +9,11 @@ use super::project::Projects;
 use super::scan::{self, Found, Listing, Unusable};
 use super::snapshot::{Entry, Snapshot, hex};
 use super::watch::{Change, Watch};
+use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, io, mem};
 use tracing::{error, info, warn};
@@ -121,11 +122,7 @@ impl Keeper {
     pub(super) fn run(mut self, inbox: &Receiver<Change>) {
         self.keep_watch();
         self.look(Occasion::Start);
-        *self
-            .shared
-            .first_look_done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&self.shared.first_look_done) = true;
         self.shared.first_look.notify_all();
         let mut last_look = Instant::now();
         loop {

@@ -8,12 +8,13 @@
 use super::Identity;
 use super::scan;
 use super::snapshot::Entry;
+use crate::util::sync::lock;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tracing::{debug, warn};
 
 /// Where the bytes of one image come from.
@@ -113,7 +114,7 @@ impl Store {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -226,7 +227,7 @@ impl OpenImage {
     }
 
     fn verified(&self) -> MutexGuard<'_, Identity> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.verified)
     }
 }
 

@@ -2,10 +2,11 @@
 //! In memory, and bounded: anybody can invent devices.
 
 use crate::ota::decide::{Decision, Forced, Outcome};
+use crate::util::sync::lock;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 /// How many devices one generation remembers; there are two of them.
@@ -158,7 +159,7 @@ impl Fleet {
     }
 
     fn devices(&self) -> MutexGuard<'_, Generations> {
-        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.devices)
     }
 }
 

@@ -4,14 +4,15 @@ use super::activity::Activity;
 use super::kept::Connector;
 use super::names::Names;
 use super::paced::Paced;
+use crate::util::sync::lock;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -129,10 +130,7 @@ impl Backend {
         if self.down.load(Ordering::Relaxed) == down {
             return false;
         }
-        let mut allowance = self
-            .allowance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut allowance = lock(&self.allowance);
         self.down.load(Ordering::Relaxed) != down && allowance.take() && {
             self.down.store(down, Ordering::Relaxed);
             true

@@ -4,7 +4,7 @@
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
-use super::plain::{OnceADay, PlainHttp};
+use super::plain::PlainHttp;
 use super::proxy::{Onward, Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
@@ -17,6 +17,7 @@ use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
 use crate::server::{Handler, Peer, Spaced, Trusted};
+use crate::util::once::Once;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
@@ -26,6 +27,10 @@ use tracing::info;
 
 /// The room that an operator looks for.
 const LOG: &str = "xiaozhi_ota::http::checkin";
+/// How often a device that comes over plain HTTP is named.
+const NAMED: Duration = Duration::from_secs(86_400);
+/// How many such devices are remembered.
+const REMEMBERED: usize = 1 << 18;
 
 /// What the front door is made of.
 #[derive(Debug)]
@@ -92,7 +97,7 @@ struct Gate {
     plain_http: PlainHttp,
     behind_proxy: bool,
     has_trusted: bool,
-    devices: OnceADay,
+    named: Once,
 }
 
 /// What a request comes to.
@@ -136,7 +141,7 @@ impl Front {
                 plain_http: parts.plain_http,
                 behind_proxy: parts.behind_proxy,
                 has_trusted: !parts.trusted.is_empty(),
-                devices: OnceADay::default(),
+                named: Once::new(NAMED, REMEMBERED),
             },
             public,
             trusted: parts.trusted,
@@ -252,7 +257,7 @@ impl Gate {
         let Some(device) = request::device_id(&head.headers) else {
             return;
         };
-        if !self.devices.is_due(&device, now) {
+        if !self.named.is_due(&*device, now) {
             return;
         }
         let (device, peer) = (request::shown(&device), peer.address.ip());

@@ -5,13 +5,14 @@
 //! requests would stop downloads; so each name has one look-up at a time, on a
 //! thread of its own, and what came of it is kept for a moment.
 
+use crate::util::sync::lock;
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -63,7 +64,7 @@ impl Names {
         }
         let slot = {
             // Only the configuration names hosts, so this stays small.
-            let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut names = lock(&self.0);
             Arc::clone(names.entry(host.into()).or_default())
         };
         // Before the look-up begins, so that its end is not missed.

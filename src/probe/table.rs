@@ -2,6 +2,7 @@
 
 use super::report::{Finding, Report, StepReport, Verdict};
 use super::text::Lang;
+use crate::util::terminal::shown;
 use std::fmt;
 
 /// Where long lines of a text are broken, in columns.
@@ -97,34 +98,6 @@ impl Finding {
         }
         Ok(())
     }
-}
-
-/// A stranger's text, which must not steer the terminal: neither by control
-/// characters nor by those that turn the direction of what follows (Unicode's
-/// `Bidi_Control`).
-pub fn shown(text: &str) -> String {
-    let safe = |c: char| if steers(c) { '\u{fffd}' } else { c };
-    text.chars().map(safe).collect()
-}
-
-/// The same of JSON, in which they are escaped: its own rules ask that of some
-/// of them only.
-pub fn shown_json(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        // Writing to a String cannot fail; all of them fit four digits.
-        let _ = if steers(c) {
-            fmt::Write::write_fmt(&mut text, format_args!("\\u{:04x}", u32::from(c)))
-        } else {
-            fmt::Write::write_char(&mut text, c)
-        };
-    }
-    text
-}
-
-fn steers(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() && c != '\n' || turns
 }
 
 /// Breaks long lines, between words, and in Chinese wherever no punctuation

@@ -18,13 +18,14 @@ use super::line::Kind;
 use super::report::{Evidence, Finding};
 use super::rule::Rule;
 use super::rules::tls as rules;
+use crate::util::sync::lock;
 use aws_lc_rs::digest;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{AlertDescription, ClientConnection, Error, InvalidMessage};
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -148,7 +149,7 @@ impl Client {
         let digest = context.finish();
         let mut key = [0; 32];
         key.copy_from_slice(digest.as_ref());
-        let remembered = || self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = || lock(&self.judged);
         if let Some(judged) = remembered().get(&key) {
             return Arc::clone(judged);
         }

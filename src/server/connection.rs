@@ -5,9 +5,9 @@ use super::first_line::FirstLine;
 use super::leftover;
 use super::progress::Progress;
 use super::proxy_header::{self, Origin, Unread};
-use super::quiet::Quiet;
 use super::shares::{Share, Shares};
 use super::{Handler, Limits, Peer, Service, Spaced, Upgrade};
+use crate::util::once::Once;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +22,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -43,13 +43,15 @@ const HEAD: usize = 16 * 1024;
 const TLS_BUFFER: usize = 32 * 1024;
 /// How often one client's failing handshakes are logged.
 const SAY: Duration = Duration::from_secs(3600);
+/// Of how many clients it is remembered what was said.
+const REMEMBERED: usize = 4096;
 
 /// What connections share.
 pub(super) struct Shared<H> {
     service: Service<H>,
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
-    failures: Quiet<(IpAddr, String)>,
+    failures: Once,
     shares: Option<Arc<Shares>>,
 }
 
@@ -71,7 +73,7 @@ impl<H: Handler> Shared<H> {
             tls: service.tls.clone().map(TlsAcceptor::from),
             service,
             http,
-            failures: Quiet::new(SAY),
+            failures: Once::new(SAY, REMEMBERED),
             shares,
         }
     }
@@ -145,7 +147,7 @@ async fn secure<H: Handler>(
 ) {
     let address = peer.address;
     let Some(acceptor) = &shared.tls else {
-        if shared.failures.may_say((address.ip(), "off".into())) {
+        if shared.may_say(address.ip(), "off") {
             warn!(peer = %address, "a client speaks TLS, but gateway.tls.mode is off");
         }
         return;
@@ -240,6 +242,11 @@ async fn http<H: Handler>(
 }
 
 impl<H> Shared<H> {
+    /// Whether this may be said of a client now.
+    fn may_say(&self, client: IpAddr, what: &str) -> bool {
+        self.failures.is_due(&(client, what), SystemTime::now())
+    }
+
     /// Who comes, by the PROXY header; `None` for who is not served.
     async fn origin(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<Origin> {
         let trusted = &self.service.trusted;
@@ -270,14 +277,14 @@ impl<H> Shared<H> {
             return Some((address, None));
         };
         let share = shares.take(address.ip());
-        if share.is_none() && self.failures.may_say((address.ip(), "share".into())) {
+        if share.is_none() && self.may_say(address.ip(), "share") {
             warn!(peer = %address.ip(), %proxy, "connections run short, and this client has its share: refused (said once an hour for each client)");
         }
         Some((address, Some(share?)))
     }
 
     fn no_proxy(&self, peer: SocketAddr, why: &str) {
-        if self.failures.may_say((peer.ip(), "proxy".into())) {
+        if self.may_say(peer.ip(), "proxy") {
             warn!(
                 %peer,
                 "closed: {why}, and this port (proxy_protocol in gateway.ports) is for proxies that send a PROXY header; \
@@ -311,7 +318,7 @@ impl<H> Shared<H> {
                     | A::UnknownCA
             )
         );
-        if distrust && self.failures.may_say((peer.ip(), error.to_string())) {
+        if distrust && self.may_say(peer.ip(), &error.to_string()) {
             warn!(
                 peer = %peer, error = %error,
                 "the client refuses our certificate: its name, its chain or its authority is not what this client wants \

@@ -6,13 +6,14 @@
 //! permit until what is left is on its way; what does not move any more is reset,
 //! so that nothing of it stays.
 
+use crate::util::sync::lock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -66,11 +67,11 @@ impl<S> Default for Left<S> {
 
 impl<S> Left<S> {
     pub(super) fn put(&self, stream: S) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+        *lock(&self.0) = Some(stream);
     }
 
     pub(super) fn take(&self) -> Option<S> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 

@@ -1,25 +1,23 @@
 //! Binding, accepting, and the permits that bound what is accepted.
 
 use super::connection::Shared;
-use super::quiet::Quiet;
 use super::shares::Shares;
 use super::shutdown::Stop;
 use super::workers::{Accepted, Workers};
 use super::{Bind, Handler, Port, Service, Trusted};
+use crate::util::nofile;
+use crate::util::once::Once;
 use futures_util::future::join_all;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Files that are open besides connections: logs, firmware, the runtime's own.
-const OTHER_FILES: u64 = 256;
 /// How many connections wait in the kernel while all permits are out.
 const BACKLOG: i32 = 4096;
 /// How long accepting rests when there is no file descriptor left.
@@ -30,6 +28,8 @@ const REST: Duration = Duration::from_millis(100);
 const BUFFER: usize = 128 * 1024;
 /// How often a lasting shortage is logged.
 const SAY: Duration = Duration::from_secs(60);
+/// Of how many clients it is remembered what was said.
+const REMEMBERED: usize = 4096;
 
 /// Why a port cannot be listened on, with the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -223,10 +223,10 @@ async fn accept(
         shares,
         trusted,
     } = gate;
-    let greedy = Quiet::new(SAY);
-    let shortage = Quiet::new(SAY);
+    let greedy = Once::new(SAY, REMEMBERED);
+    let shortage = Once::new(SAY, REMEMBERED);
     loop {
-        if permits.available_permits() == 0 && shortage.may_say("permits") {
+        if permits.available_permits() == 0 && shortage.is_due("permits", SystemTime::now()) {
             warn!(%address, limit, "connection limit reached: new ones wait (gateway.limits.connections)");
         }
         // One connection waits here for its permit, the others in the kernel. A
@@ -247,7 +247,7 @@ async fn accept(
                     .filter(|_| !trusted.contains(peer.ip()))
                     .map(|shares| shares.take(peer.ip()));
                 if let Some(None) = share {
-                    if greedy.may_say(peer.ip()) {
+                    if greedy.is_due(&peer.ip(), SystemTime::now()) {
                         warn!(%address, peer = %peer.ip(), limit, "connections run short, and this client has its share: refused");
                     }
                 } else {
@@ -264,7 +264,7 @@ async fn accept(
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
-                if shortage.may_say("files") {
+                if shortage.is_due("files", SystemTime::now()) {
                     warn!(%address, error = %e, "no connection can be accepted for now: raise the limit of open files (LimitNOFILE=)");
                 }
                 tokio::time::sleep(REST).await;
@@ -294,24 +294,15 @@ fn is_shortage(e: &io::Error) -> bool {
 /// Raises the soft limit of open files to the hard one and says how many
 /// connections, each of so many files, fit below it, at most `wanted`.
 pub fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+    let Some(room) = nofile::raise(files_each) else {
         return wanted;
     };
-    let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
-        hard
-    } else {
-        soft
-    };
-    // Small limits leave half for files, large ones a fixed number.
-    let room = limit.saturating_sub(OTHER_FILES.min(limit / 2)) / files_each.max(1);
-    let connections = wanted
-        .min(usize::try_from(room).unwrap_or(usize::MAX))
-        .max(1);
+    let connections = wanted.min(room.connections);
     if connections < wanted {
         warn!(
             wanted,
             connections,
-            files = limit,
+            files = room.limit,
             "the limit of open files allows fewer connections than gateway.limits.connections: raise it (LimitNOFILE= or ulimit -Hn)"
         );
     }

@@ -8,7 +8,6 @@ mod leftover;
 mod listener;
 mod progress;
 mod proxy_header;
-mod quiet;
 mod shares;
 pub mod shutdown;
 mod trusted;

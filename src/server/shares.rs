@@ -1,9 +1,10 @@
 //! Who holds how many connections: when they run short, one address gets no more
 //! than its share, so that one bad client cannot lock out everybody else.
 
+use crate::util::sync::lock;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
 /// An address may always hold so many: a household, an office.
@@ -40,7 +41,7 @@ impl Shares {
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Share> {
         let address = owner(address);
         let free = self.permits.available_permits();
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.held);
         let count = held.entry(address).or_default();
         if free < self.limit / 4 && *count >= ALWAYS.max(self.limit / 16) {
             return None;
@@ -55,11 +56,7 @@ impl Shares {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut held = self
-            .shares
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.shares.held);
         if let Some(count) = held.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

@@ -1,8 +1,9 @@
 //! What goes on on a connection once it speaks HTTP no more.
 
+use crate::util::sync::lock;
 use futures_util::future::BoxFuture;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 /// What is done with the connection after a 101; the token says that the server
@@ -23,7 +24,7 @@ impl Upgrade {
     }
 
     pub(super) fn take(&self) -> Option<Work> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What can go wrong with a check or a download, as it is counted.
 
-use crate::probe::table::shown;
 use crate::probe::text::{Lang, Text};
 use crate::probe::wire::WireError;
 use crate::util::redact;
+use crate::util::terminal::shown;
 use std::io;
 
 /// A kind of error.

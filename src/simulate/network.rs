@@ -6,7 +6,7 @@ use super::ports::Ports;
 use super::tls::Client;
 use crate::probe::address::Target;
 use crate::probe::dial::{self, Place};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::util::nofile;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,8 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// Files that are open besides connections: the runtime's own, the terminal.
-const OTHER_FILES: u64 = 64;
 /// Hosts that images may come from. Each is resolved once, for everybody.
 const MOST_HOSTS: usize = 16;
 /// A name that was not found may be there later.
@@ -145,17 +143,5 @@ impl Network for Sockets {
 /// limit of open files allows. The limit is raised as far as it can be.
 pub(super) fn at_once(plan: &Plan) -> usize {
     let wanted = usize::try_from(plan.devices).unwrap_or(usize::MAX);
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return wanted;
-    };
-    let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
-        hard
-    } else {
-        soft
-    };
-    // Small limits leave half for files.
-    let room = limit - OTHER_FILES.min(limit / 2);
-    wanted
-        .min(usize::try_from(room).unwrap_or(usize::MAX))
-        .max(1)
+    nofile::raise(1).map_or(wanted, |room| wanted.min(room.connections))
 }

@@ -8,6 +8,8 @@
 //! line tells of, and can't say in the log what it dropped.)
 
 use crate::util::durable;
+use crate::util::sync::lock;
+use crate::util::terminal::keep_on_one_line;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
@@ -165,7 +167,7 @@ enum Output {
 
 impl Sink {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// Takes a line or counts it as dropped. The lock is only ever held to copy
@@ -407,26 +409,6 @@ fn begin_line(line: &mut String, level: Level, target: &str) {
     };
     for part in [" - ", level, " - [", target, "] - "] {
         line.push_str(part);
-    }
-}
-
-/// Escapes the control characters behind `start`: what a device or a stranger
-/// sent must not look like a line of its own, nor speak to a terminal.
-fn keep_on_one_line(line: &mut String, start: usize) {
-    // 0xC2 begins the C1 controls. Looking at every byte, without an early end,
-    // is what the compiler makes vector instructions of.
-    let suspect = |b: u8| u8::from(b < b' ') | u8::from(b == 0x7f) | u8::from(b == 0xC2);
-    let bytes = &line.as_bytes()[start..];
-    if bytes.iter().fold(0, |found, b| found | suspect(*b)) == 0 {
-        return;
-    }
-    let text = line.split_off(start);
-    for c in text.chars() {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
     }
 }
 

@@ -4,13 +4,14 @@
 use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
 use super::{Mode, PairPaths, TlsError, self_signed};
+use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 use tracing::{error, info, warn};
 
@@ -85,10 +86,7 @@ impl Certificates {
             Mode::SelfSigned { names, .. } => {
                 let unfit = |pair: &Pair| self_signed::unfit(pair, names, now).is_some();
                 // A disk that is full now is not tried again every moment.
-                let mut next = self
-                    .next_signing
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut next = lock(&self.next_signing);
                 let due = *next <= now && self.current.load().iter().any(unfit);
                 if due {
                     *next = now + SIGN_AGAIN;
@@ -138,7 +136,7 @@ impl Certificates {
     }
 
     fn tried(&self) -> MutexGuard<'_, Vec<FileState>> {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tried)
     }
 }
 

@@ -2,5 +2,9 @@
 //! own business. It knows nobody.
 
 pub mod durable;
+pub mod nofile;
+pub mod once;
 pub mod redact;
 pub mod small_file;
+pub mod sync;
+pub mod terminal;

@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "app",
         &[
-            "config", "finding", "firmware", "fleet", "http", "ota", "server", "tls",
+            "config", "finding", "firmware", "fleet", "http", "ota", "server", "tls", "util",
         ],
     ),
     (
@@ -42,12 +42,15 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "util",
         ],
     ),
-    ("http", &["firmware", "fleet", "ota", "server", "telemetry"]),
-    ("fleet", &["ota"]),
+    (
+        "http",
+        &["firmware", "fleet", "ota", "server", "telemetry", "util"],
+    ),
+    ("fleet", &["ota", "util"]),
     ("ota", &["finding", "firmware", "util"]),
     ("tls", &["finding", "util"]),
     ("firmware", &["util"]),
-    ("server", &[]),
+    ("server", &["util"]),
     ("telemetry", &["util"]),
     ("probe", &["firmware", "ota", "util"]),
     ("simulate", &["firmware", "probe", "util"]),
@@ -56,7 +59,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 30] = [
+const PURE: [&str; 31] = [
     "finding.rs",
     "ota",
     "firmware/chip.rs",
@@ -87,6 +90,7 @@ const PURE: [&str; 30] = [
     "probe/text.rs",
     "tls/acme/schedule.rs",
     "util/redact.rs",
+    "util/terminal.rs",
 ];
 
 /// What none of those may know: the world, its time, and whom to tell of it.

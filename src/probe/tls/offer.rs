@@ -1,5 +1,6 @@
 //! What a device offers in a handshake, as rustls settings.
 
+use crate::util::sync::lock;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
@@ -179,7 +180,7 @@ impl ServerCertVerifier for Verifier {
         if let Some(notes) = &self.notes {
             let all = std::iter::once(leaf).chain(others);
             let all = all.map(|der| der.clone().into_owned()).collect();
-            *notes.chain.lock().unwrap_or_else(PoisonError::into_inner) = all;
+            *lock(&notes.chain) = all;
         }
         Ok(ServerCertVerified::assertion())
     }

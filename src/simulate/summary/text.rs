@@ -1,10 +1,11 @@
 //! What came of it, in words.
 
 use super::{End, Summary, key};
-use crate::probe::table::{self, shown};
+use crate::probe::table;
 use crate::probe::text::{Lang, Text};
 use crate::simulate::plan::{bytes, grouped};
 use crate::simulate::tally::State;
+use crate::util::terminal::shown;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 

@@ -2,13 +2,14 @@
 //! there for as long as an order is under way.
 
 use super::Challenge;
+use crate::util::sync::lock;
 use rcgen::{CertificateParams, CustomExtension, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The protocol by which a CA asks for its answer (RFC 8737).
 pub(crate) const PROTOCOL: &[u8] = b"acme-tls/1";
@@ -89,10 +90,6 @@ impl Drop for Pending {
             Challenge::TlsAlpn01 => drop(lock(&self.challenges.certificates).remove(&self.key)),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// For whom the CA's handshake asks: the name, or what stands for an address

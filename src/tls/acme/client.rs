@@ -3,6 +3,7 @@
 
 use super::Settings;
 use crate::tls::pem::{self, PairError};
+use crate::util::sync::lock;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -17,7 +18,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -119,10 +120,7 @@ impl Client {
 
     /// What the last refusal said of when to come again.
     pub(super) fn retry_after(&self) -> Option<SystemTime> {
-        *self
-            .retry_after
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.retry_after)
     }
 
     async fn ask(
@@ -157,13 +155,10 @@ impl Client {
         })?;
         if !parts.status.is_success() {
             let after = parts.headers.get(RETRY_AFTER).and_then(moment);
-            *self
-                .retry_after
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = after;
+            *lock(&self.retry_after) = after;
         }
         let body = body.to_bytes();
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((host.clone(), sender));
+        *lock(&self.kept) = Some((host.clone(), sender));
         if !parts.status.is_success() && !is_problem(&body) {
             let status = parts.status;
             return Err(Unreachable::Status { host, status });
@@ -172,11 +167,7 @@ impl Client {
     }
 
     async fn kept(&self, host: &str) -> Option<SendRequest<BodyWrapper<Bytes>>> {
-        let kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let kept = lock(&self.kept).take();
         let (to, mut sender) = kept?;
         (to == host && sender.ready().await.is_ok()).then_some(sender)
     }
