@@ -39,5 +39,4 @@ pub mod util;
 // Unit tests and tests from outside build their images with the same hand.
 #[cfg(test)]
 #[path = "../tests/outside/support/image.rs"]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod builder;

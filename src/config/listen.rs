@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn good(yaml: &str) -> (Vec<Port>, bool, String, Vec<String>) {
-        read(yaml).unwrap_or_else(|faults| unreachable!("{yaml}: {faults}"))
+        read(yaml).unwrap_or_else(|faults| panic!("{yaml}: {faults}"))
     }
 
     #[test]

@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn good(yaml: &str) -> Settings {
-        read(yaml).unwrap_or_else(|faults| unreachable!("{yaml}: {faults:?}"))
+        read(yaml).unwrap_or_else(|faults| panic!("{yaml}: {faults:?}"))
     }
 
     #[test]

@@ -74,7 +74,6 @@ impl Drop for Catalogue {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::super::Verify;
     use super::super::project::Projects;

@@ -183,7 +183,6 @@ pub(crate) mod tests {
         entry_with(file, size, image::inspect(&image.build()))
     }
 
-    #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
     fn entry_with(file: &str, size: u64, inspection: Inspection) -> Arc<Entry> {
         let identity = Identity {
             inode: (1, 1),
@@ -200,7 +199,6 @@ pub(crate) mod tests {
         ))
     }
 
-    #[expect(clippy::unwrap_used, reason = "test data is well-formed")]
     pub(crate) fn snapshot(files: &[&str]) -> Snapshot {
         let models = files
             .iter()

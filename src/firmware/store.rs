@@ -246,7 +246,6 @@ impl Read for At<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::firmware::name;
@@ -283,7 +282,7 @@ mod tests {
     fn streamed(store: &Store, e: &Entry) -> Arc<OpenImage> {
         match store.open(e).unwrap() {
             Content::File(f) => f,
-            Content::Memory(_) => unreachable!("open() never gives memory"),
+            Content::Memory(_) => panic!("open() never gives memory"),
         }
     }
 

@@ -74,7 +74,7 @@ mod tests {
 
     fn trusted() -> Trusted {
         let nets = ["10.0.0.0/8", "fd00::/8"];
-        nets.iter().filter_map(|net| net.parse().ok()).collect()
+        nets.iter().map(|net| net.parse().unwrap()).collect()
     }
 
     fn peer(ip: [u8; 4], secure: bool) -> Peer {

@@ -140,7 +140,7 @@ mod tests {
 
     fn head(target: &str, lines: &[(&'static str, &'static str)]) -> Head {
         let (mut head, ()) = Request::new(()).into_parts();
-        head.uri = target.parse().unwrap_or_default();
+        head.uri = target.parse().unwrap();
         for (name, value) in lines {
             let value = HeaderValue::from_static(value);
             head.headers.append(HeaderName::from_static(name), value);

@@ -131,7 +131,6 @@ impl Connection for Kept {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use hyper::rt::ReadBuf;

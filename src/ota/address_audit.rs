@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     fn findings(vision: &str, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
-        let url = Url::parse(vision).unwrap_or_else(|e| unreachable!("{e}"));
+        let url = Url::parse(vision).unwrap();
         let secure = url.scheme == Scheme::Https;
         let mut around = Surroundings {
             bound: None,

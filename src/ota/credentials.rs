@@ -201,7 +201,7 @@ mod tests {
         let c = check_in("");
         let token = |voice: &Voice| match voice.block(&c, 1_765_000_000) {
             Some(VoiceBlock::WebSocket(block)) => block.token,
-            Some(VoiceBlock::Mqtt(_)) | None => unreachable!(),
+            Some(VoiceBlock::Mqtt(_)) | None => panic!("another kind"),
         };
         // openssl dgst -sha256 -hmac golden-key over "{client}|{device}|{time}"
         assert_eq!(

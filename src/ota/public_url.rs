@@ -339,7 +339,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn url(text: &str) -> Url {
-        Url::parse(text).unwrap_or_else(|e| unreachable!("{text}: {e}"))
+        Url::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
     }
 
     #[test]

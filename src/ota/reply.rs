@@ -104,7 +104,7 @@ mod tests {
             token: String::new(),
         });
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        String::from_utf8(write(&decision, own, url, Some(voice), now, 480)).unwrap_or_default()
+        String::from_utf8(write(&decision, own, url, Some(voice), now, 480)).unwrap()
     }
 
     #[test]

@@ -240,8 +240,6 @@ fn family_is_missing(e: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::super::line::{Client, Line};
     use super::*;
     use std::net::{Ipv6Addr, UdpSocket};

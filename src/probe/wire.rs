@@ -353,8 +353,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use proptest::prelude::*;
 

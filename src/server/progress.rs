@@ -168,7 +168,6 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for Progress<S> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};

@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn single_addresses_and_networks_of_both_families() {
         let nets = ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8", "2001:db8::1/128"];
-        let trusted: Trusted = nets.iter().filter_map(|net| net.parse().ok()).collect();
+        let trusted: Trusted = nets.iter().map(|net| net.parse().unwrap()).collect();
         for (address, is_one) in [
             ("10.255.0.1", true),
             ("::ffff:10.255.0.1", true),
@@ -63,7 +63,7 @@ mod tests {
             ("2001:db8::1", true),
             ("2001:db8::2", false),
         ] {
-            let ip: IpAddr = address.parse().unwrap_or(IpAddr::from([0; 4]));
+            let ip: IpAddr = address.parse().unwrap();
             assert_eq!(trusted.contains(ip), is_one, "{address}");
         }
         assert_eq!(

@@ -226,8 +226,6 @@ pub(super) fn bytes(number: f64) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 

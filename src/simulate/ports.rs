@@ -82,8 +82,6 @@ pub(super) fn range() -> Option<(u16, u16)> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use std::collections::BTreeSet;
     use tokio::net::TcpListener;

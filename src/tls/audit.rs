@@ -225,7 +225,6 @@ fn covers(pair: &Pair, host: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::super::{PairPaths, acme};
     use super::*;

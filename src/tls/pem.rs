@@ -269,7 +269,7 @@ pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairErr
     certificates(path, &read(path)?)
 }
 
-/// [`roots`], of a file that a command line names, which may be a pipe.
+/// The same as `roots`, of a file that a command line names, which may be a pipe.
 pub fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     let text = small_file::read_or_pipe(path).map_err(unreadable(path))?;
     certificates(path, &text)

@@ -185,7 +185,6 @@ fn keep(dir: &Path, paths: &PairPaths, key: &str, certificate: &str) -> Result<K
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

@@ -232,7 +232,6 @@ fn clear_away(dir: &Path) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use std::time::SystemTime;

@@ -72,7 +72,6 @@ fn read_up_to(file: File, length: u64) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use nix::sys::stat::Mode;

@@ -2,7 +2,7 @@
 //! comes to our port and looks whether the names are ours.
 
 use super::support::certificate::Authority;
-use super::support::pebble::{Better, Pebble, Wanted, is_there};
+use super::support::pebble::{Better, Pebble, Wanted};
 use super::support::server::{
     BINARY, PATIENT, Setup, check_in, der, exchange, read_reply, request,
 };
@@ -85,10 +85,8 @@ fn obtained(server: &Server) {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn by_tls_alpn_for_names_and_an_address_and_kept_for_the_next_start() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let wanted = Wanted::at(&port);
     let pebble = Pebble::start(&wanted);
@@ -151,10 +149,8 @@ fn by_tls_alpn_for_names_and_an_address_and_kept_for_the_next_start() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn by_http_when_plain_http_has_ended_and_nonces_are_bad() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted {
         bad_nonces: 15,
@@ -176,10 +172,8 @@ fn by_http_when_plain_http_has_ended_and_nonces_are_bad() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn renewed_while_200_downloads_run() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     // Soon after it came, and long before it ends.
     let pebble = Pebble::start(&Wanted {
@@ -221,10 +215,8 @@ fn renewed_while_200_downloads_run() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_ca_that_is_down_is_asked_again() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let wanted = Wanted::at(&port);
     let directory = wanted.directory();
@@ -244,10 +236,8 @@ fn a_ca_that_is_down_is_asked_again() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_directory_of_a_stranger_is_not_trusted() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted::at(&port));
     let server = setup(&Authority::new()).start(&config(
@@ -262,10 +252,8 @@ fn a_directory_of_a_stranger_is_not_trusted() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_refusal_says_which_name_and_what_to_check() {
-    if !is_there() {
-        return;
-    }
     for (more, challenge, check) in [
         ("", "tls-alpn-01", "port 443 of ota.example.com"),
         (
@@ -296,10 +284,8 @@ fn limit_files(server: &Server, limit: &str) {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_disk_that_takes_nothing_leaves_the_last_good_one_in_use() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted {
         seconds: 100,
@@ -328,10 +314,8 @@ fn a_disk_that_takes_nothing_leaves_the_last_good_one_in_use() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_ca_that_says_when_to_renew_is_heard() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted {
         seconds: 100,
@@ -354,10 +338,8 @@ fn a_ca_that_says_when_to_renew_is_heard() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_ca_that_has_had_enough_is_left_alone_for_as_long_as_it_says() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted::at(&port));
     let better = Better::start(&pebble, None);
@@ -380,10 +362,8 @@ fn next(line: &str) -> jiff::Timestamp {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted::at(&port));
     let better = Better::start(
@@ -424,10 +404,8 @@ fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_wait_that_the_ca_asked_for_outlives_a_restart() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted::at(&port));
     let better = Better::start(&pebble, None);
@@ -444,10 +422,8 @@ fn a_wait_that_the_ca_asked_for_outlives_a_restart() {
 }
 
 #[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn an_end_does_not_wait_for_a_ca() {
-    if !is_there() {
-        return;
-    }
     let port = Reserved::new();
     // It takes the connection, and says nothing.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();

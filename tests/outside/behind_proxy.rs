@@ -256,20 +256,13 @@ struct HaProxy {
     port: Reserved,
 }
 
-fn haproxy() -> Option<PathBuf> {
+fn haproxy() -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])
         .map(|dir| dir.join("haproxy"))
         .find(|p| p.exists());
-    if found.is_none() {
-        assert!(
-            env::var_os("CI").is_none() && env::var_os("PEERS_REQUIRED").is_none(),
-            "haproxy is missing: install it (Debian: haproxy)"
-        );
-        eprintln!("not tried: haproxy is missing (Debian: haproxy)");
-    }
-    found
+    found.expect("haproxy is missing: apt-get install haproxy")
 }
 
 impl HaProxy {
@@ -304,8 +297,9 @@ impl HaProxy {
 }
 
 #[test]
+#[ignore = "needs HAProxy: tests/run installs it"]
 fn haproxy_names_its_clients() {
-    let Some(binary) = haproxy() else { return };
+    let binary = haproxy();
     let mut count = 0;
     let server = start("[127.0.0.1]");
     for line in [

@@ -1,7 +1,7 @@
 //! What `deploy/` promises: the page "from Nginx to xiaozhi-ota", tried with a
 //! real Nginx and a stand-in for xiaozhi-server, one key for both programs, and
-//! a unit that systemd takes. Peers that are missing are a failure where `CI` or
-//! `PEERS_REQUIRED` is set, and said elsewhere.
+//! a unit that systemd takes. `tests/run` installs these peers and includes the tests
+//! that need them.
 
 use super::support::certificate::{Authority, Key};
 use super::support::image::Image;
@@ -22,41 +22,18 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether a peer is there.
-fn has(what: &str, probe: &mut Command) -> bool {
-    let found = probe
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    if !found {
-        assert!(
-            env::var_os("CI").is_none() && env::var_os("PEERS_REQUIRED").is_none(),
-            "{what} is missing: apt-get install {what}"
-        );
-        eprintln!("not tried: {what} is missing (apt-get install {what})");
-    }
-    found
-}
-
 /// Debian's own, for it has Debian's modules.
 fn python() -> Command {
     Command::new("/usr/bin/python3")
 }
 
-pub(super) fn has_websockets() -> bool {
-    has(
-        "python3-websockets",
-        python().args(["-c", "import websockets"]),
-    )
-}
-
-pub(super) fn nginx() -> Option<PathBuf> {
+pub(super) fn nginx() -> PathBuf {
     let places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "nginx"];
     let runs = |place: &&&str| Command::new(place).arg("-v").output().is_ok();
-    let place = places.iter().find(runs).unwrap_or(&"nginx");
-    has("nginx-light", Command::new(place).arg("-v")).then(|| place.into())
+    let place = places.iter().find(runs);
+    place
+        .expect("nginx is missing: apt-get install nginx-light")
+        .into()
 }
 
 /// The only block of a kind on the page.
@@ -319,10 +296,9 @@ pub(super) const HTTPS: &str = "https://ota.example.com/xiaozhi/ota/";
 const PASSED_ON: [&str; 2] = ["/xiaozhi/v1/", "/mcp/vision/explain"];
 
 #[test]
+#[ignore = "needs Nginx and python3-websockets: tests/run installs them"]
 fn the_same_device_passes_through_nginx_and_through_ours_in_its_place() {
-    let (Some(program), true) = (nginx(), has_websockets()) else {
-        return;
-    };
+    let program = nginx();
     let (setup, authority, image) = prepared();
     let behind = StandIn::start(
         &setup.path().join("data/bin"),
@@ -354,10 +330,9 @@ fn the_same_device_passes_through_nginx_and_through_ours_in_its_place() {
 }
 
 #[test]
+#[ignore = "needs Nginx and python3-websockets: tests/run installs them"]
 fn nginx_hands_out_http_and_redirects_it_and_ours_does_not() {
-    let (Some(program), true) = (nginx(), has_websockets()) else {
-        return;
-    };
+    let program = nginx();
     let (setup, authority, image) = prepared();
     let (vision, voice) = (
         "http://ota.example.com/mcp/vision/explain",
@@ -402,10 +377,9 @@ fn nginx_hands_out_http_and_redirects_it_and_ours_does_not() {
 }
 
 #[test]
+#[ignore = "needs Nginx and python3-websockets: tests/run installs them"]
 fn nginx_may_stay_in_front_of_ours() {
-    let (Some(program), true) = (nginx(), has_websockets()) else {
-        return;
-    };
+    let program = nginx();
     let (setup, authority, image) = prepared();
     let behind = StandIn::start(
         &setup.path().join("data/bin"),
@@ -440,9 +414,6 @@ fn nginx_may_stay_in_front_of_ours() {
 
 #[test]
 fn one_key_serves_both_programs() {
-    if !has_websockets() {
-        return;
-    }
     let shown = fs::read_to_string(root().join("deploy/beside-xiaozhi-server.yaml")).unwrap();
     let shown = replaced(
         &shown,
@@ -491,10 +462,8 @@ fn the_page_has_the_same_configurations_in_both_languages() {
 }
 
 #[test]
+#[ignore = "needs systemd: tests/run installs it"]
 fn systemd_takes_the_unit_and_finds_little_exposed() {
-    if !has("systemd", Command::new("systemd-analyze").arg("--version")) {
-        return;
-    }
     let unit = fs::read_to_string(root().join("deploy/xiaozhi-ota.service")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("xiaozhi-ota.service");

@@ -1,7 +1,6 @@
 //! Real images, made by Espressif's own tools, and esptool's own verdict on
 //! them: as they are, with one bit flipped, cut off. `tests/images/build` makes
-//! them; without them these tests fail where `CI` or `PEERS_REQUIRED` is set,
-//! and say that they did nothing elsewhere.
+//! them; `tests/run` does that and includes these tests.
 
 use super::support::noise;
 use serde::Deserialize;
@@ -60,7 +59,7 @@ impl Made {
     }
 }
 
-fn peers() -> Option<PathBuf> {
+fn peers() -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_xiaozhi-ota"));
     let target = binary.ancestors().nth(2).unwrap();
     let folders = [
@@ -70,14 +69,7 @@ fn peers() -> Option<PathBuf> {
     let found = folders
         .into_iter()
         .find(|f| f.join("images/manifest.json").exists());
-    if found.is_none() {
-        assert!(
-            env::var_os("CI").is_none() && env::var_os("PEERS_REQUIRED").is_none(),
-            "real images are missing: run tests/images/build"
-        );
-        eprintln!("not tried: real images are missing (tests/images/build makes them)");
-    }
-    found
+    found.expect("real images are missing: tests/images/build makes them")
 }
 
 fn images(peers: &Path) -> Vec<Made> {
@@ -93,8 +85,9 @@ fn images(peers: &Path) -> Vec<Made> {
 }
 
 #[test]
+#[ignore = "needs real images: tests/run has esptool make them"]
 fn every_real_image_is_taken_for_what_was_made() {
-    let Some(peers) = peers() else { return };
+    let peers = peers();
     let mut seen = [0; 4];
     for made in images(&peers) {
         let file = &made.file;
@@ -176,8 +169,9 @@ fn hold_to_what_was_asked(image: &AppImage, made: &Made, app: &App) {
 }
 
 #[test]
+#[ignore = "needs real images: tests/run has esptool make them"]
 fn no_real_image_with_a_hash_survives_a_flipped_bit() {
-    let Some(peers) = peers() else { return };
+    let peers = peers();
     for made in images(&peers) {
         if made.app.as_ref().is_some_and(|app| !app.hash_appended) {
             continue;
@@ -213,8 +207,9 @@ fn is_unguarded(made: &Made, offset: usize) -> bool {
 
 /// What a device takes: padded to a boundary of flash, or read back from a slot.
 #[test]
+#[ignore = "needs real images: tests/run has esptool make them"]
 fn real_images_may_be_padded_whether_they_are_signed_or_not() {
-    let Some(peers) = peers() else { return };
+    let peers = peers();
     let mut signed = 0;
     for made in images(&peers) {
         let Some(app) = made.app.as_ref().filter(|_| !made.is_deadly()) else {
@@ -249,8 +244,9 @@ fn real_images_may_be_padded_whether_they_are_signed_or_not() {
 }
 
 #[test]
+#[ignore = "needs real images: tests/run has esptool make them"]
 fn no_real_image_survives_being_cut_off() {
-    let Some(peers) = peers() else { return };
+    let peers = peers();
     for made in images(&peers) {
         let end = match (&made.kind, &made.app) {
             (_, Some(app)) => app.image_length,
@@ -275,8 +271,9 @@ fn no_real_image_survives_being_cut_off() {
 
 /// esptool is the stricter judge nowhere.
 #[test]
+#[ignore = "needs real images: tests/run has esptool make them"]
 fn what_is_an_app_here_is_valid_to_esptool() {
-    let Some(peers) = peers() else { return };
+    let peers = peers();
     let images = images(&peers);
     for (made, verdict) in images.iter().zip(judge(&peers, &images, &[])) {
         hold_to_esptool(made, &made.bytes, &verdict, "as it is");

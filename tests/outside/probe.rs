@@ -3,7 +3,7 @@
 //! that is found of a wrong one would prove anything.
 
 use super::support::Reserved;
-use super::support::probed::{Case, Probe, can_have_hosts, hold};
+use super::support::probed::{Case, Probe, hold};
 use super::support::wrong::{GOODBYE, HOST, Port, plain, right};
 use serde_json::json;
 use std::net::Ipv6Addr;
@@ -313,10 +313,8 @@ const HOSTS: &str = "127.0.0.1 localhost ota.example.com files.example.com voice
 /// What a hosts file, or a proxy's resolver, says of a name is not what devices are
 /// told: a way through is none of theirs.
 #[test]
+#[ignore = "needs a mount namespace, for a hosts file of its own"]
 fn names_that_lead_nowhere() {
-    if !can_have_hosts() {
-        return;
-    }
     let at_port = |host: &'static str, name, finds: &[&'static str]| {
         Case::new(name, plain().version("1.6.0"), &[], finds).probed(|server| {
             let url = format!("http://{host}:{}/xiaozhi/ota/", server.port_80.port());

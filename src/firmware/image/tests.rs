@@ -1,5 +1,3 @@
-#![expect(clippy::panic, reason = "tests")]
-
 use super::around::crc32;
 use super::*;
 use crate::builder::{Image, merged};

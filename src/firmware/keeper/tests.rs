@@ -1,7 +1,5 @@
 //! The keeper's looks, one by one, without its thread and its watch.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::super::Verify;
 use super::*;
 use std::fmt;

@@ -1,8 +1,6 @@
 //! Frames, and the life of a WebSocket without a network: the clock stands still
 //! while anybody is busy, and jumps to the next timer when nobody is.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::*;
 use proptest::prelude::*;
 use std::pin::Pin;

@@ -119,7 +119,7 @@ fn told(body: &str, entry: Arc<Entry>) -> String {
         (Outcome::Silent, None) => "silent".into(),
         (Outcome::UpToDate, None) => "up to date".into(),
         (Outcome::UpToDate, Some(withheld)) => withheld.reason.to_string(),
-        (other, withheld) => unreachable!("{other:?} {withheld:?}"),
+        (other, withheld) => panic!("{other:?} {withheld:?}"),
     }
 }
 
@@ -297,7 +297,7 @@ fn a_candidate_that_is_withheld_yields_to_the_next_lower_one() {
         force: false,
     } = decision.outcome
     else {
-        unreachable!("{decision:?}")
+        panic!("{decision:?}")
     };
     assert_eq!(entry.file, "a_1.6.5.bin");
     let withheld: Vec<_> = decision.withheld.iter().map(|w| w.what).collect();

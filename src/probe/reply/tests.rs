@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::super::line::Client;
 use super::*;
 use crate::firmware::chip::Chip;

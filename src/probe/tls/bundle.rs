@@ -120,7 +120,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::unwrap_used, reason = "tests")]
     fn what_lacks_is_left_out() {
         let roots = Roots::new(Vec::new()).unwrap();
         assert_eq!(roots.all.len() - roots.device.len(), LACKING.len());

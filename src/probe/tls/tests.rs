@@ -1,6 +1,4 @@
 //! Handshakes with real servers, and chains that are judged.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::bundle::Roots;
 use super::chain::judge;
 use super::*;

@@ -1,8 +1,6 @@
 //! Whole lives in no time: the clock stands still while anybody is busy, and
 //! jumps to the next timer when nobody is.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::super::network::{Opening, Stream};
 use super::super::plan::tests::plan;
 use super::*;

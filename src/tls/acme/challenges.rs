@@ -123,7 +123,6 @@ fn certificate(name: &str, digest: &[u8]) -> Result<CertifiedKey, AnswerError> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

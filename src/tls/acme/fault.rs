@@ -238,7 +238,6 @@ fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -281,8 +281,8 @@ mod tests {
 
     /// What is left of it after a restart.
     fn again(plan: &Plan, now: SystemTime) -> Plan {
-        let text = serde_json::to_string(&plan.record()).unwrap_or_default();
-        Plan::new(&serde_json::from_str(&text).unwrap_or_default(), now)
+        let text = serde_json::to_string(&plan.record()).unwrap();
+        Plan::new(&serde_json::from_str(&text).unwrap(), now)
     }
 
     #[test]
@@ -418,7 +418,7 @@ mod tests {
             for _ in 0..40 {
                 plan.failed(trouble, false, None, now, 0.0);
                 let next = plan.order_at(now, now);
-                let wait = next.duration_since(now).unwrap_or_default();
+                let wait = next.duration_since(now).unwrap();
                 prop_assert!(wait >= last || wait >= trouble.waits().1);
                 prop_assert!(wait <= DAY);
                 last = wait;

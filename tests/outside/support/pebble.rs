@@ -11,32 +11,13 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
-use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
-
-/// Whether there is a pebble; without one the test says that it did nothing.
-pub(crate) fn is_there() -> bool {
-    let there = Command::new("pebble")
-        .arg("-h")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
-    if !there {
-        assert!(
-            env::var_os("CI").is_none() && env::var_os("PEERS_REQUIRED").is_none(),
-            "pebble is missing: apt-get install pebble"
-        );
-        eprintln!("not tried: pebble is missing (Debian packages it)");
-    }
-    there
-}
 
 /// How a pebble is to be.
 pub(crate) struct Wanted {

@@ -44,24 +44,6 @@ pub(crate) struct Probe {
     dir: TempDir,
 }
 
-/// Whether a program can be given a hosts file of its own: in a mount namespace,
-/// so that the machine's stays as it is.
-pub(crate) fn can_have_hosts() -> bool {
-    let unshared = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "true"])
-        .stderr(Stdio::null())
-        .status();
-    let can = unshared.is_ok_and(|status| status.success());
-    assert!(
-        can || std::env::var_os("CI").is_none() && std::env::var_os("PEERS_REQUIRED").is_none(),
-        "unshare --map-root-user --mount: no namespace of its own"
-    );
-    if !can {
-        eprintln!("not tested: this machine gives no namespaces");
-    }
-    can
-}
-
 /// What it said.
 #[derive(Debug)]
 pub(crate) struct Probed {
@@ -117,7 +99,8 @@ impl Probe {
         self.with(&["--ca", &file])
     }
 
-    /// With another hosts file than the machine's own (see [`can_have_hosts`]).
+    /// With another hosts file than the machine's own: in a mount namespace, so that the
+    /// machine's stays as it is.
     pub(crate) fn with_hosts(self, text: &str) -> Self {
         fs::write(self.dir.path().join("hosts"), text).unwrap();
         Self {
