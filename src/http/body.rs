@@ -1,7 +1,7 @@
 //! Bodies of replies. Each of ours knows its length beforehand, so that it is
 //! sent with a `Content-Length` and never in chunks.
 
-use super::relayed::Relayed;
+use super::proxy::download::Relayed;
 use crate::firmware::store::{Content, OpenImage};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;

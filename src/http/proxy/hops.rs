@@ -2,7 +2,7 @@
 //! behind: headers of one hop (RFC 9110, section 7.6), claims of who asks, and
 //! whatever two servers in a row might read in two ways.
 
-use super::request::Head;
+use crate::http::request::Head;
 use crate::server::Peer;
 use hyper::StatusCode;
 use hyper::header::{

@@ -1,7 +1,7 @@
 //! A backend's reply on its way to the client.
 
 use super::backend::Backend;
-use super::paced::Upload;
+use super::upload::Upload;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::future::Future;
 use std::io;

@@ -1,7 +1,7 @@
 //! A body on its way through: counted, bounded, and seen to move.
 
 use super::activity::Activity;
-use super::input;
+use crate::http::input;
 use crate::util::sync::lock;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::fmt;

@@ -1,13 +1,13 @@
 //! The handshake of a WebSocket, passed on to its backend.
 
 use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason};
-use super::body::ReplyBody;
 use super::hops;
-use super::names::Names;
 use super::refusals::{late, unreachable_now};
-use super::reply::{self, Reply};
-use super::request::Head;
+use super::resolver::Names;
 use super::tunnel::{self, Session};
+use crate::http::body::ReplyBody;
+use crate::http::reply::{self, Reply};
+use crate::http::request::Head;
 use crate::server::Upgrade;
 use futures_util::future::BoxFuture;
 use http_body_util::Empty;

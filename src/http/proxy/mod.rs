@@ -2,25 +2,33 @@
 //! and whatever else is configured. Bodies stream both ways, each side held to
 //! the pace of the other.
 
-use super::backend::{Backend, LOG, Pool, pool, quiet, reason};
-use super::body::ReplyBody;
-use super::names::Names;
-use super::paced::{Cut, Paced, Upload};
-use super::refusals::{broken_off, late, refused, stalled, too_large, unreachable_now};
-use super::relayed::Relayed;
-use super::reply::{self, Reply};
-use super::request::{self, Head};
-use super::router::below;
-use super::tunnel::{Open, Session};
-use super::{hops, upgrade};
+mod activity;
+mod backend;
+pub(super) mod download;
+mod hops;
+mod kept;
+mod refusals;
+mod resolver;
+mod tunnel;
+mod upgrade;
+mod upload;
+
+use crate::http::body::ReplyBody;
+use crate::http::reply::{self, Reply};
+use crate::http::request::{self, Head};
+use crate::http::router::below;
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
 use crate::server::Peer;
+use backend::{Backend, LOG, Pool, pool, quiet, reason};
+use download::Relayed;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
+use refusals::{broken_off, late, refused, stalled, too_large, unreachable_now};
+use resolver::Names;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -28,6 +36,8 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
+use tunnel::{Open, Session};
+use upload::{Cut, Paced, Upload};
 
 /// Where xiaozhi-server's WebSocket lies.
 pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";

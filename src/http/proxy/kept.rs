@@ -7,7 +7,7 @@
 //! changes something it is lost, for nobody may send it twice. hyper reads before
 //! it writes: here that read asks the kernel itself.
 
-use super::names::Names;
+use super::resolver::Names;
 use futures_util::future::BoxFuture;
 use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};

@@ -1,6 +1,6 @@
 //! Replies in the place of one that a server behind this one did not give.
 
-use super::reply::{self, Reply};
+use crate::http::reply::{self, Reply};
 use hyper::StatusCode;
 
 /// Returns an error behind which the connection ends: what is left of the request's

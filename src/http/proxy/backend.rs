@@ -2,8 +2,8 @@
 
 use super::activity::Activity;
 use super::kept::Connector;
-use super::names::Names;
-use super::paced::Paced;
+use super::resolver::Names;
+use super::upload::Paced;
 use crate::util::sync::lock;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
