@@ -8,6 +8,7 @@ mod simulate;
 mod validate;
 mod values;
 
+use crate::config::ConfigError;
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 #[expect(clippy::doc_markdown, reason = "the text of --help")]
 #[command(
     version,
-    after_help = "Signals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads certificates and firmware again."
+    after_help = "Exit code of the server: 0 when it was asked to end, 78 when the configuration is refused, else 1.\n\nSignals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads certificates and firmware again."
 )]
 pub struct Cli {
     /// The configuration, shared with xiaozhi-server [default: data/.config.yaml
@@ -75,6 +76,10 @@ enum Command {
     Simulate(Box<simulate::Simulate>),
 }
 
+/// The exit code of a start whose configuration is refused (`EX_CONFIG` in
+/// `sysexits.h`), which the systemd unit does not try again.
+const REFUSED: u8 = 78;
+
 /// Writes what a subcommand has to say. Who reads one line of it (`| head -1`) wants
 /// the exit code all the same.
 fn print(text: &str) -> io::Result<()> {
@@ -97,6 +102,7 @@ impl Cli {
             Command::Probe(_) | Command::Simulate(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         };
+        let serves = matches!(command, Command::Serve);
         let outcome = match command {
             Command::Serve => serve::run(self.config.as_deref()),
             Command::Validate(validate) => validate.run(self.config),
@@ -112,7 +118,12 @@ impl Cli {
                 for line in format!("{e:#}").lines() {
                     let _ = writeln!(io::stderr(), "error: {line}");
                 }
-                failure
+                // What is refused now is refused at the next start, too.
+                if serves && e.is::<ConfigError>() {
+                    ExitCode::from(REFUSED)
+                } else {
+                    failure
+                }
             }
         }
     }
