@@ -2,13 +2,13 @@
 //! says of its writers, turned into snapshots.
 
 use super::FolderSettings;
-use super::Identity;
 use super::image::{Foreign, Verdict};
 use super::name;
 use super::project::Projects;
 use super::scan::{self, Found, Listing, Unusable};
 use super::snapshot::{Entry, Snapshot, hex};
 use super::watch::{Change, Watch};
+use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
@@ -68,11 +68,11 @@ pub(super) struct Keeper {
     /// Files of which the kernel said that they are whole.
     whole: HashSet<String>,
     /// Files without such word: their state, and since when.
-    settling: HashMap<String, (Identity, Instant)>,
+    settling: HashMap<String, (FileState, Instant)>,
     /// Files that were read and refused, in which state, and whether the reason
     /// may pass by itself: those are tried again when the folder is looked at
     /// unasked, the others when they change.
-    refused: HashMap<String, (Identity, bool)>,
+    refused: HashMap<String, (FileState, bool)>,
     /// The models of all files in the folder, usable or not, and when they were
     /// last seen there.
     models: HashMap<String, Instant>,
@@ -215,7 +215,7 @@ impl Keeper {
     /// Watches the folder, anew if it was deleted and made again.
     fn keep_watch(&mut self) {
         let inode = fs::metadata(&self.settings.dir)
-            .map(|m| Identity::from(&m).inode)
+            .map(|m| FileState::from(&m).inode)
             .ok();
         if self.watch.as_ref().is_some_and(|w| Some(w.inode) == inode) {
             return;
@@ -471,10 +471,10 @@ impl Keeper {
 
     /// It goes on changing: the next event, or the next look, reads it again.
     fn changed_while_read(&mut self, f: Found) {
-        let now = fs::metadata(self.settings.dir.join(&f.file)).map(|m| Identity::from(&m));
+        let now = fs::metadata(self.settings.dir.join(&f.file)).map(|m| FileState::from(&m));
         let known = self.images.get(&f.file).map(|entry| entry.identity);
         // A second chmod in a row leaves the content what it was.
-        let same = |now: Identity| known.is_some_and(|k| k.same_but_for_change_time(&now));
+        let same = |now: FileState| known.is_some_and(|k| k.same_but_for_change_time(&now));
         if !now.is_ok_and(same) && self.images.remove(&f.file).is_some() {
             let file = f.file.clone();
             self.news.push(Box::new(

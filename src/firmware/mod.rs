@@ -5,7 +5,6 @@
 
 pub mod catalogue;
 pub mod chip;
-mod identity;
 pub mod image;
 mod keeper;
 pub mod name;
@@ -17,7 +16,6 @@ pub mod store;
 pub mod version;
 mod watch;
 
-pub use identity::Identity;
 pub use scan::{Unusable, inspect_file, offerable};
 
 use project::Projects;

@@ -1,11 +1,11 @@
 //! One look at the firmware folder, and the reading of one file.
 
-use super::Identity;
 use super::Verify;
 use super::image::{Fault, Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, ImageName, NameError};
 use super::project::Projects;
 use super::version::is_device_safe;
+use crate::util::file_state::FileState;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
@@ -73,7 +73,7 @@ pub(super) const LONGEST: u64 = 128 << 20;
 pub(super) struct Found {
     pub(super) file: String,
     pub(super) name: ImageName,
-    pub(super) identity: Identity,
+    pub(super) identity: FileState,
 }
 
 /// Everything that the folder shows at one moment.
@@ -141,7 +141,7 @@ fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
     Ok(Some(Found {
         file: file.to_owned(),
         name,
-        identity: Identity::from(&metadata),
+        identity: FileState::from(&metadata),
     }))
 }
 
@@ -180,14 +180,14 @@ pub fn offerable(verdict: &Verdict, verify: Verify, projects: &Projects) -> Resu
 
 /// Reads the file once and inspects it, in constant memory. It must be in the
 /// state `expected` before and after.
-pub(super) fn inspect(path: &Path, expected: &Identity) -> Result<Inspection, Unusable> {
+pub(super) fn inspect(path: &Path, expected: &FileState) -> Result<Inspection, Unusable> {
     let unreadable = |e: io::Error| Unusable::Unreadable {
         reason: e.to_string(),
     };
     let mut file = open(path).map_err(unreadable)?;
     let same = |file: &File| {
         file.metadata()
-            .map(|m| Identity::from(&m) == *expected)
+            .map(|m| FileState::from(&m) == *expected)
             .map_err(unreadable)
     };
     if !same(&file)? {

@@ -1,10 +1,10 @@
 //! What can be offered and fetched at one moment. A snapshot never changes; the
 //! catalogue swaps in a new one.
 
-use super::Identity;
 use super::image::{AppImage, Inspection, Verdict};
 use super::name::ImageName;
 use super::version::Version;
+use crate::util::file_state::FileState;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ pub struct Entry {
     /// The version that the name promises.
     pub version: Version,
     /// The state of the file when it was read.
-    pub identity: Identity,
+    pub identity: FileState,
     /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
     /// What the image says of itself; `None` for a file that is no ESP image.
@@ -51,7 +51,7 @@ impl Entry {
         path: PathBuf,
         file: String,
         name: ImageName,
-        identity: Identity,
+        identity: FileState,
         inspection: Inspection,
     ) -> Self {
         let Inspection {
@@ -184,7 +184,7 @@ pub(crate) mod tests {
     }
 
     fn entry_with(file: &str, size: u64, inspection: Inspection) -> Arc<Entry> {
-        let identity = Identity {
+        let identity = FileState {
             inode: (1, 1),
             size,
             modified: (1_700_000_000, 0),

@@ -5,9 +5,9 @@
 //! looked at again after every block: a file that is written to ends the
 //! download, and the device keeps what it runs.
 
-use super::Identity;
 use super::scan;
 use super::snapshot::Entry;
+use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -166,7 +166,7 @@ fn changed() -> io::Error {
 pub struct OpenImage {
     file: File,
     sha256: [u8; 32],
-    verified: Mutex<Identity>,
+    verified: Mutex<FileState>,
 }
 
 impl OpenImage {
@@ -201,7 +201,7 @@ impl OpenImage {
     /// moved, it is hashed again, and this is `false` once: a block read before
     /// that proof is not covered by it.
     fn is_verified(&self) -> io::Result<bool> {
-        let now = Identity::from(&self.file.metadata()?);
+        let now = FileState::from(&self.file.metadata()?);
         let mut verified = self.verified();
         if now == *verified {
             return Ok(true);
@@ -215,7 +215,7 @@ impl OpenImage {
             file: &self.file,
             offset: 0,
         })?;
-        if sum != self.sha256 || Identity::from(&self.file.metadata()?) != now {
+        if sum != self.sha256 || FileState::from(&self.file.metadata()?) != now {
             return Err(changed());
         }
         *verified = now;
@@ -226,7 +226,7 @@ impl OpenImage {
         self.verified().same_but_for_change_time(&entry.identity)
     }
 
-    fn verified(&self) -> MutexGuard<'_, Identity> {
+    fn verified(&self) -> MutexGuard<'_, FileState> {
         lock(&self.verified)
     }
 }
@@ -268,12 +268,12 @@ mod tests {
 
     /// The state of a file once the file system's clock has moved on: what is
     /// written to it from then on shows.
-    fn settled(dir: &Path, path: &Path) -> Identity {
-        let identity = Identity::from(&fs::metadata(path).unwrap());
+    fn settled(dir: &Path, path: &Path) -> FileState {
+        let identity = FileState::from(&fs::metadata(path).unwrap());
         loop {
             let later = dir.join("later");
             fs::write(&later, "").unwrap();
-            if Identity::from(&fs::metadata(&later).unwrap()).changed > identity.changed {
+            if FileState::from(&fs::metadata(&later).unwrap()).changed > identity.changed {
                 return identity;
             }
         }

@@ -1,6 +1,6 @@
 //! The kernel's word on the firmware folder: who is still writing what.
 
-use super::Identity;
+use crate::util::file_state::FileState;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{self, Path};
@@ -36,7 +36,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(dir: &Path, changes: Sender<Change>) -> notify::Result<Self> {
-        let inode = Identity::from(&dir.metadata()?).inode;
+        let inode = FileState::from(&dir.metadata()?).inode;
         // notify names absolute paths, whatever it was given.
         let folder = path::absolute(dir)?;
         let to_watch = folder.clone();

@@ -8,6 +8,7 @@
 //! line tells of, and can't say in the log what it dropped.)
 
 use crate::util::durable;
+use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use crate::util::terminal::keep_on_one_line;
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -274,7 +275,7 @@ impl Output {
             }
             Self::File { path, file, torn } => {
                 // logrotate, or xiaozhi-server's own rotation, moved it away.
-                let inode = |m: io::Result<fs::Metadata>| m.map(|m| (m.dev(), m.ino())).ok();
+                let inode = |m: io::Result<fs::Metadata>| Some(FileState::from(&m.ok()?).inode);
                 let there = inode(fs::metadata(&*path));
                 let file = match file {
                     Some(file) if there == inode(file.metadata()) => file,

@@ -2,6 +2,7 @@
 //! own business. It knows nobody.
 
 pub mod durable;
+pub mod file_state;
 pub mod nofile;
 pub mod once;
 pub mod redact;

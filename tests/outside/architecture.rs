@@ -250,6 +250,28 @@ fn architecture_shows_the_same_table() {
     }
 }
 
+/// A stranger who is sent to a file is to find it.
+#[test]
+fn architecture_sends_nobody_to_a_file_that_is_gone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let quoted = page.split('`').skip(1).step_by(2);
+    let is_file = |text: &&str| {
+        text.ends_with(".rs")
+            && text.contains('/')
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || "/_.".contains(c))
+    };
+    let files: Vec<_> = quoted.filter(is_file).collect();
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        let places = [source_folder(), root.to_owned(), root.join("tests/outside")];
+        let is_there = places.iter().any(|place| place.join(file).is_file());
+        assert!(is_there, "ARCHITECTURE.md names {file}");
+    }
+}
+
 #[test]
 fn decisions_are_pure() {
     let files = PURE.iter().flat_map(|place| sources(place));

@@ -9,14 +9,15 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
 use xiaozhi_ota::firmware::chip::Chip;
 use xiaozhi_ota::firmware::image::inspect;
+use xiaozhi_ota::firmware::name;
 use xiaozhi_ota::firmware::snapshot::{Entry, Snapshot, hex};
 use xiaozhi_ota::firmware::version::{self, Version};
-use xiaozhi_ota::firmware::{Identity, name};
 use xiaozhi_ota::fleet::Fleet;
 use xiaozhi_ota::ota::checkin::{CheckIn, DEFAULT_MODEL, Partition, Report};
 use xiaozhi_ota::ota::credentials::{Secret, TokenAuth, Voice};
 use xiaozhi_ota::ota::decide::{Outcome, Policy, decide};
 use xiaozhi_ota::ota::reply::write;
+use xiaozhi_ota::util::file_state::FileState;
 
 fuzz_target!(init: xiaozhi_ota_fuzz::init(), |body: &[u8]| {
     let report = Report::read(body);
@@ -120,7 +121,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         ("default_1.0.0.bin", 0x0060_0001, other),
     ]
     .map(|(file, size, bytes)| {
-        let identity = Identity {
+        let identity = FileState {
             inode: (1, 1),
             size,
             modified: (1_700_000_000, 0),

@@ -1,12 +1,12 @@
-//! What tells one state of a file from the next.
+//! State of a file: what tells it from the one before and the one after.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// One state of one file. Two equal identities mean the same content, short of
+/// One state of one file. Two equal states mean the same content, short of
 /// somebody writing within one tick of the file system's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileState {
     /// Device number and inode.
     pub inode: (u64, u64),
     /// Length in bytes.
@@ -18,7 +18,7 @@ pub struct Identity {
     pub changed: (i64, i64),
 }
 
-impl From<&Metadata> for Identity {
+impl From<&Metadata> for FileState {
     fn from(m: &Metadata) -> Self {
         Self {
             inode: (m.dev(), m.ino()),
@@ -29,7 +29,7 @@ impl From<&Metadata> for Identity {
     }
 }
 
-impl Identity {
+impl FileState {
     /// Equal but for the change time, which rename and unlink move without a
     /// byte being written.
     pub fn same_but_for_change_time(&self, other: &Self) -> bool {
