@@ -1,7 +1,7 @@
 //! The firmware folder while people copy, replace and delete in it.
 
 use super::support::server::{BINARY, Setup};
-use super::support::{Server, noise, until};
+use super::support::{Server, make_pipe, noise, until};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -178,7 +178,7 @@ fn what_cannot_be_used_is_named_once_and_hides_nothing() {
     fs::create_dir(setup.path().join("data/bin/esp32s3_4.0.bin")).unwrap();
     symlink("nowhere", setup.path().join("data/bin/esp32s3_5.0.bin")).unwrap();
     let pipe = setup.path().join("data/bin/esp32s3_6.0.bin");
-    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    make_pipe(&pipe);
     let server = setup.start("firmware_cache_ttl: 1\n");
     assert_eq!(
         server.offered("esp32s3", "1.0.0").as_deref(),

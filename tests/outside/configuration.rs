@@ -2,8 +2,8 @@
 //! restarts or mutes devices is handed out.
 
 use super::command_line::run;
-use super::support::Server;
 use super::support::server::{BINARY, Setup};
+use super::support::{Server, make_pipe};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -195,10 +195,7 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
     let folder = fresh();
     fs::create_dir(folder.path().join("data/.config.yaml")).unwrap();
     let pipe = fresh();
-    let made = Command::new("mkfifo")
-        .arg(pipe.path().join("data/.config.yaml"))
-        .status();
-    assert!(made.unwrap().success());
+    make_pipe(&pipe.path().join("data/.config.yaml"));
     let zeros = fresh();
     fs::write(zeros.path().join("data/.config.yaml"), [0; 4096]).unwrap();
     let huge = fresh();

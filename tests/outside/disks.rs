@@ -5,7 +5,7 @@ use super::command_line::run;
 use super::support::certificate::{Authority, Key};
 use super::support::image::Image;
 use super::support::server::{BINARY, Server, Setup};
-use super::support::until;
+use super::support::{make_pipe, until};
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -246,7 +246,7 @@ fn a_certificate_that_is_no_small_file_is_refused_at_once() {
     for path in [&pem, &key] {
         let good = fs::read(path).unwrap();
         fs::remove_file(path).unwrap();
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        make_pipe(path);
         let (ok, _, error) = run(setup.path(), &["validate"]);
         assert!(!ok && error.contains("no regular file"), "{error}");
         fs::remove_file(path).unwrap();

@@ -4,7 +4,7 @@ use super::command_line::run;
 use super::support::image::{Image, merged};
 use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
-use super::support::until;
+use super::support::{make_pipe, until};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -294,13 +294,7 @@ fn a_published_file_is_offered_by_a_running_server_and_a_killed_copy_never() {
     let mut endless = publish(Path::new("/dev/zero"));
     assert!(!endless.status().unwrap().success());
     let pipe = server.dir.path().join("pipe.bin");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    make_pipe(&pipe);
     assert!(!publish(&pipe).status().unwrap().success());
     // Nor is what already has the name. (The server may see it, or not.)
     let there = server.bin().join("a_1.7.0.bin");

@@ -3,7 +3,7 @@
 use super::command_line::run;
 use super::support::process::Process;
 use super::support::server::{BINARY, PATIENT, Setup, check_in, exchange, post};
-use super::support::{Server, until};
+use super::support::{Server, make_pipe, until};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -141,13 +141,7 @@ fn a_console_that_nobody_reads_holds_up_no_request() {
 fn a_log_that_is_a_pipe_without_a_reader_is_not_waited_for() {
     let setup = Setup::new();
     let pipe = setup.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    make_pipe(&pipe);
     fs::write(
         setup.path().join("c.yaml"),
         "log: {log_dir: ., log_file: pipe}\n",

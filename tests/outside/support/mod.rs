@@ -19,6 +19,7 @@ pub(crate) use port::Reserved;
 pub(crate) use reply::Reply;
 pub(crate) use server::Server;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen. The only deadline that any of them
@@ -36,6 +37,11 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Makes a named pipe, whose reader waits for a writer.
+pub(crate) fn make_pipe(path: &Path) {
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
 }
 
 /// Bytes that look like nothing in particular, the same for the same seed.
