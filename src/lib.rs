@@ -13,8 +13,10 @@
 //! * [`ota`] decides, and writes the answer: pure functions of what the device
 //!   said, what there is, and what the operator wants.
 //! * [`fleet`] remembers what each device was told.
-//! * [`firmware`] knows what there is: the files in `data/bin`, what they are,
-//!   their versions, their bytes.
+//! * [`xiaozhi_device`], a crate of its own, is what server and probe must mean
+//!   alike: what a device says of itself, what an image is, and why one would fail
+//!   on the other.
+//! * [`firmware`] knows what there is: the files in `data/bin`, and their bytes.
 //! * [`probe`] is the other side: a device, played; [`simulate`] is a fleet of
 //!   them.
 //! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
@@ -35,8 +37,3 @@ pub mod simulate;
 pub mod telemetry;
 pub mod tls;
 pub mod util;
-
-// Unit tests and tests from outside build their images with the same hand.
-#[cfg(test)]
-#[path = "../tests/outside/support/image.rs"]
-mod builder;

@@ -3,11 +3,7 @@
 
 use super::print;
 use crate::firmware::FolderSettings;
-use crate::firmware::image::{AppImage, Signature, Verdict};
 use crate::firmware::name::{self, ImageName};
-use crate::firmware::project::Projects;
-use crate::firmware::snapshot::hex;
-use crate::firmware::version::{Version, is_device_safe};
 use crate::firmware::{Unusable, inspect_file, offerable};
 use crate::util::terminal;
 use crate::{app, config};
@@ -16,6 +12,10 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use xiaozhi_device::hex::encode;
+use xiaozhi_device::image::{AppImage, Signature, Verdict};
+use xiaozhi_device::project::Projects;
+use xiaozhi_device::version::{Version, is_device_safe};
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
@@ -122,7 +122,7 @@ impl From<&AppImage> for Facts {
                 Signature::V1 => "secure boot v1",
                 Signature::V2 => "secure boot v2",
             }),
-            elf_sha256: app.elf_sha256.map(|sum| hex(&sum)),
+            elf_sha256: app.elf_sha256.map(|sum| encode(&sum)),
             secure_version: app.secure_version,
             min_efuse_block: app.min_efuse_block,
             max_efuse_block: app.max_efuse_block,
@@ -153,7 +153,7 @@ impl Report {
             }
         };
         report.size = Some(inspection.size);
-        report.sha256 = Some(hex(&inspection.sha256));
+        report.sha256 = Some(encode(&inspection.sha256));
         let file_name = path.file_name().and_then(|name| name.to_str());
         let named = file_name.and_then(|file| name::parse(file).ok());
         let version = named.as_ref().map(|named| &named.version);

@@ -1,7 +1,6 @@
 //! `xiaozhi-ota probe`: what a device would meet at an OTA address.
 
 use super::{print, values};
-use crate::firmware::chip::Chip;
 use crate::probe::connect::Network;
 use crate::probe::device::Device;
 use crate::probe::dial::Place;
@@ -20,6 +19,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use xiaozhi_device::chip::Chip;
 
 /// How often the line on the terminal changes.
 const REDRAW: Duration = Duration::from_millis(200);

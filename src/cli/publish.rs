@@ -3,10 +3,8 @@
 use super::print;
 use crate::app;
 use crate::config::{self, Settings};
-use crate::firmware::image::Verdict;
 use crate::firmware::name;
 use crate::firmware::publish::Staged;
-use crate::firmware::version::Version;
 use crate::util::durable::Kept;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -16,6 +14,8 @@ use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use xiaozhi_device::image::Verdict;
+use xiaozhi_device::version::Version;
 
 #[derive(Debug, Args)]
 pub(super) struct Publish {

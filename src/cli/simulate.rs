@@ -2,7 +2,6 @@
 
 use super::print;
 use super::values::{duration, language, pace};
-use crate::firmware::version::is_device_safe;
 use crate::probe::address::{self, Use};
 use crate::probe::dial::Place;
 use crate::probe::line::{Client, Kind, Line};
@@ -17,6 +16,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use xiaozhi_device::version::is_device_safe;
 
 /// No fleet is larger.
 const MOST_DEVICES: i64 = 1_000_000;

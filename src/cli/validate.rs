@@ -9,12 +9,12 @@ use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::DefaultFor;
 use crate::tls::Mode;
-use crate::util::redact;
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use xiaozhi_device::redact;
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {

@@ -4,18 +4,18 @@ use super::acme::acme;
 use super::section::Section;
 use super::{Machine, values};
 use crate::firmware::name::is_version;
-use crate::firmware::project::{self, Projects};
-use crate::firmware::version::{Version, is_device_safe};
 use crate::firmware::{FolderSettings, Verify};
 use crate::http::plain::PlainHttp;
 use crate::ota::decide::{DefaultFor, Policy};
-use crate::ota::endpoint;
 use crate::ota::public_url::PublicAddress;
 use crate::server::Limits;
 use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use xiaozhi_device::endpoint;
+use xiaozhi_device::project::{self, Projects};
+use xiaozhi_device::version::{Version, is_device_safe};
 
 /// Where a certificate that this server signs itself is kept.
 const CERTIFICATE_DIR: &str = "certs";

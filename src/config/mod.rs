@@ -22,13 +22,14 @@ pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
-use crate::util::{redact, small_file};
+use crate::util::small_file;
 use places::Places;
 use resolve::resolve;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use xiaozhi_device::redact;
 
 /// Where xiaozhi-server keeps its configuration, relative to the working
 /// directory.

@@ -4,7 +4,7 @@
 //! before the server starts. Where that did not happen the template's own text
 //! is the key, which everybody knows who has seen the template.
 
-use crate::util::redact;
+use xiaozhi_device::redact;
 
 /// What the text of another tool begins with that was to fetch or open a key.
 const SHUT: [&str; 29] = [

@@ -2,11 +2,11 @@
 
 use super::raw::Node;
 use super::{Fault, full_name, values};
-use crate::util::redact;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use xiaozhi_device::redact;
 
 /// Collects faults, so that one start tells of all of them.
 #[derive(Default)]

@@ -5,12 +5,12 @@ use super::placeholder;
 use super::section::Section;
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
-use crate::ota::endpoint::{self, AddressKind, Misread};
 use crate::ota::public_url::{PublicAddress, Scheme, Url};
 use crate::telemetry::logs;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use tracing::Level;
+use xiaozhi_device::endpoint::{self, AddressKind, Misread};
 
 const DEFAULT_VOICE_PORT: u16 = 8000;
 

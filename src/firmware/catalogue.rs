@@ -76,8 +76,8 @@ impl Drop for Catalogue {
 #[cfg(test)]
 mod tests {
     use super::super::Verify;
-    use super::super::project::Projects;
     use super::*;
+    use xiaozhi_device::project::Projects;
 
     #[test]
     fn what_lies_there_at_start_is_offered_after_the_first_look() {

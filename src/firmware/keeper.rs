@@ -2,11 +2,9 @@
 //! says of its writers, turned into snapshots.
 
 use super::FolderSettings;
-use super::image::{Foreign, Verdict};
 use super::name;
-use super::project::Projects;
 use super::scan::{self, Found, Listing, Unusable};
-use super::snapshot::{Entry, Snapshot, hex};
+use super::snapshot::{Entry, Snapshot};
 use super::watch::{Change, Watch};
 use crate::util::file_state::FileState;
 use crate::util::sync::lock;
@@ -17,6 +15,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, io, mem};
 use tracing::{error, info, warn};
+use xiaozhi_device::hex::encode;
+use xiaozhi_device::image::{Foreign, Verdict};
+use xiaozhi_device::project::Projects;
 
 /// The room that an operator looks for.
 const LOG: &str = "xiaozhi_ota::firmware::catalogue";
@@ -563,7 +564,7 @@ impl Keeper {
 
 fn announce(entry: &Entry, foreign: Option<Foreign>, projects: &Projects) {
     let (file, model, version) = (&entry.file, &entry.model, &entry.version);
-    let (bytes, sha256) = (entry.size(), hex(&entry.sha256));
+    let (bytes, sha256) = (entry.size(), encode(&entry.sha256));
     if let Some(app) = &entry.app {
         info!(target: LOG, %file, %model, %version, chip = %app.chip, project = ?app.project, bytes, %sha256,
             "image ready"

@@ -1,26 +1,21 @@
-//! What lies in `data/bin`: file names, versions, what each file is, and the
-//! snapshot of what can be offered. [`name`], [`version`], [`chip`], [`project`],
-//! [`image`] and [`snapshot`] are pure; [`catalogue`] keeps a snapshot true to the folder,
+//! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
+//! [`name`] and [`snapshot`] are pure; [`catalogue`] keeps a snapshot true to the folder,
 //! [`store`] hands out the bytes, [`publish`] puts a file there.
 
 pub mod catalogue;
-pub mod chip;
-pub mod image;
 mod keeper;
 pub mod name;
-pub mod project;
 pub mod publish;
 mod scan;
 pub mod snapshot;
 pub mod store;
-pub mod version;
 mod watch;
 
 pub use scan::{Unusable, inspect_file, offerable};
 
-use project::Projects;
 use std::path::PathBuf;
 use std::time::Duration;
+use xiaozhi_device::project::Projects;
 
 /// What becomes of files that are no ESP images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@
 //! everything may stand in a version. One grammar serves scan and download, so
 //! that nothing is ever offered that cannot be fetched.
 
-use super::version::Version;
+use xiaozhi_device::version::Version;
 
 /// A file name that follows the grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! Putting a file into the firmware folder so that nobody ever sees half of it.
 
-use super::image::{Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, is_version};
-use super::project::Projects;
 use super::scan;
-use super::version::is_device_safe;
 use super::{Unusable, Verify};
 use crate::util::durable::{Draft, Kept, NotCreated};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use xiaozhi_device::image::{Foreign, Inspection, Inspector, Verdict};
+use xiaozhi_device::project::Projects;
+use xiaozhi_device::version::is_device_safe;
 
 /// Why a file was not published, with what to do about it. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

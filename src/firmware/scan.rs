@@ -1,10 +1,7 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::Verify;
-use super::image::{Fault, Foreign, Inspection, Inspector, Verdict};
 use super::name::{self, ImageName, NameError};
-use super::project::Projects;
-use super::version::is_device_safe;
 use crate::util::file_state::FileState;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
@@ -12,6 +9,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use xiaozhi_device::image::{Foreign, ImageFault, Inspection, Inspector, Verdict};
+use xiaozhi_device::project::Projects;
+use xiaozhi_device::version::is_device_safe;
 
 /// Why a file is not offered, in words for the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum Unusable {
     },
     /// Its content would fail on the device.
     #[error(transparent)]
-    Image(#[from] Fault),
+    Image(#[from] ImageFault),
     /// No ESP image, where only those are wanted.
     #[error(
         "{0}, and gateway.firmware.verify is strict. Copy an app image (build/xiaozhi.bin), or write verify: warn"
@@ -170,7 +170,7 @@ pub fn offerable(verdict: &Verdict, verify: Verify, projects: &Projects) -> Resu
     match verdict {
         Verdict::App(app) if projects.is_xiaozhi(&app.project) && !is_device_safe(&app.version) => {
             let version = app.version.clone();
-            Err(Fault::UnsafeVersion { version }.into())
+            Err(ImageFault::UnsafeVersion { version }.into())
         }
         Verdict::Foreign(foreign) if verify == Verify::Strict => Err(Unusable::Foreign(*foreign)),
         Verdict::App(_) | Verdict::Foreign(_) => Ok(()),

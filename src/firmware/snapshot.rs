@@ -1,16 +1,17 @@
 //! What can be offered and fetched at one moment. A snapshot never changes; the
 //! catalogue swaps in a new one.
 
-use super::image::{AppImage, Inspection, Verdict};
 use super::name::ImageName;
-use super::version::Version;
 use crate::util::file_state::FileState;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
+use xiaozhi_device::guards::Candidate;
+use xiaozhi_device::hex;
+use xiaozhi_device::image::{AppImage, Inspection, Verdict};
+use xiaozhi_device::version::Version;
 
 /// All but the unreserved characters of RFC 3986, section 2.3, is encoded: the
 /// device's URL parser knows no others.
@@ -67,7 +68,7 @@ impl Entry {
             .min(253_402_300_799);
         Self {
             url_name: utf8_percent_encode(&file, URL_NAME).to_string(),
-            etag: format!("\"{}\"", hex(&sha256)),
+            etag: format!("\"{}\"", hex::encode(&sha256)),
             last_modified: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)),
             path,
             file,
@@ -79,28 +80,19 @@ impl Entry {
         }
     }
 
-    /// Whether the version inside the image has the rank of the one in the
-    /// file's name: after an update the device reports the former.
-    pub fn holds_its_version(&self) -> bool {
-        let held = |app: &AppImage| Version::new(&app.version) == self.version;
-        self.app.as_deref().is_some_and(held)
+    /// Returns what is held against a device.
+    pub fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            app: self.app.as_deref(),
+            version: &self.version,
+            size: self.size(),
+        }
     }
 
     /// Length in bytes.
     pub fn size(&self) -> u64 {
         self.identity.size
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{b:02x}");
-            text
-        })
 }
 
 /// Everything that can be offered, by model and by file name. The empty default
@@ -168,9 +160,9 @@ impl Snapshot {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::builder::Image;
-    use crate::firmware::image;
     use crate::firmware::name;
+    use xiaozhi_device::image;
+    use xiaozhi_image_builder::Image;
 
     /// An entry as the scan would make it of a file that is no image, for tests
     /// of what stands above.

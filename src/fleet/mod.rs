@@ -237,14 +237,14 @@ fn kept(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::Image;
     use crate::firmware::snapshot::Snapshot;
     use crate::firmware::snapshot::tests::image_entry;
-    use crate::firmware::version::Version;
-    use crate::ota::checkin::{CheckIn, Report};
     use crate::ota::decide::{Policy, Withheld, decide};
-    use crate::ota::guards::Reason;
     use std::time::UNIX_EPOCH;
+    use xiaozhi_device::checkin::{CheckIn, Report};
+    use xiaozhi_device::guards::Reason;
+    use xiaozhi_device::version::Version;
+    use xiaozhi_image_builder::Image;
 
     fn decision(withheld: &'static [&'static str]) -> Decision<'static> {
         let reason = Reason::NoSlot;

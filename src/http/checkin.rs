@@ -5,7 +5,6 @@ use super::reply::{self, Reply};
 use super::request::{Head, shown, text};
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::Fleet;
-use crate::ota::checkin::{CheckIn, Report};
 use crate::ota::credentials::Voice;
 use crate::ota::decide::{Outcome, Policy, Withheld, decide};
 use crate::ota::reply::{since_epoch, write};
@@ -18,6 +17,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled, info, warn};
+use xiaozhi_device::checkin::{CheckIn, Report};
 
 /// How much of a body the log shows.
 const BODY_SHOWN: usize = 4096;

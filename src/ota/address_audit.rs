@@ -1,11 +1,11 @@
 //! What in the public address would keep a device from its update. Each finding
 //! says what would happen to the device and what to change.
 
-use super::endpoint::{self, AddressKind};
 use super::public_url::{PublicAddress, Scheme, Source, Url, VISION_PATH};
 use crate::finding::Finding;
-use crate::util::redact;
 use std::net::IpAddr;
+use xiaozhi_device::endpoint::{self, AddressKind};
+use xiaozhi_device::redact;
 
 /// What the audit holds the address against.
 #[derive(Debug, Clone)]

@@ -1,13 +1,13 @@
 //! What a device needs to reach its voice server: the WebSocket token or the
 //! MQTT account, as xiaozhi-server makes and checks them.
 
-use super::checkin::CheckIn;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt;
+use xiaozhi_device::checkin::CheckIn;
 
 /// A value that no log, page or `Debug` shows.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -155,7 +155,7 @@ fn sign(key: &Secret, text: &str) -> hmac::Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ota::checkin::Report;
+    use xiaozhi_device::checkin::Report;
 
     fn check_in(body: &str) -> CheckIn<'_> {
         CheckIn {

@@ -1,14 +1,14 @@
 //! The offer decision: check-in, snapshot and policy in, what to tell the
 //! device out. Pure; everything else stands around it.
 
-use super::checkin::{CheckIn, DEFAULT_MODEL};
-use super::guards::{Device, Reason};
-use crate::firmware::project::Projects;
 use crate::firmware::snapshot::{Entry, Snapshot};
-use crate::firmware::version::{self, Version};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
+use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
+use xiaozhi_device::guards::{Device, Reason};
+use xiaozhi_device::project::Projects;
+use xiaozhi_device::version::{self, Version};
 
 /// Who gets the files named `default_{version}.bin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -135,8 +135,8 @@ pub fn decide<'a>(
         // Most check-ins never get here, and leave their partition table unread.
         let device =
             device.get_or_insert_with(|| Device::of(&check_in.report, own, &policy.projects));
-        let what = &entry.file;
-        if let Some(reason) = device.runs(entry) {
+        let (what, file) = (&entry.file, entry.candidate());
+        if let Some(reason) = device.runs(&file) {
             // What follows is lower than what it runs, whatever that calls
             // itself: to offer it would send the device back and forth.
             decision.withheld.push(Withheld { what, reason });
@@ -144,12 +144,12 @@ pub fn decide<'a>(
         }
         // Both are safe: the device's was looked at above, the scan lets in no other.
         let force = !version::device_finds_newer(own, entry.version.as_str());
-        let reason = device.refuses(entry);
+        let reason = device.refuses(&file);
         let reason = reason.or_else(|| {
             if !force {
                 return None;
             }
-            let no_proof = device.cannot_be_forced(entry).map(Reason::NeedsForce);
+            let no_proof = device.cannot_be_forced(&file).map(Reason::NeedsForce);
             no_proof.or_else(|| {
                 let times = forced().filter(|f| f.sha256 == entry.sha256)?.times;
                 (times >= FORCED).then_some(Reason::Failed { times })
@@ -206,8 +206,8 @@ fn candidates<'a>(
 mod tests {
     use super::*;
     use crate::firmware::snapshot::tests::{entry, snapshot};
-    use crate::ota::checkin::Report;
     use proptest::prelude::*;
+    use xiaozhi_device::checkin::Report;
 
     fn said(model: &str, version: &str) -> String {
         format!(r#"{{"application":{{"version":"{version}"}},"board":{{"type":"{model}"}}}}"#)

@@ -2,11 +2,10 @@
 //! time included, and does no I/O.
 
 pub mod address_audit;
-pub mod checkin;
 pub mod credentials;
 pub mod decide;
-pub mod endpoint;
-pub mod guards;
-mod json;
 pub mod public_url;
 pub mod reply;
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 //! and path devices reach this server. Download addresses, the start-up lines
 //! and the names in a certificate all come from it.
 
-use super::endpoint::{self, AddressKind};
 use std::fmt;
 use std::net::IpAddr;
+use xiaozhi_device::endpoint::{self, AddressKind};
 
 /// Where the OTA interface lies below an origin.
 pub const OTA_PATH: &str = "/xiaozhi/ota";

@@ -4,12 +4,12 @@
 
 use super::address::Target;
 use super::line::{HttpClient, Kind};
-use crate::firmware::chip::Chip;
-use crate::firmware::project::XIAOZHI;
-use crate::firmware::snapshot::hex;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt::Write as _;
+use xiaozhi_device::chip::Chip;
+use xiaozhi_device::hex::encode;
+use xiaozhi_device::project::XIAOZHI;
 
 /// A device.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl Device {
         let mut bytes: Vec<u8> = sum.as_ref()[..16].to_vec();
         bytes[6] = bytes[6] & 0x0F | 0x80;
         bytes[8] = bytes[8] & 0x3F | 0x80;
-        let text = hex(&bytes);
+        let text = encode(&bytes);
         let parts = [
             &text[..8],
             &text[8..12],
@@ -210,7 +210,7 @@ impl Device {
                 version: &self.version,
                 compile_time: "Nov 21 2026T12:34:56Z",
                 idf_version: "v5.4.1",
-                elf_sha256: hex(&self.elf_sha256),
+                elf_sha256: encode(&self.elf_sha256),
             },
             partition_table: self.partitions(),
             ota: Slot { label: slot },
@@ -305,7 +305,7 @@ impl Device {
 mod tests {
     use super::super::line::{Client, Line};
     use super::*;
-    use crate::ota::checkin::Report;
+    use xiaozhi_device::checkin::Report;
 
     fn device(line: Line, client: Client) -> Device {
         Device {

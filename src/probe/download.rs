@@ -8,10 +8,10 @@ use super::pace::Pace;
 use super::report::{Evidence, Finding};
 use super::rules::{image as images, reply as replies};
 use super::wire::{Framing, PATIENCE, Wire, WireError};
-use crate::firmware::image::{Inspection, Inspector};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
+use xiaozhi_device::image::{Inspection, Inspector};
 
 /// No flash that firmware knows is longer, in bytes.
 const LONGEST: u64 = 64 << 20;

@@ -5,11 +5,11 @@ use super::device::Device;
 use super::report::Finding;
 use super::rule::Rule;
 use super::rules::image as rules;
-use crate::firmware::image::{AppImage, Fault, Verdict};
-use crate::firmware::project::{Projects, XIAOZHI};
-use crate::firmware::version::Version;
-use crate::ota::checkin;
-use crate::ota::guards::{self, Reason};
+use xiaozhi_device::checkin;
+use xiaozhi_device::guards::{self, Reason};
+use xiaozhi_device::image::{AppImage, ImageFault, Verdict};
+use xiaozhi_device::project::{Projects, XIAOZHI};
+use xiaozhi_device::version::Version;
 
 /// What `esp_ota_end` leaves in the log.
 const VALIDATION: &str = "E (…) Ota: Image validation failed, image is corrupted";
@@ -59,21 +59,23 @@ pub fn judge<'a>(
     (Some(app), findings)
 }
 
-fn of_fault(fault: &Fault) -> &'static Rule {
+fn of_fault(fault: &ImageFault) -> &'static Rule {
     match fault {
-        Fault::Empty | Fault::EndsEarly { .. } | Fault::Blank { .. } => &rules::TRUNCATED_IMAGE,
-        Fault::FirstByte { .. }
-        | Fault::SegmentCount { .. }
-        | Fault::HashFlag { .. }
-        | Fault::SegmentLength { .. }
-        | Fault::Checksum
-        | Fault::Hash
-        | Fault::Signature => &rules::DAMAGED_IMAGE,
-        Fault::Bootloader => &rules::BOOTLOADER,
-        Fault::FullFlash => &rules::MERGED_IMAGE,
-        Fault::Esp8266 => &rules::ESP8266_IMAGE,
-        Fault::Trailing { .. } => &rules::TRAILING_BYTES,
-        Fault::UnsafeVersion { .. } => &rules::VERSION_INSIDE_CRASHES,
+        ImageFault::Empty | ImageFault::EndsEarly { .. } | ImageFault::Blank { .. } => {
+            &rules::TRUNCATED_IMAGE
+        }
+        ImageFault::FirstByte { .. }
+        | ImageFault::SegmentCount { .. }
+        | ImageFault::HashFlag { .. }
+        | ImageFault::SegmentLength { .. }
+        | ImageFault::Checksum
+        | ImageFault::Hash
+        | ImageFault::Signature => &rules::DAMAGED_IMAGE,
+        ImageFault::Bootloader => &rules::BOOTLOADER,
+        ImageFault::FullFlash => &rules::MERGED_IMAGE,
+        ImageFault::Esp8266 => &rules::ESP8266_IMAGE,
+        ImageFault::Trailing { .. } => &rules::TRAILING_BYTES,
+        ImageFault::UnsafeVersion { .. } => &rules::VERSION_INSIDE_CRASHES,
     }
 }
 

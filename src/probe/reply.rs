@@ -9,9 +9,9 @@ use super::line::{Kind, Line};
 use super::report::{Evidence, Finding, Verdict};
 use super::rules::reply as rules;
 use super::serial;
-use crate::firmware::version::{device_finds_newer, is_device_safe};
-use crate::util::redact;
 use serde_json::{Map, Value};
+use xiaozhi_device::redact;
+use xiaozhi_device::version::{device_finds_newer, is_device_safe};
 
 /// What a device stops reading at, in bytes (`MAX_BODY_CHUNKS_SIZE` in
 /// esp-ml307's `http_client.h`).

@@ -4,9 +4,9 @@ use super::line::Kind;
 use super::rule::Rule;
 use super::span::Span;
 use super::text::Lang;
-use crate::util::redact;
 use serde::Serialize;
 use std::fmt;
+use xiaozhi_device::redact;
 
 /// No text of a server is shown beyond so many characters.
 const SHOWN: usize = 1000;

@@ -19,11 +19,11 @@ use super::rules::{image as images, reply as replies};
 use super::text::Lang;
 use super::tls;
 use super::wire::{Head, PATIENCE, Wire, WireError};
-use crate::firmware::image::AppImage;
-use crate::firmware::project::XIAOZHI;
-use crate::util::redact;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
+use xiaozhi_device::image::AppImage;
+use xiaozhi_device::project::XIAOZHI;
+use xiaozhi_device::redact;
 
 /// What is read of a check's answer: what is longer stops a device long before.
 const LONGEST_REPLY: usize = 256 * 1024;

@@ -2,9 +2,9 @@
 
 use crate::probe::text::{Lang, Text};
 use crate::probe::wire::WireError;
-use crate::util::redact;
 use crate::util::terminal::shown;
 use std::io;
+use xiaozhi_device::redact;
 
 /// A kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

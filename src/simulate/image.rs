@@ -5,9 +5,9 @@
 //! and hashes it; everybody behind is compared with that copy, byte by byte.
 //! Who got something else is hashed apart, from the first byte on.
 
-use crate::firmware::image::{Inspector, Verdict};
 use std::cell::RefCell;
 use std::rc::Rc;
+use xiaozhi_device::image::{Inspector, Verdict};
 
 /// Copies that are kept, and how long each may be in bytes.
 const KEPT: usize = 4;
@@ -147,8 +147,8 @@ fn hashed(bytes: &[u8]) -> Inspector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::Image;
     use proptest::prelude::*;
+    use xiaozhi_image_builder::Image;
 
     fn judge(images: &Images, bytes: &[u8]) -> Rc<Verdict> {
         let mut incoming = images.begin("u", bytes.len() as u64);

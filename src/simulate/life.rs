@@ -8,7 +8,6 @@ use super::network::Network;
 use super::plan::Plan;
 use super::random::Random;
 use super::tally::{State, Tally};
-use crate::firmware::image::Verdict;
 use crate::probe::address::{self, Target, Use};
 use crate::probe::device::Device;
 use crate::probe::image;
@@ -20,6 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
+use xiaozhi_device::image::Verdict;
 
 /// How often a check is tried (`MAX_RETRY`).
 const TRIES: u32 = 10;

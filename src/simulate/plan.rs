@@ -1,7 +1,6 @@
 //! What is to be played.
 
 use super::random::Random;
-use crate::firmware::chip::Chip;
 use crate::probe::address::Target;
 use crate::probe::device::Device;
 use crate::probe::dial::Place;
@@ -12,6 +11,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
+use xiaozhi_device::chip::Chip;
 
 /// A fleet, and what befalls it.
 #[derive(Debug, Clone)]

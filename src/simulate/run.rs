@@ -9,13 +9,13 @@ use super::summary::{End, Summary};
 use super::tally::Tally;
 use super::view::View;
 use crate::probe::text::Lang;
-use crate::util::redact;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep_until};
+use xiaozhi_device::redact;
 
 /// How often this program looks whether it is late itself.
 const PULSE: Duration = Duration::from_millis(100);

@@ -7,11 +7,11 @@ pub(super) use self::text::{columns, millis, state_name};
 use super::histogram::Histogram;
 use super::plan::Plan;
 use super::tally::{State, Tally};
-use crate::util::redact;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use xiaozhi_device::redact;
 
 /// Why it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use super::ports::range;
 use super::summary::{columns, millis, state_name};
 use super::tally::{State, Tally};
 use crate::probe::text::Lang;
-use crate::util::redact;
 use crate::util::terminal::shown;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
+use xiaozhi_device::redact;
 
 /// Between two pictures on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);

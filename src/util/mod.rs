@@ -5,7 +5,6 @@ pub mod durable;
 pub mod file_state;
 pub mod nofile;
 pub mod once;
-pub mod redact;
 pub mod small_file;
 pub mod sync;
 pub mod terminal;

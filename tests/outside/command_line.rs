@@ -1,11 +1,11 @@
 //! The command line, and configurations that cannot be meant.
 
 use super::support::Server;
-use super::support::image::Image;
 use super::support::server::{BINARY, Setup};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use xiaozhi_image_builder::Image;
 
 pub(super) fn run(dir: &Path, arguments: &[&str]) -> (bool, String, String) {
     let Output {

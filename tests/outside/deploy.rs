@@ -4,7 +4,6 @@
 //! that need them.
 
 use super::support::certificate::{Authority, Key};
-use super::support::image::Image;
 use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
 use super::support::{Reserved, Server, until};
@@ -14,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::{env, fs};
+use xiaozhi_image_builder::Image;
 
 const HOST: &str = "ota.example.com";
 const FILE: &str = "esp32s3_1.6.1.bin";

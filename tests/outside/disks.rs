@@ -3,12 +3,12 @@
 
 use super::command_line::run;
 use super::support::certificate::{Authority, Key};
-use super::support::image::Image;
 use super::support::server::{BINARY, Server, Setup};
 use super::support::{make_pipe, until};
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output};
+use xiaozhi_image_builder::Image;
 
 /// Runs the server in a mount namespace of its own, after `prepare`.
 fn in_namespace(prepare: &str) -> Command {

@@ -254,5 +254,5 @@ fn a_file_that_cannot_be_read_as_it_was_verified_is_not_served() {
 
 fn sha256(bytes: &[u8]) -> String {
     use aws_lc_rs::digest::{SHA256, digest};
-    xiaozhi_ota::firmware::snapshot::hex(digest(&SHA256, bytes).as_ref())
+    xiaozhi_device::hex::encode(digest(&SHA256, bytes).as_ref())
 }

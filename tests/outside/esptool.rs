@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use xiaozhi_ota::firmware::chip::Chip;
-use xiaozhi_ota::firmware::image::{AppImage, Signature, Verdict, inspect};
-use xiaozhi_ota::firmware::version::is_device_safe;
+use xiaozhi_device::chip::Chip;
+use xiaozhi_device::image::{AppImage, Signature, Verdict, inspect};
+use xiaozhi_device::version::is_device_safe;
 
 /// What was asked of the tools.
 #[derive(Deserialize)]

@@ -1,7 +1,6 @@
 //! `inspect` and `publish`: files before anybody is offered them.
 
 use super::command_line::run;
-use super::support::image::{Image, merged};
 use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
 use super::support::{make_pipe, until};
@@ -9,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use xiaozhi_image_builder::{Image, merged};
 
 /// A folder with `build/xiaozhi.bin`.
 fn built(image: &[u8]) -> tempfile::TempDir {

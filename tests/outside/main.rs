@@ -23,6 +23,7 @@ mod configuration;
 mod contract;
 mod deploy;
 mod disks;
+mod dockerfile;
 mod documents;
 mod download;
 mod esptool;

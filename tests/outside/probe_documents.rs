@@ -5,7 +5,6 @@
 
 use super::support::Server;
 use super::support::chain::Chain;
-use super::support::image::{Image, merged};
 use super::support::probed::Probe;
 use super::support::server::{BINARY, Setup};
 use super::support::wrong::{HOST, Page, Port, Running, Wrong, plain, right};
@@ -14,6 +13,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
+use xiaozhi_image_builder::{Image, merged};
 
 const DOCUMENTS: [(&str, &str); 2] = [
     ("deploy/troubleshooting.md", "en"),

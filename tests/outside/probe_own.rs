@@ -2,11 +2,11 @@
 //! whole way in every one of them, or one of the two is wrong.
 
 use super::support::certificate::{Authority, Key};
-use super::support::image::Image;
 use super::support::probed::Probe;
 use super::support::server::Setup;
 use super::support::wrong::{HOST, Running, plain};
 use std::fs;
+use xiaozhi_image_builder::Image;
 
 /// A configuration, and what of it a device needs to know.
 struct Own {

@@ -1,10 +1,10 @@
 //! Downloads, images, restarts and `WebSockets` that are wrong on purpose.
 
 use super::support::Reserved;
-use super::support::image::{Image, merged};
 use super::support::probed::{Case, Probe, hold};
 use super::support::wrong::{HOST, Page, Wrong, plain, right, text_frame};
 use serde_json::json;
+use xiaozhi_image_builder::{Image, merged};
 
 const V1_6: [&str; 0] = [];
 /// What runs the version that is usual here, by the rules of the newest.

@@ -1,7 +1,6 @@
 //! A fleet of simulated devices, against our own server and against bad ones.
 
 use super::support::backend::Backend;
-use super::support::image::Image;
 use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
 use super::support::{Reserved, Server, noise, until};
@@ -11,6 +10,7 @@ use std::net::SocketAddr;
 use std::process::{ChildStderr, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use xiaozhi_image_builder::Image;
 
 /// Devices reach the server under this name, whatever its port is.
 const HOST: &str = "ota.example.com";

@@ -1,13 +1,13 @@
 //! What devices make of what they are offered: the right image once, a wrong
 //! one never.
 
-use crate::support::image::{Image, hex, merged};
 use crate::support::server::{Setup, post, request};
 use crate::support::{Reply, Server, until};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::Write;
 use std::thread;
+use xiaozhi_image_builder::{Image, hex, merged};
 
 const PATH: &str = "/xiaozhi/ota/";
 

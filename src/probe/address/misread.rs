@@ -1,9 +1,9 @@
 //! What a device misreads in the address of its voice server, in words.
 
-use crate::ota::endpoint::{AddressFault, Exception, Misread};
 use crate::probe::report::Evidence;
 use crate::probe::serial;
-use crate::util::redact;
+use xiaozhi_device::endpoint::{AddressFault, Exception, Misread};
+use xiaozhi_device::redact;
 
 /// The address, and the part that is to blame.
 pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {

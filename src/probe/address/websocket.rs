@@ -2,9 +2,9 @@
 //! Where host and port are, the server's own reader says.
 
 use super::{Fault, Target, misread};
-use crate::ota::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
 use crate::probe::line::Kind;
 use crate::probe::rules::{reply, websocket as rules};
+use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
 
 /// What the firmware says of a voice server that it does not get to.
 pub const NOT_CONNECTED: &str = "E (…) WS: Failed to connect to websocket server";

@@ -1,8 +1,8 @@
 use super::super::line::Client;
 use super::*;
-use crate::firmware::chip::Chip;
 use crate::probe::report::Verdict;
 use proptest::prelude::*;
+use xiaozhi_device::chip::Chip;
 
 fn device(version: &str) -> Device {
     Device {

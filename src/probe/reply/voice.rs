@@ -1,12 +1,12 @@
 //! What a check's reply says of the voice server: `websocket` and `mqtt`.
 
 use super::{Judge, Websocket, cut};
-use crate::ota::endpoint::{self, AddressFault, AddressKind, Effect, LONGEST_STORED, Misread};
 use crate::probe::address::{self, misread};
 use crate::probe::line::{Kind, Line};
 use crate::probe::report::{Evidence, Finding};
 use crate::probe::rules::{reply as rules, websocket as voice};
 use serde_json::{Map, Value};
+use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, LONGEST_STORED, Misread};
 
 /// The longest key that NVS takes (`NVS_KEY_NAME_MAX_SIZE` in ESP-IDF's `nvs.h`).
 const KEY: usize = 15;

@@ -9,8 +9,8 @@ use crate::probe::reply::{Reply, Websocket};
 use crate::probe::report::{Finding, Step, StepReport, Verdict};
 use crate::probe::rules::{address as addresses, websocket as voice};
 use crate::probe::websocket;
-use crate::util::redact;
 use std::time::Instant;
+use xiaozhi_device::redact;
 
 impl Probe {
     pub(super) async fn websocket(

@@ -4,10 +4,10 @@
 use super::super::network::{Opening, Stream};
 use super::super::plan::tests::plan;
 use super::*;
-use crate::builder::Image;
 use crate::probe::pace::Pace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::{LocalSet, spawn_local};
+use xiaozhi_image_builder::Image;
 
 /// What is answered to a request, `None` to hang up: by how many connections
 /// there were before, and the request.

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
-use xiaozhi_ota::firmware::chip::Chip;
-use xiaozhi_ota::firmware::image::inspect;
+use xiaozhi_device::chip::Chip;
+use xiaozhi_device::hex;
+use xiaozhi_device::image::inspect;
 use xiaozhi_ota::firmware::name;
-use xiaozhi_ota::firmware::snapshot::{Entry, Snapshot, hex};
-use xiaozhi_ota::firmware::version::{self, Version};
+use xiaozhi_ota::firmware::snapshot::{Entry, Snapshot};
+use xiaozhi_device::version::{self, Version};
 use xiaozhi_ota::fleet::Fleet;
-use xiaozhi_ota::ota::checkin::{CheckIn, DEFAULT_MODEL, Partition, Report};
+use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL, Partition, Report};
 use xiaozhi_ota::ota::credentials::{Secret, TokenAuth, Voice};
 use xiaozhi_ota::ota::decide::{Outcome, Policy, decide};
 use xiaozhi_ota::ota::reply::write;
@@ -214,7 +215,7 @@ fn offered(check_in: &CheckIn<'_>, entry: &Entry, force: bool) {
         let chip = report.chip_name.as_deref().and_then(Chip::from_name);
         assert!(chip.is_none_or(|chip| chip == app.chip));
         if let (Some(image), Some(device)) = (app.elf_sha256, &report.elf_sha256) {
-            assert!(!device.eq_ignore_ascii_case(&hex(&image)));
+            assert!(!device.eq_ignore_ascii_case(&hex::encode(&image)));
         }
     } else {
         assert!(!force, "nothing proves that this would end");

@@ -5,9 +5,9 @@
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use std::borrow::Cow;
-use xiaozhi_ota::firmware::image::{AppImage, Inspection, Inspector, Verdict, inspect};
-use xiaozhi_ota::firmware::project::{Projects, XIAOZHI};
-use xiaozhi_ota::firmware::version::{Version, is_device_safe};
+use xiaozhi_device::image::{AppImage, Inspection, Inspector, Verdict, inspect};
+use xiaozhi_device::project::{Projects, XIAOZHI};
+use xiaozhi_device::version::{Version, is_device_safe};
 
 fuzz_target!(init: xiaozhi_ota_fuzz::init(), |input: &[u8]| {
     judge(input);

@@ -3,7 +3,6 @@
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod chain;
-pub(crate) mod image;
 pub(crate) mod kernel;
 pub(crate) mod page;
 pub(crate) mod pebble;

@@ -5,7 +5,6 @@
 
 use super::backend::Request;
 use super::chain::{Chain, Tls};
-use super::image::Image;
 pub(crate) use super::page::{Page, Then};
 use super::page::{Stream, wait};
 use super::reply::find_end_of_head;
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use xiaozhi_image_builder::Image;
 
 /// The host of every address that is handed out.
 pub(crate) const HOST: &str = "ota.example.com";

@@ -3,18 +3,15 @@
 //! Everything here is something that the device itself finds out, after minutes
 //! of download and again at each boot. What it did not report is not judged.
 
-use super::checkin::{Partition, Report};
-use crate::firmware::chip::Chip;
-use crate::firmware::image::AppImage;
-use crate::firmware::project::Projects;
-use crate::firmware::snapshot::Entry;
-use crate::firmware::version;
+use crate::checkin::{Partition, Report};
+use crate::chip::Chip;
+use crate::hex;
+use crate::image::AppImage;
+use crate::project::Projects;
+use crate::version::{self, Version};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-
-#[cfg(test)]
-mod tests;
 
 /// `ESP_PARTITION_TYPE_APP`.
 const APP: u64 = 0;
@@ -215,6 +212,26 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
+/// A file that may be offered, as far as it is held against a device.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// What the image says of itself; `None` for a file that is no ESP image.
+    pub app: Option<&'a AppImage>,
+    /// The version that the file's name promises.
+    pub version: &'a Version,
+    /// Length of the file in bytes.
+    pub size: u64,
+}
+
+impl Candidate<'_> {
+    /// Tells whether the version inside the image has the rank of the one in the
+    /// file's name: after an update the device reports the former.
+    pub fn holds_its_version(&self) -> bool {
+        let held = |app: &AppImage| Version::new(&app.version) == *self.version;
+        self.app.is_some_and(held)
+    }
+}
+
 /// What a device said of itself, as far as images are held against it.
 #[derive(Debug)]
 pub struct Device<'a> {
@@ -258,10 +275,10 @@ impl<'a> Device<'a> {
     }
 
     /// The first reason why this file would fail on this device.
-    pub fn refuses(&self, entry: &Entry) -> Option<Reason<'a>> {
-        match entry.app.as_deref() {
-            None => self.no_image().or_else(|| self.size(entry.size())),
-            Some(app) => self.refuses_image(app, entry.size()),
+    pub fn refuses(&self, file: &Candidate<'_>) -> Option<Reason<'a>> {
+        match file.app {
+            None => self.no_image().or_else(|| self.size(file.size)),
+            Some(app) => self.refuses_image(app, file.size),
         }
     }
 
@@ -285,26 +302,26 @@ impl<'a> Device<'a> {
     ///
     /// The ELF hash tells. Where one side has none, the version inside the image
     /// must do: a device that reports it would report it again after the update.
-    pub fn runs(&self, entry: &Entry) -> Option<Reason<'a>> {
-        let app = entry.app.as_deref()?;
+    pub fn runs(&self, file: &Candidate<'_>) -> Option<Reason<'a>> {
+        let app = file.app?;
         let same = match (app.elf_sha256, self.elf_sha256) {
             (Some(image), Some(device)) => image == device,
             _ => version::compare(&app.version, self.version) == Ordering::Equal,
         };
         same.then(|| Reason::AlreadyRunning {
-            inside: (!entry.holds_its_version()).then(|| app.version.clone().into()),
+            inside: (!file.holds_its_version()).then(|| app.version.clone().into()),
         })
     }
 
     /// Why forcing this image might not end by itself; `None` if it does: after
     /// it the device reports the offered version, or the hash by which
     /// [`Device::runs`] knows it.
-    pub fn cannot_be_forced(&self, entry: &Entry) -> Option<NoProof<'a>> {
-        let Some(app) = entry.app.as_deref() else {
+    pub fn cannot_be_forced(&self, file: &Candidate<'_>) -> Option<NoProof<'a>> {
+        let Some(app) = file.app else {
             return Some(NoProof::NoImage);
         };
         let image_has_hash = app.elf_sha256.is_some();
-        if entry.holds_its_version() || image_has_hash && self.elf_sha256.is_some() {
+        if file.holds_its_version() || image_has_hash && self.elf_sha256.is_some() {
             return None;
         }
         Some(NoProof::OtherVersion {
@@ -418,18 +435,9 @@ fn cut<'a>(name: &Cow<'a, str>) -> Cow<'a, str> {
     }
 }
 
-/// 64 hexadecimal digits. A shortened hash proves nothing.
-fn sha256(hex: &str) -> Option<[u8; 32]> {
-    let digits = hex.as_bytes();
-    let mut sum = [0; 32];
-    if digits.len() != 2 * sum.len() {
-        return None;
-    }
-    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |d: u8| char::from(d).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(sum).filter(|sum| *sum != [0; 32])
+/// Reads an ELF hash; zeros stand for none.
+fn sha256(text: &str) -> Option<[u8; 32]> {
+    hex::decode(text).filter(|sum| *sum != [0; 32])
 }
 
 /// The slot that takes the next image, as `esp_ota_get_next_update_partition`

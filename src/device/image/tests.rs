@@ -1,8 +1,8 @@
-use super::around::crc32;
+use super::trailer::crc32;
 use super::*;
-use crate::builder::{Image, merged};
 use aws_lc_rs::digest::SHA256;
 use proptest::prelude::*;
+use xiaozhi_image_builder::{Image, merged};
 
 fn app(bytes: &[u8]) -> AppImage {
     match inspect(bytes).verdict {
@@ -15,7 +15,7 @@ fn is_app(bytes: &[u8]) -> bool {
     matches!(inspect(bytes).verdict, Verdict::App(_))
 }
 
-fn fault(bytes: &[u8]) -> Fault {
+fn fault(bytes: &[u8]) -> ImageFault {
     match inspect(bytes).verdict {
         Verdict::Rejected(fault) => fault,
         other => panic!("{other:?}"),
@@ -105,18 +105,21 @@ fn padding_and_signatures_belong_to_an_image() {
     assert_eq!(app(&v2_full).signature, Some(Signature::V2));
 
     let other = [&padded[..], &signature_sector(&plain)].concat();
-    assert_eq!(fault(&other), Fault::Signature);
+    assert_eq!(fault(&other), ImageFault::Signature);
     for at in [4096 + 4, 4096 + 1195, 4096 + 1199] {
         let mut damaged = v2.clone();
         damaged[at] ^= 1;
-        assert_eq!(fault(&damaged), Fault::Signature, "{at}");
+        assert_eq!(fault(&damaged), ImageFault::Signature, "{at}");
     }
     for cut in [4096 + 1, 4096 + 1216, v2.len() - 1] {
-        assert!(matches!(fault(&v2[..cut]), Fault::Trailing { .. }), "{cut}");
+        assert!(
+            matches!(fault(&v2[..cut]), ImageFault::Trailing { .. }),
+            "{cut}"
+        );
     }
     let mut dirty_gap = v2.clone();
     dirty_gap[4000] = 1;
-    assert!(matches!(fault(&dirty_gap), Fault::Trailing { .. }));
+    assert!(matches!(fault(&dirty_gap), ImageFault::Trailing { .. }));
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn what_follows_a_signature_is_padding_or_told_apart() {
         }
         // Read back from a slot that held a longer image before.
         let stale = [&image[..], &[0xFF; 100], b"the end of another image"].concat();
-        let Fault::Trailing { bytes, length } = fault(&stale) else {
+        let ImageFault::Trailing { bytes, length } = fault(&stale) else {
             panic!("{:?}", fault(&stale));
         };
         assert_eq!((bytes + length, length), (stale.len() as u64, end as u64));
@@ -161,7 +164,7 @@ fn what_follows_a_signature_is_padding_or_told_apart() {
         );
     }
     let unsigned = [&plain[..], &[0xFF; 5000], b"the end of another image"].concat();
-    let Fault::Trailing { length, .. } = fault(&unsigned) else {
+    let ImageFault::Trailing { length, .. } = fault(&unsigned) else {
         panic!("{:?}", fault(&unsigned));
     };
     assert_eq!(length, plain.len() as u64);
@@ -171,26 +174,29 @@ fn what_follows_a_signature_is_padding_or_told_apart() {
 fn what_people_upload_by_mistake_is_told_apart() {
     let image = Image::new("1.6.6");
     for bootloader_at in [0, 0x1000, 0x2000] {
-        assert_eq!(fault(&merged(&image, bootloader_at)), Fault::FullFlash);
+        assert_eq!(fault(&merged(&image, bootloader_at)), ImageFault::FullFlash);
     }
     // Even cut behind its partition table.
-    assert_eq!(fault(&merged(&image, 0)[..0x9000]), Fault::FullFlash);
-    assert_eq!(fault(&merged(&image, 0x1000)[..0x9000]), Fault::FullFlash);
+    assert_eq!(fault(&merged(&image, 0)[..0x9000]), ImageFault::FullFlash);
+    assert_eq!(
+        fault(&merged(&image, 0x1000)[..0x9000]),
+        ImageFault::FullFlash
+    );
 
     let bootloader = Image {
         descriptor: false,
         ..image.clone()
     };
-    assert_eq!(fault(&bootloader.build()), Fault::Bootloader);
+    assert_eq!(fault(&bootloader.build()), ImageFault::Bootloader);
 
     let twice = [image.build(), image.build()].concat();
-    assert!(matches!(fault(&twice), Fault::Trailing { .. }));
+    assert!(matches!(fault(&twice), ImageFault::Trailing { .. }));
 
     let mut esp8266 = vec![
         0xE9, 1, 2, 0x40, 0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40, 16, 0, 0, 0,
     ];
     esp8266.resize(64, 0);
-    assert_eq!(fault(&esp8266), Fault::Esp8266);
+    assert_eq!(fault(&esp8266), ImageFault::Esp8266);
 }
 
 #[test]
@@ -206,13 +212,13 @@ fn what_is_no_image_is_foreign() {
         let foreign = Foreign { looks_like: what };
         assert_eq!(inspect(bytes).verdict, Verdict::Foreign(foreign));
     }
-    assert_eq!(fault(b""), Fault::Empty);
+    assert_eq!(fault(b""), ImageFault::Empty);
     for fill in [0, 0xFF] {
         for (content, bytes) in [(&b""[..], 5000), (&Image::new("1.0").build(), 12_288)] {
             let mut file = vec![fill; bytes];
             file.extend(content);
             let bytes = bytes as u64;
-            assert_eq!(fault(&file), Fault::Blank { bytes, fill });
+            assert_eq!(fault(&file), ImageFault::Blank { bytes, fill });
         }
     }
     let text = Foreign {
@@ -227,7 +233,10 @@ fn what_is_no_image_is_foreign() {
 #[test]
 fn a_version_that_crashes_the_device_is_refused_where_its_parser_is_known() {
     let image = Image::new("2.0.x");
-    assert!(matches!(fault(&image.build()), Fault::UnsafeVersion { .. }));
+    assert!(matches!(
+        fault(&image.build()),
+        ImageFault::UnsafeVersion { .. }
+    ));
     let other = Image {
         project: "blink",
         ..image
@@ -250,7 +259,7 @@ fn lengths_that_lie_cost_nothing() {
     for count in [0, 17, 255] {
         let mut bytes = Image::new("1.6.6").build();
         bytes[1] = count;
-        assert_eq!(fault(&bytes), Fault::SegmentCount { count });
+        assert_eq!(fault(&bytes), ImageFault::SegmentCount { count });
     }
 }
 

@@ -15,7 +15,7 @@
 
 mod words;
 
-use crate::util::redact;
+use crate::redact;
 use std::net::Ipv6Addr;
 
 /// What a device uses an address for, which decides how it reads it.

@@ -1,33 +1,44 @@
 //! Builds ESP32 app images byte by byte, from ESP-IDF's own headers and from no
 //! code of the server.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests alone build images, and say themselves of what"
+)]
+
 use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt::Write as _;
 
 /// An app image to be built. Every test says only what it is about.
 #[derive(Debug, Clone)]
-pub(crate) struct Image {
+pub struct Image {
     /// `esp_chip_id_t`: 9 is the ESP32-S3.
-    pub(crate) chip: u16,
-    pub(crate) project: &'static str,
-    pub(crate) version: String,
-    pub(crate) idf_version: &'static str,
-    /// Zeros: none.
-    pub(crate) elf_sha256: [u8; 32],
-    pub(crate) min_revision: u16,
-    pub(crate) max_revision: u16,
+    pub chip: u16,
+    /// `esp_app_desc_t.project_name`.
+    pub project: &'static str,
+    /// `esp_app_desc_t.version`.
+    pub version: String,
+    /// `esp_app_desc_t.idf_ver`.
+    pub idf_version: &'static str,
+    /// `esp_app_desc_t.app_elf_sha256`; zeros stand for none.
+    pub elf_sha256: [u8; 32],
+    /// `esp_image_header_t.min_chip_rev_full`.
+    pub min_revision: u16,
+    /// `esp_image_header_t.max_chip_rev_full`.
+    pub max_revision: u16,
     /// The byte that held the minimum before ESP-IDF 5.
-    pub(crate) old_min_revision: u8,
-    pub(crate) hash: bool,
+    pub old_min_revision: u8,
+    /// Whether a SHA-256 is appended.
+    pub hash: bool,
     /// Without an app descriptor it is a bootloader.
-    pub(crate) descriptor: bool,
+    pub descriptor: bool,
     /// Data of the second segment; a multiple of 4.
-    pub(crate) payload: Vec<u8>,
+    pub payload: Vec<u8>,
 }
 
 impl Image {
     /// A xiaozhi image for the ESP32-S3 that holds this version.
-    pub(crate) fn new(version: &str) -> Self {
+    pub fn new(version: &str) -> Self {
         Self {
             chip: 9,
             project: "xiaozhi",
@@ -43,12 +54,17 @@ impl Image {
         }
     }
 
-    /// What the device reports as `application.elf_sha256`.
-    pub(crate) fn elf_hex(&self) -> String {
+    /// Returns what a device reports as `application.elf_sha256`.
+    pub fn elf_hex(&self) -> String {
         hex(&self.elf_sha256)
     }
 
-    pub(crate) fn build(&self) -> Vec<u8> {
+    /// Returns the file.
+    ///
+    /// # Panics
+    ///
+    /// If the payload is longer than 4 GB.
+    pub fn build(&self) -> Vec<u8> {
         let first = if self.descriptor {
             self.descriptor()
         } else {
@@ -94,9 +110,9 @@ impl Image {
     }
 }
 
-/// `image` behind a bootloader and a partition table, as `esptool merge-bin`
+/// Returns `image` behind a bootloader and a partition table, as `esptool merge-bin`
 /// makes it; the bootloader stands at `bootloader_at`.
-pub(crate) fn merged(image: &Image, bootloader_at: usize) -> Vec<u8> {
+pub fn merged(image: &Image, bootloader_at: usize) -> Vec<u8> {
     let bootloader = Image {
         descriptor: false,
         ..image.clone()
@@ -115,7 +131,8 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().unwrap()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// Returns `bytes` in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text

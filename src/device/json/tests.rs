@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 /// Every string up to two keys deep, as `a.b=value`.
-fn strings(text: &[u8]) -> (Vec<String>, Result<(), Fault>) {
+fn strings(text: &[u8]) -> (Vec<String>, Result<(), JsonError>) {
     let mut seen = Vec::new();
     let end = read(text, |path, value| {
         if let Scalar::String(s) = value {

@@ -1,6 +1,6 @@
 //! What a device says of itself at a check-in.
 
-use super::json::{self, Fault, Scalar};
+use crate::json::{self, JsonError, Scalar};
 use std::borrow::Cow;
 
 /// The part of the posted body that a decision needs. The body's shape is
@@ -38,7 +38,7 @@ pub struct Report<'a> {
     /// `ota.label`: the slot that runs.
     pub running_slot: Option<Cow<'a, str>>,
     /// Where the body stopped being JSON.
-    pub fault: Option<Fault>,
+    pub fault: Option<JsonError>,
 }
 
 impl<'a> Report<'a> {

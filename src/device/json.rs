@@ -23,7 +23,7 @@ const MARKS: [bool; 256] = {
 
 /// Where reading stopped, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
+pub struct JsonError {
     /// Offset of the offending byte.
     pub offset: usize,
     /// What was wrong with it.
@@ -96,7 +96,7 @@ const LEVELS: usize = 2;
 pub(super) fn read<'a>(
     text: &'a [u8],
     mut take: impl FnMut(&[&[u8]], Scalar<'a>),
-) -> Result<(), Fault> {
+) -> Result<(), JsonError> {
     let mut reader = Reader {
         rest: text,
         length: text.len(),
@@ -111,7 +111,7 @@ pub(super) fn read<'a>(
 pub(super) fn objects<'a>(
     array: &'a [u8],
     take: impl FnMut(usize, &[u8], Scalar<'a>),
-) -> Result<(), Fault> {
+) -> Result<(), JsonError> {
     let mut reader = Reader {
         rest: array,
         length: array.len(),
@@ -126,7 +126,7 @@ pub(super) fn objects<'a>(
 struct Reader<'a> {
     rest: &'a [u8],
     length: usize,
-    fault: Option<Fault>,
+    fault: Option<JsonError>,
 }
 
 impl<'a> Reader<'a> {
@@ -398,7 +398,7 @@ impl<'a> Reader<'a> {
     #[cold]
     fn fail<T>(&mut self, what: &'static str) -> Option<T> {
         let offset = self.length - self.rest.len();
-        self.fault = Some(Fault { offset, what });
+        self.fault = Some(JsonError { offset, what });
         None
     }
 }

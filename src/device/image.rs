@@ -10,14 +10,14 @@
 //! [`Inspector`] reads in pieces, in memory that does not depend on the file:
 //! no length that stands in a file is ever allocated.
 
-mod around;
 mod inspector;
 #[cfg(test)]
 mod tests;
+mod trailer;
 
-use super::chip::Chip;
-use super::project::{Projects, XIAOZHI};
-use super::version::{Version, is_device_safe, major};
+use crate::chip::Chip;
+use crate::project::{Projects, XIAOZHI};
+use crate::version::{Version, is_device_safe, major};
 use std::fmt;
 
 pub use inspector::Inspector;
@@ -48,7 +48,7 @@ pub enum Verdict {
     /// No ESP image at all. Perhaps on purpose, for another kind of device.
     Foreign(Foreign),
     /// An ESP image that would fail on the device, or part of one.
-    Rejected(Fault),
+    Rejected(ImageFault),
 }
 
 /// An app image that is whole: segments, checksum, hash and length work out.
@@ -172,7 +172,7 @@ impl fmt::Display for Foreign {
 
 /// Why an ESP image would fail on the device, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum ImageFault {
     /// Nothing in it.
     #[error("the file is empty: copy it again")]
     Empty,

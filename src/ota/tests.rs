@@ -1,13 +1,17 @@
-use super::*;
-use crate::builder::{Image, hex};
-use crate::firmware::project::Projects;
-use crate::firmware::snapshot::Snapshot;
 use crate::firmware::snapshot::tests::{entry, image_entry};
-use crate::ota::checkin::CheckIn;
+use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::ota::decide::{Decision, Outcome, Policy, decide};
 use proptest::prelude::*;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
+use xiaozhi_device::checkin::CheckIn;
+use xiaozhi_device::checkin::Report;
+use xiaozhi_device::guards::Device;
+use xiaozhi_device::hex::encode;
+use xiaozhi_device::project::Projects;
+use xiaozhi_device::version;
+use xiaozhi_image_builder::Image;
 
 /// Sources of the facts that the table holds images against.
 const CHIP: &str = "esp_image_format.c: bootloader_common_check_chip_validity";
@@ -422,9 +426,9 @@ proptest! {
             let decision = decide(&check_in, &snapshot, &policy, || None);
             if let Outcome::Offer { entry, force } = decision.outcome {
                 let told = Device::of(&check_in.report, &device.version, Projects::DISTINCT);
-                prop_assert_eq!(told.refuses(entry), None);
-                prop_assert_eq!(told.runs(entry), None);
-                prop_assert!(!force || told.cannot_be_forced(entry).is_none());
+                prop_assert_eq!(told.refuses(&entry.candidate()), None);
+                prop_assert_eq!(told.runs(&entry.candidate()), None);
+                prop_assert!(!force || told.cannot_be_forced(&entry.candidate()).is_none());
                 if let Some(pin) = policy.pins.get("a") {
                     prop_assert_eq!(&entry.version, pin);
                 } else {
@@ -436,7 +440,7 @@ proptest! {
             {
                 installed += 1;
                 device.version.clone_from(&app.version);
-                device.elf = hex(&app.elf_sha256.unwrap_or_default());
+                device.elf = encode(&app.elf_sha256.unwrap_or_default());
             }
         }
         prop_assert!(installed <= files.len(), "{} installs", installed);

@@ -1,12 +1,12 @@
 //! The walk through a file, piece by piece.
 
-use super::around::{After, Clues, SECTOR, Window};
+use super::trailer::{After, Clues, SECTOR, Window};
 use super::{
-    AppImage, Fault, Foreign, HEAD, Inspection, MAGIC, Verdict, descriptor, is_esp8266, looks_like,
-    u32_at,
+    AppImage, Foreign, HEAD, ImageFault, Inspection, MAGIC, Verdict, descriptor, is_esp8266,
+    looks_like, u32_at,
 };
-use crate::firmware::project::XIAOZHI;
-use crate::firmware::version::is_device_safe;
+use crate::project::XIAOZHI;
+use crate::version::is_device_safe;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt;
 
@@ -37,7 +37,7 @@ enum Walk {
     /// No image from the first byte on.
     Foreign,
     /// The rest is read for what it may tell of the whole.
-    Broken(Fault),
+    Broken(ImageFault),
 }
 
 /// Reads a file piece by piece.
@@ -144,7 +144,7 @@ impl Inspector {
                     self.walk = if length.is_multiple_of(4) && length < SEGMENT_LIMIT {
                         self.next_segment(number, u64::from(length))
                     } else {
-                        Walk::Broken(Fault::SegmentLength { number, length })
+                        Walk::Broken(ImageFault::SegmentLength { number, length })
                     };
                 }
             }
@@ -240,32 +240,32 @@ impl Inspector {
         }
         match self.app() {
             Ok(app) => Verdict::App(Box::new(app)),
-            Err(_) if is_esp8266(self.head.seen()) => Verdict::Rejected(Fault::Esp8266),
+            Err(_) if is_esp8266(self.head.seen()) => Verdict::Rejected(ImageFault::Esp8266),
             Err(fault) => Verdict::Rejected(fault),
         }
     }
 
     /// What a file without the magic byte must have been, if it was an image.
-    fn damage(&self) -> Option<Fault> {
+    fn damage(&self) -> Option<ImageFault> {
         let head = self.head.seen();
         let bytes = self.clues.blank;
         if self.clues.is_full_flash_behind_a_gap(&self.head) {
-            Some(Fault::FullFlash)
+            Some(ImageFault::FullFlash)
         } else if bytes == self.position || bytes >= SECTOR {
             let fill = head[0];
-            Some(Fault::Blank { bytes, fill })
+            Some(ImageFault::Blank { bytes, fill })
         } else if descriptor(head).is_some() {
-            Some(Fault::FirstByte { byte: head[0] })
+            Some(ImageFault::FirstByte { byte: head[0] })
         } else {
             None
         }
     }
 
-    fn app(&self) -> Result<AppImage, Fault> {
+    fn app(&self) -> Result<AppImage, ImageFault> {
         let part = match &self.walk {
             Walk::After => None,
             Walk::Broken(fault) => return Err(fault.clone()),
-            _ if self.position == 0 => return Err(Fault::Empty),
+            _ if self.position == 0 => return Err(ImageFault::Empty),
             Walk::Header | Walk::Foreign => Some("header"),
             Walk::SegmentHeader { .. } | Walk::Segment { .. } => Some("segments"),
             Walk::Checksum { .. } => Some("checksum"),
@@ -273,30 +273,30 @@ impl Inspector {
         };
         if let Some(part) = part {
             let size = self.position;
-            return Err(Fault::EndsEarly { size, part });
+            return Err(ImageFault::EndsEarly { size, part });
         }
         if !self.checksum_fits {
-            return Err(Fault::Checksum);
+            return Err(ImageFault::Checksum);
         }
         if self.has_hash() && !self.hash_fits {
-            return Err(Fault::Hash);
+            return Err(ImageFault::Hash);
         }
         let is_full_flash = self.clues.is_full_flash_behind(self.end);
         let Some(mut app) = descriptor(self.head.seen()) else {
             return Err(if is_full_flash {
-                Fault::FullFlash
+                ImageFault::FullFlash
             } else {
-                Fault::Bootloader
+                ImageFault::Bootloader
             });
         };
         app.length = self.end;
         app.signature = match self.after.what(self.end) {
             Ok(signature) => signature,
-            Err(Fault::Trailing { .. }) if is_full_flash => return Err(Fault::FullFlash),
+            Err(ImageFault::Trailing { .. }) if is_full_flash => return Err(ImageFault::FullFlash),
             Err(fault) => return Err(fault),
         };
         if app.project == XIAOZHI && !is_device_safe(&app.version) {
-            return Err(Fault::UnsafeVersion {
+            return Err(ImageFault::UnsafeVersion {
                 version: app.version,
             });
         }
@@ -307,9 +307,9 @@ impl Inspector {
 fn after_header(header: &[u8; 24]) -> Walk {
     let (count, flag) = (header[1], header[23]);
     if !(1..=MAX_SEGMENTS).contains(&count) {
-        Walk::Broken(Fault::SegmentCount { count })
+        Walk::Broken(ImageFault::SegmentCount { count })
     } else if flag > 1 {
-        Walk::Broken(Fault::HashFlag { flag })
+        Walk::Broken(ImageFault::HashFlag { flag })
     } else {
         Walk::SegmentHeader { number: 1 }
     }

@@ -1,7 +1,7 @@
 //! What stands around an image in its file: padding, a signature, or the rest
 //! of a flash chip.
 
-use super::{Fault, HEAD, MAGIC, Signature, u32_at};
+use super::{HEAD, ImageFault, MAGIC, Signature, u32_at};
 
 /// Flash is erased, and images are signed, by sectors of so many bytes.
 pub(super) const SECTOR: u64 = 4096;
@@ -51,7 +51,7 @@ impl After {
 
     /// Tells padding and a signature from what should not be there. `end` is where
     /// the image ends.
-    pub(super) fn what(&self, end: u64) -> Result<Option<Signature>, Fault> {
+    pub(super) fn what(&self, end: u64) -> Result<Option<Signature>, ImageFault> {
         let Some((first, last)) = self.strange else {
             return Ok(None);
         };
@@ -64,15 +64,15 @@ impl After {
         let is_block = block.len() == SIGNATURE_BLOCK && block[0] == 0xE7;
         if !is_block || first < sector || end + self.bytes < sector + SECTOR {
             let (bytes, length) = (self.bytes, end);
-            return Err(Fault::Trailing { bytes, length });
+            return Err(ImageFault::Trailing { bytes, length });
         }
         if !is_signature_whole(block, self.signed_sum) {
-            return Err(Fault::Signature);
+            return Err(ImageFault::Signature);
         }
         if last >= sector + SECTOR {
             let length = sector + SECTOR;
             let bytes = end + self.bytes - length;
-            return Err(Fault::Trailing { bytes, length });
+            return Err(ImageFault::Trailing { bytes, length });
         }
         Ok(Some(Signature::V2))
     }
