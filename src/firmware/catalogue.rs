@@ -5,6 +5,17 @@
 //! as whole. Afterwards the kernel tells when a writer closes a file or moves it
 //! in; a file that appears without such word (a network file system, a hard
 //! link) must look the same twice, two seconds apart.
+//!
+//! One that is written to is withdrawn at once, and a writer that pauses is still one
+//! for ten minutes. Where only the change time moved (chmod, a hard link, a backup) it
+//! stays offered and is read again, and a download under way hashes it before it goes
+//! on. A model stays known for five minutes after its last file went, so that replacing
+//! a file by `rm` and `cp` sends its devices nothing of another board's.
+//!
+//! No verdict on a file outlives the process. One that was kept would vouch, on the word
+//! of a time stamp, for bytes that a dying disk or a restored backup has changed; reading
+//! anew proves what lies there. 200 images of 4 MB take 4 to 5 s on one slow core, while
+//! the server already answers, highest versions first.
 
 use super::FolderSettings;
 use super::keeper::{Keeper, Shared};

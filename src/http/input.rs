@@ -1,4 +1,8 @@
 //! Bodies of requests: read up to a limit and within a time, or discarded.
+//!
+//! A body that the reply does not need is read away beside it, for a client that is cut
+//! off while it sends does not see the reply, and one that announces a gigabyte must not
+//! wait for it.
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};

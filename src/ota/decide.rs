@@ -1,5 +1,30 @@
 //! The offer decision: check-in, snapshot and policy in, what to tell the
 //! device out. Pure; everything else stands around it.
+//!
+//! The candidates of one model are looked at, highest version first:
+//!
+//! 1. The model is the first of the device's own that may have a file or is pinned;
+//!    else `default`, where the policy allows it.
+//! 2. A version of its own that the device's parser cannot take, whatever a header
+//!    says: nothing about firmware.
+//! 3. Pinned, every other version is passed over. Equal to the device's version: it
+//!    is up to date, end. Below it and not pinned: the same.
+//! 4. The device runs this very image: withheld, **end**.
+//! 5. A guard forbids it ([`guards`](super::guards)): withheld, the next.
+//! 6. The device's own comparison would refuse: forced, where that ends. What was
+//!    forced three times in vain is withheld, and ends it; what cannot be forced is
+//!    withheld, the next.
+//! 7. Offered.
+//!
+//! Why 4 ends: let `a_1.8.0.bin` hold 1.6.9, beside an honest `a_1.7.0.bin`. A device
+//! that installed the former reports 1.6.9. Were it given the next lower file, it
+//! would go to 1.7.0, from there to "1.8.0", and so on at every boot.
+//!
+//! Without an ELF hash on either side the version inside stands for it: a device that
+//! reports that version already would report it again after the update, so it counts
+//! as running. And only a file whose name has the version inside can be forced: the
+//! device then reports what it was offered, which is step 3. With both hashes any
+//! image can be, for step 4 knows it again.
 
 use crate::firmware::snapshot::{Entry, Snapshot};
 use std::cmp::Ordering;

@@ -1,5 +1,11 @@
 //! The JSON that answers a check-in: its keys, their order and their types are
 //! what every firmware version since v1.5 can read.
+//!
+//! No `null`; no key beyond those that firmware knows in `websocket` and `mqtt`, and none
+//! over 15 characters, for they become keys in its flash. `force` is the number 1 beside
+//! an image that is forced, and is not there otherwise. `firmware` holds `version` and
+//! `url` both, or is not there at all (for a device whose own version its parser cannot
+//! take).
 
 use super::credentials::{MqttBlock, VoiceBlock, WebSocketBlock};
 use super::decide::{Decision, Outcome};

@@ -17,6 +17,18 @@
 //! * [`run`] takes the steps in their order; [`report`] is what was found,
 //!   [`table`] that in words. [`rule`] is what a finding is known by, [`rules`]
 //!   are all of them, [`text`] are the two languages.
+//!
+//! It judges servers, this one among them, so it shares none of the code that answers:
+//! what HTTP, TLS and replies must be like stands here a second time, written from the
+//! device's side. Shared is what both sides must mean alike: the comparison of versions,
+//! the image check, the guards, and the reader of voice servers' addresses.
+//!
+//! Each rule says on which kinds of device it bites; what does not hit the one that is
+//! played is a warning that names the others. A rule's name is a promise to those who
+//! read `--json`. Certificates are judged after the handshake, so that `--insecure` can
+//! go on; a handshake that fails is tried again with other offers, only to give the
+//! failure its name. Every wait has an end, as on the device, and whatever a server
+//! sends is bounded before it is kept and escaped before it is shown.
 
 pub mod address;
 pub mod connect;

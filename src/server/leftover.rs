@@ -5,6 +5,12 @@
 //! not read, for minutes and beside every permit. So the connection keeps its
 //! permit until what is left is on its way; what does not move any more is reset,
 //! so that nothing of it stays.
+//!
+//! The kernel is asked by `poll` behind `TCP_NOTSENT_LOWAT`. Its own clock,
+//! `TCP_USER_TIMEOUT`, is of no use here: it counts a small window that is full most of
+//! the time as one that never opens, and would end downloads that move. What was sent
+//! and is not acknowledged, a window's worth, the kernel gives up after its own retries
+//! (`tcp_orphan_retries`).
 
 use crate::util::sync::lock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

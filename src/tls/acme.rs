@@ -1,6 +1,10 @@
 //! Certificates of a public authority, ordered and renewed here by ACME (RFC
 //! 8555). What it keeps is a file; the file is taken up like any other that
 //! changes, so nothing here stands in the way of a connection.
+//!
+//! Key and chain share that file, so that a power cut cannot part them. `http` declares
+//! what it asks (`AnswersChallenges`), [`Challenges`] has the answers, and `app` joins
+//! the two. A CA's own connection (ALPN `acme-tls/1`) ends with the handshake.
 
 mod challenges;
 mod client;

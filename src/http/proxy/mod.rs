@@ -1,6 +1,14 @@
 //! What is not ours to answer goes to a server behind this one: voice, vision,
 //! and whatever else is configured. Bodies stream both ways, each side held to
 //! the pace of the other.
+//!
+//! The router knows the OTA interface; whatever else has a path in `gateway.proxy`
+//! goes on. Its target is the same path and query, less our own public prefix; its
+//! headers lose what speaks of one hop and what the client claims to be. The head of
+//! the reply is the backend's, its framing ours. A deadline runs while nothing moves,
+//! and whose turn it was says whether it is a 408 or a 504. A body that a backend does
+//! not want is read away beside its reply, so that the client sees the reply; the
+//! connection then closes.
 
 mod activity;
 mod backend;

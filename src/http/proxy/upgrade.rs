@@ -1,4 +1,8 @@
 //! The handshake of a WebSocket, passed on to its backend.
+//!
+//! A WebSocket has a connection of its own to its backend. The 101 carries the work
+//! to be done in its extensions, and the connection's own task does it once HTTP is
+//! over: so it keeps its permit, its share and its place in the drain.
 
 use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason};
 use super::hops;
