@@ -1,13 +1,13 @@
-//! `deploy/troubleshooting.md`, in both languages: each transcript there is what
-//! this binary prints against the server that is built for it here, and each
-//! rule of the probe is in it. `UPDATE_TRANSCRIPTS=1` writes the transcripts
-//! anew.
+//! Pages of `deploy/` that show what a terminal shows, in both languages: each
+//! transcript there is what this binary prints against the server that is built
+//! for it here, and each rule of the probe is in `troubleshooting.md`.
+//! `UPDATE_TRANSCRIPTS=1` writes the transcripts anew.
 
 use super::support::Server;
 use super::support::chain::Chain;
 use super::support::probed::Probe;
 use super::support::server::{BINARY, Setup};
-use super::support::wrong::{HOST, Page, Port, Running, Wrong, plain, right};
+use super::support::wrong::{Page, Port, Running, Wrong, plain, right};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,10 +15,14 @@ use std::process::Command;
 use std::{env, fs};
 use xiaozhi_image_builder::{Image, merged};
 
-const DOCUMENTS: [(&str, &str); 2] = [
-    ("deploy/troubleshooting.md", "en"),
-    ("deploy/troubleshooting.zh-CN.md", "zh"),
+/// Each page in both languages, and how many transcripts it has at least.
+const DOCUMENTS: [(&str, usize); 3] = [
+    (TROUBLESHOOTING, 20),
+    ("deploy/images", 2),
+    ("deploy/probe", 1),
 ];
+const TROUBLESHOOTING: &str = "deploy/troubleshooting";
+const LANGUAGES: [(&str, &str); 2] = [(".md", "en"), (".zh-CN.md", "zh")];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -98,6 +102,24 @@ fn scene(name: &str) -> Scene {
             let setup = Setup::new().file("esp32s3_1.6.1.bin", &whole[..whole.len() / 2]);
             Scene::Run(setup, "inspect data/bin/esp32s3_1.6.1.bin")
         }
+        "inspect" => {
+            let image = of_real_size();
+            let setup = Setup::new().file("esp32s3_1.6.6.bin", image.build());
+            fs::write(
+                setup.path().join("merged-binary.bin"),
+                merged(&Image::new("1.6.6"), 0),
+            )
+            .unwrap();
+            let shown = "inspect data/bin/esp32s3_1.6.6.bin merged-binary.bin";
+            Scene::Run(setup, shown)
+        }
+        "publish" => {
+            let setup = Setup::new();
+            let build = setup.path().join("build");
+            fs::create_dir(&build).unwrap();
+            fs::write(build.join("xiaozhi.bin"), of_real_size().build()).unwrap();
+            Scene::Run(setup, "publish build/xiaozhi.bin --model esp32s3")
+        }
         "roll-back" => Scene::Own(
             own(
                 "esp32s3_1.6.6.bin",
@@ -164,6 +186,13 @@ fn scene(name: &str) -> Scene {
     }
 }
 
+/// An image of a megabyte and more, for what is said of lengths.
+fn of_real_size() -> Image {
+    let mut image = Image::new("1.6.6");
+    image.payload = image.payload.repeat(8192);
+    image
+}
+
 /// What a transcript must show, or its section tells something else.
 fn proof(name: &str) -> &'static str {
     match name {
@@ -174,6 +203,8 @@ fn proof(name: &str) -> &'static str {
         "status" => "FAIL status",
         "version" => "固件已是最新: 1.6.6",
         "half copied" => "it was cut off or is still being copied",
+        "inspect" => "this is a full flash image",
+        "publish" => "data/bin/esp32s3_1.6.6.bin: published",
         "roll-back" => "OK    reboot     1.6.6",
         "http redirected" | "download redirected" => "FAIL redirect",
         "mended" => "OK    reboot     1.6.1",
@@ -325,28 +356,34 @@ fn rewritten(text: &str, lang: &str) -> (String, Vec<String>) {
 }
 
 #[test]
-fn every_transcript_is_what_the_probe_prints() {
-    let mut named = Vec::new();
-    for (file, lang) in DOCUMENTS {
-        let path = root().join(file);
-        let text = fs::read_to_string(&path).unwrap();
-        let (now, played) = rewritten(&text, lang);
-        assert!(played.len() >= 20, "{file}: {played:?}");
-        named.push(played);
-        if env::var_os("UPDATE_TRANSCRIPTS").is_some() {
-            fs::write(&path, now).unwrap();
-            continue;
+fn every_transcript_is_what_is_printed() {
+    for (page, count) in DOCUMENTS {
+        let mut named = Vec::new();
+        for (ending, lang) in LANGUAGES {
+            let file = format!("{page}{ending}");
+            let path = root().join(&file);
+            let text = fs::read_to_string(&path).unwrap();
+            let (now, played) = rewritten(&text, lang);
+            assert!(played.len() >= count, "{file}: {played:?}");
+            named.push(played);
+            if env::var_os("UPDATE_TRANSCRIPTS").is_some() {
+                fs::write(&path, now).unwrap();
+                continue;
+            }
+            let differs = text
+                .lines()
+                .zip(now.lines())
+                .find(|(then, now)| then != now);
+            assert!(
+                text == now,
+                "{file} is not what is printed now (UPDATE_TRANSCRIPTS=1 writes it anew): {differs:#?}"
+            );
         }
-        let differs = text
-            .lines()
-            .zip(now.lines())
-            .find(|(then, now)| then != now);
-        assert!(
-            text == now,
-            "{file} is not what is printed now (UPDATE_TRANSCRIPTS=1 writes it anew): {differs:#?}"
+        assert_eq!(
+            named[0], named[1],
+            "{page}: one language has what the other lacks"
         );
     }
-    assert_eq!(named[0], named[1], "one page has what the other lacks");
 }
 
 /// The names of every rule, from where they are declared.
@@ -373,8 +410,9 @@ fn rules() -> Vec<String> {
 
 #[test]
 fn every_rule_is_in_both_pages_with_what_to_do() {
-    for (file, _) in DOCUMENTS {
-        let text = fs::read_to_string(root().join(file)).unwrap();
+    for (ending, _) in LANGUAGES {
+        let file = format!("{TROUBLESHOOTING}{ending}");
+        let text = fs::read_to_string(root().join(&file)).unwrap();
         let rules = rules();
         let rows: Vec<&str> = text
             .lines()
@@ -447,37 +485,5 @@ fn every_rule_is_provoked_by_a_server_that_breaks_it() {
     );
     for (name, _) in UNPROVOKED {
         assert!(rules().iter().any(|rule| rule == name), "{name}");
-    }
-}
-
-#[test]
-fn the_pages_link_to_sections_that_they_have() {
-    for (file, _) in DOCUMENTS {
-        let text = fs::read_to_string(root().join(file)).unwrap();
-        let anchor = |line: &str| -> String {
-            let letters = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = letters
-                .chars()
-                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-        };
-        let anchors: Vec<String> = text
-            .lines()
-            .filter(|l| l.starts_with("##"))
-            .map(anchor)
-            .collect();
-        let links: Vec<&str> = text
-            .split("](#")
-            .skip(1)
-            .map(|l| l.split(')').next().unwrap())
-            .collect();
-        assert!(links.len() >= 14, "{file}: {links:?}");
-        for link in links {
-            assert!(
-                anchors.iter().any(|a| a == link),
-                "{file}: #{link}: {anchors:#?}"
-            );
-        }
-        assert!(text.contains(HOST));
     }
 }
