@@ -10,7 +10,7 @@
 //! 3. Pinned, every other version is passed over. Equal to the device's version: it
 //!    is up to date, end. Below it and not pinned: the same.
 //! 4. The device runs this very image: withheld, **end**.
-//! 5. A guard forbids it ([`guards`](super::guards)): withheld, the next.
+//! 5. A guard forbids it ([`guards`](xiaozhi_device::guards)): withheld, the next.
 //! 6. The device's own comparison would refuse: forced, where that ends. What was
 //!    forced three times in vain is withheld, and ends it; what cannot be forced is
 //!    withheld, the next.

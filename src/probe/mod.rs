@@ -20,8 +20,7 @@
 //!
 //! It judges servers, this one among them, so it shares none of the code that answers:
 //! what HTTP, TLS and replies must be like stands here a second time, written from the
-//! device's side. Shared is what both sides must mean alike: the comparison of versions,
-//! the image check, the guards, and the reader of voice servers' addresses.
+//! device's side. Shared is what both sides must mean alike, [`xiaozhi_device`].
 //!
 //! Each rule says on which kinds of device it bites; what does not hit the one that is
 //! played is a warning that names the others. A rule's name is a promise to those who
