@@ -5,7 +5,8 @@
 //! writes them; when a disk or a terminal stalls for longer than the memory
 //! lasts, lines are dropped and their number is said. (tracing-appender would
 //! wake its thread for every line, which costs more than the check-in that the
-//! line tells of, and can't say in the log what it dropped.)
+//! line tells of, and can't say in the log what it dropped. tracing-subscriber keeps
+//! spans, of which there are none here.)
 
 use crate::util::durable;
 use crate::util::file_state::FileState;

@@ -182,7 +182,8 @@ fn anchors(text: &str) -> HashSet<String> {
                     0 => slug.clone(),
                     n => format!("{slug}-{n}"),
                 };
-                let free = (0..).find(|n| !found.contains(&again(n))).unwrap();
+                let mut numbers = 0..=found.len();
+                let free = numbers.find(|n| !found.contains(&again(n))).unwrap();
                 found.insert(again(&free));
             }
             _ => {}
