@@ -1,4 +1,4 @@
-//! `xiaozhi-ota inspect`: what firmware files are, before anybody is offered
+//! `xiaozhi-ota inspect`: says what firmware files are, before a device is offered
 //! them.
 
 use super::print;
@@ -57,12 +57,12 @@ enum State {
     Rejected,
 }
 
-/// What is said of one file.
+/// Findings on one file.
 #[derive(Serialize)]
 struct Report {
     file: String,
     state: State,
-    /// Why it is not ready.
+    /// Reason for which the file is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,27 +71,27 @@ struct Report {
     sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<Facts>,
-    /// Who would get it.
+    /// Devices that would get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_to: Option<String>,
     warnings: Vec<String>,
 }
 
-/// What an app image says of itself.
+/// Description of an app image, from its own fields.
 #[derive(Serialize)]
 struct Facts {
     project: String,
     version: String,
     idf_version: String,
     built: String,
-    /// Its name, or its id where no name is known.
+    /// Name, or id where no name is known.
     chip: String,
     chip_id: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_revision: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_revision: Option<u16>,
-    /// Without padding and signature, in bytes.
+    /// Length without padding and signature, in bytes.
     length: u64,
     hash_appended: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,12 +255,12 @@ impl Facts {
     }
 }
 
-/// A text from a stranger's file, which must not steer the terminal.
+/// Makes a text from a stranger's file harmless to the terminal.
 fn shown(text: &str) -> String {
     terminal::shown(text).replace('\n', "\u{fffd}")
 }
 
-/// A range of revisions, with a comma in front; nothing where none is set.
+/// Writes a range of revisions, with a comma in front; nothing where none is set.
 fn range(what: &str, min: Option<u16>, max: Option<u16>) -> String {
     let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
     match (min, max) {
@@ -280,7 +280,7 @@ fn safe(version: Option<&Version>) -> Result<(), Unusable> {
     }
 }
 
-/// Which devices get a file of this name and content.
+/// Names the devices that get a file of this name and content.
 fn offered_to(
     named: Option<&ImageName>,
     app: Option<&AppImage>,

@@ -76,12 +76,12 @@ enum Command {
     Simulate(Box<simulate::Simulate>),
 }
 
-/// The exit code of a start whose configuration is refused (`EX_CONFIG` in
+/// Exit code of a start whose configuration is refused (`EX_CONFIG` in
 /// `sysexits.h`), which the systemd unit does not try again.
 const REFUSED: u8 = 78;
 
-/// Writes what a subcommand has to say. Who reads one line of it (`| head -1`) wants
-/// the exit code all the same.
+/// Writes the output of a subcommand. A reader that takes one line of it (`| head
+/// -1`) gets the exit code all the same.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

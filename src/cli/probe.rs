@@ -1,4 +1,4 @@
-//! `xiaozhi-ota probe`: what a device would meet at an OTA address.
+//! `xiaozhi-ota probe`: shows what a device would meet at an OTA address.
 
 use super::{print, values};
 use crate::probe::connect::Network;
@@ -21,10 +21,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use xiaozhi_device::chip::Chip;
 
-/// How often the line on the terminal changes.
+/// Time between two changes of the line on the terminal.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Who is played where nobody says more: below every release that is of interest,
-/// and by the rules of the first one that takes its voice server from the reply.
+/// Version of a device for which none was given: below every release that is of
+/// interest, and by the rules of the first one that takes its voice server from the
+/// reply.
 const VERSION: &str = "1.6.0";
 const LINE: Line = Line::V1_6_2;
 
@@ -51,7 +52,7 @@ pub(super) struct Probe {
     #[arg(long, default_value = "02:78:7a:6f:74:61", value_parser = mac, hide_default_value = true)]
     mac: String,
 
-    /// Which firmware's rules hold [default: those of --version]
+    /// Firmware line whose rules hold [default: that of --version]
     #[arg(long, value_name = "LINE")]
     firmware_line: Option<Line>,
 
@@ -81,7 +82,7 @@ pub(super) struct Probe {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// Where a host is, whatever its name says: ota.example.com=203.0.113.7, or
+    /// Address of a host, whatever its name says: ota.example.com=203.0.113.7, or
     /// ota.example.com:443=127.0.0.1:8443 for one port
     #[arg(long, value_name = "HOST=ADDRESS")]
     resolve: Vec<Place>,
@@ -175,7 +176,7 @@ impl Probe {
     }
 }
 
-/// What a probe says to people.
+/// Writes a report for people.
 fn in_words(report: &Report, lang: Lang) -> Result<String, std::fmt::Error> {
     let mut text = format!(
         "{}\n{} {}\n\n",
@@ -192,7 +193,7 @@ fn chip(name: &str) -> Result<Chip, String> {
         .ok_or_else(|| "no such chip: esp32, esp32s3, esp32c3, esp32c6, esp32p4, …".to_owned())
 }
 
-/// As the firmware writes it: lower case, colons.
+/// Parses a MAC address, and writes it as the firmware does: lower case, colons.
 fn mac(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase().replace('-', ":");
     let pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
@@ -203,7 +204,7 @@ fn mac(text: &str) -> Result<String, String> {
     }
 }
 
-/// The line on the terminal that says what is done just now.
+/// Line on the terminal that names the step under way.
 struct Ticker {
     lang: Lang,
     is_terminal: bool,

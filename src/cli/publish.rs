@@ -98,7 +98,7 @@ impl Publish {
     }
 }
 
-/// The models that the folder has files for, each with its highest version.
+/// Returns the models that the folder has files for, each with its highest version.
 fn models(dir: &Path) -> BTreeMap<String, Version> {
     let mut models = BTreeMap::new();
     let names = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -113,7 +113,7 @@ fn models(dir: &Path) -> BTreeMap<String, Version> {
     models
 }
 
-/// Asks whoever sits at the terminal.
+/// Asks for the model on the terminal.
 fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
@@ -139,7 +139,8 @@ fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// What follows for devices, and why some may get another version all the same.
+/// Says what follows for devices, and why some may get another version all the
+/// same.
 fn effect(
     settings: &Settings,
     models: &BTreeMap<String, Version>,

@@ -18,10 +18,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xiaozhi_device::version::is_device_safe;
 
-/// No fleet is larger.
+/// Size of the largest fleet.
 const MOST_DEVICES: i64 = 1_000_000;
 
-/// At the end of --help.
+/// Text at the end of --help.
 const EXAMPLES: &str = "\
 Examples:
   A power cut in a town: 20,000 devices at once, one check each
@@ -38,7 +38,7 @@ pub(super) struct Simulate {
     /// The OTA address, as it would be typed into a device
     url: String,
 
-    /// How many devices
+    /// Number of devices
     #[arg(short = 'n', long, value_name = "N", default_value = "100",
           value_parser = clap::value_parser!(u32).range(1..=MOST_DEVICES))]
     devices: u32,
@@ -47,8 +47,8 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ramp: Option<Duration>,
 
-    /// How fast each takes an image; real ones manage 30 to 65 KB/s [default: as
-    /// fast as it comes]
+    /// Speed at which each takes an image; real ones manage 30 to 65 KB/s [default:
+    /// as fast as it comes]
     #[arg(long, value_name = "RATE", value_parser = pace)]
     pace: Option<Pace>,
 
@@ -66,8 +66,8 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "VERSION", default_value = "1.6.0")]
     version: String,
 
-    /// The rules of which firmware they keep to [default: those of the version
-    /// that each runs]
+    /// Firmware line whose rules they keep to [default: that of the version that
+    /// each runs]
     #[arg(long, value_enum, value_name = "LINE")]
     firmware_line: Option<Line>,
 
@@ -80,8 +80,8 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "SHARE", default_value = "0%")]
     fail: Rate,
 
-    /// How often a device that failed or gave up is switched off and on again; a
-    /// real one asks again only then
+    /// Number of times that a device which failed or gave up is switched off and on
+    /// again; a real one asks again only then
     #[arg(long, value_name = "N", default_value = "0")]
     restarts: u16,
 
@@ -102,7 +102,8 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// Where a host really is: HOST[:PORT]=ADDRESS[:PORT]; can be repeated
+    /// Address of a host, whatever its name says: HOST[:PORT]=ADDRESS[:PORT]; can
+    /// be repeated
     #[arg(long, value_name = "PLACE")]
     resolve: Vec<Place>,
 
@@ -190,7 +191,7 @@ impl Simulate {
     }
 }
 
-/// The sizes for which the firmware has partition tables.
+/// Parses a size of flash for which the firmware has partition tables.
 fn flash(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(megabytes @ (4 | 8 | 16)) => Ok(megabytes),

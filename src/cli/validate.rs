@@ -1,4 +1,4 @@
-//! `xiaozhi-ota validate`: what a configuration comes to.
+//! `xiaozhi-ota validate`: checks a configuration, and shows what it comes to.
 
 use super::print;
 use crate::app;
@@ -86,7 +86,7 @@ fn describe(settings: &Settings) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-/// What is seen from outside.
+/// Lists what is seen from outside.
 fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
     let public = &settings.public;
     let ip = settings
@@ -176,7 +176,7 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// What is not.
+/// Lists what is not seen from outside.
 fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
     let (catalogue, limits) = (&settings.catalogue, &settings.limits);
     let proxy = match (settings.behind_proxy, settings.trusted.is_empty()) {
@@ -244,7 +244,7 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// What goes to servers behind this one.
+/// Lists what goes to servers behind this one.
 fn passed_on(proxy: &ProxySettings) -> Vec<(&'static str, String)> {
     let mut lines: Vec<_> = proxy
         .routes

@@ -1,4 +1,4 @@
-//! What stands behind an option.
+//! Values of options.
 
 use crate::config;
 use crate::probe::pace::Pace;
@@ -6,12 +6,12 @@ use crate::probe::text::Lang;
 use std::env;
 use std::time::Duration;
 
-/// `60s`, `10m`, `500ms`; a plain number is seconds.
+/// Parses `60s`, `10m`, `500ms`; a plain number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text).ok_or_else(|| "write a time such as 60s, 10m or 1h".to_owned())
 }
 
-/// `48KB/s`, `1MiB/s`; a plain number is bytes a second.
+/// Parses `48KB/s`, `1MiB/s`; a plain number is bytes a second.
 pub(super) fn pace(text: &str) -> Result<Pace, String> {
     let size = text.strip_suffix("/s").unwrap_or(text);
     config::size(size)
@@ -19,7 +19,7 @@ pub(super) fn pace(text: &str) -> Result<Pace, String> {
         .ok_or_else(|| "write bytes in a second, such as 48KB/s; it must be above 0".to_owned())
 }
 
-/// The language that was asked for, else that of the environment.
+/// Returns the language that was asked for, else that of the environment.
 pub(super) fn language(asked: Option<Lang>) -> Lang {
     // POSIX, XBD 8.2: the first of these that says something counts.
     let from_environment = || {

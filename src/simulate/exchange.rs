@@ -13,22 +13,23 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// The most of a check's answer that is read, in bytes.
+/// Longest answer to a check that is read, in bytes.
 const LONGEST_REPLY: usize = 64 * 1024;
-/// How long a device's connection stays for the server to close it.
+/// Longest time for which a connection stays open, so that the server closes it
+/// first.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A connection on which a request is made.
+/// Connection on which one request is made.
 pub(super) type Link = Wire<Box<dyn Stream>>;
 
-/// What an answer means to the device that asked.
+/// Meaning of an answer for the device that asked.
 #[derive(Debug, PartialEq)]
 pub(super) enum Offer {
-    /// It runs what it is to run.
+    /// The device runs what it is to run.
     Nothing,
-    /// It is to fetch this.
+    /// The device is to fetch this update.
     Image(Update),
-    /// Something in it restarts the device.
+    /// Something in the answer restarts the device.
     Restart(String),
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn check(
     }
 }
 
-/// What the device makes of an answer.
+/// Reads an answer as the device does.
 fn offer(body: &[u8], device: &Device, target: &Target) -> Result<Offer, Failure> {
     let (reply, findings) = reply::judge(body, device, target);
     for finding in findings.iter().filter(|finding| finding.is_failure()) {
@@ -91,8 +92,8 @@ fn offer(body: &[u8], device: &Device, target: &Target) -> Result<Offer, Failure
     Ok(reply.update.map_or(Offer::Nothing, Offer::Image))
 }
 
-/// Sends a request for an image and reads the head of what comes: how long the
-/// image is.
+/// Sends a request for an image, reads the head of the reply, and returns the
+/// length of the image.
 pub(super) async fn fetch(
     link: &mut Link,
     request: &[u8],
@@ -124,9 +125,9 @@ fn length(head: &Head, kind: Kind) -> Option<u64> {
     }
 }
 
-/// Ends a connection whose reply has come. Who asked for `Connection: close`
-/// lets the server go first, as it does when it is a real device's turn: else
-/// the port stays taken on this machine for a minute.
+/// Ends a connection whose reply has come. A client that asked for `Connection:
+/// close` lets the server close first, as a real device does: else the port stays
+/// taken on this machine for a minute.
 pub(super) async fn close(link: Link, kind: Kind) {
     let (mut stream, _) = link.into_parts();
     let leaving = async {

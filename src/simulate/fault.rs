@@ -1,4 +1,4 @@
-//! What can go wrong with a check or a download, as it is counted.
+//! Errors of a check or a download, as they are counted.
 
 use crate::probe::text::{Lang, Text};
 use crate::probe::wire::WireError;
@@ -6,7 +6,7 @@ use crate::util::terminal::shown;
 use std::io;
 use xiaozhi_device::redact;
 
-/// A kind of error.
+/// Kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// Nobody listens.
@@ -50,12 +50,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether it is this machine's, and says nothing of the server.
+    /// Returns whether this machine is to blame, and the error says nothing of the
+    /// server.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::OutOfPorts | Self::OutOfFiles)
     }
 
-    /// As it stands in JSON.
+    /// Returns its name in JSON.
     pub fn key(self) -> String {
         match self {
             Self::Refused => "connect refused",
@@ -81,7 +82,7 @@ impl Fault {
         .to_owned()
     }
 
-    /// In a few words.
+    /// Returns its name in a few words.
     pub fn name(self, lang: Lang) -> String {
         match (self, lang) {
             (Self::Status(status), Lang::Zh) => format!("状态码 {status}"),
@@ -114,7 +115,7 @@ impl Fault {
         }
     }
 
-    /// What it means, and what to do.
+    /// Says what it means, and what to do.
     pub fn remedy(self, lang: Lang) -> &'static str {
         let text = match self {
             Self::Refused => Text::new(
@@ -207,15 +208,15 @@ impl Fault {
     }
 }
 
-/// One that happened.
+/// Error that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) fault: Fault,
-    /// More of it, fit for a terminal.
+    /// Details, fit for a terminal.
     pub(super) detail: Option<String>,
 }
 
-/// The longest detail that is kept, in characters.
+/// Length of the longest detail that is kept, in characters.
 const LONGEST_DETAIL: usize = 200;
 
 impl Failure {
@@ -226,7 +227,7 @@ impl Failure {
         }
     }
 
-    /// With what was seen, of which a part may be the server's own words.
+    /// Adds what was seen, of which a part may be the server's own words.
     pub(super) fn with(fault: Fault, detail: impl AsRef<str>) -> Self {
         let detail = shown(&redact::said(detail.as_ref())).replace('\n', "; ");
         Self {
@@ -235,7 +236,7 @@ impl Failure {
         }
     }
 
-    /// Of a connection that was not made.
+    /// Makes a failure of a connection that was not made.
     pub(super) fn connecting(error: &io::Error) -> Self {
         use nix::errno::Errno;
         let errno = error.raw_os_error().map(Errno::from_raw);

@@ -1,15 +1,16 @@
-//! Times, counted in buckets: log-linear, as in `HdrHistogram`. Fixed in size,
-//! and off by a thirty-second at most.
+//! Histogram of times: log-linear buckets, as in `HdrHistogram`. Fixed in size, and
+//! off by a thirty-second at most.
 
 use std::time::Duration;
 
-/// Buckets for each doubling.
+/// Number of buckets for each doubling.
 const FINE: usize = 32;
-/// Doublings that are told apart: from a microsecond to more than an hour.
+/// Number of doublings that are told apart: from a microsecond to more than an
+/// hour.
 const DOUBLINGS: usize = 28;
 const BUCKETS: usize = FINE * DOUBLINGS;
 
-/// How often something took how long.
+/// Numbers of times in each bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Histogram {
     buckets: Box<[u32; BUCKETS]>,
@@ -28,7 +29,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Counts one time.
     pub(super) fn record(&mut self, time: Duration) {
         let bucket = &mut self.buckets[bucket(time)];
         *bucket = bucket.saturating_add(1);
@@ -36,17 +37,18 @@ impl Histogram {
         self.max = self.max.max(time);
     }
 
-    /// How many were counted.
+    /// Returns how many times were counted.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The longest, to the nanosecond.
+    /// Returns the longest time, to the nanosecond.
     pub(super) fn max(&self) -> Duration {
         self.max
     }
 
-    /// What so many of a thousand did not exceed; zero where nothing was counted.
+    /// Returns the time that so many of a thousand did not exceed; zero where
+    /// nothing was counted.
     pub(super) fn quantile(&self, permille: u64) -> Duration {
         let wanted = (self.count * permille).div_ceil(1000).max(1);
         let mut seen = 0;
@@ -60,8 +62,8 @@ impl Histogram {
     }
 }
 
-/// Below [`FINE`] microseconds a bucket is a microsecond; from there on each
-/// doubling has as many buckets.
+/// Returns the bucket of a time. Below [`FINE`] microseconds a bucket is a
+/// microsecond; from there on each doubling has as many buckets.
 fn bucket(time: Duration) -> usize {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let doublings = (micros / FINE as u64)
@@ -75,7 +77,7 @@ fn bucket(time: Duration) -> usize {
     (doublings * FINE + (mantissa - FINE)).min(BUCKETS - 1)
 }
 
-/// The longest time that falls into a bucket.
+/// Returns the longest time that falls into a bucket.
 fn upper_end(number: usize) -> Duration {
     let (doublings, fine) = (number / FINE, number % FINE);
     if doublings == 0 {

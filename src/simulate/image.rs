@@ -1,23 +1,23 @@
-//! What came, held against what an image must be.
+//! Images as they come, held against what an image must be.
 //!
-//! A fleet gets the same image many times over, and a hash costs many times
-//! what a comparison does. So whoever is the furthest leaves a copy of what came
-//! and hashes it; everybody behind is compared with that copy, byte by byte.
-//! Who got something else is hashed apart, from the first byte on.
+//! A fleet gets the same image many times over, and a hash costs many times what a
+//! comparison does. So the device that is the furthest leaves a copy of what came
+//! and hashes it; every device behind it is compared with that copy, byte by byte.
+//! An image that differs is hashed apart, from the first byte on.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use xiaozhi_device::image::{Inspector, Verdict};
 
-/// Copies that are kept, and how long each may be in bytes.
+/// Number of copies that are kept, and the length of the longest in bytes.
 const KEPT: usize = 4;
 const LONGEST: u64 = 16 << 20;
 
-/// The copies: never more than [`KEPT`], those of devices under way included.
+/// Copies of images: never more than [`KEPT`], those of devices under way included.
 #[derive(Debug, Default)]
 pub(super) struct Images(RefCell<Vec<Rc<Copied>>>);
 
-/// What has come from one address so far.
+/// Copy of what has come from one address so far.
 #[derive(Debug)]
 struct Copied {
     url: String,
@@ -29,12 +29,12 @@ struct Copied {
 struct Content {
     bytes: Vec<u8>,
     inspector: Inspector,
-    /// Once it is all there.
+    /// Verdict on the whole image, once it is there.
     verdict: Option<Rc<Verdict>>,
 }
 
 impl Images {
-    /// Begins with so many bytes from this address.
+    /// Begins an image of so many bytes from this address.
     pub(super) fn begin(&self, url: &str, length: u64) -> Incoming {
         match self.copy_of(url, length) {
             Some(copied) => Incoming(Way::Together { copied, at: 0 }),
@@ -42,7 +42,7 @@ impl Images {
         }
     }
 
-    /// The copy to compare with, `None` where there is no room for one.
+    /// Returns the copy to compare with, or `None` where there is no room for one.
     fn copy_of(&self, url: &str, length: u64) -> Option<Rc<Copied>> {
         // Behind a question mark stands who asks, if anything.
         let url = url.split('?').next().unwrap_or_default();
@@ -74,7 +74,7 @@ impl Images {
 }
 
 impl Copied {
-    /// Whether it turned out to be nothing to compare with.
+    /// Returns whether the copy turned out to be no good image.
     fn is_bad(&self) -> bool {
         let verdict = &self.content.borrow().verdict;
         verdict
@@ -83,20 +83,20 @@ impl Copied {
     }
 }
 
-/// An image on its way to one device.
+/// Image on its way to one device.
 #[derive(Debug)]
 pub(super) struct Incoming(Way);
 
 #[derive(Debug)]
 enum Way {
-    /// So far the same as the copy.
+    /// The same as the copy so far.
     Together { copied: Rc<Copied>, at: usize },
-    /// Another one.
+    /// Different from the copy, or without one.
     Alone(Box<Inspector>),
 }
 
 impl Incoming {
-    /// The next piece.
+    /// Takes the next piece.
     pub(super) fn update(&mut self, piece: &[u8]) {
         let (copied, at) = match &mut self.0 {
             Way::Alone(inspector) => return inspector.update(piece),
@@ -118,7 +118,7 @@ impl Incoming {
         self.0 = Way::Alone(inspector);
     }
 
-    /// Judges what came, now that it has come to its end.
+    /// Judges the image, now that it has come to its end.
     pub(super) fn judge(self) -> Rc<Verdict> {
         let (copied, at) = match self.0 {
             Way::Alone(inspector) => return Rc::new(inspector.finish().verdict),
@@ -198,8 +198,9 @@ mod tests {
     }
 
     proptest! {
-        /// Devices take turns in any order, in pieces of any size, and some of
-        /// them get a damaged image: each is told what a device alone would be.
+        /// Holds that a device is told what it would be told alone: devices take
+        /// turns in any order, in pieces of any size, and some of them get a
+        /// damaged image.
         #[test]
         fn together_or_alone_makes_no_difference(
             turns in prop::collection::vec((0usize..4, 1usize..400), 1..60),

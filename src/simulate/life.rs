@@ -1,4 +1,4 @@
-//! One device, from its first boot until it has nothing more to do
+//! Life of one device, from its first boot until it has nothing more to do
 //! (`Application::CheckNewVersion`, `Ota::Upgrade` in the firmware's `main`).
 
 use super::exchange::{self, Link, Offer};
@@ -21,35 +21,36 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
 use xiaozhi_device::image::Verdict;
 
-/// How often a check is tried (`MAX_RETRY`).
+/// Number of tries of a check (`MAX_RETRY`).
 const TRIES: u32 = 10;
-/// Before the second try; before each further one twice as long.
+/// Pause before the second try; before each further one it is twice as long.
 const BACK_OFF: Duration = Duration::from_secs(10);
-/// What a device shows before it restarts into a new image.
+/// Time between the end of a download and the restart into the new image.
 const REBOOT: Duration = Duration::from_secs(3);
-/// Until somebody switches a device off and on that does not do what it should.
+/// Time until somebody switches a device off and on that does not do what it
+/// should.
 const SWITCHED: Duration = Duration::from_secs(10);
-/// More updates than this lead nowhere.
+/// Most updates of one device: more than this lead nowhere.
 const MOST_UPDATES: u8 = 3;
-/// A device that was cut so often has no luck: its download has failed.
+/// Most cuts of one device: after so many its download has failed.
 const MOST_CUTS: u8 = 20;
-/// Until a device asks again that has found this machine short of something.
+/// Pause of a device that has found this machine short of something.
 const SHORTAGE: Duration = Duration::from_secs(1);
 
-/// What all devices have in common.
+/// Everything that all devices share.
 pub(super) struct Fleet<N> {
     pub(super) plan: Plan,
     pub(super) network: N,
-    /// As many connections as may be open.
+    /// One permit for each connection that may be open.
     pub(super) permits: Semaphore,
     pub(super) tally: RefCell<Tally>,
     pub(super) images: Images,
-    /// Told when everybody has come to the end.
+    /// Notified when every device has come to its end.
     pub(super) done: Notify,
 }
 
 impl<N: Network> Fleet<N> {
-    /// Everybody is off.
+    /// Makes a fleet that is switched off.
     pub(super) fn new(plan: Plan, network: N, at_once: usize) -> Self {
         let tally = Tally::new(plan.devices, &plan.first_version());
         Self {
@@ -91,19 +92,19 @@ pub(super) async fn live<N: Network>(fleet: Rc<Fleet<N>>, number: u32) {
     }
 }
 
-/// How a boot ends.
+/// Next step of a device after a boot.
 enum Next {
     End(State),
-    /// Into what it has just written, or confirmed.
+    /// Restart into the image that it has just written, or confirmed.
     Restart(Duration),
-    /// Off and on again, and back to the old image if the new one was never
+    /// Power off and on again, and back to the old image if the new one was never
     /// confirmed.
     PowerCut,
 }
 
-/// Why a download did not end.
+/// Failure of a check or a download.
 enum Broken {
-    /// It was made to.
+    /// Injected, and counted where it was.
     Cut,
     Failed(Failure),
 }
@@ -114,25 +115,26 @@ impl<E: Into<Failure>> From<E> for Broken {
     }
 }
 
-/// An image that a device can boot.
+/// Image that a device can boot.
 struct Installed {
     version: Rc<str>,
     elf: [u8; 32],
 }
 
-/// A device while it lives. Small, for there are many: what it says of itself
-/// is made up anew each time.
+/// State of a device while it lives. Small, for there are many: what it says of
+/// itself is made up anew each time.
 struct Life<'a, N> {
     fleet: &'a Fleet<N>,
     number: u32,
     random: Random,
     state: State,
     version: Rc<str>,
-    /// Of the image that it runs; `None` for what it came with.
+    /// SHA-256 of the ELF file behind the image that it runs; `None` for the first
+    /// image.
     elf: Option<[u8; 32]>,
     second_slot: bool,
-    /// What it goes back to at a restart: until a check has confirmed what it
-    /// runs.
+    /// Version and hash to go back to at a restart, until a check has confirmed
+    /// what runs.
     before: Option<(Rc<str>, Option<[u8; 32]>)>,
     updates: u8,
     cuts: u8,
@@ -183,7 +185,8 @@ impl<'a, N: Network> Life<'a, N> {
         }
     }
 
-    /// A device that can do no more is switched off and on, if somebody does.
+    /// Ends a boot that failed: the device is switched off and on as often as the
+    /// plan allows.
     fn despair(&mut self, state: State) -> Next {
         match self.restarts.checked_sub(1) {
             Some(left) => {
@@ -194,7 +197,7 @@ impl<'a, N: Network> Life<'a, N> {
         }
     }
 
-    /// Checks until there is an answer: `None` after ten tries.
+    /// Checks until there is an answer, ten times at most.
     async fn check_with_patience(&mut self) -> Option<Offer> {
         let mut delay = BACK_OFF;
         for left in (0..TRIES).rev() {
@@ -312,8 +315,8 @@ impl<'a, N: Network> Life<'a, N> {
         Ok(installed(&image.judge(), length, update, &device)?)
     }
 
-    /// Whether this download is to be cut: behind which byte, and whether the
-    /// whole device loses its power.
+    /// Draws whether this download is cut: behind which byte, and whether the whole
+    /// device loses its power.
     fn cut(&mut self, length: u64) -> Option<(u64, bool)> {
         let happens = self.random.happens(self.fleet.plan.fail.0);
         let (at, power) = (self.random.below(length), self.random.happens(500_000));
@@ -351,7 +354,7 @@ impl<'a, N: Network> Life<'a, N> {
         }
     }
 
-    /// As it is now.
+    /// Returns the device as it is now.
     fn device(&self) -> Device {
         let mut device = self.fleet.plan.device(self.number);
         device.kind = self.fleet.plan.kind(&self.version);
@@ -361,14 +364,15 @@ impl<'a, N: Network> Life<'a, N> {
         device
     }
 
-    /// A check was answered: what runs is good.
+    /// Confirms the image that runs, for a check was answered.
     fn confirm(&mut self) {
         if self.before.take().is_some() {
             self.fleet.tally.borrow_mut().unconfirmed -= 1;
         }
     }
 
-    /// Switched off before a check was answered: back to what ran before.
+    /// Goes back to the image that ran before, where no check has confirmed the new
+    /// one.
     fn roll_back(&mut self) {
         if let Some((version, elf)) = self.before.take() {
             let mut tally = self.fleet.tally.borrow_mut();
@@ -390,7 +394,7 @@ impl<'a, N: Network> Life<'a, N> {
     }
 }
 
-/// What a device makes of an image that came whole.
+/// Judges an image that came whole, as the device does.
 fn installed(
     verdict: &Verdict,
     size: u64,

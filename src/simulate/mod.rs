@@ -1,18 +1,18 @@
 //! A fleet of devices on one machine, against one server.
 //!
-//! * [`plan`] says what is played, `random` what befalls whom: the same plan
-//!   with the same seed is the same fleet.
+//! * [`plan`] says what is played, `random` what befalls each device: the same
+//!   plan with the same seed is the same fleet.
 //! * `life` is one device from its first boot until it has nothing more to do;
 //!   `network` opens its connections, from `ports` of its own where they are
 //!   scarce, `tls` secures them, `exchange` is a check or a download on one of
 //!   them, `image` holds what came against what an image must be.
-//! * `fault` is what can go wrong, `tally` counts everything, `histogram` the
+//! * `fault` lists the errors, `tally` counts everything, `histogram` the
 //!   times that it took.
 //! * [`run()`] plays the whole, `view` shows it meanwhile, [`summary`] at its
 //!   end.
 //!
-//! One thread does it all, so that what it costs can be told; nothing here is
-//! shared between threads.
+//! One thread does it all, so that its cost can be told; nothing here is shared
+//! between threads.
 
 mod exchange;
 mod fault;

@@ -18,12 +18,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// Hosts that images may come from. Each is resolved once, for everybody.
+/// Most hosts that images may come from. Each is resolved once, for the whole
+/// fleet.
 const MOST_HOSTS: usize = 16;
-/// A name that was not found may be there later.
+/// Time after which a name that was not found is resolved again.
 const ASK_AGAIN: Duration = Duration::from_secs(20);
-/// What the kernel may hold for a device that reads slowly, in bytes: without a
-/// bound it takes a whole image for it, and the server sees a fast reader.
+/// Bytes that the kernel may hold for a device that reads slowly: without a bound
+/// it takes a whole image for it, and the server sees a fast reader.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// An open connection, plain or not.
@@ -31,16 +32,16 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-/// An open connection, some time later.
+/// Future of an open connection.
 pub(super) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, Failure>> + 'a>>;
 
-/// What opens connections.
+/// Opens connections. Tests have their own.
 pub(super) trait Network {
     /// Connects, and shakes hands where that is asked for.
     fn open<'a>(&'a self, target: &'a Target, slow: bool) -> Opening<'a>;
 }
 
-/// The real one.
+/// Connections over real sockets.
 pub(super) struct Sockets {
     tls: Client,
     ports: Ports,
@@ -48,7 +49,7 @@ pub(super) struct Sockets {
     hosts: RefCell<HashMap<(String, u16), Rc<Found>>>,
 }
 
-/// The addresses of a host, once somebody has asked for them.
+/// Addresses of a host, once a device has asked for them.
 struct Found {
     addresses: OnceCell<Result<Rc<[SocketAddr]>, Failure>>,
     asked: Instant,
@@ -68,7 +69,7 @@ impl Found {
 }
 
 impl Sockets {
-    /// Knows no host yet.
+    /// Makes a network that knows no host yet.
     pub(super) fn new(plan: &Plan, at_once: usize) -> Result<Self, String> {
         Ok(Self {
             tls: Client::new(&plan.trust)?,
@@ -78,8 +79,8 @@ impl Sockets {
         })
     }
 
-    /// The addresses of a host. A fleet asks its name server once, and again
-    /// only some time after there was no answer.
+    /// Returns the addresses of a host. A fleet asks its name server once, and
+    /// again only some time after there was no answer.
     pub(super) async fn resolve(&self, target: &Target) -> Result<Rc<[SocketAddr]>, Failure> {
         let key = (target.host.to_ascii_lowercase(), target.port);
         let found = {
@@ -139,8 +140,8 @@ impl Network for Sockets {
     }
 }
 
-/// How many connections may be open at once: every device's, or as many as the
-/// limit of open files allows. The limit is raised as far as it can be.
+/// Returns how many connections may be open at once: one for each device, or as
+/// many as the limit of open files allows. Raises the limit as far as possible.
 pub(super) fn at_once(plan: &Plan) -> usize {
     let wanted = usize::try_from(plan.devices).unwrap_or(usize::MAX);
     nofile::raise(1).map_or(wanted, |room| wanted.min(room.connections))

@@ -1,4 +1,4 @@
-//! What is to be played.
+//! Plan of a simulation.
 
 use super::random::Random;
 use crate::probe::address::Target;
@@ -16,58 +16,58 @@ use xiaozhi_device::chip::Chip;
 /// A fleet, and what befalls it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The OTA address as it was typed in.
+    /// OTA address as it was typed in.
     pub url: String,
-    /// The same, taken apart as devices do.
+    /// The same address, taken apart as devices do.
     pub target: Target,
-    /// How many devices.
+    /// Number of devices.
     pub devices: u32,
-    /// The time over which they are switched on; zero is a boot storm.
+    /// Time over which they are switched on; zero is a boot storm.
     pub ramp: Duration,
-    /// How fast each takes an image; as fast as it comes without one.
+    /// Speed at which each device takes an image; without one, as fast as it comes.
     pub pace: Option<Pace>,
-    /// Which boards, and how many of each.
+    /// Boards, and the share of each.
     pub boards: Vec<Board>,
-    /// What they run at first.
+    /// Version that all devices run at first.
     pub version: String,
-    /// The line of their firmware; without one, that of the version they run.
+    /// Line of their firmware; without one, that of the version they run.
     pub line: Option<Line>,
-    /// The hardware that they speak through.
+    /// Hardware that they speak through.
     pub client: Client,
     /// Size of their flash in megabytes.
     pub flash: u8,
-    /// How often a check or a download is made to fail.
+    /// Share of the checks and downloads that are made to fail.
     pub fail: Rate,
-    /// How often a device that failed, or gave up, is switched off and on again.
+    /// Number of times that a device which failed, or gave up, is switched off and
+    /// on again.
     pub restarts: u16,
-    /// When it ends at the latest.
+    /// Longest time of the simulation.
     pub time: Option<Duration>,
-    /// What chance begins with.
+    /// Seed of all chance.
     pub seed: u64,
-    /// Where hosts really are.
+    /// Addresses of hosts that their names do not lead to.
     pub places: Vec<Place>,
-    /// Which certificates are good.
     pub trust: Trust,
 }
 
-/// Which certificates are good.
+/// Certificates that are accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Every one.
+    /// Whether every certificate is accepted.
     pub insecure: bool,
-    /// Of which authorities besides the public ones.
+    /// Roots besides the public ones.
     pub roots: Vec<CertificateDer<'static>>,
 }
 
 impl Plan {
-    /// How long after the start a device is switched on.
+    /// Returns the time between the start and this device's power-on.
     pub(super) fn switched_on(&self, number: u32) -> Duration {
         self.ramp
             .mul_f64(f64::from(number) / f64::from(self.devices.max(1)))
     }
 
-    /// The device of this number as it leaves the factory. Its numbers are made
-    /// up: the MAC is a locally administered one (IEEE 802, second bit).
+    /// Makes the device of this number as it leaves the factory. Its numbers are
+    /// made up: the MAC is a locally administered one (IEEE 802, second bit).
     pub(super) fn device(&self, number: u32) -> Device {
         let mut random = Random::of(self.seed, number);
         let [a, b, c, d] = number.to_be_bytes();
@@ -95,7 +95,7 @@ impl Plan {
         }
     }
 
-    /// What a device that runs this version is.
+    /// Returns the kind of a device that runs this version.
     pub(super) fn kind(&self, version: &str) -> Kind {
         Kind {
             line: self.line.unwrap_or_else(|| Line::of_version(version)),
@@ -113,30 +113,29 @@ impl Plan {
         })
     }
 
-    /// The version that everybody begins with.
+    /// Returns the version that all devices run at first.
     pub(super) fn first_version(&self) -> Rc<str> {
         self.version.as_str().into()
     }
 }
 
-/// A kind of board, and how many of the fleet it is.
+/// Kind of board, and its share of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Board {
     /// `board.type` and `board.name`.
     pub name: String,
-    /// Its chip.
     pub chip: Chip,
-    /// Its share, beside the others'.
+    /// Share, beside the others'.
     pub weight: u32,
 }
 
-/// The chip of a board that does not say.
+/// Chip of a board that names none.
 pub const USUAL_CHIP: Chip = Chip(9);
 
 impl FromStr for Board {
     type Err = String;
 
-    /// `NAME[@CHIP][:WEIGHT]`.
+    /// Parses `NAME[@CHIP][:WEIGHT]`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (rest, weight) = match text.rsplit_once(':') {
             Some((rest, weight)) => (rest, weight.trim_end_matches('%')),
@@ -172,14 +171,14 @@ impl FromStr for Board {
     }
 }
 
-/// How often something happens, in millionths.
+/// Frequency of an event, in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rate(pub(super) u32);
 
 impl FromStr for Rate {
     type Err = String;
 
-    /// `2%`, `0.5%`.
+    /// Parses `2%`, `0.5%`.
     fn from_str(text: &str) -> Result<Self, String> {
         let percent = text
             .strip_suffix('%')
@@ -198,7 +197,7 @@ impl FromStr for Rate {
     }
 }
 
-/// A number with its thousands apart: `20,000`.
+/// Writes a number with its thousands apart: `20,000`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -211,7 +210,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number of bytes in the unit that suits it.
+/// Writes a number of bytes in the unit that suits it.
 pub(super) fn bytes(number: f64) -> String {
     let units = ["KB", "MB", "GB", "TB"];
     let mut text = String::new();
@@ -229,7 +228,7 @@ pub(super) mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    /// So many devices on one board, at once.
+    /// Makes a plan of so many devices on one board, switched on at once.
     pub(in super::super) fn plan(devices: u32) -> Plan {
         Plan {
             url: "http://ota.example.com/xiaozhi/ota/".into(),

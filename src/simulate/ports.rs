@@ -10,19 +10,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-/// How often the lot is drawn before the kernel is asked after all.
+/// Number of draws before the kernel is asked after all.
 const DRAWS: usize = 16;
 
-/// The ports that connections may come from.
+/// Local ports of a fleet's connections.
 #[derive(Debug)]
 pub(super) struct Ports {
-    /// The first, and how many, where they are drawn here.
+    /// First port and number of ports, where they are drawn here.
     drawn: Option<(u16, u16)>,
     random: RefCell<Random>,
 }
 
 impl Ports {
-    /// For so many connections at once.
+    /// Prepares ports for so many connections at once.
     pub(super) fn new(at_once: usize, seed: u64) -> Self {
         let scarce = |(_, count): &(u16, u16)| at_once > usize::from(*count) / 4;
         Self {
@@ -31,7 +31,7 @@ impl Ports {
         }
     }
 
-    /// Connects.
+    /// Connects to an address from a free local port.
     pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let Some((first, count)) = self.drawn else {
             return dial::connect(address).await;
@@ -72,7 +72,7 @@ fn is_taken(error: &io::Error) -> bool {
     )
 }
 
-/// The ports that the kernel chooses from: the first, and how many.
+/// Returns the kernel's own range of local ports: the first, and how many.
 pub(super) fn range() -> Option<(u16, u16)> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut ends = text.split_whitespace().map(|end| end.parse::<u16>().ok());

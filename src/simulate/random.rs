@@ -6,7 +6,7 @@
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The chance of one device: it depends on nothing that others do.
+    /// Makes the chance of one device: it depends on nothing that others do.
     pub(super) fn of(seed: u64, number: u32) -> Self {
         let mut random = Self(seed ^ (u64::from(number) << 32 | u64::from(number)));
         // Neighbours begin far apart.
@@ -21,14 +21,14 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`; 0 if that is 0.
+    /// Draws a number below `end`; 0 if that is 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         // The upper half of the product: no remainder, and no bias that counts.
         let product = u128::from(self.next()) * u128::from(end);
         u64::try_from(product >> 64).unwrap_or(0)
     }
 
-    /// Whether it happens, so many times in a million.
+    /// Draws whether an event of so many times in a million happens.
     pub(super) fn happens(&mut self, millionths: u32) -> bool {
         self.below(1_000_000) < u64::from(millionths)
     }

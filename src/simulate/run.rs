@@ -1,4 +1,4 @@
-//! The whole fleet, from the first device that is switched on to the last that
+//! Runs a whole fleet, from the first device that is switched on to the last that
 //! has nothing more to do.
 
 use super::fault::{Failure, Fault};
@@ -17,22 +17,20 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep_until};
 use xiaozhi_device::redact;
 
-/// How often this program looks whether it is late itself.
+/// Time between two looks at whether this program is late itself.
 const PULSE: Duration = Duration::from_millis(100);
-/// How long the first connection may take, to any of the server's addresses:
-/// more than each step's own limit, so that it is told which one took so long.
+/// Limit of the first connection, to any of the server's addresses: more than each
+/// step's own limit, so that the step that took too long is named.
 const FIRST: Duration = Duration::from_secs(25);
 
-/// Why nothing can be simulated.
+/// Reason for which nothing can be simulated.
 #[derive(Debug)]
 pub enum Impossible {
-    /// The first connection did not come about: no other one would.
+    /// The first connection failed: no other one would succeed.
     Unreachable {
-        /// Where to.
         url: String,
-        /// Why.
         fault: Fault,
-        /// In more words, if there are any.
+        /// More words, if there are any.
         detail: Option<String>,
     },
     /// TLS or signals cannot be set up.
@@ -40,7 +38,7 @@ pub enum Impossible {
 }
 
 impl Impossible {
-    /// What is wrong, and what to do.
+    /// Says what is wrong, and what to do.
     pub fn describe(&self, lang: Lang) -> String {
         match self {
             Self::Unreachable { url, fault, detail } => {
@@ -62,9 +60,8 @@ impl Impossible {
     }
 }
 
-/// Plays a plan to its end, on the thread that calls, and shows how it goes on
-/// stderr. Connects once by itself first: where that fails, nothing else is
-/// tried.
+/// Plays a plan to its end, on the thread that calls, and shows its progress on
+/// stderr. Connects once by itself first: where that fails, nothing else is tried.
 pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     let at_once = at_once(&plan);
     let network = Sockets::new(&plan, at_once).map_err(Impossible::Setup)?;
@@ -104,7 +101,7 @@ pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     Ok(Summary::new(&fleet.plan, tally, end, time, at_once))
 }
 
-/// The signals that end it.
+/// Signals that end a simulation.
 struct Stops {
     interrupt: Signal,
     terminate: Signal,
@@ -119,7 +116,7 @@ impl Stops {
     }
 }
 
-/// Shows how it goes until it is over.
+/// Shows the progress until the simulation is over.
 async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun: Instant) -> End {
     // Far enough.
     let never = Duration::from_secs(365 * 86_400);
@@ -136,9 +133,9 @@ async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun
     }
 }
 
-/// Waits in the same queue as all devices, and so is as late as they are when
-/// this program has more to do than its core can: what they measure then is the
-/// simulator, not the server.
+/// Measures how late this program is. It waits in the same queue as all devices,
+/// and so is as late as they are when there is more to do than its core can: what
+/// they measure then is the simulator, not the server.
 async fn feel_pulse(fleet: Rc<Fleet<Sockets>>) {
     loop {
         let due = Instant::now() + PULSE;

@@ -1,4 +1,4 @@
-//! What came of it, as JSON; `text` says it in words.
+//! Summary of a simulation, as JSON; `text` says it in words.
 
 mod text;
 
@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use xiaozhi_device::redact;
 
-/// Why it ended.
+/// Reason for which a simulation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Everybody has nothing more to do.
+    /// No device has anything more to do.
     Done,
     /// The time was over.
     Time,
@@ -24,7 +24,7 @@ pub enum End {
     Interrupted,
 }
 
-/// What came of a simulation.
+/// Results of a simulation.
 #[derive(Debug, Clone)]
 pub struct Summary {
     url: String,
@@ -36,7 +36,7 @@ pub struct Summary {
     time: Duration,
     /// CPU time of this process.
     cpu: Duration,
-    /// The most memory that it held, in bytes.
+    /// Most memory that this process held, in bytes.
     memory: u64,
 }
 
@@ -56,12 +56,13 @@ impl Summary {
         }
     }
 
-    /// Whether every device ended up to date.
+    /// Returns whether every device ended up to date.
     pub fn is_good(&self) -> bool {
         self.tally.count(State::UpToDate) == self.devices
     }
 
-    /// As JSON. Times are in milliseconds, where no other unit is named.
+    /// Writes the summary as JSON. Times are in milliseconds, where no other unit
+    /// is named.
     pub fn json(&self) -> Value {
         let tally = &self.tally;
         let states = State::ALL.map(|state| (key(state).to_owned(), json!(tally.count(state))));
@@ -120,7 +121,7 @@ impl Summary {
     }
 }
 
-/// A state's name in JSON.
+/// Returns a state's name in JSON.
 fn key(state: State) -> &'static str {
     match state {
         State::Off => "off",
@@ -149,7 +150,7 @@ fn times(times: &Histogram) -> Value {
     })
 }
 
-/// CPU time of this process, and the most memory that it held in bytes.
+/// Returns the CPU time of this process, and the most memory that it held in bytes.
 fn usage() -> (Duration, u64) {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
         return (Duration::ZERO, 0);

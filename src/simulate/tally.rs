@@ -1,4 +1,4 @@
-//! What happened so far, to everybody together.
+//! Counters of the whole fleet.
 
 use super::fault::{Failure, Fault};
 use super::histogram::Histogram;
@@ -6,31 +6,31 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a device is doing.
+/// State of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// Not switched on yet.
     Off,
-    /// It wants a connection, and as many as may be are open.
+    /// Waiting for a connection, for as many as may be are open.
     Waiting,
     /// Connecting for a check, or waiting for its answer.
     Checking,
-    /// Between two tries of a check.
+    /// Pausing between two tries of a check.
     BackingOff,
     /// Fetching an image.
     Downloading,
     /// Restarting.
     Rebooting,
-    /// It runs what it is to run.
+    /// Ended: it runs what it is to run.
     UpToDate,
-    /// It was to update and could not.
+    /// Ended: it was to update and could not.
     Failed,
-    /// Ten checks in vain: it runs on without one.
+    /// Ended: it checked ten times in vain, and runs on without an answer.
     GivenUp,
 }
 
 impl State {
-    /// All of them, in a device's order.
+    /// Every state, in the order in which a device meets them.
     pub(super) const ALL: [Self; 9] = [
         Self::Off,
         Self::Waiting,
@@ -43,22 +43,21 @@ impl State {
         Self::GivenUp,
     ];
 
-    /// Whether it stays so.
+    /// Returns whether a device stays in this state.
     pub(super) fn is_end(self) -> bool {
         matches!(self, Self::UpToDate | Self::Failed | Self::GivenUp)
     }
 }
 
-/// How often something went wrong.
+/// Number and example of one kind of error.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Noted {
-    /// So many times.
     pub(super) count: u64,
-    /// The first time in more words, if there are any.
+    /// Details of the first one, if there are any.
     pub(super) example: Option<String>,
 }
 
-/// What was made to go wrong (`--fail`).
+/// Failures that were injected (`--fail`).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Injected {
     /// Checks that were cut in the middle of the request.
@@ -70,13 +69,13 @@ pub(super) struct Injected {
 }
 
 impl Injected {
-    /// All of it.
+    /// Returns the number of all injected failures.
     pub(super) fn total(self) -> u64 {
         self.checks_cut + self.downloads_cut + self.power_cuts
     }
 }
 
-/// The counters.
+/// Counters of a fleet.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     states: [u32; State::ALL.len()],
@@ -84,15 +83,15 @@ pub(super) struct Tally {
     pub(super) versions: BTreeMap<Rc<str>, u32>,
     /// Checks that were answered.
     pub(super) checks: u64,
-    /// Checks that failed, but for those that were made to.
+    /// Checks that failed, without those that were made to.
     pub(super) checks_failed: u64,
-    /// Answered ones that offered an image.
+    /// Answered checks that offered an image.
     pub(super) offered: u64,
     /// Images that came whole and would boot.
     pub(super) downloads: u64,
-    /// Downloads that failed, but for those that were made to.
+    /// Downloads that failed, without those that were made to.
     pub(super) downloads_failed: u64,
-    /// Of images, in bytes.
+    /// Bytes of images.
     pub(super) bytes: u64,
     /// Images that were booted.
     pub(super) updates: u64,
@@ -101,22 +100,21 @@ pub(super) struct Tally {
     pub(super) rolled_back: u64,
     /// Devices that run a new version which no check has confirmed.
     pub(super) unconfirmed: u64,
-    /// What was made to go wrong.
     pub(super) injected: Injected,
-    /// What went wrong.
+    /// Errors by their kind.
     pub(super) errors: BTreeMap<Fault, Noted>,
-    /// From the first packet to the end of the handshake.
+    /// Times from the first packet to the end of the handshake.
     pub(super) connect: Histogram,
-    /// From the request to the last byte of its answer.
+    /// Times from the request for a check to the last byte of its answer.
     pub(super) check: Histogram,
-    /// The same of an image.
+    /// Times from the request for an image to its last byte.
     pub(super) download: Histogram,
-    /// The longest time by which this program was late itself.
+    /// Longest time by which this program was late itself.
     pub(super) lag: Duration,
 }
 
 impl Tally {
-    /// Everybody is off.
+    /// Counts all devices as off, with the version that they begin with.
     pub(super) fn new(devices: u32, version: &Rc<str>) -> Self {
         let mut tally = Self::default();
         tally.states[State::Off as usize] = devices;
@@ -124,12 +122,12 @@ impl Tally {
         tally
     }
 
-    /// How many are in this state.
+    /// Returns how many devices are in this state.
     pub(super) fn count(&self, state: State) -> u32 {
         self.states[state as usize]
     }
 
-    /// How many have come to their end.
+    /// Returns how many devices have come to their end.
     pub(super) fn ended(&self) -> u32 {
         let ends = State::ALL.into_iter().filter(|state| state.is_end());
         ends.map(|state| self.count(state)).sum()

@@ -10,14 +10,15 @@ use crate::probe::tls;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// Secures connections.
+/// Client that secures connections as Wi-Fi devices do.
 pub(super) struct Client {
     tls: tls::Client,
     insecure: bool,
 }
 
 impl Client {
-    /// Wi-Fi devices: what they offer is the same in every line of the firmware.
+    /// Makes a client of Wi-Fi devices: their offer is the same in every line of
+    /// the firmware.
     pub(super) fn new(trust: &Trust) -> Result<Self, String> {
         let kind = Kind {
             line: Line::V2,

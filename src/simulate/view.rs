@@ -1,5 +1,5 @@
-//! How it goes, on stderr: a few lines that are drawn again on a terminal, one
-//! line now and then elsewhere.
+//! Progress of a simulation on stderr: a few lines that are drawn again on a
+//! terminal, one line now and then elsewhere.
 
 use super::plan::{Plan, bytes, grouped};
 use super::ports::range;
@@ -13,15 +13,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use xiaozhi_device::redact;
 
-/// Between two pictures on a terminal.
+/// Time between two pictures on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);
-/// Between two lines elsewhere.
+/// Time between two lines elsewhere.
 const LINE: Duration = Duration::from_secs(5);
-/// Versions and errors that are shown.
+/// Number of versions and of errors that are shown.
 const MOST: usize = 4;
-/// How wide a terminal should be.
+/// Width of a terminal on which every line fits, in columns.
 const COLUMNS: usize = 78;
-/// On a narrower one, lines are cut (DECAWM): in two they would not be erased
+/// Cuts lines on a narrower terminal (DECAWM): in two they would not be erased
 /// whole.
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
@@ -29,11 +29,11 @@ const WRAP: &str = "\x1b[?7h";
 /// Gives connections more ports.
 const PORTS_REMEDY: &str = "sysctl net.ipv4.ip_local_port_range=\"1024 65535\"";
 
-/// The view, and what was counted when it was shown last.
+/// Progress view, with the counters as they were shown last.
 pub(super) struct View {
     lang: Lang,
     on_terminal: bool,
-    /// Lines that the last picture took.
+    /// Number of lines of the last picture.
     drawn: usize,
     shown: Duration,
     checks: u64,
@@ -52,7 +52,7 @@ impl View {
         }
     }
 
-    /// What is about to happen.
+    /// Says what is about to happen.
     pub(super) fn begin(&self, plan: &Plan, addresses: &[SocketAddr], at_once: usize) {
         let devices = u64::from(plan.devices);
         let open = at_once as u64;
@@ -105,7 +105,7 @@ impl View {
         say(&text);
     }
 
-    /// Shows what was counted, if it is time.
+    /// Shows the counters, if it is time.
     pub(super) fn show(&mut self, tally: &Tally, devices: u32, now: Duration) {
         let every = if self.on_terminal { REDRAW } else { LINE };
         let since = now.saturating_sub(self.shown);
@@ -134,7 +134,7 @@ impl View {
         }
     }
 
-    /// Takes the last picture away, for the summary stands in its place.
+    /// Erases the last picture, for the summary stands in its place.
     pub(super) fn end(&mut self) {
         self.erase();
     }
@@ -153,7 +153,7 @@ struct Rates {
     bytes: f64,
 }
 
-/// What was counted, in a few lines that fit any terminal.
+/// Writes the counters as a few lines that fit any terminal.
 fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates) -> Vec<String> {
     let up_to_date = tally.count(State::UpToDate);
     let seconds = now.as_secs();
@@ -203,7 +203,7 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
     lines
 }
 
-/// The most frequent ones.
+/// Returns the most frequent items.
 fn most(items: impl Iterator<Item = (String, u64)>) -> impl Iterator<Item = String> {
     let mut items: Vec<_> = items.collect();
     items.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
@@ -213,7 +213,7 @@ fn most(items: impl Iterator<Item = (String, u64)>) -> impl Iterator<Item = Stri
     shown.map(text).chain(more)
 }
 
-/// Items in as many lines as they need.
+/// Writes items into as many lines as they need.
 fn wrapped(label: &str, items: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! What came of it, in words.
+//! Summary of a simulation in words.
 
 use super::{End, Summary, key};
 use crate::probe::table;
@@ -9,13 +9,13 @@ use crate::util::terminal::shown;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-/// From here on this program was so late itself that its figures suffer.
+/// Lateness of this program from which on its figures suffer.
 const TOO_LATE: Duration = Duration::from_millis(500);
-/// Lines of versions that are written.
+/// Number of versions that are listed.
 const MOST_VERSIONS: usize = 10;
 
 impl Summary {
-    /// In words.
+    /// Writes the summary in words.
     pub fn text(&self, lang: Lang) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -257,7 +257,7 @@ const AT_ONCE: Text = Text::new(
     "connections at once, the others waited their turn: limit of open files (ulimit -Hn)",
 );
 
-/// A state's name for people.
+/// Returns a state's name for people.
 pub(in super::super) fn state_name(state: State, lang: Lang) -> String {
     let chinese = match state {
         State::Off => "未开机",
@@ -276,7 +276,7 @@ pub(in super::super) fn state_name(state: State, lang: Lang) -> String {
     }
 }
 
-/// A time at a glance.
+/// Writes a time so that it is read at a glance.
 pub(in super::super) fn millis(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 0.01 {
@@ -302,12 +302,13 @@ fn row(out: &mut String, name: &str, value: &str) -> fmt::Result {
     writeln!(out, "  {} {value}", padded(name, 18))
 }
 
-/// Filled up to so many columns.
+/// Fills a text up to so many columns.
 fn padded(text: &str, wanted: usize) -> String {
     format!("{text}{}", " ".repeat(wanted.saturating_sub(columns(text))))
 }
 
-/// How many columns of a terminal a text takes: a Chinese character two.
+/// Counts the columns of a terminal that a text takes: a Chinese character takes
+/// two.
 pub(in super::super) fn columns(text: &str) -> usize {
     text.chars().map(table::columns).sum()
 }
