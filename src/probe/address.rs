@@ -1,6 +1,6 @@
-//! What the device makes of an address: of the one that is typed into it, of the
-//! image's, and of its voice server's. Each client has a reader of its own, and a
-//! fault is one to those who read it so.
+//! Reads addresses as the device does: the one that is typed into it, the image's,
+//! and its voice server's. Each client has a reader of its own, and an address that
+//! one of them refuses may be fine to another.
 
 mod http;
 pub mod misread;
@@ -13,21 +13,21 @@ use super::rule::Rule;
 use super::rules::address as rules;
 use super::rules::websocket as voice;
 
-/// Where a request goes.
+/// Address of a request, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Whether the connection is TLS.
     pub tls: bool,
     /// A host name or an IPv4 address.
     pub host: String,
-    /// Port.
     pub port: u16,
-    /// With its first slash and its query.
+    /// Path, with its first slash and its query.
     pub path: String,
 }
 
 impl Target {
-    /// What stands in `Host`: the port only where it is not the scheme's own.
+    /// Returns the value of `Host`: with the port only where it is not the scheme's
+    /// own.
     pub fn authority(&self) -> String {
         if self.port == if self.tls { 443 } else { 80 } {
             self.host.clone()
@@ -37,18 +37,18 @@ impl Target {
     }
 }
 
-/// What an address is for.
+/// Purpose of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Typed into the device.
+    /// OTA address, typed into the device.
     Ota,
-    /// `firmware.url`.
+    /// Image's address: `firmware.url`.
     Firmware,
-    /// `websocket.url`.
+    /// Voice server's address: `websocket.url`.
     Websocket,
 }
 
-/// Why a device cannot take an address apart.
+/// Reason for which a device cannot take an address apart.
 #[derive(Debug)]
 struct Fault {
     rule: &'static Rule,
@@ -78,9 +78,9 @@ impl Fault {
     }
 }
 
-/// Takes an address apart as this device does. What it cannot take apart is a
-/// failure; of what it can, the findings say what will go wrong with it, and who
-/// cannot.
+/// Takes an address apart as this device does. An address that it cannot take apart
+/// is a failure; for the others, the findings say what will go wrong, and which
+/// devices cannot take it apart.
 pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>), Finding> {
     // `CheckVersion` takes nothing shorter for an address.
     if used == Use::Ota && text.len() < 10 {
@@ -99,9 +99,9 @@ pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>)
     Ok((target, findings))
 }
 
-/// [`parse`], of an address that the server at `ota` hands out. One that leads to
-/// this machine, or into Docker, fails where the server itself is elsewhere:
-/// that it works here proves nothing.
+/// Takes an address apart that the server at `ota` hands out, as [`parse`] does.
+/// One that leads to this machine, or into Docker, fails where the server itself is
+/// elsewhere: that it works here proves nothing.
 pub fn handed_out(
     text: &str,
     used: Use,
@@ -113,7 +113,7 @@ pub fn handed_out(
     Ok((target, findings))
 }
 
-/// What is found of a host that the server at `ota` hands out.
+/// Judges a host that the server at `ota` hands out.
 pub fn handed_out_host(host: &str, evidence: impl Into<Evidence>, ota: &Target) -> Vec<Finding> {
     let mut findings = Vec::from_iter(of_host(host, evidence.into()));
     fail_elsewhere(&mut findings, host, ota);
@@ -130,7 +130,7 @@ fn fail_elsewhere(findings: &mut [Finding], host: &str, ota: &Target) {
     }
 }
 
-/// Where a host leads, if that is wrong.
+/// Judges a host by itself: an address that leads nowhere, a name that does.
 fn of_host(host: &str, evidence: Evidence) -> Option<Finding> {
     if let Ok(ip) = host.parse() {
         Nowhere::of(ip).map(|nowhere| nowhere.literal(evidence))
@@ -150,7 +150,7 @@ fn read(text: &str, used: Use, kind: Kind) -> Result<Target, Fault> {
     }
 }
 
-/// Who cannot take an address apart that this device can.
+/// Finds the devices that cannot take an address apart that this one can.
 fn unread_by_others(text: &str, used: Use) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for kind in Kind::all() {
@@ -171,7 +171,7 @@ fn unread_by_others(text: &str, used: Use) -> Vec<Finding> {
     findings
 }
 
-/// What will go wrong with an address that can be taken apart.
+/// Finds what will go wrong with an address that can be taken apart.
 fn judge(text: &str, used: Use, kind: Kind, target: &Target) -> Vec<Finding> {
     let mut findings = Vec::new();
     if text.contains('#') {

@@ -1,4 +1,4 @@
-//! From an address to an open connection, as one device gets there.
+//! Connects to an address as one device does.
 
 use super::address::Target;
 use super::dial::{self, Place};
@@ -17,65 +17,62 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// How long each further try waits that is to give a failed handshake its name.
+/// Limit of each further handshake that is tried to give a failed one its name.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A connection of either kind.
+/// Connection over TCP or TLS.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// How one part of the way went.
+/// Result of one part of the way.
 #[derive(Debug, Default)]
 pub struct Part {
-    /// What was seen, in a line; `None` where it was not come to.
+    /// Observation in one line; `None` where this part was not reached.
     pub seen: Option<String>,
-    /// What is wrong with it.
     pub findings: Vec<Finding>,
 }
 
-/// What came of trying to connect.
+/// Result of trying to connect.
 pub struct Opened {
-    /// The connection, unless something prevents it.
     pub stream: Option<Box<dyn Io>>,
-    /// Where it leads, or would.
+    /// Address of the server, connected or not.
     pub address: Option<SocketAddr>,
-    /// The name's addresses; not come to for an address.
+    /// Resolution of the name; not reached for an address.
     pub dns: Part,
-    /// The connection itself.
+    /// TCP connection.
     pub tcp: Part,
-    /// The handshake; not come to without TLS.
+    /// TLS handshake; not reached without TLS.
     pub tls: Part,
 }
 
 impl Opened {
-    /// What is wrong with all of it.
+    /// Returns the findings of all parts.
     pub fn findings(self) -> Vec<Finding> {
         let parts = [self.dns.findings, self.tcp.findings, self.tls.findings];
         parts.into_iter().flatten().collect()
     }
 }
 
-/// How a device reaches others.
+/// Connects as one device does.
 pub struct Network {
-    /// Who connects.
+    /// Device that connects.
     pub kind: Kind,
-    /// Its TLS.
     pub tls: tls::Client,
-    /// Hosts that are elsewhere than their names say.
+    /// Addresses of hosts that their names do not lead to.
     pub places: Vec<Place>,
     /// Whether a certificate that the device refuses is only reported.
     pub insecure: bool,
-    /// In what language to say what was seen.
+    /// Language of the observations.
     pub lang: Lang,
 }
 
-/// Which addresses of a host are tried.
+/// Addresses of a host that are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Families {
-    /// One of each family, to report on both.
+    /// One of each address family, to report on both.
     Each,
-    /// The device's own; the other one only where that fails.
+    /// The first of the device's own family; of the other only where that fails.
     First,
 }
 
@@ -232,8 +229,8 @@ impl Network {
     }
 }
 
-/// Whether this machine has no way out in the address's family: `EAFNOSUPPORT`,
-/// `EADDRNOTAVAIL`, `ENETUNREACH` of Linux.
+/// Returns whether this machine has no way out in the address's family:
+/// `EAFNOSUPPORT`, `EADDRNOTAVAIL`, `ENETUNREACH` of Linux.
 fn family_is_missing(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(97 | 99 | 101))
 }
@@ -259,14 +256,15 @@ mod tests {
         }
     }
 
-    /// Where somebody listens; `None` where this machine has no such address.
+    /// Listens on a port; `None` where this machine has no such address.
     async fn listening(ip: IpAddr) -> Option<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind((ip, 0)).await.ok()?;
         let address = listener.local_addr().unwrap();
         Some((listener, address))
     }
 
-    /// Where nobody does, and nobody else can as long as the socket is held.
+    /// Holds a port on which nobody listens, and nobody else can as long as the
+    /// socket is held.
     fn refusing(ip: IpAddr) -> (TcpSocket, SocketAddr) {
         let socket = match ip {
             IpAddr::V4(_) => TcpSocket::new_v4(),

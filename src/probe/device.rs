@@ -1,5 +1,5 @@
-//! The device that is played: what it says of itself, in the firmware's own
-//! form (`Ota::SetupHttp` in `main/ota.cc`, `Board::GetSystemInfoJson` in
+//! Requests of the device that is played, in the firmware's own form
+//! (`Ota::SetupHttp` in `main/ota.cc`, `Board::GetSystemInfoJson` in
 //! `main/boards/common/board.cc`).
 
 use super::address::Target;
@@ -11,7 +11,7 @@ use xiaozhi_device::chip::Chip;
 use xiaozhi_device::hex::encode;
 use xiaozhi_device::project::XIAOZHI;
 
-/// A device.
+/// Device that is played.
 #[derive(Debug, Clone)]
 pub struct Device {
     /// Firmware line and hardware.
@@ -20,25 +20,25 @@ pub struct Device {
     pub board: String,
     /// `application.version`.
     pub version: String,
-    /// Its chip.
     pub chip: Chip,
-    /// In lower case, with colons: `Device-Id`.
+    /// MAC address in lower case, with colons: `Device-Id`.
     pub mac: String,
-    /// `Client-Id`.
+    /// UUID: `Client-Id`.
     pub uuid: String,
     /// Size of its flash in megabytes: 4, 8 or 16.
     pub flash: u8,
     /// Whether its partitions are laid out as firmware 2.x wants them. An update
     /// does not change them.
     pub v2_layout: bool,
-    /// Of the image that it runs.
+    /// SHA-256 of the ELF file behind the image that it runs.
     pub elf_sha256: [u8; 32],
     /// Whether it runs from the second slot: every update swaps.
     pub second_slot: bool,
 }
 
-/// `GetSystemInfoJson`, in its own order: who cannot read the body to its end
-/// (a Wi-Fi name is pasted in as it is) has what tells one device from another.
+/// Body of a check, as `GetSystemInfoJson` orders it: a server that cannot read it
+/// to its end (a Wi-Fi name is pasted in as it is) has what tells one device from
+/// another.
 #[derive(Serialize)]
 struct Info<'a> {
     version: u8,
@@ -77,7 +77,7 @@ struct Slot<'a> {
     label: &'a str,
 }
 
-/// `GetBoardJson`.
+/// Description of the board (`GetBoardJson`).
 #[derive(Serialize)]
 struct BoardInfo<'a> {
     #[serde(rename = "type")]
@@ -106,7 +106,7 @@ enum Link<'a> {
     },
 }
 
-/// `esp_partition_t`, as far as it is reported.
+/// Entry of the partition table (`esp_partition_t`), as far as it is reported.
 #[derive(Serialize)]
 struct Partition {
     label: &'static str,
@@ -134,8 +134,8 @@ const fn partition(
 }
 
 impl Device {
-    /// A UUID for `Client-Id` that is always the same for a MAC address, as a
-    /// device keeps its own (version 8 of RFC 9562).
+    /// Derives a UUID for `Client-Id` that is always the same for a MAC address, as
+    /// a device keeps its own (version 8 of RFC 9562).
     pub fn uuid_of(mac: &str) -> String {
         let sum = digest(&SHA256, mac.as_bytes());
         let mut bytes: Vec<u8> = sum.as_ref()[..16].to_vec();
@@ -152,7 +152,7 @@ impl Device {
         parts.join("-")
     }
 
-    /// The headers of a check, in the order of the firmware's map.
+    /// Returns the headers of a check, in the order of the firmware's map.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         vec![
             ("Accept-Language", "zh-CN".to_owned()),
@@ -164,7 +164,7 @@ impl Device {
         ]
     }
 
-    /// The body of a check.
+    /// Writes the body of a check.
     pub fn body(&self) -> String {
         // No map in it has keys that are no texts, and nothing else can fail.
         serde_json::to_string(&self.info()).unwrap_or_default()
@@ -222,8 +222,8 @@ impl Device {
         }
     }
 
-    /// The layouts that the firmware's own partition tables have
-    /// (`partitions/v1`, `partitions/v2`).
+    /// Returns the layout of the firmware's own partition tables (`partitions/v1`,
+    /// `partitions/v2`).
     fn partitions(&self) -> Vec<Partition> {
         let (nvs, data, phy) = (
             partition("nvs", 1, 2, 0x9000, 0x4000),
@@ -256,19 +256,19 @@ impl Device {
         [nvs, data, phy].into_iter().chain(rest).collect()
     }
 
-    /// A whole check-in, as it goes over the wire.
+    /// Writes a whole check-in, as it goes over the wire.
     pub fn check(&self, target: &Target) -> Vec<u8> {
         self.request("POST", target, &self.headers(), self.body().as_bytes())
     }
 
-    /// A whole request to be activated, of a device without a serial number
+    /// Writes a whole request to be activated, of a device without a serial number
     /// (`Ota::Activate`).
     pub fn activate(&self, target: &Target) -> Vec<u8> {
         self.request("POST", target, &self.headers(), b"{}")
     }
 
-    /// A whole request for an image. It carries no header of its own: nothing
-    /// but its URL says who asks.
+    /// Writes a whole request for an image. It carries no header of its own:
+    /// nothing but its URL tells which device asks.
     pub fn download(&self, target: &Target) -> Vec<u8> {
         self.request("GET", target, &[], &[])
     }

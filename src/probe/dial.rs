@@ -1,4 +1,4 @@
-//! Names and connections.
+//! Resolves names and opens connections.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,18 +7,18 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// How long a device waits for a connection (`esp_tls_cfg_t.timeout_ms`, lwIP's
-/// own retries).
+/// Time for which a device waits for a connection (`esp_tls_cfg_t.timeout_ms`,
+/// lwIP's own retries).
 pub const CONNECT: Duration = Duration::from_secs(10);
-/// And for a name.
+/// Time for which a name is waited for.
 const RESOLVE: Duration = Duration::from_secs(10);
 
-/// Where a host really is, as in `--resolve HOST=ADDRESS[:PORT]`: for an address
-/// that its name does not lead to yet.
+/// Address of a host that its name does not lead to yet, as in `--resolve
+/// HOST=ADDRESS[:PORT]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     host: String,
-    /// The port that the device asks for, where only one is meant.
+    /// Port that the device asks for, where only one is meant.
     of_port: Option<u16>,
     ip: IpAddr,
     port: Option<u16>,
@@ -50,7 +50,7 @@ impl FromStr for Place {
     }
 }
 
-/// Where the operator says that a host is.
+/// Returns the address that the operator gave for a host.
 pub fn placed(host: &str, port: u16, places: &[Place]) -> Option<SocketAddr> {
     let fits = |place: &&Place| {
         place.host.eq_ignore_ascii_case(host) && place.of_port.is_none_or(|of| of == port)
@@ -59,7 +59,7 @@ pub fn placed(host: &str, port: u16, places: &[Place]) -> Option<SocketAddr> {
     Some(SocketAddr::new(place.ip, place.port.unwrap_or(port)))
 }
 
-/// The addresses of a host, in the resolver's order.
+/// Returns the addresses of a host, in the resolver's order.
 pub async fn resolve(host: &str, port: u16, places: &[Place]) -> io::Result<Vec<SocketAddr>> {
     if let Some(address) = placed(host, port, places) {
         return Ok(vec![address]);
@@ -70,7 +70,7 @@ pub async fn resolve(host: &str, port: u16, places: &[Place]) -> io::Result<Vec<
     }
 }
 
-/// Connects.
+/// Connects over TCP, for no longer than a device waits.
 pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = match timeout(CONNECT, TcpStream::connect(address)).await {
         Ok(stream) => stream?,

@@ -1,4 +1,4 @@
-//! The image, fetched as a device fetches it.
+//! Downloads the image as a device does.
 
 use super::address::Target;
 use super::device::Device;
@@ -13,33 +13,32 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use xiaozhi_device::image::{Inspection, Inspector};
 
-/// No flash that firmware knows is longer, in bytes.
+/// Longest image, in bytes: no flash that firmware knows is longer.
 const LONGEST: u64 = 64 << 20;
 
-/// Below so many bytes a second, for so long, nobody waits for the end.
+/// Slowest download that is waited for: so many bytes a second, for so long.
 const CRAWL: u64 = 1024;
 const CRAWLING: Duration = Duration::from_secs(30);
 
-/// How a download went.
+/// Result of a download.
 pub struct Fetched {
-    /// What was seen, in a line.
+    /// Observation in one line.
     pub seen: String,
-    /// What is wrong with it.
     pub findings: Vec<Finding>,
-    /// What came, if all of it came.
+    /// Inspection of the image, if all of it came.
     pub inspection: Option<Inspection>,
 }
 
-/// Bytes that have come, of so many.
+/// Progress of a download.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// So far.
+    /// Bytes that have come.
     pub bytes: u64,
-    /// In all, where it was announced.
+    /// Bytes in all, where that was announced.
     pub of: Option<u64>,
 }
 
-/// Fetches over an open connection, at most at a pace.
+/// Downloads over an open connection, no faster than the pace.
 pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     target: &Target,

@@ -1,4 +1,4 @@
-//! What a device makes of a reply's head and framing: the same code reads the
+//! Judges a reply's head and framing as the device does: the same code reads the
 //! answer to a check and the image.
 
 use super::line::{Asked, HttpClient, Kind};
@@ -7,18 +7,18 @@ use super::rules::{reply as rules, tls};
 use super::serial;
 use super::wire::{Framing, Head, WireError};
 
-/// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
+/// First byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
 const IMAGE: u8 = 0xE9;
 
-/// How servers say that a port of theirs wanted TLS (Nginx, Apache, Go).
+/// Words of servers for plain HTTP to a port that wants TLS (Nginx, Apache, Go).
 const WANTED_TLS: [&str; 3] = [
     "plain HTTP request was sent to HTTPS port",
     "speaking plain HTTP to an SSL-enabled server port",
     "HTTP request to an HTTPS server",
 ];
 
-/// Judges status, length and names. `begins` is how the body begins, `is_json`
-/// whether all of it is JSON.
+/// Judges status, length and names. `begins` is the beginning of the body,
+/// `is_json` whether all of it is JSON.
 pub fn judge(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(status(head, begins, is_json, asked, kind));
@@ -66,9 +66,9 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
     Some(finding.serial_of_failure(serial::status(kind, asked, code)))
 }
 
-/// Whether and how the length is told. A download needs one; of a check
-/// `EspHttp` reads as many bytes as it was told, and nothing where it was not
-/// (`GetBody`, since esp-ml307 2.1 `ReadAll`).
+/// Judges how the length is told. A download needs one; of a check `EspHttp` reads
+/// as many bytes as it was told, and nothing where it was not (`GetBody`, since
+/// esp-ml307 2.1 `ReadAll`).
 fn length(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
     let counts = |k: Kind| asked == Asked::Download || k.http() == HttpClient::EspHttp;
     let line = |name| head.line(name).unwrap_or_default();
@@ -95,8 +95,9 @@ fn length(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
     Some(finding)
 }
 
-/// A length that is no number is 0 to `HttpClient` (`strtoul`), ends `EspHttp`'s
-/// parser, and throws in `Ml307Http` (`std::stoul`, which nobody catches).
+/// Judges a length that is no number: it is 0 to `HttpClient` (`strtoul`), ends
+/// `EspHttp`'s parser, and throws in `Ml307Http` (`std::stoul`, which nobody
+/// catches).
 fn unreadable(text: &str, line: String, asked: Asked, kind: Kind) -> Option<Finding> {
     // One that is too big is none that ever comes.
     let is_huge = text.bytes().all(|b| b.is_ascii_digit());
@@ -129,7 +130,8 @@ fn coding(head: &Head, asked: Asked) -> Option<Finding> {
     }))
 }
 
-/// A check gets by without a length, a download does not.
+/// Judges the case of header names: a check gets by without a length, a download
+/// does not.
 fn names(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
     let line = head.line("Content-Length")?;
     if head.header_by_case("Content-Length").is_some() {
@@ -150,7 +152,7 @@ fn listed(head: &Head) -> String {
     format!("{}\n{}", head.status_line, names.join(", "))
 }
 
-/// What became of a reply that did not come whole.
+/// Judges a reply that did not come whole.
 pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::NotHttp(bytes) => {
@@ -173,7 +175,7 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     }
 }
 
-/// The same for a reply whose head did not come.
+/// Judges a reply whose head did not come.
 pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::TimedOut(_) | WireError::Closed(0) | WireError::Io(_) => {
@@ -183,8 +185,8 @@ pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     }
 }
 
-/// Whether an answer begins with a TLS record: an alert, or a handshake (RFC
-/// 8446, section 5.1).
+/// Returns whether an answer begins with a TLS record: an alert, or a handshake
+/// (RFC 8446, section 5.1).
 pub fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, ..])
 }

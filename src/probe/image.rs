@@ -1,5 +1,5 @@
-//! The image, held against the device that would install it: what `esp_ota_end`
-//! and the bootloader say, before they say it.
+//! Judges the image as the device would that installs it: by what `esp_ota_end` and
+//! the bootloader say, before they say it.
 
 use super::device::Device;
 use super::report::Finding;
@@ -11,11 +11,11 @@ use xiaozhi_device::image::{AppImage, ImageFault, Verdict};
 use xiaozhi_device::project::{Projects, XIAOZHI};
 use xiaozhi_device::version::Version;
 
-/// What `esp_ota_end` leaves in the log.
+/// Line of `esp_ota_end` for an image that it refuses.
 const VALIDATION: &str = "E (…) Ota: Image validation failed, image is corrupted";
 
-/// Judges a file of `size` bytes that was offered as `version`. The app inside,
-/// where there is one that this device would run.
+/// Judges a file of `size` bytes that was offered as `version`. Returns the app
+/// inside, where there is one that this device would run.
 pub fn judge<'a>(
     verdict: &'a Verdict,
     size: u64,

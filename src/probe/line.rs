@@ -1,15 +1,15 @@
-//! Which firmware a device runs and through which hardware it speaks. The rules
-//! that it goes by follow from these two.
+//! Lines of the firmware, and the hardware through which a device speaks. The rules
+//! that a device goes by follow from these two.
 //!
 //! A boundary between two lines is where one of these rules changed: in the
 //! firmware's own sources, or with the esp-ml307 that a release was built with
-//! (`main/idf_component.yml` asks for a range, and the newest of it at the time
-//! of the release is taken for what went in).
+//! (`main/idf_component.yml` asks for a range, and the newest of it at the time of
+//! the release is taken for what went in).
 
 use std::fmt;
 
-/// A line of the firmware, between whose first and last release the rules that
-/// matter here did not change. Each is named after its first release.
+/// Line of the firmware, between whose first and last release the rules that matter
+/// here did not change. Each is named after its first release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Line {
     /// Before 1.6.0: `firmware` must be there; no `force`, no `…/activate`.
@@ -73,7 +73,8 @@ impl Line {
         Self::V2,
     ];
 
-    /// The line that a version belongs to; the newest for what is no version.
+    /// Returns the line that a version belongs to; the newest for what is no
+    /// version.
     pub fn of_version(version: &str) -> Self {
         // As the firmware's own parser reads it: the digits of each part.
         let number = |part: &str| {
@@ -90,7 +91,7 @@ impl Line {
         Self::ALL.into_iter().rfind(begun).unwrap_or(Self::V1_5)
     }
 
-    /// The number of its first release.
+    /// Returns the number of its first release.
     fn first(self) -> (u32, u32, u32) {
         match self {
             Self::V1_5 => (0, 0, 0),
@@ -108,13 +109,13 @@ impl Line {
         }
     }
 
-    /// Its first release as people write it.
+    /// Returns its first release as people write it.
     pub fn first_release(self) -> String {
         let (major, minor, patch) = self.first();
         format!("{major}.{minor}.{patch}")
     }
 
-    /// The line after it.
+    /// Returns the line after it.
     pub fn next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|line| *line > self)
     }
@@ -137,7 +138,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// The hardware that a device speaks through.
+/// Hardware that a device speaks through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Client {
     /// The chip's own Wi-Fi and mbedTLS.
@@ -152,12 +153,12 @@ impl Client {
     /// Every kind of hardware.
     pub const ALL: [Self; 3] = [Self::Wifi, Self::Ml307, Self::Ec801e];
 
-    /// 4G.
+    /// Returns whether the hardware is a 4G modem.
     pub fn is_modem(self) -> bool {
         self != Self::Wifi
     }
 
-    /// The first line that knows it: the EC801E came with esp-ml307 3.0.
+    /// Returns the first line that knows it: the EC801E came with esp-ml307 3.0.
     pub fn since(self) -> Line {
         match self {
             Self::Wifi | Self::Ml307 => Line::V1_5,
@@ -176,20 +177,20 @@ impl fmt::Display for Client {
     }
 }
 
-/// The code that reads a reply.
+/// Code that reads a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpClient {
     /// `EspHttp` over ESP-IDF's `esp_http_client` (esp-ml307 before 3.0).
     EspHttp,
     /// `HttpClient` (esp-ml307 3.0 on) while it compared names by case.
     StrictHttpClient,
-    /// `HttpClient` since.
+    /// `HttpClient` since it compares names in any case.
     HttpClient,
     /// `Ml307Http`: the modem's own client, its headers read by case.
     Ml307Http,
 }
 
-/// What a device asks a server for.
+/// Kind of request to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// `POST` to the OTA address.
@@ -198,17 +199,16 @@ pub enum Asked {
     Download,
 }
 
-/// A line of the firmware on a kind of hardware.
+/// Line of the firmware on a kind of hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
-    /// The firmware.
     pub line: Line,
-    /// The hardware.
     pub client: Client,
 }
 
 impl Kind {
-    /// Every one that exists, each hardware by itself, the oldest first.
+    /// Returns every kind that exists, each hardware by itself, the oldest line
+    /// first.
     pub fn all() -> impl Iterator<Item = Self> {
         let of_client = |client| Line::ALL.map(|line| Self { line, client });
         Client::ALL
@@ -217,13 +217,13 @@ impl Kind {
             .filter(|kind| kind.exists())
     }
 
-    /// Whether its firmware knows its hardware.
+    /// Returns whether its firmware knows its hardware.
     pub fn exists(self) -> bool {
         self.line >= self.client.since()
     }
 
-    /// What reads its replies (`CreateHttp` of the boards, since esp-ml307 3.0 of
-    /// the networks). 3.0 and 3.1 had no `Ml307Http`.
+    /// Returns the client that reads its replies (`CreateHttp` of the boards, since
+    /// esp-ml307 3.0 of the networks). 3.0 and 3.1 had no `Ml307Http`.
     pub fn http(self) -> HttpClient {
         match (self.client, self.line) {
             (Client::Ml307, Line::V1_7_7 | Line::V1_8) => HttpClient::StrictHttpClient,
@@ -234,7 +234,7 @@ impl Kind {
         }
     }
 
-    /// Whether it finds a header only under its usual name in Title-Case.
+    /// Returns whether it finds a header only under its usual name in Title-Case.
     pub fn reads_names_by_case(self) -> bool {
         matches!(
             self.http(),
@@ -242,15 +242,16 @@ impl Kind {
         )
     }
 
-    /// Whether its `EspHttp::Open` waits for the head of a reply, and fails where
-    /// that tells no length (esp-ml307 before 2.1).
+    /// Returns whether its `EspHttp::Open` waits for the head of a reply, and fails
+    /// where that tells no length (esp-ml307 before 2.1).
     pub fn opens_with_the_head(self) -> bool {
         self.http() == HttpClient::EspHttp && self.line < Line::V1_6_6
     }
 
-    /// Whether a body of 8 KB stops it for good: what came is queued until all of it
-    /// is there, and no more than that (`HttpClient::OnTcpData`). From 3.2.0 to
-    /// 3.3.2 of esp-ml307 that held with less than 32 or 64 KB of free memory only.
+    /// Returns whether a body of 8 KB stops it for good: what came is queued until
+    /// all of it is there, and no more than that (`HttpClient::OnTcpData`). From
+    /// 3.2.0 to 3.3.2 of esp-ml307 that held with less than 32 or 64 KB of free
+    /// memory only.
     pub fn stops_at_the_queue(self) -> bool {
         let limited = self.line == Line::V1_8 || self.line >= Line::V1_9_2;
         let queues = matches!(
@@ -260,38 +261,38 @@ impl Kind {
         limited && queues
     }
 
-    /// Whether it holds the server's certificate against anything. Modems are
-    /// told not to (`AT+MSSLCFG="auth",0,0`).
+    /// Returns whether it verifies the server's certificate. Modems are told not to
+    /// (`AT+MSSLCFG="auth",0,0`).
     pub fn verifies(self) -> bool {
         self.client == Client::Wifi
     }
 
-    /// Whether it reads the answer to a check under this status. Before 1.6.6 the
-    /// body was parsed whatever the status said (`Ota::CheckVersion`), but for an
-    /// error that an ML307 met (`Ml307Http::Open` before esp-ml307 2.1).
+    /// Returns whether it reads the answer to a check under this status. Before
+    /// 1.6.6 the body was parsed whatever the status said (`Ota::CheckVersion`),
+    /// but for an error that an ML307 met (`Ml307Http::Open` before esp-ml307 2.1).
     pub fn reads_a_check_under(self, status: u16) -> bool {
         status == 200 || self.line < Line::V1_6_6 && !self.opens_no(status)
     }
 
-    /// Whether it flashes what comes under this status: before 1.7.0 it did
+    /// Returns whether it flashes what comes under this status: before 1.7.0 it did
     /// (`Ota::Upgrade`), with the same exception.
     pub fn flashes_under(self, status: u16) -> bool {
         status == 200 || self.line < Line::V1_7 && !self.opens_no(status)
     }
 
-    /// Whether its modem's client opens no such reply.
+    /// Returns whether its modem's client opens no such reply.
     pub fn opens_no(self, status: u16) -> bool {
         self.client == Client::Ml307 && self.line < Line::V1_6_6 && status >= 400
     }
 
-    /// Whether it takes `websocket` of a reply for its voice server. Before 1.6.2
-    /// that was compiled in (`CONFIG_WEBSOCKET_URL`).
+    /// Returns whether it takes `websocket` of a reply for its voice server. Before
+    /// 1.6.2 that was compiled in (`CONFIG_WEBSOCKET_URL`).
     pub fn reads_websocket(self) -> bool {
         self.line >= Line::V1_6_2
     }
 
-    /// The same hardware with the first firmware, from its own on, that reads
-    /// `websocket`.
+    /// Returns the same hardware with the first firmware, from its own on, that
+    /// reads `websocket`.
     #[must_use]
     pub fn with_websocket(self) -> Self {
         Self {
@@ -300,14 +301,14 @@ impl Kind {
         }
     }
 
-    /// Whether the port alone says if it speaks TLS to a WebSocket: an ML307 with
-    /// esp-ml307 1.9.1 to 2.2 (`Ml307SslTransport::Connect`).
+    /// Returns whether the port alone says if it speaks TLS to a WebSocket: an
+    /// ML307 with esp-ml307 1.9.1 to 2.2 (`Ml307SslTransport::Connect`).
     pub fn goes_by_the_port(self) -> bool {
         let lines = Line::V1_6_2..Line::V1_7_7;
         self.client == Client::Ml307 && lines.contains(&self.line)
     }
 
-    /// Whether it speaks TLS to a WebSocket of this scheme and port.
+    /// Returns whether it speaks TLS to a WebSocket of this scheme and port.
     pub fn websocket_tls(self, scheme: &str, port: u16) -> bool {
         if self.goes_by_the_port() {
             port == 443
@@ -316,8 +317,9 @@ impl Kind {
         }
     }
 
-    /// Whether a scheme means TLS to it: compared by case, every other is `ws`
-    /// (`WifiBoard::CreateWebSocket`, since esp-ml307 3.0 `WebSocket::Connect`).
+    /// Returns whether a scheme means TLS to it: compared by case, every other is
+    /// `ws` (`WifiBoard::CreateWebSocket`, since esp-ml307 3.0
+    /// `WebSocket::Connect`).
     pub fn takes_for_wss(self, scheme: &str) -> bool {
         scheme == "wss" || scheme == "https" && self.line >= Line::V1_7_7
     }

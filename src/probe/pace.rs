@@ -1,25 +1,26 @@
-//! How fast a device takes an image: real ones manage 30 to 65 KB/s.
+//! Pace at which a device takes an image: real ones manage 30 to 65 KB/s.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// A number of bytes in a second.
+/// Bytes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace(NonZeroU64);
 
 impl Pace {
-    /// So many bytes a second; `None` for 0, at which nothing ever ends.
+    /// Makes a pace of so many bytes a second; `None` for 0, at which nothing ever
+    /// ends.
     pub fn new(bytes_per_second: u64) -> Option<Self> {
         NonZeroU64::new(bytes_per_second).map(Self)
     }
 
-    /// Bytes a second.
     pub fn bytes_per_second(self) -> u64 {
         self.0.get()
     }
 
-    /// When a device that began at 0 is through with so many bytes. Who has them
-    /// earlier waits, without reading on: then the server sees a slow reader.
+    /// Returns the time after which a device has taken so many bytes. A client that
+    /// has them earlier waits, without reading on: then the server sees a slow
+    /// reader.
     pub fn after(self, bytes: u64) -> Duration {
         let rate = u128::from(self.0.get());
         let nanos = u128::from(bytes) * 1_000_000_000 / rate;

@@ -1,37 +1,39 @@
-//! IPv4 addresses that lead no device to a server, whatever this machine makes
-//! of them. (Of IPv6 there is nothing to say: a device has IPv4 alone.)
+//! Finds IPv4 addresses that lead no device to a server, whatever this machine
+//! makes of them. (Of IPv6 there is nothing to say: a device has IPv4 alone.)
 
 use super::report::{Evidence, Finding};
 use super::rules::address as literals;
 use super::rules::connect as names;
 use std::net::Ipv4Addr;
 
-/// Where such an address leads.
+/// Range of addresses that lead nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nowhere {
-    /// 0.0.0.0/8: this network (RFC 791); what a filter answers that blocks a name.
+    /// 0.0.0.0/8: this network (RFC 791); the answer of a filter that blocks a
+    /// name.
     Unspecified,
-    /// 127.0.0.0/8: whoever asks. 127.0.1.1 stands in many hosts files.
+    /// 127.0.0.0/8: the device itself. 127.0.1.1 stands in many hosts files.
     Loopback,
-    /// 169.254.0.0/16 (RFC 3927): what a machine gives itself where no router does.
-    /// ESP-IDF does not by default (`CONFIG_LWIP_AUTOIP`).
+    /// 169.254.0.0/16 (RFC 3927): an address that a machine gives itself where no
+    /// router does. ESP-IDF does not by default (`CONFIG_LWIP_AUTOIP`).
     LinkLocal,
     /// 172.17.0.0/16: Docker's own network.
     Container,
-    /// 198.18.0.0/15 (RFC 2544): what Clash and its like tell this machine in place
-    /// of an address (`fake-ip`).
+    /// 198.18.0.0/15 (RFC 2544): an address that Clash and its like tell this
+    /// machine in place of the real one (`fake-ip`).
     FakeIp,
-    /// 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 (RFC 5737): of examples.
+    /// 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 (RFC 5737): addresses for
+    /// examples.
     Example,
-    /// 224.0.0.0/4: many at once.
+    /// 224.0.0.0/4: multicast groups.
     Multicast,
-    /// 240.0.0.0/4: nobody's, and at its end everybody.
+    /// 240.0.0.0/4: reserved, with the broadcast address at its end.
     Reserved,
 }
 
 impl Nowhere {
-    /// What is wrong with an address, if anything is. A private one is reached by
-    /// the devices of its network.
+    /// Returns the range of an address that leads nowhere. A private address is
+    /// none: the devices of its network reach it.
     pub fn of(ip: Ipv4Addr) -> Option<Self> {
         Some(match ip.octets() {
             [0, ..] => Self::Unspecified,
@@ -46,9 +48,8 @@ impl Nowhere {
         })
     }
 
-    /// What is found of an address that is written as such. This machine, and its
-    /// Docker, may be reached from here; whether that is what is meant the caller
-    /// knows.
+    /// Judges an address that is written as such. This machine, and its Docker, may
+    /// be reached from here; only the caller knows whether they are meant.
     pub fn literal(self, evidence: impl Into<Evidence>) -> Finding {
         match self {
             Self::Loopback => Finding::warn(&literals::LOOPBACK, evidence),
@@ -62,7 +63,7 @@ impl Nowhere {
         }
     }
 
-    /// In words.
+    /// Describes the range in Chinese and in English.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Unspecified => (
@@ -80,15 +81,15 @@ impl Nowhere {
     }
 }
 
-/// Whether a name means this machine on every machine (RFC 6761).
+/// Returns whether a name means this machine on every machine (RFC 6761).
 pub fn is_this_machine(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// What is found of a name for which this machine has these addresses. Nothing is
-/// known of what devices are told by theirs, so it is no failure; and what works
-/// here from then on proves nothing.
+/// Judges a name by the addresses that this machine finds for it. Devices may be
+/// told others by their resolver, so it is no failure; and what works here from
+/// then on proves nothing.
 pub fn name(name: &str, addresses: &[Ipv4Addr]) -> Option<Finding> {
     let of = |ip: &Ipv4Addr| Nowhere::of(*ip).map(|nowhere| (*ip, nowhere));
     let (ip, nowhere) = addresses.iter().find_map(of)?;

@@ -1,5 +1,5 @@
-//! What a device makes of the JSON that answers its check (`Ota::CheckVersion`
-//! in the firmware's `main/ota.cc`).
+//! Reads the JSON that answers a check as a device does (`Ota::CheckVersion` in the
+//! firmware's `main/ota.cc`).
 
 mod voice;
 
@@ -13,15 +13,15 @@ use serde_json::{Map, Value};
 use xiaozhi_device::redact;
 use xiaozhi_device::version::{device_finds_newer, is_device_safe};
 
-/// What a device stops reading at, in bytes (`MAX_BODY_CHUNKS_SIZE` in
+/// Bytes of a body at which a device stops reading (`MAX_BODY_CHUNKS_SIZE` in
 /// esp-ml307's `http_client.h`).
 const QUEUE: usize = 8 * 1024;
-/// The line that ends a program which took a null pointer for a text.
+/// Line that ends a program which took a null pointer for a text.
 const PANIC: &str =
     "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.";
-/// What firmware before 1.6.6 makes a `std::string` of, whatever its type: of what
-/// is no text that is a null pointer. Elsewhere it reads numbers, which are 0 then.
-/// With the first line that reads it.
+/// Values of which firmware before 1.6.6 makes a `std::string`, whatever their
+/// type: of what is no text that is a null pointer. Elsewhere it reads numbers,
+/// which are 0 then. Each with the first line that reads it.
 const TAKEN_UNCHECKED: [(&str, Line); 5] = [
     ("activation.challenge", Line::V1_6),
     ("activation.code", Line::V1_5),
@@ -29,48 +29,47 @@ const TAKEN_UNCHECKED: [(&str, Line); 5] = [
     ("firmware.url", Line::V1_5),
     ("firmware.version", Line::V1_5),
 ];
-/// What is shown of a value.
+/// Length of the longest value that is shown, in characters.
 const SHOWN: usize = 120;
 
-/// What the device takes from a reply.
+/// Contents that the device takes from a reply.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Reply {
-    /// What it is to install.
+    /// Update that the device is to install.
     pub update: Option<Update>,
-    /// The version that was named, installed or not.
+    /// Version that was named, installed or not.
     pub version: Option<String>,
-    /// Where its voice server is.
+    /// Voice server.
     pub websocket: Option<Websocket>,
-    /// The MQTT endpoint, which wins over the WebSocket.
+    /// MQTT endpoint, which wins over the WebSocket.
     pub mqtt: Option<String>,
     /// Whether the device asks `…/activate` before it does anything else: for its
     /// answer to a challenge, since 1.6.0.
     pub activation: bool,
 }
 
-/// An update that this device installs.
+/// Update that this device installs.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Update {
-    /// As it was offered.
+    /// Version as it was offered.
     pub version: String,
-    /// Where the image is.
+    /// Address of the image.
     pub url: String,
     /// Whether `force` makes the device take it.
     pub forced: bool,
 }
 
-/// The voice server.
+/// Voice server, as it was handed out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Websocket {
-    /// Its address.
     pub url: String,
-    /// Handed on as `Authorization`.
+    /// Token for `Authorization`.
     pub token: String,
-    /// `Protocol-Version`.
+    /// Value of `Protocol-Version`.
     pub version: u64,
 }
 
-/// The first JSON value of a body: what follows it is nothing to cJSON, and
+/// Parses the first JSON value of a body: what follows it is nothing to cJSON, and
 /// neither are a byte order mark or bytes that are no UTF-8.
 pub fn json(body: &[u8]) -> Result<Value, String> {
     let text = String::from_utf8_lossy(body);
@@ -83,7 +82,7 @@ pub fn json(body: &[u8]) -> Result<Value, String> {
     }
 }
 
-/// Judges the body of a check's reply. `asked` is where the check went.
+/// Judges the body of a check's reply. `asked` is the address of the check.
 pub fn judge(body: &[u8], device: &Device, asked: &Target) -> (Reply, Vec<Finding>) {
     let mut judge = Judge {
         device,
@@ -204,7 +203,7 @@ impl Judge<'_> {
         }
     }
 
-    /// A text below `object`.
+    /// Reads a text below `object`.
     fn text(&mut self, object: &Map<String, Value>, of: &str, key: &str) -> Option<String> {
         match object.get(key)? {
             Value::String(text) => Some(text.clone()),
@@ -295,7 +294,7 @@ impl Judge<'_> {
             .extend(finding.map(|f| f.serial_of_failure(serial)));
     }
 
-    /// Whether the device is made to install it (since 1.6.0).
+    /// Returns whether the device is made to install it (since 1.6.0).
     fn forced(&mut self, firmware: &Map<String, Value>, version: &str) -> bool {
         let Some(force) = firmware.get("force") else {
             return false;
@@ -323,7 +322,7 @@ impl Judge<'_> {
         true
     }
 
-    /// The image's address, which may be fine for this machine and for no
+    /// Judges the image's address, which may be fine for this machine and for no
     /// device.
     fn address(&mut self, url: &str) {
         match address::handed_out(url, Use::Firmware, self.kind, self.asked) {
@@ -366,8 +365,8 @@ impl Judge<'_> {
     }
 }
 
-/// What the Python server (`success`) and the console's manager-api (`error`) say,
-/// with 200.
+/// Returns whether the reply is a refusal with 200: the Python server says
+/// `success`, the console's manager-api `error`.
 fn is_refusal(root: &Map<String, Value>) -> bool {
     let hands_out = ["firmware", "websocket", "mqtt"]
         .iter()

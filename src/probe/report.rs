@@ -1,4 +1,4 @@
-//! What a probe found, step by step.
+//! Findings of a probe, step by step.
 
 use super::line::Kind;
 use super::rule::Rule;
@@ -8,12 +8,12 @@ use serde::Serialize;
 use std::fmt;
 use xiaozhi_device::redact;
 
-/// No text of a server is shown beyond so many characters.
+/// Length of the longest text of a server that is shown, in characters.
 const SHOWN: usize = 1000;
-/// And no step has more findings: a reply could break a rule ten thousand times.
+/// Most findings of one step: a reply could break a rule ten thousand times.
 const MOST: usize = 20;
 
-/// How a step ended.
+/// Result of a step, or weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// There was nothing to do, or nothing to do it with.
@@ -27,7 +27,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// As it stands in JSON.
+    /// Returns its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Skipped => "skipped",
@@ -38,7 +38,7 @@ impl Verdict {
     }
 }
 
-/// What a device does, in its order.
+/// Step of a device, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Takes the OTA address apart.
@@ -62,7 +62,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// All of them, in their order.
+    /// Every step, in the device's order.
     pub const ALL: [Self; 9] = [
         Self::Address,
         Self::Dns,
@@ -75,7 +75,7 @@ impl Step {
         Self::Reboot,
     ];
 
-    /// As it stands in JSON and in the table.
+    /// Returns its name in JSON and in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -91,8 +91,8 @@ impl Step {
     }
 }
 
-/// What was seen. Mostly that is the server's own bytes, and the same to everybody;
-/// where it takes words, it is said in both languages.
+/// Evidence for a finding. Mostly that is the server's own bytes, and the same to
+/// everybody; where it takes words, it is said in both languages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     en: String,
@@ -109,7 +109,7 @@ impl<T: Into<String>> From<T> for Evidence {
 }
 
 impl Evidence {
-    /// The same said twice.
+    /// Makes evidence that is worded in both languages.
     pub fn both(zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self {
             en: en.into(),
@@ -117,12 +117,12 @@ impl Evidence {
         }
     }
 
-    /// In one language.
+    /// Returns the evidence in one language.
     pub fn to(&self, lang: Lang) -> &str {
         lang.pick(self.zh.as_deref().unwrap_or(&self.en), &self.en)
     }
 
-    /// With more behind it.
+    /// Adds more behind it.
     #[must_use]
     pub fn and(mut self, more: &str) -> Self {
         self.en.push_str(more);
@@ -132,7 +132,7 @@ impl Evidence {
         self
     }
 
-    /// Behind something else.
+    /// Puts something in front of it.
     #[must_use]
     pub fn after(self, before: &str) -> Self {
         Self {
@@ -142,30 +142,28 @@ impl Evidence {
     }
 }
 
-/// In English, for logs.
+/// Shows the evidence in English, for logs.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.en)
     }
 }
 
-/// Something that breaks a rule.
+/// Finding: something that breaks a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// The rule.
     pub rule: &'static Rule,
     /// [`Verdict::Warn`] or [`Verdict::Fail`].
     pub verdict: Verdict,
-    /// What was seen.
     pub evidence: Evidence,
-    /// What the device writes to its serial port.
+    /// Line that the device writes to its serial port.
     pub serial: Option<String>,
-    /// The devices that fail on it, where not all do.
+    /// Devices that fail on it, where not all do.
     pub hit: Vec<Kind>,
 }
 
 impl Finding {
-    /// On which this device fails.
+    /// Makes a finding on which this device fails.
     pub fn fail(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         let Evidence { en, zh } = evidence.into();
         let (en, zh) = (cut(&en), zh.map(|zh| cut(&zh)));
@@ -178,7 +176,7 @@ impl Finding {
         }
     }
 
-    /// Which this device survives.
+    /// Makes a finding that this device survives.
     pub fn warn(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         Self {
             verdict: Verdict::Warn,
@@ -186,8 +184,8 @@ impl Finding {
         }
     }
 
-    /// A finding on which the devices `hit` fail: a failure if `this` is one of
-    /// them, else a warning that names them. `None` where nobody fails.
+    /// Makes a finding on which the devices `hit` fail: a failure if `this` is one
+    /// of them, else a warning that names them. `None` where no device fails.
     pub fn on(
         rule: &'static Rule,
         this: Kind,
@@ -206,8 +204,8 @@ impl Finding {
         })
     }
 
-    /// The same for a device that does not come to what was found: a warning that
-    /// names those of `who` that do.
+    /// Turns a failure into a warning, for a device that does not come to what was
+    /// found: it names those of `who` that do.
     #[must_use]
     pub fn of_others(mut self, who: impl Fn(Kind) -> bool) -> Self {
         if self.is_failure() {
@@ -221,19 +219,20 @@ impl Finding {
         self
     }
 
-    /// Whether this device fails on it.
+    /// Returns whether this device fails on it.
     pub fn is_failure(&self) -> bool {
         self.verdict == Verdict::Fail
     }
 
-    /// With the line that the device writes to its serial port.
+    /// Adds the line that the device writes to its serial port.
     #[must_use]
     pub fn serial(mut self, line: impl Into<String>) -> Self {
         self.serial = Some(cut(&line.into()));
         self
     }
 
-    /// The same, where this device fails on it.
+    /// Adds the line that the device writes to its serial port, where this device
+    /// fails.
     #[must_use]
     pub fn serial_of_failure(self, line: impl Into<String>) -> Self {
         if self.is_failure() {
@@ -243,7 +242,7 @@ impl Finding {
         }
     }
 
-    /// What happens to a device: its own line, and what it means.
+    /// Says what happens to a device: its own line, and what it means.
     pub fn consequence(&self, lang: Lang) -> String {
         let mut text = String::new();
         if let Some(line) = &self.serial {
@@ -275,21 +274,20 @@ impl Finding {
     }
 }
 
-/// How one step went.
+/// Report on one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepReport {
-    /// Which.
     pub step: Step,
-    /// Whether it was done at all.
+    /// Whether the step was done at all.
     pub done: bool,
-    /// What was seen, in a line; why it was skipped, where it was.
+    /// Observation in one line; for a step that was skipped, the reason.
     pub seen: String,
-    /// What breaks a rule, the worst first; of very many, the first.
+    /// Findings, the worst first; of very many, the first.
     pub findings: Vec<Finding>,
 }
 
 impl StepReport {
-    /// A step that was done.
+    /// Reports on a step that was done.
     pub fn new(step: Step, seen: impl Into<String>, mut findings: Vec<Finding>) -> Self {
         // Stable: of two that are equally bad, the first found comes first.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
@@ -302,7 +300,7 @@ impl StepReport {
         }
     }
 
-    /// A step that was not done.
+    /// Reports on a step that was not done.
     pub fn skipped(step: Step, why: impl Into<String>) -> Self {
         Self {
             step,
@@ -312,7 +310,7 @@ impl StepReport {
         }
     }
 
-    /// The worst of it.
+    /// Returns the worst verdict of its findings.
     pub fn verdict(&self) -> Verdict {
         match self.findings.first() {
             Some(worst) => worst.verdict,
@@ -336,7 +334,7 @@ impl StepReport {
     }
 }
 
-/// What `--json` prints.
+/// JSON of a whole probe (`--json`).
 #[derive(Serialize)]
 struct ReportJson<'a> {
     verdict: &'static str,
@@ -345,8 +343,8 @@ struct ReportJson<'a> {
     steps: Vec<StepJson<'a>>,
 }
 
-/// A step; its rule, evidence, consequence and remedy are those of the worst
-/// finding.
+/// JSON of a step; its rule, evidence, consequence and remedy are those of the
+/// worst finding.
 #[derive(Serialize)]
 struct StepJson<'a> {
     step: &'static str,
@@ -368,25 +366,25 @@ struct FindingJson<'a> {
     remedy: &'static str,
 }
 
-/// All of a probe.
+/// Report of a whole probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// The OTA address as it was given.
+    /// OTA address as it was given.
     pub url: String,
-    /// Who was played.
+    /// Device that was played.
     pub device: String,
-    /// In the device's order, each once.
+    /// Steps in the device's order, each once.
     pub steps: Vec<StepReport>,
 }
 
 impl Report {
-    /// The worst of it.
+    /// Returns the worst verdict of all steps.
     pub fn verdict(&self) -> Verdict {
         let worst = self.steps.iter().map(StepReport::verdict).max();
         worst.unwrap_or(Verdict::Skipped).max(Verdict::Ok)
     }
 
-    /// For programs.
+    /// Returns the report for programs.
     pub fn json(&self, lang: Lang) -> impl Serialize {
         ReportJson {
             verdict: self.verdict().name(),
@@ -397,8 +395,8 @@ impl Report {
     }
 }
 
-/// A text as it is shown: no longer than anybody reads, and without what may be
-/// secret in it, for reports are passed on.
+/// Shortens a text to what anybody reads, and removes what may be secret in it, for
+/// reports are passed on.
 fn cut(text: &str) -> String {
     let mut text = redact::said(text);
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {

@@ -1,20 +1,21 @@
-//! What a finding is known by.
+//! Rules by which findings are known.
 
 use super::text::Text;
 
-/// A rule of the device. What breaks it is found by its name.
+/// Rule of the device. What breaks it is found by its name.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its name in `--json`: `redirect`. Never changes once it was released.
+    /// Name in `--json`: `redirect`. Never changes once it was released.
     pub id: &'static str,
-    /// What is wrong with the server, and what a device does about it.
+    /// Text that says what is wrong with the server, and what a device does about
+    /// it.
     pub what: Text,
-    /// What to change.
+    /// Text that says what to change.
     pub remedy: Text,
 }
 
 impl Rule {
-    /// A rule with its texts, each in Chinese and in English.
+    /// Makes a rule with its texts, each in Chinese and in English.
     pub const fn new(
         id: &'static str,
         what: (&'static str, &'static str),
@@ -28,7 +29,7 @@ impl Rule {
     }
 }
 
-/// Rules are the same when their names are.
+/// Compares rules by their names.
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id

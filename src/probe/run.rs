@@ -1,5 +1,5 @@
-//! One device's way from its OTA address to the firmware that it runs after the
-//! update.
+//! Runs a probe: one device's way from its OTA address to the firmware that it runs
+//! after the update.
 
 mod beside;
 mod voice;
@@ -25,29 +25,29 @@ use xiaozhi_device::image::AppImage;
 use xiaozhi_device::project::XIAOZHI;
 use xiaozhi_device::redact;
 
-/// What is read of a check's answer: what is longer stops a device long before.
+/// Longest answer to a check that is read, in bytes: a longer one stops a device
+/// long before.
 const LONGEST_REPLY: usize = 256 * 1024;
-/// A check that takes longer is worth a word.
+/// Time of a check from which on it is reported as slow.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// How long a TLS port may take to answer plain HTTP.
+/// Time that a TLS port may take to answer plain HTTP.
 const PLAIN: Duration = Duration::from_secs(3);
 
-/// What is to be probed, and how.
+/// Plan of a probe.
 pub struct Probe {
-    /// The OTA address as it is typed into the device.
+    /// OTA address as it is typed into the device.
     pub url: String,
-    /// Who is played.
+    /// Device that is played.
     pub device: Device,
-    /// How it reaches others.
     pub network: Network,
     /// Whether its voice server is left out.
     pub skip_websocket: bool,
-    /// How fast it takes the image.
+    /// Pace at which it takes the image.
     pub pace: Option<Pace>,
 }
 
-/// What is told while it runs.
+/// Progress of a probe.
 #[derive(Debug, Clone, Copy)]
 pub enum News {
     /// This step begins.
@@ -56,12 +56,12 @@ pub enum News {
     Downloading(Progress),
 }
 
-/// The answer to a check.
+/// Answer to a check.
 struct Answer {
     seen: String,
     findings: Vec<Finding>,
     reply: Reply,
-    /// Of its head; 0 where none came.
+    /// Status of the head; 0 where none came.
     status: u16,
     /// Whether it was a 200 with JSON that the device takes.
     taken: bool,
@@ -157,8 +157,8 @@ impl Probe {
             .await;
     }
 
-    /// What a TLS port says to plain HTTP: with an http address a device would
-    /// meet that.
+    /// Notes what a TLS port answers to plain HTTP: with an http address a device
+    /// would meet that.
     async fn without_tls(&self, opened: &mut Opened, target: &Target) {
         let (Some(address), Some(seen)) = (opened.address, &mut opened.tls.seen) else {
             return;
@@ -175,7 +175,7 @@ impl Probe {
         }
     }
 
-    /// Notes how the way to the server went.
+    /// Reports how connecting to the server went.
     fn connection(
         &self,
         mut opened: Opened,
@@ -284,7 +284,7 @@ impl Probe {
         answer
     }
 
-    /// Download, image, restart.
+    /// Fetches the image, judges it, and restarts into it.
     async fn update(
         &self,
         ota: &Target,
@@ -399,8 +399,8 @@ impl Probe {
     }
 }
 
-/// Asks, and reads the whole answer; a fault in the body stands beside what
-/// came of it.
+/// Sends a request, and reads the whole answer; a fault in the body stands beside
+/// what came of it.
 async fn exchange<S: super::connect::Io>(
     wire: &mut Wire<S>,
     request: &[u8],

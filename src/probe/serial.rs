@@ -1,26 +1,27 @@
-//! What a device writes to its serial port where something goes wrong, by the
+//! Lines that a device writes to its serial port where something goes wrong, by the
 //! code that meets it: `EspHttp`, `Ml307Http` and `HttpClient` of esp-ml307, and
 //! `Ota` of the firmware.
 
 use super::line::{Asked, HttpClient, Kind, Line};
 
-/// What `EspHttp` says of every head that it does not get or take.
+/// Line of `EspHttp` for every head that it does not get or take.
 pub const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";
-/// What becomes of a body that is none, or not all of it.
+/// Line for a body that is no JSON, or not all of it.
 pub const NO_JSON: &str = "E (…) Ota: Failed to parse JSON response";
-/// What becomes of a download that does not say how long it is.
+/// Line for a download that does not say how long it is.
 pub const NO_LENGTH: &str = "E (…) Ota: Failed to get content length";
-/// The end of a program that made a number of what is none, and nobody caught it.
+/// End of a program that read a number from a text that is none: nobody catches the
+/// exception.
 pub const NO_NUMBER: &str =
     "terminate called after throwing an instance of 'std::invalid_argument'\nabort() was called …";
-/// And of one that is too big.
+/// End of a program that read a number that is too big.
 pub const HUGE_NUMBER: &str =
     "terminate called after throwing an instance of 'std::out_of_range'\nabort() was called …";
 
-/// What `HttpClient` says of any connection that did not come about.
+/// Line of `HttpClient` for any connection that did not come about.
 const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 
-/// An address that the client cannot take apart.
+/// Returns the line for an address that the client cannot take apart.
 pub fn bad_address(kind: Kind, text: &str) -> String {
     match kind.http() {
         HttpClient::EspHttp => format!("E (…) HTTP_CLIENT: Error parse url {text}"),
@@ -34,7 +35,7 @@ pub fn bad_address(kind: Kind, text: &str) -> String {
     }
 }
 
-/// A port that is none.
+/// Returns the line for a port that is none.
 pub fn bad_port(kind: Kind, text: &str, port: &str) -> String {
     match kind.http() {
         HttpClient::EspHttp => bad_address(kind, text),
@@ -48,7 +49,7 @@ pub fn bad_port(kind: Kind, text: &str, port: &str) -> String {
     }
 }
 
-/// A name that has no address.
+/// Returns the line for a name that has no address.
 pub fn no_address(kind: Kind, name: &str, tls: bool) -> String {
     match kind.http() {
         HttpClient::Ml307Http => {
@@ -62,7 +63,7 @@ pub fn no_address(kind: Kind, name: &str, tls: bool) -> String {
     }
 }
 
-/// An address that does not answer.
+/// Returns the line for an address that does not answer.
 pub fn not_connected(kind: Kind) -> String {
     match kind.http() {
         HttpClient::EspHttp => {
@@ -75,7 +76,7 @@ pub fn not_connected(kind: Kind) -> String {
     }
 }
 
-/// A status that the device does not take.
+/// Returns the line for a status that the device does not take.
 pub fn status(kind: Kind, asked: Asked, code: u16) -> String {
     if kind.opens_no(code) {
         return format!("E (…) Ml307Http: HTTP请求失败，状态码: {code}");
@@ -88,12 +89,12 @@ pub fn status(kind: Kind, asked: Asked, code: u16) -> String {
     }
 }
 
-/// A body that was flashed, and is no image.
+/// Returns the line for a body that was flashed, and is no image.
 pub fn no_image() -> String {
     "E (…) Ota: Failed to write OTA data: …".to_owned()
 }
 
-/// A reply that tells no length, or none above 0.
+/// Returns the line for a reply that tells no length, or none above 0.
 pub fn no_length(kind: Kind, asked: Asked) -> &'static str {
     match asked {
         _ if kind.opens_with_the_head() => NO_HEADERS,
@@ -102,7 +103,7 @@ pub fn no_length(kind: Kind, asked: Asked) -> &'static str {
     }
 }
 
-/// A head that does not come in time.
+/// Returns the line for a head that does not come in time.
 pub fn no_head(kind: Kind) -> &'static str {
     match kind.http() {
         HttpClient::EspHttp => NO_HEADERS,
@@ -114,7 +115,7 @@ pub fn no_head(kind: Kind) -> &'static str {
     }
 }
 
-/// What is no HTTP.
+/// Returns the line for a reply that is no HTTP.
 pub fn no_http(kind: Kind) -> String {
     match kind.http() {
         HttpClient::EspHttp => NO_HEADERS.to_owned(),
@@ -127,7 +128,7 @@ pub fn no_http(kind: Kind) -> String {
     }
 }
 
-/// HTTP that cannot be read to its end.
+/// Returns the line for HTTP that cannot be read to its end.
 pub fn broken_http(kind: Kind) -> String {
     match kind.http() {
         HttpClient::EspHttp | HttpClient::Ml307Http => no_http(kind),
@@ -137,9 +138,9 @@ pub fn broken_http(kind: Kind) -> String {
     }
 }
 
-/// A body that ends, or rests, in the middle. A check's that is shorter than its
-/// length ends the program (`assert` in `EspHttp::GetBody`, since esp-ml307 2.1
-/// `ReadAll`).
+/// Returns the line for a body that ends, or rests, in the middle. A check's that
+/// is shorter than its length ends the program (`assert` in `EspHttp::GetBody`,
+/// since esp-ml307 2.1 `ReadAll`).
 pub fn half_a_body(kind: Kind, asked: Asked, rests: bool) -> String {
     let text = match (kind.http(), asked) {
         (HttpClient::EspHttp, Asked::Check) if kind.opens_with_the_head() => {
@@ -165,8 +166,8 @@ pub fn half_a_body(kind: Kind, asked: Asked, rests: bool) -> String {
     text.to_owned()
 }
 
-/// `Ml307Http` of an error that its modem reports. Its words were translated one
-/// after the other (esp-ml307 3.2.3, 3.3.5).
+/// Returns the line of `Ml307Http` for an error that its modem reports. Its words
+/// were translated one after the other (esp-ml307 3.2.3, 3.3.5).
 fn request_error(kind: Kind, en: &str, zh: &str) -> String {
     if speaks_chinese(kind) {
         format!("E (…) Ml307Http: HTTP请求错误: {zh}")

@@ -1,4 +1,4 @@
-//! Many kinds of device in few words: whom else a fault hits.
+//! Names many kinds of device in few words: those that a fault hits.
 
 use super::line::{Client, Kind, Line};
 use super::text::Lang;
@@ -6,16 +6,15 @@ use super::text::Lang;
 /// Releases of the firmware on one kind of hardware, without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The hardware.
     pub client: Client,
-    /// The first line, where older ones with this hardware are not meant.
+    /// First line, where older ones with this hardware are not meant.
     pub from: Option<Line>,
-    /// The first line behind it, where newer ones are not meant.
+    /// First line behind the span, where newer ones are not meant.
     pub before: Option<Line>,
 }
 
 impl Span {
-    /// What some kinds, in the order of [`Kind::all`], amount to.
+    /// Sums up some kinds, in the order of [`Kind::all`].
     pub fn of(kinds: &[Kind]) -> Vec<Self> {
         let mut spans: Vec<Self> = Vec::new();
         for kind in kinds {
@@ -34,7 +33,7 @@ impl Span {
         spans
     }
 
-    /// As people name them, by releases.
+    /// Names the span by releases, as people do.
     pub fn words(&self, lang: Lang) -> String {
         let client = self.client;
         let from = self.from.map(Line::first_release);

@@ -1,15 +1,15 @@
-//! What a probe found, in words.
+//! Shows a report to people.
 
 use super::report::{Finding, Report, StepReport, Verdict};
 use super::text::Lang;
 use crate::util::terminal::shown;
 use std::fmt;
 
-/// Where long lines of a text are broken, in columns.
+/// Width at which long lines of a text are broken, in columns.
 const COLUMNS: usize = 100;
 
 impl Report {
-    /// For people: a table, and below each step what is wrong with it.
+    /// Writes a table, and below each step what is wrong with it.
     pub fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
         for step in &self.steps {
             step.write(lang, out)?;
@@ -123,7 +123,7 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-/// Pieces between which a line may be broken.
+/// Splits a line into pieces between which it may be broken.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -148,8 +148,8 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How wide a terminal draws it: from the first wide block of Unicode on, two
-/// columns.
+/// Counts the columns that a terminal takes for a character: two from the first
+/// wide block of Unicode on.
 pub fn columns(c: char) -> usize {
     1 + usize::from(c >= '\u{1100}' && !('\u{2000}'..'\u{2E80}').contains(&c))
 }

@@ -1,6 +1,6 @@
-//! The two languages in which a probe speaks.
+//! Texts in the two languages of a probe.
 
-/// A language of the output.
+/// Language of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lang {
     /// Chinese.
@@ -10,7 +10,8 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// The language of a POSIX locale (`zh_CN.UTF-8`): Chinese, or else English.
+    /// Returns the language of a POSIX locale (`zh_CN.UTF-8`): Chinese, or else
+    /// English.
     pub fn of_locale(locale: &str) -> Self {
         if locale.to_ascii_lowercase().starts_with("zh") {
             Self::Zh
@@ -19,7 +20,7 @@ impl Lang {
         }
     }
 
-    /// The one of two that is in this language.
+    /// Returns the one of two that is in this language.
     pub fn pick<T>(self, zh: T, en: T) -> T {
         match self {
             Self::Zh => zh,
@@ -28,7 +29,7 @@ impl Lang {
     }
 }
 
-/// A text in both languages.
+/// Text in both languages.
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
     zh: &'static str,
@@ -36,12 +37,12 @@ pub struct Text {
 }
 
 impl Text {
-    /// The same said twice.
+    /// Makes a text of its two versions.
     pub const fn new(zh: &'static str, en: &'static str) -> Self {
         Self { zh, en }
     }
 
-    /// In one language.
+    /// Returns the text in one language.
     pub fn to(self, lang: Lang) -> &'static str {
         lang.pick(self.zh, self.en)
     }

@@ -1,6 +1,6 @@
-//! TLS as the device's client does it: mbedTLS 3.6 with the defaults of ESP-IDF
-//! 5.3 to 5.5. What the 4G modems offer is not known; they are taken for the
-//! same, and verify no certificate.
+//! Shakes hands as the device's client does: mbedTLS 3.6 with the defaults of
+//! ESP-IDF 5.3 to 5.5. The offers of the 4G modems are not known; they are taken
+//! for the same, and verify no certificate.
 
 mod bundle;
 mod certificate;
@@ -33,11 +33,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Chains with their hosts that are remembered: a fleet meets a handful.
+/// Number of chains with their hosts that are remembered: a fleet meets a handful.
 const REMEMBERED: usize = 64;
 
-/// What one device offers in a handshake, and whom it trusts. Made once; its
-/// clones share what they have judged.
+/// TLS client of one device: its offers, and the roots that it trusts. Made once;
+/// its clones share what they have judged.
 #[derive(Clone)]
 pub struct Client {
     kind: Kind,
@@ -52,26 +52,25 @@ impl fmt::Debug for Client {
     }
 }
 
-/// An open connection.
+/// Open TLS connection.
 #[derive(Debug)]
 pub struct Secured {
-    /// To speak over.
     pub stream: TlsStream<TcpStream>,
     /// Version, cipher suite, group and leaf, in a line.
     pub seen: String,
-    /// What is wrong with the certificates.
+    /// Findings on the certificates.
     pub findings: Vec<Finding>,
 }
 
-/// Why no connection came about.
+/// Handshake that failed.
 #[derive(Debug)]
 pub struct Refused {
-    /// Never empty.
+    /// Findings on it; never empty.
     pub findings: Vec<Finding>,
     reason: Reason,
 }
 
-/// What [`Client::diagnose`] goes by.
+/// Reason for which a handshake failed, for [`Client::diagnose`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
     Alert(AlertDescription),
@@ -85,7 +84,8 @@ enum Reason {
 }
 
 impl Client {
-    /// A device that trusts `extra_roots` beside Espressif's bundle.
+    /// Makes the client of a device that trusts `extra_roots` beside Espressif's
+    /// bundle.
     ///
     /// # Errors
     ///
@@ -99,10 +99,10 @@ impl Client {
         })
     }
 
-    /// Shakes hands over an open connection within `limit`. `host` is what the
-    /// certificate must hold for, and goes out as SNI unless it is an IP address
-    /// (mbedTLS would send that, too). The certificates are judged, and whatever
-    /// is found, the connection stands: who calls decides.
+    /// Shakes hands over an open connection within `limit`. `host` is the name that
+    /// the certificate must hold for, and goes out as SNI unless it is an IP
+    /// address (mbedTLS would send that, too). The certificates are judged, and
+    /// whatever is found, the connection stands: the caller decides.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ impl Client {
         }
     }
 
-    /// By the error of a handshake.
+    /// Names the failure that the error of a handshake stands for.
     fn failure(&self, error: &io::Error) -> Refused {
         let Some(inner) = error
             .get_ref()
@@ -241,7 +241,7 @@ fn now() -> i64 {
     since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// `TLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519`.
+/// Writes `TLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519`.
 fn parameters(connection: &ClientConnection) -> String {
     let suite = connection.negotiated_cipher_suite();
     let suite = suite.map_or_else(String::new, |s| format!(", {:?}", s.suite()));
@@ -254,7 +254,8 @@ fn parameters(connection: &ClientConnection) -> String {
     format!("{version}{suite}{group}")
 }
 
-/// As in RFC 8446, section 6: `HandshakeFailure` is `handshake_failure`.
+/// Returns an alert's name as in RFC 8446, section 6: `HandshakeFailure` is
+/// `handshake_failure`.
 fn alert_name(alert: AlertDescription) -> String {
     let mut name = String::new();
     for c in format!("{alert:?}").chars() {
@@ -267,8 +268,8 @@ fn alert_name(alert: AlertDescription) -> String {
     name.replace("unrecognised", "unrecognized")
 }
 
-/// The first line of the answer to a GET without TLS, escaped and cut at 128
-/// bytes; `None` where there is none within `limit`, or it is TLS.
+/// Returns the first line of the answer to a GET without TLS, escaped and cut at
+/// 128 bytes; `None` where there is none within `limit`, or it is TLS.
 pub async fn plain_answer(mut stream: TcpStream, host: &str, limit: Duration) -> Option<String> {
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();

@@ -1,5 +1,6 @@
-//! The voice server, as far as its hello (`WebSocket::Connect` in esp-ml307's
-//! `src/web_socket.cc`, `WebsocketProtocol::OpenAudioChannel` in the firmware).
+//! Speaks to the voice server as far as its hello (`WebSocket::Connect` in
+//! esp-ml307's `src/web_socket.cc`, `WebsocketProtocol::OpenAudioChannel` in the
+//! firmware).
 
 use super::address::Target;
 use super::device::Device;
@@ -17,21 +18,23 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// How long the firmware waits for the 101, and for the hello.
+/// Time for which the firmware waits for the 101, and for the hello.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Nobody waits long for a server to take a goodbye.
+/// Limit of sending a goodbye: a server that does not take it is left.
 const GOODBYE_TAKES: Duration = Duration::from_secs(1);
-/// No hello is longer, in bytes.
+/// Longest hello that is read, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// In the first byte of a frame (RFC 6455, section 5.2).
+/// Bits of the first byte of a frame (RFC 6455, section 5.2): `FIN`, and the
+/// opcodes.
 const LAST: u8 = 0x80;
 const OPCODE: u8 = 0x0F;
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 
-/// Says hello over an open connection. What was seen, or why it failed.
+/// Says hello over an open connection. Returns the server's hello, or the finding
+/// that says why there was none.
 pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     target: &Target,
@@ -83,7 +86,7 @@ pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// The request, its headers in the order of the firmware's map.
+/// Writes the request, its headers in the order of the firmware's map.
 fn upgrade(target: &Target, device: &Device, handed: &Websocket) -> Vec<u8> {
     // The firmware's own key is random; nobody checks how it was made.
     let key = BASE64_STANDARD.encode(
@@ -127,8 +130,8 @@ fn greeting(handed: &Websocket) -> String {
     .to_string()
 }
 
-/// A text frame from a client (RFC 6455, section 5.2). It is masked with zeros,
-/// for nobody is to be protected from it here.
+/// Writes a text frame of a client (RFC 6455, section 5.2). It is masked with
+/// zeros, for nobody is to be protected from it here.
 fn frame(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     let mut frame = vec![0x81, 0xFE];
@@ -138,8 +141,9 @@ fn frame(text: &str) -> Vec<u8> {
     frame
 }
 
-/// A close of a normal end (1000), masked with zeros. The firmware's own has no
-/// code, for which Python's servers leave a traceback in their log.
+/// Closes with the code of a normal end (1000), masked with zeros. The firmware's
+/// own close has no code, for which Python's servers leave a traceback in their
+/// log.
 async fn goodbye(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     stream
         .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
@@ -147,7 +151,7 @@ async fn goodbye(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// Why there was no hello.
+/// Reason for which no hello came.
 enum Unheard {
     Silent(Evidence),
     Other(String),
@@ -199,7 +203,7 @@ async fn listen(mut stream: impl AsyncRead + Unpin, mut read: BytesMut) -> Resul
     }
 }
 
-/// The next whole frame: its first byte and what it carries.
+/// Takes the next whole frame: its first byte and its payload.
 fn take_frame(read: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, Unheard> {
     let [first, second, ..] = read[..] else {
         return Ok(None);

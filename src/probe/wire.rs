@@ -8,30 +8,30 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long a device waits for the head of a reply, and between two reads
+/// Time for which a device waits for the head of a reply, and between two reads
 /// (`timeout_ms_` in esp-ml307's `http_client.h`).
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// No head that is longer is read.
+/// Longest head that is read, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
-/// What is read at once.
+/// Size of one read, in bytes.
 const BLOCK: usize = 16 * 1024;
 
-/// Why a reply did not come whole.
+/// Error of a reply that did not come whole.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Nothing more came for [`PATIENCE`] (or what was given for it).
     #[error("nothing more came for {} s", .0.as_secs_f32())]
     TimedOut(Duration),
-    /// The connection ended before the reply did.
+    /// The connection ended before the reply did, after so many bytes.
     #[error("the connection was closed after {0} bytes")]
     Closed(u64),
-    /// What came is no HTTP.
+    /// The reply is no HTTP, but begins like this.
     #[error("what came is no HTTP: {}", .0.escape_ascii())]
     NotHttp(Bytes),
     /// The head has no end.
     #[error("the reply's head is longer than {LONGEST_HEAD} bytes")]
     LongHead,
-    /// A chunk's length that cannot be read.
+    /// The length of a chunk cannot be read.
     #[error("a chunk's length cannot be read: {}", .0.escape_ascii())]
     Chunk(Bytes),
     /// The connection broke.
@@ -53,18 +53,18 @@ impl From<&WireError> for Evidence {
     }
 }
 
-/// The head of a reply.
+/// Head of a reply.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// Its first line.
+    /// First line.
     pub status_line: String,
-    /// Of that line.
+    /// Status in the first line.
     pub status: u16,
     /// Names and values as they came, in their order.
     pub headers: Vec<(String, String)>,
 }
 
-/// How the length of a body is told.
+/// Way in which the length of a body is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
     /// By `Content-Length`.
@@ -99,31 +99,32 @@ impl Head {
         })
     }
 
-    /// A header under this name, whatever its case.
+    /// Returns a header's value by its name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.named(|n| n.eq_ignore_ascii_case(name))
     }
 
-    /// A header under exactly this name.
+    /// Returns a header's value by exactly this name.
     pub fn header_by_case(&self, name: &str) -> Option<&str> {
         self.named(|n| n == name)
     }
 
-    /// Of several the last, as in the firmware's map.
+    /// Returns the value of a header; of several the last, as in the firmware's
+    /// map.
     fn named(&self, fits: impl Fn(&str) -> bool) -> Option<&str> {
         let found = self.headers.iter().rev().find(|(name, _)| fits(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// A header's line as it came, whatever its case.
+    /// Returns a header's line as it came, whatever its case.
     pub fn line(&self, name: &str) -> Option<String> {
         let mut all = self.headers.iter().rev();
         let found = all.find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(name, value)| format!("{name}: {value}"))
     }
 
-    /// How long the body is. Chunks come before a length, as in the firmware; some
-    /// statuses have none (RFC 9112, section 6.3).
+    /// Returns how the length of the body is told. Chunks come before a length, as
+    /// in the firmware; some statuses have no body (RFC 9112, section 6.3).
     pub fn framing(&self) -> Framing {
         if matches!(self.status, 100..200 | 204 | 304) {
             return Framing::Length(0);
@@ -142,7 +143,7 @@ impl Head {
     }
 }
 
-/// An open connection, plain or not, on which one request is made.
+/// Open connection on which one request is made.
 #[derive(Debug)]
 pub struct Wire<S> {
     stream: S,
@@ -160,7 +161,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The connection, for what comes after HTTP, and what was read of that.
+    /// Returns the connection, for what comes after HTTP, and the bytes that were
+    /// read of that.
     pub fn into_parts(self) -> (S, BytesMut) {
         (self.stream, self.buffer)
     }
@@ -177,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Reads some; `false` at the end of the connection.
+    /// Reads some bytes; returns `false` at the end of the connection.
     async fn fill(&mut self) -> Result<bool, WireError> {
         self.buffer.reserve(BLOCK);
         match timeout(self.patience, self.stream.read_buf(&mut self.buffer)).await {
@@ -222,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The body that follows a head.
+    /// Returns the body that follows a head.
     pub fn body(&mut self, framing: Framing) -> Body<'_, S> {
         Body {
             wire: self,
@@ -237,7 +239,7 @@ fn not_http(bytes: &[u8]) -> WireError {
     WireError::NotHttp(Bytes::copy_from_slice(&bytes[..bytes.len().min(80)]))
 }
 
-/// Where the empty line ends, written with or without carriage returns.
+/// Returns the end of the empty line, written with or without carriage returns.
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     let mut line_feeds = (from..bytes.len()).filter(|at| bytes[*at] == b'\n');
     line_feeds.find_map(|at| match &bytes[at + 1..] {
@@ -247,18 +249,18 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// A body on its way.
+/// Body of a reply on its way.
 #[derive(Debug)]
 pub struct Body<'a, S> {
     wire: &'a mut Wire<S>,
     framing: Framing,
-    /// Of the chunk, or of the whole; `None` before it is known.
+    /// Bytes left of the chunk, or of the whole body; `None` before that is known.
     left: Option<u64>,
     got: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
-    /// The next piece; `None` at its end.
+    /// Returns the next piece; `None` at the end of the body.
     pub async fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         loop {
             match (&self.framing, self.left) {
@@ -297,8 +299,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
         }
     }
 
-    /// All of it, up to `limit` bytes and in time as a whole; what came before a
-    /// fault beside it.
+    /// Reads the whole body, up to `limit` bytes and in time as a whole. Returns
+    /// what came before an error beside it.
     pub async fn read(&mut self, limit: usize) -> (Bytes, Option<WireError>) {
         let patience = self.wire.patience;
         let end = Instant::now() + patience;
@@ -317,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
         (body.freeze(), None)
     }
 
-    /// The length of the next chunk.
+    /// Reads the length of the next chunk.
     async fn chunk(&mut self) -> Result<u64, WireError> {
         let mut empty = 0;
         loop {
@@ -364,7 +366,7 @@ mod tests {
         runtime.unwrap().block_on(future)
     }
 
-    /// A reply that comes in pieces, and then the end of the connection.
+    /// Reads a reply that comes in pieces, and then the end of the connection.
     fn reply(pieces: &[&[u8]]) -> (Result<Head, WireError>, Bytes, Option<WireError>) {
         run(async {
             let mut mock = tokio_test_io(pieces);
@@ -379,7 +381,7 @@ mod tests {
         })
     }
 
-    /// A stream of these pieces.
+    /// Makes a stream of these pieces.
     fn tokio_test_io(pieces: &[&[u8]]) -> tokio::io::DuplexStream {
         let bytes = pieces.concat();
         let (client, mut server) = tokio::io::duplex(bytes.len().max(1));

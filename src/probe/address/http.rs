@@ -1,4 +1,4 @@
-//! How the device's HTTP clients read an address: `http_parser_parse_url` of
+//! Reads an address as the device's HTTP clients do: `http_parser_parse_url` of
 //! ESP-IDF behind `EspHttp`, `HttpClient::ParseUrl` and `Ml307Http::Open` of
 //! esp-ml307.
 
@@ -100,7 +100,7 @@ fn digits(text: &str) -> Option<u16> {
     number.filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// White space, a sign and digits, and nothing behind them.
+/// Reads white space, a sign and digits, with nothing behind them.
 fn strtol(text: &str) -> Option<u16> {
     let from_sign = text.trim_start_matches([' ', '\t', '\u{b}', '\u{c}']);
     digits(from_sign.strip_prefix('+').unwrap_or(from_sign))

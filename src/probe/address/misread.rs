@@ -1,11 +1,11 @@
-//! What a device misreads in the address of its voice server, in words.
+//! Words for what a device misreads in the address of its voice server.
 
 use crate::probe::report::Evidence;
 use crate::probe::serial;
 use xiaozhi_device::endpoint::{AddressFault, Exception, Misread};
 use xiaozhi_device::redact;
 
-/// The address, and the part that is to blame.
+/// Returns the address as evidence, with the part that is to blame.
 pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
     let part = format!("{:?}", misread.part);
     let (zh, en) = match misread.fault {
@@ -55,12 +55,12 @@ pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
     Evidence::both(format!("{quoted}\n{zh}"), format!("{quoted}\n{en}"))
 }
 
-/// The address alone, without what may be secret in it.
+/// Returns the address alone, without what may be secret in it.
 pub fn quoted(setting: &str, text: &str) -> String {
     format!("{setting}: {:?}", redact::shown(text))
 }
 
-/// How the program ends that takes this for a number.
+/// Returns the end of the program that takes this for a number.
 pub fn exception(misread: &Misread) -> String {
     let ends = match misread.exception() {
         Some(Exception::OutOfRange) => serial::HUGE_NUMBER,

@@ -1,12 +1,12 @@
-//! How the device reads the address of its voice server (`WebSocket::Connect`).
-//! Where host and port are, the server's own reader says.
+//! Reads the address of a voice server as the device does (`WebSocket::Connect`).
+//! Host and port are found by the server's own reader.
 
 use super::{Fault, Target, misread};
 use crate::probe::line::Kind;
 use crate::probe::rules::{reply, websocket as rules};
 use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
 
-/// What the firmware says of a voice server that it does not get to.
+/// Line of the firmware for a voice server that it does not get to.
 pub const NOT_CONNECTED: &str = "E (…) WS: Failed to connect to websocket server";
 
 /// Takes an address apart as this device does.
@@ -76,22 +76,22 @@ pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {
     })
 }
 
-/// What is wrong with how an address is written that leads to the right place
-/// all the same.
+/// Returns what is odd in the form of an address that leads to the right place all
+/// the same.
 pub(super) fn oddly_written(text: &str) -> Option<Misread> {
     let misread = endpoint::read(text, AddressKind::WebSocket).err()?;
     misread.may_work().then_some(misread)
 }
 
-/// Whether this device's port decides otherwise than the scheme whether it speaks
-/// TLS.
+/// Returns whether this device goes by the port where the scheme says otherwise
+/// about TLS.
 pub(super) fn port_decides(text: &str, port: u16, kind: Kind) -> bool {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     kind.goes_by_the_port() && kind.websocket_tls(scheme, port) != means_tls(scheme)
 }
 
-/// Whether firmware takes a scheme for another than it is, and connects all the
-/// same.
+/// Returns whether firmware takes a scheme for another than it is, and connects all
+/// the same.
 pub(super) fn is_odd(text: &str) -> bool {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     !["ws", "wss"].contains(&scheme)

@@ -1,4 +1,4 @@
-//! What a check's reply says of the voice server: `websocket` and `mqtt`.
+//! Judges what a check's reply says of the voice server: `websocket` and `mqtt`.
 
 use super::{Judge, Websocket, cut};
 use crate::probe::address::{self, misread};
@@ -8,7 +8,8 @@ use crate::probe::rules::{reply as rules, websocket as voice};
 use serde_json::{Map, Value};
 use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, LONGEST_STORED, Misread};
 
-/// The longest key that NVS takes (`NVS_KEY_NAME_MAX_SIZE` in ESP-IDF's `nvs.h`).
+/// Length of the longest key that NVS takes (`NVS_KEY_NAME_MAX_SIZE` in ESP-IDF's
+/// `nvs.h`).
 const KEY: usize = 15;
 
 impl Judge<'_> {
@@ -82,7 +83,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Where MQTT is. A device connects there at every boot.
+    /// Judges the MQTT endpoint. A device connects there at every boot.
     fn endpoint(&mut self, text: &str) {
         for (effect, rule) in [
             (Effect::Aborts, &voice::MQTT_ABORTS),
@@ -126,7 +127,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Each text and number is written to flash under its own key.
+    /// Judges the keys and values of a block: each text and number is written to
+    /// flash under its own key.
     fn flash(&mut self, of: &str, block: &Map<String, Value>) {
         for (key, value) in block {
             let stores = |k: Kind| is_stored(of, value, k);
@@ -154,7 +156,7 @@ impl Judge<'_> {
     }
 }
 
-/// The host that this device connects to, if it does.
+/// Returns the host that this device connects to for MQTT, if it does.
 fn host_of_endpoint(text: &str, kind: Kind) -> Option<&str> {
     match misread_endpoint(text, kind) {
         Some(misread) => misread.may_work().then(|| text.split(':').next())?,
@@ -166,8 +168,8 @@ fn host_of_endpoint(text: &str, kind: Kind) -> Option<&str> {
     }
 }
 
-/// What a device makes of MQTT's endpoint that is not meant: since 1.6.2 what the
-/// server's own reader says, before it was the host's name as a whole
+/// Returns the fault of an MQTT endpoint as this device reads it: since 1.6.2 as
+/// the server's own reader says; before, all of it was the host's name
 /// (`MqttProtocol::StartMqttClient`).
 fn misread_endpoint(text: &str, kind: Kind) -> Option<Misread> {
     let misread = endpoint::read(text, AddressKind::Mqtt).err();
@@ -186,8 +188,8 @@ fn misread_endpoint(text: &str, kind: Kind) -> Option<Misread> {
     })
 }
 
-/// Whether a device writes this value of a block to its flash (`Ota::CheckVersion`,
-/// `Settings` in the firmware's `main/settings.cc`).
+/// Returns whether a device writes this value of a block to its flash
+/// (`Ota::CheckVersion`, `Settings` in the firmware's `main/settings.cc`).
 fn is_stored(of: &str, value: &Value, kind: Kind) -> bool {
     let is_websocket = of == "websocket";
     let is_read = match value {

@@ -1,9 +1,9 @@
-//! Of addresses: the one that is typed into a device, and those that it is
+//! Rules on addresses: the one that is typed into a device, and those that it is
 //! handed.
 
 use crate::probe::rule::Rule;
 
-/// Too short to be one.
+/// Address that is too short to be one.
 pub static NO_ADDRESS: Rule = Rule::new(
     "no-address",
     (
@@ -32,7 +32,7 @@ pub static BAD_CHARACTER: Rule = Rule::new(
     ),
 );
 
-/// `…/ota/ `, as it was pasted in.
+/// Blank at the end: `…/ota/ `, as it was pasted in.
 pub static TRAILING_BLANK: Rule = Rule::new(
     "trailing-blank",
     (
@@ -95,7 +95,7 @@ pub static USER_NAME: Rule = Rule::new(
     ("去掉用户名和密码。", "take the user name and password out."),
 );
 
-/// `[::1]`.
+/// IPv6 address: `[::1]`.
 pub static IPV6_LITERAL: Rule = Rule::new(
     "ipv6-literal",
     (
@@ -119,7 +119,7 @@ pub static NO_HOST: Rule = Rule::new(
     ),
 );
 
-/// Not 1 to 65535.
+/// Port that is not 1 to 65535.
 pub static BAD_PORT: Rule = Rule::new(
     "bad-port",
     (
@@ -132,7 +132,7 @@ pub static BAD_PORT: Rule = Rule::new(
     ),
 );
 
-/// `#`.
+/// Fragment: `#`.
 pub static FRAGMENT: Rule = Rule::new(
     "fragment",
     (
@@ -222,7 +222,7 @@ pub static FAKE_ADDRESS: Rule = Rule::new(
     ),
 );
 
-/// Multicast, reserved, or of an example.
+/// Multicast, reserved, or an address for examples.
 pub static NOBODYS_ADDRESS: Rule = Rule::new(
     "nobodys-address",
     (
@@ -235,7 +235,7 @@ pub static NOBODYS_ADDRESS: Rule = Rule::new(
     ),
 );
 
-/// No dot in it.
+/// Name without a dot.
 pub static SHORT_NAME: Rule = Rule::new(
     "short-name",
     (

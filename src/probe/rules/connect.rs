@@ -1,4 +1,4 @@
-//! Of names and connections.
+//! Rules on names and connections.
 
 use crate::probe::rule::Rule;
 
@@ -43,7 +43,7 @@ pub static NAME_LEADS_NOWHERE: Rule = Rule::new(
     ),
 );
 
-/// IPv6 alone.
+/// IPv6 addresses alone.
 pub static NO_IPV4: Rule = Rule::new(
     "no-ipv4",
     (
@@ -83,7 +83,7 @@ pub static CONNECT_TIMEOUT: Rule = Rule::new(
     ),
 );
 
-/// No way there.
+/// No way to the address.
 pub static UNREACHABLE: Rule = Rule::new(
     "unreachable",
     (

@@ -1,4 +1,4 @@
-//! Of images, and of what follows once one is installed.
+//! Rules on images, and on what follows once one is installed.
 
 use crate::probe::rule::Rule;
 
@@ -22,7 +22,7 @@ pub static NOT_AN_IMAGE: Rule = Rule::new(
     APP_IMAGE,
 );
 
-/// It ends early.
+/// Image that ends early.
 pub static TRUNCATED_IMAGE: Rule = Rule::new(
     "truncated-image",
     (
@@ -33,7 +33,7 @@ pub static TRUNCATED_IMAGE: Rule = Rule::new(
     ANOTHER_COPY,
 );
 
-/// Checksum or hash.
+/// Wrong checksum or hash.
 pub static DAMAGED_IMAGE: Rule = Rule::new(
     "damaged-image",
     (
@@ -64,14 +64,14 @@ pub static BOOTLOADER: Rule = Rule::new(
     APP_IMAGE,
 );
 
-/// Of another family.
+/// Image of another family.
 pub static ESP8266_IMAGE: Rule = Rule::new(
     "esp8266-image",
     ("这是 ESP8266 的镜像。", "This is an image for the ESP8266."),
     APP_IMAGE,
 );
 
-/// Something behind it.
+/// Bytes behind the image.
 pub static TRAILING_BYTES: Rule = Rule::new(
     "trailing-bytes",
     (
@@ -81,7 +81,7 @@ pub static TRAILING_BYTES: Rule = Rule::new(
     APP_IMAGE,
 );
 
-/// Restarts whoever installs it.
+/// Version that restarts every device that installs it.
 pub static VERSION_INSIDE_CRASHES: Rule = Rule::new(
     "version-inside-crashes",
     (
@@ -95,7 +95,7 @@ pub static VERSION_INSIDE_CRASHES: Rule = Rule::new(
     ),
 );
 
-/// For another chip.
+/// Image for another chip.
 pub static WRONG_CHIP: Rule = Rule::new(
     "wrong-chip",
     (
@@ -108,7 +108,7 @@ pub static WRONG_CHIP: Rule = Rule::new(
     ),
 );
 
-/// For another revision of it.
+/// Image for another revision of the chip.
 pub static CHIP_REVISION: Rule = Rule::new(
     "chip-revision",
     (
@@ -134,7 +134,7 @@ pub static TOO_BIG: Rule = Rule::new(
     ),
 );
 
-/// `factory` alone.
+/// Partition table with `factory` alone.
 pub static NO_SLOT: Rule = Rule::new(
     "no-slot",
     (
@@ -147,7 +147,7 @@ pub static NO_SLOT: Rule = Rule::new(
     ),
 );
 
-/// 2.x over 1.x.
+/// Firmware 2.x over 1.x.
 pub static NO_ASSETS: Rule = Rule::new(
     "no-assets",
     (
@@ -160,7 +160,7 @@ pub static NO_ASSETS: Rule = Rule::new(
     ),
 );
 
-/// What runs already, to firmware before 2.0.0.
+/// Version that runs already, to firmware before 2.0.0.
 pub static SAME_VERSION: Rule = Rule::new(
     "same-version",
     (
@@ -202,7 +202,7 @@ pub static OTHER_PROJECT: Rule = Rule::new(
     ),
 );
 
-/// Offered again.
+/// Update that is offered again.
 pub static LOOP: Rule = Rule::new(
     "loop",
     (
@@ -216,7 +216,7 @@ pub static LOOP: Rule = Rule::new(
     ),
 );
 
-/// Another one is offered.
+/// Another update that is offered after the restart.
 pub static ANOTHER_UPDATE: Rule = Rule::new(
     "another-update",
     (

@@ -1,4 +1,4 @@
-//! The rules, one file for what a device meets at each stage of its way.
+//! Rules of the device, one file for what it meets at each stage of its way.
 
 pub mod address;
 pub mod connect;

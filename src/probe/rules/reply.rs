@@ -1,8 +1,8 @@
-//! Of replies over HTTP: to a check, and to a download.
+//! Rules on replies over HTTP: to a check, and to a download.
 
 use crate::probe::rule::Rule;
 
-/// 3xx.
+/// Redirect: 3xx.
 pub static REDIRECT: Rule = Rule::new(
     "redirect",
     (
@@ -205,7 +205,7 @@ pub static SLOW_REPLY: Rule = Rule::new(
     ),
 );
 
-/// 8 KB.
+/// Body that fills the device's queue of 8 KB.
 pub static TOO_LONG: Rule = Rule::new(
     "too-long",
     (
@@ -219,7 +219,7 @@ pub static TOO_LONG: Rule = Rule::new(
     ),
 );
 
-/// No JSON.
+/// Body that is no JSON.
 pub static NOT_JSON: Rule = Rule::new(
     "not-json",
     ("检查的回答不是 JSON。", "The answer to a check is no JSON."),
@@ -271,7 +271,7 @@ pub static LONG_KEY: Rule = Rule::new(
     ),
 );
 
-/// More than NVS holds.
+/// Value longer than NVS holds.
 pub static LONG_VALUE: Rule = Rule::new(
     "long-value",
     (
@@ -336,7 +336,7 @@ pub static OWN_VERSION_CRASHES: Rule = Rule::new(
     ),
 );
 
-/// Handed out, and not installed.
+/// Version that is handed out, and not installed.
 pub static NOT_NEWER: Rule = Rule::new(
     "not-newer",
     (
@@ -350,7 +350,7 @@ pub static NOT_NEWER: Rule = Rule::new(
     ),
 );
 
-/// Newer, and nowhere.
+/// Newer version without an address.
 pub static EMPTY_URL: Rule = Rule::new(
     "empty-url",
     (
@@ -442,7 +442,7 @@ pub static SERVER_TIME: Rule = Rule::new(
     ),
 );
 
-/// No time at all.
+/// No `server_time` at all.
 pub static NO_SERVER_TIME: Rule = Rule::new(
     "no-server-time",
     (

@@ -1,4 +1,4 @@
-//! Of the handshake, and of the certificates in it.
+//! Rules on the handshake, and on the certificates in it.
 
 use crate::probe::rule::Rule;
 
@@ -131,7 +131,7 @@ pub static ROOT_NOT_IN_BUNDLE: Rule = Rule::new(
     ),
 );
 
-/// Made for other names.
+/// Certificate for other names.
 pub static WRONG_NAME: Rule = Rule::new(
     "wrong-name",
     (
@@ -158,7 +158,7 @@ pub static NAME_IN_SUBJECT_ONLY: Rule = Rule::new(
     ),
 );
 
-/// Its time is over.
+/// Certificate whose time is over.
 pub static EXPIRED_CERTIFICATE: Rule = Rule::new(
     "expired-certificate",
     (
@@ -172,7 +172,7 @@ pub static EXPIRED_CERTIFICATE: Rule = Rule::new(
     ),
 );
 
-/// Its time is yet to come.
+/// Certificate whose time is yet to come.
 pub static NOT_YET_VALID: Rule = Rule::new(
     "not-yet-valid",
     (
@@ -199,7 +199,7 @@ pub static ED25519_CERTIFICATE: Rule = Rule::new(
     ),
 );
 
-/// Below what mbedTLS takes.
+/// Key or signature below what mbedTLS takes.
 pub static WEAK_CERTIFICATE: Rule = Rule::new(
     "weak-certificate",
     (
@@ -213,7 +213,7 @@ pub static WEAK_CERTIFICATE: Rule = Rule::new(
     ),
 );
 
-/// Longer than a record.
+/// Certificates longer than a record.
 pub static LONG_CERTIFICATES: Rule = Rule::new(
     "long-certificates",
     (
@@ -227,7 +227,7 @@ pub static LONG_CERTIFICATES: Rule = Rule::new(
     ),
 );
 
-/// Made for something else than TLS servers.
+/// Certificate for something else than TLS servers.
 pub static NOT_FOR_SERVERS: Rule = Rule::new(
     "not-for-servers",
     (
@@ -240,7 +240,7 @@ pub static NOT_FOR_SERVERS: Rule = Rule::new(
     ),
 );
 
-/// Not made as others expect it.
+/// Certificate that is made otherwise than others expect.
 pub static ODD_CERTIFICATE: Rule = Rule::new(
     "odd-certificate",
     (
@@ -254,7 +254,7 @@ pub static ODD_CERTIFICATE: Rule = Rule::new(
     ),
 );
 
-/// No X.509 at all.
+/// Certificate that is no X.509 at all.
 pub static UNREADABLE_CERTIFICATE: Rule = Rule::new(
     "unreadable-certificate",
     (
@@ -305,7 +305,8 @@ pub static CLIENT_CERTIFICATE: Rule = Rule::new(
     ),
 );
 
-/// What a device offers beyond the probe's own TLS may decide.
+/// Handshake that is not judged: what a device offers beyond the probe's own TLS
+/// may decide.
 pub static CANNOT_BE_JUDGED: Rule = Rule::new(
     "cannot-be-judged",
     (
@@ -332,7 +333,7 @@ pub static TLS_ALERT: Rule = Rule::new(
     ),
 );
 
-/// What the server says is no proper TLS.
+/// Bytes of the server that are no proper TLS.
 pub static BAD_HANDSHAKE: Rule = Rule::new(
     "bad-handshake",
     (

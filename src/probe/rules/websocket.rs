@@ -1,4 +1,5 @@
-//! Of the voice server: what a check hands out for it, and what answers there.
+//! Rules on the voice server: what a check hands out for it, and what answers
+//! there.
 
 use crate::probe::rule::Rule;
 
@@ -43,7 +44,7 @@ pub static MUTE: Rule = Rule::new(
     WRITTEN,
 );
 
-/// No 101.
+/// Another status than 101.
 pub static STATUS: Rule = Rule::new(
     "websocket-status",
     (
@@ -139,7 +140,7 @@ pub static MQTT_MUTE: Rule = Rule::new(
     ),
 );
 
-/// Both.
+/// Both `mqtt` and `websocket`.
 pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
     "mqtt-and-websocket",
     (
@@ -152,7 +153,7 @@ pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
     ),
 );
 
-/// Neither.
+/// Neither `mqtt` nor `websocket`.
 pub static NO_PROTOCOL: Rule = Rule::new(
     "no-protocol",
     (

@@ -1,4 +1,4 @@
-//! What belongs to a check, and is asked beside it.
+//! Requests that belong to a check, and are made beside it.
 
 use super::{Answer, Probe, exchange};
 use crate::probe::address::Target;

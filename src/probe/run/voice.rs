@@ -1,4 +1,4 @@
-//! The voice server, as far as its hello.
+//! Tries the voice server, as far as its hello.
 
 use super::Probe;
 use crate::probe::address::websocket::NOT_CONNECTED;
@@ -85,7 +85,7 @@ impl Probe {
         (heard.unwrap_or_default(), findings)
     }
 
-    /// Connects, and waits for the hello; what was seen of it.
+    /// Connects, and waits for the hello. Returns what was seen of it.
     async fn hello(
         &self,
         handed: &Websocket,

@@ -1,7 +1,7 @@
-//! The roots that a device trusts: Espressif's bundle, which is Mozilla's list
-//! at the time of a release (`components/mbedtls/esp_crt_bundle/cacrt_all.pem`).
-//! Release branches get no newer list (espressif/esp-idf issue 16157), so roots
-//! that came later are not in it, and some that Mozilla has removed are.
+//! Roots that a device trusts: Espressif's bundle, which is Mozilla's list at the
+//! time of a release (`components/mbedtls/esp_crt_bundle/cacrt_all.pem`). Release
+//! branches get no newer list (espressif/esp-idf issue 16157), so roots that came
+//! later are not in it, and some that Mozilla has removed are.
 
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 
@@ -34,9 +34,9 @@ pub(super) const LACKING_BEFORE_5_5: &[&str] = &[
 /// `ISRG`), cross-signed by ISRG Root X1 and X2.
 pub(super) const TOO_NEW: &[&str] = &["Root YE", "Root YR"];
 
-/// Roots that the bundles of ESP-IDF 5.3 to 5.5 hold and Mozilla's list does
-/// not any more. Those are the ones that servers' chains still lead to:
-/// Google's and Cloudflare's to the first, Sectigo's to the second.
+/// Roots that the bundles of ESP-IDF 5.3 to 5.5 hold and Mozilla's list does not
+/// any more. These are the ones that servers' chains still lead to: Google's and
+/// Cloudflare's to the first, Sectigo's to the second.
 pub(super) const REMOVED: &[&str] = &[
     "GlobalSign Root CA",
     "AAA Certificate Services",
@@ -53,14 +53,14 @@ pub(super) const REMOVED: &[&str] = &[
     "Trustwave Global Certification Authority",
 ];
 
-/// The roots that one probe or fleet goes by.
+/// Roots that one probe or fleet goes by.
 #[derive(Debug)]
 pub(super) struct Roots {
-    /// What browsers know, and the roots that were named by `--ca`.
+    /// Roots of browsers, and those named by `--ca`.
     pub(super) all: Vec<TrustAnchor<'static>>,
-    /// What devices know: without [`LACKING`].
+    /// Roots of devices: without [`LACKING`].
     pub(super) device: Vec<TrustAnchor<'static>>,
-    /// Named by `--ca`, as they were given.
+    /// Certificates named by `--ca`, as they were given.
     pub(super) extra: Vec<CertificateDer<'static>>,
 }
 
@@ -83,8 +83,8 @@ impl Roots {
     }
 }
 
-/// Whether a name (the content of its SEQUENCE) holds one of these as a whole
-/// string: behind the string's own tag and length.
+/// Returns whether a name (the content of its SEQUENCE) holds one of these as a
+/// whole string: behind the string's own tag and length.
 pub(super) fn has_name(subject: &[u8], names: &[&str]) -> bool {
     names.iter().any(|name| {
         let name = name.as_bytes();

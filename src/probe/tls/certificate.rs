@@ -1,4 +1,4 @@
-//! What one certificate says of itself.
+//! Reads what one certificate says of itself.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -7,18 +7,18 @@ use x509_parser::oid_registry::{OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, 
 use x509_parser::prelude::{X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
-/// How many names stand in a line of evidence.
+/// Number of names in a line of evidence.
 const LISTED: usize = 8;
-/// How long one of them is, in characters.
+/// Length of the longest of them, in characters.
 const LENGTH: usize = 128;
 
-/// The names that a certificate is made for, as `x509_crt_verify_name` reads
-/// them: the CN counts where there is no subjectAltName.
+/// Names that a certificate is made for, as `x509_crt_verify_name` reads them: the
+/// CN counts where there is no subjectAltName.
 #[derive(Debug)]
 pub(super) struct Names {
     hosts: Vec<String>,
     addresses: Vec<IpAddr>,
-    /// There is no subjectAltName.
+    /// Whether there is no subjectAltName.
     pub(super) in_subject_only: bool,
 }
 
@@ -48,8 +48,8 @@ impl Names {
         names
     }
 
-    /// Whether it is made for this host. A dNSName that spells an address counts,
-    /// too.
+    /// Returns whether the certificate is made for this host. A dNSName that spells
+    /// an address counts, too.
     pub(super) fn hold(&self, host: &str) -> bool {
         let address = host.parse::<IpAddr>();
         self.hosts
@@ -58,7 +58,7 @@ impl Names {
             || address.is_ok_and(|address| self.addresses.contains(&address))
     }
 
-    /// For evidence.
+    /// Lists the names as evidence.
     pub(super) fn list(&self) -> String {
         let addresses = self.addresses.iter().map(IpAddr::to_string);
         let all: Vec<_> = self.hosts.iter().cloned().chain(addresses).collect();
@@ -84,7 +84,8 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
-/// `x509_check_wildcard`: a star for the first label, whole.
+/// Returns whether a name covers a host by a star for the first label, whole
+/// (`x509_check_wildcard`).
 fn is_wildcard_of(name: &str, host: &str) -> bool {
     match (name.strip_prefix('*'), host.find('.')) {
         (Some(rest), Some(dot @ 1..)) if rest.len() > 1 && rest.starts_with('.') => host
@@ -94,7 +95,7 @@ fn is_wildcard_of(name: &str, host: &str) -> bool {
     }
 }
 
-/// In a few words.
+/// Describes a certificate in a few words.
 pub(super) fn subject(certificate: &X509Certificate<'_>) -> String {
     let subject = certificate.subject();
     if subject.iter().next().is_some() {
@@ -104,7 +105,7 @@ pub(super) fn subject(certificate: &X509Certificate<'_>) -> String {
     Names::of(certificate).list()
 }
 
-/// The common name, or the whole where there is none.
+/// Returns the common name, or the whole name where there is none.
 pub(super) fn name(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().find_map(|cn| cn.as_str().ok());
     match common {
@@ -113,13 +114,13 @@ pub(super) fn name(name: &X509Name<'_>) -> String {
     }
 }
 
-/// `2026-12-01`.
+/// Writes a day: `2026-12-01`.
 pub(super) fn day(timestamp: i64) -> String {
     let time = jiff::Timestamp::from_second(timestamp);
     time.map_or_else(|_| timestamp.to_string(), |t| t.strftime("%F").to_string())
 }
 
-/// Where the certificate of its issuer lies (authorityInfoAccess).
+/// Returns the address of its issuer's certificate (authorityInfoAccess).
 pub(super) fn issuer_address(certificate: &X509Certificate<'_>) -> Option<String> {
     certificate.extensions().iter().find_map(|extension| {
         let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() else {
@@ -136,14 +137,14 @@ pub(super) fn issuer_address(certificate: &X509Certificate<'_>) -> Option<String
     })
 }
 
-/// Its key, or its signature.
+/// Returns whether its key or its signature is Ed25519.
 pub(super) fn is_ed25519(certificate: &X509Certificate<'_>) -> bool {
     certificate.signature_algorithm.algorithm == OID_SIG_ED25519
         || certificate.public_key().algorithm.algorithm == OID_SIG_ED25519
 }
 
-/// What mbedTLS's default profile (`mbedtls_x509_crt_profile_default`) does not
-/// take in it.
+/// Describes what mbedTLS's default profile (`mbedtls_x509_crt_profile_default`)
+/// does not take in it.
 pub(super) fn weakness(certificate: &X509Certificate<'_>) -> Option<String> {
     if let Ok(PublicKey::RSA(key)) = certificate.public_key().parsed()
         && key.key_size() < 2048

@@ -1,8 +1,8 @@
-//! Whether a device takes a chain, as mbedTLS and Espressif's bundle judge it
-//! (`x509_crt_verify_chain` in mbedTLS 3.6's `x509_crt.c`,
-//! `esp_crt_verify_callback` in ESP-IDF's `esp_crt_bundle.c`): from the leaf
-//! upwards, each certificate's issuer is the first behind it that has its name;
-//! where that ends, the bundle must know the issuer of the last.
+//! Judges a chain as mbedTLS and Espressif's bundle do (`x509_crt_verify_chain` in
+//! mbedTLS 3.6's `x509_crt.c`, `esp_crt_verify_callback` in ESP-IDF's
+//! `esp_crt_bundle.c`): from the leaf upwards, each certificate's issuer is the
+//! first behind it that has its name; at the end of that path, the bundle must know
+//! the issuer of the last.
 
 use super::bundle::{self, Roots};
 use super::certificate::{self, Names};
@@ -16,26 +16,24 @@ use std::time::Duration;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// `mbedtls_ssl_handshake returned`, where the bundle's word decided: mbedTLS
-/// makes a fatal error of it.
+/// Lines of a handshake that the bundle refused: mbedTLS makes a fatal error of it.
 const NOT_TRUSTED: &str = "E (…) esp-x509-crt-bundle: Failed to verify certificate\n\
      E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x3000";
-/// The same, where mbedTLS's own word decided.
+/// Line of a handshake that mbedTLS itself refused.
 const NOT_VERIFIED: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700";
 
-/// A message in more than one record, before mbedTLS 3.6.3.
+/// Line for a message in more than one record, before mbedTLS 3.6.3.
 const FRAGMENTED: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7080";
-/// An extension that mbedTLS does not know and must not pass over.
+/// Line for an extension that mbedTLS does not know and must not pass over.
 const BAD_EXTENSION: &str = "E (…) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2562";
-/// What a device takes in a record (`CONFIG_MBEDTLS_SSL_IN_CONTENT_LEN`).
+/// Bytes that a device takes in a record (`CONFIG_MBEDTLS_SSL_IN_CONTENT_LEN`).
 const RECORD: usize = 16_384;
 
-/// What is to be said of a chain.
+/// Judgement on a chain.
 #[derive(Debug)]
 pub(super) struct Judged {
-    /// The leaf, in a few words.
+    /// Leaf, in a few words.
     pub(super) leaf: String,
-    /// What is wrong.
     pub(super) findings: Vec<Finding>,
 }
 
@@ -96,7 +94,7 @@ fn unreadable(why: &str) -> Judged {
 
 type Sent<'a> = (&'a CertificateDer<'a>, X509Certificate<'a>);
 
-/// The places of the certificates that mbedTLS comes by, from the leaf up.
+/// Returns the places of the certificates on mbedTLS's path, from the leaf up.
 fn walk(all: &[Sent<'_>]) -> Vec<usize> {
     let mut path = vec![0];
     let mut at = 0;
@@ -127,7 +125,7 @@ impl<'a> Case<'a> {
         path.iter().filter_map(|i| all.get(*i)).map(|sent| &sent.1)
     }
 
-    /// A fault on which who verifies fails.
+    /// Adds a fault on which every device fails that verifies.
     fn fault(&mut self, rule: &'static Rule, evidence: impl Into<Evidence>, serial: &str) {
         let finding = Finding::on(rule, self.kind, Kind::verifies, evidence);
         let finding = finding.map(|f| {
@@ -154,8 +152,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether mbedTLS passes one of them over, for it cannot read it
-    /// (`ssl_parse_certificate_chain`): no other question arises then.
+    /// Returns whether mbedTLS passes over a certificate on the path, for it cannot
+    /// read it (`ssl_parse_certificate_chain`): no other question arises then.
     fn ed25519(&mut self) -> bool {
         let Some((i, found)) = self
             .on_path()
@@ -182,7 +180,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether the bundle knows who stands above the last certificate.
+    /// Judges whether the bundle knows the issuer of the last certificate.
     fn trust(&mut self, now: i64) {
         let (Some((der, leaf)), Some(top)) = (self.all.first(), self.on_path().last()) else {
             return;
@@ -248,7 +246,7 @@ impl<'a> Case<'a> {
         self.fault(rule, evidence, NOT_TRUSTED);
     }
 
-    /// Nobody trusts it: why.
+    /// Names the reason for which nobody trusts the chain.
     fn untrusted(
         &mut self,
         leaf: &X509Certificate<'_>,
@@ -341,7 +339,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A time at which the whole path holds, for devices check no dates
+    /// Returns a time at which the whole path holds, for devices check no dates
     /// (`CONFIG_MBEDTLS_HAVE_TIME_DATE` is off by default).
     fn time(&self, now: i64) -> UnixTime {
         let from = self.on_path().map(|c| c.validity().not_before.timestamp());
@@ -386,7 +384,7 @@ fn is_about_trust(error: &webpki::Error) -> bool {
     matches!(error, webpki::Error::UnknownIssuer)
 }
 
-/// What is in a SEQUENCE: webpki keeps names so.
+/// Returns the contents of a SEQUENCE: webpki keeps names so.
 fn contents(sequence: &[u8]) -> &[u8] {
     let header = match sequence.get(1) {
         Some(length @ 0x80..) => 2 + usize::from(length & 0x7f),

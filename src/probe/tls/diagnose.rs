@@ -1,4 +1,4 @@
-//! Why a handshake failed, by shaking hands again with other offers.
+//! Diagnoses a failed handshake, by shaking hands again with other offers.
 
 use super::offer::{Notes, Offer};
 use super::{Client, Reason, Refused, certificate, plain_answer};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// How a handshake with some offer went.
+/// Result of a handshake with some offer.
 struct Trial {
     agreed: bool,
     notes: Arc<Notes>,
@@ -55,7 +55,7 @@ impl Client {
         named.unwrap_or(refused.findings)
     }
 
-    /// Whether the port speaks plain HTTP.
+    /// Tries whether the port speaks plain HTTP.
     async fn plain<C, F>(
         &self,
         reason: Reason,
@@ -84,8 +84,8 @@ impl Client {
         )
     }
 
-    /// Whether the server agrees to something that devices lack. `open`: where
-    /// it does not, devices may still offer what it wants.
+    /// Tries whether the server agrees to something that devices lack. `open`:
+    /// where it does not, devices may still offer what it wants.
     async fn other_offers<C, F>(
         &self,
         open: bool,
@@ -139,7 +139,7 @@ impl Client {
         open.then(|| vec![Finding::warn(&rules::CANNOT_BE_JUDGED, evidence)])
     }
 
-    /// Whether the chain tells why.
+    /// Fetches the chain, and judges whether it tells why.
     async fn chain<C, F>(&self, connect: &C, host: &str, limit: Duration) -> Option<Vec<Finding>>
     where
         C: Fn() -> F,
@@ -155,14 +155,14 @@ impl Client {
         tells.then_some(findings)
     }
 
-    /// A failure of every device, for which the server sends an alert.
+    /// Names a failure of every device, for which the server sends an alert.
     fn named(&self, rule: &'static Rule, evidence: impl Into<Evidence>) -> Vec<Finding> {
         let alert = Reason::Alert(AlertDescription::HandshakeFailure);
         self.refused(rule, alert, evidence).findings
     }
 }
 
-/// Shakes hands once. `None`: no connection came about.
+/// Shakes hands once. Returns `None` where no connection came about.
 async fn trial<C, F>(offer: Offer, connect: &C, host: &str, limit: Duration) -> Option<Trial>
 where
     C: Fn() -> F,

@@ -1,4 +1,4 @@
-//! What a device offers in a handshake, as rustls settings.
+//! Offers in a handshake, as rustls settings.
 
 use crate::util::sync::lock;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,19 +17,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use webpki::RawPublicKeyEntity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// A set of offers.
+/// Set of versions, suites and signatures that is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// A device's own, by the defaults of ESP-IDF's
-    /// `components/mbedtls/Kconfig` (5.3 to 5.5): TLS 1.2, no `ChaCha20`, no DHE.
-    /// What our stack cannot offer: CBC, CCM, static RSA and ECDH, P-521,
-    /// brainpool, and an IP address as SNI.
+    /// The device's own, by the defaults of ESP-IDF's `components/mbedtls/Kconfig`
+    /// (5.3 to 5.5): TLS 1.2, no `ChaCha20`, no DHE. Our stack cannot offer CBC,
+    /// CCM, static RSA and ECDH, P-521, brainpool, and an IP address as SNI.
     Device,
-    /// That, and Ed25519.
+    /// The device's own, and Ed25519.
     Ed25519,
-    /// That, and `ChaCha20`.
+    /// The device's own, Ed25519 and `ChaCha20`.
     Chacha,
-    /// All that TLS 1.3 has.
+    /// Everything that TLS 1.3 has.
     Tls13,
 }
 
@@ -55,7 +54,7 @@ impl Offer {
         provider
     }
 
-    /// Signatures that mbedTLS verifies, and Ed25519 where it is tried.
+    /// Returns the signatures that mbedTLS verifies, and Ed25519 where it is tried.
     fn schemes(self) -> Vec<SignatureScheme> {
         let mut schemes = vec![
             SignatureScheme::ECDSA_NISTP521_SHA512,
@@ -74,7 +73,8 @@ impl Offer {
         schemes
     }
 
-    /// No ALPN, and no session to resume: devices have neither.
+    /// Makes the settings of rustls. No ALPN, and no session to resume: devices
+    /// have neither.
     pub(super) fn config(self, notes: Option<Arc<Notes>>) -> Result<ClientConfig, Error> {
         let provider = self.provider();
         let verifier = Arc::new(Verifier {
@@ -95,7 +95,7 @@ impl Offer {
     }
 }
 
-/// What was met in a handshake, even in one that failed.
+/// Notes on a handshake, even on one that failed.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     chain: Mutex<Vec<CertificateDer<'static>>>,
@@ -103,13 +103,13 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// The server's certificates.
+    /// Returns the server's certificates.
     pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
         let chain = self.chain.lock();
         chain.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the server asked for a certificate of the client's.
+    /// Returns whether the server asked for a certificate of the client's.
     pub(super) fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
@@ -126,7 +126,7 @@ impl ResolvesClientCert for Notes {
     }
 }
 
-/// Takes every chain, which is judged afterwards, and only those who hold the
+/// Accepts every chain, which is judged afterwards, and only servers that hold the
 /// key of its first certificate.
 #[derive(Debug)]
 struct Verifier {
@@ -136,8 +136,8 @@ struct Verifier {
 }
 
 impl Verifier {
-    /// By the key alone: webpki's own way refuses certificates that mbedTLS
-    /// takes (version 1, extensions that it does not know).
+    /// Verifies by the key alone: webpki's own way refuses certificates that
+    /// mbedTLS takes (version 1, extensions that it does not know).
     fn verify(
         &self,
         message: &[u8],
