@@ -17,7 +17,7 @@
 //!   alike: what a device says of itself, what an image is, and why one would fail
 //!   on the other.
 //! * [`firmware`] knows what there is: the files in `data/bin`, and their bytes.
-//! * [`probe`] is the other side: a device, played; [`simulate`] is a fleet of
+//! * `probe` is the other side: a device, played; `simulate` is a fleet of
 //!   them.
 //! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
 //!   say.
@@ -31,9 +31,9 @@ pub mod firmware;
 pub mod fleet;
 pub mod http;
 pub mod ota;
-pub mod probe;
+mod probe;
 pub mod server;
-pub mod simulate;
+mod simulate;
 pub mod telemetry;
 pub mod tls;
 pub mod util;

@@ -3,8 +3,8 @@
 //! one of them refuses may be fine to another.
 
 mod http;
-pub mod misread;
-pub mod websocket;
+pub(crate) mod misread;
+pub(crate) mod websocket;
 
 use super::line::Kind;
 use super::reach::{self, Nowhere};
@@ -15,20 +15,20 @@ use super::rules::websocket as voice;
 
 /// Address of a request, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Whether the connection is TLS.
-    pub tls: bool,
+    pub(crate) tls: bool,
     /// A host name or an IPv4 address.
-    pub host: String,
-    pub port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// Path, with its first slash and its query.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 impl Target {
     /// Returns the value of `Host`: with the port only where it is not the scheme's
     /// own.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         if self.port == if self.tls { 443 } else { 80 } {
             self.host.clone()
         } else {
@@ -39,7 +39,7 @@ impl Target {
 
 /// Purpose of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub(crate) enum Use {
     /// OTA address, typed into the device.
     Ota,
     /// Image's address: `firmware.url`.
@@ -81,7 +81,7 @@ impl Fault {
 /// Takes an address apart as this device does. An address that it cannot take apart
 /// is a failure; for the others, the findings say what will go wrong, and which
 /// devices cannot take it apart.
-pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>), Finding> {
+pub(crate) fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>), Finding> {
     // `CheckVersion` takes nothing shorter for an address.
     if used == Use::Ota && text.len() < 10 {
         return Err(Finding::fail(&rules::NO_ADDRESS, quoted(text))
@@ -102,7 +102,7 @@ pub fn parse(text: &str, used: Use, kind: Kind) -> Result<(Target, Vec<Finding>)
 /// Takes an address apart that the server at `ota` hands out, as [`parse`] does.
 /// One that leads to this machine, or into Docker, fails where the server itself is
 /// elsewhere: that it works here proves nothing.
-pub fn handed_out(
+pub(crate) fn handed_out(
     text: &str,
     used: Use,
     kind: Kind,
@@ -114,7 +114,11 @@ pub fn handed_out(
 }
 
 /// Judges a host that the server at `ota` hands out.
-pub fn handed_out_host(host: &str, evidence: impl Into<Evidence>, ota: &Target) -> Vec<Finding> {
+pub(crate) fn handed_out_host(
+    host: &str,
+    evidence: impl Into<Evidence>,
+    ota: &Target,
+) -> Vec<Finding> {
     let mut findings = Vec::from_iter(of_host(host, evidence.into()));
     fail_elsewhere(&mut findings, host, ota);
     findings

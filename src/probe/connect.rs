@@ -21,55 +21,55 @@ use tokio::net::TcpStream;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Connection over TCP or TLS.
-pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// Result of one part of the way.
 #[derive(Debug, Default)]
-pub struct Part {
+pub(crate) struct Part {
     /// Observation in one line; `None` where this part was not reached.
-    pub seen: Option<String>,
-    pub findings: Vec<Finding>,
+    pub(crate) seen: Option<String>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// Result of trying to connect.
-pub struct Opened {
-    pub stream: Option<Box<dyn Io>>,
+pub(crate) struct Opened {
+    pub(crate) stream: Option<Box<dyn Io>>,
     /// Address of the server, connected or not.
-    pub address: Option<SocketAddr>,
+    pub(crate) address: Option<SocketAddr>,
     /// Resolution of the name; not reached for an address.
-    pub dns: Part,
+    pub(crate) dns: Part,
     /// TCP connection.
-    pub tcp: Part,
+    pub(crate) tcp: Part,
     /// TLS handshake; not reached without TLS.
-    pub tls: Part,
+    pub(crate) tls: Part,
 }
 
 impl Opened {
     /// Returns the findings of all parts.
-    pub fn findings(self) -> Vec<Finding> {
+    pub(crate) fn findings(self) -> Vec<Finding> {
         let parts = [self.dns.findings, self.tcp.findings, self.tls.findings];
         parts.into_iter().flatten().collect()
     }
 }
 
 /// Connects as one device does.
-pub struct Network {
+pub(crate) struct Network {
     /// Device that connects.
-    pub kind: Kind,
-    pub tls: tls::Client,
+    pub(crate) kind: Kind,
+    pub(crate) tls: tls::Client,
     /// Addresses of hosts that their names do not lead to.
-    pub places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     /// Whether a certificate that the device refuses is only reported.
-    pub insecure: bool,
+    pub(crate) insecure: bool,
     /// Language of the observations.
-    pub lang: Lang,
+    pub(crate) lang: Lang,
 }
 
 /// Addresses of a host that are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Families {
+pub(crate) enum Families {
     /// One of each address family, to report on both.
     Each,
     /// The first of the device's own family; of the other only where that fails.
@@ -78,7 +78,7 @@ pub enum Families {
 
 impl Network {
     /// Connects to a target.
-    pub async fn open(&self, target: &Target, families: Families) -> Opened {
+    pub(crate) async fn open(&self, target: &Target, families: Families) -> Opened {
         let mut opened = Opened {
             stream: None,
             address: None,

@@ -13,27 +13,27 @@ use xiaozhi_device::project::XIAOZHI;
 
 /// Device that is played.
 #[derive(Debug, Clone)]
-pub struct Device {
+pub(crate) struct Device {
     /// Firmware line and hardware.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// `board.type` and `board.name`.
-    pub board: String,
+    pub(crate) board: String,
     /// `application.version`.
-    pub version: String,
-    pub chip: Chip,
+    pub(crate) version: String,
+    pub(crate) chip: Chip,
     /// MAC address in lower case, with colons: `Device-Id`.
-    pub mac: String,
+    pub(crate) mac: String,
     /// UUID: `Client-Id`.
-    pub uuid: String,
+    pub(crate) uuid: String,
     /// Size of its flash in megabytes: 4, 8 or 16.
-    pub flash: u8,
+    pub(crate) flash: u8,
     /// Whether its partitions are laid out as firmware 2.x wants them. An update
     /// does not change them.
-    pub v2_layout: bool,
+    pub(crate) v2_layout: bool,
     /// SHA-256 of the ELF file behind the image that it runs.
-    pub elf_sha256: [u8; 32],
+    pub(crate) elf_sha256: [u8; 32],
     /// Whether it runs from the second slot: every update swaps.
-    pub second_slot: bool,
+    pub(crate) second_slot: bool,
 }
 
 /// Body of a check, as `GetSystemInfoJson` orders it: a server that cannot read it
@@ -136,7 +136,7 @@ const fn partition(
 impl Device {
     /// Derives a UUID for `Client-Id` that is always the same for a MAC address, as
     /// a device keeps its own (version 8 of RFC 9562).
-    pub fn uuid_of(mac: &str) -> String {
+    pub(crate) fn uuid_of(mac: &str) -> String {
         let sum = digest(&SHA256, mac.as_bytes());
         let mut bytes: Vec<u8> = sum.as_ref()[..16].to_vec();
         bytes[6] = bytes[6] & 0x0F | 0x80;
@@ -153,7 +153,7 @@ impl Device {
     }
 
     /// Returns the headers of a check, in the order of the firmware's map.
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
         vec![
             ("Accept-Language", "zh-CN".to_owned()),
             ("Activation-Version", "1".to_owned()),
@@ -165,7 +165,7 @@ impl Device {
     }
 
     /// Writes the body of a check.
-    pub fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         // No map in it has keys that are no texts, and nothing else can fail.
         serde_json::to_string(&self.info()).unwrap_or_default()
     }
@@ -257,19 +257,19 @@ impl Device {
     }
 
     /// Writes a whole check-in, as it goes over the wire.
-    pub fn check(&self, target: &Target) -> Vec<u8> {
+    pub(crate) fn check(&self, target: &Target) -> Vec<u8> {
         self.request("POST", target, &self.headers(), self.body().as_bytes())
     }
 
     /// Writes a whole request to be activated, of a device without a serial number
     /// (`Ota::Activate`).
-    pub fn activate(&self, target: &Target) -> Vec<u8> {
+    pub(crate) fn activate(&self, target: &Target) -> Vec<u8> {
         self.request("POST", target, &self.headers(), b"{}")
     }
 
     /// Writes a whole request for an image. It carries no header of its own:
     /// nothing but its URL tells which device asks.
-    pub fn download(&self, target: &Target) -> Vec<u8> {
+    pub(crate) fn download(&self, target: &Target) -> Vec<u8> {
         self.request("GET", target, &[], &[])
     }
 

@@ -9,14 +9,14 @@ use tokio::time::timeout;
 
 /// Time for which a device waits for a connection (`esp_tls_cfg_t.timeout_ms`,
 /// lwIP's own retries).
-pub const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// Time for which a name is waited for.
 const RESOLVE: Duration = Duration::from_secs(10);
 
 /// Address of a host that its name does not lead to yet, as in `--resolve
 /// HOST=ADDRESS[:PORT]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     host: String,
     /// Port that the device asks for, where only one is meant.
     of_port: Option<u16>,
@@ -51,7 +51,7 @@ impl FromStr for Place {
 }
 
 /// Returns the address that the operator gave for a host.
-pub fn placed(host: &str, port: u16, places: &[Place]) -> Option<SocketAddr> {
+pub(crate) fn placed(host: &str, port: u16, places: &[Place]) -> Option<SocketAddr> {
     let fits = |place: &&Place| {
         place.host.eq_ignore_ascii_case(host) && place.of_port.is_none_or(|of| of == port)
     };
@@ -60,7 +60,11 @@ pub fn placed(host: &str, port: u16, places: &[Place]) -> Option<SocketAddr> {
 }
 
 /// Returns the addresses of a host, in the resolver's order.
-pub async fn resolve(host: &str, port: u16, places: &[Place]) -> io::Result<Vec<SocketAddr>> {
+pub(crate) async fn resolve(
+    host: &str,
+    port: u16,
+    places: &[Place],
+) -> io::Result<Vec<SocketAddr>> {
     if let Some(address) = placed(host, port, places) {
         return Ok(vec![address]);
     }
@@ -71,7 +75,7 @@ pub async fn resolve(host: &str, port: u16, places: &[Place]) -> io::Result<Vec<
 }
 
 /// Connects over TCP, for no longer than a device waits.
-pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = match timeout(CONNECT, TcpStream::connect(address)).await {
         Ok(stream) => stream?,
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),

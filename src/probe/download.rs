@@ -21,25 +21,25 @@ const CRAWL: u64 = 1024;
 const CRAWLING: Duration = Duration::from_secs(30);
 
 /// Result of a download.
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Observation in one line.
-    pub seen: String,
-    pub findings: Vec<Finding>,
+    pub(crate) seen: String,
+    pub(crate) findings: Vec<Finding>,
     /// Inspection of the image, if all of it came.
-    pub inspection: Option<Inspection>,
+    pub(crate) inspection: Option<Inspection>,
 }
 
 /// Progress of a download.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Bytes that have come.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Bytes in all, where that was announced.
-    pub of: Option<u64>,
+    pub(crate) of: Option<u64>,
 }
 
 /// Downloads over an open connection, no faster than the pace.
-pub async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     target: &Target,
     device: &Device,

@@ -19,7 +19,13 @@ const WANTED_TLS: [&str; 3] = [
 
 /// Judges status, length and names. `begins` is the beginning of the body,
 /// `is_json` whether all of it is JSON.
-pub fn judge(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -> Vec<Finding> {
+pub(crate) fn judge(
+    head: &Head,
+    begins: &[u8],
+    is_json: bool,
+    asked: Asked,
+    kind: Kind,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(status(head, begins, is_json, asked, kind));
     if !findings.iter().any(Finding::is_failure) {
@@ -153,7 +159,7 @@ fn listed(head: &Head) -> String {
 }
 
 /// Judges a reply that did not come whole.
-pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
+pub(crate) fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::NotHttp(bytes) => {
             let rule = if is_tls(bytes) {
@@ -176,7 +182,7 @@ pub fn broken(error: &WireError, asked: Asked, kind: Kind) -> Finding {
 }
 
 /// Judges a reply whose head did not come.
-pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
+pub(crate) fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
     match error {
         WireError::TimedOut(_) | WireError::Closed(0) | WireError::Io(_) => {
             Finding::fail(&rules::NO_REPLY, error).serial(serial::no_head(kind))
@@ -187,7 +193,7 @@ pub fn headless(error: &WireError, asked: Asked, kind: Kind) -> Finding {
 
 /// Returns whether an answer begins with a TLS record: an alert, or a handshake
 /// (RFC 8446, section 5.1).
-pub fn is_tls(bytes: &[u8]) -> bool {
+pub(crate) fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, ..])
 }
 

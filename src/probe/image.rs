@@ -16,7 +16,7 @@ const VALIDATION: &str = "E (…) Ota: Image validation failed, image is corrupt
 
 /// Judges a file of `size` bytes that was offered as `version`. Returns the app
 /// inside, where there is one that this device would run.
-pub fn judge<'a>(
+pub(crate) fn judge<'a>(
     verdict: &'a Verdict,
     size: u64,
     version: &str,

@@ -11,7 +11,7 @@ use std::fmt;
 /// Line of the firmware, between whose first and last release the rules that matter
 /// here did not change. Each is named after its first release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Line {
+pub(crate) enum Line {
     /// Before 1.6.0: `firmware` must be there; no `force`, no `…/activate`.
     #[value(name = "v1.5")]
     V1_5,
@@ -58,7 +58,7 @@ pub enum Line {
 
 impl Line {
     /// Every line, the oldest first.
-    pub const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::V1_5,
         Self::V1_6,
         Self::V1_6_2,
@@ -75,7 +75,7 @@ impl Line {
 
     /// Returns the line that a version belongs to; the newest for what is no
     /// version.
-    pub fn of_version(version: &str) -> Self {
+    pub(crate) fn of_version(version: &str) -> Self {
         // As the firmware's own parser reads it: the digits of each part.
         let number = |part: &str| {
             let digits = part.bytes().take_while(u8::is_ascii_digit).count();
@@ -110,13 +110,13 @@ impl Line {
     }
 
     /// Returns its first release as people write it.
-    pub fn first_release(self) -> String {
+    pub(crate) fn first_release(self) -> String {
         let (major, minor, patch) = self.first();
         format!("{major}.{minor}.{patch}")
     }
 
     /// Returns the line after it.
-    pub fn next(self) -> Option<Self> {
+    pub(crate) fn next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|line| *line > self)
     }
 }
@@ -140,7 +140,7 @@ impl fmt::Display for Line {
 
 /// Hardware that a device speaks through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Client {
+pub(crate) enum Client {
     /// The chip's own Wi-Fi and mbedTLS.
     Wifi,
     /// China Mobile's ML307 4G modem, which brings its own HTTP and TLS.
@@ -151,15 +151,15 @@ pub enum Client {
 
 impl Client {
     /// Every kind of hardware.
-    pub const ALL: [Self; 3] = [Self::Wifi, Self::Ml307, Self::Ec801e];
+    pub(crate) const ALL: [Self; 3] = [Self::Wifi, Self::Ml307, Self::Ec801e];
 
     /// Returns whether the hardware is a 4G modem.
-    pub fn is_modem(self) -> bool {
+    pub(crate) fn is_modem(self) -> bool {
         self != Self::Wifi
     }
 
     /// Returns the first line that knows it: the EC801E came with esp-ml307 3.0.
-    pub fn since(self) -> Line {
+    pub(crate) fn since(self) -> Line {
         match self {
             Self::Wifi | Self::Ml307 => Line::V1_5,
             Self::Ec801e => Line::V1_7_7,
@@ -179,7 +179,7 @@ impl fmt::Display for Client {
 
 /// Code that reads a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpClient {
+pub(crate) enum HttpClient {
     /// `EspHttp` over ESP-IDF's `esp_http_client` (esp-ml307 before 3.0).
     EspHttp,
     /// `HttpClient` (esp-ml307 3.0 on) while it compared names by case.
@@ -192,7 +192,7 @@ pub enum HttpClient {
 
 /// Kind of request to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// `POST` to the OTA address.
     Check,
     /// `GET` of `firmware.url`.
@@ -201,15 +201,15 @@ pub enum Asked {
 
 /// Line of the firmware on a kind of hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
-    pub line: Line,
-    pub client: Client,
+pub(crate) struct Kind {
+    pub(crate) line: Line,
+    pub(crate) client: Client,
 }
 
 impl Kind {
     /// Returns every kind that exists, each hardware by itself, the oldest line
     /// first.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let of_client = |client| Line::ALL.map(|line| Self { line, client });
         Client::ALL
             .into_iter()
@@ -218,13 +218,13 @@ impl Kind {
     }
 
     /// Returns whether its firmware knows its hardware.
-    pub fn exists(self) -> bool {
+    pub(crate) fn exists(self) -> bool {
         self.line >= self.client.since()
     }
 
     /// Returns the client that reads its replies (`CreateHttp` of the boards, since
     /// esp-ml307 3.0 of the networks). 3.0 and 3.1 had no `Ml307Http`.
-    pub fn http(self) -> HttpClient {
+    pub(crate) fn http(self) -> HttpClient {
         match (self.client, self.line) {
             (Client::Ml307, Line::V1_7_7 | Line::V1_8) => HttpClient::StrictHttpClient,
             (Client::Ml307, _) => HttpClient::Ml307Http,
@@ -235,7 +235,7 @@ impl Kind {
     }
 
     /// Returns whether it finds a header only under its usual name in Title-Case.
-    pub fn reads_names_by_case(self) -> bool {
+    pub(crate) fn reads_names_by_case(self) -> bool {
         matches!(
             self.http(),
             HttpClient::StrictHttpClient | HttpClient::Ml307Http
@@ -244,7 +244,7 @@ impl Kind {
 
     /// Returns whether its `EspHttp::Open` waits for the head of a reply, and fails
     /// where that tells no length (esp-ml307 before 2.1).
-    pub fn opens_with_the_head(self) -> bool {
+    pub(crate) fn opens_with_the_head(self) -> bool {
         self.http() == HttpClient::EspHttp && self.line < Line::V1_6_6
     }
 
@@ -252,7 +252,7 @@ impl Kind {
     /// all of it is there, and no more than that (`HttpClient::OnTcpData`). From
     /// 3.2.0 to 3.3.2 of esp-ml307 that held with less than 32 or 64 KB of free
     /// memory only.
-    pub fn stops_at_the_queue(self) -> bool {
+    pub(crate) fn stops_at_the_queue(self) -> bool {
         let limited = self.line == Line::V1_8 || self.line >= Line::V1_9_2;
         let queues = matches!(
             self.http(),
@@ -263,38 +263,38 @@ impl Kind {
 
     /// Returns whether it verifies the server's certificate. Modems are told not to
     /// (`AT+MSSLCFG="auth",0,0`).
-    pub fn verifies(self) -> bool {
+    pub(crate) fn verifies(self) -> bool {
         self.client == Client::Wifi
     }
 
     /// Returns whether it reads the answer to a check under this status. Before
     /// 1.6.6 the body was parsed whatever the status said (`Ota::CheckVersion`),
     /// but for an error that an ML307 met (`Ml307Http::Open` before esp-ml307 2.1).
-    pub fn reads_a_check_under(self, status: u16) -> bool {
+    pub(crate) fn reads_a_check_under(self, status: u16) -> bool {
         status == 200 || self.line < Line::V1_6_6 && !self.opens_no(status)
     }
 
     /// Returns whether it flashes what comes under this status: before 1.7.0 it did
     /// (`Ota::Upgrade`), with the same exception.
-    pub fn flashes_under(self, status: u16) -> bool {
+    pub(crate) fn flashes_under(self, status: u16) -> bool {
         status == 200 || self.line < Line::V1_7 && !self.opens_no(status)
     }
 
     /// Returns whether its modem's client opens no such reply.
-    pub fn opens_no(self, status: u16) -> bool {
+    pub(crate) fn opens_no(self, status: u16) -> bool {
         self.client == Client::Ml307 && self.line < Line::V1_6_6 && status >= 400
     }
 
     /// Returns whether it takes `websocket` of a reply for its voice server. Before
     /// 1.6.2 that was compiled in (`CONFIG_WEBSOCKET_URL`).
-    pub fn reads_websocket(self) -> bool {
+    pub(crate) fn reads_websocket(self) -> bool {
         self.line >= Line::V1_6_2
     }
 
     /// Returns the same hardware with the first firmware, from its own on, that
     /// reads `websocket`.
     #[must_use]
-    pub fn with_websocket(self) -> Self {
+    pub(crate) fn with_websocket(self) -> Self {
         Self {
             line: self.line.max(Line::V1_6_2),
             ..self
@@ -303,13 +303,13 @@ impl Kind {
 
     /// Returns whether the port alone says if it speaks TLS to a WebSocket: an
     /// ML307 with esp-ml307 1.9.1 to 2.2 (`Ml307SslTransport::Connect`).
-    pub fn goes_by_the_port(self) -> bool {
+    pub(crate) fn goes_by_the_port(self) -> bool {
         let lines = Line::V1_6_2..Line::V1_7_7;
         self.client == Client::Ml307 && lines.contains(&self.line)
     }
 
     /// Returns whether it speaks TLS to a WebSocket of this scheme and port.
-    pub fn websocket_tls(self, scheme: &str, port: u16) -> bool {
+    pub(crate) fn websocket_tls(self, scheme: &str, port: u16) -> bool {
         if self.goes_by_the_port() {
             port == 443
         } else {
@@ -320,7 +320,7 @@ impl Kind {
     /// Returns whether a scheme means TLS to it: compared by case, every other is
     /// `ws` (`WifiBoard::CreateWebSocket`, since esp-ml307 3.0
     /// `WebSocket::Connect`).
-    pub fn takes_for_wss(self, scheme: &str) -> bool {
+    pub(crate) fn takes_for_wss(self, scheme: &str) -> bool {
         scheme == "wss" || scheme == "https" && self.line >= Line::V1_7_7
     }
 }

@@ -29,25 +29,25 @@
 //! failure its name. Every wait has an end, as on the device, and whatever a server
 //! sends is bounded before it is kept and escaped before it is shown.
 
-pub mod address;
-pub mod connect;
-pub mod device;
-pub mod dial;
-pub mod download;
-pub mod framing;
-pub mod image;
-pub mod line;
-pub mod pace;
-pub mod reach;
-pub mod reply;
-pub mod report;
-pub mod rule;
-pub mod rules;
-pub mod run;
-pub mod serial;
-pub mod span;
-pub mod table;
-pub mod text;
-pub mod tls;
-pub mod websocket;
-pub mod wire;
+pub(crate) mod address;
+pub(crate) mod connect;
+pub(crate) mod device;
+pub(crate) mod dial;
+pub(crate) mod download;
+pub(crate) mod framing;
+pub(crate) mod image;
+pub(crate) mod line;
+pub(crate) mod pace;
+pub(crate) mod reach;
+pub(crate) mod reply;
+pub(crate) mod report;
+pub(crate) mod rule;
+pub(crate) mod rules;
+pub(crate) mod run;
+pub(crate) mod serial;
+pub(crate) mod span;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod tls;
+pub(crate) mod websocket;
+pub(crate) mod wire;

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 /// Bytes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace(NonZeroU64);
+pub(crate) struct Pace(NonZeroU64);
 
 impl Pace {
     /// Makes a pace of so many bytes a second; `None` for 0, at which nothing ever
     /// ends.
-    pub fn new(bytes_per_second: u64) -> Option<Self> {
+    pub(crate) fn new(bytes_per_second: u64) -> Option<Self> {
         NonZeroU64::new(bytes_per_second).map(Self)
     }
 
-    pub fn bytes_per_second(self) -> u64 {
+    pub(crate) fn bytes_per_second(self) -> u64 {
         self.0.get()
     }
 
     /// Returns the time after which a device has taken so many bytes. A client that
     /// has them earlier waits, without reading on: then the server sees a slow
     /// reader.
-    pub fn after(self, bytes: u64) -> Duration {
+    pub(crate) fn after(self, bytes: u64) -> Duration {
         let rate = u128::from(self.0.get());
         let nanos = u128::from(bytes) * 1_000_000_000 / rate;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

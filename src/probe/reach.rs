@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 /// Range of addresses that lead nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nowhere {
+pub(crate) enum Nowhere {
     /// 0.0.0.0/8: this network (RFC 791); the answer of a filter that blocks a
     /// name.
     Unspecified,
@@ -34,7 +34,7 @@ pub enum Nowhere {
 impl Nowhere {
     /// Returns the range of an address that leads nowhere. A private address is
     /// none: the devices of its network reach it.
-    pub fn of(ip: Ipv4Addr) -> Option<Self> {
+    pub(crate) fn of(ip: Ipv4Addr) -> Option<Self> {
         Some(match ip.octets() {
             [0, ..] => Self::Unspecified,
             [127, ..] => Self::Loopback,
@@ -50,7 +50,7 @@ impl Nowhere {
 
     /// Judges an address that is written as such. This machine, and its Docker, may
     /// be reached from here; only the caller knows whether they are meant.
-    pub fn literal(self, evidence: impl Into<Evidence>) -> Finding {
+    pub(crate) fn literal(self, evidence: impl Into<Evidence>) -> Finding {
         match self {
             Self::Loopback => Finding::warn(&literals::LOOPBACK, evidence),
             Self::Container => Finding::warn(&literals::CONTAINER_ADDRESS, evidence),
@@ -82,7 +82,7 @@ impl Nowhere {
 }
 
 /// Returns whether a name means this machine on every machine (RFC 6761).
-pub fn is_this_machine(name: &str) -> bool {
+pub(crate) fn is_this_machine(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }
@@ -90,7 +90,7 @@ pub fn is_this_machine(name: &str) -> bool {
 /// Judges a name by the addresses that this machine finds for it. Devices may be
 /// told others by their resolver, so it is no failure; and what works here from
 /// then on proves nothing.
-pub fn name(name: &str, addresses: &[Ipv4Addr]) -> Option<Finding> {
+pub(crate) fn name(name: &str, addresses: &[Ipv4Addr]) -> Option<Finding> {
     let of = |ip: &Ipv4Addr| Nowhere::of(*ip).map(|nowhere| (*ip, nowhere));
     let (ip, nowhere) = addresses.iter().find_map(of)?;
     // Of `localhost` it was said before it was looked up.

@@ -34,44 +34,44 @@ const SHOWN: usize = 120;
 
 /// Contents that the device takes from a reply.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Update that the device is to install.
-    pub update: Option<Update>,
+    pub(crate) update: Option<Update>,
     /// Version that was named, installed or not.
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
     /// Voice server.
-    pub websocket: Option<Websocket>,
+    pub(crate) websocket: Option<Websocket>,
     /// MQTT endpoint, which wins over the WebSocket.
-    pub mqtt: Option<String>,
+    pub(crate) mqtt: Option<String>,
     /// Whether the device asks `…/activate` before it does anything else: for its
     /// answer to a challenge, since 1.6.0.
-    pub activation: bool,
+    pub(crate) activation: bool,
 }
 
 /// Update that this device installs.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Update {
+pub(crate) struct Update {
     /// Version as it was offered.
-    pub version: String,
+    pub(crate) version: String,
     /// Address of the image.
-    pub url: String,
+    pub(crate) url: String,
     /// Whether `force` makes the device take it.
-    pub forced: bool,
+    pub(crate) forced: bool,
 }
 
 /// Voice server, as it was handed out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Websocket {
-    pub url: String,
+pub(crate) struct Websocket {
+    pub(crate) url: String,
     /// Token for `Authorization`.
-    pub token: String,
+    pub(crate) token: String,
     /// Value of `Protocol-Version`.
-    pub version: u64,
+    pub(crate) version: u64,
 }
 
 /// Parses the first JSON value of a body: what follows it is nothing to cJSON, and
 /// neither are a byte order mark or bytes that are no UTF-8.
-pub fn json(body: &[u8]) -> Result<Value, String> {
+pub(crate) fn json(body: &[u8]) -> Result<Value, String> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}');
     let mut values = serde_json::Deserializer::from_str(text).into_iter();
@@ -83,7 +83,7 @@ pub fn json(body: &[u8]) -> Result<Value, String> {
 }
 
 /// Judges the body of a check's reply. `asked` is the address of the check.
-pub fn judge(body: &[u8], device: &Device, asked: &Target) -> (Reply, Vec<Finding>) {
+pub(crate) fn judge(body: &[u8], device: &Device, asked: &Target) -> (Reply, Vec<Finding>) {
     let mut judge = Judge {
         device,
         kind: device.kind,

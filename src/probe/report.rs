@@ -15,7 +15,7 @@ const MOST: usize = 20;
 
 /// Result of a step, or weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// There was nothing to do, or nothing to do it with.
     Skipped,
     /// A device passes.
@@ -28,7 +28,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Returns its name in JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Skipped => "skipped",
             Self::Ok => "ok",
@@ -40,7 +40,7 @@ impl Verdict {
 
 /// Step of a device, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Takes the OTA address apart.
     Address,
     /// Resolves the host's name.
@@ -63,7 +63,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in the device's order.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Address,
         Self::Dns,
         Self::Tcp,
@@ -76,7 +76,7 @@ impl Step {
     ];
 
     /// Returns its name in JSON and in the table.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
             Self::Dns => "dns",
@@ -94,7 +94,7 @@ impl Step {
 /// Evidence for a finding. Mostly that is the server's own bytes, and the same to
 /// everybody; where it takes words, it is said in both languages.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     en: String,
     zh: Option<String>,
 }
@@ -110,7 +110,7 @@ impl<T: Into<String>> From<T> for Evidence {
 
 impl Evidence {
     /// Makes evidence that is worded in both languages.
-    pub fn both(zh: impl Into<String>, en: impl Into<String>) -> Self {
+    pub(crate) fn both(zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self {
             en: en.into(),
             zh: Some(zh.into()),
@@ -118,13 +118,13 @@ impl Evidence {
     }
 
     /// Returns the evidence in one language.
-    pub fn to(&self, lang: Lang) -> &str {
+    pub(crate) fn to(&self, lang: Lang) -> &str {
         lang.pick(self.zh.as_deref().unwrap_or(&self.en), &self.en)
     }
 
     /// Adds more behind it.
     #[must_use]
-    pub fn and(mut self, more: &str) -> Self {
+    pub(crate) fn and(mut self, more: &str) -> Self {
         self.en.push_str(more);
         if let Some(zh) = &mut self.zh {
             zh.push_str(more);
@@ -134,7 +134,7 @@ impl Evidence {
 
     /// Puts something in front of it.
     #[must_use]
-    pub fn after(self, before: &str) -> Self {
+    pub(crate) fn after(self, before: &str) -> Self {
         Self {
             en: format!("{before}{}", self.en),
             zh: self.zh.map(|zh| format!("{before}{zh}")),
@@ -151,20 +151,20 @@ impl fmt::Display for Evidence {
 
 /// Finding: something that breaks a rule.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    pub rule: &'static Rule,
+pub(crate) struct Finding {
+    pub(crate) rule: &'static Rule,
     /// [`Verdict::Warn`] or [`Verdict::Fail`].
-    pub verdict: Verdict,
-    pub evidence: Evidence,
+    pub(crate) verdict: Verdict,
+    pub(crate) evidence: Evidence,
     /// Line that the device writes to its serial port.
-    pub serial: Option<String>,
+    pub(crate) serial: Option<String>,
     /// Devices that fail on it, where not all do.
-    pub hit: Vec<Kind>,
+    pub(crate) hit: Vec<Kind>,
 }
 
 impl Finding {
     /// Makes a finding on which this device fails.
-    pub fn fail(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
+    pub(crate) fn fail(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         let Evidence { en, zh } = evidence.into();
         let (en, zh) = (cut(&en), zh.map(|zh| cut(&zh)));
         Self {
@@ -177,7 +177,7 @@ impl Finding {
     }
 
     /// Makes a finding that this device survives.
-    pub fn warn(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
+    pub(crate) fn warn(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         Self {
             verdict: Verdict::Warn,
             ..Self::fail(rule, evidence)
@@ -186,7 +186,7 @@ impl Finding {
 
     /// Makes a finding on which the devices `hit` fail: a failure if `this` is one
     /// of them, else a warning that names them. `None` where no device fails.
-    pub fn on(
+    pub(crate) fn on(
         rule: &'static Rule,
         this: Kind,
         hit: impl Fn(Kind) -> bool,
@@ -207,7 +207,7 @@ impl Finding {
     /// Turns a failure into a warning, for a device that does not come to what was
     /// found: it names those of `who` that do.
     #[must_use]
-    pub fn of_others(mut self, who: impl Fn(Kind) -> bool) -> Self {
+    pub(crate) fn of_others(mut self, who: impl Fn(Kind) -> bool) -> Self {
         if self.is_failure() {
             if self.hit.is_empty() {
                 self.hit = Kind::all().collect();
@@ -220,13 +220,13 @@ impl Finding {
     }
 
     /// Returns whether this device fails on it.
-    pub fn is_failure(&self) -> bool {
+    pub(crate) fn is_failure(&self) -> bool {
         self.verdict == Verdict::Fail
     }
 
     /// Adds the line that the device writes to its serial port.
     #[must_use]
-    pub fn serial(mut self, line: impl Into<String>) -> Self {
+    pub(crate) fn serial(mut self, line: impl Into<String>) -> Self {
         self.serial = Some(cut(&line.into()));
         self
     }
@@ -234,7 +234,7 @@ impl Finding {
     /// Adds the line that the device writes to its serial port, where this device
     /// fails.
     #[must_use]
-    pub fn serial_of_failure(self, line: impl Into<String>) -> Self {
+    pub(crate) fn serial_of_failure(self, line: impl Into<String>) -> Self {
         if self.is_failure() {
             self.serial(line)
         } else {
@@ -243,7 +243,7 @@ impl Finding {
     }
 
     /// Says what happens to a device: its own line, and what it means.
-    pub fn consequence(&self, lang: Lang) -> String {
+    pub(crate) fn consequence(&self, lang: Lang) -> String {
         let mut text = String::new();
         if let Some(line) = &self.serial {
             text.push_str(line);
@@ -276,19 +276,19 @@ impl Finding {
 
 /// Report on one step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StepReport {
-    pub step: Step,
+pub(crate) struct StepReport {
+    pub(crate) step: Step,
     /// Whether the step was done at all.
-    pub done: bool,
+    pub(crate) done: bool,
     /// Observation in one line; for a step that was skipped, the reason.
-    pub seen: String,
+    pub(crate) seen: String,
     /// Findings, the worst first; of very many, the first.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl StepReport {
     /// Reports on a step that was done.
-    pub fn new(step: Step, seen: impl Into<String>, mut findings: Vec<Finding>) -> Self {
+    pub(crate) fn new(step: Step, seen: impl Into<String>, mut findings: Vec<Finding>) -> Self {
         // Stable: of two that are equally bad, the first found comes first.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
         findings.truncate(MOST);
@@ -301,7 +301,7 @@ impl StepReport {
     }
 
     /// Reports on a step that was not done.
-    pub fn skipped(step: Step, why: impl Into<String>) -> Self {
+    pub(crate) fn skipped(step: Step, why: impl Into<String>) -> Self {
         Self {
             step,
             done: false,
@@ -311,7 +311,7 @@ impl StepReport {
     }
 
     /// Returns the worst verdict of its findings.
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self.findings.first() {
             Some(worst) => worst.verdict,
             None if self.done => Verdict::Ok,
@@ -368,24 +368,24 @@ struct FindingJson<'a> {
 
 /// Report of a whole probe.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub(crate) struct Report {
     /// OTA address as it was given.
-    pub url: String,
+    pub(crate) url: String,
     /// Device that was played.
-    pub device: String,
+    pub(crate) device: String,
     /// Steps in the device's order, each once.
-    pub steps: Vec<StepReport>,
+    pub(crate) steps: Vec<StepReport>,
 }
 
 impl Report {
     /// Returns the worst verdict of all steps.
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         let worst = self.steps.iter().map(StepReport::verdict).max();
         worst.unwrap_or(Verdict::Skipped).max(Verdict::Ok)
     }
 
     /// Returns the report for programs.
-    pub fn json(&self, lang: Lang) -> impl Serialize {
+    pub(crate) fn json(&self, lang: Lang) -> impl Serialize {
         ReportJson {
             verdict: self.verdict().name(),
             url: &self.url,

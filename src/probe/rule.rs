@@ -4,19 +4,19 @@ use super::text::Text;
 
 /// Rule of the device. What breaks it is found by its name.
 #[derive(Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Name in `--json`: `redirect`. Never changes once it was released.
-    pub id: &'static str,
+    pub(crate) id: &'static str,
     /// Text that says what is wrong with the server, and what a device does about
     /// it.
-    pub what: Text,
+    pub(crate) what: Text,
     /// Text that says what to change.
-    pub remedy: Text,
+    pub(crate) remedy: Text,
 }
 
 impl Rule {
     /// Makes a rule with its texts, each in Chinese and in English.
-    pub const fn new(
+    pub(crate) const fn new(
         id: &'static str,
         what: (&'static str, &'static str),
         remedy: (&'static str, &'static str),

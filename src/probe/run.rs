@@ -35,21 +35,21 @@ const SLOW: Duration = Duration::from_secs(5);
 const PLAIN: Duration = Duration::from_secs(3);
 
 /// Plan of a probe.
-pub struct Probe {
+pub(crate) struct Probe {
     /// OTA address as it is typed into the device.
-    pub url: String,
+    pub(crate) url: String,
     /// Device that is played.
-    pub device: Device,
-    pub network: Network,
+    pub(crate) device: Device,
+    pub(crate) network: Network,
     /// Whether its voice server is left out.
-    pub skip_websocket: bool,
+    pub(crate) skip_websocket: bool,
     /// Pace at which it takes the image.
-    pub pace: Option<Pace>,
+    pub(crate) pace: Option<Pace>,
 }
 
 /// Progress of a probe.
 #[derive(Debug, Clone, Copy)]
-pub enum News {
+pub(crate) enum News {
     /// This step begins.
     Begins(Step),
     /// The image is on its way.
@@ -69,7 +69,7 @@ struct Answer {
 
 impl Probe {
     /// Plays the device.
-    pub async fn run(&self, mut watch: impl FnMut(News)) -> Report {
+    pub(crate) async fn run(&self, mut watch: impl FnMut(News)) -> Report {
         let mut report = Report {
             url: redact::shown(&self.url).into_owned(),
             device: self.played(),

@@ -5,24 +5,24 @@
 use super::line::{Asked, HttpClient, Kind, Line};
 
 /// Line of `EspHttp` for every head that it does not get or take.
-pub const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";
+pub(crate) const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";
 /// Line for a body that is no JSON, or not all of it.
-pub const NO_JSON: &str = "E (…) Ota: Failed to parse JSON response";
+pub(crate) const NO_JSON: &str = "E (…) Ota: Failed to parse JSON response";
 /// Line for a download that does not say how long it is.
-pub const NO_LENGTH: &str = "E (…) Ota: Failed to get content length";
+pub(crate) const NO_LENGTH: &str = "E (…) Ota: Failed to get content length";
 /// End of a program that read a number from a text that is none: nobody catches the
 /// exception.
-pub const NO_NUMBER: &str =
+pub(crate) const NO_NUMBER: &str =
     "terminate called after throwing an instance of 'std::invalid_argument'\nabort() was called …";
 /// End of a program that read a number that is too big.
-pub const HUGE_NUMBER: &str =
+pub(crate) const HUGE_NUMBER: &str =
     "terminate called after throwing an instance of 'std::out_of_range'\nabort() was called …";
 
 /// Line of `HttpClient` for any connection that did not come about.
 const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 
 /// Returns the line for an address that the client cannot take apart.
-pub fn bad_address(kind: Kind, text: &str) -> String {
+pub(crate) fn bad_address(kind: Kind, text: &str) -> String {
     match kind.http() {
         HttpClient::EspHttp => format!("E (…) HTTP_CLIENT: Error parse url {text}"),
         HttpClient::Ml307Http if speaks_chinese(kind) => {
@@ -36,7 +36,7 @@ pub fn bad_address(kind: Kind, text: &str) -> String {
 }
 
 /// Returns the line for a port that is none.
-pub fn bad_port(kind: Kind, text: &str, port: &str) -> String {
+pub(crate) fn bad_port(kind: Kind, text: &str, port: &str) -> String {
     match kind.http() {
         HttpClient::EspHttp => bad_address(kind, text),
         // The modem is given the host with it.
@@ -50,7 +50,7 @@ pub fn bad_port(kind: Kind, text: &str, port: &str) -> String {
 }
 
 /// Returns the line for a name that has no address.
-pub fn no_address(kind: Kind, name: &str, tls: bool) -> String {
+pub(crate) fn no_address(kind: Kind, name: &str, tls: bool) -> String {
     match kind.http() {
         HttpClient::Ml307Http => {
             request_error(kind, "Domain name resolution failed", "域名解析失败")
@@ -64,7 +64,7 @@ pub fn no_address(kind: Kind, name: &str, tls: bool) -> String {
 }
 
 /// Returns the line for an address that does not answer.
-pub fn not_connected(kind: Kind) -> String {
+pub(crate) fn not_connected(kind: Kind) -> String {
     match kind.http() {
         HttpClient::EspHttp => {
             "E (…) EspHttp: Failed to perform HTTP request: ESP_ERR_HTTP_CONNECT".to_owned()
@@ -77,7 +77,7 @@ pub fn not_connected(kind: Kind) -> String {
 }
 
 /// Returns the line for a status that the device does not take.
-pub fn status(kind: Kind, asked: Asked, code: u16) -> String {
+pub(crate) fn status(kind: Kind, asked: Asked, code: u16) -> String {
     if kind.opens_no(code) {
         return format!("E (…) Ml307Http: HTTP请求失败，状态码: {code}");
     }
@@ -90,12 +90,12 @@ pub fn status(kind: Kind, asked: Asked, code: u16) -> String {
 }
 
 /// Returns the line for a body that was flashed, and is no image.
-pub fn no_image() -> String {
+pub(crate) fn no_image() -> String {
     "E (…) Ota: Failed to write OTA data: …".to_owned()
 }
 
 /// Returns the line for a reply that tells no length, or none above 0.
-pub fn no_length(kind: Kind, asked: Asked) -> &'static str {
+pub(crate) fn no_length(kind: Kind, asked: Asked) -> &'static str {
     match asked {
         _ if kind.opens_with_the_head() => NO_HEADERS,
         Asked::Check => NO_JSON,
@@ -104,7 +104,7 @@ pub fn no_length(kind: Kind, asked: Asked) -> &'static str {
 }
 
 /// Returns the line for a head that does not come in time.
-pub fn no_head(kind: Kind) -> &'static str {
+pub(crate) fn no_head(kind: Kind) -> &'static str {
     match kind.http() {
         HttpClient::EspHttp => NO_HEADERS,
         HttpClient::Ml307Http if speaks_chinese(kind) => "E (…) Ml307Http: 等待HTTP头部接收超时",
@@ -116,7 +116,7 @@ pub fn no_head(kind: Kind) -> &'static str {
 }
 
 /// Returns the line for a reply that is no HTTP.
-pub fn no_http(kind: Kind) -> String {
+pub(crate) fn no_http(kind: Kind) -> String {
     match kind.http() {
         HttpClient::EspHttp => NO_HEADERS.to_owned(),
         HttpClient::Ml307Http => {
@@ -129,7 +129,7 @@ pub fn no_http(kind: Kind) -> String {
 }
 
 /// Returns the line for HTTP that cannot be read to its end.
-pub fn broken_http(kind: Kind) -> String {
+pub(crate) fn broken_http(kind: Kind) -> String {
     match kind.http() {
         HttpClient::EspHttp | HttpClient::Ml307Http => no_http(kind),
         HttpClient::StrictHttpClient | HttpClient::HttpClient => {
@@ -141,7 +141,7 @@ pub fn broken_http(kind: Kind) -> String {
 /// Returns the line for a body that ends, or rests, in the middle. A check's that
 /// is shorter than its length ends the program (`assert` in `EspHttp::GetBody`,
 /// since esp-ml307 2.1 `ReadAll`).
-pub fn half_a_body(kind: Kind, asked: Asked, rests: bool) -> String {
+pub(crate) fn half_a_body(kind: Kind, asked: Asked, rests: bool) -> String {
     let text = match (kind.http(), asked) {
         (HttpClient::EspHttp, Asked::Check) if kind.opens_with_the_head() => {
             "assert failed: … EspHttp::GetBody() esp_http.cc:…"

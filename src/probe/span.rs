@@ -5,17 +5,17 @@ use super::text::Lang;
 
 /// Releases of the firmware on one kind of hardware, without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    pub client: Client,
+pub(crate) struct Span {
+    pub(crate) client: Client,
     /// First line, where older ones with this hardware are not meant.
-    pub from: Option<Line>,
+    pub(crate) from: Option<Line>,
     /// First line behind the span, where newer ones are not meant.
-    pub before: Option<Line>,
+    pub(crate) before: Option<Line>,
 }
 
 impl Span {
     /// Sums up some kinds, in the order of [`Kind::all`].
-    pub fn of(kinds: &[Kind]) -> Vec<Self> {
+    pub(crate) fn of(kinds: &[Kind]) -> Vec<Self> {
         let mut spans: Vec<Self> = Vec::new();
         for kind in kinds {
             let before = kind.line.next();
@@ -34,7 +34,7 @@ impl Span {
     }
 
     /// Names the span by releases, as people do.
-    pub fn words(&self, lang: Lang) -> String {
+    pub(crate) fn words(&self, lang: Lang) -> String {
         let client = self.client;
         let from = self.from.map(Line::first_release);
         let before = self.before.map(Line::first_release);

@@ -10,7 +10,7 @@ const COLUMNS: usize = 100;
 
 impl Report {
     /// Writes a table, and below each step what is wrong with it.
-    pub fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
+    pub(crate) fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
         for step in &self.steps {
             step.write(lang, out)?;
         }
@@ -150,7 +150,7 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 
 /// Counts the columns that a terminal takes for a character: two from the first
 /// wide block of Unicode on.
-pub fn columns(c: char) -> usize {
+pub(crate) fn columns(c: char) -> usize {
     1 + usize::from(c >= '\u{1100}' && !('\u{2000}'..'\u{2E80}').contains(&c))
 }
 

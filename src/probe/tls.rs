@@ -39,7 +39,7 @@ const REMEMBERED: usize = 64;
 /// TLS client of one device: its offers, and the roots that it trusts. Made once;
 /// its clones share what they have judged.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     kind: Kind,
     roots: Arc<Roots>,
     connector: TlsConnector,
@@ -54,19 +54,19 @@ impl fmt::Debug for Client {
 
 /// Open TLS connection.
 #[derive(Debug)]
-pub struct Secured {
-    pub stream: TlsStream<TcpStream>,
+pub(crate) struct Secured {
+    pub(crate) stream: TlsStream<TcpStream>,
     /// Version, cipher suite, group and leaf, in a line.
-    pub seen: String,
+    pub(crate) seen: String,
     /// Findings on the certificates.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// Handshake that failed.
 #[derive(Debug)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// Findings on it; never empty.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     reason: Reason,
 }
 
@@ -90,7 +90,10 @@ impl Client {
     /// # Errors
     ///
     /// One of them is no certificate.
-    pub fn new(kind: Kind, extra_roots: Vec<CertificateDer<'static>>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        kind: Kind,
+        extra_roots: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             kind,
             roots: Arc::new(Roots::new(extra_roots)?),
@@ -107,7 +110,7 @@ impl Client {
     /// # Errors
     ///
     /// The server would not go on, or speaks no TLS that a device knows.
-    pub async fn handshake(
+    pub(crate) async fn handshake(
         &self,
         stream: TcpStream,
         host: &str,
@@ -270,7 +273,11 @@ fn alert_name(alert: AlertDescription) -> String {
 
 /// Returns the first line of the answer to a GET without TLS, escaped and cut at
 /// 128 bytes; `None` where there is none within `limit`, or it is TLS.
-pub async fn plain_answer(mut stream: TcpStream, host: &str, limit: Duration) -> Option<String> {
+pub(crate) async fn plain_answer(
+    mut stream: TcpStream,
+    host: &str,
+    limit: Duration,
+) -> Option<String> {
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let exchange = async {

@@ -35,7 +35,7 @@ const CLOSE: u8 = 8;
 
 /// Says hello over an open connection. Returns the server's hello, or the finding
 /// that says why there was none.
-pub async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn hello<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     target: &Target,
     device: &Device,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// Time for which a device waits for the head of a reply, and between two reads
 /// (`timeout_ms_` in esp-ml307's `http_client.h`).
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest head that is read, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
 /// Size of one read, in bytes.
@@ -18,7 +18,7 @@ const BLOCK: usize = 16 * 1024;
 
 /// Error of a reply that did not come whole.
 #[derive(Debug, thiserror::Error)]
-pub enum WireError {
+pub(crate) enum WireError {
     /// Nothing more came for [`PATIENCE`] (or what was given for it).
     #[error("nothing more came for {} s", .0.as_secs_f32())]
     TimedOut(Duration),
@@ -55,18 +55,18 @@ impl From<&WireError> for Evidence {
 
 /// Head of a reply.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub(crate) struct Head {
     /// First line.
-    pub status_line: String,
+    pub(crate) status_line: String,
     /// Status in the first line.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Names and values as they came, in their order.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// Way in which the length of a body is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Framing {
+pub(crate) enum Framing {
     /// By `Content-Length`.
     Length(u64),
     /// In chunks.
@@ -100,12 +100,12 @@ impl Head {
     }
 
     /// Returns a header's value by its name, whatever its case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.named(|n| n.eq_ignore_ascii_case(name))
     }
 
     /// Returns a header's value by exactly this name.
-    pub fn header_by_case(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header_by_case(&self, name: &str) -> Option<&str> {
         self.named(|n| n == name)
     }
 
@@ -117,7 +117,7 @@ impl Head {
     }
 
     /// Returns a header's line as it came, whatever its case.
-    pub fn line(&self, name: &str) -> Option<String> {
+    pub(crate) fn line(&self, name: &str) -> Option<String> {
         let mut all = self.headers.iter().rev();
         let found = all.find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(name, value)| format!("{name}: {value}"))
@@ -125,7 +125,7 @@ impl Head {
 
     /// Returns how the length of the body is told. Chunks come before a length, as
     /// in the firmware; some statuses have no body (RFC 9112, section 6.3).
-    pub fn framing(&self) -> Framing {
+    pub(crate) fn framing(&self) -> Framing {
         if matches!(self.status, 100..200 | 204 | 304) {
             return Framing::Length(0);
         }
@@ -145,7 +145,7 @@ impl Head {
 
 /// Open connection on which one request is made.
 #[derive(Debug)]
-pub struct Wire<S> {
+pub(crate) struct Wire<S> {
     stream: S,
     buffer: BytesMut,
     patience: Duration,
@@ -153,7 +153,7 @@ pub struct Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Takes a connection over.
-    pub fn new(stream: S, patience: Duration) -> Self {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
@@ -163,12 +163,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Returns the connection, for what comes after HTTP, and the bytes that were
     /// read of that.
-    pub fn into_parts(self) -> (S, BytesMut) {
+    pub(crate) fn into_parts(self) -> (S, BytesMut) {
         (self.stream, self.buffer)
     }
 
     /// Sends a request.
-    pub async fn send(&mut self, request: &[u8]) -> Result<(), WireError> {
+    pub(crate) async fn send(&mut self, request: &[u8]) -> Result<(), WireError> {
         let writing = async {
             self.stream.write_all(request).await?;
             self.stream.flush().await
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads the head of a reply, all of which has to come in time: that is how
     /// a device waits for it, too.
-    pub async fn head(&mut self) -> Result<Head, WireError> {
+    pub(crate) async fn head(&mut self) -> Result<Head, WireError> {
         let patience = self.patience;
         match timeout(patience, self.whole_head()).await {
             Ok(head) => head,
@@ -225,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Returns the body that follows a head.
-    pub fn body(&mut self, framing: Framing) -> Body<'_, S> {
+    pub(crate) fn body(&mut self, framing: Framing) -> Body<'_, S> {
         Body {
             wire: self,
             framing,
@@ -251,7 +251,7 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Body of a reply on its way.
 #[derive(Debug)]
-pub struct Body<'a, S> {
+pub(crate) struct Body<'a, S> {
     wire: &'a mut Wire<S>,
     framing: Framing,
     /// Bytes left of the chunk, or of the whole body; `None` before that is known.
@@ -261,7 +261,7 @@ pub struct Body<'a, S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
     /// Returns the next piece; `None` at the end of the body.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, WireError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         loop {
             match (&self.framing, self.left) {
                 (Framing::Length(length), None) => self.left = Some(*length),
@@ -301,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
 
     /// Reads the whole body, up to `limit` bytes and in time as a whole. Returns
     /// what came before an error beside it.
-    pub async fn read(&mut self, limit: usize) -> (Bytes, Option<WireError>) {
+    pub(crate) async fn read(&mut self, limit: usize) -> (Bytes, Option<WireError>) {
         let patience = self.wire.patience;
         let end = Instant::now() + patience;
         let mut body = BytesMut::new();

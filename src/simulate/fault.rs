@@ -8,7 +8,7 @@ use xiaozhi_device::redact;
 
 /// Kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Nobody listens.
     Refused,
     /// No connection within a device's time.
@@ -52,12 +52,12 @@ pub enum Fault {
 impl Fault {
     /// Returns whether this machine is to blame, and the error says nothing of the
     /// server.
-    pub fn is_ours(self) -> bool {
+    pub(crate) fn is_ours(self) -> bool {
         matches!(self, Self::OutOfPorts | Self::OutOfFiles)
     }
 
     /// Returns its name in JSON.
-    pub fn key(self) -> String {
+    pub(crate) fn key(self) -> String {
         match self {
             Self::Refused => "connect refused",
             Self::ConnectTimeout => "connect timeout",
@@ -83,7 +83,7 @@ impl Fault {
     }
 
     /// Returns its name in a few words.
-    pub fn name(self, lang: Lang) -> String {
+    pub(crate) fn name(self, lang: Lang) -> String {
         match (self, lang) {
             (Self::Status(status), Lang::Zh) => format!("状态码 {status}"),
             (_, Lang::Zh) => self.chinese().to_owned(),
@@ -116,7 +116,7 @@ impl Fault {
     }
 
     /// Says what it means, and what to do.
-    pub fn remedy(self, lang: Lang) -> &'static str {
+    pub(crate) fn remedy(self, lang: Lang) -> &'static str {
         let text = match self {
             Self::Refused => Text::new(
                 "服务器未在此端口监听，或连接队列已满",

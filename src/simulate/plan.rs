@@ -15,48 +15,48 @@ use xiaozhi_device::chip::Chip;
 
 /// A fleet, and what befalls it.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// OTA address as it was typed in.
-    pub url: String,
+    pub(crate) url: String,
     /// The same address, taken apart as devices do.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Number of devices.
-    pub devices: u32,
+    pub(crate) devices: u32,
     /// Time over which they are switched on; zero is a boot storm.
-    pub ramp: Duration,
+    pub(crate) ramp: Duration,
     /// Speed at which each device takes an image; without one, as fast as it comes.
-    pub pace: Option<Pace>,
+    pub(crate) pace: Option<Pace>,
     /// Boards, and the share of each.
-    pub boards: Vec<Board>,
+    pub(crate) boards: Vec<Board>,
     /// Version that all devices run at first.
-    pub version: String,
+    pub(crate) version: String,
     /// Line of their firmware; without one, that of the version they run.
-    pub line: Option<Line>,
+    pub(crate) line: Option<Line>,
     /// Hardware that they speak through.
-    pub client: Client,
+    pub(crate) client: Client,
     /// Size of their flash in megabytes.
-    pub flash: u8,
+    pub(crate) flash: u8,
     /// Share of the checks and downloads that are made to fail.
-    pub fail: Rate,
+    pub(crate) fail: Rate,
     /// Number of times that a device which failed, or gave up, is switched off and
     /// on again.
-    pub restarts: u16,
+    pub(crate) restarts: u16,
     /// Longest time of the simulation.
-    pub time: Option<Duration>,
+    pub(crate) time: Option<Duration>,
     /// Seed of all chance.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Addresses of hosts that their names do not lead to.
-    pub places: Vec<Place>,
-    pub trust: Trust,
+    pub(crate) places: Vec<Place>,
+    pub(crate) trust: Trust,
 }
 
 /// Certificates that are accepted.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub(crate) struct Trust {
     /// Whether every certificate is accepted.
-    pub insecure: bool,
+    pub(crate) insecure: bool,
     /// Roots besides the public ones.
-    pub roots: Vec<CertificateDer<'static>>,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
 }
 
 impl Plan {
@@ -121,16 +121,16 @@ impl Plan {
 
 /// Kind of board, and its share of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Board {
+pub(crate) struct Board {
     /// `board.type` and `board.name`.
-    pub name: String,
-    pub chip: Chip,
+    pub(crate) name: String,
+    pub(crate) chip: Chip,
     /// Share, beside the others'.
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// Chip of a board that names none.
-pub const USUAL_CHIP: Chip = Chip(9);
+pub(crate) const USUAL_CHIP: Chip = Chip(9);
 
 impl FromStr for Board {
     type Err = String;
@@ -173,7 +173,7 @@ impl FromStr for Board {
 
 /// Frequency of an event, in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rate(pub(super) u32);
+pub(crate) struct Rate(pub(super) u32);
 
 impl FromStr for Rate {
     type Err = String;

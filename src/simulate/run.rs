@@ -25,7 +25,7 @@ const FIRST: Duration = Duration::from_secs(25);
 
 /// Reason for which nothing can be simulated.
 #[derive(Debug)]
-pub enum Impossible {
+pub(crate) enum Impossible {
     /// The first connection failed: no other one would succeed.
     Unreachable {
         url: String,
@@ -39,7 +39,7 @@ pub enum Impossible {
 
 impl Impossible {
     /// Says what is wrong, and what to do.
-    pub fn describe(&self, lang: Lang) -> String {
+    pub(crate) fn describe(&self, lang: Lang) -> String {
         match self {
             Self::Unreachable { url, fault, detail } => {
                 let name = fault.name(lang);
@@ -62,7 +62,7 @@ impl Impossible {
 
 /// Plays a plan to its end, on the thread that calls, and shows its progress on
 /// stderr. Connects once by itself first: where that fails, nothing else is tried.
-pub async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
+pub(crate) async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     let at_once = at_once(&plan);
     let network = Sockets::new(&plan, at_once).map_err(Impossible::Setup)?;
     let unreachable = |failure: Failure| Impossible::Unreachable {

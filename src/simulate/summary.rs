@@ -15,7 +15,7 @@ use xiaozhi_device::redact;
 
 /// Reason for which a simulation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// No device has anything more to do.
     Done,
     /// The time was over.
@@ -26,7 +26,7 @@ pub enum End {
 
 /// Results of a simulation.
 #[derive(Debug, Clone)]
-pub struct Summary {
+pub(crate) struct Summary {
     url: String,
     devices: u32,
     seed: u64,
@@ -57,13 +57,13 @@ impl Summary {
     }
 
     /// Returns whether every device ended up to date.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.tally.count(State::UpToDate) == self.devices
     }
 
     /// Writes the summary as JSON. Times are in milliseconds, where no other unit
     /// is named.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let tally = &self.tally;
         let states = State::ALL.map(|state| (key(state).to_owned(), json!(tally.count(state))));
         let versions = tally.versions.iter();

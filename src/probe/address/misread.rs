@@ -6,7 +6,7 @@ use xiaozhi_device::endpoint::{AddressFault, Exception, Misread};
 use xiaozhi_device::redact;
 
 /// Returns the address as evidence, with the part that is to blame.
-pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
+pub(crate) fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
     let part = format!("{:?}", misread.part);
     let (zh, en) = match misread.fault {
         AddressFault::NoScheme => ("没有协议".to_owned(), "it has no scheme".to_owned()),
@@ -56,12 +56,12 @@ pub fn evidence(setting: &str, text: &str, misread: &Misread) -> Evidence {
 }
 
 /// Returns the address alone, without what may be secret in it.
-pub fn quoted(setting: &str, text: &str) -> String {
+pub(crate) fn quoted(setting: &str, text: &str) -> String {
     format!("{setting}: {:?}", redact::shown(text))
 }
 
 /// Returns the end of the program that takes this for a number.
-pub fn exception(misread: &Misread) -> String {
+pub(crate) fn exception(misread: &Misread) -> String {
     let ends = match misread.exception() {
         Some(Exception::OutOfRange) => serial::HUGE_NUMBER,
         Some(Exception::InvalidArgument) | None => serial::NO_NUMBER,

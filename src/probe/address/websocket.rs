@@ -7,7 +7,7 @@ use crate::probe::rules::{reply, websocket as rules};
 use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
 
 /// Line of the firmware for a voice server that it does not get to.
-pub const NOT_CONNECTED: &str = "E (…) WS: Failed to connect to websocket server";
+pub(crate) const NOT_CONNECTED: &str = "E (…) WS: Failed to connect to websocket server";
 
 /// Takes an address apart as this device does.
 pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {

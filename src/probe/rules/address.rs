@@ -4,7 +4,7 @@
 use crate::probe::rule::Rule;
 
 /// Address that is too short to be one.
-pub static NO_ADDRESS: Rule = Rule::new(
+pub(crate) static NO_ADDRESS: Rule = Rule::new(
     "no-address",
     (
         "这不是一个地址，设备不会发起检查。",
@@ -17,7 +17,7 @@ pub static NO_ADDRESS: Rule = Rule::new(
 );
 
 /// White space, a control character, a letter outside of ASCII.
-pub static BAD_CHARACTER: Rule = Rule::new(
+pub(crate) static BAD_CHARACTER: Rule = Rule::new(
     "bad-character",
     (
         "地址里有不属于地址的字符（空格、中文或控制字符）。1.7.7 以前的 Wi-Fi 固件拒绝整个地址；主机名里有它，谁也连不上；路径里的，\
@@ -33,7 +33,7 @@ pub static BAD_CHARACTER: Rule = Rule::new(
 );
 
 /// Blank at the end: `…/ota/ `, as it was pasted in.
-pub static TRAILING_BLANK: Rule = Rule::new(
+pub(crate) static TRAILING_BLANK: Rule = Rule::new(
     "trailing-blank",
     (
         "地址后面有空格，配网页面不会去掉它。1.7.7 以前的 Wi-Fi 固件拒绝这个地址，检查不会发出；其他设备把空格一起发出去（POST …/ota/  \
@@ -49,7 +49,7 @@ pub static TRAILING_BLANK: Rule = Rule::new(
 );
 
 /// No `://`.
-pub static NO_SCHEME: Rule = Rule::new(
+pub(crate) static NO_SCHEME: Rule = Rule::new(
     "no-scheme",
     (
         "地址没有以 http:// 或 https:// 开头，设备的解析器会拒绝它。相对地址也不行。",
@@ -62,7 +62,7 @@ pub static NO_SCHEME: Rule = Rule::new(
 );
 
 /// Neither http nor https, or neither ws nor wss.
-pub static UNKNOWN_SCHEME: Rule = Rule::new(
+pub(crate) static UNKNOWN_SCHEME: Rule = Rule::new(
     "unknown-scheme",
     (
         "设备在这里不认识这种协议：能用它的固件把它当作不加密的 http（或 ws）。",
@@ -75,7 +75,7 @@ pub static UNKNOWN_SCHEME: Rule = Rule::new(
 );
 
 /// `HTTPS://`.
-pub static UPPER_CASE_SCHEME: Rule = Rule::new(
+pub(crate) static UPPER_CASE_SCHEME: Rule = Rule::new(
     "upper-case-scheme",
     (
         "ML307 按大小写比较协议名，不会为这个地址打开 TLS，在 TLS 端口上说明文。",
@@ -85,7 +85,7 @@ pub static UPPER_CASE_SCHEME: Rule = Rule::new(
 );
 
 /// `user:password@`.
-pub static USER_NAME: Rule = Rule::new(
+pub(crate) static USER_NAME: Rule = Rule::new(
     "user-name",
     (
         "1.7.7 起的固件和 ML307 不认识地址中的用户名，会在第一个冒号处把主机切断；更早的 Wi-Fi 固件认得它，但不发送。",
@@ -96,7 +96,7 @@ pub static USER_NAME: Rule = Rule::new(
 );
 
 /// IPv6 address: `[::1]`.
-pub static IPV6_LITERAL: Rule = Rule::new(
+pub(crate) static IPV6_LITERAL: Rule = Rule::new(
     "ipv6-literal",
     (
         "设备用不了 IPv6 地址：1.7.7 起的解析器在第一个冒号处把它切断，更早的固件也没有可用的 IPv6。",
@@ -110,7 +110,7 @@ pub static IPV6_LITERAL: Rule = Rule::new(
 );
 
 /// Nothing between `://` and the path.
-pub static NO_HOST: Rule = Rule::new(
+pub(crate) static NO_HOST: Rule = Rule::new(
     "no-host",
     ("地址里没有主机名。", "The address names no host."),
     (
@@ -120,7 +120,7 @@ pub static NO_HOST: Rule = Rule::new(
 );
 
 /// Port that is not 1 to 65535.
-pub static BAD_PORT: Rule = Rule::new(
+pub(crate) static BAD_PORT: Rule = Rule::new(
     "bad-port",
     (
         "端口不是 1 到 65535 的数字，设备拒绝这个地址。",
@@ -133,7 +133,7 @@ pub static BAD_PORT: Rule = Rule::new(
 );
 
 /// Fragment: `#`.
-pub static FRAGMENT: Rule = Rule::new(
+pub(crate) static FRAGMENT: Rule = Rule::new(
     "fragment",
     (
         "设备会把 # 后面的部分也发给服务器（1.7.7 以前的 Wi-Fi 固件除外）。",
@@ -143,7 +143,7 @@ pub static FRAGMENT: Rule = Rule::new(
 );
 
 /// No `/ota` in its path.
-pub static NOT_AN_OTA_PATH: Rule = Rule::new(
+pub(crate) static NOT_AN_OTA_PATH: Rule = Rule::new(
     "not-an-ota-path",
     (
         "路径里没有 /ota，这多半不是 OTA 地址。",
@@ -156,7 +156,7 @@ pub static NOT_AN_OTA_PATH: Rule = Rule::new(
 );
 
 /// `0.0.0.0`.
-pub static UNSPECIFIED_ADDRESS: Rule = Rule::new(
+pub(crate) static UNSPECIFIED_ADDRESS: Rule = Rule::new(
     "unspecified-address",
     (
         "0 开头的地址（0.0.0.0）不是可以连接的地址。",
@@ -169,7 +169,7 @@ pub static UNSPECIFIED_ADDRESS: Rule = Rule::new(
 );
 
 /// `127.0.0.1`, `localhost`.
-pub static LOOPBACK: Rule = Rule::new(
+pub(crate) static LOOPBACK: Rule = Rule::new(
     "loopback",
     (
         "这个地址指的是设备自己：在服务器本机能通，在设备上不通。",
@@ -182,7 +182,7 @@ pub static LOOPBACK: Rule = Rule::new(
 );
 
 /// `172.17.x.x`.
-pub static CONTAINER_ADDRESS: Rule = Rule::new(
+pub(crate) static CONTAINER_ADDRESS: Rule = Rule::new(
     "container-address",
     (
         "这是 Docker 内部的地址，外面的设备访问不到。",
@@ -195,7 +195,7 @@ pub static CONTAINER_ADDRESS: Rule = Rule::new(
 );
 
 /// `169.254.x.x`.
-pub static LINK_LOCAL_ADDRESS: Rule = Rule::new(
+pub(crate) static LINK_LOCAL_ADDRESS: Rule = Rule::new(
     "link-local-address",
     (
         "169.254 开头的地址是机器在没有路由器分配时自拟的，设备不用这种地址，也到不了那里。",
@@ -209,7 +209,7 @@ pub static LINK_LOCAL_ADDRESS: Rule = Rule::new(
 );
 
 /// `198.18.x.x`.
-pub static FAKE_ADDRESS: Rule = Rule::new(
+pub(crate) static FAKE_ADDRESS: Rule = Rule::new(
     "fake-address",
     (
         "198.18、198.19 开头的地址是这台机器上的代理（Clash 等的 fake-ip）给的假地址，设备到不了。",
@@ -223,7 +223,7 @@ pub static FAKE_ADDRESS: Rule = Rule::new(
 );
 
 /// Multicast, reserved, or an address for examples.
-pub static NOBODYS_ADDRESS: Rule = Rule::new(
+pub(crate) static NOBODYS_ADDRESS: Rule = Rule::new(
     "nobodys-address",
     (
         "没有服务器会有这个地址：它是多播、保留的，或是文档里的示例地址（192.0.2、198.51.100、203.0.113 开头）。",
@@ -236,7 +236,7 @@ pub static NOBODYS_ADDRESS: Rule = Rule::new(
 );
 
 /// Name without a dot.
-pub static SHORT_NAME: Rule = Rule::new(
+pub(crate) static SHORT_NAME: Rule = Rule::new(
     "short-name",
     (
         "没有点的主机名（容器名、机器名）通常只有本机能解析，设备解析不了。",
@@ -250,7 +250,7 @@ pub static SHORT_NAME: Rule = Rule::new(
 );
 
 /// `wss://` elsewhere than on 443, or `ws://` there.
-pub static ML307_PORT: Rule = Rule::new(
+pub(crate) static ML307_PORT: Rule = Rule::new(
     "ml307-port",
     (
         "1.6.2 到 1.7.6 固件的 ML307 对 WebSocket 只看端口：443 上用 TLS，别的端口上说明文，不管地址里写的是 wss 还是 ws。",

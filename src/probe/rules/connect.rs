@@ -3,7 +3,7 @@
 use crate::probe::rule::Rule;
 
 /// The name has no address.
-pub static NAME_NOT_FOUND: Rule = Rule::new(
+pub(crate) static NAME_NOT_FOUND: Rule = Rule::new(
     "name-not-found",
     (
         "域名解析不到地址，设备无法连接。",
@@ -16,7 +16,7 @@ pub static NAME_NOT_FOUND: Rule = Rule::new(
 );
 
 /// The resolver does not answer.
-pub static NAME_TIMEOUT: Rule = Rule::new(
+pub(crate) static NAME_TIMEOUT: Rule = Rule::new(
     "name-timeout",
     ("域名服务器没有回答。", "The name server does not answer."),
     (
@@ -26,7 +26,7 @@ pub static NAME_TIMEOUT: Rule = Rule::new(
 );
 
 /// Loopback, a fake-ip, and the like.
-pub static NAME_LEADS_NOWHERE: Rule = Rule::new(
+pub(crate) static NAME_LEADS_NOWHERE: Rule = Rule::new(
     "name-leads-nowhere",
     (
         "在这台机器上，域名指向一个设备到不了的地址：hosts 文件、代理（Clash 等的 fake-ip）或过滤 DNS 这样回答。设备问的是另一个 DNS，\
@@ -44,7 +44,7 @@ pub static NAME_LEADS_NOWHERE: Rule = Rule::new(
 );
 
 /// IPv6 addresses alone.
-pub static NO_IPV4: Rule = Rule::new(
+pub(crate) static NO_IPV4: Rule = Rule::new(
     "no-ipv4",
     (
         "域名只有 IPv6 地址。默认配置的固件没有可用的 IPv6 地址，连接不上。",
@@ -57,7 +57,7 @@ pub static NO_IPV4: Rule = Rule::new(
 );
 
 /// Nobody listens.
-pub static REFUSED: Rule = Rule::new(
+pub(crate) static REFUSED: Rule = Rule::new(
     "refused",
     (
         "连接被拒绝：这个端口上没有程序在监听，或者防火墙拒绝了它。",
@@ -71,7 +71,7 @@ pub static REFUSED: Rule = Rule::new(
 );
 
 /// No answer to a connection.
-pub static CONNECT_TIMEOUT: Rule = Rule::new(
+pub(crate) static CONNECT_TIMEOUT: Rule = Rule::new(
     "connect-timeout",
     (
         "连接没有得到回应：地址不对，或者防火墙（云服务器的安全组）丢弃了它。",
@@ -84,7 +84,7 @@ pub static CONNECT_TIMEOUT: Rule = Rule::new(
 );
 
 /// No way to the address.
-pub static UNREACHABLE: Rule = Rule::new(
+pub(crate) static UNREACHABLE: Rule = Rule::new(
     "unreachable",
     (
         "从这里没有到这个地址的路由，或者连接出错。",
@@ -97,7 +97,7 @@ pub static UNREACHABLE: Rule = Rule::new(
 );
 
 /// The IPv6 address of a name that has both does not answer.
-pub static IPV6_BROKEN: Rule = Rule::new(
+pub(crate) static IPV6_BROKEN: Rule = Rule::new(
     "ipv6-broken",
     (
         "IPv4 能连，IPv6 不能。设备用 IPv4，手机和浏览器可能会慢。",
@@ -110,7 +110,7 @@ pub static IPV6_BROKEN: Rule = Rule::new(
 );
 
 /// This machine has no file left.
-pub static THIS_MACHINE: Rule = Rule::new(
+pub(crate) static THIS_MACHINE: Rule = Rule::new(
     "this-machine",
     (
         "问题出在运行探测的这台机器上，与服务器无关。",

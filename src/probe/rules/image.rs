@@ -13,7 +13,7 @@ const APP_IMAGE: (&str, &str) = (
 );
 
 /// No ESP image.
-pub static NOT_AN_IMAGE: Rule = Rule::new(
+pub(crate) static NOT_AN_IMAGE: Rule = Rule::new(
     "not-an-image",
     (
         "下载到的不是 ESP32 固件：设备在第一个字节（应为 0xE9）就会失败。",
@@ -23,7 +23,7 @@ pub static NOT_AN_IMAGE: Rule = Rule::new(
 );
 
 /// Image that ends early.
-pub static TRUNCATED_IMAGE: Rule = Rule::new(
+pub(crate) static TRUNCATED_IMAGE: Rule = Rule::new(
     "truncated-image",
     (
         "固件不完整：设备下载完才发现，显示“升级失败”，下次开机再来一遍；1.8 以前的固件会立即重启，没完没了。",
@@ -34,7 +34,7 @@ pub static TRUNCATED_IMAGE: Rule = Rule::new(
 );
 
 /// Wrong checksum or hash.
-pub static DAMAGED_IMAGE: Rule = Rule::new(
+pub(crate) static DAMAGED_IMAGE: Rule = Rule::new(
     "damaged-image",
     (
         "固件损坏（校验不符）：设备下载完才发现，显示“升级失败”，下次开机再来一遍；1.8 以前的固件会立即重启，没完没了。",
@@ -45,7 +45,7 @@ pub static DAMAGED_IMAGE: Rule = Rule::new(
 );
 
 /// `merged-binary.bin`.
-pub static MERGED_IMAGE: Rule = Rule::new(
+pub(crate) static MERGED_IMAGE: Rule = Rule::new(
     "merged-image",
     (
         "这是整片闪存镜像（引导程序、分区表和应用合在一起），不能用于 OTA。",
@@ -55,7 +55,7 @@ pub static MERGED_IMAGE: Rule = Rule::new(
 );
 
 /// No app descriptor.
-pub static BOOTLOADER: Rule = Rule::new(
+pub(crate) static BOOTLOADER: Rule = Rule::new(
     "bootloader",
     (
         "这是引导程序，或没有应用描述的镜像。",
@@ -65,14 +65,14 @@ pub static BOOTLOADER: Rule = Rule::new(
 );
 
 /// Image of another family.
-pub static ESP8266_IMAGE: Rule = Rule::new(
+pub(crate) static ESP8266_IMAGE: Rule = Rule::new(
     "esp8266-image",
     ("这是 ESP8266 的镜像。", "This is an image for the ESP8266."),
     APP_IMAGE,
 );
 
 /// Bytes behind the image.
-pub static TRAILING_BYTES: Rule = Rule::new(
+pub(crate) static TRAILING_BYTES: Rule = Rule::new(
     "trailing-bytes",
     (
         "固件后面跟着不明数据：文件损坏，或与别的东西合并过。",
@@ -82,7 +82,7 @@ pub static TRAILING_BYTES: Rule = Rule::new(
 );
 
 /// Version that restarts every device that installs it.
-pub static VERSION_INSIDE_CRASHES: Rule = Rule::new(
+pub(crate) static VERSION_INSIDE_CRASHES: Rule = Rule::new(
     "version-inside-crashes",
     (
         "固件内部的版本号不是数字和点：设备升级后每次检查都会崩溃重启，只能用线刷恢复。",
@@ -96,7 +96,7 @@ pub static VERSION_INSIDE_CRASHES: Rule = Rule::new(
 );
 
 /// Image for another chip.
-pub static WRONG_CHIP: Rule = Rule::new(
+pub(crate) static WRONG_CHIP: Rule = Rule::new(
     "wrong-chip",
     (
         "固件是给另一种芯片的，设备下载后拒绝它。",
@@ -109,7 +109,7 @@ pub static WRONG_CHIP: Rule = Rule::new(
 );
 
 /// Image for another revision of the chip.
-pub static CHIP_REVISION: Rule = Rule::new(
+pub(crate) static CHIP_REVISION: Rule = Rule::new(
     "chip-revision",
     (
         "固件要求另一种芯片版本。",
@@ -122,7 +122,7 @@ pub static CHIP_REVISION: Rule = Rule::new(
 );
 
 /// Longer than the slot.
-pub static TOO_BIG: Rule = Rule::new(
+pub(crate) static TOO_BIG: Rule = Rule::new(
     "too-big",
     (
         "固件比设备空闲的应用分区大，写到分区末尾时失败。",
@@ -135,7 +135,7 @@ pub static TOO_BIG: Rule = Rule::new(
 );
 
 /// Partition table with `factory` alone.
-pub static NO_SLOT: Rule = Rule::new(
+pub(crate) static NO_SLOT: Rule = Rule::new(
     "no-slot",
     (
         "设备的分区表没有第二个应用分区，不能 OTA 升级。",
@@ -148,7 +148,7 @@ pub static NO_SLOT: Rule = Rule::new(
 );
 
 /// Firmware 2.x over 1.x.
-pub static NO_ASSETS: Rule = Rule::new(
+pub(crate) static NO_ASSETS: Rule = Rule::new(
     "no-assets",
     (
         "2.x 固件需要 assets 分区，1.x 的分区表没有，不能通过 OTA 升级。",
@@ -161,7 +161,7 @@ pub static NO_ASSETS: Rule = Rule::new(
 );
 
 /// Version that runs already, to firmware before 2.0.0.
-pub static SAME_VERSION: Rule = Rule::new(
+pub(crate) static SAME_VERSION: Rule = Rule::new(
     "same-version",
     (
         "固件内部的版本与设备正在运行的相同：2.0.0 以前的固件下载后拒绝它，每次开机都再下载一遍。",
@@ -175,7 +175,7 @@ pub static SAME_VERSION: Rule = Rule::new(
 );
 
 /// The image holds another version than was offered.
-pub static OTHER_VERSION: Rule = Rule::new(
+pub(crate) static OTHER_VERSION: Rule = Rule::new(
     "other-version",
     (
         "固件内部的版本与下发的版本不同：设备升级后报告内部的版本。",
@@ -188,7 +188,7 @@ pub static OTHER_VERSION: Rule = Rule::new(
 );
 
 /// The image is of another project than the device runs.
-pub static OTHER_PROJECT: Rule = Rule::new(
+pub(crate) static OTHER_PROJECT: Rule = Rule::new(
     "other-project",
     (
         "固件属于另一个项目，不是 xiaozhi：设备会照样安装；如果它不是改了名的 xiaozhi，设备从此不再询问任何服务器，只能用数据线刷回。",
@@ -203,7 +203,7 @@ pub static OTHER_PROJECT: Rule = Rule::new(
 );
 
 /// Update that is offered again.
-pub static LOOP: Rule = Rule::new(
+pub(crate) static LOOP: Rule = Rule::new(
     "loop",
     (
         "升级并重启后，服务器又下发了同一个固件：设备会在每次开机时重新安装，永远停不下来。",
@@ -217,7 +217,7 @@ pub static LOOP: Rule = Rule::new(
 );
 
 /// Another update that is offered after the restart.
-pub static ANOTHER_UPDATE: Rule = Rule::new(
+pub(crate) static ANOTHER_UPDATE: Rule = Rule::new(
     "another-update",
     (
         "升级后服务器又下发了另一个固件，设备要连续升级。",
@@ -230,7 +230,7 @@ pub static ANOTHER_UPDATE: Rule = Rule::new(
 );
 
 /// The check after the restart is not answered.
-pub static NOT_MARKED_VALID: Rule = Rule::new(
+pub(crate) static NOT_MARKED_VALID: Rule = Rule::new(
     "not-marked-valid",
     (
         "升级后的第一次检查没有得到 200：新固件不会被标记为有效，设备再次重启时会回滚。",

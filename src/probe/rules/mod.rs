@@ -1,8 +1,8 @@
 //! Rules of the device, one file for what it meets at each stage of its way.
 
-pub mod address;
-pub mod connect;
-pub mod image;
-pub mod reply;
-pub mod tls;
-pub mod websocket;
+pub(crate) mod address;
+pub(crate) mod connect;
+pub(crate) mod image;
+pub(crate) mod reply;
+pub(crate) mod tls;
+pub(crate) mod websocket;

@@ -3,7 +3,7 @@
 use crate::probe::rule::Rule;
 
 /// Redirect: 3xx.
-pub static REDIRECT: Rule = Rule::new(
+pub(crate) static REDIRECT: Rule = Rule::new(
     "redirect",
     (
         "服务器用重定向回答。设备的 HTTP 客户端不跟随任何重定向，检查和升级都会失败。",
@@ -19,7 +19,7 @@ pub static REDIRECT: Rule = Rule::new(
 );
 
 /// Neither 200 nor 3xx.
-pub static STATUS: Rule = Rule::new(
+pub(crate) static STATUS: Rule = Rule::new(
     "status",
     (
         "设备只接受状态码 200（检查从 1.6.6 起，下载从 1.7.0 起；更早的固件不看状态码，收到什么就用什么）。",
@@ -34,7 +34,7 @@ pub static STATUS: Rule = Rule::new(
 );
 
 /// 206 to a request without `Range`.
-pub static PARTIAL_CONTENT: Rule = Rule::new(
+pub(crate) static PARTIAL_CONTENT: Rule = Rule::new(
     "partial-content",
     (
         "服务器用 206 回答了没有 Range 的下载。1.7.0 起的固件只接受 200。",
@@ -47,7 +47,7 @@ pub static PARTIAL_CONTENT: Rule = Rule::new(
 );
 
 /// Nothing within the device's patience.
-pub static NO_REPLY: Rule = Rule::new(
+pub(crate) static NO_REPLY: Rule = Rule::new(
     "no-reply",
     (
         "连接建立了，但没有等到回答。设备最多等 30 秒，然后在 10、20、40… 秒后重试，一共十次。",
@@ -61,7 +61,7 @@ pub static NO_REPLY: Rule = Rule::new(
 );
 
 /// Something else than HTTP.
-pub static NOT_HTTP: Rule = Rule::new(
+pub(crate) static NOT_HTTP: Rule = Rule::new(
     "not-http",
     (
         "这个端口回答的不是 HTTP。",
@@ -74,7 +74,7 @@ pub static NOT_HTTP: Rule = Rule::new(
 );
 
 /// A head without an end, a chunk without a length.
-pub static BROKEN_HTTP: Rule = Rule::new(
+pub(crate) static BROKEN_HTTP: Rule = Rule::new(
     "broken-http",
     (
         "回答的 HTTP 格式有误，设备无法解析。",
@@ -87,7 +87,7 @@ pub static BROKEN_HTTP: Rule = Rule::new(
 );
 
 /// `Transfer-Encoding: chunked`.
-pub static CHUNKED: Rule = Rule::new(
+pub(crate) static CHUNKED: Rule = Rule::new(
     "chunked",
     (
         "回答是分块传输（chunked），设备读到的长度是 0：下载一定失败，1.7.7 以前的 Wi-Fi 固件连检查也失败。",
@@ -102,7 +102,7 @@ pub static CHUNKED: Rule = Rule::new(
 );
 
 /// `Content-Encoding`.
-pub static COMPRESSED: Rule = Rule::new(
+pub(crate) static COMPRESSED: Rule = Rule::new(
     "compressed",
     (
         "回答被压缩了，设备不会解压。",
@@ -115,7 +115,7 @@ pub static COMPRESSED: Rule = Rule::new(
 );
 
 /// Neither a length nor chunks.
-pub static NO_CONTENT_LENGTH: Rule = Rule::new(
+pub(crate) static NO_CONTENT_LENGTH: Rule = Rule::new(
     "no-content-length",
     (
         "回答没有 Content-Length：下载一定失败，1.7.7 以前的 Wi-Fi 固件连检查也失败。",
@@ -125,7 +125,7 @@ pub static NO_CONTENT_LENGTH: Rule = Rule::new(
 );
 
 /// `Content-Length: 0`.
-pub static ZERO_CONTENT_LENGTH: Rule = Rule::new(
+pub(crate) static ZERO_CONTENT_LENGTH: Rule = Rule::new(
     "zero-content-length",
     (
         "回答是空的（Content-Length: 0）。",
@@ -138,7 +138,7 @@ pub static ZERO_CONTENT_LENGTH: Rule = Rule::new(
 );
 
 /// A length that is no number.
-pub static BAD_CONTENT_LENGTH: Rule = Rule::new(
+pub(crate) static BAD_CONTENT_LENGTH: Rule = Rule::new(
     "bad-content-length",
     (
         "Content-Length 不是设备能用的数字：下载一定失败；检查时，ML307 会崩溃重启，1.7.7 以前的 Wi-Fi 固件失败，其余的当作 0。",
@@ -152,7 +152,7 @@ pub static BAD_CONTENT_LENGTH: Rule = Rule::new(
 );
 
 /// `content-length`.
-pub static LOWER_CASE_NAMES: Rule = Rule::new(
+pub(crate) static LOWER_CASE_NAMES: Rule = Rule::new(
     "lower-case-names",
     (
         "响应头的名字不是 Content-Length 这种大小写。ML307 模组，以及 1.7.7 起、1.8.5 以前的所有固件，都按大小写查找，找不到长度，下载失败。",
@@ -166,7 +166,7 @@ pub static LOWER_CASE_NAMES: Rule = Rule::new(
 );
 
 /// Fewer bytes than were announced.
-pub static CUT_SHORT: Rule = Rule::new(
+pub(crate) static CUT_SHORT: Rule = Rule::new(
     "cut-short",
     (
         "连接在正文传完之前断开，设备会报告升级（或检查）失败；检查时，1.7.7 以前的 Wi-Fi 固件会崩溃重启。",
@@ -180,7 +180,7 @@ pub static CUT_SHORT: Rule = Rule::new(
 );
 
 /// Silence in the middle of a body.
-pub static STALLED: Rule = Rule::new(
+pub(crate) static STALLED: Rule = Rule::new(
     "stalled",
     (
         "正文传到一半停住了。设备等 30 秒后放弃。",
@@ -193,7 +193,7 @@ pub static STALLED: Rule = Rule::new(
 );
 
 /// A reply that takes long.
-pub static SLOW_REPLY: Rule = Rule::new(
+pub(crate) static SLOW_REPLY: Rule = Rule::new(
     "slow-reply",
     (
         "回答太慢。设备开机时在等它，期间什么也不做；30 秒没有回答就算失败。",
@@ -206,7 +206,7 @@ pub static SLOW_REPLY: Rule = Rule::new(
 );
 
 /// Body that fills the device's queue of 8 KB.
-pub static TOO_LONG: Rule = Rule::new(
+pub(crate) static TOO_LONG: Rule = Rule::new(
     "too-long",
     (
         "回答超过 8 KB：设备的接收队列满了以后就不再读取，从此卡死，没有超时，只能断电重启。",
@@ -220,7 +220,7 @@ pub static TOO_LONG: Rule = Rule::new(
 );
 
 /// Body that is no JSON.
-pub static NOT_JSON: Rule = Rule::new(
+pub(crate) static NOT_JSON: Rule = Rule::new(
     "not-json",
     ("检查的回答不是 JSON。", "The answer to a check is no JSON."),
     (
@@ -230,7 +230,7 @@ pub static NOT_JSON: Rule = Rule::new(
 );
 
 /// `null`.
-pub static NULL_FIELD: Rule = Rule::new(
+pub(crate) static NULL_FIELD: Rule = Rule::new(
     "null-field",
     (
         "回答里有 null。1.6.6 以前的固件不检查类型：version、url、激活码是 null 时会崩溃并不断重启。",
@@ -244,7 +244,7 @@ pub static NULL_FIELD: Rule = Rule::new(
 );
 
 /// A number for a text, and the like.
-pub static WRONG_TYPE: Rule = Rule::new(
+pub(crate) static WRONG_TYPE: Rule = Rule::new(
     "wrong-type",
     (
         "字段的类型不对，固件会忽略它。1.6.6 以前的固件不检查 version、url 和激活码的类型，会崩溃并不断重启。",
@@ -258,7 +258,7 @@ pub static WRONG_TYPE: Rule = Rule::new(
 );
 
 /// More than 15 characters.
-pub static LONG_KEY: Rule = Rule::new(
+pub(crate) static LONG_KEY: Rule = Rule::new(
     "long-key",
     (
         "websocket 或 mqtt 里有超过 15 个字符的键。设备把每个键写进 NVS，键太长会中止并重启。",
@@ -272,7 +272,7 @@ pub static LONG_KEY: Rule = Rule::new(
 );
 
 /// Value longer than NVS holds.
-pub static LONG_VALUE: Rule = Rule::new(
+pub(crate) static LONG_VALUE: Rule = Rule::new(
     "long-value",
     (
         "websocket 或 mqtt 里有 4000 字节以上的值，NVS 存不下，设备会中止并重启。",
@@ -283,7 +283,7 @@ pub static LONG_VALUE: Rule = Rule::new(
 );
 
 /// `{"success":false,…}`, `{"error":"…"}`.
-pub static REQUEST_ERROR: Rule = Rule::new(
+pub(crate) static REQUEST_ERROR: Rule = Rule::new(
     "request-error",
     (
         "服务器拒绝了这次检查：设备得不到固件信息，也得不到语音服务器地址。",
@@ -296,7 +296,7 @@ pub static REQUEST_ERROR: Rule = Rule::new(
 );
 
 /// No `firmware`, or half of one.
-pub static NO_FIRMWARE: Rule = Rule::new(
+pub(crate) static NO_FIRMWARE: Rule = Rule::new(
     "no-firmware",
     (
         "回答里没有完整的 firmware（version 和 url）。1.6 以前的固件把它当作检查失败，反复重试。",
@@ -310,7 +310,7 @@ pub static NO_FIRMWARE: Rule = Rule::new(
 );
 
 /// An offered version on which the parser throws.
-pub static CRASH_VERSION: Rule = Rule::new(
+pub(crate) static CRASH_VERSION: Rule = Rule::new(
     "crash-version",
     (
         "下发的版本号不是由点分隔的数字（或数字太大）。设备的解析器会抛出异常并重启，每次检查都如此。",
@@ -324,7 +324,7 @@ pub static CRASH_VERSION: Rule = Rule::new(
 );
 
 /// The device's own version, on which the parser throws.
-pub static OWN_VERSION_CRASHES: Rule = Rule::new(
+pub(crate) static OWN_VERSION_CRASHES: Rule = Rule::new(
     "own-version-crashes",
     (
         "设备自己的版本号不能被它的解析器接受；回答里只要有 firmware，设备就会重启。",
@@ -337,7 +337,7 @@ pub static OWN_VERSION_CRASHES: Rule = Rule::new(
 );
 
 /// Version that is handed out, and not installed.
-pub static NOT_NEWER: Rule = Rule::new(
+pub(crate) static NOT_NEWER: Rule = Rule::new(
     "not-newer",
     (
         "给出了下载地址，但设备自己比较版本后认为它不是新版本，不会安装。",
@@ -351,7 +351,7 @@ pub static NOT_NEWER: Rule = Rule::new(
 );
 
 /// Newer version without an address.
-pub static EMPTY_URL: Rule = Rule::new(
+pub(crate) static EMPTY_URL: Rule = Rule::new(
     "empty-url",
     (
         "下发了新版本却没有下载地址：设备每次开机都会尝试升级并失败。",
@@ -364,7 +364,7 @@ pub static EMPTY_URL: Rule = Rule::new(
 );
 
 /// `"force": true`.
-pub static FORCE_NOT_A_NUMBER: Rule = Rule::new(
+pub(crate) static FORCE_NOT_A_NUMBER: Rule = Rule::new(
     "force-not-a-number",
     (
         "force 不是数字，1.6.6 起的固件不会强制安装（更早的固件把 true 当作 1）。",
@@ -374,7 +374,7 @@ pub static FORCE_NOT_A_NUMBER: Rule = Rule::new(
 );
 
 /// Forced to install what it runs.
-pub static FORCE_LOOP: Rule = Rule::new(
+pub(crate) static FORCE_LOOP: Rule = Rule::new(
     "force-loop",
     (
         "force: 1 指向设备已经在运行的版本：设备每次检查都会重新安装，永远停不下来。",
@@ -387,7 +387,7 @@ pub static FORCE_LOOP: Rule = Rule::new(
 );
 
 /// `http://` to a device that checks over https.
-pub static HTTP_BEHIND_HTTPS: Rule = Rule::new(
+pub(crate) static HTTP_BEHIND_HTTPS: Rule = Rule::new(
     "http-behind-https",
     (
         "OTA 地址是 https，下发的固件地址却是 http://。前面的代理一旦把 http 重定向到 https，下载就失败（1.6.0 升级 1.6.1 的故障）。",
@@ -401,7 +401,7 @@ pub static HTTP_BEHIND_HTTPS: Rule = Rule::new(
 );
 
 /// A device is to be activated first.
-pub static ACTIVATION: Rule = Rule::new(
+pub(crate) static ACTIVATION: Rule = Rule::new(
     "activation",
     (
         "回答里有 activation：设备会显示（播报）激活码，并反复请求 …/activate（没有 challenge 时，或固件早于 1.6 时，反复检查），直到在控制台里绑定。",
@@ -415,7 +415,7 @@ pub static ACTIVATION: Rule = Rule::new(
 );
 
 /// Neither 200 nor 202 to a device that is to be activated.
-pub static ACTIVATE_REFUSED: Rule = Rule::new(
+pub(crate) static ACTIVATE_REFUSED: Rule = Rule::new(
     "activate-refused",
     (
         "服务器要求激活，但设备请求 …/activate 时得不到 200（已激活）或 202（请稍后再问）：激活永远完成不了，设备停在激活界面。",
@@ -430,7 +430,7 @@ pub static ACTIVATE_REFUSED: Rule = Rule::new(
 );
 
 /// Seconds for milliseconds, hours for minutes.
-pub static SERVER_TIME: Rule = Rule::new(
+pub(crate) static SERVER_TIME: Rule = Rule::new(
     "server-time",
     (
         "server_time 的单位不对，设备的时钟会错。",
@@ -443,7 +443,7 @@ pub static SERVER_TIME: Rule = Rule::new(
 );
 
 /// No `server_time` at all.
-pub static NO_SERVER_TIME: Rule = Rule::new(
+pub(crate) static NO_SERVER_TIME: Rule = Rule::new(
     "no-server-time",
     (
         "没有 server_time：设备的时钟停在 1970 年。",
@@ -453,7 +453,7 @@ pub static NO_SERVER_TIME: Rule = Rule::new(
 );
 
 /// The other form of the address is not answered.
-pub static MISSING_SLASH: Rule = Rule::new(
+pub(crate) static MISSING_SLASH: Rule = Rule::new(
     "missing-slash",
     (
         "地址末尾多一个或少一个斜杠时得不到 200。手工输入地址时常会漏掉它，设备就再也检查不成。",

@@ -3,7 +3,7 @@
 use crate::probe::rule::Rule;
 
 /// TLS to a port that speaks plain HTTP, or the other way round.
-pub static WRONG_SCHEME: Rule = Rule::new(
+pub(crate) static WRONG_SCHEME: Rule = Rule::new(
     "wrong-scheme",
     (
         "地址的协议与端口不符：https 地址指向了明文端口，或者 http 地址指向了 TLS 端口。",
@@ -16,7 +16,7 @@ pub static WRONG_SCHEME: Rule = Rule::new(
 );
 
 /// The certificate is signed with its own key.
-pub static SELF_SIGNED: Rule = Rule::new(
+pub(crate) static SELF_SIGNED: Rule = Rule::new(
     "self-signed",
     (
         "证书是自签名的。Wi-Fi 设备只信任固件内置的公共根证书，会拒绝连接。",
@@ -31,7 +31,7 @@ pub static SELF_SIGNED: Rule = Rule::new(
 );
 
 /// A private authority.
-pub static UNKNOWN_ISSUER: Rule = Rule::new(
+pub(crate) static UNKNOWN_ISSUER: Rule = Rule::new(
     "unknown-issuer",
     (
         "签发证书的机构不是公共机构。Wi-Fi 设备不认识它，会拒绝连接。",
@@ -45,7 +45,7 @@ pub static UNKNOWN_ISSUER: Rule = Rule::new(
 );
 
 /// The intermediates are missing.
-pub static LEAF_ONLY_CHAIN: Rule = Rule::new(
+pub(crate) static LEAF_ONLY_CHAIN: Rule = Rule::new(
     "leaf-only-chain",
     (
         "服务器只发送了自己的证书，没有发送中间证书。浏览器会自己补上，设备不会，因此会拒绝连接。",
@@ -59,7 +59,7 @@ pub static LEAF_ONLY_CHAIN: Rule = Rule::new(
 );
 
 /// Certificates that do not lead to one another.
-pub static BROKEN_CHAIN: Rule = Rule::new(
+pub(crate) static BROKEN_CHAIN: Rule = Rule::new(
     "broken-chain",
     (
         "发送的证书连不成一条链：有一张的签发者不在其中，或者签名对不上，设备会拒绝连接。",
@@ -74,7 +74,7 @@ pub static BROKEN_CHAIN: Rule = Rule::new(
 );
 
 /// An issuer stands before what it issued.
-pub static WRONG_ORDER: Rule = Rule::new(
+pub(crate) static WRONG_ORDER: Rule = Rule::new(
     "wrong-order",
     (
         "证书链的顺序不对。mbedTLS 只在一张证书之后寻找它的签发者，找不到就拒绝连接；浏览器不在乎顺序。",
@@ -88,7 +88,7 @@ pub static WRONG_ORDER: Rule = Rule::new(
 );
 
 /// The chain goes past the root that devices know.
-pub static CROSS_SIGNED_ROOT: Rule = Rule::new(
+pub(crate) static CROSS_SIGNED_ROOT: Rule = Rule::new(
     "cross-signed-root",
     (
         "链的末尾是一张交叉签名证书，指向固件没有的根。设备认识更下面的根，但 ESP-IDF 默认只看链的末尾，会拒绝连接。",
@@ -102,7 +102,7 @@ pub static CROSS_SIGNED_ROOT: Rule = Rule::new(
 );
 
 /// A root that only some firmware has.
-pub static OLD_ROOT: Rule = Rule::new(
+pub(crate) static OLD_ROOT: Rule = Rule::new(
     "old-root",
     (
         "证书链的末尾指向一个已被 Mozilla 移除的旧根。用 ESP-IDF 5.x 编译的固件还认识它，更新的固件（ESP-IDF 6 起）不认识，会拒绝连接。",
@@ -117,7 +117,7 @@ pub static OLD_ROOT: Rule = Rule::new(
 );
 
 /// A root that is younger than the bundle.
-pub static ROOT_NOT_IN_BUNDLE: Rule = Rule::new(
+pub(crate) static ROOT_NOT_IN_BUNDLE: Rule = Rule::new(
     "root-not-in-espressif-bundle",
     (
         "证书链只通向一个新的根，浏览器认识它，而乐鑫的证书包（ESP-IDF 5.3 至 5.5）里没有，Wi-Fi 设备会拒绝连接。",
@@ -132,7 +132,7 @@ pub static ROOT_NOT_IN_BUNDLE: Rule = Rule::new(
 );
 
 /// Certificate for other names.
-pub static WRONG_NAME: Rule = Rule::new(
+pub(crate) static WRONG_NAME: Rule = Rule::new(
     "wrong-name",
     (
         "证书不是为这个主机名（或 IP）签发的，Wi-Fi 设备会拒绝连接。",
@@ -145,7 +145,7 @@ pub static WRONG_NAME: Rule = Rule::new(
 );
 
 /// No subjectAltName.
-pub static NAME_IN_SUBJECT_ONLY: Rule = Rule::new(
+pub(crate) static NAME_IN_SUBJECT_ONLY: Rule = Rule::new(
     "name-in-subject-only",
     (
         "证书没有 subjectAltName，名字只写在 CN 里。mbedTLS 接受，浏览器和其他客户端不接受。",
@@ -159,7 +159,7 @@ pub static NAME_IN_SUBJECT_ONLY: Rule = Rule::new(
 );
 
 /// Certificate whose time is over.
-pub static EXPIRED_CERTIFICATE: Rule = Rule::new(
+pub(crate) static EXPIRED_CERTIFICATE: Rule = Rule::new(
     "expired-certificate",
     (
         "证书已过期。原版固件不检查日期（MBEDTLS_HAVE_TIME_DATE 默认关闭），还能连接；浏览器和打开了日期检查的固件会拒绝。",
@@ -173,7 +173,7 @@ pub static EXPIRED_CERTIFICATE: Rule = Rule::new(
 );
 
 /// Certificate whose time is yet to come.
-pub static NOT_YET_VALID: Rule = Rule::new(
+pub(crate) static NOT_YET_VALID: Rule = Rule::new(
     "not-yet-valid",
     (
         "证书还没有到生效时间。原版固件不检查日期，还能连接；浏览器和打开了日期检查的固件会拒绝。",
@@ -187,7 +187,7 @@ pub static NOT_YET_VALID: Rule = Rule::new(
 );
 
 /// A key that mbedTLS does not know.
-pub static ED25519_CERTIFICATE: Rule = Rule::new(
+pub(crate) static ED25519_CERTIFICATE: Rule = Rule::new(
     "ed25519-certificate",
     (
         "证书使用 Ed25519，mbedTLS 无法解析（-0x262e），握手失败。",
@@ -200,7 +200,7 @@ pub static ED25519_CERTIFICATE: Rule = Rule::new(
 );
 
 /// Key or signature below what mbedTLS takes.
-pub static WEAK_CERTIFICATE: Rule = Rule::new(
+pub(crate) static WEAK_CERTIFICATE: Rule = Rule::new(
     "weak-certificate",
     (
         "证书太弱：RSA 密钥不足 2048 位，或者用 SHA-1、MD5 签名。mbedTLS 的默认策略不接受，Wi-Fi 设备会拒绝连接。",
@@ -214,7 +214,7 @@ pub static WEAK_CERTIFICATE: Rule = Rule::new(
 );
 
 /// Certificates longer than a record.
-pub static LONG_CERTIFICATES: Rule = Rule::new(
+pub(crate) static LONG_CERTIFICATES: Rule = Rule::new(
     "long-certificates",
     (
         "证书链超过 16 KB，放不进 mbedTLS 的一条记录，Wi-Fi 设备握手失败。",
@@ -228,7 +228,7 @@ pub static LONG_CERTIFICATES: Rule = Rule::new(
 );
 
 /// Certificate for something else than TLS servers.
-pub static NOT_FOR_SERVERS: Rule = Rule::new(
+pub(crate) static NOT_FOR_SERVERS: Rule = Rule::new(
     "not-for-servers",
     (
         "证书的扩展密钥用途不包含服务器认证（serverAuth），Wi-Fi 设备会拒绝连接。",
@@ -241,7 +241,7 @@ pub static NOT_FOR_SERVERS: Rule = Rule::new(
 );
 
 /// Certificate that is made otherwise than others expect.
-pub static ODD_CERTIFICATE: Rule = Rule::new(
+pub(crate) static ODD_CERTIFICATE: Rule = Rule::new(
     "odd-certificate",
     (
         "证书的形式不合常规（例如把 CA 证书当作服务器证书，或者是版本 1）。mbedTLS 接受，浏览器和其他客户端不接受。",
@@ -255,7 +255,7 @@ pub static ODD_CERTIFICATE: Rule = Rule::new(
 );
 
 /// Certificate that is no X.509 at all.
-pub static UNREADABLE_CERTIFICATE: Rule = Rule::new(
+pub(crate) static UNREADABLE_CERTIFICATE: Rule = Rule::new(
     "unreadable-certificate",
     (
         "服务器发来的证书无法解析，握手失败。",
@@ -265,7 +265,7 @@ pub static UNREADABLE_CERTIFICATE: Rule = Rule::new(
 );
 
 /// TLS 1.2 is off.
-pub static TLS13_ONLY: Rule = Rule::new(
+pub(crate) static TLS13_ONLY: Rule = Rule::new(
     "tls13-only",
     (
         "服务器只接受 TLS 1.3。ESP-IDF 默认不启用 TLS 1.3，设备只会 TLS 1.2，握手失败。",
@@ -279,7 +279,7 @@ pub static TLS13_ONLY: Rule = Rule::new(
 );
 
 /// No AES-GCM in TLS 1.2.
-pub static CHACHA_ONLY: Rule = Rule::new(
+pub(crate) static CHACHA_ONLY: Rule = Rule::new(
     "chacha-only",
     (
         "服务器在 TLS 1.2 下只接受 ChaCha20-Poly1305，而 ESP-IDF 默认不编译它，握手失败。",
@@ -293,7 +293,7 @@ pub static CHACHA_ONLY: Rule = Rule::new(
 );
 
 /// The server asks who the client is.
-pub static CLIENT_CERTIFICATE: Rule = Rule::new(
+pub(crate) static CLIENT_CERTIFICATE: Rule = Rule::new(
     "client-certificate",
     (
         "服务器要求客户端证书（双向 TLS），而设备没有，握手失败。",
@@ -307,7 +307,7 @@ pub static CLIENT_CERTIFICATE: Rule = Rule::new(
 
 /// Handshake that is not judged: what a device offers beyond the probe's own TLS
 /// may decide.
-pub static CANNOT_BE_JUDGED: Rule = Rule::new(
+pub(crate) static CANNOT_BE_JUDGED: Rule = Rule::new(
     "cannot-be-judged",
     (
         "探测程序无法替设备作出判断：设备的 TLS 还有探测程序没有的算法（CBC、CCM、RSA 密钥交换、P-521、brainpool），也许能通过。",
@@ -321,7 +321,7 @@ pub static CANNOT_BE_JUDGED: Rule = Rule::new(
 );
 
 /// The server ended the handshake, and said why.
-pub static TLS_ALERT: Rule = Rule::new(
+pub(crate) static TLS_ALERT: Rule = Rule::new(
     "tls-alert",
     (
         "服务器拒绝了握手，并发来 TLS 警报。",
@@ -334,7 +334,7 @@ pub static TLS_ALERT: Rule = Rule::new(
 );
 
 /// Bytes of the server that are no proper TLS.
-pub static BAD_HANDSHAKE: Rule = Rule::new(
+pub(crate) static BAD_HANDSHAKE: Rule = Rule::new(
     "bad-handshake",
     (
         "服务器的握手消息不合规范，握手失败。",
@@ -347,7 +347,7 @@ pub static BAD_HANDSHAKE: Rule = Rule::new(
 );
 
 /// The server is silent.
-pub static HANDSHAKE_TIMEOUT: Rule = Rule::new(
+pub(crate) static HANDSHAKE_TIMEOUT: Rule = Rule::new(
     "handshake-timeout",
     (
         "连接建立了，但服务器没有完成 TLS 握手，设备等到超时。",
@@ -360,7 +360,7 @@ pub static HANDSHAKE_TIMEOUT: Rule = Rule::new(
 );
 
 /// The server goes away.
-pub static HANDSHAKE_CUT: Rule = Rule::new(
+pub(crate) static HANDSHAKE_CUT: Rule = Rule::new(
     "handshake-cut",
     (
         "握手还没完成，连接就被关闭了。",

@@ -4,7 +4,7 @@
 use crate::probe::rule::Rule;
 
 /// The voice server is not there.
-pub static UNREACHABLE: Rule = Rule::new(
+pub(crate) static UNREACHABLE: Rule = Rule::new(
     "websocket-unreachable",
     (
         "语音服务器连接不上：设备能升级，但不能对话（显示“无法连接服务，请稍后再试”）。",
@@ -23,7 +23,7 @@ const WRITTEN: (&str, &str) = (
 );
 
 /// A port on which `std::stoi` throws.
-pub static ABORTS: Rule = Rule::new(
+pub(crate) static ABORTS: Rule = Rule::new(
     "websocket-aborts",
     (
         "设备把 WebSocket 地址里第一个冒号后面的内容当作端口，而它不是能读的数字：设备一被唤醒就崩溃重启。",
@@ -34,7 +34,7 @@ pub static ABORTS: Rule = Rule::new(
 );
 
 /// Another host or port than was meant.
-pub static MUTE: Rule = Rule::new(
+pub(crate) static MUTE: Rule = Rule::new(
     "websocket-mute",
     (
         "设备读出的 WebSocket 主机、端口或协议与本意不同：它连不上，或连到别处，不能对话。",
@@ -45,7 +45,7 @@ pub static MUTE: Rule = Rule::new(
 );
 
 /// Another status than 101.
-pub static STATUS: Rule = Rule::new(
+pub(crate) static STATUS: Rule = Rule::new(
     "websocket-status",
     (
         "这个地址没有升级成 WebSocket（应回答 HTTP/1.1 101）。",
@@ -59,7 +59,7 @@ pub static STATUS: Rule = Rule::new(
 );
 
 /// Silence, or a close.
-pub static NO_HELLO: Rule = Rule::new(
+pub(crate) static NO_HELLO: Rule = Rule::new(
     "websocket-no-hello",
     (
         "WebSocket 已连接，但 10 秒内没有收到服务器的 hello，设备放弃对话。",
@@ -72,7 +72,7 @@ pub static NO_HELLO: Rule = Rule::new(
 );
 
 /// A hello that the firmware does not take.
-pub static BAD_HELLO: Rule = Rule::new(
+pub(crate) static BAD_HELLO: Rule = Rule::new(
     "websocket-bad-hello",
     (
         "服务器的 hello 里没有 \"transport\":\"websocket\"，设备不接受它。",
@@ -85,7 +85,7 @@ pub static BAD_HELLO: Rule = Rule::new(
 );
 
 /// `ws://` to a device that checks over https.
-pub static WS_BEHIND_HTTPS: Rule = Rule::new(
+pub(crate) static WS_BEHIND_HTTPS: Rule = Rule::new(
     "ws-behind-https",
     (
         "OTA 地址是 https，WebSocket 地址却是不加密的 ws://。",
@@ -98,7 +98,7 @@ pub static WS_BEHIND_HTTPS: Rule = Rule::new(
 );
 
 /// `"mqtt": {}`.
-pub static EMPTY_MQTT: Rule = Rule::new(
+pub(crate) static EMPTY_MQTT: Rule = Rule::new(
     "empty-mqtt",
     (
         "回答里有 mqtt，但没有 endpoint。1.6.2 起的固件优先使用 MQTT，于是连不上语音服务器。",
@@ -112,7 +112,7 @@ pub static EMPTY_MQTT: Rule = Rule::new(
 );
 
 /// A port on which `std::stoi` throws.
-pub static MQTT_ABORTS: Rule = Rule::new(
+pub(crate) static MQTT_ABORTS: Rule = Rule::new(
     "mqtt-aborts",
     (
         "设备把 mqtt.endpoint 里第一个冒号后面的内容当作端口，而它不是能读的数字：1.6.2 起的固件每次开机都崩溃重启。",
@@ -126,7 +126,7 @@ pub static MQTT_ABORTS: Rule = Rule::new(
 );
 
 /// Another host or port than was meant.
-pub static MQTT_MUTE: Rule = Rule::new(
+pub(crate) static MQTT_MUTE: Rule = Rule::new(
     "mqtt-mute",
     (
         "设备读出的 MQTT 主机或端口与本意不同，连不上，不能对话。1.6.2 以前的固件把整个 endpoint 当作主机名，端口固定为 8883（TLS）。",
@@ -141,7 +141,7 @@ pub static MQTT_MUTE: Rule = Rule::new(
 );
 
 /// Both `mqtt` and `websocket`.
-pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
+pub(crate) static MQTT_AND_WEBSOCKET: Rule = Rule::new(
     "mqtt-and-websocket",
     (
         "同时返回了 mqtt 和 websocket，设备只用 mqtt。",
@@ -154,7 +154,7 @@ pub static MQTT_AND_WEBSOCKET: Rule = Rule::new(
 );
 
 /// Neither `mqtt` nor `websocket`.
-pub static NO_PROTOCOL: Rule = Rule::new(
+pub(crate) static NO_PROTOCOL: Rule = Rule::new(
     "no-protocol",
     (
         "既没有 websocket 也没有 mqtt：设备沿用旧设置，新设备无法对话。",

@@ -24,7 +24,7 @@ struct Trial {
 impl Client {
     /// Gives a failed handshake its right name. `connect` opens a connection to
     /// the same port; there are at most five, each with `limit` to itself.
-    pub async fn diagnose<C, F>(
+    pub(crate) async fn diagnose<C, F>(
         &self,
         refused: Refused,
         connect: C,

@@ -16,7 +16,7 @@ const MOST_VERSIONS: usize = 10;
 
 impl Summary {
     /// Writes the summary in words.
-    pub fn text(&self, lang: Lang) -> String {
+    pub(crate) fn text(&self, lang: Lang) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(&mut text, lang);
