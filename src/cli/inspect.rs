@@ -18,7 +18,7 @@ use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::{Version, is_device_safe};
 
 #[derive(Debug, Args)]
-pub(super) struct Inspect {
+pub(super) struct InspectArgs {
     /// The files to look into
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -28,13 +28,13 @@ pub(super) struct Inspect {
     json: bool,
 }
 
-impl Inspect {
+impl InspectArgs {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(config, &app::machine())?.catalogue;
         let mut good = true;
         for file in &self.files {
-            let report = Report::of(file, &settings);
-            good &= report.state != State::Rejected;
+            let report = FileReport::of(file, &settings);
+            good &= report.state != Readiness::Rejected;
             print(&if self.json {
                 serde_json::to_string(&report)? + "\n"
             } else {
@@ -51,7 +51,7 @@ impl Inspect {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum Readiness {
     Ready,
     Foreign,
     Rejected,
@@ -59,9 +59,9 @@ enum State {
 
 /// Findings on one file.
 #[derive(Serialize)]
-struct Report {
+struct FileReport {
     file: String,
-    state: State,
+    state: Readiness,
     /// Reason for which the file is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -130,14 +130,14 @@ impl From<&AppImage> for Facts {
     }
 }
 
-impl Report {
+impl FileReport {
     fn of(path: &Path, settings: &FolderSettings) -> Self {
         let FolderSettings {
             verify, projects, ..
         } = settings;
         let mut report = Self {
             file: path.display().to_string(),
-            state: State::Rejected,
+            state: Readiness::Rejected,
             reason: None,
             size: None,
             sha256: None,
@@ -169,11 +169,11 @@ impl Report {
         }
         let app = match &inspection.verdict {
             Verdict::App(app) => {
-                report.state = State::Ready;
+                report.state = Readiness::Ready;
                 Some(&**app)
             }
             Verdict::Foreign(foreign) => {
-                report.state = State::Foreign;
+                report.state = Readiness::Foreign;
                 report.reason = Some(foreign.offered());
                 None
             }
@@ -186,9 +186,9 @@ impl Report {
     fn in_words(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let state = match self.state {
-            State::Ready => "ready",
-            State::Foreign => "foreign",
-            State::Rejected => "rejected",
+            Readiness::Ready => "ready",
+            Readiness::Foreign => "foreign",
+            Readiness::Rejected => "rejected",
         };
         match &self.reason {
             Some(reason) => writeln!(text, "{}: {state}: {reason}", self.file)?,

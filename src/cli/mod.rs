@@ -45,24 +45,24 @@ enum Command {
     ///
     /// Exit code 0: it is good, warnings included. 1: it cannot be meant, and
     /// the server would not start.
-    Validate(validate::Validate),
+    Validate(validate::ValidateArgs),
     /// Look into firmware files: what they are, and which devices would get them
     ///
     /// Exit code 0: none would be rejected. 1: one would be, for it would fail on
     /// every device.
-    Inspect(inspect::Inspect),
+    Inspect(inspect::InspectArgs),
     /// Copy an image into the firmware folder as {model}_{version}.bin, whole or
     /// not at all
     ///
     /// It is inspected first. A running server offers it at once; a file of the
     /// same name is overwritten only with --force.
-    Publish(publish::Publish),
+    Publish(publish::PublishArgs),
     /// Play a device against an OTA address, this server's or any other's, and
     /// say where it would fail
     ///
     /// Exit code 0: it gets the whole way. 1: it does, and something is to be
     /// said. 2: a device would fail.
-    Probe(probe::Probe),
+    Probe(probe::ProbeArgs),
     /// Play a fleet of devices against a server: boot storms, updates, failures
     ///
     /// Each device checks as the firmware does (ten tries, 10 s apart at first
@@ -73,7 +73,7 @@ enum Command {
     /// Exit code 0: every device ended up to date. 1: some failed or gave up, or
     /// the time ran out. 2: the server could not be reached at all, or an option
     /// is wrong.
-    Simulate(Box<simulate::Simulate>),
+    Simulate(Box<simulate::SimulateArgs>),
 }
 
 /// Exit code of a start whose configuration is refused (`EX_CONFIG` in

@@ -4,9 +4,9 @@ use super::{print, values};
 use crate::probe::connect::Network;
 use crate::probe::device::Device;
 use crate::probe::dial::Place;
-use crate::probe::line::{Client, Kind, Line};
+use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
-use crate::probe::report::{Report, Verdict};
+use crate::probe::report::{ProbeReport, StepVerdict};
 use crate::probe::run::{News, Probe as Run};
 use crate::probe::text::Lang;
 use crate::probe::tls;
@@ -31,7 +31,7 @@ const LINE: Line = Line::V1_6_2;
 
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "the text of --help")]
-pub(super) struct Probe {
+pub(super) struct ProbeArgs {
     /// The OTA address, as it is typed into a device
     url: String,
 
@@ -58,7 +58,7 @@ pub(super) struct Probe {
 
     /// The hardware that the device speaks through
     #[arg(long, default_value = "wifi")]
-    client: Client,
+    client: Hardware,
 
     /// Megabytes of flash, which say how long an image may be
     #[arg(long, default_value = "16", value_parser = PossibleValuesParser::new(["4", "8", "16"]))]
@@ -97,7 +97,7 @@ pub(super) struct Probe {
     lang: Option<Lang>,
 }
 
-impl Probe {
+impl ProbeArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let lang = values::language(self.lang);
         let json = self.json;
@@ -118,9 +118,9 @@ impl Probe {
         };
         print(&text)?;
         Ok(match report.verdict() {
-            Verdict::Ok | Verdict::Skipped => ExitCode::SUCCESS,
-            Verdict::Warn => ExitCode::from(1),
-            Verdict::Fail => ExitCode::from(2),
+            StepVerdict::Ok | StepVerdict::Skipped => ExitCode::SUCCESS,
+            StepVerdict::Warn => ExitCode::from(1),
+            StepVerdict::Fail => ExitCode::from(2),
         })
     }
 
@@ -130,13 +130,13 @@ impl Probe {
         let version = self.version.unwrap_or_else(|| VERSION.to_owned());
         let kind = Kind {
             line: line.unwrap_or(of_version),
-            client: self.client,
+            hardware: self.client,
         };
         if !kind.exists() {
             bail!(
                 "there is no firmware {} for the {}: it came with 1.7.7; give --version 1.8.5 or --firmware-line v1.8.5",
                 kind.line,
-                kind.client
+                kind.hardware
             );
         }
         let authorities = match &self.ca {
@@ -152,7 +152,7 @@ impl Probe {
             url: self.url,
             network: Network {
                 kind,
-                tls: tls::Client::new(kind, authorities)?,
+                tls: tls::TlsClient::new(kind, authorities)?,
                 places: self.resolve,
                 insecure: self.insecure,
                 lang,
@@ -177,7 +177,7 @@ impl Probe {
 }
 
 /// Writes a report for people.
-fn in_words(report: &Report, lang: Lang) -> Result<String, std::fmt::Error> {
+fn in_words(report: &ProbeReport, lang: Lang) -> Result<String, std::fmt::Error> {
     let mut text = format!(
         "{}\n{} {}\n\n",
         shown(&report.url),

@@ -18,7 +18,7 @@ use xiaozhi_device::image::Verdict;
 use xiaozhi_device::version::Version;
 
 #[derive(Debug, Args)]
-pub(super) struct Publish {
+pub(super) struct PublishArgs {
     /// The app image, build/xiaozhi.bin
     file: PathBuf,
 
@@ -36,7 +36,7 @@ pub(super) struct Publish {
     force: bool,
 }
 
-impl Publish {
+impl PublishArgs {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(config, &app::machine())?;
         let dir = &settings.catalogue.dir;

@@ -4,7 +4,7 @@ use super::print;
 use super::values::{duration, language, pace};
 use crate::probe::address::{self, Use};
 use crate::probe::dial::Place;
-use crate::probe::line::{Client, Kind, Line};
+use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
 use crate::probe::text::Lang;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
@@ -34,7 +34,7 @@ Examples:
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub(super) struct Simulate {
+pub(super) struct SimulateArgs {
     /// The OTA address, as it would be typed into a device
     url: String,
 
@@ -116,7 +116,7 @@ pub(super) struct Simulate {
     lang: Option<Lang>,
 }
 
-impl Simulate {
+impl SimulateArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let lang = language(self.lang);
         let json = self.json;
@@ -153,12 +153,12 @@ impl Simulate {
                 self.version
             );
         }
-        let client = Client::Wifi;
+        let hardware = Hardware::Wifi;
         let kind = Kind {
             line: self
                 .firmware_line
                 .unwrap_or_else(|| Line::of_version(&self.version)),
-            client,
+            hardware,
         };
         let (target, _) = address::parse(&self.url, Use::Ota, kind).map_err(|finding| {
             anyhow::anyhow!("{}: {}", finding.evidence, finding.rule.what.to(lang))
@@ -179,7 +179,7 @@ impl Simulate {
             boards: self.boards,
             version: self.version,
             line: self.firmware_line,
-            client,
+            hardware,
             flash: self.flash,
             fail: self.fail,
             restarts: self.restarts,

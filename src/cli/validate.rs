@@ -17,13 +17,13 @@ use std::process::ExitCode;
 use xiaozhi_device::redact;
 
 #[derive(Debug, Args)]
-pub(super) struct Validate {
+pub(super) struct ValidateArgs {
     /// The configurations to check [default: the one of --config]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
-impl Validate {
+impl ValidateArgs {
     pub(super) fn run(self, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         let files: Vec<Option<PathBuf>> = if self.files.is_empty() {
             vec![config]

@@ -8,7 +8,7 @@ pub(crate) mod websocket;
 
 use super::line::Kind;
 use super::reach::{self, Nowhere};
-use super::report::{Evidence, Finding, Verdict};
+use super::report::{Evidence, Finding, StepVerdict};
 use super::rule::Rule;
 use super::rules::address as rules;
 use super::rules::websocket as voice;
@@ -50,13 +50,13 @@ pub(crate) enum Use {
 
 /// Reason for which a device cannot take an address apart.
 #[derive(Debug)]
-struct Fault {
+struct UrlFault {
     rule: &'static Rule,
     evidence: Evidence,
     serial: Option<String>,
 }
 
-impl Fault {
+impl UrlFault {
     fn of(rule: &'static Rule, text: &str) -> Self {
         Self {
             rule,
@@ -130,7 +130,7 @@ fn fail_elsewhere(findings: &mut [Finding], host: &str, ota: &Target) {
     }
     let strands = |rule| rule == &rules::LOOPBACK || rule == &rules::CONTAINER_ADDRESS;
     for finding in findings.iter_mut().filter(|f| strands(f.rule)) {
-        finding.verdict = Verdict::Fail;
+        finding.verdict = StepVerdict::Fail;
     }
 }
 
@@ -147,7 +147,7 @@ fn of_host(host: &str, evidence: Evidence) -> Option<Finding> {
     }
 }
 
-fn read(text: &str, used: Use, kind: Kind) -> Result<Target, Fault> {
+fn read(text: &str, used: Use, kind: Kind) -> Result<Target, UrlFault> {
     match used {
         Use::Ota | Use::Firmware => http::read(text, kind),
         Use::Websocket => websocket::read(text, kind),

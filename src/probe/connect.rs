@@ -58,7 +58,7 @@ impl Opened {
 pub(crate) struct Network {
     /// Device that connects.
     pub(crate) kind: Kind,
-    pub(crate) tls: tls::Client,
+    pub(crate) tls: tls::TlsClient,
     /// Addresses of hosts that their names do not lead to.
     pub(crate) places: Vec<Place>,
     /// Whether a certificate that the device refuses is only reported.
@@ -237,7 +237,7 @@ fn family_is_missing(e: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{Client, Line};
+    use super::super::line::{Hardware, Line};
     use super::*;
     use std::net::{Ipv6Addr, UdpSocket};
     use tokio::net::{TcpListener, TcpSocket};
@@ -245,11 +245,11 @@ mod tests {
     fn network() -> Network {
         let kind = Kind {
             line: Line::V2,
-            client: Client::Wifi,
+            hardware: Hardware::Wifi,
         };
         Network {
             kind,
-            tls: tls::Client::new(kind, Vec::new()).unwrap(),
+            tls: tls::TlsClient::new(kind, Vec::new()).unwrap(),
             places: Vec::new(),
             insecure: false,
             lang: Lang::En,

@@ -3,7 +3,7 @@
 //! `main/boards/common/board.cc`).
 
 use super::address::Target;
-use super::line::{HttpClient, Kind};
+use super::line::{HttpStack, Kind};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -50,8 +50,8 @@ struct Info<'a> {
     chip_model_name: String,
     chip_info: ChipInfo,
     application: Application<'a>,
-    partition_table: Vec<Partition>,
-    ota: Slot<'a>,
+    partition_table: Vec<PartitionInfo>,
+    ota: SlotInfo<'a>,
     board: BoardInfo<'a>,
 }
 
@@ -73,7 +73,7 @@ struct Application<'a> {
 }
 
 #[derive(Serialize)]
-struct Slot<'a> {
+struct SlotInfo<'a> {
     label: &'a str,
 }
 
@@ -84,12 +84,12 @@ struct BoardInfo<'a> {
     kind: &'a str,
     name: &'a str,
     #[serde(flatten)]
-    link: Link<'a>,
+    link: LinkInfo<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Link<'a> {
+enum LinkInfo<'a> {
     Wifi {
         ssid: &'a str,
         rssi: i8,
@@ -108,7 +108,7 @@ enum Link<'a> {
 
 /// Entry of the partition table (`esp_partition_t`), as far as it is reported.
 #[derive(Serialize)]
-struct Partition {
+struct PartitionInfo {
     label: &'static str,
     #[serde(rename = "type")]
     kind: u8,
@@ -123,8 +123,8 @@ const fn partition(
     subtype: u8,
     address: u32,
     size: u32,
-) -> Partition {
-    Partition {
+) -> PartitionInfo {
+    PartitionInfo {
         label,
         kind,
         subtype,
@@ -173,16 +173,16 @@ impl Device {
     fn info(&self) -> Info<'_> {
         let slot = if self.second_slot { "ota_1" } else { "ota_0" };
         let slot = if self.flash < 8 { "factory" } else { slot };
-        let link = if self.kind.client.is_modem() {
-            Link::Modem {
-                revision: self.kind.client.to_string(),
+        let link = if self.kind.hardware.is_modem() {
+            LinkInfo::Modem {
+                revision: self.kind.hardware.to_string(),
                 carrier: "CHINA MOBILE",
                 csq: "24",
                 imei: "860000000000000",
                 iccid: "89860000000000000000",
             }
         } else {
-            Link::Wifi {
+            LinkInfo::Wifi {
                 ssid: "xiaozhi",
                 rssi: -50,
                 channel: 6,
@@ -213,7 +213,7 @@ impl Device {
                 elf_sha256: encode(&self.elf_sha256),
             },
             partition_table: self.partitions(),
-            ota: Slot { label: slot },
+            ota: SlotInfo { label: slot },
             board: BoardInfo {
                 kind: &self.board,
                 name: &self.board,
@@ -224,7 +224,7 @@ impl Device {
 
     /// Returns the layout of the firmware's own partition tables (`partitions/v1`,
     /// `partitions/v2`).
-    fn partitions(&self) -> Vec<Partition> {
+    fn partitions(&self) -> Vec<PartitionInfo> {
         let (nvs, data, phy) = (
             partition("nvs", 1, 2, 0x9000, 0x4000),
             partition("otadata", 1, 0, 0xd000, 0x2000),
@@ -293,7 +293,7 @@ impl Device {
             let _ = write!(text, "Content-Length: {}\r\n", body.len());
         }
         // esp_http_client leaves the connection open and closes it itself.
-        if self.kind.http() != HttpClient::EspHttp {
+        if self.kind.http() != HttpStack::EspHttp {
             text.push_str("Connection: close\r\n");
         }
         text.push_str("\r\n");
@@ -303,13 +303,13 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{Client, Line};
+    use super::super::line::{Hardware, Line};
     use super::*;
     use xiaozhi_device::checkin::Report;
 
-    fn device(line: Line, client: Client) -> Device {
+    fn device(line: Line, hardware: Hardware) -> Device {
         Device {
-            kind: Kind { line, client },
+            kind: Kind { line, hardware },
             board: "bread-compact-wifi".into(),
             version: "1.6.0".into(),
             chip: Chip(9),
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn the_body_is_read_as_a_devices() {
         for kind in Kind::all() {
-            let body = device(kind.line, kind.client).body();
+            let body = device(kind.line, kind.hardware).body();
             let report = Report::read(body.as_bytes());
             assert!(report.fault.is_none(), "{body}");
             assert_eq!(report.board_type.as_deref(), Some("bread-compact-wifi"));
@@ -348,7 +348,7 @@ mod tests {
             port: 443,
             path: "/a.bin".into(),
         };
-        let request = device(Line::V2, Client::Wifi).download(&target);
+        let request = device(Line::V2, Hardware::Wifi).download(&target);
         assert_eq!(
             String::from_utf8_lossy(&request),
             "GET /a.bin HTTP/1.1\r\nHost: ota.example.com\r\nConnection: close\r\n\r\n"

@@ -31,7 +31,7 @@ pub(crate) struct Fetched {
 
 /// Progress of a download.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Progress {
+pub(crate) struct DownloadProgress {
     /// Bytes that have come.
     pub(crate) bytes: u64,
     /// Bytes in all, where that was announced.
@@ -44,7 +44,7 @@ pub(crate) async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
     target: &Target,
     device: &Device,
     pace: Option<Pace>,
-    mut watch: impl FnMut(Progress),
+    mut watch: impl FnMut(DownloadProgress),
 ) -> Fetched {
     let mut fetched = Fetched {
         seen: String::new(),
@@ -97,7 +97,7 @@ pub(crate) async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Some(piece)) => {
                 bytes += piece.len() as u64;
                 inspector.update(&piece);
-                watch(Progress { bytes, of });
+                watch(DownloadProgress { bytes, of });
             }
             Err(e) => {
                 let of = of.map_or_else(String::new, |of| format!(" ({bytes} / {of})"));
@@ -148,7 +148,7 @@ pub(crate) async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
 async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     request: &[u8],
-) -> Result<super::wire::Head, WireError> {
+) -> Result<super::wire::ReplyHead, WireError> {
     wire.send(request).await?;
     wire.head().await
 }

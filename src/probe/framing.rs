@@ -1,11 +1,11 @@
 //! Judges a reply's head and framing as the device does: the same code reads the
 //! answer to a check and the image.
 
-use super::line::{Asked, HttpClient, Kind};
+use super::line::{Asked, HttpStack, Kind};
 use super::report::Finding;
 use super::rules::{reply as rules, tls};
 use super::serial;
-use super::wire::{Framing, Head, WireError};
+use super::wire::{Framing, ReplyHead, WireError};
 
 /// First byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
 const IMAGE: u8 = 0xE9;
@@ -20,7 +20,7 @@ const WANTED_TLS: [&str; 3] = [
 /// Judges status, length and names. `begins` is the beginning of the body,
 /// `is_json` whether all of it is JSON.
 pub(crate) fn judge(
-    head: &Head,
+    head: &ReplyHead,
     begins: &[u8],
     is_json: bool,
     asked: Asked,
@@ -36,7 +36,13 @@ pub(crate) fn judge(
     findings
 }
 
-fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -> Option<Finding> {
+fn status(
+    head: &ReplyHead,
+    begins: &[u8],
+    is_json: bool,
+    asked: Asked,
+    kind: Kind,
+) -> Option<Finding> {
     let code = head.status;
     if code == 200 {
         return None;
@@ -75,8 +81,8 @@ fn status(head: &Head, begins: &[u8], is_json: bool, asked: Asked, kind: Kind) -
 /// Judges how the length is told. A download needs one; of a check `EspHttp` reads
 /// as many bytes as it was told, and nothing where it was not (`GetBody`, since
 /// esp-ml307 2.1 `ReadAll`).
-fn length(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
-    let counts = |k: Kind| asked == Asked::Download || k.http() == HttpClient::EspHttp;
+fn length(head: &ReplyHead, asked: Asked, kind: Kind) -> Option<Finding> {
+    let counts = |k: Kind| asked == Asked::Download || k.http() == HttpStack::EspHttp;
     let line = |name| head.line(name).unwrap_or_default();
     let serial = serial::no_length(kind, asked);
     let finding = match head.framing() {
@@ -90,7 +96,7 @@ fn length(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
         Framing::Chunked => {
             // Who does not know the name takes what stands between the chunks for JSON.
             let cased = head.header_by_case("Transfer-Encoding").is_some();
-            let mixed = |k: Kind| !cased && k.http() == HttpClient::StrictHttpClient;
+            let mixed = |k: Kind| !cased && k.http() == HttpStack::StrictHttpClient;
             let hit = |k: Kind| counts(k) || mixed(k);
             Finding::on(&rules::CHUNKED, kind, hit, line("Transfer-Encoding"))?
                 .serial_of_failure(serial)
@@ -110,21 +116,21 @@ fn unreadable(text: &str, line: String, asked: Asked, kind: Kind) -> Option<Find
     let passes = |k: Kind| {
         let is_zero = matches!(
             k.http(),
-            HttpClient::StrictHttpClient | HttpClient::HttpClient
+            HttpStack::StrictHttpClient | HttpStack::HttpClient
         );
         asked == Asked::Check && is_zero && !is_huge
     };
     let serial = match kind.http() {
-        HttpClient::EspHttp => serial::NO_HEADERS,
-        HttpClient::Ml307Http if is_huge => serial::HUGE_NUMBER,
-        HttpClient::Ml307Http => serial::NO_NUMBER,
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => serial::no_length(kind, asked),
+        HttpStack::EspHttp => serial::NO_HEADERS,
+        HttpStack::Ml307Http if is_huge => serial::HUGE_NUMBER,
+        HttpStack::Ml307Http => serial::NO_NUMBER,
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => serial::no_length(kind, asked),
     };
     let finding = Finding::on(&rules::BAD_CONTENT_LENGTH, kind, |k| !passes(k), line)?;
     Some(finding.serial_of_failure(serial))
 }
 
-fn coding(head: &Head, asked: Asked) -> Option<Finding> {
+fn coding(head: &ReplyHead, asked: Asked) -> Option<Finding> {
     let coding = head.header("Content-Encoding")?;
     if coding.is_empty() || coding.eq_ignore_ascii_case("identity") {
         return None;
@@ -138,7 +144,7 @@ fn coding(head: &Head, asked: Asked) -> Option<Finding> {
 
 /// Judges the case of header names: a check gets by without a length, a download
 /// does not.
-fn names(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
+fn names(head: &ReplyHead, asked: Asked, kind: Kind) -> Option<Finding> {
     let line = head.line("Content-Length")?;
     if head.header_by_case("Content-Length").is_some() {
         return None;
@@ -153,7 +159,7 @@ fn names(head: &Head, asked: Asked, kind: Kind) -> Option<Finding> {
     }
 }
 
-fn listed(head: &Head) -> String {
+fn listed(head: &ReplyHead) -> String {
     let names: Vec<&str> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
     format!("{}\n{}", head.status_line, names.join(", "))
 }

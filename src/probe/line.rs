@@ -140,7 +140,7 @@ impl fmt::Display for Line {
 
 /// Hardware that a device speaks through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Client {
+pub(crate) enum Hardware {
     /// The chip's own Wi-Fi and mbedTLS.
     Wifi,
     /// China Mobile's ML307 4G modem, which brings its own HTTP and TLS.
@@ -149,7 +149,7 @@ pub(crate) enum Client {
     Ec801e,
 }
 
-impl Client {
+impl Hardware {
     /// Every kind of hardware.
     pub(crate) const ALL: [Self; 3] = [Self::Wifi, Self::Ml307, Self::Ec801e];
 
@@ -167,7 +167,7 @@ impl Client {
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for Hardware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Wifi => "Wi-Fi",
@@ -179,7 +179,7 @@ impl fmt::Display for Client {
 
 /// Code that reads a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HttpClient {
+pub(crate) enum HttpStack {
     /// `EspHttp` over ESP-IDF's `esp_http_client` (esp-ml307 before 3.0).
     EspHttp,
     /// `HttpClient` (esp-ml307 3.0 on) while it compared names by case.
@@ -203,34 +203,34 @@ pub(crate) enum Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) line: Line,
-    pub(crate) client: Client,
+    pub(crate) hardware: Hardware,
 }
 
 impl Kind {
     /// Returns every kind that exists, each hardware by itself, the oldest line
     /// first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let of_client = |client| Line::ALL.map(|line| Self { line, client });
-        Client::ALL
+        let of_hardware = |hardware| Line::ALL.map(|line| Self { line, hardware });
+        Hardware::ALL
             .into_iter()
-            .flat_map(of_client)
+            .flat_map(of_hardware)
             .filter(|kind| kind.exists())
     }
 
     /// Returns whether its firmware knows its hardware.
     pub(crate) fn exists(self) -> bool {
-        self.line >= self.client.since()
+        self.line >= self.hardware.since()
     }
 
     /// Returns the client that reads its replies (`CreateHttp` of the boards, since
     /// esp-ml307 3.0 of the networks). 3.0 and 3.1 had no `Ml307Http`.
-    pub(crate) fn http(self) -> HttpClient {
-        match (self.client, self.line) {
-            (Client::Ml307, Line::V1_7_7 | Line::V1_8) => HttpClient::StrictHttpClient,
-            (Client::Ml307, _) => HttpClient::Ml307Http,
-            (_, line) if line < Line::V1_7_7 => HttpClient::EspHttp,
-            (_, line) if line < Line::V1_8_5 => HttpClient::StrictHttpClient,
-            _ => HttpClient::HttpClient,
+    pub(crate) fn http(self) -> HttpStack {
+        match (self.hardware, self.line) {
+            (Hardware::Ml307, Line::V1_7_7 | Line::V1_8) => HttpStack::StrictHttpClient,
+            (Hardware::Ml307, _) => HttpStack::Ml307Http,
+            (_, line) if line < Line::V1_7_7 => HttpStack::EspHttp,
+            (_, line) if line < Line::V1_8_5 => HttpStack::StrictHttpClient,
+            _ => HttpStack::HttpClient,
         }
     }
 
@@ -238,14 +238,14 @@ impl Kind {
     pub(crate) fn reads_names_by_case(self) -> bool {
         matches!(
             self.http(),
-            HttpClient::StrictHttpClient | HttpClient::Ml307Http
+            HttpStack::StrictHttpClient | HttpStack::Ml307Http
         )
     }
 
     /// Returns whether its `EspHttp::Open` waits for the head of a reply, and fails
     /// where that tells no length (esp-ml307 before 2.1).
     pub(crate) fn opens_with_the_head(self) -> bool {
-        self.http() == HttpClient::EspHttp && self.line < Line::V1_6_6
+        self.http() == HttpStack::EspHttp && self.line < Line::V1_6_6
     }
 
     /// Returns whether a body of 8 KB stops it for good: what came is queued until
@@ -256,7 +256,7 @@ impl Kind {
         let limited = self.line == Line::V1_8 || self.line >= Line::V1_9_2;
         let queues = matches!(
             self.http(),
-            HttpClient::StrictHttpClient | HttpClient::HttpClient
+            HttpStack::StrictHttpClient | HttpStack::HttpClient
         );
         limited && queues
     }
@@ -264,7 +264,7 @@ impl Kind {
     /// Returns whether it verifies the server's certificate. Modems are told not to
     /// (`AT+MSSLCFG="auth",0,0`).
     pub(crate) fn verifies(self) -> bool {
-        self.client == Client::Wifi
+        self.hardware == Hardware::Wifi
     }
 
     /// Returns whether it reads the answer to a check under this status. Before
@@ -282,7 +282,7 @@ impl Kind {
 
     /// Returns whether its modem's client opens no such reply.
     pub(crate) fn opens_no(self, status: u16) -> bool {
-        self.client == Client::Ml307 && self.line < Line::V1_6_6 && status >= 400
+        self.hardware == Hardware::Ml307 && self.line < Line::V1_6_6 && status >= 400
     }
 
     /// Returns whether it takes `websocket` of a reply for its voice server. Before
@@ -305,7 +305,7 @@ impl Kind {
     /// ML307 with esp-ml307 1.9.1 to 2.2 (`Ml307SslTransport::Connect`).
     pub(crate) fn goes_by_the_port(self) -> bool {
         let lines = Line::V1_6_2..Line::V1_7_7;
-        self.client == Client::Ml307 && lines.contains(&self.line)
+        self.hardware == Hardware::Ml307 && lines.contains(&self.line)
     }
 
     /// Returns whether it speaks TLS to a WebSocket of this scheme and port.
@@ -327,7 +327,7 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.line, self.client)
+        write!(f, "{} {}", self.line, self.hardware)
     }
 }
 
@@ -378,61 +378,64 @@ mod tests {
     #[test]
     fn kinds_and_what_reads_their_replies() {
         assert_eq!(Kind::all().count(), 12 + 12 + 6);
-        let http = |version: &str, client| {
+        let http = |version: &str, hardware| {
             let line = Line::of_version(version);
-            Kind { line, client }.http()
+            Kind { line, hardware }.http()
         };
         for (version, wifi, ml307) in [
-            ("1.5.9", HttpClient::EspHttp, HttpClient::Ml307Http),
-            ("1.7.6", HttpClient::EspHttp, HttpClient::Ml307Http),
+            ("1.5.9", HttpStack::EspHttp, HttpStack::Ml307Http),
+            ("1.7.6", HttpStack::EspHttp, HttpStack::Ml307Http),
             (
                 "1.7.7",
-                HttpClient::StrictHttpClient,
-                HttpClient::StrictHttpClient,
+                HttpStack::StrictHttpClient,
+                HttpStack::StrictHttpClient,
             ),
             (
                 "1.8.1",
-                HttpClient::StrictHttpClient,
-                HttpClient::StrictHttpClient,
+                HttpStack::StrictHttpClient,
+                HttpStack::StrictHttpClient,
             ),
-            ("1.8.4", HttpClient::StrictHttpClient, HttpClient::Ml307Http),
-            ("1.8.5", HttpClient::HttpClient, HttpClient::Ml307Http),
-            ("2.4.2", HttpClient::HttpClient, HttpClient::Ml307Http),
+            ("1.8.4", HttpStack::StrictHttpClient, HttpStack::Ml307Http),
+            ("1.8.5", HttpStack::HttpClient, HttpStack::Ml307Http),
+            ("2.4.2", HttpStack::HttpClient, HttpStack::Ml307Http),
         ] {
-            let found = (http(version, Client::Wifi), http(version, Client::Ml307));
+            let found = (
+                http(version, Hardware::Wifi),
+                http(version, Hardware::Ml307),
+            );
             assert_eq!(found, (wifi, ml307), "{version}");
         }
     }
 
     #[test]
     fn statuses_and_sockets_by_release() {
-        let kind = |version: &str, client| Kind {
+        let kind = |version: &str, hardware| Kind {
             line: Line::of_version(version),
-            client,
+            hardware,
         };
-        for (version, client, check, download) in [
-            ("1.6.2", Client::Wifi, true, true),
-            ("1.6.6", Client::Wifi, false, true),
-            ("1.7.0", Client::Wifi, false, false),
-            ("1.6.2", Client::Ml307, false, false),
-            ("1.6.6", Client::Ml307, false, true),
+        for (version, hardware, check, download) in [
+            ("1.6.2", Hardware::Wifi, true, true),
+            ("1.6.6", Hardware::Wifi, false, true),
+            ("1.7.0", Hardware::Wifi, false, false),
+            ("1.6.2", Hardware::Ml307, false, false),
+            ("1.6.6", Hardware::Ml307, false, true),
         ] {
-            let kind = kind(version, client);
+            let kind = kind(version, hardware);
             let taken = (kind.reads_a_check_under(404), kind.flashes_under(404));
-            assert_eq!(taken, (check, download), "{version} {client}");
+            assert_eq!(taken, (check, download), "{version} {hardware}");
         }
-        assert!(kind("1.6.0", Client::Ml307).reads_a_check_under(302));
-        for (version, client, scheme, port, tls) in [
-            ("1.6.2", Client::Ml307, "ws", 443, true),
-            ("1.7.6", Client::Ml307, "wss", 8443, false),
-            ("1.7.7", Client::Ml307, "wss", 8443, true),
-            ("1.7.7", Client::Ml307, "ws", 443, false),
-            ("1.6.2", Client::Wifi, "https", 443, false),
-            ("2.0.0", Client::Wifi, "https", 443, true),
-            ("2.0.0", Client::Wifi, "WSS", 443, false),
+        assert!(kind("1.6.0", Hardware::Ml307).reads_a_check_under(302));
+        for (version, hardware, scheme, port, tls) in [
+            ("1.6.2", Hardware::Ml307, "ws", 443, true),
+            ("1.7.6", Hardware::Ml307, "wss", 8443, false),
+            ("1.7.7", Hardware::Ml307, "wss", 8443, true),
+            ("1.7.7", Hardware::Ml307, "ws", 443, false),
+            ("1.6.2", Hardware::Wifi, "https", 443, false),
+            ("2.0.0", Hardware::Wifi, "https", 443, true),
+            ("2.0.0", Hardware::Wifi, "WSS", 443, false),
         ] {
-            let speaks = kind(version, client).websocket_tls(scheme, port);
-            assert_eq!(speaks, tls, "{version} {client} {scheme} {port}");
+            let speaks = kind(version, hardware).websocket_tls(scheme, port);
+            assert_eq!(speaks, tls, "{version} {hardware} {scheme} {port}");
         }
     }
 }

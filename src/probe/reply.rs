@@ -6,7 +6,7 @@ mod voice;
 use super::address::{self, Target, Use};
 use super::device::Device;
 use super::line::{Kind, Line};
-use super::report::{Evidence, Finding, Verdict};
+use super::report::{Evidence, Finding, StepVerdict};
 use super::rules::reply as rules;
 use super::serial;
 use serde_json::{Map, Value};
@@ -34,7 +34,7 @@ const SHOWN: usize = 120;
 
 /// Contents that the device takes from a reply.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub(crate) struct Reply {
+pub(crate) struct CheckReply {
     /// Update that the device is to install.
     pub(crate) update: Option<Update>,
     /// Version that was named, installed or not.
@@ -83,13 +83,13 @@ pub(crate) fn json(body: &[u8]) -> Result<Value, String> {
 }
 
 /// Judges the body of a check's reply. `asked` is the address of the check.
-pub(crate) fn judge(body: &[u8], device: &Device, asked: &Target) -> (Reply, Vec<Finding>) {
+pub(crate) fn judge(body: &[u8], device: &Device, asked: &Target) -> (CheckReply, Vec<Finding>) {
     let mut judge = Judge {
         device,
         kind: device.kind,
         asked,
         findings: Vec::new(),
-        reply: Reply::default(),
+        reply: CheckReply::default(),
     };
     judge.body(body);
     (judge.reply, judge.findings)
@@ -100,7 +100,7 @@ struct Judge<'a> {
     kind: Kind,
     asked: &'a Target,
     findings: Vec<Finding>,
-    reply: Reply,
+    reply: CheckReply,
 }
 
 impl Judge<'_> {
@@ -279,7 +279,7 @@ impl Judge<'_> {
             let before = self.findings.len();
             self.address(&url);
             for finding in &mut self.findings[before..] {
-                finding.verdict = Verdict::Warn;
+                finding.verdict = StepVerdict::Warn;
                 finding.serial = None;
             }
         }

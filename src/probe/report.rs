@@ -15,7 +15,7 @@ const MOST: usize = 20;
 
 /// Result of a step, or weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verdict {
+pub(crate) enum StepVerdict {
     /// There was nothing to do, or nothing to do it with.
     Skipped,
     /// A device passes.
@@ -26,7 +26,7 @@ pub(crate) enum Verdict {
     Fail,
 }
 
-impl Verdict {
+impl StepVerdict {
     /// Returns its name in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -153,8 +153,8 @@ impl fmt::Display for Evidence {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) rule: &'static Rule,
-    /// [`Verdict::Warn`] or [`Verdict::Fail`].
-    pub(crate) verdict: Verdict,
+    /// [`StepVerdict::Warn`] or [`StepVerdict::Fail`].
+    pub(crate) verdict: StepVerdict,
     pub(crate) evidence: Evidence,
     /// Line that the device writes to its serial port.
     pub(crate) serial: Option<String>,
@@ -169,7 +169,7 @@ impl Finding {
         let (en, zh) = (cut(&en), zh.map(|zh| cut(&zh)));
         Self {
             rule,
-            verdict: Verdict::Fail,
+            verdict: StepVerdict::Fail,
             evidence: Evidence { en, zh },
             serial: None,
             hit: Vec::new(),
@@ -179,7 +179,7 @@ impl Finding {
     /// Makes a finding that this device survives.
     pub(crate) fn warn(rule: &'static Rule, evidence: impl Into<Evidence>) -> Self {
         Self {
-            verdict: Verdict::Warn,
+            verdict: StepVerdict::Warn,
             ..Self::fail(rule, evidence)
         }
     }
@@ -196,9 +196,9 @@ impl Finding {
         (!all.is_empty()).then(|| Self {
             hit: all,
             verdict: if hit(this) {
-                Verdict::Fail
+                StepVerdict::Fail
             } else {
-                Verdict::Warn
+                StepVerdict::Warn
             },
             ..Self::fail(rule, evidence)
         })
@@ -213,7 +213,7 @@ impl Finding {
                 self.hit = Kind::all().collect();
             }
             self.hit.retain(|kind| who(*kind));
-            self.verdict = Verdict::Warn;
+            self.verdict = StepVerdict::Warn;
             self.serial = None;
         }
         self
@@ -221,7 +221,7 @@ impl Finding {
 
     /// Returns whether this device fails on it.
     pub(crate) fn is_failure(&self) -> bool {
-        self.verdict == Verdict::Fail
+        self.verdict == StepVerdict::Fail
     }
 
     /// Adds the line that the device writes to its serial port.
@@ -250,7 +250,7 @@ impl Finding {
             text.push('\n');
         }
         text.push_str(self.rule.what.to(lang));
-        if self.verdict == Verdict::Warn && !self.hit.is_empty() {
+        if self.verdict == StepVerdict::Warn && !self.hit.is_empty() {
             let spans = Span::of(&self.hit);
             let list: Vec<String> = spans.iter().map(|span| span.words(lang)).collect();
             let list = list.join(lang.pick("、", "; "));
@@ -311,11 +311,11 @@ impl StepReport {
     }
 
     /// Returns the worst verdict of its findings.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> StepVerdict {
         match self.findings.first() {
             Some(worst) => worst.verdict,
-            None if self.done => Verdict::Ok,
-            None => Verdict::Skipped,
+            None if self.done => StepVerdict::Ok,
+            None => StepVerdict::Skipped,
         }
     }
 
@@ -368,7 +368,7 @@ struct FindingJson<'a> {
 
 /// Report of a whole probe.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Report {
+pub(crate) struct ProbeReport {
     /// OTA address as it was given.
     pub(crate) url: String,
     /// Device that was played.
@@ -377,11 +377,11 @@ pub(crate) struct Report {
     pub(crate) steps: Vec<StepReport>,
 }
 
-impl Report {
+impl ProbeReport {
     /// Returns the worst verdict of all steps.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> StepVerdict {
         let worst = self.steps.iter().map(StepReport::verdict).max();
-        worst.unwrap_or(Verdict::Skipped).max(Verdict::Ok)
+        worst.unwrap_or(StepVerdict::Skipped).max(StepVerdict::Ok)
     }
 
     /// Returns the report for programs.
@@ -408,14 +408,14 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{Client, Line};
+    use super::super::line::{Hardware, Line};
     use super::*;
 
     const RULE: Rule = Rule::new("a-rule", ("坏了", "It is broken."), ("修", "Mend it."));
 
     const WIFI: Kind = Kind {
         line: Line::V2,
-        client: Client::Wifi,
+        hardware: Hardware::Wifi,
     };
 
     #[test]
@@ -425,10 +425,10 @@ mod tests {
         let told = fails.as_ref().map(|f| f.consequence(Lang::En));
         assert_eq!(told.as_deref(), Some("It is broken."));
         // A device that does not come to it is not one that fails.
-        let others = fails.map(|f| f.of_others(|kind| kind.client == Client::Ec801e));
+        let others = fails.map(|f| f.of_others(|kind| kind.hardware == Hardware::Ec801e));
         let told = others.map(|f| (f.verdict, f.consequence(Lang::En)));
         let words = "It is broken.\nThis device passes. These fail: EC801E with any firmware.";
-        assert_eq!(told, Some((Verdict::Warn, words.to_owned())));
+        assert_eq!(told, Some((StepVerdict::Warn, words.to_owned())));
     }
 
     #[test]
@@ -438,13 +438,13 @@ mod tests {
             Finding::fail(&RULE, "f\u{1b}[2J"),
         ];
         let step = StepReport::new(Step::Check, "200", findings);
-        assert_eq!(step.verdict(), Verdict::Fail);
-        let report = Report {
+        assert_eq!(step.verdict(), StepVerdict::Fail);
+        let report = ProbeReport {
             url: "http://h/".into(),
             device: "d".into(),
             steps: vec![StepReport::skipped(Step::Dns, "an address"), step],
         };
-        assert_eq!(report.verdict(), Verdict::Fail);
+        assert_eq!(report.verdict(), StepVerdict::Fail);
         let json = serde_json::to_value(report.json(Lang::En)).unwrap();
         assert_eq!(json["steps"][0]["verdict"], "skipped");
         assert_eq!(json["steps"][1]["rule"], "a-rule");
@@ -463,7 +463,7 @@ mod tests {
         let findings = vec![Finding::fail(&RULE, &long).serial(&long); 10_000];
         let step = StepReport::new(Step::Check, &long, findings);
         let mut text = String::new();
-        let report = Report {
+        let report = ProbeReport {
             url: "http://h/".into(),
             device: "d".into(),
             steps: vec![step],
@@ -474,11 +474,11 @@ mod tests {
 
     #[test]
     fn nothing_done_is_no_failure() {
-        let report = Report {
+        let report = ProbeReport {
             url: String::new(),
             device: String::new(),
             steps: vec![StepReport::skipped(Step::Image, "")],
         };
-        assert_eq!(report.verdict(), Verdict::Ok);
+        assert_eq!(report.verdict(), StepVerdict::Ok);
     }
 }

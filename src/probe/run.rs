@@ -8,17 +8,17 @@ use super::address::{self, Target, Use};
 use super::connect::{Families, Network, Opened, Part};
 use super::device::Device;
 use super::dial;
-use super::download::{self, Progress};
+use super::download::{self, DownloadProgress};
 use super::framing;
 use super::image;
 use super::line::{Asked, Line};
 use super::pace::Pace;
-use super::reply::{self, Reply, Update};
-use super::report::{Finding, Report, Step, StepReport};
+use super::reply::{self, CheckReply, Update};
+use super::report::{Finding, ProbeReport, Step, StepReport};
 use super::rules::{image as images, reply as replies};
 use super::text::Lang;
 use super::tls;
-use super::wire::{Head, PATIENCE, Wire, WireError};
+use super::wire::{PATIENCE, ReplyHead, Wire, WireError};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use xiaozhi_device::image::AppImage;
@@ -53,14 +53,14 @@ pub(crate) enum News {
     /// This step begins.
     Begins(Step),
     /// The image is on its way.
-    Downloading(Progress),
+    Downloading(DownloadProgress),
 }
 
 /// Answer to a check.
 struct Answer {
     seen: String,
     findings: Vec<Finding>,
-    reply: Reply,
+    reply: CheckReply,
     /// Status of the head; 0 where none came.
     status: u16,
     /// Whether it was a 200 with JSON that the device takes.
@@ -69,8 +69,8 @@ struct Answer {
 
 impl Probe {
     /// Plays the device.
-    pub(crate) async fn run(&self, mut watch: impl FnMut(News)) -> Report {
-        let mut report = Report {
+    pub(crate) async fn run(&self, mut watch: impl FnMut(News)) -> ProbeReport {
+        let mut report = ProbeReport {
             url: redact::shown(&self.url).into_owned(),
             device: self.played(),
             steps: Vec::new(),
@@ -221,7 +221,7 @@ impl Probe {
         let mut answer = Answer {
             seen: self.say("没有得到回答", "no answer").to_owned(),
             findings: Vec::new(),
-            reply: Reply::default(),
+            reply: CheckReply::default(),
             status: 0,
             taken: false,
         };
@@ -404,7 +404,7 @@ impl Probe {
 async fn exchange<S: super::connect::Io>(
     wire: &mut Wire<S>,
     request: &[u8],
-) -> Result<(Head, Bytes, Option<WireError>), WireError> {
+) -> Result<(ReplyHead, Bytes, Option<WireError>), WireError> {
     wire.send(request).await?;
     let head = wire.head().await?;
     let (body, fault) = wire.body(head.framing()).read(LONGEST_REPLY).await;

@@ -2,7 +2,7 @@
 //! code that meets it: `EspHttp`, `Ml307Http` and `HttpClient` of esp-ml307, and
 //! `Ota` of the firmware.
 
-use super::line::{Asked, HttpClient, Kind, Line};
+use super::line::{Asked, HttpStack, Kind, Line};
 
 /// Line of `EspHttp` for every head that it does not get or take.
 pub(crate) const NO_HEADERS: &str = "E (…) EspHttp: Failed to fetch headers";
@@ -24,12 +24,10 @@ const NOT_CONNECTED: &str = "E (…) HttpClient: TCP connection failed";
 /// Returns the line for an address that the client cannot take apart.
 pub(crate) fn bad_address(kind: Kind, text: &str) -> String {
     match kind.http() {
-        HttpClient::EspHttp => format!("E (…) HTTP_CLIENT: Error parse url {text}"),
-        HttpClient::Ml307Http if speaks_chinese(kind) => {
-            "E (…) Ml307Http: 无效的URL格式".to_owned()
-        }
-        HttpClient::Ml307Http => "E (…) Ml307Http: Invalid URL format".to_owned(),
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+        HttpStack::EspHttp => format!("E (…) HTTP_CLIENT: Error parse url {text}"),
+        HttpStack::Ml307Http if speaks_chinese(kind) => "E (…) Ml307Http: 无效的URL格式".to_owned(),
+        HttpStack::Ml307Http => "E (…) Ml307Http: Invalid URL format".to_owned(),
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => {
             format!("E (…) HttpClient: Invalid URL format: {text}")
         }
     }
@@ -38,12 +36,12 @@ pub(crate) fn bad_address(kind: Kind, text: &str) -> String {
 /// Returns the line for a port that is none.
 pub(crate) fn bad_port(kind: Kind, text: &str, port: &str) -> String {
     match kind.http() {
-        HttpClient::EspHttp => bad_address(kind, text),
+        HttpStack::EspHttp => bad_address(kind, text),
         // The modem is given the host with it.
-        HttpClient::Ml307Http => {
+        HttpStack::Ml307Http => {
             request_error(kind, "Connection to server failed", "连接服务器失败")
         }
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => {
             format!("E (…) HttpClient: Invalid port: {port}")
         }
     }
@@ -52,11 +50,11 @@ pub(crate) fn bad_port(kind: Kind, text: &str, port: &str) -> String {
 /// Returns the line for a name that has no address.
 pub(crate) fn no_address(kind: Kind, name: &str, tls: bool) -> String {
     match kind.http() {
-        HttpClient::Ml307Http => {
+        HttpStack::Ml307Http => {
             request_error(kind, "Domain name resolution failed", "域名解析失败")
         }
         _ if !kind.verifies() => NOT_CONNECTED.to_owned(),
-        HttpClient::StrictHttpClient | HttpClient::HttpClient if !tls => {
+        HttpStack::StrictHttpClient | HttpStack::HttpClient if !tls => {
             "E (…) EspTcp: Failed to get host by name".to_owned()
         }
         _ => format!("E (…) esp-tls: couldn't get hostname for :{name}: getaddrinfo() returns 202"),
@@ -66,13 +64,13 @@ pub(crate) fn no_address(kind: Kind, name: &str, tls: bool) -> String {
 /// Returns the line for an address that does not answer.
 pub(crate) fn not_connected(kind: Kind) -> String {
     match kind.http() {
-        HttpClient::EspHttp => {
+        HttpStack::EspHttp => {
             "E (…) EspHttp: Failed to perform HTTP request: ESP_ERR_HTTP_CONNECT".to_owned()
         }
-        HttpClient::Ml307Http => {
+        HttpStack::Ml307Http => {
             request_error(kind, "Connection to server failed", "连接服务器失败")
         }
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => NOT_CONNECTED.to_owned(),
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => NOT_CONNECTED.to_owned(),
     }
 }
 
@@ -106,10 +104,10 @@ pub(crate) fn no_length(kind: Kind, asked: Asked) -> &'static str {
 /// Returns the line for a head that does not come in time.
 pub(crate) fn no_head(kind: Kind) -> &'static str {
     match kind.http() {
-        HttpClient::EspHttp => NO_HEADERS,
-        HttpClient::Ml307Http if speaks_chinese(kind) => "E (…) Ml307Http: 等待HTTP头部接收超时",
-        HttpClient::Ml307Http => "E (…) Ml307Http: Timeout waiting for HTTP headers to be received",
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+        HttpStack::EspHttp => NO_HEADERS,
+        HttpStack::Ml307Http if speaks_chinese(kind) => "E (…) Ml307Http: 等待HTTP头部接收超时",
+        HttpStack::Ml307Http => "E (…) Ml307Http: Timeout waiting for HTTP headers to be received",
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => {
             "E (…) HttpClient: Wait for HTTP headers receive timeout"
         }
     }
@@ -118,11 +116,11 @@ pub(crate) fn no_head(kind: Kind) -> &'static str {
 /// Returns the line for a reply that is no HTTP.
 pub(crate) fn no_http(kind: Kind) -> String {
     match kind.http() {
-        HttpClient::EspHttp => NO_HEADERS.to_owned(),
-        HttpClient::Ml307Http => {
+        HttpStack::EspHttp => NO_HEADERS.to_owned(),
+        HttpStack::Ml307Http => {
             request_error(kind, "Data reception parsing failed", "接收数据解析失败")
         }
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => {
             "E (…) HttpClient: Invalid status line: …".to_owned()
         }
     }
@@ -131,8 +129,8 @@ pub(crate) fn no_http(kind: Kind) -> String {
 /// Returns the line for HTTP that cannot be read to its end.
 pub(crate) fn broken_http(kind: Kind) -> String {
     match kind.http() {
-        HttpClient::EspHttp | HttpClient::Ml307Http => no_http(kind),
-        HttpClient::StrictHttpClient | HttpClient::HttpClient => {
+        HttpStack::EspHttp | HttpStack::Ml307Http => no_http(kind),
+        HttpStack::StrictHttpClient | HttpStack::HttpClient => {
             "E (…) HttpClient: HTTP parse error".to_owned()
         }
     }
@@ -143,21 +141,21 @@ pub(crate) fn broken_http(kind: Kind) -> String {
 /// since esp-ml307 2.1 `ReadAll`).
 pub(crate) fn half_a_body(kind: Kind, asked: Asked, rests: bool) -> String {
     let text = match (kind.http(), asked) {
-        (HttpClient::EspHttp, Asked::Check) if kind.opens_with_the_head() => {
+        (HttpStack::EspHttp, Asked::Check) if kind.opens_with_the_head() => {
             "assert failed: … EspHttp::GetBody() esp_http.cc:…"
         }
-        (HttpClient::EspHttp, Asked::Check) => "assert failed: … EspHttp::ReadAll() esp_http.cc:…",
-        (HttpClient::Ml307Http, _) if rests && speaks_chinese(kind) => {
+        (HttpStack::EspHttp, Asked::Check) => "assert failed: … EspHttp::ReadAll() esp_http.cc:…",
+        (HttpStack::Ml307Http, _) if rests && speaks_chinese(kind) => {
             "E (…) Ml307Http: 等待HTTP内容接收超时"
         }
-        (HttpClient::Ml307Http, _) if rests => {
+        (HttpStack::Ml307Http, _) if rests => {
             "E (…) Ml307Http: Timeout waiting for HTTP content to be received"
         }
-        (HttpClient::StrictHttpClient | HttpClient::HttpClient, _) if rests => {
+        (HttpStack::StrictHttpClient | HttpStack::HttpClient, _) if rests => {
             "E (…) HttpClient: Wait for HTTP content receive timeout"
         }
         // Before esp-ml307 3.1 what came was taken for all of it.
-        (HttpClient::StrictHttpClient | HttpClient::HttpClient, _) if kind.line >= Line::V1_8_2 => {
+        (HttpStack::StrictHttpClient | HttpStack::HttpClient, _) if kind.line >= Line::V1_8_2 => {
             "E (…) HttpClient: Connection closed prematurely, expected … bytes"
         }
         (_, Asked::Check) => NO_JSON,

@@ -1,12 +1,12 @@
 //! Names many kinds of device in few words: those that a fault hits.
 
-use super::line::{Client, Kind, Line};
+use super::line::{Hardware, Kind, Line};
 use super::text::Lang;
 
 /// Releases of the firmware on one kind of hardware, without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(crate) client: Client,
+    pub(crate) hardware: Hardware,
     /// First line, where older ones with this hardware are not meant.
     pub(crate) from: Option<Line>,
     /// First line behind the span, where newer ones are not meant.
@@ -20,12 +20,12 @@ impl Span {
         for kind in kinds {
             let before = kind.line.next();
             match spans.last_mut() {
-                Some(span) if span.client == kind.client && span.before == Some(kind.line) => {
+                Some(span) if span.hardware == kind.hardware && span.before == Some(kind.line) => {
                     span.before = before;
                 }
                 _ => spans.push(Self {
-                    client: kind.client,
-                    from: Some(kind.line).filter(|line| *line > kind.client.since()),
+                    hardware: kind.hardware,
+                    from: Some(kind.line).filter(|line| *line > kind.hardware.since()),
                     before,
                 }),
             }
@@ -34,22 +34,22 @@ impl Span {
     }
 
     /// Names the span by releases, as people do.
-    pub(crate) fn words(&self, lang: Lang) -> String {
-        let client = self.client;
+    pub(crate) fn words(self, lang: Lang) -> String {
+        let hardware = self.hardware;
         let from = self.from.map(Line::first_release);
         let before = self.before.map(Line::first_release);
         match (lang, from, before) {
-            (Lang::Zh, None, None) => format!("{client}（所有版本）"),
-            (Lang::Zh, Some(from), None) => format!("{client}（{from} 及以后）"),
-            (Lang::Zh, None, Some(before)) => format!("{client}（{before} 以前）"),
+            (Lang::Zh, None, None) => format!("{hardware}（所有版本）"),
+            (Lang::Zh, Some(from), None) => format!("{hardware}（{from} 及以后）"),
+            (Lang::Zh, None, Some(before)) => format!("{hardware}（{before} 以前）"),
             (Lang::Zh, Some(from), Some(before)) => {
-                format!("{client}（{from} 起，{before} 以前）")
+                format!("{hardware}（{from} 起，{before} 以前）")
             }
-            (Lang::En, None, None) => format!("{client} with any firmware"),
-            (Lang::En, Some(from), None) => format!("{client} since {from}"),
-            (Lang::En, None, Some(before)) => format!("{client} before {before}"),
+            (Lang::En, None, None) => format!("{hardware} with any firmware"),
+            (Lang::En, Some(from), None) => format!("{hardware} since {from}"),
+            (Lang::En, None, Some(before)) => format!("{hardware} before {before}"),
             (Lang::En, Some(from), Some(before)) => {
-                format!("{client} from {from} to before {before}")
+                format!("{hardware} from {from} to before {before}")
             }
         }
     }
@@ -62,12 +62,12 @@ mod tests {
     #[test]
     fn spans_are_as_few_as_can_be() {
         let all: Vec<Kind> = Kind::all().collect();
-        let whole = |client| Span {
-            client,
+        let whole = |hardware| Span {
+            hardware,
             from: None,
             before: None,
         };
-        assert_eq!(Span::of(&all), Client::ALL.map(whole));
+        assert_eq!(Span::of(&all), Hardware::ALL.map(whole));
         assert_eq!(Span::of(&[]), []);
         let cased: Vec<Kind> = Kind::all()
             .filter(|kind| kind.reads_names_by_case())

@@ -1,6 +1,6 @@
 //! Shows a report to people.
 
-use super::report::{Finding, Report, StepReport, Verdict};
+use super::report::{Finding, ProbeReport, StepReport, StepVerdict};
 use super::text::Lang;
 use crate::util::terminal::shown;
 use std::fmt;
@@ -8,16 +8,16 @@ use std::fmt;
 /// Width at which long lines of a text are broken, in columns.
 const COLUMNS: usize = 100;
 
-impl Report {
+impl ProbeReport {
     /// Writes a table, and below each step what is wrong with it.
     pub(crate) fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
         for step in &self.steps {
             step.write(lang, out)?;
         }
         writeln!(out)?;
-        let failing = self.steps.iter().find(|s| s.verdict() == Verdict::Fail);
+        let failing = self.steps.iter().find(|s| s.verdict() == StepVerdict::Fail);
         match (self.verdict(), failing) {
-            (Verdict::Fail, Some(step)) => {
+            (StepVerdict::Fail, Some(step)) => {
                 let name = step.step.name();
                 writeln!(
                     out,
@@ -28,7 +28,7 @@ impl Report {
                     }
                 )
             }
-            (Verdict::Warn, _) => writeln!(
+            (StepVerdict::Warn, _) => writeln!(
                 out,
                 "{}",
                 lang.pick(
@@ -48,10 +48,10 @@ impl Report {
 impl StepReport {
     fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
         let mark = match self.verdict() {
-            Verdict::Skipped => "-",
-            Verdict::Ok => "OK",
-            Verdict::Warn => "WARN",
-            Verdict::Fail => "FAIL",
+            StepVerdict::Skipped => "-",
+            StepVerdict::Ok => "OK",
+            StepVerdict::Warn => "WARN",
+            StepVerdict::Fail => "FAIL",
         };
         let seen = shown(&self.seen);
         let mut lines = seen.lines();
@@ -69,7 +69,7 @@ impl StepReport {
 
 impl Finding {
     fn write(&self, lang: Lang, out: &mut impl fmt::Write) -> fmt::Result {
-        let mark = if self.verdict == Verdict::Fail {
+        let mark = if self.verdict == StepVerdict::Fail {
             "FAIL"
         } else {
             "WARN"

@@ -12,7 +12,7 @@ mod tests;
 
 use self::bundle::Roots;
 use self::chain::{Judged, judge};
-use self::offer::Offer;
+use self::offer::TlsOffer;
 use super::framing::is_tls;
 use super::line::Kind;
 use super::report::{Evidence, Finding};
@@ -39,16 +39,16 @@ const REMEMBERED: usize = 64;
 /// TLS client of one device: its offers, and the roots that it trusts. Made once;
 /// its clones share what they have judged.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub(crate) struct TlsClient {
     kind: Kind,
     roots: Arc<Roots>,
     connector: TlsConnector,
     judged: Arc<Mutex<HashMap<[u8; 32], Arc<Judged>>>>,
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for TlsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({})", self.kind)
+        write!(f, "TlsClient({})", self.kind)
     }
 }
 
@@ -67,12 +67,12 @@ pub(crate) struct Secured {
 pub(crate) struct Refused {
     /// Findings on it; never empty.
     pub(crate) findings: Vec<Finding>,
-    reason: Reason,
+    reason: RefusalReason,
 }
 
-/// Reason for which a handshake failed, for [`Client::diagnose`].
+/// Reason for which a handshake failed, for [`TlsClient::diagnose`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
+enum RefusalReason {
     Alert(AlertDescription),
     NotTls,
     Certificate,
@@ -83,7 +83,7 @@ enum Reason {
     Other,
 }
 
-impl Client {
+impl TlsClient {
     /// Makes the client of a device that trusts `extra_roots` beside Espressif's
     /// bundle.
     ///
@@ -97,7 +97,7 @@ impl Client {
         Ok(Self {
             kind,
             roots: Arc::new(Roots::new(extra_roots)?),
-            connector: TlsConnector::from(Arc::new(Offer::Device.config(None)?)),
+            connector: TlsConnector::from(Arc::new(TlsOffer::Device.config(None)?)),
             judged: Arc::default(),
         })
     }
@@ -118,7 +118,7 @@ impl Client {
     ) -> Result<Secured, Refused> {
         let Ok(name) = ServerName::try_from(host.to_owned()) else {
             let evidence = format!("{host:?} is no host name");
-            return Err(self.refused(&rules::CANNOT_BE_JUDGED, Reason::Other, evidence));
+            return Err(self.refused(&rules::CANNOT_BE_JUDGED, RefusalReason::Other, evidence));
         };
         let stream = match timeout(limit, self.connector.connect(name, stream)).await {
             Ok(Ok(stream)) => stream,
@@ -129,7 +129,11 @@ impl Client {
                     format!("{seconds} 秒内没有回应"),
                     format!("nothing within {seconds} s"),
                 );
-                return Err(self.refused(&rules::HANDSHAKE_TIMEOUT, Reason::Timeout, evidence));
+                return Err(self.refused(
+                    &rules::HANDSHAKE_TIMEOUT,
+                    RefusalReason::Timeout,
+                    evidence,
+                ));
             }
         };
         let connection = stream.get_ref().1;
@@ -168,7 +172,7 @@ impl Client {
     fn refused(
         &self,
         rule: &'static Rule,
-        reason: Reason,
+        reason: RefusalReason,
         evidence: impl Into<Evidence>,
     ) -> Refused {
         let mut finding = if rule == &rules::CANNOT_BE_JUDGED {
@@ -180,11 +184,11 @@ impl Client {
         // connection; its reset; a record that is none. The rest has no line
         // that is the same in every version.
         let code = match reason {
-            Reason::Alert(_) | Reason::Incompatible => Some("7780"),
-            Reason::Cut => Some("7280"),
-            Reason::Reset => Some("0050"),
-            Reason::NotTls => Some("7200"),
-            Reason::Certificate | Reason::Timeout | Reason::Other => None,
+            RefusalReason::Alert(_) | RefusalReason::Incompatible => Some("7780"),
+            RefusalReason::Cut => Some("7280"),
+            RefusalReason::Reset => Some("0050"),
+            RefusalReason::NotTls => Some("7200"),
+            RefusalReason::Certificate | RefusalReason::Timeout | RefusalReason::Other => None,
         };
         if let Some(code) = code
             && self.kind.verifies()
@@ -206,21 +210,21 @@ impl Client {
             .and_then(|inner| inner.downcast_ref::<Error>())
         else {
             let reason = match error.kind() {
-                io::ErrorKind::ConnectionReset => Reason::Reset,
-                _ => Reason::Cut,
+                io::ErrorKind::ConnectionReset => RefusalReason::Reset,
+                _ => RefusalReason::Cut,
             };
             return self.refused(&rules::HANDSHAKE_CUT, reason, error.to_string());
         };
         match inner {
             Error::AlertReceived(alert) => {
                 let evidence = format!("alert {} ({})", alert_name(*alert), u8::from(*alert));
-                self.refused(&rules::TLS_ALERT, Reason::Alert(*alert), evidence)
+                self.refused(&rules::TLS_ALERT, RefusalReason::Alert(*alert), evidence)
             }
             Error::InvalidMessage(
                 InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
             ) => self.refused(
                 &rules::WRONG_SCHEME,
-                Reason::NotTls,
+                RefusalReason::NotTls,
                 Evidence::both(
                     "对 TLS 握手的回答不是 TLS",
                     "the answer to a TLS handshake is no TLS",
@@ -228,13 +232,19 @@ impl Client {
             ),
             Error::InvalidCertificate(_) => self.refused(
                 &rules::UNREADABLE_CERTIFICATE,
-                Reason::Certificate,
+                RefusalReason::Certificate,
                 inner.to_string(),
             ),
-            Error::PeerIncompatible(_) => {
-                self.refused(&rules::TLS_ALERT, Reason::Incompatible, inner.to_string())
-            }
-            _ => self.refused(&rules::BAD_HANDSHAKE, Reason::Other, inner.to_string()),
+            Error::PeerIncompatible(_) => self.refused(
+                &rules::TLS_ALERT,
+                RefusalReason::Incompatible,
+                inner.to_string(),
+            ),
+            _ => self.refused(
+                &rules::BAD_HANDSHAKE,
+                RefusalReason::Other,
+                inner.to_string(),
+            ),
         }
     }
 }

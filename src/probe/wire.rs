@@ -55,7 +55,7 @@ impl From<&WireError> for Evidence {
 
 /// Head of a reply.
 #[derive(Debug, Clone)]
-pub(crate) struct Head {
+pub(crate) struct ReplyHead {
     /// First line.
     pub(crate) status_line: String,
     /// Status in the first line.
@@ -77,7 +77,7 @@ pub(crate) enum Framing {
     Unreadable(String),
 }
 
-impl Head {
+impl ReplyHead {
     /// Reads a head as the firmware does: line by line, loosely.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads the head of a reply, all of which has to come in time: that is how
     /// a device waits for it, too.
-    pub(crate) async fn head(&mut self) -> Result<Head, WireError> {
+    pub(crate) async fn head(&mut self) -> Result<ReplyHead, WireError> {
         let patience = self.patience;
         match timeout(patience, self.whole_head()).await {
             Ok(head) => head,
@@ -202,12 +202,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    async fn whole_head(&mut self) -> Result<Head, WireError> {
+    async fn whole_head(&mut self) -> Result<ReplyHead, WireError> {
         let mut looked_at = 0;
         loop {
             if let Some(end) = end_of_head(&self.buffer, looked_at) {
                 let head = self.buffer.split_to(end);
-                return Head::parse(&head).ok_or_else(|| not_http(&head));
+                return ReplyHead::parse(&head).ok_or_else(|| not_http(&head));
             }
             // The end may straddle what came before.
             looked_at = self.buffer.len().saturating_sub(3);
@@ -225,8 +225,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Returns the body that follows a head.
-    pub(crate) fn body(&mut self, framing: Framing) -> Body<'_, S> {
-        Body {
+    pub(crate) fn body(&mut self, framing: Framing) -> ReplyBody<'_, S> {
+        ReplyBody {
             wire: self,
             framing,
             left: None,
@@ -251,7 +251,7 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Body of a reply on its way.
 #[derive(Debug)]
-pub(crate) struct Body<'a, S> {
+pub(crate) struct ReplyBody<'a, S> {
     wire: &'a mut Wire<S>,
     framing: Framing,
     /// Bytes left of the chunk, or of the whole body; `None` before that is known.
@@ -259,7 +259,7 @@ pub(crate) struct Body<'a, S> {
     got: u64,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Body<'_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> ReplyBody<'_, S> {
     /// Returns the next piece; `None` at the end of the body.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         loop {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     /// Reads a reply that comes in pieces, and then the end of the connection.
-    fn reply(pieces: &[&[u8]]) -> (Result<Head, WireError>, Bytes, Option<WireError>) {
+    fn reply(pieces: &[&[u8]]) -> (Result<ReplyHead, WireError>, Bytes, Option<WireError>) {
         run(async {
             let mut mock = tokio_test_io(pieces);
             let mut wire = Wire::new(&mut mock, PATIENCE);

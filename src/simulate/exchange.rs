@@ -1,14 +1,14 @@
 //! One check, or one download, on a connection that is open.
 
-use super::fault::{Failure, Fault};
+use super::failure::{Failure, FailureKind};
 use super::network::Stream;
 use crate::probe::address::Target;
 use crate::probe::device::Device;
-use crate::probe::line::{HttpClient, Kind};
+use crate::probe::line::{HttpStack, Kind};
 use crate::probe::reply::{self, Update};
 use crate::probe::rule::Rule;
 use crate::probe::rules::{reply as rules, websocket as voice};
-use crate::probe::wire::{Framing, Head, PATIENCE, Wire};
+use crate::probe::wire::{Framing, PATIENCE, ReplyHead, Wire};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -42,13 +42,13 @@ pub(super) async fn check(
 ) -> Result<Offer, Failure> {
     link.send(request).await?;
     let head = link.head().await?;
-    let (body, fault) = link.body(head.framing()).read(LONGEST_REPLY).await;
-    let failed = || Failure::with(Fault::Status(head.status), &head.status_line);
+    let (body, broken) = link.body(head.framing()).read(LONGEST_REPLY).await;
+    let failed = || Failure::with(FailureKind::Status(head.status), &head.status_line);
     if !device.kind.reads_a_check_under(head.status) {
         return Err(failed());
     }
-    if let Some(fault) = fault {
-        return Err(fault.into());
+    if let Some(broken) = broken {
+        return Err(broken.into());
     }
     match offer(&body, device, target) {
         // Firmware that does not mind the status fails here.
@@ -79,7 +79,7 @@ fn offer(body: &[u8], device: &Device, target: &Target) -> Result<Offer, Failure
             &rules::NO_FIRMWARE,
             &rules::TOO_LONG,
         ]) {
-            return Err(Failure::with(Fault::BadReply, named()));
+            return Err(Failure::with(FailureKind::BadReply, named()));
         }
         if is(&[&rules::EMPTY_URL]) {
             return Ok(Offer::Image(Update::default()));
@@ -103,19 +103,22 @@ pub(super) async fn fetch(
     link.send(request).await?;
     let head = link.head().await?;
     if head.status != 200 {
-        return Err(Failure::with(Fault::Status(head.status), &head.status_line));
+        return Err(Failure::with(
+            FailureKind::Status(head.status),
+            &head.status_line,
+        ));
     }
     match length(&head, kind) {
-        None => Err(Failure::new(Fault::NoLength)),
+        None => Err(Failure::new(FailureKind::NoLength)),
         Some(length) if length > most => Err(Failure::with(
-            Fault::TooLong,
+            FailureKind::TooLong,
             format!("{length} bytes, and the flash has {most}"),
         )),
         Some(length) => Ok(length),
     }
 }
 
-fn length(head: &Head, kind: Kind) -> Option<u64> {
+fn length(head: &ReplyHead, kind: Kind) -> Option<u64> {
     if kind.reads_names_by_case() {
         head.header_by_case("Content-Length")?;
     }
@@ -131,7 +134,7 @@ fn length(head: &Head, kind: Kind) -> Option<u64> {
 pub(super) async fn close(link: Link, kind: Kind) {
     let (mut stream, _) = link.into_parts();
     let leaving = async {
-        if kind.http() != HttpClient::EspHttp {
+        if kind.http() != HttpStack::EspHttp {
             let mut rest = [0; 64];
             while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
         }
@@ -158,7 +161,7 @@ mod tests {
             let plan = plan(1);
             let mut device = plan.device(0);
             device.kind.line = line;
-            offer(body.as_bytes(), &device, &plan.target).map_err(|failure| failure.fault)
+            offer(body.as_bytes(), &device, &plan.target).map_err(|failure| failure.kind)
         };
         let firmware = |inner: &str| format!(r#"{{"firmware":{{{inner}}}}}"#);
         let newer = firmware(r#""version":"1.7.0","url":"http://a""#);
@@ -170,13 +173,13 @@ mod tests {
             assert_eq!(read(line, &same), Ok(Offer::Nothing));
             let restart = firmware(r#""version":"v1.7","url":"http://a""#);
             assert!(matches!(read(line, &restart), Ok(Offer::Restart(_))));
-            assert_eq!(read(line, "<html>"), Err(Fault::BadReply));
-            assert_eq!(read(line, "[]"), Err(Fault::BadReply));
+            assert_eq!(read(line, "<html>"), Err(FailureKind::BadReply));
+            assert_eq!(read(line, "[]"), Err(FailureKind::BadReply));
         }
         let forced = firmware(r#""version":"1.5.0","url":"http://a","force":1"#);
         assert_eq!(read(Line::V1_5, &forced), Ok(Offer::Nothing));
         assert!(image(read(Line::V1_6, &forced)));
-        assert_eq!(read(Line::V1_5, "{}"), Err(Fault::BadReply));
+        assert_eq!(read(Line::V1_5, "{}"), Err(FailureKind::BadReply));
         assert_eq!(read(Line::V2, "{}"), Ok(Offer::Nothing));
         let null = firmware(r#""version":null,"url":"""#);
         assert!(matches!(read(Line::V1_6, &null), Ok(Offer::Restart(_))));

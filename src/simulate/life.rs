@@ -2,12 +2,12 @@
 //! (`Application::CheckNewVersion`, `Ota::Upgrade` in the firmware's `main`).
 
 use super::exchange::{self, Link, Offer};
-use super::fault::{Failure, Fault};
+use super::failure::{Failure, FailureKind};
 use super::image::Images;
-use super::network::Network;
+use super::network::Connect;
 use super::plan::Plan;
 use super::random::Random;
-use super::tally::{State, Tally};
+use super::tally::{DeviceState, Tally};
 use crate::probe::address::{self, Target, Use};
 use crate::probe::device::Device;
 use crate::probe::image;
@@ -38,7 +38,7 @@ const MOST_CUTS: u8 = 20;
 const SHORTAGE: Duration = Duration::from_secs(1);
 
 /// Everything that all devices share.
-pub(super) struct Fleet<N> {
+pub(super) struct SimulatedFleet<N> {
     pub(super) plan: Plan,
     pub(super) network: N,
     /// One permit for each connection that may be open.
@@ -49,7 +49,7 @@ pub(super) struct Fleet<N> {
     pub(super) done: Notify,
 }
 
-impl<N: Network> Fleet<N> {
+impl<N: Connect> SimulatedFleet<N> {
     /// Makes a fleet that is switched off.
     pub(super) fn new(plan: Plan, network: N, at_once: usize) -> Self {
         let tally = Tally::new(plan.devices, &plan.first_version());
@@ -65,7 +65,7 @@ impl<N: Network> Fleet<N> {
 }
 
 /// Lives the whole life of a device.
-pub(super) async fn live<N: Network>(fleet: Rc<Fleet<N>>, number: u32) {
+pub(super) async fn live<N: Connect>(fleet: Rc<SimulatedFleet<N>>, number: u32) {
     let on = Instant::now() + fleet.plan.switched_on(number);
     let mut life = Life::new(&fleet, number);
     sleep_until(on).await;
@@ -76,11 +76,11 @@ pub(super) async fn live<N: Network>(fleet: Rc<Fleet<N>>, number: u32) {
                 break;
             }
             Next::Restart(pause) => {
-                life.enter(State::Rebooting);
+                life.enter(DeviceState::Rebooting);
                 sleep(pause).await;
             }
             Next::PowerCut => {
-                life.enter(State::Rebooting);
+                life.enter(DeviceState::Rebooting);
                 sleep(SWITCHED).await;
                 life.roll_back();
             }
@@ -94,7 +94,7 @@ pub(super) async fn live<N: Network>(fleet: Rc<Fleet<N>>, number: u32) {
 
 /// Next step of a device after a boot.
 enum Next {
-    End(State),
+    End(DeviceState),
     /// Restart into the image that it has just written, or confirmed.
     Restart(Duration),
     /// Power off and on again, and back to the old image if the new one was never
@@ -124,10 +124,10 @@ struct Installed {
 /// State of a device while it lives. Small, for there are many: what it says of
 /// itself is made up anew each time.
 struct Life<'a, N> {
-    fleet: &'a Fleet<N>,
+    fleet: &'a SimulatedFleet<N>,
     number: u32,
     random: Random,
-    state: State,
+    state: DeviceState,
     version: Rc<str>,
     /// SHA-256 of the ELF file behind the image that it runs; `None` for the first
     /// image.
@@ -141,14 +141,14 @@ struct Life<'a, N> {
     restarts: u16,
 }
 
-impl<'a, N: Network> Life<'a, N> {
-    fn new(fleet: &'a Fleet<N>, number: u32) -> Self {
+impl<'a, N: Connect> Life<'a, N> {
+    fn new(fleet: &'a SimulatedFleet<N>, number: u32) -> Self {
         Self {
             fleet,
             number,
             // Not the same as what makes up its names.
             random: Random::of(!fleet.plan.seed, number),
-            state: State::Off,
+            state: DeviceState::Off,
             version: fleet.plan.first_version(),
             elf: None,
             second_slot: false,
@@ -161,7 +161,7 @@ impl<'a, N: Network> Life<'a, N> {
 
     async fn boot(&mut self) -> Next {
         let Some(offer) = self.check_with_patience().await else {
-            return self.despair(State::GivenUp);
+            return self.despair(DeviceState::GivenUp);
         };
         if matches!(offer, Offer::Image(_)) {
             self.fleet.tally.borrow_mut().offered += 1;
@@ -169,11 +169,11 @@ impl<'a, N: Network> Life<'a, N> {
         match offer {
             Offer::Nothing => {
                 self.confirm();
-                Next::End(State::UpToDate)
+                Next::End(DeviceState::UpToDate)
             }
             Offer::Restart(why) => {
-                self.note(Failure::with(Fault::Restarts, why));
-                Next::End(State::Failed)
+                self.note(Failure::with(FailureKind::Restarts, why));
+                Next::End(DeviceState::Failed)
             }
             // `esp_ota_begin` refuses while what runs is not confirmed; the check
             // has done that, and the next boot will update.
@@ -187,7 +187,7 @@ impl<'a, N: Network> Life<'a, N> {
 
     /// Ends a boot that failed: the device is switched off and on as often as the
     /// plan allows.
-    fn despair(&mut self, state: State) -> Next {
+    fn despair(&mut self, state: DeviceState) -> Next {
         match self.restarts.checked_sub(1) {
             Some(left) => {
                 self.restarts = left;
@@ -215,7 +215,7 @@ impl<'a, N: Network> Life<'a, N> {
                 }
             }
             if left > 0 {
-                self.enter(State::BackingOff);
+                self.enter(DeviceState::BackingOff);
                 sleep(delay).await;
                 delay *= 2;
             }
@@ -225,7 +225,7 @@ impl<'a, N: Network> Life<'a, N> {
 
     async fn check(&mut self) -> Result<Offer, Broken> {
         let fleet = self.fleet;
-        let (_permit, mut link) = self.open(&fleet.plan.target, State::Checking).await?;
+        let (_permit, mut link) = self.open(&fleet.plan.target, DeviceState::Checking).await?;
         let device = self.device();
         let request = device.check(&fleet.plan.target);
         if self.random.happens(fleet.plan.fail.0) {
@@ -249,9 +249,9 @@ impl<'a, N: Network> Life<'a, N> {
             Err(Broken::Failed(failure)) => {
                 self.fleet.tally.borrow_mut().downloads_failed += 1;
                 self.note(failure);
-                return self.despair(State::Failed);
+                return self.despair(DeviceState::Failed);
             }
-            Err(Broken::Cut) if self.cuts >= MOST_CUTS => return self.despair(State::Failed),
+            Err(Broken::Cut) if self.cuts >= MOST_CUTS => return self.despair(DeviceState::Failed),
             Err(Broken::Cut) => return Next::PowerCut,
         };
         self.fleet.tally.borrow_mut().downloads += 1;
@@ -259,8 +259,8 @@ impl<'a, N: Network> Life<'a, N> {
         let is_same = image.version == self.version && self.elf == Some(image.elf);
         if is_same || self.updates >= MOST_UPDATES {
             let detail = format!("{} to {}: {url}", self.version, image.version);
-            self.note(Failure::with(Fault::Loop, detail));
-            return Next::End(State::Failed);
+            self.note(Failure::with(FailureKind::Loop, detail));
+            return Next::End(DeviceState::Failed);
         }
         self.updates += 1;
         self.second_slot = !self.second_slot;
@@ -279,11 +279,11 @@ impl<'a, N: Network> Life<'a, N> {
         let device = self.device();
         let (target, _) = address::parse(url, Use::Firmware, device.kind).map_err(|finding| {
             Failure::with(
-                Fault::BadAddress,
+                FailureKind::BadAddress,
                 format!("{}: {}", finding.rule.id, finding.evidence),
             )
         })?;
-        let (_permit, mut link) = self.open(&target, State::Downloading).await?;
+        let (_permit, mut link) = self.open(&target, DeviceState::Downloading).await?;
         let begun = Instant::now();
         let request = device.download(&target);
         let most = u64::from(device.flash) << 20;
@@ -327,26 +327,26 @@ impl<'a, N: Network> Life<'a, N> {
     async fn open(
         &mut self,
         target: &Target,
-        then: State,
+        then: DeviceState,
     ) -> Result<(SemaphorePermit<'a>, Link), Failure> {
         let fleet = self.fleet;
         loop {
-            self.enter(State::Waiting);
+            self.enter(DeviceState::Waiting);
             let Ok(permit) = fleet.permits.acquire().await else {
-                return Err(Failure::new(Fault::OutOfFiles));
+                return Err(Failure::new(FailureKind::OutOfFiles));
             };
             self.enter(then);
             let begun = Instant::now();
-            let slow = then == State::Downloading && fleet.plan.pace.is_some();
+            let slow = then == DeviceState::Downloading && fleet.plan.pace.is_some();
             match fleet.network.open(target, slow).await {
                 Ok(stream) => {
                     fleet.tally.borrow_mut().connect.record(begun.elapsed());
                     return Ok((permit, exchange::link(stream)));
                 }
-                Err(failure) if failure.fault.is_ours() => {
+                Err(failure) if failure.kind.is_ours() => {
                     self.note(failure);
                     drop(permit);
-                    self.enter(State::Waiting);
+                    self.enter(DeviceState::Waiting);
                     sleep(SHORTAGE).await;
                 }
                 Err(failure) => return Err(failure),
@@ -388,7 +388,7 @@ impl<'a, N: Network> Life<'a, N> {
         self.fleet.tally.borrow_mut().note(failure);
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: DeviceState) {
         self.fleet.tally.borrow_mut().moved(self.state, state);
         self.state = state;
     }
@@ -409,16 +409,16 @@ fn installed(
         });
     }
     let Some(finding) = findings.first() else {
-        return Err(Failure::new(Fault::ImageDamaged));
+        return Err(Failure::new(FailureKind::ImageDamaged));
     };
-    let fault = match finding.rule {
+    let kind = match finding.rule {
         // It is fetched again at every boot.
-        rule if *rule == rules::SAME_VERSION => Fault::Loop,
-        _ if matches!(verdict, Verdict::App(_)) => Fault::ImageUnfit,
-        _ => Fault::ImageDamaged,
+        rule if *rule == rules::SAME_VERSION => FailureKind::Loop,
+        _ if matches!(verdict, Verdict::App(_)) => FailureKind::ImageUnfit,
+        _ => FailureKind::ImageDamaged,
     };
     let detail = format!("{}: {}", finding.rule.id, finding.evidence);
-    Err(Failure::with(fault, detail))
+    Err(Failure::with(kind, detail))
 }
 
 #[cfg(test)]

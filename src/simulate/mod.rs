@@ -6,7 +6,7 @@
 //!   `network` opens its connections, from `ports` of its own where they are
 //!   scarce, `tls` secures them, `exchange` is a check or a download on one of
 //!   them, `image` holds what came against what an image must be.
-//! * `fault` lists the errors, `tally` counts everything, `histogram` the
+//! * `failure` lists the errors, `tally` counts everything, `histogram` the
 //!   times that it took.
 //! * [`run()`] plays the whole, `view` shows it meanwhile, [`summary`] at its
 //!   end.
@@ -15,7 +15,7 @@
 //! between threads.
 
 mod exchange;
-mod fault;
+mod failure;
 mod histogram;
 mod image;
 mod life;

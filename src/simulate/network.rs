@@ -1,9 +1,9 @@
 //! Connections to the server.
 
-use super::fault::{Failure, Fault};
+use super::failure::{Failure, FailureKind};
 use super::plan::Plan;
 use super::ports::Ports;
-use super::tls::Client;
+use super::tls::FleetTls;
 use crate::probe::address::Target;
 use crate::probe::dial::{self, Place};
 use crate::util::nofile;
@@ -36,26 +36,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 pub(super) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, Failure>> + 'a>>;
 
 /// Opens connections. Tests have their own.
-pub(super) trait Network {
+pub(super) trait Connect {
     /// Connects, and shakes hands where that is asked for.
     fn open<'a>(&'a self, target: &'a Target, slow: bool) -> Opening<'a>;
 }
 
 /// Connections over real sockets.
 pub(super) struct Sockets {
-    tls: Client,
+    tls: FleetTls,
     ports: Ports,
     places: Vec<Place>,
-    hosts: RefCell<HashMap<(String, u16), Rc<Found>>>,
+    hosts: RefCell<HashMap<(String, u16), Rc<HostAddresses>>>,
 }
 
 /// Addresses of a host, once a device has asked for them.
-struct Found {
+struct HostAddresses {
     addresses: OnceCell<Result<Rc<[SocketAddr]>, Failure>>,
     asked: Instant,
 }
 
-impl Found {
+impl HostAddresses {
     fn new() -> Self {
         Self {
             addresses: OnceCell::new(),
@@ -72,7 +72,7 @@ impl Sockets {
     /// Makes a network that knows no host yet.
     pub(super) fn new(plan: &Plan, at_once: usize) -> Result<Self, String> {
         Ok(Self {
-            tls: Client::new(&plan.trust)?,
+            tls: FleetTls::new(&plan.trust)?,
             ports: Ports::new(at_once, plan.seed),
             places: plan.places.clone(),
             hosts: RefCell::default(),
@@ -90,16 +90,21 @@ impl Sockets {
             }
             if hosts.len() >= MOST_HOSTS && !hosts.contains_key(&key) {
                 let many = format!("images come from more than {MOST_HOSTS} hosts");
-                return Err(Failure::with(Fault::Name, many));
+                return Err(Failure::with(FailureKind::Name, many));
             }
-            Rc::clone(hosts.entry(key).or_insert_with(|| Rc::new(Found::new())))
+            Rc::clone(
+                hosts
+                    .entry(key)
+                    .or_insert_with(|| Rc::new(HostAddresses::new())),
+            )
         };
         let asking = self.ask(target);
         found.addresses.get_or_init(|| asking).await.clone()
     }
 
     async fn ask(&self, target: &Target) -> Result<Rc<[SocketAddr]>, Failure> {
-        let unknown = |why: &str| Failure::with(Fault::Name, format!("{}: {why}", target.host));
+        let unknown =
+            |why: &str| Failure::with(FailureKind::Name, format!("{}: {why}", target.host));
         let found = dial::resolve(&target.host, target.port, &self.places)
             .await
             .map_err(|e| unknown(&e.to_string()))?;
@@ -130,11 +135,11 @@ impl Sockets {
                 Err(e) => failure = Some(Failure::connecting(&e)),
             }
         }
-        Err(failure.unwrap_or_else(|| Failure::new(Fault::Name)))
+        Err(failure.unwrap_or_else(|| Failure::new(FailureKind::Name)))
     }
 }
 
-impl Network for Sockets {
+impl Connect for Sockets {
     fn open<'a>(&'a self, target: &'a Target, slow: bool) -> Opening<'a> {
         Box::pin(self.connect(target, slow))
     }

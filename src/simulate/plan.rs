@@ -4,7 +4,7 @@ use super::random::Random;
 use crate::probe::address::Target;
 use crate::probe::device::Device;
 use crate::probe::dial::Place;
-use crate::probe::line::{Client, Kind, Line};
+use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
 use rustls::pki_types::CertificateDer;
 use std::fmt::Write as _;
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     /// Line of their firmware; without one, that of the version they run.
     pub(crate) line: Option<Line>,
     /// Hardware that they speak through.
-    pub(crate) client: Client,
+    pub(crate) hardware: Hardware,
     /// Size of their flash in megabytes.
     pub(crate) flash: u8,
     /// Share of the checks and downloads that are made to fail.
@@ -99,7 +99,7 @@ impl Plan {
     pub(super) fn kind(&self, version: &str) -> Kind {
         Kind {
             line: self.line.unwrap_or_else(|| Line::of_version(version)),
-            client: self.client,
+            hardware: self.hardware,
         }
     }
 
@@ -244,7 +244,7 @@ pub(super) mod tests {
             boards: vec!["a".parse().unwrap()],
             version: "1.6.0".into(),
             line: None,
-            client: Client::Wifi,
+            hardware: Hardware::Wifi,
             flash: 16,
             fail: Rate::default(),
             restarts: 0,

@@ -1,9 +1,9 @@
 //! Runs a whole fleet, from the first device that is switched on to the last that
 //! has nothing more to do.
 
-use super::fault::{Failure, Fault};
-use super::life::{Fleet, live};
-use super::network::{Network as _, Sockets, at_once};
+use super::failure::{Failure, FailureKind};
+use super::life::{SimulatedFleet, live};
+use super::network::{Connect as _, Sockets, at_once};
 use super::plan::Plan;
 use super::summary::{End, Summary};
 use super::tally::Tally;
@@ -29,7 +29,7 @@ pub(crate) enum Impossible {
     /// The first connection failed: no other one would succeed.
     Unreachable {
         url: String,
-        fault: Fault,
+        kind: FailureKind,
         /// More words, if there are any.
         detail: Option<String>,
     },
@@ -41,12 +41,12 @@ impl Impossible {
     /// Says what is wrong, and what to do.
     pub(crate) fn describe(&self, lang: Lang) -> String {
         match self {
-            Self::Unreachable { url, fault, detail } => {
-                let name = fault.name(lang);
+            Self::Unreachable { url, kind, detail } => {
+                let name = kind.name(lang);
                 let detail = detail
                     .as_ref()
                     .map_or_else(String::new, |detail| format!(" ({detail})"));
-                let (remedy, url) = (fault.remedy(lang), redact::shown(url));
+                let (remedy, url) = (kind.remedy(lang), redact::shown(url));
                 match lang {
                     Lang::Zh => format!("无法连接 {url}：{name}{detail}\n{remedy}"),
                     Lang::En => format!("cannot reach {url}: {name}{detail}\n{remedy}"),
@@ -67,13 +67,13 @@ pub(crate) async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     let network = Sockets::new(&plan, at_once).map_err(Impossible::Setup)?;
     let unreachable = |failure: Failure| Impossible::Unreachable {
         url: plan.url.clone(),
-        fault: failure.fault,
+        kind: failure.kind,
         detail: failure.detail,
     };
     match tokio::time::timeout(FIRST, network.open(&plan.target, false)).await {
         Ok(Ok(stream)) => drop(stream),
         Ok(Err(failure)) => return Err(unreachable(failure)),
-        Err(_) => return Err(unreachable(Failure::new(Fault::ConnectTimeout))),
+        Err(_) => return Err(unreachable(Failure::new(FailureKind::ConnectTimeout))),
     }
     let addresses = network.resolve(&plan.target).await.map_err(unreachable)?;
     // Before anything is said: who reads it may press Ctrl-C.
@@ -81,7 +81,7 @@ pub(crate) async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     let mut view = View::new(lang);
     view.begin(&plan, &addresses, at_once);
 
-    let fleet = Rc::new(Fleet::new(plan, network, at_once));
+    let fleet = Rc::new(SimulatedFleet::new(plan, network, at_once));
     let devices = LocalSet::new();
     let begun = Instant::now();
     let end = devices
@@ -117,7 +117,12 @@ impl Stops {
 }
 
 /// Shows the progress until the simulation is over.
-async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun: Instant) -> End {
+async fn watch(
+    fleet: &SimulatedFleet<Sockets>,
+    view: &mut View,
+    stops: &mut Stops,
+    begun: Instant,
+) -> End {
     // Far enough.
     let never = Duration::from_secs(365 * 86_400);
     let latest = begun + fleet.plan.time.unwrap_or(never).min(never);
@@ -136,7 +141,7 @@ async fn watch(fleet: &Fleet<Sockets>, view: &mut View, stops: &mut Stops, begun
 /// Measures how late this program is. It waits in the same queue as all devices,
 /// and so is as late as they are when there is more to do than its core can: what
 /// they measure then is the simulator, not the server.
-async fn feel_pulse(fleet: Rc<Fleet<Sockets>>) {
+async fn feel_pulse(fleet: Rc<SimulatedFleet<Sockets>>) {
     loop {
         let due = Instant::now() + PULSE;
         sleep_until(due).await;

@@ -6,7 +6,7 @@ pub(super) use self::text::{columns, millis, state_name};
 
 use super::histogram::Histogram;
 use super::plan::Plan;
-use super::tally::{State, Tally};
+use super::tally::{DeviceState, Tally};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde_json::{Map, Value, json};
@@ -58,23 +58,24 @@ impl Summary {
 
     /// Returns whether every device ended up to date.
     pub(crate) fn is_good(&self) -> bool {
-        self.tally.count(State::UpToDate) == self.devices
+        self.tally.count(DeviceState::UpToDate) == self.devices
     }
 
     /// Writes the summary as JSON. Times are in milliseconds, where no other unit
     /// is named.
     pub(crate) fn json(&self) -> Value {
         let tally = &self.tally;
-        let states = State::ALL.map(|state| (key(state).to_owned(), json!(tally.count(state))));
+        let states =
+            DeviceState::ALL.map(|state| (key(state).to_owned(), json!(tally.count(state))));
         let versions = tally.versions.iter();
         let versions: Map<String, Value> =
             versions.map(|(v, n)| (v.to_string(), json!(n))).collect();
         let errors: Vec<Value> = tally
             .errors
             .iter()
-            .map(|(fault, noted)| {
+            .map(|(kind, noted)| {
                 let mut error = json!({
-                    "kind": fault.key(), "count": noted.count, "of_simulator": fault.is_ours(),
+                    "kind": kind.key(), "count": noted.count, "of_simulator": kind.is_ours(),
                 });
                 if let Some(example) = &noted.example {
                     error["example"] = json!(example);
@@ -122,17 +123,17 @@ impl Summary {
 }
 
 /// Returns a state's name in JSON.
-fn key(state: State) -> &'static str {
+fn key(state: DeviceState) -> &'static str {
     match state {
-        State::Off => "off",
-        State::Waiting => "waiting",
-        State::Checking => "checking",
-        State::BackingOff => "backing_off",
-        State::Downloading => "downloading",
-        State::Rebooting => "rebooting",
-        State::UpToDate => "up_to_date",
-        State::Failed => "failed",
-        State::GivenUp => "given_up",
+        DeviceState::Off => "off",
+        DeviceState::Waiting => "waiting",
+        DeviceState::Checking => "checking",
+        DeviceState::BackingOff => "backing_off",
+        DeviceState::Downloading => "downloading",
+        DeviceState::Rebooting => "rebooting",
+        DeviceState::UpToDate => "up_to_date",
+        DeviceState::Failed => "failed",
+        DeviceState::GivenUp => "given_up",
     }
 }
 
@@ -165,7 +166,7 @@ fn usage() -> (Duration, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::{Failure, Fault};
+    use super::super::failure::{Failure, FailureKind};
     use super::super::plan::tests::plan;
     use super::*;
     use crate::probe::text::Lang;
@@ -174,15 +175,15 @@ mod tests {
     fn summary() -> Summary {
         let old: Rc<str> = "1.6.0".into();
         let mut tally = Tally::new(3, &old);
-        tally.moved(State::Off, State::UpToDate);
-        tally.moved(State::Off, State::Failed);
-        tally.moved(State::Off, State::GivenUp);
+        tally.moved(DeviceState::Off, DeviceState::UpToDate);
+        tally.moved(DeviceState::Off, DeviceState::Failed);
+        tally.moved(DeviceState::Off, DeviceState::GivenUp);
         tally.now_runs(&old, &"1.7.0\x1b[2J".into());
         tally.unconfirmed = 1;
         tally.injected.power_cuts = 4;
         tally.lag = Duration::from_secs(2);
         tally.check.record(Duration::from_millis(1500));
-        tally.note(Failure::with(Fault::ImageDamaged, "its checksum"));
+        tally.note(Failure::with(FailureKind::ImageDamaged, "its checksum"));
         Summary::new(&plan(3), tally, End::Done, Duration::from_secs(75), 2)
     }
 

@@ -1,6 +1,6 @@
 //! Counters of the whole fleet.
 
-use super::fault::{Failure, Fault};
+use super::failure::{Failure, FailureKind};
 use super::histogram::Histogram;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// State of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum DeviceState {
     /// Not switched on yet.
     Off,
     /// Waiting for a connection, for as many as may be are open.
@@ -29,7 +29,7 @@ pub(super) enum State {
     GivenUp,
 }
 
-impl State {
+impl DeviceState {
     /// Every state, in the order in which a device meets them.
     pub(super) const ALL: [Self; 9] = [
         Self::Off,
@@ -78,7 +78,7 @@ impl Injected {
 /// Counters of a fleet.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
-    states: [u32; State::ALL.len()],
+    states: [u32; DeviceState::ALL.len()],
     /// Devices by the version that they run.
     pub(super) versions: BTreeMap<Rc<str>, u32>,
     /// Checks that were answered.
@@ -102,7 +102,7 @@ pub(super) struct Tally {
     pub(super) unconfirmed: u64,
     pub(super) injected: Injected,
     /// Errors by their kind.
-    pub(super) errors: BTreeMap<Fault, Noted>,
+    pub(super) errors: BTreeMap<FailureKind, Noted>,
     /// Times from the first packet to the end of the handshake.
     pub(super) connect: Histogram,
     /// Times from the request for a check to the last byte of its answer.
@@ -117,23 +117,23 @@ impl Tally {
     /// Counts all devices as off, with the version that they begin with.
     pub(super) fn new(devices: u32, version: &Rc<str>) -> Self {
         let mut tally = Self::default();
-        tally.states[State::Off as usize] = devices;
+        tally.states[DeviceState::Off as usize] = devices;
         tally.versions.insert(Rc::clone(version), devices);
         tally
     }
 
     /// Returns how many devices are in this state.
-    pub(super) fn count(&self, state: State) -> u32 {
+    pub(super) fn count(&self, state: DeviceState) -> u32 {
         self.states[state as usize]
     }
 
     /// Returns how many devices have come to their end.
     pub(super) fn ended(&self) -> u32 {
-        let ends = State::ALL.into_iter().filter(|state| state.is_end());
+        let ends = DeviceState::ALL.into_iter().filter(|state| state.is_end());
         ends.map(|state| self.count(state)).sum()
     }
 
-    pub(super) fn moved(&mut self, from: State, to: State) {
+    pub(super) fn moved(&mut self, from: DeviceState, to: DeviceState) {
         self.states[from as usize] -= 1;
         self.states[to as usize] += 1;
     }
@@ -149,7 +149,7 @@ impl Tally {
     }
 
     pub(super) fn note(&mut self, failure: Failure) {
-        let noted = self.errors.entry(failure.fault).or_default();
+        let noted = self.errors.entry(failure.kind).or_default();
         noted.count += 1;
         if noted.example.is_none() {
             noted.example = failure.detail;
@@ -165,10 +165,10 @@ mod tests {
     fn devices_are_never_lost() {
         let (old, new): (Rc<str>, Rc<str>) = ("1".into(), "2".into());
         let mut tally = Tally::new(2, &old);
-        tally.moved(State::Off, State::Checking);
-        tally.moved(State::Checking, State::UpToDate);
+        tally.moved(DeviceState::Off, DeviceState::Checking);
+        tally.moved(DeviceState::Checking, DeviceState::UpToDate);
         tally.now_runs(&old, &new);
-        assert_eq!((tally.count(State::Off), tally.ended()), (1, 1));
+        assert_eq!((tally.count(DeviceState::Off), tally.ended()), (1, 1));
         assert_eq!(tally.versions.len(), 2);
         tally.now_runs(&old, &new);
         assert_eq!(tally.versions.get("2"), Some(&2));
@@ -178,10 +178,10 @@ mod tests {
     #[test]
     fn the_first_example_is_kept() {
         let mut tally = Tally::default();
-        tally.note(Failure::new(Fault::Tls));
-        tally.note(Failure::with(Fault::Tls, "a"));
-        tally.note(Failure::with(Fault::Tls, "b"));
-        let noted = &tally.errors[&Fault::Tls];
+        tally.note(Failure::new(FailureKind::Tls));
+        tally.note(Failure::with(FailureKind::Tls, "a"));
+        tally.note(Failure::with(FailureKind::Tls, "b"));
+        let noted = &tally.errors[&FailureKind::Tls];
         assert_eq!((noted.count, noted.example.as_deref()), (3, Some("a")));
     }
 }

@@ -4,7 +4,7 @@
 use super::plan::{Plan, bytes, grouped};
 use super::ports::range;
 use super::summary::{columns, millis, state_name};
-use super::tally::{State, Tally};
+use super::tally::{DeviceState, Tally};
 use crate::probe::text::Lang;
 use crate::util::terminal::shown;
 use std::fmt::Write as _;
@@ -155,9 +155,9 @@ struct Rates {
 
 /// Writes the counters as a few lines that fit any terminal.
 fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates) -> Vec<String> {
-    let up_to_date = tally.count(State::UpToDate);
+    let up_to_date = tally.count(DeviceState::UpToDate);
     let seconds = now.as_secs();
-    let label = state_name(State::UpToDate, lang);
+    let label = state_name(DeviceState::UpToDate, lang);
     let of = format!(
         "{} / {}",
         grouped(up_to_date.into()),
@@ -167,9 +167,9 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
         format!("{seconds} 秒：{label} {of}"),
         format!("{seconds} s: {label} {of}"),
     )];
-    let others = State::ALL
+    let others = DeviceState::ALL
         .into_iter()
-        .filter(|state| *state != State::UpToDate && tally.count(*state) > 0)
+        .filter(|state| *state != DeviceState::UpToDate && tally.count(*state) > 0)
         .map(|state| {
             let count = grouped(tally.count(state).into());
             format!("{} {count}", state_name(state, lang))
@@ -198,7 +198,7 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
         made.into_iter(),
     ));
     let errors = tally.errors.iter();
-    let errors = most(errors.map(|(fault, noted)| (fault.name(lang), noted.count)));
+    let errors = most(errors.map(|(kind, noted)| (kind.name(lang), noted.count)));
     lines.extend(wrapped(lang.pick("错误", "errors"), errors));
     lines
 }
@@ -249,7 +249,7 @@ fn say(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::{Failure, Fault};
+    use super::super::failure::{Failure, FailureKind};
     use super::*;
     use std::rc::Rc;
 
@@ -257,21 +257,21 @@ mod tests {
     fn the_picture_is_small_and_whole() {
         let old: Rc<str> = "1.6.0".into();
         let mut tally = Tally::new(20_000, &old);
-        for (n, state) in State::ALL.into_iter().enumerate() {
+        for (n, state) in DeviceState::ALL.into_iter().enumerate() {
             for _ in 0..=n {
-                tally.moved(State::Off, state);
+                tally.moved(DeviceState::Off, state);
             }
         }
         for n in 0..12_000 {
-            tally.moved(State::Off, State::Checking);
+            tally.moved(DeviceState::Off, DeviceState::Checking);
             if n > 5_000 {
-                tally.moved(State::Checking, State::UpToDate);
+                tally.moved(DeviceState::Checking, DeviceState::UpToDate);
                 tally.now_runs(&old, &"1.7.0".into());
             }
             tally.check.record(Duration::from_millis(12));
         }
         for status in 500..510 {
-            tally.note(Failure::new(Fault::Status(status)));
+            tally.note(Failure::new(FailureKind::Status(status)));
         }
         let rates = Rates {
             checks: 1930.4,

@@ -1,17 +1,17 @@
-use super::super::line::{Client, Line};
+use super::super::line::{Hardware, Line};
 use super::super::text::Lang;
 use super::*;
 
 fn wifi(version: &str) -> Kind {
     Kind {
         line: Line::of_version(version),
-        client: Client::Wifi,
+        hardware: Hardware::Wifi,
     }
 }
 
 fn ml307(version: &str) -> Kind {
     Kind {
-        client: Client::Ml307,
+        hardware: Hardware::Ml307,
         ..wifi(version)
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the address of a voice server as the device does (`WebSocket::Connect`).
 //! Host and port are found by the server's own reader.
 
-use super::{Fault, Target, misread};
+use super::{Target, UrlFault, misread};
 use crate::probe::line::Kind;
 use crate::probe::rules::{reply, websocket as rules};
 use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, Misread};
@@ -10,10 +10,10 @@ use xiaozhi_device::endpoint::{self, AddressFault, AddressKind, Effect, Misread}
 pub(crate) const NOT_CONNECTED: &str = "E (…) WS: Failed to connect to websocket server";
 
 /// Takes an address apart as this device does.
-pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {
+pub(super) fn read(text: &str, kind: Kind) -> Result<Target, UrlFault> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let evidence = misread::quoted("websocket.url", text);
-        return Err(Fault {
+        return Err(UrlFault {
             rule: &rules::MUTE,
             evidence: evidence.into(),
             serial: Some("E (…) WebSocket: Invalid URI format".to_owned()),
@@ -50,7 +50,7 @@ pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {
             Effect::Aborts => (&rules::ABORTS, misread::exception(&fault)),
             Effect::Mute | Effect::Fails => (&rules::MUTE, NOT_CONNECTED.to_owned()),
         };
-        Fault {
+        UrlFault {
             rule,
             evidence: misread::evidence("websocket.url", text, &fault),
             serial: Some(serial).filter(|serial| !serial.is_empty()),
@@ -62,7 +62,7 @@ pub(super) fn read(text: &str, kind: Kind) -> Result<Target, Fault> {
     let tls = kind.websocket_tls(scheme, port);
     let unspoken = means_tls(scheme) && scheme != "wss" && !tls;
     if unspoken || scheme == "https" && port == 80 {
-        return Err(Fault {
+        return Err(UrlFault {
             rule: &rules::MUTE,
             evidence: misread::quoted("websocket.url", text).into(),
             serial: Some(NOT_CONNECTED.to_owned()),

@@ -1,6 +1,6 @@
-use super::super::line::Client;
+use super::super::line::Hardware;
 use super::*;
-use crate::probe::report::Verdict;
+use crate::probe::report::StepVerdict;
 use proptest::prelude::*;
 use xiaozhi_device::chip::Chip;
 
@@ -8,7 +8,7 @@ fn device(version: &str) -> Device {
     Device {
         kind: Kind {
             line: Line::of_version(version),
-            client: Client::Wifi,
+            hardware: Hardware::Wifi,
         },
         board: "esp32s3".into(),
         version: version.into(),
@@ -38,7 +38,11 @@ const VOICE: &str = r#""websocket":{"url":"ws://ota.example.com:8000/xiaozhi/v1/
 fn broken(version: &str, tls: bool, body: &str) -> Vec<String> {
     let (_, findings) = judge(body.as_bytes(), &device(version), &target(tls));
     let name = |f: &Finding| {
-        let fails = if f.verdict == Verdict::Fail { "!" } else { "" };
+        let fails = if f.verdict == StepVerdict::Fail {
+            "!"
+        } else {
+            ""
+        };
         format!("{}{fails}", f.rule.id)
     };
     findings.iter().map(name).collect()

@@ -5,8 +5,8 @@ use crate::probe::address::websocket::NOT_CONNECTED;
 use crate::probe::address::{self, Target, Use};
 use crate::probe::connect::Families;
 use crate::probe::line::Kind;
-use crate::probe::reply::{Reply, Websocket};
-use crate::probe::report::{Finding, Step, StepReport, Verdict};
+use crate::probe::reply::{CheckReply, Websocket};
+use crate::probe::report::{Finding, Step, StepReport, StepVerdict};
 use crate::probe::rules::{address as addresses, websocket as voice};
 use crate::probe::websocket;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use xiaozhi_device::redact;
 impl Probe {
     pub(super) async fn websocket(
         &self,
-        reply: &Reply,
+        reply: &CheckReply,
         ota: &Target,
         known: &[Finding],
     ) -> StepReport {
@@ -67,7 +67,7 @@ impl Probe {
                 findings.retain(|f| !f.is_failure() || by_port(f));
             }
             (Some(own), Some(_)) if own.is_failure() => {
-                own.verdict = Verdict::Warn;
+                own.verdict = StepVerdict::Warn;
                 own.hit.clear();
             }
             // Where this device fails, the others are no news.

@@ -15,14 +15,14 @@ const LENGTH: usize = 128;
 /// Names that a certificate is made for, as `x509_crt_verify_name` reads them: the
 /// CN counts where there is no subjectAltName.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct CertificateNames {
     hosts: Vec<String>,
     addresses: Vec<IpAddr>,
     /// Whether there is no subjectAltName.
     pub(super) in_subject_only: bool,
 }
 
-impl Names {
+impl CertificateNames {
     pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
         let mut names = Self {
             hosts: Vec::new(),
@@ -102,7 +102,7 @@ pub(super) fn subject(certificate: &X509Certificate<'_>) -> String {
         return name(subject);
     }
     // The CA/Browser Forum would rather have no CN at all.
-    Names::of(certificate).list()
+    CertificateNames::of(certificate).list()
 }
 
 /// Returns the common name, or the whole name where there is none.
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn names_hold_as_in_mbedtls() {
-        let names = Names {
+        let names = CertificateNames {
             hosts: vec!["*.example.com".into(), "10.0.0.9".into()],
             addresses: vec![IpAddr::from([10, 0, 0, 8])],
             in_subject_only: false,

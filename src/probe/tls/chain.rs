@@ -5,7 +5,7 @@
 //! the issuer of the last.
 
 use super::bundle::{self, Roots};
-use super::certificate::{self, Names};
+use super::certificate::{self, CertificateNames};
 use crate::probe::line::Kind;
 use crate::probe::report::{Evidence, Finding};
 use crate::probe::rule::Rule;
@@ -293,7 +293,7 @@ impl<'a> Case<'a> {
     }
 
     fn name(&mut self, leaf: &X509Certificate<'_>, host: &str) {
-        let names = Names::of(leaf);
+        let names = CertificateNames::of(leaf);
         if !names.hold(host) {
             let list = names.list();
             let evidence = Evidence::both(

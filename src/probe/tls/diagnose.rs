@@ -1,8 +1,8 @@
 //! Diagnoses a failed handshake, by shaking hands again with other offers.
 
-use super::offer::{Notes, Offer};
-use super::{Client, Reason, Refused, certificate, plain_answer};
-use crate::probe::report::{Evidence, Finding, Verdict};
+use super::offer::{Notes, TlsOffer};
+use super::{RefusalReason, Refused, TlsClient, certificate, plain_answer};
+use crate::probe::report::{Evidence, Finding, StepVerdict};
 use crate::probe::rule::Rule;
 use crate::probe::rules::tls as rules;
 use rustls::AlertDescription;
@@ -21,7 +21,7 @@ struct Trial {
     notes: Arc<Notes>,
 }
 
-impl Client {
+impl TlsClient {
     /// Gives a failed handshake its right name. `connect` opens a connection to
     /// the same port; there are at most five, each with `limit` to itself.
     pub(crate) async fn diagnose<C, F>(
@@ -36,21 +36,23 @@ impl Client {
         F: Future<Output = io::Result<TcpStream>>,
     {
         let named = match refused.reason {
-            Reason::NotTls | Reason::Timeout => {
+            RefusalReason::NotTls | RefusalReason::Timeout => {
                 self.plain(refused.reason, &connect, host, limit).await
             }
-            Reason::Cut | Reason::Reset => {
+            RefusalReason::Cut | RefusalReason::Reset => {
                 match self.plain(refused.reason, &connect, host, limit).await {
                     None => self.other_offers(false, &connect, host, limit).await,
                     plain => plain,
                 }
             }
-            Reason::Alert(alert) => {
+            RefusalReason::Alert(alert) => {
                 let open = alert == AlertDescription::HandshakeFailure;
                 self.other_offers(open, &connect, host, limit).await
             }
-            Reason::Incompatible => self.other_offers(true, &connect, host, limit).await,
-            Reason::Certificate | Reason::Other => self.chain(&connect, host, limit).await,
+            RefusalReason::Incompatible => self.other_offers(true, &connect, host, limit).await,
+            RefusalReason::Certificate | RefusalReason::Other => {
+                self.chain(&connect, host, limit).await
+            }
         };
         named.unwrap_or(refused.findings)
     }
@@ -58,7 +60,7 @@ impl Client {
     /// Tries whether the port speaks plain HTTP.
     async fn plain<C, F>(
         &self,
-        reason: Reason,
+        reason: RefusalReason,
         connect: &C,
         host: &str,
         limit: Duration,
@@ -71,7 +73,7 @@ impl Client {
         let line = plain_answer(stream, host, limit).await?;
         // TLS ports answer plain HTTP with a 400, too: that proves nothing where
         // it is not what came in answer to a handshake.
-        if reason != Reason::NotTls && line.split(' ').nth(1) == Some("400") {
+        if reason != RefusalReason::NotTls && line.split(' ').nth(1) == Some("400") {
             return None;
         }
         let evidence = Evidence::both(
@@ -97,7 +99,12 @@ impl Client {
         C: Fn() -> F,
         F: Future<Output = io::Result<TcpStream>>,
     {
-        for offer in [Offer::Device, Offer::Ed25519, Offer::Chacha, Offer::Tls13] {
+        for offer in [
+            TlsOffer::Device,
+            TlsOffer::Ed25519,
+            TlsOffer::Chacha,
+            TlsOffer::Tls13,
+        ] {
             let trial = trial(offer, connect, host, limit).await?;
             if trial.notes.asked() && !trial.agreed {
                 let evidence = "CertificateRequest";
@@ -109,16 +116,16 @@ impl Client {
             let ed25519 = trial.notes.chain().first().and_then(ed25519);
             let mut findings = match offer {
                 // It works now.
-                Offer::Device => return None,
-                Offer::Ed25519 => Vec::new(),
-                Offer::Chacha => self.named(
+                TlsOffer::Device => return None,
+                TlsOffer::Ed25519 => Vec::new(),
+                TlsOffer::Chacha => self.named(
                     &rules::CHACHA_ONLY,
                     Evidence::both(
                         "在 TLS 1.2 下，只有提供 ChaCha20-Poly1305 时握手才成功",
                         "with TLS 1.2 it agrees as soon as ChaCha20-Poly1305 is offered",
                     ),
                 ),
-                Offer::Tls13 => self.named(
+                TlsOffer::Tls13 => self.named(
                     &rules::TLS13_ONLY,
                     Evidence::both(
                         "拒绝 TLS 1.2，接受 TLS 1.3",
@@ -145,25 +152,25 @@ impl Client {
         C: Fn() -> F,
         F: Future<Output = io::Result<TcpStream>>,
     {
-        let trial = trial(Offer::Device, connect, host, limit).await?;
+        let trial = trial(TlsOffer::Device, connect, host, limit).await?;
         let chain = trial.notes.chain();
         if chain.is_empty() {
             return None;
         }
         let findings = self.judge(&chain, host).findings.clone();
-        let tells = findings.iter().any(|f| f.verdict == Verdict::Fail);
+        let tells = findings.iter().any(|f| f.verdict == StepVerdict::Fail);
         tells.then_some(findings)
     }
 
     /// Names a failure of every device, for which the server sends an alert.
     fn named(&self, rule: &'static Rule, evidence: impl Into<Evidence>) -> Vec<Finding> {
-        let alert = Reason::Alert(AlertDescription::HandshakeFailure);
+        let alert = RefusalReason::Alert(AlertDescription::HandshakeFailure);
         self.refused(rule, alert, evidence).findings
     }
 }
 
 /// Shakes hands once. Returns `None` where no connection came about.
-async fn trial<C, F>(offer: Offer, connect: &C, host: &str, limit: Duration) -> Option<Trial>
+async fn trial<C, F>(offer: TlsOffer, connect: &C, host: &str, limit: Duration) -> Option<Trial>
 where
     C: Fn() -> F,
     F: Future<Output = io::Result<TcpStream>>,

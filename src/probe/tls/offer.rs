@@ -19,7 +19,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Set of versions, suites and signatures that is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
+pub(super) enum TlsOffer {
     /// The device's own, by the defaults of ESP-IDF's `components/mbedtls/Kconfig`
     /// (5.3 to 5.5): TLS 1.2, no `ChaCha20`, no DHE. Our stack cannot offer CBC,
     /// CCM, static RSA and ECDH, P-521, brainpool, and an IP address as SNI.
@@ -32,7 +32,7 @@ pub(super) enum Offer {
     Tls13,
 }
 
-impl Offer {
+impl TlsOffer {
     fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
         static NEW: [&SupportedProtocolVersion; 1] = [&TLS13];
         static OLD: [&SupportedProtocolVersion; 1] = [&TLS12];

@@ -2,8 +2,8 @@
 use super::bundle::Roots;
 use super::chain::judge;
 use super::*;
-use crate::probe::line::{Client as Hardware, Line};
-use crate::probe::report::Verdict;
+use crate::probe::line::{Hardware, Line};
+use crate::probe::report::StepVerdict;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SanType, SignatureAlgorithm,
@@ -22,11 +22,11 @@ use tokio_rustls::TlsAcceptor;
 const HOST: &str = "ota.example.com";
 const WIFI: Kind = Kind {
     line: Line::V2,
-    client: Hardware::Wifi,
+    hardware: Hardware::Wifi,
 };
 const MODEM: Kind = Kind {
     line: Line::V2,
-    client: Hardware::Ml307,
+    hardware: Hardware::Ml307,
 };
 /// Far longer than a handshake on this machine takes.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -163,12 +163,17 @@ async fn serve_pair(pair: &Pair) -> SocketAddr {
     serve(config(pair, provider(&[]), BOTH)).await
 }
 
-fn client(kind: Kind, extra: &[&CertificateDer<'static>]) -> Client {
-    Client::new(kind, extra.iter().copied().cloned().collect()).unwrap()
+fn client(kind: Kind, extra: &[&CertificateDer<'static>]) -> TlsClient {
+    TlsClient::new(kind, extra.iter().copied().cloned().collect()).unwrap()
 }
 
 /// A handshake, and what is found in it or why it failed.
-async fn shake(client: &Client, address: SocketAddr, host: &str, limit: Duration) -> Vec<Finding> {
+async fn shake(
+    client: &TlsClient,
+    address: SocketAddr,
+    host: &str,
+    limit: Duration,
+) -> Vec<Finding> {
     let stream = TcpStream::connect(address).await.unwrap();
     match client.handshake(stream, host, limit).await {
         Ok(secured) => secured.findings,
@@ -180,7 +185,7 @@ async fn shake(client: &Client, address: SocketAddr, host: &str, limit: Duration
     }
 }
 
-fn ids(findings: &[Finding]) -> Vec<(&'static str, Verdict)> {
+fn ids(findings: &[Finding]) -> Vec<(&'static str, StepVerdict)> {
     findings.iter().map(|f| (f.rule.id, f.verdict)).collect()
 }
 
@@ -206,7 +211,7 @@ async fn a_chain_to_a_known_root_has_no_fault() {
     assert_eq!(shake(&client, address, HOST, LIMIT).await, []);
     assert_eq!(client.judged.lock().unwrap().len(), 1);
     let wrong = shake(&client, address, "example.com", LIMIT).await;
-    assert_eq!(ids(&wrong), [("wrong-name", Verdict::Fail)]);
+    assert_eq!(ids(&wrong), [("wrong-name", StepVerdict::Fail)]);
     assert_eq!(
         wrong[0].evidence.to_string(),
         "for ota.example.com, not for example.com"
@@ -226,10 +231,10 @@ async fn faults_that_devices_mind_and_modems_do_not() {
     for (pair, extra, id) in cases {
         let address = serve_pair(&pair).await;
         let found = shake(&client(WIFI, &extra), address, HOST, LIMIT).await;
-        assert_eq!(ids(&found), [(id, Verdict::Fail)]);
+        assert_eq!(ids(&found), [(id, StepVerdict::Fail)]);
         assert!(found[0].serial.as_ref().unwrap().ends_with("-0x3000"));
         let found = shake(&client(MODEM, &extra), address, HOST, LIMIT).await;
-        assert_eq!(ids(&found), [(id, Verdict::Warn)]);
+        assert_eq!(ids(&found), [(id, StepVerdict::Warn)]);
         assert!(found[0].hit.iter().all(|kind| kind.verifies()));
         assert_eq!(found[0].serial, None);
     }
@@ -248,7 +253,7 @@ async fn an_address_in_the_certificate() {
     let address = serve_pair(&pair).await;
     assert_eq!(shake(&client, address, "127.0.0.1", LIMIT).await, []);
     let found = shake(&client, address, "127.0.0.2", LIMIT).await;
-    assert_eq!(ids(&found), [("wrong-name", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("wrong-name", StepVerdict::Fail)]);
 }
 
 #[tokio::test]
@@ -291,7 +296,7 @@ async fn what_devices_cannot_speak() {
     for (config, expected) in cases {
         let address = serve(config).await;
         let found = shake(&client(WIFI, &[&root.own]), address, HOST, LIMIT).await;
-        let expected: Vec<_> = expected.iter().map(|id| (*id, Verdict::Fail)).collect();
+        let expected: Vec<_> = expected.iter().map(|id| (*id, StepVerdict::Fail)).collect();
         assert_eq!(ids(&found), expected);
         assert!(found[0].serial.as_ref().unwrap().ends_with("-0x7780"));
     }
@@ -300,7 +305,7 @@ async fn what_devices_cannot_speak() {
     hybrid.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
     let address = serve(config(&pair, hybrid, ONLY_13)).await;
     let found = shake(&client(WIFI, &[]), address, HOST, LIMIT).await;
-    assert_eq!(ids(&found), [("tls-alert", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("tls-alert", StepVerdict::Fail)]);
     assert_eq!(found[0].evidence.to_string(), "alert protocol_version (70)");
 }
 
@@ -324,7 +329,7 @@ async fn what_is_no_tls() {
     let client = client(WIFI, &[]);
     let http = answer(b"HTTP/1.1 400 Bad Request\r\nServer: \x1b[2J\r\n\r\n", true).await;
     let found = shake(&client, http, HOST, LIMIT).await;
-    assert_eq!(ids(&found), [("wrong-scheme", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("wrong-scheme", StepVerdict::Fail)]);
     let expected = "without TLS it answers: HTTP/1.1 400 Bad Request";
     assert_eq!(found[0].evidence.to_string(), expected);
     assert!(found[0].serial.as_ref().unwrap().ends_with("-0x7200"));
@@ -332,16 +337,16 @@ async fn what_is_no_tls() {
     // Closed with the ClientHello unread, which makes it a reset.
     let resetting = answer(b"", false).await;
     let found = shake(&client, resetting, HOST, LIMIT).await;
-    assert_eq!(ids(&found), [("handshake-cut", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("handshake-cut", StepVerdict::Fail)]);
 
     let closing = answer(b"", true).await;
     let found = shake(&client, closing, HOST, LIMIT).await;
-    assert_eq!(ids(&found), [("handshake-cut", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("handshake-cut", StepVerdict::Fail)]);
     assert!(found[0].serial.as_ref().unwrap().ends_with("-0x7280"));
 
     let alert = answer(b"\x15\x03\x03\x00\x02\x02\x70", true).await;
     let found = shake(&client, alert, HOST, LIMIT).await;
-    assert_eq!(ids(&found), [("tls-alert", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("tls-alert", StepVerdict::Fail)]);
     assert_eq!(
         found[0].evidence.to_string(),
         "alert unrecognized_name (112)"
@@ -349,14 +354,14 @@ async fn what_is_no_tls() {
 
     let refusing = answer(b"\x15\x03\x03\x00\x02\x02\x28", true).await;
     let found = shake(&client, refusing, HOST, LIMIT).await;
-    assert_eq!(ids(&found), [("cannot-be-judged", Verdict::Warn)]);
+    assert_eq!(ids(&found), [("cannot-be-judged", StepVerdict::Warn)]);
 
     // Accepted by the kernel, and by nobody else.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let short = Duration::from_millis(50);
     let found = shake(&client, address, HOST, short).await;
-    assert_eq!(ids(&found), [("handshake-timeout", Verdict::Fail)]);
+    assert_eq!(ids(&found), [("handshake-timeout", StepVerdict::Fail)]);
 }
 
 #[tokio::test]
@@ -382,7 +387,7 @@ fn found(
     chain: &[CertificateDer<'_>],
     device: &[&CertificateDer<'static>],
     all: &[&CertificateDer<'static>],
-) -> Vec<(&'static str, Verdict)> {
+) -> Vec<(&'static str, StepVerdict)> {
     let anchors = |roots: &[&CertificateDer<'static>]| {
         let anchor = |der| webpki::anchor_from_trusted_cert(der).unwrap().to_owned();
         roots.iter().copied().map(anchor).collect()
@@ -409,15 +414,15 @@ fn the_end_of_the_chain_decides() {
     assert_eq!(found(&whole, knows_old, both), []);
     // ... without it there is only the new one ...
     let short = [leaf.clone(), m.clone()];
-    let lacking = [("root-not-in-espressif-bundle", Verdict::Fail)];
+    let lacking = [("root-not-in-espressif-bundle", StepVerdict::Fail)];
     assert_eq!(found(&short, knows_old, both), lacking);
     // ... and it leads a device astray that knows the new root alone.
-    let astray = [("cross-signed-root", Verdict::Fail)];
+    let astray = [("cross-signed-root", StepVerdict::Fail)];
     assert_eq!(found(&whole, knows_new, both), astray);
     assert_eq!(found(&short, knows_new, both), []);
 
     let upside_down = [leaf.clone(), crossed.clone(), m.clone()];
-    let order = [("wrong-order", Verdict::Fail)];
+    let order = [("wrong-order", StepVerdict::Fail)];
     assert_eq!(found(&upside_down, knows_old, both), order);
     // Where the bundle knows the issuer of the last one, order does not matter.
     let root_first = [leaf.clone(), new.own.clone(), m.clone()];
@@ -429,12 +434,12 @@ fn the_end_of_the_chain_decides() {
         issuer: Issuer::new(ca("ed"), ed25519),
     };
     let chain = signer.leaf().chain;
-    let unreadable = [("ed25519-certificate", Verdict::Fail)];
+    let unreadable = [("ed25519-certificate", StepVerdict::Fail)];
     assert_eq!(found(&chain, knows_old, both), unreadable);
 
     let stranger = Authority::root("stranger").own;
     let torn = [leaf.clone(), stranger.clone()];
-    let broken = [("broken-chain", Verdict::Fail)];
+    let broken = [("broken-chain", StepVerdict::Fail)];
     assert_eq!(found(&torn, knows_new, both), broken);
     // One of the same name that did not sign it.
     let namesake = Authority::below("middle", &new).own;
@@ -446,7 +451,7 @@ fn roots_that_are_known_by_name() {
     let google = Authority::root("GlobalSign Root CA");
     let middle = Authority::below("middle", &google);
     let chain = middle.leaf().with(&[&middle.own]).chain;
-    assert_eq!(found(&chain, &[], &[]), [("old-root", Verdict::Warn)]);
+    assert_eq!(found(&chain, &[], &[]), [("old-root", StepVerdict::Warn)]);
 
     let mut params = ca("Root YE");
     params
@@ -460,13 +465,13 @@ fn roots_that_are_known_by_name() {
         own: below,
     };
     let chain = middle.leaf().with(&[&middle.own]).chain;
-    let lacking = [("root-not-in-espressif-bundle", Verdict::Fail)];
+    let lacking = [("root-not-in-espressif-bundle", StepVerdict::Fail)];
     assert_eq!(found(&chain, &[], &[]), lacking);
 
     let trustasia = Authority::root("TrustAsia TLS RSA Root CA");
     let chain = trustasia.leaf().chain;
     let known = &[&trustasia.own][..];
-    let some = [("root-not-in-espressif-bundle", Verdict::Warn)];
+    let some = [("root-not-in-espressif-bundle", StepVerdict::Warn)];
     assert_eq!(found(&chain, known, known), some);
 }
 
@@ -482,11 +487,14 @@ fn dates_are_told_of_and_do_not_count() {
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
         let chain = root.sign(&params, &PKCS_ECDSA_P256_SHA256).chain;
-        assert_eq!(found(&chain, known, known), [(id, Verdict::Warn)]);
+        assert_eq!(found(&chain, known, known), [(id, StepVerdict::Warn)]);
         let unknown = found(&chain, &[], &[]);
         assert_eq!(
             unknown,
-            [("unknown-issuer", Verdict::Fail), (id, Verdict::Warn)]
+            [
+                ("unknown-issuer", StepVerdict::Fail),
+                (id, StepVerdict::Warn)
+            ]
         );
     }
 }
@@ -502,20 +510,20 @@ fn what_a_leaf_says_of_itself() {
     };
 
     let chain = leaf(&|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
-    let usage = [("not-for-servers", Verdict::Fail)];
+    let usage = [("not-for-servers", StepVerdict::Fail)];
     assert_eq!(found(&chain, known, known), usage);
 
     let chain = leaf(&|p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
-    let odd = [("odd-certificate", Verdict::Warn)];
+    let odd = [("odd-certificate", StepVerdict::Warn)];
     assert_eq!(found(&chain, known, known), odd);
-    let unknown = [("unknown-issuer", Verdict::Fail)];
+    let unknown = [("unknown-issuer", StepVerdict::Fail)];
     assert_eq!(found(&chain, &[], &[]), unknown);
 
     let chain = leaf(&|p| {
         p.subject_alt_names.clear();
         p.distinguished_name.push(DnType::CommonName, HOST);
     });
-    let subject = [("name-in-subject-only", Verdict::Warn)];
+    let subject = [("name-in-subject-only", StepVerdict::Warn)];
     assert_eq!(found(&chain, known, known), subject);
 
     // authorityInfoAccess: caIssuers, http://ca.test/a.crt
@@ -528,7 +536,10 @@ fn what_a_leaf_says_of_itself() {
     });
     let roots = Roots::new(Vec::new()).unwrap();
     let judged = judge(&chain, HOST, NOW, &roots, WIFI);
-    assert_eq!(ids(&judged.findings), [("leaf-only-chain", Verdict::Fail)]);
+    assert_eq!(
+        ids(&judged.findings),
+        [("leaf-only-chain", StepVerdict::Fail)]
+    );
     let evidence = judged.findings[0].evidence.to_string();
     assert!(evidence.ends_with("\nhttp://ca.test/ab.crt"), "{evidence}");
 
@@ -536,11 +547,11 @@ fn what_a_leaf_says_of_itself() {
         let oid = [1, 3, 6, 1, 4, 1, 99999, 1];
         p.custom_extensions = vec![CustomExtension::from_oid_content(&oid, vec![0; 16_384])];
     });
-    let long = [("long-certificates", Verdict::Fail)];
+    let long = [("long-certificates", StepVerdict::Fail)];
     assert_eq!(found(&chain, known, known), long);
 
     let garbage = [CertificateDer::from(vec![0x30, 0x00])];
-    let unreadable = [("unreadable-certificate", Verdict::Fail)];
+    let unreadable = [("unreadable-certificate", StepVerdict::Fail)];
     assert_eq!(found(&garbage, known, known), unreadable);
     assert_eq!(found(&[], known, known), unreadable);
 }

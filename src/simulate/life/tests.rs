@@ -22,7 +22,7 @@ struct Fake {
     open: Rc<RefCell<(usize, usize)>>,
 }
 
-impl Network for Fake {
+impl Connect for Fake {
     fn open<'a>(&'a self, _: &'a Target, _: bool) -> Opening<'a> {
         let (client, mut server) = tokio::io::duplex(512);
         let (answer, seen) = (Rc::clone(&self.answer), Rc::clone(&self.seen));
@@ -101,7 +101,7 @@ fn lived(
             begun,
             open: Rc::default(),
         };
-        let fleet = Rc::new(Fleet::new(plan, fake, at_once));
+        let fleet = Rc::new(SimulatedFleet::new(plan, fake, at_once));
         for number in 0..fleet.plan.devices {
             spawn_local(live(Rc::clone(&fleet), number));
         }
@@ -122,12 +122,8 @@ fn seconds(lived: &Lived) -> Vec<u64> {
     times.collect()
 }
 
-fn count(lived: &Lived, fault: Fault) -> u64 {
-    lived
-        .tally
-        .errors
-        .get(&fault)
-        .map_or(0, |noted| noted.count)
+fn count(lived: &Lived, kind: FailureKind) -> u64 {
+    lived.tally.errors.get(&kind).map_or(0, |noted| noted.count)
 }
 
 #[test]
@@ -137,9 +133,9 @@ fn ten_tries_each_twice_as_late_as_the_one_before() {
         seconds(&lived),
         [0, 10, 30, 70, 150, 310, 630, 1270, 2550, 5110]
     );
-    assert_eq!(lived.tally.count(State::GivenUp), 1);
+    assert_eq!(lived.tally.count(DeviceState::GivenUp), 1);
     assert_eq!((lived.tally.checks, lived.tally.checks_failed), (0, 10));
-    assert_eq!(count(&lived, Fault::CutShort), 10);
+    assert_eq!(count(&lived, FailureKind::CutShort), 10);
 }
 
 #[test]
@@ -149,8 +145,8 @@ fn an_answer_begins_the_count_anew_and_404_is_none() {
         _ => Some(offered("1.6.0")),
     });
     assert_eq!(seconds(&lived), [0, 10, 30, 70]);
-    assert_eq!(lived.tally.count(State::UpToDate), 1);
-    assert_eq!(count(&lived, Fault::Status(404)), 3);
+    assert_eq!(lived.tally.count(DeviceState::UpToDate), 1);
+    assert_eq!(count(&lived, FailureKind::Status(404)), 3);
 }
 
 #[test]
@@ -176,7 +172,7 @@ fn an_update_from_the_first_check_to_the_second() {
     assert!(second.contains("/1.7.0\r\n") && second.contains(r#""ota":{"label":"ota_1"}"#));
     assert!(second.contains(&elf) && !first.contains(&elf));
     let tally = &lived.tally;
-    assert_eq!(tally.count(State::UpToDate), 1);
+    assert_eq!(tally.count(DeviceState::UpToDate), 1);
     assert_eq!(
         (tally.updates, tally.bytes, tally.unconfirmed),
         (1, length, 0)
@@ -201,7 +197,7 @@ fn what_no_check_confirms_is_rolled_back_at_the_next_restart() {
         }
     });
     let tally = &lived.tally;
-    assert_eq!(tally.count(State::GivenUp), 1);
+    assert_eq!(tally.count(DeviceState::GivenUp), 1);
     assert_eq!(
         (tally.updates, tally.rolled_back, tally.unconfirmed),
         (2, 1, 1)
@@ -220,8 +216,11 @@ fn updates_that_lead_nowhere_have_an_end() {
             Some(offered("1.8.0"))
         }
     });
-    assert_eq!((once.tally.updates, count(&once, Fault::Loop)), (1, 1));
-    assert_eq!(once.tally.count(State::Failed), 1);
+    assert_eq!(
+        (once.tally.updates, count(&once, FailureKind::Loop)),
+        (1, 1)
+    );
+    assert_eq!(once.tally.count(DeviceState::Failed), 1);
 
     // Each time another one, so that nothing but the number gives it away.
     let v2 = Plan {
@@ -237,8 +236,11 @@ fn updates_that_lead_nowhere_have_an_end() {
             Some(offered("2.8.0"))
         }
     });
-    assert_eq!((often.tally.updates, count(&often, Fault::Loop)), (3, 1));
-    assert_eq!(often.tally.count(State::Failed), 1);
+    assert_eq!(
+        (often.tally.updates, count(&often, FailureKind::Loop)),
+        (3, 1)
+    );
+    assert_eq!(often.tally.count(DeviceState::Failed), 1);
 }
 
 #[test]
@@ -252,14 +254,14 @@ fn what_would_not_boot_is_not_booted() {
     let mut short = reply(&good);
     short.truncate(short.len() - 1);
     let long = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n";
-    for (got, fault) in [
-        (Some(reply(&damaged)), Fault::ImageDamaged),
-        (Some(reply(b"no image")), Fault::ImageDamaged),
-        (Some(reply(&other_chip.build())), Fault::ImageUnfit),
-        (Some(reply(b"")), Fault::NoLength),
-        (Some(chunked.to_vec()), Fault::NoLength),
-        (Some(short), Fault::CutShort),
-        (Some(long.to_vec()), Fault::TooLong),
+    for (got, kind) in [
+        (Some(reply(&damaged)), FailureKind::ImageDamaged),
+        (Some(reply(b"no image")), FailureKind::ImageDamaged),
+        (Some(reply(&other_chip.build())), FailureKind::ImageUnfit),
+        (Some(reply(b"")), FailureKind::NoLength),
+        (Some(chunked.to_vec()), FailureKind::NoLength),
+        (Some(short), FailureKind::CutShort),
+        (Some(long.to_vec()), FailureKind::TooLong),
     ] {
         let lived = lived(plan(1), 1, move |_, request| {
             if request.starts_with("GET") {
@@ -268,13 +270,8 @@ fn what_would_not_boot_is_not_booted() {
                 Some(offered("1.7.0"))
             }
         });
-        assert_eq!(
-            count(&lived, fault),
-            1,
-            "{fault:?}: {:?}",
-            lived.tally.errors
-        );
-        assert_eq!(lived.tally.count(State::Failed), 1);
+        assert_eq!(count(&lived, kind), 1, "{kind:?}: {:?}", lived.tally.errors);
+        assert_eq!(lived.tally.count(DeviceState::Failed), 1);
         assert_eq!(
             (lived.tally.updates, lived.tally.downloads_failed > 0),
             (0, true)
@@ -285,8 +282,8 @@ fn what_would_not_boot_is_not_booted() {
 #[test]
 fn a_version_that_restarts_devices_is_no_update() {
     let lived = lived(plan(1), 1, |_, _| Some(offered("v1.7")));
-    assert_eq!(count(&lived, Fault::Restarts), 1);
-    assert_eq!(lived.tally.count(State::Failed), 1);
+    assert_eq!(count(&lived, FailureKind::Restarts), 1);
+    assert_eq!(lived.tally.count(DeviceState::Failed), 1);
 }
 
 #[test]
@@ -308,7 +305,7 @@ fn injected_failures_are_overcome_and_count_as_no_errors() {
     };
     let first = once(200);
     let tally = &first.tally;
-    assert_eq!(tally.count(State::UpToDate), 200, "{tally:?}");
+    assert_eq!(tally.count(DeviceState::UpToDate), 200, "{tally:?}");
     let injected = tally.injected;
     assert!(injected.checks_cut > 50 && injected.downloads_cut > 10 && injected.power_cuts > 10);
     assert!(tally.errors.is_empty(), "{:?}", tally.errors);
@@ -324,7 +321,7 @@ fn injected_failures_are_overcome_and_count_as_no_errors() {
         ..plan(3)
     };
     let lived = lived(hopeless, 3, |_, _| Some(offered("1.6.0")));
-    assert_eq!(lived.tally.count(State::GivenUp), 3);
+    assert_eq!(lived.tally.count(DeviceState::GivenUp), 3);
     assert_eq!(lived.tally.injected.checks_cut, 30);
     assert_eq!(lived.tally.checks_failed, 0);
 }

@@ -4,7 +4,7 @@ use super::{End, Summary, key};
 use crate::probe::table;
 use crate::probe::text::{Lang, Text};
 use crate::simulate::plan::{bytes, grouped};
-use crate::simulate::tally::State;
+use crate::simulate::tally::DeviceState;
 use crate::util::terminal::shown;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Summary {
     fn write(&self, out: &mut String, lang: Lang) -> fmt::Result {
         writeln!(out, "{}\n", self.verdict(lang))?;
         writeln!(out, "{}", lang.pick("设备", "devices"))?;
-        for state in State::ALL {
+        for state in DeviceState::ALL {
             let count = self.tally.count(state);
             if count > 0 || state.is_end() {
                 row(out, &state_name(state, lang), &grouped(count.into()))?;
@@ -42,7 +42,7 @@ impl Summary {
     fn verdict(&self, lang: Lang) -> String {
         let time = span(self.time, lang);
         let devices = grouped(self.devices.into());
-        let good = grouped(self.tally.count(State::UpToDate).into());
+        let good = grouped(self.tally.count(DeviceState::UpToDate).into());
         let why = match (self.is_good(), self.end, lang) {
             (true, _, Lang::Zh) => format!("全部 {devices} 台设备都已是最新"),
             (true, _, Lang::En) => format!("all {devices} devices are up to date"),
@@ -196,12 +196,12 @@ impl Summary {
         writeln!(out, "{}", lang.pick("错误", "errors"))?;
         let mut errors: Vec<_> = self.tally.errors.iter().collect();
         errors.sort_by_key(|(_, noted)| std::cmp::Reverse(noted.count));
-        for (fault, noted) in errors {
-            row(out, &fault.name(lang), &grouped(noted.count))?;
+        for (kind, noted) in errors {
+            row(out, &kind.name(lang), &grouped(noted.count))?;
             if let Some(example) = &noted.example {
                 writeln!(out, "    {}{example}", lang.pick("例如：", "for example: "))?;
             }
-            writeln!(out, "    {}", fault.remedy(lang))?;
+            writeln!(out, "    {}", kind.remedy(lang))?;
         }
         Ok(())
     }
@@ -258,17 +258,17 @@ const AT_ONCE: Text = Text::new(
 );
 
 /// Returns a state's name for people.
-pub(in super::super) fn state_name(state: State, lang: Lang) -> String {
+pub(in super::super) fn state_name(state: DeviceState, lang: Lang) -> String {
     let chinese = match state {
-        State::Off => "未开机",
-        State::Waiting => "排队",
-        State::Checking => "检查中",
-        State::BackingOff => "等待重试",
-        State::Downloading => "下载中",
-        State::Rebooting => "重启中",
-        State::UpToDate => "已是最新",
-        State::Failed => "升级失败",
-        State::GivenUp => "放弃检查",
+        DeviceState::Off => "未开机",
+        DeviceState::Waiting => "排队",
+        DeviceState::Checking => "检查中",
+        DeviceState::BackingOff => "等待重试",
+        DeviceState::Downloading => "下载中",
+        DeviceState::Rebooting => "重启中",
+        DeviceState::UpToDate => "已是最新",
+        DeviceState::Failed => "升级失败",
+        DeviceState::GivenUp => "放弃检查",
     };
     match lang {
         Lang::Zh => chinese.to_owned(),

@@ -8,7 +8,7 @@ use xiaozhi_device::redact;
 
 /// Kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
+pub(crate) enum FailureKind {
     /// Nobody listens.
     Refused,
     /// No connection within a device's time.
@@ -49,7 +49,7 @@ pub(crate) enum Fault {
     OutOfFiles,
 }
 
-impl Fault {
+impl FailureKind {
     /// Returns whether this machine is to blame, and the error says nothing of the
     /// server.
     pub(crate) fn is_ours(self) -> bool {
@@ -211,7 +211,7 @@ impl Fault {
 /// Error that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
-    pub(super) fault: Fault,
+    pub(super) kind: FailureKind,
     /// Details, fit for a terminal.
     pub(super) detail: Option<String>,
 }
@@ -220,18 +220,15 @@ pub(super) struct Failure {
 const LONGEST_DETAIL: usize = 200;
 
 impl Failure {
-    pub(super) fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            detail: None,
-        }
+    pub(super) fn new(kind: FailureKind) -> Self {
+        Self { kind, detail: None }
     }
 
-    /// Adds what was seen, of which a part may be the server's own words.
-    pub(super) fn with(fault: Fault, detail: impl AsRef<str>) -> Self {
+    /// Makes a failure with what was seen, of which a part may be the server's own words.
+    pub(super) fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         let detail = shown(&redact::said(detail.as_ref())).replace('\n', "; ");
         Self {
-            fault,
+            kind,
             detail: Some(detail.chars().take(LONGEST_DETAIL).collect()),
         }
     }
@@ -240,27 +237,29 @@ impl Failure {
     pub(super) fn connecting(error: &io::Error) -> Self {
         use nix::errno::Errno;
         let errno = error.raw_os_error().map(Errno::from_raw);
-        let fault = match (errno, error.kind()) {
-            (Some(Errno::EADDRNOTAVAIL), _) => Fault::OutOfPorts,
-            (Some(Errno::EMFILE | Errno::ENFILE), _) => Fault::OutOfFiles,
-            (_, io::ErrorKind::ConnectionRefused) => Fault::Refused,
-            (_, io::ErrorKind::TimedOut) => Fault::ConnectTimeout,
-            _ => return Self::with(Fault::Unreachable, error.to_string()),
+        let kind = match (errno, error.kind()) {
+            (Some(Errno::EADDRNOTAVAIL), _) => FailureKind::OutOfPorts,
+            (Some(Errno::EMFILE | Errno::ENFILE), _) => FailureKind::OutOfFiles,
+            (_, io::ErrorKind::ConnectionRefused) => FailureKind::Refused,
+            (_, io::ErrorKind::TimedOut) => FailureKind::ConnectTimeout,
+            _ => return Self::with(FailureKind::Unreachable, error.to_string()),
         };
-        Self::new(fault)
+        Self::new(kind)
     }
 }
 
 impl From<WireError> for Failure {
     fn from(error: WireError) -> Self {
-        let fault = match &error {
-            WireError::TimedOut(_) => Fault::Silent,
-            WireError::NotHttp(_) | WireError::LongHead | WireError::Chunk(_) => Fault::NotHttp,
+        let kind = match &error {
+            WireError::TimedOut(_) => FailureKind::Silent,
+            WireError::NotHttp(_) | WireError::LongHead | WireError::Chunk(_) => {
+                FailureKind::NotHttp
+            }
             // So rustls says that a record is broken.
-            WireError::Io(e) if e.kind() == io::ErrorKind::InvalidData => Fault::Tls,
-            WireError::Closed(_) | WireError::Io(_) => Fault::CutShort,
+            WireError::Io(e) if e.kind() == io::ErrorKind::InvalidData => FailureKind::Tls,
+            WireError::Closed(_) | WireError::Io(_) => FailureKind::CutShort,
         };
-        Self::with(fault, error.to_string())
+        Self::with(kind, error.to_string())
     }
 }
 
@@ -271,7 +270,7 @@ mod tests {
     #[test]
     fn what_a_server_says_does_not_reach_the_terminal_as_it_is() {
         let failure = Failure::with(
-            Fault::Tls,
+            FailureKind::Tls,
             format!("a\n\x1b[2J\u{2067}{}", "x".repeat(5000)),
         );
         let detail = failure.detail.unwrap_or_default();
@@ -281,11 +280,11 @@ mod tests {
 
     #[test]
     fn shortages_of_this_machine_are_no_faults_of_the_server() {
-        let of = |errno: i32| Failure::connecting(&io::Error::from_raw_os_error(errno)).fault;
-        assert_eq!(of(nix::libc::EADDRNOTAVAIL), Fault::OutOfPorts);
-        assert_eq!(of(nix::libc::EMFILE), Fault::OutOfFiles);
-        assert_eq!(of(nix::libc::ECONNREFUSED), Fault::Refused);
-        assert_eq!(of(nix::libc::EHOSTUNREACH), Fault::Unreachable);
-        assert!(Fault::OutOfPorts.is_ours() && !Fault::Refused.is_ours());
+        let of = |errno: i32| Failure::connecting(&io::Error::from_raw_os_error(errno)).kind;
+        assert_eq!(of(nix::libc::EADDRNOTAVAIL), FailureKind::OutOfPorts);
+        assert_eq!(of(nix::libc::EMFILE), FailureKind::OutOfFiles);
+        assert_eq!(of(nix::libc::ECONNREFUSED), FailureKind::Refused);
+        assert_eq!(of(nix::libc::EHOSTUNREACH), FailureKind::Unreachable);
+        assert!(FailureKind::OutOfPorts.is_ours() && !FailureKind::Refused.is_ours());
     }
 }
