@@ -16,7 +16,7 @@ use super::rules::websocket as voice;
 /// Address of a request, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// Whether the connection is TLS.
+    /// True where the connection is TLS.
     pub(crate) tls: bool,
     /// A host name or an IPv4 address.
     pub(crate) host: String,

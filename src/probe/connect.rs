@@ -61,7 +61,7 @@ pub(crate) struct Network {
     pub(crate) tls: tls::TlsClient,
     /// Addresses of hosts that their names do not lead to.
     pub(crate) places: Vec<Place>,
-    /// Whether a certificate that the device refuses is only reported.
+    /// True where a certificate that the device refuses is only reported.
     pub(crate) insecure: bool,
     /// Language of the observations.
     pub(crate) lang: Lang,

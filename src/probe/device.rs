@@ -27,12 +27,12 @@ pub(crate) struct Device {
     pub(crate) uuid: String,
     /// Size of its flash in megabytes: 4, 8 or 16.
     pub(crate) flash: u8,
-    /// Whether its partitions are laid out as firmware 2.x wants them. An update
+    /// True where its partitions are laid out as firmware 2.x wants them. An update
     /// does not change them.
     pub(crate) v2_layout: bool,
     /// SHA-256 of the ELF file behind the image that it runs.
     pub(crate) elf_sha256: [u8; 32],
-    /// Whether it runs from the second slot: every update swaps.
+    /// True where it runs from the second slot: every update swaps.
     pub(crate) second_slot: bool,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct CheckReply {
     pub(crate) websocket: Option<Websocket>,
     /// MQTT endpoint, which wins over the WebSocket.
     pub(crate) mqtt: Option<String>,
-    /// Whether the device asks `…/activate` before it does anything else: for its
+    /// True where the device asks `…/activate` before it does anything else: for its
     /// answer to a challenge, since 1.6.0.
     pub(crate) activation: bool,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Update {
     pub(crate) version: String,
     /// Address of the image.
     pub(crate) url: String,
-    /// Whether `force` makes the device take it.
+    /// True where `force` makes the device take it.
     pub(crate) forced: bool,
 }
 

@@ -278,7 +278,7 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StepReport {
     pub(crate) step: Step,
-    /// Whether the step was done at all.
+    /// True where the step was done at all.
     pub(crate) done: bool,
     /// Observation in one line; for a step that was skipped, the reason.
     pub(crate) seen: String,

@@ -41,7 +41,7 @@ pub(crate) struct Probe {
     /// Device that is played.
     pub(crate) device: Device,
     pub(crate) network: Network,
-    /// Whether its voice server is left out.
+    /// True where its voice server is left out.
     pub(crate) skip_websocket: bool,
     /// Pace at which it takes the image.
     pub(crate) pace: Option<Pace>,
@@ -63,7 +63,7 @@ struct Answer {
     reply: CheckReply,
     /// Status of the head; 0 where none came.
     status: u16,
-    /// Whether it was a 200 with JSON that the device takes.
+    /// True where it was a 200 with JSON that the device takes.
     taken: bool,
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum FailureKind {
     NoLength,
     /// An image longer than the device's whole flash.
     TooLong,
-    /// What came is no image, or one that is damaged.
+    /// No image, or one that is damaged.
     ImageDamaged,
     /// A good image that is none for this device: another chip's, too long.
     ImageUnfit,

@@ -53,7 +53,7 @@ pub(crate) struct Plan {
 /// Certificates that are accepted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trust {
-    /// Whether every certificate is accepted.
+    /// True where every certificate is accepted.
     pub(crate) insecure: bool,
     /// Roots besides the public ones.
     pub(crate) roots: Vec<CertificateDer<'static>>,

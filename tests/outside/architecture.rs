@@ -1,6 +1,7 @@
 //! Who may know whom. ARCHITECTURE.md says why, and shows the same table.
 
 mod paths;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -441,22 +442,34 @@ fn one_reader_of_pem() {
     none(&found);
 }
 
+/// Files that may still be longer, until what replaces them is there.
+const HALLS: [&str; 1] = ["src/firmware/keeper.rs"];
+
 #[test]
 fn files_are_rooms_and_not_halls() {
-    let mut folders = vec![source_folder()];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    let mut halls = Vec::new();
     while let Some(folder) = folders.pop() {
         for item in fs::read_dir(folder).unwrap() {
             let path = item.unwrap().path();
-            if path.is_dir() {
+            let is_source = path.extension().is_some_and(|ending| ending == "rs");
+            if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
                 folders.push(path);
-            } else {
+            } else if is_source {
                 let lines = fs::read_to_string(&path).unwrap().lines().count();
-                assert!(
-                    lines <= 600,
-                    "{}: {lines} lines: two rooms in one?",
-                    path.display()
-                );
+                if lines > 500 {
+                    let file = path.strip_prefix(root).unwrap();
+                    halls.push((file.display().to_string(), lines));
+                }
             }
         }
     }
+    let found: Vec<_> = halls
+        .iter()
+        .filter(|(file, _)| !HALLS.contains(&file.as_str()))
+        .map(|(file, lines)| format!("{file}: {lines} lines: two rooms in one?"))
+        .collect();
+    none(&found);
+    assert_eq!(halls.len(), HALLS.len(), "take the file from HALLS");
 }

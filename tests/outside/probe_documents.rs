@@ -464,7 +464,9 @@ fn every_rule_is_provoked_by_a_server_that_breaks_it() {
     let tests: String = [
         "probe",
         "probe_wrong",
+        "probe_json",
         "probe_update",
+        "probe_voice",
         "probe_tls",
         "probe_hostile",
     ]

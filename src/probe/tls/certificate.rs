@@ -18,7 +18,7 @@ const LENGTH: usize = 128;
 pub(super) struct CertificateNames {
     hosts: Vec<String>,
     addresses: Vec<IpAddr>,
-    /// Whether there is no subjectAltName.
+    /// True where the certificate has no subjectAltName.
     pub(super) in_subject_only: bool,
 }
 

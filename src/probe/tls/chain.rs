@@ -392,3 +392,6 @@ fn contents(sequence: &[u8]) -> &[u8] {
     };
     sequence.get(header..).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
