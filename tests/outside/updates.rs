@@ -8,7 +8,7 @@ use serde_json::json;
 use std::fs::{self, File};
 use std::io::Write;
 use std::thread;
-use xiaozhi_image_builder::{Image, hex, merged};
+use xiaozhi_image_builder::{Image, merged};
 
 const PATH: &str = "/xiaozhi/ota/";
 

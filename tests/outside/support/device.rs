@@ -1,9 +1,9 @@
 //! A device that checks in, installs and restarts.
 
-use xiaozhi_image_builder::hex;
 use super::server::{post, request};
 use super::{Reply, Server};
 use serde_json::json;
+use xiaozhi_image_builder::hex;
 
 const CHECK_IN: &str = "/xiaozhi/ota/";
 
