@@ -104,12 +104,38 @@ fn lines(path: &Path, faults: &[Fault]) -> String {
 /// What an operator wrote says who may come in, so a file that is there and
 /// cannot be reached is never taken for none.
 pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
-    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let read = if file.is_some() {
-        small_file::read_or_pipe
+    if file.is_some() {
+        load_by(small_file::read_or_pipe, file, machine)
     } else {
-        small_file::read
-    };
+        load_by(small_file::read, file, machine)
+    }
+}
+
+/// Reads and resolves the configuration of a running server again: `file`, from which
+/// it came, or [`DEFAULT_FILE`] if there was none.
+///
+/// A file that has gone, was emptied, or is a pipe that was read to its end would let
+/// everybody in, or keep its reader waiting: none of them is taken for a configuration.
+pub fn load_again(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
+    load_by(
+        |path| match small_file::read(path)? {
+            text if text.trim_ascii().is_empty() => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is empty; to let go of every setting, restart the server",
+            )),
+            text => Ok(text),
+        },
+        file,
+        machine,
+    )
+}
+
+fn load_by(
+    read: fn(&Path) -> io::Result<Vec<u8>>,
+    file: Option<&Path>,
+    machine: &Machine,
+) -> Result<Settings, ConfigError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match read(path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match dead_link(path) {

@@ -129,6 +129,7 @@ mod tests {
 
     fn read(yaml: &str) -> Result<Settings, Vec<String>> {
         let machine = Machine {
+            bound: None,
             local_ip: IpAddr::from([192, 168, 1, 100]),
             addresses: vec![IpAddr::from([192, 168, 1, 100])],
             now: jiff::Timestamp::UNIX_EPOCH,

@@ -31,6 +31,9 @@ pub struct Machine {
     pub local_ip: IpAddr,
     /// All of its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Where this server listens already; `None` before it does. What is derived from
+    /// ports and address is so from these, for other ones need a restart.
+    pub bound: Option<Bind>,
     /// The time.
     pub now: Timestamp,
     /// The time zone in which dates are meant.
@@ -108,15 +111,16 @@ pub(super) fn resolve(
     );
 
     let bind = bind(&server, &gateway);
+    let bound = machine.bound.as_ref().unwrap_or(&bind);
     // One address of several: the others lead nowhere.
-    let local_ip = bind
+    let local_ip = bound
         .ip
         .filter(|ip| !ip.is_unspecified())
         .unwrap_or(machine.local_ip);
     let public = public(
         &server,
         local_ip,
-        bind.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number),
+        bound.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number),
     );
     let tls = tls(&gateway.section("tls"), &public, machine, &mut warnings);
     let plain_http = plain_http(&gateway, machine);

@@ -18,6 +18,7 @@ use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
@@ -32,7 +33,7 @@ const NAMED: Duration = Duration::from_secs(86_400);
 /// How many such devices are remembered.
 const REMEMBERED: usize = 1 << 18;
 
-/// What the front door is made of.
+/// What the front door is made of, for its whole life.
 #[derive(Debug)]
 pub struct Parts {
     /// What can be offered.
@@ -41,6 +42,20 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// What each device was told.
     pub fleet: Arc<Fleet>,
+    /// `gateway.behind_proxy`.
+    pub behind_proxy: bool,
+    /// The addresses in it: whose `X-Forwarded-*` headers are believed.
+    pub trusted: Trusted,
+    /// Answers a CA; `None` where no certificate is ordered here.
+    pub challenges: Option<Arc<dyn AnswersChallenges>>,
+    /// Tells the time.
+    pub clock: fn() -> SystemTime,
+}
+
+/// What the front door answers by: one value, replaced whole. A request keeps the one
+/// that it began with.
+#[derive(Debug)]
+pub struct FrontSettings {
     /// The public address.
     pub public: PublicAddress,
     /// Who is offered what.
@@ -54,20 +69,12 @@ pub struct Parts {
     pub timezone_offset: i32,
     /// Until when devices may come over plain HTTP.
     pub plain_http: PlainHttp,
-    /// `gateway.behind_proxy`.
-    pub behind_proxy: bool,
-    /// The addresses in it: whose `X-Forwarded-*` headers are believed.
-    pub trusted: Trusted,
     /// What goes to servers behind this one.
     pub proxy: ProxySettings,
     /// How long a body may take to come.
     pub idle: Duration,
     /// How long what was begun may go on when the server stops.
     pub drain: Duration,
-    /// Answers a CA; `None` where no certificate is ordered here.
-    pub challenges: Option<Arc<dyn AnswersChallenges>>,
-    /// Tells the time.
-    pub clock: fn() -> SystemTime,
 }
 
 /// Knows what a CA looks for while it checks that a name is ours (http-01).
@@ -79,16 +86,22 @@ pub trait AnswersChallenges: fmt::Debug + Send + Sync {
 /// The front door.
 #[derive(Debug)]
 pub struct Front {
+    parts: Parts,
+    named: Arc<Once>,
+    answers: ArcSwap<Answers>,
+}
+
+/// What answers, as the settings of one moment have it.
+#[derive(Debug)]
+struct Answers {
     check_ins: CheckIns,
     downloads: Downloads,
-    proxy: Proxy,
+    proxy: Arc<Proxy>,
     router: Router,
     gate: Gate,
     public: PublicAddress,
-    trusted: Trusted,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
-    clock: fn() -> SystemTime,
 }
 
 /// Lets requests in by plain HTTP, or not, and names the devices that come by it.
@@ -97,7 +110,7 @@ struct Gate {
     plain_http: PlainHttp,
     behind_proxy: bool,
     has_trusted: bool,
-    named: Once,
+    named: Arc<Once>,
 }
 
 /// What a request comes to.
@@ -118,42 +131,70 @@ enum Target<'front, 'head> {
 
 impl Front {
     /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
-        let public = parts.public;
+    pub fn new(parts: Parts, settings: FrontSettings) -> Self {
+        let named = Arc::new(Once::new(NAMED, REMEMBERED));
+        let answers = Answers::new(&parts, settings, &named, None);
         Self {
-            router: Router::new(public.served_paths().to_vec()),
-            proxy: Proxy::new(parts.proxy, &public, parts.drain),
-            check_ins: CheckIns {
-                catalogue: Arc::clone(&parts.catalogue),
-                fleet: parts.fleet,
-                policy: parts.policy,
-                voice: parts.voice,
-                websocket: parts.websocket,
-                timezone_offset: parts.timezone_offset,
-                download_base: public.is_readable().then(|| public.download_base()),
-                idle: parts.idle,
-            },
-            downloads: Downloads {
-                catalogue: parts.catalogue,
-                store: parts.store,
-            },
-            gate: Gate {
-                plain_http: parts.plain_http,
-                behind_proxy: parts.behind_proxy,
-                has_trusted: !parts.trusted.is_empty(),
-                named: Once::new(NAMED, REMEMBERED),
-            },
-            public,
-            trusted: parts.trusted,
-            challenges: parts.challenges,
-            idle: parts.idle,
-            clock: parts.clock,
+            answers: ArcSwap::from_pointee(answers),
+            parts,
+            named,
         }
     }
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
+    /// Answers by other settings from the next request on.
+    pub fn change(&self, settings: FrontSettings) {
+        let before = self.answers.load();
+        let proxy = Some(&before.proxy);
+        let answers = Answers::new(&self.parts, settings, &self.named, proxy);
+        self.answers.store(Arc::new(answers));
+    }
+}
+
+impl Answers {
+    /// Makes what answers by `settings`. What goes on as it was keeps its connections
+    /// to servers behind.
+    fn new(
+        parts: &Parts,
+        settings: FrontSettings,
+        named: &Arc<Once>,
+        before: Option<&Arc<Proxy>>,
+    ) -> Self {
+        let public = settings.public;
+        let proxy = Proxy::new(settings.proxy, &public, settings.drain);
+        Self {
+            router: Router::new(public.served_paths().to_vec()),
+            proxy: match before {
+                Some(before) if before.is_like(&proxy) => Arc::clone(before),
+                _ => Arc::new(proxy),
+            },
+            check_ins: CheckIns {
+                catalogue: Arc::clone(&parts.catalogue),
+                fleet: Arc::clone(&parts.fleet),
+                policy: settings.policy,
+                voice: settings.voice,
+                websocket: settings.websocket,
+                timezone_offset: settings.timezone_offset,
+                download_base: public.is_readable().then(|| public.download_base()),
+                idle: settings.idle,
+            },
+            downloads: Downloads {
+                catalogue: Arc::clone(&parts.catalogue),
+                store: Arc::clone(&parts.store),
+            },
+            gate: Gate {
+                plain_http: settings.plain_http,
+                behind_proxy: parts.behind_proxy,
+                has_trusted: !parts.trusted.is_empty(),
+                named: Arc::clone(named),
+            },
+            public,
+            challenges: parts.challenges.clone(),
+            idle: settings.idle,
+        }
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>, now: SystemTime) -> Reply {
         let (head, body) = request.into_parts();
-        let now = (self.clock)();
         if head.extensions.get::<Spaced>().is_some() {
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
@@ -281,7 +322,8 @@ impl Handler for Front {
         peer: Peer,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
-        let peer = forwarded::resolve(peer, request.headers(), &self.trusted);
-        self.answer(peer, request).await
+        let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
+        let answers = self.answers.load();
+        answers.answer(peer, request, (self.parts.clock)()).await
     }
 }

@@ -18,6 +18,7 @@ pub use listener::{ListenError, Listeners, raise_file_limit};
 pub use trusted::Trusted;
 pub use upgrade::Upgrade;
 
+use arc_swap::ArcSwap;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response};
 use rustls::ServerConfig;
@@ -131,8 +132,9 @@ pub struct Service<H> {
     pub handler: Arc<H>,
     /// How TLS is spoken; `None` if it is not.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Deadlines and bounds.
-    pub limits: Limits,
+    /// Deadlines and bounds, which may change; a connection keeps those that it began
+    /// with.
+    pub limits: Arc<ArcSwap<Limits>>,
     /// Whether one address may be held to its share when connections run short.
     pub fair: bool,
     /// Proxies in front: they have no share, and if there are any, a PROXY

@@ -6,6 +6,7 @@
 use super::connection::{self, Shared};
 use super::shares::Share;
 use super::{Handler, ListenError};
+use crate::util::supervise::End;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,6 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::warn;
 
 /// Threads of one worker that read files. A dead disk blocks so many and no
 /// more.
@@ -54,6 +54,7 @@ impl Workers {
     pub(super) fn start<H: Handler>(
         shared: &Arc<Shared<H>>,
         stop: &CancellationToken,
+        broken: &End,
     ) -> Result<Self, ListenError> {
         let (connections, end) = (TaskTracker::new(), CancellationToken::new());
         let count = thread::available_parallelism().map_or(1, usize::from);
@@ -74,19 +75,24 @@ impl Workers {
                 stop.child_token(),
             );
             let end = end.clone();
+            let (asked, broken) = (end.clone(), broken.clone());
+            let name = format!("worker-{number}");
+            let work = move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = serve => {}
+                        () = end.cancelled() => {}
+                    }
+                });
+                // What is left on it is cut here; a read that hangs on a dead disk is
+                // not waited for.
+                runtime.shutdown_background();
+            };
             let thread = thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(move || {
-                    runtime.block_on(async {
-                        tokio::select! {
-                            () = serve => {}
-                            () = end.cancelled() => {}
-                        }
-                    });
-                    // What is left on it is cut here; a read that hangs on a
-                    // dead disk is not waited for.
-                    runtime.shutdown_background();
-                })
+                .name(name.clone())
+                // Its connections die with its runtime, and others are still given to
+                // it: nothing but a new process mends that.
+                .spawn(move || broken.unless_done(&name, || asked.is_cancelled(), work))
                 .map_err(ListenError::Worker)?;
             Ok(Worker {
                 inbox,
@@ -139,9 +145,8 @@ impl Workers {
     pub(super) fn end(self) {
         self.end.cancel();
         for worker in self.workers {
-            if worker.thread.join().is_err() {
-                warn!("a worker ended with a panic");
-            }
+            // A panic of it has been told of.
+            let _ = worker.thread.join();
         }
     }
 }

@@ -6,5 +6,6 @@ pub mod file_state;
 pub mod nofile;
 pub mod once;
 pub mod small_file;
+pub mod supervise;
 pub mod sync;
 pub mod terminal;

@@ -7,6 +7,7 @@ use tracing::Level;
 
 fn machine() -> Machine {
     Machine {
+        bound: None,
         local_ip: IpAddr::from([192, 168, 1, 100]),
         addresses: vec![IpAddr::from([192, 168, 1, 100])],
         now: "2026-06-15T12:00:00Z".parse().unwrap_or_default(),
