@@ -9,6 +9,7 @@ use crate::ota::public_url::{PublicAddress, Scheme, Source};
 use crate::server::Limits;
 use crate::telemetry::logs;
 use crate::tls::Mode;
+use std::fmt;
 use std::time::SystemTime;
 
 /// What becomes of a configuration that was read again.
@@ -18,9 +19,32 @@ pub(super) struct Changes {
     pub(super) settings: Settings,
     /// The keys that it differs in from what ran until now.
     pub(super) taken: Vec<&'static str>,
-    /// The keys that differ in the file and need a restart, each with the one that it
-    /// waits for, if it is another.
-    pub(super) waiting: Vec<(&'static str, Option<&'static str>)>,
+    /// The keys that differ in the file and need a restart.
+    pub(super) waiting: Vec<(&'static str, Wait)>,
+}
+
+/// Why a key needs a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// What it sets is made once.
+    Itself,
+    /// Its new value is good only once that of this key holds, too.
+    For(&'static str),
+    /// Fewer connections may be taken with it, by the limit of open files.
+    Files,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Itself => Ok(()),
+            Self::For(key) => write!(f, ", for {key} does"),
+            Self::Files => f.write_str(
+                ", for a connection that is passed on takes two files, and the limit of open files (LimitNOFILE= or ulimit -Hn) \
+                 lets fewer be taken then",
+            ),
+        }
+    }
 }
 
 /// What of this process a change may meet.
@@ -44,7 +68,7 @@ impl Changes {
 
     fn wait(&mut self, key: &'static str, differs: bool) {
         if differs {
-            self.waiting.push((key, None));
+            self.waiting.push((key, Wait::Itself));
         }
     }
 
@@ -136,13 +160,13 @@ impl Changes {
         let reason = match door {
             // What goes to a server behind may come back to a port that is ours still.
             Some(door) if worse() || is_closed(&candidate, process.now) || proxy_differs => {
-                Some(Some(door))
+                Some(Wait::For(door))
             }
-            _ if !process.has_room_behind && grows_behind(&running, new) => Some(None),
+            _ if !process.has_room_behind && grows_behind(&running, new) => Some(Wait::Files),
             _ => None,
         };
-        if let Some(door) = reason {
-            let keys = keys.into_iter().map(|key| (key, door));
+        if let Some(wait) = reason {
+            let keys = keys.into_iter().map(|key| (key, wait));
             self.waiting.extend(keys);
         } else {
             self.settings = candidate;

@@ -118,13 +118,8 @@ impl Reloader {
 
 /// Says what became of a configuration, by its keys.
 fn say(changes: &Changes) {
-    for (key, with) in &changes.waiting {
-        match with {
-            None => warn!("{key} is another now and needs a restart: what runs keeps the old one"),
-            Some(with) => warn!(
-                "{key} is another now and needs a restart, for {with} does: what runs keeps the old one"
-            ),
-        }
+    for (key, wait) in &changes.waiting {
+        warn!("{key} is another now and needs a restart{wait}: what runs keeps the old one");
     }
     if changes.taken.is_empty() {
         info!("configuration read again: nothing is taken up");

@@ -46,6 +46,7 @@ mod probe_wrong;
 mod proxy;
 mod proxy_bodies;
 mod proxy_protocol;
+mod reload;
 mod secrets;
 mod simulate;
 mod smuggling;

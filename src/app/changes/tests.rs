@@ -28,8 +28,8 @@ fn between(running: &str, new: &str) -> Changes {
 fn keys(running: &str, new: &str) -> (String, String) {
     let changes = between(running, new);
     let waiting = changes.waiting.iter().map(|(key, with)| match with {
-        None => (*key).to_owned(),
-        Some(with) => format!("{key} with {with}"),
+        Wait::For(with) => format!("{key} with {with}"),
+        Wait::Itself | Wait::Files => (*key).to_owned(),
     });
     let waiting: Vec<_> = waiting.collect();
     (changes.taken.join(", "), waiting.join(", "))
@@ -272,7 +272,7 @@ fn addresses_wait_for_the_door_that_they_need() {
     };
     let new = read("gateway: {proxy: {routes: {/a/: 'http://127.0.0.1:1'}}}");
     let changes = Changes::between(&read(""), new, narrow);
-    assert_eq!(changes.waiting, [("gateway.proxy", None)]);
+    assert_eq!(changes.waiting, [("gateway.proxy", Wait::Files)]);
 }
 
 proptest! {
