@@ -21,6 +21,7 @@ mod certificates;
 mod command_line;
 mod configuration;
 mod contract;
+mod dependencies;
 mod deploy;
 mod disks;
 mod dockerfile;
