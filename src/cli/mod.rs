@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[expect(clippy::doc_markdown, reason = "the text of --help")]
 #[command(
     version,
-    after_help = "Exit code of the server: 0 when it was asked to end, 78 when the configuration is refused, else 1.\n\nSignals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads certificates and firmware again."
+    after_help = "Exit code of the server: 0 when it was asked to end, 78 when the configuration is refused, else 1.\n\nSignals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads configuration, certificates and firmware again."
 )]
 pub struct Cli {
     /// The configuration, shared with xiaozhi-server [default: data/.config.yaml

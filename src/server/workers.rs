@@ -195,3 +195,56 @@ impl Drop for Leaving {
         self.load.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, Peer, Service, Trusted};
+    use super::*;
+    use arc_swap::ArcSwap;
+    use futures_util::FutureExt;
+    use http_body_util::Empty;
+    use hyper::body::{Bytes, Incoming};
+    use hyper::{Request, Response};
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        type Body = Empty<Bytes>;
+
+        async fn handle(self: Arc<Self>, _: Peer, _: Request<Incoming>) -> Response<Self::Body> {
+            Response::new(Empty::new())
+        }
+    }
+
+    fn workers(broken: &End) -> Workers {
+        let service = Service {
+            handler: Arc::new(Nobody),
+            tls: None,
+            limits: Arc::new(ArcSwap::from_pointee(Limits::default())),
+            fair: false,
+            trusted: Trusted::default(),
+        };
+        let shared = Arc::new(Shared::new(service, None));
+        Workers::start(&shared, &CancellationToken::new(), broken).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_unasked_ends_the_process() {
+        let broken = End::default();
+        let Workers { workers, .. } = workers(&broken);
+        // Nobody could give it a connection any more.
+        drop(workers);
+        let reason = broken.asked().await;
+        assert!(
+            reason.starts_with("worker-") && reason.contains("ended by itself"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn workers_that_are_asked_to_end_do_so_quietly() {
+        let broken = End::default();
+        workers(&broken).end();
+        assert!(broken.asked().now_or_never().is_none());
+    }
+}

@@ -124,11 +124,18 @@ fn what_it_is_built_of_is_allowed() {
         }
     }
     for (name, versions) in versions {
-        assert_eq!(versions.len(), 1, "{name}: {versions:?}: deny.toml skips none");
+        assert_eq!(
+            versions.len(),
+            1,
+            "{name}: {versions:?}: deny.toml skips none"
+        );
     }
     for skipped in skipped {
         let is_met = |[name, version, ..]: &[String; 4]| skipped == format!("{name}@{version}");
-        assert!(packages.iter().any(is_met), "deny.toml skips {skipped}: nothing is it");
+        assert!(
+            packages.iter().any(is_met),
+            "deny.toml skips {skipped}: nothing is it"
+        );
     }
 }
 
