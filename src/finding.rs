@@ -7,6 +7,8 @@ use std::fmt;
 /// One finding. The server runs all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// The setting that it comes from, in dots.
+    pub setting: String,
     /// What is wrong, and what happens to a device.
     pub consequence: String,
     /// What to change.
@@ -14,9 +16,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding of two sentences or more.
-    pub fn new(consequence: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Makes a finding of two sentences or more.
+    pub fn new(
+        setting: impl Into<String>,
+        consequence: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self {
+            setting: setting.into(),
             consequence: consequence.into(),
             remedy: remedy.into(),
         }

@@ -1,10 +1,10 @@
 //! What orders certificates, while the server runs.
 
-use super::in_file;
+use super::refused;
 use crate::config::Settings;
 use crate::http::AnswersChallenges;
 use crate::tls::Mode;
-use crate::tls::acme::{Challenges, Keeper};
+use crate::tls::acme::{Challenges, Keeper, RootError};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub(super) fn keeper(
     match (&settings.tls, challenges) {
         (Mode::Acme(acme), Some(challenges)) => {
             let keeper = Keeper::new(acme.clone(), Arc::clone(challenges));
-            Ok(Some(keeper.map_err(|e| in_file(settings, &e))?))
+            let fault = |e: RootError| (e.setting().to_owned(), e.to_string());
+            Ok(Some(keeper.map_err(|e| refused(settings, [fault(e)]))?))
         }
         _ => Ok(None),
     }

@@ -100,7 +100,8 @@ impl Auditor {
         let settings = self.running.load();
         let findings = audit(&settings, self.certificates.as_deref(), &self.ports);
         for finding in news(&mut lock(&self.told), findings) {
-            warn!("{finding}");
+            let place = settings.places.place(&finding.setting);
+            warn!("{place}: {}: {finding}", finding.setting);
         }
     }
 
@@ -149,9 +150,9 @@ mod tests {
     #[test]
     fn a_day_says_what_is_new_and_no_more() {
         let ends = |when: &str, hours: u32| {
-            Finding::new(format!("a.pem ends {when} ({hours} h left): no."), "none.")
+            Finding::new("", format!("a.pem ends {when} ({hours} h left): no."), "none.")
         };
-        let other = || Finding::new("b.pem is self-signed.", "none.");
+        let other = || Finding::new("", "b.pem is self-signed.", "none.");
         let mut told = Vec::new();
         let mut said = |findings| news(&mut told, findings).len();
         assert_eq!(said(vec![other(), ends("within 30 days", 700)]), 2);

@@ -85,6 +85,7 @@ impl Changes {
         // Each field has its line: one that is added is decided on here.
         let Settings {
             file,
+            places,
             log: logs::Settings { level, file: log },
             bind,
             limits,
@@ -104,6 +105,7 @@ impl Changes {
             warnings,
         } = new;
         changes.settings.file = file;
+        changes.settings.places = places;
         changes.settings.local_ip = local_ip;
         changes.settings.warnings = warnings;
         changes.take("log.log_level", level, |s| &mut s.log.level);

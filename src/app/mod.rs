@@ -12,7 +12,7 @@ pub use acme::check_acme;
 pub use audit::audit;
 pub use machine::machine;
 
-use crate::config::Settings;
+use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -27,7 +27,6 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
 use reload::Reloader;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, watch};
@@ -71,7 +70,10 @@ pub async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Resu
     let keeper = acme::keeper(&settings, challenges.as_ref())?;
     let dir = settings.catalogue.dir.clone();
     let catalogue = Catalogue::start(settings.catalogue.clone())
-        .with_context(|| format!("gateway.firmware.dir: {}: cannot be kept", dir.display()))?;
+        .map_err(|e| {
+            let what = format!("{}: cannot be kept: {e}", dir.display());
+            refused(&settings, [("gateway.firmware.dir".to_owned(), what)])
+        })?;
     let catalogue = Arc::new(catalogue);
     let running = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let auditor = Arc::new(Auditor::new(
@@ -206,23 +208,26 @@ fn front_settings(settings: &Settings) -> FrontSettings {
     }
 }
 
-/// Certificates as configured; faults name the file that names them.
+/// Loads certificates as configured; faults name the line of their setting.
 pub fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
-    Certificates::load(&settings.tls, SystemTime::now()).map_err(|e| in_file(settings, &e))
+    Certificates::load(&settings.tls, SystemTime::now())
+        .map_err(|e| refused(settings, e.by_setting()))
 }
 
-/// An error, each of its lines with the file that names what it speaks of.
-fn in_file(settings: &Settings, error: &dyn std::error::Error) -> anyhow::Error {
-    let file = settings
-        .file
-        .as_deref()
-        .unwrap_or(Path::new(crate::config::DEFAULT_FILE));
-    let lines: Vec<_> = error
-        .to_string()
-        .lines()
-        .map(|line| format!("{}: {line}", file.display()))
-        .collect();
-    anyhow::anyhow!(lines.join("\n"))
+/// Makes an error of what is wrong with settings, each with its line.
+fn refused(
+    settings: &Settings,
+    faults: impl IntoIterator<Item = (String, String)>,
+) -> anyhow::Error {
+    let faults = faults.into_iter().map(|(key, what)| ConfigFault {
+        place: settings.places.place(&key),
+        key,
+        value: None,
+        what,
+        beside: Vec::new(),
+        remedy: String::new(),
+    });
+    ConfigFaults(faults.collect()).into()
 }
 
 /// Says where the settings come from, and what of them may be meant otherwise.
@@ -266,7 +271,8 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
             .iter()
             .any(|entry| entry.version == *version)
         {
-            warn!(%model, %version, "gateway.firmware.pin: no file has this version now: its devices are offered nothing");
+            let place = settings.places.place("gateway.firmware.pin");
+            warn!(%model, %version, "{place}: gateway.firmware.pin: no file has this version now: its devices are offered nothing");
         }
     }
     info!("OTA接口是           {}", settings.public.ota_url());

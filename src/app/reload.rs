@@ -3,8 +3,8 @@
 
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
-use super::{acme, front_settings, in_file, machine};
-use crate::config::{self, Settings};
+use super::{acme, front_settings, machine, refused};
+use crate::config::{self, ConfigFault, Settings};
 use crate::firmware::catalogue::Catalogue;
 use crate::http::Front;
 use crate::server::{Bind, Limits, Port};
@@ -88,7 +88,7 @@ impl Reloader {
             && settings.tls != running.tls
         {
             let change = certificates.change(&settings.tls, SystemTime::now());
-            change.map_err(|e| in_file(settings, &e))?;
+            change.map_err(|e| refused(settings, e.by_setting()))?;
         }
         if let (Some(keepers), Some(keeper)) = (&self.keepers, keeper)
             && settings.tls != running.tls
@@ -103,7 +103,9 @@ impl Reloader {
         }));
         self.threshold.set(settings.log.level);
         let said = &running.warnings;
-        for warning in settings.warnings.iter().filter(|w| !said.contains(w)) {
+        // One that has moved to another line is no news.
+        let is_new = |w: &&ConfigFault| !said.iter().any(|before| before.says_same(w));
+        for warning in settings.warnings.iter().filter(is_new) {
             warn!("{warning}");
         }
         say(&changes);
@@ -119,7 +121,8 @@ impl Reloader {
 /// Says what became of a configuration, by its keys.
 fn say(changes: &Changes) {
     for (key, wait) in &changes.waiting {
-        warn!("{key} is another now and needs a restart{wait}: what runs keeps the old one");
+        let place = changes.settings.places.place(key);
+        warn!("{place}: {key} is another now and needs a restart{wait}: what runs keeps the old one");
     }
     if changes.taken.is_empty() {
         info!("configuration read again: nothing is taken up");

@@ -7,25 +7,29 @@
 
 mod acme;
 mod duplicates;
+mod fault;
 mod gateway;
+pub mod keys;
 mod listen;
+mod marks;
 mod placeholder;
-mod places;
 mod proxy;
-pub mod raw;
+mod python;
+mod raw;
 pub mod resolve;
 mod section;
 mod upstream;
 mod values;
 
+pub use fault::{ConfigFault, Place, Places};
 pub use resolve::{Machine, Settings};
+pub(crate) use fault::Unplaced;
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
 use crate::util::small_file;
-use places::Places;
+use fault::Faults;
 use resolve::resolve;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,27 +38,6 @@ use xiaozhi_device::redact;
 /// Where xiaozhi-server keeps its configuration, relative to the working
 /// directory.
 pub const DEFAULT_FILE: &str = "data/.config.yaml";
-
-/// One thing in the file that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The key, in dots: `gateway.tls.mode`. Empty for the file as a whole.
-    pub key: String,
-    /// The value as written, if there is one to show. Never a secret.
-    pub value: Option<String>,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&*self.key, &self.value) {
-            ("", _) => f.write_str(&self.message),
-            (key, None) => write!(f, "{key}: {}", self.message),
-            (key, Some(value)) => write!(f, "{key}: {value:?}: {}", self.message),
-        }
-    }
-}
 
 /// Why a configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,20 +64,17 @@ pub enum ConfigError {
         target: PathBuf,
     },
     /// It can, but what it says cannot be meant.
-    #[error("{}", lines(path, faults))]
-    Faults {
-        /// The file.
-        path: PathBuf,
-        /// Every fault that was found.
-        faults: Vec<Fault>,
-    },
+    #[error(transparent)]
+    Faults(#[from] ConfigFaults),
 }
 
-fn lines(path: &Path, faults: &[Fault]) -> String {
-    let lines: Vec<_> = faults
-        .iter()
-        .map(|f| format!("{}: {f}", path.display()))
-        .collect();
+/// Everything that cannot be meant, a line for each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+fn lines(faults: &[ConfigFault]) -> String {
+    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }
 
@@ -161,55 +141,37 @@ fn load_by(
             });
         }
     };
-    let faults = |faults| ConfigError::Faults {
-        path: path.into(),
-        faults,
-    };
-    let bytes = text.as_deref().unwrap_or_default();
-    let places = Places::read(&String::from_utf8_lossy(bytes));
-    let root = match places.too_deep() {
-        None => raw::parse(bytes),
-        Some(line) => Err(Fault {
-            key: String::new(),
-            value: None,
-            message: format!(
-                "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are \
-                 open, those in texts counted (line {line})"
-            ),
-        }),
-    };
-    let root = root.map_err(|fault| faults(vec![fault]))?;
-    let mut settings = resolve(&root, &places, machine).map_err(faults)?;
+    let faults = Faults::new(path);
     if text
         .as_deref()
         .is_some_and(|text| text.trim_ascii().is_empty())
     {
-        settings.warnings.insert(
-            0,
-            format!(
-                "{} is empty: every setting has its default, and nobody is kept out. If something stood there, restore it",
-                path.display()
-            ),
+        faults.about("", None).warn(
+            "it is empty, so that every setting has its default, and nobody is kept out",
+            "if something stood there, restore it",
         );
     }
     if text.is_none()
         && let Some(other) = misnamed(path)
     {
-        settings.warnings.insert(
-            0,
+        faults.about("", None).warn(
             format!(
-                "there is no {}, and {} is not read: every setting has its default, and nobody is kept out. Rename it, or name it \
-                 with --config",
-                path.display(),
+                "there is no such file, and {} is not read, so that every setting has its default, and nobody is kept out",
                 other.display()
             ),
+            "rename it, or name it with --config",
         );
     }
-    settings.file = text.map(|_| path.to_owned());
-    Ok(settings)
+    let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)
+        .map_err(|fault| ConfigFaults(vec![fault]))?;
+    let settings = resolve(root, faults, machine).map_err(ConfigFaults)?;
+    Ok(Settings {
+        file: text.map(|_| path.to_owned()),
+        ..settings
+    })
 }
 
-/// A file beside `path` that was meant to be it: without the dot, ending in `.yml`, or
+/// Finds a file beside `path` that was meant to be it: without the dot, ending in `.yml`, or
 /// with what an editor put behind it.
 fn misnamed(path: &Path) -> Option<PathBuf> {
     let looks_so = |name: &str| {
@@ -234,7 +196,7 @@ fn misnamed(path: &Path) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
-/// A key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.
+/// Returns a key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.
 fn full_name(path: &str, key: &str) -> String {
     let key = redact::name(key);
     if path.is_empty() {
@@ -244,7 +206,7 @@ fn full_name(path: &str, key: &str) -> String {
     }
 }
 
-/// The first link on the way to `path` that leads to nothing, and where it should
+/// Finds the first link on the way to `path` that leads to nothing, and where it should
 /// lead.
 fn dead_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let on_the_way: Vec<_> = path.ancestors().collect();

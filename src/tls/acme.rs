@@ -129,6 +129,7 @@ pub fn audit(settings: &Settings, ports: &[u16]) -> Option<Finding> {
     let (challenge, port) = (settings.challenge, settings.challenge.port());
     (!ports.contains(&port)).then(|| {
         Finding::new(
+            "gateway.tls.acme.challenge",
             format!(
                 "gateway.tls.acme.challenge is {challenge}, for which a public CA comes to port {port}, and this server does not \
                  listen there: without that no certificate comes, and Wi-Fi devices refuse the self-signed one that answers instead."

@@ -35,10 +35,10 @@ const LENGTH: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// The file.
-    #[error("gateway.tls.acme.root: {0}")]
+    #[error(transparent)]
     File(#[from] PairError),
     /// A certificate in it.
-    #[error("gateway.tls.acme.root: {}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
+    #[error("{}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
     Root {
         /// The file.
         path: PathBuf,
@@ -46,6 +46,16 @@ pub enum RootError {
     /// rustls refuses the setup.
     #[error("TLS to the CA cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
+}
+
+impl RootError {
+    /// Returns the setting that it comes from.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Root { .. } => "gateway.tls.acme.root",
+            Self::Rustls(_) => "gateway.tls.acme",
+        }
+    }
 }
 
 /// Whom we trust to be the CA's directory: the public authorities, and the
