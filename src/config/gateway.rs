@@ -192,10 +192,7 @@ fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Ve
 }
 
 /// Reads who is offered what, the folder, and how much of it is kept in memory.
-pub(super) fn firmware(
-    root: &Section<'_>,
-    section: &Section<'_>,
-) -> (Policy, FolderSettings, u64) {
+pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, FolderSettings, u64) {
     section.only_known();
     let ttl = root.read(
         "firmware_cache_ttl",

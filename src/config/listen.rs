@@ -37,7 +37,12 @@ pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
 fn ports(gateway: &Section<'_>) -> Option<Vec<Port>> {
     let items = gateway.items("ports")?;
     if items.is_empty() {
-        gateway.fault("ports", None, "the list is empty", "write at least one port");
+        gateway.fault(
+            "ports",
+            None,
+            "the list is empty",
+            "write at least one port",
+        );
     }
     let mut ports: Vec<(Port, Item<'_>)> = Vec::new();
     for item in items {
@@ -67,8 +72,7 @@ fn port(item: &Item<'_>) -> Option<Port> {
         return number.map(Port::from);
     }
     let Some(section) = item.section() else {
-        item.about()
-            .fault("must be a plain value or a mapping", "");
+        item.about().fault("must be a plain value or a mapping", "");
         return None;
     };
     section.only_known();
@@ -158,8 +162,8 @@ fn net(given: &Text<'_>) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::raw;
     use super::super::fault::{ConfigFault, Faults};
+    use super::super::raw;
     use super::*;
     use std::path::Path;
 

@@ -25,7 +25,10 @@ pub(super) struct Mark {
 #[derive(Debug)]
 pub(super) enum MarkShape {
     /// A scalar, and whether quotes, a block sign or a tag make it a text.
-    Scalar { text: String, is_quoted: bool },
+    Scalar {
+        text: String,
+        is_quoted: bool,
+    },
     List(Vec<Mark>),
     /// Keys and values.
     Map(Vec<(Mark, Mark)>),

@@ -21,9 +21,9 @@ mod section;
 mod upstream;
 mod values;
 
+pub(crate) use fault::Unplaced;
 pub use fault::{ConfigFault, Place, Places};
 pub use resolve::{Machine, Settings};
-pub(crate) use fault::Unplaced;
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 

@@ -22,9 +22,8 @@ pub(super) fn proxy<'a>(
     let mut routes: Vec<ProxyRoute> = Vec::new();
     let mut written: Vec<About<'a>> = Vec::new();
     let mut add = |section: &Section<'a>, key: &str, path: &str, text: &str| {
-        let same = |(r, _): &(&ProxyRoute, _)| {
-            r.path.trim_end_matches('/') == path.trim_end_matches('/')
-        };
+        let same =
+            |(r, _): &(&ProxyRoute, _)| r.path.trim_end_matches('/') == path.trim_end_matches('/');
         let about = || section.about(key).value(text);
         if let Some((twin, there)) = routes.iter().zip(&written).find(same) {
             let what = format!("{path} goes by {} already", twin.setting);

@@ -40,8 +40,7 @@ fn is_one_of(text: &str, words: &[&str]) -> bool {
     let is_upper = |c: char| c.is_ascii_uppercase();
     let first = letters.next();
     let is_spelt = first.is_some_and(is_lower) && letters.clone().all(is_lower)
-        || first.is_some_and(is_upper)
-            && (letters.clone().all(is_lower) || letters.all(is_upper));
+        || first.is_some_and(is_upper) && (letters.clone().all(is_lower) || letters.all(is_upper));
     is_spelt && words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
@@ -61,7 +60,9 @@ fn without_sign(text: &str) -> &str {
 /// Whether the parts behind the first colon are those of a number in base 60.
 fn is_base_60<'t>(mut parts: impl Iterator<Item = &'t str>) -> bool {
     parts.all(|part| {
-        part.len() <= 2 && is_run(part, |b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < 60)
+        part.len() <= 2
+            && is_run(part, |b| b.is_ascii_digit())
+            && part.parse::<u8>().is_ok_and(|n| n < 60)
     })
 }
 
@@ -105,7 +106,8 @@ fn is_float(text: &str) -> bool {
         let digits = exponent.strip_prefix(['-', '+']).unwrap_or_default();
         is_run(digits, |b| b.is_ascii_digit())
     });
-    let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_digit()) && is_run(part, is_digit);
+    let begins =
+        |part: &str| part.starts_with(|c: char| c.is_ascii_digit()) && is_run(part, is_digit);
     let is_number = if whole.is_empty() {
         text.len() == unsigned.len() && begins(fraction)
     } else {
@@ -207,9 +209,11 @@ pub(super) fn port_of(section: &Section<'_>, key: &str) -> Option<u16> {
 
 /// Reads hours from UTC, which Python multiplies by 60.
 pub(super) fn hours(section: &Section<'_>, key: &str) -> Option<i32> {
-    let minutes = section.read(key, "write the hours from UTC, such as +8 or -3.5", |text| {
-        values::hours_as_minutes(text).filter(|minutes| minutes.abs() <= 14 * 60)
-    })?;
+    let minutes = section.read(
+        key,
+        "write the hours from UTC, such as +8 or -3.5",
+        |text| values::hours_as_minutes(text).filter(|minutes| minutes.abs() <= 14 * 60),
+    )?;
     let scalar = section.scalar(key)?;
     if Type::of(scalar) == Type::Text && scalar.style != Style::Unknown {
         section.about(key).value(scalar.text.as_str()).warn(

@@ -72,6 +72,8 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFault> 
         let what = format!("not UTF-8 (at byte {})", before.len());
         whole(Some(line_behind(before)), what, "save it as UTF-8")
     })?;
+    // Editors of Windows begin a file with it, and `PyYAML` passes over it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let marks = marks::read(text).map_err(|deep| {
         let what = "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are \
                     open, those in texts counted";
@@ -345,9 +347,9 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
             let Some(key) = map.next_key::<String>()? else {
                 break;
             };
-            let marked = marks.get(i).filter(|(mark, _)| {
-                matches!(&*mark.shape, MarkShape::Scalar { text, .. } if *text == key)
-            });
+            let marked = marks.get(i).filter(
+                |(mark, _)| matches!(&*mark.shape, MarkShape::Scalar { text, .. } if *text == key),
+            );
             let value = map.next_value_seed(Texts {
                 shape,
                 mark: marked.map(|(_, mark)| mark),

@@ -262,7 +262,8 @@ impl<'a> Section<'a> {
             return Some(PathBuf::new());
         }
         if text.contains("://") {
-            let what = "this is an address, and the name of a file or folder of this machine is wanted";
+            let what =
+                "this is an address, and the name of a file or folder of this machine is wanted";
             self.fault(key, Some(text), what, "");
             return Some(PathBuf::new());
         }
@@ -343,7 +344,7 @@ impl<'a> Section<'a> {
             let near = likeliest(key, &known);
             let remedy = match near.filter(|(distance, k)| *distance <= 1 + k.len() / 3) {
                 Some((_, near)) => format!("did you mean `{near}`?"),
-                None => format!("there are: {}", known.join(", ")),
+                None => format!("write one of {}", known.join(", ")),
             };
             about.fault("no such key", remedy);
         }

@@ -45,9 +45,7 @@ pub(super) fn expect_texts(root: &Section<'_>) {
 /// Returns a text that is set. One that still holds the placeholder of xiaozhi-server's
 /// own configuration (`http://你的ip或者域名:端口号/...`) is not set.
 fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
-    section
-        .text(key)
-        .filter(|text| !text.contains('你'))
+    section.text(key).filter(|text| !text.contains('你'))
 }
 
 pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) -> PublicAddress {
@@ -157,8 +155,7 @@ pub(super) fn voice(
             auth,
         },
         (None, Err(why)) => {
-            let remedy =
-                "Remedy: set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/";
+            let remedy = "Remedy: set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/";
             server.about("websocket").warn(why.as_str(), remedy);
             Voice::Unreachable
         }

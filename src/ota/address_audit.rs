@@ -69,7 +69,12 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
     findings
 }
 
-fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(&str, String, String)) {
+fn host(
+    url: &Url,
+    address: &PublicAddress,
+    setting: &str,
+    say: &mut impl FnMut(&str, String, String),
+) {
     let path = if address.source() == Source::Ota {
         "/xiaozhi/ota/"
     } else {
@@ -169,7 +174,12 @@ fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(&str, String
     }
 }
 
-fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMut(&str, String, String)) {
+fn port(
+    url: &Url,
+    setting: &str,
+    around: &Surroundings<'_>,
+    say: &mut impl FnMut(&str, String, String),
+) {
     let port = url.effective_port();
     if !around.ports.contains(&port) {
         say(
