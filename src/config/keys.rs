@@ -324,3 +324,6 @@ pub(super) fn is_section(name: &str) -> bool {
 pub(super) fn is_later(name: &str) -> bool {
     LATER.contains(&name)
 }
+
+#[cfg(test)]
+mod tests;

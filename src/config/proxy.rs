@@ -122,29 +122,8 @@ fn is_here(url: &Url, machine: &Machine) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Settings, fault::Faults, raw, resolve::resolve};
-    use super::*;
-    use jiff::tz::TimeZone;
-    use std::path::Path;
+    use super::super::resolve::tests::{good, read};
     use std::time::Duration;
-
-    fn read(yaml: &str) -> Result<Settings, Vec<String>> {
-        let machine = Machine {
-            bound: None,
-            local_ip: IpAddr::from([192, 168, 1, 100]),
-            addresses: vec![IpAddr::from([192, 168, 1, 100])],
-            now: jiff::Timestamp::UNIX_EPOCH,
-            time_zone: TimeZone::UTC,
-        };
-        let faults = Faults::new(Path::new("c.yaml"));
-        let root = raw::parse(yaml.as_bytes(), &faults).map_err(|f| vec![f.to_string()])?;
-        resolve(root, faults, &machine)
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
-    }
-
-    fn good(yaml: &str) -> Settings {
-        read(yaml).unwrap_or_else(|faults| panic!("{yaml}: {faults:?}"))
-    }
 
     #[test]
     fn a_backend_that_cannot_be_meant_is_refused_by_name() {

@@ -246,3 +246,6 @@ pub(super) fn expect_texts(section: &Section<'_>, keys: &[&str]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

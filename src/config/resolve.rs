@@ -93,8 +93,7 @@ pub(super) fn resolve(
     duplicates::check(&root, &faults);
     quoted_merges(&root, &faults);
     without_quotes(&mut root);
-    let places = Places::of(faults.file(), &root);
-    let settings = settings(&root, places, &faults, machine);
+    let settings = settings_of(&root, &faults, machine);
     let warnings = faults.into_result()?;
     Ok(Settings {
         warnings,
@@ -102,7 +101,9 @@ pub(super) fn resolve(
     })
 }
 
-fn settings(root: &Node, places: Places, faults: &Faults, machine: &Machine) -> Settings {
+/// Reads every key; what is wrong is noted.
+pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Settings {
+    let places = Places::of(faults.file(), root);
     let root = Section::root(root, faults);
     let server = root.section("server");
     let gateway = root.section("gateway");
@@ -258,4 +259,7 @@ fn what_fits_together(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+
+#[cfg(test)]
+mod places;
