@@ -99,6 +99,16 @@ impl fmt::Display for Unplaced<'_> {
     }
 }
 
+/// Everything that cannot be meant, a line for each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+fn lines(faults: &[ConfigFault]) -> String {
+    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
 /// Where the keys of a file stand that are read here, for what is found out later.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -201,12 +211,12 @@ impl Faults {
     }
 
     /// Returns the warnings, or every fault.
-    pub(super) fn into_result(self) -> Result<Vec<ConfigFault>, Vec<ConfigFault>> {
+    pub(super) fn into_result(self) -> Result<Vec<ConfigFault>, ConfigFaults> {
         let errors = self.errors.into_inner();
         if errors.is_empty() {
             Ok(self.warnings.into_inner())
         } else {
-            Err(errors)
+            Err(ConfigFaults(errors))
         }
     }
 }

@@ -162,7 +162,7 @@ fn net(given: &Text<'_>) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::{ConfigFault, Faults};
+    use super::super::fault::Faults;
     use super::super::raw;
     use super::*;
     use std::path::Path;
@@ -175,13 +175,8 @@ mod tests {
         let gateway = root.section("gateway");
         let bind = bind(&root.section("server"), &gateway);
         let front = behind_proxy(&gateway, &bind);
-        let lines = |all: Vec<ConfigFault>| {
-            let lines = all.iter().map(ToString::to_string);
-            lines.collect::<Vec<_>>()
-        };
-        let warnings = faults.into_result();
-        let warnings = warnings.map_err(|faults| lines(faults).join("\n"))?;
-        let warnings = lines(warnings);
+        let warnings = faults.into_result().map_err(|faults| faults.to_string())?;
+        let warnings = warnings.iter().map(ToString::to_string).collect();
         let trusted = front.trusted.to_string();
         Ok((bind.ports, front.behind_proxy, trusted, warnings))
     }

@@ -22,7 +22,7 @@ mod upstream;
 mod values;
 
 pub(crate) use fault::Unplaced;
-pub use fault::{ConfigFault, Place, Places};
+pub use fault::{ConfigFault, ConfigFaults, Place, Places};
 pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
@@ -66,16 +66,6 @@ pub enum ConfigError {
     /// It can, but what it says cannot be meant.
     #[error(transparent)]
     Faults(#[from] ConfigFaults),
-}
-
-/// Everything that cannot be meant, a line for each.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", lines(.0))]
-pub struct ConfigFaults(pub Vec<ConfigFault>);
-
-fn lines(faults: &[ConfigFault]) -> String {
-    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
-    lines.join("\n")
 }
 
 /// Reads and resolves `file`, or [`DEFAULT_FILE`] if that is there, or nothing:
@@ -162,9 +152,8 @@ fn load_by(
             "rename it, or name it with --config",
         );
     }
-    let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)
-        .map_err(|fault| ConfigFaults(vec![fault]))?;
-    let settings = resolve(root, faults, machine).map_err(ConfigFaults)?;
+    let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)?;
+    let settings = resolve(root, faults, machine)?;
     Ok(Settings {
         file: text.map(|_| path.to_owned()),
         ..settings

@@ -10,7 +10,7 @@
 //! `PyYAML` takes; lines and quotes come from an event parser (`marks`). What only the
 //! first of them takes costs a line number, not a start.
 
-use super::fault::{ConfigFault, Faults};
+use super::fault::{ConfigFaults, Faults};
 use super::marks::{self, Mark, MarkShape};
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
@@ -62,10 +62,10 @@ pub(super) enum Style {
 }
 
 /// Reads a whole file. Nothing in it is an empty mapping.
-pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFault> {
+pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults> {
     let whole = |line, what: String, remedy: &str| {
         let about = faults.about("", line);
-        about.into_fault(what, remedy.to_owned())
+        ConfigFaults(vec![about.into_fault(what, remedy.to_owned())])
     };
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
@@ -356,7 +356,7 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
                 line: marked.map(|(mark, _)| mark.line),
             })?;
             // In quotes it is a key like any other.
-            let merges = key == "<<"
+            let fills_in = key == "<<"
                 && marked.is_none_or(|(mark, _)| {
                     !matches!(
                         &*mark.shape,
@@ -366,7 +366,7 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
                         }
                     )
                 });
-            if merges {
+            if fills_in {
                 merged.push(value);
             } else {
                 entries.push((key, value));

@@ -2,7 +2,7 @@
 //! fault and stops the start; what can be meant but would hurt a device is left
 //! to the audits.
 
-use super::fault::{About, ConfigFault, Faults, Places};
+use super::fault::{About, ConfigFault, ConfigFaults, Faults, Places};
 use super::gateway::{firmware, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::proxy::proxy;
@@ -89,7 +89,7 @@ pub(super) fn resolve(
     mut root: Node,
     faults: Faults,
     machine: &Machine,
-) -> Result<Settings, Vec<ConfigFault>> {
+) -> Result<Settings, ConfigFaults> {
     duplicates::check(&root, &faults);
     quoted_merges(&root, &faults);
     without_quotes(&mut root);

@@ -3,6 +3,7 @@ use super::super::resolve::tests::{good, machine};
 use super::super::{raw, resolve::settings_of};
 use super::*;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Looks every key up that there is.
@@ -57,7 +58,7 @@ fn a_default_that_is_written_changes_nothing() {
         };
         let mut yaml = before.to_owned();
         for (depth, part) in key.name.split('.').enumerate() {
-            yaml.push_str(&format!("\n{}{part}:", "  ".repeat(depth)));
+            write!(yaml, "\n{}{part}:", "  ".repeat(depth)).unwrap();
         }
         assert_eq!(
             shown(&format!("{yaml} {default}")),

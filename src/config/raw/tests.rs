@@ -1,8 +1,9 @@
 use super::*;
 use proptest::prelude::*;
+use std::fmt::Write as _;
 use std::path::Path;
 
-fn parse(bytes: &[u8]) -> Result<Node, ConfigFault> {
+fn parse(bytes: &[u8]) -> Result<Node, ConfigFaults> {
     super::parse(bytes, &Faults::new(Path::new("c.yaml")))
 }
 
@@ -123,7 +124,7 @@ fn what_is_no_configuration_says_so() {
         (format!("a: {}", "{a: ".repeat(1000)), 1),
         (format!("x: 1\na:\n  {}x", "- ".repeat(1000)), 3),
     ] {
-        let fault = parse(text.as_bytes()).unwrap_err();
+        let fault = parse(text.as_bytes()).unwrap_err().0.remove(0);
         assert_eq!(fault.place.line, Some(line), "{fault}");
         assert!(fault.what.contains("deeper than anything"), "{fault}");
     }
@@ -192,12 +193,11 @@ impl Written {
         let line = self.line();
         let mut first = None;
         match document {
-            Document::Scalar(text) => self.text.push_str(&format!(" {text}\n")),
+            Document::Scalar(text) => writeln!(self.text, " {text}").unwrap(),
             Document::Block(lines) => {
                 self.text.push_str(" |\n");
                 for _ in 0..*lines {
-                    self.text
-                        .push_str(&format!("{}text: [\n", " ".repeat(indent + 2)));
+                    writeln!(self.text, "{}text: [", " ".repeat(indent + 2)).unwrap();
                 }
             }
             Document::Flow(is_map) => {
@@ -218,7 +218,7 @@ impl Written {
                 for (i, ((noise, own_line), item)) in items.iter().enumerate() {
                     self.noise(indent + 2, *noise);
                     let path = format!("{path}[{i}]");
-                    self.text.push_str(&format!("{}-", " ".repeat(indent + 2)));
+                    write!(self.text, "{}-", " ".repeat(indent + 2)).unwrap();
                     let is_block = matches!(item, Document::List(_) | Document::Map(_));
                     if is_block && *own_line {
                         self.text.push_str(" # nothing");

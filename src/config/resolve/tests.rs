@@ -16,11 +16,14 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
+fn lines(faults: &ConfigFaults) -> Vec<String> {
+    faults.0.iter().map(ToString::to_string).collect()
+}
+
 pub(crate) fn read(yaml: &str) -> Result<Settings, Vec<String>> {
     let faults = Faults::new(Path::new("c.yaml"));
-    let root = raw::parse(yaml.as_bytes(), &faults).map_err(|f| vec![f.to_string()])?;
-    resolve(root, faults, &machine())
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    let root = raw::parse(yaml.as_bytes(), &faults).map_err(|faults| lines(&faults))?;
+    resolve(root, faults, &machine()).map_err(|faults| lines(&faults))
 }
 
 pub(crate) fn good(yaml: &str) -> Settings {
