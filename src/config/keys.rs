@@ -53,7 +53,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "server.websocket",
-        Words("made up from the public address, or this machine and `server.port`"),
+        Words("made up from the public address, or from this machine"),
         "WebSocket address handed to devices",
     ),
     key(
