@@ -9,9 +9,9 @@ use std::fmt;
 pub struct Finding {
     /// The setting that it comes from, in dots.
     pub setting: String,
-    /// What is wrong, and what happens to a device.
+    /// The fault, and what happens to a device.
     pub consequence: String,
-    /// What to change.
+    /// The remedy.
     pub remedy: String,
 }
 

@@ -20,7 +20,7 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// Reads the CA and the names. `tls` is the section around it, `listed` are the names
-/// that it lists, and `setting` is where the public address comes from.
+/// that it lists, and `setting` is the key of the public address.
 pub(super) fn acme(
     tls: &Section<'_>,
     listed: Option<&[Text<'_>]>,
@@ -142,7 +142,7 @@ fn is_public_authority(directory: &str) -> bool {
     })
 }
 
-/// Whether the whole internet can know this name.
+/// Tells whether the whole internet can know this name.
 fn is_reachable(name: &str) -> bool {
     match name.parse() {
         Ok(IpAddr::V4(ip)) => {

@@ -57,7 +57,7 @@ fn look(path: &str, node: &Node, faults: &Faults) {
     }
 }
 
-/// Whether it is read here. Of xiaozhi-server's other keys nothing is said.
+/// Tells whether it is read here. Of xiaozhi-server's other keys nothing is said.
 fn is_read(name: &str) -> bool {
     name.starts_with("gateway.") || keys::is_known(name)
 }

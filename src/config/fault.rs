@@ -30,17 +30,17 @@ impl fmt::Display for Place {
 /// otherwise than it is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFault {
-    /// Where it stands.
+    /// The place where it stands.
     pub place: Place,
     /// The key, in dots: `gateway.tls.mode`. Empty for the file as a whole.
     pub key: String,
     /// The value as written, if there is one to show. Never a secret.
     pub value: Option<String>,
-    /// What is wrong. Empty where the remedy says it.
+    /// The fault in words. Empty where the remedy says it.
     pub what: String,
     /// The other keys that it clashes with, and where they stand.
     pub beside: Vec<(String, Place)>,
-    /// What to do.
+    /// The remedy in words.
     pub remedy: String,
 }
 
@@ -99,7 +99,7 @@ impl fmt::Display for Unplaced<'_> {
     }
 }
 
-/// Everything that cannot be meant, a line for each.
+/// All faults of a file, a line for each.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", lines(.0))]
 pub struct ConfigFaults(pub Vec<ConfigFault>);
@@ -109,7 +109,7 @@ fn lines(faults: &[ConfigFault]) -> String {
     lines.join("\n")
 }
 
-/// Where the keys of a file stand that are read here, for what is found out later.
+/// The lines of the keys that are read here, for what is found out later.
 #[derive(Debug, Clone)]
 pub struct Places {
     file: Arc<Path>,
@@ -117,7 +117,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Remembers where the known keys below `root` stand.
+    /// Remembers the lines of the known keys below `root`.
     pub(super) fn of(file: Arc<Path>, root: &Node) -> Self {
         let mut lines = HashMap::new();
         note_lines("", "", root, &mut lines);
@@ -138,7 +138,8 @@ impl Places {
     }
 }
 
-/// Of equal keys the last one counts. `name` is that of the list of keys.
+/// Notes the lines below a node. Of equal keys the last one counts. `name` is that of
+/// the list of keys.
 fn note_lines(path: &str, name: &str, node: &Node, lines: &mut HashMap<String, usize>) {
     match &node.kind {
         Kind::Map(entries) => {
@@ -221,7 +222,7 @@ impl Faults {
     }
 }
 
-/// Adds what has not been said: a section may be looked for more than once.
+/// Adds a fault that has not been told: a section may be looked for more than once.
 fn note(known: &RefCell<Vec<ConfigFault>>, fault: ConfigFault) {
     let mut known = known.borrow_mut();
     if !known.contains(&fault) {

@@ -18,7 +18,7 @@ use xiaozhi_device::endpoint;
 use xiaozhi_device::project::{self, Projects};
 use xiaozhi_device::version::{Version, is_device_safe};
 
-/// Where a certificate that this server signs itself is kept.
+/// Folder of the certificate that this server signs itself.
 const CERTIFICATE_DIR: &str = "certs";
 
 /// Reads until when devices may come over plain HTTP.
@@ -47,7 +47,8 @@ pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp 
         .unwrap_or(PlainHttp::Allowed)
 }
 
-/// Reads where certificates come from. `setting` is where the public address does.
+/// Reads where certificates come from. `setting` is the key of the
+/// public address.
 pub(super) fn tls(
     section: &Section<'_>,
     public: &PublicAddress,

@@ -7,18 +7,18 @@
 pub struct Key {
     /// Its full name in dots. `[]` stands for the items of a list.
     pub name: &'static str,
-    /// What holds where it is not written.
+    /// Its default.
     pub default: KeyDefault,
-    /// What it is for, in one line.
+    /// Its meaning, in one line.
     pub meaning: &'static str,
 }
 
-/// What holds where a key is not written.
+/// The default of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyDefault {
     /// A value that could be written there.
     Value(&'static str),
-    /// What it is found from, in words; what is named there is in code quotes.
+    /// A rule in words, with names in code quotes.
     Words(&'static str),
     /// Nothing.
     Unset,
@@ -34,7 +34,7 @@ const fn key(name: &'static str, default: KeyDefault, meaning: &'static str) -> 
     }
 }
 
-/// All of them: first those that xiaozhi-server reads, too.
+/// All keys: first those that xiaozhi-server reads, too.
 pub const KEYS: &[Key] = &[
     key(
         "server.ip",
@@ -303,7 +303,7 @@ pub(super) fn of_section(section: &str) -> Vec<&'static str> {
     keys
 }
 
-/// Whether it is a key, or a section, that is read here.
+/// Tells whether it is a key, or a section, that is read here.
 pub(super) fn is_known(name: &str) -> bool {
     KEYS.iter().any(|key| {
         let rest = key.name.strip_prefix(name);
@@ -311,7 +311,7 @@ pub(super) fn is_known(name: &str) -> bool {
     })
 }
 
-/// Whether a key's value is a mapping.
+/// Tells whether a key's value is a mapping.
 pub(super) fn is_section(name: &str) -> bool {
     let has_keys = |key: &Key| {
         let rest = key.name.strip_prefix(name);
@@ -320,7 +320,7 @@ pub(super) fn is_section(name: &str) -> bool {
     FREE.contains(&name) || KEYS.iter().any(has_keys)
 }
 
-/// Whether it is a key of a version to come.
+/// Tells whether it is a key of a version to come.
 pub(super) fn is_later(name: &str) -> bool {
     LATER.contains(&name)
 }

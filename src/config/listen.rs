@@ -33,7 +33,7 @@ pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
     }
 }
 
-/// Numbers, or mappings where there is more to say of one.
+/// Reads the ports: numbers, or mappings where there is more to say of one.
 fn ports(gateway: &Section<'_>) -> Option<Vec<Port>> {
     let items = gateway.items("ports")?;
     if items.is_empty() {
@@ -86,15 +86,15 @@ fn port(item: &Item<'_>) -> Option<Port> {
     })
 }
 
-/// `gateway.behind_proxy`.
+/// The servers in front: `gateway.behind_proxy`.
 pub(super) struct Proxies {
-    /// Whether something in front answers the public address.
+    /// `true` if something in front answers the public address.
     pub(super) behind_proxy: bool,
     /// Its addresses, if they are told.
     pub(super) trusted: Trusted,
 }
 
-/// `true`, `false`, or the addresses of what is there.
+/// Reads `true`, `false`, or the addresses of what is there.
 pub(super) fn behind_proxy(gateway: &Section<'_>, bind: &Bind) -> Proxies {
     let texts = gateway.texts("behind_proxy").unwrap_or_default();
     let flag = match &texts[..] {
@@ -124,7 +124,7 @@ pub(super) fn behind_proxy(gateway: &Section<'_>, bind: &Bind) -> Proxies {
     }
 }
 
-/// An address, or a network by its first address and its length.
+/// Reads an address, or a network by its first address and its length.
 fn net(given: &Text<'_>) -> Option<IpNet> {
     let text = given.text().trim();
     let single = || {
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// Ports, what is in front, and warnings; or the faults.
+    /// Returns ports, what is in front, and warnings; or the faults.
     fn read(yaml: &str) -> Result<(Vec<Port>, bool, String, Vec<String>), String> {
         let faults = Faults::new(Path::new("c.yaml"));
         let root = raw::parse(yaml.as_bytes(), &faults).map_err(|fault| fault.to_string())?;

@@ -6,14 +6,14 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// How deep collections may stand in each other. The deepest setting lies at five; the
+/// Greatest depth of collections in each other. The deepest setting lies at five; the
 /// reader of values would need minutes for some hundred thousand brackets.
 const DEEPEST: usize = 64;
-/// How many brackets may be open by their number alone, which counts those in texts,
+/// Greatest number of open brackets by their number alone, which counts those in texts,
 /// too: with more, the event parser itself would need minutes.
 const BRACKETS: usize = 20_000;
 
-/// Where a node stands, and what kind it is. An alias has a line of its own, and
+/// The line and the kind of a node. An alias has a line of its own, and
 /// what its anchor holds.
 #[derive(Debug, Clone)]
 pub(super) struct Mark {
@@ -21,7 +21,7 @@ pub(super) struct Mark {
     pub(super) shape: Rc<MarkShape>,
 }
 
-/// What a marked node is.
+/// The kind of a marked node.
 #[derive(Debug)]
 pub(super) enum MarkShape {
     /// A scalar, and whether quotes, a block sign or a tag make it a text.
@@ -32,11 +32,11 @@ pub(super) enum MarkShape {
     List(Vec<Mark>),
     /// Keys and values.
     Map(Vec<(Mark, Mark)>),
-    /// What cannot be told: an alias of what is not known.
+    /// An alias of nothing that is known.
     Unknown,
 }
 
-/// Why a file is not read any further.
+/// The reason to read a file no further.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooDeep {
     /// The line on which collections stand in each other too deep.
@@ -62,7 +62,7 @@ pub(super) fn read(text: &str) -> Result<Option<Mark>, TooDeep> {
     Ok(builder.root)
 }
 
-/// The line on which more brackets are open than any file has.
+/// Returns the line on which more brackets are open than any file has.
 fn too_many_brackets(text: &str) -> Option<usize> {
     let (mut open, mut line) = (0_usize, 1);
     for byte in text.bytes() {
@@ -163,7 +163,7 @@ impl Builder {
     }
 }
 
-/// Whether a scalar is a text to `PyYAML` whatever it says. A tag says more than
+/// Tells whether a scalar is a text to `PyYAML` whatever it says. A tag says more than
 /// quotes.
 fn is_text(style: ScalarStyle, tag: Option<&Tag>) -> bool {
     match tag {

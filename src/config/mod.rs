@@ -35,11 +35,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use xiaozhi_device::redact;
 
-/// Where xiaozhi-server keeps its configuration, relative to the working
+/// Place of xiaozhi-server's configuration, relative to the working
 /// directory.
 pub const DEFAULT_FILE: &str = "data/.config.yaml";
 
-/// Why a configuration could not be used.
+/// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -47,10 +47,10 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
-    /// It is a link that leads to nothing, or lies behind one.
+    /// A link leads to nothing, at the file or on the way to it.
     #[error(
         "{}: cannot be read, for {} is a link to {}, and there is nothing: without the configuration everybody could come in; mend \
          the link, or take it away to start with every setting at its default", path.display(), link.display(), target.display()
@@ -60,10 +60,10 @@ pub enum ConfigError {
         path: PathBuf,
         /// The link.
         link: PathBuf,
-        /// Where it leads.
+        /// Its target.
         target: PathBuf,
     },
-    /// It can, but what it says cannot be meant.
+    /// The file can be read, and what it says cannot be meant.
     #[error(transparent)]
     Faults(#[from] ConfigFaults),
 }

@@ -32,7 +32,7 @@ impl Type {
     }
 }
 
-/// Whether it is one of the words, in the three spellings of YAML 1.1: `off`, `Off`,
+/// Tells whether it is one of the words, in the three spellings of YAML 1.1: `off`, `Off`,
 /// `OFF`.
 fn is_one_of(text: &str, words: &[&str]) -> bool {
     let mut letters = text.chars();
@@ -44,7 +44,7 @@ fn is_one_of(text: &str, words: &[&str]) -> bool {
     is_spelt && words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Whether there is something, and all of it is `is_sign`.
+/// Tells whether there is something, and all of it is `is_sign`.
 fn is_run(text: &str, is_sign: impl Fn(u8) -> bool) -> bool {
     !text.is_empty() && text.bytes().all(is_sign)
 }
@@ -57,7 +57,7 @@ fn without_sign(text: &str) -> &str {
     text.strip_prefix(['-', '+']).unwrap_or(text)
 }
 
-/// Whether the parts behind the first colon are those of a number in base 60.
+/// Tells whether the parts behind the first colon are those of a number in base 60.
 fn is_base_60<'t>(mut parts: impl Iterator<Item = &'t str>) -> bool {
     parts.all(|part| {
         part.len() <= 2
@@ -116,7 +116,7 @@ fn is_float(text: &str) -> bool {
     is_number && is_exponent
 }
 
-/// A day, and perhaps a time behind it.
+/// Tells whether it is a day, and perhaps a time behind it.
 fn is_date(text: &str) -> bool {
     let is_number = |part: &str, lengths: &[usize]| {
         lengths.contains(&part.len()) && is_run(part, |b| b.is_ascii_digit())
@@ -149,7 +149,7 @@ fn is_date(text: &str) -> bool {
     is_day && is_clock && fraction.bytes().all(|b| b.is_ascii_digit()) && is_zone
 }
 
-/// Whether a key says yes, as Python asks: every text does, `"off"` too.
+/// Tells whether a key says yes, as Python asks: every text does, `"off"` too.
 pub(super) fn is_true(section: &Section<'_>, key: &str) -> Option<bool> {
     const WANTED: &str = "write true or false without quotes";
     let scalar = section.scalar(key)?;

@@ -26,7 +26,7 @@ pub(super) struct Node {
     pub(super) kind: Kind,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Nothing, `~` or `null`: as if the key were not there.
@@ -50,14 +50,14 @@ pub(super) struct Scalar {
     pub(super) style: Style,
 }
 
-/// How a scalar is written.
+/// The way in which a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// Without quotes: it may be a number, a boolean or a date to `PyYAML`.
+    /// Written without quotes: it may be a number, a boolean or a date to `PyYAML`.
     Plain,
-    /// In quotes or in a block: it is a text to `PyYAML`, whatever it says.
+    /// Written in quotes or in a block: it is a text to `PyYAML`, whatever it says.
     Quoted,
-    /// Behind what the event parser could not take.
+    /// Not known, behind what the event parser could not take.
     Unknown,
 }
 
@@ -119,7 +119,7 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     Ok(node)
 }
 
-/// The line on which something stands that comes behind `before`.
+/// Returns the line on which something stands that comes behind `before`.
 fn line_behind(before: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', before).count() + 1
 }
@@ -138,7 +138,7 @@ const WORDS: &str = "a alias aliases allowed alphabetic alphabetical alphanumeri
     than that the this to token too trailing undefined unexpected unicode unknown unsupported uri \
     utf utf8 value values version violates where while whitespace yaml";
 
-/// What the library says of a fault. Where it says more than words of its own, that
+/// Returns the library's words for a fault. Where it says more than words of its own, that
 /// may be a value, or a key of a mapping, and either may be a secret.
 fn without_values(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
@@ -161,7 +161,7 @@ fn without_values(error: &serde_yaml::Error) -> String {
     )
 }
 
-/// What kind of node stands where; equal keys still side by side. A first pass
+/// The kinds of all nodes; equal keys still side by side. A first pass
 /// finds it, for only with it can the second ask for each scalar's own text
 /// (serde's `deserialize_any` would hand out `1.10` as the number 1.1).
 enum Shape {
@@ -246,7 +246,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 #[derive(Clone, Copy)]
 struct Texts<'a> {
     shape: &'a Shape,
-    /// What the event parser says of the same node.
+    /// The event parser's word on the same node.
     mark: Option<&'a Mark>,
     /// The line of its key, where it has one.
     line: Option<usize>,
@@ -289,7 +289,7 @@ fn marked_entries(mark: Option<&Mark>) -> &[(Mark, Mark)] {
     }
 }
 
-/// Whether a scalar stands in quotes. Where the parsers do not read the same text
+/// Tells whether a scalar stands in quotes. Where the parsers do not read the same text
 /// there, nobody knows.
 fn style(is_typed: bool, text: &str, mark: Option<&Mark>) -> Style {
     match mark.map(|mark| &*mark.shape) {
@@ -384,7 +384,7 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
     }
 }
 
-/// `<<: *anchor`, YAML 1.1's merge key: what the mapping lacks. As in `PyYAML`, of
+/// Adds what the mapping lacks of `<<: *anchor`, YAML 1.1's merge key. As in `PyYAML`, of
 /// several `<<` the last one counts, and of a list of sources the first. Keys that
 /// stand twice in a source, or in several `<<`, do so here, too.
 fn flatten(source: Node, into: &mut Vec<Entry>) {

@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// What of this machine a configuration depends on.
+/// The facts of this machine on which a configuration depends.
 #[derive(Debug, Clone)]
 pub struct Machine {
     /// The address under which the local network reaches this machine.
@@ -45,11 +45,11 @@ pub struct Machine {
 pub struct Settings {
     /// The file it came from; `None` when there was none.
     pub file: Option<PathBuf>,
-    /// Where its keys stand.
+    /// The lines of its keys.
     pub places: Places,
-    /// Where to log, and from which level on.
+    /// The log, and its level.
     pub log: logs::Settings,
-    /// Where to listen.
+    /// Addresses and ports to listen on.
     pub bind: Bind,
     /// Deadlines and bounds.
     pub limits: Limits,
@@ -59,28 +59,27 @@ pub struct Settings {
     pub public: PublicAddress,
     /// This machine's address, for a public address that is derived.
     pub local_ip: IpAddr,
-    /// `gateway.behind_proxy`.
+    /// The value of `gateway.behind_proxy`.
     pub behind_proxy: bool,
     /// The addresses in it.
     pub trusted: Trusted,
-    /// Until when devices may come over plain HTTP.
+    /// The end of plain HTTP for devices.
     pub plain_http: PlainHttp,
-    /// How devices reach their voice server.
+    /// The way of devices to their voice server.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows; `None` where devices could read
-    /// none.
+    /// The WebSocket address that a `GET` shows; `None` if devices could read none.
     pub websocket: Option<String>,
-    /// `server.timezone_offset`, in minutes.
+    /// The value of `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
-    /// Who is offered what.
+    /// The policy of offers.
     pub policy: Policy,
     /// The firmware folder.
     pub catalogue: FolderSettings,
-    /// What goes to servers behind this one.
+    /// The servers behind this one.
     pub proxy: ProxySettings,
-    /// `gateway.firmware.memory`, in bytes.
+    /// The value of `gateway.firmware.memory`, in bytes.
     pub memory: u64,
-    /// What is taken otherwise than its writer may think.
+    /// Warnings: what is taken otherwise than its writer may think.
     pub warnings: Vec<ConfigFault>,
 }
 
@@ -213,7 +212,7 @@ fn quoted_null(node: &mut Node) {
 }
 
 /// Faults settings that are good one by one and cannot be meant together. `setting` is
-/// where the public address comes from.
+/// the key of the public address.
 fn what_fits_together(
     settings: &Settings,
     machine: &Machine,

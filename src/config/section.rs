@@ -113,7 +113,7 @@ impl<'a> Section<'a> {
         (last.1.kind != Kind::Null).then_some(&last.1)
     }
 
-    /// Whether the key is there with a value.
+    /// Tells whether the key is there with a value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.node(key).is_some()
     }
@@ -197,7 +197,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Whether it is a list, and not one value in the place of one.
+    /// Tells whether it is a list, and not one value in the place of one.
     pub(super) fn is_list(&self, key: &str) -> bool {
         let node = self.node(key);
         node.is_some_and(|node| matches!(node.kind, Kind::List(_)))

@@ -212,7 +212,7 @@ fn allow_list(auth: &Section<'_>, texts: &[Text<'_>]) -> HashSet<String> {
     if !auth.is_list("allowed_devices") {
         if let [one] = texts {
             let what = "it is one text to xiaozhi-server, and no list: no device is on it";
-            one.about().warn(what, format!("write [{:?}]", one.text()));
+            one.about().warn(what, "put it in brackets");
         }
         return HashSet::new();
     }
