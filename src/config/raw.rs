@@ -82,8 +82,9 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     let not_yaml = |e: serde_yaml::Error| {
         let what = format!("not YAML: {}", without_values(&e));
         match e.location() {
+            // What is missed is missed behind the last one.
             Some(at) => whole(
-                Some(at.line()),
+                Some(at.line().min(text.lines().count()).max(1)),
                 what,
                 "mend that line, indentation is by spaces",
             ),

@@ -388,7 +388,9 @@ fn misfits(page: &str) -> Vec<String> {
     }
     for key in KEYS {
         if let Some((list, item)) = key.name.split_once("[].") {
-            let is_told = table.get(list).is_some_and(|row| row.1.contains(&format!("{item}: ")));
+            let is_told = table
+                .get(list)
+                .is_some_and(|row| row.1.contains(&format!("{item}: ")));
             if !is_told {
                 wrong.push(format!("the row of {list} does not show {item}"));
             }
@@ -402,7 +404,9 @@ fn misfits(page: &str) -> Vec<String> {
         let fits = match key.default {
             KeyDefault::Value(value) => default.trim_matches('`') == value,
             KeyDefault::Unset => is_none,
-            KeyDefault::Words(words) => !is_none && spans(words).iter().all(|span| default.contains(span)),
+            KeyDefault::Words(words) => {
+                !is_none && spans(words).iter().all(|span| default.contains(span))
+            }
         };
         if !fits {
             wrong.push(format!("{}: {default} is not {:?}", key.name, key.default));
@@ -418,9 +422,15 @@ fn the_table_of_keys_is_the_list_that_the_program_goes_by() {
         assert_eq!(misfits(&text), [""; 0], "{page}");
         // It is found out.
         for (from, to) in [
-            ("`gateway.limits.drain` | 30s", "`gateway.limits.drain` | 31s"),
+            (
+                "`gateway.limits.drain` | 30s",
+                "`gateway.limits.drain` | 31s",
+            ),
             ("`gateway.limits.drain`", "`gateway.limits.drains`"),
-            ("`server.auth_key` | `manager-api.secret`", "`server.auth_key` | `x`"),
+            (
+                "`server.auth_key` | `manager-api.secret`",
+                "`server.auth_key` | `x`",
+            ),
             ("proxy_protocol: true}`", "proxy: true}`"),
         ] {
             assert!(text.contains(from), "{page}: {from}");

@@ -98,6 +98,10 @@ fn what_is_no_configuration_says_so() {
         (b"\nhello", "c.yaml:2: no mapping"),
         (b"a: [1\n", "',' or ']'"),
         (
+            b"a: 1\nb: [",
+            "c.yaml:2: not YAML: did not find expected node content",
+        ),
+        (
             b"x: 1\na: b: c\n",
             "c.yaml:2: not YAML: mapping values are not allowed in this context at line 2",
         ),

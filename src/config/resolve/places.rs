@@ -260,7 +260,7 @@ proptest! {
     fn whatever_is_written_is_judged(yaml in lines()) {
         for fault in said(&yaml) {
             let line = fault.place.line.unwrap_or(1);
-            prop_assert!((1..=yaml.lines().count() + 1).contains(&line), "{}: {}", yaml, fault);
+            prop_assert!((1..=yaml.lines().count().max(1)).contains(&line), "{}: {}", yaml, fault);
             prop_assert!(!fault.to_string().contains("HUSH"), "{}: {}", yaml, fault);
         }
     }
