@@ -1,4 +1,4 @@
-//! What an audit found: something that can be meant but would hurt devices.
+//! Findings of an audit: what can be meant but would hurt devices.
 //! It stands alone, for `ota` and `tls` both make findings and must not know each
 //! other.
 

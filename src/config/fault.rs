@@ -1,4 +1,4 @@
-//! What is said of the file: where it stands, which key, what of it, what to do.
+//! Messages about the file: the place, the key, what is wrong with it, what to do.
 //! Every message of this room is made here.
 
 use super::keys;

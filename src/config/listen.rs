@@ -1,4 +1,4 @@
-//! Where to listen, and what stands in front of it.
+//! Reads where to listen, and what stands in front of it.
 
 use super::section::{self, Item, PORT, Section, Text};
 use super::{python, values};

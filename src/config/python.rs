@@ -1,5 +1,5 @@
-//! What a scalar is to xiaozhi-server, which reads the file with `PyYAML`: quotes make
-//! a text of everything, and what is without them may be a number, a boolean or a date
+//! Reads a scalar as xiaozhi-server does, which has `PyYAML`: quotes make a text
+//! of everything, and what is without them may be a number, a boolean or a date
 //! (YAML 1.1). Then Python asks whether it is true, or for its `int()`.
 
 use super::raw::{Scalar, Style};

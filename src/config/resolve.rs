@@ -243,10 +243,7 @@ fn what_fits_together(
         );
     }
     if settings.public.url().scheme == Scheme::Http {
-        let address = match settings.public.source() {
-            Source::Ota => "server.ota",
-            Source::VisionExplain | Source::Derived => "server.vision_explain",
-        };
+        let address = settings.public.source().setting();
         about().beside(setting).fault(
             format!(
                 "plain HTTP is over, but the public address is {}, so that devices would be handed what is not served",

@@ -1,5 +1,5 @@
-//! What a scalar's text means where a boolean, a number, a duration or a size
-//! is wanted, as `PyYAML` (YAML 1.1) and xiaozhi-server would take it.
+//! Reads a scalar's text where a boolean, a number, a duration or a size is wanted,
+//! as `PyYAML` (YAML 1.1) and xiaozhi-server would take it.
 
 use jiff::civil::Date;
 use std::time::Duration;

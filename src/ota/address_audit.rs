@@ -38,10 +38,7 @@ pub struct PassedOn {
 /// Judges the public address.
 pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding> {
     let url = address.url();
-    let setting = match address.source() {
-        Source::Ota => "server.ota",
-        Source::VisionExplain | Source::Derived => "server.vision_explain",
-    };
+    let setting = address.source().setting();
     let mut findings = Vec::new();
     let mut say = |setting: &str, consequence: String, remedy: String| {
         findings.push(Finding::new(setting, consequence, remedy));

@@ -345,11 +345,12 @@ fn validate_and_the_start_point_at_the_line_as_compilers_do() {
                 .contains("\ndata/.config.yaml:3: warning: server.vision_explain: 127.0.0.1 in "),
         "{text}"
     );
-    let server =
-        setup.start("server:\n  auth_key: 123\ngateway:\n  firmware:\n    pin: {a: 1.0}\n");
+    let server = setup.start(
+        "server:\n  auth_key: 123\ngateway: {ip: 127.0.0.1, ports: [0],\n  firmware: {pin: {a: 1.0}}}\n",
+    );
     for words in [
         "data/.config.yaml:2: server.auth_key: ",
-        "data/.config.yaml:5: gateway.firmware.pin: no file",
+        "data/.config.yaml:4: gateway.firmware.pin: no file",
     ] {
         let line = server.line(words);
         assert!(line.contains(" - WARNING - "), "{line}");
