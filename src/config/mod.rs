@@ -1,6 +1,6 @@
 //! `data/.config.yaml`, from text to typed settings.
 //!
-//! [`raw`] reads the YAML the way `PyYAML` does, for xiaozhi-server reads the same
+//! `raw` reads the YAML the way `PyYAML` does, for xiaozhi-server reads the same
 //! file. [`resolve`](mod@resolve) turns it into [`Settings`], checks what
 //! belongs together, and owns every message. Nothing below the composition root
 //! sees this module: each part owns the type of its own settings.
