@@ -150,7 +150,11 @@ mod tests {
     #[test]
     fn a_day_says_what_is_new_and_no_more() {
         let ends = |when: &str, hours: u32| {
-            Finding::new("", format!("a.pem ends {when} ({hours} h left): no."), "none.")
+            Finding::new(
+                "",
+                format!("a.pem ends {when} ({hours} h left): no."),
+                "none.",
+            )
         };
         let other = || Finding::new("", "b.pem is self-signed.", "none.");
         let mut told = Vec::new();

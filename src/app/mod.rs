@@ -69,11 +69,10 @@ pub async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Resu
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
     let keeper = acme::keeper(&settings, challenges.as_ref())?;
     let dir = settings.catalogue.dir.clone();
-    let catalogue = Catalogue::start(settings.catalogue.clone())
-        .map_err(|e| {
-            let what = format!("{}: cannot be kept: {e}", dir.display());
-            refused(&settings, [("gateway.firmware.dir".to_owned(), what)])
-        })?;
+    let catalogue = Catalogue::start(settings.catalogue.clone()).map_err(|e| {
+        let what = format!("{}: cannot be kept: {e}", dir.display());
+        refused(&settings, [("gateway.firmware.dir".to_owned(), what)])
+    })?;
     let catalogue = Arc::new(catalogue);
     let running = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let auditor = Arc::new(Auditor::new(

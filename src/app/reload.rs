@@ -122,7 +122,9 @@ impl Reloader {
 fn say(changes: &Changes) {
     for (key, wait) in &changes.waiting {
         let place = changes.settings.places.place(key);
-        warn!("{place}: {key} is another now and needs a restart{wait}: what runs keeps the old one");
+        warn!(
+            "{place}: {key} is another now and needs a restart{wait}: what runs keeps the old one"
+        );
     }
     if changes.taken.is_empty() {
         info!("configuration read again: nothing is taken up");
