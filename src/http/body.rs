@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-/// The room that an operator looks for.
+/// Log target of downloads, which operators filter by.
 const LOG: &str = "xiaozhi_ota::http::download";
-/// How much of an image in memory is handed to the connection at once: a slice,
-/// nothing is copied.
+/// Size in bytes of one slice of an image in memory that is handed to the connection at
+/// once; nothing is copied.
 const SLICE: u64 = 256 * 1024;
-/// How much of a file is read at once; what a slow download holds in memory.
+/// Size in bytes of one read of a file: what a slow download holds in memory.
 const BLOCK: u64 = 64 * 1024;
 
 /// The body of a reply.
@@ -79,7 +79,7 @@ pub struct Image {
     log: Progress,
 }
 
-/// What the log says when it is over.
+/// Fields of the log line that is written when the image is over.
 #[derive(Debug)]
 struct Progress {
     file: String,
@@ -90,7 +90,7 @@ struct Progress {
 }
 
 impl Image {
-    /// `start..end` of `content`, which lies within it.
+    /// Makes a body of `start..end` of `content`, which lies within it.
     pub(super) fn new(content: Content, start: u64, end: u64, file: &str, peer: String) -> Self {
         Self {
             content,
@@ -133,7 +133,7 @@ impl Image {
     }
 }
 
-/// Positions in what is in memory fit.
+/// Converts a position in an image in memory: it fits.
 fn index(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }

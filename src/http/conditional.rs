@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110, section 13): whether the client already has
-//! what it asks for, and whether it still wants a part of it.
+//! Conditional requests (RFC 9110, section 13): finds out whether the client already
+//! has the image, and whether it still wants a part of it.
 
 use std::time::SystemTime;
 
@@ -13,25 +13,25 @@ pub(super) struct Conditions<'a> {
     pub(super) if_range: Option<&'a str>,
 }
 
-/// What is there: a strong entity tag, in quotes, and an HTTP date.
+/// Validators of the image: a strong entity tag, in quotes, and an HTTP date.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Validators<'a> {
     pub(super) etag: &'a str,
     pub(super) last_modified: &'a str,
 }
 
-/// What the conditions come to.
+/// Outcome of the conditions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Send it.
+    /// Send the image.
     Proceed,
-    /// The client has it: 304.
+    /// The client has the image already: 304.
     NotModified,
-    /// The client wants another one: 412.
+    /// The client wants another image: 412.
     PreconditionFailed,
 }
 
-/// Evaluates in the order of RFC 9110, section 13.2.2.
+/// Evaluates the conditions in the order of RFC 9110, section 13.2.2.
 pub(super) fn evaluate(conditions: &Conditions<'_>, current: Validators<'_>) -> Verdict {
     let modified = date(current.last_modified);
     if let Some(tags) = conditions.if_match {
@@ -56,8 +56,8 @@ pub(super) fn evaluate(conditions: &Conditions<'_>, current: Validators<'_>) -> 
     Verdict::Proceed
 }
 
-/// Whether a `Range` still counts: there is no `If-Range`, or it names exactly
-/// what is there (section 13.1.5).
+/// Returns whether a `Range` counts: there is no `If-Range`, or it names exactly the
+/// current validators (section 13.1.5).
 pub(super) fn range_counts(conditions: &Conditions<'_>, current: Validators<'_>) -> bool {
     conditions
         .if_range
@@ -68,7 +68,7 @@ fn date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
 }
 
-/// Whether a list of entity tags holds `etag`. Ours hold no comma.
+/// Returns whether a list of entity tags holds `etag`. Ours hold no comma.
 fn lists(tags: &str, etag: &str, weak: bool) -> bool {
     tags.trim() == "*"
         || tags.split(',').map(str::trim).any(|tag| {

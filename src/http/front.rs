@@ -25,54 +25,53 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::info;
 
-/// The room that an operator looks for.
+/// Log target of check-ins, which operators filter by.
 const LOG: &str = "xiaozhi_ota::http::checkin";
-/// How often a device that comes over plain HTTP is named.
+/// Time between two log lines about one device that comes over plain HTTP.
 const NAMED: Duration = Duration::from_secs(86_400);
-/// How many such devices are remembered.
+/// Number of such devices that are remembered.
 const REMEMBERED: usize = 1 << 18;
 
-/// What the front door is made of.
+/// Parts of the front door.
 #[derive(Debug)]
 pub struct Parts {
-    /// What can be offered.
+    /// Images that can be offered.
     pub catalogue: Arc<Catalogue>,
-    /// The bytes of it.
+    /// Bytes of the images.
     pub store: Arc<Store>,
-    /// What each device was told.
+    /// Memory of what each device was told.
     pub fleet: Arc<Fleet>,
     /// The public address.
     pub public: PublicAddress,
-    /// Who is offered what.
+    /// Policy of offers: which device is offered what.
     pub policy: Policy,
-    /// How devices reach their voice server.
+    /// Voice server that devices are sent to.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows; `None` where devices could read
-    /// none.
+    /// WebSocket address that a `GET` shows; `None` where devices could read none.
     pub websocket: Option<String>,
     /// `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
-    /// Until when devices may come over plain HTTP.
+    /// Time until which devices may come over plain HTTP.
     pub plain_http: PlainHttp,
     /// `gateway.behind_proxy`.
     pub behind_proxy: bool,
-    /// The addresses in it: whose `X-Forwarded-*` headers are believed.
+    /// Addresses in `gateway.behind_proxy`, whose `X-Forwarded-*` headers are believed.
     pub trusted: Trusted,
-    /// What goes to servers behind this one.
+    /// Paths that are passed on to servers behind this one.
     pub proxy: ProxySettings,
-    /// How long a body may take to come.
+    /// Time within which a whole body must come.
     pub idle: Duration,
-    /// How long what was begun may go on when the server stops.
+    /// Time for open connections to finish when the server stops.
     pub drain: Duration,
-    /// Answers a CA; `None` where no certificate is ordered here.
+    /// Answers to a CA's challenges; `None` where no certificate is ordered here.
     pub challenges: Option<Arc<dyn AnswersChallenges>>,
-    /// Tells the time.
+    /// Clock: returns the current time.
     pub clock: fn() -> SystemTime,
 }
 
-/// Knows what a CA looks for while it checks that a name is ours (http-01).
+/// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
 pub trait AnswersChallenges: fmt::Debug + Send + Sync {
-    /// The answer to this token, while one is wanted.
+    /// Returns the answer to this token, while a challenge is pending.
     fn answer(&self, token: &str) -> Option<String>;
 }
 
@@ -100,7 +99,7 @@ struct Gate {
     named: Once,
 }
 
-/// What a request comes to.
+/// Destination of a request.
 enum Target<'front, 'head> {
     CheckIn,
     Show,
@@ -109,9 +108,9 @@ enum Target<'front, 'head> {
     Download(&'head str),
     /// A server behind this one.
     Onward(Onward<'front>),
-    /// What a CA is told.
+    /// Answer to a CA's challenge.
     Challenge(String),
-    /// A method that is none here, and those that are.
+    /// A method that is not allowed here, and those that are.
     NotAllowed(&'static str),
     Nothing,
 }
@@ -193,7 +192,7 @@ impl Front {
         }
     }
 
-    /// Finds what a request comes to.
+    /// Finds the destination of a request.
     fn target<'front, 'head>(&'front self, head: &'head Head) -> Target<'front, 'head> {
         let path = head.uri.path();
         let method = &head.method;
@@ -223,7 +222,7 @@ impl Front {
         }
     }
 
-    /// What a CA is told that asks for `token`, if it is told anything.
+    /// Returns the answer to the challenge `token`, if one is pending.
     fn challenge(&self, token: &str) -> Option<String> {
         self.challenges.as_ref()?.answer(token)
     }
@@ -236,7 +235,7 @@ impl Front {
 }
 
 impl Gate {
-    /// Tells whether a request may come as it does, and names the device that comes
+    /// Returns whether a request may come as it does, and names the device that comes
     /// over plain HTTP.
     fn lets_in(&self, head: &Head, peer: Peer, now: SystemTime) -> bool {
         self.name(head, peer, now);

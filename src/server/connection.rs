@@ -1,4 +1,4 @@
-//! One connection, from its first byte: 0x16 begins a TLS handshake, anything
+//! One connection, told apart by its first byte: 0x16 begins a TLS handshake, anything
 //! else is HTTP.
 
 use super::first_line::FirstLine;
@@ -30,23 +30,23 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// The content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP
-/// method begins with it.
+/// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method
+/// begins with it.
 const HANDSHAKE: u8 = 0x16;
-/// The ALPN protocol in which a CA looks whether a name is ours.
+/// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
 const CHALLENGE: &[u8] = b"acme-tls/1";
-/// Request heads beyond this are refused with 431; a device's is a tenth of it.
-/// It also bounds what an idle connection holds.
+/// Size limit of a request's head: a longer one is refused with 431, and a device's is
+/// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
-/// How much ciphertext a connection holds for a client that reads slowly: two
+/// Bytes of ciphertext that a connection holds for a client that reads slowly: two
 /// records. More makes no download cheaper, measured from 16 KiB to 1 MiB.
 const TLS_BUFFER: usize = 32 * 1024;
-/// How often one client's failing handshakes are logged.
+/// Time between two log lines about one client's failing handshakes.
 const SAY: Duration = Duration::from_secs(3600);
-/// Of how many clients it is remembered what was said.
+/// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
-/// What connections share.
+/// Parts that all connections share.
 pub(super) struct Shared<H> {
     service: Service<H>,
     tls: Option<TlsAcceptor>,
@@ -242,12 +242,13 @@ async fn http<H: Handler>(
 }
 
 impl<H> Shared<H> {
-    /// Whether this may be said of a client now.
+    /// Returns whether this may be logged of a client now.
     fn may_say(&self, client: IpAddr, what: &str) -> bool {
         self.failures.is_due(&(client, what), SystemTime::now())
     }
 
-    /// Who comes, by the PROXY header; `None` for who is not served.
+    /// Returns the origin that the PROXY header names; `None` where the connection is
+    /// refused.
     async fn origin(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<Origin> {
         let trusted = &self.service.trusted;
         if !trusted.is_empty() && !trusted.contains(proxy.ip()) {
@@ -264,8 +265,8 @@ impl<H> Shared<H> {
         }
     }
 
-    /// The address that counts, and the client's share, for a proxy brings
-    /// many; `None` for who is not served.
+    /// Returns the address that counts, and the client's share, for a proxy brings
+    /// many; `None` where the connection is refused.
     fn share(&self, origin: Origin, proxy: SocketAddr) -> Option<(SocketAddr, Option<Share>)> {
         let address = match origin {
             Origin::Client(client) => client,
@@ -296,8 +297,9 @@ impl<H> Shared<H> {
         }
     }
 
-    /// A device that does not trust the certificate says so in an alert: that
-    /// is worth a line, once in a while. The rest is mostly port scanners.
+    /// Logs a failed handshake. A device that does not trust the certificate says so in
+    /// an alert: that is worth a line, once in a while. The rest is mostly port
+    /// scanners.
     fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
         use AlertDescription as A;
         let alert = error

@@ -1,14 +1,14 @@
-//! A look at how request lines begin.
+//! Watches how request lines begin.
 //!
-//! hyper is told to take several blanks between the parts of a request line, for
-//! a blank behind the address that was typed into a device stands in front of
-//! `HTTP/1.1`. In front of the path nobody's firmware puts two, and it is refused.
+//! hyper is told to take several blanks between the parts of a request line, for a
+//! blank behind the address that was typed into a device stands in front of `HTTP/1.1`.
+//! In front of the path nobody's firmware puts two, and it is refused.
 //!
-//! To find the next request line, the body in front of it is passed over: heads
-//! are read as far as `Content-Length`. A connection on which two blanks were seen is
-//! ended, whichever of the requests that came together had them. Behind a body without one (chunked, a
-//! WebSocket) nothing is looked at any more. That does no harm, for a server behind
-//! this one gets a request line of ours.
+//! To find the next request line, the body in front of it is passed over: heads are
+//! read as far as `Content-Length`. A connection on which two blanks were seen is
+//! ended, whichever of the requests that came together had them. Behind a body without
+//! one (chunked, a WebSocket) nothing is looked at any more. That does no harm, for a
+//! server behind this one gets a request line of ours.
 
 use std::io;
 use std::pin::Pin;
@@ -17,11 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much of a header line is read: enough for `Content-Length` and the largest
-/// number that fits.
+/// Number of bytes of a header line that are read: enough for `Content-Length` and the
+/// largest number that fits.
 const LINE: usize = 64;
 
-/// What comes next.
+/// Part of the request that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Method,
@@ -31,9 +31,9 @@ enum Next {
     Line,
     /// A header's line, or the empty one behind the last.
     Header,
-    /// So many bytes of a body.
+    /// Body of so many bytes.
     Body(u64),
-    /// Nothing that is looked at.
+    /// Bytes that are not looked at.
     Anything,
 }
 
@@ -42,10 +42,10 @@ enum Next {
 pub(super) struct FirstLine<S> {
     inner: S,
     next: Next,
-    /// The length of the body behind this head, if it can be told.
+    /// Length of the body behind this head, if it can be told.
     length: Option<u64>,
     line: [u8; LINE],
-    /// The length of the line, which may be longer than what is kept of it.
+    /// Length of the line, which may be longer than what is kept of it.
     at: usize,
     is_spaced: Arc<AtomicBool>,
 }
@@ -122,7 +122,7 @@ impl<S> FirstLine<S> {
         self.at += part.len();
     }
 
-    /// Takes from a header's line what says where the body ends.
+    /// Takes the body's length from a header's line.
     fn judge(&mut self) {
         let line = self.line[..self.at.min(LINE)].trim_ascii();
         if self.at <= 1 && line.is_empty() {
@@ -147,7 +147,8 @@ impl<S> FirstLine<S> {
     }
 }
 
-/// What stands in front of the end of a line, and what behind it, if it has come.
+/// Splits bytes at the end of a line: the line, and what follows it, if its end has
+/// come.
 fn line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b'\n', bytes) {
         Some(end) => (&bytes[..end], Some(&bytes[end + 1..])),

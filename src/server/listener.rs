@@ -1,4 +1,4 @@
-//! Binding, accepting, and the permits that bound what is accepted.
+//! Listeners: binding, accepting, and the permits that bound what is accepted.
 
 use super::connection::Shared;
 use super::shares::Shares;
@@ -18,38 +18,38 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How many connections wait in the kernel while all permits are out.
+/// Number of connections that wait in the kernel while all permits are out.
 const BACKLOG: i32 = 4096;
-/// How long accepting rests when there is no file descriptor left.
+/// Time that accepting rests when there is no file descriptor left.
 const REST: Duration = Duration::from_millis(100);
-/// What the kernel keeps for a connection in each direction, in bytes; it doubles
-/// that, and counts its own overhead in. Enough for 10 Mbit/s over a round trip
-/// of 100 ms; a device draws 0.5.
+/// Size in bytes of the kernel's buffer for a connection in each direction; it doubles
+/// that, and counts its own overhead in. Enough for 10 Mbit/s over a round trip of 100
+/// ms; a device draws 0.5.
 const BUFFER: usize = 128 * 1024;
-/// How often a lasting shortage is logged.
+/// Time between two log lines about a lasting shortage.
 const SAY: Duration = Duration::from_secs(60);
-/// Of how many clients it is remembered what was said.
+/// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
-/// Why a port cannot be listened on, with the remedy.
+/// Error that keeps a port from being listened on, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Somebody else has it.
+    /// Another process has the port.
     #[error(
         "cannot listen on {address}: another process has this port (xiaozhi-server, Nginx, or this server already \
          running? `ss -ltnp` tells): stop it, or choose other ports in gateway.ports"
     )]
     InUse {
-        /// The address.
+        /// Address and port.
         address: SocketAddr,
     },
-    /// A port below 1024 without the right to it.
+    /// The port is below 1024, and the right to it is missing.
     #[error(
         "cannot listen on {address}: ports below 1024 need a permission: run it as a service with \
          AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` the binary"
     )]
     Denied {
-        /// The address.
+        /// Address and port.
         address: SocketAddr,
     },
     /// The address is not this machine's.
@@ -57,18 +57,18 @@ pub enum ListenError {
         "cannot listen on {address}: this machine has no such address: set gateway.ip to one of its own, or to 0.0.0.0 for all"
     )]
     NotOurs {
-        /// The address.
+        /// Address and port.
         address: SocketAddr,
     },
-    /// Anything else.
+    /// The system has another reason.
     #[error("cannot listen on {address}: {error}")]
     Other {
-        /// The address.
+        /// Address and port.
         address: SocketAddr,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// A thread that serves connections.
+    /// A thread that serves connections cannot be started.
     #[error("a thread that serves connections cannot be started: {0}")]
     Worker(io::Error),
 }
@@ -100,7 +100,7 @@ impl Listeners {
         Ok(Self { sockets })
     }
 
-    /// The ports, as bound.
+    /// Returns the ports, as bound.
     pub fn ports(&self) -> Vec<u16> {
         self.sockets
             .iter()
@@ -108,14 +108,15 @@ impl Listeners {
             .collect()
     }
 
-    /// The addresses, as bound, and whether a PROXY header is asked for there.
+    /// Returns the addresses, as bound, each with whether a PROXY header is asked for
+    /// there.
     pub fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
         let sockets = self.sockets.iter();
         sockets.map(|(_, port, address)| (*address, port.proxy_protocol))
     }
 
-    /// Accepts until asked to stop, then waits for what was begun, but no
-    /// longer than the drain time or a second signal.
+    /// Accepts until asked to stop, then waits for open connections, but no longer than
+    /// the drain time or a second signal.
     pub async fn serve<H: Handler>(
         self,
         service: Service<H>,
@@ -199,7 +200,7 @@ fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenE
     })
 }
 
-/// What a connection must pass to be served.
+/// Admission of connections: the permits and the shares.
 struct Gate<'a> {
     address: SocketAddr,
     proxied: bool,
@@ -275,7 +276,8 @@ async fn accept(
     }
 }
 
-/// Accepts, and lets go of the connection here: it is for its worker.
+/// Accepts one connection, and lets go of the runtime's hold on it: it is for its
+/// worker.
 async fn accept_one(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     Ok((stream.into_std()?, peer))
@@ -291,7 +293,7 @@ fn is_shortage(e: &io::Error) -> bool {
     })
 }
 
-/// Raises the soft limit of open files to the hard one and says how many
+/// Raises the soft limit of open files to the hard one and returns how many
 /// connections, each of so many files, fit below it, at most `wanted`.
 pub fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
     let Some(room) = nofile::raise(files_each) else {

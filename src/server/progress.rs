@@ -1,10 +1,10 @@
-//! A stream that gives up when its peer stops reading.
+//! Write timeout: a stream that gives up when its peer stops reading.
 //!
-//! Real downloads run at 30-65 KB/s and take minutes, so no total time is
-//! limited; a write that moves no byte for the idle time is.
+//! Real downloads run at 30-65 KB/s and take minutes, so no total time is limited; a
+//! write that moves no byte for the idle time is.
 //!
-//! What is given up is reset, so that the kernel keeps nothing of it; what ends
-//! with something left in the kernel is handed on to [`leftover`](super::leftover).
+//! What is given up is reset, so that the kernel keeps nothing of it; what ends with
+//! something left in the kernel is handed on to [`leftover`](super::leftover).
 
 use super::leftover::{Farewell, LITTLE, Leaves, Left};
 use std::future::Future;
@@ -16,22 +16,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What is written in one piece.
+/// Size in bytes of what is written in one piece.
 const SMALL: usize = 1024;
 
 /// Wraps the TCP stream, below TLS.
 #[derive(Debug)]
 pub(super) struct Progress<S: Leaves> {
-    /// There until the end.
+    /// Stream below, until the end.
     inner: Option<S>,
     idle: Duration,
     written: u64,
     farewell: Option<Farewell>,
-    /// Takes the stream at the end, if something may be left in it.
+    /// Place for the stream at the end, if something may be left in it.
     left: Arc<Left<S>>,
-    /// Since when a write waits.
+    /// Time since which a write waits.
     waiting_since: Option<Instant>,
-    /// Made at the first wait and kept: a slow download waits thousands of
+    /// Timer, made at the first wait and kept: a slow download waits thousands of
     /// times, and the timer is only looked at when it fires.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -49,7 +49,7 @@ impl<S: Leaves> Progress<S> {
         }
     }
 
-    /// Notes what a write came to; an error once it has waited too long.
+    /// Notes the result of a write; returns an error once it has waited too long.
     fn note(
         &mut self,
         cx: &mut Context<'_>,
@@ -81,7 +81,7 @@ impl<S: Leaves> Progress<S> {
     }
 }
 
-/// The stream, while there is one.
+/// Returns the stream, while there is one.
 fn there<S: Unpin>(inner: &mut Option<S>) -> io::Result<Pin<&mut S>> {
     match inner {
         Some(inner) => Ok(Pin::new(inner)),

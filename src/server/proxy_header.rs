@@ -1,47 +1,48 @@
-//! The PROXY protocol: what a proxy says of its client before the client's own
-//! first byte. <https://www.haproxy.org/download/1.8/doc/proxy-protocol.txt>
+//! PROXY protocol: reads the header in which a proxy names its client, before the
+//! client's own first byte.
+//! <https://www.haproxy.org/download/1.8/doc/proxy-protocol.txt>
 //!
-//! The header is looked at before it is read, and never a byte behind it is
-//! read: what follows is then met as on any other port.
+//! The header is looked at before it is read, and never a byte behind it is read: what
+//! follows is then met as on any other port.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// How version 1 begins (section 2.1).
+/// Beginning of version 1 (section 2.1).
 const V1: &[u8] = b"PROXY ";
-/// The longest of its lines, the line's end included (section 2.1).
+/// Length of its longest line, the line's end included (section 2.1).
 const V1_LONGEST: usize = 107;
-/// How version 2 begins (section 2.2).
+/// Beginning of version 2 (section 2.2).
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// What stands in front of version 2's addresses.
+/// Length of what stands in front of version 2's addresses.
 const V2_HEAD: usize = 16;
-/// How much may stand behind that. Proxies send some hundred bytes at most: the
-/// addresses, and what they know of the client's TLS.
+/// Length limit of what stands behind that. Proxies send some hundred bytes at most:
+/// the addresses, and what they know of the client's TLS.
 const V2_LONGEST: usize = 2048;
 
-/// Who comes.
+/// Origin of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// A client.
     Client(SocketAddr),
     /// The proxy itself: a health check.
     Proxy,
-    /// A client of whom the proxy does not say the address: it is not the
-    /// proxy, though the socket's address is.
+    /// A client whose address the proxy does not tell: it is not the proxy, though the
+    /// socket's address is.
     Unknown,
 }
 
-/// A header that came whole.
+/// Header that came whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    /// How many bytes it has.
+    /// Length in bytes.
     length: usize,
     origin: Origin,
 }
 
-/// Why the bytes are no header.
+/// Error in the bytes that should be a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     #[error("it begins without a PROXY header")]
@@ -64,12 +65,12 @@ pub(super) enum Fault {
     Long,
 }
 
-/// Why a connection's header was not read.
+/// Reason why a connection's header was not read.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// Nothing came: a check that only wants to know of an open port.
     Nothing,
-    /// What came is no header.
+    /// The bytes are no header.
     Fault(Fault),
 }
 
@@ -97,8 +98,8 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Origin, Unread> {
     }
 }
 
-/// The header at the front of `bytes`; `None` while all of them are part of one
-/// and more must come. What is wrong is told as soon as it shows.
+/// Parses the header at the front of `bytes`; `None` while all of them are part of one
+/// and more must come. An error is returned as soon as it shows.
 fn parse(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
     if begins(V1) {
@@ -110,7 +111,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     }
 }
 
-/// Section 2.1: one line of text.
+/// Parses version 1: one line of text (section 2.1).
 fn v1(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     let longest = &bytes[..bytes.len().min(V1_LONGEST)];
     let Some(end) = longest.iter().position(|b| *b == b'\n') else {
@@ -147,19 +148,20 @@ fn v1_origin(line: &[u8]) -> Result<Origin, Fault> {
     Ok(Origin::Client(client(ip, port(from_port)?)))
 }
 
-/// The first of two addresses, if both are of the family.
+/// Returns the first of two addresses, if both are of the family.
 fn both<A: FromStr>(from: &str, to: &str) -> Result<A, Fault> {
     to.parse::<A>().map_err(|_| Fault::Line)?;
     from.parse().map_err(|_| Fault::Line)
 }
 
-/// Digits only, without zeroes in front.
+/// Parses a port: digits only, without zeroes in front.
 fn port(text: &str) -> Result<u16, Fault> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| plain).ok_or(Fault::Line)
 }
 
-/// Section 2.2: a head of 16 bytes, which tells the length of the rest.
+/// Parses version 2: a head of 16 bytes, which tells the length of the rest (section
+/// 2.2).
 fn v2(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     let Some((head, rest)) = bytes.split_first_chunk::<V2_HEAD>() else {
         return Ok(None);
@@ -215,7 +217,7 @@ fn v2(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     }))
 }
 
-/// An IPv4 address is never written as IPv6.
+/// Makes the client's address: an IPv4 one is never written as IPv6.
 fn client(ip: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(ip.to_canonical(), port)
 }

@@ -5,12 +5,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How the process is asked to end.
+/// Requests to end the process.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    /// The first signal: accept nothing new, finish what was begun.
+    /// Cancelled by the first signal: accept nothing new, finish open connections.
     pub asked: CancellationToken,
-    /// The second one: cut what is left.
+    /// Cancelled by the second one: cut what is left.
     pub forced: CancellationToken,
 }
 

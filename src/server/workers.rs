@@ -1,7 +1,6 @@
-//! The threads that serve connections: one for each core, each with a runtime
-//! of its own. A connection lives and dies on its worker, so that no task is
-//! ever woken across threads: for a check-in that would cost more than the
-//! decision.
+//! Workers: threads that serve connections, one for each core, each with a runtime of
+//! its own. A connection lives and dies on its worker, so that no task is ever woken
+//! across threads: for a check-in that would cost more than the decision.
 
 use super::connection::{self, Shared};
 use super::shares::Share;
@@ -18,21 +17,21 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
-/// Threads of one worker that read files. A dead disk blocks so many and no
+/// Number of threads of one worker that read files. A dead disk blocks so many and no
 /// more.
 const DISK_THREADS: usize = 32;
 
-/// An accepted connection and the permit that it holds to its end.
+/// Accepted connection, with the permit that it holds to its end.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    /// Whether it begins with a PROXY header.
+    /// True where it begins with a PROXY header.
     pub(super) proxied: bool,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) share: Option<Share>,
 }
 
-/// One on its way to its task, which the drain waits for.
+/// Connection on its way to its task, which the drain waits for.
 type Queued = (Accepted, TaskTrackerToken);
 
 /// All workers.
@@ -44,7 +43,7 @@ pub(super) struct Workers {
 
 struct Worker {
     inbox: UnboundedSender<Queued>,
-    /// How many connections it has.
+    /// Number of its connections.
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -121,7 +120,7 @@ impl Workers {
         }
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub(super) fn connections(&self) -> usize {
         self.workers
             .iter()
@@ -177,7 +176,7 @@ async fn serve<H: Handler>(
     }
 }
 
-/// Takes a connection off the books when its task ends, by a panic even.
+/// Takes a connection off the count when its task ends, by a panic even.
 struct Leaving {
     load: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,

@@ -1,9 +1,9 @@
-//! Files that are there whole or not at all, also after a power cut.
+//! Durable files, which are there whole or not at all, also after a power cut.
 //!
-//! A [`Draft`] is written under a hidden name in the folder where it is to
-//! stand, brought to the disk, and takes its name in one step. Until then an
-//! error means that nothing was changed; from then on the file is there, and
-//! [`Kept`] says what is known of its place on the disk.
+//! A [`Draft`] is written under a hidden name in the folder where it is to stand,
+//! brought to the disk, and takes its name in one step. Until then an error means that
+//! nothing was changed; from then on the file is there, and [`Kept`] says what is known
+//! of its place on the disk.
 
 use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// How drafts are named. What begins with a dot nobody takes for firmware.
+/// Prefix and suffix of a draft's name. What begins with a dot nobody takes for
+/// firmware.
 const NAME: (&str, &str) = (".draft-", ".tmp");
-/// How `publish` named them in 0.1.0.
+/// Prefix of a draft of `publish` in 0.1.0.
 const NAME_BEFORE: &str = ".publish-";
-/// A draft as old as this was left behind by a run that was killed.
+/// Age at which a draft was left behind by a run that was killed.
 const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 
-/// How surely a file stands where it was put.
+/// Durability of a file in its place.
 #[derive(Debug)]
 #[must_use = "a caller that promises durability has to look"]
 pub enum Kept {
@@ -32,16 +33,16 @@ pub enum Kept {
     Unsurely(io::Error),
 }
 
-/// Why a file was not created. Nothing was changed.
+/// Error where a file was not created. Nothing was changed.
 #[derive(Debug)]
 pub enum NotCreated {
     /// There is something of that name already.
     Exists,
-    /// The system's word.
+    /// The system's error.
     Error(io::Error),
 }
 
-/// A file on its way. It vanishes with this value.
+/// Draft of a file. It vanishes with this value.
 #[derive(Debug)]
 pub struct Draft {
     file: NamedTempFile,
@@ -108,12 +109,13 @@ impl Draft {
     }
 }
 
-/// What is known of the content.
+/// State of the content on the disk: synced, or the error that left it open.
 struct Synced(Option<io::Error>);
 
 impl Synced {
-    /// A name is on the disk when its folder is. The file is in its place
-    /// already, so no fault of the folder undoes that.
+    /// Returns the durability of the file at `path`. A name is on the disk when its
+    /// folder is; the file is in its place already, so no fault of the folder undoes
+    /// that.
     fn and(self, path: &Path) -> Kept {
         let folder = File::open(folder(path)).and_then(|dir| dir.sync_all());
         match (self.0, folder) {
@@ -131,8 +133,8 @@ fn claim(path: &Path) -> Result<(), NotCreated> {
     }
 }
 
-/// Tells whether a file system does not know what it was asked for, which is no
-/// word on the disk (fsync(2): `EINVAL`).
+/// Returns whether a file system does not know what it was asked for, which is no word
+/// on the disk (fsync(2): `EINVAL`).
 fn is_unknown(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| {
         matches!(
@@ -142,7 +144,7 @@ fn is_unknown(error: &io::Error) -> bool {
     })
 }
 
-/// Tells whether a file system cannot do at all what it was asked for (rename(2),
+/// Returns whether a file system cannot do at all what it was asked for (rename(2),
 /// link(2): `EPERM` where it knows no hard links).
 fn is_unsupported(error: &io::Error) -> bool {
     is_unknown(error) || error.raw_os_error() == Some(Errno::EPERM as i32)
@@ -155,13 +157,13 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Kept> {
     draft.replace(path)
 }
 
-/// Replaces two files that belong together. Both are on the disk before the
-/// first one takes its name, so that a full disk parts no pair; a power cut
-/// between the two still can.
+/// Replaces two files that belong together. Both are on the disk before the first one
+/// takes its name, so that a full disk parts no pair; a power cut between the two still
+/// can.
 ///
 /// # Errors
 ///
-/// The file that could not be replaced, and the system's word.
+/// The file that could not be replaced, and the system's error.
 pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, io::Error)> {
     let [first, second] = files.map(|(path, content, mode)| {
         let written = || {
@@ -185,7 +187,7 @@ pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, i
     Ok(kept)
 }
 
-/// Finds out whether `length` bytes could be kept beside `path` now.
+/// Tries whether `length` bytes could be kept beside `path` now.
 pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
     let mut draft = Draft::begin(folder(path), 0o600)?;
     draft.write(&vec![b'\n'; length])?;
@@ -193,8 +195,8 @@ pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
     draft.close()
 }
 
-/// Tells whether a disk is full or takes nothing at all: what the operator may
-/// not even have noticed yet, and no mistake in a configuration.
+/// Returns whether a disk is full or takes nothing at all: what the operator may not
+/// even have noticed yet, and no mistake in a configuration.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,5 +1,5 @@
-//! Says a thing once in a while, however often it happens: a log must not drown in
-//! what one bad client does.
+//! Rate limit of log lines: says a thing once in a while, however often it happens. A
+//! log must not drown in what one bad client does.
 
 use super::sync::lock;
 use std::collections::HashMap;
@@ -7,15 +7,15 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-/// Remembers when each thing was last said, by its hash: a stranger can send any
-/// number of any length. Two things of one hash cost one of them its line.
+/// Memory of when each thing was last said, by its hash: a stranger can send any number
+/// of any length. Two things of one hash cost one of them its line.
 ///
 /// What was said longest ago is forgotten first, half of it at a time, so that a flood
 /// of invented things makes the true ones be said again at most.
 #[derive(Debug)]
 pub struct Once {
     every: Duration,
-    /// How many things are remembered at most.
+    /// Number of things that are remembered at most.
     most: usize,
     hasher: RandomState,
     said: Mutex<Halves>,
@@ -58,7 +58,7 @@ impl Once {
         }
     }
 
-    /// Tells whether `thing` may be said now, and takes that it is.
+    /// Returns whether `thing` may be said now, and takes that it is.
     pub fn is_due<T: Hash + ?Sized>(&self, thing: &T, now: SystemTime) -> bool {
         let hash = self.hasher.hash_one(thing);
         let mut said = lock(&self.said);

@@ -11,7 +11,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The longest file that is read, in bytes. A chain of certificates has some
+/// Length of the longest file that is read, in bytes. A chain of certificates has some
 /// thousands.
 pub const LONGEST: u64 = 1 << 20;
 
@@ -19,8 +19,8 @@ pub const LONGEST: u64 = 1 << 20;
 ///
 /// # Errors
 ///
-/// What the system says; `InvalidInput` for what is no regular file, and
-/// `FileTooLarge` for what is longer. No error holds a byte of the content.
+/// The system's error; `InvalidInput` for what is no regular file, and `FileTooLarge`
+/// for what is longer. No error holds a byte of the content.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Without this flag a pipe is opened when somebody writes to it, or never.
     let file = OpenOptions::new()
@@ -39,8 +39,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_up_to(file, about.len())
 }
 
-/// [`read`], of a file that is named where somebody waits for it: what is named on a
-/// command line may be a pipe, too (`<(sops -d config.yaml)`).
+/// Reads a file as [`read`] does, or a pipe: what is named on a command line may be one
+/// (`<(sops -d config.yaml)`).
 ///
 /// # Errors
 ///
@@ -54,7 +54,8 @@ pub fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The length is looked at twice: a file can grow while it is read.
+/// Reads a file up to a length. The length is looked at twice: a file can grow while it
+/// is read.
 fn read_up_to(file: File, length: u64) -> io::Result<Vec<u8>> {
     let too_long = |length: u64| {
         let what = format!("it has {length} bytes or more, and {LONGEST} at most are read");

@@ -46,7 +46,7 @@ impl Service<Uri> for Connector {
 #[derive(Debug)]
 pub(super) struct Kept {
     stream: TokioIo<TcpStream>,
-    /// Something was asked, and nothing has come yet: then there is no hurry to
+    /// Whether a request was sent and nothing has come yet: then there is no hurry to
     /// see the end.
     asked: bool,
 }
@@ -64,7 +64,7 @@ impl Kept {
         written
     }
 
-    /// Whether the backend has ended it, as the kernel knows now.
+    /// Returns whether the backend has ended the connection, as the kernel knows now.
     fn has_ended(&self) -> io::Result<bool> {
         let mut next = [MaybeUninit::uninit()];
         match SockRef::from(self.stream.inner()).peek(&mut next) {
@@ -138,8 +138,7 @@ mod tests {
     use std::io::Write as _;
     use std::net::{self, Shutdown};
 
-    /// Both ends of a connection; ours is one of which the runtime has heard
-    /// nothing yet.
+    /// Makes both ends of a connection; the runtime has heard nothing yet of ours.
     fn pair() -> (TokioIo<TcpStream>, net::TcpStream) {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -148,7 +147,7 @@ mod tests {
         (TokioIo::new(TcpStream::from_std(ours).unwrap()), theirs)
     }
 
-    /// How many bytes one read gives, at once or not at all.
+    /// Returns the number of bytes that one read gives, at once or not at all.
     async fn read_once(stream: &mut (impl Read + Unpin)) -> Poll<usize> {
         let mut bytes = [0; 16];
         let mut buffer = ReadBuf::new(&mut bytes);

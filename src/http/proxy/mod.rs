@@ -1,6 +1,6 @@
-//! What is not ours to answer goes to a server behind this one: voice, vision,
-//! and whatever else is configured. Bodies stream both ways, each side held to
-//! the pace of the other.
+//! Reverse proxy: passes on requests that are not ours to answer to a server behind
+//! this one: voice, vision, and whatever else is configured. Bodies stream both ways,
+//! each side held to the pace of the other.
 //!
 //! The router knows the OTA interface; whatever else has a path in `gateway.proxy`
 //! goes on. Its target is the same path and query, less our own public prefix; its
@@ -47,10 +47,10 @@ use tracing::debug;
 use tunnel::{Open, Session};
 use upload::{Cut, Paced, Upload};
 
-/// Where xiaozhi-server's WebSocket lies.
+/// Path of xiaozhi-server's WebSocket.
 pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
-/// How much of a reply without a length is gathered, so that it gets one: the
-/// device's clients read no chunks.
+/// Number of bytes that are gathered of a reply without a length, so that it gets one:
+/// the device's clients read no chunks.
 const GATHERED: usize = 64 * 1024;
 
 /// `gateway.proxy`.
@@ -58,12 +58,12 @@ const GATHERED: usize = 64 * 1024;
 pub struct ProxySettings {
     /// Paths and the servers behind them, each with the setting that names it.
     pub routes: Vec<ProxyRoute>,
-    /// What the body of one request may hold, in bytes.
+    /// Size limit of the body of one request, in bytes.
     pub body_limit: u64,
-    /// How long a backend may let a request wait: to its reply, and between two
-    /// parts of it.
+    /// Time that a backend may let a request wait: to its reply, and between two parts
+    /// of it.
     pub timeout: Duration,
-    /// How long a WebSocket may be still in both directions.
+    /// Time that a WebSocket may be still in both directions.
     pub idle: Duration,
 }
 
@@ -79,47 +79,47 @@ impl Default for ProxySettings {
 }
 
 impl ProxySettings {
-    /// Whether what lies at `path` goes elsewhere.
+    /// Returns whether requests for `path` are passed on.
     pub fn passes_on(&self, path: &str) -> bool {
         let mut routes = self.routes.iter();
         routes.any(|route| below(path, route.path.trim_end_matches('/')).is_some())
     }
 }
 
-/// One path that goes elsewhere.
+/// One path that is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyRoute {
-    /// The setting: `gateway.proxy.websocket`.
+    /// Name of the setting: `gateway.proxy.websocket`.
     pub setting: String,
-    /// The path, and all below it.
+    /// Path, with all below it.
     pub path: String,
-    /// The server: scheme, host and port.
+    /// Backend: scheme, host and port.
     pub to: Url,
 }
 
-/// Sends requests on.
+/// The reverse proxy: its routes and connections.
 #[derive(Debug)]
 pub(super) struct Proxy {
     routes: Vec<Route>,
     settings: ProxySettings,
     names: Names,
     pool: Pool,
-    /// How many tunnels are open.
+    /// Number of open tunnels.
     open: Arc<AtomicUsize>,
-    /// How long what was begun may go on when the server stops.
+    /// Time for open tunnels to finish when the server stops.
     drain: Duration,
 }
 
 #[derive(Debug)]
 struct Route {
-    /// Without a last slash.
+    /// Path without a last slash.
     path: String,
-    /// How much of it is our own public prefix, which the backend does not know.
+    /// Length of our own public prefix in the path, which the backend does not know.
     prefix: usize,
     backend: Arc<Backend>,
 }
 
-/// A request that is to go elsewhere.
+/// Route of a request that is passed on.
 pub(super) struct Onward<'a> {
     route: &'a Route,
     proxy: &'a Proxy,
@@ -164,7 +164,7 @@ impl Proxy {
         }
     }
 
-    /// Where `path` goes, if it goes elsewhere.
+    /// Returns the route of `path`, if it is passed on.
     pub(super) fn find(&self, path: &str) -> Option<Onward<'_>> {
         let route = self
             .routes
@@ -175,7 +175,7 @@ impl Proxy {
 }
 
 impl Onward<'_> {
-    /// Sends the request on, and brings the reply back.
+    /// Passes the request on, and brings the reply back.
     pub(super) async fn answer(self, peer: Peer, mut head: Head, body: Incoming) -> Reply {
         let ProxySettings {
             body_limit,
@@ -234,7 +234,7 @@ impl Onward<'_> {
         if over { reply } else { reply::closing(reply) }
     }
 
-    /// Sends it over a connection that may have been kept. One without a body
+    /// Sends the request over a connection that may have been kept. One without a body
     /// that changes nothing is sent again where that connection ended as it came:
     /// backends close those that they are tired of, and cannot say when.
     async fn send(
@@ -258,7 +258,7 @@ impl Onward<'_> {
         }
     }
 
-    /// What a client hears that gets no reply.
+    /// Returns the error for a client whose request got no reply.
     fn unanswered(&self, error: &legacy::Error, peer: Peer) -> Reply {
         match find::<Cut>(error) {
             Some(Cut::TooBig) => too_large(),
@@ -274,7 +274,7 @@ impl Onward<'_> {
         }
     }
 
-    /// Asks for a WebSocket.
+    /// Asks the backend for a WebSocket.
     async fn upgrade(self, peer: Peer, head: &mut Head, request: Request<()>) -> Reply {
         let (backend, settings) = (&self.route.backend, &self.proxy.settings);
         // It stays with the request's extensions, which are all that it needs.
@@ -302,7 +302,7 @@ impl Onward<'_> {
         upgrade::accept(response, client, session)
     }
 
-    /// The address at the backend: the same path and query, without our prefix.
+    /// Returns the address at the backend: the same path and query, without our prefix.
     fn target(&self, uri: &Uri) -> Option<Uri> {
         let path_and_query = uri.path_and_query()?.as_str();
         let path_and_query: PathAndQuery = path_and_query.get(self.route.prefix..)?.parse().ok()?;
@@ -314,7 +314,7 @@ impl Onward<'_> {
             .ok()
     }
 
-    /// A backend's reply for the client. One without a length gets one if it is
+    /// Makes the client's reply of a backend's. One without a length gets one if it is
     /// short.
     async fn bring_back(
         &self,
@@ -368,10 +368,11 @@ impl Onward<'_> {
     }
 }
 
-/// A reply without a length.
+/// Body of a reply without a length, as far as it was gathered.
 enum Gathered {
     Whole(Bytes),
-    /// It is long, or takes its time: the rest must follow in chunks.
+    /// Beginning of a body that is long, or takes its time: the rest must follow in
+    /// chunks.
     Begun(Bytes),
 }
 
@@ -395,7 +396,7 @@ fn has_foreign_coding(headers: &HeaderMap) -> bool {
     codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
-/// Whether a connection ended instead of bringing a reply.
+/// Returns whether a connection ended instead of bringing a reply.
 fn ended_unanswered(error: &legacy::Error) -> bool {
     find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
         || find::<io::Error>(error).is_some_and(|e| {
@@ -407,7 +408,7 @@ fn ended_unanswered(error: &legacy::Error) -> bool {
         })
 }
 
-/// What of this kind stands in the chain of reasons.
+/// Returns the first error of this type in the chain of causes.
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,9 +1,9 @@
-//! Host names of backends, looked up once for all who ask.
+//! Resolver for the host names of backends: looks each up once for all who ask.
 //!
-//! A look-up blocks a thread for as long as the name server pleases, and goes on
-//! when whoever asked has given up. On the threads that read files a crowd of
-//! requests would stop downloads; so each name has one look-up at a time, on a
-//! thread of its own, and what came of it is kept for a moment.
+//! A look-up blocks a thread for as long as the name server pleases, and goes on when
+//! whoever asked has given up. On the threads that read files a crowd of requests would
+//! stop downloads; so each name has one look-up at a time, on a thread of its own, and
+//! its result is kept for a moment.
 
 use crate::util::sync::lock;
 use futures_util::future::BoxFuture;
@@ -20,10 +20,11 @@ use std::vec;
 use tokio::sync::watch;
 use tower_service::Service;
 
-/// A container that is started anew may come back with another address.
+/// Time that a result is kept. A container that is started anew may come back with
+/// another address.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// Addresses of hosts, their ports 0.
+/// Resolver shared by all connections: results by host, their ports 0.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names(Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>);
 
@@ -37,7 +38,7 @@ struct Slot {
 #[derive(Debug)]
 struct Known {
     since: Instant,
-    /// Or why there are none.
+    /// Addresses, or the reason why there are none.
     addresses: Result<Vec<IpAddr>, String>,
 }
 
@@ -55,8 +56,8 @@ impl Known {
 }
 
 impl Names {
-    /// The addresses of a host, which may be one itself. Those that are known
-    /// serve while they are looked up again.
+    /// Returns the addresses of a host, which may be one itself. Known ones serve while
+    /// they are looked up again.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.trim_matches(['[', ']']);
         if let Ok(ip) = host.parse::<IpAddr>() {
@@ -109,7 +110,7 @@ fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
     begun.map(drop)
 }
 
-/// For hyper's own connections, which put in the port themselves.
+/// Resolves names for hyper's own connections, which put in the port themselves.
 impl Service<Name> for Names {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = io::Error;

@@ -1,4 +1,5 @@
-//! A body on its way through: counted, bounded, and seen to move.
+//! Bodies of requests on their way to a backend: counted, bounded, and watched for
+//! movement.
 
 use super::activity::Activity;
 use crate::http::input;
@@ -13,16 +14,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A request's body, for whoever waits for its end.
+/// Body of a request, for whoever waits for its end.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) activity: Activity,
     state: Mutex<State>,
-    /// The next part has not come: a deadline that passes now is its sender's.
+    /// Whether the next part has not come: a deadline that passes now is its sender's.
     waits_for_sender: AtomicBool,
-    /// It was not brought to its end, for a reason of the client's.
+    /// Whether the body was not brought to its end, for a reason of the client's.
     cut: AtomicBool,
-    /// How long its sender may pause.
+    /// Time that its sender may pause.
     patience: Duration,
 }
 
@@ -61,7 +62,7 @@ impl Upload {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// Whether all of it has come.
+    /// Returns whether all of the body has come.
     pub(super) fn is_over(&self) -> bool {
         match &*self.state() {
             State::Coming(body) => body.is_end_stream(),
@@ -70,7 +71,7 @@ impl Upload {
         }
     }
 
-    /// What it says of its length.
+    /// Returns what the body says of its length.
     pub(super) fn size_hint(&self) -> SizeHint {
         match &*self.state() {
             State::Coming(body) => body.size_hint(),
@@ -79,8 +80,8 @@ impl Upload {
         }
     }
 
-    /// The backend gets no more of it. What still comes is read away beside the
-    /// reply, for a client that is cut off while it sends does not get to see it.
+    /// Keeps the rest from the backend. What still comes is read away beside the reply,
+    /// for a client that is cut off while it sends does not get to see it.
     pub(super) fn abandon(&self) {
         let mut state = self.state();
         let State::Coming(body) = &*state else { return };
@@ -94,7 +95,7 @@ impl Upload {
     }
 }
 
-/// Why a body did not come through.
+/// Error that kept a body from coming through.
 #[derive(Debug)]
 pub(super) enum Cut {
     TooBig,
@@ -116,14 +117,13 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// An upload of at most so many bytes, as the backend's connection reads it.
-/// Nothing is gathered: what the receiver does not take, the sender does not get
-/// rid of.
+/// Upload of at most so many bytes, as the backend's connection reads it. Nothing is
+/// gathered: what the receiver does not take, the sender does not get rid of.
 #[derive(Debug)]
 pub(super) struct Paced {
     upload: Arc<Upload>,
     left: u64,
-    /// Runs while the sender is waited for.
+    /// Deadline that runs while the sender is waited for.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -136,7 +136,7 @@ impl Paced {
         }
     }
 
-    /// The sender's next part, or that it keeps us waiting for too long.
+    /// Polls for the sender's next part.
     fn poll_sender(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Headers as the protocol has them, and everything else.
+//! Tests of headers as the protocol has them, and of everything else.
 
 use super::*;
 use proptest::prelude::*;
