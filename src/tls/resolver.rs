@@ -1,5 +1,6 @@
-//! Which certificate a client gets, and how they are replaced: the whole set at
-//! once, connections going on, the last good set staying when a new one is bad.
+//! Certificate resolver: chooses the certificate for each client, and replaces them:
+//! the whole set at once, connections going on, the last good set staying when a new
+//! one is bad.
 
 use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
@@ -15,20 +16,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 use tracing::{error, info, warn};
 
-/// The certificates in use.
+/// Certificates in use.
 #[derive(Debug)]
 pub struct Certificates {
     mode: Mode,
     current: ArcSwap<Vec<Pair>>,
-    /// The state of the files at the last attempt, good or bad, so that each
-    /// state is tried and reported once.
+    /// State of the files at the last attempt, good or bad, so that each state is tried
+    /// and reported once.
     tried: Mutex<Vec<FileState>>,
-    /// When a certificate of our own may be signed again.
+    /// Time from which a certificate of our own may be signed again.
     next_signing: Mutex<SystemTime>,
     challenges: Arc<Challenges>,
 }
 
-/// How long a failed signing rests.
+/// Time that a failed signing rests.
 const SIGN_AGAIN: Duration = Duration::from_secs(3600);
 
 /// Inode, length, modification and change time; `None` when there is no file.
@@ -62,24 +63,24 @@ impl Certificates {
         })))
     }
 
-    /// What a CA looks for while it checks that a name is ours.
+    /// Returns the answers to a CA's challenges.
     pub fn challenges(&self) -> Arc<Challenges> {
         Arc::clone(&self.challenges)
     }
 
-    /// Whether a CA may come to look for its answer in a handshake.
+    /// Returns whether a CA may come to look for its answer in a handshake.
     pub(super) fn answers_challenges(&self) -> bool {
         matches!(&self.mode, Mode::Acme(acme) if acme.challenge == Challenge::TlsAlpn01)
     }
 
-    /// The certificates, as configured.
+    /// Returns the certificates, as configured.
     pub fn pairs(&self) -> Arc<Vec<Pair>> {
         self.current.load_full()
     }
 
-    /// Takes up files that changed since the last attempt, and signs a
-    /// certificate of our own anew when it nears its end; whether anything is
-    /// new. Blocks on the disk.
+    /// Takes up files that changed since the last attempt, and signs a certificate of
+    /// our own anew when it nears its end. Returns whether anything is new. Blocks on
+    /// the disk.
     pub fn reload_if_changed(&self, now: SystemTime) -> bool {
         let seen = states(&self.mode);
         let due = match &self.mode {
@@ -98,7 +99,7 @@ impl Certificates {
         due && self.reload(now)
     }
 
-    /// Takes up the files as they are; whether anything is new. Of a pair that
+    /// Takes up the files as they are. Returns whether anything is new. Of a pair that
     /// cannot be used the last good one stays. Blocks on the disk.
     pub fn reload(&self, now: SystemTime) -> bool {
         // Held to the end: of two reloads the later one has the last word.
@@ -140,7 +141,7 @@ impl Certificates {
     }
 }
 
-/// Each configured certificate, or what is wrong with it.
+/// Loads each configured certificate, or says what is wrong with it.
 fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     match mode {
         Mode::Off => Vec::new(),
@@ -157,9 +158,9 @@ fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     }
 }
 
-/// What the server starts with. Of a CA's certificate any is better than none:
-/// one that has ended, or lacks a name, still serves most devices until the next
-/// one is there; else one of our own answers.
+/// Loads the certificates that the server starts with. Of a CA's certificate any is
+/// better than none: one that has ended, or lacks a name, still serves most devices
+/// until the next one is there; else one of our own answers.
 fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     let acme = match mode {
         Mode::SelfSigned { dir, names } => {
@@ -202,10 +203,10 @@ fn states(mode: &Mode) -> Vec<FileState> {
 }
 
 impl ResolvesServerCert for Certificates {
-    /// Never without an answer that the client can use: the certificate of the
-    /// name it asks for; if nobody has that name, or it names none, or an IP
-    /// address (rustls shows neither), the first one. Of several for one name
-    /// the ECDSA one where the client can check it: signing costs a tenth.
+    /// Chooses a certificate that the client can use: the one of the name that it asks
+    /// for; if nobody has that name, or it names none, or an IP address (rustls shows
+    /// neither), the first one. Of several for one name the ECDSA one where the client
+    /// can check it: signing costs a tenth.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if let Some(mut protocols) = hello.alpn()
             && protocols.next() == Some(acme::PROTOCOL)
@@ -240,7 +241,8 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// RFC 6125, section 6.4.3: a wildcard stands for one whole label, the first.
+/// Returns whether a certificate's name covers `name`: a wildcard stands for one whole
+/// label, the first (RFC 6125, section 6.4.3).
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(suffix) => name

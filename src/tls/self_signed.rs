@@ -1,5 +1,5 @@
-//! The certificate that this server signs itself: kept, used again, and made
-//! anew before it ends or when its names no longer fit.
+//! Self-signed certificate: kept, used again, and made anew before it ends or when its
+//! names no longer fit.
 
 use super::PairPaths;
 use super::pem::{Pair, PairError};
@@ -15,32 +15,32 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tracing::{info, warn};
 
-/// For how long it is made. Devices have no use for a shorter one: nobody but
-/// its owner can replace what they trust.
+/// Years that it is made for. Devices have no use for a shorter one: nobody but its
+/// owner can replace what they trust.
 const YEARS: i32 = 20;
-/// How long before its end it is made anew, in seconds.
+/// Time before its end at which it is made anew, in seconds.
 const MARGIN: i64 = 90 * 86_400;
 
-/// Why no certificate could be made or kept.
+/// Error where no certificate could be made or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// rcgen refuses the names.
     #[error("gateway.tls.names: no certificate can be made for {names:?}: {error}")]
     Names {
-        /// The names.
+        /// Names that it was to hold for.
         names: Vec<String>,
-        /// Why.
+        /// Error of rcgen.
         error: rcgen::Error,
     },
-    /// The folder or a file in it.
+    /// The folder or a file in it cannot be written.
     #[error("{}: {error}: the certificate that this server signs is kept there", path.display())]
     Keep {
-        /// The folder or file.
+        /// Folder or file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// What was just written cannot be read.
+    /// The file that was just written cannot be read.
     #[error(transparent)]
     Pair(#[from] PairError),
 }
@@ -120,7 +120,7 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     Ok(Pair::load(&paths)?)
 }
 
-/// Why `pair` has to be made anew, if it has to.
+/// Returns why `pair` has to be made anew, if it has to.
 pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'static str> {
     if pair.not_after - MARGIN < seconds(now) {
         return Some("the kept one ends soon");
@@ -129,7 +129,7 @@ pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'
     (!covered).then_some("the names changed")
 }
 
-/// Names as they come out of a certificate again.
+/// Returns a name as it comes out of a certificate again.
 pub(super) fn normal(name: &str) -> String {
     name.parse::<IpAddr>()
         .map_or_else(|_| name.to_ascii_lowercase(), |ip| ip.to_string())
@@ -170,8 +170,8 @@ fn sign(names: &[String], now: SystemTime) -> Result<(String, String), SignError
     Ok((key.serialize_pem(), certificate.pem()))
 }
 
-/// A power cut between the two leaves a pair that does not match, and the next
-/// start makes a new one.
+/// Keeps key and certificate. A power cut between the two leaves a pair that does not
+/// match, and the next start makes a new one.
 fn keep(dir: &Path, paths: &PairPaths, key: &str, certificate: &str) -> Result<Kept, SignError> {
     fs::create_dir_all(dir).map_err(|error| SignError::Keep {
         path: dir.to_owned(),

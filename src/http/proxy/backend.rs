@@ -62,7 +62,7 @@ pub(super) struct Backend {
     /// Name of the setting that names it.
     setting: String,
     pub(super) authority: Authority,
-    /// Whether the log said that it is down.
+    /// Set where the log said that it is down.
     down: AtomicBool,
     allowance: Mutex<Allowance>,
 }

@@ -46,7 +46,7 @@ impl Service<Uri> for Connector {
 #[derive(Debug)]
 pub(super) struct Kept {
     stream: TokioIo<TcpStream>,
-    /// Whether a request was sent and nothing has come yet: then there is no hurry to
+    /// Set while a request was sent and nothing has come yet: then there is no hurry to
     /// see the end.
     asked: bool,
 }

@@ -31,7 +31,7 @@ pub(super) struct Names(Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>);
 #[derive(Debug, Default)]
 struct Slot {
     known: watch::Sender<Option<Known>>,
-    /// Whether a look-up is under way.
+    /// Set while a look-up is under way.
     asking: AtomicBool,
 }
 

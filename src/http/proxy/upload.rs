@@ -19,9 +19,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) struct Upload {
     pub(super) activity: Activity,
     state: Mutex<State>,
-    /// Whether the next part has not come: a deadline that passes now is its sender's.
+    /// Set while the next part has not come: a deadline that passes now is its sender's.
     waits_for_sender: AtomicBool,
-    /// Whether the body was not brought to its end, for a reason of the client's.
+    /// Set once the body was not brought to its end, for a reason of the client's.
     cut: AtomicBool,
     /// Time that its sender may pause.
     patience: Duration,

@@ -1,4 +1,4 @@
-//! The files that are kept for a CA: account, order, certificate, waits.
+//! Files that are kept for a CA: account, order, certificate, waits.
 
 use super::fault::Fault;
 use crate::util::{durable, small_file};
@@ -54,8 +54,8 @@ pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
     read.unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 
-/// Where a file of ours cannot be read. What the library says may hold a part of
-/// a key.
+/// Returns the line and column at which a file of ours cannot be read. The library's
+/// own message may hold a part of a key.
 pub(super) fn place(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("it is not what was kept there, from line {line}, column {column} on")

@@ -24,13 +24,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-/// How often it is looked whether something is due: a machine that slept, or
-/// whose clock was set, must not sleep on.
+/// Time between two looks whether something is due: a machine that slept, or whose
+/// clock was set, must not sleep on.
 const LOOK: Duration = Duration::from_secs(60);
-/// How often the CA is asked when it would have a certificate renewed, at most
-/// and at least, whatever it asks for.
+/// Shortest and longest time between two questions to the CA about renewal, whatever it
+/// asks for.
 const ASK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
-/// A key and a chain of a few certificates, with room to spare.
+/// Room in bytes that a key and a chain of a few certificates need, and more.
 const LENGTH: usize = 32 * 1024;
 
 /// Keeps a certificate: orders it, renews it, and tries again.
@@ -41,27 +41,27 @@ pub struct Keeper {
     trust: Arc<ClientConfig>,
 }
 
-/// What the keeper remembers from one look to the next.
+/// Memory of the keeper from one look to the next.
 struct Memory {
     plan: Plan,
-    /// Whether the CA was told to look for our answers in this attempt.
+    /// Set once the CA was told to look for our answers in this attempt.
     begun: bool,
-    /// Where within its window this certificate is renewed.
+    /// Place within its window at which this certificate is renewed, 0 to 1.
     chance: f64,
     window: Option<Window>,
-    /// When the CA is to be asked for the window.
+    /// Time at which the CA is to be asked for the window.
     ask: SystemTime,
-    /// What the CA gave and the disk did not take.
+    /// Certificate that the CA gave and the disk did not take.
     unsaved: Option<Issued>,
-    /// What is wrong with the file, so that it is said once.
+    /// Fault of the file that was logged last, so that it is logged once.
     told: String,
-    /// The renewal that was announced.
+    /// Time of the renewal that was announced.
     announced: Option<SystemTime>,
-    /// The moment of the next order, where one was due and it was said to wait.
+    /// Time of the next order, where one was due and the log said that it waits.
     waits: Option<SystemTime>,
 }
 
-/// What a restart must know, and for which names.
+/// State that a restart must know, and the names that it holds for.
 #[derive(Default, Serialize, Deserialize)]
 struct Kept {
     names: Vec<String>,
@@ -69,7 +69,7 @@ struct Kept {
 }
 
 impl Keeper {
-    /// Reads the configured root.
+    /// Makes a keeper with the configured root.
     pub fn new(settings: Settings, challenges: Arc<Challenges>) -> Result<Self, RootError> {
         let trust = client::trust(&settings)?;
         Ok(Self {
@@ -126,7 +126,7 @@ impl Keeper {
         }
     }
 
-    /// The kept certificate, if it holds for all names.
+    /// Returns the kept certificate, if it holds for all names.
     async fn held(&self, memory: &mut Memory) -> Option<Pair> {
         let paths = self.settings.paths();
         let fault = match files::read(&paths.cert).await {
@@ -263,7 +263,8 @@ impl Keeper {
         );
     }
 
-    /// Of a wait that an earlier run brought about nobody has heard in this one.
+    /// Logs that an order waits: of a wait that an earlier run brought about nobody has
+    /// heard in this one.
     fn say_waiting(&self, memory: &mut Memory, next: SystemTime) {
         if memory.waits.replace(next) != Some(next) {
             info!(
@@ -301,7 +302,7 @@ impl Keeper {
         Ok(pair)
     }
 
-    /// What the CA gives: of the order that it was to sign, else of a new one.
+    /// Returns the certificate of the order that the CA was to sign, else of a new one.
     async fn issued(
         &self,
         memory: &mut Memory,
@@ -340,7 +341,7 @@ impl Keeper {
         order::order(settings, challenges, &account, replaces, begins, stop).await
     }
 
-    /// What an earlier run knew of the CA.
+    /// Returns the plan with what an earlier run knew of the CA.
     async fn kept_plan(&self) -> Plan {
         let text = files::read(&self.settings.waits()).await;
         let kept: Option<Kept> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
@@ -352,7 +353,8 @@ impl Keeper {
         plan
     }
 
-    /// Best effort: without it a restart tries once too often.
+    /// Writes down what a restart must know. Best effort: without it a restart tries
+    /// once too often.
     async fn keep_plan(&self, plan: &Plan) {
         let (names, record) = (self.names(), plan.record());
         if let Ok(text) = serde_json::to_vec(&Kept { names, record })
@@ -362,7 +364,7 @@ impl Keeper {
         }
     }
 
-    /// The names as a CA compares them.
+    /// Returns the names as a CA compares them.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self
             .settings
@@ -382,7 +384,8 @@ fn announce(memory: &mut Memory, life: Life, at: SystemTime) {
     }
 }
 
-/// What a CA calls the certificate in its renewal information (RFC 9773).
+/// Returns the identifier of the certificate in the CA's renewal information (RFC
+/// 9773).
 fn id(pair: &Pair) -> Option<CertificateIdentifier<'static>> {
     let leaf = pair.certified.cert.first()?;
     CertificateIdentifier::try_from(leaf)
@@ -404,7 +407,8 @@ fn shown(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"))
 }
 
-/// A number from 0 to 1. A generator that fails makes it 0, which is as good.
+/// Returns a random number from 0 to 1. A generator that fails makes it 0, which is as
+/// good.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
     let _ = fill(&mut bytes);

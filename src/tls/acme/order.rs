@@ -1,4 +1,4 @@
-//! One order, from account to certificate.
+//! One order: from the account to the certificate.
 
 use super::challenges::Challenges;
 use super::client::Client;
@@ -17,21 +17,20 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// What Let's Encrypt calls certificates of six days: the only ones for IP
-/// addresses.
+/// Let's Encrypt's profile of certificates of six days: the only ones for IP addresses.
 const FOR_ADDRESSES: &str = "shortlived";
 
-/// What is added to the name of an account that cannot be read.
+/// Suffix of the name of an account that cannot be read.
 const UNREAD: &str = "json.unread";
 
-/// An account as it is kept.
+/// Account as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     email: Option<String>,
     credentials: AccountCredentials,
 }
 
-/// The kept account, or none.
+/// Returns the kept account, or none.
 pub(super) async fn kept_account(
     settings: &Settings,
     client: &Client,
@@ -77,7 +76,7 @@ pub(super) async fn kept_account(
     Ok(Some(account))
 }
 
-/// The directory of a kept account, which the library shows to nobody: it asks
+/// Returns the directory of a kept account, which the library shows to nobody: it asks
 /// whatever stands there.
 fn directory(account: &[u8]) -> Option<String> {
     let kept: serde_json::Value = serde_json::from_slice(account).ok()?;
@@ -85,7 +84,7 @@ fn directory(account: &[u8]) -> Option<String> {
     Some(directory.to_owned())
 }
 
-/// The kept account, else another one.
+/// Returns the kept account, else makes another one.
 pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Account, Fault> {
     if let Some(account) = kept_account(settings, client).await? {
         return Ok(account);
@@ -257,7 +256,7 @@ async fn prove(
     }
 }
 
-/// The challenges of an order that failed, with what the CA said of each.
+/// Returns the challenges of an order that failed, with the CA's problem of each.
 async fn failed(order: &mut Order) -> Vec<Proof> {
     let mut proofs = Vec::new();
     let mut authorizations = order.authorizations();

@@ -1,5 +1,5 @@
-//! When to ask the CA for a certificate, and when not to. Pure: the time and
-//! the chance are arguments.
+//! Schedule of orders: when to ask the CA for a certificate, and when not to. Pure: the
+//! time and the chance are arguments.
 
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -8,23 +8,21 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How many refused orders an hour may see. Let's Encrypt takes five failed
+/// Number of refused orders that an hour may see. Let's Encrypt takes five failed
 /// validations of a name.
 const REFUSALS: usize = 4;
-/// How long two certificates for the same names lie apart at least, however
-/// often a CA's renewal information asks for another: Let's Encrypt gives five
-/// in a week.
+/// Time between two certificates for the same names at least, however often a CA's
+/// renewal information asks for another: Let's Encrypt gives five in a week.
 const APART: Duration = Duration::from_secs(34 * 3600);
-/// How many certificates for the same names may come closer together than that,
+/// Number of certificates for the same names that may come closer together than that,
 /// where each restart asks for another one because the last is not to be found.
 const ISSUED: usize = 4;
-/// How often [`APART`] goes into the week of that limit.
+/// Number of [`APART`]s in the week of that limit.
 const WEEK: u32 = 5;
-/// No `Retry-After` is longer than this, and no clock that was set back makes a
-/// wait longer.
+/// Longest wait, whatever `Retry-After` asks for, and however far a clock was set back.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
-/// From when until when a certificate holds.
+/// Validity of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Life {
     pub(super) from: SystemTime,
@@ -37,14 +35,14 @@ impl Life {
     }
 }
 
-/// When the CA would have a certificate renewed (RFC 9773).
+/// Window in which the CA would have a certificate renewed (RFC 9773).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start: SystemTime,
     pub(super) end: SystemTime,
 }
 
-/// What kept a certificate from coming.
+/// Trouble that kept a certificate from coming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Nobody was asked, or nobody answered: asking again soon costs the CA
@@ -60,7 +58,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// The first wait and the longest one.
+    /// Returns the first wait and the longest one.
     fn waits(self) -> (Duration, Duration) {
         match self {
             Self::Unreachable => (Duration::from_secs(5), HOUR),
@@ -70,9 +68,9 @@ impl Trouble {
     }
 }
 
-/// When a certificate is to be renewed: within the CA's window, else from two
-/// thirds of its life on, each certificate at a moment of its own (`chance`, 0
-/// to 1), so that a fleet of servers does not come at once.
+/// Returns when a certificate is to be renewed: within the CA's window, else from two
+/// thirds of its life on, each certificate at a moment of its own (`chance`, 0 to 1),
+/// so that a fleet of servers does not come at once.
 pub(super) fn renewal(life: Life, window: Option<Window>, chance: f64) -> SystemTime {
     let length = life.length();
     let at = match window {
@@ -87,41 +85,41 @@ pub(super) fn renewal(life: Life, window: Option<Window>, chance: f64) -> System
         .max(life.from + apart(life))
 }
 
-/// How long after `life` began the next one may be asked for.
+/// Returns the time from the begin of `life` to when the next one may be asked for.
 fn apart(life: Life) -> Duration {
     (life.length() / 10).min(APART)
 }
 
-/// What a restart must know, in seconds since 1970: a service that ends and
+/// State that a restart must know, in seconds since 1970: a service that ends and
 /// begins in a circle must not use up the CA's limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Record {
-    /// Until when the CA is left alone.
+    /// Time until which the CA is left alone.
     hold: Option<u64>,
-    /// How often in a row an order cost something and gave nothing.
+    /// Number of orders in a row that cost the CA something and gave nothing.
     failures: u32,
     refusals: Vec<u64>,
     issued: Vec<u64>,
 }
 
-/// What has happened, and until when it forbids another order.
+/// Orders of the past, and the times until which they forbid another one.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Until when the CA is left alone, because it asked for that or because
-    /// an order cost it much.
+    /// Time until which the CA is left alone, because it asked for that or because an
+    /// order cost it much.
     hold: Option<SystemTime>,
-    /// Until when we wait by ourselves. A restart lifts it: somebody may have
-    /// put right what was wrong.
+    /// Time until which we wait by ourselves. A restart lifts it: somebody may have put
+    /// right what was wrong.
     wait: Option<SystemTime>,
-    /// Orders in a row that cost the CA something and gave nothing, and those
-    /// that cost it nothing.
+    /// Numbers of orders in a row that gave nothing: those that cost the CA something,
+    /// and those that did not.
     failures: u32,
     unreachable: u32,
     /// Refused orders of the last hour, oldest first, and those that nobody
     /// knows the end of.
     refusals: Vec<SystemTime>,
-    /// Until when the last certificates for these names count as many.
+    /// Times until which the last certificates for these names count as many.
     issued: Vec<SystemTime>,
 }
 
@@ -152,13 +150,13 @@ impl Plan {
         }
     }
 
-    /// Other names are wanted: what was given for the old ones is no reason to
+    /// Forgets the certificates that came: they were for other names, and no reason to
     /// wait.
     pub(super) fn forget_issued(&mut self) {
         self.issued.clear();
     }
 
-    /// When to order what is wanted at `wanted`.
+    /// Returns when to order what is wanted at `wanted`.
     pub(super) fn order_at(&mut self, wanted: SystemTime, now: SystemTime) -> SystemTime {
         self.bound(now);
         let last = |moments: &[SystemTime], n: usize| moments.iter().rev().nth(n - 1).copied();
@@ -168,9 +166,9 @@ impl Plan {
         limits.into_iter().flatten().fold(wanted, SystemTime::max)
     }
 
-    /// Of a clock that stood in the future, or a file that says so, nothing is
-    /// believed that would hold us for long. Kept, not worked out at each look:
-    /// a moment that moves along with the clock never comes.
+    /// Shortens waits that come from a clock that stood in the future, or from a file
+    /// that says so. Kept, not worked out at each look: a moment that moves along with
+    /// the clock never comes.
     fn bound(&mut self, now: SystemTime) {
         let latest = now + LONGEST;
         for moment in [&mut self.hold, &mut self.wait].into_iter().flatten() {
@@ -184,15 +182,15 @@ impl Plan {
             .retain(|at| *at <= now + Duration::from_secs(1));
     }
 
-    /// An order goes to where the CA may refuse it. Whoever ends in the middle
-    /// of it finds it as a refused one.
+    /// Notes that an order goes to where the CA may refuse it. A run that ends in the
+    /// middle of it leaves it as a refused one.
     pub(super) fn begins(&mut self, now: SystemTime) {
         self.refusals.push(now);
         let old = self.refusals.len().saturating_sub(REFUSALS);
         self.refusals.drain(..old);
     }
 
-    /// A certificate came.
+    /// Notes that a certificate came.
     pub(super) fn succeeded(&mut self, life: Life, now: SystemTime) {
         let mut issued = std::mem::take(&mut self.issued);
         issued.push(now + apart(life) * WEEK);
@@ -205,8 +203,8 @@ impl Plan {
         };
     }
 
-    /// None came: waits longer each time, and as long as the CA asks. `begun`
-    /// says whether the order was told of as one that [`begins`](Self::begins).
+    /// Notes that none came: waits longer each time, and as long as the CA asks.
+    /// `begun` says whether the order was told of as one that [`begins`](Self::begins).
     pub(super) fn failed(
         &mut self,
         trouble: Trouble,
@@ -279,7 +277,7 @@ mod tests {
         assert_eq!(renewal(life(90), window(100, 200), 0.5), START + 81 * DAY);
     }
 
-    /// What is left of it after a restart.
+    /// Returns the plan as it is after a restart.
     fn again(plan: &Plan, now: SystemTime) -> Plan {
         let text = serde_json::to_string(&plan.record()).unwrap();
         Plan::new(&serde_json::from_str(&text).unwrap(), now)

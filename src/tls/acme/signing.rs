@@ -1,6 +1,6 @@
-//! An order from when the CA may sign it until its certificate is kept. Each
-//! certificate counts against the CA's limits, so one that is signed already is
-//! asked for again, also after a restart, and not ordered anew.
+//! Order from when the CA may sign it until its certificate is kept. Each certificate
+//! counts against the CA's limits, so one that is signed already is asked for again,
+//! also after a restart, and not ordered anew.
 
 use super::Settings;
 use super::fault::Fault;
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 use tracing::warn;
 
-/// How long it is asked for: no longer than a lost one is missed.
+/// Time that a signed certificate is asked for: no longer than a lost one is missed.
 const PATIENCE: Duration = Duration::from_secs(86_400);
 
-/// How long the CA may take to look for its answers, and to sign.
+/// Time for the CA to look for its answers, and to sign.
 pub(super) const CHECKING: RetryPolicy = RetryPolicy::new()
     .initial_delay(Duration::from_millis(250))
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
-/// A key and the chain that came for it, as PEM.
+/// Key and the chain that came for it, as PEM.
 #[derive(Debug)]
 pub(super) struct Issued {
     pub(super) key: String,
@@ -28,17 +28,17 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// Both in one file, so that no power cut can part them.
+    /// Returns both as one file, so that no power cut can part them.
     pub(super) fn file(&self) -> String {
         format!("{}\n{}", self.key.trim_end(), self.chain)
     }
 }
 
-/// The order and its key, as they are kept.
+/// Order and its key, as they are kept.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Signing {
     names: Vec<String>,
-    /// Since when, in seconds since 1970.
+    /// Time of its begin, in seconds since 1970.
     since: u64,
     order: String,
     key: String,
@@ -59,7 +59,7 @@ impl Signing {
         Ok(signing)
     }
 
-    /// What an earlier attempt left, if it is for the names of now.
+    /// Returns the order that an earlier attempt left, if it is for the names of now.
     pub(super) async fn kept(settings: &Settings) -> Option<Self> {
         let path = settings.signing();
         let text = read(&path).await.ok()?;
@@ -81,7 +81,7 @@ impl Signing {
         None
     }
 
-    /// The library takes for granted that the order is one.
+    /// Returns whether the order is an address, which the library takes for granted.
     fn is_address(&self) -> bool {
         let address = self.order.parse::<Uri>();
         address.is_ok_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some())
@@ -105,7 +105,7 @@ impl Signing {
         }
     }
 
-    /// Has it signed, and waits for that.
+    /// Has the CA sign it, and waits for that.
     pub(super) async fn finish(
         &self,
         settings: &Settings,
@@ -141,7 +141,7 @@ impl Signing {
     }
 }
 
-/// Nothing more is to be had of the order that is kept.
+/// Removes the order that is kept, since nothing more is to be had of it.
 async fn given_up(settings: &Settings, fault: Fault) -> Fault {
     remove(&settings.signing()).await;
     Fault::Spent(Box::new(fault))
@@ -156,7 +156,8 @@ fn seconds(at: SystemTime) -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// Neither too old nor from a clock that stood in the future.
+/// Returns whether an order is neither too old nor from a clock that stood in the
+/// future.
 fn is_fresh(since: u64, now: u64) -> bool {
     now.abs_diff(since) < PATIENCE.as_secs()
 }
