@@ -8,12 +8,12 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::http::proxy::WEBSOCKET_PATH;
-use crate::http::{AnswersChallenges, Front, Parts};
+use crate::http::{AnswersChallenges, Front, FrontParts};
 use crate::ota::address_audit::{self, PassedOn, Surroundings};
 use crate::ota::credentials::Voice;
 use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH};
 use crate::server::{Listeners, Service, raise_file_limit, shutdown};
-use crate::tls::acme::{self, Challenges, Keeper};
+use crate::tls::acme::{self, CertificateKeeper, Challenges};
 use crate::tls::{self, Certificates, Mode};
 use crate::util::sync::lock;
 use anyhow::Context as _;
@@ -119,10 +119,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 fn keeper(
     settings: &Settings,
     challenges: Option<&Arc<Challenges>>,
-) -> anyhow::Result<Option<Keeper>> {
+) -> anyhow::Result<Option<CertificateKeeper>> {
     match (&settings.tls, challenges) {
         (Mode::Acme(acme), Some(challenges)) => {
-            let keeper = Keeper::new(acme.clone(), Arc::clone(challenges));
+            let keeper = CertificateKeeper::new(acme.clone(), Arc::clone(challenges));
             Ok(Some(keeper.map_err(|e| in_file(settings, &e))?))
         }
         _ => Ok(None),
@@ -130,7 +130,7 @@ fn keeper(
 }
 
 /// Runs the keeper, and anew if it ever breaks: without it the certificate ends.
-async fn keep(keeper: Keeper, stop: CancellationToken) {
+async fn keep(keeper: CertificateKeeper, stop: CancellationToken) {
     while let Err(e) = tokio::spawn(keeper.clone().run(stop.clone())).await {
         error!(
             "what orders certificates broke ({e}): it begins again in {KEEPER_AGAIN:?}; please report it"
@@ -158,7 +158,7 @@ fn front(
     catalogue: Arc<Catalogue>,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
-    Front::new(Parts {
+    Front::new(FrontParts {
         catalogue,
         store: Arc::new(Store::new(settings.memory)),
         fleet: Arc::new(Fleet::default()),

@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use crate::ota::public_url::PublicAddress;
-use crate::tls::acme::{Challenge, LETS_ENCRYPT, Settings};
+use crate::tls::acme::{AcmeSettings, Challenge, LETS_ENCRYPT};
 use hyper::Uri;
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub(super) fn acme(
     listed: Option<Vec<String>>,
     public: &PublicAddress,
     dir: &str,
-) -> Settings {
+) -> AcmeSettings {
     let section = tls.section("acme");
     section.only(&["email", "directory", "challenge", "root"], &[]);
     let directory = section.read(
@@ -47,7 +47,7 @@ pub(super) fn acme(
             _ => None,
         },
     );
-    Settings {
+    AcmeSettings {
         dir: dir.into(),
         names: names(tls, listed, public, &directory),
         email,

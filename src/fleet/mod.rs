@@ -63,12 +63,12 @@ pub struct Fleet {
 /// others did as one generation holds.
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<Box<str>, Known>,
-    old: HashMap<Box<str>, Known>,
+    young: HashMap<Box<str>, DeviceRecord>,
+    old: HashMap<Box<str>, DeviceRecord>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct DeviceRecord {
     last: LastCheck,
     /// Hashes of the decision and of what it withheld: most check-ins repeat
     /// the one before, and cost no allocation.
@@ -109,7 +109,7 @@ impl Fleet {
             return false;
         }
         // Made without the lock: others check in meanwhile.
-        let mut known = Known {
+        let mut known = DeviceRecord {
             last: last_check(version, decision, now),
             decision: hash,
             withheld,
@@ -162,7 +162,7 @@ impl Fleet {
     }
 }
 
-impl Known {
+impl DeviceRecord {
     /// Counts an image that is forced, once a boot.
     fn count_forced(&mut self, sha256: Option<[u8; 32]>, now: SystemTime) {
         let Some(sha256) = sha256 else { return };
@@ -179,7 +179,7 @@ impl Known {
 }
 
 impl Generations {
-    fn find(&mut self, device: &str) -> Option<&mut Known> {
+    fn find(&mut self, device: &str) -> Option<&mut DeviceRecord> {
         // Whoever is old is made young when it changes, or here.
         if self.young.len() < GENERATION
             && let Some((device, known)) = self.old.remove_entry(device)
@@ -193,7 +193,7 @@ impl Generations {
 
     /// Puts a device among the young. Returns what is forgotten for it, for the caller
     /// to drop: that takes time.
-    fn insert(&mut self, device: &str, known: Known) -> Forgotten {
+    fn insert(&mut self, device: &str, known: DeviceRecord) -> Forgotten {
         self.old.remove(device);
         let mut forgotten = Forgotten::new();
         if self.young.len() >= GENERATION && !self.young.contains_key(device) {
@@ -204,7 +204,7 @@ impl Generations {
     }
 }
 
-type Forgotten = HashMap<Box<str>, Known>;
+type Forgotten = HashMap<Box<str>, DeviceRecord>;
 
 fn last_check(version: &str, decision: &Decision<'_>, now: SystemTime) -> LastCheck {
     LastCheck {

@@ -76,12 +76,12 @@ pub struct Image {
     at: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
-    log: Progress,
+    log: DownloadLog,
 }
 
 /// Fields of the log line that is written when the image is over.
 #[derive(Debug)]
-struct Progress {
+struct DownloadLog {
     file: String,
     peer: String,
     total: u64,
@@ -97,7 +97,7 @@ impl Image {
             at: start,
             end,
             reading: None,
-            log: Progress {
+            log: DownloadLog {
                 file: file.to_owned(),
                 peer,
                 total: end - start,
@@ -157,7 +157,7 @@ fn poll_read(
 
 impl Drop for Image {
     fn drop(&mut self) {
-        let Progress {
+        let DownloadLog {
             file,
             peer,
             total,

@@ -105,16 +105,16 @@ impl CheckIns {
             }
         };
         let headers = &head.headers;
-        let said = Said::read(headers);
-        let (Some(device), Some(client)) = (&said.device, &said.client) else {
+        let named = CheckInHeaders::read(headers);
+        let (Some(device), Some(client)) = (&named.device, &named.client) else {
             info!(peer = %peer.address, "check-in refused: no Device-Id or no Client-Id header");
             return reply::request_error();
         };
         let check_in = CheckIn {
             device,
             client,
-            model_header: said.models.iter().flatten().next().map(AsRef::as_ref),
-            version_header: said.versions.iter().flatten().next().map(AsRef::as_ref),
+            model_header: named.models.iter().flatten().next().map(AsRef::as_ref),
+            version_header: named.versions.iter().flatten().next().map(AsRef::as_ref),
             report: Report::read(&body),
         };
         info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
@@ -229,26 +229,26 @@ fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &By
 /// Headers of a check-in that name the device, its model and its version. Read in one
 /// pass: there are more names to look for than headers.
 #[derive(Default)]
-struct Said<'a> {
+struct CheckInHeaders<'a> {
     device: Option<Cow<'a, str>>,
     client: Option<Cow<'a, str>>,
     models: [Option<Cow<'a, str>>; MODEL_HEADERS.len()],
     versions: [Option<Cow<'a, str>>; VERSION_HEADERS.len()],
 }
 
-impl<'a> Said<'a> {
+impl<'a> CheckInHeaders<'a> {
     fn read(headers: &'a HeaderMap) -> Self {
-        let mut said = Self::default();
+        let mut named = Self::default();
         for (name, value) in headers {
             let name = name.as_str();
             let slot = if name == "device-id" {
-                &mut said.device
+                &mut named.device
             } else if name == "client-id" {
-                &mut said.client
+                &mut named.client
             } else if let Some(i) = MODEL_HEADERS.iter().position(|n| *n == name) {
-                &mut said.models[i]
+                &mut named.models[i]
             } else if let Some(i) = VERSION_HEADERS.iter().position(|n| *n == name) {
-                &mut said.versions[i]
+                &mut named.versions[i]
             } else {
                 continue;
             };
@@ -257,6 +257,6 @@ impl<'a> Said<'a> {
                 *slot = text(value);
             }
         }
-        said
+        named
     }
 }

@@ -1,7 +1,7 @@
 //! Downloads: looks up a name from the URL in the snapshot; it is never used as a path.
 
 use super::body::Image;
-use super::conditional::{Conditions, Validators, Verdict, evaluate, range_counts};
+use super::conditional::{Conditions, Evaluation, Validators, evaluate, range_counts};
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
 use super::request::{Head, shown};
@@ -62,9 +62,9 @@ impl Downloads {
             last_modified: &entry.last_modified,
         };
         match evaluate(&conditions, current) {
-            Verdict::Proceed => {}
-            Verdict::NotModified => return reply::not_modified(&entry),
-            Verdict::PreconditionFailed => {
+            Evaluation::Proceed => {}
+            Evaluation::NotModified => return reply::not_modified(&entry),
+            Evaluation::PreconditionFailed => {
                 return reply::error(StatusCode::PRECONDITION_FAILED, "precondition failed");
             }
         }

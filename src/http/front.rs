@@ -5,7 +5,7 @@ use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
 use super::plain::PlainHttp;
-use super::proxy::{Onward, Proxy, ProxySettings};
+use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
@@ -32,9 +32,9 @@ const NAMED: Duration = Duration::from_secs(86_400);
 /// Number of such devices that are remembered.
 const REMEMBERED: usize = 1 << 18;
 
-/// Parts of the front door.
+/// FrontParts of the front door.
 #[derive(Debug)]
-pub struct Parts {
+pub struct FrontParts {
     /// Images that can be offered.
     pub catalogue: Arc<Catalogue>,
     /// Bytes of the images.
@@ -82,7 +82,7 @@ pub struct Front {
     downloads: Downloads,
     proxy: Proxy,
     router: Router,
-    gate: Gate,
+    gate: PlainHttpGate,
     public: PublicAddress,
     trusted: Trusted,
     challenges: Option<Arc<dyn AnswersChallenges>>,
@@ -92,7 +92,7 @@ pub struct Front {
 
 /// Lets requests in by plain HTTP, or not, and names the devices that come by it.
 #[derive(Debug)]
-struct Gate {
+struct PlainHttpGate {
     plain_http: PlainHttp,
     behind_proxy: bool,
     has_trusted: bool,
@@ -107,7 +107,7 @@ enum Target<'front, 'head> {
     Options,
     Download(&'head str),
     /// A server behind this one.
-    Onward(Onward<'front>),
+    Proxy(MatchedRoute<'front>),
     /// Answer to a CA's challenge.
     Challenge(String),
     /// A method that is not allowed here, and those that are.
@@ -117,7 +117,7 @@ enum Target<'front, 'head> {
 
 impl Front {
     /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: FrontParts) -> Self {
         let public = parts.public;
         Self {
             router: Router::new(public.served_paths().to_vec()),
@@ -136,7 +136,7 @@ impl Front {
                 catalogue: parts.catalogue,
                 store: parts.store,
             },
-            gate: Gate {
+            gate: PlainHttpGate {
                 plain_http: parts.plain_http,
                 behind_proxy: parts.behind_proxy,
                 has_trusted: !parts.trusted.is_empty(),
@@ -171,7 +171,7 @@ impl Front {
             match target {
                 // These read the body themselves.
                 Target::CheckIn => return self.check_ins.answer(peer, &head, body, now).await,
-                Target::Onward(onward) => return onward.answer(peer, head, body).await,
+                Target::Proxy(route) => return route.answer(peer, head, body).await,
                 Target::Show => self.check_ins.show(),
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
@@ -198,11 +198,7 @@ impl Front {
         let method = &head.method;
         let post = *method == Method::POST;
         let get = matches!(*method, Method::GET | Method::HEAD);
-        let behind = || {
-            self.proxy
-                .find(path)
-                .map_or(Target::Nothing, Target::Onward)
-        };
+        let behind = || self.proxy.find(path).map_or(Target::Nothing, Target::Proxy);
         match self.router.route(path) {
             Route::Nothing => Target::Nothing,
             Route::Other => behind(),
@@ -234,7 +230,7 @@ impl Front {
     }
 }
 
-impl Gate {
+impl PlainHttpGate {
     /// Returns whether a request may come as it does, and names the device that comes
     /// over plain HTTP.
     fn lets_in(&self, head: &Head, peer: Peer, now: SystemTime) -> bool {

@@ -15,4 +15,4 @@ mod reply;
 mod request;
 mod router;
 
-pub use front::{AnswersChallenges, Front, Parts};
+pub use front::{AnswersChallenges, Front, FrontParts};

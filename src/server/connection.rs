@@ -3,9 +3,9 @@
 
 use super::first_line::FirstLine;
 use super::leftover;
-use super::progress::Progress;
 use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Share, Shares};
+use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Service, Spaced, Upgrade};
 use crate::util::once::Once;
 use hyper::body::Incoming;
@@ -47,7 +47,7 @@ const SAY: Duration = Duration::from_secs(3600);
 const REMEMBERED: usize = 4096;
 
 /// Parts that all connections share.
-pub(super) struct Shared<H> {
+pub(super) struct ConnectionContext<H> {
     service: Service<H>,
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
@@ -55,7 +55,7 @@ pub(super) struct Shared<H> {
     shares: Option<Arc<Shares>>,
 }
 
-impl<H: Handler> Shared<H> {
+impl<H: Handler> ConnectionContext<H> {
     pub(super) fn new(service: Service<H>, shares: Option<Arc<Shares>>) -> Self {
         let mut http = http1::Builder::new();
         // The modem firmware and one line of the Wi-Fi firmware match header
@@ -88,7 +88,7 @@ pub(super) async fn serve<H: Handler>(
     mut stream: TcpStream,
     address: SocketAddr,
     proxied: bool,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
 ) {
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
@@ -120,7 +120,7 @@ pub(super) async fn serve<H: Handler>(
     let Ok(Some(first)) = first else { return };
     let _share = share;
     let left = Arc::default();
-    let stream = Progress::new(stream, limits.idle, Arc::clone(&left));
+    let stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left));
     let peer = |secure| Peer {
         address,
         secure,
@@ -140,9 +140,9 @@ pub(super) async fn serve<H: Handler>(
 
 /// Shakes hands, and serves what comes over TLS.
 async fn secure<H: Handler>(
-    stream: Progress<TcpStream>,
+    stream: WriteTimeout<TcpStream>,
     peer: Peer,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
 ) {
     let address = peer.address;
@@ -188,7 +188,7 @@ async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> 
 async fn http<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
 ) {
     let handler = &shared.service.handler;
@@ -241,7 +241,7 @@ async fn http<H: Handler>(
     }
 }
 
-impl<H> Shared<H> {
+impl<H> ConnectionContext<H> {
     /// Returns whether this may be logged of a client now.
     fn may_say(&self, client: IpAddr, what: &str) -> bool {
         self.failures.is_due(&(client, what), SystemTime::now())
@@ -258,7 +258,7 @@ impl<H> Shared<H> {
         match proxy_header::read(stream).await {
             Ok(origin) => Some(origin),
             Err(Unread::Nothing) => None,
-            Err(Unread::Fault(fault)) => {
+            Err(Unread::Invalid(fault)) => {
                 self.no_proxy(proxy, &fault.to_string());
                 None
             }

@@ -23,11 +23,11 @@ const LINE: usize = 64;
 
 /// Part of the request that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum Expected {
     Method,
-    /// Behind the blank that ends the method.
+    /// Path, behind the blank that ends the method.
     Path,
-    /// The rest of the request line.
+    /// Rest of the request line.
     Line,
     /// A header's line, or the empty one behind the last.
     Header,
@@ -41,7 +41,7 @@ enum Next {
 #[derive(Debug)]
 pub(super) struct FirstLine<S> {
     inner: S,
-    next: Next,
+    next: Expected,
     /// Length of the body behind this head, if it can be told.
     length: Option<u64>,
     line: [u8; LINE],
@@ -55,7 +55,7 @@ impl<S> FirstLine<S> {
     pub(super) fn new(inner: S, is_spaced: Arc<AtomicBool>) -> Self {
         Self {
             inner,
-            next: Next::Method,
+            next: Expected::Method,
             length: Some(0),
             line: [0; LINE],
             at: 0,
@@ -66,32 +66,32 @@ impl<S> FirstLine<S> {
     fn look(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             bytes = match self.next {
-                Next::Method => {
+                Expected::Method => {
                     // Lines may be empty in front of a request (RFC 9112, section 2.2).
                     if first == b' ' {
-                        self.next = Next::Path;
+                        self.next = Expected::Path;
                     }
                     rest
                 }
-                Next::Path => {
+                Expected::Path => {
                     if first == b' ' {
                         self.is_spaced.store(true, Ordering::Relaxed);
-                        self.next = Next::Anything;
+                        self.next = Expected::Anything;
                     } else {
-                        self.next = Next::Line;
+                        self.next = Expected::Line;
                     }
                     bytes
                 }
-                Next::Line => {
+                Expected::Line => {
                     let (_, behind) = line(bytes);
                     if let Some(behind) = behind {
-                        (self.next, self.length, self.at) = (Next::Header, Some(0), 0);
+                        (self.next, self.length, self.at) = (Expected::Header, Some(0), 0);
                         behind
                     } else {
                         return;
                     }
                 }
-                Next::Header => {
+                Expected::Header => {
                     let (part, behind) = line(bytes);
                     self.keep(part);
                     match behind {
@@ -102,15 +102,15 @@ impl<S> FirstLine<S> {
                         None => return,
                     }
                 }
-                Next::Body(left) => {
+                Expected::Body(left) => {
                     let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
                     self.next = match left - here as u64 {
-                        0 => Next::Method,
-                        left => Next::Body(left),
+                        0 => Expected::Method,
+                        left => Expected::Body(left),
                     };
                     &bytes[here..]
                 }
-                Next::Anything => return,
+                Expected::Anything => return,
             };
         }
     }
@@ -127,9 +127,9 @@ impl<S> FirstLine<S> {
         let line = self.line[..self.at.min(LINE)].trim_ascii();
         if self.at <= 1 && line.is_empty() {
             self.next = match self.length {
-                Some(0) => Next::Method,
-                Some(length) => Next::Body(length),
-                None => Next::Anything,
+                Some(0) => Expected::Method,
+                Some(length) => Expected::Body(length),
+                None => Expected::Anything,
             };
         }
         let colon = line.iter().position(|byte| *byte == b':');
@@ -164,7 +164,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstLine<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        if self.next != Next::Anything {
+        if self.next != Expected::Anything {
             self.look(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))

@@ -84,7 +84,7 @@ impl<S> Left<S> {
 
 /// Wait until all of a stream has been sent.
 #[derive(Debug)]
-pub(super) struct Farewell {
+pub(super) struct LingeringClose {
     idle: Duration,
     left: u32,
     /// Time since which it is not known to move.
@@ -93,7 +93,7 @@ pub(super) struct Farewell {
     next_look: Pin<Box<Sleep>>,
 }
 
-impl Farewell {
+impl LingeringClose {
     /// Begins a wait that ends when nothing moves for `idle`.
     pub(super) fn new(idle: Duration) -> Self {
         let since = Instant::now();
@@ -138,9 +138,9 @@ impl Farewell {
 /// Waits until all of it has been sent, as long as it moves; what stands still for
 /// `idle` is reset.
 pub(super) async fn finish(stream: impl Leaves, idle: Duration) {
-    let mut farewell = Farewell::new(idle);
+    let mut closing = LingeringClose::new(idle);
     // Either way nothing is left.
-    let _ = poll_fn(|cx| farewell.poll(&stream, cx)).await;
+    let _ = poll_fn(|cx| closing.poll(&stream, cx)).await;
 }
 
 #[cfg(test)]

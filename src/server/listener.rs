@@ -1,6 +1,6 @@
 //! Listeners: binding, accepting, and the permits that bound what is accepted.
 
-use super::connection::Shared;
+use super::connection::ConnectionContext;
 use super::shares::Shares;
 use super::shutdown::Stop;
 use super::workers::{Accepted, Workers};
@@ -128,7 +128,7 @@ impl Listeners {
         let shares = service
             .fair
             .then(|| Arc::new(Shares::new(limit, Arc::clone(&permits))));
-        let service = Arc::new(Shared::new(service, shares.clone()));
+        let service = Arc::new(ConnectionContext::new(service, shares.clone()));
         let workers = Workers::start(&service, &stop.asked)?;
         let listeners = self.sockets.into_iter().map(|(listener, port, address)| {
             let listener = TcpListener::from_std(listener)
@@ -137,7 +137,7 @@ impl Listeners {
         });
         let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
         let accepting = listeners.into_iter().map(|(listener, proxied, address)| {
-            let gate = Gate {
+            let admission = Admission {
                 address,
                 proxied,
                 permits: &permits,
@@ -146,7 +146,7 @@ impl Listeners {
                 shares: shares.as_ref().filter(|_| !proxied),
                 trusted: &trusted,
             };
-            accept(listener, gate, &workers, &stop.asked)
+            accept(listener, admission, &workers, &stop.asked)
         });
         join_all(accepting).await;
         let open = workers.connections();
@@ -201,7 +201,7 @@ fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenE
 }
 
 /// Admission of connections: the permits and the shares.
-struct Gate<'a> {
+struct Admission<'a> {
     address: SocketAddr,
     proxied: bool,
     permits: &'a Arc<Semaphore>,
@@ -212,18 +212,18 @@ struct Gate<'a> {
 
 async fn accept(
     listener: TcpListener,
-    gate: Gate<'_>,
+    admission: Admission<'_>,
     workers: &Workers,
     stop: &CancellationToken,
 ) {
-    let Gate {
+    let Admission {
         address,
         proxied,
         permits,
         limit,
         shares,
         trusted,
-    } = gate;
+    } = admission;
     let greedy = Once::new(SAY, REMEMBERED);
     let shortage = Once::new(SAY, REMEMBERED);
     loop {

@@ -5,13 +5,13 @@ mod connection;
 mod first_line;
 mod leftover;
 mod listener;
-mod progress;
 mod proxy_header;
 mod shares;
 pub mod shutdown;
 mod trusted;
 mod upgrade;
 mod workers;
+mod write_timeout;
 
 pub use listener::{ListenError, Listeners, raise_file_limit};
 pub use trusted::Trusted;

@@ -2,7 +2,7 @@
 //! its own. A connection lives and dies on its worker, so that no task is ever woken
 //! across threads: for a check-in that would cost more than the decision.
 
-use super::connection::{self, Shared};
+use super::connection::{self, ConnectionContext};
 use super::shares::Share;
 use super::{Handler, ListenError};
 use std::net::{SocketAddr, TcpStream};
@@ -51,7 +51,7 @@ struct Worker {
 impl Workers {
     /// Starts a worker for each core.
     pub(super) fn start<H: Handler>(
-        shared: &Arc<Shared<H>>,
+        shared: &Arc<ConnectionContext<H>>,
         stop: &CancellationToken,
     ) -> Result<Self, ListenError> {
         let (connections, end) = (TaskTracker::new(), CancellationToken::new());
@@ -147,7 +147,7 @@ impl Workers {
 
 async fn serve<H: Handler>(
     mut accepted: UnboundedReceiver<Queued>,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     load: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {

@@ -8,7 +8,7 @@
 
 mod challenges;
 mod client;
-mod fault;
+mod error;
 mod files;
 mod keeper;
 mod order;
@@ -18,7 +18,7 @@ mod signing;
 pub use challenges::Challenges;
 pub(crate) use challenges::PROTOCOL;
 pub use client::RootError;
-pub use keeper::Keeper;
+pub use keeper::CertificateKeeper;
 
 use super::PairPaths;
 use super::pem::Pair;
@@ -30,9 +30,9 @@ use std::path::PathBuf;
 /// Directory of Let's Encrypt's public service.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// Settings of `gateway.tls.acme`, and the names.
+/// AcmeSettings of `gateway.tls.acme`, and the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct AcmeSettings {
     /// Folder in which account, keys and certificates are kept.
     pub dir: PathBuf,
     /// Host names and IP addresses of the certificate.
@@ -74,7 +74,7 @@ impl Challenge {
     }
 }
 
-impl Settings {
+impl AcmeSettings {
     /// Returns the folder of the configured CA. Each CA has its own: a trial with one
     /// leaves the other's account and certificate alone.
     pub(super) fn folder(&self) -> PathBuf {
@@ -125,7 +125,7 @@ fn file_name(text: &str) -> String {
 }
 
 /// Finds out whether the CA can reach this server: it comes to one port only.
-pub fn audit(settings: &Settings, ports: &[u16]) -> Option<Finding> {
+pub fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Finding> {
     let (challenge, port) = (settings.challenge, settings.challenge.port());
     (!ports.contains(&port)).then(|| {
         Finding::new(

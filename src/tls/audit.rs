@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn ordered() -> Mode {
-        Mode::Acme(acme::Settings {
+        Mode::Acme(acme::AcmeSettings {
             dir: "certs".into(),
             names: vec![NAME.into()],
             email: None,

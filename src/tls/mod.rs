@@ -31,7 +31,7 @@ pub enum Mode {
     /// Files that somebody else renews.
     Files(Vec<PairPaths>),
     /// Certificate of a public authority, ordered and renewed here.
-    Acme(acme::Settings),
+    Acme(acme::AcmeSettings),
 }
 
 /// Paths of a certificate chain and its key.

@@ -5,12 +5,12 @@
 use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
 use super::{Mode, PairPaths, TlsError, self_signed};
+use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -23,7 +23,7 @@ pub struct Certificates {
     current: ArcSwap<Vec<Pair>>,
     /// State of the files at the last attempt, good or bad, so that each state is tried
     /// and reported once.
-    tried: Mutex<Vec<FileState>>,
+    tried: Mutex<Vec<Option<FileState>>>,
     /// Time from which a certificate of our own may be signed again.
     next_signing: Mutex<SystemTime>,
     challenges: Arc<Challenges>,
@@ -31,9 +31,6 @@ pub struct Certificates {
 
 /// Time that a failed signing rests.
 const SIGN_AGAIN: Duration = Duration::from_secs(3600);
-
-/// Inode, length, modification and change time; `None` when there is no file.
-type FileState = Option<(u64, u64, i64, i64, i64, i64)>;
 
 impl Certificates {
     /// Loads or signs what `mode` asks for; `None` when TLS is off.
@@ -136,7 +133,7 @@ impl Certificates {
         !same
     }
 
-    fn tried(&self) -> MutexGuard<'_, Vec<FileState>> {
+    fn tried(&self) -> MutexGuard<'_, Vec<Option<FileState>>> {
         lock(&self.tried)
     }
 }
@@ -179,18 +176,9 @@ fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     vec![own.map_err(TlsError::from)]
 }
 
-fn states(mode: &Mode) -> Vec<FileState> {
-    let state = |path: &Path| {
-        let m = fs::metadata(path).ok()?;
-        Some((
-            m.ino(),
-            m.size(),
-            m.mtime(),
-            m.mtime_nsec(),
-            m.ctime(),
-            m.ctime_nsec(),
-        ))
-    };
+/// Returns the state of each file; `None` for one that is not there.
+fn states(mode: &Mode) -> Vec<Option<FileState>> {
+    let state = |path: &Path| Some(FileState::from(&fs::metadata(path).ok()?));
     match mode {
         Mode::Files(pairs) => pairs
             .iter()

@@ -3,7 +3,7 @@
 
 use super::PairPaths;
 use super::pem::{Pair, PairError};
-use crate::util::durable::{self, Kept};
+use crate::util::durable::{self, Durability};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
@@ -111,8 +111,8 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     let (key, certificate) = sign(names, now)?;
     let kept = keep(dir, &paths, &key, &certificate)?;
     let sure = match kept {
-        Kept::Surely => String::new(),
-        Kept::Unsurely(why) => {
+        Durability::Synced => String::new(),
+        Durability::Unsynced(why) => {
             format!("; a power cut may undo it, for the folder knows no fsync ({why})")
         }
     };
@@ -172,7 +172,12 @@ fn sign(names: &[String], now: SystemTime) -> Result<(String, String), SignError
 
 /// Keeps key and certificate. A power cut between the two leaves a pair that does not
 /// match, and the next start makes a new one.
-fn keep(dir: &Path, paths: &PairPaths, key: &str, certificate: &str) -> Result<Kept, SignError> {
+fn keep(
+    dir: &Path,
+    paths: &PairPaths,
+    key: &str,
+    certificate: &str,
+) -> Result<Durability, SignError> {
     fs::create_dir_all(dir).map_err(|error| SignError::Keep {
         path: dir.to_owned(),
         error,

@@ -2,7 +2,7 @@
 //!
 //! A [`Draft`] is written under a hidden name in the folder where it is to stand,
 //! brought to the disk, and takes its name in one step. Until then an error means that
-//! nothing was changed; from then on the file is there, and [`Kept`] says what is known
+//! nothing was changed; from then on the file is there, and [`Durability`] says what is known
 //! of its place on the disk.
 
 use nix::errno::Errno;
@@ -24,13 +24,13 @@ const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 /// Durability of a file in its place.
 #[derive(Debug)]
 #[must_use = "a caller that promises durability has to look"]
-pub enum Kept {
-    /// On the disk, as far as the system can tell.
-    Surely,
-    /// Where it belongs, but a power cut may undo it, for this reason: the
+pub enum Durability {
+    /// The file is on the disk, as far as the system can tell.
+    Synced,
+    /// The file is where it belongs, but a power cut may undo it, for this reason: the
     /// folder's file system could not be made to write it down. Shared folders
     /// (SMB, `vboxsf`) know no `fsync` for folders, some none at all.
-    Unsurely(io::Error),
+    Unsynced(io::Error),
 }
 
 /// Error where a file was not created. Nothing was changed.
@@ -67,14 +67,14 @@ impl Draft {
     }
 
     /// Takes the name `path`, in the same folder, whatever has it now.
-    pub fn replace(self, path: &Path) -> io::Result<Kept> {
+    pub fn replace(self, path: &Path) -> io::Result<Durability> {
         let (draft, synced) = self.finished()?;
         draft.persist(path).map_err(|e| e.error)?;
         Ok(synced.and(path))
     }
 
     /// Takes the name `path`, in the same folder, unless something has it.
-    pub fn create(self, path: &Path) -> Result<Kept, NotCreated> {
+    pub fn create(self, path: &Path) -> Result<Durability, NotCreated> {
         let (draft, synced) = self.finished().map_err(NotCreated::Error)?;
         let draft = match draft.persist_noclobber(path) {
             Ok(()) => return Ok(synced.and(path)),
@@ -99,10 +99,10 @@ impl Draft {
 
     /// Brings the content to the disk, and lets go of the file: some shared
     /// folders rename none that is open.
-    fn finished(self) -> io::Result<(tempfile::TempPath, Synced)> {
+    fn finished(self) -> io::Result<(tempfile::TempPath, ContentSync)> {
         let synced = match self.file.as_file().sync_all() {
-            Ok(()) => Synced(None),
-            Err(e) if is_unknown(&e) => Synced(Some(e)),
+            Ok(()) => ContentSync(None),
+            Err(e) if is_unknown(&e) => ContentSync(Some(e)),
             Err(e) => return Err(e),
         };
         Ok((self.file.into_temp_path(), synced))
@@ -110,17 +110,17 @@ impl Draft {
 }
 
 /// State of the content on the disk: synced, or the error that left it open.
-struct Synced(Option<io::Error>);
+struct ContentSync(Option<io::Error>);
 
-impl Synced {
+impl ContentSync {
     /// Returns the durability of the file at `path`. A name is on the disk when its
     /// folder is; the file is in its place already, so no fault of the folder undoes
     /// that.
-    fn and(self, path: &Path) -> Kept {
+    fn and(self, path: &Path) -> Durability {
         let folder = File::open(folder(path)).and_then(|dir| dir.sync_all());
         match (self.0, folder) {
-            (Some(e), _) | (None, Err(e)) => Kept::Unsurely(e),
-            (None, Ok(())) => Kept::Surely,
+            (Some(e), _) | (None, Err(e)) => Durability::Unsynced(e),
+            (None, Ok(())) => Durability::Synced,
         }
     }
 }
@@ -151,7 +151,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 /// Replaces the file at `path`, with its mode from the first byte on.
-pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Kept> {
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Durability> {
     let mut draft = Draft::begin(folder(path), mode)?;
     draft.write(content)?;
     draft.replace(path)
@@ -164,7 +164,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Kept> {
 /// # Errors
 ///
 /// The file that could not be replaced, and the system's error.
-pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, io::Error)> {
+pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Durability, (PathBuf, io::Error)> {
     let [first, second] = files.map(|(path, content, mode)| {
         let written = || {
             let mut draft = Draft::begin(folder(path), mode)?;
@@ -175,13 +175,13 @@ pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, i
         written().map(|draft| (path, draft)).map_err(of_path)
     });
     let (first, second) = (first?, second?);
-    let mut kept = Kept::Surely;
+    let mut kept = Durability::Synced;
     for (path, (draft, synced)) in [first, second] {
         draft
             .persist(path)
             .map_err(|e| (path.to_owned(), e.error))?;
-        if let unsurely @ Kept::Unsurely(_) = synced.and(path) {
-            kept = unsurely;
+        if let unsynced @ Durability::Unsynced(_) = synced.and(path) {
+            kept = unsynced;
         }
     }
     Ok(kept)
@@ -251,11 +251,11 @@ mod tests {
         let path = dir.path().join("a");
         assert!(matches!(
             replace(&path, b"one", 0o600).unwrap(),
-            Kept::Surely
+            Durability::Synced
         ));
         assert!(matches!(
             replace(&path, b"two", 0o640).unwrap(),
-            Kept::Surely
+            Durability::Synced
         ));
         assert_eq!(fs::read(&path).unwrap(), b"two");
         let mode = path.metadata().unwrap().permissions().mode();

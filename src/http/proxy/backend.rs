@@ -1,9 +1,9 @@
 //! Backends: servers that stand behind this one, and their state.
 
 use super::activity::Activity;
-use super::kept::Connector;
-use super::resolver::Names;
-use super::upload::Paced;
+use super::connector::Connector;
+use super::resolver::Resolver;
+use super::upload::UploadBody;
 use crate::util::sync::lock;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
@@ -39,10 +39,10 @@ const BUFFER: usize = 64 * 1024;
 pub(super) const KERNEL_BUFFER: usize = 128 * 1024;
 
 /// Sends requests to backends over connections that are kept.
-pub(super) type Pool = Client<Connector, Paced>;
+pub(super) type Pool = Client<Connector, UploadBody>;
 
-pub(super) fn pool(names: Names) -> Pool {
-    let mut connector = HttpConnector::new_with_resolver(names);
+pub(super) fn pool(resolver: Resolver) -> Pool {
+    let mut connector = HttpConnector::new_with_resolver(resolver);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_nodelay(true);
     connector.set_send_buffer_size(Some(KERNEL_BUFFER));
@@ -59,7 +59,7 @@ pub(super) fn pool(names: Names) -> Pool {
 /// One server behind this one.
 #[derive(Debug)]
 pub(super) struct Backend {
-    /// Name of the setting that names it.
+    /// Name of the setting that resolver it.
     setting: String,
     pub(super) authority: Authority,
     /// Set where the log said that it is down.

@@ -12,9 +12,9 @@
 
 mod activity;
 mod backend;
+mod connector;
 pub(super) mod download;
 mod hops;
-mod kept;
 mod refusals;
 mod resolver;
 mod tunnel;
@@ -36,7 +36,7 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
 use refusals::{broken_off, late, refused, stalled, too_large, unreachable_now};
-use resolver::Names;
+use resolver::Resolver;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
-use tunnel::{Open, Session};
-use upload::{Cut, Paced, Upload};
+use tunnel::{Session, TunnelCount};
+use upload::{Upload, UploadBody, UploadError};
 
 /// Path of xiaozhi-server's WebSocket.
 pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
@@ -100,9 +100,9 @@ pub struct ProxyRoute {
 /// The reverse proxy: its routes and connections.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    routes: Vec<Route>,
+    routes: Vec<BackendRoute>,
     settings: ProxySettings,
-    names: Names,
+    resolver: Resolver,
     pool: Pool,
     /// Number of open tunnels.
     open: Arc<AtomicUsize>,
@@ -111,7 +111,7 @@ pub(super) struct Proxy {
 }
 
 #[derive(Debug)]
-struct Route {
+struct BackendRoute {
     /// Path without a last slash.
     path: String,
     /// Length of our own public prefix in the path, which the backend does not know.
@@ -120,8 +120,8 @@ struct Route {
 }
 
 /// Route of a request that is passed on.
-pub(super) struct Onward<'a> {
-    route: &'a Route,
+pub(super) struct MatchedRoute<'a> {
+    route: &'a BackendRoute,
     proxy: &'a Proxy,
 }
 
@@ -145,7 +145,7 @@ impl Proxy {
             let ours = path == VISION_PATH || path == WEBSOCKET_PATH.trim_end_matches('/');
             let prefixes = if ours { &prefixes[..] } else { &[""] };
             for prefix in prefixes {
-                routes.push(Route {
+                routes.push(BackendRoute {
                     path: format!("{prefix}{path}"),
                     prefix: prefix.len(),
                     backend: Arc::clone(&backend),
@@ -153,28 +153,28 @@ impl Proxy {
             }
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
-        let names = Names::default();
+        let resolver = Resolver::default();
         Self {
             routes,
             settings,
-            pool: pool(names.clone()),
-            names,
+            pool: pool(resolver.clone()),
+            resolver,
             open: Arc::default(),
             drain,
         }
     }
 
     /// Returns the route of `path`, if it is passed on.
-    pub(super) fn find(&self, path: &str) -> Option<Onward<'_>> {
+    pub(super) fn find(&self, path: &str) -> Option<MatchedRoute<'_>> {
         let route = self
             .routes
             .iter()
             .find(|r| below(path, &r.path).is_some())?;
-        Some(Onward { route, proxy: self })
+        Some(MatchedRoute { route, proxy: self })
     }
 }
 
-impl Onward<'_> {
+impl MatchedRoute<'_> {
     /// Passes the request on, and brings the reply back.
     pub(super) async fn answer(self, peer: Peer, mut head: Head, body: Incoming) -> Reply {
         let ProxySettings {
@@ -184,7 +184,7 @@ impl Onward<'_> {
         } = self.proxy.settings;
         // From here on it is read away, whatever becomes of the request.
         let upload = Upload::new(body, timeout);
-        let body = Paced::new(Arc::clone(&upload), body_limit);
+        let body = UploadBody::new(Arc::clone(&upload), body_limit);
         if let Some((status, text)) = hops::fault(&head) {
             return refused(status, text);
         }
@@ -197,10 +197,10 @@ impl Onward<'_> {
                 "no address that could be sent on\n",
             );
         };
-        let mut onward = Request::new(());
-        *onward.method_mut() = head.method.clone();
-        *onward.uri_mut() = target;
-        *onward.headers_mut() = hops::for_backend(&head, peer);
+        let mut passed = Request::new(());
+        *passed.method_mut() = head.method.clone();
+        *passed.uri_mut() = target;
+        *passed.headers_mut() = hops::for_backend(&head, peer);
         if upgrade::is_asked_for(&head) {
             if !upload.is_over() {
                 // What follows is a WebSocket's, and no backend must take a part
@@ -210,11 +210,11 @@ impl Onward<'_> {
                     "a WebSocket begins without a body\n",
                 );
             }
-            return self.upgrade(peer, &mut head, onward).await;
+            return self.upgrade(peer, &mut head, passed).await;
         }
         let answered = tokio::select! {
             biased;
-            answered = self.send(onward, body, &upload) => answered,
+            answered = self.send(passed, body, &upload) => answered,
             () = quiet(&upload.activity, timeout) => {
                 return if upload.waits_for_sender() {
                     stalled()
@@ -240,7 +240,7 @@ impl Onward<'_> {
     async fn send(
         &self,
         request: Request<()>,
-        body: Paced,
+        body: UploadBody,
         upload: &Arc<Upload>,
     ) -> Result<Response<Incoming>, legacy::Error> {
         let safe = matches!(
@@ -251,7 +251,7 @@ impl Onward<'_> {
         let answered = self.proxy.pool.request(request.map(|()| body)).await;
         match (answered, again) {
             (Err(e), Some(request)) if ended_unanswered(&e) => {
-                let body = Paced::new(Arc::clone(upload), 0);
+                let body = UploadBody::new(Arc::clone(upload), 0);
                 self.proxy.pool.request(request.map(|()| body)).await
             }
             (answered, _) => answered,
@@ -260,10 +260,10 @@ impl Onward<'_> {
 
     /// Returns the error for a client whose request got no reply.
     fn unanswered(&self, error: &legacy::Error, peer: Peer) -> Reply {
-        match find::<Cut>(error) {
-            Some(Cut::TooBig) => too_large(),
-            Some(Cut::Stalled) => stalled(),
-            Some(cut @ (Cut::Broken(_) | Cut::Abandoned)) => {
+        match find::<UploadError>(error) {
+            Some(UploadError::TooBig) => too_large(),
+            Some(UploadError::Stalled) => stalled(),
+            Some(cut @ (UploadError::Broken(_) | UploadError::Abandoned)) => {
                 debug!(target: LOG, peer = %peer.address, error = %cut, "the client went away while it sent");
                 refused(StatusCode::BAD_REQUEST, "the body ended early\n")
             }
@@ -281,7 +281,8 @@ impl Onward<'_> {
         let mut client = Request::new(());
         *client.extensions_mut() = std::mem::take(&mut head.extensions);
         let client = hyper::upgrade::on(client);
-        let asked = upgrade::connect(backend, &self.proxy.names, request, settings.timeout).await;
+        let asked =
+            upgrade::connect(backend, &self.proxy.resolver, request, settings.timeout).await;
         let response = match asked {
             Ok(response) => response,
             Err(reply) => return reply,
@@ -297,7 +298,7 @@ impl Onward<'_> {
             backend: backend.to_string(),
             idle: settings.idle,
             drain: self.proxy.drain,
-            open: Open::count(&self.proxy.open),
+            open: TunnelCount::count(&self.proxy.open),
         };
         upgrade::accept(response, client, session)
     }
@@ -463,8 +464,8 @@ mod tests {
             ("/", None),
         ] {
             let uri: Uri = path.parse().unwrap();
-            let onward = proxy.find(uri.path());
-            let target = onward.and_then(|onward| onward.target(&uri));
+            let route = proxy.find(uri.path());
+            let target = route.and_then(|route| route.target(&uri));
             let expected = to.map(|to| format!("http://127.0.0.1:8000{to}"));
             assert_eq!(target.map(|t| t.to_string()), expected, "{path}");
         }

@@ -26,23 +26,23 @@ const KEPT: Duration = Duration::from_secs(5);
 
 /// Resolver shared by all connections: results by host, their ports 0.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>);
+pub(super) struct Resolver(Arc<Mutex<HashMap<Box<str>, Arc<HostEntry>>>>);
 
 #[derive(Debug, Default)]
-struct Slot {
-    known: watch::Sender<Option<Known>>,
+struct HostEntry {
+    known: watch::Sender<Option<Resolved>>,
     /// Set while a look-up is under way.
     asking: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Resolved {
     since: Instant,
     /// Addresses, or the reason why there are none.
     addresses: Result<Vec<IpAddr>, String>,
 }
 
-impl Known {
+impl Resolved {
     fn is_fresh(&self) -> bool {
         self.since.elapsed() <= KEPT
     }
@@ -55,8 +55,8 @@ impl Known {
     }
 }
 
-impl Names {
-    /// Returns the addresses of a host, which may be one itself. Known ones serve while
+impl Resolver {
+    /// Returns the addresses of a host, which may be one itself. Resolved ones serve while
     /// they are looked up again.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.trim_matches(['[', ']']);
@@ -72,7 +72,7 @@ impl Names {
         let mut news = slot.known.subscribe();
         {
             let known = news.borrow_and_update();
-            let fresh = known.as_ref().is_some_and(Known::is_fresh);
+            let fresh = known.as_ref().is_some_and(Resolved::is_fresh);
             if !fresh {
                 ask(&slot, host)?;
             }
@@ -89,7 +89,7 @@ impl Names {
 }
 
 /// Begins a look-up, if none is under way.
-fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
+fn ask(slot: &Arc<HostEntry>, host: &str) -> io::Result<()> {
     if slot.asking.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
@@ -101,7 +101,9 @@ fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
             .map_err(|e| format!("the name {host} leads nowhere: {e}"));
         let since = Instant::now();
         asked.asking.store(false, Ordering::Release);
-        asked.known.send_replace(Some(Known { since, addresses }));
+        asked
+            .known
+            .send_replace(Some(Resolved { since, addresses }));
     };
     let begun = thread::Builder::new().name("names".into()).spawn(look_up);
     if begun.is_err() {
@@ -111,7 +113,7 @@ fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
 }
 
 /// Resolves names for hyper's own connections, which put in the port themselves.
-impl Service<Name> for Names {
+impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = BoxFuture<'static, io::Result<Self::Response>>;
@@ -135,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_and_addresses() {
-        let names = Names::default();
+        let names = Resolver::default();
         for (host, first) in [
             ("127.0.0.1", "127.0.0.1:80"),
             ("[::1]", "[::1]:80"),

@@ -46,14 +46,14 @@ pub(super) struct Session {
     /// Time that it may go on when this server stops, at the very most.
     pub(super) drain: Duration,
     /// Number of open tunnels, this one counted.
-    pub(super) open: Open,
+    pub(super) open: TunnelCount,
 }
 
 /// Counts one open tunnel until it is dropped.
 #[derive(Debug)]
-pub(super) struct Open(Arc<AtomicUsize>);
+pub(super) struct TunnelCount(Arc<AtomicUsize>);
 
-impl Open {
+impl TunnelCount {
     pub(super) fn count(all: &Arc<AtomicUsize>) -> Self {
         all.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(all))
@@ -64,7 +64,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for TunnelCount {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -7,7 +7,7 @@
 use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason};
 use super::hops;
 use super::refusals::{late, unreachable_now};
-use super::resolver::Names;
+use super::resolver::Resolver;
 use super::tunnel::{self, Session};
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
@@ -55,7 +55,7 @@ fn has(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
 /// accepts an upgrade only when `Connection` is exactly `Upgrade`.
 pub(super) async fn connect(
     backend: &Backend,
-    names: &Names,
+    resolver: &Resolver,
     request: Request<()>,
     patience: Duration,
 ) -> Result<Response<Incoming>, Reply> {
@@ -77,7 +77,7 @@ pub(super) async fn connect(
     let asked = async {
         let port = backend.authority.port_u16().unwrap_or(80);
         let reached = async {
-            let addresses = names.addresses(backend.authority.host(), port).await?;
+            let addresses = resolver.addresses(backend.authority.host(), port).await?;
             TcpStream::connect(&addresses[..]).await
         };
         let stream = timeout(CONNECT, reached)

@@ -1,7 +1,7 @@
 //! HTTP client for the CA: HTTP/1.1 over TLS, one connection kept for an order,
 //! everything bounded in time and size.
 
-use super::Settings;
+use super::AcmeSettings;
 use crate::tls::pem::{self, PairError};
 use crate::util::sync::lock;
 use bytes::Bytes;
@@ -50,7 +50,7 @@ pub enum RootError {
 
 /// Returns the TLS settings for the CA's directory: it is trusted if the public
 /// authorities vouch for it, or the private one that is configured.
-pub(super) fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, RootError> {
+pub(super) fn trust(settings: &AcmeSettings) -> Result<Arc<ClientConfig>, RootError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -100,16 +100,16 @@ pub(super) enum Unreachable {
 
 /// HTTP client for one order.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(super) struct CaClient {
     tls: TlsConnector,
-    kept: Arc<Mutex<Option<Kept>>>,
+    kept: Arc<Mutex<Option<IdleConnection>>>,
     retry_after: Arc<Mutex<Option<SystemTime>>>,
 }
 
 /// Idle connection that can take another request, and the host that it leads to.
-type Kept = (String, SendRequest<BodyWrapper<Bytes>>);
+type IdleConnection = (String, SendRequest<BodyWrapper<Bytes>>);
 
-impl Client {
+impl CaClient {
     pub(super) fn new(trust: Arc<ClientConfig>) -> Self {
         Self {
             tls: trust.into(),
@@ -234,7 +234,7 @@ fn moment(value: &HeaderValue) -> Option<SystemTime> {
     }
 }
 
-impl HttpClient for Client {
+impl HttpClient for CaClient {
     fn request(
         &self,
         request: Request<BodyWrapper<Bytes>>,

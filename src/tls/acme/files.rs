@@ -1,6 +1,6 @@
 //! Files that are kept for a CA: account, order, certificate, waits.
 
-use super::fault::Fault;
+use super::error::OrderError;
 use crate::util::{durable, small_file};
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 /// Writes a file of ours, whole or not at all.
-pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
+pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), OrderError> {
     blocking(path, move |path| {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         // Where a folder knows no fsync, a power cut costs an order at worst.
@@ -20,7 +20,7 @@ pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
 
 /// Fails where `length` bytes could not be kept: a certificate that would be
 /// lost is not ordered.
-pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
+pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), OrderError> {
     blocking(path, move |path| {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         durable::rehearse(path, length)
@@ -31,11 +31,11 @@ pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
 async fn blocking(
     path: &Path,
     work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
-) -> Result<(), Fault> {
+) -> Result<(), OrderError> {
     let (path, place) = (path.to_owned(), path.to_owned());
     let done = spawn_blocking(move || work(&place)).await;
     done.unwrap_or_else(|e| Err(io::Error::other(e)))
-        .map_err(|error| Fault::Keep { path, error })
+        .map_err(|error| OrderError::Keep { path, error })
 }
 
 /// Removes a file of ours, best effort.

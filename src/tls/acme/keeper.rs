@@ -1,13 +1,13 @@
 //! The task that keeps a certificate: orders it, renews it, and tries again.
 
-use super::client::{self, Client};
-use super::fault::Fault;
+use super::client::{self, CaClient};
+use super::error::OrderError;
 use super::files;
 use super::order;
-use super::schedule::{Life, Plan, Record, Trouble, Window, renewal};
+use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renewal};
 use super::signing::Issued;
 use super::signing::Signing;
-use super::{Challenges, RootError, Settings};
+use super::{AcmeSettings, Challenges, RootError};
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
@@ -35,25 +35,25 @@ const LENGTH: usize = 32 * 1024;
 
 /// Keeps a certificate: orders it, renews it, and tries again.
 #[derive(Debug, Clone)]
-pub struct Keeper {
-    settings: Settings,
+pub struct CertificateKeeper {
+    settings: AcmeSettings,
     challenges: Arc<Challenges>,
     trust: Arc<ClientConfig>,
 }
 
 /// Memory of the keeper from one look to the next.
 struct Memory {
-    plan: Plan,
+    plan: OrderPlan,
     /// Set once the CA was told to look for our answers in this attempt.
     begun: bool,
     /// Place within its window at which this certificate is renewed, 0 to 1.
     chance: f64,
-    window: Option<Window>,
+    window: Option<RenewalWindow>,
     /// Time at which the CA is to be asked for the window.
     ask: SystemTime,
     /// Certificate that the CA gave and the disk did not take.
     unsaved: Option<Issued>,
-    /// Fault of the file that was logged last, so that it is logged once.
+    /// OrderError of the file that was logged last, so that it is logged once.
     told: String,
     /// Time of the renewal that was announced.
     announced: Option<SystemTime>,
@@ -63,14 +63,14 @@ struct Memory {
 
 /// State that a restart must know, and the names that it holds for.
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
+struct SavedPlan {
     names: Vec<String>,
     record: Record,
 }
 
-impl Keeper {
+impl CertificateKeeper {
     /// Makes a keeper with the configured root.
-    pub fn new(settings: Settings, challenges: Arc<Challenges>) -> Result<Self, RootError> {
+    pub fn new(settings: AcmeSettings, challenges: Arc<Challenges>) -> Result<Self, RootError> {
         let trust = client::trust(&settings)?;
         Ok(Self {
             settings,
@@ -166,7 +166,7 @@ impl Keeper {
             return;
         }
         memory.ask = now + ASK.1;
-        let client = Client::new(Arc::clone(&self.trust));
+        let client = CaClient::new(Arc::clone(&self.trust));
         // Without an account nothing was ever ordered here, and a stranger's
         // certificate is none of the CA's.
         let account = match order::kept_account(&self.settings, &client).await {
@@ -183,7 +183,7 @@ impl Keeper {
         match account.renewal_info(&id).await {
             Ok((info, retry)) => {
                 memory.ask = now + retry.clamp(ASK.0, ASK.1);
-                let window = Window {
+                let window = RenewalWindow {
                     start: info.suggested_window.start.into(),
                     end: info.suggested_window.end.into(),
                 };
@@ -206,12 +206,12 @@ impl Keeper {
     }
 
     async fn attempt(&self, memory: &mut Memory, held: Option<&Pair>, stop: &CancellationToken) {
-        let client = Client::new(Arc::clone(&self.trust));
+        let client = CaClient::new(Arc::clone(&self.trust));
         memory.begun = false;
         // Here, too.
         let obtained = AssertUnwindSafe(self.obtain(memory, held, &client, stop)).catch_unwind();
         let odd = |_| {
-            Err(Fault::Make(
+            Err(OrderError::Make(
                 "an address that the CA names is none: check gateway.tls.acme.directory".to_owned(),
             ))
         };
@@ -230,7 +230,7 @@ impl Keeper {
                 );
                 return;
             }
-            Err(Fault::Stopped) => return,
+            Err(OrderError::Stopped) => return,
             Err(fault) => fault,
         };
         if fault.has_lost_account() {
@@ -278,21 +278,21 @@ impl Keeper {
         &self,
         memory: &mut Memory,
         held: Option<&Pair>,
-        client: &Client,
+        client: &CaClient,
         stop: &CancellationToken,
-    ) -> Result<Pair, Fault> {
+    ) -> Result<Pair, OrderError> {
         let paths = self.settings.paths();
         let issued = match memory.unsaved.take() {
             Some(issued) => issued,
             None => self.issued(memory, held, client, stop).await?,
         };
         let file = issued.file();
-        let spent = |fault| Fault::Spent(Box::new(fault));
+        let spent = |fault| OrderError::Spent(Box::new(fault));
         let pair = Pair::parse(&paths, file.as_bytes(), file.as_bytes());
-        let pair = pair.map_err(|e| spent(Fault::Useless(e)))?;
+        let pair = pair.map_err(|e| spent(OrderError::Useless(e)))?;
         let lacking = self.settings.lacking(&pair);
         if !lacking.is_empty() {
-            return Err(spent(Fault::Lacks(lacking.join(", "))));
+            return Err(spent(OrderError::Lacks(lacking.join(", "))));
         }
         if let Err(fault) = files::save(&paths.cert, file.into_bytes()).await {
             memory.unsaved = Some(issued);
@@ -307,9 +307,9 @@ impl Keeper {
         &self,
         memory: &mut Memory,
         held: Option<&Pair>,
-        client: &Client,
+        client: &CaClient,
         stop: &CancellationToken,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<Issued, OrderError> {
         let signing = Signing::kept(&self.settings).await;
         info!(
             names = %self.settings.names.join(", "), directory = %self.settings.directory,
@@ -322,12 +322,12 @@ impl Keeper {
         files::rehearse(&self.settings.paths().cert, LENGTH).await?;
         let account = tokio::select! {
             account = order::account(&self.settings, client) => account?,
-            () = stop.cancelled() => return Err(Fault::Stopped),
+            () = stop.cancelled() => return Err(OrderError::Stopped),
         };
         if let Some(signing) = signing {
             return tokio::select! {
                 issued = signing.resume(&self.settings, &account) => issued,
-                () = stop.cancelled() => Err(Fault::Stopped),
+                () = stop.cancelled() => Err(OrderError::Stopped),
             };
         }
         // Only a CA that says when to renew knows what is renewed.
@@ -342,11 +342,11 @@ impl Keeper {
     }
 
     /// Returns the plan with what an earlier run knew of the CA.
-    async fn kept_plan(&self) -> Plan {
+    async fn kept_plan(&self) -> OrderPlan {
         let text = files::read(&self.settings.waits()).await;
-        let kept: Option<Kept> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
-        let Kept { names, record } = kept.unwrap_or_default();
-        let mut plan = Plan::new(&record, SystemTime::now());
+        let kept: Option<SavedPlan> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
+        let SavedPlan { names, record } = kept.unwrap_or_default();
+        let mut plan = OrderPlan::new(&record, SystemTime::now());
         if names != self.names() {
             plan.forget_issued();
         }
@@ -355,9 +355,9 @@ impl Keeper {
 
     /// Writes down what a restart must know. Best effort: without it a restart tries
     /// once too often.
-    async fn keep_plan(&self, plan: &Plan) {
+    async fn keep_plan(&self, plan: &OrderPlan) {
         let (names, record) = (self.names(), plan.record());
-        if let Ok(text) = serde_json::to_vec(&Kept { names, record })
+        if let Ok(text) = serde_json::to_vec(&SavedPlan { names, record })
             && let Err(error) = files::save(&self.settings.waits(), text).await
         {
             debug!(%error, "what a restart should know of the CA is not kept");
@@ -377,7 +377,7 @@ impl Keeper {
     }
 }
 
-fn announce(memory: &mut Memory, life: Life, at: SystemTime) {
+fn announce(memory: &mut Memory, life: Validity, at: SystemTime) {
     if memory.announced != Some(at) {
         memory.announced = Some(at);
         info!(until = %shown(life.until), renewal = %shown(at), "certificate kept");
@@ -393,11 +393,11 @@ fn id(pair: &Pair) -> Option<CertificateIdentifier<'static>> {
         .map(CertificateIdentifier::into_owned)
 }
 
-fn life(pair: &Pair) -> Life {
+fn life(pair: &Pair) -> Validity {
     let moment = |seconds: i64| {
         SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     };
-    Life {
+    Validity {
         from: moment(pair.not_before),
         until: moment(pair.not_after),
     }

@@ -24,20 +24,20 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 /// Validity of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Life {
+pub(super) struct Validity {
     pub(super) from: SystemTime,
     pub(super) until: SystemTime,
 }
 
-impl Life {
+impl Validity {
     pub(super) fn length(&self) -> Duration {
         self.until.duration_since(self.from).unwrap_or_default()
     }
 }
 
-/// Window in which the CA would have a certificate renewed (RFC 9773).
+/// RenewalWindow in which the CA would have a certificate renewed (RFC 9773).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct RenewalWindow {
     pub(super) start: SystemTime,
     pub(super) end: SystemTime,
 }
@@ -71,10 +71,10 @@ impl Trouble {
 /// Returns when a certificate is to be renewed: within the CA's window, else from two
 /// thirds of its life on, each certificate at a moment of its own (`chance`, 0 to 1),
 /// so that a fleet of servers does not come at once.
-pub(super) fn renewal(life: Life, window: Option<Window>, chance: f64) -> SystemTime {
+pub(super) fn renewal(life: Validity, window: Option<RenewalWindow>, chance: f64) -> SystemTime {
     let length = life.length();
     let at = match window {
-        Some(Window { start, end }) if start < end => {
+        Some(RenewalWindow { start, end }) if start < end => {
             let width = end.duration_since(start).unwrap_or_default();
             start + width.mul_f64(chance)
         }
@@ -86,7 +86,7 @@ pub(super) fn renewal(life: Life, window: Option<Window>, chance: f64) -> System
 }
 
 /// Returns the time from the begin of `life` to when the next one may be asked for.
-fn apart(life: Life) -> Duration {
+fn apart(life: Validity) -> Duration {
     (life.length() / 10).min(APART)
 }
 
@@ -105,7 +105,7 @@ pub(super) struct Record {
 
 /// Orders of the past, and the times until which they forbid another one.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct OrderPlan {
     /// Time until which the CA is left alone, because it asked for that or because an
     /// order cost it much.
     hold: Option<SystemTime>,
@@ -123,7 +123,7 @@ pub(super) struct Plan {
     issued: Vec<SystemTime>,
 }
 
-impl Plan {
+impl OrderPlan {
     pub(super) fn new(record: &Record, now: SystemTime) -> Self {
         let moment = |s: &u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(*s));
         let moments = |seconds: &[u64]| seconds.iter().filter_map(moment).collect();
@@ -191,7 +191,7 @@ impl Plan {
     }
 
     /// Notes that a certificate came.
-    pub(super) fn succeeded(&mut self, life: Life, now: SystemTime) {
+    pub(super) fn succeeded(&mut self, life: Validity, now: SystemTime) {
         let mut issued = std::mem::take(&mut self.issued);
         issued.push(now + apart(life) * WEEK);
         let old = issued.len().saturating_sub(ISSUED);
@@ -247,8 +247,8 @@ mod tests {
 
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 
-    fn life(days: u64) -> Life {
-        Life {
+    fn life(days: u64) -> Validity {
+        Validity {
             from: START,
             until: START + Duration::from_secs(days * 86_400),
         }
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn within_the_cas_window() {
         let window = |start: u64, end: u64| {
-            Some(Window {
+            Some(RenewalWindow {
                 start: START + Duration::from_secs(start * 86_400),
                 end: START + Duration::from_secs(end * 86_400),
             })
@@ -278,14 +278,14 @@ mod tests {
     }
 
     /// Returns the plan as it is after a restart.
-    fn again(plan: &Plan, now: SystemTime) -> Plan {
+    fn again(plan: &OrderPlan, now: SystemTime) -> OrderPlan {
         let text = serde_json::to_string(&plan.record()).unwrap();
-        Plan::new(&serde_json::from_str(&text).unwrap(), now)
+        OrderPlan::new(&serde_json::from_str(&text).unwrap(), now)
     }
 
     #[test]
     fn a_restart_knows_of_refusals() {
-        let mut plan = Plan::default();
+        let mut plan = OrderPlan::default();
         let mut now = START + DAY;
         let first = now;
         for _ in 0..REFUSALS - 1 {
@@ -315,7 +315,7 @@ mod tests {
             (Trouble::Limited, None, HOUR),
             (Trouble::Spent, None, HOUR),
         ] {
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             plan.failed(trouble, false, asked.map(|asked| now + asked), now, 0.0);
             let mut plan = again(&plan, now);
             assert_eq!(plan.order_at(now, now), now + wait, "{trouble:?}");
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn restarts_that_lose_the_certificate_spend_few() {
-        let (mut plan, mut now, mut given) = (Plan::default(), START + DAY, Vec::new());
+        let (mut plan, mut now, mut given) = (OrderPlan::default(), START + DAY, Vec::new());
         while now < START + 30 * DAY {
             plan = again(&plan, now);
             if plan.order_at(now, now) <= now {
@@ -357,7 +357,7 @@ mod tests {
     fn a_clock_that_is_set_back_stops_nothing_for_long() {
         let future = START + 900 * DAY;
         for trouble in [Trouble::Refused, Trouble::Limited, Trouble::Spent] {
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             plan.succeeded(life(90), future);
             for _ in 0..REFUSALS {
                 let asked = Some(future + 2 * DAY);
@@ -387,7 +387,7 @@ mod tests {
         fn limits_are_kept_whatever_happens(
             events in prop::collection::vec((troubles(), 0u64..200_000, 0.0..1.0f64, any::<bool>(), any::<bool>()), 1..60)
         ) {
-            let (mut plan, mut now) = (Plan::default(), START);
+            let (mut plan, mut now) = (OrderPlan::default(), START);
             let mut refused = Vec::new();
             for (trouble, retry, chance, asked, begun) in events {
                 now = plan.order_at(now, now);
@@ -411,7 +411,7 @@ mod tests {
 
         #[test]
         fn waits_grow(trouble in troubles()) {
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             let (mut now, mut last) = (START, Duration::ZERO);
             for _ in 0..40 {
                 plan.failed(trouble, false, None, now, 0.0);
@@ -429,13 +429,13 @@ mod tests {
             seconds in 20u64..400 * 86_400, start in 0u64..900 * 86_400, width in 0u64..90 * 86_400,
             chance in 0.0..1.0f64, has_window in any::<bool>()
         ) {
-            let life = Life { from: START, until: START + Duration::from_secs(seconds) };
+            let life = Validity { from: START, until: START + Duration::from_secs(seconds) };
             let start = START + Duration::from_secs(start);
-            let window = has_window.then(|| Window { start, end: start + Duration::from_secs(width) });
+            let window = has_window.then(|| RenewalWindow { start, end: start + Duration::from_secs(width) });
             let at = renewal(life, window, chance);
             prop_assert!(at >= life.from + apart(life));
             prop_assert!(at <= life.until - life.length() / 10);
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             plan.succeeded(life, START);
             prop_assert!(plan.order_at(START, START) >= START + apart(life));
         }

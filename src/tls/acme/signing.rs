@@ -2,8 +2,8 @@
 //! counts against the CA's limits, so one that is signed already is asked for again,
 //! also after a restart, and not ordered anew.
 
-use super::Settings;
-use super::fault::Fault;
+use super::AcmeSettings;
+use super::error::OrderError;
 use super::files::{place, read, remove, save};
 use hyper::Uri;
 use instant_acme::{Account, Order, OrderStatus, RetryPolicy};
@@ -46,7 +46,7 @@ pub(super) struct Signing {
 
 impl Signing {
     /// Makes a key and keeps it, before anything is signed for it.
-    pub(super) async fn begin(settings: &Settings, order: &str) -> Result<Self, Fault> {
+    pub(super) async fn begin(settings: &AcmeSettings, order: &str) -> Result<Self, OrderError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| make(&e))?;
         let signing = Self {
             names: settings.names.clone(),
@@ -54,13 +54,13 @@ impl Signing {
             order: order.to_owned(),
             key: key.serialize_pem(),
         };
-        let text = serde_json::to_vec(&signing).map_err(|e| Fault::Make(e.to_string()))?;
+        let text = serde_json::to_vec(&signing).map_err(|e| OrderError::Make(e.to_string()))?;
         save(&settings.signing(), text).await?;
         Ok(signing)
     }
 
     /// Returns the order that an earlier attempt left, if it is for the names of now.
-    pub(super) async fn kept(settings: &Settings) -> Option<Self> {
+    pub(super) async fn kept(settings: &AcmeSettings) -> Option<Self> {
         let path = settings.signing();
         let text = read(&path).await.ok()?;
         match serde_json::from_slice::<Self>(&text) {
@@ -90,15 +90,15 @@ impl Signing {
     /// Asks again for what the CA was to sign.
     pub(super) async fn resume(
         &self,
-        settings: &Settings,
+        settings: &AcmeSettings,
         account: &Account,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<Issued, OrderError> {
         if !is_fresh(self.since, seconds(SystemTime::now())) {
             remove(&settings.signing()).await;
-            return Err(Fault::Lost);
+            return Err(OrderError::Lost);
         }
         let order = account.order(self.order.clone()).await;
-        match order.map_err(Fault::met("show the order that it was to sign")) {
+        match order.map_err(OrderError::met("show the order that it was to sign")) {
             Ok(mut order) => self.finish(settings, &mut order).await,
             Err(fault) if fault.may_pass() => Err(fault),
             Err(fault) => Err(given_up(settings, fault).await),
@@ -108,9 +108,9 @@ impl Signing {
     /// Has the CA sign it, and waits for that.
     pub(super) async fn finish(
         &self,
-        settings: &Settings,
+        settings: &AcmeSettings,
         order: &mut Order,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<Issued, OrderError> {
         match self.signed(settings, order).await {
             Ok(chain) => Ok(Issued {
                 key: self.key.clone(),
@@ -123,32 +123,36 @@ impl Signing {
         }
     }
 
-    async fn signed(&self, settings: &Settings, order: &mut Order) -> Result<String, Fault> {
+    async fn signed(
+        &self,
+        settings: &AcmeSettings,
+        order: &mut Order,
+    ) -> Result<String, OrderError> {
         if order.state().status == OrderStatus::Ready {
             let mut params = CertificateParams::new(self.names.clone()).map_err(|e| make(&e))?;
             params.distinguished_name = DistinguishedName::new();
             // What the library says of it may hold a part of it.
             let key = KeyPair::from_pem(&self.key).map_err(|_| {
                 let file = settings.signing();
-                Fault::Make(format!("{}: the key in it is damaged", file.display()))
+                OrderError::Make(format!("{}: the key in it is damaged", file.display()))
             })?;
             let request = params.serialize_request(&key).map_err(|e| make(&e))?;
             let finalized = order.finalize_csr(request.der()).await;
-            finalized.map_err(Fault::met("finalize the order"))?;
+            finalized.map_err(OrderError::met("finalize the order"))?;
         }
         let chain = order.poll_certificate(&CHECKING).await;
-        chain.map_err(Fault::met("issue the certificate"))
+        chain.map_err(OrderError::met("issue the certificate"))
     }
 }
 
 /// Removes the order that is kept, since nothing more is to be had of it.
-async fn given_up(settings: &Settings, fault: Fault) -> Fault {
+async fn given_up(settings: &AcmeSettings, fault: OrderError) -> OrderError {
     remove(&settings.signing()).await;
-    Fault::Spent(Box::new(fault))
+    OrderError::Spent(Box::new(fault))
 }
 
-fn make(error: &rcgen::Error) -> Fault {
-    Fault::Make(format!("no certificate can be asked for: {error}"))
+fn make(error: &rcgen::Error) -> OrderError {
+    OrderError::Make(format!("no certificate can be asked for: {error}"))
 }
 
 fn seconds(at: SystemTime) -> u64 {

@@ -30,7 +30,7 @@ fn session() -> Session {
         backend: "http://h:1".to_owned(),
         idle: IDLE,
         drain: DRAIN,
-        open: Open::count(&Arc::default()),
+        open: TunnelCount::count(&Arc::default()),
     }
 }
 

@@ -7,7 +7,7 @@
 //! changes something it is lost, for nobody may send it twice. hyper reads before
 //! it writes: here that read asks the kernel itself.
 
-use super::resolver::Names;
+use super::resolver::Resolver;
 use futures_util::future::BoxFuture;
 use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -23,14 +23,14 @@ use tower_service::Service;
 
 /// Connects to backends.
 #[derive(Debug, Clone)]
-pub(super) struct Connector(pub(super) HttpConnector<Names>);
+pub(super) struct Connector(pub(super) HttpConnector<Resolver>);
 
-type ConnectError = <HttpConnector<Names> as Service<Uri>>::Error;
+type ConnectError = <HttpConnector<Resolver> as Service<Uri>>::Error;
 
 impl Service<Uri> for Connector {
-    type Response = Kept;
+    type Response = BackendConnection;
     type Error = ConnectError;
-    type Future = BoxFuture<'static, Result<Kept, ConnectError>>;
+    type Future = BoxFuture<'static, Result<BackendConnection, ConnectError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         self.0.poll_ready(cx)
@@ -38,20 +38,20 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = self.0.call(to);
-        Box::pin(async { Ok(Kept::new(connecting.await?)) })
+        Box::pin(async { Ok(BackendConnection::new(connecting.await?)) })
     }
 }
 
 /// A connection to a backend.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct BackendConnection {
     stream: TokioIo<TcpStream>,
     /// Set while a request was sent and nothing has come yet: then there is no hurry to
     /// see the end.
     asked: bool,
 }
 
-impl Kept {
+impl BackendConnection {
     fn new(stream: TokioIo<TcpStream>) -> Self {
         Self {
             stream,
@@ -76,7 +76,7 @@ impl Kept {
     }
 }
 
-impl Read for Kept {
+impl Read for BackendConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,7 +92,7 @@ impl Read for Kept {
     }
 }
 
-impl Write for Kept {
+impl Write for BackendConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -124,7 +124,7 @@ impl Write for Kept {
     }
 }
 
-impl Connection for Kept {
+impl Connection for BackendConnection {
     fn connected(&self) -> Connected {
         self.stream.connected()
     }
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(read_once(&mut unlooked).await, Poll::Pending);
 
         let (ours, mut theirs) = pair();
-        let mut kept = Kept::new(ours);
+        let mut kept = BackendConnection::new(ours);
         assert_eq!(read_once(&mut kept).await, Poll::Pending);
         // What has come is no end, and stays where it is.
         theirs.write_all(b"x").unwrap();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// Error that kept a certificate from coming.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum OrderError {
     /// The CA could not be asked, or did not answer.
     #[error("the CA cannot be asked: {0}")]
     Unreachable(Error),
@@ -45,7 +45,7 @@ pub(super) enum Fault {
     },
     /// An order failed that the CA was to sign already.
     #[error("the CA was to sign already, so the next order waits: {0}")]
-    Spent(Box<Fault>),
+    Spent(Box<OrderError>),
     /// The certificate could not be fetched for a day.
     #[error("what the CA signed could not be fetched for a day")]
     Lost,
@@ -82,7 +82,7 @@ pub(super) struct Proof {
     pub(super) problem: Problem,
 }
 
-impl Fault {
+impl OrderError {
     /// Converts an error that instant-acme met while the CA was to do `what`.
     pub(super) fn met(what: &str) -> impl Fn(Error) -> Self {
         move |error| match error {
@@ -246,8 +246,8 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn proof(kind: &str) -> Fault {
-        Fault::Proof(vec![Proof {
+    fn proof(kind: &str) -> OrderError {
+        OrderError::Proof(vec![Proof {
             name: "ota.example.com".into(),
             challenge: "tls-alpn-01".into(),
             problem: problem(kind),
@@ -274,7 +274,7 @@ mod tests {
     fn waits_by_what_it_cost() {
         assert_eq!(proof("dns").trouble(), Trouble::Refused);
         assert_eq!(proof("rateLimited").trouble(), Trouble::Limited);
-        let met = |kind| Fault::met("take the order")(Error::Api(problem(kind)));
+        let met = |kind| OrderError::met("take the order")(Error::Api(problem(kind)));
         assert_eq!(met("badNonce").trouble(), Trouble::Unreachable);
         assert_eq!(met("rejectedIdentifier").trouble(), Trouble::Refused);
         assert!(met("accountDoesNotExist").has_lost_account());
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_was_to_be_signed_is_spent_or_asked_for_again() {
-        let met = |kind| Fault::met("issue the certificate")(Error::Api(problem(kind)));
+        let met = |kind| OrderError::met("issue the certificate")(Error::Api(problem(kind)));
         for (kind, may_pass, trouble) in [
             ("serverInternal", true, Trouble::Spent),
             ("badNonce", true, Trouble::Spent),
@@ -291,11 +291,11 @@ mod tests {
             ("malformed", false, Trouble::Spent),
         ] {
             assert_eq!(met(kind).may_pass(), may_pass, "{kind}");
-            let spent = Fault::Spent(Box::new(met(kind)));
+            let spent = OrderError::Spent(Box::new(met(kind)));
             assert_eq!(spent.trouble(), trouble, "{kind}");
         }
-        assert!(Fault::Unreachable(Error::Str("cut")).may_pass());
-        let lost = Fault::Spent(Box::new(met("accountDoesNotExist")));
+        assert!(OrderError::Unreachable(Error::Str("cut")).may_pass());
+        let lost = OrderError::Spent(Box::new(met("accountDoesNotExist")));
         assert!(lost.has_lost_account());
     }
 
@@ -311,8 +311,8 @@ mod tests {
             ("accountDoesNotExist", false),
         ] {
             let error = Error::Api(problem(kind));
-            assert_eq!(Fault::minds_replacing(&error), minds, "{kind}");
+            assert_eq!(OrderError::minds_replacing(&error), minds, "{kind}");
         }
-        assert!(!Fault::minds_replacing(&Error::Timeout(None)));
+        assert!(!OrderError::minds_replacing(&Error::Timeout(None)));
     }
 }
