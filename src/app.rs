@@ -179,7 +179,7 @@ fn front(
 }
 
 /// What would hurt devices, from the address and from the certificates.
-pub fn audit(
+pub(crate) fn audit(
     settings: &Settings,
     certificates: Option<&Certificates>,
     ports: &[u16],
@@ -226,7 +226,7 @@ fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) 
 }
 
 /// Certificates as configured; faults name the file that names them.
-pub fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
+pub(crate) fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
     Certificates::load(&settings.tls, SystemTime::now()).map_err(|e| in_file(settings, &e))
 }
 

@@ -23,7 +23,7 @@ const BLOCK: u64 = 64 * 1024;
 
 /// The body of a reply.
 #[derive(Debug)]
-pub enum ReplyBody {
+pub(crate) enum ReplyBody {
     /// A short text or JSON, or nothing.
     Short(Bytes),
     /// An image or a part of it.
@@ -71,7 +71,7 @@ impl Body for ReplyBody {
 
 /// An image on its way out.
 #[derive(Debug)]
-pub struct Image {
+pub(crate) struct Image {
     content: Content,
     at: u64,
     end: u64,

@@ -24,7 +24,6 @@ use tracing::{info, warn};
 pub(super) struct Downloads {
     /// Images that can be fetched.
     pub(super) catalogue: Arc<Catalogue>,
-    /// Bytes of the images.
     pub(super) store: Arc<Store>,
 }
 

@@ -32,16 +32,14 @@ const NAMED: Duration = Duration::from_secs(86_400);
 /// Number of such devices that are remembered.
 const REMEMBERED: usize = 1 << 18;
 
-/// FrontParts of the front door.
+/// Parts of the front door.
 #[derive(Debug)]
-pub struct FrontParts {
+pub(crate) struct FrontParts {
     /// Images that can be offered.
     pub catalogue: Arc<Catalogue>,
-    /// Bytes of the images.
     pub store: Arc<Store>,
     /// Memory of what each device was told.
     pub fleet: Arc<Fleet>,
-    /// The public address.
     pub public: PublicAddress,
     /// Policy of offers: which device is offered what.
     pub policy: Policy,
@@ -70,14 +68,14 @@ pub struct FrontParts {
 }
 
 /// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
-pub trait AnswersChallenges: fmt::Debug + Send + Sync {
+pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
     /// Returns the answer to this token, while a challenge is pending.
     fn answer(&self, token: &str) -> Option<String>;
 }
 
 /// The front door.
 #[derive(Debug)]
-pub struct Front {
+pub(crate) struct Front {
     check_ins: CheckIns,
     downloads: Downloads,
     proxy: Proxy,
@@ -117,7 +115,7 @@ enum Target<'front, 'head> {
 
 impl Front {
     /// Puts the parts together.
-    pub fn new(parts: FrontParts) -> Self {
+    pub(crate) fn new(parts: FrontParts) -> Self {
         let public = parts.public;
         Self {
             router: Router::new(public.served_paths().to_vec()),

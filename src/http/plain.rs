@@ -20,7 +20,7 @@ pub enum PlainHttp {
 
 impl PlainHttp {
     /// Returns whether plain HTTP is served at `now`.
-    pub fn allowed(&self, now: SystemTime) -> bool {
+    pub(crate) fn allowed(&self, now: SystemTime) -> bool {
         match self {
             Self::Allowed => true,
             Self::Until { end, .. } => now < *end,
@@ -29,7 +29,7 @@ impl PlainHttp {
     }
 
     /// Returns whether plain HTTP will end, or has.
-    pub fn ends(&self) -> bool {
+    pub(crate) fn ends(&self) -> bool {
         *self != Self::Allowed
     }
 }

@@ -33,39 +33,28 @@ const REMEMBERED: usize = 4096;
 
 /// Error that keeps a port from being listened on, with the remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
+pub(crate) enum ListenError {
     /// Another process has the port.
     #[error(
         "cannot listen on {address}: another process has this port (xiaozhi-server, Nginx, or this server already \
          running? `ss -ltnp` tells): stop it, or choose other ports in gateway.ports"
     )]
-    InUse {
-        /// Address and port.
-        address: SocketAddr,
-    },
+    InUse { address: SocketAddr },
     /// The port is below 1024, and the right to it is missing.
     #[error(
         "cannot listen on {address}: ports below 1024 need a permission: run it as a service with \
          AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` the binary"
     )]
-    Denied {
-        /// Address and port.
-        address: SocketAddr,
-    },
+    Denied { address: SocketAddr },
     /// The address is not this machine's.
     #[error(
         "cannot listen on {address}: this machine has no such address: set gateway.ip to one of its own, or to 0.0.0.0 for all"
     )]
-    NotOurs {
-        /// Address and port.
-        address: SocketAddr,
-    },
+    NotOurs { address: SocketAddr },
     /// The system has another reason.
     #[error("cannot listen on {address}: {error}")]
     Other {
-        /// Address and port.
         address: SocketAddr,
-        /// The system's error.
         error: io::Error,
     },
     /// A thread that serves connections cannot be started.
@@ -75,13 +64,13 @@ pub enum ListenError {
 
 /// Bound sockets, on which nothing is accepted yet.
 #[derive(Debug)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     sockets: Vec<(net::TcpListener, Port, SocketAddr)>,
 }
 
 impl Listeners {
     /// Binds every port, or none.
-    pub fn bind(bind: &Bind) -> Result<Self, ListenError> {
+    pub(crate) fn bind(bind: &Bind) -> Result<Self, ListenError> {
         let mut sockets = Vec::new();
         for &port in &bind.ports {
             let number = port.number;
@@ -101,7 +90,7 @@ impl Listeners {
     }
 
     /// Returns the ports, as bound.
-    pub fn ports(&self) -> Vec<u16> {
+    pub(crate) fn ports(&self) -> Vec<u16> {
         self.sockets
             .iter()
             .map(|(_, _, address)| address.port())
@@ -110,14 +99,14 @@ impl Listeners {
 
     /// Returns the addresses, as bound, each with whether a PROXY header is asked for
     /// there.
-    pub fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
         let sockets = self.sockets.iter();
         sockets.map(|(_, port, address)| (*address, port.proxy_protocol))
     }
 
     /// Accepts until asked to stop, then waits for open connections, but no longer than
     /// the drain time or a second signal.
-    pub async fn serve<H: Handler>(
+    pub(crate) async fn serve<H: Handler>(
         self,
         service: Service<H>,
         stop: &Stop,
@@ -295,7 +284,7 @@ fn is_shortage(e: &io::Error) -> bool {
 
 /// Raises the soft limit of open files to the hard one and returns how many
 /// connections, each of so many files, fit below it, at most `wanted`.
-pub fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
+pub(crate) fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
     let Some(room) = nofile::raise(files_each) else {
         return wanted;
     };

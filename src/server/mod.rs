@@ -13,9 +13,9 @@ mod upgrade;
 mod workers;
 mod write_timeout;
 
-pub use listener::{ListenError, Listeners, raise_file_limit};
+pub(crate) use listener::{ListenError, Listeners, raise_file_limit};
 pub use trusted::Trusted;
-pub use upgrade::Upgrade;
+pub(crate) use upgrade::Upgrade;
 
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response};
@@ -31,13 +31,13 @@ use std::time::Duration;
 pub struct Bind {
     /// Address; `None` is every one, IPv6 included.
     pub ip: Option<IpAddr>,
-    /// Ports.
+    /// Ports to listen on.
     pub ports: Vec<Port>,
 }
 
 impl Bind {
     /// Returns the numbers of the ports.
-    pub fn numbers(&self) -> Vec<u16> {
+    pub(crate) fn numbers(&self) -> Vec<u16> {
         self.ports.iter().map(|port| port.number).collect()
     }
 }
@@ -91,7 +91,7 @@ impl Default for Limits {
 
 /// Client at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Address; an IPv4 one is never written as IPv6. The port is 0 where a proxy does
     /// not tell it.
     pub address: SocketAddr,
@@ -108,10 +108,10 @@ pub struct Peer {
 /// Marks a request, in its extensions, where a request line on its connection had more
 /// than one blank in front of the path, which no device sends.
 #[derive(Debug, Clone, Copy)]
-pub struct Spaced;
+pub(crate) struct Spaced;
 
 /// Handler of requests.
-pub trait Handler: Send + Sync + 'static {
+pub(crate) trait Handler: Send + Sync + 'static {
     /// Body of its replies.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
@@ -125,12 +125,10 @@ pub trait Handler: Send + Sync + 'static {
 
 /// Service that every connection shares.
 #[derive(Debug)]
-pub struct Service<H> {
-    /// Handler of requests.
+pub(crate) struct Service<H> {
     pub handler: Arc<H>,
     /// TLS settings; `None` where no TLS is spoken.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Deadlines and bounds.
     pub limits: Limits,
     /// True where one address may be held to its share when connections run short.
     pub fair: bool,

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 /// Requests to end the process.
 #[derive(Debug, Clone, Default)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// Cancelled by the first signal: accept nothing new, finish open connections.
     pub asked: CancellationToken,
     /// Cancelled by the second one: cut what is left.
@@ -15,7 +15,7 @@ pub struct Stop {
 }
 
 /// Installs the handlers of SIGTERM and SIGINT.
-pub fn on_signals() -> io::Result<Stop> {
+pub(crate) fn on_signals() -> io::Result<Stop> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = Stop::default();
@@ -39,6 +39,6 @@ async fn wait(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// Installs the handler of SIGHUP.
-pub fn on_hangup() -> io::Result<Signal> {
+pub(crate) fn on_hangup() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }

@@ -12,13 +12,13 @@ pub struct Trusted(Arc<[IpNet]>);
 
 impl Trusted {
     /// Returns whether nobody is listed.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Returns whether `address` is listed. An IPv4 one is the same when a socket for
     /// both shows it as IPv6.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }

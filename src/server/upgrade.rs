@@ -13,11 +13,11 @@ type Work = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 /// task does the work, so that it keeps its permit, its share and its place in the
 /// drain.
 #[derive(Clone)]
-pub struct Upgrade(Arc<Mutex<Option<Work>>>);
+pub(crate) struct Upgrade(Arc<Mutex<Option<Work>>>);
 
 impl Upgrade {
     /// Wraps the work.
-    pub fn new(
+    pub(crate) fn new(
         work: impl FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
         Self(Arc::new(Mutex::new(Some(Box::new(work)))))

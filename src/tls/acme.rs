@@ -15,10 +15,10 @@ mod order;
 mod schedule;
 mod signing;
 
-pub use challenges::Challenges;
+pub(crate) use challenges::Challenges;
 pub(crate) use challenges::PROTOCOL;
-pub use client::RootError;
-pub use keeper::CertificateKeeper;
+pub(crate) use client::RootError;
+pub(crate) use keeper::CertificateKeeper;
 
 use super::PairPaths;
 use super::pem::Pair;
@@ -28,9 +28,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Directory of Let's Encrypt's public service.
-pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+pub(crate) const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// AcmeSettings of `gateway.tls.acme`, and the names.
+/// Settings of `gateway.tls.acme`, and the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcmeSettings {
     /// Folder in which account, keys and certificates are kept.
@@ -98,7 +98,7 @@ impl AcmeSettings {
 
     /// Returns the path of certificate and key: one file, so that no power cut can part
     /// them, and one name, whichever order the names stand in.
-    pub fn paths(&self) -> PairPaths {
+    pub(crate) fn paths(&self) -> PairPaths {
         let file = self.folder().join("certificate.pem");
         PairPaths {
             cert: file.clone(),
@@ -125,7 +125,7 @@ fn file_name(text: &str) -> String {
 }
 
 /// Finds out whether the CA can reach this server: it comes to one port only.
-pub fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Finding> {
+pub(crate) fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Finding> {
     let (challenge, port) = (settings.challenge, settings.challenge.port());
     (!ports.contains(&port)).then(|| {
         Finding::new(

@@ -18,7 +18,7 @@ const SHORT: i64 = 10 * DAY;
 
 /// Judges the certificates against the host of an https public address. `pairs`
 /// may be empty where `mode` says enough.
-pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Finding> {
+pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Mode::SelfSigned { dir, .. } = mode {
         let remedy = "use a certificate of a public authority (gateway.tls.mode: acme or files), or serve devices over http.";
@@ -43,7 +43,7 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
 
 /// Returns the words of a finding but for the hours, which change each time: two
 /// findings of one topic are no news.
-pub fn topic(finding: &Finding) -> String {
+pub(crate) fn topic(finding: &Finding) -> String {
     let text = finding.to_string();
     match text.split_once(" h left)") {
         Some((before, after)) => {

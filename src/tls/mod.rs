@@ -7,9 +7,9 @@ mod pem;
 mod resolver;
 mod self_signed;
 
-pub use pem::{Pair, PairError, roots_named};
-pub use resolver::Certificates;
-pub use self_signed::SignError;
+pub(crate) use pem::{PairError, roots_named};
+pub(crate) use resolver::Certificates;
+pub(crate) use self_signed::SignError;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
@@ -45,7 +45,7 @@ pub struct PairPaths {
 
 /// Error where TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub(crate) enum TlsError {
     /// Configured pairs cannot be used: their places in the list, and their errors.
     #[error("{}", lines(.0))]
     Pairs(Vec<(usize, PairError)>),
@@ -55,7 +55,6 @@ pub enum TlsError {
     /// The certificate that this server signs cannot be made or kept.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// rustls refuses the setup.
     #[error("TLS cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
 }
@@ -69,7 +68,9 @@ fn lines(faults: &[(usize, PairError)]) -> String {
 /// 1.3 by default), X25519 and P-256 only (rustls follows the client's order of groups,
 /// and mbedTLS 2.28 would get the far dearer P-384), HTTP/1.1 only, one ticketer that
 /// outlives certificate reloads.
-pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn server_config(
+    certificates: Arc<Certificates>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
     // Our order counts: AES-128 is enough, and mbedTLS asks for AES-256 first,

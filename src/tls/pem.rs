@@ -17,7 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Certificate chain with its key, checked to belong together.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// Chain and key as rustls serves them.
     pub certified: Arc<CertifiedKey>,
     /// True for an ECDSA key, false for an RSA one.
@@ -41,64 +41,34 @@ pub struct Pair {
 
 /// Error where a certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum PairError {
+pub(crate) enum PairError {
     /// The file cannot be read.
     #[error("{}: cannot be read: {error}", path.display())]
-    Read {
-        /// Path of the file.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    Read { path: PathBuf, error: io::Error },
     /// The file is no PEM.
     #[error("{}: not a PEM file: {fault}", path.display())]
-    Pem {
-        /// Path of the file.
-        path: PathBuf,
-        /// Fault of the text.
-        fault: PemFault,
-    },
+    Pem { path: PathBuf, fault: PemFault },
     /// The file holds no certificate.
     #[error("{}: holds no certificate: name the file with -----BEGIN CERTIFICATE-----, the chain included (fullchain.pem)", path.display())]
-    NoCertificate {
-        /// Path of the file.
-        path: PathBuf,
-    },
+    NoCertificate { path: PathBuf },
     /// The file holds no key.
     #[error("{}: holds no private key without a pass phrase: name the file with -----BEGIN PRIVATE KEY----- (privkey.pem)", path.display())]
-    NoKey {
-        /// Path of the file.
-        path: PathBuf,
-    },
+    NoKey { path: PathBuf },
     /// The certificate is damaged.
     #[error("{}: its first certificate is damaged, or is none: copy it again, or have it issued anew", path.display())]
-    BadCertificate {
-        /// Path of the file.
-        path: PathBuf,
-    },
+    BadCertificate { path: PathBuf },
     /// The key is damaged, or of a kind that nobody has.
     #[error(
         "{}: its key is damaged, or of a kind that is not known here: use a P-256 key, or an RSA key of 2048 to 4096 bits",
         path.display()
     )]
-    BadKey {
-        /// Path of the file.
-        path: PathBuf,
-    },
+    BadKey { path: PathBuf },
     /// The key is an Ed25519 one, which no device can read.
     #[error("{}: is an Ed25519 key, which devices (mbedTLS) cannot use: make a P-256 or RSA one", path.display())]
-    Ed25519 {
-        /// Path of the file.
-        path: PathBuf,
-    },
+    Ed25519 { path: PathBuf },
     /// The certificate and the key are not one pair.
     #[error("{}: is not the key of {}: name the two files that were made together", key.display(), cert.display())]
-    Mismatch {
-        /// Path of the certificate.
-        cert: PathBuf,
-        /// Path of the key.
-        key: PathBuf,
-    },
+    Mismatch { cert: PathBuf, key: PathBuf },
 }
 
 /// Fault that keeps a file from being read as PEM.
@@ -106,7 +76,7 @@ pub enum PairError {
 /// None of them holds a byte of the file, which may be a key: the library's own
 /// messages do, and are not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PemFault {
+pub(crate) enum PemFault {
     /// Line breaks were written out as `\n`, as environment variables and JSON have
     /// them.
     #[error(
@@ -150,7 +120,7 @@ impl PemFault {
 
 impl Pair {
     /// Reads and checks a pair.
-    pub fn load(paths: &PairPaths) -> Result<Self, PairError> {
+    pub(crate) fn load(paths: &PairPaths) -> Result<Self, PairError> {
         Self::parse(paths, &read(&paths.cert)?, &read(&paths.key)?)
     }
 
@@ -271,7 +241,7 @@ pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairErr
 
 /// Reads certificates as [`roots`] does, from a file that a command line names, which
 /// may be a pipe.
-pub fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+pub(crate) fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     let text = small_file::read_or_pipe(path).map_err(unreadable(path))?;
     certificates(path, &text)
 }

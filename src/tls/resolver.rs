@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 
 /// Certificates in use.
 #[derive(Debug)]
-pub struct Certificates {
+pub(crate) struct Certificates {
     mode: Mode,
     current: ArcSwap<Vec<Pair>>,
     /// State of the files at the last attempt, good or bad, so that each state is tried
@@ -34,7 +34,7 @@ const SIGN_AGAIN: Duration = Duration::from_secs(3600);
 
 impl Certificates {
     /// Loads or signs what `mode` asks for; `None` when TLS is off.
-    pub fn load(mode: &Mode, now: SystemTime) -> Result<Option<Arc<Self>>, TlsError> {
+    pub(crate) fn load(mode: &Mode, now: SystemTime) -> Result<Option<Arc<Self>>, TlsError> {
         if *mode == Mode::Off {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl Certificates {
     }
 
     /// Returns the answers to a CA's challenges.
-    pub fn challenges(&self) -> Arc<Challenges> {
+    pub(crate) fn challenges(&self) -> Arc<Challenges> {
         Arc::clone(&self.challenges)
     }
 
@@ -71,14 +71,14 @@ impl Certificates {
     }
 
     /// Returns the certificates, as configured.
-    pub fn pairs(&self) -> Arc<Vec<Pair>> {
+    pub(crate) fn pairs(&self) -> Arc<Vec<Pair>> {
         self.current.load_full()
     }
 
     /// Takes up files that changed since the last attempt, and signs a certificate of
     /// our own anew when it nears its end. Returns whether anything is new. Blocks on
     /// the disk.
-    pub fn reload_if_changed(&self, now: SystemTime) -> bool {
+    pub(crate) fn reload_if_changed(&self, now: SystemTime) -> bool {
         let seen = states(&self.mode);
         let due = match &self.mode {
             Mode::SelfSigned { names, .. } => {
@@ -98,7 +98,7 @@ impl Certificates {
 
     /// Takes up the files as they are. Returns whether anything is new. Of a pair that
     /// cannot be used the last good one stays. Blocks on the disk.
-    pub fn reload(&self, now: SystemTime) -> bool {
+    pub(crate) fn reload(&self, now: SystemTime) -> bool {
         // Held to the end: of two reloads the later one has the last word.
         let mut tried = self.tried();
         *tried = states(&self.mode);

@@ -23,13 +23,11 @@ const MARGIN: i64 = 90 * 86_400;
 
 /// Error where no certificate could be made or kept.
 #[derive(Debug, thiserror::Error)]
-pub enum SignError {
+pub(crate) enum SignError {
     /// rcgen refuses the names.
     #[error("gateway.tls.names: no certificate can be made for {names:?}: {error}")]
     Names {
-        /// Names that it was to hold for.
         names: Vec<String>,
-        /// Error of rcgen.
         error: rcgen::Error,
     },
     /// The folder or a file in it cannot be written.
@@ -37,7 +35,6 @@ pub enum SignError {
     Keep {
         /// Folder or file.
         path: PathBuf,
-        /// The system's error.
         error: io::Error,
     },
     /// The file that was just written cannot be read.

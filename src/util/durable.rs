@@ -2,8 +2,8 @@
 //!
 //! A [`Draft`] is written under a hidden name in the folder where it is to stand,
 //! brought to the disk, and takes its name in one step. Until then an error means that
-//! nothing was changed; from then on the file is there, and [`Durability`] says what is known
-//! of its place on the disk.
+//! nothing was changed; from then on the file is there, and [`Durability`] says what is
+//! known of its place on the disk.
 
 use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -35,23 +35,22 @@ pub enum Durability {
 
 /// Error where a file was not created. Nothing was changed.
 #[derive(Debug)]
-pub enum NotCreated {
+pub(crate) enum NotCreated {
     /// There is something of that name already.
     Exists,
-    /// The system's error.
     Error(io::Error),
 }
 
 /// Draft of a file. It vanishes with this value.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     file: NamedTempFile,
 }
 
 impl Draft {
     /// Begins a file in `dir`, readable as `mode` allows, less the umask, from its
     /// first byte on.
-    pub fn begin(dir: &Path, mode: u32) -> io::Result<Self> {
+    pub(crate) fn begin(dir: &Path, mode: u32) -> io::Result<Self> {
         clear_away(dir);
         let file = tempfile::Builder::new()
             .prefix(NAME.0)
@@ -62,19 +61,19 @@ impl Draft {
     }
 
     /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
     /// Takes the name `path`, in the same folder, whatever has it now.
-    pub fn replace(self, path: &Path) -> io::Result<Durability> {
+    pub(crate) fn replace(self, path: &Path) -> io::Result<Durability> {
         let (draft, synced) = self.finished()?;
         draft.persist(path).map_err(|e| e.error)?;
         Ok(synced.and(path))
     }
 
     /// Takes the name `path`, in the same folder, unless something has it.
-    pub fn create(self, path: &Path) -> Result<Durability, NotCreated> {
+    pub(crate) fn create(self, path: &Path) -> Result<Durability, NotCreated> {
         let (draft, synced) = self.finished().map_err(NotCreated::Error)?;
         let draft = match draft.persist_noclobber(path) {
             Ok(()) => return Ok(synced.and(path)),
@@ -151,7 +150,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 /// Replaces the file at `path`, with its mode from the first byte on.
-pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Durability> {
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Durability> {
     let mut draft = Draft::begin(folder(path), mode)?;
     draft.write(content)?;
     draft.replace(path)
@@ -164,7 +163,9 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Durability>
 /// # Errors
 ///
 /// The file that could not be replaced, and the system's error.
-pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Durability, (PathBuf, io::Error)> {
+pub(crate) fn replace_both(
+    files: [(&Path, &[u8], u32); 2],
+) -> Result<Durability, (PathBuf, io::Error)> {
     let [first, second] = files.map(|(path, content, mode)| {
         let written = || {
             let mut draft = Draft::begin(folder(path), mode)?;
@@ -188,7 +189,7 @@ pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Durability, (Path
 }
 
 /// Tries whether `length` bytes could be kept beside `path` now.
-pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
+pub(crate) fn rehearse(path: &Path, length: usize) -> io::Result<()> {
     let mut draft = Draft::begin(folder(path), 0o600)?;
     draft.write(&vec![b'\n'; length])?;
     let (draft, _) = draft.finished()?;
@@ -197,7 +198,7 @@ pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
 
 /// Returns whether a disk is full or takes nothing at all: what the operator may not
 /// even have noticed yet, and no mistake in a configuration.
-pub fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull

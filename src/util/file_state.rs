@@ -32,7 +32,7 @@ impl From<&Metadata> for FileState {
 impl FileState {
     /// Returns whether two states are equal but for the change time, which rename and
     /// unlink move without a byte being written.
-    pub fn same_but_for_change_time(&self, other: &Self) -> bool {
+    pub(crate) fn same_but_for_change_time(&self, other: &Self) -> bool {
         Self {
             changed: other.changed,
             ..*self

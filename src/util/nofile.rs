@@ -7,7 +7,7 @@ const OTHERS: u64 = 64;
 
 /// Room below the limit of open files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub(crate) struct Room {
     /// Limit of this process, in files.
     pub limit: u64,
     /// Number of connections, each of so many files as was asked for. Never 0.
@@ -16,7 +16,7 @@ pub struct Room {
 
 /// Raises the soft limit to the hard one, and returns the room for connections below
 /// it, each of so many files; `None` where the system does not say.
-pub fn raise(files_each: u64) -> Option<Room> {
+pub(crate) fn raise(files_each: u64) -> Option<Room> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
         hard

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 /// What was said longest ago is forgotten first, half of it at a time, so that a flood
 /// of invented things makes the true ones be said again at most.
 #[derive(Debug)]
-pub struct Once {
+pub(crate) struct Once {
     every: Duration,
     /// Number of things that are remembered at most.
     most: usize,
@@ -49,7 +49,7 @@ impl Hasher for AsItIs {
 
 impl Once {
     /// Makes a memory of `most` things, each of which may be said once in `every`.
-    pub fn new(every: Duration, most: usize) -> Self {
+    pub(crate) fn new(every: Duration, most: usize) -> Self {
         Self {
             every,
             most,
@@ -59,7 +59,7 @@ impl Once {
     }
 
     /// Returns whether `thing` may be said now, and takes that it is.
-    pub fn is_due<T: Hash + ?Sized>(&self, thing: &T, now: SystemTime) -> bool {
+    pub(crate) fn is_due<T: Hash + ?Sized>(&self, thing: &T, now: SystemTime) -> bool {
         let hash = self.hasher.hash_one(thing);
         let mut said = lock(&self.said);
         let said = &mut *said;

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Length of the longest file that is read, in bytes. A chain of certificates has some
 /// thousands.
-pub const LONGEST: u64 = 1 << 20;
+pub(crate) const LONGEST: u64 = 1 << 20;
 
 /// Reads a regular file of at most [`LONGEST`] bytes.
 ///
@@ -21,7 +21,7 @@ pub const LONGEST: u64 = 1 << 20;
 ///
 /// The system's error; `InvalidInput` for what is no regular file, and `FileTooLarge`
 /// for what is longer. No error holds a byte of the content.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Without this flag a pipe is opened when somebody writes to it, or never.
     let file = OpenOptions::new()
         .read(true)
@@ -45,7 +45,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 ///
 /// As those of [`read`], but for pipes and devices.
-pub fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
     let is_other = |m: fs::Metadata| !m.is_file() && !m.is_dir();
     if fs::metadata(path).is_ok_and(is_other) {
         read_up_to(File::open(path)?, 0)

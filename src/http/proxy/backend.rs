@@ -59,7 +59,7 @@ pub(super) fn pool(resolver: Resolver) -> Pool {
 /// One server behind this one.
 #[derive(Debug)]
 pub(super) struct Backend {
-    /// Name of the setting that resolver it.
+    /// Name of its setting.
     setting: String,
     pub(super) authority: Authority,
     /// Set where the log said that it is down.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Body of a backend's reply, streamed. One that stops in the middle is given up, and
 /// the client sees the connection end in front of the promised length.
 #[derive(Debug)]
-pub struct Relayed {
+pub(crate) struct Relayed {
     first: Option<Bytes>,
     rest: Incoming,
     patience: Duration,

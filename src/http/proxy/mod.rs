@@ -48,7 +48,7 @@ use tunnel::{Session, TunnelCount};
 use upload::{Upload, UploadBody, UploadError};
 
 /// Path of xiaozhi-server's WebSocket.
-pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
+pub(crate) const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
 /// Number of bytes that are gathered of a reply without a length, so that it gets one:
 /// the device's clients read no chunks.
 const GATHERED: usize = 64 * 1024;
@@ -80,7 +80,7 @@ impl Default for ProxySettings {
 
 impl ProxySettings {
     /// Returns whether requests for `path` are passed on.
-    pub fn passes_on(&self, path: &str) -> bool {
+    pub(crate) fn passes_on(&self, path: &str) -> bool {
         let mut routes = self.routes.iter();
         routes.any(|route| below(path, route.path.trim_end_matches('/')).is_some())
     }

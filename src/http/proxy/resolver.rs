@@ -56,7 +56,7 @@ impl Resolved {
 }
 
 impl Resolver {
-    /// Returns the addresses of a host, which may be one itself. Resolved ones serve while
+    /// Returns the addresses of a host, which may be one itself. Known ones serve while
     /// they are looked up again.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.trim_matches(['[', ']']);

@@ -1,5 +1,6 @@
-//! Tunnels: open WebSockets whose bytes go both ways untouched. Frames are looked at
-//! for where they end, and only so that a goodbye of ours can stand between two.
+//! Tunnels: each one an open WebSocket whose bytes go both ways untouched. Frames are
+//! looked at for where they end, and only so that a goodbye of ours can stand between
+//! two.
 
 use super::activity::Activity;
 use super::backend::{LOG, quiet};

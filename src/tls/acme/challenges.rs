@@ -16,7 +16,7 @@ pub(crate) const PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// Answers to challenges that are pending.
 #[derive(Debug, Default)]
-pub struct Challenges {
+pub(crate) struct Challenges {
     /// Certificates that answer tls-alpn-01, by the name that the CA's handshake asks
     /// for.
     certificates: Mutex<HashMap<String, Arc<CertifiedKey>>>,
@@ -37,7 +37,7 @@ pub(super) enum AnswerError {
 
 impl Challenges {
     /// Returns the text that answers an http-01 challenge, while one is pending.
-    pub fn text(&self, token: &str) -> Option<String> {
+    pub(crate) fn text(&self, token: &str) -> Option<String> {
         lock(&self.texts).get(token).cloned()
     }
 

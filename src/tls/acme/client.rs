@@ -33,17 +33,13 @@ const LENGTH: usize = 1 << 20;
 
 /// Error in the trust for the CA.
 #[derive(Debug, thiserror::Error)]
-pub enum RootError {
+pub(crate) enum RootError {
     /// The file cannot be used.
     #[error("gateway.tls.acme.root: {0}")]
     File(#[from] PairError),
     /// A certificate in the file cannot be a root.
     #[error("gateway.tls.acme.root: {}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
-    Root {
-        /// Path of the file.
-        path: PathBuf,
-    },
-    /// rustls refuses the setup.
+    Root { path: PathBuf },
     #[error("TLS to the CA cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
 }

@@ -38,7 +38,6 @@ pub(super) enum OrderError {
     NotOffered {
         /// Name that was to be proven.
         name: String,
-        /// Configured challenge.
         challenge: Challenge,
         /// Challenges that the CA offers.
         offered: String,
@@ -63,12 +62,7 @@ pub(super) enum OrderError {
     Make(String),
     /// The disk does not take a file.
     #[error("{}: {error}: account, key and certificate are kept there; check that there is room and that this user may write", path.display())]
-    Keep {
-        /// File or folder.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    Keep { path: PathBuf, error: io::Error },
     /// The server is to end.
     #[error("the server ends")]
     Stopped,

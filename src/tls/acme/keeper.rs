@@ -35,7 +35,7 @@ const LENGTH: usize = 32 * 1024;
 
 /// Keeps a certificate: orders it, renews it, and tries again.
 #[derive(Debug, Clone)]
-pub struct CertificateKeeper {
+pub(crate) struct CertificateKeeper {
     settings: AcmeSettings,
     challenges: Arc<Challenges>,
     trust: Arc<ClientConfig>,
@@ -53,7 +53,7 @@ struct Memory {
     ask: SystemTime,
     /// Certificate that the CA gave and the disk did not take.
     unsaved: Option<Issued>,
-    /// OrderError of the file that was logged last, so that it is logged once.
+    /// Fault of the file that was logged last, so that it is logged once.
     told: String,
     /// Time of the renewal that was announced.
     announced: Option<SystemTime>,
@@ -70,7 +70,10 @@ struct SavedPlan {
 
 impl CertificateKeeper {
     /// Makes a keeper with the configured root.
-    pub fn new(settings: AcmeSettings, challenges: Arc<Challenges>) -> Result<Self, RootError> {
+    pub(crate) fn new(
+        settings: AcmeSettings,
+        challenges: Arc<Challenges>,
+    ) -> Result<Self, RootError> {
         let trust = client::trust(&settings)?;
         Ok(Self {
             settings,
@@ -81,7 +84,7 @@ impl CertificateKeeper {
 
     /// Works until asked to stop. An order that the CA is about to sign is
     /// brought to its end.
-    pub async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut memory = Memory {
             plan: self.kept_plan().await,
             begun: false,

@@ -35,7 +35,7 @@ impl Validity {
     }
 }
 
-/// RenewalWindow in which the CA would have a certificate renewed (RFC 9773).
+/// Window in which the CA would have a certificate renewed (RFC 9773).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RenewalWindow {
     pub(super) start: SystemTime,
