@@ -2,7 +2,7 @@
 //! while connections go on.
 
 pub mod acme;
-pub mod audit;
+pub(crate) mod audit;
 mod pem;
 mod resolver;
 mod self_signed;

@@ -1,6 +1,6 @@
 //! Durable files, which are there whole or not at all, also after a power cut.
 //!
-//! A [`Draft`] is written under a hidden name in the folder where it is to stand,
+//! A draft is written under a hidden name in the folder where it is to stand,
 //! brought to the disk, and takes its name in one step. Until then an error means that
 //! nothing was changed; from then on the file is there, and [`Durability`] says what is
 //! known of its place on the disk.
