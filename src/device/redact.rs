@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 /// Placeholder for what was left out.
-pub(crate) const HIDDEN: &str = "***";
+pub const HIDDEN: &str = "***";
 
 /// Length of a word that may be a key, in characters. A password is shorter, and nobody
 /// can tell it from a name.
@@ -59,7 +59,7 @@ const BEHIND: [&str; 13] = [
 /// A password may hold any sign, `/`, `?` and `@` too, where somebody pasted it as
 /// it is. So everything up to the last `@` counts as one: to show too little of a
 /// path does no harm.
-pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+pub fn shown(text: &str) -> Cow<'_, str> {
     if holds_key(text) {
         return HIDDEN.into();
     }
@@ -99,7 +99,7 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
 
 /// Returns what stands behind the name and password of a user, from the sign on that
 /// ends them; `None` where there are none.
-pub(crate) fn without_user(text: &str) -> Option<&str> {
+pub fn without_user(text: &str) -> Option<&str> {
     let last = ATS.iter().filter_map(|at| text.rfind(at)).max()?;
     Some(&text[last..])
 }
@@ -140,14 +140,14 @@ const FIELDS: [&str; 11] = [
 ];
 
 /// Returns whether a field of this name has a value that is secret.
-pub(crate) fn is_secret(field: &str) -> bool {
+pub fn is_secret(field: &str) -> bool {
     let lower = field.to_ascii_lowercase();
     FIELDS.iter().any(|name| lower.ends_with(name))
 }
 
 /// Returns a stranger's text, be it words, addresses or JSON that may be cut off,
 /// without what may be secret in the addresses and fields in it.
-pub(crate) fn said(text: &str) -> String {
+pub fn said(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
     let mut said = String::with_capacity(text.len());
     let mut rest = text;
@@ -208,7 +208,7 @@ fn field_value(text: &str) -> Option<(&str, &str)> {
 /// Returns a name that somebody chose, such as a key of a mapping, without what may
 /// be secret in it: `auth_key:hush` and `auth_key=hush` lack a blank. MAC addresses
 /// are names.
-pub(crate) fn name(text: &str) -> Cow<'_, str> {
+pub fn name(text: &str) -> Cow<'_, str> {
     let is_mac = text.split(':').count() == 6
         && text
             .split(':')
@@ -230,7 +230,7 @@ pub(crate) fn name(text: &str) -> Cow<'_, str> {
 /// whole or in pieces, a JSON key, one that says what it is, or nothing but base64 or
 /// hexadecimal digits, in whatever lines. A path is no base64, though its signs may all
 /// be, and a name of several words is none.
-pub(crate) fn holds_key(text: &str) -> bool {
+pub fn holds_key(text: &str) -> bool {
     let text = text.trim();
     let says_so = |said: &&str| {
         let rest = text.strip_prefix(*said);
@@ -283,7 +283,7 @@ fn without_words(text: &str) -> String {
 
 /// Returns whether a text is as long and as mixed as a key is, or a UUID. Names of
 /// boards are long and mixed, too, but not between two of their signs.
-pub(crate) fn is_random(text: &str) -> bool {
+pub fn is_random(text: &str) -> bool {
     let lengths = text.split('-').map(str::len);
     let is_uuid =
         lengths.eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
