@@ -113,8 +113,8 @@ impl CheckIns {
         let check_in = CheckIn {
             device,
             client,
-            model_header: named.models.iter().flatten().next().map(AsRef::as_ref),
-            version_header: named.versions.iter().flatten().next().map(AsRef::as_ref),
+            model_header: named.model.as_deref(),
+            version_header: named.version.as_deref(),
             report: Report::read(&body),
         };
         info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
@@ -226,37 +226,23 @@ fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &By
     );
 }
 
-/// Headers of a check-in that name the device, its model and its version. Read in one
-/// pass: there are more names to look for than headers.
-#[derive(Default)]
+/// Headers of a check-in that name the device, its model and its version.
 struct CheckInHeaders<'a> {
     device: Option<Cow<'a, str>>,
     client: Option<Cow<'a, str>>,
-    models: [Option<Cow<'a, str>>; MODEL_HEADERS.len()],
-    versions: [Option<Cow<'a, str>>; VERSION_HEADERS.len()],
+    model: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
 }
 
 impl<'a> CheckInHeaders<'a> {
     fn read(headers: &'a HeaderMap) -> Self {
-        let mut named = Self::default();
-        for (name, value) in headers {
-            let name = name.as_str();
-            let slot = if name == "device-id" {
-                &mut named.device
-            } else if name == "client-id" {
-                &mut named.client
-            } else if let Some(i) = MODEL_HEADERS.iter().position(|n| *n == name) {
-                &mut named.models[i]
-            } else if let Some(i) = VERSION_HEADERS.iter().position(|n| *n == name) {
-                &mut named.versions[i]
-            } else {
-                continue;
-            };
-            // Of a header that comes twice the first counts.
-            if slot.is_none() {
-                *slot = text(value);
-            }
+        // Of a header that comes twice the first counts.
+        let header = |name: &&str| headers.get_all(*name).iter().find_map(text);
+        Self {
+            device: header(&"device-id"),
+            client: header(&"client-id"),
+            model: MODEL_HEADERS.iter().find_map(header),
+            version: VERSION_HEADERS.iter().find_map(header),
         }
-        named
     }
 }

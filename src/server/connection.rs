@@ -15,13 +15,12 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::AlertDescription;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -213,22 +212,8 @@ async fn http<H: Handler>(
     });
     let connection = shared.http.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.with_upgrades());
-    let mut stopping = pin!(stop.cancelled());
-    let mut registered = false;
-    let ended = poll_fn(|cx| {
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        // Once registered, the token wakes this task by itself: to poll it
-        // each time would cost every request a lock more.
-        if !registered || stop.is_cancelled() {
-            registered = true;
-            ready!(stopping.as_mut().poll(cx));
-            return Poll::Ready(None);
-        }
-        Poll::Pending
-    });
-    let result = if let Some(result) = ended.await {
+    let ended = or_stop(&stop, connection.as_mut()).await;
+    let result = if let Some(result) = ended {
         result
     } else {
         connection.as_mut().graceful_shutdown();

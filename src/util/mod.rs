@@ -7,4 +7,4 @@ pub(crate) mod nofile;
 pub(crate) mod once;
 pub(crate) mod small_file;
 pub(crate) mod sync;
-pub(crate) mod terminal;
+pub mod terminal;

@@ -3,7 +3,7 @@
 
 use super::sync::lock;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
@@ -23,28 +23,8 @@ pub(crate) struct Once {
 
 #[derive(Debug, Default)]
 struct Halves {
-    new: HashMap<u64, SystemTime, BuildHasherDefault<AsItIs>>,
-    old: HashMap<u64, SystemTime, BuildHasherDefault<AsItIs>>,
-}
-
-/// Hashes are hashed no further.
-#[derive(Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+    new: HashMap<u64, SystemTime>,
+    old: HashMap<u64, SystemTime>,
 }
 
 impl Once {

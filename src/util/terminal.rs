@@ -33,7 +33,7 @@ pub(crate) fn shown_json(json: &str) -> String {
 
 /// Escapes such characters behind `start`, the ends of lines among them: what a device
 /// or a stranger sent must not look like a line of its own either.
-pub(crate) fn keep_on_one_line(line: &mut String, start: usize) {
+pub fn keep_on_one_line(line: &mut String, start: usize) {
     // 0xC2 begins the C1 controls, 0xD8 and 0xE2 what turns the direction. Looking at
     // every byte, without an early end, is what the compiler makes vector instructions
     // of.
