@@ -1,4 +1,4 @@
-//! What an audit found: something that can be meant but would hurt devices.
+//! Findings of an audit: what can be meant but would hurt devices.
 //! It stands alone, for `ota` and `tls` both make findings and must not know each
 //! other.
 
@@ -7,16 +7,23 @@ use std::fmt;
 /// One finding. The server runs all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What is wrong, and what happens to a device.
+    /// The setting that it comes from, in dots.
+    pub setting: String,
+    /// The fault, and what happens to a device.
     pub consequence: String,
-    /// What to change.
+    /// The remedy.
     pub remedy: String,
 }
 
 impl Finding {
-    /// A finding of two sentences or more.
-    pub fn new(consequence: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Makes a finding of two sentences or more.
+    pub fn new(
+        setting: impl Into<String>,
+        consequence: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self {
+            setting: setting.into(),
             consequence: consequence.into(),
             remedy: remedy.into(),
         }

@@ -8,7 +8,7 @@ mod simulate;
 mod validate;
 mod values;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ConfigFaults};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[expect(clippy::doc_markdown, reason = "the text of --help")]
 #[command(
     version,
-    after_help = "Exit code of the server: 0 when it was asked to end, 78 when the configuration is refused, else 1.\n\nSignals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads certificates and firmware again."
+    after_help = "Exit code of the server: 0 when it was asked to end, 78 when the configuration is refused, else 1.\n\nSignals: SIGTERM finishes what was begun and ends, a second one ends at once;\nSIGHUP reads configuration, certificates and firmware again."
 )]
 pub struct Cli {
     /// The configuration, shared with xiaozhi-server [default: data/.config.yaml
@@ -90,6 +90,20 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Writes an error, a line for each fault. What is wrong with the configuration begins
+/// with its place, as compilers have it, so that editors jump there.
+fn report(error: &anyhow::Error) -> io::Result<()> {
+    let begin = if error.is::<ConfigError>() || error.is::<ConfigFaults>() {
+        ""
+    } else {
+        "error: "
+    };
+    for line in format!("{error:#}").lines() {
+        writeln!(io::stderr(), "{begin}{line}")?;
+    }
+    Ok(())
+}
+
 impl Cli {
     /// Runs the subcommand. Errors go to stderr, one line each.
     pub fn run(self) -> ExitCode {
@@ -115,9 +129,7 @@ impl Cli {
             Ok(code) => code,
             Err(e) => {
                 // A closed stderr leaves nobody to tell.
-                for line in format!("{e:#}").lines() {
-                    let _ = writeln!(io::stderr(), "error: {line}");
-                }
+                let _ = report(&e);
                 // What is refused now is refused at the next start, too.
                 if serves && e.is::<ConfigError>() {
                     ExitCode::from(REFUSED)

@@ -1,5 +1,6 @@
 //! `xiaozhi-ota serve`, the default.
 
+use crate::util::supervise;
 use crate::{app, config, telemetry::logs};
 use anyhow::Context;
 use std::path::Path;
@@ -12,21 +13,25 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let has_file = settings.log.file.is_some();
     let logs = logs::start(&settings.log)?;
     // A panic belongs into the log; the connection that met it ends, no other.
-    std::panic::set_hook(Box::new(|panic| {
+    supervise::on_panic(|panic| {
         error!("a fault of this program, please report it: {panic}");
-    }));
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    let outcome = runtime.block_on(app::serve(settings));
+    let outcome = runtime.block_on(app::serve(settings, logs.threshold()));
     // A read that hangs on a dead disk must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     if let Err(e) = &outcome
         && has_file
     {
         // The console gets it on stderr, at the end of the program.
-        error!("not started: {e:#}");
+        if let Some(ended) = e.downcast_ref::<app::Ended>() {
+            error!("{ended}");
+        } else {
+            error!("not started: {e:#}");
+        }
     }
     drop(logs);
     outcome.map(|()| ExitCode::SUCCESS)

@@ -1,8 +1,8 @@
 //! `xiaozhi-ota validate`: checks a configuration, and shows what it comes to.
 
-use super::print;
+use super::{print, report};
 use crate::app;
-use crate::config::{self, Machine, Settings};
+use crate::config::{self, Machine, Settings, Unplaced};
 use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
@@ -11,7 +11,6 @@ use crate::ota::decide::DefaultFor;
 use crate::tls::Mode;
 use clap::Args;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xiaozhi_device::redact;
@@ -37,9 +36,7 @@ impl ValidateArgs {
                 Ok(text) => print(&text)?,
                 Err(e) => {
                     good = false;
-                    for line in format!("{e:#}").lines() {
-                        writeln!(io::stderr(), "error: {line}")?;
-                    }
+                    report(&e)?;
                 }
             }
         }
@@ -61,11 +58,12 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     app::check_acme(&settings)?;
     let mut text = describe(&settings)?;
     for warning in &settings.warnings {
-        writeln!(text, "warning: {warning}")?;
+        writeln!(text, "{}: warning: {}", warning.place, Unplaced(warning))?;
     }
     let findings = app::audit(&settings, certificates.as_deref(), &settings.bind.numbers());
     for finding in findings {
-        writeln!(text, "warning: {finding}")?;
+        let place = settings.places.place(&finding.setting);
+        writeln!(text, "{place}: warning: {}: {finding}", finding.setting)?;
     }
     Ok(text)
 }

@@ -1,6 +1,7 @@
 //! `gateway.tls.acme`: a CA, and the names that it is asked for.
 
-use super::section::Section;
+use super::fault::About;
+use super::section::{Section, Text};
 use crate::ota::public_url::PublicAddress;
 use crate::tls::acme::{AcmeSettings, Challenge, LETS_ENCRYPT};
 use hyper::Uri;
@@ -18,15 +19,17 @@ const PUBLIC: [&str; 6] = [
     "actalis.com",
 ];
 
-/// `tls` is the section around it; `listed` are the names that it lists.
+/// Reads the CA and the names. `tls` is the section around it, `listed` are the names
+/// that it lists, and `setting` is the key of the public address.
 pub(super) fn acme(
     tls: &Section<'_>,
-    listed: Option<Vec<String>>,
+    listed: Option<&[Text<'_>]>,
     public: &PublicAddress,
+    setting: &About<'_>,
     dir: &str,
 ) -> AcmeSettings {
     let section = tls.section("acme");
-    section.only(&["email", "directory", "challenge", "root"], &[]);
+    section.only_known();
     let directory = section.read(
         "directory",
         "write the https address of the CA's ACME directory, as in https://ca.lan:14000/dir, without user name, ? and #",
@@ -49,7 +52,7 @@ pub(super) fn acme(
     );
     AcmeSettings {
         dir: dir.into(),
-        names: names(tls, listed, public, &directory),
+        names: names(tls, listed, public, setting, &directory),
         email,
         directory,
         challenge: challenge.unwrap_or(Challenge::TlsAlpn01),
@@ -59,28 +62,40 @@ pub(super) fn acme(
 
 fn names(
     tls: &Section<'_>,
-    listed: Option<Vec<String>>,
+    listed: Option<&[Text<'_>]>,
     public: &PublicAddress,
+    setting: &About<'_>,
     directory: &str,
 ) -> Vec<String> {
-    let (key, given) = match listed {
-        Some(listed) => ("names", listed),
-        None => ("mode", vec![public.host()]),
+    let given: Vec<_> = match listed {
+        Some(listed) => listed
+            .iter()
+            .map(|name| (name.text().to_owned(), name.about()))
+            .collect(),
+        None => vec![(public.host(), tls.about("mode").beside(setting))],
     };
     let is_public = is_public_authority(directory);
     let mut names = Vec::new();
-    for name in given {
+    for (name, about) in given {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let about = about.value(name.as_str());
         if name.contains('*') {
-            tls.fault(key, Some(&name), "a wildcard can be proved to a CA by DNS only, which this server does not do: list each name");
+            let what =
+                "a wildcard can be proved to a CA by DNS only, which this server does not do";
+            about.fault(what, "list each name");
         } else if is_public && !is_reachable(&name) {
-            let what = if key == "names" {
-                "no public CA gives a certificate for it, for the internet does not know it: list public names, or set acme.directory to a CA of your own"
+            let (what, remedy) = if listed.is_some() {
+                (
+                    "no public CA gives a certificate for it, for the internet does not know it",
+                    "list public names, or set acme.directory to a CA of your own",
+                )
             } else {
-                "mode acme takes the public address's host as the name, and no public CA gives a certificate for this one: set \
-                 server.ota or server.vision_explain to a public https address, or list gateway.tls.names"
+                (
+                    "mode acme takes the public address's host as the name, and no public CA gives a certificate for this one",
+                    "set server.ota or server.vision_explain to a public https address, or list gateway.tls.names",
+                )
             };
-            tls.fault(key, Some(&name), what);
+            about.fault(what, remedy);
         }
         if !names.contains(&name) {
             names.push(name);
@@ -127,7 +142,7 @@ fn is_public_authority(directory: &str) -> bool {
     })
 }
 
-/// Whether the whole internet can know this name.
+/// Tells whether the whole internet can know this name.
 fn is_reachable(name: &str) -> bool {
     match name.parse() {
         Ok(IpAddr::V4(ip)) => {

@@ -5,87 +5,77 @@
 //! What says where to listen, who may come in and with which key must not fall
 //! away like that.
 
-use super::full_name;
-use super::places::Places;
-use super::raw::Node;
-use super::section::Faults;
+use super::fault::Faults;
+use super::raw::{Entry, Kind, Node};
+use super::{full_name, keys};
 use std::collections::HashMap;
 
 /// The sections whose loss would change who is let in, where, or with which key.
 const GUARDED: [&str; 3] = ["server", "gateway", "manager-api"];
-/// The keys of xiaozhi-server's that are read here; of its others nothing is said.
-pub(super) const READ: [&str; 19] = [
-    "firmware_cache_ttl",
-    "log",
-    "log.log_dir",
-    "log.log_file",
-    "log.log_level",
-    "manager-api.secret",
-    "server.auth",
-    "server.auth.allowed_devices",
-    "server.auth.enabled",
-    "server.auth_key",
-    "server.http_port",
-    "server.ip",
-    "server.mqtt_gateway",
-    "server.mqtt_signature_key",
-    "server.ota",
-    "server.port",
-    "server.timezone_offset",
-    "server.vision_explain",
-    "server.websocket",
-];
 
 /// Looks for keys that stand twice: a section that guards something is a fault, a
 /// single setting that is read here a warning.
-pub(super) fn check(root: &Node, places: &Places, faults: &Faults, warnings: &mut Vec<String>) {
-    look("", root, places, faults, warnings);
+pub(super) fn check(root: &Node, faults: &Faults) {
+    look("", root, faults);
 }
 
-fn look(path: &str, node: &Node, places: &Places, faults: &Faults, warnings: &mut Vec<String>) {
-    let entries = match node {
-        Node::Map(entries) => entries,
-        Node::List(items) => {
+fn look(path: &str, node: &Node, faults: &Faults) {
+    let entries = match &node.kind {
+        Kind::Map(entries) => entries,
+        Kind::List(items) => {
             for (i, item) in items.iter().enumerate() {
-                look(&format!("{path}[{i}]"), item, places, faults, warnings);
+                look(&format!("{path}[{i}]"), item, faults);
             }
             return;
         }
-        Node::Null | Node::Scalar(_) => return,
+        Kind::Null | Kind::Scalar(_) => return,
     };
     for (key, values) in repeated(entries) {
         let name = full_name(path, key);
         if !is_read(&name) {
             continue;
         }
-        let lines = places.named(&name);
-        let is_section = values.iter().any(|value| matches!(value, Node::Map(_)));
-        if GUARDED.contains(&&*name) || is_section && name != "log" {
-            let message = format!(
-                "it is written more than once{lines}, and only the last one would count: what stands in the others, who may come in \
-                 above all, would be lost; put them together into one"
+        let last = values.last().and_then(|value| value.line);
+        let about = faults.about(&*name, last);
+        let what = format!("it is written more than once{}", lines(&values));
+        let is_section = |value: &&Node| matches!(value.kind, Kind::Map(_));
+        if GUARDED.contains(&&*name) || values.iter().any(is_section) && name != "log" {
+            let what = format!(
+                "{what}, and only the last one would count: what stands in the others, who may come in above all, would be lost"
             );
-            faults.add(&name, None, message);
+            about.fault(what, "put them together into one");
         } else {
-            warnings.push(format!(
-                "{name} is written more than once{lines}: the last one counts, as in xiaozhi-server; take the others out"
-            ));
+            let what = format!("{what}: the last one counts, as in xiaozhi-server");
+            about.warn(what, "take the others out");
         }
     }
     for (key, node) in entries {
         let name = full_name(path, key);
         if is_read(&name) {
-            look(&name, node, places, faults, warnings);
+            look(&name, node, faults);
         }
     }
 }
 
+/// Tells whether it is read here. Of xiaozhi-server's other keys nothing is said.
 fn is_read(name: &str) -> bool {
-    GUARDED.contains(&name) || READ.contains(&name) || name.starts_with("gateway.")
+    name.starts_with("gateway.") || keys::is_known(name)
 }
 
-/// The keys that a mapping has more than once, each with all its values.
-fn repeated(entries: &[(String, Node)]) -> Vec<(&str, Vec<&Node>)> {
+/// Names the lines on which a key stands, in brackets; nothing where they are not
+/// known.
+fn lines(values: &[&Node]) -> String {
+    let lines = values.iter().filter_map(|value| value.line);
+    let numbers: Vec<_> = lines.map(|line| line.to_string()).collect();
+    match numbers.as_slice() {
+        [] => String::new(),
+        [line] => format!(" (line {line})"),
+        [some @ .., last] => format!(" (lines {} and {last})", some.join(", ")),
+    }
+}
+
+/// Returns the keys that a mapping has more than once, each with all its values.
+fn repeated(entries: &[Entry]) -> Vec<(&str, Vec<&Node>)> {
     let mut known = HashMap::new();
     let mut keys: Vec<(&str, Vec<&Node>)> = Vec::new();
     for (key, value) in entries {

@@ -1,7 +1,8 @@
 //! Our own section, `gateway`, strict about its keys.
 
 use super::acme::acme;
-use super::section::Section;
+use super::fault::About;
+use super::section::{Section, Text};
 use super::{Machine, values};
 use crate::firmware::name::is_version;
 use crate::firmware::{FolderSettings, Verify};
@@ -17,9 +18,10 @@ use xiaozhi_device::endpoint;
 use xiaozhi_device::project::{self, Projects};
 use xiaozhi_device::version::{Version, is_device_safe};
 
-/// Where a certificate that this server signs itself is kept.
+/// Folder of the certificate that this server signs itself.
 const CERTIFICATE_DIR: &str = "certs";
 
+/// Reads until when devices may come over plain HTTP.
 pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp {
     let wanted = "write true, false, or the last day of plain HTTP as 2026-12-31";
     let read = |text: &str| {
@@ -45,25 +47,24 @@ pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp 
         .unwrap_or(PlainHttp::Allowed)
 }
 
+/// Reads where certificates come from. `setting` is the key of the
+/// public address.
 pub(super) fn tls(
     section: &Section<'_>,
     public: &PublicAddress,
+    setting: &About<'_>,
     machine: &Machine,
-    warnings: &mut Vec<String>,
 ) -> Mode {
-    section.only(&["mode", "certificates", "names", "acme"], &[]);
+    section.only_known();
     let pairs: Vec<_> = section
         .sections("certificates")
         .iter()
         .filter_map(pair)
         .collect();
     let has_pairs = section.has("certificates");
-    if section.list("certificates").is_some_and(<[_]>::is_empty) {
-        section.fault(
-            "certificates",
-            None,
-            "the list is empty: name cert and key, or take it out",
-        );
+    if section.items("certificates").is_some_and(|i| i.is_empty()) {
+        let remedy = "name cert and key, or take it out";
+        section.fault("certificates", None, "the list is empty", remedy);
     }
     let has_acme = section.has("acme");
     let mode = section.text("mode").unwrap_or(match (has_pairs, has_acme) {
@@ -72,12 +73,14 @@ pub(super) fn tls(
         (false, false) => "self-signed",
     });
     let is_off = values::boolean(mode) == Some(false);
-    let mut unused = |key: &str, wanted: &str| {
+    let unused = |key: &str, wanted: &str| {
         if section.has(key) && (is_off || ["files", "self-signed", "acme"].contains(&mode)) {
-            warnings.push(format!(
-                "gateway.tls.{key} is not used, for gateway.tls.mode is {}: write mode: {wanted}, or take it out",
-                if is_off { "off" } else { mode }
-            ));
+            let mode = if is_off { "off" } else { mode };
+            let about = section.about(key).beside(&section.about("mode"));
+            about.warn(
+                format!("is not used, for gateway.tls.mode is {mode}"),
+                format!("write mode: {wanted}, or take it out"),
+            );
         }
     };
     if mode != "files" {
@@ -92,7 +95,8 @@ pub(super) fn tls(
                 section.fault(
                     "mode",
                     Some(mode),
-                    "gateway.tls.certificates names no file: list cert and key there",
+                    "gateway.tls.certificates names no file",
+                    "list cert and key there",
                 );
             }
             Mode::Files(pairs)
@@ -103,29 +107,36 @@ pub(super) fn tls(
         },
         // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
         _ if is_off => Mode::Off,
-        "acme" => Mode::Acme(acme(section, named(section), public, CERTIFICATE_DIR)),
+        "acme" => {
+            let names = named(section);
+            let names = names.as_deref();
+            Mode::Acme(acme(section, names, public, setting, CERTIFICATE_DIR))
+        }
         _ => {
-            section.fault("mode", Some(mode), "write self-signed, files, acme or off");
+            let remedy = "write self-signed, files, acme or off";
+            section.fault("mode", Some(mode), "", remedy);
             Mode::Off
         }
     }
 }
 
 fn pair(section: &Section<'_>) -> Option<PairPaths> {
-    section.only(&["cert", "key"], &[]);
+    section.only_known();
     let (cert, key) = (section.path("cert"), section.path("key"));
     if cert.is_none() {
         section.fault(
             "cert",
             None,
-            "missing: name the PEM file with the certificate and its chain",
+            "missing",
+            "name the PEM file with the certificate and its chain",
         );
     }
     if key.is_none() {
         section.fault(
             "key",
             None,
-            "missing: name the PEM file with the certificate's private key",
+            "missing",
+            "name the PEM file with the certificate's private key",
         );
     }
     Some(PairPaths {
@@ -134,34 +145,33 @@ fn pair(section: &Section<'_>) -> Option<PairPaths> {
     })
 }
 
-/// The names that are listed.
-fn named(section: &Section<'_>) -> Option<Vec<String>> {
+/// Reads the names that are listed.
+fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
     let names = section.texts("names")?;
     if names.is_empty() {
         section.fault(
             "names",
             None,
-            "the list is empty: write at least one name, or take it out",
+            "the list is empty",
+            "write at least one name, or take it out",
         );
     }
-    for name in &names {
+    for given in &names {
+        let name = given.text();
         let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*".contains(c);
         let is_name =
             !name.is_empty() && name.chars().all(plausible) && endpoint::is_short_enough(name);
         if !is_name && name.parse::<std::net::IpAddr>().is_err() {
-            section.fault(
-                "names",
-                Some(name),
-                "write host names and IP addresses only, no scheme, port or path",
-            );
+            let remedy = "write host names and IP addresses only, no scheme, port or path";
+            given.about().fault("", remedy);
         }
     }
-    Some(names.into_iter().map(str::to_owned).collect())
+    Some(names)
 }
 
 fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
     if let Some(names) = named(section) {
-        return names;
+        return names.iter().map(|name| name.text().to_owned()).collect();
     }
     let mut names = vec![public.host()];
     let local = machine
@@ -182,15 +192,9 @@ fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Ve
     names
 }
 
-pub(super) fn firmware(
-    root: &Section<'_>,
-    section: &Section<'_>,
-    warnings: &mut Vec<String>,
-) -> (Policy, FolderSettings, u64) {
-    section.only(
-        &["dir", "default_for", "verify", "pin", "projects", "memory"],
-        &[],
-    );
+/// Reads who is offered what, the folder, and how much of it is kept in memory.
+pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, FolderSettings, u64) {
+    section.only_known();
     let ttl = root.read(
         "firmware_cache_ttl",
         "write seconds, 0 or more",
@@ -220,11 +224,12 @@ pub(super) fn firmware(
             other => pin.fault(
                 model,
                 other,
+                "",
                 "write the version of one of its files, such as 1.6.6",
             ),
         }
     }
-    let projects = projects(section, warnings);
+    let projects = projects(section);
     let memory = section.read("memory", "write a size such as 256MiB, or 0", values::size);
     let policy = Policy {
         default_for: default_for.unwrap_or_default(),
@@ -242,31 +247,29 @@ pub(super) fn firmware(
     (policy, catalogue, memory.unwrap_or(256 << 20))
 }
 
-fn projects(section: &Section<'_>, warnings: &mut Vec<String>) -> Projects {
-    let names = section.texts("projects").unwrap_or_default();
-    for name in &names {
-        if name.is_empty() || name.len() > project::LONGEST {
-            let message = format!(
+fn projects(section: &Section<'_>) -> Projects {
+    let given = section.texts("projects").unwrap_or_default();
+    for name in &given {
+        if name.text().is_empty() || name.text().len() > project::LONGEST {
+            let remedy = format!(
                 "write a project's name as the image has it, of {} bytes at most (xiaozhi-ota inspect shows it)",
                 project::LONGEST
             );
-            section.fault("projects", Some(name), message);
+            name.about().fault("", remedy);
         }
     }
-    if let [one] = names[..] {
-        warnings.push(format!(
-            "gateway.firmware.projects lists {one:?} alone, which changes nothing: list every name that means this project, as in \
-             [xiaozhi, my-fork]"
-        ));
+    if let [one] = &given[..] {
+        section.about("projects").warn(
+            format!("lists {:?} alone, which changes nothing", one.text()),
+            "list every name that means this project, as in [xiaozhi, my-fork]",
+        );
     }
-    Projects::new(names.into_iter().map(str::to_owned).collect())
+    Projects::new(given.iter().map(|name| name.text().to_owned()).collect())
 }
 
+/// Reads deadlines and bounds.
 pub(super) fn limits(section: &Section<'_>) -> Limits {
-    section.only(
-        &["connections", "handshake", "headers", "idle", "drain"],
-        &[],
-    );
+    section.only_known();
     let default = Limits::default();
     let connections = section.read("connections", "write a number from 1 to 1000000", |text| {
         usize::try_from(values::integer(text)?)

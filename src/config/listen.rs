@@ -1,7 +1,7 @@
-//! Where to listen, and what stands in front of it.
+//! Reads where to listen, and what stands in front of it.
 
-use super::section::{self, Item, PORT, Section};
-use super::values;
+use super::section::{self, Item, PORT, Section, Text};
+use super::{python, values};
 use crate::server::{Bind, Port, Trusted};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,7 +21,7 @@ pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
         )
     };
     let server_ip = ip(server);
-    let http_port = server.port("http_port").unwrap_or(DEFAULT_HTTP_PORT);
+    let http_port = python::port_of(server, "http_port").unwrap_or(DEFAULT_HTTP_PORT);
     let ports = ports(gateway).unwrap_or_else(|| {
         let mut ports = vec![http_port, DEFAULT_TLS_PORT];
         ports.dedup();
@@ -33,41 +33,51 @@ pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
     }
 }
 
-/// Numbers, or mappings where there is more to say of one.
+/// Reads the ports: numbers, or mappings where there is more to say of one.
 fn ports(gateway: &Section<'_>) -> Option<Vec<Port>> {
     let items = gateway.items("ports")?;
     if items.is_empty() {
-        gateway.fault("ports", None, "the list is empty: write at least one port");
+        gateway.fault(
+            "ports",
+            None,
+            "the list is empty",
+            "write at least one port",
+        );
     }
-    let mut ports: Vec<Port> = Vec::new();
+    let mut ports: Vec<(Port, Item<'_>)> = Vec::new();
     for item in items {
-        let port = match item {
-            // 0 lets the kernel choose a free one.
-            Item::Text(text) => {
-                let number = section::port(text);
-                if number.is_none() {
-                    gateway.fault("ports", Some(text), PORT);
-                }
-                number.map(Port::from)
+        let Some(port) = port(&item) else { continue };
+        let same = |(known, _): &&(Port, _)| port.number > 0 && known.number == port.number;
+        match ports.iter().find(same) {
+            Some((_, twin)) => {
+                let number = port.number.to_string();
+                let about = item.about().value(number.as_str());
+                about
+                    .beside(&twin.about())
+                    .fault("listed twice", "write each port once");
             }
-            Item::Section(section) => port(&section),
-        };
-        let Some(port) = port else { continue };
-        if port.number > 0 && ports.iter().any(|p| p.number == port.number) {
-            let number = port.number.to_string();
-            let message = "listed twice: write each port once";
-            gateway.fault("ports", Some(&number), message);
-        } else {
-            ports.push(port);
+            None => ports.push((port, item)),
         }
     }
-    Some(ports)
+    Some(ports.into_iter().map(|(port, _)| port).collect())
 }
 
-fn port(section: &Section<'_>) -> Option<Port> {
-    section.only(&["port", "proxy_protocol"], &[]);
+fn port(item: &Item<'_>) -> Option<Port> {
+    if let Some(scalar) = item.scalar() {
+        // 0 lets the kernel choose a free one.
+        let number = section::port(&scalar.text);
+        if number.is_none() {
+            item.about().value(scalar.text.as_str()).fault("", PORT);
+        }
+        return number.map(Port::from);
+    }
+    let Some(section) = item.section() else {
+        item.about().fault("must be a plain value or a mapping", "");
+        return None;
+    };
+    section.only_known();
     if !section.has("port") {
-        section.fault("port", None, format!("missing: {PORT}"));
+        section.fault("port", None, "missing", PORT);
     }
     let proxy_protocol = section.boolean("proxy_protocol").unwrap_or(false);
     Some(Port {
@@ -76,26 +86,22 @@ fn port(section: &Section<'_>) -> Option<Port> {
     })
 }
 
-/// `gateway.behind_proxy`.
+/// The servers in front: `gateway.behind_proxy`.
 pub(super) struct Proxies {
-    /// Whether something in front answers the public address.
+    /// `true` if something in front answers the public address.
     pub(super) behind_proxy: bool,
     /// Its addresses, if they are told.
     pub(super) trusted: Trusted,
 }
 
-/// `true`, `false`, or the addresses of what is there.
-pub(super) fn behind_proxy(
-    gateway: &Section<'_>,
-    bind: &Bind,
-    warnings: &mut Vec<String>,
-) -> Proxies {
+/// Reads `true`, `false`, or the addresses of what is there.
+pub(super) fn behind_proxy(gateway: &Section<'_>, bind: &Bind) -> Proxies {
     let texts = gateway.texts("behind_proxy").unwrap_or_default();
-    let flag = match texts[..] {
-        [one] => values::boolean(one.trim()),
-        [] if gateway.list("behind_proxy").is_some_and(<[_]>::is_empty) => {
-            let message = "the list is empty: write true, or the proxy's addresses";
-            gateway.fault("behind_proxy", None, message);
+    let flag = match &texts[..] {
+        [one] => values::boolean(one.text().trim()),
+        [] if gateway.items("behind_proxy").is_some_and(|i| i.is_empty()) => {
+            let remedy = "write true, or the proxy's addresses";
+            gateway.fault("behind_proxy", None, "the list is empty", remedy);
             Some(false)
         }
         [] => Some(false),
@@ -103,20 +109,14 @@ pub(super) fn behind_proxy(
     };
     let nets: Vec<_> = match flag {
         Some(_) => Vec::new(),
-        None => texts.iter().filter_map(|t| net(gateway, t)).collect(),
+        None => texts.iter().filter_map(net).collect(),
     };
-    for everybody in nets.iter().filter(|net| net.prefix_len() == 0) {
-        warnings.push(format!(
-            "gateway.behind_proxy: {everybody} is everybody, so that any client can claim any address: list the proxy's \
-             own addresses only"
-        ));
-    }
     let proxied = bind.ports.iter().find(|port| port.proxy_protocol);
     if let Some(Port { number, .. }) = proxied.filter(|_| nets.is_empty()) {
-        warnings.push(format!(
-            "gateway.ports: port {number} takes a PROXY header from anybody, so that any client that reaches it can claim \
-             any address: list the proxy's addresses in gateway.behind_proxy"
-        ));
+        gateway.about("ports").warn(
+            format!("port {number} takes a PROXY header from anybody, so that any client that reaches it can claim any address"),
+            "list the proxy's addresses in gateway.behind_proxy",
+        );
     }
     Proxies {
         behind_proxy: flag.unwrap_or(true),
@@ -124,17 +124,17 @@ pub(super) fn behind_proxy(
     }
 }
 
-/// An address, or a network by its first address and its length.
-fn net(gateway: &Section<'_>, text: &str) -> Option<IpNet> {
-    let text = text.trim();
+/// Reads an address, or a network by its first address and its length.
+fn net(given: &Text<'_>) -> Option<IpNet> {
+    let text = given.text().trim();
     let single = || {
         text.parse::<IpAddr>()
             .ok()
             .map(|ip| ip.to_canonical().into())
     };
     let Some(net) = text.parse::<IpNet>().ok().or_else(single) else {
-        let message = "write true, false, or the proxy's addresses and networks, such as [10.0.0.0/8, 192.0.2.7, fd00::/8]";
-        gateway.fault("behind_proxy", Some(text), message);
+        let remedy = "write true, false, or the proxy's addresses and networks, such as [10.0.0.0/8, 192.0.2.7, fd00::/8]";
+        given.about().fault("", remedy);
         return None;
     };
     // An IPv4 client is never shown as IPv6: such a network would hold nobody.
@@ -147,32 +147,36 @@ fn net(gateway: &Section<'_>, text: &str) -> Option<IpNet> {
     // Who writes 192.0.2.7/8 may mean 192.0.2.7 alone: trust is not guessed.
     if net.addr() != net.network() {
         let (whole, one) = (net.trunc(), net.addr());
-        let message = format!("write {whole} for the network, or {one} for the one address");
-        gateway.fault("behind_proxy", Some(text), message);
+        let remedy = format!("write {whole} for the network, or {one} for the one address");
+        given.about().fault("", remedy);
         return None;
+    }
+    if net.prefix_len() == 0 {
+        given.item.about().warn(
+            format!("{net} is everybody, so that any client can claim any address"),
+            "list the proxy's own addresses only",
+        );
     }
     Some(net)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::Faults;
     use super::super::raw;
-    use super::super::section::Faults;
     use super::*;
+    use std::path::Path;
 
-    /// Ports, what is in front, and warnings; or the faults.
+    /// Returns ports, what is in front, and warnings; or the faults.
     fn read(yaml: &str) -> Result<(Vec<Port>, bool, String, Vec<String>), String> {
-        let root = raw::parse(yaml.as_bytes()).map_err(|fault| fault.to_string())?;
-        let (faults, mut warnings) = (Faults::default(), Vec::new());
+        let faults = Faults::new(Path::new("c.yaml"));
+        let root = raw::parse(yaml.as_bytes(), &faults).map_err(|fault| fault.to_string())?;
         let root = Section::root(&root, &faults);
         let gateway = root.section("gateway");
         let bind = bind(&root.section("server"), &gateway);
-        let front = behind_proxy(&gateway, &bind, &mut warnings);
-        let lines = |all: Vec<super::super::Fault>| {
-            let lines: Vec<_> = all.iter().map(ToString::to_string).collect();
-            lines.join("\n")
-        };
-        faults.into_result().map_err(lines)?;
+        let front = behind_proxy(&gateway, &bind);
+        let warnings = faults.into_result().map_err(|faults| faults.to_string())?;
+        let warnings = warnings.iter().map(ToString::to_string).collect();
         let trusted = front.trusted.to_string();
         Ok((bind.ports, front.behind_proxy, trusted, warnings))
     }
@@ -226,7 +230,7 @@ mod tests {
                 "gateway: {{ports: [{{port: 443, proxy_protocol: yes}}], behind_proxy: {front}}}"
             ));
             assert_eq!(found.0, [proxied]);
-            let warning = "gateway.ports: port 443 takes a PROXY header from anybody";
+            let warning = "c.yaml:1: gateway.ports: port 443 takes a PROXY header from anybody";
             assert!(found.3[0].starts_with(warning), "{:?}", found.3);
         }
     }
@@ -236,7 +240,7 @@ mod tests {
         for (yaml, words) in [
             (
                 "behind_proxy: [10.0.0.0/8, nginx]",
-                "gateway.behind_proxy: \"nginx\": write true, false",
+                "c.yaml:1: gateway.behind_proxy[1]: \"nginx\": write true, false",
             ),
             (
                 "behind_proxy: maybe",
@@ -244,7 +248,7 @@ mod tests {
             ),
             (
                 "behind_proxy: [true, 10.0.0.1]",
-                "gateway.behind_proxy: \"true\"",
+                "gateway.behind_proxy[0]: \"true\"",
             ),
             ("behind_proxy: 10.0.0.0/33", "\"10.0.0.0/33\""),
             (
@@ -257,7 +261,7 @@ mod tests {
             ),
             (
                 "behind_proxy: {a: b}",
-                "gateway.behind_proxy[0]: must be a plain value",
+                "gateway.behind_proxy: must be a plain value",
             ),
             (
                 "ports: [{proxy_protocol: true}]",
@@ -277,7 +281,7 @@ mod tests {
             ),
             (
                 "ports: [443, {port: 443}]",
-                "gateway.ports: \"443\": listed twice",
+                "gateway.ports[1]: \"443\": listed twice (gateway.ports[0] stands at c.yaml:1): write each",
             ),
             (
                 "ports: [[1]]",

@@ -1,62 +1,45 @@
 //! `data/.config.yaml`, from text to typed settings.
 //!
-//! [`raw`] reads the YAML the way `PyYAML` does, for xiaozhi-server reads the same
+//! `raw` reads the YAML the way `PyYAML` does, for xiaozhi-server reads the same
 //! file. [`resolve`](mod@resolve) turns it into [`Settings`], checks what
 //! belongs together, and owns every message. Nothing below the composition root
 //! sees this module: each part owns the type of its own settings.
 
 mod acme;
 mod duplicates;
+mod fault;
 mod gateway;
+pub mod keys;
 mod listen;
+mod marks;
 mod placeholder;
-mod places;
 mod proxy;
-pub mod raw;
+mod python;
+mod raw;
 pub mod resolve;
 mod section;
 mod upstream;
 mod values;
 
+pub(crate) use fault::Unplaced;
+pub use fault::{ConfigFault, ConfigFaults, Place, Places};
 pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
 use crate::util::small_file;
-use places::Places;
+use fault::Faults;
 use resolve::resolve;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use xiaozhi_device::redact;
 
-/// Where xiaozhi-server keeps its configuration, relative to the working
+/// Place of xiaozhi-server's configuration, relative to the working
 /// directory.
 pub const DEFAULT_FILE: &str = "data/.config.yaml";
 
-/// One thing in the file that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The key, in dots: `gateway.tls.mode`. Empty for the file as a whole.
-    pub key: String,
-    /// The value as written, if there is one to show. Never a secret.
-    pub value: Option<String>,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&*self.key, &self.value) {
-            ("", _) => f.write_str(&self.message),
-            (key, None) => write!(f, "{key}: {}", self.message),
-            (key, Some(value)) => write!(f, "{key}: {value:?}: {}", self.message),
-        }
-    }
-}
-
-/// Why a configuration could not be used.
+/// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -64,10 +47,10 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
-    /// It is a link that leads to nothing, or lies behind one.
+    /// A link leads to nothing, at the file or on the way to it.
     #[error(
         "{}: cannot be read, for {} is a link to {}, and there is nothing: without the configuration everybody could come in; mend \
          the link, or take it away to start with every setting at its default", path.display(), link.display(), target.display()
@@ -77,25 +60,12 @@ pub enum ConfigError {
         path: PathBuf,
         /// The link.
         link: PathBuf,
-        /// Where it leads.
+        /// Its target.
         target: PathBuf,
     },
-    /// It can, but what it says cannot be meant.
-    #[error("{}", lines(path, faults))]
-    Faults {
-        /// The file.
-        path: PathBuf,
-        /// Every fault that was found.
-        faults: Vec<Fault>,
-    },
-}
-
-fn lines(path: &Path, faults: &[Fault]) -> String {
-    let lines: Vec<_> = faults
-        .iter()
-        .map(|f| format!("{}: {f}", path.display()))
-        .collect();
-    lines.join("\n")
+    /// The file can be read, and what it says cannot be meant.
+    #[error(transparent)]
+    Faults(#[from] ConfigFaults),
 }
 
 /// Reads and resolves `file`, or [`DEFAULT_FILE`] if that is there, or nothing:
@@ -104,12 +74,38 @@ fn lines(path: &Path, faults: &[Fault]) -> String {
 /// What an operator wrote says who may come in, so a file that is there and
 /// cannot be reached is never taken for none.
 pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
-    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let read = if file.is_some() {
-        small_file::read_or_pipe
+    if file.is_some() {
+        load_by(small_file::read_or_pipe, file, machine)
     } else {
-        small_file::read
-    };
+        load_by(small_file::read, file, machine)
+    }
+}
+
+/// Reads and resolves the configuration of a running server again: `file`, from which
+/// it came, or [`DEFAULT_FILE`] if there was none.
+///
+/// A file that has gone, was emptied, or is a pipe that was read to its end would let
+/// everybody in, or keep its reader waiting: none of them is taken for a configuration.
+pub fn load_again(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
+    load_by(
+        |path| match small_file::read(path)? {
+            text if text.trim_ascii().is_empty() => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is empty; to let go of every setting, restart the server",
+            )),
+            text => Ok(text),
+        },
+        file,
+        machine,
+    )
+}
+
+fn load_by(
+    read: fn(&Path) -> io::Result<Vec<u8>>,
+    file: Option<&Path>,
+    machine: &Machine,
+) -> Result<Settings, ConfigError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match read(path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match dead_link(path) {
@@ -135,55 +131,36 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
             });
         }
     };
-    let faults = |faults| ConfigError::Faults {
-        path: path.into(),
-        faults,
-    };
-    let bytes = text.as_deref().unwrap_or_default();
-    let places = Places::read(&String::from_utf8_lossy(bytes));
-    let root = match places.too_deep() {
-        None => raw::parse(bytes),
-        Some(line) => Err(Fault {
-            key: String::new(),
-            value: None,
-            message: format!(
-                "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are \
-                 open, those in texts counted (line {line})"
-            ),
-        }),
-    };
-    let root = root.map_err(|fault| faults(vec![fault]))?;
-    let mut settings = resolve(&root, &places, machine).map_err(faults)?;
+    let faults = Faults::new(path);
     if text
         .as_deref()
         .is_some_and(|text| text.trim_ascii().is_empty())
     {
-        settings.warnings.insert(
-            0,
-            format!(
-                "{} is empty: every setting has its default, and nobody is kept out. If something stood there, restore it",
-                path.display()
-            ),
+        faults.about("", None).warn(
+            "it is empty, so that every setting has its default, and nobody is kept out",
+            "if something stood there, restore it",
         );
     }
     if text.is_none()
         && let Some(other) = misnamed(path)
     {
-        settings.warnings.insert(
-            0,
+        faults.about("", None).warn(
             format!(
-                "there is no {}, and {} is not read: every setting has its default, and nobody is kept out. Rename it, or name it \
-                 with --config",
-                path.display(),
+                "there is no such file, and {} is not read, so that every setting has its default, and nobody is kept out",
                 other.display()
             ),
+            "rename it, or name it with --config",
         );
     }
-    settings.file = text.map(|_| path.to_owned());
-    Ok(settings)
+    let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)?;
+    let settings = resolve(root, faults, machine)?;
+    Ok(Settings {
+        file: text.map(|_| path.to_owned()),
+        ..settings
+    })
 }
 
-/// A file beside `path` that was meant to be it: without the dot, ending in `.yml`, or
+/// Finds a file beside `path` that was meant to be it: without the dot, ending in `.yml`, or
 /// with what an editor put behind it.
 fn misnamed(path: &Path) -> Option<PathBuf> {
     let looks_so = |name: &str| {
@@ -208,7 +185,7 @@ fn misnamed(path: &Path) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
-/// A key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.
+/// Returns a key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.
 fn full_name(path: &str, key: &str) -> String {
     let key = redact::name(key);
     if path.is_empty() {
@@ -218,7 +195,7 @@ fn full_name(path: &str, key: &str) -> String {
     }
 }
 
-/// The first link on the way to `path` that leads to nothing, and where it should
+/// Finds the first link on the way to `path` that leads to nothing, and where it should
 /// lead.
 fn dead_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let on_the_way: Vec<_> = path.ancestors().collect();

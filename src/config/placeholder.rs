@@ -6,7 +6,7 @@
 
 use xiaozhi_device::redact;
 
-/// What the text of another tool begins with that was to fetch or open a key.
+/// Beginnings of the texts of tools that were to fetch or open a key.
 const SHUT: [&str; 29] = [
     "$ansible_vault",
     "-----begin",
@@ -38,7 +38,7 @@ const SHUT: [&str; 29] = [
     "ssm:",
     "vault:",
 ];
-/// What a call or an index begins with that opens a key or asks for one.
+/// Beginnings of calls and indexes that open a key or ask for one.
 const CALLS: [&str; 15] = [
     "aes",
     "cipher",
@@ -56,7 +56,7 @@ const CALLS: [&str; 15] = [
     "sub",
     "vault",
 ];
-/// What the name of a file begins with.
+/// Beginnings of the names of files.
 const FILES: [&str; 20] = [
     "../",
     "./",
@@ -79,7 +79,7 @@ const FILES: [&str; 20] = [
     "file:",
     "~/",
 ];
-/// What a variable begins with in some language, and its name follows.
+/// Beginnings of variables of some language; the name follows.
 const VARIABLES: [&str; 15] = [
     "$env:",
     "%env(",
@@ -103,14 +103,14 @@ const WORDS: &str = "a access admin an and any app apikey api auth authenticatio
     no not of ok or ota own pass passphrase passwd password pwd private public random real rest same secret secure server \
     session sha shared sign signature signing some string strong super symmetric the this to token true unknown user value \
     var variable very voice websocket with xiaozhi";
-/// Those that ask, or say that nothing is there.
+/// Words that ask, or say that nothing is there.
 const ASKING: &str = "actual change changeit changeme default dummy edit enter example fake fill fixme goes here hidden insert \
     masked missing modify must my none null placeholder please provide put redacted removed replace replaced sample set should some \
     supply tbd template todo type undefined unset update use write your yours";
 const IN_CHINESE: [&str; 9] = [
     "你", "您", "请", "填", "替换", "密钥", "随机", "占位", "示例",
 ];
-/// How long a text is that is a key whatever stands beside it.
+/// Length of a text that is a key whatever stands beside it.
 const SHORT: usize = 6;
 
 /// Says what kind of placeholder a text is; `None` for what may be a key.
@@ -133,20 +133,20 @@ pub(super) fn kind(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether `open` and `close` stand in the text, one behind the other.
+/// Tells whether `open` and `close` stand in the text, one behind the other.
 fn has_between(text: &str, open: &str, close: &str) -> bool {
     let begin = text.find(open);
     begin.is_some_and(|at| text[at + open.len()..].contains(close))
 }
 
-/// What stands between the two, where they stand around the whole text.
+/// Returns what stands between the two, where they stand around the whole text.
 fn within<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let inner = text.strip_prefix(open)?.strip_suffix(close)?;
     (!inner.is_empty()).then_some(inner)
 }
 
-/// A name as a program or a template has it. A random text is none, though its
-/// signs may be those of one.
+/// Tells whether a text is a name as programs and templates have it. A random text is
+/// none, though its signs may be those of one.
 fn is_name(text: &str) -> bool {
     let is_sign = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | ':' | '/');
     let text = text.trim();
@@ -155,7 +155,7 @@ fn is_name(text: &str) -> bool {
         && !redact::is_random(text)
 }
 
-/// `${AUTH_KEY}`, with a default (`${AUTH_KEY:-none}`), or cut off.
+/// Tells whether it is `${AUTH_KEY}`, with a default (`${AUTH_KEY:-none}`), or cut off.
 fn is_braced(text: &str) -> bool {
     text.match_indices("${").any(|(at, _)| {
         let inner = &text[at + 2..];
@@ -169,7 +169,7 @@ fn is_braced(text: &str) -> bool {
     })
 }
 
-/// A name as variables of the environment have it: `AUTH_KEY`.
+/// Tells whether it is a name as variables of the environment have it: `AUTH_KEY`.
 fn is_capital(text: &str) -> bool {
     let is_sign = |c: char| c.is_ascii_uppercase() || matches!(c, '_' | '-');
     let letters = text.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -201,7 +201,7 @@ fn is_variable(text: &str, lower: &str) -> bool {
         || of_language
 }
 
-/// Whether another tool is asked: `op://vault/item`, `ENC[…]`, `!Ref Key`,
+/// Tells whether another tool is asked: `op://vault/item`, `ENC[…]`, `!Ref Key`,
 /// `{cipher}…`, `pass:folder/name`.
 fn is_shut(text: &str, lower: &str) -> bool {
     let is_word = |word: &str| {
@@ -317,7 +317,7 @@ fn is_filler(text: &str, lower: &str) -> bool {
         || !text.is_empty() && text.chars().all(is_blank)
 }
 
-/// Whether a text is made of a template's words and nothing else, and asks for a
+/// Tells whether a text is made of a template's words and nothing else, and asks for a
 /// key or names one: `your-secret-key`, `AUTH_KEY`, `ChangeMe123`.
 fn is_phrase(text: &str) -> bool {
     let letters: String = text

@@ -1,5 +1,6 @@
 //! `gateway.proxy`: what goes to servers behind this one.
 
+use super::fault::About;
 use super::section::Section;
 use super::{Machine, values};
 use crate::http::proxy::{ProxyRoute, ProxySettings, WEBSOCKET_PATH};
@@ -7,31 +8,28 @@ use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH};
 use crate::server::Bind;
 use std::net::IpAddr;
 
-pub(super) fn proxy(
-    section: &Section<'_>,
+/// Reads what goes to servers behind this one. `ports` is the setting that says where
+/// this one listens.
+pub(super) fn proxy<'a>(
+    section: &Section<'a>,
     bind: &Bind,
+    ports: &About<'_>,
     public: &PublicAddress,
     machine: &Machine,
 ) -> ProxySettings {
-    section.only(
-        &[
-            "websocket",
-            "vision",
-            "routes",
-            "body_limit",
-            "timeout",
-            "idle",
-        ],
-        &[],
-    );
+    section.only_known();
     let default = ProxySettings::default();
     let mut routes: Vec<ProxyRoute> = Vec::new();
-    let mut add = |section: &Section<'_>, key: &str, path: &str, text: &str| {
-        let same = |r: &&ProxyRoute| r.path.trim_end_matches('/') == path.trim_end_matches('/');
-        if let Some(twin) = routes.iter().find(same) {
-            let what = format!("{} goes by {} already", path, twin.setting);
-            section.fault(key, Some(text), what);
-        } else if let Some(to) = backend(section, key, text, bind, machine, public) {
+    let mut written: Vec<About<'a>> = Vec::new();
+    let mut add = |section: &Section<'a>, key: &str, path: &str, text: &str| {
+        let same =
+            |(r, _): &(&ProxyRoute, _)| r.path.trim_end_matches('/') == path.trim_end_matches('/');
+        let about = || section.about(key).value(text);
+        if let Some((twin, there)) = routes.iter().zip(&written).find(same) {
+            let what = format!("{path} goes by {} already", twin.setting);
+            about().beside(there).fault(what, "take one of them out");
+        } else if let Some(to) = backend(about(), ports, text, bind, machine, public) {
+            written.push(about());
             routes.push(ProxyRoute {
                 setting: section.key(key),
                 path: path.to_owned(),
@@ -60,10 +58,11 @@ pub(super) fn proxy(
             Some(to) if is_path && public.served_paths().iter().any(is_ours) => more.fault(
                 path,
                 Some(to),
-                "this is the OTA interface, which is answered here: take it out",
+                "this is the OTA interface, which is answered here",
+                "take it out",
             ),
             Some(to) if is_path => add(&more, path, path, to),
-            to => more.fault(path, to, wanted),
+            to => more.fault(path, to, "", wanted),
         }
     }
     ProxySettings {
@@ -78,36 +77,37 @@ pub(super) fn proxy(
     }
 }
 
-/// The address of a server behind this one.
+/// Reads the address of a server behind this one.
 fn backend(
-    section: &Section<'_>,
-    key: &str,
+    about: About<'_>,
+    ports: &About<'_>,
     text: &str,
     bind: &Bind,
     machine: &Machine,
     public: &PublicAddress,
 ) -> Option<Url> {
-    let fault = |what: &str| section.fault(key, Some(text), what);
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(e) => {
-            fault(&e.to_string());
+            about.fault(e.to_string(), "");
             return None;
         }
     };
     if url.scheme != Scheme::Http {
-        fault("servers behind this one are reached over http: write http://host:port");
+        let what = "servers behind this one are reached over http";
+        about.fault(what, "write http://host:port");
         return None;
     }
     if !matches!(url.path.as_str(), "" | "/") {
-        fault("write http://host:port without a path: the request's own path is kept");
+        let what = "the request's own path is kept";
+        about.fault(what, "write http://host:port without a path");
         return None;
     }
     let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
     if (is_public || is_here(&url, machine)) && bind.numbers().contains(&url.effective_port()) {
-        fault(
-            "this is a port of this server itself (gateway.ports): requests would go round in circles; give \
-             xiaozhi-server another one (server.http_port) and name that",
+        about.beside(ports).fault(
+            "this is a port of this server itself (gateway.ports), and requests would go round in circles",
+            "give xiaozhi-server another one (server.http_port) and name that",
         );
         return None;
     }
@@ -122,26 +122,8 @@ fn is_here(url: &Url, machine: &Machine) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Settings, places::Places, raw, resolve::resolve};
-    use super::*;
-    use jiff::tz::TimeZone;
+    use super::super::resolve::tests::{good, read};
     use std::time::Duration;
-
-    fn read(yaml: &str) -> Result<Settings, Vec<String>> {
-        let machine = Machine {
-            local_ip: IpAddr::from([192, 168, 1, 100]),
-            addresses: vec![IpAddr::from([192, 168, 1, 100])],
-            now: jiff::Timestamp::UNIX_EPOCH,
-            time_zone: TimeZone::UTC,
-        };
-        let root = raw::parse(yaml.as_bytes()).map_err(|fault| vec![fault.to_string()])?;
-        resolve(&root, &Places::read(yaml), &machine)
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
-    }
-
-    fn good(yaml: &str) -> Settings {
-        read(yaml).unwrap_or_else(|faults| panic!("{yaml}: {faults:?}"))
-    }
 
     #[test]
     fn a_backend_that_cannot_be_meant_is_refused_by_name() {

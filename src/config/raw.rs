@@ -1,11 +1,17 @@
-//! The YAML file as a tree in which every scalar keeps its text.
+//! The YAML file as a tree in which every node knows its line and every scalar keeps
+//! its text.
 //!
 //! xiaozhi-server reads the same file with `PyYAML`, which knows YAML 1.1: `on` is
-//! a boolean, `+8` a number, the last of two equal keys wins. And a version like
-//! `1.10` must not come out as the number 1.1. So no scalar is given a type
-//! here; that is done where one is wanted, in `values`.
+//! a boolean, `+8` a number, `"off"` a text, the last of two equal keys wins. And a
+//! version like `1.10` must not come out as the number 1.1. So no scalar is given a
+//! type here; that is done where one is wanted, in `values` and `python`.
+//!
+//! Two parsers read the file. What it says is `serde_yaml`'s word, which takes what
+//! `PyYAML` takes; lines and quotes come from an event parser (`marks`). What only the
+//! first of them takes costs a line number, not a start.
 
-use super::Fault;
+use super::fault::{ConfigFaults, Faults};
+use super::marks::{self, Mark, MarkShape};
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
 use std::collections::HashSet;
@@ -13,52 +19,110 @@ use std::fmt;
 
 /// One node of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Node {
+pub(super) struct Node {
+    /// The line of its key, or of itself where it stands in a list; `None` where the
+    /// event parser did not come so far.
+    pub(super) line: Option<usize>,
+    pub(super) kind: Kind,
+}
+
+/// The kind of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
     /// Nothing, `~` or `null`: as if the key were not there.
     Null,
     /// A scalar, as it was written, without its quotes.
-    Scalar(String),
+    Scalar(Scalar),
     /// A sequence.
     List(Vec<Node>),
     /// A mapping, keys and their order as written: of equal ones the last one
     /// counts.
-    Map(Vec<(String, Node)>),
+    Map(Vec<Entry>),
+}
+
+/// A key and its value.
+pub(super) type Entry = (String, Node);
+
+/// A scalar that is not null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scalar {
+    pub(super) text: String,
+    pub(super) style: Style,
+}
+
+/// The way in which a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Written without quotes: it may be a number, a boolean or a date to `PyYAML`.
+    Plain,
+    /// Written in quotes or in a block: it is a text to `PyYAML`, whatever it says.
+    Quoted,
+    /// Not known, behind what the event parser could not take.
+    Unknown,
 }
 
 /// Reads a whole file. Nothing in it is an empty mapping.
-pub fn parse(bytes: &[u8]) -> Result<Node, Fault> {
-    let fault = |message: String| Fault {
-        key: String::new(),
-        value: None,
-        message,
+pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults> {
+    let whole = |line, what: String, remedy: &str| {
+        let about = faults.about("", line);
+        ConfigFaults(vec![about.into_fault(what, remedy.to_owned())])
     };
     let text = std::str::from_utf8(bytes).map_err(|e| {
-        fault(format!(
-            "not UTF-8 (at byte {}): save it as UTF-8",
-            e.valid_up_to()
-        ))
+        let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
+        let what = format!("not UTF-8 (at byte {})", before.len());
+        whole(Some(line_behind(before)), what, "save it as UTF-8")
+    })?;
+    // Editors of Windows begin a file with it, and `PyYAML` passes over it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let marks = marks::read(text).map_err(|deep| {
+        let what = "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are \
+                    open, those in texts counted";
+        whole(Some(deep.line), what.to_owned(), "")
     })?;
     let not_yaml = |e: serde_yaml::Error| {
-        let why = without_values(&e);
-        let mend = if e.location().is_some() {
-            "mend that line, indentation is by spaces"
-        } else {
-            "it must be one document, and no alias may repeat others by the thousand"
-        };
-        fault(format!("not YAML: {why}; {mend}"))
+        let what = format!("not YAML: {}", without_values(&e));
+        match e.location() {
+            // What is missed is missed behind the last one.
+            Some(at) => whole(
+                Some(at.line().min(text.lines().count()).max(1)),
+                what,
+                "mend that line, indentation is by spaces",
+            ),
+            None => whole(
+                None,
+                what,
+                "it must be one document, and no alias may repeat others by the thousand",
+            ),
+        }
     };
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
-    let node = Texts(&shape)
+    let texts = Texts {
+        shape: &shape,
+        mark: marks.as_ref(),
+        line: marks.as_ref().map(|mark| mark.line),
+    };
+    let mut node = texts
         .deserialize(Deserializer::from_str(text))
         .map_err(not_yaml)?;
-    match node {
-        Node::Null => Ok(Node::Map(Vec::new())),
-        Node::Map(_) => Ok(node),
-        Node::Scalar(_) | Node::List(_) => Err(fault(
-            "no mapping at the top: it must be lines like `server:` with indented keys below"
-                .to_owned(),
-        )),
+    match node.kind {
+        Kind::Null => node.kind = Kind::Map(Vec::new()),
+        Kind::Map(_) => {}
+        Kind::Scalar(_) | Kind::List(_) => {
+            return Err(whole(
+                node.line,
+                "no mapping at the top".to_owned(),
+                "it must be lines like `server:` with indented keys below",
+            ));
+        }
     }
+    // A message about the file as a whole points at no line of it.
+    node.line = None;
+    Ok(node)
+}
+
+/// Returns the line on which something stands that comes behind `before`.
+fn line_behind(before: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', before).count() + 1
 }
 
 /// The words of the library's own texts (`parser.rs`, `scanner.rs` and `reader.rs` of
@@ -75,7 +139,7 @@ const WORDS: &str = "a alias aliases allowed alphabetic alphabetical alphanumeri
     than that the this to token too trailing undefined unexpected unicode unknown unsupported uri \
     utf utf8 value values version violates where while whitespace yaml";
 
-/// What the library says of a fault. Where it says more than words of its own, that
+/// Returns the library's words for a fault. Where it says more than words of its own, that
 /// may be a value, or a key of a mapping, and either may be a secret.
 fn without_values(error: &serde_yaml::Error) -> String {
     let message = error.to_string();
@@ -98,12 +162,15 @@ fn without_values(error: &serde_yaml::Error) -> String {
     )
 }
 
-/// What kind of node stands where; equal keys still side by side. A first pass
+/// The kinds of all nodes; equal keys still side by side. A first pass
 /// finds it, for only with it can the second ask for each scalar's own text
 /// (serde's `deserialize_any` would hand out `1.10` as the number 1.1).
 enum Shape {
     Null,
-    Scalar,
+    /// A scalar, and whether it is a boolean or a number, which nothing in quotes is.
+    Scalar {
+        is_typed: bool,
+    },
     List(Vec<Shape>),
     Map(Vec<Shape>),
 }
@@ -132,31 +199,31 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: true })
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: true })
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: true })
     }
 
     fn visit_i128<E: Error>(self, _: i128) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: true })
     }
 
     fn visit_u128<E: Error>(self, _: u128) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: true })
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: true })
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+        Ok(Shape::Scalar { is_typed: false })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
@@ -176,63 +243,135 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 }
 
-/// The second pass: the same nodes, with their texts.
-struct Texts<'a>(&'a Shape);
+/// The second pass: the same nodes, with their texts, lines and quotes.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    shape: &'a Shape,
+    /// The event parser's word on the same node.
+    mark: Option<&'a Mark>,
+    /// The line of its key, where it has one.
+    line: Option<usize>,
+}
 
 impl<'de> DeserializeSeed<'de> for Texts<'_> {
     type Value = Node;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        match self.0 {
-            Shape::Null => IgnoredAny::deserialize(deserializer).map(|_| Node::Null),
-            Shape::Scalar => String::deserialize(deserializer).map(Node::Scalar),
-            Shape::List(items) => deserializer.deserialize_seq(ListTexts(items)),
-            Shape::Map(values) => deserializer.deserialize_map(MapTexts(values)),
-        }
+        let kind = match self.shape {
+            Shape::Null => IgnoredAny::deserialize(deserializer).map(|_| Kind::Null)?,
+            Shape::Scalar { is_typed } => {
+                let text = String::deserialize(deserializer)?;
+                let style = style(*is_typed, &text, self.mark);
+                Kind::Scalar(Scalar { text, style })
+            }
+            Shape::List(items) => {
+                deserializer.deserialize_seq(ListTexts(items, marked_items(self.mark)))?
+            }
+            Shape::Map(values) => {
+                deserializer.deserialize_map(MapTexts(values, marked_entries(self.mark)))?
+            }
+        };
+        let line = self.line;
+        Ok(Node { line, kind })
     }
 }
 
-struct ListTexts<'a>(&'a [Shape]);
+fn marked_items(mark: Option<&Mark>) -> &[Mark] {
+    match mark.map(|mark| &*mark.shape) {
+        Some(MarkShape::List(items)) => items,
+        _ => &[],
+    }
+}
+
+fn marked_entries(mark: Option<&Mark>) -> &[(Mark, Mark)] {
+    match mark.map(|mark| &*mark.shape) {
+        Some(MarkShape::Map(entries)) => entries,
+        _ => &[],
+    }
+}
+
+/// Tells whether a scalar stands in quotes. Where the parsers do not read the same text
+/// there, nobody knows.
+fn style(is_typed: bool, text: &str, mark: Option<&Mark>) -> Style {
+    match mark.map(|mark| &*mark.shape) {
+        Some(MarkShape::Scalar {
+            text: marked,
+            is_quoted,
+        }) if marked == text => {
+            if *is_quoted {
+                Style::Quoted
+            } else {
+                Style::Plain
+            }
+        }
+        _ if is_typed => Style::Plain,
+        _ => Style::Unknown,
+    }
+}
+
+struct ListTexts<'a>(&'a [Shape], &'a [Mark]);
 
 impl<'de> Visitor<'de> for ListTexts<'_> {
-    type Value = Node;
+    type Value = Kind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Kind, A::Error> {
+        let Self(shapes, marks) = self;
         let mut items = Vec::new();
-        for shape in self.0 {
-            items.extend(seq.next_element_seed(Texts(shape))?);
+        for (i, shape) in shapes.iter().enumerate() {
+            let mark = marks.get(i);
+            let line = mark.map(|mark| mark.line);
+            items.extend(seq.next_element_seed(Texts { shape, mark, line })?);
         }
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Node::List(items))
+        Ok(Kind::List(items))
     }
 }
 
-struct MapTexts<'a>(&'a [Shape]);
+struct MapTexts<'a>(&'a [Shape], &'a [(Mark, Mark)]);
 
 impl<'de> Visitor<'de> for MapTexts<'_> {
-    type Value = Node;
+    type Value = Kind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut entries: Vec<(String, Node)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
+        let Self(shapes, marks) = self;
+        let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
-        for shape in self.0 {
+        for (i, shape) in shapes.iter().enumerate() {
             let Some(key) = map.next_key::<String>()? else {
                 break;
             };
-            let value = map.next_value_seed(Texts(shape))?;
-            if key == "<<" {
+            let marked = marks.get(i).filter(
+                |(mark, _)| matches!(&*mark.shape, MarkShape::Scalar { text, .. } if *text == key),
+            );
+            let value = map.next_value_seed(Texts {
+                shape,
+                mark: marked.map(|(_, mark)| mark),
+                line: marked.map(|(mark, _)| mark.line),
+            })?;
+            // In quotes it is a key like any other.
+            let fills_in = key == "<<"
+                && marked.is_none_or(|(mark, _)| {
+                    !matches!(
+                        &*mark.shape,
+                        MarkShape::Scalar {
+                            is_quoted: true,
+                            ..
+                        }
+                    )
+                });
+            if fills_in {
                 merged.push(value);
-                continue;
+            } else {
+                entries.push((key, value));
             }
-            entries.push((key, value));
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         let mut more = Vec::new();
@@ -242,20 +381,20 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
         let own: HashSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
         more.retain(|(key, _)| !own.contains(key.as_str()));
         entries.append(&mut more);
-        Ok(Node::Map(entries))
+        Ok(Kind::Map(entries))
     }
 }
 
-/// `<<: *anchor`, YAML 1.1's merge key: what the mapping lacks. As in `PyYAML`, of
+/// Adds what the mapping lacks of `<<: *anchor`, YAML 1.1's merge key. As in `PyYAML`, of
 /// several `<<` the last one counts, and of a list of sources the first. Keys that
 /// stand twice in a source, or in several `<<`, do so here, too.
-fn flatten(source: Node, into: &mut Vec<(String, Node)>) {
-    match source {
-        Node::Map(mut more) => into.append(&mut more),
-        Node::List(sources) => {
+fn flatten(source: Node, into: &mut Vec<Entry>) {
+    match source.kind {
+        Kind::Map(mut more) => into.append(&mut more),
+        Kind::List(sources) => {
             let mut known = HashSet::new();
             for source in sources {
-                let Node::Map(mut more) = source else {
+                let Kind::Map(mut more) = source.kind else {
                     continue;
                 };
                 more.retain(|(key, _)| !known.contains(key));
@@ -263,121 +402,9 @@ fn flatten(source: Node, into: &mut Vec<(String, Node)>) {
                 into.append(&mut more);
             }
         }
-        Node::Null | Node::Scalar(_) => {}
+        Kind::Null | Kind::Scalar(_) => {}
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn s(text: &str) -> Node {
-        Node::Scalar(text.into())
-    }
-
-    fn map(entries: &[(&str, Node)]) -> Node {
-        Node::Map(
-            entries
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), v.clone()))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn scalars_keep_their_text() {
-        let node = parse(b"a: 1.10\nb: +8\nc: on\nd: \"0\"\ne: 11:22:33:44:55:66\nf: 2026-12-31\ng: ~\nh:\n1.10: x\nlist: [0x1f, 1_0, 'q']\n");
-        assert_eq!(
-            node,
-            Ok(map(&[
-                ("a", s("1.10")),
-                ("b", s("+8")),
-                ("c", s("on")),
-                ("d", s("0")),
-                ("e", s("11:22:33:44:55:66")),
-                ("f", s("2026-12-31")),
-                ("g", Node::Null),
-                ("h", Node::Null),
-                ("1.10", s("x")),
-                ("list", Node::List(vec![s("0x1f"), s("1_0"), s("q")])),
-            ]))
-        );
-    }
-
-    #[test]
-    fn equal_keys_stand_side_by_side_and_merge_keys_fill_in() {
-        assert_eq!(
-            parse(b"a: 1\nb: 2\na: 3\n"),
-            Ok(map(&[("a", s("1")), ("b", s("2")), ("a", s("3"))]))
-        );
-        let node = parse(b"x: &x {a: 1, b: 2}\ny:\n  <<: *x\n  b: 3\n");
-        let x = map(&[("a", s("1")), ("b", s("2"))]);
-        let y = map(&[("b", s("3")), ("a", s("1"))]);
-        assert_eq!(node, Ok(map(&[("x", x), ("y", y)])));
-        let node = parse(b"x: &x {a: 1, b: 2, a: 3}\ny:\n  <<: [*x, {b: 4, c: 5}]\n");
-        let x = [("a", s("1")), ("b", s("2")), ("a", s("3"))];
-        let y = map(&[x.as_slice(), &[("c", s("5"))]].concat());
-        assert_eq!(node, Ok(map(&[("x", map(&x)), ("y", y)])));
-        let node = parse(b"<<: {a: 1, b: 2}\nb: 3\n<<: {a: 4}\n");
-        let all = [("b", s("3")), ("a", s("1")), ("a", s("4"))];
-        assert_eq!(node, Ok(map(&all)));
-    }
-
-    #[test]
-    fn what_is_no_configuration_says_so() {
-        assert_eq!(parse(b""), Ok(Node::Map(Vec::new())));
-        assert_eq!(parse(b"# nothing\n"), Ok(Node::Map(Vec::new())));
-        for (text, words) in [
-            (&b"- a\n"[..], "no mapping"),
-            (b"hello", "no mapping"),
-            (b"a: [1\n", "',' or ']'"),
-            (
-                b"a: b: c\n",
-                "mapping values are not allowed in this context at line 1",
-            ),
-            (b"a: *x\n", "unknown anchor"),
-            (b"a: 'x\n", "found unexpected end of stream"),
-            (b"a: 1\n---\nb: 2\n", "containing more than one document"),
-            (b"a: @x\n", "found character that cannot start any token"),
-            (b"a: \"\\q\"\n", "found unknown escape character"),
-            (b"a:\n  b: 1\n c: 2\n", "did not find expected key"),
-            (b"a:\n\t- b\n", "not YAML"),
-            (b"\xff\xfe", "not UTF-8"),
-        ] {
-            let message = parse(text).map_err(|f| f.message);
-            assert!(
-                message.as_ref().is_err_and(|m| m.contains(words)),
-                "{message:?}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_message_holds_a_value(
-            before in "[a-z:\\-\\[\\]{}#&*!|>'\" \n]{0,12}", behind in "[a-z:\\-\\[\\]{}#&*!|>'\" \n]{0,12}",
-            tag in "(|!!int |!!float |!!bool |!!null |!!binary |!x |&a |'|\")",
-        ) {
-            let text = format!("server:\n  auth_key: {tag}HUSH{before}\n  x: {behind}HUSH\n");
-            if let Err(fault) = parse(text.as_bytes()) {
-                prop_assert!(!fault.to_string().contains("HUSH"), "{}: {}", text, fault);
-            }
-        }
-
-        #[test]
-        fn no_message_holds_a_key(
-            before in "[a-z:\\-\\[\\]{}#&*!|>'\" \n]{0,12}", tag in "(|!!int |!!null |!x |&a |'|\")",
-        ) {
-            let text = format!("server:\n  auth_key:{tag}HUSH: {before}\n  {tag}HUSH{before}\n");
-            if let Err(fault) = parse(text.as_bytes()) {
-                prop_assert!(!fault.to_string().contains("HUSH"), "{}: {}", text, fault);
-            }
-        }
-
-        #[test]
-        fn any_text_is_read_or_refused(text in "[a-z0-9:\\-\\[\\]{}#&*!|>'\" \n\t%@`,?~<]{0,60}") {
-            let _ = parse(text.as_bytes());
-        }
-    }
-}
+mod tests;

@@ -2,14 +2,14 @@
 //! fault and stops the start; what can be meant but would hurt a device is left
 //! to the audits.
 
+use super::fault::{About, ConfigFault, ConfigFaults, Faults, Places};
 use super::gateway::{firmware, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
-use super::places::Places;
 use super::proxy::proxy;
-use super::raw::Node;
-use super::section::{Faults, Section};
-use super::upstream::{log, public, voice, websocket};
-use super::{Fault, duplicates, values};
+use super::raw::{Kind, Node};
+use super::section::Section;
+use super::upstream::{expect_texts, log, public, voice, websocket};
+use super::{duplicates, python};
 use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::{ProxySettings, WEBSOCKET_PATH};
@@ -24,13 +24,16 @@ use jiff::tz::TimeZone;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// What of this machine a configuration depends on.
+/// The facts of this machine on which a configuration depends.
 #[derive(Debug, Clone)]
 pub struct Machine {
     /// The address under which the local network reaches this machine.
     pub local_ip: IpAddr,
     /// All of its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Where this server listens already; `None` before it does. What is derived from
+    /// ports and address is so from these, for other ones need a restart.
+    pub bound: Option<Bind>,
     /// The time.
     pub now: Timestamp,
     /// The time zone in which dates are meant.
@@ -42,9 +45,11 @@ pub struct Machine {
 pub struct Settings {
     /// The file it came from; `None` when there was none.
     pub file: Option<PathBuf>,
-    /// Where to log, and from which level on.
+    /// The lines of its keys.
+    pub places: Places,
+    /// The log, and its level.
     pub log: logs::Settings,
-    /// Where to listen.
+    /// Addresses and ports to listen on.
     pub bind: Bind,
     /// Deadlines and bounds.
     pub limits: Limits,
@@ -54,91 +59,97 @@ pub struct Settings {
     pub public: PublicAddress,
     /// This machine's address, for a public address that is derived.
     pub local_ip: IpAddr,
-    /// `gateway.behind_proxy`.
+    /// The value of `gateway.behind_proxy`.
     pub behind_proxy: bool,
     /// The addresses in it.
     pub trusted: Trusted,
-    /// Until when devices may come over plain HTTP.
+    /// The end of plain HTTP for devices.
     pub plain_http: PlainHttp,
-    /// How devices reach their voice server.
+    /// The way of devices to their voice server.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows; `None` where devices could read
-    /// none.
+    /// The WebSocket address that a `GET` shows; `None` if devices could read none.
     pub websocket: Option<String>,
-    /// `server.timezone_offset`, in minutes.
+    /// The value of `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
-    /// Who is offered what.
+    /// The policy of offers.
     pub policy: Policy,
     /// The firmware folder.
     pub catalogue: FolderSettings,
-    /// What goes to servers behind this one.
+    /// The servers behind this one.
     pub proxy: ProxySettings,
-    /// `gateway.firmware.memory`, in bytes.
+    /// The value of `gateway.firmware.memory`, in bytes.
     pub memory: u64,
-    /// What is taken otherwise than its writer may think.
-    pub warnings: Vec<String>,
+    /// Warnings: what is taken otherwise than its writer may think.
+    pub warnings: Vec<ConfigFault>,
 }
 
 /// Turns the file's tree into settings, or says everything that is wrong.
 pub(super) fn resolve(
-    root: &Node,
-    places: &Places,
+    mut root: Node,
+    faults: Faults,
     machine: &Machine,
-) -> Result<Settings, Vec<Fault>> {
-    let faults = Faults::default();
-    let mut warnings = Vec::new();
-    duplicates::check(root, places, &faults, &mut warnings);
-    as_quoted(places, &faults);
-    let root = Section::root(root, &faults);
+) -> Result<Settings, ConfigFaults> {
+    duplicates::check(&root, &faults);
+    quoted_merges(&root, &faults);
+    without_quotes(&mut root);
+    let settings = settings_of(&root, &faults, machine);
+    let warnings = faults.into_result()?;
+    Ok(Settings {
+        warnings,
+        ..settings
+    })
+}
+
+/// Reads every key; what is wrong is noted.
+pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Settings {
+    let places = Places::of(faults.file(), root);
+    let root = Section::root(root, faults);
     let server = root.section("server");
     let gateway = root.section("gateway");
-    near_misses(&root, &server, &mut warnings);
-    gateway.only(
-        &[
-            "ip",
-            "ports",
-            "http_fallback",
-            "behind_proxy",
-            "tls",
-            "firmware",
-            "limits",
-            "proxy",
-        ],
-        &["admin", "fleet"],
-    );
+    root.near_misses(&[]);
+    server.near_misses(&["udp_gateway", "mqtt_manager_api"]);
+    server.section("auth").near_misses(&[]);
+    gateway.only_known();
+    expect_texts(&root);
 
     let bind = bind(&server, &gateway);
+    let bound = machine.bound.as_ref().unwrap_or(&bind);
     // One address of several: the others lead nowhere.
-    let local_ip = bind
+    let local_ip = bound
         .ip
         .filter(|ip| !ip.is_unspecified())
         .unwrap_or(machine.local_ip);
     let public = public(
         &server,
         local_ip,
-        bind.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number),
+        bound.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number),
     );
-    let tls = tls(&gateway.section("tls"), &public, machine, &mut warnings);
+    let setting = server.about(match public.source() {
+        Source::Ota => "ota",
+        Source::VisionExplain | Source::Derived => "vision_explain",
+    });
+    let tls = tls(&gateway.section("tls"), &public, &setting, machine);
     let plain_http = plain_http(&gateway, machine);
     let Proxies {
         behind_proxy,
         trusted,
-    } = behind_proxy(&gateway, &bind, &mut warnings);
-    let proxy = proxy(&gateway.section("proxy"), &bind, &public, machine);
+    } = behind_proxy(&gateway, &bind);
+    let ports = if gateway.has("ports") {
+        gateway.about("ports")
+    } else {
+        server.about("http_port")
+    };
+    let proxy = proxy(&gateway.section("proxy"), &bind, &ports, &public, machine);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
     let websocket = websocket(&server, &public, passes_voice, machine);
-    let voice = voice(&root, &server, &websocket, &mut warnings);
-    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"), &mut warnings);
-    let timezone = "write the hours from UTC, such as +8 or -3.5";
-    let mut settings = Settings {
+    let voice = voice(&root, &server, &websocket);
+    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
+    let settings = Settings {
         file: None,
+        places,
         log: log(&root.section("log")),
         limits: limits(&gateway.section("limits")),
-        timezone_offset: server
-            .read("timezone_offset", timezone, |t| {
-                values::hours_as_minutes(t).filter(|m| m.abs() <= 14 * 60)
-            })
-            .unwrap_or(8 * 60),
+        timezone_offset: python::hours(&server, "timezone_offset").unwrap_or(8 * 60),
         bind,
         tls,
         public,
@@ -152,88 +163,99 @@ pub(super) fn resolve(
         catalogue,
         proxy,
         memory,
-        warnings,
+        warnings: Vec::new(),
     };
-    what_fits_together(&mut settings, machine, &gateway);
-    faults.into_result().map(|()| settings)
+    what_fits_together(&settings, machine, &gateway, &setting);
+    settings
 }
 
-/// Keys beside `gateway` that were to be one that is read here.
-fn near_misses(root: &Section<'_>, server: &Section<'_>, warnings: &mut Vec<String>) {
-    let sections = [
-        "gateway",
-        "server",
-        "manager-api",
-        "firmware_cache_ttl",
-        "log",
-    ];
-    root.near_misses(&sections, &[], warnings);
-    let below = |section: &str| {
-        let keys = duplicates::READ
-            .iter()
-            .filter_map(|key| key.strip_prefix(section));
-        let keys = keys.filter(|key| !key.contains('.'));
-        keys.collect::<Vec<_>>()
-    };
-    let others = ["udp_gateway", "mqtt_manager_api"];
-    server.near_misses(&below("server."), &others, warnings);
-    let auth = server.section("auth");
-    auth.near_misses(&below("server.auth."), &[], warnings);
-}
-
-/// What means something else in quotes than it seems to.
-fn as_quoted(places: &Places, faults: &Faults) {
-    if let Some(line) = places.quoted_merge() {
-        let message = format!(
-            "in quotes (line {line}) it merges nothing to xiaozhi-server, and is a key like any other: take the quotes away"
-        );
-        faults.add("<<", None, message);
-    }
-    let enabled = "server.auth.enabled";
-    // What reads as true means the same to both, and so does nothing.
-    if let Some(text) = places.quoted(enabled)
-        && values::boolean(text.trim()) == Some(false)
-    {
-        let message = "in quotes it is a text to xiaozhi-server, which takes every text for true: write true or false without quotes";
-        faults.add(enabled, Some(text), message);
+/// Faults `<<` in quotes, which merges nothing to xiaozhi-server.
+fn quoted_merges(node: &Node, faults: &Faults) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                if key == "<<" {
+                    faults.about("<<", value.line).fault(
+                        "in quotes it merges nothing to xiaozhi-server, and is a key like any other",
+                        "take the quotes away",
+                    );
+                }
+                quoted_merges(value, faults);
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| quoted_merges(item, faults)),
+        Kind::Null | Kind::Scalar(_) => {}
     }
 }
 
-/// Settings that are good one by one and cannot be meant together.
-fn what_fits_together(settings: &mut Settings, machine: &Machine, gateway: &Section<'_>) {
+/// Takes the quotes away that mean something: below `gateway` they mean nothing, and
+/// `"null"` is null there.
+fn without_quotes(root: &mut Node) {
+    let Kind::Map(entries) = &mut root.kind else {
+        return;
+    };
+    let gateway = entries.iter_mut().filter(|(key, _)| key == "gateway");
+    gateway.for_each(|(_, node)| quoted_null(node));
+}
+
+fn quoted_null(node: &mut Node) {
+    match &mut node.kind {
+        Kind::Scalar(scalar) => {
+            if matches!(&*scalar.text, "" | "~" | "null" | "Null" | "NULL") {
+                node.kind = Kind::Null;
+            }
+        }
+        Kind::List(items) => items.iter_mut().for_each(quoted_null),
+        Kind::Map(entries) => entries.iter_mut().for_each(|(_, node)| quoted_null(node)),
+        Kind::Null => {}
+    }
+}
+
+/// Faults settings that are good one by one and cannot be meant together. `setting` is
+/// the key of the public address.
+fn what_fits_together(
+    settings: &Settings,
+    machine: &Machine,
+    gateway: &Section<'_>,
+    setting: &About<'_>,
+) {
     if settings.plain_http.allowed(machine.now.into()) {
         return;
     }
-    let value = gateway.text("http_fallback");
+    let about = || {
+        let value = gateway.text("http_fallback");
+        gateway.about("http_fallback").value(value)
+    };
     // A proxy on a list can say who came to it over https.
     let told = !settings.trusted.is_empty();
     if settings.behind_proxy && !told {
-        settings.warnings.push(
-            "gateway.http_fallback: plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if \
-             the proxy comes over plain HTTP; let it come over https, or list its addresses in gateway.behind_proxy and let it send \
-             X-Forwarded-Proto, or take http_fallback out"
-                .into(),
+        about().beside(&gateway.about("behind_proxy")).warn(
+            "plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if the proxy comes over plain HTTP",
+            "let it come over https, or list its addresses in gateway.behind_proxy and let it send X-Forwarded-Proto, or take \
+             http_fallback out",
         );
     }
     if matches!(settings.tls, Mode::Off) && !told {
-        gateway.fault("http_fallback", value, "plain HTTP is over and gateway.tls.mode is off: nobody could connect; set one of the two");
+        let mode = gateway.section("tls");
+        about().beside(&mode.about("mode")).fault(
+            "plain HTTP is over and gateway.tls.mode is off, so that nobody could connect",
+            "set one of the two",
+        );
     }
     if settings.public.url().scheme == Scheme::Http {
-        let setting = match settings.public.source() {
-            Source::Ota => "server.ota",
-            Source::VisionExplain | Source::Derived => "server.vision_explain",
-        };
-        gateway.fault(
-            "http_fallback",
-            value,
+        let address = settings.public.source().setting();
+        about().beside(setting).fault(
             format!(
-                "plain HTTP is over, but the public address is {}: devices would be handed what is not served; \
-                 give {setting} an https address",
+                "plain HTTP is over, but the public address is {}, so that devices would be handed what is not served",
                 settings.public.ota_url()
             ),
+            format!("give {address} an https address"),
         );
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+
+#[cfg(test)]
+mod places;

@@ -1,104 +1,164 @@
 //! One mapping of the file: typed look-ups that note every fault and go on.
 
-use super::raw::Node;
-use super::{Fault, full_name, values};
-use std::cell::RefCell;
+use super::fault::{About, Faults};
+use super::raw::{Entry, Kind, Node, Scalar};
+use super::{full_name, keys, values};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use xiaozhi_device::redact;
 
-/// Collects faults, so that one start tells of all of them.
-#[derive(Default)]
-pub(super) struct Faults(RefCell<Vec<Fault>>);
-
-impl Faults {
-    pub(super) fn add(&self, key: &str, value: Option<&str>, message: impl Into<String>) {
-        self.0.borrow_mut().push(Fault {
-            key: key.to_owned(),
-            value: value.map(|value| redact::shown(value).into_owned()),
-            message: message.into(),
-        });
-    }
-
-    pub(super) fn into_result(self) -> Result<(), Vec<Fault>> {
-        let faults = self.0.into_inner();
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(faults)
-        }
-    }
-}
-
 /// A mapping of the file and where it stands. An absent one is empty.
 pub(super) struct Section<'a> {
+    /// Its full name, as it may be shown.
     path: String,
-    entries: &'a [(String, Node)],
+    /// Its name in the list of keys.
+    name: String,
+    line: Option<usize>,
+    entries: &'a [Entry],
     faults: &'a Faults,
 }
 
-/// What may stand in a list of both.
-pub(super) enum Item<'a> {
-    Text(&'a str),
-    Section(Section<'a>),
+/// An item of a list, or what stands alone in its place.
+pub(super) struct Item<'a> {
+    path: String,
+    name: String,
+    node: &'a Node,
+    faults: &'a Faults,
+}
+
+impl<'a> Item<'a> {
+    /// Begins a message about it.
+    pub(super) fn about(&self) -> About<'a> {
+        self.faults.about(self.path.as_str(), self.node.line)
+    }
+
+    /// Returns the scalar, if it is one.
+    pub(super) fn scalar(&self) -> Option<&'a Scalar> {
+        match &self.node.kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    /// Returns the mapping, if it is one.
+    pub(super) fn section(&self) -> Option<Section<'a>> {
+        let Kind::Map(entries) = &self.node.kind else {
+            return None;
+        };
+        Some(Section {
+            path: self.path.clone(),
+            name: self.name.clone(),
+            line: self.node.line,
+            entries,
+            faults: self.faults,
+        })
+    }
+}
+
+/// An item that is a scalar, and its text.
+pub(super) struct Text<'a> {
+    pub(super) item: Item<'a>,
+    pub(super) scalar: &'a Scalar,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn text(&self) -> &'a str {
+        &self.scalar.text
+    }
+
+    /// Begins a message about it that shows it.
+    pub(super) fn about(&self) -> About<'a> {
+        self.item.about().value(self.text())
+    }
 }
 
 impl<'a> Section<'a> {
     pub(super) fn root(node: &'a Node, faults: &'a Faults) -> Self {
-        let entries = match node {
-            Node::Map(entries) => entries.as_slice(),
+        let entries = match &node.kind {
+            Kind::Map(entries) => entries.as_slice(),
             _ => &[],
         };
         Self {
             path: String::new(),
+            name: String::new(),
+            line: None,
             entries,
             faults,
         }
     }
 
-    /// The key's full name, for messages.
+    /// Returns a key's full name, as it may be shown.
     pub(super) fn key(&self, key: &str) -> String {
         full_name(&self.path, key)
     }
 
-    fn node(&self, key: &str) -> Option<&'a Node> {
-        // As in `PyYAML`.
-        let last = self.entries.iter().rfind(|(k, _)| k == key)?;
-        (last.1 != Node::Null).then_some(&last.1)
+    /// Begins a message about a key. Of one that is not written the section's line is
+    /// named.
+    pub(super) fn about(&self, key: &str) -> About<'a> {
+        let written = self.entries.iter().rfind(|(k, _)| k == key);
+        match written {
+            Some((_, node)) => self.faults.about(self.key(key), node.line),
+            None => self.faults.about(self.key(key), self.line).unwritten(),
+        }
     }
 
-    /// Whether the key is there with a value.
+    fn node(&self, key: &str) -> Option<&'a Node> {
+        let name = keys::below(&self.name, key);
+        debug_assert!(keys::is_known(&name), "{name} is missing in the list");
+        #[cfg(test)]
+        self.faults.note_asked(name);
+        // As in `PyYAML`.
+        let last = self.entries.iter().rfind(|(k, _)| k == key)?;
+        (last.1.kind != Kind::Null).then_some(&last.1)
+    }
+
+    /// Tells whether the key is there with a value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.node(key).is_some()
     }
 
-    pub(super) fn fault(&self, key: &str, value: Option<&str>, message: impl Into<String>) {
-        self.faults.add(&self.key(key), value, message);
+    /// Stops the start for a key, and shows its value if it is given.
+    pub(super) fn fault(
+        &self,
+        key: &str,
+        value: Option<&str>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.about(key).value(value).fault(what, remedy);
     }
 
-    /// The mapping below `key`.
+    /// Returns the mapping below `key`, if there is one.
+    pub(super) fn mapping(&self, key: &str) -> Option<Section<'a>> {
+        match &self.node(key)?.kind {
+            Kind::Map(entries) => Some(self.below(key, entries)),
+            Kind::Null | Kind::Scalar(_) | Kind::List(_) => None,
+        }
+    }
+
+    /// Returns the mapping below `key`; an empty one where there is none.
     pub(super) fn section(&self, key: &str) -> Section<'a> {
-        let entries = match self.node(key) {
-            Some(Node::Map(entries)) => entries.as_slice(),
-            None => &[],
-            Some(_) => {
-                self.fault(
-                    key,
-                    None,
-                    "must be a mapping: indented `key: value` lines below it",
-                );
-                &[]
-            }
-        };
+        let section = self.mapping(key);
+        if section.is_none() && self.has(key) {
+            let remedy = "indented `key: value` lines below it";
+            self.fault(key, None, "must be a mapping", remedy);
+        }
+        section.unwrap_or_else(|| self.below(key, &[]))
+    }
+
+    fn below(&self, key: &str, entries: &'a [Entry]) -> Section<'a> {
+        let node = self.node(key);
         Section {
             path: self.key(key),
+            name: keys::below(&self.name, key),
+            line: node.map_or(self.line, |node| node.line),
             entries,
             faults: self.faults,
         }
     }
 
-    /// The keys and values of a mapping whose keys are free.
+    /// Returns the keys and values of a mapping whose keys are free.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
         let last = self
             .entries
@@ -108,121 +168,109 @@ impl<'a> Section<'a> {
         let last: HashMap<_, _> = last.collect();
         let entries = self.entries.iter().enumerate();
         let entries = entries.filter(move |(i, (key, _))| last[key] == *i);
-        entries.map(|(_, (key, node))| match node {
-            Node::Scalar(text) => (key.as_str(), Some(text.as_str())),
-            Node::Null | Node::List(_) | Node::Map(_) => (key.as_str(), None),
+        entries.map(|(_, (key, node))| match &node.kind {
+            Kind::Scalar(scalar) => (key.as_str(), Some(scalar.text.as_str())),
+            Kind::Null | Kind::List(_) | Kind::Map(_) => (key.as_str(), None),
         })
     }
 
-    /// The elements of the list below `key`; one scalar or mapping counts as a
+    /// Returns the items of the list below `key`; one scalar or mapping counts as a
     /// list of one.
-    pub(super) fn list(&self, key: &str) -> Option<&'a [Node]> {
-        match self.node(key)? {
-            Node::List(items) => Some(items),
-            single => Some(std::slice::from_ref(single)),
-        }
+    pub(super) fn items(&self, key: &str) -> Option<Vec<Item<'a>>> {
+        let node = self.node(key)?;
+        let name = format!("{}[]", keys::below(&self.name, key));
+        let item = |path, node| Item {
+            path,
+            name: name.clone(),
+            node,
+            faults: self.faults,
+        };
+        let path = self.key(key);
+        Some(match &node.kind {
+            Kind::List(items) => {
+                let items = items.iter().enumerate();
+                items
+                    .map(|(i, node)| item(format!("{path}[{i}]"), node))
+                    .collect()
+            }
+            _ => vec![item(path, node)],
+        })
     }
 
-    /// The mappings of the list below `key`.
+    /// Tells whether it is a list, and not one value in the place of one.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        let node = self.node(key);
+        node.is_some_and(|node| matches!(node.kind, Kind::List(_)))
+    }
+
+    /// Returns the mappings of the list below `key`.
     pub(super) fn sections(&self, key: &str) -> Vec<Section<'a>> {
-        let items = self.list(key).unwrap_or_default().iter().enumerate();
+        let items = self.items(key).unwrap_or_default().into_iter();
         items
-            .filter_map(|(i, node)| {
-                let path = format!("{}[{i}]", self.key(key));
-                if let Node::Map(entries) = node {
-                    Some(Section {
-                        path,
-                        entries,
-                        faults: self.faults,
-                    })
-                } else {
-                    self.faults.add(&path, None, "must be a mapping");
-                    None
+            .filter_map(|item| {
+                let section = item.section();
+                if section.is_none() {
+                    item.about().fault("must be a mapping", "");
                 }
+                section
             })
             .collect()
     }
 
-    /// The scalars and mappings of the list below `key`, each with its place.
-    pub(super) fn items(&self, key: &str) -> Option<Vec<Item<'a>>> {
-        let items = self.list(key)?.iter().enumerate();
-        let items = items.filter_map(|(i, node)| {
-            let path = format!("{}[{i}]", self.key(key));
-            match node {
-                Node::Scalar(text) => Some(Item::Text(text)),
-                Node::Map(entries) => Some(Item::Section(Section {
-                    path,
-                    entries,
-                    faults: self.faults,
-                })),
-                Node::List(_) | Node::Null => {
-                    self.faults
-                        .add(&path, None, "must be a plain value or a mapping");
-                    None
-                }
-            }
-        });
-        Some(items.collect())
-    }
-
-    /// The scalars of the list below `key`.
-    pub(super) fn texts(&self, key: &str) -> Option<Vec<&'a str>> {
-        let items = self.list(key)?.iter().enumerate();
-        let texts = items.filter_map(|(i, node)| {
-            if let Node::Scalar(text) = node {
-                Some(text.as_str())
-            } else {
-                self.faults.add(
-                    &format!("{}[{i}]", self.key(key)),
-                    None,
-                    "must be a plain value",
-                );
-                None
-            }
+    /// Returns the scalars of the list below `key`.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<Text<'a>>> {
+        let items = self.items(key)?.into_iter();
+        let texts = items.filter_map(|item| {
+            let Some(scalar) = item.scalar() else {
+                item.about().fault("must be a plain value", "");
+                return None;
+            };
+            Some(Text { item, scalar })
         });
         Some(texts.collect())
     }
 
-    /// A text that is not empty.
-    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
-        match self.node(key)? {
-            Node::Scalar(text) => Some(text.trim()).filter(|t| !t.is_empty()),
-            Node::List(_) | Node::Map(_) | Node::Null => {
-                self.fault(key, None, "must be a plain value, not a list or mapping");
+    /// Returns the scalar below `key`.
+    pub(super) fn scalar(&self, key: &str) -> Option<&'a Scalar> {
+        match &self.node(key)?.kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            Kind::List(_) | Kind::Map(_) | Kind::Null => {
+                let what = "must be a plain value, not a list or mapping";
+                self.fault(key, None, what, "");
                 None
             }
         }
     }
 
-    /// A text as it stands, blanks at its ends, too.
-    pub(super) fn whole_text(&self, key: &str) -> Option<&'a str> {
-        self.text(key)?;
-        match self.node(key)? {
-            Node::Scalar(text) => Some(text),
-            Node::List(_) | Node::Map(_) | Node::Null => None,
-        }
+    /// Returns a text that is not empty.
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        let text = self.scalar(key)?.text.trim();
+        (!text.is_empty()).then_some(text)
     }
 
-    /// The name of a file or folder. Somebody may have put the content there.
+    /// Returns the name of a file or folder. Somebody may have put the content there.
     pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
         let text = self.text(key)?;
         if redact::holds_key(text) {
-            let message = "this is the key or certificate itself, where the name of its file is wanted: write it to a file \
-                           and name that; whoever has seen this file has seen the key";
-            self.fault(key, None, message);
+            self.fault(
+                key,
+                None,
+                "this is the key or certificate itself, where the name of its file is wanted",
+                "write it to a file and name that; whoever has seen this file has seen the key",
+            );
             // It is not missing.
             return Some(PathBuf::new());
         }
         if text.contains("://") {
-            let message =
+            let what =
                 "this is an address, and the name of a file or folder of this machine is wanted";
-            self.fault(key, Some(text), message);
+            self.fault(key, Some(text), what, "");
             return Some(PathBuf::new());
         }
         Some(text.into())
     }
 
-    /// A text that `read` understands, else a fault that says what is wanted.
+    /// Returns what `read` makes of a text, else a fault that says what is wanted.
     pub(super) fn read<T>(
         &self,
         key: &str,
@@ -232,17 +280,13 @@ impl<'a> Section<'a> {
         let text = self.text(key)?;
         let value = read(text);
         if value.is_none() {
-            self.fault(key, Some(text), wanted);
+            self.fault(key, Some(text), "", wanted);
         }
         value
     }
 
     pub(super) fn boolean(&self, key: &str) -> Option<bool> {
         self.read(key, "write true or false", values::boolean)
-    }
-
-    pub(super) fn port(&self, key: &str) -> Option<u16> {
-        self.read(key, PORT, |text| port(text).filter(|p| *p > 0))
     }
 
     pub(super) fn duration(&self, key: &str) -> Option<Duration> {
@@ -255,62 +299,60 @@ impl<'a> Section<'a> {
     /// Names the keys of a section that is not ours alone which are written nearly like
     /// one that is read here, as `enable` and `auth_keys` are. `others` are
     /// xiaozhi-server's own.
-    pub(super) fn near_misses(&self, known: &[&str], others: &[&str], warnings: &mut Vec<String>) {
-        for (key, _) in self.entries {
+    pub(super) fn near_misses(&self, others: &[&str]) {
+        let known = keys::of_section(&self.name);
+        for (key, node) in self.entries {
             if known.contains(&key.as_str()) || others.contains(&key.as_str()) {
                 continue;
             }
-            if let Some((distance, near)) = likeliest(key, known)
+            if let Some((distance, near)) = likeliest(key, &known)
                 && distance <= 1 + near.len() / 8
                 && near.len() > 3
             {
-                let (name, near) = (self.key(key), self.key(near));
-                warnings.push(format!("{name} is not read here; did you mean `{near}`?"));
+                let about = self.faults.about(self.key(key), node.line);
+                let remedy = format!("did you mean `{}`?", self.key(near));
+                about.warn("is not read here", remedy);
             }
         }
     }
 
-    /// Faults every key that is not `known`, with the likeliest meant one.
-    pub(super) fn only(&self, known: &[&str], later: &[&str]) {
+    /// Faults every key that is not known, with the likeliest meant one.
+    pub(super) fn only_known(&self) {
+        let known = keys::of_section(&self.name);
         for (key, node) in self.entries {
+            let about = self.faults.about(self.key(key), node.line);
+            let name = keys::below(&self.name, key);
             if known.contains(&key.as_str()) {
                 // A variable that nobody filled in leaves this behind, and no default is
                 // meant by it.
-                let is_empty = match node {
-                    Node::Scalar(text) => text.trim().is_empty(),
+                let is_empty = match &node.kind {
+                    Kind::Scalar(scalar) => scalar.text.trim().is_empty(),
                     // A mapping whose lines are all comments is none.
-                    Node::Null => !MAPPINGS.contains(&key.as_str()),
-                    Node::List(_) | Node::Map(_) => false,
+                    Kind::Null => !keys::is_section(&name),
+                    Kind::List(_) | Kind::Map(_) => false,
                 };
                 if is_empty {
-                    self.fault(
-                        key,
-                        Some(""),
-                        "it is empty: write a value, or take the key out",
-                    );
+                    let remedy = "write a value, or take the key out";
+                    about.value("").fault("it is empty", remedy);
                 }
                 continue;
             }
-            if later.contains(&key.as_str()) {
-                self.fault(key, None, "this version does not have it yet: take it out");
+            if keys::is_later(&name) {
+                about.fault("this version does not have it yet", "take it out");
                 continue;
             }
-            let near = likeliest(key, known);
-            match near.filter(|(distance, k)| *distance <= 1 + k.len() / 3) {
-                Some((_, near)) => {
-                    self.fault(key, None, format!("no such key; did you mean `{near}`?"));
-                }
-                None => self.fault(
-                    key,
-                    None,
-                    format!("no such key; there are: {}", known.join(", ")),
-                ),
-            }
+            let near = likeliest(key, &known);
+            let remedy = match near.filter(|(distance, k)| *distance <= 1 + k.len() / 3) {
+                Some((_, near)) => format!("did you mean `{near}`?"),
+                None => format!("write one of {}", known.join(", ")),
+            };
+            about.fault("no such key", remedy);
         }
     }
 }
 
-/// The known key that is written most like this one, and by how many signs it differs.
+/// Returns the known key that is written most like this one, and by how many signs it
+/// differs.
 fn likeliest<'k>(key: &str, known: &[&'k str]) -> Option<(usize, &'k str)> {
     let distances = known
         .iter()
@@ -318,14 +360,9 @@ fn likeliest<'k>(key: &str, known: &[&'k str]) -> Option<(usize, &'k str)> {
     distances.min()
 }
 
-/// The keys of `gateway` whose values are mappings.
-const MAPPINGS: [&str; 7] = [
-    "acme", "firmware", "limits", "pin", "proxy", "routes", "tls",
-];
-
 pub(super) const PORT: &str = "write a port number from 1 to 65535";
 
-/// A port, 0 included.
+/// Reads a port, 0 included.
 pub(super) fn port(text: &str) -> Option<u16> {
     u16::try_from(values::integer(text)?).ok()
 }

@@ -2,7 +2,8 @@
 
 use super::Machine;
 use super::placeholder;
-use super::section::Section;
+use super::python::{self, Type};
+use super::section::{Section, Text};
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
 use crate::ota::public_url::{PublicAddress, Scheme, Url};
@@ -14,12 +15,37 @@ use xiaozhi_device::endpoint::{self, AddressKind, Misread};
 
 const DEFAULT_VOICE_PORT: u16 = 8000;
 
-/// An address that still holds the placeholder of xiaozhi-server's own
-/// configuration (`http://你的ip或者域名:端口号/...`) is not set.
+/// Keys that xiaozhi-server needs as texts, by their sections.
+const TEXTS: [(&str, &[&str]); 3] = [
+    (
+        "server",
+        &[
+            "ip",
+            "websocket",
+            "vision_explain",
+            "ota",
+            "auth_key",
+            "mqtt_gateway",
+            "mqtt_signature_key",
+        ],
+    ),
+    ("manager-api", &["secret"]),
+    ("log", &["log_level", "log_dir", "log_file"]),
+];
+
+/// Warns of what is no text to xiaozhi-server where it needs one.
+pub(super) fn expect_texts(root: &Section<'_>) {
+    for (section, keys) in TEXTS {
+        if let Some(section) = root.mapping(section) {
+            python::expect_texts(&section, keys);
+        }
+    }
+}
+
+/// Returns a text that is set. One that still holds the placeholder of xiaozhi-server's
+/// own configuration (`http://你的ip或者域名:端口号/...`) is not set.
 fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
-    section
-        .text(key)
-        .filter(|text| !text.contains('你') && *text != "null")
+    section.text(key).filter(|text| !text.contains('你'))
 }
 
 pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) -> PublicAddress {
@@ -34,7 +60,7 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
             Ok(_) => Url::parse(text).map_err(|e| e.to_string()),
             Err(misread) => Err(misread.to_string()),
         };
-        read.map_err(|message| server.fault(key, Some(text), message))
+        read.map_err(|message| server.fault(key, Some(text), message, ""))
             .ok()
     };
     let vision = url("vision_explain");
@@ -50,7 +76,7 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
 ///
 /// # Errors
 ///
-/// Why there is none that devices can read, in words. What is configured and
+/// Says in words why there is none that devices can read. What is configured and
 /// cannot be read is a fault besides; nobody wrote what is made up here.
 pub(super) fn websocket(
     server: &Section<'_>,
@@ -58,10 +84,10 @@ pub(super) fn websocket(
     passed_on: bool,
     machine: &Machine,
 ) -> Result<String, String> {
-    let port = server.port("port").unwrap_or(DEFAULT_VOICE_PORT);
+    let port = python::port_of(server, "port").unwrap_or(DEFAULT_VOICE_PORT);
     if let Some(url) = set_text(server, "websocket") {
         if let Err(misread) = endpoint::read(url, AddressKind::WebSocket) {
-            server.fault("websocket", Some(url), misread.to_string());
+            server.fault("websocket", Some(url), misread.to_string(), "");
         }
         return Ok(url.to_owned());
     }
@@ -82,22 +108,21 @@ pub(super) fn websocket(
 
 fn no_voice(url: &str, misread: &Misread) -> String {
     format!(
-        "server.websocket is not set, and no address for it can be made up here that devices can read: of {url}, {}. None is \
-         handed out, and devices have no voice. Remedy: set server.websocket to a name or an IPv4 address, as in \
-         ws://192.168.1.100:8000/xiaozhi/v1/",
+        "it is not set, and no address for it can be made up here that devices can read: of {url}, {}. None is handed out, and \
+         devices have no voice",
         misread.consequence()
     )
 }
 
+/// Finds how devices reach their voice server.
 pub(super) fn voice(
     root: &Section<'_>,
     server: &Section<'_>,
     websocket: &Result<String, String>,
-    warnings: &mut Vec<String>,
 ) -> Voice {
     let auth = server.section("auth");
-    let enabled = auth.boolean("enabled").unwrap_or(false);
-    let mqtt = set_text(server, "mqtt_gateway");
+    let enabled = python::is_true(&auth, "enabled").unwrap_or(false);
+    let mqtt = mqtt_gateway(server);
     // One that makes no token is not looked at.
     let read = if mqtt.is_none() { secret } else { any_secret };
     let key = enabled
@@ -110,47 +135,61 @@ pub(super) fn voice(
             auth.fault(
                 "enabled",
                 Some("true"),
-                "tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both \
-                 (or manager-api.secret)",
+                "tokens need the key that xiaozhi-server checks them with",
+                "set server.auth_key to the same value in both (or manager-api.secret)",
             );
             None
         }
         (true, Some(key)) => Some(TokenAuth {
             key,
-            allowed_devices: allow_list(&allowed, warnings),
+            allowed_devices: allow_list(&auth, &allowed),
         }),
     };
     match (mqtt, websocket) {
-        (Some(endpoint), _) => {
-            if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {
-                server.fault("mqtt_gateway", Some(endpoint), misread.to_string());
-            }
-            Voice::Mqtt {
-                endpoint: endpoint.to_owned(),
-                signature_key: secret(server, "mqtt_signature_key"),
-            }
-        }
+        (Some(endpoint), _) => Voice::Mqtt {
+            endpoint: endpoint.to_owned(),
+            signature_key: secret(server, "mqtt_signature_key"),
+        },
         (None, Ok(url)) => Voice::WebSocket {
             url: url.to_owned(),
             auth,
         },
         (None, Err(why)) => {
-            warnings.push(why.clone());
+            let remedy = "Remedy: set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/";
+            server.about("websocket").warn(why.as_str(), remedy);
             Voice::Unreachable
         }
     }
 }
 
-/// A key, which must be one: what everybody can read in a template would let
+fn mqtt_gateway<'a>(server: &Section<'a>) -> Option<&'a str> {
+    let endpoint = set_text(server, "mqtt_gateway")?;
+    if endpoint == "null" {
+        server.fault(
+            "mqtt_gateway",
+            Some(endpoint),
+            "in quotes it is the name of a host to xiaozhi-server",
+            "write null without quotes, or take the key out",
+        );
+    } else if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {
+        server.fault("mqtt_gateway", Some(endpoint), misread.to_string(), "");
+    }
+    Some(endpoint)
+}
+
+/// Returns a key, which must be one: what everybody can read in a template would let
 /// everybody in.
 fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
     let text = key_text(section, key)?;
     if let Some(kind) = placeholder::kind(text) {
-        let message = format!(
-            "this is {kind}, and would itself be the key, which everybody knows who has seen it: write the key here, the same \
-             that xiaozhi-server and the MQTT gateway have"
+        section.fault(
+            key,
+            None,
+            format!(
+                "this is {kind}, and would itself be the key, which everybody knows who has seen it"
+            ),
+            "write the key here, the same that xiaozhi-server and the MQTT gateway have",
         );
-        section.fault(key, None, message);
     }
     Some(Secret::new(text.to_owned()))
 }
@@ -159,34 +198,43 @@ fn any_secret(section: &Section<'_>, key: &str) -> Option<Secret> {
     key_text(section, key).map(|text| Secret::new(text.to_owned()))
 }
 
-/// A key as xiaozhi-server takes it: blanks at its ends are part of it.
+/// Returns a key as xiaozhi-server takes it: blanks at its ends are part of it.
 fn key_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
-    set_text(section, key).and_then(|_| section.whole_text(key))
+    set_text(section, key)?;
+    Some(&section.scalar(key)?.text)
 }
 
-/// A MAC address of six two-digit numbers below 60, unquoted, is one number in
-/// base 60 to `PyYAML`: xiaozhi-server then finds no such device in its list and
-/// wants a token. A token never hurts, so such a device gets one.
-fn allow_list(texts: &[&str], warnings: &mut Vec<String>) -> HashSet<String> {
-    let base_60 = |text: &str| {
-        let mut parts = text.split(':');
-        let first = parts.next().unwrap_or_default();
-        text.contains(':')
-            && first.starts_with(|c| ('1'..='9').contains(&c))
-            && first.bytes().all(|b| b.is_ascii_digit())
-            && parts.all(|p| p.len() <= 2 && p.parse::<u8>().is_ok_and(|n| n < 60))
-    };
-    let (ambiguous, plain): (Vec<&str>, Vec<&str>) = texts.iter().partition(|text| base_60(text));
-    for text in ambiguous {
-        warnings.push(format!(
-            "server.auth.allowed_devices: {text} is a number to xiaozhi-server unless it is quoted; \
-             this device is given a token, which works either way"
-        ));
+/// Reads the devices that need no token. One that is no text as it is written is none
+/// of them to xiaozhi-server, which then wants a token: a MAC address of six two-digit
+/// numbers below 60 is one number in base 60. A token never hurts, so such a device
+/// gets one.
+fn allow_list(auth: &Section<'_>, texts: &[Text<'_>]) -> HashSet<String> {
+    if !auth.is_list("allowed_devices") {
+        if let [one] = texts {
+            let what = "it is one text to xiaozhi-server, and no list: no device is on it";
+            one.about().warn(what, "put it in brackets");
+        }
+        return HashSet::new();
     }
-    plain.into_iter().map(str::to_owned).collect()
+    let is_meant = |device: &Text<'_>| {
+        let is_text = Type::of(device.scalar) == Type::Text;
+        if !is_text {
+            let about = device.item.about();
+            about.warn(
+                format!(
+                    "{} is a number to xiaozhi-server unless it is quoted; this device is given a token, which works either way",
+                    device.text()
+                ),
+                "put it in quotes",
+            );
+        }
+        is_text
+    };
+    let devices = texts.iter().filter(|device| is_meant(device));
+    devices.map(|device| device.text().to_owned()).collect()
 }
 
-/// xiaozhi-server's own keys; its defaults for the folder and the name count
+/// Reads xiaozhi-server's own keys of `log`; its defaults for the folder and the name count
 /// only where one of the two is set.
 pub(super) fn log(section: &Section<'_>) -> logs::Settings {
     let level = section.read(

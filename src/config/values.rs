@@ -1,10 +1,10 @@
-//! What a scalar's text means where a boolean, a number, a duration or a size
-//! is wanted, as `PyYAML` (YAML 1.1) and xiaozhi-server would take it.
+//! Reads a scalar's text where a boolean, a number, a duration or a size is wanted,
+//! as `PyYAML` (YAML 1.1) and xiaozhi-server would take it.
 
 use jiff::civil::Date;
 use std::time::Duration;
 
-/// `true/false`, `yes/no`, `on/off`, in the spellings of YAML 1.1; 1 and 0,
+/// Reads `true/false`, `yes/no`, `on/off`, in the spellings of YAML 1.1; 1 and 0,
 /// which Python takes for the same.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
@@ -14,7 +14,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number: a sign, underscores, `0x`, `0b` and YAML 1.1's leading-zero
+/// Reads a whole number: a sign, underscores, `0x`, `0b` and YAML 1.1's leading-zero
 /// octal are taken as `PyYAML` takes them.
 pub(super) fn integer(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes().first()? {
@@ -42,7 +42,7 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// Hours with an optional fraction, in minutes.
+/// Reads hours with an optional fraction, in minutes.
 pub(super) fn hours_as_minutes(text: &str) -> Option<i32> {
     if let Some(hours) = integer(text) {
         return i32::try_from(hours).ok()?.checked_mul(60);
@@ -55,7 +55,7 @@ pub(super) fn hours_as_minutes(text: &str) -> Option<i32> {
     (minutes.abs() <= 24.0 * 60.0).then(|| minutes.round() as i32)
 }
 
-/// `10s`, `500ms`, `2m`, `1h`; a plain number is seconds.
+/// Reads `10s`, `500ms`, `2m`, `1h`; a plain number is seconds.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text);
     let seconds = match unit.as_str() {
@@ -69,7 +69,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(value * seconds).ok()
 }
 
-/// `256MiB`, `64 MB`, `1g`; a plain number is bytes.
+/// Reads `256MiB`, `64 MB`, `1g`; a plain number is bytes.
 pub(crate) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text);
     let factor: u64 = match unit.as_str() {
@@ -85,7 +85,7 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     u64::try_from(integer(number)?).ok()?.checked_mul(factor)
 }
 
-/// `2026-12-31`.
+/// Reads `2026-12-31`.
 pub(super) fn date(text: &str) -> Option<Date> {
     text.parse().ok()
 }

@@ -21,8 +21,8 @@ use super::FolderSettings;
 use super::keeper::{Keeper, Shared};
 use super::snapshot::Snapshot;
 use super::watch::Change;
-use crate::util::durable;
 use crate::util::sync::lock;
+use crate::util::{durable, supervise};
 use arc_swap::Guard;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -47,10 +47,12 @@ impl Catalogue {
         }
         let shared = Arc::new(Shared::default());
         let (changes, inbox) = mpsc::channel();
-        let keeper = Keeper::new(settings, Arc::clone(&shared), changes.clone());
+        let mut keeper = Keeper::new(settings, Arc::clone(&shared), changes.clone());
         thread::Builder::new()
             .name("catalogue".into())
-            .spawn(move || keeper.run(&inbox))?;
+            .spawn(move || {
+                supervise::thread("what keeps the firmware folder", || keeper.run(&inbox));
+            })?;
         Ok(Self { shared, changes })
     }
 
@@ -62,6 +64,12 @@ impl Catalogue {
     /// Asks for a look at the folder; returns at once.
     pub fn look_again(&self) {
         let _ = self.changes.send(Change::LookAgain);
+    }
+
+    /// Keeps the folder by other settings from now on; returns at once. The folder
+    /// itself stays.
+    pub fn change(&self, settings: FolderSettings) {
+        let _ = self.changes.send(Change::Settings(settings));
     }
 
     /// Waits until what lay in the folder at start is in the snapshot, but no

@@ -1,6 +1,8 @@
 //! The thread behind the catalogue: what the folder shows and what the kernel
 //! says of its writers, turned into snapshots.
 
+mod settings;
+
 use super::FolderSettings;
 use super::name;
 use super::scan::{self, Found, Listing, Unusable};
@@ -120,9 +122,17 @@ impl Keeper {
         }
     }
 
-    pub(super) fn run(mut self, inbox: &Receiver<Change>) {
+    /// Keeps the snapshot until the catalogue is gone. Where it broke it goes on with
+    /// what it knew.
+    pub(super) fn run(&mut self, inbox: &Receiver<Change>) {
         self.keep_watch();
-        self.look(Occasion::Start);
+        // What came meanwhile may be half a file.
+        let began_before = *lock(&self.shared.first_look_done);
+        self.look(if began_before {
+            Occasion::Told
+        } else {
+            Occasion::Start
+        });
         *lock(&self.shared.first_look_done) = true;
         self.shared.first_look.notify_all();
         let mut last_look = Instant::now();
@@ -201,6 +211,7 @@ impl Keeper {
                 self.watch = None;
                 true
             }
+            Change::Settings(settings) => self.take_settings(settings),
             Change::LookAgain => {
                 for (file, _) in mem::take(&mut self.refused) {
                     if !self.is_at_work(&file) {

@@ -28,7 +28,7 @@ pub enum Verify {
 }
 
 /// Where the firmware lies and how often the folder is looked at unasked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderSettings {
     /// The folder: `gateway.firmware.dir`.
     pub dir: PathBuf,

@@ -3,6 +3,7 @@
 use super::Verify;
 use super::name::{self, ImageName, NameError};
 use crate::util::file_state::FileState;
+use crate::util::supervise;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
@@ -50,6 +51,12 @@ pub enum Unusable {
     Unreadable {
         /// The system's word.
         reason: String,
+    },
+    /// A fault of ours shows in it.
+    #[error("to look into it breaks this program: please report it, with the file ({why})")]
+    Breaks {
+        /// What broke.
+        why: String,
     },
     /// Its content would fail on the device.
     #[error(transparent)]
@@ -193,7 +200,12 @@ pub(super) fn inspect(path: &Path, expected: &FileState) -> Result<Inspection, U
     if !same(&file)? {
         return Err(Unusable::Changed);
     }
-    let inspection = inspect_reader(&mut file).map_err(unreadable)?;
+    // One file must not keep all others from being looked into.
+    let inspection = supervise::caught(|| inspect_reader(&mut file));
+    let inspection = inspection.map_err(|broken| Unusable::Breaks {
+        why: broken.to_string(),
+    })?;
+    let inspection = inspection.map_err(unreadable)?;
     if same(&file)? {
         Ok(inspection)
     } else {

@@ -1,10 +1,13 @@
 //! The kernel's word on the firmware folder: who is still writing what.
 
+use super::FolderSettings;
 use crate::util::file_state::FileState;
+use crate::util::supervise;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{self, Path};
 use std::sync::mpsc::Sender;
+use tracing::error;
 
 /// What happened in the folder, or what somebody asks of its keeper.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(super) enum Change {
     FolderGone,
     /// Somebody asks: look again.
     LookAgain,
+    /// Other settings hold from now on, in the same folder.
+    Settings(FolderSettings),
     /// Events were lost: what is known of writers is void.
     Lost,
     /// The catalogue is gone; so is its keeper.
@@ -41,8 +46,12 @@ impl Watch {
         let folder = path::absolute(dir)?;
         let to_watch = folder.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // Its thread is not ours to begin again, and must not end.
             let translated = match event {
-                Ok(event) => translate(&event, &folder),
+                Ok(event) => supervise::caught(|| translate(&event, &folder)).unwrap_or_else(|broken| {
+                    error!("what reads the kernel's word on the firmware folder broke, and the folder is looked at anew; please report it: {broken}");
+                    vec![Change::Lost]
+                }),
                 Err(_) => vec![Change::Lost],
             };
             for change in translated {

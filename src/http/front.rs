@@ -18,6 +18,7 @@ use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
@@ -32,7 +33,7 @@ const NAMED: Duration = Duration::from_secs(86_400);
 /// Number of such devices that are remembered.
 const REMEMBERED: usize = 1 << 18;
 
-/// Parts of the front door.
+/// Parts of the front door, for its whole life.
 #[derive(Debug)]
 pub(crate) struct FrontParts {
     /// Images that can be offered.
@@ -40,6 +41,20 @@ pub(crate) struct FrontParts {
     pub store: Arc<Store>,
     /// Memory of what each device was told.
     pub fleet: Arc<Fleet>,
+    /// `gateway.behind_proxy`.
+    pub behind_proxy: bool,
+    /// Addresses in `gateway.behind_proxy`, whose `X-Forwarded-*` headers are believed.
+    pub trusted: Trusted,
+    /// Answers to a CA's challenges; `None` where no certificate is ordered here.
+    pub challenges: Option<Arc<dyn AnswersChallenges>>,
+    /// Clock: returns the current time.
+    pub clock: fn() -> SystemTime,
+}
+
+/// Settings of the front door: one value, replaced whole. A request keeps the one that it
+/// began with.
+#[derive(Debug)]
+pub(crate) struct FrontSettings {
     pub public: PublicAddress,
     /// Policy of offers: which device is offered what.
     pub policy: Policy,
@@ -51,20 +66,12 @@ pub(crate) struct FrontParts {
     pub timezone_offset: i32,
     /// Time until which devices may come over plain HTTP.
     pub plain_http: PlainHttp,
-    /// `gateway.behind_proxy`.
-    pub behind_proxy: bool,
-    /// Addresses in `gateway.behind_proxy`, whose `X-Forwarded-*` headers are believed.
-    pub trusted: Trusted,
     /// Paths that are passed on to servers behind this one.
     pub proxy: ProxySettings,
     /// Time within which a whole body must come.
     pub idle: Duration,
     /// Time for open connections to finish when the server stops.
     pub drain: Duration,
-    /// Answers to a CA's challenges; `None` where no certificate is ordered here.
-    pub challenges: Option<Arc<dyn AnswersChallenges>>,
-    /// Clock: returns the current time.
-    pub clock: fn() -> SystemTime,
 }
 
 /// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
@@ -76,16 +83,22 @@ pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
 /// The front door.
 #[derive(Debug)]
 pub(crate) struct Front {
+    parts: FrontParts,
+    named: Arc<Once>,
+    answers: ArcSwap<Answers>,
+}
+
+/// Handlers, as the settings of one moment have them.
+#[derive(Debug)]
+struct Answers {
     check_ins: CheckIns,
     downloads: Downloads,
-    proxy: Proxy,
+    proxy: Arc<Proxy>,
     router: Router,
     gate: PlainHttpGate,
     public: PublicAddress,
-    trusted: Trusted,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
-    clock: fn() -> SystemTime,
 }
 
 /// Lets requests in by plain HTTP, or not, and names the devices that come by it.
@@ -94,7 +107,7 @@ struct PlainHttpGate {
     plain_http: PlainHttp,
     behind_proxy: bool,
     has_trusted: bool,
-    named: Once,
+    named: Arc<Once>,
 }
 
 /// Destination of a request.
@@ -115,42 +128,70 @@ enum Target<'front, 'head> {
 
 impl Front {
     /// Puts the parts together.
-    pub(crate) fn new(parts: FrontParts) -> Self {
-        let public = parts.public;
+    pub(crate) fn new(parts: FrontParts, settings: FrontSettings) -> Self {
+        let named = Arc::new(Once::new(NAMED, REMEMBERED));
+        let answers = Answers::new(&parts, settings, &named, None);
         Self {
-            router: Router::new(public.served_paths().to_vec()),
-            proxy: Proxy::new(parts.proxy, &public, parts.drain),
-            check_ins: CheckIns {
-                catalogue: Arc::clone(&parts.catalogue),
-                fleet: parts.fleet,
-                policy: parts.policy,
-                voice: parts.voice,
-                websocket: parts.websocket,
-                timezone_offset: parts.timezone_offset,
-                download_base: public.is_readable().then(|| public.download_base()),
-                idle: parts.idle,
-            },
-            downloads: Downloads {
-                catalogue: parts.catalogue,
-                store: parts.store,
-            },
-            gate: PlainHttpGate {
-                plain_http: parts.plain_http,
-                behind_proxy: parts.behind_proxy,
-                has_trusted: !parts.trusted.is_empty(),
-                named: Once::new(NAMED, REMEMBERED),
-            },
-            public,
-            trusted: parts.trusted,
-            challenges: parts.challenges,
-            idle: parts.idle,
-            clock: parts.clock,
+            answers: ArcSwap::from_pointee(answers),
+            parts,
+            named,
         }
     }
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
+    /// Answers by other settings from the next request on.
+    pub(crate) fn change(&self, settings: FrontSettings) {
+        let before = self.answers.load();
+        let proxy = Some(&before.proxy);
+        let answers = Answers::new(&self.parts, settings, &self.named, proxy);
+        self.answers.store(Arc::new(answers));
+    }
+}
+
+impl Answers {
+    /// Makes the handlers for `settings`. A proxy that goes on as it was keeps its
+    /// connections to servers behind.
+    fn new(
+        parts: &FrontParts,
+        settings: FrontSettings,
+        named: &Arc<Once>,
+        before: Option<&Arc<Proxy>>,
+    ) -> Self {
+        let public = settings.public;
+        let proxy = Proxy::new(settings.proxy, &public, settings.drain);
+        Self {
+            router: Router::new(public.served_paths().to_vec()),
+            proxy: match before {
+                Some(before) if before.is_like(&proxy) => Arc::clone(before),
+                _ => Arc::new(proxy),
+            },
+            check_ins: CheckIns {
+                catalogue: Arc::clone(&parts.catalogue),
+                fleet: Arc::clone(&parts.fleet),
+                policy: settings.policy,
+                voice: settings.voice,
+                websocket: settings.websocket,
+                timezone_offset: settings.timezone_offset,
+                download_base: public.is_readable().then(|| public.download_base()),
+                idle: settings.idle,
+            },
+            downloads: Downloads {
+                catalogue: Arc::clone(&parts.catalogue),
+                store: Arc::clone(&parts.store),
+            },
+            gate: PlainHttpGate {
+                plain_http: settings.plain_http,
+                behind_proxy: parts.behind_proxy,
+                has_trusted: !parts.trusted.is_empty(),
+                named: Arc::clone(named),
+            },
+            public,
+            challenges: parts.challenges.clone(),
+            idle: settings.idle,
+        }
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>, now: SystemTime) -> Reply {
         let (head, body) = request.into_parts();
-        let now = (self.clock)();
         if head.extensions.get::<Spaced>().is_some() {
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
@@ -274,7 +315,8 @@ impl Handler for Front {
         peer: Peer,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
-        let peer = forwarded::resolve(peer, request.headers(), &self.trusted);
-        self.answer(peer, request).await
+        let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
+        let answers = self.answers.load();
+        answers.answer(peer, request, (self.parts.clock)()).await
     }
 }

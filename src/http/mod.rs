@@ -15,4 +15,4 @@ mod reply;
 mod request;
 mod router;
 
-pub(crate) use front::{AnswersChallenges, Front, FrontParts};
+pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};

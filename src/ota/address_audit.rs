@@ -38,13 +38,11 @@ pub struct PassedOn {
 /// Judges the public address.
 pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding> {
     let url = address.url();
-    let setting = match address.source() {
-        Source::Ota => "server.ota",
-        Source::VisionExplain | Source::Derived => "server.vision_explain",
-    };
+    let setting = address.source().setting();
     let mut findings = Vec::new();
-    let mut say =
-        |consequence: String, remedy: String| findings.push(Finding::new(consequence, remedy));
+    let mut say = |setting: &str, consequence: String, remedy: String| {
+        findings.push(Finding::new(setting, consequence, remedy));
+    };
 
     host(url, address, setting, &mut say);
     if !around.behind_proxy {
@@ -54,6 +52,7 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
     }
     if url.scheme == Scheme::Http && around.http_ends {
         say(
+            setting,
             format!(
                 "Devices are handed {url}, and plain HTTP ends on the day that gateway.http_fallback names: from then on their downloads get a 403."
             ),
@@ -67,7 +66,12 @@ pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding>
     findings
 }
 
-fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(String, String)) {
+fn host(
+    url: &Url,
+    address: &PublicAddress,
+    setting: &str,
+    say: &mut impl FnMut(&str, String, String),
+) {
     let path = if address.source() == Source::Ota {
         "/xiaozhi/ota/"
     } else {
@@ -82,18 +86,21 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
     let host = url.host.as_str();
     match url.ip() {
         Some(IpAddr::V6(_)) => say(
+            setting,
             format!(
                 "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails. So that nobody tries for ever, no firmware is offered."
             ),
             format!("set {setting} to a host name or an IPv4 address."),
         ),
         Some(ip) if ip.is_unspecified() => say(
+            setting,
             format!(
                 "{host} in {url} is no address: a device cannot connect to it and stays on its firmware."
             ),
             remedy(),
         ),
         Some(ip) if ip.is_loopback() => say(
+            setting,
             format!(
                 "{host} in {url} is the device itself: it will look for its firmware there and fail."
             ),
@@ -101,6 +108,7 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
         ),
         // Docker's own bridge, and what its networks are numbered from.
         Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => say(
+            setting,
             format!(
                 "{host} in {url} is an address inside of Docker: no device can reach it from outside of this machine."
             ),
@@ -110,6 +118,7 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
             || host.to_ascii_lowercase().ends_with(".localhost") =>
         {
             say(
+                setting,
                 format!(
                     "{host} in {url} is the device itself: it will look for its firmware there and fail."
                 ),
@@ -117,6 +126,7 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
             );
         }
         None if !host.contains('.') => say(
+            setting,
             format!(
                 "{host} in {url} is a name without a dot: a device resolves it only where its router knows that name (a container's or a host's short name mostly is not)."
             ),
@@ -131,6 +141,7 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
             .ends_with(VISION_PATH)
     {
         say(
+            "server.vision_explain",
             format!(
                 "server.vision_explain ({}) does not end with {}: download addresses start at its host ({}).",
                 address.vision_url(),
@@ -142,7 +153,7 @@ fn host(url: &Url, address: &PublicAddress, setting: &str, say: &mut impl FnMut(
     }
 }
 
-fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(String, String)) {
+fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(&str, String, String)) {
     let Some(bound) = around.bound.filter(|ip| !ip.is_unspecified()) else {
         return;
     };
@@ -151,6 +162,7 @@ fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(String, Stri
     let elsewhere = matches!(url.ip(), Some(IpAddr::V4(ip)) if ip.is_private() && ip != bound);
     if elsewhere || (bound.is_loopback() && url.ip() != Some(bound)) {
         say(
+            "gateway.ip",
             format!(
                 "{url} is handed out, but only {bound} is listened on: devices cannot connect to it."
             ),
@@ -159,10 +171,16 @@ fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(String, Stri
     }
 }
 
-fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMut(String, String)) {
+fn port(
+    url: &Url,
+    setting: &str,
+    around: &Surroundings<'_>,
+    say: &mut impl FnMut(&str, String, String),
+) {
     let port = url.effective_port();
     if !around.ports.contains(&port) {
         say(
+            setting,
             format!(
                 "{url} means port {port}, and nobody here listens on it (ports: {:?}): every download will fail to connect.",
                 around.ports
@@ -174,6 +192,7 @@ fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMu
     }
     if url.scheme == Scheme::Https && !around.tls {
         say(
+            setting,
             format!(
                 "{url} is https, and gateway.tls.mode is off: devices will try a handshake that nobody answers."
             ),
@@ -187,7 +206,7 @@ fn port(url: &Url, setting: &str, around: &Surroundings<'_>, say: &mut impl FnMu
 fn nobody_behind(
     address: &PublicAddress,
     around: &Surroundings<'_>,
-    say: &mut impl FnMut(String, String),
+    say: &mut impl FnMut(&str, String, String),
 ) {
     let url = address.url();
     let is_here = |other: &Url| {
@@ -200,6 +219,7 @@ fn nobody_behind(
         })
     {
         say(
+            "server.websocket",
             format!(
                 "Devices are handed {}, which is this server, and nobody here passes it on: they will have no voice.",
                 redact::shown(voice)
@@ -211,6 +231,7 @@ fn nobody_behind(
     let missed = address.vision_is_set() && !around.passed_on.vision;
     if missed && Url::parse(address.vision_url()).is_ok_and(|vision| is_here(&vision)) {
         say(
+            "server.vision_explain",
             format!(
                 "xiaozhi-server hands devices {}, which is this server, and nobody here passes it on: their pictures get a 404.",
                 address.vision_url()
@@ -223,11 +244,12 @@ fn nobody_behind(
     }
 }
 
-fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(String, String)) {
+fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(&str, String, String)) {
     let shown = redact::shown(websocket);
     let secure = websocket.starts_with("wss://");
     if url.scheme == Scheme::Https && !secure {
         say(
+            "server.websocket",
             format!(
                 "Devices are handed {shown} beside an https OTA address: whoever sits on the way hears the voice and reads the token."
             ),
@@ -235,6 +257,7 @@ fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(String, String)) {
         );
     } else if url.scheme == Scheme::Http && secure {
         say(
+            "server.websocket",
             format!(
                 "Devices are handed {shown} beside a plain http OTA address: what protects the voice does not protect the firmware."
             ),
@@ -251,7 +274,7 @@ fn modem(
     url: &Url,
     websocket: &str,
     around: &Surroundings<'_>,
-    say: &mut impl FnMut(String, String),
+    say: &mut impl FnMut(&str, String, String),
 ) {
     let Ok(voice) = endpoint::read(websocket, AddressKind::WebSocket) else {
         return;
@@ -273,6 +296,7 @@ fn modem(
         ("TLS to port 443".to_owned(), "another than 443")
     };
     say(
+        "server.websocket",
         format!(
             "Devices are handed {shown}: 4G devices (ML307) with firmware 1.6.2 to 1.7.6 speak {speaks}, whatever the scheme says, and will have no voice. Wi-Fi devices and later firmware do as the scheme says."
         ),

@@ -32,7 +32,7 @@ impl fmt::Debug for Secret {
 
 /// How devices reach their voice server. MQTT wins over the WebSocket on the
 /// device, so only one of the two is ever sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Voice {
     /// `server.mqtt_gateway`.
     Mqtt {
@@ -54,7 +54,7 @@ pub enum Voice {
 }
 
 /// How WebSocket tokens are made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAuth {
     /// The key that xiaozhi-server checks with.
     pub key: Secret,

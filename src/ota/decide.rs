@@ -46,7 +46,7 @@ pub enum DefaultFor {
 }
 
 /// What the operator wants.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `gateway.firmware.default_for`.
     pub default_for: DefaultFor,

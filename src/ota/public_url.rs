@@ -172,6 +172,16 @@ pub enum Source {
     Derived,
 }
 
+impl Source {
+    /// Returns the setting that gives the public address, or would.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Ota => "server.ota",
+            Self::VisionExplain | Self::Derived => "server.vision_explain",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -58,10 +58,9 @@ impl<H: Handler> ConnectionContext<H> {
     pub(super) fn new(service: Service<H>, shares: Option<Arc<Shares>>) -> Self {
         let mut http = http1::Builder::new();
         // The modem firmware and one line of the Wi-Fi firmware match header
-        // names by case. Without the timer hyper's deadline is silently off.
+        // names by case. Without the timer hyper's deadlines are silently off.
         http.title_case_headers(true)
             .timer(TokioTimer::new())
-            .header_read_timeout(service.limits.headers)
             .max_buf_size(HEAD)
             // A blank behind the address that was typed into a device is sent as it
             // is, and Nginx and aiohttp take it: a 400 would strand the device.
@@ -77,8 +76,8 @@ impl<H: Handler> ConnectionContext<H> {
         }
     }
 
-    pub(super) fn limits(&self) -> &Limits {
-        &self.service.limits
+    fn limits(&self) -> Arc<Limits> {
+        self.service.limits.load_full()
     }
 }
 
@@ -128,9 +127,9 @@ pub(super) async fn serve<H: Handler>(
     };
     let idle = limits.idle;
     if first == HANDSHAKE {
-        secure(stream, peer(true), shared, stop).await;
+        secure(stream, peer(true), shared, &limits, stop).await;
     } else {
-        http(stream, peer(false), shared, stop).await;
+        http(stream, peer(false), shared, &limits, stop).await;
     }
     if let Some(stream) = left.take() {
         leftover::finish(stream, idle).await;
@@ -142,6 +141,7 @@ async fn secure<H: Handler>(
     stream: WriteTimeout<TcpStream>,
     peer: Peer,
     shared: Arc<ConnectionContext<H>>,
+    limits: &Limits,
     stop: CancellationToken,
 ) {
     let address = peer.address;
@@ -154,7 +154,7 @@ async fn secure<H: Handler>(
     match or_stop(
         &stop,
         timeout(
-            shared.limits().handshake,
+            limits.handshake,
             acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_BUFFER))),
         ),
     )
@@ -162,7 +162,7 @@ async fn secure<H: Handler>(
     {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(Ok(stream))) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
-        Some(Ok(Ok(stream))) => http(stream, peer, shared, stop).await,
+        Some(Ok(Ok(stream))) => http(stream, peer, shared, limits, stop).await,
         Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
         Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),
         None => {}
@@ -188,6 +188,7 @@ async fn http<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     shared: Arc<ConnectionContext<H>>,
+    limits: &Limits,
     stop: CancellationToken,
 ) {
     let handler = &shared.service.handler;
@@ -210,7 +211,9 @@ async fn http<H: Handler>(
             Ok::<_, Infallible>(reply)
         }
     });
-    let connection = shared.http.serve_connection(TokioIo::new(stream), service);
+    let mut http = shared.http.clone();
+    http.header_read_timeout(limits.headers);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.with_upgrades());
     let ended = or_stop(&stop, connection.as_mut()).await;
     let result = if let Some(result) = ended {

@@ -150,7 +150,7 @@ impl<S> FirstLine<S> {
 /// Splits bytes at the end of a line: the line, and what follows it, if its end has
 /// come.
 fn line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match bytes.iter().position(|byte| *byte == b'\n') {
+    match memchr::memchr(b'\n', bytes) {
         Some(end) => (&bytes[..end], Some(&bytes[end + 1..])),
         None => (bytes, None),
     }

@@ -7,6 +7,7 @@ use super::workers::{Accepted, Workers};
 use super::{Bind, Handler, Port, Service, Trusted};
 use crate::util::nofile;
 use crate::util::once::Once;
+use crate::util::supervise::End;
 use futures_util::future::join_all;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -105,20 +106,22 @@ impl Listeners {
     }
 
     /// Accepts until asked to stop, then waits for open connections, but no longer than
-    /// the drain time or a second signal.
+    /// the drain time or a second signal. `broken` hears of a worker that ended.
     pub(crate) async fn serve<H: Handler>(
         self,
         service: Service<H>,
         stop: &Stop,
+        broken: &End,
     ) -> Result<(), ListenError> {
-        let permits = Arc::new(Semaphore::new(service.limits.connections));
-        let (limit, drain) = (service.limits.connections, service.limits.drain);
+        let limits = Arc::clone(&service.limits);
+        let limit = limits.load().connections;
+        let permits = Arc::new(Semaphore::new(limit));
         let trusted = service.trusted.clone();
         let shares = service
             .fair
             .then(|| Arc::new(Shares::new(limit, Arc::clone(&permits))));
         let service = Arc::new(ConnectionContext::new(service, shares.clone()));
-        let workers = Workers::start(&service, &stop.asked)?;
+        let workers = Workers::start(&service, &stop.asked, broken)?;
         let listeners = self.sockets.into_iter().map(|(listener, port, address)| {
             let listener = TcpListener::from_std(listener)
                 .map_err(|error| ListenError::Other { address, error })?;
@@ -138,6 +141,7 @@ impl Listeners {
             accept(listener, admission, &workers, &stop.asked)
         });
         join_all(accepting).await;
+        let drain = limits.load().drain;
         let open = workers.connections();
         if open > 0 {
             info!(

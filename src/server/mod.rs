@@ -17,6 +17,7 @@ pub(crate) use listener::{ListenError, Listeners, raise_file_limit};
 pub use trusted::Trusted;
 pub(crate) use upgrade::Upgrade;
 
+use arc_swap::ArcSwap;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response};
 use rustls::ServerConfig;
@@ -129,7 +130,9 @@ pub(crate) struct Service<H> {
     pub handler: Arc<H>,
     /// TLS settings; `None` where no TLS is spoken.
     pub tls: Option<Arc<ServerConfig>>,
-    pub limits: Limits,
+    /// Deadlines and bounds, which may change; a connection keeps those that it began
+    /// with.
+    pub limits: Arc<ArcSwap<Limits>>,
     /// True where one address may be held to its share when connections run short.
     pub fair: bool,
     /// Proxies in front: they have no share, and if there are any, a PROXY header is

@@ -5,6 +5,7 @@
 use super::connection::{self, ConnectionContext};
 use super::shares::Share;
 use super::{Handler, ListenError};
+use crate::util::supervise::End;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,6 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::warn;
 
 /// Number of threads of one worker that read files. A dead disk blocks so many and no
 /// more.
@@ -53,6 +53,7 @@ impl Workers {
     pub(super) fn start<H: Handler>(
         shared: &Arc<ConnectionContext<H>>,
         stop: &CancellationToken,
+        broken: &End,
     ) -> Result<Self, ListenError> {
         let (connections, end) = (TaskTracker::new(), CancellationToken::new());
         let count = thread::available_parallelism().map_or(1, usize::from);
@@ -73,19 +74,24 @@ impl Workers {
                 stop.child_token(),
             );
             let end = end.clone();
+            let (asked, broken) = (end.clone(), broken.clone());
+            let name = format!("worker-{number}");
+            let work = move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = serve => {}
+                        () = end.cancelled() => {}
+                    }
+                });
+                // What is left on it is cut here; a read that hangs on a dead disk is
+                // not waited for.
+                runtime.shutdown_background();
+            };
             let thread = thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(move || {
-                    runtime.block_on(async {
-                        tokio::select! {
-                            () = serve => {}
-                            () = end.cancelled() => {}
-                        }
-                    });
-                    // What is left on it is cut here; a read that hangs on a
-                    // dead disk is not waited for.
-                    runtime.shutdown_background();
-                })
+                .name(name.clone())
+                // Its connections die with its runtime, and others are still given to
+                // it: nothing but a new process mends that.
+                .spawn(move || broken.unless_done(&name, || asked.is_cancelled(), work))
                 .map_err(ListenError::Worker)?;
             Ok(Worker {
                 inbox,
@@ -138,9 +144,8 @@ impl Workers {
     pub(super) fn end(self) {
         self.end.cancel();
         for worker in self.workers {
-            if worker.thread.join().is_err() {
-                warn!("a worker ended with a panic");
-            }
+            // A panic of it has been told of.
+            let _ = worker.thread.join();
         }
     }
 }
@@ -187,5 +192,58 @@ struct Leaving {
 impl Drop for Leaving {
     fn drop(&mut self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, Peer, Service, Trusted};
+    use super::*;
+    use arc_swap::ArcSwap;
+    use futures_util::FutureExt;
+    use http_body_util::Empty;
+    use hyper::body::{Bytes, Incoming};
+    use hyper::{Request, Response};
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        type Body = Empty<Bytes>;
+
+        async fn handle(self: Arc<Self>, _: Peer, _: Request<Incoming>) -> Response<Self::Body> {
+            Response::new(Empty::new())
+        }
+    }
+
+    fn workers(broken: &End) -> Workers {
+        let service = Service {
+            handler: Arc::new(Nobody),
+            tls: None,
+            limits: Arc::new(ArcSwap::from_pointee(Limits::default())),
+            fair: false,
+            trusted: Trusted::default(),
+        };
+        let shared = Arc::new(ConnectionContext::new(service, None));
+        Workers::start(&shared, &CancellationToken::new(), broken).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_unasked_ends_the_process() {
+        let broken = End::default();
+        let Workers { workers, .. } = workers(&broken);
+        // Nobody could give it a connection any more.
+        drop(workers);
+        let reason = broken.asked().await;
+        assert!(
+            reason.starts_with("worker-") && reason.contains("ended by itself"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn workers_that_are_asked_to_end_do_so_quietly() {
+        let broken = End::default();
+        workers(&broken).end();
+        assert!(broken.asked().now_or_never().is_none());
     }
 }

@@ -10,8 +10,10 @@
 
 use crate::util::durable;
 use crate::util::file_state::FileState;
+use crate::util::supervise;
 use crate::util::sync::lock;
 use crate::util::terminal::keep_on_one_line;
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
@@ -30,6 +32,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing::{Event, Level, Metadata, Subscriber, warn};
+use tracing_core::callsite;
 
 /// How long lines are gathered for one write.
 const GATHER: Duration = Duration::from_millis(20);
@@ -52,6 +55,14 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Logs {
     sinks: Vec<(Arc<Sink>, Option<JoinHandle<()>>)>,
+    threshold: Threshold,
+}
+
+impl Logs {
+    /// Returns the threshold, which can change while the server runs.
+    pub fn threshold(&self) -> Threshold {
+        self.threshold.clone()
+    }
 }
 
 /// Why there is no log.
@@ -71,6 +82,21 @@ pub enum LogError {
     /// Somebody else has set up logging in this process.
     #[error(transparent)]
     Taken(#[from] SetGlobalDefaultError),
+}
+
+/// From which level on there are lines.
+#[derive(Debug, Clone)]
+pub struct Threshold(Arc<ArcSwap<Level>>);
+
+impl Threshold {
+    /// Has lines from this level on.
+    pub fn set(&self, level: Level) {
+        if **self.0.load() != level {
+            self.0.store(Arc::new(level));
+            // Each place in the code remembers whether it is heard.
+            callsite::rebuild_interest_cache();
+        }
+    }
 }
 
 /// Begins to log, for the whole process.
@@ -98,25 +124,30 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
         });
     }
     let mut sinks: Vec<(Arc<Sink>, Option<JoinHandle<()>>)> = Vec::new();
-    for output in outputs {
+    for mut output in outputs {
         let sink = Arc::new(Sink::default());
         let writer = Arc::clone(&sink);
         let console = sinks.first().map(|(console, _)| Arc::clone(console));
         let thread = thread::Builder::new()
             .name("log".into())
-            .spawn(move || writer.write_out(output, console.as_deref()))
+            .spawn(move || {
+                supervise::thread("what writes the log", || {
+                    writer.write_out(&mut output, console.as_deref());
+                });
+            })
             .map_err(LogError::Thread)?;
         sinks.push((sink, Some(thread)));
     }
+    let threshold = Threshold(Arc::new(ArcSwap::from_pointee(settings.level)));
     let lines = Lines {
-        level: settings.level,
+        threshold: threshold.clone(),
         sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
     };
     tracing::subscriber::set_global_default(lines)?;
     if let Some(fault) = later {
         warn!("{fault}. Until then the log goes to the console only");
     }
-    Ok(Logs { sinks })
+    Ok(Logs { sinks, threshold })
 }
 
 impl Drop for Logs {
@@ -190,7 +221,7 @@ impl Sink {
 
     /// Writes what comes to `output`, until the end. A fault of it is said on the
     /// console, if that is another one.
-    fn write_out(&self, mut output: Output, console: Option<&Self>) {
+    fn write_out(&self, output: &mut Output, console: Option<&Self>) {
         let mut batch = Vec::new();
         let mut fails = false;
         loop {
@@ -333,7 +364,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// Formats events and hands the lines to the sinks. A whole subscriber, for
 /// nothing here has use for spans.
 struct Lines {
-    level: Level,
+    threshold: Threshold,
     sinks: Vec<Arc<Sink>>,
 }
 
@@ -343,11 +374,17 @@ impl Subscriber for Lines {
         // about is neither event nor span.)
         let ours =
             metadata.target().starts_with("xiaozhi_ota") || metadata.target() == GUIDE_TARGET;
-        *metadata.level() <= if ours { self.level } else { Level::WARN }
+        *metadata.level()
+            <= if ours {
+                **self.threshold.0.load()
+            } else {
+                Level::WARN
+            }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::from_level(self.level.max(Level::WARN)))
+        let level = **self.threshold.0.load();
+        Some(LevelFilter::from_level(level.max(Level::WARN)))
     }
 
     fn event(&self, event: &Event<'_>) {

@@ -3,7 +3,7 @@
 //! in the way of a connection.
 //!
 //! Key and chain share that file, so that a power cut cannot part them. `http` declares
-//! what it asks (`AnswersChallenges`), [`Challenges`] has the answers, and `app` joins
+//! what it asks (`AnswersChallenges`), `Challenges` has the answers, and `app` joins
 //! the two. A CA's own connection (ALPN `acme-tls/1`) ends with the handshake.
 
 mod challenges;
@@ -129,6 +129,7 @@ pub(crate) fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Finding> {
     let (challenge, port) = (settings.challenge, settings.challenge.port());
     (!ports.contains(&port)).then(|| {
         Finding::new(
+            "gateway.tls.acme.challenge",
             format!(
                 "gateway.tls.acme.challenge is {challenge}, for which a public CA comes to port {port}, and this server does not \
                  listen there: without that no certificate comes, and Wi-Fi devices refuse the self-signed one that answers instead."

@@ -23,6 +23,7 @@ pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) ->
     if let Mode::SelfSigned { dir, .. } = mode {
         let remedy = "use a certificate of a public authority (gateway.tls.mode: acme or files), or serve devices over http.";
         findings.push(self_signed(
+            "gateway.tls.mode",
             &dir.join("self-signed.crt").display(),
             remedy.into(),
         ));
@@ -33,10 +34,14 @@ pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) ->
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    for pair in pairs {
-        findings.extend(chain(mode, pair));
-        findings.extend(key(pair));
-        findings.extend(time(mode, pair, now));
+    for (i, pair) in pairs.iter().enumerate() {
+        let setting = match mode {
+            Mode::Files(_) => format!("gateway.tls.certificates[{i}]"),
+            Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.mode".to_owned(),
+        };
+        findings.extend(chain(&setting, mode, pair));
+        findings.extend(key(&setting, pair));
+        findings.extend(time(&setting, mode, pair, now));
     }
     findings
 }
@@ -56,6 +61,10 @@ pub(crate) fn topic(finding: &Finding) -> String {
 
 /// Finds a host that no certificate holds for.
 fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
+    let setting = match mode {
+        Mode::Files(_) => "gateway.tls.certificates",
+        Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.names",
+    };
     // Who asks for an address gets the first certificate, whatever its names.
     let asked = if host.parse::<IpAddr>().is_ok() {
         &pairs[..pairs.len().min(1)]
@@ -80,6 +89,7 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     {
         let names: Vec<_> = served.flat_map(|pair| pair.names.clone()).collect();
         return Some(Finding::new(
+            setting,
             format!(
                 "The certificate in use is not made for {host} (it is for {}): Wi-Fi devices check the name and will refuse the connection until {} has given the one that is ordered.",
                 names.join(", "),
@@ -90,6 +100,7 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     }
     (!covered).then(|| {
         Finding::new(
+            setting,
             format!("No certificate here is made for {host} (they are for {}): Wi-Fi devices check the name and will refuse the connection.", names.join(", ")),
             "get one for that name, or use one of those names in the public address.",
         )
@@ -97,15 +108,17 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
 }
 
 /// Finds a chain that leads devices to no root that they know.
-fn chain(mode: &Mode, pair: &Pair) -> Option<Finding> {
+fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Finding> {
     let file = pair.paths.cert.display();
     if pair.is_self_signed {
         return match mode {
             Mode::Files(_) => Some(self_signed(
+                setting,
                 &file,
                 "use a certificate of a public authority, or serve devices over http.".into(),
             )),
             Mode::Acme(acme) => Some(self_signed(
+                setting,
                 &file,
                 format!(
                     "none, unless the log tells of failed orders: it answers until {} has given one.",
@@ -117,6 +130,7 @@ fn chain(mode: &Mode, pair: &Pair) -> Option<Finding> {
     }
     if pair.certified.cert.len() == 1 {
         return Some(Finding::new(
+            setting,
             format!(
                 "{file} holds only its own certificate, not the chain above it: devices cannot find the way to a root that they know and will refuse it."
             ),
@@ -125,6 +139,7 @@ fn chain(mode: &Mode, pair: &Pair) -> Option<Finding> {
     }
     let gap = pair.gap?;
     Some(Finding::new(
+        setting,
         format!(
             "{file} is no chain: the certificate that signed number {gap} in it is missing, and others in it sign nothing: devices cannot find the way to a root that they know and will refuse it."
         ),
@@ -133,24 +148,27 @@ fn chain(mode: &Mode, pair: &Pair) -> Option<Finding> {
 }
 
 /// Finds a key that devices cannot use.
-fn key(pair: &Pair) -> Option<Finding> {
+fn key(setting: &str, pair: &Pair) -> Option<Finding> {
     let (file, bits) = (pair.paths.cert.display(), pair.key_bits);
     let remedy = "make a P-256 key, or an RSA one of 2048 bits.";
     match (pair.is_ecdsa, bits) {
         (_, 0) => None,
         (false, ..2048) => Some(Finding::new(
+            setting,
             format!(
                 "{file} has an RSA key of {bits} bits: public authorities sign no such key, and clients of today refuse it."
             ),
             remedy,
         )),
         (false, 4097..) => Some(Finding::new(
+            setting,
             format!(
                 "{file} has an RSA key of {bits} bits: each handshake costs a device and this server many times the work."
             ),
             remedy,
         )),
         (true, 385..) => Some(Finding::new(
+            setting,
             format!(
                 "{file} has a key on a curve of more than 384 bits: firmware that is built without it refuses the certificate."
             ),
@@ -161,7 +179,7 @@ fn key(pair: &Pair) -> Option<Finding> {
 }
 
 /// Finds a certificate that does not hold now, or not for long.
-fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
+fn time(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
     let file = pair.paths.cert.display();
     let renewed = match mode {
         Mode::Acme(_) => "see what the log says of the last order (no new certificate for ...).",
@@ -171,12 +189,14 @@ fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
     let refuse = "browsers, and devices whose firmware was built to check dates";
     if pair.not_after < now {
         return Some(Finding::new(
+            setting,
             format!("{file} has expired: {refuse}, will refuse it."),
             renewed,
         ));
     }
     if pair.not_before > now {
         return Some(Finding::new(
+            setting,
             format!("{file} does not hold yet: clients that check dates will refuse it."),
             "see whether this machine's clock is right.",
         ));
@@ -198,6 +218,7 @@ fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
         _ => "within 30 days",
     };
     Some(Finding::new(
+        setting,
         format!(
             "{file} ends {urgency} ({} h left): from then on {refuse}, will refuse it.",
             left / 3600
@@ -206,8 +227,9 @@ fn time(mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
     ))
 }
 
-fn self_signed(file: &dyn std::fmt::Display, remedy: String) -> Finding {
+fn self_signed(setting: &str, file: &dyn std::fmt::Display, remedy: String) -> Finding {
     Finding::new(
+        setting,
         format!(
             "{file} is self-signed: stock Wi-Fi firmware trusts public authorities only and will refuse it (4G modems, and firmware built with this certificate, accept it)."
         ),

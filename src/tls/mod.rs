@@ -59,9 +59,27 @@ pub(crate) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+impl TlsError {
+    /// Returns each setting that it comes from, and what is wrong there.
+    pub(crate) fn by_setting(&self) -> Vec<(String, String)> {
+        let setting = match self {
+            Self::Pairs(faults) => return faults.iter().map(of_pair).collect(),
+            Self::Sign(SignError::Names { .. }) => "gateway.tls.names",
+            Self::Kept(_) | Self::Sign(_) => "gateway.tls.mode",
+            Self::Rustls(_) => "gateway.tls",
+        };
+        vec![(setting.to_owned(), self.to_string())]
+    }
+}
+
+fn of_pair((i, fault): &(usize, PairError)) -> (String, String) {
+    (format!("gateway.tls.certificates[{i}]"), fault.to_string())
+}
+
 fn lines(faults: &[(usize, PairError)]) -> String {
-    let line = |(i, fault): &(usize, PairError)| format!("gateway.tls.certificates[{i}]: {fault}");
-    faults.iter().map(line).collect::<Vec<_>>().join("\n")
+    let lines = faults.iter().map(of_pair);
+    let lines = lines.map(|(setting, what)| format!("{setting}: {what}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Makes the TLS settings for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without

@@ -19,7 +19,8 @@ use tracing::{error, info, warn};
 /// Certificates in use.
 #[derive(Debug)]
 pub(crate) struct Certificates {
-    mode: Mode,
+    /// Mode that changes only while `tried` is held.
+    mode: ArcSwap<Mode>,
     current: ArcSwap<Vec<Pair>>,
     /// State of the files at the last attempt, good or bad, so that each state is tried
     /// and reported once.
@@ -40,19 +41,9 @@ impl Certificates {
         }
         // Before the files are read: a change in between is then seen later.
         let tried = states(mode);
-        let (mut pairs, mut faults) = (Vec::new(), Vec::new());
-        for loaded in first(mode, now) {
-            match loaded {
-                Ok(pair) => pairs.push(pair),
-                Err(TlsError::Pairs(fault)) => faults.extend(fault),
-                Err(e) => return Err(e),
-            }
-        }
-        if !faults.is_empty() {
-            return Err(TlsError::Pairs(faults));
-        }
+        let pairs = all(first(mode, now))?;
         Ok(Some(Arc::new(Self {
-            mode: mode.clone(),
+            mode: ArcSwap::from_pointee(mode.clone()),
             current: ArcSwap::from_pointee(pairs),
             tried: Mutex::new(tried),
             next_signing: Mutex::new(now),
@@ -67,7 +58,7 @@ impl Certificates {
 
     /// Returns whether a CA may come to look for its answer in a handshake.
     pub(super) fn answers_challenges(&self) -> bool {
-        matches!(&self.mode, Mode::Acme(acme) if acme.challenge == Challenge::TlsAlpn01)
+        matches!(&**self.mode.load(), Mode::Acme(acme) if acme.challenge == Challenge::TlsAlpn01)
     }
 
     /// Returns the certificates, as configured.
@@ -79,8 +70,9 @@ impl Certificates {
     /// our own anew when it nears its end. Returns whether anything is new. Blocks on
     /// the disk.
     pub(crate) fn reload_if_changed(&self, now: SystemTime) -> bool {
-        let seen = states(&self.mode);
-        let due = match &self.mode {
+        let mode = self.mode.load_full();
+        let seen = states(&mode);
+        let due = match &*mode {
             Mode::SelfSigned { names, .. } => {
                 let unfit = |pair: &Pair| self_signed::unfit(pair, names, now).is_some();
                 // A disk that is full now is not tried again every moment.
@@ -101,10 +93,11 @@ impl Certificates {
     pub(crate) fn reload(&self, now: SystemTime) -> bool {
         // Held to the end: of two reloads the later one has the last word.
         let mut tried = self.tried();
-        *tried = states(&self.mode);
+        let mode = self.mode.load_full();
+        *tried = states(&mode);
         let current = self.current.load_full();
         let (mut pairs, mut good) = (Vec::new(), true);
-        let loaded = load(&self.mode, now);
+        let loaded = load(&mode, now);
         if loaded.is_empty() {
             return false;
         }
@@ -133,8 +126,47 @@ impl Certificates {
         !same
     }
 
+    /// Takes up what `mode` asks for from now on, all of it or nothing. What a CA gives
+    /// comes later, and what answers until then goes on. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Those of a start.
+    pub(crate) fn change(&self, mode: &Mode, now: SystemTime) -> Result<(), TlsError> {
+        let mut tried = self.tried();
+        if matches!(mode, Mode::Acme(_)) {
+            self.mode.store(Arc::new(mode.clone()));
+            // The next look takes up what lies there.
+            tried.clear();
+            return Ok(());
+        }
+        let seen = states(mode);
+        self.current.store(Arc::new(all(first(mode, now))?));
+        self.mode.store(Arc::new(mode.clone()));
+        *tried = seen;
+        info!("certificates replaced");
+        Ok(())
+    }
+
     fn tried(&self) -> MutexGuard<'_, Vec<Option<FileState>>> {
         lock(&self.tried)
+    }
+}
+
+/// Returns all pairs, or everything that is wrong with them.
+fn all(loaded: Vec<Result<Pair, TlsError>>) -> Result<Vec<Pair>, TlsError> {
+    let (mut pairs, mut faults) = (Vec::new(), Vec::new());
+    for loaded in loaded {
+        match loaded {
+            Ok(pair) => pairs.push(pair),
+            Err(TlsError::Pairs(fault)) => faults.extend(fault),
+            Err(e) => return Err(e),
+        }
+    }
+    if faults.is_empty() {
+        Ok(pairs)
+    } else {
+        Err(TlsError::Pairs(faults))
     }
 }
 

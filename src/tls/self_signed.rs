@@ -25,7 +25,7 @@ const MARGIN: i64 = 90 * 86_400;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignError {
     /// rcgen refuses the names.
-    #[error("gateway.tls.names: no certificate can be made for {names:?}: {error}")]
+    #[error("no certificate can be made for {names:?}: {error}")]
     Names {
         names: Vec<String>,
         error: rcgen::Error,

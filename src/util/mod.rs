@@ -6,5 +6,6 @@ pub mod file_state;
 pub(crate) mod nofile;
 pub(crate) mod once;
 pub(crate) mod small_file;
+pub(crate) mod supervise;
 pub(crate) mod sync;
 pub mod terminal;

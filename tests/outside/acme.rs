@@ -315,6 +315,26 @@ fn a_disk_that_takes_nothing_leaves_the_last_good_one_in_use() {
 
 #[test]
 #[ignore = "needs pebble: tests/run installs it"]
+fn other_names_are_ordered_without_a_restart() {
+    let port = Reserved::new();
+    let pebble = Pebble::start(&Wanted::at(&port));
+    let with = |names: &str| config(&port, &pebble.directory(), names, "");
+    let server = setup(&pebble.authority).start(&with("[ota.example.com]"));
+    obtained(&server);
+    let root = pebble.root();
+    assert!(chain(&server, "www.example.com", &root, &[]).is_none());
+    server.configure(&with("[ota.example.com, www.example.com]"));
+    let said = server.reload().join("\n");
+    assert!(said.contains("keys=gateway.tls.names"), "{said}");
+    until("the other certificate", || {
+        chain(&server, "www.example.com", &root, &[]).map(|_| ())
+    });
+    assert_eq!(server.count_lines("certificate obtained"), 2);
+    assert_eq!(server.count_lines("no new certificate"), 0);
+}
+
+#[test]
+#[ignore = "needs pebble: tests/run installs it"]
 fn a_ca_that_says_when_to_renew_is_heard() {
     let port = Reserved::new();
     let pebble = Pebble::start(&Wanted {

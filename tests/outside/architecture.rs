@@ -29,7 +29,16 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "app",
         &[
-            "config", "finding", "firmware", "fleet", "http", "ota", "server", "tls", "util",
+            "config",
+            "finding",
+            "firmware",
+            "fleet",
+            "http",
+            "ota",
+            "server",
+            "telemetry",
+            "tls",
+            "util",
         ],
     ),
     (

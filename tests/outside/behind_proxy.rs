@@ -245,7 +245,7 @@ fn validate_shows_what_is_in_front() {
     let (good, text) = shown("gateway: {behind_proxy: [10.0.0.1/8]}");
     assert!(!good, "{text}");
     assert!(
-        text.contains("gateway.behind_proxy: \"10.0.0.1/8\": write 10.0.0.0/8"),
+        text.contains("c.yaml:1: gateway.behind_proxy[0]: \"10.0.0.1/8\": write 10.0.0.0/8"),
         "{text}"
     );
 }

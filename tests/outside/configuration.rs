@@ -148,7 +148,9 @@ fn a_section_twice_stops_the_start_and_other_keys_are_named() {
         "server:\n  timezone_offset: 1\n  timezone_offset: 2\nprompt: a\nprompt: b\n",
         &[],
     );
-    let line = server.line("server.timezone_offset is written more than once (lines 2 and 3)");
+    let line = server.line(
+        "data/.config.yaml:3: server.timezone_offset: it is written more than once (lines 2 and 3)",
+    );
     assert!(line.contains(" - WARNING - "), "{line}");
     assert_eq!(
         server.check_in("x", "1").json()["server_time"]["timezone_offset"],
@@ -225,11 +227,11 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
     for (yaml, words) in [
         (
             "gatway: {ports: [8005]}",
-            "gatway is not read here; did you mean `gateway`?",
+            "data/.config.yaml:1: warning: gatway: is not read here: did you mean `gateway`?",
         ),
         (
             "server: {auth: {enable: true}}",
-            "server.auth.enable is not read here; did you mean `server.auth.enabled`?",
+            "server.auth.enable: is not read here: did you mean `server.auth.enabled`?",
         ),
     ] {
         let misspelt = fresh();
@@ -257,7 +259,7 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
     fs::write(empty.path().join("data/.config.yaml"), "\n").unwrap();
     let (ok, text, _) = run(empty.path(), &["validate"]);
     assert!(
-        ok && text.contains("warning: data/.config.yaml is empty"),
+        ok && text.contains("data/.config.yaml: warning: it is empty"),
         "{text}"
     );
 }
@@ -286,5 +288,71 @@ fn who_names_a_pipe_gets_what_comes_through_it() {
             said.contains("OK    tls") || said.contains("up to date"),
             "{words}: {said}{error}"
         );
+    }
+}
+
+#[test]
+fn quotes_mean_what_they_mean_to_xiaozhi_server() {
+    let auth = |enabled: &str| {
+        let setup = Setup::new();
+        setup.start(&format!(
+            "gateway: {{ip: \"127.0.0.1\", ports: [\"0\"]}}\nserver:\n  auth_key: k3y-of-this-test\n  auth:\n    enabled: {enabled}\n"
+        ))
+    };
+    let token = |server: &Server| server.check_in("x", "1").json()["websocket"]["token"].clone();
+    for enabled in ["\"off\"", "'false'", "'no'"] {
+        let server = auth(enabled);
+        assert_ne!(token(&server), "", "{enabled}");
+        let line = server.line("data/.config.yaml:5: server.auth.enabled: ");
+        assert!(
+            line.contains(" - WARNING - ")
+                && line.contains("it is true here, too: write true or false without quotes"),
+            "{line}"
+        );
+    }
+    for enabled in ["off", "no", "0", "''"] {
+        let server = auth(enabled);
+        assert_eq!(token(&server), "", "{enabled}");
+        assert_eq!(server.count_lines("server.auth.enabled"), 0, "{enabled}");
+    }
+}
+
+#[test]
+fn validate_and_the_start_point_at_the_line_as_compilers_do() {
+    let error = refused(
+        "server:\n  http_port: 1\n\ngateway:\n  ports:\n  - 8003\n  - 70000\n  limit: {}\n",
+    );
+    let lines: Vec<_> = error.lines().collect();
+    assert!(
+        lines.len() == 2
+            && lines[0].starts_with(
+                "data/.config.yaml:8: gateway.limit: no such key: did you mean `limits`?"
+            )
+            && lines[1]
+                .starts_with("data/.config.yaml:7: gateway.ports[1]: \"70000\": write a port"),
+        "{error}"
+    );
+    let setup = Setup::new();
+    fs::write(
+        setup.path().join("data/.config.yaml"),
+        "server:\n  timezone_offset: '8'\n  vision_explain: http://127.0.0.1:8003/mcp/vision/explain\n",
+    )
+    .unwrap();
+    let (ok, text, _) = run(setup.path(), &["validate"]);
+    assert!(
+        ok && text.contains("\ndata/.config.yaml:2: warning: server.timezone_offset: \"8\": ")
+            && text
+                .contains("\ndata/.config.yaml:3: warning: server.vision_explain: 127.0.0.1 in "),
+        "{text}"
+    );
+    let server = setup.start(
+        "server:\n  auth_key: 123\ngateway: {ip: 127.0.0.1, ports: [0],\n  firmware: {pin: {a: 1.0}}}\n",
+    );
+    for words in [
+        "data/.config.yaml:2: server.auth_key: ",
+        "data/.config.yaml:4: gateway.firmware.pin: no file",
+    ] {
+        let line = server.line(words);
+        assert!(line.contains(" - WARNING - "), "{line}");
     }
 }

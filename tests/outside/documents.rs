@@ -1,14 +1,15 @@
 //! Every configuration that we show is one that the program takes; every page is
 //! as long as its reader has patience, says the same in both languages, and leads
-//! nowhere where nothing is.
+//! nowhere where nothing is; the table of keys is the list that the program goes by.
 
 use super::support::certificate::{Authority, Key};
 use super::support::server::BINARY;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xiaozhi_ota::config::keys::{KEYS, KeyDefault};
 
 fn files_below(dir: &Path, into: &mut Vec<PathBuf>) {
     for item in fs::read_dir(dir).unwrap() {
@@ -349,6 +350,91 @@ fn every_page_is_listed() {
             let name = document.strip_prefix("deploy/").unwrap();
             let is_listed = document == index || listed.iter().any(|link| link == name);
             assert!(is_listed, "{index} does not list {name}");
+        }
+    }
+}
+
+/// The texts in code quotes.
+fn spans(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// Each key in the tables of a page, with the other cells of its row.
+fn rows(page: &str) -> Vec<(&str, &str, &str)> {
+    let mut rows = Vec::new();
+    let mut is_of_keys = false;
+    for line in page.lines() {
+        // What stands in code quotes may hold a bar.
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        is_of_keys = line.starts_with('|') && (is_of_keys || ["key", "键"].contains(&cells[0]));
+        if let ([key, default, meaning], true) = (&cells[..], is_of_keys) {
+            rows.extend(spans(key).into_iter().map(|key| (key, *default, *meaning)));
+        }
+    }
+    rows
+}
+
+/// Says what is wrong with the table of a page.
+fn misfits(page: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut table = HashMap::new();
+    for (key, default, meaning) in rows(page) {
+        if !KEYS.iter().any(|known| known.name == key) {
+            wrong.push(format!("{key} is no key"));
+        }
+        if table.insert(key, (default, meaning)).is_some() {
+            wrong.push(format!("{key} stands twice"));
+        }
+    }
+    for key in KEYS {
+        if let Some((list, item)) = key.name.split_once("[].") {
+            let is_told = table
+                .get(list)
+                .is_some_and(|row| row.1.contains(&format!("{item}: ")));
+            if !is_told {
+                wrong.push(format!("the row of {list} does not show {item}"));
+            }
+            continue;
+        }
+        let Some((default, _)) = table.get(key.name) else {
+            wrong.push(format!("{} is missing", key.name));
+            continue;
+        };
+        let is_none = default.starts_with("none") || default.starts_with('无');
+        let fits = match key.default {
+            KeyDefault::Value(value) => default.trim_matches('`') == value,
+            KeyDefault::Unset => is_none,
+            KeyDefault::Words(words) => {
+                !is_none && spans(words).iter().all(|span| default.contains(span))
+            }
+        };
+        if !fits {
+            wrong.push(format!("{}: {default} is not {:?}", key.name, key.default));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn the_table_of_keys_is_the_list_that_the_program_goes_by() {
+    for page in ["deploy/configuration.md", "deploy/configuration.zh-CN.md"] {
+        let text = read(page);
+        assert_eq!(misfits(&text), [""; 0], "{page}");
+        // It is found out.
+        for (from, to) in [
+            (
+                "`gateway.limits.drain` | 30s",
+                "`gateway.limits.drain` | 31s",
+            ),
+            ("`gateway.limits.drain`", "`gateway.limits.drains`"),
+            (
+                "`server.auth_key` | `manager-api.secret`",
+                "`server.auth_key` | `x`",
+            ),
+            ("proxy_protocol: true}`", "proxy: true}`"),
+        ] {
+            assert!(text.contains(from), "{page}: {from}");
+            assert_ne!(misfits(&text.replace(from, to)), [""; 0], "{page}: {to}");
         }
     }
 }

@@ -80,7 +80,7 @@ fn a_broken_key_file_is_named_and_not_shown() {
             let (ok, out, error) = run(setup.path(), arguments);
             assert!(!ok, "{what}: {out}");
             assert!(
-                error.contains("data/.config.yaml: gateway.tls.certificates[0]: a."),
+                error.contains("data/.config.yaml:3: gateway.tls.certificates[0]: a."),
                 "{what}: {error}"
             );
             holds_nothing_of(&key, what, &(out + &error));

@@ -54,7 +54,7 @@ pub(crate) const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
 const GATHERED: usize = 64 * 1024;
 
 /// `gateway.proxy`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxySettings {
     /// Paths and the servers behind them, each with the setting that names it.
     pub routes: Vec<ProxyRoute>,
@@ -162,6 +162,17 @@ impl Proxy {
             open: Arc::default(),
             drain,
         }
+    }
+
+    /// Returns whether `other` would send the same requests to the same places.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let paths = |proxy: &Self| -> Vec<_> {
+            let routes = proxy.routes.iter();
+            routes
+                .map(|route| (route.path.clone(), route.prefix))
+                .collect()
+        };
+        self.settings == other.settings && self.drain == other.drain && paths(self) == paths(other)
     }
 
     /// Returns the route of `path`, if it is passed on.

@@ -11,12 +11,12 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logs/server.log");
     sink.waiting().closed = true;
-    let file = Output::File {
+    let mut file = Output::File {
         path: path.clone(),
         file: Some(open(&path).unwrap()),
         torn: false,
     };
-    sink.write_out(file, None);
+    sink.write_out(&mut file, None);
     let text = fs::read_to_string(path).unwrap();
     assert_eq!(text.lines().count(), 4097);
     assert!(

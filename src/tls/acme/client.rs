@@ -35,13 +35,23 @@ const LENGTH: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RootError {
     /// The file cannot be used.
-    #[error("gateway.tls.acme.root: {0}")]
+    #[error(transparent)]
     File(#[from] PairError),
     /// A certificate in the file cannot be a root.
-    #[error("gateway.tls.acme.root: {}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
+    #[error("{}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
     Root { path: PathBuf },
     #[error("TLS to the CA cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
+}
+
+impl RootError {
+    /// Returns the setting that it comes from.
+    pub(crate) fn setting(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Root { .. } => "gateway.tls.acme.root",
+            Self::Rustls(_) => "gateway.tls.acme",
+        }
+    }
 }
 
 /// Returns the TLS settings for the CA's directory: it is trusted if the public

@@ -91,21 +91,8 @@ impl Setup {
 
     /// The same, without a wait for the folder.
     pub(crate) fn start_early(self, config: &str, command: &mut Command) -> Server {
-        let mut config = config.to_owned();
-        let mut ours = String::new();
-        if !config.contains("ports") {
-            ours += "  ip: 127.0.0.1\n  ports: [0, 0]\n";
-        }
-        if !config.contains("limits") {
-            ours += PATIENT;
-        }
-        config = match config.split_once("gateway:\n") {
-            Some((before, after)) => format!("{before}gateway:\n{ours}{after}"),
-            // Another test writes all of it.
-            None if config.contains("gateway") => config,
-            None => format!("{config}\ngateway:\n{ours}"),
-        };
-        fs::write(self.dir.path().join("data/.config.yaml"), config).unwrap();
+        let file = self.dir.path().join("data/.config.yaml");
+        fs::write(file, whole(config)).unwrap();
         let mut child = command
             .current_dir(self.dir.path())
             .stdout(Stdio::piped())
@@ -134,6 +121,23 @@ impl Setup {
             .map(|line| line.rsplit(':').next().unwrap().parse().unwrap())
             .collect();
         server
+    }
+}
+
+/// A configuration with what it does not say of ports and limits.
+fn whole(config: &str) -> String {
+    let mut ours = String::new();
+    if !config.contains("ports") {
+        ours += "  ip: 127.0.0.1\n  ports: [0, 0]\n";
+    }
+    if !config.contains("limits") {
+        ours += PATIENT;
+    }
+    match config.split_once("gateway:\n") {
+        Some((before, after)) => format!("{before}gateway:\n{ours}{after}"),
+        // Another test writes all of it.
+        None if config.contains("gateway") => config.to_owned(),
+        None => format!("{config}\ngateway:\n{ours}"),
     }
 }
 
@@ -183,6 +187,33 @@ impl Server {
     #[track_caller]
     pub(crate) fn line(&self, words: &str) -> String {
         until(words, || self.find_line(words))
+    }
+
+    /// The file that it reads its settings from.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.dir.path().join("data/.config.yaml")
+    }
+
+    /// Puts another configuration in place of its own, in one step.
+    pub(crate) fn configure(&self, config: &str) {
+        let draft = self.dir.path().join("draft.yaml");
+        fs::write(&draft, whole(config)).unwrap();
+        fs::rename(draft, self.config_file()).unwrap();
+    }
+
+    /// Has it read its configuration again, and returns what it says of that.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> Vec<String> {
+        let before = self.log().len();
+        self.signal("HUP");
+        until("what became of the configuration", || {
+            let said = self.log().split_off(before);
+            let ends = ["configuration read again", "configuration not taken up"];
+            let is_said = said
+                .iter()
+                .any(|line| ends.iter().any(|end| line.contains(end)));
+            is_said.then_some(said)
+        })
     }
 
     pub(crate) fn signal(&self, name: &str) {

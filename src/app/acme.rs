@@ -1,0 +1,60 @@
+//! What orders certificates, while the server runs.
+
+use super::refused;
+use crate::config::Settings;
+use crate::http::AnswersChallenges;
+use crate::tls::Mode;
+use crate::tls::acme::{CertificateKeeper, Challenges, RootError};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How long it rests if it breaks: a CA counts tries.
+pub(super) const AGAIN: Duration = Duration::from_secs(3600);
+
+impl AnswersChallenges for Challenges {
+    fn answer(&self, token: &str) -> Option<String> {
+        self.text(token)
+    }
+}
+
+/// Returns what orders certificates, if they are ordered.
+pub(super) fn keeper(
+    settings: &Settings,
+    challenges: Option<&Arc<Challenges>>,
+) -> anyhow::Result<Option<CertificateKeeper>> {
+    match (&settings.tls, challenges) {
+        (Mode::Acme(acme), Some(challenges)) => {
+            let keeper = CertificateKeeper::new(acme.clone(), Arc::clone(challenges));
+            let fault = |e: RootError| (e.setting().to_owned(), e.to_string());
+            Ok(Some(keeper.map_err(|e| refused(settings, [fault(e)]))?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Looks at what `validate` can see of a certificate that is ordered at start.
+pub fn check_acme(settings: &Settings) -> anyhow::Result<()> {
+    keeper(settings, Some(&Arc::default())).map(|_| ())
+}
+
+/// Runs the keeper of this moment until the server stops. One that is replaced brings
+/// an order that its CA signs just now to its end.
+pub(super) async fn keep(mut keepers: watch::Receiver<CertificateKeeper>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let keeper = keepers.borrow_and_update().clone();
+        let end = stop.child_token();
+        let mut run = pin!(keeper.run(end.clone()));
+        tokio::select! {
+            () = &mut run => return,
+            changed = keepers.changed() => {
+                if changed.is_ok() {
+                    end.cancel();
+                }
+                run.await;
+            }
+        }
+    }
+}

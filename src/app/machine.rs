@@ -1,0 +1,44 @@
+//! What of this machine a configuration depends on.
+
+use crate::config::Machine;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use nix::ifaddrs::getifaddrs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+/// Looks at this machine's addresses, its clock and its time zone.
+pub fn machine() -> Machine {
+    let addresses: Vec<IpAddr> = getifaddrs()
+        .into_iter()
+        .flatten()
+        .filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+        })
+        .filter(|ip| !ip.is_loopback())
+        .collect();
+    let first = || addresses.iter().find(|ip| ip.is_ipv4()).copied();
+    Machine {
+        local_ip: route_outside()
+            .or_else(first)
+            .unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        addresses,
+        bound: None,
+        now: Timestamp::now(),
+        time_zone: TimeZone::system(),
+    }
+}
+
+/// The address from which this machine would speak to the outside. Connecting a
+/// datagram socket sends nothing.
+fn route_outside() -> Option<IpAddr> {
+    let outside = SocketAddr::from(([198, 51, 100, 1], 9)); // RFC 5737: documentation
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(outside).ok()?;
+    socket
+        .local_addr()
+        .ok()
+        .map(|a| a.ip())
+        .filter(|ip| !ip.is_unspecified())
+}

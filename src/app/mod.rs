@@ -1,0 +1,279 @@
+//! The composition root: from settings to parts, from parts to listeners, and
+//! to the end. Everything that can fail is built before the first byte is
+//! served.
+
+mod acme;
+mod audit;
+mod changes;
+mod machine;
+mod reload;
+
+pub use acme::check_acme;
+pub(crate) use audit::audit;
+pub use machine::machine;
+
+use crate::config::{ConfigFault, ConfigFaults, Settings};
+use crate::firmware::catalogue::Catalogue;
+use crate::firmware::store::Store;
+use crate::fleet::Fleet;
+use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings};
+use crate::ota::public_url::{PublicAddress, Source};
+use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
+use crate::telemetry::logs::Threshold;
+use crate::tls::acme::Challenges;
+use crate::tls::{self, Certificates, Mode};
+use crate::util::supervise::{End, Supervisor};
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use audit::Auditor;
+use reload::Reloader;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+/// How long the first look at the firmware folder may hold up the first answer.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+/// How often certificate files are looked at. Links into other folders, as
+/// certbot makes them, are beyond what the kernel's watches follow.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+
+/// Why a running server ended that nobody asked to.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Ended(String);
+
+/// Runs the server until it is asked to stop.
+pub async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Result<()> {
+    say_source(&settings);
+    let stop = shutdown::on_signals().context("signals cannot be handled")?;
+    let hangup = shutdown::on_hangup().context("signals cannot be handled")?;
+    // One that is passed on holds another to the server behind.
+    let files_each = if settings.proxy.routes.is_empty() {
+        1
+    } else {
+        2
+    };
+    let connections = raise_file_limit(settings.limits.connections, files_each);
+    let listeners = Listeners::bind(&settings.bind)?;
+    let ports = listeners.ports();
+    if settings.public.source() == Source::Derived
+        && let Some(&port) = ports.first()
+    {
+        // A port that the kernel chose is known only now.
+        settings.public = PublicAddress::derived(settings.local_ip, port);
+    }
+    let certificates = certificates(&settings)?;
+    let tls = certificates.clone().map(tls::server_config).transpose()?;
+    let challenges = certificates.as_ref().map(|kept| kept.challenges());
+    let keeper = acme::keeper(&settings, challenges.as_ref())?;
+    let dir = settings.catalogue.dir.clone();
+    let catalogue = Catalogue::start(settings.catalogue.clone()).map_err(|e| {
+        let what = format!("{}: cannot be kept: {e}", dir.display());
+        refused(&settings, [("gateway.firmware.dir".to_owned(), what)])
+    })?;
+    let catalogue = Arc::new(catalogue);
+    let running = Arc::new(ArcSwap::from_pointee(settings.clone()));
+    let auditor = Arc::new(Auditor::new(
+        Arc::clone(&running),
+        certificates.clone(),
+        ports.clone(),
+    ));
+    auditor.say_news();
+    catalogue.wait_for_first_look(FIRST_LOOK);
+    announce(&settings, &listeners, &catalogue);
+
+    let limits = Arc::new(ArcSwap::from_pointee(Limits {
+        connections,
+        ..settings.limits.clone()
+    }));
+    let front = Arc::new(front(&settings, &catalogue, challenges));
+    let (keepers, of_now) = keeper.map(watch::channel).unzip();
+    let reloader = Arc::new(Reloader {
+        running,
+        ports,
+        connections,
+        threshold,
+        front: Arc::clone(&front),
+        limits: Arc::clone(&limits),
+        catalogue,
+        certificates,
+        keepers,
+        auditor: Arc::clone(&auditor),
+    });
+    let supervisor = Supervisor::new(stop.asked.clone());
+    keep_all(&supervisor, auditor, reloader, hangup);
+    // It runs once connections are accepted: a CA comes by one of them.
+    let orders = of_now.map(|keepers| {
+        let (supervisor, stop) = (supervisor.resting(acme::AGAIN), stop.asked.clone());
+        tokio::spawn(async move {
+            let keep = || acme::keep(keepers.clone(), stop.clone());
+            supervisor.task("what orders certificates", keep).await;
+        })
+    });
+    let broken = End::default();
+    let service = Service {
+        handler: front,
+        tls,
+        limits: Arc::clone(&limits),
+        // Behind a proxy that nobody here knows, every connection may come from
+        // one address.
+        fair: !settings.behind_proxy || !settings.trusted.is_empty(),
+        trusted: settings.trusted,
+    };
+    tokio::select! {
+        served = listeners.serve(service, &stop, &broken) => served?,
+        reason = broken.asked() => return Err(Ended(reason).into()),
+    }
+    if let Some(orders) = orders {
+        // A certificate that the CA is signing just now is not lost.
+        let drain = limits.load().drain;
+        tokio::select! {
+            _ = tokio::time::timeout(drain, orders) => {}
+            () = stop.forced.cancelled() => {}
+        }
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Starts what runs for ever beside the connections.
+fn keep_all(
+    supervisor: &Supervisor,
+    auditor: Arc<Auditor>,
+    reloader: Arc<Reloader>,
+    hangup: tokio::signal::unix::Signal,
+) {
+    let (daily, kept) = (Arc::clone(&auditor), supervisor.clone());
+    tokio::spawn(async move {
+        let each_day = || daily.each_day();
+        kept.task("the daily audit", each_day).await;
+    });
+    let kept = supervisor.clone();
+    if reloader.certificates.is_some() {
+        tokio::spawn(async move {
+            let watch = || watch_certificates(&auditor);
+            kept.task("the look at the certificate files", watch).await;
+        });
+    }
+    let kept = supervisor.clone();
+    let hangup = Mutex::new(hangup);
+    tokio::spawn(async move {
+        let follow = || reloader.follow(&hangup);
+        kept.task("what SIGHUP asks for", follow).await;
+    });
+}
+
+/// Takes up certificate files that change.
+async fn watch_certificates(auditor: &Auditor) {
+    let mut every = interval(CERTIFICATE_LOOK);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        auditor.look(Certificates::reload_if_changed).await;
+    }
+}
+
+fn front(
+    settings: &Settings,
+    catalogue: &Arc<Catalogue>,
+    challenges: Option<Arc<Challenges>>,
+) -> Front {
+    let parts = FrontParts {
+        catalogue: Arc::clone(catalogue),
+        store: Arc::new(Store::new(settings.memory)),
+        fleet: Arc::new(Fleet::default()),
+        behind_proxy: settings.behind_proxy,
+        trusted: settings.trusted.clone(),
+        challenges: challenges.map(|challenges| challenges as Arc<dyn AnswersChallenges>),
+        clock: SystemTime::now,
+    };
+    Front::new(parts, front_settings(settings))
+}
+
+/// Returns what the front door answers by.
+fn front_settings(settings: &Settings) -> FrontSettings {
+    FrontSettings {
+        public: settings.public.clone(),
+        policy: settings.policy.clone(),
+        voice: settings.voice.clone(),
+        websocket: settings.websocket.clone(),
+        timezone_offset: settings.timezone_offset,
+        plain_http: settings.plain_http.clone(),
+        proxy: settings.proxy.clone(),
+        idle: settings.limits.idle,
+        drain: settings.limits.drain,
+    }
+}
+
+/// Loads certificates as configured; faults name the line of their setting.
+pub(crate) fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
+    Certificates::load(&settings.tls, SystemTime::now())
+        .map_err(|e| refused(settings, e.by_setting()))
+}
+
+/// Makes an error of what is wrong with settings, each with its line.
+fn refused(
+    settings: &Settings,
+    faults: impl IntoIterator<Item = (String, String)>,
+) -> anyhow::Error {
+    let faults = faults.into_iter().map(|(key, what)| ConfigFault {
+        place: settings.places.place(&key),
+        key,
+        value: None,
+        what,
+        beside: Vec::new(),
+        remedy: String::new(),
+    });
+    ConfigFaults(faults.collect()).into()
+}
+
+/// Says where the settings come from, and what of them may be meant otherwise.
+fn say_source(settings: &Settings) {
+    if let Some(file) = &settings.file {
+        info!(file = %file.display(), "configuration read");
+    } else {
+        info!(
+            "no {}: every setting has its default",
+            crate::config::DEFAULT_FILE
+        );
+    }
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+}
+
+/// The start-up lines, the guide's own first.
+fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
+    for (address, proxied) in listeners.addresses() {
+        let takes = if settings.tls == Mode::Off {
+            "HTTP"
+        } else {
+            "HTTP and TLS"
+        };
+        let header = if proxied {
+            " behind a PROXY header"
+        } else {
+            ""
+        };
+        info!(%address, "listening, {takes}{header}");
+    }
+    info!(
+        dir = %settings.catalogue.dir.display(), images = catalogue.snapshot().len(),
+        "firmware folder, files named {{model}}_{{version}}.bin"
+    );
+    for (model, version) in &settings.policy.pins {
+        let snapshot = catalogue.snapshot();
+        if !snapshot
+            .model(model)
+            .iter()
+            .any(|entry| entry.version == *version)
+        {
+            let place = settings.places.place("gateway.firmware.pin");
+            warn!(%model, %version, "{place}: gateway.firmware.pin: no file has this version now: its devices are offered nothing");
+        }
+    }
+    info!("OTA接口是           {}", settings.public.ota_url());
+    info!("视觉分析接口是        {}", settings.public.vision_url());
+}

@@ -1,0 +1,135 @@
+//! SIGHUP: the configuration, the certificates and the firmware folder are read again.
+//! A configuration that the start would refuse changes nothing.
+
+use super::audit::Auditor;
+use super::changes::{Changes, Process};
+use super::{acme, front_settings, machine, refused};
+use crate::config::{self, ConfigFault, Settings};
+use crate::firmware::catalogue::Catalogue;
+use crate::http::Front;
+use crate::server::{Bind, Limits, Port};
+use crate::telemetry::logs::Threshold;
+use crate::tls::Certificates;
+use crate::tls::acme::{CertificateKeeper, Challenges};
+use crate::util::nofile;
+use crate::util::supervise::blocking;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::signal::unix::Signal;
+use tokio::sync::{Mutex, watch};
+use tracing::{error, info, warn};
+
+/// What runs, and whom a change of it is told.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    /// The settings that run. Those that need a restart are as the file had them then.
+    pub(super) running: Arc<ArcSwap<Settings>>,
+    /// The ports, as bound.
+    pub(super) ports: Vec<u16>,
+    /// How many connections there may be.
+    pub(super) connections: usize,
+    pub(super) threshold: Threshold,
+    pub(super) front: Arc<Front>,
+    pub(super) limits: Arc<ArcSwap<Limits>>,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) keepers: Option<watch::Sender<CertificateKeeper>>,
+    pub(super) auditor: Arc<Auditor>,
+}
+
+impl Reloader {
+    /// Reads everything again at each SIGHUP. One that comes meanwhile is not lost;
+    /// many are one.
+    pub(super) async fn follow(self: &Arc<Self>, hangup: &Mutex<Signal>) {
+        let mut hangup = hangup.lock().await;
+        while hangup.recv().await.is_some() {
+            info!("SIGHUP: configuration, certificates and firmware are read again");
+            let here = Arc::clone(self);
+            // Files are read, and may lie on a disk that hangs.
+            blocking(move || here.reload()).await;
+            // Certificates that stand where they stood may be others.
+            self.auditor.look(Certificates::reload).await;
+            self.auditor.say_news();
+            self.catalogue.look_again();
+        }
+    }
+
+    fn reload(&self) {
+        if let Err(e) = self.take() {
+            for line in format!("{e:#}").lines() {
+                error!("configuration not taken up, all goes on as it is: {line}");
+            }
+        }
+    }
+
+    /// Takes up the configuration, or nothing of it.
+    fn take(&self) -> anyhow::Result<()> {
+        let running = self.running.load_full();
+        let mut machine = machine();
+        let ports = running.bind.ports.iter().zip(&self.ports);
+        machine.bound = Some(Bind {
+            ip: running.bind.ip,
+            ports: ports
+                .map(|(port, &number)| Port { number, ..*port })
+                .collect(),
+        });
+        let new = config::load_again(running.file.as_deref(), &machine)?;
+        let process = Process {
+            ports: &self.ports,
+            has_room_behind: nofile::raise(2).is_none_or(|r| r.connections >= self.connections),
+            now: SystemTime::now(),
+        };
+        let changes = Changes::between(&running, new, process);
+        let settings = &changes.settings;
+        let keeper = acme::keeper(settings, self.challenges().as_ref())?;
+        // The last that can fail, and the first that is seen from outside.
+        if let Some(certificates) = &self.certificates
+            && settings.tls != running.tls
+        {
+            let change = certificates.change(&settings.tls, SystemTime::now());
+            change.map_err(|e| refused(settings, e.by_setting()))?;
+        }
+        if let (Some(keepers), Some(keeper)) = (&self.keepers, keeper)
+            && settings.tls != running.tls
+        {
+            keepers.send_replace(keeper);
+        }
+        self.front.change(front_settings(settings));
+        self.catalogue.change(settings.catalogue.clone());
+        self.limits.store(Arc::new(Limits {
+            connections: self.connections,
+            ..settings.limits.clone()
+        }));
+        self.threshold.set(settings.log.level);
+        let said = &running.warnings;
+        // One that has moved to another line is no news.
+        let is_new = |w: &&ConfigFault| !said.iter().any(|before| before.says_same(w));
+        for warning in settings.warnings.iter().filter(is_new) {
+            warn!("{warning}");
+        }
+        say(&changes);
+        self.running.store(Arc::new(changes.settings));
+        Ok(())
+    }
+
+    fn challenges(&self) -> Option<Arc<Challenges>> {
+        self.certificates.as_ref().map(|kept| kept.challenges())
+    }
+}
+
+/// Says what became of a configuration, by its keys.
+fn say(changes: &Changes) {
+    for (key, wait) in &changes.waiting {
+        let place = changes.settings.places.place(key);
+        warn!(
+            "{place}: {key} is another now and needs a restart{wait}: what runs keeps the old one"
+        );
+    }
+    if changes.taken.is_empty() {
+        info!("configuration read again: nothing is taken up");
+    } else {
+        let keys = changes.taken.join(", ");
+        info!(%keys, "configuration read again and taken up");
+    }
+}

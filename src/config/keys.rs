@@ -1,0 +1,329 @@
+//! Every key of the file that is read here, with its default and what it is for. What
+//! is strict about keys goes by this list, and the table in the documents is held
+//! against it.
+
+/// A key that is read here.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its full name in dots. `[]` stands for the items of a list.
+    pub name: &'static str,
+    /// Its default.
+    pub default: KeyDefault,
+    /// Its meaning, in one line.
+    pub meaning: &'static str,
+}
+
+/// The default of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyDefault {
+    /// A value that could be written there.
+    Value(&'static str),
+    /// A rule in words, with names in code quotes.
+    Words(&'static str),
+    /// Nothing.
+    Unset,
+}
+
+use KeyDefault::{Unset, Value, Words};
+
+const fn key(name: &'static str, default: KeyDefault, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        meaning,
+    }
+}
+
+/// All keys: first those that xiaozhi-server reads, too.
+pub const KEYS: &[Key] = &[
+    key(
+        "server.ip",
+        Words("every address"),
+        "where to listen, if `gateway.ip` is not set",
+    ),
+    key(
+        "server.http_port",
+        Value("8003"),
+        "the first port, if `gateway.ports` is not set",
+    ),
+    key(
+        "server.port",
+        Value("8000"),
+        "xiaozhi-server's voice port, for the WebSocket address that is made up",
+    ),
+    key(
+        "server.websocket",
+        Words("made up from the public address, or from this machine"),
+        "WebSocket address handed to devices",
+    ),
+    key(
+        "server.vision_explain",
+        Words("made up from this machine and the first port"),
+        "public address: scheme, host, port and path prefix of download addresses",
+    ),
+    key(
+        "server.ota",
+        Words("from `vision_explain`"),
+        "public OTA address whole",
+    ),
+    key(
+        "server.timezone_offset",
+        Value("+8"),
+        "hours from UTC, for the device's clock",
+    ),
+    key(
+        "server.auth.enabled",
+        Value("false"),
+        "hand out WebSocket tokens",
+    ),
+    key(
+        "server.auth.allowed_devices",
+        Unset,
+        "MAC addresses that need no token",
+    ),
+    key(
+        "server.auth_key",
+        Words("`manager-api.secret`"),
+        "the key that xiaozhi-server checks tokens with",
+    ),
+    key(
+        "server.mqtt_gateway",
+        Unset,
+        "`host:port`; devices get MQTT instead of the WebSocket",
+    ),
+    key(
+        "server.mqtt_signature_key",
+        Unset,
+        "makes the MQTT password",
+    ),
+    key(
+        "manager-api.secret",
+        Unset,
+        "the key, if `server.auth_key` is not set",
+    ),
+    key(
+        "firmware_cache_ttl",
+        Value("30"),
+        "seconds between two looks at the folder",
+    ),
+    key(
+        "log.log_level",
+        Value("INFO"),
+        "DEBUG, INFO, WARNING or ERROR",
+    ),
+    key(
+        "log.log_dir",
+        Unset,
+        "the folder of a log file besides the console",
+    ),
+    key("log.log_file", Unset, "the name of that file"),
+    key("gateway.ip", Words("`server.ip`"), "where to listen"),
+    key(
+        "gateway.ports",
+        Words("`[server.http_port, 8443]`"),
+        "where to listen; each takes HTTP and TLS",
+    ),
+    key(
+        "gateway.ports[].port",
+        Unset,
+        "the port of an item that says more",
+    ),
+    key(
+        "gateway.ports[].proxy_protocol",
+        Value("false"),
+        "whether every connection begins with a PROXY header there",
+    ),
+    key(
+        "gateway.http_fallback",
+        Value("true"),
+        "plain HTTP for devices, or its last day",
+    ),
+    key(
+        "gateway.behind_proxy",
+        Value("false"),
+        "whether something in front answers the public address, or its addresses",
+    ),
+    key(
+        "gateway.tls.mode",
+        Words("`files` with certificates, `acme` with `acme`, else `self-signed`"),
+        "where certificates come from",
+    ),
+    key(
+        "gateway.tls.certificates",
+        Unset,
+        "the files of certificates",
+    ),
+    key(
+        "gateway.tls.certificates[].cert",
+        Unset,
+        "PEM file with a certificate and its chain",
+    ),
+    key(
+        "gateway.tls.certificates[].key",
+        Unset,
+        "PEM file with its private key",
+    ),
+    key(
+        "gateway.tls.names",
+        Words("the public host; self-signed, this machine's addresses, too"),
+        "names in the certificate",
+    ),
+    key("gateway.tls.acme.email", Unset, "where the CA may write to"),
+    key(
+        "gateway.tls.acme.directory",
+        Words("Let's Encrypt"),
+        "the CA's ACME directory",
+    ),
+    key(
+        "gateway.tls.acme.challenge",
+        Value("tls-alpn-01"),
+        "how names are proved to the CA",
+    ),
+    key(
+        "gateway.tls.acme.root",
+        Unset,
+        "PEM file with the root of a private CA's directory",
+    ),
+    key(
+        "gateway.firmware.dir",
+        Value("data/bin"),
+        "the firmware folder",
+    ),
+    key(
+        "gateway.firmware.default_for",
+        Value("unmatched"),
+        "who gets `default_*.bin`",
+    ),
+    key(
+        "gateway.firmware.pin",
+        Unset,
+        "versions that models are held at",
+    ),
+    key(
+        "gateway.firmware.projects",
+        Unset,
+        "names that are one project",
+    ),
+    key(
+        "gateway.firmware.memory",
+        Value("256MiB"),
+        "how much of the images is kept in memory",
+    ),
+    key(
+        "gateway.firmware.verify",
+        Value("warn"),
+        "what is done with files that are no ESP images",
+    ),
+    key(
+        "gateway.proxy.websocket",
+        Unset,
+        "server that `/xiaozhi/v1/` goes to",
+    ),
+    key(
+        "gateway.proxy.vision",
+        Unset,
+        "server that `/mcp/vision/explain` goes to",
+    ),
+    key(
+        "gateway.proxy.routes",
+        Unset,
+        "servers that other paths go to",
+    ),
+    key(
+        "gateway.proxy.body_limit",
+        Value("16MiB"),
+        "what one request's body may hold",
+    ),
+    key(
+        "gateway.proxy.timeout",
+        Value("60s"),
+        "how long such a server may let a request wait",
+    ),
+    key(
+        "gateway.proxy.idle",
+        Value("10m"),
+        "how long a WebSocket may be still",
+    ),
+    key(
+        "gateway.limits.connections",
+        Value("16000"),
+        "how many connections there may be at once",
+    ),
+    key(
+        "gateway.limits.handshake",
+        Value("10s"),
+        "how long a TLS handshake may take",
+    ),
+    key(
+        "gateway.limits.headers",
+        Value("10s"),
+        "how long a request's head may take",
+    ),
+    key(
+        "gateway.limits.idle",
+        Value("60s"),
+        "how long a request's body may take, and a reply may stand still",
+    ),
+    key(
+        "gateway.limits.drain",
+        Value("30s"),
+        "how long downloads may go on at the end",
+    ),
+];
+
+/// The keys whose values are mappings with keys of the operator's own.
+const FREE: [&str; 2] = ["gateway.firmware.pin", "gateway.proxy.routes"];
+
+/// Keys of versions to come.
+const LATER: [&str; 2] = ["gateway.admin", "gateway.fleet"];
+
+/// Returns the full name of a key below another.
+pub(super) fn below(section: &str, key: &str) -> String {
+    if section.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{section}.{key}")
+    }
+}
+
+/// Returns the keys of a section, in the order of the list.
+pub(super) fn of_section(section: &str) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    for key in KEYS {
+        let rest = match section {
+            "" => Some(key.name),
+            section => key
+                .name
+                .strip_prefix(section)
+                .and_then(|rest| rest.strip_prefix('.')),
+        };
+        let first = rest.and_then(|rest| rest.split(['.', '[']).next());
+        keys.extend(first.filter(|first| !keys.contains(first)));
+    }
+    keys
+}
+
+/// Tells whether it is a key, or a section, that is read here.
+pub(super) fn is_known(name: &str) -> bool {
+    KEYS.iter().any(|key| {
+        let rest = key.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
+}
+
+/// Tells whether a key's value is a mapping.
+pub(super) fn is_section(name: &str) -> bool {
+    let has_keys = |key: &Key| {
+        let rest = key.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    FREE.contains(&name) || KEYS.iter().any(has_keys)
+}
+
+/// Tells whether it is a key of a version to come.
+pub(super) fn is_later(name: &str) -> bool {
+    LATER.contains(&name)
+}
+
+#[cfg(test)]
+mod tests;

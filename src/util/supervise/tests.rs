@@ -1,0 +1,172 @@
+use super::*;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Keeps the lines of the log.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, "{value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        lock(&self.0).push(text.0);
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl Lines {
+    fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        let lines = Self::default();
+        let guard = tracing::subscriber::set_default(lines.clone());
+        (lines, guard)
+    }
+
+    fn said(&self) -> Vec<String> {
+        lock(&self.0).clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_panics_begins_again_and_is_said_once() {
+    let (lines, _guard) = Lines::begin();
+    let stop = CancellationToken::new();
+    let runs = AtomicU32::new(0);
+    Supervisor::new(stop.clone())
+        .task("the watch", || async {
+            match runs.fetch_add(1, Ordering::Relaxed) {
+                0 => panic!("the first time"),
+                1 => {
+                    blocking(|| panic!("on another thread")).await.unwrap_or(());
+                }
+                2 => {}
+                _ => stop.cancel(),
+            }
+        })
+        .await;
+    assert_eq!(runs.load(Ordering::Relaxed), 4);
+    let said = lines.said();
+    assert_eq!(said.len(), 3, "{said:#?}");
+    for (line, words) in said.iter().zip([
+        "the watch broke and begins again in 1s; please report it: ",
+        "the watch broke and begins again in 2s; please report it: ",
+        "the watch broke and begins again in 4s; please report it: it ended by itself",
+    ]) {
+        assert!(line.starts_with(words), "{line}");
+    }
+    assert!(said[0].contains("the first time"), "{said:#?}");
+    assert!(said[1].contains("on another thread"), "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_ends_with_the_process() {
+    let (lines, _guard) = Lines::begin();
+    let stop = CancellationToken::new();
+    let supervisor = Supervisor::new(stop.clone());
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let task = supervisor.task("it", move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { panic!("again") }
+    });
+    let begun = tokio::time::Instant::now();
+    tokio::join!(task, async {
+        sleep(Duration::from_secs(3600)).await;
+        stop.cancel();
+    });
+    assert_eq!(begun.elapsed(), Duration::from_secs(3600));
+    // 1 + 2 + … + 256 = 511 s, and every 300 s from there.
+    assert_eq!(runs.load(Ordering::Relaxed), 9 + (3600 - 511) / 300 + 1);
+    assert_eq!(lines.said().len(), runs.load(Ordering::Relaxed) as usize);
+}
+
+#[test]
+fn a_thread_begins_again_until_it_returns() {
+    let (lines, _guard) = Lines::begin();
+    let mut runs = 0;
+    thread("the catalogue", || {
+        runs += 1;
+        assert!(runs > 1, "the first time");
+    });
+    assert_eq!(runs, 2);
+    assert_eq!(lines.said().len(), 1, "{:#?}", lines.said());
+}
+
+#[test]
+fn rests_grow_are_bounded_and_are_forgotten() {
+    let mut rests = Rests::new(FIRST_REST);
+    let all: Vec<_> = (0..100).map(|_| rests.after(Duration::ZERO)).collect();
+    assert_eq!(all[..3], [1, 2, 4].map(Duration::from_secs));
+    assert!(all[20..].iter().all(|rest| *rest == LONGEST_REST));
+    assert_eq!(rests.after(STEADY), FIRST_REST);
+    let hour = Duration::from_secs(3600);
+    let mut rests = Rests::new(hour);
+    assert_eq!([rests.after(STEADY), rests.after(hour)], [hour; 2]);
+}
+
+#[tokio::test]
+async fn what_cannot_begin_again_ends_the_process_with_its_reason() {
+    for (done, work, words) in [
+        (
+            false,
+            (|| panic!("no runtime")) as fn(),
+            "worker 1 broke and cannot begin again; please report it: no runtime",
+        ),
+        (true, || panic!("no runtime"), "worker 1 broke"),
+        (false, || {}, "worker 1 ended by itself"),
+    ] {
+        let end = End::default();
+        let here = end.clone();
+        let thread = std::thread::spawn(move || here.unless_done("worker 1", || done, work));
+        let reason = end.asked().await;
+        thread.join().unwrap();
+        assert!(
+            reason.contains(words.split(": ").next().unwrap()),
+            "{reason}"
+        );
+        // The first one counts.
+        end.ask("another".to_owned());
+        assert_eq!(end.asked().await, reason);
+    }
+    let end = End::default();
+    end.unless_done("worker 1", || true, || {});
+    assert!(end.asked().now_or_never().is_none());
+}
+
+#[test]
+fn a_panic_is_said_by_its_supervisor_or_by_the_hook() {
+    static HOOK: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let before = panic::take_hook();
+    on_panic(move |info| {
+        lock(&HOOK).push(info.to_string());
+        before(info);
+    });
+    let of_hook = |words: &str| lock(&HOOK).iter().any(|said| said.contains(words));
+    let broken = caught(|| panic!("supervised: 1\n2")).unwrap_err();
+    let said = broken.to_string();
+    assert!(said.contains("supervise/tests.rs:"), "{said}");
+    assert!(said.ends_with("supervised: 1 2"), "{said}");
+    assert!(!of_hook("supervised: 1"));
+    let other = std::thread::spawn(|| panic!("nobody supervises this"));
+    assert!(other.join().is_err() && of_hook("nobody supervises this"));
+}

@@ -1,0 +1,166 @@
+//! What the server is built of: the sources, licences and versions that `deny.toml`
+//! allows. `tests/long` asks cargo-deny, which takes minutes to build; this holds what
+//! can be held in a second.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+/// Those of `deny.toml`, which cannot be read from there without a reader of TOML.
+const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The quoted texts of a list in `deny.toml`, but for those of its reasons.
+fn listed(policy: &str, key: &str) -> Vec<String> {
+    let (_, rest) = policy
+        .split_once(&format!("\n{key} = ["))
+        .unwrap_or_else(|| panic!("deny.toml has no {key}"));
+    let (list, _) = rest.split_once("\n]").unwrap();
+    let lines = list.lines().filter_map(|line| line.split('"').nth(1));
+    lines.map(str::to_owned).collect()
+}
+
+/// Name, version, source and licence of everything that the server and its tests are
+/// built of.
+fn packages() -> Vec<[String; 4]> {
+    let mut found = BTreeMap::new();
+    for target in TARGETS {
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+            .args(["--filter-platform", target])
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+        let met: BTreeSet<_> = nodes.iter().map(|node| node["id"].as_str()).collect();
+        for package in metadata["packages"].as_array().unwrap() {
+            if met.contains(&package["id"].as_str()) {
+                let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
+                let all = ["name", "version", "source", "license"].map(text);
+                found.insert(text("id"), all);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Tells whether what an SPDX expression asks for can be met by the allowed licences.
+fn is_met(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let spaced = expression
+        .replace('(', " ( ")
+        .replace(')', " ) ")
+        // As it was written before SPDX.
+        .replace('/', " OR ");
+    let mut words = spaced.split_whitespace().peekable();
+    let met = either(&mut words, allowed);
+    assert_eq!(words.next(), None, "{expression}");
+    met
+}
+
+type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
+
+fn either(words: &mut Words<'_>, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let mut met = both(words, allowed);
+    while words.next_if_eq(&"OR").is_some() {
+        met |= both(words, allowed);
+    }
+    met
+}
+
+fn both(words: &mut Words<'_>, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let mut met = one(words, allowed);
+    while words.next_if_eq(&"AND").is_some() {
+        met &= one(words, allowed);
+    }
+    met
+}
+
+fn one(words: &mut Words<'_>, allowed: &dyn Fn(&str) -> bool) -> bool {
+    let word = words.next().expect("a licence");
+    if word == "(" {
+        let met = either(words, allowed);
+        assert_eq!(words.next(), Some(")"));
+        return met;
+    }
+    if words.next_if_eq(&"WITH").is_some() {
+        let exception = words.next().expect("an exception");
+        return allowed(&format!("{word} WITH {exception}"));
+    }
+    allowed(word)
+}
+
+#[test]
+fn what_it_is_built_of_is_allowed() {
+    let policy = fs::read_to_string(root().join("deny.toml")).unwrap();
+    for target in TARGETS {
+        assert!(policy.contains(&format!("\"{target}\"")), "{target}");
+    }
+    let allowed = listed(&policy, "allow");
+    let skipped = listed(&policy, "skip");
+    let banned = listed(&policy, "deny");
+    assert!(allowed.len() > 3 && banned.iter().any(|name| name == "ring"));
+    let packages = packages();
+    assert!(packages.len() > 100);
+    let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for [name, version, source, license] in &packages {
+        assert!(source == CRATES_IO || source.is_empty(), "{name}: {source}");
+        assert!(!banned.contains(name), "{name} is banned in deny.toml");
+        let is_allowed = |license: &str| {
+            let excepted = format!("{{ crate = \"{name}\", allow = [\"{license}\"] }}");
+            allowed.iter().any(|allowed| allowed == license) || policy.contains(&excepted)
+        };
+        assert!(is_met(license, &is_allowed), "{name}: {license:?}");
+        if !skipped.contains(&format!("{name}@{version}")) {
+            versions.entry(name).or_default().push(version);
+        }
+    }
+    for (name, versions) in versions {
+        assert_eq!(
+            versions.len(),
+            1,
+            "{name}: {versions:?}: deny.toml skips none"
+        );
+    }
+    for skipped in skipped {
+        let is_met = |[name, version, ..]: &[String; 4]| skipped == format!("{name}@{version}");
+        assert!(
+            packages.iter().any(is_met),
+            "deny.toml skips {skipped}: nothing is it"
+        );
+    }
+}
+
+#[test]
+fn an_expression_is_read_as_spdx_means_it() {
+    let mit = |license: &str| license == "MIT";
+    for (expression, met) in [
+        ("MIT", true),
+        ("MIT OR GPL-3.0", true),
+        ("GPL-3.0 AND MIT", false),
+        ("MIT/GPL-3.0", true),
+        ("(GPL-3.0 OR MIT) AND MIT", true),
+        ("GPL-3.0 OR MIT AND GPL-3.0", false),
+        ("MIT WITH something OR GPL-3.0", false),
+    ] {
+        assert_eq!(is_met(expression, &mit), met, "{expression}");
+    }
+}
+
+/// What is newer than that clippy tells of (`incompatible_msrv`, in `tests/run`), and
+/// `tests/long` builds with that compiler.
+#[test]
+fn every_crate_says_the_same_oldest_compiler() {
+    for manifest in ["src/device/Cargo.toml", "tests/image-builder/Cargo.toml"] {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        assert!(text.contains("rust-version.workspace = true"), "{manifest}");
+    }
+}
