@@ -4,7 +4,7 @@ use super::refused;
 use crate::config::Settings;
 use crate::http::AnswersChallenges;
 use crate::tls::Mode;
-use crate::tls::acme::{Challenges, Keeper, RootError};
+use crate::tls::acme::{CertificateKeeper, Challenges, RootError};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +24,10 @@ impl AnswersChallenges for Challenges {
 pub(super) fn keeper(
     settings: &Settings,
     challenges: Option<&Arc<Challenges>>,
-) -> anyhow::Result<Option<Keeper>> {
+) -> anyhow::Result<Option<CertificateKeeper>> {
     match (&settings.tls, challenges) {
         (Mode::Acme(acme), Some(challenges)) => {
-            let keeper = Keeper::new(acme.clone(), Arc::clone(challenges));
+            let keeper = CertificateKeeper::new(acme.clone(), Arc::clone(challenges));
             let fault = |e: RootError| (e.setting().to_owned(), e.to_string());
             Ok(Some(keeper.map_err(|e| refused(settings, [fault(e)]))?))
         }
@@ -42,7 +42,7 @@ pub fn check_acme(settings: &Settings) -> anyhow::Result<()> {
 
 /// Runs the keeper of this moment until the server stops. One that is replaced brings
 /// an order that its CA signs just now to its end.
-pub(super) async fn keep(mut keepers: watch::Receiver<Keeper>, stop: CancellationToken) {
+pub(super) async fn keep(mut keepers: watch::Receiver<CertificateKeeper>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let keeper = keepers.borrow_and_update().clone();
         let end = stop.child_token();

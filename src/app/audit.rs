@@ -19,7 +19,7 @@ use tracing::warn;
 const EVERY: Duration = Duration::from_secs(86_400);
 
 /// Returns what would hurt devices, from the address and from the certificates.
-pub fn audit(
+pub(crate) fn audit(
     settings: &Settings,
     certificates: Option<&Certificates>,
     ports: &[u16],

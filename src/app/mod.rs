@@ -9,14 +9,14 @@ mod machine;
 mod reload;
 
 pub use acme::check_acme;
-pub use audit::audit;
+pub(crate) use audit::audit;
 pub use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
-use crate::http::{AnswersChallenges, Front, FrontSettings, Parts};
+use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings};
 use crate::ota::public_url::{PublicAddress, Source};
 use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
 use crate::telemetry::logs::Threshold;
@@ -180,7 +180,7 @@ fn front(
     catalogue: &Arc<Catalogue>,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
-    let parts = Parts {
+    let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
         store: Arc::new(Store::new(settings.memory)),
         fleet: Arc::new(Fleet::default()),
@@ -208,7 +208,7 @@ fn front_settings(settings: &Settings) -> FrontSettings {
 }
 
 /// Loads certificates as configured; faults name the line of their setting.
-pub fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
+pub(crate) fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
     Certificates::load(&settings.tls, SystemTime::now())
         .map_err(|e| refused(settings, e.by_setting()))
 }

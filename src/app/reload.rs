@@ -10,7 +10,7 @@ use crate::http::Front;
 use crate::server::{Bind, Limits, Port};
 use crate::telemetry::logs::Threshold;
 use crate::tls::Certificates;
-use crate::tls::acme::{Challenges, Keeper};
+use crate::tls::acme::{CertificateKeeper, Challenges};
 use crate::util::nofile;
 use crate::util::supervise::blocking;
 use arc_swap::ArcSwap;
@@ -34,7 +34,7 @@ pub(super) struct Reloader {
     pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) keepers: Option<watch::Sender<Keeper>>,
+    pub(super) keepers: Option<watch::Sender<CertificateKeeper>>,
     pub(super) auditor: Arc<Auditor>,
 }
 

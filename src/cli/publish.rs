@@ -5,7 +5,7 @@ use crate::app;
 use crate::config::{self, Settings};
 use crate::firmware::name;
 use crate::firmware::publish::Staged;
-use crate::util::durable::Kept;
+use crate::util::durable::Durability;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl PublishArgs {
         let version = Version::new(&version);
         let (effect, warning) = effect(&settings, &models, &model, &version, kind.as_deref());
         warnings.extend(warning);
-        if let Kept::Unsurely(why) = kept {
+        if let Durability::Unsynced(why) = kept {
             warnings.push(format!(
                 "the folder's file system could not be made to write the file down ({why}): a power cut within the next \
                  minute may undo this; see that it is still there after one"

@@ -3,7 +3,7 @@
 use super::fault::About;
 use super::section::{Section, Text};
 use crate::ota::public_url::PublicAddress;
-use crate::tls::acme::{Challenge, LETS_ENCRYPT, Settings};
+use crate::tls::acme::{AcmeSettings, Challenge, LETS_ENCRYPT};
 use hyper::Uri;
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
@@ -27,7 +27,7 @@ pub(super) fn acme(
     public: &PublicAddress,
     setting: &About<'_>,
     dir: &str,
-) -> Settings {
+) -> AcmeSettings {
     let section = tls.section("acme");
     section.only_known();
     let directory = section.read(
@@ -50,7 +50,7 @@ pub(super) fn acme(
             _ => None,
         },
     );
-    Settings {
+    AcmeSettings {
         dir: dir.into(),
         names: names(tls, listed, public, setting, &directory),
         email,

@@ -92,10 +92,6 @@ impl<'a> Report<'a> {
     pub fn partitions(&self) -> Option<Vec<Partition<'a>>> {
         let table = self.partition_table?;
         let mut partitions = Vec::with_capacity(USUAL_PARTITIONS);
-        if as_firmware_writes_it(table, &mut partitions).is_some() {
-            return Some(partitions);
-        }
-        partitions.clear();
         json::objects(table, |number, key, value| {
             if number >= MAX_PARTITIONS {
                 return;
@@ -130,55 +126,6 @@ pub struct Partition<'a> {
     pub subtype: Option<u64>,
     /// Length in bytes.
     pub size: Option<u64>,
-}
-
-/// Reads a table that is written byte for byte as `GetSystemInfoJson` in the
-/// firmware's `main/boards/common/board.cc` writes it, which costs a twentieth
-/// of reading JSON. `None` for any other, and for none at all.
-fn as_firmware_writes_it<'a>(table: &'a [u8], partitions: &mut Vec<Partition<'a>>) -> Option<()> {
-    let mut rest = table.strip_prefix(b"[")?;
-    loop {
-        rest = rest.strip_prefix(br#"{"label":""#)?;
-        // A label has 16 bytes in flash.
-        let end = rest
-            .iter()
-            .take(17)
-            .position(|b| matches!(b, b'"' | b'\\'))?;
-        let label = std::str::from_utf8(&rest[..end]).ok()?;
-        rest = &rest[end..];
-        let mut number = |name: &[u8]| {
-            rest = rest.strip_prefix(name)?;
-            let (mut digits, mut value) = (0, 0u64);
-            while let Some(digit @ b'0'..=b'9') = rest.get(digits) {
-                // Of ten digits none is lost; more are no number here.
-                value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-                digits += 1;
-            }
-            // A leading zero is no JSON.
-            if !(1..=10).contains(&digits) || digits > 1 && rest[0] == b'0' {
-                return None;
-            }
-            rest = &rest[digits..];
-            Some(value)
-        };
-        let kind = Some(number(br#"","type":"#)?);
-        let subtype = Some(number(br#","subtype":"#)?);
-        number(br#","address":"#)?;
-        let size = Some(number(br#","size":"#)?);
-        if partitions.len() < MAX_PARTITIONS {
-            partitions.push(Partition {
-                label: label.into(),
-                kind,
-                subtype,
-                size,
-            });
-        }
-        match rest {
-            b"}]" => return Some(()),
-            [b'}', b',', behind @ ..] => rest = behind,
-            _ => return None,
-        }
-    }
 }
 
 /// Most tables have no more.
@@ -284,47 +231,44 @@ mod tests {
         assert!(!c.is_unidentified());
     }
 
-    /// The same table, told so that the shorter way does not read it.
-    fn spaced(table: &str) -> String {
-        table.replacen('[', "[ ", 1)
-    }
-
     #[test]
-    fn a_table_is_the_same_whichever_way_it_is_read() {
+    fn a_table_counts_where_it_is_json_to_its_end() {
         let line = |label: &str, size: &str| {
             format!(r#"{{"label":"{label}","type":0,"subtype":16,"address":65536,"size":{size}}}"#)
         };
+        let partition = |label: &str, size| Partition {
+            label: label.to_owned().into(),
+            kind: Some(0),
+            subtype: Some(16),
+            size,
+        };
+        let one = |label: &str, size| Some(vec![partition(label, size)]);
         let many = vec![line("a", "1"); 200].join(",");
-        for (table, quick) in [
-            (format!("[{}]", line("ota_0", "4128768")), true),
+        for (table, expected) in [
+            (line("ota_0", "4128768"), one("ota_0", Some(4_128_768))),
             (
-                format!("[{},{}]", line("nvs", "0"), line("", "9999999999")),
-                true,
+                [line("nvs", "0"), line("", "9999999999")].join(", "),
+                Some(vec![
+                    partition("nvs", Some(0)),
+                    partition("", Some(9_999_999_999)),
+                ]),
             ),
-            (format!("[{many}]"), true),
-            (format!("[{}]", line("a", "01")), false),
-            (format!("[{}]", line("a", "99999999999999999999999")), false),
-            (format!("[{}]", line("a", "-1")), false),
-            (format!("[{}]", line(r"\u006fta", "1")), false),
-            (format!("[{}]", line("seventeen letters", "1")), false),
-            (format!("[{},]", line("a", "1")), false),
-            (format!("[{}", line("a", "1")), false),
-            ("[]".to_owned(), false),
+            (many, Some(vec![partition("a", Some(1)); MAX_PARTITIONS])),
+            (line(r"\u006fta", "1"), one("ota", Some(1))),
             (
-                format!("[{}]", line("a", "1").replace("type", "kind")),
-                false,
+                line("seventeen letters", "1"),
+                one("seventeen letters", Some(1)),
             ),
+            (line("a", "99999999999999999999999"), one("a", None)),
+            (line("a", "-1"), one("a", None)),
+            (line("a", "01"), None),
+            (line("a", "1") + ",", None),
+            (line("a", "1").trim_end_matches('}').to_owned(), None),
+            (String::new(), None),
         ] {
-            let mut read = Vec::new();
-            assert_eq!(
-                as_firmware_writes_it(table.as_bytes(), &mut read).is_some(),
-                quick,
-                "{table}"
-            );
-            let report = |table: &str| format!(r#"{{"partition_table": {table}}}"#);
-            let (short, long) = (report(&table), report(&spaced(&table)));
-            let [short, long] = [&short, &long].map(|body| Report::read(body.as_bytes()));
-            assert_eq!(short.partitions(), long.partitions(), "{table}");
+            let body = format!(r#"{{"partition_table": [{table}]}}"#);
+            let report = Report::read(body.as_bytes());
+            assert_eq!(report.partitions(), expected, "{table}");
         }
     }
 

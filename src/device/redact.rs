@@ -1,22 +1,22 @@
-//! What of a text that an operator wrote may be shown in a message.
+//! Redaction: leaves out of an operator's text what must not be shown in a message.
 //!
-//! A message is copied into chats and bug reports, and a log is read by more
-//! people than a key file. So whatever may be a key, a token or a password is
-//! left out of it, wherever in the text it stands.
+//! A message is copied into chats and bug reports, and a log is read by more people
+//! than a key file. So whatever may be a key, a token or a password is left out of it,
+//! wherever in the text it stands.
 
 use std::borrow::Cow;
 
-/// What stands where something was left out.
+/// Placeholder for what was left out.
 pub const HIDDEN: &str = "***";
 
-/// How long a word is that may be a key, in characters. A password is shorter, and
-/// nobody can tell it from a name.
+/// Length of a word that may be a key, in characters. A password is shorter, and nobody
+/// can tell it from a name.
 const WORD: usize = 16;
-/// How long a text is that is a key as a whole.
+/// Length of a text that is a key as a whole.
 const KEY: usize = 32;
-/// How long a run of letters and digits is that makes a longer text a key.
+/// Length of a run of letters and digits that makes a longer text a key.
 const SAID_RUN: usize = 8;
-/// How keys begin that say so themselves.
+/// Prefixes of keys that say so themselves.
 const SAID: [&str; 12] = [
     "AGE-SECRET-KEY-",
     "AKIA",
@@ -32,10 +32,10 @@ const SAID: [&str; 12] = [
     "xoxb-",
 ];
 
-/// What ends the name of a user in an address: as Chinese keyboards have it and
-/// written out for an address, too.
+/// Signs that end the name of a user in an address: also as Chinese keyboards have it,
+/// and percent-encoded.
 const ATS: [&str; 3] = ["@", "＠", "%40"];
-/// Behind what secrets stand in an address.
+/// Marks in an address behind which secrets stand.
 const BEHIND: [&str; 13] = [
     "?",
     "#",
@@ -104,7 +104,7 @@ pub fn without_user(text: &str) -> Option<&str> {
     Some(&text[last..])
 }
 
-/// Where that begins which stands behind a mark, if anything does.
+/// Returns the place behind the first mark, if anything stands there.
 fn behind_marks(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let ends = BEHIND
@@ -113,9 +113,9 @@ fn behind_marks(text: &str) -> Option<usize> {
     ends.min().filter(|end| *end < text.len())
 }
 
-/// Where that begins which stands behind a third colon: no host and port have one,
-/// but a name and a password that were put behind them. IPv6 and MAC addresses have
-/// nothing but digits between theirs.
+/// Returns the place behind a third colon, if anything stands there: no host and port
+/// have one, but a name and a password that were put behind them. IPv6 and MAC
+/// addresses have nothing but digits between theirs.
 fn behind_colons(text: &str) -> Option<usize> {
     let host = &text[..text.find('/').unwrap_or(text.len())];
     let is_address = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '[' | ']' | '.');
@@ -124,7 +124,7 @@ fn behind_colons(text: &str) -> Option<usize> {
         .then(|| third + host[third..].chars().next().map_or(0, char::len_utf8))
 }
 
-/// The fields of JSON whose values are secret, as their names end.
+/// Endings of the names of JSON fields whose values are secret.
 const FIELDS: [&str; 11] = [
     "authorization",
     "credential",
@@ -139,13 +139,13 @@ const FIELDS: [&str; 11] = [
     "token",
 ];
 
-/// Tells whether a field of this name has a value that is secret.
+/// Returns whether a field of this name has a value that is secret.
 pub fn is_secret(field: &str) -> bool {
     let lower = field.to_ascii_lowercase();
     FIELDS.iter().any(|name| lower.ends_with(name))
 }
 
-/// Returns what somebody said, be it words, addresses or JSON that may be cut off,
+/// Returns a stranger's text, be it words, addresses or JSON that may be cut off,
 /// without what may be secret in the addresses and fields in it.
 pub fn said(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
@@ -180,9 +180,9 @@ pub fn said(text: &str) -> String {
     said
 }
 
-/// What stands in front of a value of JSON behind its field's name, if one does, and
-/// what behind it. A text ends at the mark that is escaped as often as its first one;
-/// a list or a mapping is taken for all that is left.
+/// Splits what follows a JSON field's name at its value, if there is one: what stands
+/// in front of the value, and what behind it. A text ends at the mark that is escaped
+/// as often as its first one; a list or a mapping is taken for all that is left.
 fn field_value(text: &str) -> Option<(&str, &str)> {
     let blank = |c: char| c.is_whitespace() || c == '\\';
     let behind_colon = text
@@ -226,10 +226,10 @@ pub fn name(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Tells whether a text holds a key in one of the forms in which keys are kept:
-/// PEM, whole or in pieces, a JSON key, one that says what it is, or nothing but
-/// base64 or hexadecimal digits, in whatever lines. A path is no base64, though its
-/// signs may all be, and a name of several words is none.
+/// Returns whether a text holds a key in one of the forms in which keys are kept: PEM,
+/// whole or in pieces, a JSON key, one that says what it is, or nothing but base64 or
+/// hexadecimal digits, in whatever lines. A path is no base64, though its signs may all
+/// be, and a name of several words is none.
 pub fn holds_key(text: &str) -> bool {
     let text = text.trim();
     let says_so = |said: &&str| {
@@ -259,7 +259,7 @@ pub fn holds_key(text: &str) -> bool {
         || signs.chars().all(is_hex) && digits >= KEY
 }
 
-/// Letters and digits without a sign between them.
+/// Returns the runs of letters and digits without a sign between them.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|run| !run.is_empty())
@@ -281,7 +281,7 @@ fn without_words(text: &str) -> String {
     shown
 }
 
-/// Tells whether a text is as long and as mixed as a key is, or a UUID. Names of
+/// Returns whether a text is as long and as mixed as a key is, or a UUID. Names of
 /// boards are long and mixed, too, but not between two of their signs.
 pub fn is_random(text: &str) -> bool {
     let lengths = text.split('-').map(str::len);
@@ -290,10 +290,10 @@ pub fn is_random(text: &str) -> bool {
     is_uuid || runs(text).any(|run| run.len() >= WORD && is_mixed(run))
 }
 
-/// Tells whether letters and digits stand in no order that a person would choose. In
+/// Returns whether letters and digits stand in no order that a person would choose. In
 /// most random texts every second to fourth sign is of another kind (small letter,
-/// capital, digit) than the one before it, in a name fewer; hexadecimal digits are
-/// told by being nothing else.
+/// capital, digit) than the one before it, in a name fewer; hexadecimal digits are told
+/// by being nothing else.
 fn is_mixed(run: &str) -> bool {
     let kind = |c: char| match c {
         'a'..='z' => Some(0),

@@ -3,7 +3,7 @@
 use super::name::{self, is_version};
 use super::scan;
 use super::{Unusable, Verify};
-use crate::util::durable::{Draft, Kept, NotCreated};
+use crate::util::durable::{Draft, Durability, NotCreated};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -170,7 +170,7 @@ impl Staged {
         model: &str,
         version: &str,
         overwrite: bool,
-    ) -> Result<(PathBuf, Kept), PublishError> {
+    ) -> Result<(PathBuf, Durability), PublishError> {
         let Self {
             source: _,
             dir,

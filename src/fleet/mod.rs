@@ -1,5 +1,5 @@
-//! What is known of each device: what it was told at its last check-in, and why.
-//! In memory, and bounded: anybody can invent devices.
+//! Fleet: the last check-in of each device, and what it was told. In memory, and
+//! bounded: anybody can invent devices.
 
 use crate::ota::decide::{Decision, Forced, Outcome};
 use crate::util::sync::lock;
@@ -9,45 +9,44 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-/// How many devices one generation remembers; there are two of them.
+/// Number of devices that one generation remembers; there are two of them.
 const GENERATION: usize = 16_384;
-/// How many characters of what a device said are kept.
+/// Number of bytes of a device's texts that are kept.
 const KEPT: usize = 128;
-/// Check-ins that follow each other faster belong to one boot: a device that
-/// failed has tried to download first.
+/// Time within which check-ins belong to one boot: a device that failed has tried to
+/// download first.
 const BOOT: Duration = Duration::from_secs(10);
-/// How many of the files that were withheld from it.
+/// Number of withheld files that are kept for one device.
 const WITHHELD_KEPT: usize = 8;
 
 /// The last check-in of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastCheck {
-    /// When it was.
+    /// Time of the check-in.
     pub at: SystemTime,
-    /// How many there were, since the device was last forgotten.
+    /// Number of check-ins, since the device was last forgotten.
     pub checks: u64,
-    /// The model whose files were looked through.
+    /// Model whose files were looked through.
     pub model: Box<str>,
-    /// The version that the device reported.
+    /// Version that the device reported.
     pub version: Box<str>,
-    /// What it was told.
+    /// Answer that it got.
     pub told: Told,
-    /// The highest files above its version that it was not offered, each with
-    /// the reason.
+    /// Highest files above its version that it was not offered, each with the reason.
     pub withheld: Vec<(Box<str>, Box<str>)>,
 }
 
-/// What a device was told.
+/// Answer to a device about its firmware.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    /// To install this file.
+    /// Install this file.
     Offered {
-        /// Its name.
+        /// Name of the file.
         file: Box<str>,
-        /// Whatever its own comparison says.
+        /// True where it is to install it whatever its own comparison says.
         force: bool,
     },
-    /// That there is nothing newer.
+    /// There is nothing newer.
     UpToDate,
     /// Nothing about firmware.
     Silent,
@@ -60,27 +59,27 @@ pub struct Fleet {
     hasher: RandomState,
 }
 
-/// Devices are forgotten by generations: those that did not check in while as
-/// many others did as one generation holds.
+/// Devices in two generations: forgotten are those that did not check in while as many
+/// others did as one generation holds.
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<Box<str>, Known>,
-    old: HashMap<Box<str>, Known>,
+    young: HashMap<Box<str>, DeviceRecord>,
+    old: HashMap<Box<str>, DeviceRecord>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct DeviceRecord {
     last: LastCheck,
     /// Hashes of the decision and of what it withheld: most check-ins repeat
     /// the one before, and cost no allocation.
     decision: u64,
     withheld: u64,
-    /// What was forced on it last, and when that was counted.
+    /// Image that was forced on it last, and when that was counted.
     forced: Option<(Forced, SystemTime)>,
 }
 
 impl Fleet {
-    /// Notes what `device`, which runs `version`, is told. Whether what is
+    /// Notes what `device`, which runs `version`, is told. Returns whether what is
     /// withheld from it is news.
     pub fn note(
         &self,
@@ -110,7 +109,7 @@ impl Fleet {
             return false;
         }
         // Made without the lock: others check in meanwhile.
-        let mut known = Known {
+        let mut known = DeviceRecord {
             last: last_check(version, decision, now),
             decision: hash,
             withheld,
@@ -133,7 +132,7 @@ impl Fleet {
         is_news
     }
 
-    /// What was forced on `device` while it reported `version`.
+    /// Returns what was forced on `device` while it reported `version`.
     pub fn forced(&self, device: &str, version: &str) -> Option<Forced> {
         let mut devices = self.devices();
         let known = devices.find(kept(device))?;
@@ -141,19 +140,19 @@ impl Fleet {
         (*known.last.version == *kept(version)).then_some(forced)
     }
 
-    /// The last check-in of `device`, if it is still remembered.
+    /// Returns the last check-in of `device`, if it is still remembered.
     pub fn last(&self, device: &str) -> Option<LastCheck> {
         let mut devices = self.devices();
         devices.find(kept(device)).map(|known| known.last.clone())
     }
 
-    /// How many devices are remembered.
+    /// Returns the number of devices that are remembered.
     pub fn len(&self) -> usize {
         let devices = self.devices();
         devices.young.len() + devices.old.len()
     }
 
-    /// Whether none has checked in.
+    /// Returns whether none has checked in.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -163,7 +162,7 @@ impl Fleet {
     }
 }
 
-impl Known {
+impl DeviceRecord {
     /// Counts an image that is forced, once a boot.
     fn count_forced(&mut self, sha256: Option<[u8; 32]>, now: SystemTime) {
         let Some(sha256) = sha256 else { return };
@@ -180,7 +179,7 @@ impl Known {
 }
 
 impl Generations {
-    fn find(&mut self, device: &str) -> Option<&mut Known> {
+    fn find(&mut self, device: &str) -> Option<&mut DeviceRecord> {
         // Whoever is old is made young when it changes, or here.
         if self.young.len() < GENERATION
             && let Some((device, known)) = self.old.remove_entry(device)
@@ -192,9 +191,9 @@ impl Generations {
             .or_else(|| self.old.get_mut(device))
     }
 
-    /// Puts a device among the young. What is forgotten for it is for the caller
+    /// Puts a device among the young. Returns what is forgotten for it, for the caller
     /// to drop: that takes time.
-    fn insert(&mut self, device: &str, known: Known) -> Forgotten {
+    fn insert(&mut self, device: &str, known: DeviceRecord) -> Forgotten {
         self.old.remove(device);
         let mut forgotten = Forgotten::new();
         if self.young.len() >= GENERATION && !self.young.contains_key(device) {
@@ -205,7 +204,7 @@ impl Generations {
     }
 }
 
-type Forgotten = HashMap<Box<str>, Known>;
+type Forgotten = HashMap<Box<str>, DeviceRecord>;
 
 fn last_check(version: &str, decision: &Decision<'_>, now: SystemTime) -> LastCheck {
     LastCheck {

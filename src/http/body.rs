@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-/// The room that an operator looks for.
+/// Log target of downloads, which operators filter by.
 const LOG: &str = "xiaozhi_ota::http::download";
-/// How much of an image in memory is handed to the connection at once: a slice,
-/// nothing is copied.
+/// Size in bytes of one slice of an image in memory that is handed to the connection at
+/// once; nothing is copied.
 const SLICE: u64 = 256 * 1024;
-/// How much of a file is read at once; what a slow download holds in memory.
+/// Size in bytes of one read of a file: what a slow download holds in memory.
 const BLOCK: u64 = 64 * 1024;
 
 /// The body of a reply.
 #[derive(Debug)]
-pub enum ReplyBody {
+pub(crate) enum ReplyBody {
     /// A short text or JSON, or nothing.
     Short(Bytes),
     /// An image or a part of it.
@@ -71,17 +71,17 @@ impl Body for ReplyBody {
 
 /// An image on its way out.
 #[derive(Debug)]
-pub struct Image {
+pub(crate) struct Image {
     content: Content,
     at: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
-    log: Progress,
+    log: DownloadLog,
 }
 
-/// What the log says when it is over.
+/// Fields of the log line that is written when the image is over.
 #[derive(Debug)]
-struct Progress {
+struct DownloadLog {
     file: String,
     peer: String,
     total: u64,
@@ -90,14 +90,14 @@ struct Progress {
 }
 
 impl Image {
-    /// `start..end` of `content`, which lies within it.
+    /// Makes a body of `start..end` of `content`, which lies within it.
     pub(super) fn new(content: Content, start: u64, end: u64, file: &str, peer: String) -> Self {
         Self {
             content,
             at: start,
             end,
             reading: None,
-            log: Progress {
+            log: DownloadLog {
                 file: file.to_owned(),
                 peer,
                 total: end - start,
@@ -133,7 +133,7 @@ impl Image {
     }
 }
 
-/// Positions in what is in memory fit.
+/// Converts a position in an image in memory: it fits.
 fn index(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
@@ -157,7 +157,7 @@ fn poll_read(
 
 impl Drop for Image {
     fn drop(&mut self) {
-        let Progress {
+        let DownloadLog {
             file,
             peer,
             total,

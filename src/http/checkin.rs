@@ -1,4 +1,4 @@
-//! The check-in: what a device posts, and what it is told.
+//! Check-ins: reads what a device posts, and answers it.
 
 use super::input::{self, NoBody};
 use super::reply::{self, Reply};
@@ -19,9 +19,9 @@ use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled, info, warn};
 use xiaozhi_device::checkin::{CheckIn, Report};
 
-/// How much of a body the log shows.
+/// Number of bytes of a body that the log shows.
 const BODY_SHOWN: usize = 4096;
-/// How many files that were withheld from a device the log names.
+/// Number of withheld files that the log names for one device.
 const WITHHELD_SHOWN: usize = 5;
 
 /// Headers that name a model or a version, most important first, as
@@ -35,35 +35,36 @@ const VERSION_HEADERS: [&str; 5] = [
     "application-version",
 ];
 
-/// Answers check-ins: what that takes.
+/// Handler of check-ins, and the parts that it needs.
 #[derive(Debug)]
 pub(super) struct CheckIns {
-    /// What can be offered.
+    /// Images that can be offered.
     pub(super) catalogue: Arc<Catalogue>,
-    /// What each device was told.
+    /// Memory of what each device was told.
     pub(super) fleet: Arc<Fleet>,
-    /// Who is offered what.
+    /// Policy of offers: which device is offered what.
     pub(super) policy: Policy,
-    /// How devices reach their voice server.
+    /// Voice server that devices are sent to.
     pub(super) voice: Voice,
     /// The WebSocket address that a `GET` shows.
     pub(super) websocket: Option<String>,
     /// `server.timezone_offset`, in minutes.
     pub(super) timezone_offset: i32,
-    /// What stands in front of a file's name; `None` where devices could not read
+    /// Download address in front of a file's name; `None` where devices could not read
     /// it.
     pub(super) download_base: Option<String>,
-    /// How long a body may take to come.
+    /// Time within which a whole body must come.
     pub(super) idle: Duration,
 }
 
-/// Nothing needs activation here. Firmware v1.6 wants a body all the same.
+/// Answers an activation. Nothing needs one here, but firmware v1.6 wants a body all
+/// the same.
 pub(super) fn activate() -> Reply {
     reply::json(br#"{"success":true}"#.to_vec())
 }
 
 impl CheckIns {
-    /// `GET`: whether it works, in the guide's words.
+    /// Answers a `GET`: says that the interface works, in the guide's words.
     pub(super) fn show(&self) -> Reply {
         let websocket = self.websocket.as_deref();
         reply::text(format!(
@@ -72,8 +73,8 @@ impl CheckIns {
         ))
     }
 
-    /// `POST`: the check-in itself. Whatever the device reports, it is answered
-    /// with 200: an OTA fault must not keep it from its voice server.
+    /// Answers a `POST`, the check-in itself. Whatever the device reports, the status
+    /// is 200: an OTA fault must not keep it from its voice server.
     pub(super) async fn answer(
         &self,
         peer: Peer,
@@ -104,16 +105,16 @@ impl CheckIns {
             }
         };
         let headers = &head.headers;
-        let said = Said::read(headers);
-        let (Some(device), Some(client)) = (&said.device, &said.client) else {
+        let named = CheckInHeaders::read(headers);
+        let (Some(device), Some(client)) = (&named.device, &named.client) else {
             info!(peer = %peer.address, "check-in refused: no Device-Id or no Client-Id header");
             return reply::request_error();
         };
         let check_in = CheckIn {
             device,
             client,
-            model_header: said.models.iter().flatten().next().map(AsRef::as_ref),
-            version_header: said.versions.iter().flatten().next().map(AsRef::as_ref),
+            model_header: named.model.as_deref(),
+            version_header: named.version.as_deref(),
             report: Report::read(&body),
         };
         info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
@@ -208,7 +209,7 @@ fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
     }
 }
 
-/// Everything that was reported, the version above all (the guide's FAQ 3).
+/// Logs everything that was reported, the version above all (the guide's FAQ 3).
 fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &Bytes) {
     let body_shown = String::from_utf8_lossy(&body[..body.len().min(BODY_SHOWN)]);
     let user_agent = headers.get(USER_AGENT).and_then(text).unwrap_or_default();
@@ -225,37 +226,23 @@ fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &By
     );
 }
 
-/// What the headers of a check-in say, read in one pass: there are more names
-/// to look for than headers.
-#[derive(Default)]
-struct Said<'a> {
+/// Headers of a check-in that name the device, its model and its version.
+struct CheckInHeaders<'a> {
     device: Option<Cow<'a, str>>,
     client: Option<Cow<'a, str>>,
-    models: [Option<Cow<'a, str>>; MODEL_HEADERS.len()],
-    versions: [Option<Cow<'a, str>>; VERSION_HEADERS.len()],
+    model: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> CheckInHeaders<'a> {
     fn read(headers: &'a HeaderMap) -> Self {
-        let mut said = Self::default();
-        for (name, value) in headers {
-            let name = name.as_str();
-            let slot = if name == "device-id" {
-                &mut said.device
-            } else if name == "client-id" {
-                &mut said.client
-            } else if let Some(i) = MODEL_HEADERS.iter().position(|n| *n == name) {
-                &mut said.models[i]
-            } else if let Some(i) = VERSION_HEADERS.iter().position(|n| *n == name) {
-                &mut said.versions[i]
-            } else {
-                continue;
-            };
-            // Of a header that comes twice the first counts.
-            if slot.is_none() {
-                *slot = text(value);
-            }
+        // Of a header that comes twice the first counts.
+        let header = |name: &&str| headers.get_all(*name).iter().find_map(text);
+        Self {
+            device: header(&"device-id"),
+            client: header(&"client-id"),
+            model: MODEL_HEADERS.iter().find_map(header),
+            version: VERSION_HEADERS.iter().find_map(header),
         }
-        said
     }
 }

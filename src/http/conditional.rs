@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110, section 13): whether the client already has
-//! what it asks for, and whether it still wants a part of it.
+//! Conditional requests (RFC 9110, section 13): finds out whether the client already
+//! has the image, and whether it still wants a part of it.
 
 use std::time::SystemTime;
 
@@ -13,51 +13,51 @@ pub(super) struct Conditions<'a> {
     pub(super) if_range: Option<&'a str>,
 }
 
-/// What is there: a strong entity tag, in quotes, and an HTTP date.
+/// Validators of the image: a strong entity tag, in quotes, and an HTTP date.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Validators<'a> {
     pub(super) etag: &'a str,
     pub(super) last_modified: &'a str,
 }
 
-/// What the conditions come to.
+/// Outcome of the conditions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Send it.
+pub(super) enum Evaluation {
+    /// Send the image.
     Proceed,
-    /// The client has it: 304.
+    /// The client has the image already: 304.
     NotModified,
-    /// The client wants another one: 412.
+    /// The client wants another image: 412.
     PreconditionFailed,
 }
 
-/// Evaluates in the order of RFC 9110, section 13.2.2.
-pub(super) fn evaluate(conditions: &Conditions<'_>, current: Validators<'_>) -> Verdict {
+/// Evaluates the conditions in the order of RFC 9110, section 13.2.2.
+pub(super) fn evaluate(conditions: &Conditions<'_>, current: Validators<'_>) -> Evaluation {
     let modified = date(current.last_modified);
     if let Some(tags) = conditions.if_match {
         // Strong comparison: a weak tag never matches.
         if !lists(tags, current.etag, false) {
-            return Verdict::PreconditionFailed;
+            return Evaluation::PreconditionFailed;
         }
     } else if let Some(since) = conditions.if_unmodified_since.and_then(date)
         && modified.is_some_and(|m| m > since)
     {
-        return Verdict::PreconditionFailed;
+        return Evaluation::PreconditionFailed;
     }
     if let Some(tags) = conditions.if_none_match {
         if lists(tags, current.etag, true) {
-            return Verdict::NotModified;
+            return Evaluation::NotModified;
         }
     } else if let Some(since) = conditions.if_modified_since.and_then(date)
         && modified.is_some_and(|m| m <= since)
     {
-        return Verdict::NotModified;
+        return Evaluation::NotModified;
     }
-    Verdict::Proceed
+    Evaluation::Proceed
 }
 
-/// Whether a `Range` still counts: there is no `If-Range`, or it names exactly
-/// what is there (section 13.1.5).
+/// Returns whether a `Range` counts: there is no `If-Range`, or it names exactly the
+/// current validators (section 13.1.5).
 pub(super) fn range_counts(conditions: &Conditions<'_>, current: Validators<'_>) -> bool {
     conditions
         .if_range
@@ -68,7 +68,7 @@ fn date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
 }
 
-/// Whether a list of entity tags holds `etag`. Ours hold no comma.
+/// Returns whether a list of entity tags holds `etag`. Ours hold no comma.
 fn lists(tags: &str, etag: &str, weak: bool) -> bool {
     tags.trim() == "*"
         || tags.split(',').map(str::trim).any(|tag| {
@@ -91,7 +91,7 @@ mod tests {
     };
     const BEFORE: &str = "Tue, 14 Nov 2023 22:13:19 GMT";
 
-    fn verdict(change: impl FnOnce(&mut Conditions<'static>)) -> Verdict {
+    fn evaluated(change: impl FnOnce(&mut Conditions<'static>)) -> Evaluation {
         let mut conditions = Conditions::default();
         change(&mut conditions);
         evaluate(&conditions, CURRENT)
@@ -99,52 +99,55 @@ mod tests {
 
     #[test]
     fn each_condition() {
-        assert_eq!(verdict(|_| {}), Verdict::Proceed);
+        assert_eq!(evaluated(|_| {}), Evaluation::Proceed);
         for (tags, expected) in [
-            ("\"abc\"", Verdict::NotModified),
-            ("W/\"abc\"", Verdict::NotModified),
-            ("\"x\", \"abc\"", Verdict::NotModified),
-            ("*", Verdict::NotModified),
-            ("\"x\"", Verdict::Proceed),
-            ("abc", Verdict::Proceed),
+            ("\"abc\"", Evaluation::NotModified),
+            ("W/\"abc\"", Evaluation::NotModified),
+            ("\"x\", \"abc\"", Evaluation::NotModified),
+            ("*", Evaluation::NotModified),
+            ("\"x\"", Evaluation::Proceed),
+            ("abc", Evaluation::Proceed),
         ] {
             assert_eq!(
-                verdict(|c| c.if_none_match = Some(tags)),
+                evaluated(|c| c.if_none_match = Some(tags)),
                 expected,
                 "{tags}"
             );
         }
         assert_eq!(
-            verdict(|c| c.if_modified_since = Some(CURRENT.last_modified)),
-            Verdict::NotModified
+            evaluated(|c| c.if_modified_since = Some(CURRENT.last_modified)),
+            Evaluation::NotModified
         );
         assert_eq!(
-            verdict(|c| c.if_modified_since = Some(BEFORE)),
-            Verdict::Proceed
+            evaluated(|c| c.if_modified_since = Some(BEFORE)),
+            Evaluation::Proceed
         );
         assert_eq!(
-            verdict(|c| c.if_modified_since = Some("yesterday")),
-            Verdict::Proceed
-        );
-        assert_eq!(verdict(|c| c.if_match = Some("\"abc\"")), Verdict::Proceed);
-        assert_eq!(
-            verdict(|c| c.if_match = Some("W/\"abc\"")),
-            Verdict::PreconditionFailed
+            evaluated(|c| c.if_modified_since = Some("yesterday")),
+            Evaluation::Proceed
         );
         assert_eq!(
-            verdict(|c| c.if_unmodified_since = Some(BEFORE)),
-            Verdict::PreconditionFailed
+            evaluated(|c| c.if_match = Some("\"abc\"")),
+            Evaluation::Proceed
+        );
+        assert_eq!(
+            evaluated(|c| c.if_match = Some("W/\"abc\"")),
+            Evaluation::PreconditionFailed
+        );
+        assert_eq!(
+            evaluated(|c| c.if_unmodified_since = Some(BEFORE)),
+            Evaluation::PreconditionFailed
         );
     }
 
     #[test]
     fn tags_outrank_dates() {
         assert_eq!(
-            verdict(|c| {
+            evaluated(|c| {
                 c.if_none_match = Some("\"x\"");
                 c.if_modified_since = Some(CURRENT.last_modified);
             }),
-            Verdict::Proceed
+            Evaluation::Proceed
         );
     }
 

@@ -1,7 +1,7 @@
-//! The download: a name from the URL, looked up in the snapshot; never a path.
+//! Downloads: looks up a name from the URL in the snapshot; it is never used as a path.
 
 use super::body::Image;
-use super::conditional::{Conditions, Validators, Verdict, evaluate, range_counts};
+use super::conditional::{Conditions, Evaluation, Validators, evaluate, range_counts};
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
 use super::request::{Head, shown};
@@ -19,12 +19,11 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-/// Answers downloads: what that takes.
+/// Handler of downloads, and the parts that it needs.
 #[derive(Debug)]
 pub(super) struct Downloads {
-    /// What can be fetched.
+    /// Images that can be fetched.
     pub(super) catalogue: Arc<Catalogue>,
-    /// The bytes of it.
     pub(super) store: Arc<Store>,
 }
 
@@ -62,9 +61,9 @@ impl Downloads {
             last_modified: &entry.last_modified,
         };
         match evaluate(&conditions, current) {
-            Verdict::Proceed => {}
-            Verdict::NotModified => return reply::not_modified(&entry),
-            Verdict::PreconditionFailed => {
+            Evaluation::Proceed => {}
+            Evaluation::NotModified => return reply::not_modified(&entry),
+            Evaluation::PreconditionFailed => {
                 return reply::error(StatusCode::PRECONDITION_FAILED, "precondition failed");
             }
         }
@@ -103,8 +102,8 @@ impl Downloads {
         }
     }
 
-    /// The image from memory; else from its file; who fetches it whole has it
-    /// brought into memory for the next one.
+    /// Returns the image from memory, else from its file. A client that fetches it
+    /// whole has it brought into memory for the next one.
     async fn content(&self, entry: &Arc<Entry>, whole: bool) -> io::Result<Content> {
         let store = &self.store;
         if let Some(content) = store.hot(entry) {
@@ -121,8 +120,9 @@ impl Downloads {
     }
 }
 
-/// What cannot be a name in the folder is told apart from what is not there.
-/// Nothing depends on it: only names in the snapshot lead to a file.
+/// Returns whether a name could stand in the folder, so that a malformed one is told
+/// apart from a missing file. Nothing depends on it: only names in the snapshot lead to
+/// a file.
 fn is_file_name(name: &str) -> bool {
     name.ends_with(".bin") && !name.starts_with('.') && !name.contains(['/', '\0'])
 }

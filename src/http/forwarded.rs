@@ -1,14 +1,14 @@
-//! What a proxy says of its client in `X-Forwarded-For` and `X-Forwarded-Proto`.
+//! Client of a proxy, by its `X-Forwarded-For` and `X-Forwarded-Proto` headers.
 //!
-//! Anybody can write these headers, so they count only in a request that comes
-//! from a proxy that the operator listed, and only as far to the left as proxies
-//! on that list wrote them.
+//! Anybody can write these headers, so they count only in a request that comes from a
+//! proxy that the operator listed, and only as far to the left as proxies on that list
+//! wrote them.
 
 use crate::server::{Peer, Trusted};
 use hyper::header::HeaderMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// Who asks: `peer` itself, or who it says that it asks for.
+/// Returns the client of a request: `peer` itself, or the one that it asks for.
 pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Peer {
     if peer.unknown || trusted.is_empty() || !trusted.contains(peer.address.ip()) {
         return peer;
@@ -22,9 +22,9 @@ pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Pee
     }
 }
 
-/// The right-most address that is not a trusted proxy's; the left-most one where
-/// all are. Left of what is no address nothing is believed: nobody knows who
-/// wrote it.
+/// Returns the right-most address that is not a trusted proxy's; the left-most one
+/// where all are. Left of a value that is no address nothing is believed: nobody knows
+/// who wrote it.
 fn client(headers: &HeaderMap, trusted: &Trusted) -> Option<SocketAddr> {
     let lines = headers.get_all("x-forwarded-for").iter().rev();
     let items = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
@@ -39,7 +39,7 @@ fn client(headers: &HeaderMap, trusted: &Trusted) -> Option<SocketAddr> {
     last
 }
 
-/// An address, with or without a port: some proxies write one.
+/// Parses an address, with or without a port: some proxies write one.
 fn address(item: &[u8]) -> Option<SocketAddr> {
     let text = str::from_utf8(item).ok()?.trim_matches([' ', '\t']);
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
@@ -51,7 +51,8 @@ fn address(item: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
-/// How the client came to the proxy next to us, if that says so: the last value.
+/// Returns whether the client came to the last proxy over TLS, if that proxy says so:
+/// the last value counts.
 fn over_tls(headers: &HeaderMap) -> Option<bool> {
     let line = headers.get_all("x-forwarded-proto").iter().next_back()?;
     let last = line.as_bytes().rsplit(|byte| *byte == b',').next()?;
@@ -98,7 +99,7 @@ mod tests {
         map
     }
 
-    /// The client of a request from the proxy with these lines.
+    /// Returns the client of a request from the proxy with these header lines.
     fn found(lines: &[&str]) -> String {
         let lines: Vec<_> = lines.iter().map(|l| ("x-forwarded-for", *l)).collect();
         let peer = resolve(peer(PROXY, false), &headers(&lines), &trusted());

@@ -5,7 +5,7 @@ use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
 use super::plain::PlainHttp;
-use super::proxy::{Onward, Proxy, ProxySettings};
+use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
@@ -26,79 +26,76 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::info;
 
-/// The room that an operator looks for.
+/// Log target of check-ins, which operators filter by.
 const LOG: &str = "xiaozhi_ota::http::checkin";
-/// How often a device that comes over plain HTTP is named.
+/// Time between two log lines about one device that comes over plain HTTP.
 const NAMED: Duration = Duration::from_secs(86_400);
-/// How many such devices are remembered.
+/// Number of such devices that are remembered.
 const REMEMBERED: usize = 1 << 18;
 
-/// What the front door is made of, for its whole life.
+/// Parts of the front door, for its whole life.
 #[derive(Debug)]
-pub struct Parts {
-    /// What can be offered.
+pub(crate) struct FrontParts {
+    /// Images that can be offered.
     pub catalogue: Arc<Catalogue>,
-    /// The bytes of it.
     pub store: Arc<Store>,
-    /// What each device was told.
+    /// Memory of what each device was told.
     pub fleet: Arc<Fleet>,
     /// `gateway.behind_proxy`.
     pub behind_proxy: bool,
-    /// The addresses in it: whose `X-Forwarded-*` headers are believed.
+    /// Addresses in `gateway.behind_proxy`, whose `X-Forwarded-*` headers are believed.
     pub trusted: Trusted,
-    /// Answers a CA; `None` where no certificate is ordered here.
+    /// Answers to a CA's challenges; `None` where no certificate is ordered here.
     pub challenges: Option<Arc<dyn AnswersChallenges>>,
-    /// Tells the time.
+    /// Clock: returns the current time.
     pub clock: fn() -> SystemTime,
 }
 
-/// What the front door answers by: one value, replaced whole. A request keeps the one
-/// that it began with.
+/// Settings of the front door: one value, replaced whole. A request keeps the one that it
+/// began with.
 #[derive(Debug)]
-pub struct FrontSettings {
-    /// The public address.
+pub(crate) struct FrontSettings {
     pub public: PublicAddress,
-    /// Who is offered what.
+    /// Policy of offers: which device is offered what.
     pub policy: Policy,
-    /// How devices reach their voice server.
+    /// Voice server that devices are sent to.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows; `None` where devices could read
-    /// none.
+    /// WebSocket address that a `GET` shows; `None` where devices could read none.
     pub websocket: Option<String>,
     /// `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
-    /// Until when devices may come over plain HTTP.
+    /// Time until which devices may come over plain HTTP.
     pub plain_http: PlainHttp,
-    /// What goes to servers behind this one.
+    /// Paths that are passed on to servers behind this one.
     pub proxy: ProxySettings,
-    /// How long a body may take to come.
+    /// Time within which a whole body must come.
     pub idle: Duration,
-    /// How long what was begun may go on when the server stops.
+    /// Time for open connections to finish when the server stops.
     pub drain: Duration,
 }
 
-/// Knows what a CA looks for while it checks that a name is ours (http-01).
-pub trait AnswersChallenges: fmt::Debug + Send + Sync {
-    /// The answer to this token, while one is wanted.
+/// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
+pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
+    /// Returns the answer to this token, while a challenge is pending.
     fn answer(&self, token: &str) -> Option<String>;
 }
 
 /// The front door.
 #[derive(Debug)]
-pub struct Front {
-    parts: Parts,
+pub(crate) struct Front {
+    parts: FrontParts,
     named: Arc<Once>,
     answers: ArcSwap<Answers>,
 }
 
-/// What answers, as the settings of one moment have it.
+/// Handlers, as the settings of one moment have them.
 #[derive(Debug)]
 struct Answers {
     check_ins: CheckIns,
     downloads: Downloads,
     proxy: Arc<Proxy>,
     router: Router,
-    gate: Gate,
+    gate: PlainHttpGate,
     public: PublicAddress,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
@@ -106,14 +103,14 @@ struct Answers {
 
 /// Lets requests in by plain HTTP, or not, and names the devices that come by it.
 #[derive(Debug)]
-struct Gate {
+struct PlainHttpGate {
     plain_http: PlainHttp,
     behind_proxy: bool,
     has_trusted: bool,
     named: Arc<Once>,
 }
 
-/// What a request comes to.
+/// Destination of a request.
 enum Target<'front, 'head> {
     CheckIn,
     Show,
@@ -121,17 +118,17 @@ enum Target<'front, 'head> {
     Options,
     Download(&'head str),
     /// A server behind this one.
-    Onward(Onward<'front>),
-    /// What a CA is told.
+    Proxy(MatchedRoute<'front>),
+    /// Answer to a CA's challenge.
     Challenge(String),
-    /// A method that is none here, and those that are.
+    /// A method that is not allowed here, and those that are.
     NotAllowed(&'static str),
     Nothing,
 }
 
 impl Front {
     /// Puts the parts together.
-    pub fn new(parts: Parts, settings: FrontSettings) -> Self {
+    pub(crate) fn new(parts: FrontParts, settings: FrontSettings) -> Self {
         let named = Arc::new(Once::new(NAMED, REMEMBERED));
         let answers = Answers::new(&parts, settings, &named, None);
         Self {
@@ -142,7 +139,7 @@ impl Front {
     }
 
     /// Answers by other settings from the next request on.
-    pub fn change(&self, settings: FrontSettings) {
+    pub(crate) fn change(&self, settings: FrontSettings) {
         let before = self.answers.load();
         let proxy = Some(&before.proxy);
         let answers = Answers::new(&self.parts, settings, &self.named, proxy);
@@ -151,10 +148,10 @@ impl Front {
 }
 
 impl Answers {
-    /// Makes what answers by `settings`. What goes on as it was keeps its connections
-    /// to servers behind.
+    /// Makes the handlers for `settings`. A proxy that goes on as it was keeps its
+    /// connections to servers behind.
     fn new(
-        parts: &Parts,
+        parts: &FrontParts,
         settings: FrontSettings,
         named: &Arc<Once>,
         before: Option<&Arc<Proxy>>,
@@ -181,7 +178,7 @@ impl Answers {
                 catalogue: Arc::clone(&parts.catalogue),
                 store: Arc::clone(&parts.store),
             },
-            gate: Gate {
+            gate: PlainHttpGate {
                 plain_http: settings.plain_http,
                 behind_proxy: parts.behind_proxy,
                 has_trusted: !parts.trusted.is_empty(),
@@ -213,7 +210,7 @@ impl Answers {
             match target {
                 // These read the body themselves.
                 Target::CheckIn => return self.check_ins.answer(peer, &head, body, now).await,
-                Target::Onward(onward) => return onward.answer(peer, head, body).await,
+                Target::Proxy(route) => return route.answer(peer, head, body).await,
                 Target::Show => self.check_ins.show(),
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
@@ -234,17 +231,13 @@ impl Answers {
         }
     }
 
-    /// Finds what a request comes to.
+    /// Finds the destination of a request.
     fn target<'front, 'head>(&'front self, head: &'head Head) -> Target<'front, 'head> {
         let path = head.uri.path();
         let method = &head.method;
         let post = *method == Method::POST;
         let get = matches!(*method, Method::GET | Method::HEAD);
-        let behind = || {
-            self.proxy
-                .find(path)
-                .map_or(Target::Nothing, Target::Onward)
-        };
+        let behind = || self.proxy.find(path).map_or(Target::Nothing, Target::Proxy);
         match self.router.route(path) {
             Route::Nothing => Target::Nothing,
             Route::Other => behind(),
@@ -264,7 +257,7 @@ impl Answers {
         }
     }
 
-    /// What a CA is told that asks for `token`, if it is told anything.
+    /// Returns the answer to the challenge `token`, if one is pending.
     fn challenge(&self, token: &str) -> Option<String> {
         self.challenges.as_ref()?.answer(token)
     }
@@ -276,8 +269,8 @@ impl Answers {
     }
 }
 
-impl Gate {
-    /// Tells whether a request may come as it does, and names the device that comes
+impl PlainHttpGate {
+    /// Returns whether a request may come as it does, and names the device that comes
     /// over plain HTTP.
     fn lets_in(&self, head: &Head, peer: Peer, now: SystemTime) -> bool {
         self.name(head, peer, now);

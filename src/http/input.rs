@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// What a check-in's body may hold; a real one has 1.3 KB.
+/// Size limit of a check-in's body, in bytes; a real one has 1.3 KB.
 pub(super) const LIMIT: usize = 64 * 1024;
-/// What is read of a body that nobody wants, in bytes.
+/// Number of bytes that are read of a body that nobody wants.
 const PATIENCE: usize = 8 * 1024 * 1024;
 
-/// Why there is no body.
+/// Reason why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoBody {
     TooBig,
@@ -23,9 +23,9 @@ pub(super) enum NoBody {
     Broken,
 }
 
-/// Reads a body of at most [`LIMIT`] bytes. The time is for all of it: a body
-/// that drips must not hold a connection. One that is too big is refused as soon
-/// as that is known, from its announced length if there is one.
+/// Reads a body of at most [`LIMIT`] bytes. The time is for all of it: a body that
+/// drips must not hold a connection. A body that is too big is refused as soon as that
+/// is known, from its announced length if there is one.
 pub(super) async fn read(mut body: Incoming, within: Duration) -> Result<Bytes, NoBody> {
     let read = if body.size_hint().lower() > LIMIT as u64 {
         Err(NoBody::TooBig)

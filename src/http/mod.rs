@@ -1,5 +1,5 @@
-//! What HTTP makes of the decisions: routes, bodies, and one door out
-//! (`reply`) that keeps the device's rules.
+//! HTTP: routes, requests, bodies, and one door out (`reply`) that keeps the device's
+//! rules.
 
 mod body;
 mod checkin;
@@ -15,4 +15,4 @@ mod reply;
 mod request;
 mod router;
 
-pub use front::{AnswersChallenges, Front, FrontSettings, Parts};
+pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};

@@ -1,26 +1,26 @@
-//! Plain HTTP while a fleet migrates: until when it is served.
+//! Plain HTTP while a fleet migrates, and its end.
 
 use std::time::SystemTime;
 
 /// `gateway.http_fallback`: whether devices may come over plain HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlainHttp {
-    /// For ever.
+    /// Allowed for ever.
     Allowed,
-    /// To the end of a day.
+    /// Allowed to the end of a day.
     Until {
         /// The first moment after it.
         end: SystemTime,
         /// The day as it was written.
         day: String,
     },
-    /// Not at all.
+    /// Refused.
     Refused,
 }
 
 impl PlainHttp {
-    /// Whether it is served at `now`.
-    pub fn allowed(&self, now: SystemTime) -> bool {
+    /// Returns whether plain HTTP is served at `now`.
+    pub(crate) fn allowed(&self, now: SystemTime) -> bool {
         match self {
             Self::Allowed => true,
             Self::Until { end, .. } => now < *end,
@@ -28,8 +28,8 @@ impl PlainHttp {
         }
     }
 
-    /// Whether it will end, or has.
-    pub fn ends(&self) -> bool {
+    /// Returns whether plain HTTP will end, or has.
+    pub(crate) fn ends(&self) -> bool {
         *self != Self::Allowed
     }
 }

@@ -1,14 +1,14 @@
 //! One byte range of a `Range` header (RFC 9110, section 14.2).
 
-/// What a `Range` header comes to for a body of some length.
+/// Part of a body that a `Range` header selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Selected {
-    /// No range that we serve: the whole body. Several ranges count as none,
-    /// which the RFC allows, and so does what is no range at all.
+    /// The whole body: no range that we serve. Several ranges count as none, which the
+    /// RFC allows, and so does what is no range at all.
     Whole,
     /// `start..end`, within the body and not empty.
     Part { start: u64, end: u64 },
-    /// Nothing of it lies within the body.
+    /// Nothing: no byte of the range lies within the body.
     Unsatisfiable,
 }
 

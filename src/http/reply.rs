@@ -29,12 +29,11 @@ pub(super) type Reply = Response<ReplyBody>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-/// Nothing may be kept of it (RFC 9111, section 5.2.2.5).
+/// Forbids to store the reply (RFC 9111, section 5.2.2.5).
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-/// What is kept is asked for anew before each use, and never packed: a device
-/// reads a compressed image as an empty one (RFC 9111, sections 5.2.2.4 and
-/// 5.2.2.6). A CDN in front would else hand out the old bytes under a new name's
-/// length.
+/// Has a stored reply asked for anew before each use, and never compressed: a device
+/// reads a compressed image as an empty one (RFC 9111, sections 5.2.2.4 and 5.2.2.6). A
+/// CDN in front would else hand out the old bytes under a new name's length.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 
@@ -61,22 +60,23 @@ fn short(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) 
     reply(status, content_type, ReplyBody::Short(body.into()))
 }
 
-/// The answer to a check-in.
+/// Builds the answer to a check-in.
 pub(super) fn json(body: Vec<u8>) -> Reply {
     short(StatusCode::OK, JSON, body)
 }
 
-/// A check-in without its identifying headers: 200, as xiaozhi-server has it.
+/// Builds the answer to a check-in without its identifying headers: 200, as
+/// xiaozhi-server has it.
 pub(super) fn request_error() -> Reply {
     short(StatusCode::OK, JSON, REQUEST_ERROR)
 }
 
-/// A text for people.
+/// Builds a text for people.
 pub(super) fn text(body: String) -> Reply {
     short(StatusCode::OK, TEXT, body)
 }
 
-/// What a browser asks before it asks.
+/// Builds the answer to `OPTIONS`, a browser's CORS preflight.
 pub(super) fn options() -> Reply {
     let mut reply = short(
         StatusCode::OK,
@@ -89,10 +89,10 @@ pub(super) fn options() -> Reply {
     reply
 }
 
-/// How long an error text may be.
+/// Length limit of an error's text, in bytes.
 const ERROR_LENGTH: usize = 300;
 
-/// An error: ASCII, and short, whatever is put into it.
+/// Builds an error: ASCII, and short, whatever is put into it.
 pub(super) fn error(status: StatusCode, body: impl Into<String>) -> Reply {
     let mut body = body.into();
     body.retain(|c| c.is_ascii());
@@ -100,7 +100,7 @@ pub(super) fn error(status: StatusCode, body: impl Into<String>) -> Reply {
     short(status, TEXT, body)
 }
 
-/// 405, with what is allowed.
+/// Builds a 405 with the methods that are allowed.
 pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
     let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
     reply
@@ -109,7 +109,7 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
     reply
 }
 
-/// The last reply on its connection.
+/// Marks the last reply on its connection.
 pub(super) fn closing(mut reply: Reply) -> Reply {
     reply
         .headers_mut()
@@ -117,15 +117,15 @@ pub(super) fn closing(mut reply: Reply) -> Reply {
     reply
 }
 
-/// The headers of an image, its length included; `body` is the image, or
-/// nothing in answer to `HEAD`.
+/// Builds the headers of an image, its length included; `body` is the image, or nothing
+/// in answer to `HEAD`.
 pub(super) fn image(entry: &Entry, body: Option<Image>) -> Reply {
     let mut reply = of_image(StatusCode::OK, entry, body);
     set(&mut reply, CONTENT_LENGTH, &entry.size().to_string());
     reply
 }
 
-/// 206 with `start..end`.
+/// Builds a 206 with `start..end`.
 pub(super) fn part(entry: &Entry, start: u64, end: u64, body: Option<Image>) -> Reply {
     let mut reply = of_image(StatusCode::PARTIAL_CONTENT, entry, body);
     set(&mut reply, CONTENT_LENGTH, &(end - start).to_string());
@@ -137,12 +137,12 @@ pub(super) fn part(entry: &Entry, start: u64, end: u64, body: Option<Image>) -> 
     reply
 }
 
-/// 304: the client has it.
+/// Builds a 304: the client has the image.
 pub(super) fn not_modified(entry: &Entry) -> Reply {
     of_image(StatusCode::NOT_MODIFIED, entry, None)
 }
 
-/// 416: nothing of what was asked for is there.
+/// Builds a 416: no byte of the range lies within the image.
 pub(super) fn unsatisfiable(entry: &Entry) -> Reply {
     let mut reply = error(StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable");
     set(
@@ -153,8 +153,8 @@ pub(super) fn unsatisfiable(entry: &Entry) -> Reply {
     reply
 }
 
-/// A reply that was made elsewhere: a backend's, or the 101 before a WebSocket.
-/// What it says is its maker's; how it is framed is ours, the version too: a
+/// Passes on a reply that was made elsewhere: a backend's, or the 101 before a
+/// WebSocket. Its content is its maker's; how it is framed is ours, the version too: a
 /// device looks for `HTTP/1.1 101`, letter by letter.
 pub(super) fn relayed(mut head: Parts, body: ReplyBody) -> Reply {
     head.version = Version::HTTP_11;

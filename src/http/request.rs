@@ -1,9 +1,9 @@
-//! What every room reads of a request.
+//! Parts of a request that several handlers read.
 
 use hyper::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
 
-/// How many bytes of a value that a device sent the log shows.
+/// Number of bytes of a device's value that the log shows.
 const SHOWN: usize = 128;
 
 /// A request without its body.
@@ -14,14 +14,14 @@ pub(super) fn device_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     text(headers.get("device-id")?)
 }
 
-/// Returns a header's text, if it is not empty. What is no UTF-8 in it is replaced.
+/// Returns a header's text, if it is not empty. Invalid UTF-8 in it is replaced.
 pub(super) fn text(value: &HeaderValue) -> Option<Cow<'_, str>> {
     let value = value.as_bytes().trim_ascii();
     (!value.is_empty()).then(|| String::from_utf8_lossy(value))
 }
 
-/// Returns what of a value that a device sent goes into the log: strangers must not
-/// fill it.
+/// Returns the part of a device's value that goes into the log: strangers must not fill
+/// it.
 pub(super) fn shown(value: &str) -> &str {
     &value[..value.floor_char_boundary(SHOWN)]
 }

@@ -1,8 +1,8 @@
-//! From a path to what it asks for.
+//! Router: finds out what a path asks for.
 
 use percent_encoding::percent_decode_str;
 
-/// What a request asks for.
+/// Resource that a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     /// The OTA interface itself.
@@ -11,15 +11,15 @@ pub(super) enum Route<'a> {
     Activate,
     /// `/download/{file}` below it: the name as it stands in the URL.
     Download(&'a str),
-    /// What a CA looks for while it checks that a name is ours, by its token.
+    /// Token of a CA's http-01 challenge.
     Challenge(&'a str),
-    /// Nothing, but where only we answer.
+    /// Nothing, below a path where only we answer.
     Nothing,
-    /// Nothing of ours.
+    /// Nothing of ours: a server behind this one may have it.
     Other,
 }
 
-/// The paths under which the OTA interface is served, without a last slash.
+/// Paths under which the OTA interface is served, without a last slash.
 #[derive(Debug)]
 pub(super) struct Router {
     bases: Vec<String>,
@@ -32,7 +32,8 @@ impl Router {
         Self { bases }
     }
 
-    /// What follows the base that `path` lies below, if it lies below one.
+    /// Returns the rest of `path` behind the base that it lies below, if it lies below
+    /// one.
     fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         self.bases.iter().find_map(|base| below(path, base))
     }
@@ -55,7 +56,7 @@ impl Router {
     }
 }
 
-/// What of `path` follows `base`, if it is that or lies below it.
+/// Returns the rest of `path` behind `base`, if it is that or lies below it.
 pub(super) fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(base)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)

@@ -1,11 +1,11 @@
-//! One connection, from its first byte: 0x16 begins a TLS handshake, anything
+//! One connection, told apart by its first byte: 0x16 begins a TLS handshake, anything
 //! else is HTTP.
 
 use super::first_line::FirstLine;
 use super::leftover;
-use super::progress::Progress;
 use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Share, Shares};
+use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Service, Spaced, Upgrade};
 use crate::util::once::Once;
 use hyper::body::Incoming;
@@ -15,13 +15,12 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::AlertDescription;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -30,24 +29,24 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// The content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP
-/// method begins with it.
+/// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method
+/// begins with it.
 const HANDSHAKE: u8 = 0x16;
-/// The ALPN protocol in which a CA looks whether a name is ours.
+/// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
 const CHALLENGE: &[u8] = b"acme-tls/1";
-/// Request heads beyond this are refused with 431; a device's is a tenth of it.
-/// It also bounds what an idle connection holds.
+/// Size limit of a request's head: a longer one is refused with 431, and a device's is
+/// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
-/// How much ciphertext a connection holds for a client that reads slowly: two
+/// Bytes of ciphertext that a connection holds for a client that reads slowly: two
 /// records. More makes no download cheaper, measured from 16 KiB to 1 MiB.
 const TLS_BUFFER: usize = 32 * 1024;
-/// How often one client's failing handshakes are logged.
+/// Time between two log lines about one client's failing handshakes.
 const SAY: Duration = Duration::from_secs(3600);
-/// Of how many clients it is remembered what was said.
+/// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
-/// What connections share.
-pub(super) struct Shared<H> {
+/// Parts that all connections share.
+pub(super) struct ConnectionContext<H> {
     service: Service<H>,
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
@@ -55,7 +54,7 @@ pub(super) struct Shared<H> {
     shares: Option<Arc<Shares>>,
 }
 
-impl<H: Handler> Shared<H> {
+impl<H: Handler> ConnectionContext<H> {
     pub(super) fn new(service: Service<H>, shares: Option<Arc<Shares>>) -> Self {
         let mut http = http1::Builder::new();
         // The modem firmware and one line of the Wi-Fi firmware match header
@@ -87,7 +86,7 @@ pub(super) async fn serve<H: Handler>(
     mut stream: TcpStream,
     address: SocketAddr,
     proxied: bool,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
 ) {
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
@@ -119,7 +118,7 @@ pub(super) async fn serve<H: Handler>(
     let Ok(Some(first)) = first else { return };
     let _share = share;
     let left = Arc::default();
-    let stream = Progress::new(stream, limits.idle, Arc::clone(&left));
+    let stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left));
     let peer = |secure| Peer {
         address,
         secure,
@@ -139,9 +138,9 @@ pub(super) async fn serve<H: Handler>(
 
 /// Shakes hands, and serves what comes over TLS.
 async fn secure<H: Handler>(
-    stream: Progress<TcpStream>,
+    stream: WriteTimeout<TcpStream>,
     peer: Peer,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
 ) {
@@ -188,7 +187,7 @@ async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> 
 async fn http<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
 ) {
@@ -216,22 +215,8 @@ async fn http<H: Handler>(
     http.header_read_timeout(limits.headers);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.with_upgrades());
-    let mut stopping = pin!(stop.cancelled());
-    let mut registered = false;
-    let ended = poll_fn(|cx| {
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        // Once registered, the token wakes this task by itself: to poll it
-        // each time would cost every request a lock more.
-        if !registered || stop.is_cancelled() {
-            registered = true;
-            ready!(stopping.as_mut().poll(cx));
-            return Poll::Ready(None);
-        }
-        Poll::Pending
-    });
-    let result = if let Some(result) = ended.await {
+    let ended = or_stop(&stop, connection.as_mut()).await;
+    let result = if let Some(result) = ended {
         result
     } else {
         connection.as_mut().graceful_shutdown();
@@ -244,13 +229,14 @@ async fn http<H: Handler>(
     }
 }
 
-impl<H> Shared<H> {
-    /// Whether this may be said of a client now.
+impl<H> ConnectionContext<H> {
+    /// Returns whether this may be logged of a client now.
     fn may_say(&self, client: IpAddr, what: &str) -> bool {
         self.failures.is_due(&(client, what), SystemTime::now())
     }
 
-    /// Who comes, by the PROXY header; `None` for who is not served.
+    /// Returns the origin that the PROXY header names; `None` where the connection is
+    /// refused.
     async fn origin(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<Origin> {
         let trusted = &self.service.trusted;
         if !trusted.is_empty() && !trusted.contains(proxy.ip()) {
@@ -260,15 +246,15 @@ impl<H> Shared<H> {
         match proxy_header::read(stream).await {
             Ok(origin) => Some(origin),
             Err(Unread::Nothing) => None,
-            Err(Unread::Fault(fault)) => {
+            Err(Unread::Invalid(fault)) => {
                 self.no_proxy(proxy, &fault.to_string());
                 None
             }
         }
     }
 
-    /// The address that counts, and the client's share, for a proxy brings
-    /// many; `None` for who is not served.
+    /// Returns the address that counts, and the client's share, for a proxy brings
+    /// many; `None` where the connection is refused.
     fn share(&self, origin: Origin, proxy: SocketAddr) -> Option<(SocketAddr, Option<Share>)> {
         let address = match origin {
             Origin::Client(client) => client,
@@ -299,8 +285,9 @@ impl<H> Shared<H> {
         }
     }
 
-    /// A device that does not trust the certificate says so in an alert: that
-    /// is worth a line, once in a while. The rest is mostly port scanners.
+    /// Logs a failed handshake. A device that does not trust the certificate says so in
+    /// an alert: that is worth a line, once in a while. The rest is mostly port
+    /// scanners.
     fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
         use AlertDescription as A;
         let alert = error

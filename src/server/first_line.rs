@@ -1,14 +1,14 @@
-//! A look at how request lines begin.
+//! Watches how request lines begin.
 //!
-//! hyper is told to take several blanks between the parts of a request line, for
-//! a blank behind the address that was typed into a device stands in front of
-//! `HTTP/1.1`. In front of the path nobody's firmware puts two, and it is refused.
+//! hyper is told to take several blanks between the parts of a request line, for a
+//! blank behind the address that was typed into a device stands in front of `HTTP/1.1`.
+//! In front of the path nobody's firmware puts two, and it is refused.
 //!
-//! To find the next request line, the body in front of it is passed over: heads
-//! are read as far as `Content-Length`. A connection on which two blanks were seen is
-//! ended, whichever of the requests that came together had them. Behind a body without one (chunked, a
-//! WebSocket) nothing is looked at any more. That does no harm, for a server behind
-//! this one gets a request line of ours.
+//! To find the next request line, the body in front of it is passed over: heads are
+//! read as far as `Content-Length`. A connection on which two blanks were seen is
+//! ended, whichever of the requests that came together had them. Behind a body without
+//! one (chunked, a WebSocket) nothing is looked at any more. That does no harm, for a
+//! server behind this one gets a request line of ours.
 
 use std::io;
 use std::pin::Pin;
@@ -17,23 +17,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much of a header line is read: enough for `Content-Length` and the largest
-/// number that fits.
+/// Number of bytes of a header line that are read: enough for `Content-Length` and the
+/// largest number that fits.
 const LINE: usize = 64;
 
-/// What comes next.
+/// Part of the request that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum Expected {
     Method,
-    /// Behind the blank that ends the method.
+    /// Path, behind the blank that ends the method.
     Path,
-    /// The rest of the request line.
+    /// Rest of the request line.
     Line,
     /// A header's line, or the empty one behind the last.
     Header,
-    /// So many bytes of a body.
+    /// Body of so many bytes.
     Body(u64),
-    /// Nothing that is looked at.
+    /// Bytes that are not looked at.
     Anything,
 }
 
@@ -41,11 +41,11 @@ enum Next {
 #[derive(Debug)]
 pub(super) struct FirstLine<S> {
     inner: S,
-    next: Next,
-    /// The length of the body behind this head, if it can be told.
+    next: Expected,
+    /// Length of the body behind this head, if it can be told.
     length: Option<u64>,
     line: [u8; LINE],
-    /// The length of the line, which may be longer than what is kept of it.
+    /// Length of the line, which may be longer than what is kept of it.
     at: usize,
     is_spaced: Arc<AtomicBool>,
 }
@@ -55,7 +55,7 @@ impl<S> FirstLine<S> {
     pub(super) fn new(inner: S, is_spaced: Arc<AtomicBool>) -> Self {
         Self {
             inner,
-            next: Next::Method,
+            next: Expected::Method,
             length: Some(0),
             line: [0; LINE],
             at: 0,
@@ -66,32 +66,32 @@ impl<S> FirstLine<S> {
     fn look(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
             bytes = match self.next {
-                Next::Method => {
+                Expected::Method => {
                     // Lines may be empty in front of a request (RFC 9112, section 2.2).
                     if first == b' ' {
-                        self.next = Next::Path;
+                        self.next = Expected::Path;
                     }
                     rest
                 }
-                Next::Path => {
+                Expected::Path => {
                     if first == b' ' {
                         self.is_spaced.store(true, Ordering::Relaxed);
-                        self.next = Next::Anything;
+                        self.next = Expected::Anything;
                     } else {
-                        self.next = Next::Line;
+                        self.next = Expected::Line;
                     }
                     bytes
                 }
-                Next::Line => {
+                Expected::Line => {
                     let (_, behind) = line(bytes);
                     if let Some(behind) = behind {
-                        (self.next, self.length, self.at) = (Next::Header, Some(0), 0);
+                        (self.next, self.length, self.at) = (Expected::Header, Some(0), 0);
                         behind
                     } else {
                         return;
                     }
                 }
-                Next::Header => {
+                Expected::Header => {
                     let (part, behind) = line(bytes);
                     self.keep(part);
                     match behind {
@@ -102,15 +102,15 @@ impl<S> FirstLine<S> {
                         None => return,
                     }
                 }
-                Next::Body(left) => {
+                Expected::Body(left) => {
                     let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
                     self.next = match left - here as u64 {
-                        0 => Next::Method,
-                        left => Next::Body(left),
+                        0 => Expected::Method,
+                        left => Expected::Body(left),
                     };
                     &bytes[here..]
                 }
-                Next::Anything => return,
+                Expected::Anything => return,
             };
         }
     }
@@ -122,14 +122,14 @@ impl<S> FirstLine<S> {
         self.at += part.len();
     }
 
-    /// Takes from a header's line what says where the body ends.
+    /// Takes the body's length from a header's line.
     fn judge(&mut self) {
         let line = self.line[..self.at.min(LINE)].trim_ascii();
         if self.at <= 1 && line.is_empty() {
             self.next = match self.length {
-                Some(0) => Next::Method,
-                Some(length) => Next::Body(length),
-                None => Next::Anything,
+                Some(0) => Expected::Method,
+                Some(length) => Expected::Body(length),
+                None => Expected::Anything,
             };
         }
         let colon = line.iter().position(|byte| *byte == b':');
@@ -147,7 +147,8 @@ impl<S> FirstLine<S> {
     }
 }
 
-/// What stands in front of the end of a line, and what behind it, if it has come.
+/// Splits bytes at the end of a line: the line, and what follows it, if its end has
+/// come.
 fn line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b'\n', bytes) {
         Some(end) => (&bytes[..end], Some(&bytes[end + 1..])),
@@ -163,7 +164,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstLine<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        if self.next != Next::Anything {
+        if self.next != Expected::Anything {
             self.look(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))

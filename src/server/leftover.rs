@@ -1,10 +1,10 @@
-//! What the kernel still holds of a connection when nothing here does any more.
+//! Bytes that the kernel still holds of a connection when nothing here does any more.
 //!
-//! A reply that fits into the send buffer is over for HTTP as soon as it is
-//! there. Closed then, the kernel would go on holding it for a client that does
-//! not read, for minutes and beside every permit. So the connection keeps its
-//! permit until what is left is on its way; what does not move any more is reset,
-//! so that nothing of it stays.
+//! A reply that fits into the send buffer is over for HTTP as soon as it is there.
+//! Closed then, the kernel would go on holding it for a client that does not read, for
+//! minutes and beside every permit. So the connection keeps its permit until what is
+//! left is on its way; what does not move any more is reset, so that nothing of it
+//! stays.
 //!
 //! The kernel is asked by `poll` behind `TCP_NOTSENT_LOWAT`. Its own clock,
 //! `TCP_USER_TIMEOUT`, is of no use here: it counts a small window that is full most of
@@ -25,19 +25,20 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How much may have been written to a peer of which nothing is waited for, in
-/// bytes: an answer to a check-in, and a handshake.
+/// Number of bytes that may have been written to a peer of which nothing is waited for:
+/// an answer to a check-in, and a handshake.
 pub(super) const LITTLE: u64 = 8 * 1024;
-/// By how many bytes what is left must have shrunk to count as moving.
+/// Number of bytes by which what is left must have shrunk to count as moving.
 const STEP: u32 = 32 * 1024;
-/// What is left at most: a send buffer, as the kernel doubles it, and to spare.
+/// Upper bound of what is left, in bytes: a send buffer, as the kernel doubles it, and
+/// to spare.
 const MOST: u32 = 1024 * 1024;
-/// How soon it is looked at first, and how often in the end.
+/// Times between two looks: the first, and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
 /// A connection of which the kernel keeps what it has not sent.
 pub(super) trait Leaves {
-    /// Tells whether less than so many bytes have not been sent yet.
+    /// Returns whether less than so many bytes have not been sent yet.
     fn has_left_less_than(&self, bytes: u32) -> bool;
     /// Makes the close that follows a reset, which leaves nothing.
     fn leave_nothing(&self);
@@ -61,7 +62,7 @@ impl Leaves for TcpStream {
     }
 }
 
-/// Where a stream is put by whoever ends with something left in it.
+/// Place for a stream that ends with something left in it.
 #[derive(Debug)]
 pub(super) struct Left<S>(Mutex<Option<S>>);
 
@@ -81,18 +82,18 @@ impl<S> Left<S> {
     }
 }
 
-/// A wait until all of it has been sent.
+/// Wait until all of a stream has been sent.
 #[derive(Debug)]
-pub(super) struct Farewell {
+pub(super) struct LingeringClose {
     idle: Duration,
     left: u32,
-    /// Since when it is not known to move.
+    /// Time since which it is not known to move.
     since: Instant,
     look: Duration,
     next_look: Pin<Box<Sleep>>,
 }
 
-impl Farewell {
+impl LingeringClose {
     /// Begins a wait that ends when nothing moves for `idle`.
     pub(super) fn new(idle: Duration) -> Self {
         let since = Instant::now();
@@ -105,7 +106,7 @@ impl Farewell {
         }
     }
 
-    /// Ready once nothing is left, which is an error where it has stood still.
+    /// Returns ready once nothing is left; an error where it has stood still.
     pub(super) fn poll(
         &mut self,
         stream: &impl Leaves,
@@ -137,9 +138,9 @@ impl Farewell {
 /// Waits until all of it has been sent, as long as it moves; what stands still for
 /// `idle` is reset.
 pub(super) async fn finish(stream: impl Leaves, idle: Duration) {
-    let mut farewell = Farewell::new(idle);
+    let mut closing = LingeringClose::new(idle);
     // Either way nothing is left.
-    let _ = poll_fn(|cx| farewell.poll(&stream, cx)).await;
+    let _ = poll_fn(|cx| closing.poll(&stream, cx)).await;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Binding, accepting, and the permits that bound what is accepted.
+//! Listeners: binding, accepting, and the permits that bound what is accepted.
 
-use super::connection::Shared;
+use super::connection::ConnectionContext;
 use super::shares::Shares;
 use super::shutdown::Stop;
 use super::workers::{Accepted, Workers};
@@ -19,70 +19,59 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How many connections wait in the kernel while all permits are out.
+/// Number of connections that wait in the kernel while all permits are out.
 const BACKLOG: i32 = 4096;
-/// How long accepting rests when there is no file descriptor left.
+/// Time that accepting rests when there is no file descriptor left.
 const REST: Duration = Duration::from_millis(100);
-/// What the kernel keeps for a connection in each direction, in bytes; it doubles
-/// that, and counts its own overhead in. Enough for 10 Mbit/s over a round trip
-/// of 100 ms; a device draws 0.5.
+/// Size in bytes of the kernel's buffer for a connection in each direction; it doubles
+/// that, and counts its own overhead in. Enough for 10 Mbit/s over a round trip of 100
+/// ms; a device draws 0.5.
 const BUFFER: usize = 128 * 1024;
-/// How often a lasting shortage is logged.
+/// Time between two log lines about a lasting shortage.
 const SAY: Duration = Duration::from_secs(60);
-/// Of how many clients it is remembered what was said.
+/// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
-/// Why a port cannot be listened on, with the remedy.
+/// Error that keeps a port from being listened on, with the remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Somebody else has it.
+pub(crate) enum ListenError {
+    /// Another process has the port.
     #[error(
         "cannot listen on {address}: another process has this port (xiaozhi-server, Nginx, or this server already \
          running? `ss -ltnp` tells): stop it, or choose other ports in gateway.ports"
     )]
-    InUse {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// A port below 1024 without the right to it.
+    InUse { address: SocketAddr },
+    /// The port is below 1024, and the right to it is missing.
     #[error(
         "cannot listen on {address}: ports below 1024 need a permission: run it as a service with \
          AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` the binary"
     )]
-    Denied {
-        /// The address.
-        address: SocketAddr,
-    },
+    Denied { address: SocketAddr },
     /// The address is not this machine's.
     #[error(
         "cannot listen on {address}: this machine has no such address: set gateway.ip to one of its own, or to 0.0.0.0 for all"
     )]
-    NotOurs {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// Anything else.
+    NotOurs { address: SocketAddr },
+    /// The system has another reason.
     #[error("cannot listen on {address}: {error}")]
     Other {
-        /// The address.
         address: SocketAddr,
-        /// Why.
         error: io::Error,
     },
-    /// A thread that serves connections.
+    /// A thread that serves connections cannot be started.
     #[error("a thread that serves connections cannot be started: {0}")]
     Worker(io::Error),
 }
 
 /// Bound sockets, on which nothing is accepted yet.
 #[derive(Debug)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     sockets: Vec<(net::TcpListener, Port, SocketAddr)>,
 }
 
 impl Listeners {
     /// Binds every port, or none.
-    pub fn bind(bind: &Bind) -> Result<Self, ListenError> {
+    pub(crate) fn bind(bind: &Bind) -> Result<Self, ListenError> {
         let mut sockets = Vec::new();
         for &port in &bind.ports {
             let number = port.number;
@@ -101,24 +90,24 @@ impl Listeners {
         Ok(Self { sockets })
     }
 
-    /// The ports, as bound.
-    pub fn ports(&self) -> Vec<u16> {
+    /// Returns the ports, as bound.
+    pub(crate) fn ports(&self) -> Vec<u16> {
         self.sockets
             .iter()
             .map(|(_, _, address)| address.port())
             .collect()
     }
 
-    /// The addresses, as bound, and whether a PROXY header is asked for there.
-    pub fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
+    /// Returns the addresses, as bound, each with whether a PROXY header is asked for
+    /// there.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
         let sockets = self.sockets.iter();
         sockets.map(|(_, port, address)| (*address, port.proxy_protocol))
     }
 
-    /// Accepts until asked to stop, then waits for what was begun, but no
-    /// longer than the drain time or a second signal. `broken` hears of a worker that
-    /// ended.
-    pub async fn serve<H: Handler>(
+    /// Accepts until asked to stop, then waits for open connections, but no longer than
+    /// the drain time or a second signal. `broken` hears of a worker that ended.
+    pub(crate) async fn serve<H: Handler>(
         self,
         service: Service<H>,
         stop: &Stop,
@@ -131,7 +120,7 @@ impl Listeners {
         let shares = service
             .fair
             .then(|| Arc::new(Shares::new(limit, Arc::clone(&permits))));
-        let service = Arc::new(Shared::new(service, shares.clone()));
+        let service = Arc::new(ConnectionContext::new(service, shares.clone()));
         let workers = Workers::start(&service, &stop.asked, broken)?;
         let listeners = self.sockets.into_iter().map(|(listener, port, address)| {
             let listener = TcpListener::from_std(listener)
@@ -140,7 +129,7 @@ impl Listeners {
         });
         let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
         let accepting = listeners.into_iter().map(|(listener, proxied, address)| {
-            let gate = Gate {
+            let admission = Admission {
                 address,
                 proxied,
                 permits: &permits,
@@ -149,7 +138,7 @@ impl Listeners {
                 shares: shares.as_ref().filter(|_| !proxied),
                 trusted: &trusted,
             };
-            accept(listener, gate, &workers, &stop.asked)
+            accept(listener, admission, &workers, &stop.asked)
         });
         join_all(accepting).await;
         let drain = limits.load().drain;
@@ -204,8 +193,8 @@ fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenE
     })
 }
 
-/// What a connection must pass to be served.
-struct Gate<'a> {
+/// Admission of connections: the permits and the shares.
+struct Admission<'a> {
     address: SocketAddr,
     proxied: bool,
     permits: &'a Arc<Semaphore>,
@@ -216,18 +205,18 @@ struct Gate<'a> {
 
 async fn accept(
     listener: TcpListener,
-    gate: Gate<'_>,
+    admission: Admission<'_>,
     workers: &Workers,
     stop: &CancellationToken,
 ) {
-    let Gate {
+    let Admission {
         address,
         proxied,
         permits,
         limit,
         shares,
         trusted,
-    } = gate;
+    } = admission;
     let greedy = Once::new(SAY, REMEMBERED);
     let shortage = Once::new(SAY, REMEMBERED);
     loop {
@@ -280,7 +269,8 @@ async fn accept(
     }
 }
 
-/// Accepts, and lets go of the connection here: it is for its worker.
+/// Accepts one connection, and lets go of the runtime's hold on it: it is for its
+/// worker.
 async fn accept_one(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     Ok((stream.into_std()?, peer))
@@ -296,9 +286,9 @@ fn is_shortage(e: &io::Error) -> bool {
     })
 }
 
-/// Raises the soft limit of open files to the hard one and says how many
+/// Raises the soft limit of open files to the hard one and returns how many
 /// connections, each of so many files, fit below it, at most `wanted`.
-pub fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
+pub(crate) fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
     let Some(room) = nofile::raise(files_each) else {
         return wanted;
     };

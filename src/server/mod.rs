@@ -1,22 +1,21 @@
-//! Listeners and connections: one port takes plain HTTP and TLS, and no client
-//! can hold what others need. What is served, and with which certificates, is
-//! given from outside.
+//! Server: listeners and connections. One port takes plain HTTP and TLS, and no client
+//! can hold what others need. Handler and certificates are given from outside.
 
 mod connection;
 mod first_line;
 mod leftover;
 mod listener;
-mod progress;
 mod proxy_header;
 mod shares;
 pub mod shutdown;
 mod trusted;
 mod upgrade;
 mod workers;
+mod write_timeout;
 
-pub use listener::{ListenError, Listeners, raise_file_limit};
+pub(crate) use listener::{ListenError, Listeners, raise_file_limit};
 pub use trusted::Trusted;
-pub use upgrade::Upgrade;
+pub(crate) use upgrade::Upgrade;
 
 use arc_swap::ArcSwap;
 use hyper::body::{Body, Bytes, Incoming};
@@ -28,29 +27,29 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where to listen.
+/// Addresses and ports to listen on: `gateway.ip` and `gateway.ports`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
-    /// The address; `None` is every one, IPv6 included.
+    /// Address; `None` is every one, IPv6 included.
     pub ip: Option<IpAddr>,
-    /// The ports.
+    /// Ports to listen on.
     pub ports: Vec<Port>,
 }
 
 impl Bind {
-    /// The numbers of the ports.
-    pub fn numbers(&self) -> Vec<u16> {
+    /// Returns the numbers of the ports.
+    pub(crate) fn numbers(&self) -> Vec<u16> {
         self.ports.iter().map(|port| port.number).collect()
     }
 }
 
-/// One port.
+/// One port to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port {
-    /// Its number; 0 lets the kernel choose.
+    /// Number; 0 lets the kernel choose.
     pub number: u16,
-    /// Whether each connection begins with a PROXY header, in which a proxy
-    /// names its client.
+    /// True where each connection begins with a PROXY header, in which a proxy names
+    /// its client.
     pub proxy_protocol: bool,
 }
 
@@ -66,16 +65,16 @@ impl From<u16> for Port {
 /// Deadlines and bounds: `gateway.limits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How many connections at once.
+    /// Number of connections at once.
     pub connections: usize,
-    /// From the first TLS byte to the end of the handshake.
+    /// Time from the first TLS byte to the end of the handshake.
     pub handshake: Duration,
-    /// From accept to the first byte, and from there, or from the end of the
-    /// last reply, to a complete request head.
+    /// Time from accept to the first byte, and from there, or from the end of the last
+    /// reply, to a complete request head.
     pub headers: Duration,
-    /// For the whole body of a request; and without a byte moved of a reply.
+    /// Time for the whole body of a request; and without a byte moved of a reply.
     pub idle: Duration,
-    /// From the signal to stop to the end of what was begun.
+    /// Time from the signal to stop to the end of open connections.
     pub drain: Duration,
 }
 
@@ -91,30 +90,30 @@ impl Default for Limits {
     }
 }
 
-/// Who is at the other end.
+/// Client at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    /// Its address; an IPv4 one is never written as IPv6. The port is 0 where a
-    /// proxy does not tell it.
+pub(crate) struct Peer {
+    /// Address; an IPv4 one is never written as IPv6. The port is 0 where a proxy does
+    /// not tell it.
     pub address: SocketAddr,
-    /// Whether it came over TLS.
+    /// True where it came over TLS.
     pub secure: bool,
-    /// Whether a proxy stands between that does not tell how the client came to
-    /// it: one that is not `secure` here may have been so there.
+    /// True where a proxy stands between that does not tell how the client came to it:
+    /// one that is not `secure` here may have been so there.
     pub relayed: bool,
-    /// Whether the address is that of a proxy that does not know its client:
-    /// what this one says of itself is no proxy's word.
+    /// True where the address is that of a proxy that does not know its client: what
+    /// this client says of itself is no proxy's word.
     pub unknown: bool,
 }
 
-/// Stands in a request's extensions where a request line on its connection had more
+/// Marks a request, in its extensions, where a request line on its connection had more
 /// than one blank in front of the path, which no device sends.
 #[derive(Debug, Clone, Copy)]
-pub struct Spaced;
+pub(crate) struct Spaced;
 
-/// What answers requests.
-pub trait Handler: Send + Sync + 'static {
-    /// The bodies of its replies.
+/// Handler of requests.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// Body of its replies.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
     /// Answers one request. Whatever goes wrong has an answer.
@@ -125,19 +124,18 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// What every connection shares.
+/// Service that every connection shares.
 #[derive(Debug)]
-pub struct Service<H> {
-    /// What answers.
+pub(crate) struct Service<H> {
     pub handler: Arc<H>,
-    /// How TLS is spoken; `None` if it is not.
+    /// TLS settings; `None` where no TLS is spoken.
     pub tls: Option<Arc<ServerConfig>>,
     /// Deadlines and bounds, which may change; a connection keeps those that it began
     /// with.
     pub limits: Arc<ArcSwap<Limits>>,
-    /// Whether one address may be held to its share when connections run short.
+    /// True where one address may be held to its share when connections run short.
     pub fair: bool,
-    /// Proxies in front: they have no share, and if there are any, a PROXY
-    /// header is taken from nobody else.
+    /// Proxies in front: they have no share, and if there are any, a PROXY header is
+    /// taken from nobody else.
     pub trusted: Trusted,
 }

@@ -1,5 +1,5 @@
-//! Who holds how many connections: when they run short, one address gets no more
-//! than its share, so that one bad client cannot lock out everybody else.
+//! Shares of connections: when they run short, one address gets no more than its share,
+//! so that one bad client cannot lock out everybody else.
 
 use crate::util::sync::lock;
 use std::collections::HashMap;
@@ -7,14 +7,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
-/// An address may always hold so many: a household, an office.
+/// Number of connections that an address may always hold: a household, an office.
 const ALWAYS: usize = 64;
 
 /// Counts connections by address.
 #[derive(Debug)]
 pub(super) struct Shares {
     limit: usize,
-    /// What is left for all.
+    /// Permits that are left for all.
     permits: Arc<Semaphore>,
     held: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Share {
 }
 
 impl Shares {
-    /// For `limit` connections in all, of which `permits` are left.
+    /// Makes shares of `limit` connections in all, of which `permits` are left.
     pub(super) fn new(limit: usize, permits: Arc<Semaphore>) -> Self {
         Self {
             limit,
@@ -66,7 +66,7 @@ impl Drop for Share {
     }
 }
 
-/// One customer's IPv6 network is a /64.
+/// Returns the network that counts as one client: a customer's IPv6 network is a /64.
 fn owner(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),

@@ -5,17 +5,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How the process is asked to end.
+/// Requests to end the process.
 #[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// The first signal: accept nothing new, finish what was begun.
+pub(crate) struct Stop {
+    /// Cancelled by the first signal: accept nothing new, finish open connections.
     pub asked: CancellationToken,
-    /// The second one: cut what is left.
+    /// Cancelled by the second one: cut what is left.
     pub forced: CancellationToken,
 }
 
 /// Installs the handlers of SIGTERM and SIGINT.
-pub fn on_signals() -> io::Result<Stop> {
+pub(crate) fn on_signals() -> io::Result<Stop> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = Stop::default();
@@ -39,6 +39,6 @@ async fn wait(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// Installs the handler of SIGHUP.
-pub fn on_hangup() -> io::Result<Signal> {
+pub(crate) fn on_hangup() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }

@@ -1,24 +1,24 @@
-//! The proxies whose word on a client counts.
+//! Trusted proxies, whose word on a client counts.
 
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The addresses of `gateway.behind_proxy`. None of them: nobody's word counts,
-/// and a PROXY header is taken from whoever reaches a port that asks for one.
+/// Addresses of `gateway.behind_proxy`. Where there are none, nobody's word counts, and
+/// a PROXY header is taken from whoever reaches a port that asks for one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trusted(Arc<[IpNet]>);
 
 impl Trusted {
-    /// Whether nobody is listed.
-    pub fn is_empty(&self) -> bool {
+    /// Returns whether nobody is listed.
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `address` is listed. An IPv4 one is the same when a socket for
+    /// Returns whether `address` is listed. An IPv4 one is the same when a socket for
     /// both shows it as IPv6.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
@@ -30,7 +30,7 @@ impl FromIterator<IpNet> for Trusted {
     }
 }
 
-/// As an operator writes them: a single address without its length.
+/// Writes the list as an operator does: a single address without its length.
 impl fmt::Display for Trusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, net) in self.0.iter().enumerate() {

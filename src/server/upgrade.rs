@@ -1,4 +1,4 @@
-//! What goes on on a connection once it speaks HTTP no more.
+//! Upgrades: connections that speak HTTP no more.
 
 use crate::util::sync::lock;
 use futures_util::future::BoxFuture;
@@ -6,18 +6,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
-/// What is done with the connection after a 101; the token says that the server
-/// stops.
+/// Work on a connection after a 101; the token says that the server stops.
 type Work = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
-/// Goes with a reply of 101, in its extensions. The connection's own task does
-/// the work, so that it keeps its permit, its share and its place in the drain.
+/// Upgrade of a connection, in the extensions of a reply of 101. The connection's own
+/// task does the work, so that it keeps its permit, its share and its place in the
+/// drain.
 #[derive(Clone)]
-pub struct Upgrade(Arc<Mutex<Option<Work>>>);
+pub(crate) struct Upgrade(Arc<Mutex<Option<Work>>>);
 
 impl Upgrade {
     /// Wraps the work.
-    pub fn new(
+    pub(crate) fn new(
         work: impl FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
         Self(Arc::new(Mutex::new(Some(Box::new(work)))))

@@ -1,9 +1,8 @@
-//! The threads that serve connections: one for each core, each with a runtime
-//! of its own. A connection lives and dies on its worker, so that no task is
-//! ever woken across threads: for a check-in that would cost more than the
-//! decision.
+//! Workers: threads that serve connections, one for each core, each with a runtime of
+//! its own. A connection lives and dies on its worker, so that no task is ever woken
+//! across threads: for a check-in that would cost more than the decision.
 
-use super::connection::{self, Shared};
+use super::connection::{self, ConnectionContext};
 use super::shares::Share;
 use super::{Handler, ListenError};
 use crate::util::supervise::End;
@@ -18,21 +17,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Threads of one worker that read files. A dead disk blocks so many and no
+/// Number of threads of one worker that read files. A dead disk blocks so many and no
 /// more.
 const DISK_THREADS: usize = 32;
 
-/// An accepted connection and the permit that it holds to its end.
+/// Accepted connection, with the permit that it holds to its end.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    /// Whether it begins with a PROXY header.
+    /// True where it begins with a PROXY header.
     pub(super) proxied: bool,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) share: Option<Share>,
 }
 
-/// One on its way to its task, which the drain waits for.
+/// Connection on its way to its task, which the drain waits for.
 type Queued = (Accepted, TaskTrackerToken);
 
 /// All workers.
@@ -44,7 +43,7 @@ pub(super) struct Workers {
 
 struct Worker {
     inbox: UnboundedSender<Queued>,
-    /// How many connections it has.
+    /// Number of its connections.
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -52,7 +51,7 @@ struct Worker {
 impl Workers {
     /// Starts a worker for each core.
     pub(super) fn start<H: Handler>(
-        shared: &Arc<Shared<H>>,
+        shared: &Arc<ConnectionContext<H>>,
         stop: &CancellationToken,
         broken: &End,
     ) -> Result<Self, ListenError> {
@@ -127,7 +126,7 @@ impl Workers {
         }
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub(super) fn connections(&self) -> usize {
         self.workers
             .iter()
@@ -153,7 +152,7 @@ impl Workers {
 
 async fn serve<H: Handler>(
     mut accepted: UnboundedReceiver<Queued>,
-    shared: Arc<Shared<H>>,
+    shared: Arc<ConnectionContext<H>>,
     load: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
@@ -182,7 +181,7 @@ async fn serve<H: Handler>(
     }
 }
 
-/// Takes a connection off the books when its task ends, by a panic even.
+/// Takes a connection off the count when its task ends, by a panic even.
 struct Leaving {
     load: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
@@ -224,7 +223,7 @@ mod tests {
             fair: false,
             trusted: Trusted::default(),
         };
-        let shared = Arc::new(Shared::new(service, None));
+        let shared = Arc::new(ConnectionContext::new(service, None));
         Workers::start(&shared, &CancellationToken::new(), broken).unwrap()
     }
 

@@ -1,24 +1,24 @@
-//! Certificates of a public authority, ordered and renewed here by ACME (RFC
-//! 8555). What it keeps is a file; the file is taken up like any other that
-//! changes, so nothing here stands in the way of a connection.
+//! ACME (RFC 8555): orders and renews certificates of a public authority. What it keeps
+//! is a file; the file is taken up like any other that changes, so nothing here stands
+//! in the way of a connection.
 //!
 //! Key and chain share that file, so that a power cut cannot part them. `http` declares
-//! what it asks (`AnswersChallenges`), [`Challenges`] has the answers, and `app` joins
+//! what it asks (`AnswersChallenges`), `Challenges` has the answers, and `app` joins
 //! the two. A CA's own connection (ALPN `acme-tls/1`) ends with the handshake.
 
 mod challenges;
 mod client;
-mod fault;
+mod error;
 mod files;
 mod keeper;
 mod order;
 mod schedule;
 mod signing;
 
-pub use challenges::Challenges;
+pub(crate) use challenges::Challenges;
 pub(crate) use challenges::PROTOCOL;
-pub use client::RootError;
-pub use keeper::Keeper;
+pub(crate) use client::RootError;
+pub(crate) use keeper::CertificateKeeper;
 
 use super::PairPaths;
 use super::pem::Pair;
@@ -27,32 +27,32 @@ use crate::finding::Finding;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Let's Encrypt, for everybody.
-pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// Directory of Let's Encrypt's public service.
+pub(crate) const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// `gateway.tls.acme`, and the names.
+/// Settings of `gateway.tls.acme`, and the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The folder in which account, keys and certificates are kept.
+pub struct AcmeSettings {
+    /// Folder in which account, keys and certificates are kept.
     pub dir: PathBuf,
-    /// The host names and IP addresses of the certificate.
+    /// Host names and IP addresses of the certificate.
     pub names: Vec<String>,
-    /// Where the CA may write to.
+    /// E-mail address that the CA may write to.
     pub email: Option<String>,
-    /// The CA's directory.
+    /// Address of the CA's directory.
     pub directory: String,
-    /// How the CA looks whether the names are ours.
+    /// Challenge by which the CA checks that the names are ours.
     pub challenge: Challenge,
-    /// A root to trust for the directory, besides the public ones.
+    /// Root to trust for the directory, besides the public ones.
     pub root: Option<PathBuf>,
 }
 
-/// How the CA looks whether a name is ours.
+/// Challenge by which the CA checks that a name is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Challenge {
-    /// A TLS handshake with port 443.
+    /// TLS handshake with port 443 (RFC 8737).
     TlsAlpn01,
-    /// A request to port 80.
+    /// HTTP request to port 80 (RFC 8555, section 8.3).
     Http01,
 }
 
@@ -74,9 +74,9 @@ impl Challenge {
     }
 }
 
-impl Settings {
-    /// Each CA has its folder: a trial with one leaves the other's account and
-    /// certificate alone.
+impl AcmeSettings {
+    /// Returns the folder of the configured CA. Each CA has its own: a trial with one
+    /// leaves the other's account and certificate alone.
     pub(super) fn folder(&self) -> PathBuf {
         let ca = self.directory.trim_start_matches("https://");
         self.dir.join("acme").join(file_name(ca))
@@ -86,19 +86,19 @@ impl Settings {
         self.folder().join("account.json")
     }
 
-    /// Until when the CA is left alone.
+    /// Returns the path of the times until which the CA is left alone.
     fn waits(&self) -> PathBuf {
         self.folder().join("waits.json")
     }
 
-    /// The order that the CA is to sign, and its key.
+    /// Returns the path of the order that the CA is to sign, and its key.
     fn signing(&self) -> PathBuf {
         self.folder().join("signing.json")
     }
 
-    /// Where certificate and key are kept: one file, so that no power cut can
-    /// part them, and one name, whichever order the names stand in.
-    pub fn paths(&self) -> PairPaths {
+    /// Returns the path of certificate and key: one file, so that no power cut can part
+    /// them, and one name, whichever order the names stand in.
+    pub(crate) fn paths(&self) -> PairPaths {
         let file = self.folder().join("certificate.pem");
         PairPaths {
             cert: file.clone(),
@@ -106,7 +106,7 @@ impl Settings {
         }
     }
 
-    /// The names that `pair` does not hold for.
+    /// Returns the names that `pair` does not hold for.
     pub(super) fn lacking(&self, pair: &Pair) -> Vec<&str> {
         let lacks = |name: &&String| !pair.names.contains(&normal(name));
         self.names
@@ -124,8 +124,8 @@ fn file_name(text: &str) -> String {
         .collect()
 }
 
-/// Whether the CA finds us: it comes to one port only.
-pub fn audit(settings: &Settings, ports: &[u16]) -> Option<Finding> {
+/// Finds out whether the CA can reach this server: it comes to one port only.
+pub(crate) fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Finding> {
     let (challenge, port) = (settings.challenge, settings.challenge.port());
     (!ports.contains(&port)).then(|| {
         Finding::new(

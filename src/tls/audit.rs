@@ -1,5 +1,5 @@
-//! Does this certificate serve this public address? What would make a device
-//! refuse it, now or soon, and what to change.
+//! Audit of certificates: finds what would make a device refuse them at this public
+//! address, now or soon, and says what to change.
 
 use super::Mode;
 use super::pem::Pair;
@@ -10,14 +10,15 @@ use std::time::SystemTime;
 use webpki::EndEntityCert;
 
 const DAY: i64 = 86_400;
-/// The days before its end from which on a certificate is told of.
+/// Days before its end from which on a certificate is warned of.
 const STEPS: [i64; 4] = [1, 7, 14, 30];
-/// Certificates that are made for days: Let's Encrypt's live for six.
+/// Longest validity of a certificate that is made for days, in seconds: Let's Encrypt's
+/// live for six.
 const SHORT: i64 = 10 * DAY;
 
 /// Judges the certificates against the host of an https public address. `pairs`
 /// may be empty where `mode` says enough.
-pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Finding> {
+pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Mode::SelfSigned { dir, .. } = mode {
         let remedy = "use a certificate of a public authority (gateway.tls.mode: acme or files), or serve devices over http.";
@@ -45,9 +46,9 @@ pub fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Fi
     findings
 }
 
-/// What a finding says but for the hours, which change each time: two that are
-/// equal in this are no news.
-pub fn topic(finding: &Finding) -> String {
+/// Returns the words of a finding but for the hours, which change each time: two
+/// findings of one topic are no news.
+pub(crate) fn topic(finding: &Finding) -> String {
     let text = finding.to_string();
     match text.split_once(" h left)") {
         Some((before, after)) => {
@@ -58,7 +59,7 @@ pub fn topic(finding: &Finding) -> String {
     }
 }
 
-/// Whether any of them holds for the host.
+/// Finds a host that no certificate holds for.
 fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     let setting = match mode {
         Mode::Files(_) => "gateway.tls.certificates",
@@ -106,7 +107,7 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
     })
 }
 
-/// Whether devices find the way to a root that they know.
+/// Finds a chain that leads devices to no root that they know.
 fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Finding> {
     let file = pair.paths.cert.display();
     if pair.is_self_signed {
@@ -146,7 +147,7 @@ fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Finding> {
     ))
 }
 
-/// Whether devices can use the key.
+/// Finds a key that devices cannot use.
 fn key(setting: &str, pair: &Pair) -> Option<Finding> {
     let (file, bits) = (pair.paths.cert.display(), pair.key_bits);
     let remedy = "make a P-256 key, or an RSA one of 2048 bits.";
@@ -177,7 +178,7 @@ fn key(setting: &str, pair: &Pair) -> Option<Finding> {
     }
 }
 
-/// Whether it holds, and for how long yet.
+/// Finds a certificate that does not hold now, or not for long.
 fn time(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
     let file = pair.paths.cert.display();
     let renewed = match mode {
@@ -258,7 +259,8 @@ mod tests {
 
     const NAME: &str = "ota.example.com";
 
-    /// From 2026-01-01 to the given day, with its chain and one of a stranger.
+    /// Makes a certificate from 2026-01-01 to the given day, with its chain and one of
+    /// a stranger.
     fn pair(until: (u8, u8), key: &'static SignatureAlgorithm, stranger: bool) -> Pair {
         let authority = |name: &str| {
             let mut params = CertificateParams::default();
@@ -289,7 +291,7 @@ mod tests {
     }
 
     fn ordered() -> Mode {
-        Mode::Acme(acme::Settings {
+        Mode::Acme(acme::AcmeSettings {
             dir: "certs".into(),
             names: vec![NAME.into()],
             email: None,
@@ -342,7 +344,8 @@ mod tests {
         assert!(found[0].contains("that signed number 1 in it is missing"));
         assert!(found[1].contains("more than 384 bits"), "{found:?}");
     }
-    /// A leaf, three above it and a stranger, in the order of `files`.
+    /// Returns the gap in a chain of a leaf, three above it and a stranger, in the
+    /// order of `files`.
     fn gap(files: &[usize]) -> Option<usize> {
         let made = |name: &str, by: Option<&Issuer<'_, KeyPair>>| {
             let mut params = CertificateParams::new([name.to_owned()]).unwrap();

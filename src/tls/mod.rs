@@ -1,40 +1,40 @@
-//! Certificates: read from files or signed here, chosen for each client,
-//! replaced while connections go on.
+//! TLS: certificates read from files or signed here, chosen for each client, replaced
+//! while connections go on.
 
 pub mod acme;
-pub mod audit;
+pub(crate) mod audit;
 mod pem;
 mod resolver;
 mod self_signed;
 
-pub use pem::{Pair, PairError, roots_named};
-pub use resolver::Certificates;
-pub use self_signed::SignError;
+pub(crate) use pem::{PairError, roots_named};
+pub(crate) use resolver::Certificates;
+pub(crate) use self_signed::SignError;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where certificates come from: `gateway.tls.mode`.
+/// Source of certificates: `gateway.tls.mode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// No TLS at all.
     Off,
-    /// Signed by this server and kept in `dir`.
+    /// Certificate that this server signs and keeps in `dir`.
     SelfSigned {
-        /// The folder that keeps certificate and key.
+        /// Folder that keeps certificate and key.
         dir: PathBuf,
-        /// The host names and IP addresses that it is made for.
+        /// Host names and IP addresses of the certificate.
         names: Vec<String>,
     },
     /// Files that somebody else renews.
     Files(Vec<PairPaths>),
-    /// A certificate of a public authority, ordered and renewed here.
-    Acme(acme::Settings),
+    /// Certificate of a public authority, ordered and renewed here.
+    Acme(acme::AcmeSettings),
 }
 
-/// A certificate chain and its key.
+/// Paths of a certificate chain and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairPaths {
     /// PEM file with the leaf first and its chain behind it.
@@ -43,26 +43,25 @@ pub struct PairPaths {
     pub key: PathBuf,
 }
 
-/// Why TLS could not be set up.
+/// Error where TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// Configured pairs, each by its place in the list, and what is wrong.
+pub(crate) enum TlsError {
+    /// Configured pairs cannot be used: their places in the list, and their errors.
     #[error("{}", lines(.0))]
     Pairs(Vec<(usize, PairError)>),
-    /// The certificate that a CA gave.
+    /// The certificate that a CA gave cannot be used.
     #[error(transparent)]
     Kept(PairError),
-    /// The certificate that this server signs.
+    /// The certificate that this server signs cannot be made or kept.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// rustls refuses the setup.
     #[error("TLS cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
 }
 
 impl TlsError {
     /// Returns each setting that it comes from, and what is wrong there.
-    pub fn by_setting(&self) -> Vec<(String, String)> {
+    pub(crate) fn by_setting(&self) -> Vec<(String, String)> {
         let setting = match self {
             Self::Pairs(faults) => return faults.iter().map(of_pair).collect(),
             Self::Sign(SignError::Names { .. }) => "gateway.tls.names",
@@ -83,11 +82,13 @@ fn lines(faults: &[(usize, PairError)]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The TLS setup for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without 1.3
-/// by default), X25519 and P-256 only (rustls follows the client's order of
-/// groups, and mbedTLS 2.28 would get the far dearer P-384), HTTP/1.1 only, one
-/// ticketer that outlives certificate reloads.
-pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
+/// Makes the TLS settings for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without
+/// 1.3 by default), X25519 and P-256 only (rustls follows the client's order of groups,
+/// and mbedTLS 2.28 would get the far dearer P-384), HTTP/1.1 only, one ticketer that
+/// outlives certificate reloads.
+pub(crate) fn server_config(
+    certificates: Arc<Certificates>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
     // Our order counts: AES-128 is enough, and mbedTLS asks for AES-256 first,

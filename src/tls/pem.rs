@@ -1,5 +1,5 @@
-//! Certificates and keys from PEM files. The only user of rustls-pemfile, which
-//! is archived: a move to another reader touches this file alone.
+//! PEM files: reads certificates and keys. The only user of rustls-pemfile, which is
+//! archived: a move to another reader touches this file alone.
 
 use super::PairPaths;
 use crate::util::small_file;
@@ -15,100 +15,70 @@ use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// A certificate chain with its key, checked to belong together.
+/// Certificate chain with its key, checked to belong together.
 #[derive(Debug, Clone)]
-pub struct Pair {
-    /// What rustls serves.
+pub(crate) struct Pair {
+    /// Chain and key as rustls serves them.
     pub certified: Arc<CertifiedKey>,
-    /// ECDSA, else RSA.
+    /// True for an ECDSA key, false for an RSA one.
     pub is_ecdsa: bool,
-    /// How long its key is, in bits; 0 if that cannot be told.
+    /// Length of the key, in bits; 0 if that cannot be told.
     pub key_bits: usize,
-    /// The certificate, counted from 1, whose signer is not in the file, though
-    /// others are that nothing leads to.
+    /// Number of the first certificate, counted from 1, whose signer is not in the
+    /// file, though there are others that nothing leads to.
     pub gap: Option<usize>,
-    /// The leaf's host names, lower case, and its IP addresses.
+    /// Host names of the leaf, lower case, and its IP addresses.
     pub names: Vec<String>,
-    /// From when it holds, in seconds since 1970.
+    /// Begin of its validity, in seconds since 1970.
     pub not_before: i64,
-    /// Until when it holds, in seconds since 1970.
+    /// End of its validity, in seconds since 1970.
     pub not_after: i64,
-    /// The leaf is signed with its own key.
+    /// True where the leaf is signed with its own key.
     pub is_self_signed: bool,
-    /// Where it was read.
+    /// Paths of the files.
     pub paths: PairPaths,
 }
 
-/// Why a certificate and key cannot be used.
+/// Error where a certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum PairError {
+pub(crate) enum PairError {
     /// The file cannot be read.
     #[error("{}: cannot be read: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Read { path: PathBuf, error: io::Error },
     /// The file is no PEM.
     #[error("{}: not a PEM file: {fault}", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        fault: PemFault,
-    },
-    /// No certificate in it.
+    Pem { path: PathBuf, fault: PemFault },
+    /// The file holds no certificate.
     #[error("{}: holds no certificate: name the file with -----BEGIN CERTIFICATE-----, the chain included (fullchain.pem)", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// No key in it.
+    NoCertificate { path: PathBuf },
+    /// The file holds no key.
     #[error("{}: holds no private key without a pass phrase: name the file with -----BEGIN PRIVATE KEY----- (privkey.pem)", path.display())]
-    NoKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The certificate is garbled.
+    NoKey { path: PathBuf },
+    /// The certificate is damaged.
     #[error("{}: its first certificate is damaged, or is none: copy it again, or have it issued anew", path.display())]
-    BadCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The key is garbled, or of a kind that nobody has.
+    BadCertificate { path: PathBuf },
+    /// The key is damaged, or of a kind that nobody has.
     #[error(
         "{}: its key is damaged, or of a kind that is not known here: use a P-256 key, or an RSA key of 2048 to 4096 bits",
         path.display()
     )]
-    BadKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A key that no device can read.
+    BadKey { path: PathBuf },
+    /// The key is an Ed25519 one, which no device can read.
     #[error("{}: is an Ed25519 key, which devices (mbedTLS) cannot use: make a P-256 or RSA one", path.display())]
-    Ed25519 {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Certificate and key are not one pair.
+    Ed25519 { path: PathBuf },
+    /// The certificate and the key are not one pair.
     #[error("{}: is not the key of {}: name the two files that were made together", key.display(), cert.display())]
-    Mismatch {
-        /// The certificate's file.
-        cert: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-    },
+    Mismatch { cert: PathBuf, key: PathBuf },
 }
 
-/// What keeps a file from being read as PEM.
+/// Fault that keeps a file from being read as PEM.
 ///
-/// None of it holds a byte of the file, which may be a key: what the library
-/// below says does, and is not passed on.
+/// None of them holds a byte of the file, which may be a key: the library's own
+/// messages do, and are not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PemFault {
-    /// Its line breaks were written out as `\n`, as environment variables and JSON
-    /// have them.
+pub(crate) enum PemFault {
+    /// Line breaks were written out as `\n`, as environment variables and JSON have
+    /// them.
     #[error(
         "its line breaks have become the two characters \\n: write it as lines (printf '%b' \"$(cat FILE)\" > NEW)"
     )]
@@ -122,7 +92,7 @@ pub enum PemFault {
     /// A block that begins and does not end.
     #[error("a block of it has no -----END ...----- line: it was cut off; copy it again")]
     NoEnd,
-    /// What stands between the two lines is no base64.
+    /// The text between the two lines is no base64.
     #[error("the content of a block is no base64: it is damaged; copy it again")]
     NoBase64,
 }
@@ -150,7 +120,7 @@ impl PemFault {
 
 impl Pair {
     /// Reads and checks a pair.
-    pub fn load(paths: &PairPaths) -> Result<Self, PairError> {
+    pub(crate) fn load(paths: &PairPaths) -> Result<Self, PairError> {
         Self::parse(paths, &read(&paths.cert)?, &read(&paths.key)?)
     }
 
@@ -234,9 +204,9 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-/// The first certificate, counted from 1, from which no other one in the file
-/// leads on, though there are some that the leaf does not lead to. Their order
-/// matters to no client.
+/// Returns the number of the first certificate, counted from 1, from which no other one
+/// in the file leads on, though there are some that the leaf does not lead to. Their
+/// order matters to no client.
 fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
     let read = |der| Some(X509Certificate::from_der(der).ok()?.1);
     let all: Vec<_> = chain.iter().map(|der| read(der)).collect();
@@ -264,13 +234,14 @@ fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
     last.filter(|_| reached.len() < all.len())
 }
 
-/// The certificates of a PEM file that the configuration names as roots.
+/// Reads the certificates of a PEM file that the configuration names as roots.
 pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     certificates(path, &read(path)?)
 }
 
-/// The same as `roots`, of a file that a command line names, which may be a pipe.
-pub fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+/// Reads certificates as [`roots`] does, from a file that a command line names, which
+/// may be a pipe.
+pub(crate) fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
     let text = small_file::read_or_pipe(path).map_err(unreadable(path))?;
     certificates(path, &text)
 }
@@ -307,7 +278,7 @@ fn no_pem(path: &Path) -> impl Fn(PemFault) -> PairError {
     }
 }
 
-/// The blocks of a PEM text, to the first one that cannot be read.
+/// Returns the blocks of a PEM text, to the first one that cannot be read.
 fn items(text: &[u8]) -> impl Iterator<Item = Result<Item, PemFault>> {
     let mut rest = Some(text);
     iter::from_fn(move || match rustls_pemfile::read_one_from_slice(rest?) {

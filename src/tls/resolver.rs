@@ -1,43 +1,41 @@
-//! Which certificate a client gets, and how they are replaced: the whole set at
-//! once, connections going on, the last good set staying when a new one is bad.
+//! Certificate resolver: chooses the certificate for each client, and replaces them:
+//! the whole set at once, connections going on, the last good set staying when a new
+//! one is bad.
 
 use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
 use super::{Mode, PairPaths, TlsError, self_signed};
+use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 use tracing::{error, info, warn};
 
-/// The certificates in use.
+/// Certificates in use.
 #[derive(Debug)]
-pub struct Certificates {
-    /// Changed only while `tried` is held.
+pub(crate) struct Certificates {
+    /// Mode that changes only while `tried` is held.
     mode: ArcSwap<Mode>,
     current: ArcSwap<Vec<Pair>>,
-    /// The state of the files at the last attempt, good or bad, so that each
-    /// state is tried and reported once.
-    tried: Mutex<Vec<FileState>>,
-    /// When a certificate of our own may be signed again.
+    /// State of the files at the last attempt, good or bad, so that each state is tried
+    /// and reported once.
+    tried: Mutex<Vec<Option<FileState>>>,
+    /// Time from which a certificate of our own may be signed again.
     next_signing: Mutex<SystemTime>,
     challenges: Arc<Challenges>,
 }
 
-/// How long a failed signing rests.
+/// Time that a failed signing rests.
 const SIGN_AGAIN: Duration = Duration::from_secs(3600);
-
-/// Inode, length, modification and change time; `None` when there is no file.
-type FileState = Option<(u64, u64, i64, i64, i64, i64)>;
 
 impl Certificates {
     /// Loads or signs what `mode` asks for; `None` when TLS is off.
-    pub fn load(mode: &Mode, now: SystemTime) -> Result<Option<Arc<Self>>, TlsError> {
+    pub(crate) fn load(mode: &Mode, now: SystemTime) -> Result<Option<Arc<Self>>, TlsError> {
         if *mode == Mode::Off {
             return Ok(None);
         }
@@ -53,25 +51,25 @@ impl Certificates {
         })))
     }
 
-    /// What a CA looks for while it checks that a name is ours.
-    pub fn challenges(&self) -> Arc<Challenges> {
+    /// Returns the answers to a CA's challenges.
+    pub(crate) fn challenges(&self) -> Arc<Challenges> {
         Arc::clone(&self.challenges)
     }
 
-    /// Whether a CA may come to look for its answer in a handshake.
+    /// Returns whether a CA may come to look for its answer in a handshake.
     pub(super) fn answers_challenges(&self) -> bool {
         matches!(&**self.mode.load(), Mode::Acme(acme) if acme.challenge == Challenge::TlsAlpn01)
     }
 
-    /// The certificates, as configured.
-    pub fn pairs(&self) -> Arc<Vec<Pair>> {
+    /// Returns the certificates, as configured.
+    pub(crate) fn pairs(&self) -> Arc<Vec<Pair>> {
         self.current.load_full()
     }
 
-    /// Takes up files that changed since the last attempt, and signs a
-    /// certificate of our own anew when it nears its end; whether anything is
-    /// new. Blocks on the disk.
-    pub fn reload_if_changed(&self, now: SystemTime) -> bool {
+    /// Takes up files that changed since the last attempt, and signs a certificate of
+    /// our own anew when it nears its end. Returns whether anything is new. Blocks on
+    /// the disk.
+    pub(crate) fn reload_if_changed(&self, now: SystemTime) -> bool {
         let mode = self.mode.load_full();
         let seen = states(&mode);
         let due = match &*mode {
@@ -90,9 +88,9 @@ impl Certificates {
         due && self.reload(now)
     }
 
-    /// Takes up the files as they are; whether anything is new. Of a pair that
+    /// Takes up the files as they are. Returns whether anything is new. Of a pair that
     /// cannot be used the last good one stays. Blocks on the disk.
-    pub fn reload(&self, now: SystemTime) -> bool {
+    pub(crate) fn reload(&self, now: SystemTime) -> bool {
         // Held to the end: of two reloads the later one has the last word.
         let mut tried = self.tried();
         let mode = self.mode.load_full();
@@ -134,7 +132,7 @@ impl Certificates {
     /// # Errors
     ///
     /// Those of a start.
-    pub fn change(&self, mode: &Mode, now: SystemTime) -> Result<(), TlsError> {
+    pub(crate) fn change(&self, mode: &Mode, now: SystemTime) -> Result<(), TlsError> {
         let mut tried = self.tried();
         if matches!(mode, Mode::Acme(_)) {
             self.mode.store(Arc::new(mode.clone()));
@@ -150,12 +148,12 @@ impl Certificates {
         Ok(())
     }
 
-    fn tried(&self) -> MutexGuard<'_, Vec<FileState>> {
+    fn tried(&self) -> MutexGuard<'_, Vec<Option<FileState>>> {
         lock(&self.tried)
     }
 }
 
-/// All of them, or everything that is wrong.
+/// Returns all pairs, or everything that is wrong with them.
 fn all(loaded: Vec<Result<Pair, TlsError>>) -> Result<Vec<Pair>, TlsError> {
     let (mut pairs, mut faults) = (Vec::new(), Vec::new());
     for loaded in loaded {
@@ -172,7 +170,7 @@ fn all(loaded: Vec<Result<Pair, TlsError>>) -> Result<Vec<Pair>, TlsError> {
     }
 }
 
-/// Each configured certificate, or what is wrong with it.
+/// Loads each configured certificate, or says what is wrong with it.
 fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     match mode {
         Mode::Off => Vec::new(),
@@ -189,9 +187,9 @@ fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     }
 }
 
-/// What the server starts with. Of a CA's certificate any is better than none:
-/// one that has ended, or lacks a name, still serves most devices until the next
-/// one is there; else one of our own answers.
+/// Loads the certificates that the server starts with. Of a CA's certificate any is
+/// better than none: one that has ended, or lacks a name, still serves most devices
+/// until the next one is there; else one of our own answers.
 fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     let acme = match mode {
         Mode::SelfSigned { dir, names } => {
@@ -210,18 +208,9 @@ fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     vec![own.map_err(TlsError::from)]
 }
 
-fn states(mode: &Mode) -> Vec<FileState> {
-    let state = |path: &Path| {
-        let m = fs::metadata(path).ok()?;
-        Some((
-            m.ino(),
-            m.size(),
-            m.mtime(),
-            m.mtime_nsec(),
-            m.ctime(),
-            m.ctime_nsec(),
-        ))
-    };
+/// Returns the state of each file; `None` for one that is not there.
+fn states(mode: &Mode) -> Vec<Option<FileState>> {
+    let state = |path: &Path| Some(FileState::from(&fs::metadata(path).ok()?));
     match mode {
         Mode::Files(pairs) => pairs
             .iter()
@@ -234,10 +223,10 @@ fn states(mode: &Mode) -> Vec<FileState> {
 }
 
 impl ResolvesServerCert for Certificates {
-    /// Never without an answer that the client can use: the certificate of the
-    /// name it asks for; if nobody has that name, or it names none, or an IP
-    /// address (rustls shows neither), the first one. Of several for one name
-    /// the ECDSA one where the client can check it: signing costs a tenth.
+    /// Chooses a certificate that the client can use: the one of the name that it asks
+    /// for; if nobody has that name, or it names none, or an IP address (rustls shows
+    /// neither), the first one. Of several for one name the ECDSA one where the client
+    /// can check it: signing costs a tenth.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if let Some(mut protocols) = hello.alpn()
             && protocols.next() == Some(acme::PROTOCOL)
@@ -272,7 +261,8 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// RFC 6125, section 6.4.3: a wildcard stands for one whole label, the first.
+/// Returns whether a certificate's name covers `name`: a wildcard stands for one whole
+/// label, the first (RFC 6125, section 6.4.3).
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(suffix) => name

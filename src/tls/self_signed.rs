@@ -1,9 +1,9 @@
-//! The certificate that this server signs itself: kept, used again, and made
-//! anew before it ends or when its names no longer fit.
+//! Self-signed certificate: kept, used again, and made anew before it ends or when its
+//! names no longer fit.
 
 use super::PairPaths;
 use super::pem::{Pair, PairError};
-use crate::util::durable::{self, Kept};
+use crate::util::durable::{self, Durability};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
@@ -15,32 +15,29 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tracing::{info, warn};
 
-/// For how long it is made. Devices have no use for a shorter one: nobody but
-/// its owner can replace what they trust.
+/// Years that it is made for. Devices have no use for a shorter one: nobody but its
+/// owner can replace what they trust.
 const YEARS: i32 = 20;
-/// How long before its end it is made anew, in seconds.
+/// Time before its end at which it is made anew, in seconds.
 const MARGIN: i64 = 90 * 86_400;
 
-/// Why no certificate could be made or kept.
+/// Error where no certificate could be made or kept.
 #[derive(Debug, thiserror::Error)]
-pub enum SignError {
+pub(crate) enum SignError {
     /// rcgen refuses the names.
     #[error("no certificate can be made for {names:?}: {error}")]
     Names {
-        /// The names.
         names: Vec<String>,
-        /// Why.
         error: rcgen::Error,
     },
-    /// The folder or a file in it.
+    /// The folder or a file in it cannot be written.
     #[error("{}: {error}: the certificate that this server signs is kept there", path.display())]
     Keep {
-        /// The folder or file.
+        /// Folder or file.
         path: PathBuf,
-        /// Why.
         error: io::Error,
     },
-    /// What was just written cannot be read.
+    /// The file that was just written cannot be read.
     #[error(transparent)]
     Pair(#[from] PairError),
 }
@@ -111,8 +108,8 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     let (key, certificate) = sign(names, now)?;
     let kept = keep(dir, &paths, &key, &certificate)?;
     let sure = match kept {
-        Kept::Surely => String::new(),
-        Kept::Unsurely(why) => {
+        Durability::Synced => String::new(),
+        Durability::Unsynced(why) => {
             format!("; a power cut may undo it, for the folder knows no fsync ({why})")
         }
     };
@@ -120,7 +117,7 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     Ok(Pair::load(&paths)?)
 }
 
-/// Why `pair` has to be made anew, if it has to.
+/// Returns why `pair` has to be made anew, if it has to.
 pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'static str> {
     if pair.not_after - MARGIN < seconds(now) {
         return Some("the kept one ends soon");
@@ -129,7 +126,7 @@ pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'
     (!covered).then_some("the names changed")
 }
 
-/// Names as they come out of a certificate again.
+/// Returns a name as it comes out of a certificate again.
 pub(super) fn normal(name: &str) -> String {
     name.parse::<IpAddr>()
         .map_or_else(|_| name.to_ascii_lowercase(), |ip| ip.to_string())
@@ -170,9 +167,14 @@ fn sign(names: &[String], now: SystemTime) -> Result<(String, String), SignError
     Ok((key.serialize_pem(), certificate.pem()))
 }
 
-/// A power cut between the two leaves a pair that does not match, and the next
-/// start makes a new one.
-fn keep(dir: &Path, paths: &PairPaths, key: &str, certificate: &str) -> Result<Kept, SignError> {
+/// Keeps key and certificate. A power cut between the two leaves a pair that does not
+/// match, and the next start makes a new one.
+fn keep(
+    dir: &Path,
+    paths: &PairPaths,
+    key: &str,
+    certificate: &str,
+) -> Result<Durability, SignError> {
     fs::create_dir_all(dir).map_err(|error| SignError::Keep {
         path: dir.to_owned(),
         error,

@@ -1,9 +1,9 @@
-//! Files that are there whole or not at all, also after a power cut.
+//! Durable files, which are there whole or not at all, also after a power cut.
 //!
-//! A [`Draft`] is written under a hidden name in the folder where it is to
-//! stand, brought to the disk, and takes its name in one step. Until then an
-//! error means that nothing was changed; from then on the file is there, and
-//! [`Kept`] says what is known of its place on the disk.
+//! A draft is written under a hidden name in the folder where it is to stand,
+//! brought to the disk, and takes its name in one step. Until then an error means that
+//! nothing was changed; from then on the file is there, and [`Durability`] says what is
+//! known of its place on the disk.
 
 use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -13,44 +13,44 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// How drafts are named. What begins with a dot nobody takes for firmware.
+/// Prefix and suffix of a draft's name. What begins with a dot nobody takes for
+/// firmware.
 const NAME: (&str, &str) = (".draft-", ".tmp");
-/// How `publish` named them in 0.1.0.
+/// Prefix of a draft of `publish` in 0.1.0.
 const NAME_BEFORE: &str = ".publish-";
-/// A draft as old as this was left behind by a run that was killed.
+/// Age at which a draft was left behind by a run that was killed.
 const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 
-/// How surely a file stands where it was put.
+/// Durability of a file in its place.
 #[derive(Debug)]
 #[must_use = "a caller that promises durability has to look"]
-pub enum Kept {
-    /// On the disk, as far as the system can tell.
-    Surely,
-    /// Where it belongs, but a power cut may undo it, for this reason: the
+pub enum Durability {
+    /// The file is on the disk, as far as the system can tell.
+    Synced,
+    /// The file is where it belongs, but a power cut may undo it, for this reason: the
     /// folder's file system could not be made to write it down. Shared folders
     /// (SMB, `vboxsf`) know no `fsync` for folders, some none at all.
-    Unsurely(io::Error),
+    Unsynced(io::Error),
 }
 
-/// Why a file was not created. Nothing was changed.
+/// Error where a file was not created. Nothing was changed.
 #[derive(Debug)]
-pub enum NotCreated {
+pub(crate) enum NotCreated {
     /// There is something of that name already.
     Exists,
-    /// The system's word.
     Error(io::Error),
 }
 
-/// A file on its way. It vanishes with this value.
+/// Draft of a file. It vanishes with this value.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     file: NamedTempFile,
 }
 
 impl Draft {
     /// Begins a file in `dir`, readable as `mode` allows, less the umask, from its
     /// first byte on.
-    pub fn begin(dir: &Path, mode: u32) -> io::Result<Self> {
+    pub(crate) fn begin(dir: &Path, mode: u32) -> io::Result<Self> {
         clear_away(dir);
         let file = tempfile::Builder::new()
             .prefix(NAME.0)
@@ -61,19 +61,19 @@ impl Draft {
     }
 
     /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
     /// Takes the name `path`, in the same folder, whatever has it now.
-    pub fn replace(self, path: &Path) -> io::Result<Kept> {
+    pub(crate) fn replace(self, path: &Path) -> io::Result<Durability> {
         let (draft, synced) = self.finished()?;
         draft.persist(path).map_err(|e| e.error)?;
         Ok(synced.and(path))
     }
 
     /// Takes the name `path`, in the same folder, unless something has it.
-    pub fn create(self, path: &Path) -> Result<Kept, NotCreated> {
+    pub(crate) fn create(self, path: &Path) -> Result<Durability, NotCreated> {
         let (draft, synced) = self.finished().map_err(NotCreated::Error)?;
         let draft = match draft.persist_noclobber(path) {
             Ok(()) => return Ok(synced.and(path)),
@@ -98,27 +98,28 @@ impl Draft {
 
     /// Brings the content to the disk, and lets go of the file: some shared
     /// folders rename none that is open.
-    fn finished(self) -> io::Result<(tempfile::TempPath, Synced)> {
+    fn finished(self) -> io::Result<(tempfile::TempPath, ContentSync)> {
         let synced = match self.file.as_file().sync_all() {
-            Ok(()) => Synced(None),
-            Err(e) if is_unknown(&e) => Synced(Some(e)),
+            Ok(()) => ContentSync(None),
+            Err(e) if is_unknown(&e) => ContentSync(Some(e)),
             Err(e) => return Err(e),
         };
         Ok((self.file.into_temp_path(), synced))
     }
 }
 
-/// What is known of the content.
-struct Synced(Option<io::Error>);
+/// State of the content on the disk: synced, or the error that left it open.
+struct ContentSync(Option<io::Error>);
 
-impl Synced {
-    /// A name is on the disk when its folder is. The file is in its place
-    /// already, so no fault of the folder undoes that.
-    fn and(self, path: &Path) -> Kept {
+impl ContentSync {
+    /// Returns the durability of the file at `path`. A name is on the disk when its
+    /// folder is; the file is in its place already, so no fault of the folder undoes
+    /// that.
+    fn and(self, path: &Path) -> Durability {
         let folder = File::open(folder(path)).and_then(|dir| dir.sync_all());
         match (self.0, folder) {
-            (Some(e), _) | (None, Err(e)) => Kept::Unsurely(e),
-            (None, Ok(())) => Kept::Surely,
+            (Some(e), _) | (None, Err(e)) => Durability::Unsynced(e),
+            (None, Ok(())) => Durability::Synced,
         }
     }
 }
@@ -131,8 +132,8 @@ fn claim(path: &Path) -> Result<(), NotCreated> {
     }
 }
 
-/// Tells whether a file system does not know what it was asked for, which is no
-/// word on the disk (fsync(2): `EINVAL`).
+/// Returns whether a file system does not know what it was asked for, which is no word
+/// on the disk (fsync(2): `EINVAL`).
 fn is_unknown(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| {
         matches!(
@@ -142,27 +143,29 @@ fn is_unknown(error: &io::Error) -> bool {
     })
 }
 
-/// Tells whether a file system cannot do at all what it was asked for (rename(2),
+/// Returns whether a file system cannot do at all what it was asked for (rename(2),
 /// link(2): `EPERM` where it knows no hard links).
 fn is_unsupported(error: &io::Error) -> bool {
     is_unknown(error) || error.raw_os_error() == Some(Errno::EPERM as i32)
 }
 
 /// Replaces the file at `path`, with its mode from the first byte on.
-pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Kept> {
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<Durability> {
     let mut draft = Draft::begin(folder(path), mode)?;
     draft.write(content)?;
     draft.replace(path)
 }
 
-/// Replaces two files that belong together. Both are on the disk before the
-/// first one takes its name, so that a full disk parts no pair; a power cut
-/// between the two still can.
+/// Replaces two files that belong together. Both are on the disk before the first one
+/// takes its name, so that a full disk parts no pair; a power cut between the two still
+/// can.
 ///
 /// # Errors
 ///
-/// The file that could not be replaced, and the system's word.
-pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, io::Error)> {
+/// The file that could not be replaced, and the system's error.
+pub(crate) fn replace_both(
+    files: [(&Path, &[u8], u32); 2],
+) -> Result<Durability, (PathBuf, io::Error)> {
     let [first, second] = files.map(|(path, content, mode)| {
         let written = || {
             let mut draft = Draft::begin(folder(path), mode)?;
@@ -173,29 +176,29 @@ pub fn replace_both(files: [(&Path, &[u8], u32); 2]) -> Result<Kept, (PathBuf, i
         written().map(|draft| (path, draft)).map_err(of_path)
     });
     let (first, second) = (first?, second?);
-    let mut kept = Kept::Surely;
+    let mut kept = Durability::Synced;
     for (path, (draft, synced)) in [first, second] {
         draft
             .persist(path)
             .map_err(|e| (path.to_owned(), e.error))?;
-        if let unsurely @ Kept::Unsurely(_) = synced.and(path) {
-            kept = unsurely;
+        if let unsynced @ Durability::Unsynced(_) = synced.and(path) {
+            kept = unsynced;
         }
     }
     Ok(kept)
 }
 
-/// Finds out whether `length` bytes could be kept beside `path` now.
-pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
+/// Tries whether `length` bytes could be kept beside `path` now.
+pub(crate) fn rehearse(path: &Path, length: usize) -> io::Result<()> {
     let mut draft = Draft::begin(folder(path), 0o600)?;
     draft.write(&vec![b'\n'; length])?;
     let (draft, _) = draft.finished()?;
     draft.close()
 }
 
-/// Tells whether a disk is full or takes nothing at all: what the operator may
-/// not even have noticed yet, and no mistake in a configuration.
-pub fn is_full(error: &io::Error) -> bool {
+/// Returns whether a disk is full or takes nothing at all: what the operator may not
+/// even have noticed yet, and no mistake in a configuration.
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull
@@ -249,11 +252,11 @@ mod tests {
         let path = dir.path().join("a");
         assert!(matches!(
             replace(&path, b"one", 0o600).unwrap(),
-            Kept::Surely
+            Durability::Synced
         ));
         assert!(matches!(
             replace(&path, b"two", 0o640).unwrap(),
-            Kept::Surely
+            Durability::Synced
         ));
         assert_eq!(fs::read(&path).unwrap(), b"two");
         let mode = path.metadata().unwrap().permissions().mode();

@@ -1,4 +1,4 @@
-//! State of a file: what tells it from the one before and the one after.
+//! State of a file, which tells one content from the one before and the one after.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -30,9 +30,9 @@ impl From<&Metadata> for FileState {
 }
 
 impl FileState {
-    /// Equal but for the change time, which rename and unlink move without a
-    /// byte being written.
-    pub fn same_but_for_change_time(&self, other: &Self) -> bool {
+    /// Returns whether two states are equal but for the change time, which rename and
+    /// unlink move without a byte being written.
+    pub(crate) fn same_but_for_change_time(&self, other: &Self) -> bool {
         Self {
             changed: other.changed,
             ..*self

@@ -1,11 +1,11 @@
-//! The ground floor: small things that every room needs and that are no room's
+//! Ground floor: small things that every room needs and that are no room's
 //! own business. It knows nobody.
 
 pub mod durable;
 pub mod file_state;
-pub mod nofile;
-pub mod once;
-pub mod small_file;
-pub mod supervise;
-pub mod sync;
+pub(crate) mod nofile;
+pub(crate) mod once;
+pub(crate) mod small_file;
+pub(crate) mod supervise;
+pub(crate) mod sync;
 pub mod terminal;

@@ -5,18 +5,18 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// Files that are open besides connections: listeners, logs, images, the runtime's.
 const OTHERS: u64 = 64;
 
-/// What the limit leaves room for.
+/// Room below the limit of open files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
-    /// The limit of this process, in files.
+pub(crate) struct Room {
+    /// Limit of this process, in files.
     pub limit: u64,
-    /// Connections, each of so many files as was asked for. Never 0.
+    /// Number of connections, each of so many files as was asked for. Never 0.
     pub connections: usize,
 }
 
-/// Raises the soft limit to the hard one, and tells for how many connections there
-/// is room then, each of so many files; `None` where the system does not say.
-pub fn raise(files_each: u64) -> Option<Room> {
+/// Raises the soft limit to the hard one, and returns the room for connections below
+/// it, each of so many files; `None` where the system does not say.
+pub(crate) fn raise(files_each: u64) -> Option<Room> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
         hard

@@ -1,21 +1,21 @@
-//! Says a thing once in a while, however often it happens: a log must not drown in
-//! what one bad client does.
+//! Rate limit of log lines: says a thing once in a while, however often it happens. A
+//! log must not drown in what one bad client does.
 
 use super::sync::lock;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-/// Remembers when each thing was last said, by its hash: a stranger can send any
-/// number of any length. Two things of one hash cost one of them its line.
+/// Memory of when each thing was last said, by its hash: a stranger can send any number
+/// of any length. Two things of one hash cost one of them its line.
 ///
 /// What was said longest ago is forgotten first, half of it at a time, so that a flood
 /// of invented things makes the true ones be said again at most.
 #[derive(Debug)]
-pub struct Once {
+pub(crate) struct Once {
     every: Duration,
-    /// How many things are remembered at most.
+    /// Number of things that are remembered at most.
     most: usize,
     hasher: RandomState,
     said: Mutex<Halves>,
@@ -23,33 +23,13 @@ pub struct Once {
 
 #[derive(Debug, Default)]
 struct Halves {
-    new: HashMap<u64, SystemTime, BuildHasherDefault<AsItIs>>,
-    old: HashMap<u64, SystemTime, BuildHasherDefault<AsItIs>>,
-}
-
-/// Hashes are hashed no further.
-#[derive(Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+    new: HashMap<u64, SystemTime>,
+    old: HashMap<u64, SystemTime>,
 }
 
 impl Once {
     /// Makes a memory of `most` things, each of which may be said once in `every`.
-    pub fn new(every: Duration, most: usize) -> Self {
+    pub(crate) fn new(every: Duration, most: usize) -> Self {
         Self {
             every,
             most,
@@ -58,8 +38,8 @@ impl Once {
         }
     }
 
-    /// Tells whether `thing` may be said now, and takes that it is.
-    pub fn is_due<T: Hash + ?Sized>(&self, thing: &T, now: SystemTime) -> bool {
+    /// Returns whether `thing` may be said now, and takes that it is.
+    pub(crate) fn is_due<T: Hash + ?Sized>(&self, thing: &T, now: SystemTime) -> bool {
         let hash = self.hasher.hash_one(thing);
         let mut said = lock(&self.said);
         let said = &mut *said;

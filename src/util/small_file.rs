@@ -11,17 +11,17 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The longest file that is read, in bytes. A chain of certificates has some
+/// Length of the longest file that is read, in bytes. A chain of certificates has some
 /// thousands.
-pub const LONGEST: u64 = 1 << 20;
+pub(crate) const LONGEST: u64 = 1 << 20;
 
 /// Reads a regular file of at most [`LONGEST`] bytes.
 ///
 /// # Errors
 ///
-/// What the system says; `InvalidInput` for what is no regular file, and
-/// `FileTooLarge` for what is longer. No error holds a byte of the content.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The system's error; `InvalidInput` for what is no regular file, and `FileTooLarge`
+/// for what is longer. No error holds a byte of the content.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Without this flag a pipe is opened when somebody writes to it, or never.
     let file = OpenOptions::new()
         .read(true)
@@ -39,13 +39,13 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_up_to(file, about.len())
 }
 
-/// [`read`], of a file that is named where somebody waits for it: what is named on a
-/// command line may be a pipe, too (`<(sops -d config.yaml)`).
+/// Reads a file as [`read`] does, or a pipe: what is named on a command line may be one
+/// (`<(sops -d config.yaml)`).
 ///
 /// # Errors
 ///
 /// As those of [`read`], but for pipes and devices.
-pub fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
     let is_other = |m: fs::Metadata| !m.is_file() && !m.is_dir();
     if fs::metadata(path).is_ok_and(is_other) {
         read_up_to(File::open(path)?, 0)
@@ -54,7 +54,8 @@ pub fn read_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The length is looked at twice: a file can grow while it is read.
+/// Reads a file up to a length. The length is looked at twice: a file can grow while it
+/// is read.
 fn read_up_to(file: File, length: u64) -> io::Result<Vec<u8>> {
     let too_long = |length: u64| {
         let what = format!("it has {length} bytes or more, and {LONGEST} at most are read");

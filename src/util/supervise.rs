@@ -1,5 +1,5 @@
-//! Supervises what must run for ever: what breaks begins again, and is told of in one
-//! line; what cannot begin again ends the process with its reason.
+//! Supervision of what must run for ever: what breaks begins again, and is logged in
+//! one line; what cannot begin again ends the process with its reason.
 //!
 //! A task is a [`Supervisor::task`], a thread a [`thread()`], and work of theirs on
 //! another thread a [`blocking`]. A thread that holds what nobody could make anew goes
@@ -19,23 +19,23 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-/// How long the first rest is after a failure; each one that follows is twice as long.
+/// First rest after a failure; each one that follows is twice as long.
 const FIRST_REST: Duration = Duration::from_secs(1);
-/// How long a rest is at most.
+/// Longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(300);
-/// How long something must have run for its next failure to count as its first.
+/// Running time after which the next failure counts as the first.
 const STEADY: Duration = Duration::from_secs(600);
 
 thread_local! {
-    /// Whether what runs on this thread now is told of by its supervisor.
+    /// True while the supervisor logs the panics of this thread.
     static SUPERVISED: Cell<bool> = const { Cell::new(false) };
-    /// What the last panic of it said, and where.
+    /// Message and place of the last panic under supervision.
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Why something broke: what its panic said, and where.
+/// Failure of something that broke: message and place of its panic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken(String);
+pub(crate) struct Broken(String);
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +60,7 @@ impl Broken {
 }
 
 /// Hands every panic to `say`, but for those that a supervisor tells of.
-pub fn on_panic(say: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) {
+pub(crate) fn on_panic(say: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |info| {
         if SUPERVISED.get() {
             // Nothing is borrowed where a panic begins in this very module, either.
@@ -94,8 +94,8 @@ impl Drop for Mark {
 ///
 /// # Errors
 ///
-/// What the panic said.
-pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Broken> {
+/// Message and place of the panic.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Broken> {
     let _mark = Mark::new();
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Broken::of(&*payload))
 }
@@ -113,15 +113,17 @@ async fn caught_task<T>(work: impl Future<Output = T>) -> Result<T, Broken> {
 }
 
 /// Runs `work` of a supervised task on a thread where it may block; a panic there is
-/// one of the task's own. `None` while the runtime ends.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// one of the task's own. Returns `None` while the runtime ends.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     match tokio::task::spawn_blocking(|| caught(work)).await.ok()? {
         Ok(value) => Some(value),
         Err(broken) => panic::resume_unwind(Box::new(broken)),
     }
 }
 
-/// How long something rests after each failure.
+/// Rests after failures.
 #[derive(Debug)]
 struct Rests {
     first: Duration,
@@ -133,7 +135,7 @@ impl Rests {
         Self { first, failures: 0 }
     }
 
-    /// The rest after another failure of something that had run for so long.
+    /// Returns the rest after another failure of something that had run for so long.
     fn after(&mut self, ran: Duration) -> Duration {
         if ran >= STEADY.max(self.first) {
             self.failures = 0;
@@ -150,29 +152,33 @@ fn say(what: &str, why: &dyn fmt::Display, rest: Duration) {
 
 /// Keeps tasks running until the process is asked to stop.
 #[derive(Debug, Clone)]
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     stop: CancellationToken,
     first_rest: Duration,
 }
 
 impl Supervisor {
     /// Supervises until `stop` is cancelled.
-    pub fn new(stop: CancellationToken) -> Self {
+    pub(crate) fn new(stop: CancellationToken) -> Self {
         Self {
             stop,
             first_rest: FIRST_REST,
         }
     }
 
-    /// The same, with a longer first rest: for what bothers others with each try.
+    /// Lengthens the first rest, for work that bothers others with each try.
     #[must_use]
-    pub fn resting(self, first_rest: Duration) -> Self {
+    pub(crate) fn resting(self, first_rest: Duration) -> Self {
         Self { first_rest, ..self }
     }
 
     /// Runs what `make` makes, and what it makes anew whenever that breaks, or ends
     /// before it was asked to.
-    pub async fn task<F: Future<Output = ()>>(self, what: &str, mut make: impl FnMut() -> F) {
+    pub(crate) async fn task<F: Future<Output = ()>>(
+        self,
+        what: &str,
+        mut make: impl FnMut() -> F,
+    ) {
         let mut rests = Rests::new(self.first_rest);
         loop {
             let begun = tokio::time::Instant::now();
@@ -194,7 +200,7 @@ impl Supervisor {
 }
 
 /// Runs `run` on this thread until it returns, and anew whenever it panics.
-pub fn thread(what: &str, mut run: impl FnMut()) {
+pub(crate) fn thread(what: &str, mut run: impl FnMut()) {
     let mut rests = Rests::new(FIRST_REST);
     loop {
         let begun = Instant::now();
@@ -209,7 +215,7 @@ pub fn thread(what: &str, mut run: impl FnMut()) {
 
 /// Ends the process for a reason, once.
 #[derive(Debug, Clone, Default)]
-pub struct End {
+pub(crate) struct End {
     reason: Arc<Mutex<Option<String>>>,
     told: CancellationToken,
 }
@@ -223,7 +229,12 @@ impl End {
 
     /// Runs `work` on this thread. If it panics, or returns where `is_done` does not
     /// say that it may, the process ends.
-    pub fn unless_done(&self, what: &str, is_done: impl FnOnce() -> bool, work: impl FnOnce()) {
+    pub(crate) fn unless_done(
+        &self,
+        what: &str,
+        is_done: impl FnOnce() -> bool,
+        work: impl FnOnce(),
+    ) {
         match caught(work) {
             Ok(()) if is_done() => {}
             Ok(()) => self.ask(format!(
@@ -235,8 +246,8 @@ impl End {
         }
     }
 
-    /// Waits until somebody asks, and says why.
-    pub async fn asked(&self) -> String {
+    /// Waits until somebody asks for the end, and returns the reason.
+    pub(crate) async fn asked(&self) -> String {
         self.told.cancelled().await;
         lock(&self.reason).clone().unwrap_or_default()
     }

@@ -137,12 +137,6 @@ fn json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn the_first_quote_or_backslash_is_found(text in "[a-z\"\\\\!#\\[\\]\u{a2}\u{dc}]{0,40}") {
-        let expected = text.bytes().position(|b| b == b'"' || b == b'\\');
-        prop_assert_eq!(quote_or_backslash(text.as_bytes()), expected);
-    }
-
-    #[test]
     fn valid_json_reads_as_serde_reads_it(value in json(), pretty in any::<bool>()) {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
         let (mut seen, end) = strings(text.unwrap_or_default().as_bytes());

@@ -1,14 +1,15 @@
-//! When something last moved.
+//! Time of the last byte that moved.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Shared by those who move bytes and those who wait for it to stop.
+/// Activity on a connection, shared by those who move bytes and those who wait for it
+/// to stop.
 #[derive(Debug)]
 pub(super) struct Activity {
     begun: Instant,
-    /// Milliseconds since then.
+    /// Milliseconds from the start to the last activity.
     last: AtomicU64,
 }
 
@@ -20,12 +21,13 @@ impl Activity {
         }
     }
 
-    /// Something moved just now.
+    /// Notes that a byte moved just now.
     pub(super) fn note(&self) {
         self.last.store(self.millis(), Ordering::Relaxed);
     }
 
-    /// How much of `limit` is left before it counts as still; `None` if nothing.
+    /// Returns the part of `limit` that is left before the connection counts as still;
+    /// `None` if nothing is left.
     pub(super) fn left(&self, limit: Duration) -> Option<Duration> {
         let still = self
             .millis()

@@ -1,9 +1,9 @@
-//! Servers that stand behind this one, and what is known of their state.
+//! Backends: servers that stand behind this one, and their state.
 
 use super::activity::Activity;
-use super::kept::Connector;
-use super::resolver::Names;
-use super::upload::Paced;
+use super::connector::Connector;
+use super::resolver::Resolver;
+use super::upload::UploadBody;
 use crate::util::sync::lock;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
@@ -16,33 +16,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
-/// The room that an operator looks for.
+/// Log target of the proxy, which operators filter by.
 pub(super) const LOG: &str = "xiaozhi_ota::http::proxy";
-/// How long a backend may take to accept a connection. It stands beside us.
+/// Time for a backend to accept a connection. It stands beside us.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
-/// How long a connection to a backend is kept for the next request. aiohttp,
-/// which xiaozhi-server is made of, closes it after 75 s; to write into one that
-/// is being closed would lose a request.
+/// Time that an idle connection to a backend is kept for the next request. aiohttp,
+/// which xiaozhi-server is made of, closes it after 75 s; to write into one that is
+/// being closed would lose a request.
 const KEPT: Duration = Duration::from_secs(30);
-/// How many such connections are kept for one backend.
+/// Number of idle connections that are kept for one backend.
 const KEPT_FOR_ONE: usize = 32;
 
-/// How many changes of a backend's state are said at once, and how often one
-/// more after that.
+/// Number of changes of a backend's state that are logged at once, and the time that
+/// earns one more after that.
 const SAID_AT_ONCE: u32 = 6;
 const SAID_EVERY: Duration = Duration::from_secs(60);
-/// What a connection to a backend holds of a body that one side is slow to take,
-/// and how long the head of a reply may be.
+/// Size in bytes of what a connection to a backend holds of a body that one side is
+/// slow to take, and limit of the head of a reply.
 const BUFFER: usize = 64 * 1024;
-/// What the kernel holds of it besides, in each direction; it doubles the number.
-/// Left to itself it gives a connection some megabytes for a side that is slow.
+/// Size in bytes of the kernel's buffer in each direction; it doubles the number. Left
+/// to itself it gives a connection some megabytes for a side that is slow.
 pub(super) const KERNEL_BUFFER: usize = 128 * 1024;
 
 /// Sends requests to backends over connections that are kept.
-pub(super) type Pool = Client<Connector, Paced>;
+pub(super) type Pool = Client<Connector, UploadBody>;
 
-pub(super) fn pool(names: Names) -> Pool {
-    let mut connector = HttpConnector::new_with_resolver(names);
+pub(super) fn pool(resolver: Resolver) -> Pool {
+    let mut connector = HttpConnector::new_with_resolver(resolver);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_nodelay(true);
     connector.set_send_buffer_size(Some(KERNEL_BUFFER));
@@ -59,16 +59,16 @@ pub(super) fn pool(names: Names) -> Pool {
 /// One server behind this one.
 #[derive(Debug)]
 pub(super) struct Backend {
-    /// The setting that names it.
+    /// Name of its setting.
     setting: String,
     pub(super) authority: Authority,
-    /// Whether it was said to be down.
+    /// Set where the log said that it is down.
     down: AtomicBool,
     allowance: Mutex<Allowance>,
 }
 
-/// How much may still be said of a backend: what a stranger asks of it can make
-/// it fail and answer in turns.
+/// Allowance of log lines about a backend: requests of a stranger can make it fail and
+/// answer in turns.
 #[derive(Debug)]
 struct Allowance {
     lines: u32,
@@ -108,14 +108,14 @@ impl Backend {
         }
     }
 
-    /// Notes that it answered, and says so if it did not before.
+    /// Notes that the backend answered, and logs that if it did not before.
     pub(super) fn answered(&self) {
         if self.changes_to(false) {
             info!(target: LOG, backend = %self, setting = %self.setting, "the backend answers again");
         }
     }
 
-    /// Notes that it did not answer, and says why if it did before.
+    /// Notes that the backend did not answer, and logs why if it did before.
     pub(super) fn failed(&self, why: &str) {
         if self.changes_to(true) {
             warn!(
@@ -125,7 +125,7 @@ impl Backend {
         }
     }
 
-    /// Whether what was said of it last is to be taken back.
+    /// Returns whether the state that was logged last is to be taken back.
     fn changes_to(&self, down: bool) -> bool {
         if self.down.load(Ordering::Relaxed) == down {
             return false;
@@ -145,7 +145,7 @@ pub(super) async fn quiet(activity: &Activity, limit: Duration) {
     }
 }
 
-/// The innermost reason, which is the one that tells.
+/// Returns the innermost cause of an error, which is the one that tells.
 pub(super) fn reason(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

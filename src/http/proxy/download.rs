@@ -1,4 +1,4 @@
-//! A backend's reply on its way to the client.
+//! Replies of a backend on their way to the client.
 
 use super::backend::Backend;
 use super::upload::Upload;
@@ -11,17 +11,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Streams what the backend sends; one that stops sending in the middle is given
-/// up, and the client sees the connection end in front of the promised length.
+/// Body of a backend's reply, streamed. One that stops in the middle is given up, and
+/// the client sees the connection end in front of the promised length.
 #[derive(Debug)]
-pub struct Relayed {
+pub(crate) struct Relayed {
     first: Option<Bytes>,
     rest: Incoming,
     patience: Duration,
-    /// Runs while the backend is waited for.
+    /// Deadline that runs while the backend is waited for.
     deadline: Option<Pin<Box<Sleep>>>,
     backend: Arc<Backend>,
-    /// The request's body, which may still be coming.
+    /// Body of the request, which may still be coming.
     upload: Option<Arc<Upload>>,
 }
 
@@ -42,7 +42,7 @@ impl Relayed {
         }
     }
 
-    /// Puts back what was read already.
+    /// Puts back bytes that were read already.
     pub(super) fn put_in_front(&mut self, first: Bytes) {
         self.first = Some(first);
     }
@@ -105,7 +105,7 @@ impl Body for Relayed {
     }
 }
 
-/// Who has had its reply is not waited for.
+/// Stops waiting for the backend once the client has its reply.
 impl Drop for Relayed {
     fn drop(&mut self) {
         if let Some(upload) = &self.upload {

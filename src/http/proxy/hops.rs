@@ -1,6 +1,6 @@
-//! What of a message goes on from one connection to the next, and what stays
-//! behind: headers of one hop (RFC 9110, section 7.6), claims of who asks, and
-//! whatever two servers in a row might read in two ways.
+//! Headers that go on from one connection to the next, and those that stay behind:
+//! headers of one hop (RFC 9110, section 7.6), claims of who asks, and whatever two
+//! servers in a row might read in two ways.
 
 use crate::http::request::Head;
 use crate::server::Peer;
@@ -28,8 +28,8 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 
-/// Why a request cannot go on, if it cannot: each is something that a backend
-/// might understand otherwise than this server does.
+/// Returns the reason why a request cannot go on, if there is one: something that a
+/// backend might understand otherwise than this server does.
 pub(super) fn fault(head: &Head) -> Option<(StatusCode, &'static str)> {
     let bad = |text| Some((StatusCode::BAD_REQUEST, text));
     if has_dot_segment(head.uri.path()) {
@@ -53,14 +53,14 @@ pub(super) fn fault(head: &Head) -> Option<(StatusCode, &'static str)> {
     None
 }
 
-/// A host, or nothing: HTTP/1.0 knows none.
+/// Returns whether a value is a host, or nothing: HTTP/1.0 knows none.
 fn is_host(value: &HeaderValue) -> bool {
     let host = value.as_bytes();
     host.is_empty() || (Authority::try_from(host).is_ok() && !host.contains(&b'@'))
 }
 
-/// The headers for the backend. What the client claims of who it is counts for
-/// nothing: that is what `peer` says.
+/// Returns the headers for the backend. The client's own claims of who it is count for
+/// nothing: `peer` says it.
 pub(super) fn for_backend(head: &Head, peer: Peer) -> HeaderMap {
     let mut headers = head.headers.clone();
     let is_chunked = headers.contains_key(TRANSFER_ENCODING);
@@ -94,8 +94,8 @@ pub(super) fn for_backend(head: &Head, peer: Peer) -> HeaderMap {
     headers
 }
 
-/// Whether a header says who the client is or how it came, or would to a backend
-/// that takes `_` for `-`, as those do that make variables of headers.
+/// Returns whether a header says who the client is or how it came, or would to a
+/// backend that takes `_` for `-`, as those do that make variables of headers.
 fn is_claim(name: &HeaderName) -> bool {
     let plain = name.as_str().replace('_', "-");
     let disguised = plain != name.as_str();
@@ -105,7 +105,7 @@ fn is_claim(name: &HeaderName) -> bool {
         || (disguised && (plain == CONTENT_LENGTH.as_str() || plain == TRANSFER_ENCODING.as_str()))
 }
 
-/// Removes what speaks of one connection only ("the Connection header field MUST
+/// Removes headers that speak of one connection only ("the Connection header field MUST
 /// be removed, and any field that it names").
 pub(super) fn strip(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
@@ -122,7 +122,7 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a part of the path is `.` or `..`, however it is written: a backend
+/// Returns whether a part of the path is `.` or `..`, however it is written: a backend
 /// that resolves it would answer for a path that was not meant to go there. Some
 /// servers cut a part at `;` first.
 fn has_dot_segment(path: &str) -> bool {

@@ -1,6 +1,6 @@
-//! What is not ours to answer goes to a server behind this one: voice, vision,
-//! and whatever else is configured. Bodies stream both ways, each side held to
-//! the pace of the other.
+//! Reverse proxy: passes on requests that are not ours to answer to a server behind
+//! this one: voice, vision, and whatever else is configured. Bodies stream both ways,
+//! each side held to the pace of the other.
 //!
 //! The router knows the OTA interface; whatever else has a path in `gateway.proxy`
 //! goes on. Its target is the same path and query, less our own public prefix; its
@@ -12,9 +12,9 @@
 
 mod activity;
 mod backend;
+mod connector;
 pub(super) mod download;
 mod hops;
-mod kept;
 mod refusals;
 mod resolver;
 mod tunnel;
@@ -36,7 +36,7 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
 use refusals::{broken_off, late, refused, stalled, too_large, unreachable_now};
-use resolver::Names;
+use resolver::Resolver;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -44,13 +44,13 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
-use tunnel::{Open, Session};
-use upload::{Cut, Paced, Upload};
+use tunnel::{Session, TunnelCount};
+use upload::{Upload, UploadBody, UploadError};
 
-/// Where xiaozhi-server's WebSocket lies.
-pub const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
-/// How much of a reply without a length is gathered, so that it gets one: the
-/// device's clients read no chunks.
+/// Path of xiaozhi-server's WebSocket.
+pub(crate) const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
+/// Number of bytes that are gathered of a reply without a length, so that it gets one:
+/// the device's clients read no chunks.
 const GATHERED: usize = 64 * 1024;
 
 /// `gateway.proxy`.
@@ -58,12 +58,12 @@ const GATHERED: usize = 64 * 1024;
 pub struct ProxySettings {
     /// Paths and the servers behind them, each with the setting that names it.
     pub routes: Vec<ProxyRoute>,
-    /// What the body of one request may hold, in bytes.
+    /// Size limit of the body of one request, in bytes.
     pub body_limit: u64,
-    /// How long a backend may let a request wait: to its reply, and between two
-    /// parts of it.
+    /// Time that a backend may let a request wait: to its reply, and between two parts
+    /// of it.
     pub timeout: Duration,
-    /// How long a WebSocket may be still in both directions.
+    /// Time that a WebSocket may be still in both directions.
     pub idle: Duration,
 }
 
@@ -79,49 +79,49 @@ impl Default for ProxySettings {
 }
 
 impl ProxySettings {
-    /// Whether what lies at `path` goes elsewhere.
-    pub fn passes_on(&self, path: &str) -> bool {
+    /// Returns whether requests for `path` are passed on.
+    pub(crate) fn passes_on(&self, path: &str) -> bool {
         let mut routes = self.routes.iter();
         routes.any(|route| below(path, route.path.trim_end_matches('/')).is_some())
     }
 }
 
-/// One path that goes elsewhere.
+/// One path that is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyRoute {
-    /// The setting: `gateway.proxy.websocket`.
+    /// Name of the setting: `gateway.proxy.websocket`.
     pub setting: String,
-    /// The path, and all below it.
+    /// Path, with all below it.
     pub path: String,
-    /// The server: scheme, host and port.
+    /// Backend: scheme, host and port.
     pub to: Url,
 }
 
-/// Sends requests on.
+/// The reverse proxy: its routes and connections.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    routes: Vec<Route>,
+    routes: Vec<BackendRoute>,
     settings: ProxySettings,
-    names: Names,
+    resolver: Resolver,
     pool: Pool,
-    /// How many tunnels are open.
+    /// Number of open tunnels.
     open: Arc<AtomicUsize>,
-    /// How long what was begun may go on when the server stops.
+    /// Time for open tunnels to finish when the server stops.
     drain: Duration,
 }
 
 #[derive(Debug)]
-struct Route {
-    /// Without a last slash.
+struct BackendRoute {
+    /// Path without a last slash.
     path: String,
-    /// How much of it is our own public prefix, which the backend does not know.
+    /// Length of our own public prefix in the path, which the backend does not know.
     prefix: usize,
     backend: Arc<Backend>,
 }
 
-/// A request that is to go elsewhere.
-pub(super) struct Onward<'a> {
-    route: &'a Route,
+/// Route of a request that is passed on.
+pub(super) struct MatchedRoute<'a> {
+    route: &'a BackendRoute,
     proxy: &'a Proxy,
 }
 
@@ -145,7 +145,7 @@ impl Proxy {
             let ours = path == VISION_PATH || path == WEBSOCKET_PATH.trim_end_matches('/');
             let prefixes = if ours { &prefixes[..] } else { &[""] };
             for prefix in prefixes {
-                routes.push(Route {
+                routes.push(BackendRoute {
                     path: format!("{prefix}{path}"),
                     prefix: prefix.len(),
                     backend: Arc::clone(&backend),
@@ -153,18 +153,18 @@ impl Proxy {
             }
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
-        let names = Names::default();
+        let resolver = Resolver::default();
         Self {
             routes,
             settings,
-            pool: pool(names.clone()),
-            names,
+            pool: pool(resolver.clone()),
+            resolver,
             open: Arc::default(),
             drain,
         }
     }
 
-    /// Tells whether `other` would send the same requests to the same places.
+    /// Returns whether `other` would send the same requests to the same places.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let paths = |proxy: &Self| -> Vec<_> {
             let routes = proxy.routes.iter();
@@ -175,18 +175,18 @@ impl Proxy {
         self.settings == other.settings && self.drain == other.drain && paths(self) == paths(other)
     }
 
-    /// Where `path` goes, if it goes elsewhere.
-    pub(super) fn find(&self, path: &str) -> Option<Onward<'_>> {
+    /// Returns the route of `path`, if it is passed on.
+    pub(super) fn find(&self, path: &str) -> Option<MatchedRoute<'_>> {
         let route = self
             .routes
             .iter()
             .find(|r| below(path, &r.path).is_some())?;
-        Some(Onward { route, proxy: self })
+        Some(MatchedRoute { route, proxy: self })
     }
 }
 
-impl Onward<'_> {
-    /// Sends the request on, and brings the reply back.
+impl MatchedRoute<'_> {
+    /// Passes the request on, and brings the reply back.
     pub(super) async fn answer(self, peer: Peer, mut head: Head, body: Incoming) -> Reply {
         let ProxySettings {
             body_limit,
@@ -195,7 +195,7 @@ impl Onward<'_> {
         } = self.proxy.settings;
         // From here on it is read away, whatever becomes of the request.
         let upload = Upload::new(body, timeout);
-        let body = Paced::new(Arc::clone(&upload), body_limit);
+        let body = UploadBody::new(Arc::clone(&upload), body_limit);
         if let Some((status, text)) = hops::fault(&head) {
             return refused(status, text);
         }
@@ -208,10 +208,10 @@ impl Onward<'_> {
                 "no address that could be sent on\n",
             );
         };
-        let mut onward = Request::new(());
-        *onward.method_mut() = head.method.clone();
-        *onward.uri_mut() = target;
-        *onward.headers_mut() = hops::for_backend(&head, peer);
+        let mut passed = Request::new(());
+        *passed.method_mut() = head.method.clone();
+        *passed.uri_mut() = target;
+        *passed.headers_mut() = hops::for_backend(&head, peer);
         if upgrade::is_asked_for(&head) {
             if !upload.is_over() {
                 // What follows is a WebSocket's, and no backend must take a part
@@ -221,11 +221,11 @@ impl Onward<'_> {
                     "a WebSocket begins without a body\n",
                 );
             }
-            return self.upgrade(peer, &mut head, onward).await;
+            return self.upgrade(peer, &mut head, passed).await;
         }
         let answered = tokio::select! {
             biased;
-            answered = self.send(onward, body, &upload) => answered,
+            answered = self.send(passed, body, &upload) => answered,
             () = quiet(&upload.activity, timeout) => {
                 return if upload.waits_for_sender() {
                     stalled()
@@ -245,13 +245,13 @@ impl Onward<'_> {
         if over { reply } else { reply::closing(reply) }
     }
 
-    /// Sends it over a connection that may have been kept. One without a body
+    /// Sends the request over a connection that may have been kept. One without a body
     /// that changes nothing is sent again where that connection ended as it came:
     /// backends close those that they are tired of, and cannot say when.
     async fn send(
         &self,
         request: Request<()>,
-        body: Paced,
+        body: UploadBody,
         upload: &Arc<Upload>,
     ) -> Result<Response<Incoming>, legacy::Error> {
         let safe = matches!(
@@ -262,19 +262,19 @@ impl Onward<'_> {
         let answered = self.proxy.pool.request(request.map(|()| body)).await;
         match (answered, again) {
             (Err(e), Some(request)) if ended_unanswered(&e) => {
-                let body = Paced::new(Arc::clone(upload), 0);
+                let body = UploadBody::new(Arc::clone(upload), 0);
                 self.proxy.pool.request(request.map(|()| body)).await
             }
             (answered, _) => answered,
         }
     }
 
-    /// What a client hears that gets no reply.
+    /// Returns the error for a client whose request got no reply.
     fn unanswered(&self, error: &legacy::Error, peer: Peer) -> Reply {
-        match find::<Cut>(error) {
-            Some(Cut::TooBig) => too_large(),
-            Some(Cut::Stalled) => stalled(),
-            Some(cut @ (Cut::Broken(_) | Cut::Abandoned)) => {
+        match find::<UploadError>(error) {
+            Some(UploadError::TooBig) => too_large(),
+            Some(UploadError::Stalled) => stalled(),
+            Some(cut @ (UploadError::Broken(_) | UploadError::Abandoned)) => {
                 debug!(target: LOG, peer = %peer.address, error = %cut, "the client went away while it sent");
                 refused(StatusCode::BAD_REQUEST, "the body ended early\n")
             }
@@ -285,14 +285,15 @@ impl Onward<'_> {
         }
     }
 
-    /// Asks for a WebSocket.
+    /// Asks the backend for a WebSocket.
     async fn upgrade(self, peer: Peer, head: &mut Head, request: Request<()>) -> Reply {
         let (backend, settings) = (&self.route.backend, &self.proxy.settings);
         // It stays with the request's extensions, which are all that it needs.
         let mut client = Request::new(());
         *client.extensions_mut() = std::mem::take(&mut head.extensions);
         let client = hyper::upgrade::on(client);
-        let asked = upgrade::connect(backend, &self.proxy.names, request, settings.timeout).await;
+        let asked =
+            upgrade::connect(backend, &self.proxy.resolver, request, settings.timeout).await;
         let response = match asked {
             Ok(response) => response,
             Err(reply) => return reply,
@@ -308,12 +309,12 @@ impl Onward<'_> {
             backend: backend.to_string(),
             idle: settings.idle,
             drain: self.proxy.drain,
-            open: Open::count(&self.proxy.open),
+            open: TunnelCount::count(&self.proxy.open),
         };
         upgrade::accept(response, client, session)
     }
 
-    /// The address at the backend: the same path and query, without our prefix.
+    /// Returns the address at the backend: the same path and query, without our prefix.
     fn target(&self, uri: &Uri) -> Option<Uri> {
         let path_and_query = uri.path_and_query()?.as_str();
         let path_and_query: PathAndQuery = path_and_query.get(self.route.prefix..)?.parse().ok()?;
@@ -325,7 +326,7 @@ impl Onward<'_> {
             .ok()
     }
 
-    /// A backend's reply for the client. One without a length gets one if it is
+    /// Makes the client's reply of a backend's. One without a length gets one if it is
     /// short.
     async fn bring_back(
         &self,
@@ -379,10 +380,11 @@ impl Onward<'_> {
     }
 }
 
-/// A reply without a length.
+/// Body of a reply without a length, as far as it was gathered.
 enum Gathered {
     Whole(Bytes),
-    /// It is long, or takes its time: the rest must follow in chunks.
+    /// Beginning of a body that is long, or takes its time: the rest must follow in
+    /// chunks.
     Begun(Bytes),
 }
 
@@ -406,7 +408,7 @@ fn has_foreign_coding(headers: &HeaderMap) -> bool {
     codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
-/// Whether a connection ended instead of bringing a reply.
+/// Returns whether a connection ended instead of bringing a reply.
 fn ended_unanswered(error: &legacy::Error) -> bool {
     find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
         || find::<io::Error>(error).is_some_and(|e| {
@@ -418,7 +420,7 @@ fn ended_unanswered(error: &legacy::Error) -> bool {
         })
 }
 
-/// What of this kind stands in the chain of reasons.
+/// Returns the first error of this type in the chain of causes.
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -473,8 +475,8 @@ mod tests {
             ("/", None),
         ] {
             let uri: Uri = path.parse().unwrap();
-            let onward = proxy.find(uri.path());
-            let target = onward.and_then(|onward| onward.target(&uri));
+            let route = proxy.find(uri.path());
+            let target = route.and_then(|route| route.target(&uri));
             let expected = to.map(|to| format!("http://127.0.0.1:8000{to}"));
             assert_eq!(target.map(|t| t.to_string()), expected, "{path}");
         }

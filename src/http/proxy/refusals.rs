@@ -1,4 +1,4 @@
-//! Replies in the place of one that a server behind this one did not give.
+//! Errors for the client where a server behind this one gave no reply.
 
 use crate::http::reply::{self, Reply};
 use hyper::StatusCode;

@@ -1,9 +1,9 @@
-//! Host names of backends, looked up once for all who ask.
+//! Resolver for the host names of backends: looks each up once for all who ask.
 //!
-//! A look-up blocks a thread for as long as the name server pleases, and goes on
-//! when whoever asked has given up. On the threads that read files a crowd of
-//! requests would stop downloads; so each name has one look-up at a time, on a
-//! thread of its own, and what came of it is kept for a moment.
+//! A look-up blocks a thread for as long as the name server pleases, and goes on when
+//! whoever asked has given up. On the threads that read files a crowd of requests would
+//! stop downloads; so each name has one look-up at a time, on a thread of its own, and
+//! its result is kept for a moment.
 
 use crate::util::sync::lock;
 use futures_util::future::BoxFuture;
@@ -20,28 +20,29 @@ use std::vec;
 use tokio::sync::watch;
 use tower_service::Service;
 
-/// A container that is started anew may come back with another address.
+/// Time that a result is kept. A container that is started anew may come back with
+/// another address.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// Addresses of hosts, their ports 0.
+/// Resolver shared by all connections: results by host, their ports 0.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>);
+pub(super) struct Resolver(Arc<Mutex<HashMap<Box<str>, Arc<HostEntry>>>>);
 
 #[derive(Debug, Default)]
-struct Slot {
-    known: watch::Sender<Option<Known>>,
-    /// Whether a look-up is under way.
+struct HostEntry {
+    known: watch::Sender<Option<Resolved>>,
+    /// Set while a look-up is under way.
     asking: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Resolved {
     since: Instant,
-    /// Or why there are none.
+    /// Addresses, or the reason why there are none.
     addresses: Result<Vec<IpAddr>, String>,
 }
 
-impl Known {
+impl Resolved {
     fn is_fresh(&self) -> bool {
         self.since.elapsed() <= KEPT
     }
@@ -54,9 +55,9 @@ impl Known {
     }
 }
 
-impl Names {
-    /// The addresses of a host, which may be one itself. Those that are known
-    /// serve while they are looked up again.
+impl Resolver {
+    /// Returns the addresses of a host, which may be one itself. Known ones serve while
+    /// they are looked up again.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.trim_matches(['[', ']']);
         if let Ok(ip) = host.parse::<IpAddr>() {
@@ -71,7 +72,7 @@ impl Names {
         let mut news = slot.known.subscribe();
         {
             let known = news.borrow_and_update();
-            let fresh = known.as_ref().is_some_and(Known::is_fresh);
+            let fresh = known.as_ref().is_some_and(Resolved::is_fresh);
             if !fresh {
                 ask(&slot, host)?;
             }
@@ -88,7 +89,7 @@ impl Names {
 }
 
 /// Begins a look-up, if none is under way.
-fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
+fn ask(slot: &Arc<HostEntry>, host: &str) -> io::Result<()> {
     if slot.asking.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
@@ -100,7 +101,9 @@ fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
             .map_err(|e| format!("the name {host} leads nowhere: {e}"));
         let since = Instant::now();
         asked.asking.store(false, Ordering::Release);
-        asked.known.send_replace(Some(Known { since, addresses }));
+        asked
+            .known
+            .send_replace(Some(Resolved { since, addresses }));
     };
     let begun = thread::Builder::new().name("names".into()).spawn(look_up);
     if begun.is_err() {
@@ -109,8 +112,8 @@ fn ask(slot: &Arc<Slot>, host: &str) -> io::Result<()> {
     begun.map(drop)
 }
 
-/// For hyper's own connections, which put in the port themselves.
-impl Service<Name> for Names {
+/// Resolves names for hyper's own connections, which put in the port themselves.
+impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = BoxFuture<'static, io::Result<Self::Response>>;
@@ -134,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_and_addresses() {
-        let names = Names::default();
+        let names = Resolver::default();
         for (host, first) in [
             ("127.0.0.1", "127.0.0.1:80"),
             ("[::1]", "[::1]:80"),

@@ -1,5 +1,6 @@
-//! An open WebSocket: bytes go both ways untouched. Frames are looked at for
-//! where they end, and only so that a goodbye of ours can stand between two.
+//! Tunnels: each one an open WebSocket whose bytes go both ways untouched. Frames are
+//! looked at for where they end, and only so that a goodbye of ours can stand between
+//! two.
 
 use super::activity::Activity;
 use super::backend::{LOG, quiet};
@@ -16,42 +17,44 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// What one direction holds of a WebSocket. Voice comes in packets of 60 ms.
+/// Size in bytes of the buffer of one direction. Voice comes in packets of 60 ms.
 const BUFFER: usize = 8 * 1024;
-/// When this server stops, a WebSocket that has been still for so long is ended;
+/// Time of silence after which a WebSocket is ended when this server stops.
 const STILL: Duration = Duration::from_secs(2);
-/// and any other after this. Both are less where the drain time is short.
+/// Time after which this server, when it stops, ends any other WebSocket. Both are
+/// less where the drain time is
+/// short.
 const GOODBYE: Duration = Duration::from_secs(10);
-/// How long the other side has for its own goodbye.
+/// Time for the other side's own goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long one side may be still once the other has ended: a WebSocket of which
-/// there is only a half leads nowhere.
+/// Time that one side may be still once the other has ended: half a WebSocket leads
+/// nowhere.
 const HALF: Duration = Duration::from_secs(10);
 /// Close frames with the code 1001, "going away" (RFC 6455, section 7.4.1), as a
 /// server sends them and, masked with zeros, as a client does.
 const CLOSE_TO_CLIENT: &[u8] = &[0x88, 2, 0x03, 0xE9];
 const CLOSE_TO_SERVER: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE9];
 
-/// Whose WebSocket it is.
+/// Client, backend and limits of one WebSocket.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// What the log shows of the `Device-Id`.
+    /// `Device-Id` as the log shows it.
     pub(super) device: String,
     pub(super) peer: SocketAddr,
     pub(super) backend: String,
-    /// How long it may be still in both directions.
+    /// Time that it may be still in both directions.
     pub(super) idle: Duration,
-    /// How long it may go on when this server stops, at the very most.
+    /// Time that it may go on when this server stops, at the very most.
     pub(super) drain: Duration,
-    /// How many there are, this one counted.
-    pub(super) open: Open,
+    /// Number of open tunnels, this one counted.
+    pub(super) open: TunnelCount,
 }
 
-/// One of those that are open.
+/// Counts one open tunnel until it is dropped.
 #[derive(Debug)]
-pub(super) struct Open(Arc<AtomicUsize>);
+pub(super) struct TunnelCount(Arc<AtomicUsize>);
 
-impl Open {
+impl TunnelCount {
     pub(super) fn count(all: &Arc<AtomicUsize>) -> Self {
         all.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(all))
@@ -62,7 +65,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for TunnelCount {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -108,8 +111,8 @@ pub(super) async fn carry(
     );
 }
 
-/// Carries both directions. What breaks ends both, for the other side must hear
-/// of it; an end is passed on, and the other side may still finish.
+/// Carries both directions. A fault ends both, for the other side must hear of it; an
+/// end is passed on, and the other side may still finish.
 async fn both(
     up: impl Future<Output = io::Result<()>>,
     down: impl Future<Output = io::Result<()>>,
@@ -212,8 +215,8 @@ impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
         }
     }
 
-    /// Says goodbye if that does not fall into a frame, and ends this direction;
-    /// then hears the other side out.
+    /// Says goodbye if that does not fall into a frame, and ends this direction; then
+    /// reads what the other side still sends.
     async fn close(&mut self, frame: &[u8]) -> io::Result<()> {
         if self.frames.are_whole() {
             self.to.write_all(frame).await?;
@@ -225,7 +228,7 @@ impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
     }
 }
 
-/// Where frames end (RFC 6455, section 5.2).
+/// Finds where frames end (RFC 6455, section 5.2).
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; 14],
@@ -257,7 +260,7 @@ impl Frames {
         }
     }
 
-    /// The length of the payload, once the header is whole.
+    /// Returns the length of the payload, once the header is whole.
     fn payload_length(&self) -> Option<u64> {
         let header = &self.header[..self.filled];
         let second = *header.get(1)?;

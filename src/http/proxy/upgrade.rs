@@ -7,7 +7,7 @@
 use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason};
 use super::hops;
 use super::refusals::{late, unreachable_now};
-use super::resolver::Names;
+use super::resolver::Resolver;
 use super::tunnel::{self, Session};
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
-/// Whether a request asks for a WebSocket (RFC 6455, section 4.1).
+/// Returns whether a request asks for a WebSocket (RFC 6455, section 4.1).
 pub(super) fn is_asked_for(head: &Head) -> bool {
     head.method == Method::GET
         && head.version == Version::HTTP_11
@@ -37,7 +37,7 @@ pub(super) fn is_asked_for(head: &Head) -> bool {
         && has(&head.headers, CONNECTION, "upgrade")
 }
 
-/// Whether a backend begins one.
+/// Returns whether a backend begins a WebSocket.
 pub(super) fn is_granted(response: &Response<Incoming>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && has(response.headers(), UPGRADE, "websocket")
@@ -51,11 +51,11 @@ fn has(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     words.any(|w| w.trim().eq_ignore_ascii_case(word))
 }
 
-/// Asks the backend, over a connection of its own. xiaozhi-server accepts an
-/// upgrade only when `Connection` is exactly `Upgrade`.
+/// Asks the backend for a WebSocket, over a connection of its own. xiaozhi-server
+/// accepts an upgrade only when `Connection` is exactly `Upgrade`.
 pub(super) async fn connect(
     backend: &Backend,
-    names: &Names,
+    resolver: &Resolver,
     request: Request<()>,
     patience: Duration,
 ) -> Result<Response<Incoming>, Reply> {
@@ -77,7 +77,7 @@ pub(super) async fn connect(
     let asked = async {
         let port = backend.authority.port_u16().unwrap_or(80);
         let reached = async {
-            let addresses = names.addresses(backend.authority.host(), port).await?;
+            let addresses = resolver.addresses(backend.authority.host(), port).await?;
             TcpStream::connect(&addresses[..]).await
         };
         let stream = timeout(CONNECT, reached)

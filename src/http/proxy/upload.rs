@@ -1,4 +1,5 @@
-//! A body on its way through: counted, bounded, and seen to move.
+//! Bodies of requests on their way to a backend: counted, bounded, and watched for
+//! movement.
 
 use super::activity::Activity;
 use crate::http::input;
@@ -13,21 +14,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A request's body, for whoever waits for its end.
+/// Body of a request, for whoever waits for its end.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) activity: Activity,
-    state: Mutex<State>,
-    /// The next part has not come: a deadline that passes now is its sender's.
+    state: Mutex<BodyState>,
+    /// Set while the next part has not come: a deadline that passes now is its sender's.
     waits_for_sender: AtomicBool,
-    /// It was not brought to its end, for a reason of the client's.
+    /// Set once the body was not brought to its end, for a reason of the client's.
     cut: AtomicBool,
-    /// How long its sender may pause.
+    /// Time that its sender may pause.
     patience: Duration,
 }
 
 #[derive(Debug)]
-enum State {
+enum BodyState {
     Coming(Incoming),
     Over,
     /// Nobody wants the rest.
@@ -39,9 +40,9 @@ impl Upload {
         Arc::new(Self {
             activity: Activity::new(),
             state: Mutex::new(if body.is_end_stream() {
-                State::Over
+                BodyState::Over
             } else {
-                State::Coming(body)
+                BodyState::Coming(body)
             }),
             waits_for_sender: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -49,7 +50,7 @@ impl Upload {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BodyState> {
         lock(&self.state)
     }
 
@@ -61,49 +62,51 @@ impl Upload {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// Whether all of it has come.
+    /// Returns whether all of the body has come.
     pub(super) fn is_over(&self) -> bool {
         match &*self.state() {
-            State::Coming(body) => body.is_end_stream(),
-            State::Over => true,
-            State::Abandoned => false,
+            BodyState::Coming(body) => body.is_end_stream(),
+            BodyState::Over => true,
+            BodyState::Abandoned => false,
         }
     }
 
-    /// What it says of its length.
+    /// Returns what the body says of its length.
     pub(super) fn size_hint(&self) -> SizeHint {
         match &*self.state() {
-            State::Coming(body) => body.size_hint(),
-            State::Over => SizeHint::with_exact(0),
-            State::Abandoned => SizeHint::new(),
+            BodyState::Coming(body) => body.size_hint(),
+            BodyState::Over => SizeHint::with_exact(0),
+            BodyState::Abandoned => SizeHint::new(),
         }
     }
 
-    /// The backend gets no more of it. What still comes is read away beside the
-    /// reply, for a client that is cut off while it sends does not get to see it.
+    /// Keeps the rest from the backend. What still comes is read away beside the reply,
+    /// for a client that is cut off while it sends does not get to see it.
     pub(super) fn abandon(&self) {
         let mut state = self.state();
-        let State::Coming(body) = &*state else { return };
+        let BodyState::Coming(body) = &*state else {
+            return;
+        };
         if body.is_end_stream() {
-            *state = State::Over;
+            *state = BodyState::Over;
             return;
         }
-        if let State::Coming(body) = std::mem::replace(&mut *state, State::Abandoned) {
+        if let BodyState::Coming(body) = std::mem::replace(&mut *state, BodyState::Abandoned) {
             input::discard_beside(body, self.patience);
         }
     }
 }
 
-/// Why a body did not come through.
+/// Error that kept a body from coming through.
 #[derive(Debug)]
-pub(super) enum Cut {
+pub(super) enum UploadError {
     TooBig,
     Stalled,
     Broken(hyper::Error),
     Abandoned,
 }
 
-impl fmt::Display for Cut {
+impl fmt::Display for UploadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooBig => f.write_str("the body is larger than gateway.proxy.body_limit"),
@@ -114,20 +117,19 @@ impl fmt::Display for Cut {
     }
 }
 
-impl std::error::Error for Cut {}
+impl std::error::Error for UploadError {}
 
-/// An upload of at most so many bytes, as the backend's connection reads it.
-/// Nothing is gathered: what the receiver does not take, the sender does not get
-/// rid of.
+/// Upload of at most so many bytes, as the backend's connection reads it. Nothing is
+/// gathered: what the receiver does not take, the sender does not get rid of.
 #[derive(Debug)]
-pub(super) struct Paced {
+pub(super) struct UploadBody {
     upload: Arc<Upload>,
     left: u64,
-    /// Runs while the sender is waited for.
+    /// Deadline that runs while the sender is waited for.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Paced {
+impl UploadBody {
     pub(super) fn new(upload: Arc<Upload>, limit: u64) -> Self {
         Self {
             upload,
@@ -136,13 +138,13 @@ impl Paced {
         }
     }
 
-    /// The sender's next part, or that it keeps us waiting for too long.
+    /// Polls for the sender's next part.
     fn poll_sender(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut state = self.upload.state();
-        let State::Coming(body) = &mut *state else {
+        let BodyState::Coming(body) = &mut *state else {
             return Poll::Ready(None);
         };
         loop {
@@ -151,7 +153,7 @@ impl Paced {
                 Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
                 Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
                 Poll::Ready(end) => {
-                    *state = State::Over;
+                    *state = BodyState::Over;
                     return Poll::Ready(end);
                 }
                 Poll::Pending => return Poll::Pending,
@@ -159,9 +161,12 @@ impl Paced {
         }
     }
 
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if matches!(*self.upload.state(), State::Abandoned) {
-            return Poll::Ready(Some(Err(Cut::Abandoned)));
+    fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if matches!(*self.upload.state(), BodyState::Abandoned) {
+            return Poll::Ready(Some(Err(UploadError::Abandoned)));
         }
         self.upload.waits_for_sender.store(true, Ordering::Relaxed);
         let Poll::Ready(frame) = self.poll_sender(cx) else {
@@ -169,14 +174,17 @@ impl Paced {
             let deadline = self
                 .deadline
                 .get_or_insert_with(|| Box::pin(sleep_until(end)));
-            return deadline.as_mut().poll(cx).map(|()| Some(Err(Cut::Stalled)));
+            return deadline
+                .as_mut()
+                .poll(cx)
+                .map(|()| Some(Err(UploadError::Stalled)));
         };
         self.deadline = None;
         self.upload.waits_for_sender.store(false, Ordering::Relaxed);
         self.upload.activity.note();
         let frame = match frame {
             None => return Poll::Ready(None),
-            Some(Err(e)) => return Poll::Ready(Some(Err(Cut::Broken(e)))),
+            Some(Err(e)) => return Poll::Ready(Some(Err(UploadError::Broken(e)))),
             Some(Ok(frame)) => frame,
         };
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;
@@ -185,19 +193,19 @@ impl Paced {
                 self.left = left;
                 Poll::Ready(Some(Ok(frame)))
             }
-            None => Poll::Ready(Some(Err(Cut::TooBig))),
+            None => Poll::Ready(Some(Err(UploadError::TooBig))),
         }
     }
 }
 
-impl Body for Paced {
+impl Body for UploadBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let part = self.poll_part(cx);
         if let Poll::Ready(Some(Err(_))) = &part {
             self.upload.cut.store(true, Ordering::Relaxed);
@@ -214,7 +222,7 @@ impl Body for Paced {
     }
 }
 
-impl Drop for Paced {
+impl Drop for UploadBody {
     fn drop(&mut self) {
         self.upload.abandon();
     }

@@ -1,4 +1,4 @@
-//! Headers as the protocol has them, and everything else.
+//! Tests of headers as the protocol has them, and of everything else.
 
 use super::*;
 use proptest::prelude::*;
@@ -83,13 +83,13 @@ fn lines_that_are_not_as_the_protocol_has_it() {
     ] {
         let found = parse(line.as_bytes());
         assert!(
-            matches!(found, Err(Fault::Line | Fault::Missing)),
+            matches!(found, Err(HeaderError::Line | HeaderError::Missing)),
             "{line:?}: {found:?}"
         );
     }
     let endless = [V1, &[b'x'; V1_LONGEST][..]].concat();
     assert_eq!(parse(&endless[..V1_LONGEST - 1]), Ok(None));
-    assert_eq!(parse(&endless[..V1_LONGEST]), Err(Fault::LongLine));
+    assert_eq!(parse(&endless[..V1_LONGEST]), Err(HeaderError::LongLine));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn what_begins_otherwise_is_told_at_once() {
         b"\r\nG",
         b"\0",
     ] {
-        assert_eq!(parse(bytes), Err(Fault::Missing), "{bytes:?}");
+        assert_eq!(parse(bytes), Err(HeaderError::Missing), "{bytes:?}");
     }
     assert_eq!(
         (parse(b""), parse(b"P"), parse(b"\r\n")),
@@ -146,16 +146,16 @@ fn version_2_by_its_commands_and_families() {
         );
     }
     for (command, family, length, fault) in [
-        (2, 0x11, 12, Fault::Command),
-        (15, 0x11, 12, Fault::Command),
-        (1, 0x13, 12, Fault::Family),
-        (1, 0x41, 12, Fault::Family),
-        (1, 0x01, 12, Fault::Family),
-        (1, 0x11, 11, Fault::Short),
-        (1, 0x21, 35, Fault::Short),
-        (1, 0x31, 215, Fault::Short),
-        (1, 0x11, V2_LONGEST + 1, Fault::Long),
-        (0, 0x00, 65535, Fault::Long),
+        (2, 0x11, 12, HeaderError::Command),
+        (15, 0x11, 12, HeaderError::Command),
+        (1, 0x13, 12, HeaderError::Family),
+        (1, 0x41, 12, HeaderError::Family),
+        (1, 0x01, 12, HeaderError::Family),
+        (1, 0x11, 11, HeaderError::Short),
+        (1, 0x21, 35, HeaderError::Short),
+        (1, 0x31, 215, HeaderError::Short),
+        (1, 0x11, V2_LONGEST + 1, HeaderError::Long),
+        (0, 0x00, 65535, HeaderError::Long),
     ] {
         let header = v2_header(command, family, &vec![7; length]);
         // It is known from the head, before the rest has come.
@@ -167,7 +167,7 @@ fn version_2_by_its_commands_and_families() {
         assert_eq!(parse(&header), Err(fault), "{command} {family:x}");
     }
     let other = [V2, &[0x31, 0x11, 0, 12], &v4].concat();
-    assert_eq!(parse(&other), Err(Fault::Version));
+    assert_eq!(parse(&other), Err(HeaderError::Version));
 }
 
 fn pairs() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {

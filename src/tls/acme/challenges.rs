@@ -1,5 +1,5 @@
-//! What the CA looks for while it checks that a name is ours: answers that are
-//! there for as long as an order is under way.
+//! Answers to the challenges by which a CA checks that a name is ours: they are there
+//! for as long as an order is under way.
 
 use super::Challenge;
 use crate::util::sync::lock;
@@ -11,19 +11,20 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-/// The protocol by which a CA asks for its answer (RFC 8737).
+/// ALPN protocol by which a CA asks for its answer (RFC 8737).
 pub(crate) const PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// Answers to challenges that are pending.
 #[derive(Debug, Default)]
-pub struct Challenges {
-    /// By the name that the CA's handshake asks for.
+pub(crate) struct Challenges {
+    /// Certificates that answer tls-alpn-01, by the name that the CA's handshake asks
+    /// for.
     certificates: Mutex<HashMap<String, Arc<CertifiedKey>>>,
-    /// By token.
+    /// Texts that answer http-01, by token.
     texts: Mutex<HashMap<String, String>>,
 }
 
-/// Why no answer could be made.
+/// Error where no answer could be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerError {
     #[error("rcgen: {0}")]
@@ -35,18 +36,18 @@ pub(super) enum AnswerError {
 }
 
 impl Challenges {
-    /// The text that answers an http-01 challenge, while one is pending.
-    pub fn text(&self, token: &str) -> Option<String> {
+    /// Returns the text that answers an http-01 challenge, while one is pending.
+    pub(crate) fn text(&self, token: &str) -> Option<String> {
         lock(&self.texts).get(token).cloned()
     }
 
-    /// The certificate that answers a tls-alpn-01 challenge.
+    /// Returns the certificate that answers a tls-alpn-01 challenge.
     pub(in crate::tls) fn certificate(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
         let name = server_name.trim_end_matches('.').to_ascii_lowercase();
         lock(&self.certificates).get(&name).cloned()
     }
 
-    /// Answers a challenge until the guard goes.
+    /// Answers a challenge until the guard is dropped.
     pub(super) fn answer(
         self: &Arc<Self>,
         challenge: Challenge,
@@ -75,7 +76,7 @@ impl Challenges {
     }
 }
 
-/// A challenge that is answered.
+/// Guard of a challenge that is answered.
 #[derive(Debug)]
 pub(super) struct Pending {
     challenges: Arc<Challenges>,
@@ -92,8 +93,8 @@ impl Drop for Pending {
     }
 }
 
-/// For whom the CA's handshake asks: the name, or what stands for an address
-/// (RFC 8738, section 6), which SNI cannot carry.
+/// Returns the name that the CA's handshake asks for: the name itself, or its reverse
+/// form for an address (RFC 8738, section 6), which SNI cannot carry.
 fn server_name(name: &str) -> String {
     match name.parse() {
         Ok(IpAddr::V4(ip)) => {

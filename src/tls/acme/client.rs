@@ -1,7 +1,7 @@
-//! How the CA is spoken to: HTTP/1.1 over TLS, one connection kept for an
-//! order, everything bounded in time and size.
+//! HTTP client for the CA: HTTP/1.1 over TLS, one connection kept for an order,
+//! everything bounded in time and size.
 
-use super::Settings;
+use super::AcmeSettings;
 use crate::tls::pem::{self, PairError};
 use crate::util::sync::lock;
 use bytes::Bytes;
@@ -24,33 +24,29 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-/// How long one answer of the CA may take.
+/// Time for one answer of the CA.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one of its addresses is tried.
+/// Time for a connection to one of its addresses.
 const REACH: Duration = Duration::from_secs(8);
-/// No answer is longer: a chain is a few KiB.
+/// Length limit of an answer, in bytes: a chain is a few KiB.
 const LENGTH: usize = 1 << 20;
 
-/// Why the client cannot be set up.
+/// Error in the trust for the CA.
 #[derive(Debug, thiserror::Error)]
-pub enum RootError {
-    /// The file.
+pub(crate) enum RootError {
+    /// The file cannot be used.
     #[error(transparent)]
     File(#[from] PairError),
-    /// A certificate in it.
+    /// A certificate in the file cannot be a root.
     #[error("{}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
-    Root {
-        /// The file.
-        path: PathBuf,
-    },
-    /// rustls refuses the setup.
+    Root { path: PathBuf },
     #[error("TLS to the CA cannot be set up: {0}")]
     Rustls(#[from] rustls::Error),
 }
 
 impl RootError {
     /// Returns the setting that it comes from.
-    pub fn setting(&self) -> &'static str {
+    pub(crate) fn setting(&self) -> &'static str {
         match self {
             Self::File(_) | Self::Root { .. } => "gateway.tls.acme.root",
             Self::Rustls(_) => "gateway.tls.acme",
@@ -58,9 +54,9 @@ impl RootError {
     }
 }
 
-/// Whom we trust to be the CA's directory: the public authorities, and the
-/// private one that is configured.
-pub(super) fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, RootError> {
+/// Returns the TLS settings for the CA's directory: it is trusted if the public
+/// authorities vouch for it, or the private one that is configured.
+pub(super) fn trust(settings: &AcmeSettings) -> Result<Arc<ClientConfig>, RootError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -80,7 +76,7 @@ pub(super) fn trust(settings: &Settings) -> Result<Arc<ClientConfig>, RootError>
     Ok(Arc::new(config))
 }
 
-/// Why the CA could not be asked.
+/// Error where the CA could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreachable {
     #[error("it names what is no https address")]
@@ -108,18 +104,18 @@ pub(super) enum Unreachable {
     Late { host: String },
 }
 
-/// A client for one order.
+/// HTTP client for one order.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(super) struct CaClient {
     tls: TlsConnector,
-    kept: Arc<Mutex<Option<Kept>>>,
+    kept: Arc<Mutex<Option<IdleConnection>>>,
     retry_after: Arc<Mutex<Option<SystemTime>>>,
 }
 
-/// A connection that can take another request, and to whom it leads.
-type Kept = (String, SendRequest<BodyWrapper<Bytes>>);
+/// Idle connection that can take another request, and the host that it leads to.
+type IdleConnection = (String, SendRequest<BodyWrapper<Bytes>>);
 
-impl Client {
+impl CaClient {
     pub(super) fn new(trust: Arc<ClientConfig>) -> Self {
         Self {
             tls: trust.into(),
@@ -128,7 +124,7 @@ impl Client {
         }
     }
 
-    /// What the last refusal said of when to come again.
+    /// Returns the `Retry-After` of the last refusal.
     pub(super) fn retry_after(&self) -> Option<SystemTime> {
         *lock(&self.retry_after)
     }
@@ -216,7 +212,7 @@ impl Client {
     }
 }
 
-/// Tries each address in turn: of two families one may lead nowhere.
+/// Connects to the first address that answers: of two families one may lead nowhere.
 async fn reach(name: &str, port: u16) -> io::Result<TcpStream> {
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in lookup_host((name, port)).await? {
@@ -229,13 +225,13 @@ async fn reach(name: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Whether a CA says in it what it minds (RFC 7807).
+/// Returns whether a body is a problem document of a CA (RFC 7807).
 fn is_problem(body: &[u8]) -> bool {
     serde_json::from_slice::<Problem>(body)
         .is_ok_and(|problem| problem.r#type.is_some() || problem.detail.is_some())
 }
 
-/// Seconds, or a date (RFC 9110, section 10.2.3).
+/// Parses a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
 fn moment(value: &HeaderValue) -> Option<SystemTime> {
     let text = value.to_str().ok()?.trim();
     match text.parse() {
@@ -244,7 +240,7 @@ fn moment(value: &HeaderValue) -> Option<SystemTime> {
     }
 }
 
-impl HttpClient for Client {
+impl HttpClient for CaClient {
     fn request(
         &self,
         request: Request<BodyWrapper<Bytes>>,

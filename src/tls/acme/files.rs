@@ -1,6 +1,6 @@
-//! The files that are kept for a CA: account, order, certificate, waits.
+//! Files that are kept for a CA: account, order, certificate, waits.
 
-use super::fault::Fault;
+use super::error::OrderError;
 use crate::util::{durable, small_file};
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 /// Writes a file of ours, whole or not at all.
-pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
+pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), OrderError> {
     blocking(path, move |path| {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         // Where a folder knows no fsync, a power cut costs an order at worst.
@@ -20,7 +20,7 @@ pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), Fault> {
 
 /// Fails where `length` bytes could not be kept: a certificate that would be
 /// lost is not ordered.
-pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
+pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), OrderError> {
     blocking(path, move |path| {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         durable::rehearse(path, length)
@@ -31,11 +31,11 @@ pub(super) async fn rehearse(path: &Path, length: usize) -> Result<(), Fault> {
 async fn blocking(
     path: &Path,
     work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
-) -> Result<(), Fault> {
+) -> Result<(), OrderError> {
     let (path, place) = (path.to_owned(), path.to_owned());
     let done = spawn_blocking(move || work(&place)).await;
     done.unwrap_or_else(|e| Err(io::Error::other(e)))
-        .map_err(|error| Fault::Keep { path, error })
+        .map_err(|error| OrderError::Keep { path, error })
 }
 
 /// Removes a file of ours, best effort.
@@ -54,8 +54,8 @@ pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
     read.unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 
-/// Where a file of ours cannot be read. What the library says may hold a part of
-/// a key.
+/// Returns the line and column at which a file of ours cannot be read. The library's
+/// own message may hold a part of a key.
 pub(super) fn place(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("it is not what was kept there, from line {line}, column {column} on")

@@ -1,13 +1,13 @@
 //! The task that keeps a certificate: orders it, renews it, and tries again.
 
-use super::client::{self, Client};
-use super::fault::Fault;
+use super::client::{self, CaClient};
+use super::error::OrderError;
 use super::files;
 use super::order;
-use super::schedule::{Life, Plan, Record, Trouble, Window, renewal};
+use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renewal};
 use super::signing::Issued;
 use super::signing::Signing;
-use super::{Challenges, RootError, Settings};
+use super::{AcmeSettings, Challenges, RootError};
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
@@ -24,53 +24,56 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-/// How often it is looked whether something is due: a machine that slept, or
-/// whose clock was set, must not sleep on.
+/// Time between two looks whether something is due: a machine that slept, or whose
+/// clock was set, must not sleep on.
 const LOOK: Duration = Duration::from_secs(60);
-/// How often the CA is asked when it would have a certificate renewed, at most
-/// and at least, whatever it asks for.
+/// Shortest and longest time between two questions to the CA about renewal, whatever it
+/// asks for.
 const ASK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
-/// A key and a chain of a few certificates, with room to spare.
+/// Room in bytes that a key and a chain of a few certificates need, and more.
 const LENGTH: usize = 32 * 1024;
 
 /// Keeps a certificate: orders it, renews it, and tries again.
 #[derive(Debug, Clone)]
-pub struct Keeper {
-    settings: Settings,
+pub(crate) struct CertificateKeeper {
+    settings: AcmeSettings,
     challenges: Arc<Challenges>,
     trust: Arc<ClientConfig>,
 }
 
-/// What the keeper remembers from one look to the next.
+/// Memory of the keeper from one look to the next.
 struct Memory {
-    plan: Plan,
-    /// Whether the CA was told to look for our answers in this attempt.
+    plan: OrderPlan,
+    /// Set once the CA was told to look for our answers in this attempt.
     begun: bool,
-    /// Where within its window this certificate is renewed.
+    /// Place within its window at which this certificate is renewed, 0 to 1.
     chance: f64,
-    window: Option<Window>,
-    /// When the CA is to be asked for the window.
+    window: Option<RenewalWindow>,
+    /// Time at which the CA is to be asked for the window.
     ask: SystemTime,
-    /// What the CA gave and the disk did not take.
+    /// Certificate that the CA gave and the disk did not take.
     unsaved: Option<Issued>,
-    /// What is wrong with the file, so that it is said once.
+    /// Fault of the file that was logged last, so that it is logged once.
     told: String,
-    /// The renewal that was announced.
+    /// Time of the renewal that was announced.
     announced: Option<SystemTime>,
-    /// The moment of the next order, where one was due and it was said to wait.
+    /// Time of the next order, where one was due and the log said that it waits.
     waits: Option<SystemTime>,
 }
 
-/// What a restart must know, and for which names.
+/// State that a restart must know, and the names that it holds for.
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
+struct SavedPlan {
     names: Vec<String>,
     record: Record,
 }
 
-impl Keeper {
-    /// Reads the configured root.
-    pub fn new(settings: Settings, challenges: Arc<Challenges>) -> Result<Self, RootError> {
+impl CertificateKeeper {
+    /// Makes a keeper with the configured root.
+    pub(crate) fn new(
+        settings: AcmeSettings,
+        challenges: Arc<Challenges>,
+    ) -> Result<Self, RootError> {
         let trust = client::trust(&settings)?;
         Ok(Self {
             settings,
@@ -81,7 +84,7 @@ impl Keeper {
 
     /// Works until asked to stop. An order that the CA is about to sign is
     /// brought to its end.
-    pub async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut memory = Memory {
             plan: self.kept_plan().await,
             begun: false,
@@ -126,7 +129,7 @@ impl Keeper {
         }
     }
 
-    /// The kept certificate, if it holds for all names.
+    /// Returns the kept certificate, if it holds for all names.
     async fn held(&self, memory: &mut Memory) -> Option<Pair> {
         let paths = self.settings.paths();
         let fault = match files::read(&paths.cert).await {
@@ -166,7 +169,7 @@ impl Keeper {
             return;
         }
         memory.ask = now + ASK.1;
-        let client = Client::new(Arc::clone(&self.trust));
+        let client = CaClient::new(Arc::clone(&self.trust));
         // Without an account nothing was ever ordered here, and a stranger's
         // certificate is none of the CA's.
         let account = match order::kept_account(&self.settings, &client).await {
@@ -183,7 +186,7 @@ impl Keeper {
         match account.renewal_info(&id).await {
             Ok((info, retry)) => {
                 memory.ask = now + retry.clamp(ASK.0, ASK.1);
-                let window = Window {
+                let window = RenewalWindow {
                     start: info.suggested_window.start.into(),
                     end: info.suggested_window.end.into(),
                 };
@@ -206,12 +209,12 @@ impl Keeper {
     }
 
     async fn attempt(&self, memory: &mut Memory, held: Option<&Pair>, stop: &CancellationToken) {
-        let client = Client::new(Arc::clone(&self.trust));
+        let client = CaClient::new(Arc::clone(&self.trust));
         memory.begun = false;
         // Here, too.
         let obtained = AssertUnwindSafe(self.obtain(memory, held, &client, stop)).catch_unwind();
         let odd = |_| {
-            Err(Fault::Make(
+            Err(OrderError::Make(
                 "an address that the CA names is none: check gateway.tls.acme.directory".to_owned(),
             ))
         };
@@ -230,7 +233,7 @@ impl Keeper {
                 );
                 return;
             }
-            Err(Fault::Stopped) => return,
+            Err(OrderError::Stopped) => return,
             Err(fault) => fault,
         };
         if fault.has_lost_account() {
@@ -263,7 +266,8 @@ impl Keeper {
         );
     }
 
-    /// Of a wait that an earlier run brought about nobody has heard in this one.
+    /// Logs that an order waits: of a wait that an earlier run brought about nobody has
+    /// heard in this one.
     fn say_waiting(&self, memory: &mut Memory, next: SystemTime) {
         if memory.waits.replace(next) != Some(next) {
             info!(
@@ -277,21 +281,21 @@ impl Keeper {
         &self,
         memory: &mut Memory,
         held: Option<&Pair>,
-        client: &Client,
+        client: &CaClient,
         stop: &CancellationToken,
-    ) -> Result<Pair, Fault> {
+    ) -> Result<Pair, OrderError> {
         let paths = self.settings.paths();
         let issued = match memory.unsaved.take() {
             Some(issued) => issued,
             None => self.issued(memory, held, client, stop).await?,
         };
         let file = issued.file();
-        let spent = |fault| Fault::Spent(Box::new(fault));
+        let spent = |fault| OrderError::Spent(Box::new(fault));
         let pair = Pair::parse(&paths, file.as_bytes(), file.as_bytes());
-        let pair = pair.map_err(|e| spent(Fault::Useless(e)))?;
+        let pair = pair.map_err(|e| spent(OrderError::Useless(e)))?;
         let lacking = self.settings.lacking(&pair);
         if !lacking.is_empty() {
-            return Err(spent(Fault::Lacks(lacking.join(", "))));
+            return Err(spent(OrderError::Lacks(lacking.join(", "))));
         }
         if let Err(fault) = files::save(&paths.cert, file.into_bytes()).await {
             memory.unsaved = Some(issued);
@@ -301,14 +305,14 @@ impl Keeper {
         Ok(pair)
     }
 
-    /// What the CA gives: of the order that it was to sign, else of a new one.
+    /// Returns the certificate of the order that the CA was to sign, else of a new one.
     async fn issued(
         &self,
         memory: &mut Memory,
         held: Option<&Pair>,
-        client: &Client,
+        client: &CaClient,
         stop: &CancellationToken,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<Issued, OrderError> {
         let signing = Signing::kept(&self.settings).await;
         info!(
             names = %self.settings.names.join(", "), directory = %self.settings.directory,
@@ -321,12 +325,12 @@ impl Keeper {
         files::rehearse(&self.settings.paths().cert, LENGTH).await?;
         let account = tokio::select! {
             account = order::account(&self.settings, client) => account?,
-            () = stop.cancelled() => return Err(Fault::Stopped),
+            () = stop.cancelled() => return Err(OrderError::Stopped),
         };
         if let Some(signing) = signing {
             return tokio::select! {
                 issued = signing.resume(&self.settings, &account) => issued,
-                () = stop.cancelled() => Err(Fault::Stopped),
+                () = stop.cancelled() => Err(OrderError::Stopped),
             };
         }
         // Only a CA that says when to renew knows what is renewed.
@@ -340,29 +344,30 @@ impl Keeper {
         order::order(settings, challenges, &account, replaces, begins, stop).await
     }
 
-    /// What an earlier run knew of the CA.
-    async fn kept_plan(&self) -> Plan {
+    /// Returns the plan with what an earlier run knew of the CA.
+    async fn kept_plan(&self) -> OrderPlan {
         let text = files::read(&self.settings.waits()).await;
-        let kept: Option<Kept> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
-        let Kept { names, record } = kept.unwrap_or_default();
-        let mut plan = Plan::new(&record, SystemTime::now());
+        let kept: Option<SavedPlan> = text.ok().and_then(|t| serde_json::from_slice(&t).ok());
+        let SavedPlan { names, record } = kept.unwrap_or_default();
+        let mut plan = OrderPlan::new(&record, SystemTime::now());
         if names != self.names() {
             plan.forget_issued();
         }
         plan
     }
 
-    /// Best effort: without it a restart tries once too often.
-    async fn keep_plan(&self, plan: &Plan) {
+    /// Writes down what a restart must know. Best effort: without it a restart tries
+    /// once too often.
+    async fn keep_plan(&self, plan: &OrderPlan) {
         let (names, record) = (self.names(), plan.record());
-        if let Ok(text) = serde_json::to_vec(&Kept { names, record })
+        if let Ok(text) = serde_json::to_vec(&SavedPlan { names, record })
             && let Err(error) = files::save(&self.settings.waits(), text).await
         {
             debug!(%error, "what a restart should know of the CA is not kept");
         }
     }
 
-    /// The names as a CA compares them.
+    /// Returns the names as a CA compares them.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self
             .settings
@@ -375,14 +380,15 @@ impl Keeper {
     }
 }
 
-fn announce(memory: &mut Memory, life: Life, at: SystemTime) {
+fn announce(memory: &mut Memory, life: Validity, at: SystemTime) {
     if memory.announced != Some(at) {
         memory.announced = Some(at);
         info!(until = %shown(life.until), renewal = %shown(at), "certificate kept");
     }
 }
 
-/// What a CA calls the certificate in its renewal information (RFC 9773).
+/// Returns the identifier of the certificate in the CA's renewal information (RFC
+/// 9773).
 fn id(pair: &Pair) -> Option<CertificateIdentifier<'static>> {
     let leaf = pair.certified.cert.first()?;
     CertificateIdentifier::try_from(leaf)
@@ -390,11 +396,11 @@ fn id(pair: &Pair) -> Option<CertificateIdentifier<'static>> {
         .map(CertificateIdentifier::into_owned)
 }
 
-fn life(pair: &Pair) -> Life {
+fn life(pair: &Pair) -> Validity {
     let moment = |seconds: i64| {
         SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     };
-    Life {
+    Validity {
         from: moment(pair.not_before),
         until: moment(pair.not_after),
     }
@@ -404,7 +410,8 @@ fn shown(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"))
 }
 
-/// A number from 0 to 1. A generator that fails makes it 0, which is as good.
+/// Returns a random number from 0 to 1. A generator that fails makes it 0, which is as
+/// good.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
     let _ = fill(&mut bytes);

@@ -1,11 +1,11 @@
-//! One order, from account to certificate.
+//! One order: from the account to the certificate.
 
 use super::challenges::Challenges;
-use super::client::Client;
-use super::fault::{Fault, Proof};
+use super::client::CaClient;
+use super::error::{OrderError, Proof};
 use super::files::{place, put_aside, read, save};
 use super::signing::{CHECKING, Issued, Signing};
-use super::{Challenge, Settings};
+use super::{AcmeSettings, Challenge};
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
     Identifier, NewAccount, NewOrder, Order, OrderStatus,
@@ -17,32 +17,31 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// What Let's Encrypt calls certificates of six days: the only ones for IP
-/// addresses.
+/// Let's Encrypt's profile of certificates of six days: the only ones for IP addresses.
 const FOR_ADDRESSES: &str = "shortlived";
 
-/// What is added to the name of an account that cannot be read.
+/// Suffix of the name of an account that cannot be read.
 const UNREAD: &str = "json.unread";
 
-/// An account as it is kept.
+/// Account as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SavedAccount {
     email: Option<String>,
     credentials: AccountCredentials,
 }
 
-/// The kept account, or none.
+/// Returns the kept account, or none.
 pub(super) async fn kept_account(
-    settings: &Settings,
-    client: &Client,
-) -> Result<Option<Account>, Fault> {
+    settings: &AcmeSettings,
+    client: &CaClient,
+) -> Result<Option<Account>, OrderError> {
     let path = settings.account();
     let text = match read(&path).await {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Fault::Keep { path, error }),
+        Err(error) => return Err(OrderError::Keep { path, error }),
     };
-    let kept: Kept = match serde_json::from_slice(&text) {
+    let kept: SavedAccount = match serde_json::from_slice(&text) {
         Ok(kept) => kept,
         Err(error) => {
             put_aside(&path, UNREAD, &place(&error)).await;
@@ -62,22 +61,22 @@ pub(super) async fn kept_account(
             put_aside(&path, UNREAD, "its key is damaged").await;
             return Ok(None);
         }
-        Err(error) => return Err(Fault::met("take up the account")(error)),
+        Err(error) => return Err(OrderError::met("take up the account")(error)),
     };
     if kept.email != settings.email {
         let contacts = contacts(settings);
         let contacts: Vec<_> = contacts.iter().map(String::as_str).collect();
         let updated = account.update_contacts(&contacts).await;
-        updated.map_err(Fault::met("change the account's e-mail address"))?;
+        updated.map_err(OrderError::met("change the account's e-mail address"))?;
         // The credentials are gone into the account: read once more.
-        if let Ok(kept) = serde_json::from_slice::<Kept>(&text) {
+        if let Ok(kept) = serde_json::from_slice::<SavedAccount>(&text) {
             save_account(settings, kept.credentials).await?;
         }
     }
     Ok(Some(account))
 }
 
-/// The directory of a kept account, which the library shows to nobody: it asks
+/// Returns the directory of a kept account, which the library shows to nobody: it asks
 /// whatever stands there.
 fn directory(account: &[u8]) -> Option<String> {
     let kept: serde_json::Value = serde_json::from_slice(account).ok()?;
@@ -85,8 +84,11 @@ fn directory(account: &[u8]) -> Option<String> {
     Some(directory.to_owned())
 }
 
-/// The kept account, else another one.
-pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Account, Fault> {
+/// Returns the kept account, else makes another one.
+pub(super) async fn account(
+    settings: &AcmeSettings,
+    client: &CaClient,
+) -> Result<Account, OrderError> {
     if let Some(account) = kept_account(settings, client).await? {
         return Ok(account);
     }
@@ -100,45 +102,48 @@ pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Acco
     let (account, credentials) = Account::builder_with_http(Box::new(client.clone()))
         .create(&wanted, settings.directory.clone(), None)
         .await
-        .map_err(Fault::met("make an account"))?;
+        .map_err(OrderError::met("make an account"))?;
     save_account(settings, credentials).await?;
     info!(directory = %settings.directory, file = %settings.account().display(), "ACME account made");
     Ok(account)
 }
 
-fn contacts(settings: &Settings) -> Vec<String> {
+fn contacts(settings: &AcmeSettings) -> Vec<String> {
     let contact = |email: &String| format!("mailto:{email}");
     settings.email.iter().map(contact).collect()
 }
 
-async fn save_account(settings: &Settings, credentials: AccountCredentials) -> Result<(), Fault> {
-    let kept = Kept {
+async fn save_account(
+    settings: &AcmeSettings,
+    credentials: AccountCredentials,
+) -> Result<(), OrderError> {
+    let kept = SavedAccount {
         email: settings.email.clone(),
         credentials,
     };
-    let text = serde_json::to_string(&kept).map_err(|e| Fault::Make(e.to_string()))?;
+    let text = serde_json::to_string(&kept).map_err(|e| OrderError::Make(e.to_string()))?;
     save(&settings.account(), text.into_bytes()).await
 }
 
 /// Orders a certificate for the configured names. `begins` is waited for before
 /// the CA is told to look for its answers.
 pub(super) async fn order(
-    settings: &Settings,
+    settings: &AcmeSettings,
     challenges: &Arc<Challenges>,
     account: &Account,
     replaces: Option<CertificateIdentifier<'static>>,
     begins: impl Future<Output = ()>,
     stop: &CancellationToken,
-) -> Result<Issued, Fault> {
+) -> Result<Issued, OrderError> {
     let prove = async {
         let mut order = new_order(settings, account, replaces).await?;
         prove(settings, challenges, &mut order, begins).await?;
-        Ok::<_, Fault>(order)
+        Ok::<_, OrderError>(order)
     };
     let mut order = tokio::select! {
         biased;
         order = prove => order?,
-        () = stop.cancelled() => return Err(Fault::Stopped),
+        () = stop.cancelled() => return Err(OrderError::Stopped),
     };
     // From here on the CA spends a certificate: that is not broken off, and
     // asked for again whatever comes between.
@@ -147,10 +152,10 @@ pub(super) async fn order(
 }
 
 async fn new_order(
-    settings: &Settings,
+    settings: &AcmeSettings,
     account: &Account,
     replaces: Option<CertificateIdentifier<'static>>,
-) -> Result<Order, Fault> {
+) -> Result<Order, OrderError> {
     let identifiers: Vec<_> = settings
         .names
         .iter()
@@ -168,13 +173,13 @@ async fn new_order(
         wanted if short => wanted.profile(FOR_ADDRESSES),
         wanted => wanted,
     };
-    let met = Fault::met("take the order");
+    let met = OrderError::met("take the order");
     let Some(replaces) = replaces else {
         return account.new_order(&wanted()).await.map_err(met);
     };
     match account.new_order(&wanted().replaces(replaces)).await {
         // That it replaces another one is a courtesy, not a condition.
-        Err(e) if Fault::minds_replacing(&e) => {
+        Err(e) if OrderError::minds_replacing(&e) => {
             info!(error = %e, "the CA does not take the order as a renewal: ordered as a new one");
             account.new_order(&wanted()).await.map_err(met)
         }
@@ -184,11 +189,11 @@ async fn new_order(
 
 /// Shows the CA that every name is ours.
 async fn prove(
-    settings: &Settings,
+    settings: &AcmeSettings,
     challenges: &Arc<Challenges>,
     order: &mut Order,
     begins: impl Future<Output = ()>,
-) -> Result<(), Fault> {
+) -> Result<(), OrderError> {
     let mut begins = Some(begins);
     let wanted = match settings.challenge {
         Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
@@ -198,7 +203,8 @@ async fn prove(
     let mut pending = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
-        let mut authorization = authorization.map_err(Fault::met("show what it wants to see"))?;
+        let mut authorization =
+            authorization.map_err(OrderError::met("show what it wants to see"))?;
         if authorization.status == AuthorizationStatus::Valid {
             continue;
         }
@@ -209,7 +215,7 @@ async fn prove(
             .map(|challenge| label(&challenge.r#type))
             .collect();
         let Some(mut challenge) = authorization.challenge(wanted.clone()) else {
-            return Err(Fault::NotOffered {
+            return Err(OrderError::NotOffered {
                 name,
                 challenge: settings.challenge,
                 offered: offered.join(", "),
@@ -223,7 +229,7 @@ async fn prove(
             text.as_str(),
             text.digest().as_ref(),
         );
-        pending.push(answer.map_err(|e| Fault::Make(e.to_string()))?);
+        pending.push(answer.map_err(|e| OrderError::Make(e.to_string()))?);
         if let Some(begins) = begins.take() {
             begins.await;
         }
@@ -232,32 +238,32 @@ async fn prove(
             // It has looked already.
             Err(Error::Api(problem)) => {
                 let challenge = settings.challenge.to_string();
-                return Err(Fault::Proof(vec![Proof {
+                return Err(OrderError::Proof(vec![Proof {
                     name,
                     challenge,
                     problem,
                 }]));
             }
-            Err(e) => return Err(Fault::Unreachable(e)),
+            Err(e) => return Err(OrderError::Unreachable(e)),
         }
     }
     match order.poll_ready(&CHECKING).await {
         Ok(OrderStatus::Ready) => Ok(()),
-        Err(e @ Error::Other(_)) => Err(Fault::Unreachable(e)),
+        Err(e @ Error::Other(_)) => Err(OrderError::Unreachable(e)),
         outcome => {
             let proofs = failed(order).await;
             if !proofs.is_empty() {
-                return Err(Fault::Proof(proofs));
+                return Err(OrderError::Proof(proofs));
             }
             match outcome {
-                Ok(status) => Err(Fault::Silent(format!("{status:?}"))),
-                Err(e) => Err(Fault::met("believe that the names are ours")(e)),
+                Ok(status) => Err(OrderError::Silent(format!("{status:?}"))),
+                Err(e) => Err(OrderError::met("believe that the names are ours")(e)),
             }
         }
     }
 }
 
-/// The challenges of an order that failed, with what the CA said of each.
+/// Returns the challenges of an order that failed, with the CA's problem of each.
 async fn failed(order: &mut Order) -> Vec<Proof> {
     let mut proofs = Vec::new();
     let mut authorizations = order.authorizations();

@@ -1,5 +1,5 @@
-//! When to ask the CA for a certificate, and when not to. Pure: the time and
-//! the chance are arguments.
+//! Schedule of orders: when to ask the CA for a certificate, and when not to. Pure: the
+//! time and the chance are arguments.
 
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -8,43 +8,41 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How many refused orders an hour may see. Let's Encrypt takes five failed
+/// Number of refused orders that an hour may see. Let's Encrypt takes five failed
 /// validations of a name.
 const REFUSALS: usize = 4;
-/// How long two certificates for the same names lie apart at least, however
-/// often a CA's renewal information asks for another: Let's Encrypt gives five
-/// in a week.
+/// Time between two certificates for the same names at least, however often a CA's
+/// renewal information asks for another: Let's Encrypt gives five in a week.
 const APART: Duration = Duration::from_secs(34 * 3600);
-/// How many certificates for the same names may come closer together than that,
+/// Number of certificates for the same names that may come closer together than that,
 /// where each restart asks for another one because the last is not to be found.
 const ISSUED: usize = 4;
-/// How often [`APART`] goes into the week of that limit.
+/// Number of [`APART`]s in the week of that limit.
 const WEEK: u32 = 5;
-/// No `Retry-After` is longer than this, and no clock that was set back makes a
-/// wait longer.
+/// Longest wait, whatever `Retry-After` asks for, and however far a clock was set back.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
-/// From when until when a certificate holds.
+/// Validity of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Life {
+pub(super) struct Validity {
     pub(super) from: SystemTime,
     pub(super) until: SystemTime,
 }
 
-impl Life {
+impl Validity {
     pub(super) fn length(&self) -> Duration {
         self.until.duration_since(self.from).unwrap_or_default()
     }
 }
 
-/// When the CA would have a certificate renewed (RFC 9773).
+/// Window in which the CA would have a certificate renewed (RFC 9773).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct RenewalWindow {
     pub(super) start: SystemTime,
     pub(super) end: SystemTime,
 }
 
-/// What kept a certificate from coming.
+/// Trouble that kept a certificate from coming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Nobody was asked, or nobody answered: asking again soon costs the CA
@@ -60,7 +58,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// The first wait and the longest one.
+    /// Returns the first wait and the longest one.
     fn waits(self) -> (Duration, Duration) {
         match self {
             Self::Unreachable => (Duration::from_secs(5), HOUR),
@@ -70,13 +68,13 @@ impl Trouble {
     }
 }
 
-/// When a certificate is to be renewed: within the CA's window, else from two
-/// thirds of its life on, each certificate at a moment of its own (`chance`, 0
-/// to 1), so that a fleet of servers does not come at once.
-pub(super) fn renewal(life: Life, window: Option<Window>, chance: f64) -> SystemTime {
+/// Returns when a certificate is to be renewed: within the CA's window, else from two
+/// thirds of its life on, each certificate at a moment of its own (`chance`, 0 to 1),
+/// so that a fleet of servers does not come at once.
+pub(super) fn renewal(life: Validity, window: Option<RenewalWindow>, chance: f64) -> SystemTime {
     let length = life.length();
     let at = match window {
-        Some(Window { start, end }) if start < end => {
+        Some(RenewalWindow { start, end }) if start < end => {
             let width = end.duration_since(start).unwrap_or_default();
             start + width.mul_f64(chance)
         }
@@ -87,45 +85,45 @@ pub(super) fn renewal(life: Life, window: Option<Window>, chance: f64) -> System
         .max(life.from + apart(life))
 }
 
-/// How long after `life` began the next one may be asked for.
-fn apart(life: Life) -> Duration {
+/// Returns the time from the begin of `life` to when the next one may be asked for.
+fn apart(life: Validity) -> Duration {
     (life.length() / 10).min(APART)
 }
 
-/// What a restart must know, in seconds since 1970: a service that ends and
+/// State that a restart must know, in seconds since 1970: a service that ends and
 /// begins in a circle must not use up the CA's limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Record {
-    /// Until when the CA is left alone.
+    /// Time until which the CA is left alone.
     hold: Option<u64>,
-    /// How often in a row an order cost something and gave nothing.
+    /// Number of orders in a row that cost the CA something and gave nothing.
     failures: u32,
     refusals: Vec<u64>,
     issued: Vec<u64>,
 }
 
-/// What has happened, and until when it forbids another order.
+/// Orders of the past, and the times until which they forbid another one.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    /// Until when the CA is left alone, because it asked for that or because
-    /// an order cost it much.
+pub(super) struct OrderPlan {
+    /// Time until which the CA is left alone, because it asked for that or because an
+    /// order cost it much.
     hold: Option<SystemTime>,
-    /// Until when we wait by ourselves. A restart lifts it: somebody may have
-    /// put right what was wrong.
+    /// Time until which we wait by ourselves. A restart lifts it: somebody may have put
+    /// right what was wrong.
     wait: Option<SystemTime>,
-    /// Orders in a row that cost the CA something and gave nothing, and those
-    /// that cost it nothing.
+    /// Numbers of orders in a row that gave nothing: those that cost the CA something,
+    /// and those that did not.
     failures: u32,
     unreachable: u32,
     /// Refused orders of the last hour, oldest first, and those that nobody
     /// knows the end of.
     refusals: Vec<SystemTime>,
-    /// Until when the last certificates for these names count as many.
+    /// Times until which the last certificates for these names count as many.
     issued: Vec<SystemTime>,
 }
 
-impl Plan {
+impl OrderPlan {
     pub(super) fn new(record: &Record, now: SystemTime) -> Self {
         let moment = |s: &u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(*s));
         let moments = |seconds: &[u64]| seconds.iter().filter_map(moment).collect();
@@ -152,13 +150,13 @@ impl Plan {
         }
     }
 
-    /// Other names are wanted: what was given for the old ones is no reason to
+    /// Forgets the certificates that came: they were for other names, and no reason to
     /// wait.
     pub(super) fn forget_issued(&mut self) {
         self.issued.clear();
     }
 
-    /// When to order what is wanted at `wanted`.
+    /// Returns when to order what is wanted at `wanted`.
     pub(super) fn order_at(&mut self, wanted: SystemTime, now: SystemTime) -> SystemTime {
         self.bound(now);
         let last = |moments: &[SystemTime], n: usize| moments.iter().rev().nth(n - 1).copied();
@@ -168,9 +166,9 @@ impl Plan {
         limits.into_iter().flatten().fold(wanted, SystemTime::max)
     }
 
-    /// Of a clock that stood in the future, or a file that says so, nothing is
-    /// believed that would hold us for long. Kept, not worked out at each look:
-    /// a moment that moves along with the clock never comes.
+    /// Shortens waits that come from a clock that stood in the future, or from a file
+    /// that says so. Kept, not worked out at each look: a moment that moves along with
+    /// the clock never comes.
     fn bound(&mut self, now: SystemTime) {
         let latest = now + LONGEST;
         for moment in [&mut self.hold, &mut self.wait].into_iter().flatten() {
@@ -184,16 +182,16 @@ impl Plan {
             .retain(|at| *at <= now + Duration::from_secs(1));
     }
 
-    /// An order goes to where the CA may refuse it. Whoever ends in the middle
-    /// of it finds it as a refused one.
+    /// Notes that an order goes to where the CA may refuse it. A run that ends in the
+    /// middle of it leaves it as a refused one.
     pub(super) fn begins(&mut self, now: SystemTime) {
         self.refusals.push(now);
         let old = self.refusals.len().saturating_sub(REFUSALS);
         self.refusals.drain(..old);
     }
 
-    /// A certificate came.
-    pub(super) fn succeeded(&mut self, life: Life, now: SystemTime) {
+    /// Notes that a certificate came.
+    pub(super) fn succeeded(&mut self, life: Validity, now: SystemTime) {
         let mut issued = std::mem::take(&mut self.issued);
         issued.push(now + apart(life) * WEEK);
         let old = issued.len().saturating_sub(ISSUED);
@@ -205,8 +203,8 @@ impl Plan {
         };
     }
 
-    /// None came: waits longer each time, and as long as the CA asks. `begun`
-    /// says whether the order was told of as one that [`begins`](Self::begins).
+    /// Notes that none came: waits longer each time, and as long as the CA asks.
+    /// `begun` says whether the order was told of as one that [`begins`](Self::begins).
     pub(super) fn failed(
         &mut self,
         trouble: Trouble,
@@ -249,8 +247,8 @@ mod tests {
 
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 
-    fn life(days: u64) -> Life {
-        Life {
+    fn life(days: u64) -> Validity {
+        Validity {
             from: START,
             until: START + Duration::from_secs(days * 86_400),
         }
@@ -267,7 +265,7 @@ mod tests {
     #[test]
     fn within_the_cas_window() {
         let window = |start: u64, end: u64| {
-            Some(Window {
+            Some(RenewalWindow {
                 start: START + Duration::from_secs(start * 86_400),
                 end: START + Duration::from_secs(end * 86_400),
             })
@@ -279,15 +277,15 @@ mod tests {
         assert_eq!(renewal(life(90), window(100, 200), 0.5), START + 81 * DAY);
     }
 
-    /// What is left of it after a restart.
-    fn again(plan: &Plan, now: SystemTime) -> Plan {
+    /// Returns the plan as it is after a restart.
+    fn again(plan: &OrderPlan, now: SystemTime) -> OrderPlan {
         let text = serde_json::to_string(&plan.record()).unwrap();
-        Plan::new(&serde_json::from_str(&text).unwrap(), now)
+        OrderPlan::new(&serde_json::from_str(&text).unwrap(), now)
     }
 
     #[test]
     fn a_restart_knows_of_refusals() {
-        let mut plan = Plan::default();
+        let mut plan = OrderPlan::default();
         let mut now = START + DAY;
         let first = now;
         for _ in 0..REFUSALS - 1 {
@@ -317,7 +315,7 @@ mod tests {
             (Trouble::Limited, None, HOUR),
             (Trouble::Spent, None, HOUR),
         ] {
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             plan.failed(trouble, false, asked.map(|asked| now + asked), now, 0.0);
             let mut plan = again(&plan, now);
             assert_eq!(plan.order_at(now, now), now + wait, "{trouble:?}");
@@ -337,7 +335,7 @@ mod tests {
 
     #[test]
     fn restarts_that_lose_the_certificate_spend_few() {
-        let (mut plan, mut now, mut given) = (Plan::default(), START + DAY, Vec::new());
+        let (mut plan, mut now, mut given) = (OrderPlan::default(), START + DAY, Vec::new());
         while now < START + 30 * DAY {
             plan = again(&plan, now);
             if plan.order_at(now, now) <= now {
@@ -359,7 +357,7 @@ mod tests {
     fn a_clock_that_is_set_back_stops_nothing_for_long() {
         let future = START + 900 * DAY;
         for trouble in [Trouble::Refused, Trouble::Limited, Trouble::Spent] {
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             plan.succeeded(life(90), future);
             for _ in 0..REFUSALS {
                 let asked = Some(future + 2 * DAY);
@@ -389,7 +387,7 @@ mod tests {
         fn limits_are_kept_whatever_happens(
             events in prop::collection::vec((troubles(), 0u64..200_000, 0.0..1.0f64, any::<bool>(), any::<bool>()), 1..60)
         ) {
-            let (mut plan, mut now) = (Plan::default(), START);
+            let (mut plan, mut now) = (OrderPlan::default(), START);
             let mut refused = Vec::new();
             for (trouble, retry, chance, asked, begun) in events {
                 now = plan.order_at(now, now);
@@ -413,7 +411,7 @@ mod tests {
 
         #[test]
         fn waits_grow(trouble in troubles()) {
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             let (mut now, mut last) = (START, Duration::ZERO);
             for _ in 0..40 {
                 plan.failed(trouble, false, None, now, 0.0);
@@ -431,13 +429,13 @@ mod tests {
             seconds in 20u64..400 * 86_400, start in 0u64..900 * 86_400, width in 0u64..90 * 86_400,
             chance in 0.0..1.0f64, has_window in any::<bool>()
         ) {
-            let life = Life { from: START, until: START + Duration::from_secs(seconds) };
+            let life = Validity { from: START, until: START + Duration::from_secs(seconds) };
             let start = START + Duration::from_secs(start);
-            let window = has_window.then(|| Window { start, end: start + Duration::from_secs(width) });
+            let window = has_window.then(|| RenewalWindow { start, end: start + Duration::from_secs(width) });
             let at = renewal(life, window, chance);
             prop_assert!(at >= life.from + apart(life));
             prop_assert!(at <= life.until - life.length() / 10);
-            let mut plan = Plan::default();
+            let mut plan = OrderPlan::default();
             plan.succeeded(life, START);
             prop_assert!(plan.order_at(START, START) >= START + apart(life));
         }

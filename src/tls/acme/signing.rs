@@ -1,9 +1,9 @@
-//! An order from when the CA may sign it until its certificate is kept. Each
-//! certificate counts against the CA's limits, so one that is signed already is
-//! asked for again, also after a restart, and not ordered anew.
+//! Order from when the CA may sign it until its certificate is kept. Each certificate
+//! counts against the CA's limits, so one that is signed already is asked for again,
+//! also after a restart, and not ordered anew.
 
-use super::Settings;
-use super::fault::Fault;
+use super::AcmeSettings;
+use super::error::OrderError;
 use super::files::{place, read, remove, save};
 use hyper::Uri;
 use instant_acme::{Account, Order, OrderStatus, RetryPolicy};
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 use tracing::warn;
 
-/// How long it is asked for: no longer than a lost one is missed.
+/// Time that a signed certificate is asked for: no longer than a lost one is missed.
 const PATIENCE: Duration = Duration::from_secs(86_400);
 
-/// How long the CA may take to look for its answers, and to sign.
+/// Time for the CA to look for its answers, and to sign.
 pub(super) const CHECKING: RetryPolicy = RetryPolicy::new()
     .initial_delay(Duration::from_millis(250))
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
-/// A key and the chain that came for it, as PEM.
+/// Key and the chain that came for it, as PEM.
 #[derive(Debug)]
 pub(super) struct Issued {
     pub(super) key: String,
@@ -28,17 +28,17 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// Both in one file, so that no power cut can part them.
+    /// Returns both as one file, so that no power cut can part them.
     pub(super) fn file(&self) -> String {
         format!("{}\n{}", self.key.trim_end(), self.chain)
     }
 }
 
-/// The order and its key, as they are kept.
+/// Order and its key, as they are kept.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Signing {
     names: Vec<String>,
-    /// Since when, in seconds since 1970.
+    /// Time of its begin, in seconds since 1970.
     since: u64,
     order: String,
     key: String,
@@ -46,7 +46,7 @@ pub(super) struct Signing {
 
 impl Signing {
     /// Makes a key and keeps it, before anything is signed for it.
-    pub(super) async fn begin(settings: &Settings, order: &str) -> Result<Self, Fault> {
+    pub(super) async fn begin(settings: &AcmeSettings, order: &str) -> Result<Self, OrderError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| make(&e))?;
         let signing = Self {
             names: settings.names.clone(),
@@ -54,13 +54,13 @@ impl Signing {
             order: order.to_owned(),
             key: key.serialize_pem(),
         };
-        let text = serde_json::to_vec(&signing).map_err(|e| Fault::Make(e.to_string()))?;
+        let text = serde_json::to_vec(&signing).map_err(|e| OrderError::Make(e.to_string()))?;
         save(&settings.signing(), text).await?;
         Ok(signing)
     }
 
-    /// What an earlier attempt left, if it is for the names of now.
-    pub(super) async fn kept(settings: &Settings) -> Option<Self> {
+    /// Returns the order that an earlier attempt left, if it is for the names of now.
+    pub(super) async fn kept(settings: &AcmeSettings) -> Option<Self> {
         let path = settings.signing();
         let text = read(&path).await.ok()?;
         match serde_json::from_slice::<Self>(&text) {
@@ -81,7 +81,7 @@ impl Signing {
         None
     }
 
-    /// The library takes for granted that the order is one.
+    /// Returns whether the order is an address, which the library takes for granted.
     fn is_address(&self) -> bool {
         let address = self.order.parse::<Uri>();
         address.is_ok_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some())
@@ -90,27 +90,27 @@ impl Signing {
     /// Asks again for what the CA was to sign.
     pub(super) async fn resume(
         &self,
-        settings: &Settings,
+        settings: &AcmeSettings,
         account: &Account,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<Issued, OrderError> {
         if !is_fresh(self.since, seconds(SystemTime::now())) {
             remove(&settings.signing()).await;
-            return Err(Fault::Lost);
+            return Err(OrderError::Lost);
         }
         let order = account.order(self.order.clone()).await;
-        match order.map_err(Fault::met("show the order that it was to sign")) {
+        match order.map_err(OrderError::met("show the order that it was to sign")) {
             Ok(mut order) => self.finish(settings, &mut order).await,
             Err(fault) if fault.may_pass() => Err(fault),
             Err(fault) => Err(given_up(settings, fault).await),
         }
     }
 
-    /// Has it signed, and waits for that.
+    /// Has the CA sign it, and waits for that.
     pub(super) async fn finish(
         &self,
-        settings: &Settings,
+        settings: &AcmeSettings,
         order: &mut Order,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<Issued, OrderError> {
         match self.signed(settings, order).await {
             Ok(chain) => Ok(Issued {
                 key: self.key.clone(),
@@ -123,32 +123,36 @@ impl Signing {
         }
     }
 
-    async fn signed(&self, settings: &Settings, order: &mut Order) -> Result<String, Fault> {
+    async fn signed(
+        &self,
+        settings: &AcmeSettings,
+        order: &mut Order,
+    ) -> Result<String, OrderError> {
         if order.state().status == OrderStatus::Ready {
             let mut params = CertificateParams::new(self.names.clone()).map_err(|e| make(&e))?;
             params.distinguished_name = DistinguishedName::new();
             // What the library says of it may hold a part of it.
             let key = KeyPair::from_pem(&self.key).map_err(|_| {
                 let file = settings.signing();
-                Fault::Make(format!("{}: the key in it is damaged", file.display()))
+                OrderError::Make(format!("{}: the key in it is damaged", file.display()))
             })?;
             let request = params.serialize_request(&key).map_err(|e| make(&e))?;
             let finalized = order.finalize_csr(request.der()).await;
-            finalized.map_err(Fault::met("finalize the order"))?;
+            finalized.map_err(OrderError::met("finalize the order"))?;
         }
         let chain = order.poll_certificate(&CHECKING).await;
-        chain.map_err(Fault::met("issue the certificate"))
+        chain.map_err(OrderError::met("issue the certificate"))
     }
 }
 
-/// Nothing more is to be had of the order that is kept.
-async fn given_up(settings: &Settings, fault: Fault) -> Fault {
+/// Removes the order that is kept, since nothing more is to be had of it.
+async fn given_up(settings: &AcmeSettings, fault: OrderError) -> OrderError {
     remove(&settings.signing()).await;
-    Fault::Spent(Box::new(fault))
+    OrderError::Spent(Box::new(fault))
 }
 
-fn make(error: &rcgen::Error) -> Fault {
-    Fault::Make(format!("no certificate can be asked for: {error}"))
+fn make(error: &rcgen::Error) -> OrderError {
+    OrderError::Make(format!("no certificate can be asked for: {error}"))
 }
 
 fn seconds(at: SystemTime) -> u64 {
@@ -156,7 +160,8 @@ fn seconds(at: SystemTime) -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// Neither too old nor from a clock that stood in the future.
+/// Returns whether an order is neither too old nor from a clock that stood in the
+/// future.
 fn is_fresh(since: u64, now: u64) -> bool {
     now.abs_diff(since) < PATIENCE.as_secs()
 }

@@ -1,5 +1,5 @@
-//! Frames, and the life of a WebSocket without a network: the clock stands still
-//! while anybody is busy, and jumps to the next timer when nobody is.
+//! Tests of frames, and of the life of a WebSocket without a network: the clock stands
+//! still while anybody is busy, and jumps to the next timer when nobody is.
 
 use super::*;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn session() -> Session {
         backend: "http://h:1".to_owned(),
         idle: IDLE,
         drain: DRAIN,
-        open: Open::count(&Arc::default()),
+        open: TunnelCount::count(&Arc::default()),
     }
 }
 
@@ -48,7 +48,7 @@ fn carried() -> Carried {
 }
 
 impl Carried {
-    /// A frame from the voice server to the device.
+    /// Sends a frame from the voice server to the device.
     async fn hi(&mut self) {
         self.voice.write_all(HI).await.unwrap();
         let mut came = [0; HI.len()];
@@ -56,7 +56,7 @@ impl Carried {
         assert_eq!(came, HI);
     }
 
-    /// All that is left on both sides, and when it was over.
+    /// Returns all that is left on both sides, and when it was over.
     async fn rest(mut self) -> (Vec<u8>, Vec<u8>, Duration) {
         let (mut device, mut voice) = (Vec::new(), Vec::new());
         let both = async {

@@ -1,12 +1,12 @@
-//! A stream that gives up when its peer stops reading.
+//! Write timeout: a stream that gives up when its peer stops reading.
 //!
-//! Real downloads run at 30-65 KB/s and take minutes, so no total time is
-//! limited; a write that moves no byte for the idle time is.
+//! Real downloads run at 30-65 KB/s and take minutes, so no total time is limited; a
+//! write that moves no byte for the idle time is.
 //!
-//! What is given up is reset, so that the kernel keeps nothing of it; what ends
-//! with something left in the kernel is handed on to [`leftover`](super::leftover).
+//! What is given up is reset, so that the kernel keeps nothing of it; what ends with
+//! something left in the kernel is handed on to [`leftover`](super::leftover).
 
-use super::leftover::{Farewell, LITTLE, Leaves, Left};
+use super::leftover::{LITTLE, Leaves, Left, LingeringClose};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -16,40 +16,40 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What is written in one piece.
+/// Size in bytes of what is written in one piece.
 const SMALL: usize = 1024;
 
 /// Wraps the TCP stream, below TLS.
 #[derive(Debug)]
-pub(super) struct Progress<S: Leaves> {
-    /// There until the end.
+pub(super) struct WriteTimeout<S: Leaves> {
+    /// Stream below, until the end.
     inner: Option<S>,
     idle: Duration,
     written: u64,
-    farewell: Option<Farewell>,
-    /// Takes the stream at the end, if something may be left in it.
+    closing: Option<LingeringClose>,
+    /// Place for the stream at the end, if something may be left in it.
     left: Arc<Left<S>>,
-    /// Since when a write waits.
+    /// Time since which a write waits.
     waiting_since: Option<Instant>,
-    /// Made at the first wait and kept: a slow download waits thousands of
+    /// Timer, made at the first wait and kept: a slow download waits thousands of
     /// times, and the timer is only looked at when it fires.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: Leaves> Progress<S> {
+impl<S: Leaves> WriteTimeout<S> {
     pub(super) fn new(inner: S, idle: Duration, left: Arc<Left<S>>) -> Self {
         Self {
             inner: Some(inner),
             idle,
             written: 0,
-            farewell: None,
+            closing: None,
             left,
             waiting_since: None,
             timer: None,
         }
     }
 
-    /// Notes what a write came to; an error once it has waited too long.
+    /// Notes the result of a write; returns an error once it has waited too long.
     fn note(
         &mut self,
         cx: &mut Context<'_>,
@@ -81,7 +81,7 @@ impl<S: Leaves> Progress<S> {
     }
 }
 
-/// The stream, while there is one.
+/// Returns the stream, while there is one.
 fn there<S: Unpin>(inner: &mut Option<S>) -> io::Result<Pin<&mut S>> {
     match inner {
         Some(inner) => Ok(Pin::new(inner)),
@@ -89,7 +89,7 @@ fn there<S: Unpin>(inner: &mut Option<S>) -> io::Result<Pin<&mut S>> {
     }
 }
 
-impl<S: AsyncRead + Leaves + Unpin> AsyncRead for Progress<S> {
+impl<S: AsyncRead + Leaves + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -99,7 +99,7 @@ impl<S: AsyncRead + Leaves + Unpin> AsyncRead for Progress<S> {
     }
 }
 
-impl<S: Leaves> Drop for Progress<S> {
+impl<S: Leaves> Drop for WriteTimeout<S> {
     fn drop(&mut self) {
         if self.written > LITTLE
             && let Some(inner) = self.inner.take()
@@ -109,7 +109,7 @@ impl<S: Leaves> Drop for Progress<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for Progress<S> {
+impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -158,10 +158,10 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for Progress<S> {
         let inner = there(&mut this.inner)?;
         if this.written > LITTLE {
             // Behind an end how much is left shows no more, so the end waits.
-            let farewell = this
-                .farewell
-                .get_or_insert_with(|| Farewell::new(this.idle));
-            ready!(farewell.poll(&*inner, cx))?;
+            let closing = this
+                .closing
+                .get_or_insert_with(|| LingeringClose::new(this.idle));
+            ready!(closing.poll(&*inner, cx))?;
         }
         inner.poll_shutdown(cx)
     }
@@ -180,9 +180,9 @@ mod tests {
         fn leave_nothing(&self) {}
     }
 
-    fn progress(inner: DuplexStream) -> (Progress<DuplexStream>, Arc<Left<DuplexStream>>) {
+    fn progress(inner: DuplexStream) -> (WriteTimeout<DuplexStream>, Arc<Left<DuplexStream>>) {
         let left = Arc::default();
-        (Progress::new(inner, IDLE, Arc::clone(&left)), left)
+        (WriteTimeout::new(inner, IDLE, Arc::clone(&left)), left)
     }
 
     const IDLE: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@
 //! changes something it is lost, for nobody may send it twice. hyper reads before
 //! it writes: here that read asks the kernel itself.
 
-use super::resolver::Names;
+use super::resolver::Resolver;
 use futures_util::future::BoxFuture;
 use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -23,14 +23,14 @@ use tower_service::Service;
 
 /// Connects to backends.
 #[derive(Debug, Clone)]
-pub(super) struct Connector(pub(super) HttpConnector<Names>);
+pub(super) struct Connector(pub(super) HttpConnector<Resolver>);
 
-type ConnectError = <HttpConnector<Names> as Service<Uri>>::Error;
+type ConnectError = <HttpConnector<Resolver> as Service<Uri>>::Error;
 
 impl Service<Uri> for Connector {
-    type Response = Kept;
+    type Response = BackendConnection;
     type Error = ConnectError;
-    type Future = BoxFuture<'static, Result<Kept, ConnectError>>;
+    type Future = BoxFuture<'static, Result<BackendConnection, ConnectError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         self.0.poll_ready(cx)
@@ -38,20 +38,20 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = self.0.call(to);
-        Box::pin(async { Ok(Kept::new(connecting.await?)) })
+        Box::pin(async { Ok(BackendConnection::new(connecting.await?)) })
     }
 }
 
 /// A connection to a backend.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct BackendConnection {
     stream: TokioIo<TcpStream>,
-    /// Something was asked, and nothing has come yet: then there is no hurry to
+    /// Set while a request was sent and nothing has come yet: then there is no hurry to
     /// see the end.
     asked: bool,
 }
 
-impl Kept {
+impl BackendConnection {
     fn new(stream: TokioIo<TcpStream>) -> Self {
         Self {
             stream,
@@ -64,7 +64,7 @@ impl Kept {
         written
     }
 
-    /// Whether the backend has ended it, as the kernel knows now.
+    /// Returns whether the backend has ended the connection, as the kernel knows now.
     fn has_ended(&self) -> io::Result<bool> {
         let mut next = [MaybeUninit::uninit()];
         match SockRef::from(self.stream.inner()).peek(&mut next) {
@@ -76,7 +76,7 @@ impl Kept {
     }
 }
 
-impl Read for Kept {
+impl Read for BackendConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,7 +92,7 @@ impl Read for Kept {
     }
 }
 
-impl Write for Kept {
+impl Write for BackendConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -124,7 +124,7 @@ impl Write for Kept {
     }
 }
 
-impl Connection for Kept {
+impl Connection for BackendConnection {
     fn connected(&self) -> Connected {
         self.stream.connected()
     }
@@ -138,8 +138,7 @@ mod tests {
     use std::io::Write as _;
     use std::net::{self, Shutdown};
 
-    /// Both ends of a connection; ours is one of which the runtime has heard
-    /// nothing yet.
+    /// Makes both ends of a connection; the runtime has heard nothing yet of ours.
     fn pair() -> (TokioIo<TcpStream>, net::TcpStream) {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -148,7 +147,7 @@ mod tests {
         (TokioIo::new(TcpStream::from_std(ours).unwrap()), theirs)
     }
 
-    /// How many bytes one read gives, at once or not at all.
+    /// Returns the number of bytes that one read gives, at once or not at all.
     async fn read_once(stream: &mut (impl Read + Unpin)) -> Poll<usize> {
         let mut bytes = [0; 16];
         let mut buffer = ReadBuf::new(&mut bytes);
@@ -168,7 +167,7 @@ mod tests {
         assert_eq!(read_once(&mut unlooked).await, Poll::Pending);
 
         let (ours, mut theirs) = pair();
-        let mut kept = Kept::new(ours);
+        let mut kept = BackendConnection::new(ours);
         assert_eq!(read_once(&mut kept).await, Poll::Pending);
         // What has come is no end, and stays where it is.
         theirs.write_all(b"x").unwrap();

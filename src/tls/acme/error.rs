@@ -1,5 +1,5 @@
-//! Why no certificate came: which name, which challenge, what the CA said, and
-//! what to check.
+//! Errors of an order: which name, which challenge, what the CA said, and what to
+//! check.
 
 use super::Challenge;
 use super::client::Unreachable;
@@ -10,71 +10,65 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-/// Why no certificate came.
+/// Error that kept a certificate from coming.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum OrderError {
     /// The CA could not be asked, or did not answer.
     #[error("the CA cannot be asked: {0}")]
     Unreachable(Error),
-    /// It refuses a request.
+    /// The CA refuses a request.
     #[error(
         "the CA refuses to {what}: {}; check {}",
         said(problem),
         remedy(problem, None)
     )]
     Refused {
-        /// What it was to do.
+        /// Step that it was asked for.
         what: String,
-        /// What it said.
+        /// Problem document of the CA.
         problem: Problem,
     },
-    /// It does not believe that the names are ours.
+    /// The CA does not believe that the names are ours.
     #[error("{}", proofs(.0))]
     Proof(Vec<Proof>),
-    /// It will not have the configured challenge.
+    /// The CA does not offer the configured challenge.
     #[error(
         "the CA does not offer {challenge} for {name}, only {offered}: check gateway.tls.acme.challenge"
     )]
     NotOffered {
-        /// The name.
+        /// Name that was to be proven.
         name: String,
-        /// The configured one.
         challenge: Challenge,
-        /// What it offers.
+        /// Challenges that the CA offers.
         offered: String,
     },
-    /// What came of an order that the CA was to sign.
+    /// An order failed that the CA was to sign already.
     #[error("the CA was to sign already, so the next order waits: {0}")]
-    Spent(Box<Fault>),
-    /// It was not to be had for a day.
+    Spent(Box<OrderError>),
+    /// The certificate could not be fetched for a day.
     #[error("what the CA signed could not be fetched for a day")]
     Lost,
-    /// An order that ended without a reason.
+    /// The order ended without a reason.
     #[error("the order ended without a certificate, and the CA does not say why ({0})")]
     Silent(String),
-    /// What came is no certificate that can be used.
+    /// The certificate cannot be used.
     #[error("the CA's certificate cannot be used: {0}")]
     Useless(PairError),
-    /// It lacks a name.
+    /// The certificate lacks names.
     #[error("the CA's certificate does not hold for {0}")]
     Lacks(String),
-    /// The answer to a challenge, or the key.
+    /// The answer to a challenge, or the key, cannot be made.
     #[error("{0}")]
     Make(String),
-    /// The disk.
+    /// The disk does not take a file.
     #[error("{}: {error}: account, key and certificate are kept there; check that there is room and that this user may write", path.display())]
-    Keep {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Keep { path: PathBuf, error: io::Error },
     /// The server is to end.
     #[error("the server ends")]
     Stopped,
 }
 
-/// A challenge that failed.
+/// Challenge that failed.
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) name: String,
@@ -82,8 +76,8 @@ pub(super) struct Proof {
     pub(super) problem: Problem,
 }
 
-impl Fault {
-    /// What instant-acme met while the CA was to do `what`.
+impl OrderError {
+    /// Converts an error that instant-acme met while the CA was to do `what`.
     pub(super) fn met(what: &str) -> impl Fn(Error) -> Self {
         move |error| match error {
             Error::Api(problem) => Self::Refused {
@@ -94,7 +88,7 @@ impl Fault {
         }
     }
 
-    /// How soon to try again.
+    /// Returns the kind of trouble, which says how soon to try again.
     pub(super) fn trouble(&self) -> Trouble {
         let problems: Vec<&Problem> = match self {
             // It was asked, and did not come to an end.
@@ -125,7 +119,7 @@ impl Fault {
         }
     }
 
-    /// Whether an order that the CA was to sign may be asked for again.
+    /// Returns whether an order that the CA was to sign may be asked for again.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Stopped => true,
@@ -137,7 +131,7 @@ impl Fault {
         }
     }
 
-    /// Whether the CA has forgotten the account.
+    /// Returns whether the CA has forgotten the account.
     pub(super) fn has_lost_account(&self) -> bool {
         match self {
             Self::Spent(fault) => fault.has_lost_account(),
@@ -146,9 +140,9 @@ impl Fault {
         }
     }
 
-    /// Whether it may be the certificate to be replaced that it minds. CAs
-    /// have many words for that, so every one counts that does not say
-    /// something else for certain.
+    /// Returns whether the CA may mind the certificate that is to be replaced. CAs have
+    /// many words for that, so every one counts that does not say something else for
+    /// certain.
     pub(super) fn minds_replacing(error: &Error) -> bool {
         match error {
             Error::Api(problem) => !matches!(
@@ -161,7 +155,7 @@ impl Fault {
     }
 }
 
-/// The last word of a problem's type: `urn:ietf:params:acme:error:dns`.
+/// Returns the last word of a problem's type: `urn:ietf:params:acme:error:dns`.
 fn kind(problem: &Problem) -> &str {
     let kind = problem.r#type.as_deref().unwrap_or_default();
     kind.rsplit(':').next().unwrap_or_default()
@@ -197,7 +191,7 @@ fn proofs(proofs: &[Proof]) -> String {
     proofs.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
-/// What to look at first.
+/// Returns what to check first.
 fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> String {
     let (name, challenge) = proof.unwrap_or(("each name", ""));
     let port = if challenge == "http-01" { 80 } else { 443 };
@@ -246,8 +240,8 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn proof(kind: &str) -> Fault {
-        Fault::Proof(vec![Proof {
+    fn proof(kind: &str) -> OrderError {
+        OrderError::Proof(vec![Proof {
             name: "ota.example.com".into(),
             challenge: "tls-alpn-01".into(),
             problem: problem(kind),
@@ -274,7 +268,7 @@ mod tests {
     fn waits_by_what_it_cost() {
         assert_eq!(proof("dns").trouble(), Trouble::Refused);
         assert_eq!(proof("rateLimited").trouble(), Trouble::Limited);
-        let met = |kind| Fault::met("take the order")(Error::Api(problem(kind)));
+        let met = |kind| OrderError::met("take the order")(Error::Api(problem(kind)));
         assert_eq!(met("badNonce").trouble(), Trouble::Unreachable);
         assert_eq!(met("rejectedIdentifier").trouble(), Trouble::Refused);
         assert!(met("accountDoesNotExist").has_lost_account());
@@ -282,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_was_to_be_signed_is_spent_or_asked_for_again() {
-        let met = |kind| Fault::met("issue the certificate")(Error::Api(problem(kind)));
+        let met = |kind| OrderError::met("issue the certificate")(Error::Api(problem(kind)));
         for (kind, may_pass, trouble) in [
             ("serverInternal", true, Trouble::Spent),
             ("badNonce", true, Trouble::Spent),
@@ -291,11 +285,11 @@ mod tests {
             ("malformed", false, Trouble::Spent),
         ] {
             assert_eq!(met(kind).may_pass(), may_pass, "{kind}");
-            let spent = Fault::Spent(Box::new(met(kind)));
+            let spent = OrderError::Spent(Box::new(met(kind)));
             assert_eq!(spent.trouble(), trouble, "{kind}");
         }
-        assert!(Fault::Unreachable(Error::Str("cut")).may_pass());
-        let lost = Fault::Spent(Box::new(met("accountDoesNotExist")));
+        assert!(OrderError::Unreachable(Error::Str("cut")).may_pass());
+        let lost = OrderError::Spent(Box::new(met("accountDoesNotExist")));
         assert!(lost.has_lost_account());
     }
 
@@ -311,8 +305,8 @@ mod tests {
             ("accountDoesNotExist", false),
         ] {
             let error = Error::Api(problem(kind));
-            assert_eq!(Fault::minds_replacing(&error), minds, "{kind}");
+            assert_eq!(OrderError::minds_replacing(&error), minds, "{kind}");
         }
-        assert!(!Fault::minds_replacing(&Error::Timeout(None)));
+        assert!(!OrderError::minds_replacing(&Error::Timeout(None)));
     }
 }
