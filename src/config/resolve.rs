@@ -31,8 +31,8 @@ pub struct Machine {
     pub local_ip: IpAddr,
     /// All of its addresses.
     pub addresses: Vec<IpAddr>,
-    /// Where this server listens already; `None` before it does. What is derived from
-    /// ports and address is so from these, for other ones need a restart.
+    /// Address and ports on which this server listens already, if it does. What is
+    /// derived from ports and address is so from these, for other ones need a restart.
     pub bound: Option<Bind>,
     /// The time.
     pub now: Timestamp,
