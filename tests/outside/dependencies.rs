@@ -2,13 +2,11 @@
 //! allows. `tests/long` asks cargo-deny, which takes minutes to build; this holds what
 //! can be held in a second.
 
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Those of `deny.toml`, which cannot be read from there without a reader of TOML.
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
@@ -26,31 +24,32 @@ fn listed(policy: &str, key: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Name, version, source and licence of everything that the server and its tests are
-/// built of.
-fn packages() -> Vec<[String; 4]> {
-    let mut found = BTreeMap::new();
+/// Name, version, place and licence of everything that the server and its tests are
+/// built of. (cargo's metadata has what no feature asks for, too.)
+fn packages() -> BTreeSet<[String; 4]> {
+    let mut found = BTreeSet::new();
     for target in TARGETS {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-            .args(["--filter-platform", target])
+            .args(["tree", "--workspace", "--all-features", "--locked"])
+            .args(["--target", target, "--edges", "normal,build,dev"])
+            .args(["--prefix", "none", "--format", "{p}|{l}|"])
             .current_dir(root())
             .output()
             .unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{error}");
-        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
-        let met: BTreeSet<_> = nodes.iter().map(|node| node["id"].as_str()).collect();
-        for package in metadata["packages"].as_array().unwrap() {
-            if met.contains(&package["id"].as_str()) {
-                let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
-                let all = ["name", "version", "source", "license"].map(text);
-                found.insert(text("id"), all);
-            }
+        let text = String::from_utf8(output.stdout).unwrap();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let mut parts = line.split('|');
+            let package = parts.next().unwrap().replace(" (proc-macro)", "");
+            let license = parts.next().unwrap().to_owned();
+            let (name, rest) = package.split_once(" v").unwrap();
+            let (version, place) = rest.split_once(' ').unwrap_or((rest, ""));
+            let [name, version, place] = [name, version, place].map(str::to_owned);
+            found.insert([name, version, place, license]);
         }
     }
-    found.into_values().collect()
+    found
 }
 
 /// Tells whether what an SPDX expression asks for can be met by the allowed licences.
@@ -111,8 +110,14 @@ fn what_it_is_built_of_is_allowed() {
     let packages = packages();
     assert!(packages.len() > 100);
     let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for [name, version, source, license] in &packages {
-        assert!(source == CRATES_IO || source.is_empty(), "{name}: {source}");
+    for [name, version, place, license] in &packages {
+        // Only what is not from crates.io has a place: this checkout, a git
+        // repository, another registry.
+        let is_ours = place.strip_prefix('(').is_some_and(|place| {
+            let place = place.strip_suffix(')').unwrap_or(place);
+            Path::new(place).starts_with(root())
+        });
+        assert!(place.is_empty() || is_ours, "{name}: {place}");
         assert!(!banned.contains(name), "{name} is banned in deny.toml");
         let is_allowed = |license: &str| {
             let excepted = format!("{{ crate = \"{name}\", allow = [\"{license}\"] }}");
