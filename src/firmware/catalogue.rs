@@ -15,25 +15,23 @@
 //! No verdict on a file outlives the process. One that was kept would vouch, on the word
 //! of a time stamp, for bytes that a dying disk or a restored backup has changed; reading
 //! anew proves what lies there. 200 images of 4 MB take 4 to 5 s on one slow core, while
-//! the server already answers, highest versions first.
+//! the server already answers, each model's highest version first.
 
 use super::FolderSettings;
-use super::keeper::{Keeper, Shared};
+use super::folder::{self, KeeperHandle, Shared};
 use super::snapshot::Snapshot;
-use super::watch::Change;
+use crate::util::durable;
 use crate::util::sync::lock;
-use crate::util::{durable, supervise};
 use arc_swap::Guard;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
-use std::{fs, io, thread};
+use std::{fs, io};
 
 /// The folder as it is offered now.
 #[derive(Debug)]
 pub struct Catalogue {
     shared: Arc<Shared>,
-    changes: Sender<Change>,
+    keeper: KeeperHandle,
 }
 
 impl Catalogue {
@@ -46,14 +44,8 @@ impl Catalogue {
             done => done?,
         }
         let shared = Arc::new(Shared::default());
-        let (changes, inbox) = mpsc::channel();
-        let mut keeper = Keeper::new(settings, Arc::clone(&shared), changes.clone());
-        thread::Builder::new()
-            .name("catalogue".into())
-            .spawn(move || {
-                supervise::thread("what keeps the firmware folder", || keeper.run(&inbox));
-            })?;
-        Ok(Self { shared, changes })
+        let keeper = folder::keep(settings, Arc::clone(&shared))?;
+        Ok(Self { shared, keeper })
     }
 
     /// What can be offered now.
@@ -63,13 +55,19 @@ impl Catalogue {
 
     /// Asks for a look at the folder; returns at once.
     pub fn look_again(&self) {
-        let _ = self.changes.send(Change::LookAgain);
+        self.keeper.look_again();
     }
 
     /// Keeps the folder by other settings from now on; returns at once. The folder
     /// itself stays.
     pub fn change(&self, settings: FolderSettings) {
-        let _ = self.changes.send(Change::Settings(settings));
+        self.keeper.change(settings);
+    }
+
+    /// Says that a file which is offered could not be opened; returns at once. If
+    /// nobody can open it, it is taken out of the snapshot until somebody can.
+    pub fn doubt(&self, file: &str) {
+        self.keeper.doubt(file);
     }
 
     /// Waits until what lay in the folder at start is in the snapshot, but no
@@ -83,12 +81,6 @@ impl Catalogue {
                 .first_look
                 .wait_timeout_while(done, limit, |done| !*done),
         );
-    }
-}
-
-impl Drop for Catalogue {
-    fn drop(&mut self) {
-        let _ = self.changes.send(Change::End);
     }
 }
 

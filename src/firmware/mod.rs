@@ -1,17 +1,15 @@
 //! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
-//! [`name`] and [`snapshot`] are pure; [`catalogue`] keeps a snapshot true to the folder,
-//! [`store`] hands out the bytes, [`publish`] puts a file there.
+//! [`name`] and [`snapshot`] are pure; [`catalogue`] has a snapshot, which `folder` keeps
+//! true to the folder, [`store`] hands out the bytes, [`publish`] puts a file there.
 
 pub mod catalogue;
-mod keeper;
+mod folder;
 pub mod name;
 pub mod publish;
-mod scan;
 pub mod snapshot;
 pub mod store;
-mod watch;
 
-pub use scan::{Unusable, inspect_file, offerable};
+pub use folder::scan::{Unusable, inspect_file, offerable};
 
 use std::path::PathBuf;
 use std::time::Duration;

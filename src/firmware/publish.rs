@@ -1,7 +1,7 @@
 //! Putting a file into the firmware folder so that nobody ever sees half of it.
 
+use super::folder::scan;
 use super::name::{self, is_version};
-use super::scan;
 use super::{Unusable, Verify};
 use crate::util::durable::{Draft, Durability, NotCreated};
 use std::fs;

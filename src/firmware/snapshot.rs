@@ -104,6 +104,8 @@ pub struct Snapshot {
     models: Option<HashSet<String>>,
     by_model: HashMap<String, Vec<Arc<Entry>>>,
     by_file: HashMap<String, Arc<Entry>>,
+    /// Whole files of which nobody knows yet what they are.
+    unread: HashMap<String, ImageName>,
 }
 
 impl Snapshot {
@@ -128,6 +130,13 @@ impl Snapshot {
         snapshot
     }
 
+    /// Adds the files, by name, that are whole and not read yet.
+    #[must_use]
+    pub fn with_unread(mut self, files: impl IntoIterator<Item = (String, ImageName)>) -> Self {
+        self.unread = files.into_iter().collect();
+        self
+    }
+
     /// The images of a model, highest version first.
     pub fn model(&self, model: &str) -> &[Arc<Entry>] {
         self.by_model.get(model).map_or(&[], Vec::as_slice)
@@ -144,6 +153,18 @@ impl Snapshot {
         self.models
             .as_ref()
             .is_none_or(|models| models.contains(model))
+    }
+
+    /// Returns whether a file may still turn out to be an image for `model` in a version that
+    /// is `wanted`: one that is not read yet. Before the first look any may.
+    pub fn may_yet_have(&self, model: &str, wanted: impl Fn(&Version) -> bool) -> bool {
+        let fits = |name: &ImageName| name.model == model && wanted(&name.version);
+        self.models.is_none() || self.unread.values().any(fits)
+    }
+
+    /// Returns whether the file of that name is there, and not read yet.
+    pub fn is_unread(&self, file: &str) -> bool {
+        self.unread.contains_key(file)
     }
 
     /// How many images there are.

@@ -5,7 +5,7 @@
 //! looked at again after every block: a file that is written to ends the
 //! download, and the device keeps what it runs.
 
-use super::scan;
+use super::folder::scan;
 use super::snapshot::Entry;
 use crate::util::file_state::FileState;
 use crate::util::sync::lock;
@@ -256,7 +256,7 @@ mod tests {
         let path = dir.join(file);
         fs::write(&path, content).unwrap();
         let identity = settled(dir, &path);
-        let inspection = scan::inspect(&path, &identity).unwrap();
+        let inspection = scan::inspect(&mut scan::open(&path).unwrap(), &identity).unwrap();
         Entry::new(
             path,
             file.into(),

@@ -256,6 +256,7 @@ mod tests {
             candidates: 1,
             outcome: Outcome::UpToDate,
             withheld: withheld.iter().map(held).collect(),
+            is_early: false,
         }
     }
 

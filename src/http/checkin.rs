@@ -167,6 +167,11 @@ impl CheckIns {
                     "为设备 {device} 下发固件 {} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}", entry.version
                 );
             }
+            Outcome::UpToDate if decision.is_early => info!(
+                device,
+                version = shown(own),
+                "firmware files are still being read, and what this device gets is not known yet: it asks again when it restarts"
+            ),
             Outcome::UpToDate => {
                 let withheld = decision.withheld.len();
                 let withheld = (withheld > 0).then_some(withheld);

@@ -39,7 +39,15 @@ impl Downloads {
             info!(%peer, "download refused: invalid filename");
             return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
         };
-        let Some(entry) = self.catalogue.snapshot().file(&name).cloned() else {
+        let snapshot = self.catalogue.snapshot();
+        let entry = snapshot.file(&name).cloned();
+        let is_unread = snapshot.is_unread(&name);
+        drop(snapshot);
+        let Some(entry) = entry else {
+            if is_unread {
+                info!(%peer, file = shown(&name), "download refused: the file is still being read");
+                return reply::not_yet("the file is still being read: try again");
+            }
             info!(%peer, file = shown(&name), "download refused: no such image is offered here");
             return reply::error(StatusCode::NOT_FOUND, "file not found");
         };
@@ -87,10 +95,8 @@ impl Downloads {
                 )),
                 Err(e) => {
                     warn!(%peer, file = %entry.file, error = %e, "download refused: the file cannot be read as it was verified");
-                    return reply::error(
-                        StatusCode::SERVICE_UNAVAILABLE,
-                        "the file is being changed: try again",
-                    );
+                    self.catalogue.doubt(&entry.file);
+                    return reply::not_yet("the file is being changed: try again");
                 }
             }
         } else {

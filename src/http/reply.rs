@@ -20,6 +20,7 @@ use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
     ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
+    RETRY_AFTER,
 };
 use hyper::http::response::Parts;
 use hyper::{Response, StatusCode, Version};
@@ -35,6 +36,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// reads a compressed image as an empty one (RFC 9111, sections 5.2.2.4 and 5.2.2.6). A
 /// CDN in front would else hand out the old bytes under a new name's length.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
+/// Seconds until it is worth asking again.
+const A_MOMENT: HeaderValue = HeaderValue::from_static("2");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 
 fn reply(status: StatusCode, content_type: HeaderValue, body: ReplyBody) -> Reply {
@@ -98,6 +101,13 @@ pub(super) fn error(status: StatusCode, body: impl Into<String>) -> Reply {
     body.retain(|c| c.is_ascii());
     body.truncate(ERROR_LENGTH);
     short(status, TEXT, body)
+}
+
+/// Builds a 503 for what is there in a moment.
+pub(super) fn not_yet(body: &'static str) -> Reply {
+    let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, body);
+    reply.headers_mut().insert(RETRY_AFTER, A_MOMENT);
+    reply
 }
 
 /// Builds a 405 with the methods that are allowed.

@@ -67,6 +67,8 @@ pub struct Decision<'a> {
     pub outcome: Outcome<'a>,
     /// Candidates above the device's version that were not offered.
     pub withheld: Vec<Withheld<'a>>,
+    /// Tells that a file which could serve the device is there and not read yet.
+    pub is_early: bool,
 }
 
 impl Decision<'_> {
@@ -137,6 +139,7 @@ pub fn decide<'a>(
         candidates: candidates.len(),
         outcome: Outcome::UpToDate,
         withheld: Vec::new(),
+        is_early: may_yet_serve(check_in, snapshot, policy, model),
     };
     // A header may name another version: the device parses its own all the same.
     let reported = check_in.report.version.as_deref().unwrap_or(own);
@@ -227,9 +230,34 @@ fn candidates<'a>(
     }
 }
 
+/// Returns whether the device could be served by a file that is not read yet: one of the
+/// model that was looked through, or of those for everybody where that has none.
+fn may_yet_serve(
+    check_in: &CheckIn<'_>,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    model: &str,
+) -> bool {
+    if model == DEFAULT_MODEL && check_in.is_unidentified() {
+        return false;
+    }
+    let may_yet = |model: &str| {
+        let own = check_in.version();
+        snapshot.may_yet_have(model, |version| match policy.pins.get(model) {
+            Some(pin) => version == pin,
+            None => version::compare(version.as_str(), own) == Ordering::Greater,
+        })
+    };
+    let falls = policy.default_for == DefaultFor::Unmatched
+        && !snapshot.may_have(model)
+        && !policy.pins.contains_key(model);
+    may_yet(model) || falls && may_yet(DEFAULT_MODEL)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firmware::name;
     use crate::firmware::snapshot::tests::{entry, snapshot};
     use proptest::prelude::*;
     use xiaozhi_device::checkin::Report;
@@ -304,6 +332,51 @@ mod tests {
             decide(&check_in, &snapshot, &policy, || None).outcome,
             Outcome::UpToDate
         ));
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_yet_may_serve_its_devices_and_no_others() {
+        let files = ["a_1.5.bin", "b_2.0.bin", "default_3.0.bin"];
+        let names = || files.map(|f| (f.to_owned(), name::parse(f).unwrap()));
+        let models = || ["a", "b", "default"].map(str::to_owned).into();
+        let early = |body: &str, unread: &[&str], policy: &Policy| {
+            let read = files.iter().filter(|f| !unread.contains(f));
+            let waiting = names().into_iter().filter(|(f, _)| unread.contains(&&**f));
+            let snapshot = Snapshot::new(read.map(|f| entry(f)), models()).with_unread(waiting);
+            let check_in = CheckIn {
+                report: Report::read(body.as_bytes()),
+                ..CheckIn::default()
+            };
+            decide(&check_in, &snapshot, policy, || None).is_early
+        };
+        let plain = Policy::default();
+        assert!(early(&said("a", "1.4"), &["a_1.5.bin"], &plain));
+        assert!(!early(&said("a", "1.4"), &["b_2.0.bin"], &plain));
+        // Nothing that it holds would be new.
+        assert!(!early(&said("a", "1.5"), &["a_1.5.bin"], &plain));
+        // Whose model has no file waits for the one for everybody, if it may have that.
+        assert!(early(&said("c", "1.0"), &["default_3.0.bin"], &plain));
+        assert!(!early(&said("a", "1.0"), &["default_3.0.bin"], &plain));
+        assert!(early("", &["default_3.0.bin"], &plain));
+        assert!(!early("]", &["default_3.0.bin"], &plain));
+        let narrow = Policy {
+            default_for: DefaultFor::Unreported,
+            ..Policy::default()
+        };
+        assert!(!early(&said("c", "1.0"), &["default_3.0.bin"], &narrow));
+        let pinned = Policy {
+            pins: HashMap::from([("a".to_owned(), Version::new("1.5"))]),
+            ..Policy::default()
+        };
+        assert!(early(&said("a", "9.0"), &["a_1.5.bin"], &pinned));
+        // Nobody has looked yet.
+        let snapshot = Snapshot::default();
+        let body = said("a", "1.0");
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        assert!(decide(&check_in, &snapshot, &plain, || None).is_early);
     }
 
     #[test]

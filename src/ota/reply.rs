@@ -104,6 +104,7 @@ mod tests {
             candidates: 1,
             outcome,
             withheld: Vec::new(),
+            is_early: false,
         };
         let voice = VoiceBlock::WebSocket(WebSocketBlock {
             url: "ws://h/",

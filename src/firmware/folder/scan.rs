@@ -1,7 +1,7 @@
 //! One look at the firmware folder, and the reading of one file.
 
-use super::Verify;
-use super::name::{self, ImageName, NameError};
+use super::super::Verify;
+use super::super::name::{self, ImageName, NameError};
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -14,7 +14,7 @@ use xiaozhi_device::image::{Foreign, ImageFault, Inspection, Inspector, Verdict}
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
 
-/// Why a file is not offered, in words for the log.
+/// Reason not to offer a file, in words for the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// It does not follow the grammar of names.
@@ -55,7 +55,7 @@ pub enum Unusable {
     /// A fault of ours shows in it.
     #[error("to look into it breaks this program: please report it, with the file ({why})")]
     Breaks {
-        /// What broke.
+        /// The panic that it is, in words.
         why: String,
     },
     /// Its content would fail on the device.
@@ -66,7 +66,7 @@ pub enum Unusable {
         "{0}, and gateway.firmware.verify is strict. Copy an app image (build/xiaozhi.bin), or write verify: warn"
     )]
     Foreign(Foreign),
-    /// What the folder says and what was read are not one state.
+    /// The folder and the bytes that were read do not show one state.
     #[error("it changed while it was read")]
     Changed,
 }
@@ -74,9 +74,10 @@ pub enum Unusable {
 /// The longest file that is read, in bytes: the largest flash that an image can ask
 /// for (`ESP_IMAGE_FLASH_SIZE_128MB` in ESP-IDF's `esp_app_format.h`). What is longer
 /// would be read for hours while good files wait.
-pub(super) const LONGEST: u64 = 128 << 20;
+const LONGEST: u64 = 128 << 20;
 
 /// A file of the folder whose name and kind are right.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) file: String,
     pub(super) name: ImageName,
@@ -113,8 +114,8 @@ pub(super) fn list(dir: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-/// `None`: it vanished while we looked.
-fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
+/// Looks at one file of the folder. `None`: it vanished while we looked.
+pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
     let name = name::parse(file)?;
     // Follows links: people link to the newest build.
     let metadata = match fs::metadata(dir.join(file)) {
@@ -154,7 +155,7 @@ fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
 
 /// Opens a firmware file for reading, without ever hanging on a pipe that
 /// stands in its place, or reading what is no firmware for hours.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(in crate::firmware) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
@@ -185,28 +186,30 @@ pub fn offerable(verdict: &Verdict, verify: Verify, projects: &Projects) -> Resu
     }
 }
 
-/// Reads the file once and inspects it, in constant memory. It must be in the
-/// state `expected` before and after.
-pub(super) fn inspect(path: &Path, expected: &FileState) -> Result<Inspection, Unusable> {
+/// Reads a file once, from its beginning, and inspects it, in constant memory. It must
+/// be in the state `expected` before and after.
+pub(in crate::firmware) fn inspect(
+    file: &mut File,
+    expected: &FileState,
+) -> Result<Inspection, Unusable> {
     let unreadable = |e: io::Error| Unusable::Unreadable {
         reason: e.to_string(),
     };
-    let mut file = open(path).map_err(unreadable)?;
     let same = |file: &File| {
         file.metadata()
             .map(|m| FileState::from(&m) == *expected)
             .map_err(unreadable)
     };
-    if !same(&file)? {
+    if !same(file)? {
         return Err(Unusable::Changed);
     }
     // One file must not keep all others from being looked into.
-    let inspection = supervise::caught(|| inspect_reader(&mut file));
+    let inspection = supervise::caught(|| inspect_reader(file));
     let inspection = inspection.map_err(|broken| Unusable::Breaks {
         why: broken.to_string(),
     })?;
     let inspection = inspection.map_err(unreadable)?;
-    if same(&file)? {
+    if same(file)? {
         Ok(inspection)
     } else {
         Err(Unusable::Changed)
@@ -219,20 +222,23 @@ pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
 }
 
 /// Inspects what is left in `reader`, in constant memory.
-pub(super) fn inspect_reader(reader: &mut impl Read) -> io::Result<Inspection> {
+fn inspect_reader(reader: &mut impl Read) -> io::Result<Inspection> {
     let mut inspector = Inspector::new();
     each_block(reader, |block| inspector.update(block))?;
     Ok(inspector.finish())
 }
 
 /// SHA-256 of what is left in `reader`.
-pub(super) fn hash_reader(reader: &mut impl Read) -> io::Result<[u8; 32]> {
+pub(in crate::firmware) fn hash_reader(reader: &mut impl Read) -> io::Result<[u8; 32]> {
     let mut sum = Context::new(&SHA256);
     each_block(reader, |block| sum.update(block))?;
     sum.finish().as_ref().try_into().map_err(io::Error::other)
 }
 
-pub(super) fn each_block(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+pub(in crate::firmware) fn each_block(
+    reader: &mut impl Read,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut block = vec![0; 256 * 1024];
     let mut length = 0;
     loop {

@@ -1,15 +1,13 @@
 //! The kernel's word on the firmware folder: who is still writing what.
 
-use super::FolderSettings;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{self, Path};
-use std::sync::mpsc::Sender;
 use tracing::error;
 
-/// What happened in the folder, or what somebody asks of its keeper.
+/// Something that happened in the folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// A file came into being; its writer may not have begun.
@@ -20,27 +18,30 @@ pub(super) enum Change {
     Whole(String),
     /// Deleted, moved away, or its permissions changed.
     Other(String),
+    /// The folder's own permissions changed.
+    Folder,
     /// The folder itself was deleted or moved away, and the watch with it.
     FolderGone,
-    /// Somebody asks: look again.
-    LookAgain,
-    /// Other settings hold from now on, in the same folder.
-    Settings(FolderSettings),
     /// Events were lost: what is known of writers is void.
     Lost,
-    /// The catalogue is gone; so is its keeper.
-    End,
 }
 
 /// A watch on one folder, until it is dropped.
 pub(super) struct Watch {
     _watcher: RecommendedWatcher,
+    /// Tells what it hears from what the watch before it heard, which may have been
+    /// another folder.
+    pub(super) id: u64,
     /// The folder's inode: one that is made anew needs a new watch.
     pub(super) inode: (u64, u64),
 }
 
 impl Watch {
-    pub(super) fn new(dir: &Path, changes: Sender<Change>) -> notify::Result<Self> {
+    pub(super) fn new(
+        dir: &Path,
+        id: u64,
+        tell: impl Fn(Change) + Send + 'static,
+    ) -> notify::Result<Self> {
         let inode = FileState::from(&dir.metadata()?).inode;
         // notify names absolute paths, whatever it was given.
         let folder = path::absolute(dir)?;
@@ -54,14 +55,12 @@ impl Watch {
                 }),
                 Err(_) => vec![Change::Lost],
             };
-            for change in translated {
-                // A closed channel: the keeper has ended, and we with it.
-                let _ = changes.send(change);
-            }
+            translated.into_iter().for_each(&tell);
         })?;
         watcher.watch(&to_watch, RecursiveMode::NonRecursive)?;
         Ok(Self {
             _watcher: watcher,
+            id,
             inode,
         })
     }
@@ -71,14 +70,14 @@ fn translate(event: &Event, folder: &Path) -> Vec<Change> {
     if event.need_rescan() {
         return vec![Change::Lost];
     }
-    let of_folder = event.paths.iter().any(|path| path == folder);
-    if of_folder
-        && matches!(
-            event.kind,
-            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
-        )
-    {
-        return vec![Change::FolderGone];
+    if event.paths.iter().any(|path| path == folder) {
+        return match event.kind {
+            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
+                vec![Change::FolderGone]
+            }
+            EventKind::Modify(_) => vec![Change::Folder],
+            _ => Vec::new(),
+        };
     }
     let make: fn(String) -> Change = match event.kind {
         EventKind::Create(CreateKind::File | CreateKind::Any | CreateKind::Other) => {
@@ -87,18 +86,15 @@ fn translate(event: &Event, folder: &Path) -> Vec<Change> {
         EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => Change::Written,
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Change::Whole,
-        // Of one rename inside the folder the second path is the new name.
-        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
-            let mut names = event.paths.iter().filter_map(|p| file_name(p));
-            let from = names.next().map(Change::Other);
-            let to = names.next().map(Change::Whole);
-            return from.into_iter().chain(to).collect();
-        }
+        // Reading, ours above all, is no change, and both ends of a rename are told one
+        // by one, too.
+        EventKind::Access(_)
+        | EventKind::Any
+        | EventKind::Other
+        | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return Vec::new(),
         EventKind::Modify(ModifyKind::Name(_) | ModifyKind::Metadata(_) | ModifyKind::Other)
         | EventKind::Create(CreateKind::Folder)
         | EventKind::Remove(_) => Change::Other,
-        // Reading, ours above all, is no change.
-        EventKind::Access(_) | EventKind::Any | EventKind::Other => return Vec::new(),
     };
     event
         .paths
@@ -108,14 +104,16 @@ fn translate(event: &Event, folder: &Path) -> Vec<Change> {
         .collect()
 }
 
+/// Names that begin with a dot are nobody's business: see [`super::scan::list`].
 fn file_name(path: &Path) -> Option<String> {
-    Some(path.file_name()?.to_string_lossy().into_owned())
+    let name = path.file_name()?.to_string_lossy();
+    (!name.starts_with('.')).then(|| name.into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use notify::event::{DataChange, RemoveKind};
+    use notify::event::{DataChange, MetadataKind, RemoveKind};
 
     fn translated(kind: EventKind, files: &[&str]) -> Vec<Change> {
         let folder = Path::new("/f");
@@ -132,14 +130,21 @@ mod tests {
         let name = |mode| EventKind::Modify(ModifyKind::Name(mode));
         assert_eq!(translated(closed, &["a"]), whole());
         assert_eq!(translated(name(RenameMode::To), &["a"]), whole());
-        let both = translated(name(RenameMode::Both), &["b", "a"]);
-        let [from, to] = ["b", "a"].map(String::from);
-        assert_eq!(both, [Change::Other(from), Change::Whole(to)]);
+        assert_eq!(
+            translated(name(RenameMode::From), &["b"]),
+            [Change::Other("b".into())]
+        );
+        // Both are told beforehand, one by one.
+        assert_eq!(translated(name(RenameMode::Both), &["b", "a"]), []);
+        // From a hidden name to one that is not.
+        assert_eq!(translated(name(RenameMode::From), &[".b"]), []);
         let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
         assert_eq!(translated(written, &["a"]), [Change::Written("a".into())]);
         let read = EventKind::Access(AccessKind::Close(AccessMode::Read));
         assert_eq!(translated(read, &["a"]), []);
         let gone = EventKind::Remove(RemoveKind::Folder);
         assert_eq!(translated(gone, &[""]), [Change::FolderGone]);
+        let shut = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+        assert_eq!(translated(shut, &[""]), [Change::Folder]);
     }
 }

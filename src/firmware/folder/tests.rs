@@ -3,14 +3,15 @@
 use super::super::Verify;
 use super::*;
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use tempfile::TempDir;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+use xiaozhi_device::project::Projects;
 
-/// A folder, and a keeper that hears of it what a test says.
-fn kept() -> (TempDir, Keeper) {
+/// A folder, a keeper that hears of it what a test says, and what it wants to be read.
+fn kept() -> (TempDir, Keeper, Receiver<Job>) {
     let dir = tempfile::tempdir().unwrap();
     let settings = FolderSettings {
         dir: dir.path().to_owned(),
@@ -18,8 +19,19 @@ fn kept() -> (TempDir, Keeper) {
         verify: Verify::Warn,
         projects: Projects::default(),
     };
-    let (changes, _) = mpsc::channel();
-    (dir, Keeper::new(settings, Arc::default(), changes))
+    let ((messages, _), (jobs, asked)) = (mpsc::channel(), mpsc::channel());
+    let keeper = Keeper::new(settings, Arc::default(), messages, jobs);
+    (dir, keeper, asked)
+}
+
+/// Looks, and reads what there is to be read.
+fn look(keeper: &mut Keeper, asked: &Receiver<Job>, on: Occasion) {
+    keeper.look(on);
+    keeper.go_on();
+    while let Ok(job) = asked.try_recv() {
+        keeper.take_read(job.run());
+        keeper.go_on();
+    }
 }
 
 fn offers(keeper: &Keeper) -> Vec<String> {
@@ -31,21 +43,22 @@ fn offers(keeper: &Keeper) -> Vec<String> {
 
 #[test]
 fn what_the_kernel_calls_whole_is_offered_at_the_next_look() {
-    let (dir, mut keeper) = kept();
+    let (dir, mut keeper, asked) = kept();
+    look(&mut keeper, &asked, Occasion::Start);
     fs::write(dir.path().join("a_1.bin"), "one").unwrap();
     fs::write(dir.path().join("a_2.bin"), "two").unwrap();
     // Of one the kernel has said so; the other must first look the same twice.
-    keeper.take_note(Change::Created("a_1.bin".into()));
-    keeper.take_note(Change::Written("a_1.bin".into()));
-    keeper.take_note(Change::Whole("a_1.bin".into()));
-    keeper.look(Occasion::Told);
+    keeper.take_change(Change::Created("a_1.bin".into()));
+    keeper.take_change(Change::Written("a_1.bin".into()));
+    keeper.take_change(Change::Whole("a_1.bin".into()));
+    look(&mut keeper, &asked, Occasion::Told);
     assert_eq!(offers(&keeper), ["a_1.bin"]);
     // A writer of whom it was heard is waited for, however often one looks.
-    keeper.take_note(Change::Written("a_2.bin".into()));
-    keeper.look(Occasion::Unasked);
+    keeper.take_change(Change::Written("a_2.bin".into()));
+    look(&mut keeper, &asked, Occasion::Unasked);
     assert_eq!(offers(&keeper), ["a_1.bin"]);
-    keeper.take_note(Change::Whole("a_2.bin".into()));
-    keeper.look(Occasion::Told);
+    keeper.take_change(Change::Whole("a_2.bin".into()));
+    look(&mut keeper, &asked, Occasion::Told);
     assert_eq!(offers(&keeper), ["a_1.bin", "a_2.bin"]);
 }
 
@@ -92,7 +105,7 @@ impl Visit for Message {
 
 #[test]
 fn nothing_is_said_before_it_is_true() {
-    let (dir, mut keeper) = kept();
+    let (dir, mut keeper, asked) = kept();
     let path = dir.path().join("a_1.bin");
     let lines = Arc::<Mutex<Vec<_>>>::default();
     let witness = Witness {
@@ -101,21 +114,21 @@ fn nothing_is_said_before_it_is_true() {
     };
     tracing::subscriber::with_default(witness, || {
         fs::write(&path, "one").unwrap();
-        keeper.look(Occasion::Start);
-        keeper.take_note(Change::Written("a_1.bin".into()));
-        keeper.look(Occasion::Told);
-        keeper.take_note(Change::Whole("a_1.bin".into()));
-        keeper.look(Occasion::Told);
+        look(&mut keeper, &asked, Occasion::Start);
+        keeper.take_change(Change::Written("a_1.bin".into()));
+        look(&mut keeper, &asked, Occasion::Told);
+        keeper.take_change(Change::Whole("a_1.bin".into()));
+        look(&mut keeper, &asked, Occasion::Told);
         fs::write(&path, "").unwrap();
-        keeper.take_note(Change::Whole("a_1.bin".into()));
-        keeper.look(Occasion::Told);
+        keeper.take_change(Change::Whole("a_1.bin".into()));
+        look(&mut keeper, &asked, Occasion::Told);
         fs::write(&path, "three").unwrap();
-        keeper.take_note(Change::Whole("a_1.bin".into()));
-        keeper.look(Occasion::Told);
+        keeper.take_change(Change::Whole("a_1.bin".into()));
+        look(&mut keeper, &asked, Occasion::Told);
         fs::remove_file(&path).unwrap();
-        keeper.look(Occasion::Told);
+        look(&mut keeper, &asked, Occasion::Told);
         fs::remove_dir(dir.path()).unwrap();
-        keeper.look(Occasion::Told);
+        look(&mut keeper, &asked, Occasion::Told);
     });
     let lines = lines.lock().unwrap();
     let said = |words: &str, offered: bool| {

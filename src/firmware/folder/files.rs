@@ -1,0 +1,311 @@
+//! All files of the folder: the state of each, what is offered of them, what waits to
+//! be read, and what is to be said.
+
+use super::super::name::{self, ImageName};
+use super::super::snapshot::{Entry, Snapshot};
+use super::news::{News, WAITS};
+use super::reader::{self, Done, Queued};
+use super::scan::{Listing, Unusable};
+use super::state::{self, Action, Event, Moment, Occasion, Since, State};
+use crate::util::file_state::FileState;
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+use xiaozhi_device::image::Verdict;
+
+/// Time for which a model stays known after its last file went: who replaces a file by
+/// `rm` and `cp` must not send its devices another board's firmware meanwhile.
+const MODEL_GONE: Duration = Duration::from_secs(300);
+/// Time for which events are gathered before a look: a copy comes with several.
+pub(super) const GATHER: Duration = Duration::from_millis(100);
+
+/// One file, by its name in the folder.
+#[derive(Debug, Default)]
+struct File {
+    state: State,
+    /// Model and version that its name says, once it was seen to be usable.
+    name: Option<ImageName>,
+    /// Image of it that the snapshot has.
+    entry: Option<Arc<Entry>>,
+    /// Text that was said of it while it was not offered, so that it is said once.
+    said: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    known: HashMap<String, File>,
+    /// The models of all files in the folder, usable or not, and when they were
+    /// last seen there.
+    models: HashMap<String, Moment>,
+    /// Files to be read, the next one last; `None` where they are to be put in order
+    /// again.
+    queue: Option<Vec<Queued>>,
+    /// Lines to be said once the snapshot shows what they say.
+    pub(super) news: Vec<News>,
+    /// Tells that the snapshot is not what is known.
+    pub(super) is_stale: bool,
+    /// Moment of the next look at the folder that has a reason.
+    pub(super) look_at: Option<Moment>,
+}
+
+impl Files {
+    pub(super) fn look_by(&mut self, at: Moment) {
+        self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
+    }
+
+    /// Tells a file's state what happened, and returns what is left to be done.
+    pub(super) fn apply(&mut self, name: &str, event: Event, now: Moment) -> Action {
+        let file = self.known.entry(name.to_owned()).or_default();
+        let before = file.state;
+        let (after, action) = state::step(before, event, now);
+        file.state = after;
+        self.is_stale |= before.is_unread() != after.is_unread();
+        match action {
+            Action::Look => self.look_by(now + GATHER),
+            Action::Queue => self.queue = None,
+            Action::Wait => {
+                let file = name.to_owned();
+                self.say(name, WAITS, News::Waits { file });
+            }
+            Action::Nothing | Action::Offer | Action::Refuse => {}
+        }
+        action
+    }
+
+    pub(super) fn apply_to_all(&mut self, event: Event, now: Moment) {
+        for name in self.names(|_| true) {
+            self.apply(&name, event, now);
+        }
+    }
+
+    /// Has files read again: what was refused, what is with the reader, and of what is
+    /// offered what is `in_doubt`.
+    pub(super) fn read_again(&mut self, in_doubt: impl Fn(&Entry) -> bool, now: Moment) {
+        let again = |file: &File| match file.state {
+            State::Offered {
+                news: Since::Reading { .. },
+                ..
+            }
+            | State::Refused { .. }
+            | State::Reading { .. } => true,
+            _ => file.entry.as_deref().is_some_and(&in_doubt),
+        };
+        let again = self.known.iter().filter(|(_, file)| again(file));
+        let again: Vec<String> = again.map(|(name, _)| name.clone()).collect();
+        for name in again {
+            self.apply(&name, Event::Again, now);
+        }
+    }
+
+    /// The names of files in certain states.
+    pub(super) fn names(&self, are: impl Fn(&State) -> bool) -> Vec<String> {
+        let known = self.known.iter().filter(|(_, file)| are(&file.state));
+        known.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(super) fn is(&self, name: &str, so: impl Fn(&State) -> bool) -> bool {
+        self.known.get(name).is_some_and(|file| so(&file.state))
+    }
+
+    /// Takes in what a look at the folder has shown.
+    pub(super) fn see(&mut self, listing: Listing, on: Occasion, now: Moment) {
+        let Listing { found, unusable } = listing;
+        let mut seen = HashSet::new();
+        for (file, why) in unusable {
+            let event = match why {
+                Unusable::Empty => Event::Empty,
+                Unusable::Unreadable { .. } => Event::Unusable { may_pass: true },
+                _ => Event::Unusable { may_pass: false },
+            };
+            if self.apply(&file, event, now) == Action::Refuse {
+                self.refuse(&file, &why);
+            }
+            seen.insert(file);
+        }
+        for f in found {
+            let state = f.identity;
+            self.apply(&f.file, Event::Seen { state, on }, now);
+            if let Some(file) = self.known.get_mut(&f.file) {
+                file.name = Some(f.name);
+            }
+            seen.insert(f.file);
+        }
+        self.forget_all_but(&seen);
+        for name in self.names(|state| !state.is_offered()) {
+            self.withdraw(&name);
+        }
+        self.note_models(&seen, on, now);
+        let wakes = self.known.values().filter_map(|file| file.state.wakes());
+        if let Some(at) = wakes.min() {
+            self.look_by(at);
+        }
+    }
+
+    fn forget_all_but(&mut self, seen: &HashSet<String>) {
+        let gone = |name: &&String| !seen.contains(*name);
+        let gone: Vec<String> = self.known.keys().filter(gone).cloned().collect();
+        for name in gone {
+            if let Some(file) = self.known.remove(&name) {
+                self.is_stale |= file.entry.is_some() || file.state.is_unread();
+                if let Some(entry) = file.entry {
+                    let why = "removed: the file is gone";
+                    self.news.push(News::Withdrawn { entry, why });
+                }
+            }
+        }
+    }
+
+    /// Takes a file that may be fetched no longer out of the snapshot.
+    pub(super) fn withdraw(&mut self, name: &str) {
+        let Some(file) = self.known.get_mut(name) else {
+            return;
+        };
+        if let Some(entry) = file.entry.take() {
+            self.is_stale = true;
+            // What is read in a moment is spoken of then, and of what is refused it is
+            // said why.
+            if !file.state.is_unread() && !matches!(file.state, State::Refused { .. }) {
+                let why = "withdrawn: the file is being changed";
+                self.news.push(News::Withdrawn { entry, why });
+            }
+        }
+    }
+
+    /// A model that has a file here is known here, even while none of its files
+    /// can be offered: its devices must not fall to `default`, which may be
+    /// another board's firmware.
+    fn note_models(&mut self, seen: &HashSet<String>, on: Occasion, now: Moment) {
+        let before = self.models.len();
+        let names = seen.iter().filter_map(|file| name::parse(file).ok());
+        self.models.extend(names.map(|name| (name.model, now)));
+        let added = self.models.len() != before;
+        let mut offered = self.known.values().filter_map(|file| file.entry.as_ref());
+        let has_default = offered.any(|entry| entry.model == "default");
+        let known = self.models.len();
+        let news = &mut self.news;
+        self.models.retain(|model, seen| {
+            let stays = now.saturating_sub(*seen) < MODEL_GONE;
+            if !stays && has_default {
+                let model = model.clone();
+                news.push(News::ModelGone { model });
+            }
+            stays
+        });
+        self.is_stale |= added || self.models.len() != known || on == Occasion::Start;
+    }
+
+    /// The next file to be read, and the state in which it counts. How many wait
+    /// behind it, [`Files::waiting`] tells.
+    pub(super) fn next(&mut self, now: Moment) -> Option<(Queued, FileState)> {
+        let mut queue = match mem::take(&mut self.queue) {
+            Some(queue) => queue,
+            None => self.in_order(),
+        };
+        let mut next = None;
+        while let Some(queued) = queue.pop() {
+            // Much may have happened to it since it was put there.
+            let known = self.known.get(&queued.file);
+            if let Some(state) = known.and_then(|file| file.state.due()) {
+                self.apply(&queued.file, Event::Begun, now);
+                next = Some((queued, state));
+                break;
+            }
+        }
+        self.queue = Some(queue);
+        next
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, Vec::len)
+    }
+
+    fn in_order(&self) -> Vec<Queued> {
+        let due = self.known.iter().filter_map(|(file, known)| {
+            let state = known.state.due()?;
+            Some(Queued {
+                file: file.clone(),
+                name: known.name.clone()?,
+                size: state.size,
+                again: known.state.is_offered(),
+            })
+        });
+        reader::order(due.collect())
+    }
+
+    /// Takes in what the reading of a file has shown.
+    pub(super) fn take_read(&mut self, done: Done, now: Moment) {
+        let Done { job, judged, found } = done;
+        let event = Event::Read {
+            of: job.state,
+            found,
+        };
+        if !self.known.contains_key(&job.file) {
+            return; // It went meanwhile.
+        }
+        match (self.apply(&job.file, event, now), judged) {
+            (Action::Offer, Ok(inspection)) => {
+                let foreign = match inspection.verdict {
+                    Verdict::Foreign(foreign) => Some(foreign),
+                    Verdict::App(_) | Verdict::Rejected(_) => None,
+                };
+                let entry = Entry::new(job.path, job.file, job.name, job.state, inspection);
+                self.offer(Arc::new(entry), |entry, twin| News::Ready {
+                    entry,
+                    foreign,
+                    twin,
+                });
+            }
+            (Action::Refuse, Err(why)) => {
+                self.withdraw(&job.file);
+                self.refuse(&job.file, &why);
+            }
+            _ if self.is(&job.file, State::is_offered) => {}
+            _ => self.withdraw(&job.file),
+        }
+    }
+
+    fn offer(
+        &mut self,
+        entry: Arc<Entry>,
+        ready: impl FnOnce(Arc<Entry>, Option<Arc<Entry>>) -> News,
+    ) {
+        let offered = self.known.values().filter_map(|file| file.entry.as_ref());
+        let same = |e: &&Arc<Entry>| {
+            e.model == entry.model && e.version == entry.version && e.file != entry.file
+        };
+        let twin = offered.into_iter().find(same).cloned();
+        let file = self.known.entry(entry.file.clone()).or_default();
+        file.said = None;
+        let before = file.entry.replace(Arc::clone(&entry));
+        self.is_stale = true;
+        // The same content with another change time is no news.
+        if before.is_none_or(|before| before.sha256 != entry.sha256) {
+            self.news.push(ready(entry, twin));
+        }
+    }
+
+    pub(super) fn refuse(&mut self, name: &str, why: &Unusable) {
+        let (file, why) = (name.to_owned(), why.to_string());
+        self.say(name, &why.clone(), News::Unused { file, why });
+    }
+
+    /// Says something of a file, once.
+    fn say(&mut self, name: &str, what: &str, news: News) {
+        let said = &mut self.known.entry(name.to_owned()).or_default().said;
+        if said.as_deref() != Some(what) {
+            *said = Some(what.to_owned());
+            self.news.push(news);
+        }
+    }
+
+    /// Makes the snapshot of what can be offered now.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        self.is_stale = false;
+        let entries = self.known.values().filter_map(|file| file.entry.clone());
+        let models = self.models.keys().cloned().collect();
+        let unread = self.known.iter().filter(|(_, f)| f.state.is_unread());
+        let unread = unread.filter_map(|(file, known)| Some((file.clone(), known.name.clone()?)));
+        Snapshot::new(entries, models).with_unread(unread)
+    }
+}

@@ -1,0 +1,187 @@
+//! The reading of files, on a thread of its own: while one is read, which may take
+//! long, the keeper goes on hearing what happens to the others.
+
+use super::super::Verify;
+use super::super::name::ImageName;
+use super::scan::{self, Unusable};
+use super::state::{Hope, ReadResult};
+use crate::util::file_state::FileState;
+use crate::util::supervise;
+use nix::errno::Errno;
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use xiaozhi_device::image::Inspection;
+use xiaozhi_device::project::Projects;
+
+/// A file to be read.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) path: PathBuf,
+    pub(super) file: String,
+    pub(super) name: ImageName,
+    /// The state in which it counts.
+    pub(super) state: FileState,
+    pub(super) verify: Verify,
+    pub(super) projects: Projects,
+}
+
+/// A file that was read, or could not be.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) job: Job,
+    pub(super) judged: Result<Inspection, Unusable>,
+    pub(super) found: ReadResult,
+}
+
+impl Job {
+    /// Reads the file and judges it.
+    pub(super) fn run(self) -> Done {
+        // The keeper waits for it, whatever happens.
+        let read = supervise::caught(|| self.read()).unwrap_or_else(|broken| {
+            let why = broken.to_string();
+            Err((Unusable::Breaks { why }, Hope::None))
+        });
+        let (judged, found) = match read {
+            Ok(inspection) => (Ok(inspection), ReadResult::Good),
+            Err((Unusable::Changed, _)) => {
+                let now = fs::metadata(&self.path).map(|m| FileState::from(&m)).ok();
+                (Err(Unusable::Changed), ReadResult::Changed { now })
+            }
+            Err((why, hope)) => (Err(why), ReadResult::Bad(hope)),
+        };
+        Done {
+            job: self,
+            judged,
+            found,
+        }
+    }
+
+    fn read(&self) -> Result<Inspection, (Unusable, Hope)> {
+        let mut file = scan::open(&self.path).map_err(|e| {
+            if is_our_own(&e) {
+                (Unusable::Changed, Hope::Open)
+            } else {
+                (unreadable(&e), Hope::Open)
+            }
+        })?;
+        let inspection = scan::inspect(&mut file, &self.state).map_err(|why| {
+            let hope = match why {
+                Unusable::Unreadable { .. } => Hope::Disk,
+                _ => Hope::None,
+            };
+            (why, hope)
+        })?;
+        match scan::offerable(&inspection.verdict, self.verify, &self.projects) {
+            Ok(()) => Ok(inspection),
+            Err(why) => Err((why, Hope::None)),
+        }
+    }
+}
+
+pub(super) fn unreadable(error: &io::Error) -> Unusable {
+    Unusable::Unreadable {
+        reason: error.to_string(),
+    }
+}
+
+/// Tells whether a file cannot be opened for a reason that lies in this process or
+/// machine, and says nothing of the file.
+pub(super) fn is_our_own(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| {
+        matches!(
+            Errno::from_raw(code),
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM
+        )
+    })
+}
+
+/// Starts the thread, which ends with the sender that is returned, or when nobody
+/// listens to it any more.
+pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> io::Result<Sender<Job>> {
+    let (jobs, inbox) = mpsc::channel::<Job>();
+    thread::Builder::new()
+        .name("reader".into())
+        .spawn(move || {
+            for job in inbox {
+                if !tell(job.run()) {
+                    return;
+                }
+            }
+        })?;
+    Ok(jobs)
+}
+
+/// The order in which files are read, the next one last: each model's highest
+/// version first, then each one's second. Of these the small ones come first, so that
+/// as many devices as possible wait for as short as possible.
+pub(super) fn order(mut due: Vec<Queued>) -> Vec<Queued> {
+    due.sort_by(|a, b| {
+        (a.again.cmp(&b.again))
+            .then_with(|| b.name.version.cmp(&a.name.version))
+            .then_with(|| a.file.cmp(&b.file))
+    });
+    let mut ranks = HashMap::<String, usize>::new();
+    let mut ranked: Vec<_> = due
+        .into_iter()
+        .map(|queued| {
+            let rank = ranks.entry(queued.name.model.clone()).or_default();
+            *rank += 1;
+            (*rank, queued)
+        })
+        .collect();
+    // Stable: what is equal stays in the order from above.
+    ranked.sort_by_key(|(rank, queued)| (queued.again, *rank, queued.size));
+    ranked.reverse();
+    ranked.into_iter().map(|(_, queued)| queued).collect()
+}
+
+/// A file that waits to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Queued {
+    pub(super) file: String,
+    pub(super) name: ImageName,
+    pub(super) size: u64,
+    /// It is offered, and only to be looked into again.
+    pub(super) again: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::name;
+    use super::*;
+
+    #[test]
+    fn each_models_highest_first_and_the_small_ones_before_the_large() {
+        let queued = |file: &str, size, again| Queued {
+            file: file.into(),
+            name: name::parse(file).unwrap(),
+            size,
+            again,
+        };
+        let due = vec![
+            queued("a_1.9.bin", 10, false),
+            queued("a_1.10.bin", 900, false),
+            queued("b_3.0.bin", 100, false),
+            queued("b_4.0.bin", 200, false),
+            queued("c_9.0.bin", 1, true),
+            queued("default_0.1.bin", 50, false),
+        ];
+        let mut order: Vec<_> = order(due).into_iter().map(|q| q.file).collect();
+        order.reverse();
+        assert_eq!(
+            order,
+            [
+                "default_0.1.bin",
+                "b_4.0.bin",
+                "a_1.10.bin",
+                "a_1.9.bin",
+                "b_3.0.bin",
+                "c_9.0.bin",
+            ]
+        );
+    }
+}
