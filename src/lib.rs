@@ -19,14 +19,14 @@
 //! * [`firmware`] knows what there is: the files in `data/bin`, and their bytes.
 //! * `probe` is the other side: a device, played; `simulate` is a fleet of
 //!   them.
-//! * [`telemetry`] is what the operator sees; [`finding`] what an audit has to
-//!   say.
+//! * [`telemetry`] is what the operator sees, [`event`] all that is said there, with ids,
+//!   fields and words in two languages.
 //! * [`util`] is the ground floor: what every room needs and none owns.
 
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod finding;
+pub mod event;
 pub mod firmware;
 pub mod fleet;
 pub mod http;

@@ -2,7 +2,7 @@
 //! change, and once a day.
 
 use crate::config::Settings;
-use crate::finding::Finding;
+use crate::event::{self, Event};
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::address_audit::{self, PassedOn, Surroundings};
 use crate::ota::credentials::Voice;
@@ -13,7 +13,6 @@ use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use tracing::warn;
 
 /// How often it is looked where nothing changes but the time.
 const EVERY: Duration = Duration::from_secs(86_400);
@@ -23,14 +22,14 @@ pub(crate) fn audit(
     settings: &Settings,
     certificates: Option<&Certificates>,
     ports: &[u16],
-) -> Vec<Finding> {
+) -> Vec<Event> {
     let mut findings = audit_address(settings, ports);
     findings.extend(audit_certificates(settings, certificates));
     findings
 }
 
 /// Returns what of the address would hurt devices where these ports are listened on.
-pub(super) fn audit_address(settings: &Settings, ports: &[u16]) -> Vec<Finding> {
+pub(super) fn audit_address(settings: &Settings, ports: &[u16]) -> Vec<Event> {
     let around = Surroundings {
         bound: settings.bind.ip,
         ports,
@@ -59,7 +58,7 @@ pub(super) fn audit_address(settings: &Settings, ports: &[u16]) -> Vec<Finding> 
     findings
 }
 
-fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) -> Vec<Finding> {
+fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) -> Vec<Event> {
     let url = settings.public.url();
     // A proxy that names its clients in a PROXY header may leave their TLS to us.
     let ends_here =
@@ -78,7 +77,7 @@ pub(super) struct Auditor {
     certificates: Option<Arc<Certificates>>,
     /// The ports, as bound.
     ports: Vec<u16>,
-    told: Mutex<Vec<String>>,
+    told: Mutex<Vec<Event>>,
 }
 
 impl Auditor {
@@ -100,8 +99,8 @@ impl Auditor {
         let settings = self.running.load();
         let findings = audit(&settings, self.certificates.as_deref(), &self.ports);
         for finding in news(&mut lock(&self.told), findings) {
-            let place = settings.places.place(&finding.setting);
-            warn!("{place}: {}: {finding}", finding.setting);
+            let place = settings.places.place(finding.setting());
+            event::say(&finding.of("place", place.to_string()));
         }
     }
 
@@ -109,8 +108,7 @@ impl Auditor {
     fn say_of_certificates(&self) {
         let settings = self.running.load();
         let findings = audit_certificates(&settings, self.certificates.as_deref());
-        let topics: Vec<_> = findings.iter().map(tls::audit::topic).collect();
-        lock(&self.told).retain(|told| !topics.contains(told));
+        lock(&self.told).retain(|told| !findings.iter().any(|finding| finding.is_like(told)));
         self.say_news();
     }
 
@@ -136,33 +134,36 @@ impl Auditor {
 }
 
 /// Returns those of the findings that were not told of last time.
-fn news(told: &mut Vec<String>, findings: Vec<Finding>) -> Vec<Finding> {
-    let topics = findings.iter().map(tls::audit::topic).collect();
-    let before = std::mem::replace(told, topics);
-    let is_new = |finding: &Finding| !before.contains(&tls::audit::topic(finding));
+fn news(told: &mut Vec<Event>, findings: Vec<Event>) -> Vec<Event> {
+    let before = std::mem::replace(told, findings.clone());
+    let is_new = |finding: &Event| !before.iter().any(|told| told.is_like(finding));
     findings.into_iter().filter(is_new).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::event;
 
     #[test]
     fn a_day_says_what_is_new_and_no_more() {
-        let ends = |when: &str, hours: u32| {
-            Finding::new(
-                "",
-                format!("a.pem ends {when} ({hours} h left): no."),
-                "none.",
+        let ends = |days: u8, hours: u64| {
+            event!(
+                CERTIFICATE_EXPIRING,
+                setting = "",
+                file = "a.pem",
+                days = days,
+                hours = hours,
+                acme = false
             )
         };
-        let other = || Finding::new("", "b.pem is self-signed.", "none.");
+        let other = || event!(CERTIFICATE_SELF_SIGNED, setting = "", file = "b.pem");
         let mut told = Vec::new();
         let mut said = |findings| news(&mut told, findings).len();
-        assert_eq!(said(vec![other(), ends("within 30 days", 700)]), 2);
-        assert_eq!(said(vec![other(), ends("within 30 days", 676)]), 0);
-        assert_eq!(said(vec![other(), ends("within two weeks", 330)]), 1);
-        assert_eq!(said(vec![ends("within two weeks", 306)]), 0);
-        assert_eq!(said(vec![other(), ends("within a week", 160)]), 2);
+        assert_eq!(said(vec![other(), ends(30, 700)]), 2);
+        assert_eq!(said(vec![other(), ends(30, 676)]), 0);
+        assert_eq!(said(vec![other(), ends(14, 330)]), 1);
+        assert_eq!(said(vec![ends(14, 306)]), 0);
+        assert_eq!(said(vec![other(), ends(7, 160)]), 2);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::audit::audit_address;
 use crate::config::Settings;
+use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
@@ -9,7 +10,6 @@ use crate::ota::public_url::{PublicAddress, Scheme, Source};
 use crate::server::Limits;
 use crate::telemetry::logs;
 use crate::tls::Mode;
-use std::fmt;
 use std::time::SystemTime;
 
 /// What becomes of a configuration that was read again.
@@ -34,15 +34,13 @@ pub(super) enum Wait {
     Files,
 }
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Wait {
+    /// Returns what is said of a key that waits.
+    pub(super) fn event(self, key: &'static str) -> Event {
         match self {
-            Self::Itself => Ok(()),
-            Self::For(key) => write!(f, ", for {key} does"),
-            Self::Files => f.write_str(
-                ", for a connection that is passed on takes two files, and the limit of open files (LimitNOFILE= or ulimit -Hn) \
-                 lets fewer be taken then",
-            ),
+            Self::Itself => event!(CONFIG_NEEDS_RESTART, key = key),
+            Self::For(other) => event!(CONFIG_WAITS_FOR_KEY, key = key, other = other),
+            Self::Files => event!(CONFIG_WAITS_FOR_FILES, key = key),
         }
     }
 }
@@ -86,7 +84,12 @@ impl Changes {
         let Settings {
             file,
             places,
-            log: logs::Settings { level, file: log },
+            log:
+                logs::Settings {
+                    level,
+                    file: log,
+                    style,
+                },
             bind,
             limits,
             tls,
@@ -110,6 +113,7 @@ impl Changes {
         changes.settings.warnings = warnings;
         changes.take("log.log_level", level, |s| &mut s.log.level);
         changes.wait("log.log_file", running.log.file != log);
+        changes.wait("gateway.log", running.log.style != style);
         changes.wait("gateway.ip", running.bind.ip != bind.ip);
         changes.wait("gateway.ports", running.bind.ports != bind.ports);
         let behind = (running.behind_proxy, &running.trusted) != (behind_proxy, &trusted);

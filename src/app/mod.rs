@@ -13,6 +13,7 @@ pub(crate) use audit::audit;
 pub use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
+use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -31,7 +32,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
 
 /// How long the first look at the firmware folder may hold up the first answer.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
@@ -134,7 +134,7 @@ pub async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Resu
             () = stop.forced.cancelled() => {}
         }
     }
-    info!("stopped");
+    tell!(STOPPED);
     Ok(())
 }
 
@@ -232,37 +232,33 @@ fn refused(
 /// Says where the settings come from, and what of them may be meant otherwise.
 fn say_source(settings: &Settings) {
     if let Some(file) = &settings.file {
-        info!(file = %file.display(), "configuration read");
+        tell!(CONFIG_READ, file = file);
     } else {
-        info!(
-            "no {}: every setting has its default",
-            crate::config::DEFAULT_FILE
-        );
+        tell!(CONFIG_ABSENT, file = crate::config::DEFAULT_FILE);
     }
     for warning in &settings.warnings {
-        warn!("{warning}");
+        event::say(&warning.event());
     }
 }
 
 /// The start-up lines, the guide's own first.
 fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
     for (address, proxied) in listeners.addresses() {
-        let takes = if settings.tls == Mode::Off {
+        let protocols = if settings.tls == Mode::Off {
             "HTTP"
         } else {
-            "HTTP and TLS"
+            "HTTP + TLS"
         };
-        let header = if proxied {
-            " behind a PROXY header"
-        } else {
-            ""
-        };
-        info!(%address, "listening, {takes}{header}");
+        let behind = proxied.then_some(true);
+        tell!(
+            LISTENING,
+            address = address,
+            protocols = protocols,
+            proxy_protocol = behind
+        );
     }
-    info!(
-        dir = %settings.catalogue.dir.display(), images = catalogue.snapshot().len(),
-        "firmware folder, files named {{model}}_{{version}}.bin"
-    );
+    let (dir, images) = (&settings.catalogue.dir, catalogue.snapshot().len());
+    tell!(FOLDER, dir = dir, images = images);
     for (model, version) in &settings.policy.pins {
         let snapshot = catalogue.snapshot();
         if !snapshot
@@ -270,10 +266,15 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
             .iter()
             .any(|entry| entry.version == *version)
         {
-            let place = settings.places.place("gateway.firmware.pin");
-            warn!(%model, %version, "{place}: gateway.firmware.pin: no file has this version now: its devices are offered nothing");
+            let place = settings.places.place("gateway.firmware.pin").to_string();
+            tell!(
+                PIN_MISSING,
+                place = place,
+                model = model,
+                version = version.as_str()
+            );
         }
     }
-    info!("OTA接口是           {}", settings.public.ota_url());
-    info!("视觉分析接口是        {}", settings.public.vision_url());
+    tell!(OTA_ADDRESS, url = settings.public.ota_url());
+    tell!(VISION_ADDRESS, url = settings.public.vision_url());
 }

@@ -5,6 +5,7 @@ use super::audit::Auditor;
 use super::changes::{Changes, Process};
 use super::{acme, front_settings, machine, refused};
 use crate::config::{self, ConfigFault, Settings};
+use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::http::Front;
 use crate::server::{Bind, Limits, Port};
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::signal::unix::Signal;
 use tokio::sync::{Mutex, watch};
-use tracing::{error, info, warn};
 
 /// What runs, and whom a change of it is told.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Reloader {
     pub(super) async fn follow(self: &Arc<Self>, hangup: &Mutex<Signal>) {
         let mut hangup = hangup.lock().await;
         while hangup.recv().await.is_some() {
-            info!("SIGHUP: configuration, certificates and firmware are read again");
+            tell!(RELOAD);
             let here = Arc::clone(self);
             // Files are read, and may lie on a disk that hangs.
             blocking(move || here.reload()).await;
@@ -58,7 +58,7 @@ impl Reloader {
     fn reload(&self) {
         if let Err(e) = self.take() {
             for line in format!("{e:#}").lines() {
-                error!("configuration not taken up, all goes on as it is: {line}");
+                tell!(CONFIG_REFUSED, what = line);
             }
         }
     }
@@ -106,7 +106,7 @@ impl Reloader {
         // One that has moved to another line is no news.
         let is_new = |w: &&ConfigFault| !said.iter().any(|before| before.says_same(w));
         for warning in settings.warnings.iter().filter(is_new) {
-            warn!("{warning}");
+            event::say(&warning.event());
         }
         say(&changes);
         self.running.store(Arc::new(changes.settings));
@@ -121,15 +121,12 @@ impl Reloader {
 /// Says what became of a configuration, by its keys.
 fn say(changes: &Changes) {
     for (key, wait) in &changes.waiting {
-        let place = changes.settings.places.place(key);
-        warn!(
-            "{place}: {key} is another now and needs a restart{wait}: what runs keeps the old one"
-        );
+        let place = changes.settings.places.place(key).to_string();
+        event::say(&wait.event(key).of("place", place));
     }
     if changes.taken.is_empty() {
-        info!("configuration read again: nothing is taken up");
+        tell!(CONFIG_SAME);
     } else {
-        let keys = changes.taken.join(", ");
-        info!(%keys, "configuration read again and taken up");
+        tell!(CONFIG_CHANGED, keys = &*changes.taken);
     }
 }

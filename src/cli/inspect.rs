@@ -2,6 +2,7 @@
 //! them.
 
 use super::print;
+use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName};
 use crate::firmware::{Unusable, inspect_file, offerable};
@@ -13,7 +14,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xiaozhi_device::hex::encode;
-use xiaozhi_device::image::{AppImage, Signature, Verdict};
+use xiaozhi_device::image::{AppImage, Remark, Signature, Verdict};
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::{Version, is_device_safe};
 
@@ -158,7 +159,7 @@ impl FileReport {
         let named = file_name.and_then(|file| name::parse(file).ok());
         let version = named.as_ref().map(|named| &named.version);
         if let Verdict::App(app) = &inspection.verdict {
-            report.warnings = app.remarks(version, projects);
+            report.warnings = in_words(&app.remarks(version, projects));
             report.image = Some(Facts::from(&**app));
         }
         if let Err(why) =
@@ -174,7 +175,8 @@ impl FileReport {
             }
             Verdict::Foreign(foreign) => {
                 report.state = Readiness::Foreign;
-                report.reason = Some(foreign.offered());
+                let offered = event!(IMAGE_FOREIGN_OFFERED, what = Event::from(foreign));
+                report.reason = Some(offered.to_string());
                 None
             }
             Verdict::Rejected(_) => None,
@@ -253,6 +255,12 @@ impl Facts {
         ));
         lines
     }
+}
+
+/// Returns remarks on an image in words.
+pub(super) fn in_words(remarks: &[Remark]) -> Vec<String> {
+    let words = remarks.iter().map(|remark| Event::from(remark).to_string());
+    words.collect()
 }
 
 /// Makes a text from a stranger's file harmless to the terminal.

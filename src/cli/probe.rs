@@ -1,6 +1,7 @@
 //! `xiaozhi-ota probe`: shows what a device would meet at an OTA address.
 
 use super::{print, values};
+use crate::event::text::Lang;
 use crate::probe::connect::Network;
 use crate::probe::device::Device;
 use crate::probe::dial::Place;
@@ -8,7 +9,6 @@ use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
 use crate::probe::report::{ProbeReport, StepVerdict};
 use crate::probe::run::{News, Probe as Run};
-use crate::probe::text::Lang;
 use crate::probe::tls;
 use crate::tls::roots_named;
 use crate::util::terminal::{shown, shown_json};

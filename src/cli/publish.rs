@@ -1,8 +1,10 @@
 //! `xiaozhi-ota publish`: a file into the firmware folder, whole or not at all.
 
+use super::inspect::in_words;
 use super::print;
 use crate::app;
 use crate::config::{self, Settings};
+use crate::event::Event;
 use crate::firmware::name;
 use crate::firmware::publish::Staged;
 use crate::util::durable::Durability;
@@ -50,9 +52,10 @@ impl PublishArgs {
             None => ask(&models)?,
         };
         let mut warnings = match &staged.inspection.verdict {
-            Verdict::App(app) => app.remarks(Some(&Version::new(&version)), projects),
+            Verdict::App(app) => in_words(&app.remarks(Some(&Version::new(&version)), projects)),
             Verdict::Foreign(foreign) => {
-                vec![format!("{foreign}: an ESP32 refuses it at its first byte")]
+                let what = Event::from(foreign);
+                vec![format!("{what}: an ESP32 refuses it at its first byte")]
             }
             Verdict::Rejected(_) => Vec::new(),
         };

@@ -1,12 +1,12 @@
 //! `xiaozhi-ota serve`, the default.
 
+use crate::event::tell;
 use crate::util::supervise;
 use crate::{app, config, telemetry::logs};
 use anyhow::Context;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use tracing::error;
 
 pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let settings = config::load(file, &app::machine())?;
@@ -14,7 +14,7 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let logs = logs::start(&settings.log)?;
     // A panic belongs into the log; the connection that met it ends, no other.
     supervise::on_panic(|panic| {
-        error!("a fault of this program, please report it: {panic}");
+        tell!(PANIC, what = panic.to_string());
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -28,9 +28,9 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     {
         // The console gets it on stderr, at the end of the program.
         if let Some(ended) = e.downcast_ref::<app::Ended>() {
-            error!("{ended}");
+            tell!(ENDED, why = ended.to_string());
         } else {
-            error!("not started: {e:#}");
+            tell!(NOT_STARTED, why = format!("{e:#}"));
         }
     }
     drop(logs);

@@ -2,11 +2,11 @@
 
 use super::print;
 use super::values::{duration, language, pace};
+use crate::event::text::Lang;
 use crate::probe::address::{self, Use};
 use crate::probe::dial::Place;
 use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
-use crate::probe::text::Lang;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
 use crate::tls::roots_named;

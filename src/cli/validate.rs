@@ -3,11 +3,13 @@
 use super::{print, report};
 use crate::app;
 use crate::config::{self, Machine, Settings, Unplaced};
+use crate::event::text::Lang;
 use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::DefaultFor;
+use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
 use clap::Args;
 use std::fmt::Write as _;
@@ -62,8 +64,9 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     }
     let findings = app::audit(&settings, certificates.as_deref(), &settings.bind.numbers());
     for finding in findings {
-        let place = settings.places.place(&finding.setting);
-        writeln!(text, "{place}: warning: {}: {finding}", finding.setting)?;
+        let (setting, advice) = (finding.setting(), finding.advice(settings.log.style.lang));
+        let place = settings.places.place(setting);
+        writeln!(text, "{place}: warning: {setting}: {advice}")?;
     }
     Ok(text)
 }
@@ -238,7 +241,15 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
         || "console".to_owned(),
         |f| format!("console and {}", f.display()),
     );
-    lines.push(("log", format!("{log}, {} and above", settings.log.level)));
+    let Style { lang, format } = settings.log.style;
+    let form = match (lang, format) {
+        (Lang::En, Format::Text) => "in English",
+        (Lang::Zh, Format::Text) => "in Chinese",
+        (Lang::En, Format::Json) => "in English, as JSON",
+        (Lang::Zh, Format::Json) => "in Chinese, as JSON",
+    };
+    let log = format!("{log}, {} and above, {form}", settings.log.level);
+    lines.push(("log", log));
     lines
 }
 

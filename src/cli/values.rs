@@ -1,8 +1,8 @@
 //! Values of options.
 
 use crate::config;
+use crate::event::text::Lang;
 use crate::probe::pace::Pace;
-use crate::probe::text::Lang;
 use std::env;
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 
 use super::keys;
 use super::raw::{Kind, Node};
+use crate::event::{Event, event};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -45,6 +46,12 @@ pub struct ConfigFault {
 }
 
 impl ConfigFault {
+    /// Returns the warning as an event.
+    pub fn event(&self) -> Event {
+        let (place, what) = (self.place.to_string(), Unplaced(self).to_string());
+        event!(CONFIG_WARNING, place = place, what = what)
+    }
+
     /// Tells whether both say the same, be it of another line.
     pub fn says_same(&self, other: &Self) -> bool {
         let said = |fault: &Self| {

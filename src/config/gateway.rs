@@ -4,12 +4,14 @@ use super::acme::acme;
 use super::fault::About;
 use super::section::{Section, Text};
 use super::{Machine, values};
+use crate::event::text::Lang;
 use crate::firmware::name::is_version;
 use crate::firmware::{FolderSettings, Verify};
 use crate::http::plain::PlainHttp;
 use crate::ota::decide::{DefaultFor, Policy};
 use crate::ota::public_url::PublicAddress;
 use crate::server::Limits;
+use crate::telemetry::line::{Format, Style};
 use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -265,6 +267,26 @@ fn projects(section: &Section<'_>) -> Projects {
         );
     }
     Projects::new(given.iter().map(|name| name.text().to_owned()).collect())
+}
+
+/// Reads `gateway.log`: in which language and form lines are written.
+pub(super) fn log_style(section: &Section<'_>) -> Style {
+    section.only_known();
+    let default = Style::default();
+    let lang = section.read("lang", "write en or zh", |text| match text {
+        "en" => Some(Lang::En),
+        "zh" => Some(Lang::Zh),
+        _ => None,
+    });
+    let format = section.read("format", "write text or json", |text| match text {
+        "text" => Some(Format::Text),
+        "json" => Some(Format::Json),
+        _ => None,
+    });
+    Style {
+        lang: lang.unwrap_or(default.lang),
+        format: format.unwrap_or(default.format),
+    }
 }
 
 /// Reads deadlines and bounds.

@@ -215,6 +215,16 @@ pub const KEYS: &[Key] = &[
         "what is done with files that are no ESP images",
     ),
     key(
+        "gateway.log.lang",
+        Value("en"),
+        "language of the log and of `validate`: `en` or `zh`; the firmware guide's own lines keep their words",
+    ),
+    key(
+        "gateway.log.format",
+        Value("text"),
+        "`text`, or `json` for one object a line",
+    ),
+    key(
         "gateway.proxy.websocket",
         Unset,
         "server that `/xiaozhi/v1/` goes to",

@@ -7,6 +7,7 @@ use super::section::{Section, Text};
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
 use crate::ota::public_url::{PublicAddress, Scheme, Url};
+use crate::telemetry::line::Style;
 use crate::telemetry::logs;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -236,7 +237,7 @@ fn allow_list(auth: &Section<'_>, texts: &[Text<'_>]) -> HashSet<String> {
 
 /// Reads xiaozhi-server's own keys of `log`; its defaults for the folder and the name count
 /// only where one of the two is set.
-pub(super) fn log(section: &Section<'_>) -> logs::Settings {
+pub(super) fn log(section: &Section<'_>, style: Style) -> logs::Settings {
     let level = section.read(
         "log_level",
         "write DEBUG, INFO, WARNING or ERROR",
@@ -257,5 +258,6 @@ pub(super) fn log(section: &Section<'_>) -> logs::Settings {
     logs::Settings {
         level: level.unwrap_or(Level::INFO),
         file,
+        style,
     }
 }

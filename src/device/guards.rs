@@ -11,7 +11,6 @@ use crate::project::Projects;
 use crate::version::{self, Version};
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
 
 /// `ESP_PARTITION_TYPE_APP`.
 const APP: u64 = 0;
@@ -20,7 +19,7 @@ const OTA_SLOTS: std::ops::Range<u64> = 0x10..0x20;
 /// What is kept of a name that a device sent, in bytes.
 const NAME: usize = 40;
 
-/// Why an image is withheld from a device. Its text is for the operator.
+/// Reason why an image is withheld from a device.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reason<'a> {
     /// Another project's firmware knows nothing of this server: the device would
@@ -111,105 +110,6 @@ pub enum NoProof<'a> {
         /// Whether it is the image that names no hash, or the device.
         image_has_hash: bool,
     },
-}
-
-impl fmt::Display for NoProof<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoImage => f.write_str("it is no ESP image"),
-            Self::OtherVersion {
-                inside,
-                image_has_hash: true,
-            } => write!(
-                f,
-                "the image holds {inside}, and the device reports no application.elf_sha256 to know it by"
-            ),
-            Self::OtherVersion { inside, .. } => {
-                write!(f, "the image holds {inside}, and no ELF hash to know it by")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherProject { image, device } => write!(
-                f,
-                "the image is of the project {image:?}, and the device runs {device:?}: after it the device would ask nobody \
-                 any more; if they are one project, list both in gateway.firmware.projects"
-            ),
-            Self::OtherChip { image, device } => {
-                write!(f, "the image is for {image}, and the device is an {device}")
-            }
-            Self::TooBig { size, slot, room } if slot.is_empty() => write!(
-                f,
-                "its {size} bytes fit no app slot of the device, the longest of which has {room}"
-            ),
-            Self::TooBig { size, slot, room } => write!(
-                f,
-                "its {size} bytes do not fit the app slot {slot} of {room} bytes"
-            ),
-            Self::NoSlot => f.write_str(
-                "the device's partition table has no app slot besides the one that runs: it can only be flashed \
-                 by cable",
-            ),
-            Self::RevisionTooLow { needed, has } => write!(
-                f,
-                "the image needs chip revision v{}.{} or later, and the device has v{}.{}",
-                needed / 100,
-                needed % 100,
-                has / 100,
-                has % 100
-            ),
-            Self::RevisionTooHigh { allowed, has } => write!(
-                f,
-                "the image allows chip revisions up to v{}.{}, and the device has v{}.{}",
-                allowed / 100,
-                allowed % 100,
-                has / 100,
-                has % 100
-            ),
-            Self::NoAssets => f.write_str(
-                "firmware 2.x needs a partition named assets, and the device has none: flash it by cable once",
-            ),
-            Self::NoImage => f.write_str(
-                "this is no ESP image, and the device has an ESP32's chip, which takes no other",
-            ),
-            Self::SameVersion { inside } => write!(
-                f,
-                "the image holds {inside}, which the device runs in another build, and firmware before 2.0.0 refuses \
-                 an image of its own version; build it with a higher PROJECT_VER"
-            ),
-            Self::Failed { times } => write!(
-                f,
-                "it was forced on the device {times} times, and the device still reports what it reported before; it \
-                 is not forced again until the file or the device changes"
-            ),
-            Self::AlreadyRunning { inside: None } => {
-                f.write_str("the device runs this very image already")
-            }
-            Self::AlreadyRunning {
-                inside: Some(inside),
-            } => write!(
-                f,
-                "the device runs this very image already: it reports {inside}, the version inside, which the file's \
-                 name should have"
-            ),
-            Self::NeedsForce(no_proof) => write!(
-                f,
-                "the device compares the numbers of a version only and would refuse it; it is not forced, for \
-                 nothing proves that this would end: {no_proof}"
-            ),
-            Self::PinnedVersionMissing => {
-                f.write_str("gateway.firmware.pin names this version, and no file that can be offered has it")
-            }
-            Self::NoAddress => f.write_str(
-                "this server has no address that devices can read: set server.vision_explain or server.ota to a name \
-                 or an IPv4 address",
-            ),
-        }
-    }
 }
 
 /// A file that may be offered, as far as it is held against a device.

@@ -16,9 +16,8 @@ mod tests;
 mod trailer;
 
 use crate::chip::Chip;
-use crate::project::{Projects, XIAOZHI};
+use crate::project::Projects;
 use crate::version::{Version, is_device_safe, major};
-use std::fmt;
 
 pub use inspector::Inspector;
 
@@ -94,41 +93,51 @@ impl AppImage {
         projects.is_xiaozhi(&self.project) && major(&self.version).is_some_and(|major| major >= 2)
     }
 
-    /// Lists what an operator should know of an image that is offered as
-    /// `version`, each with what follows from it.
-    pub fn remarks(&self, version: Option<&Version>, projects: &Projects) -> Vec<String> {
-        let inside = &self.version;
+    /// Lists what an operator should know of an image that is offered as `version`.
+    pub fn remarks(&self, version: Option<&Version>, projects: &Projects) -> Vec<Remark> {
+        let (inside, project) = (self.version.clone(), self.project.clone());
         let mut remarks = Vec::new();
         if !projects.is_xiaozhi(&self.project) {
-            remarks.push(format!(
-                "its project is {:?}, and not {XIAOZHI}: no device that reports another project is offered it, for after it \
-                 such a device would ask nobody any more; use the app image of xiaozhi-esp32, or, if the project was renamed \
-                 on purpose, list its names in gateway.firmware.projects ([{XIAOZHI}, {}])",
-                self.project, self.project
-            ));
+            let project = project.clone();
+            remarks.push(Remark::OtherProject { project });
         }
-        if !is_device_safe(inside) {
-            remarks.push(format!(
-                "the version inside, {inside:?}, would restart a xiaozhi device at every check, for a part of it is \
-                 no number; this image is of the project {:?}, whose rules are not known here, and devices that \
-                 report this version are told nothing about firmware any more",
-                self.project
-            ));
-        } else if let Some(named) = version.filter(|named| **named != Version::new(inside)) {
-            remarks.push(format!(
-                "the file's name says {named}, and the image holds {inside}: devices report {inside} once they run \
-                 it, and are not offered it again; name the file after the version inside"
-            ));
+        if !is_device_safe(&inside) {
+            remarks.push(Remark::StrangeVersion { inside, project });
+        } else if let Some(named) = version.filter(|named| **named != Version::new(&inside)) {
+            let named = named.to_string();
+            remarks.push(Remark::Misnamed { named, inside });
         }
         if !self.hash_appended {
-            remarks.push(
-                "no SHA-256 is appended, so that damage to it may pass for a while unseen, here and on the device: \
-                 build it without --dont-append-digest"
-                    .to_owned(),
-            );
+            remarks.push(Remark::NoHash);
         }
         remarks
     }
+}
+
+/// Something that an operator should know of an image that is offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// It is another project's firmware: after it a device would ask nobody any more.
+    OtherProject {
+        /// The image's project.
+        project: String,
+    },
+    /// Its version would restart xiaozhi firmware at every check.
+    StrangeVersion {
+        /// The version inside.
+        inside: String,
+        /// The image's project, whose rules are not known here.
+        project: String,
+    },
+    /// The file's name says another version than the image.
+    Misnamed {
+        /// The version of the name.
+        named: String,
+        /// The version inside, which devices report.
+        inside: String,
+    },
+    /// No SHA-256 is appended: damage may pass unseen.
+    NoHash,
 }
 
 /// The chip whose old revision byte means another thing.
@@ -147,39 +156,37 @@ pub enum Signature {
 /// A file that is no ESP image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Foreign {
-    /// What it is instead, where its first bytes tell.
-    pub looks_like: Option<&'static str>,
+    /// Its kind, where its first bytes tell.
+    pub looks_like: Option<Lookalike>,
 }
 
-impl Foreign {
-    /// What follows where such files are offered.
-    pub fn offered(&self) -> String {
-        format!(
-            "{self}. It is offered to devices that report no ESP32's chip, for it may be meant for another kind; an ESP32 \
-             refuses it at its first byte. gateway.firmware.verify: strict keeps such files back"
-        )
-    }
+/// A kind of file that people bring in place of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookalike {
+    /// What the linker made.
+    Elf,
+    /// An archive.
+    Zip,
+    /// A compressed file.
+    Gzip,
+    /// A compressed file.
+    Bzip2,
+    /// A compressed file.
+    Xz,
+    /// What a browser saves in place of a file.
+    WebPage,
+    /// A stand-in for the file.
+    GitLfsPointer,
+    /// An image of the ESP8266.
+    Esp8266,
 }
 
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.looks_like {
-            Some(what) => write!(f, "this is no ESP image but {what}"),
-            None => f.write_str("this is no ESP image"),
-        }
-    }
-}
-
-/// Why an ESP image would fail on the device, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Reason why an ESP image would fail on the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageFault {
     /// Nothing in it.
-    #[error("the file is empty: copy it again")]
     Empty,
     /// Room for a file, and no file in it.
-    #[error(
-        "it begins with {bytes} bytes of {fill:#04x}: it was not copied whole, or the disk was full; copy it again"
-    )]
     Blank {
         /// How many.
         bytes: u64,
@@ -187,15 +194,11 @@ pub enum ImageFault {
         fill: u8,
     },
     /// All of an app image but its first byte.
-    #[error("its first byte is {byte:#04x}, and an image's is 0xe9: it is damaged; copy it again")]
     FirstByte {
         /// As it stands in the file.
         byte: u8,
     },
     /// It ends within what its header promises.
-    #[error(
-        "it ends after {size} bytes, in its {part}: it was cut off or is still being copied; copy it again"
-    )]
     EndsEarly {
         /// Length of the file in bytes.
         size: u64,
@@ -203,23 +206,16 @@ pub enum ImageFault {
         part: &'static str,
     },
     /// No image has so many segments, or none.
-    #[error(
-        "its header counts {count} segments, and an image has 1 to 16: it is damaged; copy it again"
-    )]
     SegmentCount {
         /// What the header says.
         count: u8,
     },
     /// The flag at offset 23 is neither 0 nor 1.
-    #[error("its header is damaged (hash flag {flag}): copy it again")]
     HashFlag {
         /// What the header says.
         flag: u8,
     },
     /// A segment that no image can have.
-    #[error(
-        "its segment {number} claims a length of {length} bytes, which none has: it is damaged; copy it again"
-    )]
     SegmentLength {
         /// Counted from 1.
         number: u8,
@@ -227,32 +223,16 @@ pub enum ImageFault {
         length: u32,
     },
     /// The XOR of all segments is another than the image says.
-    #[error("its checksum does not fit its content: it is damaged; copy it again")]
     Checksum,
     /// The SHA-256 of the image is another than the image says.
-    #[error("its SHA-256 does not fit its content: it is damaged; copy it again")]
     Hash,
     /// An image without an app descriptor.
-    #[error(
-        "this is a bootloader, or another image without an app descriptor; use the app image, build/xiaozhi.bin"
-    )]
     Bootloader,
     /// Bootloader, partition table and app in one file.
-    #[error(
-        "this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin"
-    )]
     FullFlash,
     /// Shares the magic byte, and nothing else.
-    #[error(
-        "this is an image for the ESP8266, which no xiaozhi firmware runs on; use the app image, build/xiaozhi.bin"
-    )]
     Esp8266,
     /// Bytes behind the image that are no padding and no signature.
-    #[error(
-        "{bytes} bytes follow the image that are neither padding nor a signature: it was merged with something, or read back \
-         from flash with what stood there before; use the app image as the build made it, build/xiaozhi.bin, or cut it out: the \
-         image itself is whole and has {length} bytes (head -c {length} FILE > NEW)"
-    )]
     Trailing {
         /// How many.
         bytes: u64,
@@ -260,14 +240,9 @@ pub enum ImageFault {
         length: u64,
     },
     /// A signature block of secure boot v2 that is not what was signed.
-    #[error("its secure boot signature does not fit its content: sign the image again")]
     Signature,
     /// A device that runs it would restart at every check (`ParseVersion` in
     /// the firmware's `main/ota.cc` throws).
-    #[error(
-        "the version inside, {version:?}, restarts a device at every check, for a part of it is no number below \
-         2147483648; build it with a PROJECT_VER of numbers and dots"
-    )]
     UnsafeVersion {
         /// As it stands in the app descriptor.
         version: String,
@@ -346,20 +321,17 @@ fn is_esp8266(head: &[u8]) -> bool {
         && matches!(u32_at(head, 4), 0x4010_0000..=0x402F_FFFF)
 }
 
-/// What a file without the magic byte is, where its beginning tells.
-fn looks_like(head: &[u8]) -> Option<&'static str> {
-    let known: [(&[u8], &str); 8] = [
-        (b"\x7fELF", "an ELF file (use the .bin beside it)"),
-        (b"PK\x03\x04", "a zip archive (unpack it)"),
-        (b"\x1f\x8b", "a gzip file (unpack it)"),
-        (b"BZh", "a bzip2 file (unpack it)"),
-        (b"\xfd7zXZ", "an xz file (unpack it)"),
-        (b"<", "a web page (fetch the file itself)"),
-        (
-            b"version https://git-lfs",
-            "a Git LFS pointer (git lfs pull fetches the file)",
-        ),
-        (b"\xea", "an image for the ESP8266"),
+/// Tells what a file without the magic byte is, where its beginning tells.
+fn looks_like(head: &[u8]) -> Option<Lookalike> {
+    let known: [(&[u8], Lookalike); 8] = [
+        (b"\x7fELF", Lookalike::Elf),
+        (b"PK\x03\x04", Lookalike::Zip),
+        (b"\x1f\x8b", Lookalike::Gzip),
+        (b"BZh", Lookalike::Bzip2),
+        (b"\xfd7zXZ", Lookalike::Xz),
+        (b"<", Lookalike::WebPage),
+        (b"version https://git-lfs", Lookalike::GitLfsPointer),
+        (b"\xea", Lookalike::Esp8266),
     ];
     let found = known.iter().find(|(magic, _)| head.starts_with(magic));
     found.map(|(_, what)| *what)

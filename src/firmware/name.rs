@@ -5,6 +5,7 @@
 //! everything may stand in a version. One grammar serves scan and download, so
 //! that nothing is ever offered that cannot be fetched.
 
+use crate::event::{Event, event};
 use xiaozhi_device::version::Version;
 
 /// A file name that follows the grammar.
@@ -16,22 +17,25 @@ pub struct ImageName {
     pub version: Version,
 }
 
-/// Why a file name is none of ours, with what to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Reason why a file name is none of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
     /// The name does not end in `.bin`.
-    #[error("not a firmware file: the name must end in .bin (lower case)")]
     NotBin,
     /// No underscore with a digit behind it, or characters that no version has.
-    #[error(
-        "the name holds no version: rename it to {{model}}_{{version}}.bin, the version \
-         starting with a digit and made of letters, digits, '.', '_' and '-' \
-         (esp32s3_1.6.6.bin)"
-    )]
     NoVersion,
     /// A control character, which would garble logs and addresses.
-    #[error("the name holds a control character: rename it to {{model}}_{{version}}.bin")]
     ControlCharacter,
+}
+
+impl From<NameError> for Event {
+    fn from(error: NameError) -> Self {
+        match error {
+            NameError::NotBin => event!(NAME_NOT_BIN),
+            NameError::NoVersion => event!(NAME_NO_VERSION),
+            NameError::ControlCharacter => event!(NAME_CONTROL),
+        }
+    }
 }
 
 /// Reads `file_name` (without any folder) by the grammar above.

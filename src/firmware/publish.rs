@@ -3,6 +3,7 @@
 use super::folder::scan;
 use super::name::{self, is_version};
 use super::{Unusable, Verify};
+use crate::event::Event;
 use crate::util::durable::{Draft, Durability, NotCreated};
 use std::fs;
 use std::io;
@@ -31,7 +32,7 @@ pub enum PublishError {
         why: Unusable,
     },
     /// No version was given, and the file holds none.
-    #[error("{}: {foreign}, and so tells no version: add --version", path.display())]
+    #[error("{}: {}, and so tells no version: add --version", path.display(), Event::from(foreign))]
     NoVersion {
         /// The file to be published.
         path: PathBuf,

@@ -7,6 +7,7 @@
 
 use super::folder::scan;
 use super::snapshot::Entry;
+use crate::event::tell;
 use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Where the bytes of one image come from.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ impl Store {
                 debug!(file = %entry.file, bytes = entry.size(), used = state.used, "image kept in memory");
             }
             Err(e) => {
-                warn!(file = %entry.file, error = %e, "the image could not be read into memory and is streamed");
+                tell!(FILE_STREAMED, file = &entry.file, error = &e);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Fleet: the last check-in of each device, and what it was told. In memory, and
 //! bounded: anybody can invent devices.
 
-use crate::ota::decide::{Decision, Forced, Outcome};
+use crate::event::Event;
+use crate::ota::decide::{Decision, Forced, Outcome, Withheld};
 use crate::util::sync::lock;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -32,8 +33,9 @@ pub struct LastCheck {
     pub version: Box<str>,
     /// Answer that it got.
     pub told: Told,
-    /// Highest files above its version that it was not offered, each with the reason.
-    pub withheld: Vec<(Box<str>, Box<str>)>,
+    /// Reasons why the highest files above its version were not offered, with their
+    /// names.
+    pub withheld: Vec<Event>,
 }
 
 /// Answer to a device about its firmware.
@@ -224,7 +226,7 @@ fn last_check(version: &str, decision: &Decision<'_>, now: SystemTime) -> LastCh
             .withheld
             .iter()
             .take(WITHHELD_KEPT)
-            .map(|w| (w.what.into(), w.reason.to_string().into()))
+            .map(Withheld::event)
             .collect(),
     }
 }
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
     use crate::firmware::snapshot::Snapshot;
     use crate::firmware::snapshot::tests::image_entry;
-    use crate::ota::decide::{Policy, Withheld, decide};
+    use crate::ota::decide::{Policy, decide};
     use std::time::UNIX_EPOCH;
     use xiaozhi_device::checkin::{CheckIn, Report};
     use xiaozhi_device::guards::Reason;

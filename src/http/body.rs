@@ -2,6 +2,7 @@
 //! sent with a `Content-Length` and never in chunks.
 
 use super::proxy::download::Relayed;
+use crate::event::tell;
 use crate::firmware::store::{Content, OpenImage};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
@@ -11,10 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing::{info, warn};
 
-/// Log target of downloads, which operators filter by.
-const LOG: &str = "xiaozhi_ota::http::download";
 /// Size in bytes of one slice of an image in memory that is handed to the connection at
 /// once; nothing is copied.
 const SLICE: u64 = 256 * 1024;
@@ -126,7 +124,12 @@ impl Image {
                 // hyper closes the connection in front of the promised length,
                 // and the device keeps what it runs.
                 self.log.failed = true;
-                warn!(target: LOG, file = %self.log.file, peer = %self.log.peer, error = %e, "download cut");
+                tell!(
+                    DOWNLOAD_CUT,
+                    file = &self.log.file,
+                    peer = &self.log.peer,
+                    error = e,
+                );
             }
         }
         Poll::Ready(Some(block))
@@ -169,11 +172,23 @@ impl Drop for Image {
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
         );
         if left == 0 {
-            info!(target: LOG, %file, %peer, bytes = total, seconds = %format_args!("{seconds:.1}"), "download handed to the network");
+            let seconds = format!("{seconds:.1}");
+            tell!(
+                DOWNLOAD_DONE,
+                file = file,
+                peer = peer,
+                bytes = *total,
+                seconds = seconds
+            );
         } else if !failed {
-            info!(
-                target: LOG, %file, %peer, bytes = total - left, of = total, seconds = %format_args!("{seconds:.1}"),
-                "download not finished: the device went away, stood still for too long, or this server stops"
+            let (bytes, seconds) = (total - left, format!("{seconds:.1}"));
+            tell!(
+                DOWNLOAD_LEFT,
+                file = file,
+                peer = peer,
+                bytes = bytes,
+                of = *total,
+                seconds = seconds
             );
         }
     }

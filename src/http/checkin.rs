@@ -3,20 +3,20 @@
 use super::input::{self, NoBody};
 use super::reply::{self, Reply};
 use super::request::{Head, shown, text};
+use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::{Outcome, Policy, Withheld, decide};
 use crate::ota::reply::{since_epoch, write};
 use crate::server::Peer;
-use crate::telemetry::logs::GUIDE_TARGET;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, USER_AGENT};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tracing::{Level, debug, enabled, info, warn};
+use tracing::{Level, debug, enabled};
 use xiaozhi_device::checkin::{CheckIn, Report};
 
 /// Number of bytes of a body that the log shows.
@@ -85,19 +85,19 @@ impl CheckIns {
         let body = match input::read(body, self.idle).await {
             Ok(body) => body,
             Err(NoBody::TooBig) => {
-                info!(peer = %peer.address, limit = input::LIMIT, "check-in refused: its body is too big");
+                tell!(CHECK_IN_TOO_BIG, peer = peer.address, limit = input::LIMIT);
                 let text = format!("the body is larger than {} bytes\n", input::LIMIT);
                 return reply::closing(reply::error(StatusCode::PAYLOAD_TOO_LARGE, text));
             }
             Err(NoBody::TooSlow) => {
-                info!(peer = %peer.address, "check-in refused: its body did not come in time");
+                tell!(CHECK_IN_TOO_SLOW, peer = peer.address);
                 return reply::closing(reply::error(
                     StatusCode::REQUEST_TIMEOUT,
                     "the body did not come in time\n",
                 ));
             }
             Err(NoBody::Broken) => {
-                info!(peer = %peer.address, "check-in refused: its body ended early");
+                tell!(CHECK_IN_CUT, peer = peer.address);
                 return reply::closing(reply::error(
                     StatusCode::BAD_REQUEST,
                     "the body ended early\n",
@@ -107,7 +107,7 @@ impl CheckIns {
         let headers = &head.headers;
         let named = CheckInHeaders::read(headers);
         let (Some(device), Some(client)) = (&named.device, &named.client) else {
-            info!(peer = %peer.address, "check-in refused: no Device-Id or no Client-Id header");
+            tell!(CHECK_IN_UNNAMED, peer = peer.address);
             return reply::request_error();
         };
         let check_in = CheckIn {
@@ -117,7 +117,7 @@ impl CheckIns {
             version_header: named.version.as_deref(),
             report: Report::read(&body),
         };
-        info!(target: GUIDE_TARGET, "OTA请求设备ID: {}", shown(device));
+        tell!(CHECK_IN, device = shown(device));
         if enabled!(Level::DEBUG) {
             log_report(&check_in, peer, headers, &body);
         }
@@ -134,25 +134,24 @@ impl CheckIns {
             decision.withdraw();
         }
         let (model, count) = (shown(decision.model), decision.candidates);
-        match check_in.models().next() {
-            // The guide tells operators to compare the device's model with the files.
-            Some(reported) if reported != decision.model => {
-                let reported = shown(reported);
-                info!(target: GUIDE_TARGET, reported, "查找型号 {model} 的固件，找到 {count} 个候选");
-            }
-            _ => info!(target: GUIDE_TARGET, "查找型号 {model} 的固件，找到 {count} 个候选"),
-        }
+        // The guide tells operators to compare the device's model with the files.
+        let reported = check_in
+            .models()
+            .next()
+            .filter(|named| *named != decision.model);
+        tell!(
+            CANDIDATES,
+            model = model,
+            count = count,
+            reported = reported.map(shown)
+        );
         if let Some(fault) = check_in.report.fault {
-            let consequence = if check_in.is_unidentified() {
-                "it does not say which board this is: no firmware is offered"
-            } else {
-                "what stood in front of it is used"
-            };
-            warn!(
-                device,
+            tell!(
+                CHECK_IN_NO_JSON,
+                device = device,
                 offset = fault.offset,
                 fault = fault.what,
-                "the check-in's body is no JSON: {consequence}"
+                identified = !check_in.is_unidentified(),
             );
         }
         let mut url = String::new();
@@ -161,28 +160,29 @@ impl CheckIns {
                 url.reserve(base.len() + entry.url_name.len());
                 url.push_str(base);
                 url.push_str(&entry.url_name);
-                info!(
-                    target: GUIDE_TARGET,
-                    force = force.then_some(1),
-                    "为设备 {device} 下发固件 {} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}", entry.version
+                let (version, force) = (entry.version.as_str(), force.then_some(1u8));
+                tell!(
+                    OFFER,
+                    device = device,
+                    version = version,
+                    url = &url,
+                    force = force
                 );
             }
-            Outcome::UpToDate if decision.is_early => info!(
-                device,
-                version = shown(own),
-                "firmware files are still being read, and what this device gets is not known yet: it asks again when it restarts"
-            ),
+            Outcome::UpToDate if decision.is_early => {
+                tell!(STILL_READING, device = device, version = shown(own));
+            }
             Outcome::UpToDate => {
                 let withheld = decision.withheld.len();
                 let withheld = (withheld > 0).then_some(withheld);
-                info!(target: GUIDE_TARGET, withheld, "设备 {device} 固件已是最新: {}", shown(own));
+                tell!(
+                    UP_TO_DATE,
+                    device = device,
+                    version = shown(own),
+                    withheld = withheld
+                );
             }
-            Outcome::Silent => warn!(
-                device,
-                version = shown(own),
-                "the device's own version restarts it at every check that mentions firmware: it is told nothing about \
-             firmware; flash it by cable with a version of numbers and dots"
-            ),
+            Outcome::Silent => tell!(SILENT, device = device, version = shown(own)),
         }
         // The same again at every boot would hide what is new.
         if self.fleet.note(device, own, &decision, now) {
@@ -202,15 +202,15 @@ impl CheckIns {
 
 fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
     let version = shown(own);
-    for Withheld { what, reason } in withheld.iter().take(WITHHELD_SHOWN) {
-        info!(device, version, withheld = what, "not offered: {reason}");
+    let say = |event: Event| event::say(&event.of("version", version).of("device", device));
+    for withheld in withheld.iter().take(WITHHELD_SHOWN) {
+        say(withheld.event());
     }
     if withheld.len() > WITHHELD_SHOWN {
-        let more = withheld.len() - WITHHELD_SHOWN;
-        info!(
-            device,
-            version, more, "not offered: further files below these"
-        );
+        say(event!(
+            WITHHELD_MORE,
+            more = withheld.len() - WITHHELD_SHOWN
+        ));
     }
 }
 

@@ -5,6 +5,7 @@ use super::conditional::{Conditions, Evaluation, Validators, evaluate, range_cou
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
 use super::request::{Head, shown};
+use crate::event::tell;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::snapshot::Entry;
 use crate::firmware::store::{Content, Store};
@@ -17,7 +18,6 @@ use percent_encoding::percent_decode_str;
 use std::io;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
-use tracing::{info, warn};
 
 /// Handler of downloads, and the parts that it needs.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Downloads {
             .ok()
             .filter(|name| is_file_name(name));
         let Some(name) = name else {
-            info!(%peer, "download refused: invalid filename");
+            tell!(DOWNLOAD_BAD_NAME, peer = peer);
             return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
         };
         let snapshot = self.catalogue.snapshot();
@@ -45,10 +45,10 @@ impl Downloads {
         drop(snapshot);
         let Some(entry) = entry else {
             if is_unread {
-                info!(%peer, file = shown(&name), "download refused: the file is still being read");
+                tell!(DOWNLOAD_STILL_READING, peer = peer, file = shown(&name));
                 return reply::not_yet("the file is still being read: try again");
             }
-            info!(%peer, file = shown(&name), "download refused: no such image is offered here");
+            tell!(DOWNLOAD_UNKNOWN, peer = peer, file = shown(&name));
             return reply::error(StatusCode::NOT_FOUND, "file not found");
         };
 
@@ -94,7 +94,12 @@ impl Downloads {
                     peer.to_string(),
                 )),
                 Err(e) => {
-                    warn!(%peer, file = %entry.file, error = %e, "download refused: the file cannot be read as it was verified");
+                    tell!(
+                        DOWNLOAD_CHANGED,
+                        peer = peer,
+                        file = &entry.file,
+                        error = &e
+                    );
                     self.catalogue.doubt(&entry.file);
                     return reply::not_yet("the file is being changed: try again");
                 }

@@ -10,6 +10,7 @@ use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::{checkin, forwarded, input};
+use crate::event::tell;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -24,10 +25,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tracing::info;
 
-/// Log target of check-ins, which operators filter by.
-const LOG: &str = "xiaozhi_ota::http::checkin";
 /// Time between two log lines about one device that comes over plain HTTP.
 const NAMED: Duration = Duration::from_secs(86_400);
 /// Number of such devices that are remembered.
@@ -296,13 +294,13 @@ impl PlainHttpGate {
         }
         let (device, peer) = (request::shown(&device), peer.address.ip());
         if untold {
-            info!(target: LOG, device, %peer, "refused: plain HTTP has ended, and the proxy does not say that the device came over https: let it send X-Forwarded-Proto from an address in gateway.behind_proxy, or pass TLS on to here (named once a day)");
+            tell!(HTTP_UNTOLD, device = device, peer = peer);
         } else if !self.plain_http.allowed(now) {
-            info!(target: LOG, device, %peer, "refused: the device still comes over plain HTTP, which has ended (named once a day)");
+            tell!(HTTP_ENDED, device = device, peer = peer);
         } else if let PlainHttp::Until { day, .. } = &self.plain_http {
-            info!(target: LOG, device, %peer, last_day = %day, "the device still comes over plain HTTP (named once a day)");
+            tell!(HTTP_ENDS, device = device, peer = peer, last_day = day);
         } else {
-            info!(target: LOG, device, %peer, "the device comes over plain HTTP (named once a day)");
+            tell!(HTTP_USED, device = device, peer = peer);
         }
     }
 }

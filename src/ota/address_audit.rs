@@ -2,7 +2,7 @@
 //! says what would happen to the device and what to change.
 
 use super::public_url::{PublicAddress, Scheme, Source, Url, VISION_PATH};
-use crate::finding::Finding;
+use crate::event::{Event, event};
 use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
 use xiaozhi_device::redact;
@@ -36,233 +36,187 @@ pub struct PassedOn {
 }
 
 /// Judges the public address.
-pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Finding> {
+pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Event> {
     let url = address.url();
     let setting = address.source().setting();
-    let mut findings = Vec::new();
-    let mut say = |setting: &str, consequence: String, remedy: String| {
-        findings.push(Finding::new(setting, consequence, remedy));
-    };
-
-    host(url, address, setting, &mut say);
+    let mut found = Vec::new();
+    found.extend(host(url, address, setting));
+    found.extend(vision_path(address));
     if !around.behind_proxy {
-        bound(url, around, &mut say);
-        port(url, setting, around, &mut say);
-        nobody_behind(address, around, &mut say);
+        found.extend(bound(url, around));
+        found.extend(port(url, setting, around));
+        found.extend(scheme(url, setting, around));
+        found.extend(voice_unserved(url, around));
+        found.extend(vision_unserved(address, around));
     }
     if url.scheme == Scheme::Http && around.http_ends {
-        say(
-            setting,
-            format!(
-                "Devices are handed {url}, and plain HTTP ends on the day that gateway.http_fallback names: from then on their downloads get a 403."
-            ),
-            format!("give {setting} an https address before that day."),
-        );
+        let url = url.to_string();
+        found.push(event!(ADDRESS_HTTP_ENDS, url = url, setting = setting));
     }
     if let Some(handed_out) = around.websocket {
-        websocket(url, handed_out, &mut say);
-        modem(url, handed_out, around, &mut say);
+        found.extend(websocket(url, handed_out));
+        found.extend(modem(url, handed_out, around));
     }
-    findings
+    found
 }
 
-fn host(
-    url: &Url,
-    address: &PublicAddress,
-    setting: &str,
-    say: &mut impl FnMut(&str, String, String),
-) {
+fn host(url: &Url, address: &PublicAddress, setting: &str) -> Option<Event> {
     let path = if address.source() == Source::Ota {
         "/xiaozhi/ota/"
     } else {
         VISION_PATH
     };
-    let remedy = || {
-        format!(
-            "set {setting} to an address that devices can reach \
-             (http://192.168.1.100:8003{path}, https://ota.example.com{path})."
-        )
-    };
     let host = url.host.as_str();
-    match url.ip() {
-        Some(IpAddr::V6(_)) => say(
-            setting,
-            format!(
-                "{host} in {url} is an IPv6 literal: the device's URL parser splits it at its first ':' and fails. So that nobody tries for ever, no firmware is offered."
-            ),
-            format!("set {setting} to a host name or an IPv4 address."),
-        ),
-        Some(ip) if ip.is_unspecified() => say(
-            setting,
-            format!(
-                "{host} in {url} is no address: a device cannot connect to it and stays on its firmware."
-            ),
-            remedy(),
-        ),
-        Some(ip) if ip.is_loopback() => say(
-            setting,
-            format!(
-                "{host} in {url} is the device itself: it will look for its firmware there and fail."
-            ),
-            remedy(),
-        ),
-        // Docker's own bridge, and what its networks are numbered from.
-        Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => say(
-            setting,
-            format!(
-                "{host} in {url} is an address inside of Docker: no device can reach it from outside of this machine."
-            ),
-            remedy(),
-        ),
-        None if host.eq_ignore_ascii_case("localhost")
-            || host.to_ascii_lowercase().ends_with(".localhost") =>
-        {
-            say(
-                setting,
-                format!(
-                    "{host} in {url} is the device itself: it will look for its firmware there and fail."
-                ),
-                remedy(),
-            );
+    let shown = url.to_string();
+    let is_localhost = |host: &str| {
+        let host = host.to_ascii_lowercase();
+        host == "localhost" || host.ends_with(".localhost")
+    };
+    Some(match url.ip() {
+        Some(IpAddr::V6(_)) => {
+            event!(ADDRESS_IPV6, host = host, url = shown, setting = setting)
         }
-        None if !host.contains('.') => say(
-            setting,
-            format!(
-                "{host} in {url} is a name without a dot: a device resolves it only where its router knows that name (a container's or a host's short name mostly is not)."
-            ),
-            remedy(),
-        ),
-        _ => {}
-    }
-    if address.source() == Source::VisionExplain
-        && !address
-            .vision_url()
-            .trim_end_matches('/')
-            .ends_with(VISION_PATH)
-    {
-        say(
-            "server.vision_explain",
-            format!(
-                "server.vision_explain ({}) does not end with {}: download addresses start at its host ({}).",
-                address.vision_url(),
-                VISION_PATH,
-                address.download_base()
-            ),
-            "write the whole vision address, or give the OTA address in server.ota.".to_owned(),
-        );
-    }
+        Some(ip) if ip.is_unspecified() => {
+            event!(
+                ADDRESS_UNSPECIFIED,
+                host = host,
+                url = shown,
+                setting = setting,
+                path = path
+            )
+        }
+        Some(ip) if ip.is_loopback() => {
+            event!(
+                ADDRESS_LOOPBACK,
+                host = host,
+                url = shown,
+                setting = setting,
+                path = path
+            )
+        }
+        // Docker's own bridge, and what its networks are numbered from.
+        Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => {
+            event!(
+                ADDRESS_DOCKER,
+                host = host,
+                url = shown,
+                setting = setting,
+                path = path
+            )
+        }
+        None if is_localhost(host) => {
+            event!(
+                ADDRESS_LOOPBACK,
+                host = host,
+                url = shown,
+                setting = setting,
+                path = path
+            )
+        }
+        None if !host.contains('.') => {
+            event!(
+                ADDRESS_NO_DOT,
+                host = host,
+                url = shown,
+                setting = setting,
+                path = path
+            )
+        }
+        _ => return None,
+    })
 }
 
-fn bound(url: &Url, around: &Surroundings<'_>, say: &mut impl FnMut(&str, String, String)) {
-    let Some(bound) = around.bound.filter(|ip| !ip.is_unspecified()) else {
-        return;
-    };
+fn vision_path(address: &PublicAddress) -> Option<Event> {
+    let vision = address.vision_url();
+    let is_whole = vision.trim_end_matches('/').ends_with(VISION_PATH);
+    (address.source() == Source::VisionExplain && !is_whole).then(|| {
+        event!(
+            ADDRESS_VISION_PATH,
+            setting = "server.vision_explain",
+            vision = vision,
+            path = VISION_PATH,
+            downloads = address.download_base()
+        )
+    })
+}
+
+fn bound(url: &Url, around: &Surroundings<'_>) -> Option<Event> {
+    let bound = around.bound.filter(|ip| !ip.is_unspecified())?;
     // A public address may be forwarded to a private one; between two private
     // ones nobody forwards.
     let elsewhere = matches!(url.ip(), Some(IpAddr::V4(ip)) if ip.is_private() && ip != bound);
-    if elsewhere || (bound.is_loopback() && url.ip() != Some(bound)) {
-        say(
-            "gateway.ip",
-            format!(
-                "{url} is handed out, but only {bound} is listened on: devices cannot connect to it."
-            ),
-            "set gateway.ip to the address that devices use, or to 0.0.0.0 for all.".to_owned(),
-        );
-    }
+    let unreached = elsewhere || (bound.is_loopback() && url.ip() != Some(bound));
+    unreached.then(|| {
+        event!(
+            ADDRESS_NOT_BOUND,
+            setting = "gateway.ip",
+            url = url.to_string(),
+            bound = bound
+        )
+    })
 }
 
-fn port(
-    url: &Url,
-    setting: &str,
-    around: &Surroundings<'_>,
-    say: &mut impl FnMut(&str, String, String),
-) {
+fn port(url: &Url, setting: &str, around: &Surroundings<'_>) -> Option<Event> {
     let port = url.effective_port();
-    if !around.ports.contains(&port) {
-        say(
-            setting,
-            format!(
-                "{url} means port {port}, and nobody here listens on it (ports: {:?}): every download will fail to connect.",
-                around.ports
-            ),
-            format!(
-                "add {port} to gateway.ports, or put one of those ports into {setting}, or set gateway.behind_proxy: true if something in front forwards it."
-            ),
-        );
-    }
-    if url.scheme == Scheme::Https && !around.tls {
-        say(
-            setting,
-            format!(
-                "{url} is https, and gateway.tls.mode is off: devices will try a handshake that nobody answers."
-            ),
-            format!("set gateway.tls.mode to self-signed or files, or use http in {setting}."),
-        );
-    }
+    (!around.ports.contains(&port)).then(|| {
+        event!(
+            ADDRESS_PORT,
+            url = url.to_string(),
+            port = port,
+            ports = around.ports,
+            setting = setting
+        )
+    })
 }
 
-/// What is handed out as an address of this server, which answers there only
-/// what it passes on.
-fn nobody_behind(
-    address: &PublicAddress,
-    around: &Surroundings<'_>,
-    say: &mut impl FnMut(&str, String, String),
-) {
-    let url = address.url();
-    let is_here = |other: &Url| {
-        other.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&other.effective_port())
-    };
-    let voice = around.websocket.filter(|_| !around.passed_on.voice);
-    if let Some(voice) = voice
-        && endpoint::read(voice, AddressKind::WebSocket).is_ok_and(|voice| {
-            voice.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&voice.port)
-        })
-    {
-        say(
-            "server.websocket",
-            format!(
-                "Devices are handed {}, which is this server, and nobody here passes it on: they will have no voice.",
-                redact::shown(voice)
-            ),
-            "set gateway.proxy.websocket to xiaozhi-server (http://127.0.0.1:8000), or server.websocket to where devices reach it."
-                .to_owned(),
-        );
-    }
+fn scheme(url: &Url, setting: &str, around: &Surroundings<'_>) -> Option<Event> {
+    let unanswered = url.scheme == Scheme::Https && !around.tls;
+    unanswered.then(|| event!(ADDRESS_TLS_OFF, url = url.to_string(), setting = setting))
+}
+
+/// A voice address that is this server's, which answers there only what it passes on.
+fn voice_unserved(url: &Url, around: &Surroundings<'_>) -> Option<Event> {
+    let voice = around.websocket.filter(|_| !around.passed_on.voice)?;
+    let read = endpoint::read(voice, AddressKind::WebSocket).ok()?;
+    let is_here = read.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&read.port);
+    is_here.then(|| {
+        event!(
+            ADDRESS_VOICE_UNSERVED,
+            setting = "server.websocket",
+            voice = redact::shown(voice)
+        )
+    })
+}
+
+/// The same of the vision address.
+fn vision_unserved(address: &PublicAddress, around: &Surroundings<'_>) -> Option<Event> {
     let missed = address.vision_is_set() && !around.passed_on.vision;
-    if missed && Url::parse(address.vision_url()).is_ok_and(|vision| is_here(&vision)) {
-        say(
-            "server.vision_explain",
-            format!(
-                "xiaozhi-server hands devices {}, which is this server, and nobody here passes it on: their pictures get a 404.",
-                address.vision_url()
-            ),
-            "pass it on (gateway.proxy.vision: http://127.0.0.1:8004, with server.http_port: 8004 for xiaozhi-server and \
-             gateway.ports: [8003, 8443] for this server), or give the OTA address in server.ota and xiaozhi-server's own in \
-             server.vision_explain."
-                .to_owned(),
-        );
-    }
+    let vision = Url::parse(address.vision_url()).ok().filter(|_| missed)?;
+    let is_here = vision.host.eq_ignore_ascii_case(&address.url().host)
+        && around.ports.contains(&vision.effective_port());
+    is_here.then(|| {
+        event!(
+            ADDRESS_VISION_UNSERVED,
+            setting = "server.vision_explain",
+            vision = address.vision_url()
+        )
+    })
 }
 
-fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(&str, String, String)) {
+fn websocket(url: &Url, websocket: &str) -> Option<Event> {
     let shown = redact::shown(websocket);
-    let secure = websocket.starts_with("wss://");
-    if url.scheme == Scheme::Https && !secure {
-        say(
-            "server.websocket",
-            format!(
-                "Devices are handed {shown} beside an https OTA address: whoever sits on the way hears the voice and reads the token."
-            ),
-            "set server.websocket to a wss:// address.".to_owned(),
-        );
-    } else if url.scheme == Scheme::Http && secure {
-        say(
-            "server.websocket",
-            format!(
-                "Devices are handed {shown} beside a plain http OTA address: what protects the voice does not protect the firmware."
-            ),
-            "give server.vision_explain (or server.ota) an https address.".to_owned(),
-        );
+    match (url.scheme, websocket.starts_with("wss://")) {
+        (Scheme::Https, false) => Some(event!(
+            ADDRESS_VOICE_PLAIN,
+            setting = "server.websocket",
+            voice = shown
+        )),
+        (Scheme::Http, true) => Some(event!(
+            ADDRESS_FIRMWARE_PLAIN,
+            setting = "server.websocket",
+            voice = shown
+        )),
+        _ => None,
     }
 }
 
@@ -270,40 +224,33 @@ fn websocket(url: &Url, websocket: &str, say: &mut impl FnMut(&str, String, Stri
 /// on port 443, and nowhere else, whatever the scheme said
 /// (`Ml307SslTransport::Connect` in esp-ml307 1.9.1 to 2.2; from 3.0 on the scheme
 /// counts, and check-ins and downloads always went by it).
-fn modem(
-    url: &Url,
-    websocket: &str,
-    around: &Surroundings<'_>,
-    say: &mut impl FnMut(&str, String, String),
-) {
-    let Ok(voice) = endpoint::read(websocket, AddressKind::WebSocket) else {
-        return;
-    };
+fn modem(url: &Url, websocket: &str, around: &Surroundings<'_>) -> Option<Event> {
+    let voice = endpoint::read(websocket, AddressKind::WebSocket).ok()?;
     let secure = websocket.starts_with("wss://");
     if secure == (voice.port == 443) {
-        return;
+        return None;
     }
     // Our own ports answer both, whichever the device speaks.
     let is_here = voice.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&voice.port);
     let answers_both = around.tls && !around.http_ends;
     if is_here && around.passed_on.voice && answers_both && !around.behind_proxy {
-        return;
+        return None;
     }
-    let (shown, port) = (redact::shown(websocket), voice.port);
-    let (speaks, wanted) = if secure {
-        (format!("plain text to any port but 443, {port} too"), "443")
+    let shown = redact::shown(websocket);
+    Some(if secure {
+        event!(
+            ADDRESS_MODEM_PLAIN,
+            setting = "server.websocket",
+            voice = shown,
+            port = voice.port
+        )
     } else {
-        ("TLS to port 443".to_owned(), "another than 443")
-    };
-    say(
-        "server.websocket",
-        format!(
-            "Devices are handed {shown}: 4G devices (ML307) with firmware 1.6.2 to 1.7.6 speak {speaks}, whatever the scheme says, and will have no voice. Wi-Fi devices and later firmware do as the scheme says."
-        ),
-        format!(
-            "if you have such devices, give the WebSocket port {wanted}, or update them first."
-        ),
-    );
+        event!(
+            ADDRESS_MODEM_TLS,
+            setting = "server.websocket",
+            voice = shown
+        )
+    })
 }
 
 #[cfg(test)]

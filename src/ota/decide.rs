@@ -26,6 +26,7 @@
 //! device then reports what it was offered, which is step 3. With both hashes any
 //! image can be, for step 4 knows it again.
 
+use crate::event::Event;
 use crate::firmware::snapshot::{Entry, Snapshot};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -109,6 +110,18 @@ pub struct Withheld<'a> {
     pub what: &'a str,
     /// Why.
     pub reason: Reason<'a>,
+}
+
+impl Withheld<'_> {
+    /// Returns the reason as an event, with the file, or the version that was asked
+    /// for, in front.
+    pub fn event(&self) -> Event {
+        let what = match self.reason {
+            Reason::PinnedVersionMissing => "pin",
+            _ => "file",
+        };
+        Event::from(&self.reason).of(what, self.what)
+    }
 }
 
 /// What was forced on a device before, while it reported what it reports now.

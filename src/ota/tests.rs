@@ -1,3 +1,4 @@
+use crate::event::text::Lang;
 use crate::firmware::snapshot::tests::{entry, image_entry};
 use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::ota::decide::{Decision, Outcome, Policy, decide};
@@ -122,7 +123,7 @@ fn told(body: &str, entry: Arc<Entry>) -> String {
         (Outcome::Offer { force: true, .. }, None) => "force".into(),
         (Outcome::Silent, None) => "silent".into(),
         (Outcome::UpToDate, None) => "up to date".into(),
-        (Outcome::UpToDate, Some(withheld)) => withheld.reason.to_string(),
+        (Outcome::UpToDate, Some(withheld)) => withheld.event().words(Lang::En),
         (other, withheld) => panic!("{other:?} {withheld:?}"),
     }
 }

@@ -2,7 +2,7 @@
 //! the bootloader say, before they say it.
 
 use super::device::Device;
-use super::report::Finding;
+use super::report::{Evidence, Finding};
 use super::rule::Rule;
 use super::rules::image as rules;
 use xiaozhi_device::checkin;
@@ -25,13 +25,13 @@ pub(crate) fn judge<'a>(
     let app = match verdict {
         Verdict::App(app) => &**app,
         Verdict::Foreign(foreign) => {
-            let finding = Finding::fail(&rules::NOT_AN_IMAGE, foreign.to_string());
+            let finding = Finding::fail(&rules::NOT_AN_IMAGE, Evidence::of(&foreign.into()));
             let serial =
                 "E (…) esp_ota_ops: OTA image has invalid magic byte (expected 0xE9, saw 0x…)";
             return (None, vec![finding.serial(serial)]);
         }
         Verdict::Rejected(fault) => {
-            let finding = Finding::fail(of_fault(fault), fault.to_string());
+            let finding = Finding::fail(of_fault(fault), Evidence::of(&fault.into()));
             return (None, vec![finding.serial(VALIDATION)]);
         }
     };
@@ -40,7 +40,7 @@ pub(crate) fn judge<'a>(
     let guards = guards::Device::of(&report, &device.version, Projects::DISTINCT);
     if let Some(reason) = guards.cannot_run(app, size) {
         let (rule, serial) = of_reason(&reason);
-        let finding = Finding::fail(rule, reason.to_string());
+        let finding = Finding::fail(rule, Evidence::of(&(&reason).into()));
         let finding = match serial {
             "" => finding,
             line => finding.serial(line),

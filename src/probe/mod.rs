@@ -47,7 +47,6 @@ pub(crate) mod run;
 pub(crate) mod serial;
 pub(crate) mod span;
 pub(crate) mod table;
-pub(crate) mod text;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 pub(crate) mod wire;

@@ -3,7 +3,8 @@
 use super::line::Kind;
 use super::rule::Rule;
 use super::span::Span;
-use super::text::Lang;
+use crate::event::Event;
+use crate::event::text::Lang;
 use serde::Serialize;
 use std::fmt;
 use xiaozhi_device::redact;
@@ -115,6 +116,11 @@ impl Evidence {
             en: en.into(),
             zh: Some(zh.into()),
         }
+    }
+
+    /// Makes evidence of an event: why an image fails.
+    pub(crate) fn of(event: &Event) -> Self {
+        Self::both(event.words(Lang::Zh), event.words(Lang::En))
     }
 
     /// Returns the evidence in one language.

@@ -1,6 +1,6 @@
 //! Rules by which findings are known.
 
-use super::text::Text;
+use crate::event::text::Text;
 
 /// Rule of the device. What breaks it is found by its name.
 #[derive(Debug)]

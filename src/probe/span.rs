@@ -1,7 +1,7 @@
 //! Names many kinds of device in few words: those that a fault hits.
 
 use super::line::{Hardware, Kind, Line};
-use super::text::Lang;
+use crate::event::text::Lang;
 
 /// Releases of the firmware on one kind of hardware, without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

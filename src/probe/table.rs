@@ -1,7 +1,7 @@
 //! Shows a report to people.
 
 use super::report::{Finding, ProbeReport, StepReport, StepVerdict};
-use super::text::Lang;
+use crate::event::text::Lang;
 use crate::util::terminal::shown;
 use std::fmt;
 

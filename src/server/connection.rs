@@ -7,6 +7,7 @@ use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Share, Shares};
 use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Service, Spaced, Upgrade};
+use crate::event::{self, Event, event, tell};
 use crate::util::once::Once;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,7 +28,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method
 /// begins with it.
@@ -110,10 +111,7 @@ pub(super) async fn serve<H: Handler>(
         return;
     };
     if first.is_err() && !named {
-        shared.no_proxy(
-            address,
-            "no whole PROXY header came in time (limits.headers)",
-        );
+        shared.no_proxy(address, &event!(PROXY_HEADER_LATE, peer = address));
     }
     let Ok(Some(first)) = first else { return };
     let _share = share;
@@ -147,7 +145,7 @@ async fn secure<H: Handler>(
     let address = peer.address;
     let Some(acceptor) = &shared.tls else {
         if shared.may_say(address.ip(), "off") {
-            warn!(peer = %address, "a client speaks TLS, but gateway.tls.mode is off");
+            tell!(TLS_OFF, peer = address);
         }
         return;
     };
@@ -240,14 +238,17 @@ impl<H> ConnectionContext<H> {
     async fn origin(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<Origin> {
         let trusted = &self.service.trusted;
         if !trusted.is_empty() && !trusted.contains(proxy.ip()) {
-            self.no_proxy(proxy, "gateway.behind_proxy does not list its address");
+            self.no_proxy(proxy, &event!(PROXY_UNLISTED, peer = proxy));
             return None;
         }
         match proxy_header::read(stream).await {
             Ok(origin) => Some(origin),
             Err(Unread::Nothing) => None,
             Err(Unread::Invalid(fault)) => {
-                self.no_proxy(proxy, &fault.to_string());
+                self.no_proxy(
+                    proxy,
+                    &event!(PROXY_HEADER_FAULTY, peer = proxy, why = fault.to_string()),
+                );
                 None
             }
         }
@@ -267,21 +268,17 @@ impl<H> ConnectionContext<H> {
         };
         let share = shares.take(address.ip());
         if share.is_none() && self.may_say(address.ip(), "share") {
-            warn!(peer = %address.ip(), %proxy, "connections run short, and this client has its share: refused (said once an hour for each client)");
+            tell!(SHARE_FULL, peer = address.ip(), proxy = proxy);
         }
         Some((address, Some(share?)))
     }
 
-    fn no_proxy(&self, peer: SocketAddr, why: &str) {
+    /// Says why a port for proxies was closed, once an hour for each client.
+    fn no_proxy(&self, peer: SocketAddr, why: &Event) {
         if self.may_say(peer.ip(), "proxy") {
-            warn!(
-                %peer,
-                "closed: {why}, and this port (proxy_protocol in gateway.ports) is for proxies that send a PROXY header; \
-                 HAProxy does with send-proxy, Nginx with proxy_protocol on; devices and browsers need another port \
-                 (said once an hour for each client)"
-            );
+            event::say(why);
         } else {
-            debug!(%peer, "closed: {why}");
+            debug!("{why}");
         }
     }
 
@@ -309,11 +306,7 @@ impl<H> ConnectionContext<H> {
             )
         );
         if distrust && self.may_say(peer.ip(), &error.to_string()) {
-            warn!(
-                peer = %peer, error = %error,
-                "the client refuses our certificate: its name, its chain or its authority is not what this client wants \
-                 (said once an hour for each client)"
-            );
+            tell!(CERTIFICATE_DISTRUSTED, peer = peer, error = error);
         } else {
             debug!(peer = %peer, error = %error, "TLS handshake failed");
         }

@@ -5,6 +5,7 @@ use super::shares::Shares;
 use super::shutdown::Stop;
 use super::workers::{Accepted, Workers};
 use super::{Bind, Handler, Port, Service, Trusted};
+use crate::event::tell;
 use crate::util::nofile;
 use crate::util::once::Once;
 use crate::util::supervise::End;
@@ -17,7 +18,6 @@ use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 /// Number of connections that wait in the kernel while all permits are out.
 const BACKLOG: i32 = 4096;
@@ -144,9 +144,10 @@ impl Listeners {
         let drain = limits.load().drain;
         let open = workers.connections();
         if open > 0 {
-            info!(
+            tell!(
+                STOP_DRAINING,
                 connections = open,
-                "stopping: what was begun is finished, within {drain:?}"
+                drain = format!("{drain:?}")
             );
         }
         tokio::select! {
@@ -154,7 +155,7 @@ impl Listeners {
             () = stop.forced.cancelled() => {}
             () = tokio::time::sleep(drain) => {
                 let connections = workers.connections();
-                warn!(connections, "the drain time is over: what is left is cut");
+                tell!(STOP_CUT, connections = connections);
             }
         }
         workers.end();
@@ -221,7 +222,7 @@ async fn accept(
     let shortage = Once::new(SAY, REMEMBERED);
     loop {
         if permits.available_permits() == 0 && shortage.is_due("permits", SystemTime::now()) {
-            warn!(%address, limit, "connection limit reached: new ones wait (gateway.limits.connections)");
+            tell!(CONNECTIONS_FULL, address = address, limit = limit);
         }
         // One connection waits here for its permit, the others in the kernel. A
         // permit taken before would be idle while nobody comes to this port.
@@ -242,7 +243,12 @@ async fn accept(
                     .map(|shares| shares.take(peer.ip()));
                 if let Some(None) = share {
                     if greedy.is_due(&peer.ip(), SystemTime::now()) {
-                        warn!(%address, peer = %peer.ip(), limit, "connections run short, and this client has its share: refused");
+                        tell!(
+                            SHARE_FULL,
+                            address = address,
+                            peer = peer.ip(),
+                            limit = limit
+                        );
                     }
                 } else {
                     workers.take(Accepted {
@@ -259,7 +265,7 @@ async fn accept(
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
                 if shortage.is_due("files", SystemTime::now()) {
-                    warn!(%address, error = %e, "no connection can be accepted for now: raise the limit of open files (LimitNOFILE=)");
+                    tell!(ACCEPT_FAILS, address = address, error = &e);
                 }
                 tokio::time::sleep(REST).await;
             }
@@ -294,11 +300,11 @@ pub(crate) fn raise_file_limit(wanted: usize, files_each: u64) -> usize {
     };
     let connections = wanted.min(room.connections);
     if connections < wanted {
-        warn!(
-            wanted,
-            connections,
-            files = room.limit,
-            "the limit of open files allows fewer connections than gateway.limits.connections: raise it (LimitNOFILE= or ulimit -Hn)"
+        tell!(
+            FILES_LIMITED,
+            wanted = wanted,
+            connections = connections,
+            files = room.limit
         );
     }
     connections

@@ -1,9 +1,9 @@
 //! Signals: the first asks for an end, the second forces it.
 
+use crate::event::tell;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 /// Requests to end the process.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +22,10 @@ pub(crate) fn on_signals() -> io::Result<Stop> {
     let told = stop.clone();
     tokio::spawn(async move {
         wait(&mut terminate, &mut interrupt).await;
-        info!("asked to stop: no new connections; a second signal ends at once");
+        tell!(STOP_ASKED);
         told.asked.cancel();
         wait(&mut terminate, &mut interrupt).await;
-        warn!("ended at once by a second signal");
+        tell!(STOP_FORCED);
         told.forced.cancel();
     });
     Ok(stop)

@@ -1,6 +1,6 @@
 //! Errors of a check or a download, as they are counted.
 
-use crate::probe::text::{Lang, Text};
+use crate::event::text::{Lang, Text};
 use crate::probe::wire::WireError;
 use crate::util::terminal::shown;
 use std::io;

@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::summary::{End, Summary};
 use super::tally::Tally;
 use super::view::View;
-use crate::probe::text::Lang;
+use crate::event::text::Lang;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;

@@ -169,7 +169,7 @@ mod tests {
     use super::super::failure::{Failure, FailureKind};
     use super::super::plan::tests::plan;
     use super::*;
-    use crate::probe::text::Lang;
+    use crate::event::text::Lang;
     use std::rc::Rc;
 
     fn summary() -> Summary {

@@ -5,7 +5,7 @@ use super::plan::{Plan, bytes, grouped};
 use super::ports::range;
 use super::summary::{columns, millis, state_name};
 use super::tally::{DeviceState, Tally};
-use crate::probe::text::Lang;
+use crate::event::text::Lang;
 use crate::util::terminal::shown;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};

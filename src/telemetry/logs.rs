@@ -8,18 +8,16 @@
 //! line tells of, and can't say in the log what it dropped. tracing-subscriber keeps
 //! spans, of which there are none here.)
 
+use super::line::Style;
+use crate::event::{Event, event, tell};
 use crate::util::durable;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use crate::util::sync::lock;
-use crate::util::terminal::keep_on_one_line;
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::cell::RefCell;
-use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
@@ -27,11 +25,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::SetGlobalDefaultError;
-use tracing::{Event, Level, Metadata, Subscriber, warn};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_core::callsite;
 
 /// How long lines are gathered for one write.
@@ -49,6 +46,8 @@ pub struct Settings {
     pub level: Level,
     /// `log.log_dir` and `log.log_file`.
     pub file: Option<PathBuf>,
+    /// `gateway.log`: in which language, and in which form.
+    pub style: Style,
 }
 
 /// Writes what is left when it is dropped; hold it until the end of `main`.
@@ -101,6 +100,7 @@ impl Threshold {
 
 /// Begins to log, for the whole process.
 pub fn start(settings: &Settings) -> Result<Logs, LogError> {
+    let style = settings.style;
     let mut outputs = vec![Output::Console];
     let mut later = None;
     if let Some(path) = &settings.file {
@@ -132,7 +132,7 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
             .name("log".into())
             .spawn(move || {
                 supervise::thread("what writes the log", || {
-                    writer.write_out(&mut output, console.as_deref());
+                    writer.write_out(style, &mut output, console.as_deref());
                 });
             })
             .map_err(LogError::Thread)?;
@@ -141,11 +141,12 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
     let threshold = Threshold(Arc::new(ArcSwap::from_pointee(settings.level)));
     let lines = Lines {
         threshold: threshold.clone(),
+        style,
         sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
     };
     tracing::subscriber::set_global_default(lines)?;
     if let Some(fault) = later {
-        warn!("{fault}. Until then the log goes to the console only");
+        tell!(LOG_FILE_LATER, error = fault.to_string());
     }
     Ok(Logs { sinks, threshold })
 }
@@ -221,7 +222,7 @@ impl Sink {
 
     /// Writes what comes to `output`, until the end. A fault of it is said on the
     /// console, if that is another one.
-    fn write_out(&self, output: &mut Output, console: Option<&Self>) {
+    fn write_out(&self, style: Style, output: &mut Output, console: Option<&Self>) {
         let mut batch = Vec::new();
         let mut fails = false;
         loop {
@@ -249,16 +250,14 @@ impl Sink {
             }
             if dropped > 0 {
                 let mut line = String::new();
-                begin_line(&mut line, Level::WARN, "logs");
-                let _ = writeln!(
-                    line,
-                    "log lines were dropped, for they could not be written in time lines={dropped}"
-                );
+                style.write_event(&event!(LOG_DROPPED, lines = dropped), &mut line);
                 batch.extend_from_slice(line.as_bytes());
             }
             let written = output.write(&batch);
             if let (Err(error), false, Some(console)) = (&written, fails, console) {
-                console.push(&output.fault(error));
+                let mut line = String::new();
+                style.write_event(&output.fault(error), &mut line);
+                console.push(&line);
             }
             fails = written.is_err();
             if fails {
@@ -279,23 +278,13 @@ impl Sink {
 }
 
 impl Output {
-    /// A line that says why this one takes none.
-    fn fault(&self, error: &io::Error) -> String {
-        let mut line = String::new();
-        begin_line(&mut line, Level::WARN, "logs");
-        let start = line.len();
-        let what = match self {
+    /// Returns what happened where this one takes no line.
+    fn fault(&self, error: &io::Error) -> Event {
+        let output = match self {
             Self::Console => "the console".to_owned(),
             Self::File { path, .. } => format!("log.log_file: {}", path.display()),
         };
-        // Writing to memory cannot fail.
-        let _ = write!(
-            line,
-            "{what}: {error}: lines are lost there until it can be written again; see to its disk and permissions"
-        );
-        keep_on_one_line(&mut line, start);
-        line.push('\n');
-        line
+        event!(LOG_FAULT, output = output, error = error)
     }
 
     fn write(&mut self, batch: &[u8]) -> io::Result<()> {
@@ -365,6 +354,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// nothing here has use for spans.
 struct Lines {
     threshold: Threshold,
+    style: Style,
     sinks: Vec<Arc<Sink>>,
 }
 
@@ -372,8 +362,7 @@ impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' events are about their insides. (What `enabled!` asks
         // about is neither event nor span.)
-        let ours =
-            metadata.target().starts_with("xiaozhi_ota") || metadata.target() == GUIDE_TARGET;
+        let ours = metadata.target().starts_with("xiaozhi_ota");
         *metadata.level()
             <= if ours {
                 **self.threshold.0.load()
@@ -387,23 +376,10 @@ impl Subscriber for Lines {
         Some(LevelFilter::from_level(level.max(Level::WARN)))
     }
 
-    fn event(&self, event: &Event<'_>) {
+    fn event(&self, event: &tracing::Event<'_>) {
         thread_local!(static LINE: RefCell<String> = const { RefCell::new(String::new()) });
         LINE.with_borrow_mut(|line| {
-            line.clear();
-            let metadata = event.metadata();
-            let target = metadata.target();
-            let room = target
-                .bytes()
-                .rposition(|b| b == b':')
-                .map_or(0, |at| at + 1);
-            let target = &target[room..];
-            begin_line(line, *metadata.level(), target);
-            let start = line.len();
-            event.record(&mut Message(line));
-            event.record(&mut Fields(line));
-            keep_on_one_line(line, start);
-            line.push('\n');
+            self.style.write(event, line);
             for sink in &self.sinks {
                 sink.push(line);
             }
@@ -421,63 +397,6 @@ impl Subscriber for Lines {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
-}
-
-/// The target of the lines that the firmware guide shows its readers.
-pub const GUIDE_TARGET: &str = "ota_handler";
-
-fn begin_line(line: &mut String, level: Level, target: &str) {
-    thread_local!(static CLOCK: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) });
-    let now = Timestamp::now();
-    CLOCK.with_borrow_mut(|(second, text)| {
-        if *second != now.as_second() {
-            *second = now.as_second();
-            *text = now
-                .to_zoned(TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M:%S")
-                .to_string();
-        }
-        line.push_str(text);
-    });
-    let level = match level {
-        Level::ERROR => "ERROR",
-        Level::WARN => "WARNING",
-        Level::INFO => "INFO",
-        Level::DEBUG => "DEBUG",
-        Level::TRACE => "TRACE",
-    };
-    for part in [" - ", level, " - [", target, "] - "] {
-        line.push_str(part);
-    }
-}
-
-struct Message<'a>(&'a mut String);
-
-impl Visit for Message<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            // Writing to memory cannot fail; a value that can't be shown is cut.
-            let _ = write!(self.0, "{value:?}");
-        }
-    }
-}
-
-struct Fields<'a>(&'a mut String);
-
-impl Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() != "message" {
-            let _ = write!(self.0, " {}={value:?}", field.name());
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if value.is_empty() || value.contains([' ', '"', '=']) {
-            self.record_debug(field, &value);
-        } else {
-            let _ = write!(self.0, " {}={value}", field.name());
-        }
-    }
 }
 
 #[cfg(test)]

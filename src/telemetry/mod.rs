@@ -1,3 +1,4 @@
-//! What the operator sees.
+//! The log, as the operator sees it.
 
+pub mod line;
 pub mod logs;

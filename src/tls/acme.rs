@@ -23,7 +23,7 @@ pub(crate) use keeper::CertificateKeeper;
 use super::PairPaths;
 use super::pem::Pair;
 use super::self_signed::normal;
-use crate::finding::Finding;
+use crate::event::{Event, event};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -125,16 +125,15 @@ fn file_name(text: &str) -> String {
 }
 
 /// Finds out whether the CA can reach this server: it comes to one port only.
-pub(crate) fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Finding> {
+pub(crate) fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Event> {
     let (challenge, port) = (settings.challenge, settings.challenge.port());
     (!ports.contains(&port)).then(|| {
-        Finding::new(
-            "gateway.tls.acme.challenge",
-            format!(
-                "gateway.tls.acme.challenge is {challenge}, for which a public CA comes to port {port}, and this server does not \
-                 listen there: without that no certificate comes, and Wi-Fi devices refuse the self-signed one that answers instead."
-            ),
-            format!("add {port} to gateway.ports, or forward port {port} of the names to one of these ports."),
+        let challenge = challenge.to_string();
+        event!(
+            ACME_PORT,
+            setting = "gateway.tls.acme.challenge",
+            challenge = challenge,
+            port = port
         )
     })
 }

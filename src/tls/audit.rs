@@ -3,7 +3,7 @@
 
 use super::Mode;
 use super::pem::Pair;
-use crate::finding::Finding;
+use crate::event::{Event, event};
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -18,14 +18,13 @@ const SHORT: i64 = 10 * DAY;
 
 /// Judges the certificates against the host of an https public address. `pairs`
 /// may be empty where `mode` says enough.
-pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Finding> {
+pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Event> {
     let mut findings = Vec::new();
     if let Mode::SelfSigned { dir, .. } = mode {
-        let remedy = "use a certificate of a public authority (gateway.tls.mode: acme or files), or serve devices over http.";
-        findings.push(self_signed(
-            "gateway.tls.mode",
-            &dir.join("self-signed.crt").display(),
-            remedy.into(),
+        findings.push(event!(
+            CERTIFICATE_SELF_SIGNED,
+            setting = "gateway.tls.mode",
+            file = &dir.join("self-signed.crt")
         ));
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -46,21 +45,8 @@ pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) ->
     findings
 }
 
-/// Returns the words of a finding but for the hours, which change each time: two
-/// findings of one topic are no news.
-pub(crate) fn topic(finding: &Finding) -> String {
-    let text = finding.to_string();
-    match text.split_once(" h left)") {
-        Some((before, after)) => {
-            let before = before.trim_end_matches(|c: char| c.is_ascii_digit());
-            format!("{before}{after}")
-        }
-        None => text,
-    }
-}
-
 /// Finds a host that no certificate holds for.
-fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
+fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
     let setting = match mode {
         Mode::Files(_) => "gateway.tls.certificates",
         Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.names",
@@ -88,118 +74,94 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Finding> {
         && !served.clone().any(|pair| covers(pair, host))
     {
         let names: Vec<_> = served.flat_map(|pair| pair.names.clone()).collect();
-        return Some(Finding::new(
-            setting,
-            format!(
-                "The certificate in use is not made for {host} (it is for {}): Wi-Fi devices check the name and will refuse the connection until {} has given the one that is ordered.",
-                names.join(", "),
-                acme.directory
-            ),
-            "none, unless the log tells of failed orders (no new certificate for ...).",
+        return Some(event!(
+            CERTIFICATE_NAME_ORDERED,
+            setting = setting,
+            host = host,
+            names = &*names,
+            directory = &acme.directory
         ));
     }
     (!covered).then(|| {
-        Finding::new(
-            setting,
-            format!("No certificate here is made for {host} (they are for {}): Wi-Fi devices check the name and will refuse the connection.", names.join(", ")),
-            "get one for that name, or use one of those names in the public address.",
+        event!(
+            CERTIFICATE_NAME,
+            setting = setting,
+            host = host,
+            names = &*names
         )
     })
 }
 
 /// Finds a chain that leads devices to no root that they know.
-fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Finding> {
-    let file = pair.paths.cert.display();
+fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Event> {
+    let file = &pair.paths.cert;
     if pair.is_self_signed {
         return match mode {
-            Mode::Files(_) => Some(self_signed(
-                setting,
-                &file,
-                "use a certificate of a public authority, or serve devices over http.".into(),
+            Mode::Files(_) => Some(event!(
+                CERTIFICATE_SELF_SIGNED,
+                setting = setting,
+                file = file
             )),
-            Mode::Acme(acme) => Some(self_signed(
-                setting,
-                &file,
-                format!(
-                    "none, unless the log tells of failed orders: it answers until {} has given one.",
-                    acme.directory
-                ),
-            )),
+            Mode::Acme(acme) => {
+                let directory = &acme.directory;
+                Some(event!(
+                    CERTIFICATE_INTERIM,
+                    setting = setting,
+                    file = file,
+                    directory = directory
+                ))
+            }
             Mode::Off | Mode::SelfSigned { .. } => None,
         };
     }
     if pair.certified.cert.len() == 1 {
-        return Some(Finding::new(
-            setting,
-            format!(
-                "{file} holds only its own certificate, not the chain above it: devices cannot find the way to a root that they know and will refuse it."
-            ),
-            "name the file with the whole chain (fullchain.pem).",
-        ));
+        return Some(event!(CERTIFICATE_ALONE, setting = setting, file = file));
     }
-    let gap = pair.gap?;
-    Some(Finding::new(
-        setting,
-        format!(
-            "{file} is no chain: the certificate that signed number {gap} in it is missing, and others in it sign nothing: devices cannot find the way to a root that they know and will refuse it."
-        ),
-        "put the server's own certificate first and behind it those above it, as the authority gave them (fullchain.pem).",
+    Some(event!(
+        CERTIFICATE_GAP,
+        setting = setting,
+        file = file,
+        number = pair.gap?
     ))
 }
 
 /// Finds a key that devices cannot use.
-fn key(setting: &str, pair: &Pair) -> Option<Finding> {
-    let (file, bits) = (pair.paths.cert.display(), pair.key_bits);
-    let remedy = "make a P-256 key, or an RSA one of 2048 bits.";
+fn key(setting: &str, pair: &Pair) -> Option<Event> {
+    let (file, bits) = (&pair.paths.cert, pair.key_bits);
     match (pair.is_ecdsa, bits) {
         (_, 0) => None,
-        (false, ..2048) => Some(Finding::new(
-            setting,
-            format!(
-                "{file} has an RSA key of {bits} bits: public authorities sign no such key, and clients of today refuse it."
-            ),
-            remedy,
+        (false, ..2048) => Some(event!(
+            CERTIFICATE_KEY_SHORT,
+            setting = setting,
+            file = file,
+            bits = bits
         )),
-        (false, 4097..) => Some(Finding::new(
-            setting,
-            format!(
-                "{file} has an RSA key of {bits} bits: each handshake costs a device and this server many times the work."
-            ),
-            remedy,
+        (false, 4097..) => Some(event!(
+            CERTIFICATE_KEY_LONG,
+            setting = setting,
+            file = file,
+            bits = bits
         )),
-        (true, 385..) => Some(Finding::new(
-            setting,
-            format!(
-                "{file} has a key on a curve of more than 384 bits: firmware that is built without it refuses the certificate."
-            ),
-            remedy,
-        )),
+        (true, 385..) => Some(event!(CERTIFICATE_CURVE, setting = setting, file = file)),
         _ => None,
     }
 }
 
-/// Finds a certificate that does not hold now, or not for long.
-fn time(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
-    let file = pair.paths.cert.display();
-    let renewed = match mode {
-        Mode::Acme(_) => "see what the log says of the last order (no new certificate for ...).",
-        _ => "renew it; the new file is taken up without a restart.",
-    };
-    // mbedTLS on a device checks no date by default, and a modem no certificate.
-    let refuse = "browsers, and devices whose firmware was built to check dates";
+/// Finds a certificate that does not hold now, or not for long. mbedTLS on a device
+/// checks no date by default, and a modem no certificate.
+fn time(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Option<Event> {
+    let file = &pair.paths.cert;
+    let is_ordered = matches!(mode, Mode::Acme(_));
     if pair.not_after < now {
-        return Some(Finding::new(
-            setting,
-            format!("{file} has expired: {refuse}, will refuse it."),
-            renewed,
+        return Some(event!(
+            CERTIFICATE_EXPIRED,
+            setting = setting,
+            file = file,
+            acme = is_ordered
         ));
     }
     if pair.not_before > now {
-        return Some(Finding::new(
-            setting,
-            format!("{file} does not hold yet: clients that check dates will refuse it."),
-            "see whether this machine's clock is right.",
-        ));
+        return Some(event!(CERTIFICATE_EARLY, setting = setting, file = file));
     }
     let (left, length) = (
         pair.not_after - now,
@@ -208,33 +170,17 @@ fn time(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Option<Finding> {
     let step = STEPS.into_iter().find(|days| left <= days * DAY)?;
     // One that is renewed here, or that lives for days only, is no news before
     // the time of its renewal is well over.
-    if left > length / 4 && (matches!(mode, Mode::Acme(_)) || length <= SHORT) {
+    if left > length / 4 && (is_ordered || length <= SHORT) {
         return None;
     }
-    let urgency = match step {
-        1 => "within a day",
-        7 => "within a week",
-        14 => "within two weeks",
-        _ => "within 30 days",
-    };
-    Some(Finding::new(
-        setting,
-        format!(
-            "{file} ends {urgency} ({} h left): from then on {refuse}, will refuse it.",
-            left / 3600
-        ),
-        renewed,
+    Some(event!(
+        CERTIFICATE_EXPIRING,
+        setting = setting,
+        file = file,
+        days = step.unsigned_abs(),
+        hours = (left / 3600).unsigned_abs(),
+        acme = is_ordered,
     ))
-}
-
-fn self_signed(setting: &str, file: &dyn std::fmt::Display, remedy: String) -> Finding {
-    Finding::new(
-        setting,
-        format!(
-            "{file} is self-signed: stock Wi-Fi firmware trusts public authorities only and will refuse it (4G modems, and firmware built with this certificate, accept it)."
-        ),
-        remedy,
-    )
 }
 
 fn covers(pair: &Pair, host: &str) -> bool {
@@ -308,14 +254,14 @@ mod tests {
         for (mode, days, words) in [
             (&files, 31, None),
             (&files, 30, Some("within 30 days")),
-            (&files, 14, Some("within two weeks")),
-            (&files, 7, Some("within a week")),
-            (&files, 1, Some("within a day (24 h left)")),
+            (&files, 14, Some("within 14 days")),
+            (&files, 7, Some("within 7 days")),
+            (&files, 1, Some("within 1 days (24 h left)")),
             (&files, -1, Some("has expired")),
             (&files, 91, Some("does not hold yet")),
             // Its renewal may just be under way.
             (&ordered(), 28, None),
-            (&ordered(), 14, Some("within two weeks")),
+            (&ordered(), 14, Some("within 14 days")),
         ] {
             let found = at(&pair, mode, days * DAY);
             match words {
@@ -333,7 +279,7 @@ mod tests {
         let pair = pair((1, 7), &PKCS_ECDSA_P256_SHA256, false);
         for mode in [ordered(), Mode::Files(vec![pair.paths.clone()])] {
             assert!(at(&pair, &mode, 2 * DAY).is_empty());
-            assert!(at(&pair, &mode, DAY)[0].contains("within a day"));
+            assert!(at(&pair, &mode, DAY)[0].contains("within 1 days"));
         }
     }
 

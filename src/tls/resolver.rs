@@ -5,6 +5,7 @@
 use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
 use super::{Mode, PairPaths, TlsError, self_signed};
+use crate::event::tell;
 use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -14,7 +15,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
-use tracing::{error, info, warn};
 
 /// Certificates in use.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Certificates {
                 Ok(pair) => pairs.push(pair),
                 Err(e) => {
                     good = false;
-                    error!("certificate not replaced, the last good one stays in use: {e}");
+                    tell!(CERTIFICATE_NOT_REPLACED, error = e.to_string());
                     pairs.extend(kept());
                 }
             }
@@ -119,8 +119,8 @@ impl Certificates {
                 .all(|(a, b)| a.certified.cert == b.certified.cert);
         self.current.store(Arc::new(pairs));
         match (same, good) {
-            (false, _) => info!("certificates replaced"),
-            (true, true) => info!("certificates read again: they are the same"),
+            (false, _) => tell!(CERTIFICATES_REPLACED),
+            (true, true) => tell!(CERTIFICATES_SAME),
             (true, false) => {}
         }
         !same
@@ -144,7 +144,7 @@ impl Certificates {
         self.current.store(Arc::new(all(first(mode, now))?));
         self.mode.store(Arc::new(mode.clone()));
         *tried = seen;
-        info!("certificates replaced");
+        tell!(CERTIFICATES_REPLACED);
         Ok(())
     }
 
@@ -201,7 +201,7 @@ fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     };
     match load(mode, now).pop() {
         Some(Ok(pair)) => return vec![Ok(pair)],
-        Some(Err(e)) => warn!("{e}: a self-signed one answers until another one comes"),
+        Some(Err(e)) => tell!(CERTIFICATE_STAND_IN, error = e.to_string()),
         None => {}
     }
     let own = self_signed::at_any_rate(&acme.folder(), &acme.names, now);

@@ -3,6 +3,7 @@
 
 use super::PairPaths;
 use super::pem::{Pair, PairError};
+use crate::event::tell;
 use crate::util::durable::{self, Durability};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
@@ -13,7 +14,6 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use tracing::{info, warn};
 
 /// Years that it is made for. Devices have no use for a shorter one: nobody but its
 /// owner can replace what they trust.
@@ -66,20 +66,17 @@ pub(super) fn at_any_rate(
         && !has_ended(&pair, now)
     {
         let reason = unfit(&pair, names, now).unwrap_or("it was to be made anew");
-        warn!(
-            names = ?pair.names,
-            "no new certificate can be kept, and the kept one stays in use, though {reason} ({why}). Remedy: make room \
-             there or make it writable; a new one is then made within an hour, or at the next start"
+        tell!(
+            CERTIFICATE_KEPT_UNFIT,
+            names = &*pair.names,
+            reason = reason,
+            why = why.to_string(),
         );
         return Ok(pair);
     }
     let (key, certificate) = sign(names, now)?;
     let pair = Pair::parse(&paths, certificate.as_bytes(), key.as_bytes())?;
-    warn!(
-        names = ?names,
-        "the certificate is in memory only, and the next start makes another one: whoever was told to trust it has to be \
-         told again ({why}). Remedy: make room there or make it writable, and restart"
-    );
+    tell!(CERTIFICATE_UNKEPT, names = names, why = why.to_string());
     Ok(pair)
 }
 
@@ -107,13 +104,19 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     };
     let (key, certificate) = sign(names, now)?;
     let kept = keep(dir, &paths, &key, &certificate)?;
-    let sure = match kept {
-        Durability::Synced => String::new(),
-        Durability::Unsynced(why) => {
-            format!("; a power cut may undo it, for the folder knows no fsync ({why})")
-        }
+    let unsure = match kept {
+        Durability::Synced => None,
+        Durability::Unsynced(why) => Some(format!(
+            "a power cut may undo it, for the folder knows no fsync ({why})"
+        )),
     };
-    info!(cert = %paths.cert.display(), names = ?names, "certificate signed, for {why}{sure}");
+    tell!(
+        CERTIFICATE_SIGNED,
+        cert = &paths.cert,
+        names = names,
+        why = why,
+        unsure = unsure
+    );
     Ok(Pair::load(&paths)?)
 }
 

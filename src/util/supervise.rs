@@ -6,6 +6,7 @@
 //! through [`End::unless_done`]. Whoever starts the process starts it again.
 
 use super::sync::lock;
+use crate::event::tell;
 use futures_util::FutureExt;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -17,7 +18,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 
 /// First rest after a failure; each one that follows is twice as long.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -147,7 +147,8 @@ impl Rests {
 }
 
 fn say(what: &str, why: &dyn fmt::Display, rest: Duration) {
-    error!("{what} broke and begins again in {rest:?}; please report it: {why}");
+    let (error, again) = (why.to_string(), format!("{rest:?}"));
+    tell!(PART_BROKE, part = what, error = error, again = again);
 }
 
 /// Keeps tasks running until the process is asked to stop.

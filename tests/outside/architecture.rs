@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "app",
             "config",
             "device",
+            "event",
             "firmware",
             "http",
             "ota",
@@ -30,7 +31,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         "app",
         &[
             "config",
-            "finding",
+            "event",
             "firmware",
             "fleet",
             "http",
@@ -45,6 +46,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         "config",
         &[
             "device",
+            "event",
             "firmware",
             "http",
             "ota",
@@ -57,32 +59,30 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "http",
         &[
-            "device",
-            "firmware",
-            "fleet",
-            "ota",
-            "server",
-            "telemetry",
-            "util",
+            "device", "event", "firmware", "fleet", "ota", "server", "util",
         ],
     ),
-    ("fleet", &["ota", "util"]),
-    ("ota", &["device", "finding", "firmware"]),
-    ("tls", &["finding", "util"]),
-    ("firmware", &["device", "util"]),
-    ("server", &["util"]),
-    ("telemetry", &["util"]),
-    ("probe", &["device", "util"]),
-    ("simulate", &["device", "probe", "util"]),
-    ("finding", &[]),
-    ("util", &[]),
+    ("fleet", &["event", "ota", "util"]),
+    ("ota", &["device", "event", "firmware"]),
+    ("tls", &["event", "util"]),
+    ("firmware", &["device", "event", "util"]),
+    ("server", &["event", "util"]),
+    ("telemetry", &["event", "util"]),
+    ("probe", &["device", "event", "util"]),
+    ("simulate", &["device", "event", "probe", "util"]),
+    ("util", &["event"]),
+    ("event", &["device"]),
     ("device", &[]),
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 27] = [
+const PURE: [&str; 30] = [
     "device",
-    "finding.rs",
+    "event/device.rs",
+    "event/kinds.rs",
+    "event/kinds",
+    "event/text.rs",
+    "event/value.rs",
     "ota",
     "firmware/folder/state.rs",
     "firmware/name.rs",
@@ -105,13 +105,12 @@ const PURE: [&str; 27] = [
     "probe/serial.rs",
     "probe/span.rs",
     "probe/table.rs",
-    "probe/text.rs",
     "tls/acme/schedule.rs",
     "util/terminal.rs",
 ];
 
 /// What none of those may know: the world, its time, and whom to tell of it.
-const WORLD: [&str; 20] = [
+const WORLD: [&str; 22] = [
     "tokio",
     "tokio_util",
     "hyper",
@@ -130,6 +129,8 @@ const WORLD: [&str; 20] = [
     "std::time::SystemTime::now",
     "std::time::Instant",
     "jiff::Timestamp::now",
+    "crate::event::say",
+    "crate::event::tell",
     "crate::util::durable",
     "crate::util::small_file",
 ];
@@ -369,6 +370,8 @@ fn a_forbidden_path_is_seen_wherever_it_stands() {
         "use tracing::info; fn f() { info!(\"x\"); }",
         "fn f() { assert!(std::env::args().count() > 1); }",
         "use crate::util::{durable, terminal};",
+        "use crate::event::tell; fn f() { tell!(STOPPED); }",
+        "fn f(event: &Event) { crate::event::say(event); }",
         "#[tokio::main] async fn f() {}",
     ] {
         assert!(!worldly("ota/decide.rs", planted).is_empty(), "{planted}");

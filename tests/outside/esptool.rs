@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use xiaozhi_device::chip::Chip;
 use xiaozhi_device::image::{AppImage, Signature, Verdict, inspect};
 use xiaozhi_device::version::is_device_safe;
+use xiaozhi_ota::event::Event;
 
 /// What was asked of the tools.
 #[derive(Deserialize)]
@@ -102,10 +103,11 @@ fn every_real_image_is_taken_for_what_was_made() {
             }
             // Version 2 of the ESP8266's images has a magic byte of its own.
             Verdict::Foreign(foreign) => {
-                assert_eq!(made.kind, Kind::Esp8266, "{file}: {foreign}");
-                foreign.to_string()
+                let says = Event::from(foreign).to_string();
+                assert_eq!(made.kind, Kind::Esp8266, "{file}: {says}");
+                says
             }
-            Verdict::Rejected(fault) => fault.to_string(),
+            Verdict::Rejected(fault) => Event::from(fault).to_string(),
         };
         let part = match made.kind {
             Kind::App if made.is_deadly() => &made.app.as_ref().unwrap().version,

@@ -28,6 +28,7 @@ mod dockerfile;
 mod documents;
 mod download;
 mod esptool;
+mod events;
 mod folder;
 mod golden;
 mod image_files;

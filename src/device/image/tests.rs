@@ -157,11 +157,6 @@ fn what_follows_a_signature_is_padding_or_told_apart() {
             panic!("{:?}", fault(&stale));
         };
         assert_eq!((bytes + length, length), (stale.len() as u64, end as u64));
-        assert!(
-            fault(&stale)
-                .to_string()
-                .contains(&format!("head -c {end} "))
-        );
     }
     let unsigned = [&plain[..], &[0xFF; 5000], b"the end of another image"].concat();
     let ImageFault::Trailing { length, .. } = fault(&unsigned) else {
@@ -203,11 +198,9 @@ fn what_people_upload_by_mistake_is_told_apart() {
 fn what_is_no_image_is_foreign() {
     for (bytes, what) in [
         (&b"firmware"[..], None),
-        (b"\x7fELF\x01", Some("an ELF file (use the .bin beside it)")),
-        (
-            b"<!DOCTYPE html>",
-            Some("a web page (fetch the file itself)"),
-        ),
+        (b"\x7fELF\x01", Some(Lookalike::Elf)),
+        (b"PK\x03\x04\x14", Some(Lookalike::Zip)),
+        (b"<!DOCTYPE html>", Some(Lookalike::WebPage)),
     ] {
         let foreign = Foreign { looks_like: what };
         assert_eq!(inspect(bytes).verdict, Verdict::Foreign(foreign));
@@ -221,13 +214,6 @@ fn what_is_no_image_is_foreign() {
             assert_eq!(fault(&file), ImageFault::Blank { bytes, fill });
         }
     }
-    let text = Foreign {
-        looks_like: Some("a zip archive (unpack it)"),
-    };
-    assert_eq!(
-        text.to_string(),
-        "this is no ESP image but a zip archive (unpack it)"
-    );
 }
 
 #[test]
@@ -248,13 +234,23 @@ fn a_version_that_crashes_the_device_is_refused_where_its_parser_is_known() {
 fn lengths_that_lie_cost_nothing() {
     let mut bytes = Image::new("1.6.6").build();
     for (length, reason) in [
-        (0xFFFF_FFFFu32, "claims a length"),
-        (16 << 20, "claims a length"),
-        ((16 << 20) - 4, "cut off"),
-        (5, "claims a length"),
+        (0xFFFF_FFFFu32, "claims"),
+        (16 << 20, "claims"),
+        ((16 << 20) - 4, "cut"),
+        (5, "claims"),
     ] {
         bytes[28..32].copy_from_slice(&length.to_le_bytes());
-        assert!(fault(&bytes).to_string().contains(reason), "{length}");
+        let claims = ImageFault::SegmentLength { number: 1, length };
+        let found = fault(&bytes);
+        let is_cut = matches!(found, ImageFault::EndsEarly { .. });
+        assert!(
+            if reason == "cut" {
+                is_cut
+            } else {
+                found == claims
+            },
+            "{found:?}"
+        );
     }
     for count in [0, 17, 255] {
         let mut bytes = Image::new("1.6.6").build();

@@ -3,16 +3,18 @@
 
 use super::super::name::{self, ImageName};
 use super::super::snapshot::{Entry, Snapshot};
-use super::news::{News, WAITS};
+use super::news;
 use super::reader::{self, Done, Queued};
 use super::scan::{Listing, Unusable};
 use super::state::{self, Action, Event, Moment, Occasion, Since, State};
+use crate::event::{self, event};
 use crate::util::file_state::FileState;
 use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
-use xiaozhi_device::image::Verdict;
+use xiaozhi_device::image::{Foreign, Verdict};
+use xiaozhi_device::project::Projects;
 
 /// Time for which a model stays known after its last file went: who replaces a file by
 /// `rm` and `cp` must not send its devices another board's firmware meanwhile.
@@ -28,8 +30,8 @@ struct File {
     name: Option<ImageName>,
     /// Image of it that the snapshot has.
     entry: Option<Arc<Entry>>,
-    /// Text that was said of it while it was not offered, so that it is said once.
-    said: Option<String>,
+    /// Event that was told of it while it was not offered, so that it is told once.
+    said: Option<event::Event>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ pub(super) struct Files {
     /// again.
     queue: Option<Vec<Queued>>,
     /// Lines to be said once the snapshot shows what they say.
-    pub(super) news: Vec<News>,
+    pub(super) news: Vec<event::Event>,
     /// Tells that the snapshot is not what is known.
     pub(super) is_stale: bool,
     /// Moment of the next look at the folder that has a reason.
@@ -65,8 +67,7 @@ impl Files {
             Action::Look => self.look_by(now + GATHER),
             Action::Queue => self.queue = None,
             Action::Wait => {
-                let file = name.to_owned();
-                self.say(name, WAITS, News::Waits { file });
+                self.say(name, event!(FILE_WAITING, file = name));
             }
             Action::Nothing | Action::Offer | Action::Refuse => {}
         }
@@ -149,8 +150,9 @@ impl Files {
             if let Some(file) = self.known.remove(&name) {
                 self.is_stale |= file.entry.is_some() || file.state.is_unread();
                 if let Some(entry) = file.entry {
-                    let why = "removed: the file is gone";
-                    self.news.push(News::Withdrawn { entry, why });
+                    let (file, version) = (&entry.file, entry.version.as_str());
+                    self.news
+                        .push(event!(FILE_REMOVED, file = file, version = version));
                 }
             }
         }
@@ -166,8 +168,9 @@ impl Files {
             // What is read in a moment is spoken of then, and of what is refused it is
             // said why.
             if !file.state.is_unread() && !matches!(file.state, State::Refused { .. }) {
-                let why = "withdrawn: the file is being changed";
-                self.news.push(News::Withdrawn { entry, why });
+                let (file, version) = (&entry.file, entry.version.as_str());
+                self.news
+                    .push(event!(FILE_CHANGING, file = file, version = version));
             }
         }
     }
@@ -187,8 +190,7 @@ impl Files {
         self.models.retain(|model, seen| {
             let stays = now.saturating_sub(*seen) < MODEL_GONE;
             if !stays && has_default {
-                let model = model.clone();
-                news.push(News::ModelGone { model });
+                news.push(event!(MODEL_GONE, model = model));
             }
             stays
         });
@@ -234,7 +236,7 @@ impl Files {
     }
 
     /// Takes in what the reading of a file has shown.
-    pub(super) fn take_read(&mut self, done: Done, now: Moment) {
+    pub(super) fn take_read(&mut self, done: Done, projects: &Projects, now: Moment) {
         let Done { job, judged, found } = done;
         let event = Event::Read {
             of: job.state,
@@ -250,11 +252,7 @@ impl Files {
                     Verdict::App(_) | Verdict::Rejected(_) => None,
                 };
                 let entry = Entry::new(job.path, job.file, job.name, job.state, inspection);
-                self.offer(Arc::new(entry), |entry, twin| News::Ready {
-                    entry,
-                    foreign,
-                    twin,
-                });
+                self.offer(&Arc::new(entry), foreign, projects);
             }
             (Action::Refuse, Err(why)) => {
                 self.withdraw(&job.file);
@@ -265,11 +263,7 @@ impl Files {
         }
     }
 
-    fn offer(
-        &mut self,
-        entry: Arc<Entry>,
-        ready: impl FnOnce(Arc<Entry>, Option<Arc<Entry>>) -> News,
-    ) {
+    fn offer(&mut self, entry: &Arc<Entry>, foreign: Option<Foreign>, projects: &Projects) {
         let offered = self.known.values().filter_map(|file| file.entry.as_ref());
         let same = |e: &&Arc<Entry>| {
             e.model == entry.model && e.version == entry.version && e.file != entry.file
@@ -277,24 +271,25 @@ impl Files {
         let twin = offered.into_iter().find(same).cloned();
         let file = self.known.entry(entry.file.clone()).or_default();
         file.said = None;
-        let before = file.entry.replace(Arc::clone(&entry));
+        let before = file.entry.replace(Arc::clone(entry));
         self.is_stale = true;
         // The same content with another change time is no news.
         if before.is_none_or(|before| before.sha256 != entry.sha256) {
-            self.news.push(ready(entry, twin));
+            let ready = news::ready(entry, foreign, twin.as_deref(), projects);
+            self.news.extend(ready);
         }
     }
 
     pub(super) fn refuse(&mut self, name: &str, why: &Unusable) {
-        let (file, why) = (name.to_owned(), why.to_string());
-        self.say(name, &why.clone(), News::Unused { file, why });
+        let why = event::Event::from(why);
+        self.say(name, event!(FILE_REFUSED, file = name, why = why));
     }
 
     /// Says something of a file, once.
-    fn say(&mut self, name: &str, what: &str, news: News) {
+    fn say(&mut self, name: &str, news: event::Event) {
         let said = &mut self.known.entry(name.to_owned()).or_default().said;
-        if said.as_deref() != Some(what) {
-            *said = Some(what.to_owned());
+        if said.as_ref() != Some(&news) {
+            *said = Some(news.clone());
             self.news.push(news);
         }
     }

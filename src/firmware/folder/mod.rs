@@ -17,9 +17,9 @@ use crate::util::supervise;
 use crate::util::sync::lock;
 pub(super) use handle::{KeeperHandle, Shared};
 
+use crate::event::{self, event, tell};
 use files::{Files, GATHER};
 use handle::Message;
-use news::{LOG, News};
 use reader::{Done, Job};
 use scan::Listing;
 use state::{Event, Hope, Moment, Occasion, State};
@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use std::{fs, io, mem, thread};
-use tracing::{info, warn};
 use watch::{Change, Watch};
 use xiaozhi_device::version::is_device_safe;
 
@@ -317,9 +316,11 @@ impl Keeper {
             }
             Err(e) if !self.watch_failed => {
                 self.watch_failed = true;
-                warn!(target: LOG, dir = %self.settings.dir.display(), error = %e,
-                    "the firmware folder cannot be watched and is looked at every {UNWATCHED:?} instead \
-                     (raise fs.inotify.max_user_watches or max_user_instances)"
+                tell!(
+                    FOLDER_UNWATCHED,
+                    dir = &self.settings.dir,
+                    error = e.to_string(),
+                    every = format!("{UNWATCHED:?}"),
                 );
             }
             Err(_) => {}
@@ -350,7 +351,7 @@ impl Keeper {
         let error = match scan::list(&dir) {
             Ok(listing) => {
                 if self.folder_failed.take().is_some() {
-                    info!(target: LOG, dir = %dir.display(), "the firmware folder can be read again");
+                    tell!(FOLDER_BACK, dir = &dir);
                 }
                 return Some(listing);
             }
@@ -370,18 +371,13 @@ impl Keeper {
                 }
             }
         }
-        let consequence = if listing.found.is_empty() {
-            "nothing is offered"
-        } else {
-            "the last known files stay offered"
-        };
         let error = error.to_string();
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
-            self.files.news.push(News::FolderFailed {
-                dir,
-                error,
-                consequence,
+            self.files.news.push(if listing.found.is_empty() {
+                event!(FOLDER_GONE, dir = &dir, error = error)
+            } else {
+                event!(FOLDER_UNREADABLE, dir = &dir, error = error)
             });
         }
         // What was never read may hold anything.
@@ -409,7 +405,7 @@ impl Keeper {
             if let Some(done) = self.reading.take() {
                 let took = now.saturating_sub(done.began);
                 if took >= REPORT {
-                    info!(target: LOG, files = done.done, seconds = took.as_secs(), "firmware files read");
+                    tell!(FILES_READ, files = done.done, seconds = took.as_secs());
                 }
             }
             return;
@@ -435,13 +431,13 @@ impl Keeper {
 
     fn take_read(&mut self, done: Done) {
         let now = self.now();
-        self.files.take_read(done, now);
+        self.files.take_read(done, &self.settings.projects, now);
         if let Some(reading) = &mut self.reading {
             reading.is_busy = false;
             reading.done += 1;
             if now >= reading.reported + REPORT {
                 let total = reading.done + self.files.waiting();
-                info!(target: LOG, done = reading.done, total, "reading firmware files");
+                tell!(FILES_READING, done = reading.done, total = total);
                 reading.reported = now;
             }
         }
@@ -457,7 +453,7 @@ impl Keeper {
     /// Says what has come true.
     fn tell(&mut self) {
         for news in self.files.news.drain(..) {
-            news.tell(&self.settings.projects);
+            event::say(&news);
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use super::super::Verify;
 use super::super::name::{self, ImageName, NameError};
+use crate::event::{Event, event};
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,61 +16,85 @@ use xiaozhi_device::image::{Foreign, ImageFault, Inspection, Inspector, Verdict}
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
 
-/// Reason not to offer a file, in words for the log.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+/// Reason why a file is not offered.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// It does not follow the grammar of names.
-    #[error(transparent)]
-    Name(#[from] NameError),
+    Name(NameError),
     /// Nobody could ask for it.
-    #[error("the name is not UTF-8: rename it to {{model}}_{{version}}.bin")]
     NotUtf8,
     /// A folder, a pipe, a device.
-    #[error("not a regular file")]
     NotAFile,
     /// Nothing in it.
-    #[error("the file is empty: copy it again")]
     Empty,
     /// The firmware's parser (`main/ota.cc`, `ParseVersion`) throws on it.
-    #[error(
-        "a device that is offered version {version} restarts at every check, for a part of it \
-         is no number below 2147483648: rename the file"
-    )]
     UnsafeVersion {
         /// As the file's name has it.
         version: String,
     },
     /// No flash holds it.
-    #[error(
-        "it has {length} bytes, and the largest flash of an ESP32 has {LONGEST}: this is no firmware, take it away"
-    )]
     TooLong {
         /// Its length.
         length: u64,
     },
     /// The system does not let us, or the disk fails.
-    #[error("it cannot be read ({reason}): see to its permissions (chmod a+r) or its disk")]
     Unreadable {
         /// The system's word.
         reason: String,
     },
     /// A fault of ours shows in it.
-    #[error("to look into it breaks this program: please report it, with the file ({why})")]
     Breaks {
         /// The panic that it is, in words.
         why: String,
     },
     /// Its content would fail on the device.
-    #[error(transparent)]
-    Image(#[from] ImageFault),
+    Image(ImageFault),
     /// No ESP image, where only those are wanted.
-    #[error(
-        "{0}, and gateway.firmware.verify is strict. Copy an app image (build/xiaozhi.bin), or write verify: warn"
-    )]
     Foreign(Foreign),
     /// The folder and the bytes that were read do not show one state.
-    #[error("it changed while it was read")]
     Changed,
+}
+
+impl From<&Unusable> for Event {
+    fn from(why: &Unusable) -> Self {
+        match why {
+            Unusable::Name(error) => (*error).into(),
+            Unusable::NotUtf8 => event!(NAME_NOT_UTF8),
+            Unusable::NotAFile => event!(IMAGE_NO_FILE),
+            Unusable::Empty => event!(IMAGE_EMPTY),
+            Unusable::UnsafeVersion { version } => {
+                event!(NAME_UNSAFE_VERSION, version = version)
+            }
+            Unusable::TooLong { length } => {
+                event!(IMAGE_TOO_LONG, length = *length, longest = LONGEST)
+            }
+            Unusable::Unreadable { reason } => event!(IMAGE_UNREADABLE, reason = reason),
+            Unusable::Breaks { why } => event!(IMAGE_BREAKS, why = why),
+            Unusable::Image(fault) => fault.into(),
+            Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = Event::from(foreign)),
+            Unusable::Changed => event!(IMAGE_CHANGED),
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Event::from(self).fmt(f)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl From<NameError> for Unusable {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
+impl From<ImageFault> for Unusable {
+    fn from(fault: ImageFault) -> Self {
+        Self::Image(fault)
+    }
 }
 
 /// The longest file that is read, in bytes: the largest flash that an image can ask

@@ -96,6 +96,10 @@ impl Subscriber for Witness {
 struct Message(String);
 
 impl Visit for Message {
+    fn record_error(&mut self, _: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.0 = value.to_string();
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.0 = format!("{value:?}");

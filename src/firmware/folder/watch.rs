@@ -1,11 +1,11 @@
 //! The kernel's word on the firmware folder: who is still writing what.
 
+use crate::event::tell;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{self, Path};
-use tracing::error;
 
 /// Something that happened in the folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,10 +49,12 @@ impl Watch {
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // Its thread is not ours to begin again, and must not end.
             let translated = match event {
-                Ok(event) => supervise::caught(|| translate(&event, &folder)).unwrap_or_else(|broken| {
-                    error!("what reads the kernel's word on the firmware folder broke, and the folder is looked at anew; please report it: {broken}");
-                    vec![Change::Lost]
-                }),
+                Ok(event) => {
+                    supervise::caught(|| translate(&event, &folder)).unwrap_or_else(|broken| {
+                        tell!(FOLDER_WATCH_BROKE, error = broken.to_string());
+                        vec![Change::Lost]
+                    })
+                }
                 Err(_) => vec![Change::Lost],
             };
             translated.into_iter().for_each(&tell);

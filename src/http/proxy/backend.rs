@@ -4,6 +4,7 @@ use super::activity::Activity;
 use super::connector::Connector;
 use super::resolver::Resolver;
 use super::upload::UploadBody;
+use crate::event::tell;
 use crate::util::sync::lock;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
@@ -14,7 +15,6 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tracing::{info, warn};
 
 /// Log target of the proxy, which operators filter by.
 pub(super) const LOG: &str = "xiaozhi_ota::http::proxy";
@@ -111,16 +111,22 @@ impl Backend {
     /// Notes that the backend answered, and logs that if it did not before.
     pub(super) fn answered(&self) {
         if self.changes_to(false) {
-            info!(target: LOG, backend = %self, setting = %self.setting, "the backend answers again");
+            tell!(
+                BACKEND_BACK,
+                backend = self.to_string(),
+                setting = &self.setting
+            );
         }
     }
 
     /// Notes that the backend did not answer, and logs why if it did before.
     pub(super) fn failed(&self, why: &str) {
         if self.changes_to(true) {
-            warn!(
-                target: LOG, backend = %self, setting = %self.setting,
-                "the backend does not answer: {why}; its clients get an error until it does (said once)"
+            tell!(
+                BACKEND_DOWN,
+                backend = self.to_string(),
+                setting = &self.setting,
+                why = why
             );
         }
     }

@@ -3,7 +3,8 @@
 //! two.
 
 use super::activity::Activity;
-use super::backend::{LOG, quiet};
+use super::backend::quiet;
+use crate::event::{self, event, tell};
 use futures_util::future::{Either, select};
 use std::future::Future;
 use std::io;
@@ -15,7 +16,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 /// Size in bytes of the buffer of one direction. Voice comes in packets of 60 ms.
 const BUFFER: usize = 8 * 1024;
@@ -79,9 +79,14 @@ pub(super) async fn carry(
     stop: CancellationToken,
 ) {
     let begun = Instant::now();
-    info!(
-        target: LOG, device = session.device, peer = %session.peer, backend = session.backend,
-        open = session.open.how_many(), "WebSocket opened"
+    let (device, peer) = (&*session.device, session.peer.to_string());
+    let server = &*session.backend;
+    tell!(
+        WEBSOCKET_OPENED,
+        device = device,
+        peer = &peer,
+        backend = server,
+        open = session.open.how_many(),
     );
     let activity = Activity::new();
     let (from_client, to_client) = split(client);
@@ -93,22 +98,25 @@ pub(super) async fn carry(
         // together with the news that its time is over.
         biased;
         ended = both(up.pump(), down.pump(), &activity) => {
-            ended.map_or_else(|e| format!("broke off: {e}"), |()| "closed".to_owned())
+            ended.map_or_else(|e| event!(WEBSOCKET_BROKE, error = &e), |()| event!(WEBSOCKET_CLOSED))
         }
         () = quiet(&activity, session.idle) => {
             part(&mut up, &mut down, FAREWELL).await;
-            format!("still for {:?}", session.idle)
+            event!(WEBSOCKET_STILL, idle = format!("{:?}", session.idle))
         }
         () = stopping(&stop, &activity, session.drain) => {
             part(&mut up, &mut down, FAREWELL.min(session.drain / 4)).await;
-            "this server stops".to_owned()
+            event!(WEBSOCKET_STOPPED)
         }
     };
-    info!(
-        target: LOG, device = session.device, peer = %session.peer, backend = session.backend,
-        seconds = begun.elapsed().as_secs(), up = up.bytes, down = down.bytes,
-        "WebSocket ended: {why}"
-    );
+    let ended = why
+        .with("device", device)
+        .with("peer", peer)
+        .with("backend", server)
+        .with("seconds", begun.elapsed().as_secs())
+        .with("up", up.bytes)
+        .with("down", down.bytes);
+    event::say(&ended);
 }
 
 /// Carries both directions. A fault ends both, for the other side must hear of it; an

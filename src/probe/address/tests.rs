@@ -1,6 +1,6 @@
 use super::super::line::{Hardware, Line};
-use super::super::text::Lang;
 use super::*;
+use crate::event::text::Lang;
 
 fn wifi(version: &str) -> Kind {
     Kind {

@@ -1,8 +1,8 @@
 //! Summary of a simulation in words.
 
 use super::{End, Summary, key};
+use crate::event::text::{Lang, Text};
 use crate::probe::table;
-use crate::probe::text::{Lang, Text};
 use crate::simulate::plan::{bytes, grouped};
 use crate::simulate::tally::DeviceState;
 use crate::util::terminal::shown;

@@ -16,11 +16,14 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
         file: Some(open(&path).unwrap()),
         torn: false,
     };
-    sink.write_out(&mut file, None);
+    sink.write_out(Style::default(), &mut file, None);
     let text = fs::read_to_string(path).unwrap();
     assert_eq!(text.lines().count(), 4097);
     assert!(
-        text.lines().next_back().unwrap().ends_with("lines=904"),
+        text.lines()
+            .next_back()
+            .unwrap()
+            .ends_with("lines=904 event=log.dropped"),
         "{text:.200}"
     );
 }
@@ -55,12 +58,4 @@ fn the_file_is_for_its_owner_and_group() {
     fs::set_permissions(&old, Permissions::from_mode(0o600)).unwrap();
     open(&old).unwrap();
     assert_eq!(mode(&old), 0o600);
-}
-
-#[test]
-fn what_a_stranger_sent_stays_on_its_line() {
-    let mut line = "kept\n".to_owned();
-    line.push_str("a\n2025 - INFO\r\u{1b}[31m小\u{9b}°");
-    keep_on_one_line(&mut line, 5);
-    assert_eq!(line, "kept\na\\n2025 - INFO\\r\\u{1b}[31m小\\u{9b}°");
 }

@@ -1,12 +1,12 @@
 //! Files that are kept for a CA: account, order, certificate, waits.
 
 use super::error::OrderError;
+use crate::event::tell;
 use crate::util::{durable, small_file};
 use std::fs;
 use std::io;
 use std::path::Path;
 use tokio::task::spawn_blocking;
-use tracing::warn;
 
 /// Writes a file of ours, whole or not at all.
 pub(super) async fn save(path: &Path, content: Vec<u8>) -> Result<(), OrderError> {
@@ -43,7 +43,7 @@ pub(super) async fn remove(path: &Path) {
     if let Err(error) = tokio::fs::remove_file(path).await
         && error.kind() != io::ErrorKind::NotFound
     {
-        warn!(file = %path.display(), %error, "cannot be removed");
+        tell!(ACME_FILE_STAYS, file = path, error = &error);
     }
 }
 
@@ -65,13 +65,7 @@ pub(super) fn place(error: &serde_json::Error) -> String {
 pub(super) async fn put_aside(path: &Path, extension: &str, why: &str) {
     let aside = path.with_extension(extension);
     match tokio::fs::rename(path, &aside).await {
-        Ok(()) => warn!(
-            file = %path.display(), aside = %aside.display(),
-            "the ACME account is of no use, for {why}: it was put aside, and another one is made"
-        ),
-        Err(error) => warn!(
-            file = %path.display(), %error,
-            "the ACME account is of no use, for {why}, and could not be put aside: another one is made and takes its place"
-        ),
+        Ok(()) => tell!(ACME_ACCOUNT_ASIDE, file = path, aside = &aside, why = why),
+        Err(error) => tell!(ACME_ACCOUNT_STUCK, file = path, error = &error, why = why),
     }
 }

@@ -8,6 +8,7 @@ use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renew
 use super::signing::Issued;
 use super::signing::Signing;
 use super::{AcmeSettings, Challenges, RootError};
+use crate::event::tell;
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::debug;
 
 /// Time between two looks whether something is due: a machine that slept, or whose
 /// clock was set, must not sleep on.
@@ -140,24 +141,24 @@ impl CertificateKeeper {
                         return Some(pair);
                     }
                     lacking => format!(
-                        "{} does not hold for {}: another one is ordered",
+                        "{} does not hold for {}",
                         paths.cert.display(),
                         lacking.join(", ")
                     ),
                 },
-                Err(e) => format!("{e}: another one is ordered"),
+                Err(e) => e.to_string(),
             },
             Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
                 let path = paths.cert;
-                format!(
-                    "{}: another one is ordered",
-                    PairError::Read { path, error }
-                )
+                PairError::Read { path, error }.to_string()
             }
         };
         if memory.told != fault {
-            warn!("{fault}");
+            // What is missing at the first start is no fault.
+            if !fault.is_empty() {
+                tell!(ACME_KEPT_UNFIT, what = &fault);
+            }
             memory.told = fault;
         }
         None
@@ -191,10 +192,11 @@ impl CertificateKeeper {
                     end: info.suggested_window.end.into(),
                 };
                 if memory.window != Some(window) {
-                    info!(
-                        from = %shown(window.start), to = %shown(window.end),
+                    tell!(
+                        ACME_WINDOW,
+                        from = shown(window.start),
+                        to = shown(window.end),
                         why = info.explanation_url.as_deref().unwrap_or("as planned"),
-                        "the CA says when to renew the certificate"
                     );
                     memory.window = Some(window);
                 }
@@ -227,9 +229,11 @@ impl CertificateKeeper {
                 memory.window = None;
                 memory.ask = SystemTime::UNIX_EPOCH;
                 self.keep_plan(&memory.plan).await;
-                info!(
-                    names = %pair.names.join(", "), until = %shown(life(&pair).until),
-                    file = %pair.paths.cert.display(), "certificate obtained"
+                tell!(
+                    ACME_OBTAINED,
+                    names = &*pair.names,
+                    until = shown(life(&pair).until),
+                    file = &pair.paths.cert,
                 );
                 return;
             }
@@ -253,16 +257,13 @@ impl CertificateKeeper {
         self.keep_plan(&memory.plan).await;
         let next = memory.plan.order_at(now, now);
         memory.waits = Some(next);
-        let serving = match held.map(life) {
-            Some(life) if life.until > now => {
-                format!("the one until {} stays in use", shown(life.until))
-            }
-            Some(_) => "the one that has ended stays in use".to_owned(),
-            None => "what was in use until now, or a self-signed one, answers".to_owned(),
-        };
-        error!(
-            directory = %self.settings.directory, next = %shown(next),
-            "no new certificate for {}: {fault}. Meanwhile {serving}", self.settings.names.join(", ")
+        tell!(
+            ACME_FAILED,
+            names = &*self.settings.names,
+            why = fault.to_string(),
+            until = held.map(|held| shown(life(held).until)),
+            directory = &self.settings.directory,
+            next = shown(next),
         );
     }
 
@@ -270,9 +271,11 @@ impl CertificateKeeper {
     /// heard in this one.
     fn say_waiting(&self, memory: &mut Memory, next: SystemTime) {
         if memory.waits.replace(next) != Some(next) {
-            info!(
-                names = %self.settings.names.join(", "), next = %shown(next), kept = %self.settings.waits().display(),
-                "no certificate is ordered yet: the CA asked for this wait, or earlier orders count against its limits"
+            tell!(
+                ACME_WAITS,
+                names = &*self.settings.names,
+                next = shown(next),
+                kept = &self.settings.waits(),
             );
         }
     }
@@ -314,14 +317,23 @@ impl CertificateKeeper {
         stop: &CancellationToken,
     ) -> Result<Issued, OrderError> {
         let signing = Signing::kept(&self.settings).await;
-        info!(
-            names = %self.settings.names.join(", "), directory = %self.settings.directory,
-            challenge = %self.settings.challenge, "{}", if signing.is_some() {
-                "the CA is asked again for the certificate that it was to sign"
-            } else {
-                "a certificate is ordered"
-            }
-        );
+        let (names, directory) = (&*self.settings.names, &self.settings.directory);
+        let challenge = self.settings.challenge.to_string();
+        if signing.is_some() {
+            tell!(
+                ACME_ASKED_AGAIN,
+                names = names,
+                directory = directory,
+                challenge = challenge
+            );
+        } else {
+            tell!(
+                ACME_ORDERED,
+                names = names,
+                directory = directory,
+                challenge = challenge
+            );
+        }
         files::rehearse(&self.settings.paths().cert, LENGTH).await?;
         let account = tokio::select! {
             account = order::account(&self.settings, client) => account?,
@@ -383,7 +395,8 @@ impl CertificateKeeper {
 fn announce(memory: &mut Memory, life: Validity, at: SystemTime) {
     if memory.announced != Some(at) {
         memory.announced = Some(at);
-        info!(until = %shown(life.until), renewal = %shown(at), "certificate kept");
+        let (until, renewal) = (shown(life.until), shown(at));
+        tell!(ACME_KEPT, until = until, renewal = renewal);
     }
 }
 

@@ -6,6 +6,7 @@ use super::error::{OrderError, Proof};
 use super::files::{place, put_aside, read, save};
 use super::signing::{CHECKING, Issued, Signing};
 use super::{AcmeSettings, Challenge};
+use crate::event::tell;
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
     Identifier, NewAccount, NewOrder, Order, OrderStatus,
@@ -15,7 +16,6 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 /// Let's Encrypt's profile of certificates of six days: the only ones for IP addresses.
 const FOR_ADDRESSES: &str = "shortlived";
@@ -104,7 +104,11 @@ pub(super) async fn account(
         .await
         .map_err(OrderError::met("make an account"))?;
     save_account(settings, credentials).await?;
-    info!(directory = %settings.directory, file = %settings.account().display(), "ACME account made");
+    tell!(
+        ACME_ACCOUNT,
+        directory = &settings.directory,
+        file = &settings.account()
+    );
     Ok(account)
 }
 
@@ -180,7 +184,7 @@ async fn new_order(
     match account.new_order(&wanted().replaces(replaces)).await {
         // That it replaces another one is a courtesy, not a condition.
         Err(e) if OrderError::minds_replacing(&e) => {
-            info!(error = %e, "the CA does not take the order as a renewal: ordered as a new one");
+            tell!(ACME_NOT_RENEWAL, error = e.to_string());
             account.new_order(&wanted()).await.map_err(met)
         }
         other => other.map_err(met),

@@ -5,12 +5,12 @@
 use super::AcmeSettings;
 use super::error::OrderError;
 use super::files::{place, read, remove, save};
+use crate::event::tell;
 use hyper::Uri;
 use instant_acme::{Account, Order, OrderStatus, RetryPolicy};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
-use tracing::warn;
 
 /// Time that a signed certificate is asked for: no longer than a lost one is missed.
 const PATIENCE: Duration = Duration::from_secs(86_400);
@@ -67,15 +67,11 @@ impl Signing {
             Ok(signing) if signing.names == settings.names && signing.is_address() => {
                 return Some(signing);
             }
-            Ok(signing) if signing.names == settings.names => warn!(
-                file = %path.display(),
-                "the order that the CA was to sign is no https address: another one is made"
-            ),
+            Ok(signing) if signing.names == settings.names => {
+                tell!(ACME_ORDER_STRANGE, file = &path);
+            }
             Ok(_) => {}
-            Err(error) => warn!(
-                file = %path.display(), why = place(&error),
-                "the order that the CA was to sign cannot be read: another one is made"
-            ),
+            Err(error) => tell!(ACME_ORDER_UNREADABLE, file = &path, why = place(&error)),
         }
         remove(&path).await;
         None

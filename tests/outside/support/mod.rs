@@ -4,6 +4,7 @@ pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 pub(crate) mod device;
+pub(crate) mod event;
 pub(crate) mod kernel;
 pub(crate) mod page;
 pub(crate) mod pebble;

@@ -1,5 +1,6 @@
 //! The built binary, running in a folder of its own.
 
+use super::event::{self, field};
 use super::reply::find_end_of_head;
 use super::{PATIENCE, Reply, until};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -65,13 +66,9 @@ impl Setup {
         // The first look holds up the first answer for a moment only.
         for file in files {
             until(&file, || {
-                let (ready, refused) = (
-                    format!("image ready file={file} "),
-                    format!("file={file:?} "),
-                );
                 let says = |line: &String| {
-                    let line = format!("{line} ");
-                    line.contains(&ready) || line.contains(&refused)
+                    let ids = ["file.ready", "file.refused", "file.waiting"];
+                    ids.iter().any(|id| event::is(line, id, &[("file", &file)]))
                 };
                 server.log().iter().any(says).then_some(())
             });
@@ -112,13 +109,16 @@ impl Setup {
         until("the server's start", || {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "it ended: {:#?}", server.log());
-            server.find_line("视觉分析接口是")
+            server.events("address.vision", &[]).pop()
         });
         server.ports = server
             .log()
             .iter()
-            .filter(|line| line.contains("listening, "))
-            .map(|line| line.rsplit(':').next().unwrap().parse().unwrap())
+            .filter(|line| event::id(line) == Some("listening"))
+            .map(|line| {
+                let address: SocketAddr = field(line, "address").unwrap().parse().unwrap();
+                address.port()
+            })
             .collect();
         server
     }
@@ -208,10 +208,10 @@ impl Server {
         self.signal("HUP");
         until("what became of the configuration", || {
             let said = self.log().split_off(before);
-            let ends = ["configuration read again", "configuration not taken up"];
+            let ends = ["config.changed", "config.same", "config.refused"];
             let is_said = said
                 .iter()
-                .any(|line| ends.iter().any(|end| line.contains(end)));
+                .any(|line| event::id(line).is_some_and(|id| ends.contains(&id)));
             is_said.then_some(said)
         })
     }

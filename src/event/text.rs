@@ -1,8 +1,8 @@
-//! Texts in the two languages of a probe.
+//! The two languages in which people are spoken to.
 
 /// Language of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Lang {
+pub enum Lang {
     /// Chinese.
     Zh,
     /// English.
@@ -12,7 +12,7 @@ pub(crate) enum Lang {
 impl Lang {
     /// Returns the language of a POSIX locale (`zh_CN.UTF-8`): Chinese, or else
     /// English.
-    pub(crate) fn of_locale(locale: &str) -> Self {
+    pub fn of_locale(locale: &str) -> Self {
         if locale.to_ascii_lowercase().starts_with("zh") {
             Self::Zh
         } else {
@@ -21,7 +21,7 @@ impl Lang {
     }
 
     /// Returns the one of two that is in this language.
-    pub(crate) fn pick<T>(self, zh: T, en: T) -> T {
+    pub fn pick<T>(self, zh: T, en: T) -> T {
         match self {
             Self::Zh => zh,
             Self::En => en,
@@ -31,19 +31,19 @@ impl Lang {
 
 /// Text in both languages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Text {
+pub struct Text {
     zh: &'static str,
     en: &'static str,
 }
 
 impl Text {
     /// Makes a text of its two versions.
-    pub(crate) const fn new(zh: &'static str, en: &'static str) -> Self {
+    pub const fn new(zh: &'static str, en: &'static str) -> Self {
         Self { zh, en }
     }
 
     /// Returns the text in one language.
-    pub(crate) fn to(self, lang: Lang) -> &'static str {
+    pub fn to(self, lang: Lang) -> &'static str {
         lang.pick(self.zh, self.en)
     }
 }

@@ -1,0 +1,137 @@
+//! Events of what `xiaozhi_device` finds: it knows structure, and the words are here.
+
+use super::Event;
+use super::event;
+use xiaozhi_device::guards::{NoProof, Reason};
+use xiaozhi_device::image::{Foreign, ImageFault, Lookalike, Remark};
+
+impl From<&Reason<'_>> for Event {
+    fn from(reason: &Reason<'_>) -> Self {
+        let revision = |number: u64| format!("v{}.{}", number / 100, number % 100);
+        match reason {
+            Reason::OtherProject { image, device } => {
+                event!(
+                    WITHHELD_PROJECT,
+                    image = quoted(image),
+                    runs = quoted(device)
+                )
+            }
+            Reason::OtherChip { image, device } => {
+                event!(WITHHELD_CHIP, image = image.to_string(), chip = &**device)
+            }
+            Reason::TooBig { size, slot, room } if slot.is_empty() => {
+                event!(WITHHELD_SIZE, size = *size, room = *room)
+            }
+            Reason::TooBig { size, slot, room } => {
+                event!(
+                    WITHHELD_SLOT_SIZE,
+                    size = *size,
+                    slot = &**slot,
+                    room = *room
+                )
+            }
+            Reason::NoSlot => event!(WITHHELD_NO_SLOT),
+            Reason::RevisionTooLow { needed, has } => event!(
+                WITHHELD_REVISION_LOW,
+                needed = revision((*needed).into()),
+                has = revision(*has)
+            ),
+            Reason::RevisionTooHigh { allowed, has } => event!(
+                WITHHELD_REVISION_HIGH,
+                allowed = revision((*allowed).into()),
+                has = revision(*has)
+            ),
+            Reason::NoAssets => event!(WITHHELD_NO_ASSETS),
+            Reason::NoImage => event!(WITHHELD_NO_IMAGE),
+            Reason::SameVersion { inside } => event!(WITHHELD_SAME_VERSION, inside = &**inside),
+            Reason::Failed { times } => event!(WITHHELD_FAILED, times = *times),
+            Reason::AlreadyRunning { inside: None } => event!(WITHHELD_RUNNING),
+            Reason::AlreadyRunning {
+                inside: Some(inside),
+            } => event!(WITHHELD_RUNNING_NAMED, inside = &**inside),
+            Reason::NeedsForce(NoProof::NoImage) => event!(WITHHELD_FORCE_NO_IMAGE),
+            Reason::NeedsForce(NoProof::OtherVersion {
+                inside,
+                image_has_hash: true,
+            }) => event!(WITHHELD_FORCE_NO_DEVICE_HASH, inside = &**inside),
+            Reason::NeedsForce(NoProof::OtherVersion { inside, .. }) => {
+                event!(WITHHELD_FORCE_NO_IMAGE_HASH, inside = &**inside)
+            }
+            Reason::PinnedVersionMissing => event!(WITHHELD_PIN_MISSING),
+            Reason::NoAddress => event!(WITHHELD_NO_ADDRESS),
+        }
+    }
+}
+
+impl From<&ImageFault> for Event {
+    fn from(fault: &ImageFault) -> Self {
+        let byte = |byte: u8| format!("{byte:#04x}");
+        match fault {
+            ImageFault::Empty => event!(IMAGE_EMPTY),
+            ImageFault::Blank { bytes, fill } => {
+                event!(IMAGE_BLANK, bytes = *bytes, fill = byte(*fill))
+            }
+            ImageFault::FirstByte { byte: first } => {
+                event!(IMAGE_FIRST_BYTE, byte = byte(*first))
+            }
+            ImageFault::EndsEarly { size, part } => {
+                event!(IMAGE_CUT, size = *size, part = *part)
+            }
+            ImageFault::SegmentCount { count } => event!(IMAGE_SEGMENT_COUNT, count = *count),
+            ImageFault::HashFlag { flag } => event!(IMAGE_HASH_FLAG, flag = *flag),
+            ImageFault::SegmentLength { number, length } => {
+                event!(IMAGE_SEGMENT_LENGTH, number = *number, length = *length)
+            }
+            ImageFault::Checksum => event!(IMAGE_CHECKSUM),
+            ImageFault::Hash => event!(IMAGE_HASH),
+            ImageFault::Bootloader => event!(IMAGE_BOOTLOADER),
+            ImageFault::FullFlash => event!(IMAGE_FULL_FLASH),
+            ImageFault::Esp8266 => event!(IMAGE_ESP8266),
+            ImageFault::Trailing { bytes, length } => {
+                event!(IMAGE_TRAILING, bytes = *bytes, length = *length)
+            }
+            ImageFault::Signature => event!(IMAGE_SIGNATURE),
+            ImageFault::UnsafeVersion { version } => {
+                event!(IMAGE_UNSAFE_VERSION, version = quoted(version))
+            }
+        }
+    }
+}
+
+impl From<&Foreign> for Event {
+    fn from(foreign: &Foreign) -> Self {
+        match foreign.looks_like {
+            None => event!(IMAGE_FOREIGN),
+            Some(Lookalike::Elf) => event!(IMAGE_ELF),
+            Some(Lookalike::Zip) => event!(IMAGE_ZIP),
+            Some(Lookalike::Gzip) => event!(IMAGE_GZIP),
+            Some(Lookalike::Bzip2) => event!(IMAGE_BZIP2),
+            Some(Lookalike::Xz) => event!(IMAGE_XZ),
+            Some(Lookalike::WebPage) => event!(IMAGE_WEB_PAGE),
+            Some(Lookalike::GitLfsPointer) => event!(IMAGE_GIT_LFS),
+            Some(Lookalike::Esp8266) => event!(IMAGE_OLD_ESP),
+        }
+    }
+}
+
+impl From<&Remark> for Event {
+    fn from(remark: &Remark) -> Self {
+        match remark {
+            Remark::OtherProject { project } => event!(REMARK_PROJECT, project = &**project),
+            Remark::StrangeVersion { inside, project } => event!(
+                REMARK_UNSAFE_VERSION,
+                inside = quoted(inside),
+                project = quoted(project)
+            ),
+            Remark::Misnamed { named, inside } => {
+                event!(REMARK_MISNAMED, named = &**named, inside = &**inside)
+            }
+            Remark::NoHash => event!(REMARK_NO_HASH),
+        }
+    }
+}
+
+/// Quotes a text of a stranger's, which may hold anything, blanks too.
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

@@ -1,0 +1,89 @@
+//! Check-ins and downloads. The words of the firmware guide stay Chinese in every
+//! language: its readers search for them.
+
+use super::super::Kind;
+use super::super::Severity::{Info, Warning};
+
+/// The room of the lines that the firmware guide shows.
+const GUIDE: &str = "ota_handler";
+
+const fn guide(id: &'static str, fields: &'static [&'static str], words: &'static str) -> Kind {
+    Kind::new(id, Info, GUIDE, fields, words, words)
+}
+
+kinds! { CHECK_INS:
+    /// A device asks.
+    CHECK_IN = guide("check-in", &["device"], "OTA请求设备ID: {device}");
+    /// How many files there are for its model. `reported` is the model that it named,
+    /// where another one's files are looked through.
+    CANDIDATES = guide("candidates", &["model", "count", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
+    /// It is handed an image.
+    OFFER = guide("offer", &["device", "version", "url", "force?"],
+        "为设备 {device} 下发固件 {version} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}");
+    /// There is nothing newer. `withheld` counts the newer files that were not offered.
+    UP_TO_DATE = guide("up-to-date", &["device", "version", "withheld?"], "设备 {device} 固件已是最新: {version}");
+    /// Files that could be meant for it are still being read.
+    STILL_READING = Kind::new("still-reading", Info, "checkin", &["device", "version"],
+        "固件文件仍在读取中，尚不知道该设备会得到什么：它下次重启时会再次询问",
+        "firmware files are still being read, and what this device gets is not known yet: it asks again when it restarts");
+    /// Firmware is no longer spoken of to it.
+    SILENT = Kind::new("device.version-aborts", Warning, "checkin", &["device", "version"],
+        "该设备自己的版本号会使它在每次收到固件信息时重启，因此不向它提及固件；请用线刷一个只含数字和点的版本",
+        "the device's own version restarts it at every check that mentions firmware: it is told nothing about firmware; \
+         flash it by cable with a version of numbers and dots");
+    /// Its body breaks off.
+    CHECK_IN_NO_JSON = Kind::new("check-in.no-json", Warning, "checkin", &["device", "offset", "fault", "identified"],
+        "签到的正文不是合法的 JSON：错误之前的内容照常使用；若其中没有型号，则不下发固件",
+        "the check-in's body is no JSON: what stood in front of the fault is used, and if no board was named there, no \
+         firmware is offered");
+    /// Its body is too long.
+    CHECK_IN_TOO_BIG = Kind::new("check-in.too-big", Info, "checkin", &["peer", "limit"],
+        "签到被拒绝：正文过长", "check-in refused: its body is too big");
+    /// Its body did not come.
+    CHECK_IN_TOO_SLOW = Kind::new("check-in.too-slow", Info, "checkin", &["peer"],
+        "签到被拒绝：正文未能及时到达", "check-in refused: its body did not come in time");
+    /// Its body ended before the length that it announced.
+    CHECK_IN_CUT = Kind::new("check-in.cut", Info, "checkin", &["peer"],
+        "签到被拒绝：正文提前结束", "check-in refused: its body ended early");
+    /// It says not who asks.
+    CHECK_IN_UNNAMED = Kind::new("check-in.unnamed", Info, "checkin", &["peer"],
+        "签到被拒绝：缺少 Device-Id 或 Client-Id 请求头", "check-in refused: no Device-Id or no Client-Id header");
+    /// A download's path holds no name of a file.
+    DOWNLOAD_BAD_NAME = Kind::new("download.bad-name", Info, "download", &["peer"],
+        "下载被拒绝：文件名无效", "download refused: invalid filename");
+    /// No such image is offered.
+    DOWNLOAD_UNKNOWN = Kind::new("download.unknown", Info, "download", &["peer", "file"],
+        "下载被拒绝：这里没有可提供的该固件", "download refused: no such image is offered here");
+    /// The image is not read yet.
+    DOWNLOAD_STILL_READING = Kind::new("download.still-reading", Info, "download", &["peer", "file"],
+        "下载暂不可用：该文件仍在读取中", "download refused for now: the file is still being read");
+    /// The file is no longer what was inspected.
+    DOWNLOAD_CHANGED = Kind::new("download.changed", Warning, "download", &["peer", "file", "error"],
+        "下载被拒绝：文件已无法按校验时的状态读取", "download refused: the file cannot be read as it was verified");
+    /// The file failed under way.
+    DOWNLOAD_CUT = Kind::new("download.cut", Warning, "download", &["file", "peer", "error"],
+        "下载中断：文件读取失败或已改变", "download cut");
+    /// Every byte was handed to the network.
+    DOWNLOAD_DONE = Kind::new("download.sent", Info, "download", &["file", "peer", "bytes", "seconds"],
+        "固件已全部交给网络", "download handed to the network");
+    /// The device went away.
+    DOWNLOAD_LEFT = Kind::new("download.unfinished", Info, "download", &["file", "peer", "bytes", "of", "seconds"],
+        "下载未完成：设备断开、停滞过久，或本服务器正在停止",
+        "download not finished: the device went away, stood still for too long, or this server stops");
+    /// Plain HTTP has ended, and a proxy does not say how the device came.
+    HTTP_UNTOLD = Kind::new("plain-http.untold", Info, "checkin", &["device", "peer"],
+        "已拒绝：明文 HTTP 已停用，而前面的代理没有说明设备是否经 https 而来；请让它从 gateway.behind_proxy 所列地址发送 X-Forwarded-Proto，\
+         或将 TLS 直接转到这里（每天提示一次）",
+        "refused: plain HTTP has ended, and the proxy does not say that the device came over https: let it send \
+         X-Forwarded-Proto from an address in gateway.behind_proxy, or pass TLS on to here (named once a day)");
+    /// Plain HTTP has ended.
+    HTTP_ENDED = Kind::new("plain-http.refused", Info, "checkin", &["device", "peer"],
+        "已拒绝：该设备仍使用已停用的明文 HTTP（每天提示一次）",
+        "refused: the device still comes over plain HTTP, which has ended (named once a day)");
+    /// Plain HTTP will end.
+    HTTP_ENDS = Kind::new("plain-http.ends", Info, "checkin", &["device", "peer", "last_day"],
+        "该设备仍使用明文 HTTP（每天提示一次）", "the device still comes over plain HTTP (named once a day)");
+    /// Plain HTTP is served.
+    HTTP_USED = Kind::new("plain-http.used", Info, "checkin", &["device", "peer"],
+        "该设备使用明文 HTTP（每天提示一次）", "the device comes over plain HTTP (named once a day)");
+}

@@ -1,0 +1,89 @@
+//! Connections, and servers behind this one.
+
+use super::super::Kind;
+use super::super::Severity::{Info, Warning};
+
+kinds! { CONNECTIONS:
+    /// Too few files may be opened.
+    FILES_LIMITED = Kind::new("limit.open-files", Warning, "listener", &["wanted", "connections", "files"],
+        "打开文件数的限制不足以支持 gateway.limits.connections：请调高（LimitNOFILE= 或 ulimit -Hn）",
+        "the limit of open files allows fewer connections than gateway.limits.connections: raise it (LimitNOFILE= or ulimit \
+         -Hn)");
+    /// All connections are taken.
+    CONNECTIONS_FULL = Kind::new("limit.connections", Warning, "listener", &["address", "limit"],
+        "连接数已达上限：新连接需等待（gateway.limits.connections）",
+        "connection limit reached: new ones wait (gateway.limits.connections)");
+    /// One client has its share.
+    SHARE_FULL = Kind::new("limit.share", Warning, "listener", &["address?", "peer", "proxy?", "limit?"],
+        "连接紧张，而该客户端已占满其份额：已拒绝（每个客户端每小时提示一次）",
+        "connections run short, and this client has its share: refused (said once an hour for each client)");
+    /// No file descriptor is left.
+    ACCEPT_FAILS = Kind::new("accept.fails", Warning, "listener", &["address", "error"],
+        "暂时无法接受连接：请调高打开文件数的限制（LimitNOFILE=）",
+        "no connection can be accepted for now: raise the limit of open files (LimitNOFILE=)");
+    /// TLS where there is none.
+    TLS_OFF = Kind::new("tls.off", Warning, "connection", &["peer"],
+        "客户端使用 TLS，而 gateway.tls.mode 为 off", "a client speaks TLS, but gateway.tls.mode is off");
+    /// A proxy that is not listed.
+    PROXY_UNLISTED = Kind::new("proxy-header.unlisted", Warning, "connection", &["peer"],
+        "已关闭：gateway.behind_proxy 未列出该地址，而此端口（gateway.ports 中的 proxy_protocol）只供代理使用；设备和浏览器需使用其他端口\
+         （每个客户端每小时提示一次）",
+        "closed: gateway.behind_proxy does not list its address, and this port (proxy_protocol in gateway.ports) is for \
+         proxies that send a PROXY header; HAProxy does with send-proxy, Nginx with proxy_protocol on; devices and browsers \
+         need another port (said once an hour for each client)");
+    /// A PROXY port on which no whole PROXY header came.
+    PROXY_HEADER_LATE = Kind::new("proxy-header.late", Warning, "connection", &["peer"],
+        "已关闭：PROXY 头未能及时完整到达（limits.headers），而此端口（gateway.ports 中的 proxy_protocol）供发送 PROXY 头的代理使用：\
+         HAProxy 用 send-proxy，Nginx 用 proxy_protocol on；设备和浏览器需使用其他端口（每个客户端每小时提示一次）",
+        "closed: no whole PROXY header came in time (limits.headers), and this port (proxy_protocol in gateway.ports) is for \
+         proxies that send a PROXY header; HAProxy does with send-proxy, Nginx with proxy_protocol on; devices and browsers \
+         need another port (said once an hour for each client)");
+    /// A PROXY port on which something else came.
+    PROXY_HEADER_FAULTY = Kind::new("proxy-header.faulty", Warning, "connection", &["peer", "why"],
+        "已关闭：{why}；此端口（gateway.ports 中的 proxy_protocol）供发送 PROXY 头的代理使用：HAProxy 用 send-proxy，Nginx 用 proxy_protocol on；\
+         设备和浏览器需使用其他端口（每个客户端每小时提示一次）",
+        "closed: {why}, and this port (proxy_protocol in gateway.ports) is for proxies that send a PROXY header; HAProxy does \
+         with send-proxy, Nginx with proxy_protocol on; devices and browsers need another port (said once an hour for each \
+         client)");
+    /// The client does not trust our certificate.
+    CERTIFICATE_DISTRUSTED = Kind::new("certificate.distrusted", Warning, "connection", &["peer", "error"],
+        "客户端拒绝了我们的证书：证书的域名、证书链或颁发机构不符合其要求（每个客户端每小时提示一次）",
+        "the client refuses our certificate: its name, its chain or its authority is not what this client wants (said once \
+         an hour for each client)");
+    /// A server behind answers again.
+    BACKEND_BACK = Kind::new("backend.back", Info, "proxy", &["backend", "setting"],
+        "后端恢复应答", "the backend answers again");
+    /// A server behind does not answer.
+    BACKEND_DOWN = Kind::new("backend.down", Warning, "proxy", &["backend", "setting", "why"],
+        "后端没有应答：{why}；恢复之前其客户端会收到错误（只提示一次）",
+        "the backend does not answer: {why}; its clients get an error until it does (said once)");
+    /// A WebSocket began.
+    WEBSOCKET_OPENED = Kind::new("websocket.opened", Info, "proxy", &["device", "peer", "backend", "open"],
+        "WebSocket 已建立", "WebSocket opened");
+    /// A WebSocket was closed by a side of it.
+    WEBSOCKET_CLOSED = ended("websocket.closed", TUNNEL, "WebSocket 已结束：正常关闭", "WebSocket ended: closed");
+    /// A WebSocket broke off.
+    WEBSOCKET_BROKE = ended("websocket.broke", BROKEN_TUNNEL, "WebSocket 已结束：连接中断：{error}", "WebSocket ended: broke off: {error}");
+    /// Nothing moved on a WebSocket.
+    WEBSOCKET_STILL = ended("websocket.still", STILL_TUNNEL, "WebSocket 已结束：{idle} 内没有数据", "WebSocket ended: still for {idle}");
+    /// This server stops.
+    WEBSOCKET_STOPPED = ended("websocket.stopped", TUNNEL, "WebSocket 已结束：本服务器正在停止", "WebSocket ended: this server stops");
+}
+
+/// Fields of a WebSocket that ended.
+const TUNNEL: &[&str] = &["device?", "peer?", "backend?", "seconds?", "up?", "down?"];
+const BROKEN_TUNNEL: &[&str] = &[
+    "error", "device?", "peer?", "backend?", "seconds?", "up?", "down?",
+];
+const STILL_TUNNEL: &[&str] = &[
+    "idle", "device?", "peer?", "backend?", "seconds?", "up?", "down?",
+];
+
+const fn ended(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    Kind::new(id, Info, "proxy", fields, zh, en)
+}

@@ -1,0 +1,167 @@
+//! Kinds of files and names that are no image: reasons inside other events.
+
+use super::super::Kind;
+use super::super::Severity::Warning;
+
+const fn why(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    Kind::new(id, Warning, "catalogue", fields, zh, en)
+}
+
+kinds! { IMAGES:
+    /// The name does not end in `.bin`.
+    NAME_NOT_BIN = why("name.not-bin", &[],
+        "不是固件文件：文件名必须以 .bin 结尾（小写）", "not a firmware file: the name must end in .bin (lower case)");
+    /// The name holds no version.
+    NAME_NO_VERSION = why("name.no-version", &[],
+        "文件名中没有版本号：请改名为 型号_版本.bin，版本以数字开头，只含字母、数字、'.'、'_' 和 '-'（esp32s3_1.6.6.bin）",
+        "the name holds no version: rename it to model_version.bin, the version starting with a digit and made of letters, \
+         digits, '.', '_' and '-' (esp32s3_1.6.6.bin)");
+    /// The name would garble logs and addresses.
+    NAME_CONTROL = why("name.control-character", &[],
+        "文件名含有控制字符：请改名为 型号_版本.bin", "the name holds a control character: rename it to model_version.bin");
+    /// Nobody could ask for it.
+    NAME_NOT_UTF8 = why("name.not-utf8", &[],
+        "文件名不是 UTF-8：请改名为 型号_版本.bin", "the name is not UTF-8: rename it to model_version.bin");
+    /// The firmware's parser throws on its version.
+    NAME_UNSAFE_VERSION = why("name.unsafe-version", &["version"],
+        "收到版本 {version} 的设备会在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字：请改名",
+        "a device that is offered version {version} restarts at every check, for a part of it is no number below 2147483648: \
+         rename the file");
+    /// A folder, a pipe, a device.
+    IMAGE_NO_FILE = why("image.no-file", &[], "不是普通文件", "not a regular file");
+    /// No flash holds it.
+    IMAGE_TOO_LONG = why("image.too-long", &["length", "longest"],
+        "它有 {length} 字节，而 ESP32 最大的 flash 只有 {longest} 字节：这不是固件，请移走",
+        "it has {length} bytes, and the largest flash of an ESP32 has {longest}: this is no firmware, take it away");
+    /// The system does not let us, or the disk fails.
+    IMAGE_UNREADABLE = why("image.unreadable", &["reason"],
+        "无法读取（{reason}）：请检查其权限（chmod a+r）或磁盘", "it cannot be read ({reason}): see to its permissions (chmod a+r) or its disk");
+    /// What the folder says and what was read are not one state.
+    IMAGE_CHANGED = why("image.changed", &[], "读取期间文件发生了变化", "it changed while it was read");
+    /// A fault of this program shows in it.
+    IMAGE_BREAKS = why("image.breaks", &["why"],
+        "查看该文件会使本程序出错：请连同文件一起报告（{why}）",
+        "to look into it breaks this program: please report it, with the file ({why})");
+    /// Nothing in it.
+    IMAGE_EMPTY = why("image.empty", &[], "文件是空的：请重新复制", "the file is empty: copy it again");
+    /// Room for a file, and no file in it.
+    IMAGE_BLANK = why("image.blank", &["bytes", "fill"],
+        "开头是 {bytes} 个 {fill} 字节：复制不完整，或磁盘已满；请重新复制",
+        "it begins with {bytes} bytes of {fill}: it was not copied whole, or the disk was full; copy it again");
+    /// All of an app image but its first byte.
+    IMAGE_FIRST_BYTE = why("image.first-byte", &["byte"],
+        "首字节是 {byte}，而固件应为 0xe9：文件已损坏；请重新复制",
+        "its first byte is {byte}, and an image's is 0xe9: it is damaged; copy it again");
+    /// It ends within what its header promises.
+    IMAGE_CUT = why("image.cut", &["size", "part"],
+        "文件在 {size} 字节处结束（{part}）：被截断，或仍在复制中；请重新复制",
+        "it ends after {size} bytes, in its {part}: it was cut off or is still being copied; copy it again");
+    /// No image has so many segments, or none.
+    IMAGE_SEGMENT_COUNT = why("image.segment-count", &["count"],
+        "头部记录了 {count} 个段，而固件有 1 到 16 个：文件已损坏；请重新复制",
+        "its header counts {count} segments, and an image has 1 to 16: it is damaged; copy it again");
+    /// The flag at offset 23 is neither 0 nor 1.
+    IMAGE_HASH_FLAG = why("image.hash-flag", &["flag"],
+        "头部已损坏（哈希标志为 {flag}）：请重新复制", "its header is damaged (hash flag {flag}): copy it again");
+    /// A segment that no image can have.
+    IMAGE_SEGMENT_LENGTH = why("image.segment-length", &["number", "length"],
+        "第 {number} 段声称长度为 {length} 字节，这不可能：文件已损坏；请重新复制",
+        "its segment {number} claims a length of {length} bytes, which none has: it is damaged; copy it again");
+    /// The XOR of all segments is another than the image says.
+    IMAGE_CHECKSUM = why("image.checksum", &[],
+        "校验和与内容不符：文件已损坏；请重新复制", "its checksum does not fit its content: it is damaged; copy it again");
+    /// The SHA-256 of the image is another than the image says.
+    IMAGE_HASH = why("image.hash", &[],
+        "SHA-256 与内容不符：文件已损坏；请重新复制", "its SHA-256 does not fit its content: it is damaged; copy it again");
+    /// An image without an app descriptor.
+    IMAGE_BOOTLOADER = why("image.bootloader", &[],
+        "这是引导加载程序，或其他没有应用描述符的镜像；请使用应用固件 build/xiaozhi.bin",
+        "this is a bootloader, or another image without an app descriptor; use the app image, build/xiaozhi.bin");
+    /// Bootloader, partition table and app in one file.
+    IMAGE_FULL_FLASH = why("image.full-flash", &[],
+        "这是完整的 flash 镜像（引导加载程序、分区表和应用合在一起）；请使用应用固件 build/xiaozhi.bin",
+        "this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin");
+    /// Shares the magic byte, and nothing else.
+    IMAGE_ESP8266 = why("image.esp8266", &[],
+        "这是 ESP8266 的镜像，没有小智固件能在其上运行；请使用应用固件 build/xiaozhi.bin",
+        "this is an image for the ESP8266, which no xiaozhi firmware runs on; use the app image, build/xiaozhi.bin");
+    /// Bytes behind the image that are no padding and no signature.
+    IMAGE_TRAILING = why("image.trailing", &["bytes", "length"],
+        "镜像之后还有 {bytes} 字节，既不是填充也不是签名：它与别的文件合并过，或是连同旧数据一起从 flash 读出的；请使用构建产物 \
+         build/xiaozhi.bin，或将它截取出来：镜像本身完整，长 {length} 字节（head -c {length} FILE > NEW）",
+        "{bytes} bytes follow the image that are neither padding nor a signature: it was merged with something, or read back \
+         from flash with what stood there before; use the app image as the build made it, build/xiaozhi.bin, or cut it out: \
+         the image itself is whole and has {length} bytes (head -c {length} FILE > NEW)");
+    /// A signature block of secure boot v2 that is not what was signed.
+    IMAGE_SIGNATURE = why("image.signature", &[],
+        "安全启动签名与内容不符：请重新签名", "its secure boot signature does not fit its content: sign the image again");
+    /// A device that runs it would restart at every check.
+    IMAGE_UNSAFE_VERSION = why("image.unsafe-version", &["version"],
+        "固件内的版本 {version} 会使设备在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字；请用只含数字和点的 PROJECT_VER 构建",
+        "the version inside, {version}, restarts a device at every check, for a part of it is no number below 2147483648; \
+         build it with a PROJECT_VER of numbers and dots");
+    /// No ESP image.
+    IMAGE_FOREIGN = why("image.foreign", &[], "这不是 ESP 固件", "this is no ESP image");
+    /// What a linker makes.
+    IMAGE_ELF = why("image.elf", &[],
+        "这不是 ESP 固件，而是 ELF 文件（请使用旁边的 .bin）", "this is no ESP image but an ELF file (use the .bin beside it)");
+    /// An archive.
+    IMAGE_ZIP = why("image.zip", &[],
+        "这不是 ESP 固件，而是 zip 压缩包（请先解压）", "this is no ESP image but a zip archive (unpack it)");
+    /// A compressed file.
+    IMAGE_GZIP = why("image.gzip", &[],
+        "这不是 ESP 固件，而是 gzip 文件（请先解压）", "this is no ESP image but a gzip file (unpack it)");
+    /// A compressed file.
+    IMAGE_BZIP2 = why("image.bzip2", &[],
+        "这不是 ESP 固件，而是 bzip2 文件（请先解压）", "this is no ESP image but a bzip2 file (unpack it)");
+    /// A compressed file.
+    IMAGE_XZ = why("image.xz", &[],
+        "这不是 ESP 固件，而是 xz 文件（请先解压）", "this is no ESP image but an xz file (unpack it)");
+    /// What a browser saves in place of a file.
+    IMAGE_WEB_PAGE = why("image.web-page", &[],
+        "这不是 ESP 固件，而是网页（请下载文件本身）", "this is no ESP image but a web page (fetch the file itself)");
+    /// A stand-in.
+    IMAGE_GIT_LFS = why("image.git-lfs", &[],
+        "这不是 ESP 固件，而是 Git LFS 指针（用 git lfs pull 取得文件）",
+        "this is no ESP image but a Git LFS pointer (git lfs pull fetches the file)");
+    /// Another chip family's.
+    IMAGE_OLD_ESP = why("image.esp8266-ota", &[],
+        "这不是 ESP32 固件，而是 ESP8266 的镜像", "this is no ESP image but an image for the ESP8266");
+    /// It is refused for what it is.
+    IMAGE_STRICT = why("image.strict", &["what"],
+        "{what}，而 gateway.firmware.verify 为 strict。请复制应用固件（build/xiaozhi.bin），或写 verify: warn",
+        "{what}, and gateway.firmware.verify is strict. Copy an app image (build/xiaozhi.bin), or write verify: warn");
+    /// It is offered for what it is.
+    IMAGE_FOREIGN_OFFERED = why("image.foreign-offered", &["what"],
+        "{what}。它会下发给未报告 ESP32 芯片的设备，因为它可能供其他类型的设备使用；ESP32 在首字节就会拒绝它。gateway.firmware.verify: strict 可禁止下发此类文件",
+        "{what}. It is offered to devices that report no ESP32's chip, for it may be meant for another kind; an ESP32 refuses \
+         it at its first byte. gateway.firmware.verify: strict keeps such files back");
+    /// Another project's.
+    REMARK_PROJECT = why("image.other-project", &["project"],
+        "其项目是 {project}，而不是 xiaozhi：报告其他项目的设备不会得到它，因为刷入后这样的设备不会再向任何服务器请求更新；请使用 xiaozhi-esp32 的应用固件，\
+         或者，如果项目是有意改名的，请将两个名称都写入 gateway.firmware.projects（[xiaozhi, {project}]）",
+        "its project is {project}, and not xiaozhi: no device that reports another project is offered it, for after it such a \
+         device would ask nobody any more; use the app image of xiaozhi-esp32, or, if the project was renamed on purpose, list \
+         its names in gateway.firmware.projects ([xiaozhi, {project}])");
+    /// Its version would restart xiaozhi firmware.
+    REMARK_UNSAFE_VERSION = why("image.strange-version", &["inside", "project"],
+        "固件内的版本 {inside} 会使小智设备在每次检查时重启，因为其中某一部分不是数字；此固件属于项目 {project}，其规则在此未知，而报告该版本的设备不会再收到任何固件信息",
+        "the version inside, {inside}, would restart a xiaozhi device at every check, for a part of it is no number; this image \
+         is of the project {project}, whose rules are not known here, and devices that report this version are told nothing \
+         about firmware any more");
+    /// Name and content disagree.
+    REMARK_MISNAMED = why("image.misnamed", &["named", "inside"],
+        "文件名写的是 {named}，而固件内是 {inside}：设备运行后会报告 {inside}，不会再次得到它；请按固件内的版本命名文件",
+        "the file's name says {named}, and the image holds {inside}: devices report {inside} once they run it, and are not \
+         offered it again; name the file after the version inside");
+    /// Damage may pass unseen.
+    REMARK_NO_HASH = why("image.no-hash", &[],
+        "没有附加 SHA-256，损坏可能在这里和设备上都一时无法发现：构建时请不要使用 --dont-append-digest",
+        "no SHA-256 is appended, so that damage to it may pass for a while unseen, here and on the device: build it without \
+         --dont-append-digest");
+}

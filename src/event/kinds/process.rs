@@ -1,0 +1,93 @@
+//! Start and end, configuration, log.
+
+use super::super::Kind;
+use super::super::Severity::{Error, Info, Warning};
+use super::super::text::Text;
+
+/// Place of the setting that a reload speaks of.
+const PLACE: Text = Text::new("{place}：", "{place}: ");
+
+kinds! { PROCESS:
+    /// The configuration was read.
+    CONFIG_READ = Kind::new("config.read", Info, "app", &["file"], "已读取配置", "configuration read");
+    /// There is none.
+    CONFIG_ABSENT = Kind::new("config.absent", Info, "app", &["file"],
+        "没有 {file}：所有设置均为默认值", "no {file}: every setting has its default");
+    /// Something in it can be meant, and is worth a second look.
+    CONFIG_WARNING = Kind::new("config.warning", Warning, "app", &["place", "what"], "{place}：{what}", "{place}: {what}");
+    /// SIGHUP came.
+    RELOAD = Kind::new("reload", Info, "reload", &[],
+        "SIGHUP：重新读取配置、证书和固件", "SIGHUP: configuration, certificates and firmware are read again");
+    /// It was read again, and these keys were taken up.
+    CONFIG_CHANGED = Kind::new("config.changed", Info, "reload", &["keys"],
+        "已重新读取配置并采用改动", "configuration read again and taken up");
+    /// It was read again, and holds nothing new that can be taken up.
+    CONFIG_SAME = Kind::new("config.same", Info, "reload", &[],
+        "已重新读取配置：没有可采用的改动", "configuration read again: nothing is taken up");
+    /// Something in it changed that a running server cannot take up.
+    CONFIG_NEEDS_RESTART = Kind::new("config.needs-restart", Warning, "reload", &["place?", "key"],
+        "{key} 已改动，需要重启才能生效：运行中的服务继续使用原来的设置",
+        "{key} is another now and needs a restart: what runs keeps the old one").lead(PLACE);
+    /// Something in it is good only together with another key, which needs a restart.
+    CONFIG_WAITS_FOR_KEY = Kind::new("config.needs-restart-with", Warning, "reload", &["place?", "key", "other"],
+        "{key} 已改动，需要重启才能生效，因为它要与 {other} 一起改变：运行中的服务继续使用原来的设置",
+        "{key} is another now and needs a restart, for {other} does: what runs keeps the old one").lead(PLACE);
+    /// Something in it takes more open files than there are.
+    CONFIG_WAITS_FOR_FILES = Kind::new("config.needs-restart-files", Warning, "reload", &["place?", "key"],
+        "{key} 已改动，需要重启才能生效，因为转发的连接占用两个文件，打开文件数的限制（LimitNOFILE= 或 ulimit -Hn）因此只允许更少的连接：\
+         运行中的服务继续使用原来的设置",
+        "{key} is another now and needs a restart, for a connection that is passed on takes two files, and the limit of open \
+         files (LimitNOFILE= or ulimit -Hn) lets fewer be taken then: what runs keeps the old one").lead(PLACE);
+    /// It is faulty now.
+    CONFIG_REFUSED = Kind::new("config.refused", Error, "reload", &["what"],
+        "未采用配置的任何改动，一切照旧：{what}", "configuration not taken up, all goes on as it is: {what}");
+    /// A port is listened on.
+    LISTENING = Kind::new("listening", Info, "app", &["address", "protocols", "proxy_protocol?"],
+        "正在监听，{protocols}", "listening, {protocols}");
+    /// What the firmware folder holds at start.
+    FOLDER = Kind::new("folder", Info, "app", &["dir", "images"],
+        "固件目录，文件名形如 型号_版本.bin", "firmware folder, files named model_version.bin");
+    /// A pin that no file answers.
+    PIN_MISSING = Kind::new("pin.missing", Warning, "app", &["place", "model", "version"],
+        "{place}：gateway.firmware.pin：目前没有该版本的文件，其设备不会得到任何固件",
+        "{place}: gateway.firmware.pin: no file has this version now: its devices are offered nothing");
+    /// The OTA address, as the firmware guide shows it.
+    OTA_ADDRESS = Kind::new("address.ota", Info, "app", &["url"], "OTA接口是           {url}", "OTA接口是           {url}");
+    /// The vision address, as the firmware guide shows it.
+    VISION_ADDRESS = Kind::new("address.vision", Info, "app", &["url"], "视觉分析接口是        {url}", "视觉分析接口是        {url}");
+    /// Something that must run for ever broke, and begins again.
+    PART_BROKE = Kind::new("part.broke", Error, "supervise", &["part", "again", "error"],
+        "“{part}”出错，{again} 后重新开始；请报告此问题：{error}",
+        "{part} broke and begins again in {again}; please report it: {error}");
+    /// The process ends for something that broke and cannot begin again.
+    ENDED = Kind::new("ended", Error, "serve", &["why"], "进程结束：{why}", "{why}");
+    /// A fault of this program.
+    PANIC = Kind::new("panic", Error, "serve", &["what"],
+        "本程序的错误，请报告：{what}", "a fault of this program, please report it: {what}");
+    /// The start failed.
+    NOT_STARTED = Kind::new("not-started", Error, "serve", &["why"], "未能启动：{why}", "not started: {why}");
+    /// The first signal.
+    STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
+        "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");
+    /// The second signal.
+    STOP_FORCED = Kind::new("stop.forced", Warning, "shutdown", &[],
+        "收到第二个信号，立即结束", "ended at once by a second signal");
+    /// What is under way may finish.
+    STOP_DRAINING = Kind::new("stop.draining", Info, "listener", &["connections", "drain"],
+        "正在停止：已开始的请求在 {drain} 内完成", "stopping: what was begun is finished, within {drain}");
+    /// What did not finish is cut.
+    STOP_CUT = Kind::new("stop.cut", Warning, "listener", &["connections"],
+        "等待时间已到：切断剩余连接", "the drain time is over: what is left is cut");
+    /// The end.
+    STOPPED = Kind::new("stopped", Info, "app", &[], "已停止", "stopped");
+    /// The log file has no room yet.
+    LOG_FILE_LATER = Kind::new("log.file-later", Warning, "logs", &["error"],
+        "{error}。在此之前日志只写到控制台", "{error}. Until then the log goes to the console only");
+    /// Lines were lost.
+    LOG_DROPPED = Kind::new("log.dropped", Warning, "logs", &["lines"],
+        "部分日志未能及时写出，已丢弃", "log lines were dropped, for they could not be written in time");
+    /// An output takes nothing.
+    LOG_FAULT = Kind::new("log.fault", Warning, "logs", &["output", "error"],
+        "{output}：{error}：恢复可写之前，该处的日志会丢失；请检查磁盘与权限",
+        "{output}: {error}: lines are lost there until it can be written again; see to its disk and permissions");
+}

@@ -1,0 +1,101 @@
+//! Reasons why an image is withheld from a device.
+
+use super::super::Kind;
+use super::super::Severity::Info;
+use super::super::text::Text;
+
+const LEAD: Text = Text::new("未下发：", "not offered: ");
+
+/// The device, its version and the file stand in front of a reason's own fields.
+const fn reason(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    Kind::new(id, Info, "checkin", fields, zh, en).lead(LEAD)
+}
+
+kinds! { REASONS:
+    /// Another project's firmware.
+    WITHHELD_PROJECT = reason("withheld.project", &["image", "runs"],
+        "该固件属于项目 {image}，而设备运行的是 {runs}：刷入后设备不会再向任何服务器请求更新；如果两者是同一项目，请将两个名称都写入 gateway.firmware.projects",
+        "the image is of the project {image}, and the device runs {runs}: after it the device would ask nobody any more; \
+         if they are one project, list both in gateway.firmware.projects");
+    /// Another chip's image.
+    WITHHELD_CHIP = reason("withheld.chip", &["image", "chip"],
+        "该固件用于 {image}，而设备是 {chip}",
+        "the image is for {image}, and the device is an {chip}");
+    /// No slot is long enough.
+    WITHHELD_SIZE = reason("withheld.size", &["size", "room"],
+        "其 {size} 字节超过设备上任何应用分区，最大的只有 {room} 字节",
+        "its {size} bytes fit no app slot of the device, the longest of which has {room}");
+    /// The slot that would take it is too short.
+    WITHHELD_SLOT_SIZE = reason("withheld.slot-size", &["size", "slot", "room"],
+        "其 {size} 字节放不进应用分区 {slot}（{room} 字节）",
+        "its {size} bytes do not fit the app slot {slot} of {room} bytes");
+    /// There is no second slot.
+    WITHHELD_NO_SLOT = reason("withheld.no-slot", &[],
+        "设备的分区表中除正在运行的分区外没有应用分区：只能用线刷",
+        "the device's partition table has no app slot besides the one that runs: it can only be flashed by cable");
+    /// The chip is too old.
+    WITHHELD_REVISION_LOW = reason("withheld.revision-low", &["needed", "has"],
+        "该固件要求芯片版本 {needed} 或更高，而设备为 {has}",
+        "the image needs chip revision {needed} or later, and the device has {has}");
+    /// The chip is too new.
+    WITHHELD_REVISION_HIGH = reason("withheld.revision-high", &["allowed", "has"],
+        "该固件最高支持芯片版本 {allowed}，而设备为 {has}",
+        "the image allows chip revisions up to {allowed}, and the device has {has}");
+    /// Firmware 2.x for a layout of 1.x.
+    WITHHELD_NO_ASSETS = reason("withheld.no-assets", &[],
+        "2.x 固件需要名为 assets 的分区，而设备没有：请用线刷一次",
+        "firmware 2.x needs a partition named assets, and the device has none: flash it by cable once");
+    /// No ESP image for an ESP32.
+    WITHHELD_NO_IMAGE = reason("withheld.no-image", &[],
+        "这不是 ESP 固件，而设备是 ESP32 芯片，只接受 ESP 固件",
+        "this is no ESP image, and the device has an ESP32's chip, which takes no other");
+    /// The version that runs, in another build.
+    WITHHELD_SAME_VERSION = reason("withheld.same-version", &["inside"],
+        "该固件内的版本为 {inside}，与设备所运行的另一构建相同，而 2.0.0 之前的固件拒绝与自身版本相同的固件；请用更高的 PROJECT_VER 构建",
+        "the image holds {inside}, which the device runs in another build, and firmware before 2.0.0 refuses an image of \
+         its own version; build it with a higher PROJECT_VER");
+    /// Forced several times, in vain.
+    WITHHELD_FAILED = reason("withheld.failed", &["times"],
+        "已强制下发 {times} 次，而设备仍报告原来的版本；在文件或设备改变之前不再强制下发",
+        "it was forced on the device {times} times, and the device still reports what it reported before; it is not \
+         forced again until the file or the device changes");
+    /// The device runs it.
+    WITHHELD_RUNNING = reason("withheld.running", &[],
+        "设备已在运行这一固件", "the device runs this very image already");
+    /// The device runs it, and the file's name says otherwise.
+    WITHHELD_RUNNING_NAMED = reason("withheld.running-misnamed", &["inside"],
+        "设备已在运行这一固件：它报告的是固件内的版本 {inside}，文件名应与之一致",
+        "the device runs this very image already: it reports {inside}, the version inside, which the file's name should have");
+    /// It would have to be forced, and is no ESP image.
+    WITHHELD_FORCE_NO_IMAGE = reason("withheld.force-no-image", &[],
+        "设备只比较版本号中的数字，会拒绝它；由于它不是 ESP 固件，无法证明强制下发会结束，因此不强制",
+        "the device compares the numbers of a version only and would refuse it; it is not forced, for nothing proves that \
+         this would end: it is no ESP image");
+    /// It would have to be forced, and the device names no hash.
+    WITHHELD_FORCE_NO_DEVICE_HASH = reason("withheld.force-no-device-hash", &["inside"],
+        "设备只比较版本号中的数字，会拒绝它；固件内的版本为 {inside}，而设备未报告 application.elf_sha256，无法证明强制下发会结束，因此不强制",
+        "the device compares the numbers of a version only and would refuse it; it is not forced, for nothing proves that \
+         this would end: the image holds {inside}, and the device reports no application.elf_sha256 to know it by");
+    /// It would have to be forced, and the image names no hash.
+    WITHHELD_FORCE_NO_IMAGE_HASH = reason("withheld.force-no-image-hash", &["inside"],
+        "设备只比较版本号中的数字，会拒绝它；固件内的版本为 {inside}，且没有 ELF 哈希可供识别，无法证明强制下发会结束，因此不强制",
+        "the device compares the numbers of a version only and would refuse it; it is not forced, for nothing proves that \
+         this would end: the image holds {inside}, and no ELF hash to know it by");
+    /// A pin without a file.
+    WITHHELD_PIN_MISSING = reason("withheld.pin-missing", &[],
+        "gateway.firmware.pin 指定了此版本，但没有可下发的文件具有该版本",
+        "gateway.firmware.pin names this version, and no file that can be offered has it");
+    /// No address that devices read.
+    WITHHELD_NO_ADDRESS = reason("withheld.no-address", &[],
+        "本服务器没有设备能够识别的地址：请将 server.vision_explain 或 server.ota 设为域名或 IPv4 地址",
+        "this server has no address that devices can read: set server.vision_explain or server.ota to a name or an IPv4 \
+         address");
+    /// Further files below those that were named.
+    WITHHELD_MORE = reason("withheld.more", &["more"],
+        "以及其后的其他文件", "further files below these");
+}

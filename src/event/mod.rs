@@ -1,0 +1,272 @@
+//! Events: what happens here that a person or a program acts on. Each has a stable id,
+//! fields, and words in English and Chinese; all of them stand in [`kinds`].
+//!
+//! A room that may know the world says an event with [`tell!`]. A pure one returns it,
+//! made by [`event!`], and whoever asked says it.
+
+mod device;
+pub mod kinds;
+mod log;
+pub mod text;
+mod value;
+
+pub use log::{is_told, say};
+pub use value::Value;
+
+use std::fmt;
+use text::{Lang, Text};
+
+/// Makes an event: `event!(FILE_READY, file = name, bytes = 26)`.
+macro_rules! event {
+    ($kind:ident $(, $field:ident = $value:expr)* $(,)?) => {
+        $crate::event::Event::new(
+            &$crate::event::kinds::$kind,
+            vec![$((stringify!($field), $crate::event::Value::from($value))),*],
+        )
+    };
+}
+
+/// Says an event in the log, if the log takes its level: nothing is made in vain.
+macro_rules! tell {
+    ($kind:ident $($fields:tt)*) => {
+        if $crate::event::is_told(&$crate::event::kinds::$kind) {
+            $crate::event::say(&$crate::event::event!($kind $($fields)*));
+        }
+    };
+}
+
+pub(crate) use {event, tell};
+
+/// How much an event matters. The log's levels, less those for developers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It is as it should be.
+    Info,
+    /// Somebody should look at it.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+/// A kind of event.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name for programs: `withheld.chip`. Never changes once it was released.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The room that the log names in brackets.
+    pub room: &'static str,
+    /// Names of its fields. `?` behind one says that it may be absent, `~` that it
+    /// changes with time alone, so that two events which differ in it are no news.
+    pub fields: &'static [&'static str],
+    /// Words in front of its own, where many kinds share them.
+    pub lead: Option<Text>,
+    /// What happened, with `{field}` where the value of one belongs.
+    pub words: Text,
+    /// What to do about it.
+    pub remedy: Option<Text>,
+}
+
+impl Kind {
+    /// Makes a kind from its id, what the log says of where it comes from, its fields
+    /// and its words in Chinese and English.
+    const fn new(
+        id: &'static str,
+        severity: Severity,
+        room: &'static str,
+        fields: &'static [&'static str],
+        zh: &'static str,
+        en: &'static str,
+    ) -> Self {
+        Self {
+            id,
+            severity,
+            room,
+            fields,
+            lead: None,
+            words: Text::new(zh, en),
+            remedy: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    const fn remedy(mut self, zh: &'static str, en: &'static str) -> Self {
+        self.remedy = Some(Text::new(zh, en));
+        self
+    }
+
+    /// Adds words in front.
+    const fn lead(mut self, lead: Text) -> Self {
+        self.lead = Some(lead);
+        self
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// Its fields, in the order in which they are shown. Those without a value are not
+    /// there.
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Event {
+    /// Makes an event; [`event!`] does it in fewer words.
+    pub fn new(kind: &'static Kind, mut fields: Vec<(&'static str, Value)>) -> Self {
+        fields.retain(|(_, value)| *value != Value::Absent);
+        debug_assert!(
+            kind.fields
+                .iter()
+                .filter(|name| !name.contains('?'))
+                .all(|name| fields
+                    .iter()
+                    .any(|(given, _)| name.trim_end_matches('~') == *given)),
+            "{} lacks one of {:?}: {fields:?}",
+            kind.id,
+            kind.fields
+        );
+        Self { kind, fields }
+    }
+
+    /// Adds a field in front of the others: the device or the file that a reason is
+    /// about.
+    #[must_use]
+    pub fn of(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.insert(0, (name, value.into()));
+        self
+    }
+
+    /// Adds a field behind the others.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// Returns the setting that an audit speaks of, in dots; empty for other events.
+    pub fn setting(&self) -> &str {
+        match self.field("setting") {
+            Some(Value::Text(setting)) => setting,
+            _ => "",
+        }
+    }
+
+    /// Returns the value of a field.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        let found = self.fields.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// Returns its fields, in the order in which they are shown.
+    pub fn fields(&self) -> &[(&'static str, Value)] {
+        &self.fields
+    }
+
+    /// Tells whether it says the same as `other`, but for what changes with time alone.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let lasting = |event: &Self| {
+            let lasting = event.fields.iter().filter(|(name, _)| {
+                !event
+                    .kind
+                    .fields
+                    .iter()
+                    .any(|f| f.ends_with('~') && f.trim_end_matches('~') == *name)
+            });
+            lasting.cloned().collect::<Vec<_>>()
+        };
+        self.kind.id == other.kind.id && lasting(self) == lasting(other)
+    }
+
+    /// Returns what happened, without lead and remedy.
+    pub fn words(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        self.fill(self.kind.words.to(lang), lang, &mut text);
+        text
+    }
+
+    /// Returns what happened, and what to do about it.
+    pub fn advice(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        self.write_advice(lang, &mut text);
+        text
+    }
+
+    /// Writes the whole message: lead, words and remedy.
+    pub fn write(&self, lang: Lang, to: &mut String) {
+        if let Some(lead) = self.kind.lead {
+            self.fill(lead.to(lang), lang, to);
+        }
+        self.write_advice(lang, to);
+    }
+
+    fn write_advice(&self, lang: Lang, to: &mut String) {
+        self.fill(self.kind.words.to(lang), lang, to);
+        if let Some(remedy) = self.kind.remedy {
+            to.push_str(lang.pick("处理办法：", " Remedy: "));
+            self.fill(remedy.to(lang), lang, to);
+        }
+    }
+
+    /// Returns the whole message: lead, words and remedy.
+    pub fn message(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        self.write(lang, &mut text);
+        text
+    }
+
+    /// Returns the fields that the message does not show.
+    pub fn unsaid(&self) -> impl Iterator<Item = &(&'static str, Value)> {
+        let kind = self.kind;
+        let shows = move |name: &str| {
+            let has = |text: Text| {
+                text.to(Lang::En)
+                    .split('{')
+                    .skip(1)
+                    .any(|rest| rest.split_once('}').is_some_and(|(shown, _)| shown == name))
+            };
+            let around = [kind.lead, kind.remedy].into_iter().flatten();
+            has(kind.words) || around.into_iter().any(has)
+        };
+        self.fields.iter().filter(move |(name, _)| !shows(name))
+    }
+
+    /// Writes `template` with the values of the fields that it names.
+    fn fill(&self, template: &str, lang: Lang, to: &mut String) {
+        let mut rest = template;
+        while let Some((before, behind)) = rest.split_once('{') {
+            to.push_str(before);
+            let Some((name, behind)) = behind.split_once('}') else {
+                rest = behind;
+                break;
+            };
+            if let Some(value) = self.field(name) {
+                value.write(lang, to);
+            }
+            rest = behind;
+        }
+        to.push_str(rest);
+    }
+}
+
+/// Events are the same when their kinds and fields are.
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind.id == other.kind.id && self.fields == other.fields
+    }
+}
+
+impl Eq for Event {}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message(Lang::En))
+    }
+}
+
+impl std::error::Error for Event {}
+
+#[cfg(test)]
+mod tests;

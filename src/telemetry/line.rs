@@ -1,0 +1,245 @@
+//! One event, one line: `2025-12-18 10:00:00 - INFO - [ota_handler] - ...` for people,
+//! an object of JSON for programs.
+
+use crate::event::text::Lang;
+use crate::event::{Event, Severity, Value};
+use crate::util::terminal::{keep_on_one_line, shown_json};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value as Json};
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use tracing::Level;
+use tracing::field::{Field, Visit};
+
+/// `gateway.log.format`: the form of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// As the firmware guide shows it.
+    #[default]
+    Text,
+    /// One object.
+    Json,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// `gateway.log.lang`.
+    pub lang: Lang,
+    /// `gateway.log.format`.
+    pub format: Format,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            lang: Lang::En,
+            format: Format::Text,
+        }
+    }
+}
+
+impl Style {
+    /// Writes the line of an event of ours.
+    pub(super) fn write_event(self, event: &Event, line: &mut String) {
+        let level = match event.kind.severity {
+            Severity::Info => Level::INFO,
+            Severity::Warning => Level::WARN,
+            Severity::Error => Level::ERROR,
+        };
+        match self.format {
+            Format::Text => {
+                begin(line, level, event.kind.room);
+                let start = line.len();
+                event.write(self.lang, line);
+                for (name, value) in event.unsaid() {
+                    write_field(line, name, value, self.lang);
+                }
+                // Programs look for the reason's id, wherever its words stand.
+                for (name, value) in event.fields() {
+                    if let Value::Event(why) = value {
+                        push(line, &[" ", name, "=", why.kind.id]);
+                    }
+                }
+                push(line, &[" event=", event.kind.id]);
+                keep_on_one_line(line, start);
+                line.push('\n');
+            }
+            Format::Json => {
+                let mut object = object(level, event.kind.room);
+                object.insert("event".into(), event.kind.id.into());
+                object.insert("message".into(), event.message(self.lang).into());
+                self.insert(event, &mut object);
+                end(object, line);
+            }
+        }
+    }
+
+    /// Adds the fields of `event` to an object.
+    fn insert(self, event: &Event, object: &mut Map<String, Json>) {
+        for (name, value) in event.fields() {
+            object.insert((*name).to_owned(), self.json(value));
+        }
+    }
+
+    fn json(self, value: &Value) -> Json {
+        match value {
+            Value::Absent => Json::Null,
+            Value::Text(text) => Json::from(&**text),
+            Value::Number(number) => Json::from(*number),
+            Value::Flag(flag) => Json::from(*flag),
+            Value::List(values) => values.iter().map(|value| self.json(value)).collect(),
+            Value::Event(event) => {
+                let mut object = Map::new();
+                object.insert("event".into(), event.kind.id.into());
+                object.insert("message".into(), event.message(self.lang).into());
+                self.insert(event, &mut object);
+                Json::Object(object)
+            }
+        }
+    }
+
+    /// Writes the line of what passes through `tracing`: an event of ours, a line for
+    /// developers, or what another crate has to say.
+    pub(super) fn write(self, event: &tracing::Event<'_>, line: &mut String) {
+        line.clear();
+        let mut ours = Ours {
+            style: self,
+            line,
+            found: false,
+        };
+        event.record(&mut ours);
+        if ours.found {
+            return;
+        }
+        let metadata = event.metadata();
+        let room = metadata.target().rsplit(':').next().unwrap_or_default();
+        let mut plain = Plain::default();
+        event.record(&mut plain);
+        match self.format {
+            Format::Text => {
+                begin(line, *metadata.level(), room);
+                let start = line.len();
+                line.push_str(&plain.message);
+                for (name, value) in plain.fields {
+                    write_field(line, name, &Value::from(value), self.lang);
+                }
+                keep_on_one_line(line, start);
+                line.push('\n');
+            }
+            Format::Json => {
+                let mut object = object(*metadata.level(), room);
+                object.insert("message".into(), plain.message.into());
+                for (name, value) in plain.fields {
+                    object.entry(name).or_insert(value.into());
+                }
+                end(object, line);
+            }
+        }
+    }
+}
+
+/// Finds an event of ours, and writes it while it is there.
+struct Ours<'a> {
+    style: Style,
+    line: &'a mut String,
+    found: bool,
+}
+
+impl Visit for Ours<'_> {
+    fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
+        if let Some(event) = value.downcast_ref::<Event>() {
+            self.style.write_event(event, self.line);
+            self.found = true;
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// A line that is none of our events.
+#[derive(Default)]
+struct Plain {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Visit for Plain {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+        } else {
+            self.fields.push((field.name(), value.to_owned()));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+fn object(level: Level, room: &str) -> Map<String, Json> {
+    let mut object = Map::new();
+    let now = Timestamp::now().to_zoned(TimeZone::system());
+    let time = now.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    object.insert("time".into(), time.into());
+    object.insert("level".into(), level_name(level).into());
+    object.insert("source".into(), room.into());
+    object
+}
+
+fn end(object: Map<String, Json>, line: &mut String) {
+    line.push_str(&shown_json(&Json::Object(object).to_string()));
+    line.push('\n');
+}
+
+/// Texts are quoted where a reader could not tell where they end.
+fn write_field(line: &mut String, name: &str, value: &Value, lang: Lang) {
+    push(line, &[" ", name, "="]);
+    let start = line.len();
+    value.write(lang, line);
+    let text = &line[start..];
+    if text.is_empty() || text.contains([' ', '"', '=']) {
+        let text = line.split_off(start);
+        // Writing to a String cannot fail.
+        let _ = write!(line, "{text:?}");
+    }
+}
+
+fn push(line: &mut String, parts: &[&str]) {
+    for part in parts {
+        line.push_str(part);
+    }
+}
+
+/// The names that Python's logging, and so xiaozhi-server, gives the levels.
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG => "DEBUG",
+        Level::TRACE => "TRACE",
+    }
+}
+
+fn begin(line: &mut String, level: Level, room: &str) {
+    thread_local!(static CLOCK: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) });
+    let now = Timestamp::now();
+    CLOCK.with_borrow_mut(|(second, text)| {
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *text = now
+                .to_zoned(TimeZone::system())
+                .strftime("%Y-%m-%d %H:%M:%S")
+                .to_string();
+        }
+        line.push_str(text);
+    });
+    push(line, &[" - ", level_name(level), " - [", room, "] - "]);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Lines of the log, read as programs read them: by the ids of events and by fields.
+
+use super::{Server, until};
+
+/// Returns the id of a line's event.
+pub(crate) fn id(line: &str) -> Option<&str> {
+    let (_, id) = line.rsplit_once(" event=")?;
+    Some(id)
+}
+
+/// Returns the value of a field that stands behind the words.
+pub(crate) fn field(line: &str, name: &str) -> Option<String> {
+    let (_, value) = line.split_once(&format!(" {name}="))?;
+    if value.starts_with('"') {
+        // As Rust writes a text that holds blanks.
+        let mut end = 1;
+        let bytes = value.as_bytes();
+        while bytes.get(end).is_some_and(|b| *b != b'"') {
+            end += if bytes[end] == b'\\' { 2 } else { 1 };
+        }
+        return serde_json::from_str(&value[..=end]).ok();
+    }
+    value.split(' ').next().map(str::to_owned)
+}
+
+/// Tells whether a line is of this event with these values: behind its words, or, where
+/// the words show one, within them.
+pub(crate) fn is(line: &str, event: &str, fields: &[(&str, &str)]) -> bool {
+    let has = |(name, value): &(&str, &str)| match field(line, name) {
+        Some(found) => found == *value,
+        None => line.contains(value),
+    };
+    id(line) == Some(event) && fields.iter().all(has)
+}
+
+impl Server {
+    /// Returns the lines of an event so far.
+    pub(crate) fn events(&self, event: &str, fields: &[(&str, &str)]) -> Vec<String> {
+        let lines = self.log().into_iter();
+        lines.filter(|line| is(line, event, fields)).collect()
+    }
+
+    /// Waits for an event, and returns its first line.
+    #[track_caller]
+    pub(crate) fn event(&self, event: &str, fields: &[(&str, &str)]) -> String {
+        until(event, || self.events(event, fields).into_iter().next())
+    }
+}
