@@ -37,7 +37,7 @@ macro_rules! tell {
 
 pub(crate) use {event, tell};
 
-/// How much an event matters. The log's levels, less those for developers.
+/// Weight of an event. The log's levels, less those for developers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// It is as it should be.
@@ -53,7 +53,7 @@ pub enum Severity {
 pub struct Kind {
     /// Its name for programs: `withheld.chip`. Never changes once it was released.
     pub id: &'static str,
-    /// How much it matters.
+    /// Its weight.
     pub severity: Severity,
     /// The room that the log names in brackets.
     pub room: &'static str,

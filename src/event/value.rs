@@ -21,7 +21,7 @@ pub enum Value {
     Flag(bool),
     /// Several values.
     List(Vec<Value>),
-    /// Why it happened.
+    /// Event that is the reason.
     Event(Box<Event>),
 }
 
