@@ -62,9 +62,9 @@ pub struct Kind {
     pub fields: &'static [&'static str],
     /// Words in front of its own, where many kinds share them.
     pub lead: Option<Text>,
-    /// What happened, with `{field}` where the value of one belongs.
+    /// Words for it, with `{field}` where the value of one belongs.
     pub words: Text,
-    /// What to do about it.
+    /// Words on how to mend it.
     pub remedy: Option<Text>,
 }
 

@@ -2,9 +2,11 @@
 //! documents show is what programs get.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use xiaozhi_ota::event::kinds;
+use std::{env, fs};
+use xiaozhi_ota::event::text::Lang;
+use xiaozhi_ota::event::{Kind, Severity, kinds};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let items = fs::read_dir(folder)
@@ -128,4 +130,67 @@ fn every_event_is_said_with_the_fields_that_it_declares() {
     }
     let unused: Vec<_> = kinds.keys().filter(|id| !used.contains(**id)).collect();
     assert!(unused.is_empty(), "nobody says {unused:?}");
+}
+
+/// What stands above the table of events.
+fn head(lang: Lang) -> &'static str {
+    lang.pick(
+        "# 所有事件\n\n[English](events.md)\n\n供编写监控规则和脚本的人查阅。每行日志末尾的 `event=` 是其中一个名称：名称一经发布不再改变，文字则可能改变。\
+         用 `gateway.log.format: json` 时每行是一个对象，字段名与此表相同。字段名后的 `?` 表示可能没有该字段。常见日志行的含义和处理办法见\
+         [日志](log.zh-CN.md)。\n\n“未下发”的各行（`withheld.…`）前面还有 `device`、`version` 和 `file`（没有对应文件时为 `pin`）。\n\n| 事件 | 级别 | 字段 | 文字 |\n| --- | --- | --- | --- |\n",
+        "# Every event\n\n[简体中文](events.zh-CN.md)\n\nFor whoever writes rules and scripts for the log. Each line ends with `event=` and \
+         one of these names: a name never changes once it was released, words may. With `gateway.log.format: json` each line is an \
+         object, whose fields have the names of this table. A `?` behind a field says that it may be absent. What the usual lines \
+         mean, and what to do: [Reading the log](log.md).\n\nLines of what is not offered (`withheld.…`) have `device`, `version` \
+         and `file` (`pin`, where no file is) in front of these.\n\n| event | level | fields | words |\n| --- | --- | --- | --- |\n",
+    )
+}
+
+/// A row of the table.
+fn row(kind: &Kind, lang: Lang) -> String {
+    let level = match kind.severity {
+        Severity::Info => "INFO",
+        Severity::Warning => "WARNING",
+        Severity::Error => "ERROR",
+    };
+    let fields = kind.fields.iter().map(|name| {
+        let shown = name.trim_end_matches(['?', '~']);
+        let may_be_absent = if name.contains('?') { "?" } else { "" };
+        format!("`{shown}`{may_be_absent}")
+    });
+    let fields = fields.collect::<Vec<_>>().join(" ");
+    let mut words = String::new();
+    words.extend(kind.lead.map(|lead| lead.to(lang)));
+    words += kind.words.to(lang);
+    if let Some(remedy) = kind.remedy {
+        words += lang.pick("处理办法：", " Remedy: ");
+        words += remedy.to(lang);
+    }
+    let words = words
+        .replace('|', "\\|")
+        .replace('<', "&lt;")
+        .replace("  ", " ");
+    format!("| `{}` | {level} | {fields} | {words} |", kind.id)
+}
+
+/// The table in the documents is made from the code: `UPDATE_EVENTS=1` writes it anew.
+#[test]
+fn the_pages_show_every_event() {
+    for (lang, name) in [(Lang::En, "events.md"), (Lang::Zh, "events.zh-CN.md")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("deploy")
+            .join(name);
+        let mut page = head(lang).to_owned();
+        for kind in kinds::all() {
+            writeln!(page, "{}", row(kind, lang)).unwrap();
+        }
+        if env::var_os("UPDATE_EVENTS").is_some() {
+            fs::write(&path, &page).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == page,
+            "deploy/{name} is not what the code has: UPDATE_EVENTS=1 writes it anew"
+        );
+    }
 }
