@@ -13,6 +13,7 @@ pub mod keys;
 mod listen;
 mod marks;
 mod placeholder;
+mod places;
 mod proxy;
 mod python;
 mod raw;
@@ -22,7 +23,8 @@ mod upstream;
 mod values;
 
 pub(crate) use fault::Unplaced;
-pub use fault::{ConfigFault, ConfigFaults, Place, Places};
+pub use fault::{ConfigFault, ConfigFaults, Place};
+pub use places::Places;
 pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};

@@ -2,9 +2,10 @@
 //! fault and stops the start; what can be meant but would hurt a device is left
 //! to the audits.
 
-use super::fault::{About, ConfigFault, ConfigFaults, Faults, Places};
+use super::fault::{About, ConfigFault, ConfigFaults, Faults};
 use super::gateway::{firmware, limits, log_style, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
+use super::places::Places;
 use super::proxy::proxy;
 use super::raw::{Kind, Node};
 use super::section::Section;
