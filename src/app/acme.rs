@@ -1,4 +1,4 @@
-//! What orders certificates, while the server runs.
+//! Orders certificates, while the server runs.
 
 use super::refused;
 use crate::config::Settings;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// How long it rests if it breaks: a CA counts tries.
+/// Pause after the order of certificates broke off: a CA counts tries.
 pub(super) const AGAIN: Duration = Duration::from_secs(3600);
 
 impl AnswersChallenges for Challenges {

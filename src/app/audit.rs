@@ -1,4 +1,4 @@
-//! What would hurt devices, of the settings that run: found at the start, after each
+//! Audits the settings that run for what would hurt devices: at the start, after each
 //! change, and once a day.
 
 use crate::config::Settings;
@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-/// How often it is looked where nothing changes but the time.
+/// Period of the audit where nothing changes but the time.
 const EVERY: Duration = Duration::from_secs(86_400);
 
 /// Returns what would hurt devices, from the address and from the certificates.

@@ -1,4 +1,4 @@
-//! What a configuration that was read again changes of the one that runs.
+//! Compares a configuration that was read again with the one that runs.
 
 use super::audit::audit_address;
 use crate::config::Settings;
@@ -12,10 +12,10 @@ use crate::telemetry::logs;
 use crate::tls::Mode;
 use std::time::SystemTime;
 
-/// What becomes of a configuration that was read again.
+/// Outcome of a configuration that was read again.
 #[derive(Debug)]
 pub(super) struct Changes {
-    /// What is to run from now on.
+    /// The settings that run from now on.
     pub(super) settings: Settings,
     /// The keys that it differs in from what ran until now.
     pub(super) taken: Vec<&'static str>,
@@ -23,10 +23,10 @@ pub(super) struct Changes {
     pub(super) waiting: Vec<(&'static str, Wait)>,
 }
 
-/// Why a key needs a restart.
+/// Reason why a key needs a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// What it sets is made once.
+    /// The thing that it sets is made once.
     Itself,
     /// Its new value is good only once that of this key holds, too.
     For(&'static str),
@@ -45,12 +45,12 @@ impl Wait {
     }
 }
 
-/// What of this process a change may meet.
+/// State of this process that a change may meet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Process<'a> {
     /// The ports, as bound.
     pub(super) ports: &'a [u16],
-    /// Whether each connection may have a second one, to a server behind.
+    /// True where each connection may have a second one, to a server behind.
     pub(super) has_room_behind: bool,
     pub(super) now: SystemTime,
 }

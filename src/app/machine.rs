@@ -1,4 +1,4 @@
-//! What of this machine a configuration depends on.
+//! Looks at the parts of this machine that a configuration depends on.
 
 use crate::config::Machine;
 use jiff::Timestamp;

@@ -33,13 +33,13 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How long the first look at the firmware folder may hold up the first answer.
+/// Longest time that the first look at the firmware folder may hold up the first answer.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
-/// How often certificate files are looked at. Links into other folders, as
-/// certbot makes them, are beyond what the kernel's watches follow.
+/// Period between looks at certificate files. Links into other folders, as certbot makes
+/// them, are beyond what the kernel's watches follow.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 
-/// Why a running server ended that nobody asked to.
+/// Reason why a running server ended that nobody asked to.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Ended(String);

@@ -20,14 +20,14 @@ use std::time::SystemTime;
 use tokio::signal::unix::Signal;
 use tokio::sync::{Mutex, watch};
 
-/// What runs, and whom a change of it is told.
+/// The settings that run, and everybody who is told of a change.
 #[derive(Debug)]
 pub(super) struct Reloader {
     /// The settings that run. Those that need a restart are as the file had them then.
     pub(super) running: Arc<ArcSwap<Settings>>,
     /// The ports, as bound.
     pub(super) ports: Vec<u16>,
-    /// How many connections there may be.
+    /// Number of connections that there may be.
     pub(super) connections: usize,
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,

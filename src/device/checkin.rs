@@ -1,4 +1,4 @@
-//! What a device says of itself at a check-in.
+//! Reads what a device says of itself at a check-in.
 
 use crate::json::{self, JsonError, Scalar};
 use std::borrow::Cow;
@@ -37,7 +37,7 @@ pub struct Report<'a> {
     pub partition_table: Option<&'a [u8]>,
     /// `ota.label`: the slot that runs.
     pub running_slot: Option<Cow<'a, str>>,
-    /// Where the body stopped being JSON.
+    /// Place where the body stopped being JSON.
     pub fault: Option<JsonError>,
 }
 

@@ -1,4 +1,4 @@
-//! Which host and port a device reads from an address that it is handed.
+//! Reads host and port from an address as the device reads them that it is handed to.
 //!
 //! The firmware has three readers, and none of them is a URL parser. Two take
 //! what stands behind the *first* colon for a port and call `std::stoi` on it
@@ -18,7 +18,7 @@ mod words;
 use crate::redact;
 use std::net::Ipv6Addr;
 
-/// What a device uses an address for, which decides how it reads it.
+/// Use that a device makes of an address, which decides how it reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressKind {
     /// Check-ins, downloads, pictures: `http(s)://host[:port]/path`.
@@ -39,7 +39,7 @@ impl AddressKind {
     }
 }
 
-/// Where a device connects to.
+/// Host and port that a device connects to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint<'a> {
     /// A host name or an IPv4 address.
@@ -48,7 +48,7 @@ pub struct Endpoint<'a> {
     pub port: u16,
 }
 
-/// What a misread address does to the device.
+/// Effect of a misread address on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// `std::stoi` throws, nobody catches it, and the device restarts.
@@ -62,19 +62,19 @@ pub enum Effect {
 /// An address that a device does not read as it is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misread {
-    /// What the address is for.
+    /// Use of the address.
     pub kind: AddressKind,
-    /// What becomes of the device.
+    /// Effect on the device.
     pub effect: Effect,
-    /// What is wrong.
+    /// The fault of the address.
     pub fault: AddressFault,
     /// The part of the address that is to blame, without what may be secret.
     pub part: String,
-    /// Whether what is taken for the port is a number, and too large for `int`.
+    /// True where the text that is taken for the port is a number, and too large for `int`.
     pub is_huge: bool,
 }
 
-/// What is wrong with an address.
+/// Fault of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressFault {
     /// There is no `://`, and so no address to the device.
@@ -92,9 +92,9 @@ pub enum AddressFault {
     User,
     /// Nothing stands where the port is looked for.
     NoPort,
-    /// What stands there begins with no digit.
+    /// The text there begins with no digit.
     NoNumber,
-    /// What stands there is above what `std::stoi` takes.
+    /// The number there is above what `std::stoi` takes.
     Huge,
     /// The device reads this number, and the address means no such port.
     OtherPort(i32),
@@ -174,7 +174,7 @@ type Blamed = (AddressFault, String);
 struct Parts<'a> {
     /// Behind the scheme.
     rest: &'a str,
-    /// Where the path begins in `rest`.
+    /// Offset in `rest` at which the path begins.
     path: usize,
     /// The colon in `rest` that is taken for the port's.
     colon: Option<usize>,
@@ -290,7 +290,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What is no port from 1 to 65535 to a device.
+/// Text that is no port from 1 to 65535 to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Number {
     /// `std::invalid_argument`.

@@ -1,4 +1,4 @@
-//! Why an image must not go to this device.
+//! Finds the reasons why an image must not go to a device.
 //!
 //! Everything here is something that the device itself finds out, after minutes
 //! of download and again at each boot. What it did not report is not judged.
@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 const APP: u64 = 0;
 /// `ESP_PARTITION_SUBTYPE_APP_OTA_MIN` up to `_MAX`, the latter not one of them.
 const OTA_SLOTS: std::ops::Range<u64> = 0x10..0x20;
-/// What is kept of a name that a device sent, in bytes.
+/// Longest part of a name that a device sent which is kept, in bytes.
 const NAME: usize = 40;
 
 /// Reason why an image is withheld from a device.
@@ -27,7 +27,7 @@ pub enum Reason<'a> {
     OtherProject {
         /// The project of the image.
         image: Cow<'a, str>,
-        /// What the device runs.
+        /// The project that the device runs.
         device: Cow<'a, str>,
     },
     /// The bootloader refuses an image of another chip
@@ -52,16 +52,16 @@ pub enum Reason<'a> {
     /// The chip is older than the image allows; revisions are 100 * major +
     /// minor.
     RevisionTooLow {
-        /// What the image needs.
+        /// The lowest revision that the image needs.
         needed: u16,
-        /// What the device has.
+        /// The revision of the device's chip.
         has: u64,
     },
     /// The chip is newer than the image allows.
     RevisionTooHigh {
         /// The highest that the image allows.
         allowed: u16,
-        /// What the device has.
+        /// The revision of the device's chip.
         has: u64,
     },
     /// Firmware 2.x keeps its sounds and models in a partition that layouts of
@@ -78,7 +78,7 @@ pub enum Reason<'a> {
     /// It was forced on this device several times, and the device still reports
     /// what it reported before.
     Failed {
-        /// How often.
+        /// Number of check-ins at which it was forced.
         times: u32,
     },
     /// Since v2.0.0 firmware installs what it already runs, at every check.
@@ -97,7 +97,7 @@ pub enum Reason<'a> {
     NoAddress,
 }
 
-/// What is missing for a proof that a forced update ends.
+/// Gap in the proof that a forced update ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NoProof<'a> {
     /// There is no image whose version or hash could be known again.
@@ -107,7 +107,7 @@ pub enum NoProof<'a> {
     OtherVersion {
         /// The version inside the image.
         inside: Cow<'a, str>,
-        /// Whether it is the image that names no hash, or the device.
+        /// True where the image has an ELF hash, so that the device named none.
         image_has_hash: bool,
     },
 }
@@ -115,7 +115,7 @@ pub enum NoProof<'a> {
 /// A file that may be offered, as far as it is held against a device.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// What the image says of itself; `None` for a file that is no ESP image.
+    /// Description inside the image; `None` for a file that is no ESP image.
     pub app: Option<&'a AppImage>,
     /// The version that the file's name promises.
     pub version: &'a Version,
@@ -132,7 +132,7 @@ impl Candidate<'_> {
     }
 }
 
-/// What a device said of itself, as far as images are held against it.
+/// A device's report of itself, as far as images are held against it.
 #[derive(Debug)]
 pub struct Device<'a> {
     report: &'a Report<'a>,
@@ -143,7 +143,7 @@ pub struct Device<'a> {
     has_assets: Option<bool>,
 }
 
-/// Where the device would write an image.
+/// Slot that the device would write an image to.
 #[derive(Debug, PartialEq, Eq)]
 enum Slot<'a> {
     None,
@@ -198,7 +198,7 @@ impl<'a> Device<'a> {
             .or_else(|| self.size(size))
     }
 
-    /// Whether the device runs this very image.
+    /// Returns a reason where the device runs this very image.
     ///
     /// The ELF hash tells. Where one side has none, the version inside the image
     /// must do: a device that reports it would report it again after the update.
@@ -213,8 +213,8 @@ impl<'a> Device<'a> {
         })
     }
 
-    /// Why forcing this image might not end by itself; `None` if it does: after
-    /// it the device reports the offered version, or the hash by which
+    /// Returns the reason why forcing this image might not end by itself; `None` if it does
+    /// end: after it the device reports the offered version, or the hash by which
     /// [`Device::runs`] knows it.
     pub fn cannot_be_forced(&self, file: &Candidate<'_>) -> Option<NoProof<'a>> {
         let Some(app) = file.app else {
@@ -326,7 +326,7 @@ fn runs_v2(version: &str) -> bool {
     version::major(version).is_some_and(|major| major >= 2)
 }
 
-/// What a reason keeps of a name that a device sent: real ones are shorter.
+/// Cuts a name that a device sent to the length that a reason keeps: real ones are shorter.
 fn cut<'a>(name: &Cow<'a, str>) -> Cow<'a, str> {
     let end = name.floor_char_boundary(NAME);
     match name {

@@ -1,4 +1,4 @@
-//! What a firmware file is, from its bytes.
+//! Tells from its bytes what a firmware file is.
 //!
 //! A device finds out that an image is damaged, merged or for another chip
 //! after minutes of download, and again at its next boot. All of it can be seen
@@ -28,18 +28,18 @@ const DESCRIPTOR_MAGIC: u32 = 0xABCD_5432;
 /// Header, first segment header and app descriptor.
 const HEAD: usize = 24 + 8 + 256;
 
-/// What an inspection found.
+/// Result of an inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
     /// Length of the file in bytes.
     pub size: u64,
     /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
-    /// What the file is.
+    /// The kind of file that it is.
     pub verdict: Verdict,
 }
 
-/// What a file is.
+/// Kind of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// An app image that is whole.
@@ -62,8 +62,8 @@ pub struct AppImage {
     /// Length in bytes of the image proper, its hash included; padding or a
     /// signature may follow.
     pub length: u64,
-    /// Whether a SHA-256 of the image is appended. Without one only an 8-bit
-    /// checksum guards the segments, and nothing the header.
+    /// True where a SHA-256 of the image is appended. Without one only an 8-bit checksum
+    /// guards the segments, and nothing the header.
     pub hash_appended: bool,
     /// The signature behind the image.
     pub signature: Option<Signature>,
@@ -163,7 +163,7 @@ pub struct Foreign {
 /// A kind of file that people bring in place of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookalike {
-    /// What the linker made.
+    /// The linker's output.
     Elf,
     /// An archive.
     Zip,
@@ -173,7 +173,7 @@ pub enum Lookalike {
     Bzip2,
     /// A compressed file.
     Xz,
-    /// What a browser saves in place of a file.
+    /// A page that a browser saved in place of a file.
     WebPage,
     /// A stand-in for the file.
     GitLfsPointer,
@@ -188,7 +188,7 @@ pub enum ImageFault {
     Empty,
     /// Room for a file, and no file in it.
     Blank {
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
         /// 0x00 or 0xFF.
         fill: u8,
@@ -202,24 +202,24 @@ pub enum ImageFault {
     EndsEarly {
         /// Length of the file in bytes.
         size: u64,
-        /// Where it ends.
+        /// The part in which it ends.
         part: &'static str,
     },
     /// No image has so many segments, or none.
     SegmentCount {
-        /// What the header says.
+        /// The count in the header.
         count: u8,
     },
     /// The flag at offset 23 is neither 0 nor 1.
     HashFlag {
-        /// What the header says.
+        /// The flag in the header.
         flag: u8,
     },
     /// A segment that no image can have.
     SegmentLength {
         /// Counted from 1.
         number: u8,
-        /// What the segment's header says.
+        /// The length in the segment's header.
         length: u32,
     },
     /// The XOR of all segments is another than the image says.
@@ -234,7 +234,7 @@ pub enum ImageFault {
     Esp8266,
     /// Bytes behind the image that are no padding and no signature.
     Trailing {
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
         /// Length in bytes of the image, with its signature if one was found.
         length: u64,

@@ -10,12 +10,12 @@ use std::borrow::Cow;
 #[cfg(test)]
 mod tests;
 
-/// Where reading stopped, and why.
+/// Place at which reading stopped, and the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonError {
     /// Offset of the offending byte.
     pub offset: usize,
-    /// What was wrong with it.
+    /// The fault there.
     pub what: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a xiaozhi-esp32 device is, and what its images are: all that a server and a
+//! Knows what a xiaozhi-esp32 device is, and what its images are: all that a server and a
 //! probe must mean alike.
 //!
 //! Everything here takes bytes or values and returns values. The manifest keeps it so:

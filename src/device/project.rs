@@ -1,5 +1,5 @@
-//! Whose firmware an image is, and a device runs: the project's name, which the
-//! build writes into the image and the device reports as `application.name`.
+//! Knows projects by their name, which the build writes into the image and the device
+//! reports as `application.name`.
 
 /// The voice assistant itself, whose rules are known here.
 pub const XIAOZHI: &str = "xiaozhi";

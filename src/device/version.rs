@@ -97,7 +97,7 @@ fn ranked(text: &str) -> &str {
     text.split('+').next().unwrap_or("")
 }
 
-/// How far the leading `1.2.3` reaches, in bytes.
+/// Returns the length of the leading `1.2.3`, in bytes.
 fn release_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut end = 0;
@@ -183,16 +183,15 @@ pub fn major(text: &str) -> Option<u32> {
     text[..end.unwrap_or(text.len())].parse().ok()
 }
 
-/// Whether the device's parser survives `text`: every dotted part begins with
-/// a number that fits an `int`. One that does not throws, and the device
-/// restarts, at every check.
+/// Tells whether the device's parser survives `text`: every dotted part begins with a
+/// number that fits an `int`. One that does not throws, and the device restarts, at every
+/// check.
 pub fn is_device_safe(text: &str) -> bool {
     device_parts(text).all(|part| device_number(part).is_some())
 }
 
-/// Whether firmware that reports `own` installs `offered` unforced: number by
-/// number, more parts winning when all else is equal. `false` where either one
-/// would crash it.
+/// Tells whether firmware that reports `own` installs `offered` unforced: number by number,
+/// more parts winning when all else is equal. `false` where either one would crash it.
 pub fn device_accepts(own: &str, offered: &str) -> bool {
     is_device_safe(own) && is_device_safe(offered) && device_finds_newer(own, offered)
 }

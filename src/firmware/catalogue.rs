@@ -48,7 +48,7 @@ impl Catalogue {
         Ok(Self { shared, keeper })
     }
 
-    /// What can be offered now.
+    /// Returns the images that can be offered now.
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.shared.snapshot.load()
     }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use xiaozhi_device::project::Projects;
 
-/// What becomes of files that are no ESP images.
+/// Treatment of files that are no ESP images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
     /// They are offered, with a warning: other kinds of devices exist.
@@ -25,7 +25,7 @@ pub enum Verify {
     Strict,
 }
 
-/// Where the firmware lies and how often the folder is looked at unasked.
+/// Place of the firmware, and how often the folder is looked at unasked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderSettings {
     /// The folder: `gateway.firmware.dir`.

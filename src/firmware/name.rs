@@ -11,7 +11,7 @@ use xiaozhi_device::version::Version;
 /// A file name that follows the grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageName {
-    /// What stands before the version: `lichuang-dev`, `my_board_v`, `default`.
+    /// The part before the version: `lichuang-dev`, `my_board_v`, `default`.
     pub model: String,
     /// The version that the name promises.
     pub version: Version,
@@ -56,7 +56,7 @@ pub fn parse(file_name: &str) -> Result<ImageName, NameError> {
         .ok_or(NameError::NoVersion)
 }
 
-/// Whether `text` may stand behind the underscore: `[0-9][A-Za-z0-9._-]*`.
+/// Tells whether `text` may stand behind the underscore: `[0-9][A-Za-z0-9._-]*`.
 pub fn is_version(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
         && text

@@ -12,7 +12,7 @@ use xiaozhi_device::image::{Foreign, Inspection, Inspector, Verdict};
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
 
-/// Why a file was not published, with what to do about it. Nothing was changed.
+/// Reason why a file was not published, with what to do about it. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The file itself cannot be read.
@@ -28,7 +28,7 @@ pub enum PublishError {
     Unusable {
         /// The file to be published.
         path: PathBuf,
-        /// Why the catalogue would refuse it.
+        /// The reason why the catalogue would refuse it.
         why: Unusable,
     },
     /// No version was given, and the file holds none.
@@ -36,7 +36,7 @@ pub enum PublishError {
     NoVersion {
         /// The file to be published.
         path: PathBuf,
-        /// What it is.
+        /// The file's kind.
         foreign: Foreign,
     },
     /// A version that no file name can carry.
@@ -62,7 +62,7 @@ pub enum PublishError {
     ModelName {
         /// As it was given.
         model: String,
-        /// What is wrong with it.
+        /// The fault of the name.
         why: &'static str,
     },
     /// A file of that name is there already.
@@ -73,7 +73,7 @@ pub enum PublishError {
     Exists {
         /// The file in the firmware folder.
         path: PathBuf,
-        /// Whether it holds what was to be published.
+        /// True where it holds what was to be published.
         same: bool,
     },
     /// The folder takes no file.
@@ -92,7 +92,7 @@ pub struct Staged {
     source: PathBuf,
     dir: PathBuf,
     copy: Draft,
-    /// What the copy is, read as it was written.
+    /// Inspection of the copy, made while it was written.
     pub inspection: Inspection,
 }
 

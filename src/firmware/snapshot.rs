@@ -1,4 +1,4 @@
-//! What can be offered and fetched at one moment. A snapshot never changes; the
+//! Images that can be offered and fetched at one moment. A snapshot never changes; the
 //! catalogue swaps in a new one.
 
 use super::name::ImageName;
@@ -26,7 +26,7 @@ const URL_NAME: &AsciiSet = &NON_ALPHANUMERIC
 pub struct Entry {
     /// The file's name, without a folder.
     pub file: String,
-    /// Where it lies. Only the scan makes this path; no URL ever does.
+    /// Path of the file. Only the scan makes it; no URL ever does.
     pub path: PathBuf,
     /// The model that the name gives.
     pub model: String,
@@ -36,7 +36,7 @@ pub struct Entry {
     pub identity: FileState,
     /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
-    /// What the image says of itself; `None` for a file that is no ESP image.
+    /// Description inside the image; `None` for a file that is no ESP image.
     pub app: Option<Box<AppImage>>,
     /// The name as it stands in a URL.
     pub url_name: String,
@@ -147,8 +147,8 @@ impl Snapshot {
         self.by_file.get(file)
     }
 
-    /// Whether the folder has a file for `model`, even one that cannot be
-    /// offered now. Before the first look every model may have one.
+    /// Tells whether the folder has a file for `model`, even one that cannot be offered
+    /// now. Before the first look every model may have one.
     pub fn may_have(&self, model: &str) -> bool {
         self.models
             .as_ref()
@@ -167,12 +167,12 @@ impl Snapshot {
         self.unread.contains_key(file)
     }
 
-    /// How many images there are.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.by_file.len()
     }
 
-    /// Whether there is none.
+    /// Tells whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.by_file.is_empty()
     }

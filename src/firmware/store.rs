@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tracing::debug;
 
-/// Where the bytes of one image come from.
+/// Source of the bytes of one image.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// The whole image, verified.
@@ -83,8 +83,8 @@ impl Store {
         Ok(Content::File(image))
     }
 
-    /// Whether somebody should call [`Store::load`] for `entry`. One image is
-    /// loaded at a time: `true` goes to one caller, who must call it.
+    /// Tells whether somebody should call [`Store::load`] for `entry`. One image is loaded
+    /// at a time: `true` goes to one caller, who must call it.
     pub fn should_load(&self, entry: &Entry) -> bool {
         let mut state = self.state();
         if state.loading || state.memory.contains_key(&entry.sha256) {
@@ -198,9 +198,9 @@ impl OpenImage {
         Err(changed())
     }
 
-    /// Whether the file is in the verified state. Where only the change time
-    /// moved, it is hashed again, and this is `false` once: a block read before
-    /// that proof is not covered by it.
+    /// Tells whether the file is in the verified state. Where only the change time moved,
+    /// it is hashed again, and this is `false` once: a block read before that proof is not
+    /// covered by it.
     fn is_verified(&self) -> io::Result<bool> {
         let now = FileState::from(&self.file.metadata()?);
         let mut verified = self.verified();

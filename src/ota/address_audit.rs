@@ -1,5 +1,5 @@
-//! What in the public address would keep a device from its update. Each finding
-//! says what would happen to the device and what to change.
+//! Finds what in the public address would keep a device from its update. Each finding says
+//! what would happen to the device and what to change.
 
 use super::public_url::{PublicAddress, Scheme, Source, Url, VISION_PATH};
 use crate::event::{Event, event};
@@ -7,22 +7,22 @@ use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
 use xiaozhi_device::redact;
 
-/// What the audit holds the address against.
+/// Facts that the audit holds the address against.
 #[derive(Debug, Clone)]
 pub struct Surroundings<'a> {
     /// The address on which this process listens; `None` is every one.
     pub bound: Option<IpAddr>,
     /// The ports on which this process listens.
     pub ports: &'a [u16],
-    /// Whether those ports answer TLS.
+    /// True where those ports answer TLS.
     pub tls: bool,
     /// `gateway.behind_proxy`: somebody else answers the public address.
     pub behind_proxy: bool,
-    /// Whether plain HTTP is, or will be, refused on device paths.
+    /// True where plain HTTP is, or will be, refused on device paths.
     pub http_ends: bool,
     /// The WebSocket address handed to devices, if one is.
     pub websocket: Option<&'a str>,
-    /// What of voice and vision goes to a server behind this one.
+    /// The paths of voice and vision that go to a server behind this one.
     pub passed_on: PassedOn,
 }
 

@@ -1,5 +1,5 @@
-//! What a device needs to reach its voice server: the WebSocket token or the
-//! MQTT account, as xiaozhi-server makes and checks them.
+//! Makes what a device needs to reach its voice server: the WebSocket token or the MQTT
+//! account, as xiaozhi-server makes and checks them.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -30,7 +30,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How devices reach their voice server. MQTT wins over the WebSocket on the
+/// Way by which devices reach their voice server. MQTT wins over the WebSocket on the
 /// device, so only one of the two is ever sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Voice {
@@ -53,7 +53,7 @@ pub enum Voice {
     Unreachable,
 }
 
-/// How WebSocket tokens are made.
+/// Settings by which WebSocket tokens are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAuth {
     /// The key that xiaozhi-server checks with.

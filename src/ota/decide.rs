@@ -36,7 +36,7 @@ use xiaozhi_device::guards::{Device, Reason};
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::{self, Version};
 
-/// Who gets the files named `default_{version}.bin`.
+/// Devices that get the files named `default_{version}.bin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DefaultFor {
     /// Devices whose model has no file here, and those that name none.
@@ -46,7 +46,7 @@ pub enum DefaultFor {
     Unreported,
 }
 
-/// What the operator wants.
+/// The operator's wishes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `gateway.firmware.default_for`.
@@ -57,12 +57,12 @@ pub struct Policy {
     pub projects: Projects,
 }
 
-/// What a device is told, and why.
+/// Answer to a device, and its reasons.
 #[derive(Debug)]
 pub struct Decision<'a> {
     /// The model whose files were looked through.
     pub model: &'a str,
-    /// How many files that model has.
+    /// Number of files that the model has.
     pub candidates: usize,
     /// The answer.
     pub outcome: Outcome<'a>,
@@ -108,7 +108,7 @@ pub enum Outcome<'a> {
 pub struct Withheld<'a> {
     /// Its file name, or the version that was asked for where no file has it.
     pub what: &'a str,
-    /// Why.
+    /// The reason for which it was not offered.
     pub reason: Reason<'a>,
 }
 
@@ -124,7 +124,7 @@ impl Withheld<'_> {
     }
 }
 
-/// What was forced on a device before, while it reported what it reports now.
+/// Image that was forced on a device before, while it reported what it reports now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forced {
     /// SHA-256 of the file.
@@ -133,8 +133,8 @@ pub struct Forced {
     pub times: u32,
 }
 
-/// How often an image is forced on a device that goes on reporting the same. The
-/// device would try it at every check, for ever.
+/// Times that an image is forced on a device that goes on reporting the same. The device
+/// would try it at every check, for ever.
 const FORCED: u32 = 3;
 
 /// Decides what the device that checked in is told. `forced` is asked only where

@@ -1,4 +1,4 @@
-//! What a device is told: everything here takes what it needs as arguments, the
+//! Decides what a device is told: everything here takes what it needs as arguments, the
 //! time included, and does no I/O.
 
 pub mod address_audit;

@@ -6,9 +6,9 @@ use std::fmt;
 use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
 
-/// Where the OTA interface lies below an origin.
+/// Path of the OTA interface below an origin.
 pub const OTA_PATH: &str = "/xiaozhi/ota";
-/// Where xiaozhi-server's vision interface lies below an origin.
+/// Path of xiaozhi-server's vision interface below an origin.
 pub const VISION_PATH: &str = "/mcp/vision/explain";
 
 /// HTTP or HTTPS.
@@ -39,7 +39,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// Why a text is no address that a device could use.
+/// Reason why a text is no address that a device could use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// No scheme, or one that devices don't speak.
@@ -161,7 +161,7 @@ impl fmt::Display for Url {
     }
 }
 
-/// Which setting the public address was taken from.
+/// Setting that the public address was taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// `server.ota`.
@@ -283,7 +283,7 @@ impl PublicAddress {
         &self.vision
     }
 
-    /// Whether the vision address is `server.vision_explain`, which xiaozhi-server
+    /// Tells whether the vision address is `server.vision_explain`, which xiaozhi-server
     /// hands out too.
     pub fn vision_is_set(&self) -> bool {
         self.vision_is_set
@@ -303,7 +303,7 @@ impl PublicAddress {
         endpoint::read(&self.ota.to_string(), AddressKind::Http).is_ok()
     }
 
-    /// What stands in front of a percent-encoded file name.
+    /// Returns the part of a download address in front of the percent-encoded file name.
     pub fn download_base(&self) -> String {
         format!("{}/download/", self.ota)
     }

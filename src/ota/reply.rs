@@ -12,8 +12,8 @@ use super::decide::{Decision, Outcome};
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What a request without its identifying headers is told, with status 200, as
-/// in xiaozhi-server.
+/// Answer to a request without its identifying headers, with status 200, as in
+/// xiaozhi-server.
 pub const REQUEST_ERROR: &str = r#"{"success":false,"message":"request error."}"#;
 
 #[derive(Serialize)]

@@ -102,7 +102,7 @@ fn sized(size: u64) -> Arc<Entry> {
     file("a_1.7.0.bin", &image(), size)
 }
 
-/// What a device is told of the only file: "" for an offer.
+/// Returns what a device is told of the only file: "" for an offer.
 fn told(body: &str, entry: Arc<Entry>) -> String {
     let report = Report::read(body.as_bytes());
     assert_eq!(report.fault, None, "{body}");
@@ -328,8 +328,8 @@ impl Simulated {
         )
     }
 
-    /// Whether it can install a file, by rules of its own: those of the
-    /// bootloader, of `esp_ota_write` and of `Ota::Upgrade`.
+    /// Tells whether it can install a file, by rules of its own: those of the bootloader,
+    /// of `esp_ota_write` and of `Ota::Upgrade`.
     fn can_install(&self, entry: &Entry) -> bool {
         let Some(app) = &entry.app else { return false };
         let room = match self.table {
@@ -346,7 +346,7 @@ impl Simulated {
             && (has_assets || is_2(&self.version) || !is_2(&app.version))
     }
 
-    /// What it installs of what it is offered (`Ota::CheckVersion`).
+    /// Returns the file that it installs of what it is offered (`Ota::CheckVersion`).
     fn installs(&self, decision: &Decision<'_>) -> Option<Arc<Entry>> {
         let Outcome::Offer { entry, force } = decision.outcome else {
             return None;

@@ -23,7 +23,7 @@ pub enum Format {
     Json,
 }
 
-/// How lines are written.
+/// Style in which lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// `gateway.log.lang`.

@@ -31,15 +31,15 @@ use tracing::subscriber::SetGlobalDefaultError;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_core::callsite;
 
-/// How long lines are gathered for one write.
+/// Longest time that lines are gathered for one write.
 const GATHER: Duration = Duration::from_millis(20);
-/// How many bytes of lines wait for a stalled output before lines are dropped.
+/// Bytes of lines that wait for a stalled output before lines are dropped.
 const MEMORY: usize = 4 << 20;
 
-/// Who may read the log file: it names devices and their addresses.
+/// Permissions of the log file: it names devices and their addresses.
 const MODE: u32 = 0o640;
 
-/// Where to log and how much.
+/// Place of the log, and how much of it there is.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `log.log_level`.
@@ -64,7 +64,7 @@ impl Logs {
     }
 }
 
-/// Why there is no log.
+/// Reason why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file of `log.log_dir` and `log.log_file`.
@@ -72,7 +72,7 @@ pub enum LogError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why it could not be opened.
+        /// The reason why it could not be opened.
         error: io::Error,
     },
     /// The writer's thread.

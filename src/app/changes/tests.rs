@@ -24,7 +24,7 @@ fn between(running: &str, new: &str) -> Changes {
     Changes::between(&running, read(new), PROCESS)
 }
 
-/// What is taken, and what waits.
+/// Returns the keys that are taken, and those that wait.
 fn keys(running: &str, new: &str) -> (String, String) {
     let changes = between(running, new);
     let waiting = changes.waiting.iter().map(|(key, with)| match with {

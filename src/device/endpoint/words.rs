@@ -1,10 +1,10 @@
-//! What is said of an address that a device misreads.
+//! Words about an address that a device misreads.
 
 use super::{AddressFault, AddressKind, Effect, LONGEST_HOST, LONGEST_LABEL, Misread};
 use std::fmt;
 
 impl AddressKind {
-    /// How such an address is written.
+    /// Returns an example of such an address.
     fn form(self) -> &'static str {
         match self {
             Self::Http => "http://192.168.1.100:8003/… or https://ota.example.com/…",
@@ -27,12 +27,12 @@ impl fmt::Display for Effect {
 }
 
 impl Misread {
-    /// What the device makes of the address, and what becomes of it.
+    /// Says what the device makes of the address, and what becomes of it.
     pub fn consequence(&self) -> String {
         format!("{}, {}", self.what(), self.becomes())
     }
 
-    /// How to write it.
+    /// Says how to write the address.
     pub fn remedy(&self) -> String {
         let more = match self.fault {
             AddressFault::Ipv6 => "use a host name or an IPv4 address, as in ",

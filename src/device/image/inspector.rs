@@ -17,7 +17,7 @@ const MAX_SEGMENTS: u8 = 16;
 /// A segment is shorter (`SIXTEEN_MB` in `esp_image_format.c`).
 const SEGMENT_LIMIT: u32 = 16 << 20;
 
-/// What comes next in the file.
+/// The part of the file that comes next.
 #[derive(Debug)]
 enum Walk {
     Header,
@@ -111,8 +111,8 @@ impl Inspector {
         }
     }
 
-    /// How many bytes may be taken at once, at least 1: what follows has
-    /// another meaning, or is to be hashed apart.
+    /// Returns how many bytes may be taken at once, at least 1: what follows has another
+    /// meaning, or is to be hashed apart.
     fn reach(&self) -> u64 {
         let field = |length: usize| (length - self.filled) as u64;
         match self.walk {
@@ -245,7 +245,8 @@ impl Inspector {
         }
     }
 
-    /// What a file without the magic byte must have been, if it was an image.
+    /// Returns the damage that a file without the magic byte must have had, if it was an
+    /// image.
     fn damage(&self) -> Option<ImageFault> {
         let head = self.head.seen();
         let bytes = self.clues.blank;

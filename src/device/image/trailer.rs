@@ -1,5 +1,5 @@
-//! What stands around an image in its file: padding, a signature, or the rest
-//! of a flash chip.
+//! Looks at the bytes around an image in its file: padding, a signature, or the rest of a
+//! flash chip.
 
 use super::{HEAD, ImageFault, MAGIC, Signature, u32_at};
 
@@ -7,17 +7,16 @@ use super::{HEAD, ImageFault, MAGIC, Signature, u32_at};
 pub(super) const SECTOR: u64 = 4096;
 /// A signature block of secure boot v2 (`ets_secure_boot_sig_block_t`).
 const SIGNATURE_BLOCK: usize = 1216;
-/// What secure boot v1 appends (`esp_secure_boot_sig_block_t`).
+/// Length of the block that secure boot v1 appends (`esp_secure_boot_sig_block_t`).
 const SIGNATURE_V1: usize = 68;
-/// Where a full flash image has its partition table
-/// (`CONFIG_PARTITION_TABLE_OFFSET`).
+/// Offset of the partition table in a full flash image (`CONFIG_PARTITION_TABLE_OFFSET`).
 const TABLE_AT: u64 = 0x8000;
-/// Where it has an app, most often.
+/// Offsets at which a full flash image has an app, most often.
 const APPS_AT: [u64; 3] = [0x10000, 0x20000, 0x10_0000];
-/// Where it has the bootloader, on chips that do not have it at 0.
+/// Offsets of its bootloader, on chips that do not have it at 0.
 const BOOTLOADERS_AT: [u64; 2] = [0x1000, 0x2000];
 
-/// What stands behind the image.
+/// The bytes behind the image.
 ///
 /// A device reads no further than to the end of the signature (`esp_image_verify`
 /// in ESP-IDF's `esp_image_format.c`), so padding to any boundary is right, and so
@@ -88,9 +87,9 @@ impl After {
     }
 }
 
-/// Whether a block of secure boot v2 is what was signed. Versions 2 (RSA) and 3
-/// (ECDSA) are known; only with P-384 does a block name another hash than
-/// SHA-256. A later version is taken as it is.
+/// Tells whether a block of secure boot v2 is what was signed. Versions 2 (RSA) and 3
+/// (ECDSA) are known; only with P-384 does a block name another hash than SHA-256. A later
+/// version is taken as it is.
 fn is_signature_whole(block: &[u8], signed: Option<[u8; 32]>) -> bool {
     let (covered, crc) = block.split_at(1196);
     let names = || signed.is_some_and(|sum| block[4..36] == sum);
@@ -111,13 +110,12 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// What may stand elsewhere in the file and would show it to be a full flash
-/// image.
+/// Bytes elsewhere in the file that would show it to be a full flash image.
 pub(super) struct Clues {
     table: Window<64>,
     apps: [Window<1>; APPS_AT.len()],
     bootloaders: [Window<1>; BOOTLOADERS_AT.len()],
-    /// How far the file is nothing but 0xFF, erased flash, or nothing but 0x00.
+    /// Length of the beginning that is nothing but 0xFF, erased flash, or nothing but 0x00.
     pub(super) blank: u64,
     fill: Option<u8>,
 }

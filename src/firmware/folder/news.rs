@@ -1,4 +1,4 @@
-//! What the log is told of an image, once the snapshot shows it: who reads that one is
+//! Words for the log about an image, once the snapshot shows it: who reads that one is
 //! ready may ask for it at once.
 
 use super::super::snapshot::Entry;

@@ -1,6 +1,5 @@
-//! What is known of one file of the folder, and what follows from what happens to
-//! it. Nothing is offered that somebody is writing, and nothing stays hidden that is
-//! whole.
+//! Keeps the state of one file of the folder, and decides what follows from what happens to
+//! it. Nothing is offered that somebody is writing, and nothing stays hidden that is whole.
 //!
 //! Whole is what lay there at start, what its writer has closed, what was moved in,
 //! and what nobody has touched for [`SETTLE`] where the kernel says nothing (network

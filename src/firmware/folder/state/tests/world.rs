@@ -14,25 +14,25 @@ const TORN: u32 = 0;
 /// Somebody who has a file open for writing.
 #[derive(Debug, Clone, Copy)]
 struct Writer {
-    /// When it wrote last, or was heard of, if it has written and nobody closed the file since: whose close
-    /// that was, the kernel doesn't say.
+    /// Moment of its last write, or of the last word of it, if it has written and nobody
+    /// closed the file since: whose close that was, the kernel doesn't say.
     wrote: Option<Moment>,
-    /// Whether the keeper was told of that, and the word was not lost.
+    /// True where the keeper was told of that, and the word was not lost.
     is_told: bool,
 }
 
-/// What a name leads to.
+/// File that a name leads to.
 #[derive(Debug, Clone)]
 pub(super) struct Inode {
     pub(super) look: FileState,
     content: u32,
     pub(super) is_good: bool,
-    /// When its content came to be what it is; `None`: before the keeper began.
+    /// Moment at which its content came to be what it is; `None`: before the keeper began.
     pub(super) changed: Option<Moment>,
     writers: Vec<Writer>,
 }
 
-/// What the kernel says of the name.
+/// The kernel's word about the name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Word {
     Created,
@@ -46,7 +46,7 @@ enum Word {
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     of: FileState,
-    /// What is found at its beginning: a state and a content.
+    /// The state and the content that are found at its beginning.
     first: Option<(FileState, u32)>,
     is_readable: bool,
 }
@@ -60,22 +60,22 @@ pub(super) struct World {
     pub(super) file: Option<Inode>,
     can_be_opened: bool,
     disk_fails: bool,
-    /// What the kernel has said, and the keeper has not heard yet.
+    /// Words of the kernel that the keeper has not heard yet.
     words: VecDeque<Word>,
-    /// Whether the kernel says nothing of this folder, as of a network's.
+    /// True where the kernel says nothing of this folder, as of a network's.
     is_silent: bool,
 
     pub(super) state: State,
-    /// What the keeper verified last: what it offers, if it offers anything.
+    /// The content that the keeper verified last: what it offers, if it offers anything.
     verified: u32,
     reading: Option<Reading>,
     looked_unasked: Moment,
-    /// When something was offered that had not stood still, without a word of the
-    /// kernel's.
+    /// Moment at which something was offered that had not stood still, without a word of
+    /// the kernel's.
     hasty: Option<Moment>,
 }
 
-/// What somebody does.
+/// Something that somebody does.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Deed {
     Create,
@@ -266,7 +266,7 @@ impl World {
         self.say(Word::Written);
     }
 
-    /// What is not heard is lost, and what was heard of writers counts no more. A write
+    /// Loses the words that are not heard, and forgets those of writers that were. A write
     /// of which neither a word nor a time stamp tells is beyond anybody's knowledge.
     fn overflow(&mut self) {
         self.words.clear();
@@ -332,7 +332,7 @@ impl World {
         self.glance();
     }
 
-    /// What a download, or the keeper's own glance, finds by opening it.
+    /// Finds what a download, or the keeper's own glance, finds by opening it.
     fn glance(&mut self) {
         let is_there = self.file.is_some();
         if self.can_be_opened && is_there {
@@ -415,7 +415,7 @@ impl World {
         self.file.as_ref().is_some_and(whole) && !self.is_unfinished()
     }
 
-    /// What must hold at any moment, and once the keeper has heard everything and
+    /// Checks what must hold at any moment, and once the keeper has heard everything and
     /// looked.
     pub(super) fn is_safe(&self, has_just_looked: bool) -> Result<(), TestCaseError> {
         if !self.state.is_offered() {
