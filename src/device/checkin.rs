@@ -1,6 +1,6 @@
 //! Reads what a device says of itself at a check-in.
 
-use crate::json::{self, JsonError, Scalar};
+use crate::json::{self, JsonError, JsonScalar};
 use std::borrow::Cow;
 
 /// The part of the posted body that a decision needs. The body's shape is
@@ -47,14 +47,14 @@ impl<'a> Report<'a> {
     pub fn read(body: &'a [u8]) -> Self {
         let mut report = Self::default();
         report.fault = json::read(body, |path, value| match value {
-            Scalar::String(text) => {
+            JsonScalar::String(text) => {
                 if let Some(slot) = report.text_slot(path)
                     && slot.is_none()
                 {
                     *slot = Some(text.text()).filter(|text| !text.is_empty());
                 }
             }
-            Scalar::Number(_) => {
+            JsonScalar::Number(_) => {
                 let slot = match path {
                     [b"chip_info", b"model"] => &mut report.chip_model,
                     [b"chip_info", b"revision"] => &mut report.chip_revision,
@@ -62,12 +62,12 @@ impl<'a> Report<'a> {
                 };
                 *slot = slot.or(value.number());
             }
-            Scalar::Array(text) => {
+            JsonScalar::Array(text) => {
                 if let [b"partition_table"] = path {
                     report.partition_table.get_or_insert(text);
                 }
             }
-            Scalar::Other => {}
+            JsonScalar::Other => {}
         })
         .err();
         report
@@ -103,7 +103,7 @@ impl<'a> Report<'a> {
                 return;
             };
             match (key, value) {
-                (b"label", Scalar::String(text)) => partition.label = text.text(),
+                (b"label", JsonScalar::String(text)) => partition.label = text.text(),
                 (b"type", value) => partition.kind = value.number(),
                 (b"subtype", value) => partition.subtype = value.number(),
                 (b"size", value) => partition.size = value.number(),

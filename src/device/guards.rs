@@ -134,7 +134,7 @@ impl Candidate<'_> {
 
 /// A device's report of itself, as far as images are held against it.
 #[derive(Debug)]
-pub struct Device<'a> {
+pub struct ReportedDevice<'a> {
     report: &'a Report<'a>,
     version: &'a str,
     projects: &'a Projects,
@@ -155,7 +155,7 @@ enum Slot<'a> {
     },
 }
 
-impl<'a> Device<'a> {
+impl<'a> ReportedDevice<'a> {
     /// Reads what was left unread of the report. `version` is what the device
     /// runs; `projects` says which names mean one project.
     pub fn of(report: &'a Report<'a>, version: &'a str, projects: &'a Projects) -> Self {
@@ -215,7 +215,7 @@ impl<'a> Device<'a> {
 
     /// Returns the reason why forcing this image might not end by itself; `None` if it does
     /// end: after it the device reports the offered version, or the hash by which
-    /// [`Device::runs`] knows it.
+    /// [`ReportedDevice::runs`] knows it.
     pub fn cannot_be_forced(&self, file: &Candidate<'_>) -> Option<NoProof<'a>> {
         let Some(app) = file.app else {
             return Some(NoProof::NoImage);

@@ -21,7 +21,7 @@ pub struct JsonError {
 
 /// A value that is no object.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Scalar<'a> {
+pub(super) enum JsonScalar<'a> {
     String(Quoted<'a>),
     /// A number as it is written.
     Number(&'a [u8]),
@@ -31,7 +31,7 @@ pub(super) enum Scalar<'a> {
     Other,
 }
 
-impl Scalar<'_> {
+impl JsonScalar<'_> {
     /// A whole number that fits.
     pub(super) fn number(&self) -> Option<u64> {
         match self {
@@ -80,7 +80,7 @@ const LEVELS: usize = 2;
 /// over. A value counts once it is complete and what follows it is no fault.
 pub(super) fn read<'a>(
     text: &'a [u8],
-    mut take: impl FnMut(&[&[u8]], Scalar<'a>),
+    mut take: impl FnMut(&[&[u8]], JsonScalar<'a>),
 ) -> Result<(), JsonError> {
     let mut reader = Reader {
         rest: text,
@@ -95,7 +95,7 @@ pub(super) fn read<'a>(
 /// object and its key. An array with anything else in it is a fault.
 pub(super) fn objects<'a>(
     array: &'a [u8],
-    take: impl FnMut(usize, &[u8], Scalar<'a>),
+    take: impl FnMut(usize, &[u8], JsonScalar<'a>),
 ) -> Result<(), JsonError> {
     let mut reader = Reader {
         rest: array,
@@ -118,7 +118,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self, take: &mut dyn FnMut(&[&[u8]], Scalar<'a>)) -> Option<()> {
+    fn document(&mut self, take: &mut dyn FnMut(&[&[u8]], JsonScalar<'a>)) -> Option<()> {
         self.skip_space();
         match self.rest.first() {
             None => return Some(()), // An empty body counts as `{}`.
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An array of flat objects; what lies deeper is passed over.
-    fn array(&mut self, mut take: impl FnMut(usize, &[u8], Scalar<'a>)) -> Option<()> {
+    fn array(&mut self, mut take: impl FnMut(usize, &[u8], JsonScalar<'a>)) -> Option<()> {
         let mut objects = self.opens_with_content(b']');
         let mut number = 0;
         while objects {
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
     fn object(
         &mut self,
         path: &mut Vec<Cow<'a, [u8]>>,
-        take: &mut dyn FnMut(&[&[u8]], Scalar<'a>),
+        take: &mut dyn FnMut(&[&[u8]], JsonScalar<'a>),
     ) -> Option<()> {
         let mut more = self.opens_with_content(b'}');
         while more {
@@ -230,20 +230,20 @@ impl<'a> Reader<'a> {
 
     /// A value that is no object.
     #[inline]
-    fn scalar(&mut self) -> Option<Scalar<'a>> {
+    fn scalar(&mut self) -> Option<JsonScalar<'a>> {
         match self.rest.first() {
-            Some(b'"') => return self.string().map(Scalar::String),
+            Some(b'"') => return self.string().map(JsonScalar::String),
             Some(b'-' | b'0'..=b'9') => {
-                return self.taken(Self::number).map(Scalar::Number);
+                return self.taken(Self::number).map(JsonScalar::Number);
             }
-            Some(b'[') => return self.taken(Self::skip_brackets).map(Scalar::Array),
+            Some(b'[') => return self.taken(Self::skip_brackets).map(JsonScalar::Array),
             Some(b't') => self.literal(b"true")?,
             Some(b'f') => self.literal(b"false")?,
             Some(b'n') => self.literal(b"null")?,
             None => return self.fail("the text ends early"),
             Some(_) => return self.fail("no value"),
         }
-        Some(Scalar::Other)
+        Some(JsonScalar::Other)
     }
 
     /// The text that `take` takes.

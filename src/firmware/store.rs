@@ -20,7 +20,7 @@ use tracing::debug;
 
 /// Source of the bytes of one image.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub enum ImageContent {
     /// The whole image, verified.
     Memory(Bytes),
     /// A file to be read block by block.
@@ -32,11 +32,11 @@ pub enum Content {
 #[derive(Debug)]
 pub struct Store {
     budget: u64,
-    state: Mutex<State>,
+    state: Mutex<Cache>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Cache {
     /// Verified contents by their hash, with the time of the last use.
     memory: HashMap<[u8; 32], (Bytes, u64)>,
     used: u64,
@@ -55,32 +55,32 @@ impl Store {
     }
 
     /// The content of `entry` if it is in memory. Never waits for a disk.
-    pub fn hot(&self, entry: &Entry) -> Option<Content> {
+    pub fn hot(&self, entry: &Entry) -> Option<ImageContent> {
         let mut state = self.state();
         state.clock += 1;
         let now = state.clock;
         let (bytes, used) = state.memory.get_mut(&entry.sha256)?;
         *used = now;
-        Some(Content::Memory(bytes.clone()))
+        Some(ImageContent::Memory(bytes.clone()))
     }
 
     /// Opens `entry`'s file, or shares the handle that another download has.
     /// Fails when the file is no longer in the state that was verified. Blocks
     /// on the disk: not for async threads.
-    pub fn open(&self, entry: &Entry) -> io::Result<Content> {
+    pub fn open(&self, entry: &Entry) -> io::Result<ImageContent> {
         let shared = self.state().open.get(&entry.sha256).and_then(Weak::upgrade);
         // The same content in another file is no reason to share a handle
         // whose own file may be going bad.
         if let Some(image) =
             shared.filter(|image| image.is_of(entry) && image.is_verified().is_ok())
         {
-            return Ok(Content::File(image));
+            return Ok(ImageContent::File(image));
         }
         let image = Arc::new(OpenImage::open(entry)?);
         let mut state = self.state();
         state.open.retain(|_, image| image.strong_count() > 0);
         state.open.insert(entry.sha256, Arc::downgrade(&image));
-        Ok(Content::File(image))
+        Ok(ImageContent::File(image))
     }
 
     /// Tells whether somebody should call [`Store::load`] for `entry`. One image is loaded
@@ -114,12 +114,12 @@ impl Store {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Cache> {
         lock(&self.state)
     }
 }
 
-impl State {
+impl Cache {
     /// Drops what was unused for longest until no more than `allowed` is used.
     /// What a download still holds would not be freed, and so stays.
     fn make_room(&mut self, allowed: u64) -> bool {
@@ -282,8 +282,8 @@ mod tests {
 
     fn streamed(store: &Store, e: &Entry) -> Arc<OpenImage> {
         match store.open(e).unwrap() {
-            Content::File(f) => f,
-            Content::Memory(_) => panic!("open() never gives memory"),
+            ImageContent::File(f) => f,
+            ImageContent::Memory(_) => panic!("open() never gives memory"),
         }
     }
 

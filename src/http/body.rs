@@ -3,7 +3,7 @@
 
 use super::proxy::download::Relayed;
 use crate::event::tell;
-use crate::firmware::store::{Content, OpenImage};
+use crate::firmware::store::{ImageContent, OpenImage};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
 use std::io;
@@ -70,7 +70,7 @@ impl Body for ReplyBody {
 /// An image on its way out.
 #[derive(Debug)]
 pub(crate) struct Image {
-    content: Content,
+    content: ImageContent,
     at: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -89,7 +89,13 @@ struct DownloadLog {
 
 impl Image {
     /// Makes a body of `start..end` of `content`, which lies within it.
-    pub(super) fn new(content: Content, start: u64, end: u64, file: &str, peer: String) -> Self {
+    pub(super) fn new(
+        content: ImageContent,
+        start: u64,
+        end: u64,
+        file: &str,
+        peer: String,
+    ) -> Self {
         Self {
             content,
             at: start,
@@ -110,11 +116,11 @@ impl Image {
             return Poll::Ready(None);
         }
         let block = match &self.content {
-            Content::Memory(bytes) => {
+            ImageContent::Memory(bytes) => {
                 let next = self.end.min(self.at + SLICE);
                 Ok(bytes.slice(index(self.at)..index(next)))
             }
-            Content::File(image) => {
+            ImageContent::File(image) => {
                 ready!(poll_read(&mut self.reading, image, self.at, self.end, cx))
             }
         };

@@ -32,7 +32,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
-use xiaozhi_device::guards::{Device, Reason};
+use xiaozhi_device::guards::{Reason, ReportedDevice};
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::{self, Version};
 
@@ -174,8 +174,8 @@ pub fn decide<'a>(
             break; // The highest come first: nothing newer follows.
         }
         // Most check-ins never get here, and leave their partition table unread.
-        let device =
-            device.get_or_insert_with(|| Device::of(&check_in.report, own, &policy.projects));
+        let device = device
+            .get_or_insert_with(|| ReportedDevice::of(&check_in.report, own, &policy.projects));
         let (what, file) = (&entry.file, entry.candidate());
         if let Some(reason) = device.runs(&file) {
             // What follows is lower than what it runs, whatever that calls

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const REQUEST_ERROR: &str = r#"{"success":false,"message":"request error."}"#;
 
 #[derive(Serialize)]
-struct Reply<'a> {
+struct CheckInReply<'a> {
     server_time: ServerTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     firmware: Option<Firmware<'a>>,
@@ -73,7 +73,7 @@ pub fn write(
         Some(VoiceBlock::WebSocket(block)) => (None, Some(block)),
         None => (None, None),
     };
-    let reply = Reply {
+    let reply = CheckInReply {
         server_time: ServerTime {
             timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
             timezone_offset,

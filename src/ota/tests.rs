@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use xiaozhi_device::checkin::CheckIn;
 use xiaozhi_device::checkin::Report;
-use xiaozhi_device::guards::Device;
+use xiaozhi_device::guards::ReportedDevice;
 use xiaozhi_device::hex::encode;
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version;
@@ -426,7 +426,7 @@ proptest! {
             let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
             let decision = decide(&check_in, &snapshot, &policy, || None);
             if let Outcome::Offer { entry, force } = decision.outcome {
-                let told = Device::of(&check_in.report, &device.version, Projects::DISTINCT);
+                let told = ReportedDevice::of(&check_in.report, &device.version, Projects::DISTINCT);
                 prop_assert_eq!(told.refuses(&entry.candidate()), None);
                 prop_assert_eq!(told.runs(&entry.candidate()), None);
                 prop_assert!(!force || told.cannot_be_forced(&entry.candidate()).is_none());

@@ -37,7 +37,7 @@ pub(crate) fn judge<'a>(
     };
     let body = device.body();
     let report = checkin::Report::read(body.as_bytes());
-    let guards = guards::Device::of(&report, &device.version, Projects::DISTINCT);
+    let guards = guards::ReportedDevice::of(&report, &device.version, Projects::DISTINCT);
     if let Some(reason) = guards.cannot_run(app, size) {
         let (rule, serial) = of_reason(&reason);
         let finding = Finding::fail(rule, Evidence::of(&(&reason).into()));

@@ -139,7 +139,7 @@ pub fn start(settings: &Settings) -> Result<Logs, LogError> {
         sinks.push((sink, Some(thread)));
     }
     let threshold = Threshold(Arc::new(ArcSwap::from_pointee(settings.level)));
-    let lines = Lines {
+    let lines = LineSubscriber {
         threshold: threshold.clone(),
         style,
         sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
@@ -352,13 +352,13 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Formats events and hands the lines to the sinks. A whole subscriber, for
 /// nothing here has use for spans.
-struct Lines {
+struct LineSubscriber {
     threshold: Threshold,
     style: Style,
     sinks: Vec<Arc<Sink>>,
 }
 
-impl Subscriber for Lines {
+impl Subscriber for LineSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' events are about their insides. (What `enabled!` asks
         // about is neither event nor span.)

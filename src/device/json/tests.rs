@@ -6,7 +6,7 @@ use serde_json::Value;
 fn strings(text: &[u8]) -> (Vec<String>, Result<(), JsonError>) {
     let mut seen = Vec::new();
     let end = read(text, |path, value| {
-        if let Scalar::String(s) = value {
+        if let JsonScalar::String(s) = value {
             let path = String::from_utf8_lossy(&path.join(&b'.')).into_owned();
             seen.push(format!("{path}={}", s.text()));
         }

@@ -4,10 +4,10 @@
 use super::super::name::{self, ImageName};
 use super::super::snapshot::{Entry, Snapshot};
 use super::news;
-use super::reader::{self, Done, Queued};
+use super::reader::{self, Done, QueuedFile};
 use super::scan::{Listing, Unusable};
-use super::state::{self, Action, Event, Moment, Occasion, Since, State};
-use crate::event::{self, event};
+use super::state::{self, Action, FileEvent, Moment, Occasion, Since, State};
+use crate::event::{Event, event};
 use crate::util::file_state::FileState;
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -31,7 +31,7 @@ struct File {
     /// Image of it that the snapshot has.
     entry: Option<Arc<Entry>>,
     /// Event that was told of it while it was not offered, so that it is told once.
-    said: Option<event::Event>,
+    said: Option<Event>,
 }
 
 #[derive(Debug, Default)]
@@ -42,9 +42,9 @@ pub(super) struct Files {
     models: HashMap<String, Moment>,
     /// Files to be read, the next one last; `None` where they are to be put in order
     /// again.
-    queue: Option<Vec<Queued>>,
+    queue: Option<Vec<QueuedFile>>,
     /// Lines to be said once the snapshot shows what they say.
-    pub(super) news: Vec<event::Event>,
+    pub(super) news: Vec<Event>,
     /// Tells that the snapshot is not what is known.
     pub(super) is_stale: bool,
     /// Moment of the next look at the folder that has a reason.
@@ -57,7 +57,7 @@ impl Files {
     }
 
     /// Tells a file's state what happened, and returns what is left to be done.
-    pub(super) fn apply(&mut self, name: &str, event: Event, now: Moment) -> Action {
+    pub(super) fn apply(&mut self, name: &str, event: FileEvent, now: Moment) -> Action {
         let file = self.known.entry(name.to_owned()).or_default();
         let before = file.state;
         let (after, action) = state::step(before, event, now);
@@ -74,7 +74,7 @@ impl Files {
         action
     }
 
-    pub(super) fn apply_to_all(&mut self, event: Event, now: Moment) {
+    pub(super) fn apply_to_all(&mut self, event: FileEvent, now: Moment) {
         for name in self.names(|_| true) {
             self.apply(&name, event, now);
         }
@@ -95,7 +95,7 @@ impl Files {
         let again = self.known.iter().filter(|(_, file)| again(file));
         let again: Vec<String> = again.map(|(name, _)| name.clone()).collect();
         for name in again {
-            self.apply(&name, Event::Again, now);
+            self.apply(&name, FileEvent::Again, now);
         }
     }
 
@@ -115,9 +115,9 @@ impl Files {
         let mut seen = HashSet::new();
         for (file, why) in unusable {
             let event = match why {
-                Unusable::Empty => Event::Empty,
-                Unusable::Unreadable { .. } => Event::Unusable { may_pass: true },
-                _ => Event::Unusable { may_pass: false },
+                Unusable::Empty => FileEvent::Empty,
+                Unusable::Unreadable { .. } => FileEvent::Unusable { may_pass: true },
+                _ => FileEvent::Unusable { may_pass: false },
             };
             if self.apply(&file, event, now) == Action::Refuse {
                 self.refuse(&file, &why);
@@ -126,7 +126,7 @@ impl Files {
         }
         for f in found {
             let state = f.identity;
-            self.apply(&f.file, Event::Seen { state, on }, now);
+            self.apply(&f.file, FileEvent::Seen { state, on }, now);
             if let Some(file) = self.known.get_mut(&f.file) {
                 file.name = Some(f.name);
             }
@@ -199,7 +199,7 @@ impl Files {
 
     /// The next file to be read, and the state in which it counts. How many wait
     /// behind it, [`Files::waiting`] tells.
-    pub(super) fn next(&mut self, now: Moment) -> Option<(Queued, FileState)> {
+    pub(super) fn next(&mut self, now: Moment) -> Option<(QueuedFile, FileState)> {
         let mut queue = match mem::take(&mut self.queue) {
             Some(queue) => queue,
             None => self.in_order(),
@@ -209,7 +209,7 @@ impl Files {
             // Much may have happened to it since it was put there.
             let known = self.known.get(&queued.file);
             if let Some(state) = known.and_then(|file| file.state.due()) {
-                self.apply(&queued.file, Event::Begun, now);
+                self.apply(&queued.file, FileEvent::Begun, now);
                 next = Some((queued, state));
                 break;
             }
@@ -222,10 +222,10 @@ impl Files {
         self.queue.as_ref().map_or(0, Vec::len)
     }
 
-    fn in_order(&self) -> Vec<Queued> {
+    fn in_order(&self) -> Vec<QueuedFile> {
         let due = self.known.iter().filter_map(|(file, known)| {
             let state = known.state.due()?;
-            Some(Queued {
+            Some(QueuedFile {
                 file: file.clone(),
                 name: known.name.clone()?,
                 size: state.size,
@@ -238,7 +238,7 @@ impl Files {
     /// Takes in what the reading of a file has shown.
     pub(super) fn take_read(&mut self, done: Done, projects: &Projects, now: Moment) {
         let Done { job, judged, found } = done;
-        let event = Event::Read {
+        let event = FileEvent::Read {
             of: job.state,
             found,
         };
@@ -281,12 +281,12 @@ impl Files {
     }
 
     pub(super) fn refuse(&mut self, name: &str, why: &Unusable) {
-        let why = event::Event::from(why);
+        let why = Event::from(why);
         self.say(name, event!(FILE_REFUSED, file = name, why = why));
     }
 
     /// Says something of a file, once.
-    fn say(&mut self, name: &str, news: event::Event) {
+    fn say(&mut self, name: &str, news: Event) {
         let said = &mut self.known.entry(name.to_owned()).or_default().said;
         if said.as_ref() != Some(&news) {
             *said = Some(news.clone());

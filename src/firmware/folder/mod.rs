@@ -22,7 +22,7 @@ use files::{Files, GATHER};
 use handle::Message;
 use reader::{Done, Job};
 use scan::Listing;
-use state::{Event, Hope, Moment, Occasion, State};
+use state::{FileEvent, Hope, Moment, Occasion, State};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -120,7 +120,7 @@ impl Keeper {
             self.look(Occasion::Start);
         } else {
             self.reading = None;
-            self.files.apply_to_all(Event::Lost, self.now());
+            self.files.apply_to_all(FileEvent::Lost, self.now());
             // What came meanwhile may be half a file.
             self.look(Occasion::Told);
         }
@@ -201,7 +201,7 @@ impl Keeper {
         };
         for name in self.files.names(is_shut) {
             if scan::open(&self.settings.dir.join(&name)).is_ok() {
-                self.files.apply(&name, Event::Open, now);
+                self.files.apply(&name, FileEvent::Open, now);
             }
         }
     }
@@ -235,19 +235,19 @@ impl Keeper {
         let now = self.now();
         let files = &mut self.files;
         let (file, event) = match change {
-            Change::Created(file) => (file, Event::Created),
-            Change::Written(file) => (file, Event::Written),
-            Change::Whole(file) => (file, Event::Closed),
+            Change::Created(file) => (file, FileEvent::Created),
+            Change::Written(file) => (file, FileEvent::Written),
+            Change::Whole(file) => (file, FileEvent::Closed),
             // After a move away or a deletion the name says nothing more; after a
             // chmod a writer is still one.
             Change::Other(file)
                 if files.is(&file, |_| true) && !self.settings.dir.join(&file).exists() =>
             {
-                (file, Event::Gone)
+                (file, FileEvent::Gone)
             }
             Change::Other(_) | Change::Folder => return files.look_by(now + GATHER),
             Change::Lost => {
-                files.apply_to_all(Event::Lost, now);
+                files.apply_to_all(FileEvent::Lost, now);
                 return files.look_by(now + GATHER);
             }
             Change::FolderGone => {
@@ -267,7 +267,7 @@ impl Keeper {
             && let Err(e) = scan::open(&self.settings.dir.join(name))
             && !reader::is_our_own(&e)
         {
-            self.files.apply(name, Event::Shut, now);
+            self.files.apply(name, FileEvent::Shut, now);
             self.files.withdraw(name);
             self.files.refuse(name, &reader::unreadable(&e));
         }
@@ -301,7 +301,7 @@ impl Keeper {
             return;
         }
         self.watch = None;
-        self.files.apply_to_all(Event::Lost, self.now());
+        self.files.apply_to_all(FileEvent::Lost, self.now());
         if inode.is_none() {
             return; // The look that follows says so.
         }

@@ -118,7 +118,7 @@ pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> io::Result<
 /// The order in which files are read, the next one last: each model's highest
 /// version first, then each one's second. Of these the small ones come first, so that
 /// as many devices as possible wait for as short as possible.
-pub(super) fn order(mut due: Vec<Queued>) -> Vec<Queued> {
+pub(super) fn order(mut due: Vec<QueuedFile>) -> Vec<QueuedFile> {
     due.sort_by(|a, b| {
         (a.again.cmp(&b.again))
             .then_with(|| b.name.version.cmp(&a.name.version))
@@ -141,7 +141,7 @@ pub(super) fn order(mut due: Vec<Queued>) -> Vec<Queued> {
 
 /// A file that waits to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Queued {
+pub(super) struct QueuedFile {
     pub(super) file: String,
     pub(super) name: ImageName,
     pub(super) size: u64,
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn each_models_highest_first_and_the_small_ones_before_the_large() {
-        let queued = |file: &str, size, again| Queued {
+        let queued = |file: &str, size, again| QueuedFile {
             file: file.into(),
             name: name::parse(file).unwrap(),
             size,

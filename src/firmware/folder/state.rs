@@ -84,7 +84,7 @@ pub(super) enum Occasion {
 
 /// Something that happens to a file, or is found out about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum FileEvent {
     /// The kernel: it came into being.
     Created,
     /// The kernel: bytes were written or cut.
@@ -176,38 +176,38 @@ impl State {
 }
 
 /// Returns what becomes of a file by what happens at `now`, and what is to be done.
-pub(super) fn step(state: State, event: Event, now: Moment) -> (State, Action) {
+pub(super) fn step(state: State, event: FileEvent, now: Moment) -> (State, Action) {
     match event {
-        Event::Created => (State::Created, Action::Look),
+        FileEvent::Created => (State::Created, Action::Look),
         // A slow copy sends an event for each block and must not cost a look each.
-        Event::Written if matches!(state, State::Writing { .. }) => {
+        FileEvent::Written if matches!(state, State::Writing { .. }) => {
             (State::Writing { last: now }, Action::Nothing)
         }
-        Event::Written => (State::Writing { last: now }, Action::Look),
-        Event::Closed => (closed(state), Action::Look),
-        Event::Gone | Event::Lost => (unheard(state), Action::Look),
-        Event::Again => (again(state), Action::Queue),
-        Event::Seen { state: seen, on } => see(state, seen, on, now),
-        Event::Empty => match state {
+        FileEvent::Written => (State::Writing { last: now }, Action::Look),
+        FileEvent::Closed => (closed(state), Action::Look),
+        FileEvent::Gone | FileEvent::Lost => (unheard(state), Action::Look),
+        FileEvent::Again => (again(state), Action::Queue),
+        FileEvent::Seen { state: seen, on } => see(state, seen, on, now),
+        FileEvent::Empty => match state {
             // A copy that has just begun.
             State::Created | State::Writing { .. } => (state, Action::Wait),
             _ => (State::Unusable { may_pass: false }, Action::Refuse),
         },
-        Event::Unusable { may_pass } => match state {
+        FileEvent::Unusable { may_pass } => match state {
             // It is still a writer's, and goes on being one.
             State::Writing { .. } => (state, Action::Refuse),
             _ => (State::Unusable { may_pass }, Action::Refuse),
         },
-        Event::Begun => (begin(state), Action::Nothing),
-        Event::Read { of, found } => read(state, of, found, now),
-        Event::Shut => match state {
+        FileEvent::Begun => (begin(state), Action::Nothing),
+        FileEvent::Read { of, found } => read(state, of, found, now),
+        FileEvent::Shut => match state {
             State::Offered { verified, .. } => {
                 let (seen, hope) = (verified, Hope::Open);
                 (State::Refused { seen, hope }, Action::Refuse)
             }
             _ => (state, Action::Nothing),
         },
-        Event::Open => match state {
+        FileEvent::Open => match state {
             State::Refused {
                 seen,
                 hope: Hope::Open,

@@ -74,7 +74,7 @@ impl Subscriber for Witness {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Message(String::new());
+        let mut line = MessageText(String::new());
         event.record(&mut line);
         let offered = self.shared.snapshot.load().file("a_1.bin").is_some();
         self.lines.lock().unwrap().push((line.0, offered));
@@ -93,9 +93,9 @@ impl Subscriber for Witness {
     fn exit(&self, _: &Id) {}
 }
 
-struct Message(String);
+struct MessageText(String);
 
-impl Visit for Message {
+impl Visit for MessageText {
     fn record_error(&mut self, _: &Field, value: &(dyn std::error::Error + 'static)) {
         self.0 = value.to_string();
     }

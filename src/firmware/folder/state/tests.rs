@@ -21,7 +21,7 @@ proptest! {
             inode.changed = None;
             world.file = Some(inode);
             let state = world.look_of_the_file().unwrap();
-            world.step(Event::Seen { state, on: Occasion::Start });
+            world.step(FileEvent::Seen { state, on: Occasion::Start });
         }
         for deed in deeds {
             world.happens(deed);
@@ -55,7 +55,7 @@ fn seconds(seconds: u64) -> Moment {
 }
 
 /// The states that events lead to, one a second.
-fn after(events: &[Event]) -> State {
+fn after(events: &[FileEvent]) -> State {
     let moments = (0..).map(seconds);
     let steps = events.iter().zip(moments);
     steps.fold(State::default(), |state, (event, now)| {
@@ -66,11 +66,11 @@ fn after(events: &[Event]) -> State {
 #[test]
 fn what_lies_there_at_start_is_whole_and_later_it_must_stand_still() {
     let state = seen(1);
-    let at_start = Event::Seen {
+    let at_start = FileEvent::Seen {
         state,
         on: Occasion::Start,
     };
-    let later = Event::Seen {
+    let later = FileEvent::Seen {
         state,
         on: Occasion::Told,
     };
@@ -78,7 +78,7 @@ fn what_lies_there_at_start_is_whole_and_later_it_must_stand_still() {
     assert_eq!(after(&[later, later]).due(), None);
     assert_eq!(after(&[later, later, later]).due(), Some(state));
     assert_eq!(
-        after(&[Event::Created, Event::Closed, later]).due(),
+        after(&[FileEvent::Created, FileEvent::Closed, later]).due(),
         Some(state)
     );
 }
@@ -89,16 +89,16 @@ fn a_change_of_permissions_reads_again_and_withdraws_nothing() {
     let state = seen(1);
     let found = ReadResult::Good;
     let offered = [
-        Event::Seen { state, on },
-        Event::Begun,
-        Event::Read { of: state, found },
+        FileEvent::Seen { state, on },
+        FileEvent::Begun,
+        FileEvent::Read { of: state, found },
     ];
     let again = |found| {
         let (state, on) = (seen(2), Occasion::Told);
         let more = [
-            Event::Seen { state, on },
-            Event::Begun,
-            Event::Read { of: state, found },
+            FileEvent::Seen { state, on },
+            FileEvent::Begun,
+            FileEvent::Read { of: state, found },
         ];
         after(&[&offered[..], &more].concat())
     };
@@ -111,11 +111,14 @@ fn a_change_of_permissions_reads_again_and_withdraws_nothing() {
 
 #[test]
 fn one_look_is_enough_for_a_writer_that_writes_often() {
-    let (state, action) = step(State::Created, Event::Written, seconds(1));
+    let (state, action) = step(State::Created, FileEvent::Written, seconds(1));
     assert_eq!(action, Action::Look);
-    let (state, action) = step(state, Event::Written, seconds(2));
+    let (state, action) = step(state, FileEvent::Written, seconds(2));
     assert_eq!(action, Action::Nothing);
     // Even while it is too long already, or of a name that nobody uses.
-    let (state, _) = step(state, Event::Unusable { may_pass: false }, seconds(3));
-    assert_eq!(step(state, Event::Written, seconds(4)).1, Action::Nothing);
+    let (state, _) = step(state, FileEvent::Unusable { may_pass: false }, seconds(3));
+    assert_eq!(
+        step(state, FileEvent::Written, seconds(4)).1,
+        Action::Nothing
+    );
 }

@@ -240,7 +240,7 @@ impl World {
             Deed::Overflow => self.overflow(),
             Deed::Hear(count) => (0..count).for_each(|_| self.hear()),
             Deed::Look => self.look(),
-            Deed::AskAgain => drop(self.step(Event::Again)),
+            Deed::AskAgain => drop(self.step(FileEvent::Again)),
             Deed::BeginToRead => self.begin_to_read(),
             Deed::EndReading => self.end_reading(),
             Deed::Pause(millis) => self.now += Duration::from_millis(millis),
@@ -282,7 +282,7 @@ impl World {
             return;
         };
         let event = match word {
-            Word::Created => Event::Created,
+            Word::Created => FileEvent::Created,
             Word::Written => {
                 // The words of the writers of one file come in order.
                 if let Some(file) = &mut self.file
@@ -294,10 +294,10 @@ impl World {
                         writer.is_told = writer.wrote.is_some();
                     }
                 }
-                Event::Written
+                FileEvent::Written
             }
-            Word::Closed => Event::Closed,
-            Word::Other if self.file.is_none() => Event::Gone,
+            Word::Closed => FileEvent::Closed,
+            Word::Other if self.file.is_none() => FileEvent::Gone,
             Word::Other => return,
             Word::Lost => {
                 if let Some(file) = &mut self.file {
@@ -305,13 +305,13 @@ impl World {
                         writer.is_told = false;
                     }
                 }
-                Event::Lost
+                FileEvent::Lost
             }
         };
         self.step(event);
     }
 
-    pub(super) fn step(&mut self, event: Event) -> Action {
+    pub(super) fn step(&mut self, event: FileEvent) -> Action {
         let (state, action) = step(self.state, event, self.now);
         self.state = state;
         action
@@ -326,8 +326,8 @@ impl World {
         };
         match self.look_of_the_file() {
             None => self.state = State::default(),
-            Some(look) if look.size == 0 => drop(self.step(Event::Empty)),
-            Some(state) => drop(self.step(Event::Seen { state, on })),
+            Some(look) if look.size == 0 => drop(self.step(FileEvent::Empty)),
+            Some(state) => drop(self.step(FileEvent::Seen { state, on })),
         }
         self.glance();
     }
@@ -336,15 +336,15 @@ impl World {
     fn glance(&mut self) {
         let is_there = self.file.is_some();
         if self.can_be_opened && is_there {
-            self.step(Event::Open);
+            self.step(FileEvent::Open);
         } else if is_there {
-            self.step(Event::Shut);
+            self.step(FileEvent::Shut);
         }
     }
 
     fn begin_to_read(&mut self) {
         if let (Some(of), None) = (self.state.due(), self.reading) {
-            self.step(Event::Begun);
+            self.step(FileEvent::Begun);
             self.reading = Some(Reading {
                 of,
                 first: self.file.as_ref().map(|file| (file.look, file.content)),
@@ -382,7 +382,7 @@ impl World {
             // what is open.
             _ => ReadResult::Changed { now },
         };
-        if self.step(Event::Read { of, found }) == Action::Offer {
+        if self.step(FileEvent::Read { of, found }) == Action::Offer {
             self.verified = content;
             let stood_still = |at: Moment| self.now.saturating_sub(at) >= SETTLE;
             let hasty = |file: &Inode| !file.changed.is_none_or(stood_still);
