@@ -36,7 +36,7 @@ pub(super) fn keeper(
 }
 
 /// Looks at what `validate` can see of a certificate that is ordered at start.
-pub fn check_acme(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn check_acme(settings: &Settings) -> anyhow::Result<()> {
     keeper(settings, Some(&Arc::default())).map(|_| ())
 }
 

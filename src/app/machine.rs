@@ -7,7 +7,7 @@ use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 /// Looks at this machine's addresses, its clock and its time zone.
-pub fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let addresses: Vec<IpAddr> = getifaddrs()
         .into_iter()
         .flatten()

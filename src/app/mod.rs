@@ -8,9 +8,9 @@ mod changes;
 mod machine;
 mod reload;
 
-pub use acme::check_acme;
+pub(crate) use acme::check_acme;
 pub(crate) use audit::audit;
-pub use machine::machine;
+pub(crate) use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
@@ -42,10 +42,10 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 /// Reason why a running server ended that nobody asked to.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Ended(String);
+pub(crate) struct Ended(String);
 
 /// Runs the server until it is asked to stop.
-pub async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Result<()> {
+pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Result<()> {
     say_source(&settings);
     let stop = shutdown::on_signals().context("signals cannot be handled")?;
     let hangup = shutdown::on_hangup().context("signals cannot be handled")?;

@@ -29,7 +29,7 @@ use std::{fs, io};
 
 /// The folder as it is offered now.
 #[derive(Debug)]
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     shared: Arc<Shared>,
     keeper: KeeperHandle,
 }
@@ -38,7 +38,7 @@ impl Catalogue {
     /// Makes the folder if it is missing and begins to keep it. Where a full or
     /// read-only disk takes no folder there is no firmware, and devices are
     /// answered all the same.
-    pub fn start(settings: FolderSettings) -> io::Result<Self> {
+    pub(crate) fn start(settings: FolderSettings) -> io::Result<Self> {
         match fs::create_dir_all(&settings.dir) {
             Err(e) if durable::is_full(&e) => {}
             done => done?,
@@ -49,31 +49,31 @@ impl Catalogue {
     }
 
     /// Returns the images that can be offered now.
-    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.shared.snapshot.load()
     }
 
     /// Asks for a look at the folder; returns at once.
-    pub fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         self.keeper.look_again();
     }
 
     /// Keeps the folder by other settings from now on; returns at once. The folder
     /// itself stays.
-    pub fn change(&self, settings: FolderSettings) {
+    pub(crate) fn change(&self, settings: FolderSettings) {
         self.keeper.change(settings);
     }
 
     /// Says that a file which is offered could not be opened; returns at once. If
     /// nobody can open it, it is taken out of the snapshot until somebody can.
-    pub fn doubt(&self, file: &str) {
+    pub(crate) fn doubt(&self, file: &str) {
         self.keeper.doubt(file);
     }
 
     /// Waits until what lay in the folder at start is in the snapshot, but no
     /// longer than `limit`: a big folder must not keep the server from
     /// answering.
-    pub fn wait_for_first_look(&self, limit: Duration) {
+    pub(crate) fn wait_for_first_look(&self, limit: Duration) {
         let done = lock(&self.shared.first_look_done);
         // Whether it timed out does not matter.
         drop(

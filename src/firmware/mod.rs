@@ -1,15 +1,15 @@
 //! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
-//! [`name`] and [`snapshot`] are pure; [`catalogue`] has a snapshot, which `folder` keeps
-//! true to the folder, [`store`] hands out the bytes, [`publish`] puts a file there.
+//! [`name`] and [`snapshot`] are pure; `catalogue` has a snapshot, which `folder` keeps
+//! true to the folder, `store` hands out the bytes, `publish` puts a file there.
 
-pub mod catalogue;
+pub(crate) mod catalogue;
 mod folder;
 pub mod name;
-pub mod publish;
+pub(crate) mod publish;
 pub mod snapshot;
-pub mod store;
+pub(crate) mod store;
 
-pub use folder::scan::{Unusable, inspect_file, offerable};
+pub(crate) use folder::scan::{Unusable, inspect_file, offerable};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -57,7 +57,7 @@ pub fn parse(file_name: &str) -> Result<ImageName, NameError> {
 }
 
 /// Tells whether `text` may stand behind the underscore: `[0-9][A-Za-z0-9._-]*`.
-pub fn is_version(text: &str) -> bool {
+pub(crate) fn is_version(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
         && text
             .bytes()

@@ -14,7 +14,7 @@ use xiaozhi_device::version::is_device_safe;
 
 /// Reason why a file was not published, with what to do about it. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishError {
+pub(crate) enum PublishError {
     /// The file itself cannot be read.
     #[error("{}: it cannot be read: {reason}", path.display())]
     Source {
@@ -88,18 +88,18 @@ pub enum PublishError {
 
 /// A file that was copied whole to where nobody looks, and what it is.
 #[derive(Debug)]
-pub struct Staged {
+pub(crate) struct Staged {
     source: PathBuf,
     dir: PathBuf,
     copy: Draft,
     /// Inspection of the copy, made while it was written.
-    pub inspection: Inspection,
+    pub(crate) inspection: Inspection,
 }
 
 impl Staged {
     /// Copies `source` into `dir` under a hidden name, and inspects what it
     /// copies. The copy vanishes with this value.
-    pub fn copy(
+    pub(crate) fn copy(
         source: &Path,
         dir: &Path,
         verify: Verify,
@@ -142,7 +142,7 @@ impl Staged {
 
     /// The version to publish under: the one that was asked for, else the one
     /// inside.
-    pub fn version(&self, asked: Option<&str>) -> Result<String, PublishError> {
+    pub(crate) fn version(&self, asked: Option<&str>) -> Result<String, PublishError> {
         let version = match (asked, &self.inspection.verdict) {
             (Some(asked), _) => asked.to_owned(),
             (None, Verdict::App(app)) => app.version.clone(),
@@ -166,7 +166,7 @@ impl Staged {
     /// Makes the copy durable and gives it its name, in one step: before it the
     /// server sees nothing, after it the whole file. Returns its path, and whether
     /// it would outlive a power cut.
-    pub fn publish(
+    pub(crate) fn publish(
         self,
         model: &str,
         version: &str,

@@ -81,7 +81,7 @@ impl Entry {
     }
 
     /// Returns what is held against a device.
-    pub fn candidate(&self) -> Candidate<'_> {
+    pub(crate) fn candidate(&self) -> Candidate<'_> {
         Candidate {
             app: self.app.as_deref(),
             version: &self.version,
@@ -132,24 +132,27 @@ impl Snapshot {
 
     /// Adds the files, by name, that are whole and not read yet.
     #[must_use]
-    pub fn with_unread(mut self, files: impl IntoIterator<Item = (String, ImageName)>) -> Self {
+    pub(crate) fn with_unread(
+        mut self,
+        files: impl IntoIterator<Item = (String, ImageName)>,
+    ) -> Self {
         self.unread = files.into_iter().collect();
         self
     }
 
     /// The images of a model, highest version first.
-    pub fn model(&self, model: &str) -> &[Arc<Entry>] {
+    pub(crate) fn model(&self, model: &str) -> &[Arc<Entry>] {
         self.by_model.get(model).map_or(&[], Vec::as_slice)
     }
 
     /// The image of that name.
-    pub fn file(&self, file: &str) -> Option<&Arc<Entry>> {
+    pub(crate) fn file(&self, file: &str) -> Option<&Arc<Entry>> {
         self.by_file.get(file)
     }
 
     /// Tells whether the folder has a file for `model`, even one that cannot be offered
     /// now. Before the first look every model may have one.
-    pub fn may_have(&self, model: &str) -> bool {
+    pub(crate) fn may_have(&self, model: &str) -> bool {
         self.models
             .as_ref()
             .is_none_or(|models| models.contains(model))
@@ -157,24 +160,19 @@ impl Snapshot {
 
     /// Returns whether a file may still turn out to be an image for `model` in a version that
     /// is `wanted`: one that is not read yet. Before the first look any may.
-    pub fn may_yet_have(&self, model: &str, wanted: impl Fn(&Version) -> bool) -> bool {
+    pub(crate) fn may_yet_have(&self, model: &str, wanted: impl Fn(&Version) -> bool) -> bool {
         let fits = |name: &ImageName| name.model == model && wanted(&name.version);
         self.models.is_none() || self.unread.values().any(fits)
     }
 
     /// Returns whether the file of that name is there, and not read yet.
-    pub fn is_unread(&self, file: &str) -> bool {
+    pub(crate) fn is_unread(&self, file: &str) -> bool {
         self.unread.contains_key(file)
     }
 
     /// Returns the number of images.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_file.len()
-    }
-
-    /// Tells whether there is no image.
-    pub fn is_empty(&self) -> bool {
-        self.by_file.is_empty()
     }
 }
 

@@ -20,7 +20,7 @@ use tracing::debug;
 
 /// Source of the bytes of one image.
 #[derive(Debug, Clone)]
-pub enum ImageContent {
+pub(crate) enum ImageContent {
     /// The whole image, verified.
     Memory(Bytes),
     /// A file to be read block by block.
@@ -30,7 +30,7 @@ pub enum ImageContent {
 /// Keeps hot images in memory, and at most one open file for each image that is
 /// streamed, however many devices fetch it.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     budget: u64,
     state: Mutex<Cache>,
 }
@@ -47,7 +47,7 @@ struct Cache {
 
 impl Store {
     /// Keeps up to `budget` bytes of images in memory: `gateway.firmware.memory`.
-    pub fn new(budget: u64) -> Self {
+    pub(crate) fn new(budget: u64) -> Self {
         Self {
             budget,
             state: Mutex::default(),
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// The content of `entry` if it is in memory. Never waits for a disk.
-    pub fn hot(&self, entry: &Entry) -> Option<ImageContent> {
+    pub(crate) fn hot(&self, entry: &Entry) -> Option<ImageContent> {
         let mut state = self.state();
         state.clock += 1;
         let now = state.clock;
@@ -67,7 +67,7 @@ impl Store {
     /// Opens `entry`'s file, or shares the handle that another download has.
     /// Fails when the file is no longer in the state that was verified. Blocks
     /// on the disk: not for async threads.
-    pub fn open(&self, entry: &Entry) -> io::Result<ImageContent> {
+    pub(crate) fn open(&self, entry: &Entry) -> io::Result<ImageContent> {
         let shared = self.state().open.get(&entry.sha256).and_then(Weak::upgrade);
         // The same content in another file is no reason to share a handle
         // whose own file may be going bad.
@@ -85,7 +85,7 @@ impl Store {
 
     /// Tells whether somebody should call [`Store::load`] for `entry`. One image is loaded
     /// at a time: `true` goes to one caller, who must call it.
-    pub fn should_load(&self, entry: &Entry) -> bool {
+    pub(crate) fn should_load(&self, entry: &Entry) -> bool {
         let mut state = self.state();
         if state.loading || state.memory.contains_key(&entry.sha256) {
             return false;
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Reads `entry` into memory. Blocks on the disk: not for async threads.
-    pub fn load(&self, entry: &Entry) {
+    pub(crate) fn load(&self, entry: &Entry) {
         let loaded = read_verified(entry);
         let mut state = self.state();
         state.loading = false;
@@ -164,7 +164,7 @@ fn changed() -> io::Error {
 /// A firmware file that stays open while it is streamed: deleted or replaced,
 /// it goes on giving the old content.
 #[derive(Debug)]
-pub struct OpenImage {
+pub(crate) struct OpenImage {
     file: File,
     sha256: [u8; 32],
     verified: Mutex<FileState>,
@@ -185,7 +185,7 @@ impl OpenImage {
 
     /// Reads exactly `length` bytes at `offset`, or fails if the file is not in
     /// the verified state afterwards. Blocks on the disk.
-    pub fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+    pub(crate) fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let mut block = vec![0; length];
         // A deletion can come between two looks, but hardly three times.
         for _ in 0..3 {

@@ -9,34 +9,34 @@ use xiaozhi_device::redact;
 
 /// Facts that the audit holds the address against.
 #[derive(Debug, Clone)]
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// The address on which this process listens; `None` is every one.
-    pub bound: Option<IpAddr>,
+    pub(crate) bound: Option<IpAddr>,
     /// The ports on which this process listens.
-    pub ports: &'a [u16],
+    pub(crate) ports: &'a [u16],
     /// True where those ports answer TLS.
-    pub tls: bool,
+    pub(crate) tls: bool,
     /// `gateway.behind_proxy`: somebody else answers the public address.
-    pub behind_proxy: bool,
+    pub(crate) behind_proxy: bool,
     /// True where plain HTTP is, or will be, refused on device paths.
-    pub http_ends: bool,
+    pub(crate) http_ends: bool,
     /// The WebSocket address handed to devices, if one is.
-    pub websocket: Option<&'a str>,
+    pub(crate) websocket: Option<&'a str>,
     /// The paths of voice and vision that go to a server behind this one.
-    pub passed_on: PassedOn,
+    pub(crate) passed_on: PassedOn,
 }
 
 /// The paths of xiaozhi-server's that are passed on to it.
 #[derive(Debug, Clone, Copy)]
-pub struct PassedOn {
+pub(crate) struct PassedOn {
     /// The WebSocket.
-    pub voice: bool,
+    pub(crate) voice: bool,
     /// Pictures.
-    pub vision: bool,
+    pub(crate) vision: bool,
 }
 
 /// Judges the public address.
-pub fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Event> {
+pub(crate) fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Event> {
     let url = address.url();
     let setting = address.source().setting();
     let mut found = Vec::new();

@@ -75,7 +75,7 @@ pub struct Decision<'a> {
 impl Decision<'_> {
     /// Takes the offer back, if there is one, for a reason that lies in this
     /// server.
-    pub fn withdraw(&mut self) {
+    pub(crate) fn withdraw(&mut self) {
         if let Outcome::Offer { entry, .. } = self.outcome {
             self.withheld.push(Withheld {
                 what: &entry.file,

@@ -1,7 +1,7 @@
 //! Decides what a device is told: everything here takes what it needs as arguments, the
 //! time included, and does no I/O.
 
-pub mod address_audit;
+pub(crate) mod address_audit;
 pub mod credentials;
 pub mod decide;
 pub mod public_url;

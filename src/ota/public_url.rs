@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
 
 /// Path of the OTA interface below an origin.
-pub const OTA_PATH: &str = "/xiaozhi/ota";
+pub(crate) const OTA_PATH: &str = "/xiaozhi/ota";
 /// Path of xiaozhi-server's vision interface below an origin.
-pub const VISION_PATH: &str = "/mcp/vision/explain";
+pub(crate) const VISION_PATH: &str = "/mcp/vision/explain";
 
 /// HTTP or HTTPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// The port that a URL of this scheme means when it names none.
-    pub fn default_port(self) -> u16 {
+    pub(crate) fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
@@ -41,7 +41,7 @@ impl fmt::Display for Scheme {
 
 /// Reason why a text is no address that a device could use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
+pub(crate) enum UrlError {
     /// No scheme, or one that devices don't speak.
     #[error("its scheme must be http or https, as in https://ota.example.com{OTA_PATH}/")]
     Scheme,
@@ -70,18 +70,18 @@ pub enum UrlError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     /// The scheme.
-    pub scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// The host as written; an IPv6 literal keeps its brackets.
-    pub host: String,
+    pub(crate) host: String,
     /// The port, if one is written.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// The path, empty or with a leading slash.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 impl Url {
     /// Reads an address.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         if let Some(c) = text
             .chars()
             .find(|c| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(*c))
@@ -133,12 +133,12 @@ impl Url {
     }
 
     /// The port that is written, or the scheme's own.
-    pub fn effective_port(&self) -> u16 {
+    pub(crate) fn effective_port(&self) -> u16 {
         self.port.unwrap_or(self.scheme.default_port())
     }
 
     /// The host as an IP address, if it is one.
-    pub fn ip(&self) -> Option<IpAddr> {
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
         self.host
             .trim_start_matches('[')
             .trim_end_matches(']')
@@ -147,7 +147,7 @@ impl Url {
     }
 
     /// Scheme, host and port, as written.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         match self.port {
             Some(port) => format!("{}://{}:{port}", self.scheme, self.host),
             None => format!("{}://{}", self.scheme, self.host),
@@ -174,7 +174,7 @@ pub enum Source {
 
 impl Source {
     /// Returns the setting that gives the public address, or would.
-    pub fn setting(self) -> &'static str {
+    pub(crate) fn setting(self) -> &'static str {
         match self {
             Self::Ota => "server.ota",
             Self::VisionExplain | Self::Derived => "server.vision_explain",
@@ -206,7 +206,7 @@ pub struct PublicAddress {
 impl PublicAddress {
     /// Host of the address, as a certificate names it: in small letters, an IPv6
     /// address without its brackets.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         let host = &self.url().host;
         host.trim_start_matches('[')
             .trim_end_matches(']')
@@ -215,7 +215,7 @@ impl PublicAddress {
 
     /// From `server.ota`, the OTA address whole; `vision_explain` is printed
     /// beside it if it is set.
-    pub fn from_ota(mut ota: Url, vision_explain: Option<&Url>) -> Self {
+    pub(crate) fn from_ota(mut ota: Url, vision_explain: Option<&Url>) -> Self {
         let trimmed = ota.path.trim_end_matches('/').len();
         ota.path.truncate(trimmed);
         if ota.path.is_empty() {
@@ -237,7 +237,7 @@ impl PublicAddress {
     }
 
     /// From `server.vision_explain`: its scheme, host, port and path prefix.
-    pub fn from_vision_explain(vision: &Url) -> Self {
+    pub(crate) fn from_vision_explain(vision: &Url) -> Self {
         let path = ota_beside(vision);
         Self {
             served: served([Some(path.clone()), None]),
@@ -252,7 +252,7 @@ impl PublicAddress {
     }
 
     /// From an address of this machine, over plain HTTP.
-    pub fn derived(ip: IpAddr, port: u16) -> Self {
+    pub(crate) fn derived(ip: IpAddr, port: u16) -> Self {
         let host = match ip {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
@@ -274,24 +274,24 @@ impl PublicAddress {
     }
 
     /// The OTA address that is typed into devices.
-    pub fn ota_url(&self) -> String {
+    pub(crate) fn ota_url(&self) -> String {
         format!("{}/", self.ota)
     }
 
     /// The vision address.
-    pub fn vision_url(&self) -> &str {
+    pub(crate) fn vision_url(&self) -> &str {
         &self.vision
     }
 
     /// Tells whether the vision address is `server.vision_explain`, which xiaozhi-server
     /// hands out too.
-    pub fn vision_is_set(&self) -> bool {
+    pub(crate) fn vision_is_set(&self) -> bool {
         self.vision_is_set
     }
 
     /// The WebSocket at `path` of this very address, in the scheme that goes with
     /// its own.
-    pub fn websocket_url(&self, path: &str) -> String {
+    pub(crate) fn websocket_url(&self, path: &str) -> String {
         let origin = self.ota.origin();
         let rest = origin.strip_prefix("http").unwrap_or(&origin);
         format!("ws{rest}{path}")
@@ -299,29 +299,29 @@ impl PublicAddress {
 
     /// Tells whether devices read host and port from it as they are meant. One
     /// that is configured always is; one that is made up may be an IPv6 literal.
-    pub fn is_readable(&self) -> bool {
+    pub(crate) fn is_readable(&self) -> bool {
         endpoint::read(&self.ota.to_string(), AddressKind::Http).is_ok()
     }
 
     /// Returns the part of a download address in front of the percent-encoded file name.
-    pub fn download_base(&self) -> String {
+    pub(crate) fn download_base(&self) -> String {
         format!("{}/download/", self.ota)
     }
 
     /// The address itself.
-    pub fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.ota
     }
 
     /// The setting that it came from.
-    pub fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         self.source
     }
 
     /// Every path, without a last slash, under which the OTA interface is
     /// served: the usual one, the public one, and the one beside the vision
     /// interface.
-    pub fn served_paths(&self) -> &[String] {
+    pub(crate) fn served_paths(&self) -> &[String] {
         &self.served
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Answer to a request without its identifying headers, with status 200, as in
 /// xiaozhi-server.
-pub const REQUEST_ERROR: &str = r#"{"success":false,"message":"request error."}"#;
+pub(crate) const REQUEST_ERROR: &str = r#"{"success":false,"message":"request error."}"#;
 
 #[derive(Serialize)]
 struct CheckInReply<'a> {
@@ -89,7 +89,7 @@ pub fn write(
 }
 
 /// The time since 1970; none for a clock that stands before it.
-pub fn since_epoch(now: SystemTime) -> Duration {
+pub(crate) fn since_epoch(now: SystemTime) -> Duration {
     now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

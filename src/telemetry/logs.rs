@@ -52,21 +52,21 @@ pub struct Settings {
 
 /// Writes what is left when it is dropped; hold it until the end of `main`.
 #[derive(Debug)]
-pub struct Logs {
+pub(crate) struct Logs {
     sinks: Vec<(Arc<Sink>, Option<JoinHandle<()>>)>,
     threshold: Threshold,
 }
 
 impl Logs {
     /// Returns the threshold, which can change while the server runs.
-    pub fn threshold(&self) -> Threshold {
+    pub(crate) fn threshold(&self) -> Threshold {
         self.threshold.clone()
     }
 }
 
 /// Reason why there is no log.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// The file of `log.log_dir` and `log.log_file`.
     #[error("log.log_file: {}: {error}: choose a folder that can be written to", path.display())]
     File {
@@ -85,11 +85,11 @@ pub enum LogError {
 
 /// From which level on there are lines.
 #[derive(Debug, Clone)]
-pub struct Threshold(Arc<ArcSwap<Level>>);
+pub(crate) struct Threshold(Arc<ArcSwap<Level>>);
 
 impl Threshold {
     /// Has lines from this level on.
-    pub fn set(&self, level: Level) {
+    pub(crate) fn set(&self, level: Level) {
         if **self.0.load() != level {
             self.0.store(Arc::new(level));
             // Each place in the code remembers whether it is heard.
@@ -99,7 +99,7 @@ impl Threshold {
 }
 
 /// Begins to log, for the whole process.
-pub fn start(settings: &Settings) -> Result<Logs, LogError> {
+pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     let style = settings.style;
     let mut outputs = vec![Output::Console];
     let mut later = None;

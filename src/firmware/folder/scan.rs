@@ -18,7 +18,7 @@ use xiaozhi_device::version::is_device_safe;
 
 /// Reason why a file is not offered.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub(crate) enum Unusable {
     /// It does not follow the grammar of names.
     Name(NameError),
     /// Nobody could ask for it.
@@ -200,7 +200,11 @@ pub(in crate::firmware) fn open(path: &Path) -> io::Result<File> {
 
 /// Tells whether a file of this kind may be offered. A project that counts as
 /// xiaozhi has its rules.
-pub fn offerable(verdict: &Verdict, verify: Verify, projects: &Projects) -> Result<(), Unusable> {
+pub(crate) fn offerable(
+    verdict: &Verdict,
+    verify: Verify,
+    projects: &Projects,
+) -> Result<(), Unusable> {
     match verdict {
         Verdict::App(app) if projects.is_xiaozhi(&app.project) && !is_device_safe(&app.version) => {
             let version = app.version.clone();
@@ -243,7 +247,7 @@ pub(in crate::firmware) fn inspect(
 }
 
 /// Inspects a file that nobody offers yet.
-pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
+pub(crate) fn inspect_file(path: &Path) -> io::Result<Inspection> {
     inspect_reader(&mut open(path)?)
 }
 

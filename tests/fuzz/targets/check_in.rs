@@ -189,7 +189,7 @@ fn answered_once(
         offered(check_in, entry, force);
     }
     for withheld in &decision.withheld {
-        assert!(!withheld.reason.to_string().is_empty());
+        assert!(!withheld.event().to_string().is_empty());
     }
     let voice = voice.block(check_in, 1_700_000_000);
     let reply = write(&decision, own, "https://example.com/", voice, now, 480);
