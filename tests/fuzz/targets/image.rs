@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use xiaozhi_device::image::{AppImage, Inspection, Inspector, Verdict, inspect};
 use xiaozhi_device::project::{Projects, XIAOZHI};
 use xiaozhi_device::version::{Version, is_device_safe};
+use xiaozhi_ota::event::Event;
 
 fuzz_target!(init: xiaozhi_ota_fuzz::init(), |input: &[u8]| {
     judge(input);
@@ -33,9 +34,9 @@ fn judge(file: &[u8]) {
         Verdict::App(app) => app_image(file, app, &found),
         Verdict::Foreign(foreign) => {
             assert_ne!(file[0], 0xE9);
-            assert!(!foreign.to_string().is_empty());
+            assert!(!Event::from(foreign).to_string().is_empty());
         }
-        Verdict::Rejected(fault) => assert!(!fault.to_string().is_empty()),
+        Verdict::Rejected(fault) => assert!(!Event::from(fault).to_string().is_empty()),
     }
 }
 
@@ -62,7 +63,9 @@ fn app_image(file: &[u8], app: &AppImage, found: &Inspection) {
     assert!(app.project != XIAOZHI || is_device_safe(&app.version));
     let named = Version::new("1.6.6");
     for version in [None, Some(&named)] {
-        assert!(app.remarks(version, Projects::DISTINCT).iter().all(|remark| !remark.is_empty()));
+        for remark in app.remarks(version, Projects::DISTINCT) {
+            assert!(!Event::from(&remark).to_string().is_empty());
+        }
     }
     // Which place is looked at is as good as random, but the same for the same file.
     let [a, b, c, d, flip, ..] = found.sha256;
