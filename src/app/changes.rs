@@ -45,7 +45,7 @@ impl Wait {
     }
 }
 
-/// State of this process that a change may meet.
+/// Facts about this process that a change depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Process<'a> {
     /// The ports, as bound.

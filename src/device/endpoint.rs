@@ -1,4 +1,4 @@
-//! Reads host and port from an address as the device reads them that it is handed to.
+//! Reads the host and the port of an address as the device reads them that is handed it.
 //!
 //! The firmware has three readers, and none of them is a URL parser. Two take
 //! what stands behind the *first* colon for a port and call `std::stoi` on it

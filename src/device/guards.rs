@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 const APP: u64 = 0;
 /// `ESP_PARTITION_SUBTYPE_APP_OTA_MIN` up to `_MAX`, the latter not one of them.
 const OTA_SLOTS: std::ops::Range<u64> = 0x10..0x20;
-/// Longest part of a name that a device sent which is kept, in bytes.
+/// Length to which a name that a device sent is cut, in bytes.
 const NAME: usize = 40;
 
 /// Reason why an image is withheld from a device.
@@ -78,7 +78,7 @@ pub enum Reason<'a> {
     /// It was forced on this device several times, and the device still reports
     /// what it reported before.
     Failed {
-        /// Number of check-ins at which it was forced.
+        /// Number of times that it was forced.
         times: u32,
     },
     /// Since v2.0.0 firmware installs what it already runs, at every check.

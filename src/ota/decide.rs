@@ -129,7 +129,7 @@ impl Withheld<'_> {
 pub struct Forced {
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// At how many check-ins, those of one boot counted as one.
+    /// Number of check-ins at which it was, those of one boot counted as one.
     pub times: u32,
 }
 

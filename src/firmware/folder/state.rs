@@ -1,5 +1,5 @@
-//! Keeps the state of one file of the folder, and decides what follows from what happens to
-//! it. Nothing is offered that somebody is writing, and nothing stays hidden that is whole.
+//! State of one file of the folder, and the rules by which events change it. Nothing is
+//! offered that somebody is writing, and nothing stays hidden that is whole.
 //!
 //! Whole is what lay there at start, what its writer has closed, what was moved in,
 //! and what nobody has touched for [`SETTLE`] where the kernel says nothing (network

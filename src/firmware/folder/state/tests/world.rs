@@ -266,8 +266,8 @@ impl World {
         self.say(Word::Written);
     }
 
-    /// Loses the words that are not heard, and forgets those of writers that were. A write
-    /// of which neither a word nor a time stamp tells is beyond anybody's knowledge.
+    /// Loses the words that are not heard; those that were heard of writers count no more.
+    /// A write of which neither a word nor a time stamp tells is beyond anybody's knowledge.
     fn overflow(&mut self) {
         self.words.clear();
         self.say(Word::Lost);
