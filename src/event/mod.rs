@@ -1,8 +1,8 @@
 //! Events: what happens here that a person or a program acts on. Each has a stable id,
 //! fields, and words in English and Chinese; all of them stand in [`kinds`].
 //!
-//! A room that may know the world says an event with [`tell!`]. A pure one returns it,
-//! made by [`event!`], and whoever asked says it.
+//! A room that may know the world says an event with `tell!`. A pure one returns it,
+//! made by `event!`, and whoever asked says it.
 
 mod device;
 pub mod kinds;
@@ -114,7 +114,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Makes an event; [`event!`] does it in fewer words.
+    /// Makes an event; `event!` does it in fewer words.
     pub fn new(kind: &'static Kind, mut fields: Vec<(&'static str, Value)>) -> Self {
         fields.retain(|(_, value)| *value != Value::Absent);
         debug_assert!(
