@@ -93,12 +93,17 @@ fn with_other_names_the_kept_certificate_goes_on() {
 
 #[test]
 fn a_log_that_cannot_be_written_costs_no_device_its_answer() {
-    for prepare in [full("tmp"), read_only("tmp")] {
+    // A full one takes the file, and nothing into it.
+    let log = "tmp/deep/server.log";
+    for (prepare, event, field) in [
+        (full("tmp"), "log.fault", "output"),
+        (read_only("tmp"), "log.file-later", "error"),
+    ] {
         let server = Setup::new().start_by(
             "log: {log_dir: tmp/deep, log_file: server.log}\n",
             &mut in_namespace(&prepare),
         );
-        let line = server.event("log.file-later", &[("error", "tmp/deep/server.log")]);
+        let line = server.event(event, &[(field, log)]);
         assert!(line.contains(" - WARNING - "), "{line}");
         answers(&server);
     }
