@@ -117,7 +117,7 @@ impl From<&Foreign> for Event {
 impl From<&Remark> for Event {
     fn from(remark: &Remark) -> Self {
         match remark {
-            Remark::OtherProject { project } => event!(REMARK_PROJECT, project = &**project),
+            Remark::OtherProject { project } => event!(REMARK_PROJECT, project = quoted(project)),
             Remark::StrangeVersion { inside, project } => event!(
                 REMARK_UNSAFE_VERSION,
                 inside = quoted(inside),

@@ -2,6 +2,7 @@
 //! comes to our port and looks whether the names are ours.
 
 use super::support::certificate::Authority;
+use super::support::event::{field, is};
 use super::support::pebble::{Better, Pebble, Wanted};
 use super::support::server::{
     BINARY, PATIENT, Setup, check_in, der, exchange, read_reply, request,
@@ -69,19 +70,21 @@ fn chain(server: &Server, name: &str, root: &str, alpn: &[&[u8]]) -> Option<Vec<
     Some(certificates.iter().map(|c| c.to_vec()).collect())
 }
 
-/// Waits until the server says why it got no certificate, in these words. On a busy
-/// machine it may have been too late for the CA before.
-fn fault(server: &Server, words: &str) -> String {
-    until(words, || {
-        let mut lines = server.log().into_iter();
-        lines.find(|line| line.contains("no new certificate for") && line.contains(words))
-    })
+/// Waits until the server got no certificate for this reason, which names what the CA
+/// did. On a busy machine it may have been too late for the CA before.
+fn fault(server: &Server, why: &str) -> String {
+    server.event("acme.failed", &[("why", why)])
+}
+
+/// The moment that a field of a line names.
+fn moment(line: &str, name: &str) -> jiff::Timestamp {
+    field(line, name).unwrap().parse().unwrap()
 }
 
 /// Waits until the server serves what the CA gave.
 fn obtained(server: &Server) {
-    server.line("certificate obtained");
-    server.line("certificates replaced");
+    server.event("acme.obtained", &[]);
+    server.event("certificate.replaced", &[]);
 }
 
 #[test]
@@ -107,12 +110,8 @@ fn by_tls_alpn_for_names_and_an_address_and_kept_for_the_next_start() {
         }
     }
     // Renewal is from two thirds of its life on.
-    let line = server.line("certificate kept");
-    let moment = |key: &str| -> jiff::Timestamp {
-        let (_, rest) = line.split_once(&format!("{key}=")).unwrap();
-        rest.split(' ').next().unwrap().parse().unwrap()
-    };
-    let before_its_end = moment("until").duration_since(moment("renewal"));
+    let line = server.event("acme.kept", &[]);
+    let before_its_end = moment(&line, "until").duration_since(moment(&line, "renewal"));
     let share = before_its_end.as_secs_f64() / f64::from(wanted.seconds);
     assert!((0.29..0.34).contains(&share), "{share}: {line}");
     // Nobody is asked for an answer now, so none is given.
@@ -132,18 +131,18 @@ fn by_tls_alpn_for_names_and_an_address_and_kept_for_the_next_start() {
     let server = setup.start(&config);
     let now = chain(&server, "ota.example.com", &root, &[]);
     assert_eq!(now.as_ref(), Some(&on_disk));
-    server.line("certificate kept");
-    assert_eq!(server.count_lines("no new certificate"), 0);
+    server.event("acme.kept", &[]);
+    assert_eq!(server.events("acme.failed", &[]), [""; 0]);
     // A half-written file is told of and replaced; by a CA, too, that has
     // forgotten us.
     let setup = server.stop();
     fs::write(&file, &text[..text.len() / 2]).unwrap();
     let pebble = Pebble::start_as(&wanted, &authority);
     let server = setup.start(&config);
-    server.line("a self-signed one answers until another one comes");
+    server.event("certificate.stand-in", &[]);
     let own = fs::read_to_string(file.with_file_name("self-signed.crt")).unwrap();
     assert!(chain(&server, "ota.example.com", &own, &[]).is_some());
-    server.line("the CA does not know it any more");
+    server.event("acme.account-aside", &[]);
     obtained(&server);
     assert!(chain(&server, "ota.example.com", &pebble.root(), &[]).is_some());
 }
@@ -301,8 +300,9 @@ fn a_disk_that_takes_nothing_leaves_the_last_good_one_in_use() {
     let first = chain(&server, "ota.example.com", &root, &[]).unwrap();
     let before = fs::read(kept(server.dir.path())).unwrap();
     limit_files(&server, "0:unlimited");
-    let line = fault(&server, "stays in use");
-    assert!(line.contains("room"), "{line}");
+    let line = fault(&server, "there is room");
+    // That of the one that answers meanwhile.
+    assert!(moment(&line, "until") > jiff::Timestamp::now(), "{line}");
     assert_eq!(fs::read(kept(server.dir.path())).unwrap(), before);
     let now = chain(&server, "ota.example.com", &root, &[]);
     assert_eq!(now.as_ref(), Some(&first));
@@ -324,13 +324,17 @@ fn other_names_are_ordered_without_a_restart() {
     let root = pebble.root();
     assert!(chain(&server, "www.example.com", &root, &[]).is_none());
     server.configure(&with("[ota.example.com, www.example.com]"));
-    let said = server.reload().join("\n");
-    assert!(said.contains("keys=gateway.tls.names"), "{said}");
+    let taken = [("keys", "gateway.tls.names")];
+    let said = server.reload();
+    assert!(
+        said.iter().any(|line| is(line, "config.changed", &taken)),
+        "{said:#?}"
+    );
     until("the other certificate", || {
         chain(&server, "www.example.com", &root, &[]).map(|_| ())
     });
-    assert_eq!(server.count_lines("certificate obtained"), 2);
-    assert_eq!(server.count_lines("no new certificate"), 0);
+    assert_eq!(server.events("acme.obtained", &[]).len(), 2);
+    assert_eq!(server.events("acme.failed", &[]), [""; 0]);
 }
 
 #[test]
@@ -343,10 +347,10 @@ fn a_ca_that_says_when_to_renew_is_heard() {
     });
     let better = Better::start(&pebble, Some(OVER));
     let server = setup(&pebble.authority).start(&config(&port, &better.directory(), NAMES, ""));
-    server.line("the CA says when to renew the certificate");
+    server.event("acme.window", &[]);
     // Long before two thirds of its life are over; and again after that.
     until("a renewal", || {
-        (server.count_lines("certificate obtained") >= 2).then_some(())
+        (server.events("acme.obtained", &[]).len() >= 2).then_some(())
     });
     let orders = better.orders.lock().unwrap().clone();
     let asked = better.asked.lock().unwrap().clone();
@@ -368,17 +372,11 @@ fn a_ca_that_has_had_enough_is_left_alone_for_as_long_as_it_says() {
     let server = setup(&pebble.authority).start(&config);
     let line = fault(&server, "it says \"too many\" (rateLimited)");
     let after = jiff::Timestamp::now();
-    let next = next(&line);
+    let next = moment(&line, "next");
     let earliest = next.duration_since(before).as_secs();
     let latest = next.duration_since(after).as_secs();
     // It is written in whole seconds.
     assert!(earliest >= 7199 && latest <= 7200, "{line}");
-}
-
-/// The moment of the next order that a line names.
-fn next(line: &str) -> jiff::Timestamp {
-    let (_, next) = line.split_once("next=").unwrap();
-    next.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -403,7 +401,7 @@ fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
     let setup = server.stop();
     better.unfetched.store(1, Ordering::SeqCst);
     let server = setup.start(&config);
-    server.line("asked again for the certificate that it was to sign");
+    server.event("acme.asked-again", &[]);
     obtained(&server);
     assert_eq!(better.unfetched.load(Ordering::SeqCst), 0);
     assert_eq!(better.orders.lock().unwrap().len(), 1);
@@ -411,14 +409,14 @@ fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
     // The names in another order are served by the same one.
     let text = config.replace("[ota.example.com]", "[www.example.com, ota.example.com]");
     let server = server.stop().start(&text);
-    assert_eq!(server.count_lines("a self-signed one answers"), 0);
+    assert_eq!(server.events("certificate.stand-in", &[]), [""; 0]);
     obtained(&server);
     let text = text.replace(
         "www.example.com, ota.example.com",
         "ota.example.com, www.example.com",
     );
     let server = server.stop().start(&text);
-    server.line("certificate kept");
+    server.event("acme.kept", &[]);
     assert!(chain(&server, "www.example.com", &pebble.root(), &[]).is_some());
     assert_eq!(better.orders.lock().unwrap().len(), 2);
 }
@@ -431,14 +429,17 @@ fn a_wait_that_the_ca_asked_for_outlives_a_restart() {
     let better = Better::start(&pebble, None);
     let config = config(&port, &better.directory(), "[ota.example.com]", "");
     let server = setup(&pebble.authority).start(&config);
-    let then = next(&fault(&server, "(rateLimited)"));
+    let then = moment(&fault(&server, "(rateLimited)"), "next");
     let server = server.stop().start(&config);
-    let line = server.line("no certificate is ordered yet");
+    let line = server.event("acme.waits", &[]);
     // Kept in whole seconds, and rounded up.
-    let moved = next(&line).duration_since(then).as_secs();
+    let moved = moment(&line, "next").duration_since(then).as_secs();
     assert!((-1..=1).contains(&moved), "{line}, and not {then}");
-    assert!(line.contains("waits.json"), "{line}");
-    assert_eq!(server.count_lines("a certificate is ordered"), 0);
+    assert!(
+        field(&line, "kept").unwrap().ends_with("waits.json"),
+        "{line}"
+    );
+    assert_eq!(server.events("acme.ordered", &[]), [""; 0]);
 }
 
 #[test]
@@ -454,6 +455,6 @@ fn an_end_does_not_wait_for_a_ca() {
     server.signal("TERM");
     assert!(server.end().success());
     // Who had waited would have said what became of it.
-    server.line("stopped");
-    assert_eq!(server.count_lines("no new certificate"), 0);
+    server.event("stopped", &[]);
+    assert_eq!(server.events("acme.failed", &[]), [""; 0]);
 }

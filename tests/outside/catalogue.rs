@@ -66,11 +66,11 @@ fn copied_moved_renamed_replaced_deleted() {
     is_offered(&server, "esp32s3_1.6.5.bin");
     fs::remove_file(bin.join("esp32s3_1.6.5.bin")).unwrap();
     is_withdrawn(&server);
-    for words in [
-        "image ready file=esp32s3_1.6.5.bin",
-        "image removed: the file is gone file=esp32s3_1.6.5.bin",
-    ] {
-        server.line(words);
+    for event in ["file.ready", "file.removed"] {
+        server.event(
+            event,
+            &[("file", "esp32s3_1.6.5.bin"), ("version", "1.6.5")],
+        );
     }
 }
 
@@ -88,7 +88,7 @@ fn a_file_that_is_being_written_is_not_offered() {
             Some("esp32s3_1.5.0.bin")
         );
     }
-    server.line("is being written");
+    server.event("file.waiting", &[("file", "esp32s3_1.6.6.bin")]);
     assert_eq!(
         server.get("/xiaozhi/ota/download/esp32s3_1.6.6.bin").status,
         404
@@ -113,9 +113,7 @@ fn stays_unoffered_while_it_is_written(server: &Server, file: &str, offered: &st
     let offered = format!("esp32s3_{offered}.bin");
     let mut writer = File::create(server.bin().join(file)).unwrap();
     writer.write_all(b"half").unwrap();
-    server.line(&format!(
-        "is being written, or appeared just now: offered when it is whole file={file:?}"
-    ));
+    server.event("file.waiting", &[("file", file)]);
     // Several looks at the folder would go by.
     let end = Instant::now() + Duration::from_secs(5);
     while Instant::now() < end {
@@ -185,13 +183,13 @@ fn what_cannot_be_used_is_named_once_and_hides_nothing() {
         Some("esp32s3_1.6.6.bin")
     );
     let unused = [
-        ("nounderscore.bin", "the name holds no version"),
-        ("esp32s3_2.0.x.bin", "restarts at every check"),
-        ("esp32s3_3.0.bin", "empty"),
-        ("notes.txt", "must end in .bin"),
-        ("esp32s3_4.0.bin", "not a regular file"),
-        ("esp32s3_5.0.bin", "cannot be read"),
-        ("esp32s3_6.0.bin", "not a regular file"),
+        ("nounderscore.bin", "name.no-version"),
+        ("esp32s3_2.0.x.bin", "name.unsafe-version"),
+        ("esp32s3_3.0.bin", "image.empty"),
+        ("notes.txt", "name.not-bin"),
+        ("esp32s3_4.0.bin", "image.no-file"),
+        ("esp32s3_5.0.bin", "image.unreadable"),
+        ("esp32s3_6.0.bin", "image.no-file"),
     ];
     // A few more looks at the folder, each of which would say it again.
     fs::write(server.bin().join("esp32s3_1.6.7.bin"), "more").unwrap();
@@ -199,15 +197,15 @@ fn what_cannot_be_used_is_named_once_and_hides_nothing() {
     fs::remove_file(server.bin().join("esp32s3_1.6.7.bin")).unwrap();
     is_offered(&server, "esp32s3_1.6.6.bin");
     for (file, why) in unused {
-        let line = server.line(&format!("file={file:?}"));
-        assert!(line.contains(why), "{line}");
-        assert_eq!(server.count_lines(&format!("file={file:?}")), 1, "{file}");
+        server.event("file.refused", &[("file", file), ("why", why)]);
+        assert_eq!(server.events_of("", &[("file", file)]).len(), 1, "{file}");
         assert_eq!(
             server.get(&format!("/xiaozhi/ota/download/{file}")).status,
             if file.ends_with(".bin") { 404 } else { 400 }
         );
     }
-    assert_eq!(server.count_lines("hidden"), 0);
+    let hidden = [("file", ".hidden_1.0.bin")];
+    assert_eq!(server.events_of("", &hidden), [""; 0]);
 }
 
 #[test]
@@ -217,12 +215,12 @@ fn a_folder_that_is_deleted_and_made_again_is_kept_again() {
     until("nothing", || {
         server.offered("esp32s3", "1.0.0").is_none().then_some(())
     });
-    server.line("cannot be read");
+    server.event("folder.gone", &[]);
     fs::create_dir(server.bin()).unwrap();
     fs::write(server.bin().join("esp32s3_1.6.7.bin"), "again").unwrap();
     until("the new file", || server.offered("esp32s3", "1.0.0"));
     // And it is watched again.
-    server.line("can be read again");
+    server.event("folder.back", &[]);
     fs::write(server.bin().join("esp32s3_1.6.8.bin"), "and again").unwrap();
     is_offered(&server, "esp32s3_1.6.8.bin");
 }
@@ -244,7 +242,7 @@ fn pins_and_defaults_from_the_configuration() {
     );
     assert_eq!(server.offered("esp32s3", "1.6.5"), None);
     assert_eq!(server.offered("esp32s3", "1.6.6"), None);
-    assert!(server.line("not offered: ").contains("esp32s3_1.6.5.bin"));
+    server.event("withheld.force-no-image", &[("file", "esp32s3_1.6.5.bin")]);
     assert_eq!(server.offered("other", "0.0.1"), None);
     assert_eq!(
         server.offered("", "0.0.1").as_deref(),
@@ -272,7 +270,7 @@ fn a_model_whose_file_is_unusable_gets_no_other_boards_firmware() {
         .open(path)
         .unwrap();
     file.write_all(b"half").unwrap();
-    server.line("withdrawn: the file is being changed");
+    server.event("file.changing", &[("file", "other_1.5.0.bin")]);
     assert_eq!(server.offered("other", "1.0.0"), None);
     drop(file);
     until("the new one", || server.offered("other", "1.0.0"));
@@ -306,7 +304,9 @@ fn a_change_of_permissions_or_a_backup_withdraws_nothing() {
             200
         );
     }
-    assert_eq!(server.count_lines("withdrawn"), 0);
+    for gone in ["file.changing", "file.removed"] {
+        assert_eq!(server.events(gone, &[]), [""; 0]);
+    }
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn a_pin_that_no_file_has_is_told() {
         "gateway:\n  firmware: {pin: {esp32s3: 1.6.5}}\n",
         &["default_1.0.0.bin"],
     );
-    server.line("no file has this version now");
+    server.event("pin.missing", &[("model", "esp32s3"), ("version", "1.6.5")]);
     assert_eq!(server.offered("esp32s3", "0.0.1"), None);
 }
 

@@ -171,7 +171,7 @@ fn new_files_are_taken_up_and_no_connection_is_dropped() {
         Key::Rsa,
         &["localhost"],
     );
-    server.line("certificates replaced");
+    server.event("certificate.replaced", &[]);
     let now = leaf(&server, &authority, "localhost", true, None, true);
     assert!(now != first && now == on_disk(&server, "certs/a.pem"));
     assert_eq!(exchange(&mut kept, &check_in("esp32s3", "1.0")).status, 200);
@@ -197,17 +197,14 @@ fn a_bad_pair_is_refused_with_its_reason_and_the_last_good_one_stays() {
         ),
         (Vec::new(), "holds no certificate"),
     ] {
-        let before = server.count_lines("certificate not replaced");
+        let before = server.events("certificate.not-replaced", &[]).len();
         // In one step: half of it would be found wanting for another reason.
         let draft = server.dir.path().join("certs/draft");
         fs::write(&draft, content).unwrap();
         fs::rename(&draft, &path).unwrap();
         let line = until(why, || {
-            let lines = server.log();
-            let mut lines = lines
-                .iter()
-                .filter(|l| l.contains("certificate not replaced"));
-            lines.nth(before).cloned()
+            let lines = server.events("certificate.not-replaced", &[]);
+            lines.into_iter().nth(before)
         });
         assert!(line.contains(why) || line.contains("PEM"), "{line}");
         assert_eq!(
@@ -216,7 +213,10 @@ fn a_bad_pair_is_refused_with_its_reason_and_the_last_good_one_stays() {
         );
     }
     fs::remove_file(&path).unwrap();
-    server.line("a.pem: cannot be read");
+    server.event(
+        "certificate.not-replaced",
+        &[("error", "a.pem: cannot be read")],
+    );
     assert_eq!(
         leaf(&server, &authority, "localhost", true, None, true),
         first
@@ -228,7 +228,7 @@ fn a_bad_pair_is_refused_with_its_reason_and_the_last_good_one_stays() {
     )
     .unwrap();
     fs::copy(other.path().join("a.pem"), &path).unwrap();
-    server.line("certificates replaced");
+    server.event("certificate.replaced", &[]);
     assert_ne!(
         leaf(&server, &authority, "localhost", true, None, true),
         first
@@ -241,8 +241,8 @@ fn a_hangup_reads_certificates_and_firmware_again() {
     let _authority = files(&setup);
     let server = setup.start(FILES);
     server.signal("HUP");
-    server.line("SIGHUP");
-    server.line("certificates read again: they are the same");
+    server.event("reload", &[]);
+    server.event("certificate.same", &[]);
     assert_eq!(server.check_in("x", "1.0").status, 200);
 }
 
@@ -272,9 +272,5 @@ fn our_own_is_kept_and_used_again() {
     assert_eq!(on_disk(&restart(""), "certs/self-signed.crt"), own);
     let renamed = restart("gateway:\n  tls: {names: [new.example.com]}\n");
     assert_ne!(on_disk(&renamed, "certs/self-signed.crt"), own);
-    assert!(
-        renamed
-            .line("certificate signed")
-            .contains("the names changed")
-    );
+    renamed.event("certificate.signed", &[("why", "the names changed")]);
 }

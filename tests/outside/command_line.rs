@@ -79,16 +79,13 @@ fn a_fresh_folder_needs_no_configuration() {
     fs::create_dir(setup.path().join("data")).unwrap();
     let server = setup.start("");
     assert!(server.bin().is_dir() && server.dir.path().join("certs/self-signed.crt").is_file());
-    let ota = server.line("OTA接口是           http://");
-    assert!(
-        ota.ends_with(&format!(":{}/xiaozhi/ota/", server.ports[0])),
-        "{ota}"
-    );
-    assert!(
-        server
-            .line("视觉分析接口是        http://")
-            .ends_with("/mcp/vision/explain")
-    );
+    let port = server.ports[0];
+    for (event, path) in [
+        ("address.ota", "/xiaozhi/ota/"),
+        ("address.vision", "/mcp/vision/explain"),
+    ] {
+        server.event(event, &[("url", &format!(":{port}{path}"))]);
+    }
 }
 
 #[test]
@@ -226,8 +223,12 @@ fn what_would_hurt_a_device_is_a_warning_and_the_server_runs() {
         "server: {vision_explain: 'https://localhost:9/mcp/vision/explain'}\n",
         &[],
     );
-    for words in ["the device itself", "nobody here listens", "is self-signed"] {
-        assert!(server.line(words).contains(" - WARNING - "));
+    for (event, fields) in [
+        ("address.loopback", &[("host", "localhost")][..]),
+        ("address.port", &[("port", "9")]),
+        ("certificate.self-signed", &[]),
+    ] {
+        assert!(server.event(event, fields).contains(" - WARNING - "));
     }
     assert_eq!(server.check_in("x", "1.0").status, 200);
 }

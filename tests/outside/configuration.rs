@@ -95,12 +95,9 @@ fn an_address_that_nobody_configured_is_a_warning() {
         "gateway:\n  ip: '::1'\n  ports: [0]\n  proxy: {websocket: 'http://127.0.0.1:1'}\n",
         &["a_2.0.bin"],
     );
-    let line = server.line("no address for it can be made up here");
-    assert!(
-        line.contains(" - WARNING - ") && line.contains("server.websocket"),
-        "{line}"
-    );
-    server.line("is an IPv6 literal");
+    let line = server.event("config.warning", &[("what", "server.websocket: ")]);
+    assert!(line.contains(" - WARNING - "), "{line}");
+    server.event("address.ipv6", &[("host", "[::1]")]);
     let url = format!("http://[::1]:{}/xiaozhi/ota/", server.ports[0]);
     let output = Command::new("curl")
         .args([
@@ -122,7 +119,7 @@ fn an_address_that_nobody_configured_is_a_warning() {
         "{reply}"
     );
     assert_eq!(reply["firmware"]["url"], "", "{reply}");
-    server.line("this server has no address that devices can read");
+    server.event("withheld.no-address", &[("file", "a_2.0.bin")]);
 }
 
 #[test]
@@ -148,15 +145,17 @@ fn a_section_twice_stops_the_start_and_other_keys_are_named() {
         "server:\n  timezone_offset: 1\n  timezone_offset: 2\nprompt: a\nprompt: b\n",
         &[],
     );
-    let line = server.line(
-        "data/.config.yaml:3: server.timezone_offset: it is written more than once (lines 2 and 3)",
-    );
+    let fields = [
+        ("place", "data/.config.yaml:3"),
+        ("what", "server.timezone_offset: "),
+    ];
+    let line = server.event("config.warning", &fields);
     assert!(line.contains(" - WARNING - "), "{line}");
     assert_eq!(
         server.check_in("x", "1").json()["server_time"]["timezone_offset"],
         120
     );
-    assert_eq!(server.count_lines("prompt"), 0);
+    assert_eq!(server.events("config.warning", &[]).len(), 1);
 }
 
 #[test]
@@ -303,17 +302,22 @@ fn quotes_mean_what_they_mean_to_xiaozhi_server() {
     for enabled in ["\"off\"", "'false'", "'no'"] {
         let server = auth(enabled);
         assert_ne!(token(&server), "", "{enabled}");
-        let line = server.line("data/.config.yaml:5: server.auth.enabled: ");
-        assert!(
-            line.contains(" - WARNING - ")
-                && line.contains("it is true here, too: write true or false without quotes"),
-            "{line}"
-        );
+        let fields = [
+            ("place", "data/.config.yaml:5"),
+            ("what", "server.auth.enabled: "),
+        ];
+        let line = server.event("config.warning", &fields);
+        assert!(line.contains(" - WARNING - "), "{line}");
     }
     for enabled in ["off", "no", "0", "''"] {
         let server = auth(enabled);
         assert_eq!(token(&server), "", "{enabled}");
-        assert_eq!(server.count_lines("server.auth.enabled"), 0, "{enabled}");
+        let fields = [("what", "server.auth.enabled")];
+        assert_eq!(
+            server.events("config.warning", &fields),
+            [""; 0],
+            "{enabled}"
+        );
     }
 }
 
@@ -348,11 +352,19 @@ fn validate_and_the_start_point_at_the_line_as_compilers_do() {
     let server = setup.start(
         "server:\n  auth_key: 123\ngateway: {ip: 127.0.0.1, ports: [0],\n  firmware: {pin: {a: 1.0}}}\n",
     );
-    for words in [
-        "data/.config.yaml:2: server.auth_key: ",
-        "data/.config.yaml:4: gateway.firmware.pin: no file",
+    for (event, place, fields) in [
+        (
+            "config.warning",
+            "data/.config.yaml:2",
+            &[("what", "server.auth_key: ")][..],
+        ),
+        (
+            "pin.missing",
+            "data/.config.yaml:4",
+            &[("model", "a"), ("version", "1.0")],
+        ),
     ] {
-        let line = server.line(words);
+        let line = server.event(event, &[fields, &[("place", place)]].concat());
         assert!(line.contains(" - WARNING - "), "{line}");
     }
 }

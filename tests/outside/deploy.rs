@@ -326,7 +326,7 @@ fn the_same_device_passes_through_nginx_and_through_ours_in_its_place() {
     // xiaozhi-server sees the very same, and nothing of check-ins and updates.
     assert_eq!(behind.take(&["/"]), through_nginx);
     Day::of(HTTP, front, &authority).passes_by("https", image);
-    server.line("WebSocket opened");
+    server.event("websocket.opened", &[]);
 }
 
 #[test]

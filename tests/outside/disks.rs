@@ -3,6 +3,7 @@
 
 use super::command_line::run;
 use super::support::certificate::{Authority, Key};
+use super::support::event::field;
 use super::support::server::{BINARY, Server, Setup};
 use super::support::{make_pipe, until};
 use std::fs::{self, File};
@@ -56,9 +57,9 @@ fn without_a_certificate_a_full_or_read_only_disk_stops_no_start() {
         "ln -s nowhere/certs certs".to_owned(),
     ] {
         let server = Setup::new().start_by("", &mut in_namespace(&prepare));
-        let line = server.line("the certificate is in memory only");
+        let line = server.event("certificate.unkept", &[("why", "certs")]);
         assert!(
-            line.contains(" - WARNING - ") && line.contains("certs") && line.contains("Remedy: "),
+            line.contains(" - WARNING - ") && line.contains("Remedy: "),
             "{line}"
         );
         answers(&server);
@@ -74,11 +75,11 @@ fn with_other_names_the_kept_certificate_goes_on() {
             "gateway:\n  tls: {names: [another.example.com]}\n",
             &mut in_namespace(&prepare),
         );
-        let line = server.line("the kept one stays in use");
-        assert!(
-            line.contains(" - WARNING - ") && line.contains("the names changed"),
-            "{line}"
+        let line = server.event(
+            "certificate.kept-unfit",
+            &[("reason", "the names changed"), ("why", "certs")],
         );
+        assert!(line.contains(" - WARNING - "), "{line}");
         answers(&server);
         let pair = |name: &str| server.dir.path().join("certs").join(name);
         // Neither of the two was touched.
@@ -87,17 +88,22 @@ fn with_other_names_the_kept_certificate_goes_on() {
     }
     // With room again the names are right at the next start.
     let server = setup.start("gateway:\n  tls: {names: [another.example.com]}\n");
-    server.line("certificate signed, for the names changed");
+    server.event("certificate.signed", &[("why", "the names changed")]);
 }
 
 #[test]
 fn a_log_that_cannot_be_written_costs_no_device_its_answer() {
-    for prepare in [full("tmp"), read_only("tmp")] {
+    // A full one takes the file, and nothing into it.
+    let log = "tmp/deep/server.log";
+    for (prepare, event, field) in [
+        (full("tmp"), "log.fault", "output"),
+        (read_only("tmp"), "log.file-later", "error"),
+    ] {
         let server = Setup::new().start_by(
             "log: {log_dir: tmp/deep, log_file: server.log}\n",
             &mut in_namespace(&prepare),
         );
-        let line = server.line("tmp/deep/server.log");
+        let line = server.event(event, &[(field, log)]);
         assert!(line.contains(" - WARNING - "), "{line}");
         answers(&server);
     }
@@ -133,7 +139,7 @@ fn a_limit_of_how_long_files_may_be_ends_nothing() {
 fn without_a_firmware_folder_devices_are_answered() {
     let prepare = format!("rm -r data/bin; {}", read_only("data"));
     let server = Setup::new().start_by("", &mut in_namespace(&prepare));
-    server.line("the firmware folder cannot be read");
+    server.event("folder.gone", &[]);
     answers(&server);
 }
 
@@ -158,8 +164,9 @@ fn strace(faults: &[&str]) -> Command {
 #[test]
 fn a_folder_that_knows_no_fsync_keeps_certificates() {
     let server = Setup::new().start_by("", strace(&["fsync:error=EINVAL"]).arg(BINARY));
-    let line = server.line("certificate signed");
-    assert!(line.contains("knows no fsync"), "{line}");
+    let line = server.event("certificate.signed", &[]);
+    let unsure = field(&line, "unsure").unwrap_or_default();
+    assert!(unsure.contains("knows no fsync"), "{line}");
     answers(&server);
     assert!(server.dir.path().join("certs/self-signed.key").is_file());
 }
@@ -261,7 +268,7 @@ fn a_certificate_that_is_no_small_file_is_refused_at_once() {
         fs::write(path, good).unwrap();
     }
     let server = setup.start(PAIR);
-    let said = "certificate not replaced";
+    let refused = || server.events("certificate.not-replaced", &[]).len();
     let path = server.dir.path().join("a.key");
     let good = fs::read(&path).unwrap();
     for (i, make) in ["mkfifo a.key", "truncate -s 3G a.key"]
@@ -275,7 +282,7 @@ fn a_certificate_that_is_no_small_file_is_refused_at_once() {
             .status();
         assert!(made.unwrap().success());
         server.signal("HUP");
-        until(make, || (server.count_lines(said) > i).then_some(()));
+        until(make, || (refused() > i).then_some(()));
     }
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let peak = status
@@ -289,6 +296,6 @@ fn a_certificate_that_is_no_small_file_is_refused_at_once() {
     fs::write(&path, good).unwrap();
     until("the good one again", || {
         server.signal("HUP");
-        server.find_line("certificates read again")
+        server.events("certificate.same", &[]).pop()
     });
 }

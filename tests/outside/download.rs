@@ -16,7 +16,7 @@ const BIG: usize = 48 << 20;
 fn server(memory: &str, content: &[u8]) -> Server {
     let config = format!("log: {{log_level: DEBUG}}\ngateway:\n  firmware: {{memory: {memory}}}\n");
     let server = Setup::new().file(FILE, content).start(&config);
-    server.line("image ready"); // A big one is ready only after the start.
+    server.event("file.ready", &[("file", FILE)]); // A big one is ready only after the start.
     server
 }
 
@@ -44,11 +44,7 @@ fn every_byte_from_memory_and_from_the_file_over_both_schemes() {
                 server.line("image kept in memory");
             }
         }
-        let line = server.line("download handed to the network");
-        assert!(
-            line.contains(FILE) && line.contains("bytes=4194304"),
-            "{line}"
-        );
+        server.event("download.sent", &[("file", FILE), ("bytes", "4194304")]);
     }
 }
 
@@ -181,7 +177,7 @@ fn a_file_that_is_written_to_ends_the_download_and_never_mixes_into_it() {
             old.starts_with(&reply.body),
             "{case}: bytes of the new content came"
         );
-        server.line("download cut");
+        server.event("download.cut", &[("file", FILE)]);
     }
 }
 

@@ -101,25 +101,25 @@ fn every_real_image_is_taken_for_what_was_made() {
                 seen[0] += 1;
                 continue;
             }
-            // Version 2 of the ESP8266's images has a magic byte of its own.
-            Verdict::Foreign(foreign) => {
-                let says = Event::from(foreign).to_string();
-                assert_eq!(made.kind, Kind::Esp8266, "{file}: {says}");
-                says
-            }
-            Verdict::Rejected(fault) => Event::from(fault).to_string(),
+            Verdict::Foreign(foreign) => Event::from(foreign),
+            Verdict::Rejected(fault) => Event::from(fault),
         };
-        let part = match made.kind {
-            Kind::App if made.is_deadly() => &made.app.as_ref().unwrap().version,
+        let ids: &[&str] = match made.kind {
+            Kind::App if made.is_deadly() => &["image.unsafe-version"],
             Kind::App => panic!("{file} is refused: {says}"),
             // Of these no more can be told than how they begin.
-            Kind::Merged if file.contains("-from-0x1000") => "this is a bootloader",
-            Kind::Merged if file.contains("-oddly") => "was merged with something",
-            Kind::Bootloader => "this is a bootloader",
-            Kind::Merged => "this is a full flash image",
-            Kind::Esp8266 => "ESP8266",
+            Kind::Merged if file.contains("-from-0x1000") => &["image.bootloader"],
+            Kind::Merged if file.contains("-oddly") => &["image.trailing"],
+            Kind::Bootloader => &["image.bootloader"],
+            Kind::Merged => &["image.full-flash"],
+            // Version 2 of its images has a magic byte of its own.
+            Kind::Esp8266 => &["image.esp8266", "image.esp8266-ota"],
         };
-        assert!(says.contains(part), "{file}: {says}");
+        assert!(ids.contains(&says.kind.id), "{file}: {says}");
+        if let Some(app) = made.app.as_ref().filter(|_| made.is_deadly()) {
+            let version = format!("{:?}", app.version);
+            assert_eq!(says.field("version"), Some(&version.into()), "{file}");
+        }
         seen[made.kind as usize] += 1;
     }
     assert!(seen.iter().all(|count| *count >= 3), "{seen:?}");

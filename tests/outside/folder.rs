@@ -14,9 +14,6 @@ use xiaozhi_image_builder::Image;
 /// Nobody looks at the folder unasked.
 const WATCHED: &str = "firmware_cache_ttl: 86400\n";
 
-/// Words of the line about a device that may have to wait for a file.
-const STILL_BEING_READ: &str = "firmware files are still being read";
-
 /// The server, whose reading of one of its files never comes to an end.
 fn with_endless(setup: &Setup, file: &str) -> Command {
     let mut command = Command::new("strace");
@@ -60,17 +57,14 @@ fn what_is_read_is_offered_while_another_file_takes_for_ever() {
 
     // Whom the slow one could serve is not up to date; whom it could not, is.
     assert_eq!(server.offered("b", "1.0"), None);
-    let line = server.line(STILL_BEING_READ);
-    assert!(
-        line.contains("device=aa:bb:cc:dd:ee:ff version=1.0"),
-        "{line}"
-    );
-    assert_eq!(server.count_lines("固件已是最新"), 0);
-    server.offered("b", "2.0");
-    server.line("固件已是最新: 2.0");
-    server.offered("a", "1.5");
-    server.line("固件已是最新: 1.5");
-    assert_eq!(server.count_lines(STILL_BEING_READ), 1);
+    let device = ("device", "aa:bb:cc:dd:ee:ff");
+    server.event("still-reading", &[device, ("version", "1.0")]);
+    assert_eq!(server.events("up-to-date", &[]), [""; 0]);
+    for (model, version) in [("b", "2.0"), ("a", "1.5")] {
+        server.offered(model, version);
+        server.event("up-to-date", &[device, ("version", version)]);
+    }
+    assert_eq!(server.events("still-reading", &[]).len(), 1);
 
     // It has a name already.
     let reply = server.get("/xiaozhi/ota/download/b_2.0.bin");
@@ -101,14 +95,16 @@ fn what_no_flash_holds_hides_nothing() {
     sparse(&setup.path().join("data/bin/a_8.0.bin"), 50);
     sparse(&setup.path().join("data/bin/a_9.0.bin"), 2);
     let server = setup.start(WATCHED);
-    let words = "the largest flash of an ESP32";
-    assert!(server.line("a_8.0.bin").contains(words));
-    assert!(server.line("a_9.0.bin").contains(words));
+    let too_long = |file: &str| {
+        server.event("file.refused", &[("file", file), ("why", "image.too-long")]);
+    };
+    too_long("a_8.0.bin");
+    too_long("a_9.0.bin");
     is_offered(&server, "a", "a_1.5.bin");
     for (version, gigabytes) in [("1.6", 50), ("1.7", 2)] {
         let file = format!("b_{version}.bin");
         sparse(&server.bin().join(&file), gigabytes);
-        assert!(server.line(&file).contains(words));
+        too_long(&file);
         let file = format!("a_{version}.bin");
         fs::write(server.bin().join(&file), Image::new(version).build()).unwrap();
         is_offered(&server, "a", &file);
@@ -155,8 +151,8 @@ fn what_cannot_be_opened_is_not_offered_until_it_can() {
         // The next one is not sent there.
         is_not_offered(&server, "a");
         until("the reason", || {
-            let said = server.count_lines("file not used: it cannot be read");
-            (said == n + 1).then_some(())
+            let said = server.events("file.refused", &[("why", "image.unreadable")]);
+            (said.len() == n + 1).then_some(())
         });
         open();
         is_offered(&server, "a", "a_1.5.bin");
@@ -330,7 +326,7 @@ fn a_folder_that_may_not_be_read_for_a_while_is_kept_again() {
     }
     // It can be searched, and not listed: what is known to be there can be opened.
     mode(&bin, 0o311);
-    server.line("the last known files stay offered");
+    server.event("folder.unreadable", &[]);
     assert_eq!(server.offered("a", "1.0").as_deref(), Some("a_1.5.bin"));
     assert_eq!(server.get("/xiaozhi/ota/download/a_1.5.bin").status, 200);
     // It can be listed, and not searched.

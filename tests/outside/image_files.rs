@@ -1,6 +1,7 @@
 //! `inspect` and `publish`: files before anybody is offered them.
 
 use super::command_line::run;
+use super::support::event::field;
 use super::support::process::Process;
 use super::support::server::{BINARY, Setup};
 use super::support::{make_pipe, until};
@@ -161,7 +162,8 @@ fn what_no_flash_holds_is_not_read() {
     let (ok, _, error) = run(setup.path(), &["publish", "huge.bin", "--model", "a"]);
     assert!(!ok && error.contains(words), "{error}");
     let server = setup.start("");
-    assert!(server.line("a_9.0.bin").contains(words));
+    let fields = [("file", "a_9.0.bin"), ("why", "image.too-long")];
+    server.event("file.refused", &fields);
     assert_eq!(server.check_in("a", "0.9").firmware().0, "1.0");
 }
 
@@ -314,15 +316,13 @@ fn a_published_file_is_offered_by_a_running_server_and_a_killed_copy_never() {
         fs::remove_file(server.bin().join("a_1.7.0.bin")).unwrap();
     }
     let half = || {
-        let lines = server.log();
-        let unused = lines.iter().filter(|line| line.contains("file not used"));
-        unused
-            .filter(|line| !line.contains("not a regular file"))
-            .count()
+        let unused = server.events("file.refused", &[]).into_iter();
+        let other = |line: &String| field(line, "why").unwrap() != "image.no-file";
+        unused.filter(other).collect::<Vec<_>>()
     };
-    assert_eq!(half(), 0);
+    assert_eq!(half(), [""; 0]);
 
     assert!(publish(&source).status().unwrap().success());
     until("the offer", || server.offered("a", "1.6.0"));
-    assert_eq!(half(), 0);
+    assert_eq!(half(), [""; 0]);
 }

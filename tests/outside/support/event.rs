@@ -40,6 +40,14 @@ impl Server {
         lines.filter(|line| is(line, event, fields)).collect()
     }
 
+    /// Returns the lines so far of all events whose ids begin like this.
+    pub(crate) fn events_of(&self, family: &str, fields: &[(&str, &str)]) -> Vec<String> {
+        let is_one = |line: &String| {
+            id(line).is_some_and(|id| id.starts_with(family) && is(line, id, fields))
+        };
+        self.log().into_iter().filter(is_one).collect()
+    }
+
     /// Waits for an event, and returns its first line.
     #[track_caller]
     pub(crate) fn event(&self, event: &str, fields: &[(&str, &str)]) -> String {
