@@ -212,7 +212,7 @@ fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// Returns what is said of WebSockets that ended, of devices whose id begins so.
+/// Returns the ends of tunnels that the log tells of, for devices whose id begins so.
 fn ends_of(server: &Server, device: &str) -> Vec<String> {
     let ids = ["closed", "broke", "still", "stopped"].map(|end| format!("websocket.{end}"));
     let lines = server.log().into_iter().filter(|line| {
