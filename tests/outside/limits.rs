@@ -1,5 +1,6 @@
 //! Bad clients, full tables, and the end: nobody else notices.
 
+use super::support::event::field;
 use super::support::kernel::held;
 use super::support::server::{BINARY, Setup, check_in, exchange, read_reply, request};
 use super::support::stall::unless_stalled;
@@ -150,9 +151,9 @@ fn a_reader_that_stands_still_is_cut_and_a_slow_one_is_not() {
             read += block.len();
             steps.step();
         }
-        let line = server.line("download not finished");
+        let line = server.event("download.unfinished", &[]);
         let peer = stalled.local_addr().unwrap().to_string();
-        if !line.contains(&peer) {
+        if field(&line, "peer").as_ref() != Some(&peer) {
             return Err(format!("the slow one was cut: {line}"));
         }
         // And goes on to its end.
@@ -210,7 +211,7 @@ fn what_readers_leave_unread_goes_with_them() {
     let stalled = stalled(&server, 0);
     // They are given up, and the kernel keeps nothing of them.
     until("the end of them all", || {
-        (server.count_lines("download not finished") == stalled.len()).then_some(())
+        (server.events("download.unfinished", &[]).len() == stalled.len()).then_some(())
     });
     until("nothing is held", || {
         let mut queues = send_queues(server.address()).into_iter();
@@ -257,7 +258,7 @@ fn who_has_not_been_sent_all_of_it_keeps_its_permit() {
         if shuts {
             stream.shutdown(Shutdown::Write).unwrap();
         }
-        server.line("download handed to the network");
+        server.event("download.sent", &[]);
         let mut next = server.tcp();
         next.write_all(&check_in("x", "1.0")).unwrap();
         // It is not even accepted while the first one reads.
@@ -284,7 +285,7 @@ fn what_stands_still_at_the_end_is_reset() {
     stalled
         .write_all(&request("GET", path, &[("Connection", "close")], b""))
         .unwrap();
-    server.line("download handed to the network");
+    server.event("download.sent", &[]);
     // The next one is let in, and nothing is held for the first.
     assert_eq!(server.check_in("x", "1.0").status, 200);
     let held = send_queues(server.address());
@@ -330,7 +331,7 @@ fn a_slow_reader_with_a_small_window_gets_all_of_it() {
 fn permits_bound_connections_and_the_next_one_waits() {
     let server = server("gateway:\n  limits: {connections: 3, headers: 1h}\n");
     let mut held: Vec<_> = (0..3).map(|_| server.tcp()).collect();
-    server.line("connection limit reached");
+    server.event("limit.connections", &[("limit", "3")]);
     let mut next = server.tcp();
     next.write_all(&check_in("x", "1.0")).unwrap();
     let moment = Some(Duration::from_millis(300));
@@ -347,7 +348,7 @@ fn permits_bound_connections_and_the_next_one_waits() {
 fn who_is_let_go_leaves_its_permit_to_the_next_one() {
     let server = server("gateway:\n  limits: {connections: 3, headers: 300ms}\n");
     let held: Vec<_> = (0..3).map(|_| server.tcp()).collect();
-    server.line("connection limit reached");
+    server.event("limit.connections", &[("limit", "3")]);
     // It may be let go itself, where this thread stands still before it asks.
     until("an answer", || {
         let mut next = server.tcp();
@@ -375,11 +376,11 @@ fn running_out_of_file_descriptors_is_survived() {
     };
     limit(open + 5);
     let many: Vec<_> = (0..20).map(|_| server.tcp()).collect();
-    server.line("no connection can be accepted for now");
+    server.event("accept.fails", &[]);
     drop(many);
     // It recovers by itself, at the same limit.
     assert_eq!(server.check_in("x", "1.0").status, 200);
-    assert!(server.count_lines("no connection can be accepted for now") < 3);
+    assert!(server.events("accept.fails", &[]).len() < 3);
 }
 
 #[test]
@@ -407,11 +408,7 @@ fn the_soft_limit_is_raised_and_a_low_one_is_told() {
             .arg("-c")
             .arg(format!("ulimit -n 64; exec {BINARY}")),
     );
-    assert!(
-        server
-            .line("the limit of open files allows fewer connections")
-            .contains("connections=32")
-    );
+    server.event("limit.open-files", &[("connections", "32")]);
 }
 
 #[test]
@@ -424,7 +421,7 @@ fn asked_to_stop_it_finishes_what_was_begun() {
     let mut idle = server.tcp();
     assert_eq!(exchange(&mut idle, &check_in("x", "1.0")).status, 200);
     server.signal("TERM");
-    server.line("asked to stop");
+    server.event("stop.asked", &[]);
     until("no new connections", || {
         TcpStream::connect(server.address()).is_err().then_some(())
     });
@@ -440,7 +437,7 @@ fn asked_to_stop_it_finishes_what_was_begun() {
     // The server waits for the end of whoever was sent so much.
     drop(download);
     assert!(server.end().success());
-    server.line("stopped");
+    server.event("stopped", &[]);
 }
 
 #[test]
@@ -450,11 +447,11 @@ fn a_second_signal_ends_at_once() {
     download.write_all(&request("GET", PATH, &[], b"")).unwrap();
     download.read_exact(&mut [0; 1000]).unwrap();
     server.signal("TERM");
-    server.line("asked to stop");
+    server.event("stop.asked", &[]);
     // The drain time is longer than anybody waits here.
     server.signal("TERM");
     server.end();
-    server.line("ended at once by a second signal");
+    server.event("stop.forced", &[]);
 }
 
 #[test]
@@ -465,8 +462,8 @@ fn the_drain_time_is_the_end() {
     download.read_exact(&mut [0; 1000]).unwrap();
     server.signal("INT");
     assert!(server.end().success());
-    assert!(server.line("stopping: ").contains("within 300ms"));
-    server.line("the drain time is over");
+    server.event("stop.draining", &[("drain", "300ms")]);
+    server.event("stop.cut", &[]);
 }
 
 #[test]

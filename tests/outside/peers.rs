@@ -204,7 +204,7 @@ fn a_device_that_does_not_trust_the_certificate_is_told_of_in_the_log() {
         .arg(&door.authority);
     command.args(["--server-name", "wrong.example.com"]);
     assert!(!run(command, b"").status.success());
-    door.server.line("the client refuses our certificate");
+    door.server.event("certificate.distrusted", &[]);
 }
 
 #[test]

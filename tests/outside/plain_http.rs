@@ -29,11 +29,7 @@ fn an_end_of_plain_http_is_a_refusal_and_never_a_redirect() {
             );
             assert_eq!(server.send("https", &bytes).status, 200);
         }
-        assert!(
-            server
-                .line("aa:bb:cc:dd:ee:ff")
-                .contains("still comes over plain HTTP, which has ended")
-        );
+        server.event("plain-http.refused", &[("device", "aa:bb:cc:dd:ee:ff")]);
     }
 }
 
@@ -53,13 +49,8 @@ fn each_device_is_named_once_a_day() {
         b"{}",
     );
     server.send("http", &other);
-    server.line("11:22:33:44:55:66 peer");
-    let lines = "still comes over plain HTTP (named once a day)";
-    assert_eq!(server.count_lines(lines), 2);
-    assert!(
-        server
-            .find_line(lines)
-            .unwrap()
-            .contains("last_day=2099-12-31")
-    );
+    server.event("plain-http.ends", &[("device", "11:22:33:44:55:66")]);
+    let last_day = [("last_day", "2099-12-31")];
+    assert_eq!(server.events("plain-http.ends", &last_day).len(), 2);
+    assert_eq!(server.events("plain-http.ends", &[]).len(), 2);
 }

@@ -95,7 +95,7 @@ fn scene(name: &str) -> Scene {
             own("esp32s3_1.6.6.bin", Image::new("1.6.6").build(), ""),
             "https://ota.example.com/xiaozhi/ota/ --version 1.6.6 --skip websocket",
             "[ota_handler]",
-            proof(name),
+            "up-to-date",
         ),
         "half copied" => {
             let whole = image().build();
@@ -201,7 +201,7 @@ fn proof(name: &str) -> &'static str {
         "loopback" => "FAIL loopback",
         "refused" => "FAIL refused",
         "status" => "FAIL status",
-        "version" => "固件已是最新: 1.6.6",
+        "version" => "event=up-to-date",
         "half copied" => "it was cut off or is still being copied",
         "inspect" => "this is a full flash image",
         "publish" => "data/bin/esp32s3_1.6.6.bin: published",
@@ -243,7 +243,7 @@ fn play(scene: Scene, lang: &str) -> String {
         }
         Scene::Log(server, shown, words, last) => {
             probe_own(&server, shown, lang);
-            server.line(last);
+            server.event(last, &[]);
             let lines = server.log().into_iter().filter(|line| line.contains(words));
             let timeless = lines.map(|line| {
                 let rest = line.split_once(" - ").map_or(&*line, |(_, rest)| rest);

@@ -235,13 +235,10 @@ fn a_backend_that_fails_is_named_once_until_it_is_back() {
         assert_eq!(reply.status, 502);
         assert_eq!(server.check_in("x", "1.0").status, 200);
     }
-    let down = server.line("the backend does not answer");
-    assert!(
-        down.contains(&format!("backend=http://{address}"))
-            && down.contains("gateway.proxy.vision"),
-        "{down}"
-    );
-    assert_eq!(server.count_lines("the backend does not answer"), 1);
+    let backend = format!("http://{address}");
+    let fields = [("backend", &*backend), ("setting", "gateway.proxy.vision")];
+    server.event("backend.down", &fields);
+    assert_eq!(server.events("backend.down", &[]).len(), 1);
     let backend = Backend::on(reserved.listen(), |connection| {
         while connection.request().is_some() {
             connection.reply("back");
@@ -251,9 +248,9 @@ fn a_backend_that_fails_is_named_once_until_it_is_back() {
     for _ in 0..2 {
         assert_eq!(server.get(VISION).text(), "back");
     }
-    server.line("the backend answers again");
-    assert_eq!(server.count_lines("the backend answers again"), 1);
-    assert_eq!(server.count_lines("the backend does not answer"), 1);
+    server.event("backend.back", &fields);
+    assert_eq!(server.events("backend.back", &[]).len(), 1);
+    assert_eq!(server.events("backend.down", &[]).len(), 1);
 }
 
 #[test]
@@ -313,8 +310,8 @@ fn a_backend_that_lies_or_sleeps_gets_an_error_in_its_place() {
     let reply = patient.get("/x/short");
     assert!(reply.status == 200 && !reply.whole);
     for server in [patient, hasty] {
-        let lines = server.count_lines("the backend does not answer");
-        let back = server.count_lines("the backend answers again");
+        let lines = server.events("backend.down", &[]).len();
+        let back = server.events("backend.back", &[]).len();
         assert!(lines - back <= 1, "{lines} {back}");
     }
 }
@@ -326,7 +323,7 @@ fn a_name_that_leads_nowhere_is_a_502() {
     );
     let reply = server.get(VISION);
     assert!(matches!(reply.status, 502 | 504), "{}", reply.status);
-    server.line("the backend does not answer");
+    server.event("backend.down", &[]);
     assert_eq!(server.check_in("x", "1.0").status, 200);
 }
 
@@ -416,7 +413,7 @@ fn what_was_begun_is_finished_when_the_server_stops() {
     stream.write_all(&request("GET", "/x/", &[], b"")).unwrap();
     backend.saw(1);
     server.signal("TERM");
-    server.line("asked to stop");
+    server.event("stop.asked", &[]);
     go.send(()).unwrap();
     assert_eq!(read_reply(&mut stream, false).text(), "done");
     assert!(server.end().success());

@@ -3,7 +3,7 @@
 
 use super::behind_proxy::{connect, logged_peer, plain_port, start, start_within};
 use super::support::server::{Setup, check_in, exchange, read_reply};
-use super::support::{PATIENCE, Server};
+use super::support::{PATIENCE, Server, event, until};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ fn a_header_of_either_version_names_the_client() {
         assert_eq!(logged_peer(&server, count), client);
     }
     assert!(server.find_line("scheme=https").is_some());
-    assert!(server.find_line("closed: ").is_none());
+    assert_eq!(closings(&server, ""), [""; 0]);
     // The other port asks for none, and takes none.
     let mut stream = connect([127, 0, 0, 1], plain_port(&server));
     assert_eq!(
@@ -105,7 +105,7 @@ fn a_proxy_that_speaks_for_itself_keeps_its_address() {
     drop(server.tcp());
     let mut stream = server.tcp();
     exchange(&mut stream, &[V1, &check_in("esp32s3", "1.0")].concat());
-    assert!(server.find_line("closed: ").is_none());
+    assert_eq!(closings(&server, ""), [""; 0]);
 }
 
 #[test]
@@ -175,15 +175,31 @@ fn without_a_header_nothing_is_answered_and_it_is_said_once() {
     stream.write_all(&V1[..10]).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(closed(stream), b"");
-    assert!(server.line("peer=127.0.0.99:").contains("ended within"));
+    let [line] = until("what is said of it", || {
+        closings(&server, "127.0.0.99:").try_into().ok()
+    });
+    let why = [("why", "ended within")];
+    assert!(event::is(&line, "proxy-header.faulty", &why), "{line}");
     assert!(server.find_line("check-in reported").is_none());
 }
 
 #[test]
 fn who_does_not_come_to_the_end_of_a_header_is_told_of_once() {
     let server = start_within("[127.0.0.0/8]", "500ms");
-    let late = "no whole PROXY header came in time";
-    is_told_once(&server, &[(b"PROXY TCP4 203.0.1", late), (b"", late)]);
+    is_told_once(&server, &[(b"PROXY TCP4 203.0.1", LATE), (b"", LATE)]);
+}
+
+/// Reason of a header that is not whole in time, which has an event of its own.
+const LATE: &str = "";
+
+/// Returns what is said of connections that were closed, from addresses that begin so.
+fn closings(server: &Server, peer: &str) -> Vec<String> {
+    let ids = ["unlisted", "late", "faulty"].map(|end| format!("proxy-header.{end}"));
+    let lines = server.log().into_iter().filter(|line| {
+        let of_it = event::field(line, "peer").is_some_and(|found| found.starts_with(peer));
+        of_it && ids.iter().any(|id| event::is(line, id, &[]))
+    });
+    lines.collect()
 }
 
 /// Sends each of these twice, from an address of its own, and nothing comes back.
@@ -199,12 +215,17 @@ fn is_told_once(server: &Server, cases: &[(&[u8], &str)]) {
         assert_eq!(closed(stream), b"", "{why}");
     }
     for (number, (_, why)) in (10..).zip(cases) {
-        let line = server.line(&format!("peer=127.0.0.{number}:"));
-        assert!(line.contains(why), "{line}");
-        let lines = server.log().into_iter();
-        let of_it = lines.filter(|l| l.contains(&format!("peer=127.0.0.{number}:")));
-        let warnings = of_it.filter(|l| l.contains("send-proxy")).count();
-        assert_eq!(warnings, 1, "{why}");
+        let peer = format!("127.0.0.{number}:");
+        let said = until("what is said of it", || {
+            let said = closings(server, &peer);
+            (!said.is_empty()).then_some(said)
+        });
+        let id = match *why {
+            LATE => "proxy-header.late",
+            _ => "proxy-header.faulty",
+        };
+        assert!(event::is(&said[0], id, &[("why", why)]), "{why}: {said:?}");
+        assert_eq!(said.len(), 1, "{why}: {said:?}");
     }
 }
 
@@ -228,7 +249,7 @@ fn a_header_counts_within_its_time() {
             "a dripping header holds a connection"
         );
     }
-    server.line("no whole PROXY header came in time");
+    server.event("proxy-header.late", &[]);
 }
 
 #[test]
@@ -238,8 +259,13 @@ fn who_is_not_listed_may_name_nobody() {
     let mut stranger = connect([127, 0, 0, 1], server.address());
     stranger.write_all(&all).unwrap();
     assert_eq!(closed(stranger), b"");
-    let line = server.line("gateway.behind_proxy does not list its address");
-    assert!(line.contains("peer=127.0.0.1:"), "{line}");
+    let line = server.event("proxy-header.unlisted", &[]);
+    assert!(
+        event::field(&line, "peer")
+            .unwrap()
+            .starts_with("127.0.0.1:"),
+        "{line}"
+    );
     let mut proxy = connect([127, 0, 0, 2], server.address());
     assert_eq!(exchange(&mut proxy, &all).status, 200);
     assert_eq!(logged_peer(&server, 1), CLIENT);
@@ -247,7 +273,8 @@ fn who_is_not_listed_may_name_nobody() {
     let server = start("false");
     assert_eq!(exchange(&mut server.tcp(), &all).status, 200);
     assert_eq!(logged_peer(&server, 1), CLIENT);
-    server.line("takes a PROXY header from anybody");
+    let from_anybody = [("what", "takes a PROXY header from anybody")];
+    server.event("config.warning", &from_anybody);
 }
 
 #[test]
@@ -265,8 +292,9 @@ fn shares_are_the_clients_and_not_the_proxys() {
     };
     let held: Vec<_> = (0..90).map_while(|_| ask(1)).collect();
     assert!((64..80).contains(&held.len()), "{}", held.len());
-    let line = server.line("this client has its share");
-    assert!(line.contains("peer=203.0.113.1"), "{line}");
+    let line = server.event("limit.share", &[]);
+    let peer = event::field(&line, "peer").unwrap();
+    assert!(peer.starts_with("203.0.113.1"), "{line}");
     let others: Vec<_> = (2..12).map_while(ask).collect();
     assert_eq!(others.len(), 10);
     // A proxy that sends requests of many clients has no share to keep to.

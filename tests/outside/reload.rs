@@ -5,7 +5,7 @@ use super::command_line::run;
 use super::support::backend::Backend;
 use super::support::certificate::{Authority, Key};
 use super::support::server::{PATIENT, Setup, check_in, exchange, read_reply, request};
-use super::support::{Reply, Server, make_pipe, until};
+use super::support::{Reply, Server, event, make_pipe, until};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -20,10 +20,26 @@ const FILES: [&str; 3] = ["a_1.6.6.bin", "a_1.7.0.bin", "default_9.0.bin"];
 fn taken(server: &Server, config: &str) -> String {
     server.configure(config);
     let said = server.reload();
-    let line = said.iter().find(|l| l.contains("configuration read again"));
+    let line = said.iter().find(|line| {
+        let ids = ["config.changed", "config.same"];
+        ids.iter().any(|id| event::is(line, id, &[]))
+    });
     let line = line.unwrap_or_else(|| panic!("{said:#?}"));
-    let keys = line.split_once(" keys=").map_or("", |(_, keys)| keys);
-    keys.to_owned()
+    event::field(line, "keys").unwrap_or_default()
+}
+
+/// Returns the keys that a reload says were taken up.
+fn changed(said: &[String]) -> Option<String> {
+    let line = said
+        .iter()
+        .find(|line| event::is(line, "config.changed", &[]))?;
+    event::field(line, "keys")
+}
+
+/// Tells whether a reload says that keys which begin so wait for a restart.
+fn waits(said: &[String], key: &str) -> bool {
+    said.iter()
+        .any(|line| event::is(line, "config.needs-restart", &[("key", key)]))
 }
 
 fn firmware(reply: &Value) -> [&str; 2] {
@@ -44,7 +60,7 @@ fn what_is_offered_changes_on_the_wire() {
     // No ESP images: refused from now on, and taken back in later.
     let keys = taken(&server, "gateway:\n  firmware: {verify: strict}\n");
     assert!(keys.ends_with("gateway.firmware.verify"), "{keys}");
-    server.line("gateway.firmware.verify is strict");
+    server.event("file.refused", &[("why", "image.strict")]);
     until("nothing is offered", || {
         server.offered("a", "1.0").is_none().then_some(())
     });
@@ -186,9 +202,9 @@ fn certificates_of_other_names_and_paths() {
     // One that cannot be read stops all of it, in the words of the start.
     let broken = with_pair("c", "  firmware: {pin: {a: 1.6.6}}\n");
     server.configure(&broken);
-    let said = server.reload().join("\n");
-    let words = "not taken up, all goes on as it is: data/.config.yaml:5: gateway.tls.certificates[0]: certs/c.pem: cannot be read";
-    assert!(said.contains(words), "{said}");
+    server.reload();
+    let what = "data/.config.yaml:5: gateway.tls.certificates[0]: certs/c.pem: cannot be read";
+    server.event("config.refused", &[("what", what)]);
     assert!(reaches(&authorities[1]));
     assert_eq!(server.offered("a", "1.0"), Some("a_1.7.0.bin".into()));
     // What is signed here instead.
@@ -212,35 +228,33 @@ fn what_the_start_refuses_changes_nothing_and_says_why() {
     let same = || {
         assert_eq!(server.offered("a", "1.0"), Some("a_1.6.6.bin".into()));
     };
-    for (i, broken) in [
+    for broken in [
         "gateway: {firmware: {pin: {a: 1.7.0}, verify: maybe}, colour: red}\nserver: {http_port: x}\n",
         "gateway: [\n",
         "gateway: {ports: [0]}\nx: 1\ngateway: {ports: [0]}\n",
         "server: {auth: {enabled: true}, auth_key: changeme}\n",
         "server: {websocket: 'nothing'}\n",
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    ] {
         fs::write(&file, broken).unwrap();
-        let said = server.reload();
+        server.reload();
         // The very words of the start.
         let (ok, _, error) = run(server.dir.path(), &[]);
         assert!(!ok, "{broken}");
         for line in error.lines() {
-            until(line, || server.find_line(&format!("all goes on as it is: {line}")));
+            server.event("config.refused", &[("what", line)]);
         }
-        assert!(said.iter().any(|l| l.contains(" - ERROR - ")), "{i}: {said:#?}");
         same();
     }
     let change = |what: &str, words: &str, make: &dyn Fn()| {
         let _ = fs::remove_file(&file);
         let _ = fs::remove_dir(&file);
         make();
-        let said = server.reload().join("\n");
+        let said = server.reload();
+        let refused = [("what", words)];
         assert!(
-            said.contains("not taken up") && said.contains(words),
-            "{what}: {said}"
+            said.iter()
+                .any(|line| event::is(line, "config.refused", &refused)),
+            "{what}: {said:#?}"
         );
         same();
     };
@@ -262,12 +276,7 @@ fn what_the_start_refuses_changes_nothing_and_says_why() {
     fs::remove_file(&file).unwrap();
     // And the next good one is taken up.
     fs::write(&file, text.replace("1.6.6", "1.7.0")).unwrap();
-    assert!(
-        server
-            .reload()
-            .join("\n")
-            .contains("keys=gateway.firmware.pin")
-    );
+    assert_eq!(changed(&server.reload()).unwrap(), "gateway.firmware.pin");
     assert_eq!(server.offered("a", "1.0"), Some("a_1.7.0.bin".into()));
 }
 
@@ -287,12 +296,7 @@ fn who_had_no_file_is_given_one() {
         text + "  firmware: {pin: {a: 1.6.6}}\n",
     )
     .unwrap();
-    assert!(
-        server
-            .reload()
-            .join("\n")
-            .contains("keys=gateway.firmware.pin")
-    );
+    assert_eq!(changed(&server.reload()).unwrap(), "gateway.firmware.pin");
     assert_eq!(server.offered("a", "1.0"), Some("a_1.6.6.bin".into()));
 }
 
@@ -306,11 +310,12 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
     server.configure(&format!(
         "server: {{ota: 'http://b.example.com/xiaozhi/ota/', websocket: 'ws://w.example.com/'}}\nlog: {{log_file: x.log}}\n\
          gateway:\n  behind_proxy: true\n  ip: 127.0.0.2\n  ports: [0]\n{limits}  firmware: {{dir: elsewhere, memory: 1MiB, pin: {{a: 1.6.6}}}}\n\
-         \x20 tls: {{mode: off}}\n"
+         \x20 tls: {{mode: off}}\n  log: {{lang: zh}}\n"
     ));
     for round in 1..=2 {
-        let said = server.reload().join("\n");
+        let said = server.reload();
         for key in [
+            "gateway.log",
             "log.log_file",
             "gateway.ip",
             "gateway.ports",
@@ -319,11 +324,11 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
             "gateway.firmware.memory",
             "gateway.tls.mode",
         ] {
-            let words = format!("{key} is another now and needs a restart");
-            assert!(said.contains(&words), "{round}: {key}: {said}");
+            assert!(waits(&said, key), "{round}: {key}: {said:#?}");
         }
-        let keys = "keys=server.ota, server.websocket, gateway.firmware.pin";
-        assert_eq!(said.contains(keys), round == 1, "{said}");
+        let keys = "server.ota, server.websocket, gateway.firmware.pin";
+        let taken = (round == 1).then_some(keys);
+        assert_eq!(changed(&said).as_deref(), taken, "{said:#?}");
     }
     let reply = server.check_in("a", "1.0").json();
     let url = "http://b.example.com/xiaozhi/ota/download/a_1.6.6.bin";
@@ -332,7 +337,7 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
     assert_eq!(server.send("https", &check_in("a", "1.0")).status, 200);
     // Back to what runs: nobody asks for a restart any more.
     server.configure(&before);
-    assert!(!server.reload().join("\n").contains("needs a restart"));
+    assert!(!waits(&server.reload(), ""));
     // An address at which nobody would listen before the restart.
     let moved =
         "server: {ota: 'http://127.0.0.1:9003/xiaozhi/ota/', websocket: 'ws://v.example.com/'}\n";
@@ -340,9 +345,9 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
     server.configure(&format!(
         "{moved}gateway:\n  ip: 127.0.0.1\n  ports: [9003]\n{PATIENT}"
     ));
-    let said = server.reload().join("\n");
-    let words = "server.ota is another now and needs a restart, for gateway.ports does";
-    assert!(said.contains(words), "{said}");
+    server.reload();
+    let keys = [("key", "server.ota"), ("other", "gateway.ports")];
+    server.event("config.needs-restart-with", &keys);
     let (_, url) = server.check_in("a", "1.0").firmware();
     assert!(!url.contains("9003"), "{url}");
 }
@@ -446,7 +451,7 @@ fn a_storm_of_signals_shows_no_mixture() {
             assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
         }
     });
-    assert_eq!(server.count_lines("not taken up"), 0);
+    assert!(server.events("config.refused", &[]).is_empty());
 }
 
 #[test]
@@ -454,24 +459,29 @@ fn what_would_hurt_devices_is_said_again_where_it_is_new() {
     let server = Server::start("", &FILES);
     let bad = "server: {ota: 'http://127.0.0.1:9/xiaozhi/ota/'}\n";
     taken(&server, bad);
-    let words = "9, on which this server does not listen";
-    let finding = |server: &Server| {
-        server
-            .log()
-            .iter()
-            .filter(|l| l.contains("Remedy: ") && l.contains(":9"))
+    let port = [("port", "9"), ("setting", "server.ota")];
+    server.event("address.port", &port);
+    let findings = || {
+        let lines = server.log().into_iter();
+        lines
+            .filter(|line| event::id(line).is_some_and(|id| id.starts_with("address.")))
             .count()
     };
-    until(words, || (finding(&server) > 0).then_some(()));
-    let said = finding(&server);
+    let said = findings();
     // What was said is said once.
     for _ in 0..3 {
         assert_eq!(taken(&server, bad), "");
     }
     server.signal("HUP");
     server.reload();
-    assert_eq!(finding(&server), said);
+    assert_eq!(findings(), said);
     let alone = format!("{bad}gateway:\n  firmware: {{projects: [xiaozhi]}}\n");
     taken(&server, &alone);
-    server.line("gateway.firmware.projects: lists \"xiaozhi\" alone");
+    server.event(
+        "config.warning",
+        &[
+            ("place", "gateway.firmware.projects"),
+            ("what", "lists \"xiaozhi\" alone"),
+        ],
+    );
 }

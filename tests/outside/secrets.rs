@@ -101,7 +101,6 @@ fn a_key_that_breaks_later_is_not_shown_either() {
     let setup = Setup::new();
     let key = key_of(&setup);
     let server = setup.start(FILES);
-    let said = "certificate not replaced, the last good one stays in use";
     let mut hangups = 0;
     for (i, (what, broken)) in broken(&key).into_iter().enumerate() {
         fs::write(server.dir.path().join("a.key"), broken).unwrap();
@@ -110,17 +109,21 @@ fn a_key_that_breaks_later_is_not_shown_either() {
             hangups += 1;
             server.signal("HUP");
             until(what, || {
-                (server.count_lines("SIGHUP: ") == hangups).then_some(())
+                (server.events("reload", &[]).len() == hangups).then_some(())
             });
         }
-        assert!(server.count_lines(said) > i, "{what}");
+        assert!(
+            server.events("certificate.not-replaced", &[]).len() > i,
+            "{what}"
+        );
     }
     holds_nothing_of(&key, "a reload", &server.log().join("\n"));
     let log = server.dir.path().join("tmp/server.log");
     until("the log file", || {
         let text = fs::read_to_string(&log).unwrap();
         holds_nothing_of(&key, "the log file", &text);
-        (text.matches(said).count() >= broken(&key).len()).then_some(())
+        (text.matches(" event=certificate.not-replaced\n").count() >= broken(&key).len())
+            .then_some(())
     });
     let mode = fs::metadata(log).unwrap().permissions().mode();
     assert_eq!(mode & 0o137, 0, "{mode:o}");
@@ -234,9 +237,9 @@ fn a_broken_account_is_put_aside_and_not_shown() {
     let server = setup.start(
         "gateway:\n  tls: {names: [localhost], acme: {directory: 'https://127.0.0.1:1/dir'}}\n",
     );
-    server.line("the ACME account is of no use");
-    server.line("the order that the CA was to sign cannot be read");
-    server.line("no new certificate for localhost");
+    server.event("acme.account-aside", &[]);
+    server.event("acme.order-unreadable", &[]);
+    server.event("acme.failed", &[("names", "localhost")]);
     holds_nothing_of(&key, "an account", &server.log().join("\n"));
     // And nothing is lost.
     assert!(
@@ -268,9 +271,12 @@ fn an_account_or_an_order_of_nowhere_ends_nothing() {
     let server = setup.start(
         "gateway:\n  tls: {names: [localhost], acme: {directory: 'https://127.0.0.1:1/dir'}}\n",
     );
-    server.line("it belongs to another directory");
-    server.line("is no https address");
-    server.line("no new certificate for localhost");
+    server.event(
+        "acme.account-aside",
+        &[("why", "it belongs to another directory")],
+    );
+    server.event("acme.order-strange", &[]);
+    server.event("acme.failed", &[("names", "localhost")]);
     let log = server.log().join("\n");
     assert!(!log.contains("hush") && !log.contains("panicked"), "{log}");
 }

@@ -168,7 +168,7 @@ fn injected_failures_are_told_apart_and_it_ends_all_the_same() {
     let fleet = Fleet::begin(&mut command("http", server.address(), &arguments));
     // Who was cut waits ten seconds, as a device does.
     until("checks that were cut", || {
-        (server.count_lines("its body ended early") > 5).then_some(())
+        (server.events("check-in.cut", &[]).len() > 5).then_some(())
     });
     let (code, json, _) = judged(&fleet.interrupt());
     assert_eq!((code, &json["ended"]), (1, &Value::from("interrupted")));

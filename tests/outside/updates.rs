@@ -2,6 +2,7 @@
 //! one never.
 
 use crate::support::device::Device;
+use crate::support::event::{self, field};
 use crate::support::server::{Setup, post};
 use crate::support::{Server, until};
 use serde_json::json;
@@ -99,12 +100,10 @@ fn what_the_device_would_refuse_after_the_download_is_not_offered() {
     // Another build of the version that runs, and what is no image at all.
     let device = Device::new("1.7.0");
     assert_eq!(device.offered(&server).as_deref(), Some("a_1.7.1.bin"));
-    let line = server.line("withheld=a_1.9.0.bin");
-    assert!(line.contains("this is no ESP image"), "{line}");
-    let line = server.line("withheld=a_1.8.0.bin");
-    assert!(
-        line.contains("refuses an image of its own version"),
-        "{line}"
+    server.event("withheld.no-image", &[("file", "a_1.9.0.bin")]);
+    server.event(
+        "withheld.same-version",
+        &[("file", "a_1.8.0.bin"), ("inside", "1.7.0")],
     );
 }
 
@@ -118,8 +117,8 @@ fn force_is_a_number_and_is_there_only_while_it_is_needed() {
         let found = reply["firmware"].get("force");
         assert_eq!(found.cloned(), force.map(|n| json!(n)), "{own}: {reply}");
     }
-    let line = server.line("下发固件 1.7.0");
-    assert!(line.ends_with("force=1"), "{line}");
+    let line = server.event("offer", &[("version", "1.7.0")]);
+    assert_eq!(field(&line, "force").as_deref(), Some("1"), "{line}");
 }
 
 #[test]
@@ -135,17 +134,21 @@ fn what_would_fail_on_every_device_is_never_offered_nor_served() {
         (
             "a_1.9.1.bin",
             merged(&Image::new("1.9.0"), 0),
-            "full flash image",
+            "image.full-flash",
         ),
-        ("a_1.9.2.bin", bootloader.build(), "bootloader"),
-        ("a_1.9.3.bin", whole[..whole.len() - 1].to_vec(), "cut off"),
-        ("a_1.9.4.bin", damaged, "damaged"),
+        ("a_1.9.2.bin", bootloader.build(), "image.bootloader"),
+        (
+            "a_1.9.3.bin",
+            whole[..whole.len() - 1].to_vec(),
+            "image.cut",
+        ),
+        ("a_1.9.4.bin", damaged, "image.checksum"),
         (
             "a_1.9.5.bin",
             Image::new("2.0.x").build(),
-            "restarts a device",
+            "image.unsafe-version",
         ),
-        ("a_1.9.6.bin", vec![0; 5000], "5000 bytes of 0x00"),
+        ("a_1.9.6.bin", vec![0; 5000], "image.blank"),
     ];
     let setup = wrong
         .iter()
@@ -156,11 +159,7 @@ fn what_would_fail_on_every_device_is_never_offered_nor_served() {
         .file("a_1.6.5.bin", Image::new("1.6.5").build())
         .start("");
     for (name, _, why) in &wrong {
-        let line = server.line(&format!("file=\"{name}\""));
-        assert!(
-            line.contains("file not used") && line.contains(why),
-            "{line}"
-        );
+        server.event("file.refused", &[("file", name), ("why", why)]);
         assert_eq!(
             server.get(&format!("/xiaozhi/ota/download/{name}")).status,
             404
@@ -170,7 +169,7 @@ fn what_would_fail_on_every_device_is_never_offered_nor_served() {
         Device::new("1.6.0").offered(&server).as_deref(),
         Some("a_1.6.5.bin")
     );
-    assert_eq!(server.count_lines("image ready"), 1);
+    assert_eq!(server.events("file.ready", &[]).len(), 1);
 
     // Mended, it is offered.
     fs::write(server.bin().join("a_1.9.3.bin"), &whole).unwrap();
@@ -198,13 +197,13 @@ fn files_that_are_no_images_are_offered_unless_that_is_forbidden() {
         device("1.6.0").offered(&server).as_deref(),
         Some("a_1.7.0.bin")
     );
-    assert!(server.line("this is no ESP image").contains("a_1.7.0.bin"));
+    server.event("file.foreign", &[("file", "a_1.7.0.bin")]);
     // What is not known to end is not forced.
     assert_eq!(device("1.7.0-beta").offered(&server), None);
 
     let server = files("gateway:\n  firmware: {verify: strict}\n");
     assert_eq!(device("1.6.0").offered(&server), None);
-    assert!(server.line("file not used").contains("verify is strict"));
+    server.event("file.refused", &[("why", "image.strict")]);
 }
 
 #[test]
@@ -252,21 +251,21 @@ fn another_projects_image_is_held_back_unless_it_is_one_project() {
     };
     let server = start("");
     for file in ["a_1.8.0.bin", "a_1.9.0.bin"] {
-        let line = until("a warning", || {
-            let lines = server.log();
-            lines
-                .into_iter()
-                .find(|l| l.contains("its project is") && l.contains(file))
-        });
-        assert!(
-            line.contains(" - WARNING - ") && line.contains("gateway.firmware.projects"),
-            "{line}"
+        server.event(
+            "file.remark",
+            &[("file", file), ("what", "image.other-project")],
         );
     }
-    assert_eq!(server.count_lines("its project is"), 2);
+    assert_eq!(server.events("file.remark", &[]).len(), 2);
     assert_eq!(offered(&server, "xiaozhi"), "1.7.0");
-    let line = server.line("of the project \"hello_world\", and the device runs \"xiaozhi\"");
-    assert!(line.contains("withheld=a_1.8.0.bin"), "{line}");
+    server.event(
+        "withheld.project",
+        &[
+            ("file", "a_1.8.0.bin"),
+            ("image", "\"hello_world\""),
+            ("runs", "\"xiaozhi\""),
+        ],
+    );
     assert_eq!(offered(&server, "my-fork"), "1.9.0");
     assert_eq!(offered(&server, "hello_world"), "1.8.0");
     assert_eq!(offered(&server, "nobody"), "1.6.0");
@@ -275,7 +274,7 @@ fn another_projects_image_is_held_back_unless_it_is_one_project() {
     assert_eq!(offered(&server, "xiaozhi"), "1.9.0");
     assert_eq!(offered(&server, "my-fork"), "1.9.0");
     assert_eq!(offered(&server, "hello_world"), "1.8.0");
-    assert_eq!(server.count_lines("its project is"), 1);
+    assert_eq!(server.events("file.remark", &[]).len(), 1);
 }
 
 #[test]
@@ -305,25 +304,35 @@ fn a_device_gets_what_fits_it_and_hears_why_not_once() {
     for _ in 0..3 {
         assert_eq!(device.offered(&server).as_deref(), Some("a_1.7.0.bin"));
     }
-    let chip = server.line("withheld=a_1.9.0.bin");
-    assert!(
-        chip.contains("not offered: the image is for esp32c3, and the device is an esp32s3"),
-        "{chip}"
+    server.event(
+        "withheld.chip",
+        &[
+            ("file", "a_1.9.0.bin"),
+            ("image", "esp32c3"),
+            ("chip", "esp32s3"),
+        ],
     );
-    let size = server.line("withheld=a_1.8.0.bin");
-    assert!(
-        size.contains("its 70000 bytes do not fit the app slot ota_0 of 65536 bytes"),
-        "{size}"
+    server.event(
+        "withheld.slot-size",
+        &[
+            ("file", "a_1.8.0.bin"),
+            ("size", "70000"),
+            ("slot", "ota_0"),
+            ("room", "65536"),
+        ],
     );
-    assert_eq!(server.count_lines("not offered"), 2);
+    let withheld = || {
+        let lines = server.log();
+        let ids = lines.iter().filter_map(|line| event::id(line));
+        ids.filter(|id| id.starts_with("withheld.")).count()
+    };
+    assert_eq!(withheld(), 2);
 
     // Something changes, and it is said again.
     fs::remove_file(server.bin().join("a_1.9.0.bin")).unwrap();
-    server.line("image removed");
+    server.event("file.removed", &[("file", "a_1.9.0.bin")]);
     assert_eq!(device.offered(&server).as_deref(), Some("a_1.7.0.bin"));
-    until("the line", || {
-        (server.count_lines("not offered") == 3).then_some(())
-    });
+    until("the line", || (withheld() == 3).then_some(()));
 }
 
 #[test]
@@ -352,7 +361,7 @@ fn half_a_copy_is_offered_to_nobody() {
         if n == 5 {
             // Somebody else closes it: for the kernel that is a writer's end.
             drop(fs::OpenOptions::new().append(true).open(&path).unwrap());
-            assert!(server.line("file not used").contains("cut off"));
+            server.event("file.refused", &[("why", "image.cut")]);
         }
         for offer in offers() {
             assert_eq!(offer.as_deref(), Some("a_1.6.5.bin"), "after {n} blocks");
@@ -393,7 +402,10 @@ fn a_body_that_breaks_is_used_as_far_as_it_goes() {
     }
     let invalid = [front.as_bytes(), b"\"ssid\":\"\xff\xfe\"}}"].concat();
     assert_eq!(server.send("http", &post(PATH, &invalid)).status, 200);
-    assert!(server.line("withheld=a_1.7.0.bin").contains("esp32c3"));
+    server.event(
+        "withheld.chip",
+        &[("file", "a_1.7.0.bin"), ("chip", "esp32c3")],
+    );
     // Too little to know the board: nobody else's firmware, and its voice.
     let cut = server.send(
         "http",

@@ -4,7 +4,7 @@
 use super::support::backend::{Backend, Connection};
 use super::support::server::{Setup, exchange, request};
 use super::support::stall::unless_stalled;
-use super::support::{PATIENCE, Reserved, Server, noise, until};
+use super::support::{PATIENCE, Reserved, Server, event, noise, until};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -122,8 +122,7 @@ fn the_handshake_is_as_both_sides_want_it() {
         assert_eq!(seen.headers(name), [value], "{}", seen.head);
     }
     drop((device, ends));
-    let ended = server.line("WebSocket ended");
-    assert!(ended.contains("device=aa:bb"), "{ended}");
+    until("its end", || ends_of(&server, "aa:bb").pop());
 }
 
 #[test]
@@ -213,6 +212,16 @@ fn reset(stream: TcpStream) {
     drop(stream);
 }
 
+/// Returns the ends of tunnels that the log tells of, for devices whose id begins so.
+fn ends_of(server: &Server, device: &str) -> Vec<String> {
+    let ids = ["closed", "broke", "still", "stopped"].map(|end| format!("websocket.{end}"));
+    let lines = server.log().into_iter().filter(|line| {
+        let of_it = event::field(line, "device").is_some_and(|id| id.starts_with(device));
+        of_it && ids.iter().any(|id| event::is(line, id, &[]))
+    });
+    lines.collect()
+}
+
 #[test]
 fn the_end_of_one_side_is_the_others() {
     let (backend, ends) = accepting();
@@ -225,7 +234,7 @@ fn the_end_of_one_side_is_the_others() {
     assert_eq!(rest(device), b"", "the voice server was cut off");
     // At once, and not once the other half has been still.
     until("both ends", || {
-        (server.count_lines("WebSocket ended: broke off") == 2).then_some(())
+        (server.events("websocket.broke", &[]).len() == 2).then_some(())
     });
     // An end that is none of the connection's: what comes the other way still does.
     let (mut device, mut voice) = open(&server, &ends);
@@ -249,9 +258,9 @@ fn the_end_of_one_side_is_the_others() {
     device.sock.shutdown(Shutdown::Both).unwrap();
     assert_eq!(rest(voice), b"", "the device went");
     until("their ends", || {
-        (server.count_lines("WebSocket ended") == 5).then_some(())
+        (ends_of(&server, "").len() == 5).then_some(())
     });
-    assert_eq!(server.count_lines("WebSocket opened"), 5);
+    assert_eq!(server.events("websocket.opened", &[]).len(), 5);
 }
 
 #[test]
@@ -301,8 +310,12 @@ fn one_that_stands_still_is_ended_and_one_that_moves_is_not() {
         goes_through(&mut moves, &mut voice)?;
         assert_eq!(rest(still), GOODBYE);
         assert_eq!(rest(voice_of_still), GOODBYE_MASKED);
-        let ended = server.line("WebSocket ended");
-        assert!(ended.contains(&format!("still for {limit:?}")), "{ended}");
+        let ended = until("its end", || ends_of(&server, "").pop());
+        let idle = format!("{limit:?}");
+        assert!(
+            event::is(&ended, "websocket.still", &[("idle", &idle)]),
+            "{ended}"
+        );
         Ok(())
     });
 }
@@ -334,7 +347,7 @@ fn a_goodbye_stands_between_two_frames_when_the_server_stops() {
     let mut cut_reader = cut.try_clone().unwrap();
     assert_eq!(bytes(&mut cut_reader, 3), [0x82, 5, 1]);
     server.signal("TERM");
-    server.line("asked to stop");
+    server.event("stop.asked", &[]);
     // It still carries what comes in the meantime: for two seconds, which may be
     // over where this thread stood still.
     let _ = device.write_all(HI);
@@ -347,10 +360,10 @@ fn a_goodbye_stands_between_two_frames_when_the_server_stops() {
     assert_eq!(rest(cut), b"");
     assert_eq!(rest(voice_of_cut), GOODBYE_MASKED);
     assert!(server.end().success());
-    server.line("stopped");
-    assert_eq!(server.count_lines("this server stops"), 2);
+    server.event("stopped", &[]);
+    assert_eq!(server.events("websocket.stopped", &[]).len(), 2);
     // Nor was the drain time spent.
-    assert_eq!(server.count_lines("what is left is cut"), 0);
+    assert!(server.events("stop.cut", &[]).is_empty());
 }
 
 #[test]
@@ -363,13 +376,12 @@ fn an_open_one_keeps_its_permit() {
     );
     let first = open(&server, &ends);
     let second = open(&server, &ends);
-    let opened = server.line("open=2");
-    assert!(opened.contains("WebSocket opened"), "{opened}");
+    server.event("websocket.opened", &[("open", "2")]);
     let mut waiting = server.tcp();
     waiting
         .write_all(&request("GET", PATH, &[("Connection", "close")], b""))
         .unwrap();
-    server.line("connection limit reached");
+    server.event("limit.connections", &[("limit", "2")]);
     assert_eq!(backend.seen().len(), 2);
     drop(first);
     backend.saw(3);
@@ -386,9 +398,9 @@ fn a_voice_server_that_is_down_is_a_502_and_nobody_else_notices() {
         assert_eq!(reply.status, 502);
         assert_eq!(server.check_in("x", "1.0").status, 200);
     }
-    let line = server.line("the backend does not answer");
-    assert!(line.contains("gateway.proxy.websocket"), "{line}");
-    assert_eq!(server.count_lines("the backend does not answer"), 1);
+    let setting = [("setting", "gateway.proxy.websocket")];
+    server.event("backend.down", &setting);
+    assert_eq!(server.events("backend.down", &[]).len(), 1);
 }
 
 #[test]

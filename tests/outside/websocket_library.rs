@@ -114,9 +114,9 @@ fn a_thousand_at_once_and_then_none() {
     let server = start(([127, 0, 0, 1], voice.port).into(), "", "");
     let (_, before) = held(&server);
     assert!(run_voice(&server, "crowd", &["1000"]).contains("crowd done 1000"));
-    server.line("open=1000");
+    server.event("websocket.opened", &[("open", "1000")]);
     until("their ends", || {
-        (server.count_lines("WebSocket ended: closed") == 1000).then_some(())
+        (server.events("websocket.closed", &[]).len() == 1000).then_some(())
     });
     until("closed files", || {
         (held(&server).1 <= before + 2).then_some(())
