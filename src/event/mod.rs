@@ -194,20 +194,23 @@ impl Event {
         text
     }
 
-    /// Writes the whole message: lead, words and remedy.
-    pub fn write(&self, lang: Lang, to: &mut String) {
-        if let Some(lead) = self.kind.lead {
-            self.fill(lead.to(lang), lang, to);
-        }
-        self.write_advice(lang, to);
+    /// Writes the whole message, lead, words and remedy, and returns the fields that it
+    /// shows.
+    pub fn write(&self, lang: Lang, to: &mut String) -> Shown {
+        let lead = self
+            .kind
+            .lead
+            .map(|lead| self.fill(lead.to(lang), lang, to));
+        Shown(lead.unwrap_or_default() | self.write_advice(lang, to))
     }
 
-    fn write_advice(&self, lang: Lang, to: &mut String) {
-        self.fill(self.kind.words.to(lang), lang, to);
+    fn write_advice(&self, lang: Lang, to: &mut String) -> u64 {
+        let mut shown = self.fill(self.kind.words.to(lang), lang, to);
         if let Some(remedy) = self.kind.remedy {
             to.push_str(lang.pick("处理办法：", " Remedy: "));
-            self.fill(remedy.to(lang), lang, to);
+            shown |= self.fill(remedy.to(lang), lang, to);
         }
+        shown
     }
 
     /// Returns the whole message: lead, words and remedy.
@@ -217,39 +220,36 @@ impl Event {
         text
     }
 
-    /// Returns the fields that the message does not show.
-    pub fn unsaid(&self) -> impl Iterator<Item = &(&'static str, Value)> {
-        let kind = self.kind;
-        let shows = move |name: &str| {
-            let has = |text: Text| {
-                text.to(Lang::En)
-                    .split('{')
-                    .skip(1)
-                    .any(|rest| rest.split_once('}').is_some_and(|(shown, _)| shown == name))
-            };
-            let around = [kind.lead, kind.remedy].into_iter().flatten();
-            has(kind.words) || around.into_iter().any(has)
-        };
-        self.fields.iter().filter(move |(name, _)| !shows(name))
+    /// Returns the fields that a message did not show.
+    pub fn unsaid(&self, Shown(shown): Shown) -> impl Iterator<Item = &(&'static str, Value)> {
+        let fields = self.fields.iter().enumerate();
+        fields.filter_map(move |(at, field)| (shown >> at & 1 == 0).then_some(field))
     }
 
-    /// Writes `template` with the values of the fields that it names.
-    fn fill(&self, template: &str, lang: Lang, to: &mut String) {
-        let mut rest = template;
+    /// Writes `template` with the values of the fields that it names, and returns a bit
+    /// for each of them.
+    fn fill(&self, template: &str, lang: Lang, to: &mut String) -> u64 {
+        let (mut rest, mut shown) = (template, 0);
         while let Some((before, behind)) = rest.split_once('{') {
             to.push_str(before);
             let Some((name, behind)) = behind.split_once('}') else {
                 rest = behind;
                 break;
             };
-            if let Some(value) = self.field(name) {
-                value.write(lang, to);
+            if let Some(at) = self.fields.iter().position(|(known, _)| *known == name) {
+                self.fields[at].1.write(lang, to);
+                shown |= 1 << at;
             }
             rest = behind;
         }
         to.push_str(rest);
+        shown
     }
 }
+
+/// Fields that a message shows: a bit for each of the first 64, and no event has more.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown(u64);
 
 /// Events are the same when their kinds and fields are.
 impl PartialEq for Event {

@@ -46,7 +46,9 @@ impl Value {
                     value.write(lang, to);
                 }
             }
-            Self::Event(event) => event.write(lang, to),
+            Self::Event(event) => {
+                event.write(lang, to);
+            }
         }
     }
 }

@@ -53,8 +53,8 @@ impl Style {
             Format::Text => {
                 begin(line, level, event.kind.room);
                 let start = line.len();
-                event.write(self.lang, line);
-                for (name, value) in event.unsaid() {
+                let shown = event.write(self.lang, line);
+                for (name, value) in event.unsaid(shown) {
                     write_field(line, name, value, self.lang);
                 }
                 // Programs look for the reason's id, wherever its words stand.
