@@ -3,7 +3,7 @@
 
 use super::PairPaths;
 use super::pem::{Pair, PairError};
-use crate::event::tell;
+use crate::event::{Event, event, tell};
 use crate::util::durable::{self, Durability};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
@@ -65,7 +65,7 @@ pub(super) fn at_any_rate(
     if let Ok(pair) = Pair::load(&paths)
         && !has_ended(&pair, now)
     {
-        let reason = unfit(&pair, names, now).unwrap_or("it was to be made anew");
+        let reason = unfit(&pair, names, now).unwrap_or_else(|| event!(CERTIFICATE_DUE));
         tell!(
             CERTIFICATE_KEPT_UNFIT,
             names = &*pair.names,
@@ -99,8 +99,8 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
             None => return Ok(pair),
             Some(why) => why,
         },
-        Err(_) if !paths.cert.exists() && !paths.key.exists() => "there was none",
-        Err(_) => "the kept one could not be read",
+        Err(_) if !paths.cert.exists() && !paths.key.exists() => event!(CERTIFICATE_NONE),
+        Err(_) => event!(CERTIFICATE_UNREADABLE),
     };
     let (key, certificate) = sign(names, now)?;
     let kept = keep(dir, &paths, &key, &certificate)?;
@@ -121,12 +121,12 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
 }
 
 /// Returns why `pair` has to be made anew, if it has to.
-pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<&'static str> {
+pub(super) fn unfit(pair: &Pair, names: &[String], now: SystemTime) -> Option<Event> {
     if pair.not_after - MARGIN < seconds(now) {
-        return Some("the kept one ends soon");
+        return Some(event!(CERTIFICATE_ENDS_SOON));
     }
     let covered = names.iter().all(|name| pair.names.contains(&normal(name)));
-    (!covered).then_some("the names changed")
+    (!covered).then(|| event!(CERTIFICATE_NAMES_CHANGED))
 }
 
 /// Returns a name as it comes out of a certificate again.

@@ -272,5 +272,8 @@ fn our_own_is_kept_and_used_again() {
     assert_eq!(on_disk(&restart(""), "certs/self-signed.crt"), own);
     let renamed = restart("gateway:\n  tls: {names: [new.example.com]}\n");
     assert_ne!(on_disk(&renamed, "certs/self-signed.crt"), own);
-    renamed.event("certificate.signed", &[("why", "the names changed")]);
+    renamed.event(
+        "certificate.signed",
+        &[("why", "certificate.names-changed")],
+    );
 }

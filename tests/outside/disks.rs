@@ -77,7 +77,7 @@ fn with_other_names_the_kept_certificate_goes_on() {
         );
         let line = server.event(
             "certificate.kept-unfit",
-            &[("reason", "the names changed"), ("why", "certs")],
+            &[("reason", "certificate.names-changed"), ("why", "certs")],
         );
         assert!(line.contains(" - WARNING - "), "{line}");
         answers(&server);
@@ -88,7 +88,10 @@ fn with_other_names_the_kept_certificate_goes_on() {
     }
     // With room again the names are right at the next start.
     let server = setup.start("gateway:\n  tls: {names: [another.example.com]}\n");
-    server.event("certificate.signed", &[("why", "the names changed")]);
+    server.event(
+        "certificate.signed",
+        &[("why", "certificate.names-changed")],
+    );
 }
 
 #[test]
