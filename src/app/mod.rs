@@ -13,7 +13,7 @@ pub(crate) use audit::audit;
 pub(crate) use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
-use crate::event::{self, tell};
+use crate::event::{self, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -218,13 +218,9 @@ fn refused(
     settings: &Settings,
     faults: impl IntoIterator<Item = (String, String)>,
 ) -> anyhow::Error {
-    let faults = faults.into_iter().map(|(key, what)| ConfigFault {
-        place: settings.places.place(&key),
-        key,
-        value: None,
-        what,
-        beside: Vec::new(),
-        remedy: String::new(),
+    let faults = faults.into_iter().map(|(key, what)| {
+        let place = settings.places.place(&key);
+        ConfigFault::new(place, key, event!(CONFIG_CERTIFICATE, what = what))
     });
     ConfigFaults(faults.collect()).into()
 }
@@ -237,7 +233,7 @@ fn say_source(settings: &Settings) {
         tell!(CONFIG_ABSENT, file = crate::config::DEFAULT_FILE);
     }
     for warning in &settings.warnings {
-        event::say(&warning.event());
+        event::say(&warning.event);
     }
 }
 

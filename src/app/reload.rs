@@ -4,7 +4,7 @@
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
 use super::{acme, front_settings, machine, refused};
-use crate::config::{self, ConfigFault, Settings};
+use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::http::Front;
@@ -57,8 +57,21 @@ impl Reloader {
 
     fn reload(&self) {
         if let Err(e) = self.take() {
-            for line in format!("{e:#}").lines() {
-                tell!(CONFIG_REFUSED, what = line);
+            let faults = match e.downcast_ref() {
+                Some(ConfigError::Faults(faults)) => Some(faults),
+                _ => e.downcast_ref::<ConfigFaults>(),
+            };
+            match faults {
+                Some(ConfigFaults(faults)) => {
+                    for fault in faults {
+                        tell!(CONFIG_REFUSED, what = &fault.event);
+                    }
+                }
+                None => {
+                    for line in format!("{e:#}").lines() {
+                        tell!(CONFIG_REFUSED, what = line);
+                    }
+                }
             }
         }
     }
@@ -106,7 +119,7 @@ impl Reloader {
         // One that has moved to another line is no news.
         let is_new = |w: &&ConfigFault| !said.iter().any(|before| before.says_same(w));
         for warning in settings.warnings.iter().filter(is_new) {
-            event::say(&warning.event());
+            event::say(&warning.event);
         }
         say(&changes);
         self.running.store(Arc::new(changes.settings));

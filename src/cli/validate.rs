@@ -2,7 +2,7 @@
 
 use super::{print, report};
 use crate::app;
-use crate::config::{self, Machine, Settings, Unplaced};
+use crate::config::{self, Machine, Settings};
 use crate::event::text::Lang;
 use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
@@ -60,7 +60,8 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     app::check_acme(&settings)?;
     let mut text = describe(&settings)?;
     for warning in &settings.warnings {
-        writeln!(text, "{}: warning: {}", warning.place, Unplaced(warning))?;
+        let words = warning.event.advice(settings.log.style.lang);
+        writeln!(text, "{}: warning: {words}", warning.place)?;
     }
     let findings = app::audit(&settings, certificates.as_deref(), &settings.bind.numbers());
     for finding in findings {

@@ -2,6 +2,8 @@
 
 use super::fault::About;
 use super::section::{Section, Text};
+use super::wanted;
+use crate::event::event;
 use crate::ota::public_url::PublicAddress;
 use crate::tls::acme::{AcmeSettings, Challenge, LETS_ENCRYPT};
 use hyper::Uri;
@@ -30,26 +32,18 @@ pub(super) fn acme(
 ) -> AcmeSettings {
     let section = tls.section("acme");
     section.only_known();
-    let directory = section.read(
-        "directory",
-        "write the https address of the CA's ACME directory, as in https://ca.lan:14000/dir, without user name, ? and #",
-        |text| is_https(text).then(|| text.to_owned()),
-    );
+    let directory = section.read("directory", wanted::DIRECTORY, |text| {
+        is_https(text).then(|| text.to_owned())
+    });
     let directory = directory.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
-    let email = section.read(
-        "email",
-        "write one e-mail address, such as me@example.com",
-        |text| is_email(text).then(|| text.to_owned()),
-    );
-    let challenge = section.read(
-        "challenge",
-        "write tls-alpn-01 or http-01",
-        |text| match text {
-            "tls-alpn-01" => Some(Challenge::TlsAlpn01),
-            "http-01" => Some(Challenge::Http01),
-            _ => None,
-        },
-    );
+    let email = section.read("email", wanted::EMAIL, |text| {
+        is_email(text).then(|| text.to_owned())
+    });
+    let challenge = section.read("challenge", wanted::CHALLENGE, |text| match text {
+        "tls-alpn-01" => Some(Challenge::TlsAlpn01),
+        "http-01" => Some(Challenge::Http01),
+        _ => None,
+    });
     AcmeSettings {
         dir: dir.into(),
         names: names(tls, listed, public, setting, &directory),
@@ -80,22 +74,13 @@ fn names(
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let about = about.value(name.as_str());
         if name.contains('*') {
-            let what =
-                "a wildcard can be proved to a CA by DNS only, which this server does not do";
-            about.fault(what, "list each name");
+            about.fault(event!(CONFIG_WILDCARD));
         } else if is_public && !is_reachable(&name) {
-            let (what, remedy) = if listed.is_some() {
-                (
-                    "no public CA gives a certificate for it, for the internet does not know it",
-                    "list public names, or set acme.directory to a CA of your own",
-                )
+            about.fault(if listed.is_some() {
+                event!(CONFIG_PRIVATE_NAME)
             } else {
-                (
-                    "mode acme takes the public address's host as the name, and no public CA gives a certificate for this one",
-                    "set server.ota or server.vision_explain to a public https address, or list gateway.tls.names",
-                )
-            };
-            about.fault(what, remedy);
+                event!(CONFIG_PRIVATE_HOST)
+            });
         }
         if !names.contains(&name) {
             names.push(name);

@@ -8,6 +8,7 @@
 use super::fault::Faults;
 use super::raw::{Entry, Kind, Node};
 use super::{full_name, keys};
+use crate::event::event;
 use std::collections::HashMap;
 
 /// The sections whose loss would change who is let in, where, or with which key.
@@ -37,16 +38,15 @@ fn look(path: &str, node: &Node, faults: &Faults) {
         }
         let last = values.last().and_then(|value| value.line);
         let about = faults.about(&*name, last);
-        let what = format!("it is written more than once{}", lines(&values));
+        let (earlier, last) = earlier_and_last(&values).unzip();
+        let earlier = earlier.as_deref();
         let is_section = |value: &&Node| matches!(value.kind, Kind::Map(_));
         if GUARDED.contains(&&*name) || values.iter().any(is_section) && name != "log" {
-            let what = format!(
-                "{what}, and only the last one would count: what stands in the others, who may come in above all, would be lost"
-            );
-            about.fault(what, "put them together into one");
+            let event = event!(CONFIG_DUPLICATE_SECTION, earlier = earlier, last = last);
+            about.fault(event);
         } else {
-            let what = format!("{what}: the last one counts, as in xiaozhi-server");
-            about.warn(what, "take the others out");
+            let event = event!(CONFIG_DUPLICATE_KEY, earlier = earlier, last = last);
+            about.warn(event);
         }
     }
     for (key, node) in entries {
@@ -62,16 +62,11 @@ fn is_read(name: &str) -> bool {
     name.starts_with("gateway.") || keys::is_known(name)
 }
 
-/// Names the lines on which a key stands, in brackets; nothing where they are not
-/// known.
-fn lines(values: &[&Node]) -> String {
-    let lines = values.iter().filter_map(|value| value.line);
-    let numbers: Vec<_> = lines.map(|line| line.to_string()).collect();
-    match numbers.as_slice() {
-        [] => String::new(),
-        [line] => format!(" (line {line})"),
-        [some @ .., last] => format!(" (lines {} and {last})", some.join(", ")),
-    }
+/// Returns the lines on which a key stands; `None` where they are not known.
+fn earlier_and_last(values: &[&Node]) -> Option<(Vec<usize>, usize)> {
+    let mut lines: Vec<_> = values.iter().filter_map(|value| value.line).collect();
+    let last = lines.pop()?;
+    (!lines.is_empty()).then_some((lines, last))
 }
 
 /// Returns the keys that a mapping has more than once, each with all its values.

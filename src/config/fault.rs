@@ -1,7 +1,7 @@
 //! Messages about the file: the place, the key, what is wrong with it, what to do.
 //! Every message of this room is made here.
 
-use crate::event::{Event, event};
+use crate::event::Event;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
@@ -32,74 +32,34 @@ pub struct ConfigFault {
     pub place: Place,
     /// The key, in dots: `gateway.tls.mode`. Empty for the file as a whole.
     pub key: String,
-    /// The value as written, if there is one to show. Never a secret.
-    pub value: Option<String>,
-    /// The fault in words. Empty where the remedy says it.
-    pub what: String,
-    /// The other keys that it clashes with, and where they stand.
-    pub beside: Vec<(String, Place)>,
-    /// The remedy in words.
-    pub remedy: String,
+    /// The event, which shows both, the value and the key that it clashes with.
+    pub event: Event,
 }
 
 impl ConfigFault {
-    /// Returns the warning as an event.
-    pub fn event(&self) -> Event {
-        let (place, what) = (self.place.to_string(), Unplaced(self).to_string());
-        event!(CONFIG_WARNING, place = place, what = what)
+    /// Makes a message about a key, or about the file as a whole.
+    pub fn new(place: Place, key: String, event: Event) -> Self {
+        let shown = (!key.is_empty()).then_some(&key);
+        let event = event.of("key", shown).of("place", place.to_string());
+        debug_assert!(
+            event.fields().iter().all(|(name, _)| {
+                let mut known = event.kind.fields.iter();
+                known.any(|known| known.trim_end_matches(['?', '~']) == *name)
+            }),
+            "{event:?}"
+        );
+        Self { place, key, event }
     }
 
     /// Tells whether both say the same, be it of another line.
     pub fn says_same(&self, other: &Self) -> bool {
-        let said = |fault: &Self| {
-            let keys = fault.beside.iter().map(|(key, _)| key.clone());
-            let keys: Vec<_> = keys.collect();
-            (
-                fault.key.clone(),
-                fault.value.clone(),
-                fault.what.clone(),
-                keys,
-                fault.remedy.clone(),
-            )
-        };
-        said(self) == said(other)
+        self.event.is_like(&other.event)
     }
 }
 
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, Unplaced(self))
-    }
-}
-
-/// Shows a fault without its place.
-pub(crate) struct Unplaced<'a>(pub(crate) &'a ConfigFault);
-
-impl fmt::Display for Unplaced<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ConfigFault {
-            key,
-            value,
-            what,
-            beside,
-            remedy,
-            ..
-        } = self.0;
-        match (key.as_str(), value) {
-            ("", _) => {}
-            (key, None) => write!(f, "{key}: ")?,
-            (key, Some(value)) => write!(f, "{key}: {value:?}: ")?,
-        }
-        f.write_str(what)?;
-        for (key, place) in beside {
-            write!(f, " ({key} stands at {place})")?;
-        }
-        let between = if what.is_empty() || remedy.is_empty() {
-            ""
-        } else {
-            ": "
-        };
-        write!(f, "{between}{remedy}")
+        self.event.fmt(f)
     }
 }
 
@@ -156,7 +116,7 @@ impl Faults {
             line,
             is_written: true,
             value: None,
-            beside: Vec::new(),
+            beside: None,
         }
     }
 
@@ -187,7 +147,7 @@ pub(super) struct About<'a> {
     line: Option<usize>,
     is_written: bool,
     value: Option<String>,
-    beside: Vec<(String, Place)>,
+    beside: Option<(String, Place)>,
 }
 
 impl About<'_> {
@@ -210,37 +170,34 @@ impl About<'_> {
                 file: self.faults.file(),
                 line: other.line,
             };
-            self.beside.push((other.key.clone(), place));
+            self.beside = Some((other.key.clone(), place));
         }
         self
     }
 
     /// Stops the start.
-    pub(super) fn fault(self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn fault(self, event: Event) {
         let faults = self.faults;
-        let fault = self.into_fault(what.into(), remedy.into());
-        note(&faults.errors, fault);
+        note(&faults.errors, self.into_fault(event));
     }
 
     /// Warns, and stops nothing.
-    pub(super) fn warn(self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warn(self, event: Event) {
         let faults = self.faults;
-        let fault = self.into_fault(what.into(), remedy.into());
-        note(&faults.warnings, fault);
+        note(&faults.warnings, self.into_fault(event));
     }
 
     /// Returns the message itself.
-    pub(super) fn into_fault(self, what: String, remedy: String) -> ConfigFault {
-        ConfigFault {
-            place: Place {
-                file: self.faults.file(),
-                line: self.line,
-            },
-            key: self.key,
-            value: self.value,
-            what,
-            beside: self.beside,
-            remedy,
-        }
+    pub(super) fn into_fault(self, event: Event) -> ConfigFault {
+        let place = Place {
+            file: self.faults.file(),
+            line: self.line,
+        };
+        let (beside, beside_place) = self.beside.unzip();
+        let event = event
+            .of("beside_place", beside_place.map(|place| place.to_string()))
+            .of("beside", beside)
+            .of("value", self.value.map(|value| format!("{value:?}")));
+        ConfigFault::new(place, self.key, event)
     }
 }

@@ -3,7 +3,8 @@
 use super::acme::acme;
 use super::fault::About;
 use super::section::{Section, Text};
-use super::{Machine, values};
+use super::{Machine, values, wanted};
+use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::name::is_version;
 use crate::firmware::{FolderSettings, Verify};
@@ -25,7 +26,6 @@ const CERTIFICATE_DIR: &str = "certs";
 
 /// Reads until when devices may come over plain HTTP.
 pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp {
-    let wanted = "write true, false, or the last day of plain HTTP as 2026-12-31";
     let read = |text: &str| {
         if let Some(allowed) = values::boolean(text) {
             return Some(if allowed {
@@ -45,7 +45,7 @@ pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp 
         })
     };
     gateway
-        .read("http_fallback", wanted, read)
+        .read("http_fallback", wanted::HTTP_FALLBACK, read)
         .unwrap_or(PlainHttp::Allowed)
 }
 
@@ -65,8 +65,8 @@ pub(super) fn tls(
         .collect();
     let has_pairs = section.has("certificates");
     if section.items("certificates").is_some_and(|i| i.is_empty()) {
-        let remedy = "name cert and key, or take it out";
-        section.fault("certificates", None, "the list is empty", remedy);
+        let event = event!(CONFIG_EMPTY_LIST, wanted = wanted::CERTIFICATES);
+        section.fault("certificates", None, event);
     }
     let has_acme = section.has("acme");
     let mode = section.text("mode").unwrap_or(match (has_pairs, has_acme) {
@@ -79,10 +79,7 @@ pub(super) fn tls(
         if section.has(key) && (is_off || ["files", "self-signed", "acme"].contains(&mode)) {
             let mode = if is_off { "off" } else { mode };
             let about = section.about(key).beside(&section.about("mode"));
-            about.warn(
-                format!("is not used, for gateway.tls.mode is {mode}"),
-                format!("write mode: {wanted}, or take it out"),
-            );
+            about.warn(event!(CONFIG_UNUSED, mode = mode, wanted = wanted));
         }
     };
     if mode != "files" {
@@ -94,12 +91,7 @@ pub(super) fn tls(
     match mode {
         "files" => {
             if !has_pairs {
-                section.fault(
-                    "mode",
-                    Some(mode),
-                    "gateway.tls.certificates names no file",
-                    "list cert and key there",
-                );
+                section.fault("mode", Some(mode), event!(CONFIG_NO_CERTIFICATE));
             }
             Mode::Files(pairs)
         }
@@ -115,8 +107,8 @@ pub(super) fn tls(
             Mode::Acme(acme(section, names, public, setting, CERTIFICATE_DIR))
         }
         _ => {
-            let remedy = "write self-signed, files, acme or off";
-            section.fault("mode", Some(mode), "", remedy);
+            let event = event!(CONFIG_VALUE, wanted = wanted::TLS_MODE);
+            section.fault("mode", Some(mode), event);
             Mode::Off
         }
     }
@@ -126,20 +118,12 @@ fn pair(section: &Section<'_>) -> Option<PairPaths> {
     section.only_known();
     let (cert, key) = (section.path("cert"), section.path("key"));
     if cert.is_none() {
-        section.fault(
-            "cert",
-            None,
-            "missing",
-            "name the PEM file with the certificate and its chain",
-        );
+        let event = event!(CONFIG_MISSING, wanted = wanted::CERT);
+        section.fault("cert", None, event);
     }
     if key.is_none() {
-        section.fault(
-            "key",
-            None,
-            "missing",
-            "name the PEM file with the certificate's private key",
-        );
+        let event = event!(CONFIG_MISSING, wanted = wanted::KEY);
+        section.fault("key", None, event);
     }
     Some(PairPaths {
         cert: cert?,
@@ -151,12 +135,8 @@ fn pair(section: &Section<'_>) -> Option<PairPaths> {
 fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
     let names = section.texts("names")?;
     if names.is_empty() {
-        section.fault(
-            "names",
-            None,
-            "the list is empty",
-            "write at least one name, or take it out",
-        );
+        let event = event!(CONFIG_EMPTY_LIST, wanted = wanted::NAMES);
+        section.fault("names", None, event);
     }
     for given in &names {
         let name = given.text();
@@ -164,8 +144,9 @@ fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
         let is_name =
             !name.is_empty() && name.chars().all(plausible) && endpoint::is_short_enough(name);
         if !is_name && name.parse::<std::net::IpAddr>().is_err() {
-            let remedy = "write host names and IP addresses only, no scheme, port or path";
-            given.about().fault("", remedy);
+            given
+                .about()
+                .fault(event!(CONFIG_VALUE, wanted = wanted::NAME));
         }
     }
     Some(names)
@@ -197,21 +178,13 @@ fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Ve
 /// Reads who is offered what, the folder, and how much of it is kept in memory.
 pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, FolderSettings, u64) {
     section.only_known();
-    let ttl = root.read(
-        "firmware_cache_ttl",
-        "write seconds, 0 or more",
-        values::duration,
-    );
-    let default_for = section.read(
-        "default_for",
-        "write unmatched or unreported",
-        |text| match text {
-            "unmatched" => Some(DefaultFor::Unmatched),
-            "unreported" => Some(DefaultFor::Unreported),
-            _ => None,
-        },
-    );
-    let verify = section.read("verify", "write warn or strict", |text| match text {
+    let ttl = root.read("firmware_cache_ttl", wanted::SECONDS, values::duration);
+    let default_for = section.read("default_for", wanted::DEFAULT_FOR, |text| match text {
+        "unmatched" => Some(DefaultFor::Unmatched),
+        "unreported" => Some(DefaultFor::Unreported),
+        _ => None,
+    });
+    let verify = section.read("verify", wanted::VERIFY, |text| match text {
         "warn" => Some(Verify::Warn),
         "strict" => Some(Verify::Strict),
         _ => None,
@@ -223,16 +196,11 @@ pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, Fo
             Some(v) if is_version(v) && is_device_safe(v) => {
                 pins.insert(model.to_owned(), Version::new(v));
             }
-            other => pin.fault(
-                model,
-                other,
-                "",
-                "write the version of one of its files, such as 1.6.6",
-            ),
+            other => pin.fault(model, other, event!(CONFIG_VALUE, wanted = wanted::PIN)),
         }
     }
     let projects = projects(section);
-    let memory = section.read("memory", "write a size such as 256MiB, or 0", values::size);
+    let memory = section.read("memory", wanted::MEMORY, values::size);
     let policy = Policy {
         default_for: default_for.unwrap_or_default(),
         pins,
@@ -253,18 +221,13 @@ fn projects(section: &Section<'_>) -> Projects {
     let given = section.texts("projects").unwrap_or_default();
     for name in &given {
         if name.text().is_empty() || name.text().len() > project::LONGEST {
-            let remedy = format!(
-                "write a project's name as the image has it, of {} bytes at most (xiaozhi-ota inspect shows it)",
-                project::LONGEST
-            );
-            name.about().fault("", remedy);
+            name.about()
+                .fault(event!(CONFIG_PROJECT, bytes = project::LONGEST));
         }
     }
     if let [one] = &given[..] {
-        section.about("projects").warn(
-            format!("lists {:?} alone, which changes nothing", one.text()),
-            "list every name that means this project, as in [xiaozhi, my-fork]",
-        );
+        let event = event!(CONFIG_ONE_PROJECT, project = format!("{:?}", one.text()));
+        section.about("projects").warn(event);
     }
     Projects::new(given.iter().map(|name| name.text().to_owned()).collect())
 }
@@ -273,12 +236,12 @@ fn projects(section: &Section<'_>) -> Projects {
 pub(super) fn log_style(section: &Section<'_>) -> Style {
     section.only_known();
     let default = Style::default();
-    let lang = section.read("lang", "write en or zh", |text| match text {
+    let lang = section.read("lang", wanted::LANG, |text| match text {
         "en" => Some(Lang::En),
         "zh" => Some(Lang::Zh),
         _ => None,
     });
-    let format = section.read("format", "write text or json", |text| match text {
+    let format = section.read("format", wanted::FORMAT, |text| match text {
         "text" => Some(Format::Text),
         "json" => Some(Format::Json),
         _ => None,
@@ -293,7 +256,7 @@ pub(super) fn log_style(section: &Section<'_>) -> Style {
 pub(super) fn limits(section: &Section<'_>) -> Limits {
     section.only_known();
     let default = Limits::default();
-    let connections = section.read("connections", "write a number from 1 to 1000000", |text| {
+    let connections = section.read("connections", wanted::CONNECTIONS, |text| {
         usize::try_from(values::integer(text)?)
             .ok()
             .filter(|n| (1..=1_000_000).contains(n))

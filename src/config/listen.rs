@@ -1,7 +1,8 @@
 //! Reads where to listen, and what stands in front of it.
 
-use super::section::{self, Item, PORT, Section, Text};
-use super::{python, values};
+use super::section::{self, Item, Section, Text};
+use super::{python, values, wanted};
+use crate::event::event;
 use crate::server::{Bind, Port, Trusted};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,14 +12,10 @@ const DEFAULT_TLS_PORT: u16 = 8443;
 
 pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
     let ip = |section: &Section<'_>| {
-        section.read(
-            "ip",
-            "write an IP address of this machine, or 0.0.0.0 for all",
-            |text| match text {
-                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-                text => text.parse().ok(),
-            },
-        )
+        section.read("ip", wanted::IP, |text| match text {
+            "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            text => text.parse().ok(),
+        })
     };
     let server_ip = ip(server);
     let http_port = python::port_of(server, "http_port").unwrap_or(DEFAULT_HTTP_PORT);
@@ -37,12 +34,8 @@ pub(super) fn bind(server: &Section<'_>, gateway: &Section<'_>) -> Bind {
 fn ports(gateway: &Section<'_>) -> Option<Vec<Port>> {
     let items = gateway.items("ports")?;
     if items.is_empty() {
-        gateway.fault(
-            "ports",
-            None,
-            "the list is empty",
-            "write at least one port",
-        );
+        let event = event!(CONFIG_EMPTY_LIST, wanted = wanted::ONE_PORT);
+        gateway.fault("ports", None, event);
     }
     let mut ports: Vec<(Port, Item<'_>)> = Vec::new();
     for item in items {
@@ -52,9 +45,7 @@ fn ports(gateway: &Section<'_>) -> Option<Vec<Port>> {
             Some((_, twin)) => {
                 let number = port.number.to_string();
                 let about = item.about().value(number.as_str());
-                about
-                    .beside(&twin.about())
-                    .fault("listed twice", "write each port once");
+                about.beside(&twin.about()).fault(event!(CONFIG_TWICE));
             }
             None => ports.push((port, item)),
         }
@@ -67,21 +58,23 @@ fn port(item: &Item<'_>) -> Option<Port> {
         // 0 lets the kernel choose a free one.
         let number = section::port(&scalar.text);
         if number.is_none() {
-            item.about().value(scalar.text.as_str()).fault("", PORT);
+            let about = item.about().value(scalar.text.as_str());
+            about.fault(event!(CONFIG_VALUE, wanted = wanted::PORT));
         }
         return number.map(Port::from);
     }
     let Some(section) = item.section() else {
-        item.about().fault("must be a plain value or a mapping", "");
+        item.about().fault(event!(CONFIG_NOT_PORT));
         return None;
     };
     section.only_known();
     if !section.has("port") {
-        section.fault("port", None, "missing", PORT);
+        let event = event!(CONFIG_MISSING, wanted = wanted::PORT);
+        section.fault("port", None, event);
     }
     let proxy_protocol = section.boolean("proxy_protocol").unwrap_or(false);
     Some(Port {
-        number: section.read("port", PORT, section::port)?,
+        number: section.read("port", wanted::PORT, section::port)?,
         proxy_protocol,
     })
 }
@@ -100,8 +93,8 @@ pub(super) fn behind_proxy(gateway: &Section<'_>, bind: &Bind) -> Proxies {
     let flag = match &texts[..] {
         [one] => values::boolean(one.text().trim()),
         [] if gateway.items("behind_proxy").is_some_and(|i| i.is_empty()) => {
-            let remedy = "write true, or the proxy's addresses";
-            gateway.fault("behind_proxy", None, "the list is empty", remedy);
+            let event = event!(CONFIG_EMPTY_LIST, wanted = wanted::PROXIES);
+            gateway.fault("behind_proxy", None, event);
             Some(false)
         }
         [] => Some(false),
@@ -113,10 +106,8 @@ pub(super) fn behind_proxy(gateway: &Section<'_>, bind: &Bind) -> Proxies {
     };
     let proxied = bind.ports.iter().find(|port| port.proxy_protocol);
     if let Some(Port { number, .. }) = proxied.filter(|_| nets.is_empty()) {
-        gateway.about("ports").warn(
-            format!("port {number} takes a PROXY header from anybody, so that any client that reaches it can claim any address"),
-            "list the proxy's addresses in gateway.behind_proxy",
-        );
+        let event = event!(CONFIG_PROXY_HEADER_FROM_ANYBODY, port = *number);
+        gateway.about("ports").warn(event);
     }
     Proxies {
         behind_proxy: flag.unwrap_or(true),
@@ -133,8 +124,8 @@ fn net(given: &Text<'_>) -> Option<IpNet> {
             .map(|ip| ip.to_canonical().into())
     };
     let Some(net) = text.parse::<IpNet>().ok().or_else(single) else {
-        let remedy = "write true, false, or the proxy's addresses and networks, such as [10.0.0.0/8, 192.0.2.7, fd00::/8]";
-        given.about().fault("", remedy);
+        let event = event!(CONFIG_VALUE, wanted = wanted::NETWORKS);
+        given.about().fault(event);
         return None;
     };
     // An IPv4 client is never shown as IPv6: such a network would hold nobody.
@@ -146,16 +137,14 @@ fn net(given: &Text<'_>) -> Option<IpNet> {
     };
     // Who writes 192.0.2.7/8 may mean 192.0.2.7 alone: trust is not guessed.
     if net.addr() != net.network() {
-        let (whole, one) = (net.trunc(), net.addr());
-        let remedy = format!("write {whole} for the network, or {one} for the one address");
-        given.about().fault("", remedy);
+        let (whole, one) = (net.trunc().to_string(), net.addr());
+        let event = event!(CONFIG_NETWORK, network = whole, address = one);
+        given.about().fault(event);
         return None;
     }
     if net.prefix_len() == 0 {
-        given.item.about().warn(
-            format!("{net} is everybody, so that any client can claim any address"),
-            "list the proxy's own addresses only",
-        );
+        let event = event!(CONFIG_TRUSTS_EVERYBODY, network = net.to_string());
+        given.item.about().warn(event);
     }
     Some(net)
 }

@@ -21,14 +21,15 @@ pub mod resolve;
 mod section;
 mod upstream;
 mod values;
+mod wanted;
 
-pub(crate) use fault::Unplaced;
 pub use fault::{ConfigFault, ConfigFaults, Place};
 pub use places::Places;
 pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
+use crate::event::event;
 use crate::util::small_file;
 use fault::Faults;
 use resolve::resolve;
@@ -138,21 +139,13 @@ fn load_by(
         .as_deref()
         .is_some_and(|text| text.trim_ascii().is_empty())
     {
-        faults.about("", None).warn(
-            "it is empty, so that every setting has its default, and nobody is kept out",
-            "if something stood there, restore it",
-        );
+        faults.about("", None).warn(event!(CONFIG_EMPTY));
     }
     if text.is_none()
         && let Some(other) = misnamed(path)
     {
-        faults.about("", None).warn(
-            format!(
-                "there is no such file, and {} is not read, so that every setting has its default, and nobody is kept out",
-                other.display()
-            ),
-            "rename it, or name it with --config",
-        );
+        let event = event!(CONFIG_MISNAMED, other = &other);
+        faults.about("", None).warn(event);
     }
     let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)?;
     let settings = resolve(root, faults, machine)?;

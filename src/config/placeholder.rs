@@ -4,6 +4,7 @@
 //! before the server starts. Where that did not happen the template's own text
 //! is the key, which everybody knows who has seen the template.
 
+use crate::event::text::Text;
 use xiaozhi_device::redact;
 
 /// Beginnings of the texts of tools that were to fetch or open a key.
@@ -114,20 +115,35 @@ const IN_CHINESE: [&str; 9] = [
 const SHORT: usize = 6;
 
 /// Says what kind of placeholder a text is; `None` for what may be a key.
-pub(super) fn kind(text: &str) -> Option<&'static str> {
+pub(super) fn kind(text: &str) -> Option<Text> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     let begins = |with: &[&str]| with.iter().any(|prefix| lower.starts_with(prefix));
     if is_variable(text, &lower) {
-        Some("a variable that nobody filled in")
+        Some(Text::new(
+            "没有填写的变量",
+            "a variable that nobody filled in",
+        ))
     } else if begins(&SHUT) || is_shut(text, &lower) {
-        Some("a secret that another tool holds shut, or was to fetch")
+        Some(Text::new(
+            "由其他工具加密或本应由其取得的密钥",
+            "a secret that another tool holds shut, or was to fetch",
+        ))
     } else if begins(&FILES) || is_windows_path(text) {
-        Some("the name of a file, which is not read")
+        Some(Text::new(
+            "文件名，而该文件不会被读取",
+            "the name of a file, which is not read",
+        ))
     } else if is_template(text) {
-        Some("a template that nobody filled in")
+        Some(Text::new(
+            "没有填写的模板",
+            "a template that nobody filled in",
+        ))
     } else if is_filler(text, &lower) {
-        Some("the word of a template that stands where the key should")
+        Some(Text::new(
+            "模板中占据密钥位置的词",
+            "the word of a template that stands where the key should",
+        ))
     } else {
         None
     }

@@ -2,7 +2,8 @@
 
 use super::fault::About;
 use super::section::Section;
-use super::{Machine, values};
+use super::{Machine, values, wanted};
+use crate::event::event;
 use crate::http::proxy::{ProxyRoute, ProxySettings, WEBSOCKET_PATH};
 use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH};
 use crate::server::Bind;
@@ -26,8 +27,8 @@ pub(super) fn proxy<'a>(
             |(r, _): &(&ProxyRoute, _)| r.path.trim_end_matches('/') == path.trim_end_matches('/');
         let about = || section.about(key).value(text);
         if let Some((twin, there)) = routes.iter().zip(&written).find(same) {
-            let what = format!("{path} goes by {} already", twin.setting);
-            about().beside(there).fault(what, "take one of them out");
+            let event = event!(CONFIG_ROUTE_TWICE, path = path, other = &twin.setting);
+            about().beside(there).fault(event);
         } else if let Some(to) = backend(about(), ports, text, bind, machine, public) {
             written.push(about());
             routes.push(ProxyRoute {
@@ -44,8 +45,6 @@ pub(super) fn proxy<'a>(
     }
     let more = section.section("routes");
     for (path, to) in more.pairs() {
-        let wanted =
-            "write a path and the server behind it, as in /mcp_endpoint/: http://127.0.0.1:8005";
         let is_path = path.starts_with('/')
             && path
                 .bytes()
@@ -55,20 +54,17 @@ pub(super) fn proxy<'a>(
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         match to {
-            Some(to) if is_path && public.served_paths().iter().any(is_ours) => more.fault(
-                path,
-                Some(to),
-                "this is the OTA interface, which is answered here",
-                "take it out",
-            ),
+            Some(to) if is_path && public.served_paths().iter().any(is_ours) => {
+                more.fault(path, Some(to), event!(CONFIG_ROUTE_OTA));
+            }
             Some(to) if is_path => add(&more, path, path, to),
-            to => more.fault(path, to, "", wanted),
+            to => more.fault(path, to, event!(CONFIG_VALUE, wanted = wanted::ROUTE)),
         }
     }
     ProxySettings {
         routes,
         body_limit: section
-            .read("body_limit", "write a size such as 16MiB", |text| {
+            .read("body_limit", wanted::SIZE, |text| {
                 values::size(text).filter(|size| *size > 0)
             })
             .unwrap_or(default.body_limit),
@@ -89,26 +85,21 @@ fn backend(
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(e) => {
-            about.fault(e.to_string(), "");
+            about.fault(event!(CONFIG_ADDRESS, what = e.to_string()));
             return None;
         }
     };
     if url.scheme != Scheme::Http {
-        let what = "servers behind this one are reached over http";
-        about.fault(what, "write http://host:port");
+        about.fault(event!(CONFIG_BACKEND_SCHEME));
         return None;
     }
     if !matches!(url.path.as_str(), "" | "/") {
-        let what = "the request's own path is kept";
-        about.fault(what, "write http://host:port without a path");
+        about.fault(event!(CONFIG_BACKEND_PATH));
         return None;
     }
     let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
     if (is_public || is_here(&url, machine)) && bind.numbers().contains(&url.effective_port()) {
-        about.beside(ports).fault(
-            "this is a port of this server itself (gateway.ports), and requests would go round in circles",
-            "give xiaozhi-server another one (server.http_port) and name that",
-        );
+        about.beside(ports).fault(event!(CONFIG_BACKEND_ITSELF));
         return None;
     }
     Some(url)

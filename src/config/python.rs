@@ -3,8 +3,10 @@
 //! (YAML 1.1). Then Python asks whether it is true, or for its `int()`.
 
 use super::raw::{Scalar, Style};
-use super::section::{PORT, Section, port};
-use super::values;
+use super::section::{Section, port};
+use super::{values, wanted};
+use crate::event::event;
+use crate::event::text::Text;
 
 /// The type that `PyYAML` gives a scalar. That of null is not seen here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +153,6 @@ fn is_date(text: &str) -> bool {
 
 /// Tells whether a key says yes, as Python asks: every text does, `"off"` too.
 pub(super) fn is_true(section: &Section<'_>, key: &str) -> Option<bool> {
-    const WANTED: &str = "write true or false without quotes";
     let scalar = section.scalar(key)?;
     let text = scalar.text.as_str();
     // What the file seems to say.
@@ -160,32 +161,29 @@ pub(super) fn is_true(section: &Section<'_>, key: &str) -> Option<bool> {
         Type::Boolean(value) => {
             // What else there may be in quotes is a boolean to the reader of values.
             if scalar.style == Style::Unknown && !value {
-                section.about(key).value(text).warn(
-                    "the lines before it are read in two ways, so that nobody can tell whether it stands in quotes, which would make \
-                     it true to xiaozhi-server; it is taken for false",
-                    WANTED,
-                );
+                let about = section.about(key).value(text);
+                about.warn(event!(CONFIG_UNSURE_QUOTES));
             }
             Some(value)
         }
         Type::Text if text.is_empty() => None,
         Type::Text if scalar.style == Style::Quoted || said.is_some() => {
             if said != Some(true) {
-                let why = if scalar.style == Style::Quoted {
-                    "in quotes it is a text"
-                } else {
-                    "in this spelling it is a text"
-                };
-                section.about(key).value(text).warn(
-                    format!("{why} to xiaozhi-server, which takes every text for true, and so it is true here, too"),
-                    WANTED,
-                );
+                section
+                    .about(key)
+                    .value(text)
+                    .warn(if scalar.style == Style::Quoted {
+                        event!(CONFIG_QUOTED_BOOLEAN)
+                    } else {
+                        event!(CONFIG_BOOLEAN_SPELLING)
+                    });
             }
             Some(true)
         }
         Type::Text | Type::Integer | Type::Float | Type::Date => {
             if said.is_none() {
-                section.fault(key, Some(text.trim()), "", "write true or false");
+                let event = event!(CONFIG_VALUE, wanted = wanted::BOOLEAN);
+                section.fault(key, Some(text.trim()), event);
             }
             said
         }
@@ -196,7 +194,7 @@ pub(super) fn is_true(section: &Section<'_>, key: &str) -> Option<bool> {
 /// for 10.
 pub(super) fn port_of(section: &Section<'_>, key: &str) -> Option<u16> {
     let scalar = section.scalar(key)?;
-    section.read(key, PORT, |text| {
+    section.read(key, wanted::PORT, |text| {
         let number = if scalar.style == Style::Quoted {
             let digits = text.trim_start_matches(['0', '+']);
             digits.bytes().all(is_digit).then_some(digits)?
@@ -209,17 +207,13 @@ pub(super) fn port_of(section: &Section<'_>, key: &str) -> Option<u16> {
 
 /// Reads hours from UTC, which Python multiplies by 60.
 pub(super) fn hours(section: &Section<'_>, key: &str) -> Option<i32> {
-    let minutes = section.read(
-        key,
-        "write the hours from UTC, such as +8 or -3.5",
-        |text| values::hours_as_minutes(text).filter(|minutes| minutes.abs() <= 14 * 60),
-    )?;
+    let minutes = section.read(key, wanted::HOURS, |text| {
+        values::hours_as_minutes(text).filter(|minutes| minutes.abs() <= 14 * 60)
+    })?;
     let scalar = section.scalar(key)?;
     if Type::of(scalar) == Type::Text && scalar.style != Style::Unknown {
-        section.about(key).value(scalar.text.as_str()).warn(
-            "it is a text to xiaozhi-server, which would repeat it sixty times; the number is taken here",
-            "write it without quotes and leading zeros, such as 8 or -3.5",
-        );
+        let about = section.about(key).value(scalar.text.as_str());
+        about.warn(event!(CONFIG_TEXT_FOR_HOURS));
     }
     Some(minutes)
 }
@@ -231,19 +225,18 @@ pub(super) fn expect_texts(section: &Section<'_>, keys: &[&str]) {
         let Some(scalar) = section.has(key).then(|| section.scalar(key)).flatten() else {
             continue;
         };
-        let what = match Type::of(scalar) {
+        let is = match Type::of(scalar) {
             Type::Text => continue,
-            Type::Boolean(_) => "true or false",
-            Type::Integer | Type::Float => "a number",
-            Type::Date => "a date",
+            Type::Boolean(_) => Text::new("布尔值", "true or false"),
+            Type::Integer | Type::Float => Text::new("数字", "a number"),
+            Type::Date => Text::new("日期", "a date"),
         };
         if scalar.style == Style::Unknown {
             continue;
         }
-        section.about(key).warn(
-            format!("without quotes it is {what} to xiaozhi-server, which needs a text and fails at it; it is taken for a text here"),
-            "put it in quotes",
-        );
+        section
+            .about(key)
+            .warn(event!(CONFIG_UNQUOTED_TEXT, is = is));
     }
 }
 

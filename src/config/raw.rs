@@ -12,6 +12,7 @@
 
 use super::fault::{ConfigFaults, Faults};
 use super::marks::{self, Mark, MarkShape};
+use crate::event::event;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
 use std::collections::HashSet;
@@ -63,36 +64,28 @@ pub(super) enum Style {
 
 /// Reads a whole file. Nothing in it is an empty mapping.
 pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults> {
-    let whole = |line, what: String, remedy: &str| {
+    let whole = |line, event| {
         let about = faults.about("", line);
-        ConfigFaults(vec![about.into_fault(what, remedy.to_owned())])
+        ConfigFaults(vec![about.into_fault(event)])
     };
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
-        let what = format!("not UTF-8 (at byte {})", before.len());
-        whole(Some(line_behind(before)), what, "save it as UTF-8")
+        let event = event!(CONFIG_NOT_UTF8, byte = before.len());
+        whole(Some(line_behind(before)), event)
     })?;
     // Editors of Windows begin a file with it, and `PyYAML` passes over it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let marks = marks::read(text).map_err(|deep| {
-        let what = "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are \
-                    open, those in texts counted";
-        whole(Some(deep.line), what.to_owned(), "")
-    })?;
+    let marks =
+        marks::read(text).map_err(|deep| whole(Some(deep.line), event!(CONFIG_TOO_DEEP)))?;
     let not_yaml = |e: serde_yaml::Error| {
-        let what = format!("not YAML: {}", without_values(&e));
+        let error = without_values(&e);
         match e.location() {
             // What is missed is missed behind the last one.
             Some(at) => whole(
                 Some(at.line().min(text.lines().count()).max(1)),
-                what,
-                "mend that line, indentation is by spaces",
+                event!(CONFIG_NOT_YAML, error = error),
             ),
-            None => whole(
-                None,
-                what,
-                "it must be one document, and no alias may repeat others by the thousand",
-            ),
+            None => whole(None, event!(CONFIG_NOT_ONE_DOCUMENT, error = error)),
         }
     };
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
@@ -108,11 +101,7 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
         Kind::Null => node.kind = Kind::Map(Vec::new()),
         Kind::Map(_) => {}
         Kind::Scalar(_) | Kind::List(_) => {
-            return Err(whole(
-                node.line,
-                "no mapping at the top".to_owned(),
-                "it must be lines like `server:` with indented keys below",
-            ));
+            return Err(whole(node.line, event!(CONFIG_NO_KEYS)));
         }
     }
     // A message about the file as a whole points at no line of it.

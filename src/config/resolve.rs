@@ -11,6 +11,7 @@ use super::raw::{Kind, Node};
 use super::section::Section;
 use super::upstream::{expect_texts, log, public, voice, websocket};
 use super::{duplicates, python};
+use crate::event::event;
 use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::{ProxySettings, WEBSOCKET_PATH};
@@ -177,10 +178,8 @@ fn quoted_merges(node: &Node, faults: &Faults) {
         Kind::Map(entries) => {
             for (key, value) in entries {
                 if key == "<<" {
-                    faults.about("<<", value.line).fault(
-                        "in quotes it merges nothing to xiaozhi-server, and is a key like any other",
-                        "take the quotes away",
-                    );
+                    let about = faults.about("<<", value.line);
+                    about.fault(event!(CONFIG_QUOTED_MERGE));
                 }
                 quoted_merges(value, faults);
             }
@@ -231,28 +230,20 @@ fn what_fits_together(
     // A proxy on a list can say who came to it over https.
     let told = !settings.trusted.is_empty();
     if settings.behind_proxy && !told {
-        about().beside(&gateway.about("behind_proxy")).warn(
-            "plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if the proxy comes over plain HTTP",
-            "let it come over https, or list its addresses in gateway.behind_proxy and let it send X-Forwarded-Proto, or take \
-             http_fallback out",
-        );
+        about()
+            .beside(&gateway.about("behind_proxy"))
+            .warn(event!(CONFIG_PROXY_OVER_HTTP));
     }
     if matches!(settings.tls, Mode::Off) && !told {
         let mode = gateway.section("tls");
-        about().beside(&mode.about("mode")).fault(
-            "plain HTTP is over and gateway.tls.mode is off, so that nobody could connect",
-            "set one of the two",
-        );
+        let about = about().beside(&mode.about("mode"));
+        about.fault(event!(CONFIG_NO_DOOR));
     }
     if settings.public.url().scheme == Scheme::Http {
         let address = settings.public.source().setting();
-        about().beside(setting).fault(
-            format!(
-                "plain HTTP is over, but the public address is {}, so that devices would be handed what is not served",
-                settings.public.ota_url()
-            ),
-            format!("give {address} an https address"),
-        );
+        let url = settings.public.ota_url();
+        let event = event!(CONFIG_HTTP_ADDRESS, url = url, setting = address);
+        about().beside(setting).fault(event);
     }
 }
 

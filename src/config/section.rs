@@ -2,7 +2,8 @@
 
 use super::fault::{About, Faults};
 use super::raw::{Entry, Kind, Node, Scalar};
-use super::{full_name, keys, values};
+use super::{full_name, keys, values, wanted};
+use crate::event::{self, Event, event};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -119,14 +120,8 @@ impl<'a> Section<'a> {
     }
 
     /// Stops the start for a key, and shows its value if it is given.
-    pub(super) fn fault(
-        &self,
-        key: &str,
-        value: Option<&str>,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.about(key).value(value).fault(what, remedy);
+    pub(super) fn fault(&self, key: &str, value: Option<&str>, event: Event) {
+        self.about(key).value(value).fault(event);
     }
 
     /// Returns the mapping below `key`, if there is one.
@@ -141,8 +136,7 @@ impl<'a> Section<'a> {
     pub(super) fn section(&self, key: &str) -> Section<'a> {
         let section = self.mapping(key);
         if section.is_none() && self.has(key) {
-            let remedy = "indented `key: value` lines below it";
-            self.fault(key, None, "must be a mapping", remedy);
+            self.fault(key, None, event!(CONFIG_NOT_MAPPING));
         }
         section.unwrap_or_else(|| self.below(key, &[]))
     }
@@ -210,7 +204,7 @@ impl<'a> Section<'a> {
             .filter_map(|item| {
                 let section = item.section();
                 if section.is_none() {
-                    item.about().fault("must be a mapping", "");
+                    item.about().fault(event!(CONFIG_NOT_MAPPING));
                 }
                 section
             })
@@ -222,7 +216,7 @@ impl<'a> Section<'a> {
         let items = self.items(key)?.into_iter();
         let texts = items.filter_map(|item| {
             let Some(scalar) = item.scalar() else {
-                item.about().fault("must be a plain value", "");
+                item.about().fault(event!(CONFIG_NOT_SCALAR));
                 return None;
             };
             Some(Text { item, scalar })
@@ -235,8 +229,7 @@ impl<'a> Section<'a> {
         match &self.node(key)?.kind {
             Kind::Scalar(scalar) => Some(scalar),
             Kind::List(_) | Kind::Map(_) | Kind::Null => {
-                let what = "must be a plain value, not a list or mapping";
-                self.fault(key, None, what, "");
+                self.fault(key, None, event!(CONFIG_NOT_SCALAR));
                 None
             }
         }
@@ -252,19 +245,12 @@ impl<'a> Section<'a> {
     pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
         let text = self.text(key)?;
         if redact::holds_key(text) {
-            self.fault(
-                key,
-                None,
-                "this is the key or certificate itself, where the name of its file is wanted",
-                "write it to a file and name that; whoever has seen this file has seen the key",
-            );
+            self.fault(key, None, event!(CONFIG_HOLDS_KEY));
             // It is not missing.
             return Some(PathBuf::new());
         }
         if text.contains("://") {
-            let what =
-                "this is an address, and the name of a file or folder of this machine is wanted";
-            self.fault(key, Some(text), what, "");
+            self.fault(key, Some(text), event!(CONFIG_NOT_FILE));
             return Some(PathBuf::new());
         }
         Some(text.into())
@@ -274,24 +260,23 @@ impl<'a> Section<'a> {
     pub(super) fn read<T>(
         &self,
         key: &str,
-        wanted: &str,
+        wanted: event::text::Text,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.text(key)?;
         let value = read(text);
         if value.is_none() {
-            self.fault(key, Some(text), "", wanted);
+            self.fault(key, Some(text), event!(CONFIG_VALUE, wanted = wanted));
         }
         value
     }
 
     pub(super) fn boolean(&self, key: &str) -> Option<bool> {
-        self.read(key, "write true or false", values::boolean)
+        self.read(key, wanted::BOOLEAN, values::boolean)
     }
 
     pub(super) fn duration(&self, key: &str) -> Option<Duration> {
-        let wanted = "write a time above zero and up to a day, such as 10s or 2m";
-        self.read(key, wanted, |text| {
+        self.read(key, wanted::DURATION, |text| {
             values::duration(text).filter(|d| !d.is_zero() && *d <= Duration::from_secs(86_400))
         })
     }
@@ -310,8 +295,7 @@ impl<'a> Section<'a> {
                 && near.len() > 3
             {
                 let about = self.faults.about(self.key(key), node.line);
-                let remedy = format!("did you mean `{}`?", self.key(near));
-                about.warn("is not read here", remedy);
+                about.warn(event!(CONFIG_NEAR_MISS, near = self.key(near)));
             }
         }
     }
@@ -332,21 +316,20 @@ impl<'a> Section<'a> {
                     Kind::List(_) | Kind::Map(_) => false,
                 };
                 if is_empty {
-                    let remedy = "write a value, or take the key out";
-                    about.value("").fault("it is empty", remedy);
+                    about.value("").fault(event!(CONFIG_EMPTY_VALUE));
                 }
                 continue;
             }
             if keys::is_later(&name) {
-                about.fault("this version does not have it yet", "take it out");
+                about.fault(event!(CONFIG_LATER_KEY));
                 continue;
             }
             let near = likeliest(key, &known);
-            let remedy = match near.filter(|(distance, k)| *distance <= 1 + k.len() / 3) {
-                Some((_, near)) => format!("did you mean `{near}`?"),
-                None => format!("write one of {}", known.join(", ")),
-            };
-            about.fault("no such key", remedy);
+            let near = near.filter(|(distance, k)| *distance <= 1 + k.len() / 3);
+            about.fault(match near {
+                Some((_, near)) => event!(CONFIG_UNKNOWN_KEY, near = near),
+                None => event!(CONFIG_UNKNOWN_KEY, known = &*known),
+            });
         }
     }
 }
@@ -359,8 +342,6 @@ fn likeliest<'k>(key: &str, known: &[&'k str]) -> Option<(usize, &'k str)> {
         .map(|k| (strsim::damerau_levenshtein(k, &key.to_lowercase()), *k));
     distances.min()
 }
-
-pub(super) const PORT: &str = "write a port number from 1 to 65535";
 
 /// Reads a port, 0 included.
 pub(super) fn port(text: &str) -> Option<u16> {

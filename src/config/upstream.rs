@@ -4,6 +4,8 @@ use super::Machine;
 use super::placeholder;
 use super::python::{self, Type};
 use super::section::{Section, Text};
+use super::wanted;
+use crate::event::{Event, event};
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
 use crate::ota::public_url::{PublicAddress, Scheme, Url};
@@ -61,7 +63,7 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
             Ok(_) => Url::parse(text).map_err(|e| e.to_string()),
             Err(misread) => Err(misread.to_string()),
         };
-        read.map_err(|message| server.fault(key, Some(text), message, ""))
+        read.map_err(|what| server.fault(key, Some(text), event!(CONFIG_ADDRESS, what = what)))
             .ok()
     };
     let vision = url("vision_explain");
@@ -77,18 +79,19 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
 ///
 /// # Errors
 ///
-/// Says in words why there is none that devices can read. What is configured and
+/// Says why there is none that devices can read. What is configured and
 /// cannot be read is a fault besides; nobody wrote what is made up here.
 pub(super) fn websocket(
     server: &Section<'_>,
     public: &PublicAddress,
     passed_on: bool,
     machine: &Machine,
-) -> Result<String, String> {
+) -> Result<String, Event> {
     let port = python::port_of(server, "port").unwrap_or(DEFAULT_VOICE_PORT);
     if let Some(url) = set_text(server, "websocket") {
         if let Err(misread) = endpoint::read(url, AddressKind::WebSocket) {
-            server.fault("websocket", Some(url), misread.to_string(), "");
+            let event = event!(CONFIG_ADDRESS, what = misread.to_string());
+            server.fault("websocket", Some(url), event);
         }
         return Ok(url.to_owned());
     }
@@ -107,19 +110,15 @@ pub(super) fn websocket(
     }
 }
 
-fn no_voice(url: &str, misread: &Misread) -> String {
-    format!(
-        "it is not set, and no address for it can be made up here that devices can read: of {url}, {}. None is handed out, and \
-         devices have no voice",
-        misread.consequence()
-    )
+fn no_voice(url: &str, misread: &Misread) -> Event {
+    event!(CONFIG_NO_VOICE, url = url, why = misread.consequence())
 }
 
 /// Finds how devices reach their voice server.
 pub(super) fn voice(
     root: &Section<'_>,
     server: &Section<'_>,
-    websocket: &Result<String, String>,
+    websocket: &Result<String, Event>,
 ) -> Voice {
     let auth = server.section("auth");
     let enabled = python::is_true(&auth, "enabled").unwrap_or(false);
@@ -133,12 +132,7 @@ pub(super) fn voice(
     let auth = match (enabled, key) {
         (false, _) => None,
         (true, None) => {
-            auth.fault(
-                "enabled",
-                Some("true"),
-                "tokens need the key that xiaozhi-server checks them with",
-                "set server.auth_key to the same value in both (or manager-api.secret)",
-            );
+            auth.fault("enabled", Some("true"), event!(CONFIG_NO_KEY));
             None
         }
         (true, Some(key)) => Some(TokenAuth {
@@ -156,8 +150,7 @@ pub(super) fn voice(
             auth,
         },
         (None, Err(why)) => {
-            let remedy = "Remedy: set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/";
-            server.about("websocket").warn(why.as_str(), remedy);
+            server.about("websocket").warn(why.clone());
             Voice::Unreachable
         }
     }
@@ -166,14 +159,10 @@ pub(super) fn voice(
 fn mqtt_gateway<'a>(server: &Section<'a>) -> Option<&'a str> {
     let endpoint = set_text(server, "mqtt_gateway")?;
     if endpoint == "null" {
-        server.fault(
-            "mqtt_gateway",
-            Some(endpoint),
-            "in quotes it is the name of a host to xiaozhi-server",
-            "write null without quotes, or take the key out",
-        );
+        server.fault("mqtt_gateway", Some(endpoint), event!(CONFIG_QUOTED_NULL));
     } else if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {
-        server.fault("mqtt_gateway", Some(endpoint), misread.to_string(), "");
+        let event = event!(CONFIG_ADDRESS, what = misread.to_string());
+        server.fault("mqtt_gateway", Some(endpoint), event);
     }
     Some(endpoint)
 }
@@ -183,14 +172,7 @@ fn mqtt_gateway<'a>(server: &Section<'a>) -> Option<&'a str> {
 fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
     let text = key_text(section, key)?;
     if let Some(kind) = placeholder::kind(text) {
-        section.fault(
-            key,
-            None,
-            format!(
-                "this is {kind}, and would itself be the key, which everybody knows who has seen it"
-            ),
-            "write the key here, the same that xiaozhi-server and the MQTT gateway have",
-        );
+        section.fault(key, None, event!(CONFIG_PLACEHOLDER, is = kind));
     }
     Some(Secret::new(text.to_owned()))
 }
@@ -212,22 +194,15 @@ fn key_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
 fn allow_list(auth: &Section<'_>, texts: &[Text<'_>]) -> HashSet<String> {
     if !auth.is_list("allowed_devices") {
         if let [one] = texts {
-            let what = "it is one text to xiaozhi-server, and no list: no device is on it";
-            one.about().warn(what, "put it in brackets");
+            one.about().warn(event!(CONFIG_TEXT_FOR_LIST));
         }
         return HashSet::new();
     }
     let is_meant = |device: &Text<'_>| {
         let is_text = Type::of(device.scalar) == Type::Text;
         if !is_text {
-            let about = device.item.about();
-            about.warn(
-                format!(
-                    "{} is a number to xiaozhi-server unless it is quoted; this device is given a token, which works either way",
-                    device.text()
-                ),
-                "put it in quotes",
-            );
+            let event = event!(CONFIG_UNQUOTED_DEVICE, device = device.text());
+            device.item.about().warn(event);
         }
         is_text
     };
@@ -238,18 +213,16 @@ fn allow_list(auth: &Section<'_>, texts: &[Text<'_>]) -> HashSet<String> {
 /// Reads xiaozhi-server's own keys of `log`; its defaults for the folder and the name count
 /// only where one of the two is set.
 pub(super) fn log(section: &Section<'_>, style: Style) -> logs::Settings {
-    let level = section.read(
-        "log_level",
-        "write DEBUG, INFO, WARNING or ERROR",
-        |text| match text.to_ascii_uppercase().as_str() {
+    let level = section.read("log_level", wanted::LOG_LEVEL, |text| {
+        match text.to_ascii_uppercase().as_str() {
             "TRACE" => Some(Level::TRACE),
             "DEBUG" => Some(Level::DEBUG),
             "INFO" | "SUCCESS" => Some(Level::INFO),
             "WARNING" | "WARN" => Some(Level::WARN),
             "ERROR" | "CRITICAL" => Some(Level::ERROR),
             _ => None,
-        },
-    );
+        }
+    });
     let (dir, file) = (section.path("log_dir"), section.path("log_file"));
     let file = (dir.is_some() || file.is_some()).then(|| {
         let file = file.unwrap_or_else(|| "server.log".into());

@@ -14,6 +14,7 @@ macro_rules! kinds {
 mod address;
 mod certificate;
 mod check_in;
+mod config;
 mod connection;
 mod file;
 mod image;
@@ -23,6 +24,7 @@ mod withheld;
 pub use address::*;
 pub use certificate::*;
 pub use check_in::*;
+pub use config::*;
 pub use connection::*;
 pub use file::*;
 pub use image::*;
@@ -33,6 +35,7 @@ pub use withheld::*;
 pub fn all() -> impl Iterator<Item = &'static Kind> {
     [
         PROCESS,
+        CONFIGURATION,
         CHECK_INS,
         REASONS,
         FILES,

@@ -7,6 +7,7 @@
 mod device;
 pub mod kinds;
 mod log;
+mod template;
 pub mod text;
 mod value;
 
@@ -14,6 +15,7 @@ pub use log::{is_told, say};
 pub use value::Value;
 
 use std::fmt;
+use template::{Piece, pieces};
 use text::{Lang, Text};
 
 /// Makes an event: `event!(FILE_READY, file = name, bytes = 26)`.
@@ -58,11 +60,13 @@ pub struct Kind {
     /// The room that the log names in brackets.
     pub room: &'static str,
     /// Names of its fields. `?` behind one says that it may be absent, `~` that it
-    /// changes with time alone, so that two events which differ in it are no news.
+    /// changes where nothing new happens, as days do that pass and lines that move: two
+    /// events which differ in it are no news.
     pub fields: &'static [&'static str],
     /// Words in front of its own, where many kinds share them.
     pub lead: Option<Text>,
-    /// Words for it, with `{field}` where the value of one belongs.
+    /// Words for it, with `{field}` where the value of one belongs, and
+    /// `{before|field|after}` where that of one does which may be absent.
     pub words: Text,
     /// Words on how to mend it.
     pub remedy: Option<Text>,
@@ -135,7 +139,10 @@ impl Event {
     /// about.
     #[must_use]
     pub fn of(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.fields.insert(0, (name, value.into()));
+        let value = value.into();
+        if value != Value::Absent {
+            self.fields.insert(0, (name, value));
+        }
         self
     }
 
@@ -165,15 +172,13 @@ impl Event {
         &self.fields
     }
 
-    /// Tells whether it says the same as `other`, but for what changes with time alone.
+    /// Tells whether it says the same as `other`, but for what is no news.
     pub fn is_like(&self, other: &Self) -> bool {
         let lasting = |event: &Self| {
             let lasting = event.fields.iter().filter(|(name, _)| {
-                !event
-                    .kind
-                    .fields
-                    .iter()
-                    .any(|f| f.ends_with('~') && f.trim_end_matches('~') == *name)
+                let known = event.kind.fields.iter();
+                let mut passing = known.filter(|known| known.contains('~'));
+                !passing.any(|known| known.trim_end_matches(['?', '~']) == *name)
             });
             lasting.cloned().collect::<Vec<_>>()
         };
@@ -229,20 +234,25 @@ impl Event {
     /// Writes `template` with the values of the fields that it names, and returns a bit
     /// for each of them.
     fn fill(&self, template: &str, lang: Lang, to: &mut String) -> u64 {
-        let (mut rest, mut shown) = (template, 0);
-        while let Some((before, behind)) = rest.split_once('{') {
-            to.push_str(before);
-            let Some((name, behind)) = behind.split_once('}') else {
-                rest = behind;
-                break;
-            };
-            if let Some(at) = self.fields.iter().position(|(known, _)| *known == name) {
-                self.fields[at].1.write(lang, to);
-                shown |= 1 << at;
+        let mut shown = 0;
+        for piece in pieces(template) {
+            match piece {
+                Piece::Text(text) => to.push_str(text),
+                Piece::Field {
+                    before,
+                    name,
+                    after,
+                    ..
+                } => {
+                    if let Some(at) = self.fields.iter().position(|(known, _)| *known == name) {
+                        to.push_str(before);
+                        self.fields[at].1.write(lang, to);
+                        to.push_str(after);
+                        shown |= 1 << at;
+                    }
+                }
             }
-            rest = behind;
         }
-        to.push_str(rest);
         shown
     }
 }

@@ -1,17 +1,21 @@
 use super::*;
 use std::collections::HashSet;
 
-/// The fields that a template shows.
-fn shown(text: Text, lang: Lang) -> Vec<String> {
+/// The fields that a template shows, and whether they may be absent.
+fn shown(text: Text, lang: Lang) -> Vec<(String, bool)> {
     let template = text.to(lang);
     assert_eq!(
         template.matches('{').count(),
         template.matches('}').count(),
         "{template}"
     );
-    let parts = template.split('{').skip(1);
-    let mut names: Vec<_> = parts
-        .map(|part| part.split_once('}').unwrap().0.to_owned())
+    let mut names: Vec<_> = pieces(template)
+        .filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Field {
+                name, is_optional, ..
+            } => Some((name.to_owned(), is_optional)),
+        })
         .collect();
     names.sort();
     names.dedup();
@@ -33,13 +37,12 @@ fn every_kind_is_told_apart_and_has_words_in_both_languages() {
         for text in [Some(kind.words), kind.remedy].into_iter().flatten() {
             let (zh, en) = (shown(text, Lang::Zh), shown(text, Lang::En));
             assert_eq!(zh, en, "{}", kind.id);
-            for name in en {
+            for (name, is_optional) in en {
                 assert!(fields.contains(&&*name), "{}: {name} is no field", kind.id);
-                assert!(
-                    !kind.fields.contains(&&*format!("{name}?")),
-                    "{}: {name} may be absent",
-                    kind.id
-                );
+                let mut optional = kind.fields.iter().filter(|field| field.contains('?'));
+                let may_be_absent =
+                    optional.any(|field| field.trim_end_matches(['?', '~']) == name);
+                assert_eq!(is_optional, may_be_absent, "{}: {name}", kind.id);
             }
             for lang in [Lang::Zh, Lang::En] {
                 assert!(!text.to(lang).trim().is_empty(), "{}", kind.id);
@@ -109,4 +112,22 @@ fn a_message_says_lead_words_and_remedy() {
             .ends_with(" Remedy: make a P-256 key, or an RSA one of 2048 bits.")
     );
     assert!(event.message(Lang::Zh).contains("处理办法："));
+}
+
+#[test]
+fn what_stands_around_an_absent_field_is_not_said() {
+    let event = event!(CONFIG_NEAR_MISS, near = "gateway");
+    let about = event.clone().of("key", "gatway").of("place", "c.yaml:2");
+    assert_eq!(
+        about.to_string(),
+        "c.yaml:2: gatway: is not read here: did you mean `gateway`?"
+    );
+    let shown = about.write(Lang::Zh, &mut String::new());
+    assert_eq!(about.unsaid(shown).count(), 0);
+    assert!(event.advice(Lang::En).starts_with("is not read here"));
+    let moved = event.of("key", "gatway").of("place", "c.yaml:3");
+    assert!(about.is_like(&moved) && about != moved);
+    for text in ["", "{", "}", "a{b", "{a|b}", "{a}{|b|: }c{ä|d|}", "{{x}}"] {
+        let _ = pieces(text).count();
+    }
 }

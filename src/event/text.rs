@@ -30,7 +30,7 @@ impl Lang {
 }
 
 /// Text in both languages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
     zh: &'static str,
     en: &'static str,

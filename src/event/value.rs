@@ -1,7 +1,7 @@
 //! Values of an event's fields.
 
 use super::Event;
-use super::text::Lang;
+use super::text::{Lang, Text};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
@@ -15,6 +15,8 @@ pub enum Value {
     Absent,
     /// A text. Strangers may have written it.
     Text(Cow<'static, str>),
+    /// A text of ours, in both languages.
+    Words(Text),
     /// A number without a sign.
     Number(u64),
     /// A yes or no.
@@ -32,6 +34,7 @@ impl Value {
         match self {
             Self::Absent => {}
             Self::Text(text) => to.push_str(text),
+            Self::Words(text) => to.push_str(text.to(lang)),
             Self::Number(number) => {
                 let _ = write!(to, "{number}");
             }
@@ -69,6 +72,7 @@ from! {
     String, text => Self::Text(Cow::Owned(text));
     &Path, path => Self::Text(Cow::Owned(path.display().to_string()));
     &PathBuf, path => Self::Text(Cow::Owned(path.display().to_string()));
+    Text, words => Self::Words(words);
     SocketAddr, address => Self::Text(Cow::Owned(address.to_string()));
     IpAddr, address => Self::Text(Cow::Owned(address.to_string()));
     &io::Error, error => Self::Text(Cow::Owned(error.to_string()));
@@ -103,6 +107,12 @@ impl From<&[String]> for Value {
 impl From<&[&str]> for Value {
     fn from(values: &[&str]) -> Self {
         Self::List(values.iter().map(|text| Self::from(*text)).collect())
+    }
+}
+
+impl From<&[usize]> for Value {
+    fn from(numbers: &[usize]) -> Self {
+        Self::List(numbers.iter().map(|number| Self::from(*number)).collect())
     }
 }
 

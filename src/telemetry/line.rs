@@ -88,6 +88,7 @@ impl Style {
         match value {
             Value::Absent => Json::Null,
             Value::Text(text) => Json::from(&**text),
+            Value::Words(text) => Json::from(text.to(self.lang)),
             Value::Number(number) => Json::from(*number),
             Value::Flag(flag) => Json::from(*flag),
             Value::List(values) => values.iter().map(|value| self.json(value)).collect(),

@@ -95,7 +95,7 @@ fn an_address_that_nobody_configured_is_a_warning() {
         "gateway:\n  ip: '::1'\n  ports: [0]\n  proxy: {websocket: 'http://127.0.0.1:1'}\n",
         &["a_2.0.bin"],
     );
-    let line = server.event("config.warning", &[("what", "server.websocket: ")]);
+    let line = server.event("config.no-voice", &[("key", "server.websocket: ")]);
     assert!(line.contains(" - WARNING - "), "{line}");
     server.event("address.ipv6", &[("host", "[::1]")]);
     let url = format!("http://[::1]:{}/xiaozhi/ota/", server.ports[0]);
@@ -147,15 +147,15 @@ fn a_section_twice_stops_the_start_and_other_keys_are_named() {
     );
     let fields = [
         ("place", "data/.config.yaml:3"),
-        ("what", "server.timezone_offset: "),
+        ("key", "server.timezone_offset: "),
     ];
-    let line = server.event("config.warning", &fields);
+    let line = server.event("config.duplicate-key", &fields);
     assert!(line.contains(" - WARNING - "), "{line}");
     assert_eq!(
         server.check_in("x", "1").json()["server_time"]["timezone_offset"],
         120
     );
-    assert_eq!(server.events("config.warning", &[]).len(), 1);
+    assert_eq!(server.events("config.duplicate-key", &[]).len(), 1);
 }
 
 #[test]
@@ -304,20 +304,16 @@ fn quotes_mean_what_they_mean_to_xiaozhi_server() {
         assert_ne!(token(&server), "", "{enabled}");
         let fields = [
             ("place", "data/.config.yaml:5"),
-            ("what", "server.auth.enabled: "),
+            ("key", "server.auth.enabled: "),
         ];
-        let line = server.event("config.warning", &fields);
+        let line = server.event("config.quoted-boolean", &fields);
         assert!(line.contains(" - WARNING - "), "{line}");
     }
     for enabled in ["off", "no", "0", "''"] {
         let server = auth(enabled);
         assert_eq!(token(&server), "", "{enabled}");
-        let fields = [("what", "server.auth.enabled")];
-        assert_eq!(
-            server.events("config.warning", &fields),
-            [""; 0],
-            "{enabled}"
-        );
+        let said = server.log().join("\n");
+        assert!(!said.contains("server.auth.enabled"), "{enabled}: {said}");
     }
 }
 
@@ -354,9 +350,9 @@ fn validate_and_the_start_point_at_the_line_as_compilers_do() {
     );
     for (event, place, fields) in [
         (
-            "config.warning",
+            "config.unquoted-text",
             "data/.config.yaml:2",
-            &[("what", "server.auth_key: ")][..],
+            &[("key", "server.auth_key: ")][..],
         ),
         (
             "pin.missing",
@@ -367,4 +363,47 @@ fn validate_and_the_start_point_at_the_line_as_compilers_do() {
         let line = server.event(event, &[fields, &[("place", place)]].concat());
         assert!(line.contains(" - WARNING - "), "{line}");
     }
+}
+
+#[test]
+fn messages_are_events_in_the_language_of_the_log() {
+    let yaml = "server:\n  timezone_offset: '8'\ngatway: {}\ngateway:\n  ip: 127.0.0.1\n  ports: [0]\n  log: {lang: zh}\n";
+    let server = Setup::new().start(yaml);
+    let (ok, text, _) = run(server.dir.path(), &["validate"]);
+    for (id, words) in [
+        (
+            "config.text-for-hours",
+            [
+                "data/.config.yaml:2",
+                "server.timezone_offset：\"8\"：对 xiaozhi-server 是文本",
+            ],
+        ),
+        (
+            "config.near-miss",
+            [
+                "data/.config.yaml:3",
+                "gatway：不会被读取：是否要写 `gateway`？",
+            ],
+        ),
+    ] {
+        let line = server.event(id, &[]);
+        assert!(line.contains(&words.join("：")), "{line}");
+        assert!(ok && text.contains(&words.join(": warning: ")), "{text}");
+    }
+    // What is known does not come again, be it on another line.
+    let faulty = yaml.replace("ports: [0]", "ports: [x]");
+    for (yaml, refused) in [(format!("\n{yaml}"), 0), (faulty, 1)] {
+        server.configure(&yaml);
+        server.reload();
+        let said = |id| server.events(id, &[]).len();
+        assert_eq!(
+            (said("config.near-miss"), said("config.refused")),
+            (1, refused)
+        );
+    }
+    let line = server.event("config.refused", &[("what", "config.value")]);
+    assert!(
+        line.contains("data/.config.yaml:7：gateway.ports[0]：\"x\"：请写 1 到 65535 的端口号"),
+        "{line}"
+    );
 }

@@ -203,8 +203,11 @@ fn certificates_of_other_names_and_paths() {
     let broken = with_pair("c", "  firmware: {pin: {a: 1.6.6}}\n");
     server.configure(&broken);
     server.reload();
-    let what = "data/.config.yaml:5: gateway.tls.certificates[0]: certs/c.pem: cannot be read";
-    server.event("config.refused", &[("what", what)]);
+    let words = "data/.config.yaml:5: gateway.tls.certificates[0]: certs/c.pem: cannot be read";
+    server.event(
+        "config.refused",
+        &[("message", words), ("what", "config.certificate")],
+    );
     assert!(reaches(&authorities[1]));
     assert_eq!(server.offered("a", "1.0"), Some("a_1.7.0.bin".into()));
     // What is signed here instead.
@@ -241,7 +244,7 @@ fn what_the_start_refuses_changes_nothing_and_says_why() {
         let (ok, _, error) = run(server.dir.path(), &[]);
         assert!(!ok, "{broken}");
         for line in error.lines() {
-            server.event("config.refused", &[("what", line)]);
+            server.event("config.refused", &[("message", line)]);
         }
         same();
     }
@@ -250,7 +253,7 @@ fn what_the_start_refuses_changes_nothing_and_says_why() {
         let _ = fs::remove_dir(&file);
         make();
         let said = server.reload();
-        let refused = [("what", words)];
+        let refused = [("message", words)];
         assert!(
             said.iter()
                 .any(|line| event::is(line, "config.refused", &refused)),
@@ -478,10 +481,10 @@ fn what_would_hurt_devices_is_said_again_where_it_is_new() {
     let alone = format!("{bad}gateway:\n  firmware: {{projects: [xiaozhi]}}\n");
     taken(&server, &alone);
     server.event(
-        "config.warning",
+        "config.one-project",
         &[
-            ("place", "gateway.firmware.projects"),
-            ("what", "lists \"xiaozhi\" alone"),
+            ("key", "gateway.firmware.projects"),
+            ("project", "\"xiaozhi\""),
         ],
     );
 }

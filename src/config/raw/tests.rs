@@ -130,7 +130,10 @@ fn what_is_no_configuration_says_so() {
     ] {
         let fault = parse(text.as_bytes()).unwrap_err().0.remove(0);
         assert_eq!(fault.place.line, Some(line), "{fault}");
-        assert!(fault.what.contains("deeper than anything"), "{fault}");
+        assert!(
+            fault.to_string().contains("deeper than anything"),
+            "{fault}"
+        );
     }
     parse("a: [1]\nb: {c: [2]}\n".repeat(1000).as_bytes()).unwrap();
 }

@@ -303,7 +303,7 @@ fn an_address_that_devices_misread_is_refused_by_name() {
 fn plain_http_may_end_behind_a_proxy_that_can_say_who_came_over_https() {
     let ended = "server: {vision_explain: 'https://h.com/mcp/vision/explain'}\ngateway: {http_fallback: false, ";
     let s = good(&format!("{ended}behind_proxy: true}}"));
-    assert!(s.warnings[0].what.contains("every device gets a 403"));
+    assert_eq!(s.warnings[0].event.kind.id, "config.proxy-over-http");
     let listed = good(&format!(
         "{ended}behind_proxy: 10.0.0.1, tls: {{mode: off}}}}"
     ));
@@ -464,7 +464,7 @@ fn an_address_that_nobody_wrote_stops_nothing() {
     let s = good("server: {ip: 'fd00::7'}\ngateway: {proxy: {websocket: 'http://h:8000'}}");
     assert!(s.websocket.is_none() && matches!(s.voice, Voice::Unreachable));
     assert!(
-        s.warnings.len() == 1 && s.warnings[0].what.contains("devices have no voice"),
+        s.warnings.len() == 1 && s.warnings[0].event.kind.id == "config.no-voice",
         "{:?}",
         s.warnings
     );

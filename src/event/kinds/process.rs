@@ -13,8 +13,6 @@ kinds! { PROCESS:
     /// There is none.
     CONFIG_ABSENT = Kind::new("config.absent", Info, "app", &["file"],
         "没有 {file}：所有设置均为默认值", "no {file}: every setting has its default");
-    /// Something in it can be meant, and is worth a second look.
-    CONFIG_WARNING = Kind::new("config.warning", Warning, "app", &["place", "what"], "{place}：{what}", "{place}: {what}");
     /// SIGHUP came.
     RELOAD = Kind::new("reload", Info, "reload", &[],
         "SIGHUP：重新读取配置、证书和固件", "SIGHUP: configuration, certificates and firmware are read again");

@@ -1,0 +1,97 @@
+//! Texts that say what to write where something else stands.
+
+use crate::event::text::Text;
+
+pub(super) const BOOLEAN: Text = Text::new("请写 true 或 false", "write true or false");
+pub(super) const PORT: Text = Text::new(
+    "请写 1 到 65535 的端口号",
+    "write a port number from 1 to 65535",
+);
+pub(super) const ONE_PORT: Text = Text::new("请至少写一个端口", "write at least one port");
+pub(super) const DURATION: Text = Text::new(
+    "请写大于零、不超过一天的时间，例如 10s 或 2m",
+    "write a time above zero and up to a day, such as 10s or 2m",
+);
+pub(super) const SECONDS: Text = Text::new("请写秒数，0 或以上", "write seconds, 0 or more");
+pub(super) const HOURS: Text = Text::new(
+    "请写与 UTC 相差的小时数，例如 +8 或 -3.5",
+    "write the hours from UTC, such as +8 or -3.5",
+);
+pub(super) const IP: Text = Text::new(
+    "请写本机的 IP 地址，或写 0.0.0.0 表示所有地址",
+    "write an IP address of this machine, or 0.0.0.0 for all",
+);
+pub(super) const PROXIES: Text = Text::new(
+    "请写 true，或代理的地址",
+    "write true, or the proxy's addresses",
+);
+pub(super) const NETWORKS: Text = Text::new(
+    "请写 true、false，或代理的地址和网络，例如 [10.0.0.0/8, 192.0.2.7, fd00::/8]",
+    "write true, false, or the proxy's addresses and networks, such as [10.0.0.0/8, 192.0.2.7, fd00::/8]",
+);
+pub(super) const HTTP_FALLBACK: Text = Text::new(
+    "请写 true、false，或明文 HTTP 的最后一天，例如 2026-12-31",
+    "write true, false, or the last day of plain HTTP as 2026-12-31",
+);
+pub(super) const TLS_MODE: Text = Text::new(
+    "请写 self-signed、files、acme 或 off",
+    "write self-signed, files, acme or off",
+);
+pub(super) const CERTIFICATES: Text = Text::new(
+    "请写 cert 和 key，或删去它",
+    "name cert and key, or take it out",
+);
+pub(super) const CERT: Text = Text::new(
+    "请写包含证书及其证书链的 PEM 文件",
+    "name the PEM file with the certificate and its chain",
+);
+pub(super) const KEY: Text = Text::new(
+    "请写包含证书私钥的 PEM 文件",
+    "name the PEM file with the certificate's private key",
+);
+pub(super) const NAMES: Text = Text::new(
+    "请至少写一个名称，或删去它",
+    "write at least one name, or take it out",
+);
+pub(super) const NAME: Text = Text::new(
+    "只写主机名和 IP 地址，不带协议、端口和路径",
+    "write host names and IP addresses only, no scheme, port or path",
+);
+pub(super) const DIRECTORY: Text = Text::new(
+    "请写 CA 的 ACME 目录的 https 地址，例如 https://ca.lan:14000/dir，不带用户名、? 和 #",
+    "write the https address of the CA's ACME directory, as in https://ca.lan:14000/dir, without user name, ? and #",
+);
+pub(super) const EMAIL: Text = Text::new(
+    "请写一个邮箱地址，例如 me@example.com",
+    "write one e-mail address, such as me@example.com",
+);
+pub(super) const CHALLENGE: Text = Text::new(
+    "请写 tls-alpn-01 或 http-01",
+    "write tls-alpn-01 or http-01",
+);
+pub(super) const DEFAULT_FOR: Text = Text::new(
+    "请写 unmatched 或 unreported",
+    "write unmatched or unreported",
+);
+pub(super) const VERIFY: Text = Text::new("请写 warn 或 strict", "write warn or strict");
+pub(super) const PIN: Text = Text::new(
+    "请写其某个文件的版本，例如 1.6.6",
+    "write the version of one of its files, such as 1.6.6",
+);
+pub(super) const MEMORY: Text = Text::new(
+    "请写大小，例如 256MiB，或写 0",
+    "write a size such as 256MiB, or 0",
+);
+pub(super) const SIZE: Text = Text::new("请写大小，例如 16MiB", "write a size such as 16MiB");
+pub(super) const LANG: Text = Text::new("请写 en 或 zh", "write en or zh");
+pub(super) const FORMAT: Text = Text::new("请写 text 或 json", "write text or json");
+pub(super) const CONNECTIONS: Text =
+    Text::new("请写 1 到 1000000 的数", "write a number from 1 to 1000000");
+pub(super) const ROUTE: Text = Text::new(
+    "请写路径和后面的服务器，例如 /mcp_endpoint/: http://127.0.0.1:8005",
+    "write a path and the server behind it, as in /mcp_endpoint/: http://127.0.0.1:8005",
+);
+pub(super) const LOG_LEVEL: Text = Text::new(
+    "请写 DEBUG、INFO、WARNING 或 ERROR",
+    "write DEBUG, INFO, WARNING or ERROR",
+);

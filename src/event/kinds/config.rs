@@ -1,0 +1,258 @@
+//! Faults of the configuration, and what in it may be meant otherwise than it is taken.
+//! Places and keys are added to the fields of each.
+
+use super::super::Kind;
+use super::super::Severity::{Error, Warning};
+use super::super::text::Text;
+
+/// Place of what is spoken of.
+const PLACE: Text = Text::new("{place}：", "{place}: ");
+
+/// Makes a kind that speaks of a key and its value.
+macro_rules! of_key {
+    ($id:literal, $severity:ident, [$($field:literal),*], $zh:literal, $en:literal $(,)?) => {
+        Kind::new(
+            $id,
+            $severity,
+            "app",
+            &["place?~", "key?", "value?", $($field),*],
+            concat!("{|key|：}{|value|：}", $zh),
+            concat!("{|key|: }{|value|: }", $en),
+        )
+        .lead(PLACE)
+    };
+}
+
+/// Makes a kind that speaks of a key, its value, and another key that it clashes with.
+macro_rules! of_keys {
+    ($id:literal, $severity:ident, [$($field:literal),*], $zh:literal, $en:literal $(,)?) => {
+        of_key!($id, $severity, ["beside?", "beside_place?~" $(, $field)*], $zh, $en)
+    };
+}
+
+kinds! { CONFIGURATION:
+    /// The file is empty.
+    CONFIG_EMPTY = of_key!("config.empty", Warning, [],
+        "文件为空，所有设置均为默认值，任何设备都可以接入：如果原来有内容，请恢复",
+        "it is empty, so that every setting has its default, and nobody is kept out: if something stood there, restore it");
+    /// Another file was meant to be it.
+    CONFIG_MISNAMED = of_key!("config.misnamed", Warning, ["other"],
+        "没有这个文件，而 {other} 不会被读取，所有设置均为默认值，任何设备都可以接入：请改名，或用 --config 指定它",
+        "there is no such file, and {other} is not read, so that every setting has its default, and nobody is kept out: rename \
+         it, or name it with --config");
+    /// A key is nearly one that is read.
+    CONFIG_NEAR_MISS = of_key!("config.near-miss", Warning, ["near"],
+        "不会被读取：是否要写 `{near}`？", "is not read here: did you mean `{near}`?");
+    /// A setting is written more than once.
+    CONFIG_DUPLICATE_KEY = of_key!("config.duplicate-key", Warning, ["earlier?~", "last?~"],
+        "写了不止一次{（第 |earlier|}{、|last| 行）}：与 xiaozhi-server 一样，以最后一个为准：请删去其他的",
+        "it is written more than once{ (lines |earlier|}{ and |last|)}: the last one counts, as in xiaozhi-server: take the others out");
+    /// Plain HTTP is over, and what the proxy came by is not known.
+    CONFIG_PROXY_OVER_HTTP = of_keys!("config.proxy-over-http", Warning, [],
+        "已不再提供明文 HTTP，而 gateway.behind_proxy 为 true：如果代理以明文 HTTP 连接，每台设备都会得到 403{（|beside|}{ 位于 |beside_place|）}：\
+         让代理改用 https，或在 gateway.behind_proxy 中列出它的地址并让它发送 X-Forwarded-Proto，或删去 http_fallback",
+        "plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if the proxy comes over plain HTTP\
+         { (|beside|}{ stands at |beside_place|)}: let it come over https, or list its addresses in gateway.behind_proxy and let it \
+         send X-Forwarded-Proto, or take http_fallback out");
+    /// A port takes a PROXY header from anybody.
+    CONFIG_PROXY_HEADER_FROM_ANYBODY = of_key!("config.proxy-header-from-anybody", Warning, ["port"],
+        "端口 {port} 接受任何人发来的 PROXY 头，能连到它的客户端可以冒充任何地址：请在 gateway.behind_proxy 中列出代理的地址",
+        "port {port} takes a PROXY header from anybody, so that any client that reaches it can claim any address: list the \
+         proxy's addresses in gateway.behind_proxy");
+    /// Everybody is a proxy.
+    CONFIG_TRUSTS_EVERYBODY = of_key!("config.trusts-everybody", Warning, ["network"],
+        "{network} 包括所有人，任何客户端都可以冒充任何地址：请只列出代理自己的地址",
+        "{network} is everybody, so that any client can claim any address: list the proxy's own addresses only");
+    /// The mode of TLS does not use it.
+    CONFIG_UNUSED = of_keys!("config.unused", Warning, ["mode", "wanted"],
+        "不会被使用，因为 gateway.tls.mode 为 {mode}{（|beside|}{ 位于 |beside_place|）}：请写 mode: {wanted}，或删去它",
+        "is not used, for gateway.tls.mode is {mode}{ (|beside|}{ stands at |beside_place|)}: write mode: {wanted}, or take it out");
+    /// A list of projects with one name.
+    CONFIG_ONE_PROJECT = of_key!("config.one-project", Warning, ["project"],
+        "只列出了 {project}，不会改变什么：请列出表示本项目的每个名称，例如 [xiaozhi, my-fork]",
+        "lists {project} alone, which changes nothing: list every name that means this project, as in [xiaozhi, my-fork]");
+    /// Nobody can tell whether it is in quotes.
+    CONFIG_UNSURE_QUOTES = of_key!("config.unsure-quotes", Warning, [],
+        "它前面的行有两种读法，无法判断它是否带引号（带引号时 xiaozhi-server 视为真），这里视为 false：请写不带引号的 true 或 false",
+        "the lines before it are read in two ways, so that nobody can tell whether it stands in quotes, which would make it true \
+         to xiaozhi-server; it is taken for false: write true or false without quotes");
+    /// A boolean in quotes.
+    CONFIG_QUOTED_BOOLEAN = of_key!("config.quoted-boolean", Warning, [],
+        "带引号时对 xiaozhi-server 是文本，而它把任何文本都视为真，因此这里也为真：请写不带引号的 true 或 false",
+        "in quotes it is a text to xiaozhi-server, which takes every text for true, and so it is true here, too: write true or \
+         false without quotes");
+    /// A boolean in a spelling that is none to Python.
+    CONFIG_BOOLEAN_SPELLING = of_key!("config.boolean-spelling", Warning, [],
+        "这样写对 xiaozhi-server 是文本，而它把任何文本都视为真，因此这里也为真：请写不带引号的 true 或 false",
+        "in this spelling it is a text to xiaozhi-server, which takes every text for true, and so it is true here, too: write \
+         true or false without quotes");
+    /// Hours in quotes.
+    CONFIG_TEXT_FOR_HOURS = of_key!("config.text-for-hours", Warning, [],
+        "对 xiaozhi-server 是文本，它会将其重复六十次；这里取其中的数字：请不带引号和前导零书写，例如 8 或 -3.5",
+        "it is a text to xiaozhi-server, which would repeat it sixty times; the number is taken here: write it without quotes and \
+         leading zeros, such as 8 or -3.5");
+    /// A text that is none without quotes.
+    CONFIG_UNQUOTED_TEXT = of_key!("config.unquoted-text", Warning, ["is"],
+        "不带引号时对 xiaozhi-server 是{is}，而它需要文本，会因此出错；这里视为文本：请加上引号",
+        "without quotes it is {is} to xiaozhi-server, which needs a text and fails at it; it is taken for a text here: put it in \
+         quotes");
+    /// One device where a list is wanted.
+    CONFIG_TEXT_FOR_LIST = of_key!("config.text-for-list", Warning, [],
+        "对 xiaozhi-server 是一个文本，而不是列表，其中没有任何设备：请放在方括号中",
+        "it is one text to xiaozhi-server, and no list: no device is on it: put it in brackets");
+    /// A device that is a number.
+    CONFIG_UNQUOTED_DEVICE = of_key!("config.unquoted-device", Warning, ["device"],
+        "{device} 不带引号时对 xiaozhi-server 是数字；该设备会得到令牌，两种情况下都可用：请加上引号",
+        "{device} is a number to xiaozhi-server unless it is quoted; this device is given a token, which works either way: put \
+         it in quotes");
+    /// No address of a voice server can be made up.
+    CONFIG_NO_VOICE = of_key!("config.no-voice", Warning, ["url", "why"],
+        "没有设置，这里也得不出设备能读懂的地址：{url}：{why}。不会下发地址，设备没有语音。\
+         处理办法：设为域名或 IPv4 地址，例如 ws://192.168.1.100:8000/xiaozhi/v1/",
+        "it is not set, and no address for it can be made up here that devices can read: of {url}, {why}. None is handed out, \
+         and devices have no voice: Remedy: set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/");
+    /// A value is not one of those that are wanted.
+    CONFIG_VALUE = of_key!("config.value", Error, ["wanted"], "{wanted}", "{wanted}");
+    /// A value is not written.
+    CONFIG_MISSING = of_key!("config.missing", Error, ["wanted"], "没有写：{wanted}", "missing: {wanted}");
+    /// A list without items.
+    CONFIG_EMPTY_LIST = of_key!("config.empty-list", Error, ["wanted"], "列表为空：{wanted}", "the list is empty: {wanted}");
+    /// A value of nothing.
+    CONFIG_EMPTY_VALUE = of_key!("config.empty-value", Error, [],
+        "为空：请写一个值，或删去该键", "it is empty: write a value, or take the key out");
+    /// Something else where a mapping is wanted.
+    CONFIG_NOT_MAPPING = of_key!("config.not-mapping", Error, [],
+        "必须是映射：在它下面缩进书写 `键: 值` 的行", "must be a mapping: indented `key: value` lines below it");
+    /// Something else where a scalar is wanted.
+    CONFIG_NOT_SCALAR = of_key!("config.not-scalar", Error, [],
+        "必须是单个值，而不是列表或映射", "must be a plain value, not a list or mapping");
+    /// Something else where a port is wanted.
+    CONFIG_NOT_PORT = of_key!("config.not-port", Error, [],
+        "必须是单个值或映射", "must be a plain value or a mapping");
+    /// A key that is not known.
+    CONFIG_UNKNOWN_KEY = of_key!("config.unknown-key", Error, ["near?", "known?"],
+        "没有这个键{：是否要写 `|near|`？}{：可用的有 |known|}",
+        "no such key{: did you mean `|near|`?}{: write one of |known|}");
+    /// A key of a later version.
+    CONFIG_LATER_KEY = of_key!("config.later-key", Error, [],
+        "此版本还没有它：请删去", "this version does not have it yet: take it out");
+    /// A section is written more than once.
+    CONFIG_DUPLICATE_SECTION = of_key!("config.duplicate-section", Error, ["earlier?~", "last?~"],
+        "写了不止一次{（第 |earlier|}{、|last| 行）}，只有最后一个会生效，其他的内容会丢失，尤其是谁可以接入：请合并为一个",
+        "it is written more than once{ (lines |earlier|}{ and |last|)}, and only the last one would count: what stands in the \
+         others, who may come in above all, would be lost: put them together into one");
+    /// A merge key in quotes.
+    CONFIG_QUOTED_MERGE = of_key!("config.quoted-merge", Error, [],
+        "带引号时对 xiaozhi-server 不起合并作用，只是普通的键：请去掉引号",
+        "in quotes it merges nothing to xiaozhi-server, and is a key like any other: take the quotes away");
+    /// An item that is there already.
+    CONFIG_TWICE = of_keys!("config.twice", Error, [],
+        "重复列出{（|beside|}{ 位于 |beside_place|）}：每个端口只写一次",
+        "listed twice{ (|beside|}{ stands at |beside_place|)}: write each port once");
+    /// A key where its file is wanted.
+    CONFIG_HOLDS_KEY = of_key!("config.holds-key", Error, [],
+        "这是密钥或证书本身，而这里要写它的文件名：请存入文件并写文件名；看过本文件的人也就看到了密钥",
+        "this is the key or certificate itself, where the name of its file is wanted: write it to a file and name that; whoever \
+         has seen this file has seen the key");
+    /// An address where a file is wanted.
+    CONFIG_NOT_FILE = of_key!("config.not-file", Error, [],
+        "这是网址，而这里要写本机文件或目录的名称",
+        "this is an address, and the name of a file or folder of this machine is wanted");
+    /// A placeholder where a key is wanted.
+    CONFIG_PLACEHOLDER = of_key!("config.placeholder", Error, ["is"],
+        "这是{is}，它自己会成为密钥，看过模板的人都知道：请在这里写密钥，与 xiaozhi-server 和 MQTT 网关的相同",
+        "this is {is}, and would itself be the key, which everybody knows who has seen it: write the key here, the same that \
+         xiaozhi-server and the MQTT gateway have");
+    /// Tokens without a key.
+    CONFIG_NO_KEY = of_key!("config.no-key", Error, [],
+        "令牌需要 xiaozhi-server 用来校验的密钥：请在两边把 server.auth_key（或 manager-api.secret）设为相同的值",
+        "tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both (or \
+         manager-api.secret)");
+    /// The text `null`.
+    CONFIG_QUOTED_NULL = of_key!("config.quoted-null", Error, [],
+        "带引号时对 xiaozhi-server 是主机名：请写不带引号的 null，或删去该键",
+        "in quotes it is the name of a host to xiaozhi-server: write null without quotes, or take the key out");
+    /// An address that cannot be read.
+    CONFIG_ADDRESS = of_key!("config.address", Error, ["what"], "地址有误：{what}", "{what}");
+    /// A network that is not named by its first address.
+    CONFIG_NETWORK = of_key!("config.network", Error, ["network", "address"],
+        "网络请写 {network}，单个地址请写 {address}",
+        "write {network} for the network, or {address} for the one address");
+    /// The name of a project that is none.
+    CONFIG_PROJECT = of_key!("config.project", Error, ["bytes"],
+        "请按固件中的写法填写项目名，最多 {bytes} 字节（可用 xiaozhi-ota inspect 查看）",
+        "write a project's name as the image has it, of {bytes} bytes at most (xiaozhi-ota inspect shows it)");
+    /// Mode `files` without files.
+    CONFIG_NO_CERTIFICATE = of_key!("config.no-certificate", Error, [],
+        "gateway.tls.certificates 没有列出文件：请在其中写 cert 和 key",
+        "gateway.tls.certificates names no file: list cert and key there");
+    /// A name that no CA gives a certificate for.
+    CONFIG_WILDCARD = of_keys!("config.wildcard", Error, [],
+        "泛域名只能通过 DNS 向 CA 证明，本服务器不支持{（|beside|}{ 位于 |beside_place|）}：请逐个列出域名",
+        "a wildcard can be proved to a CA by DNS only, which this server does not do{ (|beside|}{ stands at |beside_place|)}: list \
+         each name");
+    /// A name that the internet does not know.
+    CONFIG_PRIVATE_NAME = of_key!("config.private-name", Error, [],
+        "公共 CA 不会为它签发证书，因为互联网上没有它：请列出公网域名，或将 acme.directory 设为自己的 CA",
+        "no public CA gives a certificate for it, for the internet does not know it: list public names, or set acme.directory to \
+         a CA of your own");
+    /// A public address that the internet does not know.
+    CONFIG_PRIVATE_HOST = of_keys!("config.private-host", Error, [],
+        "acme 模式以公网地址的主机为域名，而公共 CA 不会为它签发证书{（|beside|}{ 位于 |beside_place|）}：\
+         请将 server.ota 或 server.vision_explain 设为公网 https 地址，或列出 gateway.tls.names",
+        "mode acme takes the public address's host as the name, and no public CA gives a certificate for this one\
+         { (|beside|}{ stands at |beside_place|)}: set server.ota or server.vision_explain to a public https address, or list \
+         gateway.tls.names");
+    /// Neither HTTP nor HTTPS.
+    CONFIG_NO_DOOR = of_keys!("config.no-door", Error, [],
+        "已不再提供明文 HTTP，而 gateway.tls.mode 为 off，谁也无法连接{（|beside|}{ 位于 |beside_place|）}：请设置其中之一",
+        "plain HTTP is over and gateway.tls.mode is off, so that nobody could connect{ (|beside|}{ stands at |beside_place|)}: set \
+         one of the two");
+    /// HTTP is over, and handed out.
+    CONFIG_HTTP_ADDRESS = of_keys!("config.http-address", Error, ["url", "setting"],
+        "已不再提供明文 HTTP，而公网地址为 {url}，下发给设备的地址无人应答{（|beside|}{ 位于 |beside_place|）}：请将 {setting} 设为 https 地址",
+        "plain HTTP is over, but the public address is {url}, so that devices would be handed what is not served\
+         { (|beside|}{ stands at |beside_place|)}: give {setting} an https address");
+    /// A path that goes elsewhere already.
+    CONFIG_ROUTE_TWICE = of_keys!("config.route-twice", Error, ["path", "other"],
+        "{path} 已由 {other} 转发{（|beside|}{ 位于 |beside_place|）}：请删去其中之一",
+        "{path} goes by {other} already{ (|beside|}{ stands at |beside_place|)}: take one of them out");
+    /// A path that is answered here.
+    CONFIG_ROUTE_OTA = of_key!("config.route-ota", Error, [],
+        "这是由本服务器应答的 OTA 接口：请删去", "this is the OTA interface, which is answered here: take it out");
+    /// A server behind this one by another scheme.
+    CONFIG_BACKEND_SCHEME = of_key!("config.backend-scheme", Error, [],
+        "后面的服务器以 http 访问：请写 http://主机:端口",
+        "servers behind this one are reached over http: write http://host:port");
+    /// A server behind this one with a path.
+    CONFIG_BACKEND_PATH = of_key!("config.backend-path", Error, [],
+        "请求自己的路径保持不变：请写不带路径的 http://主机:端口",
+        "the request's own path is kept: write http://host:port without a path");
+    /// This server behind itself.
+    CONFIG_BACKEND_ITSELF = of_keys!("config.backend-itself", Error, [],
+        "这是本服务器自己的端口（gateway.ports），请求会循环转发{（|beside|}{ 位于 |beside_place|）}：\
+         请让 xiaozhi-server 使用另一个端口（server.http_port）并写在这里",
+        "this is a port of this server itself (gateway.ports), and requests would go round in circles\
+         { (|beside|}{ stands at |beside_place|)}: give xiaozhi-server another one (server.http_port) and name that");
+    /// Certificates that cannot be used.
+    CONFIG_CERTIFICATE = of_key!("config.certificate", Error, ["what"], "{what}", "{what}");
+    /// The file is no text.
+    CONFIG_NOT_UTF8 = of_key!("config.not-utf8", Error, ["byte"],
+        "不是 UTF-8（第 {byte} 字节处）：请以 UTF-8 保存", "not UTF-8 (at byte {byte}): save it as UTF-8");
+    /// Too many collections in each other.
+    CONFIG_TOO_DEEP = of_key!("config.too-deep", Error, [],
+        "列表或映射的嵌套比这里已知的任何设置都深，或未闭合的括号超过 20000 个（文本中的也算）",
+        "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are open, \
+         those in texts counted");
+    /// A line that is no YAML.
+    CONFIG_NOT_YAML = of_key!("config.not-yaml", Error, ["error"],
+        "不是 YAML：{error}：请修正该行，缩进用空格", "not YAML: {error}: mend that line, indentation is by spaces");
+    /// A file that is no YAML.
+    CONFIG_NOT_ONE_DOCUMENT = of_key!("config.not-one-document", Error, ["error"],
+        "不是 YAML：{error}：必须是一个文档，且不能用别名成千次地重复",
+        "not YAML: {error}: it must be one document, and no alias may repeat others by the thousand");
+    /// A file of something else.
+    CONFIG_NO_KEYS = of_key!("config.no-keys", Error, [],
+        "最外层不是映射：必须是形如 `server:` 的行，其下缩进书写各键",
+        "no mapping at the top: it must be lines like `server:` with indented keys below");
+}

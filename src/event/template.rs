@@ -1,0 +1,54 @@
+//! Templates of words: text with `{field}` where the value of one belongs, and
+//! `{before|field|after}` for one that may be absent, and what stands around it then.
+
+/// A piece of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece<'t> {
+    /// Text as it stands.
+    Text(&'t str),
+    /// The value of a field, and what stands around it if there is one.
+    Field {
+        before: &'t str,
+        name: &'t str,
+        after: &'t str,
+        /// `true` if it may be absent.
+        is_optional: bool,
+    },
+}
+
+/// Returns the pieces of a template.
+pub(super) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = template;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let inner = rest
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'));
+        if let Some((inner, behind)) = inner {
+            rest = behind;
+            let mut parts = inner.split('|');
+            let piece = match (parts.next(), parts.next(), parts.next()) {
+                (Some(before), Some(name), Some(after)) => Piece::Field {
+                    before,
+                    name,
+                    after,
+                    is_optional: true,
+                },
+                _ => Piece::Field {
+                    before: "",
+                    name: inner,
+                    after: "",
+                    is_optional: false,
+                },
+            };
+            return Some(piece);
+        }
+        // A bracket that nothing closes is text.
+        let end = rest.find('{').filter(|at| *at > 0);
+        let (text, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = behind;
+        Some(Piece::Text(text))
+    })
+}
