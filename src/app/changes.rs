@@ -186,7 +186,13 @@ impl Changes {
                 return self.wait("gateway.tls.acme.challenge", true);
             }
             (Mode::Acme(running), Mode::Acme(new)) if running.names != new.names => {
-                "gateway.tls.names"
+                let mut renamed = running.clone();
+                renamed.names.clone_from(&new.names);
+                if renamed == *new {
+                    "gateway.tls.names"
+                } else {
+                    "gateway.tls"
+                }
             }
             (Mode::Acme(_), Mode::Acme(_)) => "gateway.tls.acme",
             // What a handshake offers is made once: whether a CA may look in one, too.
@@ -197,9 +203,11 @@ impl Changes {
             (Mode::Files(_), Mode::Files(_)) => "gateway.tls.certificates",
             _ => "gateway.tls.mode",
         };
-        // Names follow the public address, and wait with it.
+        // Names follow the public address, and wait with it. Nobody here knows what
+        // those of a file are.
         let has_host = names(&new).iter().any(|name| name == new_host);
-        if key == "gateway.tls.names" && has_host && self.settings.public.host() != new_host {
+        let may_follow = has_host || matches!(new, Mode::Files(_));
+        if may_follow && self.settings.public.host() != new_host {
             return self.wait(key, self.settings.tls != new);
         }
         self.take(key, new, |s| &mut s.tls);

@@ -255,22 +255,20 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
     }
     let (dir, images) = (&settings.catalogue.dir, catalogue.snapshot().len());
     tell!(FOLDER, dir = dir, images = images);
-    for (model, version) in &settings.policy.pins {
-        let snapshot = catalogue.snapshot();
-        if !snapshot
-            .model(model)
-            .iter()
-            .any(|entry| entry.version == *version)
-        {
-            let place = settings.places.place("gateway.firmware.pin").to_string();
-            tell!(
-                PIN_MISSING,
-                place = place,
-                model = model,
-                version = version.as_str()
-            );
-        }
-    }
+    say_missing_pins(settings, catalogue);
     tell!(OTA_ADDRESS, url = settings.public.ota_url());
     tell!(VISION_ADDRESS, url = settings.public.vision_url());
+}
+
+/// Says which pins no file answers.
+fn say_missing_pins(settings: &Settings, catalogue: &Catalogue) {
+    let snapshot = catalogue.snapshot();
+    for (model, version) in &settings.policy.pins {
+        let files = snapshot.model(model);
+        if !files.iter().any(|entry| entry.version == *version) {
+            let place = settings.places.place("gateway.firmware.pin").to_string();
+            let version = version.as_str();
+            tell!(PIN_MISSING, place = place, model = model, version = version);
+        }
+    }
 }

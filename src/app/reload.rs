@@ -3,7 +3,7 @@
 
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
-use super::{acme, front_settings, machine, refused};
+use super::{acme, front_settings, machine, refused, say_missing_pins};
 use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
@@ -122,6 +122,9 @@ impl Reloader {
             event::say(&warning.event);
         }
         say(&changes);
+        if changes.settings.policy.pins != running.policy.pins {
+            say_missing_pins(&changes.settings, &self.catalogue);
+        }
         self.running.store(Arc::new(changes.settings));
         Ok(())
     }

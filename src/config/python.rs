@@ -196,8 +196,9 @@ pub(super) fn port_of(section: &Section<'_>, key: &str) -> Option<u16> {
     let scalar = section.scalar(key)?;
     section.read(key, wanted::PORT, |text| {
         let number = if scalar.style == Style::Quoted {
-            let digits = text.trim_start_matches(['0', '+']);
-            digits.bytes().all(is_digit).then_some(digits)?
+            let digits = text.strip_prefix('+').unwrap_or(text);
+            digits.bytes().all(is_digit).then_some(digits)?;
+            digits.trim_start_matches('0')
         } else {
             text
         };

@@ -63,6 +63,11 @@ impl Style {
                         push(line, &[" ", name, "=", why.kind.id]);
                     }
                 }
+                // A value must not pass for the event's id.
+                if line[start..].contains("event=") {
+                    let text = line.split_off(start).replace("event=", r"event\=");
+                    line.push_str(&text);
+                }
                 push(line, &[" event=", event.kind.id]);
                 keep_on_one_line(line, start);
                 line.push('\n');

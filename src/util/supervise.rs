@@ -236,7 +236,10 @@ impl End {
         is_done: impl FnOnce() -> bool,
         work: impl FnOnce(),
     ) {
-        match caught(work) {
+        // Not as supervised work: tasks of others run on this thread, whose panics
+        // nobody but the hook tells of.
+        let ended = panic::catch_unwind(AssertUnwindSafe(work));
+        match ended.map_err(|payload| Broken::of(&*payload)) {
             Ok(()) if is_done() => {}
             Ok(()) => self.ask(format!(
                 "{what} ended by itself and cannot begin again; please report it"

@@ -30,15 +30,15 @@ kinds! { CERTIFICATES:
         "{file} 是自签名证书：原版 Wi-Fi 固件只信任公共证书颁发机构，会拒绝它（4G 模组以及内置该证书的固件可以接受）。",
         "{file} is self-signed: stock Wi-Fi firmware trusts public authorities only and will refuse it (4G modems, and \
          firmware built with this certificate, accept it).")
-        .remedy("除非日志中有申请失败的记录（event=acme.failed），否则无需处理：在 {directory} 签发之前由它应答。",
+        .remedy("除非日志中有申请失败的记录（acme.failed），否则无需处理：在 {directory} 签发之前由它应答。",
             "none, unless the log tells of failed orders: it answers until {directory} has given one.");
     /// The one that answers lacks the name, and another one is ordered.
     CERTIFICATE_NAME_ORDERED = found("certificate.name-ordered", &["place?", "setting", "host", "names", "directory"],
         "正在使用的证书不适用于 {host}（它适用于 {names}）：Wi-Fi 设备会检查域名并拒绝连接，直到 {directory} 签发已申请的证书。",
         "The certificate in use is not made for {host} (it is for {names}): Wi-Fi devices check the name and will refuse the \
          connection until {directory} has given the one that is ordered.")
-        .remedy("除非日志中有申请失败的记录（event=acme.failed），否则无需处理。",
-            "none, unless the log tells of failed orders (event=acme.failed).");
+        .remedy("除非日志中有申请失败的记录（acme.failed），否则无需处理。",
+            "none, unless the log tells of failed orders (acme.failed).");
     /// None has the name of the public address.
     CERTIFICATE_NAME = found("certificate.name", &["place?", "setting", "host", "names"],
         "这里没有适用于 {host} 的证书（现有证书适用于 {names}）：Wi-Fi 设备会检查域名并拒绝连接。",
@@ -78,9 +78,9 @@ kinds! { CERTIFICATES:
     CERTIFICATE_EXPIRED = found("certificate.expired", &["place?", "setting", "file", "acme"],
         "{file} 已过期：浏览器以及会检查日期的固件会拒绝它。",
         "{file} has expired: browsers, and devices whose firmware was built to check dates, will refuse it.")
-        .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（event=acme.failed）。",
+        .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（acme.failed）。",
             "renew it; the new file is taken up without a restart. Of one that is ordered by ACME, see what the log says of \
-             the last order (event=acme.failed).");
+             the last order (acme.failed).");
     /// It has not begun.
     CERTIFICATE_EARLY = found("certificate.not-yet-valid", &["place?", "setting", "file"],
         "{file} 尚未生效：会检查日期的客户端会拒绝它。",
@@ -91,9 +91,9 @@ kinds! { CERTIFICATES:
         "{file} 将在 {days} 天内到期（剩余 {hours} 小时）：此后浏览器以及会检查日期的固件会拒绝它。",
         "{file} ends within {days} days ({hours} h left): from then on browsers, and devices whose firmware was built to \
          check dates, will refuse it.")
-        .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（event=acme.failed）。",
+        .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（acme.failed）。",
             "renew it; the new file is taken up without a restart. Of one that is ordered by ACME, see what the log says of \
-             the last order (event=acme.failed).");
+             the last order (acme.failed).");
     /// A CA cannot come to the port of the challenge.
     ACME_PORT = found("certificate.acme-port", &["place?", "setting", "challenge", "port"],
         "gateway.tls.acme.challenge 为 {challenge}，公共机构会访问端口 {port}，而本服务器没有监听该端口：否则得不到证书，Wi-Fi 设备会拒绝代为应答的自签名证书。",

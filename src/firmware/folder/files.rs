@@ -167,7 +167,8 @@ impl Files {
             self.is_stale = true;
             // What is read in a moment is spoken of then, and of what is refused it is
             // said why.
-            if !file.state.is_unread() && !matches!(file.state, State::Refused { .. }) {
+            let is_told = matches!(file.state, State::Refused { .. } | State::Unusable { .. });
+            if !file.state.is_unread() && !is_told {
                 let (file, version) = (&entry.file, entry.version.as_str());
                 self.news
                     .push(event!(FILE_CHANGING, file = file, version = version));

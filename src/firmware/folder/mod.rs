@@ -375,7 +375,7 @@ impl Keeper {
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
             self.files.news.push(if listing.found.is_empty() {
-                event!(FOLDER_GONE, dir = &dir, error = error)
+                event!(FOLDER_UNAVAILABLE, dir = &dir, error = error)
             } else {
                 event!(FOLDER_UNREADABLE, dir = &dir, error = error)
             });
