@@ -114,7 +114,6 @@ impl Reloader {
             connections: self.connections,
             ..settings.limits.clone()
         }));
-        self.threshold.set(settings.log.level);
         let said = &running.warnings;
         // One that has moved to another line is no news.
         let is_new = |w: &&ConfigFault| !said.iter().any(|before| before.says_same(w));
@@ -125,6 +124,8 @@ impl Reloader {
         if changes.settings.policy.pins != running.policy.pins {
             say_missing_pins(&changes.settings, &self.catalogue);
         }
+        // Last: a higher level would keep all that from being said.
+        self.threshold.set(changes.settings.log.level);
         self.running.store(Arc::new(changes.settings));
         Ok(())
     }

@@ -39,6 +39,12 @@ pub struct ConfigFault {
 impl ConfigFault {
     /// Makes a message about a key, or about the file as a whole.
     pub fn new(place: Place, key: String, event: Event) -> Self {
+        // A key may hold anything, a line break too.
+        let key = if key.contains(char::is_control) {
+            key.escape_debug().to_string()
+        } else {
+            key
+        };
         let shown = (!key.is_empty()).then_some(&key);
         let event = event.of("key", shown).of("place", place.to_string());
         debug_assert!(

@@ -356,7 +356,8 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
                         }
                     )
                 });
-            if fills_in {
+            // What is no mapping fills in nothing, and is told of by its key.
+            if fills_in && value.is_source() {
                 merged.push(value);
             } else {
                 entries.push((key, value));
@@ -371,6 +372,17 @@ impl<'de> Visitor<'de> for MapTexts<'_> {
         more.retain(|(key, _)| !own.contains(key.as_str()));
         entries.append(&mut more);
         Ok(Kind::Map(entries))
+    }
+}
+
+impl Node {
+    /// Tells whether a merge key can take what it lacks from here.
+    pub(super) fn is_source(&self) -> bool {
+        match &self.kind {
+            Kind::Map(_) => true,
+            Kind::List(items) => items.iter().all(|item| matches!(item.kind, Kind::Map(_))),
+            Kind::Null | Kind::Scalar(_) => false,
+        }
     }
 }
 

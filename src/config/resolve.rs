@@ -93,7 +93,7 @@ pub(super) fn resolve(
     machine: &Machine,
 ) -> Result<Settings, ConfigFaults> {
     duplicates::check(&root, &faults);
-    quoted_merges(&root, &faults);
+    merges_of_nothing(&root, &faults);
     without_quotes(&mut root);
     let settings = settings_of(&root, &faults, machine);
     let warnings = faults.into_result()?;
@@ -172,19 +172,26 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     settings
 }
 
-/// Faults `<<` in quotes, which merges nothing to xiaozhi-server.
-fn quoted_merges(node: &Node, faults: &Faults) {
+/// Faults `<<` that merges nothing to xiaozhi-server: in quotes, or of what is no
+/// mapping.
+fn merges_of_nothing(node: &Node, faults: &Faults) {
     match &node.kind {
         Kind::Map(entries) => {
             for (key, value) in entries {
                 if key == "<<" {
                     let about = faults.about("<<", value.line);
-                    about.fault(event!(CONFIG_QUOTED_MERGE));
+                    about.fault(if value.is_source() {
+                        event!(CONFIG_QUOTED_MERGE)
+                    } else {
+                        event!(CONFIG_EMPTY_MERGE)
+                    });
                 }
-                quoted_merges(value, faults);
+                merges_of_nothing(value, faults);
             }
         }
-        Kind::List(items) => items.iter().for_each(|item| quoted_merges(item, faults)),
+        Kind::List(items) => items
+            .iter()
+            .for_each(|item| merges_of_nothing(item, faults)),
         Kind::Null | Kind::Scalar(_) => {}
     }
 }

@@ -63,11 +63,7 @@ impl Style {
                         push(line, &[" ", name, "=", why.kind.id]);
                     }
                 }
-                // A value must not pass for the event's id.
-                if line[start..].contains("event=") {
-                    let text = line.split_off(start).replace("event=", r"event\=");
-                    line.push_str(&text);
-                }
+                hide_ids(line, start);
                 push(line, &[" event=", event.kind.id]);
                 keep_on_one_line(line, start);
                 line.push('\n');
@@ -132,6 +128,7 @@ impl Style {
                 for (name, value) in plain.fields {
                     write_field(line, name, &Value::from(value), self.lang);
                 }
+                hide_ids(line, start);
                 keep_on_one_line(line, start);
                 line.push('\n');
             }
@@ -211,6 +208,14 @@ fn write_field(line: &mut String, name: &str, value: &Value, lang: Lang) {
         let text = line.split_off(start);
         // Writing to a String cannot fail.
         let _ = write!(line, "{text:?}");
+    }
+}
+
+/// Alters what would pass for an event's id behind `start`: a stranger's text.
+fn hide_ids(line: &mut String, start: usize) {
+    if line[start..].contains("event=") {
+        let text = line.split_off(start).replace("event=", r"event\=");
+        line.push_str(&text);
     }
 }
 

@@ -215,7 +215,7 @@ fn a_folder_that_is_deleted_and_made_again_is_kept_again() {
     until("nothing", || {
         server.offered("esp32s3", "1.0.0").is_none().then_some(())
     });
-    server.event("folder.gone", &[]);
+    server.event("folder.unavailable", &[]);
     fs::create_dir(server.bin()).unwrap();
     fs::write(server.bin().join("esp32s3_1.6.7.bin"), "again").unwrap();
     until("the new file", || server.offered("esp32s3", "1.0.0"));

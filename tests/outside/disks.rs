@@ -142,7 +142,7 @@ fn a_limit_of_how_long_files_may_be_ends_nothing() {
 fn without_a_firmware_folder_devices_are_answered() {
     let prepare = format!("rm -r data/bin; {}", read_only("data"));
     let server = Setup::new().start_by("", &mut in_namespace(&prepare));
-    server.event("folder.gone", &[]);
+    server.event("folder.unavailable", &[]);
     answers(&server);
 }
 

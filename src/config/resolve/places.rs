@@ -111,6 +111,12 @@ const FAULTY: &[(&str, &str)] = &[
         "gateway.ports[1]",
     ),
     ("a:\n- b\n- '<<': {} #!\n", "<<"),
+    ("base: &base {auth: 1}\nserver:\n  <<: base #!\n", "<<"),
+    ("gateway:\n  <<: #!\n", "gateway.<<"),
+    (
+        "base: &base {auth: 1}\nserver:\n  <<: [*base, base] #!\n",
+        "<<",
+    ),
     ("server:\n  ip: 127.0.0.1\n  ip: 0.0.0.0 #!\n", "server.ip"),
     ("gateway: {}\nserver: {}\ngateway: {} #!\n", "gateway"),
     ("a: 1\nb: c: d #!\n", ""),

@@ -145,6 +145,10 @@ kinds! { CONFIGURATION:
     CONFIG_QUOTED_MERGE = of_key!("config.quoted-merge", Error, [],
         "带引号时对 xiaozhi-server 不起合并作用，只是普通的键：请去掉引号",
         "in quotes it merges nothing to xiaozhi-server, and is a key like any other: take the quotes away");
+    /// A merge key of what is no mapping.
+    CONFIG_EMPTY_MERGE = of_key!("config.empty-merge", Error, [],
+        "只能合并映射，这里什么也合并不了：请写 <<: *名称，其中“名称”是某个映射的锚点（&名称）",
+        "it merges nothing, for it is no mapping: write <<: *name, where &name stands at a mapping");
     /// An item that is there already.
     CONFIG_TWICE = of_keys!("config.twice", Error, [],
         "重复列出{（|beside|}{ 位于 |beside_place|）}：每个端口只写一次",

@@ -98,3 +98,15 @@ fn what_a_stranger_sent_stays_on_its_line() {
     let event = event!(CHECK_IN, device = "a\n2025-01-01 00:00:00 - INFO - forged");
     assert!(text(Lang::En, &event).contains("a\\n2025"));
 }
+
+#[test]
+fn no_value_passes_for_an_id() {
+    let event = event!(CHECK_IN, device = "x event=withheld.chip");
+    let line = text(Lang::En, &event);
+    assert!(
+        line.ends_with(r"x event\=withheld.chip event=check-in"),
+        "{line}"
+    );
+    let event = event!(MODEL_GONE, model = "event=offer");
+    assert_eq!(text(Lang::En, &event).matches("event=").count(), 1);
+}
