@@ -112,7 +112,6 @@ const FAULTY: &[(&str, &str)] = &[
     ),
     ("a:\n- b\n- '<<': {} #!\n", "<<"),
     ("base: &base {auth: 1}\nserver:\n  <<: base #!\n", "<<"),
-    ("gateway:\n  <<: #!\n", "gateway.<<"),
     (
         "base: &base {auth: 1}\nserver:\n  <<: [*base, base] #!\n",
         "<<",
