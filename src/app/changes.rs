@@ -1,7 +1,7 @@
 //! Compares a configuration that was read again with the one that runs.
 
 use super::audit::audit_address;
-use crate::config::Settings;
+use crate::config::{Places, Settings};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::ota::credentials::Voice;
@@ -125,6 +125,11 @@ impl Changes {
         changes.take_limits(&limits);
         changes.take_firmware(policy, catalogue);
         changes.wait("gateway.firmware.memory", running.memory != memory);
+        let places = [&running.places, &changes.settings.places];
+        let waiting = changes.waiting.iter_mut().map(|(key, _)| key);
+        for key in changes.taken.iter_mut().chain(waiting) {
+            *key = as_written(key, &places);
+        }
         changes
     }
 
@@ -282,6 +287,23 @@ fn is_closed(settings: &Settings, now: SystemTime) -> bool {
 /// Tells whether connections take a second one now, to a server behind.
 fn grows_behind(running: &Settings, new: &Settings) -> bool {
     running.proxy.routes.is_empty() && !new.proxy.routes.is_empty()
+}
+
+/// Returns the key that stands in the file where a setting has two.
+fn as_written(key: &'static str, places: &[&Places]) -> &'static str {
+    let is_written = |key: &str| places.iter().any(|places| places.is_written(key));
+    let other = match key {
+        "gateway.ip" => "server.ip",
+        "gateway.ports" => "server.http_port",
+        "log.log_file" => "log.log_dir",
+        "server.auth_key" => "manager-api.secret",
+        _ => return key,
+    };
+    if !is_written(key) && is_written(other) {
+        other
+    } else {
+        key
+    }
 }
 
 fn public_keys(running: &PublicAddress, new: &PublicAddress) -> Vec<&'static str> {

@@ -103,6 +103,8 @@ impl Reloader {
             let change = certificates.change(&settings.tls, SystemTime::now());
             change.map_err(|e| refused(settings, e.by_setting()))?;
         }
+        // An audit holds the certificates that answer against these.
+        self.running.store(Arc::new(settings.clone()));
         if let (Some(keepers), Some(keeper)) = (&self.keepers, keeper)
             && settings.tls != running.tls
         {
@@ -121,12 +123,11 @@ impl Reloader {
             event::say(&warning.event);
         }
         say(&changes);
-        if changes.settings.policy.pins != running.policy.pins {
-            say_missing_pins(&changes.settings, &self.catalogue);
+        if settings.policy.pins != running.policy.pins {
+            say_missing_pins(settings, &self.catalogue);
         }
         // Last: a higher level would keep all that from being said.
-        self.threshold.set(changes.settings.log.level);
-        self.running.store(Arc::new(changes.settings));
+        self.threshold.set(settings.log.level);
         Ok(())
     }
 

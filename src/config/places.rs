@@ -22,6 +22,11 @@ impl Places {
         Self { file, lines }
     }
 
+    /// Tells whether a key is written in the file.
+    pub(crate) fn is_written(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
+    }
+
     /// Returns the place of a key, such as `gateway.tls.certificates[0]`; that of what
     /// is around it, where it is not written.
     pub fn place(&self, key: &str) -> Place {

@@ -3,7 +3,7 @@
 use super::fault::About;
 use super::section::Section;
 use super::{Machine, values, wanted};
-use crate::event::event;
+use crate::event::{Event, event};
 use crate::http::proxy::{ProxyRoute, ProxySettings, WEBSOCKET_PATH};
 use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH};
 use crate::server::Bind;
@@ -85,7 +85,7 @@ fn backend(
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(e) => {
-            about.fault(event!(CONFIG_ADDRESS, what = e.to_string()));
+            about.fault(event!(CONFIG_ADDRESS, what = Event::from(&e)));
             return None;
         }
     };

@@ -79,13 +79,23 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
         marks::read(text).map_err(|deep| whole(Some(deep.line), event!(CONFIG_TOO_DEEP)))?;
     let not_yaml = |e: serde_yaml::Error| {
         let error = without_values(&e);
+        // The library counts such signs, and no lines.
+        let control = error
+            .contains("control characters")
+            .then(|| line_of_control(text));
         match e.location() {
+            _ if control.is_some() => {
+                whole(control.flatten(), event!(CONFIG_NOT_YAML, error = error))
+            }
             // What is missed is missed behind the last one.
             Some(at) => whole(
                 Some(at.line().min(text.lines().count()).max(1)),
                 event!(CONFIG_NOT_YAML, error = error),
             ),
-            None => whole(None, event!(CONFIG_NOT_ONE_DOCUMENT, error = error)),
+            None => whole(
+                line_of_second_document(text),
+                event!(CONFIG_NOT_ONE_DOCUMENT, error = error),
+            ),
         }
     };
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
@@ -112,6 +122,29 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
 /// Returns the line on which something stands that comes behind `before`.
 fn line_behind(before: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', before).count() + 1
+}
+
+/// Returns the line of the first sign that YAML does not take (YAML 1.2, section 5.1).
+fn line_of_control(text: &str) -> Option<usize> {
+    let is_taken = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+    let at = text.find(|c| !is_taken(c))?;
+    Some(line_behind(&text.as_bytes()[..at]))
+}
+
+/// Returns the line that begins another document.
+fn line_of_second_document(text: &str) -> Option<usize> {
+    let mut has_begun = false;
+    for (number, line) in text.lines().enumerate() {
+        let is_marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if is_marker && has_begun {
+            return Some(number + 1);
+        }
+        let is_content = !line.trim().is_empty() && !line.starts_with(['#', '%']);
+        has_begun |= is_content;
+    }
+    None
 }
 
 /// The words of the library's own texts (`parser.rs`, `scanner.rs` and `reader.rs` of

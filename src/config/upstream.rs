@@ -5,6 +5,7 @@ use super::placeholder;
 use super::python::{self, Type};
 use super::section::{Section, Text};
 use super::wanted;
+use crate::event::misread::{advice, consequence};
 use crate::event::{Event, event};
 use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
@@ -60,8 +61,8 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
             None => text.to_owned(),
         };
         let read = match endpoint::read(&handed_out, AddressKind::Http) {
-            Ok(_) => Url::parse(text).map_err(|e| e.to_string()),
-            Err(misread) => Err(misread.to_string()),
+            Ok(_) => Url::parse(text).map_err(|e| Event::from(&e)),
+            Err(misread) => Err(advice(&misread)),
         };
         read.map_err(|what| server.fault(key, Some(text), event!(CONFIG_ADDRESS, what = what)))
             .ok()
@@ -90,7 +91,7 @@ pub(super) fn websocket(
     let port = python::port_of(server, "port").unwrap_or(DEFAULT_VOICE_PORT);
     if let Some(url) = set_text(server, "websocket") {
         if let Err(misread) = endpoint::read(url, AddressKind::WebSocket) {
-            let event = event!(CONFIG_ADDRESS, what = misread.to_string());
+            let event = event!(CONFIG_ADDRESS, what = advice(&misread));
             server.fault("websocket", Some(url), event);
         }
         return Ok(url.to_owned());
@@ -111,7 +112,7 @@ pub(super) fn websocket(
 }
 
 fn no_voice(url: &str, misread: &Misread) -> Event {
-    event!(CONFIG_NO_VOICE, url = url, why = misread.consequence())
+    event!(CONFIG_NO_VOICE, url = url, why = consequence(misread))
 }
 
 /// Finds how devices reach their voice server.
@@ -161,7 +162,7 @@ fn mqtt_gateway<'a>(server: &Section<'a>) -> Option<&'a str> {
     if endpoint == "null" {
         server.fault("mqtt_gateway", Some(endpoint), event!(CONFIG_QUOTED_NULL));
     } else if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {
-        let event = event!(CONFIG_ADDRESS, what = misread.to_string());
+        let event = event!(CONFIG_ADDRESS, what = advice(&misread));
         server.fault("mqtt_gateway", Some(endpoint), event);
     }
     Some(endpoint)

@@ -13,8 +13,6 @@
 //!   host's name;
 //! * HTTP: `HttpClient::ParseUrl` in esp-ml307's `src/http_client.cc`.
 
-mod words;
-
 use crate::redact;
 use std::net::Ipv6Addr;
 
@@ -373,8 +371,6 @@ impl Misread {
         is_port && !self.part.contains([':', '?', '#'])
     }
 }
-
-impl std::error::Error for Misread {}
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //! may.
 
 use super::Kind;
+use super::Severity::{self, Warning};
+use super::text::Text;
 
 /// Declares the kinds of a file, and a list of them.
 macro_rules! kinds {
@@ -11,6 +13,32 @@ macro_rules! kinds {
     };
 }
 
+/// Place in front of a message about the configuration.
+const PLACE: Text = Text::new("{place}：", "{place}: ");
+
+/// Makes a kind of what an audit finds, behind the setting that it speaks of. It can be
+/// meant, and would hurt devices.
+const fn found(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    let lead = Text::new("{place}：{setting}：", "{place}: {setting}: ");
+    Kind::new(id, Warning, "audit", fields, zh, en).lead(lead)
+}
+
+/// Makes a kind of a reason inside another event, which has the severity and the room of
+/// its own.
+const fn why(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    Kind::new(id, Severity::Info, "", fields, zh, en)
+}
+
 mod address;
 mod certificate;
 mod check_in;
@@ -18,6 +46,7 @@ mod config;
 mod connection;
 mod file;
 mod image;
+mod misread;
 mod process;
 mod withheld;
 
@@ -28,6 +57,7 @@ pub use config::*;
 pub use connection::*;
 pub use file::*;
 pub use image::*;
+pub use misread::*;
 pub use process::*;
 pub use withheld::*;
 
@@ -40,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         REASONS,
         FILES,
         IMAGES,
+        MISREAD,
         CONNECTIONS,
         CERTIFICATES,
         ADDRESSES,

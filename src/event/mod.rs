@@ -7,6 +7,7 @@
 mod device;
 pub mod kinds;
 mod log;
+pub(crate) mod misread;
 mod template;
 pub mod text;
 mod value;

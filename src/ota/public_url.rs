@@ -2,6 +2,7 @@
 //! and path devices reach this server. Download addresses, the start-up lines
 //! and the names in a certificate all come from it.
 
+use crate::event::{Event, event};
 use std::fmt;
 use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
@@ -40,29 +41,33 @@ impl fmt::Display for Scheme {
 }
 
 /// Reason why a text is no address that a device could use.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum UrlError {
     /// No scheme, or one that devices don't speak.
-    #[error("its scheme must be http or https, as in https://ota.example.com{OTA_PATH}/")]
     Scheme,
     /// No host.
-    #[error("it names no host")]
     Host,
     /// The port is no number from 1 to 65535.
-    #[error("its port must be a number from 1 to 65535")]
     Port,
     /// A user name, a query or a fragment, none of which can be kept.
-    #[error("it must be scheme://host[:port]/path, without user name, '?' or '#'")]
     Extra,
     /// White space, a control character or the like.
-    #[error("it holds a character that no address has ({0:?})")]
     Character(char),
     /// Letters that the device's resolver and parser do not know.
-    #[error(
-        "it holds {0:?}, which devices cannot resolve: write a host name in its ASCII form \
-         (xn--...), and a path percent-encoded"
-    )]
     NotAscii(char),
+}
+
+impl From<&UrlError> for Event {
+    fn from(error: &UrlError) -> Self {
+        match error {
+            UrlError::Scheme => event!(URL_SCHEME),
+            UrlError::Host => event!(URL_HOST),
+            UrlError::Port => event!(URL_PORT),
+            UrlError::Extra => event!(URL_EXTRA),
+            UrlError::Character(c) => event!(URL_SIGN, sign = format!("{c:?}")),
+            UrlError::NotAscii(c) => event!(URL_NOT_ASCII, sign = format!("{c:?}")),
+        }
+    }
 }
 
 /// An `http(s)://host[:port]/path` address, taken apart the way the device's
@@ -349,7 +354,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn url(text: &str) -> Url {
-        Url::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+        Url::parse(text).unwrap_or_else(|e| panic!("{text}: {e:?}"))
     }
 
     #[test]

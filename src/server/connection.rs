@@ -247,7 +247,7 @@ impl<H> ConnectionContext<H> {
             Err(Unread::Invalid(fault)) => {
                 self.no_proxy(
                     proxy,
-                    &event!(PROXY_HEADER_FAULTY, peer = proxy, why = fault.to_string()),
+                    &event!(PROXY_HEADER_FAULTY, peer = proxy, why = Event::from(fault)),
                 );
                 None
             }

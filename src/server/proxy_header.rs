@@ -5,6 +5,7 @@
 //! The header is looked at before it is read, and never a byte behind it is read: what
 //! follows is then met as on any other port.
 
+use crate::event::{Event, event};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use tokio::io::AsyncReadExt;
@@ -43,26 +44,33 @@ pub(super) struct Header {
 }
 
 /// Error in the bytes that should be a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderError {
-    #[error("it begins without a PROXY header")]
     Missing,
-    #[error("it ended within its PROXY header")]
     Cut,
-    #[error("its PROXY header (version 1) is not as the protocol has it")]
     Line,
-    #[error("its PROXY header (version 1) is longer than {V1_LONGEST} bytes")]
     LongLine,
-    #[error("its PROXY header is of another version than 1 or 2")]
     Version,
-    #[error("its PROXY header (version 2) has a command that the protocol does not know")]
     Command,
-    #[error("its PROXY header (version 2) has an address family that the protocol does not know")]
     Family,
-    #[error("its PROXY header (version 2) is too short for its addresses")]
     Short,
-    #[error("its PROXY header (version 2) is longer than {V2_LONGEST} bytes")]
     Long,
+}
+
+impl From<HeaderError> for Event {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::Missing => event!(PROXY_HEADER_MISSING),
+            HeaderError::Cut => event!(PROXY_HEADER_CUT),
+            HeaderError::Line => event!(PROXY_HEADER_LINE),
+            HeaderError::LongLine => event!(PROXY_HEADER_LONG_LINE, longest = V1_LONGEST),
+            HeaderError::Version => event!(PROXY_HEADER_VERSION),
+            HeaderError::Command => event!(PROXY_HEADER_COMMAND),
+            HeaderError::Family => event!(PROXY_HEADER_FAMILY),
+            HeaderError::Short => event!(PROXY_HEADER_SHORT),
+            HeaderError::Long => event!(PROXY_HEADER_LONG, longest = V2_LONGEST),
+        }
+    }
 }
 
 /// Reason why a connection's header was not read.

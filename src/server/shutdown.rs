@@ -1,8 +1,10 @@
 //! Signals: the first asks for an end, the second forces it.
 
 use crate::event::tell;
+use crate::util::supervise::Supervisor;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Requests to end the process.
@@ -16,22 +18,30 @@ pub(crate) struct Stop {
 
 /// Installs the handlers of SIGTERM and SIGINT.
 pub(crate) fn on_signals() -> io::Result<Stop> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     let stop = Stop::default();
     let told = stop.clone();
+    let signals = Mutex::new((terminate, interrupt));
     tokio::spawn(async move {
-        wait(&mut terminate, &mut interrupt).await;
-        tell!(STOP_ASKED);
-        told.asked.cancel();
-        wait(&mut terminate, &mut interrupt).await;
-        tell!(STOP_FORCED);
-        told.forced.cancel();
+        let supervisor = Supervisor::new(told.forced.clone());
+        let follow = || async {
+            let mut signals = signals.lock().await;
+            if !told.asked.is_cancelled() {
+                wait(&mut signals).await;
+                tell!(STOP_ASKED);
+                told.asked.cancel();
+            }
+            wait(&mut signals).await;
+            tell!(STOP_FORCED);
+            told.forced.cancel();
+        };
+        supervisor.task("what waits for signals", follow).await;
     });
     Ok(stop)
 }
 
-async fn wait(terminate: &mut Signal, interrupt: &mut Signal) {
+async fn wait((terminate, interrupt): &mut (Signal, Signal)) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

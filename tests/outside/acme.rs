@@ -73,7 +73,7 @@ fn chain(server: &Server, name: &str, root: &str, alpn: &[&[u8]]) -> Option<Vec<
 /// Waits until the server got no certificate for this reason, which names what the CA
 /// did. On a busy machine it may have been too late for the CA before.
 fn fault(server: &Server, why: &str) -> String {
-    server.event("acme.failed", &[("why", why)])
+    server.event("acme.failed", &[("message", why)])
 }
 
 /// The moment that a field of a line names.

@@ -136,11 +136,12 @@ fn every_event_is_said_with_the_fields_that_it_declares() {
 fn head(lang: Lang) -> &'static str {
     lang.pick(
         "# 所有事件\n\n[English](events.md)\n\n供编写监控规则和脚本的人查阅。每行日志末尾的 `event=` 是其中一个名称：名称一经发布不再改变，文字则可能改变。\
-         用 `gateway.log.format: json` 时每行是一个对象，字段名与此表相同。字段名后的 `?` 表示可能没有该字段。常见日志行的含义和处理办法见\
+         用 `gateway.log.format: json` 时每行是一个对象，字段名与此表相同。字段名后的 `?` 表示可能没有该字段。没有级别的是其他事件中的原因。常见日志行的含义和处理办法见\
          [日志](log.zh-CN.md)。\n\n“未下发”的各行（`withheld.…`）前面还有 `device`、`version` 和 `file`（没有对应文件时为 `pin`；`withheld.more` 没有这一项）。配置错误（`config.…`，ERROR）在重新加载时是 `config.refused` 的 `what`；启动时以文字写到标准错误。\n\n| 事件 | 级别 | 字段 | 文字 |\n| --- | --- | --- | --- |\n",
         "# Every event\n\n[简体中文](events.zh-CN.md)\n\nFor whoever writes rules and scripts for the log. Each line ends with `event=` and \
          one of these names: a name never changes once it was released, words may. With `gateway.log.format: json` each line is an \
-         object, whose fields have the names of this table. A `?` behind a field says that it may be absent. What the usual lines \
+         object, whose fields have the names of this table. A `?` behind a field says that it may be absent. What has no level is a reason inside another \
+         event. What the usual lines \
          mean, and what to do: [Reading the log](log.md).\n\nLines of what is not offered (`withheld.…`) have `device`, `version` \
          and `file` (`pin`, where no file is; `withheld.more` has neither) in front of these. Errors of the configuration (`config.…`, ERROR) are the `what` of \
          `config.refused` at a reload; at the start their words go to standard error.\n\n| event | level | fields | words |\n| --- | --- | --- | --- |\n",
@@ -169,6 +170,7 @@ fn whole(template: &str) -> String {
 /// A row of the table.
 fn row(kind: &Kind, lang: Lang) -> String {
     let level = match kind.severity {
+        _ if kind.room.is_empty() => "",
         Severity::Info => "INFO",
         Severity::Warning => "WARNING",
         Severity::Error => "ERROR",

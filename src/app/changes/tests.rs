@@ -184,7 +184,7 @@ fn what_cannot_is_named_and_stays() {
             "gateway: {ip: 127.0.0.2}",
             "gateway.ip",
         ),
-        ("", "server: {http_port: 8005}", "gateway.ports"),
+        ("", "server: {http_port: 8005}", "server.http_port"),
         (
             "",
             "gateway: {limits: {connections: 7}}",
@@ -208,7 +208,7 @@ fn what_cannot_is_named_and_stays() {
             "gateway: {tls: {names: [a.com], acme: {challenge: http-01}}}",
             "gateway.tls.acme.challenge",
         ),
-        ("", "log: {log_dir: elsewhere}", "log.log_file"),
+        ("", "log: {log_dir: elsewhere}", "log.log_dir"),
     ] {
         let server = "server: {ota: 'http://a.com:8003/xiaozhi/ota/', websocket: 'ws://v/'";
         let with = |yaml: &str| match yaml.strip_prefix("server: {") {

@@ -109,7 +109,7 @@ fn what_is_no_configuration_says_so() {
         (b"a: 'x\n", "found unexpected end of stream"),
         (
             b"a: 1\n---\nb: 2\n",
-            "c.yaml: not YAML: deserializing from YAML containing more than one document",
+            "c.yaml:2: not YAML: deserializing from YAML containing more than one document",
         ),
         (b"a: @x\n", "found character that cannot start any token"),
         (b"a: \"\\q\"\n", "found unknown escape character"),

@@ -1,21 +1,7 @@
 //! The public address, and whatever else devices are handed: what an audit finds.
 
 use super::super::Kind;
-use super::super::Severity::Warning;
-use super::super::text::Text;
-
-/// Place of the setting that an audit speaks of.
-const PLACE: Text = Text::new("{place}：{setting}：", "{place}: {setting}: ");
-
-/// Makes the kind of a finding of an audit. It can be meant, and would hurt devices.
-const fn found(
-    id: &'static str,
-    fields: &'static [&'static str],
-    zh: &'static str,
-    en: &'static str,
-) -> Kind {
-    Kind::new(id, Warning, "audit", fields, zh, en).lead(PLACE)
-}
+use super::found;
 
 const REACHABLE_ZH: &str = "将 {setting} 设为设备可以访问的地址（http://192.168.1.100:8003{path}、https://ota.example.com{path}）。";
 const REACHABLE: &str = "set {setting} to an address that devices can reach (http://192.168.1.100:8003{path}, \

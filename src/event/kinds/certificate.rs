@@ -2,20 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
-use super::super::text::Text;
-
-/// Place of the setting that an audit speaks of.
-const PLACE: Text = Text::new("{place}：{setting}：", "{place}: {setting}: ");
-
-/// Makes the kind of a finding of an audit. It can be meant, and would hurt devices.
-const fn found(
-    id: &'static str,
-    fields: &'static [&'static str],
-    zh: &'static str,
-    en: &'static str,
-) -> Kind {
-    Kind::new(id, Warning, "audit", fields, zh, en).lead(PLACE)
-}
+use super::{found, why};
 
 kinds! { CERTIFICATES:
     /// No authority vouches for it.
@@ -114,18 +101,18 @@ kinds! { CERTIFICATES:
     CERTIFICATE_STAND_IN = Kind::new("certificate.stand-in", Warning, "resolver", &["error"],
         "{error}：在得到新证书之前由自签名证书应答", "{error}: a self-signed one answers until another one comes");
     /// A reason to sign one: there was none.
-    CERTIFICATE_NONE = Kind::new("certificate.none", Info, "self_signed", &[], "原来没有", "there was none");
+    CERTIFICATE_NONE = why("certificate.none", &[], "原来没有", "there was none");
     /// A reason to sign one: the kept one is of no use.
-    CERTIFICATE_UNREADABLE = Kind::new("certificate.unreadable", Info, "self_signed", &[],
+    CERTIFICATE_UNREADABLE = why("certificate.unreadable", &[],
         "无法读取已保存的证书", "the kept one could not be read");
     /// A reason to sign one: the kept one ends.
-    CERTIFICATE_ENDS_SOON = Kind::new("certificate.ends-soon", Info, "self_signed", &[],
+    CERTIFICATE_ENDS_SOON = why("certificate.ends-soon", &[],
         "已保存的证书即将到期", "the kept one ends soon");
     /// A reason to sign one: it is to hold for other names.
-    CERTIFICATE_NAMES_CHANGED = Kind::new("certificate.names-changed", Info, "self_signed", &[],
+    CERTIFICATE_NAMES_CHANGED = why("certificate.names-changed", &[],
         "域名有变化", "the names changed");
     /// A reason to sign one that is not known any more.
-    CERTIFICATE_DUE = Kind::new("certificate.due", Info, "self_signed", &[], "需要重新生成", "it was to be made anew");
+    CERTIFICATE_DUE = why("certificate.due", &[], "需要重新生成", "it was to be made anew");
     /// One was signed here.
     CERTIFICATE_SIGNED = Kind::new("certificate.signed", Info, "self_signed", &["cert", "names", "why", "unsure?"],
         "已签发自签名证书（{why}）", "certificate signed, for {why}");
@@ -183,6 +170,83 @@ kinds! { CERTIFICATES:
     ACME_FAILED = Kind::new("acme.failed", Error, "keeper", &["names", "why", "until?", "directory", "next"],
         "未能获得 {names} 的新证书：{why}。在此期间由现有证书或自签名证书应答",
         "no new certificate for {names}: {why}. Meanwhile the last one, or a self-signed one, answers");
+    /// A reason why none came: the CA is not to be had.
+    ACME_UNREACHABLE = why("acme.unreachable", &["error"], "无法联系证书机构：{error}", "the CA cannot be asked: {error}");
+    /// The CA refuses.
+    ACME_REFUSED = why("acme.refused", &["step", "said", "kind", "check"],
+        "证书机构拒绝{step}：它说 {said}（{kind}）；请检查：{check}", "the CA refuses to {step}: it says {said} ({kind}); check {check}");
+    /// The CA does not believe that the names are ours.
+    ACME_PROOF = why("acme.proof", &["proofs"], "{proofs}", "{proofs}");
+    /// One challenge failed.
+    ACME_PROOF_FAILED = why("acme.proof-failed", &["name", "challenge", "said", "kind", "check"],
+        "{name} 的 {challenge} 验证失败：它说 {said}（{kind}）；请检查：{check}",
+        "{name} by {challenge} failed: it says {said} ({kind}); check {check}");
+    /// The CA does not offer the configured challenge.
+    ACME_NOT_OFFERED = why("acme.not-offered", &["name", "challenge", "offered"],
+        "证书机构不为 {name} 提供 {challenge} 验证，只提供 {offered}：请检查 gateway.tls.acme.challenge",
+        "the CA does not offer {challenge} for {name}, only {offered}: check gateway.tls.acme.challenge");
+    /// An order failed that counts already.
+    ACME_SPENT = why("acme.spent", &["why"],
+        "证书机构已准备签发，因此下一次申请需要等待：{why}", "the CA was to sign already, so the next order waits: {why}");
+    /// The certificate did not come for a day.
+    ACME_LOST = why("acme.lost", &[], "证书机构签发的证书一天内都未能取得", "what the CA signed could not be fetched for a day");
+    /// The order ended without a reason.
+    ACME_SILENT = why("acme.silent", &["status"],
+        "申请结束但没有证书，证书机构没有说明原因（{status}）",
+        "the order ended without a certificate, and the CA does not say why ({status})");
+    /// The certificate cannot be used.
+    ACME_USELESS = why("acme.useless", &["error"], "证书机构签发的证书无法使用：{error}", "the CA's certificate cannot be used: {error}");
+    /// The certificate lacks names.
+    ACME_LACKS = why("acme.lacks", &["names"], "证书机构签发的证书不适用于 {names}", "the CA's certificate does not hold for {names}");
+    /// An answer or a key cannot be made.
+    ACME_MAKE = why("acme.make", &["error"], "{error}", "{error}");
+    /// The disk does not take a file.
+    ACME_KEEP = why("acme.keep", &["path", "error"],
+        "{path}：{error}：账户、密钥和证书都保存在那里；请检查是否有空间以及该用户是否可以写入",
+        "{path}: {error}: account, key and certificate are kept there; check that there is room and that this user may write");
+    /// The server is to end.
+    ACME_STOPPED = why("acme.stopped", &[], "服务器正在停止", "the server ends");
+    /// What to check: DNS.
+    ACME_CHECK_DNS = why("acme.check-dns", &["name"],
+        "DNS 中 {name} 的地址是否为本机（dig {name}），以及是否有过时的 AAAA 记录",
+        "that DNS has an address for {name} which is this machine's (dig {name}), and no stale AAAA");
+    /// What to check: the way to the port.
+    ACME_CHECK_PORT = why("acme.check-port", &["port", "name"],
+        "从互联网能否访问 {name} 的端口 {port} 并到达这里：gateway.ports、防火墙、路由器的转发，以及可能存在的 AAAA 记录",
+        "that port {port} of {name} is reached from the internet and leads here: gateway.ports, firewall, the router's \
+         forwarding, and the AAAA record if there is one");
+    /// What to check: who ends TLS.
+    ACME_CHECK_TLS = why("acme.check-tls", &["name"],
+        "本服务器前面（代理、CDN）是否没有终止 {name} 的 TLS，或改用 challenge: http-01",
+        "that nothing in front of this server (a proxy, a CDN) ends the TLS of {name}, or use challenge: http-01");
+    /// What to check: that it is this server.
+    ACME_CHECK_HERE = why("acme.check-here", &["port", "name"],
+        "从互联网访问 {name} 的端口 {port} 是否到达本服务器而不是别的服务器，IPv6 也一样",
+        "that port {port} of {name} is reached from the internet and leads to this server, not to another one, by IPv6 too");
+    /// What to check: CAA.
+    ACME_CHECK_CAA = why("acme.check-caa", &["name"], "{name} 的 CAA 记录是否允许该机构", "that the CAA record of {name} allows this CA");
+    /// What to check: the number of orders.
+    ACME_CHECK_RATE = why("acme.check-rate", &[],
+        "该域名已申请了多少证书；没有设置可以改变，只能等待",
+        "how many certificates were ordered for this domain; no setting helps, waiting does");
+    /// What to check: the names.
+    ACME_CHECK_NAMES = why("acme.check-names", &[],
+        "该机构是否为 gateway.tls.names 中的每个域名签发证书", "that this CA issues for each of gateway.tls.names");
+    /// What to check: the e-mail address.
+    ACME_CHECK_EMAIL = why("acme.check-email", &[], "gateway.tls.acme.email", "gateway.tls.acme.email");
+    /// What to check: the directory.
+    ACME_CHECK_DIRECTORY = why("acme.check-directory", &[],
+        "gateway.tls.acme.directory：该机构要求账户绑定合同，这里不支持",
+        "gateway.tls.acme.directory: this CA wants accounts bound to a contract, which is not supported");
+    /// What to check: the message.
+    ACME_CHECK_MESSAGE = why("acme.check-message", &[],
+        "该消息中的地址：需要有人在那里同意", "the address in that message: a person has to agree there");
+    /// What to check: nothing.
+    ACME_CHECK_NOTHING = why("acme.check-nothing", &[], "无需检查：会另行创建账户", "nothing: another account is made");
+    /// What to check where the CA's word is not known.
+    ACME_CHECK_ALL = why("acme.check-all", &["name", "port"],
+        "DNS 是否将 {name} 指向本服务器，以及其端口 {port} 能否从互联网访问",
+        "that DNS leads {name} to this server, and that its port {port} is reached from the internet");
     /// None is ordered yet.
     ACME_WAITS = Kind::new("acme.waits", Info, "keeper", &["names", "next", "kept"],
         "暂不申请证书：证书机构要求等待，或此前的申请占用了其限额",

@@ -3,10 +3,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Warning};
-use super::super::text::Text;
-
-/// Place of what is spoken of.
-const PLACE: Text = Text::new("{place}：", "{place}: ");
+use super::PLACE;
 
 /// Makes a kind that speaks of a key and its value.
 macro_rules! of_key {

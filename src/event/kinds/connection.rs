@@ -2,6 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Info, Warning};
+use super::why;
 
 kinds! { CONNECTIONS:
     /// Too few files may be opened.
@@ -45,6 +46,32 @@ kinds! { CONNECTIONS:
         "closed: {why}, and this port (proxy_protocol in gateway.ports) is for proxies that send a PROXY header; HAProxy does \
          with send-proxy, Nginx with proxy_protocol on; devices and browsers need another port (said once an hour for each \
          client)");
+    /// A reason to close a port for proxies: no header.
+    PROXY_HEADER_MISSING = why("proxy-header.missing", &[], "连接开头没有 PROXY 头", "it begins without a PROXY header");
+    /// A header that ends too soon.
+    PROXY_HEADER_CUT = why("proxy-header.cut", &[], "连接在 PROXY 头中途结束", "it ended within its PROXY header");
+    /// A line that is none.
+    PROXY_HEADER_LINE = why("proxy-header.line", &[],
+        "PROXY 头（版本 1）不符合协议", "its PROXY header (version 1) is not as the protocol has it");
+    /// A line that is too long.
+    PROXY_HEADER_LONG_LINE = why("proxy-header.long-line", &["longest"],
+        "PROXY 头（版本 1）超过 {longest} 字节", "its PROXY header (version 1) is longer than {longest} bytes");
+    /// A version that nobody knows.
+    PROXY_HEADER_VERSION = why("proxy-header.version", &[],
+        "PROXY 头的版本既不是 1 也不是 2", "its PROXY header is of another version than 1 or 2");
+    /// A command that nobody knows.
+    PROXY_HEADER_COMMAND = why("proxy-header.command", &[],
+        "PROXY 头（版本 2）中有协议未定义的命令", "its PROXY header (version 2) has a command that the protocol does not know");
+    /// A family that nobody knows.
+    PROXY_HEADER_FAMILY = why("proxy-header.family", &[],
+        "PROXY 头（版本 2）中有协议未定义的地址族",
+        "its PROXY header (version 2) has an address family that the protocol does not know");
+    /// A header that is too short for what it says.
+    PROXY_HEADER_SHORT = why("proxy-header.short", &[],
+        "PROXY 头（版本 2）太短，放不下其地址", "its PROXY header (version 2) is too short for its addresses");
+    /// A header that is too long.
+    PROXY_HEADER_LONG = why("proxy-header.long", &["longest"],
+        "PROXY 头（版本 2）超过 {longest} 字节", "its PROXY header (version 2) is longer than {longest} bytes");
     /// The client does not trust our certificate.
     CERTIFICATE_DISTRUSTED = Kind::new("certificate.distrusted", Warning, "connection", &["peer", "error"],
         "客户端拒绝了我们的证书：证书的域名、证书链或颁发机构不符合其要求（每个客户端每小时提示一次）",

@@ -1,16 +1,7 @@
 //! Kinds of files and names that are no image: reasons inside other events.
 
 use super::super::Kind;
-use super::super::Severity::Warning;
-
-const fn why(
-    id: &'static str,
-    fields: &'static [&'static str],
-    zh: &'static str,
-    en: &'static str,
-) -> Kind {
-    Kind::new(id, Warning, "catalogue", fields, zh, en)
-}
+use super::why;
 
 kinds! { IMAGES:
     /// The name does not end in `.bin`.

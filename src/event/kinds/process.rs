@@ -2,10 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
-use super::super::text::Text;
-
-/// Place of the setting that a reload speaks of.
-const PLACE: Text = Text::new("{place}：", "{place}: ");
+use super::PLACE;
 
 kinds! { PROCESS:
     /// The configuration was read.

@@ -106,11 +106,13 @@ pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> io::Result<
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
-            for job in inbox {
-                if !tell(job.run()) {
-                    return;
+            supervise::thread("what reads firmware files", || {
+                for job in &inbox {
+                    if !tell(job.run()) {
+                        return;
+                    }
                 }
-            }
+            });
         })?;
     Ok(jobs)
 }

@@ -4,37 +4,29 @@
 use super::Challenge;
 use super::client::Unreachable;
 use super::schedule::Trouble;
+use crate::event::text::Text;
+use crate::event::{Event, Value, event};
 use crate::tls::pem::PairError;
 use instant_acme::{Error, Problem};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
 /// Error that kept a certificate from coming.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(super) enum OrderError {
     /// The CA could not be asked, or did not answer.
-    #[error("the CA cannot be asked: {0}")]
     Unreachable(Error),
     /// The CA refuses a request.
-    #[error(
-        "the CA refuses to {what}: {}; check {}",
-        said(problem),
-        remedy(problem, None)
-    )]
     Refused {
         /// Step that it was asked for.
-        what: String,
+        step: Text,
         /// Problem document of the CA.
         problem: Problem,
     },
     /// The CA does not believe that the names are ours.
-    #[error("{}", proofs(.0))]
     Proof(Vec<Proof>),
     /// The CA does not offer the configured challenge.
-    #[error(
-        "the CA does not offer {challenge} for {name}, only {offered}: check gateway.tls.acme.challenge"
-    )]
     NotOffered {
         /// Name that was to be proven.
         name: String,
@@ -43,29 +35,85 @@ pub(super) enum OrderError {
         offered: String,
     },
     /// An order failed that the CA was to sign already.
-    #[error("the CA was to sign already, so the next order waits: {0}")]
     Spent(Box<OrderError>),
     /// The certificate could not be fetched for a day.
-    #[error("what the CA signed could not be fetched for a day")]
     Lost,
     /// The order ended without a reason.
-    #[error("the order ended without a certificate, and the CA does not say why ({0})")]
     Silent(String),
     /// The certificate cannot be used.
-    #[error("the CA's certificate cannot be used: {0}")]
     Useless(PairError),
     /// The certificate lacks names.
-    #[error("the CA's certificate does not hold for {0}")]
     Lacks(String),
     /// The answer to a challenge, or the key, cannot be made.
-    #[error("{0}")]
     Make(String),
     /// The disk does not take a file.
-    #[error("{}: {error}: account, key and certificate are kept there; check that there is room and that this user may write", path.display())]
     Keep { path: PathBuf, error: io::Error },
     /// The server is to end.
-    #[error("the server ends")]
     Stopped,
+}
+
+impl From<&OrderError> for Event {
+    fn from(error: &OrderError) -> Self {
+        match error {
+            OrderError::Unreachable(error) => {
+                event!(ACME_UNREACHABLE, error = error.to_string())
+            }
+            OrderError::Refused { step, problem } => event!(
+                ACME_REFUSED,
+                step = *step,
+                said = said(problem),
+                kind = kind(problem),
+                check = remedy(problem, None),
+            ),
+            OrderError::Proof(proofs) => {
+                event!(
+                    ACME_PROOF,
+                    proofs = Value::List(proofs.iter().map(told).collect())
+                )
+            }
+            OrderError::NotOffered {
+                name,
+                challenge,
+                offered,
+            } => event!(
+                ACME_NOT_OFFERED,
+                name = name,
+                challenge = challenge.to_string(),
+                offered = offered,
+            ),
+            OrderError::Spent(error) => event!(ACME_SPENT, why = Self::from(&**error)),
+            OrderError::Lost => event!(ACME_LOST),
+            OrderError::Silent(status) => event!(ACME_SILENT, status = status),
+            OrderError::Useless(error) => event!(ACME_USELESS, error = error.to_string()),
+            OrderError::Lacks(names) => event!(ACME_LACKS, names = names),
+            OrderError::Make(error) => event!(ACME_MAKE, error = error),
+            OrderError::Keep { path, error } => event!(ACME_KEEP, path = path, error = error),
+            OrderError::Stopped => event!(ACME_STOPPED),
+        }
+    }
+}
+
+impl fmt::Display for OrderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Event::from(self).fmt(f)
+    }
+}
+
+/// Tells of a challenge that failed.
+fn told(proof: &Proof) -> Value {
+    let Proof {
+        name,
+        challenge,
+        problem,
+    } = proof;
+    Value::from(event!(
+        ACME_PROOF_FAILED,
+        name = name,
+        challenge = challenge,
+        said = said(problem),
+        kind = kind(problem),
+        check = remedy(problem, Some((name, challenge))),
+    ))
 }
 
 /// Challenge that failed.
@@ -77,13 +125,10 @@ pub(super) struct Proof {
 }
 
 impl OrderError {
-    /// Converts an error that instant-acme met while the CA was to do `what`.
-    pub(super) fn met(what: &str) -> impl Fn(Error) -> Self {
+    /// Converts an error that instant-acme met while the CA was to take a `step`.
+    pub(super) fn met(step: Text) -> impl Fn(Error) -> Self {
         move |error| match error {
-            Error::Api(problem) => Self::Refused {
-                what: what.to_owned(),
-                problem,
-            },
+            Error::Api(problem) => Self::Refused { step, problem },
             error => Self::Unreachable(error),
         }
     }
@@ -161,12 +206,9 @@ fn kind(problem: &Problem) -> &str {
     kind.rsplit(':').next().unwrap_or_default()
 }
 
+/// Returns what the CA says of it, in quotes.
 fn said(problem: &Problem) -> String {
-    let mut text = format!(
-        "it says {:?} ({})",
-        problem.detail.as_deref().unwrap_or("nothing"),
-        kind(problem)
-    );
+    let mut text = format!("{:?}", problem.detail.as_deref().unwrap_or("nothing"));
     for sub in &problem.subproblems {
         let name = sub
             .identifier
@@ -178,56 +220,30 @@ fn said(problem: &Problem) -> String {
     text
 }
 
-fn proofs(proofs: &[Proof]) -> String {
-    let line = |proof: &Proof| {
-        format!(
-            "{} by {} failed: {}; check {}",
-            proof.name,
-            proof.challenge,
-            said(&proof.problem),
-            remedy(&proof.problem, Some((&proof.name, &proof.challenge)))
-        )
-    };
-    proofs.iter().map(line).collect::<Vec<_>>().join("; ")
-}
-
 /// Returns what to check first.
-fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> String {
+fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> Event {
     let (name, challenge) = proof.unwrap_or(("each name", ""));
-    let port = if challenge == "http-01" { 80 } else { 443 };
+    let name = if proof.is_some() {
+        Value::from(name)
+    } else {
+        Value::from(Text::new("每个域名", "each name"))
+    };
+    let port = if challenge == "http-01" { 80u16 } else { 443 };
     match kind(problem) {
-        "dns" => format!(
-            "that DNS has an address for {name} which is this machine's (dig {name}), and no stale AAAA"
-        ),
-        "connection" => format!(
-            "that port {port} of {name} is reached from the internet and leads here: gateway.ports, firewall, the \
-             router's forwarding, and the AAAA record if there is one"
-        ),
-        "tls" => format!(
-            "that nothing in front of this server (a proxy, a CDN) ends the TLS of {name}, or use challenge: http-01"
-        ),
-        "unauthorized" | "incorrectResponse" if proof.is_some() => format!(
-            "that port {port} of {name} is reached from the internet and leads to this server, not to another one, by \
-             IPv6 too"
-        ),
-        "caa" => format!("that the CAA record of {name} allows this CA"),
-        "rateLimited" => {
-            "how many certificates were ordered for this domain; no setting helps, waiting does"
-                .to_owned()
+        "dns" => event!(ACME_CHECK_DNS, name = name),
+        "connection" => event!(ACME_CHECK_PORT, port = port, name = name),
+        "tls" => event!(ACME_CHECK_TLS, name = name),
+        "unauthorized" | "incorrectResponse" if proof.is_some() => {
+            event!(ACME_CHECK_HERE, port = port, name = name)
         }
-        "rejectedIdentifier" | "unsupportedIdentifier" | "malformed" => {
-            "that this CA issues for each of gateway.tls.names".to_owned()
-        }
-        "invalidContact" | "unsupportedContact" => "gateway.tls.acme.email".to_owned(),
-        "externalAccountRequired" => {
-            "gateway.tls.acme.directory: this CA wants accounts bound to a contract, which is not supported"
-                .to_owned()
-        }
-        "userActionRequired" => "the address in that message: a person has to agree there".to_owned(),
-        "accountDoesNotExist" => "nothing: another account is made".to_owned(),
-        _ => format!(
-            "that DNS leads {name} to this server, and that its port {port} is reached from the internet"
-        ),
+        "caa" => event!(ACME_CHECK_CAA, name = name),
+        "rateLimited" => event!(ACME_CHECK_RATE),
+        "rejectedIdentifier" | "unsupportedIdentifier" | "malformed" => event!(ACME_CHECK_NAMES),
+        "invalidContact" | "unsupportedContact" => event!(ACME_CHECK_EMAIL),
+        "externalAccountRequired" => event!(ACME_CHECK_DIRECTORY),
+        "userActionRequired" => event!(ACME_CHECK_MESSAGE),
+        "accountDoesNotExist" => event!(ACME_CHECK_NOTHING),
+        _ => event!(ACME_CHECK_ALL, name = name, port = port),
     }
 }
 
@@ -268,7 +284,8 @@ mod tests {
     fn waits_by_what_it_cost() {
         assert_eq!(proof("dns").trouble(), Trouble::Refused);
         assert_eq!(proof("rateLimited").trouble(), Trouble::Limited);
-        let met = |kind| OrderError::met("take the order")(Error::Api(problem(kind)));
+        let met =
+            |kind| OrderError::met(Text::new("", "take the order"))(Error::Api(problem(kind)));
         assert_eq!(met("badNonce").trouble(), Trouble::Unreachable);
         assert_eq!(met("rejectedIdentifier").trouble(), Trouble::Refused);
         assert!(met("accountDoesNotExist").has_lost_account());
@@ -276,7 +293,9 @@ mod tests {
 
     #[test]
     fn what_was_to_be_signed_is_spent_or_asked_for_again() {
-        let met = |kind| OrderError::met("issue the certificate")(Error::Api(problem(kind)));
+        let met = |kind| {
+            OrderError::met(Text::new("", "issue the certificate"))(Error::Api(problem(kind)))
+        };
         for (kind, may_pass, trouble) in [
             ("serverInternal", true, Trouble::Spent),
             ("badNonce", true, Trouble::Spent),

@@ -8,7 +8,7 @@ use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renew
 use super::signing::Issued;
 use super::signing::Signing;
 use super::{AcmeSettings, Challenges, RootError};
-use crate::event::tell;
+use crate::event::{Event, tell};
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
@@ -260,7 +260,7 @@ impl CertificateKeeper {
         tell!(
             ACME_FAILED,
             names = &*self.settings.names,
-            why = fault.to_string(),
+            why = Event::from(&fault),
             until = held.map(|held| shown(life(held).until)),
             directory = &self.settings.directory,
             next = shown(next),

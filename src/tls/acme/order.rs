@@ -7,6 +7,7 @@ use super::files::{place, put_aside, read, save};
 use super::signing::{CHECKING, Issued, Signing};
 use super::{AcmeSettings, Challenge};
 use crate::event::tell;
+use crate::event::text::Text;
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
     Identifier, NewAccount, NewOrder, Order, OrderStatus,
@@ -61,13 +62,21 @@ pub(super) async fn kept_account(
             put_aside(&path, UNREAD, "its key is damaged").await;
             return Ok(None);
         }
-        Err(error) => return Err(OrderError::met("take up the account")(error)),
+        Err(error) => {
+            return Err(OrderError::met(Text::new(
+                "使用账户",
+                "take up the account",
+            ))(error));
+        }
     };
     if kept.email != settings.email {
         let contacts = contacts(settings);
         let contacts: Vec<_> = contacts.iter().map(String::as_str).collect();
         let updated = account.update_contacts(&contacts).await;
-        updated.map_err(OrderError::met("change the account's e-mail address"))?;
+        updated.map_err(OrderError::met(Text::new(
+            "修改账户的电子邮件地址",
+            "change the account's e-mail address",
+        )))?;
         // The credentials are gone into the account: read once more.
         if let Ok(kept) = serde_json::from_slice::<SavedAccount>(&text) {
             save_account(settings, kept.credentials).await?;
@@ -102,7 +111,7 @@ pub(super) async fn account(
     let (account, credentials) = Account::builder_with_http(Box::new(client.clone()))
         .create(&wanted, settings.directory.clone(), None)
         .await
-        .map_err(OrderError::met("make an account"))?;
+        .map_err(OrderError::met(Text::new("创建账户", "make an account")))?;
     save_account(settings, credentials).await?;
     tell!(
         ACME_ACCOUNT,
@@ -177,7 +186,7 @@ async fn new_order(
         wanted if short => wanted.profile(FOR_ADDRESSES),
         wanted => wanted,
     };
-    let met = OrderError::met("take the order");
+    let met = OrderError::met(Text::new("接受申请", "take the order"));
     let Some(replaces) = replaces else {
         return account.new_order(&wanted()).await.map_err(met);
     };
@@ -207,8 +216,10 @@ async fn prove(
     let mut pending = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
-        let mut authorization =
-            authorization.map_err(OrderError::met("show what it wants to see"))?;
+        let mut authorization = authorization.map_err(OrderError::met(Text::new(
+            "说明需要哪些验证",
+            "show what it wants to see",
+        )))?;
         if authorization.status == AuthorizationStatus::Valid {
             continue;
         }
@@ -261,7 +272,10 @@ async fn prove(
             }
             match outcome {
                 Ok(status) => Err(OrderError::Silent(format!("{status:?}"))),
-                Err(e) => Err(OrderError::met("believe that the names are ours")(e)),
+                Err(e) => Err(OrderError::met(Text::new(
+                    "确认域名属于我们",
+                    "believe that the names are ours",
+                ))(e)),
             }
         }
     }

@@ -6,6 +6,7 @@ use super::AcmeSettings;
 use super::error::OrderError;
 use super::files::{place, read, remove, save};
 use crate::event::tell;
+use crate::event::text::Text;
 use hyper::Uri;
 use instant_acme::{Account, Order, OrderStatus, RetryPolicy};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -94,7 +95,10 @@ impl Signing {
             return Err(OrderError::Lost);
         }
         let order = account.order(self.order.clone()).await;
-        match order.map_err(OrderError::met("show the order that it was to sign")) {
+        match order.map_err(OrderError::met(Text::new(
+            "给出等待签发的申请",
+            "show the order that it was to sign",
+        ))) {
             Ok(mut order) => self.finish(settings, &mut order).await,
             Err(fault) if fault.may_pass() => Err(fault),
             Err(fault) => Err(given_up(settings, fault).await),
@@ -134,10 +138,13 @@ impl Signing {
             })?;
             let request = params.serialize_request(&key).map_err(|e| make(&e))?;
             let finalized = order.finalize_csr(request.der()).await;
-            finalized.map_err(OrderError::met("finalize the order"))?;
+            finalized.map_err(OrderError::met(Text::new("完成申请", "finalize the order")))?;
         }
         let chain = order.poll_certificate(&CHECKING).await;
-        chain.map_err(OrderError::met("issue the certificate"))
+        chain.map_err(OrderError::met(Text::new(
+            "签发证书",
+            "issue the certificate",
+        )))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Lines of the log, read as programs read them: by the ids of events and by fields.
 
 use super::{Server, until};
+use xiaozhi_ota::event::kinds;
+use xiaozhi_ota::event::text::{Lang, Text};
 
 /// Returns the id of a line's event.
 pub(crate) fn id(line: &str) -> Option<&str> {
@@ -23,12 +25,26 @@ pub(crate) fn field(line: &str, name: &str) -> Option<String> {
     value.split(' ').next().map(str::to_owned)
 }
 
+/// Tells whether the words of an event show a field, so that it does not stand behind
+/// them.
+fn is_in_words(event: &str, name: &str) -> bool {
+    let kind = kinds::all().find(|kind| kind.id == event);
+    let kind = kind.unwrap_or_else(|| panic!("there is no event {event}"));
+    let shows = |text: Text| {
+        let words = text.to(Lang::En);
+        words.contains(&format!("{{{name}}}")) || words.contains(&format!("|{name}|"))
+    };
+    let parts = [Some(kind.words), kind.lead, kind.remedy];
+    parts.into_iter().flatten().any(shows)
+}
+
 /// Tells whether a line is of this event with these values: behind its words, or, where
-/// the words show one, within them.
+/// the words show one, within them. `message` stands for the words themselves.
 pub(crate) fn is(line: &str, event: &str, fields: &[(&str, &str)]) -> bool {
     let has = |(name, value): &(&str, &str)| match field(line, name) {
+        _ if *name == "message" => line.contains(value),
         Some(found) => found == *value,
-        None => line.contains(value),
+        None => is_in_words(event, name) && line.contains(value),
     };
     id(line) == Some(event) && fields.iter().all(has)
 }
