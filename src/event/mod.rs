@@ -11,6 +11,8 @@ pub(crate) mod misread;
 mod template;
 pub mod text;
 mod value;
+#[cfg(test)]
+pub(crate) mod witness;
 
 pub use log::{is_told, say};
 pub use value::Value;

@@ -106,7 +106,6 @@ impl Style {
     /// Writes the line of what passes through `tracing`: an event of ours, a line for
     /// developers, or what another crate has to say.
     pub(super) fn write(self, event: &tracing::Event<'_>, line: &mut String) {
-        line.clear();
         let mut ours = Ours {
             style: self,
             line,

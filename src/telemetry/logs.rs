@@ -17,7 +17,6 @@ use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
@@ -377,13 +376,12 @@ impl Subscriber for LineSubscriber {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        thread_local!(static LINE: RefCell<String> = const { RefCell::new(String::new()) });
-        LINE.with_borrow_mut(|line| {
-            self.style.write(event, line);
-            for sink in &self.sinks {
-                sink.push(line);
-            }
-        });
+        // Most lines are shorter.
+        let mut line = String::with_capacity(256);
+        self.style.write(event, &mut line);
+        for sink in &self.sinks {
+            sink.push(&line);
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

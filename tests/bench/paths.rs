@@ -10,6 +10,8 @@
     reason = "a bench prints, and ends where it cannot measure"
 )]
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use std::hint::black_box;
@@ -56,6 +58,13 @@ fn main() {
             }),
         ),
     ];
+    paths.push((
+        "the time in front of a line, made anew",
+        Box::new(|| {
+            let now = Timestamp::now().to_zoned(TimeZone::system());
+            black_box(now.strftime("%Y-%m-%d %H:%M:%S").to_string());
+        }),
+    ));
     let mut measured = vec![Vec::new(); paths.len()];
     for _ in 0..ROUNDS {
         for ((_, operation), measured) in paths.iter_mut().zip(&mut measured) {

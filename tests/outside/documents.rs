@@ -3,6 +3,7 @@
 //! nowhere where nothing is; the table of keys is the list that the program goes by.
 
 use super::support::certificate::{Authority, Key};
+use super::support::files_below;
 use super::support::server::BINARY;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -11,22 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use xiaozhi_ota::config::keys::{KEYS, KeyDefault};
 
-fn files_below(dir: &Path, into: &mut Vec<PathBuf>) {
-    for item in fs::read_dir(dir).unwrap() {
-        let path = item.unwrap().path();
-        if path.is_dir() {
-            files_below(&path, into);
-        } else {
-            into.push(path);
-        }
-    }
-}
-
 /// Each configuration with where it stands: YAML files, and YAML in documents.
 fn configurations() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = vec![root.join("README.md"), root.join("README.zh-CN.md")];
-    files_below(&root.join("deploy"), &mut paths);
+    paths.extend(files_below(&root.join("deploy")));
     let mut found = Vec::new();
     for path in paths {
         let place = path.strip_prefix(root).unwrap().display().to_string();
@@ -135,7 +125,7 @@ fn documents() -> BTreeSet<String> {
         .unwrap()
         .map(|item| item.unwrap().path())
         .collect();
-    files_below(&root.join("deploy"), &mut paths);
+    paths.extend(files_below(&root.join("deploy")));
     let is_document = |path: &PathBuf| path.extension().is_some_and(|e| e == "md");
     let paths = paths.into_iter().filter(is_document);
     paths

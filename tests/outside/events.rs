@@ -1,6 +1,7 @@
 //! Every event that the program says has the fields that its kind declares: what the
 //! documents show is what programs get.
 
+use super::support::files_below;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,17 +10,8 @@ use xiaozhi_ota::event::text::Lang;
 use xiaozhi_ota::event::{Kind, Severity, kinds};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let items = fs::read_dir(folder)
-        .unwrap()
-        .map(|item| item.unwrap().path());
-    items
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
+    let files = files_below(folder).into_iter();
+    files
         .filter(|path| path.extension().is_some_and(|end| end == "rs"))
         .filter(|path| !path.ends_with("tests.rs"))
         .collect()

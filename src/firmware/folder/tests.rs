@@ -2,12 +2,9 @@
 
 use super::super::Verify;
 use super::*;
-use std::fmt;
+use crate::event::witness::witness;
 use std::sync::{Mutex, mpsc};
 use tempfile::TempDir;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 use xiaozhi_device::project::Projects;
 
 /// A folder, a keeper that hears of it what a test says, and what it wants to be read.
@@ -62,89 +59,44 @@ fn what_the_kernel_calls_whole_is_offered_at_the_next_look() {
     assert_eq!(offers(&keeper), ["a_1.bin", "a_2.bin"]);
 }
 
-/// Notes each line with what was offered when it was said.
-struct Witness {
-    shared: Arc<Shared>,
-    lines: Arc<Mutex<Vec<(String, bool)>>>,
-}
-
-impl Subscriber for Witness {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = MessageText(String::new());
-        event.record(&mut line);
-        let offered = self.shared.snapshot.load().file("a_1.bin").is_some();
-        self.lines.lock().unwrap().push((line.0, offered));
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-struct MessageText(String);
-
-impl Visit for MessageText {
-    fn record_error(&mut self, _: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.0 = value.to_string();
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}");
-        }
-    }
-}
-
 #[test]
 fn nothing_is_said_before_it_is_true() {
     let (dir, mut keeper, asked) = kept();
     let path = dir.path().join("a_1.bin");
-    let lines = Arc::<Mutex<Vec<_>>>::default();
-    let witness = Witness {
-        shared: Arc::clone(&keeper.shared),
-        lines: Arc::clone(&lines),
-    };
-    tracing::subscriber::with_default(witness, || {
-        fs::write(&path, "one").unwrap();
-        look(&mut keeper, &asked, Occasion::Start);
-        keeper.take_change(Change::Written("a_1.bin".into()));
-        look(&mut keeper, &asked, Occasion::Told);
-        keeper.take_change(Change::Whole("a_1.bin".into()));
-        look(&mut keeper, &asked, Occasion::Told);
-        fs::write(&path, "").unwrap();
-        keeper.take_change(Change::Whole("a_1.bin".into()));
-        look(&mut keeper, &asked, Occasion::Told);
-        fs::write(&path, "three").unwrap();
-        keeper.take_change(Change::Whole("a_1.bin".into()));
-        look(&mut keeper, &asked, Occasion::Told);
-        fs::remove_file(&path).unwrap();
-        look(&mut keeper, &asked, Occasion::Told);
-        fs::remove_dir(dir.path()).unwrap();
-        look(&mut keeper, &asked, Occasion::Told);
+    let events = Arc::<Mutex<Vec<_>>>::default();
+    let (shared, noted) = (Arc::clone(&keeper.shared), Arc::clone(&events));
+    let guard = witness(move |event| {
+        let offered = shared.snapshot.load().file("a_1.bin").is_some();
+        noted.lock().unwrap().push((event.kind.id, offered));
     });
-    let lines = lines.lock().unwrap();
-    let said = |words: &str, offered: bool| {
-        let of_it: Vec<_> = lines.iter().filter(|(l, _)| l.contains(words)).collect();
-        assert!(!of_it.is_empty(), "{words}: {lines:#?}");
-        for (line, then) in of_it {
-            assert_eq!(*then, offered, "{line}");
+    fs::write(&path, "one").unwrap();
+    look(&mut keeper, &asked, Occasion::Start);
+    keeper.take_change(Change::Written("a_1.bin".into()));
+    look(&mut keeper, &asked, Occasion::Told);
+    keeper.take_change(Change::Whole("a_1.bin".into()));
+    look(&mut keeper, &asked, Occasion::Told);
+    fs::write(&path, "").unwrap();
+    keeper.take_change(Change::Whole("a_1.bin".into()));
+    look(&mut keeper, &asked, Occasion::Told);
+    fs::write(&path, "three").unwrap();
+    keeper.take_change(Change::Whole("a_1.bin".into()));
+    look(&mut keeper, &asked, Occasion::Told);
+    fs::remove_file(&path).unwrap();
+    look(&mut keeper, &asked, Occasion::Told);
+    fs::remove_dir(dir.path()).unwrap();
+    look(&mut keeper, &asked, Occasion::Told);
+    drop(guard);
+    let events = events.lock().unwrap();
+    let said = |id: &str, offered: bool| {
+        let of_it: Vec<_> = events.iter().filter(|(said, _)| *said == id).collect();
+        assert!(!of_it.is_empty(), "{id}: {events:#?}");
+        for (id, then) in of_it {
+            assert_eq!(*then, offered, "{id}");
         }
     };
-    said("image ready", true);
-    said("image withdrawn", false);
-    said("file not used", false);
-    said("image removed", false);
-    said("nothing is offered", false);
+    said("file.ready", true);
+    said("file.changing", false);
+    said("file.refused", false);
+    said("file.removed", false);
+    said("folder.unavailable", false);
 }

@@ -1,44 +1,16 @@
 use super::*;
-use std::fmt::Write as _;
+use crate::event::witness::witness;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
-/// Keeps the lines of the log.
+/// Keeps what was said.
 #[derive(Debug, Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
-        write!(self.0, "{value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Lines {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        lock(&self.0).push(text.0);
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
 
 impl Lines {
     fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
         let lines = Self::default();
-        let guard = tracing::subscriber::set_default(lines.clone());
+        let noted = lines.clone();
+        let guard = witness(move |event| lock(&noted.0).push(event.to_string()));
         (lines, guard)
     }
 

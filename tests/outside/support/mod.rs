@@ -20,7 +20,8 @@ pub(crate) use port::Reserved;
 pub(crate) use reply::Reply;
 pub(crate) use server::Server;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen. The only deadline that any of them
@@ -57,4 +58,19 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
+}
+
+/// Returns the files below a folder, in any order. What is built is none.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let items = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let paths = items.map(|item| item.unwrap().path());
+    let paths = paths.filter(|path| path.file_name().is_none_or(|name| name != "target"));
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            files_below(&path)
+        } else {
+            vec![path]
+        }
+    };
+    paths.flat_map(below).collect()
 }
