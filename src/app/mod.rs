@@ -220,7 +220,7 @@ fn refused(
 ) -> anyhow::Error {
     let faults = faults.into_iter().map(|(key, what)| {
         let place = settings.places.place(&key);
-        ConfigFault::new(place, key, event!(CONFIG_CERTIFICATE, what = what))
+        ConfigFault::new(place, &key, event!(CONFIG_CERTIFICATE, what = what))
     });
     ConfigFaults(faults.collect()).into()
 }

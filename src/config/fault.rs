@@ -2,6 +2,7 @@
 //! Every message of this room is made here.
 
 use crate::event::Event;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
@@ -30,22 +31,21 @@ impl fmt::Display for Place {
 pub struct ConfigFault {
     /// The place where it stands.
     pub place: Place,
-    /// The key, in dots: `gateway.tls.mode`. Empty for the file as a whole.
-    pub key: String,
-    /// The event, which shows both, the value and the key that it clashes with.
+    /// The event, which shows the place, the key in dots (none for the file as a whole),
+    /// the value, and the key that it clashes with.
     pub event: Event,
 }
 
 impl ConfigFault {
     /// Makes a message about a key, or about the file as a whole.
-    pub fn new(place: Place, key: String, event: Event) -> Self {
+    pub fn new(place: Place, key: &str, event: Event) -> Self {
         // A key may hold anything, a line break too.
         let key = if key.contains(char::is_control) {
-            key.escape_debug().to_string()
+            Cow::Owned(key.escape_debug().to_string())
         } else {
-            key
+            Cow::Borrowed(key)
         };
-        let shown = (!key.is_empty()).then_some(&key);
+        let shown = (!key.is_empty()).then_some(key);
         let event = event.of("key", shown).of("place", place.to_string());
         debug_assert!(
             event.fields().iter().all(|(name, _)| {
@@ -54,7 +54,7 @@ impl ConfigFault {
             }),
             "{event:?}"
         );
-        Self { place, key, event }
+        Self { place, event }
     }
 
     /// Tells whether both say the same, be it of another line.
@@ -204,6 +204,6 @@ impl About<'_> {
             .of("beside_place", beside_place.map(|place| place.to_string()))
             .of("beside", beside)
             .of("value", self.value.map(|value| format!("{value:?}")));
-        ConfigFault::new(place, self.key, event)
+        ConfigFault::new(place, &self.key, event)
     }
 }

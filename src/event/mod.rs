@@ -152,7 +152,10 @@ impl Event {
     /// Adds a field behind the others.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.fields.push((name, value.into()));
+        let value = value.into();
+        if value != Value::Absent {
+            self.fields.push((name, value));
+        }
         self
     }
 
