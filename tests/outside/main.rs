@@ -53,6 +53,7 @@ mod reload;
 mod secrets;
 mod simulate;
 mod smuggling;
+mod told;
 mod updates;
 mod websocket;
 mod websocket_library;

@@ -1,0 +1,1 @@
+//! Addresses that leave the server and do not bring a device where it should go.

@@ -1,0 +1,1 @@
+//! Files that are something else than the certificate or key that they should be.

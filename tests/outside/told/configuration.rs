@@ -1,0 +1,1 @@
+//! What people do to the configuration, named with its line and the remedy.

@@ -1,0 +1,1 @@
+//! Faults of the machine itself: its log, its clock, its folders.

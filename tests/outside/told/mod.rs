@@ -1,0 +1,14 @@
+//! Whoever is turned away is told why: tables of what people bring, and the event that
+//! each of it must raise.
+
+mod acme;
+mod addresses;
+mod certificates;
+mod configuration;
+mod files;
+mod machine;
+mod models;
+mod names;
+mod requests;
+mod terminal;
+mod tls;

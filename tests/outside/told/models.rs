@@ -1,0 +1,1 @@
+//! Models without a file, beside files whose names are nearly theirs.

@@ -1,0 +1,1 @@
+//! Names of files that fit no rule, and the sign in them that does not.

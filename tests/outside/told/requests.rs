@@ -1,0 +1,1 @@
+//! Requests and connections that are nothing here: paths, methods, headers, bodies.

@@ -1,0 +1,1 @@
+//! Output of the subcommands on terminals, in pipes, and for programs.

@@ -1,0 +1,1 @@
+//! TLS handshakes that find no common ground, each by its reason.
