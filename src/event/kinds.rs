@@ -47,6 +47,7 @@ mod connection;
 mod file;
 mod image;
 mod misread;
+mod name;
 mod process;
 mod withheld;
 
@@ -58,6 +59,7 @@ pub use connection::*;
 pub use file::*;
 pub use image::*;
 pub use misread::*;
+pub use name::*;
 pub use process::*;
 pub use withheld::*;
 
@@ -69,6 +71,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         CHECK_INS,
         REASONS,
         FILES,
+        NAMES,
         IMAGES,
         MISREAD,
         CONNECTIONS,

@@ -1,12 +1,14 @@
 //! Images that can be offered and fetched at one moment. A snapshot never changes; the
 //! catalogue swaps in a new one.
 
-use super::name::ImageName;
+use super::name::near::{NameIndex, NearFile};
+use super::name::{ImageName, model_key};
 use crate::util::file_state::FileState;
+use crate::util::sync::lock;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 use xiaozhi_device::guards::Candidate;
 use xiaozhi_device::hex;
@@ -95,6 +97,10 @@ impl Entry {
     }
 }
 
+/// Number of models of which a snapshot remembers the file that is nearly theirs. Of
+/// more it is not asked: anybody can invent models.
+const NEAR_KEPT: usize = 1024;
+
 /// Everything that can be offered, by model and by file name. The empty default
 /// is that of a folder that nobody has looked at yet.
 #[derive(Debug, Default)]
@@ -106,6 +112,10 @@ pub struct Snapshot {
     by_file: HashMap<String, Arc<Entry>>,
     /// Whole files of which nobody knows yet what they are.
     unread: HashMap<String, ImageName>,
+    /// The names of all files, for models that have none.
+    names: Vec<String>,
+    index: OnceLock<NameIndex>,
+    near: Mutex<HashMap<String, Option<NearFile>>>,
 }
 
 impl Snapshot {
@@ -140,9 +150,35 @@ impl Snapshot {
         self
     }
 
+    /// Adds the names of all files that lie there, whatever they are.
+    #[must_use]
+    pub(crate) fn with_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.names = names.into_iter().collect();
+        self
+    }
+
     /// The images of a model, highest version first.
     pub(crate) fn model(&self, model: &str) -> &[Arc<Entry>] {
-        self.by_model.get(model).map_or(&[], Vec::as_slice)
+        let entries = self.by_model.get(&*model_key(model));
+        entries.map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the file whose name is nearest to one of these models, none of which has
+    /// a file; `others` are further names of the device. It is looked for once: a fleet
+    /// asks at once.
+    pub(crate) fn near(&self, models: &[&str], others: &[&str]) -> Option<NearFile> {
+        let key = [models.join("\n"), others.join("\n")].join("\n\n");
+        let mut near = lock(&self.near);
+        if let Some(known) = near.get(&key) {
+            return known.clone();
+        }
+        if near.len() >= NEAR_KEPT || key.len() > NEAR_KEPT {
+            return None;
+        }
+        let names = || NameIndex::new(self.names.iter().map(String::as_str));
+        let found = self.index.get_or_init(names).nearest(models, others);
+        near.insert(key, found.clone());
+        found
     }
 
     /// The image of that name.
@@ -155,12 +191,13 @@ impl Snapshot {
     pub(crate) fn may_have(&self, model: &str) -> bool {
         self.models
             .as_ref()
-            .is_none_or(|models| models.contains(model))
+            .is_none_or(|models| models.contains(&*model_key(model)))
     }
 
     /// Returns whether a file may still turn out to be an image for `model` in a version that
     /// is `wanted`: one that is not read yet. Before the first look any may.
     pub(crate) fn may_yet_have(&self, model: &str, wanted: impl Fn(&Version) -> bool) -> bool {
+        let model = model_key(model);
         let fits = |name: &ImageName| name.model == model && wanted(&name.version);
         self.models.is_none() || self.unread.values().any(fits)
     }

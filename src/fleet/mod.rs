@@ -1,14 +1,17 @@
-//! Fleet: the last check-in of each device, and what it was told. In memory, and
-//! bounded: anybody can invent devices.
+//! Fleet: the last check-in of each device, what it was told, and as which model it had
+//! files of its own. In memory, and bounded: anybody can invent devices. It does not
+//! outlive the process.
 
 use crate::event::Event;
-use crate::ota::decide::{Decision, Forced, Outcome, Withheld};
+use crate::ota::decide::{Decision, DeviceMemory, Forced, Outcome, Withheld};
+use crate::util::once::Once;
 use crate::util::sync::lock;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::mem;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
+use xiaozhi_device::checkin::DEFAULT_MODEL;
 
 /// Number of devices that one generation remembers; there are two of them.
 const GENERATION: usize = 16_384;
@@ -54,11 +57,46 @@ pub enum Told {
     Silent,
 }
 
+/// Time between two lines that say the same of one device.
+const SAY: Duration = Duration::from_secs(3600);
+/// Number of such lines that are remembered.
+const SAID: usize = 1 << 16;
+
 /// All devices that checked in lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fleet {
     devices: Mutex<Generations>,
     hasher: RandomState,
+    said: Once,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            devices: Mutex::default(),
+            hasher: RandomState::default(),
+            said: Once::new(SAY, SAID),
+        }
+    }
+}
+
+/// Memory of one device, at its check-in.
+#[derive(Debug, Clone, Copy)]
+pub struct RememberedDevice<'a> {
+    fleet: &'a Fleet,
+    device: &'a str,
+    version: &'a str,
+}
+
+impl DeviceMemory for RememberedDevice<'_> {
+    fn forced(&self) -> Option<Forced> {
+        self.fleet.forced(self.device, self.version)
+    }
+
+    fn own_model(&self) -> Option<Box<str>> {
+        let mut devices = self.fleet.devices();
+        devices.find(kept(self.device))?.own.clone()
+    }
 }
 
 /// Devices in two generations: forgotten are those that did not check in while as many
@@ -78,6 +116,13 @@ struct DeviceRecord {
     withheld: u64,
     /// Image that was forced on it last, and when that was counted.
     forced: Option<(Forced, SystemTime)>,
+    /// The model that it named first.
+    named: Option<Box<str>>,
+    /// Model of its own that had files last. A board that is renamed keeps it, and so gets
+    /// no other board's files.
+    own: Option<Box<str>>,
+    /// The model as which it came before, while it has none with files.
+    former: Option<Box<str>>,
 }
 
 impl Fleet {
@@ -98,9 +143,8 @@ impl Fleet {
             ),
             Outcome::UpToDate | Outcome::Silent => (None, None),
         };
-        let hash = self
-            .hasher
-            .hash_one((decision.model, version, told, withheld));
+        let names = (decision.model, decision.named, own_model(decision));
+        let hash = self.hasher.hash_one((names, version, told, withheld));
         let device = kept(device);
         if let Some(known) = self.devices().find(device)
             && known.decision == hash
@@ -116,12 +160,16 @@ impl Fleet {
             decision: hash,
             withheld,
             forced: None,
+            named: decision.named.map(|named| kept(named).into()),
+            own: own_model(decision).map(Into::into),
+            former: None,
         };
         let mut devices = self.devices();
         let mut is_news = !decision.withheld.is_empty();
         if let Some(before) = devices.find(device) {
             is_news &= before.withheld != withheld;
             known.last.checks += before.last.checks;
+            known.remember_names(before, decision);
             // A device that reports another version has got on.
             if before.last.version == known.last.version {
                 known.forced = before.forced;
@@ -134,8 +182,29 @@ impl Fleet {
         is_news
     }
 
+    /// Returns the memory of `device`, which reports `version`.
+    pub fn device<'a>(&'a self, device: &'a str, version: &'a str) -> RememberedDevice<'a> {
+        RememberedDevice {
+            fleet: self,
+            device,
+            version,
+        }
+    }
+
+    /// Returns the model as which `device` came before, if it has none with files now.
+    pub fn former(&self, device: &str) -> Option<Box<str>> {
+        let mut devices = self.devices();
+        devices.find(kept(device))?.former.clone()
+    }
+
+    /// Returns whether something may be said of `device` now, once an hour, and takes
+    /// that it is.
+    pub(crate) fn is_due(&self, device: &str, what: &impl Hash, now: SystemTime) -> bool {
+        self.said.is_due(&(device, what), now)
+    }
+
     /// Returns what was forced on `device` while it reported `version`.
-    pub fn forced(&self, device: &str, version: &str) -> Option<Forced> {
+    fn forced(&self, device: &str, version: &str) -> Option<Forced> {
         let mut devices = self.devices();
         let known = devices.find(kept(device))?;
         let (forced, _) = known.forced?;
@@ -165,6 +234,23 @@ impl Fleet {
 }
 
 impl DeviceRecord {
+    /// Takes over what is remembered of the names of a device.
+    fn remember_names(&mut self, before: &Self, decision: &Decision<'_>) {
+        if self.own.is_none() {
+            self.own.clone_from(&before.own);
+        }
+        if !decision.is_unmatched() {
+            return;
+        }
+        self.former = if before.own.is_some() && before.own != self.named {
+            before.own.clone()
+        } else if before.named == self.named {
+            before.former.clone()
+        } else {
+            before.named.clone().or_else(|| before.former.clone())
+        };
+    }
+
     /// Counts an image that is forced, once a boot.
     fn count_forced(&mut self, sha256: Option<[u8; 32]>, now: SystemTime) {
         let Some(sha256) = sha256 else { return };
@@ -207,6 +293,12 @@ impl Generations {
 }
 
 type Forgotten = HashMap<Box<str>, DeviceRecord>;
+
+/// Returns the model of its own that a device has files of.
+fn own_model<'a>(decision: &Decision<'a>) -> Option<&'a str> {
+    let has_files = decision.is_own && decision.candidates > 0;
+    (has_files && decision.model != DEFAULT_MODEL).then(|| kept(decision.model))
+}
 
 fn last_check(version: &str, decision: &Decision<'_>, now: SystemTime) -> LastCheck {
     LastCheck {
@@ -255,6 +347,8 @@ mod tests {
         };
         Decision {
             model: "a",
+            named: Some("a"),
+            is_own: true,
             candidates: 1,
             outcome: Outcome::UpToDate,
             withheld: withheld.iter().map(held).collect(),
@@ -332,8 +426,8 @@ mod tests {
                 report: Report::read(body.as_bytes()),
                 ..CheckIn::default()
             };
-            let forced = || fleet.forced("d", version);
-            let decision = decide(&check_in, &snapshot, &policy, forced);
+            let memory = fleet.device("d", version);
+            let decision = decide(&check_in, &snapshot, &policy, &memory);
             fleet.note(
                 "d",
                 version,
@@ -348,5 +442,48 @@ mod tests {
         assert!(!forces("1.8.0", 180) && !forces("1.8.0", 86_400));
         // A device that has got on is another matter.
         assert!(forces("1.9.0", 90_000));
+    }
+
+    #[test]
+    fn a_board_that_is_renamed_gets_no_other_boards_files() {
+        use crate::firmware::snapshot::tests::snapshot;
+        let fleet = Fleet::default();
+        let files = snapshot(&["old_2.0.bin", "default_9.0.bin"]);
+        let offered = |device: &str, name: &str, policy: &Policy| {
+            let body =
+                format!(r#"{{"application":{{"version":"1.0"}},"board":{{"name":"{name}"}}}}"#);
+            let check_in = CheckIn {
+                report: Report::read(body.as_bytes()),
+                ..CheckIn::default()
+            };
+            let decision = decide(&check_in, &files, policy, &fleet.device(device, "1.0"));
+            fleet.note(device, "1.0", &decision, UNIX_EPOCH);
+            match decision.outcome {
+                Outcome::Offer { entry, .. } => entry.file.clone(),
+                _ => decision
+                    .withheld
+                    .iter()
+                    .map(|w| format!("{:?}", w.reason))
+                    .collect(),
+            }
+        };
+        let plain = Policy::default();
+        assert_eq!(offered("d", "old", &plain), "old_2.0.bin");
+        assert_eq!(fleet.former("d"), None);
+        // However often it comes, and whatever it calls itself.
+        for name in ["new", "new", "newer", "default"] {
+            assert!(offered("d", name, &plain).contains("Renamed"), "{name}");
+        }
+        assert!(offered("d", "new", &plain).contains("Renamed"));
+        assert_eq!(fleet.former("d").as_deref(), Some("old"));
+        // Nobody remembers another one, nor what was nobody's own.
+        assert_eq!(offered("e", "new", &plain), "default_9.0.bin");
+        assert_eq!(offered("e", "newer", &plain), "default_9.0.bin");
+        assert_eq!(fleet.former("e").as_deref(), Some("new"));
+        let mut aliases = plain.aliases.clone();
+        aliases.add("old", "new");
+        let aliased = Policy { aliases, ..plain };
+        assert_eq!(offered("d", "new", &aliased), "old_2.0.bin");
+        assert_eq!(fleet.former("d"), None);
     }
 }

@@ -14,5 +14,6 @@ mod range;
 mod reply;
 mod request;
 mod router;
+mod unmatched;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};

@@ -101,6 +101,8 @@ mod tests {
     fn json(outcome: Outcome<'_>, own: &str, url: &str) -> String {
         let decision = Decision {
             model: "a",
+            named: Some("a"),
+            is_own: true,
             candidates: 1,
             outcome,
             withheld: Vec::new(),

@@ -302,6 +302,9 @@ impl Files {
         let models = self.models.keys().cloned().collect();
         let unread = self.known.iter().filter(|(_, f)| f.state.is_unread());
         let unread = unread.filter_map(|(file, known)| Some((file.clone(), known.name.clone()?)));
-        Snapshot::new(entries, models).with_unread(unread)
+        let names = self.known.keys().cloned();
+        Snapshot::new(entries, models)
+            .with_unread(unread)
+            .with_names(names)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::super::Verify;
 use super::super::name::ImageName;
+use super::kind;
 use super::scan::{self, Unusable};
 use super::state::{Hope, ReadResult};
 use crate::util::file_state::FileState;
@@ -65,7 +66,7 @@ impl Job {
             if is_our_own(&e) {
                 (Unusable::Changed, Hope::Open)
             } else {
-                (unreadable(&e), Hope::Open)
+                (kind::unreadable(&self.path, &e), Hope::Open)
             }
         })?;
         let inspection = scan::inspect(&mut file, &self.state).map_err(|why| {
@@ -79,12 +80,6 @@ impl Job {
             Ok(()) => Ok(inspection),
             Err(why) => Err((why, Hope::None)),
         }
-    }
-}
-
-pub(super) fn unreadable(error: &io::Error) -> Unusable {
-    Unusable::Unreadable {
-        reason: error.to_string(),
     }
 }
 
