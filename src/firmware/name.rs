@@ -12,7 +12,7 @@ pub mod near;
 mod passed_over;
 mod suggest;
 
-pub(crate) use passed_over::is_passed_over;
+pub use passed_over::is_passed_over;
 
 use crate::event::{Event, event};
 use std::borrow::Cow;

@@ -90,6 +90,8 @@ pub struct Decision<'a> {
     pub named: Option<&'a str>,
     /// Tells that the model is one of the device's own.
     pub is_own: bool,
+    /// Model of the files that are the device's own, if it has any.
+    pub own_files: Option<&'a str>,
     /// Number of files that the model has.
     pub candidates: usize,
     /// The answer.
@@ -205,6 +207,7 @@ pub fn decide<'a>(
         model,
         named: check_in.models().next(),
         is_own: candidates.is_own,
+        own_files: candidates.own_files(),
         candidates: candidates.files.len() + candidates.merged.len(),
         outcome: Outcome::UpToDate,
         withheld: Vec::new(),
@@ -329,6 +332,19 @@ impl<'a> Candidates<'a> {
         }
         own
     }
+
+    /// Returns the model that stands in the names of the files which are the device's
+    /// own. What it calls itself may be an alias, and the setting may go.
+    fn own_files(&self) -> Option<&'a str> {
+        let is_called_so = |entry: &&Arc<Entry>| entry.model == model_key(self.model);
+        let mut files = self.files.iter().chain(self.merged.iter().copied());
+        let first = files.clone().next()?;
+        let model = match files.find(is_called_so) {
+            Some(_) => self.model,
+            None => &first.model,
+        };
+        (self.is_own && model != DEFAULT_MODEL).then_some(model)
+    }
 }
 
 /// The first of the device's models that has files, and those files, highest
@@ -346,8 +362,11 @@ fn candidates<'a>(
     policy: &'a Policy,
     memory: &impl DeviceMemory,
 ) -> Candidates<'a> {
-    let is_another = |own: &Box<str>| !check_in.models().any(|model| model == &**own);
-    let before = || memory.own_model().filter(is_another);
+    let is_another = |own: &str| {
+        let mut models = check_in.models();
+        !models.any(|model| model_key(model) == model_key(own))
+    };
+    let before = || memory.own_model().filter(|own| is_another(own));
     let renamed = |named, old| Candidates {
         renamed: Some(old),
         ..Candidates::new(named, &[])

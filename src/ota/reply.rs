@@ -103,6 +103,7 @@ mod tests {
             model: "a",
             named: Some("a"),
             is_own: true,
+            own_files: Some("a"),
             candidates: 1,
             outcome,
             withheld: Vec::new(),

@@ -1,4 +1,5 @@
-//! What stands in a file's place, and why it cannot be read, in words that mend it.
+//! Kinds of things in a file's place, and reasons why one cannot be read, with what
+//! mends it.
 
 use super::scan::Unusable;
 use crate::event::text::Text;
@@ -48,7 +49,7 @@ fn first_image(folder: &Path) -> Option<String> {
     let mut first: Option<String> = None;
     while let Some(next) = folders.pop() {
         for item in fs::read_dir(&next).into_iter().flatten().flatten() {
-            left = left.checked_sub(1).unwrap_or_default();
+            left = left.saturating_sub(1);
             if left == 0 {
                 return first;
             }

@@ -42,7 +42,7 @@ pub(crate) enum Unusable {
     Unreadable {
         /// The system's word.
         reason: String,
-        /// What that comes from, and what to do.
+        /// Cause of that, and what to do.
         what: Box<Event>,
     },
     /// A fault of ours shows in it.

@@ -26,7 +26,7 @@ pub struct NearFile {
     pub says: Option<String>,
 }
 
-/// How near a name is, the nearest first.
+/// Nearness of a name, the nearest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Nearness {
     /// It is the model, in a name that cannot be used.
@@ -209,32 +209,37 @@ fn has_prefix(long: &str, short: &str) -> bool {
 ///
 /// Boards of one series differ so, too (`atoms3` and `atoms3r`, `1.85` and `1.85c`,
 /// `box` and `box3`), but at a digit. A letter beside one is no slip.
-fn is_slip(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let (a, b) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    if a.len() < SHORT || b.len() - a.len() > 1 {
+fn is_slip(one: &str, other: &str) -> bool {
+    let [one, other]: [Vec<char>; 2] = [one, other].map(|name| name.chars().collect());
+    let (short, long) = if one.len() <= other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    if short.len() < SHORT || long.len() - short.len() > 1 {
         return false;
     }
-    let begin = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
-    let ends = a[begin..].iter().rev().zip(b[begin..].iter().rev());
-    let end = ends.take_while(|(a, b)| a == b).count();
-    let (left, right) = (&a[begin..a.len() - end], &b[begin..b.len() - end]);
+    let same = short.iter().zip(&long);
+    let begin = same.take_while(|(one, other)| one == other).count();
+    let same = short[begin..].iter().rev().zip(long[begin..].iter().rev());
+    let end = same.take_while(|(one, other)| one == other).count();
+    let left = &short[begin..short.len() - end];
+    let right = &long[begin..long.len() - end];
     let is_one = match (left, right) {
-        ([], [_]) | ([_], [_]) => true,
-        ([p, q], [r, s]) => p == s && q == r,
+        ([] | [_], [_]) => true,
+        ([_, _], [_, _]) => left.iter().eq(right.iter().rev()),
         _ => false,
     };
-    let around = [
-        begin.checked_sub(1).map(|at| b[at]),
-        b.get(begin + right.len()).copied(),
-    ];
-    let changed = left.iter().chain(right);
-    let mut letters = changed.copied().chain(around.into_iter().flatten());
-    // Beside a letter: `box` is no slip of `box-x`.
+    let before = begin.checked_sub(1).and_then(|at| long.get(at));
+    let around = [before, long.get(begin + right.len())];
+    let is_letter = |c: &char| c.is_alphabetic();
     is_one
-        && letters.all(|c| c.is_alphabetic() || c == '-')
-        && left.iter().chain(right).all(|c| c.is_alphabetic())
-        && around.iter().flatten().any(|c| c.is_alphabetic())
+        && left.iter().chain(right).all(is_letter)
+        && around
+            .into_iter()
+            .flatten()
+            .all(|c| is_letter(c) || *c == '-')
+        && around.into_iter().flatten().any(is_letter)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Names of what is plainly no firmware, and lies beside it all the same: the leavings
 //! of file systems, browsers and editors, checksums, pages to read.
 
-/// What systems and servers of files put into every folder, in lower case.
+/// Names of what systems and servers of files put into every folder, in lower case.
 const KEPT_BY_SYSTEMS: [&str; 22] = [
     "@eadir",
     "@recently-snapshot",
@@ -92,7 +92,7 @@ const ENDS: [&str; 48] = [
 ];
 
 /// Tells whether a name is passed over without a word.
-pub(crate) fn is_passed_over(file: &str) -> bool {
+pub fn is_passed_over(file: &str) -> bool {
     // Hidden, and the temporary files of those who copy (rsync, editors, publish).
     if file.starts_with('.') || file.starts_with("~$") {
         return true;

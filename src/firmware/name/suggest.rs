@@ -36,7 +36,7 @@ const OTHER_ENDS: [&str; 32] = [
     ".old", ".orig", ".dat", ".binary", ".bn", ".bi", ".html", ".htm", ".json",
 ];
 
-/// How many of those are archives.
+/// Number of those, at the beginning, that are archives.
 const ARCHIVES: usize = 13;
 
 /// Signs that people put between model and version.
@@ -278,8 +278,9 @@ fn without_number(text: &str) -> Option<&str> {
         .strip_suffix(' ')
         .filter(|_| before.len() < text.len())?;
     let mut marks = stem.rsplit('.');
-    let ends = marks.next()?.chars().next_back()?.is_ascii_digit() && marks.next().is_some();
-    ends.then_some(stem)
+    let last = marks.next()?.chars().next_back()?;
+    let ends = last.is_ascii_digit() && marks.next().is_some();
+    (ends || without_copy_word(stem).is_some()).then_some(stem)
 }
 
 /// Takes `Copy of ` and its like off the beginning.
@@ -312,11 +313,8 @@ fn split(stem: &str) -> Option<(String, String)> {
         let version = tidied_version(version)?;
         (!model.is_empty() && model.contains(char::is_alphanumeric)).then_some((model, version))
     };
-    let underscores = stem.match_indices('_').map(|(at, _)| at);
-    if let Some(found) = underscores
-        .filter_map(|at| behind(at, without_v(&stem[at..])?))
-        .next()
-    {
+    let mut underscores = stem.match_indices('_').map(|(at, _)| at);
+    if let Some(found) = underscores.find_map(|at| behind(at, without_v(&stem[at..])?)) {
         return Some(found);
     }
     if let Some(found) = wrong_way_round(stem) {
