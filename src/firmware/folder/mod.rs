@@ -379,9 +379,19 @@ impl Keeper {
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
             self.files.news.push(if listing.found.is_empty() {
-                event!(FOLDER_UNAVAILABLE, dir = absolute(&dir), error = error, what = what)
+                event!(
+                    FOLDER_UNAVAILABLE,
+                    dir = absolute(&dir),
+                    error = error,
+                    what = what
+                )
             } else {
-                event!(FOLDER_UNREADABLE, dir = absolute(&dir), error = error, what = what)
+                event!(
+                    FOLDER_UNREADABLE,
+                    dir = absolute(&dir),
+                    error = error,
+                    what = what
+                )
             });
         }
         // What was never read may hold anything.
