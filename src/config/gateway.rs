@@ -312,3 +312,6 @@ pub(super) fn limits(section: &Section<'_>) -> Limits {
         drain: section.duration("drain").unwrap_or(default.drain),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,13 +86,14 @@ impl Misnamed {
 
     /// Finds out the same of a name that is no text.
     pub(crate) fn not_utf8(bytes: &[u8]) -> Self {
-        let sign = str::from_utf8(bytes).err();
-        let sign = sign.and_then(|error| bytes.get(error.valid_up_to()));
-        // What cannot be read may have been a part of the model.
-        let text = String::from_utf8_lossy(bytes).replace('\u{fffd}', "");
+        let end = str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let (text, rest) = bytes.split_at(end);
+        // What cannot be read behind the version is the mark of a copy; in front of it, a
+        // part of the model.
+        let text = format!("{}.bin", String::from_utf8_lossy(text));
         Self {
             error: NameError::NotUtf8,
-            sign: sign.map(|byte| format!("0x{byte:02X}")),
+            sign: rest.first().map(|byte| format!("0x{byte:02X}")),
             name: suggest::name(&text),
             taken: None,
         }

@@ -277,6 +277,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_near_file_is_looked_for_once_and_for_so_many_models_only() {
+        let s = snapshot(&[]).with_names(["Xmini-C3_2.0.6.bin".to_owned()]);
+        let near = |model: &str| s.near(&[model], &[]).map(|near| near.file);
+        assert_eq!(near("xmini-c3").as_deref(), Some("Xmini-C3_2.0.6.bin"));
+        for invented in 0..2 * NEAR_KEPT {
+            near(&format!("invented {invented}"));
+            assert!(lock(&s.near).len() <= NEAR_KEPT);
+        }
+        // Who was asked for before is answered as before.
+        assert_eq!(near("xmini-c3").as_deref(), Some("Xmini-C3_2.0.6.bin"));
+        assert_eq!(near("xmini_c3"), None);
+        assert_eq!(near(&"x".repeat(100_000)), None);
+    }
+
+    #[test]
     fn a_modification_time_outside_of_http_dates_is_clamped() {
         let mut identity = entry("a_1.bin").identity;
         let parsed = || ImageName {

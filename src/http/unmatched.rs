@@ -19,7 +19,9 @@ pub(super) fn tell_why(
     let device = shown(check_in.device);
     let models: Vec<_> = check_in.models().collect();
     if let Some(old) = fleet.former(device)
-        && let Some(new) = models.iter().find(|model| **model != &*old)
+        && let Some(new) = models.first()
+        // It goes by that name still, whose files went.
+        && !models.contains(&&*old)
         && fleet.is_due(device, &(&old, new), now)
     {
         let (old, new) = (shown(&old), shown(new));
@@ -41,6 +43,18 @@ pub(super) fn tell_why(
         && fleet.is_due(device, &(&near.file, &near.model), now)
     {
         let model = shown(&near.model);
+        if !near.can_be_named {
+            let says = near.says.unwrap_or_default();
+            tell!(
+                MODEL_UNNAMEABLE,
+                device = device,
+                model = model,
+                file = &near.file,
+                name = near.name,
+                alias = alias(&says, model),
+            );
+            return;
+        }
         tell!(
             MODEL_NEAR,
             device = device,

@@ -22,6 +22,12 @@ kinds! { CHECK_INS:
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{要被找到，它必须名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}（每小时提示一次）",
         "no file is here for this device's model {model}, and the name of {file} is nearly that{: to be found it must be called |name|}\
          {; or, if two names mean one model, write gateway.firmware.alias: |alias|} (named once an hour)");
+    /// No file's name can carry its model, and one lies there that was meant for it.
+    MODEL_UNNAMEABLE = Kind::new("model.unnameable", Warning, "checkin", &["device", "model", "file", "name?", "alias"],
+        "任何文件名都无法写下该设备的型号 {model}，因为其中下划线后的数字会被当成版本号。{file} 很可能是给它的：{请改名为 |name|，并}写上 \
+         gateway.firmware.alias: {alias}（每小时提示一次）",
+        "no file name can carry this device's model {model}, for the digit behind its underscore is read as the version. {file} is \
+         meant for it, most likely: {rename it to |name|, and }write gateway.firmware.alias: {alias} (named once an hour)");
     /// It calls itself otherwise than before.
     MODEL_RENAMED = Kind::new("model.renamed", Warning, "checkin", &["device", "old", "new", "alias"],
         "该设备以前的型号是 {old}，现在自称 {new}，而 {new} 没有文件：板子在新版固件中改了名，或被线刷了别的固件。如果是同一块板子，请写 \

@@ -20,10 +20,13 @@ pub struct NearFile {
     pub file: String,
     /// The model that it is nearly for, as the device reports it.
     pub model: String,
-    /// The name that it should have; `None` where no file name can carry that model.
+    /// The name that it should have; `None` where it has it.
     pub name: Option<String>,
-    /// The model that its name says, where that is a good one.
+    /// Model of a file's name that may be one with the device's: the one that this file
+    /// says, or, where no file name can carry the device's, one that stands for it.
     pub says: Option<String>,
+    /// Tells that a file's name can carry the device's model.
+    pub can_be_named: bool,
 }
 
 /// Nearness of a name, the nearest first.
@@ -99,17 +102,55 @@ impl NameIndex {
             models.first()?
         };
         let version = known.version.as_ref().map_or(VERSION, Version::as_str);
+        if !can_be_named(model) {
+            return Some(under_another_name(known, model, version));
+        }
         let name = format!("{model}_{version}.bin");
-        // By the grammar, but for the version that somebody is to fill in.
-        let carries = parse(&format!("{model}_1.bin"));
-        let carries = carries.is_ok_and(|name| name.model == model_key(model));
-        let is_name = carries && !model.starts_with('.') && !model.contains('/');
         Some(NearFile {
             file: known.file.clone(),
             model: model.to_owned(),
-            name: Some(name).filter(|name| is_name && name.len() <= LONGEST),
+            name: Some(name).filter(|name| name.len() <= LONGEST),
             says: Some(known.model.clone()).filter(|says| known.is_good && says != model),
+            can_be_named: true,
         })
+    }
+}
+
+/// Tells whether a file's name can carry a model: none of its underscores begins a
+/// version.
+fn can_be_named(model: &str) -> bool {
+    let carries = parse(&format!("{model}_1.bin"));
+    carries.is_ok_and(|name| name.model == model_key(model))
+        && !model.starts_with('.')
+        && !model.contains('/')
+}
+
+/// Returns what stands for a model that no file's name can carry.
+fn under_another_name(known: &Known, model: &str, version: &str) -> NearFile {
+    let cut_short = known.file.strip_prefix(model);
+    let is_good = known.is_good && cut_short.is_none();
+    let plain = |c: char| {
+        if c.is_alphanumeric() || c == '.' {
+            c
+        } else {
+            '-'
+        }
+    };
+    let stand_in: String = model.chars().map(plain).collect();
+    let stand_in = stand_in.trim_matches(['-', '.']);
+    // What the grammar takes for a version begins too early.
+    let behind = cut_short.and_then(|rest| parse(&format!("x{rest}")).ok());
+    let version = behind.map_or(version.to_owned(), |name| name.version.to_string());
+    NearFile {
+        file: known.file.clone(),
+        model: model.to_owned(),
+        name: (!is_good).then(|| format!("{stand_in}_{version}.bin")),
+        says: Some(if is_good {
+            known.model.clone()
+        } else {
+            stand_in.to_owned()
+        }),
+        can_be_named: false,
     }
 }
 

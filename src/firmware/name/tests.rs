@@ -264,8 +264,10 @@ fn bytes_that_are_no_text_are_named() {
     // As Windows writes it in Chinese.
     let found = Misnamed::not_utf8(b"\xb0\xe5-c3_1.0.bin");
     assert_eq!(found.sign.as_deref(), Some("0xB0"));
-    assert_eq!(found.name.as_deref(), Some("c3_1.0.bin"));
-    assert_eq!(Misnamed::not_utf8(b"\xff_1.0.bin").name, None);
+    assert_eq!(found.name, None);
+    let found = Misnamed::not_utf8(b"xmini-c3_v2.0.6 - \xb8\xb1\xb1\xbe.bin");
+    assert_eq!(found.sign.as_deref(), Some("0xB8"));
+    assert_eq!(found.name.as_deref(), Some("xmini-c3_2.0.6.bin"));
 }
 
 #[test]

@@ -94,8 +94,10 @@ fn a_model_that_no_file_name_can_carry_gets_an_alias() {
     let model = "lilygo-t-cameraplus-s3_v1_2";
     let file = "lilygo-t-cameraplus-s3_v1_2_2.0.6.bin";
     let found = NameIndex::new([file]).nearest(&[model], &[]).unwrap();
-    assert_eq!((found.file.as_str(), found.name), (file, None));
-    assert_eq!(found.says.as_deref(), Some("lilygo-t-cameraplus-s3_v1"));
+    assert_eq!((found.file.as_str(), found.can_be_named), (file, false));
+    let name = "lilygo-t-cameraplus-s3-v1-2_2.0.6.bin";
+    assert_eq!(found.name.as_deref(), Some(name));
+    assert_eq!(found.says.as_deref(), Some("lilygo-t-cameraplus-s3-v1-2"));
     // The same board, renamed.
     let file = "lilygo-t-cameraplus-s3-v1.2_2.4.1.bin";
     let found = NameIndex::new([file]).nearest(&[model], &[]).unwrap();
