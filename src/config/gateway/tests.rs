@@ -1,4 +1,5 @@
 use super::super::resolve::tests::{good, read};
+use xiaozhi_device::version::Version;
 
 #[test]
 fn names_that_are_one_model() {
@@ -9,7 +10,7 @@ fn names_that_are_one_model() {
     assert_eq!(aliases.others("a"), ["b", "c"]);
     assert_eq!(aliases.others("7"), ["d"]);
     assert_eq!(aliases.others("f"), ["e"]);
-    assert_eq!(s.policy.pin("c").map(|pin| pin.as_str()), Some("1.0"));
+    assert_eq!(s.policy.pin("c").map(Version::as_str), Some("1.0"));
     // A circle is one model, as a chain is.
     let s = good("gateway: {firmware: {alias: {a: b, b: c, c: a}}}");
     assert_eq!(s.policy.aliases.others("b"), ["a", "c"]);
