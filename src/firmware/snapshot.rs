@@ -100,6 +100,8 @@ impl Entry {
 /// Number of models of which a snapshot remembers the file that is nearly theirs. Of
 /// more it is not asked: anybody can invent models.
 const NEAR_KEPT: usize = 1024;
+/// Length in bytes of the names that one device is asked for by: no file has longer ones.
+const NEAR_LONGEST: usize = 1024;
 
 /// Everything that can be offered, by model and by file name. The empty default
 /// is that of a folder that nobody has looked at yet.
@@ -168,16 +170,19 @@ impl Snapshot {
     /// asks at once.
     pub(crate) fn near(&self, models: &[&str], others: &[&str]) -> Option<NearFile> {
         let key = [models.join("\n"), others.join("\n")].join("\n\n");
-        let mut near = lock(&self.near);
-        if let Some(known) = near.get(&key) {
-            return known.clone();
+        {
+            let near = lock(&self.near);
+            if let Some(known) = near.get(&key) {
+                return known.clone();
+            }
+            if near.len() >= NEAR_KEPT || key.len() > NEAR_LONGEST {
+                return None;
+            }
         }
-        if near.len() >= NEAR_KEPT || key.len() > NEAR_KEPT {
-            return None;
-        }
+        // Without the lock: others check in meanwhile.
         let names = || NameIndex::new(self.names.iter().map(String::as_str));
         let found = self.index.get_or_init(names).nearest(models, others);
-        near.insert(key, found.clone());
+        lock(&self.near).insert(key, found.clone());
         found
     }
 

@@ -2,6 +2,7 @@
 
 use super::suggest::{self, LONGEST};
 use super::{Misnamed, model_key, parse};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use unicode_normalization::UnicodeNormalization as _;
 use xiaozhi_device::checkin::DEFAULT_MODEL;
@@ -56,6 +57,7 @@ struct Known {
     model: String,
     version: Option<Version>,
     key: String,
+    joined: String,
     is_good: bool,
 }
 
@@ -167,8 +169,10 @@ fn known(file: &str) -> Option<Known> {
         None if file.to_ascii_lowercase().ends_with(".bin") => (suggest::parts(file)?.0, None),
         None => return None,
     };
+    let key = key(&model);
     Some(Known {
-        key: key(&model),
+        joined: joined(&key),
+        key,
         file: file.to_owned(),
         model,
         version,
@@ -179,6 +183,7 @@ fn known(file: &str) -> Option<Known> {
 /// A model that has no file, ready to be compared.
 struct Wanted<'a> {
     model: &'a str,
+    composed: Cow<'a, str>,
     key: String,
     joined: String,
 }
@@ -188,6 +193,7 @@ impl<'a> Wanted<'a> {
         let key = key(model);
         Self {
             joined: joined(&key),
+            composed: model_key(model),
             model,
             key,
         }
@@ -198,10 +204,10 @@ impl<'a> Wanted<'a> {
         if ours.is_empty() || theirs.is_empty() {
             return None;
         }
-        if known.model == model_key(self.model) {
+        if known.model == self.composed {
             return Some(Nearness::Same);
         }
-        if ours == theirs || self.joined == joined(theirs) {
+        if ours == theirs || self.joined == known.joined {
             return Some(Nearness::Spelling);
         }
         let rest = known.file.strip_prefix(self.model);
@@ -251,6 +257,10 @@ fn has_prefix(long: &str, short: &str) -> bool {
 /// Boards of one series differ so, too (`atoms3` and `atoms3r`, `1.85` and `1.85c`,
 /// `box` and `box3`), but at a digit. A letter beside one is no slip.
 fn is_slip(one: &str, other: &str) -> bool {
+    // A character has four bytes at most.
+    if one.len().abs_diff(other.len()) > 4 {
+        return false;
+    }
     let [one, other]: [Vec<char>; 2] = [one, other].map(|name| name.chars().collect());
     let (short, long) = if one.len() <= other.len() {
         (one, other)
