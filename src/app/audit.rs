@@ -5,7 +5,7 @@ use super::machine::{addresses, network, own_address};
 use super::names;
 use crate::config::{Settings, self_signed_names};
 use crate::event::{self, Event, tell};
-use crate::ota::address_audit::{self, Lookup, PassedOn, Surroundings, to_look_up};
+use crate::ota::address_audit::{self, Lookup, Origin, PassedOn, Surroundings, to_look_up};
 use crate::ota::credentials::Voice;
 use crate::ota::network::Network;
 use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
@@ -76,7 +76,11 @@ fn surroundings<'a>(
         behind_proxy: settings.behind_proxy,
         http_ends: settings.plain_http.ends(),
         websocket,
-        websocket_is_made_up: settings.websocket.is_made_up(),
+        websocket_from: if settings.websocket.is_made_up() {
+            Origin::MadeUp
+        } else {
+            Origin::Written
+        },
         mqtt,
         passed_on: PassedOn {
             voice: settings.proxy.passes_on(WEBSOCKET_PATH),

@@ -117,11 +117,10 @@ const SELF: [&str; 6] = [
     "ip6-loopback",
 ];
 /// Domains of container engines.
-const CONTAINERS: [&str; 12] = [
+const CONTAINERS: [&str; 11] = [
     "cluster.local",
     "containers.internal",
     "docker",
-    "docker.for.mac",
     "docker.internal",
     "k3d.internal",
     "lima.internal",
@@ -259,17 +258,17 @@ fn of_name(host: &str, labels: &[&str]) -> Option<HostFault> {
             let front = host.strip_suffix(domain);
             front.is_some_and(|front| front.is_empty() || front.ends_with('.'))
         };
-        labels.len() > 1 && domains.iter().any(|domain| is_below(domain))
+        labels.len() > 1 && domains.iter().any(is_below)
     };
     if below(&SWITCHES) {
         return Some(HostFault::SwitchName);
     }
-    if SELF.contains(&host) || below(&["localhost"]) {
-        return Some(HostFault::Nowhere(Nowhere::Loopback));
-    }
     let is_engine = matches!(labels, ["host" | "gateway", .., "internal"]);
     if is_engine || below(&CONTAINERS) || host.starts_with("docker.for.") {
         return Some(HostFault::ContainerName);
+    }
+    if SELF.contains(&host) || below(&["localhost"]) {
+        return Some(HostFault::Nowhere(Nowhere::Loopback));
     }
     if is_template(labels) {
         return Some(HostFault::Placeholder);

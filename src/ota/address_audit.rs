@@ -33,8 +33,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) http_ends: bool,
     /// The WebSocket address handed to devices, if one is.
     pub(crate) websocket: Option<&'a str>,
-    /// True where nobody wrote it.
-    pub(crate) websocket_is_made_up: bool,
+    /// Its origin.
+    pub(crate) websocket_from: Origin,
     /// The MQTT endpoint handed to devices, if one is.
     pub(crate) mqtt: Option<&'a str>,
     /// The paths of voice and vision that go to a server behind this one.
@@ -43,6 +43,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) network: &'a Network,
     /// What is known of the names that devices are handed.
     pub(crate) lookups: &'a [Lookup],
+}
+
+/// Origin of an address that devices are handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody wrote it, or the one that it is made of.
+    Written,
+    /// Nobody did: it is made of what this machine knows of itself.
+    MadeUp,
 }
 
 /// The paths of xiaozhi-server's that are passed on to it.
@@ -76,14 +85,13 @@ struct Handed<'a> {
     /// The address as it may be shown.
     url: String,
     host: &'a str,
-    /// True where nobody wrote it.
-    is_made_up: bool,
+    from: Origin,
 }
 
 impl Handed<'_> {
     /// Returns what becomes of devices that do not get there.
     fn effect(&self) -> Text {
-        if self.is_made_up {
+        if self.from == Origin::MadeUp {
             return match self.role {
                 Role::Ota | Role::Vision => Text::new(
                     "设备会得到它访问本服务器所用的地址，只有看不出那个地址的才会得到它；请勿把它填入设备",
@@ -137,7 +145,11 @@ fn handed<'a>(address: &'a PublicAddress, around: &Surroundings<'a>) -> Vec<Hand
         setting: address.source().setting(),
         url: address.url().to_string(),
         host: &address.url().host,
-        is_made_up: address.source() == Source::Derived,
+        from: if address.source() == Source::Derived {
+            Origin::MadeUp
+        } else {
+            Origin::Written
+        },
     }];
     if address.source() == Source::Ota && address.vision_is_set() {
         let vision = endpoint::read(address.vision_url(), AddressKind::Http);
@@ -146,20 +158,20 @@ fn handed<'a>(address: &'a PublicAddress, around: &Surroundings<'a>) -> Vec<Hand
             setting: "server.vision_explain",
             url: address.vision_url().to_owned(),
             host: read.host,
-            is_made_up: false,
+            from: Origin::Written,
         }));
     }
     if let Some(websocket) = around.websocket
         && let Ok(read) = endpoint::read(websocket, AddressKind::WebSocket)
         // Of a host that is made up once it is said once.
-        && !(around.websocket_is_made_up && read.host == address.url().host)
+        && !(around.websocket_from == Origin::MadeUp && read.host == address.url().host)
     {
         all.push(Handed {
             role: Role::WebSocket,
             setting: "server.websocket",
             url: redact::shown(websocket).into_owned(),
             host: read.host,
-            is_made_up: around.websocket_is_made_up,
+            from: around.websocket_from,
         });
     }
     if let Some(mqtt) = around.mqtt
@@ -170,7 +182,7 @@ fn handed<'a>(address: &'a PublicAddress, around: &Surroundings<'a>) -> Vec<Hand
             setting: "server.mqtt_gateway",
             url: redact::shown(mqtt).into_owned(),
             host: read.host,
-            is_made_up: false,
+            from: Origin::Written,
         });
     }
     all

@@ -2,7 +2,7 @@
 //! this machine is in.
 
 use super::super::network::{Interface, InterfaceKind};
-use super::{Handed, Surroundings, names};
+use super::{Handed, Origin, Surroundings, names};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::net::{IpAddr, Ipv4Addr};
@@ -56,7 +56,7 @@ fn of_address(ip: Ipv4Addr, one: &Handed<'_>, around: &Surroundings<'_>) -> Opti
                     | HostFault::Nowhere(Nowhere::Container | Nowhere::FakeIp | Nowhere::LinkLocal)
             )
     };
-    if ip.is_loopback() && one.is_made_up {
+    if ip.is_loopback() && one.from == Origin::MadeUp {
         // It listens on all addresses, and there is none yet.
         let is_bound = around.bound.is_some_and(|bound| bound.is_loopback());
         return Some(if is_bound {
@@ -177,6 +177,7 @@ fn of_spelling(fault: HostFault) -> Option<Fault> {
 }
 
 #[rustfmt::skip]
+#[expect(clippy::many_single_char_names, reason = "a table, whose rows stay lines")]
 fn told(fault: Fault, one: &Handed<'_>) -> Event {
     let (s, h, u, e, f) = (one.setting, one.host, &*one.url, one.effect(), one.form());
     match fault {

@@ -1,6 +1,6 @@
 //! What the names that devices are handed lead to, as this machine finds it.
 
-use super::{Handed, PublicAddress, Role, Surroundings, handed};
+use super::{Handed, Origin, PublicAddress, Role, Surroundings, handed};
 use crate::event::reach::leads;
 use crate::event::text::Text;
 use crate::event::{Event, event};
@@ -87,7 +87,7 @@ pub(super) fn elsewhere(
 ) -> Option<Event> {
     let network = around.network;
     let is_ours = ips.iter().any(|ip| network.own(*ip).is_some());
-    let is_told = one.role == Role::Ota && !one.is_made_up && !around.behind_proxy;
+    let is_told = one.role == Role::Ota && one.from == Origin::Written && !around.behind_proxy;
     if !is_told || network.in_container || is_ours {
         return None;
     }
@@ -121,7 +121,7 @@ pub(super) fn private_beside_public(
     let scopes: Vec<_> = sound
         .iter()
         // What each device reaches is of the scope that the device is in.
-        .filter(|one| !(one.is_made_up && one.role == Role::Ota))
+        .filter(|one| !(one.from == Origin::MadeUp && one.role == Role::Ota))
         .filter_map(|one| Some((*one, scope(one.host, around)?)))
         .collect();
     let public = scopes.iter().find(|(_, scope)| *scope == Scope::Public);

@@ -2,7 +2,7 @@
 //! port where the scheme says otherwise.
 
 use super::super::public_url::{PublicAddress, Scheme, Source, Url};
-use super::Surroundings;
+use super::{Origin, Surroundings};
 use crate::event::{Event, event};
 use xiaozhi_device::endpoint::{self, AddressKind};
 use xiaozhi_device::redact;
@@ -15,7 +15,7 @@ pub(super) fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<E
     let mut found = Vec::new();
     if let Some(handed_out) = around.websocket {
         // One that is made up beside another goes by what each device has reached.
-        let both = around.websocket_is_made_up && address.source() == Source::Derived;
+        let both = around.websocket_from == Origin::MadeUp && address.source() == Source::Derived;
         if !both {
             found.extend(websocket(url, handed_out));
         }
