@@ -76,7 +76,9 @@ fn surroundings<'a>(
         behind_proxy: settings.behind_proxy,
         http_ends: settings.plain_http.ends(),
         websocket,
-        websocket_from: if settings.websocket.is_made_up() {
+        websocket_from: if settings.websocket.is_made_up()
+            || !settings.places.is_written("server.websocket")
+        {
             Origin::MadeUp
         } else {
             Origin::Written
@@ -136,7 +138,7 @@ pub(super) struct Auditor {
     /// The ports, as bound.
     ports: Vec<u16>,
     told: Mutex<Vec<Event>>,
-    /// What is known of the names that devices are handed.
+    /// Outcomes of the names that devices are handed, as far as they were looked up.
     lookups: Mutex<Vec<Lookup>>,
     /// Names that may be others.
     renamed: Notify,

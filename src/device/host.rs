@@ -188,7 +188,7 @@ const FILLERS: [&str; 24] = [
     "serverport",
     "wanip",
 ];
-/// What people own in templates: `your-domain.com`.
+/// Words for things that a template says are the reader's: `your-domain.com`.
 const OWNED: [&str; 16] = [
     "address",
     "company",

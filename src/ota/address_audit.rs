@@ -41,7 +41,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) passed_on: PassedOn,
     /// This machine's networks.
     pub(crate) network: &'a Network,
-    /// What is known of the names that devices are handed.
+    /// Outcomes of the names that devices are handed, as far as they were looked up.
     pub(crate) lookups: &'a [Lookup],
 }
 

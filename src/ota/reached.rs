@@ -1,4 +1,4 @@
-//! What a device has just reached: the address that it is handed where none is
+//! Address that a device has just reached, which it is handed where none is
 //! configured. By that one it comes back, through Docker's ports, a router's, or a
 //! network that gave this machine another address a moment ago.
 //!

@@ -57,9 +57,9 @@ kinds! { ADDRESSES:
             "set {setting} to the address by which your devices reach it ({form}), or take it out.");
     /// Numbers that are no IPv4 address.
     ADDRESS_NUMBERS = found("address.numbers", &["place?", "setting", "host", "url", "read?", "effect", "form"],
-        "{url} 中的 {host} 不是 IPv4 地址（四个 0 到 255 的数字，不带前导零）{；Wi-Fi 设备会把它读作 |read|，其他设备各不相同}：{effect}。",
+        "{url} 中的 {host} 不是 IPv4 地址（四个 0 到 255 的数字，不带前导零）{；Wi-Fi 设备会把它读作 |read|，其他设备各不相同}：连不上或连到别处时，{effect}。",
         "{host} in {url} is no IPv4 address (four numbers from 0 to 255, without leading zeros){; Wi-Fi devices read it as |read|, \
-         others otherwise}: {effect}.")
+         others otherwise}: where they get nowhere, or elsewhere, {effect}.")
         .remedy("改正 {setting} 中的地址（{form}）。", "write the address in {setting} as it is ({form}).");
     /// A host that no device reaches.
     ADDRESS_NOWHERE = found("address.nowhere", WHY,

@@ -1,4 +1,4 @@
-//! What the names that devices are handed lead to, as this machine finds it.
+//! Judges the names that devices are handed by where they lead, as this machine finds it.
 
 use super::{Handed, Origin, PublicAddress, Role, Surroundings, handed};
 use crate::event::reach::leads;
