@@ -258,6 +258,15 @@ fn a_name_is_judged_by_what_it_leads_to() {
 }
 
 #[test]
+fn a_name_that_comes_with_a_reload_is_looked_up() {
+    let server = started("");
+    server.configure("server: {websocket: 'ws://voice.nobody.invalid.cn:8000/xiaozhi/v1/'}\n");
+    server.reload();
+    let fields = [("setting", "server.websocket"), ("host", "voice.nobody.invalid.cn")];
+    server.event("address.unresolved", &fields);
+}
+
+#[test]
 fn a_network_of_its_own_is_no_fault() {
     let dir = tempfile::tempdir().unwrap();
     for server in [
