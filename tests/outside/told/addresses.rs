@@ -121,7 +121,7 @@ fn each_address_is_judged_by_its_host() {
             .collect();
         for ((setting, form), (_, host)) in &cases {
             let key = setting.strip_prefix("server.").unwrap();
-            config += &format!("  {key}: '{}'\n", form.replace("HOST", host));
+            config.extend(["  ", key, ": '", &form.replace("HOST", host), "'\n"]);
         }
         let server = started(&config);
         for (line, ((setting, _), (event, host))) in cases.iter().enumerate() {
@@ -262,7 +262,10 @@ fn a_name_that_comes_with_a_reload_is_looked_up() {
     let server = started("");
     server.configure("server: {websocket: 'ws://voice.nobody.invalid.cn:8000/xiaozhi/v1/'}\n");
     server.reload();
-    let fields = [("setting", "server.websocket"), ("host", "voice.nobody.invalid.cn")];
+    let fields = [
+        ("setting", "server.websocket"),
+        ("host", "voice.nobody.invalid.cn"),
+    ];
     server.event("address.unresolved", &fields);
 }
 
