@@ -194,17 +194,10 @@ pub(crate) fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<E
     let setting = address.source().setting();
     let mut found = Vec::new();
     let handed = handed(address, around);
-    // What is known to lead nowhere is not held against the others.
-    let (mut sound, mut wrong) = (Vec::new(), Vec::new());
     for one in &handed {
-        let fault = hosts::audit(one, around).or_else(|| names::audit(one, around));
-        match fault {
-            Some(fault) => wrong.push(fault),
-            None => sound.push(one),
-        }
+        found.extend(hosts::audit(one, around).or_else(|| names::audit(one, around)));
     }
-    found.extend(wrong);
-    found.extend(names::private_beside_public(&sound, around));
+    found.extend(names::private_beside_public(&handed, around));
     found.extend(vision_path(address));
     if !around.behind_proxy {
         found.extend(bound(url, around));

@@ -5,7 +5,7 @@ use crate::event::reach::leads;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::net::{IpAddr, Ipv4Addr};
-use xiaozhi_device::host::{Nowhere, Scope, judge};
+use xiaozhi_device::host::{HostFault, Nowhere, Scope, judge};
 
 /// Outcome of a name that was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +88,14 @@ pub(super) fn elsewhere(
     let network = around.network;
     let is_ours = ips.iter().any(|ip| network.own(*ip).is_some());
     let is_told = one.role == Role::Ota && one.from == Origin::Written && !around.behind_proxy;
-    if !is_told || network.in_container || is_ours {
+    if !is_told || is_ours {
         return None;
     }
     let is_public = |ip: &Ipv4Addr| Nowhere::of(*ip).is_none() && Scope::of(*ip) == Scope::Public;
     let neighbour = ips.iter().find_map(|ip| network.neighbour_of(*ip));
     let public = || {
         let own = network.interfaces.iter().map(|i| i.ip).find(is_public)?;
-        ips.iter().all(is_public).then_some(own)
+        (!network.in_container && ips.iter().all(is_public)).then_some(own)
     };
     let own = neighbour.or_else(public)?;
     let leads: Vec<IpAddr> = ips.iter().copied().map(IpAddr::V4).collect();
@@ -115,14 +115,14 @@ pub(super) fn elsewhere(
 
 /// Finds an address of a private network beside one of the internet.
 pub(super) fn private_beside_public(
-    sound: &[&Handed<'_>],
+    handed: &[Handed<'_>],
     around: &Surroundings<'_>,
 ) -> Vec<Event> {
-    let scopes: Vec<_> = sound
+    let scopes: Vec<_> = handed
         .iter()
         // What each device reaches is of the scope that the device is in.
         .filter(|one| !(one.from == Origin::MadeUp && one.role == Role::Ota))
-        .filter_map(|one| Some((*one, scope(one.host, around)?)))
+        .filter_map(|one| Some((one, scope(one.host, around)?)))
         .collect();
     let public = scopes.iter().find(|(_, scope)| *scope == Scope::Public);
     let Some((public, _)) = public else {
@@ -153,9 +153,19 @@ fn away(role: Role) -> Text {
 }
 
 /// Returns from where a host is reached; `None` where that is not known. A name that
-/// was not looked up is one of the internet: those of a network have been told of.
+/// was not looked up is one of the internet, and so is what stands for one in examples.
 fn scope(host: &str, around: &Surroundings<'_>) -> Option<Scope> {
-    if let Ok(ip) = host.parse() {
+    let ip = host.parse::<Ipv4Addr>().ok();
+    match judge(host) {
+        None | Some(HostFault::NetworkEnd | HostFault::Placeholder) => {}
+        Some(HostFault::Nowhere(Nowhere::Example)) => {
+            return ip
+                .is_some_and(|ip| around.network.own(ip).is_none())
+                .then_some(Scope::Public);
+        }
+        Some(_) => return None,
+    }
+    if let Some(ip) = ip {
         return Some(Scope::of(ip));
     }
     let Some(Lookup {

@@ -348,6 +348,16 @@ fn a_private_address_beside_a_public_one() {
         ("http://192.168.1.5:8003/", "ws://192.168.1.5:8000/", &[]),
         ("http://10.0.0.5:8003/", "ws://192.168.1.5:8000/", &[]),
         ("http://ota.my.com:8003/", "ws://voice.my.com:8000/", &[]),
+        (
+            "http://203.0.113.7:8003/",
+            "ws://192.168.1.5:8000/",
+            &["address.nowhere", private],
+        ),
+        (
+            "http://ota.example.com:8003/",
+            "ws://192.168.1.5:8000/",
+            &["address.placeholder", private],
+        ),
         // Told of already.
         (
             "http://ota.my.com:8003/",
