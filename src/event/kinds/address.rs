@@ -93,13 +93,13 @@ kinds! { ADDRESSES:
         "{url} 中的 {host} 要用组播（mDNS）查询：只有同一局域网中的 Wi-Fi 设备可能查到，许多路由器和 Docker 不转发组播，4G 设备查不到：\
          查不到时{effect}。",
         "{host} in {url} is asked for by multicast (mDNS): at most Wi-Fi devices in the same network find it, many routers and \
-         Docker pass no multicast on, and 4G devices never find it. Who does not: {effect}.")
+         Docker pass no multicast on, and 4G devices never find it. Where it is not found, {effect}.")
         .remedy("将 {setting} 设为 IPv4 地址或域名（{form}）。", "set {setting} to an IPv4 address or a domain's name ({form}).");
     /// `.lan`.
     ADDRESS_LOCAL_NAME = found("address.local-name", HOST,
         "{url} 中的 {host} 是内部名称，只有使用本网络自己的 DNS（路由器）的设备能解析，4G 设备和别处的设备不能：不能解析时{effect}。",
         "{host} in {url} is an internal name: devices that ask this network's own name server (the router) may resolve it, 4G \
-         devices and those elsewhere don't. Who does not: {effect}.")
+         devices and those elsewhere don't. Where it is not resolved, {effect}.")
         .remedy("如果有别处的设备，请将 {setting} 设为 IPv4 地址或公网域名（{form}）；检查：nslookup {host} 路由器地址。",
             "with devices elsewhere, set {setting} to an IPv4 address or a public name ({form}); `nslookup {host} ROUTER` shows \
              whether the router knows it.");
