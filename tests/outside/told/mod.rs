@@ -6,6 +6,7 @@ mod addresses;
 mod certificates;
 mod configuration;
 mod files;
+mod handed_out;
 mod machine;
 mod models;
 mod names;
