@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 mod folder;
 pub mod name;
 pub(crate) mod publish;
+pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;
 
