@@ -103,14 +103,15 @@ impl AppImage {
         projects.is_xiaozhi(&self.project) && major(&self.version).is_some_and(|major| major >= 2)
     }
 
-    /// Writes the chip revisions that run it, if some do not: `v0.0-v1.99`, `v3.0-`.
+    /// Writes the chip revisions that run it, if some do not: `v0.1-v1.99`, `>=v3.0`, `<=v2.99`.
     pub fn revisions(&self) -> Option<String> {
         let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
-        let (min, max) = (self.min_revision.map(shown), self.max_revision.map(shown));
-        (min.is_some() || max.is_some()).then(|| {
-            let (min, max) = (min.unwrap_or_default(), max.unwrap_or_default());
-            format!("{min}-{max}")
-        })
+        match (self.min_revision.map(shown), self.max_revision.map(shown)) {
+            (None, None) => None,
+            (Some(min), None) => Some(format!(">={min}")),
+            (None, Some(max)) => Some(format!("<={max}")),
+            (Some(min), Some(max)) => Some(format!("{min}-{max}")),
+        }
     }
 
     /// Tells whether no chip runs both images, so that both can have one name and version.

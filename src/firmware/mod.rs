@@ -10,6 +10,7 @@ pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;
 
+pub(crate) use folder::judge::leads_out;
 pub(crate) use folder::scan::{Unusable, inspect_file, offerable};
 
 use std::path::PathBuf;

@@ -41,11 +41,7 @@ pub(crate) fn change<'a>(
     others: impl Iterator<Item = ModelImage<'a>>,
 ) -> Option<Event> {
     let below = others.filter(|other| is_earlier(*other, image));
-    let earlier = below.max_by(|a, b| {
-        a.version
-            .cmp(b.version)
-            .then_with(|| b.file.cmp(a.file))
-    })?;
+    let earlier = below.max_by(|a, b| a.version.cmp(b.version).then_with(|| b.file.cmp(a.file)))?;
     let keys = |app: &AppImage| {
         let digests: Vec<String> = app.key_digests.iter().map(|key| hex::encode(key)).collect();
         (!digests.is_empty()).then(|| digests.join(", "))
@@ -54,7 +50,13 @@ pub(crate) fn change<'a>(
     Some(match image.app.signing_change(earlier.app)? {
         SigningChange::Unsigned => {
             let before = keys(earlier.app);
-            event!(FILE_UNSIGNED, file = file, model = model, other = other, before = before)
+            event!(
+                FILE_UNSIGNED,
+                file = file,
+                model = model,
+                other = other,
+                before = before
+            )
         }
         SigningChange::OtherKey => event!(
             FILE_OTHER_KEY,
@@ -73,30 +75,56 @@ fn is_earlier(other: ModelImage<'_>, image: ModelImage<'_>) -> bool {
         && other.version < image.version
 }
 
-/// The same, of an image that is not offered yet, held against the files of a folder. What
-/// cannot be read is passed over.
-pub(crate) fn change_in(dir: &Path, model: &str, image: ModelImage<'_>) -> Option<Event> {
+/// Returns what is to be said of an image because of the other images that its model has in
+/// a folder: that its signature differs from theirs, or that one is for other chips.
+pub(crate) fn beside(dir: &Path, path: &Path, app: &AppImage) -> Vec<Event> {
+    let file = path.file_name().and_then(|name| name.to_str());
+    let Some((file, name)) = file.and_then(|file| Some((file, name::parse(file).ok()?))) else {
+        return Vec::new();
+    };
+    let (model, version) = (name.model.as_str(), &name.version);
+    let image = ModelImage { file, version, app };
+    let change = change_in(dir, model, image);
+    change
+        .into_iter()
+        .chain(twin_in(dir, model, image))
+        .collect()
+}
+
+/// Holds an image against the earlier ones of a folder. What cannot be read is passed over.
+fn change_in(dir: &Path, model: &str, image: ModelImage<'_>) -> Option<Event> {
     let mut earlier = images_of(dir, model);
     earlier.retain(|(file, version)| file != image.file && version < image.version);
     earlier.sort_by(|(_, a), (_, b)| b.cmp(a));
     earlier.into_iter().find_map(|(file, version)| {
         let app = app_of(&dir.join(&file))?;
         let (file, version) = (file.as_str(), &version);
-        let other = ModelImage { file, version, app: &app };
+        let other = ModelImage {
+            file,
+            version,
+            app: &app,
+        };
         is_earlier(other, image).then(|| change(model, image, [other].into_iter()))
     })?
 }
 
 /// Returns another file of the folder with the same model and version, which is for other
 /// chips, or for other revisions of this one.
-pub(crate) fn twin_in(dir: &Path, model: &str, image: ModelImage<'_>) -> Option<Event> {
+fn twin_in(dir: &Path, model: &str, image: ModelImage<'_>) -> Option<Event> {
     let mut twins = images_of(dir, model);
     twins.retain(|(file, version)| file != image.file && version == image.version);
     twins.sort();
     twins.into_iter().find_map(|(file, version)| {
         let app = app_of(&dir.join(&file))?;
         let (file, version) = (file.as_str(), &version);
-        twins_apart(image, ModelImage { file, version, app: &app })
+        twins_apart(
+            image,
+            ModelImage {
+                file,
+                version,
+                app: &app,
+            },
+        )
     })
 }
 
@@ -115,13 +143,8 @@ pub(crate) fn twins_apart(image: ModelImage<'_>, other: ModelImage<'_>) -> Optio
 
 /// Names the chips that run an image.
 pub(crate) fn chips(app: &AppImage) -> Event {
-    let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
-    event!(
-        IMAGE_CHIPS,
-        chip = app.chip.to_string(),
-        from = app.min_revision.map(shown),
-        to = app.max_revision.map(shown),
-    )
+    let chip = app.chip.to_string();
+    event!(IMAGE_CHIPS, chip = chip, revision = app.revisions())
 }
 
 fn images_of(dir: &Path, model: &str) -> Vec<(String, Version)> {

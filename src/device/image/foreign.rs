@@ -23,10 +23,7 @@ impl Foreign {
 
     /// Tells whether it is a whole file that devices fetch by another way than an update.
     pub fn is_data(&self) -> bool {
-        matches!(
-            self.looks_like,
-            Some(Lookalike::Assets | Lookalike::Models)
-        )
+        matches!(self.looks_like, Some(Lookalike::Assets | Lookalike::Models))
     }
 }
 
@@ -272,7 +269,10 @@ impl Look {
         if size >= TAIL as u64 && self.tail.starts_with(b"koly") {
             return Some(Lookalike::Archive("dmg"));
         }
-        let known = SIGNATURES.iter().find(|(at, bytes, _)| has(*at, bytes));
+        // A short one may stand by chance in front of what must not get out.
+        let is_sure = |bytes: &[u8]| bytes.len() >= 4 || self.sectors.found.is_none();
+        let known = |(at, bytes, _): &&(usize, &[u8], Lookalike)| has(*at, bytes) && is_sure(bytes);
+        let known = SIGNATURES.iter().find(known);
         if let Some((_, _, found)) = known {
             return Some(*found);
         }

@@ -14,7 +14,8 @@ pub(super) struct Text {
 /// Reads the beginning of a file, or all of it if `is_whole`, as a text.
 pub(super) fn read(bytes: &[u8], is_whole: bool) -> Option<Text> {
     let text = |encoding, content: String| {
-        let is_clean = !content.contains(|c: char| c.is_control() && !c.is_ascii_whitespace() && c != '\x1b');
+        let is_clean =
+            !content.contains(|c: char| c.is_control() && !c.is_ascii_whitespace() && c != '\x1b');
         (is_clean && !content.trim().is_empty()).then_some(Text { encoding, content })
     };
     let has = |mark: &[u8]| bytes.starts_with(mark);
@@ -48,10 +49,12 @@ fn utf8(bytes: &[u8], is_whole: bool) -> Option<&str> {
 
 fn utf16(bytes: &[u8], is_big: bool) -> Option<String> {
     let (units, _) = bytes.as_chunks::<2>();
-    let units = units.iter().map(|unit| match is_big {
-        true => u16::from_be_bytes(*unit),
-        false => u16::from_le_bytes(*unit),
-    });
+    let unit = if is_big {
+        u16::from_be_bytes
+    } else {
+        u16::from_le_bytes
+    };
+    let units = units.iter().map(|bytes| unit(*bytes));
     // The last one may be half of a letter.
     let letters: Vec<_> = char::decode_utf16(units).collect();
     let end = letters.len().saturating_sub(1);
@@ -112,7 +115,16 @@ impl Text {
 }
 
 fn markup(text: &str) -> Lookalike {
-    let page = ["<html", "<!doctype html", "<head", "<body", "<script", "<meta", "<title", "<!--"];
+    let page = [
+        "<html",
+        "<!doctype html",
+        "<head",
+        "<body",
+        "<script",
+        "<meta",
+        "<title",
+        "<!--",
+    ];
     let is_page = page.iter().any(|tag| text.contains(tag));
     if is_page || !text.contains("<?xml") && !text.contains("</") {
         Lookalike::WebPage
@@ -142,11 +154,20 @@ fn encoded(text: &str) -> Option<&'static str> {
     if record.is_some_and(digits) && line.as_bytes().get(1).is_some_and(u8::is_ascii_digit) {
         return Some("Motorola S-record");
     }
-    if line.starts_with('@') && text.lines().nth(1).is_some_and(|line| is_hex(&line.replace(' ', ""))) {
+    if line.starts_with('@')
+        && text
+            .lines()
+            .nth(1)
+            .is_some_and(|line| is_hex(&line.replace(' ', "")))
+    {
         return Some("TI-TXT");
     }
     let (place, rest) = line.split_once([' ', ':']).unwrap_or((line, ""));
-    let bytes: String = rest.chars().filter(|c| !matches!(c, ' ' | ':')).take(8).collect();
+    let bytes: String = rest
+        .chars()
+        .filter(|c| !matches!(c, ' ' | ':'))
+        .take(8)
+        .collect();
     if (6..=16).contains(&place.len()) && is_hex(place) && bytes.len() == 8 && is_hex(&bytes) {
         return Some("hex dump");
     }
@@ -155,7 +176,9 @@ fn encoded(text: &str) -> Option<&'static str> {
         None
     } else if letters().all(|b| b.is_ascii_hexdigit()) {
         Some("hex digits")
-    } else if letters().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')) && !line.contains(' ') {
+    } else if letters().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+        && !line.contains(' ')
+    {
         Some("Base64")
     } else {
         None
@@ -167,7 +190,9 @@ fn is_partition_csv(text: &str) -> bool {
     text.lines().any(|line| {
         let mut fields = line.split(',').map(str::trim);
         let (_, kind, subtype) = (fields.next(), fields.next(), fields.next());
-        let known = ["nvs", "ota", "phy", "spiffs", "factory", "ota_0", "ota_1", "fat", "subtype"];
+        let known = [
+            "nvs", "ota", "phy", "spiffs", "factory", "ota_0", "ota_1", "fat", "subtype",
+        ];
         matches!(kind, Some("app" | "data" | "type")) && subtype.is_some_and(|s| known.contains(&s))
     })
 }
@@ -190,5 +215,6 @@ fn is_source(text: &str) -> bool {
     ];
     let is_from = |line: &str| line.starts_with("from ") && line.contains(" import ");
     let mut lines = text.lines().take(40);
-    text.starts_with("#!") || lines.any(|line| is_from(line) || begins.iter().any(|b| line.starts_with(b)))
+    text.starts_with("#!")
+        || lines.any(|line| is_from(line) || begins.iter().any(|b| line.starts_with(b)))
 }

@@ -99,12 +99,12 @@ kinds! { FOREIGN:
          encryption, perhaps; use the plain build/xiaozhi.bin, which such a device encrypts itself)");
     /// Assets.
     IMAGE_ASSETS = why("image.assets", &[],
-        "这不是应用固件，而是 assets 分区的内容（assets.bin：字体、图片、声音；设备按 assets.download_url 下载，不作为固件下发；文件名请不要带版本号）",
+        "这不是应用固件，而是 assets 分区的内容（assets.bin：字体、图片、声音；设备按 assets.download_url 下载，不作为固件下发）",
         "this is no app image but what the partition assets holds (assets.bin: fonts, pictures, sounds; devices fetch it from \
-         assets.download_url and are never offered it; give it a name without a version)");
+         assets.download_url and are never offered it)");
     /// Models of wake words.
     IMAGE_MODELS = why("image.models", &[],
-        "这不是应用固件，而是唤醒词模型（srmodels.bin；它属于 assets 或 model 分区，不作为固件下发；文件名请不要带版本号）",
+        "这不是应用固件，而是唤醒词模型（srmodels.bin；它属于 assets 或 model 分区，不作为固件下发）",
         "this is no app image but models of wake words (srmodels.bin, for the partition assets or model; devices are never \
-         offered it; give it a name without a version)");
+         offered it)");
 }

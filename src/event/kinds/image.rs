@@ -116,8 +116,8 @@ kinds! { IMAGES:
         "the version inside, {version}, restarts a device at every check, for a part of it is no number below 2147483648; \
          build it with a PROJECT_VER of numbers and dots");
     /// The chips that run an image.
-    IMAGE_CHIPS = why("image.chips", &["chip", "from?", "to?"],
-        "{chip}{，芯片版本 |from| 及以上}{，芯片版本不高于 |to|}", "{chip}{, revision |from| and later}{, revision |to| and earlier}");
+    IMAGE_CHIPS = why("image.chips", &["chip", "revision?"],
+        "{chip}{（芯片版本 |revision|）}", "{chip}{ (revision |revision|)}");
     /// A link out of the folder.
     IMAGE_LINK_OUT = why("image.link-out", &["target", "what"],
         "这是指向固件目录之外（{target}）的链接，而那里不是完整的应用固件（{what}）：通过这样的链接只提供应用固件；请将文件本身复制到目录中",

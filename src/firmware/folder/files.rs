@@ -273,7 +273,7 @@ impl Files {
                 let sum = inspection.sha256;
                 let served = ServedFile::new(job.path, job.file, job.state, sum);
                 let news = news::served(&served, why.as_ref(), &inspection.verdict);
-                self.serve(Arc::new(served), news);
+                self.serve(&Arc::new(served), news);
             }
             (Action::Refuse, Err(why)) => {
                 self.withdraw(&job.file);
@@ -321,10 +321,10 @@ impl Files {
         }
     }
 
-    fn serve(&mut self, served: Arc<ServedFile>, news: Event) {
+    fn serve(&mut self, served: &Arc<ServedFile>, news: Event) {
         let file = self.known.entry(served.file.clone()).or_default();
         file.entry = None;
-        let before = file.served.replace(Arc::clone(&served));
+        let before = file.served.replace(Arc::clone(served));
         self.is_stale = true;
         if before.is_none_or(|before| before.sha256 != served.sha256) {
             self.say(&served.file, news);

@@ -62,16 +62,19 @@ pub(super) fn use_of(
     }
 }
 
-/// Returns where a link leads, if that is outside of its folder.
-pub(super) fn leads_out(dir: &Path, path: &Path) -> Option<String> {
-    let about = fs::symlink_metadata(path).ok()?;
-    if !about.is_symlink() {
+/// Returns where a link in the firmware folder leads, if that is outside of it.
+pub(crate) fn leads_out(path: &Path, dir: &Path) -> Option<String> {
+    if !fs::symlink_metadata(path).ok()?.is_symlink() {
+        return None;
+    }
+    let place = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let place = fs::canonicalize(place.unwrap_or(Path::new("."))).ok()?;
+    if fs::canonicalize(dir).ok().as_ref() != Some(&place) {
         return None;
     }
     let target = fs::canonicalize(path);
-    let inside = fs::canonicalize(dir).is_ok_and(|dir| {
-        let target = target.as_ref();
-        target.is_ok_and(|target| target.starts_with(dir))
-    });
+    let inside = target
+        .as_ref()
+        .is_ok_and(|target| target.starts_with(&place));
     (!inside).then(|| target.map_or_else(|e| e.to_string(), |target| target.display().to_string()))
 }

@@ -4,7 +4,7 @@
 
 mod files;
 mod handle;
-mod judge;
+pub(super) mod judge;
 mod news;
 mod reader;
 pub(super) mod scan;

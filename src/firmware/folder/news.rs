@@ -36,7 +36,12 @@ pub(super) fn ready(
     news.extend(remarks.map(|remark| event!(FILE_REMARK, file = file, what = Event::from(remark))));
     news.extend(foreign.map(|foreign| {
         let what = event!(IMAGE_FOREIGN_OFFERED, what = Event::from(&foreign));
-        event!(FILE_FOREIGN, file = file, what = what)
+        event!(
+            FILE_FOREIGN,
+            file = file,
+            what = what,
+            kind = Event::from(&foreign)
+        )
     }));
     news.extend(twin.map(|twin| {
         let images = ModelImage::of(entry).zip(ModelImage::of(twin));
@@ -67,6 +72,11 @@ pub(super) fn served(file: &ServedFile, why: Option<&Unusable>, verdict: &Verdic
             bytes = file.size(),
             sha256 = encode(&file.sha256),
         ),
-        (None, _) => event!(FILE_SERVED, file = name, bytes = file.size(), sha256 = encode(&file.sha256)),
+        (None, _) => event!(
+            FILE_SERVED,
+            file = name,
+            bytes = file.size(),
+            sha256 = encode(&file.sha256)
+        ),
     }
 }

@@ -173,7 +173,7 @@ pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
             file: file.to_owned(),
             listed: Listed {
                 name,
-                target: judge::leads_out(dir, &dir.join(file)),
+                target: judge::leads_out(&dir.join(file), dir),
             },
             identity,
         })),
