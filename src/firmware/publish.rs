@@ -242,7 +242,7 @@ fn exists(path: PathBuf, inspection: &Inspection, version: &str) -> PublishError
     let is_plain = version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     match (&inspection.verdict, there.map(|there| there.verdict)) {
         (Verdict::App(ours), Some(Verdict::App(theirs)))
-            if is_plain && ours.shares_no_chip_with(&theirs) =>
+            if is_plain && ours.chip == theirs.chip && ours.shares_no_chip_with(&theirs) =>
         {
             let (theirs, ours) = (signing::chips(&theirs), signing::chips(ours));
             let (theirs, ours) = (Box::new(theirs), Box::new(ours));

@@ -36,12 +36,8 @@ pub(super) fn ready(
     news.extend(remarks.map(|remark| event!(FILE_REMARK, file = file, what = Event::from(remark))));
     news.extend(foreign.map(|foreign| {
         let what = event!(IMAGE_FOREIGN_OFFERED, what = Event::from(&foreign));
-        event!(
-            FILE_FOREIGN,
-            file = file,
-            what = what,
-            kind = Event::from(&foreign)
-        )
+        let kind = Event::from(&foreign).kind.id;
+        event!(FILE_FOREIGN, file = file, what = what, kind = kind)
     }));
     news.extend(twin.map(|twin| {
         let images = ModelImage::of(entry).zip(ModelImage::of(twin));

@@ -30,6 +30,7 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 /// Files that are meant for other kinds of devices at most: no ESP32 is offered one.
+#[rustfmt::skip]
 fn foreign() -> Vec<Row> {
     let text = |text: &str| text.as_bytes().to_vec();
     vec![
@@ -48,145 +49,41 @@ fn foreign() -> Vec<Row> {
         ("not-found", text("404: Not Found"), "image.text", "UTF-8"),
         ("bom", text("\u{feff}说明"), "image.text", "UTF-8"),
         ("windows", utf16("固件说明"), "image.text", "UTF-16"),
-        (
-            "gbk",
-            b"\xb9\xcc\xbc\xfe\xcb\xb5\xc3\xf7".to_vec(),
-            "image.text",
-            "GBK",
-        ),
-        (
-            "page",
-            text("<!DOCTYPE html><title>404</title>"),
-            "image.web-page",
-            "",
-        ),
-        (
-            "login",
-            text("\r\n <HTML><body>请登录</body>"),
-            "image.web-page",
-            "",
-        ),
-        (
-            "s3",
-            text("<?xml version=\"1.0\"?><Error></Error>"),
-            "image.answer",
-            "XML",
-        ),
-        (
-            "pan",
-            text("{\"errno\":-9,\"errmsg\":\"文件不存在\"}"),
-            "image.answer",
-            "JSON",
-        ),
-        (
-            "lfs",
-            text("version https://git-lfs.github.com/spec/v1\n"),
-            "image.git-lfs",
-            "",
-        ),
-        (
-            "ihex",
-            text(":020000040000FA\r\n:10010000"),
-            "image.encoded",
-            "Intel HEX",
-        ),
-        (
-            "srec",
-            text("S00F000068656C6C6F202020\n"),
-            "image.encoded",
-            "S-record",
-        ),
-        (
-            "base64",
-            text("6QICT8A=").repeat(20),
-            "image.encoded",
-            "Base64",
-        ),
-        (
-            "csv",
-            text("nvs, data, nvs, 0x9000, 0x4000,\n"),
-            "image.partition-csv",
-            "",
-        ),
-        (
-            "python",
-            text("#!/usr/bin/env python3\n"),
-            "image.source",
-            "",
-        ),
-        (
-            "script",
-            text("const fs = require('fs');\n"),
-            "image.source",
-            "",
-        ),
+        ("gbk", b"\xb9\xcc\xbc\xfe\xcb\xb5\xc3\xf7".to_vec(), "image.text", "GBK"),
+        ("page", text("<!DOCTYPE html><title>404</title>"), "image.web-page", ""),
+        ("login", text("\r\n <HTML><body>请登录</body>"), "image.web-page", ""),
+        ("s3", text("<?xml version=\"1.0\"?><Error></Error>"), "image.answer", "XML"),
+        ("pan", text("{\"errno\":-9,\"errmsg\":\"文件不存在\"}"), "image.answer", "JSON"),
+        ("lfs", text("version https://git-lfs.github.com/spec/v1\n"), "image.git-lfs", ""),
+        ("ihex", text(":020000040000FA\r\n:10010000"), "image.encoded", "Intel HEX"),
+        ("srec", text("S00F000068656C6C6F202020\n"), "image.encoded", "S-record"),
+        ("base64", text("6QICT8A=").repeat(20), "image.encoded", "Base64"),
+        ("csv", text("nvs, data, nvs, 0x9000, 0x4000,\n"), "image.partition-csv", ""),
+        ("python", text("#!/usr/bin/env python3\n"), "image.source", ""),
+        ("script", text("const fs = require('fs');\n"), "image.source", ""),
         ("uf2", begins(b"UF2\n\x57\x51\x5d\x9e"), "image.uf2", ""),
         ("elf", begins(b"\x7fELF\x01\x01"), "image.elf", ""),
-        (
-            "mac",
-            begins(b"\xcf\xfa\xed\xfe"),
-            "image.program",
-            "Mach-O",
-        ),
-        (
-            "dfu",
-            [&begins(b"\x01")[..], b"\0\x01UFD\x10\0\0\0\0"].concat(),
-            "image.dfu",
-            "",
-        ),
+        ("mac", begins(b"\xcf\xfa\xed\xfe"), "image.program", "Mach-O"),
+        ("dfu", [&begins(b"\x01")[..], b"\0\x01UFD\x10\0\0\0\0"].concat(), "image.dfu", ""),
         ("png", begins(b"\x89PNG\r\n\x1a\n"), "image.document", "PNG"),
         ("jpg", begins(b"\xff\xd8\xff\xe0"), "image.document", "JPEG"),
         ("pdf", begins(b"%PDF-1.7"), "image.document", "PDF"),
         ("squashfs", begins(b"hsqs"), "image.file-system", "squashfs"),
-        (
-            "mcuboot",
-            begins(b"\x3d\xb8\xf3\x96"),
-            "image.container",
-            "MCUboot",
-        ),
-        (
-            "zigbee",
-            begins(b"\x1e\xf1\xee\x0b\0\x01"),
-            "image.container",
-            "Zigbee",
-        ),
-        (
-            "plus",
-            begins(b"ESP\0\x03"),
-            "image.container",
-            "esp-bootloader-plus",
-        ),
+        ("mcuboot", begins(b"\x3d\xb8\xf3\x96"), "image.container", "MCUboot"),
+        ("zigbee", begins(b"\x1e\xf1\xee\x0b\0\x01"), "image.container", "Zigbee"),
+        ("plus", begins(b"ESP\0\x03"), "image.container", "esp-bootloader-plus"),
         ("rbl", begins(b"RBL\0"), "image.container", "RBL"),
-        (
-            "pre-encrypted",
-            begins(b"\xcf\xb6\x88\x07"),
-            "image.pre-encrypted",
-            "",
-        ),
-        (
-            "delta",
-            begins(b"\x10\xde\xcd\xfc"),
-            "image.delta",
-            "esp_delta_ota",
-        ),
+        ("pre-encrypted", begins(b"\xcf\xb6\x88\x07"), "image.pre-encrypted", ""),
+        ("delta", begins(b"\x10\xde\xcd\xfc"), "image.delta", "esp_delta_ota"),
         ("bsdiff", begins(b"BSDIFF40"), "image.delta", "bsdiff"),
-        (
-            "esp8266",
-            begins(b"\xea\x04\x02\x40"),
-            "image.esp8266-ota",
-            "",
-        ),
-        (
-            "encrypted",
-            [&[1][..], &noise(9000, 5)].concat(),
-            "image.encrypted",
-            "",
-        ),
+        ("esp8266", begins(b"\xea\x04\x02\x40"), "image.esp8266-ota", ""),
+        ("encrypted", [&[1][..], &noise(9000, 5)].concat(), "image.encrypted", ""),
         ("unknown", begins(b"\x01\x02\x03"), "image.foreign", ""),
     ]
 }
 
 /// Files that nobody is given.
+#[rustfmt::skip]
 fn refused() -> Vec<Row> {
     let image = Image::new("1.0");
     let bootloader = Image {
@@ -200,57 +97,27 @@ fn refused() -> Vec<Row> {
     otadata.resize(0x2000, 0xFF);
     let files: &[(&str, &[u8])] = &[("index.json", b"{}"), ("a.png", b"picture")];
     let (assets, models) = (assets(files), models(files));
-    let dump = [&[0x22; 0x5000][..], &nvs_page(), &[0xFF; 0x1000]].concat();
+    let dump = [vec![0x22; 0x5000], nvs_page(), vec![0xFF; 0x1000]].concat();
     let mut esp8266 = has(0, b"\xe9\x01\x02\x40");
     esp8266[4..12].copy_from_slice(&[0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40]);
     vec![
         ("merged-0", merged(&image, 0), "image.full-flash", ""),
-        (
-            "merged-1000",
-            merged(&image, 0x1000),
-            "image.full-flash",
-            "",
-        ),
-        (
-            "merged-2000",
-            merged(&image, 0x2000),
-            "image.full-flash",
-            "",
-        ),
+        ("merged-1000", merged(&image, 0x1000), "image.full-flash", ""),
+        ("merged-2000", merged(&image, 0x2000), "image.full-flash", ""),
         ("bootloader", bootloader.build(), "image.bootloader", ""),
         ("table", table.to_vec(), "image.partition-table", ""),
         ("otadata", otadata, "image.flash-part", "otadata"),
         ("nvs", nvs_page(), "image.flash-part", "NVS"),
         ("dump", dump, "image.flash-part", "NVS"),
-        (
-            "littlefs",
-            has(8, b"littlefs"),
-            "image.flash-part",
-            "LittleFS",
-        ),
+        ("littlefs", has(8, b"littlefs"), "image.flash-part", "LittleFS"),
         ("fat", has(510, &[0x55, 0xAA]), "image.flash-part", "FAT"),
         ("old", esp8266, "image.esp8266", ""),
         ("zeros", vec![0; 300], "image.blank", ""),
         ("erased", vec![0xFF; 0x2000], "image.blank", ""),
         ("nothing", Vec::new(), "image.empty", ""),
-        (
-            "cut-assets",
-            assets[..assets.len() - 1].to_vec(),
-            "image.data-damaged",
-            "assets.bin",
-        ),
-        (
-            "cut-models",
-            models[..models.len() - 1].to_vec(),
-            "image.data-damaged",
-            "srmodels.bin",
-        ),
-        (
-            "key",
-            b"-----BEGIN RSA PRIVATE KEY-----\n".to_vec(),
-            "image.private-key",
-            "",
-        ),
+        ("cut-assets", assets[..assets.len() - 1].to_vec(), "image.data-damaged", "assets.bin"),
+        ("cut-models", models[..models.len() - 1].to_vec(), "image.data-damaged", "srmodels.bin"),
+        ("key", b"-----BEGIN RSA PRIVATE KEY-----\n".to_vec(), "image.private-key", ""),
     ]
 }
 

@@ -61,8 +61,9 @@ fn a_signature_that_the_models_earlier_images_do_not_have_is_a_warning_everywher
         .unwrap();
         let later = format!("{model}_2.0.2.bin");
         server.event("file.unsigned", &[("file", &later)]);
-        let said = server.events_of("file.", &[("file", &file)]);
-        assert_eq!(said.len(), if id.is_empty() { 1 } else { 2 }, "{said:?}");
+        if !id.is_empty() {
+            assert_eq!(server.events(id, &fields).len(), 1);
+        }
     }
 }
 

@@ -75,7 +75,7 @@ fn a_whole_file_of_its_own_kind_is_served_and_never_offered() {
         let reply = server.get(&path("assets.bin"));
         (reply.status == 200 && reply.body == assets(&FILES[..1])).then_some(())
     });
-    fs::write(server.bin().join("assets.bin"), &assets(FILES)[..50]).unwrap();
+    fs::write(server.bin().join("assets.bin"), &assets(FILES)[..100]).unwrap();
     let damaged = [("file", "assets.bin"), ("why", "image.data-damaged")];
     server.event("file.refused", &damaged);
     assert_eq!(server.get(&path("assets.bin")).status, 404);
