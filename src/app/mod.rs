@@ -5,6 +5,7 @@
 mod acme;
 mod audit;
 mod changes;
+mod clock;
 mod machine;
 mod reload;
 
@@ -23,11 +24,14 @@ use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
 use crate::telemetry::logs::Threshold;
 use crate::tls::acme::Challenges;
 use crate::tls::{self, Certificates, Mode};
+use crate::util::paths::absolute;
 use crate::util::supervise::{End, Supervisor};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
+use jiff::Timestamp;
 use reload::Reloader;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, watch};
@@ -82,6 +86,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     ));
     auditor.say_news();
     catalogue.wait_for_first_look(FIRST_LOOK);
+    say_certificates(certificates.as_deref());
     announce(&settings, &listeners, &catalogue);
 
     let limits = Arc::new(ArcSwap::from_pointee(Limits {
@@ -149,6 +154,10 @@ fn keep_all(
     tokio::spawn(async move {
         let each_day = || daily.each_day();
         kept.task("the daily audit", each_day).await;
+    });
+    let kept = supervisor.clone();
+    tokio::spawn(async move {
+        kept.task("the look at the clock", clock::watch).await;
     });
     let kept = supervisor.clone();
     if reloader.certificates.is_some() {
@@ -228,9 +237,10 @@ fn refused(
 /// Says where the settings come from, and what of them may be meant otherwise.
 fn say_source(settings: &Settings) {
     if let Some(file) = &settings.file {
-        tell!(CONFIG_READ, file = file);
+        tell!(CONFIG_READ, file = absolute(file));
     } else {
-        tell!(CONFIG_ABSENT, file = crate::config::DEFAULT_FILE);
+        let file = absolute(Path::new(crate::config::DEFAULT_FILE));
+        tell!(CONFIG_ABSENT, file = file);
     }
     for warning in &settings.warnings {
         event::say(&warning.event);
@@ -253,11 +263,29 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
             proxy_protocol = behind
         );
     }
-    let (dir, images) = (&settings.catalogue.dir, catalogue.snapshot().len());
+    let dir = absolute(&settings.catalogue.dir);
+    let images = catalogue.snapshot().len();
     tell!(FOLDER, dir = dir, images = images);
     say_missing_pins(settings, catalogue);
     tell!(OTA_ADDRESS, url = settings.public.ota_url());
     tell!(VISION_ADDRESS, url = settings.public.vision_url());
+}
+
+/// Says where the certificates stand that answer.
+fn say_certificates(certificates: Option<&Certificates>) {
+    for pair in certificates.iter().flat_map(|all| all.pairs().to_vec()) {
+        let kind = if pair.is_ecdsa { "ECDSA" } else { "RSA" };
+        let until = Timestamp::from_second(pair.not_after);
+        tell!(
+            CERTIFICATE_IN_USE,
+            file = absolute(&pair.paths.cert),
+            key = format!("{kind} {}", pair.key_bits),
+            names = pair.names.as_slice(),
+            until = until
+                .map(|end| end.strftime("%F").to_string())
+                .unwrap_or_default()
+        );
+    }
 }
 
 /// Says which pins no file answers.

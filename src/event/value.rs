@@ -72,6 +72,7 @@ from! {
     String, text => Self::Text(Cow::Owned(text));
     &Path, path => Self::Text(Cow::Owned(path.display().to_string()));
     &PathBuf, path => Self::Text(Cow::Owned(path.display().to_string()));
+    PathBuf, path => Self::Text(Cow::Owned(path.display().to_string()));
     Text, words => Self::Words(words);
     SocketAddr, address => Self::Text(Cow::Owned(address.to_string()));
     IpAddr, address => Self::Text(Cow::Owned(address.to_string()));

@@ -9,9 +9,11 @@
 //! spans, of which there are none here.)
 
 use super::line::Style;
-use crate::event::{Event, event, tell};
+use crate::event::text::Text;
+use crate::event::{Value, event, tell};
 use crate::util::durable;
 use crate::util::file_state::FileState;
+use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -23,7 +25,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::SetGlobalDefaultError;
@@ -34,6 +36,10 @@ use tracing_core::callsite;
 const GATHER: Duration = Duration::from_millis(20);
 /// Bytes of lines that wait for a stalled output before lines are dropped.
 const MEMORY: usize = 4 << 20;
+/// Time after which a write that has not returned is said on the other output.
+const STALLED: Duration = Duration::from_secs(10);
+/// Period after which an output that still takes nothing is named again.
+const AGAIN: Duration = Duration::from_secs(3600);
 
 /// Permissions of the log file: it names devices and their addresses.
 const MODE: u32 = 0o640;
@@ -102,12 +108,12 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     let style = settings.style;
     let mut outputs = vec![Output::Console];
     let mut later = None;
-    if let Some(path) = &settings.file {
+    if let Some(path) = settings.file.as_deref().map(absolute) {
         let fault = |error| LogError::File {
             path: path.clone(),
             error,
         };
-        let file = match open(path) {
+        let file = match open(&path) {
             Ok(file) => Some(file),
             // Devices are answered all the same, and the disk may have room again.
             Err(error) if durable::is_full(&error) => {
@@ -117,21 +123,27 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
             Err(error) => return Err(fault(error)),
         };
         outputs.push(Output::File {
-            path: path.clone(),
+            path,
             file,
             torn: false,
         });
     }
-    let mut sinks: Vec<(Arc<Sink>, Option<JoinHandle<()>>)> = Vec::new();
-    for mut output in outputs {
-        let sink = Arc::new(Sink::default());
-        let writer = Arc::clone(&sink);
-        let console = sinks.first().map(|(console, _)| Arc::clone(console));
+    let all: Vec<Arc<Sink>> = outputs
+        .iter()
+        .map(|output| Arc::new(output.sink()))
+        .collect();
+    let mut sinks = Vec::with_capacity(all.len());
+    for (at, mut output) in outputs.into_iter().enumerate() {
+        let writer = Arc::clone(&all[at]);
+        // A fault of one output is said on the other.
+        let other = all.iter().find(|sink| !Arc::ptr_eq(sink, &writer));
+        let other = other.map(Arc::clone);
+        let sink = Arc::clone(&writer);
         let thread = thread::Builder::new()
             .name("log".into())
             .spawn(move || {
                 supervise::thread("what writes the log", || {
-                    writer.write_out(style, &mut output, console.as_deref());
+                    writer.write_out(style, &mut output, other.as_deref());
                 });
             })
             .map_err(LogError::Thread)?;
@@ -141,7 +153,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     let lines = LineSubscriber {
         threshold: threshold.clone(),
         style,
-        sinks: sinks.iter().map(|(sink, _)| Arc::clone(sink)).collect(),
+        sinks: all,
     };
     tracing::subscriber::set_global_default(lines)?;
     if let Some(fault) = later {
@@ -173,8 +185,10 @@ impl Drop for Logs {
 }
 
 /// Lines on their way to one output.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sink {
+    /// Name of the output, in front of what is wrong with it.
+    output: Value,
     waiting: Mutex<Waiting>,
     news: Condvar,
 }
@@ -183,6 +197,8 @@ struct Sink {
 struct Waiting {
     lines: Vec<u8>,
     dropped: u64,
+    /// Begin of the write that is under way, until it was found to have stalled.
+    writing: Option<Instant>,
     closed: bool,
     finished: bool,
 }
@@ -204,12 +220,17 @@ impl Sink {
     }
 
     /// Takes a line or counts it as dropped. The lock is only ever held to copy
-    /// memory.
-    fn push(&self, line: &str) {
+    /// memory. Returns, once, for how long its writer has been waiting for the output.
+    fn push(&self, line: &str) -> Option<Duration> {
         let mut waiting = self.waiting();
+        let since = waiting.writing.map(|begun| begun.elapsed());
+        let stalled = since.filter(|since| *since >= STALLED);
+        if stalled.is_some() {
+            waiting.writing = None;
+        }
         if waiting.lines.len() + line.len() > MEMORY {
             waiting.dropped += 1;
-            return;
+            return stalled;
         }
         let first = waiting.lines.is_empty();
         waiting.lines.extend_from_slice(line.as_bytes());
@@ -217,13 +238,14 @@ impl Sink {
         if first {
             self.news.notify_one();
         }
+        stalled
     }
 
-    /// Writes what comes to `output`, until the end. A fault of it is said on the
-    /// console, if that is another one.
-    fn write_out(&self, style: Style, output: &mut Output, console: Option<&Self>) {
+    /// Writes what comes to `output`, until the end. A fault of it is said on the other
+    /// output, if there is one: when it begins, when its reason changes, and each hour.
+    fn write_out(&self, style: Style, output: &mut Output, other: Option<&Self>) {
         let mut batch = Vec::new();
-        let mut fails = false;
+        let mut told: Option<(String, Instant)> = None;
         loop {
             let mut waiting = self.waiting();
             while waiting.lines.is_empty() && waiting.dropped == 0 && !waiting.closed {
@@ -242,6 +264,7 @@ impl Sink {
             let dropped = std::mem::take(&mut waiting.dropped);
             let end = waiting.closed && batch.is_empty() && dropped == 0;
             waiting.finished = end;
+            waiting.writing = Some(Instant::now());
             drop(waiting);
             if end {
                 self.news.notify_all();
@@ -253,13 +276,21 @@ impl Sink {
                 batch.extend_from_slice(line.as_bytes());
             }
             let written = output.write(&batch);
-            if let (Err(error), false, Some(console)) = (&written, fails, console) {
-                let mut line = String::new();
-                style.write_event(&output.fault(error), &mut line);
-                console.push(&line);
-            }
-            fails = written.is_err();
-            if fails {
+            self.waiting().writing = None;
+            if let Err(error) = &written {
+                let why = error.to_string();
+                let is_told =
+                    |(before, at): &(String, Instant)| *before == why && at.elapsed() < AGAIN;
+                if let Some(other) = other
+                    && !told.as_ref().is_some_and(is_told)
+                {
+                    let mut line = String::new();
+                    let fault =
+                        event!(LOG_FAULT, output = self.output.clone(), error = why.clone());
+                    style.write_event(&fault, &mut line);
+                    other.push(&line);
+                    told = Some((why, Instant::now()));
+                }
                 // A full disk: the lines are lost, and that is said when there
                 // is room again. An end in that state must not wait for it.
                 let mut waiting = self.waiting();
@@ -269,6 +300,8 @@ impl Sink {
                     drop(waiting);
                     thread::sleep(Duration::from_secs(1));
                 }
+            } else {
+                told = None;
             }
             batch.clear();
             batch.shrink_to(MEMORY / 16);
@@ -277,13 +310,17 @@ impl Sink {
 }
 
 impl Output {
-    /// Returns what happened where this one takes no line.
-    fn fault(&self, error: &io::Error) -> Event {
+    /// Makes the place for its lines, by the name that it has in messages.
+    fn sink(&self) -> Sink {
         let output = match self {
-            Self::Console => "the console".to_owned(),
-            Self::File { path, .. } => format!("log.log_file: {}", path.display()),
+            Self::Console => Text::new("控制台", "the console").into(),
+            Self::File { path, .. } => format!("log.log_file: {}", path.display()).into(),
         };
-        event!(LOG_FAULT, output = output, error = error)
+        Sink {
+            output,
+            waiting: Mutex::default(),
+            news: Condvar::new(),
+        }
     }
 
     fn write(&mut self, batch: &[u8]) -> io::Result<()> {
@@ -357,6 +394,23 @@ struct LineSubscriber {
     sinks: Vec<Arc<Sink>>,
 }
 
+impl LineSubscriber {
+    /// Says on the other outputs that the writer of `stalled` waits for it.
+    fn say_stalled(&self, stalled: &Arc<Sink>, since: Duration) {
+        let mut line = String::new();
+        let event = event!(
+            LOG_STALLED,
+            output = stalled.output.clone(),
+            seconds = since.as_secs()
+        );
+        self.style.write_event(&event, &mut line);
+        let others = self.sinks.iter();
+        for other in others.filter(|sink| !Arc::ptr_eq(sink, stalled)) {
+            other.push(&line);
+        }
+    }
+}
+
 impl Subscriber for LineSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' events are about their insides. (What `enabled!` asks
@@ -380,7 +434,9 @@ impl Subscriber for LineSubscriber {
         let mut line = String::with_capacity(256);
         self.style.write(event, &mut line);
         for sink in &self.sinks {
-            sink.push(&line);
+            if let Some(since) = sink.push(&line) {
+                self.say_stalled(sink, since);
+            }
         }
     }
 

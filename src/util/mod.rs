@@ -5,6 +5,7 @@ pub mod durable;
 pub mod file_state;
 pub(crate) mod nofile;
 pub(crate) mod once;
+pub(crate) mod paths;
 pub(crate) mod small_file;
 pub(crate) mod supervise;
 pub(crate) mod sync;

@@ -50,6 +50,22 @@ kinds! { PROCESS:
     OTA_ADDRESS = Kind::new("address.ota", Info, "app", &["url"], "OTA接口是           {url}", "OTA接口是           {url}");
     /// The vision address, as the firmware guide shows it.
     VISION_ADDRESS = Kind::new("address.vision", Info, "app", &["url"], "视觉分析接口是        {url}", "视觉分析接口是        {url}");
+    /// A certificate that answers from the start on.
+    CERTIFICATE_IN_USE = Kind::new("certificate.in-use", Info, "app", &["file", "key", "names", "until"],
+        "正在使用证书", "certificate in use");
+    /// The clock was never set since the machine got its power.
+    CLOCK_BEHIND = Kind::new("clock.behind", Warning, "app", &["now", "built"],
+        "本机时钟（{now}）早于本程序的构建时间（{built}），说明尚未校时。在此期间：设备会按本服务器下发的时间把自己的时钟设错；语音令牌带着错误的时间，\
+         语音服务器可能拒绝；日志时间和证书到期判断不可信，申请证书会失败",
+        "the clock of this machine ({now}) is behind the build of this program ({built}), so it was never set. Until it is: devices set \
+         their own clocks by the time that they are handed here; tokens for the voice server carry a wrong time, and it may refuse them; \
+         times in this log and the ends of certificates are not to be trusted, and no certificate can be ordered")
+        .remedy("启用网络校时（timedatectl set-ntp true，或安装 chrony）；没有 RTC 的设备（如树莓派）让本服务在 time-sync.target 之后启动。\
+                 校时后无需重启",
+            "have it set by the network (timedatectl set-ntp true, or install chrony), and on a machine without a battery clock, as a \
+             Raspberry Pi, start this server after time-sync.target; no restart is needed once it is set.");
+    /// The clock was set.
+    CLOCK_SET = Kind::new("clock.set", Info, "app", &[], "本机时钟已校准", "the clock of this machine has been set");
     /// Something that must run for ever broke, and begins again.
     PART_BROKE = Kind::new("part.broke", Error, "supervise", &["part", "again", "error"],
         "“{part}”出错，{again} 后重新开始；请报告此问题：{error}",
@@ -85,4 +101,9 @@ kinds! { PROCESS:
     LOG_FAULT = Kind::new("log.fault", Warning, "logs", &["output", "error"],
         "{output}：{error}：恢复可写之前，该处的日志会丢失；请检查磁盘与权限",
         "{output}: {error}: lines are lost there until it can be written again; see to its disk and permissions");
+    /// An output holds its writer up.
+    LOG_STALLED = Kind::new("log.stalled", Warning, "logs", &["output", "seconds"],
+        "{output}：写入已卡住 {seconds} 秒：之后的日志先留在内存中（最多 4 MiB），再多就会丢失；请检查该磁盘或网络盘，若是管道，请检查读取它的程序",
+        "{output}: a write has been stuck for {seconds} s: lines wait in memory (4 MiB at most) and are lost after that; see to the \
+         disk or network share, or, if it is a pipe, to the program that reads it");
 }

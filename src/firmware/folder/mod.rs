@@ -14,6 +14,7 @@ mod watch;
 use super::snapshot::Entry;
 use super::{FolderSettings, Verify};
 use crate::util::file_state::FileState;
+use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
 pub(super) use handle::{KeeperHandle, Shared};
@@ -319,7 +320,7 @@ impl Keeper {
                 self.watch_failed = true;
                 tell!(
                     FOLDER_UNWATCHED,
-                    dir = &self.settings.dir,
+                    dir = absolute(&self.settings.dir),
                     error = e.to_string(),
                     every = format!("{UNWATCHED:?}"),
                 );
@@ -352,7 +353,7 @@ impl Keeper {
         let error = match scan::list(&dir) {
             Ok(listing) => {
                 if self.folder_failed.take().is_some() {
-                    tell!(FOLDER_BACK, dir = &dir);
+                    tell!(FOLDER_BACK, dir = absolute(&dir));
                 }
                 return Some(listing);
             }
@@ -376,9 +377,9 @@ impl Keeper {
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
             self.files.news.push(if listing.found.is_empty() {
-                event!(FOLDER_UNAVAILABLE, dir = &dir, error = error)
+                event!(FOLDER_UNAVAILABLE, dir = absolute(&dir), error = error)
             } else {
-                event!(FOLDER_UNREADABLE, dir = &dir, error = error)
+                event!(FOLDER_UNREADABLE, dir = absolute(&dir), error = error)
             });
         }
         // What was never read may hold anything.

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn a_stalled_output_costs_lines_and_says_how_many() {
-    let sink = Arc::new(Sink::default());
+    let sink = Arc::new(Output::Console.sink());
     let line = format!("{}\n", "x".repeat(1023));
     for _ in 0..5000 {
         sink.push(&line);
@@ -26,6 +26,16 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
             .ends_with("lines=904 event=log.dropped"),
         "{text:.200}"
     );
+}
+
+#[test]
+fn a_write_that_does_not_return_is_found_once() {
+    let sink = Output::Console.sink();
+    sink.waiting().writing = Instant::now().checked_sub(STALLED);
+    assert!(sink.push("a line\n").is_some_and(|since| since >= STALLED));
+    assert_eq!(sink.push("another\n"), None);
+    sink.waiting().writing = Some(Instant::now());
+    assert_eq!(sink.push("a third\n"), None);
 }
 
 #[test]

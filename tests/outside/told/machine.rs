@@ -1,1 +1,153 @@
 //! Faults of the machine itself: its log, its clock, its folders.
+
+use super::super::support::event::{self, field};
+use super::super::support::server::{BINARY, Setup};
+use super::super::support::{Server, make_pipe, until};
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const LOG: &str = "log: {log_dir: logs, log_file: ota.log}\n";
+
+/// Has it log a line.
+fn speak(server: &Server) {
+    server.check_in("x", "1.0");
+}
+
+#[test]
+fn the_start_names_its_files_from_the_root_on() {
+    let server = Server::start("", &[]);
+    let dir = fs::canonicalize(server.dir.path()).unwrap();
+    let below = |path: &str| dir.join(path).display().to_string();
+    for (id, name, path) in [
+        ("config.read", "file", "data/.config.yaml"),
+        ("folder", "dir", "data/bin"),
+        ("certificate.in-use", "file", "certs/self-signed.crt"),
+    ] {
+        let line = server.event(id, &[]);
+        assert_eq!(field(&line, name).as_deref(), Some(&*below(path)), "{line}");
+    }
+    let line = server.event("certificate.in-use", &[("key", "ECDSA 256")]);
+    assert!(field(&line, "until").unwrap().starts_with("20"), "{line}");
+    assert!(line.contains("localhost"), "{line}");
+}
+
+#[test]
+fn a_log_that_takes_no_more_lines_is_named_on_the_console_by_each_reason() {
+    let server = Setup::new().start(LOG);
+    let logs = server.dir.path().join("logs");
+    let log = logs.join("ota.log").display().to_string();
+    // Somebody put a file in the folder's place, then a folder in the file's.
+    fs::rename(&logs, server.dir.path().join("away")).unwrap();
+    fs::write(&logs, "").unwrap();
+    let fault = |why| {
+        until(why, || {
+            speak(&server);
+            server
+                .events("log.fault", &[("output", &log), ("error", why)])
+                .pop()
+        })
+    };
+    assert!(fault("exists").contains(" - WARNING - "));
+    fs::remove_file(&logs).unwrap();
+    fs::create_dir_all(logs.join("ota.log")).unwrap();
+    fault("directory");
+    // Said once for each reason, not with each line.
+    assert_eq!(server.events("log.fault", &[]).len(), 2);
+    fs::remove_dir(logs.join("ota.log")).unwrap();
+    until("a log that can be written again", || {
+        speak(&server);
+        let text = fs::read_to_string(logs.join("ota.log")).ok()?;
+        text.contains("event=log.dropped").then_some(())
+    });
+}
+
+#[test]
+fn a_console_that_takes_no_lines_is_named_in_the_file() {
+    let setup = Setup::new();
+    fs::write(
+        setup.path().join("data/.config.yaml"),
+        format!("{LOG}gateway: {{ports: [0], ip: 127.0.0.1}}"),
+    )
+    .unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let child = Command::new(BINARY)
+        .current_dir(setup.path())
+        .stdout(full)
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = child.unwrap();
+    until("a word of it in the file", || {
+        let text = fs::read_to_string(setup.path().join("logs/ota.log")).ok()?;
+        let says = |line| event::is(line, "log.fault", &[("output", "the console")]);
+        text.lines().any(says).then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_log_whose_reader_stands_still_is_named_on_the_console() {
+    let setup = Setup::new();
+    fs::create_dir(setup.path().join("logs")).unwrap();
+    let pipe = setup.path().join("logs/ota.log");
+    make_pipe(&pipe);
+    let open = move || {
+        let reader = OpenOptions::new().read(true).write(true).open(pipe);
+        reader.unwrap()
+    };
+    // It holds the pipe open, and never reads.
+    let reader = open();
+    let server = setup.start("log: {log_dir: logs, log_file: ota.log, log_level: DEBUG}\n");
+    until("a writer that is held up", || {
+        speak(&server);
+        server
+            .events("log.stalled", &[("output", "logs/ota.log")])
+            .pop()
+    });
+    drop(reader);
+}
+
+/// Starts under another clock, which is read from a file.
+fn start_at(time: &str) -> Server {
+    let setup = Setup::new();
+    let file = setup.path().join("clock");
+    fs::write(&file, time).unwrap();
+    let library = Path::new("/usr/lib")
+        .join(format!("{}-linux-gnu", std::env::consts::ARCH))
+        .join("faketime/libfaketime.so.1");
+    assert!(library.exists(), "{}: install faketime", library.display());
+    let mut command = Command::new(BINARY);
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &file)
+        .env("FAKETIME_CACHE_DURATION", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
+    setup.start_by("", &mut command)
+}
+
+#[test]
+#[ignore = "needs faketime"]
+fn a_clock_behind_the_build_is_named_once_and_so_is_its_end() {
+    for time in ["@1970-01-01 00:10:00", "@2020-02-29 12:00:00"] {
+        let server = start_at(time);
+        let line = server.event("clock.behind", &[("now", &time[1..])]);
+        assert!(line.contains(" - WARNING - "), "{line}");
+        for what in ["tokens", "devices"] {
+            assert!(line.contains(what), "{line}");
+        }
+        assert_eq!(server.check_in("x", "1.0").status, 200);
+        fs::write(server.dir.path().join("clock"), "+0").unwrap();
+        server.event("clock.set", &[]);
+        assert_eq!(server.events("clock.behind", &[]).len(), 1);
+    }
+}
+
+#[test]
+#[ignore = "needs faketime"]
+fn a_clock_that_is_right_is_no_news() {
+    let server = start_at("+0");
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    assert!(server.events_of("clock.", &[]).is_empty());
+}
