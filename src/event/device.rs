@@ -126,6 +126,7 @@ impl From<Lookalike> for Event {
             Lookalike::Source => event!(IMAGE_SOURCE),
             Lookalike::PartitionCsv => event!(IMAGE_PARTITION_CSV),
             Lookalike::Encoded(what) => event!(IMAGE_ENCODED, what = what),
+            Lookalike::Rewritten(what) => event!(IMAGE_REWRITTEN, what = what),
             Lookalike::Uf2 => event!(IMAGE_UF2),
             Lookalike::Dfu => event!(IMAGE_DFU),
             Lookalike::Program(what) => event!(IMAGE_PROGRAM, what = what),

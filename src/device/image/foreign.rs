@@ -57,6 +57,8 @@ pub enum Lookalike {
     PartitionCsv,
     /// Bytes written as text, by the format.
     Encoded(&'static str),
+    /// An image that a program has written as if it were a text, by the encoding.
+    Rewritten(&'static str),
     /// Blocks for a bootloader that shows itself as a disk.
     Uf2,
     /// A file for USB's device firmware upgrade.
@@ -77,17 +79,17 @@ pub enum Lookalike {
     Random,
     /// An image of the ESP8266.
     Esp8266,
-    /// What a partition named `assets` holds, and whole.
+    /// Content of a partition named `assets`, and whole.
     Assets,
     /// Models of wake words, and whole.
     Models,
 }
 
-/// What files of a kind begin with, or hold at a place near it.
+/// Bytes with which files of a kind begin, or which they hold at a place near it.
 const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
     use Lookalike::{
-        Archive, Bzip2, Container, Delta, Document, Elf, Esp8266, FileSystem, Gzip, PreEncrypted,
-        Program, Uf2, Xz, Zip,
+        Answer, Archive, Bzip2, Container, Delta, Document, Elf, Esp8266, FileSystem, Gzip,
+        PreEncrypted, Program, Uf2, Xz, Zip,
     };
     &[
         (0, b"\x7fELF", Elf),
@@ -120,6 +122,7 @@ const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
         (0, b"\x60\xea", Archive("ARJ")),
         (257, b"ustar", Archive("tar")),
         (0, b"UF2\n\x57\x51\x5d\x9e", Uf2),
+        (0, b"HTTP/1.", Answer("HTTP")),
         (0, b"\xcf\xfa\xed\xfe", Program("Mach-O")),
         (0, b"\xce\xfa\xed\xfe", Program("Mach-O")),
         (0, b"\xfe\xed\xfa\xcf", Program("Mach-O")),
@@ -141,6 +144,13 @@ const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
         (0, b"fLaC", Document("FLAC")),
         (4, b"ftyp", Document("MP4")),
         (0, b"SQLite format 3\0", Document("SQLite")),
+        (0, b"\0\x05\x16\x07", Document("AppleDouble")),
+        (0, b"L\0\0\0\x01\x14\x02\0", Document("Windows shortcut")),
+        (4, b"TFL3", Document("TFLite")),
+        (0, b"PDL1", Document("ESP-DL")),
+        (0, b"PDL2", Document("ESP-DL")),
+        (0, b"EDL1", Document("ESP-DL")),
+        (0, b"EDL2", Document("ESP-DL")),
         (0, b"hsqs", FileSystem("squashfs")),
         (0, b"sqsh", FileSystem("squashfs")),
         (0, b"\x45\x3d\xcd\x28", FileSystem("cramfs")),
@@ -191,7 +201,7 @@ const TAIL: usize = 512;
 /// Number of bytes that are counted by their values.
 const COUNTED: u32 = 64 << 10;
 
-/// What is kept of a file to tell its kind, in memory that does not depend on it.
+/// Parts of a file that are kept to tell its kind, in memory that does not depend on it.
 #[derive(Debug)]
 pub(super) struct Look {
     opening: Window<OPENING>,
@@ -276,6 +286,13 @@ impl Look {
         if let Some((_, _, found)) = known {
             return Some(*found);
         }
+        if let Some(encoding) = rewritten(opening) {
+            return Some(Lookalike::Rewritten(encoding));
+        }
+        let head = &opening[..opening.len().min(300)];
+        if has(0, b"--") && head.windows(20).any(|part| part == b"Content-Disposition:") {
+            return Some(Lookalike::Encoded("multipart/form-data"));
+        }
         // Two letters alone are too few to go by.
         let number = |at: usize| (opening.len() >= at + 4).then(|| u32_at(opening, at));
         if has(0, b"MZ") && number(0x3C).is_some_and(|at| u64::from(at) < size) {
@@ -292,6 +309,25 @@ impl Look {
         let number = u64::from(self.counted);
         number >= 1024 && squares * 256 <= number.pow(2) * 23 / 20 + number * 256
     }
+}
+
+/// Names the encoding of an image whose bytes were taken for letters: a shell that redirects
+/// a download does it. Behind the letter that its first byte is stands the number of its
+/// segments, which no text has there.
+fn rewritten(opening: &[u8]) -> Option<&'static str> {
+    let marks: [(&[u8], &str); 5] = [
+        (b"\xff\xfe\xe9\0", "UTF-16"),
+        (b"\xfe\xff\0\xe9\0", "UTF-16"),
+        (b"\xef\xbb\xbf\xc3\xa9", "UTF-8"),
+        (b"\xc3\xa9", "UTF-8"),
+        (b"\xef\xbf\xbd", "UTF-8"),
+    ];
+    let is_image = |mark: &[u8]| {
+        let count = opening.strip_prefix(mark).and_then(|rest| rest.first());
+        count.is_some_and(|count| (1..=16).contains(count) && !matches!(count, 9 | 10 | 13))
+    };
+    let found = marks.iter().find(|(mark, _)| is_image(mark));
+    found.map(|(_, encoding)| *encoding)
 }
 
 #[cfg(test)]

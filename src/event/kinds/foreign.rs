@@ -15,13 +15,13 @@ kinds! { FOREIGN:
         "这不是 ESP 固件，而是 zip 压缩包（请先解压，取其中的应用固件 xiaozhi.bin，而不是 merged-binary.bin）", "this is no ESP image but a zip archive (unpack it, and take the app image xiaozhi.bin out of it, not merged-binary.bin)");
     /// A compressed file.
     IMAGE_GZIP = why("image.gzip", &[],
-        "这不是 ESP 固件，而是 gzip 文件（请先解压）", "this is no ESP image but a gzip file (unpack it)");
+        "这不是 ESP 固件，而是 gzip 文件（请先解压，取其中的应用固件）", "this is no ESP image but a gzip file (unpack it, and take the app image)");
     /// A compressed file.
     IMAGE_BZIP2 = why("image.bzip2", &[],
-        "这不是 ESP 固件，而是 bzip2 文件（请先解压）", "this is no ESP image but a bzip2 file (unpack it)");
+        "这不是 ESP 固件，而是 bzip2 文件（请先解压，取其中的应用固件）", "this is no ESP image but a bzip2 file (unpack it, and take the app image)");
     /// A compressed file.
     IMAGE_XZ = why("image.xz", &[],
-        "这不是 ESP 固件，而是 xz 文件（请先解压）", "this is no ESP image but an xz file (unpack it)");
+        "这不是 ESP 固件，而是 xz 文件（请先解压，取其中的应用固件）", "this is no ESP image but an xz file (unpack it, and take the app image)");
     /// What a browser saves in place of a file.
     IMAGE_WEB_PAGE = why("image.web-page", &[],
         "这不是 ESP 固件，而是网页（请下载文件本身）", "this is no ESP image but a web page (fetch the file itself)");
@@ -57,6 +57,11 @@ kinds! { FOREIGN:
     IMAGE_ENCODED = why("image.encoded", &["what"],
         "这不是 ESP 固件，而是写成文本的字节（{what}；请使用构建产物中的 .bin 文件）",
         "this is no ESP image but bytes written as text ({what}; use the .bin of the build)");
+    /// An image that was written as a text.
+    IMAGE_REWRITTEN = why("image.rewritten", &["what"],
+        "这曾是 ESP 固件，但被某个程序当作文本重写，内容已损坏（{what}；多半是 PowerShell 的 >；请重新下载：curl.exe -o 文件 地址）",
+        "this was an ESP image until a program wrote it as if it were a text, which destroyed it ({what}; PowerShell's > mostly; \
+         fetch it again: curl.exe -o FILE URL)");
     /// Blocks for a disk-like bootloader.
     IMAGE_UF2 = why("image.uf2", &[],
         "这不是 ESP 固件，而是 UF2 文件（供 USB 拖放刷写；请使用构建产物中的 .bin 文件）",

@@ -28,7 +28,7 @@ pub(super) const GATHER: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 struct File {
     state: State,
-    /// What its name and its place say, once it was seen to be usable.
+    /// Name and place, once it was seen to be usable.
     listed: Option<Listed>,
     /// Image of it that the snapshot has.
     entry: Option<Arc<Entry>>,

@@ -1,5 +1,5 @@
-//! What becomes of a file that was read: it is offered, given for download and offered to
-//! nobody, or refused.
+//! Decides what becomes of a file that was read: it is offered, given for download and
+//! offered to nobody, or refused.
 
 use super::super::Verify;
 use super::super::name::ImageName;
@@ -9,7 +9,7 @@ use std::path::Path;
 use xiaozhi_device::image::{Inspection, Verdict};
 use xiaozhi_device::project::Projects;
 
-/// What a look at the folder tells of a file, besides its state.
+/// Name and place of a file, as a look at the folder shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::firmware) struct Listed {
     /// Its model and version, or the reason why its name has none.

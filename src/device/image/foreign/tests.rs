@@ -150,6 +150,25 @@ fn texts_are_told_apart() {
 }
 
 #[test]
+fn an_image_that_was_written_as_a_text_is_known() {
+    for (bytes, encoding) in [
+        (&b"\xff\xfe\xe9\0\x06\0\x02\0"[..], "UTF-16"),
+        (b"\xfe\xff\0\xe9\0\x06\0\x02", "UTF-16"),
+        (b"\xc3\xa9\x06\x02O", "UTF-8"),
+        (b"\xef\xbb\xbf\xc3\xa9\x06\x02O", "UTF-8"),
+        (b"\xef\xbf\xbd\x06\x02O", "UTF-8"),
+    ] {
+        assert_eq!(kind(bytes), Some(Lookalike::Rewritten(encoding)));
+    }
+    assert_eq!(kind("été".as_bytes()), Some(Lookalike::Text("UTF-8")));
+    let upload = b"--x\r\nContent-Disposition: form-data\r\n\r\n\xe9\x06\0\0";
+    assert_eq!(
+        kind(upload),
+        Some(Lookalike::Encoded("multipart/form-data"))
+    );
+}
+
+#[test]
 fn parts_of_a_flash_chip_are_refused() {
     let part = |part| ImageFault::FlashPart { part };
     let mut table = vec![0xFF; 0xC00];
