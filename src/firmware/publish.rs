@@ -100,9 +100,9 @@ pub(crate) enum PublishError {
         /// The file in the firmware folder.
         path: PathBuf,
         /// The chips that it is for.
-        theirs: Box<Event>,
+        theirs: String,
         /// The chips that the image to be published is for.
-        ours: Box<Event>,
+        ours: String,
         /// A version of the same rank, in another spelling.
         version: String,
     },
@@ -245,7 +245,6 @@ fn exists(path: PathBuf, inspection: &Inspection, version: &str) -> PublishError
             if is_plain && ours.chip == theirs.chip && ours.shares_no_chip_with(&theirs) =>
         {
             let (theirs, ours) = (signing::chips(&theirs), signing::chips(ours));
-            let (theirs, ours) = (Box::new(theirs), Box::new(ours));
             // It is 2.2.4 to us, and no other file's name.
             let version = format!("{version}.0");
             PublishError::ForOthers {

@@ -141,10 +141,12 @@ pub(crate) fn twins_apart(image: ModelImage<'_>, other: ModelImage<'_>) -> Optio
     })
 }
 
-/// Names the chips that run an image.
-pub(crate) fn chips(app: &AppImage) -> Event {
-    let chip = app.chip.to_string();
-    event!(IMAGE_CHIPS, chip = chip, revision = app.revisions())
+/// Names the chips that run an image: `esp32p4 >=v3.0`.
+pub(crate) fn chips(app: &AppImage) -> String {
+    match app.revisions() {
+        Some(revisions) => format!("{} {revisions}", app.chip),
+        None => app.chip.to_string(),
+    }
 }
 
 fn images_of(dir: &Path, model: &str) -> Vec<(String, Version)> {

@@ -115,9 +115,6 @@ kinds! { IMAGES:
         "固件内的版本 {version} 会使设备在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字；请用只含数字和点的 PROJECT_VER 构建",
         "the version inside, {version}, restarts a device at every check, for a part of it is no number below 2147483648; \
          build it with a PROJECT_VER of numbers and dots");
-    /// The chips that run an image.
-    IMAGE_CHIPS = why("image.chips", &["chip", "revision?"],
-        "{chip}{（芯片版本 |revision|）}", "{chip}{ (revision |revision|)}");
     /// A link out of the folder.
     IMAGE_LINK_OUT = why("image.link-out", &["target", "what"],
         "这是指向固件目录之外（{target}）的链接，而那里不是完整的应用固件（{what}）：通过这样的链接只提供应用固件；请将文件本身复制到目录中",
