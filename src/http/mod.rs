@@ -7,6 +7,7 @@ mod conditional;
 mod download;
 mod forwarded;
 mod front;
+mod handed;
 mod input;
 pub mod plain;
 pub mod proxy;
@@ -16,3 +17,4 @@ mod request;
 mod router;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
+pub(crate) use handed::MadeUp;

@@ -8,6 +8,7 @@ mod configuration;
 mod files;
 mod files_apart;
 mod files_served;
+mod handed_out;
 mod machine;
 mod models;
 mod names;
