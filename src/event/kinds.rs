@@ -45,6 +45,7 @@ mod check_in;
 mod config;
 mod connection;
 mod file;
+mod foreign;
 mod image;
 mod misread;
 mod process;
@@ -56,6 +57,7 @@ pub use check_in::*;
 pub use config::*;
 pub use connection::*;
 pub use file::*;
+pub use foreign::*;
 pub use image::*;
 pub use misread::*;
 pub use process::*;
@@ -70,6 +72,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         REASONS,
         FILES,
         IMAGES,
+        FOREIGN,
         MISREAD,
         CONNECTIONS,
         CERTIFICATES,
