@@ -45,6 +45,7 @@ mod check_in;
 mod config;
 mod connection;
 mod file;
+mod handshake;
 mod image;
 mod misread;
 mod process;
@@ -56,6 +57,7 @@ pub use check_in::*;
 pub use config::*;
 pub use connection::*;
 pub use file::*;
+pub use handshake::*;
 pub use image::*;
 pub use misread::*;
 pub use process::*;
@@ -72,6 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         IMAGES,
         MISREAD,
         CONNECTIONS,
+        HANDSHAKES,
         CERTIFICATES,
         ADDRESSES,
     ]
