@@ -28,6 +28,19 @@ const fn found(
     Kind::new(id, Warning, "audit", fields, zh, en).lead(lead)
 }
 
+/// Makes a kind of a hint that an audit gives: all is as it should be, and some devices
+/// may want more.
+const fn hint(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    let mut kind = found(id, fields, zh, en);
+    kind.severity = Severity::Info;
+    kind
+}
+
 /// Makes a kind of a reason inside another event, which has the severity and the room of
 /// its own.
 const fn why(
@@ -48,6 +61,7 @@ mod file;
 mod handshake;
 mod image;
 mod misread;
+mod pair;
 mod process;
 mod withheld;
 
@@ -60,6 +74,7 @@ pub use file::*;
 pub use handshake::*;
 pub use image::*;
 pub use misread::*;
+pub use pair::*;
 pub use process::*;
 pub use withheld::*;
 
@@ -75,6 +90,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         MISREAD,
         CONNECTIONS,
         HANDSHAKES,
+        PAIRS,
         CERTIFICATES,
         ADDRESSES,
     ]

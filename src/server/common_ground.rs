@@ -154,7 +154,8 @@ fn suites(hello: &Hello, peer: SocketAddr) -> Event {
     // Two of them are signals, and no suites (RFC 5746, RFC 7507).
     let is_suite = |suite: &u16| !is_grease(*suite) && ![0x00ff, 0x5600].contains(suite);
     let offered = hello.suites.iter().copied().filter(is_suite);
-    let names = offered.map(|suite| named(suite).map_or_else(|| format!("0x{suite:04x}"), str::to_owned));
+    let names =
+        offered.map(|suite| named(suite).map_or_else(|| format!("0x{suite:04x}"), str::to_owned));
     let names: Vec<_> = names.collect();
     let has = |begins: &[&str]| {
         let mut names = names.iter();
@@ -304,7 +305,8 @@ mod tests {
     use proptest::prelude::*;
     use rustls::crypto::aws_lc_rs::{self, kx_group};
 
-    const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7);
+    const PEER: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7);
     /// ECDHE with AES-GCM, for ECDSA and for RSA.
     const GOOD: [u16; 2] = [0xc02b, 0xc02f];
 
@@ -315,11 +317,7 @@ mod tests {
     }
 
     fn extensions(groups: &[u16], schemes: &[u16]) -> Vec<u8> {
-        [
-            extension(10, &list(groups)),
-            extension(13, &list(schemes)),
-        ]
-        .concat()
+        [extension(10, &list(groups)), extension(13, &list(schemes))].concat()
     }
 
     #[test]
@@ -334,17 +332,57 @@ mod tests {
             (hello(0x0301, &[0x2f], &[]), "tls.old-version", "TLS 1.0"),
             (hello(0x0300, &[0x2f], &[]), "tls.old-version", "SSL 3.0"),
             (hello(0x0303, &GOOD, &draft), "tls.old-version", "draft 28"),
-            (hello(0x0303, &[0x2f, 0x9c, 0xff], &usual), "tls.cipher-suites", "forward secrecy"),
-            (hello(0x0303, &[0x9e], &usual), "tls.cipher-suites", "DHE only"),
-            (hello(0x0303, &[0xc013, 0xc009], &usual), "tls.cipher-suites", "CBC"),
-            (hello(0x0303, &GOOD, &tls13), "tls.cipher-suites", "AES_128_GCM"),
-            (hello(0x0303, &GOOD, &extensions(&[25, 26, 256], &[0x0401])), "tls.groups", "secp521r1, brainpoolP256r1, FFDHE2048"),
-            (hello(0x0303, &GOOD, &extension(13, &list(&[0x0401]))), "tls.groups", "-"),
+            (
+                hello(0x0303, &[0x2f, 0x9c, 0xff], &usual),
+                "tls.cipher-suites",
+                "forward secrecy",
+            ),
+            (
+                hello(0x0303, &[0x9e], &usual),
+                "tls.cipher-suites",
+                "DHE only",
+            ),
+            (
+                hello(0x0303, &[0xc013, 0xc009], &usual),
+                "tls.cipher-suites",
+                "CBC",
+            ),
+            (
+                hello(0x0303, &GOOD, &tls13),
+                "tls.cipher-suites",
+                "AES_128_GCM",
+            ),
+            (
+                hello(0x0303, &GOOD, &extensions(&[25, 26, 256], &[0x0401])),
+                "tls.groups",
+                "secp521r1, brainpoolP256r1, FFDHE2048",
+            ),
+            (
+                hello(0x0303, &GOOD, &extension(13, &list(&[0x0401]))),
+                "tls.groups",
+                "-",
+            ),
             (hello(0x0303, &GOOD, &rsa), "tls.key-type", "RSA keys only"),
-            (hello(0x0303, &[0xc02f], &usual), "tls.key-type", "RSA keys only"),
-            (hello(0x0303, &[0xc02b], &usual), "tls.key-type", "ECDSA P-256 keys only"),
-            (hello(0x0303, &GOOD, &extensions(&[29], &[0x0201])), "tls.signatures", "RSA_PKCS1_SHA1"),
-            (hello(0x0303, &GOOD, &extension(10, &list(&[29]))), "tls.signatures", "-"),
+            (
+                hello(0x0303, &[0xc02f], &usual),
+                "tls.key-type",
+                "RSA keys only",
+            ),
+            (
+                hello(0x0303, &[0xc02b], &usual),
+                "tls.key-type",
+                "ECDSA P-256 keys only",
+            ),
+            (
+                hello(0x0303, &GOOD, &extensions(&[29], &[0x0201])),
+                "tls.signatures",
+                "RSA_PKCS1_SHA1",
+            ),
+            (
+                hello(0x0303, &GOOD, &extension(10, &list(&[29]))),
+                "tls.signatures",
+                "-",
+            ),
             (hello(0x0303, &GOOD, &challenge), "tls.no-challenge", ""),
         ] {
             let event = found(&bytes);

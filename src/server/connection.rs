@@ -157,7 +157,9 @@ async fn secure<H: Handler>(
         return;
     };
     let now = Instant::now();
-    let end = now.checked_add(limits.handshake.min(FOREVER)).unwrap_or(now);
+    let end = now
+        .checked_add(limits.handshake.min(FOREVER))
+        .unwrap_or(now);
     match or_stop(&stop, door.shake(stream, end)).await {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}

@@ -73,7 +73,11 @@ impl Door {
     }
 
     /// Shakes hands until `end`.
-    pub(super) async fn shake<S>(&self, mut stream: S, end: Instant) -> Result<TlsStream<S>, Failure>
+    pub(super) async fn shake<S>(
+        &self,
+        mut stream: S,
+        end: Instant,
+    ) -> Result<TlsStream<S>, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {

@@ -159,7 +159,12 @@ pub(super) mod made {
     }
 
     pub(in crate::server) fn list(numbers: &[u16]) -> Vec<u8> {
-        long(&numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>())
+        long(
+            &numbers
+                .iter()
+                .flat_map(|n| n.to_be_bytes())
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Writes a hello as one record.

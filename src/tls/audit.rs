@@ -1,8 +1,8 @@
 //! Audit of certificates: finds what would make a device refuse them at this public
 //! address, now or soon, and says what to change.
 
-use super::Mode;
 use super::pem::Pair;
+use super::{Mode, judge};
 use crate::event::{Event, event};
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
@@ -38,10 +38,17 @@ pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) ->
             Mode::Files(_) => format!("gateway.tls.certificates[{i}]"),
             Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.mode".to_owned(),
         };
-        findings.extend(chain(&setting, mode, pair));
+        findings.extend(judge::mended(&setting, pair));
+        findings.extend(judge::leaf(&setting, pair));
+        findings.extend(judge::chain(&setting, mode, pair, now));
         findings.extend(key(&setting, pair));
         findings.extend(time(&setting, mode, pair, now));
     }
+    let setting = match mode {
+        Mode::Files(_) => "gateway.tls.certificates",
+        Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.mode",
+    };
+    findings.extend(judge::only_ecdsa(setting, pairs, mode));
     findings
 }
 
@@ -90,39 +97,6 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
             names = &*names
         )
     })
-}
-
-/// Finds a chain that leads devices to no root that they know.
-fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Event> {
-    let file = &pair.paths.cert;
-    if pair.is_self_signed {
-        return match mode {
-            Mode::Files(_) => Some(event!(
-                CERTIFICATE_SELF_SIGNED,
-                setting = setting,
-                file = file
-            )),
-            Mode::Acme(acme) => {
-                let directory = &acme.directory;
-                Some(event!(
-                    CERTIFICATE_INTERIM,
-                    setting = setting,
-                    file = file,
-                    directory = directory
-                ))
-            }
-            Mode::Off | Mode::SelfSigned { .. } => None,
-        };
-    }
-    if pair.certified.cert.len() == 1 {
-        return Some(event!(CERTIFICATE_ALONE, setting = setting, file = file));
-    }
-    Some(event!(
-        CERTIFICATE_GAP,
-        setting = setting,
-        file = file,
-        number = pair.gap?
-    ))
 }
 
 /// Finds a key that devices cannot use.

@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::oid_registry::{
-    OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_SIG_ED25519,
-};
 use x509_parser::der_parser::{oid, oid::Oid};
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_SIG_ED25519};
 use x509_parser::prelude::{X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
@@ -165,7 +163,11 @@ pub(crate) fn weakness(certificate: &X509Certificate<'_>) -> Option<Weakness> {
     {
         return Some(Weakness::ShortRsa(key.key_size()));
     }
-    let old = [OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, ECDSA_WITH_SHA1];
+    let old = [
+        OID_PKCS1_MD5WITHRSAENC,
+        OID_PKCS1_SHA1WITHRSA,
+        ECDSA_WITH_SHA1,
+    ];
     let is_root = certificate.subject() == certificate.issuer();
     (!is_root && old.contains(&certificate.signature_algorithm.algorithm))
         .then_some(Weakness::OldHash)
