@@ -15,6 +15,8 @@ use std::net::SocketAddr;
 
 const TLS12: u16 = 0x0303;
 const TLS13: u16 = 0x0304;
+/// Message of rustls where none of our certificates is one that the client can check.
+const UNRESOLVED: &str = "no server certificate chain resolved";
 /// Number of things of one list that are shown.
 const SHOWN: usize = 8;
 /// Number of characters of a name that are shown.
@@ -45,14 +47,21 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
         Error::InvalidMessage(InvalidMessage::IllegalEmptyValue) if hello.names.is_some() => {
             Some(server_name(&hello, peer))
         }
-        Error::PeerIncompatible(PeerIncompatible::NullCompressionRequired) => None,
-        Error::PeerIncompatible(_) | Error::General(_) => {
-            lacking(&hello, peer, config.crypto_provider())
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::NoCipherSuitesInCommon
+            | PeerIncompatible::NoKxGroupsInCommon
+            | PeerIncompatible::NoSignatureSchemesInCommon
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
+        ) => Some(lacking(&hello, peer, config.crypto_provider())),
+        Error::General(text) if text == UNRESOLVED => {
+            Some(lacking(&hello, peer, config.crypto_provider()))
         }
         _ => None,
     });
     found.unwrap_or_else(|| match error {
-        Error::PeerIncompatible(_) | Error::General(_) | Error::NoApplicationProtocol => {
+        Error::PeerIncompatible(_) => {
             event!(TLS_REFUSED, peer = peer, error = error.to_string())
         }
         _ => event!(TLS_BROKEN, peer = peer, error = error.to_string()),
@@ -65,18 +74,18 @@ pub(super) fn ssl2(peer: SocketAddr) -> Event {
 }
 
 /// Names what client and server do not have in common.
-fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Option<Event> {
+fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Event {
     let version = if hello.speaks(TLS13) {
         TLS13
     } else if hello.speaks(TLS12) {
         TLS12
     } else {
-        return Some(event!(TLS_OLD, peer = peer, version = version(hello)));
+        return event!(TLS_OLD, peer = peer, version = version(hello));
     };
     if hello.protocols.as_deref() == Some(&[super::connection::CHALLENGE.to_vec()]) {
         let name = hello.names.as_ref().and_then(|names| names.first());
         let name = name.map(|name| shown(name));
-        return Some(event!(TLS_NO_CHALLENGE, peer = peer, name = name));
+        return event!(TLS_NO_CHALLENGE, peer = peer, name = name);
     }
     let is_common = |suite: &u16| {
         let suites = ours.cipher_suites.iter();
@@ -84,7 +93,7 @@ fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Option<Eve
         suites.any(|ours| u16::from(ours.suite()) == *suite)
     };
     if !hello.suites.iter().any(is_common) {
-        return Some(suites(hello, peer));
+        return suites(hello, peer);
     }
     let groups = hello.groups.as_deref().unwrap_or_default();
     let has_group = |group: &u16| {
@@ -97,13 +106,9 @@ fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Option<Eve
             NamedGroup::Unknown(_) => old_group(group),
             known => format!("{known:?}"),
         });
-        return Some(event!(
-            TLS_GROUPS,
-            peer = peer,
-            offered = list(names.collect())
-        ));
+        return event!(TLS_GROUPS, peer = peer, offered = list(names.collect()));
     }
-    Some(signatures(hello, peer, version))
+    signatures(hello, peer, version)
 }
 
 /// Names the keys of which the client could check a signature: nobody here has one.
@@ -313,7 +318,7 @@ mod tests {
     fn found(bytes: &[u8]) -> Event {
         let mut provider = aws_lc_rs::default_provider();
         provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
-        lacking(&Hello::read(bytes).unwrap(), PEER, &provider).unwrap()
+        lacking(&Hello::read(bytes).unwrap(), PEER, &provider)
     }
 
     fn extensions(groups: &[u16], schemes: &[u16]) -> Vec<u8> {

@@ -35,7 +35,7 @@ use tracing::debug;
 const HANDSHAKE: u8 = 0x16;
 /// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
 pub(super) const CHALLENGE: &[u8] = b"acme-tls/1";
-/// Alert for a client that is too old: fatal, protocol_version.
+/// Alert for a client that is too old: fatal, `protocol_version`.
 const TOO_OLD: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
 /// Longest time of a handshake that can be counted.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
@@ -169,7 +169,7 @@ async fn secure<H: Handler>(
     }
 }
 
-/// What a connection begins with.
+/// Beginning of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opening {
     Tls,

@@ -1,4 +1,4 @@
-//! ClientHello (RFC 5246 and RFC 8446), read for what the client offered, where no
+//! `ClientHello` (RFC 5246 and RFC 8446), read for what the client offered, where no
 //! handshake came of it. Where one does, nobody reads it but rustls.
 
 /// Content type of a TLS handshake record (RFC 8446, section 5.1).
@@ -6,7 +6,7 @@ const HANDSHAKE: u8 = 0x16;
 /// Type of the message.
 const CLIENT_HELLO: u8 = 1;
 
-/// What a client offers, in the numbers of the protocol. A list is `None` where the
+/// Offers of a client, in the numbers of the protocol. A list is `None` where the
 /// client says nothing of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hello {

@@ -206,8 +206,17 @@ mod tests {
     fn at(pair: &Pair, mode: &Mode, before_end: i64) -> Vec<String> {
         let now = u64::try_from(pair.not_after - before_end).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-        let findings = audit(NAME, mode, std::slice::from_ref(pair), now);
+        let findings = told(NAME, mode, std::slice::from_ref(pair), now);
         findings.iter().map(ToString::to_string).collect()
+    }
+
+    /// Audits, but for what every certificate of these tests is told of: all are ECDSA,
+    /// and signed by nobody whom devices know.
+    fn told(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Event> {
+        let mut findings = audit(host, mode, pairs, now);
+        let usual = ["certificate.only-ecdsa", "certificate.authority"];
+        findings.retain(|finding| !usual.contains(&finding.kind.id));
+        findings
     }
 
     fn ordered() -> Mode {
@@ -322,13 +331,13 @@ mod tests {
             + Duration::from_secs(u64::try_from(pair.not_after - 40 * DAY).unwrap());
         let mode = Mode::Acme(acme);
         let pairs = [pair];
-        let found = audit("new.example.com", &mode, &pairs, now);
+        let found = told("new.example.com", &mode, &pairs, now);
         assert_eq!(found.len(), 1);
         assert!(
             found[0]
                 .to_string()
                 .contains("in use is not made for new.example.com")
         );
-        assert!(audit(NAME, &mode, &pairs, now).is_empty());
+        assert!(told(NAME, &mode, &pairs, now).is_empty());
     }
 }

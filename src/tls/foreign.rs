@@ -12,7 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use std::path::Path;
 use std::str;
 
-/// What is wanted of a file.
+/// Header of a key that old OpenSSL encrypted.
+const TRADITIONAL: &str = "Proc-Type: 4,ENCRYPTED";
+
+/// Content that is wanted of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Certificate,
@@ -175,7 +178,7 @@ fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let begins = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
     if is_encrypted(content) && found.wanted == Wanted::Key {
-        return event!(PAIR_PASS_PHRASE, form = "Proc-Type: 4,ENCRYPTED");
+        return event!(PAIR_PASS_PHRASE, form = TRADITIONAL);
     }
     if let Some(fault) = fault {
         return of_fault(fault);
@@ -232,28 +235,6 @@ pub(super) enum PemFault {
     NoBase64,
 }
 
-impl PemFault {
-    pub(super) fn of(error: &rustls_pemfile::Error, text: &[u8]) -> Self {
-        let holds = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
-        let is_one_line = |line: &[u8]| {
-            let begins = line.windows(11).position(|window| window == b"-----BEGIN ");
-            let rest = begins.and_then(|at| line.get(at..)).unwrap_or_default();
-            rest.windows(9).any(|window| window == b"-----END ")
-        };
-        if holds(b"-----\\n") || holds(b"-----\\r\\n") {
-            Self::EscapedBreaks
-        } else if text.split(|b| matches!(b, b'\n' | b'\r')).any(is_one_line) {
-            Self::RunTogether
-        } else {
-            match error {
-                rustls_pemfile::Error::MissingSectionEnd { .. } => Self::NoEnd,
-                rustls_pemfile::Error::IllegalSectionStart { .. } => Self::RunTogether,
-                rustls_pemfile::Error::Base64Decode(_) => Self::NoBase64,
-            }
-        }
-    }
-}
-
 fn of_fault(fault: PemFault) -> Event {
     match fault {
         PemFault::EscapedBreaks => event!(PAIR_ESCAPED_BREAKS),
@@ -265,7 +246,7 @@ fn of_fault(fault: PemFault) -> Event {
 
 /// Tells whether a key has a pass phrase in the manner of old OpenSSL.
 fn is_encrypted(content: &[u8]) -> bool {
-    let mark = b"Proc-Type: 4,ENCRYPTED";
+    let mark = TRADITIONAL.as_bytes();
     content.windows(mark.len()).any(|window| window == mark)
 }
 

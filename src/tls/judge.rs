@@ -1,5 +1,5 @@
-//! What devices make of the files of a pair: of the chain, by the facts that the probe
-//! judges by, and of what was mended before it is served.
+//! Judgement on the files of a pair, as devices make it: on the chain, by the facts that
+//! the probe judges by, and on what was mended before it is served.
 
 use super::Mode;
 use super::pem::Pair;
@@ -155,14 +155,20 @@ pub(super) fn chain(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Vec<Ev
 
 /// Words a fault of a chain. `has_gap`: where it leads nowhere was said.
 fn of_fault(setting: &str, pair: &Pair, has_gap: bool, fault: ChainFault) -> Option<Event> {
+    of_certificate(setting, pair, &fault)
+        .or_else(|| (!has_gap).then(|| of_path(setting, pair, fault)).flatten())
+}
+
+/// Words a fault of one certificate.
+fn of_certificate(setting: &str, pair: &Pair, fault: &ChainFault) -> Option<Event> {
     let file = &pair.paths.cert;
     Some(match fault {
         ChainFault::Long { count, bytes } => event!(
             CERTIFICATE_LONG,
             setting = setting,
             file = file,
-            count = count,
-            bytes = bytes
+            count = *count,
+            bytes = *bytes
         ),
         ChainFault::Ed25519 { subject, .. } => event!(
             CERTIFICATE_CHAIN_ED25519,
@@ -178,9 +184,10 @@ fn of_fault(setting: &str, pair: &Pair, has_gap: bool, fault: ChainFault) -> Opt
         } => return None,
         ChainFault::Weak { subject, how, .. } => {
             let how = match how {
-                Weakness::ShortRsa(_) => {
-                    Text::new("RSA 密钥不足 2048 位", "an RSA key of less than 2048 bits")
-                }
+                Weakness::ShortRsa(_) => Text::new(
+                    "不足 2048 位的 RSA 密钥",
+                    "an RSA key of less than 2048 bits",
+                ),
                 Weakness::OldHash => {
                     Text::new("SHA-1 或 MD5 签名", "a signature with SHA-1 or MD5")
                 }
@@ -215,7 +222,14 @@ fn of_fault(setting: &str, pair: &Pair, has_gap: bool, fault: ChainFault) -> Opt
             subject = subject,
             day = day
         ),
-        _ if has_gap => return None,
+        _ => return None,
+    })
+}
+
+/// Words where the path leads to.
+fn of_path(setting: &str, pair: &Pair, fault: ChainFault) -> Option<Event> {
+    let file = &pair.paths.cert;
+    let event = match fault {
         ChainFault::YoungRoot { root } => {
             event!(
                 CERTIFICATE_ROOT_YOUNG,
@@ -224,14 +238,12 @@ fn of_fault(setting: &str, pair: &Pair, has_gap: bool, fault: ChainFault) -> Opt
                 root = root
             )
         }
-        ChainFault::OldRoot(end) => {
-            event!(
-                CERTIFICATE_ROOT_OLD,
-                setting = setting,
-                file = file,
-                root = end.issuer
-            )
-        }
+        ChainFault::OldRoot(end) => event!(
+            CERTIFICATE_ROOT_OLD,
+            setting = setting,
+            file = file,
+            root = end.issuer
+        ),
         ChainFault::UnknownToDevices(end) => event!(
             CERTIFICATE_ROOT_UNKNOWN,
             setting = setting,
@@ -260,26 +272,17 @@ fn of_fault(setting: &str, pair: &Pair, has_gap: bool, fault: ChainFault) -> Opt
         ),
         ChainFault::UnknownIssuer(end)
         | ChainFault::Torn(end)
-        | ChainFault::LeafOnly { end, .. } => {
-            event!(
-                CERTIFICATE_AUTHORITY,
-                setting = setting,
-                file = file,
-                issuer = end.issuer,
-                who = event!(AUTHORITY_OWN)
-            )
-        }
-        // Said of the leaf, or by the order in which it is served.
-        ChainFault::Nothing(_)
-        | ChainFault::SelfSigned { .. }
-        | ChainFault::WrongOrder(_)
-        | ChainFault::NotForServers { .. }
-        | ChainFault::Odd { .. }
-        | ChainFault::WrongName { .. }
-        | ChainFault::NameInSubject { .. }
-        | ChainFault::Ended { .. }
-        | ChainFault::Early { .. } => return None,
-    })
+        | ChainFault::LeafOnly { end, .. } => event!(
+            CERTIFICATE_AUTHORITY,
+            setting = setting,
+            file = file,
+            issuer = end.issuer,
+            who = event!(AUTHORITY_OWN)
+        ),
+        // Said of the leaf, or mended by the order in which it is served.
+        _ => return None,
+    };
+    Some(event)
 }
 
 /// Names an authority that is known for what it is, and that no device trusts.

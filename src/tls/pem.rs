@@ -1,6 +1,6 @@
-//! PEM files: reads certificates and keys. With `foreign.rs`, which names what is no PEM,
-//! the only user of rustls-pemfile, which is archived: a move to another reader touches
-//! these alone.
+//! PEM files: reads certificates and keys. The only user of rustls-pemfile, which is
+//! archived: a move to another reader touches this file alone. What is no PEM,
+//! `foreign.rs` names.
 
 use super::PairPaths;
 use super::foreign::{self, Found, PemFault, Wanted};
@@ -42,13 +42,13 @@ pub(crate) struct Pair {
     pub not_after: i64,
     /// True where the leaf is signed with its own key.
     pub is_self_signed: bool,
-    /// What of the files was mended where it is served.
+    /// Oddities of the files that are mended where it is served.
     pub mended: Mended,
     /// Paths of the files.
     pub paths: PairPaths,
 }
 
-/// What of a pair's files is not as it should be, and is served as it should.
+/// Oddities of a pair's files, which are served as they should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mended {
     /// Place of the leaf in its file, counted from 1.
@@ -66,7 +66,7 @@ pub(crate) struct Mended {
 pub(crate) enum PairError {
     /// A file cannot be read.
     Read { path: PathBuf, error: io::Error },
-    /// What is in them is of no use.
+    /// The content of one is of no use.
     Unfit(Box<Event>),
 }
 
@@ -341,9 +341,30 @@ fn items(text: &[u8]) -> impl Iterator<Item = Result<Item, PemFault>> {
         Ok(None) => None,
         Err(error) => {
             rest = None;
-            Some(Err(PemFault::of(&error, text)))
+            Some(Err(fault(&error, text)))
         }
     })
+}
+
+/// Tells why a text cannot be read as PEM. The library's own messages hold bytes of it.
+fn fault(error: &rustls_pemfile::Error, text: &[u8]) -> PemFault {
+    let holds = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
+    let is_one_line = |line: &[u8]| {
+        let begins = line.windows(11).position(|window| window == b"-----BEGIN ");
+        let rest = begins.and_then(|at| line.get(at..)).unwrap_or_default();
+        rest.windows(9).any(|window| window == b"-----END ")
+    };
+    if holds(b"-----\\n") || holds(b"-----\\r\\n") {
+        PemFault::EscapedBreaks
+    } else if text.split(|b| matches!(b, b'\n' | b'\r')).any(is_one_line) {
+        PemFault::RunTogether
+    } else {
+        match error {
+            rustls_pemfile::Error::MissingSectionEnd { .. } => PemFault::NoEnd,
+            rustls_pemfile::Error::IllegalSectionStart { .. } => PemFault::RunTogether,
+            rustls_pemfile::Error::Base64Decode(_) => PemFault::NoBase64,
+        }
+    }
 }
 
 fn read(found: Found<'_>) -> Result<Vec<u8>, PairError> {

@@ -146,8 +146,8 @@ pub(crate) fn is_ed25519(certificate: &X509Certificate<'_>) -> bool {
         || certificate.public_key().algorithm.algorithm == OID_SIG_ED25519
 }
 
-/// What mbedTLS's default profile (`mbedtls_x509_crt_profile_default`) does not take
-/// in a certificate.
+/// Weakness of a certificate, which mbedTLS's default profile
+/// (`mbedtls_x509_crt_profile_default`) does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weakness {
     /// An RSA key of so many bits.

@@ -1,4 +1,4 @@
-//! What a file in DER is, and what is wrong with a key.
+//! Content of files in DER, and faults of keys.
 
 use super::{Found, binary};
 use crate::event::text::Text;

@@ -83,17 +83,14 @@ fn what_is_no_certificate_is_named() {
         (pem.replace('\n', " ").into(), "pair.run-together"),
         (pem.replace('\n', "").into(), "pair.run-together"),
         (
-            pem.replace("\n", "\n  ").replacen("---", "  ---", 1).into(),
+            pem.replace('\n', "\n  ").replacen("---", "  ---", 1).into(),
             "pair.mark",
         ),
         (pem.replace("-----BEGIN", "----BEGIN").into(), "pair.mark"),
         (pem.replace("-----BEGIN", "—–BEGIN").into(), "pair.mark"),
         (pem.to_lowercase().into(), "pair.mark"),
         (
-            pem.lines()
-                .map(|line| format!("> {line}\n"))
-                .collect::<String>()
-                .into(),
+            format!("> {}", pem.replace('\n', "\n> ")).into(),
             "pair.mark",
         ),
         (pem[..pem.len() / 3].into(), "pair.no-end"),
@@ -354,7 +351,7 @@ fn the_command_that_is_shown_mends_it() {
     let (server, good) = start();
     let (pem, key) = (&*good.pem, &*good.key);
     let folder = server.dir.path().to_owned();
-    let indented: String = pem.lines().map(|line| format!("  {line}\n")).collect();
+    let indented = format!("  {}", pem.replace('\n', "\n  "));
     for (content, why, file) in [
         (made::der(pem), "pair.der", "a.pem.pem"),
         (utf16(pem, false, true), "pair.utf16", "a.pem.pem"),
