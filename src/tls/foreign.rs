@@ -174,8 +174,8 @@ fn by_magic(found: Found<'_>, content: &[u8]) -> Option<Event> {
 
 /// Names a text.
 fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
-    let text = String::from_utf8_lossy(content);
-    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let whole = String::from_utf8_lossy(content);
+    let text = whole.trim_start_matches('\u{feff}').trim_start();
     let begins = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
     if is_encrypted(content) && found.wanted == Wanted::Key {
         return event!(PAIR_PASS_PHRASE, form = TRADITIONAL);
@@ -212,7 +212,7 @@ fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
         let target = format!("{:?}", text.trim_end());
         return event!(PAIR_LINK_TEXT, target = target);
     }
-    if let Some(line) = bad_mark(text) {
+    if let Some(line) = bad_mark(&whole) {
         return event!(PAIR_MARK, line = line);
     }
     if let Some(event) = bare_base64(found, text) {

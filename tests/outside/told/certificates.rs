@@ -89,6 +89,8 @@ fn what_is_no_certificate_is_named() {
         (pem.replace("-----BEGIN", "----BEGIN").into(), "pair.mark"),
         (pem.replace("-----BEGIN", "—–BEGIN").into(), "pair.mark"),
         (pem.to_lowercase().into(), "pair.mark"),
+        // Its first line alone.
+        (format!("  {pem}").into(), "pair.mark"),
         (
             format!("> {}", pem.replace('\n', "\n> ")).into(),
             "pair.mark",
