@@ -111,6 +111,15 @@ impl Misnamed {
         }
     }
 
+    /// Returns the same of what was found to be an app image, whatever it is called.
+    #[must_use]
+    pub(crate) fn of_image(mut self) -> Self {
+        if self.error == NameError::FullFlash {
+            self.error = NameError::NoVersion;
+        }
+        self
+    }
+
     /// Names another file where `is_taken` says that the first choice is one.
     #[must_use]
     pub(crate) fn beside(mut self, is_taken: impl Fn(&str) -> bool) -> Self {

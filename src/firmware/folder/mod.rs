@@ -4,6 +4,7 @@
 
 mod files;
 mod handle;
+pub(super) mod judge;
 mod kind;
 mod news;
 mod reader;
@@ -434,7 +435,7 @@ impl Keeper {
         let job = Job {
             path: self.settings.dir.join(&next.file),
             file: next.file,
-            name: next.name,
+            listed: next.listed,
             state,
             verify: self.settings.verify,
             projects: self.settings.projects.clone(),

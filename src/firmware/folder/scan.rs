@@ -1,7 +1,8 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::super::Verify;
-use super::super::name::{self, ImageName, Misnamed};
+use super::super::name::{self, Misnamed, NameError};
+use super::judge::{self, Listed};
 use super::kind;
 use crate::event::text::Text;
 use crate::event::{Event, event};
@@ -20,7 +21,7 @@ use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
 
 /// Reason why a file is not offered.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unusable {
     /// Nobody could ask for it by its name, or it would hurt who does.
     Name(Box<Misnamed>),
@@ -54,6 +55,15 @@ pub(crate) enum Unusable {
     Image(ImageFault),
     /// No ESP image, where only those are wanted.
     Foreign(Foreign),
+    /// It is something else, and its name has no version either.
+    Other(Foreign),
+    /// A link out of the folder, and no whole app image behind it.
+    LeadsOut {
+        /// Place to which it leads.
+        target: String,
+        /// The kind of file that is there.
+        foreign: Foreign,
+    },
     /// The folder and the bytes that were read do not show one state.
     Changed,
 }
@@ -75,7 +85,21 @@ impl From<&Unusable> for Event {
             Unusable::Breaks { why } => event!(IMAGE_BREAKS, why = why),
             Unusable::Image(fault) => fault.into(),
             Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = Event::from(foreign)),
+            Unusable::Other(foreign) => foreign.into(),
+            Unusable::LeadsOut { target, foreign } => {
+                event!(IMAGE_LINK_OUT, target = target, what = Event::from(foreign))
+            }
             Unusable::Changed => event!(IMAGE_CHANGED),
+        }
+    }
+}
+
+impl Unusable {
+    /// Returns the same of what was found to be an app image, whatever it is called.
+    pub(super) fn of_image(self) -> Self {
+        match self {
+            Self::Name(misnamed) => Self::Name(Box::new(misnamed.of_image())),
+            other => other,
         }
     }
 }
@@ -105,11 +129,11 @@ impl From<ImageFault> for Unusable {
 /// would be read for hours while good files wait.
 const LONGEST: u64 = 128 << 20;
 
-/// A file of the folder whose name and kind are right.
+/// A file of the folder that is to be read.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) file: String,
-    pub(super) name: ImageName,
+    pub(super) listed: Listed,
     pub(super) identity: FileState,
 }
 
@@ -153,17 +177,46 @@ pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
     if let Some(other) = kind::other(&path) {
         return Err(other);
     }
-    if let Some(misnamed) = Misnamed::find(file) {
-        let is_taken = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok();
-        return Err(misnamed.beside(is_taken).into());
-    }
+    let is_taken = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok();
+    let misnamed = Misnamed::find(file).map(|misnamed| misnamed.beside(is_taken));
+    let found = look_at(&path);
+    let name = match misnamed {
+        // Its content tells whether it can be fetched.
+        Some(misnamed)
+            if matches!(misnamed.error, NameError::NoVersion | NameError::FullFlash)
+                && found.is_ok() =>
+        {
+            Err(misnamed.into())
+        }
+        Some(misnamed) => {
+            return match (&misnamed.error, found) {
+                (NameError::UnsafeVersion { .. }, Ok(None)) => Ok(None),
+                (NameError::UnsafeVersion { .. }, Err(why)) => Err(why),
+                _ => Err(misnamed.into()),
+            };
+        }
+        // By the same grammar: it does not fail.
+        None => name::parse(file).map_err(|_| Unusable::Changed),
+    };
+    Ok(found?.map(|identity| Found {
+        file: file.to_owned(),
+        listed: Listed {
+            name,
+            target: judge::leads_out(&path, dir),
+        },
+        identity,
+    }))
+}
+
+/// Returns the state of a file that is worth reading. `None`: it vanished while we looked.
+fn look_at(path: &Path) -> Result<Option<FileState>, Unusable> {
     // Follows links: people link to the newest build.
-    let metadata = match fs::metadata(&path) {
+    let metadata = match fs::metadata(path) {
         Ok(m) => m,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => {
+        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             return Ok(None);
         }
-        Err(e) => return Err(kind::unreadable(&path, &e)),
+        Err(e) => return Err(kind::unreadable(path, &e)),
     };
     if metadata.len() == 0 {
         return Err(Unusable::Empty);
@@ -172,14 +225,7 @@ pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
         let length = metadata.len();
         return Err(Unusable::TooLong { length });
     }
-    let Ok(name) = name::parse(file) else {
-        return Ok(None); // It is misnamed, as was said above.
-    };
-    Ok(Some(Found {
-        file: file.to_owned(),
-        name,
-        identity: FileState::from(&metadata),
-    }))
+    Ok(Some(FileState::from(&metadata)))
 }
 
 /// Opens a firmware file for reading, without ever hanging on a pipe that

@@ -6,6 +6,8 @@ mod addresses;
 mod certificates;
 mod configuration;
 mod files;
+mod files_apart;
+mod files_served;
 mod handed_out;
 mod machine;
 mod models;

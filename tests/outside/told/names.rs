@@ -183,7 +183,7 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
         "",
         "ae-compact-wifi_2.1.0.bin",
     ),
-    ("merged-binary.bin", "name.full-flash", "", ""),
+    ("merged-binary.bin", "name.no-version", "", ""),
     ("nounderscore.bin", "name.no-version", "", ""),
     ("notes.txt", "name.not-bin", "", ""),
 ];
@@ -213,6 +213,17 @@ fn the_sign_that_does_not_fit_and_a_name_that_would() {
             server.event("file.ready", &[("file", name)]);
         }
     }
+}
+
+#[test]
+fn a_full_image_by_its_name() {
+    // Of what is in it nobody can tell more.
+    let server = beside(|bin| fs::write(bin.join("Merged-Binary (1).bin"), "bytes").unwrap());
+    let fields = [
+        ("file", "Merged-Binary (1).bin"),
+        ("why", "name.full-flash"),
+    ];
+    server.event("file.refused", &fields);
 }
 
 #[test]
