@@ -1,7 +1,7 @@
 //! Messages about the file: the place, the key, what is wrong with it, what to do.
 //! Every message of this room is made here.
 
-use crate::event::Event;
+use crate::event::{Event, kinds};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
@@ -79,6 +79,17 @@ fn lines(faults: &[ConfigFault]) -> String {
     lines.join("\n")
 }
 
+/// Kinds that say why a value cannot be read, whatever was wanted.
+const SLIPS: [&str; 7] = [
+    kinds::CONFIG_HASH.id,
+    kinds::CONFIG_INVISIBLE.id,
+    kinds::CONFIG_LEFT_IN.id,
+    kinds::CONFIG_NO_BLANK.id,
+    kinds::CONFIG_NOT_PATH.id,
+    kinds::CONFIG_RUNS_ON.id,
+    kinds::CONFIG_SIGN.id,
+];
+
 /// Collects faults and warnings of one file, so that one start tells of all of them.
 pub(super) struct Faults {
     file: Arc<Path>,
@@ -137,10 +148,17 @@ impl Faults {
     }
 }
 
-/// Adds a fault that has not been told: a section may be looked for more than once.
+/// Adds a fault that has not been told: a section may be looked for more than once, and a
+/// value that a slip of the pen spoilt cannot be read, either.
 fn note(known: &RefCell<Vec<ConfigFault>>, fault: ConfigFault) {
     let mut known = known.borrow_mut();
-    if !known.contains(&fault) {
+    let is_told = |told: &ConfigFault| {
+        told == &fault
+            || SLIPS.contains(&told.event.kind.id)
+                && told.event.field("key") == fault.event.field("key")
+                && told.event.field("key").is_some()
+    };
+    if !known.iter().any(is_told) {
         known.push(fault);
     }
 }

@@ -10,7 +10,7 @@ use super::proxy::proxy;
 use super::raw::{Kind, Node};
 use super::section::Section;
 use super::upstream::{expect_texts, log, public, voice, websocket};
-use super::{duplicates, python};
+use super::{duplicates, leftovers, python};
 use crate::event::event;
 use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
@@ -41,6 +41,8 @@ pub struct Machine {
     pub now: Timestamp,
     /// The time zone in which dates are meant.
     pub time_zone: TimeZone,
+    /// What names the time zone where this machine does not know it, and takes UTC.
+    pub unknown_zone: Option<String>,
 }
 
 /// A configuration that can be run.
@@ -106,12 +108,19 @@ pub(super) fn resolve(
 /// Reads every key; what is wrong is noted.
 pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Settings {
     let places = Places::of(faults.file(), root);
+    leftovers::check(root, faults);
     let root = Section::root(root, faults);
     let server = root.section("server");
     let gateway = root.section("gateway");
-    root.near_misses(&[]);
-    server.near_misses(&["udp_gateway", "mqtt_manager_api"]);
-    server.section("auth").near_misses(&[]);
+    for section in [
+        &root,
+        &server,
+        &server.section("auth"),
+        &root.section("manager-api"),
+        &root.section("log"),
+    ] {
+        section.near_misses();
+    }
     gateway.only_known();
     expect_texts(&root);
 

@@ -13,6 +13,7 @@ pub(crate) fn machine() -> Machine {
         addresses: vec![IpAddr::from([192, 168, 1, 100])],
         now: "2026-06-15T12:00:00Z".parse().unwrap_or_default(),
         time_zone: TimeZone::UTC,
+        unknown_zone: None,
     }
 }
 
