@@ -1,6 +1,7 @@
 //! Messages about the file: the place, the key, what is wrong with it, what to do.
 //! Every message of this room is made here.
 
+use super::signs::OddSign;
 use crate::event::{Event, kinds};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -39,8 +40,8 @@ pub struct ConfigFault {
 impl ConfigFault {
     /// Makes a message about a key, or about the file as a whole.
     pub fn new(place: Place, key: &str, event: Event) -> Self {
-        // A key may hold anything, a line break too.
-        let key = if key.contains(char::is_control) {
+        // A key may hold anything, a line break too, and what nobody sees.
+        let key = if OddSign::find_unseen(key).is_some() || key.contains(char::is_control) {
             Cow::Owned(key.escape_debug().to_string())
         } else {
             Cow::Borrowed(key)
@@ -80,7 +81,8 @@ fn lines(faults: &[ConfigFault]) -> String {
 }
 
 /// Kinds that say why a value cannot be read, whatever was wanted.
-const SLIPS: [&str; 7] = [
+const SLIPS: [&str; 8] = [
+    kinds::CONFIG_BRACKETS.id,
     kinds::CONFIG_HASH.id,
     kinds::CONFIG_INVISIBLE.id,
     kinds::CONFIG_LEFT_IN.id,
@@ -88,6 +90,14 @@ const SLIPS: [&str; 7] = [
     kinds::CONFIG_NOT_PATH.id,
     kinds::CONFIG_RUNS_ON.id,
     kinds::CONFIG_SIGN.id,
+];
+
+/// Kinds of warnings that may be the reason for a fault.
+const EXPLAINING: [&str; 4] = [
+    kinds::CONFIG_COMMENT.id,
+    kinds::CONFIG_MISPLACED.id,
+    kinds::CONFIG_NEAR_MISS.id,
+    kinds::CONFIG_OTHER_NAME.id,
 ];
 
 /// Collects faults and warnings of one file, so that one start tells of all of them.
@@ -139,12 +149,15 @@ impl Faults {
 
     /// Returns the warnings, or every fault.
     pub(super) fn into_result(self) -> Result<Vec<ConfigFault>, ConfigFaults> {
-        let errors = self.errors.into_inner();
+        let mut errors = self.errors.into_inner();
+        let warnings = self.warnings.into_inner();
         if errors.is_empty() {
-            Ok(self.warnings.into_inner())
-        } else {
-            Err(ConfigFaults(errors))
+            return Ok(warnings);
         }
+        // What is missed may stand there by another name.
+        let explains = |fault: &ConfigFault| EXPLAINING.contains(&fault.event.kind.id);
+        errors.extend(warnings.into_iter().filter(explains));
+        Err(ConfigFaults(errors))
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
         return shut("ansible-vault", "ansible-vault decrypt FILE");
     }
     if begins(b"age-encryption.org/") || begins(b"-----BEGIN AGE ENCRYPTED FILE-----") {
-        return shut("age", "age --decrypt -i KEY-FILE FILE");
+        return shut("age", "age --decrypt -i KEY FILE");
     }
     if begins(b"-----BEGIN PGP MESSAGE-----") || is_openpgp(bytes) {
         return shut("GnuPG", "gpg --decrypt FILE");
@@ -90,7 +90,8 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     if first.starts_with("diff --git ") || first.starts_with("--- a/") {
         return is(first_line, Text::new("补丁（diff）", "a patch (diff)"));
     }
-    if first.starts_with('{') {
+    let of_json = first.strip_prefix('{').map(str::trim_start);
+    if of_json.is_some_and(|rest| rest.is_empty() || rest.starts_with(['"', '/'])) {
         return is(first_line, Text::new("JSON 文件", "a JSON file"));
     }
     let is_section = |line: &str| {

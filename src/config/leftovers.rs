@@ -45,8 +45,9 @@ fn look(path: &str, name: &str, node: &Node, faults: &Faults) {
         }
         Kind::List(items) => {
             let of_items = format!("{name}[]");
-            let name = if keys::is_known(&of_items) { &of_items } else { name };
             for (i, item) in items.iter().enumerate() {
+                let is_map = matches!(item.kind, Kind::Map(_));
+                let name = if is_map { &of_items } else { name };
                 look(&format!("{path}[{i}]"), name, item, faults);
             }
         }
@@ -88,6 +89,9 @@ fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     if let Some(is) = left_in(text) {
         return Some(event!(CONFIG_LEFT_IN, is = is));
     }
+    if let Some(write) = without_brackets(name, text) {
+        return Some(event!(CONFIG_BRACKETS, write = write));
+    }
     if let Some((first, last)) = scalar.lines
         && last > first
         && text.contains(char::is_whitespace)
@@ -109,6 +113,23 @@ fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     let is_comment = scalar.style == Style::Plain && !value.is_empty() && !comment.is_empty();
     let may_be_meant = FILES.contains(&name) || name == "gateway.firmware.projects";
     (is_comment && !may_be_meant).then(|| event!(CONFIG_HASH))
+}
+
+/// Returns the list that was meant where several values stand without brackets, or behind
+/// dashes that no blank follows.
+fn without_brackets(name: &str, text: &str) -> Option<String> {
+    let is_list = ["gateway.ports", "gateway.tls.names", "gateway.behind_proxy"].contains(&name);
+    if !is_list || !text.is_ascii() {
+        return None;
+    }
+    let parts = text.split([',', ';', ' ', '\n']);
+    let parts = parts.map(|part| part.trim_start_matches('-')).filter(|part| !part.is_empty());
+    let parts: Vec<_> = parts.collect();
+    let is_one = parts.len() < 2 && !text.starts_with('-');
+    let are_plain = parts.iter().all(|part| {
+        part.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/:*".contains(c))
+    });
+    (!is_one && are_plain).then(|| format!("[{}]", parts.join(", ")))
 }
 
 /// Finds quotes of another kind around a text, which YAML takes for a part of it.

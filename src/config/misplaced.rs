@@ -2,6 +2,7 @@
 //! by the name that another program has for them.
 
 use super::keys;
+use super::raw::{Kind, Node};
 use super::signs::{OddSign, as_meant};
 
 /// What a key that is not read was meant for.
@@ -14,8 +15,9 @@ pub(super) enum Meant {
     /// The key that says here what this one says in another program, by its whole name, and
     /// a value for it.
     Instead(&'static str, &'static str),
-    /// Key and value without a blank between them: the key.
-    Joined(String),
+    /// Key and value without a blank between them: the key, and what stands for the colon
+    /// where it is another sign.
+    Joined(String, Option<OddSign>),
 }
 
 /// Keys of xiaozhi-server that this server does not read, by their sections: nobody is told
@@ -196,8 +198,8 @@ pub(super) fn meant(section: &str, key: &str) -> Option<Meant> {
     if folded.is_empty() {
         return None;
     }
-    if let Some(joined) = joined(key, &known) {
-        return Some(Meant::Joined(joined));
+    if let Some((joined, odd)) = joined(key, &known) {
+        return Some(Meant::Joined(joined, odd));
     }
     if let Some(same) = known.iter().find(|known| self::folded(known) == folded) {
         return Some(Meant::Near(same));
@@ -207,26 +209,52 @@ pub(super) fn meant(section: &str, key: &str) -> Option<Meant> {
         let most = if is_ours { near.len() / 3 } else { near.len() / 8 };
         *distance <= 1 + most && (is_ours || near.len() > 3)
     });
-    if let Some((_, near)) = near {
-        return Some(Meant::Near(near));
+    let near = near.map(|(_, near)| Meant::Near(near));
+    // Among our own keys the nearest is meant; xiaozhi-server's are others' too.
+    if is_ours {
+        near.or_else(|| elsewhere(section, &folded))
+    } else {
+        elsewhere(section, &folded).or(near)
     }
+}
+
+/// Finds a key that is read elsewhere, or by another name.
+fn elsewhere(section: &str, folded: &str) -> Option<Meant> {
+    let is_ours = section.starts_with("gateway");
     // `server.vision_explain: …` in dots, as other programs' files have it.
     let whole = keys::KEYS.iter().map(|known| known.name);
     let mut whole = whole.filter(|name| name.contains('.'));
     if let Some(whole) = whole.find(|name| self::folded(name) == folded) {
         return Some(Meant::Elsewhere(whole));
     }
-    if is_ours || section == "server" || section.is_empty() && !OF_SERVER.contains(&&*folded) {
-        let other = OTHERS.iter().find(|(names, ..)| names.contains(&&*folded));
+    if is_ours || section == "server" || section.is_empty() && !OF_SERVER.contains(&folded) {
+        let other = OTHERS.iter().find(|(names, ..)| names.contains(&folded));
         if let Some((_, instead, value)) = other {
             let instead = if is_ours && *instead == "server.ip" { "gateway.ip" } else { instead };
             return Some(Meant::Instead(instead, value));
         }
     }
-    if !is_ours && TOO_GENERAL.contains(&&*folded) && section != "log" {
+    if !is_ours && TOO_GENERAL.contains(&folded) && section != "log" {
         return None;
     }
     best(section, &keys::named(|own| self::folded(own) == folded)).map(Meant::Elsewhere)
+}
+
+/// Returns what to write for a key of another program: with the address that it holds, where
+/// one is wanted.
+pub(super) fn form(at: &str, value: &'static str, node: &Node) -> String {
+    let text = match &node.kind {
+        Kind::Scalar(scalar) if at == "server.ota" => scalar.text.trim(),
+        _ => return value.to_owned(),
+    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
+    if !["http", "https"].contains(&scheme) || authority.len() < 3 || !authority.chars().all(is_plain) {
+        return value.to_owned();
+    }
+    let port = if authority.contains(':') || scheme == "https" { "" } else { ":8003" };
+    format!("{scheme}://{authority}{port}/xiaozhi/ota/")
 }
 
 /// Returns the odd sign in a key, for the message.
@@ -235,11 +263,12 @@ pub(super) fn odd_sign(key: &str) -> Option<String> {
 }
 
 /// Returns the key in front of a colon that no blank follows: `port:8003` is one word.
-fn joined(key: &str, known: &[&'static str]) -> Option<String> {
+fn joined(key: &str, known: &[&'static str]) -> Option<(String, Option<OddSign>)> {
     let meant = as_meant(key);
     let (name, rest) = meant.split_once(':')?;
     let name = name.trim();
-    (!rest.is_empty() && known.contains(&name)).then(|| name.to_owned())
+    let odd = if key.contains(':') { None } else { OddSign::find(key) };
+    (!rest.is_empty() && known.contains(&name)).then(|| (name.to_owned(), odd))
 }
 
 /// Returns the place that is meant of several: the section that is nearest.

@@ -126,7 +126,7 @@ mod tests {
         ] {
             assert!(is_near(name, ".config.yaml"), "{name}");
         }
-        for name in ["firmware.yaml", "bin", ".wakeup_words.yaml", "config.sh", "mcp_server_settings.json", ".config.yaml.d"] {
+        for name in ["firmware.yaml", "bin", ".wakeup_words.yaml", "config.sh", "mcp_server_settings.json"] {
             assert!(!is_near(name, ".config.yaml"), "{name}");
         }
     }

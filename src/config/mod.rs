@@ -32,7 +32,7 @@ mod wanted;
 
 pub use fault::{ConfigFault, ConfigFaults, Place};
 pub use places::Places;
-pub use resolve::{Machine, Settings};
+pub use resolve::{Machine, Settings, ZoneDoubt};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
@@ -41,7 +41,7 @@ use crate::util::small_file;
 use fault::Faults;
 use resolve::resolve;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use xiaozhi_device::redact;
 
 /// Place of xiaozhi-server's configuration, relative to the working
@@ -125,8 +125,12 @@ fn load_by(
         let event = event!(CONFIG_MISNAMED, other = &other);
         faults.about("", None).warn(event);
     }
-    if let Some(zone) = &machine.unknown_zone {
-        faults.about("TZ", None).value(zone.as_str()).warn(event!(CONFIG_UNKNOWN_ZONE));
+    if let Some(doubt) = &machine.zone_doubt {
+        let (zone, event) = match doubt {
+            ZoneDoubt::Unknown(zone) => (zone, event!(CONFIG_UNKNOWN_ZONE)),
+            ZoneDoubt::Reversed(zone) => (zone, event!(CONFIG_REVERSED_ZONE)),
+        };
+        faults.about("TZ", None).value(zone.as_str()).warn(event);
     }
     let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)?;
     let settings = resolve(root, faults, machine)?;

@@ -83,7 +83,7 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     if let Some(found) = foreign::of_locked_values(text, &file) {
         return Err(whole(found));
     }
-    if let Some((line, event)) = slips::conflict(text) {
+    if let Some((line, event)) = slips::conflict(text).or_else(|| slips::python_tag(text)) {
         return Err(whole((Some(line), event)));
     }
     let marks = marks::read(text)
@@ -111,6 +111,9 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     }
     if let Some(line) = slips::tab(text) {
         faults.about("", Some(line)).warn(event!(CONFIG_TAB_FOR_PYTHON));
+    }
+    if let Some((line, key)) = slips::comment_for_value(text) {
+        faults.about(key, Some(line)).warn(event!(CONFIG_COMMENT));
     }
     // A message about the file as a whole points at no line of it.
     node.line = None;

@@ -12,15 +12,15 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
     if error.contains("control characters") {
         return (line_of_control(text), event!(CONFIG_NOT_YAML, error = error));
     }
+    if let Some(found) = foreign::of_text(text) {
+        return found;
+    }
     let Some(at) = e.location() else {
         let event = event!(CONFIG_NOT_ONE_DOCUMENT, error = error);
         return (line_of_second_document(text), event);
     };
     // What is missed is missed behind the last one.
     let line = at.line().min(text.lines().count()).max(1);
-    if let Some(found) = foreign::of_text(text) {
-        return found;
-    }
     match slips::explain(text, Some(line)) {
         Some((line, event)) => (Some(line), event),
         None => (Some(line), event!(CONFIG_NOT_YAML, error = error)),

@@ -41,8 +41,17 @@ pub struct Machine {
     pub now: Timestamp,
     /// The time zone in which dates are meant.
     pub time_zone: TimeZone,
-    /// What names the time zone where this machine does not know it, and takes UTC.
-    pub unknown_zone: Option<String>,
+    /// What is doubtful about the time zone.
+    pub zone_doubt: Option<ZoneDoubt>,
+}
+
+/// What is doubtful about the time zone that the environment names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ZoneDoubt {
+    /// This machine does not know it, and takes UTC.
+    Unknown(String),
+    /// It is written as `UTC+8`, which POSIX takes for eight hours *behind* UTC.
+    Reversed(String),
 }
 
 /// A configuration that can be run.

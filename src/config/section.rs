@@ -3,7 +3,7 @@
 use super::fault::{About, Faults};
 use super::raw::{Entry, Kind, Node, Scalar};
 use super::misplaced::{self, Meant};
-use super::{full_name, keys, leftovers, values, wanted};
+use super::{full_name, keys, leftovers, slips, values, wanted};
 use crate::event::{self, Event, event};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -113,6 +113,16 @@ impl<'a> Section<'a> {
         // As in `PyYAML`.
         let last = self.entries.iter().rfind(|(k, _)| k == key)?;
         (last.1.kind != Kind::Null).then_some(&last.1)
+    }
+
+    /// Tells whether Python takes what stands there for true, where it is a list or a
+    /// mapping: one of nothing is false.
+    pub(super) fn is_filled(&self, key: &str) -> Option<bool> {
+        match &self.node(key)?.kind {
+            Kind::List(items) => Some(!items.is_empty()),
+            Kind::Map(entries) => Some(!entries.is_empty()),
+            Kind::Null | Kind::Scalar(_) => None,
+        }
     }
 
     /// Tells whether the key is there with a value.
@@ -306,11 +316,10 @@ impl<'a> Section<'a> {
                     about.warn(event!(CONFIG_MISPLACED, at = at, sign = sign));
                 }
                 Some(Meant::Instead(at, value)) => {
-                    about.warn(event!(CONFIG_OTHER_NAME, at = at, form = value));
+                    let form = misplaced::form(at, value, node);
+                    about.warn(event!(CONFIG_OTHER_NAME, at = at, form = form));
                 }
-                Some(Meant::Joined(key)) => {
-                    about.fault(event!(CONFIG_NO_BLANK, write = format!("{key}: …")));
-                }
+                Some(Meant::Joined(key, odd)) => about.fault(slips::joined(&key, odd)),
             }
         }
     }
@@ -345,9 +354,7 @@ impl<'a> Section<'a> {
                 Some(Meant::Elsewhere(at) | Meant::Instead(at, _)) => {
                     event!(CONFIG_UNKNOWN_KEY, elsewhere = at, sign = sign)
                 }
-                Some(Meant::Joined(key)) => {
-                    event!(CONFIG_NO_BLANK, write = format!("{key}: …"))
-                }
+                Some(Meant::Joined(key, odd)) => slips::joined(&key, odd),
                 None => event!(CONFIG_UNKNOWN_KEY, known = &*known, sign = sign),
             });
         }

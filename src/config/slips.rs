@@ -44,7 +44,31 @@ pub(super) fn explain(text: &str, at: Option<usize>) -> Option<Slip> {
     let known = further.filter(|line| is_of_known_key(line.text));
     let known = known.filter_map(|line| Some((line.number, slip(line.text)?)));
     // A quote that nothing closes swallows what follows, and hides the real place.
-    slips.chain(known).next().or_else(|| open_quote(&lines))
+    let slip = slips.chain(known).next();
+    slip.or_else(|| open_quote(&lines)).or_else(|| indentation(&before, at))
+}
+
+/// Says that a line is indented otherwise than its neighbours: deeper than a key that has a
+/// value already, or by a number of blanks that no line above has.
+fn indentation(lines: &[&Line<'_>], at: usize) -> Option<Slip> {
+    let mut upwards = lines.iter().rev().skip_while(|line| line.number > at);
+    let here = upwards.next()?;
+    let above: Vec<_> = upwards.collect();
+    key_and_value(here.text)?;
+    let before = above.first()?;
+    let (blanks, of_before) = (indent(here), indent(before));
+    let has_value = key_and_value(before.text).is_some_and(|(_, value)| {
+        let value = value.trim();
+        !value.is_empty() && !value.starts_with(['#', '&', '|', '>'])
+    });
+    let wanted = if blanks > of_before && has_value {
+        of_before
+    } else if blanks < of_before && !above.iter().any(|line| indent(line) == blanks) {
+        of_before
+    } else {
+        return None;
+    };
+    Some((here.number, event!(CONFIG_INDENT, blanks = blanks, wanted = wanted)))
 }
 
 /// Number of lines, the one where the reader stopped among them, on which any slip counts.
@@ -71,6 +95,49 @@ pub(super) fn tab(text: &str) -> Option<usize> {
         value.starts_with('\t') || value.trim_start_matches(' ').starts_with('\t') || value.ends_with('\t')
     };
     structure(text).iter().find(|line| is_tabbed(line)).map(|line| line.number)
+}
+
+/// Finds a key that is read here and has nothing but a comment for its value, which is one
+/// word, as values are. Returns its line and whole name.
+pub(super) fn comment_for_value(text: &str) -> Option<(usize, String)> {
+    let lines = structure(text);
+    lines.iter().enumerate().find_map(|(at, line)| {
+        let (key, value) = key_and_value(line.text)?;
+        let word = value.trim().strip_prefix('#')?;
+        let is_word = word.len() > 1 && word.chars().all(|c| c.is_ascii_graphic() && c != '#');
+        let has_more = lines.get(at + 1).is_some_and(|next| {
+            indent(next) > indent(line) || without_dashes(next.text) != next.text.trim_start()
+        });
+        let name = name_of(&lines[..at], line, key);
+        (is_word && keys::is_known(&name) && !has_more).then_some((line.number, name))
+    })
+}
+
+/// Finds a tag that has Python make an object, which neither program does.
+pub(super) fn python_tag(text: &str) -> Option<Slip> {
+    let lines = structure(text).into_iter();
+    let mut lines = lines.filter(|line| !line.text.contains(['"', '\'']));
+    let line = lines.find(|line| line.text.contains(" !!python/"))?;
+    Some((line.number, event!(CONFIG_LEFT_IN, is = TAG)))
+}
+
+fn indent(line: &Line<'_>) -> usize {
+    line.text.len() - line.text.trim_start_matches(' ').len()
+}
+
+/// Returns the whole name of a key, by the lines above it that stand further out.
+fn name_of(above: &[Line<'_>], line: &Line<'_>, key: &str) -> String {
+    let mut name = key.to_owned();
+    let mut outer = indent(line);
+    for line in above.iter().rev() {
+        if indent(line) < outer
+            && let Some((key, _)) = key_and_value(line.text)
+        {
+            outer = indent(line);
+            name = format!("{key}.{name}");
+        }
+    }
+    name
 }
 
 /// Says what is amiss in the text of a scalar that stands where a section is wanted, as in
@@ -158,6 +225,10 @@ fn slip(line: &str) -> Option<Event> {
     if line.starts_with("<<<<<<<") || line.trim() == "EOF" {
         return Some(event!(CONFIG_LEFT_IN, is = SHELL));
     }
+    if let Some(item) = indent.strip_prefix('-').filter(|item| is_plain_item(item)) {
+        let dash = Text::new("-", "-");
+        return Some(event!(CONFIG_NO_BLANK, behind = dash, write = format!("- {item}")));
+    }
     let line = without_dashes(line);
     if line.starts_with(['$', '%', '@']) || line.starts_with("{%") || line.starts_with("{{") {
         return Some(event!(CONFIG_LEFT_IN, is = TEMPLATE));
@@ -167,13 +238,20 @@ fn slip(line: &str) -> Option<Event> {
     }
     let (key, value) = key_and_value(line)?;
     if keys::is_word(key) && !value.is_empty() && !value.starts_with([' ', '\t', '\r']) && !value.starts_with("//") {
-        return Some(event!(CONFIG_NO_BLANK, write = format!("{key}: …")));
+        return Some(match value.chars().next().filter(|c| is_odd_blank(*c)).and_then(OddSign::of) {
+            Some(odd) => sign(odd),
+            None => joined(key, None),
+        });
+    }
+    if let Some(key) = joined_in_flow(line) {
+        return Some(joined(key, None));
     }
     let value = value.trim();
     if value.starts_with("{{") || value.starts_with("{%") || value.starts_with("<%") {
         return Some(event!(CONFIG_LEFT_IN, is = TEMPLATE));
     }
-    if value.starts_with(['%', '@', '`']) {
+    let is_between = |sign: char| value.strip_prefix(sign).is_some_and(|rest| rest.contains(sign));
+    if is_between('%') || is_between('@') {
         return Some(event!(CONFIG_LEFT_IN, is = VARIABLE));
     }
     let tag = value.strip_prefix('!').and_then(|rest| rest.split_whitespace().next());
@@ -183,6 +261,34 @@ fn slip(line: &str) -> Option<Event> {
         return Some(event!(CONFIG_LEFT_IN, is = TAG));
     }
     odd_value(value)
+}
+
+/// Says that no blank, or another sign, stands between a key and its value.
+pub(super) fn joined(key: &str, odd: Option<OddSign>) -> Event {
+    match odd {
+        Some(odd) => sign(odd),
+        None => {
+            let colon = Text::new(":", ":");
+            event!(CONFIG_NO_BLANK, behind = colon, write = format!("{key}: …"))
+        }
+    }
+}
+
+/// Finds a key in braces that is read here, and that no blank parts from its value.
+fn joined_in_flow(line: &str) -> Option<&str> {
+    let mut parts = line.split(['{', ',']).skip(1);
+    parts.find_map(|part| {
+        let (key, value) = part.trim().split_once(':')?;
+        let is_joined = !value.is_empty() && !value.starts_with([' ', '\t', '/']);
+        (is_joined && keys::is_word(key)).then_some(key)
+    })
+}
+
+/// Tells whether a dash in front of it was to make an item: a number, an address, a name.
+fn is_plain_item(item: &str) -> bool {
+    let item = item.trim_end();
+    item.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && item.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/".contains(c))
 }
 
 pub(super) const VARIABLE: Text = Text::new("没有填写的变量", "a variable that nobody filled in");

@@ -12,7 +12,7 @@ fn shown(node: &Node) -> String {
     let at = |line: Option<usize>| line.map_or("?".to_owned(), |line| line.to_string());
     match &node.kind {
         Kind::Null => "~".to_owned(),
-        Kind::Scalar(Scalar { text, style }) => match style {
+        Kind::Scalar(Scalar { text, style, .. }) => match style {
             Style::Plain => text.clone(),
             Style::Quoted => format!("'{text}'"),
             Style::Unknown => format!("?{text}"),
@@ -106,7 +106,7 @@ fn what_is_no_configuration_says_so() {
             "c.yaml:2: not YAML: mapping values are not allowed in this context at line 2",
         ),
         (b"a: *x\n", "unknown anchor"),
-        (b"a: 'x\n", "found unexpected end of stream"),
+        (b"a: 'x\n", "c.yaml:1: the quote on this line is not closed"),
         (
             b"a: 1\n---\nb: 2\n",
             "c.yaml:2: not YAML: deserializing from YAML containing more than one document",
