@@ -40,16 +40,20 @@ fn zone_doubt() -> Option<ZoneDoubt> {
         let of_link = || {
             let target = fs::read_link("/etc/localtime").ok()?;
             let name = target.to_str()?.rsplit_once("zoneinfo/")?.1.to_owned();
-            (!["UTC", "Etc/UTC", "Universal", "Zulu", "GMT"].contains(&name.as_str())).then_some(name)
+            (!["UTC", "Etc/UTC", "Universal", "Zulu", "GMT"].contains(&name.as_str()))
+                .then_some(name)
         };
         return chosen.or_else(of_link).map(ZoneDoubt::Unknown);
     }
     let zone = chosen?;
     let name = zone.trim_start_matches(':').trim_start_matches("Etc/");
-    let offset = ["UTC", "GMT"].iter().find_map(|begin| name.strip_prefix(begin))?;
+    let offset = ["UTC", "GMT"]
+        .iter()
+        .find_map(|begin| name.strip_prefix(begin))?;
     let hours = offset.strip_prefix(['+', '-'])?;
     let is_east = offset.starts_with('+') && !matches!(hours, "0" | "00" | "00:00");
-    (is_east && hours.starts_with(|c: char| c.is_ascii_digit())).then_some(ZoneDoubt::Reversed(zone))
+    (is_east && hours.starts_with(|c: char| c.is_ascii_digit()))
+        .then_some(ZoneDoubt::Reversed(zone))
 }
 
 /// The address from which this machine would speak to the outside. Connecting a

@@ -92,7 +92,17 @@ const SLIPS: [&str; 8] = [
     kinds::CONFIG_SIGN.id,
 ];
 
-/// Kinds of warnings that may be the reason for a fault.
+/// Kinds of faults that say that something is not written.
+const MISSED: [&str; 6] = [
+    kinds::CONFIG_HTTP_ADDRESS.id,
+    kinds::CONFIG_MISSING.id,
+    kinds::CONFIG_NO_CERTIFICATE.id,
+    kinds::CONFIG_NO_DOOR.id,
+    kinds::CONFIG_NO_KEY.id,
+    kinds::CONFIG_PRIVATE_HOST.id,
+];
+
+/// Kinds of warnings that may be the reason for such a fault.
 const EXPLAINING: [&str; 4] = [
     kinds::CONFIG_COMMENT.id,
     kinds::CONFIG_MISPLACED.id,
@@ -155,8 +165,11 @@ impl Faults {
             return Ok(warnings);
         }
         // What is missed may stand there by another name.
-        let explains = |fault: &ConfigFault| EXPLAINING.contains(&fault.event.kind.id);
-        errors.extend(warnings.into_iter().filter(explains));
+        let is_missed = |fault: &ConfigFault| MISSED.contains(&fault.event.kind.id);
+        if errors.iter().any(is_missed) {
+            let explains = |fault: &ConfigFault| EXPLAINING.contains(&fault.event.kind.id);
+            errors.extend(warnings.into_iter().filter(explains));
+        }
         Err(ConfigFaults(errors))
     }
 }

@@ -41,19 +41,34 @@ pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
         return shut("Git LFS", "git lfs pull");
     }
     if begins(b"-----BEGIN ") {
-        return is(Text::new("证书或密钥（PEM）", "a certificate or a key (PEM)"));
+        return is(Text::new(
+            "证书或密钥（PEM）",
+            "a certificate or a key (PEM)",
+        ));
     }
     for (begin, what) in [
-        (&b"PK\x03\x04"[..], Text::new("ZIP 或 Office 文件", "a ZIP archive or an Office document")),
+        (
+            &b"PK\x03\x04"[..],
+            Text::new("ZIP 或 Office 文件", "a ZIP archive or an Office document"),
+        ),
         (b"\x1f\x8b", Text::new("gzip 压缩文件", "a gzip archive")),
         (b"7z\xbc\xaf", Text::new("7z 压缩文件", "a 7z archive")),
         (b"Rar!", Text::new("RAR 压缩文件", "a RAR archive")),
         (b"\xfd7zXZ", Text::new("xz 压缩文件", "an xz archive")),
-        (b"\x28\xb5\x2f\xfd", Text::new("zstd 压缩文件", "a zstd archive")),
-        (b"\xd0\xcf\x11\xe0", Text::new("Office 文件", "an Office document")),
+        (
+            b"\x28\xb5\x2f\xfd",
+            Text::new("zstd 压缩文件", "a zstd archive"),
+        ),
+        (
+            b"\xd0\xcf\x11\xe0",
+            Text::new("Office 文件", "an Office document"),
+        ),
         (b"{\\rtf", Text::new("RTF 文档", "an RTF document")),
         (b"%PDF", Text::new("PDF 文档", "a PDF document")),
-        (b"SQLite format", Text::new("SQLite 数据库", "an SQLite database")),
+        (
+            b"SQLite format",
+            Text::new("SQLite 数据库", "an SQLite database"),
+        ),
         (b"\x7fELF", Text::new("程序", "a program")),
     ] {
         if bytes.starts_with(begin) {
@@ -61,10 +76,21 @@ pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
         }
     }
     encoding(bytes).map(|(encoding, line)| {
-        let to = format!("iconv -f {encoding} -t UTF-8 {0} > {0}.new && mv {0}.new {0}", file.display());
+        let to = format!(
+            "iconv -f {encoding} -t UTF-8 {0} > {0}.new && mv {0}.new {0}",
+            file.display()
+        );
         let valid = std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to(), str::len);
         let byte = if encoding == "GB18030" { valid } else { 0 };
-        (Some(line), event!(CONFIG_NOT_UTF8, byte = byte, encoding = encoding, command = to))
+        (
+            Some(line),
+            event!(
+                CONFIG_NOT_UTF8,
+                byte = byte,
+                encoding = encoding,
+                command = to
+            ),
+        )
     })
 }
 
@@ -76,7 +102,11 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     let start = text.trim_start();
     let first = start.lines().next().unwrap_or_default();
     let at = text.len() - start.len();
-    let first_line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+    let first_line = text.as_bytes()[..at]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1;
     let lower = first.to_ascii_lowercase();
     if lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<head") {
         return is(first_line, Text::new("网页（HTML）", "a web page (HTML)"));
@@ -95,17 +125,26 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
         return is(first_line, Text::new("JSON 文件", "a JSON file"));
     }
     let is_section = |line: &str| {
-        let inner = line.trim().strip_prefix('[').and_then(|l| l.strip_suffix(']'));
+        let inner = line
+            .trim()
+            .strip_prefix('[')
+            .and_then(|l| l.strip_suffix(']'));
         inner.is_some_and(|name| {
             let name = name.trim_matches(['[', ']']);
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.- ".contains(c))
+            !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_.- ".contains(c))
         })
     };
     let is_assigned = |line: &str| {
         let line = line.trim().strip_prefix("export ").unwrap_or(line.trim());
         line.split_once('=').is_some_and(|(name, _)| {
             let name = name.trim();
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+            !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
         })
     };
     let is_content = |line: &str| {
@@ -119,7 +158,10 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     if is_assigned(line) && !line.contains(": ") {
         return is(
             number,
-            Text::new("`键=值` 的文件（TOML、.env 或 properties）", "a file of `key=value` lines (TOML, .env or properties)"),
+            Text::new(
+                "`键=值` 的文件（TOML、.env 或 properties）",
+                "a file of `key=value` lines (TOML, .env or properties)",
+            ),
         );
     }
     let opens = |line: &str| line.trim_end().ends_with('{');
@@ -137,8 +179,14 @@ pub(super) fn of_tree(entries: &[Entry]) -> Option<Found> {
         return None;
     }
     for (keys, is) in [
-        (&["services"][..], Text::new("Docker Compose 文件", "a Docker Compose file")),
-        (&["apiVersion", "kind"], Text::new("Kubernetes 清单", "a Kubernetes manifest")),
+        (
+            &["services"][..],
+            Text::new("Docker Compose 文件", "a Docker Compose file"),
+        ),
+        (
+            &["apiVersion", "kind"],
+            Text::new("Kubernetes 清单", "a Kubernetes manifest"),
+        ),
     ] {
         let found: Vec<_> = keys.iter().filter_map(|key| find(key)).collect();
         if let Some((_, node)) = found.first().filter(|_| found.len() == keys.len()) {
@@ -151,10 +199,14 @@ pub(super) fn of_tree(entries: &[Entry]) -> Option<Found> {
 /// Finds that the file's values are locked by sops, which leaves its keys readable.
 pub(super) fn of_locked_values(text: &str, file: &Path) -> Option<Found> {
     let is_locked = text.contains("ENC[AES256_GCM,");
-    let is_sops = |line: &str| line.starts_with("sops:") || line.trim_start().starts_with("\"sops\":");
+    let is_sops =
+        |line: &str| line.starts_with("sops:") || line.trim_start().starts_with("\"sops\":");
     let line = text.lines().position(is_sops).filter(|_| is_locked)?;
     let open = format!("sops --decrypt --in-place {}", file.display());
-    Some((Some(line + 1), event!(CONFIG_SHUT, tool = "sops", open = open)))
+    Some((
+        Some(line + 1),
+        event!(CONFIG_SHUT, tool = "sops", open = open),
+    ))
 }
 
 /// Tells whether a file begins as GnuPG's binary messages do: a packet of a session key
@@ -210,7 +262,11 @@ fn looks_like_gb18030(bytes: &[u8]) -> bool {
             continue;
         }
         match after {
-            [second, behind @ ..] if (0x81..=0xfe).contains(&first) && (0x40..=0xfe).contains(second) && *second != 0x7f => {
+            [second, behind @ ..]
+                if (0x81..=0xfe).contains(&first)
+                    && (0x40..=0xfe).contains(second)
+                    && *second != 0x7f =>
+            {
                 pairs += 1;
                 rest = behind;
             }

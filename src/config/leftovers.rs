@@ -12,9 +12,18 @@ use crate::event::text::Text;
 use crate::event::{Event, event, kinds};
 
 /// Keys whose values may be secret, and hold any sign.
-const SECRETS: [&str; 3] = ["server.auth_key", "server.mqtt_signature_key", "manager-api.secret"];
+const SECRETS: [&str; 3] = [
+    "server.auth_key",
+    "server.mqtt_signature_key",
+    "manager-api.secret",
+];
 /// Keys of addresses, whose reader names the sign that devices misread.
-const ADDRESSES: [&str; 4] = ["server.websocket", "server.vision_explain", "server.ota", "server.mqtt_gateway"];
+const ADDRESSES: [&str; 4] = [
+    "server.websocket",
+    "server.vision_explain",
+    "server.ota",
+    "server.mqtt_gateway",
+];
 /// Keys of files and folders, whose names may hold any sign that is seen.
 const FILES: [&str; 7] = [
     "log.log_dir",
@@ -79,7 +88,10 @@ fn judge(path: &str, name: &str, line: Option<usize>, scalar: &Scalar, faults: &
         Some((first, _)) if !is_whole => Some(first),
         _ => line,
     };
-    faults.about(path, line).value(is_whole.then_some(text)).fault(event);
+    faults
+        .about(path, line)
+        .value(is_whole.then_some(text))
+        .fault(event);
 }
 
 fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
@@ -123,11 +135,14 @@ fn without_brackets(name: &str, text: &str) -> Option<String> {
         return None;
     }
     let parts = text.split([',', ';', ' ', '\n']);
-    let parts = parts.map(|part| part.trim_start_matches('-')).filter(|part| !part.is_empty());
+    let parts = parts
+        .map(|part| part.trim_start_matches('-'))
+        .filter(|part| !part.is_empty());
     let parts: Vec<_> = parts.collect();
     let is_one = parts.len() < 2 && !text.starts_with('-');
     let are_plain = parts.iter().all(|part| {
-        part.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/:*".contains(c))
+        part.chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-_/:*".contains(c))
     });
     (!is_one && are_plain).then(|| format!("[{}]", parts.join(", ")))
 }
@@ -141,7 +156,9 @@ fn quotes_around(text: &str) -> Option<OddSign> {
 /// Says what a tool was to fill in.
 fn left_in(text: &str) -> Option<Text> {
     let within = |open: &str, close: &str| {
-        let inner = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        let inner = text
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close));
         inner.is_some_and(|inner| {
             let is_sign = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
             inner.starts_with(char::is_alphabetic) && inner.chars().all(is_sign)
@@ -152,9 +169,12 @@ fn left_in(text: &str) -> Option<Text> {
         rest.is_some_and(|rest| rest.contains(close))
     };
     let of_shell = text.match_indices('$').any(|(at, _)| {
-        let name = text[at + 1..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+        let name = text[at + 1..]
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next();
         name.is_some_and(|name| {
-            name.len() > 1 && name.starts_with(|c: char| c.is_ascii_uppercase())
+            name.len() > 1
+                && name.starts_with(|c: char| c.is_ascii_uppercase())
                 && !name.contains(|c: char| c.is_ascii_lowercase())
         })
     });
@@ -162,7 +182,13 @@ fn left_in(text: &str) -> Option<Text> {
     let is_path = text.starts_with("$HOME") || text.starts_with("%USERPROFILE%");
     if is_path {
         None
-    } else if placeholder::is_braced(text) || of_shell || between("$(", ")") || between("%{", "}") || within("%", "%") || is_windows_variable(text) {
+    } else if placeholder::is_braced(text)
+        || of_shell
+        || between("$(", ")")
+        || between("%{", "}")
+        || within("%", "%")
+        || is_windows_variable(text)
+    {
         Some(VARIABLE)
     } else if between("{{", "}}")
         || between("{%", "%}")
@@ -175,8 +201,14 @@ fn left_in(text: &str) -> Option<Text> {
         || within("((", "))")
     {
         Some(TEMPLATE)
-    } else if text.starts_with("ENC[") || text.starts_with("!vault") || text.starts_with("$ANSIBLE_VAULT") {
-        Some(Text::new("由其他工具加密的值", "a value that another tool holds shut"))
+    } else if text.starts_with("ENC[")
+        || text.starts_with("!vault")
+        || text.starts_with("$ANSIBLE_VAULT")
+    {
+        Some(Text::new(
+            "由其他工具加密的值",
+            "a value that another tool holds shut",
+        ))
     } else {
         None
     }
@@ -189,7 +221,10 @@ fn is_windows_variable(text: &str) -> bool {
     let name = parts.next();
     parts.next().is_some()
         && name.is_some_and(|name| {
-            name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+            name.len() > 2
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
         })
 }
 
@@ -207,12 +242,21 @@ pub(super) fn no_path(text: &str) -> Option<Event> {
         )
     } else if text == "~" || text.starts_with('~') && text.contains('/') {
         (
-            Text::new("shell 的写法，只有 shell 会展开 ~", "the shell's way of writing, and nothing but a shell expands ~"),
+            Text::new(
+                "shell 的写法，只有 shell 会展开 ~",
+                "the shell's way of writing, and nothing but a shell expands ~",
+            ),
             format!("/home/me{}", &text[text.find('/').unwrap_or(text.len())..]),
         )
-    } else if let Some(rest) = text.strip_prefix("$HOME").or_else(|| text.strip_prefix("${HOME}")) {
+    } else if let Some(rest) = text
+        .strip_prefix("$HOME")
+        .or_else(|| text.strip_prefix("${HOME}"))
+    {
         (
-            Text::new("shell 的变量，这里不会展开", "a variable of the shell, which is not expanded here"),
+            Text::new(
+                "shell 的变量，这里不会展开",
+                "a variable of the shell, which is not expanded here",
+            ),
             format!("/home/me{rest}"),
         )
     } else if is_drive {
@@ -223,11 +267,17 @@ pub(super) fn no_path(text: &str) -> Option<Event> {
         )
     } else if let Some(rest) = text.strip_prefix("%USERPROFILE%") {
         (
-            Text::new("Windows 的变量，这里不会展开", "a variable of Windows, which is not expanded here"),
+            Text::new(
+                "Windows 的变量，这里不会展开",
+                "a variable of Windows, which is not expanded here",
+            ),
             format!("/mnt/c/Users/me{}", slashes(rest)),
         )
     } else if let Some(rest) = text.strip_prefix("\\\\") {
-        let name = rest.rsplit('\\').find(|part| !part.is_empty()).unwrap_or("share");
+        let name = rest
+            .rsplit('\\')
+            .find(|part| !part.is_empty())
+            .unwrap_or("share");
         (
             Text::new(
                 "Windows 的网络路径，须先挂载",

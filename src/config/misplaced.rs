@@ -27,18 +27,8 @@ const UPSTREAM: [(&str, &[&str]); 5] = [
     (
         "",
         &[
-            "ASR",
-            "CMD_exit",
-            "Intent",
-            "LLM",
-            "Memory",
-            "TTS",
-            "VAD",
-            "VLLM",
-            "music",
-            "plugins",
-            "prompt",
-            "xiaozhi",
+            "ASR", "CMD_exit", "Intent", "LLM", "Memory", "TTS", "VAD", "VLLM", "music", "plugins",
+            "prompt", "xiaozhi",
         ],
     ),
     (
@@ -101,17 +91,40 @@ const OTHERS: [(&[&str], &str, &str); 12] = [
         "http://192.168.1.100:8003/xiaozhi/ota/",
     ),
     (
-        &["otaport", "otahttpport", "webport", "downloadport", "firmwareport"],
+        &[
+            "otaport",
+            "otahttpport",
+            "webport",
+            "downloadport",
+            "firmwareport",
+        ],
         "server.http_port",
         "8003",
     ),
     (
-        &["host", "listen", "bind", "bindaddress", "bindip", "listenip", "address"],
+        &[
+            "host",
+            "listen",
+            "bind",
+            "bindaddress",
+            "bindip",
+            "listenip",
+            "address",
+        ],
         "server.ip",
         "0.0.0.0",
     ),
     (
-        &["wsurl", "ws", "wss", "websocketurl", "websocketaddr", "websocketaddress", "wsaddr", "wsaddress"],
+        &[
+            "wsurl",
+            "ws",
+            "wss",
+            "websocketurl",
+            "websocketaddr",
+            "websocketaddress",
+            "wsaddr",
+            "wsaddress",
+        ],
         "server.websocket",
         "ws://192.168.1.100:8000/xiaozhi/v1/",
     ),
@@ -126,7 +139,15 @@ const OTHERS: [(&[&str], &str, &str); 12] = [
         "+8",
     ),
     (
-        &["mqtt", "mqtturl", "mqttendpoint", "mqttaddr", "mqttbroker", "mqttserver", "mqtthost"],
+        &[
+            "mqtt",
+            "mqtturl",
+            "mqttendpoint",
+            "mqttaddr",
+            "mqttbroker",
+            "mqttserver",
+            "mqtthost",
+        ],
         "server.mqtt_gateway",
         "192.168.1.100:1883",
     ),
@@ -159,7 +180,14 @@ const OTHERS: [(&[&str], &str, &str); 12] = [
         "[{cert: fullchain.pem, key: privkey.pem}]",
     ),
     (
-        &["bindir", "firmwaredir", "firmwarepath", "firmwarefolder", "otadir", "otapath"],
+        &[
+            "bindir",
+            "firmwaredir",
+            "firmwarepath",
+            "firmwarefolder",
+            "otadir",
+            "otapath",
+        ],
         "gateway.firmware.dir",
         "data/bin",
     ),
@@ -172,7 +200,8 @@ const OTHERS: [(&[&str], &str, &str); 12] = [
 
 /// Words that say too little to be taken for a key of another section.
 const TOO_GENERAL: [&str; 12] = [
-    "dir", "email", "format", "idle", "key", "memory", "mode", "names", "root", "secret", "timeout", "verify",
+    "dir", "email", "format", "idle", "key", "memory", "mode", "names", "root", "secret",
+    "timeout", "verify",
 ];
 /// Names of [`OTHERS`] that say too little where they do not stand below `server`.
 const OF_SERVER: [&str; 9] = [
@@ -206,7 +235,11 @@ pub(super) fn meant(section: &str, key: &str) -> Option<Meant> {
     }
     let is_ours = section.starts_with("gateway");
     let near = likeliest(key, &known).filter(|(distance, near)| {
-        let most = if is_ours { near.len() / 3 } else { near.len() / 8 };
+        let most = if is_ours {
+            near.len() / 3
+        } else {
+            near.len() / 8
+        };
         *distance <= 1 + most && (is_ours || near.len() > 3)
     });
     let near = near.map(|(_, near)| Meant::Near(near));
@@ -230,7 +263,11 @@ fn elsewhere(section: &str, folded: &str) -> Option<Meant> {
     if is_ours || section == "server" || section.is_empty() && !OF_SERVER.contains(&folded) {
         let other = OTHERS.iter().find(|(names, ..)| names.contains(&folded));
         if let Some((_, instead, value)) = other {
-            let instead = if is_ours && *instead == "server.ip" { "gateway.ip" } else { instead };
+            let instead = if is_ours && *instead == "server.ip" {
+                "gateway.ip"
+            } else {
+                instead
+            };
             return Some(Meant::Instead(instead, value));
         }
     }
@@ -250,10 +287,17 @@ pub(super) fn form(at: &str, value: &'static str, node: &Node) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let authority = rest.split('/').next().unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
-    if !["http", "https"].contains(&scheme) || authority.len() < 3 || !authority.chars().all(is_plain) {
+    if !["http", "https"].contains(&scheme)
+        || authority.len() < 3
+        || !authority.chars().all(is_plain)
+    {
         return value.to_owned();
     }
-    let port = if authority.contains(':') || scheme == "https" { "" } else { ":8003" };
+    let port = if authority.contains(':') || scheme == "https" {
+        ""
+    } else {
+        ":8003"
+    };
     format!("{scheme}://{authority}{port}/xiaozhi/ota/")
 }
 
@@ -267,7 +311,11 @@ fn joined(key: &str, known: &[&'static str]) -> Option<(String, Option<OddSign>)
     let meant = as_meant(key);
     let (name, rest) = meant.split_once(':')?;
     let name = name.trim();
-    let odd = if key.contains(':') { None } else { OddSign::find(key) };
+    let odd = if key.contains(':') {
+        None
+    } else {
+        OddSign::find(key)
+    };
     (!rest.is_empty() && known.contains(&name)).then(|| (name.to_owned(), odd))
 }
 
@@ -296,6 +344,3 @@ pub(super) fn likeliest(key: &str, known: &[&'static str]) -> Option<(usize, &'s
         .map(|k| (strsim::damerau_levenshtein(k, &key), *k));
     distances.min()
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,8 +7,22 @@ use std::path::{Path, PathBuf};
 
 /// Endings that editors, copies and templates put behind a name.
 const ENDINGS: [&str; 16] = [
-    ".bak", ".backup", ".copy", ".default", ".dist", ".example", ".old", ".orig", ".sample", ".save", ".swp", ".template",
-    ".tmp", ".tpl", ".txt", "~",
+    ".bak",
+    ".backup",
+    ".copy",
+    ".default",
+    ".dist",
+    ".example",
+    ".old",
+    ".orig",
+    ".sample",
+    ".save",
+    ".swp",
+    ".template",
+    ".tmp",
+    ".tpl",
+    ".txt",
+    "~",
 ];
 
 /// Finds a file that was meant to be `path`: beside it, with a name that is nearly its own,
@@ -16,33 +30,43 @@ const ENDINGS: [&str; 16] = [
 pub(super) fn misnamed(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let folder = path.parent()?;
-    let beside = files(folder).into_iter().filter(|file| looks_like(file, name));
+    let beside = files(folder).into_iter();
+    let beside = beside.filter(|file| name_of(file) != name && is_near(name_of(file), name));
+    let beside: Vec<_> = beside.collect();
+    let Some(above) = folder.parent() else {
+        return beside.into_iter().next();
+    };
     // The folder of the configuration may have another name, or none.
-    let above = folder.parent()?;
     let moved = files(above).into_iter().filter(|file| {
-        let exact = file.file_name().and_then(|n| n.to_str());
-        exact.is_some_and(|exact| exact.starts_with('.') && is_near(exact, name))
+        let exact = name_of(file);
+        exact.starts_with('.') && is_near(exact, name)
     });
-    let wanted = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let wanted = name_of(folder);
     let folders = entries(above).into_iter().filter(|path| {
-        let exact = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let exact = name_of(path);
         let distance = strsim::damerau_levenshtein(&exact.to_lowercase(), wanted);
         exact != wanted && distance <= 1 && path.is_dir()
     });
-    let elsewhere = folders.flat_map(|folder| files(&folder)).filter(|file| looks_like(file, name));
-    beside.chain(moved).chain(elsewhere).next()
+    let elsewhere = folders.flat_map(|folder| files(&folder));
+    let elsewhere = elsewhere.filter(|file| is_near(name_of(file), name));
+    beside.into_iter().chain(moved).chain(elsewhere).next()
 }
 
-fn looks_like(file: &Path, name: &str) -> bool {
-    let found = file.file_name().and_then(|n| n.to_str());
-    found.is_some_and(|found| found != name && is_near(found, name))
+/// Returns the own name of a file or folder; nothing for one that is no text.
+fn name_of(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default()
 }
 
 /// Tells whether a name is another way of writing the wanted one.
 fn is_near(found: &str, wanted: &str) -> bool {
     let found = plain(found);
     let wanted = plain(wanted);
-    let stem = |name: &str| name.rsplit_once('.').map_or(name.to_owned(), |(stem, _)| stem.to_owned());
+    let stem = |name: &str| {
+        name.rsplit_once('.')
+            .map_or(name.to_owned(), |(stem, _)| stem.to_owned())
+    };
     let is_yaml = |name: &str| {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending);
         ending.is_none_or(|ending| ["yaml", "yml", "json", "toml"].contains(&ending))
@@ -63,7 +87,10 @@ fn plain(name: &str) -> String {
         name = shorter.to_owned();
     }
     // `config (1).yaml`, `config - 副本.yaml`
-    let copy = name.find("(").or_else(|| name.find("-副本")).or_else(|| name.find("-copy"));
+    let copy = name
+        .find("(")
+        .or_else(|| name.find("-副本"))
+        .or_else(|| name.find("-copy"));
     if let (Some(at), Some(dot)) = (copy, name.rfind('.'))
         && at < dot
     {
@@ -73,7 +100,11 @@ fn plain(name: &str) -> String {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let entries = fs::read_dir(folder).into_iter().flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut paths: Vec<_> = paths
@@ -126,7 +157,13 @@ mod tests {
         ] {
             assert!(is_near(name, ".config.yaml"), "{name}");
         }
-        for name in ["firmware.yaml", "bin", ".wakeup_words.yaml", "config.sh", "mcp_server_settings.json"] {
+        for name in [
+            "firmware.yaml",
+            "bin",
+            ".wakeup_words.yaml",
+            "config.sh",
+            "mcp_server_settings.json",
+        ] {
             assert!(!is_near(name, ".config.yaml"), "{name}");
         }
     }

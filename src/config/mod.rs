@@ -101,7 +101,11 @@ fn load_by(
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some((link, target)) = missing::dead_link(path) {
-                return Err(refused(event!(CONFIG_DEAD_LINK, link = &link, target = &target)));
+                return Err(refused(event!(
+                    CONFIG_DEAD_LINK,
+                    link = &link,
+                    target = &target
+                )));
             }
             if file.is_some() {
                 let other = missing::misnamed(path);

@@ -107,7 +107,8 @@ fn as_http(text: &str, path: &str) -> Result<Url, Event> {
     };
     let is_plain = matches!(scheme.as_str(), "http" | "ws");
     let is_host = |c: char| c.is_ascii_alphanumeric() || "._-[]".contains(c);
-    let names_host = rest.starts_with(is_host) && !rest.starts_with("http:") && rest.parse::<u32>().is_err();
+    let names_host =
+        rest.starts_with(is_host) && !rest.starts_with("http:") && rest.parse::<u32>().is_err();
     if !is_plain || !names_host && !rest.is_empty() && rest.is_ascii() && !rest.starts_with('/') {
         return Err(event!(CONFIG_BACKEND_SCHEME, write = in_form(rest, path)));
     }
@@ -125,7 +126,10 @@ fn as_http(text: &str, path: &str) -> Result<Url, Event> {
 /// can be kept: no user, no query, no path.
 fn in_form(text: &str, path: &str) -> String {
     let port = if path == VISION_PATH { 8004 } else { 8000 };
-    let text = text.strip_prefix("http:").or_else(|| text.strip_prefix("ws:")).unwrap_or(text);
+    let text = text
+        .strip_prefix("http:")
+        .or_else(|| text.strip_prefix("ws:"))
+        .unwrap_or(text);
     let text = text.trim_start_matches('/');
     let authority = text.split('/').next().unwrap_or_default();
     let with_port = match authority.trim_start_matches(':') {
@@ -266,13 +270,23 @@ mod tests {
             "HTTP://127.0.0.1:8000",
         ] {
             let s = good(&format!("gateway: {{proxy: {{websocket: '{text}'}}}}"));
-            assert_eq!(s.proxy.routes[0].to.to_string(), "http://127.0.0.1:8000", "{text}");
+            assert_eq!(
+                s.proxy.routes[0].to.to_string(),
+                "http://127.0.0.1:8000",
+                "{text}"
+            );
         }
         for (yaml, to) in [
-            ("vision: 'http://h:8004/mcp/vision/explain'", "http://h:8004"),
+            (
+                "vision: 'http://h:8004/mcp/vision/explain'",
+                "http://h:8004",
+            ),
             ("vision: 'h:8004'", "http://h:8004"),
             ("vision: localhost", "http://localhost"),
-            ("routes: {/mcp_endpoint/: 'ws://h:8005/mcp_endpoint/'}", "http://h:8005"),
+            (
+                "routes: {/mcp_endpoint/: 'ws://h:8005/mcp_endpoint/'}",
+                "http://h:8005",
+            ),
             ("routes: {/a: '[fd00::7]:80'}", "http://[fd00::7]:80"),
         ] {
             let s = good(&format!("gateway: {{proxy: {{{yaml}}}}}"));

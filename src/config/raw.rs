@@ -86,8 +86,8 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     if let Some((line, event)) = slips::conflict(text).or_else(|| slips::python_tag(text)) {
         return Err(whole((Some(line), event)));
     }
-    let marks = marks::read(text)
-        .map_err(|deep| whole((Some(deep.line), event!(CONFIG_TOO_DEEP))))?;
+    let marks =
+        marks::read(text).map_err(|deep| whole((Some(deep.line), event!(CONFIG_TOO_DEEP))))?;
     let not_yaml = |e: serde_yaml::Error| whole(refusal::explain(&e, text));
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
     let texts = Texts {
@@ -110,7 +110,9 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
         }
     }
     if let Some(line) = slips::tab(text) {
-        faults.about("", Some(line)).warn(event!(CONFIG_TAB_FOR_PYTHON));
+        faults
+            .about("", Some(line))
+            .warn(event!(CONFIG_TAB_FOR_PYTHON));
     }
     if let Some((line, key)) = slips::comment_for_value(text) {
         faults.about(key, Some(line)).warn(event!(CONFIG_COMMENT));

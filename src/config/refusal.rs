@@ -10,7 +10,10 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
     let error = without_values(e);
     // The library counts such signs, and no lines.
     if error.contains("control characters") {
-        return (line_of_control(text), event!(CONFIG_NOT_YAML, error = error));
+        return (
+            line_of_control(text),
+            event!(CONFIG_NOT_YAML, error = error),
+        );
     }
     if let Some(found) = foreign::of_text(text) {
         return found;
@@ -102,4 +105,3 @@ fn without_values(error: &serde_yaml::Error) -> String {
         place.unwrap_or_default()
     )
 }
-

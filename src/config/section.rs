@@ -1,8 +1,8 @@
 //! One mapping of the file: typed look-ups that note every fault and go on.
 
 use super::fault::{About, Faults};
-use super::raw::{Entry, Kind, Node, Scalar};
 use super::misplaced::{self, Meant};
+use super::raw::{Entry, Kind, Node, Scalar};
 use super::{full_name, keys, leftovers, slips, values, wanted};
 use crate::event::{self, Event, event};
 use std::collections::HashMap;

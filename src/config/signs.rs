@@ -54,9 +54,14 @@ impl OddSign {
             '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' => {
                 Text::new("零宽字符", "a sign without width")
             }
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{61c}' => {
-                Text::new("书写方向控制符", "a sign that turns the direction of writing")
-            }
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{206f}'
+            | '\u{61c}' => Text::new(
+                "书写方向控制符",
+                "a sign that turns the direction of writing",
+            ),
             c if c.is_whitespace() => Text::new("特殊空白", "a blank of another kind"),
             _ => Text::new("看不见的字符", "a sign that nobody sees"),
         }
@@ -75,7 +80,8 @@ pub(super) fn as_meant(text: &str) -> String {
 
 /// Tells whether a sign is a blank that YAML takes for a letter.
 pub(super) fn is_odd_blank(sign: char) -> bool {
-    is_unseen(sign) && (sign.is_whitespace() || matches!(sign, '\u{200b}' | '\u{feff}' | '\u{2800}'))
+    is_unseen(sign)
+        && (sign.is_whitespace() || matches!(sign, '\u{200b}' | '\u{feff}' | '\u{2800}'))
 }
 
 /// Returns the ASCII sign that was meant. Letters and signs in full width have the order
@@ -86,7 +92,9 @@ fn meant(sign: char) -> Option<char> {
         '。' | '｡' => '.',
         '、' | '､' => ',',
         '﹕' | '︓' | '∶' | '꞉' | 'ː' => ':',
-        '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』' | '〝' | '〞' | '″' => '"',
+        '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』' | '〝' | '〞' | '″' => {
+            '"'
+        }
         '‘' | '’' | '‚' | '‛' | '′' | '´' => '\'',
         '【' | '〔' | '〖' => '[',
         '】' | '〕' | '〗' => ']',

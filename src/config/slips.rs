@@ -23,7 +23,9 @@ pub(super) fn conflict(text: &str) -> Option<Slip> {
     let mut lines = text.lines().enumerate();
     // A row of equal signs alone may underline a heading.
     let (at, _) = lines.find(|(_, line)| {
-        CONFLICT.iter().any(|mark| *mark != "=======" && is_mark(line, mark))
+        CONFLICT
+            .iter()
+            .any(|mark| *mark != "=======" && is_mark(line, mark))
     })?;
     Some((at + 1, event!(CONFIG_MERGE_CONFLICT)))
 }
@@ -34,7 +36,9 @@ pub(super) fn conflict(text: &str) -> Option<Slip> {
 pub(super) fn explain(text: &str, at: Option<usize>) -> Option<Slip> {
     let lines = structure(text);
     let Some(at) = at else {
-        let slips = lines.iter().find_map(|line| Some((line.number, slip(line.text)?)));
+        let slips = lines
+            .iter()
+            .find_map(|line| Some((line.number, slip(line.text)?)));
         return slips;
     };
     let before: Vec<_> = lines.iter().filter(|line| line.number <= at + 1).collect();
@@ -45,7 +49,8 @@ pub(super) fn explain(text: &str, at: Option<usize>) -> Option<Slip> {
     let known = known.filter_map(|line| Some((line.number, slip(line.text)?)));
     // A quote that nothing closes swallows what follows, and hides the real place.
     let slip = slips.chain(known).next();
-    slip.or_else(|| open_quote(&lines)).or_else(|| indentation(&before, at))
+    slip.or_else(|| open_quote(&lines))
+        .or_else(|| indentation(&before, at))
 }
 
 /// Says that a line is indented otherwise than its neighbours: deeper than a key that has a
@@ -68,7 +73,10 @@ fn indentation(lines: &[&Line<'_>], at: usize) -> Option<Slip> {
     } else {
         return None;
     };
-    Some((here.number, event!(CONFIG_INDENT, blanks = blanks, wanted = wanted)))
+    Some((
+        here.number,
+        event!(CONFIG_INDENT, blanks = blanks, wanted = wanted),
+    ))
 }
 
 /// Number of lines, the one where the reader stopped among them, on which any slip counts.
@@ -91,10 +99,18 @@ pub(super) fn tab(text: &str) -> Option<usize> {
         if value.contains(['"', '\'']) {
             return value.starts_with('\t');
         }
-        let value = value.split(" #").next().unwrap_or_default();
-        value.starts_with('\t') || value.trim_start_matches(' ').starts_with('\t') || value.ends_with('\t')
+        let comment = value
+            .match_indices('#')
+            .find(|(at, _)| value[..*at].ends_with([' ', '\t']));
+        let value = comment.map_or(value, |(at, _)| value[..at].trim_end_matches(' '));
+        value.starts_with('\t')
+            || value.trim_start_matches(' ').starts_with('\t')
+            || value.ends_with('\t')
     };
-    structure(text).iter().find(|line| is_tabbed(line)).map(|line| line.number)
+    structure(text)
+        .iter()
+        .find(|line| is_tabbed(line))
+        .map(|line| line.number)
 }
 
 /// Finds a key that is read here and has nothing but a comment for its value, which is one
@@ -172,7 +188,10 @@ fn structure(text: &str) -> Vec<Line<'_>> {
         if begins_block(text) {
             block = Some(indent);
         }
-        lines.push(Line { number: at + 1, text });
+        lines.push(Line {
+            number: at + 1,
+            text,
+        });
     }
     lines
 }
@@ -190,7 +209,10 @@ fn begins_block(line: &str) -> bool {
     let before = line[..line.len() - word.len()].trim_end();
     let is_begun = before.is_empty()
         || before.ends_with([':', '-', '：'])
-        || before.rsplit(' ').next().is_some_and(|w| w.starts_with(['!', '&']));
+        || before
+            .rsplit(' ')
+            .next()
+            .is_some_and(|w| w.starts_with(['!', '&']));
     is_begun && sign.len() <= 2 && sign.chars().all(|c| c.is_ascii_digit() || "+-".contains(c))
 }
 
@@ -220,14 +242,18 @@ fn slip(line: &str) -> Option<Event> {
     }
     if let Some(blank) = indent.chars().next().filter(|c| is_odd_blank(*c)) {
         let odd = OddSign::of(blank)?;
-        return Some(event!(CONFIG_INVISIBLE, sign = odd.shown(), name = odd.name()));
+        return Some(event!(
+            CONFIG_INVISIBLE,
+            sign = odd.shown(),
+            name = odd.name()
+        ));
     }
     if line.starts_with("<<<<<<<") || line.trim() == "EOF" {
         return Some(event!(CONFIG_LEFT_IN, is = SHELL));
     }
-    if let Some(item) = indent.strip_prefix('-').filter(|item| is_plain_item(item)) {
-        let dash = Text::new("-", "-");
-        return Some(event!(CONFIG_NO_BLANK, behind = dash, write = format!("- {item}")));
+    if indent.strip_prefix('-').is_some_and(is_plain_item) {
+        // The item may be secret.
+        return Some(event!(CONFIG_NO_BLANK, behind = "-", write = "- …"));
     }
     let line = without_dashes(line);
     if line.starts_with(['$', '%', '@']) || line.starts_with("{%") || line.starts_with("{{") {
@@ -237,11 +263,22 @@ fn slip(line: &str) -> Option<Event> {
         return Some(event);
     }
     let (key, value) = key_and_value(line)?;
-    if keys::is_word(key) && !value.is_empty() && !value.starts_with([' ', '\t', '\r']) && !value.starts_with("//") {
-        return Some(match value.chars().next().filter(|c| is_odd_blank(*c)).and_then(OddSign::of) {
-            Some(odd) => sign(odd),
-            None => joined(key, None),
-        });
+    if keys::is_word(key)
+        && !value.is_empty()
+        && !value.starts_with([' ', '\t', '\r'])
+        && !value.starts_with("//")
+    {
+        return Some(
+            match value
+                .chars()
+                .next()
+                .filter(|c| is_odd_blank(*c))
+                .and_then(OddSign::of)
+            {
+                Some(odd) => sign(odd),
+                None => joined(key, None),
+            },
+        );
     }
     if let Some(key) = joined_in_flow(line) {
         return Some(joined(key, None));
@@ -250,13 +287,22 @@ fn slip(line: &str) -> Option<Event> {
     if value.starts_with("{{") || value.starts_with("{%") || value.starts_with("<%") {
         return Some(event!(CONFIG_LEFT_IN, is = TEMPLATE));
     }
-    let is_between = |sign: char| value.strip_prefix(sign).is_some_and(|rest| rest.contains(sign));
+    let is_between = |sign: char| {
+        value
+            .strip_prefix(sign)
+            .is_some_and(|rest| rest.contains(sign))
+    };
     if is_between('%') || is_between('@') {
         return Some(event!(CONFIG_LEFT_IN, is = VARIABLE));
     }
-    let tag = value.strip_prefix('!').and_then(|rest| rest.split_whitespace().next());
+    let tag = value
+        .strip_prefix('!')
+        .and_then(|rest| rest.split_whitespace().next());
     if let Some(tag) = tag
-        && !matches!(tag, "!str" | "!int" | "!bool" | "!float" | "!null" | "!map" | "!seq")
+        && !matches!(
+            tag,
+            "!str" | "!int" | "!bool" | "!float" | "!null" | "!map" | "!seq"
+        )
     {
         return Some(event!(CONFIG_LEFT_IN, is = TAG));
     }
@@ -267,10 +313,7 @@ fn slip(line: &str) -> Option<Event> {
 pub(super) fn joined(key: &str, odd: Option<OddSign>) -> Event {
     match odd {
         Some(odd) => sign(odd),
-        None => {
-            let colon = Text::new(":", ":");
-            event!(CONFIG_NO_BLANK, behind = colon, write = format!("{key}: …"))
-        }
+        None => event!(CONFIG_NO_BLANK, behind = ":", write = format!("{key}: …")),
     }
 }
 
@@ -288,7 +331,9 @@ fn joined_in_flow(line: &str) -> Option<&str> {
 fn is_plain_item(item: &str) -> bool {
     let item = item.trim_end();
     item.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && item.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/".contains(c))
+        && item
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-_/".contains(c))
 }
 
 pub(super) const VARIABLE: Text = Text::new("没有填写的变量", "a variable that nobody filled in");
@@ -312,7 +357,8 @@ fn odd_key(line: &str) -> Option<Event> {
     if name.is_empty() || name.contains(char::is_whitespace) || name.len() > 64 {
         return None;
     }
-    let odd = OddSign::find(key).or_else(|| OddSign::find(&rest[..rest.chars().next()?.len_utf8()]));
+    let odd =
+        OddSign::find(key).or_else(|| OddSign::find(&rest[..rest.chars().next()?.len_utf8()]));
     Some(sign(odd?))
 }
 
@@ -349,6 +395,3 @@ fn open_quote(lines: &[Line<'_>]) -> Option<Slip> {
     })?;
     Some((line.number, event!(CONFIG_OPEN_QUOTE)))
 }
-
-#[cfg(test)]
-mod tests;

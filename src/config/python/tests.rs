@@ -148,15 +148,34 @@ fn what_is_true_to_python_is_true_and_what_looks_false_is_named() {
         tokens && warnings[0].contains("in this spelling"),
         "{warnings:?}"
     );
-    for text in ["maybe", "2", "-1", "0x1", "1.5", ".nan", "2026-12-31", "n", "是", "[x]", "[false]", "{a: 1}"] {
+    for text in [
+        "maybe",
+        "2",
+        "-1",
+        "0x1",
+        "1.5",
+        ".nan",
+        "2026-12-31",
+        "n",
+        "是",
+        "[x]",
+        "[false]",
+        "{a: 1}",
+    ] {
         let (tokens, warnings) = auth(text).unwrap();
         assert!(tokens && warnings.len() == 1, "{text}: {warnings:?}");
-        assert!(warnings[0].contains("write true or false"), "{text}: {warnings:?}");
+        assert!(
+            warnings[0].contains("write true or false"),
+            "{text}: {warnings:?}"
+        );
     }
     for text in ["[]", "{}", "0", "0.0", "0x0", "00", "-0"] {
         let (tokens, warnings) = auth(text).unwrap();
         assert!(!tokens, "{text}");
-        assert!(warnings.iter().all(|w| w.contains("true or false")), "{warnings:?}");
+        assert!(
+            warnings.iter().all(|w| w.contains("true or false")),
+            "{warnings:?}"
+        );
     }
     // It costs no start where nobody can tell.
     let s = good("x: [1,\n2]\nserver: {auth_key: k, auth: {enabled: off}}");

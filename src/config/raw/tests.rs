@@ -113,8 +113,12 @@ fn what_is_no_configuration_says_so() {
         ),
         (b"a: @x\n", "found character that cannot start any token"),
         (b"a: \"\\q\"\n", "found unknown escape character"),
-        (b"a:\n  b: 1\n c: 2\n", "did not find expected key"),
-        (b"a:\n\t- b\n", "not YAML"),
+        (
+            b"a:\n  b: 1\n c: 2\n",
+            "c.yaml:3: this line is indented by 1 blanks, and the key above it by 2",
+        ),
+        (b"a: 1\nb: 1\n]\n", "did not find expected key"),
+        (b"a:\n\t- b\n", "c.yaml:2: this line is indented by a tab"),
         (b"a: 1\n\xff\xfe", "c.yaml:2: not UTF-8 (at byte 5)"),
     ] {
         let message = parse(text).map_err(|fault| fault.to_string());

@@ -259,7 +259,10 @@ fn what_means_something_else_than_it_seems_is_refused_by_name() {
             "gateway: {tls: {names: [xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.com]}}",
             "host names and IP addresses only",
         ),
-        ("gateway: {'tls:hush': 1}", "gateway.tls:***: no blank stands behind"),
+        (
+            "gateway: {'tls:hush': 1}",
+            "gateway.tls:***: no blank stands behind",
+        ),
     ] {
         let found = faults(yaml);
         assert!(found.iter().any(|f| f.contains(words)), "{yaml}: {found:?}");
