@@ -2,6 +2,7 @@
 //! shut, that have another encoding, or are of another kind.
 
 use super::raw::Entry;
+use super::refusal::line_behind;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::path::Path;
@@ -102,11 +103,7 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     let start = text.trim_start();
     let first = start.lines().next().unwrap_or_default();
     let at = text.len() - start.len();
-    let first_line = text.as_bytes()[..at]
-        .iter()
-        .filter(|b| **b == b'\n')
-        .count()
-        + 1;
+    let first_line = line_behind(&text.as_bytes()[..at]);
     let lower = first.to_ascii_lowercase();
     if lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<head") {
         return is(first_line, Text::new("网页（HTML）", "a web page (HTML)"));
@@ -209,14 +206,12 @@ pub(super) fn of_locked_values(text: &str, file: &Path) -> Option<Found> {
     ))
 }
 
-/// Tells whether a file begins as GnuPG's binary messages do: a packet of a session key
+/// Tells whether a file begins as binary messages of `GnuPG` do: a packet of a session key
 /// (RFC 4880, section 4.2), by the old format or the new one, with a version that there is.
 fn is_openpgp(bytes: &[u8]) -> bool {
     match bytes {
-        [0x84, _, 3, ..] | [0x85, _, _, 3, ..] | [0xc1, _, 3, ..] | [0xc1, _, _, 3, ..] => {
-            bytes.len() > 100
-        }
-        [0x8c, _, 4 | 5, ..] | [0xc3, _, 4 | 5, ..] => bytes.len() > 40,
+        [0x84 | 0xc1, _, 3, ..] | [0x85 | 0xc1, _, _, 3, ..] => bytes.len() > 100,
+        [0x8c | 0xc3, _, 4 | 5, ..] => bytes.len() > 40,
         _ => false,
     }
 }
@@ -245,7 +240,7 @@ fn encoding(bytes: &[u8]) -> Option<(&'static str, usize)> {
         }
     }
     let valid = std::str::from_utf8(bytes).err()?.valid_up_to();
-    let line = bytes[..valid].iter().filter(|b| **b == b'\n').count() + 1;
+    let line = line_behind(&bytes[..valid]);
     looks_like_gb18030(bytes).then_some(("GB18030", line))
 }
 

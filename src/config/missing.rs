@@ -88,7 +88,7 @@ fn plain(name: &str) -> String {
     }
     // `config (1).yaml`, `config - 副本.yaml`
     let copy = name
-        .find("(")
+        .find('(')
         .or_else(|| name.find("-副本"))
         .or_else(|| name.find("-copy"));
     if let (Some(at), Some(dot)) = (copy, name.rfind('.'))

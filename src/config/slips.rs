@@ -66,16 +66,14 @@ fn indentation(lines: &[&Line<'_>], at: usize) -> Option<Slip> {
         let value = value.trim();
         !value.is_empty() && !value.starts_with(['#', '&', '|', '>'])
     });
-    let wanted = if blanks > of_before && has_value {
-        of_before
-    } else if blanks < of_before && !above.iter().any(|line| indent(line) == blanks) {
-        of_before
-    } else {
+    let is_deeper = blanks > of_before && has_value;
+    let is_between = blanks < of_before && !above.iter().any(|line| indent(line) == blanks);
+    if !is_deeper && !is_between {
         return None;
-    };
+    }
     Some((
         here.number,
-        event!(CONFIG_INDENT, blanks = blanks, wanted = wanted),
+        event!(CONFIG_INDENT, blanks = blanks, wanted = of_before),
     ))
 }
 
