@@ -1,4 +1,4 @@
-//! What stands in the configuration's place and is none: files that another tool holds
+//! Files that stand in the configuration's place and are none: files that another tool holds
 //! shut, that have another encoding, or are of another kind.
 
 use super::raw::Entry;

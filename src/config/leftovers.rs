@@ -113,7 +113,10 @@ fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     let odd = if FILES.contains(&name) {
         OddSign::find_unseen(text).or_else(|| quotes_around(text))
     } else if ADDRESSES.contains(&name) {
-        quotes_around(text)
+        // Signs behind the scheme are named by how devices misread them.
+        let scheme =
+            OddSign::find(text).filter(|odd| odd.meant == Some(':') && !text.contains("://"));
+        quotes_around(text).or(scheme.filter(|_| text.contains("//") || text.contains('／')))
     } else {
         OddSign::find(text)
     };
@@ -197,6 +200,7 @@ fn left_in(text: &str) -> Option<Text> {
         || within("<", ">")
         || within("{", "}")
         || within("#{", "}")
+        || within("#{", "}#")
         || within("[[", "]]")
         || within("((", "))")
     {

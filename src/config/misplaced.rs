@@ -4,8 +4,9 @@
 use super::keys;
 use super::raw::{Kind, Node};
 use super::signs::{OddSign, as_meant};
+use xiaozhi_device::redact;
 
-/// What a key that is not read was meant for.
+/// Meaning that a key which is not read was to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Meant {
     /// A key of the same section, written otherwise.
@@ -298,7 +299,8 @@ pub(super) fn form(at: &str, value: &'static str, node: &Node) -> String {
     } else {
         ":8003"
     };
-    format!("{scheme}://{authority}{port}/xiaozhi/ota/")
+    let form = format!("{scheme}://{authority}{port}/xiaozhi/ota/");
+    redact::shown(&form).into_owned()
 }
 
 /// Returns the odd sign in a key, for the message.

@@ -1,5 +1,5 @@
-//! What lies where a configuration is looked for and not found: a link that leads to
-//! nothing, or a file that was meant to be it.
+//! Looks for what lies where a configuration is not found: a link that leads to nothing, or a
+//! file that was meant to be it.
 
 use super::signs::as_meant;
 use std::fs;

@@ -75,7 +75,7 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
 pub fn load_again(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
     load_by(
         |path| match small_file::read(path)? {
-            text if text.trim_ascii().is_empty() => Err(io::Error::new(
+            text if says_nothing(&text) => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "it is empty; to let go of every setting, restart the server",
             )),
@@ -114,13 +114,13 @@ fn load_by(
             }
             None
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(refused(event!(CONFIG_DENIED, error = &error)));
+        }
         Err(_) if path.is_dir() => return Err(refused(event!(CONFIG_FOLDER))),
         Err(error) => return Err(refused(event!(CONFIG_UNREADABLE, error = &error))),
     };
-    if text
-        .as_deref()
-        .is_some_and(|text| text.trim_ascii().is_empty())
-    {
+    if text.as_deref().is_some_and(says_nothing) {
         faults.about("", None).warn(event!(CONFIG_EMPTY));
     }
     if text.is_none()
@@ -142,6 +142,14 @@ fn load_by(
         file: text.map(|_| path.to_owned()),
         ..settings
     })
+}
+
+/// Tells whether a file has nothing in it but blanks and comments.
+fn says_nothing(text: &[u8]) -> bool {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let mut lines = lines.map(<[u8]>::trim_ascii);
+    lines.all(|line| line.is_empty() || line.starts_with(b"#") || line == b"---" || line == b"...")
 }
 
 /// Returns a key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.

@@ -106,10 +106,13 @@ fn as_http(text: &str, path: &str) -> Result<Url, Event> {
         None => ("http".to_owned(), text),
     };
     let is_plain = matches!(scheme.as_str(), "http" | "ws");
+    // What is left of a scheme is no host.
+    let begins = ["http:", "https:", "ws:", "wss:", "http//", "ws//", "//"];
+    let is_cut = !text.contains("://") && begins.iter().any(|begin| rest.starts_with(begin));
     let is_host = |c: char| c.is_ascii_alphanumeric() || "._-[]".contains(c);
-    let names_host =
-        rest.starts_with(is_host) && !rest.starts_with("http:") && rest.parse::<u32>().is_err();
-    if !is_plain || !names_host && !rest.is_empty() && rest.is_ascii() && !rest.starts_with('/') {
+    let is_word = rest.parse::<u32>().is_ok() || values::boolean(rest).is_some();
+    let names_host = rest.starts_with(is_host) || !rest.is_ascii();
+    if !is_plain || is_cut || is_word || !names_host {
         return Err(event!(CONFIG_BACKEND_SCHEME, write = in_form(rest, path)));
     }
     let url = Url::parse(&format!("http://{rest}"));
@@ -126,10 +129,12 @@ fn as_http(text: &str, path: &str) -> Result<Url, Event> {
 /// can be kept: no user, no query, no path.
 fn in_form(text: &str, path: &str) -> String {
     let port = if path == VISION_PATH { 8004 } else { 8000 };
-    let text = text
-        .strip_prefix("http:")
-        .or_else(|| text.strip_prefix("ws:"))
+    let schemes = ["https", "http", "wss", "ws"].iter();
+    let mut behind = schemes.filter_map(|scheme| text.strip_prefix(scheme));
+    let text = behind
+        .find(|rest| rest.starts_with([':', '/']))
         .unwrap_or(text);
+    let text = text.trim_start_matches(':');
     let text = text.trim_start_matches('/');
     let authority = text.split('/').next().unwrap_or_default();
     let with_port = match authority.trim_start_matches(':') {
@@ -184,7 +189,23 @@ mod tests {
                 "write http://127.0.0.1:8000",
             ),
             (
-                "gateway: {proxy: {websocket: 'http:/127.0.0.1:8000'}}",
+                "gateway: {proxy: {websocket: 'http:/127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'ws//127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: '//127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'ws:127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: true}}",
                 "write http://127.0.0.1:8000",
             ),
             (

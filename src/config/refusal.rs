@@ -1,4 +1,4 @@
-//! What is said where the reader of YAML gives up: the slip that explains it, or else the
+//! Words for where the reader of YAML gives up: the slip that explains it, or else the
 //! library's own words, without what may be secret in them.
 
 use super::foreign::{self, Found};
@@ -24,7 +24,18 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
     };
     // What is missed is missed behind the last one.
     let line = at.line().min(text.lines().count()).max(1);
-    match slips::explain(text, Some(line)) {
+    // Where it began to read what never ended.
+    let begun = error
+        .rsplit_once(" at line ")
+        .and_then(|(_, place)| place.split(' ').next()?.parse().ok());
+    if error.contains("while scanning a quoted scalar") {
+        return (begun, event!(CONFIG_OPEN_QUOTE));
+    }
+    let slip = slips::explain(text, Some(line));
+    if slip.is_none() && error.contains("while parsing a flow ") {
+        return (begun, event!(CONFIG_OPEN_BRACKET));
+    }
+    match slip {
         Some((line, event)) => (Some(line), event),
         None => (Some(line), event!(CONFIG_NOT_YAML, error = error)),
     }

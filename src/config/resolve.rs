@@ -41,11 +41,11 @@ pub struct Machine {
     pub now: Timestamp,
     /// The time zone in which dates are meant.
     pub time_zone: TimeZone,
-    /// What is doubtful about the time zone.
+    /// Doubt about the time zone, if there is any.
     pub zone_doubt: Option<ZoneDoubt>,
 }
 
-/// What is doubtful about the time zone that the environment names.
+/// Doubt about the time zone that the environment names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZoneDoubt {
     /// This machine does not know it, and takes UTC.
@@ -277,3 +277,5 @@ pub(super) mod tests;
 
 #[cfg(test)]
 mod places;
+#[cfg(test)]
+mod secrets;

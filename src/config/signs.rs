@@ -8,7 +8,7 @@ use crate::event::text::Text;
 pub(super) struct OddSign {
     /// The sign.
     pub(super) sign: char,
-    /// What was meant; `None` where nothing was, or a blank.
+    /// The sign that was meant; `None` where none was, or a blank.
     pub(super) meant: Option<char>,
 }
 

@@ -117,7 +117,7 @@ pub(super) fn comment_for_value(text: &str) -> Option<(usize, String)> {
     let lines = structure(text);
     lines.iter().enumerate().find_map(|(at, line)| {
         let (key, value) = key_and_value(line.text)?;
-        let word = value.trim().strip_prefix('#')?;
+        let word = value.trim().strip_prefix('#')?.trim_end_matches('#');
         let is_word = word.len() > 1 && word.chars().all(|c| c.is_ascii_graphic() && c != '#');
         let has_more = lines.get(at + 1).is_some_and(|next| {
             indent(next) > indent(line) || without_dashes(next.text) != next.text.trim_start()

@@ -30,8 +30,8 @@ macro_rules! of_keys {
 kinds! { CONFIGURATION:
     /// The file is empty.
     CONFIG_EMPTY = of_key!("config.empty", Warning, [],
-        "文件为空，所有设置均为默认值，任何设备都可以接入：如果原来有内容，请恢复",
-        "it is empty, so that every setting has its default, and nobody is kept out: if something stood there, restore it");
+        "文件为空或只有注释，所有设置均为默认值，任何设备都可以接入：如果原来有内容，请恢复",
+        "it is empty, or has comments only, so that every setting has its default, and nobody is kept out: if something stood there, restore it");
     /// Another file was meant to be it.
     CONFIG_MISNAMED = of_key!("config.misnamed", Warning, ["other"],
         "没有这个文件，而 {other} 不会被读取，所有设置均为默认值，任何设备都可以接入：请改名，或用 --config 指定它",
@@ -313,6 +313,11 @@ kinds! { CONFIGURATION:
     CONFIG_OPEN_QUOTE = of_key!("config.open-quote", Error, [],
         "该行的引号没有闭合，后面的行都成了它的内容：请在该行补上另一个引号，或两个都去掉",
         "the quote on this line is not closed there, and swallows the lines behind it: close it on this line, or take it out");
+    /// A bracket that nothing closes.
+    CONFIG_OPEN_BRACKET = of_key!("config.open-bracket", Error, [],
+        "该行的括号没有闭合，或闭合的不是同一种：请补上 ] 或 }，列表的各项用英文逗号分隔",
+        "the bracket that opens on this line is not closed, or not by its own kind: close it by ] or }, and part what stands in it by \
+         commas");
     /// A value that runs over the end of its line.
     CONFIG_RUNS_ON = of_key!("config.runs-on", Error, ["last~"],
         "值一直延续到第 {last} 行，因此那些行没有被当作键来读取：请检查引号、冒号和缩进",
@@ -336,6 +341,11 @@ kinds! { CONFIGURATION:
     /// The file cannot be read.
     CONFIG_UNREADABLE = of_key!("config.unreadable", Error, ["error", "other?"],
         "无法读取：{error}{：旁边的 |other| 是否就是它？}", "cannot be read: {error}{: is it |other| that is meant?}");
+    /// The file may not be read.
+    CONFIG_DENIED = of_key!("config.denied", Error, ["error"],
+        "无法读取：{error}：请让运行本程序的用户可以读取它，例如 chown 或 chmod g+r；上面各级目录也要能进入",
+        "cannot be read: {error}: let the user that this server runs as read it, by chown or chmod g+r, and enter every folder above \
+         it");
     /// A folder in the file's place.
     CONFIG_FOLDER = of_key!("config.folder", Error, [],
         "无法读取：这里要的是文件，而它是目录。挂载的源文件不存在时，Docker 会创建这样的目录：请停止容器，删去该目录（rmdir），\
