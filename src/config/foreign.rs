@@ -50,25 +50,31 @@ pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
     for (begin, what) in [
         (
             &b"PK\x03\x04"[..],
-            Text::new("ZIP 或 Office 文件", "a ZIP archive or an Office document"),
+            Text::new(
+                "一个 ZIP 或 Office 文件",
+                "a ZIP archive or an Office document",
+            ),
         ),
-        (b"\x1f\x8b", Text::new("gzip 压缩文件", "a gzip archive")),
-        (b"7z\xbc\xaf", Text::new("7z 压缩文件", "a 7z archive")),
-        (b"Rar!", Text::new("RAR 压缩文件", "a RAR archive")),
-        (b"\xfd7zXZ", Text::new("xz 压缩文件", "an xz archive")),
+        (
+            b"\x1f\x8b",
+            Text::new("一个 gzip 压缩文件", "a gzip archive"),
+        ),
+        (b"7z\xbc\xaf", Text::new("一个 7z 压缩文件", "a 7z archive")),
+        (b"Rar!", Text::new("一个 RAR 压缩文件", "a RAR archive")),
+        (b"\xfd7zXZ", Text::new("一个 xz 压缩文件", "an xz archive")),
         (
             b"\x28\xb5\x2f\xfd",
-            Text::new("zstd 压缩文件", "a zstd archive"),
+            Text::new("一个 zstd 压缩文件", "a zstd archive"),
         ),
         (
             b"\xd0\xcf\x11\xe0",
-            Text::new("Office 文件", "an Office document"),
+            Text::new("一个 Office 文件", "an Office document"),
         ),
-        (b"{\\rtf", Text::new("RTF 文档", "an RTF document")),
-        (b"%PDF", Text::new("PDF 文档", "a PDF document")),
+        (b"{\\rtf", Text::new("一个 RTF 文档", "an RTF document")),
+        (b"%PDF", Text::new("一个 PDF 文档", "a PDF document")),
         (
             b"SQLite format",
-            Text::new("SQLite 数据库", "an SQLite database"),
+            Text::new("一个 SQLite 数据库", "an SQLite database"),
         ),
         (b"\x7fELF", Text::new("程序", "a program")),
     ] {
@@ -109,17 +115,17 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
         return is(first_line, Text::new("网页（HTML）", "a web page (HTML)"));
     }
     if lower.starts_with("<?xml") {
-        return is(first_line, Text::new("XML 文件", "an XML file"));
+        return is(first_line, Text::new("一个 XML 文件", "an XML file"));
     }
     if first.starts_with("#!") || lower.starts_with("cat ") && lower.contains("<<") {
-        return is(first_line, Text::new("shell 脚本", "a shell script"));
+        return is(first_line, Text::new("一个 shell 脚本", "a shell script"));
     }
     if first.starts_with("diff --git ") || first.starts_with("--- a/") {
         return is(first_line, Text::new("补丁（diff）", "a patch (diff)"));
     }
     let of_json = first.strip_prefix('{').map(str::trim_start);
     if of_json.is_some_and(|rest| rest.is_empty() || rest.starts_with(['"', '/'])) {
-        return is(first_line, Text::new("JSON 文件", "a JSON file"));
+        return is(first_line, Text::new("一个 JSON 文件", "a JSON file"));
     }
     let is_section = |line: &str| {
         let inner = line
@@ -150,7 +156,10 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     };
     let (number, line) = lines.find(|(_, line)| is_content(line))?;
     if is_section(line) && lines.clone().any(|(_, line)| is_assigned(line)) {
-        return is(number, Text::new("TOML 或 INI 文件", "a TOML or INI file"));
+        return is(
+            number,
+            Text::new("一个 TOML 或 INI 文件", "a TOML or INI file"),
+        );
     }
     if is_assigned(line) && !line.contains(": ") {
         return is(
@@ -163,7 +172,10 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     }
     let opens = |line: &str| line.trim_end().ends_with('{');
     if opens(line) && text.contains(';') {
-        return is(number, Text::new("Nginx 配置", "an Nginx configuration"));
+        return is(
+            number,
+            Text::new("一个 Nginx 配置", "an Nginx configuration"),
+        );
     }
     None
 }
@@ -178,11 +190,11 @@ pub(super) fn of_tree(entries: &[Entry]) -> Option<Found> {
     for (keys, is) in [
         (
             &["services"][..],
-            Text::new("Docker Compose 文件", "a Docker Compose file"),
+            Text::new("一个 Docker Compose 文件", "a Docker Compose file"),
         ),
         (
             &["apiVersion", "kind"],
-            Text::new("Kubernetes 清单", "a Kubernetes manifest"),
+            Text::new("一个 Kubernetes 清单", "a Kubernetes manifest"),
         ),
     ] {
         let found: Vec<_> = keys.iter().filter_map(|key| find(key)).collect();

@@ -247,7 +247,7 @@ pub(super) fn no_path(text: &str) -> Option<Event> {
     } else if text == "~" || text.starts_with('~') && text.contains('/') {
         (
             Text::new(
-                "shell 的写法，只有 shell 会展开 ~",
+                "只有 shell 才会展开的 ~",
                 "the shell's way of writing, and nothing but a shell expands ~",
             ),
             format!("/home/me{}", &text[text.find('/').unwrap_or(text.len())..]),
@@ -258,7 +258,7 @@ pub(super) fn no_path(text: &str) -> Option<Event> {
     {
         (
             Text::new(
-                "shell 的变量，这里不会展开",
+                "一个 shell 变量，这里不会展开",
                 "a variable of the shell, which is not expanded here",
             ),
             format!("/home/me{rest}"),
@@ -266,13 +266,13 @@ pub(super) fn no_path(text: &str) -> Option<Event> {
     } else if is_drive {
         let drive = text[..1].to_ascii_lowercase();
         (
-            Text::new("Windows 的路径", "a path of Windows"),
+            Text::new("一个 Windows 路径", "a path of Windows"),
             format!("/mnt/{drive}/{}", slashes(&text[3..])),
         )
     } else if let Some(rest) = text.strip_prefix("%USERPROFILE%") {
         (
             Text::new(
-                "Windows 的变量，这里不会展开",
+                "一个 Windows 变量，这里不会展开",
                 "a variable of Windows, which is not expanded here",
             ),
             format!("/mnt/c/Users/me{}", slashes(rest)),
@@ -284,14 +284,14 @@ pub(super) fn no_path(text: &str) -> Option<Event> {
             .unwrap_or("share");
         (
             Text::new(
-                "Windows 的网络路径，须先挂载",
+                "一个 Windows 网络路径，须先挂载",
                 "a network path of Windows, which must be mounted first",
             ),
             format!("/mnt/{name}"),
         )
     } else if text.contains('\\') {
         (
-            Text::new("Windows 的路径分隔符", "a path in the way of Windows"),
+            Text::new("一个 Windows 写法的路径", "a path in the way of Windows"),
             slashes(text),
         )
     } else {

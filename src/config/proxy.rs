@@ -138,6 +138,9 @@ fn in_form(text: &str, path: &str) -> String {
     let text = text.trim_start_matches('/');
     let authority = text.split('/').next().unwrap_or_default();
     let with_port = match authority.trim_start_matches(':') {
+        word if values::boolean(word).is_some() && word.parse::<u16>().is_err() => {
+            format!("127.0.0.1:{port}")
+        }
         number if number.parse::<u16>().is_ok() => format!("127.0.0.1:{number}"),
         authority if authority.contains(':') => authority.to_owned(),
         authority => format!("{authority}:{port}"),

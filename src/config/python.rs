@@ -178,7 +178,7 @@ pub(super) fn is_true(section: &Section<'_>, key: &str) -> Option<bool> {
         Type::Text | Type::Date => true,
     };
     // Whoever wrote it may not know.
-    if said != Some(value) {
+    if value && said != Some(true) {
         about().warn(if scalar.style == Style::Quoted {
             event!(CONFIG_QUOTED_BOOLEAN)
         } else {

@@ -96,7 +96,7 @@ fn what_is_no_configuration_says_so() {
     for (text, words) in [
         (&b"- a\n"[..], "c.yaml:1: no mapping"),
         (b"\nhello", "c.yaml:2: no mapping"),
-        (b"a: [1\n", "',' or ']'"),
+        (b"a: [1\n", "c.yaml:1: the bracket that opens on this line"),
         (
             b"a: 1\nb: [",
             "c.yaml:2: not YAML: did not find expected node content",

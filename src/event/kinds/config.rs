@@ -114,9 +114,9 @@ kinds! { CONFIGURATION:
          false without quotes");
     /// A boolean in a spelling that is none to Python.
     CONFIG_BOOLEAN_SPELLING = of_key!("config.boolean-spelling", Warning, [],
-        "这样写对 xiaozhi-server 是文本，而它把任何文本都视为真，因此这里也为真：请写不带引号的 true 或 false",
-        "in this spelling it is a text to xiaozhi-server, which takes every text for true, and so it is true here, too: write \
-         true or false without quotes");
+        "这样写时 xiaozhi-server 视为真（凡是非空、非零的都是），因此这里也为真：请写不带引号的 true 或 false",
+        "in this spelling xiaozhi-server takes it for true, as it does whatever is neither empty nor zero, and so it is true here, \
+         too: write true or false without quotes");
     /// Hours in quotes.
     CONFIG_TEXT_FOR_HOURS = of_key!("config.text-for-hours", Warning, [],
         "对 xiaozhi-server 是文本，它会将其重复六十次；这里取其中的数字：请不带引号和前导零书写，例如 8 或 -3.5",
@@ -315,8 +315,8 @@ kinds! { CONFIGURATION:
         "the quote on this line is not closed there, and swallows the lines behind it: close it on this line, or take it out");
     /// A bracket that nothing closes.
     CONFIG_OPEN_BRACKET = of_key!("config.open-bracket", Error, [],
-        "该行的括号没有闭合，或闭合的不是同一种：请补上 ] 或 }，列表的各项用英文逗号分隔",
-        "the bracket that opens on this line is not closed, or not by its own kind: close it by ] or }, and part what stands in it by \
+        "该行的括号没有闭合，或闭合的不是同一种：请补上右括号，列表的各项用英文逗号分隔",
+        "the bracket that opens on this line is not closed, or not by its own kind: close it, and part what stands in it by \
          commas");
     /// A value that runs over the end of its line.
     CONFIG_RUNS_ON = of_key!("config.runs-on", Error, ["last~"],
