@@ -4,6 +4,7 @@
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
+use super::handed::{Addresses, MadeUp};
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
@@ -17,12 +18,14 @@ use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::PublicAddress;
+use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -47,6 +50,8 @@ pub(crate) struct FrontParts {
     pub challenges: Option<Arc<dyn AnswersChallenges>>,
     /// Clock: returns the current time.
     pub clock: fn() -> SystemTime,
+    /// Returns this machine's IPv4 address, as it is now.
+    pub own_address: fn() -> Option<Ipv4Addr>,
 }
 
 /// Settings of the front door: one value, replaced whole. A request keeps the one that it
@@ -54,12 +59,14 @@ pub(crate) struct FrontParts {
 #[derive(Debug)]
 pub(crate) struct FrontSettings {
     pub public: PublicAddress,
+    /// The way in which it is made up, where nobody configured it.
+    pub made_up: Option<MadeUp>,
     /// Policy of offers: which device is offered what.
     pub policy: Policy,
     /// Voice server that devices are sent to.
     pub voice: Voice,
-    /// WebSocket address that a `GET` shows; `None` where devices could read none.
-    pub websocket: Option<String>,
+    /// WebSocket address that a `GET` shows, and of devices without MQTT.
+    pub websocket: WebSocketUrl,
     /// `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
     /// Time until which devices may come over plain HTTP.
@@ -94,7 +101,7 @@ struct Answers {
     proxy: Arc<Proxy>,
     router: Router,
     gate: PlainHttpGate,
-    public: PublicAddress,
+    addresses: Addresses,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
 }
@@ -167,9 +174,7 @@ impl Answers {
                 fleet: Arc::clone(&parts.fleet),
                 policy: settings.policy,
                 voice: settings.voice,
-                websocket: settings.websocket,
                 timezone_offset: settings.timezone_offset,
-                download_base: public.is_readable().then(|| public.download_base()),
                 idle: settings.idle,
             },
             downloads: Downloads {
@@ -182,7 +187,12 @@ impl Answers {
                 has_trusted: !parts.trusted.is_empty(),
                 named: Arc::clone(named),
             },
-            public,
+            addresses: Addresses::new(
+                public,
+                settings.made_up,
+                settings.websocket,
+                parts.own_address,
+            ),
             challenges: parts.challenges.clone(),
             idle: settings.idle,
         }
@@ -203,21 +213,28 @@ impl Answers {
         // ended.
         let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
         let reply = if is_gated && !self.gate.lets_in(&head, peer, now) {
-            self.plain_http_has_ended()
+            self.plain_http_has_ended(peer, &head)
         } else {
             match target {
                 // These read the body themselves.
-                Target::CheckIn => return self.check_ins.answer(peer, &head, body, now).await,
+                Target::CheckIn => {
+                    let reached = self.addresses.of(peer, &head);
+                    let answer = self.check_ins.answer(peer, &head, &reached, body, now);
+                    return answer.await;
+                }
                 Target::Proxy(route) => return route.answer(peer, head, body).await,
-                Target::Show => self.check_ins.show(),
+                Target::Show => CheckIns::show(&self.addresses.of(peer, &head)),
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
                 Target::Download(name) => self.downloads.answer(peer, name, &head).await,
                 Target::Challenge(answer) => reply::text(answer),
                 Target::NotAllowed(allowed) => reply::method_not_allowed(allowed),
                 Target::Nothing => {
-                    let ota = self.public.ota_url();
-                    let text = format!("nothing here: the OTA address is {ota}\n");
+                    let reached = self.addresses.of(peer, &head);
+                    let ota = reached
+                        .ota()
+                        .map(|ota| format!(": the OTA address is {ota}"));
+                    let text = format!("nothing here{}\n", ota.unwrap_or_default());
                     reply::error(StatusCode::NOT_FOUND, text)
                 }
             }
@@ -260,9 +277,15 @@ impl Answers {
         self.challenges.as_ref()?.answer(token)
     }
 
-    fn plain_http_has_ended(&self) -> Reply {
-        let ota = self.public.ota_url();
-        let text = format!("plain HTTP has ended here: use {ota}\n");
+    fn plain_http_has_ended(&self, peer: Peer, head: &Head) -> Reply {
+        // Each port takes both: the same place is there over TLS.
+        let over_tls = Peer {
+            secure: true,
+            ..peer
+        };
+        let reached = self.addresses.of(over_tls, head);
+        let ota = reached.ota().map(|ota| format!(": use {ota}"));
+        let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::FORBIDDEN, text)
     }
 }

@@ -8,6 +8,7 @@ mod conditional;
 mod download;
 mod forwarded;
 mod front;
+mod handed;
 mod input;
 pub mod plain;
 pub mod proxy;
@@ -17,3 +18,4 @@ mod request;
 mod router;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
+pub(crate) use handed::MadeUp;

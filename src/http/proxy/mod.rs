@@ -25,7 +25,7 @@ use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
 use crate::http::request::{self, Head};
 use crate::http::router::below;
-use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
+use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
 use backend::{Backend, LOG, Pool, pool, quiet, reason};
 use download::Relayed;
@@ -47,8 +47,6 @@ use tracing::debug;
 use tunnel::{Session, TunnelCount};
 use upload::{Upload, UploadBody, UploadError};
 
-/// Path of xiaozhi-server's WebSocket.
-pub(crate) const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
 /// Number of bytes that are gathered of a reply without a length, so that it gets one:
 /// the device's clients read no chunks.
 const GATHERED: usize = 64 * 1024;

@@ -7,6 +7,7 @@ mod certificates;
 mod configuration;
 mod configuration_files;
 mod files;
+mod handed_out;
 mod machine;
 mod models;
 mod names;
