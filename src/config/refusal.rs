@@ -23,16 +23,22 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
         return (line_of_second_document(text), event);
     };
     // What is missed is missed behind the last one.
-    let line = at.line().min(text.lines().count()).max(1);
+    let last = text.lines().count();
+    let line = at.line().min(last).max(1);
     // Where it began to read what never ended.
     let begun = error
         .rsplit_once(" at line ")
-        .and_then(|(_, place)| place.split(' ').next()?.parse().ok());
+        .and_then(|(_, place)| place.split(' ').next()?.parse().ok())
+        .map(|begun: usize| begun.min(last));
     if error.contains("while scanning a quoted scalar") {
         return (begun, event!(CONFIG_OPEN_QUOTE));
     }
     let slip = slips::explain(text, Some(line));
-    if slip.is_none() && error.contains("while parsing a flow ") {
+    let opens = || {
+        let line = begun.and_then(|begun| text.lines().nth(begun.saturating_sub(1)));
+        line.is_some_and(|line| line.contains(['[', '{']))
+    };
+    if slip.is_none() && error.contains("while parsing a flow ") && opens() {
         return (begun, event!(CONFIG_OPEN_BRACKET));
     }
     match slip {

@@ -96,17 +96,23 @@ fn what_is_no_configuration_says_so() {
     for (text, words) in [
         (&b"- a\n"[..], "c.yaml:1: no mapping"),
         (b"\nhello", "c.yaml:2: no mapping"),
-        (b"a: [1\n", "c.yaml:1: the bracket that opens on this line"),
+        (
+            b"a: [1\n",
+            "c.yaml:1: not YAML: the bracket that opens on this line",
+        ),
         (
             b"a: 1\nb: [",
-            "c.yaml:2: not YAML: did not find expected node content",
+            "c.yaml:2: not YAML: the bracket that opens on this line",
         ),
         (
             b"x: 1\na: b: c\n",
             "c.yaml:2: not YAML: mapping values are not allowed in this context at line 2",
         ),
         (b"a: *x\n", "unknown anchor"),
-        (b"a: 'x\n", "c.yaml:1: the quote on this line is not closed"),
+        (
+            b"a: 'x\n",
+            "c.yaml:1: not YAML: the quote on this line is not closed",
+        ),
         (
             b"a: 1\n---\nb: 2\n",
             "c.yaml:2: not YAML: deserializing from YAML containing more than one document",

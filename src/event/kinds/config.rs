@@ -311,12 +311,12 @@ kinds! { CONFIGURATION:
          other: write the same number");
     /// A quote that nothing closes.
     CONFIG_OPEN_QUOTE = of_key!("config.open-quote", Error, [],
-        "该行的引号没有闭合，后面的行都成了它的内容：请在该行补上另一个引号，或两个都去掉",
-        "the quote on this line is not closed there, and swallows the lines behind it: close it on this line, or take it out");
+        "不是 YAML：该行的引号没有闭合，后面的行都成了它的内容：请在该行补上另一个引号，或两个都去掉",
+        "not YAML: the quote on this line is not closed there, and swallows the lines behind it: close it on this line, or take it out");
     /// A bracket that nothing closes.
     CONFIG_OPEN_BRACKET = of_key!("config.open-bracket", Error, [],
-        "该行的括号没有闭合，或闭合的不是同一种：请补上右括号，列表的各项用英文逗号分隔",
-        "the bracket that opens on this line is not closed, or not by its own kind: close it, and part what stands in it by \
+        "不是 YAML：该行的括号没有闭合，或闭合的不是同一种：请补上右括号，列表的各项用英文逗号分隔",
+        "not YAML: the bracket that opens on this line is not closed, or not by its own kind: close it, and part what stands in it by \
          commas");
     /// A value that runs over the end of its line.
     CONFIG_RUNS_ON = of_key!("config.runs-on", Error, ["last~"],
