@@ -7,6 +7,8 @@ mod certificates;
 mod configuration;
 mod configuration_files;
 mod files;
+mod files_apart;
+mod files_served;
 mod handed_out;
 mod machine;
 mod models;
