@@ -1,5 +1,6 @@
 //! Check-ins: reads what a device posts, and answers it.
 
+use super::charset;
 use super::handed::Reached;
 use super::input::{self, NoBody};
 use super::reply::{self, Reply};
@@ -105,6 +106,7 @@ impl CheckIns {
             }
         };
         let headers = &head.headers;
+        let body = charset::in_utf8(headers, body);
         let named = CheckInHeaders::read(headers);
         let (Some(device), Some(client)) = (&named.device, &named.client) else {
             tell!(CHECK_IN_UNNAMED, peer = peer.address);

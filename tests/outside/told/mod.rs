@@ -5,6 +5,7 @@ mod acme;
 mod addresses;
 mod certificates;
 mod configuration;
+mod configuration_files;
 mod files;
 mod files_apart;
 mod files_served;
