@@ -164,7 +164,7 @@ mod tests {
         let queued = |file: &str, size, again| QueuedFile {
             file: file.into(),
             listed: Listed {
-                name: Ok(name::parse(file).unwrap()),
+                name: name::parse(file).map_err(|_| Unusable::Changed),
                 target: None,
             },
             size,
