@@ -48,6 +48,7 @@ mod file;
 mod image;
 mod misread;
 mod process;
+mod request;
 mod withheld;
 
 pub use address::*;
@@ -59,6 +60,7 @@ pub use file::*;
 pub use image::*;
 pub use misread::*;
 pub use process::*;
+pub use request::*;
 pub use withheld::*;
 
 /// Returns every kind, in the order in which the documents show them.
@@ -71,6 +73,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         FILES,
         IMAGES,
         MISREAD,
+        REQUESTS,
         CONNECTIONS,
         CERTIFICATES,
         ADDRESSES,

@@ -5,10 +5,11 @@ use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
 use super::plain::PlainHttp;
-use super::proxy::{MatchedRoute, Proxy, ProxySettings};
+use super::proxy::{MatchedRoute, Proxy, ProxySettings, WEBSOCKET_PATH};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
+use super::turned_away::{self, Passes, TurnedAway};
 use super::{checkin, forwarded, input};
 use crate::event::tell;
 use crate::firmware::catalogue::Catalogue;
@@ -16,16 +17,19 @@ use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
-use crate::ota::public_url::PublicAddress;
+use crate::ota::public_url::{PublicAddress, VISION_PATH};
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
+use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// Methods that the OTA interface takes.
+const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// Time between two log lines about one device that comes over plain HTTP.
 const NAMED: Duration = Duration::from_secs(86_400);
 /// Number of such devices that are remembered.
@@ -82,8 +86,15 @@ pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Front {
     parts: FrontParts,
-    named: Arc<Once>,
+    memory: Memory,
     answers: ArcSwap<Answers>,
+}
+
+/// Memory of who was told what, which outlives the settings.
+#[derive(Debug, Clone)]
+struct Memory {
+    plain_http: Arc<Once>,
+    turned_away: Arc<TurnedAway>,
 }
 
 /// Handlers, as the settings of one moment have them.
@@ -97,6 +108,7 @@ struct Answers {
     public: PublicAddress,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
+    turned_away: Arc<TurnedAway>,
 }
 
 /// Lets requests in by plain HTTP, or not, and names the devices that come by it.
@@ -111,12 +123,15 @@ struct PlainHttpGate {
 /// Destination of a request.
 enum Target<'front, 'head> {
     CheckIn,
+    /// A check-in at a part of the OTA address.
+    CheckInAtPart,
     Show,
     Activate,
     Options,
     Download(&'head str),
-    /// A server behind this one.
-    Proxy(MatchedRoute<'front>),
+    /// A server behind this one, and the path that was meant, where it is spelt
+    /// otherwise.
+    Proxy(MatchedRoute<'front>, Option<String>),
     /// Answer to a CA's challenge.
     Challenge(String),
     /// A method that is not allowed here, and those that are.
@@ -127,12 +142,15 @@ enum Target<'front, 'head> {
 impl Front {
     /// Puts the parts together.
     pub(crate) fn new(parts: FrontParts, settings: FrontSettings) -> Self {
-        let named = Arc::new(Once::new(NAMED, REMEMBERED));
-        let answers = Answers::new(&parts, settings, &named, None);
+        let memory = Memory {
+            plain_http: Arc::new(Once::new(NAMED, REMEMBERED)),
+            turned_away: Arc::new(TurnedAway::new()),
+        };
+        let answers = Answers::new(&parts, settings, &memory, None);
         Self {
             answers: ArcSwap::from_pointee(answers),
             parts,
-            named,
+            memory,
         }
     }
 
@@ -140,7 +158,7 @@ impl Front {
     pub(crate) fn change(&self, settings: FrontSettings) {
         let before = self.answers.load();
         let proxy = Some(&before.proxy);
-        let answers = Answers::new(&self.parts, settings, &self.named, proxy);
+        let answers = Answers::new(&self.parts, settings, &self.memory, proxy);
         self.answers.store(Arc::new(answers));
     }
 }
@@ -151,7 +169,7 @@ impl Answers {
     fn new(
         parts: &FrontParts,
         settings: FrontSettings,
-        named: &Arc<Once>,
+        memory: &Memory,
         before: Option<&Arc<Proxy>>,
     ) -> Self {
         let public = settings.public;
@@ -171,6 +189,7 @@ impl Answers {
                 timezone_offset: settings.timezone_offset,
                 download_base: public.is_readable().then(|| public.download_base()),
                 idle: settings.idle,
+                turned_away: Arc::clone(&memory.turned_away),
             },
             downloads: Downloads {
                 catalogue: Arc::clone(&parts.catalogue),
@@ -180,23 +199,28 @@ impl Answers {
                 plain_http: settings.plain_http,
                 behind_proxy: parts.behind_proxy,
                 has_trusted: !parts.trusted.is_empty(),
-                named: Arc::clone(named),
+                named: Arc::clone(&memory.plain_http),
             },
             public,
             challenges: parts.challenges.clone(),
             idle: settings.idle,
+            turned_away: Arc::clone(&memory.turned_away),
         }
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>, now: SystemTime) -> Reply {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let turned_away = &*self.turned_away;
+        let about = |head| turned_away::Request { head, peer, now };
         if head.extensions.get::<Spaced>().is_some() {
+            turned_away.spaced(about(&head));
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
         }
         if head.method == Method::CONNECT {
             // This is nobody's way to somewhere else, whatever a server behind says.
-            return reply::closing(reply::method_not_allowed("GET, HEAD, POST, OPTIONS"));
+            turned_away.method(about(&head), METHODS);
+            return reply::closing(reply::method_not_allowed(METHODS));
         }
         let target = self.target(&head);
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
@@ -208,18 +232,27 @@ impl Answers {
             match target {
                 // These read the body themselves.
                 Target::CheckIn => return self.check_ins.answer(peer, &head, body, now).await,
-                Target::Proxy(route) => return route.answer(peer, head, body).await,
+                Target::CheckInAtPart => {
+                    turned_away.part(about(&head), &self.public.ota_url());
+                    return self.check_ins.answer(peer, &head, body, now).await;
+                }
+                Target::Proxy(route, path) => {
+                    turned_away.voice(about(&head));
+                    if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
+                        head.uri = uri;
+                    }
+                    return route.answer(peer, head, body, turned_away, now).await;
+                }
                 Target::Show => self.check_ins.show(),
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
                 Target::Download(name) => self.downloads.answer(peer, name, &head).await,
                 Target::Challenge(answer) => reply::text(answer),
-                Target::NotAllowed(allowed) => reply::method_not_allowed(allowed),
-                Target::Nothing => {
-                    let ota = self.public.ota_url();
-                    let text = format!("nothing here: the OTA address is {ota}\n");
-                    reply::error(StatusCode::NOT_FOUND, text)
+                Target::NotAllowed(allowed) => {
+                    turned_away.method(about(&head), allowed);
+                    reply::method_not_allowed(allowed)
                 }
+                Target::Nothing => self.nothing(about(&head)),
             }
         };
         if input::discard_beside(body, self.idle) {
@@ -235,24 +268,51 @@ impl Answers {
         let method = &head.method;
         let post = *method == Method::POST;
         let get = matches!(*method, Method::GET | Method::HEAD);
-        let behind = || self.proxy.find(path).map_or(Target::Nothing, Target::Proxy);
         match self.router.route(path) {
             Route::Nothing => Target::Nothing,
-            Route::Other => behind(),
+            Route::Other => self.behind(path),
+            Route::Part => match self.behind(path) {
+                // Nobody else's device posts with both, and a 404 would strand it.
+                Target::Nothing if post && CheckIns::is_one(&head.headers) => Target::CheckInAtPart,
+                target => target,
+            },
             // A CA may be answered by somebody else behind us.
             Route::Challenge(token) => match self.challenge(token) {
                 Some(answer) if get => Target::Challenge(answer),
                 Some(_) => Target::Nothing,
-                None => behind(),
+                None => self.behind(path),
             },
             _ if *method == Method::OPTIONS => Target::Options,
             Route::CheckIn if post => Target::CheckIn,
             Route::CheckIn if get => Target::Show,
             Route::Activate if get || post => Target::Activate,
-            Route::CheckIn | Route::Activate => Target::NotAllowed("GET, HEAD, POST, OPTIONS"),
+            Route::CheckIn | Route::Activate => Target::NotAllowed(METHODS),
             Route::Download(name) if get => Target::Download(name),
             Route::Download(_) => Target::NotAllowed("GET, HEAD, OPTIONS"),
         }
+    }
+
+    /// Finds the server behind this one that a request is for.
+    fn behind(&self, path: &str) -> Target<'_, 'static> {
+        let found = || self.proxy.find(path).map(|route| (route, None));
+        match self.proxy.meant(path).or_else(found) {
+            Some((route, path)) => Target::Proxy(route, path),
+            None => Target::Nothing,
+        }
+    }
+
+    /// Answers a request for a path where nothing is, and names who looked for us.
+    fn nothing(&self, request: turned_away::Request<'_>) -> Reply {
+        let ota = self.public.ota_url();
+        let passes = |path| self.proxy.find(path).is_some();
+        let passes = Passes {
+            voice: passes(WEBSOCKET_PATH),
+            vision: passes(VISION_PATH),
+        };
+        self.turned_away
+            .nothing(request, &self.router, &ota, passes);
+        let text = format!("nothing here: the OTA address is {ota}\n");
+        reply::error(StatusCode::NOT_FOUND, text)
     }
 
     /// Returns the answer to the challenge `token`, if one is pending.
@@ -265,6 +325,17 @@ impl Answers {
         let text = format!("plain HTTP has ended here: use {ota}\n");
         reply::error(StatusCode::FORBIDDEN, text)
     }
+}
+
+/// Returns `uri` with another path.
+fn at_path(uri: &Uri, mut path: String) -> Option<Uri> {
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 impl PlainHttpGate {

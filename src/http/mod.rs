@@ -14,5 +14,7 @@ mod range;
 mod reply;
 mod request;
 mod router;
+mod spelling;
+mod turned_away;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};

@@ -1,0 +1,110 @@
+//! The first bytes of a backend's reply: a server that wants TLS answers plain HTTP with
+//! an alert, or with a page that says so, and neither must look like a broken reply.
+
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use memchr::memmem;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Number of bytes that are read at once of the beginning.
+const BEGIN: usize = 512;
+/// Beginning of a TLS alert: its content type, and the high byte of every version (RFC
+/// 8446, section 5.1). No reply of HTTP begins with it.
+const ALERT: &[u8] = &[0x15, 3];
+/// Words of the pages by which Nginx, Go, Apache and Tomcat complain of plain HTTP.
+const PAGES: [&[u8]; 4] = [
+    b"plain HTTP request was sent to HTTPS port",
+    b"HTTP request to an HTTPS server",
+    b"speaking plain HTTP to an SSL-enabled",
+    b"requires TLS",
+];
+
+/// Error where a backend answers plain HTTP with TLS.
+#[derive(Debug)]
+pub(super) struct SpeaksTls;
+
+impl fmt::Display for SpeaksTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it answers with a TLS alert")
+    }
+}
+
+impl std::error::Error for SpeaksTls {}
+
+/// Returns whether the page behind a 400 is the complaint of a server that wants TLS.
+pub(super) fn is_complaint(page: &[u8]) -> bool {
+    PAGES
+        .iter()
+        .any(|words| memmem::find(page, words).is_some())
+}
+
+/// Wraps a connection to a backend, and looks at what comes first.
+#[derive(Debug)]
+pub(super) struct FirstReply<S> {
+    pub(super) inner: S,
+    has_come: bool,
+}
+
+impl<S> FirstReply<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self {
+            inner,
+            has_come: false,
+        }
+    }
+}
+
+impl<S: Read + Unpin> Read for FirstReply<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.has_come {
+            return Pin::new(&mut self.inner).poll_read(cx, buffer);
+        }
+        let mut bytes = [0; BEGIN];
+        let room = buffer.remaining().min(BEGIN);
+        let mut begin = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, begin.unfilled()))?;
+        self.has_come = true;
+        if begin.filled().starts_with(ALERT) {
+            let error = io::Error::new(io::ErrorKind::InvalidData, SpeaksTls);
+            return Poll::Ready(Err(error));
+        }
+        buffer.put_slice(begin.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Write + Unpin> Write for FirstReply<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,446 @@
+//! Whoever is turned away is told why, in the log: once an hour for each device, or for
+//! each address where it names no device.
+
+use super::input::{self, Missing, NoBody};
+use super::proxy::{self, WEBSOCKET_PATH};
+use super::request::{Head, device_id, shown, text};
+use super::router::Router;
+use super::spelling;
+use crate::event::{self, Event, Kind, event, is_told};
+use crate::ota::public_url::VISION_PATH;
+use crate::server::Peer;
+use crate::util::once::Once;
+use hyper::Method;
+use hyper::header::{CONTENT_ENCODING, USER_AGENT};
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+use xiaozhi_device::redact;
+
+/// Time between two log lines of one kind about one client.
+const SAY: Duration = Duration::from_secs(3600);
+/// Number of clients for which the last log line is remembered.
+const REMEMBERED: usize = 1 << 14;
+
+/// Programs whose `User-Agent` looks as a device's does.
+const TOOLS: [&str; 10] = [
+    "curl",
+    "wget",
+    "go-http-client",
+    "python-",
+    "okhttp",
+    "axios",
+    "httpie",
+    "java",
+    "lua-resty-http",
+    "zgrab",
+];
+
+/// Paths of xiaozhi-server and its companions, as [`spelling::plain`] has them, and what
+/// passes them on.
+const VOICE: &str = "gateway.proxy.websocket: http://127.0.0.1:8000";
+const VISION: &str = "gateway.proxy.vision: http://127.0.0.1:8004";
+const COMPANIONS: [(&str, &str); 9] = [
+    (
+        "/mcp_endpoint",
+        "gateway.proxy.routes: {/mcp_endpoint/: 'http://127.0.0.1:8005'}",
+    ),
+    ("/xiaozhi/otamag", MANAGER),
+    ("/xiaozhi/config", MANAGER),
+    ("/xiaozhi/agent", MANAGER),
+    ("/xiaozhi/device", MANAGER),
+    ("/xiaozhi/user", MANAGER),
+    ("/xiaozhi/admin", MANAGER),
+    ("/xiaozhi/models", MANAGER),
+    ("/xiaozhi/doc.html", MANAGER),
+];
+const MANAGER: &str = "gateway.proxy.routes: {/xiaozhi: 'http://127.0.0.1:8002'}";
+
+/// Memory of who was told what.
+#[derive(Debug)]
+pub(super) struct TurnedAway {
+    told: Once,
+}
+
+/// Request that is turned away.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) head: &'a Head,
+    pub(super) peer: Peer,
+    pub(super) now: SystemTime,
+}
+
+impl TurnedAway {
+    pub(super) fn new() -> Self {
+        Self {
+            told: Once::new(SAY, REMEMBERED),
+        }
+    }
+
+    /// Returns whether the log takes this kind, and it is time to tell it of a device,
+    /// or of an address that names none.
+    pub(super) fn is_due(
+        &self,
+        kind: &Kind,
+        device: Option<&str>,
+        peer: IpAddr,
+        now: SystemTime,
+    ) -> bool {
+        is_told(kind)
+            && match device {
+                Some(device) => self.told.is_due(&(kind.id, device), now),
+                None => self.told.is_due(&(kind.id, peer), now),
+            }
+    }
+
+    /// Says an event about a request, if it is time to.
+    pub(super) fn say(&self, request: Request<'_>, event: &Event) {
+        let device = device_id(&request.head.headers);
+        let peer = request.peer.address.ip();
+        if self.is_due(event.kind, device.as_deref(), peer, request.now) {
+            event::say(event);
+        }
+    }
+
+    /// Names a request for a path where nothing is, if anybody looked for this service:
+    /// scanners ask for whatever may be anywhere.
+    pub(super) fn nothing(&self, request: Request<'_>, router: &Router, url: &str, passes: Passes) {
+        let (head, peer) = (request.head, request.peer.address);
+        let device = device_id(&head.headers);
+        let device = device.as_deref().map(shown);
+        let (method, path) = (shown(head.method.as_str()), path(head));
+        let plain = spelling::plain(head.uri.path()).unwrap_or_default();
+        let beside = |right: &'static str, setting: &'static str| {
+            event!(
+                PATH_BESIDE,
+                device = device,
+                peer = peer,
+                method = method,
+                path = &path,
+                right = right,
+                setting = setting,
+            )
+        };
+        let unserved = |setting: &'static str| {
+            event!(
+                PATH_UNSERVED,
+                device = device,
+                peer = peer,
+                method = method,
+                path = &path,
+                setting = setting,
+            )
+        };
+        let companion = COMPANIONS.iter().find(|(known, _)| begins(&plain, known));
+        let event = if wants_voice(head, &plain) {
+            match proxy::no_upgrade(head) {
+                _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
+                Some(why) if is_voice(&plain) && asks_for_voice(head) => event!(
+                    WEBSOCKET_NO_UPGRADE,
+                    device = device,
+                    peer = peer,
+                    path = path,
+                    why = why,
+                    setting = VOICE,
+                ),
+                _ => unserved(VOICE),
+            }
+        } else if wants_vision(&plain) {
+            if passes.vision {
+                beside(VISION_PATH, "server.vision_explain")
+            } else {
+                unserved(VISION)
+            }
+        } else if let Some((_, setting)) = companion {
+            unserved(setting)
+        } else if is_device(head) || router.is_near(&plain) {
+            event!(
+                PATH_UNKNOWN,
+                device = device,
+                peer = peer,
+                method = method,
+                path = path,
+                url = url,
+            )
+        } else {
+            return;
+        };
+        self.say(request, &event);
+    }
+
+    /// Names a request for voice that goes on, and will not become a WebSocket.
+    pub(super) fn voice(&self, request: Request<'_>) {
+        let (head, peer) = (request.head, request.peer.address);
+        if head.method != Method::GET || !head.uri.path().contains("/v1") {
+            return;
+        }
+        let Some(why) = proxy::no_upgrade(head) else {
+            return;
+        };
+        if !spelling::plain(head.uri.path()).is_some_and(|plain| is_voice(&plain)) {
+            return;
+        }
+        let path = path(head);
+        let event = if asks_for_voice(head) {
+            let device = device_id(&head.headers);
+            let device = device.as_deref().map(shown);
+            event!(
+                WEBSOCKET_NO_UPGRADE,
+                device = device,
+                peer = peer,
+                path = path,
+                why = why
+            )
+        } else {
+            event!(WEBSOCKET_PLAIN, peer = peer, path = path, why = why)
+        };
+        self.say(request, &event);
+    }
+
+    /// Names a device that checks in at a part of the address.
+    pub(super) fn part(&self, request: Request<'_>, url: &str) {
+        let device = device_id(&request.head.headers).unwrap_or_default();
+        let event = event!(
+            PATH_PART,
+            device = shown(&device),
+            peer = request.peer.address,
+            path = path(request.head),
+            url = url,
+        );
+        self.say(request, &event);
+    }
+
+    /// Names a method that is not allowed.
+    pub(super) fn method(&self, request: Request<'_>, allowed: &'static str) {
+        let device = device_id(&request.head.headers);
+        let event = event!(
+            METHOD_NOT_ALLOWED,
+            device = device.as_deref().map(shown),
+            peer = request.peer.address,
+            method = shown(request.head.method.as_str()),
+            path = path(request.head),
+            allowed = allowed,
+        );
+        self.say(request, &event);
+    }
+
+    /// Names a request that two servers in a row might read in two ways.
+    pub(super) fn refused(&self, request: Request<'_>, status: u16, error: &'static str) {
+        let device = device_id(&request.head.headers);
+        let event = event!(
+            REQUEST_REFUSED,
+            device = device.as_deref().map(shown),
+            peer = request.peer.address,
+            path = path(request.head),
+            status = status,
+            error = error,
+        );
+        self.say(request, &event);
+    }
+
+    /// Names a request that has more than one blank in front of its path.
+    pub(super) fn spaced(&self, request: Request<'_>) {
+        let device = device_id(&request.head.headers);
+        let event = event!(
+            REQUEST_UNREADABLE,
+            device = device.as_deref().map(shown),
+            peer = request.peer.address,
+            why = event!(REQUEST_SPACED),
+            begins = format!("{}  {}", request.head.method, path(request.head)),
+        );
+        self.say(request, &event);
+    }
+}
+
+/// Bodies of check-ins.
+impl TurnedAway {
+    /// Names a check-in whose body did not come whole within `limit`.
+    pub(super) fn without_body(&self, missing: &Missing, request: Request<'_>, limit: Duration) {
+        let device = device_id(&request.head.headers);
+        let device = device.as_deref().map(shown);
+        let (peer, bytes, of) = (request.peer.address, missing.came, missing.of);
+        let event = match &missing.why {
+            NoBody::TooBig => event!(
+                CHECK_IN_TOO_BIG,
+                device = device,
+                peer = peer,
+                limit = input::LIMIT,
+                of = of
+            ),
+            NoBody::TooSlow => event!(
+                CHECK_IN_TOO_SLOW,
+                device = device,
+                peer = peer,
+                limit = format!("{limit:?}"),
+                bytes = bytes,
+                of = of,
+            ),
+            NoBody::Cut => event!(
+                CHECK_IN_CUT,
+                device = device,
+                peer = peer,
+                bytes = bytes,
+                of = of
+            ),
+            NoBody::Chunks(error) => event!(
+                CHECK_IN_CHUNKS,
+                device = device,
+                peer = peer,
+                bytes = bytes,
+                error = error
+            ),
+        };
+        self.say(request, &event);
+    }
+
+    /// Names a check-in without one of the headers that every device sends.
+    pub(super) fn unnamed(&self, request: Request<'_>, missing: &'static str) {
+        let device = device_id(&request.head.headers);
+        let event = event!(
+            CHECK_IN_UNNAMED,
+            device = device.as_deref().map(shown),
+            peer = request.peer.address,
+            missing = missing,
+        );
+        self.say(request, &event);
+    }
+
+    /// Names a check-in whose body cannot be read for it is compressed.
+    pub(super) fn encoded(&self, request: Request<'_>) {
+        let codings = request.head.headers.get_all(CONTENT_ENCODING);
+        let mut codings = codings.iter().filter_map(text);
+        let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) else {
+            return;
+        };
+        let device = device_id(&request.head.headers).unwrap_or_default();
+        let event = event!(
+            CHECK_IN_ENCODED,
+            device = shown(&device),
+            peer = request.peer.address,
+            coding = shown(&coding),
+        );
+        self.say(request, &event);
+    }
+}
+
+/// Tells what is passed on to xiaozhi-server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passes {
+    pub(super) voice: bool,
+    pub(super) vision: bool,
+}
+
+/// Returns the path of a request as the log may show it; a query may hold a token.
+pub(super) fn path(head: &Head) -> String {
+    let path = match head.uri.path() {
+        // `CONNECT` has none.
+        "" => head
+            .uri
+            .authority()
+            .map_or("", |authority| authority.as_str()),
+        path => path,
+    };
+    redact::shown(shown(path)).into_owned()
+}
+
+/// Returns whether a request is a device's, by what no other client sends.
+fn is_device(head: &Head) -> bool {
+    head.headers.contains_key("device-id")
+        || head
+            .headers
+            .get(USER_AGENT)
+            .and_then(text)
+            .is_some_and(|agent| is_firmware(&agent))
+}
+
+/// Returns whether a `User-Agent` is the firmware's: `{board}/{version}`, or ESP-IDF's
+/// own.
+fn is_firmware(agent: &str) -> bool {
+    let Some((board, version)) = agent.split_once('/') else {
+        return false;
+    };
+    let lower = board.to_ascii_lowercase();
+    let is_board = board
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(' ');
+    board == "ESP32 HTTP Client"
+        || (is_board && is_version && !TOOLS.iter().any(|tool| lower.starts_with(tool)))
+}
+
+/// Returns whether a plain path is `known`, or lies below it.
+fn begins(plain: &str, known: &str) -> bool {
+    super::router::below(plain, known).is_some()
+}
+
+/// Returns whether a plain path is the voice's, below whatever prefix.
+fn is_voice(plain: &str) -> bool {
+    plain.ends_with(WEBSOCKET_PATH.trim_end_matches('/'))
+}
+
+/// Returns whether a request that is nowhere is for voice: it asks for a WebSocket, or
+/// its path is nearly that one.
+fn wants_voice(head: &Head, plain: &str) -> bool {
+    let mut parts = plain.split('/');
+    let is_version = |part: &str| {
+        part.strip_prefix('v')
+            .is_some_and(|n| n.parse::<u8>().is_ok())
+    };
+    asks_for_websocket(head)
+        || is_voice(plain)
+        || begins(plain, WEBSOCKET_PATH.trim_end_matches('/'))
+        || (parts.any(|part| spelling::is_nearly(part, "xiaozhi"))
+            && parts.any(|part| is_version(part) || matches!(part, "ws" | "websocket")))
+}
+
+/// Returns whether a plain path is nearly that of vision.
+fn wants_vision(plain: &str) -> bool {
+    let has = |wanted| {
+        plain
+            .split('/')
+            .any(|part| spelling::is_nearly(part, wanted))
+    };
+    has("vision") && (has("mcp") || has("explain"))
+}
+
+/// Returns whether a request has a header that only the opening of a WebSocket has.
+fn asks_for_websocket(head: &Head) -> bool {
+    head.headers.contains_key("sec-websocket-key") || proxy::no_upgrade(head).is_none()
+}
+
+/// Returns whether a request for the voice's path is a device's, or another's that wants
+/// to speak there, and no look by a browser.
+fn asks_for_voice(head: &Head) -> bool {
+    asks_for_websocket(head) || is_device(head) || proxy::has_upgrade(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_known_by_its_user_agent() {
+        for (agent, is) in [
+            ("bread-compact-wifi/1.6.0", true),
+            ("esp-box-3/2.0.1", true),
+            ("lilygo-t-cameraplus-s3_v1_2/2.2.0", true),
+            ("ESP32 HTTP Client/1.0", true),
+            ("curl/8.5.0", false),
+            ("python-requests/2.31.0", false),
+            ("Go-http-client/1.1", false),
+            ("Mozilla/5.0 (X11; Linux x86_64)", false),
+            ("", false),
+        ] {
+            assert_eq!(is_firmware(agent), is, "{agent}");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_vision() {
+        for path in ["/mcp/vision", "/mcp/vision/explian", "/x/vision/explain"] {
+            assert!(wants_vision(path), "{path}");
+        }
+        for path in ["", "/vision", "/mcp", "/xiaozhi/ota"] {
+            assert!(!wants_vision(path), "{path}");
+        }
+    }
+}
