@@ -160,8 +160,8 @@ mod tests {
 
         #[test]
         fn the_short_way_says_the_same(path in "(/[a-z.]{1,3}){0,4}/?") {
-            let long = plain(&path.replace('a', "%61"));
-            prop_assert_eq!(plain(&path), long);
+            let long = path.replace('a', "%61");
+            prop_assert_eq!(plain(&path), plain(&long));
         }
 
         #[test]

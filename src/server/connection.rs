@@ -205,7 +205,7 @@ async fn http<H: Handler>(
     let stream = FirstLine::new(stream, Arc::clone(&requests));
     let service = service_fn(|mut request: Request<Incoming>| {
         let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
-        if lock(&requests).is_spaced() {
+        if lock(&requests).note_read() {
             request.extensions_mut().insert(Spaced);
         }
         async move {

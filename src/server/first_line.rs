@@ -51,6 +51,8 @@ pub(super) struct Requests {
     at: usize,
     is_spaced: bool,
     head: Head,
+    /// Set once that head was read as a request.
+    is_read: bool,
 }
 
 /// Head of the request that came last, or of the first one of those that came at once.
@@ -100,19 +102,22 @@ impl Default for Requests {
             at: 0,
             is_spaced: false,
             head: Head::NONE,
+            is_read: false,
         }
     }
 }
 
 impl Requests {
-    /// Returns whether more than one blank followed a method.
-    pub(super) fn is_spaced(&self) -> bool {
+    /// Notes that a head was read as a request, and returns whether more than one blank
+    /// followed a method.
+    pub(super) fn note_read(&mut self) -> bool {
+        self.is_read = self.head.is_over;
         self.is_spaced
     }
 
-    /// Returns the head that came last, if that is known.
+    /// Returns the head that came last and was read as no request, if it is known.
     pub(super) fn head(&self) -> Option<&Head> {
-        (self.next != Expected::Anything).then_some(&self.head)
+        (!self.is_read || !self.head.is_over).then_some(&self.head)
     }
 
     /// Looks at what came. A tab behind the address becomes a blank, for it was pasted
@@ -123,7 +128,7 @@ impl Requests {
         while !bytes.is_empty() && self.next != Expected::Anything {
             let before = self.next;
             if before == Expected::Method && self.head.is_over && may_begin {
-                self.head = Head::NONE;
+                (self.head, self.is_read) = (Head::NONE, false);
             }
             let taken = self.take(bytes);
             let (part, rest) = bytes.split_at_mut(taken);
@@ -293,7 +298,7 @@ mod tests {
     }
 
     fn is_spaced<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> bool {
-        requests(pieces).is_spaced()
+        requests(pieces).note_read()
     }
 
     #[test]

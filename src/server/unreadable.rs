@@ -100,6 +100,9 @@ impl Ended<'_> {
             };
         }
         let error = self.error.to_string();
+        if begin.is_empty() {
+            return event!(REQUEST_NO_HTTP, error = error);
+        }
         let end = begin.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         let line = String::from_utf8_lossy(&begin[..end.unwrap_or(begin.len())]);
         let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();

@@ -96,8 +96,8 @@ kinds! { REQUESTS:
     REQUEST_FOREIGN = why("request.foreign", &["protocol"],
         "对方使用 {protocol}，而这里是 HTTP 和 HTTPS", "it speaks {protocol}, and this is HTTP and HTTPS");
     /// No protocol that anybody knows.
-    REQUEST_NO_HTTP = why("request.no-http", &[],
-        "收到的不是 HTTP 请求", "what came is no HTTP request");
+    REQUEST_NO_HTTP = why("request.no-http", &["error?"],
+        "收到的不是 HTTP 请求{（|error|）}", "what came is no HTTP request{ (|error|)}");
     /// A version of HTTP that is not spoken.
     REQUEST_VERSION = why("request.version", &["version"],
         "它使用 {version}，这里使用 HTTP/1.0 和 HTTP/1.1", "it speaks {version}, and here HTTP/1.0 and HTTP/1.1 are spoken");
@@ -158,5 +158,6 @@ kinds! { REQUESTS:
          127.0.0.1 or inside your network, and write that one here");
     /// A reason why a backend gives no answer: it is none of HTTP's.
     BACKEND_NO_HTTP = why("backend.no-http", &["error"],
-        "它的回答不是 HTTP（{error}）：请检查此处填写的端口", "what it answers is no HTTP ({error}): look at the port that is written here");
+        "它的回答不是 HTTP（{error}）：请检查此处填写的端口",
+        "what it answers is no HTTP ({error}): look at the port that is written here");
 }

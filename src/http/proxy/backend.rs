@@ -2,7 +2,7 @@
 
 use super::activity::Activity;
 use super::connector::Connector;
-use super::first_reply::SpeaksTls;
+use super::first_reply::Foreign;
 use super::resolver::Resolver;
 use super::upload::UploadBody;
 use crate::event::{Value, event, tell};
@@ -165,15 +165,16 @@ pub(super) async fn quiet(activity: &Activity, limit: Duration) {
 
 /// Returns the reason why a request to a backend got no reply.
 pub(super) fn why_none(error: &(dyn Error + 'static)) -> Value {
-    let is_tls = find::<io::Error>(error)
+    let foreign = find::<io::Error>(error)
         .and_then(io::Error::get_ref)
-        .and_then(|inner| inner.downcast_ref::<SpeaksTls>());
-    if is_tls.is_some() {
-        event!(BACKEND_TLS).into()
-    } else if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
-        event!(BACKEND_NO_HTTP, error = reason(error)).into()
-    } else {
-        reason(error).into()
+        .and_then(|inner| inner.downcast_ref::<Foreign>());
+    match foreign {
+        Some(Foreign::Tls) => event!(BACKEND_TLS).into(),
+        Some(other) => event!(BACKEND_NO_HTTP, error = other.to_string()).into(),
+        None if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => {
+            event!(BACKEND_NO_HTTP, error = reason(error)).into()
+        }
+        None => reason(error).into(),
     }
 }
 

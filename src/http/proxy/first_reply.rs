@@ -21,17 +21,43 @@ const PAGES: [&[u8]; 4] = [
     b"requires TLS",
 ];
 
-/// Error where a backend answers plain HTTP with TLS.
-#[derive(Debug)]
-pub(super) struct SpeaksTls;
+/// Number of bytes that a message shows of what is no reply.
+const SHOWN: usize = 32;
 
-impl fmt::Display for SpeaksTls {
+/// Error where a backend answers in no HTTP.
+#[derive(Debug)]
+pub(super) enum Foreign {
+    /// A TLS alert.
+    Tls,
+    /// Something else, which begins like this.
+    Other(String),
+}
+
+impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it answers with a TLS alert")
+        match self {
+            Self::Tls => f.write_str("a TLS alert"),
+            Self::Other(begin) => write!(f, "{begin:?}"),
+        }
     }
 }
 
-impl std::error::Error for SpeaksTls {}
+impl std::error::Error for Foreign {}
+
+impl Foreign {
+    /// Looks at the beginning of a reply: one of HTTP begins with its name, behind empty
+    /// lines at most.
+    fn judge(begin: &[u8]) -> Option<Self> {
+        if begin.starts_with(ALERT) {
+            return Some(Self::Tls);
+        }
+        let first = begin.iter().find(|byte| !b"\r\n".contains(byte))?;
+        (*first != b'H').then(|| {
+            let begin = String::from_utf8_lossy(&begin[..begin.len().min(SHOWN)]);
+            Self::Other(begin.trim().to_owned())
+        })
+    }
+}
 
 /// Returns whether the page behind a 400 is the complaint of a server that wants TLS.
 pub(super) fn is_complaint(page: &[u8]) -> bool {
@@ -70,8 +96,8 @@ impl<S: Read + Unpin> Read for FirstReply<S> {
         let mut begin = ReadBuf::new(&mut bytes[..room]);
         ready!(Pin::new(&mut self.inner).poll_read(cx, begin.unfilled()))?;
         self.has_come = true;
-        if begin.filled().starts_with(ALERT) {
-            let error = io::Error::new(io::ErrorKind::InvalidData, SpeaksTls);
+        if let Some(foreign) = Foreign::judge(begin.filled()) {
+            let error = io::Error::new(io::ErrorKind::InvalidData, foreign);
             return Poll::Ready(Err(error));
         }
         buffer.put_slice(begin.filled());

@@ -3,8 +3,10 @@
 
 mod acme;
 mod addresses;
+mod behind;
 mod certificates;
 mod configuration;
+mod connections;
 mod files;
 mod machine;
 mod models;
@@ -12,3 +14,4 @@ mod names;
 mod requests;
 mod terminal;
 mod tls;
+mod voice;
