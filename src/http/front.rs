@@ -237,13 +237,16 @@ impl Answers {
                     return self.check_ins.answer(peer, &head, body, now).await;
                 }
                 Target::Proxy(route, path) => {
-                    turned_away.voice(about(&head));
+                    turned_away.voice(about(&head), || self.public.ota_url());
                     if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
                         head.uri = uri;
                     }
                     return route.answer(peer, head, body, turned_away, now).await;
                 }
-                Target::Show => self.check_ins.show(),
+                Target::Show => {
+                    turned_away.at_ota(about(&head));
+                    self.check_ins.show()
+                }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
                 Target::Download(name) => self.downloads.answer(peer, name, &head).await,

@@ -1,6 +1,7 @@
 //! Whoever is turned away is told why, in the log: once an hour for each device, or for
 //! each address where it names no device.
 
+use super::checkin::CheckIns;
 use super::input::{self, Missing, NoBody};
 use super::proxy::{self, WEBSOCKET_PATH};
 use super::request::{Head, device_id, shown, text};
@@ -11,7 +12,7 @@ use crate::ota::public_url::VISION_PATH;
 use crate::server::Peer;
 use crate::util::once::Once;
 use hyper::Method;
-use hyper::header::{CONTENT_ENCODING, USER_AGENT};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use xiaozhi_device::redact;
@@ -131,7 +132,16 @@ impl TurnedAway {
             )
         };
         let companion = COMPANIONS.iter().find(|(known, _)| begins(&plain, known));
-        let event = if wants_voice(head, &plain) {
+        let checks_in = head.method == Method::POST && CheckIns::is_one(&head.headers);
+        let event = if checks_in && is_voice(&plain) {
+            event!(
+                PATH_VOICE,
+                device = device,
+                peer = peer,
+                path = path,
+                url = url
+            )
+        } else if !checks_in && wants_voice(head, &plain) {
             match proxy::no_upgrade(head) {
                 _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
                 Some(why) if is_voice(&plain) && asks_for_voice(head) => event!(
@@ -144,7 +154,7 @@ impl TurnedAway {
                 ),
                 _ => unserved(VOICE),
             }
-        } else if wants_vision(&plain) {
+        } else if !(checks_in && is_json(head)) && wants_vision(&plain) {
             if passes.vision {
                 beside(VISION_PATH, "server.vision_explain")
             } else {
@@ -167,12 +177,9 @@ impl TurnedAway {
         self.say(request, &event);
     }
 
-    /// Names a request for voice that goes on, and will not become a WebSocket.
-    pub(super) fn voice(&self, request: Request<'_>) {
+    /// Names a request at the voice's path that goes on, and will not become a WebSocket.
+    pub(super) fn voice(&self, request: Request<'_>, url: impl FnOnce() -> String) {
         let (head, peer) = (request.head, request.peer.address);
-        if head.method != Method::GET || !head.uri.path().contains("/v1") {
-            return;
-        }
         let Some(why) = proxy::no_upgrade(head) else {
             return;
         };
@@ -180,9 +187,20 @@ impl TurnedAway {
             return;
         }
         let path = path(head);
-        let event = if asks_for_voice(head) {
-            let device = device_id(&head.headers);
-            let device = device.as_deref().map(shown);
+        let device = device_id(&head.headers);
+        let device = device.as_deref().map(shown);
+        let event = if head.method != Method::GET {
+            if !CheckIns::is_one(&head.headers) {
+                return;
+            }
+            event!(
+                PATH_VOICE,
+                device = device,
+                peer = peer,
+                path = path,
+                url = url()
+            )
+        } else if asks_for_voice(head) {
             event!(
                 WEBSOCKET_NO_UPGRADE,
                 device = device,
@@ -193,6 +211,22 @@ impl TurnedAway {
         } else {
             event!(WEBSOCKET_PLAIN, peer = peer, path = path, why = why)
         };
+        self.say(request, &event);
+    }
+
+    /// Names a request for a WebSocket where check-ins are.
+    pub(super) fn at_ota(&self, request: Request<'_>) {
+        if proxy::no_upgrade(request.head).is_some() {
+            return;
+        }
+        let device = device_id(&request.head.headers);
+        let event = event!(
+            WEBSOCKET_AT_OTA,
+            device = device.as_deref().map(shown),
+            peer = request.peer.address,
+            path = path(request.head),
+            right = WEBSOCKET_PATH,
+        );
         self.say(request, &event);
     }
 
@@ -365,6 +399,13 @@ fn is_firmware(agent: &str) -> bool {
     let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(' ');
     board == "ESP32 HTTP Client"
         || (is_board && is_version && !TOOLS.iter().any(|tool| lower.starts_with(tool)))
+}
+
+/// Returns whether a request says that its body is JSON, as a check-in's is and a
+/// picture is not.
+fn is_json(head: &Head) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE).and_then(text);
+    kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 /// Returns whether a plain path is `known`, or lies below it.

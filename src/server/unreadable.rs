@@ -1,4 +1,4 @@
-//! What came on a connection and was no request that anybody could answer, by name: hyper
+//! Names what came on a connection and was no request that anybody could answer: hyper
 //! answers it itself, or closes, and says to nobody why.
 
 use super::Port;
@@ -34,6 +34,11 @@ impl Ended<'_> {
         let head = self.requests.head();
         let begin = head.map_or(&[][..], Head::begin);
         let under_way = head.filter(|head| head.is_under_way());
+        if error.is_timeout() && head.is_some_and(|head| head.bytes == 0) {
+            // It shook hands, and no more.
+            let limit = format!("{:?}", self.patience);
+            return Some(event!(REQUEST_SILENT, peer = peer, limit = limit));
+        }
         if !error.is_parse() && under_way.is_none() {
             return None;
         }

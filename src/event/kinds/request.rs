@@ -16,6 +16,11 @@ kinds! { REQUESTS:
         "该设备在 {path} 签到，已照常回答；但这不是 OTA 地址，请在设备中改填 {url}，否则换一个服务器就会失败（每个客户端每小时提示一次）",
         "a device checks in at {path}, and is answered; that is not the OTA address, and another server would not: type {url} \
          into the device (said once an hour for each client)");
+    /// A check-in where voice is.
+    PATH_VOICE = Kind::new("path.voice", Warning, "request", &["device?", "peer", "path", "url"],
+        "设备在语音地址 {path} 签到，不会得到固件：设备中的 OTA 地址应填 {url}（每个客户端每小时提示一次）",
+        "a device checks in at {path}, the address of the voice, and gets no firmware: the OTA address to type into it is {url} \
+         (said once an hour for each client)");
     /// A path of xiaozhi-server's that nobody passes on.
     PATH_UNSERVED = Kind::new("path.unserved", Warning, "request", &["device?", "peer", "method", "path", "setting"],
         "请求了 {path}，它属于 xiaozhi-server，而这里没有转发：已回答 404。请设置 {setting}（改成其实际地址），或让设备直接访问 xiaozhi-server \
@@ -38,6 +43,11 @@ kinds! { REQUESTS:
         "asked for the voice at {path}, and it cannot become a WebSocket: {why}; the device has no voice. Where Nginx stands in \
          front, put into that location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header \
          Connection \"upgrade\";{ Besides, nobody here passes voice on: set |setting|} (said once an hour for each client)");
+    /// A WebSocket where check-ins are.
+    WEBSOCKET_AT_OTA = Kind::new("websocket.at-ota", Warning, "request", &["device?", "peer", "path", "right"],
+        "在 OTA 地址 {path} 请求 WebSocket，设备没有语音：语音地址以 {right} 结尾，请检查 server.websocket（每个客户端每小时提示一次）",
+        "asked for a WebSocket at {path}, the OTA address; the device has no voice: the voice's address ends in {right}, so see to \
+         server.websocket (said once an hour for each client)");
     /// The voice's path in a browser, or asked for by a monitor.
     WEBSOCKET_PLAIN = Kind::new("websocket.plain-get", Info, "request", &["peer", "path", "why"],
         "请求了语音地址 {path}，但不是 WebSocket（{why}），已作为普通请求转发；浏览器或监控程序如此是正常的，设备如此则没有语音：请检查前面的代理\
@@ -156,6 +166,11 @@ kinds! { REQUESTS:
         "它在这个端口上使用 TLS（https），而本服务器以 http 访问后端：请让它另开一个 http 端口（监听 127.0.0.1 或内网），并在此处填写该端口",
         "it speaks TLS (https) on this port, and this server reaches backends over http: give it a port for http as well, on \
          127.0.0.1 or inside your network, and write that one here");
+    /// A reason why a backend gives no answer: it hung up.
+    BACKEND_CLOSED = why("backend.closed", &["error"],
+        "它没有回答就关闭了连接（{error}）：请查看它的日志，并检查此处填写的端口是否使用 http 而不是 https",
+        "it closed the connection without a reply ({error}): look into its log, and whether the port that is written here speaks \
+         http and not https");
     /// A reason why a backend gives no answer: it is none of HTTP's.
     BACKEND_NO_HTTP = why("backend.no-http", &["error"],
         "它的回答不是 HTTP（{error}）：请检查此处填写的端口",

@@ -174,8 +174,20 @@ pub(super) fn why_none(error: &(dyn Error + 'static)) -> Value {
         None if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => {
             event!(BACKEND_NO_HTTP, error = reason(error)).into()
         }
+        None if ended_unanswered(error) => event!(BACKEND_CLOSED, error = reason(error)).into(),
         None => reason(error).into(),
     }
+}
+
+/// Returns whether a connection ended instead of bringing a reply.
+pub(super) fn ended_unanswered(error: &(dyn Error + 'static)) -> bool {
+    find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
+        || find::<io::Error>(error).is_some_and(|e| {
+            matches!(
+                e.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            )
+        })
 }
 
 /// Returns the first error of this type in the chain of causes.

@@ -32,7 +32,7 @@ use crate::http::spelling;
 use crate::http::turned_away::{self, TurnedAway};
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
 use crate::server::Peer;
-use backend::{Backend, Pool, find, pool, quiet, why_none};
+use backend::{Backend, Pool, ended_unanswered, find, pool, quiet, why_none};
 use download::{Gathered, Relayed, gather};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -228,20 +228,20 @@ impl MatchedRoute<'_> {
         // From here on it is read away, whatever becomes of the request.
         let upload = Upload::new(body, timeout);
         let body = UploadBody::new(Arc::clone(&upload), body_limit);
-        if let Some((status, text)) = hops::fault(&head) {
-            let head = &head;
+        let refuse = |status: StatusCode, text: &'static str, head: &Head| {
             let request = turned_away::Request { head, peer, now };
             turned_away.refused(request, status.as_u16(), text.trim_end());
-            return refused(status, text);
+            refused(status, text)
+        };
+        if let Some((status, text)) = hops::fault(&head) {
+            return refuse(status, text, &head);
         }
         if upload.size_hint().lower() > body_limit {
             return given_up(&UploadError::TooBig, &head);
         }
         let Some(target) = self.target(&head.uri) else {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "no address that could be sent on\n",
-            );
+            let text = "no address that could be sent on\n";
+            return refuse(StatusCode::BAD_REQUEST, text, &head);
         };
         let mut passed = Request::new(());
         *passed.method_mut() = head.method.clone();
@@ -251,10 +251,8 @@ impl MatchedRoute<'_> {
             if !upload.is_over() {
                 // What follows is a WebSocket's, and no backend must take a part
                 // of it for a body.
-                return refused(
-                    StatusCode::BAD_REQUEST,
-                    "a WebSocket begins without a body\n",
-                );
+                let text = "a WebSocket begins without a body\n";
+                return refuse(StatusCode::BAD_REQUEST, text, &head);
             }
             return self.upgrade(peer, &mut head, passed).await;
         }
@@ -303,7 +301,7 @@ impl MatchedRoute<'_> {
         let again = (safe && upload.is_over()).then(|| request.clone());
         let answered = self.proxy.pool.request(request.map(|()| body)).await;
         match (answered, again) {
-            (Err(e), Some(request)) if ended_unanswered(&e) => {
+            (Err(e), Some(request)) if !e.is_connect() && ended_unanswered(&e) => {
                 let body = UploadBody::new(Arc::clone(upload), 0);
                 self.proxy.pool.request(request.map(|()| body)).await
             }
@@ -405,18 +403,6 @@ impl MatchedRoute<'_> {
             Err(_) => broken_off(),
         }
     }
-}
-
-/// Returns whether a connection ended instead of bringing a reply.
-fn ended_unanswered(error: &legacy::Error) -> bool {
-    find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
-        || find::<io::Error>(error).is_some_and(|e| {
-            !error.is_connect()
-                && matches!(
-                    e.kind(),
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-                )
-        })
 }
 
 #[cfg(test)]

@@ -91,6 +91,9 @@ fn a_backend_that_wants_tls_or_is_no_web_server_is_named_so() {
         connection.send("SSH-2.0-OpenSSH_9.2\r\n");
         connection.ended();
     });
+    let hung_up = Backend::start(|connection| {
+        let _ = connection.head();
+    });
     for (backend, status, why) in [
         (tls_only(), "502", "backend.tls"),
         (
@@ -114,6 +117,7 @@ fn a_backend_that_wants_tls_or_is_no_web_server_is_named_so() {
             "backend.tls",
         ),
         (ssh, "502", "backend.no-http"),
+        (hung_up, "502", "backend.closed"),
     ] {
         let config = format!(
             "gateway:\n  proxy: {{websocket: 'http://{0}', vision: 'http://{0}'}}\n",

@@ -252,6 +252,11 @@ fn what_never_comes_is_named_with_how_much_came() {
     let line = server.event("request.late", &fields);
     assert_eq!(begun.len(), 38);
     assert!(line.contains("POST /xiaozhi/ota/"), "{line}");
+    // TLS, and nothing in it.
+    let server = with_short("headers: 300ms");
+    let mut tls = server.tls("localhost", None);
+    tls.conn.complete_io(&mut tls.sock).unwrap();
+    server.event("request.silent", &[("limit", "300ms")]);
     // Who is idle between two requests is not told of.
     let server = with_short("headers: 300ms");
     let mut stream = server.tcp();

@@ -167,3 +167,30 @@ fn a_websocket_without_its_upgrade_is_told_what_nginx_lacks() {
         server.event(kind, &[("path", "/xiaozhi/v1/")]);
     }
 }
+
+#[test]
+fn who_mixes_up_the_two_addresses_is_told_of() {
+    let backend = Backend::answering(fine);
+    let passed_on = format!(
+        "{CONFIG}gateway:\n  proxy: {{websocket: 'http://{}'}}\n",
+        backend.address
+    );
+    for config in [CONFIG, &passed_on] {
+        let server = Server::start(config, &[]);
+        for (device, path) in [("f1", "/xiaozhi/v1/"), ("f2", "//xiaozhi/V1")] {
+            server.send("http", &asked("POST", path, device));
+            let url = "https://ota.example.com/edge/xiaozhi/ota/";
+            let fields = [("device", device), ("path", path), ("url", url)];
+            server.event("path.voice", &fields);
+        }
+        let headers = [
+            ("Device-Id", "f3"),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+        ];
+        let asked = request("GET", "/xiaozhi/ota/", &headers, b"");
+        assert_eq!(server.send("http", &asked).status, 200);
+        let fields = [("device", "f3"), ("right", "/xiaozhi/v1/")];
+        server.event("websocket.at-ota", &fields);
+    }
+}
