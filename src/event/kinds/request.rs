@@ -23,7 +23,7 @@ kinds! { REQUESTS:
          (said once an hour for each client)");
     /// A path of xiaozhi-server's that nobody passes on.
     PATH_UNSERVED = Kind::new("path.unserved", Warning, "request", &["device?", "peer", "method", "path", "setting"],
-        "请求了 {path}，它属于 xiaozhi-server，而这里没有转发：已回答 404。请设置 {setting}（改成其实际地址），或让设备直接访问 xiaozhi-server \
+        "请求了 {path}，它属于 xiaozhi-server，而这里没有转发：已回答 404。请设置 {setting}（改成其实际地址），或让设备直接访问 xiaozhi-server\
          （每个客户端每小时提示一次）",
         "asked for {path}, which is xiaozhi-server's, and nobody here passes it on: answered 404. Set {setting} (with its own \
          address), or send devices to xiaozhi-server itself (said once an hour for each client)");
@@ -65,11 +65,11 @@ kinds! { REQUESTS:
         "它使用 HTTP/1.0（Nginx 的默认值），其中没有 WebSocket", "it came by HTTP/1.0, Nginx's default, which knows no WebSocket");
     /// A PROXY header that nobody here waits for.
     PROXY_HEADER_UNEXPECTED = Kind::new("proxy-header.unexpected", Warning, "connection", &["peer", "version", "port", "setting"],
-        "已拒绝：连接以 PROXY 头（版本 {version}）开头，而端口 {port} 没有为此设置：请设置 {setting}，或在代理上关闭它（HAProxy 的 send-proxy、Nginx 的 \
+        "已拒绝：连接以 PROXY 头（版本 {version}）开头，而端口 {port} 没有为此设置：请设置 {setting}（保留其他端口），或在代理上关闭它（HAProxy 的 send-proxy、Nginx 的 \
          proxy_protocol on、负载均衡的 Proxy Protocol）（每个客户端每小时提示一次）",
-        "refused: it begins with a PROXY header (version {version}), and port {port} is not set up for one: set {setting}, or \
-         turn it off in the proxy (HAProxy's send-proxy, Nginx's proxy_protocol on, a load balancer's Proxy Protocol) (said \
-         once an hour for each client)");
+        "refused: it begins with a PROXY header (version {version}), and port {port} is not set up for one: set {setting} \
+         (and keep the other ports), or turn it off in the proxy (HAProxy's send-proxy, Nginx's proxy_protocol on, a load \
+         balancer's Proxy Protocol) (said once an hour for each client)");
     /// A second PROXY header.
     PROXY_HEADER_TWICE = Kind::new("proxy-header.twice", Warning, "connection", &["peer", "version", "port"],
         "已拒绝：第一个 PROXY 头之后又有一个（版本 {version}），端口 {port} 只接受一个：前面的两个代理都在发送，请在其中一个上关闭（每个客户端每小时提示一次）",
@@ -163,16 +163,16 @@ kinds! { REQUESTS:
         "an upload to {path} broke off (400): {error} (said once an hour for each client)");
     /// A reason why a backend gives no answer: it wants TLS.
     BACKEND_TLS = why("backend.tls", &[],
-        "它在这个端口上使用 TLS（https），而本服务器以 http 访问后端：请让它另开一个 http 端口（监听 127.0.0.1 或内网），并在此处填写该端口",
+        "它在这个端口上使用 TLS（https），而本服务器以 http 访问后端：请让它另开一个 http 端口（监听 127.0.0.1 或内网），并把该端口写进 setting 所示的设置",
         "it speaks TLS (https) on this port, and this server reaches backends over http: give it a port for http as well, on \
-         127.0.0.1 or inside your network, and write that one here");
+         127.0.0.1 or inside your network, and write that port into the setting that is named behind");
     /// A reason why a backend gives no answer: it hung up.
     BACKEND_CLOSED = why("backend.closed", &["error"],
-        "它没有回答就关闭了连接（{error}）：请查看它的日志，并检查此处填写的端口是否使用 http 而不是 https",
-        "it closed the connection without a reply ({error}): look into its log, and whether the port that is written here speaks \
-         http and not https");
+        "它没有回答就关闭了连接（{error}）：请查看它的日志，并检查 setting 所示设置中的端口是否使用 http 而不是 https",
+        "it closed the connection without a reply ({error}): look into its log, and whether the port in the setting that \
+         is named behind speaks http and not https");
     /// A reason why a backend gives no answer: it is none of HTTP's.
     BACKEND_NO_HTTP = why("backend.no-http", &["error"],
-        "它的回答不是 HTTP（{error}）：请检查此处填写的端口",
-        "what it answers is no HTTP ({error}): look at the port that is written here");
+        "它的回答不是 HTTP（{error}）：请检查 setting 所示设置中的端口",
+        "what it answers is no HTTP ({error}): look at the port in the setting that is named behind");
 }
