@@ -171,7 +171,7 @@ mod tests {
         let mut kept = BackendConnection::new(ours);
         assert_eq!(read_once(&mut kept).await, Poll::Pending);
         // What has come is no end, and stays where it is.
-        theirs.write_all(b"x").unwrap();
+        theirs.write_all(b"H").unwrap();
         let mut came = Poll::Pending;
         while came.is_pending() {
             came = read_once(&mut kept).await;

@@ -134,3 +134,34 @@ impl<S: Write + Unpin> Write for FirstReply<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_begins_with_the_name_of_its_protocol() {
+        let judged = |begin: &[u8]| Foreign::judge(begin).map(|foreign| foreign.to_string());
+        for begin in [
+            &b""[..],
+            b"H",
+            b"HTTP/1.1 400",
+            b"\r\n",
+            b"\r\nHTTP/1.0 200",
+        ] {
+            assert_eq!(judged(begin), None, "{begin:?}");
+        }
+        let alert = judged(b"\x15\x03\x01\0\x02\x02\x46");
+        assert_eq!(alert.as_deref(), Some("a TLS alert"));
+        let other = judged(b"SSH-2.0-x\r\n");
+        assert_eq!(other.as_deref(), Some("\"SSH-2.0-x\""));
+    }
+
+    #[test]
+    fn a_page_complains_in_its_servers_words() {
+        assert!(is_complaint(
+            b"<h1>400 The plain HTTP request was sent to HTTPS port</h1>"
+        ));
+        assert!(!is_complaint(b"bad request"));
+    }
+}
