@@ -1,50 +1,50 @@
 //! Audits the settings that run for what would hurt devices: at the start, after each
 //! change, and once a day.
 
-use crate::config::Settings;
-use crate::event::{self, Event};
-use crate::http::proxy::WEBSOCKET_PATH;
-use crate::ota::address_audit::{self, PassedOn, Surroundings};
+use super::machine::{addresses, network, own_address};
+use super::names;
+use crate::config::{Settings, self_signed_names};
+use crate::event::{self, Event, tell};
+use crate::ota::address_audit::{self, Lookup, Origin, PassedOn, Surroundings, to_look_up};
 use crate::ota::credentials::Voice;
-use crate::ota::public_url::{Scheme, VISION_PATH};
+use crate::ota::network::Network;
+use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
 use crate::tls::{self, Certificates, Mode, acme};
 use crate::util::supervise::blocking;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
 
 /// Period of the audit where nothing changes but the time.
 const EVERY: Duration = Duration::from_secs(86_400);
+/// First rest before a name without an address is looked up again; each one that follows
+/// is twice as long.
+const RETRY: Duration = Duration::from_secs(60);
 
-/// Returns what would hurt devices, from the address and from the certificates.
+/// Returns what would hurt devices, from the addresses and from the certificates.
 pub(crate) fn audit(
     settings: &Settings,
     certificates: Option<&Certificates>,
     ports: &[u16],
+    lookups: &[Lookup],
 ) -> Vec<Event> {
-    let mut findings = audit_address(settings, ports);
+    let mut findings = audit_address(settings, ports, &network(), lookups);
     findings.extend(audit_certificates(settings, certificates));
     findings
 }
 
-/// Returns what of the address would hurt devices where these ports are listened on.
-pub(super) fn audit_address(settings: &Settings, ports: &[u16]) -> Vec<Event> {
-    let around = Surroundings {
-        bound: settings.bind.ip,
-        ports,
-        tls: settings.tls != Mode::Off,
-        behind_proxy: settings.behind_proxy,
-        http_ends: settings.plain_http.ends(),
-        websocket: match &settings.voice {
-            Voice::WebSocket { url, .. } => Some(url),
-            Voice::Mqtt { .. } | Voice::Unreachable => None,
-        },
-        passed_on: PassedOn {
-            voice: settings.proxy.passes_on(WEBSOCKET_PATH),
-            vision: settings.proxy.passes_on(VISION_PATH),
-        },
-    };
+/// Returns what of the addresses would hurt devices where these ports are listened on.
+pub(super) fn audit_address(
+    settings: &Settings,
+    ports: &[u16],
+    network: &Network,
+    lookups: &[Lookup],
+) -> Vec<Event> {
+    let websocket = settings.websocket_url();
+    let around = surroundings(settings, ports, network, lookups, websocket.as_deref());
     let mut findings = address_audit::audit(&settings.public, &around);
     if let Mode::Acme(acme) = &settings.tls
         && !settings.behind_proxy
@@ -56,6 +56,66 @@ pub(super) fn audit_address(settings: &Settings, ports: &[u16]) -> Vec<Event> {
         findings.extend(acme::audit(acme, &direct));
     }
     findings
+}
+
+fn surroundings<'a>(
+    settings: &'a Settings,
+    ports: &'a [u16],
+    network: &'a Network,
+    lookups: &'a [Lookup],
+    websocket: Option<&'a str>,
+) -> Surroundings<'a> {
+    let (websocket, mqtt) = match &settings.voice {
+        Voice::WebSocket { .. } => (websocket, None),
+        Voice::Mqtt { endpoint, .. } => (None, Some(&**endpoint)),
+    };
+    Surroundings {
+        bound: settings.bind.ip,
+        ports,
+        tls: settings.tls != Mode::Off,
+        behind_proxy: settings.behind_proxy,
+        http_ends: settings.plain_http.ends(),
+        websocket,
+        websocket_from: if settings.websocket.is_made_up()
+            || !settings.places.is_written("server.websocket")
+        {
+            Origin::MadeUp
+        } else {
+            Origin::Written
+        },
+        mqtt,
+        passed_on: PassedOn {
+            voice: settings.proxy.passes_on(WEBSOCKET_PATH),
+            vision: settings.proxy.passes_on(VISION_PATH),
+        },
+        network,
+        lookups,
+    }
+}
+
+/// Looks up the names that devices are handed. Blocks for a while.
+pub(crate) fn look_up_names(settings: &Settings) -> Vec<Lookup> {
+    let websocket = settings.websocket_url();
+    let network = Network::default();
+    let around = surroundings(settings, &[], &network, &[], websocket.as_deref());
+    names::look_up(to_look_up(&settings.public, &around))
+}
+
+/// Returns the settings as this machine's address makes them now.
+fn as_of_now(settings: &Settings, port: Option<u16>) -> Settings {
+    let mut now = settings.clone();
+    let own = own_address().map_or(Ipv4Addr::LOCALHOST.into(), IpAddr::V4);
+    now.machine_ip = own;
+    if settings.public.source() == Source::Derived
+        && let Some(port) = port
+    {
+        now.local_ip = match settings.bind.ip {
+            Some(bound) if !bound.is_unspecified() => bound,
+            _ => own,
+        };
+        now.public = PublicAddress::derived(now.local_ip, port);
+    }
+    now
 }
 
 fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) -> Vec<Event> {
@@ -78,6 +138,12 @@ pub(super) struct Auditor {
     /// The ports, as bound.
     ports: Vec<u16>,
     told: Mutex<Vec<Event>>,
+    /// Outcomes of the names that devices are handed, as far as they were looked up.
+    lookups: Mutex<Vec<Lookup>>,
+    /// Names that may be others.
+    renamed: Notify,
+    /// The OTA address that was said last, where it is this machine's.
+    said: Mutex<String>,
 }
 
 impl Auditor {
@@ -91,13 +157,27 @@ impl Auditor {
             certificates,
             ports,
             told: Mutex::default(),
+            lookups: Mutex::default(),
+            renamed: Notify::new(),
+            said: Mutex::default(),
         }
+    }
+
+    /// Returns the settings that run, as this machine's address makes them now.
+    fn settings(&self) -> Settings {
+        as_of_now(&self.running.load(), self.ports.first().copied())
     }
 
     /// Says what there is now and was not there last time.
     pub(super) fn say_news(&self) {
-        let settings = self.running.load();
-        let findings = audit(&settings, self.certificates.as_deref(), &self.ports);
+        let settings = self.settings();
+        let lookups = lock(&self.lookups).clone();
+        let findings = audit(
+            &settings,
+            self.certificates.as_deref(),
+            &self.ports,
+            &lookups,
+        );
         for finding in news(&mut lock(&self.told), findings) {
             let place = settings.places.place(finding.setting());
             event::say(&finding.of("place", place.to_string()));
@@ -112,12 +192,53 @@ impl Auditor {
         self.say_news();
     }
 
-    /// Says each day what is new.
-    pub(super) async fn each_day(&self) {
-        let start = tokio::time::Instant::now() + EVERY;
-        let mut daily = tokio::time::interval_at(start, EVERY);
+    /// Says each day what is new, and looks the names up that devices are handed: at the
+    /// start, after a change, once a day, and again and again where one has no address,
+    /// for the network may come later than this server.
+    pub(super) async fn each_day(self: &Arc<Self>) {
+        let mut rest = RETRY;
         loop {
-            daily.tick().await;
+            let settings = self.settings();
+            let Some(lookups) = blocking(move || look_up_names(&settings)).await else {
+                return;
+            };
+            let is_whole = lookups.iter().all(|lookup| lookup.found.is_ok());
+            *lock(&self.lookups) = lookups;
+            let here = Arc::clone(self);
+            blocking(move || here.say_news()).await;
+            rest = if is_whole { EVERY } else { rest };
+            tokio::select! {
+                () = tokio::time::sleep(rest) => rest = (rest * 2).min(EVERY),
+                () = self.renamed.notified() => rest = RETRY,
+            }
+            if is_whole {
+                rest = RETRY;
+            }
+        }
+    }
+
+    /// Has the names looked up again.
+    pub(super) fn look_up_again(&self) {
+        self.renamed.notify_one();
+    }
+
+    /// Follows this machine's address: says it where it is the OTA address and has
+    /// changed, and has it in the certificate that is signed here.
+    pub(super) fn follow_address(&self) {
+        let settings = self.settings();
+        if let Some(certificates) = &self.certificates
+            && matches!(settings.tls, Mode::SelfSigned { follows: true, .. })
+        {
+            let names = self_signed_names(&settings.public.host(), &addresses());
+            certificates.follow(names, SystemTime::now());
+        }
+        if settings.public.source() != Source::Derived {
+            return;
+        }
+        let url = settings.public.ota_url();
+        let before = std::mem::replace(&mut *lock(&self.said), url.clone());
+        if !before.is_empty() && before != url {
+            tell!(OTA_ADDRESS, url = url);
             self.say_news();
         }
     }

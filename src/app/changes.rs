@@ -1,6 +1,7 @@
 //! Compares a configuration that was read again with the one that runs.
 
 use super::audit::audit_address;
+use super::machine::network;
 use crate::config::{Places, Settings};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
@@ -95,6 +96,7 @@ impl Changes {
             tls,
             public: _,
             local_ip,
+            machine_ip,
             behind_proxy,
             trusted,
             plain_http: _,
@@ -110,6 +112,7 @@ impl Changes {
         changes.settings.file = file;
         changes.settings.places = places;
         changes.settings.local_ip = local_ip;
+        changes.settings.machine_ip = machine_ip;
         changes.settings.warnings = warnings;
         changes.take("log.log_level", level, |s| &mut s.log.level);
         changes.wait("log.log_file", running.log.file != log);
@@ -164,8 +167,11 @@ impl Changes {
             None
         };
         let worse = || {
-            let now = audit_address(&candidate, process.ports).len();
-            now > audit_address(new, &new.bind.numbers()).len()
+            let network = network();
+            let count = |settings: &Settings, ports: &[u16]| {
+                audit_address(settings, ports, &network, &[]).len()
+            };
+            count(&candidate, process.ports) > count(new, &new.bind.numbers())
         };
         let proxy_differs = running.proxy != new.proxy;
         let reason = match door {
@@ -203,6 +209,16 @@ impl Changes {
             // What a handshake offers is made once: whether a CA may look in one, too.
             (running, new) if !swappable(running) || !swappable(new) => {
                 return self.wait("gateway.tls.mode", running != new);
+            }
+            // Names that follow this machine's addresses do so at any time, and are no
+            // change of the file.
+            (Mode::SelfSigned { follows: true, .. }, Mode::SelfSigned { follows: true, .. })
+                if names(&self.settings.tls)
+                    .iter()
+                    .any(|name| name == new_host) =>
+            {
+                self.settings.tls = new;
+                return;
             }
             (Mode::SelfSigned { .. }, Mode::SelfSigned { .. }) => "gateway.tls.names",
             (Mode::Files(_), Mode::Files(_)) => "gateway.tls.certificates",
@@ -347,16 +363,7 @@ fn voice_keys(running: &Settings, new: &Settings) -> Vec<&'static str> {
                 keys.push("server.mqtt_signature_key");
             }
         }
-        (
-            Voice::WebSocket { url, auth },
-            Voice::WebSocket {
-                url: url_now,
-                auth: auth_now,
-            },
-        ) => {
-            if url != url_now {
-                keys.push("server.websocket");
-            }
+        (Voice::WebSocket { auth }, Voice::WebSocket { auth: auth_now }) => {
             match (auth, auth_now) {
                 (Some(auth), Some(now)) => {
                     if auth.key != now.key {
@@ -370,12 +377,10 @@ fn voice_keys(running: &Settings, new: &Settings) -> Vec<&'static str> {
                 _ => keys.push("server.auth.enabled"),
             }
         }
-        (Voice::Mqtt { .. }, _) | (_, Voice::Mqtt { .. }) => keys.push("server.mqtt_gateway"),
-        (Voice::Unreachable, Voice::Unreachable) => {}
-        _ => keys.push("server.websocket"),
+        _ => keys.push("server.mqtt_gateway"),
     }
-    if running.websocket != new.websocket && !keys.contains(&"server.websocket") {
-        keys.push("server.websocket");
+    if running.websocket != new.websocket {
+        keys.insert(0, "server.websocket");
     }
     keys
 }

@@ -1,44 +1,112 @@
-//! Looks at the parts of this machine that a configuration depends on.
+//! Looks at the parts of this machine that a configuration depends on, and that change
+//! while it runs.
 
 use crate::config::Machine;
+use crate::ota::network::{Interface, Network};
+use crate::util::sync::lock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+/// Time for which an address that was found is taken for granted: requests ask for it.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Looks at this machine's addresses, its clock and its time zone.
 pub(crate) fn machine() -> Machine {
-    let addresses: Vec<IpAddr> = getifaddrs()
-        .into_iter()
-        .flatten()
-        .filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-        })
-        .filter(|ip| !ip.is_loopback())
-        .collect();
-    let first = || addresses.iter().find(|ip| ip.is_ipv4()).copied();
     Machine {
-        local_ip: route_outside()
-            .or_else(first)
-            .unwrap_or(Ipv4Addr::LOCALHOST.into()),
-        addresses,
+        local_ip: look().unwrap_or(Ipv4Addr::LOCALHOST).into(),
+        addresses: addresses(),
         bound: None,
         now: Timestamp::now(),
         time_zone: TimeZone::system(),
     }
 }
 
+/// Returns all addresses of this machine but for loopback.
+pub(super) fn addresses() -> Vec<IpAddr> {
+    let interfaces = getifaddrs().into_iter().flatten();
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+    });
+    addresses.filter(|ip| !ip.is_loopback()).collect()
+}
+
+/// Returns the IPv4 address by which others reach this machine, as it is now; `None`
+/// while it has none.
+pub(crate) fn own_address() -> Option<Ipv4Addr> {
+    static FOUND: Mutex<Option<(Instant, Option<Ipv4Addr>)>> = Mutex::new(None);
+    let mut found = lock(&FOUND);
+    match *found {
+        Some((at, address)) if at.elapsed() < FRESH => address,
+        _ => {
+            let address = look();
+            *found = Some((Instant::now(), address));
+            address
+        }
+    }
+}
+
+fn look() -> Option<Ipv4Addr> {
+    network().address(route_outside())
+}
+
+/// Looks at this machine's place in its networks.
+pub(crate) fn network() -> Network {
+    let interfaces = getifaddrs().into_iter().flatten();
+    let interfaces = interfaces.filter_map(|interface| {
+        let v4 = |address: Option<nix::sys::socket::SockaddrStorage>| {
+            Some(address?.as_sockaddr_in()?.ip())
+        };
+        let ip = v4(interface.address).filter(|ip| !ip.is_loopback())?;
+        let mask = v4(interface.netmask).map_or(u32::MAX, u32::from);
+        Some(Interface {
+            name: interface.interface_name,
+            ip,
+            prefix: u8::try_from(mask.leading_ones()).unwrap_or(32),
+        })
+    });
+    Network {
+        interfaces: interfaces.collect(),
+        in_container: is_container(),
+        in_wsl: is_wsl(),
+    }
+}
+
+/// Tells whether this process runs within a container.
+fn is_container() -> bool {
+    let marks = [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/secrets/kubernetes.io",
+    ];
+    let groups = || fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
+    let names = ["docker", "kubepods", "containerd", "libpod", "lxc"];
+    marks.iter().any(|mark| Path::new(mark).exists())
+        || env::var_os("container").is_some()
+        || names.iter().any(|name| groups().contains(name))
+}
+
+/// Tells whether this is the Windows Subsystem for Linux.
+fn is_wsl() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.to_ascii_lowercase().contains("microsoft")
+}
+
 /// The address from which this machine would speak to the outside. Connecting a
 /// datagram socket sends nothing.
-fn route_outside() -> Option<IpAddr> {
+fn route_outside() -> Option<Ipv4Addr> {
     let outside = SocketAddr::from(([198, 51, 100, 1], 9)); // RFC 5737: documentation
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(outside).ok()?;
-    socket
-        .local_addr()
-        .ok()
-        .map(|a| a.ip())
-        .filter(|ip| !ip.is_unspecified())
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
 }

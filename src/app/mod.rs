@@ -7,10 +7,11 @@ mod audit;
 mod changes;
 mod clock;
 mod machine;
+mod names;
 mod reload;
 
 pub(crate) use acme::check_acme;
-pub(crate) use audit::audit;
+pub(crate) use audit::{audit, look_up_names};
 pub(crate) use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
@@ -18,14 +19,14 @@ use crate::event::{self, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
-use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings};
+use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::{PublicAddress, Source};
 use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
 use crate::telemetry::logs::Threshold;
 use crate::tls::acme::Challenges;
 use crate::tls::{self, Certificates, Mode};
 use crate::util::paths::absolute;
-use crate::util::supervise::{End, Supervisor};
+use crate::util::supervise::{End, Supervisor, blocking};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
@@ -42,6 +43,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(200);
 /// Period between looks at certificate files. Links into other folders, as certbot makes
 /// them, are beyond what the kernel's watches follow.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+/// Period between looks at this machine's address, where something follows it.
+const ADDRESS_LOOK: Duration = Duration::from_secs(2);
 
 /// Reason why a running server ended that nobody asked to.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +158,12 @@ fn keep_all(
         let each_day = || daily.each_day();
         kept.task("the daily audit", each_day).await;
     });
+    let (kept, followed) = (supervisor.clone(), Arc::clone(&auditor));
+    tokio::spawn(async move {
+        let follow = || follow_address(&followed);
+        kept.task("the look at this machine's address", follow)
+            .await;
+    });
     let kept = supervisor.clone();
     tokio::spawn(async move {
         kept.task("the look at the clock", clock::watch).await;
@@ -172,6 +181,17 @@ fn keep_all(
         let follow = || reloader.follow(&hangup);
         kept.task("what SIGHUP asks for", follow).await;
     });
+}
+
+/// Follows this machine's address.
+async fn follow_address(auditor: &Arc<Auditor>) {
+    let mut every = interval(ADDRESS_LOOK);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let auditor = Arc::clone(auditor);
+        blocking(move || auditor.follow_address()).await;
+    }
 }
 
 /// Takes up certificate files that change.
@@ -197,6 +217,7 @@ fn front(
         trusted: settings.trusted.clone(),
         challenges: challenges.map(|challenges| challenges as Arc<dyn AnswersChallenges>),
         clock: SystemTime::now,
+        own_address: machine::own_address,
     };
     Front::new(parts, front_settings(settings))
 }
@@ -205,6 +226,10 @@ fn front(
 fn front_settings(settings: &Settings) -> FrontSettings {
     FrontSettings {
         public: settings.public.clone(),
+        made_up: (settings.public.source() == Source::Derived).then(|| MadeUp {
+            bound: settings.bind.ip.filter(|ip| !ip.is_unspecified()),
+            by_request: settings.hands_out_reached(),
+        }),
         policy: settings.policy.clone(),
         voice: settings.voice.clone(),
         websocket: settings.websocket.clone(),

@@ -50,7 +50,9 @@ impl Reloader {
             blocking(move || here.reload()).await;
             // Certificates that stand where they stood may be others.
             self.auditor.look(Certificates::reload).await;
-            self.auditor.say_news();
+            let auditor = Arc::clone(&self.auditor);
+            blocking(move || auditor.say_news()).await;
+            self.auditor.look_up_again();
             self.catalogue.look_again();
         }
     }

@@ -7,7 +7,7 @@ use crate::event::text::Lang;
 use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
-use crate::ota::credentials::Voice;
+use crate::ota::credentials::{TokenAuth, Voice};
 use crate::ota::decide::DefaultFor;
 use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
@@ -63,7 +63,9 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
         let words = warning.event.advice(settings.log.style.lang);
         writeln!(text, "{}: warning: {words}", warning.place)?;
     }
-    let findings = app::audit(&settings, certificates.as_deref(), &settings.bind.numbers());
+    let lookups = app::look_up_names(&settings);
+    let ports = settings.bind.numbers();
+    let findings = app::audit(&settings, certificates.as_deref(), &ports, &lookups);
     for finding in findings {
         let (setting, advice) = (finding.setting(), finding.advice(settings.log.style.lang));
         let place = settings.places.place(setting);
@@ -109,13 +111,20 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
             "OTA address",
             format!("{} (from {})", public.ota_url(), public.source()),
         ),
-        ("downloads", format!("{}{{file}}", public.download_base())),
+        (
+            "downloads",
+            format!("{}{{file}}", public.ota().download_base()),
+        ),
         ("vision address", public.vision_url().to_owned()),
         ("listens on", format!("{ip}, ports {}", list(&ports))),
     ];
+    if settings.hands_out_reached() {
+        let how = "the scheme, host and port by which each device comes; these only where that does not show";
+        lines.insert(1, ("handed out", how.into()));
+    }
     match &settings.tls {
         Mode::Off => lines.push(("TLS", "off".into())),
-        Mode::SelfSigned { dir, names } => {
+        Mode::SelfSigned { dir, names, .. } => {
             lines.push((
                 "TLS",
                 format!(
@@ -159,23 +168,24 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
             endpoint,
             signature_key: None,
         } => format!("MQTT at {endpoint}, without a password"),
-        Voice::WebSocket { url, auth: None } => {
-            format!("WebSocket at {}, without a token", redact::shown(url))
-        }
-        Voice::Unreachable => "none: no address that devices can read".to_owned(),
-        Voice::WebSocket {
-            url,
-            auth: Some(auth),
-        } => {
-            format!(
-                "WebSocket at {}, with a token (key masked), {} devices without",
-                redact::shown(url),
-                auth.allowed_devices.len()
-            )
-        }
+        Voice::WebSocket { auth } => websocket(settings, auth.as_ref()),
     };
     lines.push(("voice", voice));
     lines
+}
+
+fn websocket(settings: &Settings, auth: Option<&TokenAuth>) -> String {
+    let Some(url) = settings.websocket_url() else {
+        return "none: no address that devices can read".to_owned();
+    };
+    let token = match auth {
+        None => "without a token".to_owned(),
+        Some(auth) => {
+            let without = auth.allowed_devices.len();
+            format!("with a token (key masked), {without} devices without")
+        }
+    };
+    format!("WebSocket at {}, {token}", redact::shown(&url))
 }
 
 /// Lists what is not seen from outside.

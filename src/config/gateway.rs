@@ -15,7 +15,7 @@ use crate::server::Limits;
 use crate::telemetry::line::{Format, Style};
 use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use xiaozhi_device::endpoint;
 use xiaozhi_device::project::{self, Projects};
@@ -95,10 +95,17 @@ pub(super) fn tls(
             }
             Mode::Files(pairs)
         }
-        "self-signed" => Mode::SelfSigned {
-            dir: CERTIFICATE_DIR.into(),
-            names: names(section, public, machine),
-        },
+        "self-signed" => {
+            let named = named(section);
+            let made_up = || self_signed_names(&public.host(), &machine.addresses);
+            Mode::SelfSigned {
+                dir: CERTIFICATE_DIR.into(),
+                follows: named.is_none(),
+                names: named.map_or_else(made_up, |names| {
+                    names.iter().map(|name| name.text().to_owned()).collect()
+                }),
+            }
+        }
         // YAML 1.1 makes a boolean of `off`; PyYAML's users know.
         _ if is_off => Mode::Off,
         "acme" => {
@@ -143,7 +150,7 @@ fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
         let plausible = |c: char| c.is_ascii_alphanumeric() || "-._*".contains(c);
         let is_name =
             !name.is_empty() && name.chars().all(plausible) && endpoint::is_short_enough(name);
-        if !is_name && name.parse::<std::net::IpAddr>().is_err() {
+        if !is_name && name.parse::<IpAddr>().is_err() {
             given
                 .about()
                 .fault(event!(CONFIG_VALUE, wanted = wanted::NAME));
@@ -152,13 +159,11 @@ fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
     Some(names)
 }
 
-fn names(section: &Section<'_>, public: &PublicAddress, machine: &Machine) -> Vec<String> {
-    if let Some(names) = named(section) {
-        return names.iter().map(|name| name.text().to_owned()).collect();
-    }
-    let mut names = vec![public.host()];
-    let local = machine
-        .addresses
+/// Returns the names of a certificate that nobody named: the host of the public address,
+/// and this machine's addresses.
+pub(crate) fn self_signed_names(host: &str, addresses: &[IpAddr]) -> Vec<String> {
+    let mut names = vec![host.to_owned()];
+    let local = addresses
         .iter()
         .filter(|ip| ip.is_ipv4()) // IPv6 ones change daily, and no device uses them.
         .map(ToString::to_string)

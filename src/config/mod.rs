@@ -24,6 +24,7 @@ mod values;
 mod wanted;
 
 pub use fault::{ConfigFault, ConfigFaults, Place};
+pub(crate) use gateway::self_signed_names;
 pub use places::Places;
 pub use resolve::{Machine, Settings};
 // The command line takes times and sizes as the file does.

@@ -4,8 +4,8 @@ use super::fault::About;
 use super::section::Section;
 use super::{Machine, values, wanted};
 use crate::event::{Event, event};
-use crate::http::proxy::{ProxyRoute, ProxySettings, WEBSOCKET_PATH};
-use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH};
+use crate::http::proxy::{ProxyRoute, ProxySettings};
+use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Bind;
 use std::net::IpAddr;
 
@@ -217,7 +217,11 @@ mod tests {
             (other_port.into(), "wss://d.com:8443/xiaozhi/v1/"),
             (format!("{own}{passed_on}"), "ws://voice/"),
         ] {
-            assert_eq!(good(&yaml).websocket.as_deref(), Some(websocket), "{yaml}");
+            assert_eq!(
+                good(&yaml).websocket_url().as_deref(),
+                Some(websocket),
+                "{yaml}"
+            );
         }
     }
 }

@@ -14,15 +14,17 @@ use super::{duplicates, python};
 use crate::event::event;
 use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
-use crate::http::proxy::{ProxySettings, WEBSOCKET_PATH};
+use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
-use crate::ota::public_url::{PublicAddress, Scheme, Source};
+use crate::ota::public_url::{PublicAddress, Scheme, Source, WEBSOCKET_PATH};
+use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::{Bind, Limits, Trusted};
 use crate::telemetry::logs;
 use crate::tls::Mode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -60,8 +62,11 @@ pub struct Settings {
     pub tls: Mode,
     /// The public address.
     pub public: PublicAddress,
-    /// This machine's address, for a public address that is derived.
+    /// The address for a public address that is derived: the one that is listened on, or
+    /// this machine's.
     pub local_ip: IpAddr,
+    /// This machine's address.
+    pub machine_ip: IpAddr,
     /// The value of `gateway.behind_proxy`.
     pub behind_proxy: bool,
     /// The addresses in it.
@@ -70,8 +75,8 @@ pub struct Settings {
     pub plain_http: PlainHttp,
     /// The way of devices to their voice server.
     pub voice: Voice,
-    /// The WebSocket address that a `GET` shows; `None` if devices could read none.
-    pub websocket: Option<String>,
+    /// The WebSocket address of devices that have no MQTT, which a `GET` shows.
+    pub websocket: WebSocketUrl,
     /// The value of `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
     /// The policy of offers.
@@ -84,6 +89,26 @@ pub struct Settings {
     pub memory: u64,
     /// Warnings: what is taken otherwise than its writer may think.
     pub warnings: Vec<ConfigFault>,
+}
+
+impl Settings {
+    /// Returns the WebSocket address as it is seen from this machine; `None` if devices
+    /// could read none.
+    pub(crate) fn websocket_url(&self) -> Option<Cow<'_, str>> {
+        let ota = self.public.ota();
+        let own = || match self.machine_ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        };
+        self.websocket
+            .at(Some(ota).filter(|ota| ota.is_readable()), own)
+    }
+
+    /// Tells whether each device is handed the address that it has just reached: none is
+    /// configured, and nothing stands in front.
+    pub(crate) fn hands_out_reached(&self) -> bool {
+        self.public.source() == Source::Derived && !self.behind_proxy
+    }
 }
 
 /// Turns the file's tree into settings, or says everything that is wrong.
@@ -144,8 +169,8 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     };
     let proxy = proxy(&gateway.section("proxy"), &bind, &ports, &public, machine);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
-    let websocket = websocket(&server, &public, passes_voice, machine);
-    let voice = voice(&root, &server, &websocket);
+    let websocket = websocket(&server, &public, passes_voice);
+    let voice = voice(&root, &server, &websocket, &public, machine);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
     let settings = Settings {
         file: None,
@@ -161,7 +186,8 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         trusted,
         plain_http,
         voice,
-        websocket: websocket.ok(),
+        websocket,
+        machine_ip: machine.local_ip,
         policy,
         catalogue,
         proxy,

@@ -6,16 +6,17 @@ use super::python::{self, Type};
 use super::section::{Section, Text};
 use super::wanted;
 use crate::event::misread::{advice, consequence};
+use crate::event::text::Text as Words;
 use crate::event::{Event, event};
-use crate::http::proxy::WEBSOCKET_PATH;
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
-use crate::ota::public_url::{PublicAddress, Scheme, Url};
+use crate::ota::public_url::{PublicAddress, Scheme, Source, Url, WEBSOCKET_PATH};
+use crate::ota::websocket_url::{WebSocketUrl, beside};
 use crate::telemetry::line::Style;
 use crate::telemetry::logs;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use tracing::Level;
-use xiaozhi_device::endpoint::{self, AddressKind, Misread};
+use xiaozhi_device::endpoint::{self, AddressKind};
 
 const DEFAULT_VOICE_PORT: u16 = 8000;
 
@@ -52,9 +53,24 @@ fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
     section.text(key).filter(|text| !text.contains('你'))
 }
 
+/// Returns an address that is set. Of a placeholder that somebody has begun to fill in
+/// it is said that it counts as unset.
+fn set_address<'a>(section: &Section<'a>, key: &str, instead: Words) -> Option<&'a str> {
+    let is_begun = |text: &&str| text.contains('你') && !text.contains("你的ip或者域名:端口号");
+    if let Some(text) = section.text(key).filter(is_begun) {
+        let event = event!(ADDRESS_UNFILLED, instead = instead);
+        section.about(key).value(text).warn(event);
+    }
+    set_text(section, key)
+}
+
 pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) -> PublicAddress {
     let url = |key: &str| {
-        let text = set_text(server, key)?;
+        let instead = Words::new(
+            "设备会得到它访问本服务器所用的地址",
+            "devices are handed the address by which they come to this server",
+        );
+        let text = set_address(server, key, instead)?;
         // It is handed out with its scheme in lower case.
         let handed_out = match text.split_once("://") {
             Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
@@ -75,51 +91,64 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
     }
 }
 
-/// Finds the WebSocket address that devices are told. A voice server that is passed
-/// on here, or lies behind an https address, is reached as this server is.
-///
-/// # Errors
-///
-/// Says why there is none that devices can read. What is configured and
-/// cannot be read is a fault besides; nobody wrote what is made up here.
+/// Finds the WebSocket address that devices are told, or the way in which it is made up.
+/// A voice server that is passed on here, or lies behind an https address, is reached as
+/// this server is.
 pub(super) fn websocket(
     server: &Section<'_>,
     public: &PublicAddress,
     passed_on: bool,
-    machine: &Machine,
-) -> Result<String, Event> {
+) -> WebSocketUrl {
     let port = python::port_of(server, "port").unwrap_or(DEFAULT_VOICE_PORT);
-    if let Some(url) = set_text(server, "websocket") {
+    let instead = Words::new(
+        "设备会得到它访问本服务器所用的主机名或地址，端口为 server.port",
+        "devices are handed the host by which they come to this server, with server.port",
+    );
+    if let Some(url) = set_address(server, "websocket", instead) {
         if let Err(misread) = endpoint::read(url, AddressKind::WebSocket) {
             let event = event!(CONFIG_ADDRESS, what = advice(&misread));
             server.fault("websocket", Some(url), event);
         }
-        return Ok(url.to_owned());
+        return WebSocketUrl::Fixed(url.to_owned());
     }
-    let url = if passed_on || public.url().scheme == Scheme::Https {
-        public.websocket_url(WEBSOCKET_PATH)
+    let is_derived = public.source() == Source::Derived;
+    if is_derived && passed_on {
+        WebSocketUrl::Here
+    } else if is_derived {
+        WebSocketUrl::Beside(port)
+    } else if passed_on || public.url().scheme == Scheme::Https {
+        WebSocketUrl::Fixed(public.ota().websocket_url(WEBSOCKET_PATH))
     } else {
-        let host = match machine.local_ip {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        format!("ws://{host}:{port}/xiaozhi/v1/")
-    };
-    match endpoint::read(&url, AddressKind::WebSocket) {
-        Ok(_) => Ok(url),
-        Err(misread) => Err(no_voice(&url, &misread)),
+        WebSocketUrl::OnMachine(port)
     }
 }
 
-fn no_voice(url: &str, misread: &Misread) -> Event {
-    event!(CONFIG_NO_VOICE, url = url, why = consequence(misread))
+/// Says why no WebSocket address is made up here that devices could read.
+fn no_voice(websocket: &WebSocketUrl, public: &PublicAddress, own: IpAddr) -> Option<Event> {
+    let host = || match own {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let url = match websocket {
+        WebSocketUrl::Fixed(_) => return None,
+        WebSocketUrl::Here => public.ota().websocket_url(WEBSOCKET_PATH),
+        WebSocketUrl::Beside(port) | WebSocketUrl::OnMachine(port) => beside(&host(), *port),
+    };
+    let misread = endpoint::read(&url, AddressKind::WebSocket).err()?;
+    Some(event!(
+        CONFIG_NO_VOICE,
+        url = url,
+        why = consequence(&misread)
+    ))
 }
 
 /// Finds how devices reach their voice server.
 pub(super) fn voice(
     root: &Section<'_>,
     server: &Section<'_>,
-    websocket: &Result<String, Event>,
+    websocket: &WebSocketUrl,
+    public: &PublicAddress,
+    machine: &Machine,
 ) -> Voice {
     let auth = server.section("auth");
     let enabled = python::is_true(&auth, "enabled").unwrap_or(false);
@@ -141,24 +170,21 @@ pub(super) fn voice(
             allowed_devices: allow_list(&auth, &allowed),
         }),
     };
-    match (mqtt, websocket) {
-        (Some(endpoint), _) => Voice::Mqtt {
+    if let Some(endpoint) = mqtt {
+        return Voice::Mqtt {
             endpoint: endpoint.to_owned(),
             signature_key: secret(server, "mqtt_signature_key"),
-        },
-        (None, Ok(url)) => Voice::WebSocket {
-            url: url.to_owned(),
-            auth,
-        },
-        (None, Err(why)) => {
-            server.about("websocket").warn(why.clone());
-            Voice::Unreachable
-        }
+        };
     }
+    if let Some(why) = no_voice(websocket, public, machine.local_ip) {
+        server.about("websocket").warn(why);
+    }
+    Voice::WebSocket { auth }
 }
 
 fn mqtt_gateway<'a>(server: &Section<'a>) -> Option<&'a str> {
-    let endpoint = set_text(server, "mqtt_gateway")?;
+    let instead = Words::new("设备使用 WebSocket", "devices get the WebSocket");
+    let endpoint = set_address(server, "mqtt_gateway", instead)?;
     if endpoint == "null" {
         server.fault("mqtt_gateway", Some(endpoint), event!(CONFIG_QUOTED_NULL));
     } else if let Err(misread) = endpoint::read(endpoint, AddressKind::Mqtt) {

@@ -10,8 +10,8 @@
 //!   name what it is made for and whose it is.
 //! * [`version`] has the two orders of versions: ours, and the device's.
 //! * [`guards`] holds an image against a device.
-//! * [`endpoint`] reads an address as a device reads it, and [`redact`] leaves out of a
-//!   message what may be secret.
+//! * [`endpoint`] reads an address as a device reads it, [`host`] judges where its host
+//!   leads, and [`redact`] leaves out of a message what may be secret.
 //! * [`hex`] writes and reads hexadecimal.
 
 pub mod checkin;
@@ -19,6 +19,7 @@ pub mod chip;
 pub mod endpoint;
 pub mod guards;
 pub mod hex;
+pub mod host;
 pub mod image;
 mod json;
 pub mod project;

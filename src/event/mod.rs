@@ -8,6 +8,7 @@ mod device;
 pub mod kinds;
 mod log;
 pub(crate) mod misread;
+pub(crate) mod reach;
 mod template;
 pub mod text;
 mod value;

@@ -1,5 +1,6 @@
 //! Check-ins: reads what a device posts, and answers it.
 
+use super::handed::Reached;
 use super::input::{self, Missing, NoBody};
 use super::reply::{self, Reply};
 use super::request::{Head, shown, text};
@@ -47,13 +48,8 @@ pub(super) struct CheckIns {
     pub(super) policy: Policy,
     /// Voice server that devices are sent to.
     pub(super) voice: Voice,
-    /// The WebSocket address that a `GET` shows.
-    pub(super) websocket: Option<String>,
     /// `server.timezone_offset`, in minutes.
     pub(super) timezone_offset: i32,
-    /// Download address in front of a file's name; `None` where devices could not read
-    /// it.
-    pub(super) download_base: Option<String>,
     /// Time within which a whole body must come.
     pub(super) idle: Duration,
     /// Memory of who was told why there is no answer.
@@ -74,11 +70,13 @@ impl CheckIns {
     }
 
     /// Answers a `GET`: says that the interface works, in the guide's words.
-    pub(super) fn show(&self) -> Reply {
-        let websocket = self.websocket.as_deref();
+    pub(super) fn show(reached: &Reached<'_>) -> Reply {
+        let websocket = reached.websocket();
         reply::text(format!(
             "OTA接口运行正常，向设备发送的websocket地址是：{}",
-            websocket.unwrap_or("（没有设备能用的地址，请设置 server.websocket）")
+            websocket
+                .as_deref()
+                .unwrap_or("（没有设备能用的地址，请设置 server.websocket）")
         ))
     }
 
@@ -88,6 +86,7 @@ impl CheckIns {
         &self,
         peer: Peer,
         head: &Head,
+        reached: &Reached<'_>,
         body: Incoming,
         now: SystemTime,
     ) -> Reply {
@@ -123,7 +122,7 @@ impl CheckIns {
         if enabled!(Level::DEBUG) {
             log_report(&check_in, peer, headers, &body);
         }
-        self.decided(&check_in, now)
+        self.decided(&check_in, reached, now)
     }
 
     /// Answers a check-in whose body did not come whole, and says why.
@@ -145,12 +144,12 @@ impl CheckIns {
         reply::closing(reply::error(status, text))
     }
 
-    fn decided(&self, check_in: &CheckIn<'_>, now: SystemTime) -> Reply {
+    fn decided(&self, check_in: &CheckIn<'_>, reached: &Reached<'_>, now: SystemTime) -> Reply {
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
         let forced = || self.fleet.forced(device, own);
         let mut decision = decide(check_in, &snapshot, &self.policy, forced);
-        let base = self.download_base.as_deref().unwrap_or_default();
+        let base = reached.download_base().unwrap_or_default();
         if base.is_empty() {
             decision.withdraw();
         }
@@ -179,7 +178,7 @@ impl CheckIns {
         match decision.outcome {
             Outcome::Offer { entry, force } => {
                 url.reserve(base.len() + entry.url_name.len());
-                url.push_str(base);
+                url.push_str(&base);
                 url.push_str(&entry.url_name);
                 let (version, force) = (entry.version.as_str(), force.then_some(1u8));
                 tell!(
@@ -209,7 +208,12 @@ impl CheckIns {
         if self.fleet.note(device, own, &decision, now) {
             log_withheld(device, own, &decision.withheld);
         }
-        let voice = self.voice.block(check_in, since_epoch(now).as_secs());
+        let websocket = match self.voice {
+            Voice::WebSocket { .. } => reached.websocket(),
+            Voice::Mqtt { .. } => None,
+        };
+        let seconds = since_epoch(now).as_secs();
+        let voice = self.voice.block(check_in, websocket.as_deref(), seconds);
         reply::json(write(
             &decision,
             own,

@@ -19,6 +19,7 @@ pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Pee
         secure: secure.unwrap_or(peer.secure),
         relayed: secure.is_none(),
         unknown: false,
+        local: None,
     }
 }
 
@@ -84,6 +85,7 @@ mod tests {
             secure,
             relayed: false,
             unknown: false,
+            local: None,
         }
     }
 

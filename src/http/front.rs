@@ -4,8 +4,9 @@
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
+use super::handed::{Addresses, MadeUp, Reached};
 use super::plain::PlainHttp;
-use super::proxy::{MatchedRoute, Proxy, ProxySettings, WEBSOCKET_PATH};
+use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
@@ -17,7 +18,8 @@ use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
-use crate::ota::public_url::{PublicAddress, VISION_PATH};
+use crate::ota::public_url::{PublicAddress, VISION_PATH, WEBSOCKET_PATH};
+use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
@@ -25,6 +27,7 @@ use hyper::body::Incoming;
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -51,6 +54,8 @@ pub(crate) struct FrontParts {
     pub challenges: Option<Arc<dyn AnswersChallenges>>,
     /// Clock: returns the current time.
     pub clock: fn() -> SystemTime,
+    /// Returns this machine's IPv4 address, as it is now.
+    pub own_address: fn() -> Option<Ipv4Addr>,
 }
 
 /// Settings of the front door: one value, replaced whole. A request keeps the one that it
@@ -58,12 +63,14 @@ pub(crate) struct FrontParts {
 #[derive(Debug)]
 pub(crate) struct FrontSettings {
     pub public: PublicAddress,
+    /// The way in which it is made up, where nobody configured it.
+    pub made_up: Option<MadeUp>,
     /// Policy of offers: which device is offered what.
     pub policy: Policy,
     /// Voice server that devices are sent to.
     pub voice: Voice,
-    /// WebSocket address that a `GET` shows; `None` where devices could read none.
-    pub websocket: Option<String>,
+    /// WebSocket address that a `GET` shows, and of devices without MQTT.
+    pub websocket: WebSocketUrl,
     /// `server.timezone_offset`, in minutes.
     pub timezone_offset: i32,
     /// Time until which devices may come over plain HTTP.
@@ -105,7 +112,7 @@ struct Answers {
     proxy: Arc<Proxy>,
     router: Router,
     gate: PlainHttpGate,
-    public: PublicAddress,
+    addresses: Addresses,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
     turned_away: Arc<TurnedAway>,
@@ -185,9 +192,7 @@ impl Answers {
                 fleet: Arc::clone(&parts.fleet),
                 policy: settings.policy,
                 voice: settings.voice,
-                websocket: settings.websocket,
                 timezone_offset: settings.timezone_offset,
-                download_base: public.is_readable().then(|| public.download_base()),
                 idle: settings.idle,
                 turned_away: Arc::clone(&memory.turned_away),
             },
@@ -201,7 +206,12 @@ impl Answers {
                 has_trusted: !parts.trusted.is_empty(),
                 named: Arc::clone(&memory.plain_http),
             },
-            public,
+            addresses: Addresses::new(
+                public,
+                settings.made_up,
+                settings.websocket,
+                parts.own_address,
+            ),
             challenges: parts.challenges.clone(),
             idle: settings.idle,
             turned_away: Arc::clone(&memory.turned_away),
@@ -227,17 +237,20 @@ impl Answers {
         // ended.
         let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
         let reply = if is_gated && !self.gate.lets_in(&head, peer, now) {
-            self.plain_http_has_ended()
+            self.plain_http_has_ended(peer, &head)
         } else {
             match target {
                 // These read the body themselves.
-                Target::CheckIn => return self.check_ins.answer(peer, &head, body, now).await,
-                Target::CheckInAtPart => {
-                    turned_away.part(about(&head), &self.public.ota_url());
-                    return self.check_ins.answer(peer, &head, body, now).await;
+                Target::CheckIn | Target::CheckInAtPart => {
+                    let reached = self.addresses.of(peer, &head);
+                    if matches!(target, Target::CheckInAtPart) {
+                        turned_away.part(about(&head), shown(&reached));
+                    }
+                    let answer = self.check_ins.answer(peer, &head, &reached, body, now);
+                    return answer.await;
                 }
                 Target::Proxy(route, path) => {
-                    turned_away.voice(about(&head), || self.public.ota_url());
+                    turned_away.voice(about(&head), || shown(&self.addresses.of(peer, &head)));
                     if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
                         head.uri = uri;
                     }
@@ -245,7 +258,7 @@ impl Answers {
                 }
                 Target::Show => {
                     turned_away.at_ota(about(&head));
-                    self.check_ins.show()
+                    CheckIns::show(&self.addresses.of(peer, &head))
                 }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
@@ -306,15 +319,16 @@ impl Answers {
 
     /// Answers a request for a path where nothing is, and names who looked for us.
     fn nothing(&self, request: turned_away::Request<'_>) -> Reply {
-        let ota = self.public.ota_url();
+        let ota = shown(&self.addresses.of(request.peer, request.head));
         let passes = |path| self.proxy.find(path).is_some();
         let passes = Passes {
             voice: passes(WEBSOCKET_PATH),
             vision: passes(VISION_PATH),
         };
         self.turned_away
-            .nothing(request, &self.router, &ota, passes);
-        let text = format!("nothing here: the OTA address is {ota}\n");
+            .nothing(request, &self.router, ota.as_deref(), passes);
+        let ota = ota.map(|ota| format!(": the OTA address is {ota}"));
+        let text = format!("nothing here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::NOT_FOUND, text)
     }
 
@@ -323,11 +337,22 @@ impl Answers {
         self.challenges.as_ref()?.answer(token)
     }
 
-    fn plain_http_has_ended(&self) -> Reply {
-        let ota = self.public.ota_url();
-        let text = format!("plain HTTP has ended here: use {ota}\n");
+    fn plain_http_has_ended(&self, peer: Peer, head: &Head) -> Reply {
+        // Each port takes both: the same place is there over TLS.
+        let over_tls = Peer {
+            secure: true,
+            ..peer
+        };
+        let reached = self.addresses.of(over_tls, head);
+        let ota = reached.ota().map(|ota| format!(": use {ota}"));
+        let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::FORBIDDEN, text)
     }
+}
+
+/// Returns the OTA address that a device is told to type.
+fn shown(reached: &Reached<'_>) -> Option<String> {
+    reached.ota().map(ToString::to_string)
 }
 
 /// Returns `uri` with another path.

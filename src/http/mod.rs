@@ -7,6 +7,7 @@ mod conditional;
 mod download;
 mod forwarded;
 mod front;
+mod handed;
 mod input;
 pub mod plain;
 pub mod proxy;
@@ -14,7 +15,9 @@ mod range;
 mod reply;
 mod request;
 mod router;
+mod sought;
 mod spelling;
 mod turned_away;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
+pub(crate) use handed::MadeUp;

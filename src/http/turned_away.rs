@@ -3,16 +3,17 @@
 
 use super::checkin::CheckIns;
 use super::input::{self, Missing, NoBody};
-use super::proxy::{self, WEBSOCKET_PATH};
+use super::proxy;
 use super::request::{Head, device_id, shown, text};
 use super::router::Router;
+use super::sought;
 use super::spelling;
 use crate::event::{self, Event, Kind, event, is_told};
-use crate::ota::public_url::VISION_PATH;
+use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
 use crate::util::once::Once;
 use hyper::Method;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use hyper::header::CONTENT_ENCODING;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use xiaozhi_device::redact;
@@ -21,40 +22,6 @@ use xiaozhi_device::redact;
 const SAY: Duration = Duration::from_secs(3600);
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 1 << 14;
-
-/// Programs whose `User-Agent` looks as a device's does.
-const TOOLS: [&str; 10] = [
-    "curl",
-    "wget",
-    "go-http-client",
-    "python-",
-    "okhttp",
-    "axios",
-    "httpie",
-    "java",
-    "lua-resty-http",
-    "zgrab",
-];
-
-/// Paths of xiaozhi-server and its companions, as [`spelling::plain`] has them, and what
-/// passes them on.
-const VOICE: &str = "gateway.proxy.websocket: http://127.0.0.1:8000";
-const VISION: &str = "gateway.proxy.vision: http://127.0.0.1:8004";
-const COMPANIONS: [(&str, &str); 9] = [
-    (
-        "/mcp_endpoint",
-        "gateway.proxy.routes: {/mcp_endpoint/: 'http://127.0.0.1:8005'}",
-    ),
-    ("/xiaozhi/otamag", MANAGER),
-    ("/xiaozhi/config", MANAGER),
-    ("/xiaozhi/agent", MANAGER),
-    ("/xiaozhi/device", MANAGER),
-    ("/xiaozhi/user", MANAGER),
-    ("/xiaozhi/admin", MANAGER),
-    ("/xiaozhi/models", MANAGER),
-    ("/xiaozhi/doc.html", MANAGER),
-];
-const MANAGER: &str = "gateway.proxy.routes: {/xiaozhi: 'http://127.0.0.1:8002'}";
 
 /// Memory of who was told what.
 #[derive(Debug)]
@@ -104,7 +71,13 @@ impl TurnedAway {
 
     /// Names a request for a path where nothing is, if anybody looked for this service:
     /// scanners ask for whatever may be anywhere.
-    pub(super) fn nothing(&self, request: Request<'_>, router: &Router, url: &str, passes: Passes) {
+    pub(super) fn nothing(
+        &self,
+        request: Request<'_>,
+        router: &Router,
+        url: Option<&str>,
+        passes: Passes,
+    ) {
         let (head, peer) = (request.head, request.peer.address);
         let device = device_id(&head.headers);
         let device = device.as_deref().map(shown);
@@ -131,9 +104,8 @@ impl TurnedAway {
                 setting = setting,
             )
         };
-        let companion = COMPANIONS.iter().find(|(known, _)| begins(&plain, known));
         let checks_in = head.method == Method::POST && CheckIns::is_one(&head.headers);
-        let event = if checks_in && is_voice(&plain) {
+        let event = if checks_in && sought::is_voice(&plain) {
             event!(
                 PATH_VOICE,
                 device = device,
@@ -141,28 +113,28 @@ impl TurnedAway {
                 path = path,
                 url = url
             )
-        } else if !checks_in && wants_voice(head, &plain) {
+        } else if !checks_in && sought::wants_voice(head, &plain) {
             match proxy::no_upgrade(head) {
                 _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
-                Some(why) if is_voice(&plain) && asks_for_voice(head) => event!(
+                Some(why) if sought::is_voice(&plain) && sought::asks_for_voice(head) => event!(
                     WEBSOCKET_NO_UPGRADE,
                     device = device,
                     peer = peer,
                     path = path,
                     why = why,
-                    setting = VOICE,
+                    setting = sought::VOICE,
                 ),
-                _ => unserved(VOICE),
+                _ => unserved(sought::VOICE),
             }
-        } else if !(checks_in && is_json(head)) && wants_vision(&plain) {
+        } else if !(checks_in && sought::is_json(head)) && sought::wants_vision(&plain) {
             if passes.vision {
                 beside(VISION_PATH, "server.vision_explain")
             } else {
-                unserved(VISION)
+                unserved(sought::VISION)
             }
-        } else if let Some((_, setting)) = companion {
+        } else if let Some(setting) = sought::companion(&plain) {
             unserved(setting)
-        } else if is_device(head) || router.is_near(&plain) {
+        } else if sought::is_device(head) || router.is_near(&plain) {
             event!(
                 PATH_UNKNOWN,
                 device = device,
@@ -178,12 +150,12 @@ impl TurnedAway {
     }
 
     /// Names a request at the voice's path that goes on, and will not become a WebSocket.
-    pub(super) fn voice(&self, request: Request<'_>, url: impl FnOnce() -> String) {
+    pub(super) fn voice(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
         let (head, peer) = (request.head, request.peer.address);
         let Some(why) = proxy::no_upgrade(head) else {
             return;
         };
-        if !spelling::plain(head.uri.path()).is_some_and(|plain| is_voice(&plain)) {
+        if !spelling::plain(head.uri.path()).is_some_and(|plain| sought::is_voice(&plain)) {
             return;
         }
         let path = path(head);
@@ -200,7 +172,7 @@ impl TurnedAway {
                 path = path,
                 url = url()
             )
-        } else if asks_for_voice(head) {
+        } else if sought::asks_for_voice(head) {
             event!(
                 WEBSOCKET_NO_UPGRADE,
                 device = device,
@@ -231,7 +203,7 @@ impl TurnedAway {
     }
 
     /// Names a device that checks in at a part of the address.
-    pub(super) fn part(&self, request: Request<'_>, url: &str) {
+    pub(super) fn part(&self, request: Request<'_>, url: Option<String>) {
         let device = device_id(&request.head.headers).unwrap_or_default();
         let event = event!(
             PATH_PART,
@@ -374,114 +346,4 @@ pub(super) fn path(head: &Head) -> String {
         path => path,
     };
     redact::shown(shown(path)).into_owned()
-}
-
-/// Returns whether a request is a device's, by what no other client sends.
-fn is_device(head: &Head) -> bool {
-    head.headers.contains_key("device-id")
-        || head
-            .headers
-            .get(USER_AGENT)
-            .and_then(text)
-            .is_some_and(|agent| is_firmware(&agent))
-}
-
-/// Returns whether a `User-Agent` is the firmware's: `{board}/{version}`, or ESP-IDF's
-/// own.
-fn is_firmware(agent: &str) -> bool {
-    let Some((board, version)) = agent.split_once('/') else {
-        return false;
-    };
-    let lower = board.to_ascii_lowercase();
-    let is_board = board
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(' ');
-    board == "ESP32 HTTP Client"
-        || (is_board && is_version && !TOOLS.iter().any(|tool| lower.starts_with(tool)))
-}
-
-/// Returns whether a request says that its body is JSON, as a check-in's is and a
-/// picture is not.
-fn is_json(head: &Head) -> bool {
-    let kind = head.headers.get(CONTENT_TYPE).and_then(text);
-    kind.is_some_and(|kind| kind.starts_with("application/json"))
-}
-
-/// Returns whether a plain path is `known`, or lies below it.
-fn begins(plain: &str, known: &str) -> bool {
-    super::router::below(plain, known).is_some()
-}
-
-/// Returns whether a plain path is the voice's, below whatever prefix.
-fn is_voice(plain: &str) -> bool {
-    plain.ends_with(WEBSOCKET_PATH.trim_end_matches('/'))
-}
-
-/// Returns whether a request that is nowhere is for voice: it asks for a WebSocket, or
-/// its path is nearly that one.
-fn wants_voice(head: &Head, plain: &str) -> bool {
-    let mut parts = plain.split('/');
-    let is_version = |part: &str| {
-        part.strip_prefix('v')
-            .is_some_and(|n| n.parse::<u8>().is_ok())
-    };
-    asks_for_websocket(head)
-        || is_voice(plain)
-        || begins(plain, WEBSOCKET_PATH.trim_end_matches('/'))
-        || (parts.any(|part| spelling::is_nearly(part, "xiaozhi"))
-            && parts.any(|part| is_version(part) || matches!(part, "ws" | "websocket")))
-}
-
-/// Returns whether a plain path is nearly that of vision.
-fn wants_vision(plain: &str) -> bool {
-    let has = |wanted| {
-        plain
-            .split('/')
-            .any(|part| spelling::is_nearly(part, wanted))
-    };
-    has("vision") && (has("mcp") || has("explain"))
-}
-
-/// Returns whether a request has a header that only the opening of a WebSocket has.
-fn asks_for_websocket(head: &Head) -> bool {
-    head.headers.contains_key("sec-websocket-key") || proxy::no_upgrade(head).is_none()
-}
-
-/// Returns whether a request for the voice's path is a device's, or another's that wants
-/// to speak there, and no look by a browser.
-fn asks_for_voice(head: &Head) -> bool {
-    asks_for_websocket(head) || is_device(head) || proxy::has_upgrade(head)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_is_known_by_its_user_agent() {
-        for (agent, is) in [
-            ("bread-compact-wifi/1.6.0", true),
-            ("esp-box-3/2.0.1", true),
-            ("lilygo-t-cameraplus-s3_v1_2/2.2.0", true),
-            ("ESP32 HTTP Client/1.0", true),
-            ("curl/8.5.0", false),
-            ("python-requests/2.31.0", false),
-            ("Go-http-client/1.1", false),
-            ("Mozilla/5.0 (X11; Linux x86_64)", false),
-            ("", false),
-        ] {
-            assert_eq!(is_firmware(agent), is, "{agent}");
-        }
-    }
-
-    #[test]
-    fn what_is_nearly_vision() {
-        for path in ["/mcp/vision", "/mcp/vision/explian", "/x/vision/explain"] {
-            assert!(wants_vision(path), "{path}");
-        }
-        for path in ["", "/vision", "/mcp", "/xiaozhi/ota"] {
-            assert!(!wants_vision(path), "{path}");
-        }
-    }
 }

@@ -1,13 +1,24 @@
-//! Finds what in the public address would keep a device from its update. Each finding says
-//! what would happen to the device and what to change.
+//! Finds what in the addresses that leave this server would keep a device from what it
+//! needs: updates, downloads, pictures, voice. Each finding says what would happen to the
+//! device and what to change.
 
+mod hosts;
+mod names;
+mod schemes;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use names::{Lookup, to_look_up};
+
+use super::network::Network;
 use super::public_url::{PublicAddress, Scheme, Source, Url, VISION_PATH};
+use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
 use xiaozhi_device::redact;
 
-/// Facts that the audit holds the address against.
+/// Facts that the audit holds the addresses against.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings<'a> {
     /// The address on which this process listens; `None` is every one.
@@ -22,8 +33,25 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) http_ends: bool,
     /// The WebSocket address handed to devices, if one is.
     pub(crate) websocket: Option<&'a str>,
+    /// Its origin.
+    pub(crate) websocket_from: Origin,
+    /// The MQTT endpoint handed to devices, if one is.
+    pub(crate) mqtt: Option<&'a str>,
     /// The paths of voice and vision that go to a server behind this one.
     pub(crate) passed_on: PassedOn,
+    /// This machine's networks.
+    pub(crate) network: &'a Network,
+    /// Outcomes of the names that devices are handed, as far as they were looked up.
+    pub(crate) lookups: &'a [Lookup],
+}
+
+/// Origin of an address that devices are handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody wrote it, or the one that it is made of.
+    Written,
+    /// Nobody did: it is made of what this machine knows of itself.
+    MadeUp,
 }
 
 /// The paths of xiaozhi-server's that are passed on to it.
@@ -35,12 +63,141 @@ pub(crate) struct PassedOn {
     pub(crate) vision: bool,
 }
 
-/// Judges the public address.
+/// Use of an address that devices are handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Check-ins and downloads; `server.vision_explain` is of pictures, too.
+    Ota,
+    /// Pictures.
+    Vision,
+    /// Voice.
+    WebSocket,
+    /// Voice by MQTT.
+    Mqtt,
+}
+
+/// One address that devices are handed.
+#[derive(Debug, Clone)]
+struct Handed<'a> {
+    role: Role,
+    /// The setting that gives it, or would.
+    setting: &'static str,
+    /// The address as it may be shown.
+    url: String,
+    host: &'a str,
+    from: Origin,
+}
+
+impl Handed<'_> {
+    /// Returns what becomes of devices that do not get there.
+    fn effect(&self) -> Text {
+        if self.from == Origin::MadeUp {
+            return match self.role {
+                Role::Ota | Role::Vision => Text::new(
+                    "设备会得到它访问本服务器所用的地址，只有看不出那个地址的才会得到它；请勿把它填入设备",
+                    "each device is handed the address by which it comes to this server, and this one only where that does not \
+                     show; do not type it into devices",
+                ),
+                Role::WebSocket | Role::Mqtt => Text::new(
+                    "得到它的设备没有语音",
+                    "devices that are handed it have no voice",
+                ),
+            };
+        }
+        match self.role {
+            Role::Ota => Text::new(
+                "设备无法从那里下载固件，会停留在现有版本",
+                "devices cannot fetch firmware from there and stay on what they have",
+            ),
+            Role::Vision => Text::new(
+                "设备的图片无法上传",
+                "the pictures of devices do not get there",
+            ),
+            Role::WebSocket => Text::new("设备没有语音", "devices have no voice"),
+            Role::Mqtt => Text::new(
+                "设备连不上 MQTT，没有语音",
+                "devices do not get to MQTT and have no voice",
+            ),
+        }
+    }
+
+    /// Returns how its setting is written.
+    fn form(&self) -> &'static str {
+        match self.setting {
+            "server.ota" => {
+                "http://192.168.1.100:8003/xiaozhi/ota/, https://ota.example.com/xiaozhi/ota/"
+            }
+            "server.websocket" => {
+                "ws://192.168.1.100:8000/xiaozhi/v1/, wss://voice.example.com/xiaozhi/v1/"
+            }
+            "server.mqtt_gateway" => "192.168.1.100:1883, mqtt.example.com:8883",
+            _ => {
+                "http://192.168.1.100:8003/mcp/vision/explain, https://ota.example.com/mcp/vision/explain"
+            }
+        }
+    }
+}
+
+/// Lists the addresses that devices are handed.
+fn handed<'a>(address: &'a PublicAddress, around: &Surroundings<'a>) -> Vec<Handed<'a>> {
+    let mut all = vec![Handed {
+        role: Role::Ota,
+        setting: address.source().setting(),
+        url: address.url().to_string(),
+        host: &address.url().host,
+        from: if address.source() == Source::Derived {
+            Origin::MadeUp
+        } else {
+            Origin::Written
+        },
+    }];
+    if address.source() == Source::Ota && address.vision_is_set() {
+        let vision = endpoint::read(address.vision_url(), AddressKind::Http);
+        all.extend(vision.ok().map(|read| Handed {
+            role: Role::Vision,
+            setting: "server.vision_explain",
+            url: address.vision_url().to_owned(),
+            host: read.host,
+            from: Origin::Written,
+        }));
+    }
+    if let Some(websocket) = around.websocket
+        && let Ok(read) = endpoint::read(websocket, AddressKind::WebSocket)
+        // Of a host that is made up once it is said once.
+        && !(around.websocket_from == Origin::MadeUp && read.host == address.url().host)
+    {
+        all.push(Handed {
+            role: Role::WebSocket,
+            setting: "server.websocket",
+            url: redact::shown(websocket).into_owned(),
+            host: read.host,
+            from: around.websocket_from,
+        });
+    }
+    if let Some(mqtt) = around.mqtt
+        && let Ok(read) = endpoint::read(mqtt, AddressKind::Mqtt)
+    {
+        all.push(Handed {
+            role: Role::Mqtt,
+            setting: "server.mqtt_gateway",
+            url: redact::shown(mqtt).into_owned(),
+            host: read.host,
+            from: Origin::Written,
+        });
+    }
+    all
+}
+
+/// Judges every address that devices are handed.
 pub(crate) fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<Event> {
     let url = address.url();
     let setting = address.source().setting();
     let mut found = Vec::new();
-    found.extend(host(url, address, setting));
+    let handed = handed(address, around);
+    for one in &handed {
+        found.extend(hosts::audit(one, around).or_else(|| names::audit(one, around)));
+    }
+    found.extend(names::private_beside_public(&handed, around));
     found.extend(vision_path(address));
     if !around.behind_proxy {
         found.extend(bound(url, around));
@@ -49,81 +206,14 @@ pub(crate) fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<E
         found.extend(voice_unserved(url, around));
         found.extend(vision_unserved(address, around));
     }
-    if url.scheme == Scheme::Http && around.http_ends {
+    // Of one that is made up devices get the scheme by which they come.
+    let is_plain = url.scheme == Scheme::Http && address.source() != Source::Derived;
+    if is_plain && around.http_ends {
         let url = url.to_string();
         found.push(event!(ADDRESS_HTTP_ENDS, url = url, setting = setting));
     }
-    if let Some(handed_out) = around.websocket {
-        found.extend(websocket(url, handed_out));
-        found.extend(modem(url, handed_out, around));
-    }
+    found.extend(schemes::audit(address, around));
     found
-}
-
-fn host(url: &Url, address: &PublicAddress, setting: &str) -> Option<Event> {
-    let path = if address.source() == Source::Ota {
-        "/xiaozhi/ota/"
-    } else {
-        VISION_PATH
-    };
-    let host = url.host.as_str();
-    let shown = url.to_string();
-    let is_localhost = |host: &str| {
-        let host = host.to_ascii_lowercase();
-        host == "localhost" || host.ends_with(".localhost")
-    };
-    Some(match url.ip() {
-        Some(IpAddr::V6(_)) => {
-            event!(ADDRESS_IPV6, host = host, url = shown, setting = setting)
-        }
-        Some(ip) if ip.is_unspecified() => {
-            event!(
-                ADDRESS_UNSPECIFIED,
-                host = host,
-                url = shown,
-                setting = setting,
-                path = path
-            )
-        }
-        Some(ip) if ip.is_loopback() => {
-            event!(
-                ADDRESS_LOOPBACK,
-                host = host,
-                url = shown,
-                setting = setting,
-                path = path
-            )
-        }
-        // Docker's own bridge, and what its networks are numbered from.
-        Some(IpAddr::V4(ip)) if ip.octets()[0] == 172 && ip.octets()[1] == 17 => {
-            event!(
-                ADDRESS_DOCKER,
-                host = host,
-                url = shown,
-                setting = setting,
-                path = path
-            )
-        }
-        None if is_localhost(host) => {
-            event!(
-                ADDRESS_LOOPBACK,
-                host = host,
-                url = shown,
-                setting = setting,
-                path = path
-            )
-        }
-        None if !host.contains('.') => {
-            event!(
-                ADDRESS_NO_DOT,
-                host = host,
-                url = shown,
-                setting = setting,
-                path = path
-            )
-        }
-        _ => return None,
-    })
 }
 
 fn vision_path(address: &PublicAddress) -> Option<Event> {
@@ -135,7 +225,7 @@ fn vision_path(address: &PublicAddress) -> Option<Event> {
             setting = "server.vision_explain",
             vision = vision,
             path = VISION_PATH,
-            downloads = address.download_base()
+            downloads = address.ota().download_base()
         )
     })
 }
@@ -201,246 +291,4 @@ fn vision_unserved(address: &PublicAddress, around: &Surroundings<'_>) -> Option
             vision = address.vision_url()
         )
     })
-}
-
-fn websocket(url: &Url, websocket: &str) -> Option<Event> {
-    let shown = redact::shown(websocket);
-    match (url.scheme, websocket.starts_with("wss://")) {
-        (Scheme::Https, false) => Some(event!(
-            ADDRESS_VOICE_PLAIN,
-            setting = "server.websocket",
-            voice = shown
-        )),
-        (Scheme::Http, true) => Some(event!(
-            ADDRESS_FIRMWARE_PLAIN,
-            setting = "server.websocket",
-            voice = shown
-        )),
-        _ => None,
-    }
-}
-
-/// Between 1.6.2 and 1.7.6 the firmware of ML307 boards spoke TLS to a WebSocket
-/// on port 443, and nowhere else, whatever the scheme said
-/// (`Ml307SslTransport::Connect` in esp-ml307 1.9.1 to 2.2; from 3.0 on the scheme
-/// counts, and check-ins and downloads always went by it).
-fn modem(url: &Url, websocket: &str, around: &Surroundings<'_>) -> Option<Event> {
-    let voice = endpoint::read(websocket, AddressKind::WebSocket).ok()?;
-    let secure = websocket.starts_with("wss://");
-    if secure == (voice.port == 443) {
-        return None;
-    }
-    // Our own ports answer both, whichever the device speaks.
-    let is_here = voice.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&voice.port);
-    let answers_both = around.tls && !around.http_ends;
-    if is_here && around.passed_on.voice && answers_both && !around.behind_proxy {
-        return None;
-    }
-    let shown = redact::shown(websocket);
-    Some(if secure {
-        event!(
-            ADDRESS_MODEM_PLAIN,
-            setting = "server.websocket",
-            voice = shown,
-            port = voice.port
-        )
-    } else {
-        event!(
-            ADDRESS_MODEM_TLS,
-            setting = "server.websocket",
-            voice = shown
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn findings(vision: &str, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
-        let url = Url::parse(vision).unwrap();
-        let secure = url.scheme == Scheme::Https;
-        let mut around = Surroundings {
-            bound: None,
-            ports: &[8003, 443],
-            tls: true,
-            behind_proxy: false,
-            http_ends: false,
-            websocket: Some(if secure {
-                "wss://h/xiaozhi/v1/"
-            } else {
-                "ws://h:8000/xiaozhi/v1/"
-            }),
-            passed_on: PassedOn {
-                voice: false,
-                vision: true,
-            },
-        };
-        change(&mut around);
-        audit(&PublicAddress::from_vision_explain(&url), &around)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    fn one(vision: &str, words: &str) {
-        let all = findings(vision, |_| {});
-        assert!(
-            all.len() == 1 && all[0].contains(words) && all[0].contains("Remedy: "),
-            "{vision}: {all:?}"
-        );
-    }
-
-    #[test]
-    fn a_good_address_has_no_finding() {
-        for good in [
-            "https://ota.example.com/mcp/vision/explain",
-            "http://192.168.1.100:8003/mcp/vision/explain",
-        ] {
-            assert_eq!(findings(good, |_| {}), [""; 0], "{good}");
-        }
-    }
-
-    #[test]
-    fn each_fault_is_found_by_its_name() {
-        one(
-            "http://127.0.0.1:8003/mcp/vision/explain",
-            "the device itself",
-        );
-        one(
-            "http://localhost:8003/mcp/vision/explain",
-            "the device itself",
-        );
-        one("http://0.0.0.0:8003/mcp/vision/explain", "no address");
-        one(
-            "http://172.17.0.2:8003/mcp/vision/explain",
-            "inside of Docker",
-        );
-        one(
-            "http://xiaozhi-server:8003/mcp/vision/explain",
-            "without a dot",
-        );
-        one(
-            "http://ota.example.com:8004/mcp/vision/explain",
-            "nobody here listens",
-        );
-        one("http://ota.example.com:8003/vision", "does not end with");
-    }
-
-    #[test]
-    fn a_proxy_in_front_answers_for_the_port() {
-        assert_eq!(
-            findings("http://ota.example.com:8004/mcp/vision/explain", |a| a
-                .behind_proxy =
-                true),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn an_address_that_is_not_listened_on() {
-        let lan = "http://192.168.1.100:8003/mcp/vision/explain";
-        let bound = |ip: [u8; 4]| findings(lan, |a| a.bound = Some(ip.into()));
-        assert!(bound([127, 0, 0, 1])[0].contains("only 127.0.0.1 is listened on"));
-        assert!(bound([10, 0, 0, 1])[0].contains("only 10.0.0.1 is listened on"));
-        assert_eq!(bound([192, 168, 1, 100]), [""; 0]);
-        assert_eq!(bound([0, 0, 0, 0]), [""; 0]);
-    }
-
-    #[test]
-    fn schemes_that_do_not_fit_together() {
-        let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
-            a.tls = false;
-        });
-        assert!(found[0].contains("gateway.tls.mode is off"), "{found:?}");
-        let found = findings("https://ota.example.com/mcp/vision/explain", |a| {
-            a.websocket = Some("ws://h/");
-        });
-        assert!(found[0].contains("hears the voice"), "{found:?}");
-        let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
-            a.websocket = Some("wss://h/");
-        });
-        assert!(found[0].contains("plain http"), "{found:?}");
-        let found = findings("http://ota.example.com:8003/mcp/vision/explain", |a| {
-            a.http_ends = true;
-        });
-        assert!(found[0].contains("403"), "{found:?}");
-    }
-
-    #[test]
-    fn one_line_of_4g_firmware_goes_by_the_port() {
-        let here = "https://ota.example.com/mcp/vision/explain";
-        let found = |url: &'static str, passed_on, http_ends| {
-            let all = findings(here, |a| {
-                a.websocket = Some(url);
-                a.passed_on.voice = passed_on;
-                a.http_ends = http_ends;
-            });
-            let modem = all.into_iter().find(|f| f.contains("ML307"));
-            modem.unwrap_or_default()
-        };
-        assert_eq!(found("wss://voice.example.com/v1/", false, false), "");
-        assert_eq!(found("ws://voice.example.com:8000/v1/", false, false), "");
-        let tls = found("wss://voice.example.com:8443/v1/", false, false);
-        assert!(tls.contains("plain text to any port but 443"), "{tls}");
-        let plain = found("ws://voice.example.com:443/v1/", false, false);
-        assert!(plain.contains("TLS to port 443"), "{plain}");
-        // Our own ports take both.
-        assert_eq!(found("wss://ota.example.com:8003/v1/", true, false), "");
-        assert!(found("wss://ota.example.com:8003/v1/", true, true).contains("8003 too"));
-    }
-
-    #[test]
-    fn an_address_that_is_made_up_may_be_one_that_devices_misread() {
-        let around = Surroundings {
-            bound: Some(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7])),
-            ports: &[8003],
-            tls: true,
-            behind_proxy: false,
-            http_ends: false,
-            websocket: None,
-            passed_on: PassedOn {
-                voice: false,
-                vision: false,
-            },
-        };
-        let address = PublicAddress::derived(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7]), 8003);
-        assert!(!address.is_readable());
-        let found = audit(&address, &around);
-        assert!(
-            found.len() == 1 && found[0].to_string().contains("IPv6 literal"),
-            "{found:?}"
-        );
-    }
-
-    #[test]
-    fn what_nobody_here_passes_on_is_missed() {
-        let here = "https://ota.example.com/mcp/vision/explain";
-        let voice = |url: &'static str, passed_on| {
-            findings(here, |a| {
-                a.websocket = Some(url);
-                a.passed_on.voice = passed_on;
-            })
-        };
-        for (url, missed) in [
-            ("wss://ota.example.com/xiaozhi/v1/", true),
-            ("wss://OTA.example.com:8003/xiaozhi/v1/", true),
-            ("ws://ota.example.com:8003/xiaozhi/v1/", true),
-            ("wss://ota.example.com:8000/xiaozhi/v1/", false),
-            ("wss://voice.example.com/xiaozhi/v1/", false),
-        ] {
-            let found = voice(url, false);
-            let missing = |found: &[String]| found.iter().any(|f| f.contains("passes it on"));
-            assert_eq!(missing(&found), missed, "{url}: {found:?}");
-            assert!(!missing(&voice(url, true)), "{url}");
-        }
-        let vision = |behind_proxy| {
-            findings(here, |a| {
-                a.passed_on.vision = false;
-                a.behind_proxy = behind_proxy;
-            })
-        };
-        assert!(vision(false)[0].contains("pictures get a 404"));
-        assert_eq!(vision(true), [""; 0]);
-    }
 }

@@ -41,16 +41,11 @@ pub enum Voice {
         /// `server.mqtt_signature_key`; without it the password is empty.
         signature_key: Option<Secret>,
     },
-    /// `server.websocket`.
+    /// The WebSocket, at the address of its own setting.
     WebSocket {
-        /// The address.
-        url: String,
         /// `server.auth`, if it is enabled.
         auth: Option<TokenAuth>,
     },
-    /// There is no address that a device could read: it gets neither block, for
-    /// one that it misreads would abort it.
-    Unreachable,
 }
 
 /// Settings by which WebSocket tokens are made.
@@ -98,10 +93,16 @@ pub struct WebSocketBlock<'a> {
 const MQTT_USERNAME: &str = "eyJpcCI6ICJ1bmtub3duIn0=";
 
 impl Voice {
-    /// Makes the block for one device at `unix_seconds`, if there is one.
-    pub fn block(&self, check_in: &CheckIn<'_>, unix_seconds: u64) -> Option<VoiceBlock<'_>> {
+    /// Makes the block for one device at `unix_seconds`, with this WebSocket address.
+    /// Where there is no address that a device could read it gets neither block, for one
+    /// that it misreads would abort it.
+    pub fn block<'a>(
+        &'a self,
+        check_in: &CheckIn<'_>,
+        websocket: Option<&'a str>,
+        unix_seconds: u64,
+    ) -> Option<VoiceBlock<'a>> {
         Some(match self {
-            Self::Unreachable => return None,
             Self::Mqtt {
                 endpoint,
                 signature_key,
@@ -121,8 +122,8 @@ impl Voice {
                     subscribe_topic: format!("devices/p2p/{mac}"),
                 })
             }
-            Self::WebSocket { url, auth } => VoiceBlock::WebSocket(WebSocketBlock {
-                url,
+            Self::WebSocket { auth } => VoiceBlock::WebSocket(WebSocketBlock {
+                url: websocket?,
                 token: auth
                     .as_ref()
                     .map_or_else(String::new, |auth| auth.token(check_in, unix_seconds)),
@@ -182,7 +183,7 @@ mod tests {
             signature_key: Some(Secret::new("Sig-Key-123".into())),
         };
         let c = check_in(r#"{"board":{"type":"esp32s3","name":"never-this-one"}}"#);
-        let json = json(voice.block(&c, 0));
+        let json = json(voice.block(&c, Some("ws://h/"), 0));
         assert_eq!(
             json,
             r#"{"endpoint":"mqtt.example.com:1883","client_id":"GID_esp32s3@@@aa_bb_cc_dd_ee_ff@@@aa_bb_cc_dd_ee_ff","username":"eyJpcCI6ICJ1bmtub3duIn0=","password":"wxicJ+QlQroytN3Bl6Cu5tJXiuMS6YHLPnll/UT5Yos=","publish_topic":"device-server","subscribe_topic":"devices/p2p/aa_bb_cc_dd_ee_ff"}"#
@@ -192,14 +193,13 @@ mod tests {
     #[test]
     fn a_token_only_where_one_is_needed() {
         let auth = |allowed: &[&str]| Voice::WebSocket {
-            url: "ws://h/".into(),
             auth: Some(TokenAuth {
                 key: Secret::new("golden-key".into()),
                 allowed_devices: allowed.iter().map(|&d| d.to_owned()).collect(),
             }),
         };
         let c = check_in("");
-        let token = |voice: &Voice| match voice.block(&c, 1_765_000_000) {
+        let token = |voice: &Voice| match voice.block(&c, Some("ws://h/"), 1_765_000_000) {
             Some(VoiceBlock::WebSocket(block)) => block.token,
             Some(VoiceBlock::Mqtt(_)) | None => panic!("another kind"),
         };
@@ -213,6 +213,12 @@ mod tests {
     }
 
     #[test]
+    fn without_an_address_there_is_no_block() {
+        let voice = Voice::WebSocket { auth: None };
+        assert_eq!(voice.block(&check_in(""), None, 0), None);
+    }
+
+    #[test]
     fn no_key_of_a_block_is_too_long_for_flash() {
         let c = check_in("");
         for voice in [
@@ -220,13 +226,11 @@ mod tests {
                 endpoint: String::new(),
                 signature_key: None,
             },
-            Voice::WebSocket {
-                url: String::new(),
-                auth: None,
-            },
+            Voice::WebSocket { auth: None },
         ] {
             let value: serde_json::Value =
-                serde_json::from_str(&json(voice.block(&c, 0))).unwrap_or_default();
+                serde_json::from_str(&json(voice.block(&c, Some("ws://h/"), 0)))
+                    .unwrap_or_default();
             for key in value
                 .as_object()
                 .into_iter()

@@ -4,8 +4,11 @@
 pub(crate) mod address_audit;
 pub mod credentials;
 pub mod decide;
+pub(crate) mod network;
 pub mod public_url;
+pub(crate) mod reached;
 pub mod reply;
+pub mod websocket_url;
 
 #[cfg(test)]
 mod tests;

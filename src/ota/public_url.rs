@@ -9,6 +9,8 @@ use xiaozhi_device::endpoint::{self, AddressKind};
 
 /// Path of the OTA interface below an origin.
 pub(crate) const OTA_PATH: &str = "/xiaozhi/ota";
+/// Path of xiaozhi-server's WebSocket below an origin.
+pub(crate) const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
 /// Path of xiaozhi-server's vision interface below an origin.
 pub(crate) const VISION_PATH: &str = "/mcp/vision/explain";
 
@@ -166,6 +168,48 @@ impl fmt::Display for Url {
     }
 }
 
+/// Address of the OTA interface without its last slash: `https://host/edge/xiaozhi/ota`.
+/// It is shown with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtaUrl(Url);
+
+impl OtaUrl {
+    /// Takes an address whose path has no last slash.
+    pub(crate) fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The address itself.
+    pub(crate) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The WebSocket at `path` of this very address, in the scheme that goes with
+    /// its own.
+    pub(crate) fn websocket_url(&self, path: &str) -> String {
+        let origin = self.0.origin();
+        let rest = origin.strip_prefix("http").unwrap_or(&origin);
+        format!("ws{rest}{path}")
+    }
+
+    /// Tells whether devices read host and port from it as they are meant. One
+    /// that is configured always is; one that is made up may be an IPv6 literal.
+    pub(crate) fn is_readable(&self) -> bool {
+        endpoint::read(&self.0.to_string(), AddressKind::Http).is_ok()
+    }
+
+    /// Returns the part of a download address in front of the percent-encoded file name.
+    pub(crate) fn download_base(&self) -> String {
+        format!("{}/download/", self.0)
+    }
+}
+
+impl fmt::Display for OtaUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.0)
+    }
+}
+
 /// Setting that the public address was taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -200,8 +244,7 @@ impl fmt::Display for Source {
 /// The public address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicAddress {
-    /// The OTA interface without its last slash: `https://host/edge/xiaozhi/ota`.
-    ota: Url,
+    ota: OtaUrl,
     vision: String,
     vision_is_set: bool,
     served: Vec<String>,
@@ -234,7 +277,7 @@ impl PublicAddress {
         let beside_vision = vision_explain.map(ota_beside);
         Self {
             served: served([Some(ota.path.clone()), beside_vision]),
-            ota,
+            ota: OtaUrl(ota),
             vision,
             vision_is_set: vision_explain.is_some(),
             source: Source::Ota,
@@ -246,10 +289,10 @@ impl PublicAddress {
         let path = ota_beside(vision);
         Self {
             served: served([Some(path.clone()), None]),
-            ota: Url {
+            ota: OtaUrl(Url {
                 path,
                 ..vision.clone()
-            },
+            }),
             vision: vision.to_string(),
             vision_is_set: true,
             source: Source::VisionExplain,
@@ -271,7 +314,7 @@ impl PublicAddress {
         let vision = format!("{}{VISION_PATH}", ota.origin());
         Self {
             served: served([None, None]),
-            ota,
+            ota: OtaUrl(ota),
             vision,
             vision_is_set: false,
             source: Source::Derived,
@@ -279,8 +322,13 @@ impl PublicAddress {
     }
 
     /// The OTA address that is typed into devices.
+    pub(crate) fn ota(&self) -> &OtaUrl {
+        &self.ota
+    }
+
+    /// The same as a text.
     pub(crate) fn ota_url(&self) -> String {
-        format!("{}/", self.ota)
+        self.ota.to_string()
     }
 
     /// The vision address.
@@ -294,28 +342,9 @@ impl PublicAddress {
         self.vision_is_set
     }
 
-    /// The WebSocket at `path` of this very address, in the scheme that goes with
-    /// its own.
-    pub(crate) fn websocket_url(&self, path: &str) -> String {
-        let origin = self.ota.origin();
-        let rest = origin.strip_prefix("http").unwrap_or(&origin);
-        format!("ws{rest}{path}")
-    }
-
-    /// Tells whether devices read host and port from it as they are meant. One
-    /// that is configured always is; one that is made up may be an IPv6 literal.
-    pub(crate) fn is_readable(&self) -> bool {
-        endpoint::read(&self.ota.to_string(), AddressKind::Http).is_ok()
-    }
-
-    /// Returns the part of a download address in front of the percent-encoded file name.
-    pub(crate) fn download_base(&self) -> String {
-        format!("{}/download/", self.ota)
-    }
-
     /// The address itself.
     pub(crate) fn url(&self) -> &Url {
-        &self.ota
+        self.ota.url()
     }
 
     /// The setting that it came from.
@@ -391,19 +420,22 @@ mod tests {
         let p = PublicAddress::from_vision_explain(&url("https://d.com:8003/mcp/vision/explain"));
         assert_eq!(p.ota_url(), "https://d.com:8003/xiaozhi/ota/");
         assert_eq!(
-            p.download_base(),
+            p.ota().download_base(),
             "https://d.com:8003/xiaozhi/ota/download/"
         );
         assert_eq!(p.served_paths(), ["/xiaozhi/ota"]);
         let p = PublicAddress::from_vision_explain(&url("https://d.com/edge/mcp/vision/explain"));
         assert_eq!(
-            p.download_base(),
+            p.ota().download_base(),
             "https://d.com/edge/xiaozhi/ota/download/"
         );
         assert_eq!(p.served_paths(), ["/xiaozhi/ota", "/edge/xiaozhi/ota"]);
         let p = PublicAddress::from_ota(url("https://d.com/my/firmware/"), None);
         assert_eq!(p.ota_url(), "https://d.com/my/firmware/");
-        assert_eq!(p.download_base(), "https://d.com/my/firmware/download/");
+        assert_eq!(
+            p.ota().download_base(),
+            "https://d.com/my/firmware/download/"
+        );
         assert_eq!(p.vision_url(), "https://d.com/mcp/vision/explain");
         let p = PublicAddress::from_ota(
             url("https://d.com"),
@@ -430,7 +462,7 @@ mod tests {
             let port = port.map(|p| format!(":{p}")).unwrap_or_default();
             let base = format!("{scheme}://{host}{port}{prefix}");
             let p = PublicAddress::from_vision_explain(&url(&format!("{base}{VISION_PATH}")));
-            prop_assert_eq!(p.download_base(), format!("{base}/xiaozhi/ota/download/"));
+            prop_assert_eq!(p.ota().download_base(), format!("{base}/xiaozhi/ota/download/"));
         }
 
         #[test]

@@ -7,11 +7,12 @@ pub(crate) mod misread;
 pub(crate) mod websocket;
 
 use super::line::Kind;
-use super::reach::{self, Nowhere};
+use super::reach;
 use super::report::{Evidence, Finding, StepVerdict};
 use super::rule::Rule;
 use super::rules::address as rules;
 use super::rules::websocket as voice;
+use xiaozhi_device::host::{self, HostFault};
 
 /// Address of a request, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,14 +137,12 @@ fn fail_elsewhere(findings: &mut [Finding], host: &str, ota: &Target) {
 
 /// Judges a host by itself: an address that leads nowhere, a name that does.
 fn of_host(host: &str, evidence: Evidence) -> Option<Finding> {
-    if let Ok(ip) = host.parse() {
-        Nowhere::of(ip).map(|nowhere| nowhere.literal(evidence))
-    } else if reach::is_this_machine(host) {
-        Some(Finding::warn(&rules::LOOPBACK, evidence))
-    } else if !host.contains('.') {
-        Some(Finding::warn(&rules::SHORT_NAME, evidence))
-    } else {
-        None
+    match host::judge(host)? {
+        HostFault::Nowhere(nowhere) => Some(reach::literal(nowhere, evidence)),
+        HostFault::ContainerName => Some(Finding::warn(&rules::CONTAINER_ADDRESS, evidence)),
+        _ if !host.contains('.') => Some(Finding::warn(&rules::SHORT_NAME, evidence)),
+        // Whether there is such a host shows when it is looked up.
+        _ => None,
     }
 }
 

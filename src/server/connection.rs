@@ -94,8 +94,9 @@ pub(super) async fn serve<H: Handler>(
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
     // A reply must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
-    let limits = shared.limits();
     let proxied = port.proxy_protocol;
+    let local = stream.local_addr().ok().filter(|_| !proxied);
+    let limits = shared.limits();
     let mut named = !proxied;
     // The client's own, held to the end.
     let mut share = None;
@@ -130,6 +131,7 @@ pub(super) async fn serve<H: Handler>(
         secure,
         relayed: proxied,
         unknown,
+        local,
     };
     let idle = limits.idle;
     if first == HANDSHAKE {

@@ -105,6 +105,8 @@ pub(crate) struct Peer {
     /// True where the address is that of a proxy that does not know its client: what
     /// this client says of itself is no proxy's word.
     pub unknown: bool,
+    /// Address and port of ours to which it connected; `None` where a proxy did.
+    pub local: Option<SocketAddr>,
 }
 
 /// Marks a request, in its extensions, where a request line on its connection had more

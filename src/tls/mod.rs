@@ -27,6 +27,8 @@ pub enum Mode {
         dir: PathBuf,
         /// Host names and IP addresses of the certificate.
         names: Vec<String>,
+        /// True where nobody configured them: they follow this machine's addresses.
+        follows: bool,
     },
     /// Files that somebody else renews.
     Files(Vec<PairPaths>),

@@ -88,6 +88,34 @@ impl Certificates {
         due && self.reload(now)
     }
 
+    /// Takes up other names for the certificate that is signed here, if its names follow
+    /// this machine's addresses. It is signed anew at the next look. Returns whether they
+    /// are others.
+    pub(crate) fn follow(&self, new: Vec<String>, now: SystemTime) -> bool {
+        let _held = self.tried();
+        let mode = self.mode.load_full();
+        let Mode::SelfSigned {
+            dir,
+            names,
+            follows: true,
+        } = &*mode
+        else {
+            return false;
+        };
+        if *names == new {
+            return false;
+        }
+        let dir = dir.clone();
+        let follows = true;
+        self.mode.store(Arc::new(Mode::SelfSigned {
+            dir,
+            names: new,
+            follows,
+        }));
+        *lock(&self.next_signing) = now;
+        true
+    }
+
     /// Takes up the files as they are. Returns whether anything is new. Of a pair that
     /// cannot be used the last good one stays. Blocks on the disk.
     pub(crate) fn reload(&self, now: SystemTime) -> bool {
@@ -174,7 +202,7 @@ fn all(loaded: Vec<Result<Pair, TlsError>>) -> Result<Vec<Pair>, TlsError> {
 fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     match mode {
         Mode::Off => Vec::new(),
-        Mode::SelfSigned { dir, names } => {
+        Mode::SelfSigned { dir, names, .. } => {
             vec![self_signed::ensure(dir, names, now).map_err(TlsError::from)]
         }
         Mode::Files(paths) => {
@@ -192,7 +220,7 @@ fn load(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
 /// until the next one is there; else one of our own answers.
 fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     let acme = match mode {
-        Mode::SelfSigned { dir, names } => {
+        Mode::SelfSigned { dir, names, .. } => {
             let own = self_signed::at_any_rate(dir, names, now);
             return vec![own.map_err(TlsError::from)];
         }

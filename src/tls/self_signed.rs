@@ -74,7 +74,7 @@ pub(super) fn at_any_rate(
         );
         return Ok(pair);
     }
-    let (key, certificate) = sign(names, now)?;
+    let (key, certificate) = sign(names, kept_key(&paths), now)?;
     let pair = Pair::parse(&paths, certificate.as_bytes(), key.as_bytes())?;
     tell!(CERTIFICATE_UNKEPT, names = names, why = why.to_string());
     Ok(pair)
@@ -102,7 +102,9 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
         Err(_) if !paths.cert.exists() && !paths.key.exists() => event!(CERTIFICATE_NONE),
         Err(_) => event!(CERTIFICATE_UNREADABLE),
     };
-    let (key, certificate) = sign(names, now)?;
+    let key = kept_key(&paths);
+    let key_is_kept = key.is_some();
+    let (key, certificate) = sign(names, key, now)?;
     let kept = keep(dir, &paths, &key, &certificate)?;
     let unsure = match kept {
         Durability::Synced => None,
@@ -115,6 +117,7 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
         cert = &paths.cert,
         names = names,
         why = why,
+        key = key_is_kept.then_some("kept"),
         unsure = unsure
     );
     Ok(Pair::load(&paths)?)
@@ -135,8 +138,20 @@ pub(super) fn normal(name: &str) -> String {
         .map_or_else(|_| name.to_ascii_lowercase(), |ip| ip.to_string())
 }
 
-/// Makes key and certificate, as PEM.
-fn sign(names: &[String], now: SystemTime) -> Result<(String, String), SignError> {
+/// Returns the key of the last certificate, if it can be used again: firmware that pins
+/// it goes on with the next one.
+fn kept_key(paths: &PairPaths) -> Option<KeyPair> {
+    let pem = fs::read_to_string(&paths.key).ok()?;
+    let key = KeyPair::from_pem(&pem).ok()?;
+    key.is_compatible(&PKCS_ECDSA_P256_SHA256).then_some(key)
+}
+
+/// Makes the certificate, and a key if there is none yet, as PEM.
+fn sign(
+    names: &[String],
+    key: Option<KeyPair>,
+    now: SystemTime,
+) -> Result<(String, String), SignError> {
     let refuse = |error| SignError::Names {
         names: names.to_owned(),
         error,
@@ -165,7 +180,10 @@ fn sign(names: &[String], now: SystemTime) -> Result<(String, String), SignError
     params.not_after = date_time_ymd(1970 + year.unwrap_or(0) + YEARS, 1, 1);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refuse)?;
+    let key = match key {
+        Some(key) => key,
+        None => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(refuse)?,
+    };
     let certificate = params.self_signed(&key).map_err(refuse)?;
     Ok((key.serialize_pem(), certificate.pem()))
 }
@@ -222,14 +240,22 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let again = ensure(dir.path(), &names(&["OTA.example.com"]), now).unwrap();
         assert_eq!(serial_free_identity(&first), serial_free_identity(&again));
+        let key = || fs::read(dir.path().join("self-signed.key")).unwrap();
+        let pinned = key();
         let renamed = ensure(dir.path(), &names(&["other.example.com"]), now).unwrap();
         assert_ne!(serial_free_identity(&first), serial_free_identity(&renamed));
+        assert_eq!(key(), pinned, "firmware may pin it");
         let late = now + Duration::from_secs(86_400 * 365 * 21);
         let renewed = ensure(dir.path(), &names(&["other.example.com"]), late).unwrap();
         assert_ne!(
             serial_free_identity(&renamed),
             serial_free_identity(&renewed)
         );
+        assert_eq!(key(), pinned, "firmware may pin it");
+        // One that is of no use is replaced.
+        fs::write(dir.path().join("self-signed.key"), "cut").unwrap();
+        ensure(dir.path(), &names(&["other.example.com"]), now).unwrap();
+        assert_ne!(key(), pinned);
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn nothing_is_needed() {
     assert_eq!((s.bind.ip, s.bind.numbers()), (None, vec![8003, 8443]));
     assert_eq!(s.public.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
     assert_eq!(
-        s.websocket.as_deref(),
+        s.websocket_url().as_deref(),
         Some("ws://192.168.1.100:8000/xiaozhi/v1/")
     );
     assert_eq!(
@@ -66,7 +66,7 @@ fn xiaozhi_servers_keys_are_honoured() {
     assert_eq!(s.bind.numbers(), [8004, 8443]);
     assert_eq!(s.public.ota_url(), "http://192.168.1.100:8004/xiaozhi/ota/");
     assert_eq!(
-        s.websocket.as_deref(),
+        s.websocket_url().as_deref(),
         Some("ws://192.168.1.100:9000/xiaozhi/v1/")
     );
     assert_eq!((s.catalogue.ttl.as_secs(), s.log.level), (60, Level::WARN));
@@ -462,7 +462,7 @@ fn a_section_that_stands_twice_is_refused_and_a_key_named() {
 #[test]
 fn an_address_that_nobody_wrote_stops_nothing() {
     let s = good("server: {ip: 'fd00::7'}\ngateway: {proxy: {websocket: 'http://h:8000'}}");
-    assert!(s.websocket.is_none() && matches!(s.voice, Voice::Unreachable));
+    assert!(s.websocket_url().is_none() && matches!(s.voice, Voice::WebSocket { .. }));
     assert!(
         s.warnings.len() == 1 && s.warnings[0].event.kind.id == "config.no-voice",
         "{:?}",

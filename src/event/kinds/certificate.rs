@@ -114,7 +114,7 @@ kinds! { CERTIFICATES:
     /// A reason to sign one that is not known any more.
     CERTIFICATE_DUE = why("certificate.due", &[], "需要重新生成", "it was to be made anew");
     /// One was signed here.
-    CERTIFICATE_SIGNED = Kind::new("certificate.signed", Info, "self_signed", &["cert", "names", "why", "unsure?"],
+    CERTIFICATE_SIGNED = Kind::new("certificate.signed", Info, "self_signed", &["cert", "names", "why", "key?", "unsure?"],
         "已签发自签名证书（{why}）", "certificate signed, for {why}");
     /// One should be signed, and cannot be kept.
     CERTIFICATE_KEPT_UNFIT = Kind::new("certificate.kept-unfit", Warning, "self_signed", &["names", "reason", "why"],

@@ -7,20 +7,20 @@ use super::why;
 
 kinds! { REQUESTS:
     /// Nothing is at this path.
-    PATH_UNKNOWN = Kind::new("path.unknown", Warning, "request", &["device?", "peer", "method", "path", "url"],
-        "请求了 {path}，而这里没有这个路径：已回答 404。设备中的 OTA 地址应填 {url}（每个客户端每小时提示一次）",
-        "asked for {path}, and nothing is there: answered 404. The OTA address to type into a device is {url} (said once an \
+    PATH_UNKNOWN = Kind::new("path.unknown", Warning, "request", &["device?", "peer", "method", "path", "url?"],
+        "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
+        "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|} (said once an \
          hour for each client)");
     /// A check-in at an address of which a part is missing, or stands there besides.
-    PATH_PART = Kind::new("path.part", Warning, "request", &["device", "peer", "path", "url"],
-        "该设备在 {path} 签到，已照常回答；但这不是 OTA 地址，请在设备中改填 {url}，否则换一个服务器就会失败（每个客户端每小时提示一次）",
-        "a device checks in at {path}, and is answered; that is not the OTA address, and another server would not: type {url} \
-         into the device (said once an hour for each client)");
+    PATH_PART = Kind::new("path.part", Warning, "request", &["device", "peer", "path", "url?"],
+        "该设备在 {path} 签到，已照常回答；但这不是 OTA 地址{，请在设备中改填 |url|}，否则换一个服务器就会失败（每个客户端每小时提示一次）",
+        "a device checks in at {path}, and is answered; that is not the OTA address, and another server would not{: \
+         type |url| into the device} (said once an hour for each client)");
     /// A check-in where voice is.
-    PATH_VOICE = Kind::new("path.voice", Warning, "request", &["device?", "peer", "path", "url"],
-        "设备在语音地址 {path} 签到，不会得到固件：设备中的 OTA 地址应填 {url}（每个客户端每小时提示一次）",
-        "a device checks in at {path}, the address of the voice, and gets no firmware: the OTA address to type into it is {url} \
-         (said once an hour for each client)");
+    PATH_VOICE = Kind::new("path.voice", Warning, "request", &["device?", "peer", "path", "url?"],
+        "设备在语音地址 {path} 签到，不会得到固件{：设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
+        "a device checks in at {path}, the address of the voice, and gets no firmware{: the OTA address to type into it \
+         is |url|} (said once an hour for each client)");
     /// A path of xiaozhi-server's that nobody passes on.
     PATH_UNSERVED = Kind::new("path.unserved", Warning, "request", &["device?", "peer", "method", "path", "setting"],
         "请求了 {path}，它属于 xiaozhi-server，而这里没有转发：已回答 404。请设置 {setting}（改成其实际地址），或让设备直接访问 xiaozhi-server\

@@ -229,6 +229,7 @@ mod tests {
             secure: true,
             relayed: false,
             unknown: false,
+            local: None,
         };
         let headers = for_backend(&head("http://u:p@h:1/x", &claimed), peer);
         let mut lines: Vec<_> = headers

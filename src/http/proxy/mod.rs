@@ -30,7 +30,7 @@ use crate::http::request::{self, Head};
 use crate::http::router::below;
 use crate::http::spelling;
 use crate::http::turned_away::{self, TurnedAway};
-use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH};
+use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
 use backend::{Backend, Pool, ended_unanswered, find, pool, quiet, why_none};
 use download::{Gathered, Relayed, gather};
@@ -49,8 +49,6 @@ use tokio::time::Instant;
 use tunnel::{Session, TunnelCount};
 use upload::{Upload, UploadBody, UploadError};
 
-/// Path of xiaozhi-server's WebSocket.
-pub(crate) const WEBSOCKET_PATH: &str = "/xiaozhi/v1/";
 /// `gateway.proxy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxySettings {

@@ -151,10 +151,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
                 endpoint: "example.com:1883".into(),
                 signature_key: Some(key()),
             },
-            Voice::WebSocket {
-                url: "wss://example.com/xiaozhi/v1/".into(),
-                auth: Some(auth),
-            },
+            Voice::WebSocket { auth: Some(auth) },
         ],
     }
 });
@@ -191,7 +188,8 @@ fn answered_once(
     for withheld in &decision.withheld {
         assert!(!withheld.event().to_string().is_empty());
     }
-    let voice = voice.block(check_in, 1_700_000_000);
+    let websocket = Some("wss://example.com/xiaozhi/v1/");
+    let voice = voice.block(check_in, websocket, 1_700_000_000);
     let reply = write(&decision, own, "https://example.com/", voice, now, 480);
     let reply = String::from_utf8(reply).expect("JSON is UTF-8");
     assert!(!reply.chars().any(|c| c < ' '), "{reply:?}");

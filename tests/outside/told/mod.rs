@@ -8,6 +8,7 @@ mod certificates;
 mod configuration;
 mod connections;
 mod files;
+mod handed_out;
 mod machine;
 mod models;
 mod names;

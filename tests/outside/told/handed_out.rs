@@ -1,0 +1,311 @@
+//! Where no address is configured a device is handed what it has just reached.
+
+use super::super::support::server::{BINARY, SCHEMES, Setup, check_in, read_reply, request};
+use super::super::support::{Server, until};
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+
+/// A check-in by this `Host`.
+fn asking(host: &str, lines: &str) -> Vec<u8> {
+    let text = String::from_utf8(check_in("a", "1.0")).unwrap();
+    let host = if host.is_empty() {
+        String::new()
+    } else {
+        format!("Host: {host}\r\n")
+    };
+    text.replace("Host: 127.0.0.1\r\n", &format!("{host}{lines}"))
+        .into_bytes()
+}
+
+/// What a device is handed: the image's address and the voice server's.
+fn handed(server: &Server, scheme: &str, request: &[u8]) -> (String, String) {
+    let reply = server.send(scheme, request).json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    (
+        text(&reply["firmware"]["url"]),
+        text(&reply["websocket"]["url"]),
+    )
+}
+
+#[test]
+fn scheme_host_and_port_are_those_by_which_it_came() {
+    let server = Server::start("", &["a_2.0.bin"]);
+    for scheme in SCHEMES {
+        for (host, name, port) in [
+            ("192.168.7.9:18003", "192.168.7.9", ":18003"),
+            ("nas.lan:8003", "nas.lan", ":8003"),
+            ("ota.my.cn", "ota.my.cn", ""),
+            ("OTA.my.cn:443", "ota.my.cn", ":443"),
+            ("47.93.1.2", "47.93.1.2", ""),
+        ] {
+            let origin = format!("{scheme}://{name}{port}/xiaozhi/ota");
+            let expected = (
+                format!("{origin}/download/a_2.0.bin"),
+                format!("ws://{name}:8000/xiaozhi/v1/"),
+            );
+            assert_eq!(
+                handed(&server, scheme, &asking(host, "")),
+                expected,
+                "{host}"
+            );
+            server.event("offer", &[("url", &expected.0)]);
+            // People who look are shown the same.
+            let get = |path: &str| {
+                let text = String::from_utf8(request("GET", path, &[], b"")).unwrap();
+                let text = text.replace("Host: 127.0.0.1", &format!("Host: {host}"));
+                server.send(scheme, text.as_bytes()).text().to_owned()
+            };
+            assert!(get("/xiaozhi/ota/").contains(&expected.1), "{host}");
+            assert!(get("/nothing").contains(&format!("{origin}/")), "{host}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_none_is_passed_over() {
+    let server = Server::start("", &["a_2.0.bin"]);
+    let own = format!(
+        "http://127.0.0.1:{}/xiaozhi/ota/download/a_2.0.bin",
+        server.ports[0]
+    );
+    let long = format!("{}.cn", "a".repeat(250));
+    for host in [
+        "",
+        "localhost",
+        "localhost:8003",
+        "127.0.0.1:9",
+        "127.1",
+        "0.0.0.0:8003",
+        "[::1]:8003",
+        "[fd00::7]",
+        "fd00::7",
+        "h:0",
+        "h:65536",
+        "h:+80",
+        "h:8a",
+        "h:1:2",
+        "user@h",
+        "192.168.7.300",
+        "192.168.7",
+        "255.255.255.255",
+        "a..cn",
+        "小智.cn",
+        "h\",\"x\":\"y",
+        "h\\",
+        "h;x",
+        &long,
+    ] {
+        let reply = server.send("http", &asking(host, ""));
+        if reply.status == 400 {
+            // It is no HTTP at all.
+            continue;
+        }
+        assert_eq!(reply.firmware().1, own, "{host:?}");
+    }
+    let twice = asking("nas.lan", "Host: evil.cn\r\n");
+    let reply = server.send("http", &twice);
+    assert!(
+        reply.status == 400 || reply.firmware().1 == own,
+        "{}",
+        reply.text()
+    );
+    // Who lied is answered, and nobody else hears of it.
+    let lie = handed(&server, "http", &asking("evil.cn:1", ""));
+    assert_eq!(lie.0, "http://evil.cn:1/xiaozhi/ota/download/a_2.0.bin");
+    assert_eq!(handed(&server, "http", &check_in("a", "1.0")).0, own);
+    // What a proxy would say is nobody's word here.
+    let claimed = asking(
+        "nas.lan:8003",
+        "X-Forwarded-Host: evil.cn\r\nX-Forwarded-Proto: https\r\n",
+    );
+    let found = handed(&server, "http", &claimed).0;
+    assert_eq!(found, "http://nas.lan:8003/xiaozhi/ota/download/a_2.0.bin");
+}
+
+#[test]
+fn voice_that_is_passed_on_is_wss_where_the_device_came_over_tls() {
+    let server = Server::start(
+        "gateway:\n  proxy: {websocket: 'http://127.0.0.1:1'}\n",
+        &["a_2.0.bin"],
+    );
+    let voice = |scheme, host| handed(&server, scheme, &asking(host, "")).1;
+    assert_eq!(
+        voice("https", "nas.lan:8443"),
+        "wss://nas.lan:8443/xiaozhi/v1/"
+    );
+    assert_eq!(voice("https", "ota.my.cn"), "wss://ota.my.cn/xiaozhi/v1/");
+    assert_eq!(
+        voice("http", "nas.lan:8003"),
+        "ws://nas.lan:8003/xiaozhi/v1/"
+    );
+}
+
+#[test]
+fn what_is_configured_is_handed_to_everybody() {
+    for (config, url) in [
+        (
+            "server: {ota: 'https://ota.my.cn/xiaozhi/ota/'}\n",
+            "https://ota.my.cn/xiaozhi/ota/download/a_2.0.bin",
+        ),
+        (
+            "server: {vision_explain: 'http://47.93.1.2:8003/edge/mcp/vision/explain'}\n",
+            "http://47.93.1.2:8003/edge/xiaozhi/ota/download/a_2.0.bin",
+        ),
+    ] {
+        let server = Server::start(config, &["a_2.0.bin"]);
+        for scheme in SCHEMES {
+            assert_eq!(handed(&server, scheme, &asking("nas.lan:1", "")).0, url);
+        }
+    }
+    // Of what stands in front nobody knows what it makes of the header.
+    let server = Server::start("gateway:\n  behind_proxy: true\n", &["a_2.0.bin"]);
+    let own = format!(
+        "http://127.0.0.1:{}/xiaozhi/ota/download/a_2.0.bin",
+        server.ports[0]
+    );
+    assert_eq!(handed(&server, "https", &asking("nas.lan:1", "")).0, own);
+}
+
+#[test]
+fn a_client_elsewhere_is_never_handed_loopback() {
+    let server = Server::start(
+        "gateway:\n  ip: 127.0.0.1\n  ports: [{port: 0, proxy_protocol: true}]\n",
+        &["a_2.0.bin"],
+    );
+    let ask = |client: &str, host: &str| {
+        let mut stream = server.tcp();
+        let header = format!("PROXY TCP4 {client} 127.0.0.1 4711 8003\r\n");
+        stream.write_all(header.as_bytes()).unwrap();
+        stream.write_all(&asking(host, "")).unwrap();
+        read_reply(&mut stream, false).text().to_owned()
+    };
+    assert!(ask("203.0.113.9", "nas.lan:8003").contains("http://nas.lan:8003/"));
+    let reply = ask("203.0.113.9", "localhost:8003");
+    assert!(
+        !reply.contains("127.0.0.1") && !reply.contains("localhost"),
+        "{reply}"
+    );
+    server.event("withheld.no-address", &[("file", "a_2.0.bin")]);
+}
+
+/// A server in a network of its own, which has none yet.
+struct Alone {
+    server: Server,
+}
+
+impl Alone {
+    fn start(config: &str) -> Self {
+        let script = format!("ip link set lo up && exec {BINARY}");
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--net", "sh", "-c", &script]);
+        let setup = Setup::new().file("a_2.0.bin", "firmware a_2.0.bin");
+        Self {
+            server: setup.start_by(config, &mut command),
+        }
+    }
+
+    /// Runs something where the server is.
+    fn run(&self, script: &str) -> String {
+        let target = self.server.pid().to_string();
+        let output = Command::new("nsenter")
+            .args([
+                "--preserve-credentials",
+                "-U",
+                "-n",
+                "-t",
+                &target,
+                "sh",
+                "-e",
+                "-c",
+                script,
+            ])
+            .current_dir(self.server.dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Checks in at an address of this machine, without a host that would help.
+    fn checked_in(&self, url: &str) -> String {
+        let body = r#"{"application":{"version":"1.0"},"board":{"type":"a"}}"#;
+        self.run(&format!(
+            "curl -sk --max-time 60 -H 'Host: localhost' -H 'Device-Id: aa:bb:cc:dd:ee:ff' -H 'Client-Id: x' -d '{body}' {url}"
+        ))
+    }
+}
+
+const OPEN: &str =
+    "gateway:\n  ports: [8003]\n  limits: {handshake: 1h, headers: 1h, idle: 1h, drain: 1h}\n";
+
+#[test]
+fn a_network_that_comes_late_or_changes_is_followed() {
+    let alone = Alone::start(OPEN);
+    let (server, dir) = (&alone.server, alone.server.dir.path());
+    server.event("address.no-network", &[]);
+    let key = || fs::read(dir.join("certs/self-signed.key")).unwrap();
+    let pinned = key();
+    for (n, address) in ["192.168.7.5", "10.7.0.9"].into_iter().enumerate() {
+        alone.run(&format!(
+            "ip link add eth{n} type veth peer name peer{n} && ip link set peer{n} up && ip addr add {address}/24 dev eth{n} && ip link set eth{n} up; \
+             ip link del eth{} 2>/dev/null || true",
+            n.wrapping_sub(1)
+        ));
+        // At once: the socket has it.
+        for scheme in SCHEMES {
+            let ota = format!("{scheme}://{address}:8003/xiaozhi/ota/");
+            let reply = alone.checked_in(&ota);
+            assert!(
+                reply.contains(&format!("\"url\":\"{ota}download/a_2.0.bin\"")),
+                "{reply}"
+            );
+            assert!(reply.contains(&format!("ws://{address}:8000/")), "{reply}");
+        }
+        // What is printed and what is signed follow.
+        server.event(
+            "address.ota",
+            &[("url", &format!("http://{address}:8003/xiaozhi/ota/"))],
+        );
+        server.event(
+            "certificate.signed",
+            &[
+                ("names", &format!("{address}, localhost, 127.0.0.1, ::1")),
+                ("key", "kept"),
+            ],
+        );
+    }
+    assert_eq!(key(), pinned, "firmware may pin it");
+}
+
+#[test]
+fn a_client_that_comes_by_ipv6_is_handed_an_ipv4_address() {
+    let alone = Alone::start(OPEN);
+    alone.run(
+        "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 192.168.7.5/24 dev eth0 && ip -6 addr add fd00::7/64 dev eth0 nodad && \
+         ip link set eth0 up",
+    );
+    let url = "http://[fd00::7]:8003/xiaozhi/ota/";
+    // The address is looked up anew, within a second.
+    until("this machine's IPv4 address", || {
+        let reply = alone.checked_in(url);
+        assert!(!reply.contains("fd00") && !reply.contains("[::"), "{reply}");
+        let is_there =
+            reply.contains("\"url\":\"http://192.168.7.5:8003/xiaozhi/ota/download/a_2.0.bin\"");
+        is_there.then_some(())
+    });
+}
+
+#[test]
+fn a_tunnel_is_not_taken_for_the_network() {
+    let alone = Alone::start(OPEN);
+    alone.run(
+        "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 192.168.7.5/24 dev eth0 && ip link set eth0 up && \
+         ip link add Meta type veth peer name peer1 && ip link set peer1 up && ip addr add 198.18.0.1/30 dev Meta && ip link set Meta up && \
+         ip route add default dev Meta",
+    );
+    let said = ("url", "http://192.168.7.5:8003/xiaozhi/ota/");
+    alone.server.event("address.ota", &[said]);
+    let reply = alone.checked_in("http://192.168.7.5:8003/xiaozhi/ota/");
+    assert!(reply.contains("ws://192.168.7.5:8000/"), "{reply}");
+}
