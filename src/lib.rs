@@ -8,6 +8,8 @@
 //!   parts together before the first byte is served.
 //! * [`server`] accepts the connection, tells TLS from HTTP by the first byte,
 //!   and bounds what any client can hold. [`tls`] gives it certificates.
+//! * `trust` knows the roots of devices and what they make of a chain, for [`tls`] and
+//!   for `probe`.
 //! * [`http`] routes the request, reads it, and is the one door through which
 //!   replies leave.
 //! * [`ota`] decides, and writes the answer: pure functions of what the device
@@ -36,4 +38,5 @@ pub mod server;
 mod simulate;
 pub mod telemetry;
 pub mod tls;
+mod trust;
 pub mod util;

@@ -2,6 +2,7 @@
 
 use super::refused;
 use crate::config::Settings;
+use crate::event::Event;
 use crate::http::AnswersChallenges;
 use crate::tls::Mode;
 use crate::tls::acme::{CertificateKeeper, Challenges, RootError};
@@ -28,7 +29,7 @@ pub(super) fn keeper(
     match (&settings.tls, challenges) {
         (Mode::Acme(acme), Some(challenges)) => {
             let keeper = CertificateKeeper::new(acme.clone(), Arc::clone(challenges));
-            let fault = |e: RootError| (e.setting().to_owned(), e.to_string());
+            let fault = |e: RootError| (e.setting().to_owned(), Event::from(&e));
             Ok(Some(keeper.map_err(|e| refused(settings, [fault(e)]))?))
         }
         _ => Ok(None),

@@ -15,7 +15,7 @@ pub(crate) use audit::{audit, look_up_names};
 pub(crate) use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
-use crate::event::{self, event, tell};
+use crate::event::{self, Value, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -250,9 +250,10 @@ pub(crate) fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Cer
 /// Makes an error of what is wrong with settings, each with its line.
 fn refused(
     settings: &Settings,
-    faults: impl IntoIterator<Item = (String, String)>,
+    faults: impl IntoIterator<Item = (String, impl Into<Value>)>,
 ) -> anyhow::Error {
     let faults = faults.into_iter().map(|(key, what)| {
+        let what: Value = what.into();
         let place = settings.places.place(&key);
         ConfigFault::new(place, &key, event!(CONFIG_CERTIFICATE, what = what))
     });

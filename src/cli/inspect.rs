@@ -5,7 +5,7 @@ use super::print;
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName};
-use crate::firmware::{Unusable, inspect_file, offerable};
+use crate::firmware::{Unusable, inspect_file, leads_out, offerable, signing};
 use crate::util::terminal;
 use crate::{app, config};
 use clap::Args;
@@ -54,6 +54,8 @@ impl InspectArgs {
 #[serde(rename_all = "lowercase")]
 enum Readiness {
     Ready,
+    /// It can be fetched, and is offered to nobody.
+    Data,
     Foreign,
     Rejected,
 }
@@ -97,6 +99,9 @@ struct Facts {
     hash_appended: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<&'static str>,
+    /// Digests of the keys that signed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    key_digests: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     elf_sha256: Option<String>,
     secure_version: u32,
@@ -123,6 +128,7 @@ impl From<&AppImage> for Facts {
                 Signature::V1 => "secure boot v1",
                 Signature::V2 => "secure boot v2",
             }),
+            key_digests: app.key_digests.iter().map(|key| encode(key)).collect(),
             elf_sha256: app.elf_sha256.map(|sum| encode(&sum)),
             secure_version: app.secure_version,
             min_efuse_block: app.min_efuse_block,
@@ -160,7 +166,23 @@ impl FileReport {
         let version = named.as_ref().map(|named| &named.version);
         if let Verdict::App(app) = &inspection.verdict {
             report.warnings = in_words(&app.remarks(version, projects));
+            let beside = beside(path, settings, app);
+            report.warnings.extend(beside.iter().map(Event::to_string));
             report.image = Some(Facts::from(&**app));
+        }
+        if let Verdict::Foreign(foreign) = &inspection.verdict
+            && let Some(target) = leads_out(path, &settings.dir)
+        {
+            let (target, foreign) = (target, *foreign);
+            report.reason = Some(Unusable::LeadsOut { target, foreign }.to_string());
+            return report;
+        }
+        if let Verdict::Foreign(foreign) = &inspection.verdict
+            && foreign.is_data()
+        {
+            report.state = Readiness::Data;
+            report.reason = Some(Event::from(foreign).to_string());
+            return report;
         }
         if let Err(why) =
             offerable(&inspection.verdict, *verify, projects).and_then(|()| safe(version))
@@ -175,8 +197,11 @@ impl FileReport {
             }
             Verdict::Foreign(foreign) => {
                 report.state = Readiness::Foreign;
-                let offered = event!(IMAGE_FOREIGN_OFFERED, what = Event::from(foreign));
-                report.reason = Some(offered.to_string());
+                let what = Event::from(foreign);
+                let is_offered = named.is_some();
+                let offered = |what| event!(IMAGE_FOREIGN_OFFERED, what = what);
+                let what = if is_offered { offered(what) } else { what };
+                report.reason = Some(what.to_string());
                 None
             }
             Verdict::Rejected(_) => None,
@@ -189,6 +214,7 @@ impl FileReport {
         let mut text = String::new();
         let state = match self.state {
             Readiness::Ready => "ready",
+            Readiness::Data => "data",
             Readiness::Foreign => "foreign",
             Readiness::Rejected => "rejected",
         };
@@ -253,7 +279,22 @@ impl Facts {
             "image",
             format!("{} bytes, {hash}, {signature}", self.length),
         ));
+        let keys = self.key_digests.iter().cloned();
+        lines.extend(keys.map(|key| ("key digest", key)));
         lines
+    }
+}
+
+/// Returns what is to be said of an image because of others in its folder; where it lies
+/// somewhere else, because of those in the firmware folder.
+fn beside(path: &Path, settings: &FolderSettings, app: &AppImage) -> Vec<Event> {
+    let own = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let own = own.unwrap_or(Path::new("."));
+    let found = signing::beside(own, path, app);
+    if found.is_empty() {
+        signing::beside(&settings.dir, path, app)
+    } else {
+        found
     }
 }
 
@@ -296,7 +337,9 @@ fn offered_to(
     projects: &Projects,
 ) -> String {
     let Some(ImageName { model, version }) = named else {
-        return "nobody under this name: it is no {model}_{version}.bin; xiaozhi-ota publish gives it one".into();
+        let whom = "nobody under this name: it is no {model}_{version}.bin";
+        let gives_one = "; xiaozhi-ota publish gives it one";
+        return whom.to_owned() + app.map_or("", |_| gives_one);
     };
     let mut whom = if model == "default" {
         "devices without files of their own model".to_owned()

@@ -5,8 +5,8 @@ use super::print;
 use crate::app;
 use crate::config::{self, Settings};
 use crate::event::Event;
-use crate::firmware::name;
 use crate::firmware::publish::Staged;
+use crate::firmware::{name, signing};
 use crate::util::durable::Durability;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -33,6 +33,10 @@ pub(super) struct PublishArgs {
     #[arg(long)]
     version: Option<String>,
 
+    /// Take what is no ESP image, for devices of another kind
+    #[arg(long)]
+    foreign: bool,
+
     /// Overwrite a file of the same name
     #[arg(long)]
     force: bool,
@@ -44,7 +48,7 @@ impl PublishArgs {
         let dir = &settings.catalogue.dir;
         let is_new = !dir.exists();
         let projects = &settings.catalogue.projects;
-        let staged = Staged::copy(&self.file, dir, settings.catalogue.verify, projects)?;
+        let staged = Staged::copy(&self.file, dir, &settings.catalogue, self.foreign)?;
         let version = staged.version(self.version.as_deref())?;
         let models = models(dir);
         let model = match self.model {
@@ -61,19 +65,28 @@ impl PublishArgs {
         };
         let kind = match &staged.inspection.verdict {
             Verdict::App(app) if projects.is_xiaozhi(&app.project) => {
-                Some(format!("with the chip {}", app.chip))
+                Some(format!("with the chip {}", signing::chips(app)))
             }
             Verdict::App(app) => Some(format!(
                 "with the chip {}, which run the project {:?}",
-                app.chip, app.project
+                signing::chips(app),
+                app.project
             )),
             Verdict::Foreign(_) => Some("that report no ESP32's chip".to_owned()),
             Verdict::Rejected(_) => None,
+        };
+        let app = match &staged.inspection.verdict {
+            Verdict::App(app) => Some(app.clone()),
+            Verdict::Foreign(_) | Verdict::Rejected(_) => None,
         };
         let (path, kept) = staged.publish(&model, &version, self.force)?;
         let version = Version::new(&version);
         let (effect, warning) = effect(&settings, &models, &model, &version, kind.as_deref());
         warnings.extend(warning);
+        if let Some(app) = &app {
+            let beside = signing::beside(dir, &path, app);
+            warnings.extend(beside.iter().map(Event::to_string));
+        }
         if let Durability::Unsynced(why) = kept {
             warnings.push(format!(
                 "the folder's file system could not be made to write the file down ({why}): a power cut within the next \

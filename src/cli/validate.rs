@@ -3,6 +3,7 @@
 use super::{print, report};
 use crate::app;
 use crate::config::{self, Machine, Settings};
+use crate::event::Severity;
 use crate::event::text::Lang;
 use crate::firmware::Verify;
 use crate::http::plain::PlainHttp;
@@ -69,7 +70,11 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     for finding in findings {
         let (setting, advice) = (finding.setting(), finding.advice(settings.log.style.lang));
         let place = settings.places.place(setting);
-        writeln!(text, "{place}: warning: {setting}: {advice}")?;
+        let weight = match finding.kind.severity {
+            Severity::Info => "hint",
+            Severity::Warning | Severity::Error => "warning",
+        };
+        writeln!(text, "{place}: {weight}: {setting}: {advice}")?;
     }
     Ok(text)
 }

@@ -234,10 +234,10 @@ impl<'a> ReportedDevice<'a> {
     /// own.
     fn no_image(&self) -> Option<Reason<'a>> {
         let name = self.report.chip_name.as_deref().unwrap_or_default();
-        // A chip of tomorrow is one, too.
-        let is_named = name
-            .get(..5)
-            .is_some_and(|n| n.eq_ignore_ascii_case("esp32"));
+        // A chip of tomorrow is one, too, and so is one whose maker stands in front.
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        let letters: Vec<u8> = letters.map(|b| b.to_ascii_lowercase()).collect();
+        let is_named = letters.windows(5).any(|part| part == b"esp32");
         let model = self.report.chip_model.map(u32::try_from);
         let model = model.and_then(Result::ok).and_then(Chip::from_model);
         // A number alone tells as long as it is one that we know.

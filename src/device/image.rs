@@ -10,16 +10,23 @@
 //! [`Inspector`] reads in pieces, in memory that does not depend on the file:
 //! no length that stands in a file is ever allocated.
 
+mod data;
+mod foreign;
 mod inspector;
+mod parts;
+mod signature;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trailer;
 
 use crate::chip::Chip;
 use crate::project::Projects;
 use crate::version::{Version, is_device_safe, major};
 
+pub use foreign::{Foreign, Lookalike};
 pub use inspector::Inspector;
+pub use signature::{Signature, SigningChange};
 
 /// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).
 const MAGIC: u8 = 0xE9;
@@ -67,6 +74,9 @@ pub struct AppImage {
     pub hash_appended: bool,
     /// The signature behind the image.
     pub signature: Option<Signature>,
+    /// Digests of the keys that signed it, as the eFuses of a device hold them. Version 1 of
+    /// secure boot names none.
+    pub key_digests: Vec<[u8; 32]>,
     /// `esp_app_desc_t.project_name`.
     pub project: String,
     /// `esp_app_desc_t.version`: what the device reports once it runs this.
@@ -91,6 +101,26 @@ impl AppImage {
     /// (the firmware's `main/assets.cc`, since v2.0.0).
     pub fn needs_assets(&self, projects: &Projects) -> bool {
         projects.is_xiaozhi(&self.project) && major(&self.version).is_some_and(|major| major >= 2)
+    }
+
+    /// Writes the chip revisions that run it, if some do not: `v0.1-v1.99`, `>=v3.0`, `<=v2.99`.
+    pub fn revisions(&self) -> Option<String> {
+        let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
+        match (self.min_revision.map(shown), self.max_revision.map(shown)) {
+            (None, None) => None,
+            (Some(min), None) => Some(format!(">={min}")),
+            (None, Some(max)) => Some(format!("<={max}")),
+            (Some(min), Some(max)) => Some(format!("{min}-{max}")),
+        }
+    }
+
+    /// Tells whether no chip runs both images, so that both can have one name and version.
+    pub fn shares_no_chip_with(&self, other: &Self) -> bool {
+        let ends_below = |one: &Self, other: &Self| {
+            let ends = one.max_revision.zip(other.min_revision);
+            ends.is_some_and(|(last, first)| last < first)
+        };
+        self.chip != other.chip || ends_below(self, other) || ends_below(other, self)
     }
 
     /// Lists what an operator should know of an image that is offered as `version`.
@@ -143,44 +173,6 @@ pub enum Remark {
 /// The chip whose old revision byte means another thing.
 const ESP32_C3: Chip = Chip(5);
 
-/// A secure boot signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signature {
-    /// 68 bytes behind the image. Its content is not looked at.
-    V1,
-    /// A sector of its own behind the image. Its first block is checked against
-    /// its own CRC, and against the image where it names its SHA-256.
-    V2,
-}
-
-/// A file that is no ESP image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Foreign {
-    /// Its kind, where its first bytes tell.
-    pub looks_like: Option<Lookalike>,
-}
-
-/// A kind of file that people bring in place of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookalike {
-    /// The linker's output.
-    Elf,
-    /// An archive.
-    Zip,
-    /// A compressed file.
-    Gzip,
-    /// A compressed file.
-    Bzip2,
-    /// A compressed file.
-    Xz,
-    /// A page that a browser saved in place of a file.
-    WebPage,
-    /// A stand-in for the file.
-    GitLfsPointer,
-    /// An image of the ESP8266.
-    Esp8266,
-}
-
 /// Reason why an ESP image would fail on the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageFault {
@@ -230,6 +222,21 @@ pub enum ImageFault {
     Bootloader,
     /// Bootloader, partition table and app in one file.
     FullFlash,
+    /// The table of a flash chip's partitions.
+    PartitionTable,
+    /// A partition of a flash chip that is no app, or several in one file. It may hold what
+    /// somebody's device keeps: the passwords of its Wi-Fi.
+    FlashPart {
+        /// Its usual name, or that of its file system.
+        part: &'static str,
+    },
+    /// A partition's content that is damaged or cut off.
+    Data {
+        /// The file's usual name.
+        what: &'static str,
+    },
+    /// A private key, which is nobody's but its owner's.
+    PrivateKey,
     /// Shares the magic byte, and nothing else.
     Esp8266,
     /// Bytes behind the image that are no padding and no signature.
@@ -284,6 +291,7 @@ fn descriptor(head: &[u8]) -> Option<AppImage> {
         length: 0,
         hash_appended: head[23] == 1,
         signature: None,
+        key_digests: Vec::new(),
         project: text(0x50, 32),
         version: text(0x30, 32),
         idf_version: text(0x90, 32),
@@ -319,20 +327,4 @@ fn is_esp8266(head: &[u8]) -> bool {
             0x3FFE_8000..=0x3FFF_FFFF | 0x4010_0000..=0x4010_FFFF | 0x4020_0000..=0x402F_FFFF
         )
         && matches!(u32_at(head, 4), 0x4010_0000..=0x402F_FFFF)
-}
-
-/// Tells what a file without the magic byte is, where its beginning tells.
-fn looks_like(head: &[u8]) -> Option<Lookalike> {
-    let known: [(&[u8], Lookalike); 8] = [
-        (b"\x7fELF", Lookalike::Elf),
-        (b"PK\x03\x04", Lookalike::Zip),
-        (b"\x1f\x8b", Lookalike::Gzip),
-        (b"BZh", Lookalike::Bzip2),
-        (b"\xfd7zXZ", Lookalike::Xz),
-        (b"<", Lookalike::WebPage),
-        (b"version https://git-lfs", Lookalike::GitLfsPointer),
-        (b"\xea", Lookalike::Esp8266),
-    ];
-    let found = known.iter().find(|(magic, _)| head.starts_with(magic));
-    found.map(|(_, what)| *what)
 }

@@ -86,6 +86,10 @@ impl From<&ImageFault> for Event {
             ImageFault::Hash => event!(IMAGE_HASH),
             ImageFault::Bootloader => event!(IMAGE_BOOTLOADER),
             ImageFault::FullFlash => event!(IMAGE_FULL_FLASH),
+            ImageFault::PartitionTable => event!(IMAGE_PARTITION_TABLE),
+            ImageFault::FlashPart { part } => event!(IMAGE_FLASH_PART, what = *part),
+            ImageFault::Data { what } => event!(IMAGE_DATA_DAMAGED, what = *what),
+            ImageFault::PrivateKey => event!(IMAGE_PRIVATE_KEY),
             ImageFault::Esp8266 => event!(IMAGE_ESP8266),
             ImageFault::Trailing { bytes, length } => {
                 event!(IMAGE_TRAILING, bytes = *bytes, length = *length)
@@ -100,16 +104,41 @@ impl From<&ImageFault> for Event {
 
 impl From<&Foreign> for Event {
     fn from(foreign: &Foreign) -> Self {
-        match foreign.looks_like {
-            None => event!(IMAGE_FOREIGN),
-            Some(Lookalike::Elf) => event!(IMAGE_ELF),
-            Some(Lookalike::Zip) => event!(IMAGE_ZIP),
-            Some(Lookalike::Gzip) => event!(IMAGE_GZIP),
-            Some(Lookalike::Bzip2) => event!(IMAGE_BZIP2),
-            Some(Lookalike::Xz) => event!(IMAGE_XZ),
-            Some(Lookalike::WebPage) => event!(IMAGE_WEB_PAGE),
-            Some(Lookalike::GitLfsPointer) => event!(IMAGE_GIT_LFS),
-            Some(Lookalike::Esp8266) => event!(IMAGE_OLD_ESP),
+        foreign
+            .looks_like
+            .map_or_else(|| event!(IMAGE_FOREIGN), Self::from)
+    }
+}
+
+impl From<Lookalike> for Event {
+    fn from(looks_like: Lookalike) -> Self {
+        match looks_like {
+            Lookalike::Elf => event!(IMAGE_ELF),
+            Lookalike::Zip => event!(IMAGE_ZIP),
+            Lookalike::Gzip => event!(IMAGE_GZIP),
+            Lookalike::Bzip2 => event!(IMAGE_BZIP2),
+            Lookalike::Xz => event!(IMAGE_XZ),
+            Lookalike::Archive(what) => event!(IMAGE_ARCHIVE, what = what),
+            Lookalike::WebPage => event!(IMAGE_WEB_PAGE),
+            Lookalike::Answer(what) => event!(IMAGE_ANSWER, what = what),
+            Lookalike::GitLfsPointer => event!(IMAGE_GIT_LFS),
+            Lookalike::Text(what) => event!(IMAGE_TEXT, what = what),
+            Lookalike::Source => event!(IMAGE_SOURCE),
+            Lookalike::PartitionCsv => event!(IMAGE_PARTITION_CSV),
+            Lookalike::Encoded(what) => event!(IMAGE_ENCODED, what = what),
+            Lookalike::Rewritten(what) => event!(IMAGE_REWRITTEN, what = what),
+            Lookalike::Uf2 => event!(IMAGE_UF2),
+            Lookalike::Dfu => event!(IMAGE_DFU),
+            Lookalike::Program(what) => event!(IMAGE_PROGRAM, what = what),
+            Lookalike::Document(what) => event!(IMAGE_DOCUMENT, what = what),
+            Lookalike::FileSystem(what) => event!(IMAGE_FILE_SYSTEM, what = what),
+            Lookalike::Container(what) => event!(IMAGE_CONTAINER, what = what),
+            Lookalike::PreEncrypted => event!(IMAGE_PRE_ENCRYPTED),
+            Lookalike::Delta(what) => event!(IMAGE_DELTA, what = what),
+            Lookalike::Random => event!(IMAGE_RANDOM),
+            Lookalike::Esp8266 => event!(IMAGE_OLD_ESP),
+            Lookalike::Assets => event!(IMAGE_ASSETS),
+            Lookalike::Models => event!(IMAGE_MODELS),
         }
     }
 }

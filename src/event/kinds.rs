@@ -28,6 +28,19 @@ const fn found(
     Kind::new(id, Warning, "audit", fields, zh, en).lead(lead)
 }
 
+/// Makes a kind of a hint that an audit gives: all is as it should be, and some devices
+/// may want more.
+const fn hint(
+    id: &'static str,
+    fields: &'static [&'static str],
+    zh: &'static str,
+    en: &'static str,
+) -> Kind {
+    let mut kind = found(id, fields, zh, en);
+    kind.severity = Severity::Info;
+    kind
+}
+
 /// Makes a kind of a reason inside another event, which has the severity and the room of
 /// its own.
 const fn why(
@@ -45,8 +58,11 @@ mod check_in;
 mod config;
 mod connection;
 mod file;
+mod foreign;
+mod handshake;
 mod image;
 mod misread;
+mod pair;
 mod process;
 mod request;
 mod withheld;
@@ -57,8 +73,11 @@ pub use check_in::*;
 pub use config::*;
 pub use connection::*;
 pub use file::*;
+pub use foreign::*;
+pub use handshake::*;
 pub use image::*;
 pub use misread::*;
+pub use pair::*;
 pub use process::*;
 pub use request::*;
 pub use withheld::*;
@@ -72,9 +91,12 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         REASONS,
         FILES,
         IMAGES,
+        FOREIGN,
         MISREAD,
         REQUESTS,
         CONNECTIONS,
+        HANDSHAKES,
+        PAIRS,
         CERTIFICATES,
         ADDRESSES,
     ]

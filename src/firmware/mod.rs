@@ -6,9 +6,11 @@ pub(crate) mod catalogue;
 mod folder;
 pub mod name;
 pub(crate) mod publish;
+pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;
 
+pub(crate) use folder::judge::leads_out;
 pub(crate) use folder::scan::{Unusable, inspect_file, offerable};
 
 use std::path::PathBuf;

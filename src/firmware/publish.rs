@@ -2,14 +2,13 @@
 
 use super::folder::scan;
 use super::name::{self, is_version};
-use super::{Unusable, Verify};
+use super::{FolderSettings, Unusable, signing};
 use crate::event::Event;
 use crate::util::durable::{Draft, Durability, NotCreated};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use xiaozhi_device::image::{Foreign, Inspection, Inspector, Verdict};
-use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
 
 /// Reason why a file was not published, with what to do about it. Nothing was changed.
@@ -30,6 +29,21 @@ pub(crate) enum PublishError {
         path: PathBuf,
         /// The reason why the catalogue would refuse it.
         why: Unusable,
+    },
+    /// It is no app image.
+    #[error(
+        "{}: {}. {}", path.display(), Event::from(foreign),
+        if foreign.is_data() {
+            "It is given for download where it lies in the firmware folder: copy it there"
+        } else {
+            "No ESP32 is offered it; if it is meant for a device of another kind, add --version and --foreign"
+        }
+    )]
+    NoImage {
+        /// The file to be published.
+        path: PathBuf,
+        /// The file's kind.
+        foreign: Foreign,
     },
     /// No version was given, and the file holds none.
     #[error("{}: {}, and so tells no version: add --version", path.display(), Event::from(foreign))]
@@ -76,6 +90,22 @@ pub(crate) enum PublishError {
         /// True where it holds what was to be published.
         same: bool,
     },
+    /// The file of that name is for other chips.
+    #[error(
+        "{}: it is there already, and is for {theirs}, while this image is for {ours}. Publish it beside that one, with a \
+         version of the same rank: --version {version}; each device gets the one for its chip. (--force would take theirs away)",
+        path.display()
+    )]
+    ForOthers {
+        /// The file in the firmware folder.
+        path: PathBuf,
+        /// The chips that it is for.
+        theirs: String,
+        /// The chips that the image to be published is for.
+        ours: String,
+        /// A version of the same rank, in another spelling.
+        version: String,
+    },
     /// The folder takes no file.
     #[error("{}: nothing can be written there: {reason}", dir.display())]
     Folder {
@@ -102,8 +132,8 @@ impl Staged {
     pub(crate) fn copy(
         source: &Path,
         dir: &Path,
-        verify: Verify,
-        projects: &Projects,
+        settings: &FolderSettings,
+        takes_foreign: bool,
     ) -> Result<Self, PublishError> {
         let unreadable = |reason| PublishError::Source {
             path: source.to_owned(),
@@ -128,9 +158,16 @@ impl Staged {
         .map_err(unreadable)?;
         written.map_err(folder)?;
         let inspection = inspector.finish();
-        if let Err(why) = scan::offerable(&inspection.verdict, verify, projects) {
-            let path = source.to_owned();
+        let (path, verdict) = (source.to_owned(), &inspection.verdict);
+        if let Err(why) = scan::offerable(verdict, settings.verify, &settings.projects) {
             return Err(PublishError::Unusable { path, why });
+        }
+        match verdict {
+            Verdict::Foreign(foreign) if !takes_foreign || foreign.is_data() => {
+                let foreign = *foreign;
+                return Err(PublishError::NoImage { path, foreign });
+            }
+            _ => {}
         }
         Ok(Self {
             source: source.to_owned(),
@@ -188,15 +225,36 @@ impl Staged {
         } else {
             match copy.create(&path) {
                 Ok(kept) => kept,
-                Err(NotCreated::Exists) => {
-                    let there = scan::open(&path).and_then(|mut f| scan::hash_reader(&mut f));
-                    let same = there.is_ok_and(|sum| sum == inspection.sha256);
-                    return Err(PublishError::Exists { path, same });
-                }
+                Err(NotCreated::Exists) => return Err(exists(path, &inspection, version)),
                 Err(NotCreated::Error(error)) => return Err(folder(error)),
             }
         };
         Ok((path, kept))
+    }
+}
+
+/// Returns what is said of a file that has the name already.
+fn exists(path: PathBuf, inspection: &Inspection, version: &str) -> PublishError {
+    let there = scan::inspect_file(&path).ok();
+    let same = there
+        .as_ref()
+        .is_some_and(|there| there.sha256 == inspection.sha256);
+    let is_plain = version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    match (&inspection.verdict, there.map(|there| there.verdict)) {
+        (Verdict::App(ours), Some(Verdict::App(theirs)))
+            if is_plain && ours.chip == theirs.chip && ours.shares_no_chip_with(&theirs) =>
+        {
+            let (theirs, ours) = (signing::chips(&theirs), signing::chips(ours));
+            // It is 2.2.4 to us, and no other file's name.
+            let version = format!("{version}.0");
+            PublishError::ForOthers {
+                path,
+                theirs,
+                ours,
+                version,
+            }
+        }
+        _ => PublishError::Exists { path, same },
     }
 }
 

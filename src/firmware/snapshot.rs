@@ -5,6 +5,7 @@ use super::name::ImageName;
 use crate::util::file_state::FileState;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,29 +22,68 @@ const URL_NAME: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// One image that can be fetched.
+/// One file that can be fetched.
 #[derive(Debug)]
-pub struct Entry {
+pub struct ServedFile {
     /// The file's name, without a folder.
     pub file: String,
     /// Path of the file. Only the scan makes it; no URL ever does.
     pub path: PathBuf,
-    /// The model that the name gives.
-    pub model: String,
-    /// The version that the name promises.
-    pub version: Version,
     /// The state of the file when it was read.
     pub identity: FileState,
     /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
-    /// Description inside the image; `None` for a file that is no ESP image.
-    pub app: Option<Box<AppImage>>,
     /// The name as it stands in a URL.
     pub url_name: String,
     /// The strong entity tag, in quotes: the hash in hexadecimal.
     pub etag: String,
     /// The modification time as an HTTP date.
     pub last_modified: String,
+}
+
+impl ServedFile {
+    /// Takes a file that was read whole, with the SHA-256 of what was read.
+    pub fn new(path: PathBuf, file: String, identity: FileState, sha256: [u8; 32]) -> Self {
+        // httpdate knows the years 1970 to 9999 only, and panics elsewhere.
+        let seconds = u64::try_from(identity.modified.0)
+            .unwrap_or(0)
+            .min(253_402_300_799);
+        Self {
+            url_name: utf8_percent_encode(&file, URL_NAME).to_string(),
+            etag: format!("\"{}\"", hex::encode(&sha256)),
+            last_modified: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)),
+            path,
+            file,
+            identity,
+            sha256,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.identity.size
+    }
+}
+
+/// One image that can be offered.
+#[derive(Debug)]
+pub struct Entry {
+    /// The file that it is.
+    pub served: Arc<ServedFile>,
+    /// The model that the name gives.
+    pub model: String,
+    /// The version that the name promises.
+    pub version: Version,
+    /// Description inside the image; `None` for a file that is no ESP image.
+    pub app: Option<Box<AppImage>>,
+}
+
+impl Deref for Entry {
+    type Target = ServedFile;
+
+    fn deref(&self) -> &ServedFile {
+        &self.served
+    }
 }
 
 impl Entry {
@@ -58,25 +98,14 @@ impl Entry {
         let Inspection {
             sha256, verdict, ..
         } = inspection;
-        let app = match verdict {
-            Verdict::App(app) => Some(app),
-            Verdict::Foreign(_) | Verdict::Rejected(_) => None,
-        };
-        // httpdate knows the years 1970 to 9999 only, and panics elsewhere.
-        let seconds = u64::try_from(identity.modified.0)
-            .unwrap_or(0)
-            .min(253_402_300_799);
         Self {
-            url_name: utf8_percent_encode(&file, URL_NAME).to_string(),
-            etag: format!("\"{}\"", hex::encode(&sha256)),
-            last_modified: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)),
-            path,
-            file,
+            served: Arc::new(ServedFile::new(path, file, identity, sha256)),
             model: name.model,
             version: name.version,
-            identity,
-            sha256,
-            app,
+            app: match verdict {
+                Verdict::App(app) => Some(app),
+                Verdict::Foreign(_) | Verdict::Rejected(_) => None,
+            },
         }
     }
 
@@ -88,11 +117,6 @@ impl Entry {
             size: self.size(),
         }
     }
-
-    /// Length in bytes.
-    pub fn size(&self) -> u64 {
-        self.identity.size
-    }
 }
 
 /// Everything that can be offered, by model and by file name. The empty default
@@ -103,9 +127,9 @@ pub struct Snapshot {
     /// first look.
     models: Option<HashSet<String>>,
     by_model: HashMap<String, Vec<Arc<Entry>>>,
-    by_file: HashMap<String, Arc<Entry>>,
-    /// Whole files of which nobody knows yet what they are.
-    unread: HashMap<String, ImageName>,
+    by_file: HashMap<String, Arc<ServedFile>>,
+    /// Whole files of which nobody knows yet what they are. Some have no model.
+    unread: HashMap<String, Option<ImageName>>,
 }
 
 impl Snapshot {
@@ -122,7 +146,8 @@ impl Snapshot {
                 .entry(entry.model.clone())
                 .or_default()
                 .push(Arc::clone(&entry));
-            snapshot.by_file.insert(entry.file.clone(), entry);
+            let served = Arc::clone(&entry.served);
+            snapshot.by_file.insert(served.file.clone(), served);
         }
         for entries in snapshot.by_model.values_mut() {
             entries.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.file.cmp(&b.file)));
@@ -130,11 +155,19 @@ impl Snapshot {
         snapshot
     }
 
+    /// Adds files that can be fetched, and are offered to nobody.
+    #[must_use]
+    pub(crate) fn with_served(mut self, files: impl IntoIterator<Item = Arc<ServedFile>>) -> Self {
+        let files = files.into_iter().map(|file| (file.file.clone(), file));
+        self.by_file.extend(files);
+        self
+    }
+
     /// Adds the files, by name, that are whole and not read yet.
     #[must_use]
     pub(crate) fn with_unread(
         mut self,
-        files: impl IntoIterator<Item = (String, ImageName)>,
+        files: impl IntoIterator<Item = (String, Option<ImageName>)>,
     ) -> Self {
         self.unread = files.into_iter().collect();
         self
@@ -145,8 +178,8 @@ impl Snapshot {
         self.by_model.get(model).map_or(&[], Vec::as_slice)
     }
 
-    /// The image of that name.
-    pub(crate) fn file(&self, file: &str) -> Option<&Arc<Entry>> {
+    /// The file of that name.
+    pub(crate) fn file(&self, file: &str) -> Option<&Arc<ServedFile>> {
         self.by_file.get(file)
     }
 
@@ -162,7 +195,7 @@ impl Snapshot {
     /// is `wanted`: one that is not read yet. Before the first look any may.
     pub(crate) fn may_yet_have(&self, model: &str, wanted: impl Fn(&Version) -> bool) -> bool {
         let fits = |name: &ImageName| name.model == model && wanted(&name.version);
-        self.models.is_none() || self.unread.values().any(fits)
+        self.models.is_none() || self.unread.values().flatten().any(fits)
     }
 
     /// Returns whether the file of that name is there, and not read yet.
@@ -170,9 +203,9 @@ impl Snapshot {
         self.unread.contains_key(file)
     }
 
-    /// Returns the number of images.
+    /// Returns the number of images that can be offered.
     pub(crate) fn len(&self) -> usize {
-        self.by_file.len()
+        self.by_model.values().map(Vec::len).sum()
     }
 }
 
@@ -230,7 +263,7 @@ pub(crate) mod tests {
         let versions: Vec<_> = s.model("a").iter().map(|e| e.version.as_str()).collect();
         assert_eq!(versions, ["1.10", "1.10-rc1", "1.9"]);
         assert!(s.model("c").is_empty());
-        assert_eq!(s.file("b_1.0.bin").map(|e| e.model.as_str()), Some("b"));
+        assert_eq!(s.model("b").first().map(|e| &*e.file), Some("b_1.0.bin"));
         let odd = s.file("小 b+_1.0.bin").map(|e| e.url_name.as_str());
         assert_eq!(odd, Some("%E5%B0%8F%20b%2B_1.0.bin"));
         assert_eq!(
@@ -242,22 +275,12 @@ pub(crate) mod tests {
     #[test]
     fn a_modification_time_outside_of_http_dates_is_clamped() {
         let mut identity = entry("a_1.bin").identity;
-        let parsed = || ImageName {
-            model: "a".into(),
-            version: Version::new("1"),
-        };
         for (seconds, date) in [
             (-5, "Thu, 01 Jan 1970 00:00:00 GMT"),
             (i64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             identity.modified.0 = seconds;
-            let e = Entry::new(
-                PathBuf::new(),
-                "a_1.bin".into(),
-                parsed(),
-                identity,
-                image::inspect(b""),
-            );
+            let e = ServedFile::new(PathBuf::new(), "a_1.bin".into(), identity, [0; 32]);
             assert_eq!(e.last_modified, date);
         }
     }

@@ -6,7 +6,7 @@
 //! download, and the device keeps what it runs.
 
 use super::folder::scan;
-use super::snapshot::Entry;
+use super::snapshot::ServedFile;
 use crate::event::tell;
 use crate::util::file_state::FileState;
 use crate::util::sync::lock;
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// The content of `entry` if it is in memory. Never waits for a disk.
-    pub(crate) fn hot(&self, entry: &Entry) -> Option<ImageContent> {
+    pub(crate) fn hot(&self, entry: &ServedFile) -> Option<ImageContent> {
         let mut state = self.state();
         state.clock += 1;
         let now = state.clock;
@@ -67,7 +67,7 @@ impl Store {
     /// Opens `entry`'s file, or shares the handle that another download has.
     /// Fails when the file is no longer in the state that was verified. Blocks
     /// on the disk: not for async threads.
-    pub(crate) fn open(&self, entry: &Entry) -> io::Result<ImageContent> {
+    pub(crate) fn open(&self, entry: &ServedFile) -> io::Result<ImageContent> {
         let shared = self.state().open.get(&entry.sha256).and_then(Weak::upgrade);
         // The same content in another file is no reason to share a handle
         // whose own file may be going bad.
@@ -85,7 +85,7 @@ impl Store {
 
     /// Tells whether somebody should call [`Store::load`] for `entry`. One image is loaded
     /// at a time: `true` goes to one caller, who must call it.
-    pub(crate) fn should_load(&self, entry: &Entry) -> bool {
+    pub(crate) fn should_load(&self, entry: &ServedFile) -> bool {
         let mut state = self.state();
         if state.loading || state.memory.contains_key(&entry.sha256) {
             return false;
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Reads `entry` into memory. Blocks on the disk: not for async threads.
-    pub(crate) fn load(&self, entry: &Entry) {
+    pub(crate) fn load(&self, entry: &ServedFile) {
         let loaded = read_verified(entry);
         let mut state = self.state();
         state.loading = false;
@@ -142,7 +142,7 @@ impl Cache {
     }
 }
 
-fn read_verified(entry: &Entry) -> io::Result<Bytes> {
+fn read_verified(entry: &ServedFile) -> io::Result<Bytes> {
     let size = usize::try_from(entry.size()).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(io::Error::other)?;
@@ -171,7 +171,7 @@ pub(crate) struct OpenImage {
 }
 
 impl OpenImage {
-    fn open(entry: &Entry) -> io::Result<Self> {
+    fn open(entry: &ServedFile) -> io::Result<Self> {
         let file = scan::open(&entry.path)?;
         let image = Self {
             file,
@@ -223,7 +223,7 @@ impl OpenImage {
         Ok(false)
     }
 
-    fn is_of(&self, entry: &Entry) -> bool {
+    fn is_of(&self, entry: &ServedFile) -> bool {
         self.verified().same_but_for_change_time(&entry.identity)
     }
 
@@ -249,22 +249,15 @@ impl Read for At<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firmware::name;
     use std::fs;
     use std::path::Path;
 
-    fn entry(dir: &Path, file: &str, content: &[u8]) -> Entry {
+    fn entry(dir: &Path, file: &str, content: &[u8]) -> ServedFile {
         let path = dir.join(file);
         fs::write(&path, content).unwrap();
         let identity = settled(dir, &path);
         let inspection = scan::inspect(&mut scan::open(&path).unwrap(), &identity).unwrap();
-        Entry::new(
-            path,
-            file.into(),
-            name::parse(file).unwrap(),
-            identity,
-            inspection,
-        )
+        ServedFile::new(path, file.into(), identity, inspection.sha256)
     }
 
     /// The state of a file once the file system's clock has moved on: what is
@@ -280,7 +273,7 @@ mod tests {
         }
     }
 
-    fn streamed(store: &Store, e: &Entry) -> Arc<OpenImage> {
+    fn streamed(store: &Store, e: &ServedFile) -> Arc<OpenImage> {
         match store.open(e).unwrap() {
             ImageContent::File(f) => f,
             ImageContent::Memory(_) => panic!("open() never gives memory"),

@@ -7,7 +7,7 @@ use super::reply::{self, Reply};
 use super::request::{Head, shown};
 use crate::event::tell;
 use crate::firmware::catalogue::Catalogue;
-use crate::firmware::snapshot::Entry;
+use crate::firmware::snapshot::ServedFile;
 use crate::firmware::store::{ImageContent, Store};
 use crate::server::Peer;
 use hyper::header::{
@@ -115,7 +115,7 @@ impl Downloads {
 
     /// Returns the image from memory, else from its file. A client that fetches it
     /// whole has it brought into memory for the next one.
-    async fn content(&self, entry: &Arc<Entry>, whole: bool) -> io::Result<ImageContent> {
+    async fn content(&self, entry: &Arc<ServedFile>, whole: bool) -> io::Result<ImageContent> {
         let store = &self.store;
         if let Some(content) = store.hot(entry) {
             return Ok(content);

@@ -13,7 +13,7 @@
 //!   for anew each time, everything else is stored by none.
 
 use super::body::{Image, ReplyBody};
-use crate::firmware::snapshot::Entry;
+use crate::firmware::snapshot::ServedFile;
 use crate::ota::reply::REQUEST_ERROR;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -129,14 +129,14 @@ pub(super) fn closing(mut reply: Reply) -> Reply {
 
 /// Builds the headers of an image, its length included; `body` is the image, or nothing
 /// in answer to `HEAD`.
-pub(super) fn image(entry: &Entry, body: Option<Image>) -> Reply {
+pub(super) fn image(entry: &ServedFile, body: Option<Image>) -> Reply {
     let mut reply = of_image(StatusCode::OK, entry, body);
     set(&mut reply, CONTENT_LENGTH, &entry.size().to_string());
     reply
 }
 
 /// Builds a 206 with `start..end`.
-pub(super) fn part(entry: &Entry, start: u64, end: u64, body: Option<Image>) -> Reply {
+pub(super) fn part(entry: &ServedFile, start: u64, end: u64, body: Option<Image>) -> Reply {
     let mut reply = of_image(StatusCode::PARTIAL_CONTENT, entry, body);
     set(&mut reply, CONTENT_LENGTH, &(end - start).to_string());
     set(
@@ -148,12 +148,12 @@ pub(super) fn part(entry: &Entry, start: u64, end: u64, body: Option<Image>) -> 
 }
 
 /// Builds a 304: the client has the image.
-pub(super) fn not_modified(entry: &Entry) -> Reply {
+pub(super) fn not_modified(entry: &ServedFile) -> Reply {
     of_image(StatusCode::NOT_MODIFIED, entry, None)
 }
 
 /// Builds a 416: no byte of the range lies within the image.
-pub(super) fn unsatisfiable(entry: &Entry) -> Reply {
+pub(super) fn unsatisfiable(entry: &ServedFile) -> Reply {
     let mut reply = error(StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable");
     set(
         &mut reply,
@@ -172,7 +172,7 @@ pub(super) fn relayed(mut head: Parts, body: ReplyBody) -> Reply {
     Response::from_parts(head, body)
 }
 
-fn of_image(status: StatusCode, entry: &Entry, body: Option<Image>) -> Reply {
+fn of_image(status: StatusCode, entry: &ServedFile, body: Option<Image>) -> Reply {
     let body = body.map_or(ReplyBody::Short(Bytes::new()), |image| {
         ReplyBody::Image(Box::new(image))
     });

@@ -2,15 +2,12 @@
 //! ESP-IDF 5.3 to 5.5. The offers of the 4G modems are not known; they are taken
 //! for the same, and verify no certificate.
 
-mod bundle;
-mod certificate;
 mod chain;
 mod diagnose;
 mod offer;
 #[cfg(test)]
 mod tests;
 
-use self::bundle::Roots;
 use self::chain::{Judged, judge};
 use self::offer::TlsOffer;
 use super::framing::is_tls;
@@ -18,6 +15,8 @@ use super::line::Kind;
 use super::report::{Evidence, Finding};
 use super::rule::Rule;
 use super::rules::tls as rules;
+use crate::trust::bundle::Roots;
+use crate::util::alert::alert_name;
 use crate::util::sync::lock;
 use aws_lc_rs::digest;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -265,20 +264,6 @@ fn parameters(connection: &ClientConnection) -> String {
         _ => "TLS 1.2",
     };
     format!("{version}{suite}{group}")
-}
-
-/// Returns an alert's name as in RFC 8446, section 6: `HandshakeFailure` is
-/// `handshake_failure`.
-fn alert_name(alert: AlertDescription) -> String {
-    let mut name = String::new();
-    for c in format!("{alert:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(c.to_ascii_lowercase());
-    }
-    // rustls spells it the British way.
-    name.replace("unrecognised", "unrecognized")
 }
 
 /// Returns the first line of the answer to a GET without TLS, escaped and cut at

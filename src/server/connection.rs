@@ -1,7 +1,9 @@
 //! One connection, told apart by its first byte: 0x16 begins a TLS handshake, anything
 //! else is HTTP.
 
+use super::common_ground;
 use super::first_line::{FirstLine, Requests};
+use super::handshake::{Door, Failure};
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Share, Shares};
@@ -16,7 +18,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::AlertDescription;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -24,10 +25,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -35,13 +35,14 @@ use tracing::debug;
 /// begins with it.
 const HANDSHAKE: u8 = 0x16;
 /// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
-const CHALLENGE: &[u8] = b"acme-tls/1";
+pub(super) const CHALLENGE: &[u8] = b"acme-tls/1";
+/// Alert for a client that is too old: fatal, `protocol_version`.
+const TOO_OLD: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
+/// Longest time of a handshake that can be counted.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// Size limit of a request's head: a longer one is refused with 431, and a device's is
 /// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
-/// Bytes of ciphertext that a connection holds for a client that reads slowly: two
-/// records. More makes no download cheaper, measured from 16 KiB to 1 MiB.
-const TLS_BUFFER: usize = 32 * 1024;
 /// Time between two log lines about one client's failing handshakes.
 const SAY: Duration = Duration::from_secs(3600);
 /// Number of clients for which the last log line is remembered.
@@ -50,7 +51,7 @@ const REMEMBERED: usize = 4096;
 /// Parts that all connections share.
 pub(super) struct ConnectionContext<H> {
     service: Service<H>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Door>,
     http: http1::Builder,
     failures: Once,
     shares: Option<Arc<Shares>>,
@@ -70,7 +71,7 @@ impl<H: Handler> ConnectionContext<H> {
             // Some clients shut their side once they have asked.
             .half_close(true);
         Self {
-            tls: service.tls.clone().map(TlsAcceptor::from),
+            tls: service.tls.clone().map(Door::new),
             service,
             http,
             failures: Once::new(SAY, REMEMBERED),
@@ -108,7 +109,7 @@ pub(super) async fn serve<H: Handler>(
             (address, share) = shared.share(origin, address)?;
             named = true;
         }
-        first_byte(&stream).await.ok()?
+        opening(&stream).await.ok()?
     };
     let Some(first) = or_stop(&stop, timeout(limits.headers, begin)).await else {
         return;
@@ -125,7 +126,7 @@ pub(super) async fn serve<H: Handler>(
     let Ok(Some(first)) = first else { return };
     let _share = share;
     let left = Arc::default();
-    let stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left));
+    let mut stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left));
     let peer = |secure| Peer {
         address,
         secure,
@@ -134,10 +135,16 @@ pub(super) async fn serve<H: Handler>(
         local,
     };
     let idle = limits.idle;
-    if first == HANDSHAKE {
-        secure(stream, peer(true), port, shared, &limits, stop).await;
-    } else {
-        http(stream, peer(false), port, shared, &limits, stop).await;
+    match first {
+        Opening::Tls => secure(stream, peer(true), port, shared, &limits, stop).await,
+        Opening::Ssl2 if shared.tls.is_some() => {
+            // A client that is gone needs no alert.
+            let _ = stream.write_all(&TOO_OLD).await;
+            shared.say_failed(address, &common_ground::ssl2(address));
+        }
+        Opening::Ssl2 | Opening::Http => {
+            http(stream, peer(false), port, shared, &limits, stop).await
+        }
     }
     if let Some(stream) = left.take() {
         leftover::finish(stream, idle).await;
@@ -154,34 +161,43 @@ async fn secure<H: Handler>(
     stop: CancellationToken,
 ) {
     let address = peer.address;
-    let Some(acceptor) = &shared.tls else {
+    let Some(door) = &shared.tls else {
         if shared.may_say(address.ip(), "off") {
             tell!(TLS_OFF, peer = address);
         }
         return;
     };
-    match or_stop(
-        &stop,
-        timeout(
-            limits.handshake,
-            acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_BUFFER))),
-        ),
-    )
-    .await
-    {
+    let now = Instant::now();
+    let end = now
+        .checked_add(limits.handshake.min(FOREVER))
+        .unwrap_or(now);
+    match or_stop(&stop, door.shake(stream, end)).await {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
-        Some(Ok(Ok(stream))) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
-        Some(Ok(Ok(stream))) => http(stream, peer, port, shared, limits, stop).await,
-        Some(Ok(Err(e))) => shared.handshake_failed(address, &e),
-        Some(Err(_)) => debug!(peer = %address, "TLS handshake not finished in time"),
+        Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
+        Some(Ok(stream)) => http(stream, peer, port, shared, limits, stop).await,
+        Some(Err(failure)) => shared.handshake_failed(address, &failure),
         None => {}
     }
 }
 
-async fn first_byte(stream: &TcpStream) -> io::Result<Option<u8>> {
-    let mut byte = [0];
-    let n = stream.peek(&mut byte).await?;
-    Ok((n > 0).then_some(byte[0]))
+/// Beginning of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Tls,
+    /// A hello as SSL 2.0 has it: two bytes of length, the first bit set, and type 1.
+    Ssl2,
+    /// Anything else.
+    Http,
+}
+
+async fn opening(stream: &TcpStream) -> io::Result<Option<Opening>> {
+    let mut bytes = [0; 3];
+    let n = stream.peek(&mut bytes).await?;
+    Ok((n > 0).then_some(match bytes {
+        [HANDSHAKE, ..] => Opening::Tls,
+        [0x80..=0xff, _, 1] => Opening::Ssl2,
+        _ => Opening::Http,
+    }))
 }
 
 async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
@@ -316,33 +332,24 @@ impl<H> ConnectionContext<H> {
         }
     }
 
-    /// Logs a failed handshake. A device that does not trust the certificate says so in
-    /// an alert: that is worth a line, once in a while. The rest is mostly port
-    /// scanners.
-    fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
-        use AlertDescription as A;
-        let alert = error
-            .get_ref()
-            .and_then(|e| e.downcast_ref())
-            .and_then(|e| match e {
-                rustls::Error::AlertReceived(alert) => Some(*alert),
-                _ => None,
-            });
-        let distrust = matches!(
-            alert,
-            Some(
-                A::BadCertificate
-                    | A::UnsupportedCertificate
-                    | A::CertificateRevoked
-                    | A::CertificateExpired
-                    | A::CertificateUnknown
-                    | A::UnknownCA
-            )
-        );
-        if distrust && self.may_say(peer.ip(), &error.to_string()) {
-            tell!(CERTIFICATE_DISTRUSTED, peer = peer, error = error);
+    /// Says why a handshake failed.
+    fn handshake_failed(&self, peer: SocketAddr, failure: &Failure) {
+        if let Some(door) = &self.tls {
+            self.say_failed(peer, &common_ground::reason(failure, peer, door.config()));
+        }
+    }
+
+    /// Says an event, once an hour for each client and reason.
+    fn say_failed(&self, peer: SocketAddr, event: &Event) {
+        let why = match event.field("why") {
+            Some(Value::Event(why)) => why.kind.id,
+            _ => "",
+        };
+        let thing = (peer.ip(), event.kind.id, why);
+        if self.failures.is_due(&thing, SystemTime::now()) {
+            event::say(event);
         } else {
-            debug!(peer = %peer, error = %error, "TLS handshake failed");
+            debug!("{event}");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Server: listeners and connections. One port takes plain HTTP and TLS, and no client
 //! can hold what others need. Handler and certificates are given from outside.
 
+mod common_ground;
 mod connection;
 mod first_line;
+mod handshake;
+mod hello;
 mod leftover;
 mod listener;
 mod proxy_header;

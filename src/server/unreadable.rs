@@ -154,7 +154,7 @@ fn foreign(begin: &[u8]) -> Option<Event> {
     let line = begin.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let ends = |with: &[u8]| line.is_some_and(|line| line.ends_with(with));
     let protocol = match begin {
-        [0x16, 3, ..] | [0x80, _, 1, ..] => return Some(event!(REQUEST_TLS)),
+        [0x16, 3, ..] | [0x80..=0xFF, _, 1, ..] => return Some(event!(REQUEST_TLS)),
         _ if starts(b"PRI * HTTP/2") => return Some(event!(REQUEST_HTTP2)),
         [0x10, rest @ ..]
             if has(b"MQTT") || rest.get(3..).is_some_and(|r| r.starts_with(b"MQIsdp")) =>

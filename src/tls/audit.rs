@@ -1,8 +1,8 @@
 //! Audit of certificates: finds what would make a device refuse them at this public
 //! address, now or soon, and says what to change.
 
-use super::Mode;
 use super::pem::Pair;
+use super::{Mode, judge};
 use crate::event::{Event, event};
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
@@ -38,10 +38,17 @@ pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) ->
             Mode::Files(_) => format!("gateway.tls.certificates[{i}]"),
             Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.mode".to_owned(),
         };
-        findings.extend(chain(&setting, mode, pair));
+        findings.extend(judge::mended(&setting, pair));
+        findings.extend(judge::leaf(&setting, pair));
+        findings.extend(judge::chain(&setting, mode, pair, now));
         findings.extend(key(&setting, pair));
         findings.extend(time(&setting, mode, pair, now));
     }
+    let setting = match mode {
+        Mode::Files(_) => "gateway.tls.certificates",
+        Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => "gateway.tls.mode",
+    };
+    findings.extend(judge::only_ecdsa(setting, pairs, mode));
     findings
 }
 
@@ -90,39 +97,6 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
             names = &*names
         )
     })
-}
-
-/// Finds a chain that leads devices to no root that they know.
-fn chain(setting: &str, mode: &Mode, pair: &Pair) -> Option<Event> {
-    let file = &pair.paths.cert;
-    if pair.is_self_signed {
-        return match mode {
-            Mode::Files(_) => Some(event!(
-                CERTIFICATE_SELF_SIGNED,
-                setting = setting,
-                file = file
-            )),
-            Mode::Acme(acme) => {
-                let directory = &acme.directory;
-                Some(event!(
-                    CERTIFICATE_INTERIM,
-                    setting = setting,
-                    file = file,
-                    directory = directory
-                ))
-            }
-            Mode::Off | Mode::SelfSigned { .. } => None,
-        };
-    }
-    if pair.certified.cert.len() == 1 {
-        return Some(event!(CERTIFICATE_ALONE, setting = setting, file = file));
-    }
-    Some(event!(
-        CERTIFICATE_GAP,
-        setting = setting,
-        file = file,
-        number = pair.gap?
-    ))
 }
 
 /// Finds a key that devices cannot use.
@@ -232,8 +206,17 @@ mod tests {
     fn at(pair: &Pair, mode: &Mode, before_end: i64) -> Vec<String> {
         let now = u64::try_from(pair.not_after - before_end).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-        let findings = audit(NAME, mode, std::slice::from_ref(pair), now);
+        let findings = told(NAME, mode, std::slice::from_ref(pair), now);
         findings.iter().map(ToString::to_string).collect()
+    }
+
+    /// Audits, but for what every certificate of these tests is told of: all are ECDSA,
+    /// and signed by nobody whom devices know.
+    fn told(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) -> Vec<Event> {
+        let mut findings = audit(host, mode, pairs, now);
+        let usual = ["certificate.only-ecdsa", "certificate.authority"];
+        findings.retain(|finding| !usual.contains(&finding.kind.id));
+        findings
     }
 
     fn ordered() -> Mode {
@@ -348,13 +331,13 @@ mod tests {
             + Duration::from_secs(u64::try_from(pair.not_after - 40 * DAY).unwrap());
         let mode = Mode::Acme(acme);
         let pairs = [pair];
-        let found = audit("new.example.com", &mode, &pairs, now);
+        let found = told("new.example.com", &mode, &pairs, now);
         assert_eq!(found.len(), 1);
         assert!(
             found[0]
                 .to_string()
                 .contains("in use is not made for new.example.com")
         );
-        assert!(audit(NAME, &mode, &pairs, now).is_empty());
+        assert!(told(NAME, &mode, &pairs, now).is_empty());
     }
 }

@@ -3,6 +3,9 @@
 
 pub mod acme;
 pub(crate) mod audit;
+mod foreign;
+mod judge;
+mod order;
 mod pem;
 mod resolver;
 mod self_signed;
@@ -11,8 +14,10 @@ pub(crate) use pem::{PairError, roots_named};
 pub(crate) use resolver::Certificates;
 pub(crate) use self_signed::SignError;
 
+use crate::event::{Event, event};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,43 +51,61 @@ pub struct PairPaths {
 }
 
 /// Error where TLS could not be set up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum TlsError {
     /// Configured pairs cannot be used: their places in the list, and their errors.
-    #[error("{}", lines(.0))]
     Pairs(Vec<(usize, PairError)>),
     /// The certificate that a CA gave cannot be used.
-    #[error(transparent)]
     Kept(PairError),
     /// The certificate that this server signs cannot be made or kept.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    #[error("TLS cannot be set up: {0}")]
-    Rustls(#[from] rustls::Error),
+    Sign(SignError),
+    /// rustls refuses the settings.
+    Rustls(rustls::Error),
+}
+
+impl From<SignError> for TlsError {
+    fn from(error: SignError) -> Self {
+        Self::Sign(error)
+    }
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Rustls(error)
+    }
 }
 
 impl TlsError {
     /// Returns each setting that it comes from, and what is wrong there.
-    pub(crate) fn by_setting(&self) -> Vec<(String, String)> {
-        let setting = match self {
+    pub(crate) fn by_setting(&self) -> Vec<(String, Event)> {
+        let (setting, event) = match self {
             Self::Pairs(faults) => return faults.iter().map(of_pair).collect(),
-            Self::Sign(SignError::Names { .. }) => "gateway.tls.names",
-            Self::Kept(_) | Self::Sign(_) => "gateway.tls.mode",
-            Self::Rustls(_) => "gateway.tls",
+            Self::Sign(error @ SignError::Names { .. }) => {
+                ("gateway.tls.names", Event::from(error))
+            }
+            Self::Sign(error) => ("gateway.tls.mode", Event::from(error)),
+            Self::Kept(error) => ("gateway.tls.mode", Event::from(error)),
+            Self::Rustls(error) => ("gateway.tls", event!(TLS_SETUP, error = error.to_string())),
         };
-        vec![(setting.to_owned(), self.to_string())]
+        vec![(setting.to_owned(), event)]
     }
 }
 
-fn of_pair((i, fault): &(usize, PairError)) -> (String, String) {
-    (format!("gateway.tls.certificates[{i}]"), fault.to_string())
+fn of_pair((i, fault): &(usize, PairError)) -> (String, Event) {
+    (format!("gateway.tls.certificates[{i}]"), Event::from(fault))
 }
 
-fn lines(faults: &[(usize, PairError)]) -> String {
-    let lines = faults.iter().map(of_pair);
-    let lines = lines.map(|(setting, what)| format!("{setting}: {what}"));
-    lines.collect::<Vec<_>>().join("\n")
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (setting, what)) in self.by_setting().iter().enumerate() {
+            let line = if i > 0 { "\n" } else { "" };
+            write!(f, "{line}{setting}: {what}")?;
+        }
+        Ok(())
+    }
 }
+
+impl std::error::Error for TlsError {}
 
 /// Makes the TLS settings for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without
 /// 1.3 by default), X25519 and P-256 only (rustls follows the client's order of groups,

@@ -1,17 +1,24 @@
 //! PEM files: reads certificates and keys. The only user of rustls-pemfile, which is
-//! archived: a move to another reader touches this file alone.
+//! archived: a move to another reader touches this file alone. What is no PEM,
+//! `foreign.rs` names.
 
 use super::PairPaths;
+use super::foreign::{self, Found, PemFault, Wanted};
+use super::order;
+use crate::event::{Event, event};
 use crate::util::small_file;
+use rustls::SignatureAlgorithm;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, SignatureAlgorithm};
+use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pemfile::Item;
+use std::fmt;
+use std::fs;
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use webpki::EndEntityCert;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -35,148 +42,207 @@ pub(crate) struct Pair {
     pub not_after: i64,
     /// True where the leaf is signed with its own key.
     pub is_self_signed: bool,
+    /// Oddities of the files that are mended where it is served.
+    pub mended: Mended,
     /// Paths of the files.
     pub paths: PairPaths,
 }
 
+/// Oddities of a pair's files, which are served as they should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Mended {
+    /// Place of the leaf in its file, counted from 1.
+    pub leaf: usize,
+    /// True where the others were not in the order in which they sign.
+    pub is_sorted: bool,
+    /// Number of certificates that stood there before.
+    pub doubles: usize,
+    /// Number of keys in the key's file.
+    pub keys: usize,
+}
+
 /// Error where a certificate and key cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum PairError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read: {error}", path.display())]
+    /// A file cannot be read.
     Read { path: PathBuf, error: io::Error },
-    /// The file is no PEM.
-    #[error("{}: not a PEM file: {fault}", path.display())]
-    Pem { path: PathBuf, fault: PemFault },
-    /// The file holds no certificate.
-    #[error("{}: holds no certificate: name the file with -----BEGIN CERTIFICATE-----, the chain included (fullchain.pem)", path.display())]
-    NoCertificate { path: PathBuf },
-    /// The file holds no key.
-    #[error("{}: holds no private key without a pass phrase: name the file with -----BEGIN PRIVATE KEY----- (privkey.pem)", path.display())]
-    NoKey { path: PathBuf },
-    /// The certificate is damaged.
-    #[error("{}: its first certificate is damaged, or is none: copy it again, or have it issued anew", path.display())]
-    BadCertificate { path: PathBuf },
-    /// The key is damaged, or of a kind that nobody has.
-    #[error(
-        "{}: its key is damaged, or of a kind that is not known here: use a P-256 key, or an RSA key of 2048 to 4096 bits",
-        path.display()
-    )]
-    BadKey { path: PathBuf },
-    /// The key is an Ed25519 one, which no device can read.
-    #[error("{}: is an Ed25519 key, which devices (mbedTLS) cannot use: make a P-256 or RSA one", path.display())]
-    Ed25519 { path: PathBuf },
-    /// The certificate and the key are not one pair.
-    #[error("{}: is not the key of {}: name the two files that were made together", key.display(), cert.display())]
-    Mismatch { cert: PathBuf, key: PathBuf },
+    /// The content of one is of no use.
+    Unfit(Box<Event>),
 }
 
-/// Fault that keeps a file from being read as PEM.
-///
-/// None of them holds a byte of the file, which may be a key: the library's own
-/// messages do, and are not passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PemFault {
-    /// Line breaks were written out as `\n`, as environment variables and JSON have
-    /// them.
-    #[error(
-        "its line breaks have become the two characters \\n: write it as lines (printf '%b' \"$(cat FILE)\" > NEW)"
-    )]
-    EscapedBreaks,
-    /// Beginning, content and end stand on one line.
-    #[error(
-        "its lines have run together: -----BEGIN ...----- and -----END ...----- must stand on lines of their own, with the \
-         content between them"
-    )]
-    RunTogether,
-    /// A block that begins and does not end.
-    #[error("a block of it has no -----END ...----- line: it was cut off; copy it again")]
-    NoEnd,
-    /// The text between the two lines is no base64.
-    #[error("the content of a block is no base64: it is damaged; copy it again")]
-    NoBase64,
+impl From<Event> for PairError {
+    fn from(event: Event) -> Self {
+        Self::Unfit(Box::new(event))
+    }
 }
 
-impl PemFault {
-    fn of(error: &rustls_pemfile::Error, text: &[u8]) -> Self {
-        let holds = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
-        let is_one_line = |line: &[u8]| {
-            let begins = line.windows(11).position(|window| window == b"-----BEGIN ");
-            begins.is_some_and(|at| line[at..].windows(9).any(|window| window == b"-----END "))
-        };
-        if holds(b"-----\\n") || holds(b"-----\\r\\n") {
-            Self::EscapedBreaks
-        } else if text.split(|b| matches!(b, b'\n' | b'\r')).any(is_one_line) {
-            Self::RunTogether
-        } else {
-            match error {
-                rustls_pemfile::Error::MissingSectionEnd { .. } => Self::NoEnd,
-                rustls_pemfile::Error::IllegalSectionStart { .. } => Self::RunTogether,
-                rustls_pemfile::Error::Base64Decode(_) => Self::NoBase64,
+impl From<&PairError> for Event {
+    fn from(error: &PairError) -> Self {
+        match error {
+            PairError::Read { path, error } => {
+                event!(PAIR_UNREADABLE, file = path, error = error)
             }
+            PairError::Unfit(event) => Self::clone(event),
         }
     }
 }
+
+impl fmt::Display for PairError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Event::from(self).fmt(f)
+    }
+}
+
+impl std::error::Error for PairError {}
 
 impl Pair {
     /// Reads and checks a pair.
     pub(crate) fn load(paths: &PairPaths) -> Result<Self, PairError> {
-        Self::parse(paths, &read(&paths.cert)?, &read(&paths.key)?)
+        let cert = read(Found {
+            path: &paths.cert,
+            wanted: Wanted::Certificate,
+        })?;
+        let key = read(Found {
+            path: &paths.key,
+            wanted: Wanted::Key,
+        })?;
+        Self::parse(paths, &cert, &key)
     }
 
     /// Checks a pair that was read from `paths`, or is to be written there.
     pub(super) fn parse(paths: &PairPaths, cert: &[u8], key: &[u8]) -> Result<Self, PairError> {
-        let chain = certificates(&paths.cert, cert)?;
-        let key = private_key(&paths.key, key)?;
-        let bad = || PairError::BadCertificate {
-            path: paths.cert.clone(),
+        let chain = match certificates(&paths.cert, cert) {
+            Ok(chain) => chain,
+            Err(error) => return Err(swapped(paths, cert, key).unwrap_or(error)),
         };
-        let leaf = chain.first().ok_or_else(|| PairError::NoCertificate {
-            path: paths.cert.clone(),
-        })?;
-        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| bad())?;
-        let names = names(&parsed);
-        let (not_before, not_after) = (
-            parsed.validity().not_before.timestamp(),
-            parsed.validity().not_after.timestamp(),
-        );
-        let is_self_signed = parsed.issuer() == parsed.subject();
-        let key_bits = parsed.public_key().parsed().map_or(0, |key| key.key_size());
-        let gap = gap(&chain);
-
-        let signer = any_supported_type(&key).map_err(|_| PairError::BadKey {
-            path: paths.key.clone(),
-        })?;
+        let signers = signers(&paths.key, private_keys(&paths.key, key)?)?;
+        let keys = signers.len();
+        let (leaf, signer) = matching(paths, &chain, signers)?;
+        let ordered = order::ordered(&chain, leaf);
+        let gap = ordered.gap(&chain);
+        let mended = Mended {
+            leaf: leaf + 1,
+            is_sorted: ordered.is_sorted,
+            doubles: chain.len() - ordered.places.len(),
+            keys,
+        };
+        let places = ordered.places.iter();
+        let chain: Vec<_> = places.filter_map(|i| chain.get(*i)).cloned().collect();
+        let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
+        let (_, parsed) = X509Certificate::from_der(first)
+            .map_err(|error| bad_certificate(&paths.cert, 0, error))?;
+        check(&paths.cert, leaf, first, &parsed)?;
         let algorithm = signer.algorithm();
-        if algorithm == SignatureAlgorithm::ED25519 {
-            return Err(PairError::Ed25519 {
-                path: paths.key.clone(),
-            });
-        }
-        let certified = CertifiedKey::new(chain, signer);
-        match certified.keys_match() {
-            // A key that cannot show its public half is tried as it is.
-            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(PairError::Mismatch {
-                    cert: paths.cert.clone(),
-                    key: paths.key.clone(),
-                });
-            }
-            Err(_) => return Err(bad()),
-        }
         Ok(Self {
             is_ecdsa: algorithm == SignatureAlgorithm::ECDSA,
-            key_bits,
+            key_bits: parsed.public_key().parsed().map_or(0, |key| key.key_size()),
             gap,
-            certified: Arc::new(certified),
-            names,
-            not_before,
-            not_after,
-            is_self_signed,
+            names: names(&parsed),
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+            is_self_signed: parsed.issuer() == parsed.subject(),
+            certified: Arc::new(CertifiedKey::new(chain, signer)),
+            mended,
             paths: paths.clone(),
         })
     }
+}
+
+/// Returns the error of two files that stand in each other's place.
+fn swapped(paths: &PairPaths, cert: &[u8], key: &[u8]) -> Option<PairError> {
+    let is_key = private_keys(&paths.cert, cert).is_ok();
+    let is_certificate = certificates(&paths.key, key).is_ok();
+    let has_key = private_keys(&paths.key, key).is_ok();
+    (is_key && is_certificate && !has_key)
+        .then(|| event!(PAIR_SWAPPED, cert = &paths.cert, key = &paths.key).into())
+}
+
+/// Makes signers of keys. One that cannot be used is a fault where it is alone.
+fn signers(
+    path: &Path,
+    keys: Vec<PrivateKeyDer<'static>>,
+) -> Result<Vec<Arc<dyn SigningKey>>, PairError> {
+    let mut signers = Vec::new();
+    let mut fault = None;
+    for key in keys {
+        match any_supported_type(&key) {
+            Ok(signer) => match signer.algorithm() {
+                SignatureAlgorithm::RSA | SignatureAlgorithm::ECDSA => signers.push(signer),
+                SignatureAlgorithm::ED25519 => {
+                    fault = fault.or(Some(event!(PAIR_ED25519, file = path)));
+                }
+                other => {
+                    let kind = format!("{other:?}");
+                    fault = fault.or(Some(event!(PAIR_KEY_KIND, file = path, kind = kind)));
+                }
+            },
+            Err(_) => fault = fault.or(Some(foreign::key_fault(path, &key))),
+        }
+    }
+    match fault {
+        Some(fault) if signers.is_empty() => Err(fault.into()),
+        _ => Ok(signers),
+    }
+}
+
+/// Returns the certificate and the key that belong together: the first of each if they
+/// do.
+fn matching(
+    paths: &PairPaths,
+    chain: &[CertificateDer<'static>],
+    signers: Vec<Arc<dyn SigningKey>>,
+) -> Result<(usize, Arc<dyn SigningKey>), PairError> {
+    let mut public = Vec::new();
+    for (i, der) in chain.iter().enumerate() {
+        match X509Certificate::from_der(der) {
+            Ok((_, parsed)) => public.push(parsed.public_key().raw.to_vec()),
+            Err(error) if i == 0 => return Err(bad_certificate(&paths.cert, i, error)),
+            Err(_) => public.push(Vec::new()),
+        }
+    }
+    let keys = signers.len();
+    for signer in signers {
+        let Some(own) = signer.public_key() else {
+            // A key that cannot show its public half is tried as it is.
+            return Ok((0, signer));
+        };
+        if let Some(leaf) = public.iter().position(|public| public == own.as_ref()) {
+            return Ok((leaf, signer));
+        }
+    }
+    Err(event!(
+        PAIR_MISMATCH,
+        cert = &paths.cert,
+        key = &paths.key,
+        keys = keys
+    )
+    .into())
+}
+
+/// Refuses a leaf that no client of today takes.
+fn check(
+    path: &Path,
+    place: usize,
+    der: &[u8],
+    parsed: &X509Certificate<'_>,
+) -> Result<(), PairError> {
+    let version = parsed.version().0 + 1;
+    if version < 3 {
+        return Err(event!(PAIR_VERSION, file = path, version = version).into());
+    }
+    EndEntityCert::try_from(&CertificateDer::from(der))
+        .map(|_| ())
+        .map_err(|error| bad_certificate(path, place, error))
+}
+
+fn bad_certificate(path: &Path, place: usize, error: impl fmt::Display) -> PairError {
+    event!(
+        PAIR_BAD_CERTIFICATE,
+        file = path,
+        number = place + 1,
+        error = error.to_string()
+    )
+    .into()
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -204,78 +270,64 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-/// Returns the number of the first certificate, counted from 1, from which no other one
-/// in the file leads on, though there are some that the leaf does not lead to. Their
-/// order matters to no client.
-fn gap(chain: &[CertificateDer<'_>]) -> Option<usize> {
-    let read = |der| Some(X509Certificate::from_der(der).ok()?.1);
-    let all: Vec<_> = chain.iter().map(|der| read(der)).collect();
-    let (mut reached, mut next, mut last) = (vec![0], 0, None);
-    while let Some(&i) = reached.get(next) {
-        next += 1;
-        let below = all.get(i)?.as_ref()?;
-        if below.issuer() == below.subject() {
-            return None;
-        }
-        let signs = |above: &X509Certificate<'_>| above.subject() == below.issuer();
-        let above: Vec<_> = (0..all.len())
-            .filter(|j| all.get(*j).and_then(Option::as_ref).is_some_and(signs))
-            .collect();
-        if above.is_empty() {
-            last = last.or(Some(i + 1));
-        }
-        reached.extend(
-            above
-                .into_iter()
-                .filter(|j| !reached.contains(j))
-                .collect::<Vec<_>>(),
-        );
-    }
-    last.filter(|_| reached.len() < all.len())
-}
-
 /// Reads the certificates of a PEM file that the configuration names as roots.
 pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
-    certificates(path, &read(path)?)
+    let text = read(Found {
+        path,
+        wanted: Wanted::Certificate,
+    })?;
+    certificates(path, &text)
 }
 
 /// Reads certificates as [`roots`] does, from a file that a command line names, which
 /// may be a pipe.
 pub(crate) fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
-    let text = small_file::read_or_pipe(path).map_err(unreadable(path))?;
+    let found = Found {
+        path,
+        wanted: Wanted::Certificate,
+    };
+    let text = small_file::read_or_pipe(path).map_err(|error| unreadable(found, &error))?;
     certificates(path, &text)
 }
 
 fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> {
+    let wanted = Wanted::Certificate;
     let mut chain = Vec::new();
     for item in items(text) {
-        if let Item::X509Certificate(certificate) = item.map_err(no_pem(path))? {
-            chain.push(certificate);
+        match item {
+            Ok(Item::X509Certificate(certificate)) => chain.push(certificate),
+            Ok(_) => {}
+            Err(fault) => {
+                return Err(foreign::named(Found { path, wanted }, text, Some(fault)).into());
+            }
         }
     }
     if chain.is_empty() {
-        return Err(PairError::NoCertificate { path: path.into() });
+        return Err(foreign::named(Found { path, wanted }, text, None).into());
     }
     Ok(chain)
 }
 
-fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, PairError> {
+fn private_keys(path: &Path, text: &[u8]) -> Result<Vec<PrivateKeyDer<'static>>, PairError> {
+    let wanted = Wanted::Key;
+    let mut keys = Vec::new();
     for item in items(text) {
-        match item.map_err(no_pem(path))? {
-            Item::Pkcs1Key(key) => return Ok(key.into()),
-            Item::Pkcs8Key(key) => return Ok(key.into()),
-            Item::Sec1Key(key) => return Ok(key.into()),
-            _ => {}
+        match item {
+            Ok(Item::Pkcs1Key(key)) => keys.push(key.into()),
+            Ok(Item::Pkcs8Key(key)) => keys.push(key.into()),
+            Ok(Item::Sec1Key(key)) => keys.push(key.into()),
+            Ok(_) => {}
+            // What stands behind a key is no concern of its.
+            Err(_) if !keys.is_empty() => break,
+            Err(fault) => {
+                return Err(foreign::named(Found { path, wanted }, text, Some(fault)).into());
+            }
         }
     }
-    Err(PairError::NoKey { path: path.into() })
-}
-
-fn no_pem(path: &Path) -> impl Fn(PemFault) -> PairError {
-    move |fault| PairError::Pem {
-        path: path.into(),
-        fault,
+    if keys.is_empty() {
+        return Err(foreign::named(Found { path, wanted }, text, None).into());
     }
+    Ok(keys)
 }
 
 /// Returns the blocks of a PEM text, to the first one that cannot be read.
@@ -289,18 +341,57 @@ fn items(text: &[u8]) -> impl Iterator<Item = Result<Item, PemFault>> {
         Ok(None) => None,
         Err(error) => {
             rest = None;
-            Some(Err(PemFault::of(&error, text)))
+            Some(Err(fault(&error, text)))
         }
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, PairError> {
-    small_file::read(path).map_err(unreadable(path))
+/// Tells why a text cannot be read as PEM. The library's own messages hold bytes of it.
+fn fault(error: &rustls_pemfile::Error, text: &[u8]) -> PemFault {
+    let holds = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
+    let is_one_line = |line: &[u8]| {
+        let begins = line.windows(11).position(|window| window == b"-----BEGIN ");
+        let rest = begins.and_then(|at| line.get(at..)).unwrap_or_default();
+        rest.windows(9).any(|window| window == b"-----END ")
+    };
+    if holds(b"-----\\n") || holds(b"-----\\r\\n") {
+        PemFault::EscapedBreaks
+    } else if text.split(|b| matches!(b, b'\n' | b'\r')).any(is_one_line) {
+        PemFault::RunTogether
+    } else {
+        match error {
+            rustls_pemfile::Error::MissingSectionEnd { .. } => PemFault::NoEnd,
+            rustls_pemfile::Error::IllegalSectionStart { .. } => PemFault::RunTogether,
+            rustls_pemfile::Error::Base64Decode(_) => PemFault::NoBase64,
+        }
+    }
 }
 
-fn unreadable(path: &Path) -> impl Fn(io::Error) -> PairError {
-    move |error| PairError::Read {
-        path: path.into(),
-        error,
+fn read(found: Found<'_>) -> Result<Vec<u8>, PairError> {
+    small_file::read(found.path).map_err(|error| unreadable(found, &error))
+}
+
+/// Names why a file cannot be read.
+fn unreadable(found: Found<'_>, error: &io::Error) -> PairError {
+    let path = found.path;
+    if path.is_dir() {
+        let (wanted, name) = (found.wanted.text(), found.wanted.usual());
+        return event!(PAIR_FOLDER, file = path, wanted = wanted, name = name).into();
     }
+    let event = match error.kind() {
+        io::ErrorKind::NotFound => {
+            if let Ok(target) = fs::read_link(path) {
+                event!(PAIR_DANGLING, file = path, target = &target, error = error)
+            } else {
+                let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+                event!(PAIR_ABSENT, file = path, whole = &whole, error = error)
+            }
+        }
+        io::ErrorKind::PermissionDenied => {
+            let user = nix::unistd::geteuid().to_string();
+            event!(PAIR_FORBIDDEN, file = path, user = user, error = error)
+        }
+        _ => event!(PAIR_UNREADABLE, file = path, error = error),
+    };
+    event.into()
 }

@@ -135,7 +135,9 @@ impl Certificates {
                 Ok(pair) => pairs.push(pair),
                 Err(e) => {
                     good = false;
-                    tell!(CERTIFICATE_NOT_REPLACED, error = e.to_string());
+                    for (setting, error) in e.by_setting() {
+                        tell!(CERTIFICATE_NOT_REPLACED, setting = setting, error = error);
+                    }
                     pairs.extend(kept());
                 }
             }
@@ -229,7 +231,11 @@ fn first(mode: &Mode, now: SystemTime) -> Vec<Result<Pair, TlsError>> {
     };
     match load(mode, now).pop() {
         Some(Ok(pair)) => return vec![Ok(pair)],
-        Some(Err(e)) => tell!(CERTIFICATE_STAND_IN, error = e.to_string()),
+        Some(Err(e)) => {
+            for (_, error) in e.by_setting() {
+                tell!(CERTIFICATE_STAND_IN, error = error);
+            }
+        }
         None => {}
     }
     let own = self_signed::at_any_rate(&acme.folder(), &acme.names, now);

@@ -22,24 +22,39 @@ const YEARS: i32 = 20;
 const MARGIN: i64 = 90 * 86_400;
 
 /// Error where no certificate could be made or kept.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum SignError {
     /// rcgen refuses the names.
-    #[error("no certificate can be made for {names:?}: {error}")]
     Names {
         names: Vec<String>,
         error: rcgen::Error,
     },
     /// The folder or a file in it cannot be written.
-    #[error("{}: {error}: the certificate that this server signs is kept there", path.display())]
     Keep {
         /// Folder or file.
         path: PathBuf,
         error: io::Error,
     },
     /// The file that was just written cannot be read.
-    #[error(transparent)]
-    Pair(#[from] PairError),
+    Pair(PairError),
+}
+
+impl From<PairError> for SignError {
+    fn from(error: PairError) -> Self {
+        Self::Pair(error)
+    }
+}
+
+impl From<&SignError> for Event {
+    fn from(error: &SignError) -> Self {
+        match error {
+            SignError::Names { names, error } => {
+                event!(SIGN_NAMES, names = &**names, error = error.to_string())
+            }
+            SignError::Keep { path, error } => event!(SIGN_KEEP, file = path, error = error),
+            SignError::Pair(error) => error.into(),
+        }
+    }
 }
 
 fn paths(dir: &Path) -> PairPaths {
@@ -70,13 +85,13 @@ pub(super) fn at_any_rate(
             CERTIFICATE_KEPT_UNFIT,
             names = &*pair.names,
             reason = reason,
-            why = why.to_string(),
+            why = Event::from(&why),
         );
         return Ok(pair);
     }
     let (key, certificate) = sign(names, kept_key(&paths), now)?;
     let pair = Pair::parse(&paths, certificate.as_bytes(), key.as_bytes())?;
-    tell!(CERTIFICATE_UNKEPT, names = names, why = why.to_string());
+    tell!(CERTIFICATE_UNKEPT, names = names, why = Event::from(&why));
     Ok(pair)
 }
 

@@ -127,6 +127,103 @@ pub fn merged(image: &Image, bootloader_at: usize) -> Vec<u8> {
     bytes
 }
 
+/// Returns `image` with a sector of signature blocks of secure boot v2 (RSA) behind it, one
+/// for each of `keys`, which fill the place of a key and its signature.
+pub fn signed(image: &[u8], keys: &[u8]) -> Vec<u8> {
+    let mut bytes = padded(image.to_vec(), image.len().next_multiple_of(4096), 0xFF);
+    let hash = sha256(&bytes);
+    let mut sector = Vec::new();
+    for key in keys {
+        let mut block = vec![0xE7, 2, 0, 0];
+        block.extend(hash);
+        block.resize(1196, *key);
+        block.extend(crc32(&block, 0).to_le_bytes());
+        sector.extend(padded(block, 1216, 0));
+    }
+    bytes.extend(padded(sector, 4096, 0xFF));
+    bytes
+}
+
+/// Returns the digest of one of the keys of [`signed`], in hexadecimal.
+pub fn key_digest(key: u8) -> String {
+    hex(&sha256(&[key; 776]))
+}
+
+/// Returns what the firmware's `build_default_assets.py` makes of these files.
+///
+/// # Panics
+///
+/// If they are longer than 4 GB.
+pub fn assets(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut table, mut data) = (Vec::new(), Vec::<u8>::new());
+    for (name, content) in files {
+        table.extend(padded(name.as_bytes().to_vec(), 32, 0));
+        table.extend(number(content.len()));
+        table.extend(number(data.len()));
+        table.extend([0; 4]);
+        data.extend(b"ZZ");
+        data.extend(*content);
+    }
+    table.extend(data);
+    let sum = table.iter().map(|b| usize::from(*b)).sum::<usize>() & 0xFFFF;
+    let header = [files.len(), sum, table.len()].map(number);
+    [header.concat(), table].concat()
+}
+
+/// Returns what ESP-SR's `pack_model.py` makes of one model with these files.
+///
+/// # Panics
+///
+/// If they are longer than 4 GB.
+pub fn models(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let name = |name: &str| padded(name.as_bytes().to_vec(), 32, 0);
+    let mut bytes = [
+        &number(1)[..],
+        &name("wn9_nihaoxiaozhi_tts"),
+        &number(files.len()),
+    ]
+    .concat();
+    let mut at = bytes.len() + files.len() * 40;
+    for (file, content) in files {
+        bytes.extend([&name(file)[..], &number(at), &number(content.len())].concat());
+        at += content.len();
+    }
+    for (_, content) in files {
+        bytes.extend(*content);
+    }
+    bytes
+}
+
+/// Returns a page of NVS, as a device keeps its settings in it.
+pub fn nvs_page() -> Vec<u8> {
+    let mut header = vec![0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0xFE];
+    header.resize(28, 0xFF);
+    header.extend(crc32(&header[4..], u32::MAX).to_le_bytes());
+    padded(header, 4096, 0xFF)
+}
+
+fn number(n: usize) -> [u8; 4] {
+    u32::try_from(n).unwrap().to_le_bytes()
+}
+
+fn padded(mut bytes: Vec<u8>, length: usize, fill: u8) -> Vec<u8> {
+    bytes.resize(length, fill);
+    bytes
+}
+
+/// CRC-32 as zlib has it, of bytes behind those whose checksum is `before`.
+fn crc32(bytes: &[u8], before: u32) -> u32 {
+    let shift = |crc: u32| {
+        if crc & 1 == 1 {
+            (crc >> 1) ^ 0xEDB8_8320
+        } else {
+            crc >> 1
+        }
+    };
+    let step = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| shift(crc));
+    !bytes.iter().fold(!before, step)
+}
+
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().unwrap()
 }

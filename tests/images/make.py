@@ -111,6 +111,7 @@ class Maker:
             "min_rev": min_rev,
             "max_rev": max_rev,
             "signed": None,
+            "key_digests": [],
             "unsafe_version": unsafe,
             "image_length": image.stat().st_size,
         }
@@ -147,7 +148,15 @@ class Maker:
         key = self.work / f"{name}.0.pem"
         _run(espsecure, ["verify-signature", "--version", version, "--keyfile", key, signed])
         signed.rename(image)
-        self._list(image, entry | {"signed": scheme})
+        digests = [self._digest(key) for key in keyfiles[1::2]] if scheme == "v2" else []
+        self._list(image, entry | {"signed": scheme, "key_digests": digests})
+
+    def _digest(self, key):
+        """What a device's eFuses hold of a key."""
+        digest = self.work / "digest"
+        digest.unlink(missing_ok=True)
+        _run(espsecure, ["digest-sbv2-public-key", "--keyfile", key, "--output", digest])
+        return digest.read_bytes().hex()
 
     def bootloader(self, name, chip, *, descriptor):
         """What stands before an app: an image without an app descriptor."""
@@ -230,7 +239,7 @@ class Maker:
 
     def _without_app(self, kind, chip):
         told = ["version", "project", "idf_version", "elf_sha256", "hash_appended"]
-        told += ["min_rev", "max_rev", "signed", "image_length"]
+        told += ["min_rev", "max_rev", "signed", "key_digests", "image_length"]
         entry = {"kind": kind, "chip": chip, "chip_id": CHIPS[chip].id}
         return entry | dict.fromkeys(told) | {"unsafe_version": False}
 

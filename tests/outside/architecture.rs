@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, and whom each may know. What is not here is forbidden.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -65,11 +65,12 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ),
     ("fleet", &["event", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
-    ("tls", &["event", "util"]),
+    ("tls", &["event", "trust", "util"]),
+    ("trust", &[]),
     ("firmware", &["device", "event", "util"]),
     ("server", &["event", "util"]),
     ("telemetry", &["event", "util"]),
-    ("probe", &["device", "event", "util"]),
+    ("probe", &["device", "event", "trust", "util"]),
     ("simulate", &["device", "event", "probe", "util"]),
     ("util", &["event"]),
     ("event", &["device"]),

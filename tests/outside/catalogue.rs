@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use xiaozhi_image_builder::Image;
 
 /// Nobody looks at the folder unasked: what is seen of it, the kernel has told. (How
 /// soon it then counts, the keeper's own tests say.)
@@ -149,7 +150,8 @@ fn a_file_that_is_rewritten_in_place_is_withdrawn_meanwhile() {
 fn links_count_once_they_stand_still() {
     let server = Server::start(WATCHED, &[]);
     let target = server.dir.path().join("build.bin");
-    fs::write(&target, "linked").unwrap();
+    // Behind a symbolic link that leads out of the folder nothing but an image is taken.
+    fs::write(&target, Image::new("1.2.0").build()).unwrap();
     fs::hard_link(&target, server.bin().join("esp32s3_1.1.0.bin")).unwrap();
     until("the hard link", || {
         server

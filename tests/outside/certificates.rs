@@ -215,7 +215,10 @@ fn a_bad_pair_is_refused_with_its_reason_and_the_last_good_one_stays() {
     fs::remove_file(&path).unwrap();
     server.event(
         "certificate.not-replaced",
-        &[("error", "a.pem: cannot be read")],
+        &[
+            ("error", "pair.absent"),
+            ("message", "a.pem: cannot be read"),
+        ],
     );
     assert_eq!(
         leaf(&server, &authority, "localhost", true, None, true),

@@ -57,7 +57,10 @@ fn without_a_certificate_a_full_or_read_only_disk_stops_no_start() {
         "ln -s nowhere/certs certs".to_owned(),
     ] {
         let server = Setup::new().start_by("", &mut in_namespace(&prepare));
-        let line = server.event("certificate.unkept", &[("why", "certs")]);
+        let line = server.event(
+            "certificate.unkept",
+            &[("why", "sign.keep"), ("message", "certs")],
+        );
         assert!(
             line.contains(" - WARNING - ") && line.contains("Remedy: "),
             "{line}"
@@ -77,7 +80,10 @@ fn with_other_names_the_kept_certificate_goes_on() {
         );
         let line = server.event(
             "certificate.kept-unfit",
-            &[("reason", "certificate.names-changed"), ("why", "certs")],
+            &[
+                ("reason", "certificate.names-changed"),
+                ("why", "sign.keep"),
+            ],
         );
         assert!(line.contains(" - WARNING - "), "{line}");
         answers(&server);

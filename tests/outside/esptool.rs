@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use xiaozhi_device::chip::Chip;
+use xiaozhi_device::hex::encode;
 use xiaozhi_device::image::{AppImage, Signature, Verdict, inspect};
 use xiaozhi_device::version::is_device_safe;
 use xiaozhi_ota::event::Event;
@@ -37,6 +38,8 @@ struct App {
     min_rev: Option<u16>,
     max_rev: Option<u16>,
     signed: Option<String>,
+    /// Digests of the keys, as espsecure computes them for the eFuses.
+    key_digests: Vec<String>,
     unsafe_version: bool,
     /// Where the image proper ends in its file.
     image_length: usize,
@@ -157,6 +160,8 @@ fn hold_to_what_was_asked(image: &AppImage, made: &Made, app: &App) {
         other => panic!("{file}: signed by {other}"),
     });
     assert_eq!(image.signature, signature, "{file}");
+    let digests: Vec<_> = image.key_digests.iter().map(|key| encode(key)).collect();
+    assert_eq!(digests, app.key_digests, "{file}");
     // What app.c says in every one.
     assert_eq!(image.built, "Jan  2 2026 12:34:56", "{file}");
     assert_eq!(

@@ -240,12 +240,26 @@ fn publish_takes_nothing_that_would_be_rejected() {
     assert!(!ok && error.contains("full flash image"), "{error}");
     fs::write(dir.path().join("text.bin"), "some text").unwrap();
     let (ok, _, error) = publish("text.bin");
+    assert!(!ok && error.contains("a text (UTF-8"), "{error}");
+    // For a device of another kind it is taken, with a version.
+    let (ok, _, error) = run(
+        dir.path(),
+        &["publish", "text.bin", "--model", "a", "--foreign"],
+    );
     assert!(!ok && error.contains("add --version"), "{error}");
     assert!(!publish("missing.bin").0 && !publish("build").0);
     assert_eq!(listing(dir.path()), [""; 0]);
     let (ok, text, _) = run(
         dir.path(),
-        &["publish", "text.bin", "--model", "a", "--version", "1"],
+        &[
+            "publish",
+            "text.bin",
+            "--model",
+            "a",
+            "--version",
+            "1",
+            "--foreign",
+        ],
     );
     assert!(
         ok && text.contains("warning: this is no ESP image"),

@@ -1,9 +1,9 @@
 //! The walk through a file, piece by piece.
 
+use super::foreign::{Foreign, Look};
 use super::trailer::{After, Clues, SECTOR, Window};
 use super::{
-    AppImage, Foreign, HEAD, ImageFault, Inspection, MAGIC, Verdict, descriptor, is_esp8266,
-    looks_like, u32_at,
+    AppImage, HEAD, ImageFault, Inspection, MAGIC, Verdict, descriptor, is_esp8266, u32_at,
 };
 use crate::project::XIAOZHI;
 use crate::version::is_device_safe;
@@ -58,6 +58,8 @@ pub struct Inspector {
     end: u64,
     after: After,
     clues: Clues,
+    /// Knowledge of a file that is no image.
+    look: Option<Box<Look>>,
 }
 
 impl fmt::Debug for Inspector {
@@ -92,6 +94,7 @@ impl Inspector {
             end: 0,
             after: After::default(),
             clues: Clues::new(),
+            look: None,
         }
     }
 
@@ -107,6 +110,9 @@ impl Inspector {
             let at = self.position;
             self.position += now.len() as u64;
             self.step(at, now);
+            if let Some(look) = &mut self.look {
+                look.see(at, now);
+            }
             rest = later;
         }
     }
@@ -134,6 +140,7 @@ impl Inspector {
             Walk::Header => {
                 if at == 0 && piece.first() != Some(&MAGIC) {
                     self.walk = Walk::Foreign;
+                    self.look = Some(Box::default());
                 } else if let Some(header) = self.gather::<24>(piece) {
                     self.walk = after_header(&header);
                 }
@@ -230,12 +237,14 @@ impl Inspector {
     }
 
     fn verdict(&self) -> Verdict {
-        if matches!(self.walk, Walk::Foreign) {
-            return match self.damage() {
-                Some(fault) => Verdict::Rejected(fault),
-                None => Verdict::Foreign(Foreign {
-                    looks_like: looks_like(self.head.seen()),
-                }),
+        if let Some(look) = &self.look {
+            let looks_like = match self.damage() {
+                Some(fault) => Err(fault),
+                None => look.looks_like(self.position),
+            };
+            return match looks_like {
+                Ok(looks_like) => Verdict::Foreign(Foreign { looks_like }),
+                Err(fault) => Verdict::Rejected(fault),
             };
         }
         match self.app() {
@@ -250,7 +259,7 @@ impl Inspector {
     fn damage(&self) -> Option<ImageFault> {
         let head = self.head.seen();
         let bytes = self.clues.blank;
-        if self.clues.is_full_flash_behind_a_gap(&self.head) {
+        if self.clues.is_full_flash_behind_a_gap() {
             Some(ImageFault::FullFlash)
         } else if bytes == self.position || bytes >= SECTOR {
             let fill = head[0];
@@ -296,6 +305,9 @@ impl Inspector {
             Err(ImageFault::Trailing { .. }) if is_full_flash => return Err(ImageFault::FullFlash),
             Err(fault) => return Err(fault),
         };
+        if app.signature.is_some() {
+            app.key_digests = self.after.key_digests();
+        }
         if app.project == XIAOZHI && !is_device_safe(&app.version) {
             return Err(ImageFault::UnsafeVersion {
                 version: app.version,

@@ -1,8 +1,9 @@
-use super::trailer::crc32;
+use super::signature::crc32;
 use super::*;
+use crate::hex::encode;
 use aws_lc_rs::digest::SHA256;
 use proptest::prelude::*;
-use xiaozhi_image_builder::{Image, merged};
+use xiaozhi_image_builder::{Image, key_digest, merged, signed};
 
 fn app(bytes: &[u8]) -> AppImage {
     match inspect(bytes).verdict {
@@ -27,7 +28,7 @@ fn signature_sector(signed: &[u8]) -> Vec<u8> {
     let mut sector = vec![0xE7, 2, 0, 0];
     sector.extend(inspect(signed).sha256);
     sector.resize(1196, 7);
-    sector.extend(crc32(&sector).to_le_bytes());
+    sector.extend(crc32(&sector, 0).to_le_bytes());
     sector.resize(1216, 0);
     sector.resize(4096, 0xFF);
     sector
@@ -197,7 +198,8 @@ fn what_people_upload_by_mistake_is_told_apart() {
 #[test]
 fn what_is_no_image_is_foreign() {
     for (bytes, what) in [
-        (&b"firmware"[..], None),
+        (&b"firmware"[..], Some(Lookalike::Text("UTF-8"))),
+        (b"\x01\x02\x03\x04", None),
         (b"\x7fELF\x01", Some(Lookalike::Elf)),
         (b"PK\x03\x04\x14", Some(Lookalike::Zip)),
         (b"<!DOCTYPE html>", Some(Lookalike::WebPage)),
@@ -274,6 +276,54 @@ fn every_flip_and_every_cut_of_a_hashed_image_shows() {
             );
         }
     }
+}
+
+#[test]
+fn keys_are_known_by_their_digests_and_a_change_of_them_shows() {
+    let image = Image::new("1.6.6");
+    let [one, two, both] = [&[1][..], &[2], &[2, 1]].map(|keys| app(&signed(&image.build(), keys)));
+    assert_eq!(encode(&one.key_digests[0]), key_digest(1));
+    assert_eq!(both.key_digests.len(), 2);
+    let plain = app(&image.build());
+    let v1 = app(&[&image.build()[..], &[5; 68]].concat());
+    for (later, earlier, change) in [
+        (&one, &one, None),
+        (&both, &one, None),
+        (&one, &both, None),
+        (&plain, &plain, None),
+        (&one, &plain, None),
+        (&plain, &one, Some(SigningChange::Unsigned)),
+        (&plain, &v1, Some(SigningChange::Unsigned)),
+        (&two, &one, Some(SigningChange::OtherKey)),
+        (&v1, &one, Some(SigningChange::OtherKey)),
+        // Of what names no key nothing is said.
+        (&v1, &v1, None),
+    ] {
+        assert_eq!(later.signing_change(earlier), change);
+    }
+}
+
+#[test]
+fn images_for_different_chips_are_told_apart() {
+    let between = |chip, min_revision, max_revision| {
+        let image = Image {
+            chip,
+            min_revision,
+            max_revision,
+            ..Image::new("2.2.4")
+        };
+        app(&image.build())
+    };
+    let (old, new) = (between(18, 100, 299), between(18, 300, 399));
+    assert!(old.shares_no_chip_with(&new) && new.shares_no_chip_with(&old));
+    assert!(!between(18, 100, 0).shares_no_chip_with(&new));
+    assert!(!between(18, 0, 300).shares_no_chip_with(&new));
+    assert!(between(9, 0, 0).shares_no_chip_with(&new));
+    let shown = [old, new, between(9, 0, 0)].map(|image| image.revisions());
+    assert_eq!(
+        shown,
+        [Some("v1.0-v2.99".into()), Some("v3.0-v3.99".into()), None]
+    );
 }
 
 fn any_image() -> impl Strategy<Value = Image> {

@@ -1,12 +1,14 @@
 //! Looks at the bytes around an image in its file: padding, a signature, or the rest of a
 //! flash chip.
 
-use super::{HEAD, ImageFault, MAGIC, Signature, u32_at};
+use super::parts::is_table;
+use super::signature::{self, BLOCK, Signature};
+use super::{ImageFault, MAGIC};
 
 /// Flash is erased, and images are signed, by sectors of so many bytes.
 pub(super) const SECTOR: u64 = 4096;
-/// A signature block of secure boot v2 (`ets_secure_boot_sig_block_t`).
-const SIGNATURE_BLOCK: usize = 1216;
+/// Signature blocks of secure boot v2 that a sector can hold.
+const BLOCKS: usize = 3 * BLOCK;
 /// Length of the block that secure boot v1 appends (`esp_secure_boot_sig_block_t`).
 const SIGNATURE_V1: usize = 68;
 /// Offset of the partition table in a full flash image (`CONFIG_PARTITION_TABLE_OFFSET`).
@@ -28,7 +30,7 @@ pub(super) struct After {
     strange: Option<(u64, u64)>,
     v1: Window<SIGNATURE_V1>,
     pub(super) signed_sum: Option<[u8; 32]>,
-    pub(super) sector: Window<SIGNATURE_BLOCK>,
+    pub(super) sector: Window<BLOCKS>,
 }
 
 impl After {
@@ -59,13 +61,14 @@ impl After {
             return Ok(Some(Signature::V1));
         }
         let sector = end.next_multiple_of(SECTOR);
-        let block = self.sector.seen();
-        let is_block = block.len() == SIGNATURE_BLOCK && block[0] == 0xE7;
-        if !is_block || first < sector || end + self.bytes < sector + SECTOR {
+        let block = self.sector.seen().first_chunk::<BLOCK>();
+        let block = block.filter(|block| block[0] == 0xE7);
+        let is_sector = first >= sector && end + self.bytes >= sector + SECTOR;
+        let Some(block) = block.filter(|_| is_sector) else {
             let (bytes, length) = (self.bytes, end);
             return Err(ImageFault::Trailing { bytes, length });
-        }
-        if !is_signature_whole(block, self.signed_sum) {
+        };
+        if !signature::is_whole(block, self.signed_sum) {
             return Err(ImageFault::Signature);
         }
         if last >= sector + SECTOR {
@@ -74,6 +77,11 @@ impl After {
             return Err(ImageFault::Trailing { bytes, length });
         }
         Ok(Some(Signature::V2))
+    }
+
+    /// Returns the digests of the keys that signed the image.
+    pub(super) fn key_digests(&self) -> Vec<[u8; 32]> {
+        signature::key_digests(self.sector.seen())
     }
 
     /// A block of version 1, with nothing but padding behind it: its version is 0, and what
@@ -85,29 +93,6 @@ impl After {
             && block.starts_with(&[0; 4])
             && block[4..].iter().any(|b| !matches!(b, 0 | 0xFF))
     }
-}
-
-/// Tells whether a block of secure boot v2 is what was signed. Versions 2 (RSA) and 3
-/// (ECDSA) are known; only with P-384 does a block name another hash than SHA-256. A later
-/// version is taken as it is.
-fn is_signature_whole(block: &[u8], signed: Option<[u8; 32]>) -> bool {
-    let (covered, crc) = block.split_at(1196);
-    let names = || signed.is_some_and(|sum| block[4..36] == sum);
-    let is_whole = || crc32(covered) == u32_at(crc, 0);
-    match (block[1], block[2]) {
-        (2, _) | (3, 0) => is_whole() && names(),
-        (3, _) => is_whole(),
-        _ => true,
-    }
-}
-
-/// CRC-32 (ISO-HDLC), bit by bit: it is made of one block a file.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & 0u32.wrapping_sub(crc & 1))
-        })
-    })
 }
 
 /// Bytes elsewhere in the file that would show it to be a full flash image.
@@ -149,25 +134,20 @@ impl Clues {
         end <= TABLE_AT && self.has_table() || self.apps.iter().any(app)
     }
 
-    /// The file begins with erased flash, and the bootloader stands behind it.
-    pub(super) fn is_full_flash_behind_a_gap(&self, head: &Window<HEAD>) -> bool {
+    /// The file begins with erased flash, and the bootloader stands behind it; or there is a
+    /// partition table where flash has it, whatever stands in front.
+    pub(super) fn is_full_flash_behind_a_gap(&self) -> bool {
         let erased = if self.fill == Some(0xFF) {
             self.blank
         } else {
             0
         };
         let bootloader = |window: &Window<1>| window.at <= erased && window.seen() == [MAGIC];
-        self.bootloaders.iter().any(bootloader)
-            || head.seen().first() == Some(&0xFF) && self.has_table()
+        self.bootloaders.iter().any(bootloader) || self.has_table()
     }
 
-    /// Two entries of a partition table, or one and what ends it
-    /// (`esp_partition_info_t` in ESP-IDF's `esp_flash_partitions.h`).
     fn has_table(&self) -> bool {
-        let entries = self.table.seen();
-        entries.len() == 64
-            && entries.starts_with(&[0xAA, 0x50])
-            && matches!(entries[32..34], [0xAA, 0x50] | [0xEB, 0xEB] | [0xFF, 0xFF])
+        is_table(self.table.seen())
     }
 }
 
@@ -192,6 +172,10 @@ impl<const N: usize> Window<N> {
             bytes: [0; N],
             filled: 0,
         }
+    }
+
+    pub(super) fn place(&self) -> u64 {
+        self.at
     }
 
     /// Takes its part of a piece that stands at `at`.

@@ -2,7 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
-use super::{found, why};
+use super::{found, hint, why};
 
 kinds! { CERTIFICATES:
     /// No authority vouches for it.
@@ -81,6 +81,148 @@ kinds! { CERTIFICATES:
         .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（acme.failed）。",
             "renew it; the new file is taken up without a restart. Of one that is ordered by ACME, see what the log says of \
              the last order (acme.failed).");
+    /// The certificates are not in order.
+    CERTIFICATE_ORDER = found("certificate.order", &["place?", "setting", "file", "leaf"],
+        "{file} 中的证书顺序不对（服务器自己的是第 {leaf} 张）：这里已按正确顺序发送，其他程序不会。",
+        "The certificates in {file} are not in order (the server's own is number {leaf}): they are sent in order here, which other \
+         programs do not.")
+        .remedy("将服务器自己的证书放在最前，其后依次为签发它的证书：cat 服务器证书.pem 中间证书.pem > fullchain.pem。",
+            "put the server's own first, and behind each the one that signed it: cat server.pem intermediate.pem > fullchain.pem.");
+    /// A certificate stands there twice.
+    CERTIFICATE_DOUBLES = found("certificate.doubles", &["place?", "setting", "file", "count"],
+        "{file} 中有 {count} 张重复的证书：这里只发送一次。",
+        "{file} holds {count} certificates twice: they are sent once here.")
+        .remedy("删去重复的证书。", "take the doubles out.");
+    /// There are several keys.
+    CERTIFICATE_KEYS = found("certificate.several-keys", &["place?", "setting", "file", "count"],
+        "{file} 中有 {count} 个私钥：这里使用与证书相符的一个，其他程序使用第一个。",
+        "{file} holds {count} private keys: the one that belongs to the certificate is used here, and other programs use the first.")
+        .remedy("只保留与证书相符的一个。", "keep the one that belongs to the certificate.");
+    /// There are no names.
+    CERTIFICATE_NO_NAMES = found("certificate.no-san", &["place?", "setting", "file"],
+        "{file} 没有 subjectAltName，域名至多写在 CN 中：浏览器和 curl 会拒绝它。",
+        "{file} has no subjectAltName, and a host name in its CN at most: browsers and curl refuse it.")
+        .remedy("签发时加上 -addext subjectAltName=DNS:域名（openssl req），或向公共机构申请。",
+            "have it made with -addext subjectAltName=DNS:NAME (openssl req), or get one of a public authority.");
+    /// A name has a star where devices know none.
+    CERTIFICATE_NAME_ODD = found("certificate.name-odd", &["place?", "setting", "file", "name"],
+        "{file} 中的名称 {name} 不适用于任何主机：设备和浏览器只接受最前面的一个 *.，且其后至少两级。",
+        "The name {name} in {file} stands for no host: devices and browsers know one *. at the beginning, with two labels behind it \
+         at least.")
+        .remedy("申请时写出完整的域名，或写 *.example.com 这样的名称。", "have it made for the whole name, or for one as *.example.com.");
+    /// It is an authority's own.
+    CERTIFICATE_IS_CA = found("certificate.is-ca", &["place?", "setting", "file"],
+        "{file} 的第一张是颁发机构的证书（CA:TRUE），不是服务器的：浏览器、curl 和一些固件会拒绝它。",
+        "The first certificate in {file} is an authority's (CA:TRUE), and no server's: browsers, curl and some firmware refuse it.")
+        .remedy("让该机构为服务器签发一张（openssl x509 -req -CA ca.pem -CAkey ca.key，加上 basicConstraints=CA:FALSE），放在最前。",
+            "let that authority sign one for the server (openssl x509 -req -CA ca.pem -CAkey ca.key, with \
+             basicConstraints=CA:FALSE), and put that first.");
+    /// It is not made for servers.
+    CERTIFICATE_NOT_FOR_SERVERS = found("certificate.not-for-servers", &["place?", "setting", "file", "lacks"],
+        "{file} 不是服务器用的证书（缺少 {lacks}）：设备会拒绝它（mbedTLS 返回 -0x2700）。",
+        "{file} is not made for servers ({lacks} is missing): devices refuse it (mbedTLS says -0x2700).")
+        .remedy("重新签发，加上 extendedKeyUsage=serverAuth 和 keyUsage=digitalSignature。",
+            "have it made again with extendedKeyUsage=serverAuth and keyUsage=digitalSignature.");
+    /// Something in the chain is weak.
+    CERTIFICATE_WEAK = found("certificate.weak", &["place?", "setting", "file", "subject", "how"],
+        "{file} 中的 {subject} 使用了{how}：设备会拒绝它（mbedTLS 返回 -0x2700）。",
+        "{subject} in {file} has {how}: devices refuse it (mbedTLS says -0x2700).")
+        .remedy("重新签发，使用 SHA-256 和 P-256 或 2048 位的 RSA 密钥。", "have it made again with SHA-256, and a P-256 or 2048-bit RSA key.");
+    /// Something in the chain is Ed25519.
+    CERTIFICATE_CHAIN_ED25519 = found("certificate.chain-ed25519", &["place?", "setting", "file", "subject"],
+        "{file} 中的 {subject} 使用 Ed25519：设备（mbedTLS）无法解析，会拒绝整条证书链。",
+        "{subject} in {file} uses Ed25519, which devices (mbedTLS) cannot read: they refuse the whole chain.")
+        .remedy("由使用 P-256 或 RSA 密钥的机构签发。", "let an authority with a P-256 or RSA key sign it.");
+    /// The chain is long.
+    CERTIFICATE_LONG = found("certificate.long", &["place?", "setting", "file", "count", "bytes"],
+        "{file} 中的 {count} 张证书共 {bytes} 字节，超过一条 TLS 记录（16384）：设备会拒绝它（mbedTLS 返回 -0x7080）。",
+        "The {count} certificates in {file} take {bytes} bytes, more than one TLS record (16384): devices refuse them (mbedTLS says \
+         -0x7080).")
+        .remedy("只保留服务器证书和签发它的中间证书。", "keep the server's own and the intermediates that signed it.");
+    /// An intermediate has ended.
+    CERTIFICATE_CHAIN_EXPIRED = found("certificate.chain-expired", &["place?", "setting", "file", "subject", "day"],
+        "{file} 中的中间证书 {subject} 已于 {day} 过期：浏览器以及会检查日期的固件会拒绝整条证书链。",
+        "The intermediate {subject} in {file} ended on {day}: browsers, and devices whose firmware was built to check dates, refuse \
+         the whole chain.")
+        .remedy("从颁发机构下载现用的中间证书；certbot：certbot renew --force-renewal。",
+            "get the present intermediate from the authority; of certbot: certbot renew --force-renewal.");
+    /// An intermediate has not begun.
+    CERTIFICATE_CHAIN_EARLY = found("certificate.chain-early", &["place?", "setting", "file", "subject", "day"],
+        "{file} 中的中间证书 {subject} 从 {day} 起才有效：会检查日期的客户端会拒绝它。",
+        "The intermediate {subject} in {file} does not hold before {day}: clients that check dates refuse it.")
+        .remedy("请检查本机时钟是否正确。", "see whether this machine's clock is right.");
+    /// Browsers know the root, and devices do not.
+    CERTIFICATE_ROOT_UNKNOWN = found("certificate.root-unknown", &["place?", "setting", "file", "root"],
+        "{file} 的证书链通向 {root}，浏览器认识它，而设备（Espressif 的根证书包）没有：原版 Wi-Fi 固件会拒绝连接。",
+        "The chain in {file} leads to {root}, which browsers know and devices (Espressif's bundle) do not: stock Wi-Fi firmware will \
+         refuse the connection.")
+        .remedy("使用颁发机构提供的完整证书链（含交叉签名的中间证书）；Let's Encrypt：certbot certonly --preferred-chain \"ISRG Root X1\" \
+             --force-renewal -d 域名。",
+            "use the whole chain that the authority gives, cross-signed intermediates included; of Let's Encrypt: certbot certonly \
+             --preferred-chain \"ISRG Root X1\" --force-renewal -d NAME.");
+    /// The root is too young for some firmware.
+    CERTIFICATE_ROOT_YOUNG = found("certificate.root-young", &["place?", "setting", "file", "root"],
+        "{file} 的证书链通向 {root}，用 ESP-IDF 5.3 和 5.4 构建的固件没有它，会拒绝连接。",
+        "The chain in {file} leads to {root}, which firmware built with ESP-IDF 5.3 and 5.4 lacks: that refuses the connection.")
+        .remedy("改用根证书更早的机构（如 Let's Encrypt），或向该机构索取交叉签名的证书链。",
+            "use an authority with an older root (as Let's Encrypt), or ask this one for a cross-signed chain.");
+    /// The root is on its way out.
+    CERTIFICATE_ROOT_OLD = hint("certificate.root-old", &["place?", "setting", "file", "root"],
+        "{file} 的证书链通向 {root}，它已从浏览器的列表中移除：ESP-IDF 5.3 到 5.5 的固件有它，更新的可能没有。",
+        "The chain in {file} leads to {root}, which browsers' lists hold no more: firmware of ESP-IDF 5.3 to 5.5 has it, later one \
+         may not.")
+        .remedy("暂时无需处理；下次更换证书时选用通向现行根证书的链。", "none now; choose a chain to a present root with the next certificate.");
+    /// A cross-signed one leads devices astray.
+    CERTIFICATE_CROSS_SIGNED = found("certificate.cross-signed", &["place?", "setting", "file", "last", "root"],
+        "{file} 的证书链止于交叉签名的 {last}，其签发者 {root} 设备不认识：原版 Wi-Fi 固件会拒绝连接，尽管它认识 {last} 自己的根证书。",
+        "The chain in {file} ends at the cross-signed {last}, whose issuer {root} devices do not know: stock Wi-Fi firmware will \
+         refuse the connection, though it has the root of that name.")
+        .remedy("从文件中删去该交叉签名的证书（最后一张）。", "take that cross-signed certificate (the last one) out of the file.");
+    /// A signature in the chain is not by the one above.
+    CERTIFICATE_BAD_SIGNATURE = found("certificate.bad-signature", &["place?", "setting", "file", "last", "error"],
+        "{file} 的证书链不成立：{last} 上方的签名与名称相同的证书不符（{error}）：设备会拒绝它。",
+        "The chain in {file} does not hold: a signature is not by the certificate of that name above it, up to {last} ({error}): \
+         devices refuse it.")
+        .remedy("重新下载颁发机构提供的 fullchain.pem；检查：openssl verify -untrusted chain.pem cert.pem。",
+            "get fullchain.pem from the authority again; see: openssl verify -untrusted chain.pem cert.pem.");
+    /// An extension that devices do not know.
+    CERTIFICATE_EXTENSION = found("certificate.extension", &["place?", "setting", "file", "error"],
+        "{file} 中有设备不认识的关键扩展（{error}）：设备会拒绝它（mbedTLS 返回 -0x2562）。",
+        "{file} has a critical extension that devices do not know ({error}): they refuse it (mbedTLS says -0x2562).")
+        .remedy("重新签发，不带该扩展。", "have it made again without it.");
+    /// Nobody knows who signed it.
+    CERTIFICATE_AUTHORITY = found("certificate.authority", &["place?", "setting", "file", "issuer", "who"],
+        "{file} 由 {issuer} 签发：{who}：原版 Wi-Fi 固件会拒绝连接（4G 模组以及内置该根证书的固件可以接受）。",
+        "{file} is signed by {issuer}: {who}: stock Wi-Fi firmware will refuse the connection (4G modems, and firmware built with \
+         that root, accept it).")
+        .remedy("使用公共机构签发的证书（gateway.tls.mode: acme，或 certbot certonly -d 域名），或让设备使用 http。",
+            "use a certificate of a public authority (gateway.tls.mode: acme, or certbot certonly -d NAME), or serve devices over http.");
+    /// Let's Encrypt's for trials.
+    AUTHORITY_STAGING = why("authority.staging", &[],
+        "这是 Let's Encrypt 的测试环境（staging），没有客户端信任它：去掉 --staging 或 --test-cert，或改回正式的 directory",
+        "that is Let's Encrypt's staging, which no client trusts: leave --staging or --test-cert out, or use the real directory");
+    /// Cloudflare's for its own way to a server.
+    AUTHORITY_CLOUDFLARE = why("authority.cloudflare-origin", &[],
+        "这是 Cloudflare 源站证书，只有 Cloudflare 自己信任它：只能用于经由其代理（橙色云）的域名",
+        "that is a Cloudflare Origin certificate, which Cloudflare alone trusts: it serves behind its proxy (the orange cloud) only");
+    /// A tool's of this machine.
+    AUTHORITY_LOCAL = why("authority.local", &[],
+        "这是本机工具（mkcert、Caddy、step-ca 等）自建的机构，只有安装了其根证书的机器信任它",
+        "that is an authority which a tool (mkcert, Caddy, step-ca) made, and only machines with its root trust it");
+    /// Somebody's own.
+    AUTHORITY_OWN = why("authority.unknown", &[],
+        "浏览器和设备都不认识这个机构（自建的机构，或缺少通向公共根证书的中间证书）",
+        "neither browsers nor devices know it (an authority of one's own, or an intermediate is missing)");
+    /// Every certificate is ECDSA.
+    CERTIFICATE_ONLY_ECDSA = hint("certificate.only-ecdsa", &["place?", "setting"],
+        "这里的证书都是 ECDSA：Wi-Fi 设备都能使用，较旧的 4G 模组固件可能只支持 RSA（日志中会有 tls.key-type）。",
+        "Every certificate here is ECDSA: Wi-Fi devices take it, and older firmware of 4G modems may take RSA only (the log then \
+         says tls.key-type).")
+        .remedy("有这样的设备时，再列出一张 RSA 证书，各客户端会得到它能验证的一张：certbot certonly --key-type rsa --cert-name 域名-rsa -d 域名，\
+             然后把两对都列在 gateway.tls.certificates 中（gateway.tls.mode: files）。",
+            "where there are such devices, list an RSA certificate beside it, and each client gets the one that it can check: certbot \
+             certonly --key-type rsa --cert-name NAME-rsa -d NAME, then list both pairs in gateway.tls.certificates \
+             (gateway.tls.mode: files).");
     /// A CA cannot come to the port of the challenge.
     ACME_PORT = found("certificate.acme-port", &["place?", "setting", "challenge", "port"],
         "gateway.tls.acme.challenge 为 {challenge}，公共机构会访问端口 {port}，而本服务器没有监听该端口：否则得不到证书，Wi-Fi 设备会拒绝代为应答的自签名证书。",
@@ -94,9 +236,9 @@ kinds! { CERTIFICATES:
     CERTIFICATES_SAME = Kind::new("certificate.same", Info, "resolver", &[],
         "已重新读取证书：没有变化", "certificates read again: they are the same");
     /// New files are of no use.
-    CERTIFICATE_NOT_REPLACED = Kind::new("certificate.not-replaced", Error, "resolver", &["error"],
-        "未更换证书，继续使用上一份有效的证书：{error}",
-        "certificate not replaced, the last good one stays in use: {error}");
+    CERTIFICATE_NOT_REPLACED = Kind::new("certificate.not-replaced", Error, "resolver", &["setting", "error"],
+        "未更换证书，继续使用上一份有效的证书：{setting}：{error}",
+        "certificate not replaced, the last good one stays in use: {setting}: {error}");
     /// The kept one is of no use.
     CERTIFICATE_STAND_IN = Kind::new("certificate.stand-in", Warning, "resolver", &["error"],
         "{error}：在得到新证书之前由自签名证书应答", "{error}: a self-signed one answers until another one comes");

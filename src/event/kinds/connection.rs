@@ -74,11 +74,6 @@ kinds! { CONNECTIONS:
     /// A header that is too long.
     PROXY_HEADER_LONG = why("proxy-header.long", &["longest"],
         "PROXY 头（版本 2）超过 {longest} 字节", "its PROXY header (version 2) is longer than {longest} bytes");
-    /// The client does not trust our certificate.
-    CERTIFICATE_DISTRUSTED = Kind::new("certificate.distrusted", Warning, "connection", &["peer", "error"],
-        "客户端拒绝了我们的证书：证书的域名、证书链或颁发机构不符合其要求（每个客户端每小时提示一次）",
-        "the client refuses our certificate: its name, its chain or its authority is not what this client wants (said once \
-         an hour for each client)");
     /// A server behind answers again.
     BACKEND_BACK = Kind::new("backend.back", Info, "proxy", &["backend", "setting"],
         "后端恢复应答", "the backend answers again");

@@ -34,24 +34,50 @@ kinds! { FILES:
         "固件文件读取完毕", "firmware files read");
     /// An image can be offered.
     FILE_READY = Kind::new("file.ready", Info, "catalogue",
-        &["file", "model", "version", "chip?", "project?", "bytes", "sha256"],
+        &["file", "model", "version", "chip?", "revision?", "project?", "bytes", "sha256"],
         "固件就绪", "image ready");
     /// What its content has to be known for.
     FILE_REMARK = Kind::new("file.remark", Warning, "catalogue", &["file", "what"], "{what}", "{what}");
     /// It is no ESP image.
-    FILE_FOREIGN = Kind::new("file.foreign", Warning, "catalogue", &["file", "what"], "{what}", "{what}");
+    FILE_FOREIGN = Kind::new("file.foreign", Warning, "catalogue", &["file", "what", "kind"], "{what}", "{what}");
     /// It has a twin.
     FILE_TWIN = Kind::new("file.twin", Warning, "catalogue", &["file", "other"],
         "同一型号有两个版本相同的文件：只下发按名称排在前面的一个，请删除另一个",
         "two files of one model have versions of the same rank: the first by name is offered, delete one");
+    /// It has a twin for other chips.
+    FILE_TWIN_CHIPS = Kind::new("file.twin-chips", Info, "catalogue", &["file", "chips", "other", "others"],
+        "同一型号有两个版本相同的文件，供不同的芯片使用，每台设备得到适合其芯片的一个：{file} 用于 {chips}，{other} 用于 {others}；\
+         没有上报芯片版本的设备（ESP-IDF 5 之前的固件）得到按名称排在前面的一个",
+        "two files of one model and version are for different chips, and each device gets the one for its own: {file} for {chips}, \
+         {other} for {others}; a device that does not report its chip's revision (firmware before ESP-IDF 5) gets the first by name");
+    /// It is not signed, and an earlier one is.
+    FILE_UNSIGNED = Kind::new("file.unsigned", Warning, "catalogue", &["file", "model", "other", "before?"],
+        "{file} 没有签名，而型号 {model} 较早的固件 {other} 有签名{（密钥摘要 |before|）}：开启了安全启动的设备下载完之后会拒绝它，并在每次启动时重试。",
+        "{file} is not signed, and {other}, an earlier image of the model {model}, is{ (digest of its key: |before|)}: a device \
+         whose secure boot is on refuses it after the whole download, at every boot.")
+        .remedy("用同一密钥签名（espsecure sign-data --version 2 --keyfile 密钥 --output 新文件 文件），或将它移走。",
+            "sign it with the same key (espsecure sign-data --version 2 --keyfile KEY --output NEW FILE), or take it away.");
+    /// It is signed by another key.
+    FILE_OTHER_KEY = Kind::new("file.other-key", Warning, "catalogue", &["file", "model", "other", "key?", "before?"],
+        "{file} 与型号 {model} 较早的固件 {other} 由不同的密钥签名{（密钥摘要 |key|；}{较早的为 |before|）}：开启了安全启动的设备只接受 eFuse 中\
+         已有摘要的密钥，下载完之后会拒绝它，并在每次启动时重试。",
+        "{file} and {other}, an earlier image of the model {model}, are signed by different keys{ (digest |key|;}{ before: |before|)}: \
+         a device whose secure boot is on takes only keys whose digests its eFuses hold, and refuses it after the whole download, \
+         at every boot.")
+        .remedy("用同一密钥签名（espsecure sign-data --version 2 --keyfile 密钥 --output 新文件 文件）；若是有意更换密钥，请先下发一个由新旧两个密钥签名的固件。",
+            "sign it with the same key (espsecure sign-data --version 2 --keyfile KEY --output NEW FILE); if the key was changed on \
+             purpose, offer an image first that both keys have signed.");
+    /// It can be fetched, and is offered to nobody.
+    FILE_SERVED = Kind::new("file.served", Info, "catalogue", &["file", "what?", "bytes", "sha256"],
+        "文件可供下载，但不会下发给任何设备{：|what|}", "file given for download, and offered to no device{: |what|}");
     /// It cannot be used.
-    FILE_REFUSED = Kind::new("file.refused", Warning, "catalogue", &["file", "why"],
-        "文件未被使用：{why}", "file not used: {why}");
+    FILE_REFUSED = Kind::new("file.refused", Warning, "catalogue", &["file", "why", "served?"],
+        "文件未被使用：{why}{|served|}", "file not used: {why}{|served|}");
     /// It may not be whole yet.
     FILE_WAITING = Kind::new("file.waiting", Info, "catalogue", &["file"],
         "文件正在写入，或刚刚出现：写完后下发", "file is being written, or appeared just now: offered when it is whole");
     /// It is gone.
-    FILE_REMOVED = Kind::new("file.removed", Info, "catalogue", &["file", "version"],
+    FILE_REMOVED = Kind::new("file.removed", Info, "catalogue", &["file", "version?"],
         "固件已撤下：文件已不存在", "image removed: the file is gone");
     /// It is written to.
     FILE_CHANGING = Kind::new("file.changing", Info, "catalogue", &["file", "version?"],

@@ -77,6 +77,25 @@ kinds! { IMAGES:
     IMAGE_FULL_FLASH = why("image.full-flash", &[],
         "这是完整的 flash 镜像（引导加载程序、分区表和应用合在一起）；请使用应用固件 build/xiaozhi.bin",
         "this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin");
+    /// A partition table.
+    IMAGE_PARTITION_TABLE = why("image.partition-table", &[],
+        "这是分区表（partition-table.bin）：分区表只能用线刷；请使用应用固件 build/xiaozhi.bin",
+        "this is a partition table (partition-table.bin), which can only be flashed by cable; use the app image, build/xiaozhi.bin");
+    /// A partition that is no app.
+    IMAGE_FLASH_PART = why("image.flash-part", &["what"],
+        "这是 flash 中不属于应用的部分（{what}），从设备读出的可能含有 Wi-Fi 密码，因此不下发也不供下载；请使用应用固件 build/xiaozhi.bin",
+        "this is a part of a flash chip that is no app ({what}); read back from a device it may hold Wi-Fi passwords, so it is \
+         neither offered nor given for download; use the app image, build/xiaozhi.bin");
+    /// Assets or models, damaged.
+    IMAGE_DATA_DAMAGED = why("image.data-damaged", &["what"],
+        "它的开头与 {what} 相同，但长度或校验和不符：文件已损坏、被截断，或后面粘了别的内容；请重新复制",
+        "it begins as {what} does, and its lengths or its checksum do not fit: it is damaged, cut off, or has something stuck to it; \
+         copy it again");
+    /// A private key.
+    IMAGE_PRIVATE_KEY = why("image.private-key", &[],
+        "这是私钥，绝不会下发，也不供下载：请将它移出固件目录，并请使用应用固件 build/xiaozhi.bin",
+        "this is a private key, which is neither offered nor given for download: take it out of the firmware folder, and use the \
+         app image, build/xiaozhi.bin");
     /// Shares the magic byte, and nothing else.
     IMAGE_ESP8266 = why("image.esp8266", &[],
         "这是 ESP8266 的镜像，没有小智固件能在其上运行；请使用应用固件 build/xiaozhi.bin",
@@ -96,33 +115,11 @@ kinds! { IMAGES:
         "固件内的版本 {version} 会使设备在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字；请用只含数字和点的 PROJECT_VER 构建",
         "the version inside, {version}, restarts a device at every check, for a part of it is no number below 2147483648; \
          build it with a PROJECT_VER of numbers and dots");
-    /// No ESP image.
-    IMAGE_FOREIGN = why("image.foreign", &[], "这不是 ESP 固件", "this is no ESP image");
-    /// What a linker makes.
-    IMAGE_ELF = why("image.elf", &[],
-        "这不是 ESP 固件，而是 ELF 文件（请使用旁边的 .bin）", "this is no ESP image but an ELF file (use the .bin beside it)");
-    /// An archive.
-    IMAGE_ZIP = why("image.zip", &[],
-        "这不是 ESP 固件，而是 zip 压缩包（请先解压）", "this is no ESP image but a zip archive (unpack it)");
-    /// A compressed file.
-    IMAGE_GZIP = why("image.gzip", &[],
-        "这不是 ESP 固件，而是 gzip 文件（请先解压）", "this is no ESP image but a gzip file (unpack it)");
-    /// A compressed file.
-    IMAGE_BZIP2 = why("image.bzip2", &[],
-        "这不是 ESP 固件，而是 bzip2 文件（请先解压）", "this is no ESP image but a bzip2 file (unpack it)");
-    /// A compressed file.
-    IMAGE_XZ = why("image.xz", &[],
-        "这不是 ESP 固件，而是 xz 文件（请先解压）", "this is no ESP image but an xz file (unpack it)");
-    /// What a browser saves in place of a file.
-    IMAGE_WEB_PAGE = why("image.web-page", &[],
-        "这不是 ESP 固件，而是网页（请下载文件本身）", "this is no ESP image but a web page (fetch the file itself)");
-    /// A stand-in.
-    IMAGE_GIT_LFS = why("image.git-lfs", &[],
-        "这不是 ESP 固件，而是 Git LFS 指针（用 git lfs pull 取得文件）",
-        "this is no ESP image but a Git LFS pointer (git lfs pull fetches the file)");
-    /// Another chip family's.
-    IMAGE_OLD_ESP = why("image.esp8266-ota", &[],
-        "这不是 ESP32 固件，而是 ESP8266 的镜像", "this is no ESP image but an image for the ESP8266");
+    /// A link out of the folder.
+    IMAGE_LINK_OUT = why("image.link-out", &["target", "what"],
+        "这是指向固件目录之外（{target}）的链接，而那里不是完整的应用固件（{what}）：通过这样的链接只提供应用固件；请将文件本身复制到目录中",
+        "it is a link to {target}, outside of the firmware folder, and no whole app image is there ({what}): through such a link \
+         nothing else is given out; copy the file itself into the folder");
     /// It is refused for what it is.
     IMAGE_STRICT = why("image.strict", &["what"],
         "{what}，而 gateway.firmware.verify 为 strict。请复制应用固件（build/xiaozhi.bin），或写 verify: warn",

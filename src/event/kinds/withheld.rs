@@ -40,12 +40,16 @@ kinds! { REASONS:
         "the device's partition table has no app slot besides the one that runs: it can only be flashed by cable");
     /// The chip is too old.
     WITHHELD_REVISION_LOW = reason("withheld.revision-low", &["needed", "has"],
-        "该固件要求芯片版本 {needed} 或更高，而设备为 {has}",
-        "the image needs chip revision {needed} or later, and the device has {has}");
+        "该固件要求芯片版本 {needed} 或更高，而设备为 {has}：请为较早的芯片另行构建（ESP32-P4 v3.0 之前的芯片：CONFIG_ESP32P4_SELECTS_REV_LESS_V3=y），\
+         与它一起放入目录，每台设备会得到适合其芯片的一个",
+        "the image needs chip revision {needed} or later, and the device has {has}: build one for earlier chips, too (on the \
+         ESP32-P4 before v3.0: CONFIG_ESP32P4_SELECTS_REV_LESS_V3=y), and put it beside this one; each device gets the one for its chip");
     /// The chip is too new.
     WITHHELD_REVISION_HIGH = reason("withheld.revision-high", &["allowed", "has"],
-        "该固件最高支持芯片版本 {allowed}，而设备为 {has}",
-        "the image allows chip revisions up to {allowed}, and the device has {has}");
+        "该固件最高支持芯片版本 {allowed}，而设备为 {has}：请为较新的芯片另行构建（ESP32-P4 v3.0 及以上的芯片：CONFIG_ESP32P4_SELECTS_REV_LESS_V3=n），\
+         与它一起放入目录，每台设备会得到适合其芯片的一个",
+        "the image allows chip revisions up to {allowed}, and the device has {has}: build one for later chips, too (on the \
+         ESP32-P4 from v3.0 on: CONFIG_ESP32P4_SELECTS_REV_LESS_V3=n), and put it beside this one; each device gets the one for its chip");
     /// Firmware 2.x for a layout of 1.x.
     WITHHELD_NO_ASSETS = reason("withheld.no-assets", &[],
         "2.x 固件需要名为 assets 的分区，而设备没有：请用线刷一次",

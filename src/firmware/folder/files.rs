@@ -1,8 +1,10 @@
 //! All files of the folder: the state of each, what is offered of them, what waits to
 //! be read, and what is to be said.
 
-use super::super::name::{self, ImageName};
-use super::super::snapshot::{Entry, Snapshot};
+use super::super::name;
+use super::super::signing::{self, ModelImage};
+use super::super::snapshot::{Entry, ServedFile, Snapshot};
+use super::judge::{Listed, Use};
 use super::news;
 use super::reader::{self, Done, QueuedFile};
 use super::scan::{Listing, Unusable};
@@ -26,12 +28,22 @@ pub(super) const GATHER: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 struct File {
     state: State,
-    /// Model and version that its name says, once it was seen to be usable.
-    name: Option<ImageName>,
+    /// Name and place, once it was seen to be usable.
+    listed: Option<Listed>,
     /// Image of it that the snapshot has.
     entry: Option<Arc<Entry>>,
+    /// The file, where it can be fetched and is offered to nobody.
+    served: Option<Arc<ServedFile>>,
     /// Event that was told of it while it was not offered, so that it is told once.
     said: Option<Event>,
+    /// Event that was told of its signature.
+    said_of_signature: Option<Event>,
+}
+
+impl File {
+    fn is_in_snapshot(&self) -> bool {
+        self.entry.is_some() || self.served.is_some()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +140,7 @@ impl Files {
             let state = f.identity;
             self.apply(&f.file, FileEvent::Seen { state, on }, now);
             if let Some(file) = self.known.get_mut(&f.file) {
-                file.name = Some(f.name);
+                file.listed = Some(f.listed);
             }
             seen.insert(f.file);
         }
@@ -148,11 +160,12 @@ impl Files {
         let gone: Vec<String> = self.known.keys().filter(gone).cloned().collect();
         for name in gone {
             if let Some(file) = self.known.remove(&name) {
-                self.is_stale |= file.entry.is_some() || file.state.is_unread();
-                if let Some(entry) = file.entry {
-                    let (file, version) = (&entry.file, entry.version.as_str());
+                self.is_stale |= file.is_in_snapshot() || file.state.is_unread();
+                if file.is_in_snapshot() {
+                    let entry = file.entry.as_ref();
+                    let version = entry.map(|entry| entry.version.as_str());
                     self.news
-                        .push(event!(FILE_REMOVED, file = file, version = version));
+                        .push(event!(FILE_REMOVED, file = &name, version = version));
                 }
             }
         }
@@ -163,15 +176,16 @@ impl Files {
         let Some(file) = self.known.get_mut(name) else {
             return;
         };
-        if let Some(entry) = file.entry.take() {
+        let (entry, served) = (file.entry.take(), file.served.take());
+        if entry.is_some() || served.is_some() {
             self.is_stale = true;
             // What is read in a moment is spoken of then, and of what is refused it is
             // said why.
             let is_told = matches!(file.state, State::Refused { .. } | State::Unusable { .. });
             if !file.state.is_unread() && !is_told {
-                let (file, version) = (&entry.file, entry.version.as_str());
+                let version = entry.as_ref().map(|entry| entry.version.as_str());
                 self.news
-                    .push(event!(FILE_CHANGING, file = file, version = version));
+                    .push(event!(FILE_CHANGING, file = name, version = version));
             }
         }
     }
@@ -228,7 +242,7 @@ impl Files {
             let state = known.state.due()?;
             Some(QueuedFile {
                 file: file.clone(),
-                name: known.name.clone()?,
+                listed: known.listed.clone()?,
                 size: state.size,
                 again: known.state.is_offered(),
             })
@@ -247,13 +261,19 @@ impl Files {
             return; // It went meanwhile.
         }
         match (self.apply(&job.file, event, now), judged) {
-            (Action::Offer, Ok(inspection)) => {
+            (Action::Offer, Ok(Use::Offered(name, inspection))) => {
                 let foreign = match inspection.verdict {
                     Verdict::Foreign(foreign) => Some(foreign),
                     Verdict::App(_) | Verdict::Rejected(_) => None,
                 };
-                let entry = Entry::new(job.path, job.file, job.name, job.state, inspection);
+                let entry = Entry::new(job.path, job.file, name, job.state, inspection);
                 self.offer(&Arc::new(entry), foreign, projects);
+            }
+            (Action::Offer, Ok(Use::Served(why, inspection))) => {
+                let sum = inspection.sha256;
+                let served = ServedFile::new(job.path, job.file, job.state, sum);
+                let news = news::served(&served, why.as_ref(), &inspection.verdict);
+                self.serve(&Arc::new(served), news);
             }
             (Action::Refuse, Err(why)) => {
                 self.withdraw(&job.file);
@@ -271,13 +291,43 @@ impl Files {
         };
         let twin = offered.into_iter().find(same).cloned();
         let file = self.known.entry(entry.file.clone()).or_default();
-        file.said = None;
+        (file.said, file.served) = (None, None);
         let before = file.entry.replace(Arc::clone(entry));
         self.is_stale = true;
         // The same content with another change time is no news.
         if before.is_none_or(|before| before.sha256 != entry.sha256) {
             let ready = news::ready(entry, foreign, twin.as_deref(), projects);
             self.news.extend(ready);
+        }
+        self.compare_signatures(&entry.model);
+    }
+
+    /// Says of each image of a model, once, if its signature is another than that of an
+    /// earlier one. They are read in no order that would tell.
+    fn compare_signatures(&mut self, model: &str) {
+        let entries = self.known.values().filter_map(|file| file.entry.clone());
+        let mut entries: Vec<_> = entries.filter(|entry| entry.model == model).collect();
+        entries.sort_by(|a, b| a.version.cmp(&b.version));
+        let images = || entries.iter().filter_map(|entry| ModelImage::of(entry));
+        for image in images() {
+            let change = signing::change(model, image, images());
+            let Some(file) = self.known.get_mut(image.file) else {
+                continue;
+            };
+            if file.said_of_signature != change {
+                file.said_of_signature.clone_from(&change);
+                self.news.extend(change);
+            }
+        }
+    }
+
+    fn serve(&mut self, served: &Arc<ServedFile>, news: Event) {
+        let file = self.known.entry(served.file.clone()).or_default();
+        file.entry = None;
+        let before = file.served.replace(Arc::clone(served));
+        self.is_stale = true;
+        if before.is_none_or(|before| before.sha256 != served.sha256) {
+            self.say(&served.file, news);
         }
     }
 
@@ -299,9 +349,15 @@ impl Files {
     pub(super) fn snapshot(&mut self) -> Snapshot {
         self.is_stale = false;
         let entries = self.known.values().filter_map(|file| file.entry.clone());
+        let served = self.known.values().filter_map(|file| file.served.clone());
         let models = self.models.keys().cloned().collect();
         let unread = self.known.iter().filter(|(_, f)| f.state.is_unread());
-        let unread = unread.filter_map(|(file, known)| Some((file.clone(), known.name.clone()?)));
-        Snapshot::new(entries, models).with_unread(unread)
+        let unread = unread.filter_map(|(file, known)| {
+            let name = known.listed.as_ref()?.name.as_ref().ok().cloned();
+            Some((file.clone(), name))
+        });
+        Snapshot::new(entries, models)
+            .with_served(served)
+            .with_unread(unread)
     }
 }

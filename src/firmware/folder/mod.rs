@@ -4,6 +4,7 @@
 
 mod files;
 mod handle;
+pub(super) mod judge;
 mod news;
 mod reader;
 pub(super) mod scan;
@@ -421,7 +422,7 @@ impl Keeper {
         let job = Job {
             path: self.settings.dir.join(&next.file),
             file: next.file,
-            name: next.name,
+            listed: next.listed,
             state,
             verify: self.settings.verify,
             projects: self.settings.projects.clone(),

@@ -2,7 +2,7 @@
 //! long, the keeper goes on hearing what happens to the others.
 
 use super::super::Verify;
-use super::super::name::ImageName;
+use super::judge::{self, Listed, Use};
 use super::scan::{self, Unusable};
 use super::state::{Hope, ReadResult};
 use crate::util::file_state::FileState;
@@ -14,15 +14,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
-use xiaozhi_device::image::Inspection;
 use xiaozhi_device::project::Projects;
+use xiaozhi_device::version::Version;
 
 /// A file to be read.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) path: PathBuf,
     pub(super) file: String,
-    pub(super) name: ImageName,
+    pub(super) listed: Listed,
     /// The state in which it counts.
     pub(super) state: FileState,
     pub(super) verify: Verify,
@@ -33,7 +33,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) job: Job,
-    pub(super) judged: Result<Inspection, Unusable>,
+    pub(super) judged: Result<Use, Unusable>,
     pub(super) found: ReadResult,
 }
 
@@ -46,7 +46,7 @@ impl Job {
             Err((Unusable::Breaks { why }, Hope::None))
         });
         let (judged, found) = match read {
-            Ok(inspection) => (Ok(inspection), ReadResult::Good),
+            Ok(use_of_it) => (Ok(use_of_it), ReadResult::Good),
             Err((Unusable::Changed, _)) => {
                 let now = fs::metadata(&self.path).map(|m| FileState::from(&m)).ok();
                 (Err(Unusable::Changed), ReadResult::Changed { now })
@@ -60,7 +60,7 @@ impl Job {
         }
     }
 
-    fn read(&self) -> Result<Inspection, (Unusable, Hope)> {
+    fn read(&self) -> Result<Use, (Unusable, Hope)> {
         let mut file = scan::open(&self.path).map_err(|e| {
             if is_our_own(&e) {
                 (Unusable::Changed, Hope::Open)
@@ -75,10 +75,8 @@ impl Job {
             };
             (why, hope)
         })?;
-        match scan::offerable(&inspection.verdict, self.verify, &self.projects) {
-            Ok(()) => Ok(inspection),
-            Err(why) => Err((why, Hope::None)),
-        }
+        judge::use_of(&self.listed, inspection, self.verify, &self.projects)
+            .map_err(|why| (why, Hope::None))
     }
 }
 
@@ -119,18 +117,21 @@ pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> io::Result<
 
 /// The order in which files are read, the next one last: each model's highest
 /// version first, then each one's second. Of these the small ones come first, so that
-/// as many devices as possible wait for as short as possible.
+/// as many devices as possible wait for as short as possible. What has no model comes last.
 pub(super) fn order(mut due: Vec<QueuedFile>) -> Vec<QueuedFile> {
     due.sort_by(|a, b| {
         (a.again.cmp(&b.again))
-            .then_with(|| b.name.version.cmp(&a.name.version))
+            .then_with(|| b.version().cmp(&a.version()))
             .then_with(|| a.file.cmp(&b.file))
     });
     let mut ranks = HashMap::<String, usize>::new();
     let mut ranked: Vec<_> = due
         .into_iter()
         .map(|queued| {
-            let rank = ranks.entry(queued.name.model.clone()).or_default();
+            let Ok(name) = &queued.listed.name else {
+                return (usize::MAX, queued);
+            };
+            let rank = ranks.entry(name.model.clone()).or_default();
             *rank += 1;
             (*rank, queued)
         })
@@ -145,10 +146,17 @@ pub(super) fn order(mut due: Vec<QueuedFile>) -> Vec<QueuedFile> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct QueuedFile {
     pub(super) file: String,
-    pub(super) name: ImageName,
+    pub(super) listed: Listed,
     pub(super) size: u64,
     /// It is offered, and only to be looked into again.
     pub(super) again: bool,
+}
+
+impl QueuedFile {
+    fn version(&self) -> Option<&Version> {
+        let name = self.listed.name.as_ref().ok()?;
+        Some(&name.version)
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +168,10 @@ mod tests {
     fn each_models_highest_first_and_the_small_ones_before_the_large() {
         let queued = |file: &str, size, again| QueuedFile {
             file: file.into(),
-            name: name::parse(file).unwrap(),
+            listed: Listed {
+                name: name::parse(file).map_err(Into::into),
+                target: None,
+            },
             size,
             again,
         };
@@ -171,6 +182,7 @@ mod tests {
             queued("b_4.0.bin", 200, false),
             queued("c_9.0.bin", 1, true),
             queued("default_0.1.bin", 50, false),
+            queued("assets.bin", 2, false),
         ];
         let mut order: Vec<_> = order(due).into_iter().map(|q| q.file).collect();
         order.reverse();
@@ -182,6 +194,7 @@ mod tests {
                 "a_1.10.bin",
                 "a_1.9.bin",
                 "b_3.0.bin",
+                "assets.bin",
                 "c_9.0.bin",
             ]
         );

@@ -1,7 +1,8 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::super::Verify;
-use super::super::name::{self, ImageName, NameError};
+use super::super::name::{self, NameError};
+use super::judge::{self, Listed};
 use crate::event::{Event, event};
 use crate::util::file_state::FileState;
 use crate::util::supervise;
@@ -17,7 +18,7 @@ use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
 
 /// Reason why a file is not offered.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unusable {
     /// It does not follow the grammar of names.
     Name(NameError),
@@ -51,6 +52,15 @@ pub(crate) enum Unusable {
     Image(ImageFault),
     /// No ESP image, where only those are wanted.
     Foreign(Foreign),
+    /// It is something else, and its name has no version either.
+    Other(Foreign),
+    /// A link out of the folder, and no whole app image behind it.
+    LeadsOut {
+        /// Place to which it leads.
+        target: String,
+        /// The kind of file that is there.
+        foreign: Foreign,
+    },
     /// The folder and the bytes that were read do not show one state.
     Changed,
 }
@@ -72,6 +82,10 @@ impl From<&Unusable> for Event {
             Unusable::Breaks { why } => event!(IMAGE_BREAKS, why = why),
             Unusable::Image(fault) => fault.into(),
             Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = Event::from(foreign)),
+            Unusable::Other(foreign) => foreign.into(),
+            Unusable::LeadsOut { target, foreign } => {
+                event!(IMAGE_LINK_OUT, target = target, what = Event::from(foreign))
+            }
             Unusable::Changed => event!(IMAGE_CHANGED),
         }
     }
@@ -102,11 +116,11 @@ impl From<ImageFault> for Unusable {
 /// would be read for hours while good files wait.
 const LONGEST: u64 = 128 << 20;
 
-/// A file of the folder whose name and kind are right.
+/// A file of the folder that is to be read.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) file: String,
-    pub(super) name: ImageName,
+    pub(super) listed: Listed,
     pub(super) identity: FileState,
 }
 
@@ -142,7 +156,32 @@ pub(super) fn list(dir: &Path) -> io::Result<Listing> {
 
 /// Looks at one file of the folder. `None`: it vanished while we looked.
 pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
-    let name = name::parse(file)?;
+    let name = match name::parse(file) {
+        Ok(name) => Ok(name),
+        // Its content tells whether it can be fetched.
+        Err(error @ NameError::NoVersion) => Err(Unusable::Name(error)),
+        Err(error) => return Err(error.into()),
+    };
+    let found = look_at(dir, file);
+    match name {
+        Err(why) if found.is_err() => Err(why),
+        Ok(name) if !is_device_safe(name.version.as_str()) && matches!(found, Ok(Some(_))) => {
+            let version = name.version.to_string();
+            Err(Unusable::UnsafeVersion { version })
+        }
+        name => Ok(found?.map(|identity| Found {
+            file: file.to_owned(),
+            listed: Listed {
+                name,
+                target: judge::leads_out(&dir.join(file), dir),
+            },
+            identity,
+        })),
+    }
+}
+
+/// Returns the state of a file that is worth reading. `None`: it vanished while we looked.
+fn look_at(dir: &Path, file: &str) -> Result<Option<FileState>, Unusable> {
     // Follows links: people link to the newest build.
     let metadata = match fs::metadata(dir.join(file)) {
         Ok(m) => m,
@@ -168,15 +207,7 @@ pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
         let length = metadata.len();
         return Err(Unusable::TooLong { length });
     }
-    if !is_device_safe(name.version.as_str()) {
-        let version = name.version.to_string();
-        return Err(Unusable::UnsafeVersion { version });
-    }
-    Ok(Some(Found {
-        file: file.to_owned(),
-        name,
-        identity: FileState::from(&metadata),
-    }))
+    Ok(Some(FileState::from(&metadata)))
 }
 
 /// Opens a firmware file for reading, without ever hanging on a pipe that

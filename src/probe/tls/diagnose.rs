@@ -1,10 +1,11 @@
 //! Diagnoses a failed handshake, by shaking hands again with other offers.
 
 use super::offer::{Notes, TlsOffer};
-use super::{RefusalReason, Refused, TlsClient, certificate, plain_answer};
+use super::{RefusalReason, Refused, TlsClient, plain_answer};
 use crate::probe::report::{Evidence, Finding, StepVerdict};
 use crate::probe::rule::Rule;
 use crate::probe::rules::tls as rules;
+use crate::trust::certificate;
 use rustls::AlertDescription;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::io;

@@ -2,6 +2,7 @@
 //! everything bounded in time and size.
 
 use super::AcmeSettings;
+use crate::event::{Event, event};
 use crate::tls::pem::{self, PairError};
 use crate::util::sync::lock;
 use bytes::Bytes;
@@ -32,16 +33,36 @@ const REACH: Duration = Duration::from_secs(8);
 const LENGTH: usize = 1 << 20;
 
 /// Error in the trust for the CA.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum RootError {
     /// The file cannot be used.
-    #[error(transparent)]
-    File(#[from] PairError),
+    File(PairError),
     /// A certificate in the file cannot be a root.
-    #[error("{}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the directory's", path.display())]
     Root { path: PathBuf },
-    #[error("TLS to the CA cannot be set up: {0}")]
-    Rustls(#[from] rustls::Error),
+    /// rustls refuses the settings.
+    Rustls(rustls::Error),
+}
+
+impl From<PairError> for RootError {
+    fn from(error: PairError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<rustls::Error> for RootError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Rustls(error)
+    }
+}
+
+impl From<&RootError> for Event {
+    fn from(error: &RootError) -> Self {
+        match error {
+            RootError::File(error) => error.into(),
+            RootError::Root { path } => event!(PAIR_NO_ROOT, file = path),
+            RootError::Rustls(error) => event!(TLS_SETUP, error = error.to_string()),
+        }
+    }
 }
 
 impl RootError {

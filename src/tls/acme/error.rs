@@ -84,7 +84,7 @@ impl From<&OrderError> for Event {
             OrderError::Spent(error) => event!(ACME_SPENT, why = Self::from(&**error)),
             OrderError::Lost => event!(ACME_LOST),
             OrderError::Silent(status) => event!(ACME_SILENT, status = status),
-            OrderError::Useless(error) => event!(ACME_USELESS, error = error.to_string()),
+            OrderError::Useless(error) => event!(ACME_USELESS, error = Self::from(error)),
             OrderError::Lacks(names) => event!(ACME_LACKS, names = names),
             OrderError::Make(error) => event!(ACME_MAKE, error = error),
             OrderError::Keep { path, error } => event!(ACME_KEEP, path = path, error = error),

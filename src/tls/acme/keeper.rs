@@ -8,7 +8,7 @@ use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renew
 use super::signing::Issued;
 use super::signing::Signing;
 use super::{AcmeSettings, Challenges, RootError};
-use crate::event::{Event, tell};
+use crate::event::{Event, event, tell};
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
@@ -55,7 +55,7 @@ struct Memory {
     /// Certificate that the CA gave and the disk did not take.
     unsaved: Option<Issued>,
     /// Fault of the file that was logged last, so that it is logged once.
-    told: String,
+    told: Option<Event>,
     /// Time of the renewal that was announced.
     announced: Option<SystemTime>,
     /// Time of the next order, where one was due and the log said that it waits.
@@ -93,7 +93,7 @@ impl CertificateKeeper {
             window: None,
             ask: SystemTime::UNIX_EPOCH,
             unsaved: None,
-            told: String::new(),
+            told: None,
             announced: None,
             waits: None,
         };
@@ -137,27 +137,23 @@ impl CertificateKeeper {
             Ok(text) => match Pair::parse(&paths, &text, &text) {
                 Ok(pair) => match self.settings.lacking(&pair) {
                     lacking if lacking.is_empty() => {
-                        memory.told.clear();
+                        memory.told = None;
                         return Some(pair);
                     }
-                    lacking => format!(
-                        "{} does not hold for {}",
-                        paths.cert.display(),
-                        lacking.join(", ")
-                    ),
+                    lacking => Some(event!(PAIR_LACKS, file = &paths.cert, names = &*lacking)),
                 },
-                Err(e) => e.to_string(),
+                Err(e) => Some(Event::from(&e)),
             },
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+            // What is missing at the first start is no fault.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 let path = paths.cert;
-                PairError::Read { path, error }.to_string()
+                Some(Event::from(&PairError::Read { path, error }))
             }
         };
         if memory.told != fault {
-            // What is missing at the first start is no fault.
-            if !fault.is_empty() {
-                tell!(ACME_KEPT_UNFIT, what = &fault);
+            if let Some(what) = &fault {
+                tell!(ACME_KEPT_UNFIT, what = what);
             }
             memory.told = fault;
         }

@@ -67,7 +67,7 @@ impl Setup {
         for file in files {
             until(&file, || {
                 let says = |line: &String| {
-                    let ids = ["file.ready", "file.refused", "file.waiting"];
+                    let ids = ["file.ready", "file.refused", "file.served", "file.waiting"];
                     ids.iter().any(|id| event::is(line, id, &[("file", &file)]))
                 };
                 server.log().iter().any(says).then_some(())

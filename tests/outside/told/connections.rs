@@ -116,7 +116,6 @@ fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
             "request.foreign",
         ),
         (b"HTTP/1.1 200 OK\r\n\r\n", "request.foreign"),
-        (b"\x80\x2e\x01\0\x02\0\x15\0\0\0\x10", "request.tls"),
         (b"\0\x01\x02\x03\xff\xfe\r\n\r\n", "request.no-http"),
         (b"hello\r\n\r\n", "request.no-http"),
         ("你好\r\n\r\n".as_bytes(), "request.no-http"),

@@ -8,6 +8,8 @@ mod certificates;
 mod configuration;
 mod connections;
 mod files;
+mod files_apart;
+mod files_served;
 mod handed_out;
 mod machine;
 mod models;

@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, TrustAnchor};
 
 /// Roots that Mozilla took in after the last of those bundles, by common name.
 /// A test holds them against webpki-roots.
-pub(super) const LACKING: &[&str] = &[
+pub(crate) const LACKING: &[&str] = &[
     "OISTE Server Root ECC G1",
     "OISTE Server Root RSA G1",
     "SECOM TLS ECC Root CA 2024",
@@ -19,7 +19,7 @@ pub(super) const LACKING: &[&str] = &[
 
 /// Roots that Mozilla took in between ESP-IDF 5.3 and 5.5: whether firmware has
 /// them depends on what it was built with.
-pub(super) const LACKING_BEFORE_5_5: &[&str] = &[
+pub(crate) const LACKING_BEFORE_5_5: &[&str] = &[
     "D-TRUST BR Root CA 2 2023",
     "D-TRUST EV Root CA 2 2023",
     "SecureSign Root CA14",
@@ -32,12 +32,12 @@ pub(super) const LACKING_BEFORE_5_5: &[&str] = &[
 
 /// Roots that no list holds yet: Let's Encrypt's generation Y (organization
 /// `ISRG`), cross-signed by ISRG Root X1 and X2.
-pub(super) const TOO_NEW: &[&str] = &["Root YE", "Root YR"];
+pub(crate) const TOO_NEW: &[&str] = &["Root YE", "Root YR"];
 
 /// Roots that the bundles of ESP-IDF 5.3 to 5.5 hold and Mozilla's list does not
 /// any more. These are the ones that servers' chains still lead to: Google's and
 /// Cloudflare's to the first, Sectigo's to the second.
-pub(super) const REMOVED: &[&str] = &[
+pub(crate) const REMOVED: &[&str] = &[
     "GlobalSign Root CA",
     "AAA Certificate Services",
     "Baltimore CyberTrust Root",
@@ -55,17 +55,17 @@ pub(super) const REMOVED: &[&str] = &[
 
 /// Roots that one probe or fleet goes by.
 #[derive(Debug)]
-pub(super) struct Roots {
+pub(crate) struct Roots {
     /// Roots of browsers, and those named by `--ca`.
-    pub(super) all: Vec<TrustAnchor<'static>>,
+    pub(crate) all: Vec<TrustAnchor<'static>>,
     /// Roots of devices: without [`LACKING`].
-    pub(super) device: Vec<TrustAnchor<'static>>,
+    pub(crate) device: Vec<TrustAnchor<'static>>,
     /// Certificates named by `--ca`, as they were given.
-    pub(super) extra: Vec<CertificateDer<'static>>,
+    pub(crate) extra: Vec<CertificateDer<'static>>,
 }
 
 impl Roots {
-    pub(super) fn new(extra: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(extra: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         let mut own = Vec::new();
         for root in &extra {
             let anchor = webpki::anchor_from_trusted_cert(root)
@@ -85,7 +85,7 @@ impl Roots {
 
 /// Returns whether a name (the content of its SEQUENCE) holds one of these as a
 /// whole string: behind the string's own tag and length.
-pub(super) fn has_name(subject: &[u8], names: &[&str]) -> bool {
+pub(crate) fn has_name(subject: &[u8], names: &[&str]) -> bool {
     names.iter().any(|name| {
         let name = name.as_bytes();
         subject.windows(name.len() + 2).any(|window| {

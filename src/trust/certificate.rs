@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use x509_parser::der_parser::{oid, oid::Oid};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::{OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_SIG_ED25519};
 use x509_parser::prelude::{X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
+/// ecdsa-with-SHA1 (RFC 3279, section 2.2.3).
+const ECDSA_WITH_SHA1: Oid<'_> = oid!(1.2.840.10045.4.1);
 /// Number of names in a line of evidence.
 const LISTED: usize = 8;
 /// Length of the longest of them, in characters.
@@ -15,15 +18,15 @@ const LENGTH: usize = 128;
 /// Names that a certificate is made for, as `x509_crt_verify_name` reads them: the
 /// CN counts where there is no subjectAltName.
 #[derive(Debug)]
-pub(super) struct CertificateNames {
+pub(crate) struct CertificateNames {
     hosts: Vec<String>,
     addresses: Vec<IpAddr>,
     /// True where the certificate has no subjectAltName.
-    pub(super) in_subject_only: bool,
+    pub(crate) in_subject_only: bool,
 }
 
 impl CertificateNames {
-    pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
+    pub(crate) fn of(certificate: &X509Certificate<'_>) -> Self {
         let mut names = Self {
             hosts: Vec::new(),
             addresses: Vec::new(),
@@ -50,7 +53,7 @@ impl CertificateNames {
 
     /// Returns whether the certificate is made for this host. A dNSName that spells
     /// an address counts, too.
-    pub(super) fn hold(&self, host: &str) -> bool {
+    pub(crate) fn hold(&self, host: &str) -> bool {
         let address = host.parse::<IpAddr>();
         self.hosts
             .iter()
@@ -59,7 +62,7 @@ impl CertificateNames {
     }
 
     /// Lists the names as evidence.
-    pub(super) fn list(&self) -> String {
+    pub(crate) fn list(&self) -> String {
         let addresses = self.addresses.iter().map(IpAddr::to_string);
         let all: Vec<_> = self.hosts.iter().cloned().chain(addresses).collect();
         if all.is_empty() {
@@ -96,7 +99,7 @@ fn is_wildcard_of(name: &str, host: &str) -> bool {
 }
 
 /// Describes a certificate in a few words.
-pub(super) fn subject(certificate: &X509Certificate<'_>) -> String {
+pub(crate) fn subject(certificate: &X509Certificate<'_>) -> String {
     let subject = certificate.subject();
     if subject.iter().next().is_some() {
         return name(subject);
@@ -106,7 +109,7 @@ pub(super) fn subject(certificate: &X509Certificate<'_>) -> String {
 }
 
 /// Returns the common name, or the whole name where there is none.
-pub(super) fn name(name: &X509Name<'_>) -> String {
+pub(crate) fn name(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().find_map(|cn| cn.as_str().ok());
     match common {
         Some(common) => format!("CN={}", cut(common)),
@@ -115,13 +118,13 @@ pub(super) fn name(name: &X509Name<'_>) -> String {
 }
 
 /// Writes a day: `2026-12-01`.
-pub(super) fn day(timestamp: i64) -> String {
+pub(crate) fn day(timestamp: i64) -> String {
     let time = jiff::Timestamp::from_second(timestamp);
     time.map_or_else(|_| timestamp.to_string(), |t| t.strftime("%F").to_string())
 }
 
 /// Returns the address of its issuer's certificate (authorityInfoAccess).
-pub(super) fn issuer_address(certificate: &X509Certificate<'_>) -> Option<String> {
+pub(crate) fn issuer_address(certificate: &X509Certificate<'_>) -> Option<String> {
     certificate.extensions().iter().find_map(|extension| {
         let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() else {
             return None;
@@ -138,23 +141,36 @@ pub(super) fn issuer_address(certificate: &X509Certificate<'_>) -> Option<String
 }
 
 /// Returns whether its key or its signature is Ed25519.
-pub(super) fn is_ed25519(certificate: &X509Certificate<'_>) -> bool {
+pub(crate) fn is_ed25519(certificate: &X509Certificate<'_>) -> bool {
     certificate.signature_algorithm.algorithm == OID_SIG_ED25519
         || certificate.public_key().algorithm.algorithm == OID_SIG_ED25519
 }
 
-/// Describes what mbedTLS's default profile (`mbedtls_x509_crt_profile_default`)
-/// does not take in it.
-pub(super) fn weakness(certificate: &X509Certificate<'_>) -> Option<String> {
+/// Weakness of a certificate, which mbedTLS's default profile
+/// (`mbedtls_x509_crt_profile_default`) does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weakness {
+    /// An RSA key of so many bits.
+    ShortRsa(usize),
+    /// A signature with SHA-1 or MD5.
+    OldHash,
+}
+
+/// Returns what is too weak in it.
+pub(crate) fn weakness(certificate: &X509Certificate<'_>) -> Option<Weakness> {
     if let Ok(PublicKey::RSA(key)) = certificate.public_key().parsed()
         && key.key_size() < 2048
     {
-        return Some(format!("an RSA key of {} bits", key.key_size()));
+        return Some(Weakness::ShortRsa(key.key_size()));
     }
-    let old = [OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA];
+    let old = [
+        OID_PKCS1_MD5WITHRSAENC,
+        OID_PKCS1_SHA1WITHRSA,
+        ECDSA_WITH_SHA1,
+    ];
     let is_root = certificate.subject() == certificate.issuer();
     (!is_root && old.contains(&certificate.signature_algorithm.algorithm))
-        .then(|| "signed with SHA-1 or MD5".to_owned())
+        .then_some(Weakness::OldHash)
 }
 
 fn cut(text: &str) -> String {

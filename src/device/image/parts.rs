@@ -1,0 +1,103 @@
+//! Parts of a flash chip that are no app: who reads one back, or takes the wrong file of a
+//! build, holds one of them. They fit no update, and some hold secrets.
+
+use super::ImageFault;
+use super::signature::crc32;
+use super::trailer::{SECTOR, Window};
+use super::u32_at;
+
+/// A file system's lookup of a block (`SPIFFS_MAGIC` in `spiffs_nucleus.h`), less what differs
+/// from block to block: 0x20140529 ^ 256, the size of a page, cut to 16 bits.
+const SPIFFS: u16 = 0x0429;
+
+/// Tells whether these bytes begin a partition table: two entries, or one and what ends it
+/// (`esp_partition_info_t` in ESP-IDF's `esp_flash_partitions.h`).
+pub(super) fn is_table(entries: &[u8]) -> bool {
+    entries.len() >= 64
+        && entries.starts_with(&[0xAA, 0x50])
+        && matches!(entries[32..34], [0xAA, 0x50] | [0xEB, 0xEB] | [0xFF, 0xFF])
+}
+
+/// Tells whether these bytes begin a page of NVS, where devices keep their settings: its
+/// state, its version, and a checksum of its header (`nvs_page.hpp`).
+fn is_nvs(page: &[u8]) -> bool {
+    page.len() >= 32
+        && matches!(u32_at(page, 0), 0xFFFF_FFFE | 0xFFFF_FFFC | 0xFFFF_FFF8)
+        && matches!(page[8], 0xFE | 0xFF)
+        && crc32(&page[4..28], u32::MAX) == u32_at(page, 28)
+}
+
+/// Tells whether these bytes begin an entry of otadata, which says what slot boots
+/// (`esp_ota_select_entry_t`).
+fn is_otadata(entry: &[u8]) -> bool {
+    entry.len() >= 32
+        && !matches!(u32_at(entry, 0), 0 | u32::MAX)
+        && crc32(&entry[..4], u32::MAX) == u32_at(entry, 28)
+}
+
+/// A block's lookup has a mark at the end of its first page: the number of blocks from this
+/// one on, unless the image was made without.
+fn is_spiffs(opening: &[u8], size: u64) -> bool {
+    let Some(mark) = opening.get(252..254) else {
+        return false;
+    };
+    let blocks = u16::from_le_bytes([mark[0], mark[1]]) ^ SPIFFS;
+    size.is_multiple_of(SECTOR) && (blocks == 0 || u64::from(blocks) * SECTOR == size)
+}
+
+/// Returns the part of a flash chip as which a file begins.
+pub(super) fn beginning(opening: &[u8], size: u64) -> Option<ImageFault> {
+    let has = |at: usize, bytes: &[u8]| opening.get(at..).is_some_and(|b| b.starts_with(bytes));
+    let part = |part| Some(ImageFault::FlashPart { part });
+    if is_table(opening) {
+        Some(ImageFault::PartitionTable)
+    } else if is_nvs(opening) {
+        part("NVS")
+    } else if is_otadata(opening) {
+        part("otadata")
+    } else if has(0, b"PHYINIT\0") {
+        part("phy_init")
+    } else if has(8, b"littlefs") {
+        part("LittleFS")
+    } else if has(510, &[0x55, 0xAA]) {
+        part("FAT")
+    } else if is_spiffs(opening, size) {
+        part("SPIFFS")
+    } else {
+        None
+    }
+}
+
+/// Parts of a flash chip further behind, by the first bytes of each sector.
+#[derive(Debug)]
+pub(super) struct Sectors {
+    start: Window<64>,
+    pub(super) found: Option<ImageFault>,
+}
+
+impl Default for Sectors {
+    fn default() -> Self {
+        Self {
+            start: Window::at(SECTOR),
+            found: None,
+        }
+    }
+}
+
+impl Sectors {
+    pub(super) fn see(&mut self, at: u64, piece: &[u8]) {
+        loop {
+            self.start.see(at, piece);
+            let start = self.start.seen();
+            if start.len() < 64 || self.found.is_some() {
+                return;
+            }
+            if is_table(start) {
+                self.found = Some(ImageFault::FullFlash);
+            } else if is_nvs(start) {
+                self.found = Some(ImageFault::FlashPart { part: "NVS" });
+            }
+            self.start = Window::at(self.start.place() + SECTOR);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! TLS handshake of a client. Its first message is read here and kept while it lasts, so
+//! that one that fails can be told by its reason.
+
+use rustls::ServerConfig;
+use rustls::server::{Accepted, Acceptor};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::StartHandshake;
+use tokio_rustls::server::TlsStream;
+
+/// Bytes of ciphertext that a connection holds for a client that reads slowly: two
+/// records. More makes no download cheaper, measured from 16 KiB to 1 MiB.
+const BUFFER: usize = 32 * 1024;
+/// Bytes of the first message that are kept: a device's has 200, a browser's 2,000.
+const KEPT: usize = 4096;
+/// Room for a first message that comes in one piece.
+const USUAL: usize = 2048;
+
+/// TLS settings of the ports.
+#[derive(Debug)]
+pub(super) struct Door {
+    config: Arc<ServerConfig>,
+    /// The same, for clients that would speak none of our protocols inside: they are
+    /// answered as if they had named none, for most of them speak HTTP/1.1 all the same.
+    /// rustls would send them away.
+    mute: Arc<ServerConfig>,
+}
+
+/// Part of the handshake in which it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The client's first message had not come whole, or was refused.
+    Hello,
+    /// Our answer, with the certificate, had gone out.
+    Answered,
+}
+
+/// Reason for which a handshake failed.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// It was not over in time.
+    Late,
+    /// The connection ended.
+    Ended,
+    /// TLS went wrong, on either side.
+    Tls(rustls::Error),
+}
+
+/// Handshake that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) stage: Stage,
+    pub(super) cause: Cause,
+    /// Beginning of what the client sent.
+    pub(super) hello: Vec<u8>,
+}
+
+impl Door {
+    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
+        let mut mute = ServerConfig::clone(&config);
+        mute.alpn_protocols.clear();
+        Self {
+            config,
+            mute: Arc::new(mute),
+        }
+    }
+
+    /// Returns the settings of every port.
+    pub(super) fn config(&self) -> &ServerConfig {
+        &self.config
+    }
+
+    /// Shakes hands until `end`.
+    pub(super) async fn shake<S>(
+        &self,
+        mut stream: S,
+        end: Instant,
+    ) -> Result<TlsStream<S>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut hello = Vec::with_capacity(USUAL);
+        let read = timeout_at(end, first_message(&mut stream, &mut hello)).await;
+        let accepted = match read.unwrap_or(Err(Cause::Late)) {
+            Ok(accepted) => accepted,
+            Err(cause) => {
+                return Err(Failure {
+                    stage: Stage::Hello,
+                    cause,
+                    hello,
+                });
+            }
+        };
+        let config = Arc::clone(self.config_for(&accepted));
+        let shaken = StartHandshake::from_parts(accepted, stream)
+            .into_stream_with(config, |tls| tls.set_buffer_limit(Some(BUFFER)));
+        let cause = match timeout_at(end, shaken).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => Cause::of(error),
+            Err(_) => Cause::Late,
+        };
+        Err(Failure {
+            stage: Stage::Answered,
+            cause,
+            hello,
+        })
+    }
+
+    fn config_for(&self, accepted: &Accepted) -> &Arc<ServerConfig> {
+        let ours = &self.config.alpn_protocols;
+        let is_ours = |theirs: &[u8]| ours.iter().any(|ours| ours == theirs);
+        let theirs = accepted.client_hello().alpn();
+        if ours.is_empty() || theirs.is_none_or(|mut theirs| theirs.any(is_ours)) {
+            &self.config
+        } else {
+            &self.mute
+        }
+    }
+}
+
+/// Reads a client's first message, and keeps its beginning in `kept`.
+async fn first_message<S>(stream: &mut S, kept: &mut Vec<u8>) -> Result<Accepted, Cause>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut acceptor = Acceptor::default();
+    loop {
+        kept.truncate(KEPT);
+        let from = kept.len();
+        if stream.read_buf(kept).await.map_err(Cause::of)? == 0 {
+            return Err(Cause::Ended);
+        }
+        let mut new = kept.get(from..).unwrap_or_default();
+        while !new.is_empty() {
+            acceptor.read_tls(&mut new).map_err(Cause::of)?;
+        }
+        match acceptor.accept() {
+            Ok(Some(accepted)) => return Ok(accepted),
+            Ok(None) => {}
+            Err((error, mut alert)) => {
+                let mut bytes = Vec::new();
+                // Writing to memory cannot fail; a client that is gone needs no alert.
+                let _ = alert.write_all(&mut bytes);
+                let _ = stream.write_all(&bytes).await;
+                let _ = stream.flush().await;
+                return Err(Cause::Tls(error));
+            }
+        }
+    }
+}
+
+impl Cause {
+    fn of(error: io::Error) -> Self {
+        match error.downcast::<rustls::Error>() {
+            Ok(error) => Self::Tls(error),
+            // A first message that is longer than rustls takes.
+            Err(error) if error.kind() == io::ErrorKind::Other => {
+                Self::Tls(rustls::Error::General(error.to_string()))
+            }
+            Err(_) => Self::Ended,
+        }
+    }
+}

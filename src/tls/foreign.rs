@@ -1,0 +1,359 @@
+//! Names what a file is instead of a certificate or a key in PEM, with the command that
+//! makes one of it. No name holds a byte of the content, which may be a key.
+
+mod der;
+
+pub(super) use der::key_fault;
+
+use crate::event::text::Text;
+use crate::event::{Event, Value, event};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::path::Path;
+use std::str;
+
+/// Header of a key that old OpenSSL encrypted.
+const TRADITIONAL: &str = "Proc-Type: 4,ENCRYPTED";
+
+/// Content that is wanted of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Certificate,
+    Key,
+}
+
+impl Wanted {
+    pub(super) fn text(self) -> Text {
+        match self {
+            Self::Certificate => Text::new("证书", "certificate"),
+            Self::Key => Text::new("私钥", "private key"),
+        }
+    }
+
+    /// Returns the name that such a file usually has.
+    pub(super) fn usual(self) -> &'static str {
+        match self {
+            Self::Certificate => "fullchain.pem",
+            Self::Key => "privkey.pem",
+        }
+    }
+}
+
+/// A file whose content is to be named.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) path: &'a Path,
+    pub(super) wanted: Wanted,
+}
+
+/// Names what stands in a file in which what is wanted was not found. `fault` is what
+/// the reader of PEM said, if it broke.
+pub(super) fn named(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
+    let event = instead(found, content, fault);
+    if event.field("file").is_some() {
+        return event;
+    }
+    event
+        .of("wanted", found.wanted.text())
+        .of("file", found.path)
+}
+
+fn instead(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
+    if content.iter().all(u8::is_ascii_whitespace) {
+        return event!(PAIR_EMPTY);
+    }
+    if content.iter().all(|byte| *byte == 0) {
+        return event!(PAIR_ZEROS);
+    }
+    if let Some(encoding) = utf16(content) {
+        return event!(PAIR_UTF16, encoding = encoding);
+    }
+    let text = content.strip_prefix(b"\xef\xbb\xbf");
+    if text.is_some_and(|text| text.trim_ascii_start().starts_with(b"-----BEGIN ")) {
+        return event!(PAIR_BOM);
+    }
+    if let Some(event) = by_magic(found, content) {
+        return event;
+    }
+    if let Some(event) = der::named(found, content, None) {
+        return event;
+    }
+    by_text(found, content, fault)
+}
+
+/// Returns the encoding of a text of two bytes a character, as iconv names it.
+fn utf16(content: &[u8]) -> Option<&'static str> {
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+        return Some("UTF-16");
+    }
+    let head = content.get(..64).unwrap_or(content);
+    let zeros = |odd: usize| {
+        let every = head.iter().skip(odd).step_by(2);
+        head.len() >= 8 && every.clone().all(|byte| *byte == 0)
+    };
+    match (zeros(0), zeros(1)) {
+        (false, true) => Some("UTF-16LE"),
+        (true, false) => Some("UTF-16BE"),
+        _ => None,
+    }
+}
+
+/// Names what its first bytes tell.
+fn by_magic(found: Found<'_>, content: &[u8]) -> Option<Event> {
+    let file = found.path.display();
+    let begins = |with: &[&[u8]]| with.iter().any(|with| content.starts_with(with));
+    if begins(&[b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"]) {
+        return Some(event!(PAIR_KEY_STORE));
+    }
+    let archives: [(&[u8], _, String); 7] = [
+        (b"PK\x03\x04", "zip", format!("unzip {file}")),
+        (
+            b"\x1f\x8b",
+            "gzip",
+            format!("tar xzf {file} || gunzip {file}"),
+        ),
+        (b"7z\xbc\xaf\x27\x1c", "7z", format!("7z x {file}")),
+        (b"Rar!", "rar", format!("unrar x {file}")),
+        (b"BZh", "bzip2", format!("tar xjf {file}")),
+        (b"\xfd7zXZ\x00", "xz", format!("tar xJf {file}")),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "zstd",
+            format!("tar --zstd -xf {file}"),
+        ),
+    ];
+    for (magic, format, command) in archives {
+        if content.starts_with(magic) {
+            return Some(event!(PAIR_ARCHIVE, format = format, command = command));
+        }
+    }
+    if content.get(257..262) == Some(b"ustar") {
+        let command = format!("tar xf {file}");
+        return Some(event!(PAIR_ARCHIVE, format = "tar", command = command));
+    }
+    let locks: [(&[u8], _, String); 7] = [
+        (
+            b"age-encryption.org/",
+            "age",
+            format!("age -d -i KEY {file} > {file}.pem"),
+        ),
+        (
+            b"-----BEGIN AGE ",
+            "age",
+            format!("age -d -i KEY {file} > {file}.pem"),
+        ),
+        (
+            b"$ANSIBLE_VAULT;",
+            "ansible-vault",
+            format!("ansible-vault decrypt {file}"),
+        ),
+        (
+            b"\x00GITCRYPT\x00",
+            "git-crypt",
+            "git-crypt unlock".to_owned(),
+        ),
+        (
+            b"Salted__",
+            "openssl enc",
+            format!("openssl enc -d -aes-256-cbc -pbkdf2 -in {file} -out {file}.pem"),
+        ),
+        (
+            b"U2FsdGVkX1",
+            "openssl enc",
+            format!("openssl enc -d -a -aes-256-cbc -pbkdf2 -in {file} -out {file}.pem"),
+        ),
+        (b"ENC[", "sops", format!("sops -d {file} > {file}.pem")),
+    ];
+    for (magic, tool, command) in locks {
+        if content.starts_with(magic) {
+            return Some(event!(PAIR_LOCKED, tool = tool, command = command));
+        }
+    }
+    None
+}
+
+/// Names a text.
+fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
+    let whole = String::from_utf8_lossy(content);
+    let text = whole.trim_start_matches('\u{feff}').trim_start();
+    let begins = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
+    if is_encrypted(content) && found.wanted == Wanted::Key {
+        return event!(PAIR_PASS_PHRASE, form = TRADITIONAL);
+    }
+    if let Some(fault) = fault {
+        return of_fault(fault);
+    }
+    if let Some(event) = labels(content)
+        .iter()
+        .find_map(|label| by_label(found, label))
+    {
+        return event;
+    }
+    if begins(&["<"]) {
+        return event!(PAIR_WEB_PAGE);
+    }
+    if begins(&["version https://git-lfs"]) {
+        return event!(PAIR_LFS);
+    }
+    if begins(&["PuTTY-User-Key-File-"]) {
+        return event!(PAIR_PUTTY);
+    }
+    if begins(&["ssh-", "ecdsa-sha2-", "sk-", "---- BEGIN SSH2"]) {
+        return event!(PAIR_SSH_PUBLIC);
+    }
+    let is_store = begins(&["{", "[", "apiVersion:", "kind:"]) || text.contains("\ntls.crt:");
+    if is_store || text.contains("\n  tls.crt:") {
+        return event!(PAIR_STORE, command = store(found, text));
+    }
+    if begins(&["Certificate:"]) && text.contains("Signature Algorithm") {
+        return event!(PAIR_PRINTOUT);
+    }
+    if text.lines().count() == 1 && !text.contains(' ') && text.trim_end().ends_with(".pem") {
+        let target = format!("{:?}", text.trim_end());
+        return event!(PAIR_LINK_TEXT, target = target);
+    }
+    if let Some(line) = bad_mark(&whole) {
+        return event!(PAIR_MARK, line = line);
+    }
+    if let Some(event) = bare_base64(found, text) {
+        return event;
+    }
+    event!(PAIR_NOTHING, name = found.wanted.usual())
+}
+
+/// Fault that keeps a file from being read as PEM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PemFault {
+    /// Line breaks were written out as `\n`, as environment variables and JSON have
+    /// them.
+    EscapedBreaks,
+    /// Beginning, content and end stand on one line.
+    RunTogether,
+    /// A block that begins and does not end.
+    NoEnd,
+    /// The text between the two lines is no base64.
+    NoBase64,
+}
+
+fn of_fault(fault: PemFault) -> Event {
+    match fault {
+        PemFault::EscapedBreaks => event!(PAIR_ESCAPED_BREAKS),
+        PemFault::RunTogether => event!(PAIR_RUN_TOGETHER),
+        PemFault::NoEnd => event!(PAIR_NO_END),
+        PemFault::NoBase64 => event!(PAIR_NO_BASE64),
+    }
+}
+
+/// Tells whether a key has a pass phrase in the manner of old OpenSSL.
+fn is_encrypted(content: &[u8]) -> bool {
+    let mark = TRADITIONAL.as_bytes();
+    content.windows(mark.len()).any(|window| window == mark)
+}
+
+/// Returns the labels of the blocks of a PEM text, known or not.
+fn labels(content: &[u8]) -> Vec<String> {
+    let lines = content.split(|b| matches!(b, b'\n' | b'\r'));
+    let label = |line: &[u8]| {
+        let line = str::from_utf8(line).ok()?.trim_end();
+        let label = line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
+        Some(label.to_owned())
+    };
+    lines.filter_map(label).collect()
+}
+
+/// Names a block by its label.
+fn by_label(found: Found<'_>, label: &str) -> Option<Event> {
+    let wants_key = found.wanted == Wanted::Key;
+    Some(match label {
+        "CERTIFICATE" if wants_key => event!(PAIR_CERTIFICATE_HERE),
+        "TRUSTED CERTIFICATE" | "X509 CERTIFICATE" if wants_key => {
+            event!(PAIR_CERTIFICATE_HERE)
+        }
+        "TRUSTED CERTIFICATE" | "X509 CERTIFICATE" => {
+            event!(PAIR_OLD_LABEL, label = label)
+        }
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => event!(PAIR_REQUEST),
+        "X509 CRL" => event!(PAIR_REVOCATIONS),
+        "PKCS7" | "CMS" | "PKCS #7 SIGNED DATA" => event!(PAIR_PKCS7, form = "pem"),
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => event!(PAIR_PUBLIC_KEY),
+        "ENCRYPTED PRIVATE KEY" if wants_key => {
+            event!(PAIR_PASS_PHRASE, form = "ENCRYPTED PRIVATE KEY")
+        }
+        "OPENSSH PRIVATE KEY" if wants_key => event!(PAIR_OPENSSH),
+        "DSA PRIVATE KEY" if wants_key => {
+            event!(PAIR_KEY_KIND, file = found.path, kind = "DSA")
+        }
+        _ if label.starts_with("PGP ") => event!(PAIR_PGP),
+        _ if label.ends_with("PRIVATE KEY") && !wants_key => event!(PAIR_KEY_HERE),
+        // In front of a key they are taken; alone they are none.
+        _ if label.ends_with("PARAMETERS") => event!(PAIR_PARAMETERS, label = label),
+        _ => return None,
+    })
+}
+
+/// Returns the command that takes certificates out of another program's file.
+fn store(found: Found<'_>, text: &str) -> String {
+    let file = found.path.display();
+    let (of_traefik, of_kubernetes) = match found.wanted {
+        Wanted::Certificate => ("certificate", "tls.crt"),
+        Wanted::Key => ("key", "tls.key"),
+    };
+    let to = found.wanted.usual();
+    if text.contains("tls.crt") {
+        let is_json = text.starts_with(['{', '[']);
+        return if is_json {
+            format!("jq -r '.data[\"{of_kubernetes}\"]' {file} | base64 -d > {to}")
+        } else {
+            format!("sed -n 's/^ *{of_kubernetes}: *//p' {file} | base64 -d > {to}")
+        };
+    }
+    format!(
+        "jq -r '[.. | .Certificates? // empty | .[]][0].{of_traefik}' {file} | base64 -d > {to}"
+    )
+}
+
+/// Returns the number of the first line that is meant as a mark of PEM and is none.
+fn bad_mark(text: &str) -> Option<usize> {
+    let is_meant = |line: &str| {
+        let line = line.to_ascii_uppercase();
+        let what = ["CERTIFICATE", " KEY"];
+        (line.contains("BEGIN ") || line.contains("END "))
+            && what.iter().any(|what| line.contains(what))
+            && line.contains(['-', '–', '—', '－', '−'])
+    };
+    let is_good = |line: &str| {
+        let line = line.trim_end();
+        let begins = line.starts_with("-----BEGIN ") || line.starts_with("-----END ");
+        begins && line.ends_with("-----") && !line.contains(|c: char| c.is_ascii_lowercase())
+    };
+    let bad = text
+        .lines()
+        .position(|line| is_meant(line) && !is_good(line))?;
+    Some(bad + 1)
+}
+
+/// Names base64 that stands alone.
+fn bare_base64(found: Found<'_>, text: &str) -> Option<Event> {
+    let file = found.path.display();
+    let plain: String = text.split_ascii_whitespace().collect();
+    if plain.len() < 64 {
+        return None;
+    }
+    let content = STANDARD.decode(&plain).ok()?;
+    if labels(&content).is_empty() {
+        return der::named(found, &content, Some(&format!("base64 -d {file} | ")));
+    }
+    let what = Text::new("PEM 文件", "a PEM file");
+    let command = format!("base64 -d {file} > {file}.pem");
+    Some(event!(PAIR_BASE64, what = what, command = command))
+}
+
+/// Makes the event of what is DER, or base64 of it, by the command that reads it.
+fn binary(from: Option<&str>, what: Text, command: impl Into<Value>) -> Event {
+    let command: Value = command.into();
+    if from.is_some() {
+        event!(PAIR_BASE64, what = what, command = command)
+    } else {
+        event!(PAIR_DER, what = what, command = command)
+    }
+}

@@ -1,0 +1,265 @@
+//! Certificates and keys for these tables, good and odd.
+
+use super::Server;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
+};
+use rustls::pki_types::ServerName;
+use std::fs;
+use std::path::Path;
+
+const HOST: &str = "ota.example.com";
+
+/// A throw-away key on a curve that nobody here has.
+pub(super) const SECP256K1: &str = "\
+-----BEGIN PRIVATE KEY-----\n\
+MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQg6quyEtVJ3283PqS7y5hj\n\
+N3xlirxURwBk5DwLQE6+ojihRANCAAT7lcQo9WsvldCcfaXCvHJ0eaKr9jLCzpY/\n\
+5PRFMDLgWT8i6W4GfyI6fbjkNfBl6ZosOWp3bNnvFCDAsQ9inPOs\n\
+-----END PRIVATE KEY-----\n\
+";
+
+/// A throw-away key that is too short for anything.
+pub(super) const RSA_512: &str = "\
+-----BEGIN RSA PRIVATE KEY-----\n\
+MIIBPAIBAAJBAMfovJdBXjV+my4ofGXeQ7+GQhvP+bK13PtUKq7kF3JRywP2zch1\n\
+RSQixNRqn3HUfPRby2sl9w4xlqMUhuGWVM0CAwEAAQJAEo+sewrJuYPQ2r9NlZPG\n\
+jJDlsHlmAM7b/sX41JY/CxEdEx/zRR3FrwHh6XpgeDaEnCb9/d1TZrO/iIozCeEm\n\
+QQIhAOsTpks233MpRg/qRUk0rBfIN7ynst0Z4187sxoGF8wxAiEA2bPGFLgpiewS\n\
+TuDLRAogaMMmMnzMs2KGPqC779y0110CIQDO2PxzpHYcPE4lBOwwjUN8rbW1sA5o\n\
+FTaH/t0K4h+gkQIhANJf0kPFb4azlUGaI3MdohH6u1fAmAOlavrsUpDJJAyVAiEA\n\
+v0uRzIz/+xpshIhrboGIXZRDkPWIbFSFSGSbS3gYuhs=\n\
+-----END RSA PRIVATE KEY-----\n\
+";
+
+/// A certificate of version 1, and its key.
+pub(super) const VERSION_1: (&str, &str) = (
+    "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBMDCB1wIUSfXDBaXLZcCBe6ZK69guOYoGVPkwCgYIKoZIzj0EAwIwGjEYMBYG\n\
+A1UEAwwPb3RhLmV4YW1wbGUuY29tMCAXDTI2MTEyNjAyMTMzOVoYDzIxMjYxMTAy\n\
+MDIxMzM5WjAaMRgwFgYDVQQDDA9vdGEuZXhhbXBsZS5jb20wWTATBgcqhkjOPQIB\n\
+BggqhkjOPQMBBwNCAAQiM/FBG8pmlNICiCHu/ftSxhNyg3lifjEaV0i+sGEjyCXd\n\
+0YyljHF4eVwxOVZ2Z9vDqaJofyrQROwlRuqMoqMeMAoGCCqGSM49BAMCA0gAMEUC\n\
+IQC9cBkKRxgKEZbrLy+mkNmYOIRcixAPX8DG3gFGu98OCAIgHD79fGE0M45LWvYS\n\
+efwQ3MgrdRtK4lrnMnUOQ0oDNmo=\n\
+-----END CERTIFICATE-----\n\
+",
+    "\
+-----BEGIN PRIVATE KEY-----\n\
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgnl9oBJIu6ws7kuNa\n\
+9YN8/6un+tSnZLmh5LhF1rE4FP+hRANCAAQiM/FBG8pmlNICiCHu/ftSxhNyg3li\n\
+fjEaV0i+sGEjyCXd0YyljHF4eVwxOVZ2Z9vDqaJofyrQROwlRuqMoqMe\n\
+-----END PRIVATE KEY-----\n\
+",
+);
+
+/// A certificate with its key.
+pub(super) struct Signed {
+    pub(super) pem: String,
+    pub(super) key: String,
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+/// Makes one that signs itself.
+pub(super) fn pair() -> Signed {
+    let key = KeyPair::generate().unwrap();
+    Signed {
+        pem: params(HOST).self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+/// Makes the folder of the pair another one, in one step.
+pub(super) fn swap(folder: &Path, cert: &[u8], key: &[u8]) {
+    let certs = folder.join("certs");
+    fs::create_dir_all(&certs).unwrap();
+    let pairs = tempfile::Builder::new().prefix("pair").tempdir_in(&certs);
+    let pair = pairs.unwrap().keep();
+    fs::write(pair.join("a.pem"), cert).unwrap();
+    fs::write(pair.join("a.key"), key).unwrap();
+    let draft = certs.join("draft");
+    std::os::unix::fs::symlink(pair.file_name().unwrap(), &draft).unwrap();
+    fs::rename(draft, certs.join("now")).unwrap();
+}
+
+pub(super) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// What stands between the marks.
+pub(super) fn inner(pem: &str) -> String {
+    let lines = pem.lines().filter(|line| !line.starts_with('-'));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn der(pem: &str) -> Vec<u8> {
+    STANDARD.decode(inner(pem).replace('\n', "")).unwrap()
+}
+
+pub(super) fn request() -> String {
+    let key = KeyPair::generate().unwrap();
+    params(HOST).serialize_request(&key).unwrap().pem().unwrap()
+}
+
+pub(super) fn ed25519() -> String {
+    KeyPair::generate_for(&PKCS_ED25519)
+        .unwrap()
+        .serialize_pem()
+}
+
+/// A leaf, and two authorities above it.
+pub(super) struct Tree {
+    pub(super) leaf: Signed,
+    pub(super) lower: String,
+    pub(super) upper: String,
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        let authority = |name: &str| {
+            let mut params = params(name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let [root_key, upper_key, lower_key, key] = [(); 4].map(|()| KeyPair::generate().unwrap());
+        let root = Issuer::new(authority("root"), root_key);
+        let upper = authority("upper").signed_by(&upper_key, &root).unwrap();
+        let above = Issuer::new(authority("upper"), upper_key);
+        let lower = authority("lower").signed_by(&lower_key, &above).unwrap();
+        let above = Issuer::new(authority("lower"), lower_key);
+        let leaf = params(HOST).signed_by(&key, &above).unwrap();
+        Self {
+            leaf: Signed {
+                pem: leaf.pem(),
+                key: key.serialize_pem(),
+            },
+            lower: lower.pem(),
+            upper: upper.pem(),
+        }
+    }
+}
+
+/// The certificates that a client is sent.
+pub(super) fn sent(server: &Server) -> Vec<Vec<u8>> {
+    let config = super::super::tls::lenient();
+    let name = ServerName::try_from(HOST).unwrap();
+    let mut connection = rustls::ClientConnection::new(config, name).unwrap();
+    connection.complete_io(&mut server.tcp()).unwrap();
+    let sent = connection.peer_certificates().unwrap();
+    sent.iter().map(|der| der.to_vec()).collect()
+}
+
+type Fields = &'static [(&'static str, &'static str)];
+type Make = Box<dyn Fn() -> (String, String)>;
+
+/// Pairs that can be used, each with the event that devices' refusal raises here.
+pub(super) fn unfit() -> Vec<(Make, &'static str, Fields)> {
+    let mut table: Vec<(Make, &str, Fields)> = Vec::new();
+    let mut leaf = |change: fn(&mut CertificateParams), event, fields| {
+        let make = move || signed("an authority", change);
+        table.push((Box::new(make), event, fields));
+    };
+    leaf(|p| p.subject_alt_names.clear(), "certificate.no-san", &[]);
+    leaf(
+        |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+        "certificate.is-ca",
+        &[],
+    );
+    leaf(
+        |p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+        "certificate.not-for-servers",
+        &[("lacks", "serverAuth")],
+    );
+    leaf(
+        |p| p.key_usages = vec![KeyUsagePurpose::KeyAgreement],
+        "certificate.not-for-servers",
+        &[("lacks", "digitalSignature")],
+    );
+    leaf(
+        |p| p.not_after = date_time_ymd(2020, 1, 1),
+        "certificate.expired",
+        &[],
+    );
+    leaf(
+        |p| {
+            p.not_before = date_time_ymd(2090, 1, 1);
+            p.not_after = date_time_ymd(2095, 1, 1);
+        },
+        "certificate.not-yet-valid",
+        &[],
+    );
+    leaf(
+        |p| {
+            let name = "*.*.example.com".try_into().unwrap();
+            p.subject_alt_names = vec![rcgen::SanType::DnsName(name)];
+        },
+        "certificate.name-odd",
+        &[("name", "*.*.example.com")],
+    );
+    for (issuer, who) in [
+        ("(STAGING) Wannabe Watercress R11", "authority.staging"),
+        ("Fake LE Intermediate X1", "authority.staging"),
+        ("mkcert me@here", "authority.mkcert"),
+        (
+            "CloudFlare Origin SSL Certificate Authority",
+            "authority.cloudflare-origin",
+        ),
+        (
+            "Caddy Local Authority - ECC Intermediate",
+            "authority.local",
+        ),
+        ("my own", "authority.unknown"),
+    ] {
+        let who: Fields = match who {
+            "authority.staging" => &[("who", "authority.staging")],
+            "authority.cloudflare-origin" => &[("who", "authority.cloudflare-origin")],
+            "authority.unknown" => &[("who", "authority.unknown")],
+            _ => &[("who", "authority.local")],
+        };
+        let make = move || signed(issuer, |_| {});
+        table.push((Box::new(make), "certificate.authority", who));
+    }
+    let google = || signed("GlobalSign Root CA", |_| {});
+    table.push((Box::new(google), "certificate.root-old", &[]));
+    let ended = || {
+        let mut root = params("an authority that ended");
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.not_after = date_time_ymd(2021, 1, 1);
+        sign_by(root, |_| {})
+    };
+    table.push((
+        Box::new(ended),
+        "certificate.chain-expired",
+        &[
+            ("subject", "an authority that ended"),
+            ("day", "2021-01-01"),
+        ],
+    ));
+    table
+}
+
+/// Makes a leaf below an intermediate of `issuer`.
+fn signed(issuer: &str, change: fn(&mut CertificateParams)) -> (String, String) {
+    let mut above = params(issuer);
+    above.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    sign_by(above, change)
+}
+
+fn sign_by(above: CertificateParams, change: fn(&mut CertificateParams)) -> (String, String) {
+    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let own = above.self_signed(&root_key).unwrap().pem();
+    let mut leaf = params(HOST);
+    change(&mut leaf);
+    let leaf = leaf.signed_by(&key, &Issuer::new(above, root_key)).unwrap();
+    (leaf.pem() + &own, key.serialize_pem())
+}
