@@ -143,7 +143,7 @@ pub(super) async fn serve<H: Handler>(
             shared.say_failed(address, &common_ground::ssl2(address));
         }
         Opening::Ssl2 | Opening::Http => {
-            http(stream, peer(false), port, shared, &limits, stop).await
+            http(stream, peer(false), port, shared, &limits, stop).await;
         }
     }
     if let Some(stream) = left.take() {
