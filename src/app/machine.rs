@@ -1,7 +1,7 @@
 //! Looks at the parts of this machine that a configuration depends on, and that change
 //! while it runs.
 
-use crate::config::Machine;
+use crate::config::{Machine, ZoneDoubt};
 use crate::ota::network::{Interface, Network};
 use crate::util::sync::lock;
 use jiff::Timestamp;
@@ -24,7 +24,32 @@ pub(crate) fn machine() -> Machine {
         bound: None,
         now: Timestamp::now(),
         time_zone: TimeZone::system(),
+        zone_doubt: zone_doubt(),
     }
+}
+
+/// Looks whether the time zone that somebody chose is the one that counts. Where nobody
+/// chose one it is UTC, and that is known.
+fn zone_doubt() -> Option<ZoneDoubt> {
+    let chosen = env::var("TZ").ok().filter(|zone| !zone.is_empty());
+    if TimeZone::try_system().is_err() {
+        let of_link = || {
+            let target = fs::read_link("/etc/localtime").ok()?;
+            let name = target.to_str()?.rsplit_once("zoneinfo/")?.1.to_owned();
+            (!["UTC", "Etc/UTC", "Universal", "Zulu", "GMT"].contains(&name.as_str()))
+                .then_some(name)
+        };
+        return chosen.or_else(of_link).map(ZoneDoubt::Unknown);
+    }
+    let zone = chosen?;
+    let name = zone.trim_start_matches(':').trim_start_matches("Etc/");
+    let offset = ["UTC", "GMT"]
+        .iter()
+        .find_map(|begin| name.strip_prefix(begin))?;
+    let hours = offset.strip_prefix(['+', '-'])?;
+    let is_east = offset.starts_with('+') && !matches!(hours, "0" | "00" | "00:00");
+    (is_east && hours.starts_with(|c: char| c.is_ascii_digit()))
+        .then_some(ZoneDoubt::Reversed(zone))
 }
 
 /// Returns all addresses of this machine but for loopback.

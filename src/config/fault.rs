@@ -1,7 +1,8 @@
 //! Messages about the file: the place, the key, what is wrong with it, what to do.
 //! Every message of this room is made here.
 
-use crate::event::Event;
+use super::signs::OddSign;
+use crate::event::{Event, kinds};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
@@ -39,8 +40,8 @@ pub struct ConfigFault {
 impl ConfigFault {
     /// Makes a message about a key, or about the file as a whole.
     pub fn new(place: Place, key: &str, event: Event) -> Self {
-        // A key may hold anything, a line break too.
-        let key = if key.contains(char::is_control) {
+        // A key may hold anything, a line break too, and what nobody sees.
+        let key = if OddSign::find_unseen(key).is_some() || key.contains(char::is_control) {
             Cow::Owned(key.escape_debug().to_string())
         } else {
             Cow::Borrowed(key)
@@ -78,6 +79,36 @@ fn lines(faults: &[ConfigFault]) -> String {
     let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }
+
+/// Kinds that say why a value cannot be read, whatever was wanted.
+const SLIPS: [&str; 8] = [
+    kinds::CONFIG_BRACKETS.id,
+    kinds::CONFIG_HASH.id,
+    kinds::CONFIG_INVISIBLE.id,
+    kinds::CONFIG_LEFT_IN.id,
+    kinds::CONFIG_NO_BLANK.id,
+    kinds::CONFIG_NOT_PATH.id,
+    kinds::CONFIG_RUNS_ON.id,
+    kinds::CONFIG_SIGN.id,
+];
+
+/// Kinds of faults that say that something is not written.
+const MISSED: [&str; 6] = [
+    kinds::CONFIG_HTTP_ADDRESS.id,
+    kinds::CONFIG_MISSING.id,
+    kinds::CONFIG_NO_CERTIFICATE.id,
+    kinds::CONFIG_NO_DOOR.id,
+    kinds::CONFIG_NO_KEY.id,
+    kinds::CONFIG_PRIVATE_HOST.id,
+];
+
+/// Kinds of warnings that may be the reason for such a fault.
+const EXPLAINING: [&str; 4] = [
+    kinds::CONFIG_COMMENT.id,
+    kinds::CONFIG_MISPLACED.id,
+    kinds::CONFIG_NEAR_MISS.id,
+    kinds::CONFIG_OTHER_NAME.id,
+];
 
 /// Collects faults and warnings of one file, so that one start tells of all of them.
 pub(super) struct Faults {
@@ -128,19 +159,32 @@ impl Faults {
 
     /// Returns the warnings, or every fault.
     pub(super) fn into_result(self) -> Result<Vec<ConfigFault>, ConfigFaults> {
-        let errors = self.errors.into_inner();
+        let mut errors = self.errors.into_inner();
+        let warnings = self.warnings.into_inner();
         if errors.is_empty() {
-            Ok(self.warnings.into_inner())
-        } else {
-            Err(ConfigFaults(errors))
+            return Ok(warnings);
         }
+        // What is missed may stand there by another name.
+        let is_missed = |fault: &ConfigFault| MISSED.contains(&fault.event.kind.id);
+        if errors.iter().any(is_missed) {
+            let explains = |fault: &ConfigFault| EXPLAINING.contains(&fault.event.kind.id);
+            errors.extend(warnings.into_iter().filter(explains));
+        }
+        Err(ConfigFaults(errors))
     }
 }
 
-/// Adds a fault that has not been told: a section may be looked for more than once.
+/// Adds a fault that has not been told: a section may be looked for more than once, and a
+/// value that a slip of the pen spoilt cannot be read, either.
 fn note(known: &RefCell<Vec<ConfigFault>>, fault: ConfigFault) {
     let mut known = known.borrow_mut();
-    if !known.contains(&fault) {
+    let is_told = |told: &ConfigFault| {
+        told == &fault
+            || SLIPS.contains(&told.event.kind.id)
+                && told.event.field("key") == fault.event.field("key")
+                && told.event.field("key").is_some()
+    };
+    if !known.iter().any(is_told) {
         known.push(fault);
     }
 }

@@ -321,6 +321,34 @@ pub(super) fn is_known(name: &str) -> bool {
     })
 }
 
+/// Tells whether a key of this name is read somewhere.
+pub(super) fn is_word(word: &str) -> bool {
+    let mut words = KEYS.iter().flat_map(|key| key.name.split(['.', '[', ']']));
+    !word.is_empty() && words.any(|known| known == word)
+}
+
+/// Tells whether the keys below are the operator's own.
+pub(super) fn is_free(name: &str) -> bool {
+    FREE.contains(&name)
+}
+
+/// Returns the sections and keys whose own name `is` it, outermost first.
+pub(super) fn named(is: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for key in KEYS {
+        let ends = key.name.match_indices('.').map(|(at, _)| at);
+        for end in ends.chain([key.name.len()]) {
+            let name = key.name[..end].trim_end_matches("[]");
+            let own = name.rsplit('.').next().unwrap_or(name);
+            if is(own) && !found.contains(&name) {
+                found.push(name);
+            }
+        }
+    }
+    found.sort_by_key(|name| name.matches('.').count());
+    found
+}
+
 /// Tells whether a key's value is a mapping.
 pub(super) fn is_section(name: &str) -> bool {
     let has_keys = |key: &Key| {

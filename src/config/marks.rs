@@ -28,6 +28,8 @@ pub(super) enum MarkShape {
     Scalar {
         text: String,
         is_quoted: bool,
+        /// Its last line, unless it is a block.
+        last: Option<usize>,
     },
     List(Vec<Mark>),
     /// Keys and values.
@@ -108,7 +110,14 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_quoted = is_text(style, tag.as_deref());
                 let text = text.into_owned();
-                self.add(line, anchor, MarkShape::Scalar { text, is_quoted });
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let last = (!is_block).then(|| span.end.line());
+                let shape = MarkShape::Scalar {
+                    text,
+                    is_quoted,
+                    last,
+                };
+                self.add(line, anchor, shape);
             }
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor).map(Rc::clone);

@@ -8,17 +8,24 @@
 mod acme;
 mod duplicates;
 mod fault;
+mod foreign;
 mod gateway;
 pub mod keys;
+mod leftovers;
 mod listen;
 mod marks;
+mod misplaced;
+mod missing;
 mod placeholder;
 mod places;
 mod proxy;
 mod python;
 mod raw;
+mod refusal;
 pub mod resolve;
 mod section;
+mod signs;
+mod slips;
 mod upstream;
 mod values;
 mod wanted;
@@ -26,7 +33,7 @@ mod wanted;
 pub use fault::{ConfigFault, ConfigFaults, Place};
 pub(crate) use gateway::self_signed_names;
 pub use places::Places;
-pub use resolve::{Machine, Settings};
+pub use resolve::{Machine, Settings, ZoneDoubt};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
@@ -34,43 +41,19 @@ use crate::event::event;
 use crate::util::small_file;
 use fault::Faults;
 use resolve::resolve;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use xiaozhi_device::redact;
 
 /// Place of xiaozhi-server's configuration, relative to the working
 /// directory.
 pub const DEFAULT_FILE: &str = "data/.config.yaml";
 
-/// A configuration that cannot be used.
+/// A configuration that cannot be used: the file cannot be read, or what it says cannot be
+/// meant.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        error: io::Error,
-    },
-    /// A link leads to nothing, at the file or on the way to it.
-    #[error(
-        "{}: cannot be read, for {} is a link to {}, and there is nothing: without the configuration everybody could come in; mend \
-         the link, or take it away to start with every setting at its default", path.display(), link.display(), target.display()
-    )]
-    DeadLink {
-        /// The file.
-        path: PathBuf,
-        /// The link.
-        link: PathBuf,
-        /// Its target.
-        target: PathBuf,
-    },
-    /// The file can be read, and what it says cannot be meant.
-    #[error(transparent)]
-    Faults(#[from] ConfigFaults),
-}
+#[error(transparent)]
+pub struct ConfigError(#[from] pub ConfigFaults);
 
 /// Reads and resolves `file`, or [`DEFAULT_FILE`] if that is there, or nothing:
 /// every setting has a default.
@@ -93,7 +76,7 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
 pub fn load_again(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
     load_by(
         |path| match small_file::read(path)? {
-            text if text.trim_ascii().is_empty() => Err(io::Error::new(
+            text if says_nothing(&text) => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "it is empty; to let go of every setting, restart the server",
             )),
@@ -110,43 +93,49 @@ fn load_by(
     machine: &Machine,
 ) -> Result<Settings, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let faults = Faults::new(path);
+    let refused = |event| {
+        let fault = faults.about("", None).into_fault(event);
+        ConfigError(ConfigFaults(vec![fault]))
+    };
     let text = match read(path) {
         Ok(text) => Some(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match dead_link(path) {
-            Some((link, target)) => {
-                return Err(ConfigError::DeadLink {
-                    path: path.into(),
-                    link,
-                    target,
-                });
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some((link, target)) = missing::dead_link(path) {
+                return Err(refused(event!(
+                    CONFIG_DEAD_LINK,
+                    link = &link,
+                    target = &target
+                )));
             }
-            None if file.is_none() => None,
-            None => {
-                return Err(ConfigError::Read {
-                    path: path.into(),
-                    error,
-                });
+            if file.is_some() {
+                let other = missing::misnamed(path);
+                let event = event!(CONFIG_UNREADABLE, error = &error, other = other.as_ref());
+                return Err(refused(event));
             }
-        },
-        Err(error) => {
-            return Err(ConfigError::Read {
-                path: path.into(),
-                error,
-            });
+            None
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(refused(event!(CONFIG_DENIED, error = &error)));
+        }
+        Err(_) if path.is_dir() => return Err(refused(event!(CONFIG_FOLDER))),
+        Err(error) => return Err(refused(event!(CONFIG_UNREADABLE, error = &error))),
     };
-    let faults = Faults::new(path);
-    if text
-        .as_deref()
-        .is_some_and(|text| text.trim_ascii().is_empty())
-    {
+    if text.as_deref().is_some_and(says_nothing) {
         faults.about("", None).warn(event!(CONFIG_EMPTY));
     }
     if text.is_none()
-        && let Some(other) = misnamed(path)
+        && let Some(other) = missing::misnamed(path)
     {
         let event = event!(CONFIG_MISNAMED, other = &other);
         faults.about("", None).warn(event);
+    }
+    if let Some(doubt) = &machine.zone_doubt {
+        let (zone, event) = match doubt {
+            ZoneDoubt::Unknown(zone) => (zone, event!(CONFIG_UNKNOWN_ZONE)),
+            ZoneDoubt::Reversed(zone) => (zone, event!(CONFIG_REVERSED_ZONE)),
+        };
+        faults.about("TZ", None).value(zone.as_str()).warn(event);
     }
     let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)?;
     let settings = resolve(root, faults, machine)?;
@@ -156,29 +145,12 @@ fn load_by(
     })
 }
 
-/// Finds a file beside `path` that was meant to be it: without the dot, ending in `.yml`, or
-/// with what an editor put behind it.
-fn misnamed(path: &Path) -> Option<PathBuf> {
-    let looks_so = |name: &str| {
-        let lower = name.to_ascii_lowercase();
-        let stem = lower.trim_start_matches(['.', '_']);
-        let ending = stem.strip_prefix("config");
-        ending.is_some_and(|ending| {
-            ["", ".yaml", ".yml", ".yaml.txt", ".yml.txt", ".txt"].contains(&ending)
-        })
-    };
-    let entries = fs::read_dir(path.parent()?).ok()?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut found: Vec<_> = files
-        .filter(|file| {
-            file.file_name()
-                .and_then(|n| n.to_str())
-                .is_some_and(looks_so)
-        })
-        .filter(|file| file.is_file())
-        .collect();
-    found.sort();
-    found.into_iter().next()
+/// Tells whether a file has nothing in it but blanks and comments.
+fn says_nothing(text: &[u8]) -> bool {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let mut lines = lines.map(<[u8]>::trim_ascii);
+    lines.all(|line| line.is_empty() || line.starts_with(b"#") || line == b"---" || line == b"...")
 }
 
 /// Returns a key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.
@@ -189,16 +161,4 @@ fn full_name(path: &str, key: &str) -> String {
     } else {
         format!("{path}.{key}")
     }
-}
-
-/// Finds the first link on the way to `path` that leads to nothing, and where it should
-/// lead.
-fn dead_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
-    let on_the_way: Vec<_> = path.ancestors().collect();
-    let on_the_way = on_the_way.into_iter().rev();
-    let link = on_the_way.filter(|p| !p.as_os_str().is_empty()).find(|p| {
-        let is_link = fs::symlink_metadata(p).is_ok_and(|m| m.is_symlink());
-        is_link && fs::metadata(p).is_err()
-    })?;
-    Some((link.to_owned(), fs::read_link(link).ok()?))
 }

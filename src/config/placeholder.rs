@@ -172,7 +172,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Tells whether it is `${AUTH_KEY}`, with a default (`${AUTH_KEY:-none}`), or cut off.
-fn is_braced(text: &str) -> bool {
+pub(super) fn is_braced(text: &str) -> bool {
     text.match_indices("${").any(|(at, _)| {
         let inner = &text[at + 2..];
         let is_sign = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

@@ -5,7 +5,7 @@ use super::section::Section;
 use super::{Machine, values, wanted};
 use crate::event::{Event, event};
 use crate::http::proxy::{ProxyRoute, ProxySettings};
-use crate::ota::public_url::{PublicAddress, Scheme, Url, VISION_PATH, WEBSOCKET_PATH};
+use crate::ota::public_url::{PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Bind;
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ pub(super) fn proxy<'a>(
         if let Some((twin, there)) = routes.iter().zip(&written).find(same) {
             let event = event!(CONFIG_ROUTE_TWICE, path = path, other = &twin.setting);
             about().beside(there).fault(event);
-        } else if let Some(to) = backend(about(), ports, text, bind, machine, public) {
+        } else if let Some(to) = backend(about(), ports, text, path, bind, machine, public) {
             written.push(about());
             routes.push(ProxyRoute {
                 setting: section.key(key),
@@ -73,36 +73,80 @@ pub(super) fn proxy<'a>(
     }
 }
 
-/// Reads the address of a server behind this one.
+/// Reads the address of a server behind this one, to which `path` goes.
 fn backend(
     about: About<'_>,
     ports: &About<'_>,
     text: &str,
+    path: &str,
     bind: &Bind,
     machine: &Machine,
     public: &PublicAddress,
 ) -> Option<Url> {
-    let url = match Url::parse(text) {
+    let url = match as_http(text, path) {
         Ok(url) => url,
-        Err(e) => {
-            about.fault(event!(CONFIG_ADDRESS, what = Event::from(&e)));
+        Err(event) => {
+            about.fault(event);
             return None;
         }
     };
-    if url.scheme != Scheme::Http {
-        about.fault(event!(CONFIG_BACKEND_SCHEME));
-        return None;
-    }
-    if !matches!(url.path.as_str(), "" | "/") {
-        about.fault(event!(CONFIG_BACKEND_PATH));
-        return None;
-    }
     let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
     if (is_public || is_here(&url, machine)) && bind.numbers().contains(&url.effective_port()) {
         about.beside(ports).fault(event!(CONFIG_BACKEND_ITSELF));
         return None;
     }
     Some(url)
+}
+
+/// Reads an address as that of an HTTP server, as which a WebSocket begins: `ws` means the
+/// same, and so does nothing. The path that goes there anyway may be written, too.
+fn as_http(text: &str, path: &str) -> Result<Url, Event> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => ("http".to_owned(), text),
+    };
+    let is_plain = matches!(scheme.as_str(), "http" | "ws");
+    // What is left of a scheme is no host.
+    let begins = ["http:", "https:", "ws:", "wss:", "http//", "ws//", "//"];
+    let is_cut = !text.contains("://") && begins.iter().any(|begin| rest.starts_with(begin));
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "._-[]".contains(c);
+    let is_word = rest.parse::<u32>().is_ok() || values::boolean(rest).is_some();
+    let names_host = rest.starts_with(is_host) || !rest.is_ascii();
+    if !is_plain || is_cut || is_word || !names_host {
+        return Err(event!(CONFIG_BACKEND_SCHEME, write = in_form(rest, path)));
+    }
+    let url = Url::parse(&format!("http://{rest}"));
+    let mut url = url.map_err(|e| event!(CONFIG_ADDRESS, what = Event::from(&e)))?;
+    let own = [path, ""].map(|path| path.trim_end_matches('/'));
+    if !own.contains(&url.path.trim_end_matches('/')) {
+        return Err(event!(CONFIG_BACKEND_PATH, write = url.origin()));
+    }
+    url.path = String::new();
+    Ok(url)
+}
+
+/// Returns the form in which a server behind this one is written, with as much of the text as
+/// can be kept: no user, no query, no path.
+fn in_form(text: &str, path: &str) -> String {
+    let port = if path == VISION_PATH { 8004 } else { 8000 };
+    let schemes = ["https", "http", "wss", "ws"].iter();
+    let mut behind = schemes.filter_map(|scheme| text.strip_prefix(scheme));
+    let text = behind
+        .find(|rest| rest.starts_with([':', '/']))
+        .unwrap_or(text);
+    let text = text.trim_start_matches(':');
+    let text = text.trim_start_matches('/');
+    let authority = text.split('/').next().unwrap_or_default();
+    let with_port = match authority.trim_start_matches(':') {
+        word if values::boolean(word).is_some() && word.parse::<u16>().is_err() => {
+            format!("127.0.0.1:{port}")
+        }
+        number if number.parse::<u16>().is_ok() => format!("127.0.0.1:{number}"),
+        authority if authority.contains(':') => authority.to_owned(),
+        authority => format!("{authority}:{port}"),
+    };
+    let written = Url::parse(&format!("http://{with_port}"));
+    written.map_or_else(|_| format!("http://127.0.0.1:{port}"), |url| url.origin())
 }
 
 fn is_here(url: &Url, machine: &Machine) -> bool {
@@ -128,12 +172,48 @@ mod tests {
                 "gateway.proxy.websocket: \"https://h:8000\": servers behind this one are reached over http",
             ),
             (
-                "gateway: {proxy: {websocket: 'ws://h:8000'}}",
-                "its scheme must be http",
+                "gateway: {proxy: {websocket: 'wss://me:hush@h:8000/xiaozhi/v1/'}}",
+                "write http://127.0.0.1:8000",
             ),
             (
-                "gateway: {proxy: {vision: 'http://h:8004/mcp/vision/explain'}}",
-                "without a path",
+                "gateway: {proxy: {vision: 'tcp://h/mcp/vision/explain'}}",
+                "write http://h:8004",
+            ),
+            (
+                "gateway: {proxy: {vision: 'http://h:8004/mcp/vision'}}",
+                "write http://h:8004 without a path",
+            ),
+            (
+                "gateway: {proxy: {websocket: 8000}}",
+                "write http://127.0.0.1:8000",
+            ),
+            (
+                "gateway: {proxy: {websocket: ':8000'}}",
+                "write http://127.0.0.1:8000",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'http:/127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'ws//127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: '//127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'ws:127.0.0.1:8001'}}",
+                "write http://127.0.0.1:8001",
+            ),
+            (
+                "gateway: {proxy: {websocket: true}}",
+                "write http://127.0.0.1:8000",
+            ),
+            (
+                "gateway: {proxy: {websocket: 'ws://127.0.0.1:8000/xiaozhi/v1/?token=hush'}}",
+                "without user name, '?' or '#'",
             ),
             (
                 "gateway: {proxy: {vision: 'http://127.0.0.1:8003'}}",
@@ -199,6 +279,43 @@ mod tests {
         );
         let none = good("").proxy;
         assert!(none.routes.is_empty() && !none.passes_on("/xiaozhi/v1/"));
+    }
+
+    #[test]
+    fn a_voice_server_may_be_written_as_devices_have_it() {
+        for text in [
+            "ws://127.0.0.1:8000",
+            "WS://127.0.0.1:8000/",
+            "ws://127.0.0.1:8000/xiaozhi/v1/",
+            "ws://127.0.0.1:8000/xiaozhi/v1",
+            "127.0.0.1:8000",
+            "127.0.0.1:8000/xiaozhi/v1/",
+            "http://127.0.0.1:8000/xiaozhi/v1/",
+            "HTTP://127.0.0.1:8000",
+        ] {
+            let s = good(&format!("gateway: {{proxy: {{websocket: '{text}'}}}}"));
+            assert_eq!(
+                s.proxy.routes[0].to.to_string(),
+                "http://127.0.0.1:8000",
+                "{text}"
+            );
+        }
+        for (yaml, to) in [
+            (
+                "vision: 'http://h:8004/mcp/vision/explain'",
+                "http://h:8004",
+            ),
+            ("vision: 'h:8004'", "http://h:8004"),
+            ("vision: localhost", "http://localhost"),
+            (
+                "routes: {/mcp_endpoint/: 'ws://h:8005/mcp_endpoint/'}",
+                "http://h:8005",
+            ),
+            ("routes: {/a: '[fd00::7]:80'}", "http://[fd00::7]:80"),
+        ] {
+            let s = good(&format!("gateway: {{proxy: {{{yaml}}}}}"));
+            assert_eq!(s.proxy.routes[0].to.to_string(), to, "{yaml}");
+        }
     }
 
     #[test]

@@ -151,43 +151,57 @@ fn is_date(text: &str) -> bool {
     is_day && is_clock && fraction.bytes().all(|b| b.is_ascii_digit()) && is_zone
 }
 
-/// Tells whether a key says yes, as Python asks: every text does, `"off"` too.
+/// Tells whether a key says yes, as Python asks: every text does, `"off"` too, every number
+/// but zero, and every list and mapping that has something in it.
 pub(super) fn is_true(section: &Section<'_>, key: &str) -> Option<bool> {
+    if let Some(filled) = section.is_filled(key) {
+        if filled {
+            section.about(key).warn(event!(CONFIG_BOOLEAN_SPELLING));
+        }
+        return Some(filled);
+    }
     let scalar = section.scalar(key)?;
     let text = scalar.text.as_str();
     // What the file seems to say.
     let said = values::boolean(text.trim());
-    match Type::of(scalar) {
+    let about = || section.about(key).value(text);
+    let value = match Type::of(scalar) {
         Type::Boolean(value) => {
             // What else there may be in quotes is a boolean to the reader of values.
             if scalar.style == Style::Unknown && !value {
-                let about = section.about(key).value(text);
-                about.warn(event!(CONFIG_UNSURE_QUOTES));
+                about().warn(event!(CONFIG_UNSURE_QUOTES));
             }
-            Some(value)
+            return Some(value);
         }
-        Type::Text if text.is_empty() => None,
-        Type::Text if scalar.style == Style::Quoted || said.is_some() => {
-            if said != Some(true) {
-                section
-                    .about(key)
-                    .value(text)
-                    .warn(if scalar.style == Style::Quoted {
-                        event!(CONFIG_QUOTED_BOOLEAN)
-                    } else {
-                        event!(CONFIG_BOOLEAN_SPELLING)
-                    });
-            }
-            Some(true)
-        }
-        Type::Text | Type::Integer | Type::Float | Type::Date => {
-            if said.is_none() {
-                let event = event!(CONFIG_VALUE, wanted = wanted::BOOLEAN);
-                section.fault(key, Some(text.trim()), event);
-            }
-            said
-        }
+        Type::Text if text.is_empty() => return None,
+        Type::Integer | Type::Float => !is_zero(text),
+        Type::Text | Type::Date => true,
+    };
+    // Whoever wrote it may not know.
+    if value && said != Some(true) {
+        about().warn(if scalar.style == Style::Quoted {
+            event!(CONFIG_QUOTED_BOOLEAN)
+        } else {
+            event!(CONFIG_BOOLEAN_SPELLING)
+        });
     }
+    Some(value)
+}
+
+/// Tells whether a number is zero, in whatever base: none of its digits says otherwise. An
+/// exponent says nothing, and what is infinite or no number at all is true.
+fn is_zero(text: &str) -> bool {
+    let number = without_sign(text).to_ascii_lowercase();
+    let (prefix, digits) = match number.get(..2) {
+        Some(prefix @ ("0x" | "0b")) => (prefix, &number[2..]),
+        _ => ("", number.as_str()),
+    };
+    let digits = if prefix == "0x" {
+        digits
+    } else {
+        digits.split('e').next().unwrap_or_default()
+    };
+    digits.chars().all(|c| matches!(c, '0' | '_' | ':' | '.')) && digits.contains('0')
 }
 
 /// Reads a port by Python's `int()`, which takes no `0x1f43` in quotes, and `"010"`

@@ -12,6 +12,8 @@
 
 use super::fault::{ConfigFaults, Faults};
 use super::marks::{self, Mark, MarkShape};
+use super::refusal::{self, line_behind};
+use super::{foreign, slips};
 use crate::event::event;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
@@ -49,6 +51,8 @@ pub(super) type Entry = (String, Node);
 pub(super) struct Scalar {
     pub(super) text: String,
     pub(super) style: Style,
+    /// The first and last line of what is no block of text, where they are known.
+    pub(super) lines: Option<(usize, usize)>,
 }
 
 /// The way in which a scalar is written.
@@ -64,40 +68,27 @@ pub(super) enum Style {
 
 /// Reads a whole file. Nothing in it is an empty mapping.
 pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults> {
-    let whole = |line, event| {
-        let about = faults.about("", line);
-        ConfigFaults(vec![about.into_fault(event)])
-    };
+    let whole = |(line, event)| ConfigFaults(vec![faults.about("", line).into_fault(event)]);
+    let file = faults.file();
+    if let Some(found) = foreign::of_bytes(bytes, &file) {
+        return Err(whole(found));
+    }
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
         let event = event!(CONFIG_NOT_UTF8, byte = before.len());
-        whole(Some(line_behind(before)), event)
+        whole((Some(line_behind(before)), event))
     })?;
     // Editors of Windows begin a file with it, and `PyYAML` passes over it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(found) = foreign::of_locked_values(text, &file) {
+        return Err(whole(found));
+    }
+    if let Some((line, event)) = slips::conflict(text).or_else(|| slips::python_tag(text)) {
+        return Err(whole((Some(line), event)));
+    }
     let marks =
-        marks::read(text).map_err(|deep| whole(Some(deep.line), event!(CONFIG_TOO_DEEP)))?;
-    let not_yaml = |e: serde_yaml::Error| {
-        let error = without_values(&e);
-        // The library counts such signs, and no lines.
-        let control = error
-            .contains("control characters")
-            .then(|| line_of_control(text));
-        match e.location() {
-            _ if control.is_some() => {
-                whole(control.flatten(), event!(CONFIG_NOT_YAML, error = error))
-            }
-            // What is missed is missed behind the last one.
-            Some(at) => whole(
-                Some(at.line().min(text.lines().count()).max(1)),
-                event!(CONFIG_NOT_YAML, error = error),
-            ),
-            None => whole(
-                line_of_second_document(text),
-                event!(CONFIG_NOT_ONE_DOCUMENT, error = error),
-            ),
-        }
-    };
+        marks::read(text).map_err(|deep| whole((Some(deep.line), event!(CONFIG_TOO_DEEP))))?;
+    let not_yaml = |e: serde_yaml::Error| whole(refusal::explain(&e, text));
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
     let texts = Texts {
         shape: &shape,
@@ -107,81 +98,28 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     let mut node = texts
         .deserialize(Deserializer::from_str(text))
         .map_err(not_yaml)?;
-    match node.kind {
+    match &node.kind {
         Kind::Null => node.kind = Kind::Map(Vec::new()),
-        Kind::Map(_) => {}
-        Kind::Scalar(_) | Kind::List(_) => {
-            return Err(whole(node.line, event!(CONFIG_NO_KEYS)));
+        Kind::Map(entries) => {
+            if let Some(found) = foreign::of_tree(entries) {
+                return Err(whole(found));
+            }
         }
+        Kind::Scalar(_) | Kind::List(_) => {
+            return Err(whole(refusal::without_keys(text, node.line)));
+        }
+    }
+    if let Some(line) = slips::tab(text) {
+        faults
+            .about("", Some(line))
+            .warn(event!(CONFIG_TAB_FOR_PYTHON));
+    }
+    if let Some((line, key)) = slips::comment_for_value(text) {
+        faults.about(key, Some(line)).warn(event!(CONFIG_COMMENT));
     }
     // A message about the file as a whole points at no line of it.
     node.line = None;
     Ok(node)
-}
-
-/// Returns the line on which something stands that comes behind `before`.
-fn line_behind(before: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', before).count() + 1
-}
-
-/// Returns the line of the first sign that YAML does not take (YAML 1.2, section 5.1).
-fn line_of_control(text: &str) -> Option<usize> {
-    let is_taken = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-    let at = text.find(|c| !is_taken(c))?;
-    Some(line_behind(&text.as_bytes()[..at]))
-}
-
-/// Returns the line that begins another document.
-fn line_of_second_document(text: &str) -> Option<usize> {
-    let mut has_begun = false;
-    for (number, line) in text.lines().enumerate() {
-        let is_marker = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
-        if is_marker && has_begun {
-            return Some(number + 1);
-        }
-        let is_content = !line.trim().is_empty() && !line.starts_with(['#', '%']);
-        has_begun |= is_content;
-    }
-    None
-}
-
-/// The words of the library's own texts (`parser.rs`, `scanner.rs` and `reader.rs` of
-/// libyaml, `error.rs` of the crate above it).
-const WORDS: &str = "a alias aliases allowed alphabetic alphabetical alphanumerical an anchor and any are area at be \
-    block break but by can cannot character characters code collection column comment containing \
-    content context control could deserializing did digit directive document duplicate empty end \
-    entries entry eof equal error escape escaped exceeded exceeds expected extremely failed find \
-    first flow for found from handle hexadecimal in incompatible incomplete incorrect indentation \
-    indicator input invalid io is key keys leading length limit line list long low mapping mappings \
-    merge merging more must name nested next node non not number numeric occurrence octet of one \
-    only or pair parse parsing plain position prefix quoted recursion repetition required scalar \
-    scanning second sequence simple space spaces start stream supported surrogate tab tag tagged \
-    than that the this to token too trailing undefined unexpected unicode unknown unsupported uri \
-    utf utf8 value values version violates where while whitespace yaml";
-
-/// Returns the library's words for a fault. Where it says more than words of its own, that
-/// may be a value, or a key of a mapping, and either may be a secret.
-fn without_values(error: &serde_yaml::Error) -> String {
-    let message = error.to_string();
-    let is_sign = |c: char| !c.is_alphanumeric();
-    let is_known = |word: &str| {
-        let lower = word.to_ascii_lowercase();
-        WORDS.split_whitespace().any(|known| known == lower)
-            || word.len() < 8 && word.bytes().all(|b| b.is_ascii_digit())
-    };
-    let mut words = message.split(is_sign).filter(|word| !word.is_empty());
-    if words.all(is_known) {
-        return message;
-    }
-    let place = error
-        .location()
-        .map(|at| format!(" at line {} column {}", at.line(), at.column()));
-    format!(
-        "something stands where it cannot{}",
-        place.unwrap_or_default()
-    )
 }
 
 /// The kinds of all nodes; equal keys still side by side. A first pass
@@ -284,7 +222,8 @@ impl<'de> DeserializeSeed<'de> for Texts<'_> {
             Shape::Scalar { is_typed } => {
                 let text = String::deserialize(deserializer)?;
                 let style = style(*is_typed, &text, self.mark);
-                Kind::Scalar(Scalar { text, style })
+                let lines = self.mark.and_then(lines);
+                Kind::Scalar(Scalar { text, style, lines })
             }
             Shape::List(items) => {
                 deserializer.deserialize_seq(ListTexts(items, marked_items(self.mark)))?
@@ -319,6 +258,7 @@ fn style(is_typed: bool, text: &str, mark: Option<&Mark>) -> Style {
         Some(MarkShape::Scalar {
             text: marked,
             is_quoted,
+            ..
         }) if marked == text => {
             if *is_quoted {
                 Style::Quoted
@@ -328,6 +268,14 @@ fn style(is_typed: bool, text: &str, mark: Option<&Mark>) -> Style {
         }
         _ if is_typed => Style::Plain,
         _ => Style::Unknown,
+    }
+}
+
+/// Returns the first and last line of a scalar that is no block.
+fn lines(mark: &Mark) -> Option<(usize, usize)> {
+    match &*mark.shape {
+        MarkShape::Scalar { last, .. } => last.map(|last| (mark.line, last)),
+        MarkShape::List(_) | MarkShape::Map(_) | MarkShape::Unknown => None,
     }
 }
 

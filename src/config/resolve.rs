@@ -10,7 +10,7 @@ use super::proxy::proxy;
 use super::raw::{Kind, Node};
 use super::section::Section;
 use super::upstream::{expect_texts, log, public, voice, websocket};
-use super::{duplicates, python};
+use super::{duplicates, leftovers, python};
 use crate::event::event;
 use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
@@ -43,6 +43,17 @@ pub struct Machine {
     pub now: Timestamp,
     /// The time zone in which dates are meant.
     pub time_zone: TimeZone,
+    /// Doubt about the time zone, if there is any.
+    pub zone_doubt: Option<ZoneDoubt>,
+}
+
+/// Doubt about the time zone that the environment names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ZoneDoubt {
+    /// This machine does not know it, and takes UTC.
+    Unknown(String),
+    /// It is written as `UTC+8`, which POSIX takes for eight hours *behind* UTC.
+    Reversed(String),
 }
 
 /// A configuration that can be run.
@@ -131,12 +142,19 @@ pub(super) fn resolve(
 /// Reads every key; what is wrong is noted.
 pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Settings {
     let places = Places::of(faults.file(), root);
+    leftovers::check(root, faults);
     let root = Section::root(root, faults);
     let server = root.section("server");
     let gateway = root.section("gateway");
-    root.near_misses(&[]);
-    server.near_misses(&["udp_gateway", "mqtt_manager_api"]);
-    server.section("auth").near_misses(&[]);
+    for section in [
+        &root,
+        &server,
+        &server.section("auth"),
+        &root.section("manager-api"),
+        &root.section("log"),
+    ] {
+        section.near_misses();
+    }
     gateway.only_known();
     expect_texts(&root);
 
@@ -285,3 +303,5 @@ pub(super) mod tests;
 
 #[cfg(test)]
 mod places;
+#[cfg(test)]
+mod secrets;

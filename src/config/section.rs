@@ -1,8 +1,9 @@
 //! One mapping of the file: typed look-ups that note every fault and go on.
 
 use super::fault::{About, Faults};
+use super::misplaced::{self, Meant};
 use super::raw::{Entry, Kind, Node, Scalar};
-use super::{full_name, keys, values, wanted};
+use super::{full_name, keys, leftovers, slips, values, wanted};
 use crate::event::{self, Event, event};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -112,6 +113,16 @@ impl<'a> Section<'a> {
         // As in `PyYAML`.
         let last = self.entries.iter().rfind(|(k, _)| k == key)?;
         (last.1.kind != Kind::Null).then_some(&last.1)
+    }
+
+    /// Tells whether Python takes what stands there for true, where it is a list or a
+    /// mapping: one of nothing is false.
+    pub(super) fn is_filled(&self, key: &str) -> Option<bool> {
+        match &self.node(key)?.kind {
+            Kind::List(items) => Some(!items.is_empty()),
+            Kind::Map(entries) => Some(!entries.is_empty()),
+            Kind::Null | Kind::Scalar(_) => None,
+        }
     }
 
     /// Tells whether the key is there with a value.
@@ -249,6 +260,10 @@ impl<'a> Section<'a> {
             // It is not missing.
             return Some(PathBuf::new());
         }
+        if let Some(event) = leftovers::no_path(text) {
+            self.fault(key, Some(text), event);
+            return Some(PathBuf::new());
+        }
         if text.contains("://") {
             self.fault(key, Some(text), event!(CONFIG_NOT_FILE));
             return Some(PathBuf::new());
@@ -281,21 +296,30 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Names the keys of a section that is not ours alone which are written nearly like
-    /// one that is read here, as `enable` and `auth_keys` are. `others` are
-    /// xiaozhi-server's own.
-    pub(super) fn near_misses(&self, others: &[&str]) {
+    /// Names the keys of a section that is not ours alone which are meant for one that is
+    /// read here: written nearly like it, in the wrong section, or by another name.
+    /// xiaozhi-server's own are none of our business.
+    pub(super) fn near_misses(&self) {
         let known = keys::of_section(&self.name);
         for (key, node) in self.entries {
-            if known.contains(&key.as_str()) || others.contains(&key.as_str()) {
+            if known.contains(&key.as_str()) {
                 continue;
             }
-            if let Some((distance, near)) = likeliest(key, &known)
-                && distance <= 1 + near.len() / 8
-                && near.len() > 3
-            {
-                let about = self.faults.about(self.key(key), node.line);
-                about.warn(event!(CONFIG_NEAR_MISS, near = self.key(near)));
+            let about = self.faults.about(self.key(key), node.line);
+            let sign = misplaced::odd_sign(key);
+            match misplaced::meant(&self.name, key) {
+                None => {}
+                Some(Meant::Near(near)) => {
+                    about.warn(event!(CONFIG_NEAR_MISS, near = self.key(near), sign = sign));
+                }
+                Some(Meant::Elsewhere(at)) => {
+                    about.warn(event!(CONFIG_MISPLACED, at = at, sign = sign));
+                }
+                Some(Meant::Instead(at, value)) => {
+                    let form = misplaced::form(at, value, node);
+                    about.warn(event!(CONFIG_OTHER_NAME, at = at, form = form));
+                }
+                Some(Meant::Joined(key, odd)) => about.fault(slips::joined(&key, odd)),
             }
         }
     }
@@ -324,23 +348,17 @@ impl<'a> Section<'a> {
                 about.fault(event!(CONFIG_LATER_KEY));
                 continue;
             }
-            let near = likeliest(key, &known);
-            let near = near.filter(|(distance, k)| *distance <= 1 + k.len() / 3);
-            about.fault(match near {
-                Some((_, near)) => event!(CONFIG_UNKNOWN_KEY, near = near),
-                None => event!(CONFIG_UNKNOWN_KEY, known = &*known),
+            let sign = misplaced::odd_sign(key);
+            about.fault(match misplaced::meant(&self.name, key) {
+                Some(Meant::Near(near)) => event!(CONFIG_UNKNOWN_KEY, near = near, sign = sign),
+                Some(Meant::Elsewhere(at) | Meant::Instead(at, _)) => {
+                    event!(CONFIG_UNKNOWN_KEY, elsewhere = at, sign = sign)
+                }
+                Some(Meant::Joined(key, odd)) => slips::joined(&key, odd),
+                None => event!(CONFIG_UNKNOWN_KEY, known = &*known, sign = sign),
             });
         }
     }
-}
-
-/// Returns the known key that is written most like this one, and by how many signs it
-/// differs.
-fn likeliest<'k>(key: &str, known: &[&'k str]) -> Option<(usize, &'k str)> {
-    let distances = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(k, &key.to_lowercase()), *k));
-    distances.min()
 }
 
 /// Reads a port, 0 included.

@@ -14,8 +14,8 @@ pub(super) const DURATION: Text = Text::new(
 );
 pub(super) const SECONDS: Text = Text::new("请写秒数，0 或以上", "write seconds, 0 or more");
 pub(super) const HOURS: Text = Text::new(
-    "请写与 UTC 相差的小时数，例如 +8 或 -3.5",
-    "write the hours from UTC, such as +8 or -3.5",
+    "请写与 UTC 相差的小时数，例如 +8（中国）或 -3.5，不写时区名称，也不写分钟",
+    "write the hours from UTC as a number, such as +8 (China) or -3.5, no name of a zone and no minutes",
 );
 pub(super) const IP: Text = Text::new(
     "请写本机的 IP 地址，或写 0.0.0.0 表示所有地址",

@@ -21,6 +21,8 @@ pub struct Report<'a> {
     pub board_type: Option<Cow<'a, str>>,
     /// `model`, at the top, which some third-party firmware sends.
     pub model: Option<Cow<'a, str>>,
+    /// `true` if there is an object `board`, whatever it holds.
+    pub has_board: bool,
     /// `chip_model_name`: `esp32s3`.
     pub chip_name: Option<Cow<'a, str>>,
     /// `chip_info.model`: 1 for the ESP32, the chip id for every other.
@@ -42,47 +44,72 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Reads a body, as far as it can be read. Empty strings and values that
-    /// are no strings count as absent.
+    /// Reads a body, as far as it can be read. Empty strings count as absent, and so do
+    /// values that are no strings, but for versions and models: of those Python takes what
+    /// is not empty, zero, false or null for one.
     pub fn read(body: &'a [u8]) -> Self {
         let mut report = Self::default();
-        report.fault = json::read(body, |path, value| match value {
-            JsonScalar::String(text) => {
-                if let Some(slot) = report.text_slot(path)
-                    && slot.is_none()
-                {
-                    *slot = Some(text.text()).filter(|text| !text.is_empty());
+        // Editors and some libraries of Windows put it there.
+        let (mark, body) = match body.strip_prefix("\u{feff}".as_bytes()) {
+            Some(rest) => (body.len() - rest.len(), rest),
+            None => (0, body),
+        };
+        let read = json::read(body, |path, value| {
+            if let Some(slot) = report.named_slot(path) {
+                if slot.is_none() {
+                    *slot = value.text();
                 }
+                return;
             }
-            JsonScalar::Number(_) => {
-                let slot = match path {
-                    [b"chip_info", b"model"] => &mut report.chip_model,
-                    [b"chip_info", b"revision"] => &mut report.chip_revision,
-                    _ => return,
-                };
-                *slot = slot.or(value.number());
-            }
-            JsonScalar::Array(text) => {
-                if let [b"partition_table"] = path {
-                    report.partition_table.get_or_insert(text);
+            match value {
+                JsonScalar::String(text) => {
+                    if let Some(slot) = report.text_slot(path)
+                        && slot.is_none()
+                    {
+                        *slot = Some(text.text()).filter(|text| !text.is_empty());
+                    }
                 }
+                JsonScalar::Number(_) => {
+                    let slot = match path {
+                        [b"chip_info", b"model"] => &mut report.chip_model,
+                        [b"chip_info", b"revision"] => &mut report.chip_revision,
+                        _ => return,
+                    };
+                    *slot = slot.or(value.number());
+                }
+                JsonScalar::Array(text) => {
+                    if let [b"partition_table"] = path {
+                        report.partition_table.get_or_insert(text);
+                    }
+                }
+                JsonScalar::Object(_) => report.has_board |= matches!(path, [b"board"]),
+                JsonScalar::True | JsonScalar::Other => {}
             }
-            JsonScalar::Other => {}
-        })
-        .err();
+        });
+        report.fault = read.err().map(|fault| JsonError {
+            offset: fault.offset + mark,
+            ..fault
+        });
         report
+    }
+
+    /// The texts that name a version or a model.
+    fn named_slot(&mut self, path: &[&[u8]]) -> Option<&mut Option<Cow<'a, str>>> {
+        Some(match path {
+            [b"application", b"version"] => &mut self.version,
+            [b"board", b"name"] => &mut self.board_name,
+            [b"board", b"type"] => &mut self.board_type,
+            [b"model"] => &mut self.model,
+            _ => return None,
+        })
     }
 
     fn text_slot(&mut self, path: &[&[u8]]) -> Option<&mut Option<Cow<'a, str>>> {
         Some(match path {
-            [b"application", b"version"] => &mut self.version,
             [b"application", b"name"] => &mut self.project,
             [b"application", b"elf_sha256"] => &mut self.elf_sha256,
             [b"application", b"idf_version"] => &mut self.idf_version,
-            [b"board", b"name"] => &mut self.board_name,
-            [b"board", b"type"] => &mut self.board_type,
             [b"chip_model_name"] => &mut self.chip_name,
-            [b"model"] => &mut self.model,
             [b"ota", b"label"] => &mut self.running_slot,
             _ => return None,
         })
@@ -167,9 +194,14 @@ impl CheckIn<'_> {
     /// The model as xiaozhi-server finds it, which never looks at `board.name`:
     /// it is a part of the MQTT client id, which other servers take apart.
     pub fn upstream_model(&self) -> &str {
+        let report = &self.report;
+        let of_body = if report.has_board {
+            &report.board_type
+        } else {
+            &report.model
+        };
         self.model_header
-            .or(self.report.board_type.as_deref())
-            .or(self.report.model.as_deref())
+            .or(of_body.as_deref())
             .unwrap_or(DEFAULT_MODEL)
     }
 
@@ -222,13 +254,60 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_and_empty_strings_are_absent() {
-        let c = check_in(
-            r#"{"application":{"version":7},"board":{"type":"","name":null},"model":["x"]}"#,
-        );
-        assert_eq!(models(&c), [""; 0]);
-        assert_eq!(c.version(), "0.0.0");
-        assert!(!c.is_unidentified());
+    fn what_python_takes_for_false_is_absent() {
+        for value in [
+            "0", "-0", "0.0", "0e5", "false", "null", r#""""#, "[]", "[ ]", "{}", "{ }",
+        ] {
+            let body = format!(
+                r#"{{"application":{{"version":{value}}},"board":{{"type":{value},"name":{value}}},"model":{value}}}"#
+            );
+            let c = check_in(&body);
+            assert_eq!(models(&c), [""; 0], "{value}");
+            assert_eq!(
+                (c.upstream_model(), c.version()),
+                ("default", "0.0.0"),
+                "{value}"
+            );
+            assert!(!c.is_unidentified(), "{value}");
+        }
+    }
+
+    #[test]
+    fn versions_and_models_that_are_no_strings_count_by_their_text() {
+        for (value, text) in [
+            ("7", "7"),
+            ("1.10", "1.10"),
+            ("-1", "-1"),
+            ("1e3", "1e3"),
+            ("true", "True"),
+            (r#"["x"]"#, r#"["x"]"#),
+            (r#"{"a": 1}"#, r#"{"a": 1}"#),
+            ("NaN", "NaN"),
+            ("-Infinity", "-Infinity"),
+        ] {
+            let body =
+                format!(r#"{{"application":{{"version":{value}}},"board":{{"type":{value}}}}}"#);
+            let c = check_in(&body);
+            assert_eq!((c.upstream_model(), c.version()), (text, text), "{value}");
+            assert_eq!(c.report.fault, None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_board_that_names_no_type_hides_the_model_from_the_mqtt_account() {
+        let upstream = |body: &str| check_in(body).upstream_model().to_owned();
+        assert_eq!(upstream(r#"{"board":{},"model":"m"}"#), "default");
+        assert_eq!(upstream(r#"{"board":5,"model":"m"}"#), "m");
+        assert_eq!(upstream(r#"{"model":"m"}"#), "m");
+        assert_eq!(models(&check_in(r#"{"board":{},"model":"m"}"#)), ["m"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let c = check_in("\u{feff}{\"board\":{\"type\":\"t\"}}");
+        assert_eq!((models(&c), c.report.fault), (vec!["t".to_owned()], None));
+        let broken = check_in("\u{feff}[]");
+        assert_eq!(broken.report.fault.map(|f| f.offset), Some(3));
     }
 
     #[test]

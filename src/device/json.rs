@@ -5,10 +5,12 @@
 //! stands before it and must not be lost; what stands behind it may have been
 //! written by whoever named that Wi-Fi, and must not override.
 
-use std::borrow::Cow;
-
+mod scalar;
 #[cfg(test)]
 mod tests;
+
+pub(super) use scalar::{JsonScalar, Quoted};
+use std::borrow::Cow;
 
 /// Place at which reading stopped, and the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,59 +19,6 @@ pub struct JsonError {
     pub offset: usize,
     /// The fault there.
     pub what: &'static str,
-}
-
-/// A value that is no object.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum JsonScalar<'a> {
-    String(Quoted<'a>),
-    /// A number as it is written.
-    Number(&'a [u8]),
-    /// An array with its brackets, not looked into: see [`objects`].
-    Array(&'a [u8]),
-    /// `true`, `false` or `null`.
-    Other,
-}
-
-impl JsonScalar<'_> {
-    /// A whole number that fits.
-    pub(super) fn number(&self) -> Option<u64> {
-        match self {
-            Self::Number(digits) => digits.iter().try_fold(0u64, |n, digit| {
-                let digit = digit.checked_sub(b'0').filter(|d| *d <= 9)?;
-                n.checked_mul(10)?.checked_add(u64::from(digit))
-            }),
-            _ => None,
-        }
-    }
-}
-
-/// A string as it stands between its quotes. Most of a report is not looked
-/// at, so its text is made only where it is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Quoted<'a> {
-    raw: &'a [u8],
-    has_escapes: bool,
-}
-
-impl<'a> Quoted<'a> {
-    /// The text's bytes, escapes resolved.
-    #[inline]
-    fn bytes(self) -> Cow<'a, [u8]> {
-        if self.has_escapes {
-            Cow::Owned(unescape(self.raw))
-        } else {
-            Cow::Borrowed(self.raw)
-        }
-    }
-
-    /// The text; what is no UTF-8 in it is replaced.
-    pub(super) fn text(self) -> Cow<'a, str> {
-        match self.bytes() {
-            Cow::Borrowed(raw) => String::from_utf8_lossy(raw),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-        }
-    }
 }
 
 /// The deepest path that is handed out, in keys.
@@ -104,6 +53,22 @@ pub(super) fn objects<'a>(
     };
     reader.array(take);
     reader.fault.map_or(Ok(()), Err)
+}
+
+/// Hands out a value with its key and those that lead to it.
+#[inline]
+fn hand_out<'a>(
+    path: &[Cow<'a, [u8]>],
+    key: &[u8],
+    value: JsonScalar<'a>,
+    take: &mut dyn FnMut(&[&[u8]], JsonScalar<'a>),
+) {
+    let mut keys = [&[][..]; LEVELS];
+    let parts = path.iter().map(AsRef::as_ref).chain([key]);
+    for (slot, part) in keys.iter_mut().zip(parts) {
+        *slot = part;
+    }
+    take(&keys[..=path.len()], value);
 }
 
 /// Reader of a text: every function takes from the front of `rest`; `None` is the end,
@@ -175,19 +140,17 @@ impl<'a> Reader<'a> {
                 // `"a "quoted" name"`: a string with an unescaped quote is cut
                 // short there, and must not count.
                 if matches!(self.rest.first(), Some(b',' | b'}') | None) {
-                    let key = key.bytes();
-                    let mut keys = [&[][..]; LEVELS];
-                    for (slot, part) in keys.iter_mut().zip(path.iter().chain([&key])) {
-                        *slot = part;
-                    }
-                    take(&keys[..=path.len()], value);
+                    hand_out(path, &key.bytes(), value, take);
                 }
             } else if path.len() + 1 < LEVELS {
-                path.push(key.bytes());
+                let key = key.bytes();
+                hand_out(path, &key, JsonScalar::Object(&[]), take);
+                path.push(key);
                 self.object(path, take)?;
                 path.pop();
             } else {
-                self.skip_brackets()?;
+                let object = self.taken(Self::skip_brackets)?;
+                hand_out(path, &key.bytes(), JsonScalar::Object(object), take);
             }
             more = self.has_more(b'}')?;
         }
@@ -237,7 +200,17 @@ impl<'a> Reader<'a> {
                 return self.taken(Self::number).map(JsonScalar::Number);
             }
             Some(b'[') => return self.taken(Self::skip_brackets).map(JsonScalar::Array),
-            Some(b't') => self.literal(b"true")?,
+            Some(b't') => {
+                self.literal(b"true")?;
+                return Some(JsonScalar::True);
+            }
+            // Python's own, which no other reader takes.
+            Some(b'N') => return self.taken(|r| r.literal(b"NaN")).map(JsonScalar::Number),
+            Some(b'I') => {
+                return self
+                    .taken(|r| r.literal(b"Infinity"))
+                    .map(JsonScalar::Number);
+            }
             Some(b'f') => self.literal(b"false")?,
             Some(b'n') => self.literal(b"null")?,
             None => return self.fail("the text ends early"),
@@ -335,6 +308,9 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Option<()> {
         if let [b'-', rest @ ..] = self.rest {
             self.rest = rest;
+            if rest.first() == Some(&b'I') {
+                return self.literal(b"Infinity");
+            }
         }
         if let [b'0', rest @ ..] = self.rest {
             self.rest = rest;
@@ -406,62 +382,4 @@ fn escape_length(text: &[u8]) -> Option<usize> {
         Some(_) => None,
         None => Some(1),
     }
-}
-
-/// Resolves the escapes of a string that [`Reader::string`] has passed.
-fn unescape(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        let Some((&escape, after)) = rest.split_first() else {
-            break;
-        };
-        rest = after;
-        match escape {
-            b'b' => out.push(8),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'u' => {
-                let (c, length) = unicode_escape(rest);
-                rest = &rest[length..];
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// The character behind `\u`, surrogate pairs put together, and how much of
-/// the text it takes.
-fn unicode_escape(text: &[u8]) -> (char, usize) {
-    let unit = |text: &[u8]| {
-        let digits = text.get(..4)?;
-        let fold = |n: u32, d: &u8| Some(n * 16 + char::from(*d).to_digit(16)?);
-        digits.iter().try_fold(0, fold)
-    };
-    let Some(high) = unit(text) else {
-        return (char::REPLACEMENT_CHARACTER, text.len());
-    };
-    if (0xD800..0xDC00).contains(&high)
-        && let Some(low) = text[4..].strip_prefix(b"\\u").and_then(unit)
-        && (0xDC00..0xE000).contains(&low)
-    {
-        let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-        return (
-            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-            10,
-        );
-    }
-    (
-        char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
-        4,
-    )
 }

@@ -3,13 +3,19 @@
 use super::Event;
 use std::error::Error;
 use std::fmt;
-use tracing::Subscriber;
+use std::sync::LazyLock;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Subscriber};
 
 /// Hands each event that this thread says to `see`, until the guard is dropped.
 pub(crate) fn witness(see: impl Fn(&Event) + Send + Sync + 'static) -> DefaultGuard {
+    // Where there is one subscriber, tracing asks that of the thread which first comes by
+    // a place, and for a thread without one the place stays silent for all. With two it
+    // asks both.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Witness(|_: &Event| ())));
+    LazyLock::force(&SECOND);
     tracing::subscriber::set_default(Witness(see))
 }
 

@@ -1,5 +1,6 @@
 //! Check-ins: reads what a device posts, and answers it.
 
+use super::charset;
 use super::handed::Reached;
 use super::input::{self, Missing, NoBody};
 use super::reply::{self, Reply};
@@ -96,6 +97,7 @@ impl CheckIns {
             Err(missing) => return self.without_body(&missing, request),
         };
         let headers = &head.headers;
+        let body = charset::in_utf8(headers, body);
         let named = CheckInHeaders::read(headers);
         let (Some(device), Some(client)) = (&named.device, &named.client) else {
             self.turned_away.unnamed(

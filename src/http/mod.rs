@@ -2,6 +2,7 @@
 //! rules.
 
 mod body;
+mod charset;
 mod checkin;
 mod conditional;
 mod download;

@@ -10,6 +10,7 @@ fn plain(text: &str) -> Type {
     Type::of(&Scalar {
         text: text.to_owned(),
         style: Style::Plain,
+        lines: None,
     })
 }
 
@@ -89,6 +90,7 @@ fn types_as_pyyaml_gives_them() {
     let quoted = Scalar {
         text: "off".to_owned(),
         style: Style::Quoted,
+        lines: None,
     };
     assert_eq!(Type::of(&quoted), Text);
 }
@@ -146,9 +148,34 @@ fn what_is_true_to_python_is_true_and_what_looks_false_is_named() {
         tokens && warnings[0].contains("in this spelling"),
         "{warnings:?}"
     );
-    for text in ["maybe", "2", "2026-12-31", "n"] {
-        let faults = auth(text).unwrap_err();
-        assert!(faults[0].contains("write true or false"), "{faults:?}");
+    for text in [
+        "maybe",
+        "2",
+        "-1",
+        "0x1",
+        "1.5",
+        ".nan",
+        "2026-12-31",
+        "n",
+        "是",
+        "[x]",
+        "[false]",
+        "{a: 1}",
+    ] {
+        let (tokens, warnings) = auth(text).unwrap();
+        assert!(tokens && warnings.len() == 1, "{text}: {warnings:?}");
+        assert!(
+            warnings[0].contains("write true or false"),
+            "{text}: {warnings:?}"
+        );
+    }
+    for text in ["[]", "{}", "0", "0.0", "0x0", "00", "-0"] {
+        let (tokens, warnings) = auth(text).unwrap();
+        assert!(!tokens, "{text}");
+        assert!(
+            warnings.iter().all(|w| w.contains("true or false")),
+            "{warnings:?}"
+        );
     }
     // It costs no start where nobody can tell.
     let s = good("x: [1,\n2]\nserver: {auth_key: k, auth: {enabled: off}}");

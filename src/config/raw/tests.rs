@@ -12,7 +12,7 @@ fn shown(node: &Node) -> String {
     let at = |line: Option<usize>| line.map_or("?".to_owned(), |line| line.to_string());
     match &node.kind {
         Kind::Null => "~".to_owned(),
-        Kind::Scalar(Scalar { text, style }) => match style {
+        Kind::Scalar(Scalar { text, style, .. }) => match style {
             Style::Plain => text.clone(),
             Style::Quoted => format!("'{text}'"),
             Style::Unknown => format!("?{text}"),
@@ -96,25 +96,35 @@ fn what_is_no_configuration_says_so() {
     for (text, words) in [
         (&b"- a\n"[..], "c.yaml:1: no mapping"),
         (b"\nhello", "c.yaml:2: no mapping"),
-        (b"a: [1\n", "',' or ']'"),
+        (
+            b"a: [1\n",
+            "c.yaml:1: not YAML: the bracket that opens on this line",
+        ),
         (
             b"a: 1\nb: [",
-            "c.yaml:2: not YAML: did not find expected node content",
+            "c.yaml:2: not YAML: the bracket that opens on this line",
         ),
         (
             b"x: 1\na: b: c\n",
             "c.yaml:2: not YAML: mapping values are not allowed in this context at line 2",
         ),
         (b"a: *x\n", "unknown anchor"),
-        (b"a: 'x\n", "found unexpected end of stream"),
+        (
+            b"a: 'x\n",
+            "c.yaml:1: not YAML: the quote on this line is not closed",
+        ),
         (
             b"a: 1\n---\nb: 2\n",
             "c.yaml:2: not YAML: deserializing from YAML containing more than one document",
         ),
         (b"a: @x\n", "found character that cannot start any token"),
         (b"a: \"\\q\"\n", "found unknown escape character"),
-        (b"a:\n  b: 1\n c: 2\n", "did not find expected key"),
-        (b"a:\n\t- b\n", "not YAML"),
+        (
+            b"a:\n  b: 1\n c: 2\n",
+            "c.yaml:3: this line is indented by 1 blanks, and the key above it by 2",
+        ),
+        (b"a: 1\nb: 1\n]\n", "did not find expected key"),
+        (b"a:\n\t- b\n", "c.yaml:2: this line is indented by a tab"),
         (b"a: 1\n\xff\xfe", "c.yaml:2: not UTF-8 (at byte 5)"),
     ] {
         let message = parse(text).map_err(|fault| fault.to_string());

@@ -30,16 +30,50 @@ macro_rules! of_keys {
 kinds! { CONFIGURATION:
     /// The file is empty.
     CONFIG_EMPTY = of_key!("config.empty", Warning, [],
-        "文件为空，所有设置均为默认值，任何设备都可以接入：如果原来有内容，请恢复",
-        "it is empty, so that every setting has its default, and nobody is kept out: if something stood there, restore it");
+        "文件为空或只有注释，所有设置均为默认值，任何设备都可以接入：如果原来有内容，请恢复",
+        "it is empty, or has comments only, so that every setting has its default, and nobody is kept out: if something stood there, restore it");
     /// Another file was meant to be it.
     CONFIG_MISNAMED = of_key!("config.misnamed", Warning, ["other"],
         "没有这个文件，而 {other} 不会被读取，所有设置均为默认值，任何设备都可以接入：请改名，或用 --config 指定它",
         "there is no such file, and {other} is not read, so that every setting has its default, and nobody is kept out: rename \
          it, or name it with --config");
     /// A key is nearly one that is read.
-    CONFIG_NEAR_MISS = of_key!("config.near-miss", Warning, ["near"],
-        "不会被读取：是否要写 `{near}`？", "is not read here: did you mean `{near}`?");
+    CONFIG_NEAR_MISS = of_key!("config.near-miss", Warning, ["near", "sign?"],
+        "不会被读取{（其中有 |sign|）}：是否要写 `{near}`？", "is not read here{ (it holds |sign|)}: did you mean `{near}`?");
+    /// A key stands in another section than it should.
+    CONFIG_MISPLACED = of_key!("config.misplaced", Warning, ["at", "sign?"],
+        "写在这里不会被读取{（其中有 |sign|）}：它属于 `{at}`（每个点是一层，缩进两个空格）",
+        "is not read in this place{ (it holds |sign|)}: it belongs at `{at}` (each dot is a level, two blanks further in)");
+    /// A key of another program, for what has another name here.
+    CONFIG_OTHER_NAME = of_key!("config.other-name", Warning, ["at", "form"],
+        "不会被读取（xiaozhi-server 的发布版也不读取它）：请用 `{at}`，例如 {form}",
+        "is not read here, nor by a released xiaozhi-server: write `{at}` for it, such as {form}");
+    /// A comment stands where a value should.
+    CONFIG_COMMENT = of_key!("config.comment", Warning, [],
+        "没有值：# 后面是注释，不会被读取；如果那是它的值，请去掉 # 或给值加上引号",
+        "has no value: what stands behind # is a comment, and is not read; if that was to be the value, take the # out, or put the \
+         value in quotes");
+    /// A sign of another width in a key, which both programs take as it is.
+    CONFIG_SIGN_IN_KEY = of_key!("config.sign-in-key", Warning, ["sign"],
+        "其中有 {sign}，它会成为密钥的一部分：如果是误输入的引号或空格，请在两边都去掉",
+        "it holds {sign}, which becomes a part of the key: if that is a quote or a blank that slipped in, take it out in both \
+         programs");
+    /// A tab that the other reader of this file does not take.
+    CONFIG_TAB_FOR_PYTHON = of_key!("config.tab-for-python", Warning, [],
+        "该行的值前或值后有制表符：这里可以读取，但 xiaozhi-server 会因此无法启动：请改为空格",
+        "a tab stands before or behind the value on this line: it is read here, but xiaozhi-server does not start with it: write \
+         blanks in its place");
+    /// The environment names a time zone that is not known.
+    CONFIG_UNKNOWN_ZONE = of_key!("config.unknown-zone", Warning, [],
+        "本机不认识该时区，日志时间和 gateway.http_fallback 的日期都按 UTC：请写 Asia/Shanghai 这样的名称并安装 tzdata，或写 CST-8；设备的时钟由 \
+         server.timezone_offset 决定，不受影响",
+        "this machine does not know that time zone, so that the log's times and the day of gateway.http_fallback are those of UTC: \
+         write a name such as Asia/Shanghai and install tzdata, or write CST-8; devices' clocks go by server.timezone_offset");
+    /// The environment names a time zone the wrong way round.
+    CONFIG_REVERSED_ZONE = of_key!("config.reversed-zone", Warning, [],
+        "按 POSIX 这表示比 UTC 晚（西区），与字面相反，日志时间和 gateway.http_fallback 的日期会差很多小时：请写 Asia/Shanghai 这样的名称，或 UTC-8",
+        "POSIX takes this for hours behind UTC, the other way round than it reads, so that the log's times and the day of \
+         gateway.http_fallback are many hours off: write a name such as Asia/Shanghai, or UTC-8 for eight hours ahead");
     /// A setting is written more than once.
     CONFIG_DUPLICATE_KEY = of_key!("config.duplicate-key", Warning, ["earlier?~", "last?~"],
         "写了不止一次{（第 |earlier|}{、|last| 行）}：与 xiaozhi-server 一样，以最后一个为准：请删去其他的",
@@ -80,9 +114,9 @@ kinds! { CONFIGURATION:
          false without quotes");
     /// A boolean in a spelling that is none to Python.
     CONFIG_BOOLEAN_SPELLING = of_key!("config.boolean-spelling", Warning, [],
-        "这样写对 xiaozhi-server 是文本，而它把任何文本都视为真，因此这里也为真：请写不带引号的 true 或 false",
-        "in this spelling it is a text to xiaozhi-server, which takes every text for true, and so it is true here, too: write \
-         true or false without quotes");
+        "这样写时 xiaozhi-server 视为真（凡是非空、非零的都是），因此这里也为真：请写不带引号的 true 或 false",
+        "in this spelling xiaozhi-server takes it for true, as it does whatever is neither empty nor zero, and so it is true here, \
+         too: write true or false without quotes");
     /// Hours in quotes.
     CONFIG_TEXT_FOR_HOURS = of_key!("config.text-for-hours", Warning, [],
         "对 xiaozhi-server 是文本，它会将其重复六十次；这里取其中的数字：请不带引号和前导零书写，例如 8 或 -3.5",
@@ -127,9 +161,9 @@ kinds! { CONFIGURATION:
     CONFIG_NOT_PORT = of_key!("config.not-port", Error, [],
         "必须是单个值或映射", "must be a plain value or a mapping");
     /// A key that is not known.
-    CONFIG_UNKNOWN_KEY = of_key!("config.unknown-key", Error, ["near?", "known?"],
-        "没有这个键{：是否要写 `|near|`？}{：可用的有 |known|}",
-        "no such key{: did you mean `|near|`?}{: write one of |known|}");
+    CONFIG_UNKNOWN_KEY = of_key!("config.unknown-key", Error, ["near?", "elsewhere?", "known?", "sign?"],
+        "没有这个键{（其中有 |sign|）}{：是否要写 `|near|`？}{：它属于 `|elsewhere|`（每个点是一层）}{：可用的有 |known|}",
+        "no such key{ (it holds |sign|)}{: did you mean `|near|`?}{: it belongs at `|elsewhere|` (each dot is a level)}{: write one of |known|}");
     /// A key of a later version.
     CONFIG_LATER_KEY = of_key!("config.later-key", Error, [],
         "此版本还没有它：请删去", "this version does not have it yet: take it out");
@@ -222,13 +256,13 @@ kinds! { CONFIGURATION:
     CONFIG_ROUTE_OTA = of_key!("config.route-ota", Error, [],
         "这是由本服务器应答的 OTA 接口：请删去", "this is the OTA interface, which is answered here: take it out");
     /// A server behind this one by another scheme.
-    CONFIG_BACKEND_SCHEME = of_key!("config.backend-scheme", Error, [],
-        "后面的服务器以 http 访问：请写 http://主机:端口",
-        "servers behind this one are reached over http: write http://host:port");
+    CONFIG_BACKEND_SCHEME = of_key!("config.backend-scheme", Error, ["write"],
+        "后面的服务器以 http 访问，不使用 TLS：请写 {write}",
+        "servers behind this one are reached over http, without TLS: write {write}");
     /// A server behind this one with a path.
-    CONFIG_BACKEND_PATH = of_key!("config.backend-path", Error, [],
-        "请求自己的路径保持不变：请写不带路径的 http://主机:端口",
-        "the request's own path is kept: write http://host:port without a path");
+    CONFIG_BACKEND_PATH = of_key!("config.backend-path", Error, ["write"],
+        "请求自己的路径保持不变：请写不带路径的 {write}",
+        "the request's own path is kept: write {write} without a path");
     /// This server behind itself.
     CONFIG_BACKEND_ITSELF = of_keys!("config.backend-itself", Error, [],
         "这是本服务器自己的端口（gateway.ports），请求会循环转发{（|beside|}{ 位于 |beside_place|）}：\
@@ -238,8 +272,92 @@ kinds! { CONFIGURATION:
     /// Certificates that cannot be used.
     CONFIG_CERTIFICATE = of_key!("config.certificate", Error, ["what"], "{what}", "{what}");
     /// The file is no text.
-    CONFIG_NOT_UTF8 = of_key!("config.not-utf8", Error, ["byte"],
-        "不是 UTF-8（第 {byte} 字节处）：请以 UTF-8 保存", "not UTF-8 (at byte {byte}): save it as UTF-8");
+    CONFIG_NOT_UTF8 = of_key!("config.not-utf8", Error, ["byte", "encoding?", "command?"],
+        "不是 UTF-8（第 {byte} 字节处）{，看起来是 |encoding|}：请以 UTF-8 保存{，或运行 |command|}",
+        "not UTF-8 (at byte {byte}){, but |encoding|, as it seems}: save it as UTF-8{, or run |command|}");
+    /// Another tool holds the file shut.
+    CONFIG_SHUT = of_key!("config.shut", Error, ["tool", "open"],
+        "文件由 {tool} 加密（或未取得其内容），这里读不到任何设置：请先运行 {open}",
+        "{tool} holds this file shut, and no setting in it can be read: open it first: {open}");
+    /// A file of another kind.
+    CONFIG_OTHER_FORMAT = of_key!("config.other-format", Error, ["is"],
+        "这是{is}，而这里要的是 YAML：形如 `server:` 的行，其下缩进书写 `键: 值`；请把内容改写成这样，或放回原来的文件",
+        "this is {is}, and YAML is wanted: lines like `server:` with indented `key: value` lines below; write it so, or put the \
+         file back that belongs here");
+    /// Marks of a merge.
+    CONFIG_MERGE_CONFLICT = of_key!("config.merge-conflict", Error, [],
+        "这里是 Git 合并冲突的标记：请保留一方的内容，并删去 <<<<<<<、=======、>>>>>>> 各行",
+        "this is the mark of a merge that Git could not do: keep one side, and take the lines with <<<<<<<, ======= and >>>>>>> out");
+    /// A sign of another width or kind.
+    CONFIG_SIGN = of_key!("config.sign", Error, ["sign", "write"],
+        "其中有全角或中文符号 {sign}：请切换到英文输入法，改写为 {write}",
+        "it holds {sign}, which YAML takes for a letter: write {write} in its place, as an English keyboard has it");
+    /// A sign that nobody sees.
+    CONFIG_INVISIBLE = of_key!("config.invisible", Error, ["sign", "name"],
+        "其中有{name}（{sign}），YAML 把它当作文字：请删去，缩进和间隔只用普通空格",
+        "it holds {name} ({sign}), which YAML takes for a letter: take it out; write plain blanks to indent and to part");
+    /// A tab where blanks are wanted.
+    CONFIG_TAB = of_key!("config.tab", Error, [],
+        "该行用制表符缩进，YAML 只允许空格：请改为空格，每一层两个",
+        "this line is indented by a tab, and YAML takes blanks only: write two blanks for each level");
+    /// No blank behind a colon.
+    CONFIG_NO_BLANK = of_key!("config.no-blank", Error, ["behind", "write"],
+        "`{behind}` 后面没有空格，因此不是单独的键或项：请写 `{write}`",
+        "no blank stands behind `{behind}`, so that it is no key or item of its own: write `{write}`");
+    /// A line that is indented otherwise than its neighbours.
+    CONFIG_INDENT = of_key!("config.indent", Error, ["blanks", "wanted"],
+        "该行缩进了 {blanks} 个空格，而上面的键缩进 {wanted} 个：同一层的键必须对齐，请写成一样多的空格",
+        "this line is indented by {blanks} blanks, and the key above it by {wanted}: keys of one level stand exactly below each \
+         other: write the same number");
+    /// A quote that nothing closes.
+    CONFIG_OPEN_QUOTE = of_key!("config.open-quote", Error, [],
+        "不是 YAML：该行的引号没有闭合，后面的行都成了它的内容：请在该行补上另一个引号，或两个都去掉",
+        "not YAML: the quote on this line is not closed there, and swallows the lines behind it: close it on this line, or take it out");
+    /// A bracket that nothing closes.
+    CONFIG_OPEN_BRACKET = of_key!("config.open-bracket", Error, [],
+        "不是 YAML：该行的括号没有闭合，或闭合的不是同一种：请补上右括号，列表的各项用英文逗号分隔",
+        "not YAML: the bracket that opens on this line is not closed, or not by its own kind: close it, and part what stands in it by \
+         commas");
+    /// A value that runs over the end of its line.
+    CONFIG_RUNS_ON = of_key!("config.runs-on", Error, ["last~"],
+        "值一直延续到第 {last} 行，因此那些行没有被当作键来读取：请检查引号、冒号和缩进",
+        "its value runs on to line {last}, so that those lines are not read as keys: look at quotes, colons and indentation");
+    /// A comment glued to a value.
+    CONFIG_HASH = of_key!("config.hash", Error, [],
+        "# 前面没有空格，因此它是值的一部分而不是注释：请在 # 前加一个空格，或给整个值加上引号",
+        "no blank stands in front of #, so that it is a part of the value and begins no comment: write a blank in front of it, or \
+         put the value in quotes");
+    /// What another tool was to fill in.
+    CONFIG_LEFT_IN = of_key!("config.left-in", Error, ["is"],
+        "这是{is}：请写出值本身，或让那个工具先处理这个文件再启动",
+        "this is {is}: write the value itself, or let that tool work on the file before the start");
+    /// No path of this machine.
+    CONFIG_NOT_PATH = of_key!("config.not-path", Error, ["is", "write"],
+        "这是{is}：请写本机（容器中则是容器内）的路径，例如 {write}",
+        "this is {is}: write a path of this machine, or of the container it runs in, such as {write}");
+    /// Several values without brackets.
+    CONFIG_BRACKETS = of_key!("config.brackets", Error, ["write"],
+        "这里写了几个值：列表要放在方括号中，例如 {write}", "these are several values: a list stands in brackets, as in {write}");
+    /// The file cannot be read.
+    CONFIG_UNREADABLE = of_key!("config.unreadable", Error, ["error", "other?"],
+        "无法读取：{error}{：旁边的 |other| 是否就是它？}", "cannot be read: {error}{: is it |other| that is meant?}");
+    /// The file may not be read.
+    CONFIG_DENIED = of_key!("config.denied", Error, ["error"],
+        "无法读取：{error}：请让运行本程序的用户可以读取它，例如 chown 或 chmod g+r；上面各级目录也要能进入",
+        "cannot be read: {error}: let the user that this server runs as read it, by chown or chmod g+r, and enter every folder above \
+         it");
+    /// A folder in the file's place.
+    CONFIG_FOLDER = of_key!("config.folder", Error, [],
+        "无法读取：这里要的是文件，而它是目录。挂载的源文件不存在时，Docker 会创建这样的目录：请停止容器，删去该目录（rmdir），\
+         写好文件后重新创建容器（docker compose up -d --force-recreate）",
+        "cannot be read: it is a folder, and a file is wanted. Docker makes one where the file that is to be mounted does not exist: \
+         stop the container, remove the folder (rmdir), write the file, and make the container anew (docker compose up -d \
+         --force-recreate)");
+    /// A link that leads to nothing.
+    CONFIG_DEAD_LINK = of_key!("config.dead-link", Error, ["link", "target"],
+        "无法读取：{link} 是指向 {target} 的链接，而那里什么也没有；没有配置时任何人都可以接入：请修正链接，或删去它以使用默认设置",
+        "cannot be read, for {link} is a link to {target}, and there is nothing: without the configuration everybody could come \
+         in; mend the link, or take it away to start with every setting at its default");
     /// Too many collections in each other.
     CONFIG_TOO_DEEP = of_key!("config.too-deep", Error, [],
         "列表或映射的嵌套比这里已知的任何设置都深，或未闭合的括号超过 20000 个（文本中的也算）",

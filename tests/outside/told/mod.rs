@@ -6,6 +6,7 @@ mod addresses;
 mod behind;
 mod certificates;
 mod configuration;
+mod configuration_files;
 mod connections;
 mod files;
 mod files_apart;

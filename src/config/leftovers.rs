@@ -1,0 +1,301 @@
+//! Values that are no value: what another tool was to fill in, signs of another width, what
+//! runs on over the line, and comments that are none. They are looked for in every key that
+//! is read here, before anybody asks what it means.
+
+use super::fault::Faults;
+use super::keys;
+use super::raw::{Kind, Node, Scalar, Style};
+use super::signs::OddSign;
+use super::slips::{self, TEMPLATE, VARIABLE};
+use super::{full_name, placeholder};
+use crate::event::text::Text;
+use crate::event::{Event, event, kinds};
+
+/// Keys whose values may be secret, and hold any sign.
+const SECRETS: [&str; 3] = [
+    "server.auth_key",
+    "server.mqtt_signature_key",
+    "manager-api.secret",
+];
+/// Keys of addresses, whose reader names the sign that devices misread.
+const ADDRESSES: [&str; 4] = [
+    "server.websocket",
+    "server.vision_explain",
+    "server.ota",
+    "server.mqtt_gateway",
+];
+/// Keys of files and folders, whose names may hold any sign that is seen.
+const FILES: [&str; 7] = [
+    "log.log_dir",
+    "log.log_file",
+    "gateway.firmware.dir",
+    "gateway.tls.certificates[].cert",
+    "gateway.tls.certificates[].key",
+    "gateway.tls.acme.root",
+    "gateway.tls.acme.eab.hmac_file",
+];
+
+/// Looks through all values that are read here.
+pub(super) fn check(root: &Node, faults: &Faults) {
+    look("", "", root, faults);
+}
+
+fn look(path: &str, name: &str, node: &Node, faults: &Faults) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                let below = keys::below(name, key);
+                if keys::is_known(&below) {
+                    look(&full_name(path, key), &below, value, faults);
+                } else if keys::is_free(name) {
+                    look(&full_name(path, key), name, value, faults);
+                }
+            }
+        }
+        Kind::List(items) => {
+            let of_items = format!("{name}[]");
+            for (i, item) in items.iter().enumerate() {
+                let is_map = matches!(item.kind, Kind::Map(_));
+                let name = if is_map { &of_items } else { name };
+                look(&format!("{path}[{i}]"), name, item, faults);
+            }
+        }
+        Kind::Scalar(scalar) => judge(path, name, node.line, scalar, faults),
+        Kind::Null => {}
+    }
+}
+
+fn judge(path: &str, name: &str, line: Option<usize>, scalar: &Scalar, faults: &Faults) {
+    let text = scalar.text.trim_matches([' ', '\n']);
+    if SECRETS.contains(&name) {
+        // Both programs take it as it is written, which nobody may have wanted.
+        if let Some(odd) = OddSign::find(text).filter(|_| !text.contains('你')) {
+            let event = event!(CONFIG_SIGN_IN_KEY, sign = odd.shown());
+            faults.about(path, line).warn(event);
+        }
+        return;
+    }
+    // Placeholders of xiaozhi-server's own configuration count as nothing.
+    if text.is_empty() || text.contains('你') {
+        return;
+    }
+    let Some(event) = found(name, text, scalar) else {
+        return;
+    };
+    // What runs on may have swallowed a key.
+    let is_whole = !keys::is_section(name) && event.kind.id != kinds::CONFIG_RUNS_ON.id;
+    let line = match scalar.lines {
+        Some((first, _)) if !is_whole => Some(first),
+        _ => line,
+    };
+    faults
+        .about(path, line)
+        .value(is_whole.then_some(text))
+        .fault(event);
+}
+
+fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
+    if keys::is_section(name) && !keys::is_free(name) {
+        return slips::in_place_of_section(text);
+    }
+    if let Some(is) = left_in(text) {
+        return Some(event!(CONFIG_LEFT_IN, is = is));
+    }
+    if let Some(write) = without_brackets(name, text) {
+        return Some(event!(CONFIG_BRACKETS, write = write));
+    }
+    if let Some((first, last)) = scalar.lines
+        && last > first
+        && text.contains(char::is_whitespace)
+    {
+        return Some(event!(CONFIG_RUNS_ON, last = last));
+    }
+    let odd = if FILES.contains(&name) {
+        OddSign::find_unseen(text).or_else(|| quotes_around(text))
+    } else if ADDRESSES.contains(&name) {
+        // Signs behind the scheme are named by how devices misread them.
+        let scheme =
+            OddSign::find(text).filter(|odd| odd.meant == Some(':') && !text.contains("://"));
+        quotes_around(text).or(scheme.filter(|_| text.contains("//") || text.contains('／')))
+    } else {
+        OddSign::find(text)
+    };
+    if let Some(odd) = odd {
+        return Some(slips::sign(odd));
+    }
+    let (value, comment) = text.split_once('#')?;
+    // A fragment is part of an address, and a file may have any name.
+    let is_comment = scalar.style == Style::Plain && !value.is_empty() && !comment.is_empty();
+    let may_be_meant = FILES.contains(&name) || name == "gateway.firmware.projects";
+    (is_comment && !may_be_meant).then(|| event!(CONFIG_HASH))
+}
+
+/// Returns the list that was meant where several values stand without brackets, or behind
+/// dashes that no blank follows.
+fn without_brackets(name: &str, text: &str) -> Option<String> {
+    let is_list = ["gateway.ports", "gateway.tls.names", "gateway.behind_proxy"].contains(&name);
+    if !is_list || !text.is_ascii() {
+        return None;
+    }
+    let parts = text.split([',', ';', ' ', '\n']);
+    let parts = parts
+        .map(|part| part.trim_start_matches('-'))
+        .filter(|part| !part.is_empty());
+    let parts: Vec<_> = parts.collect();
+    let is_one = parts.len() < 2 && !text.starts_with('-');
+    let are_plain = parts.iter().all(|part| {
+        part.chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-_/:*".contains(c))
+    });
+    (!is_one && are_plain).then(|| format!("[{}]", parts.join(", ")))
+}
+
+/// Finds quotes of another kind around a text, which YAML takes for a part of it.
+fn quotes_around(text: &str) -> Option<OddSign> {
+    let first = text.chars().next().and_then(OddSign::of)?;
+    matches!(first.meant, Some('"' | '\'')).then_some(first)
+}
+
+/// Says what a tool was to fill in.
+fn left_in(text: &str) -> Option<Text> {
+    let within = |open: &str, close: &str| {
+        let inner = text
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close));
+        inner.is_some_and(|inner| {
+            let is_sign = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
+            inner.starts_with(char::is_alphabetic) && inner.chars().all(is_sign)
+        })
+    };
+    let between = |open: &str, close: &str| {
+        let rest = text.split_once(open).map(|(_, rest)| rest);
+        rest.is_some_and(|rest| rest.contains(close))
+    };
+    let of_shell = text.match_indices('$').any(|(at, _)| {
+        let name = text[at + 1..]
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next();
+        name.is_some_and(|name| {
+            name.len() > 1
+                && name.starts_with(|c: char| c.is_ascii_uppercase())
+                && !name.contains(|c: char| c.is_ascii_lowercase())
+        })
+    });
+    // A home directory has words of its own.
+    let is_path = text.starts_with("$HOME") || text.starts_with("%USERPROFILE%");
+    if is_path {
+        None
+    } else if placeholder::is_braced(text)
+        || of_shell
+        || between("$(", ")")
+        || between("%{", "}")
+        || within("%", "%")
+        || is_windows_variable(text)
+    {
+        Some(VARIABLE)
+    } else if between("{{", "}}")
+        || between("{%", "%}")
+        || between("<%", "%>")
+        || ["@", "@@", "__"].iter().any(|sign| within(sign, sign))
+        || within("<", ">")
+        || within("{", "}")
+        || within("#{", "}")
+        || within("#{", "}#")
+        || within("[[", "]]")
+        || within("((", "))")
+    {
+        Some(TEMPLATE)
+    } else if text.starts_with("ENC[")
+        || text.starts_with("!vault")
+        || text.starts_with("$ANSIBLE_VAULT")
+    {
+        Some(Text::new(
+            "由其他工具加密的值",
+            "a value that another tool holds shut",
+        ))
+    } else {
+        None
+    }
+}
+
+/// Tells whether a variable of Windows stands in a text: `%APPDATA%\ota`.
+fn is_windows_variable(text: &str) -> bool {
+    let mut parts = text.split('%');
+    parts.next();
+    let name = parts.next();
+    parts.next().is_some()
+        && name.is_some_and(|name| {
+            name.len() > 2
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        })
+}
+
+/// Says why the name of a file or folder is none here, and what to write; `None` for one that
+/// may be.
+pub(super) fn no_path(text: &str) -> Option<Event> {
+    let bytes = text.as_bytes();
+    let is_drive = matches!(bytes, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic());
+    let slashes = |rest: &str| rest.replace('\\', "/");
+    let (is, write) = if let Some(rest) = text.strip_prefix("file://") {
+        let path = rest.strip_prefix("localhost").unwrap_or(rest);
+        (
+            Text::new("网址的写法", "the form of an address"),
+            path.to_owned(),
+        )
+    } else if text == "~" || text.starts_with('~') && text.contains('/') {
+        (
+            Text::new(
+                "只有 shell 才会展开的 ~",
+                "the shell's way of writing, and nothing but a shell expands ~",
+            ),
+            format!("/home/me{}", &text[text.find('/').unwrap_or(text.len())..]),
+        )
+    } else if let Some(rest) = text
+        .strip_prefix("$HOME")
+        .or_else(|| text.strip_prefix("${HOME}"))
+    {
+        (
+            Text::new(
+                "一个 shell 变量，这里不会展开",
+                "a variable of the shell, which is not expanded here",
+            ),
+            format!("/home/me{rest}"),
+        )
+    } else if is_drive {
+        let drive = text[..1].to_ascii_lowercase();
+        (
+            Text::new("一个 Windows 路径", "a path of Windows"),
+            format!("/mnt/{drive}/{}", slashes(&text[3..])),
+        )
+    } else if let Some(rest) = text.strip_prefix("%USERPROFILE%") {
+        (
+            Text::new(
+                "一个 Windows 变量，这里不会展开",
+                "a variable of Windows, which is not expanded here",
+            ),
+            format!("/mnt/c/Users/me{}", slashes(rest)),
+        )
+    } else if let Some(rest) = text.strip_prefix("\\\\") {
+        let name = rest
+            .rsplit('\\')
+            .find(|part| !part.is_empty())
+            .unwrap_or("share");
+        (
+            Text::new(
+                "一个 Windows 网络路径，须先挂载",
+                "a network path of Windows, which must be mounted first",
+            ),
+            format!("/mnt/{name}"),
+        )
+    } else if text.contains('\\') {
+        (
+            Text::new("一个 Windows 写法的路径", "a path in the way of Windows"),
+            slashes(text),
+        )
+    } else {
+        return None;
+    };
+    Some(event!(CONFIG_NOT_PATH, is = is, write = write))
+}

@@ -1,0 +1,348 @@
+//! Keys that are not read where they stand: written in another way, in another section, or
+//! by the name that another program has for them.
+
+use super::keys;
+use super::raw::{Kind, Node};
+use super::signs::{OddSign, as_meant};
+use xiaozhi_device::redact;
+
+/// Meaning that a key which is not read was to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// A key of the same section, written otherwise.
+    Near(&'static str),
+    /// A key of another section, by its whole name.
+    Elsewhere(&'static str),
+    /// The key that says here what this one says in another program, by its whole name, and
+    /// a value for it.
+    Instead(&'static str, &'static str),
+    /// Key and value without a blank between them: the key, and what stands for the colon
+    /// where it is another sign.
+    Joined(String, Option<OddSign>),
+}
+
+/// Keys of xiaozhi-server that this server does not read, by their sections: nobody is told
+/// of them, though they are written nearly like others. `config.yaml` and
+/// `config_from_api.yaml` have them, earlier editions and the web console's parameters, too.
+const UPSTREAM: [(&str, &[&str]); 5] = [
+    (
+        "",
+        &[
+            "ASR", "CMD_exit", "Intent", "LLM", "Memory", "TTS", "VAD", "VLLM", "music", "plugins",
+            "prompt", "xiaozhi",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "allow_user_register",
+            "fronted_url",
+            "mcp_endpoint",
+            "mqtt_manager_api",
+            "name",
+            "secret",
+            "token",
+            "udp_gateway",
+            "voice_print",
+        ],
+    ),
+    ("server.auth", &["expire_seconds", "tokens"]),
+    ("log", &["data_dir", "log_format", "log_format_file"]),
+    ("manager-api", &["url"]),
+];
+
+/// Names that other editions, pull requests and programs have for what is read here. A name
+/// stands as [`folded`] makes it.
+const OTHERS: [(&[&str], &str, &str); 12] = [
+    (
+        &[
+            "otaaddr",
+            "otaaddress",
+            "otaurl",
+            "otahost",
+            "otaip",
+            "otaserver",
+            "otadomain",
+            "otabaseurl",
+            "otaendpoint",
+            "otadownloadurl",
+            "downloadurl",
+            "downloadaddr",
+            "downloadhost",
+            "downloadbase",
+            "downloadbaseurl",
+            "firmwareurl",
+            "firmwareaddr",
+            "firmwarehost",
+            "firmwarebaseurl",
+            "firmwaredownloadurl",
+            "publicurl",
+            "publicaddr",
+            "publicaddress",
+            "publichost",
+            "publicip",
+            "externalurl",
+            "externalip",
+            "externalhost",
+            "baseurl",
+            "domain",
+            "hostname",
+        ],
+        "server.ota",
+        "http://192.168.1.100:8003/xiaozhi/ota/",
+    ),
+    (
+        &[
+            "otaport",
+            "otahttpport",
+            "webport",
+            "downloadport",
+            "firmwareport",
+        ],
+        "server.http_port",
+        "8003",
+    ),
+    (
+        &[
+            "host",
+            "listen",
+            "bind",
+            "bindaddress",
+            "bindip",
+            "listenip",
+            "address",
+        ],
+        "server.ip",
+        "0.0.0.0",
+    ),
+    (
+        &[
+            "wsurl",
+            "ws",
+            "wss",
+            "websocketurl",
+            "websocketaddr",
+            "websocketaddress",
+            "wsaddr",
+            "wsaddress",
+        ],
+        "server.websocket",
+        "ws://192.168.1.100:8000/xiaozhi/v1/",
+    ),
+    (
+        &["vision", "visionurl", "visionaddr", "visionexplainurl"],
+        "server.vision_explain",
+        "http://192.168.1.100:8003/mcp/vision/explain",
+    ),
+    (
+        &["timezone", "tz", "utcoffset", "tzoffset"],
+        "server.timezone_offset",
+        "+8",
+    ),
+    (
+        &[
+            "mqtt",
+            "mqtturl",
+            "mqttendpoint",
+            "mqttaddr",
+            "mqttbroker",
+            "mqttserver",
+            "mqtthost",
+        ],
+        "server.mqtt_gateway",
+        "192.168.1.100:1883",
+    ),
+    (
+        &["mqttkey", "mqttsecret", "signaturekey"],
+        "server.mqtt_signature_key",
+        "…",
+    ),
+    (
+        &["httpsport", "tlsport", "sslport"],
+        "gateway.ports",
+        "[8003, 443]",
+    ),
+    (
+        &[
+            "ssl",
+            "https",
+            "cert",
+            "certfile",
+            "sslcert",
+            "sslcertificate",
+            "certificate",
+            "keyfile",
+            "sslkey",
+            "sslcertificatekey",
+            "tlscert",
+            "tlskey",
+        ],
+        "gateway.tls.certificates",
+        "[{cert: fullchain.pem, key: privkey.pem}]",
+    ),
+    (
+        &[
+            "bindir",
+            "firmwaredir",
+            "firmwarepath",
+            "firmwarefolder",
+            "otadir",
+            "otapath",
+        ],
+        "gateway.firmware.dir",
+        "data/bin",
+    ),
+    (
+        &["firmwarecache", "cachettl", "firmwarettl"],
+        "firmware_cache_ttl",
+        "30",
+    ),
+];
+
+/// Words that say too little to be taken for a key of another section.
+const TOO_GENERAL: [&str; 12] = [
+    "dir", "email", "format", "idle", "key", "memory", "mode", "names", "root", "secret",
+    "timeout", "verify",
+];
+/// Names of [`OTHERS`] that say too little where they do not stand below `server`.
+const OF_SERVER: [&str; 9] = [
+    "address", "cert", "domain", "host", "hostname", "https", "listen", "mqtt", "vision",
+];
+
+/// Returns a key without all in which people write it otherwise: case, dashes, dots, blanks,
+/// quotes and signs of another width.
+pub(super) fn folded(key: &str) -> String {
+    let meant = as_meant(key);
+    let letters = meant.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// Finds what a key of a section was meant for. `name` is the section's.
+pub(super) fn meant(section: &str, key: &str) -> Option<Meant> {
+    let own = UPSTREAM.iter().find(|(name, _)| *name == section);
+    if own.is_some_and(|(_, keys)| keys.contains(&key)) {
+        return None;
+    }
+    let known = keys::of_section(section);
+    let folded = folded(key);
+    if folded.is_empty() {
+        return None;
+    }
+    if let Some((joined, odd)) = joined(key, &known) {
+        return Some(Meant::Joined(joined, odd));
+    }
+    if let Some(same) = known.iter().find(|known| self::folded(known) == folded) {
+        return Some(Meant::Near(same));
+    }
+    let is_ours = section.starts_with("gateway");
+    let near = likeliest(key, &known).filter(|(distance, near)| {
+        let most = if is_ours {
+            near.len() / 3
+        } else {
+            near.len() / 8
+        };
+        *distance <= 1 + most && (is_ours || near.len() > 3)
+    });
+    let near = near.map(|(_, near)| Meant::Near(near));
+    // Among our own keys the nearest is meant; xiaozhi-server's are others' too.
+    if is_ours {
+        near.or_else(|| elsewhere(section, &folded))
+    } else {
+        elsewhere(section, &folded).or(near)
+    }
+}
+
+/// Finds a key that is read elsewhere, or by another name.
+fn elsewhere(section: &str, folded: &str) -> Option<Meant> {
+    let is_ours = section.starts_with("gateway");
+    // `server.vision_explain: …` in dots, as other programs' files have it.
+    let whole = keys::KEYS.iter().map(|known| known.name);
+    let mut whole = whole.filter(|name| name.contains('.'));
+    if let Some(whole) = whole.find(|name| self::folded(name) == folded) {
+        return Some(Meant::Elsewhere(whole));
+    }
+    if is_ours || section == "server" || section.is_empty() && !OF_SERVER.contains(&folded) {
+        let other = OTHERS.iter().find(|(names, ..)| names.contains(&folded));
+        if let Some((_, instead, value)) = other {
+            let instead = if is_ours && *instead == "server.ip" {
+                "gateway.ip"
+            } else {
+                instead
+            };
+            return Some(Meant::Instead(instead, value));
+        }
+    }
+    if !is_ours && TOO_GENERAL.contains(&folded) && section != "log" {
+        return None;
+    }
+    best(section, &keys::named(|own| self::folded(own) == folded)).map(Meant::Elsewhere)
+}
+
+/// Returns what to write for a key of another program: with the address that it holds, where
+/// one is wanted.
+pub(super) fn form(at: &str, value: &'static str, node: &Node) -> String {
+    let text = match &node.kind {
+        Kind::Scalar(scalar) if at == "server.ota" => scalar.text.trim(),
+        _ => return value.to_owned(),
+    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
+    if !["http", "https"].contains(&scheme)
+        || authority.len() < 3
+        || !authority.chars().all(is_plain)
+    {
+        return value.to_owned();
+    }
+    let port = if authority.contains(':') || scheme == "https" {
+        ""
+    } else {
+        ":8003"
+    };
+    let form = format!("{scheme}://{authority}{port}/xiaozhi/ota/");
+    redact::shown(&form).into_owned()
+}
+
+/// Returns the odd sign in a key, for the message.
+pub(super) fn odd_sign(key: &str) -> Option<String> {
+    OddSign::find(key).map(OddSign::shown)
+}
+
+/// Returns the key in front of a colon that no blank follows: `port:8003` is one word.
+fn joined(key: &str, known: &[&'static str]) -> Option<(String, Option<OddSign>)> {
+    let meant = as_meant(key);
+    let (name, rest) = meant.split_once(':')?;
+    let name = name.trim();
+    let odd = if key.contains(':') {
+        None
+    } else {
+        OddSign::find(key)
+    };
+    (!rest.is_empty() && known.contains(&name)).then(|| (name.to_owned(), odd))
+}
+
+/// Returns the place that is meant of several: the section that is nearest.
+fn best(section: &str, places: &[&'static str]) -> Option<&'static str> {
+    let here = |place: &&&str| {
+        let above = place.rsplit_once('.').map_or("", |(above, _)| above);
+        above.trim_end_matches("[]") == section
+    };
+    if places.iter().any(|place| here(&place)) {
+        return None;
+    }
+    let shared = |place: &&&str| {
+        let both = place.split('.').zip(section.split('.'));
+        both.take_while(|(a, b)| a == b).count()
+    };
+    places.iter().rev().max_by_key(shared).copied()
+}
+
+/// Returns the known key that is written most like this one, and by how many signs it
+/// differs.
+pub(super) fn likeliest(key: &str, known: &[&'static str]) -> Option<(usize, &'static str)> {
+    let key = as_meant(key).to_lowercase();
+    let distances = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(k, &key), *k));
+    distances.min()
+}

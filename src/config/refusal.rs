@@ -1,0 +1,124 @@
+//! Words for where the reader of YAML gives up: the slip that explains it, or else the
+//! library's own words, without what may be secret in them.
+
+use super::foreign::{self, Found};
+use super::slips;
+use crate::event::event;
+
+/// Says why a file is no YAML.
+pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
+    let error = without_values(e);
+    // The library counts such signs, and no lines.
+    if error.contains("control characters") {
+        return (
+            line_of_control(text),
+            event!(CONFIG_NOT_YAML, error = error),
+        );
+    }
+    if let Some(found) = foreign::of_text(text) {
+        return found;
+    }
+    let Some(at) = e.location() else {
+        let event = event!(CONFIG_NOT_ONE_DOCUMENT, error = error);
+        return (line_of_second_document(text), event);
+    };
+    // What is missed is missed behind the last one.
+    let last = text.lines().count();
+    let line = at.line().min(last).max(1);
+    // Where it began to read what never ended.
+    let begun = error
+        .rsplit_once(" at line ")
+        .and_then(|(_, place)| place.split(' ').next()?.parse().ok())
+        .map(|begun: usize| begun.min(last));
+    if error.contains("while scanning a quoted scalar") {
+        return (begun, event!(CONFIG_OPEN_QUOTE));
+    }
+    let slip = slips::explain(text, Some(line));
+    let opens = || {
+        let line = begun.and_then(|begun| text.lines().nth(begun.saturating_sub(1)));
+        line.is_some_and(|line| line.contains(['[', '{']))
+    };
+    if slip.is_none() && error.contains("while parsing a flow ") && opens() {
+        return (begun, event!(CONFIG_OPEN_BRACKET));
+    }
+    match slip {
+        Some((line, event)) => (Some(line), event),
+        None => (Some(line), event!(CONFIG_NOT_YAML, error = error)),
+    }
+}
+
+/// Says why a file holds no keys.
+pub(super) fn without_keys(text: &str, line: Option<usize>) -> Found {
+    if let Some(found) = foreign::of_text(text) {
+        return found;
+    }
+    match slips::explain(text, None) {
+        Some((line, event)) => (Some(line), event),
+        None => (line, event!(CONFIG_NO_KEYS)),
+    }
+}
+
+/// Returns the line on which something stands that comes behind `before`.
+pub(super) fn line_behind(before: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', before).count() + 1
+}
+
+/// Returns the line of the first sign that YAML does not take (YAML 1.2, section 5.1).
+fn line_of_control(text: &str) -> Option<usize> {
+    let is_taken = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+    let at = text.find(|c| !is_taken(c))?;
+    Some(line_behind(&text.as_bytes()[..at]))
+}
+
+/// Returns the line that begins another document.
+fn line_of_second_document(text: &str) -> Option<usize> {
+    let mut has_begun = false;
+    for (number, line) in text.lines().enumerate() {
+        let is_marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if is_marker && has_begun {
+            return Some(number + 1);
+        }
+        let is_content = !line.trim().is_empty() && !line.starts_with(['#', '%']);
+        has_begun |= is_content;
+    }
+    None
+}
+
+/// The words of the library's own texts (`parser.rs`, `scanner.rs` and `reader.rs` of
+/// libyaml, `error.rs` of the crate above it).
+const WORDS: &str = "a alias aliases allowed alphabetic alphabetical alphanumerical an anchor and any are area at be \
+    block break but by can cannot character characters code collection column comment containing \
+    content context control could deserializing did digit directive document duplicate empty end \
+    entries entry eof equal error escape escaped exceeded exceeds expected extremely failed find \
+    first flow for found from handle hexadecimal in incompatible incomplete incorrect indentation \
+    indicator input invalid io is key keys leading length limit line list long low mapping mappings \
+    merge merging more must name nested next node non not number numeric occurrence octet of one \
+    only or pair parse parsing plain position prefix quoted recursion repetition required scalar \
+    scanning second sequence simple space spaces start stream supported surrogate tab tag tagged \
+    than that the this to token too trailing undefined unexpected unicode unknown unsupported uri \
+    utf utf8 value values version violates where while whitespace yaml";
+
+/// Returns the library's words for a fault. Where it says more than words of its own, that
+/// may be a value, or a key of a mapping, and either may be a secret.
+fn without_values(error: &serde_yaml::Error) -> String {
+    let message = error.to_string();
+    let is_sign = |c: char| !c.is_alphanumeric();
+    let is_known = |word: &str| {
+        let lower = word.to_ascii_lowercase();
+        WORDS.split_whitespace().any(|known| known == lower)
+            || word.len() < 8 && word.bytes().all(|b| b.is_ascii_digit())
+    };
+    let mut words = message.split(is_sign).filter(|word| !word.is_empty());
+    if words.all(is_known) {
+        return message;
+    }
+    let place = error
+        .location()
+        .map(|at| format!(" at line {} column {}", at.line(), at.column()));
+    format!(
+        "something stands where it cannot{}",
+        place.unwrap_or_default()
+    )
+}

@@ -1,0 +1,215 @@
+//! Files that lie where the configuration should, what the voice server's own file holds,
+//! and settings that both programs read in the same way.
+
+use super::configuration::Reader;
+use crate::command_line::run;
+use crate::support::server::{BINARY, Setup, post, request};
+use crate::support::{Server, make_pipe};
+use std::fs;
+use std::process::Command;
+
+/// The keys of xiaozhi-server's own `config.yaml`, and of `config_from_api.yaml`.
+const UPSTREAM: &str = include_str!("upstream-keys.yaml");
+
+#[test]
+fn the_voice_servers_own_keys_stay_unmentioned() {
+    let setup = Setup::new();
+    fs::write(setup.path().join("data/.config.yaml"), UPSTREAM).unwrap();
+    let (ok, text, error) = run(setup.path(), &["validate"]);
+    assert!(ok, "{error}");
+    let named: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains(": warning: "))
+        .collect();
+    let is_address = |line: &&str| line.contains("warning: server.");
+    assert!(named.iter().all(is_address), "{named:#?}");
+    for line in &named {
+        assert!(!line.contains("is not read"), "{line}");
+    }
+}
+
+#[test]
+fn a_file_that_is_nearly_called_right_is_named() {
+    for name in [
+        "data/config.yaml",
+        "data/.config.yml",
+        "data/.config.yaml.txt",
+        "data/.Config.yaml",
+        "data/.config.yaml.bak",
+        "data/.config - 副本.yaml",
+        "data/.confg.yaml",
+        "data/.config.json",
+        "data/。config.yaml",
+        ".config.yaml",
+        ".config.yml",
+        "Data/.config.yaml",
+        "date/.config.yaml",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "server: {}\n").unwrap();
+        let (ok, text, error) = run(dir.path(), &["validate"]);
+        let words = format!("{name} is not read");
+        assert!(ok && text.contains(&words), "{words}: {text}{error}");
+    }
+    // xiaozhi-server's own file beside its folder is no such one.
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
+    fs::write(dir.path().join("config.yaml"), "server: {}\n").unwrap();
+    let (ok, text, _) = run(dir.path(), &["validate"]);
+    assert!(ok && !text.contains("is not read"), "{text}");
+    // One that is named on the command line, too.
+    fs::write(dir.path().join("ota.yml"), "server: {}\n").unwrap();
+    let (ok, _, error) = run(dir.path(), &["validate", "-c", "ota.yaml"]);
+    assert!(
+        !ok && error.contains("ota.yaml: cannot be read") && error.contains("is it ota.yml"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_file_is_named_as_what_it_is() {
+    let server = Server::start("gateway:\n  ip: 127.0.0.1\n  ports: [0]\n", &[]);
+    let file = server.config_file();
+    let refused = |id: &str| {
+        let said = server.reload();
+        let found = said
+            .iter()
+            .any(|line| crate::support::event::is(line, "config.refused", &[("what", id)]));
+        assert!(found, "{id}: {said:#?}");
+    };
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    refused("config.folder");
+    fs::remove_dir(&file).unwrap();
+    std::os::unix::fs::symlink("gone.yaml", &file).unwrap();
+    refused("config.dead-link");
+    fs::remove_file(&file).unwrap();
+    make_pipe(&file);
+    refused("config.unreadable");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "").unwrap();
+    refused("config.unreadable");
+}
+
+#[test]
+fn a_time_zone_that_is_not_known_is_named() {
+    for (zone, id) in [
+        ("Asia/Beijing", "config.unknown-zone"),
+        ("CST", "config.unknown-zone"),
+        ("UTC+8", "config.reversed-zone"),
+    ] {
+        let mut command = Command::new(BINARY);
+        command.env("TZ", zone);
+        let server =
+            Setup::new().start_by("gateway:\n  ip: 127.0.0.1\n  ports: [0]\n", &mut command);
+        server.event(id, &[("key", "TZ: "), ("value", zone)]);
+    }
+    for zone in ["UTC", "CST-8", "UTC-8", ""] {
+        let mut command = Command::new(BINARY);
+        command.env("TZ", zone);
+        let server =
+            Setup::new().start_by("gateway:\n  ip: 127.0.0.1\n  ports: [0]\n", &mut command);
+        let said = server.events("config.unknown-zone", &[]).len()
+            + server.events("config.reversed-zone", &[]).len();
+        assert_eq!(said, 0, "{zone}");
+    }
+}
+
+#[test]
+fn tokens_are_enabled_as_the_voice_server_takes_it() {
+    let token = |enabled: &str| {
+        let server = Server::start(
+            &format!("server:\n  auth_key: k3y-of-this-test\n  auth:\n    enabled: {enabled}\n"),
+            &[],
+        );
+        let reply = server.check_in("x", "1").json();
+        let given = reply["websocket"]["token"] != "";
+        let warned = ["config.quoted-boolean", "config.boolean-spelling"];
+        let warned = warned.iter().any(|id| {
+            !server
+                .events(id, &[("key", "server.auth.enabled: ")])
+                .is_empty()
+        });
+        (given, warned)
+    };
+    for (enabled, expected) in [
+        ("\"false\"", (true, true)),
+        ("\"0\"", (true, true)),
+        ("'no'", (true, true)),
+        ("maybe", (true, true)),
+        ("2", (true, true)),
+        ("[false]", (true, true)),
+        ("{a: b}", (true, true)),
+        ("true", (true, false)),
+        ("1", (true, false)),
+        ("false", (false, false)),
+        ("0", (false, false)),
+        ("null", (false, false)),
+        ("[]", (false, false)),
+        ("{}", (false, false)),
+        ("''", (false, false)),
+    ] {
+        assert_eq!(token(enabled), expected, "{enabled}");
+    }
+}
+
+#[test]
+fn a_voice_server_is_taken_as_devices_have_it() {
+    let reader = Reader::start();
+    for address in [
+        "ws://127.0.0.1:8000",
+        "WS://127.0.0.1:8000/xiaozhi/v1/",
+        "127.0.0.1:8000",
+        "http://127.0.0.1:8000/xiaozhi/v1",
+    ] {
+        let yaml = format!(
+            "gateway:\n  ip: 127.0.0.1\n  ports: [0]\n  proxy: {{websocket: '{address}'}}\n"
+        );
+        let said = reader.read(yaml.as_bytes());
+        assert!(
+            !said.iter().any(|line| line.contains("config.refused")),
+            "{address}: {said:#?}"
+        );
+        let setup = Setup::new();
+        fs::write(setup.path().join("data/.config.yaml"), &yaml).unwrap();
+        let (_, text, _) = run(setup.path(), &["validate"]);
+        assert!(text.contains("http://127.0.0.1:8000"), "{address}: {text}");
+    }
+}
+
+#[test]
+fn a_body_is_read_in_the_character_set_that_it_names() {
+    let server = Server::start("", &["小智_2.0.bin"]);
+    let body = r#"{"application":{"version":"1.0"},"board":{"type":"小智"}}"#;
+    let gbk = {
+        let (before, after) = body.split_once("小智").unwrap();
+        [before.as_bytes(), b"\xd0\xa1\xd6\xc7", after.as_bytes()].concat()
+    };
+    let utf16: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (charset, body) in [
+        ("gbk", &gbk[..]),
+        ("utf-16", &utf16),
+        ("UTF-8", body.as_bytes()),
+        ("nonsense", body.as_bytes()),
+    ] {
+        let media_type = format!("application/json; charset={charset}");
+        let headers = [
+            ("Device-Id", "aa:bb:cc:dd:ee:ff"),
+            ("Client-Id", "x"),
+            ("Content-Type", media_type.as_str()),
+        ];
+        let reply = server.send("http", &request("POST", "/xiaozhi/ota/", &headers, body));
+        assert_eq!(reply.firmware().0, "2.0", "{charset}");
+    }
+    // A byte order mark in front costs nothing.
+    let marked = format!("\u{feff}{body}");
+    assert_eq!(
+        server
+            .send("http", &post("/xiaozhi/ota/", marked.as_bytes()))
+            .firmware()
+            .0,
+        "2.0"
+    );
+}
