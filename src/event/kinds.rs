@@ -64,6 +64,7 @@ mod image;
 mod misread;
 mod pair;
 mod process;
+mod request;
 mod withheld;
 
 pub use address::*;
@@ -78,6 +79,7 @@ pub use image::*;
 pub use misread::*;
 pub use pair::*;
 pub use process::*;
+pub use request::*;
 pub use withheld::*;
 
 /// Returns every kind, in the order in which the documents show them.
@@ -91,6 +93,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         IMAGES,
         FOREIGN,
         MISREAD,
+        REQUESTS,
         CONNECTIONS,
         HANDSHAKES,
         PAIRS,
