@@ -65,6 +65,7 @@ mod misread;
 mod name;
 mod pair;
 mod process;
+mod request;
 mod withheld;
 
 pub use address::*;
@@ -80,6 +81,7 @@ pub use misread::*;
 pub use name::*;
 pub use pair::*;
 pub use process::*;
+pub use request::*;
 pub use withheld::*;
 
 /// Returns every kind, in the order in which the documents show them.
@@ -94,6 +96,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         IMAGES,
         FOREIGN,
         MISREAD,
+        REQUESTS,
         CONNECTIONS,
         HANDSHAKES,
         PAIRS,

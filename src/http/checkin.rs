@@ -2,9 +2,10 @@
 
 use super::charset;
 use super::handed::Reached;
-use super::input::{self, NoBody};
+use super::input::{self, Missing, NoBody};
 use super::reply::{self, Reply};
 use super::request::{Head, shown, text};
+use super::turned_away::{Request, TurnedAway};
 use super::unmatched;
 use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
@@ -53,6 +54,8 @@ pub(super) struct CheckIns {
     pub(super) timezone_offset: i32,
     /// Time within which a whole body must come.
     pub(super) idle: Duration,
+    /// Memory of who was told why there is no answer.
+    pub(super) turned_away: Arc<TurnedAway>,
 }
 
 /// Answers an activation. Nothing needs one here, but firmware v1.6 wants a body all
@@ -62,6 +65,12 @@ pub(super) fn activate() -> Reply {
 }
 
 impl CheckIns {
+    /// Returns whether a request has the headers of a check-in.
+    pub(super) fn is_one(headers: &HeaderMap) -> bool {
+        let named = CheckInHeaders::read(headers);
+        named.device.is_some() && named.client.is_some()
+    }
+
     /// Answers a `GET`: says that the interface works, in the guide's words.
     pub(super) fn show(reached: &Reached<'_>) -> Reply {
         let websocket = reached.websocket();
@@ -83,33 +92,23 @@ impl CheckIns {
         body: Incoming,
         now: SystemTime,
     ) -> Reply {
+        let request = Request { head, peer, now };
         let body = match input::read(body, self.idle).await {
             Ok(body) => body,
-            Err(NoBody::TooBig) => {
-                tell!(CHECK_IN_TOO_BIG, peer = peer.address, limit = input::LIMIT);
-                let text = format!("the body is larger than {} bytes\n", input::LIMIT);
-                return reply::closing(reply::error(StatusCode::PAYLOAD_TOO_LARGE, text));
-            }
-            Err(NoBody::TooSlow) => {
-                tell!(CHECK_IN_TOO_SLOW, peer = peer.address);
-                return reply::closing(reply::error(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the body did not come in time\n",
-                ));
-            }
-            Err(NoBody::Broken) => {
-                tell!(CHECK_IN_CUT, peer = peer.address);
-                return reply::closing(reply::error(
-                    StatusCode::BAD_REQUEST,
-                    "the body ended early\n",
-                ));
-            }
+            Err(missing) => return self.without_body(&missing, request),
         };
         let headers = &head.headers;
         let body = charset::in_utf8(headers, body);
         let named = CheckInHeaders::read(headers);
         let (Some(device), Some(client)) = (&named.device, &named.client) else {
-            tell!(CHECK_IN_UNNAMED, peer = peer.address);
+            self.turned_away.unnamed(
+                request,
+                match (&named.device, &named.client) {
+                    (Some(_), _) => "Client-Id",
+                    (None, Some(_)) => "Device-Id",
+                    (None, None) => "Device-Id, Client-Id",
+                },
+            );
             return reply::request_error();
         };
         let check_in = CheckIn {
@@ -120,10 +119,32 @@ impl CheckIns {
             report: Report::read(&body),
         };
         tell!(CHECK_IN, device = shown(device));
+        if check_in.report.fault.is_some() {
+            self.turned_away.encoded(request);
+        }
         if enabled!(Level::DEBUG) {
             log_report(&check_in, peer, headers, &body);
         }
         self.decided(&check_in, reached, now)
+    }
+
+    /// Answers a check-in whose body did not come whole, and says why.
+    fn without_body(&self, missing: &Missing, request: Request<'_>) -> Reply {
+        self.turned_away.without_body(missing, request, self.idle);
+        let (status, text) = match missing.why {
+            NoBody::TooBig => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body is larger than {} bytes\n", input::LIMIT),
+            ),
+            NoBody::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come in time\n".to_owned(),
+            ),
+            NoBody::Cut | NoBody::Chunks(_) => {
+                (StatusCode::BAD_REQUEST, "the body ended early\n".to_owned())
+            }
+        };
+        reply::closing(reply::error(status, text))
     }
 
     fn decided(&self, check_in: &CheckIn<'_>, reached: &Reached<'_>, now: SystemTime) -> Reply {

@@ -30,13 +30,13 @@ pub(super) struct Downloads {
 impl Downloads {
     /// Answers `GET` and `HEAD` of `/download/{name}`.
     pub(super) async fn answer(&self, peer: Peer, name: &str, head: &Head) -> Reply {
-        let peer = peer.address;
+        let (peer, asked) = (peer.address, name);
         let name = percent_decode_str(name)
             .decode_utf8()
             .ok()
             .filter(|name| is_file_name(name));
         let Some(name) = name else {
-            tell!(DOWNLOAD_BAD_NAME, peer = peer);
+            tell!(DOWNLOAD_BAD_NAME, peer = peer, file = shown(asked));
             return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
         };
         let snapshot = self.catalogue.snapshot();

@@ -4,12 +4,13 @@
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
-use super::handed::{Addresses, MadeUp};
+use super::handed::{Addresses, MadeUp, Reached};
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
+use super::turned_away::{self, Passes, TurnedAway};
 use super::{checkin, forwarded, input};
 use crate::event::tell;
 use crate::firmware::catalogue::Catalogue;
@@ -17,18 +18,21 @@ use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
-use crate::ota::public_url::PublicAddress;
+use crate::ota::public_url::{PublicAddress, VISION_PATH, WEBSOCKET_PATH};
 use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
+use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// Methods that the OTA interface takes.
+const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// Time between two log lines about one device that comes over plain HTTP.
 const NAMED: Duration = Duration::from_secs(86_400);
 /// Number of such devices that are remembered.
@@ -89,8 +93,15 @@ pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Front {
     parts: FrontParts,
-    named: Arc<Once>,
+    memory: Memory,
     answers: ArcSwap<Answers>,
+}
+
+/// Memory of who was told what, which outlives the settings.
+#[derive(Debug, Clone)]
+struct Memory {
+    plain_http: Arc<Once>,
+    turned_away: Arc<TurnedAway>,
 }
 
 /// Handlers, as the settings of one moment have them.
@@ -104,6 +115,7 @@ struct Answers {
     addresses: Addresses,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
+    turned_away: Arc<TurnedAway>,
 }
 
 /// Lets requests in by plain HTTP, or not, and names the devices that come by it.
@@ -118,12 +130,15 @@ struct PlainHttpGate {
 /// Destination of a request.
 enum Target<'front, 'head> {
     CheckIn,
+    /// A check-in at a part of the OTA address.
+    CheckInAtPart,
     Show,
     Activate,
     Options,
     Download(&'head str),
-    /// A server behind this one.
-    Proxy(MatchedRoute<'front>),
+    /// A server behind this one, and the path that was meant, where it is spelt
+    /// otherwise.
+    Proxy(MatchedRoute<'front>, Option<String>),
     /// Answer to a CA's challenge.
     Challenge(String),
     /// A method that is not allowed here, and those that are.
@@ -134,12 +149,15 @@ enum Target<'front, 'head> {
 impl Front {
     /// Puts the parts together.
     pub(crate) fn new(parts: FrontParts, settings: FrontSettings) -> Self {
-        let named = Arc::new(Once::new(NAMED, REMEMBERED));
-        let answers = Answers::new(&parts, settings, &named, None);
+        let memory = Memory {
+            plain_http: Arc::new(Once::new(NAMED, REMEMBERED)),
+            turned_away: Arc::new(TurnedAway::new()),
+        };
+        let answers = Answers::new(&parts, settings, &memory, None);
         Self {
             answers: ArcSwap::from_pointee(answers),
             parts,
-            named,
+            memory,
         }
     }
 
@@ -147,7 +165,7 @@ impl Front {
     pub(crate) fn change(&self, settings: FrontSettings) {
         let before = self.answers.load();
         let proxy = Some(&before.proxy);
-        let answers = Answers::new(&self.parts, settings, &self.named, proxy);
+        let answers = Answers::new(&self.parts, settings, &self.memory, proxy);
         self.answers.store(Arc::new(answers));
     }
 }
@@ -158,7 +176,7 @@ impl Answers {
     fn new(
         parts: &FrontParts,
         settings: FrontSettings,
-        named: &Arc<Once>,
+        memory: &Memory,
         before: Option<&Arc<Proxy>>,
     ) -> Self {
         let public = settings.public;
@@ -176,6 +194,7 @@ impl Answers {
                 voice: settings.voice,
                 timezone_offset: settings.timezone_offset,
                 idle: settings.idle,
+                turned_away: Arc::clone(&memory.turned_away),
             },
             downloads: Downloads {
                 catalogue: Arc::clone(&parts.catalogue),
@@ -185,7 +204,7 @@ impl Answers {
                 plain_http: settings.plain_http,
                 behind_proxy: parts.behind_proxy,
                 has_trusted: !parts.trusted.is_empty(),
-                named: Arc::clone(named),
+                named: Arc::clone(&memory.plain_http),
             },
             addresses: Addresses::new(
                 public,
@@ -195,18 +214,23 @@ impl Answers {
             ),
             challenges: parts.challenges.clone(),
             idle: settings.idle,
+            turned_away: Arc::clone(&memory.turned_away),
         }
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>, now: SystemTime) -> Reply {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let turned_away = &*self.turned_away;
+        let about = |head| turned_away::Request { head, peer, now };
         if head.extensions.get::<Spaced>().is_some() {
+            turned_away.spaced(about(&head));
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
         }
         if head.method == Method::CONNECT {
             // This is nobody's way to somewhere else, whatever a server behind says.
-            return reply::closing(reply::method_not_allowed("GET, HEAD, POST, OPTIONS"));
+            turned_away.method(about(&head), METHODS);
+            return reply::closing(reply::method_not_allowed(METHODS));
         }
         let target = self.target(&head);
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
@@ -217,26 +241,34 @@ impl Answers {
         } else {
             match target {
                 // These read the body themselves.
-                Target::CheckIn => {
+                Target::CheckIn | Target::CheckInAtPart => {
                     let reached = self.addresses.of(peer, &head);
+                    if matches!(target, Target::CheckInAtPart) {
+                        turned_away.part(about(&head), shown(&reached));
+                    }
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
                     return answer.await;
                 }
-                Target::Proxy(route) => return route.answer(peer, head, body).await,
-                Target::Show => CheckIns::show(&self.addresses.of(peer, &head)),
+                Target::Proxy(route, path) => {
+                    turned_away.voice(about(&head), || shown(&self.addresses.of(peer, &head)));
+                    if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
+                        head.uri = uri;
+                    }
+                    return route.answer(peer, head, body, turned_away, now).await;
+                }
+                Target::Show => {
+                    turned_away.at_ota(about(&head));
+                    CheckIns::show(&self.addresses.of(peer, &head))
+                }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
                 Target::Download(name) => self.downloads.answer(peer, name, &head).await,
                 Target::Challenge(answer) => reply::text(answer),
-                Target::NotAllowed(allowed) => reply::method_not_allowed(allowed),
-                Target::Nothing => {
-                    let reached = self.addresses.of(peer, &head);
-                    let ota = reached
-                        .ota()
-                        .map(|ota| format!(": the OTA address is {ota}"));
-                    let text = format!("nothing here{}\n", ota.unwrap_or_default());
-                    reply::error(StatusCode::NOT_FOUND, text)
+                Target::NotAllowed(allowed) => {
+                    turned_away.method(about(&head), allowed);
+                    reply::method_not_allowed(allowed)
                 }
+                Target::Nothing => self.nothing(about(&head)),
             }
         };
         if input::discard_beside(body, self.idle) {
@@ -252,24 +284,52 @@ impl Answers {
         let method = &head.method;
         let post = *method == Method::POST;
         let get = matches!(*method, Method::GET | Method::HEAD);
-        let behind = || self.proxy.find(path).map_or(Target::Nothing, Target::Proxy);
         match self.router.route(path) {
             Route::Nothing => Target::Nothing,
-            Route::Other => behind(),
+            Route::Other => self.behind(path),
+            Route::Part => match self.behind(path) {
+                // Nobody else's device posts with both, and a 404 would strand it.
+                Target::Nothing if post && CheckIns::is_one(&head.headers) => Target::CheckInAtPart,
+                target => target,
+            },
             // A CA may be answered by somebody else behind us.
             Route::Challenge(token) => match self.challenge(token) {
                 Some(answer) if get => Target::Challenge(answer),
                 Some(_) => Target::Nothing,
-                None => behind(),
+                None => self.behind(path),
             },
             _ if *method == Method::OPTIONS => Target::Options,
             Route::CheckIn if post => Target::CheckIn,
             Route::CheckIn if get => Target::Show,
             Route::Activate if get || post => Target::Activate,
-            Route::CheckIn | Route::Activate => Target::NotAllowed("GET, HEAD, POST, OPTIONS"),
+            Route::CheckIn | Route::Activate => Target::NotAllowed(METHODS),
             Route::Download(name) if get => Target::Download(name),
             Route::Download(_) => Target::NotAllowed("GET, HEAD, OPTIONS"),
         }
+    }
+
+    /// Finds the server behind this one that a request is for.
+    fn behind(&self, path: &str) -> Target<'_, 'static> {
+        let found = || self.proxy.find(path).map(|route| (route, None));
+        match self.proxy.meant(path).or_else(found) {
+            Some((route, path)) => Target::Proxy(route, path),
+            None => Target::Nothing,
+        }
+    }
+
+    /// Answers a request for a path where nothing is, and names who looked for us.
+    fn nothing(&self, request: turned_away::Request<'_>) -> Reply {
+        let ota = shown(&self.addresses.of(request.peer, request.head));
+        let passes = |path| self.proxy.find(path).is_some();
+        let passes = Passes {
+            voice: passes(WEBSOCKET_PATH),
+            vision: passes(VISION_PATH),
+        };
+        self.turned_away
+            .nothing(request, &self.router, ota.as_deref(), passes);
+        let ota = ota.map(|ota| format!(": the OTA address is {ota}"));
+        let text = format!("nothing here{}\n", ota.unwrap_or_default());
+        reply::error(StatusCode::NOT_FOUND, text)
     }
 
     /// Returns the answer to the challenge `token`, if one is pending.
@@ -288,6 +348,22 @@ impl Answers {
         let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::FORBIDDEN, text)
     }
+}
+
+/// Returns the OTA address that a device is told to type.
+fn shown(reached: &Reached<'_>) -> Option<String> {
+    reached.ota().map(ToString::to_string)
+}
+
+/// Returns `uri` with another path.
+fn at_path(uri: &Uri, mut path: String) -> Option<Uri> {
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 impl PlainHttpGate {

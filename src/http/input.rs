@@ -6,6 +6,8 @@
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
+use std::error::Error;
+use std::io::{self, ErrorKind::InvalidData, ErrorKind::InvalidInput};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -16,37 +18,51 @@ pub(super) const LIMIT: usize = 64 * 1024;
 const PATIENCE: usize = 8 * 1024 * 1024;
 
 /// Reason why there is no body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum NoBody {
     TooBig,
     TooSlow,
-    Broken,
+    /// The connection ended within it.
+    Cut,
+    /// Its chunks are none.
+    Chunks(String),
+}
+
+/// Body that did not come whole.
+#[derive(Debug)]
+pub(super) struct Missing {
+    pub(super) why: NoBody,
+    /// Number of bytes that came.
+    pub(super) came: usize,
+    /// Number of bytes that were announced.
+    pub(super) of: Option<u64>,
 }
 
 /// Reads a body of at most [`LIMIT`] bytes. The time is for all of it: a body that
 /// drips must not hold a connection. A body that is too big is refused as soon as that
 /// is known, from its announced length if there is one.
-pub(super) async fn read(mut body: Incoming, within: Duration) -> Result<Bytes, NoBody> {
+pub(super) async fn read(mut body: Incoming, within: Duration) -> Result<Bytes, Missing> {
+    let (of, mut came) = (body.size_hint().exact(), 0);
     let read = if body.size_hint().lower() > LIMIT as u64 {
         Err(NoBody::TooBig)
     } else {
-        timeout(within, collect(&mut body))
+        timeout(within, collect(&mut body, &mut came))
             .await
             .unwrap_or(Err(NoBody::TooSlow))
     };
-    if read == Err(NoBody::TooBig) {
+    if matches!(read, Err(NoBody::TooBig)) {
         discard_beside(body, within);
     }
-    read
+    read.map_err(|why| Missing { why, came, of })
 }
 
-async fn collect(body: &mut Incoming) -> Result<Bytes, NoBody> {
+/// Reads a body, and counts in `came` what came of it.
+async fn collect(body: &mut Incoming, came: &mut usize) -> Result<Bytes, NoBody> {
     let mut first = Bytes::new();
     let mut whole = Vec::new();
-    let mut length = 0;
     while let Some(data) = next(body).await? {
-        length += data.len();
-        if length > LIMIT {
+        *came += data.len();
+        if *came > LIMIT {
             return Err(NoBody::TooBig);
         }
         // Nearly always there is one part, and nothing to put together.
@@ -68,13 +84,25 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, NoBody> {
     loop {
         match body.frame().await {
             None => return Ok(None),
-            Some(Err(_)) => return Err(NoBody::Broken),
+            Some(Err(e)) => return Err(NoBody::from(&e)),
             // Trailers say nothing to us.
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
                 }
             }
+        }
+    }
+}
+
+impl From<&hyper::Error> for NoBody {
+    fn from(error: &hyper::Error) -> Self {
+        let cause = error.source();
+        match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+            Some(e) if matches!(e.kind(), InvalidInput | InvalidData) => {
+                Self::Chunks(e.to_string())
+            }
+            _ => Self::Cut,
         }
     }
 }

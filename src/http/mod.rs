@@ -16,6 +16,9 @@ mod range;
 mod reply;
 mod request;
 mod router;
+mod sought;
+mod spelling;
+mod turned_away;
 mod unmatched;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};

@@ -1,5 +1,6 @@
-//! Router: finds out what a path asks for.
+//! Router: finds out what a path asks for, however it is spelt.
 
+use super::spelling;
 use percent_encoding::percent_decode_str;
 
 /// Resource that a path names.
@@ -15,6 +16,9 @@ pub(super) enum Route<'a> {
     Challenge(&'a str),
     /// Nothing, below a path where only we answer.
     Nothing,
+    /// A part of the OTA address, or all of it behind something: a server behind this one
+    /// may have it.
+    Part,
     /// Nothing of ours: a server behind this one may have it.
     Other,
 }
@@ -23,47 +27,108 @@ pub(super) enum Route<'a> {
 #[derive(Debug)]
 pub(super) struct Router {
     bases: Vec<String>,
+    /// The same, as [`spelling::plain`] has them.
+    plain: Vec<String>,
 }
 
 impl Router {
     pub(super) fn new(mut bases: Vec<String>) -> Self {
         // The longest first, for one may stand below another.
         bases.sort_by_key(|base| std::cmp::Reverse(base.len()));
-        Self { bases }
-    }
-
-    /// Returns the rest of `path` behind the base that it lies below, if it lies below
-    /// one.
-    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
-        self.bases.iter().find_map(|base| below(path, base))
+        let plain = bases.iter().filter_map(|base| spelling::plain(base));
+        let plain = plain
+            .map(Into::into)
+            .filter(|base: &String| !base.is_empty());
+        Self {
+            plain: plain.collect(),
+            bases,
+        }
     }
 
     pub(super) fn route<'a>(&self, path: &'a str) -> Route<'a> {
-        match self.below(path) {
+        match behind(&self.bases, path) {
             // People type the address with and without its last slash, and a
             // 404 would strand the device.
             Some("" | "/") => Route::CheckIn,
             Some("/activate" | "/activate/") => Route::Activate,
-            Some(rest) => rest
-                .strip_prefix("/download/")
-                .map_or(Route::Nothing, Route::Download),
-            // A server behind may take it for the very path that is ours.
-            None if path.contains('%') && self.below(&decoded(path)).is_some() => Route::Nothing,
-            None => path
-                .strip_prefix("/.well-known/acme-challenge/")
-                .map_or(Route::Other, Route::Challenge),
+            Some(rest) => match rest.strip_prefix("/download/") {
+                Some(name) => Route::Download(name.trim_matches('/')),
+                None => self.meant(path),
+            },
+            None => match path.strip_prefix("/.well-known/acme-challenge/") {
+                Some(token) => Route::Challenge(token),
+                None => self.meant(path),
+            },
         }
     }
+
+    /// Finds out what a path asks for that is spelt as none of ours.
+    fn meant<'a>(&self, path: &'a str) -> Route<'a> {
+        // A file's name is taken as it stands.
+        let file = path.trim_end_matches('/').rsplit_once('/');
+        if let Some((folder, name)) = file
+            && let Some(folder) = spelling::plain(folder)
+            && self.rest(&folder) == Some("/download")
+        {
+            return Route::Download(name);
+        }
+        let Some(plain) = spelling::plain(path) else {
+            // A server behind may take it for the very path that is ours.
+            let decoded = percent_decode_str(path).decode_utf8_lossy();
+            return match behind(&self.bases, path).or_else(|| behind(&self.bases, &decoded)) {
+                Some(_) => Route::Nothing,
+                None => Route::Other,
+            };
+        };
+        match self.rest(&plain) {
+            Some("") => Route::CheckIn,
+            Some("/activate") => Route::Activate,
+            Some(_) => Route::Nothing,
+            None if self.is_part(&plain) => Route::Part,
+            None => Route::Other,
+        }
+    }
+
+    /// Returns the rest of a plain path behind the base that it lies below. An address
+    /// that was pasted behind itself is the same one.
+    fn rest<'p>(&self, plain: &'p str) -> Option<&'p str> {
+        let mut rest = behind(&self.plain, plain)?;
+        while let Some(less) = behind(&self.plain, rest) {
+            rest = less;
+        }
+        Some(rest)
+    }
+
+    /// Returns whether a plain path is the beginning or the end of a base, or has all of
+    /// one at its end.
+    fn is_part(&self, plain: &str) -> bool {
+        self.plain.iter().any(|base| {
+            below(base, plain).is_some()
+                || (plain.starts_with('/') && base.ends_with(plain))
+                || plain.ends_with(base.as_str())
+        })
+    }
+
+    /// Returns whether a part of a plain path is nearly one of a base's: somebody looks
+    /// for us.
+    pub(super) fn is_near(&self, plain: &str) -> bool {
+        let mut parts = plain.split('/').filter(|part| !part.is_empty());
+        parts.any(|part| {
+            let mut wanted = self.plain.iter().flat_map(|base| base.split('/'));
+            wanted.any(|wanted| !wanted.is_empty() && spelling::is_nearly(part, wanted))
+        })
+    }
+}
+
+/// Returns the rest of `path` behind the base that it lies below, if it lies below one.
+fn behind<'a>(bases: &[String], path: &'a str) -> Option<&'a str> {
+    bases.iter().find_map(|base| below(path, base))
 }
 
 /// Returns the rest of `path` behind `base`, if it is that or lies below it.
 pub(super) fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(base)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
-}
-
-fn decoded(path: &str) -> String {
-    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -90,16 +155,54 @@ mod tests {
             ),
             ("/xiaozhi/ota/download/", Route::Download("")),
             ("/xiaozhi/ota/download", Route::Nothing),
-            ("/xiaozhi/ota//", Route::Nothing),
-            ("/xiaozhi/%6fta/", Route::Nothing),
+            ("/xiaozhi/ota/download/a_1.bin/", Route::Download("a_1.bin")),
+            ("/xiaozhi/ota/download//a_1.bin", Route::Download("a_1.bin")),
+            ("/xiaozhi/ota/else", Route::Nothing),
+            ("/xiaozhi/ota/ota", Route::Nothing),
+            ("/xiaozhi/ota/../v1", Route::Nothing),
+            ("/xiaozhi/%6fta/../v1", Route::Nothing),
+            ("/x/../xiaozhi/ota/", Route::Other),
             ("/xiaozhi/%6ftas/", Route::Other),
             ("/xiaozhi/otad", Route::Other),
             ("/.well-known/acme-challenge/t", Route::Challenge("t")),
             ("/.well-known/acme-challenge", Route::Other),
-            ("/", Route::Other),
-            ("", Route::Other),
+            ("/", Route::Part),
+            ("", Route::Part),
+            ("/Xiaozhi/", Route::Part),
+            ("/ota", Route::Part),
+            ("/else/xiaozhi/ota/", Route::Part),
+            ("/xiaozhi/v1/", Route::Other),
+            ("/iaozhi/ota", Route::Other),
         ] {
             assert_eq!(router.route(path), route, "{path}");
         }
+    }
+
+    #[test]
+    fn other_spellings_lead_to_the_same() {
+        let router = Router::new(vec!["/xiaozhi/ota".into(), "/Edge/xiaozhi/ota".into()]);
+        for (path, route) in [
+            ("//xiaozhi/ota/", Route::CheckIn),
+            ("/xiaozhi/ota//", Route::CheckIn),
+            ("/xiaozhi/%6fta/", Route::CheckIn),
+            ("/edge/XIAOZHI/OTA", Route::CheckIn),
+            ("/xiaozhi/ota/xiaozhi/ota/", Route::CheckIn),
+            ("/xiaozhi/ota/Activate", Route::Activate),
+            ("/xiaozhi/ota//activate//", Route::Activate),
+            (
+                "//XiaoZhi/ota//Download/A_1.bin",
+                Route::Download("A_1.bin"),
+            ),
+            (
+                "/XiaoZhi/ota/download/%2e%2e%2fb",
+                Route::Download("%2e%2e%2fb"),
+            ),
+            ("/XiaoZhi/OTA/else", Route::Nothing),
+            ("/XiaoZhi/OTA/../v1", Route::Other),
+        ] {
+            assert_eq!(router.route(path), route, "{path}");
+        }
+        assert!(router.is_near("/xiaozhu/other") && router.is_near("/otta"));
+        assert!(!router.is_near("/wp-login.php") && !router.is_near(""));
     }
 }

@@ -2,15 +2,17 @@
 //! else is HTTP.
 
 use super::common_ground;
-use super::first_line::FirstLine;
+use super::first_line::{FirstLine, Requests};
 use super::handshake::{Door, Failure};
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Share, Shares};
+use super::unreadable::Ended;
 use super::write_timeout::WriteTimeout;
-use super::{Handler, Limits, Peer, Service, Spaced, Upgrade};
+use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{self, Event, Value, event, tell};
 use crate::util::once::Once;
+use crate::util::sync::lock;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,8 +23,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -87,13 +88,14 @@ impl<H: Handler> ConnectionContext<H> {
 pub(super) async fn serve<H: Handler>(
     mut stream: TcpStream,
     address: SocketAddr,
-    proxied: bool,
+    port: Port,
     shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
 ) {
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
     // A reply must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
+    let proxied = port.proxy_protocol;
     let local = stream.local_addr().ok().filter(|_| !proxied);
     let limits = shared.limits();
     let mut named = !proxied;
@@ -114,6 +116,12 @@ pub(super) async fn serve<H: Handler>(
     };
     if first.is_err() && !named {
         shared.no_proxy(address, &event!(PROXY_HEADER_LATE, peer = address));
+    } else if first.is_err() {
+        let limit = format!("{:?}", limits.headers);
+        shared.say(
+            address,
+            &event!(REQUEST_SILENT, peer = address, limit = limit),
+        );
     }
     let Ok(Some(first)) = first else { return };
     let _share = share;
@@ -128,13 +136,15 @@ pub(super) async fn serve<H: Handler>(
     };
     let idle = limits.idle;
     match first {
-        Opening::Tls => secure(stream, peer(true), shared, &limits, stop).await,
+        Opening::Tls => secure(stream, peer(true), port, shared, &limits, stop).await,
         Opening::Ssl2 if shared.tls.is_some() => {
             // A client that is gone needs no alert.
             let _ = stream.write_all(&TOO_OLD).await;
             shared.say_failed(address, &common_ground::ssl2(address));
         }
-        Opening::Ssl2 | Opening::Http => http(stream, peer(false), shared, &limits, stop).await,
+        Opening::Ssl2 | Opening::Http => {
+            http(stream, peer(false), port, shared, &limits, stop).await;
+        }
     }
     if let Some(stream) = left.take() {
         leftover::finish(stream, idle).await;
@@ -145,6 +155,7 @@ pub(super) async fn serve<H: Handler>(
 async fn secure<H: Handler>(
     stream: WriteTimeout<TcpStream>,
     peer: Peer,
+    port: Port,
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
@@ -163,7 +174,7 @@ async fn secure<H: Handler>(
     match or_stop(&stop, door.shake(stream, end)).await {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
-        Some(Ok(stream)) => http(stream, peer, shared, limits, stop).await,
+        Some(Ok(stream)) => http(stream, peer, port, shared, limits, stop).await,
         Some(Err(failure)) => shared.handshake_failed(address, &failure),
         None => {}
     }
@@ -201,17 +212,18 @@ async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> 
 async fn http<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    port: Port,
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
 ) {
     let handler = &shared.service.handler;
     let upgrade = Arc::new(OnceLock::new());
-    let is_spaced = Arc::new(AtomicBool::new(false));
-    let stream = FirstLine::new(stream, Arc::clone(&is_spaced));
+    let requests = Arc::new(Mutex::new(Requests::default()));
+    let stream = FirstLine::new(stream, Arc::clone(&requests));
     let service = service_fn(|mut request: Request<Incoming>| {
         let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
-        if is_spaced.load(Ordering::Relaxed) {
+        if lock(&requests).note_read() {
             request.extensions_mut().insert(Spaced);
         }
         async move {
@@ -238,6 +250,17 @@ async fn http<H: Handler>(
     };
     if let Err(e) = result {
         debug!(peer = %peer.address, error = %e, "connection ended early");
+        let ended = Ended {
+            error: &e,
+            requests: &lock(&requests),
+            peer: peer.address,
+            port,
+            patience: limits.headers,
+            longest: HEAD,
+        };
+        if let Some(event) = ended.event() {
+            shared.say(peer.address, &event);
+        }
     } else if let Some(work) = upgrade.get().and_then(Upgrade::take) {
         work(stop.clone()).await;
     }
@@ -247,6 +270,17 @@ impl<H> ConnectionContext<H> {
     /// Returns whether this may be logged of a client now.
     fn may_say(&self, client: IpAddr, what: &str) -> bool {
         self.failures.is_due(&(client, what), SystemTime::now())
+    }
+
+    /// Says an event about a client, once an hour for each reason.
+    fn say(&self, client: SocketAddr, event: &Event) {
+        let what = match event.field("why") {
+            Some(Value::Event(why)) => why.kind.id,
+            _ => event.kind.id,
+        };
+        if self.may_say(client.ip(), what) {
+            event::say(event);
+        }
     }
 
     /// Returns the origin that the PROXY header names; `None` where the connection is

@@ -10,16 +10,18 @@
 //! one (chunked, a WebSocket) nothing is looked at any more. That does no harm, for a
 //! server behind this one gets a request line of ours.
 
+use crate::util::sync::lock;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Number of bytes of a header line that are read: enough for `Content-Length` and the
 /// largest number that fits.
 const LINE: usize = 64;
+/// Number of bytes that are kept of how a head begins.
+const BEGIN: usize = 96;
 
 /// Part of the request that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,81 +39,161 @@ enum Expected {
     Anything,
 }
 
-/// Wraps the stream that requests come from.
+/// Requests of a connection, as far as they have come: for whoever serves it, and has to
+/// say why one was not served.
 #[derive(Debug)]
-pub(super) struct FirstLine<S> {
-    inner: S,
+pub(super) struct Requests {
     next: Expected,
     /// Length of the body behind this head, if it can be told.
     length: Option<u64>,
     line: [u8; LINE],
     /// Length of the line, which may be longer than what is kept of it.
     at: usize,
-    is_spaced: Arc<AtomicBool>,
+    is_spaced: bool,
+    head: Head,
+    /// Set once that head was read as a request.
+    is_read: bool,
 }
 
-impl<S> FirstLine<S> {
-    /// Sets `is_spaced` where more than one blank follows the method.
-    pub(super) fn new(inner: S, is_spaced: Arc<AtomicBool>) -> Self {
+/// Head of the request that came last, or of the first one of those that came at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    begin: [u8; BEGIN],
+    /// Number of bytes that came.
+    pub(super) bytes: usize,
+    /// Number of its headers' lines.
+    pub(super) lines: usize,
+    /// True once all of it has come.
+    is_over: bool,
+}
+
+impl Head {
+    const NONE: Self = Self {
+        begin: [0; BEGIN],
+        bytes: 0,
+        lines: 0,
+        is_over: false,
+    };
+
+    /// Returns how it begins.
+    pub(super) fn begin(&self) -> &[u8] {
+        &self.begin[..self.bytes.min(BEGIN)]
+    }
+
+    /// Returns whether a part of it has come, and not all.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.is_over && self.begin().iter().any(|byte| !b"\r\n".contains(byte))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let from = self.bytes.min(BEGIN);
+        let count = bytes.len().min(BEGIN - from);
+        self.begin[from..from + count].copy_from_slice(&bytes[..count]);
+        self.bytes += bytes.len();
+    }
+}
+
+impl Default for Requests {
+    fn default() -> Self {
         Self {
-            inner,
             next: Expected::Method,
             length: Some(0),
             line: [0; LINE],
             at: 0,
-            is_spaced,
+            is_spaced: false,
+            head: Head::NONE,
+            is_read: false,
+        }
+    }
+}
+
+impl Requests {
+    /// Notes that a head was read as a request, and returns whether more than one blank
+    /// followed a method.
+    pub(super) fn note_read(&mut self) -> bool {
+        self.is_read = self.head.is_over;
+        self.is_spaced
+    }
+
+    /// Returns the head that came last and was read as no request, if it is known.
+    pub(super) fn head(&self) -> Option<&Head> {
+        (!self.is_read || !self.head.is_over).then_some(&self.head)
+    }
+
+    /// Looks at what came. A tab behind the address becomes a blank, for it was pasted
+    /// with it, and hyper takes blanks alone.
+    fn look(&mut self, mut bytes: &mut [u8]) {
+        // Of heads that came at once nobody knows which is to blame: the first shows.
+        let mut may_begin = true;
+        while !bytes.is_empty() && self.next != Expected::Anything {
+            let before = self.next;
+            if before == Expected::Method && self.head.is_over && may_begin {
+                (self.head, self.is_read) = (Head::NONE, false);
+            }
+            let taken = self.take(bytes);
+            let (part, rest) = bytes.split_at_mut(taken);
+            if !self.head.is_over {
+                self.head.add(part);
+                if before == Expected::Header && part.ends_with(b"\n") {
+                    self.head.lines += 1;
+                    self.head.is_over = self.next != Expected::Header;
+                    may_begin = !self.head.is_over;
+                }
+            }
+            bytes = rest;
         }
     }
 
-    fn look(&mut self, mut bytes: &[u8]) {
-        while let Some((&first, rest)) = bytes.split_first() {
-            bytes = match self.next {
-                Expected::Method => {
-                    // Lines may be empty in front of a request (RFC 9112, section 2.2).
-                    if first == b' ' {
-                        self.next = Expected::Path;
-                    }
-                    rest
+    /// Takes what comes next off the front of `bytes`, and returns its length.
+    fn take(&mut self, bytes: &mut [u8]) -> usize {
+        match self.next {
+            Expected::Method => {
+                // Lines may be empty in front of a request (RFC 9112, section 2.2).
+                let blank = memchr::memchr(b' ', bytes);
+                if blank.is_some() {
+                    self.next = Expected::Path;
                 }
-                Expected::Path => {
-                    if first == b' ' {
-                        self.is_spaced.store(true, Ordering::Relaxed);
-                        self.next = Expected::Anything;
-                    } else {
-                        self.next = Expected::Line;
-                    }
-                    bytes
+                blank.map_or(bytes.len(), |blank| blank + 1)
+            }
+            Expected::Path => {
+                if bytes.first() == Some(&b' ') {
+                    self.is_spaced = true;
+                    self.next = Expected::Anything;
+                } else {
+                    self.next = Expected::Line;
                 }
-                Expected::Line => {
-                    let (_, behind) = line(bytes);
-                    if let Some(behind) = behind {
-                        (self.next, self.length, self.at) = (Expected::Header, Some(0), 0);
-                        behind
-                    } else {
-                        return;
-                    }
+                0
+            }
+            Expected::Line => {
+                let (end, length) = (memchr::memchr(b'\n', bytes), bytes.len());
+                let line = &mut bytes[..end.unwrap_or(length)];
+                if memchr::memchr(b'\t', line).is_some() {
+                    let tabs = line.iter_mut().filter(|byte| **byte == b'\t');
+                    tabs.for_each(|tab| *tab = b' ');
                 }
-                Expected::Header => {
-                    let (part, behind) = line(bytes);
-                    self.keep(part);
-                    match behind {
-                        Some(behind) => {
-                            self.judge();
-                            behind
-                        }
-                        None => return,
-                    }
+                if let Some(end) = end {
+                    (self.next, self.length, self.at) = (Expected::Header, Some(0), 0);
+                    return end + 1;
                 }
-                Expected::Body(left) => {
-                    let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
-                    self.next = match left - here as u64 {
-                        0 => Expected::Method,
-                        left => Expected::Body(left),
-                    };
-                    &bytes[here..]
+                length
+            }
+            Expected::Header => {
+                let end = memchr::memchr(b'\n', bytes);
+                self.keep(&bytes[..end.unwrap_or(bytes.len())]);
+                if end.is_some() {
+                    self.judge();
                 }
-                Expected::Anything => return,
-            };
+                end.map_or(bytes.len(), |end| end + 1)
+            }
+            Expected::Body(left) => {
+                let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
+                self.next = match left - here as u64 {
+                    0 => Expected::Method,
+                    left => Expected::Body(left),
+                };
+                here
+            }
+            Expected::Anything => bytes.len(),
         }
     }
 
@@ -147,12 +229,17 @@ impl<S> FirstLine<S> {
     }
 }
 
-/// Splits bytes at the end of a line: the line, and what follows it, if its end has
-/// come.
-fn line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(b'\n', bytes) {
-        Some(end) => (&bytes[..end], Some(&bytes[end + 1..])),
-        None => (bytes, None),
+/// Wraps the stream that requests come from.
+#[derive(Debug)]
+pub(super) struct FirstLine<S> {
+    inner: S,
+    requests: Arc<Mutex<Requests>>,
+}
+
+impl<S> FirstLine<S> {
+    /// Notes in `requests` what comes.
+    pub(super) fn new(inner: S, requests: Arc<Mutex<Requests>>) -> Self {
+        Self { inner, requests }
     }
 }
 
@@ -164,9 +251,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstLine<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        if self.next != Expected::Anything {
-            self.look(&buffer.filled()[before..]);
-        }
+        lock(&self.requests).look(&mut buffer.filled_mut()[before..]);
         Poll::Ready(Ok(()))
     }
 }
@@ -206,11 +291,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn requests<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Requests {
+        let mut requests = Requests::default();
+        pieces.for_each(|piece| requests.look(&mut piece.to_vec()));
+        requests
+    }
+
     fn is_spaced<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> bool {
-        let is_spaced = Arc::new(AtomicBool::new(false));
-        let mut line = FirstLine::new((), Arc::clone(&is_spaced));
-        pieces.for_each(|piece| line.look(piece));
-        is_spaced.load(Ordering::Relaxed)
+        requests(pieces).note_read()
     }
 
     #[test]
@@ -241,6 +329,69 @@ mod tests {
                 let spaced_here = is_spaced(text.as_bytes().chunks(size));
                 assert_eq!(spaced_here, spaced, "{text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_head_is_known_by_its_beginning_until_all_of_it_has_come() {
+        for (text, begin, lines, is_under_way) in [
+            ("", "", 0, false),
+            ("\r\n", "\r\n", 0, false),
+            ("GE", "GE", 0, true),
+            ("\x16\x03\x01", "\x16\x03\x01", 0, true),
+            (
+                "GET /x HTTP/1.1\r\nA: b\r\nC",
+                "GET /x HTTP/1.1\r\nA: b\r\nC",
+                1,
+                true,
+            ),
+            (
+                "GET /x HTTP/1.1\r\n\r\n",
+                "GET /x HTTP/1.1\r\n\r\n",
+                1,
+                false,
+            ),
+            (
+                "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nab",
+                "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\n",
+                2,
+                false,
+            ),
+        ] {
+            for size in [1, 3, text.len().max(1)] {
+                let requests = requests(text.as_bytes().chunks(size));
+                let head = requests.head().unwrap();
+                assert_eq!(head.begin(), begin.as_bytes(), "{text:?} by {size}");
+                assert_eq!(
+                    (head.lines, head.is_under_way()),
+                    (lines, is_under_way),
+                    "{text:?}"
+                );
+                assert_eq!(head.bytes, begin.len());
+            }
+        }
+        // The next one takes its place; of two that came at once the first is kept.
+        let both = ["GET /a HTTP/1.1\n\n", "GET /b HTTP/1.1\n\nGET /c"];
+        let requests = requests(both.iter().map(|text| text.as_bytes()));
+        assert_eq!(requests.head().unwrap().begin(), b"GET /b HTTP/1.1\n\n");
+    }
+
+    #[test]
+    fn a_tab_behind_the_address_is_a_blank() {
+        for (text, becomes) in [
+            (
+                "POST /x\t HTTP/1.1\r\nA:\tb\r\n",
+                "POST /x  HTTP/1.1\r\nA:\tb\r\n",
+            ),
+            ("POST\t/x HTTP/1.1\r\n", "POST\t/x HTTP/1.1\r\n"),
+            (
+                "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\t",
+                "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\t",
+            ),
+        ] {
+            let mut bytes = text.as_bytes().to_vec();
+            Requests::default().look(&mut bytes);
+            assert_eq!(String::from_utf8_lossy(&bytes), becomes);
         }
     }
 

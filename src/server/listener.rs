@@ -125,17 +125,18 @@ impl Listeners {
         let listeners = self.sockets.into_iter().map(|(listener, port, address)| {
             let listener = TcpListener::from_std(listener)
                 .map_err(|error| ListenError::Other { address, error })?;
-            Ok((listener, port.proxy_protocol, address))
+            let number = address.port();
+            Ok((listener, Port { number, ..port }, address))
         });
         let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
-        let accepting = listeners.into_iter().map(|(listener, proxied, address)| {
+        let accepting = listeners.into_iter().map(|(listener, port, address)| {
             let admission = Admission {
                 address,
-                proxied,
+                port,
                 permits: &permits,
                 limit,
                 // Who comes in whose name shows only in the PROXY header.
-                shares: shares.as_ref().filter(|_| !proxied),
+                shares: shares.as_ref().filter(|_| !port.proxy_protocol),
                 trusted: &trusted,
             };
             accept(listener, admission, &workers, &stop.asked)
@@ -197,7 +198,7 @@ fn listen(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ListenE
 /// Admission of connections: the permits and the shares.
 struct Admission<'a> {
     address: SocketAddr,
-    proxied: bool,
+    port: Port,
     permits: &'a Arc<Semaphore>,
     limit: usize,
     shares: Option<&'a Arc<Shares>>,
@@ -212,7 +213,7 @@ async fn accept(
 ) {
     let Admission {
         address,
-        proxied,
+        port,
         permits,
         limit,
         shares,
@@ -254,7 +255,7 @@ async fn accept(
                     workers.take(Accepted {
                         stream,
                         peer,
-                        proxied,
+                        port,
                         permit,
                         share: share.flatten(),
                     });

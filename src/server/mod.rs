@@ -12,6 +12,7 @@ mod proxy_header;
 mod shares;
 pub mod shutdown;
 mod trusted;
+mod unreadable;
 mod upgrade;
 mod workers;
 mod write_timeout;

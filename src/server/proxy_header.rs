@@ -12,11 +12,11 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 /// Beginning of version 1 (section 2.1).
-const V1: &[u8] = b"PROXY ";
+pub(super) const V1: &[u8] = b"PROXY ";
 /// Length of its longest line, the line's end included (section 2.1).
 const V1_LONGEST: usize = 107;
 /// Beginning of version 2 (section 2.2).
-const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(super) const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Length of what stands in front of version 2's addresses.
 const V2_HEAD: usize = 16;
 /// Length limit of what stands behind that. Proxies send some hundred bytes at most:

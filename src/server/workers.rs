@@ -4,7 +4,7 @@
 
 use super::connection::{self, ConnectionContext};
 use super::shares::Share;
-use super::{Handler, ListenError};
+use super::{Handler, ListenError, Port};
 use crate::util::supervise::End;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -25,8 +25,8 @@ const DISK_THREADS: usize = 32;
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    /// True where it begins with a PROXY header.
-    pub(super) proxied: bool,
+    /// Port that it came to.
+    pub(super) port: Port,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) share: Option<Share>,
 }
@@ -160,7 +160,7 @@ async fn serve<H: Handler>(
         let Accepted {
             stream,
             peer,
-            proxied,
+            port,
             permit,
             share,
         } = accepted;
@@ -175,7 +175,7 @@ async fn serve<H: Handler>(
             let _guard = guard;
             // Registering it can fail where the kernel is out of memory.
             if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
-                connection::serve(stream, peer, proxied, shared, stop).await;
+                connection::serve(stream, peer, port, shared, stop).await;
             }
         });
     }

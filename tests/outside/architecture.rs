@@ -93,6 +93,7 @@ const PURE: [&str; 31] = [
     "http/range.rs",
     "http/conditional.rs",
     "http/router.rs",
+    "http/spelling.rs",
     "probe/address.rs",
     "probe/address",
     "probe/device.rs",

@@ -54,20 +54,38 @@ kinds! { CHECK_INS:
         "签到的正文不是合法的 JSON：错误之前的内容照常使用；若其中没有型号，则不下发固件",
         "the check-in's body is no JSON: what stood in front of the fault is used, and if no board was named there, no \
          firmware is offered");
+    /// Its body is compressed.
+    CHECK_IN_ENCODED = Kind::new("check-in.encoded", Warning, "checkin", &["device", "peer", "coding"],
+        "签到的正文经过压缩（Content-Encoding: {coding}），这里不解压，因此不知道型号，不下发固件：设备自己不压缩，请检查前面的代理（每个客户端每小时提示一次）",
+        "the check-in's body is compressed (Content-Encoding: {coding}), and nobody here unpacks it, so its board is not known \
+         and no firmware is offered: no device compresses, so see to a proxy in front (said once an hour for each client)");
     /// Its body is too long.
-    CHECK_IN_TOO_BIG = Kind::new("check-in.too-big", Info, "checkin", &["peer", "limit"],
-        "签到被拒绝：正文过长", "check-in refused: its body is too big");
+    CHECK_IN_TOO_BIG = Kind::new("check-in.too-big", Info, "checkin", &["device?", "peer", "limit", "of?"],
+        "签到被拒绝（413）：正文超过 {limit} 字节；设备的正文只有 1 至 2 KB（每个客户端每小时提示一次）",
+        "check-in refused (413): its body is larger than {limit} bytes; a device's has 1 to 2 KB (said once an hour for each \
+         client)");
     /// Its body did not come.
-    CHECK_IN_TOO_SLOW = Kind::new("check-in.too-slow", Info, "checkin", &["peer"],
-        "签到被拒绝：正文未能及时到达", "check-in refused: its body did not come in time");
+    CHECK_IN_TOO_SLOW = Kind::new("check-in.too-slow", Info, "checkin", &["device?", "peer", "limit", "bytes", "of?"],
+        "签到被拒绝（408）：正文在 {limit}（limits.idle）内没有到齐，只收到 {bytes}{ / |of|} 字节：线路太慢或丢包，或前面的代理没有转发正文（每个客户端每小时提示一次）",
+        "check-in refused (408): its body did not come whole within {limit} (limits.idle); {bytes}{ of |of|} bytes came: the \
+         line is slow or loses packets, or a proxy in front keeps the body (said once an hour for each client)");
     /// Its body ended before the length that it announced.
-    CHECK_IN_CUT = Kind::new("check-in.cut", Info, "checkin", &["peer"],
-        "签到被拒绝：正文提前结束", "check-in refused: its body ended early");
+    CHECK_IN_CUT = Kind::new("check-in.cut", Info, "checkin", &["device?", "peer", "bytes", "of?"],
+        "签到被拒绝：连接在正文中途结束，只收到 {bytes}{ / |of|} 字节：线路中断，或前面的代理截断了正文（每个客户端每小时提示一次）",
+        "check-in refused: the connection ended within its body; {bytes}{ of |of|} bytes came: the line broke, or a proxy in \
+         front cut the body (said once an hour for each client)");
+    /// Its body comes in chunks that are none.
+    CHECK_IN_CHUNKS = Kind::new("check-in.chunks", Info, "checkin", &["device?", "peer", "bytes", "error"],
+        "签到被拒绝（400）：分块传输的正文在 {bytes} 字节之后不符合 HTTP（{error}）：前面的代理有错（每个客户端每小时提示一次）",
+        "check-in refused (400): behind {bytes} bytes its chunked body is not as HTTP has it ({error}): a fault of a proxy in \
+         front (said once an hour for each client)");
     /// It says not who asks.
-    CHECK_IN_UNNAMED = Kind::new("check-in.unnamed", Info, "checkin", &["peer"],
-        "签到被拒绝：缺少 Device-Id 或 Client-Id 请求头", "check-in refused: no Device-Id or no Client-Id header");
+    CHECK_IN_UNNAMED = Kind::new("check-in.unnamed", Info, "checkin", &["device?", "peer", "missing"],
+        "签到被拒绝：缺少请求头 {missing}；设备都会发送它，请检查前面的代理是否去掉了它（每个客户端每小时提示一次）",
+        "check-in refused: no {missing} header; every device sends it, so see whether a proxy in front takes it away (said once \
+         an hour for each client)");
     /// A download's path holds no name of a file.
-    DOWNLOAD_BAD_NAME = Kind::new("download.bad-name", Info, "download", &["peer"],
+    DOWNLOAD_BAD_NAME = Kind::new("download.bad-name", Info, "download", &["peer", "file"],
         "下载被拒绝：文件名无效", "download refused: invalid filename");
     /// No such image is offered.
     DOWNLOAD_UNKNOWN = Kind::new("download.unknown", Info, "download", &["peer", "file"],

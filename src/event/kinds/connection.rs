@@ -24,7 +24,9 @@ kinds! { CONNECTIONS:
         "no connection can be accepted for now: raise the limit of open files (LimitNOFILE=)");
     /// TLS where there is none.
     TLS_OFF = Kind::new("tls.off", Warning, "connection", &["peer"],
-        "客户端使用 TLS，而 gateway.tls.mode 为 off", "a client speaks TLS, but gateway.tls.mode is off");
+        "客户端使用 TLS，而 gateway.tls.mode 为 off：请在设备中改填 http:// 地址，或将 gateway.tls.mode 设为 acme、files 或 self-signed（每个客户端每小时提示一次）",
+        "a client speaks TLS, but gateway.tls.mode is off: type an http:// address into it, or set gateway.tls.mode to acme, \
+         files or self-signed (said once an hour for each client)");
     /// A proxy that is not listed.
     PROXY_UNLISTED = Kind::new("proxy-header.unlisted", Warning, "connection", &["peer"],
         "已关闭：gateway.behind_proxy 未列出该地址，而此端口（gateway.ports 中的 proxy_protocol）只供代理使用；设备和浏览器需使用其他端口\

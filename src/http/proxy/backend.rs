@@ -2,16 +2,19 @@
 
 use super::activity::Activity;
 use super::connector::Connector;
+use super::first_reply::Foreign;
 use super::resolver::Resolver;
 use super::upload::UploadBody;
-use crate::event::tell;
+use crate::event::{Value, event, tell};
 use crate::util::sync::lock;
+use hyper::StatusCode;
 use hyper::http::uri::Authority;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -119,9 +122,18 @@ impl Backend {
         }
     }
 
+    /// Notes the same, unless the status may be the complaint of a server that wants
+    /// TLS: its page tells.
+    pub(super) fn answered_with(&self, status: StatusCode) {
+        if status != StatusCode::BAD_REQUEST {
+            self.answered();
+        }
+    }
+
     /// Notes that the backend did not answer, and logs why if it did before.
-    pub(super) fn failed(&self, why: &str) {
+    pub(super) fn failed(&self, why: impl Into<Value>) {
         if self.changes_to(true) {
+            let why: Value = why.into();
             tell!(
                 BACKEND_DOWN,
                 backend = self.to_string(),
@@ -149,6 +161,45 @@ pub(super) async fn quiet(activity: &Activity, limit: Duration) {
     while let Some(left) = activity.left(limit) {
         tokio::time::sleep(left).await;
     }
+}
+
+/// Returns the reason why a request to a backend got no reply.
+pub(super) fn why_none(error: &(dyn Error + 'static)) -> Value {
+    let foreign = find::<io::Error>(error)
+        .and_then(io::Error::get_ref)
+        .and_then(|inner| inner.downcast_ref::<Foreign>());
+    match foreign {
+        Some(Foreign::Tls) => event!(BACKEND_TLS).into(),
+        Some(other) => event!(BACKEND_NO_HTTP, error = other.to_string()).into(),
+        None if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => {
+            event!(BACKEND_NO_HTTP, error = reason(error)).into()
+        }
+        None if ended_unanswered(error) => event!(BACKEND_CLOSED, error = reason(error)).into(),
+        None => reason(error).into(),
+    }
+}
+
+/// Returns whether a connection ended instead of bringing a reply.
+pub(super) fn ended_unanswered(error: &(dyn Error + 'static)) -> bool {
+    find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
+        || find::<io::Error>(error).is_some_and(|e| {
+            matches!(
+                e.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            )
+        })
+}
+
+/// Returns the first error of this type in the chain of causes.
+pub(super) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Returns the innermost cause of an error, which is the one that tells.

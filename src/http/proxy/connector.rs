@@ -7,6 +7,7 @@
 //! changes something it is lost, for nobody may send it twice. hyper reads before
 //! it writes: here that read asks the kernel itself.
 
+use super::first_reply::FirstReply;
 use super::resolver::Resolver;
 use futures_util::future::BoxFuture;
 use hyper::Uri;
@@ -45,7 +46,7 @@ impl Service<Uri> for Connector {
 /// A connection to a backend.
 #[derive(Debug)]
 pub(super) struct BackendConnection {
-    stream: TokioIo<TcpStream>,
+    stream: FirstReply<TokioIo<TcpStream>>,
     /// Set while a request was sent and nothing has come yet: then there is no hurry to
     /// see the end.
     asked: bool,
@@ -54,7 +55,7 @@ pub(super) struct BackendConnection {
 impl BackendConnection {
     fn new(stream: TokioIo<TcpStream>) -> Self {
         Self {
-            stream,
+            stream: FirstReply::new(stream),
             asked: false,
         }
     }
@@ -67,7 +68,7 @@ impl BackendConnection {
     /// Returns whether the backend has ended the connection, as the kernel knows now.
     fn has_ended(&self) -> io::Result<bool> {
         let mut next = [MaybeUninit::uninit()];
-        match SockRef::from(self.stream.inner()).peek(&mut next) {
+        match SockRef::from(self.stream.inner.inner()).peek(&mut next) {
             Ok(n) => Ok(n == 0),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(false),
@@ -126,7 +127,7 @@ impl Write for BackendConnection {
 
 impl Connection for BackendConnection {
     fn connected(&self) -> Connected {
-        self.stream.connected()
+        self.stream.inner.connected()
     }
 }
 
@@ -170,7 +171,7 @@ mod tests {
         let mut kept = BackendConnection::new(ours);
         assert_eq!(read_once(&mut kept).await, Poll::Pending);
         // What has come is no end, and stays where it is.
-        theirs.write_all(b"x").unwrap();
+        theirs.write_all(b"H").unwrap();
         let mut came = Poll::Pending;
         while came.is_pending() {
             came = read_once(&mut kept).await;

@@ -1,7 +1,11 @@
 //! Replies of a backend on their way to the client.
 
 use super::backend::Backend;
+use super::first_reply::is_complaint;
 use super::upload::Upload;
+use crate::event::event;
+use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::future::Future;
 use std::io;
@@ -9,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 /// Body of a backend's reply, streamed. One that stops in the middle is given up, and
 /// the client sees the connection end in front of the promised length.
@@ -23,6 +27,8 @@ pub(crate) struct Relayed {
     backend: Arc<Backend>,
     /// Body of the request, which may still be coming.
     upload: Option<Arc<Upload>>,
+    /// Set until its first part has come, where that may complain that TLS is wanted.
+    is_suspect: bool,
 }
 
 impl Relayed {
@@ -31,8 +37,10 @@ impl Relayed {
         patience: Duration,
         backend: Arc<Backend>,
         upload: Option<Arc<Upload>>,
+        status: StatusCode,
     ) -> Self {
         Self {
+            is_suspect: status == StatusCode::BAD_REQUEST,
             first: None,
             rest,
             patience,
@@ -54,6 +62,16 @@ impl Relayed {
                 Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
                 Poll::Ready(frame) => {
                     self.deadline = None;
+                    if self.is_suspect
+                        && let Some(Ok(frame)) = &frame
+                    {
+                        self.is_suspect = false;
+                        if frame.data_ref().is_some_and(|page| is_complaint(page)) {
+                            self.backend.failed(event!(BACKEND_TLS));
+                        } else {
+                            self.backend.answered();
+                        }
+                    }
                     return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
                 }
                 Poll::Pending => break,
@@ -84,7 +102,7 @@ impl Body for Relayed {
             // Where the client broke off its request, the backend may well stop.
             && !self.upload.as_ref().is_some_and(|upload| upload.was_cut())
         {
-            self.backend.failed(&format!("its reply broke off: {e}"));
+            self.backend.failed(format!("its reply broke off: {e}"));
         }
         part
     }
@@ -112,4 +130,32 @@ impl Drop for Relayed {
             upload.abandon();
         }
     }
+}
+
+/// Number of bytes that are gathered of a reply without a length, so that it gets one:
+/// the device's clients read no chunks.
+const GATHERED: usize = 64 * 1024;
+
+/// Body of a reply without a length, as far as it was gathered.
+pub(super) enum Gathered {
+    Whole(Bytes),
+    /// Beginning of a body that is long, or takes its time: the rest must follow in
+    /// chunks.
+    Begun(Bytes),
+}
+
+/// Gathers a body up to [`GATHERED`] bytes, and no longer than `until`.
+pub(super) async fn gather(relayed: &mut Relayed, until: Instant) -> io::Result<Gathered> {
+    let mut gathered = Vec::new();
+    while gathered.len() <= GATHERED {
+        match timeout_at(until, relayed.frame()).await {
+            Ok(None) => return Ok(Gathered::Whole(gathered.into())),
+            Ok(Some(frame)) => {
+                gathered.extend_from_slice(frame?.data_ref().unwrap_or(&Bytes::new()));
+            }
+            Err(_) if gathered.is_empty() => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => break,
+        }
+    }
+    Ok(Gathered::Begun(gathered.into()))
 }

@@ -133,6 +133,12 @@ fn has_dot_segment(path: &str) -> bool {
         .any(|segment| matches!(segment, b"." | b".."))
 }
 
+/// Returns whether a reply has a coding that was not asked for.
+pub(super) fn has_foreign_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ mod activity;
 mod backend;
 mod connector;
 pub(super) mod download;
+mod first_reply;
 mod hops;
 mod refusals;
 mod resolver;
@@ -21,35 +22,32 @@ mod tunnel;
 mod upgrade;
 mod upload;
 
+pub(super) use upgrade::{has_upgrade, no_upgrade};
+
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
 use crate::http::request::{self, Head};
 use crate::http::router::below;
+use crate::http::spelling;
+use crate::http::turned_away::{self, TurnedAway};
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
-use backend::{Backend, LOG, Pool, pool, quiet, reason};
-use download::Relayed;
-use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use backend::{Backend, Pool, ended_unanswered, find, pool, quiet, why_none};
+use download::{Gathered, Relayed, gather};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
-use refusals::{broken_off, late, refused, stalled, too_large, unreachable_now};
+use refusals::{broken_off, late, refused, unreachable_now};
 use resolver::Resolver;
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
-use tracing::debug;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 use tunnel::{Session, TunnelCount};
 use upload::{Upload, UploadBody, UploadError};
-
-/// Number of bytes that are gathered of a reply without a length, so that it gets one:
-/// the device's clients read no chunks.
-const GATHERED: usize = 64 * 1024;
 
 /// `gateway.proxy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +112,8 @@ struct BackendRoute {
     path: String,
     /// Length of our own public prefix in the path, which the backend does not know.
     prefix: usize,
+    /// Path that the backend knows, for voice and vision, which people type.
+    known: Option<&'static str>,
     backend: Arc<Backend>,
 }
 
@@ -140,12 +140,20 @@ impl Proxy {
             let path = path.trim_end_matches('/');
             // Voice and vision lie below the public prefix, too, as the OTA
             // interface does.
-            let ours = path == VISION_PATH || path == WEBSOCKET_PATH.trim_end_matches('/');
-            let prefixes = if ours { &prefixes[..] } else { &[""] };
+            let known = [VISION_PATH, WEBSOCKET_PATH];
+            let known = known
+                .into_iter()
+                .find(|known| path == known.trim_end_matches('/'));
+            let prefixes = if known.is_some() {
+                &prefixes[..]
+            } else {
+                &[""]
+            };
             for prefix in prefixes {
                 routes.push(BackendRoute {
                     path: format!("{prefix}{path}"),
                     prefix: prefix.len(),
+                    known,
                     backend: Arc::clone(&backend),
                 });
             }
@@ -181,30 +189,57 @@ impl Proxy {
             .find(|r| below(path, &r.path).is_some())?;
         Some(MatchedRoute { route, proxy: self })
     }
+
+    /// Returns the route of voice or vision, if `path` is plainly the one or the other,
+    /// and the path that was meant where it is spelt otherwise.
+    pub(super) fn meant(&self, path: &str) -> Option<(MatchedRoute<'_>, Option<String>)> {
+        let plain = spelling::plain(path)?;
+        self.routes.iter().find_map(|route| {
+            let known = route.known?;
+            if *spelling::plain(&route.path)? != *plain {
+                return None;
+            }
+            let prefix = &route.path[..route.prefix];
+            let is_right = path.strip_prefix(prefix) == Some(known);
+            let right = (!is_right).then(|| format!("{prefix}{known}"));
+            Some((MatchedRoute { route, proxy: self }, right))
+        })
+    }
 }
 
 impl MatchedRoute<'_> {
     /// Passes the request on, and brings the reply back.
-    pub(super) async fn answer(self, peer: Peer, mut head: Head, body: Incoming) -> Reply {
-        let ProxySettings {
-            body_limit,
-            timeout,
-            ..
-        } = self.proxy.settings;
+    pub(super) async fn answer(
+        self,
+        peer: Peer,
+        mut head: Head,
+        body: Incoming,
+        turned_away: &TurnedAway,
+        now: SystemTime,
+    ) -> Reply {
+        let settings = &self.proxy.settings;
+        let (body_limit, timeout) = (settings.body_limit, settings.timeout);
+        let given_up = |error: &UploadError, head: &Head| {
+            let request = turned_away::Request { head, peer, now };
+            refusals::given_up(error, settings, request, turned_away)
+        };
         // From here on it is read away, whatever becomes of the request.
         let upload = Upload::new(body, timeout);
         let body = UploadBody::new(Arc::clone(&upload), body_limit);
+        let refuse = |status: StatusCode, text: &'static str, head: &Head| {
+            let request = turned_away::Request { head, peer, now };
+            turned_away.refused(request, status.as_u16(), text.trim_end());
+            refused(status, text)
+        };
         if let Some((status, text)) = hops::fault(&head) {
-            return refused(status, text);
+            return refuse(status, text, &head);
         }
         if upload.size_hint().lower() > body_limit {
-            return too_large();
+            return given_up(&UploadError::TooBig, &head);
         }
         let Some(target) = self.target(&head.uri) else {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "no address that could be sent on\n",
-            );
+            let text = "no address that could be sent on\n";
+            return refuse(StatusCode::BAD_REQUEST, text, &head);
         };
         let mut passed = Request::new(());
         *passed.method_mut() = head.method.clone();
@@ -214,10 +249,8 @@ impl MatchedRoute<'_> {
             if !upload.is_over() {
                 // What follows is a WebSocket's, and no backend must take a part
                 // of it for a body.
-                return refused(
-                    StatusCode::BAD_REQUEST,
-                    "a WebSocket begins without a body\n",
-                );
+                let text = "a WebSocket begins without a body\n";
+                return refuse(StatusCode::BAD_REQUEST, text, &head);
             }
             return self.upgrade(peer, &mut head, passed).await;
         }
@@ -226,18 +259,25 @@ impl MatchedRoute<'_> {
             answered = self.send(passed, body, &upload) => answered,
             () = quiet(&upload.activity, timeout) => {
                 return if upload.waits_for_sender() {
-                    stalled()
+                    given_up(&UploadError::Stalled, &head)
                 } else {
-                    self.route.backend.failed(&format!("no reply within {timeout:?}"));
+                    let why = format!("no reply within {timeout:?}");
+                    self.route.backend.failed(why);
                     late()
                 };
             }
         };
         let response = match answered {
             Ok(response) => response,
-            Err(e) => return self.unanswered(&e, peer),
+            Err(e) => {
+                if let Some(error) = find::<UploadError>(&e) {
+                    return given_up(error, &head);
+                }
+                self.route.backend.failed(why_none(&e));
+                return unreachable_now();
+            }
         };
-        self.route.backend.answered();
+        self.route.backend.answered_with(response.status());
         let over = upload.is_over();
         let reply = self.bring_back(&head.method, response, Some(upload)).await;
         if over { reply } else { reply::closing(reply) }
@@ -259,27 +299,11 @@ impl MatchedRoute<'_> {
         let again = (safe && upload.is_over()).then(|| request.clone());
         let answered = self.proxy.pool.request(request.map(|()| body)).await;
         match (answered, again) {
-            (Err(e), Some(request)) if ended_unanswered(&e) => {
+            (Err(e), Some(request)) if !e.is_connect() && ended_unanswered(&e) => {
                 let body = UploadBody::new(Arc::clone(upload), 0);
                 self.proxy.pool.request(request.map(|()| body)).await
             }
             (answered, _) => answered,
-        }
-    }
-
-    /// Returns the error for a client whose request got no reply.
-    fn unanswered(&self, error: &legacy::Error, peer: Peer) -> Reply {
-        match find::<UploadError>(error) {
-            Some(UploadError::TooBig) => too_large(),
-            Some(UploadError::Stalled) => stalled(),
-            Some(cut @ (UploadError::Broken(_) | UploadError::Abandoned)) => {
-                debug!(target: LOG, peer = %peer.address, error = %cut, "the client went away while it sent");
-                refused(StatusCode::BAD_REQUEST, "the body ended early\n")
-            }
-            None => {
-                self.route.backend.failed(&reason(error));
-                unreachable_now()
-            }
         }
     }
 
@@ -336,7 +360,8 @@ impl MatchedRoute<'_> {
         let (mut head, body) = response.into_parts();
         // A coding that nobody asked for (we send no TE), or the end of HTTP on a
         // connection that we did not offer.
-        if head.status == StatusCode::SWITCHING_PROTOCOLS || has_foreign_coding(&head.headers) {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS || hops::has_foreign_coding(&head.headers)
+        {
             backend.failed("its reply is not HTTP as it was asked for");
             return broken_off();
         }
@@ -362,7 +387,7 @@ impl MatchedRoute<'_> {
             .headers
             .get(CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let mut relayed = Relayed::new(body, timeout, Arc::clone(backend), upload);
+        let mut relayed = Relayed::new(body, timeout, Arc::clone(backend), upload, head.status);
         if is_head || length.is_some() || is_event_stream {
             return reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)));
         }
@@ -376,58 +401,6 @@ impl MatchedRoute<'_> {
             Err(_) => broken_off(),
         }
     }
-}
-
-/// Body of a reply without a length, as far as it was gathered.
-enum Gathered {
-    Whole(Bytes),
-    /// Beginning of a body that is long, or takes its time: the rest must follow in
-    /// chunks.
-    Begun(Bytes),
-}
-
-async fn gather(relayed: &mut Relayed, until: Instant) -> io::Result<Gathered> {
-    let mut gathered = Vec::new();
-    while gathered.len() <= GATHERED {
-        match timeout_at(until, relayed.frame()).await {
-            Ok(None) => return Ok(Gathered::Whole(gathered.into())),
-            Ok(Some(frame)) => {
-                gathered.extend_from_slice(frame?.data_ref().unwrap_or(&Bytes::new()));
-            }
-            Err(_) if gathered.is_empty() => return Err(io::ErrorKind::TimedOut.into()),
-            Err(_) => break,
-        }
-    }
-    Ok(Gathered::Begun(gathered.into()))
-}
-
-fn has_foreign_coding(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    codings.any(|coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-}
-
-/// Returns whether a connection ended instead of bringing a reply.
-fn ended_unanswered(error: &legacy::Error) -> bool {
-    find::<hyper::Error>(error).is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
-        || find::<io::Error>(error).is_some_and(|e| {
-            !error.is_connect()
-                && matches!(
-                    e.kind(),
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-                )
-        })
-}
-
-/// Returns the first error of this type in the chain of causes.
-fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

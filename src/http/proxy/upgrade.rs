@@ -4,14 +4,16 @@
 //! to be done in its extensions, and the connection's own task does it once HTTP is
 //! over: so it keeps its permit, its share and its place in the drain.
 
-use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason};
+use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason, why_none};
+use super::first_reply::FirstReply;
 use super::hops;
 use super::refusals::{late, unreachable_now};
 use super::resolver::Resolver;
 use super::tunnel::{self, Session};
+use crate::event::{Event, Value, event};
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
-use crate::http::request::Head;
+use crate::http::request::{self, Head};
 use crate::server::Upgrade;
 use futures_util::future::BoxFuture;
 use http_body_util::Empty;
@@ -35,6 +37,26 @@ pub(super) fn is_asked_for(head: &Head) -> bool {
         && head.version == Version::HTTP_11
         && has(&head.headers, UPGRADE, "websocket")
         && has(&head.headers, CONNECTION, "upgrade")
+}
+
+/// Returns the reason why a request can become no WebSocket, if there is one.
+pub(in crate::http) fn no_upgrade(head: &Head) -> Option<Event> {
+    if is_asked_for(head) {
+        None
+    } else if head.version < Version::HTTP_11 {
+        Some(event!(UPGRADE_OVER_HTTP_1_0))
+    } else if !has(&head.headers, UPGRADE, "websocket") {
+        Some(event!(NO_UPGRADE_HEADER))
+    } else {
+        let connection = head.headers.get(CONNECTION).and_then(request::text);
+        let connection = connection.as_deref().map(request::shown);
+        Some(event!(NO_CONNECTION_UPGRADE, connection = connection))
+    }
+}
+
+/// Returns whether a request has one of the two headers that ask for a WebSocket.
+pub(in crate::http) fn has_upgrade(head: &Head) -> bool {
+    has(&head.headers, UPGRADE, "websocket") || has(&head.headers, CONNECTION, "upgrade")
 }
 
 /// Returns whether a backend begins a WebSocket.
@@ -82,7 +104,7 @@ pub(super) async fn connect(
         };
         let stream = timeout(CONNECT, reached)
             .await
-            .map_err(|_| format!("no connection within {CONNECT:?}"))?
+            .map_err(|_| Value::from(format!("no connection within {CONNECT:?}")))?
             .map_err(|e| e.to_string())?;
         let _ = stream.set_nodelay(true);
         let socket = SockRef::from(&stream);
@@ -90,7 +112,7 @@ pub(super) async fn connect(
         let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
         let (mut sender, connection) = http1::Builder::new()
             .title_case_headers(true)
-            .handshake(TokioIo::new(stream))
+            .handshake(FirstReply::new(TokioIo::new(stream)))
             .await
             .map_err(|e| reason(&e))?;
         tokio::spawn(async move {
@@ -98,19 +120,20 @@ pub(super) async fn connect(
                 debug!(target: LOG, error = %e, "a backend's connection ended early");
             }
         });
-        sender.send_request(request).await.map_err(|e| reason(&e))
+        let asked = sender.send_request(request).await;
+        asked.map_err(|e| why_none(&e))
     };
     match timeout(patience, asked).await {
         Ok(Ok(response)) => {
-            backend.answered();
+            backend.answered_with(response.status());
             Ok(response)
         }
         Ok(Err(why)) => {
-            backend.failed(&why);
+            backend.failed(why);
             Err(unreachable_now())
         }
         Err(_) => {
-            backend.failed(&format!("no reply within {patience:?}"));
+            backend.failed(format!("no reply within {patience:?}"));
             Err(late())
         }
     }

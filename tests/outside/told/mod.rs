@@ -3,9 +3,11 @@
 
 mod acme;
 mod addresses;
+mod behind;
 mod certificates;
 mod configuration;
 mod configuration_files;
+mod connections;
 mod files;
 mod files_apart;
 mod files_served;
@@ -16,3 +18,4 @@ mod names;
 mod requests;
 mod terminal;
 mod tls;
+mod voice;

@@ -1,1 +1,379 @@
-//! Requests and connections that are nothing here: paths, methods, headers, bodies.
+//! Connections and requests that are turned away, and what each is told.
+
+use crate::proxy::{fine, talk};
+use crate::support::backend::Backend;
+use crate::support::server::{SCHEMES, exchange, request};
+use crate::support::{Server, event};
+
+const URL: &str = "https://ota.example.com/edge/xiaozhi/ota/";
+pub(super) const CONFIG: &str = "server: {ota: 'https://ota.example.com/edge/xiaozhi/ota/'}\n";
+
+/// A request as a device makes it.
+pub(super) fn asked(method: &str, path: &str, device: &str) -> Vec<u8> {
+    let headers = [
+        ("Device-Id", device),
+        ("Client-Id", "7b94d69a-9808-4c59-9c9b-704333b38aff"),
+        ("User-Agent", "bread-compact-wifi/1.6.0"),
+    ];
+    let body: &[u8] = if method == "POST" { b"{}" } else { b"" };
+    request(method, path, &headers, body)
+}
+
+/// The paths that are plainly the OTA address.
+fn spellings() -> Vec<&'static str> {
+    vec![
+        "//xiaozhi/ota/",
+        "/xiaozhi//ota",
+        "/xiaozhi/ota//",
+        "///xiaozhi///ota///",
+        "/XiaoZhi/OTA/",
+        "/EDGE/xiaozhi/ota",
+        "/xiaozhi/ota/%20",
+        "/xiaozhi/ota%20/",
+        "/%20/xiaozhi/ota/",
+        "/%20xiaozhi/ota/",
+        "/xiaozhi/ota/+",
+        "/xiaozhi/ota/%09",
+        "/xiaozhi/ota/\t",
+        "/xiaozhi/ota/\t \t",
+        "/xiaozhi/ota/%0A",
+        "/xiaozhi/ota/%0d%0a",
+        "/xiaozhi/ota/%E3%80%80",
+        "/xiaozhi/ota/\u{3000}",
+        "/xiaozhi/ota/%C2%A0",
+        "/xiaozhi/ota/\u{feff}",
+        "/xiaozhi/ota/\"",
+        "/\"xiaozhi/ota/\"",
+        "/xiaozhi/ota/%22",
+        "/xiaozhi/ota/'",
+        "/xiaozhi/ota/”",
+        "/xiaozhi/ota/.",
+        "/xiaozhi/ota.",
+        "/xiaozhi/ota/,",
+        "/xiaozhi/ota/;",
+        "/xiaozhi/ota/。",
+        "/xiaozhi/ota，",
+        "/xiaozhi/ota/、",
+        "/xiaozhi/ota/)",
+        "/xiaozhi/ota/%3C%3E",
+        "/xiaozhi/%6Fta/",
+        "/%78%69%61%6f%7a%68%69/%6f%74%61/",
+        "/xiaozhi%2Fota%2f",
+        "/./xiaozhi/./ota/.",
+        "/xiaozhi\\ota\\",
+        "/ｘｉａｏｚｈｉ/ｏｔａ/",
+        "/xiaozhi/ota//?a=b",
+        "/xiaozhi/ota/%3Fa=b",
+        "/xiaozhi/ota/xiaozhi/ota/",
+        "/http://ota.example.com:8003/xiaozhi/ota/",
+        "/xiaozhi/ota/https://ota.example.com/edge/xiaozhi/ota/",
+        "http://127.0.0.1/XiaoZhi//ota/",
+    ]
+}
+
+#[test]
+fn every_spelling_that_is_plainly_the_ota_address_is_answered() {
+    let backend = Backend::answering(fine);
+    let server = Server::start(
+        &format!(
+            "{CONFIG}gateway:\n  proxy: {{routes: {{/: 'http://{0}', /xiaozhi: 'http://{0}'}}}}\n",
+            backend.address
+        ),
+        &["bread-compact-wifi_1.6.6.bin"],
+    );
+    for path in spellings() {
+        for scheme in SCHEMES {
+            let reply = server.send(scheme, &asked("POST", path, "aa:aa"));
+            reply.hold_to_contract(path);
+            assert_eq!(
+                reply.status,
+                200,
+                "{path:?} over {scheme}: {}",
+                reply.text()
+            );
+            assert!(reply.json()["server_time"].is_object(), "{path:?}");
+        }
+    }
+    for path in [
+        "//xiaozhi/ota/activate",
+        "/xiaozhi/OTA/Activate/",
+        "/xiaozhi/ota//activate%20",
+    ] {
+        let reply = server.send("http", &asked("POST", path, "aa:aa"));
+        assert_eq!(reply.json()["success"], true, "{path:?}");
+    }
+    let file = "bread-compact-wifi_1.6.6.bin";
+    for folder in [
+        "//xiaozhi/ota/download/",
+        "/XiaoZhi/OTA/Download/",
+        "/xiaozhi/ota//download//",
+        "/xiaozhi/%6fta/download/",
+        "/xiaozhi/ota/./download/",
+    ] {
+        let reply = server.send(
+            "http",
+            &request("GET", &format!("{folder}{file}"), &[], b""),
+        );
+        assert_eq!(
+            reply.body,
+            format!("firmware {file}").as_bytes(),
+            "{folder}"
+        );
+        // The name is taken as it stands, and leads out of the folder by no spelling.
+        for name in [
+            "..%2f..%2f.config.yaml",
+            "%2e%2e%2fbin%2fx_1.bin",
+            "x%00_1.bin",
+            &file.to_uppercase(),
+        ] {
+            let reply = server.send(
+                "http",
+                &request("GET", &format!("{folder}{name}"), &[], b""),
+            );
+            assert!([400, 404].contains(&reply.status), "{folder}{name}");
+        }
+    }
+    assert!(backend.seen().is_empty(), "{:#?}", backend.seen());
+    assert!(server.events_of("path.", &[]).is_empty());
+}
+
+/// No spelling is a way around what the right one must keep to.
+#[test]
+fn every_spelling_is_judged_as_the_address_is() {
+    let server = Server::start(&format!("{CONFIG}gateway:\n  http_fallback: false\n"), &[]);
+    for path in spellings() {
+        let reply = server.send("http", &asked("POST", path, "aa:aa"));
+        assert_eq!(reply.status, 403, "{path:?}");
+        assert_eq!(
+            server.send("https", &asked("PUT", path, "aa:aa")).status,
+            405,
+            "{path:?}"
+        );
+    }
+    // A backend for everything else gets nothing of what stands below the OTA address.
+    let backend = Backend::answering(fine);
+    let config = format!(
+        "{CONFIG}gateway:\n  proxy: {{routes: {{/: 'http://{}'}}}}\n",
+        backend.address
+    );
+    let server = Server::start(&config, &[]);
+    for path in [
+        "/xiaozhi/ota/else",
+        "/xiaozhi/OTA/else",
+        "//xiaozhi/ota/else",
+        "/xiaozhi/%6fta/else",
+        "/xiaozhi%2fota/else",
+        "/xiaozhi/ota/../v1",
+        "/xiaozhi/%6fta/../v1",
+        "/xiaozhi/ota/%2e%2e",
+    ] {
+        assert_eq!(
+            server.send("http", &asked("GET", path, "aa:aa")).status,
+            404,
+            "{path}"
+        );
+    }
+    assert!(backend.seen().is_empty(), "{:#?}", backend.seen());
+    // What is only a part of it is the backend's.
+    for (seen, path) in ["/", "/ota/", "/xiaozhi/", "/x/xiaozhi/ota/"]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(
+            server.send("http", &asked("POST", path, "aa:aa")).status,
+            200,
+            "{path}"
+        );
+        assert_eq!(backend.seen()[seen].line(), format!("POST {path} HTTP/1.1"));
+    }
+}
+
+#[test]
+fn a_device_that_asks_for_nothing_here_is_told_what_to_type() {
+    let server = Server::start(CONFIG, &[]);
+    for (n, (method, path)) in [
+        ("POST", "/xiaozi/ota/"),
+        ("POST", "/xiaozhi/oat/"),
+        ("POST", "/xiaozhi/ota/index.html"),
+        ("POST", "/xiaozhi/ota/ota"),
+        ("POST", "/xiaozhiota/"),
+        ("POST", "/api/update"),
+        ("GET", "/"),
+        ("GET", "/ota/"),
+        ("GET", "/xiaozhi/ota/downloads/a_1.bin"),
+        ("POST", "/xiaozhi/../xiaozhi/ota/"),
+        ("POST", "/%E5%9B%BA%E4%BB%B6/"),
+        ("POST", "/固件/"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let device = format!("aa:{n}");
+        for _ in 0..2 {
+            let reply = server.send("http", &asked(method, path, &device));
+            reply.hold_to_contract(path);
+            assert_eq!(reply.status, 404, "{path}");
+            assert!(reply.text().contains(URL), "{path}");
+        }
+        let fields = [
+            ("device", &*device),
+            ("path", path),
+            ("url", URL),
+            ("method", method),
+        ];
+        server.event("path.unknown", &fields);
+        assert_eq!(
+            server.events("path.unknown", &[("device", &device)]).len(),
+            1,
+            "{path}"
+        );
+    }
+    // By its `User-Agent` too, and whoever is near; once for the address.
+    let agent = [("User-Agent", "esp-box-3/2.0.1")];
+    assert_eq!(
+        server
+            .send("http", &request("GET", "/firmware", &agent, b""))
+            .status,
+        404
+    );
+    server.event("path.unknown", &[("path", "/firmware")]);
+    for path in ["/xiaozhi/otaa", "/firmware"] {
+        assert_eq!(
+            server
+                .send("http", &request("POST", path, &agent, b""))
+                .status,
+            404
+        );
+    }
+    let lines = server.events("path.unknown", &[]);
+    let unnamed = lines
+        .iter()
+        .filter(|line| event::field(line, "device").is_none());
+    assert_eq!(unnamed.count(), 1, "{lines:#?}");
+}
+
+#[test]
+fn a_device_that_left_out_a_part_is_answered_and_told() {
+    let server = Server::start(CONFIG, &["bread-compact-wifi_1.6.6.bin"]);
+    for (n, path) in [
+        "/",
+        "/ota",
+        "/ota/",
+        "/xiaozhi",
+        "/Xiaozhi//",
+        "/edge/",
+        "/x/xiaozhi/ota/",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let device = format!("bb:{n}");
+        let reply = server.send("http", &asked("POST", path, &device));
+        assert_eq!(reply.status, 200, "{path}");
+        assert!(reply.json()["server_time"].is_object(), "{path}");
+        server.event(
+            "path.part",
+            &[("device", &device), ("path", path), ("url", URL)],
+        );
+    }
+    // Whoever is no device is not.
+    for headers in [&[][..], &[("Device-Id", "bb:bb")]] {
+        assert_eq!(
+            server
+                .send("http", &request("POST", "/ota/", headers, b"{}"))
+                .status,
+            404
+        );
+    }
+}
+
+#[test]
+fn scanners_and_browsers_fill_no_log() {
+    let server = Server::start(CONFIG, &[]);
+    for path in [
+        "/",
+        "/favicon.ico",
+        "/robots.txt",
+        "/wp-login.php",
+        "/.env",
+        "/.git/config",
+        "/cgi-bin/luci",
+        "/api/v1/models",
+        "/vendor/phpunit/eval.php",
+        "/actuator/health",
+        "/data",
+    ] {
+        for (method, agent) in [
+            ("GET", "Mozilla/5.0 (X11)"),
+            ("POST", "curl/8.5.0"),
+            ("GET", "zgrab/0.x"),
+        ] {
+            let reply = server.send(
+                "http",
+                &request(method, path, &[("User-Agent", agent)], b""),
+            );
+            assert_eq!(reply.status, 404, "{path}");
+            assert!(reply.text().contains(URL), "{path}");
+        }
+    }
+    server.send("http", &asked("GET", "/last", "cc:cc"));
+    server.event("path.unknown", &[("path", "/last")]);
+    assert_eq!(server.events_of("path.", &[]).len(), 1);
+}
+
+#[test]
+fn a_method_that_is_not_allowed_is_named() {
+    let server = Server::start("", &["x_1.0.bin"]);
+    for (n, (method, path)) in [
+        ("PUT", "/xiaozhi/ota/"),
+        ("PATCH", "/xiaozhi//ota"),
+        ("DELETE", "/xiaozhi/ota/activate"),
+        ("POST", "/xiaozhi/ota/download/x_1.0.bin"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let device = format!("ff:{n}");
+        assert_eq!(
+            server.send("http", &asked(method, path, &device)).status,
+            405
+        );
+        let fields = [("device", &*device), ("method", method), ("path", path)];
+        server.event("method.not-allowed", &fields);
+    }
+    talk(
+        &server,
+        b"CONNECT example.com:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    server.event("method.not-allowed", &[("method", "CONNECT")]);
+}
+
+#[test]
+fn a_request_with_blanks_in_front_of_its_path_is_named() {
+    let server = Server::start("", &[]);
+    let mut stream = server.tcp();
+    let reply = exchange(
+        &mut stream,
+        b"POST  /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nDevice-Id: a\r\n\r\n",
+    );
+    assert_eq!(reply.status, 400);
+    let line = server.event("request.unreadable", &[("device", "a")]);
+    assert_eq!(
+        event::field(&line, "why").as_deref(),
+        Some("request.spaced")
+    );
+    // A check-in without one of its headers, too.
+    for (header, missing) in [
+        ("Device-Id: a", "Client-Id"),
+        ("Client-Id: a", "Device-Id"),
+        ("X: y", "Device-Id, Client-Id"),
+    ] {
+        let head = format!(
+            "POST /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\n{header}\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        assert_eq!(exchange(&mut server.tcp(), head.as_bytes()).status, 200);
+        if header != "X: y" {
+            server.event("check-in.unnamed", &[("missing", missing)]);
+        }
+    }
+}

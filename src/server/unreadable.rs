@@ -1,0 +1,241 @@
+//! Names what came on a connection and was no request that anybody could answer: hyper
+//! answers it itself, or closes, and says to nobody why.
+
+use super::Port;
+use super::first_line::{Head, Requests};
+use super::proxy_header::{V1, V2};
+use crate::event::{Event, event};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Number of headers that hyper takes.
+const HEADERS: usize = 100;
+/// Number of bytes of what came that the log shows.
+const SHOWN: usize = 64;
+
+/// Connection that ended with an error.
+pub(super) struct Ended<'a> {
+    pub(super) error: &'a hyper::Error,
+    pub(super) requests: &'a Requests,
+    pub(super) peer: SocketAddr,
+    /// Port that it came to.
+    pub(super) port: Port,
+    /// `limits.headers`.
+    pub(super) patience: Duration,
+    /// Size limit of a head, in bytes.
+    pub(super) longest: usize,
+}
+
+impl Ended<'_> {
+    /// Returns what there is to tell of it: `None` where a client went away, or was idle
+    /// between two requests.
+    pub(super) fn event(&self) -> Option<Event> {
+        let (error, peer) = (self.error, self.peer);
+        let head = self.requests.head();
+        let begin = head.map_or(&[][..], Head::begin);
+        let under_way = head.filter(|head| head.is_under_way());
+        if error.is_timeout() && head.is_some_and(|head| head.bytes == 0) {
+            // It shook hands, and no more.
+            let limit = format!("{:?}", self.patience);
+            return Some(event!(REQUEST_SILENT, peer = peer, limit = limit));
+        }
+        if !error.is_parse() && under_way.is_none() {
+            return None;
+        }
+        if let Some(version) = proxy_header(begin) {
+            return Some(self.with_proxy_header(version));
+        }
+        let begins = (!begin.is_empty()).then(|| shown(begin));
+        let why = match (foreign(begin), under_way) {
+            (Some(why), _) => why,
+            (None, _) if error.is_parse() => self.why(head, begin),
+            (None, Some(head)) if error.is_timeout() => {
+                return Some(event!(
+                    REQUEST_LATE,
+                    peer = peer,
+                    bytes = head.bytes,
+                    limit = format!("{:?}", self.patience),
+                    begins = begins,
+                ));
+            }
+            (None, Some(head)) if error.is_incomplete_message() => {
+                event!(REQUEST_CUT, bytes = head.bytes)
+            }
+            _ => return None,
+        };
+        Some(event!(
+            REQUEST_UNREADABLE,
+            peer = peer,
+            why = why,
+            begins = begins
+        ))
+    }
+
+    fn with_proxy_header(&self, version: u8) -> Event {
+        let Port {
+            number,
+            proxy_protocol,
+        } = self.port;
+        if proxy_protocol {
+            return event!(
+                PROXY_HEADER_TWICE,
+                peer = self.peer,
+                version = version,
+                port = number
+            );
+        }
+        event!(
+            PROXY_HEADER_UNEXPECTED,
+            peer = self.peer,
+            version = version,
+            port = number,
+            setting = format!("gateway.ports: [{{port: {number}, proxy_protocol: true}}]"),
+        )
+    }
+
+    /// Returns the reason why hyper cannot read a head.
+    fn why(&self, head: Option<&Head>, begin: &[u8]) -> Event {
+        let lines = head.map_or(0, |head| head.lines);
+        if self.error.is_parse_too_large() {
+            let is_long = head.is_none_or(|head| head.bytes >= self.longest);
+            return if lines > HEADERS && !is_long {
+                event!(REQUEST_TOO_MANY, limit = HEADERS)
+            } else {
+                event!(REQUEST_TOO_LONG, limit = self.longest)
+            };
+        }
+        let error = self.error.to_string();
+        if begin.is_empty() {
+            return event!(REQUEST_NO_HTTP, error = error);
+        }
+        let end = begin.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = String::from_utf8_lossy(&begin[..end.unwrap_or(begin.len())]);
+        let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        let is_method = |word: &&str| word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        let (Some(_), Some(last)) = (words.first().filter(|word| is_method(word)), words.last())
+        else {
+            return event!(REQUEST_NO_HTTP);
+        };
+        match words.len() {
+            2 if end.is_some() => event!(REQUEST_NO_VERSION),
+            // Of a long line the end is not known.
+            _ if end.is_none() && lines == 0 => event!(REQUEST_LINE, error = error),
+            3.. if !matches!(*last, "HTTP/1.0" | "HTTP/1.1") && last.starts_with("HTTP/") => {
+                event!(REQUEST_VERSION, version = *last)
+            }
+            4.. if end.is_some() => event!(REQUEST_BLANK),
+            3 if matches!(*last, "HTTP/1.0" | "HTTP/1.1") && lines > 0 && is_sane(words[1]) => {
+                event!(REQUEST_HEADER, error = error)
+            }
+            3.. => event!(REQUEST_LINE, error = error),
+            _ => event!(REQUEST_NO_HTTP),
+        }
+    }
+}
+
+/// Returns whether nothing is wrong with an address, as far as can be seen.
+fn is_sane(address: &str) -> bool {
+    !address.contains(|c: char| c.is_control() || c == '\u{FFFD}' || "\"<>^`{|}".contains(c))
+}
+
+/// Returns the version of the PROXY header at the front of `begin`, if there is one.
+fn proxy_header(begin: &[u8]) -> Option<u8> {
+    if begin.starts_with(V1) {
+        Some(1)
+    } else {
+        begin.starts_with(V2).then_some(2)
+    }
+}
+
+/// Returns the protocol that begins like this, where it is not HTTP/1.
+fn foreign(begin: &[u8]) -> Option<Event> {
+    let starts = |with: &[u8]| begin.starts_with(with);
+    let has = |text: &[u8]| memchr::memmem::find(begin, text).is_some();
+    let line = begin.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let ends = |with: &[u8]| line.is_some_and(|line| line.ends_with(with));
+    let protocol = match begin {
+        [0x16, 3, ..] | [0x80..=0xFF, _, 1, ..] => return Some(event!(REQUEST_TLS)),
+        _ if starts(b"PRI * HTTP/2") => return Some(event!(REQUEST_HTTP2)),
+        [0x10, rest @ ..]
+            if has(b"MQTT") || rest.get(3..).is_some_and(|r| r.starts_with(b"MQIsdp")) =>
+        {
+            return Some(event!(REQUEST_MQTT));
+        }
+        [4 | 5, 1..=3, ..] => "SOCKS",
+        [3, 0, 0, ..] => "RDP",
+        [0, 0, 0, _, 0xFE | 0xFF, b'S', b'M', b'B', ..] => "SMB",
+        [b'*', b'0'..=b'9', ..] => "Redis",
+        _ if starts(b"SSH-") => "SSH",
+        _ if starts(b"PING\r") || starts(b"INFO\r") => "Redis",
+        _ if starts(b"EHLO ") || starts(b"HELO ") => "SMTP",
+        _ if starts(b"USER ") || starts(b"AUTH TLS") => "FTP",
+        _ if ends(b" RTSP/1.0") => "RTSP",
+        _ if ends(b" SIP/2.0") => "SIP",
+        _ if starts(b"HTTP/") => "HTTP, as a server's reply",
+        _ if starts(b"{") => "JSON without HTTP",
+        _ => return None,
+    };
+    Some(event!(REQUEST_FOREIGN, protocol = protocol))
+}
+
+/// Returns the part of what came that the log may show: its first line, without a query,
+/// which may hold a token.
+fn shown(begin: &[u8]) -> String {
+    let begin = begin.trim_ascii_start();
+    let end = begin
+        .iter()
+        .position(|byte| matches!(byte, b'\r' | b'\n' | b'?'));
+    let end = end.unwrap_or(begin.len()).min(SHOWN);
+    String::from_utf8_lossy(&begin[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn protocols_are_known_by_how_they_begin() {
+        for (begin, words) in [
+            (&b"\x16\x03\x01\x02\x00"[..], "TLS"),
+            (b"\x80\x2e\x01\x00\x02", "TLS"),
+            (b"PRI * HTTP/2.0\r\n\r\nSM", "HTTP/2"),
+            (b"\x10\x1a\x00\x04MQTT\x04", "MQTT"),
+            (b"\x10\x1a\x00\x06MQIsdp\x03", "MQTT"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+            (b"*1\r\n$4\r\nPING\r\n", "Redis"),
+            (b"\x05\x01\x00", "SOCKS"),
+            (b"\x03\x00\x00\x13", "RDP"),
+            (b"\x00\x00\x00\x45\xffSMBr", "SMB"),
+            (b"OPTIONS rtsp://h/ RTSP/1.0\r\n", "RTSP"),
+            (b"OPTIONS sip:nm SIP/2.0\r\nVia: x", "SIP"),
+            (b"{\"version\":2}", "JSON"),
+        ] {
+            let event = foreign(begin).map(|event| event.to_string());
+            assert!(event.is_some_and(|said| said.contains(words)), "{words}");
+        }
+        for begin in [&b"GET /x HTTP/1.1\r\n"[..], b"", b"\0\0", b"hello"] {
+            assert!(foreign(begin).is_none(), "{begin:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_token() {
+        assert_eq!(
+            shown(b"GET /xiaozhi/v1/?token=abc HTTP/1.2"),
+            "GET /xiaozhi/v1/"
+        );
+        assert_eq!(
+            shown(b"GET /x HTTP/1.2\r\nAuthorization: b"),
+            "GET /x HTTP/1.2"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_beginning_can_be_looked_at(begin in any::<Vec<u8>>()) {
+            let _ = (foreign(&begin), proxy_header(&begin));
+            prop_assert!(shown(&begin).len() <= 3 * SHOWN);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Connections on which no request came that could be answered.
+
+use crate::proxy::talk;
+use crate::support::server::exchange;
+use crate::support::{Server, event, until};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+/// One limit short, the others long.
+fn with_short(limit: &str) -> Server {
+    let mut limits = vec!["handshake: 1h", "headers: 1h", "idle: 1h", "drain: 1h"];
+    let (name, _) = limit.split_once(':').unwrap();
+    limits.retain(|long| !long.starts_with(name));
+    limits.push(limit);
+    Server::start(
+        &format!("gateway:\n  limits: {{{}}}\n", limits.join(", ")),
+        &[],
+    )
+}
+
+/// Sends bytes, no more of them, and reads all that comes.
+pub(super) fn sent(mut stream: TcpStream, bytes: &[u8]) -> String {
+    // It may be closed before all is sent.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+const V1: &[u8] = b"PROXY TCP4 203.0.113.7 127.0.0.1 56324 443\r\n";
+const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x7f\0\0\x01\xdc\x04\x01\xbb";
+const ASK: &[u8] = b"GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
+    for (header, version) in [
+        (V1, "1"),
+        (V2, "2"),
+        (b"PROXY UNKNOWN\r\n", "1"),
+        (b"PROXY TCP6 2001:db8::7 ::1 56324 443\r\n", "1"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "2"),
+    ] {
+        // With a request, with TLS, and with nothing behind it.
+        for behind in [ASK, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b""] {
+            let server = Server::start("", &[]);
+            let (port, setting) = (server.ports[0].to_string(), "proxy_protocol: true}]");
+            sent(server.tcp(), &[header, behind].concat());
+            sent(server.tcp(), &[header, behind].concat());
+            let fields = [("version", version), ("port", &*port)];
+            let line = server.event("proxy-header.unexpected", &fields);
+            assert!(
+                line.contains(&format!("gateway.ports: [{{port: {port}, {setting}")),
+                "{line}"
+            );
+            assert!(server.events("request.unreadable", &[]).is_empty());
+            server.check_in("x", "1.0");
+            assert_eq!(server.events("proxy-header.unexpected", &[]).len(), 1);
+        }
+    }
+    // In pieces that never become whole.
+    let server = with_short("headers: 300ms");
+    let mut stream = server.tcp();
+    stream.write_all(b"PROXY TCP4 203.0").unwrap();
+    server.event("proxy-header.unexpected", &[("version", "1")]);
+    // Two proxies in a row.
+    let config = "gateway:\n  ip: 127.0.0.1\n  ports: [{port: 0, proxy_protocol: true}]\n";
+    for (second, version) in [(V1, "1"), (V2, "2")] {
+        let server = Server::start(config, &[]);
+        let port = server.ports[0].to_string();
+        sent(server.tcp(), &[V1, second, ASK].concat());
+        server.event(
+            "proxy-header.twice",
+            &[("version", version), ("port", &port)],
+        );
+    }
+    // The other way round it is said already.
+    let server = Server::start(config, &[]);
+    sent(server.tcp(), ASK);
+    server.event("proxy-header.faulty", &[("why", "proxy-header.missing")]);
+}
+
+/// What no parser takes, and why.
+fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
+    let many = "X: y\r\n".repeat(150);
+    let long = "y".repeat(17_000);
+    let rows: Vec<(&[u8], &str)> = vec![
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "request.http2"),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0",
+            "request.http2",
+        ),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "request.foreign"),
+        (b"*1\r\n$4\r\nPING\r\n", "request.foreign"),
+        (b"PING\r\n", "request.foreign"),
+        (
+            b"\x10\x1a\0\x04MQTT\x04\x02\0\x3c\0\x0eclient",
+            "request.mqtt",
+        ),
+        (b"\x05\x01\0", "request.foreign"),
+        (
+            b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0",
+            "request.foreign",
+        ),
+        (
+            b"OPTIONS rtsp://h/x RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+            "request.foreign",
+        ),
+        (
+            b"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm\r\n\r\n",
+            "request.foreign",
+        ),
+        (b"EHLO h\r\n", "request.foreign"),
+        (
+            b"{\"application\":{\"version\":\"1.0\"}}",
+            "request.foreign",
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "request.foreign"),
+        (b"\0\x01\x02\x03\xff\xfe\r\n\r\n", "request.no-http"),
+        (b"hello\r\n\r\n", "request.no-http"),
+        ("你好\r\n\r\n".as_bytes(), "request.no-http"),
+        (b"GET /x\r\n\r\n", "request.no-version"),
+        (b"GET /x HTTP/1.2\r\nHost: h\r\n\r\n", "request.version"),
+        (b"GET /x HTTP/3\r\n\r\n", "request.version"),
+        (b"GET /x http/1.1\r\n\r\n", "request.line"),
+        (
+            b"POST /xiaozhi /ota/ HTTP/1.1\r\nHost: h\r\n\r\n",
+            "request.blank",
+        ),
+        (
+            b"POST /xiaozhi/ota/ /activate HTTP/1.1\r\nHost: h\r\n\r\n",
+            "request.blank",
+        ),
+        (
+            b"POST /xiaozhi/ota/\xa1\xa3 HTTP/1.1\r\nHost: h\r\n\r\n",
+            "request.line",
+        ),
+        (
+            b"POST /xiaozhi/\x01ota/ HTTP/1.1\r\nHost: h\r\n\r\n",
+            "request.line",
+        ),
+        (b"GET /x HTTP/1.1\r\nHost : h\r\n\r\n", "request.header"),
+        (
+            b"GET /x HTTP/1.1\r\nX: a\r\n folded\r\n\r\n",
+            "request.header",
+        ),
+        (b"GET /x HTTP/1.1\r\nX: a\rY: b\r\n\r\n", "request.header"),
+        (b"GET /x HTTP/1.1\r\nX: a\0b\r\n\r\n", "request.header"),
+        (
+            b"POST /x HTTP/1.1\r\nContent-Length: abc\r\n\r\n",
+            "request.header",
+        ),
+        (
+            b"POST /x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "request.header",
+        ),
+        (
+            b"POST /x HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "request.header",
+        ),
+        (
+            b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "request.header",
+        ),
+        (b"GET /x HTTP/1.1\r\nHost: h\r\n", "request.cut"),
+        (b"POST /xiaozhi/o", "request.cut"),
+        (b"G", "request.cut"),
+    ];
+    let mut rows: Vec<_> = rows
+        .into_iter()
+        .map(|(bytes, why)| (bytes.to_vec(), why))
+        .collect();
+    for (head, why) in [
+        (
+            format!("GET /x HTTP/1.1\r\nCookie: {long}\r\n\r\n"),
+            "request.too-long",
+        ),
+        (format!("GET /{long} HTTP/1.1\r\n\r\n"), "request.too-long"),
+        (format!("GET /x HTTP/1.1\r\n{many}\r\n"), "request.too-many"),
+    ] {
+        rows.push((head.into_bytes(), why));
+    }
+    rows
+}
+
+#[test]
+fn what_is_no_request_is_named_with_its_peer_and_why() {
+    for (bytes, why) in unreadable() {
+        let server = Server::start("", &[]);
+        let stream = server.tcp();
+        let own = stream.local_addr().unwrap().to_string();
+        sent(stream, &bytes);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
+        let line = until(&format!("{why}: {shown:?}"), || {
+            server.events("request.unreadable", &[]).pop()
+        });
+        assert_eq!(
+            event::field(&line, "why").as_deref(),
+            Some(why),
+            "{shown:?}: {line}"
+        );
+        assert_eq!(event::field(&line, "peer"), Some(own), "{shown:?}: {line}");
+        // Once an hour for each client.
+        sent(server.tcp(), &bytes);
+        server.check_in("x", "1.0");
+        assert_eq!(
+            server.events("request.unreadable", &[]).len(),
+            1,
+            "{shown:?}"
+        );
+    }
+    // TLS inside TLS, and on a connection that had a request before.
+    let server = Server::start("", &[]);
+    let mut tls = server.tls("localhost", None);
+    tls.write_all(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03")
+        .unwrap();
+    let line = server.event("request.unreadable", &[]);
+    assert_eq!(event::field(&line, "why").as_deref(), Some("request.tls"));
+    let mut stream = server.tcp();
+    exchange(
+        &mut stream,
+        b"GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    exchange(&mut stream, b"GET /secret?token=hush HTTP/7\r\n\r\n");
+    let line = server.event("request.unreadable", &[("why", "request.version")]);
+    assert!(line.contains("/secret") && !line.contains("hush"), "{line}");
+}
+
+#[test]
+fn lines_that_end_with_lf_alone_are_read() {
+    let server = Server::start("", &[]);
+    let reply = talk(
+        &server,
+        b"GET /xiaozhi/ota/ HTTP/1.1\nHost: h\nConnection: close\n\n",
+    );
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    assert!(server.events_of("request.", &[]).is_empty());
+}
+
+#[test]
+fn what_never_comes_is_named_with_how_much_came() {
+    let server = with_short("headers: 300ms");
+    let silent = server.tcp();
+    let own = silent.local_addr().unwrap().to_string();
+    server.event("request.silent", &[("peer", &own), ("limit", "300ms")]);
+    let begun = b"POST /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\n";
+    let mut stream = server.tcp();
+    let own = stream.local_addr().unwrap().to_string();
+    stream.write_all(begun).unwrap();
+    let fields = [("peer", &*own), ("limit", "300ms"), ("bytes", "38")];
+    let line = server.event("request.late", &fields);
+    assert_eq!(begun.len(), 38);
+    assert!(line.contains("POST /xiaozhi/ota/"), "{line}");
+    // TLS, and nothing in it.
+    let server = with_short("headers: 300ms");
+    let mut tls = server.tls("localhost", None);
+    tls.conn.complete_io(&mut tls.sock).unwrap();
+    server.event("request.silent", &[("limit", "300ms")]);
+    // Who is idle between two requests is not told of.
+    let server = with_short("headers: 300ms");
+    let mut stream = server.tcp();
+    exchange(
+        &mut stream,
+        b"GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    // Nor who only looks whether the port is open.
+    drop(server.tcp());
+    server.check_in("x", "1.0");
+    assert!(
+        server.events_of("request.", &[]).is_empty(),
+        "{:#?}",
+        server.log()
+    );
+}
+
+/// The head of a check-in.
+fn head(device: &str, more: &str) -> String {
+    format!(
+        "POST /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nDevice-Id: {device}\r\nClient-Id: c\r\n{more}\r\n\r\n"
+    )
+}
+
+#[test]
+fn a_body_that_never_comes_is_named_with_its_device() {
+    let server = with_short("idle: 500ms");
+    let mut streams = Vec::new();
+    for (device, more, body, bytes, of) in [
+        ("a1", "Content-Length: 100", "{", "1", Some("100")),
+        ("a2", "Content-Length: 100", "", "0", Some("100")),
+        (
+            "a3",
+            "Content-Length: 100\r\nExpect: 100-continue",
+            "",
+            "0",
+            Some("100"),
+        ),
+        (
+            "a4",
+            "Transfer-Encoding: chunked",
+            "3\r\nabc\r\n",
+            "3",
+            None,
+        ),
+    ] {
+        let mut stream = server.tcp();
+        stream
+            .write_all(format!("{}{body}", head(device, more)).as_bytes())
+            .unwrap();
+        let mut fields = vec![("device", device), ("limit", "500ms"), ("bytes", bytes)];
+        fields.extend(of.map(|of| ("of", of)));
+        server.event("check-in.too-slow", &fields);
+        streams.push(stream);
+    }
+}
+
+#[test]
+fn a_body_that_breaks_or_cannot_be_read_is_named_with_its_device() {
+    let server = Server::start("", &[]);
+    for (device, more, body, kind, fields) in [
+        (
+            "b1",
+            "Content-Length: 100",
+            "{}",
+            "check-in.cut",
+            [("bytes", "2"), ("of", "100")],
+        ),
+        (
+            "b2",
+            "Transfer-Encoding: chunked",
+            "3\r\nabc\r\n",
+            "check-in.cut",
+            [("bytes", "3"); 2],
+        ),
+        (
+            "b3",
+            "Transfer-Encoding: chunked",
+            "3\r\nabcX\r\n0\r\n\r\n",
+            "check-in.chunks",
+            [("bytes", "3"); 2],
+        ),
+        (
+            "b4",
+            "Transfer-Encoding: chunked",
+            "zz\r\n",
+            "check-in.chunks",
+            [("bytes", "0"); 2],
+        ),
+        (
+            "b5",
+            "Content-Length: 100000",
+            "",
+            "check-in.too-big",
+            [("of", "100000"), ("limit", "65536")],
+        ),
+        (
+            "b6",
+            "Content-Encoding: gzip\r\nContent-Length: 10",
+            "\x1f\u{8b}\x08aaaaaa",
+            "check-in.encoded",
+            [("coding", "gzip"); 2],
+        ),
+        (
+            "b7",
+            "Content-Encoding: deflate\r\nContent-Length: 3",
+            "x\u{1}b",
+            "check-in.encoded",
+            [("coding", "deflate"); 2],
+        ),
+    ] {
+        for _ in 0..2 {
+            let reply = sent(
+                server.tcp(),
+                format!("{}{body}", head(device, more)).as_bytes(),
+            );
+            assert!(!reply.is_empty(), "{device}");
+        }
+        server.event(kind, &[[("device", device)].as_slice(), &fields].concat());
+        assert_eq!(
+            server.events(kind, &[("device", device)]).len(),
+            1,
+            "{device}"
+        );
+    }
+    // What is announced as it is needs no word.
+    let plain = format!(
+        "{}{{}}",
+        head("b8", "Content-Encoding: identity\r\nContent-Length: 2")
+    );
+    sent(server.tcp(), plain.as_bytes());
+    server.event("check-in", &[("device", "b8")]);
+    assert!(
+        server
+            .events("check-in.encoded", &[("device", "b8")])
+            .is_empty()
+    );
+}

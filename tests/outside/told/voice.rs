@@ -1,0 +1,196 @@
+//! Paths of xiaozhi-server that come here, and voice that a proxy in front broke.
+
+use super::requests::{CONFIG, asked};
+use crate::proxy::{fine, talk};
+use crate::support::backend::Backend;
+use crate::support::server::request;
+use crate::support::{Server, event};
+
+#[test]
+fn paths_of_xiaozhi_server_are_told_by_the_key_that_passes_them_on() {
+    let server = Server::start(CONFIG, &[]);
+    let opening = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+    for (n, (method, path, key)) in [
+        ("GET", "/xiaozhi/v1/", "gateway.proxy.websocket"),
+        ("GET", "/xiaozhi/v1", "gateway.proxy.websocket"),
+        ("GET", "//XiaoZhi/V1/", "gateway.proxy.websocket"),
+        ("GET", "/edge/xiaozhi/v1/", "gateway.proxy.websocket"),
+        ("GET", "/xiaozi/v1/", "gateway.proxy.websocket"),
+        ("GET", "/ws", "gateway.proxy.websocket"),
+        ("POST", "/mcp/vision/explain", "gateway.proxy.vision"),
+        ("POST", "/MCP/vision/explian/", "gateway.proxy.vision"),
+        ("GET", "/mcp/vision", "gateway.proxy.vision"),
+        (
+            "GET",
+            "/mcp_endpoint/health",
+            "gateway.proxy.routes: {/mcp_endpoint/:",
+        ),
+        (
+            "GET",
+            "/xiaozhi/config/server-base",
+            "gateway.proxy.routes: {/xiaozhi:",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let device = format!("dd:{n}");
+        let mut headers = vec![("Device-Id", &*device)];
+        if key.ends_with("websocket") {
+            headers.extend(opening);
+        }
+        let reply = server.send("http", &request(method, path, &headers, b""));
+        assert_eq!(reply.status, 404, "{path}");
+        let line = server.event("path.unserved", &[("device", &device), ("path", path)]);
+        assert!(line.contains(key), "{path}: {line}");
+    }
+    // And where they are passed on, a wrong path is told the right one.
+    let backend = Backend::answering(fine);
+    let (config, address) = (CONFIG, backend.address);
+    let config = format!(
+        "{config}gateway:\n  proxy: {{websocket: 'http://{address}', vision: 'http://{address}'}}\n"
+    );
+    let server = Server::start(&config, &[]);
+    for (n, (path, right)) in [
+        ("/xiaozi/v1/", "/xiaozhi/v1/"),
+        ("/xiaozhi/v2/", "/xiaozhi/v1/"),
+        ("/mcp/vision/explian", "/mcp/vision/explain"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let device = format!("dd:{n}");
+        assert_eq!(
+            server.send("http", &asked("GET", path, &device)).status,
+            404,
+            "{path}"
+        );
+        server.event(
+            "path.beside",
+            &[("device", &device), ("path", path), ("right", right)],
+        );
+    }
+    assert!(backend.seen().is_empty());
+    // Spellings of the right one go on as it is.
+    for (path, passed) in [
+        ("//xiaozhi/v1/?a=%2F", "/xiaozhi/v1/?a=%2F"),
+        ("/xiaozhi/v1", "/xiaozhi/v1/"),
+        ("/edge/XiaoZhi/V1", "/xiaozhi/v1/"),
+        ("/mcp/vision/explain/", "/mcp/vision/explain"),
+        ("/MCP//vision/explain%20", "/mcp/vision/explain"),
+        ("/xiaozhi/v1/below", "/xiaozhi/v1/below"),
+    ] {
+        assert_eq!(
+            server.send("http", &request("GET", path, &[], b"")).status,
+            200,
+            "{path}"
+        );
+        assert_eq!(backend.last().line(), format!("GET {passed} HTTP/1.1"));
+    }
+}
+
+#[test]
+fn a_websocket_without_its_upgrade_is_told_what_nginx_lacks() {
+    let backend = Backend::answering(fine);
+    let passed_on = format!(
+        "gateway:\n  proxy: {{websocket: 'http://{}'}}\n",
+        backend.address
+    );
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (config, status) in [("", "404"), (&*passed_on, "200")] {
+        let server = Server::start(config, &[]);
+        for (n, (version, lines, why)) in [
+            (
+                "1.1",
+                "Connection: close\r\n".to_owned(),
+                "websocket.no-upgrade-header",
+            ),
+            (
+                "1.1",
+                format!("{key}Connection: close\r\n"),
+                "websocket.no-upgrade-header",
+            ),
+            (
+                "1.1",
+                "Upgrade: websocket\r\nConnection: close\r\n".to_owned(),
+                "websocket.no-connection-upgrade",
+            ),
+            (
+                "1.1",
+                "Upgrade: h2c\r\nConnection: Upgrade, close\r\n".to_owned(),
+                "websocket.no-upgrade-header",
+            ),
+            (
+                "1.0",
+                "Upgrade: websocket\r\nConnection: Upgrade\r\n".to_owned(),
+                "websocket.http-1.0",
+            ),
+            ("1.0", key.to_owned(), "websocket.http-1.0"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let device = format!("ee:{n}");
+            let head = format!(
+                "GET /xiaozhi/v1/ HTTP/{version}\r\nHost: h\r\nDevice-Id: {device}\r\n{lines}\r\n"
+            );
+            let reply = talk(&server, head.as_bytes());
+            assert!(reply.contains(&format!(" {status} ")), "{head}: {reply}");
+            let line = server.event(
+                "websocket.no-upgrade",
+                &[("device", &device), ("path", "/xiaozhi/v1/")],
+            );
+            assert_eq!(event::field(&line, "why").as_deref(), Some(why), "{line}");
+            assert!(
+                line.contains("proxy_set_header Upgrade $http_upgrade"),
+                "{line}"
+            );
+            assert_eq!(
+                line.contains("gateway.proxy.websocket"),
+                status == "404",
+                "{line}"
+            );
+        }
+        // A look by a browser is one, and no more.
+        let head = "GET /xiaozhi/v1/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        talk(&server, head.as_bytes());
+        let kind = if status == "404" {
+            "path.unserved"
+        } else {
+            "websocket.plain-get"
+        };
+        server.event(kind, &[("path", "/xiaozhi/v1/")]);
+    }
+}
+
+#[test]
+fn who_mixes_up_the_two_addresses_is_told_of() {
+    let backend = Backend::answering(fine);
+    let passed_on = format!(
+        "{CONFIG}gateway:\n  proxy: {{websocket: 'http://{}'}}\n",
+        backend.address
+    );
+    for config in [CONFIG, &passed_on] {
+        let server = Server::start(config, &[]);
+        for (device, path) in [("f1", "/xiaozhi/v1/"), ("f2", "//xiaozhi/V1")] {
+            server.send("http", &asked("POST", path, device));
+            let url = "https://ota.example.com/edge/xiaozhi/ota/";
+            let fields = [("device", device), ("path", path), ("url", url)];
+            server.event("path.voice", &fields);
+        }
+        let headers = [
+            ("Device-Id", "f3"),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+        ];
+        let asked = request("GET", "/xiaozhi/ota/", &headers, b"");
+        assert_eq!(server.send("http", &asked).status, 200);
+        let fields = [("device", "f3"), ("right", "/xiaozhi/v1/")];
+        server.event("websocket.at-ota", &fields);
+    }
+}
