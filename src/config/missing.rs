@@ -36,10 +36,13 @@ pub(super) fn misnamed(path: &Path) -> Option<PathBuf> {
     let Some(above) = folder.parent() else {
         return beside.into_iter().next();
     };
-    // The folder of the configuration may have another name, or none.
+    // The folder of the configuration may have another name, or none. Other programs keep
+    // a config.json or config.toml there, and xiaozhi-server the defaults of its own,
+    // config.yaml, which people edit in place of this file.
     let moved = files(above).into_iter().filter(|file| {
         let exact = name_of(file);
-        exact.starts_with('.') && is_near(exact, name)
+        let is_yaml = [".yaml", ".yml"].iter().any(|end| exact.ends_with(end));
+        (exact.starts_with('.') || is_yaml) && is_near(exact, name)
     });
     let wanted = name_of(folder);
     let folders = entries(above).into_iter().filter(|path| {

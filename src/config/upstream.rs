@@ -4,6 +4,7 @@ use super::Machine;
 use super::placeholder;
 use super::python::{self, Type};
 use super::section::{Section, Text};
+use super::values;
 use super::wanted;
 use crate::event::misread::{advice, consequence};
 use crate::event::text::Text as Words;
@@ -162,7 +163,10 @@ pub(super) fn voice(
     let auth = match (enabled, key) {
         (false, _) => None,
         (true, None) => {
-            auth.fault("enabled", Some("true"), event!(CONFIG_NO_KEY));
+            let written = auth.scalar("enabled").map(|scalar| scalar.text.as_str());
+            let is_plain = written.and_then(values::boolean) == Some(true);
+            let meant = (!is_plain).then(|| event!(CONFIG_TRUE_TO_PYTHON));
+            auth.fault("enabled", written, event!(CONFIG_NO_KEY, meant = meant));
             None
         }
         (true, Some(key)) => Some(TokenAuth {

@@ -198,10 +198,14 @@ kinds! { CONFIGURATION:
         "这是{is}，它自己会成为密钥，看过模板的人都知道：请在这里写密钥，与 xiaozhi-server 和 MQTT 网关的相同",
         "this is {is}, and would itself be the key, which everybody knows who has seen it: write the key here, the same that \
          xiaozhi-server and the MQTT gateway have");
+    /// A value that is true to Python, and may not be meant to be.
+    CONFIG_TRUE_TO_PYTHON = super::why("config.true-to-python", &[],
+        "xiaozhi-server 把它视为真；若本意为 false，请写不带引号的 false",
+        "xiaozhi-server takes it for true: if false is meant, write false without quotes");
     /// Tokens without a key.
-    CONFIG_NO_KEY = of_key!("config.no-key", Error, [],
-        "令牌需要 xiaozhi-server 用来校验的密钥：请在两边把 server.auth_key（或 manager-api.secret）设为相同的值",
-        "tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both (or \
+    CONFIG_NO_KEY = of_key!("config.no-key", Error, ["meant?"],
+        "{|meant|；若本意为 true，}令牌需要 xiaozhi-server 用来校验的密钥：请在两边把 server.auth_key（或 manager-api.secret）设为相同的值",
+        "{|meant|; or, if true is meant, }tokens need the key that xiaozhi-server checks them with: set server.auth_key to the same value in both (or \
          manager-api.secret)");
     /// The text `null`.
     CONFIG_QUOTED_NULL = of_key!("config.quoted-null", Error, [],

@@ -42,6 +42,8 @@ fn a_file_that_is_nearly_called_right_is_named() {
         "data/。config.yaml",
         ".config.yaml",
         ".config.yml",
+        "config.yaml",
+        "config.yml",
         "Data/.config.yaml",
         "date/.config.yaml",
     ] {
@@ -53,9 +55,14 @@ fn a_file_that_is_nearly_called_right_is_named() {
         let words = format!("{name} is not read");
         assert!(ok && text.contains(&words), "{words}: {text}{error}");
     }
-    // xiaozhi-server's own file beside its folder is no such one.
+    // Beside the right one, xiaozhi-server's own file is nobody's mistake; and another
+    // program's is none either.
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("data")).unwrap();
+    fs::write(dir.path().join("config.json"), "{}\n").unwrap();
+    let (ok, text, _) = run(dir.path(), &["validate"]);
+    assert!(ok && !text.contains("is not read"), "{text}");
+    fs::write(dir.path().join("data/.config.yaml"), "server: {}\n").unwrap();
     fs::write(dir.path().join("config.yaml"), "server: {}\n").unwrap();
     let (ok, text, _) = run(dir.path(), &["validate"]);
     assert!(ok && !text.contains("is not read"), "{text}");
