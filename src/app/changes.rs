@@ -256,12 +256,14 @@ impl Changes {
         let Policy {
             default_for,
             pins,
+            aliases,
             projects,
         } = policy;
         self.take("gateway.firmware.default_for", default_for, |s| {
             &mut s.policy.default_for
         });
         self.take("gateway.firmware.pin", pins, |s| &mut s.policy.pins);
+        self.take("gateway.firmware.alias", aliases, |s| &mut s.policy.aliases);
         self.take("gateway.firmware.projects", projects, |s| {
             &mut s.policy.projects
         });

@@ -318,8 +318,9 @@ fn say_certificates(certificates: Option<&Certificates>) {
 fn say_missing_pins(settings: &Settings, catalogue: &Catalogue) {
     let snapshot = catalogue.snapshot();
     for (model, version) in &settings.policy.pins {
-        let files = snapshot.model(model);
-        if !files.iter().any(|entry| entry.version == *version) {
+        let names = settings.policy.names(model);
+        let mut files = names.flat_map(|name| snapshot.model(name));
+        if !files.any(|entry| entry.version == *version) {
             let place = settings.places.place("gateway.firmware.pin").to_string();
             let version = version.as_str();
             tell!(PIN_MISSING, place = place, model = model, version = version);

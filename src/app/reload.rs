@@ -8,6 +8,7 @@ use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::http::Front;
+use crate::ota::decide::Policy;
 use crate::server::{Bind, Limits, Port};
 use crate::telemetry::logs::Threshold;
 use crate::tls::Certificates;
@@ -125,7 +126,8 @@ impl Reloader {
             event::say(&warning.event);
         }
         say(&changes);
-        if settings.policy.pins != running.policy.pins {
+        let of_pins = |policy: &Policy| (policy.pins.clone(), policy.aliases.clone());
+        if of_pins(&settings.policy) != of_pins(&running.policy) {
             say_missing_pins(settings, &self.catalogue);
         }
         // Last: a higher level would keep all that from being said.

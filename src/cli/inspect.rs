@@ -4,7 +4,7 @@
 use super::print;
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
-use crate::firmware::name::{self, ImageName};
+use crate::firmware::name::{self, ImageName, Misnamed};
 use crate::firmware::{Unusable, inspect_file, leads_out, offerable, signing};
 use crate::util::terminal;
 use crate::{app, config};
@@ -322,9 +322,9 @@ fn range(what: &str, min: Option<u16>, max: Option<u16>) -> String {
 
 fn safe(version: Option<&Version>) -> Result<(), Unusable> {
     match version {
-        Some(version) if !is_device_safe(version.as_str()) => Err(Unusable::UnsafeVersion {
-            version: version.to_string(),
-        }),
+        Some(version) if !is_device_safe(version.as_str()) => {
+            Err(Misnamed::unsafe_version(version).into())
+        }
         _ => Ok(()),
     }
 }

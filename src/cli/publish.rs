@@ -174,7 +174,9 @@ fn effect(
     }
     let offered =
         format!("a running server offers it to {whom} below {version} at their next check");
-    match (settings.policy.pins.get(model), models.get(model)) {
+    let policy = &settings.policy;
+    let highest = policy.names(model).filter_map(|name| models.get(name));
+    match (policy.pin(model), highest.max()) {
         (Some(pin), _) if pin == version => (
             format!("a running server brings {whom} to it at their next check, for it is pinned"),
             None,

@@ -246,6 +246,8 @@ fn rooms(settings: &Settings) -> Vec<(&'static str, String)> {
             .iter()
             .map(|(model, version)| ("pin", format!("{model} to {version}"))),
     );
+    let aliases = settings.policy.aliases.models().into_iter();
+    lines.extend(aliases.map(|names| ("one model", names.join(", "))));
     lines.push((
         "limits",
         format!(

@@ -6,9 +6,10 @@ use super::section::{Section, Text};
 use super::{Machine, values, wanted};
 use crate::event::event;
 use crate::event::text::Lang;
-use crate::firmware::name::is_version;
+use crate::firmware::name::{is_version, model_key};
 use crate::firmware::{FolderSettings, Verify};
 use crate::http::plain::PlainHttp;
+use crate::ota::alias::Aliases;
 use crate::ota::decide::{DefaultFor, Policy};
 use crate::ota::public_url::PublicAddress;
 use crate::server::Limits;
@@ -17,9 +18,13 @@ use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::endpoint;
 use xiaozhi_device::project::{self, Projects};
 use xiaozhi_device::version::{Version, is_device_safe};
+
+/// Longest name of a model: what a file's name holds.
+const LONGEST_NAME: usize = 255;
 
 /// Folder of the certificate that this server signs itself.
 const CERTIFICATE_DIR: &str = "certs";
@@ -194,21 +199,14 @@ pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, Fo
         "strict" => Some(Verify::Strict),
         _ => None,
     });
-    let mut pins = HashMap::new();
-    let pin = section.section("pin");
-    for (model, version) in pin.pairs() {
-        match version {
-            Some(v) if is_version(v) && is_device_safe(v) => {
-                pins.insert(model.to_owned(), Version::new(v));
-            }
-            other => pin.fault(model, other, event!(CONFIG_VALUE, wanted = wanted::PIN)),
-        }
-    }
+    let aliases = aliases(&section.section("alias"));
+    let pins = pins(&section.section("pin"), &aliases);
     let projects = projects(section);
     let memory = section.read("memory", wanted::MEMORY, values::size);
     let policy = Policy {
         default_for: default_for.unwrap_or_default(),
         pins,
+        aliases,
         projects: projects.clone(),
     };
     let catalogue = FolderSettings {
@@ -220,6 +218,51 @@ pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, Fo
         projects,
     };
     (policy, catalogue, memory.unwrap_or(256 << 20))
+}
+
+/// Reads which names are one model.
+fn aliases(section: &Section<'_>) -> Aliases {
+    let mut aliases = Aliases::default();
+    for (old, new) in section.pairs() {
+        let names = [old.trim(), new.unwrap_or_default().trim()];
+        let [one, other] = names.map(model_key);
+        let is_name = |name: &str| {
+            !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control)
+        };
+        let wanted = if names.contains(&DEFAULT_MODEL) {
+            wanted::ALIAS_DEFAULT
+        } else if !names.into_iter().all(is_name) {
+            wanted::ALIAS
+        } else if one == other {
+            wanted::ALIAS_SELF
+        } else {
+            aliases.add(&one, &other);
+            continue;
+        };
+        section.fault(old, new, event!(CONFIG_VALUE, wanted = wanted));
+    }
+    aliases
+}
+
+/// Reads the version that each model is held at. One model has one, whatever its names.
+fn pins(section: &Section<'_>, aliases: &Aliases) -> HashMap<String, Version> {
+    let mut pins = HashMap::<String, Version>::new();
+    for (model, version) in section.pairs() {
+        let key = model_key(model).into_owned();
+        let mut others = aliases.others(&key).iter();
+        let other = others.find_map(|name| pins.get(name));
+        let wanted = match version {
+            Some(v) if !is_version(v) || !is_device_safe(v) => wanted::PIN,
+            None => wanted::PIN,
+            Some(v) if other.is_some_and(|other| other.as_str() != v) => wanted::ALIAS_PINS,
+            Some(v) => {
+                pins.insert(key, Version::new(v));
+                continue;
+            }
+        };
+        section.fault(model, version, event!(CONFIG_VALUE, wanted = wanted));
+    }
+    pins
 }
 
 fn projects(section: &Section<'_>) -> Projects {
@@ -274,3 +317,6 @@ pub(super) fn limits(section: &Section<'_>) -> Limits {
         drain: section.duration("drain").unwrap_or(default.drain),
     }
 }
+
+#[cfg(test)]
+mod tests;

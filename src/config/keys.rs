@@ -200,6 +200,11 @@ pub const KEYS: &[Key] = &[
         "versions that models are held at",
     ),
     key(
+        "gateway.firmware.alias",
+        Unset,
+        "names that are one model, `{old: new}`",
+    ),
+    key(
         "gateway.firmware.projects",
         Unset,
         "names that are one project",
@@ -282,7 +287,11 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// The keys whose values are mappings with keys of the operator's own.
-const FREE: [&str; 2] = ["gateway.firmware.pin", "gateway.proxy.routes"];
+const FREE: [&str; 3] = [
+    "gateway.firmware.alias",
+    "gateway.firmware.pin",
+    "gateway.proxy.routes",
+];
 
 /// Keys of versions to come.
 const LATER: [&str; 2] = ["gateway.admin", "gateway.fleet"];

@@ -95,3 +95,19 @@ pub(super) const LOG_LEVEL: Text = Text::new(
     "请写 DEBUG、INFO、WARNING 或 ERROR",
     "write DEBUG, INFO, WARNING or ERROR",
 );
+pub(super) const ALIAS: Text = Text::new(
+    "请写 {旧型号: 新型号}，两者都是设备报告的名称",
+    "write {old: new}, two names that devices report for one model",
+);
+pub(super) const ALIAS_SELF: Text = Text::new(
+    "两边是同一个名称：请写另一个型号，或删去它",
+    "both are one name: write another model's, or take it out",
+);
+pub(super) const ALIAS_DEFAULT: Text = Text::new(
+    "default 不是型号，而是给没有文件的型号的：请写设备报告的名称",
+    "default is no model, but for models without files: write the names that devices report",
+);
+pub(super) const ALIAS_PINS: Text = Text::new(
+    "gateway.firmware.alias 说这两个名称是同一型号，而它们的 pin 不同：请只留一个",
+    "gateway.firmware.alias makes it one model with another name, which is pinned to another version: leave one pin",
+);

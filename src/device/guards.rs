@@ -91,6 +91,12 @@ pub enum Reason<'a> {
     NeedsForce(NoProof<'a>),
     /// A pin names a version that no file has.
     PinnedVersionMissing,
+    /// It is for devices without files of their own, and this one had some under
+    /// another name: boards are renamed between releases of the firmware.
+    Renamed {
+        /// The model as which it came before.
+        old: Cow<'a, str>,
+    },
     /// The download address would be one that devices misread. Up to v1.7.7 they
     /// restart after each update that failed (`Application::CheckNewVersion` in
     /// `main/application.cc`), and so would for ever.

@@ -58,6 +58,7 @@ impl From<&Reason<'_>> for Event {
                 event!(WITHHELD_FORCE_NO_IMAGE_HASH, inside = &**inside)
             }
             Reason::PinnedVersionMissing => event!(WITHHELD_PIN_MISSING),
+            Reason::Renamed { old } => event!(WITHHELD_RENAMED, old = &**old),
             Reason::NoAddress => event!(WITHHELD_NO_ADDRESS),
         }
     }

@@ -62,6 +62,7 @@ mod foreign;
 mod handshake;
 mod image;
 mod misread;
+mod name;
 mod pair;
 mod process;
 mod request;
@@ -77,6 +78,7 @@ pub use foreign::*;
 pub use handshake::*;
 pub use image::*;
 pub use misread::*;
+pub use name::*;
 pub use pair::*;
 pub use process::*;
 pub use request::*;
@@ -90,6 +92,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         CHECK_INS,
         REASONS,
         FILES,
+        NAMES,
         IMAGES,
         FOREIGN,
         MISREAD,

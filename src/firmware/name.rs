@@ -4,21 +4,33 @@
 //! version starts at the first underscore that a digit follows and behind which
 //! everything may stand in a version. One grammar serves scan and download, so
 //! that nothing is ever offered that cannot be fetched.
+//!
+//! [`near`] finds the file whose name is nearly a model's, `suggest` a name that would
+//! do, `passed_over` what is plainly no firmware.
+
+pub mod near;
+mod passed_over;
+mod suggest;
+
+pub use passed_over::is_passed_over;
 
 use crate::event::{Event, event};
-use xiaozhi_device::version::Version;
+use std::borrow::Cow;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+use xiaozhi_device::version::{Version, is_device_safe};
 
 /// A file name that follows the grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageName {
-    /// The part before the version: `lichuang-dev`, `my_board_v`, `default`.
+    /// The part before the version: `lichuang-dev`, `my_board_v`, `default`. As
+    /// [`model_key`] has it.
     pub model: String,
     /// The version that the name promises.
     pub version: Version,
 }
 
 /// Reason why a file name is none of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameError {
     /// The name does not end in `.bin`.
     NotBin,
@@ -26,16 +38,154 @@ pub enum NameError {
     NoVersion,
     /// A control character, which would garble logs and addresses.
     ControlCharacter,
+    /// Bytes that are no text: nobody could ask for it.
+    NotUtf8,
+    /// The firmware's parser (`main/ota.cc`, `ParseVersion`) throws on its version.
+    UnsafeVersion {
+        /// The version in the name.
+        version: String,
+    },
+    /// It is called an archive.
+    Archive,
+    /// It is called a full flash image.
+    FullFlash,
 }
 
-impl From<NameError> for Event {
-    fn from(error: NameError) -> Self {
-        match error {
-            NameError::NotBin => event!(NAME_NOT_BIN),
-            NameError::NoVersion => event!(NAME_NO_VERSION),
-            NameError::ControlCharacter => event!(NAME_CONTROL),
+/// A file name that is none of ours, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misnamed {
+    /// The reason.
+    pub error: NameError,
+    /// Sign that does not fit, as it may be shown.
+    sign: Option<String>,
+    /// A name that would do.
+    name: Option<String>,
+    /// The name that would be the first choice, and is another file's.
+    taken: Option<String>,
+}
+
+impl Misnamed {
+    /// Finds out what is wrong with a name. `None`: it can be used.
+    pub fn find(file: &str) -> Option<Self> {
+        let error = match parse(file) {
+            Ok(name) if is_device_safe(name.version.as_str()) => return None,
+            Ok(name) => NameError::UnsafeVersion {
+                version: name.version.to_string(),
+            },
+            Err(NameError::ControlCharacter) => NameError::ControlCharacter,
+            Err(error) => suggest::is_called(file).unwrap_or(error),
+        };
+        let name = suggest::name(file).filter(|name| name != file);
+        Some(Self {
+            sign: suggest::sign(file, &error, name.as_deref()),
+            name: name.filter(|_| error != NameError::FullFlash),
+            taken: None,
+            error,
+        })
+    }
+
+    /// Finds out the same of a name that is no text.
+    pub(crate) fn not_utf8(bytes: &[u8]) -> Self {
+        let end = str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let (text, rest) = bytes.split_at(end);
+        // What cannot be read behind the version is the mark of a copy; in front of it, a
+        // part of the model.
+        let text = format!("{}.bin", String::from_utf8_lossy(text));
+        Self {
+            error: NameError::NotUtf8,
+            sign: rest.first().map(|byte| format!("0x{byte:02X}")),
+            name: suggest::name(&text),
+            taken: None,
         }
     }
+
+    /// Reason for a version that stands in no file's name.
+    pub(crate) fn unsafe_version(version: &Version) -> Self {
+        Self {
+            error: NameError::UnsafeVersion {
+                version: version.to_string(),
+            },
+            sign: None,
+            name: None,
+            taken: None,
+        }
+    }
+
+    /// Returns the same of what was found to be an app image, whatever it is called.
+    #[must_use]
+    pub(crate) fn of_image(mut self) -> Self {
+        if self.error == NameError::FullFlash {
+            self.error = NameError::NoVersion;
+        }
+        self
+    }
+
+    /// Names another file where `is_taken` says that the first choice is one.
+    #[must_use]
+    pub(crate) fn beside(mut self, is_taken: impl Fn(&str) -> bool) -> Self {
+        let Some(first) = self.name.take() else {
+            return self;
+        };
+        if !is_taken(&first) {
+            self.name = Some(first);
+            return self;
+        }
+        // A suffix of digits is a later build of the same version.
+        let stem = first.strip_suffix(".bin").unwrap_or(&first);
+        let builds = (2..=99).map(|build| format!("{stem}_{build}.bin"));
+        self.name = builds
+            .filter(|name| suggest::is_good(name))
+            .find(|name| !is_taken(name));
+        self.taken = Some(first);
+        self
+    }
+
+    /// The name that would do.
+    pub(crate) fn suggested(&self) -> Option<&str> {
+        self.taken.as_deref().or(self.name.as_deref())
+    }
+}
+
+impl From<&Misnamed> for Event {
+    fn from(misnamed: &Misnamed) -> Self {
+        let Misnamed {
+            sign, name, taken, ..
+        } = misnamed.clone();
+        match &misnamed.error {
+            NameError::NotBin => event!(NAME_NOT_BIN, sign = sign, name = name, taken = taken),
+            NameError::NoVersion => {
+                event!(NAME_NO_VERSION, sign = sign, name = name, taken = taken)
+            }
+            NameError::ControlCharacter => {
+                event!(NAME_CONTROL, sign = sign, name = name, taken = taken)
+            }
+            NameError::NotUtf8 => event!(NAME_NOT_UTF8, sign = sign, name = name, taken = taken),
+            NameError::UnsafeVersion { version } => event!(
+                NAME_UNSAFE_VERSION,
+                version = version,
+                name = name,
+                taken = taken
+            ),
+            NameError::Archive => event!(NAME_ARCHIVE, name = name, taken = taken),
+            NameError::FullFlash => event!(NAME_FULL_FLASH),
+        }
+    }
+}
+
+/// Returns what is to be said of a name that can be used, and whose model nobody
+/// reports: with blanks or underscores around it, or signs that leave no mark.
+pub(crate) fn odd_model(file: &str) -> Option<Event> {
+    let model = parse(file).ok()?.model;
+    if suggest::tidied_model(&model) == model {
+        return None;
+    }
+    let (name, taken) = (suggest::name(file), None::<String>);
+    Some(event!(
+        NAME_ODD_MODEL,
+        model = format!("{model:?}"),
+        name = name,
+        taken = taken
+    ))
 }
 
 /// Reads `file_name` (without any folder) by the grammar above.
@@ -50,78 +200,31 @@ pub fn parse(file_name: &str) -> Result<ImageName, NameError> {
         .map(|(at, _)| (&stem[..at], &stem[at + 1..]))
         .find(|(_, version)| is_version(version))
         .map(|(model, version)| ImageName {
-            model: model.to_owned(),
+            model: model_key(model).into_owned(),
             version: Version::new(version),
         })
         .ok_or(NameError::NoVersion)
 }
 
+/// Returns the one spelling of a model: its letters composed (NFC). A Mac writes the
+/// names of files with accents and letters apart (NFD), and looks the same.
+pub fn model_key(model: &str) -> Cow<'_, str> {
+    if model.is_ascii() || is_nfc(model) {
+        model.into()
+    } else {
+        model.nfc().collect::<String>().into()
+    }
+}
+
 /// Tells whether `text` may stand behind the underscore: `[0-9][A-Za-z0-9._-]*`.
 pub(crate) fn is_version(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(fits_version)
+}
+
+/// Tells whether a character may stand in a version.
+fn fits_version(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn parts(name: &str) -> Option<(String, String)> {
-        parse(name)
-            .ok()
-            .map(|n| (n.model, n.version.as_str().to_owned()))
-    }
-
-    #[test]
-    fn the_guides_examples() {
-        for (name, model, version) in [
-            (
-                "bread-compact-wifi_1.6.6.bin",
-                "bread-compact-wifi",
-                "1.6.6",
-            ),
-            ("lichuang-dev_2.0.0.bin", "lichuang-dev", "2.0.0"),
-            ("esp32s3_1.7.0-beta.bin", "esp32s3", "1.7.0-beta"),
-            ("my_board_v_3.0.1.bin", "my_board_v", "3.0.1"),
-            ("default_1.0.0.bin", "default", "1.0.0"),
-            ("esp32s3_1.9.2_2.bin", "esp32s3", "1.9.2_2"),
-            ("小智 板_1.0.bin", "小智 板", "1.0"),
-            ("_x_1.0.bin", "_x", "1.0"),
-            // `_1 x` can be no version, so the grammar looks further.
-            ("my_1 board_2.0.bin", "my_1 board", "2.0"),
-        ] {
-            assert_eq!(parts(name), Some((model.into(), version.into())), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_refused_and_why() {
-        assert_eq!(parse("README.txt"), Err(NameError::NotBin));
-        assert_eq!(parse("esp32s3_1.0.BIN"), Err(NameError::NotBin));
-        assert_eq!(parse("nounderscore.bin"), Err(NameError::NoVersion));
-        assert_eq!(parse("esp32s3_beta.bin"), Err(NameError::NoVersion));
-        assert_eq!(parse("_1.0.bin"), Err(NameError::NoVersion));
-        assert_eq!(parse("a_1.0+x.bin"), Err(NameError::NoVersion));
-        assert_eq!(parse("a\n_1.0.bin"), Err(NameError::ControlCharacter));
-        assert_eq!(parse(".bin"), Err(NameError::NoVersion));
-    }
-
-    proptest! {
-        #[test]
-        fn model_and_version_come_back(model in "[a-zA-Z][a-zA-Z-]{0,12}(_[a-z]{1,5}){0,2}",
-                                       version in "[0-9][A-Za-z0-9._-]{0,12}") {
-            prop_assert_eq!(parts(&format!("{model}_{version}.bin")), Some((model, version)));
-        }
-
-        #[test]
-        fn any_text_is_judged_without_a_panic(name in any::<String>()) {
-            if let Ok(n) = parse(&name) {
-                prop_assert_eq!(format!("{}_{}.bin", n.model, n.version), name);
-                prop_assert!(is_version(n.version.as_str()));
-            }
-        }
-    }
-}
+mod tests;

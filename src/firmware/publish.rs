@@ -1,7 +1,7 @@
 //! Putting a file into the firmware folder so that nobody ever sees half of it.
 
 use super::folder::scan;
-use super::name::{self, is_version};
+use super::name::{self, is_version, model_key};
 use super::{FolderSettings, Unusable, signing};
 use crate::event::Event;
 use crate::util::durable::{Draft, Durability, NotCreated};
@@ -264,6 +264,7 @@ fn file_name(model: &str, version: &str) -> Result<String, PublishError> {
         model: model.to_owned(),
         why,
     };
+    let model = &*model_key(model);
     let file = format!("{model}_{version}.bin");
     if model.is_empty() {
         Err(fault(

@@ -1,13 +1,15 @@
 //! Images that can be offered and fetched at one moment. A snapshot never changes; the
 //! catalogue swaps in a new one.
 
-use super::name::ImageName;
+use super::name::near::{NameIndex, NearFile};
+use super::name::{ImageName, model_key};
 use crate::util::file_state::FileState;
+use crate::util::sync::lock;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 use xiaozhi_device::guards::Candidate;
 use xiaozhi_device::hex;
@@ -119,6 +121,12 @@ impl Entry {
     }
 }
 
+/// Number of models of which a snapshot remembers the file that is nearly theirs. Of
+/// more it is not asked: anybody can invent models.
+const NEAR_KEPT: usize = 1024;
+/// Length in bytes of the names that one device is asked for by: no file has longer ones.
+const NEAR_LONGEST: usize = 1024;
+
 /// Everything that can be offered, by model and by file name. The empty default
 /// is that of a folder that nobody has looked at yet.
 #[derive(Debug, Default)]
@@ -130,6 +138,10 @@ pub struct Snapshot {
     by_file: HashMap<String, Arc<ServedFile>>,
     /// Whole files of which nobody knows yet what they are. Some have no model.
     unread: HashMap<String, Option<ImageName>>,
+    /// The names of all files, for models that have none.
+    names: Vec<String>,
+    index: OnceLock<NameIndex>,
+    near: Mutex<HashMap<String, Option<NearFile>>>,
 }
 
 impl Snapshot {
@@ -173,9 +185,38 @@ impl Snapshot {
         self
     }
 
+    /// Adds the names of all files that lie there, whatever they are.
+    #[must_use]
+    pub(crate) fn with_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.names = names.into_iter().collect();
+        self
+    }
+
     /// The images of a model, highest version first.
     pub(crate) fn model(&self, model: &str) -> &[Arc<Entry>] {
-        self.by_model.get(model).map_or(&[], Vec::as_slice)
+        let entries = self.by_model.get(&*model_key(model));
+        entries.map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the file whose name is nearest to one of these models, none of which has
+    /// a file; `others` are further names of the device. It is looked for once: a fleet
+    /// asks at once.
+    pub(crate) fn near(&self, models: &[&str], others: &[&str]) -> Option<NearFile> {
+        let key = [models.join("\n"), others.join("\n")].join("\n\n");
+        {
+            let near = lock(&self.near);
+            if let Some(known) = near.get(&key) {
+                return known.clone();
+            }
+            if near.len() >= NEAR_KEPT || key.len() > NEAR_LONGEST {
+                return None;
+            }
+        }
+        // Without the lock: others check in meanwhile.
+        let names = || NameIndex::new(self.names.iter().map(String::as_str));
+        let found = self.index.get_or_init(names).nearest(models, others);
+        lock(&self.near).insert(key, found.clone());
+        found
     }
 
     /// The file of that name.
@@ -188,12 +229,13 @@ impl Snapshot {
     pub(crate) fn may_have(&self, model: &str) -> bool {
         self.models
             .as_ref()
-            .is_none_or(|models| models.contains(model))
+            .is_none_or(|models| models.contains(&*model_key(model)))
     }
 
     /// Returns whether a file may still turn out to be an image for `model` in a version that
     /// is `wanted`: one that is not read yet. Before the first look any may.
     pub(crate) fn may_yet_have(&self, model: &str, wanted: impl Fn(&Version) -> bool) -> bool {
+        let model = model_key(model);
         let fits = |name: &ImageName| name.model == model && wanted(&name.version);
         self.models.is_none() || self.unread.values().flatten().any(fits)
     }
@@ -270,6 +312,21 @@ pub(crate) mod tests {
             entry("a_1.bin").last_modified,
             "Tue, 14 Nov 2023 22:13:20 GMT"
         );
+    }
+
+    #[test]
+    fn a_near_file_is_looked_for_once_and_for_so_many_models_only() {
+        let s = snapshot(&[]).with_names(["Xmini-C3_2.0.6.bin".to_owned()]);
+        let near = |model: &str| s.near(&[model], &[]).map(|near| near.file);
+        assert_eq!(near("xmini-c3").as_deref(), Some("Xmini-C3_2.0.6.bin"));
+        for invented in 0..2 * NEAR_KEPT {
+            near(&format!("invented {invented}"));
+            assert!(lock(&s.near).len() <= NEAR_KEPT);
+        }
+        // Who was asked for before is answered as before.
+        assert_eq!(near("xmini-c3").as_deref(), Some("Xmini-C3_2.0.6.bin"));
+        assert_eq!(near("xmini_c3"), None);
+        assert_eq!(near(&"x".repeat(100_000)), None);
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! Fleet: the last check-in of each device, and what it was told. In memory, and
-//! bounded: anybody can invent devices.
+//! Fleet: the last check-in of each device, what it was told, and as which model it had
+//! files of its own. In memory, and bounded: anybody can invent devices. It does not
+//! outlive the process.
 
 use crate::event::Event;
-use crate::ota::decide::{Decision, Forced, Outcome, Withheld};
+use crate::ota::decide::{Decision, DeviceMemory, Forced, Outcome, Withheld};
+use crate::util::once::Once;
 use crate::util::sync::lock;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::mem;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -54,11 +56,46 @@ pub enum Told {
     Silent,
 }
 
+/// Time between two lines that say the same of one device.
+const SAY: Duration = Duration::from_secs(3600);
+/// Number of such lines that are remembered.
+const SAID: usize = 1 << 16;
+
 /// All devices that checked in lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fleet {
     devices: Mutex<Generations>,
     hasher: RandomState,
+    said: Once,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            devices: Mutex::default(),
+            hasher: RandomState::default(),
+            said: Once::new(SAY, SAID),
+        }
+    }
+}
+
+/// Memory of one device, at its check-in.
+#[derive(Debug, Clone, Copy)]
+pub struct RememberedDevice<'a> {
+    fleet: &'a Fleet,
+    device: &'a str,
+    version: &'a str,
+}
+
+impl DeviceMemory for RememberedDevice<'_> {
+    fn forced(&self) -> Option<Forced> {
+        self.fleet.forced(self.device, self.version)
+    }
+
+    fn own_model(&self) -> Option<Box<str>> {
+        let mut devices = self.fleet.devices();
+        devices.find(kept(self.device))?.own.clone()
+    }
 }
 
 /// Devices in two generations: forgotten are those that did not check in while as many
@@ -78,6 +115,13 @@ struct DeviceRecord {
     withheld: u64,
     /// Image that was forced on it last, and when that was counted.
     forced: Option<(Forced, SystemTime)>,
+    /// The model that it named first.
+    named: Option<Box<str>>,
+    /// Model of its own that had files last. A board that is renamed keeps it, and so gets
+    /// no other board's files.
+    own: Option<Box<str>>,
+    /// The model as which it came before, while it has none with files.
+    former: Option<Box<str>>,
 }
 
 impl Fleet {
@@ -98,9 +142,8 @@ impl Fleet {
             ),
             Outcome::UpToDate | Outcome::Silent => (None, None),
         };
-        let hash = self
-            .hasher
-            .hash_one((decision.model, version, told, withheld));
+        let names = (decision.model, decision.named, decision.own_files);
+        let hash = self.hasher.hash_one((names, version, told, withheld));
         let device = kept(device);
         if let Some(known) = self.devices().find(device)
             && known.decision == hash
@@ -116,12 +159,16 @@ impl Fleet {
             decision: hash,
             withheld,
             forced: None,
+            named: decision.named.map(|named| kept(named).into()),
+            own: decision.own_files.map(|own| kept(own).into()),
+            former: None,
         };
         let mut devices = self.devices();
         let mut is_news = !decision.withheld.is_empty();
         if let Some(before) = devices.find(device) {
             is_news &= before.withheld != withheld;
             known.last.checks += before.last.checks;
+            known.remember_names(before, decision);
             // A device that reports another version has got on.
             if before.last.version == known.last.version {
                 known.forced = before.forced;
@@ -134,8 +181,29 @@ impl Fleet {
         is_news
     }
 
+    /// Returns the memory of `device`, which reports `version`.
+    pub fn device<'a>(&'a self, device: &'a str, version: &'a str) -> RememberedDevice<'a> {
+        RememberedDevice {
+            fleet: self,
+            device,
+            version,
+        }
+    }
+
+    /// Returns the model as which `device` came before, if it has none with files now.
+    pub fn former(&self, device: &str) -> Option<Box<str>> {
+        let mut devices = self.devices();
+        devices.find(kept(device))?.former.clone()
+    }
+
+    /// Returns whether something may be said of `device` now, once an hour, and takes
+    /// that it is.
+    pub(crate) fn is_due(&self, device: &str, what: &impl Hash, now: SystemTime) -> bool {
+        self.said.is_due(&(device, what), now)
+    }
+
     /// Returns what was forced on `device` while it reported `version`.
-    pub fn forced(&self, device: &str, version: &str) -> Option<Forced> {
+    fn forced(&self, device: &str, version: &str) -> Option<Forced> {
         let mut devices = self.devices();
         let known = devices.find(kept(device))?;
         let (forced, _) = known.forced?;
@@ -165,6 +233,23 @@ impl Fleet {
 }
 
 impl DeviceRecord {
+    /// Takes over what is remembered of the names of a device.
+    fn remember_names(&mut self, before: &Self, decision: &Decision<'_>) {
+        if self.own.is_none() {
+            self.own.clone_from(&before.own);
+        }
+        if !decision.is_unmatched() {
+            return;
+        }
+        self.former = if before.own.is_some() && before.own != self.named {
+            before.own.clone()
+        } else if before.named == self.named {
+            before.former.clone()
+        } else {
+            before.named.clone().or_else(|| before.former.clone())
+        };
+    }
+
     /// Counts an image that is forced, once a boot.
     fn count_forced(&mut self, sha256: Option<[u8; 32]>, now: SystemTime) {
         let Some(sha256) = sha256 else { return };
@@ -236,117 +321,4 @@ fn kept(text: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::firmware::snapshot::Snapshot;
-    use crate::firmware::snapshot::tests::image_entry;
-    use crate::ota::decide::{Policy, decide};
-    use std::time::UNIX_EPOCH;
-    use xiaozhi_device::checkin::{CheckIn, Report};
-    use xiaozhi_device::guards::Reason;
-    use xiaozhi_device::version::Version;
-    use xiaozhi_image_builder::Image;
-
-    fn decision(withheld: &'static [&'static str]) -> Decision<'static> {
-        let reason = Reason::NoSlot;
-        let held = |what: &&'static str| Withheld {
-            what,
-            reason: reason.clone(),
-        };
-        Decision {
-            model: "a",
-            candidates: 1,
-            outcome: Outcome::UpToDate,
-            withheld: withheld.iter().map(held).collect(),
-            is_early: false,
-        }
-    }
-
-    #[test]
-    fn what_is_withheld_is_news_once_until_it_changes() {
-        let fleet = Fleet::default();
-        let note = |version: &str, files, second| {
-            let now = UNIX_EPOCH + Duration::from_secs(second);
-            fleet.note("d", version, &decision(files), now)
-        };
-        assert!(!note("1.0", &[], 1));
-        assert!(note("1.0", &["x"], 2) && !note("1.0", &["x"], 3));
-        // The device has changed, what is withheld has not.
-        assert!(!note("1.1", &["x"], 4));
-        assert!(note("1.1", &["x", "y"], 5) && !note("1.1", &[], 6));
-        assert!(note("1.1", &["x", "y"], 7));
-        let last = fleet.last("d");
-        let seen = last.as_ref().map(|last| (last.checks, &*last.version));
-        assert_eq!(seen, Some((7, "1.1")));
-        assert_eq!(last.map(|last| last.withheld.len()), Some(2));
-    }
-
-    #[test]
-    fn invented_devices_push_out_only_those_that_stay_away() {
-        let fleet = Fleet::default();
-        let note = |device: &str| fleet.note(device, "1.0", &decision(&["x"]), UNIX_EPOCH);
-        assert!(note("real") && note("gone"));
-        for n in 0..4 * GENERATION {
-            note(&format!("invented {n}"));
-            if n % 1000 == 0 {
-                assert!(!note("real"));
-            }
-        }
-        assert!(fleet.len() <= 2 * GENERATION);
-        assert!(!note("real") && fleet.last("gone").is_none());
-    }
-
-    #[test]
-    fn what_is_kept_of_one_device_is_bounded() {
-        let fleet = Fleet::default();
-        let long = "é".repeat(10_000);
-        fleet.note(&long, &long, &decision(&["x"; 100]), UNIX_EPOCH);
-        let kept = fleet
-            .last(&long)
-            .map(|last| (last.version.len(), last.withheld.len()));
-        assert_eq!(kept, Some((KEPT, WITHHELD_KEPT)));
-    }
-
-    #[test]
-    fn what_was_forced_in_vain_is_not_forced_for_ever() {
-        let image = Image::new("1.7.0");
-        // A second one of the same rank would have to be forced, too.
-        let twin = Image::new("1.7");
-        let snapshot = Snapshot::new(
-            [
-                image_entry("a_1.7.0.bin", &image, 2048),
-                image_entry("a_1.7.bin", &twin, 2048),
-            ],
-            ["a".to_owned()].into(),
-        );
-        let pins = HashMap::from([("a".to_owned(), Version::new("1.7.0"))]);
-        let policy = Policy {
-            pins,
-            ..Policy::default()
-        };
-        let fleet = Fleet::default();
-        let forces = |version: &str, second: u64| {
-            let body =
-                format!(r#"{{"application":{{"version":"{version}"}},"board":{{"type":"a"}}}}"#);
-            let check_in = CheckIn {
-                report: Report::read(body.as_bytes()),
-                ..CheckIn::default()
-            };
-            let forced = || fleet.forced("d", version);
-            let decision = decide(&check_in, &snapshot, &policy, forced);
-            fleet.note(
-                "d",
-                version,
-                &decision,
-                UNIX_EPOCH + Duration::from_secs(second),
-            );
-            matches!(decision.outcome, Outcome::Offer { force: true, .. })
-        };
-        // Retries within one boot are one try.
-        assert!((0..10).all(|second| forces("1.8.0", second)));
-        assert!(forces("1.8.0", 60) && forces("1.8.0", 120));
-        assert!(!forces("1.8.0", 180) && !forces("1.8.0", 86_400));
-        // A device that has got on is another matter.
-        assert!(forces("1.9.0", 90_000));
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use super::input::{self, Missing, NoBody};
 use super::reply::{self, Reply};
 use super::request::{Head, shown, text};
 use super::turned_away::{Request, TurnedAway};
+use super::unmatched;
 use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::Fleet;
@@ -149,8 +150,8 @@ impl CheckIns {
     fn decided(&self, check_in: &CheckIn<'_>, reached: &Reached<'_>, now: SystemTime) -> Reply {
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
-        let forced = || self.fleet.forced(device, own);
-        let mut decision = decide(check_in, &snapshot, &self.policy, forced);
+        let memory = self.fleet.device(device, own);
+        let mut decision = decide(check_in, &snapshot, &self.policy, &memory);
         let base = reached.download_base().unwrap_or_default();
         if base.is_empty() {
             decision.withdraw();
@@ -209,6 +210,9 @@ impl CheckIns {
         // The same again at every boot would hide what is new.
         if self.fleet.note(device, own, &decision, now) {
             log_withheld(device, own, &decision.withheld);
+        }
+        if decision.is_unmatched() {
+            unmatched::tell_why(&self.fleet, &snapshot, check_in, now);
         }
         let websocket = match self.voice {
             Voice::WebSocket { .. } => reached.websocket(),

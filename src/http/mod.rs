@@ -19,6 +19,7 @@ mod router;
 mod sought;
 mod spelling;
 mod turned_away;
+mod unmatched;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
 pub(crate) use handed::MadeUp;

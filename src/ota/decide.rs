@@ -3,8 +3,9 @@
 //!
 //! The candidates of one model are looked at, highest version first:
 //!
-//! 1. The model is the first of the device's own that may have a file or is pinned;
-//!    else `default`, where the policy allows it.
+//! 1. The model is the first of the device's own that may have a file or is pinned,
+//!    under whichever of its names ([`Aliases`]); else `default`, where the policy allows
+//!    it and the device is not remembered to have had files of its own under another name.
 //! 2. A version of its own that the device's parser cannot take, whatever a header
 //!    says: nothing about firmware.
 //! 3. Pinned, every other version is passed over. Equal to the device's version: it
@@ -26,9 +27,11 @@
 //! device then reports what it was offered, which is step 3. With both hashes any
 //! image can be, for step 4 knows it again.
 
+use super::alias::Aliases;
 use crate::event::Event;
+use crate::firmware::name::model_key;
 use crate::firmware::snapshot::{Entry, Snapshot};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::sync::Arc;
 use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
@@ -53,8 +56,29 @@ pub struct Policy {
     pub default_for: DefaultFor,
     /// `gateway.firmware.pin`: a model's exact version.
     pub pins: HashMap<String, Version>,
+    /// `gateway.firmware.alias`: names that are one model.
+    pub aliases: Aliases,
     /// `gateway.firmware.projects`.
     pub projects: Projects,
+}
+
+impl Policy {
+    /// Returns all names of a model, this one first.
+    pub(crate) fn names<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a str> {
+        let others = self.aliases.others(model).iter().map(String::as_str);
+        std::iter::once(model).chain(others)
+    }
+
+    /// Returns the version that a model is held at, under whichever of its names.
+    pub(crate) fn pin(&self, model: &str) -> Option<&Version> {
+        let mut names = self.names(model);
+        names.find_map(|name| self.pins.get(&*model_key(name)))
+    }
+
+    /// Tells whether a model has files of its own, or is to wait for one.
+    fn is_known(&self, model: &str, snapshot: &Snapshot) -> bool {
+        self.names(model).any(|name| snapshot.may_have(name)) || self.pin(model).is_some()
+    }
 }
 
 /// Answer to a device, and its reasons.
@@ -62,6 +86,12 @@ pub struct Policy {
 pub struct Decision<'a> {
     /// The model whose files were looked through.
     pub model: &'a str,
+    /// The model that the device names first.
+    pub named: Option<&'a str>,
+    /// Tells that the model is one of the device's own.
+    pub is_own: bool,
+    /// Model of the files that are the device's own, if it has any.
+    pub own_files: Option<&'a str>,
     /// Number of files that the model has.
     pub candidates: usize,
     /// The answer.
@@ -73,6 +103,12 @@ pub struct Decision<'a> {
 }
 
 impl Decision<'_> {
+    /// Tells whether the device names a model, and none of those that it names has a
+    /// file.
+    pub(crate) fn is_unmatched(&self) -> bool {
+        self.named.is_some() && !self.is_own
+    }
+
     /// Takes the offer back, if there is one, for a reason that lies in this
     /// server.
     pub(crate) fn withdraw(&mut self) {
@@ -133,26 +169,49 @@ pub struct Forced {
     pub times: u32,
 }
 
+/// Memory of the device that checks in. It is asked only where it matters.
+pub trait DeviceMemory {
+    /// Returns what was forced on the device while it reported what it reports now.
+    fn forced(&self) -> Option<Forced>;
+
+    /// Returns the model under which the device had files of its own last.
+    fn own_model(&self) -> Option<Box<str>>;
+}
+
+/// No memory: a device that is seen for the first time.
+impl DeviceMemory for () {
+    fn forced(&self) -> Option<Forced> {
+        None
+    }
+
+    fn own_model(&self) -> Option<Box<str>> {
+        None
+    }
+}
+
 /// Times that an image is forced on a device that goes on reporting the same. The device
 /// would try it at every check, for ever.
 const FORCED: u32 = 3;
 
-/// Decides what the device that checked in is told. `forced` is asked only where
-/// an image would have to be forced.
+/// Decides what the device that checked in is told.
 pub fn decide<'a>(
     check_in: &'a CheckIn<'_>,
     snapshot: &'a Snapshot,
     policy: &'a Policy,
-    forced: impl Fn() -> Option<Forced>,
+    memory: &impl DeviceMemory,
 ) -> Decision<'a> {
     let own = check_in.version();
-    let (model, candidates) = candidates(check_in, snapshot, policy);
+    let candidates = candidates(check_in, snapshot, policy, memory);
+    let model = candidates.model;
     let mut decision = Decision {
         model,
-        candidates: candidates.len(),
+        named: check_in.models().next(),
+        is_own: candidates.is_own,
+        own_files: candidates.own_files(),
+        candidates: candidates.files.len() + candidates.merged.len(),
         outcome: Outcome::UpToDate,
         withheld: Vec::new(),
-        is_early: may_yet_serve(check_in, snapshot, policy, model),
+        is_early: may_yet_serve(check_in, snapshot, policy, &candidates),
     };
     // A header may name another version: the device parses its own all the same.
     let reported = check_in.report.version.as_deref().unwrap_or(own);
@@ -160,10 +219,23 @@ pub fn decide<'a>(
         decision.outcome = Outcome::Silent;
         return decision;
     }
-    let pin = policy.pins.get(model);
+    if let Some(old) = candidates.renamed {
+        let newer = |entry: &&Arc<Entry>| {
+            version::compare(entry.version.as_str(), own) == Ordering::Greater
+        };
+        let kept_back = snapshot.model(DEFAULT_MODEL).iter().find(newer);
+        decision.withheld.extend(kept_back.map(|entry| Withheld {
+            what: &entry.file,
+            reason: Reason::Renamed {
+                old: old.into_string().into(),
+            },
+        }));
+        return decision;
+    }
+    let pin = policy.pin(model);
     let mut pin_found = false;
     let mut device = None;
-    for entry in candidates {
+    for entry in candidates.files.iter().chain(candidates.merged) {
         let order = version::compare(entry.version.as_str(), own);
         match pin {
             Some(pin) if entry.version != *pin => continue,
@@ -192,7 +264,8 @@ pub fn decide<'a>(
             }
             let no_proof = device.cannot_be_forced(&file).map(Reason::NeedsForce);
             no_proof.or_else(|| {
-                let times = forced().filter(|f| f.sha256 == entry.sha256)?.times;
+                let forced = memory.forced().filter(|f| f.sha256 == entry.sha256);
+                let times = forced?.times;
                 (times >= FORCED).then_some(Reason::Failed { times })
             })
         });
@@ -218,28 +291,110 @@ pub fn decide<'a>(
     decision
 }
 
+/// Files that a device is held against, highest version first.
+struct Candidates<'a> {
+    /// The model that they are for, as the device or the file calls it.
+    model: &'a str,
+    /// Tells that it is one of the device's own.
+    is_own: bool,
+    files: &'a [Arc<Entry>],
+    /// All files of a model that has some under several names.
+    merged: Vec<&'a Arc<Entry>>,
+    /// The model as which the device had files of its own, where that keeps it from
+    /// `default`.
+    renamed: Option<Box<str>>,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(model: &'a str, files: &'a [Arc<Entry>]) -> Self {
+        Self {
+            model,
+            is_own: false,
+            files,
+            merged: Vec::new(),
+            renamed: None,
+        }
+    }
+
+    /// Finds the files of a model under all of its names. The highest version counts,
+    /// whatever name it has: a device that took the old name's last release must go on to
+    /// the new name's. Of equal ones the device's own name goes first.
+    fn own(model: &'a str, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
+        let names = policy.names(model).map(|name| snapshot.model(name));
+        let mut lists = names.filter(|files| !files.is_empty());
+        let mut own = Self::new(model, lists.next().unwrap_or_default());
+        own.is_own = true;
+        let others: Vec<_> = lists.flatten().collect();
+        if !others.is_empty() {
+            own.merged = own.files.iter().chain(others).collect();
+            own.merged.sort_by_key(|entry| Reverse(&entry.version));
+            own.files = &[];
+        }
+        own
+    }
+
+    /// Returns the model that stands in the names of the files which are the device's
+    /// own. What it calls itself may be an alias, and the setting may go.
+    fn own_files(&self) -> Option<&'a str> {
+        let is_called_so = |entry: &&Arc<Entry>| entry.model == model_key(self.model);
+        let mut files = self.files.iter().chain(self.merged.iter().copied());
+        let first = files.clone().next()?;
+        let model = match files.find(is_called_so) {
+            Some(_) => self.model,
+            None => &first.model,
+        };
+        (self.is_own && model != DEFAULT_MODEL).then_some(model)
+    }
+}
+
 /// The first of the device's models that has files, and those files, highest
 /// first; else what is meant for devices without.
 ///
 /// A model whose files are all unusable just now (one is being copied, say) has
 /// files: its devices wait, and get no other board's. So has one that is pinned.
+///
+/// Boards are renamed between releases: a device that had files of its own and comes
+/// under another name is no board without files. Who names none gets what is for those
+/// that name none, as ever.
 fn candidates<'a>(
     check_in: &'a CheckIn<'_>,
     snapshot: &'a Snapshot,
-    policy: &Policy,
-) -> (&'a str, &'a [Arc<Entry>]) {
-    let known = |model: &&str| snapshot.may_have(model) || policy.pins.contains_key(*model);
-    if let Some(model) = check_in.models().find(known) {
-        return (model, snapshot.model(model));
+    policy: &'a Policy,
+    memory: &impl DeviceMemory,
+) -> Candidates<'a> {
+    let is_another = |own: &str| {
+        let mut models = check_in.models();
+        !models.any(|model| model_key(model) == model_key(own))
+    };
+    let before = || memory.own_model().filter(|own| is_another(own));
+    let renamed = |named, old| Candidates {
+        renamed: Some(old),
+        ..Candidates::new(named, &[])
+    };
+    let mut models = check_in.models();
+    if let Some(model) = models.find(|model| policy.is_known(model, snapshot)) {
+        // Memory is asked only of a device that calls itself so.
+        let before = (model == DEFAULT_MODEL).then(before).flatten();
+        return match before {
+            Some(old) => renamed(model, old),
+            None => Candidates::own(model, snapshot, policy),
+        };
     }
-    match check_in.models().next() {
-        // A body that broke too early could be any board's.
-        None if check_in.is_unidentified() => (DEFAULT_MODEL, &[]),
-        None => (DEFAULT_MODEL, snapshot.model(DEFAULT_MODEL)),
-        Some(named) => match (policy.default_for, snapshot.model(DEFAULT_MODEL)) {
-            (DefaultFor::Unreported, _) | (_, []) => (named, &[]),
-            (DefaultFor::Unmatched, entries) => (DEFAULT_MODEL, entries),
-        },
+    let default = Candidates::new(DEFAULT_MODEL, snapshot.model(DEFAULT_MODEL));
+    let Some(named) = check_in.models().next() else {
+        return if check_in.is_unidentified() {
+            // A body that broke too early could be any board's.
+            Candidates::new(DEFAULT_MODEL, &[])
+        } else {
+            default
+        };
+    };
+    if policy.default_for == DefaultFor::Unreported || default.files.is_empty() {
+        return Candidates::new(named, &[]);
+    }
+    match before() {
+        Some(old) => renamed(named, old),
+        None => default,
     }
 }
 
@@ -249,235 +404,25 @@ fn may_yet_serve(
     check_in: &CheckIn<'_>,
     snapshot: &Snapshot,
     policy: &Policy,
-    model: &str,
+    candidates: &Candidates<'_>,
 ) -> bool {
-    if model == DEFAULT_MODEL && check_in.is_unidentified() {
+    let model = candidates.model;
+    if model == DEFAULT_MODEL && check_in.is_unidentified() || candidates.renamed.is_some() {
         return false;
     }
     let may_yet = |model: &str| {
         let own = check_in.version();
-        snapshot.may_yet_have(model, |version| match policy.pins.get(model) {
+        let pin = policy.pin(model);
+        let wanted = |version: &Version| match pin {
             Some(pin) => version == pin,
             None => version::compare(version.as_str(), own) == Ordering::Greater,
-        })
+        };
+        let mut names = policy.names(model);
+        names.any(|name| snapshot.may_yet_have(name, wanted))
     };
-    let falls = policy.default_for == DefaultFor::Unmatched
-        && !snapshot.may_have(model)
-        && !policy.pins.contains_key(model);
+    let falls = policy.default_for == DefaultFor::Unmatched && !policy.is_known(model, snapshot);
     may_yet(model) || falls && may_yet(DEFAULT_MODEL)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::firmware::name;
-    use crate::firmware::snapshot::tests::{entry, snapshot};
-    use proptest::prelude::*;
-    use xiaozhi_device::checkin::Report;
-
-    fn said(model: &str, version: &str) -> String {
-        format!(r#"{{"application":{{"version":"{version}"}},"board":{{"type":"{model}"}}}}"#)
-    }
-
-    /// The file offered, or what else is said.
-    fn answer(body: &str, files: &[&str], policy: &Policy) -> String {
-        let check_in = CheckIn {
-            report: Report::read(body.as_bytes()),
-            ..CheckIn::default()
-        };
-        let snapshot = snapshot(files);
-        let decision = decide(&check_in, &snapshot, policy, || None);
-        let mut text = match decision.outcome {
-            Outcome::Offer { entry, .. } => entry.file.clone(),
-            Outcome::UpToDate => "up to date".to_owned(),
-            Outcome::Silent => "silent".to_owned(),
-        };
-        for w in &decision.withheld {
-            text = format!("{text}; {} {:?}", w.what, w.reason);
-        }
-        text
-    }
-
-    fn plain(body: &str, files: &[&str]) -> String {
-        answer(body, files, &Policy::default())
-    }
-
-    #[test]
-    fn the_highest_above_the_devices_own() {
-        let files = [
-            "a_1.6.5.bin",
-            "a_1.6.6.bin",
-            "a_1.7.0-beta.bin",
-            "b_9.bin",
-            "default_1.0.0.bin",
-        ];
-        assert_eq!(plain(&said("a", "1.6.0"), &files), "a_1.7.0-beta.bin");
-        assert_eq!(plain(&said("a", "1.7.0"), &files), "up to date");
-        assert_eq!(plain(&said("a", "9.0.0"), &files), "up to date");
-        assert_eq!(plain(&said("c", "0.0.1"), &files), "default_1.0.0.bin");
-        assert_eq!(plain("", &files), "default_1.0.0.bin");
-    }
-
-    #[test]
-    fn the_precise_board_wins() {
-        let body = r#"{"application":{"version":"1.0"},"board":{"type":"t","name":"n"}}"#;
-        assert_eq!(plain(body, &["t_9.bin", "n_2.bin"]), "n_2.bin");
-        assert_eq!(plain(body, &["t_9.bin", "m_2.bin"]), "t_9.bin");
-    }
-
-    #[test]
-    fn a_model_whose_files_are_unusable_just_now_gets_no_other_boards() {
-        let body = r#"{"application":{"version":"1.0"},"board":{"type":"t","name":"n"}}"#;
-        let check_in = CheckIn {
-            report: Report::read(body.as_bytes()),
-            ..CheckIn::default()
-        };
-        let entries = || ["default_9.bin", "t_9.bin"].map(entry);
-        let models = ["default", "t", "n"].map(str::to_owned);
-        let policy = Policy::default();
-        // The precise board's file is being copied.
-        let snapshot = Snapshot::new(entries(), models.into());
-        let decision = decide(&check_in, &snapshot, &policy, || None);
-        assert!(matches!(decision.outcome, Outcome::UpToDate) && decision.model == "n");
-        // Nobody has looked yet.
-        let snapshot = Snapshot::default();
-        assert!(matches!(
-            decide(&check_in, &snapshot, &policy, || None).outcome,
-            Outcome::UpToDate
-        ));
-    }
-
-    #[test]
-    fn a_file_that_is_not_read_yet_may_serve_its_devices_and_no_others() {
-        let files = ["a_1.5.bin", "b_2.0.bin", "default_3.0.bin"];
-        let names = || files.map(|f| (f.to_owned(), name::parse(f).ok()));
-        let models = || ["a", "b", "default"].map(str::to_owned).into();
-        let early = |body: &str, unread: &[&str], policy: &Policy| {
-            let read = files.iter().filter(|f| !unread.contains(f));
-            let waiting = names().into_iter().filter(|(f, _)| unread.contains(&&**f));
-            let snapshot = Snapshot::new(read.map(|f| entry(f)), models()).with_unread(waiting);
-            let check_in = CheckIn {
-                report: Report::read(body.as_bytes()),
-                ..CheckIn::default()
-            };
-            decide(&check_in, &snapshot, policy, || None).is_early
-        };
-        let plain = Policy::default();
-        assert!(early(&said("a", "1.4"), &["a_1.5.bin"], &plain));
-        assert!(!early(&said("a", "1.4"), &["b_2.0.bin"], &plain));
-        // Nothing that it holds would be new.
-        assert!(!early(&said("a", "1.5"), &["a_1.5.bin"], &plain));
-        // Whose model has no file waits for the one for everybody, if it may have that.
-        assert!(early(&said("c", "1.0"), &["default_3.0.bin"], &plain));
-        assert!(!early(&said("a", "1.0"), &["default_3.0.bin"], &plain));
-        assert!(early("", &["default_3.0.bin"], &plain));
-        assert!(!early("]", &["default_3.0.bin"], &plain));
-        let narrow = Policy {
-            default_for: DefaultFor::Unreported,
-            ..Policy::default()
-        };
-        assert!(!early(&said("c", "1.0"), &["default_3.0.bin"], &narrow));
-        let pinned = Policy {
-            pins: HashMap::from([("a".to_owned(), Version::new("1.5"))]),
-            ..Policy::default()
-        };
-        assert!(early(&said("a", "9.0"), &["a_1.5.bin"], &pinned));
-        // Nobody has looked yet.
-        let snapshot = Snapshot::default();
-        let body = said("a", "1.0");
-        let check_in = CheckIn {
-            report: Report::read(body.as_bytes()),
-            ..CheckIn::default()
-        };
-        assert!(decide(&check_in, &snapshot, &plain, || None).is_early);
-    }
-
-    #[test]
-    fn default_can_be_narrowed() {
-        let narrow = Policy {
-            default_for: DefaultFor::Unreported,
-            ..Policy::default()
-        };
-        let files = ["default_1.0.0.bin"];
-        assert_eq!(answer(&said("c", "0.1"), &files, &narrow), "up to date");
-        assert_eq!(
-            answer(r#"{"application":{"version":"0.1"}}"#, &files, &narrow),
-            "default_1.0.0.bin"
-        );
-    }
-
-    #[test]
-    fn a_broken_body_gets_no_strangers_firmware() {
-        let files = ["default_1.0.0.bin", "esp32s3_1.7.0.bin"];
-        assert_eq!(
-            plain(r#"{"board":{"type":"esp32s3""#, &files),
-            "esp32s3_1.7.0.bin"
-        );
-        assert_eq!(plain(r#"{"board":{"type":"esp32"#, &files), "up to date");
-        assert_eq!(plain("]", &files), "up to date");
-    }
-
-    #[test]
-    fn what_the_device_would_refuse_waits_and_a_lower_one_goes_out() {
-        assert_eq!(
-            plain(&said("a", "1.7.0-beta"), &["a_1.7.0.bin"]),
-            "up to date; a_1.7.0.bin NeedsForce(NoImage)"
-        );
-        assert_eq!(
-            plain(&said("a", "1.9.2"), &["a_1.9.2_2.bin"]),
-            "up to date; a_1.9.2_2.bin NeedsForce(NoImage)"
-        );
-    }
-
-    #[test]
-    fn a_version_that_crashes_its_device_is_met_with_silence() {
-        for own in ["v1.6.0", "2.0.x", "1..2", "1.202511211530"] {
-            assert_eq!(plain(&said("a", own), &["a_9.0.bin"]), "silent", "{own}");
-        }
-    }
-
-    #[test]
-    fn a_pin_names_the_version_exactly() {
-        let policy = Policy {
-            pins: HashMap::from([("a".to_owned(), Version::new("1.6.6"))]),
-            ..Policy::default()
-        };
-        let files = ["a_1.6.5.bin", "a_1.6.6.bin", "a_1.7.0.bin"];
-        assert_eq!(answer(&said("a", "1.6.5"), &files, &policy), "a_1.6.6.bin");
-        assert_eq!(answer(&said("a", "1.6.6"), &files, &policy), "up to date");
-        assert_eq!(
-            answer(&said("a", "1.7.0"), &files, &policy),
-            "up to date; a_1.6.6.bin NeedsForce(NoImage)"
-        );
-        assert_eq!(
-            answer(&said("a", "1.0"), &files[..1], &policy),
-            "up to date; 1.6.6 PinnedVersionMissing"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_offered_is_newer_for_us_and_for_the_device(
-            own in "[0-9]{1,2}(\\.[0-9]{1,2}){0,3}([-_](rc)?[0-9])?",
-            versions in prop::collection::vec("[0-9]{1,2}(\\.[0-9]{1,2}){0,3}([-_](rc)?[0-9])?", 0..8),
-        ) {
-            let files: Vec<String> = versions.iter().map(|v| format!("a_{v}.bin")).collect();
-            let files: Vec<&str> = files.iter().map(String::as_str).collect();
-            let body = said("a", &own);
-            let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
-            let (snapshot, policy) = (snapshot(&files), Policy::default());
-            let fits = |v: &str| {
-                version::compare(v, &own) == Ordering::Greater && version::device_accepts(&own, v)
-            };
-            match decide(&check_in, &snapshot, &policy, || None).outcome {
-                Outcome::Offer { entry: e, .. } => {
-                    prop_assert!(fits(e.version.as_str()));
-                    for v in versions.iter().filter(|v| fits(v)) {
-                        prop_assert!(version::compare(v, e.version.as_str()) != Ordering::Greater);
-                    }
-                }
-                _ => prop_assert!(!versions.iter().any(|v| fits(v))),
-            }
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! time included, and does no I/O.
 
 pub(crate) mod address_audit;
+pub mod alias;
 pub mod credentials;
 pub mod decide;
 pub(crate) mod network;

@@ -101,6 +101,9 @@ mod tests {
     fn json(outcome: Outcome<'_>, own: &str, url: &str) -> String {
         let decision = Decision {
             model: "a",
+            named: Some("a"),
+            is_own: true,
+            own_files: Some("a"),
             candidates: 1,
             outcome,
             withheld: Vec::new(),

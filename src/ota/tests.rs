@@ -117,7 +117,7 @@ fn told(body: &str, entry: Arc<Entry>) -> String {
         projects,
         ..Policy::default()
     };
-    let decision = decide(&check_in, &snapshot, &policy, || None);
+    let decision = decide(&check_in, &snapshot, &policy, &());
     match (&decision.outcome, decision.withheld.first()) {
         (Outcome::Offer { force: false, .. }, None) => String::new(),
         (Outcome::Offer { force: true, .. }, None) => "force".into(),
@@ -296,7 +296,7 @@ fn a_candidate_that_is_withheld_yields_to_the_next_lower_one() {
     };
     let snapshot = Snapshot::new([small, other, big], ["a".to_owned()].into());
     let policy = Policy::default();
-    let decision = decide(&check_in, &snapshot, &policy, || None);
+    let decision = decide(&check_in, &snapshot, &policy, &());
     let Outcome::Offer {
         entry,
         force: false,
@@ -424,7 +424,7 @@ proptest! {
         for _boot in 0..20 {
             let body = device.body();
             let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
-            let decision = decide(&check_in, &snapshot, &policy, || None);
+            let decision = decide(&check_in, &snapshot, &policy, &());
             if let Outcome::Offer { entry, force } = decision.outcome {
                 let told = ReportedDevice::of(&check_in.report, &device.version, Projects::DISTINCT);
                 prop_assert_eq!(told.refuses(&entry.candidate()), None);
@@ -448,7 +448,7 @@ proptest! {
         // The last boots of a device that gets somewhere are quiet.
         let body = device.body();
         let check_in = CheckIn { report: Report::read(body.as_bytes()), ..CheckIn::default() };
-        let decision = decide(&check_in, &snapshot, &policy, || None);
+        let decision = decide(&check_in, &snapshot, &policy, &());
         prop_assert_eq!(device.installs(&decision).map(|entry| entry.file.clone()), None);
     }
 }

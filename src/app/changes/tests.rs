@@ -56,6 +56,11 @@ fn what_can_change_does_by_its_key() {
             "gateway.firmware.default_for",
         ),
         (
+            "",
+            "gateway: {firmware: {alias: {a: b}}}",
+            "gateway.firmware.alias",
+        ),
+        (
             "gateway: {firmware: {pin: {a: 1.6.6}}}",
             "gateway: {firmware: {pin: {a: 1.6.7}}}",
             "gateway.firmware.pin",

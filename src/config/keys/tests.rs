@@ -11,7 +11,7 @@ const WHOLE: [&str; 3] = [
     "server:\n  ip: 127.0.0.1\n  auth: {enabled: true, allowed_devices: []}\ngateway:\n  ports: [{port: 1}]\n  \
      tls: {certificates: [{cert: a, key: b}]}\n",
     "server: {mqtt_gateway: 'h:1883'}\nmanager-api: {secret: k}\nlog: {}\ngateway:\n  tls: {mode: acme, names: [a.example.com]}\n  \
-     firmware: {pin: {a: 1.0}}\n  proxy: {routes: {}}\n  limits: {}\n",
+     firmware: {pin: {a: 1.0}, alias: {}}\n  proxy: {routes: {}}\n  limits: {}\n",
     "server: {auth: {enabled: true}}\nmanager-api: {secret: k}\n",
 ];
 

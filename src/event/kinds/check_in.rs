@@ -17,6 +17,24 @@ kinds! { CHECK_INS:
     /// How many files there are for its model. `reported` is the model that it named,
     /// where another one's files are looked through.
     CANDIDATES = guide("candidates", &["model", "count", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
+    /// Its model has no file, and one lies there that was meant for it, most likely.
+    MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "name?", "alias?"],
+        "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{要被找到，它必须名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}（每小时提示一次）",
+        "no file is here for this device's model {model}, and the name of {file} is nearly that{: to be found it must be called |name|}\
+         {; or, if two names mean one model, write gateway.firmware.alias: |alias|} (named once an hour)");
+    /// No file's name can carry its model, and one lies there that was meant for it.
+    MODEL_UNNAMEABLE = Kind::new("model.unnameable", Warning, "checkin", &["device", "model", "file", "name?", "alias"],
+        "任何文件名都无法写下该设备的型号 {model}，因为其中下划线后的数字会被当成版本号。{file} 很可能是给它的：{请改名为 |name|，并}写上 \
+         gateway.firmware.alias: {alias}（每小时提示一次）",
+        "no file name can carry this device's model {model}, for the digit behind its underscore is read as the version. {file} is \
+         meant for it, most likely: {rename it to |name|, and }write gateway.firmware.alias: {alias} (named once an hour)");
+    /// It calls itself otherwise than before.
+    MODEL_RENAMED = Kind::new("model.renamed", Warning, "checkin", &["device", "old", "new", "alias"],
+        "该设备以前的型号是 {old}，现在自称 {new}，而 {new} 没有文件：板子在新版固件中改了名，或被线刷了别的固件。如果是同一块板子，请写 \
+         gateway.firmware.alias: {alias}，或将文件改名为 {new}_版本.bin（每小时提示一次）",
+        "this device came as {old} before and calls itself {new} now, for which there is no file: the board was renamed in its new \
+         firmware, or flashed with another one by cable. If it is the same board, write gateway.firmware.alias: {alias}, or name its \
+         files {new}_version.bin (named once an hour)");
     /// It is handed an image.
     OFFER = guide("offer", &["device", "version", "url", "force?"],
         "为设备 {device} 下发固件 {version} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}");

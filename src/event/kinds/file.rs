@@ -17,11 +17,12 @@ kinds! { FILES:
     FOLDER_BACK = Kind::new("folder.back", Info, "catalogue", &["dir"],
         "固件目录恢复可读", "the firmware folder can be read again");
     /// The folder cannot be read.
-    FOLDER_UNREADABLE = Kind::new("folder.unreadable", Error, "catalogue", &["dir", "error"],
-        "无法读取固件目录：最后已知的文件仍会下发", "the firmware folder cannot be read: the last known files stay offered");
+    FOLDER_UNREADABLE = Kind::new("folder.unreadable", Error, "catalogue", &["dir", "error", "what?"],
+        "无法读取固件目录：最后已知的文件仍会下发{：|what|}",
+        "the firmware folder cannot be read: the last known files stay offered{: |what|}");
     /// The folder is gone, or holds nothing that can be read.
-    FOLDER_UNAVAILABLE = Kind::new("folder.unavailable", Error, "catalogue", &["dir", "error"],
-        "无法读取固件目录：不下发任何固件", "the firmware folder cannot be read: nothing is offered");
+    FOLDER_UNAVAILABLE = Kind::new("folder.unavailable", Error, "catalogue", &["dir", "error", "what?"],
+        "无法读取固件目录：不下发任何固件{：|what|}", "the firmware folder cannot be read: nothing is offered{: |what|}");
     /// Its last file is gone.
     MODEL_GONE = Kind::new("model.gone", Warning, "catalogue", &["model"],
         "该型号已没有文件：其设备可能会得到 default_*.bin",

@@ -1,37 +1,13 @@
-//! Kinds of files and names that are no image: reasons inside other events.
+//! Kinds of files that are no image: reasons inside other events.
 
 use super::super::Kind;
 use super::why;
 
 kinds! { IMAGES:
-    /// The name does not end in `.bin`.
-    NAME_NOT_BIN = why("name.not-bin", &[],
-        "不是固件文件：文件名必须以 .bin 结尾（小写）", "not a firmware file: the name must end in .bin (lower case)");
-    /// The name holds no version.
-    NAME_NO_VERSION = why("name.no-version", &[],
-        "文件名中没有版本号：请改名为 型号_版本.bin，版本以数字开头，只含字母、数字、'.'、'_' 和 '-'（esp32s3_1.6.6.bin）",
-        "the name holds no version: rename it to model_version.bin, the version starting with a digit and made of letters, \
-         digits, '.', '_' and '-' (esp32s3_1.6.6.bin)");
-    /// The name would garble logs and addresses.
-    NAME_CONTROL = why("name.control-character", &[],
-        "文件名含有控制字符：请改名为 型号_版本.bin", "the name holds a control character: rename it to model_version.bin");
-    /// Nobody could ask for it.
-    NAME_NOT_UTF8 = why("name.not-utf8", &[],
-        "文件名不是 UTF-8：请改名为 型号_版本.bin", "the name is not UTF-8: rename it to model_version.bin");
-    /// The firmware's parser throws on its version.
-    NAME_UNSAFE_VERSION = why("name.unsafe-version", &["version"],
-        "收到版本 {version} 的设备会在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字：请改名",
-        "a device that is offered version {version} restarts at every check, for a part of it is no number below 2147483648: \
-         rename the file");
-    /// A folder, a pipe, a device.
-    IMAGE_NO_FILE = why("image.no-file", &[], "不是普通文件", "not a regular file");
     /// No flash holds it.
     IMAGE_TOO_LONG = why("image.too-long", &["length", "longest"],
         "它有 {length} 字节，而 ESP32 最大的 flash 只有 {longest} 字节：这不是固件，请移走",
         "it has {length} bytes, and the largest flash of an ESP32 has {longest}: this is no firmware, take it away");
-    /// The system does not let us, or the disk fails.
-    IMAGE_UNREADABLE = why("image.unreadable", &["reason"],
-        "无法读取（{reason}）：请检查其权限（chmod a+r）或磁盘", "it cannot be read ({reason}): see to its permissions (chmod a+r) or its disk");
     /// What the folder says and what was read are not one state.
     IMAGE_CHANGED = why("image.changed", &[], "读取期间文件发生了变化", "it changed while it was read");
     /// A fault of this program shows in it.

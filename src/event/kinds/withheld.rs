@@ -94,6 +94,11 @@ kinds! { REASONS:
     WITHHELD_PIN_MISSING = reason("withheld.pin-missing", &[],
         "gateway.firmware.pin 指定了此版本，但没有可下发的文件具有该版本",
         "gateway.firmware.pin names this version, and no file that can be offered has it");
+    /// Somebody else's files, most likely, for a board under a new name.
+    WITHHELD_RENAMED = reason("withheld.renamed", &["old"],
+        "该设备以前的型号 {old} 有自己的文件，现在的型号没有：default 文件可能属于另一种板子，因此不下发；如果板子改了名，请写 gateway.firmware.alias",
+        "the device came as {old} before, which had files of its own, and its model now has none: default files may be another \
+         board's and are kept from it; if the board was renamed, write gateway.firmware.alias");
     /// No address that devices read.
     WITHHELD_NO_ADDRESS = reason("withheld.no-address", &[],
         "本服务器没有设备能够识别的地址：请将 server.vision_explain 或 server.ota 设为域名或 IPv4 地址",

@@ -359,5 +359,6 @@ impl Files {
         Snapshot::new(entries, models)
             .with_served(served)
             .with_unread(unread)
+            .with_names(self.known.keys().cloned())
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn use_of(
             Ok(Use::Offered(name.clone(), inspection))
         }
         Err(why) => match verdict {
-            Verdict::App(_) => Ok(Use::Served(Some(why.clone()), inspection)),
+            Verdict::App(_) => Ok(Use::Served(Some(why.clone().of_image()), inspection)),
             Verdict::Foreign(foreign) if foreign.is_named() => Err(Unusable::Other(*foreign)),
             // To give it a name would not help.
             Verdict::Foreign(_) => Err(why.clone()),

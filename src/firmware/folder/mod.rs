@@ -5,6 +5,7 @@
 mod files;
 mod handle;
 pub(super) mod judge;
+mod kind;
 mod news;
 mod reader;
 pub(super) mod scan;
@@ -265,13 +266,14 @@ impl Keeper {
     /// A download could not open a file: if nobody can, it is not offered.
     fn doubt(&mut self, name: &str) {
         let now = self.now();
+        let path = self.settings.dir.join(name);
         if self.files.is(name, State::is_offered)
-            && let Err(e) = scan::open(&self.settings.dir.join(name))
+            && let Err(e) = scan::open(&path)
             && !reader::is_our_own(&e)
         {
             self.files.apply(name, FileEvent::Shut, now);
             self.files.withdraw(name);
-            self.files.refuse(name, &reader::unreadable(&e));
+            self.files.refuse(name, &kind::unreadable(&path, &e));
         }
         self.files.look_by(now + GATHER);
     }
@@ -373,13 +375,24 @@ impl Keeper {
                 }
             }
         }
+        let what = kind::cause(&dir, &error);
         let error = error.to_string();
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
             self.files.news.push(if listing.found.is_empty() {
-                event!(FOLDER_UNAVAILABLE, dir = absolute(&dir), error = error)
+                event!(
+                    FOLDER_UNAVAILABLE,
+                    dir = absolute(&dir),
+                    error = error,
+                    what = what
+                )
             } else {
-                event!(FOLDER_UNREADABLE, dir = absolute(&dir), error = error)
+                event!(
+                    FOLDER_UNREADABLE,
+                    dir = absolute(&dir),
+                    error = error,
+                    what = what
+                )
             });
         }
         // What was never read may hold anything.

@@ -1,6 +1,7 @@
 //! Words for the log about an image, once the snapshot shows it: who reads that one is
 //! ready may ask for it at once.
 
+use super::super::name;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile};
 use super::scan::Unusable;
@@ -34,6 +35,8 @@ pub(super) fn ready(
     let remarks = app.map(|app| app.remarks(Some(&entry.version), projects));
     let remarks = remarks.iter().flatten();
     news.extend(remarks.map(|remark| event!(FILE_REMARK, file = file, what = Event::from(remark))));
+    let odd = name::odd_model(file);
+    news.extend(odd.map(|odd| event!(FILE_REMARK, file = file, what = odd)));
     news.extend(foreign.map(|foreign| {
         let what = event!(IMAGE_FOREIGN_OFFERED, what = Event::from(&foreign));
         let kind = Event::from(&foreign).kind.id;

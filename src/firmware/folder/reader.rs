@@ -3,6 +3,7 @@
 
 use super::super::Verify;
 use super::judge::{self, Listed, Use};
+use super::kind;
 use super::scan::{self, Unusable};
 use super::state::{Hope, ReadResult};
 use crate::util::file_state::FileState;
@@ -65,7 +66,7 @@ impl Job {
             if is_our_own(&e) {
                 (Unusable::Changed, Hope::Open)
             } else {
-                (unreadable(&e), Hope::Open)
+                (kind::unreadable(&self.path, &e), Hope::Open)
             }
         })?;
         let inspection = scan::inspect(&mut file, &self.state).map_err(|why| {
@@ -77,12 +78,6 @@ impl Job {
         })?;
         judge::use_of(&self.listed, inspection, self.verify, &self.projects)
             .map_err(|why| (why, Hope::None))
-    }
-}
-
-pub(super) fn unreadable(error: &io::Error) -> Unusable {
-    Unusable::Unreadable {
-        reason: error.to_string(),
     }
 }
 
@@ -169,7 +164,7 @@ mod tests {
         let queued = |file: &str, size, again| QueuedFile {
             file: file.into(),
             listed: Listed {
-                name: name::parse(file).map_err(Into::into),
+                name: name::parse(file).map_err(|_| Unusable::Changed),
                 target: None,
             },
             size,

@@ -1,8 +1,10 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::super::Verify;
-use super::super::name::{self, NameError};
+use super::super::name::{self, Misnamed, NameError};
 use super::judge::{self, Listed};
+use super::kind;
+use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::util::file_state::FileState;
 use crate::util::supervise;
@@ -11,6 +13,7 @@ use nix::fcntl::OFlag;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use xiaozhi_device::image::{Foreign, ImageFault, Inspection, Inspector, Verdict};
@@ -20,19 +23,17 @@ use xiaozhi_device::version::is_device_safe;
 /// Reason why a file is not offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unusable {
-    /// It does not follow the grammar of names.
-    Name(NameError),
-    /// Nobody could ask for it.
-    NotUtf8,
+    /// Nobody could ask for it by its name, or it would hurt who does.
+    Name(Box<Misnamed>),
     /// A folder, a pipe, a device.
-    NotAFile,
+    NotAFile {
+        /// Its kind.
+        what: Text,
+        /// One of the files in it that might be meant.
+        holds: Option<String>,
+    },
     /// Nothing in it.
     Empty,
-    /// The firmware's parser (`main/ota.cc`, `ParseVersion`) throws on it.
-    UnsafeVersion {
-        /// As the file's name has it.
-        version: String,
-    },
     /// No flash holds it.
     TooLong {
         /// Its length.
@@ -42,6 +43,8 @@ pub(crate) enum Unusable {
     Unreadable {
         /// The system's word.
         reason: String,
+        /// Cause of that, and what to do.
+        what: Box<Event>,
     },
     /// A fault of ours shows in it.
     Breaks {
@@ -68,17 +71,17 @@ pub(crate) enum Unusable {
 impl From<&Unusable> for Event {
     fn from(why: &Unusable) -> Self {
         match why {
-            Unusable::Name(error) => (*error).into(),
-            Unusable::NotUtf8 => event!(NAME_NOT_UTF8),
-            Unusable::NotAFile => event!(IMAGE_NO_FILE),
-            Unusable::Empty => event!(IMAGE_EMPTY),
-            Unusable::UnsafeVersion { version } => {
-                event!(NAME_UNSAFE_VERSION, version = version)
+            Unusable::Name(misnamed) => (&**misnamed).into(),
+            Unusable::NotAFile { what, holds } => {
+                event!(IMAGE_NO_FILE, what = *what, holds = holds.clone())
             }
+            Unusable::Empty => event!(IMAGE_EMPTY),
             Unusable::TooLong { length } => {
                 event!(IMAGE_TOO_LONG, length = *length, longest = LONGEST)
             }
-            Unusable::Unreadable { reason } => event!(IMAGE_UNREADABLE, reason = reason),
+            Unusable::Unreadable { reason, what } => {
+                event!(IMAGE_UNREADABLE, reason = reason, what = &**what)
+            }
             Unusable::Breaks { why } => event!(IMAGE_BREAKS, why = why),
             Unusable::Image(fault) => fault.into(),
             Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = Event::from(foreign)),
@@ -91,6 +94,16 @@ impl From<&Unusable> for Event {
     }
 }
 
+impl Unusable {
+    /// Returns the same of what was found to be an app image, whatever it is called.
+    pub(super) fn of_image(self) -> Self {
+        match self {
+            Self::Name(misnamed) => Self::Name(Box::new(misnamed.of_image())),
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::from(self).fmt(f)
@@ -99,9 +112,9 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-impl From<NameError> for Unusable {
-    fn from(error: NameError) -> Self {
-        Self::Name(error)
+impl From<Misnamed> for Unusable {
+    fn from(misnamed: Misnamed) -> Self {
+        Self::Name(Box::new(misnamed))
     }
 }
 
@@ -131,18 +144,21 @@ pub(super) struct Listing {
     pub(super) unusable: Vec<(String, Unusable)>,
 }
 
-/// Lists the folder. Names that begin with a dot are temporary files of those
-/// who copy (rsync, editors) and are passed over.
+/// Lists the folder, but for what is plainly no firmware.
 pub(super) fn list(dir: &Path) -> io::Result<Listing> {
     let mut listing = Listing::default();
     for item in fs::read_dir(dir)? {
         let os_name = item?.file_name();
         let Some(file) = os_name.to_str() else {
             let shown = os_name.to_string_lossy().into_owned();
-            listing.unusable.push((shown, Unusable::NotUtf8));
+            if !name::is_passed_over(&shown) {
+                let misnamed = Misnamed::not_utf8(os_name.as_bytes());
+                let why = kind::other(&dir.join(&os_name)).unwrap_or_else(|| misnamed.into());
+                listing.unusable.push((shown, why));
+            }
             continue;
         };
-        if file.starts_with('.') {
+        if name::is_passed_over(file) {
             continue;
         }
         match judge(dir, file) {
@@ -156,50 +172,52 @@ pub(super) fn list(dir: &Path) -> io::Result<Listing> {
 
 /// Looks at one file of the folder. `None`: it vanished while we looked.
 pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
-    let name = match name::parse(file) {
-        Ok(name) => Ok(name),
-        // Its content tells whether it can be fetched.
-        Err(error @ NameError::NoVersion) => Err(Unusable::Name(error)),
-        Err(error) => return Err(error.into()),
-    };
-    let found = look_at(dir, file);
-    match name {
-        Err(why) if found.is_err() => Err(why),
-        Ok(name) if !is_device_safe(name.version.as_str()) && matches!(found, Ok(Some(_))) => {
-            let version = name.version.to_string();
-            Err(Unusable::UnsafeVersion { version })
-        }
-        name => Ok(found?.map(|identity| Found {
-            file: file.to_owned(),
-            listed: Listed {
-                name,
-                target: judge::leads_out(&dir.join(file), dir),
-            },
-            identity,
-        })),
+    let path = dir.join(file);
+    // What a thing is goes before what it is called.
+    if let Some(other) = kind::other(&path) {
+        return Err(other);
     }
+    let is_taken = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok();
+    let misnamed = Misnamed::find(file).map(|misnamed| misnamed.beside(is_taken));
+    let found = look_at(&path);
+    let name = match misnamed {
+        // Its content tells whether it can be fetched.
+        Some(misnamed)
+            if matches!(misnamed.error, NameError::NoVersion | NameError::FullFlash)
+                && found.is_ok() =>
+        {
+            Err(misnamed.into())
+        }
+        Some(misnamed) => {
+            return match (&misnamed.error, found) {
+                (NameError::UnsafeVersion { .. }, Ok(None)) => Ok(None),
+                (NameError::UnsafeVersion { .. }, Err(why)) => Err(why),
+                _ => Err(misnamed.into()),
+            };
+        }
+        // By the same grammar: it does not fail.
+        None => name::parse(file).map_err(|_| Unusable::Changed),
+    };
+    Ok(found?.map(|identity| Found {
+        file: file.to_owned(),
+        listed: Listed {
+            name,
+            target: judge::leads_out(&path, dir),
+        },
+        identity,
+    }))
 }
 
 /// Returns the state of a file that is worth reading. `None`: it vanished while we looked.
-fn look_at(dir: &Path, file: &str) -> Result<Option<FileState>, Unusable> {
+fn look_at(path: &Path) -> Result<Option<FileState>, Unusable> {
     // Follows links: people link to the newest build.
-    let metadata = match fs::metadata(dir.join(file)) {
+    let metadata = match fs::metadata(path) {
         Ok(m) => m,
-        Err(e)
-            if e.kind() == io::ErrorKind::NotFound
-                && fs::symlink_metadata(dir.join(file)).is_err() =>
-        {
+        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             return Ok(None);
         }
-        Err(e) => {
-            return Err(Unusable::Unreadable {
-                reason: e.to_string(),
-            });
-        }
+        Err(e) => return Err(kind::unreadable(path, &e)),
     };
-    if !metadata.is_file() {
-        return Err(Unusable::NotAFile);
-    }
     if metadata.len() == 0 {
         return Err(Unusable::Empty);
     }
@@ -253,9 +271,7 @@ pub(in crate::firmware) fn inspect(
     file: &mut File,
     expected: &FileState,
 ) -> Result<Inspection, Unusable> {
-    let unreadable = |e: io::Error| Unusable::Unreadable {
-        reason: e.to_string(),
-    };
+    let unreadable = |e: io::Error| kind::failed(&e);
     let same = |file: &File| {
         file.metadata()
             .map(|m| FileState::from(&m) == *expected)

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
+use xiaozhi_ota::firmware::name::is_passed_over;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_xiaozhi-ota");
 
@@ -83,7 +84,7 @@ impl Setup {
             .into_iter()
             .flatten()
             .map(|item| item.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| !name.starts_with('.')).collect()
+        names.filter(|name| !is_passed_over(name)).collect()
     }
 
     /// The same, without a wait for the folder.

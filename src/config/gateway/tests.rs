@@ -1,0 +1,54 @@
+use super::super::resolve::tests::{good, read};
+use xiaozhi_device::version::Version;
+
+#[test]
+fn names_that_are_one_model() {
+    let s =
+        good("gateway: {firmware: {alias: {a: b, c: b, 7: d, ' e ': f}, pin: {a: 1.0, b: 1.0}}}");
+    assert_eq!(s.warnings, []);
+    let aliases = &s.policy.aliases;
+    assert_eq!(aliases.others("a"), ["b", "c"]);
+    assert_eq!(aliases.others("7"), ["d"]);
+    assert_eq!(aliases.others("f"), ["e"]);
+    assert_eq!(s.policy.pin("c").map(Version::as_str), Some("1.0"));
+    // A circle is one model, as a chain is.
+    let s = good("gateway: {firmware: {alias: {a: b, b: c, c: a}}}");
+    assert_eq!(s.policy.aliases.others("b"), ["a", "c"]);
+    // Of a name that stands twice the last one counts, and both lines are named.
+    let s = good("gateway:\n  firmware:\n    alias:\n      a: b\n      a: c\n");
+    assert_eq!(s.policy.aliases.others("a"), ["c"]);
+    let said: Vec<_> = s.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        said[0].contains("c.yaml:5: gateway.firmware.alias.a"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn what_is_no_alias_is_refused_by_its_line() {
+    for (alias, words) in [
+        ("{a: a}", "alias.a: \"a\": both are one name"),
+        ("{re\u{301}: r\u{e9}}", "both are one name"),
+        ("{a: default}", "default is no model"),
+        ("{default: a}", "default is no model"),
+        ("{a: }", "alias.a: write {old: new}"),
+        ("{a: [b, c]}", "alias.a: write {old: new}"),
+        ("{a: {b: c}}", "alias.a: write {old: new}"),
+        ("{a: ' '}", "write {old: new}"),
+        ("{a: \"b\\nc\"}", "write {old: new}"),
+        ("[a, b]", "alias: must be a mapping"),
+        ("a", "alias: must be a mapping"),
+        (
+            "{a: b, b: c}, pin: {a: 1.0, c: 1.1}",
+            "pin.c: \"1.1\": gateway.firmware.alias makes it one model",
+        ),
+    ] {
+        let yaml = format!("gateway:\n  firmware: {{alias: {alias}}}\n");
+        let said = read(&yaml).err().unwrap_or_default().join("\n");
+        let place = "c.yaml:2: gateway.firmware.";
+        assert!(
+            said.starts_with(place) && said.contains(words),
+            "{yaml}: {said}"
+        );
+    }
+}

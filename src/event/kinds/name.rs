@@ -1,0 +1,87 @@
+//! Names of files that fit no rule, and files that cannot be read: reasons inside other
+//! events.
+
+use super::super::Kind;
+use super::why;
+
+/// Makes a kind of a name that does not fit, with the sign in it that does not, and a
+/// name that would do.
+macro_rules! misnamed {
+    ($id:literal, [$($field:literal),*], $zh:literal, $en:literal $(,)?) => {
+        why(
+            $id,
+            &[$($field,)* "name?", "taken?"],
+            concat!($zh, "{；可改名为 |name|}{（|taken| 已有文件；如果只是它的副本，请删除）}"),
+            concat!($en, "{; |name| would do}{ (|taken| is there already; if this is a copy of it, delete it)}"),
+        )
+    };
+}
+
+kinds! { NAMES:
+    /// The name does not end in `.bin`.
+    NAME_NOT_BIN = misnamed!("name.not-bin", ["sign?"],
+        "不是固件文件：文件名必须以 .bin 结尾（小写）{，而其后是 |sign|}",
+        "not a firmware file: the name must end in .bin (lower case){, and |sign| follows}");
+    /// The name holds no version.
+    NAME_NO_VERSION = misnamed!("name.no-version", ["sign?"],
+        "文件名中没有版本号{（|sign| 不能在那里）}：请改名为 型号_版本.bin，版本以数字开头，只含字母、数字、'.'、'_' 和 '-'（esp32s3_1.6.6.bin）",
+        "the name holds no version{ (|sign| does not fit there)}: rename it to model_version.bin, the version starting with a \
+         digit and made of letters, digits, '.', '_' and '-' (esp32s3_1.6.6.bin)");
+    /// The name would garble logs and addresses.
+    NAME_CONTROL = misnamed!("name.control-character", ["sign?"],
+        "文件名含有控制字符{ |sign|}：请改名为 型号_版本.bin",
+        "the name holds a control character{, |sign|}: rename it to model_version.bin");
+    /// Nobody could ask for it.
+    NAME_NOT_UTF8 = misnamed!("name.not-utf8", ["sign?"],
+        "文件名不是 UTF-8{（字节 |sign|）}：请改名为 型号_版本.bin",
+        "the name is not UTF-8{ (the byte |sign|)}: rename it to model_version.bin");
+    /// The firmware's parser throws on its version.
+    NAME_UNSAFE_VERSION = misnamed!("name.unsafe-version", ["version"],
+        "收到版本 {version} 的设备会在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字：请改名",
+        "a device that is offered version {version} restarts at every check, for a part of it is no number below 2147483648: \
+         rename the file");
+    /// Something with files in it.
+    NAME_ARCHIVE = misnamed!("name.archive", [],
+        "这是压缩包，其中的内容不会被读取：请解压并复制应用固件 xiaozhi.bin（xiaozhi-esp32 的发布包里只有 merged-binary.bin，\
+         即只能线刷的完整 flash 镜像：请自行构建应用固件）",
+        "this is an archive, and nothing in it is looked at: unpack it, and copy the app image, xiaozhi.bin (an archive of a \
+         xiaozhi-esp32 release holds merged-binary.bin alone, the full flash image, which only a cable can write: build the app \
+         image instead)");
+    /// Bootloader, partition table and app in one, by its name.
+    NAME_FULL_FLASH = why("name.full-flash", &[],
+        "从名称看，这是完整的 flash 镜像，只能线刷：请复制应用固件 build/xiaozhi.bin，命名为 型号_版本.bin（esp32s3_1.6.6.bin）",
+        "by its name this is a full flash image, which only a cable can write: copy the app image, build/xiaozhi.bin, as \
+         model_version.bin (esp32s3_1.6.6.bin)");
+    /// A model that nobody types.
+    NAME_ODD_MODEL = misnamed!("name.odd-model", ["model"],
+        "只下发给型号恰好为 {model}（含空格、下划线和不可见字符）的设备，而没有设备这样报告",
+        "it is offered only to devices whose model is {model} to the letter, with its blanks, underscores and signs that nobody \
+         sees; none reports such a model");
+    /// A folder, a pipe, a device.
+    IMAGE_NO_FILE = why("image.no-file", &["what", "holds?"],
+        "这是{what}，不是普通文件{：其中的文件（例如 |holds|）不会被读取，请移到上一级固件目录中}",
+        "this is {what}, and no regular file{: files in it (such as |holds|) are not looked at, move them up into the firmware folder}");
+    /// The system does not let us, or the disk fails.
+    IMAGE_UNREADABLE = why("image.unreadable", &["reason", "what"],
+        "无法读取（{reason}）：{what}", "it cannot be read ({reason}): {what}");
+    /// A link that leads nowhere.
+    READ_DANGLING = why("read.dangling-link", &["target"],
+        "它是指向 {target} 的链接，而那里没有文件：请将文件放回那里，或删除链接",
+        "it is a link to {target}, and nothing is there: put the file there, or delete the link");
+    /// A link that leads to itself.
+    READ_LOOP = why("read.link-loop", &["target"],
+        "它是指向 {target} 的链接，而该链接又回到自身：请删除链接",
+        "it is a link to {target}, which leads back to it: delete the link");
+    /// Permissions keep this server out.
+    READ_DENIED = why("read.denied", &["path", "mode", "owner", "user"],
+        "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行：请执行 chmod a+rX {path}，或用 chown 交给该用户",
+        "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}: chmod a+rX {path}, or give it to that \
+         user (chown)");
+    /// A folder on the way keeps this server out.
+    READ_WAY_DENIED = why("read.way-denied", &["path", "user"],
+        "通往 {path} 的某个目录不允许用户 {user} 进入：请对它执行 chmod a+x",
+        "a folder on the way to {path} does not let user {user} through: chmod a+x that folder");
+    /// The disk, most likely.
+    READ_FAILED = why("read.failed", &[],
+        "请检查其权限（chmod a+r）或磁盘", "see to its permissions (chmod a+r) or its disk");
+}

@@ -1,0 +1,189 @@
+use super::*;
+
+fn near(files: &[&str], models: &[&str]) -> Option<(String, Option<String>)> {
+    let found = NameIndex::new(files.iter().copied()).nearest(models, &[])?;
+    Some((found.file, found.name))
+}
+
+#[test]
+fn names_that_are_nearly_a_models() {
+    for (file, model, name) in [
+        ("Xmini-C3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("XMINI-C3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini_c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xminic3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini-c3__2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini--c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        (" xmini-c3 _2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        (
+            "ｘｍｉｎｉ－ｃ３_2.0.6.bin",
+            "xmini-c3",
+            "xmini-c3_2.0.6.bin",
+        ),
+        (
+            "xmini\u{200b}-c3_2.0.6.bin",
+            "xmini-c3",
+            "xmini-c3_2.0.6.bin",
+        ),
+        ("1.7.0_xmini-c3.bin", "xmini-c3", "xmini-c3_1.7.0.bin"),
+        ("xmini-c3_v2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini-c3-2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini-c3_2.0.6.BIN", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini-c3_2.0.6 (1).bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmini-c3.bin", "xmini-c3", "xmini-c3_VERSION.bin"),
+        (
+            "v2.1.0_bread-compact-wifi.zip",
+            "bread-compact-wifi",
+            "bread-compact-wifi_2.1.0.bin",
+        ),
+        (
+            "v2.2.4_waveshare-esp32-s3-rlcd-4.2.zip",
+            "esp32-s3-rlcd-4.2",
+            "esp32-s3-rlcd-4.2_2.2.4.bin",
+        ),
+        (
+            "waveshare-esp32-s3-rlcd-4.2_2.2.4.bin",
+            "esp32-s3-rlcd-4.2",
+            "esp32-s3-rlcd-4.2_2.2.4.bin",
+        ),
+        (
+            "esp32-s3-rlcd-4.2_2.2.4.bin",
+            "waveshare-esp32-s3-rlcd-4.2",
+            "waveshare-esp32-s3-rlcd-4.2_2.2.4.bin",
+        ),
+        ("xmni-c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmiini-c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmimi-c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        ("xmnii-c3_2.0.6.bin", "xmini-c3", "xmini-c3_2.0.6.bin"),
+        (
+            "lichuang-dve_2.0.6.bin",
+            "lichuang-dev",
+            "lichuang-dev_2.0.6.bin",
+        ),
+    ] {
+        let found = near(&["b_1.0.bin", file], &[model]);
+        assert_eq!(found, Some((file.into(), Some(name.into()))), "{file}");
+    }
+}
+
+#[test]
+fn the_nearest_of_the_most_precise_model_and_the_highest_version() {
+    let files = [
+        "Xmini-C3_2.0.6.bin",
+        "Xmini-C3_2.0.10.bin",
+        "xmni-c3_9.0.bin",
+        "Other-Board_9.0.bin",
+    ];
+    let first = |models: &[&str]| near(&files, models).map(|(file, _)| file);
+    assert_eq!(first(&["xmini-c3"]).as_deref(), Some("Xmini-C3_2.0.10.bin"));
+    assert_eq!(
+        first(&["xmini-c3", "other-board"]).as_deref(),
+        Some("Xmini-C3_2.0.10.bin")
+    );
+    assert_eq!(
+        first(&["none", "other-board"]).as_deref(),
+        Some("Other-Board_9.0.bin")
+    );
+    assert_eq!(first(&["none"]), None);
+    assert_eq!(first(&["default"]), None);
+}
+
+#[test]
+fn a_model_that_no_file_name_can_carry_gets_an_alias() {
+    let model = "lilygo-t-cameraplus-s3_v1_2";
+    let file = "lilygo-t-cameraplus-s3_v1_2_2.0.6.bin";
+    let found = NameIndex::new([file]).nearest(&[model], &[]).unwrap();
+    assert_eq!((found.file.as_str(), found.can_be_named), (file, false));
+    let name = "lilygo-t-cameraplus-s3-v1-2_2.0.6.bin";
+    assert_eq!(found.name.as_deref(), Some(name));
+    assert_eq!(found.says.as_deref(), Some("lilygo-t-cameraplus-s3-v1-2"));
+    // The same board, renamed.
+    let file = "lilygo-t-cameraplus-s3-v1.2_2.4.1.bin";
+    let found = NameIndex::new([file]).nearest(&[model], &[]).unwrap();
+    assert_eq!((found.file.as_str(), found.name), (file, None));
+    assert_eq!(found.says.as_deref(), Some("lilygo-t-cameraplus-s3-v1.2"));
+}
+
+#[test]
+fn a_header_that_hides_the_boards_own_name() {
+    let index = NameIndex::new(["xmini-c3_2.0.6.bin"]);
+    let found = index.nearest(&["gateway-box"], &["xmini-c3"]).unwrap();
+    assert_eq!(found.model, "gateway-box");
+    assert_eq!(found.name.as_deref(), Some("gateway-box_2.0.6.bin"));
+    assert_eq!(found.says.as_deref(), Some("xmini-c3"));
+}
+
+/// Boards of xiaozhi-esp32 (`main/boards/*/config.json`) whose names are alike.
+const BOARDS: [&str; 60] = [
+    "atk-dnesp32s3",
+    "atk-dnesp32s3-box",
+    "atk-dnesp32s3-box0",
+    "atk-dnesp32s3-box3",
+    "atk-dnesp32s3-box2-4g",
+    "atk-dnesp32s3-box2-wifi",
+    "atoms3-echo-base",
+    "atoms3r-echo-base",
+    "atoms3r-echo-pyramid",
+    "atoms3r-cam-m12-echo-base",
+    "bread-compact-esp32",
+    "bread-compact-esp32-lcd",
+    "bread-compact-ml307",
+    "bread-compact-nt26",
+    "bread-compact-wifi",
+    "bread-compact-wifi-128x64",
+    "bread-compact-wifi-lcd",
+    "bread-compact-wifi-s3cam",
+    "esp-box",
+    "esp-box-3",
+    "esp-box-lite",
+    "esp-hi",
+    "esp-s3-lcd-ev-board-1p4",
+    "esp-s3-lcd-ev-board-1p5",
+    "esp-spot-c5",
+    "esp32-cgc",
+    "esp32-cgc-144",
+    "esp32-c6-touch-amoled-2.06",
+    "esp32-c6-touch-amoled-2.16",
+    "esp32-p4-function-ev-board",
+    "esp32-p4x-function-ev-board",
+    "esp32-p4-nano-10.1-a",
+    "esp32-p4x-nano-10.1-a",
+    "esp32-p4-wifi6-touch-lcd-4b",
+    "esp32-p4-wifi6-touch-lcd-4c",
+    "esp32-p4-wifi6-touch-lcd-7",
+    "esp32-p4-wifi6-touch-lcd-7b",
+    "esp32-s3-epaper-1.54-v1",
+    "esp32-s3-epaper-1.54-v2",
+    "esp32-s3-touch-amoled-1.75",
+    "esp32-s3-touch-amoled-1.75c",
+    "esp32-s3-touch-lcd-1.83",
+    "esp32-s3-touch-lcd-1.85",
+    "esp32-s3-touch-lcd-1.85b",
+    "esp32-s3-touch-lcd-1.85c",
+    "esp32-s3-touch-lcd-3.5",
+    "esp32-s3-touch-lcd-3.5b",
+    "kevin-box-2",
+    "kevin-c3",
+    "lichuang-c3-dev",
+    "lichuang-dev",
+    "m5stack-corep4",
+    "m5stack-corep4x",
+    "magiclick-2p4",
+    "magiclick-2p5",
+    "magiclick-c3",
+    "magiclick-c3-v2",
+    "xmini-c3",
+    "xmini-c3-4g",
+    "xmini-c3-v3",
+];
+
+#[test]
+fn no_board_is_taken_for_another() {
+    for board in BOARDS {
+        let others = BOARDS.iter().filter(|other| **other != board);
+        let files: Vec<_> = others.map(|other| format!("{other}_2.0.6.bin")).collect();
+        let found = NameIndex::new(files.iter().map(String::as_str)).nearest(&[board], &[]);
+        assert_eq!(found, None, "{board}");
+    }
+}

@@ -1,0 +1,409 @@
+//! A name that would do in place of one that does not, as far as model and version can
+//! be told from it.
+
+use super::{NameError, fits_version, is_version, parse};
+use unicode_normalization::UnicodeNormalization as _;
+use xiaozhi_device::version::is_device_safe;
+
+/// Longest name that a file system takes, in bytes.
+pub(super) const LONGEST: usize = 255;
+
+/// Words by which people and systems call a copy, in lower case.
+const COPIES: [&str; 17] = [
+    "副本",
+    "复件",
+    "拷贝",
+    "复制",
+    "备份",
+    "複本",
+    "複製",
+    "備份",
+    "拷貝",
+    "copy",
+    "copie",
+    "kopie",
+    "copia",
+    "cópia",
+    "コピー",
+    "backup",
+    "bak",
+];
+
+/// Ends of names that stand in the place of `.bin`, in lower case.
+const OTHER_ENDS: [&str; 32] = [
+    ".tar.gz", ".tar.xz", ".tar.bz2", ".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".xz", ".bz2",
+    ".zst", ".lz4", ".img", ".fw", ".ota", ".rom", ".hex", ".elf", ".uf2", ".dfu", ".txt", ".bak",
+    ".old", ".orig", ".dat", ".binary", ".bn", ".bi", ".html", ".htm", ".json",
+];
+
+/// Number of those, at the beginning, that are archives.
+const ARCHIVES: usize = 13;
+
+/// Signs that people put between model and version.
+const PARTING: [char; 12] = [' ', '_', '-', '.', '~', '@', '#', '+', '=', '(', '[', ','];
+
+/// Words in the names of full flash images.
+const FULL_FLASH: [&str; 8] = [
+    "merged",
+    "merge-bin",
+    "full-flash",
+    "full_flash",
+    "fullflash",
+    "flash_dump",
+    "flash-dump",
+    "flashdump",
+];
+
+/// Returns what a file is by its name, where that is something of its own kind.
+pub(super) fn is_called(file: &str) -> Option<NameError> {
+    let lower = file.trim_end().to_ascii_lowercase();
+    if OTHER_ENDS[..ARCHIVES]
+        .iter()
+        .any(|end| lower.ends_with(end))
+    {
+        return Some(NameError::Archive);
+    }
+    (lower.ends_with(".bin") && FULL_FLASH.iter().any(|word| lower.contains(word)))
+        .then_some(NameError::FullFlash)
+}
+
+/// Returns a name that would do, by the grammar, for devices, and on a disk.
+pub(super) fn name(file: &str) -> Option<String> {
+    let (model, version) = parts(file)?;
+    let name = format!("{model}_{}.bin", version?);
+    is_good(&name).then_some(name)
+}
+
+/// Tells whether a name can be suggested.
+pub(super) fn is_good(name: &str) -> bool {
+    let parsed = parse(name);
+    name.len() <= LONGEST
+        && !super::is_passed_over(name)
+        && parsed.is_ok_and(|parsed| {
+            is_device_safe(parsed.version.as_str())
+                && tidied_model(&parsed.model) == parsed.model
+                && format!("{}_{}.bin", parsed.model, parsed.version) == name
+        })
+}
+
+/// Returns the model that a name means, and the version where it tells one.
+pub(super) fn parts(file: &str) -> Option<(String, Option<String>)> {
+    let plain = plain(file);
+    let stem = without_copy_marks(without_end(&plain));
+    if let Some((model, version)) = split(stem) {
+        return Some((model, Some(version)));
+    }
+    let model = tidied_model(stem);
+    (!model.is_empty()).then_some((model, None))
+}
+
+/// Returns a model as it was meant: without blanks, underscores and dots around it,
+/// without signs that nobody sees, full-width ones in their plain form.
+pub(super) fn tidied_model(model: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{ff10}'..='\u{ff19}'
+        | '\u{ff21}'..='\u{ff3a}'
+        | '\u{ff41}'..='\u{ff5a}'
+        | '．'
+        | '＿'
+        | '－' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c if c.is_whitespace() => ' ',
+        c => c,
+    };
+    let seen = model.chars().filter(|c| !is_unseen(*c)).map(narrow);
+    let seen: String = seen.nfc().collect();
+    let trimmed = seen.trim_matches(|c| matches!(c, ' ' | '_' | '.' | '-'));
+    without_copy_in_front(trimmed).to_owned()
+}
+
+/// Tells whether a character leaves no mark on paper, or turns the direction of others.
+pub(super) fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
+/// Returns a sign that stands in a name and does not fit there, as it may be shown.
+pub(super) fn sign(file: &str, error: &NameError, name: Option<&str>) -> Option<String> {
+    let odd = file.chars().find(|c| c.is_control() || is_unseen(*c));
+    let found = odd.or_else(|| match error {
+        NameError::NoVersion => unfit(file.strip_suffix(".bin")?, name),
+        NameError::NotBin => {
+            let end = end_of_bin(&file.to_ascii_lowercase())?;
+            file[end..].chars().next()
+        }
+        _ => None,
+    });
+    found.map(shown)
+}
+
+/// Shows a sign: itself, where it can be seen, and by its number where it is not of
+/// ASCII.
+pub(super) fn shown(c: char) -> String {
+    let number = format!("U+{:04X}", u32::from(c));
+    if c.is_control() || is_unseen(c) || (c.is_whitespace() && c != ' ') {
+        number
+    } else if c.is_ascii() {
+        format!("'{c}'")
+    } else {
+        format!("'{c}' ({number})")
+    }
+}
+
+/// Returns the sign for which nothing in `stem` is a version. `name` is what would do.
+fn unfit(stem: &str, name: Option<&str>) -> Option<char> {
+    for (at, _) in stem.match_indices('_').filter(|(at, _)| *at > 0) {
+        let tail = &stem[at + 1..];
+        let mut signs = tail.chars();
+        let first = signs.next()?;
+        if first.is_ascii_digit() {
+            return tail.chars().find(|c| !fits_version(*c));
+        }
+        let next = signs.next();
+        let before_digit = next.is_some_and(|next| as_digit(next).is_some() || next == '.');
+        if as_digit(first).is_some() || (matches!(first, 'v' | 'V') && before_digit) {
+            return Some(first);
+        }
+    }
+    let wide = |c: &char| !c.is_ascii() && c.nfkc().eq(['_']);
+    if let Some(wide) = stem.chars().find(wide) {
+        return Some(wide);
+    }
+    // What stands where the underscore should.
+    let version = parse(name?).ok()?.version;
+    let at = stem.rfind(version.as_str()).filter(|at| *at > 0)?;
+    let before = stem[..at].trim_end_matches(['v', 'V']);
+    before.chars().next_back().filter(|c| !c.is_alphanumeric())
+}
+
+/// Returns the digit that a character is, in whatever width or script.
+fn as_digit(c: char) -> Option<char> {
+    let mut plain = c.nfkc();
+    plain
+        .next()
+        .filter(|c| c.is_ascii_digit() && plain.next().is_none())
+}
+
+/// Returns a text in plain signs: what is full-width, circled or without a mark on
+/// paper is what it looks like.
+fn plain(text: &str) -> String {
+    let seen = text.chars().filter(|c| !is_unseen(*c));
+    let plain = seen.nfkc().map(|c| match c {
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        '。' | '·' => '.',
+        c if c.is_whitespace() || c.is_control() => ' ',
+        c => c,
+    });
+    plain.collect()
+}
+
+/// Returns where `.bin` ends for the first time, in lower case.
+fn end_of_bin(lower: &str) -> Option<usize> {
+    let ends = lower
+        .match_indices(".bin")
+        .map(|(at, found)| at + found.len());
+    ends.filter(|end| !lower[*end..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+        .min()
+}
+
+/// Returns a name up to its `.bin`, or what stands in its place.
+fn without_end(name: &str) -> &str {
+    let lower = name.to_ascii_lowercase();
+    let mut stem = match end_of_bin(&lower) {
+        Some(end) => &name[..end - ".bin".len()],
+        None => name.trim_end(),
+    };
+    while let Some(end) = OTHER_ENDS.iter().find(|end| {
+        let lower = stem.to_ascii_lowercase();
+        lower.len() > end.len() && lower.ends_with(**end)
+    }) {
+        stem = &stem[..stem.len() - end.len()];
+    }
+    stem
+}
+
+/// Returns a name without the marks by which systems call it a copy.
+fn without_copy_marks(stem: &str) -> &str {
+    let mut rest = stem.trim_matches([' ', '-', '_', '.']);
+    for mark in [".sync-conflict-", "_conflict-"] {
+        rest = rest.split(mark).next().unwrap_or(rest);
+    }
+    loop {
+        let shorter = without_bracket(rest)
+            .or_else(|| without_copy_word(rest))
+            .or_else(|| without_number(rest));
+        let Some(shorter) = shorter.map(|s| s.trim_end_matches([' ', '-', '_', '.', '的'])) else {
+            return without_copy_in_front(rest);
+        };
+        rest = shorter;
+    }
+}
+
+/// Takes `(1)`, `(copy)` or `(第 2 个复件)` off the end.
+fn without_bracket(text: &str) -> Option<&str> {
+    let open = match text.chars().next_back()? {
+        ')' => '(',
+        ']' => '[',
+        '】' => '【',
+        _ => return None,
+    };
+    let at = text.rfind(open).filter(|at| *at > 0)?;
+    let inside = text[at + open.len_utf8()..].to_lowercase();
+    let is_number = inside.chars().all(|c| !c.is_alphabetic()) && !inside.contains('.');
+    (is_number || COPIES.iter().any(|copy| inside.contains(copy))).then(|| &text[..at])
+}
+
+/// Takes a word for a copy off the end.
+fn without_copy_word(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let copy = COPIES.iter().find(|copy| lower.ends_with(**copy))?;
+    let before = &text[..text.len() - copy.len()];
+    // A letter in front of a word of letters makes it another word.
+    let is_word = !copy.is_ascii() || !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+    (is_word && !before.is_empty()).then_some(before)
+}
+
+/// Takes the number of a copy off the end, as a Mac writes it: `xmini-c3_2.0.6 2`.
+fn without_number(text: &str) -> Option<&str> {
+    let before = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let stem = before
+        .strip_suffix(' ')
+        .filter(|_| before.len() < text.len())?;
+    let mut marks = stem.rsplit('.');
+    let last = marks.next()?.chars().next_back()?;
+    let ends = last.is_ascii_digit() && marks.next().is_some();
+    (ends || without_copy_word(stem).is_some()).then_some(stem)
+}
+
+/// Takes `Copy of ` and its like off the beginning.
+fn without_copy_in_front(text: &str) -> &str {
+    for front in [
+        "copy of ",
+        "copy_of_",
+        "copy-of-",
+        "kopie von ",
+        "复件 ",
+        "副本 ",
+        "复件_",
+        "副本_",
+        "副本-",
+    ] {
+        let begins = text
+            .get(..front.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(front));
+        if begins && text.len() > front.len() {
+            return &text[front.len()..];
+        }
+    }
+    text
+}
+
+/// Splits a stem into model and version, in whatever order and with whatever between.
+fn split(stem: &str) -> Option<(String, String)> {
+    let behind = |at: usize, version: &str| {
+        let model = tidied_model(&stem[..at]);
+        let version = tidied_version(version)?;
+        (!model.is_empty() && model.contains(char::is_alphanumeric)).then_some((model, version))
+    };
+    let mut underscores = stem.match_indices('_').map(|(at, _)| at);
+    if let Some(found) = underscores.find_map(|at| behind(at, without_v(&stem[at..])?)) {
+        return Some(found);
+    }
+    if let Some(found) = wrong_way_round(stem) {
+        return Some(found);
+    }
+    // The last place where a number with a dot begins.
+    let mut places = stem.char_indices().rev().map(|(at, _)| at);
+    let at = places.find(|&at| at > 0 && begins_version(&stem[..at], &stem[at..]))?;
+    behind(at, without_v(&stem[at..])?)
+}
+
+/// Tells whether a version begins here, with a `v` or behind a sign that parts it from
+/// the model. A single dot makes none: `1.54` is the size of a screen.
+fn begins_version(before: &str, text: &str) -> bool {
+    let Some(number) = without_v(text) else {
+        return false;
+    };
+    let end = number.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, rest) = number.split_at(end.unwrap_or(number.len()));
+    let has_v = text
+        .trim_start_matches(PARTING)
+        .starts_with(['v', 'V', '版']);
+    let is_version = number.matches('.').count() >= if has_v { 1 } else { 2 };
+    if !is_version || rest.starts_with(char::is_alphabetic) {
+        return false;
+    }
+    // `xmini-c3.2.0.6`: what stands before the dot is no number.
+    let word = before.rsplit(|c: char| !c.is_alphanumeric()).next();
+    let is_parted = if text.starts_with('.') {
+        word.is_some_and(|word| word.contains(char::is_alphabetic))
+    } else {
+        text.starts_with(PARTING)
+    };
+    is_parted || has_v && text.starts_with(['v', 'V', '版'])
+}
+
+/// Reads `1.7.0_xmini-c3` and `v2.1.0_xmini-c3`.
+fn wrong_way_round(stem: &str) -> Option<(String, String)> {
+    let number = without_v(stem)?;
+    let end = number.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (version, rest) = number.split_at(end);
+    let model = tidied_model(rest.strip_prefix(['_', '-', ' '])?);
+    let version = tidied_version(version)?;
+    (version.contains('.') && model.contains(char::is_alphabetic)).then_some((model, version))
+}
+
+/// Returns what stands behind the signs that part a version from a model, and behind a
+/// `v`; `None` where no digit follows.
+fn without_v(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches(PARTING);
+    let lower = text.to_ascii_lowercase();
+    let words = ["version", "ver", "v", "版本", "版"];
+    let word = words.iter().find(|word| lower.starts_with(**word));
+    let rest = word.map_or(text, |word| text[word.len()..].trim_start_matches(PARTING));
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        .then_some(rest)
+}
+
+/// Returns a version by the grammar that devices can read, made of one that is neither.
+fn tidied_version(text: &str) -> Option<String> {
+    let mut version = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if fits_version(c) => version.push(c),
+            ',' => version.push('.'),
+            _ if version.ends_with('-') => {}
+            _ => version.push('-'),
+        }
+    }
+    let mut tidied = String::with_capacity(version.len());
+    for part in version.split('.').filter(|part| !part.is_empty()) {
+        let digits = part
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(part.len());
+        match tidied.is_empty() {
+            true => {}
+            // What is no number continues the part before it.
+            false if digits == 0 => tidied.push('-'),
+            false => tidied.push('.'),
+        }
+        // A date with a time, which is more than the device's number holds.
+        if digits > 9 && digits == part.len() && digits <= 14 {
+            tidied.push_str(&part[..8]);
+            tidied.push('.');
+            tidied.push_str(&part[8..]);
+        } else {
+            tidied.push_str(part);
+        }
+    }
+    tidied.truncate(tidied.trim_end_matches(['-', '_', '.']).len());
+    (is_version(&tidied) && is_device_safe(&tidied)).then_some(tidied)
+}

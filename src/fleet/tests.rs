@@ -1,0 +1,152 @@
+use super::*;
+use crate::firmware::snapshot::Snapshot;
+use crate::firmware::snapshot::tests::image_entry;
+use crate::ota::decide::{Policy, decide};
+use std::time::UNIX_EPOCH;
+use xiaozhi_device::checkin::{CheckIn, Report};
+use xiaozhi_device::guards::Reason;
+use xiaozhi_device::version::Version;
+use xiaozhi_image_builder::Image;
+
+fn decision(withheld: &'static [&'static str]) -> Decision<'static> {
+    let reason = Reason::NoSlot;
+    let held = |what: &&'static str| Withheld {
+        what,
+        reason: reason.clone(),
+    };
+    Decision {
+        model: "a",
+        named: Some("a"),
+        is_own: true,
+        own_files: Some("a"),
+        candidates: 1,
+        outcome: Outcome::UpToDate,
+        withheld: withheld.iter().map(held).collect(),
+        is_early: false,
+    }
+}
+
+#[test]
+fn what_is_withheld_is_news_once_until_it_changes() {
+    let fleet = Fleet::default();
+    let note = |version: &str, files, second| {
+        let now = UNIX_EPOCH + Duration::from_secs(second);
+        fleet.note("d", version, &decision(files), now)
+    };
+    assert!(!note("1.0", &[], 1));
+    assert!(note("1.0", &["x"], 2) && !note("1.0", &["x"], 3));
+    // The device has changed, what is withheld has not.
+    assert!(!note("1.1", &["x"], 4));
+    assert!(note("1.1", &["x", "y"], 5) && !note("1.1", &[], 6));
+    assert!(note("1.1", &["x", "y"], 7));
+    let last = fleet.last("d");
+    let seen = last.as_ref().map(|last| (last.checks, &*last.version));
+    assert_eq!(seen, Some((7, "1.1")));
+    assert_eq!(last.map(|last| last.withheld.len()), Some(2));
+}
+
+#[test]
+fn invented_devices_push_out_only_those_that_stay_away() {
+    let fleet = Fleet::default();
+    let note = |device: &str| fleet.note(device, "1.0", &decision(&["x"]), UNIX_EPOCH);
+    assert!(note("real") && note("gone"));
+    for n in 0..4 * GENERATION {
+        note(&format!("invented {n}"));
+        if n % 1000 == 0 {
+            assert!(!note("real"));
+        }
+    }
+    assert!(fleet.len() <= 2 * GENERATION);
+    assert!(!note("real") && fleet.last("gone").is_none());
+}
+
+#[test]
+fn what_is_kept_of_one_device_is_bounded() {
+    let fleet = Fleet::default();
+    let long = "é".repeat(10_000);
+    fleet.note(&long, &long, &decision(&["x"; 100]), UNIX_EPOCH);
+    let kept = fleet
+        .last(&long)
+        .map(|last| (last.version.len(), last.withheld.len()));
+    assert_eq!(kept, Some((KEPT, WITHHELD_KEPT)));
+}
+
+#[test]
+fn what_was_forced_in_vain_is_not_forced_for_ever() {
+    let image = Image::new("1.7.0");
+    // A second one of the same rank would have to be forced, too.
+    let twin = Image::new("1.7");
+    let snapshot = Snapshot::new(
+        [
+            image_entry("a_1.7.0.bin", &image, 2048),
+            image_entry("a_1.7.bin", &twin, 2048),
+        ],
+        ["a".to_owned()].into(),
+    );
+    let pins = HashMap::from([("a".to_owned(), Version::new("1.7.0"))]);
+    let policy = Policy {
+        pins,
+        ..Policy::default()
+    };
+    let fleet = Fleet::default();
+    let forces = |version: &str, second: u64| {
+        let body = format!(r#"{{"application":{{"version":"{version}"}},"board":{{"type":"a"}}}}"#);
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let memory = fleet.device("d", version);
+        let decision = decide(&check_in, &snapshot, &policy, &memory);
+        fleet.note(
+            "d",
+            version,
+            &decision,
+            UNIX_EPOCH + Duration::from_secs(second),
+        );
+        matches!(decision.outcome, Outcome::Offer { force: true, .. })
+    };
+    // Retries within one boot are one try.
+    assert!((0..10).all(|second| forces("1.8.0", second)));
+    assert!(forces("1.8.0", 60) && forces("1.8.0", 120));
+    assert!(!forces("1.8.0", 180) && !forces("1.8.0", 86_400));
+    // A device that has got on is another matter.
+    assert!(forces("1.9.0", 90_000));
+}
+
+#[test]
+fn a_board_that_is_renamed_gets_no_other_boards_files() {
+    use crate::firmware::snapshot::tests::snapshot;
+    let fleet = Fleet::default();
+    let files = snapshot(&["old_2.0.bin", "default_9.0.bin"]);
+    let offered = |device: &str, name: &str, policy: &Policy| {
+        let body = format!(r#"{{"application":{{"version":"1.0"}},"board":{{"name":"{name}"}}}}"#);
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let decision = decide(&check_in, &files, policy, &fleet.device(device, "1.0"));
+        fleet.note(device, "1.0", &decision, UNIX_EPOCH);
+        match decision.outcome {
+            Outcome::Offer { entry, .. } => entry.file.clone(),
+            _ => format!("{:?}", decision.withheld),
+        }
+    };
+    let plain = Policy::default();
+    assert_eq!(offered("d", "old", &plain), "old_2.0.bin");
+    assert_eq!(fleet.former("d"), None);
+    // However often it comes, and whatever it calls itself.
+    for name in ["new", "new", "newer", "default"] {
+        assert!(offered("d", name, &plain).contains("Renamed"), "{name}");
+    }
+    assert!(offered("d", "new", &plain).contains("Renamed"));
+    assert_eq!(fleet.former("d").as_deref(), Some("old"));
+    // Nobody remembers another one, nor what was nobody's own.
+    assert_eq!(offered("e", "new", &plain), "default_9.0.bin");
+    assert_eq!(offered("e", "newer", &plain), "default_9.0.bin");
+    assert_eq!(fleet.former("e").as_deref(), Some("new"));
+    let mut aliases = plain.aliases.clone();
+    aliases.add("old", "new");
+    let one_model = Policy { aliases, ..plain };
+    assert_eq!(offered("d", "new", &one_model), "old_2.0.bin");
+    assert_eq!(fleet.former("d"), None);
+}

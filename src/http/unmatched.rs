@@ -1,0 +1,80 @@
+//! Devices whose model has no file: says what it may be called instead, or was called
+//! before.
+
+use super::request::shown;
+use crate::event::tell;
+use crate::firmware::snapshot::Snapshot;
+use crate::fleet::Fleet;
+use std::time::SystemTime;
+use xiaozhi_device::checkin::CheckIn;
+
+/// Says of a device that its board was renamed, and which file's name is nearly its
+/// model's: each once an hour.
+pub(super) fn tell_why(
+    fleet: &Fleet,
+    snapshot: &Snapshot,
+    check_in: &CheckIn<'_>,
+    now: SystemTime,
+) {
+    let device = shown(check_in.device);
+    let models: Vec<_> = check_in.models().collect();
+    if let Some(old) = fleet.former(device)
+        && let Some(new) = models.first()
+        // It goes by that name still, whose files went.
+        && !models.contains(&&*old)
+        && fleet.is_due(device, &(&old, new), now)
+    {
+        let (old, new) = (shown(&old), shown(new));
+        let alias = alias(old, new);
+        tell!(
+            MODEL_RENAMED,
+            device = device,
+            old = old,
+            new = new,
+            alias = alias
+        );
+    }
+    // A header that names a model stands alone, and may be what is wrong.
+    let report = &check_in.report;
+    let of_body = [&report.board_name, &report.board_type, &report.model];
+    let of_body = of_body.into_iter().flatten().map(AsRef::as_ref);
+    let others: Vec<_> = of_body.filter(|name| !models.contains(name)).collect();
+    if let Some(near) = snapshot.near(&models, &others)
+        && fleet.is_due(device, &(&near.file, &near.model), now)
+    {
+        let model = shown(&near.model);
+        if !near.can_be_named {
+            let says = near.says.unwrap_or_default();
+            tell!(
+                MODEL_UNNAMEABLE,
+                device = device,
+                model = model,
+                file = &near.file,
+                name = near.name,
+                alias = alias(&says, model),
+            );
+            return;
+        }
+        tell!(
+            MODEL_NEAR,
+            device = device,
+            model = model,
+            file = &near.file,
+            name = near.name,
+            alias = near.says.map(|says| alias(&says, model)),
+        );
+    }
+}
+
+/// Writes two names as the setting has them.
+fn alias(old: &str, new: &str) -> String {
+    let quoted = |name: &str| {
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.chars().all(is_plain) && name.starts_with(char::is_alphabetic) {
+            name.to_owned()
+        } else {
+            format!("'{}'", name.replace('\'', "''"))
+        }
+    };
+    format!("{{{}: {}}}", quoted(old), quoted(new))
+}
