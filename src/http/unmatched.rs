@@ -3,6 +3,7 @@
 
 use super::request::shown;
 use crate::event::tell;
+use crate::event::text::Text;
 use crate::firmware::snapshot::Snapshot;
 use crate::fleet::Fleet;
 use std::time::SystemTime;
@@ -60,11 +61,18 @@ pub(super) fn tell_why(
             device = device,
             model = model,
             file = &near.file,
+            unpack = near.is_archive.then_some(UNPACK),
             name = near.name,
             alias = near.says.map(|says| alias(&says, model)),
         );
     }
 }
+
+/// Advice on an archive, in front of the name that a file must have.
+const UNPACK: Text = Text::new(
+    "这是压缩包，请先解压，取出其中的应用固件；",
+    "it is an archive, so unpack it and take the app image that is in it",
+);
 
 /// Writes two names as the setting has them.
 fn alias(old: &str, new: &str) -> String {

@@ -283,8 +283,9 @@ fn a_link_that_is_pointed_elsewhere_is_followed() {
 fn a_folder_that_is_mounted_over_and_unmounted_is_kept_again() {
     let setup = one_image();
     // It is mounted and unmounted where the server sees it, when a test says so.
+    // The pipe stays open, or an order that comes between two of them would be lost.
     let script = format!(
-        "mkfifo orders; (while read -r order < orders; do eval \"$order\"; done) & exec {BINARY}"
+        "mkfifo orders; exec 3<>orders; (while read -r order <&3; do eval \"$order\"; done) & exec {BINARY} 3>&-"
     );
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", &script]);

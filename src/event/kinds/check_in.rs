@@ -18,9 +18,9 @@ kinds! { CHECK_INS:
     /// where another one's files are looked through.
     CANDIDATES = guide("candidates", &["model", "count", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
     /// Its model has no file, and one lies there that was meant for it, most likely.
-    MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "name?", "alias?"],
-        "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{要被找到，它必须名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}（每小时提示一次）",
-        "no file is here for this device's model {model}, and the name of {file} is nearly that{: to be found it must be called |name|}\
+    MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?"],
+        "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}（每小时提示一次）",
+        "no file is here for this device's model {model}, and the name of {file} is nearly that{: |unpack|}{: to be found it must be called |name|}\
          {; or, if two names mean one model, write gateway.firmware.alias: |alias|} (named once an hour)");
     /// No file's name can carry its model, and one lies there that was meant for it.
     MODEL_UNNAMEABLE = Kind::new("model.unnameable", Warning, "checkin", &["device", "model", "file", "name?", "alias"],

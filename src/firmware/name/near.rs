@@ -1,7 +1,7 @@
 //! Finds the file whose name is nearly a model's: for a device whose model has none.
 
 use super::suggest::{self, LONGEST};
-use super::{Misnamed, model_key, parse};
+use super::{Misnamed, NameError, model_key, parse};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use unicode_normalization::UnicodeNormalization as _;
@@ -28,6 +28,8 @@ pub struct NearFile {
     pub says: Option<String>,
     /// Tells that a file's name can carry the device's model.
     pub can_be_named: bool,
+    /// Tells that it is an archive, which no other name makes an image.
+    pub is_archive: bool,
 }
 
 /// Nearness of a name, the nearest first.
@@ -43,6 +45,8 @@ enum Nearness {
     Prefix,
     /// One letter.
     Slip,
+    /// One of these, of an archive: an image is nearer, however it is spelt.
+    Archive,
 }
 
 /// Names of the files of a folder, ready to be compared.
@@ -59,6 +63,7 @@ struct Known {
     key: String,
     joined: String,
     is_good: bool,
+    is_archive: bool,
 }
 
 impl NameIndex {
@@ -114,6 +119,7 @@ impl NameIndex {
             name: Some(name).filter(|name| name.len() <= LONGEST),
             says: Some(known.model.clone()).filter(|says| known.is_good && says != model),
             can_be_named: true,
+            is_archive: known.is_archive,
         })
     }
 }
@@ -153,6 +159,7 @@ fn under_another_name(known: &Known, model: &str, version: &str) -> NearFile {
             stand_in.to_owned()
         }),
         can_be_named: false,
+        is_archive: known.is_archive,
     }
 }
 
@@ -163,6 +170,7 @@ fn known(file: &str) -> Option<Known> {
     let suggested = misnamed.as_ref().and_then(Misnamed::suggested);
     let suggested = suggested.and_then(|name| parse(name).ok());
     let is_good = misnamed.is_none();
+    let is_archive = suggest::is_called(file) == Some(NameError::Archive);
     let (model, version) = match suggested.or(named) {
         Some(name) => (name.model, Some(name.version)),
         // Without a version anything may be called so: a folder, a page.
@@ -177,6 +185,7 @@ fn known(file: &str) -> Option<Known> {
         model,
         version,
         is_good,
+        is_archive,
     })
 }
 
@@ -200,6 +209,15 @@ impl<'a> Wanted<'a> {
     }
 
     fn nearness(&self, known: &Known) -> Option<Nearness> {
+        let nearness = self.nearness_of_name(known)?;
+        Some(if known.is_archive {
+            Nearness::Archive
+        } else {
+            nearness
+        })
+    }
+
+    fn nearness_of_name(&self, known: &Known) -> Option<Nearness> {
         let (ours, theirs) = (&*self.key, &*known.key);
         if ours.is_empty() || theirs.is_empty() {
             return None;

@@ -187,3 +187,12 @@ fn no_board_is_taken_for_another() {
         assert_eq!(found, None, "{board}");
     }
 }
+
+#[test]
+fn an_image_is_nearer_than_an_archive() {
+    let files = ["v9.0.0_xmini-c3.zip", "xmni-c3_2.0.6.bin"];
+    let found = NameIndex::new(files).nearest(&["xmini-c3"], &[]).unwrap();
+    assert_eq!((&*found.file, found.is_archive), (files[1], false));
+    let found = NameIndex::new(files[..1].to_vec()).nearest(&["xmini-c3"], &[]);
+    assert!(found.is_some_and(|found| found.is_archive));
+}
