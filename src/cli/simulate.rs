@@ -1,6 +1,6 @@
 //! `xiaozhi-ota simulate`: a fleet of devices against a server.
 
-use super::print;
+use super::output::{print_in, print_json};
 use super::values::{duration, language, pace};
 use crate::event::text::Lang;
 use crate::probe::address::{self, Use};
@@ -10,7 +10,6 @@ use crate::probe::pace::Pace;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
 use crate::tls::roots_named;
-use crate::util::terminal::shown_json;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -118,15 +117,14 @@ pub(super) struct SimulateArgs {
 
 impl SimulateArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let lang = language(self.lang);
-        let json = self.json;
+        let (asked, json) = (self.lang, self.json);
+        let lang = language(asked);
         let summary = self.play(lang)?;
-        let text = if json {
-            shown_json(&summary.json().to_string()) + "\n"
+        if json {
+            print_json(&summary.json().to_string())?;
         } else {
-            summary.text(lang)
-        };
-        print(&text)?;
+            print_in(asked, &summary.text(lang))?;
+        }
         Ok(if summary.is_good() {
             ExitCode::SUCCESS
         } else {

@@ -1,6 +1,6 @@
 //! `xiaozhi-ota validate`: checks a configuration, and shows what it comes to.
 
-use super::{print, report};
+use super::output::{print, report, screen};
 use crate::app;
 use crate::config::{self, Machine, Settings};
 use crate::event::Severity;
@@ -12,6 +12,7 @@ use crate::ota::credentials::{TokenAuth, Voice};
 use crate::ota::decide::DefaultFor;
 use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
+use crate::util::terminal::{file_name, one_line};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,10 +37,10 @@ impl ValidateArgs {
         let mut good = true;
         for file in files {
             match judge(file.as_deref(), &machine) {
-                Ok(text) => print(&text)?,
+                Ok(text) => drop(print(&text)?),
                 Err(e) => {
                     good = false;
-                    report(&e)?;
+                    report(&e);
                 }
             }
         }
@@ -60,23 +61,35 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     };
     app::check_acme(&settings)?;
     let mut text = describe(&settings)?;
+    let lang = language(&settings);
     for warning in &settings.warnings {
-        let words = warning.event.advice(settings.log.style.lang);
-        writeln!(text, "{}: warning: {words}", warning.place)?;
+        let words = warning.event.advice(lang);
+        let line = format!("{}: warning: {words}", warning.place);
+        writeln!(text, "{}", one_line(&line))?;
     }
     let lookups = app::look_up_names(&settings);
     let ports = settings.bind.numbers();
     let findings = app::audit(&settings, certificates.as_deref(), &ports, &lookups);
     for finding in findings {
-        let (setting, advice) = (finding.setting(), finding.advice(settings.log.style.lang));
+        let (setting, advice) = (finding.setting(), finding.advice(lang));
         let place = settings.places.place(setting);
         let weight = match finding.kind.severity {
             Severity::Info => "hint",
             Severity::Warning | Severity::Error => "warning",
         };
-        writeln!(text, "{place}: {weight}: {setting}: {advice}")?;
+        let line = format!("{place}: {weight}: {setting}: {advice}");
+        writeln!(text, "{}", one_line(&line))?;
     }
     Ok(text)
+}
+
+/// Returns the language of the log, where the terminal can show it.
+fn language(settings: &Settings) -> Lang {
+    if screen(None).is_ascii() {
+        Lang::En
+    } else {
+        settings.log.style.lang
+    }
 }
 
 fn describe(settings: &Settings) -> Result<String, std::fmt::Error> {
@@ -87,10 +100,10 @@ fn describe(settings: &Settings) -> Result<String, std::fmt::Error> {
                 config::DEFAULT_FILE
             )
         },
-        |file| format!("{}: good\n", file.display()),
+        |file| format!("{}: good\n", file_name(file)),
     );
     for (what, value) in doors(settings).into_iter().chain(rooms(settings)) {
-        writeln!(text, "  {what:<18} {value}")?;
+        writeln!(text, "  {what:<18} {}", one_line(&value))?;
     }
     Ok(text)
 }

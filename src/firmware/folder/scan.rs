@@ -294,8 +294,33 @@ pub(in crate::firmware) fn inspect(
 }
 
 /// Inspects a file that nobody offers yet.
-pub(crate) fn inspect_file(path: &Path) -> io::Result<Inspection> {
+pub(in crate::firmware) fn inspect_file(path: &Path) -> io::Result<Inspection> {
     inspect_reader(&mut open(path)?)
+}
+
+/// Inspects what an operator names: a file, a pipe, or standard input as `-`.
+pub(crate) fn inspect_named(path: &Path) -> Result<Inspection, Unusable> {
+    let inspection = open_named(path).and_then(|mut source| inspect_reader(&mut source));
+    inspection.map_err(|e| match e.downcast::<Unusable>() {
+        Ok(why) => why,
+        Err(e) => kind::unreadable(path, &e),
+    })
+}
+
+/// Opens what an operator names: a file, a pipe, or standard input as `-`.
+pub(in crate::firmware) fn open_named(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let about = fs::metadata(path)?;
+    if about.is_dir() {
+        Err(io::Error::other("it is a folder, and a file is wanted"))
+    } else if about.is_file() {
+        Ok(Box::new(open(path)?))
+    } else {
+        // Whoever names a pipe waits for its writer.
+        Ok(Box::new(File::open(path)?))
+    }
 }
 
 /// Inspects what is left in `reader`, in constant memory.
