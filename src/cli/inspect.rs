@@ -5,7 +5,7 @@ use super::output::{Printed, print, print_json};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
-use crate::firmware::{Unusable, inspect_named, leads_out, offerable, signing};
+use crate::firmware::{Uninspected, Unusable, inspect_named, leads_out, offerable, signing};
 use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
 use clap::Args;
@@ -243,10 +243,10 @@ impl FileReport {
         } = settings;
         let inspection = match inspect_named(path) {
             Ok(inspection) => inspection,
-            Err(Unusable::Unreadable { reason, what }) => {
-                return Self::unreadable(path, format!("{reason}: {what}"));
+            Err(Uninspected::Unreadable(why)) => return Self::unreadable(path, why),
+            Err(Uninspected::Unusable(why)) => {
+                return Self::new(path, Readiness::Rejected, Some(why.to_string()));
             }
-            Err(why) => return Self::new(path, Readiness::Rejected, Some(why.to_string())),
         };
         let mut report = Self::new(path, Readiness::Rejected, None);
         report.size = Some(inspection.size);

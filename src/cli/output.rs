@@ -88,13 +88,10 @@ pub(super) fn report(error: &anyhow::Error) {
 /// line.
 pub(super) fn usage(mut error: clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        return match error.print() {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-                report(&anyhow::Error::new(e).context("standard output takes nothing"));
-                ExitCode::FAILURE
-            }
-            _ => ExitCode::SUCCESS,
-        };
+        return help(&error).unwrap_or_else(|e| {
+            report(&e);
+            ExitCode::FAILURE
+        });
     }
     // It repeats arguments as they are.
     let given: Vec<_> = error
@@ -106,6 +103,20 @@ pub(super) fn usage(mut error: clap::Error) -> ExitCode {
     }
     say(&error.render().to_string());
     ExitCode::from(USAGE)
+}
+
+/// Shows help or the version: with clap's own highlights where the terminal takes them,
+/// and clap's lines fit it.
+fn help(shown: &clap::Error) -> anyhow::Result<ExitCode> {
+    let screen = Screen::of(&io::stdout());
+    let plain = shown.render().to_string();
+    let fitted = screen.text(&plain);
+    if screen.redraws() && fitted == plain {
+        shown.print()?;
+    } else {
+        write(&fitted)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns what an error of clap tells of the command line, as parts of one line.

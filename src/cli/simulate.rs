@@ -25,11 +25,13 @@ const EXAMPLES: &str = "\
 Examples:
   A power cut in a town: 20,000 devices at once, one check each
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 20000
-  A real update of 500 devices of two boards, some of which lose their connection
-    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 --ramp 60s --pace 48KB/s \\
-      --boards esp32s3:70,bread-compact-wifi:30 --version 1.6.0 --fail 2%
+  A real update of 500 devices of two boards, some of which lose connections
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 \\
+      --ramp 60s --pace 48KB/s --boards esp32s3:70,bread-compact-wifi:30 \\
+      --version 1.6.0 --fail 2%
   A server that has no public name yet
-    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ --resolve ota.example.com=192.168.1.5:8443";
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ \\
+      --resolve ota.example.com=192.168.1.5:8443";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]

@@ -11,6 +11,7 @@ pub(crate) mod pebble;
 pub(crate) mod port;
 pub(crate) mod probed;
 pub(crate) mod process;
+pub(crate) mod pty;
 pub(crate) mod reply;
 pub(crate) mod server;
 pub(crate) mod stall;
