@@ -1,4 +1,4 @@
-//! What the subcommands say: everything goes through here, so that nothing of a file, a
+//! Output of the subcommands: everything goes through here, so that nothing of a file, a
 //! server or the command line reaches a terminal as it is, and every line fits it.
 
 use crate::config::{ConfigError, ConfigFaults};

@@ -59,7 +59,7 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
         Mode::Files(_) => app::certificates(&settings)?,
         Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => None,
     };
-    app::check_acme(&settings)?;
+    let of_ca = app::check_acme(&settings)?;
     let mut text = describe(&settings)?;
     let lang = language(&settings);
     for warning in &settings.warnings {
@@ -70,7 +70,7 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
     let lookups = app::look_up_names(&settings);
     let ports = settings.bind.numbers();
     let findings = app::audit(&settings, certificates.as_deref(), &ports, &lookups);
-    for finding in findings {
+    for finding in findings.into_iter().chain(of_ca) {
         let (setting, advice) = (finding.setting(), finding.advice(lang));
         let place = settings.places.place(setting);
         let weight = match finding.kind.severity {
@@ -155,9 +155,13 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
         Mode::Acme(acme) => lines.push((
             "TLS",
             format!(
-                "ordered from {} by {}, kept in {}, for {}",
+                "ordered from {} by {}{}, kept in {}, for {}",
                 acme.directory,
                 acme.challenge,
+                acme.eab.as_ref().map_or_else(String::new, |eab| format!(
+                    " under the contract {}",
+                    eab.key_id
+                )),
                 acme.paths().cert.display(),
                 list(&acme.names)
             ),

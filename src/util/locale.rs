@@ -2,7 +2,7 @@
 
 use crate::event::text::Lang;
 
-/// What the environment says of its user.
+/// Language and characters that the environment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Locale {
     /// The language in which to speak.

@@ -13,7 +13,7 @@ const USUAL: usize = 80;
 /// Columns by which a line that goes on is shifted.
 const FURTHER: usize = 4;
 
-/// What can be shown on a stream.
+/// Width and abilities of what a stream leads to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
     /// Width in columns; `None` where nobody wants lines to be broken.

@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod chain;
+pub(crate) mod connect;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod kernel;
