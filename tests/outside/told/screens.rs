@@ -134,7 +134,7 @@ fn lines_fit_the_terminal() {
     assert_eq!(json.lines().count(), 1);
     // Nothing is broken that has room, and copies of it are whole.
     let seen = on_terminal(
-        300,
+        900,
         setup.path(),
         &[("LANG", "C.UTF-8")],
         &["inspect", "data/bin"],
