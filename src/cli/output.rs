@@ -64,22 +64,15 @@ pub(super) fn say(text: &str) {
 /// Writes an error, a line for each fault. What is wrong with the configuration begins
 /// with its place, as compilers have it, so that editors jump there.
 pub(super) fn report(error: &anyhow::Error) {
-    let faults = match error.downcast_ref::<ConfigError>() {
-        Some(ConfigError::Faults(faults)) => Some(faults),
-        _ => error.downcast_ref::<ConfigFaults>(),
-    };
-    let begin = if error.is::<ConfigError>() {
-        ""
-    } else {
-        "error: "
-    };
+    let refused = error.downcast_ref().map(|ConfigError(faults)| faults);
+    let faults = refused.or_else(|| error.downcast_ref::<ConfigFaults>());
     let lines = match faults {
         Some(ConfigFaults(faults)) => faults
             .iter()
             .map(|fault| one_line(&fault.to_string()))
             .collect(),
         // A name in it may hold the end of a line.
-        None => vec![format!("{begin}{}", one_line(&format!("{error:#}")))],
+        None => vec![format!("error: {}", one_line(&format!("{error:#}")))],
     };
     say(&(lines.join("\n") + "\n"));
 }

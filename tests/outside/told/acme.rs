@@ -158,7 +158,7 @@ fn names_that_no_ca_signs_stop_the_start() {
     for (names, directory, words) in [
         ("[ota_1.example.com]", "", "no underscore"),
         ("[a..example.com]", "", "a part of the name is empty"),
-        ("[-a.example.com]", "", "a hyphen"),
+        ("[a-.example.com]", "", "a hyphen"),
         ("[256.1.1.1]", "", "it is no IP address"),
         ("[1.2.3.4.5]", "", "it is no IP address"),
         ("[localhost]", "", "no public CA"),
