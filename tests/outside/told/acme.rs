@@ -174,7 +174,7 @@ fn names_that_no_ca_signs_stop_the_start() {
         ("['fd00::1']", "", "no public CA"),
         ("['*.example.com']", "", "a wildcard"),
         ("[小智.cn]", "", "punycode"),
-        ("[ｏｔａ.example.com]", "", "punycode"),
+        ("[ｏｔａ.example.com]", "", "U+FF4F"),
         ("['https://ota.example.com']", "", "no scheme, port or path"),
         ("['ota.example.com:443']", "", "no scheme, port or path"),
         ("['ota.example.com/']", "", "no scheme, port or path"),
