@@ -1,6 +1,7 @@
 //! Reasons why a CA will give no certificate, as far as they can be seen from here.
 
 use super::super::Kind;
+use super::super::Severity::Warning;
 use super::{found, why};
 
 kinds! { ORDERS:
@@ -50,30 +51,30 @@ kinds! { ORDERS:
     ACME_DIRECTORY = found("acme.directory", &["place?", "setting", "why"],
         "证书机构无法使用：{why}", "the CA cannot be used: {why}");
     /// DNS knows no such name.
-    ACME_NAME_UNKNOWN = found("acme.name-unknown", &["place?", "setting", "name", "error"],
+    ACME_NAME_UNKNOWN = Kind::new("acme.name-unknown", Warning, "keeper", &["setting", "name", "error"],
         "{name} 在 DNS 中没有地址（{error}），CA 找不到本服务器：申请证书会失败。",
         "DNS has no address for {name} ({error}), so that a CA does not find this server: no certificate comes.")
         .remedy("在 DNS 中为 {name} 添加指向本机公网地址的 A 记录；检查拼写。",
             "add an A record for {name} with this machine's public address; check the spelling.");
     /// A name leads where no CA comes.
-    ACME_NAME_PRIVATE = found("acme.name-private", &["place?", "setting", "name", "addresses"],
+    ACME_NAME_PRIVATE = Kind::new("acme.name-private", Warning, "keeper", &["setting", "name", "addresses"],
         "{name} 在这里解析为 {addresses}，公共 CA 无法访问这样的地址：如果公网 DNS 也是如此，申请证书会失败。",
         "{name} leads to {addresses} here, where no public CA comes: if that is so in public DNS, too, no certificate comes.")
         .remedy("让公网 DNS 中 {name} 的记录指向公网地址。", "let the record of {name} in public DNS have a public address.");
     /// A name leads to another server.
-    ACME_NAME_ELSEWHERE = found("acme.name-elsewhere", &["place?", "setting", "name", "port", "address", "answer", "own"],
-        "{name} 的端口 {port} 在 {address} 上由另一个服务器应答（{answer}），而不是本服务器（本机地址：{own}）：CA 到达的是它，\
+    ACME_NAME_ELSEWHERE = Kind::new("acme.name-elsewhere", Warning, "keeper", &["setting", "name", "port", "address", "answer", "own?"],
+        "{name} 的端口 {port} 在 {address} 上由另一个服务器应答（{answer}），而不是本服务器{（本机地址：|own|）}：CA 到达的是它，\
          申请证书会失败。",
-        "another server answers at port {port} of {name} ({address} says {answer}), and not this one, whose machine has {own}: a CA \
+        "another server answers at port {port} of {name} ({address} says {answer}), and not this one{, whose machine has |own|}: a CA \
          comes there, and no certificate comes.")
         .remedy("将 DNS 指向本机；若经过路由器，将端口 {port} 转发到本服务器；停用占用该端口的程序，并检查过时的 AAAA 记录。",
             "let DNS lead to this machine, or the router forward port {port} to this server; stop what else has that port, and \
              look for a stale AAAA record.");
     /// A name leads to an address that is not this machine's.
-    ACME_NAME_FOREIGN = found("acme.name-foreign", &["place?", "setting", "name", "addresses", "own", "port", "error?"],
-        "{name} 指向 {addresses}，不是本机的地址（{own}）{，从这里也无法连接（|error|）}：在路由器后面这很正常，否则 CA 会到达别处，\
+    ACME_NAME_FOREIGN = Kind::new("acme.name-foreign", Warning, "keeper", &["setting", "name", "addresses", "own?", "port", "error?"],
+        "{name} 指向 {addresses}，不是本机的地址{（|own|）}{，从这里也无法连接（|error|）}：在路由器后面这很正常，否则 CA 会到达别处，\
          申请证书会失败。",
-        "{name} leads to {addresses}, which is none of this machine's addresses ({own}){, and nobody answers there (|error|)}: behind a \
+        "{name} leads to {addresses}, which is none of this machine's addresses{ (|own|)}{, and nobody answers there (|error|)}: behind a \
          router that is as it should be; else a CA comes to another machine, and no certificate comes.")
         .remedy("如果在路由器后面，检查端口 {port} 是否转发到这里；否则将 DNS 指向本机。",
             "behind a router, see that it forwards port {port} to here; else let DNS lead to this machine.");

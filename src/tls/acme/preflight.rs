@@ -92,6 +92,7 @@ async fn one_name(
     let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     let own = own_addresses();
     let own_list: Vec<_> = own.iter().map(ToString::to_string).collect();
+    let own_list = (!own_list.is_empty()).then_some(&*own_list);
     let mut fault = None;
     if let Some(challenges) = challenges {
         for ip in &addresses {
@@ -105,7 +106,7 @@ async fn one_name(
                         port = port,
                         address = *ip,
                         answer = answer,
-                        own = &*own_list
+                        own = own_list
                     ));
                 }
                 Answer::Silence(error) => fault = Some(error),
@@ -132,7 +133,7 @@ async fn one_name(
             setting = setting,
             name = name,
             addresses = &*list,
-            own = &*own_list,
+            own = own_list,
             port = port,
             error = error
         ))
