@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::event::Event;
 use crate::http::AnswersChallenges;
 use crate::tls::Mode;
-use crate::tls::acme::{CertificateKeeper, Challenges, RootError};
+use crate::tls::acme::{CertificateKeeper, Challenges, RootError, preflight};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,16 +29,29 @@ pub(super) fn keeper(
     match (&settings.tls, challenges) {
         (Mode::Acme(acme), Some(challenges)) => {
             let keeper = CertificateKeeper::new(acme.clone(), Arc::clone(challenges));
-            let fault = |e: RootError| (e.setting().to_owned(), Event::from(&e));
-            Ok(Some(keeper.map_err(|e| refused(settings, [fault(e)]))?))
+            Ok(Some(keeper.map_err(|e| refused(settings, [fault(&e)]))?))
         }
         _ => Ok(None),
     }
 }
 
+/// Returns the setting of an error, and what is said of it.
+fn fault(error: &RootError) -> (String, Event) {
+    (error.setting().to_owned(), error.into())
+}
+
 /// Looks at what `validate` can see of a certificate that is ordered at start.
-pub(crate) fn check_acme(settings: &Settings) -> anyhow::Result<()> {
-    keeper(settings, Some(&Arc::default())).map(|_| ())
+pub(crate) fn check_acme(settings: &Settings) -> anyhow::Result<Vec<Event>> {
+    let Mode::Acme(acme) = &settings.tls else {
+        return Ok(Vec::new());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let findings = runtime.block_on(preflight::look(acme));
+    // A look-up that hangs must not keep the program.
+    runtime.shutdown_background();
+    findings.map_err(|e| refused(settings, [fault(&e)]))
 }
 
 /// Runs the keeper of this moment until the server stops. One that is replaced brings

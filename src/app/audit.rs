@@ -46,14 +46,22 @@ pub(super) fn audit_address(
     let websocket = settings.websocket_url();
     let around = surroundings(settings, ports, network, lookups, websocket.as_deref());
     let mut findings = address_audit::audit(&settings.public, &around);
-    if let Mode::Acme(acme) = &settings.tls
-        && !settings.behind_proxy
-    {
+    if let Mode::Acme(acme) = &settings.tls {
         // A CA sends no PROXY header.
         let both = ports.iter().zip(&settings.bind.ports);
         let direct = both.filter(|(_, port)| !port.proxy_protocol);
         let direct: Vec<_> = direct.map(|(number, _)| *number).collect();
-        findings.extend(acme::audit(acme, &direct));
+        // What sends such a header may pass on TLS as it came.
+        let passes_tls =
+            settings.behind_proxy && settings.bind.ports.iter().any(|p| p.proxy_protocol);
+        if !passes_tls {
+            let reachable = acme::Reachable {
+                ports: &direct,
+                is_loopback: settings.bind.ip.is_some_and(|ip| ip.is_loopback()),
+                is_behind: settings.behind_proxy,
+            };
+            findings.extend(acme::audit(acme, reachable));
+        }
     }
     findings
 }

@@ -1,15 +1,17 @@
 //! `xiaozhi-ota inspect`: says what firmware files are, before a device is offered
 //! them.
 
-use super::print;
+use super::output::{Printed, print, print_json};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
-use crate::firmware::{Unusable, inspect_file, leads_out, offerable, signing};
-use crate::util::terminal;
+use crate::firmware::{Uninspected, Unusable, inspect_named, leads_out, offerable, signing};
+use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
 use clap::Args;
 use serde::Serialize;
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +22,8 @@ use xiaozhi_device::version::{Version, is_device_safe};
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// The files to look into
+    /// The files to look into: also pipes, `-` for standard input, and folders, of which
+    /// each *.bin counts, but for those in folders below
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
@@ -32,32 +35,111 @@ pub(super) struct InspectArgs {
 impl InspectArgs {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(config, &app::machine())?.catalogue;
-        let mut good = true;
-        for file in &self.files {
-            let report = FileReport::of(file, &settings);
-            good &= report.state != Readiness::Rejected;
-            print(&if self.json {
-                serde_json::to_string(&report)? + "\n"
+        let mut worst = Readiness::Ready;
+        let mut seen = HashSet::new();
+        for (file, content) in self.files.iter().flat_map(|file| named(file)) {
+            if !seen.insert(place(&file)) {
+                continue;
+            }
+            let report = match content {
+                Ok(()) => FileReport::of(&file, &settings),
+                Err(why) => FileReport::unreadable(&file, why),
+            };
+            worst = worst.max(report.state);
+            let printed = if self.json {
+                print_json(&serde_json::to_string(&report)?)
             } else {
-                report.in_words()?
-            })?;
+                print(&report.in_words()?)
+            };
+            // Nobody wants to know of the others.
+            if printed? == Printed::Unwanted {
+                return Ok(ExitCode::SUCCESS);
+            }
         }
-        Ok(if good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        Ok(match worst {
+            Readiness::Ready | Readiness::Data | Readiness::Foreign => ExitCode::SUCCESS,
+            Readiness::Rejected => ExitCode::FAILURE,
+            Readiness::Unreadable => ExitCode::from(2),
         })
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Returns the files that a name on the command line stands for: itself, or what of a
+/// folder is firmware by its name, in order. Where there is none, says why.
+fn named(given: &Path) -> Vec<(PathBuf, Result<(), String>)> {
+    if !given.is_dir() {
+        return vec![(given.to_owned(), Ok(()))];
+    }
+    let unreadable = |why: String| vec![(given.to_owned(), Err(why))];
+    if is_firmware(given.file_name()) {
+        return unreadable(FOLDER.to_owned());
+    }
+    let items = match given.read_dir() {
+        Ok(items) => items,
+        Err(e) => return unreadable(e.to_string()),
+    };
+    let mut files = Vec::new();
+    for item in items {
+        match item {
+            Ok(item) if is_firmware(Some(&item.file_name())) => {
+                let file = item.path();
+                let is_folder = file.is_dir();
+                let content = if is_folder {
+                    Err(FOLDER.to_owned())
+                } else {
+                    Ok(())
+                };
+                files.push((file, content));
+            }
+            Ok(_) => {}
+            Err(e) => files.extend(unreadable(e.to_string())),
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return unreadable(
+            "it is a folder without firmware: no file in it ends in .bin".to_owned(),
+        );
+    }
+    files
+}
+
+/// Reason of a folder that has the name of a file. Docker makes one where it is told to
+/// mount a file that is not there.
+const FOLDER: &str = "it is a folder that has the name of a file";
+
+/// Tells whether a name is one of firmware, as the catalogue has it.
+fn is_firmware(file: Option<&OsStr>) -> bool {
+    let file = file.unwrap_or_default().to_string_lossy();
+    file.ends_with(".bin") && !name::is_passed_over(&file)
+}
+
+/// Returns what tells a file from all others: two names in one folder are two files, and
+/// two ways to one name are not.
+fn place(file: &Path) -> PathBuf {
+    let folder = match file.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => return file.to_owned(),
+    };
+    match (folder.canonicalize(), file.file_name()) {
+        (Ok(folder), Some(name)) if file != Path::new("-") => folder.join(name),
+        _ => file.to_owned(),
+    }
+}
+
+/// State of a file, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Readiness {
     Ready,
     /// It can be fetched, and is offered to nobody.
     Data,
     Foreign,
+    /// It would fail on every device.
     Rejected,
+    /// Nobody knows what it is.
+    Unreadable,
 }
 
 /// Findings on one file.
@@ -138,27 +220,35 @@ impl From<&AppImage> for Facts {
 }
 
 impl FileReport {
-    fn of(path: &Path, settings: &FolderSettings) -> Self {
-        let FolderSettings {
-            verify, projects, ..
-        } = settings;
-        let mut report = Self {
-            file: path.display().to_string(),
-            state: Readiness::Rejected,
-            reason: None,
+    fn new(path: &Path, state: Readiness, reason: Option<String>) -> Self {
+        Self {
+            file: file_name(path),
+            state,
+            reason,
             size: None,
             sha256: None,
             image: None,
             offered_to: None,
             warnings: Vec::new(),
-        };
-        let inspection = match inspect_file(path) {
+        }
+    }
+
+    fn unreadable(path: &Path, why: String) -> Self {
+        Self::new(path, Readiness::Unreadable, Some(why))
+    }
+
+    fn of(path: &Path, settings: &FolderSettings) -> Self {
+        let FolderSettings {
+            verify, projects, ..
+        } = settings;
+        let inspection = match inspect_named(path) {
             Ok(inspection) => inspection,
-            Err(e) => {
-                report.reason = Some(format!("it cannot be read: {e}"));
-                return report;
+            Err(Uninspected::Unreadable(why)) => return Self::unreadable(path, why),
+            Err(Uninspected::Unusable(why)) => {
+                return Self::new(path, Readiness::Rejected, Some(why.to_string()));
             }
         };
+        let mut report = Self::new(path, Readiness::Rejected, None);
         report.size = Some(inspection.size);
         report.sha256 = Some(encode(&inspection.sha256));
         let file_name = path.file_name().and_then(|name| name.to_str());
@@ -217,9 +307,10 @@ impl FileReport {
             Readiness::Data => "data",
             Readiness::Foreign => "foreign",
             Readiness::Rejected => "rejected",
+            Readiness::Unreadable => "cannot be read",
         };
         match &self.reason {
-            Some(reason) => writeln!(text, "{}: {state}: {reason}", self.file)?,
+            Some(reason) => writeln!(text, "{}: {state}: {}", self.file, one_line(reason))?,
             None => writeln!(text, "{}: {state}", self.file)?,
         }
         let image = self.image.iter().flat_map(Facts::in_words);
@@ -227,10 +318,10 @@ impl FileReport {
         let sum = self.sha256.clone().map(|sum| ("SHA-256", sum));
         let whom = self.offered_to.clone().map(|whom| ("offered to", whom));
         for (what, value) in image.chain(size).chain(sum).chain(whom) {
-            writeln!(text, "  {what:<11} {value}")?;
+            writeln!(text, "  {what:<11} {}", one_line(&value))?;
         }
         for warning in &self.warnings {
-            writeln!(text, "  warning: {warning}")?;
+            writeln!(text, "  warning: {}", one_line(warning))?;
         }
         Ok(text)
     }
@@ -239,11 +330,11 @@ impl FileReport {
 impl Facts {
     fn in_words(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![
-            ("project", shown(&self.project)),
-            ("version", shown(&self.version)),
+            ("project", self.project.clone()),
+            ("version", self.version.clone()),
             (
                 "built",
-                shown(&format!("{} with ESP-IDF {}", self.built, self.idf_version)),
+                format!("{} with ESP-IDF {}", self.built, self.idf_version),
             ),
             (
                 "chip",
@@ -304,11 +395,6 @@ pub(super) fn in_words(remarks: &[Remark]) -> Vec<String> {
     words.collect()
 }
 
-/// Makes a text from a stranger's file harmless to the terminal.
-fn shown(text: &str) -> String {
-    terminal::shown(text).replace('\n', "\u{fffd}")
-}
-
 /// Writes a range of revisions, with a comma in front; nothing where none is set.
 fn range(what: &str, min: Option<u16>, max: Option<u16>) -> String {
     let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
@@ -351,7 +437,7 @@ fn offered_to(
     if let Some(app) = app {
         let revision = range("revision", app.min_revision, app.max_revision);
         if !projects.is_xiaozhi(&app.project) {
-            let _ = write!(whom, ", run the project {}", shown(&app.project));
+            let _ = write!(whom, ", run the project {}", app.project);
         }
         let _ = write!(whom, ", with the chip {}{revision}", app.chip);
         if app.needs_assets(projects) {

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod inspect;
+mod output;
 mod probe;
 mod publish;
 mod serve;
@@ -8,9 +9,10 @@ mod simulate;
 mod validate;
 mod values;
 
-use crate::config::{ConfigError, ConfigFaults};
-use clap::{Parser, Subcommand};
-use std::io::{self, Write};
+use crate::config::ConfigError;
+use crate::util::screen::Screen;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +51,7 @@ enum Command {
     /// Look into firmware files: what they are, and which devices would get them
     ///
     /// Exit code 0: none would be rejected. 1: one would be, for it would fail on
-    /// every device.
+    /// every device. 2: one cannot be read, or an option is wrong.
     Inspect(inspect::InspectArgs),
     /// Copy an image into the firmware folder as {model}_{version}.bin, whole or
     /// not at all
@@ -80,40 +82,26 @@ enum Command {
 /// `sysexits.h`), which the systemd unit does not try again.
 const REFUSED: u8 = 78;
 
-/// Writes the output of a subcommand. A reader that takes one line of it (`| head
-/// -1`) gets the exit code all the same.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
-}
-
-/// Writes an error, a line for each fault. What is wrong with the configuration begins
-/// with its place, as compilers have it, so that editors jump there.
-fn report(error: &anyhow::Error) -> io::Result<()> {
-    let begin = if error.is::<ConfigError>() || error.is::<ConfigFaults>() {
-        ""
-    } else {
-        "error: "
-    };
-    for line in format!("{error:#}").lines() {
-        writeln!(io::stderr(), "{begin}{line}")?;
-    }
-    Ok(())
-}
-
 impl Cli {
+    /// Reads the command line. What is wrong with it, or its help, is shown.
+    pub fn of_command_line() -> Result<Self, ExitCode> {
+        // Where nobody measures, lines are as they are written.
+        let width = Screen::of(&io::stdout()).width().unwrap_or(0);
+        let parsed = Self::command().term_width(width).try_get_matches();
+        parsed
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(output::usage)
+    }
+
     /// Runs the subcommand. Errors go to stderr, one line each.
     pub fn run(self) -> ExitCode {
         // Where a file reaches a limit (`ulimit -f`) this signal would end the process;
         // with a handler the write fails, like any other. Without one it is as before.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
         let command = self.command.unwrap_or(Command::Serve);
-        // Of those whose 1 is a warning.
+        // Of those whose 1 is a finding.
         let failure = match &command {
-            Command::Probe(_) | Command::Simulate(_) => ExitCode::from(2),
+            Command::Inspect(_) | Command::Probe(_) | Command::Simulate(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         };
         let serves = matches!(command, Command::Serve);
@@ -128,8 +116,7 @@ impl Cli {
         match outcome {
             Ok(code) => code,
             Err(e) => {
-                // A closed stderr leaves nobody to tell.
-                let _ = report(&e);
+                output::report(&e);
                 // What is refused now is refused at the next start, too.
                 if serves && e.is::<ConfigError>() {
                     ExitCode::from(REFUSED)

@@ -1,6 +1,7 @@
 //! `xiaozhi-ota probe`: shows what a device would meet at an OTA address.
 
-use super::{print, values};
+use super::output::{self, print_in, print_json};
+use super::values;
 use crate::event::text::Lang;
 use crate::probe::connect::Network;
 use crate::probe::device::Device;
@@ -11,11 +12,12 @@ use crate::probe::report::{ProbeReport, StepVerdict};
 use crate::probe::run::{News, Probe as Run};
 use crate::probe::tls;
 use crate::tls::roots_named;
-use crate::util::terminal::{shown, shown_json};
+use crate::util::screen::Screen;
+use crate::util::terminal::{columns, one_line};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -99,8 +101,8 @@ pub(super) struct ProbeArgs {
 
 impl ProbeArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let lang = values::language(self.lang);
-        let json = self.json;
+        let (asked, json) = (self.lang, self.json);
+        let lang = values::language(asked);
         let probe = self.probe(lang)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -111,12 +113,12 @@ impl ProbeArgs {
         line.clear();
         // A look-up that hangs must not keep the program.
         runtime.shutdown_background();
-        let text = if json {
-            shown_json(&serde_json::to_string_pretty(&report.json(lang))?) + "\n"
+        if json {
+            print_json(&serde_json::to_string_pretty(&report.json(lang))?)?;
         } else {
-            in_words(&report, lang)?
-        };
-        print(&text)?;
+            let width = output::screen(asked).width();
+            print_in(asked, &in_words(&report, lang, width)?)?;
+        }
         Ok(match report.verdict() {
             StepVerdict::Ok | StepVerdict::Skipped => ExitCode::SUCCESS,
             StepVerdict::Warn => ExitCode::from(1),
@@ -177,20 +179,24 @@ impl ProbeArgs {
 }
 
 /// Writes a report for people.
-fn in_words(report: &ProbeReport, lang: Lang) -> Result<String, std::fmt::Error> {
+fn in_words(
+    report: &ProbeReport,
+    lang: Lang,
+    width: Option<usize>,
+) -> Result<String, std::fmt::Error> {
     let mut text = format!(
         "{}\n{} {}\n\n",
-        shown(&report.url),
+        one_line(&report.url),
         lang.pick("模拟设备：", "as a device:"),
-        shown(&report.device)
+        one_line(&report.device)
     );
-    report.write(lang, &mut text)?;
+    report.write(lang, width, &mut text)?;
     Ok(text)
 }
 
 fn chip(name: &str) -> Result<Chip, String> {
     Chip::from_name(name)
-        .ok_or_else(|| "no such chip: esp32, esp32s3, esp32c3, esp32c6, esp32p4, …".to_owned())
+        .ok_or_else(|| "no such chip: esp32, esp32s3, esp32c3, esp32c6, esp32p4, ...".to_owned())
 }
 
 /// Parses a MAC address, and writes it as the firmware does: lower case, colons.
@@ -207,7 +213,7 @@ fn mac(text: &str) -> Result<String, String> {
 /// Line on the terminal that names the step under way.
 struct Ticker {
     lang: Lang,
-    is_terminal: bool,
+    screen: Screen,
     drawn: Option<Instant>,
     began: Instant,
 }
@@ -216,20 +222,20 @@ impl Ticker {
     fn new(lang: Lang) -> Self {
         Self {
             lang,
-            is_terminal: io::stderr().is_terminal(),
+            screen: Screen::of(&io::stderr()).with_utf8(lang == Lang::Zh),
             drawn: None,
             began: Instant::now(),
         }
     }
 
     fn show(&mut self, news: News) {
-        if !self.is_terminal {
+        if !self.screen.redraws() {
             return;
         }
         let text = match news {
             News::Begins(step) => {
                 self.began = Instant::now();
-                format!("{} …", step.name())
+                format!("{} ...", step.name())
             }
             News::Downloading(progress) => {
                 let whole = progress.of == Some(progress.bytes);
@@ -243,16 +249,17 @@ impl Ticker {
                 let done = megabytes(progress.bytes);
                 match progress.of.filter(|of| *of > 0) {
                     Some(of) => {
-                        let cells = usize::try_from(progress.bytes * 30 / of)
-                            .unwrap_or(30)
-                            .min(30);
-                        format!(
-                            "{} [{:<30}] {:3} % {done:.1}/{:.1} MB {speed:.0} KB/s",
-                            self.lang.pick("下载", "download"),
-                            "#".repeat(cells),
-                            progress.bytes * 100 / of,
-                            megabytes(of),
-                        )
+                        let begin = self.lang.pick("下载", "download");
+                        let percent = progress.bytes * 100 / of;
+                        let of_all = megabytes(of);
+                        let end = format!("{percent:3} % {done:.1}/{of_all:.1} MB {speed:.0} KB/s");
+                        // Four more for blanks and brackets, and one for the cursor.
+                        let others = columns(begin) + columns(&end) + 5;
+                        let width = self.screen.width().unwrap_or(80);
+                        let room = width.saturating_sub(others).min(30);
+                        let cells = usize::try_from(progress.bytes * room as u64 / of);
+                        let bar = "#".repeat(cells.unwrap_or(room).min(room));
+                        format!("{begin} [{bar:<room$}] {end}")
                     }
                     None => format!(
                         "{} {done:.1} MB {speed:.0} KB/s",
@@ -261,13 +268,13 @@ impl Ticker {
                 }
             }
         };
-        // A closed stderr leaves nobody to tell. On a narrow terminal the line is cut
-        // (DECAWM off) and does not wrap, for then it could not be drawn over.
+        // A closed stderr leaves nobody to tell. On a terminal that was made narrower the
+        // line is cut (DECAWM off) and does not wrap, for then it could not be drawn over.
         let _ = write!(io::stderr(), "\r\x1b[K\x1b[?7l{text}\x1b[?7h");
     }
 
     fn clear(&self) {
-        if self.is_terminal {
+        if self.screen.redraws() {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }

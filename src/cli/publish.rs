@@ -1,19 +1,20 @@
 //! `xiaozhi-ota publish`: a file into the firmware folder, whole or not at all.
 
 use super::inspect::in_words;
-use super::print;
+use super::output::{print, say};
 use crate::app;
 use crate::config::{self, Settings};
 use crate::event::Event;
 use crate::firmware::publish::Staged;
 use crate::firmware::{name, signing};
 use crate::util::durable::Durability;
+use crate::util::terminal::{file_name, one_line};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xiaozhi_device::image::Verdict;
@@ -21,7 +22,7 @@ use xiaozhi_device::version::Version;
 
 #[derive(Debug, Args)]
 pub(super) struct PublishArgs {
-    /// The app image, build/xiaozhi.bin
+    /// The app image, build/xiaozhi.bin; `-` for standard input
     file: PathBuf,
 
     /// The model whose devices get it, as they report it (board.name or
@@ -99,16 +100,14 @@ impl PublishArgs {
                 std::path::absolute(dir)?.display()
             ));
         }
-        let mut text = format!("{}: published; {effect}\n", path.display());
+        let path = file_name(&path);
+        let mut text = format!("{path}: published; {}\n", one_line(&effect));
         for warning in warnings {
-            writeln!(text, "warning: {warning}")?;
+            writeln!(text, "warning: {}", one_line(&warning))?;
         }
         if let Err(e) = print(&text) {
             // It is published all the same.
-            let _ = writeln!(
-                io::stderr(),
-                "{text}warning: standard output takes nothing ({e})"
-            );
+            say(&format!("{text}warning: {e:#}\n"));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -137,16 +136,11 @@ fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
             "an image does not say which model it is for: add --model with the name that devices report"
         );
     }
-    let mut err = io::stderr();
     if !models.is_empty() {
-        let names: Vec<_> = models.keys().map(String::as_str).collect();
-        writeln!(err, "Models with files here: {}", names.join(", "))?;
+        let names: Vec<_> = models.keys().map(|name| one_line(name)).collect();
+        say(&format!("Models with files here: {}\n", names.join(", ")));
     }
-    write!(
-        err,
-        "Model, as devices report it (board.name or board.type): "
-    )?;
-    err.flush()?;
+    say("Model, as devices report it (board.name or board.type): ");
     let mut line = String::new();
     stdin
         .lock()

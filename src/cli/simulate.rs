@@ -1,6 +1,6 @@
 //! `xiaozhi-ota simulate`: a fleet of devices against a server.
 
-use super::print;
+use super::output::{print_in, print_json};
 use super::values::{duration, language, pace};
 use crate::event::text::Lang;
 use crate::probe::address::{self, Use};
@@ -10,7 +10,6 @@ use crate::probe::pace::Pace;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
 use crate::tls::roots_named;
-use crate::util::terminal::shown_json;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -26,11 +25,13 @@ const EXAMPLES: &str = "\
 Examples:
   A power cut in a town: 20,000 devices at once, one check each
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 20000
-  A real update of 500 devices of two boards, some of which lose their connection
-    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 --ramp 60s --pace 48KB/s \\
-      --boards esp32s3:70,bread-compact-wifi:30 --version 1.6.0 --fail 2%
+  A real update of 500 devices of two boards, some of which lose connections
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 \\
+      --ramp 60s --pace 48KB/s --boards esp32s3:70,bread-compact-wifi:30 \\
+      --version 1.6.0 --fail 2%
   A server that has no public name yet
-    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ --resolve ota.example.com=192.168.1.5:8443";
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ \\
+      --resolve ota.example.com=192.168.1.5:8443";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -118,15 +119,14 @@ pub(super) struct SimulateArgs {
 
 impl SimulateArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let lang = language(self.lang);
-        let json = self.json;
+        let (asked, json) = (self.lang, self.json);
+        let lang = language(asked);
         let summary = self.play(lang)?;
-        let text = if json {
-            shown_json(&summary.json().to_string()) + "\n"
+        if json {
+            print_json(&summary.json().to_string())?;
         } else {
-            summary.text(lang)
-        };
-        print(&text)?;
+            print_in(asked, &summary.text(lang))?;
+        }
         Ok(if summary.is_good() {
             ExitCode::SUCCESS
         } else {

@@ -1,6 +1,6 @@
 //! `xiaozhi-ota validate`: checks a configuration, and shows what it comes to.
 
-use super::{print, report};
+use super::output::{print, report, screen};
 use crate::app;
 use crate::config::{self, Machine, Settings};
 use crate::event::Severity;
@@ -12,6 +12,7 @@ use crate::ota::credentials::{TokenAuth, Voice};
 use crate::ota::decide::DefaultFor;
 use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
+use crate::util::terminal::{file_name, one_line};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,10 +37,10 @@ impl ValidateArgs {
         let mut good = true;
         for file in files {
             match judge(file.as_deref(), &machine) {
-                Ok(text) => print(&text)?,
+                Ok(text) => drop(print(&text)?),
                 Err(e) => {
                     good = false;
-                    report(&e)?;
+                    report(&e);
                 }
             }
         }
@@ -58,25 +59,37 @@ fn judge(file: Option<&Path>, machine: &Machine) -> anyhow::Result<String> {
         Mode::Files(_) => app::certificates(&settings)?,
         Mode::Off | Mode::SelfSigned { .. } | Mode::Acme(_) => None,
     };
-    app::check_acme(&settings)?;
+    let of_ca = app::check_acme(&settings)?;
     let mut text = describe(&settings)?;
+    let lang = language(&settings);
     for warning in &settings.warnings {
-        let words = warning.event.advice(settings.log.style.lang);
-        writeln!(text, "{}: warning: {words}", warning.place)?;
+        let words = warning.event.advice(lang);
+        let line = format!("{}: warning: {words}", warning.place);
+        writeln!(text, "{}", one_line(&line))?;
     }
     let lookups = app::look_up_names(&settings);
     let ports = settings.bind.numbers();
     let findings = app::audit(&settings, certificates.as_deref(), &ports, &lookups);
-    for finding in findings {
-        let (setting, advice) = (finding.setting(), finding.advice(settings.log.style.lang));
+    for finding in findings.into_iter().chain(of_ca) {
+        let (setting, advice) = (finding.setting(), finding.advice(lang));
         let place = settings.places.place(setting);
         let weight = match finding.kind.severity {
             Severity::Info => "hint",
             Severity::Warning | Severity::Error => "warning",
         };
-        writeln!(text, "{place}: {weight}: {setting}: {advice}")?;
+        let line = format!("{place}: {weight}: {setting}: {advice}");
+        writeln!(text, "{}", one_line(&line))?;
     }
     Ok(text)
+}
+
+/// Returns the language of the log, where the terminal can show it.
+fn language(settings: &Settings) -> Lang {
+    if screen(None).is_ascii() {
+        Lang::En
+    } else {
+        settings.log.style.lang
+    }
 }
 
 fn describe(settings: &Settings) -> Result<String, std::fmt::Error> {
@@ -87,10 +100,10 @@ fn describe(settings: &Settings) -> Result<String, std::fmt::Error> {
                 config::DEFAULT_FILE
             )
         },
-        |file| format!("{}: good\n", file.display()),
+        |file| format!("{}: good\n", file_name(file)),
     );
     for (what, value) in doors(settings).into_iter().chain(rooms(settings)) {
-        writeln!(text, "  {what:<18} {value}")?;
+        writeln!(text, "  {what:<18} {}", one_line(&value))?;
     }
     Ok(text)
 }
@@ -142,9 +155,13 @@ fn doors(settings: &Settings) -> Vec<(&'static str, String)> {
         Mode::Acme(acme) => lines.push((
             "TLS",
             format!(
-                "ordered from {} by {}, kept in {}, for {}",
+                "ordered from {} by {}{}, kept in {}, for {}",
                 acme.directory,
                 acme.challenge,
+                acme.eab.as_ref().map_or_else(String::new, |eab| format!(
+                    " under the contract {}",
+                    eab.key_id
+                )),
                 acme.paths().cert.display(),
                 list(&acme.names)
             ),

@@ -3,7 +3,7 @@
 use crate::config;
 use crate::event::text::Lang;
 use crate::probe::pace::Pace;
-use std::env;
+use crate::util::locale::Locale;
 use std::time::Duration;
 
 /// Parses `60s`, `10m`, `500ms`; a plain number is seconds.
@@ -21,13 +21,7 @@ pub(super) fn pace(text: &str) -> Result<Pace, String> {
 
 /// Returns the language that was asked for, else that of the environment.
 pub(super) fn language(asked: Option<Lang>) -> Lang {
-    // POSIX, XBD 8.2: the first of these that says something counts.
-    let from_environment = || {
-        let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
-        let mut said = variables.into_iter().filter_map(|name| env::var(name).ok());
-        said.find(|locale| !locale.is_empty()).unwrap_or_default()
-    };
-    asked.unwrap_or_else(|| Lang::of_locale(&from_environment()))
+    asked.unwrap_or_else(|| Locale::of_environment().lang)
 }
 
 #[cfg(test)]

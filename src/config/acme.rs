@@ -4,22 +4,18 @@ use super::fault::About;
 use super::section::{Section, Text};
 use super::wanted;
 use crate::event::event;
+use crate::event::text as words;
 use crate::ota::public_url::PublicAddress;
-use crate::tls::acme::{AcmeSettings, Challenge, LETS_ENCRYPT};
+use crate::tls::acme::{
+    AcmeSettings, Challenge, EabSettings, LETS_ENCRYPT, is_public, is_public_authority,
+};
 use hyper::Uri;
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
+use xiaozhi_device::redact;
 
-/// Authorities that vouch for what the whole internet can reach, and for
-/// nothing else.
-const PUBLIC: [&str; 6] = [
-    "letsencrypt.org",
-    "zerossl.com",
-    "pki.goog",
-    "ssl.com",
-    "buypass.com",
-    "actalis.com",
-];
+/// Most names that a public CA puts into one certificate.
+const MOST: usize = 100;
 
 /// Reads the CA and the names. `tls` is the section around it, `listed` are the names
 /// that it lists, and `setting` is the key of the public address.
@@ -51,7 +47,31 @@ pub(super) fn acme(
         directory,
         challenge: challenge.unwrap_or(Challenge::TlsAlpn01),
         root: section.path("root"),
+        eab: eab(&section),
     }
+}
+
+/// Reads the contract that an account is bound to.
+fn eab(acme: &Section<'_>) -> Option<EabSettings> {
+    let section = acme.section("eab");
+    section.only_known();
+    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
+    let key_id = section.read("key_id", wanted::KEY_ID, |text| {
+        plain(text).then(|| text.to_owned())
+    });
+    // Some write the key itself there, which is not to be shown as a file that is missing.
+    let hmac_file = section.read("hmac_file", wanted::HMAC_FILE, |text| {
+        (!text.is_empty() && !redact::holds_key(text)).then(|| text.into())
+    });
+    for (key, wanted) in [("key_id", wanted::KEY_ID), ("hmac_file", wanted::HMAC_FILE)] {
+        if acme.has("eab") && !section.has(key) {
+            section.fault(key, None, event!(CONFIG_MISSING, wanted = wanted));
+        }
+    }
+    Some(EabSettings {
+        key_id: key_id?,
+        hmac_file: hmac_file?,
+    })
 }
 
 fn names(
@@ -75,6 +95,8 @@ fn names(
         let about = about.value(name.as_str());
         if name.contains('*') {
             about.fault(event!(CONFIG_WILDCARD));
+        } else if let Some(why) = no_dns_name(&name, is_public) {
+            about.fault(event!(CONFIG_NO_DNS_NAME, why = why));
         } else if is_public && !is_reachable(&name) {
             about.fault(if listed.is_some() {
                 event!(CONFIG_PRIVATE_NAME)
@@ -86,7 +108,32 @@ fn names(
             names.push(name);
         }
     }
+    if is_public && names.len() > MOST {
+        let event = event!(CONFIG_TOO_MANY_NAMES, names = names.len(), most = MOST);
+        tls.about("names").fault(event);
+    }
     names
+}
+
+/// Says why a name cannot be one of DNS (RFC 1123, section 2.1), or none of those that
+/// public CAs sign.
+fn no_dns_name(name: &str, is_public: bool) -> Option<words::Text> {
+    if name.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    let mut labels = name.split('.');
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if is_public && name.contains('_') {
+        Some(wanted::UNDERSCORE)
+    } else if !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) {
+        Some(wanted::DIGITS)
+    } else if name.len() > 253 || labels.clone().any(|label| label.len() > 63) {
+        Some(wanted::LONG_NAME)
+    } else if labels.any(|l| l.is_empty() || l.starts_with('-') || l.ends_with('-')) {
+        Some(wanted::LABELS)
+    } else {
+        None
+    }
 }
 
 fn is_https(text: &str) -> bool {
@@ -118,41 +165,30 @@ fn is_email(text: &str) -> bool {
         && text.chars().all(plain)
 }
 
-fn is_public_authority(directory: &str) -> bool {
-    let host = directory.trim_start_matches("https://");
-    let host = host.split(['/', ':']).next().unwrap_or_default();
-    PUBLIC.iter().any(|name| {
-        let below = host.strip_suffix(name);
-        below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
-}
-
 /// Tells whether the whole internet can know this name.
 fn is_reachable(name: &str) -> bool {
-    match name.parse() {
-        Ok(IpAddr::V4(ip)) => {
-            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-            let local = ip.is_private() || ip.is_loopback() || ip.is_link_local();
-            !(local || shared || ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast())
-        }
-        // 2000::/3 is all that is given out.
-        Ok(IpAddr::V6(ip)) => ip.segments()[0] & 0xE000 == 0x2000,
-        Err(_) => {
-            let local = [
-                "local",
-                "localhost",
-                "lan",
-                "internal",
-                "home",
-                "localdomain",
-                "arpa",
-                "test",
-                "invalid",
-            ];
-            name.rsplit_once('.')
-                .is_some_and(|(rest, last)| !rest.is_empty() && !local.contains(&last))
-        }
-    }
+    let local = [
+        "local",
+        "localhost",
+        "lan",
+        "internal",
+        "home",
+        "localdomain",
+        "arpa",
+        "test",
+        "invalid",
+        "example",
+        "onion",
+        "corp",
+        "intranet",
+        "private",
+        "localnet",
+    ];
+    let is_name = || {
+        let parts = name.rsplit_once('.');
+        parts.is_some_and(|(rest, last)| !rest.is_empty() && !local.contains(&last))
+    };
+    name.parse().map_or_else(|_| is_name(), is_public)
 }
 
 #[cfg(test)]

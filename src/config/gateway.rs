@@ -156,9 +156,14 @@ fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
         let is_name =
             !name.is_empty() && name.chars().all(plausible) && endpoint::is_short_enough(name);
         if !is_name && name.parse::<IpAddr>().is_err() {
-            given
-                .about()
-                .fault(event!(CONFIG_VALUE, wanted = wanted::NAME));
+            let is_word = |c: char| c.is_alphanumeric() || "-._*。．".contains(c);
+            let is_foreign = !name.is_ascii() && name.chars().all(is_word);
+            let wanted = if is_foreign {
+                wanted::PUNYCODE
+            } else {
+                wanted::NAME
+            };
+            given.about().fault(event!(CONFIG_VALUE, wanted = wanted));
         }
     }
     Some(names)

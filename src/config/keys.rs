@@ -185,6 +185,16 @@ pub const KEYS: &[Key] = &[
         "PEM file with the root of a private CA's directory",
     ),
     key(
+        "gateway.tls.acme.eab.key_id",
+        Unset,
+        "key id of the contract that the account is bound to (EAB)",
+    ),
+    key(
+        "gateway.tls.acme.eab.hmac_file",
+        Unset,
+        "file with that contract's HMAC key, as base64",
+    ),
+    key(
         "gateway.firmware.dir",
         Value("data/bin"),
         "the firmware folder",

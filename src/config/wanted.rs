@@ -65,6 +65,34 @@ pub(super) const EMAIL: Text = Text::new(
     "请写一个邮箱地址，例如 me@example.com",
     "write one e-mail address, such as me@example.com",
 );
+pub(super) const KEY_ID: Text = Text::new(
+    "请写 CA 提供的 EAB key id",
+    "write the key id for EAB that the CA gave",
+);
+pub(super) const HMAC_FILE: Text = Text::new(
+    "请写保存 CA 所提供 HMAC 密钥的文件",
+    "name the file that holds the HMAC key that the CA gave",
+);
+pub(super) const UNDERSCORE: Text = Text::new(
+    "公共 CA 不接受带下划线的域名，请改用连字符",
+    "public CAs take no underscore in a name: use a hyphen, in DNS, too",
+);
+pub(super) const DIGITS: Text = Text::new(
+    "它既不是 IP 地址，也不是域名（最后一段全是数字）",
+    "it is no IP address, and no name either, for its last part is a number",
+);
+pub(super) const LONG_NAME: Text = Text::new(
+    "域名最长 253 个字符，每一段最长 63 个",
+    "a name has 253 characters at most, and each part of it 63",
+);
+pub(super) const LABELS: Text = Text::new(
+    "域名的每一段都不能为空，也不能以连字符开头或结尾",
+    "a part of the name is empty, or begins or ends with a hyphen",
+);
+pub(super) const PUNYCODE: Text = Text::new(
+    "请写成 punycode，例如 xn--…（可用 python3 -c 'print(\"小智.cn\".encode(\"idna\").decode())' 转换）",
+    "write it as punycode, xn--... (python3 -c 'print(\"小智.cn\".encode(\"idna\").decode())' makes it)",
+);
 pub(super) const CHALLENGE: Text = Text::new(
     "请写 tls-alpn-01 或 http-01",
     "write tls-alpn-01 or http-01",

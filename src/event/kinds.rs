@@ -52,6 +52,7 @@ const fn why(
     Kind::new(id, Severity::Info, "", fields, zh, en)
 }
 
+mod acme;
 mod address;
 mod certificate;
 mod check_in;
@@ -68,6 +69,7 @@ mod process;
 mod request;
 mod withheld;
 
+pub use acme::*;
 pub use address::*;
 pub use certificate::*;
 pub use check_in::*;
@@ -101,6 +103,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         HANDSHAKES,
         PAIRS,
         CERTIFICATES,
+        ORDERS,
         ADDRESSES,
     ]
     .into_iter()

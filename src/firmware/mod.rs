@@ -11,7 +11,7 @@ pub mod snapshot;
 pub(crate) mod store;
 
 pub(crate) use folder::judge::leads_out;
-pub(crate) use folder::scan::{Unusable, inspect_file, offerable};
+pub(crate) use folder::scan::{Uninspected, Unusable, inspect_named, offerable};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -143,7 +143,7 @@ impl Staged {
             dir: dir.to_owned(),
             reason,
         };
-        let mut from = scan::open(source).map_err(unreadable)?;
+        let mut from = scan::open_written(source).map_err(unreadable)?;
         fs::create_dir_all(dir).map_err(folder)?;
         // The server may run as somebody else; the umask still counts.
         let mut copy = Draft::begin(dir, 0o666).map_err(folder)?;

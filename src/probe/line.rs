@@ -12,7 +12,7 @@ use std::fmt;
 /// here did not change. Each is named after its first release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Line {
-    /// Before 1.6.0: `firmware` must be there; no `force`, no `…/activate`.
+    /// Before 1.6.0: `firmware` must be there; no `force`, no `.../activate`.
     #[value(name = "v1.5")]
     V1_5,
     /// 1.6.0: values are taken without a look at their type; OTA and voice address

@@ -456,7 +456,7 @@ mod tests {
         assert_eq!(json["steps"][1]["rule"], "a-rule");
         assert_eq!(json["steps"][1]["findings"][1]["evidence"], "w");
         let mut text = String::new();
-        assert!(report.write(Lang::Zh, &mut text).is_ok());
+        assert!(report.write(Lang::Zh, None, &mut text).is_ok());
         assert!(text.contains("失败") && !text.contains('\u{1b}'), "{text}");
         let both = Evidence::both("没有", "is missing").and(": x");
         let told = [Lang::Zh, Lang::En].map(|lang| both.to(lang).to_owned());
@@ -474,7 +474,7 @@ mod tests {
             device: "d".into(),
             steps: vec![step],
         };
-        assert!(report.write(Lang::Zh, &mut text).is_ok());
+        assert!(report.write(Lang::Zh, None, &mut text).is_ok());
         assert!(text.chars().count() < 60_000 && text.contains("值…"));
     }
 

@@ -48,8 +48,8 @@ impl Impossible {
                     .map_or_else(String::new, |detail| format!(" ({detail})"));
                 let (remedy, url) = (kind.remedy(lang), redact::shown(url));
                 match lang {
-                    Lang::Zh => format!("无法连接 {url}：{name}{detail}\n{remedy}"),
-                    Lang::En => format!("cannot reach {url}: {name}{detail}\n{remedy}"),
+                    Lang::Zh => format!("无法连接 {url}：{name}{detail}；{remedy}"),
+                    Lang::En => format!("cannot reach {url}: {name}{detail}; {remedy}"),
                 }
             }
             Self::Setup(why) => match lang {

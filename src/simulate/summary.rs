@@ -2,7 +2,7 @@
 
 mod text;
 
-pub(super) use self::text::{columns, millis, state_name};
+pub(super) use self::text::{millis, state_name};
 
 use super::histogram::Histogram;
 use super::plan::Plan;

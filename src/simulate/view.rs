@@ -3,12 +3,13 @@
 
 use super::plan::{Plan, bytes, grouped};
 use super::ports::range;
-use super::summary::{columns, millis, state_name};
+use super::summary::{millis, state_name};
 use super::tally::{DeviceState, Tally};
 use crate::event::text::Lang;
-use crate::util::terminal::shown;
+use crate::util::screen::Screen;
+use crate::util::terminal::{columns, one_line};
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 use xiaozhi_device::redact;
@@ -32,7 +33,7 @@ const PORTS_REMEDY: &str = "sysctl net.ipv4.ip_local_port_range=\"1024 65535\"";
 /// Progress view, with the counters as they were shown last.
 pub(super) struct View {
     lang: Lang,
-    on_terminal: bool,
+    screen: Screen,
     /// Number of lines of the last picture.
     drawn: usize,
     shown: Duration,
@@ -44,7 +45,7 @@ impl View {
     pub(super) fn new(lang: Lang) -> Self {
         Self {
             lang,
-            on_terminal: io::stderr().is_terminal(),
+            screen: Screen::of(&io::stderr()).with_utf8(lang == Lang::Zh),
             drawn: 0,
             shown: Duration::ZERO,
             checks: 0,
@@ -102,12 +103,12 @@ impl View {
             text.push_str(&line);
             text.push('\n');
         }
-        say(&text);
+        say(&self.screen.text(&text));
     }
 
     /// Shows the counters, if it is time.
     pub(super) fn show(&mut self, tally: &Tally, devices: u32, now: Duration) {
-        let every = if self.on_terminal { REDRAW } else { LINE };
+        let every = if self.screen.redraws() { REDRAW } else { LINE };
         let since = now.saturating_sub(self.shown);
         if since < every {
             return;
@@ -120,17 +121,18 @@ impl View {
         };
         (self.shown, self.checks, self.bytes) = (now, checks, tally.bytes);
         let lines = picture(self.lang, tally, devices, now, &rates);
-        if self.on_terminal {
+        if self.screen.redraws() {
             self.erase();
-            self.drawn = lines.len();
-            say(&format!("{NO_WRAP}{}\n{WRAP}", lines.join("\n")));
+            let picture = self.screen.text(&lines.join("\n"));
+            self.drawn = picture.lines().count();
+            say(&format!("{NO_WRAP}{picture}\n{WRAP}"));
         } else {
             // The errors, if there are any, stand in the last line.
             let line = lines
                 .iter()
                 .map(|line| line.trim().trim_end_matches(','))
                 .collect::<Vec<_>>();
-            say(&(line.join("; ") + "\n"));
+            say(&self.screen.text(&(line.join("; ") + "\n")));
         }
     }
 
@@ -189,7 +191,7 @@ fn picture(lang: Lang, tally: &Tally, devices: u32, now: Duration, rates: &Rates
     }
     lines.push(pace);
     let versions = tally.versions.iter();
-    let versions = most(versions.map(|(version, n)| (shown(version), (*n).into())));
+    let versions = most(versions.map(|(version, n)| (one_line(version), (*n).into())));
     lines.extend(wrapped(lang.pick("版本", "versions"), versions));
     let injected = tally.injected.total();
     let made = (injected > 0).then(|| grouped(injected));

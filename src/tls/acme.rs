@@ -8,12 +8,16 @@
 
 mod challenges;
 mod client;
+mod eab;
 mod error;
 mod files;
 mod keeper;
 mod order;
+pub(crate) mod preflight;
+mod proxy;
 mod schedule;
 mod signing;
+mod unreachable;
 
 pub(crate) use challenges::Challenges;
 pub(crate) use challenges::PROTOCOL;
@@ -25,6 +29,7 @@ use super::pem::Pair;
 use super::self_signed::normal;
 use crate::event::{Event, event};
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Directory of Let's Encrypt's public service.
@@ -45,6 +50,76 @@ pub struct AcmeSettings {
     pub challenge: Challenge,
     /// Root to trust for the directory, besides the public ones.
     pub root: Option<PathBuf>,
+    /// Contract that the account is bound to.
+    pub eab: Option<EabSettings>,
+}
+
+/// Settings of `gateway.tls.acme.eab`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EabSettings {
+    /// Name of the key, which the CA gives.
+    pub key_id: String,
+    /// File with the key itself.
+    pub hmac_file: PathBuf,
+}
+
+/// Authorities that vouch for what the whole internet can reach, and for
+/// nothing else.
+const PUBLIC: [&str; 14] = [
+    "letsencrypt.org",
+    "zerossl.com",
+    "pki.goog",
+    "ssl.com",
+    "buypass.com",
+    "actalis.com",
+    "digicert.com",
+    "sectigo.com",
+    "globalsign.com",
+    "harica.gr",
+    "trustasia.com",
+    "freessl.cn",
+    "litessl.com",
+    "certum.pl",
+];
+
+/// Authorities among them that make no account without a contract.
+const BINDING: [&str; 6] = [
+    "zerossl.com",
+    "pki.goog",
+    "ssl.com",
+    "digicert.com",
+    "sectigo.com",
+    "globalsign.com",
+];
+
+/// Tells whether an address of a directory is a public authority's.
+pub(crate) fn is_public_authority(directory: &str) -> bool {
+    is_of(directory, &PUBLIC)
+}
+
+fn is_of(directory: &str, names: &[&str]) -> bool {
+    let host = directory.trim_start_matches("https://");
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    names.iter().any(|name| {
+        let below = host.strip_suffix(name);
+        below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// Tells whether an address is one of the whole internet.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            let local = ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared;
+            let special =
+                a == 0 || a >= 224 || (a, b, c) == (192, 0, 0) || a == 198 && b & 0xFE == 18;
+            !local && !special
+        }
+        // 2000::/3 is all that is given out.
+        IpAddr::V6(ip) => ip.segments()[0] & 0xE000 == 0x2000,
+    }
 }
 
 /// Challenge by which the CA checks that a name is ours.
@@ -75,11 +150,21 @@ impl Challenge {
 }
 
 impl AcmeSettings {
+    /// Tells whether the CA vouches for what the whole internet can reach.
+    pub(crate) fn is_public_authority(&self) -> bool {
+        is_public_authority(&self.directory)
+    }
+
     /// Returns the folder of the configured CA. Each CA has its own: a trial with one
     /// leaves the other's account and certificate alone.
     pub(super) fn folder(&self) -> PathBuf {
         let ca = self.directory.trim_start_matches("https://");
         self.dir.join("acme").join(file_name(ca))
+    }
+
+    /// Tells whether an account is wanted that is bound to a contract, and there is none.
+    fn lacks_contract(&self, is_wanted: bool) -> bool {
+        is_wanted && self.eab.is_none() && !self.account().exists()
     }
 
     fn account(&self) -> PathBuf {
@@ -124,16 +209,81 @@ fn file_name(text: &str) -> String {
         .collect()
 }
 
-/// Finds out whether the CA can reach this server: it comes to one port only.
-pub(crate) fn audit(settings: &AcmeSettings, ports: &[u16]) -> Option<Event> {
-    let (challenge, port) = (settings.challenge, settings.challenge.port());
-    (!ports.contains(&port)).then(|| {
-        let challenge = challenge.to_string();
-        event!(
+/// Ways on which this server can be reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reachable<'a> {
+    /// Ports that are open to everybody, without a PROXY header.
+    pub(crate) ports: &'a [u16],
+    /// True where it listens on the loopback only.
+    pub(crate) is_loopback: bool,
+    /// True where a server in front answers the public address and sends on what it
+    /// understands.
+    pub(crate) is_behind: bool,
+}
+
+/// Finds out what would keep a CA from giving a certificate, as far as the settings show.
+pub(crate) fn audit(settings: &AcmeSettings, reachable: Reachable<'_>) -> Vec<Event> {
+    let port = settings.challenge.port();
+    let challenge = settings.challenge.to_string();
+    let setting = "gateway.tls.acme.challenge";
+    let mut findings = Vec::new();
+    if reachable.is_behind {
+        let setting = "gateway.behind_proxy";
+        findings.push(match settings.challenge {
+            Challenge::TlsAlpn01 => {
+                event!(ACME_BEHIND_PROXY, setting = setting, challenge = challenge)
+            }
+            Challenge::Http01 => event!(
+                ACME_BEHIND_PROXY_HTTP,
+                setting = setting,
+                challenge = challenge
+            ),
+        });
+    } else if reachable.is_loopback && settings.is_public_authority() {
+        findings.push(event!(ACME_LOOPBACK, setting = "gateway.ip", port = port));
+    } else if !reachable.ports.contains(&port) {
+        findings.push(event!(
             ACME_PORT,
-            setting = "gateway.tls.acme.challenge",
+            setting = setting,
             challenge = challenge,
             port = port
+        ));
+    }
+    if let Some(email) = &settings.email
+        && settings.is_public_authority()
+        && has_no_mail(email)
+    {
+        findings.push(event!(
+            ACME_EMAIL,
+            setting = "gateway.tls.acme.email",
+            email = email
+        ));
+    }
+    if let Some(eab) = &settings.eab {
+        findings.extend(eab::audit(eab));
+    }
+    findings.extend(no_contract(settings, is_of(&settings.directory, &BINDING)));
+    findings
+}
+
+/// Finds a contract missing that the CA wants.
+fn no_contract(settings: &AcmeSettings, is_wanted: bool) -> Option<Event> {
+    settings.lacks_contract(is_wanted).then(|| {
+        event!(
+            ACME_EAB_MISSING,
+            setting = "gateway.tls.acme.eab",
+            directory = &settings.directory
         )
     })
+}
+
+/// Tells whether nobody ever gets mail at an address: its domain is one of examples (RFC
+/// 2606, RFC 6761).
+fn has_no_mail(email: &str) -> bool {
+    let domain = email.rsplit('@').next().unwrap_or_default();
+    let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+    let examples = ["example.com", "example.net", "example.org"];
+    let reserved = ["example", "invalid", "test", "localhost", "local"];
+    let last = domain.rsplit('.').next().unwrap_or_default();
+    examples.iter().any(|name| domain == *name) || reserved.contains(&last)
 }

@@ -227,6 +227,7 @@ mod tests {
             directory: acme::LETS_ENCRYPT.into(),
             challenge: acme::Challenge::TlsAlpn01,
             root: None,
+            eab: None,
         })
     }
 

@@ -4,9 +4,11 @@
 pub(crate) mod alert;
 pub mod durable;
 pub mod file_state;
+pub(crate) mod locale;
 pub(crate) mod nofile;
 pub(crate) mod once;
 pub(crate) mod paths;
+pub(crate) mod screen;
 pub(crate) mod small_file;
 pub(crate) mod supervise;
 pub(crate) mod sync;

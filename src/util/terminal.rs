@@ -1,10 +1,13 @@
-//! Texts of strangers that somebody reads in a terminal. Pure.
+//! Texts that somebody reads in a terminal: those of strangers, which must not steer
+//! it, and lines that must fit it. Pure.
 
+use std::ffi::OsStr;
 use std::fmt;
+use unicode_width::UnicodeWidthChar;
 
 /// Returns a stranger's text, which must not steer the terminal: neither by control
 /// characters nor by those that turn the direction of what follows (Unicode's
-/// `Bidi_Control`). Lines stay lines.
+/// `Bidi_Control`) or that nobody sees. Lines stay lines.
 pub(crate) fn shown(text: &str) -> String {
     let safe = |c: char| {
         if steers(c) && c != '\n' {
@@ -19,14 +22,21 @@ pub(crate) fn shown(text: &str) -> String {
 /// Returns the same of JSON, in which such characters are escaped: its own rules ask
 /// that of some of them only.
 pub(crate) fn shown_json(json: &str) -> String {
+    escaped_json(json, |c| steers(c) && c != '\n')
+}
+
+/// Returns JSON whose characters are escaped where they are like this.
+fn escaped_json(json: &str, is_escaped: impl Fn(char) -> bool) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        // Writing to a String cannot fail; all of them fit four digits.
-        let _ = if steers(c) && c != '\n' {
-            fmt::Write::write_fmt(&mut text, format_args!("\\u{:04x}", u32::from(c)))
+        if is_escaped(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = fmt::Write::write_fmt(&mut text, format_args!("\\u{unit:04x}"));
+            }
         } else {
-            fmt::Write::write_char(&mut text, c)
-        };
+            text.push(c);
+        }
     }
     text
 }
@@ -34,20 +44,26 @@ pub(crate) fn shown_json(json: &str) -> String {
 /// Escapes such characters behind `start`, the ends of lines among them: what a device
 /// or a stranger sent must not look like a line of its own either.
 pub fn keep_on_one_line(line: &mut String, start: usize) {
-    // 0xC2 begins the C1 controls, 0xD8 and 0xE2 what turns the direction. Every byte is
-    // looked at, without an early end, for that becomes vector instructions: 20 ns a line
-    // of the log in place of 190, three lines a check-in (`cargo bench --bench paths`).
+    // 0xC2 begins the C1 controls; 0xCD, 0xD8, 0xE1, 0xE2 and 0xF3 what turns the
+    // direction and what nobody sees. Every byte is looked at, without an early end, for
+    // that becomes vector instructions: 20 ns a line of the log in place of 190, three
+    // lines a check-in (`cargo bench --bench paths`).
     let suspect = |b: u8| {
         u8::from(b < b' ')
             | u8::from(b == 0x7f)
             | u8::from(b == 0xC2)
+            | u8::from(b == 0xCD)
             | u8::from(b == 0xD8)
+            | u8::from(b == 0xE1)
             | u8::from(b == 0xE2)
+            | u8::from(b == 0xEF)
+            | u8::from(b == 0xF3)
     };
-    let Some(bytes) = line.as_bytes().get(start..) else {
+    let Some(text) = line.get(start..) else {
         return;
     };
-    if bytes.iter().fold(0, |found, b| found | suspect(*b)) == 0 {
+    // 0xEF begins the comma of a Chinese sentence, too.
+    if text.bytes().fold(0, |found, b| found | suspect(b)) == 0 || !text.chars().any(steers) {
         return;
     }
     let text = line.split_off(start);
@@ -60,33 +76,182 @@ pub fn keep_on_one_line(line: &mut String, start: usize) {
     }
 }
 
-fn steers(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns
+/// Returns a stranger's text as a part of one line.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = text.to_owned();
+    keep_on_one_line(&mut line, 0);
+    line
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn what_steers_is_seen_and_does_nothing() {
-        let hostile = "a\u{1b}[2J\u{202e}b\nc";
-        assert_eq!(shown(hostile), "a\u{fffd}[2J\u{fffd}b\nc");
-        assert_eq!(shown_json(hostile), "a\\u001b[2J\\u202eb\nc");
-        let mut line = format!("x {hostile}小智");
-        keep_on_one_line(&mut line, 2);
-        assert_eq!(line, "x a\\u{1b}[2J\\u{202e}b\\nc小智");
+/// Returns the name of a file as a part of one line: bytes that are no UTF-8 are shown
+/// as `\xff`, for two such names are two files.
+pub(crate) fn file_name(name: impl AsRef<OsStr>) -> String {
+    let mut line = String::new();
+    for chunk in name.as_ref().as_encoded_bytes().utf8_chunks() {
+        let start = line.len();
+        line.push_str(chunk.valid());
+        keep_on_one_line(&mut line, start);
+        for byte in chunk.invalid() {
+            let _ = fmt::Write::write_fmt(&mut line, format_args!("\\x{byte:02x}"));
+        }
     }
+    line
+}
 
-    proptest! {
-        #[test]
-        fn a_line_is_one_line(text in any::<String>(), start in 0usize..4) {
-            let mut line = format!("abcd{text}");
-            keep_on_one_line(&mut line, start);
-            prop_assert!(!line.chars().any(steers));
-            prop_assert!(line.starts_with("abcd"));
+/// Tells whether a character is none to be read: it steers the terminal, turns the
+/// direction of the text, or hides in it.
+fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hides = matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
+        | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}');
+    c.is_control() || turns || hides
+}
+
+/// Returns a text as a terminal shows it that is not UTF-8: what is not ASCII is named.
+pub(crate) fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '…' => plain.push_str("..."),
+            '–' | '—' => plain.push('-'),
+            '‘' | '’' => plain.push('\''),
+            '“' | '”' => plain.push('"'),
+            '\u{a0}' => plain.push(' '),
+            '\u{fffd}' => plain.push('?'),
+            c if c.is_ascii() => plain.push(c),
+            c => plain.extend(c.escape_unicode()),
+        }
+    }
+    plain
+}
+
+/// Returns JSON for the same terminal.
+pub(crate) fn ascii_json(json: &str) -> String {
+    escaped_json(json, |c| !c.is_ascii())
+}
+
+/// Counts the columns of a terminal that a text takes: a Chinese character takes two,
+/// an accent of its own none.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+fn width(c: char) -> usize {
+    match c {
+        // It makes a picture of the sign before it, which then takes two.
+        '\u{fe0f}' => 1,
+        c => c.width().unwrap_or(0),
+    }
+}
+
+/// Column from which on the lines of a table's values begin, at most.
+const LABEL: usize = 24;
+
+/// Breaks lines that are longer than `columns`. What follows stands below the value, in
+/// a row whose value stands behind blanks, and else `further` to the right of where the
+/// line began.
+pub(crate) fn fit(text: &str, columns: usize, further: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut row_above = None;
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line
+            .strip_suffix('\n')
+            .map_or((line, ""), |line| (line, "\n"));
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        let value = value_column(line, indent).or_else(|| {
+            // A label as long as its column leaves one blank.
+            let (above, column) = row_above.filter(|(above, _)| *above == indent)?;
+            let is_row = above > 0 && line.as_bytes().get(column - 1) == Some(&b' ');
+            is_row.then_some(column)
+        });
+        row_above = value.map(|column| (indent, column));
+        let hang = value.unwrap_or(indent + further);
+        // Half of the width is for what is read.
+        let hang = [hang, indent + further, further]
+            .into_iter()
+            .find(|hang| *hang <= columns / 2)
+            .unwrap_or(0);
+        break_line(line, columns, hang, &mut out);
+        out.push_str(end);
+    }
+    out
+}
+
+/// Returns the column of the value in a row of a table: behind the last gap that a short
+/// label leaves.
+fn value_column(line: &str, indent: usize) -> Option<usize> {
+    let behind = line.get(indent..)?;
+    let gaps = behind.match_indices("  ").filter_map(|(at, _)| {
+        let rest = behind.get(at..)?;
+        let value = rest.trim_start_matches(' ');
+        let label = behind.get(..behind.len() - value.len())?;
+        let column = indent + columns(label);
+        (column <= LABEL && !value.is_empty()).then_some(column)
+    });
+    gaps.last()
+}
+
+fn break_line(line: &str, columns_of_line: usize, hang: usize, out: &mut String) {
+    let mut column = 0;
+    // Place behind which the line may not be broken again: its begin.
+    let mut begin = 0;
+    for word in words(line) {
+        let bare = columns(word.trim_end_matches(' '));
+        if column > begin && column + bare > columns_of_line && bare <= columns_of_line - hang {
+            next_line(out, hang);
+            (column, begin) = (hang, hang);
+        }
+        for c in word.chars() {
+            let wide = width(c);
+            if column + wide > columns_of_line && column > hang {
+                if c == ' ' {
+                    continue;
+                }
+                next_line(out, hang);
+                (column, begin) = (hang, hang);
+            }
+            out.push(c);
+            column += wide;
         }
     }
 }
+
+fn next_line(out: &mut String, hang: usize) {
+    out.truncate(out.trim_end_matches(' ').len());
+    out.push('\n');
+    out.extend(std::iter::repeat_n(' ', hang));
+}
+
+/// Splits a line into pieces between which it may be broken: behind blanks, and in
+/// Chinese wherever no punctuation would begin a line.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let mut chars = rest.char_indices().peekable();
+        chars.peek()?;
+        let mut end = rest.len();
+        while let Some((_, c)) = chars.next() {
+            let Some((at, next)) = chars.peek().copied() else {
+                break;
+            };
+            let beside_wide = width(c) == 2 || width(next) == 2;
+            let may_break = c == ' '
+                || beside_wide
+                    && width(next) > 0
+                    && next != '\u{fe0f}'
+                    && !"，。、；：！？）”》」』】".contains(next)
+                    && !"（“《「『【".contains(c);
+            if may_break && next != ' ' {
+                end = at;
+                break;
+            }
+        }
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        Some(word)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -376,10 +376,6 @@ kinds! { CERTIFICATES:
         "该机构是否为 gateway.tls.names 中的每个域名签发证书", "that this CA issues for each of gateway.tls.names");
     /// What to check: the e-mail address.
     ACME_CHECK_EMAIL = why("acme.check-email", &[], "gateway.tls.acme.email", "gateway.tls.acme.email");
-    /// What to check: the directory.
-    ACME_CHECK_DIRECTORY = why("acme.check-directory", &[],
-        "gateway.tls.acme.directory：该机构要求账户绑定合同，这里不支持",
-        "gateway.tls.acme.directory: this CA wants accounts bound to a contract, which is not supported");
     /// What to check: the message.
     ACME_CHECK_MESSAGE = why("acme.check-message", &[],
         "该消息中的地址：需要有人在那里同意", "the address in that message: a person has to agree there");

@@ -235,6 +235,13 @@ kinds! { CONFIGURATION:
         "公共 CA 不会为它签发证书，因为互联网上没有它：请列出公网域名，或将 acme.directory 设为自己的 CA",
         "no public CA gives a certificate for it, for the internet does not know it: list public names, or set acme.directory to \
          a CA of your own");
+    /// A name that no CA signs, for it is none of DNS.
+    CONFIG_NO_DNS_NAME = of_key!("config.no-dns-name", Error, ["why"],
+        "CA 不会为它签发证书：{why}", "no CA gives a certificate for it: {why}");
+    /// More names than a CA takes.
+    CONFIG_TOO_MANY_NAMES = of_key!("config.too-many-names", Error, ["names", "most"],
+        "{names} 个域名超过了公共 CA 一份证书所允许的 {most} 个：请减少",
+        "{names} names are more than the {most} that a public CA puts into one certificate: list fewer");
     /// A public address that the internet does not know.
     CONFIG_PRIVATE_HOST = of_keys!("config.private-host", Error, [],
         "acme 模式以公网地址的主机为域名，而公共 CA 不会为它签发证书{（|beside|}{ 位于 |beside_place|）}：\

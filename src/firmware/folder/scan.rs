@@ -9,10 +9,10 @@ use crate::event::{Event, event};
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use aws_lc_rs::digest::{Context, SHA256};
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -294,8 +294,70 @@ pub(in crate::firmware) fn inspect(
 }
 
 /// Inspects a file that nobody offers yet.
-pub(crate) fn inspect_file(path: &Path) -> io::Result<Inspection> {
+pub(in crate::firmware) fn inspect_file(path: &Path) -> io::Result<Inspection> {
     inspect_reader(&mut open(path)?)
+}
+
+/// Reason why what an operator names was not inspected.
+pub(crate) enum Uninspected {
+    /// Nobody knows what it is.
+    Unreadable(String),
+    /// It is not worth reading.
+    Unusable(Unusable),
+}
+
+/// Inspects what an operator names: a file, a pipe, or standard input as `-`.
+pub(crate) fn inspect_named(path: &Path) -> Result<Inspection, Uninspected> {
+    let inspection = open_named(path).and_then(|mut source| inspect_reader(&mut source));
+    inspection.map_err(|e| match e.downcast::<Unusable>() {
+        Ok(why) => Uninspected::Unusable(why),
+        Err(e) => Uninspected::Unreadable(match kind::cause(path, &e) {
+            Some(cause) => format!("{e}: {cause}"),
+            None => e.to_string(),
+        }),
+    })
+}
+
+/// Opens what an operator names: a file, a pipe, or standard input as `-`.
+fn open_named(path: &Path) -> io::Result<Box<dyn Read>> {
+    // Whoever has a pipe looked into waits for its writer.
+    open_or_read(path, |path| Ok(Box::new(File::open(path)?)))
+}
+
+/// Opens the same for one that waits for nobody: of a pipe its writer must be there.
+pub(in crate::firmware) fn open_written(path: &Path) -> io::Result<Box<dyn Read>> {
+    open_or_read(path, |path| {
+        let mut pipe = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(path)?;
+        let mut first = [0];
+        let begin: &[u8] = match pipe.read(&mut first) {
+            Ok(0) => return Err(io::Error::other("nobody writes to this pipe")),
+            Ok(_) => &first,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => &[],
+            Err(e) => return Err(e),
+        };
+        fcntl(&pipe, FcntlArg::F_SETFL(OFlag::empty()))?;
+        Ok(Box::new(Cursor::new(begin.to_vec()).chain(pipe)))
+    })
+}
+
+fn open_or_read(
+    path: &Path,
+    other: impl Fn(&Path) -> io::Result<Box<dyn Read>>,
+) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let about = fs::metadata(path)?;
+    if about.is_dir() {
+        Err(io::Error::other("it is a folder, and a file is wanted"))
+    } else if about.is_file() {
+        Ok(Box::new(open(path)?))
+    } else {
+        other(path)
+    }
 }
 
 /// Inspects what is left in `reader`, in constant memory.

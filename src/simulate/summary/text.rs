@@ -2,10 +2,9 @@
 
 use super::{End, Summary, key};
 use crate::event::text::{Lang, Text};
-use crate::probe::table;
 use crate::simulate::plan::{bytes, grouped};
 use crate::simulate::tally::DeviceState;
-use crate::util::terminal::shown;
+use crate::util::terminal::{columns, one_line};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -75,7 +74,7 @@ impl Summary {
         )?;
         let versions = &self.tally.versions;
         for (version, count) in versions.iter().take(MOST_VERSIONS) {
-            row(out, &shown(version), &grouped((*count).into()))?;
+            row(out, &one_line(version), &grouped((*count).into()))?;
         }
         if let Some(more) = versions.len().checked_sub(MOST_VERSIONS).filter(|n| *n > 0) {
             let others = lang.pick("其他版本", "other versions");
@@ -305,10 +304,4 @@ fn row(out: &mut String, name: &str, value: &str) -> fmt::Result {
 /// Fills a text up to so many columns.
 fn padded(text: &str, wanted: usize) -> String {
     format!("{text}{}", " ".repeat(wanted.saturating_sub(columns(text))))
-}
-
-/// Counts the columns of a terminal that a text takes: a Chinese character takes
-/// two.
-pub(in super::super) fn columns(text: &str) -> usize {
-    text.chars().map(table::columns).sum()
 }

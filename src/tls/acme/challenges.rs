@@ -47,6 +47,16 @@ impl Challenges {
         lock(&self.certificates).get(&name).cloned()
     }
 
+    /// Answers for a token until the guard is dropped.
+    pub(super) fn answer_text(self: &Arc<Self>, token: &str, text: &str) -> Pending {
+        lock(&self.texts).insert(token.to_owned(), text.to_owned());
+        Pending {
+            challenges: Arc::clone(self),
+            challenge: Challenge::Http01,
+            key: token.to_owned(),
+        }
+    }
+
     /// Answers a challenge until the guard is dropped.
     pub(super) fn answer(
         self: &Arc<Self>,
@@ -57,10 +67,7 @@ impl Challenges {
         digest: &[u8],
     ) -> Result<Pending, AnswerError> {
         let key = match challenge {
-            Challenge::Http01 => {
-                lock(&self.texts).insert(token.to_owned(), text.to_owned());
-                token.to_owned()
-            }
+            Challenge::Http01 => return Ok(self.answer_text(token, text)),
             Challenge::TlsAlpn01 => {
                 let server_name = server_name(name);
                 let certificate = Arc::new(certificate(name, digest)?);

@@ -2,14 +2,18 @@
 //! everything bounded in time and size.
 
 use super::AcmeSettings;
+use super::eab::EabFault;
+use super::proxy::ProxyRules;
+use super::unreachable::{ProxyFault, Unreachable};
+use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::tls::pem::{self, PairError};
 use crate::util::sync::lock;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::header::{HOST, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use rustls::crypto::aws_lc_rs;
@@ -19,6 +23,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::net::{TcpStream, lookup_host};
@@ -26,13 +31,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// Time for one answer of the CA.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for a connection to one of its addresses.
 const REACH: Duration = Duration::from_secs(8);
 /// Length limit of an answer, in bytes: a chain is a few KiB.
 const LENGTH: usize = 1 << 20;
 
-/// Error in the trust for the CA.
+/// Error in what is configured for the CA: its root, or the key of a contract.
 #[derive(Debug)]
 pub(crate) enum RootError {
     /// The file cannot be used.
@@ -41,6 +46,14 @@ pub(crate) enum RootError {
     Root { path: PathBuf },
     /// rustls refuses the settings.
     Rustls(rustls::Error),
+    /// The key of the account binding cannot be used.
+    Eab(EabFault),
+}
+
+impl From<EabFault> for RootError {
+    fn from(fault: EabFault) -> Self {
+        Self::Eab(fault)
+    }
 }
 
 impl From<PairError> for RootError {
@@ -61,6 +74,7 @@ impl From<&RootError> for Event {
             RootError::File(error) => error.into(),
             RootError::Root { path } => event!(PAIR_NO_ROOT, file = path),
             RootError::Rustls(error) => event!(TLS_SETUP, error = error.to_string()),
+            RootError::Eab(fault) => fault.event(),
         }
     }
 }
@@ -71,6 +85,7 @@ impl RootError {
         match self {
             Self::File(_) | Self::Root { .. } => "gateway.tls.acme.root",
             Self::Rustls(_) => "gateway.tls.acme",
+            Self::Eab(_) => "gateway.tls.acme.eab.hmac_file",
         }
     }
 }
@@ -97,38 +112,19 @@ pub(super) fn trust(settings: &AcmeSettings) -> Result<Arc<ClientConfig>, RootEr
     Ok(Arc::new(config))
 }
 
-/// Error where the CA could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unreachable {
-    #[error("it names what is no https address")]
-    Address,
-    #[error(
-        "{host} does not answer ({error}): check this machine's DNS, its way to the internet, and gateway.tls.acme.directory"
-    )]
-    Connect { host: String, error: io::Error },
-    #[error(
-        "{host} cannot be trusted ({error}): check gateway.tls.acme.directory, and name a private CA's root in gateway.tls.acme.root"
-    )]
-    Trust { host: String, error: io::Error },
-    #[error("{host} broke off ({error})")]
-    Http { host: String, error: hyper::Error },
-    #[error("{host} sent an answer that cannot be read ({error})")]
-    Body {
-        host: String,
-        error: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error(
-        "{host} answers {status}, and not as a CA does: check gateway.tls.acme.directory, and whether a proxy or a firewall on the way to it answers instead; a CA that is down for maintenance comes back by itself"
-    )]
-    Status { host: String, status: StatusCode },
-    #[error("{host} did not answer within {PATIENCE:?}: check this machine's way to the internet")]
-    Late { host: String },
+/// Demands of a CA that its directory tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Directory {
+    /// True where the CA makes no account without a contract.
+    pub(super) wants_binding: bool,
 }
 
 /// HTTP client for one order.
 #[derive(Clone)]
 pub(super) struct CaClient {
     tls: TlsConnector,
+    rules: Arc<ProxyRules>,
+    proxied: Arc<AtomicBool>,
     kept: Arc<Mutex<Option<IdleConnection>>>,
     retry_after: Arc<Mutex<Option<SystemTime>>>,
 }
@@ -137,9 +133,11 @@ pub(super) struct CaClient {
 type IdleConnection = (String, SendRequest<BodyWrapper<Bytes>>);
 
 impl CaClient {
-    pub(super) fn new(trust: Arc<ClientConfig>) -> Self {
+    pub(super) fn new(trust: Arc<ClientConfig>, rules: ProxyRules) -> Self {
         Self {
             tls: trust.into(),
+            rules: Arc::new(rules),
+            proxied: Arc::default(),
             kept: Arc::default(),
             retry_after: Arc::default(),
         }
@@ -148,6 +146,29 @@ impl CaClient {
     /// Returns the `Retry-After` of the last refusal.
     pub(super) fn retry_after(&self) -> Option<SystemTime> {
         *lock(&self.retry_after)
+    }
+
+    /// Tells whether a proxy was on the way.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.proxied.load(Ordering::Relaxed)
+    }
+
+    /// Returns the directory, if it is one.
+    pub(super) async fn directory(&self, address: &str) -> Result<Directory, Unreachable> {
+        let uri: Uri = address.parse().map_err(|_| Unreachable::Address)?;
+        let host = uri.authority().map(ToString::to_string);
+        let mut request = Request::new(BodyWrapper::default());
+        *request.uri_mut() = uri;
+        let answer = timeout(PATIENCE, self.clone().ask(request)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(Unreachable::Late {
+                host: host.unwrap_or_default(),
+            })
+        })?;
+        judged(answer.body()).map_err(|what| Unreachable::NotDirectory {
+            directory: address.to_owned(),
+            what,
+        })
     }
 
     async fn ask(
@@ -187,10 +208,40 @@ impl CaClient {
         let body = body.to_bytes();
         *lock(&self.kept) = Some((host.clone(), sender));
         if !parts.status.is_success() && !is_problem(&body) {
+            let to = parts.headers.get(LOCATION);
+            let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+            let to = to.map(|to| without_secrets(&to));
             let status = parts.status;
-            return Err(Unreachable::Status { host, status });
+            return Err(Unreachable::Status { host, status, to });
         }
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// Connects to a host, through a proxy where one is on the way.
+    async fn way(&self, name: &str, port: u16) -> Result<TcpStream, Unreachable> {
+        let is_v6 = name.contains(':');
+        let host = if is_v6 {
+            format!("[{name}]:{port}")
+        } else {
+            format!("{name}:{port}")
+        };
+        let Some((variable, proxy)) = self.rules.on_the_way(name, port)? else {
+            return reach(name, port)
+                .await
+                .map_err(|error| Unreachable::Connect { host, error });
+        };
+        self.proxied.store(true, Ordering::Relaxed);
+        let opened = async {
+            let mut stream = reach(&proxy.host, proxy.port).await?;
+            proxy.tunnel(&mut stream, &host).await?;
+            Ok::<_, ProxyFault>(stream)
+        };
+        opened.await.map_err(|fault| Unreachable::Proxy {
+            proxy: proxy.to_string(),
+            variable,
+            host,
+            fault,
+        })
     }
 
     async fn kept(&self, host: &str) -> Option<SendRequest<BodyWrapper<Bytes>>> {
@@ -211,7 +262,7 @@ impl CaClient {
         let name = uri.host().unwrap_or_default();
         let name = name.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(443);
-        let stream = reach(name, port).await.map_err(connect)?;
+        let stream = self.way(name, port).await?;
         let _ = stream.set_nodelay(true);
         let server =
             ServerName::try_from(name.to_owned()).map_err(|e| connect(io::Error::other(e)))?;
@@ -232,6 +283,46 @@ impl CaClient {
         Ok(sender)
     }
 }
+
+/// Returns the host and path of an address: what stands beside them may be secret.
+fn without_secrets(address: &str) -> String {
+    let uri: Uri = address.parse().unwrap_or_default();
+    let scheme = uri
+        .scheme_str()
+        .map_or_else(String::new, |scheme| format!("{scheme}://"));
+    format!("{scheme}{}{}", uri.host().unwrap_or_default(), uri.path())
+}
+
+/// Reads a directory, or says what it is instead.
+fn judged(body: &[u8]) -> Result<Directory, Text> {
+    let text = body.trim_ascii_start();
+    if text.is_empty() {
+        return Err(EMPTY);
+    }
+    if text.starts_with(b"<") {
+        return Err(PAGE);
+    }
+    let json: serde_json::Value = serde_json::from_slice(body).map_err(|_| NO_JSON)?;
+    let is_address = |name: &str| json.get(name).is_some_and(serde_json::Value::is_string);
+    if !["newNonce", "newAccount", "newOrder"]
+        .into_iter()
+        .all(is_address)
+    {
+        return Err(NO_DIRECTORY);
+    }
+    let wants = json.pointer("/meta/externalAccountRequired");
+    Ok(Directory {
+        wants_binding: wants.and_then(serde_json::Value::as_bool).unwrap_or(false),
+    })
+}
+
+const EMPTY: Text = Text::new("空的应答", "an empty answer");
+const PAGE: Text = Text::new("一个网页", "a web page");
+const NO_JSON: Text = Text::new("不是 JSON 的内容", "something that is no JSON");
+const NO_DIRECTORY: Text = Text::new(
+    "没有 newNonce、newAccount 和 newOrder 的 JSON",
+    "JSON without newNonce, newAccount and newOrder",
+);
 
 /// Connects to the first address that answers: of two families one may lead nowhere.
 async fn reach(name: &str, port: u16) -> io::Result<TcpStream> {

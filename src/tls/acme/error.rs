@@ -2,8 +2,8 @@
 //! check.
 
 use super::Challenge;
-use super::client::Unreachable;
 use super::schedule::Trouble;
+use super::unreachable::Unreachable;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use crate::tls::pem::PairError;
@@ -24,6 +24,10 @@ pub(super) enum OrderError {
         /// Problem document of the CA.
         problem: Problem,
     },
+    /// The CA makes no account without a contract, and none is configured.
+    Unbound(String),
+    /// The CA refuses the contract that is configured.
+    Contract(Problem),
     /// The CA does not believe that the names are ours.
     Proof(Vec<Proof>),
     /// The CA does not offer the configured challenge.
@@ -55,9 +59,15 @@ pub(super) enum OrderError {
 impl From<&OrderError> for Event {
     fn from(error: &OrderError) -> Self {
         match error {
-            OrderError::Unreachable(error) => {
-                event!(ACME_UNREACHABLE, error = error.to_string())
-            }
+            OrderError::Unreachable(error) => event!(ACME_UNREACHABLE, error = unreachable(error)),
+            OrderError::Unbound(directory) => event!(ACME_EAB_WANTED, directory = directory),
+            OrderError::Contract(problem) => event!(
+                ACME_REFUSED,
+                step = NEW_ACCOUNT,
+                said = said(problem),
+                kind = kind(problem),
+                check = event!(ACME_CHECK_EAB),
+            ),
             OrderError::Refused { step, problem } => event!(
                 ACME_REFUSED,
                 step = *step,
@@ -90,6 +100,27 @@ impl From<&OrderError> for Event {
             OrderError::Keep { path, error } => event!(ACME_KEEP, path = path, error = error),
             OrderError::Stopped => event!(ACME_STOPPED),
         }
+    }
+}
+
+/// Tells why the CA could not be asked.
+fn unreachable(error: &Error) -> Value {
+    let ours = match error {
+        Error::Other(error) => error.downcast_ref::<Unreachable>(),
+        _ => None,
+    };
+    ours.map_or_else(
+        || error.to_string().into(),
+        |error| Event::from(error).into(),
+    )
+}
+
+/// The step in which an account is made.
+pub(super) const NEW_ACCOUNT: Text = Text::new("创建账户", "make an account");
+
+impl From<Unreachable> for OrderError {
+    fn from(error: Unreachable) -> Self {
+        Self::Unreachable(Error::Other(Box::new(error)))
     }
 }
 
@@ -138,7 +169,7 @@ impl OrderError {
         let problems: Vec<&Problem> = match self {
             // It was asked, and did not come to an end.
             Self::Unreachable(Error::Timeout(_)) => return Trouble::Refused,
-            Self::Unreachable(_) | Self::Keep { .. } | Self::Stopped => {
+            Self::Unreachable(_) | Self::Unbound(_) | Self::Keep { .. } | Self::Stopped => {
                 return Trouble::Unreachable;
             }
             Self::Refused { problem, .. } => vec![problem],
@@ -174,6 +205,15 @@ impl OrderError {
             }
             _ => false,
         }
+    }
+
+    /// Returns whether a CA that makes no account may mean the contract by it, and not the
+    /// number of requests or the e-mail address.
+    pub(super) fn is_of_contract(problem: &Problem) -> bool {
+        !matches!(
+            kind(problem),
+            "rateLimited" | "badNonce" | "serverInternal" | "invalidContact" | "unsupportedContact"
+        )
     }
 
     /// Returns whether the CA has forgotten the account.
@@ -240,7 +280,7 @@ fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> Event {
         "rateLimited" => event!(ACME_CHECK_RATE),
         "rejectedIdentifier" | "unsupportedIdentifier" | "malformed" => event!(ACME_CHECK_NAMES),
         "invalidContact" | "unsupportedContact" => event!(ACME_CHECK_EMAIL),
-        "externalAccountRequired" => event!(ACME_CHECK_DIRECTORY),
+        "externalAccountRequired" => event!(ACME_CHECK_EAB),
         "userActionRequired" => event!(ACME_CHECK_MESSAGE),
         "accountDoesNotExist" => event!(ACME_CHECK_NOTHING),
         _ => event!(ACME_CHECK_ALL, name = name, port = port),

@@ -1,19 +1,22 @@
 //! The task that keeps a certificate: orders it, renews it, and tries again.
 
 use super::client::{self, CaClient};
+use super::eab::EabKey;
 use super::error::OrderError;
 use super::files;
 use super::order;
+use super::preflight;
+use super::proxy::ProxyRules;
 use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renewal};
 use super::signing::Issued;
 use super::signing::Signing;
 use super::{AcmeSettings, Challenges, RootError};
-use crate::event::{Event, event, tell};
+use crate::event::{self, Event, event, tell};
 use crate::tls::pem::{Pair, PairError};
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
 use futures_util::FutureExt;
-use instant_acme::{CertificateIdentifier, Error};
+use instant_acme::{Account, CertificateIdentifier, Error};
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,8 @@ pub(crate) struct CertificateKeeper {
     settings: AcmeSettings,
     challenges: Arc<Challenges>,
     trust: Arc<ClientConfig>,
+    contract: Option<EabKey>,
+    proxy: ProxyRules,
 }
 
 /// Memory of the keeper from one look to the next.
@@ -60,6 +65,8 @@ struct Memory {
     announced: Option<SystemTime>,
     /// Time of the next order, where one was due and the log said that it waits.
     waits: Option<SystemTime>,
+    /// True once the names were looked at.
+    has_looked: bool,
 }
 
 /// State that a restart must know, and the names that it holds for.
@@ -76,10 +83,13 @@ impl CertificateKeeper {
         challenges: Arc<Challenges>,
     ) -> Result<Self, RootError> {
         let trust = client::trust(&settings)?;
+        let contract = settings.eab.as_ref().map(EabKey::load).transpose()?;
         Ok(Self {
             settings,
             challenges,
             trust,
+            contract,
+            proxy: ProxyRules::of_environment(),
         })
     }
 
@@ -96,6 +106,7 @@ impl CertificateKeeper {
             told: None,
             announced: None,
             waits: None,
+            has_looked: false,
         };
         while !stop.is_cancelled() {
             let now = SystemTime::now();
@@ -126,6 +137,32 @@ impl CertificateKeeper {
             tokio::select! {
                 () = sleep(rest) => {}
                 () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    fn client(&self) -> CaClient {
+        CaClient::new(Arc::clone(&self.trust), self.proxy.clone())
+    }
+
+    /// Returns the account, once the CA has been seen to be one.
+    async fn account(&self, memory: &mut Memory, client: &CaClient) -> Result<Account, OrderError> {
+        // What is of no use is so without a CA.
+        order::read_account(&self.settings).await?;
+        // Whatever answers instead of a CA is named, and not what the library makes of it.
+        let directory = client.directory(&self.settings.directory).await?;
+        if !client.is_proxied() {
+            self.look_at_names(memory).await;
+        }
+        order::account(&self.settings, client, self.contract.as_ref(), directory).await
+    }
+
+    /// Says once, before the first order, what of the names would keep a CA from believing
+    /// that they are ours.
+    async fn look_at_names(&self, memory: &mut Memory) {
+        if !std::mem::replace(&mut memory.has_looked, true) {
+            for finding in preflight::names(&self.settings, Some(&self.challenges)).await {
+                event::say(&finding);
             }
         }
     }
@@ -166,7 +203,7 @@ impl CertificateKeeper {
             return;
         }
         memory.ask = now + ASK.1;
-        let client = CaClient::new(Arc::clone(&self.trust));
+        let client = self.client();
         // Without an account nothing was ever ordered here, and a stranger's
         // certificate is none of the CA's.
         let account = match order::kept_account(&self.settings, &client).await {
@@ -207,7 +244,7 @@ impl CertificateKeeper {
     }
 
     async fn attempt(&self, memory: &mut Memory, held: Option<&Pair>, stop: &CancellationToken) {
-        let client = CaClient::new(Arc::clone(&self.trust));
+        let client = self.client();
         memory.begun = false;
         // Here, too.
         let obtained = AssertUnwindSafe(self.obtain(memory, held, &client, stop)).catch_unwind();
@@ -332,7 +369,7 @@ impl CertificateKeeper {
         }
         files::rehearse(&self.settings.paths().cert, LENGTH).await?;
         let account = tokio::select! {
-            account = order::account(&self.settings, client) => account?,
+            account = self.account(memory, client) => account?,
             () = stop.cancelled() => return Err(OrderError::Stopped),
         };
         if let Some(signing) = signing {

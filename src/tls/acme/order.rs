@@ -1,8 +1,9 @@
 //! One order: from the account to the certificate.
 
 use super::challenges::Challenges;
-use super::client::CaClient;
-use super::error::{OrderError, Proof};
+use super::client::{CaClient, Directory};
+use super::eab::EabKey;
+use super::error::{NEW_ACCOUNT, OrderError, Proof};
 use super::files::{place, put_aside, read, save};
 use super::signing::{CHECKING, Issued, Signing};
 use super::{AcmeSettings, Challenge};
@@ -23,19 +24,23 @@ const FOR_ADDRESSES: &str = "shortlived";
 
 /// Suffix of the name of an account that cannot be read.
 const UNREAD: &str = "json.unread";
+/// Suffix of the name of an account that belongs to another contract.
+const OTHER: &str = "json.other";
 
 /// Account as it is kept.
 #[derive(Serialize, Deserialize)]
-struct SavedAccount {
+pub(super) struct SavedAccount {
     email: Option<String>,
+    /// Key id of the contract that it is bound to.
+    #[serde(default)]
+    contract: Option<String>,
     credentials: AccountCredentials,
 }
 
-/// Returns the kept account, or none.
-pub(super) async fn kept_account(
+/// Reads the kept account; one that is of no use is put aside.
+pub(super) async fn read_account(
     settings: &AcmeSettings,
-    client: &CaClient,
-) -> Result<Option<Account>, OrderError> {
+) -> Result<Option<(Vec<u8>, SavedAccount)>, OrderError> {
     let path = settings.account();
     let text = match read(&path).await {
         Ok(text) => text,
@@ -53,6 +58,23 @@ pub(super) async fn kept_account(
         put_aside(&path, UNREAD, "it belongs to another directory").await;
         return Ok(None);
     }
+    let wanted = settings.eab.as_ref().map(|eab| &eab.key_id);
+    if wanted.is_some() && kept.contract.as_ref() != wanted {
+        put_aside(&path, OTHER, "it is bound to another key_id, or to none").await;
+        return Ok(None);
+    }
+    Ok(Some((text, kept)))
+}
+
+/// Returns the kept account, or none.
+pub(super) async fn kept_account(
+    settings: &AcmeSettings,
+    client: &CaClient,
+) -> Result<Option<Account>, OrderError> {
+    let path = settings.account();
+    let Some((text, kept)) = read_account(settings).await? else {
+        return Ok(None);
+    };
     let credentials = Account::builder_with_http(Box::new(client.clone()))
         .from_credentials(kept.credentials)
         .await;
@@ -79,7 +101,12 @@ pub(super) async fn kept_account(
         )))?;
         // The credentials are gone into the account: read once more.
         if let Ok(kept) = serde_json::from_slice::<SavedAccount>(&text) {
-            save_account(settings, kept.credentials).await?;
+            let SavedAccount {
+                contract,
+                credentials,
+                ..
+            } = kept;
+            save_account(settings, contract, credentials).await?;
         }
     }
     Ok(Some(account))
@@ -93,14 +120,46 @@ fn directory(account: &[u8]) -> Option<String> {
     Some(directory.to_owned())
 }
 
-/// Returns the kept account, else makes another one.
+/// Returns the kept account, else makes another one, bound to the contract that is
+/// configured.
 pub(super) async fn account(
     settings: &AcmeSettings,
     client: &CaClient,
+    contract: Option<&EabKey>,
+    directory: Directory,
 ) -> Result<Account, OrderError> {
     if let Some(account) = kept_account(settings, client).await? {
         return Ok(account);
     }
+    if directory.wants_binding && contract.is_none() {
+        return Err(OrderError::Unbound(settings.directory.clone()));
+    }
+    let (account, credentials) = match new_account(settings, client, contract).await {
+        // It knows of no contracts.
+        Err(Error::Api(_)) if contract.is_some() && !directory.wants_binding => {
+            new_account(settings, client, None).await
+        }
+        Err(Error::Api(problem)) if contract.is_some() && OrderError::is_of_contract(&problem) => {
+            return Err(OrderError::Contract(problem));
+        }
+        made => made,
+    }
+    .map_err(OrderError::met(NEW_ACCOUNT))?;
+    let contract = settings.eab.as_ref().map(|eab| eab.key_id.clone());
+    save_account(settings, contract, credentials).await?;
+    tell!(
+        ACME_ACCOUNT,
+        directory = &settings.directory,
+        file = &settings.account()
+    );
+    Ok(account)
+}
+
+async fn new_account(
+    settings: &AcmeSettings,
+    client: &CaClient,
+    contract: Option<&EabKey>,
+) -> Result<(Account, AccountCredentials), Error> {
     let contacts = contacts(settings);
     let contacts: Vec<_> = contacts.iter().map(String::as_str).collect();
     let wanted = NewAccount {
@@ -108,17 +167,10 @@ pub(super) async fn account(
         terms_of_service_agreed: true,
         only_return_existing: false,
     };
-    let (account, credentials) = Account::builder_with_http(Box::new(client.clone()))
-        .create(&wanted, settings.directory.clone(), None)
+    let key = contract.map(EabKey::key);
+    Account::builder_with_http(Box::new(client.clone()))
+        .create(&wanted, settings.directory.clone(), key.as_ref())
         .await
-        .map_err(OrderError::met(Text::new("创建账户", "make an account")))?;
-    save_account(settings, credentials).await?;
-    tell!(
-        ACME_ACCOUNT,
-        directory = &settings.directory,
-        file = &settings.account()
-    );
-    Ok(account)
 }
 
 fn contacts(settings: &AcmeSettings) -> Vec<String> {
@@ -128,10 +180,12 @@ fn contacts(settings: &AcmeSettings) -> Vec<String> {
 
 async fn save_account(
     settings: &AcmeSettings,
+    contract: Option<String>,
     credentials: AccountCredentials,
 ) -> Result<(), OrderError> {
     let kept = SavedAccount {
         email: settings.email.clone(),
+        contract,
         credentials,
     };
     let text = serde_json::to_string(&kept).map_err(|e| OrderError::Make(e.to_string()))?;

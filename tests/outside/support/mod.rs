@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod chain;
+pub(crate) mod connect;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod kernel;
@@ -11,6 +12,7 @@ pub(crate) mod pebble;
 pub(crate) mod port;
 pub(crate) mod probed;
 pub(crate) mod process;
+pub(crate) mod pty;
 pub(crate) mod reply;
 pub(crate) mod server;
 pub(crate) mod stall;

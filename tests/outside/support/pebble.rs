@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) seconds: u32,
     /// How many good nonces of a hundred it refuses.
     pub(crate) bad_nonces: u8,
+    /// Contracts, by key id, and whether it makes accounts without one.
+    pub(crate) contracts: Option<(&'static [(&'static str, &'static str)], bool)>,
 }
 
 impl Wanted {
@@ -38,6 +40,7 @@ impl Wanted {
             validates_at: validates_at.port(),
             seconds: 90 * 86_400,
             bad_nonces: 0,
+            contracts: None,
         }
     }
 
@@ -66,6 +69,8 @@ impl Pebble {
         let dir = TempDir::new().unwrap();
         authority.sign(dir.path(), "pebble", Key::P256, &["localhost", "127.0.0.1"]);
         let management = Reserved::new();
+        let (contracts, is_free) = wanted.contracts.unwrap_or((&[], true));
+        let contracts: std::collections::HashMap<_, _> = contracts.iter().copied().collect();
         let config = serde_json::json!({"pebble": {
             "listenAddress": wanted.port.address(),
             "managementListenAddress": management.address(),
@@ -74,6 +79,8 @@ impl Pebble {
             "httpPort": wanted.validates_at,
             "tlsPort": wanted.validates_at,
             "certificateValidityPeriod": wanted.seconds,
+            "externalAccountBindingRequired": !is_free,
+            "externalAccountMACKeys": contracts,
         }});
         let file = dir.path().join("pebble.json");
         fs::write(&file, config.to_string()).unwrap();
