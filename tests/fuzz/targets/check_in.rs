@@ -53,14 +53,15 @@ fn a_part_says_nothing_else(body: &[u8], whole: &Report<'_>) {
     // But for a value with which the part ends, and the whole goes on.
     let last = front.trim_ascii_end().last();
     let next = behind.trim_ascii_start().first();
-    let ends_in_value = matches!(last, Some(b'"' | b']' | b'}' | b'0'..=b'9'));
+    let ends_in_value = last.is_some_and(|b| b.is_ascii_alphanumeric() || b"\"]}.".contains(b));
     if ends_in_value && !matches!(next, Some(b',' | b'}')) {
         return;
     }
     macro_rules! compare {
         ($($field:ident),*) => {
             // A new field of the report is to be named here too.
-            let Report { $($field,)* fault: _ } = Report::read(front);
+            let Report { $($field,)* has_board, fault: _ } = Report::read(front);
+            assert!(whole.has_board || !has_board, "board of the first {} bytes", front.len());
             $(if $field.is_some() {
                 assert_eq!($field, whole.$field, "{} of the first {} bytes", stringify!($field), front.len());
             })*
