@@ -150,7 +150,10 @@ fn says_nothing(text: &[u8]) -> bool {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
     let mut lines = lines.map(<[u8]>::trim_ascii);
-    lines.all(|line| line.is_empty() || line.starts_with(b"#") || line == b"---" || line == b"...")
+    lines.all(|line| {
+        let nothing: [&[u8]; 6] = [b"", b"---", b"...", b"null", b"~", b"{}"];
+        line.starts_with(b"#") || nothing.contains(&line)
+    })
 }
 
 /// Returns a key's full name, in dots, as it may be shown: `auth_key:hush` lacks a blank.

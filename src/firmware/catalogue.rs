@@ -20,7 +20,9 @@
 use super::FolderSettings;
 use super::folder::{self, KeeperHandle, Shared};
 use super::snapshot::Snapshot;
+use crate::event::tell;
 use crate::util::durable;
+use crate::util::paths::absolute;
 use crate::util::sync::lock;
 use arc_swap::Guard;
 use std::sync::Arc;
@@ -39,9 +41,12 @@ impl Catalogue {
     /// read-only disk takes no folder there is no firmware, and devices are
     /// answered all the same.
     pub(crate) fn start(settings: FolderSettings) -> io::Result<Self> {
+        let was_there = settings.dir.exists();
         match fs::create_dir_all(&settings.dir) {
             Err(e) if durable::is_full(&e) => {}
-            done => done?,
+            Ok(()) if was_there => {}
+            Ok(()) => tell!(FOLDER_MADE, dir = absolute(&settings.dir)),
+            Err(e) => return Err(e),
         }
         let shared = Arc::new(Shared::default());
         let keeper = folder::keep(settings, Arc::clone(&shared))?;

@@ -1,7 +1,7 @@
 //! Tells what a request was for that came to where nothing is, or not as it should.
 
 use super::proxy;
-use super::request::{Head, text};
+use super::request::{Head, shown, text};
 use super::router::below;
 use super::spelling;
 use crate::ota::public_url::WEBSOCKET_PATH;
@@ -48,6 +48,12 @@ pub(super) fn companion(plain: &str) -> Option<&'static str> {
     let mut companions = COMPANIONS.iter();
     let found = companions.find(|(known, _)| below(plain, known).is_some());
     found.map(|(_, setting)| *setting)
+}
+
+/// Returns the name of the image that a request asks for, as it stands in the path.
+pub(super) fn image(head: &Head) -> Option<&str> {
+    let (_, file) = head.uri.path().rsplit_once('/')?;
+    (file.len() > 4 && file.ends_with(".bin")).then(|| shown(file))
 }
 
 /// Returns whether a request is a device's, by what no other client sends.

@@ -134,6 +134,15 @@ impl TurnedAway {
             }
         } else if let Some(setting) = sought::companion(&plain) {
             unserved(setting)
+        } else if let Some(file) = sought::image(head) {
+            event!(
+                PATH_IMAGE,
+                device = device,
+                peer = peer,
+                method = method,
+                path = path,
+                right = url.map(|url| format!("{url}download/{file}")),
+            )
         } else if sought::is_device(head) || router.is_near(&plain) {
             event!(
                 PATH_UNKNOWN,

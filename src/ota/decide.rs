@@ -354,8 +354,7 @@ impl<'a> Candidates<'a> {
 /// files: its devices wait, and get no other board's. So has one that is pinned.
 ///
 /// Boards are renamed between releases: a device that had files of its own and comes
-/// under another name is no board without files. Who names none gets what is for those
-/// that name none, as ever.
+/// under another name, or under none any more, is no board without files.
 fn candidates<'a>(
     check_in: &'a CheckIn<'_>,
     snapshot: &'a Snapshot,
@@ -382,11 +381,13 @@ fn candidates<'a>(
     }
     let default = Candidates::new(DEFAULT_MODEL, snapshot.model(DEFAULT_MODEL));
     let Some(named) = check_in.models().next() else {
-        return if check_in.is_unidentified() {
+        if check_in.is_unidentified() {
             // A body that broke too early could be any board's.
-            Candidates::new(DEFAULT_MODEL, &[])
-        } else {
-            default
+            return Candidates::new(DEFAULT_MODEL, &[]);
+        }
+        return match before() {
+            Some(old) if !default.files.is_empty() => renamed(DEFAULT_MODEL, old),
+            _ => default,
         };
     };
     if policy.default_for == DefaultFor::Unreported || default.files.is_empty() {

@@ -12,6 +12,8 @@ use std::time::Duration;
 const HEADERS: usize = 100;
 /// Number of bytes of what came that the log shows.
 const SHOWN: usize = 64;
+/// Number of those of a first word that is no method.
+const WORD: usize = 16;
 
 /// Connection that ended with an error.
 pub(super) struct Ended<'a> {
@@ -45,7 +47,7 @@ impl Ended<'_> {
         if let Some(version) = proxy_header(begin) {
             return Some(self.with_proxy_header(version));
         }
-        let begins = (!begin.is_empty()).then(|| shown(begin));
+        let begins = shown(begin);
         let why = match (foreign(begin), under_way) {
             (Some(why), _) => why,
             (None, _) if error.is_parse() => self.why(head, begin),
@@ -178,15 +180,39 @@ fn foreign(begin: &[u8]) -> Option<Event> {
     Some(event!(REQUEST_FOREIGN, protocol = protocol))
 }
 
-/// Returns the part of what came that the log may show: its first line, without a query,
-/// which may hold a token.
-fn shown(begin: &[u8]) -> String {
+/// Returns the part of what came that the log may show: of a request its first line,
+/// without what may be a secret in its address; of anything else its first word, for
+/// behind that may stand whatever a client of another protocol says, a password too.
+fn shown(begin: &[u8]) -> Option<String> {
     let begin = begin.trim_ascii_start();
-    let end = begin
-        .iter()
-        .position(|byte| matches!(byte, b'\r' | b'\n' | b'?'));
-    let end = end.unwrap_or(begin.len()).min(SHOWN);
-    String::from_utf8_lossy(&begin[..end]).into_owned()
+    let end = begin.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = String::from_utf8_lossy(&begin[..end.unwrap_or(begin.len())]);
+    let words = line.split(' ').filter(|word| !word.is_empty());
+    let is_method = |word: &str| {
+        let known = [
+            "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "PATCH", "DELETE", "PRI",
+        ];
+        known.contains(&word)
+    };
+    let mut words = words.peekable();
+    if !words.peek().is_some_and(|word| is_method(word)) {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/');
+        let word: String = line.chars().take_while(is_plain).take(WORD).collect();
+        return (!word.is_empty()).then_some(word);
+    }
+    let mut shown = String::new();
+    for word in words {
+        if !shown.is_empty() {
+            shown.push(' ');
+        }
+        let word = word.split(['?', '#']).next().unwrap_or_default();
+        let bare = match word.rfind('@') {
+            Some(at) => &word[at..],
+            None => word,
+        };
+        shown.extend(bare.chars().take(SHOWN.saturating_sub(shown.len())));
+    }
+    Some(shown)
 }
 
 #[cfg(test)]
@@ -221,21 +247,33 @@ mod tests {
 
     #[test]
     fn what_is_shown_holds_no_token() {
-        assert_eq!(
-            shown(b"GET /xiaozhi/v1/?token=abc HTTP/1.2"),
-            "GET /xiaozhi/v1/"
-        );
-        assert_eq!(
-            shown(b"GET /x HTTP/1.2\r\nAuthorization: b"),
-            "GET /x HTTP/1.2"
-        );
+        for (begin, expected) in [
+            (
+                &b"GET /xiaozhi/v1/?token=abc HTTP/1.2"[..],
+                "GET /xiaozhi/v1/ HTTP/1.2",
+            ),
+            (b"GET /x HTTP/1.2\r\nAuthorization: b", "GET /x HTTP/1.2"),
+            (
+                b"GET wss://u:secret@h/x y HTTP/1.1\r\n",
+                "GET @h/x y HTTP/1.1",
+            ),
+            (b"PASS secret\r\n", "PASS"),
+            (b"AUTH secret", "AUTH"),
+            (b"Authorization: Bearer secret\r\n", "Authorization"),
+            (b"{\"password\":\"secret\"}", ""),
+            (b"\x10\x1a\0\x04MQTT\x04\xc2secret", ""),
+            (b"hello\r\n", "hello"),
+            (b"SSH-2.0-x", "SSH-2.0-x"),
+        ] {
+            assert_eq!(shown(begin).unwrap_or_default(), expected, "{begin:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn any_beginning_can_be_looked_at(begin in any::<Vec<u8>>()) {
             let _ = (foreign(&begin), proxy_header(&begin));
-            prop_assert!(shown(&begin).len() <= 3 * SHOWN);
+            prop_assert!(shown(&begin).unwrap_or_default().len() <= 5 * SHOWN);
         }
     }
 }

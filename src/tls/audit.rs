@@ -94,7 +94,7 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
             CERTIFICATE_NAME,
             setting = setting,
             host = host,
-            names = &*names
+            names = (!names.is_empty()).then_some(&*names)
         )
     })
 }

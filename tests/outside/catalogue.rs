@@ -238,6 +238,11 @@ fn pins_and_defaults_from_the_configuration() {
         "gateway:\n  firmware: {pin: {esp32s3: 1.6.5}, default_for: unreported}\n",
         &files,
     );
+    // The same device is to have no files of its own before.
+    assert_eq!(
+        server.offered("", "0.0.1").as_deref(),
+        Some("default_1.0.0.bin")
+    );
     assert_eq!(
         server.offered("esp32s3", "1.0.0").as_deref(),
         Some("esp32s3_1.6.5.bin")
@@ -246,10 +251,7 @@ fn pins_and_defaults_from_the_configuration() {
     assert_eq!(server.offered("esp32s3", "1.6.6"), None);
     server.event("withheld.force-no-image", &[("file", "esp32s3_1.6.5.bin")]);
     assert_eq!(server.offered("other", "0.0.1"), None);
-    assert_eq!(
-        server.offered("", "0.0.1").as_deref(),
-        Some("default_1.0.0.bin")
-    );
+    assert_eq!(server.offered("", "0.0.1"), None);
 }
 
 #[test]

@@ -45,12 +45,39 @@ fn is_spiffs(opening: &[u8], size: u64) -> bool {
     size.is_multiple_of(SECTOR) && (blocks == 0 || u64::from(blocks) * SECTOR == size)
 }
 
+/// Tells whether a file is a private key in binary: PKCS#1, PKCS#8 or SEC1 in DER (RFC 8017,
+/// RFC 5958, RFC 5915), PKCS#12 (RFC 7292), or a key store of Java.
+fn is_private_key(opening: &[u8], size: u64) -> bool {
+    if opening.starts_with(&[0xFE, 0xED, 0xFE, 0xED]) || opening.starts_with(&[0xCE; 4]) {
+        return true;
+    }
+    // A SEQUENCE as long as the file.
+    let (length, content) = match opening {
+        [0x30, 0x82, high, low, content @ ..] => {
+            (4 + u64::from(*high) * 256 + u64::from(*low), content)
+        }
+        [0x30, 0x81, length, content @ ..] => (3 + u64::from(*length), content),
+        // Its end is not told in front.
+        [0x30, 0x80, content @ ..] => (size, content),
+        [0x30, length @ 0..=0x7F, content @ ..] => (2 + u64::from(*length), content),
+        _ => return false,
+    };
+    // Behind its version follows a number or an algorithm, a key, or a SEQUENCE.
+    let is_key = matches!(
+        content,
+        [2, 1, 0 | 1, 2 | 0x30 | 4, ..] | [2, 1, 3, 0x30, ..]
+    );
+    length == size && is_key
+}
+
 /// Returns the part of a flash chip as which a file begins.
 pub(super) fn beginning(opening: &[u8], size: u64) -> Option<ImageFault> {
     let has = |at: usize, bytes: &[u8]| opening.get(at..).is_some_and(|b| b.starts_with(bytes));
     let part = |part| Some(ImageFault::FlashPart { part });
     if is_table(opening) {
         Some(ImageFault::PartitionTable)
+    } else if is_private_key(opening, size) {
+        Some(ImageFault::PrivateKey)
     } else if is_nvs(opening) {
         part("NVS")
     } else if is_otadata(opening) {

@@ -27,12 +27,12 @@ kinds! { CERTIFICATES:
         .remedy("除非日志中有申请失败的记录（acme.failed），否则无需处理。",
             "none, unless the log tells of failed orders (acme.failed).");
     /// None has the name of the public address.
-    CERTIFICATE_NAME = found("certificate.name", &["place?", "setting", "host", "names"],
-        "这里没有适用于 {host} 的证书（现有证书适用于 {names}）：Wi-Fi 设备会检查域名并拒绝连接。",
-        "No certificate here is made for {host} (they are for {names}): Wi-Fi devices check the name and will refuse the \
+    CERTIFICATE_NAME = found("certificate.name", &["place?", "setting", "host", "names?"],
+        "这里没有适用于 {host} 的证书{（现有证书适用于 |names|）}：Wi-Fi 设备会检查域名并拒绝连接。",
+        "No certificate here is made for {host}{ (they are for |names|)}: Wi-Fi devices check the name and will refuse the \
          connection.")
-        .remedy("为该域名申请证书，或在公网地址中使用上述域名之一。",
-            "get one for that name, or use one of those names in the public address.");
+        .remedy("为该域名申请证书{，或在公网地址中使用 |names| 之一}。",
+            "get one for that name{, or use one of |names| in the public address}.");
     /// The chain is missing.
     CERTIFICATE_ALONE = found("certificate.no-chain", &["place?", "setting", "file"],
         "{file} 只包含服务器自己的证书，缺少上级证书链：设备找不到其信任的根证书，会拒绝它。",

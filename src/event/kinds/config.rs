@@ -236,7 +236,7 @@ kinds! { CONFIGURATION:
         "no public CA gives a certificate for it, for the internet does not know it: list public names, or set acme.directory to \
          a CA of your own");
     /// A name that no CA signs, for it is none of DNS.
-    CONFIG_NO_DNS_NAME = of_key!("config.no-dns-name", Error, ["why"],
+    CONFIG_NO_DNS_NAME = of_keys!("config.no-dns-name", Error, ["why"],
         "CA 不会为它签发证书：{why}", "no CA gives a certificate for it: {why}");
     /// More names than a CA takes.
     CONFIG_TOO_MANY_NAMES = of_key!("config.too-many-names", Error, ["names", "most"],

@@ -13,6 +13,11 @@ kinds! { FILES:
     FOLDER_WATCH_BROKE = Kind::new("folder.watch-broke", Error, "catalogue", &["error"],
         "读取固件目录变化通知的程序出错，将重新查看该目录；请报告此问题：{error}",
         "what reads the kernel's word on the firmware folder broke, and the folder is looked at anew; please report it: {error}");
+    /// The folder was not there.
+    FOLDER_MADE = Kind::new("folder.made", Info, "catalogue", &["dir"],
+        "固件目录原来不存在，已新建；如果固件在别处，请检查 gateway.firmware.dir 的拼写、启动时所在的目录和挂载",
+        "the firmware folder was not there, and has been made; if the firmware lies elsewhere, look at the spelling of \
+         gateway.firmware.dir, at the folder in which this server was started, and at mounts");
     /// The folder is back.
     FOLDER_BACK = Kind::new("folder.back", Info, "catalogue", &["dir"],
         "固件目录恢复可读", "the firmware folder can be read again");

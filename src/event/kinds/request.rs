@@ -11,6 +11,12 @@ kinds! { REQUESTS:
         "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
         "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|} (said once an \
          hour for each client)");
+    /// An image at a path where none is given out.
+    PATH_IMAGE = Kind::new("path.image", Warning, "request", &["device?", "peer", "method", "path", "right?"],
+        "请求了 {path}，而固件不在这个路径：已回答 404{。该文件的下载地址是 |right|}。请检查前面的代理是否改写了路径，以及 \
+         server.vision_explain（或 server.ota）的路径（每个客户端每小时提示一次）",
+        "asked for {path}, and no image is given out there: answered 404{. That file's address is |right|}. See whether a proxy in front \
+         changes paths, and what path server.vision_explain (or server.ota) has (said once an hour for each client)");
     /// A check-in at an address of which a part is missing, or stands there besides.
     PATH_PART = Kind::new("path.part", Warning, "request", &["device", "peer", "path", "url?"],
         "该设备在 {path} 签到，已照常回答；但这不是 OTA 地址{，请在设备中改填 |url|}，否则换一个服务器就会失败（每个客户端每小时提示一次）",

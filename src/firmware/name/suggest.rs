@@ -36,6 +36,11 @@ const OTHER_ENDS: [&str; 32] = [
     ".old", ".orig", ".dat", ".binary", ".bn", ".bi", ".html", ".htm", ".json",
 ];
 
+/// Ends of names that may be those of an image all the same.
+const IMAGE_ENDS: [&str; 13] = [
+    "img", "fw", "ota", "rom", "bak", "old", "orig", "dat", "binary", "bn", "bi", "ib", "beta",
+];
+
 /// Number of those, at the beginning, that are archives.
 const ARCHIVES: usize = 13;
 
@@ -69,9 +74,25 @@ pub(super) fn is_called(file: &str) -> Option<NameError> {
 
 /// Returns a name that would do, by the grammar, for devices, and on a disk.
 pub(super) fn name(file: &str) -> Option<String> {
+    if is_of_another_kind(file) {
+        return None;
+    }
     let (model, version) = parts(file)?;
     let name = format!("{model}_{}.bin", version?);
-    is_good(&name).then_some(name)
+    // Nobody knows what stood where a control character stands within a model.
+    let is_guess = name.contains(' ') && file.chars().any(char::is_control);
+    (!is_guess && is_good(&name)).then_some(name)
+}
+
+/// Tells whether a name ends as those of other files of a build do, or of other programs
+/// (`.elf`, `.map`, `.pem`), which no other name makes an image.
+fn is_of_another_kind(file: &str) -> bool {
+    let lower = file.trim_end().to_ascii_lowercase();
+    let Some((_, end)) = lower.rsplit_once('.') else {
+        return false;
+    };
+    let is_word = (2..=5).contains(&end.len()) && end.bytes().all(|b| b.is_ascii_lowercase());
+    is_word && !lower.contains(".bin") && is_called(file).is_none() && !IMAGE_ENDS.contains(&end)
 }
 
 /// Tells whether a name can be suggested.

@@ -137,9 +137,14 @@ fn whole(config: &str) -> String {
     match config.split_once("gateway:\n") {
         Some((before, after)) => format!("{before}gateway:\n{ours}{after}"),
         // Another test writes all of it.
-        None if config.contains("gateway") => config.to_owned(),
+        None if has_gateway(config) => config.to_owned(),
         None => format!("{config}\ngateway:\n{ours}"),
     }
+}
+
+/// Tells whether a configuration has a section of ours, as YAML or as JSON.
+fn has_gateway(config: &str) -> bool {
+    config.contains("\"gateway\"") || config.lines().any(|line| line.starts_with("gateway"))
 }
 
 fn follow(output: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {

@@ -123,6 +123,10 @@ fn refused() -> Vec<Row> {
         ("cut-assets", assets[..assets.len() - 1].to_vec(), "image.data-damaged", "assets.bin"),
         ("cut-models", models[..models.len() - 1].to_vec(), "image.data-damaged", "srmodels.bin"),
         ("key", b"-----BEGIN RSA PRIVATE KEY-----\n".to_vec(), "image.private-key", ""),
+        ("pkcs8", [b"\x30\x41\x02\x01\x00\x30".to_vec(), vec![7; 61]].concat(), "image.private-key", ""),
+        ("sec1", [b"\x30\x77\x02\x01\x01\x04".to_vec(), vec![7; 115]].concat(), "image.private-key", ""),
+        ("pkcs12", [b"\x30\x82\x01\x00\x02\x01\x03\x30".to_vec(), vec![7; 252]].concat(), "image.private-key", ""),
+        ("jks", b"\xfe\xed\xfe\xed\0\0\0\x02".to_vec(), "image.private-key", ""),
     ]
 }
 

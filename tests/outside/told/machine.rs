@@ -33,6 +33,16 @@ fn the_start_names_its_files_from_the_root_on() {
 }
 
 #[test]
+fn a_folder_that_was_not_there_is_named() {
+    let config = "gateway:\n  firmware: {dir: date/bin}\n";
+    let server = Server::start(config, &[]);
+    let dir = server.dir.path().join("date/bin").display().to_string();
+    server.event("folder.made", &[("dir", &*dir)]);
+    let server = server.stop().start(config);
+    assert!(server.events("folder.made", &[]).is_empty());
+}
+
+#[test]
 fn a_log_that_takes_no_more_lines_is_named_on_the_console_by_each_reason() {
     let server = Setup::new().start(LOG);
     let logs = server.dir.path().join("logs");

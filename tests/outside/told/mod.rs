@@ -21,3 +21,15 @@ mod screens;
 mod terminal;
 mod tls;
 mod voice;
+
+/// Returns a file's name as the log shows it: what would steer a terminal, or is not seen
+/// there, by its number.
+fn shown(file: &str) -> String {
+    let is_shown = |c: char| !c.is_control() && !('\u{200b}'..='\u{202e}').contains(&c);
+    let show = |c: char| match c {
+        '\n' => "\\n".to_owned(),
+        c if is_shown(c) => c.to_string(),
+        c => c.escape_unicode().to_string(),
+    };
+    file.chars().map(show).collect()
+}

@@ -1,5 +1,6 @@
 //! Models without a file, beside files whose names are nearly theirs.
 
+use super::shown;
 use crate::support::Server;
 use crate::support::server::{Setup, post, request};
 use xiaozhi_image_builder::Image;
@@ -108,6 +109,7 @@ fn the_file_whose_name_is_nearly_the_models() {
                 "{file}"
             );
         }
+        let file = &*shown(file);
         let fields = [device, ("model", model), ("file", file), ("message", name)];
         server.event("model.near", &fields);
         // Once an hour for each device.
@@ -229,8 +231,10 @@ fn a_renamed_board_is_named_and_gets_no_other_boards_firmware() {
     // Other devices are boards of their own.
     let file = offered(&server, "e", &named("esp-vocat"), "2.2.3");
     assert_eq!(file.as_deref(), Some("default_9.0.0.bin"));
-    // Who names no model gets what is for those.
-    let file = offered(&server, "d", r#""ssid":"x""#, "2.2.3");
+    // Who names no model gets what is for those, but for one that had files of its own.
+    let unnamed = r#""ssid":"x""#;
+    assert_eq!(offered(&server, "d", unnamed, "2.2.3"), None);
+    let file = offered(&server, "f", unnamed, "2.2.3");
     assert_eq!(file.as_deref(), Some("default_9.0.0.bin"));
 
     server.configure("gateway:\n  firmware: {alias: {echoear: esp-vocat}}\n");

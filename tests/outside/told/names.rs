@@ -1,5 +1,6 @@
 //! Names of files that fit no rule, and the sign in them that does not.
 
+use super::shown;
 use crate::support::server::{BINARY, Setup};
 use crate::support::{Server, make_pipe, until};
 use std::ffi::OsStr;
@@ -196,8 +197,7 @@ fn the_sign_that_does_not_fit_and_a_name_that_would() {
         }
     });
     for (file, why, sign, name) in MISNAMED {
-        // What would steer a terminal is escaped.
-        let file = &file.replace('\n', "\\n").replace('\u{202e}', "\\u{202e}");
+        let file = &shown(file);
         let fields = [
             ("file", &**file),
             ("why", why),
@@ -420,7 +420,7 @@ fn a_model_with_blanks_or_underscores_around_it_is_remarked_on() {
     });
     for (file, name) in files {
         let fields = [
-            ("file", file),
+            ("file", &*shown(file)),
             ("what", "name.odd-model"),
             ("message", name),
         ];

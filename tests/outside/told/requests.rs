@@ -200,7 +200,6 @@ fn a_device_that_asks_for_nothing_here_is_told_what_to_type() {
         ("POST", "/api/update"),
         ("GET", "/"),
         ("GET", "/ota/"),
-        ("GET", "/xiaozhi/ota/downloads/a_1.bin"),
         ("POST", "/xiaozhi/../xiaozhi/ota/"),
         ("POST", "/%E5%9B%BA%E4%BB%B6/"),
         ("POST", "/固件/"),
@@ -375,5 +374,28 @@ fn a_request_with_blanks_in_front_of_its_path_is_named() {
         if header != "X: y" {
             server.event("check-in.unnamed", &[("missing", missing)]);
         }
+    }
+}
+
+#[test]
+fn an_image_that_is_asked_for_elsewhere_is_named_with_its_address() {
+    let server = Server::start("", &["m_2.0.0.bin"]);
+    for (path, id) in [
+        ("/m_2.0.0.bin", "path.image"),
+        ("/data/bin/m_2.0.0.bin", "path.image"),
+        ("/xiaozhi/ota/m_2.0.0.bin", "path.image"),
+        ("/xiaozhi/ota/dowload/m_2.0.0.bin", "path.image"),
+    ] {
+        let device = format!("02:00:00:00:00:{:02x}", path.len());
+        let reply = server.send(
+            "http",
+            &request("GET", path, &[("Device-Id", &*device)], b""),
+        );
+        assert_eq!(reply.status, 404, "{path}");
+        let right = "/xiaozhi/ota/download/m_2.0.0.bin";
+        server.event(
+            id,
+            &[("device", &*device), ("path", path), ("right", right)],
+        );
     }
 }
