@@ -1,8 +1,6 @@
 //! Files that stand in the configuration's place and are none: files that another tool holds
 //! shut, that have another encoding, or are of another kind.
 
-use super::raw::Entry;
-use super::refusal::line_behind;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::path::Path;
@@ -180,11 +178,17 @@ pub(super) fn of_text(text: &str) -> Option<Found> {
     None
 }
 
+/// Returns the line on which something stands that comes behind `before`.
+pub(super) fn line_behind(before: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', before).count() + 1
+}
+
 /// Judges a file by its uppermost keys: those of other programs' files are none that
 /// xiaozhi-server or this server has.
-pub(super) fn of_tree(entries: &[Entry]) -> Option<Found> {
-    let find = |key: &str| entries.iter().find(|(known, _)| known == key);
-    if find("server").is_some() || find("gateway").is_some() {
+///
+/// `line_of` returns the line of a key's value, if the key is there and its line known.
+pub(super) fn of_tree(line_of: impl Fn(&str) -> Option<Option<usize>>) -> Option<Found> {
+    if line_of("server").is_some() || line_of("gateway").is_some() {
         return None;
     }
     for (keys, is) in [
@@ -197,9 +201,9 @@ pub(super) fn of_tree(entries: &[Entry]) -> Option<Found> {
             Text::new("一个 Kubernetes 清单", "a Kubernetes manifest"),
         ),
     ] {
-        let found: Vec<_> = keys.iter().filter_map(|key| find(key)).collect();
-        if let Some((_, node)) = found.first().filter(|_| found.len() == keys.len()) {
-            return Some((node.line, event!(CONFIG_OTHER_FORMAT, is = is)));
+        let found: Vec<_> = keys.iter().filter_map(|key| line_of(key)).collect();
+        if let Some(line) = found.first().filter(|_| found.len() == keys.len()) {
+            return Some((*line, event!(CONFIG_OTHER_FORMAT, is = is)));
         }
     }
     None

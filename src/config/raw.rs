@@ -11,9 +11,9 @@
 //! first of them takes costs a line number, not a start.
 
 use super::fault::{ConfigFaults, Faults};
+use super::foreign::{self, line_behind};
 use super::marks::{self, Mark, MarkShape};
-use super::refusal::{self, line_behind};
-use super::{foreign, slips};
+use super::{refusal, slips};
 use crate::event::event;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
@@ -101,7 +101,10 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     match &node.kind {
         Kind::Null => node.kind = Kind::Map(Vec::new()),
         Kind::Map(entries) => {
-            if let Some(found) = foreign::of_tree(entries) {
+            if let Some(found) = foreign::of_tree(|key| {
+                let found = entries.iter().find(|(known, _)| known == key);
+                found.map(|(_, node)| node.line)
+            }) {
                 return Err(whole(found));
             }
         }

@@ -1,7 +1,7 @@
 //! Words for where the reader of YAML gives up: the slip that explains it, or else the
 //! library's own words, without what may be secret in them.
 
-use super::foreign::{self, Found};
+use super::foreign::{self, Found, line_behind};
 use super::slips;
 use crate::event::event;
 
@@ -56,11 +56,6 @@ pub(super) fn without_keys(text: &str, line: Option<usize>) -> Found {
         Some((line, event)) => (Some(line), event),
         None => (line, event!(CONFIG_NO_KEYS)),
     }
-}
-
-/// Returns the line on which something stands that comes behind `before`.
-pub(super) fn line_behind(before: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', before).count() + 1
 }
 
 /// Returns the line of the first sign that YAML does not take (YAML 1.2, section 5.1).

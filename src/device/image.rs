@@ -13,19 +13,22 @@
 mod data;
 mod foreign;
 mod inspector;
+mod lookalike;
 mod parts;
 mod signature;
 #[cfg(test)]
 mod tests;
 mod text;
 mod trailer;
+mod window;
 
 use crate::chip::Chip;
 use crate::project::Projects;
 use crate::version::{Version, is_device_safe, major};
 
-pub use foreign::{Foreign, Lookalike};
+pub use foreign::Foreign;
 pub use inspector::Inspector;
+pub use lookalike::Lookalike;
 pub use signature::{Signature, SigningChange};
 
 /// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).

@@ -2,7 +2,7 @@
 
 use super::folder::scan;
 use super::name::{self, is_version, model_key};
-use super::{FolderSettings, Unusable, signing};
+use super::{FolderSettings, Unusable, offerable, signing};
 use crate::event::Event;
 use crate::util::durable::{Draft, Durability, NotCreated};
 use std::fs;
@@ -159,7 +159,7 @@ impl Staged {
         written.map_err(folder)?;
         let inspection = inspector.finish();
         let (path, verdict) = (source.to_owned(), &inspection.verdict);
-        if let Err(why) = scan::offerable(verdict, settings.verify, &settings.projects) {
+        if let Err(why) = offerable(verdict, settings.verify, &settings.projects) {
             return Err(PublishError::Unusable { path, why });
         }
         match verdict {

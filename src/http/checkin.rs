@@ -65,12 +65,6 @@ pub(super) fn activate() -> Reply {
 }
 
 impl CheckIns {
-    /// Returns whether a request has the headers of a check-in.
-    pub(super) fn is_one(headers: &HeaderMap) -> bool {
-        let named = CheckInHeaders::read(headers);
-        named.device.is_some() && named.client.is_some()
-    }
-
     /// Answers a `GET`: says that the interface works, in the guide's words.
     pub(super) fn show(reached: &Reached<'_>) -> Reply {
         let websocket = reached.websocket();

@@ -289,7 +289,9 @@ impl Answers {
             Route::Other => self.behind(path),
             Route::Part => match self.behind(path) {
                 // Nobody else's device posts with both, and a 404 would strand it.
-                Target::Nothing if post && CheckIns::is_one(&head.headers) => Target::CheckInAtPart,
+                Target::Nothing if post && request::names_device(&head.headers) => {
+                    Target::CheckInAtPart
+                }
                 target => target,
             },
             // A CA may be answered by somebody else behind us.

@@ -20,6 +20,7 @@ mod sought;
 mod spelling;
 mod turned_away;
 mod unmatched;
+mod upgrade_headers;
 
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
 pub(crate) use handed::MadeUp;

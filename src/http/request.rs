@@ -14,6 +14,17 @@ pub(super) fn device_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     text(headers.get("device-id")?)
 }
 
+/// Returns whether a request names device and client, as check-ins do.
+pub(super) fn names_device(headers: &HeaderMap) -> bool {
+    let names = |header| {
+        headers
+            .get_all(header)
+            .iter()
+            .any(|value| text(value).is_some())
+    };
+    names("device-id") && names("client-id")
+}
+
 /// Returns a header's text, if it is not empty. Invalid UTF-8 in it is replaced.
 pub(super) fn text(value: &HeaderValue) -> Option<Cow<'_, str>> {
     let value = value.as_bytes().trim_ascii();

@@ -1,9 +1,9 @@
 //! Tells what a request was for that came to where nothing is, or not as it should.
 
-use super::proxy;
 use super::request::{Head, shown, text};
 use super::router::below;
 use super::spelling;
+use super::upgrade_headers;
 use crate::ota::public_url::WEBSOCKET_PATH;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
 
@@ -120,13 +120,13 @@ pub(super) fn wants_vision(plain: &str) -> bool {
 
 /// Returns whether a request has a header that only the opening of a WebSocket has.
 fn asks_for_websocket(head: &Head) -> bool {
-    head.headers.contains_key("sec-websocket-key") || proxy::no_upgrade(head).is_none()
+    head.headers.contains_key("sec-websocket-key") || upgrade_headers::no_upgrade(head).is_none()
 }
 
 /// Returns whether a request for the voice's path is a device's, or another's that wants
 /// to speak there, and no look by a browser.
 pub(super) fn asks_for_voice(head: &Head) -> bool {
-    asks_for_websocket(head) || is_device(head) || proxy::has_upgrade(head)
+    asks_for_websocket(head) || is_device(head) || upgrade_headers::has_upgrade(head)
 }
 
 #[cfg(test)]

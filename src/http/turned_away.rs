@@ -1,13 +1,12 @@
 //! Whoever is turned away is told why, in the log: once an hour for each device, or for
 //! each address where it names no device.
 
-use super::checkin::CheckIns;
 use super::input::{self, Missing, NoBody};
-use super::proxy;
-use super::request::{Head, device_id, shown, text};
+use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
 use super::sought;
 use super::spelling;
+use super::upgrade_headers;
 use crate::event::{self, Event, Kind, event, is_told};
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
@@ -104,7 +103,7 @@ impl TurnedAway {
                 setting = setting,
             )
         };
-        let checks_in = head.method == Method::POST && CheckIns::is_one(&head.headers);
+        let checks_in = head.method == Method::POST && names_device(&head.headers);
         let event = if checks_in && sought::is_voice(&plain) {
             event!(
                 PATH_VOICE,
@@ -114,7 +113,7 @@ impl TurnedAway {
                 url = url
             )
         } else if !checks_in && sought::wants_voice(head, &plain) {
-            match proxy::no_upgrade(head) {
+            match upgrade_headers::no_upgrade(head) {
                 _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
                 Some(why) if sought::is_voice(&plain) && sought::asks_for_voice(head) => event!(
                     WEBSOCKET_NO_UPGRADE,
@@ -161,7 +160,7 @@ impl TurnedAway {
     /// Names a request at the voice's path that goes on, and will not become a WebSocket.
     pub(super) fn voice(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
         let (head, peer) = (request.head, request.peer.address);
-        let Some(why) = proxy::no_upgrade(head) else {
+        let Some(why) = upgrade_headers::no_upgrade(head) else {
             return;
         };
         if !spelling::plain(head.uri.path()).is_some_and(|plain| sought::is_voice(&plain)) {
@@ -171,7 +170,7 @@ impl TurnedAway {
         let device = device_id(&head.headers);
         let device = device.as_deref().map(shown);
         let event = if head.method != Method::GET {
-            if !CheckIns::is_one(&head.headers) {
+            if !names_device(&head.headers) {
                 return;
             }
             event!(
@@ -197,7 +196,7 @@ impl TurnedAway {
 
     /// Names a request for a WebSocket where check-ins are.
     pub(super) fn at_ota(&self, request: Request<'_>) {
-        if proxy::no_upgrade(request.head).is_some() {
+        if upgrade_headers::no_upgrade(request.head).is_some() {
             return;
         }
         let device = device_id(&request.head.headers);

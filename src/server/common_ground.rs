@@ -82,7 +82,7 @@ fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Event {
     } else {
         return event!(TLS_OLD, peer = peer, version = version(hello));
     };
-    if hello.protocols.as_deref() == Some(&[super::connection::CHALLENGE.to_vec()]) {
+    if hello.protocols.as_deref() == Some(&[super::hello::CHALLENGE.to_vec()]) {
         let name = hello.names.as_ref().and_then(|names| names.first());
         let name = name.map(|name| shown(name));
         return event!(TLS_NO_CHALLENGE, peer = peer, name = name);

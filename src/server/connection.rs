@@ -4,6 +4,7 @@
 use super::common_ground;
 use super::first_line::{FirstLine, Requests};
 use super::handshake::{Door, Failure};
+use super::hello::CHALLENGE;
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Share, Shares};
@@ -34,8 +35,6 @@ use tracing::debug;
 /// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method
 /// begins with it.
 const HANDSHAKE: u8 = 0x16;
-/// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
-pub(super) const CHALLENGE: &[u8] = b"acme-tls/1";
 /// Alert for a client that is too old: fatal, `protocol_version`.
 const TOO_OLD: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
 /// Longest time of a handshake that can be counted.
@@ -358,6 +357,6 @@ impl<H> ConnectionContext<H> {
 mod tests {
     #[test]
     fn a_look_of_a_ca_is_the_same_here_and_where_it_is_answered() {
-        assert_eq!(super::CHALLENGE, crate::tls::acme::PROTOCOL);
+        assert_eq!(super::super::hello::CHALLENGE, crate::tls::acme::PROTOCOL);
     }
 }

@@ -1,6 +1,9 @@
 //! `ClientHello` (RFC 5246 and RFC 8446), read for what the client offered, where no
 //! handshake came of it. Where one does, nobody reads it but rustls.
 
+/// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
+pub(super) const CHALLENGE: &[u8] = b"acme-tls/1";
+
 /// Content type of a TLS handshake record (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 0x16;
 /// Type of the message.

@@ -2,9 +2,9 @@
 //! `assets` holds (pictures, sounds, fonts), and models of wake words.
 
 use super::ImageFault;
-use super::foreign::Lookalike;
-use super::trailer::Window;
+use super::lookalike::Lookalike;
 use super::u32_at;
+use super::window::Window;
 
 /// Length of the header of assets: number of files, checksum, length of what follows
 /// (the firmware's `main/assets.cc`).

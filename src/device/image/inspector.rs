@@ -1,7 +1,8 @@
 //! The walk through a file, piece by piece.
 
 use super::foreign::{Foreign, Look};
-use super::trailer::{After, Clues, SECTOR, Window};
+use super::trailer::{After, Clues};
+use super::window::{SECTOR, Window};
 use super::{
     AppImage, HEAD, ImageFault, Inspection, MAGIC, Verdict, descriptor, is_esp8266, u32_at,
 };

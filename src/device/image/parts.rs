@@ -3,8 +3,8 @@
 
 use super::ImageFault;
 use super::signature::crc32;
-use super::trailer::{SECTOR, Window};
 use super::u32_at;
+use super::window::{SECTOR, Window};
 
 /// A file system's lookup of a block (`SPIFFS_MAGIC` in `spiffs_nucleus.h`), less what differs
 /// from block to block: 0x20140529 ^ 256, the size of a page, cut to 16 bits.

@@ -2,7 +2,7 @@
 //! that are written as text.
 
 use super::ImageFault;
-use super::foreign::Lookalike;
+use super::lookalike::Lookalike;
 
 /// The beginning of a text.
 pub(super) struct Text {

@@ -3,10 +3,9 @@
 
 use super::parts::is_table;
 use super::signature::{self, BLOCK, Signature};
+use super::window::{SECTOR, Window};
 use super::{ImageFault, MAGIC};
 
-/// Flash is erased, and images are signed, by sectors of so many bytes.
-pub(super) const SECTOR: u64 = 4096;
 /// Signature blocks of secure boot v2 that a sector can hold.
 const BLOCKS: usize = 3 * BLOCK;
 /// Length of the block that secure boot v1 appends (`esp_secure_boot_sig_block_t`).
@@ -130,7 +129,7 @@ impl Clues {
 
     /// Behind an image that ends at `end` there is what only flash has.
     pub(super) fn is_full_flash_behind(&self, end: u64) -> bool {
-        let app = |window: &Window<1>| window.at >= end && window.seen() == [MAGIC];
+        let app = |window: &Window<1>| window.place() >= end && window.seen() == [MAGIC];
         end <= TABLE_AT && self.has_table() || self.apps.iter().any(app)
     }
 
@@ -142,58 +141,11 @@ impl Clues {
         } else {
             0
         };
-        let bootloader = |window: &Window<1>| window.at <= erased && window.seen() == [MAGIC];
+        let bootloader = |window: &Window<1>| window.place() <= erased && window.seen() == [MAGIC];
         self.bootloaders.iter().any(bootloader) || self.has_table()
     }
 
     fn has_table(&self) -> bool {
         is_table(self.table.seen())
-    }
-}
-
-/// The bytes that stand at one place of the file, as far as they came.
-#[derive(Debug)]
-pub(super) struct Window<const N: usize> {
-    at: u64,
-    pub(super) bytes: [u8; N],
-    filled: usize,
-}
-
-impl<const N: usize> Default for Window<N> {
-    fn default() -> Self {
-        Self::at(u64::MAX)
-    }
-}
-
-impl<const N: usize> Window<N> {
-    pub(super) fn at(at: u64) -> Self {
-        Self {
-            at,
-            bytes: [0; N],
-            filled: 0,
-        }
-    }
-
-    pub(super) fn place(&self) -> u64 {
-        self.at
-    }
-
-    /// Takes its part of a piece that stands at `at`.
-    pub(super) fn see(&mut self, at: u64, piece: &[u8]) {
-        let Some(wanted) = self.at.checked_add(self.filled as u64) else {
-            return;
-        };
-        let Some(skip) = wanted.checked_sub(at).map(usize::try_from) else {
-            return;
-        };
-        let here = skip.ok().and_then(|skip| piece.get(skip..)).unwrap_or(&[]);
-        let room = &mut self.bytes[self.filled..];
-        let n = here.len().min(room.len());
-        room[..n].copy_from_slice(&here[..n]);
-        self.filled += n;
-    }
-
-    pub(super) fn seen(&self) -> &[u8] {
-        &self.bytes[..self.filled]
     }
 }

@@ -3,7 +3,7 @@
 
 use super::super::Verify;
 use super::super::name::ImageName;
-use super::scan::{Unusable, offerable};
+use super::unusable::{Unusable, offerable};
 use std::fs;
 use std::path::Path;
 use xiaozhi_device::image::{Inspection, Verdict};

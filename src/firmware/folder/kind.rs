@@ -1,7 +1,7 @@
 //! Kinds of things in a file's place, and reasons why one cannot be read, with what
 //! mends it.
 
-use super::scan::Unusable;
+use super::unusable::Unusable;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::util::paths::absolute;

@@ -10,6 +10,7 @@ mod news;
 mod reader;
 pub(super) mod scan;
 mod state;
+pub(super) mod unusable;
 mod watch;
 
 use super::snapshot::Entry;

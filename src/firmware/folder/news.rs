@@ -4,7 +4,7 @@
 use super::super::name;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile};
-use super::scan::Unusable;
+use super::unusable::Unusable;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use xiaozhi_device::hex::encode;

@@ -4,8 +4,9 @@
 use super::super::Verify;
 use super::judge::{self, Listed, Use};
 use super::kind;
-use super::scan::{self, Unusable};
+use super::scan;
 use super::state::{Hope, ReadResult};
+use super::unusable::Unusable;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use nix::errno::Errno;

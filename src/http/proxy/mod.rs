@@ -22,14 +22,13 @@ mod tunnel;
 mod upgrade;
 mod upload;
 
-pub(super) use upgrade::{has_upgrade, no_upgrade};
-
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
 use crate::http::request::{self, Head};
 use crate::http::router::below;
 use crate::http::spelling;
 use crate::http::turned_away::{self, TurnedAway};
+use crate::http::upgrade_headers;
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
 use backend::{Backend, Pool, ended_unanswered, find, pool, quiet, why_none};
@@ -245,7 +244,7 @@ impl MatchedRoute<'_> {
         *passed.method_mut() = head.method.clone();
         *passed.uri_mut() = target;
         *passed.headers_mut() = hops::for_backend(&head, peer);
-        if upgrade::is_asked_for(&head) {
+        if upgrade_headers::is_asked_for(&head) {
             if !upload.is_over() {
                 // What follows is a WebSocket's, and no backend must take a part
                 // of it for a body.

@@ -10,20 +10,18 @@ use super::hops;
 use super::refusals::{late, unreachable_now};
 use super::resolver::Resolver;
 use super::tunnel::{self, Session};
-use crate::event::{Event, Value, event};
+use crate::event::Value;
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
-use crate::http::request::{self, Head};
+use crate::http::upgrade_headers::has;
 use crate::server::Upgrade;
 use futures_util::future::BoxFuture;
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE,
-};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use std::time::Duration;
@@ -31,46 +29,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
-/// Returns whether a request asks for a WebSocket (RFC 6455, section 4.1).
-pub(super) fn is_asked_for(head: &Head) -> bool {
-    head.method == Method::GET
-        && head.version == Version::HTTP_11
-        && has(&head.headers, UPGRADE, "websocket")
-        && has(&head.headers, CONNECTION, "upgrade")
-}
-
-/// Returns the reason why a request can become no WebSocket, if there is one.
-pub(in crate::http) fn no_upgrade(head: &Head) -> Option<Event> {
-    if is_asked_for(head) {
-        None
-    } else if head.version < Version::HTTP_11 {
-        Some(event!(UPGRADE_OVER_HTTP_1_0))
-    } else if !has(&head.headers, UPGRADE, "websocket") {
-        Some(event!(NO_UPGRADE_HEADER))
-    } else {
-        let connection = head.headers.get(CONNECTION).and_then(request::text);
-        let connection = connection.as_deref().map(request::shown);
-        Some(event!(NO_CONNECTION_UPGRADE, connection = connection))
-    }
-}
-
-/// Returns whether a request has one of the two headers that ask for a WebSocket.
-pub(in crate::http) fn has_upgrade(head: &Head) -> bool {
-    has(&head.headers, UPGRADE, "websocket") || has(&head.headers, CONNECTION, "upgrade")
-}
-
 /// Returns whether a backend begins a WebSocket.
 pub(super) fn is_granted(response: &Response<Incoming>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && has(response.headers(), UPGRADE, "websocket")
-}
-
-fn has(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name).iter();
-    let mut words = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    words.any(|w| w.trim().eq_ignore_ascii_case(word))
 }
 
 /// Asks the backend for a WebSocket, over a connection of its own. xiaozhi-server

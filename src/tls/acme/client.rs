@@ -4,7 +4,7 @@
 use super::AcmeSettings;
 use super::eab::EabFault;
 use super::proxy::ProxyRules;
-use super::unreachable::{ProxyFault, Unreachable};
+use super::unreachable::{PATIENCE, ProxyFault, Unreachable};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::tls::pem::{self, PairError};
@@ -30,8 +30,6 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-/// Time for one answer of the CA.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for a connection to one of its addresses.
 const REACH: Duration = Duration::from_secs(8);
 /// Length limit of an answer, in bytes: a chain is a few KiB.

@@ -1,11 +1,14 @@
 //! Reasons why a CA could not be asked, in words.
 
-use super::client::PATIENCE;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use hyper::StatusCode;
 use std::fmt;
 use std::io;
+use std::time::Duration;
+
+/// Time for one answer of the CA.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Error where the CA could not be asked.
 #[derive(Debug)]
