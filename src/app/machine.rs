@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
@@ -69,13 +69,15 @@ pub(crate) fn own_address() -> Option<Ipv4Addr> {
     static FOUND: Mutex<Option<(Instant, Option<Ipv4Addr>)>> = Mutex::new(None);
     let mut found = lock(&FOUND);
     match *found {
-        Some((at, address)) if at.elapsed() < FRESH => address,
-        _ => {
-            let address = look();
-            *found = Some((Instant::now(), address));
-            address
-        }
+        Some((at, address)) if at.elapsed() < FRESH => return address,
+        // While one looks, the others go on with what was found before.
+        Some((_, address)) => *found = Some((Instant::now(), address)),
+        None => {}
     }
+    drop(found);
+    let address = look();
+    *lock(&FOUND) = Some((Instant::now(), address));
+    address
 }
 
 fn look() -> Option<Ipv4Addr> {
@@ -99,30 +101,31 @@ pub(crate) fn network() -> Network {
     });
     Network {
         interfaces: interfaces.collect(),
-        in_container: is_container(),
-        in_wsl: is_wsl(),
+        in_container: *IN_CONTAINER,
+        in_wsl: *IN_WSL,
     }
 }
 
-/// Tells whether this process runs within a container.
-fn is_container() -> bool {
+/// True where this process runs within a container.
+static IN_CONTAINER: LazyLock<bool> = LazyLock::new(|| {
     let marks = [
         "/.dockerenv",
         "/run/.containerenv",
         "/run/secrets/kubernetes.io",
     ];
-    let groups = || fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
     let names = ["docker", "kubepods", "containerd", "libpod", "lxc"];
-    marks.iter().any(|mark| Path::new(mark).exists())
-        || env::var_os("container").is_some()
-        || names.iter().any(|name| groups().contains(name))
-}
+    if marks.iter().any(|mark| Path::new(mark).exists()) || env::var_os("container").is_some() {
+        return true;
+    }
+    let groups = fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
+    names.iter().any(|name| groups.contains(name))
+});
 
-/// Tells whether this is the Windows Subsystem for Linux.
-fn is_wsl() -> bool {
+/// True on the Windows Subsystem for Linux.
+static IN_WSL: LazyLock<bool> = LazyLock::new(|| {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     release.to_ascii_lowercase().contains("microsoft")
-}
+});
 
 /// The address from which this machine would speak to the outside. Connecting a
 /// datagram socket sends nothing.

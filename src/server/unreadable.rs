@@ -137,7 +137,10 @@ impl Ended<'_> {
 
 /// Returns whether nothing is wrong with an address, as far as can be seen.
 fn is_sane(address: &str) -> bool {
-    !address.contains(|c: char| c.is_control() || c == '\u{FFFD}' || "\"<>^`{|}".contains(c))
+    let begins = ["/", "*", "http://", "https://"];
+    begins.iter().any(|begin| address.starts_with(begin))
+        && !address.starts_with("http:///")
+        && !address.contains(|c: char| c.is_control() || c == '\u{FFFD}' || "\"<>^`{|}".contains(c))
 }
 
 /// Returns the version of the PROXY header at the front of `begin`, if there is one.

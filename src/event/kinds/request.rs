@@ -130,9 +130,10 @@ kinds! { REQUESTS:
         "more than one blank stands in front of its path: look at the OTA address that was typed into the device");
     /// A first line with a sign that has no place there.
     REQUEST_LINE = why("request.line", &["error"],
-        "请求的第一行无法读取（{error}）：请检查设备中填写的 OTA 地址，其中的中文或特殊符号须为 UTF-8 或 %XX",
-        "its first line cannot be read ({error}): look at the OTA address that was typed into the device; other signs than ASCII \
-         must be UTF-8 or %XX");
+        "请求的第一行无法读取（{error}）：请检查设备中填写的 OTA 地址：形如 http://主机:端口/路径，路径以 / 开头，\
+         其中不能有 < > ` 等符号，中文须为 UTF-8 或 %XX",
+        "its first line cannot be read ({error}): look at the OTA address that was typed into the device: it is \
+         http://HOST:PORT/PATH, the path begins with / and holds no signs such as < > `, and what is not ASCII must be UTF-8 or %XX");
     /// A header that cannot be read.
     REQUEST_HEADER = why("request.header", &["error"],
         "有一个请求头不符合 HTTP（{error}）：客户端或前面的代理有错", "a header is not as HTTP has it ({error}): a fault of the client, or of a proxy in front");
