@@ -79,6 +79,11 @@ kinds! { FILES:
     /// It cannot be used.
     FILE_REFUSED = Kind::new("file.refused", Warning, "catalogue", &["file", "why", "served?"],
         "文件未被使用：{why}{|served|}", "file not used: {why}{|served|}");
+    /// A start would say the same of many.
+    FILES_MORE = Kind::new("files.more", Warning, "catalogue", &["more", "kind", "dir", "others?"],
+        "还有 {more} 个文件也是如此（{kind}，见上面的记录），启动时不再逐个列出；查看全部：xiaozhi-ota inspect {'dir'}{|others|}",
+        "{more} further files are like those named above ({kind}), and a start does not name each; all of them: xiaozhi-ota inspect \
+         {'dir'}{|others|}");
     /// It may not be whole yet.
     FILE_WAITING = Kind::new("file.waiting", Info, "catalogue", &["file"],
         "文件正在写入，或刚刚出现：写完后下发", "file is being written, or appeared just now: offered when it is whole");

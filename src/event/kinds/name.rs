@@ -74,8 +74,8 @@ kinds! { NAMES:
         "it is a link to {target}, which leads back to it: delete the link");
     /// Permissions keep this server out.
     READ_DENIED = why("read.denied", &["path", "mode", "owner", "user"],
-        "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行：请执行 chmod a+rX {path}，或用 chown 交给该用户",
-        "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}: chmod a+rX {path}, or give it to that \
+        "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行：请执行 chmod a+rX {'path'}，或用 chown 交给该用户",
+        "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}: chmod a+rX {'path'}, or give it to that \
          user (chown)");
     /// A folder on the way keeps this server out.
     READ_WAY_DENIED = why("read.way-denied", &["path", "user"],

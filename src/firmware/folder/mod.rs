@@ -121,6 +121,7 @@ impl Keeper {
     fn run(&mut self, inbox: &Receiver<Message>) {
         let mut is_first = !*lock(&self.shared.first_look_done);
         if is_first {
+            self.files.news.begin();
             self.look(Occasion::Start);
         } else {
             self.reading = None;
@@ -132,6 +133,8 @@ impl Keeper {
         loop {
             if is_first && self.reading.is_none() {
                 is_first = false;
+                self.files.news.end(&self.settings.dir);
+                self.tell();
                 *lock(&self.shared.first_look_done) = true;
                 self.shared.first_look.notify_all();
             }
@@ -468,7 +471,7 @@ impl Keeper {
 
     /// Says what has come true.
     fn tell(&mut self) {
-        for news in self.files.news.drain(..) {
+        for news in self.files.news.take() {
             event::say(&news);
         }
     }

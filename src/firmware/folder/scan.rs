@@ -1,5 +1,6 @@
 //! One look at the firmware folder, and the reading of one file.
 
+use super::super::name::near::NameIndex;
 use super::super::name::{self, Misnamed, NameError};
 use super::judge::{self, Listed};
 use super::kind;
@@ -54,6 +55,13 @@ pub(super) fn list(dir: &Path) -> io::Result<Listing> {
         }
     }
     Ok(listing)
+}
+
+/// Reads the names in the folder alone, for those that are to be held against them.
+pub(crate) fn names(dir: &Path) -> io::Result<NameIndex> {
+    let names = fs::read_dir(dir)?.filter_map(|item| item.ok()?.file_name().into_string().ok());
+    let names: Vec<_> = names.filter(|file| !name::is_passed_over(file)).collect();
+    Ok(NameIndex::new(names.iter().map(String::as_str)))
 }
 
 /// Looks at one file of the folder. `None`: it vanished while we looked.
