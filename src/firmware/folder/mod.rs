@@ -19,6 +19,7 @@ use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
+use crate::util::way;
 pub(super) use handle::{KeeperHandle, Shared};
 
 use crate::event::{self, event, tell};
@@ -379,7 +380,7 @@ impl Keeper {
                 }
             }
         }
-        let what = kind::cause(&dir, &error);
+        let what = way::to_folder(&dir).or_else(|| kind::cause(&dir, &error));
         let error = error.to_string();
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
