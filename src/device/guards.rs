@@ -102,6 +102,12 @@ pub enum Reason<'a> {
         /// The model in those files' names.
         files: Cow<'a, str>,
     },
+    /// It is for devices without files of their own, and one lies there that is meant for
+    /// this one's model.
+    NearName {
+        /// Name of that file.
+        near: Cow<'a, str>,
+    },
     /// The download address would be one that devices misread. Up to v1.7.7 they
     /// restart after each update that failed (`Application::CheckNewVersion` in
     /// `main/application.cc`), and so would for ever.

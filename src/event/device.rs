@@ -62,6 +62,7 @@ impl From<&Reason<'_>> for Event {
             Reason::PinnedVersionMissing => event!(WITHHELD_PIN_MISSING),
             Reason::Renamed { old } => event!(WITHHELD_RENAMED, old = &**old),
             Reason::Unaliased { files } => event!(WITHHELD_UNALIASED, files = &**files),
+            Reason::NearName { near } => event!(WITHHELD_NEAR_NAME, near = &**near),
             Reason::NoAddress => event!(WITHHELD_NO_ADDRESS),
         }
     }

@@ -33,15 +33,33 @@ impl<'a> ModelImage<'a> {
     }
 }
 
-/// Returns what an image's signature lacks beside the highest signed one below it, of the
-/// other images of its model.
-pub(crate) fn change<'a>(
+/// Returns of each image of a model, by its file, what its signature lacks beside the highest
+/// signed one below it.
+pub(crate) fn changes<'a>(
     model: &str,
-    image: ModelImage<'_>,
-    others: impl Iterator<Item = ModelImage<'a>>,
-) -> Option<Event> {
-    let below = others.filter(|other| is_earlier(*other, image));
-    let earlier = below.max_by(|a, b| a.version.cmp(b.version).then_with(|| b.file.cmp(a.file)))?;
+    mut images: Vec<ModelImage<'a>>,
+) -> Vec<(&'a str, Option<Event>)> {
+    // Of equal versions the first by name counts, which so comes last.
+    images.sort_by(|a, b| a.version.cmp(b.version).then_with(|| b.file.cmp(a.file)));
+    let mut signed: Vec<ModelImage<'_>> = Vec::new();
+    let mut changes = Vec::with_capacity(images.len());
+    for equals in images.chunk_by(|a, b| a.version == b.version) {
+        changes.extend(equals.iter().map(|image| {
+            let earlier = signed.iter().find(|other| is_earlier(**other, *image));
+            let change = earlier.and_then(|earlier| change(model, *image, *earlier));
+            (image.file, change)
+        }));
+        for image in equals.iter().filter(|image| image.app.signature.is_some()) {
+            // One for each chip.
+            signed.retain(|other| other.app.chip != image.app.chip);
+            signed.push(*image);
+        }
+    }
+    changes
+}
+
+/// Returns what an image's signature lacks beside that of an `earlier` one.
+fn change(model: &str, image: ModelImage<'_>, earlier: ModelImage<'_>) -> Option<Event> {
     let keys = |app: &AppImage| {
         let digests: Vec<String> = app.key_digests.iter().map(|key| hex::encode(key)).collect();
         (!digests.is_empty()).then(|| digests.join(", "))
@@ -104,7 +122,7 @@ fn change_in(dir: &Path, model: &str, image: ModelImage<'_>) -> Option<Event> {
             version,
             app: &app,
         };
-        is_earlier(other, image).then(|| change(model, image, [other].into_iter()))
+        is_earlier(other, image).then(|| change(model, image, other))
     })?
 }
 

@@ -2,14 +2,14 @@
 //! catalogue swaps in a new one.
 
 use super::name::near::{NameIndex, NearFile};
-use super::name::{ImageName, model_key};
+use super::name::{self, ImageName, model_key};
+use crate::event::Event;
 use crate::util::file_state::FileState;
-use crate::util::sync::lock;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use xiaozhi_device::guards::Candidate;
 use xiaozhi_device::hex;
@@ -121,12 +121,6 @@ impl Entry {
     }
 }
 
-/// Number of models of which a snapshot remembers the file that is nearly theirs. Of
-/// more it is not asked: anybody can invent models.
-const NEAR_KEPT: usize = 1024;
-/// Length in bytes of the names that one device is asked for by: no file has longer ones.
-const NEAR_LONGEST: usize = 1024;
-
 /// Everything that can be offered, by model and by file name. The empty default
 /// is that of a folder that nobody has looked at yet.
 #[derive(Debug, Default)]
@@ -138,10 +132,21 @@ pub struct Snapshot {
     by_file: HashMap<String, Arc<ServedFile>>,
     /// Whole files of which nobody knows yet what they are. Some have no model.
     unread: HashMap<String, Option<ImageName>>,
+    /// Reason why a file that lies there is not used.
+    unused: HashMap<String, Event>,
+    /// The same files by the model in their names, highest version first.
+    unused_of: HashMap<String, Vec<(Version, String)>>,
     /// The names of all files, for models that have none.
-    names: Vec<String>,
-    index: OnceLock<NameIndex>,
-    near: Mutex<HashMap<String, Option<NearFile>>>,
+    names: Arc<NameIndex>,
+}
+
+/// File that is not used, and the reason.
+#[derive(Debug, Clone, Copy)]
+pub struct UnusedFile<'a> {
+    /// Its name.
+    pub file: &'a str,
+    /// The reason.
+    pub why: &'a Event,
 }
 
 impl Snapshot {
@@ -185,10 +190,26 @@ impl Snapshot {
         self
     }
 
+    /// Adds the files that lie there and are not used, by name, with the reason.
+    #[must_use]
+    pub(crate) fn with_unused(mut self, files: impl IntoIterator<Item = (String, Event)>) -> Self {
+        self.unused = files.into_iter().collect();
+        for file in self.unused.keys() {
+            if let Ok(ImageName { model, version }) = name::parse(file) {
+                let of_model = self.unused_of.entry(model).or_default();
+                of_model.push((version, file.clone()));
+            }
+        }
+        for files in self.unused_of.values_mut() {
+            files.sort_by(|(a, file), (b, other)| b.cmp(a).then_with(|| file.cmp(other)));
+        }
+        self
+    }
+
     /// Adds the names of all files that lie there, whatever they are.
     #[must_use]
-    pub(crate) fn with_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
-        self.names = names.into_iter().collect();
+    pub(crate) fn with_names(mut self, names: Arc<NameIndex>) -> Self {
+        self.names = names;
         self
     }
 
@@ -199,43 +220,35 @@ impl Snapshot {
     }
 
     /// Returns the file whose name is nearest to one of these models, none of which has
-    /// a file; `others` are further names of the device. It is looked for once: a fleet
-    /// asks at once.
+    /// a file; `others` are further names of the device.
     pub(crate) fn near(&self, models: &[&str], others: &[&str]) -> Option<NearFile> {
-        let key = [models.join("\n"), others.join("\n")].join("\n\n");
-        {
-            let near = lock(&self.near);
-            if let Some(known) = near.get(&key) {
-                return known.clone();
-            }
-            if near.len() >= NEAR_KEPT || key.len() > NEAR_LONGEST {
-                return None;
-            }
-        }
-        // Without the lock: others check in meanwhile.
-        let found = self.index().nearest(models, others);
-        lock(&self.near).insert(key, found.clone());
-        found
-    }
-
-    fn index(&self) -> &NameIndex {
-        let names = || NameIndex::new(self.names.iter().map(String::as_str));
-        self.index.get_or_init(names)
+        self.names.nearest(models, others)
     }
 
     /// Returns the file whose name is nearest to one that cannot be fetched, and the file
-    /// itself where it can be: such a one is nearer than others. That takes a while: strangers
-    /// must not have it done for each request.
+    /// itself where it can be: such a one is nearer than others.
     pub(crate) fn near_file(&self, asked: &str) -> Option<(&str, Option<&ServedFile>)> {
-        let index = self.index();
-        let served = index.nearest_file(asked, |file| self.file(file).is_some());
-        let near = served.or_else(|| index.nearest_file(asked, |_| true))?;
+        let served = |file: &str| self.file(file).is_some();
+        let near = self.names.nearest_file(asked, served);
+        let near = near.or_else(|| self.names.nearest_file(asked, |_| true))?;
         Some((near, self.file(near).map(|file| &**file)))
     }
 
-    /// Returns whether a file of that name lies in the folder, whatever it is.
-    pub(crate) fn lies_there(&self, file: &str) -> bool {
-        self.names.iter().any(|name| name == file)
+    /// Returns why a file is not used that lies there.
+    pub(crate) fn unused(&self, file: &str) -> Option<&Event> {
+        self.unused.get(file)
+    }
+
+    /// Returns the highest file for `model` that is not used, in a version that is `wanted`.
+    pub(crate) fn unused_of(
+        &self,
+        model: &str,
+        wanted: impl Fn(&Version) -> bool,
+    ) -> Option<UnusedFile<'_>> {
+        let mut files = self.unused_of.get(&*model_key(model))?.iter();
+        let (_, file) = files.find(|(version, _)| wanted(version))?;
+        let why = self.unused.get(file)?;
+        Some(UnusedFile { file, why })
     }
 
     /// The file of that name.
@@ -273,7 +286,6 @@ impl Snapshot {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::firmware::name;
     use xiaozhi_device::image;
     use xiaozhi_image_builder::Image;
 
@@ -312,6 +324,11 @@ pub(crate) mod tests {
         Snapshot::new(files.iter().map(|f| entry(f)), models)
     }
 
+    /// The names of files, ready to be compared.
+    pub(crate) fn names(files: &[&str]) -> Arc<NameIndex> {
+        Arc::new(NameIndex::new(files.iter().copied()))
+    }
+
     #[test]
     fn highest_first_and_names_encoded() {
         let s = snapshot(&[
@@ -331,21 +348,6 @@ pub(crate) mod tests {
             entry("a_1.bin").last_modified,
             "Tue, 14 Nov 2023 22:13:20 GMT"
         );
-    }
-
-    #[test]
-    fn a_near_file_is_looked_for_once_and_for_so_many_models_only() {
-        let s = snapshot(&[]).with_names(["Xmini-C3_2.0.6.bin".to_owned()]);
-        let near = |model: &str| s.near(&[model], &[]).map(|near| near.file);
-        assert_eq!(near("xmini-c3").as_deref(), Some("Xmini-C3_2.0.6.bin"));
-        for invented in 0..2 * NEAR_KEPT {
-            near(&format!("invented {invented}"));
-            assert!(lock(&s.near).len() <= NEAR_KEPT);
-        }
-        // Who was asked for before is answered as before.
-        assert_eq!(near("xmini-c3").as_deref(), Some("Xmini-C3_2.0.6.bin"));
-        assert_eq!(near("xmini_c3"), None);
-        assert_eq!(near(&"x".repeat(100_000)), None);
     }
 
     #[test]

@@ -205,9 +205,7 @@ impl CheckIns {
         if self.fleet.note(device, own, &decision, now) {
             log_withheld(device, own, &decision.withheld);
         }
-        if decision.is_unmatched() {
-            unmatched::tell_why(&self.fleet, &snapshot, check_in, now);
-        }
+        unmatched::tell_why(&self.fleet, &decision, check_in, now);
         let websocket = match self.voice {
             Voice::WebSocket { .. } => reached.websocket(),
             Voice::Mqtt { .. } => None,

@@ -6,7 +6,6 @@ use super::range::{Selected, select};
 use super::reply::{self, Reply};
 use super::request::shown;
 use super::turned_away::{Near, Request, TurnedAway};
-use crate::event::text::Text;
 use crate::event::{self, Event, Kind, event, kinds, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::snapshot::ServedFile;
@@ -133,8 +132,8 @@ impl Downloads {
     /// Returns what is said of a file that cannot be fetched.
     fn missing(&self, kind: &Kind, peer: SocketAddr, file: &str, base: Option<String>) -> Event {
         let Near { near, right } = self.near(file, base);
-        let unused = self.catalogue.snapshot().lies_there(file);
-        let unused = unused.then_some(UNUSED);
+        let snapshot = self.catalogue.snapshot();
+        let unused = snapshot.unused(file);
         let file = shown(file);
         if kind.id == kinds::DOWNLOAD_BAD_NAME.id {
             event!(
@@ -197,12 +196,6 @@ impl Downloads {
             .map_err(io::Error::other)?
     }
 }
-
-/// Reason why a file that lies there cannot be fetched.
-const UNUSED: Text = Text::new(
-    "它在固件目录中，但不能使用，原因见它的 file.refused 记录",
-    "it lies in the firmware folder and is not used, and its line file.refused says why",
-);
 
 /// Returns whether a name could stand in the folder, so that a malformed one is told
 /// apart from a missing file. Nothing depends on it: only names in the snapshot lead to

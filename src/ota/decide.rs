@@ -5,7 +5,8 @@
 //!
 //! 1. The model is the first of the device's own that may have a file or is pinned,
 //!    under whichever of its names ([`Aliases`]); else `default`, where the policy allows
-//!    it and the device is not remembered to have had files of its own under another name.
+//!    it, the device is not remembered to have had files of its own under another name, and
+//!    none lies there that is meant for its model, under a name that does not do.
 //! 2. A version of its own that the device's parser cannot take, whatever a header
 //!    says: nothing about firmware.
 //! 3. Pinned, every other version is passed over. Equal to the device's version: it
@@ -30,7 +31,8 @@
 use super::alias::Aliases;
 use crate::event::Event;
 use crate::firmware::name::model_key;
-use crate::firmware::snapshot::{Entry, Snapshot};
+use crate::firmware::name::near::NearFile;
+use crate::firmware::snapshot::{Entry, Snapshot, UnusedFile};
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -100,6 +102,10 @@ pub struct Decision<'a> {
     pub withheld: Vec<Withheld<'a>>,
     /// Tells that a file which could serve the device is there and not read yet.
     pub is_early: bool,
+    /// The file whose name is nearly its model's, where that has none.
+    pub near: Option<NearFile>,
+    /// A file of its model that is not used, where there is nothing newer.
+    pub unused: Option<UnusedFile<'a>>,
 }
 
 impl Decision<'_> {
@@ -241,6 +247,8 @@ pub fn decide<'a>(
         outcome: Outcome::UpToDate,
         withheld: Vec::new(),
         is_early: may_yet_serve(check_in, snapshot, policy, &candidates),
+        near: candidates.near,
+        unused: None,
     };
     // A header may name another version: the device parses its own all the same.
     let reported = check_in.report.version.as_deref().unwrap_or(own);
@@ -248,14 +256,14 @@ pub fn decide<'a>(
         decision.outcome = Outcome::Silent;
         return decision;
     }
-    if let Some(old) = candidates.renamed {
-        let newer = |entry: &&Arc<Entry>| {
-            version::compare(entry.version.as_str(), own) == Ordering::Greater
-        };
-        let kept_back = snapshot.model(DEFAULT_MODEL).iter().find(newer);
+    let newer =
+        |version: &Version| version::compare(version.as_str(), own) == Ordering::Greater;
+    if let Some(reason) = candidates.kept_back {
+        let mut default = snapshot.model(DEFAULT_MODEL).iter();
+        let kept_back = default.find(|entry| newer(&entry.version));
         decision.withheld.extend(kept_back.map(|entry| Withheld {
             what: &entry.file,
-            reason: old.keeps_back(check_in.models()),
+            reason,
         }));
         return decision;
     }
@@ -315,6 +323,11 @@ pub fn decide<'a>(
             reason: Reason::PinnedVersionMissing,
         });
     }
+    if matches!(decision.outcome, Outcome::UpToDate) && decision.is_own {
+        let wanted = |version: &Version| pin.map_or_else(|| newer(version), |pin| version == pin);
+        let mut names = policy.names(model);
+        decision.unused = names.find_map(|name| snapshot.unused_of(name, wanted));
+    }
     decision
 }
 
@@ -327,9 +340,10 @@ struct Candidates<'a> {
     files: &'a [Arc<Entry>],
     /// All files of a model that has some under several names.
     merged: Vec<&'a Arc<Entry>>,
-    /// The model as which the device had files of its own, where that keeps it from
-    /// `default`.
-    renamed: Option<OwnModel>,
+    /// The file whose name is nearly the model's, where that has none.
+    near: Option<NearFile>,
+    /// Reason for which the device is kept from `default`.
+    kept_back: Option<Reason<'a>>,
 }
 
 impl<'a> Candidates<'a> {
@@ -339,7 +353,8 @@ impl<'a> Candidates<'a> {
             is_own: false,
             files,
             merged: Vec::new(),
-            renamed: None,
+            near: None,
+            kept_back: None,
         }
     }
 
@@ -380,6 +395,9 @@ impl<'a> Candidates<'a> {
 /// A model whose files are all unusable just now (one is being copied, say) has
 /// files: its devices wait, and get no other board's. So has one that is pinned.
 ///
+/// A model whose file lies there under a name that is nearly its own waits, too, until
+/// somebody gives it that name: the server knows which file was meant.
+///
 /// Boards are renamed between releases: a device that had files of its own and comes
 /// under another name, or under none any more, is no board without files.
 fn candidates<'a>(
@@ -390,10 +408,11 @@ fn candidates<'a>(
 ) -> Candidates<'a> {
     let is_another = |own: &OwnModel| !check_in.models().any(|model| own.has_files_of(model));
     let before = || memory.own_model().filter(is_another);
-    let renamed = |named, old| Candidates {
-        renamed: Some(old),
+    let kept_back = |named, reason| Candidates {
+        kept_back: Some(reason),
         ..Candidates::new(named, &[])
     };
+    let renamed = |named, old: OwnModel| kept_back(named, old.keeps_back(check_in.models()));
     let mut models = check_in.models();
     if let Some(model) = models.find(|model| policy.is_known(model, snapshot)) {
         // Memory is asked only of a device that calls itself so.
@@ -414,13 +433,30 @@ fn candidates<'a>(
             _ => default,
         };
     };
-    if policy.default_for == DefaultFor::Unreported || default.files.is_empty() {
-        return Candidates::new(named, &[]);
-    }
-    match before() {
-        Some(old) => renamed(named, old),
-        None => default,
-    }
+    let near = near(check_in, snapshot);
+    let meant = near.as_ref().filter(|near| near.is_waited_for);
+    let found = if policy.default_for == DefaultFor::Unreported || default.files.is_empty() {
+        Candidates::new(named, &[])
+    } else if let Some(old) = before() {
+        renamed(named, old)
+    } else if let Some(NearFile { file, .. }) = meant {
+        let near = file.clone().into();
+        kept_back(named, Reason::NearName { near })
+    } else {
+        default
+    };
+    Candidates { near, ..found }
+}
+
+/// Returns the file whose name is nearly that of a device whose model has none. A header
+/// that names a model stands alone, and may be what is wrong.
+fn near(check_in: &CheckIn<'_>, snapshot: &Snapshot) -> Option<NearFile> {
+    let models: Vec<_> = check_in.models().collect();
+    let report = &check_in.report;
+    let of_body = [&report.board_name, &report.board_type, &report.model];
+    let of_body = of_body.into_iter().flatten().map(AsRef::as_ref);
+    let others: Vec<_> = of_body.filter(|name| !models.contains(name)).collect();
+    snapshot.near(&models, &others)
 }
 
 /// Returns whether the device could be served by a file that is not read yet: one of the
@@ -432,7 +468,7 @@ fn may_yet_serve(
     candidates: &Candidates<'_>,
 ) -> bool {
     let model = candidates.model;
-    if model == DEFAULT_MODEL && check_in.is_unidentified() || candidates.renamed.is_some() {
+    if model == DEFAULT_MODEL && check_in.is_unidentified() || candidates.kept_back.is_some() {
         return false;
     }
     let may_yet = |model: &str| {
@@ -445,7 +481,10 @@ fn may_yet_serve(
         let mut names = policy.names(model);
         names.any(|name| snapshot.may_yet_have(name, wanted))
     };
-    let falls = policy.default_for == DefaultFor::Unmatched && !policy.is_known(model, snapshot);
+    let waits = candidates.near.as_ref();
+    let falls = policy.default_for == DefaultFor::Unmatched
+        && !policy.is_known(model, snapshot)
+        && !waits.is_some_and(|near| near.is_waited_for);
     may_yet(model) || falls && may_yet(DEFAULT_MODEL)
 }
 

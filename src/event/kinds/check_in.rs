@@ -32,16 +32,21 @@ kinds! { CHECK_INS:
     /// where another one's files are looked through.
     CANDIDATES = guide("candidates", &["model", "count", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
     /// Its model has no file, and one lies there that was meant for it, most likely.
-    MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?"],
-        "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}（每小时提示一次）",
-        "no file is here for this device's model {model}, and the name of {file} is nearly that{: |unpack|}{: to be found it must be called |name|}\
-         {; or, if two names mean one model, write gateway.firmware.alias: |alias|} (named once an hour)");
+    MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
+        "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",
+        "no file is here for this device's model {model}, and the name of {file} is nearly that{: |unpack|}{: to be found it must lie in the firmware folder \
+         itself as |name|}{; or, if two names mean one model, write gateway.firmware.alias: |alias|}{. |default|} (named once an hour)");
     /// No file's name can carry its model, and one lies there that was meant for it.
-    MODEL_UNNAMEABLE = Kind::new("model.unnameable", Warning, "checkin", &["device", "model", "file", "name?", "alias"],
+    MODEL_UNNAMEABLE = Kind::new("model.unnameable", Warning, "checkin", &["device", "model", "file", "name?", "alias", "default?"],
         "任何文件名都无法写下该设备的型号 {model}，因为其中下划线后的数字会被当成版本号。{file} 很可能是给它的：{请改名为 |name|，并}写上 \
-         gateway.firmware.alias: {alias}（每小时提示一次）",
+         gateway.firmware.alias: {alias}{。|default|}（每小时提示一次）",
         "no file name can carry this device's model {model}, for the digit behind its underscore is read as the version. {file} is \
-         meant for it, most likely: {rename it to |name|, and }write gateway.firmware.alias: {alias} (named once an hour)");
+         meant for it, most likely: {rename it to |name|, and }write gateway.firmware.alias: {alias}{. |default|} (named once an hour)");
+    /// Its model has a newer file, which is not used.
+    MODEL_UNUSED = Kind::new("model.unused", Warning, "checkin", &["device", "model", "version", "file", "why"],
+        "该设备的型号 {model} 有更新的文件 {file}，但未被使用，因此设备停留在 {version}：{why}（每小时提示一次）",
+        "a newer file is here for this device's model {model}, and is not used, so the device stays at {version}: {file}: {why} \
+         (named once an hour)");
     /// It calls itself otherwise than before.
     MODEL_RENAMED = Kind::new("model.renamed", Warning, "checkin", &["device", "old", "files?", "new", "alias"],
         "该设备以前的型号是 {old}{（使用 |files| 的文件）}，现在自称 {new}，而 {new} 没有文件：板子在新版固件中改了名，或被线刷了别的固件。如果是同一块板子，请写 \
@@ -108,8 +113,8 @@ kinds! { CHECK_INS:
     /// A download's path holds no name of a file.
     DOWNLOAD_BAD_NAME = missing!("download.bad-name", "下载被拒绝：文件名无效", "download refused: invalid filename");
     /// No such image is offered.
-    DOWNLOAD_UNKNOWN = missing!("download.unknown", "下载被拒绝：这里没有可提供的该固件{；|unused|}",
-        "download refused: no such image is offered here{; |unused|}", "unused?");
+    DOWNLOAD_UNKNOWN = missing!("download.unknown", "下载被拒绝：这里没有可提供的该固件{；固件目录中有该文件，但未被使用：|unused|}",
+        "download refused: no such image is offered here{; the file lies in the firmware folder, and is not used: |unused|}", "unused?");
     /// The image is not read yet.
     DOWNLOAD_STILL_READING = Kind::new("download.still-reading", Info, "download", &["peer", "file"],
         "下载暂不可用：该文件仍在读取中", "download refused for now: the file is still being read");

@@ -104,6 +104,10 @@ kinds! { REASONS:
         "该设备以前通过 gateway.firmware.alias 得到型号 {files} 的文件，而该设置已不再如此：default 文件可能属于另一种板子，因此不下发；如果两个名称仍是同一型号，请写回该设置",
         "the device had the files of {files} before, by gateway.firmware.alias, which no longer says so: default files may be another \
          board's and are kept from it; if the two names are one model still, write the alias again");
+    /// Somebody else's files, most likely, for a board whose own lies there under another name.
+    WITHHELD_NEAR_NAME = reason("withheld.near-name", &["near"],
+        "文件 {near} 是给该设备的型号的，只是名称（或位置）不对：default 文件可能属于另一种板子，因此不下发；请将它改名或移走，见 model.near 记录",
+        "{near} is meant for this device's model, and has not its name or place: default files may be another board's and are kept          from it until that file is renamed or taken away, as the line model.near says");
     /// No address that devices read.
     WITHHELD_NO_ADDRESS = reason("withheld.no-address", &[],
         "本服务器没有设备能够识别的地址：请将 server.vision_explain 或 server.ota 设为域名或 IPv4 地址",

@@ -2,6 +2,7 @@
 //! be read, and what is to be said.
 
 use super::super::name;
+use super::super::name::near::NameIndex;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile, Snapshot};
 use super::judge::{Listed, Use};
@@ -10,10 +11,10 @@ use super::reader::{self, Done, QueuedFile};
 use super::scan::Listing;
 use super::state::{self, Action, FileEvent, Moment, Occasion, Since, State};
 use super::unusable::Unusable;
-use crate::event::{Event, event};
+use crate::event::{Event, Value, event};
 use crate::util::file_state::FileState;
-use std::collections::{HashMap, HashSet};
-use std::mem;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{iter, mem};
 use std::sync::Arc;
 use std::time::Duration;
 use xiaozhi_device::image::{Foreign, Verdict};
@@ -37,6 +38,8 @@ struct File {
     served: Option<Arc<ServedFile>>,
     /// Event that was told of it while it was not offered, so that it is told once.
     said: Option<Event>,
+    /// Firmware in it, where it is a folder.
+    holds: Arc<[String]>,
     /// Event that was told of its signature.
     said_of_signature: Option<Event>,
 }
@@ -44,6 +47,16 @@ struct File {
 impl File {
     fn is_in_snapshot(&self) -> bool {
         self.entry.is_some() || self.served.is_some()
+    }
+
+    /// Returns why it cannot be fetched, where that is known.
+    fn unused(&self) -> Option<&Event> {
+        let said = self.said.as_ref();
+        let said = said.filter(|_| !self.is_in_snapshot() && !self.state.is_unread())?;
+        match said.field("why") {
+            Some(Value::Event(why)) => Some(why),
+            _ => Some(said),
+        }
     }
 }
 
@@ -53,6 +66,10 @@ pub(super) struct Files {
     /// The models of all files in the folder, usable or not, and when they were
     /// last seen there.
     models: HashMap<String, Moment>,
+    /// The names of all files, as they were compared last, and ready for that.
+    names: (Vec<String>, Arc<NameIndex>),
+    /// Models whose images are to be held against each other.
+    uncompared: BTreeSet<String>,
     /// Files to be read, the next one last; `None` where they are to be put in order
     /// again.
     queue: Option<Vec<QueuedFile>>,
@@ -135,6 +152,11 @@ impl Files {
             if self.apply(&file, event, now) == Action::Refuse {
                 self.refuse(&file, &why);
             }
+            if let Unusable::NotAFile { holds, .. } = why {
+                let known = &mut self.known.entry(file.clone()).or_default().holds;
+                self.is_stale |= *known != holds;
+                *known = holds;
+            }
             seen.insert(file);
         }
         for f in found {
@@ -161,7 +183,7 @@ impl Files {
         let gone: Vec<String> = self.known.keys().filter(gone).cloned().collect();
         for name in gone {
             if let Some(file) = self.known.remove(&name) {
-                self.is_stale |= file.is_in_snapshot() || file.state.is_unread();
+                self.is_stale = true;
                 if file.is_in_snapshot() {
                     let entry = file.entry.as_ref();
                     let version = entry.map(|entry| entry.version.as_str());
@@ -300,24 +322,32 @@ impl Files {
             let ready = news::ready(entry, foreign, twin.as_deref(), projects);
             self.news.extend(ready);
         }
-        self.compare_signatures(&entry.model);
+        self.uncompared.insert(entry.model.clone());
     }
 
     /// Says of each image of a model, once, if its signature is another than that of an
     /// earlier one. They are read in no order that would tell.
-    fn compare_signatures(&mut self, model: &str) {
+    fn compare_signatures(&mut self) {
+        let models = mem::take(&mut self.uncompared);
+        if models.is_empty() {
+            return;
+        }
         let entries = self.known.values().filter_map(|file| file.entry.clone());
-        let mut entries: Vec<_> = entries.filter(|entry| entry.model == model).collect();
-        entries.sort_by(|a, b| a.version.cmp(&b.version));
-        let images = || entries.iter().filter_map(|entry| ModelImage::of(entry));
-        for image in images() {
-            let change = signing::change(model, image, images());
-            let Some(file) = self.known.get_mut(image.file) else {
-                continue;
-            };
-            if file.said_of_signature != change {
-                file.said_of_signature.clone_from(&change);
-                self.news.extend(change);
+        let entries: Vec<_> = entries.filter(|e| models.contains(&e.model)).collect();
+        let mut of_models = BTreeMap::<&str, Vec<_>>::new();
+        for entry in &entries {
+            let images = of_models.entry(&entry.model).or_default();
+            images.extend(ModelImage::of(entry));
+        }
+        for (model, images) in of_models {
+            for (image, change) in signing::changes(model, images) {
+                let Some(file) = self.known.get_mut(image) else {
+                    continue;
+                };
+                if file.said_of_signature != change {
+                    file.said_of_signature.clone_from(&change);
+                    self.news.extend(change);
+                }
             }
         }
     }
@@ -343,12 +373,29 @@ impl Files {
         if said.as_ref() != Some(&news) {
             *said = Some(news.clone());
             self.news.push(news);
+            self.is_stale = true;
         }
+    }
+
+    /// Returns the names of all files, ready to be compared. That takes a while, and names
+    /// change seldom.
+    fn names_to_compare(&mut self) -> Arc<NameIndex> {
+        let known = self.known.iter();
+        let names = known.flat_map(|(name, file)| iter::once(name).chain(file.holds.iter()));
+        let mut names: Vec<_> = names.cloned().collect();
+        names.sort_unstable();
+        if self.names.0 != names {
+            let index = NameIndex::new(names.iter().map(String::as_str));
+            self.names = (names, Arc::new(index));
+        }
+        Arc::clone(&self.names.1)
     }
 
     /// Makes the snapshot of what can be offered now.
     pub(super) fn snapshot(&mut self) -> Snapshot {
         self.is_stale = false;
+        self.compare_signatures();
+        let names = self.names_to_compare();
         let entries = self.known.values().filter_map(|file| file.entry.clone());
         let served = self.known.values().filter_map(|file| file.served.clone());
         let models = self.models.keys().cloned().collect();
@@ -360,6 +407,10 @@ impl Files {
         Snapshot::new(entries, models)
             .with_served(served)
             .with_unread(unread)
-            .with_names(self.known.keys().cloned())
+            .with_unused(self.known.iter().filter_map(|(file, known)| {
+                let why = known.unused()?.clone();
+                Some((file.clone(), why))
+            }))
+            .with_names(names)
     }
 }

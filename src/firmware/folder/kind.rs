@@ -4,12 +4,15 @@
 use super::unusable::Unusable;
 use crate::event::text::Text;
 use crate::event::{Event, event};
+use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use nix::errno::Errno;
+use std::collections::HashMap;
 use std::fs::{self, FileType, Metadata};
-use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{io, mem};
 
 const FOLDER: Text = Text::new("目录", "a folder");
 const PIPE: Text = Text::new("管道", "a pipe");
@@ -20,11 +23,39 @@ const DEVICE: Text = Text::new("设备文件", "a device");
 /// folders below it.
 const LOOKED_AT: usize = 256;
 
+/// Firmware in the folders that lie in the firmware folder. It is looked for where such a
+/// folder has changed, and not at every look: a share can hold many.
+#[derive(Debug, Default)]
+pub(super) struct Folders {
+    known: HashMap<PathBuf, (FileState, Arc<[String]>)>,
+    before: HashMap<PathBuf, (FileState, Arc<[String]>)>,
+}
+
+impl Folders {
+    /// Begins a look, after which those are forgotten that it did not come across.
+    pub(super) fn begin(&mut self) {
+        self.before = mem::take(&mut self.known);
+    }
+
+    fn images(&mut self, folder: &Path, about: &Metadata) -> Arc<[String]> {
+        let state = FileState::from(about);
+        let known = self.known.get(folder).or_else(|| self.before.get(folder));
+        let known = known.filter(|(seen, _)| *seen == state);
+        let images = known.map_or_else(|| images(folder).into(), |(_, images)| Arc::clone(images));
+        let folder = folder.to_owned();
+        self.known.insert(folder, (state, Arc::clone(&images)));
+        images
+    }
+}
+
 /// Returns what stands in a file's place, where that is no file and no link to one.
-pub(super) fn other(path: &Path) -> Option<Unusable> {
-    let kind = fs::metadata(path).ok()?.file_type();
-    let what = name_of(kind)?;
-    let holds = kind.is_dir().then(|| first_image(path)).flatten();
+pub(super) fn other(path: &Path, about: &Metadata, folders: &mut Folders) -> Option<Unusable> {
+    let what = name_of(about.file_type())?;
+    let holds = if about.is_dir() {
+        folders.images(path, about)
+    } else {
+        Arc::default()
+    };
     Some(Unusable::NotAFile { what, holds })
 }
 
@@ -42,17 +73,17 @@ fn name_of(kind: FileType) -> Option<Text> {
     }
 }
 
-/// Returns the first file below a folder, by its name, that is called a firmware.
-fn first_image(folder: &Path) -> Option<String> {
+/// Returns the files below a folder, by name, that are called a firmware.
+fn images(folder: &Path) -> Vec<String> {
     let mut left = LOOKED_AT;
     let mut folders = vec![folder.to_owned()];
-    let mut first: Option<String> = None;
+    let mut images = Vec::new();
     while let Some(next) = folders.pop() {
         for item in fs::read_dir(&next).into_iter().flatten().flatten() {
-            left = left.saturating_sub(1);
-            if left == 0 {
-                return first;
-            }
+            let Some(one_less) = left.checked_sub(1) else {
+                break;
+            };
+            left = one_less;
             let (name, kind) = (item.file_name(), item.file_type());
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
             // No link is followed: it may lead back.
@@ -67,12 +98,12 @@ fn first_image(folder: &Path) -> Option<String> {
                 let path = item.path();
                 let from = folder.parent().unwrap_or(folder);
                 let below = path.strip_prefix(from).unwrap_or(&path);
-                let below = below.to_string_lossy().into_owned();
-                first = Some(first.map_or(below.clone(), |first| first.min(below)));
+                images.push(below.to_string_lossy().into_owned());
             }
         }
     }
-    first
+    images.sort_unstable();
+    images
 }
 
 /// Returns why a file cannot be read that could not be opened, or not be looked at.

@@ -26,6 +26,7 @@ use crate::event::text::Text;
 use crate::event::{self, event, tell};
 use files::{Files, GATHER};
 use handle::Message;
+use kind::Folders;
 use reader::{Done, Job};
 use scan::Listing;
 use state::{FileEvent, Hope, Moment, Occasion, State};
@@ -78,6 +79,7 @@ struct Keeper {
     /// Tells that it is known what lies in the folder.
     was_listed: bool,
     files: Files,
+    folders: Folders,
     reading: Option<Progress>,
     published: Moment,
     looked: Moment,
@@ -113,6 +115,7 @@ impl Keeper {
             folder_failed: None,
             was_listed: false,
             files: Files::default(),
+            folders: Folders::default(),
             reading: None,
             published: Moment::ZERO,
             looked: Moment::ZERO,
@@ -361,7 +364,7 @@ impl Keeper {
     /// what cannot be opened is not offered.
     fn list(&mut self) -> Option<Listing> {
         let dir = self.settings.dir.clone();
-        let error = match scan::list(&dir) {
+        let error = match scan::list(&dir, &mut self.folders) {
             Ok(listing) => {
                 if self.folder_failed.take().is_some() {
                     tell!(FOLDER_BACK, dir = absolute(&dir));
@@ -377,7 +380,7 @@ impl Keeper {
         let mut listing = Listing::default();
         if !is_gone {
             for file in self.files.names(|_| true) {
-                match scan::judge(&dir, &file) {
+                match scan::judge(&dir, &file, true, &mut self.folders) {
                     Ok(Some(found)) => listing.found.push(found),
                     Ok(None) => {}
                     Err(why) => listing.unusable.push((file, why)),

@@ -3,14 +3,14 @@
 use super::super::name::near::NameIndex;
 use super::super::name::{self, Misnamed, NameError};
 use super::judge::{self, Listed};
-use super::kind;
+use super::kind::{self, Folders};
 use super::unusable::{LONGEST, Unusable};
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat, major, minor};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Cursor, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -34,15 +34,20 @@ pub(super) struct Listing {
 }
 
 /// Lists the folder, but for what is plainly no firmware.
-pub(super) fn list(dir: &Path) -> io::Result<Listing> {
+pub(super) fn list(dir: &Path, folders: &mut Folders) -> io::Result<Listing> {
     let mut listing = Listing::default();
+    folders.begin();
     for item in fs::read_dir(dir)? {
-        let os_name = item?.file_name();
+        let item = item?;
+        let os_name = item.file_name();
         let Some(file) = os_name.to_str() else {
             let shown = os_name.to_string_lossy().into_owned();
             if !name::is_passed_over(&shown) {
                 let misnamed = Misnamed::not_utf8(os_name.as_bytes());
-                let why = kind::other(&dir.join(&os_name)).unwrap_or_else(|| misnamed.into());
+                let path = dir.join(&os_name);
+                let other = fs::metadata(&path).ok();
+                let other = other.and_then(|about| kind::other(&path, &about, folders));
+                let why = other.unwrap_or_else(|| misnamed.into());
                 listing.unusable.push((shown, why));
             }
             continue;
@@ -50,7 +55,8 @@ pub(super) fn list(dir: &Path) -> io::Result<Listing> {
         if name::is_passed_over(file) {
             continue;
         }
-        match judge(dir, file) {
+        let may_be_link = item.file_type().is_ok_and(|kind| kind.is_symlink());
+        match judge(dir, file, may_be_link, folders) {
             Ok(Some(found)) => listing.found.push(found),
             Ok(None) => {}
             Err(why) => listing.unusable.push((file.to_owned(), why)),
@@ -67,15 +73,25 @@ pub(crate) fn names(dir: &Path) -> io::Result<NameIndex> {
 }
 
 /// Looks at one file of the folder. `None`: it vanished while we looked.
-pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
+pub(super) fn judge(
+    dir: &Path,
+    file: &str,
+    may_be_link: bool,
+    folders: &mut Folders,
+) -> Result<Option<Found>, Unusable> {
     let path = dir.join(file);
+    // Follows links: people link to the newest build. That costs a look at each file, which
+    // on a share is slow.
+    let about = fs::metadata(&path);
     // What a thing is goes before what it is called.
-    if let Some(other) = kind::other(&path) {
+    if let Ok(about) = &about
+        && let Some(other) = kind::other(&path, about, folders)
+    {
         return Err(other);
     }
     let is_taken = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok();
     let misnamed = Misnamed::find(file).map(|misnamed| misnamed.beside(is_taken));
-    let found = look_at(&path);
+    let found = state(&path, about);
     let name = match misnamed {
         // Its content tells whether it can be fetched.
         Some(misnamed)
@@ -98,16 +114,17 @@ pub(super) fn judge(dir: &Path, file: &str) -> Result<Option<Found>, Unusable> {
         file: file.to_owned(),
         listed: Listed {
             name,
-            target: judge::leads_out(&path, dir),
+            target: may_be_link
+                .then(|| judge::leads_out(&path, dir))
+                .flatten(),
         },
         identity,
     }))
 }
 
 /// Returns the state of a file that is worth reading. `None`: it vanished while we looked.
-fn look_at(path: &Path) -> Result<Option<FileState>, Unusable> {
-    // Follows links: people link to the newest build.
-    let metadata = match fs::metadata(path) {
+fn state(path: &Path, about: io::Result<Metadata>) -> Result<Option<FileState>, Unusable> {
+    let metadata = match about {
         Ok(m) => m,
         Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
             return Ok(None);

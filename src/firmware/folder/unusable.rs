@@ -5,6 +5,7 @@ use super::super::name::Misnamed;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::fmt;
+use std::sync::Arc;
 use xiaozhi_device::image::{Foreign, ImageFault, Verdict};
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::is_device_safe;
@@ -23,8 +24,8 @@ pub(crate) enum Unusable {
     NotAFile {
         /// Its kind.
         what: Text,
-        /// One of the files in it that might be meant.
-        holds: Option<String>,
+        /// The files in it that might be meant.
+        holds: Arc<[String]>,
     },
     /// Nothing in it.
     Empty,
@@ -67,7 +68,7 @@ impl From<&Unusable> for Event {
         match why {
             Unusable::Name(misnamed) => (&**misnamed).into(),
             Unusable::NotAFile { what, holds } => {
-                event!(IMAGE_NO_FILE, what = *what, holds = holds.clone())
+                event!(IMAGE_NO_FILE, what = *what, holds = holds.first())
             }
             Unusable::Empty => event!(IMAGE_EMPTY),
             Unusable::TooLong { length } => {

@@ -4,6 +4,8 @@ use super::suggest::{self, LONGEST};
 use super::{Misnamed, NameError, model_key, parse};
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use unicode_normalization::UnicodeNormalization as _;
 use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::version::Version;
@@ -30,6 +32,9 @@ pub struct NearFile {
     pub can_be_named: bool,
     /// Tells that it is an archive, which no other name makes an image.
     pub is_archive: bool,
+    /// Tells that a file is there which is meant for the model, and no other's: its devices
+    /// wait for it, and get nobody else's.
+    pub is_waited_for: bool,
 }
 
 /// Nearness of a name, the nearest first.
@@ -49,10 +54,26 @@ enum Nearness {
     Archive,
 }
 
-/// Names of the files of a folder, ready to be compared.
+impl Nearness {
+    /// Tells whether a file is meant for the model that it is this near to, and for no other.
+    ///
+    /// So it is where nobody gets it by its name, or its name is the model's but for case,
+    /// width, blanks and other separators: of all boards of xiaozhi-esp32, from its first
+    /// release on, no two differ by those alone. One with a word in front or a letter more may
+    /// be a board of its own.
+    fn is_waited_for(self, known: &Known) -> bool {
+        !known.is_good || self <= Self::CutShort
+    }
+}
+
+/// Names of the files of a folder, ready to be compared. Whatever a stranger calls his
+/// device, a few of them are.
 #[derive(Debug, Default)]
 pub struct NameIndex {
     names: Vec<Known>,
+    /// Places of the names that have a shape, by its hash.
+    by_shape: HashMap<u64, Vec<usize>>,
+    hasher: RandomState,
 }
 
 #[derive(Debug)]
@@ -66,12 +87,44 @@ struct Known {
     is_archive: bool,
 }
 
+impl Known {
+    /// Returns the name without the folder.
+    fn name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 impl NameIndex {
-    /// Reads the names of all files in a folder, in whatever order.
+    /// Reads the names of all files in a folder, in whatever order. One that lies in a folder
+    /// of its own has that in front.
     pub fn new<'a>(files: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
+        let mut index = Self {
             names: files.into_iter().filter_map(known).collect(),
+            ..Self::default()
+        };
+        for (at, known) in index.names.iter().enumerate() {
+            let mut note = |shape: &str| {
+                let shape = index.hasher.hash_one(shape);
+                index.by_shape.entry(shape).or_default().push(at);
+            };
+            each_shape(&known.key, &known.joined, &mut note);
+            each_cut(known.name(), note);
         }
+        index
+    }
+
+    /// Returns the names that have a shape of a model's: all that are near it, and few others.
+    fn alike(&self, wanted: &Wanted<'_>) -> impl Iterator<Item = &Known> {
+        let mut places = Vec::new();
+        let mut look = |shape: &str| {
+            let found = self.by_shape.get(&self.hasher.hash_one(shape));
+            places.extend(found.into_iter().flatten().copied());
+        };
+        each_shape(&wanted.key, &wanted.joined, &mut look);
+        look(wanted.model);
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|at| &self.names[at])
     }
 
     /// Tells whether a file of this model is there whose name can be used.
@@ -87,7 +140,7 @@ impl NameIndex {
     pub(crate) fn nearest_file(&self, asked: &str, are: impl Fn(&str) -> bool) -> Option<&str> {
         let asked = known(asked)?;
         let wanted = Wanted::new(&asked.model);
-        let ranked = self.names.iter().filter_map(|known| {
+        let ranked = self.alike(&wanted).filter_map(|known| {
             let nearness = wanted.nearness(known).filter(|_| are(&known.file))?;
             let is_same_version = known.version == asked.version;
             let version = Reverse(&known.version);
@@ -103,6 +156,7 @@ impl NameIndex {
     /// looks for it under these names. Of equals the highest version counts.
     pub fn nearest(&self, models: &[&str], others: &[&str]) -> Option<NearFile> {
         let mut best: Option<(Nearness, &str, &Known)> = None;
+        let mut is_waited_for = false;
         let rank = |(nearness, _, known): &(Nearness, &str, &Known)| {
             let version = known.version.clone();
             (*nearness, Reverse(version), known.file.clone())
@@ -111,10 +165,11 @@ impl NameIndex {
         let can_be = |model: &&&str| **model != DEFAULT_MODEL && model.len() <= LONGEST;
         for model in models.iter().chain(others).filter(can_be) {
             let wanted = Wanted::new(model);
-            let names = self.names.iter();
-            for known in names.filter(|known| known.key != DEFAULT_MODEL) {
+            let alike = self.alike(&wanted);
+            for known in alike.filter(|known| known.key != DEFAULT_MODEL) {
                 let found = wanted.nearness(known).map(|near| (near, *model, known));
                 let Some(found) = found else { continue };
+                is_waited_for |= models.contains(model) && found.0.is_waited_for(known);
                 // The first model's are kept where another's are no nearer.
                 if best.as_ref().is_none_or(|best| {
                     let same = best.1 == found.1;
@@ -133,7 +188,11 @@ impl NameIndex {
         };
         let version = known.version.as_ref().map_or(VERSION, Version::as_str);
         if !can_be_named(model) {
-            return Some(under_another_name(known, model, version));
+            let near = under_another_name(known, model, version);
+            return Some(NearFile {
+                is_waited_for,
+                ..near
+            });
         }
         let name = format!("{model}_{version}.bin");
         Some(NearFile {
@@ -143,6 +202,7 @@ impl NameIndex {
             says: Some(known.model.clone()).filter(|says| known.is_good && says != model),
             can_be_named: true,
             is_archive: known.is_archive,
+            is_waited_for,
         })
     }
 }
@@ -158,7 +218,7 @@ fn can_be_named(model: &str) -> bool {
 
 /// Returns what stands for a model that no file's name can carry.
 fn under_another_name(known: &Known, model: &str, version: &str) -> NearFile {
-    let cut_short = known.file.strip_prefix(model);
+    let cut_short = known.name().strip_prefix(model);
     let is_good = known.is_good && cut_short.is_none();
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '.' {
@@ -183,16 +243,19 @@ fn under_another_name(known: &Known, model: &str, version: &str) -> NearFile {
         }),
         can_be_named: false,
         is_archive: known.is_archive,
+        is_waited_for: false,
     }
 }
 
 /// Reads the name of a file, as well as it can be read.
-fn known(file: &str) -> Option<Known> {
+fn known(path: &str) -> Option<Known> {
+    let file = path.rsplit('/').next()?;
     let named = parse(file).ok();
     let misnamed = Misnamed::find(file);
     let suggested = misnamed.as_ref().and_then(Misnamed::suggested);
     let suggested = suggested.and_then(|name| parse(name).ok());
-    let is_good = misnamed.is_none();
+    // What lies in a folder of its own is not looked at.
+    let is_good = misnamed.is_none() && file == path;
     let is_archive = suggest::is_called(file) == Some(NameError::Archive);
     let (model, version) = match suggested.or(named) {
         Some(name) => (name.model, Some(name.version)),
@@ -204,7 +267,7 @@ fn known(file: &str) -> Option<Known> {
     Some(Known {
         joined: joined(&key),
         key,
-        file: file.to_owned(),
+        file: path.to_owned(),
         model,
         version,
         is_good,
@@ -251,7 +314,7 @@ impl<'a> Wanted<'a> {
         if ours == theirs || self.joined == known.joined {
             return Some(Nearness::Spelling);
         }
-        let rest = known.file.strip_prefix(self.model);
+        let rest = known.name().strip_prefix(self.model);
         let rest = rest.and_then(|rest| rest.strip_prefix('_'));
         if rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
             return Some(Nearness::CutShort);
@@ -281,6 +344,37 @@ fn key(model: &str) -> String {
 
 fn joined(key: &str) -> String {
     key.replace('-', "")
+}
+
+/// Takes each form of a name in which it is the same as one that is near it: without its
+/// separators, without the word in front, without one letter.
+fn each_shape(key: &str, joined: &str, mut take: impl FnMut(&str)) {
+    take(key);
+    if joined != key {
+        take(joined);
+    }
+    if let Some((_, rest)) = key.split_once('-') {
+        take(rest);
+    }
+    // No file has a longer one.
+    if (SHORT..=LONGEST).contains(&key.len()) {
+        let mut shape = String::with_capacity(key.len());
+        for (at, c) in key.char_indices().filter(|(_, c)| c.is_alphabetic()) {
+            shape.clear();
+            shape.push_str(&key[..at]);
+            shape.push_str(&key[at + c.len_utf8()..]);
+            take(&shape);
+        }
+    }
+}
+
+/// Takes each beginning of a file's name behind which a version might stand.
+fn each_cut(file: &str, mut take: impl FnMut(&str)) {
+    for (at, _) in file.match_indices("_") {
+        if file[at + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+            take(&file[..at]);
+        }
+    }
 }
 
 /// Tells whether `long` is `short` with one word in front: the manufacturer's.
