@@ -1,7 +1,7 @@
 //! Audits the settings that run for what would hurt devices: at the start, after each
 //! change, and once a day.
 
-use super::machine::{addresses, network, own_address};
+use super::machine::{network, own_address};
 use super::names;
 use crate::config::{Settings, self_signed_names};
 use crate::event::{self, Event, tell};
@@ -11,6 +11,7 @@ use crate::ota::credentials::Voice;
 use crate::ota::network::Network;
 use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
 use crate::tls::{self, Certificates, Mode, acme};
+use crate::util::addresses::own_addresses;
 use crate::util::supervise::blocking;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -243,7 +244,7 @@ impl Auditor {
         if let Some(certificates) = &self.certificates
             && matches!(settings.tls, Mode::SelfSigned { follows: true, .. })
         {
-            let names = self_signed_names(&settings.public.host(), &addresses());
+            let names = self_signed_names(&settings.public.host(), &own_addresses());
             certificates.follow(names, SystemTime::now());
         }
         if settings.public.source() != Source::Derived {

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 /// Period of the look at the clock: it may be set at any time.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Time at which this program was built: no clock that was set shows less.
+/// Time at which this program was built, or, where its source was the same as before, built
+/// first: no clock that was set shows less.
 pub(super) fn built() -> SystemTime {
     // Written by src/build.rs.
     let seconds = env!("BUILT").parse().unwrap_or(0);

@@ -3,6 +3,7 @@
 
 use crate::config::{Machine, ZoneDoubt};
 use crate::ota::network::{Interface, Network};
+use crate::util::addresses::own_addresses;
 use crate::util::sync::lock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(crate) fn machine() -> Machine {
     Machine {
         local_ip: look().unwrap_or(Ipv4Addr::LOCALHOST).into(),
-        addresses: addresses(),
+        addresses: own_addresses(),
         bound: None,
         now: Timestamp::now(),
         time_zone: TimeZone::system(),
@@ -50,17 +51,6 @@ fn zone_doubt() -> Option<ZoneDoubt> {
     let is_east = offset.starts_with('+') && !matches!(hours, "0" | "00" | "00:00");
     (is_east && hours.starts_with(|c: char| c.is_ascii_digit()))
         .then_some(ZoneDoubt::Reversed(zone))
-}
-
-/// Returns all addresses of this machine but for loopback.
-pub(super) fn addresses() -> Vec<IpAddr> {
-    let interfaces = getifaddrs().into_iter().flatten();
-    let addresses = interfaces.filter_map(|interface| {
-        let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-    });
-    addresses.filter(|ip| !ip.is_loopback()).collect()
 }
 
 /// Returns the IPv4 address by which others reach this machine, as it is now; `None`

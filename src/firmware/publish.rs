@@ -35,6 +35,8 @@ pub(crate) enum PublishError {
         "{}: {}. {}", path.display(), Event::from(foreign),
         if foreign.is_data() {
             "It is given for download where it lies in the firmware folder: copy it there"
+        } else if foreign.is_named() {
+            "No device installs that"
         } else {
             "No ESP32 is offered it; if it is meant for a device of another kind, add --version and --foreign"
         }
@@ -163,7 +165,7 @@ impl Staged {
             return Err(PublishError::Unusable { path, why });
         }
         match verdict {
-            Verdict::Foreign(foreign) if !takes_foreign || foreign.is_data() => {
+            Verdict::Foreign(foreign) if !takes_foreign || foreign.is_named() => {
                 let foreign = *foreign;
                 return Err(PublishError::NoImage { path, foreign });
             }

@@ -183,3 +183,51 @@ fn app_of(path: &Path) -> Option<AppImage> {
         Verdict::Foreign(_) | Verdict::Rejected(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firmware::snapshot::tests::image_entry;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use xiaozhi_device::image;
+    use xiaozhi_image_builder::{Image, signed};
+
+    fn entry(file: &str, chip: u16, key: u8) -> Arc<Entry> {
+        let image = Image {
+            chip,
+            ..Image::new("1.0")
+        };
+        let entry = image_entry(file, &image, 4096);
+        let mut entry = Arc::into_inner(entry).unwrap();
+        if key > 0
+            && let Verdict::App(app) = image::inspect(&signed(&image.build(), &[key])).verdict
+        {
+            entry.app = Some(app);
+        }
+        Arc::new(entry)
+    }
+
+    proptest! {
+        #[test]
+        fn each_is_held_against_the_highest_signed_one_below_it(
+            images in prop::collection::vec((0..4u8, 0..3u8, any::<bool>()), 0..8),
+        ) {
+            let entries: Vec<_> = images.iter().enumerate().map(|(at, (version, key, is_c3))| {
+                entry(&format!("a_1.{version}.0-{at}.bin"), if *is_c3 { 5 } else { 9 }, *key)
+            }).collect();
+            let of = || entries.iter().filter_map(|entry| ModelImage::of(entry));
+            let mut found = changes("a", of().collect());
+            found.sort_by_key(|(file, _)| *file);
+            let mut wanted: Vec<_> = of().map(|image| {
+                let below = of().filter(|other| is_earlier(*other, image));
+                let earlier = below.max_by(|a, b| {
+                    a.version.cmp(b.version).then_with(|| b.file.cmp(a.file))
+                });
+                (image.file, earlier.and_then(|earlier| change("a", image, earlier)))
+            }).collect();
+            wanted.sort_by_key(|(file, _)| *file);
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}

@@ -92,9 +92,11 @@ impl DeviceMemory for RememberedDevice<'_> {
         self.fleet.forced(self.device, self.version)
     }
 
-    fn own_model(&self) -> Option<OwnModel> {
+    fn own_model(&self, named: Option<&str>) -> Option<OwnModel> {
         let mut devices = self.fleet.devices();
-        devices.find(kept(self.device))?.own.clone()
+        let known = devices.find(kept(self.device))?;
+        let own = known.own.as_ref();
+        own.filter(|own| !known.is_back(own, named)).cloned()
     }
 }
 
@@ -117,6 +119,9 @@ struct DeviceRecord {
     forced: Option<(Forced, SystemTime)>,
     /// The model that it named first.
     named: Option<Box<str>>,
+    /// The name under which it came before it had files of its own; empty where it gave none.
+    /// Who comes under it again was never another board: somebody else gave its id.
+    at_first: Option<Box<str>>,
     /// Model of its own that had files last. A board that is renamed keeps it, and so gets
     /// no other board's files.
     own: Option<OwnModel>,
@@ -160,6 +165,8 @@ impl Fleet {
             withheld,
             forced: None,
             named: decision.named.map(|named| kept(named).into()),
+            at_first: (decision.own_files.is_none())
+                .then(|| kept(decision.named.unwrap_or_default()).into()),
             own: decision.own_files.map(|files| own(decision.model, files)),
             former: None,
         };
@@ -238,10 +245,20 @@ impl Fleet {
 }
 
 impl DeviceRecord {
+    /// Tells whether a device that comes as `named` is back under the name that it had before
+    /// it had files of its `own`, which were another name's.
+    fn is_back(&self, own: &OwnModel, named: Option<&str>) -> bool {
+        let named = kept(named.unwrap_or_default());
+        self.at_first.as_deref() == Some(named) && *own.named != *named
+    }
+
     /// Takes over what is remembered of the names of a device.
     fn remember_names(&mut self, before: &Self, decision: &Decision<'_>) {
+        self.at_first.clone_from(&before.at_first);
         if self.own.is_none() {
-            self.own.clone_from(&before.own);
+            let own = before.own.as_ref();
+            let named = decision.named;
+            self.own = own.filter(|own| !before.is_back(own, named)).cloned();
         }
         if !decision.is_unmatched() {
             return;
@@ -252,6 +269,7 @@ impl DeviceRecord {
         };
         let former = || before.former.clone();
         self.former = match (&before.own, &before.named) {
+            (Some(_), _) if self.own.is_none() => None,
             (Some(before), _) if !is_own_still(before) => Some(before.clone()),
             (_, named) if *named == self.named => former(),
             (_, Some(named)) => Some(own(named, named)),

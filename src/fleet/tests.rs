@@ -23,6 +23,8 @@ fn decision(withheld: &'static [&'static str]) -> Decision<'static> {
         outcome: Outcome::UpToDate,
         withheld: withheld.iter().map(held).collect(),
         is_early: false,
+        near: None,
+        unused: None,
     }
 }
 
@@ -158,4 +160,45 @@ fn a_board_that_is_renamed_gets_no_other_boards_files() {
     assert_eq!(fleet.former("f"), Some(own("new", "old")));
     assert!(offered("f", "newer", &plain).contains("Renamed { old: \"new\" }"));
     assert!(offered("f", "old", &plain).contains("old_2.0.bin"));
+}
+
+#[test]
+fn who_gives_anothers_id_holds_it_back_until_it_is_back() {
+    use crate::firmware::snapshot::tests::snapshot;
+    let fleet = Fleet::default();
+    let files = snapshot(&["old_2.0.bin", "default_9.0.bin"]);
+    let policy = Policy::default();
+    let offered = |device: &str, name: &str| {
+        let body = format!(r#"{{"application":{{"version":"1.0"}},"board":{{{name}}}}}"#);
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let decision = decide(&check_in, &files, &policy, &fleet.device(device, "1.0"));
+        fleet.note(device, "1.0", &decision, UNIX_EPOCH);
+        match decision.outcome {
+            Outcome::Offer { entry, .. } => entry.file.clone(),
+            _ => format!("{:?}", decision.withheld),
+        }
+    };
+    let named = |name: &str| format!(r#""name":"{name}""#);
+    for (device, victim) in [("d", named("mine")), ("e", String::new())] {
+        assert_eq!(offered(device, &victim), "default_9.0.bin");
+        for _ in 0..3 {
+            assert_eq!(offered(device, &named("old")), "old_2.0.bin");
+            assert!(offered(device, &named("new")).contains("Renamed"));
+            // As it came before, it gets what it got.
+            for _ in 0..2 {
+                assert_eq!(offered(device, &victim), "default_9.0.bin");
+                assert_eq!(
+                    fleet.former(device).filter(|own| &*own.named == "old"),
+                    None
+                );
+            }
+        }
+        // What is invented first counts no more than what it invents later.
+        assert_eq!(offered(device, &named("x")), "default_9.0.bin");
+        assert_eq!(offered(device, &named("old")), "old_2.0.bin");
+        assert_eq!(offered(device, &victim), "default_9.0.bin");
+    }
 }

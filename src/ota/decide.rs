@@ -180,8 +180,9 @@ pub trait DeviceMemory {
     /// Returns what was forced on the device while it reported what it reports now.
     fn forced(&self) -> Option<Forced>;
 
-    /// Returns the model under which the device had files of its own last.
-    fn own_model(&self) -> Option<OwnModel>;
+    /// Returns the model under which the device had files of its own last, unless it came as
+    /// it does now, `named` so, before it had any: anybody can give another's id.
+    fn own_model(&self, named: Option<&str>) -> Option<OwnModel>;
 }
 
 /// Model under which a device had files of its own. An alias makes two names one, and
@@ -219,7 +220,7 @@ impl DeviceMemory for () {
         None
     }
 
-    fn own_model(&self) -> Option<OwnModel> {
+    fn own_model(&self, _: Option<&str>) -> Option<OwnModel> {
         None
     }
 }
@@ -256,8 +257,7 @@ pub fn decide<'a>(
         decision.outcome = Outcome::Silent;
         return decision;
     }
-    let newer =
-        |version: &Version| version::compare(version.as_str(), own) == Ordering::Greater;
+    let newer = |version: &Version| version::compare(version.as_str(), own) == Ordering::Greater;
     if let Some(reason) = candidates.kept_back {
         let mut default = snapshot.model(DEFAULT_MODEL).iter();
         let kept_back = default.find(|entry| newer(&entry.version));
@@ -407,7 +407,10 @@ fn candidates<'a>(
     memory: &impl DeviceMemory,
 ) -> Candidates<'a> {
     let is_another = |own: &OwnModel| !check_in.models().any(|model| own.has_files_of(model));
-    let before = || memory.own_model().filter(is_another);
+    let before = || {
+        let own = memory.own_model(check_in.models().next());
+        own.filter(is_another)
+    };
     let kept_back = |named, reason| Candidates {
         kept_back: Some(reason),
         ..Candidates::new(named, &[])

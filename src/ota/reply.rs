@@ -108,6 +108,8 @@ mod tests {
             outcome,
             withheld: Vec::new(),
             is_early: false,
+            near: None,
+            unused: None,
         };
         let voice = VoiceBlock::WebSocket(WebSocketBlock {
             url: "ws://h/",

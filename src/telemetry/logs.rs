@@ -20,6 +20,7 @@ use crate::util::way;
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
@@ -451,14 +452,18 @@ impl Subscriber for LineSubscriber {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        // Most lines are shorter.
-        let mut line = String::with_capacity(256);
+        thread_local!(static LINE: Cell<String> = const { Cell::new(String::new()) });
+        // Taken out: where a value breaks while it is written, what it broke on is said from
+        // here.
+        let mut line = LINE.take();
+        line.clear();
         self.style.write(event, &mut line);
         for sink in &self.sinks {
             if let Some(since) = sink.push(&line) {
                 self.say_stalled(sink, since);
             }
         }
+        LINE.set(line);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

@@ -1,6 +1,7 @@
 //! Ground floor: small things that every room needs and that are no room's
 //! own business. It knows nobody.
 
+pub(crate) mod addresses;
 pub(crate) mod alert;
 pub mod durable;
 pub mod file_state;

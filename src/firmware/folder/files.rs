@@ -14,9 +14,9 @@ use super::unusable::Unusable;
 use crate::event::{Event, Value, event};
 use crate::util::file_state::FileState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::{iter, mem};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{iter, mem};
 use xiaozhi_device::image::{Foreign, Verdict};
 use xiaozhi_device::project::Projects;
 

@@ -114,9 +114,7 @@ pub(super) fn judge(
         file: file.to_owned(),
         listed: Listed {
             name,
-            target: may_be_link
-                .then(|| judge::leads_out(&path, dir))
-                .flatten(),
+            target: may_be_link.then(|| judge::leads_out(&path, dir)).flatten(),
         },
         identity,
     }))

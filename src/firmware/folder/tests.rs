@@ -100,3 +100,34 @@ fn nothing_is_said_before_it_is_true() {
     said("file.removed", false);
     said("folder.unavailable", false);
 }
+
+#[test]
+fn a_folder_is_searched_for_firmware_where_it_has_changed() {
+    let (dir, mut keeper, asked) = kept();
+    let folder = dir.path().join("board");
+    fs::create_dir(&folder).unwrap();
+    look(&mut keeper, &asked, Occasion::Start);
+    let near = |keeper: &Keeper| {
+        let snapshot = keeper.shared.snapshot.load();
+        let near = snapshot.near(&["xmini-c3"], &[]);
+        near.map(|near| (near.file, near.is_waited_for))
+    };
+    assert_eq!(near(&keeper), None);
+    fs::write(folder.join("xmini-c3_2.0.bin"), "one").unwrap();
+    look(&mut keeper, &asked, Occasion::Unasked);
+    let found = Some(("board/xmini-c3_2.0.bin".to_owned(), true));
+    assert_eq!(near(&keeper), found);
+    // Where it looks the same it is not searched again.
+    let about = fs::metadata(&folder).unwrap();
+    let mut folders = Folders::default();
+    let seen = kind::other(&folder, &about, &mut folders);
+    fs::remove_dir_all(&folder).unwrap();
+    folders.begin();
+    assert_eq!(kind::other(&folder, &about, &mut folders), seen);
+    // What a look did not come across is forgotten.
+    folders.begin();
+    folders.begin();
+    assert_ne!(kind::other(&folder, &about, &mut folders), seen);
+    look(&mut keeper, &asked, Occasion::Unasked);
+    assert_eq!(near(&keeper), None);
+}

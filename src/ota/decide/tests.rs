@@ -1,6 +1,6 @@
 use super::*;
 use crate::firmware::name;
-use crate::firmware::snapshot::tests::{entry, snapshot};
+use crate::firmware::snapshot::tests::{entry, names, snapshot};
 use proptest::prelude::*;
 use xiaozhi_device::checkin::Report;
 
@@ -184,7 +184,85 @@ fn a_pin_names_the_version_exactly() {
     );
 }
 
+/// The answer where these further files lie, which no model has.
+fn beside(model: &str, files: &[&str], further: &[&str]) -> String {
+    let body = said(model, "1.0");
+    let check_in = CheckIn {
+        report: Report::read(body.as_bytes()),
+        ..CheckIn::default()
+    };
+    let all: Vec<_> = files.iter().chain(further).copied().collect();
+    let snapshot = snapshot(files).with_names(names(&all));
+    let policy = Policy::default();
+    let decision = decide(&check_in, &snapshot, &policy, &());
+    match decision.outcome {
+        Outcome::Offer { entry, .. } => entry.file.clone(),
+        _ => format!("{:?}", decision.withheld),
+    }
+}
+
+#[test]
+fn a_file_that_is_not_used_is_named_where_it_would_be_newer() {
+    let why = Event::from(&Reason::NoImage);
+    let unused = ["a_1.7.bin", "a_1.9.bin", "b_9.bin", "assets.bin"];
+    let unused = || unused.map(|file| (file.to_owned(), why.clone()));
+    let models = || ["a", "b"].map(str::to_owned).into();
+    let find = |model: &str, version: &str, files: &[&str], pin: Option<&str>| {
+        let snapshot = Snapshot::new(files.iter().map(|file| entry(file)), models());
+        let snapshot = snapshot.with_unused(unused());
+        let pins = pin.map(|pin| ("a".to_owned(), Version::new(pin)));
+        let policy = Policy {
+            pins: pins.into_iter().collect(),
+            ..Policy::default()
+        };
+        let body = said(model, version);
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let decision = decide(&check_in, &snapshot, &policy, &());
+        decision.unused.map(|unused| unused.file.to_owned())
+    };
+    assert_eq!(find("a", "1.6", &[], None).as_deref(), Some("a_1.9.bin"));
+    assert_eq!(find("a", "1.9", &[], None), None);
+    assert_eq!(find("a", "1.6", &["a_1.8.bin"], None), None);
+    let at_it = find("a", "1.8", &["a_1.8.bin"], None);
+    assert_eq!(at_it.as_deref(), Some("a_1.9.bin"));
+    assert_eq!(
+        find("a", "1.8", &[], Some("1.7")).as_deref(),
+        Some("a_1.7.bin")
+    );
+    assert_eq!(find("a", "1.8", &[], Some("1.8")), None);
+    assert_eq!(find("c", "1.0", &["default_1.0.bin"], None), None);
+}
+
 proptest! {
+    #[test]
+    fn who_has_a_file_under_a_name_that_does_not_do_gets_no_other_boards(
+        model in "[a-z]{3,8}-[a-z]{3,8}",
+        wrong in 0..8usize,
+    ) {
+        let files = ["default_9.0.bin", "qqq_9.0.bin"];
+        let title = model.to_uppercase();
+        let wrong = match wrong {
+            0 => format!("{model}_v2.0.bin"),
+            1 => format!("{model}-2.0.0.bin"),
+            2 => format!("{model}_2.0 (1).bin"),
+            3 => format!("{model}_2.0.BIN"),
+            4 => format!("v2.0_{model}.zip"),
+            5 => format!("{model}.bin"),
+            6 => format!("sub/folder/{model}_2.0.bin"),
+            _ => format!("{title} _2.0.bin"),
+        };
+        let kept = beside(&model, &files, &[&wrong]);
+        prop_assert!(kept.contains("NearName") && kept.contains(&wrong), "{}", kept);
+        // Boards that are merely alike are boards of their own, and so are all others.
+        let alike = [format!("{model}-3_2.0.bin"), format!("{model}-4g_2.0.bin"), format!("{model}3_2.0.bin")];
+        let alike = alike.each_ref().map(String::as_str);
+        prop_assert_eq!(beside(&model, &files, &alike), files[0]);
+        prop_assert_eq!(beside("qqq", &files, &[&wrong]), files[1]);
+    }
+
     #[test]
     fn what_is_offered_is_newer_for_us_and_for_the_device(
         own in "[0-9]{1,2}(\\.[0-9]{1,2}){0,3}([-_](rc)?[0-9])?",

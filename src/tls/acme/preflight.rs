@@ -6,8 +6,8 @@ use super::eab::EabKey;
 use super::proxy::ProxyRules;
 use super::{AcmeSettings, BINDING, Challenges, RootError, client, is_of, is_public, no_contract};
 use crate::event::{Event, event};
+use crate::util::addresses::own_addresses;
 use aws_lc_rs::rand::fill;
-use nix::ifaddrs::getifaddrs;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
@@ -90,7 +90,7 @@ async fn one_name(
         }
     };
     let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    let own = own_addresses();
+    let own: BTreeSet<IpAddr> = own_addresses().into_iter().collect();
     let own_list: Vec<_> = own.iter().map(ToString::to_string).collect();
     let own_list = (!own_list.is_empty()).then_some(&*own_list);
     let mut fault = None;
@@ -188,15 +188,4 @@ async fn ask_ourselves(challenges: &Arc<Challenges>, name: &str, to: SocketAddr)
             Answer::Other(format!("{:?}", line.chars().take(80).collect::<String>()))
         }
     }
-}
-
-/// Returns the addresses of this machine.
-fn own_addresses() -> BTreeSet<IpAddr> {
-    let interfaces = getifaddrs().into_iter().flatten();
-    let addresses = interfaces.filter_map(|interface| {
-        let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-    });
-    addresses.filter(|ip| !ip.is_loopback()).collect()
 }

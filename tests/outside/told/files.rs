@@ -154,6 +154,14 @@ fn hold_the_command_line_to_it((model, bytes, id, names): &Row, state: &str) {
         !ok && error.contains(json["reason"].as_str().unwrap()),
         "{id}: {error}"
     );
+    // What has a name is no firmware of another kind of device either.
+    if !["image.foreign", "image.text"].contains(id) {
+        let (ok, _, error) = run(dir.path(), &[&publish[..], &["--foreign"]].concat());
+        assert!(
+            !ok && error.contains(json["reason"].as_str().unwrap()),
+            "{id}: {error}"
+        );
+    }
     let left = std::fs::read_dir(dir.path().join("data/bin"));
     assert_eq!(left.unwrap().count(), 0, "{model}");
 }

@@ -180,12 +180,16 @@ fn no_board_is_taken_for_another_one() {
 
 #[test]
 fn a_near_file_is_named_to_who_gets_default_and_with_the_name_in_a_header() {
-    let server = Server::start("", &["Xmini-C3_2.0.6.bin", "default_1.5.bin"]);
-    let file = offered(&server, "a", &named("xmini-c3"), "1.0");
+    let server = Server::start("", &["lichuang-dew_2.0.6.bin", "default_1.5.bin"]);
+    let file = offered(&server, "a", &named("lichuang-dev"), "1.0");
     assert_eq!(file.as_deref(), Some("default_1.5.bin"));
     server.event(
         "model.near",
-        &[("device", "a"), ("file", "Xmini-C3_2.0.6.bin")],
+        &[
+            ("device", "a"),
+            ("file", "lichuang-dew_2.0.6.bin"),
+            ("message", "default"),
+        ],
     );
     // The board's own name has files, and a header hides it.
     let headers = [
@@ -193,14 +197,107 @@ fn a_near_file_is_named_to_who_gets_default_and_with_the_name_in_a_header() {
         ("Client-Id", "c"),
         ("Device-Model", "gateway"),
     ];
-    let body = br#"{"application":{"version":"1.0"},"board":{"name":"Xmini-C3"}}"#;
+    let body = br#"{"application":{"version":"1.0"},"board":{"name":"lichuang-dew"}}"#;
     server.send("http", &request("POST", "/xiaozhi/ota/", &headers, body));
     let fields = [
         ("device", "b"),
         ("model", "gateway"),
-        ("message", "{Xmini-C3: gateway}"),
+        ("message", "{lichuang-dew: gateway}"),
     ];
     server.event("model.near", &fields);
+}
+
+/// Files that are meant for a model under a name, or in a place, that does not do.
+const WRONG: [(&str, &str); 10] = [
+    ("xmini-c4", "xmini-c4_v1.6.6.bin"),
+    ("xmini-c6", "xmini-c6_1.6.6 (1).bin"),
+    ("xmini-c7", "xmini-c7-1.6.6.bin"),
+    ("xmini-c8", "xmini-c8_1.6.6.BIN"),
+    ("xmini-d1", "xmini-d1_1.6.6.zip"),
+    ("xmini-d3", "Xmini-D3_1.6.6.bin"),
+    ("xmini-d4", "xmini_d4_1.6.6.bin"),
+    ("xmini-d5", "xmini-d5.bin"),
+    ("xmini-d6", "boards/xmini-d6_1.6.6.bin"),
+    ("lilygo_v1_2", "lilygo_v1_2_1.6.6.bin"),
+];
+
+#[test]
+fn who_has_a_file_under_a_name_that_does_not_do_gets_no_default() {
+    let setup = Setup::new();
+    std::fs::create_dir(setup.path().join("data/bin/boards")).unwrap();
+    let lay =
+        |setup: Setup, (_, file): &(&str, &str)| setup.file(file, Image::new("1.6.6").build());
+    let setup = setup.file("default_1.9.0.bin", Image::new("1.9.0").build());
+    let server = WRONG.iter().fold(setup, lay).start("");
+    for (model, file) in WRONG {
+        for _ in 0..2 {
+            assert_eq!(
+                offered(&server, model, &named(model), "1.0.0"),
+                None,
+                "{file}"
+            );
+        }
+        let device = ("device", model);
+        let withheld = [device, ("file", "default_1.9.0.bin"), ("near", file)];
+        server.event("withheld.near-name", &withheld);
+        let can_be_named = !model.starts_with("lilygo");
+        let id = ["model.unnameable", "model.near"][usize::from(can_be_named)];
+        let line = server.event(id, &[device, ("file", file)]);
+        assert!(line.contains("waits"), "{line}");
+    }
+    // Boards that are merely alike get it, and who names none.
+    for model in ["xmini-d3-4g", "xmini-d33", "xmini-e1", "boards"] {
+        let file = offered(&server, model, &named(model), "1.0.0");
+        assert_eq!(file.as_deref(), Some("default_1.9.0.bin"), "{model}");
+    }
+    let file = offered(&server, "unnamed", "", "1.0.0");
+    assert_eq!(file.as_deref(), Some("default_1.9.0.bin"));
+}
+
+#[test]
+fn a_file_that_is_not_used_is_named_to_who_waits_for_it() {
+    let merged = xiaozhi_image_builder::merged(&Image::new("1.8.0").build(), 0);
+    let server = Setup::new()
+        .file("lichuang-dev_1.8.0.bin", &merged)
+        .file("lichuang-dev_1.7.0.bin", Image::new("1.7.0").build())
+        .file("xmini-c3_99999999999.bin", Image::new("1.8.0").build())
+        .file("default_1.9.0.bin", Image::new("1.9.0").build())
+        .start("");
+    let ask =
+        |device: &str, model: &str, version: &str| offered(&server, device, &named(model), version);
+    let lower = ask("a", "lichuang-dev", "1.6.0");
+    assert_eq!(lower.as_deref(), Some("lichuang-dev_1.7.0.bin"));
+    for _ in 0..2 {
+        assert_eq!(ask("b", "lichuang-dev", "1.7.0"), None);
+        assert_eq!(ask("c", "xmini-c3", "1.0.0"), None);
+    }
+    assert_eq!(ask("d", "lichuang-dev", "1.8.0"), None);
+    for (device, model, file, why) in [
+        (
+            "b",
+            "lichuang-dev",
+            "lichuang-dev_1.8.0.bin",
+            "image.full-flash",
+        ),
+        (
+            "c",
+            "xmini-c3",
+            "xmini-c3_99999999999.bin",
+            "name.unsafe-version",
+        ),
+    ] {
+        let fields = [
+            ("device", device),
+            ("model", model),
+            ("file", file),
+            ("why", why),
+        ];
+        server.event("model.unused", &fields);
+        server.get(&format!("/xiaozhi/ota/download/{file}"));
+        server.event("download.unknown", &[("file", file), ("unused", why)]);
+    }
+    settle(&server, "settled-1");
+    assert_eq!(server.events("model.unused", &[]).len(), 2);
 }
 
 #[test]

@@ -1,4 +1,6 @@
 use super::*;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 fn near(files: &[&str], models: &[&str]) -> Option<(String, Option<String>)> {
     let found = NameIndex::new(files.iter().copied()).nearest(models, &[])?;
@@ -185,6 +187,84 @@ fn no_board_is_taken_for_another() {
         let files: Vec<_> = others.map(|other| format!("{other}_2.0.6.bin")).collect();
         let found = NameIndex::new(files.iter().map(String::as_str)).nearest(&[board], &[]);
         assert_eq!(found, None, "{board}");
+    }
+}
+
+#[test]
+fn what_is_meant_for_a_model_is_waited_for_and_what_is_alike_is_not() {
+    let waits = |files: &[&str], models: &[&str], others: &[&str]| {
+        let found = NameIndex::new(files.iter().copied()).nearest(models, others);
+        found.map(|found| found.is_waited_for)
+    };
+    for file in [
+        "Xmini-C3_2.0.6.bin",
+        "xmini_c3_2.0.6.bin",
+        "xmini-c3 _2.0.6.bin",
+        "xmini-c3_v2.0.6.bin",
+        "xmini-c3-2.0.6.bin",
+        "xmini-c3_2.0.6 (1).bin",
+        "xmini-c3_2.0.6.BIN",
+        "xmini-c3_2.0.6.zip",
+        "v2.0.6_xmini-c3.zip",
+        "xmini-c3.bin",
+        "1.7.0_xmini-c3.bin",
+        "old builds/xmini-c3_2.0.6.bin",
+        "old builds/xmini-c3/XMINI-C3_v2.0.6.bin",
+    ] {
+        let found = waits(&["b_1.0.bin", file], &["xmini-c3"], &[]);
+        assert_eq!(found, Some(true), "{file}");
+        // Nobody looks for its files by such a name.
+        let found = waits(&[file], &["gateway-box"], &["xmini-c3"]);
+        assert_eq!(found, Some(false), "{file}");
+    }
+    let unnameable = "lilygo-t-cameraplus-s3_v1_2";
+    for folder in ["", "old/"] {
+        let file = format!("{folder}{unnameable}_2.0.6.bin");
+        assert_eq!(waits(&[&file], &[unnameable], &[]), Some(true), "{file}");
+    }
+    // They can be offered to boards of their own.
+    for (file, model) in [
+        ("lichuang-dew_2.0.6.bin", "lichuang-dev"),
+        ("waveshare-s3-rlcd-4.2_2.2.4.bin", "s3-rlcd-4.2"),
+        ("s3-rlcd-4.2_2.2.4.bin", "waveshare-s3-rlcd-4.2"),
+    ] {
+        assert_eq!(waits(&[file], &[model], &[]), Some(false), "{file}");
+    }
+}
+
+fn spelling() -> impl Strategy<Value = String> {
+    let word = select(&[
+        "xmini", "esp", "box", "c3", "x", "lcd4", "réseau", "ｃ３", "1.85", "kevin",
+    ]);
+    let sign = select(&["-", "_", " ", ".", "", "v", "_1", "/"]);
+    let words = prop::collection::vec((word, sign), 1..4);
+    let slip = (any::<prop::sample::Index>(), select(&["", "a", "q", "2"]));
+    (words, slip, any::<bool>()).prop_map(|(words, (at, letter), cut)| {
+        let text: String = words
+            .iter()
+            .flat_map(|(word, sign)| [*word, *sign])
+            .collect();
+        let mut signs: Vec<char> = text.chars().collect();
+        let at = at.index(signs.len());
+        if cut {
+            signs.remove(at);
+        }
+        signs.splice(at..at, letter.chars());
+        signs.into_iter().collect()
+    })
+}
+
+proptest! {
+    /// What has no shape in common with a model is not near it.
+    #[test]
+    fn no_near_name_is_overlooked(model in spelling(), name in spelling(), end in select(&["_1.0.bin", "_v1.0.bin", ".zip", "_1.0 (1).bin"])) {
+        for name in [name, model.clone(), model.to_uppercase(), model.replacen('i', "ii", 1), model.replacen("in", "ni", 1)] {
+            let file = format!("{name}{end}");
+            let index = NameIndex::new([&*file]);
+            let wanted = Wanted::new(&model);
+            let is_near = index.names.iter().any(|known| wanted.nearness(known).is_some());
+            prop_assert_eq!(is_near, index.alike(&wanted).any(|known| wanted.nearness(known).is_some()), "{}", file);
+        }
     }
 }
 
