@@ -256,7 +256,7 @@ fn who_has_a_file_under_a_name_that_does_not_do_gets_no_default() {
 
 #[test]
 fn a_file_that_is_not_used_is_named_to_who_waits_for_it() {
-    let merged = xiaozhi_image_builder::merged(&Image::new("1.8.0").build(), 0);
+    let merged = xiaozhi_image_builder::merged(&Image::new("1.8.0"), 0);
     let server = Setup::new()
         .file("lichuang-dev_1.8.0.bin", &merged)
         .file("lichuang-dev_1.7.0.bin", Image::new("1.7.0").build())
