@@ -381,7 +381,7 @@ fn a_request_with_blanks_in_front_of_its_path_is_named() {
 #[test]
 fn invented_names_fill_no_log_and_a_device_that_was_served_is_named() {
     let server = Server::start("", &[]);
-    server.check_in("own", "1.0");
+    server.send("http", &asked("POST", "/xiaozhi/ota/", "own"));
     let mut stream = server.tcp();
     let mut ask = |device: &str| {
         let head = format!("GET /xiaozhi/otta HTTP/1.1\r\nHost: h\r\nDevice-Id: {device}\r\n\r\n");
