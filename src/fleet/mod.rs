@@ -119,8 +119,8 @@ struct DeviceRecord {
     forced: Option<(Forced, SystemTime)>,
     /// The model that it named first.
     named: Option<Box<str>>,
-    /// The name under which it came before it had files of its own; empty where it gave none.
-    /// Who comes under it again was never another board: somebody else gave its id.
+    /// The name under which it came first, where that had no files. Who comes under it again
+    /// was never another board: somebody else gave its id.
     at_first: Option<Box<str>>,
     /// Model of its own that had files last. A board that is renamed keeps it, and so gets
     /// no other board's files.
@@ -165,8 +165,9 @@ impl Fleet {
             withheld,
             forced: None,
             named: decision.named.map(|named| kept(named).into()),
-            at_first: (decision.own_files.is_none())
-                .then(|| kept(decision.named.unwrap_or_default()).into()),
+            at_first: (decision.named)
+                .filter(|_| decision.own_files.is_none())
+                .map(|named| kept(named).into()),
             own: decision.own_files.map(|files| own(decision.model, files)),
             former: None,
         };
@@ -248,13 +249,17 @@ impl DeviceRecord {
     /// Tells whether a device that comes as `named` is back under the name that it had before
     /// it had files of its `own`, which were another name's.
     fn is_back(&self, own: &OwnModel, named: Option<&str>) -> bool {
-        let named = kept(named.unwrap_or_default());
-        self.at_first.as_deref() == Some(named) && *own.named != *named
+        let is_first = |named: &str| self.at_first.as_deref() == Some(named);
+        named
+            .map(kept)
+            .is_some_and(|named| is_first(named) && *own.named != *named)
     }
 
     /// Takes over what is remembered of the names of a device.
     fn remember_names(&mut self, before: &Self, decision: &Decision<'_>) {
-        self.at_first.clone_from(&before.at_first);
+        if before.at_first.is_some() || before.own.is_some() {
+            self.at_first.clone_from(&before.at_first);
+        }
         if self.own.is_none() {
             let own = before.own.as_ref();
             let named = decision.named;

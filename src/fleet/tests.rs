@@ -182,11 +182,17 @@ fn who_gives_anothers_id_holds_it_back_until_it_is_back() {
         }
     };
     let named = |name: &str| format!(r#""name":"{name}""#);
-    for (device, victim) in [("d", named("mine")), ("e", String::new())] {
+    for (device, before) in [("d", None), ("e", Some(String::new()))] {
+        let victim = named("mine");
+        if let Some(before) = before {
+            assert_eq!(offered(device, &before), "default_9.0.bin");
+        }
         assert_eq!(offered(device, &victim), "default_9.0.bin");
         for _ in 0..3 {
             assert_eq!(offered(device, &named("old")), "old_2.0.bin");
             assert!(offered(device, &named("new")).contains("Renamed"));
+            // Without a name it may be any board.
+            assert!(offered(device, "").contains("Renamed"));
             // As it came before, it gets what it got.
             for _ in 0..2 {
                 assert_eq!(offered(device, &victim), "default_9.0.bin");

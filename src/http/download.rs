@@ -170,7 +170,7 @@ impl Downloads {
         let snapshot = self.catalogue.snapshot();
         let (near, file) = match snapshot.file(name) {
             Some(file) => (None, Some(&**file)),
-            None => match snapshot.near_file(name) {
+            None => match snapshot.near_file(name).filter(|(near, _)| *near != name) {
                 Some((near, file)) => (Some(near.to_owned()), file),
                 None => (None, None),
             },
