@@ -370,7 +370,7 @@ fn each_shape(key: &str, joined: &str, mut take: impl FnMut(&str)) {
 
 /// Takes each beginning of a file's name behind which a version might stand.
 fn each_cut(file: &str, mut take: impl FnMut(&str)) {
-    for (at, _) in file.match_indices("_") {
+    for (at, _) in file.match_indices('_') {
         if file[at + 1..].starts_with(|c: char| c.is_ascii_digit()) {
             take(&file[..at]);
         }
