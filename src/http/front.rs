@@ -243,6 +243,7 @@ impl Answers {
                 // These read the body themselves.
                 Target::CheckIn | Target::CheckInAtPart => {
                     let reached = self.addresses.of(peer, &head);
+                    turned_away.in_front(about(&head), &reached);
                     if matches!(target, Target::CheckInAtPart) {
                         turned_away.part(about(&head), shown(&reached));
                     }
@@ -257,8 +258,10 @@ impl Answers {
                     return route.answer(peer, head, body, turned_away, now).await;
                 }
                 Target::Show => {
+                    let reached = self.addresses.of(peer, &head);
                     turned_away.at_ota(about(&head));
-                    CheckIns::show(&self.addresses.of(peer, &head))
+                    turned_away.in_front(about(&head), &reached);
+                    CheckIns::show(&reached)
                 }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),

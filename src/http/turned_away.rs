@@ -1,13 +1,14 @@
 //! Whoever is turned away is told why, in the log: once an hour for each device, or for
 //! each address where it names no device.
 
+use super::handed::Reached;
 use super::input::{self, Missing, NoBody};
 use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
 use super::sought;
 use super::spelling;
 use super::upgrade_headers;
-use crate::event::{self, Event, Kind, event, is_told};
+use crate::event::{self, Event, Kind, event, is_told, kinds};
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
 use crate::util::once::Once;
@@ -208,6 +209,18 @@ impl TurnedAway {
             right = WEBSOCKET_PATH,
         );
         self.say(request, &event);
+    }
+
+    /// Names what stands in front and is not configured. It is the client, whoever comes
+    /// through it.
+    pub(super) fn in_front(&self, request: Request<'_>, reached: &Reached<'_>) {
+        let peer = request.peer.address.ip();
+        if let Some(sign) = reached.sign()
+            && self.is_due(&kinds::ADDRESS_IN_FRONT, None, peer, request.now)
+        {
+            let url = reached.ota().map(ToString::to_string);
+            event::say(&event!(ADDRESS_IN_FRONT, peer = peer, sign = sign, url = url));
+        }
     }
 
     /// Names a device that checks in at a part of the address.
