@@ -248,7 +248,6 @@ async fn http<H: Handler>(
         connection.await
     };
     if let Err(e) = result {
-        debug!(peer = %peer.address, error = %e, "connection ended early");
         let ended = Ended {
             error: &e,
             requests: &lock(&requests),
@@ -260,6 +259,7 @@ async fn http<H: Handler>(
         if let Some(event) = ended.event() {
             shared.say(peer.address, &event);
         }
+        debug!(peer = %peer.address, error = %e, "connection ended early");
     } else if let Some(work) = upgrade.get().and_then(Upgrade::take) {
         work(stop.clone()).await;
     }

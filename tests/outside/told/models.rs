@@ -22,13 +22,6 @@ fn offered(server: &Server, device: &str, board: &str, version: &str) -> Option<
     file.filter(|file| !file.is_empty())
 }
 
-/// Waits until all that was said so far is in the log, which nobody waits for.
-#[track_caller]
-fn settle(server: &Server, device: &str) {
-    offered(server, device, "", "1.0");
-    server.event("check-in", &[("message", device)]);
-}
-
 fn named(name: &str) -> String {
     format!(r#""type":"{name}","name":"{name}""#)
 }
@@ -163,7 +156,7 @@ fn no_board_is_taken_for_another_one() {
         let file = offered(&server, model, &named(model), "1.0");
         assert_eq!(file.as_deref(), Some("default_2.0.bin"), "{model}");
     }
-    settle(&server, "settled-1");
+    server.settle();
     assert_eq!(server.events("model.near", &[]), [""; 0]);
     // Who has files of its own hears nothing of what is near.
     offered(&server, "own", &named("xmini-c3"), "1.0");
@@ -173,7 +166,7 @@ fn no_board_is_taken_for_another_one() {
         r#""type":"xmini-c3","name":"Xmini-C3""#,
         "1.0",
     );
-    settle(&server, "settled-2");
+    server.settle();
     assert_eq!(server.events("model.near", &[]), [""; 0]);
 }
 
@@ -220,7 +213,7 @@ fn a_renamed_board_is_named_and_gets_no_other_boards_firmware() {
         ("message", "{echoear: esp-vocat}"),
     ];
     server.event("model.renamed", &renamed);
-    settle(&server, "settled-1");
+    server.settle();
     assert_eq!(server.events("model.renamed", &[]).len(), 2);
     let withheld = [
         ("device", "d"),
@@ -249,7 +242,7 @@ fn a_renamed_board_is_named_and_gets_no_other_boards_firmware() {
     // Nor does it fall to default where nothing is new.
     assert_eq!(offered(&server, "d", &named("esp-vocat"), "2.2.3"), None);
     assert_eq!(offered(&server, "e", &named("esp-vocat"), "2.2.3"), None);
-    settle(&server, "settled-2");
+    server.settle();
     assert_eq!(server.events("model.renamed", &[]).len(), 2);
     server.configure("");
     server.reload();
