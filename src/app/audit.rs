@@ -5,6 +5,7 @@ use super::machine::{addresses, network, own_address};
 use super::names;
 use crate::config::{Settings, self_signed_names};
 use crate::event::{self, Event, tell};
+use crate::firmware;
 use crate::ota::address_audit::{self, Lookup, Origin, PassedOn, Surroundings, to_look_up};
 use crate::ota::credentials::Voice;
 use crate::ota::network::Network;
@@ -24,7 +25,8 @@ const EVERY: Duration = Duration::from_secs(86_400);
 /// is twice as long.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Returns what would hurt devices, from the addresses and from the certificates.
+/// Returns what would hurt devices, from the addresses, from the certificates, and from
+/// names that are held against those in the firmware folder.
 pub(crate) fn audit(
     settings: &Settings,
     certificates: Option<&Certificates>,
@@ -33,6 +35,10 @@ pub(crate) fn audit(
 ) -> Vec<Event> {
     let mut findings = audit_address(settings, ports, &network(), lookups);
     findings.extend(audit_certificates(settings, certificates));
+    // One that cannot be read is spoken of elsewhere.
+    if let Ok(files) = firmware::names(&settings.catalogue.dir) {
+        findings.extend(settings.policy.aliases.audit(&files));
+    }
     findings
 }
 

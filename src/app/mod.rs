@@ -27,6 +27,7 @@ use crate::tls::acme::Challenges;
 use crate::tls::{self, Certificates, Mode};
 use crate::util::paths::absolute;
 use crate::util::supervise::{End, Supervisor, blocking};
+use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
@@ -75,9 +76,10 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
     let keeper = acme::keeper(&settings, challenges.as_ref())?;
-    let dir = settings.catalogue.dir.clone();
     let catalogue = Catalogue::start(settings.catalogue.clone()).map_err(|e| {
-        let what = format!("{}: cannot be kept: {e}", dir.display());
+        let dir = absolute(&settings.catalogue.dir);
+        let what = way::to_write(&dir.join("a"));
+        let what = event!(FOLDER_UNKEPT, dir = dir, error = &e, what = what);
         refused(&settings, [("gateway.firmware.dir".to_owned(), what)])
     })?;
     let catalogue = Arc::new(catalogue);

@@ -1,6 +1,7 @@
 //! Files that stand in the configuration's place and are none: files that another tool holds
 //! shut, that have another encoding, or are of another kind.
 
+use crate::event::shell::quoted;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::path::Path;
@@ -11,8 +12,9 @@ pub(super) type Found = (Option<usize>, Event);
 /// Judges the bytes of a file before anybody reads them as text. `file` is its name, for
 /// the command that opens it.
 pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
+    let word = quoted(&file.display().to_string()).into_owned();
     let shut = |tool: &str, open: &str| {
-        let open = open.replace("FILE", &file.display().to_string());
+        let open = open.replace("FILE", &word);
         Some((Some(1), event!(CONFIG_SHUT, tool = tool, open = open)))
     };
     let is = |is: Text| Some((Some(1), event!(CONFIG_OTHER_FORMAT, is = is)));
@@ -81,10 +83,8 @@ pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
         }
     }
     encoding(bytes).map(|(encoding, line)| {
-        let to = format!(
-            "iconv -f {encoding} -t UTF-8 {0} > {0}.new && mv {0}.new {0}",
-            file.display()
-        );
+        let to =
+            format!("iconv -f {encoding} -t UTF-8 {word} > {word}.new && mv {word}.new {word}");
         let valid = std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to(), str::len);
         let byte = if encoding == "GB18030" { valid } else { 0 };
         (

@@ -97,6 +97,11 @@ pub enum Reason<'a> {
         /// The model as which it came before.
         old: Cow<'a, str>,
     },
+    /// It had files of another model's by an alias, which is gone.
+    Unaliased {
+        /// The model in those files' names.
+        files: Cow<'a, str>,
+    },
     /// The download address would be one that devices misread. Up to v1.7.7 they
     /// restart after each update that failed (`Application::CheckNewVersion` in
     /// `main/application.cc`), and so would for ever.

@@ -1,7 +1,7 @@
 //! Events of what `xiaozhi_device` finds: it knows structure, and the words are here.
 
-use super::Event;
-use super::event;
+use super::text::Text;
+use super::{Event, Value, event};
 use xiaozhi_device::guards::{NoProof, Reason};
 use xiaozhi_device::image::{Foreign, ImageFault, Lookalike, Remark};
 
@@ -43,22 +43,25 @@ impl From<&Reason<'_>> for Event {
             ),
             Reason::NoAssets => event!(WITHHELD_NO_ASSETS),
             Reason::NoImage => event!(WITHHELD_NO_IMAGE),
-            Reason::SameVersion { inside } => event!(WITHHELD_SAME_VERSION, inside = &**inside),
+            Reason::SameVersion { inside } => {
+                event!(WITHHELD_SAME_VERSION, inside = version(inside))
+            }
             Reason::Failed { times } => event!(WITHHELD_FAILED, times = *times),
             Reason::AlreadyRunning { inside: None } => event!(WITHHELD_RUNNING),
             Reason::AlreadyRunning {
                 inside: Some(inside),
-            } => event!(WITHHELD_RUNNING_NAMED, inside = &**inside),
+            } => event!(WITHHELD_RUNNING_NAMED, inside = version(inside)),
             Reason::NeedsForce(NoProof::NoImage) => event!(WITHHELD_FORCE_NO_IMAGE),
             Reason::NeedsForce(NoProof::OtherVersion {
                 inside,
                 image_has_hash: true,
-            }) => event!(WITHHELD_FORCE_NO_DEVICE_HASH, inside = &**inside),
+            }) => event!(WITHHELD_FORCE_NO_DEVICE_HASH, inside = version(inside)),
             Reason::NeedsForce(NoProof::OtherVersion { inside, .. }) => {
-                event!(WITHHELD_FORCE_NO_IMAGE_HASH, inside = &**inside)
+                event!(WITHHELD_FORCE_NO_IMAGE_HASH, inside = version(inside))
             }
             Reason::PinnedVersionMissing => event!(WITHHELD_PIN_MISSING),
             Reason::Renamed { old } => event!(WITHHELD_RENAMED, old = &**old),
+            Reason::Unaliased { files } => event!(WITHHELD_UNALIASED, files = &**files),
             Reason::NoAddress => event!(WITHHELD_NO_ADDRESS),
         }
     }
@@ -154,10 +157,19 @@ impl From<&Remark> for Event {
                 project = quoted(project)
             ),
             Remark::Misnamed { named, inside } => {
-                event!(REMARK_MISNAMED, named = &**named, inside = &**inside)
+                event!(REMARK_MISNAMED, named = &**named, inside = version(inside))
             }
             Remark::NoHash => event!(REMARK_NO_HASH),
         }
+    }
+}
+
+/// Returns a version as a sentence has it: an image can have an empty one.
+fn version(text: &str) -> Value {
+    if text.trim().is_empty() {
+        Text::new("空的版本号", "an empty version").into()
+    } else {
+        text.into()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod kinds;
 mod log;
 pub(crate) mod misread;
 pub(crate) mod reach;
+pub(crate) mod shell;
 mod template;
 pub mod text;
 mod value;
@@ -249,11 +250,17 @@ impl Event {
                     before,
                     name,
                     after,
+                    is_word,
                     ..
                 } => {
                     if let Some(at) = self.fields.iter().position(|(known, _)| *known == name) {
                         to.push_str(before);
+                        let start = to.len();
                         self.fields[at].1.write(lang, to);
+                        if is_word {
+                            let word = to.split_off(start);
+                            to.push_str(&shell::quoted(&word));
+                        }
                         to.push_str(after);
                         shown |= 1 << at;
                     }

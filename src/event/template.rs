@@ -1,5 +1,6 @@
 //! Templates of words: text with `{field}` where the value of one belongs, and
-//! `{before|field|after}` for one that may be absent, and what stands around it then.
+//! `{before|field|after}` for one that may be absent, and what stands around it then. In
+//! commands a name is in quotes, `{'file'}`: its value is written as a shell reads it.
 
 /// A piece of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(super) enum Piece<'t> {
         after: &'t str,
         /// `true` if it may be absent.
         is_optional: bool,
+        /// `true` if it is a word of a command.
+        is_word: bool,
     },
 }
 
@@ -29,21 +32,18 @@ pub(super) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
         if let Some((inner, behind)) = inner {
             rest = behind;
             let mut parts = inner.split('|');
-            let piece = match (parts.next(), parts.next(), parts.next()) {
-                (Some(before), Some(name), Some(after)) => Piece::Field {
-                    before,
-                    name,
-                    after,
-                    is_optional: true,
-                },
-                _ => Piece::Field {
-                    before: "",
-                    name: inner,
-                    after: "",
-                    is_optional: false,
-                },
-            };
-            return Some(piece);
+            let (before, name, after, is_optional) =
+                match (parts.next(), parts.next(), parts.next()) {
+                    (Some(before), Some(name), Some(after)) => (before, name, after, true),
+                    _ => ("", inner, "", false),
+                };
+            return Some(Piece::Field {
+                before,
+                name: name.trim_matches('\''),
+                after,
+                is_optional,
+                is_word: name.starts_with('\''),
+            });
         }
         // A bracket that nothing closes is text.
         let end = rest.find('{').filter(|at| *at > 0);

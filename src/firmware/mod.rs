@@ -11,7 +11,7 @@ pub mod snapshot;
 pub(crate) mod store;
 
 pub(crate) use folder::judge::leads_out;
-pub(crate) use folder::scan::{Uninspected, inspect_named};
+pub(crate) use folder::scan::{Uninspected, inspect_named, names};
 pub(crate) use folder::unusable::{Unusable, offerable};
 
 use std::path::PathBuf;

@@ -213,10 +213,29 @@ impl Snapshot {
             }
         }
         // Without the lock: others check in meanwhile.
-        let names = || NameIndex::new(self.names.iter().map(String::as_str));
-        let found = self.index.get_or_init(names).nearest(models, others);
+        let found = self.index().nearest(models, others);
         lock(&self.near).insert(key, found.clone());
         found
+    }
+
+    fn index(&self) -> &NameIndex {
+        let names = || NameIndex::new(self.names.iter().map(String::as_str));
+        self.index.get_or_init(names)
+    }
+
+    /// Returns the file whose name is nearest to one that cannot be fetched, and the file
+    /// itself where it can be: such a one is nearer than others. That takes a while: strangers
+    /// must not have it done for each request.
+    pub(crate) fn near_file(&self, asked: &str) -> Option<(&str, Option<&ServedFile>)> {
+        let index = self.index();
+        let served = index.nearest_file(asked, |file| self.file(file).is_some());
+        let near = served.or_else(|| index.nearest_file(asked, |_| true))?;
+        Some((near, self.file(near).map(|file| &**file)))
+    }
+
+    /// Returns whether a file of that name lies in the folder, whatever it is.
+    pub(crate) fn lies_there(&self, file: &str) -> bool {
+        self.names.iter().any(|name| name == file)
     }
 
     /// The file of that name.

@@ -3,7 +3,7 @@
 //! outlive the process.
 
 use crate::event::Event;
-use crate::ota::decide::{Decision, DeviceMemory, Forced, Outcome, Withheld};
+use crate::ota::decide::{Decision, DeviceMemory, Forced, Outcome, OwnModel, Withheld};
 use crate::util::once::Once;
 use crate::util::sync::lock;
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ impl DeviceMemory for RememberedDevice<'_> {
         self.fleet.forced(self.device, self.version)
     }
 
-    fn own_model(&self) -> Option<Box<str>> {
+    fn own_model(&self) -> Option<OwnModel> {
         let mut devices = self.fleet.devices();
         devices.find(kept(self.device))?.own.clone()
     }
@@ -119,9 +119,9 @@ struct DeviceRecord {
     named: Option<Box<str>>,
     /// Model of its own that had files last. A board that is renamed keeps it, and so gets
     /// no other board's files.
-    own: Option<Box<str>>,
+    own: Option<OwnModel>,
     /// The model as which it came before, while it has none with files.
-    former: Option<Box<str>>,
+    former: Option<OwnModel>,
 }
 
 impl Fleet {
@@ -160,7 +160,7 @@ impl Fleet {
             withheld,
             forced: None,
             named: decision.named.map(|named| kept(named).into()),
-            own: decision.own_files.map(|own| kept(own).into()),
+            own: decision.own_files.map(|files| own(decision.model, files)),
             former: None,
         };
         let mut devices = self.devices();
@@ -191,7 +191,7 @@ impl Fleet {
     }
 
     /// Returns the model as which `device` came before, if it has none with files now.
-    pub fn former(&self, device: &str) -> Option<Box<str>> {
+    pub fn former(&self, device: &str) -> Option<OwnModel> {
         let mut devices = self.devices();
         devices.find(kept(device))?.former.clone()
     }
@@ -214,6 +214,11 @@ impl Fleet {
     pub fn last(&self, device: &str) -> Option<LastCheck> {
         let mut devices = self.devices();
         devices.find(kept(device)).map(|known| known.last.clone())
+    }
+
+    /// Returns whether `device` has checked in, and is still remembered.
+    pub(crate) fn knows(&self, device: &str) -> bool {
+        self.devices().find(kept(device)).is_some()
     }
 
     /// Returns the number of devices that are remembered.
@@ -241,12 +246,16 @@ impl DeviceRecord {
         if !decision.is_unmatched() {
             return;
         }
-        self.former = if before.own.is_some() && before.own != self.named {
-            before.own.clone()
-        } else if before.named == self.named {
-            before.former.clone()
-        } else {
-            before.named.clone().or_else(|| before.former.clone())
+        let is_own_still = |own: &OwnModel| {
+            let named = self.named.as_deref();
+            named.is_some_and(|named| own.has_files_of(named))
+        };
+        let former = || before.former.clone();
+        self.former = match (&before.own, &before.named) {
+            (Some(before), _) if !is_own_still(before) => Some(before.clone()),
+            (_, named) if *named == self.named => former(),
+            (_, Some(named)) => Some(own(named, named)),
+            (_, None) => former(),
         };
     }
 
@@ -314,6 +323,11 @@ fn last_check(version: &str, decision: &Decision<'_>, now: SystemTime) -> LastCh
             .map(Withheld::event)
             .collect(),
     }
+}
+
+fn own(named: &str, files: &str) -> OwnModel {
+    let [named, files] = [named, files].map(|name| kept(name).into());
+    OwnModel { named, files }
 }
 
 fn kept(text: &str) -> &str {

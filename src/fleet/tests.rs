@@ -139,14 +139,23 @@ fn a_board_that_is_renamed_gets_no_other_boards_files() {
         assert!(offered("d", name, &plain).contains("Renamed"), "{name}");
     }
     assert!(offered("d", "new", &plain).contains("Renamed"));
-    assert_eq!(fleet.former("d").as_deref(), Some("old"));
+    assert_eq!(fleet.former("d"), Some(own("old", "old")));
     // Nobody remembers another one, nor what was nobody's own.
     assert_eq!(offered("e", "new", &plain), "default_9.0.bin");
     assert_eq!(offered("e", "newer", &plain), "default_9.0.bin");
-    assert_eq!(fleet.former("e").as_deref(), Some("new"));
+    assert_eq!(fleet.former("e"), Some(own("new", "new")));
     let mut aliases = plain.aliases.clone();
     aliases.add("old", "new");
-    let one_model = Policy { aliases, ..plain };
+    let one_model = Policy {
+        aliases,
+        ..plain.clone()
+    };
     assert_eq!(offered("d", "new", &one_model), "old_2.0.bin");
     assert_eq!(fleet.former("d"), None);
+    // It never had another name than this one, by which it had files.
+    assert_eq!(offered("f", "new", &one_model), "old_2.0.bin");
+    assert!(offered("f", "new", &plain).contains("Unaliased { files: \"old\" }"));
+    assert_eq!(fleet.former("f"), Some(own("new", "old")));
+    assert!(offered("f", "newer", &plain).contains("Renamed { old: \"new\" }"));
+    assert!(offered("f", "old", &plain).contains("old_2.0.bin"));
 }

@@ -4,18 +4,21 @@ use super::body::Image;
 use super::conditional::{Conditions, Evaluation, Validators, evaluate, range_counts};
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
-use super::request::{Head, shown};
-use crate::event::tell;
+use super::request::shown;
+use super::turned_away::{Near, Request, TurnedAway};
+use crate::event::text::Text;
+use crate::event::{self, Event, Kind, event, kinds, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::snapshot::ServedFile;
 use crate::firmware::store::{ImageContent, Store};
-use crate::server::Peer;
 use hyper::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -25,18 +28,32 @@ pub(super) struct Downloads {
     /// Images that can be fetched.
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) store: Arc<Store>,
+    /// Memory of who was told that a file is not here.
+    pub(super) turned_away: Arc<TurnedAway>,
 }
 
 impl Downloads {
-    /// Answers `GET` and `HEAD` of `/download/{name}`.
-    pub(super) async fn answer(&self, peer: Peer, name: &str, head: &Head) -> Reply {
-        let (peer, asked) = (peer.address, name);
+    /// Answers `GET` and `HEAD` of `/download/{name}`. `base` is the address in front of a
+    /// name.
+    pub(super) async fn answer(
+        &self,
+        request: Request<'_>,
+        name: &str,
+        base: impl Fn() -> Option<String>,
+    ) -> Reply {
+        let (head, peer, asked) = (request.head, request.peer.address, name);
+        let missing = |kind: &Kind, file: &str| {
+            let (ip, now) = (peer.ip(), request.now);
+            if self.turned_away.is_due_of_file(kind, file, ip, now) {
+                event::say(&self.missing(kind, peer, file, base()));
+            }
+        };
         let name = percent_decode_str(name)
             .decode_utf8()
             .ok()
             .filter(|name| is_file_name(name));
         let Some(name) = name else {
-            tell!(DOWNLOAD_BAD_NAME, peer = peer, file = shown(asked));
+            missing(&kinds::DOWNLOAD_BAD_NAME, asked);
             return reply::error(StatusCode::BAD_REQUEST, "invalid filename");
         };
         let snapshot = self.catalogue.snapshot();
@@ -48,7 +65,7 @@ impl Downloads {
                 tell!(DOWNLOAD_STILL_READING, peer = peer, file = shown(&name));
                 return reply::not_yet("the file is still being read: try again");
             }
-            tell!(DOWNLOAD_UNKNOWN, peer = peer, file = shown(&name));
+            missing(&kinds::DOWNLOAD_UNKNOWN, &name);
             return reply::error(StatusCode::NOT_FOUND, "file not found");
         };
 
@@ -113,6 +130,56 @@ impl Downloads {
         }
     }
 
+    /// Returns what is said of a file that cannot be fetched.
+    fn missing(&self, kind: &Kind, peer: SocketAddr, file: &str, base: Option<String>) -> Event {
+        let Near { near, right } = self.near(file, base);
+        let unused = self.catalogue.snapshot().lies_there(file);
+        let unused = unused.then_some(UNUSED);
+        let file = shown(file);
+        if kind.id == kinds::DOWNLOAD_BAD_NAME.id {
+            event!(
+                DOWNLOAD_BAD_NAME,
+                peer = peer,
+                file = file,
+                near = near,
+                right = right
+            )
+        } else {
+            event!(
+                DOWNLOAD_UNKNOWN,
+                peer = peer,
+                file = file,
+                unused = unused,
+                near = near,
+                right = right,
+            )
+        }
+    }
+
+    /// Returns the file that is meant by a name as it stands in a URL, and its address
+    /// behind `base`.
+    pub(super) fn near(&self, asked: &str, base: Option<String>) -> Near {
+        let mut name = asked.to_owned();
+        // One that was encoded twice is decoded twice.
+        while let Cow::Owned(decoded) = percent_decode_str(&name).decode_utf8_lossy()
+            && decoded.len() < name.len()
+        {
+            name = decoded;
+        }
+        let name = name.trim_matches(['/', '\\']);
+        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let snapshot = self.catalogue.snapshot();
+        let (near, file) = match snapshot.file(name) {
+            Some(file) => (None, Some(&**file)),
+            None => match snapshot.near_file(name) {
+                Some((near, file)) => (Some(near.to_owned()), file),
+                None => (None, None),
+            },
+        };
+        let right = base.zip(file).map(|(base, file)| base + &file.url_name);
+        Near { near, right }
+    }
+
     /// Returns the image from memory, else from its file. A client that fetches it
     /// whole has it brought into memory for the next one.
     async fn content(&self, entry: &Arc<ServedFile>, whole: bool) -> io::Result<ImageContent> {
@@ -130,6 +197,12 @@ impl Downloads {
             .map_err(io::Error::other)?
     }
 }
+
+/// Reason why a file that lies there cannot be fetched.
+const UNUSED: Text = Text::new(
+    "它在固件目录中，但不能使用，原因见它的 file.refused 记录",
+    "it lies in the firmware folder and is not used, and its line file.refused says why",
+);
 
 /// Returns whether a name could stand in the folder, so that a malformed one is told
 /// apart from a missing file. Nothing depends on it: only names in the snapshot lead to

@@ -125,6 +125,7 @@ struct PlainHttpGate {
     behind_proxy: bool,
     has_trusted: bool,
     named: Arc<Once>,
+    turned_away: Arc<TurnedAway>,
 }
 
 /// Destination of a request.
@@ -151,7 +152,7 @@ impl Front {
     pub(crate) fn new(parts: FrontParts, settings: FrontSettings) -> Self {
         let memory = Memory {
             plain_http: Arc::new(Once::new(NAMED, REMEMBERED)),
-            turned_away: Arc::new(TurnedAway::new()),
+            turned_away: Arc::new(TurnedAway::new(Arc::clone(&parts.fleet))),
         };
         let answers = Answers::new(&parts, settings, &memory, None);
         Self {
@@ -199,12 +200,14 @@ impl Answers {
             downloads: Downloads {
                 catalogue: Arc::clone(&parts.catalogue),
                 store: Arc::clone(&parts.store),
+                turned_away: Arc::clone(&memory.turned_away),
             },
             gate: PlainHttpGate {
                 plain_http: settings.plain_http,
                 behind_proxy: parts.behind_proxy,
                 has_trusted: !parts.trusted.is_empty(),
                 named: Arc::clone(&memory.plain_http),
+                turned_away: Arc::clone(&memory.turned_away),
             },
             addresses: Addresses::new(
                 public,
@@ -265,7 +268,10 @@ impl Answers {
                 }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
-                Target::Download(name) => self.downloads.answer(peer, name, &head).await,
+                Target::Download(name) => {
+                    let base = || self.download_base(peer, &head);
+                    self.downloads.answer(about(&head), name, base).await
+                }
                 Target::Challenge(answer) => reply::text(answer),
                 Target::NotAllowed(allowed) => {
                     turned_away.method(about(&head), allowed);
@@ -330,11 +336,21 @@ impl Answers {
             voice: passes(WEBSOCKET_PATH),
             vision: passes(VISION_PATH),
         };
-        self.turned_away
-            .nothing(request, &self.router, ota.as_deref(), passes);
+        let near = |file: &str| {
+            let base = self.download_base(request.peer, request.head);
+            self.downloads.near(file, base)
+        };
+        let (router, url) = (&self.router, ota.as_deref());
+        self.turned_away.nothing(request, router, url, passes, near);
         let ota = ota.map(|ota| format!(": the OTA address is {ota}"));
         let text = format!("nothing here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::NOT_FOUND, text)
+    }
+
+    /// Returns the address in front of a file's name.
+    fn download_base(&self, peer: Peer, head: &Head) -> Option<String> {
+        let base = self.addresses.of(peer, head).download_base()?.into_owned();
+        Some(base)
     }
 
     /// Returns the answer to the challenge `token`, if one is pending.
@@ -393,10 +409,12 @@ impl PlainHttpGate {
         let Some(device) = request::device_id(&head.headers) else {
             return;
         };
-        if !self.named.is_due(&*device, now) {
+        let peer = peer.address.ip();
+        let may = || self.turned_away.may_name(&device, peer, now);
+        if !self.named.is_due_if(&*device, now, may) {
             return;
         }
-        let (device, peer) = (request::shown(&device), peer.address.ip());
+        let device = request::shown(&device);
         if untold {
             tell!(HTTP_UNTOLD, device = device, peer = peer);
         } else if !self.plain_http.allowed(now) {

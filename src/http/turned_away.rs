@@ -8,13 +8,15 @@ use super::router::Router;
 use super::sought;
 use super::spelling;
 use super::upgrade_headers;
-use crate::event::{self, Event, Kind, event, is_told, kinds};
+use crate::event::{self, Event, Kind, event, is_told, kinds, tell};
+use crate::fleet::Fleet;
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
-use crate::server::Peer;
-use crate::util::once::Once;
+use crate::server::{Peer, owner};
+use crate::util::once::{Allowance, Left, Once};
 use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use xiaozhi_device::redact;
 
@@ -23,10 +25,20 @@ const SAY: Duration = Duration::from_secs(3600);
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 1 << 14;
 
+/// Number of names that each address may have said within [`SAY`]: of devices that were
+/// never served, and of files that are not here. A name costs a stranger nothing, and must
+/// not make a line of its own for ever; 300 devices behind one router are each named, for
+/// one reason and some of them for another, and 500 lines an hour fill no disk. A device
+/// that has checked in is named however many others come from where it is.
+const NAMES: u32 = 500;
+
 /// Memory of who was told what.
 #[derive(Debug)]
 pub(super) struct TurnedAway {
     told: Once,
+    names: Allowance,
+    /// Memory of who was served.
+    fleet: Arc<Fleet>,
 }
 
 /// Request that is turned away.
@@ -38,9 +50,11 @@ pub(super) struct Request<'a> {
 }
 
 impl TurnedAway {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(fleet: Arc<Fleet>) -> Self {
         Self {
             told: Once::new(SAY, REMEMBERED),
+            names: Allowance::new(SAY, NAMES, REMEMBERED),
+            fleet,
         }
     }
 
@@ -55,9 +69,40 @@ impl TurnedAway {
     ) -> bool {
         is_told(kind)
             && match device {
-                Some(device) => self.told.is_due(&(kind.id, device), now),
+                Some(device) => self
+                    .told
+                    .is_due_if(&(kind.id, device), now, || self.may_name(device, peer, now)),
                 None => self.told.is_due(&(kind.id, peer), now),
             }
+    }
+
+    /// Returns the same of a name of a file that an address asked for.
+    pub(super) fn is_due_of_file(
+        &self,
+        kind: &Kind,
+        file: &str,
+        peer: IpAddr,
+        now: SystemTime,
+    ) -> bool {
+        let thing = (kind.id, owner(peer), file);
+        is_told(kind)
+            && self
+                .told
+                .is_due_if(&thing, now, || self.may_say_name(peer, now))
+    }
+
+    /// Returns whether a device may be named: it was served before, or its address has not
+    /// named too many.
+    pub(super) fn may_name(&self, device: &str, peer: IpAddr, now: SystemTime) -> bool {
+        self.fleet.knows(device) || self.may_say_name(peer, now)
+    }
+
+    fn may_say_name(&self, peer: IpAddr, now: SystemTime) -> bool {
+        let left = self.names.take(&owner(peer), now);
+        if left == Left::NoMore {
+            tell!(NAMES_MORE, peer = peer, limit = NAMES);
+        }
+        left == Left::Some
     }
 
     /// Says an event about a request, if it is time to.
@@ -77,6 +122,7 @@ impl TurnedAway {
         router: &Router,
         url: Option<&str>,
         passes: Passes,
+        near: impl FnOnce(&str) -> Near,
     ) {
         let (head, peer) = (request.head, request.peer.address);
         let device = device_id(&head.headers);
@@ -135,14 +181,21 @@ impl TurnedAway {
         } else if let Some(setting) = sought::companion(&plain) {
             unserved(setting)
         } else if let Some(file) = sought::image(head) {
-            event!(
-                PATH_IMAGE,
-                device = device,
-                peer = peer,
-                method = method,
-                path = path,
-                right = url.map(|url| format!("{url}download/{file}")),
-            )
+            let id = device_id(&head.headers);
+            // Only what is said is looked for.
+            if self.is_due(&kinds::PATH_IMAGE, id.as_deref(), peer.ip(), request.now) {
+                let Near { near, right } = near(file);
+                event::say(&event!(
+                    PATH_IMAGE,
+                    device = device,
+                    peer = peer,
+                    method = method,
+                    path = path,
+                    near = near,
+                    right = right,
+                ));
+            }
+            return;
         } else if sought::is_device(head) || router.is_near(&plain) {
             event!(
                 PATH_UNKNOWN,
@@ -347,6 +400,15 @@ impl TurnedAway {
         );
         self.say(request, &event);
     }
+}
+
+/// File that is meant by a name, as far as there is one.
+#[derive(Debug, Default)]
+pub(super) struct Near {
+    /// Its name, where it is another one.
+    pub(super) near: Option<String>,
+    /// Its address, where it can be fetched.
+    pub(super) right: Option<String>,
 }
 
 /// Tells what is passed on to xiaozhi-server.

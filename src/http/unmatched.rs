@@ -6,6 +6,7 @@ use crate::event::tell;
 use crate::event::text::Text;
 use crate::firmware::snapshot::Snapshot;
 use crate::fleet::Fleet;
+use crate::ota::decide::OwnModel;
 use std::time::SystemTime;
 use xiaozhi_device::checkin::CheckIn;
 
@@ -19,21 +20,14 @@ pub(super) fn tell_why(
 ) {
     let device = shown(check_in.device);
     let models: Vec<_> = check_in.models().collect();
-    if let Some(old) = fleet.former(device)
+    if let Some(former) = fleet.former(device)
         && let Some(new) = models.first()
         // It goes by that name still, whose files went.
-        && !models.contains(&&*old)
-        && fleet.is_due(device, &(&old, new), now)
+        && !models.iter().any(|model| former.has_files_of(model))
+        && fleet.is_due(device, &(&former.named, &former.files, new), now)
     {
-        let (old, new) = (shown(&old), shown(new));
-        let alias = alias(old, new);
-        tell!(
-            MODEL_RENAMED,
-            device = device,
-            old = old,
-            new = new,
-            alias = alias
-        );
+        let is_named = |name: &str| models.contains(&name);
+        tell_of_former(device, &former, new, is_named(&former.named));
     }
     // A header that names a model stands alone, and may be what is wrong.
     let report = &check_in.report;
@@ -64,6 +58,30 @@ pub(super) fn tell_why(
             unpack = near.is_archive.then_some(UNPACK),
             name = near.name,
             alias = near.says.map(|says| alias(&says, model)),
+        );
+    }
+}
+
+/// Says as which model a device had files before. One that `is_named_so` still had them by
+/// an alias, which is gone.
+fn tell_of_former(device: &str, former: &OwnModel, new: &str, is_named_so: bool) {
+    let [old, files, new] = [&*former.named, &*former.files, new].map(shown);
+    if is_named_so {
+        tell!(
+            MODEL_UNALIASED,
+            device = device,
+            model = old,
+            files = files,
+            alias = alias(old, files)
+        );
+    } else {
+        tell!(
+            MODEL_RENAMED,
+            device = device,
+            old = old,
+            files = Some(files).filter(|files| *files != old),
+            new = new,
+            alias = alias(files, new)
         );
     }
 }

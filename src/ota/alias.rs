@@ -1,40 +1,51 @@
 //! Names that are one model: boards are renamed between releases of the firmware.
 
+use crate::event::{Event, event};
 use crate::firmware::name::model_key;
+use crate::firmware::name::near::{NameIndex, NearFile};
 use std::collections::{BTreeSet, HashMap};
+
+const SETTING: &str = "gateway.firmware.alias";
 
 /// `gateway.firmware.alias`: each name, and the others of its model. What is a name of a
 /// name's name is one, too: a board can be renamed twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aliases(HashMap<String, Vec<String>>);
+pub struct Aliases {
+    others: HashMap<String, Vec<String>>,
+    /// As they are written: the old name, and the new one.
+    written: BTreeSet<(String, String)>,
+}
 
 impl Aliases {
     /// Makes two names one model.
-    pub fn add(&mut self, one: &str, other: &str) {
+    pub fn add(&mut self, old: &str, new: &str) {
         let mut all = BTreeSet::new();
-        for name in [one, other] {
-            let name = model_key(name).into_owned();
+        let [old, new] = [old, new].map(|name| model_key(name).into_owned());
+        self.written.insert((old.clone(), new.clone()));
+        for name in [old, new] {
             all.extend(self.others(&name).iter().cloned());
             all.insert(name);
         }
         for name in &all {
             let others = all.iter().filter(|other| *other != name).cloned();
-            self.0.insert(name.clone(), others.collect());
+            self.others.insert(name.clone(), others.collect());
         }
     }
 
     /// Returns the other names of a model.
     pub fn others(&self, model: &str) -> &[String] {
         // Most have none.
-        if self.0.is_empty() {
+        if self.others.is_empty() {
             return &[];
         }
-        self.0.get(&*model_key(model)).map_or(&[], Vec::as_slice)
+        self.others
+            .get(&*model_key(model))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Returns the names of each model that has several, in order.
     pub(crate) fn models(&self) -> BTreeSet<Vec<&str>> {
-        let models = self.0.iter().map(|(name, others)| {
+        let models = self.others.iter().map(|(name, others)| {
             let mut names: Vec<_> = others.iter().map(String::as_str).collect();
             names.push(name);
             names.sort_unstable();
@@ -42,6 +53,53 @@ impl Aliases {
         });
         models.collect()
     }
+
+    /// Returns what of them does not do what was meant, or may not: they are names to the
+    /// letter, and nothing else shows that one is misspelt.
+    pub(crate) fn audit(&self, files: &NameIndex) -> Vec<Event> {
+        let written = self.written.iter();
+        let found = written.filter_map(|(old, new)| self.judge(old, new, files));
+        found.collect()
+    }
+
+    fn judge(&self, old: &str, new: &str, files: &NameIndex) -> Option<Event> {
+        let others = self.others(new);
+        let is_one = |model: &str| model == new || others.iter().any(|other| other == model);
+        // Who has found out that two spellings are one model says so by an alias.
+        let near = |name: &str| {
+            let near = files.nearest(&[name], &[])?;
+            let is_its_own = near.says.as_deref().is_some_and(is_one);
+            (!is_its_own && near.can_be_named).then_some(near)
+        };
+        let [has_old, has_new] = [old, new].map(|name| files.has(name));
+        let unspelt = |name: &str, has: bool| near(name).filter(|_| !has);
+        let misspelt = unspelt(new, has_new).map(|near| (new, near));
+        if let Some((name, near)) =
+            misspelt.or_else(|| Some(old).zip(unspelt(old, has_old || !has_new)))
+        {
+            return Some(misspelling(name, near));
+        }
+        Some(if has_new && has_old {
+            event!(ALIAS_BOTH, setting = SETTING, old = old, new = new)
+        } else if has_old {
+            event!(ALIAS_NO_NEW, setting = SETTING, old = old, new = new)
+        } else if has_new || others.iter().any(|other| files.has(other)) {
+            return None;
+        } else {
+            event!(ALIAS_NO_FILE, setting = SETTING, old = old, new = new)
+        })
+    }
+}
+
+fn misspelling(name: &str, near: NearFile) -> Event {
+    event!(
+        ALIAS_NEAR,
+        setting = SETTING,
+        name = name,
+        near = near.file,
+        rename = near.name,
+        model = near.says,
+    )
 }
 
 #[cfg(test)]
@@ -70,6 +128,57 @@ mod tests {
             [vec!["a", "b"], vec!["c", "d", "e"]].into()
         );
         assert_eq!(aliases_of_nfd(), ["x"]);
+    }
+
+    #[test]
+    fn what_of_them_was_not_meant() {
+        for (pairs, files, said) in [
+            (&[("a", "b")][..], &["b_1.0.bin"][..], None),
+            (&[("a", "b")], &["c_1.0.bin"], Some("alias.no-file")),
+            (&[("a", "b")], &[], Some("alias.no-file")),
+            (&[("a", "b")], &["a_1.0.bin"], Some("alias.no-new")),
+            (
+                &[("a", "b")],
+                &["a_1.0.bin", "b_1.0.bin"],
+                Some("alias.both"),
+            ),
+            (&[("a", "b"), ("b", "c")], &["c_1.0.bin"], None),
+            (
+                &[("a", "xmini-c3")],
+                &["Xmini-C3_1.0.bin"],
+                Some("alias.near"),
+            ),
+            (
+                &[("a", "xmini-c3")],
+                &["xmini-c3 _1.0.bin", "a_1.0.bin"],
+                Some("alias.near"),
+            ),
+            (
+                &[("a", "xmini-c3")],
+                &["xmini-c3_v1.0.bin"],
+                Some("alias.near"),
+            ),
+            (
+                &[("Xmini-C3", "b")],
+                &["xmini-c3_1.0.bin", "b_1.0.bin"],
+                Some("alias.near"),
+            ),
+            // What is advised where a model and a file's name are spelt otherwise.
+            (
+                &[("Xmini-C3", "xmini-c3")],
+                &["Xmini-C3_1.0.bin"],
+                Some("alias.no-new"),
+            ),
+            (
+                &[("x-v1-2", "x_v1_2"), ("a", "b")],
+                &["x-v1-2_1.0.bin", "b_1.bin"],
+                Some("alias.no-new"),
+            ),
+        ] {
+            let found = aliases(pairs).audit(&NameIndex::new(files.iter().copied()));
+            let ids: Vec<_> = found.iter().map(|event| event.kind.id).collect();
+            assert_eq!(ids, Vec::from_iter(said), "{pairs:?} {files:?}");
+        }
     }
 
     fn aliases_of_nfd() -> Vec<String> {

@@ -175,7 +175,36 @@ pub trait DeviceMemory {
     fn forced(&self) -> Option<Forced>;
 
     /// Returns the model under which the device had files of its own last.
-    fn own_model(&self) -> Option<Box<str>>;
+    fn own_model(&self) -> Option<OwnModel>;
+}
+
+/// Model under which a device had files of its own. An alias makes two names one, and
+/// can be taken out of the settings again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnModel {
+    /// The name that the device gave.
+    pub named: Box<str>,
+    /// The name that those files have.
+    pub files: Box<str>,
+}
+
+impl OwnModel {
+    /// Tells whether `model` is the name that its files have.
+    pub(crate) fn has_files_of(&self, model: &str) -> bool {
+        model_key(model) == model_key(&self.files)
+    }
+
+    /// Returns why `default` is kept from a device that calls itself by `models` now.
+    fn keeps_back<'a>(&self, mut models: impl Iterator<Item = &'a str>) -> Reason<'static> {
+        let owned = |text: &str| text.to_owned().into();
+        if models.any(|model| model_key(model) == model_key(&self.named)) {
+            let files = owned(&self.files);
+            Reason::Unaliased { files }
+        } else {
+            let old = owned(&self.named);
+            Reason::Renamed { old }
+        }
+    }
 }
 
 /// No memory: a device that is seen for the first time.
@@ -184,7 +213,7 @@ impl DeviceMemory for () {
         None
     }
 
-    fn own_model(&self) -> Option<Box<str>> {
+    fn own_model(&self) -> Option<OwnModel> {
         None
     }
 }
@@ -226,9 +255,7 @@ pub fn decide<'a>(
         let kept_back = snapshot.model(DEFAULT_MODEL).iter().find(newer);
         decision.withheld.extend(kept_back.map(|entry| Withheld {
             what: &entry.file,
-            reason: Reason::Renamed {
-                old: old.into_string().into(),
-            },
+            reason: old.keeps_back(check_in.models()),
         }));
         return decision;
     }
@@ -302,7 +329,7 @@ struct Candidates<'a> {
     merged: Vec<&'a Arc<Entry>>,
     /// The model as which the device had files of its own, where that keeps it from
     /// `default`.
-    renamed: Option<Box<str>>,
+    renamed: Option<OwnModel>,
 }
 
 impl<'a> Candidates<'a> {
@@ -361,11 +388,8 @@ fn candidates<'a>(
     policy: &'a Policy,
     memory: &impl DeviceMemory,
 ) -> Candidates<'a> {
-    let is_another = |own: &str| {
-        let mut models = check_in.models();
-        !models.any(|model| model_key(model) == model_key(own))
-    };
-    let before = || memory.own_model().filter(|own| is_another(own));
+    let is_another = |own: &OwnModel| !check_in.models().any(|model| own.has_files_of(model));
+    let before = || memory.own_model().filter(is_another);
     let renamed = |named, old| Candidates {
         renamed: Some(old),
         ..Candidates::new(named, &[])

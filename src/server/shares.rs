@@ -67,7 +67,7 @@ impl Drop for Share {
 }
 
 /// Returns the network that counts as one client: a customer's IPv6 network is a /64.
-fn owner(address: IpAddr) -> IpAddr {
+pub(crate) fn owner(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
         v4 @ IpAddr::V4(_) => v4,

@@ -10,12 +10,13 @@
 
 use super::line::Style;
 use crate::event::text::Text;
-use crate::event::{Value, event, tell};
+use crate::event::{Event, Value, event, tell};
 use crate::util::durable;
 use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
+use crate::util::way;
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -73,12 +74,14 @@ impl Logs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The file of `log.log_dir` and `log.log_file`.
-    #[error("log.log_file: {}: {error}: choose a folder that can be written to", path.display())]
+    #[error("log.log_file: {}: {error}: {}", path.display(), advice(what.as_ref()))]
     File {
         /// The file.
         path: PathBuf,
         /// The reason why it could not be opened.
         error: io::Error,
+        /// The cause of that, and what to do.
+        what: Option<Event>,
     },
     /// The writer's thread.
     #[error("the log's thread could not be started: {0}")]
@@ -86,6 +89,11 @@ pub(crate) enum LogError {
     /// Somebody else has set up logging in this process.
     #[error(transparent)]
     Taken(#[from] SetGlobalDefaultError),
+}
+
+fn advice(what: Option<&Event>) -> String {
+    let usual = "choose a folder that can be written to";
+    what.map_or_else(|| usual.to_owned(), Event::to_string)
 }
 
 /// From which level on there are lines.
@@ -111,6 +119,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     if let Some(path) = settings.file.as_deref().map(absolute) {
         let fault = |error| LogError::File {
             path: path.clone(),
+            what: way::to_write(&path),
             error,
         };
         let file = match open(&path) {
@@ -285,8 +294,12 @@ impl Sink {
                     && !told.as_ref().is_some_and(is_told)
                 {
                     let mut line = String::new();
-                    let fault =
-                        event!(LOG_FAULT, output = self.output.clone(), error = why.clone());
+                    let fault = event!(
+                        LOG_FAULT,
+                        output = self.output.clone(),
+                        error = why.clone(),
+                        what = output.cause()
+                    );
                     style.write_event(&fault, &mut line);
                     other.push(&line);
                     told = Some((why, Instant::now()));
@@ -320,6 +333,14 @@ impl Output {
             output,
             waiting: Mutex::default(),
             news: Condvar::new(),
+        }
+    }
+
+    /// Returns why it cannot be written, where that can be seen.
+    fn cause(&self) -> Option<Event> {
+        match self {
+            Self::Console => None,
+            Self::File { path, .. } => way::to_write(path),
         }
     }
 

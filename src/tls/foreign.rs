@@ -5,6 +5,7 @@ mod der;
 
 pub(super) use der::key_fault;
 
+use crate::event::shell::quoted;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use base64::Engine as _;
@@ -44,6 +45,13 @@ impl Wanted {
 pub(super) struct Found<'a> {
     pub(super) path: &'a Path,
     pub(super) wanted: Wanted,
+}
+
+impl Found<'_> {
+    /// Returns the file as a word of a command.
+    fn word(&self) -> String {
+        quoted(&self.path.to_string_lossy()).into_owned()
+    }
 }
 
 /// Names what stands in a file in which what is wanted was not found. `fault` is what
@@ -100,7 +108,7 @@ fn utf16(content: &[u8]) -> Option<&'static str> {
 
 /// Names what its first bytes tell.
 fn by_magic(found: Found<'_>, content: &[u8]) -> Option<Event> {
-    let file = found.path.display();
+    let file = &found.word();
     let begins = |with: &[&[u8]]| with.iter().any(|with| content.starts_with(with));
     if begins(&[b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"]) {
         return Some(event!(PAIR_KEY_STORE));
@@ -293,7 +301,7 @@ fn by_label(found: Found<'_>, label: &str) -> Option<Event> {
 
 /// Returns the command that takes certificates out of another program's file.
 fn store(found: Found<'_>, text: &str) -> String {
-    let file = found.path.display();
+    let file = &found.word();
     let (of_traefik, of_kubernetes) = match found.wanted {
         Wanted::Certificate => ("certificate", "tls.crt"),
         Wanted::Key => ("key", "tls.key"),
@@ -334,7 +342,7 @@ fn bad_mark(text: &str) -> Option<usize> {
 
 /// Names base64 that stands alone.
 fn bare_base64(found: Found<'_>, text: &str) -> Option<Event> {
-    let file = found.path.display();
+    let file = &found.word();
     let plain: String = text.split_ascii_whitespace().collect();
     if plain.len() < 64 {
         return None;

@@ -13,3 +13,4 @@ pub(crate) mod small_file;
 pub(crate) mod supervise;
 pub(crate) mod sync;
 pub mod terminal;
+pub(crate) mod way;

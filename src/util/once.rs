@@ -18,13 +18,42 @@ pub(crate) struct Once {
     /// Number of things that are remembered at most.
     most: usize,
     hasher: RandomState,
-    said: Mutex<Halves>,
+    said: Mutex<Halves<SystemTime>>,
 }
 
-#[derive(Debug, Default)]
-struct Halves {
-    new: HashMap<u64, SystemTime>,
-    old: HashMap<u64, SystemTime>,
+#[derive(Debug)]
+struct Halves<T> {
+    new: HashMap<u64, T>,
+    old: HashMap<u64, T>,
+}
+
+impl<T> Default for Halves<T> {
+    fn default() -> Self {
+        Self {
+            new: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<T> Halves<T> {
+    fn find(&self, hash: u64) -> Option<&T> {
+        self.new.get(&hash).or_else(|| self.old.get(&hash))
+    }
+
+    /// Remembers `value`, and no more than `most` in all.
+    fn insert(&mut self, hash: u64, value: T, most: usize) {
+        if self.new.len() >= (most / 2).max(1) && !self.new.contains_key(&hash) {
+            self.old = std::mem::take(&mut self.new);
+        }
+        self.new.insert(hash, value);
+    }
+}
+
+/// Returns whether it is less than `every` ago. A clock that was set back must not silence
+/// a thing for years.
+fn is_recent(last: SystemTime, every: Duration, now: SystemTime) -> bool {
+    now.duration_since(last).is_ok_and(|age| age < every)
 }
 
 impl Once {
@@ -40,21 +69,79 @@ impl Once {
 
     /// Returns whether `thing` may be said now, and takes that it is.
     pub(crate) fn is_due<T: Hash + ?Sized>(&self, thing: &T, now: SystemTime) -> bool {
+        self.is_due_if(thing, now, || true)
+    }
+
+    /// Returns the same of a thing that is to be said only if it `may` be: that is asked
+    /// where it is due.
+    pub(crate) fn is_due_if<T: Hash + ?Sized>(
+        &self,
+        thing: &T,
+        now: SystemTime,
+        may: impl FnOnce() -> bool,
+    ) -> bool {
         let hash = self.hasher.hash_one(thing);
         let mut said = lock(&self.said);
-        let said = &mut *said;
-        let last = said.new.get(&hash).or_else(|| said.old.get(&hash));
-        // A clock that was set back must not silence a thing for years.
-        let is_recent =
-            |last: &SystemTime| now.duration_since(*last).is_ok_and(|age| age < self.every);
-        if last.is_some_and(is_recent) {
+        let last = said.find(hash);
+        if last.is_some_and(|last| is_recent(*last, self.every, now)) || !may() {
             return false;
         }
-        if said.new.len() >= (self.most / 2).max(1) {
-            said.old = std::mem::take(&mut said.new);
-        }
-        said.new.insert(hash, now);
+        said.insert(hash, now, self.most);
         true
+    }
+}
+
+/// Number of things that each client may have said of it in a while, whatever it calls
+/// them: names cost a stranger nothing.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    every: Duration,
+    /// Number of things for each client.
+    each: u32,
+    /// Number of clients that are remembered at most.
+    most: usize,
+    hasher: RandomState,
+    used: Mutex<Halves<(SystemTime, u32)>>,
+}
+
+/// What is left of an [`Allowance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// There was some.
+    Some,
+    /// This is the first time that there is none.
+    NoMore,
+    /// There is none.
+    None,
+}
+
+impl Allowance {
+    /// Makes one of `each` things in `every` for `most` clients.
+    pub(crate) fn new(every: Duration, each: u32, most: usize) -> Self {
+        Self {
+            every,
+            each,
+            most,
+            hasher: RandomState::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// Takes one thing off what is left to a client.
+    pub(crate) fn take<T: Hash + ?Sized>(&self, client: &T, now: SystemTime) -> Left {
+        let hash = self.hasher.hash_one(client);
+        let mut used = lock(&self.used);
+        let known = used.find(hash).copied();
+        let (since, count) = known
+            .filter(|(since, _)| is_recent(*since, self.every, now))
+            .unwrap_or((now, 0));
+        let count = count.saturating_add(1);
+        used.insert(hash, (since, count), self.most);
+        match count.checked_sub(self.each) {
+            None | Some(0) => Left::Some,
+            Some(1) => Left::NoMore,
+            Some(_) => Left::None,
+        }
     }
 }
 
@@ -86,5 +173,22 @@ mod tests {
             assert!(held.new.len() + held.old.len() <= 100);
         }
         assert!(!once.is_due(&960, start) && once.is_due(&0, start));
+    }
+
+    #[test]
+    fn each_client_has_so_many_things_said_of_it_in_a_while() {
+        let allowance = Allowance::new(DAY, 2, 10);
+        let start = SystemTime::UNIX_EPOCH + DAY;
+        let take = |client: &str, at| allowance.take(client, at);
+        let first = [take("a", start), take("a", start), take("a", start)];
+        assert_eq!(first, [Left::Some, Left::Some, Left::NoMore]);
+        assert_eq!(take("a", start + DAY / 2), Left::None);
+        assert_eq!(take("b", start), Left::Some);
+        assert_eq!(take("a", start + DAY), Left::Some);
+        for client in 0..1000 {
+            allowance.take(&client, start);
+            let used = lock(&allowance.used);
+            assert!(used.new.len() + used.old.len() <= 10);
+        }
     }
 }

@@ -31,9 +31,9 @@ impl Screen {
         let told = env::var("COLUMNS").ok();
         let told = told.and_then(|text| text.trim().parse::<usize>().ok());
         let measured = || {
-            let size = terminal_size::terminal_size_of(stream);
-            let (width, _) = size.filter(|_| is_terminal)?;
-            Some(usize::from(width.0))
+            let size = rustix::termios::tcgetwinsize(stream).ok();
+            let size = size.filter(|_| is_terminal)?;
+            Some(usize::from(size.ws_col))
         };
         let width = told.filter(|n| *n > 0).or_else(measured);
         let width = width.or(is_terminal.then_some(USUAL));

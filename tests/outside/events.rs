@@ -150,11 +150,18 @@ fn whole(template: &str) -> String {
         {
             Some(parts) if parts.len() == 3 => {
                 words.pop();
-                write!(words, "{}{{{}}}{}", parts[0], parts[1], parts[2]).unwrap();
+                write!(
+                    words,
+                    "{}{{{}}}{}",
+                    parts[0],
+                    parts[1].trim_matches('\''),
+                    parts[2]
+                )
+                .unwrap();
             }
             Some(parts) => {
                 assert_eq!(parts.len(), 1, "{template}");
-                words += piece;
+                words += &piece.replace('\'', "");
             }
             // A command has pipes, and so has a table.
             None => words += &piece.replace('|', "\\|"),

@@ -38,7 +38,7 @@ kinds! { ORDERS:
     ACME_EAB_OPEN = found("acme.eab-open", &["place?", "setting", "file", "mode"],
         "{file} 的权限为 {mode}，本机的任何用户都能读取其中的密钥，并以你的名义申请证书。",
         "{file} has the mode {mode}: every user of this machine can read the key in it, and order certificates in your name.")
-        .remedy("chmod 600 {file}", "chmod 600 {file}");
+        .remedy("chmod 600 {'file'}", "chmod 600 {'file'}");
     /// A CA makes no account without a contract.
     ACME_EAB_MISSING = found("acme.eab-missing", &["place?", "setting", "directory"],
         "{directory} 要求账户绑定（External Account Binding），而没有配置：它不会创建账户，也就得不到证书。",

@@ -111,8 +111,8 @@ kinds! { ADDRESSES:
         "{url} 中的 {host} 是内部名称，只有使用本网络自己的 DNS（路由器）的设备能解析，4G 设备和别处的设备不能：不能解析时{effect}。",
         "{host} in {url} is an internal name: devices that ask this network's own name server (the router) may resolve it, 4G \
          devices and those elsewhere don't. Where it is not resolved, {effect}.")
-        .remedy("如果有别处的设备，请将 {setting} 设为 IPv4 地址或公网域名（{form}）；检查：nslookup {host} 路由器地址。",
-            "with devices elsewhere, set {setting} to an IPv4 address or a public name ({form}); `nslookup {host} ROUTER` shows \
+        .remedy("如果有别处的设备，请将 {setting} 设为 IPv4 地址或公网域名（{form}）；检查：nslookup {'host'} 路由器地址。",
+            "with devices elsewhere, set {setting} to an IPv4 address or a public name ({form}); `nslookup {'host'} ROUTER` shows \
              whether the router knows it.");
     /// A private address beside a public one.
     ADDRESS_PRIVATE = found("address.private", &["place?", "setting", "url", "other", "beside", "effect", "form"],
@@ -132,8 +132,8 @@ kinds! { ADDRESSES:
     ADDRESS_UNRESOLVED = found("address.unresolved", &["place?", "setting", "host", "url", "error", "effect"],
         "本机查不到 {url} 中 {host} 的地址（{error}）：如果设备也查不到，{effect}。",
         "This machine finds no address for {host} in {url} ({error}): if devices find none either, {effect}.")
-        .remedy("检查 {setting} 的拼写和 DNS 记录（nslookup {host} 223.5.5.5）；如果是本机的 DNS 有问题，请修复它。会自动再查。",
-            "look at the spelling in {setting} and at the DNS records (`nslookup {host} 223.5.5.5`); if this machine's own DNS is \
+        .remedy("检查 {setting} 的拼写和 DNS 记录（nslookup {'host'} 223.5.5.5）；如果是本机的 DNS 有问题，请修复它。会自动再查。",
+            "look at the spelling in {setting} and at the DNS records (`nslookup {'host'} 223.5.5.5`); if this machine's own DNS is \
              at fault, mend that. It is looked up again by itself.");
     /// A name with IPv6 addresses alone.
     ADDRESS_ONLY_IPV6 = found("address.only-ipv6", &["place?", "setting", "host", "url", "leads", "effect"],
@@ -145,8 +145,8 @@ kinds! { ADDRESSES:
         "在本机上 {url} 中的 {host} 指向 {leads}（{is}）：如果设备查到的也是它，{effect}。设备问的可能是另一个 DNS，这里看不到。",
         "On this machine {host} in {url} leads to {leads} ({is}): if devices are told the same, {effect}. They may ask another name \
          server, which shows nothing here.")
-        .remedy("在设备所在的网络里查询（nslookup {host} 223.5.5.5）；从 hosts 文件里删掉它，或关掉代理的 fake-ip。",
-            "look it up in the devices' network (`nslookup {host} 223.5.5.5`); take it out of the hosts file, or turn the proxy's \
+        .remedy("在设备所在的网络里查询（nslookup {'host'} 223.5.5.5）；从 hosts 文件里删掉它，或关掉代理的 fake-ip。",
+            "look it up in the devices' network (`nslookup {'host'} 223.5.5.5`); take it out of the hosts file, or turn the proxy's \
              fake-ip off.");
     /// No address yet.
     ADDRESS_NO_NETWORK = found("address.no-network", &["place?", "setting", "url"],

@@ -11,6 +11,20 @@ const fn guide(id: &'static str, fields: &'static [&'static str], words: &'stati
     Kind::new(id, Info, GUIDE, fields, words, words)
 }
 
+/// Makes a kind of a download that finds no file, with the one that is meant, most likely.
+macro_rules! missing {
+    ($id:literal, $zh:literal, $en:literal $(, $unused:literal)?) => {
+        Kind::new(
+            $id,
+            Info,
+            "download",
+            &["peer", "file", $($unused,)? "near?", "right?"],
+            concat!($zh, "{；名称最接近的文件是 |near|}{，请改用地址 |right|}（每个客户端每小时提示一次）"),
+            concat!($en, "{; the nearest name here is that of |near|}{: the address to use is |right|} (said once an hour for each client)"),
+        )
+    };
+}
+
 kinds! { CHECK_INS:
     /// A device asks.
     CHECK_IN = guide("check-in", &["device"], "OTA请求设备ID: {device}");
@@ -29,12 +43,19 @@ kinds! { CHECK_INS:
         "no file name can carry this device's model {model}, for the digit behind its underscore is read as the version. {file} is \
          meant for it, most likely: {rename it to |name|, and }write gateway.firmware.alias: {alias} (named once an hour)");
     /// It calls itself otherwise than before.
-    MODEL_RENAMED = Kind::new("model.renamed", Warning, "checkin", &["device", "old", "new", "alias"],
-        "该设备以前的型号是 {old}，现在自称 {new}，而 {new} 没有文件：板子在新版固件中改了名，或被线刷了别的固件。如果是同一块板子，请写 \
+    MODEL_RENAMED = Kind::new("model.renamed", Warning, "checkin", &["device", "old", "files?", "new", "alias"],
+        "该设备以前的型号是 {old}{（使用 |files| 的文件）}，现在自称 {new}，而 {new} 没有文件：板子在新版固件中改了名，或被线刷了别的固件。如果是同一块板子，请写 \
          gateway.firmware.alias: {alias}，或将文件改名为 {new}_版本.bin（每小时提示一次）",
-        "this device came as {old} before and calls itself {new} now, for which there is no file: the board was renamed in its new \
+        "this device came as {old} before{ (with the files of |files|)} and calls itself {new} now, for which there is no file: the board was renamed in its new \
          firmware, or flashed with another one by cable. If it is the same board, write gateway.firmware.alias: {alias}, or name its \
          files {new}_version.bin (named once an hour)");
+    /// The alias by which it had files is gone.
+    MODEL_UNALIASED = Kind::new("model.unaliased", Warning, "checkin", &["device", "model", "files", "alias"],
+        "该设备的型号 {model} 以前通过 gateway.firmware.alias 得到 {files} 的文件，而该设置已不再如此，{model} 自己没有文件，因此不下发固件。如果不是有意去掉，请写回 \
+         gateway.firmware.alias: {alias}，或将文件改名为 {model}_版本.bin（每小时提示一次）",
+        "this device's model {model} had the files of {files} by gateway.firmware.alias, which no longer says so, and has none of \
+         its own: it gets no firmware. If that was not meant, write gateway.firmware.alias: {alias} again, or name its files \
+         {model}_version.bin (named once an hour)");
     /// It is handed an image.
     OFFER = guide("offer", &["device", "version", "url", "force?"],
         "为设备 {device} 下发固件 {version} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}");
@@ -85,11 +106,10 @@ kinds! { CHECK_INS:
         "check-in refused: no {missing} header; every device sends it, so see whether a proxy in front takes it away (said once \
          an hour for each client)");
     /// A download's path holds no name of a file.
-    DOWNLOAD_BAD_NAME = Kind::new("download.bad-name", Info, "download", &["peer", "file"],
-        "下载被拒绝：文件名无效", "download refused: invalid filename");
+    DOWNLOAD_BAD_NAME = missing!("download.bad-name", "下载被拒绝：文件名无效", "download refused: invalid filename");
     /// No such image is offered.
-    DOWNLOAD_UNKNOWN = Kind::new("download.unknown", Info, "download", &["peer", "file"],
-        "下载被拒绝：这里没有可提供的该固件", "download refused: no such image is offered here");
+    DOWNLOAD_UNKNOWN = missing!("download.unknown", "下载被拒绝：这里没有可提供的该固件{；|unused|}",
+        "download refused: no such image is offered here{; |unused|}", "unused?");
     /// The image is not read yet.
     DOWNLOAD_STILL_READING = Kind::new("download.still-reading", Info, "download", &["peer", "file"],
         "下载暂不可用：该文件仍在读取中", "download refused for now: the file is still being read");

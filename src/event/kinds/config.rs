@@ -3,7 +3,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Warning};
-use super::PLACE;
+use super::{PLACE, found, hint};
 
 /// Makes a kind that speaks of a key and its value.
 macro_rules! of_key {
@@ -385,4 +385,25 @@ kinds! { CONFIGURATION:
     CONFIG_NO_KEYS = of_key!("config.no-keys", Error, [],
         "最外层不是映射：必须是形如 `server:` 的行，其下缩进书写各键",
         "no mapping at the top: it must be lines like `server:` with indented keys below");
+    /// An alias of names without files.
+    ALIAS_NO_FILE = found("alias.no-file", &["place?", "setting", "old", "new"],
+        "{old} 和 {new} 是同一型号，而固件目录中没有任何一个名称的文件：这个别名不起作用。",
+        "{old} and {new} are one model, and the firmware folder has no file of either name: this alias does nothing.")
+        .remedy("请检查两个名称的拼写（与设备报告的逐字一致），或放入 {new}_版本.bin。",
+            "look at the spelling of both, which counts to the letter as devices report them, or put {new}_version.bin there.");
+    /// An alias one of whose names is nearly a file's.
+    ALIAS_NEAR = found("alias.near", &["place?", "setting", "name", "near", "rename?", "model?"],
+        "固件目录中没有型号 {name} 的文件，而 {near} 的名称与它相近：名称须逐字一致，大小写和空格也算。",
+        "the firmware folder has no file of {name}, and the name of {near} is nearly that: names count to the letter, case and \
+         blanks too.")
+        .remedy("{在别名中改写 |model|，或}{将文件改名为 |rename|}。", "{write |model| in the alias, or }{call the file |rename|}.");
+    /// An alias whose new name has no file yet.
+    ALIAS_NO_NEW = hint("alias.no-new", &["place?", "setting", "old", "new"],
+        "没有 {new} 的文件：两个名称的设备都得到 {old} 的文件。如果不是这样打算，请检查 {new} 的拼写。",
+        "no file has the name {new}: devices of both names get those of {old}; where that is not meant, look at how {new} is spelt.");
+    /// An alias whose old name has files, too.
+    ALIAS_BOTH = hint("alias.both", &["place?", "setting", "old", "new"],
+        "{old} 和 {new} 都有自己的文件：两个名称的设备都得到其中版本最高的。如果它们是两种板子，请删去这个别名。",
+        "{old} and {new} have files each: devices of both names get the highest version of all; if they are two boards, take this \
+         alias out.");
 }

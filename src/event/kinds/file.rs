@@ -2,6 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
+use super::why;
 
 kinds! { FILES:
     /// The kernel does not tell of changes.
@@ -18,6 +19,9 @@ kinds! { FILES:
         "固件目录原来不存在，已新建；如果固件在别处，请检查 gateway.firmware.dir 的拼写、启动时所在的目录和挂载",
         "the firmware folder was not there, and has been made; if the firmware lies elsewhere, look at the spelling of \
          gateway.firmware.dir, at the folder in which this server was started, and at mounts");
+    /// It is no folder, and none can be made.
+    FOLDER_UNKEPT = why("folder.unkept", &["dir", "error", "what?"],
+        "{dir}：无法用作固件目录（{error}）{：|what|}", "{dir}: cannot be kept: {error}{: |what|}");
     /// The folder is back.
     FOLDER_BACK = Kind::new("folder.back", Info, "catalogue", &["dir"],
         "固件目录恢复可读", "the firmware folder can be read again");
@@ -79,6 +83,11 @@ kinds! { FILES:
     /// It cannot be used.
     FILE_REFUSED = Kind::new("file.refused", Warning, "catalogue", &["file", "why", "served?"],
         "文件未被使用：{why}{|served|}", "file not used: {why}{|served|}");
+    /// A start would say the same of many.
+    FILES_MORE = Kind::new("files.more", Warning, "catalogue", &["more", "kind", "dir", "others?"],
+        "还有 {more} 个文件也是如此（{kind}，见上面的记录），启动时不再逐个列出；查看全部：xiaozhi-ota inspect {'dir'}{|others|}",
+        "{more} further files are like those named above ({kind}), and a start does not name each; all of them: xiaozhi-ota inspect \
+         {'dir'}{|others|}");
     /// It may not be whole yet.
     FILE_WAITING = Kind::new("file.waiting", Info, "catalogue", &["file"],
         "文件正在写入，或刚刚出现：写完后下发", "file is being written, or appeared just now: offered when it is whole");

@@ -74,8 +74,8 @@ kinds! { NAMES:
         "it is a link to {target}, which leads back to it: delete the link");
     /// Permissions keep this server out.
     READ_DENIED = why("read.denied", &["path", "mode", "owner", "user"],
-        "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行：请执行 chmod a+rX {path}，或用 chown 交给该用户",
-        "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}: chmod a+rX {path}, or give it to that \
+        "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行：请执行 chmod a+rX {'path'}，或用 chown 交给该用户",
+        "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}: chmod a+rX {'path'}, or give it to that \
          user (chown)");
     /// A folder on the way keeps this server out.
     READ_WAY_DENIED = why("read.way-denied", &["path", "user"],
@@ -84,4 +84,26 @@ kinds! { NAMES:
     /// The disk, most likely.
     READ_FAILED = why("read.failed", &[],
         "请检查其权限（chmod a+r）或磁盘", "see to its permissions (chmod a+r) or its disk");
+    /// A link in a folder's place leads nowhere.
+    WAY_DANGLING = why("way.dangling-link", &["path", "target"],
+        "{path} 是指向 {target} 的链接，而那里什么也没有：请建立该目录（mkdir -p {'target'}）、挂载它，或修改链接",
+        "{path} is a link to {target}, and nothing is there: make that folder (mkdir -p {'target'}), mount what belongs there, or let the \
+         link lead elsewhere");
+    /// A link in a folder's place leads to itself.
+    WAY_LOOP = why("way.link-loop", &["path", "target"],
+        "{path} 是指向 {target} 的链接，而它又回到自身：请删除链接（rm {'path'}）",
+        "{path} is a link to {target}, which leads back to it: delete the link (rm {'path'})");
+    /// A file in a folder's place.
+    WAY_NO_FOLDER = why("way.no-folder", &["path"],
+        "{path} 不是目录，而这里需要目录：请将它移走，或改用其他目录",
+        "{path} is no folder, and one is wanted there: move it away, or name another folder");
+    /// A folder in a file's place.
+    WAY_IS_FOLDER = why("way.is-folder", &["path"],
+        "{path} 是目录，而这里需要文件：请写其中一个文件的名称",
+        "{path} is a folder, and a file is wanted: name one in it");
+    /// This user may not write there.
+    WAY_DENIED = why("way.denied", &["path", "mode", "owner", "user"],
+        "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行，不能写入：chown {user} {'path'}",
+        "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}, who may not write there: chown {user} \
+         {'path'}");
 }

@@ -31,15 +31,15 @@ kinds! { PAIRS:
     /// The file is a link to nothing.
     PAIR_DANGLING = why("pair.dangling", &["file", "target", "error"],
         "{file}：无法读取：{error}：它是指向 {target} 的链接，而那里没有文件（certbot 的 live/ 指向 ../../archive/）：在容器里请挂载整个 \
-         /etc/letsencrypt，或复制内容：cp -L {file} certs/",
+         /etc/letsencrypt，或复制内容：cp -L {'file'} certs/",
         "{file}: cannot be read: {error}: it is a link to {target}, and there is no file (certbot's live/ leads to ../../archive/): \
-         in a container mount all of /etc/letsencrypt, or copy what it leads to: cp -L {file} certs/");
+         in a container mount all of /etc/letsencrypt, or copy what it leads to: cp -L {'file'} certs/");
     /// The file may not be read.
     PAIR_FORBIDDEN = why("pair.forbidden", &["file", "user", "error"],
         "{file}：无法读取：{error}：用户 {user} 没有权限（certbot 的密钥只有 root 能读）：复制一份并设好所有者：\
-         install -o {user} -m 600 {file} certs/，可放在 certbot 的 --deploy-hook 中",
+         install -o {user} -m 600 {'file'} certs/，可放在 certbot 的 --deploy-hook 中",
         "{file}: cannot be read: {error}: user {user} may not (certbot's keys are for root alone): make a copy that this user \
-         owns: install -o {user} -m 600 {file} certs/ (certbot runs it in a --deploy-hook)");
+         owns: install -o {user} -m 600 {'file'} certs/ (certbot runs it in a --deploy-hook)");
     /// The file is a folder.
     PAIR_FOLDER = why("pair.folder", &["file", "wanted", "name"],
         "{file}：无法读取：它是一个目录，而需要的是{wanted}文件：请写 {file}/{name}；如果它是空的，可能是 Docker 在挂载不存在的文件时建的",
@@ -54,31 +54,31 @@ kinds! { PAIRS:
         "it is full of zeros, as a power cut or a full disk leaves it: restore it, or have it issued anew");
     /// UTF-16.
     PAIR_UTF16 = instead!("pair.utf16", ["encoding"],
-        "它是 {encoding} 编码（Windows 记事本的“Unicode”，或 PowerShell 的 >）：iconv -f {encoding} -t UTF-8 {|file|} > {|file|}.pem",
-        "it is {encoding} text (\"Unicode\" in Windows' Notepad, or PowerShell's >): iconv -f {encoding} -t UTF-8 {|file|} > \
-         {|file|}.pem");
+        "它是 {encoding} 编码（Windows 记事本的“Unicode”，或 PowerShell 的 >）：iconv -f {encoding} -t UTF-8 {|'file'|} > {|'file'|}.pem",
+        "it is {encoding} text (\"Unicode\" in Windows' Notepad, or PowerShell's >): iconv -f {encoding} -t UTF-8 {|'file'|} > \
+         {|'file'|}.pem");
     /// A byte order mark.
     PAIR_BOM = instead!("pair.bom", [],
-        "开头有 BOM（Windows 记事本的“UTF-8 BOM”），OpenSSL 和 Nginx 也读不了：sed -i '1s/^\\xEF\\xBB\\xBF//' {|file|}",
+        "开头有 BOM（Windows 记事本的“UTF-8 BOM”），OpenSSL 和 Nginx 也读不了：sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}",
         "it begins with a BOM (\"UTF-8 with BOM\" in Windows' Notepad), which neither OpenSSL nor Nginx reads: \
-         sed -i '1s/^\\xEF\\xBB\\xBF//' {|file|}");
+         sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}");
     /// Line breaks that were written out.
     PAIR_ESCAPED_BREAKS = instead!("pair.escaped-breaks", [],
-        "不是 PEM 文件：换行变成了 \\n 两个字符（环境变量和 JSON 里如此）：printf '%b' \"$(cat {|file|})\" > {|file|}.pem",
+        "不是 PEM 文件：换行变成了 \\n 两个字符（环境变量和 JSON 里如此）：printf '%b' \"$(cat {|'file'|})\" > {|'file'|}.pem",
         "not a PEM file: its line breaks have become the two characters \\n, as in environment variables and JSON: \
-         printf '%b' \"$(cat {|file|})\" > {|file|}.pem");
+         printf '%b' \"$(cat {|'file'|})\" > {|'file'|}.pem");
     /// Lines that have run together.
     PAIR_RUN_TOGETHER = instead!("pair.run-together", [],
         "不是 PEM 文件：各行连在了一起，-----BEGIN …----- 和 -----END …----- 必须各占一行：\
-         sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|file|} | sed '/^-----/!s/ /\\n/g' > {|file|}.pem",
+         sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|'file'|} | sed '/^-----/!s/ /\\n/g' > {|'file'|}.pem",
         "not a PEM file: its lines have run together, and -----BEGIN ...----- and -----END ...----- must stand on lines of their \
-         own: sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|file|} | sed '/^-----/!s/ /\\n/g' > {|file|}.pem");
+         own: sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|'file'|} | sed '/^-----/!s/ /\\n/g' > {|'file'|}.pem");
     /// A mark that is none.
     PAIR_MARK = instead!("pair.mark", ["line"],
         "不是 PEM 文件：第 {line} 行应为 -----BEGIN …----- 或 -----END …-----：前面不能有空格、引号或 >，两边各五个 ASCII 减号，字母大写：\
-         sed -E 's/^[[:space:]>\"]+//' {|file|} > {|file|}.pem",
+         sed -E 's/^[[:space:]>\"]+//' {|'file'|} > {|'file'|}.pem",
         "not a PEM file: line {line} should be -----BEGIN ...----- or -----END ...-----: with no blank, quote or > in front, five \
-         ASCII dashes on both sides, in capitals: sed -E 's/^[[:space:]>\"]+//' {|file|} > {|file|}.pem");
+         ASCII dashes on both sides, in capitals: sed -E 's/^[[:space:]>\"]+//' {|'file'|} > {|'file'|}.pem");
     /// A block without an end.
     PAIR_NO_END = instead!("pair.no-end", [],
         "不是完整的 PEM 文件：有一块没有 -----END …----- 行，被截断了：请重新复制",
@@ -96,21 +96,21 @@ kinds! { PAIRS:
         "it is base64 without -----BEGIN ...----- lines, and holds {what}: {command}");
     /// PKCS #12.
     PAIR_PKCS12 = instead!("pair.pkcs12", [],
-        "它是 PKCS#12（.p12、.pfx，Windows 和云控制台导出的格式）：openssl pkcs12 -in {|file|} -nokeys -out fullchain.pem；\
-         openssl pkcs12 -in {|file|} -nocerts -nodes -out privkey.pem（提示 unsupported 时加 -legacy）",
-        "it is PKCS#12 (.p12, .pfx, as Windows and consoles of clouds export it): openssl pkcs12 -in {|file|} -nokeys -out \
-         fullchain.pem; openssl pkcs12 -in {|file|} -nocerts -nodes -out privkey.pem (with -legacy where that says unsupported)");
+        "它是 PKCS#12（.p12、.pfx，Windows 和云控制台导出的格式）：openssl pkcs12 -in {|'file'|} -nokeys -out fullchain.pem；\
+         openssl pkcs12 -in {|'file'|} -nocerts -nodes -out privkey.pem（提示 unsupported 时加 -legacy）",
+        "it is PKCS#12 (.p12, .pfx, as Windows and consoles of clouds export it): openssl pkcs12 -in {|'file'|} -nokeys -out \
+         fullchain.pem; openssl pkcs12 -in {|'file'|} -nocerts -nodes -out privkey.pem (with -legacy where that says unsupported)");
     /// PKCS #7.
     PAIR_PKCS7 = instead!("pair.pkcs7", ["form"],
-        "它是 PKCS#7（.p7b、.p7c），只含证书：openssl pkcs7 -inform {form} -in {|file|} -print_certs -out fullchain.pem；密钥在提出申请的机器上",
-        "it is PKCS#7 (.p7b, .p7c), which holds certificates only: openssl pkcs7 -inform {form} -in {|file|} -print_certs -out \
+        "它是 PKCS#7（.p7b、.p7c），只含证书：openssl pkcs7 -inform {form} -in {|'file'|} -print_certs -out fullchain.pem；密钥在提出申请的机器上",
+        "it is PKCS#7 (.p7b, .p7c), which holds certificates only: openssl pkcs7 -inform {form} -in {|'file'|} -print_certs -out \
          fullchain.pem; the key is where the request was made");
     /// A key store of Java.
     PAIR_KEY_STORE = instead!("pair.key-store", [],
-        "它是 Java 的密钥库（JKS）：keytool -importkeystore -srckeystore {|file|} -destkeystore {|file|}.p12 -deststoretype PKCS12，\
-         再 openssl pkcs12 -in {|file|}.p12 -nokeys -out fullchain.pem 和 openssl pkcs12 -in {|file|}.p12 -nocerts -nodes -out privkey.pem",
-        "it is a key store of Java (JKS): keytool -importkeystore -srckeystore {|file|} -destkeystore {|file|}.p12 -deststoretype \
-         PKCS12, then openssl pkcs12 -in {|file|}.p12 -nokeys -out fullchain.pem and openssl pkcs12 -in {|file|}.p12 -nocerts -nodes \
+        "它是 Java 的密钥库（JKS）：keytool -importkeystore -srckeystore {|'file'|} -destkeystore {|'file'|}.p12 -deststoretype PKCS12，\
+         再 openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem 和 openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes -out privkey.pem",
+        "it is a key store of Java (JKS): keytool -importkeystore -srckeystore {|'file'|} -destkeystore {|'file'|}.p12 -deststoretype \
+         PKCS12, then openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem and openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes \
          -out privkey.pem");
     /// A request.
     PAIR_REQUEST = instead!("pair.request", [],
@@ -129,13 +129,13 @@ kinds! { PAIRS:
         "it holds {label} alone, which are not needed here: name fullchain.pem and privkey.pem");
     /// A key of OpenSSH.
     PAIR_OPENSSH = instead!("pair.openssh", [],
-        "它是 OpenSSH 的密钥：如果证书确实是用它申请的：cp {|file|} {|file|}.pem && ssh-keygen -p -m PEM -N '' -f {|file|}.pem；否则请使用申请证书时生成的密钥",
-        "it is a key of OpenSSH: where the certificate was made for it: cp {|file|} {|file|}.pem && ssh-keygen -p -m PEM -N '' -f \
-         {|file|}.pem; else name the key that was made with the request");
+        "它是 OpenSSH 的密钥：如果证书确实是用它申请的：cp {|'file'|} {|'file'|}.pem && ssh-keygen -p -m PEM -N '' -f {|'file'|}.pem；否则请使用申请证书时生成的密钥",
+        "it is a key of OpenSSH: where the certificate was made for it: cp {|'file'|} {|'file'|}.pem && ssh-keygen -p -m PEM -N '' -f \
+         {|'file'|}.pem; else name the key that was made with the request");
     /// A key of `PuTTY`.
     PAIR_PUTTY = instead!("pair.putty", [],
-        "它是 PuTTY 的密钥（.ppk）：如果证书确实是用它申请的：puttygen {|file|} -O private-openssh -o {|file|}.pem；否则请使用申请证书时生成的密钥",
-        "it is a key of PuTTY (.ppk): where the certificate was made for it: puttygen {|file|} -O private-openssh -o {|file|}.pem; \
+        "它是 PuTTY 的密钥（.ppk）：如果证书确实是用它申请的：puttygen {|'file'|} -O private-openssh -o {|'file'|}.pem；否则请使用申请证书时生成的密钥",
+        "it is a key of PuTTY (.ppk): where the certificate was made for it: puttygen {|'file'|} -O private-openssh -o {|'file'|}.pem; \
          else name the key that was made with the request");
     /// A public key or certificate of SSH.
     PAIR_SSH_PUBLIC = instead!("pair.ssh-public", [],
@@ -143,8 +143,8 @@ kinds! { PAIRS:
         "it is a public key of SSH, which TLS has no use for: name fullchain.pem and privkey.pem");
     /// Something of `OpenPGP`.
     PAIR_PGP = instead!("pair.pgp", [],
-        "它是 OpenPGP 的内容：加密文件请先 gpg -d {|file|} > {|file|}.pem，PGP 密钥不能用于 TLS",
-        "it is OpenPGP's: gpg -d {|file|} > {|file|}.pem opens an encrypted file, and a PGP key is none for TLS");
+        "它是 OpenPGP 的内容：加密文件请先 gpg -d {|'file'|} > {|'file'|}.pem，PGP 密钥不能用于 TLS",
+        "it is OpenPGP's: gpg -d {|'file'|} > {|'file'|}.pem opens an encrypted file, and a PGP key is none for TLS");
     /// A file of another program, with certificates in it.
     PAIR_STORE = instead!("pair.store", ["command"],
         "它是其他程序保存证书的 JSON 或 YAML（Traefik 的 acme.json、Kubernetes 的 Secret）：{command}",
@@ -155,8 +155,8 @@ kinds! { PAIRS:
         "it is a web page (that of a login or an error was saved): download it again, logged in, or with curl -fLO");
     /// A printout.
     PAIR_PRINTOUT = instead!("pair.printout", [],
-        "它是 openssl x509 -text 打印的内容，没有证书本身：openssl x509 -in 原文件 -out {|file|}",
-        "it is what openssl x509 -text prints, without the certificate itself: openssl x509 -in ORIGINAL -out {|file|}");
+        "它是 openssl x509 -text 打印的内容，没有证书本身：openssl x509 -in 原文件 -out {|'file'|}",
+        "it is what openssl x509 -text prints, without the certificate itself: openssl x509 -in ORIGINAL -out {|'file'|}");
     /// An archive.
     PAIR_ARCHIVE = instead!("pair.archive", ["format", "command"],
         "它是 {format} 压缩包：{command}，再指定其中的 fullchain.pem 和 privkey.pem",
@@ -173,8 +173,8 @@ kinds! { PAIRS:
         "it is a link that became a text and says {target} only (git and zip on Windows make such): copy the file that it means");
     /// A certificate that openssl marks as trusted, or of a very old name.
     PAIR_OLD_LABEL = instead!("pair.old-label", ["label"],
-        "它的标记是 {label}：openssl x509 -in {|file|} -out {|file|}.pem",
-        "its mark is {label}: openssl x509 -in {|file|} -out {|file|}.pem");
+        "它的标记是 {label}：openssl x509 -in {|'file'|} -out {|'file'|}.pem",
+        "its mark is {label}: openssl x509 -in {|'file'|} -out {|'file'|}.pem");
     /// A key in a certificate's place.
     PAIR_KEY_HERE = instead!("pair.key-here", [],
         "它是私钥：请在 cert 中指定证书（fullchain.pem），在 key 中指定私钥（privkey.pem）",
@@ -189,18 +189,18 @@ kinds! { PAIRS:
         "{cert} holds no certificate but a key, and {key} a certificate: they are swapped: write cert: {key} and key: {cert}");
     /// A pass phrase.
     PAIR_PASS_PHRASE = instead!("pair.pass-phrase", ["form"],
-        "私钥有口令（{form}），服务器启动时没有人输入：openssl pkey -in {|file|} -out {|file|}.pem && chmod 600 {|file|}.pem",
-        "its key has a pass phrase ({form}), and nobody is there to type it at the start: openssl pkey -in {|file|} -out \
-         {|file|}.pem && chmod 600 {|file|}.pem");
+        "私钥有口令（{form}），服务器启动时没有人输入：openssl pkey -in {|'file'|} -out {|'file'|}.pem && chmod 600 {|'file'|}.pem",
+        "its key has a pass phrase ({form}), and nobody is there to type it at the start: openssl pkey -in {|'file'|} -out \
+         {|'file'|}.pem && chmod 600 {|'file'|}.pem");
     /// Nothing of the sort.
     PAIR_NOTHING = instead!("pair.nothing", ["name"],
         "不是 PEM 文件：请指定含 -----BEGIN …----- 的文件（{name}）",
         "not a PEM file: name one that holds -----BEGIN ...----- ({name})");
     /// The certificate is damaged.
     PAIR_BAD_CERTIFICATE = why("pair.bad-certificate", &["file", "number", "error"],
-        "{file}：第 {number} 张证书已损坏，或不是证书（{error}）：请重新复制或签发；检查：openssl x509 -in {file} -noout -text",
+        "{file}：第 {number} 张证书已损坏，或不是证书（{error}）：请重新复制或签发；检查：openssl x509 -in {'file'} -noout -text",
         "{file}: certificate number {number} in it is damaged, or is none ({error}): copy it again, or have it issued anew; look at \
-         it by: openssl x509 -in {file} -noout -text");
+         it by: openssl x509 -in {'file'} -noout -text");
     /// The certificate is of an old version.
     PAIR_VERSION = why("pair.version", &["file", "version"],
         "{file}：证书是 X.509 第 {version} 版，不能带域名，如今的客户端拒绝它：openssl req -x509 -newkey ec -pkeyopt \
@@ -210,8 +210,8 @@ kinds! { PAIRS:
          -addext subjectAltName=DNS:NAME");
     /// The key is damaged.
     PAIR_BAD_KEY = why("pair.bad-key", &["file"],
-        "{file}：私钥已损坏，或其种类这里不认识：openssl pkey -in {file} -noout -text 可查看；请使用 P-256 密钥或 2048 到 4096 位的 RSA 密钥",
-        "{file}: its key is damaged, or of a kind that is not known here (openssl pkey -in {file} -noout -text shows it): use a \
+        "{file}：私钥已损坏，或其种类这里不认识：openssl pkey -in {'file'} -noout -text 可查看；请使用 P-256 密钥或 2048 到 4096 位的 RSA 密钥",
+        "{file}: its key is damaged, or of a kind that is not known here (openssl pkey -in {'file'} -noout -text shows it): use a \
          P-256 key, or an RSA key of 2048 to 4096 bits");
     /// The key is an Ed25519 one, which no device can read.
     PAIR_ED25519 = why("pair.ed25519", &["file"],
@@ -232,9 +232,9 @@ kinds! { PAIRS:
     /// The certificate and the key are not one pair.
     PAIR_MISMATCH = why("pair.mismatch", &["cert", "key", "keys"],
         "{key}：不是 {cert} 的密钥（其中有 {keys} 个密钥）：请指定一起生成的两个文件；这两条命令的输出应相同：\
-         openssl x509 -in {cert} -noout -pubkey 和 openssl pkey -in {key} -pubout",
+         openssl x509 -in {'cert'} -noout -pubkey 和 openssl pkey -in {'key'} -pubout",
         "{key}: is not the key of {cert} (keys in it: {keys}): name the two files that were made together; these two print the same \
-         of a pair: openssl x509 -in {cert} -noout -pubkey and openssl pkey -in {key} -pubout");
+         of a pair: openssl x509 -in {'cert'} -noout -pubkey and openssl pkey -in {'key'} -pubout");
     /// A root that is none.
     PAIR_NO_ROOT = why("pair.no-root", &["file"],
         "{file}：其中有证书不能作为根证书：请指定签发该目录证书的机构的证书（PEM）",

@@ -98,9 +98,9 @@ kinds! { PROCESS:
     LOG_DROPPED = Kind::new("log.dropped", Warning, "logs", &["lines"],
         "部分日志未能及时写出，已丢弃", "log lines were dropped, for they could not be written in time");
     /// An output takes nothing.
-    LOG_FAULT = Kind::new("log.fault", Warning, "logs", &["output", "error"],
-        "{output}：{error}：恢复可写之前，该处的日志会丢失；请检查磁盘与权限",
-        "{output}: {error}: lines are lost there until it can be written again; see to its disk and permissions");
+    LOG_FAULT = Kind::new("log.fault", Warning, "logs", &["output", "error", "what?"],
+        "{output}：{error}{：|what|}：恢复可写之前，该处的日志会丢失；请检查磁盘与权限",
+        "{output}: {error}{: |what|}: lines are lost there until it can be written again; see to its disk and permissions");
     /// An output holds its writer up.
     LOG_STALLED = Kind::new("log.stalled", Warning, "logs", &["output", "seconds"],
         "{output}：写入已卡住 {seconds} 秒：之后的日志先留在内存中（最多 4 MiB），再多就会丢失；请检查该磁盘或网络盘，若是管道，请检查读取它的程序",

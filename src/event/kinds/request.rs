@@ -12,11 +12,19 @@ kinds! { REQUESTS:
         "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|} (said once an \
          hour for each client)");
     /// An image at a path where none is given out.
-    PATH_IMAGE = Kind::new("path.image", Warning, "request", &["device?", "peer", "method", "path", "right?"],
-        "请求了 {path}，而固件不在这个路径：已回答 404{。该文件的下载地址是 |right|}。请检查前面的代理是否改写了路径，以及 \
+    PATH_IMAGE = Kind::new("path.image", Warning, "request", &["device?", "peer", "method", "path", "near?", "right?"],
+        "请求了 {path}，而固件不在这个路径：已回答 404{。这里没有该名称的文件，最接近的是 |near|}{。该文件的下载地址是 |right|}。请检查前面的代理是否改写了路径，以及 \
          server.vision_explain（或 server.ota）的路径（每个客户端每小时提示一次）",
-        "asked for {path}, and no image is given out there: answered 404{. That file's address is |right|}. See whether a proxy in front \
+        "asked for {path}, and no image is given out there: answered 404{. No file has that name, and \
+         the nearest one's is |near|}{. That file's address is |right|}. See whether a proxy in front \
          changes paths, and what path server.vision_explain (or server.ota) has (said once an hour for each client)");
+    /// An address has named too many.
+    NAMES_MORE = Kind::new("names.more", Warning, "request", &["peer", "limit"],
+        "{peer} 在一小时内已有 {limit} 条记录提到从未在此签到的设备，或这里没有的文件；本小时内不再逐条记录它提到的其他名称。如果那是您的设备（同一路由器之后），请按前面的记录处理；\
+         否则是有人在编造名称，可在防火墙上拦截该地址",
+        "{limit} lines within an hour have told of devices that never checked in here, or of files that are not here, and all were \
+         named by {peer}: further names from there are not told one by one in this hour. Where they are your devices, behind one \
+         router, do as the lines before say; else somebody makes names up, and a firewall can keep that address out");
     /// A check-in at an address of which a part is missing, or stands there besides.
     PATH_PART = Kind::new("path.part", Warning, "request", &["device", "peer", "path", "url?"],
         "该设备在 {path} 签到，已照常回答；但这不是 OTA 地址{，请在设备中改填 |url|}，否则换一个服务器就会失败（每个客户端每小时提示一次）",

@@ -99,6 +99,11 @@ kinds! { REASONS:
         "该设备以前的型号 {old} 有自己的文件，现在的型号没有：default 文件可能属于另一种板子，因此不下发；如果板子改了名，请写 gateway.firmware.alias",
         "the device came as {old} before, which had files of its own, and its model now has none: default files may be another \
          board's and are kept from it; if the board was renamed, write gateway.firmware.alias");
+    /// The same, for a board that had its files by an alias.
+    WITHHELD_UNALIASED = reason("withheld.unaliased", &["files"],
+        "该设备以前通过 gateway.firmware.alias 得到型号 {files} 的文件，而该设置已不再如此：default 文件可能属于另一种板子，因此不下发；如果两个名称仍是同一型号，请写回该设置",
+        "the device had the files of {files} before, by gateway.firmware.alias, which no longer says so: default files may be another \
+         board's and are kept from it; if the two names are one model still, write the alias again");
     /// No address that devices read.
     WITHHELD_NO_ADDRESS = reason("withheld.no-address", &[],
         "本服务器没有设备能够识别的地址：请将 server.vision_explain 或 server.ota 设为域名或 IPv4 地址",

@@ -5,7 +5,7 @@ use super::super::name;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile, Snapshot};
 use super::judge::{Listed, Use};
-use super::news;
+use super::news::{self, News};
 use super::reader::{self, Done, QueuedFile};
 use super::scan::Listing;
 use super::state::{self, Action, FileEvent, Moment, Occasion, Since, State};
@@ -57,7 +57,7 @@ pub(super) struct Files {
     /// again.
     queue: Option<Vec<QueuedFile>>,
     /// Lines to be said once the snapshot shows what they say.
-    pub(super) news: Vec<Event>,
+    pub(super) news: News,
     /// Tells that the snapshot is not what is known.
     pub(super) is_stale: bool,
     /// Moment of the next look at the folder that has a reason.

@@ -19,6 +19,7 @@ use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
+use crate::util::way;
 pub(super) use handle::{KeeperHandle, Shared};
 
 use crate::event::{self, event, tell};
@@ -121,6 +122,7 @@ impl Keeper {
     fn run(&mut self, inbox: &Receiver<Message>) {
         let mut is_first = !*lock(&self.shared.first_look_done);
         if is_first {
+            self.files.news.begin();
             self.look(Occasion::Start);
         } else {
             self.reading = None;
@@ -132,6 +134,8 @@ impl Keeper {
         loop {
             if is_first && self.reading.is_none() {
                 is_first = false;
+                self.files.news.end(&self.settings.dir);
+                self.tell();
                 *lock(&self.shared.first_look_done) = true;
                 self.shared.first_look.notify_all();
             }
@@ -376,7 +380,7 @@ impl Keeper {
                 }
             }
         }
-        let what = kind::cause(&dir, &error);
+        let what = way::to_folder(&dir).or_else(|| kind::cause(&dir, &error));
         let error = error.to_string();
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
@@ -468,7 +472,7 @@ impl Keeper {
 
     /// Says what has come true.
     fn tell(&mut self) {
-        for news in self.files.news.drain(..) {
+        for news in self.files.news.take() {
             event::say(&news);
         }
     }

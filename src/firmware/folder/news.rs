@@ -1,15 +1,83 @@
-//! Words for the log about an image, once the snapshot shows it: who reads that one is
-//! ready may ask for it at once.
+//! Words for the log about files, once the snapshot shows what they say: who reads that an
+//! image is ready may ask for it at once.
 
 use super::super::name;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile};
 use super::unusable::Unusable;
 use crate::event::text::Text;
-use crate::event::{Event, event};
+use crate::event::{Event, Severity, Value, event};
+use crate::util::paths::absolute;
+use std::collections::BTreeMap;
+use std::mem;
+use std::path::Path;
 use xiaozhi_device::hex::encode;
 use xiaozhi_device::image::{AppImage, Foreign, Verdict};
 use xiaozhi_device::project::Projects;
+
+/// Number of warnings of one kind that a start says file by file: whoever has thousands of
+/// odd files knows them, and would find nothing else in the log.
+const SHOWN: usize = 10;
+
+/// Lines that wait to be said.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    lines: Vec<Event>,
+    /// Number of warnings so far, by their kind and that of their reason, and whether one is of a
+    /// file that `inspect` leaves out of a folder; `None` once all that lay there was read. What
+    /// changes from then on is said, each file of it.
+    at_start: Option<BTreeMap<[&'static str; 2], (usize, bool)>>,
+}
+
+impl News {
+    /// Begins to count.
+    pub(super) fn begin(&mut self) {
+        self.at_start = Some(BTreeMap::new());
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        if let (Some(count), Some(Value::Text(file))) = (&mut self.at_start, event.field("file"))
+            && event.kind.severity == Severity::Warning
+        {
+            let reason = event.field("why").or_else(|| event.field("what"));
+            let reason = match reason {
+                Some(Value::Event(reason)) => reason.kind.id,
+                _ => "",
+            };
+            let (count, has_other) = count.entry([event.kind.id, reason]).or_default();
+            *count += 1;
+            *has_other |= !file.ends_with(".bin");
+            if *count > SHOWN {
+                return;
+            }
+        }
+        self.lines.push(event);
+    }
+
+    pub(super) fn extend(&mut self, events: impl IntoIterator<Item = Event>) {
+        events.into_iter().for_each(|event| self.push(event));
+    }
+
+    /// Returns the lines, which are said now.
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        mem::take(&mut self.lines)
+    }
+
+    /// Says how many were not said of the files of `dir`, for all of them were looked at.
+    pub(super) fn end(&mut self, dir: &Path) {
+        for ([kind, reason], (count, has_other)) in self.at_start.take().into_iter().flatten() {
+            if let Some(more) = count.checked_sub(SHOWN).filter(|more| *more > 0) {
+                self.lines.push(event!(
+                    FILES_MORE,
+                    more = more,
+                    kind = if reason.is_empty() { kind } else { reason },
+                    dir = absolute(dir),
+                    others = has_other.then_some("/*"),
+                ));
+            }
+        }
+    }
+}
 
 /// Returns what is said of an image that is offered: that it is, and what an operator
 /// should know of it. `twin` is another file of its model whose version has the same

@@ -1,5 +1,6 @@
 //! One look at the firmware folder, and the reading of one file.
 
+use super::super::name::near::NameIndex;
 use super::super::name::{self, Misnamed, NameError};
 use super::judge::{self, Listed};
 use super::kind;
@@ -8,8 +9,10 @@ use crate::util::file_state::FileState;
 use crate::util::supervise;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat, major, minor};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Cursor, Read};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -54,6 +57,13 @@ pub(super) fn list(dir: &Path) -> io::Result<Listing> {
         }
     }
     Ok(listing)
+}
+
+/// Reads the names in the folder alone, for those that are to be held against them.
+pub(crate) fn names(dir: &Path) -> io::Result<NameIndex> {
+    let names = fs::read_dir(dir)?.filter_map(|item| item.ok()?.file_name().into_string().ok());
+    let names: Vec<_> = names.filter(|file| !name::is_passed_over(file)).collect();
+    Ok(NameIndex::new(names.iter().map(String::as_str)))
 }
 
 /// Looks at one file of the folder. `None`: it vanished while we looked.
@@ -216,7 +226,13 @@ fn open_or_read(
     other: impl Fn(&Path) -> io::Result<Box<dyn Read>>,
 ) -> io::Result<Box<dyn Read>> {
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+        return if is_null(io::stdin()) {
+            Err(io::Error::other(
+                "there is no standard input: it is closed, or /dev/null; write `- < FILE`, or a pipe in front",
+            ))
+        } else {
+            Ok(Box::new(io::stdin().lock()))
+        };
     }
     let about = fs::metadata(path)?;
     if about.is_dir() {
@@ -226,6 +242,16 @@ fn open_or_read(
     } else {
         other(path)
     }
+}
+
+/// Returns whether a stream is `/dev/null`, which Rust opens in the place of one that was
+/// closed.
+fn is_null(stream: impl AsFd) -> bool {
+    let is_char = SFlag::S_IFCHR.bits();
+    fstat(stream).is_ok_and(|about| {
+        let device = (major(about.st_rdev), minor(about.st_rdev));
+        about.st_mode & SFlag::S_IFMT.bits() == is_char && device == (1, 3)
+    })
 }
 
 /// Inspects what is left in `reader`, in constant memory.

@@ -69,11 +69,33 @@ struct Known {
 impl NameIndex {
     /// Reads the names of all files in a folder, in whatever order.
     pub fn new<'a>(files: impl IntoIterator<Item = &'a str>) -> Self {
-        let names = files.into_iter().filter_map(known);
-        let names = names.filter(|known| known.key != DEFAULT_MODEL);
         Self {
-            names: names.collect(),
+            names: files.into_iter().filter_map(known).collect(),
         }
+    }
+
+    /// Tells whether a file of this model is there whose name can be used.
+    pub(crate) fn has(&self, model: &str) -> bool {
+        let key = model_key(model);
+        let mut names = self.names.iter();
+        names.any(|known| known.is_good && known.model == key)
+    }
+
+    /// Returns the file among those that `are` wanted whose name is nearest to one that
+    /// somebody asked for: of the same model in whatever spelling, and of the same version;
+    /// else of the highest.
+    pub(crate) fn nearest_file(&self, asked: &str, are: impl Fn(&str) -> bool) -> Option<&str> {
+        let asked = known(asked)?;
+        let wanted = Wanted::new(&asked.model);
+        let ranked = self.names.iter().filter_map(|known| {
+            let nearness = wanted.nearness(known).filter(|_| are(&known.file))?;
+            let is_same_version = known.version == asked.version;
+            let version = Reverse(&known.version);
+            let is_same_model = nearness <= Nearness::Spelling;
+            let rank = (!is_same_model, !is_same_version, nearness, version);
+            Some((rank, &*known.file))
+        });
+        ranked.min().map(|(_, file)| file)
     }
 
     /// Returns the file whose name is nearest to one of `models`, of which the most
@@ -89,7 +111,8 @@ impl NameIndex {
         let can_be = |model: &&&str| **model != DEFAULT_MODEL && model.len() <= LONGEST;
         for model in models.iter().chain(others).filter(can_be) {
             let wanted = Wanted::new(model);
-            for known in &self.names {
+            let names = self.names.iter();
+            for known in names.filter(|known| known.key != DEFAULT_MODEL) {
                 let found = wanted.nearness(known).map(|near| (near, *model, known));
                 let Some(found) = found else { continue };
                 // The first model's are kept where another's are no nearer.

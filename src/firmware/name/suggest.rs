@@ -2,6 +2,7 @@
 //! be told from it.
 
 use super::{NameError, fits_version, is_version, parse};
+use std::ops::RangeInclusive;
 use unicode_normalization::UnicodeNormalization as _;
 use xiaozhi_device::version::is_device_safe;
 
@@ -417,7 +418,7 @@ fn tidied_version(text: &str) -> Option<String> {
             false => tidied.push('.'),
         }
         // A date with a time, which is more than the device's number holds.
-        if digits > 9 && digits == part.len() && digits <= 14 {
+        if digits == part.len() && is_date_with_time(part) {
             tidied.push_str(&part[..8]);
             tidied.push('.');
             tidied.push_str(&part[8..]);
@@ -427,4 +428,24 @@ fn tidied_version(text: &str) -> Option<String> {
     }
     tidied.truncate(tidied.trim_end_matches(['-', '_', '.']).len());
     (is_version(&tidied) && is_device_safe(&tidied)).then_some(tidied)
+}
+
+/// Tells whether digits are a date with hours, and with minutes and seconds or without:
+/// `2025121115`, `202512111530`. Of another long number nobody knows what it means.
+fn is_date_with_time(digits: &str) -> bool {
+    if !matches!(digits.len(), 10 | 12 | 14) {
+        return false;
+    }
+    let two = |at: usize| {
+        digits
+            .get(at..at + 2)
+            .and_then(|two| two.parse::<u8>().ok())
+    };
+    let is_in = |at, range: RangeInclusive<u8>| two(at).is_none_or(|two| range.contains(&two));
+    is_in(0, 19..=20)
+        && is_in(4, 1..=12)
+        && is_in(6, 1..=31)
+        && is_in(8, 0..=23)
+        && is_in(10, 0..=59)
+        && is_in(12, 0..=59)
 }

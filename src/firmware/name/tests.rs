@@ -219,6 +219,13 @@ fn what_tells_no_model_or_no_version_gets_no_name() {
         "merged-binary.bin",
         "_1.0.bin",
         ".bin",
+        // No date, so nobody knows where it would be parted.
+        "m36_99999999999.bin",
+        "m36_99999999999999.bin",
+        "m36_2147483648.bin",
+        "m36_202513111530.bin",
+        "m36_202512112530.bin",
+        "m36_1.99999999999.bin",
     ] {
         let found = Misnamed::find(file).unwrap_or_else(|| panic!("{file} can be used"));
         assert_eq!(found.name, None, "{file}");

@@ -20,7 +20,7 @@ pub(super) fn named(found: Found<'_>, content: &[u8], from: Option<&str>) -> Opt
     if content.first() != Some(&0x30) {
         return None;
     }
-    let file = found.path.display();
+    let file = &found.word();
     let read = |tool: &str| match from {
         None => format!("openssl {tool} -inform der -in {file} -out {file}.pem"),
         Some(from) => format!("{from}openssl {tool} -inform der -out {file}.pem"),
