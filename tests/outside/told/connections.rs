@@ -38,7 +38,9 @@ fn answered(server: &Server, bytes: &[u8]) -> String {
         line.contains("connection ended early")
             && event::field(line, "peer").as_deref() == Some(&*own)
     };
-    until("the end of a connection", || server.log().into_iter().find(is_own));
+    until("the end of a connection", || {
+        server.log().into_iter().find(is_own)
+    });
     own
 }
 
@@ -92,10 +94,21 @@ fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
             &[("version", version), ("port", &port)],
         );
     }
-    // The other way round it is said already.
-    let server = Server::start(config, &[]);
-    sent(server.tcp(), ASK);
-    server.event("proxy-header.faulty", &[("why", "proxy-header.missing")]);
+    // The other way round each reason is said, whatever was said of that address before: a
+    // health check is silent, and must not hide the fault of what stands there.
+    let server = Server::start(&format!("{config}  limits: {{headers: 300ms}}\n"), &[]);
+    let silent = server.tcp();
+    server.event("proxy-header.late", &[]);
+    drop(silent);
+    for (bytes, why) in [
+        (ASK, "proxy-header.missing"),
+        (b"PROXY TCP4 x\r\n", "proxy-header.line"),
+    ] {
+        until(why, || {
+            sent(server.tcp(), bytes);
+            server.events("proxy-header.faulty", &[("why", why)]).pop()
+        });
+    }
 }
 
 /// Addresses that hyper does not take.
