@@ -8,7 +8,7 @@ use super::request::{Head, shown};
 use super::upgrade_headers::has;
 use crate::server::{Peer, Trusted};
 use hyper::Version;
-use hyper::header::{CONNECTION, HeaderMap, UPGRADE};
+use hyper::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 use std::net::{IpAddr, SocketAddr};
 
 /// Headers that proxies add and no device sends; all that begin so, where one ends in `-`.
@@ -39,7 +39,7 @@ pub(super) fn sign(head: &Head) -> Option<&str> {
         let mut signs = SIGNS.iter();
         signs.any(|sign| name == sign || (sign.ends_with('-') && name.starts_with(sign)))
     };
-    let mut names = head.headers.keys().map(|name| name.as_str());
+    let mut names = head.headers.keys().map(HeaderName::as_str);
     if let Some(name) = names.find(is_sign) {
         Some(shown(name))
     } else if head.version < Version::HTTP_11 {
@@ -136,7 +136,7 @@ mod tests {
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let lines = lines.iter().filter_map(|(name, value)| {
             let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
-            Some((hyper::header::HeaderName::from_static(name), value))
+            Some((HeaderName::from_static(name), value))
         });
         let mut map = HeaderMap::new();
         for (name, value) in lines {
@@ -254,7 +254,11 @@ mod tests {
         let device = ("user-agent", "esp-box-3/2.0.1");
         assert_eq!(found(Version::HTTP_11, device), None);
         assert_eq!(found(Version::HTTP_10, device).as_deref(), Some("HTTP/1.0"));
-        for (value, is) in [("upgrade", true), ("keep-alive, Upgrade", true), ("close", false)] {
+        for (value, is) in [
+            ("upgrade", true),
+            ("keep-alive, Upgrade", true),
+            ("close", false),
+        ] {
             let sign = found(Version::HTTP_11, ("connection", value));
             assert_eq!(sign.is_some(), is, "{value}");
         }

@@ -248,7 +248,7 @@ impl Answers {
                     let reached = self.addresses.of(peer, &head);
                     turned_away.in_front(about(&head), &reached);
                     if matches!(target, Target::CheckInAtPart) {
-                        turned_away.part(about(&head), shown(&reached));
+                        turned_away.part(about(&head), || shown(&reached));
                     }
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
                     return answer.await;

@@ -70,7 +70,9 @@ impl Relayed {
                     self.deadline = None;
                     if std::mem::take(&mut self.is_suspect) {
                         match &frame {
-                            Some(Ok(frame)) if frame.data_ref().is_some_and(|page| is_complaint(page)) => {
+                            Some(Ok(frame))
+                                if frame.data_ref().is_some_and(|page| is_complaint(page)) =>
+                            {
                                 self.backend.failed(event!(BACKEND_TLS));
                             }
                             // That it broke off is said where all replies are.

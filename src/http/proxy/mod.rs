@@ -197,6 +197,9 @@ impl Proxy {
     /// Returns the route of voice or vision, if `path` is plainly the one or the other,
     /// and the path that was meant where it is spelt otherwise.
     pub(super) fn meant(&self, path: &str) -> Option<(MatchedRoute<'_>, Option<String>)> {
+        if self.routes.is_empty() {
+            return None;
+        }
         let plain = spelling::plain(path)?;
         self.routes.iter().find_map(|route| {
             let known = route.known?;

@@ -156,7 +156,10 @@ fn a_backend_that_answers_400_is_back() {
                 connection.send(format!("HTTP/1.1 400 Bad Request\r\n{page}"));
             }
         });
-        let config = format!("gateway:\n  proxy: {{vision: 'http://{}'}}\n", backend.address);
+        let config = format!(
+            "gateway:\n  proxy: {{vision: 'http://{}'}}\n",
+            backend.address
+        );
         let server = Server::start(&config, &[]);
         let ask = |method: &str| {
             let head = format!(

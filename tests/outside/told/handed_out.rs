@@ -330,12 +330,18 @@ fn whoever_comes_by_ipv6_or_a_proxy_is_handed_this_machines_ipv4_address() {
             }
         }
         let line = alone.server.event("address.in-front", &[("peer", peer)]);
-        for words in ["x-forwarded-for", "http://192.168.7.5:8003/xiaozhi/ota/", "gateway.behind_proxy"] {
+        for words in [
+            "x-forwarded-for",
+            "http://192.168.7.5:8003/xiaozhi/ota/",
+            "gateway.behind_proxy",
+        ] {
             assert!(line.contains(words), "{line}");
         }
     }
     alone.run("curl -s -H 'X-Real-IP: x' http://127.0.0.1:8003/xiaozhi/ota/ | grep -q ws://192.168.7.5:8000/");
-    alone.run("curl -s -d '{}' -H 'Device-Id: last' -H 'Client-Id: x' http://127.0.0.1:8003/xiaozhi/ota/");
+    alone.run(
+        "curl -s -d '{}' -H 'Device-Id: last' -H 'Client-Id: x' http://127.0.0.1:8003/xiaozhi/ota/",
+    );
     alone.server.event("check-in", &[("device", "last")]);
     // Once an hour for each proxy.
     assert_eq!(alone.server.events("address.in-front", &[]).len(), 2);

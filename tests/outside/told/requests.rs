@@ -246,7 +246,10 @@ fn a_device_that_asks_for_nothing_here_is_told_what_to_type() {
 /// Monitors call themselves as devices do.
 #[test]
 fn a_user_agent_alone_is_no_device() {
-    let (agents, path) = (["esp-box-3/2.0.1", "kube-probe/1.29", "Prometheus/2.45.0"], "/healthz");
+    let (agents, path) = (
+        ["esp-box-3/2.0.1", "kube-probe/1.29", "Prometheus/2.45.0"],
+        "/healthz",
+    );
     for agent in agents {
         let server = Server::start(CONFIG, &[]);
         let asked = |path| request("GET", path, &[("User-Agent", agent)], b"");
