@@ -15,7 +15,8 @@ pub(crate) use audit::{audit, look_up_names};
 pub(crate) use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
-use crate::event::{self, Value, event, tell};
+use crate::event::text::Text;
+use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -50,7 +51,7 @@ const ADDRESS_LOOK: Duration = Duration::from_secs(2);
 /// Reason why a running server ended that nobody asked to.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Ended(String);
+pub(crate) struct Ended(pub(crate) Event);
 
 /// Runs the server until it is asked to stop.
 pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyhow::Result<()> {
@@ -119,7 +120,9 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         let (supervisor, stop) = (supervisor.resting(acme::AGAIN), stop.asked.clone());
         tokio::spawn(async move {
             let keep = || acme::keep(keepers.clone(), stop.clone());
-            supervisor.task("what orders certificates", keep).await;
+            supervisor
+                .task(Text::new("申请证书", "what orders certificates"), keep)
+                .await;
         })
     });
     let broken = End::default();
@@ -134,7 +137,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     };
     tokio::select! {
         served = listeners.serve(service, &stop, &broken) => served?,
-        reason = broken.asked() => return Err(Ended(reason).into()),
+        Some(reason) = broken.asked() => return Err(Ended(reason).into()),
     }
     if let Some(orders) = orders {
         // A certificate that the CA is signing just now is not lost.
@@ -158,30 +161,43 @@ fn keep_all(
     let (daily, kept) = (Arc::clone(&auditor), supervisor.clone());
     tokio::spawn(async move {
         let each_day = || daily.each_day();
-        kept.task("the daily audit", each_day).await;
+        kept.task(Text::new("每日检查", "the daily audit"), each_day)
+            .await;
     });
     let (kept, followed) = (supervisor.clone(), Arc::clone(&auditor));
     tokio::spawn(async move {
         let follow = || follow_address(&followed);
-        kept.task("the look at this machine's address", follow)
-            .await;
+        kept.task(
+            Text::new("查看本机地址", "the look at this machine's address"),
+            follow,
+        )
+        .await;
     });
     let kept = supervisor.clone();
     tokio::spawn(async move {
-        kept.task("the look at the clock", clock::watch).await;
+        kept.task(Text::new("查看时钟", "the look at the clock"), clock::watch)
+            .await;
     });
     let kept = supervisor.clone();
     if reloader.certificates.is_some() {
         tokio::spawn(async move {
             let watch = || watch_certificates(&auditor);
-            kept.task("the look at the certificate files", watch).await;
+            kept.task(
+                Text::new("查看证书文件", "the look at the certificate files"),
+                watch,
+            )
+            .await;
         });
     }
     let kept = supervisor.clone();
     let hangup = Mutex::new(hangup);
     tokio::spawn(async move {
         let follow = || reloader.follow(&hangup);
-        kept.task("what SIGHUP asks for", follow).await;
+        kept.task(
+            Text::new("按 SIGHUP 重新加载", "what SIGHUP asks for"),
+            follow,
+        )
+        .await;
     });
 }
 

@@ -331,7 +331,7 @@ impl Facts {
     fn in_words(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![
             ("project", self.project.clone()),
-            ("version", self.version.clone()),
+            ("version", shown_version(&self.version).to_owned()),
             (
                 "built",
                 format!("{} with ESP-IDF {}", self.built, self.idf_version),
@@ -373,6 +373,15 @@ impl Facts {
         let keys = self.key_digests.iter().cloned();
         lines.extend(keys.map(|key| ("key digest", key)));
         lines
+    }
+}
+
+/// Returns the version inside an image as a table has it: it can be empty.
+fn shown_version(version: &str) -> &str {
+    if version.trim().is_empty() {
+        "(empty)"
+    } else {
+        version
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     {
         // The console gets it on stderr, at the end of the program.
         if let Some(ended) = e.downcast_ref::<app::Ended>() {
-            tell!(ENDED, why = ended.to_string());
+            tell!(ENDED, why = &ended.0);
         } else {
             tell!(NOT_STARTED, why = format!("{e:#}"));
         }

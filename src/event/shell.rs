@@ -1,6 +1,7 @@
 //! Words of commands that people are told to type.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Returns a word as a shell takes it for one: in quotes where it holds more than letters,
 /// digits and a few signs, and by number (bash, zsh and ksh read `$'…'`) what a line of
@@ -19,13 +20,15 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
         return format!("'{}'", word.replace('\'', r"'\''")).into();
     }
     let mut quoted = "$'".to_owned();
+    // Writing to a String cannot fail.
     for c in word.chars() {
-        match c {
-            '\'' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_ascii() && is_unshown(c) => quoted += &format!("\\x{:02x}", u32::from(c)),
-            c if is_unshown(c) => quoted += &format!("\\U{:08x}", u32::from(c)),
-            c => quoted.push(c),
-        }
+        let code = u32::from(c);
+        let _ = match c {
+            '\'' | '\\' => write!(quoted, "\\{c}"),
+            c if c.is_ascii() && is_unshown(c) => write!(quoted, "\\x{code:02x}"),
+            c if is_unshown(c) => write!(quoted, "\\U{code:08x}"),
+            c => write!(quoted, "{c}"),
+        };
     }
     (quoted + "'").into()
 }

@@ -115,6 +115,32 @@ fn a_message_says_lead_words_and_remedy() {
 }
 
 #[test]
+fn an_empty_version_is_called_that() {
+    use xiaozhi_device::image::Remark;
+    let misnamed = Remark::Misnamed {
+        named: "1.0".into(),
+        inside: String::new(),
+    };
+    let said = Event::from(&misnamed).to_string();
+    assert!(said.contains("the image holds an empty version:"), "{said}");
+}
+
+#[test]
+fn what_is_typed_is_in_quotes() {
+    let event = event!(
+        ACME_EAB_OPEN,
+        setting = "s",
+        file = "/my key",
+        mode = "0644"
+    );
+    assert!(event.to_string().starts_with("/my key has"), "{event}");
+    assert!(
+        event.to_string().ends_with("chmod 600 '/my key'"),
+        "{event}"
+    );
+}
+
+#[test]
 fn what_stands_around_an_absent_field_is_not_said() {
     let event = event!(CONFIG_NEAR_MISS, near = "gateway");
     let about = event.clone().of("key", "gatway").of("place", "c.yaml:2");

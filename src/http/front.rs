@@ -410,7 +410,9 @@ impl PlainHttpGate {
             return;
         };
         let peer = peer.address.ip();
-        let may = || self.turned_away.may_name(&device, peer, now);
+        // Who is let in is answered, and makes lines of its own.
+        let is_let_in = self.plain_http.allowed(now);
+        let may = || is_let_in || self.turned_away.may_name(&device, peer, now);
         if !self.named.is_due_if(&*device, now, may) {
             return;
         }

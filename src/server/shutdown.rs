@@ -1,6 +1,7 @@
 //! Signals: the first asks for an end, the second forces it.
 
 use crate::event::tell;
+use crate::event::text::Text;
 use crate::util::supervise::Supervisor;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,7 +37,9 @@ pub(crate) fn on_signals() -> io::Result<Stop> {
             tell!(STOP_FORCED);
             told.forced.cancel();
         };
-        supervisor.task("what waits for signals", follow).await;
+        supervisor
+            .task(Text::new("等待信号", "what waits for signals"), follow)
+            .await;
     });
     Ok(stop)
 }

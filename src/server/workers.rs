@@ -233,7 +233,7 @@ mod tests {
         let Workers { workers, .. } = workers(&broken);
         // Nobody could give it a connection any more.
         drop(workers);
-        let reason = broken.asked().await;
+        let reason = broken.asked().await.unwrap().to_string();
         assert!(
             reason.starts_with("worker-") && reason.contains("ended by itself"),
             "{reason}"

@@ -151,7 +151,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
         let thread = thread::Builder::new()
             .name("log".into())
             .spawn(move || {
-                supervise::thread("what writes the log", || {
+                supervise::thread(Text::new("写日志", "what writes the log"), || {
                     writer.write_out(style, &mut output, other.as_deref());
                 });
             })

@@ -5,6 +5,7 @@ use super::PairPaths;
 use super::pem::{Pair, PairError};
 use crate::event::{Event, event, tell};
 use crate::util::durable::{self, Durability};
+use crate::util::paths::absolute;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
@@ -129,7 +130,7 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     };
     tell!(
         CERTIFICATE_SIGNED,
-        cert = &paths.cert,
+        cert = absolute(&paths.cert),
         names = names,
         why = why,
         key = key_is_kept.then_some("kept"),

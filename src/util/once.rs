@@ -107,7 +107,7 @@ pub(crate) struct Allowance {
     used: Mutex<Halves<(SystemTime, u32)>>,
 }
 
-/// What is left of an [`Allowance`].
+/// Remainder of an [`Allowance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     /// There was some.

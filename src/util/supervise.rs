@@ -6,7 +6,8 @@
 //! through [`End::unless_done`]. Whoever starts the process starts it again.
 
 use super::sync::lock;
-use crate::event::tell;
+use crate::event::text::Text;
+use crate::event::{Event, Value, event, tell};
 use futures_util::FutureExt;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -146,9 +147,12 @@ impl Rests {
     }
 }
 
-fn say(what: &str, why: &dyn fmt::Display, rest: Duration) {
-    let (error, again) = (why.to_string(), format!("{rest:?}"));
-    tell!(PART_BROKE, part = what, error = error, again = again);
+/// Word for a part that returned where it may not.
+const ENDED: Text = Text::new("它自行结束了", "it ended by itself");
+
+fn say(part: Text, why: impl Into<Value>, rest: Duration) {
+    let (error, again): (Value, _) = (why.into(), format!("{rest:?}"));
+    tell!(PART_BROKE, part = part, error = error, again = again);
 }
 
 /// Keeps tasks running until the process is asked to stop.
@@ -177,7 +181,7 @@ impl Supervisor {
     /// before it was asked to.
     pub(crate) async fn task<F: Future<Output = ()>>(
         self,
-        what: &str,
+        part: Text,
         mut make: impl FnMut() -> F,
     ) {
         let mut rests = Rests::new(self.first_rest);
@@ -189,8 +193,8 @@ impl Supervisor {
             }
             let rest = rests.after(begun.elapsed());
             match ended {
-                Ok(()) => say(what, &"it ended by itself", rest),
-                Err(broken) => say(what, &broken, rest),
+                Ok(()) => say(part, ENDED, rest),
+                Err(broken) => say(part, broken.0, rest),
             }
             tokio::select! {
                 () = sleep(rest) => {}
@@ -201,7 +205,7 @@ impl Supervisor {
 }
 
 /// Runs `run` on this thread until it returns, and anew whenever it panics.
-pub(crate) fn thread(what: &str, mut run: impl FnMut()) {
+pub(crate) fn thread(part: Text, mut run: impl FnMut()) {
     let mut rests = Rests::new(FIRST_REST);
     loop {
         let begun = Instant::now();
@@ -209,7 +213,7 @@ pub(crate) fn thread(what: &str, mut run: impl FnMut()) {
             return;
         };
         let rest = rests.after(begun.elapsed());
-        say(what, &broken, rest);
+        say(part, broken.0, rest);
         std::thread::sleep(rest);
     }
 }
@@ -217,13 +221,13 @@ pub(crate) fn thread(what: &str, mut run: impl FnMut()) {
 /// Ends the process for a reason, once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct End {
-    reason: Arc<Mutex<Option<String>>>,
+    reason: Arc<Mutex<Option<Event>>>,
     told: CancellationToken,
 }
 
 impl End {
     /// Asks for the end; the first reason counts.
-    fn ask(&self, reason: String) {
+    fn ask(&self, reason: Event) {
         lock(&self.reason).get_or_insert(reason);
         self.told.cancel();
     }
@@ -232,7 +236,7 @@ impl End {
     /// say that it may, the process ends.
     pub(crate) fn unless_done(
         &self,
-        what: &str,
+        part: &str,
         is_done: impl FnOnce() -> bool,
         work: impl FnOnce(),
     ) {
@@ -241,19 +245,15 @@ impl End {
         let ended = panic::catch_unwind(AssertUnwindSafe(work));
         match ended.map_err(|payload| Broken::of(&*payload)) {
             Ok(()) if is_done() => {}
-            Ok(()) => self.ask(format!(
-                "{what} ended by itself and cannot begin again; please report it"
-            )),
-            Err(broken) => self.ask(format!(
-                "{what} broke and cannot begin again; please report it: {broken}"
-            )),
+            Ok(()) => self.ask(event!(PART_LOST, part = part, error = ENDED)),
+            Err(broken) => self.ask(event!(PART_LOST, part = part, error = broken.0)),
         }
     }
 
     /// Waits until somebody asks for the end, and returns the reason.
-    pub(crate) async fn asked(&self) -> String {
+    pub(crate) async fn asked(&self) -> Option<Event> {
         self.told.cancelled().await;
-        lock(&self.reason).clone().unwrap_or_default()
+        lock(&self.reason).clone()
     }
 }
 

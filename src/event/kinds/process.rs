@@ -2,7 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
-use super::PLACE;
+use super::{PLACE, why};
 
 kinds! { PROCESS:
     /// The configuration was read.
@@ -70,6 +70,10 @@ kinds! { PROCESS:
     PART_BROKE = Kind::new("part.broke", Error, "supervise", &["part", "again", "error"],
         "“{part}”出错，{again} 后重新开始；请报告此问题：{error}",
         "{part} broke and begins again in {again}; please report it: {error}");
+    /// It cannot begin again.
+    PART_LOST = why("part.lost", &["part", "error"],
+        "“{part}”出错，且无法重新开始；请报告此问题：{error}",
+        "{part} broke and cannot begin again; please report it: {error}");
     /// The process ends for something that broke and cannot begin again.
     ENDED = Kind::new("ended", Error, "serve", &["why"], "进程结束：{why}", "{why}");
     /// A fault of this program.

@@ -22,6 +22,7 @@ use crate::util::sync::lock;
 use crate::util::way;
 pub(super) use handle::{KeeperHandle, Shared};
 
+use crate::event::text::Text;
 use crate::event::{self, event, tell};
 use files::{Files, GATHER};
 use handle::Message;
@@ -56,7 +57,10 @@ pub(super) fn keep(settings: FolderSettings, shared: Arc<Shared>) -> io::Result<
     thread::Builder::new()
         .name("catalogue".into())
         .spawn(move || {
-            supervise::thread("what keeps the firmware folder", || keeper.run(&inbox));
+            supervise::thread(
+                Text::new("查看固件目录", "what keeps the firmware folder"),
+                || keeper.run(&inbox),
+            );
         })?;
     Ok(KeeperHandle(messages))
 }

@@ -39,12 +39,8 @@ impl News {
         if let (Some(count), Some(Value::Text(file))) = (&mut self.at_start, event.field("file"))
             && event.kind.severity == Severity::Warning
         {
-            let reason = event.field("why").or_else(|| event.field("what"));
-            let reason = match reason {
-                Some(Value::Event(reason)) => reason.kind.id,
-                _ => "",
-            };
-            let (count, has_other) = count.entry([event.kind.id, reason]).or_default();
+            let kind = [event.kind.id, reason(&event).kind.id];
+            let (count, has_other) = count.entry(kind).or_default();
             *count += 1;
             *has_other |= !file.ends_with(".bin");
             if *count > SHOWN {
@@ -65,17 +61,25 @@ impl News {
 
     /// Says how many were not said of the files of `dir`, for all of them were looked at.
     pub(super) fn end(&mut self, dir: &Path) {
-        for ([kind, reason], (count, has_other)) in self.at_start.take().into_iter().flatten() {
+        for ([_, kind], (count, has_other)) in self.at_start.take().into_iter().flatten() {
             if let Some(more) = count.checked_sub(SHOWN).filter(|more| *more > 0) {
                 self.lines.push(event!(
                     FILES_MORE,
                     more = more,
-                    kind = if reason.is_empty() { kind } else { reason },
+                    kind = kind,
                     dir = absolute(dir),
                     others = has_other.then_some("/*"),
                 ));
             }
         }
+    }
+}
+
+/// Returns the reason at the bottom of an event, which is itself where it has none.
+fn reason(event: &Event) -> &Event {
+    match event.field("why").or_else(|| event.field("what")) {
+        Some(Value::Event(why)) => reason(why),
+        _ => event,
     }
 }
 

@@ -7,6 +7,7 @@ use super::kind;
 use super::scan;
 use super::state::{Hope, ReadResult};
 use super::unusable::Unusable;
+use crate::event::text::Text;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use nix::errno::Errno;
@@ -100,13 +101,16 @@ pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> io::Result<
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
-            supervise::thread("what reads firmware files", || {
-                for job in &inbox {
-                    if !tell(job.run()) {
-                        return;
+            supervise::thread(
+                Text::new("读取固件文件", "what reads firmware files"),
+                || {
+                    for job in &inbox {
+                        if !tell(job.run()) {
+                            return;
+                        }
                     }
-                }
-            });
+                },
+            );
         })?;
     Ok(jobs)
 }

@@ -25,7 +25,7 @@ async fn a_task_that_panics_begins_again_and_is_said_once() {
     let stop = CancellationToken::new();
     let runs = AtomicU32::new(0);
     Supervisor::new(stop.clone())
-        .task("the watch", || async {
+        .task(Text::new("监视", "the watch"), || async {
             match runs.fetch_add(1, Ordering::Relaxed) {
                 0 => panic!("the first time"),
                 1 => {
@@ -57,7 +57,7 @@ async fn a_rest_ends_with_the_process() {
     let supervisor = Supervisor::new(stop.clone());
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
-    let task = supervisor.task("it", move || {
+    let task = supervisor.task(ENDED, move || {
         counted.fetch_add(1, Ordering::Relaxed);
         async { panic!("again") }
     });
@@ -76,7 +76,7 @@ async fn a_rest_ends_with_the_process() {
 fn a_thread_begins_again_until_it_returns() {
     let (lines, _guard) = Lines::begin();
     let mut runs = 0;
-    thread("the catalogue", || {
+    thread(Text::new("目录", "the catalogue"), || {
         runs += 1;
         assert!(runs > 1, "the first time");
     });
@@ -105,20 +105,20 @@ async fn what_cannot_begin_again_ends_the_process_with_its_reason() {
             "worker 1 broke and cannot begin again; please report it: no runtime",
         ),
         (true, || panic!("no runtime"), "worker 1 broke"),
-        (false, || {}, "worker 1 ended by itself"),
+        (false, || {}, "worker 1 broke and cannot begin again"),
     ] {
         let end = End::default();
         let here = end.clone();
         let thread = std::thread::spawn(move || here.unless_done("worker 1", || done, work));
-        let reason = end.asked().await;
+        let reason = end.asked().await.unwrap().to_string();
         thread.join().unwrap();
         assert!(
-            reason.contains(words.split(": ").next().unwrap()),
+            reason.starts_with(words.split(": ").next().unwrap()),
             "{reason}"
         );
         // The first one counts.
-        end.ask("another".to_owned());
-        assert_eq!(end.asked().await, reason);
+        end.ask(event!(PART_LOST, part = "another", error = ENDED));
+        assert_eq!(end.asked().await.unwrap().to_string(), reason);
     }
     let end = End::default();
     end.unless_done("worker 1", || true, || {});

@@ -32,6 +32,8 @@ fn is_in_words(event: &str, name: &str) -> bool {
     let kind = kind.unwrap_or_else(|| panic!("there is no event {event}"));
     let shows = |text: Text| {
         let words = text.to(Lang::En);
+        // In a command it is in quotes.
+        let words = words.replace('\'', "");
         words.contains(&format!("{{{name}}}")) || words.contains(&format!("|{name}|"))
     };
     let parts = [Some(kind.words), kind.lead, kind.remedy];

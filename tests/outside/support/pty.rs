@@ -16,7 +16,8 @@ pub(crate) fn on_terminal(
     arguments: &[&str],
 ) -> String {
     let size = Winsize {
-        ws_row: 24,
+        // Some tell their width alone.
+        ws_row: if columns == 40 { 0 } else { 24 },
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,

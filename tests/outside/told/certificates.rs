@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const CONFIG: &str = "server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}\n\
-     gateway:\n  tls: {certificates: [{cert: certs/now/a.pem, key: certs/now/a.key}]}\n";
+     gateway:\n  tls: {certificates: [{cert: certs/it's now/a.pem, key: certs/it's now/a.key}]}\n";
 
 /// Starts with a good pair, in a folder that can be swapped for another in one step.
 fn start() -> (Server, Signed) {
@@ -151,7 +151,7 @@ fn what_is_no_certificate_is_named() {
     ];
     for (content, why) in table {
         let line = told(&server, &content, key, why);
-        assert!(line.contains("certs/now/a.pem"), "{line}");
+        assert!(line.contains("certs/it's now/a.pem"), "{line}");
         // No word of the content, which may be a key.
         assert!(!line.contains(&inner[40..60]), "{line}");
     }
@@ -189,7 +189,7 @@ fn what_is_no_key_is_named() {
         (block("PRIVATE KEY"), "pair.bad-key"),
     ] {
         let line = told(&server, pem, &content, why);
-        assert!(line.contains("certs/now/a.key"), "{line}");
+        assert!(line.contains("certs/it's now/a.key"), "{line}");
     }
     told(&server, key, pem, "pair.swapped");
     told(
@@ -204,7 +204,7 @@ fn what_is_no_key_is_named() {
 #[test]
 fn what_cannot_be_read_is_named() {
     let (server, good) = start();
-    let key = server.dir.path().join("certs/now/a.key");
+    let key = server.dir.path().join("certs/it's now/a.key");
     fs::remove_file(&key).unwrap();
     refused(&server, "pair.absent");
     symlink("../../archive/a.key", &key).unwrap();
@@ -389,7 +389,7 @@ fn the_command_that_is_shown_mends_it() {
     ] {
         let line = told(&server, content, key, why);
         run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/now").join(file)).unwrap();
+        let now = fs::read_to_string(folder.join("certs/it's now").join(file)).unwrap();
         assert_eq!(made::der(&now), made::der(pem), "{line}");
     }
     for (content, why) in [
@@ -398,7 +398,7 @@ fn the_command_that_is_shown_mends_it() {
     ] {
         let line = told(&server, pem, content, why);
         run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/now/a.key.pem")).unwrap();
+        let now = fs::read_to_string(folder.join("certs/it's now/a.key.pem")).unwrap();
         assert!(now.contains("PRIVATE KEY"), "{line}");
     }
 }

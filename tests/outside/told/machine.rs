@@ -1,5 +1,6 @@
 //! Faults of the machine itself: its log, its clock, its folders.
 
+use super::super::command_line::run;
 use super::super::support::event::{self, field};
 use super::super::support::server::{BINARY, Setup};
 use super::super::support::{Server, make_pipe, until};
@@ -43,6 +44,43 @@ fn a_folder_that_was_not_there_is_named() {
 }
 
 #[test]
+fn what_stands_in_a_folders_place_is_called_what_it_is() {
+    for (lay, config, words) in [
+        ("ln -s 'no where' data/bin", "", "data/bin is a link to"),
+        ("ln -s 'no where' data/bin", "", "no where'), mount"),
+        ("ln -s bin data/bin", "", "leads back to it"),
+        ("touch data/bin", "", "data/bin is no folder"),
+        ("ln -s nowhere logs", LOG, "logs is a link to"),
+        ("ln -s logs logs", LOG, "leads back to it"),
+        ("touch logs", LOG, "logs is no folder"),
+        ("mkdir -p logs/ota.log", LOG, "ota.log is a folder"),
+        (
+            "mkdir logs; ln -s ota.log logs/ota.log",
+            LOG,
+            "leads back to it",
+        ),
+        (
+            "mkdir logs; ln -s a/b logs/ota.log",
+            LOG,
+            "nothing is there",
+        ),
+    ] {
+        let setup = Setup::new();
+        let dir = setup.path();
+        fs::remove_dir(dir.join("data/bin")).unwrap();
+        let laid = Command::new("sh")
+            .args(["-c", lay])
+            .current_dir(dir)
+            .status();
+        assert!(laid.unwrap().success(), "{lay}");
+        let config = format!("{config}gateway: {{ports: [0], ip: 127.0.0.1}}");
+        fs::write(dir.join("data/.config.yaml"), config).unwrap();
+        let (ok, _, said) = run(dir, &[]);
+        assert!(!ok && said.contains(words), "{lay}: {said}");
+    }
+}
+
+#[test]
 fn a_log_that_takes_no_more_lines_is_named_on_the_console_by_each_reason() {
     let server = Setup::new().start(LOG);
     let logs = server.dir.path().join("logs");
@@ -61,7 +99,8 @@ fn a_log_that_takes_no_more_lines_is_named_on_the_console_by_each_reason() {
     assert!(fault("exists").contains(" - WARNING - "));
     fs::remove_file(&logs).unwrap();
     fs::create_dir_all(logs.join("ota.log")).unwrap();
-    fault("directory");
+    let line = fault("directory");
+    assert!(line.contains("ota.log is a folder"), "{line}");
     // Said once for each reason, not with each line.
     assert_eq!(server.events("log.fault", &[]).len(), 2);
     fs::remove_dir(logs.join("ota.log")).unwrap();

@@ -1,6 +1,7 @@
 //! Models without a file, beside files whose names are nearly theirs.
 
 use super::shown;
+use crate::command_line::run;
 use crate::support::Server;
 use crate::support::server::{Setup, post, request};
 use xiaozhi_image_builder::Image;
@@ -244,9 +245,28 @@ fn a_renamed_board_is_named_and_gets_no_other_boards_firmware() {
     assert_eq!(offered(&server, "e", &named("esp-vocat"), "2.2.3"), None);
     server.settle();
     assert_eq!(server.events("model.renamed", &[]).len(), 2);
+    // It has that name still, and had its files by the alias alone.
     server.configure("");
     server.reload();
     assert_eq!(offered(&server, "d", &named("esp-vocat"), "2.2.3"), None);
+    let unaliased = [
+        ("device", "d"),
+        ("model", "esp-vocat"),
+        ("files", "echoear"),
+        ("message", "{esp-vocat: echoear}"),
+    ];
+    server.event("model.unaliased", &unaliased);
+    let withheld = [("device", "d"), ("files", "echoear")];
+    server.event("withheld.unaliased", &withheld);
+    // A further name is one as which it did come, with the files that it had.
+    assert_eq!(offered(&server, "d", &named("esp-vocat-3"), "2.2.3"), None);
+    let renamed = [
+        ("old", "esp-vocat"),
+        ("files", "echoear"),
+        ("new", "esp-vocat-3"),
+        ("message", "{echoear: esp-vocat-3}"),
+    ];
+    server.event("model.renamed", &renamed);
 }
 
 #[test]
@@ -281,6 +301,9 @@ fn two_names_are_one_model_both_ways() {
         assert_eq!(from(name, "2.2"), None, "{name}");
     }
     server.event("candidates", &[("message", "old"), ("message", "5")]);
+    server.event("alias.both", &[("old", "old"), ("new", "new")]);
+    let (_, text, _) = run(server.dir.path(), &["validate"]);
+    assert!(text.contains("old and new have files each"), "{text}");
     // Of equal versions the own name's goes first; a pin of one is a pin of all.
     let pinned = "gateway:\n  firmware: {alias: {old: new}, pin: {new: 2.1}}\n";
     server.configure(pinned);
@@ -290,6 +313,12 @@ fn two_names_are_one_model_both_ways() {
     // A model without a file that is pinned waits, under whichever name.
     server.configure("gateway:\n  firmware: {alias: {a: b}, pin: {a: 3.0}}\n");
     server.reload();
+    server.event("alias.no-file", &[("old", "a"), ("new", "b")]);
+    server.configure("gateway:\n  firmware: {alias: {a: b, xmini: ' OLD'}, pin: {a: 3.0}}\n");
+    server.reload();
+    let near = [("name", "OLD"), ("near", "old_2.1.bin"), ("model", "old")];
+    server.event("alias.near", &near);
+    assert_eq!(server.events("alias.no-file", &[]).len(), 1);
     server.event("pin.missing", &[("model", "a")]);
     assert_eq!(offered(&server, "f", &named("b"), "1.0"), None);
     server.event("withheld.pin-missing", &[("device", "f")]);

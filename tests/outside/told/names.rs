@@ -191,11 +191,11 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
 
 #[test]
 fn the_sign_that_does_not_fit_and_a_name_that_would() {
-    let server = beside(|bin| {
-        for (file, ..) in MISNAMED {
-            fs::write(bin.join(file), image()).unwrap();
-        }
-    });
+    // A start would name the first of each kind alone.
+    let server = beside(|_| {});
+    for (file, ..) in MISNAMED {
+        fs::write(server.bin().join(file), image()).unwrap();
+    }
     for (file, why, sign, name) in MISNAMED {
         let file = &shown(file);
         let fields = [
@@ -212,6 +212,42 @@ fn the_sign_that_does_not_fit_and_a_name_that_would() {
             fs::rename(server.bin().join(file), server.bin().join(name)).unwrap();
             server.event("file.ready", &[("file", name)]);
         }
+    }
+}
+
+#[test]
+fn thousands_of_odd_files_take_a_few_lines_at_a_start_and_one_each_later() {
+    let server = beside(|bin| {
+        for n in 0..30 {
+            fs::write(bin.join(format!("odd-{n}.bin")), image()).unwrap();
+            fs::write(bin.join(format!("odd-{n}.log")), "text").unwrap();
+            fs::write(bin.join(format!("odd-{n}_1.0.bin")), "no image").unwrap();
+        }
+    });
+    let dir = fs::canonicalize(server.bin()).unwrap();
+    let all = format!("xiaozhi-ota inspect {}", dir.display());
+    for (id, kind, command) in [
+        ("file.refused", "name.no-version", all.clone()),
+        ("file.refused", "name.not-bin", format!("{all}/*")),
+        ("file.foreign", "image.text", all.clone()),
+    ] {
+        let more = [("kind", kind), ("more", "20"), ("message", &*command)];
+        server.event("files.more", &more);
+        let field = if id == "file.refused" { "why" } else { "kind" };
+        assert_eq!(server.events(id, &[(field, kind)]).len(), 10, "{kind}");
+    }
+    assert_eq!(server.events("files.more", &[]).len(), 3);
+    for n in 30..45 {
+        let file = &*format!("odd-{n}.bin");
+        fs::write(server.bin().join(file), image()).unwrap();
+        server.event("file.refused", &[("file", file)]);
+    }
+    // One that lay there is said, too, once it is another.
+    for n in 0..15 {
+        let file = &*format!("odd-{n}_1.0.bin");
+        fs::write(server.bin().join(file), [0; 300]).unwrap();
+        let blank = [("file", file), ("why", "image.blank")];
+        server.event("file.refused", &blank);
     }
 }
 

@@ -4,7 +4,8 @@ use crate::behind_proxy::connect;
 use crate::proxy::{fine, talk};
 use crate::support::backend::Backend;
 use crate::support::server::{SCHEMES, exchange, request};
-use crate::support::{Server, event};
+use crate::support::{Server, event, until};
+use std::collections::HashMap;
 
 const URL: &str = "https://ota.example.com/edge/xiaozhi/ota/";
 pub(super) const CONFIG: &str = "server: {ota: 'https://ota.example.com/edge/xiaozhi/ota/'}\n";
@@ -392,6 +393,88 @@ fn a_request_with_blanks_in_front_of_its_path_is_named() {
         assert_eq!(exchange(&mut stream, head.as_bytes()).status, 200);
         server.event("check-in.unnamed", &[("missing", missing)]);
     }
+}
+
+#[test]
+fn invented_names_fill_no_log_and_a_device_that_was_served_is_named() {
+    let server = Server::start("", &[]);
+    server.send("http", &asked("POST", "/xiaozhi/ota/", "own"));
+    let mut stream = server.tcp();
+    let mut ask = |device: &str| {
+        let head = format!("GET /xiaozhi/otta HTTP/1.1\r\nHost: h\r\nDevice-Id: {device}\r\n\r\n");
+        assert_eq!(exchange(&mut stream, head.as_bytes()).status, 404);
+    };
+    for n in 0..520 {
+        ask(&format!("stranger-{n}"));
+    }
+    ask("own");
+    server.event("path.unknown", &[("device", "own")]);
+    server.event("names.more", &[("peer", "127.0.0.1")]);
+    // Hundreds of devices can be behind one router.
+    server.event("path.unknown", &[("device", "stranger-350")]);
+    assert_eq!(server.events("path.unknown", &[]).len(), 501);
+    assert_eq!(server.events("names.more", &[]).len(), 1);
+}
+
+/// Names of files that are not here, and the one that is nearest, each of which is fetched
+/// at its address.
+const NEAR: [(&str, &str); 20] = [
+    ("M_2.0.0.bin", "m_2.0.0.bin"),
+    ("m_2.0.0.BIN", "m_2.0.0.bin"),
+    ("m_2.0.0.bin%20", "m_2.0.0.bin"),
+    ("%20m_2.0.0.bin", "m_2.0.0.bin"),
+    ("m_2.0.0.bin%2520", "m_2.0.0.bin"),
+    ("m_2.0.0.bin+", "m_2.0.0.bin"),
+    ("m_2.0.0.bin.", "m_2.0.0.bin"),
+    ("m_2.0.0.bin%E3%80%80", "m_2.0.0.bin"),
+    ("m_2.0.0", "m_2.0.0.bin"),
+    ("m_v2.0.0.bin", "m_2.0.0.bin"),
+    ("m-2.0.0.bin", "m_2.0.0.bin"),
+    ("m_2.0.0%20(1).bin", "m_2.0.0.bin"),
+    ("bin/m_2.0.0.bin", "m_2.0.0.bin"),
+    ("bin%2Fm_2.0.0.bin", "m_2.0.0.bin"),
+    ("m_2.0.1.bin", "m_2.1.0.bin"),
+    ("m_9.9.bin", "m_2.1.0.bin"),
+    ("m.bin", "m_2.1.0.bin"),
+    ("xmni-c3_2.0.0.bin", "xmini-c3_2.0.0.bin"),
+    ("xmini_c3_1.0.0.bin", "xmini-c3_2.0.0.bin"),
+    ("default_1.bin", "default_1.0.1.bin"),
+];
+
+#[test]
+fn a_download_of_a_name_that_is_nearly_a_files_is_told_what_to_type() {
+    let files = [
+        "m_2.0.0.bin",
+        "m_2.1.0.bin",
+        "xmini-c3_2.0.0.bin",
+        "default_1.0.1.bin",
+    ];
+    let server = Server::start("", &files);
+    let mut told = HashMap::<_, usize>::new();
+    for (asked, near) in NEAR {
+        let reply = server.get(&format!("/xiaozhi/ota/download/{asked}"));
+        assert!(matches!(reply.status, 400 | 404), "{asked}");
+        *told.entry(near).or_default() += 1;
+        let right = format!("/xiaozhi/ota/download/{near}");
+        until(asked, || {
+            let lines = server.events_of("download.", &[("near", near), ("right", &right)]);
+            (lines.len() == told[near]).then_some(())
+        });
+    }
+    // One that is near to none, and one that lies there and is not used.
+    std::fs::write(server.bin().join("n_1.0.bin"), [0; 300]).unwrap();
+    server.event("file.refused", &[("file", "n_1.0.bin")]);
+    for (file, unused) in [("n_1.0.bin", "file.refused"), ("other-board_1.0.bin", "")] {
+        server.get(&format!("/xiaozhi/ota/download/{file}"));
+        let line = server.event("download.unknown", &[("file", file), ("message", unused)]);
+        assert!(!line.contains("right="), "{line}");
+    }
+    // Once for each name.
+    server.get("/xiaozhi/ota/download/M_2.0.0.bin");
+    server.check_in("x", "1.0");
+    server.event("check-in", &[]);
+    let lines = server.events("download.unknown", &[("file", "M_2.0.0.bin")]);
+    assert_eq!(lines.len(), 1);
 }
 
 #[test]

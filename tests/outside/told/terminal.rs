@@ -139,6 +139,19 @@ fn whatever_holds_an_image_is_read() {
         let published = "data/bin/a_1.6.6.bin: published";
         assert!(text.starts_with(published), "{text}");
     }
+    // Nothing to read is no empty file.
+    for script in [
+        "$X inspect - <&-",
+        "$X inspect - < /dev/null",
+        "$X publish - --model a <&-",
+    ] {
+        let (code, text, said) = run(dir, script);
+        let shown = text + &said;
+        assert!(
+            code != Some(0) && shown.contains("there is no standard input"),
+            "{script}: {shown}"
+        );
+    }
     // What nobody can tell from an option is asked about.
     let (code, _, said) = run(dir, "$X inspect -y.bin");
     assert!(code == Some(2) && said.contains("use '-- -y"), "{said}");

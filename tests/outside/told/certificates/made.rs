@@ -89,7 +89,7 @@ pub(super) fn swap(folder: &Path, cert: &[u8], key: &[u8]) {
     fs::write(pair.join("a.key"), key).unwrap();
     let draft = certs.join("draft");
     std::os::unix::fs::symlink(pair.file_name().unwrap(), &draft).unwrap();
-    fs::rename(draft, certs.join("now")).unwrap();
+    fs::rename(draft, certs.join("it's now")).unwrap();
 }
 
 pub(super) fn base64(bytes: &[u8]) -> String {
