@@ -1,10 +1,10 @@
 //! The handler behind every port: routes a request, refuses plain HTTP where it
 //! has ended, and leaves the rest to the rooms beside it.
 
+use super::addresses::{Addresses, MadeUp, Reached};
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
-use super::handed::{Addresses, MadeUp, Reached};
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};

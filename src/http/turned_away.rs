@@ -1,13 +1,13 @@
 //! Whoever is turned away is told why, in the log: once an hour for each device, or for
 //! each address where it names no device.
 
-use super::handed::Reached;
+use super::addresses::Reached;
 use super::input::{self, Missing, NoBody};
 use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
-use super::sought;
 use super::spelling;
 use super::upgrade_headers;
+use super::wanted;
 use crate::event::{self, Kind, event, kinds, tell};
 use crate::fleet::Fleet;
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
@@ -132,7 +132,7 @@ impl TurnedAway {
             );
         };
         let checks_in = head.method == Method::POST && names_device(&head.headers);
-        if checks_in && sought::is_voice(plain) {
+        if checks_in && wanted::is_voice(plain) {
             tell!(
                 PATH_VOICE if due,
                 device = request.device(),
@@ -140,28 +140,28 @@ impl TurnedAway {
                 path = request.path(),
                 url = url
             );
-        } else if !checks_in && sought::wants_voice(head, plain) {
+        } else if !checks_in && wanted::wants_voice(head, plain) {
             match upgrade_headers::no_upgrade(head) {
                 _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
-                Some(why) if sought::is_voice(plain) && sought::asks_for_voice(head) => tell!(
+                Some(why) if wanted::is_voice(plain) && wanted::asks_for_voice(head) => tell!(
                     WEBSOCKET_NO_UPGRADE if due,
                     device = request.device(),
                     peer = request.peer.address,
                     path = request.path(),
                     why = why,
-                    setting = sought::VOICE,
+                    setting = wanted::VOICE,
                 ),
-                _ => unserved(sought::VOICE),
+                _ => unserved(wanted::VOICE),
             }
-        } else if !(checks_in && sought::is_json(head)) && sought::wants_vision(plain) {
+        } else if !(checks_in && wanted::is_json(head)) && wanted::wants_vision(plain) {
             if passes.vision {
                 beside(VISION_PATH, "server.vision_explain");
             } else {
-                unserved(sought::VISION);
+                unserved(wanted::VISION);
             }
-        } else if let Some(setting) = sought::companion(plain) {
+        } else if let Some(setting) = wanted::companion(plain) {
             unserved(setting);
-        } else if let Some(file) = sought::image(head) {
+        } else if let Some(file) = wanted::image(head) {
             // Only what is said is looked for.
             if due(&kinds::PATH_IMAGE) {
                 let Near { near, right } = near(file);
@@ -175,7 +175,7 @@ impl TurnedAway {
                     right = right,
                 ));
             }
-        } else if sought::is_device(head) || router.is_near(plain) {
+        } else if wanted::is_device(head) || router.is_near(plain) {
             tell!(
                 PATH_UNKNOWN if due,
                 device = request.device(),
@@ -184,7 +184,7 @@ impl TurnedAway {
                 path = request.path(),
                 url = url,
             );
-        } else if let Some(agent) = sought::agent(head) {
+        } else if let Some(agent) = wanted::agent(head) {
             tell!(
                 PATH_AGENT if due,
                 peer = request.peer.address,
@@ -203,7 +203,7 @@ impl TurnedAway {
         let Some(why) = upgrade_headers::no_upgrade(head) else {
             return;
         };
-        if !spelling::plain(head.uri.path()).is_some_and(|plain| sought::is_voice(&plain)) {
+        if !spelling::plain(head.uri.path()).is_some_and(|plain| wanted::is_voice(&plain)) {
             return;
         }
         if head.method != Method::GET {
@@ -216,7 +216,7 @@ impl TurnedAway {
                     url = url()
                 );
             }
-        } else if sought::asks_for_voice(head) {
+        } else if wanted::asks_for_voice(head) {
             tell!(
                 WEBSOCKET_NO_UPGRADE if due,
                 device = request.device(),
