@@ -7,7 +7,7 @@ use crate::support::server::{SCHEMES, exchange, request};
 use crate::support::{Server, event, until};
 use std::collections::HashMap;
 
-const URL: &str = "https://ota.example.com/edge/xiaozhi/ota/";
+pub(super) const URL: &str = "https://ota.example.com/edge/xiaozhi/ota/";
 pub(super) const CONFIG: &str = "server: {ota: 'https://ota.example.com/edge/xiaozhi/ota/'}\n";
 
 /// A request as a device makes it.
@@ -242,31 +242,6 @@ fn a_device_that_asks_for_nothing_here_is_told_what_to_type() {
         .iter()
         .filter(|line| event::field(line, "device").is_none());
     assert_eq!(unnamed.count(), 1, "{lines:#?}");
-}
-
-/// Monitors call themselves as devices do.
-#[test]
-fn a_user_agent_alone_is_no_device() {
-    let (agents, path) = (
-        ["esp-box-3/2.0.1", "kube-probe/1.29", "Prometheus/2.45.0"],
-        "/healthz",
-    );
-    for agent in agents {
-        let server = Server::start(CONFIG, &[]);
-        let asked = |path| request("GET", path, &[("User-Agent", agent)], b"");
-        for _ in 0..2 {
-            assert_eq!(server.send("http", &asked(path)).status, 404);
-        }
-        let fields = [("path", path), ("agent", agent), ("url", URL)];
-        let line = server.event("path.agent", &fields);
-        assert!(line.contains(" - INFO - "), "{line}");
-        assert_eq!(server.send("http", &asked("/xiaozhi/v1/")).status, 404);
-        server.event("path.unserved", &[("path", "/xiaozhi/v1/")]);
-        server.settle();
-        assert_eq!(server.events("path.agent", &[]).len(), 1);
-        assert_eq!(server.events("path.unknown", &[]), [""; 0]);
-        assert_eq!(server.events("websocket.no-upgrade", &[]), [""; 0]);
-    }
 }
 
 #[test]
