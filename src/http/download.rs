@@ -171,7 +171,7 @@ impl Downloads {
         let snapshot = self.catalogue.snapshot();
         let (near, file) = match snapshot.file(name) {
             Some(file) => (None, Some(&**file)),
-            None => match snapshot.near_file(name) {
+            None => match snapshot.near_file(name).filter(|(near, _)| *near != name) {
                 Some((near, file)) => (Some(near.to_owned()), file),
                 None => (None, None),
             },
@@ -200,8 +200,8 @@ impl Downloads {
 
 /// Reason why a file that lies there cannot be fetched.
 const UNUSED: Text = Text::new(
-    "它在固件目录中，但不能使用，原因见它的 file.refused 记录",
-    "it lies in the firmware folder and is not used, and its line file.refused says why",
+    "它在固件目录中，但不能使用，原因见它的 file.refused 记录，或用 xiaozhi-ota inspect 查看",
+    "it lies in the firmware folder and is not used, and its line file.refused, or xiaozhi-ota inspect, says why",
 );
 
 /// Returns whether a name could stand in the folder, so that a malformed one is told

@@ -23,6 +23,7 @@ fn the_start_names_its_files_from_the_root_on() {
     for (id, name, path) in [
         ("config.read", "file", "data/.config.yaml"),
         ("folder", "dir", "data/bin"),
+        ("certificate.signed", "cert", "certs/self-signed.crt"),
         ("certificate.in-use", "file", "certs/self-signed.crt"),
     ] {
         let line = server.event(id, &[]);
