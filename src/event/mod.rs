@@ -19,6 +19,7 @@ pub(crate) mod witness;
 pub use log::{is_told, say};
 pub use value::Value;
 
+use std::borrow::Cow;
 use std::fmt;
 use template::{Piece, pieces};
 use text::{Lang, Text};
@@ -33,8 +34,14 @@ macro_rules! event {
     };
 }
 
-/// Says an event in the log, if the log takes its level: nothing is made in vain.
+/// Says an event in the log, if the log takes its level: nothing is made in vain. With
+/// `tell!(FILE_READY if due, file = name)` it is said where `due` says so of its kind.
 macro_rules! tell {
+    ($kind:ident if $due:ident $($fields:tt)*) => {
+        if $due(&$crate::event::kinds::$kind) {
+            $crate::event::say(&$crate::event::event!($kind $($fields)*));
+        }
+    };
     ($kind:ident $($fields:tt)*) => {
         if $crate::event::is_told(&$crate::event::kinds::$kind) {
             $crate::event::say(&$crate::event::event!($kind $($fields)*));
@@ -43,6 +50,11 @@ macro_rules! tell {
 }
 
 pub(crate) use {event, tell};
+
+/// Returns a stranger's text without what may be secret in it.
+pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
+    xiaozhi_device::redact::shown(text)
+}
 
 /// Weight of an event. The log's levels, less those for developers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

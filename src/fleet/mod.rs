@@ -4,7 +4,7 @@
 
 use crate::event::Event;
 use crate::ota::decide::{Decision, DeviceMemory, Forced, Outcome, OwnModel, Withheld};
-use crate::util::once::Once;
+use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -56,9 +56,7 @@ pub enum Told {
     Silent,
 }
 
-/// Time between two lines that say the same of one device.
-const SAY: Duration = Duration::from_secs(3600);
-/// Number of such lines that are remembered.
+/// Number of lines about one device that are remembered.
 const SAID: usize = 1 << 16;
 
 /// All devices that checked in lately.
@@ -74,7 +72,7 @@ impl Default for Fleet {
         Self {
             devices: Mutex::default(),
             hasher: RandomState::default(),
-            said: Once::new(SAY, SAID),
+            said: Once::new(HOUR, SAID),
         }
     }
 }

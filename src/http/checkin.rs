@@ -1,12 +1,12 @@
 //! Check-ins: reads what a device posts, and answers it.
 
+use super::addresses::Reached;
 use super::charset;
-use super::handed::Reached;
 use super::input::{self, Missing, NoBody};
+use super::near_models;
 use super::reply::{self, Reply};
 use super::request::{Head, shown, text};
 use super::turned_away::{Request, TurnedAway};
-use super::unmatched;
 use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::Fleet;
@@ -205,7 +205,7 @@ impl CheckIns {
         if self.fleet.note(device, own, &decision, now) {
             log_withheld(device, own, &decision.withheld);
         }
-        unmatched::tell_why(&self.fleet, &decision, check_in, now);
+        near_models::tell_why(&self.fleet, &decision, check_in, now);
         let websocket = match self.voice {
             Voice::WebSocket { .. } => reached.websocket(),
             Voice::Mqtt { .. } => None,

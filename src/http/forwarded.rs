@@ -4,9 +4,53 @@
 //! proxy that the operator listed, and only as far to the left as proxies on that list
 //! wrote them.
 
+use super::request::{Head, shown};
+use super::upgrade_headers::has;
 use crate::server::{Peer, Trusted};
-use hyper::header::HeaderMap;
+use hyper::Version;
+use hyper::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 use std::net::{IpAddr, SocketAddr};
+
+/// Headers that proxies add and no device sends; all that begin so, where one ends in `-`.
+const SIGNS: [&str; 16] = [
+    "x-forwarded",
+    "x-forwarded-",
+    "forwarded",
+    "via",
+    "x-real-",
+    "x-original-",
+    "cf-",
+    "ali-",
+    "cdn-loop",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    // As the panels of Chinese hosters write it for Nginx.
+    "remote-host",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
+];
+
+/// Returns the sign that something in front passed a request on. Whoever it passes on may
+/// have come by another host and scheme than stand here.
+pub(super) fn sign(head: &Head) -> Option<&str> {
+    let is_sign = |name: &&str| {
+        let mut signs = SIGNS.iter();
+        signs.any(|sign| name == sign || (sign.ends_with('-') && name.starts_with(sign)))
+    };
+    let mut names = head.headers.keys().map(HeaderName::as_str);
+    if let Some(name) = names.find(is_sign) {
+        Some(shown(name))
+    } else if head.version < Version::HTTP_11 {
+        // No device speaks it, and Nginx does unless it is told otherwise.
+        Some("HTTP/1.0")
+    } else {
+        // Nginx again, set up for WebSockets: it has no Upgrade to hand on.
+        let promises = has(&head.headers, CONNECTION, "upgrade");
+        (promises && !head.headers.contains_key(UPGRADE)).then_some("Connection: upgrade")
+    }
+}
 
 /// Returns the client of a request: `peer` itself, or the one that it asks for.
 pub(super) fn resolve(peer: Peer, headers: &HeaderMap, trusted: &Trusted) -> Peer {
@@ -92,7 +136,7 @@ mod tests {
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let lines = lines.iter().filter_map(|(name, value)| {
             let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
-            Some((hyper::header::HeaderName::from_static(name), value))
+            Some((HeaderName::from_static(name), value))
         });
         let mut map = HeaderMap::new();
         for (name, value) in lines {
@@ -182,6 +226,42 @@ mod tests {
         let asked = resolve(unknown, &headers(&lines), &trusted());
         assert_eq!(asked.address, (PROXY, 4711).into());
         assert!(!asked.secure && asked.unknown);
+    }
+
+    #[test]
+    fn a_proxy_is_known_by_what_it_adds() {
+        let found = |version, line: (&'static str, &str)| {
+            let (mut head, ()) = hyper::Request::new(()).into_parts();
+            head.headers = headers(&[("device-id", "a"), ("accept-language", "zh-CN"), line]);
+            head.version = version;
+            sign(&head).map(str::to_owned)
+        };
+        for name in [
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-anything",
+            "x-real-ip",
+            "forwarded",
+            "via",
+            "x-original-host",
+            "cf-connecting-ip",
+            "ali-cdn-real-ip",
+            "remote-host",
+        ] {
+            let sign = found(Version::HTTP_11, (name, "203.0.113.7"));
+            assert_eq!(sign.as_deref(), Some(name));
+        }
+        let device = ("user-agent", "esp-box-3/2.0.1");
+        assert_eq!(found(Version::HTTP_11, device), None);
+        assert_eq!(found(Version::HTTP_10, device).as_deref(), Some("HTTP/1.0"));
+        for (value, is) in [
+            ("upgrade", true),
+            ("keep-alive, Upgrade", true),
+            ("close", false),
+        ] {
+            let sign = found(Version::HTTP_11, ("connection", value));
+            assert_eq!(sign.is_some(), is, "{value}");
+        }
     }
 
     proptest! {

@@ -1,10 +1,10 @@
 //! The handler behind every port: routes a request, refuses plain HTTP where it
 //! has ended, and leaves the rest to the rooms beside it.
 
+use super::addresses::{Addresses, MadeUp, Reached};
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
-use super::handed::{Addresses, MadeUp, Reached};
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
@@ -246,8 +246,9 @@ impl Answers {
                 // These read the body themselves.
                 Target::CheckIn | Target::CheckInAtPart => {
                     let reached = self.addresses.of(peer, &head);
+                    turned_away.in_front(about(&head), &reached);
                     if matches!(target, Target::CheckInAtPart) {
-                        turned_away.part(about(&head), shown(&reached));
+                        turned_away.part(about(&head), || shown(&reached));
                     }
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
                     return answer.await;
@@ -260,8 +261,10 @@ impl Answers {
                     return route.answer(peer, head, body, turned_away, now).await;
                 }
                 Target::Show => {
+                    let reached = self.addresses.of(peer, &head);
                     turned_away.at_ota(about(&head));
-                    CheckIns::show(&self.addresses.of(peer, &head))
+                    turned_away.in_front(about(&head), &reached);
+                    CheckIns::show(&reached)
                 }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),

@@ -1,6 +1,7 @@
 //! HTTP: routes, requests, bodies, and one door out (`reply`) that keeps the device's
 //! rules.
 
+mod addresses;
 mod body;
 mod charset;
 mod checkin;
@@ -8,19 +9,18 @@ mod conditional;
 mod download;
 mod forwarded;
 mod front;
-mod handed;
 mod input;
+mod near_models;
 pub mod plain;
 pub mod proxy;
 mod range;
 mod reply;
 mod request;
 mod router;
-mod sought;
 mod spelling;
 mod turned_away;
-mod unmatched;
 mod upgrade_headers;
+mod wanted;
 
+pub(crate) use addresses::MadeUp;
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
-pub(crate) use handed::MadeUp;

@@ -64,15 +64,19 @@ impl Router {
 
     /// Finds out what a path asks for that is spelt as none of ours.
     fn meant<'a>(&self, path: &'a str) -> Route<'a> {
-        // A file's name is taken as it stands.
-        let file = path.trim_end_matches('/').rsplit_once('/');
-        if let Some((folder, name)) = file
+        let plain = spelling::plain(path);
+        // A file's name is taken as it stands, and may be what leaves no plain path.
+        let rest = plain.as_deref().map(|plain| self.rest(plain));
+        let may_be_file =
+            rest.is_none_or(|rest| rest.is_some_and(|rest| rest.starts_with("/download")));
+        if may_be_file
+            && let Some((folder, name)) = path.trim_end_matches('/').rsplit_once('/')
             && let Some(folder) = spelling::plain(folder)
             && self.rest(&folder) == Some("/download")
         {
             return Route::Download(name);
         }
-        let Some(plain) = spelling::plain(path) else {
+        let Some(plain) = plain else {
             // A server behind may take it for the very path that is ours.
             let decoded = percent_decode_str(path).decode_utf8_lossy();
             return match behind(&self.bases, path).or_else(|| behind(&self.bases, &decoded)) {

@@ -68,6 +68,18 @@ fn is_stray(c: char) -> bool {
     c.is_whitespace() || c.is_control() || is_unseen || SIGNS.contains(c)
 }
 
+/// Number of parts of a path, and of bytes, in which something of ours is looked for.
+const PARTS: usize = 16;
+const BYTES: usize = 256;
+
+/// Returns the beginning of a path, longer than any that somebody means who looks for us: a
+/// stranger's may be as long as a head, and each of its parts is compared with ours.
+pub(super) fn beginning(path: &str) -> &str {
+    let path = &path[..path.floor_char_boundary(BYTES)];
+    let end = path.match_indices('/').nth(PARTS);
+    end.map_or(path, |(at, _)| &path[..at])
+}
+
 /// Returns whether a part of a path is nearly `wanted`: a letter or two amiss.
 pub(super) fn is_nearly(part: &str, wanted: &str) -> bool {
     let amiss = if wanted.len() < 6 { 1 } else { 2 };
@@ -146,6 +158,13 @@ mod tests {
         ] {
             assert_eq!(is_nearly(part, wanted), is, "{part}");
         }
+    }
+
+    #[test]
+    fn a_beginning_is_short() {
+        assert_eq!(beginning("/xiaozhi/ota"), "/xiaozhi/ota");
+        assert_eq!(beginning(&"/ota".repeat(4000)), "/ota".repeat(16));
+        assert_eq!(beginning(&format!("/{}", "智".repeat(5000))).len(), 256);
     }
 
     proptest! {

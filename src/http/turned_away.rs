@@ -1,17 +1,19 @@
 //! Whoever is turned away is told why, in the log: once an hour for each device, or for
 //! each address where it names no device.
 
+use super::addresses::Reached;
 use super::input::{self, Missing, NoBody};
 use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
-use super::sought;
 use super::spelling;
 use super::upgrade_headers;
-use crate::event::{self, Event, Kind, event, is_told, kinds, tell};
+use super::wanted;
+use crate::event::{self, Kind, event, kinds, tell};
 use crate::fleet::Fleet;
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
 use crate::server::{Peer, owner};
-use crate::util::once::{Allowance, Left, Once};
+use crate::util::once::{Allowance, HOUR, Left};
+use crate::util::teller::Teller;
 use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
 use std::net::IpAddr;
@@ -19,12 +21,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use xiaozhi_device::redact;
 
-/// Time between two log lines of one kind about one client.
-const SAY: Duration = Duration::from_secs(3600);
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 1 << 14;
 
-/// Number of names that each address may have said within [`SAY`]: of devices that were
+/// Number of names that each address may have said within an hour: of devices that were
 /// never served, and of files that are not here. A name costs a stranger nothing, and must
 /// not make a line of its own for ever; 300 devices behind one router are each named, for
 /// one reason and some of them for another, and 500 lines an hour fill no disk. A device
@@ -34,7 +34,7 @@ const NAMES: u32 = 500;
 /// Memory of who was told what.
 #[derive(Debug)]
 pub(super) struct TurnedAway {
-    told: Once,
+    teller: Teller,
     names: Allowance,
     /// Memory of who was served.
     fleet: Arc<Fleet>,
@@ -51,28 +51,23 @@ pub(super) struct Request<'a> {
 impl TurnedAway {
     pub(super) fn new(fleet: Arc<Fleet>) -> Self {
         Self {
-            told: Once::new(SAY, REMEMBERED),
-            names: Allowance::new(SAY, NAMES, REMEMBERED),
+            teller: Teller::new(REMEMBERED),
+            names: Allowance::new(HOUR, NAMES, REMEMBERED),
             fleet,
         }
     }
 
-    /// Returns whether the log takes this kind, and it is time to tell it of a device,
-    /// or of an address that names none.
-    pub(super) fn is_due(
-        &self,
-        kind: &Kind,
-        device: Option<&str>,
-        peer: IpAddr,
-        now: SystemTime,
-    ) -> bool {
-        is_told(kind)
-            && match device {
-                Some(device) => self
-                    .told
-                    .is_due_if(&(kind.id, device), now, || self.may_name(device, peer, now)),
-                None => self.told.is_due(&(kind.id, peer), now),
+    /// Returns whether the log takes this kind, and it is time to tell it of a request's
+    /// device, or of its address where it names none.
+    pub(super) fn is_due(&self, kind: &Kind, request: Request<'_>) -> bool {
+        let (peer, now) = (request.peer.address.ip(), request.now);
+        match device_id(&request.head.headers) {
+            Some(device) => {
+                let may = || self.may_name(&device, peer, now);
+                self.teller.is_due_if(kind, &*device, now, may)
             }
+            None => self.teller.is_due_if(kind, &peer, now, || true),
+        }
     }
 
     /// Returns the same of a name of a file that an address asked for.
@@ -83,11 +78,8 @@ impl TurnedAway {
         peer: IpAddr,
         now: SystemTime,
     ) -> bool {
-        let thing = (kind.id, owner(peer), file);
-        is_told(kind)
-            && self
-                .told
-                .is_due_if(&thing, now, || self.may_say_name(peer, now))
+        let may = || self.may_say_name(peer, now);
+        self.teller.is_due_if(kind, &(owner(peer), file), now, may)
     }
 
     /// Returns whether a device may be named: it was served before, or its address has not
@@ -104,15 +96,6 @@ impl TurnedAway {
         left == Left::Some
     }
 
-    /// Says an event about a request, if it is time to.
-    pub(super) fn say(&self, request: Request<'_>, event: &Event) {
-        let device = device_id(&request.head.headers);
-        let peer = request.peer.address.ip();
-        if self.is_due(event.kind, device.as_deref(), peer, request.now) {
-            event::say(event);
-        }
-    }
-
     /// Names a request for a path where nothing is, if anybody looked for this service:
     /// scanners ask for whatever may be anywhere.
     pub(super) fn nothing(
@@ -123,198 +106,212 @@ impl TurnedAway {
         passes: Passes,
         near: impl FnOnce(&str) -> Near,
     ) {
-        let (head, peer) = (request.head, request.peer.address);
-        let device = device_id(&head.headers);
-        let device = device.as_deref().map(shown);
-        let (method, path) = (shown(head.method.as_str()), path(head));
-        let plain = spelling::plain(head.uri.path()).unwrap_or_default();
+        let head = request.head;
+        let due = |kind: &Kind| self.is_due(kind, request);
+        let plain = spelling::plain(spelling::beginning(head.uri.path())).unwrap_or_default();
+        let plain = &*plain;
         let beside = |right: &'static str, setting: &'static str| {
-            event!(
-                PATH_BESIDE,
-                device = device,
-                peer = peer,
-                method = method,
-                path = &path,
+            tell!(
+                PATH_BESIDE if due,
+                device = request.device(),
+                peer = request.peer.address,
+                method = request.method(),
+                path = request.path(),
                 right = right,
                 setting = setting,
-            )
+            );
         };
         let unserved = |setting: &'static str| {
-            event!(
-                PATH_UNSERVED,
-                device = device,
-                peer = peer,
-                method = method,
-                path = &path,
+            tell!(
+                PATH_UNSERVED if due,
+                device = request.device(),
+                peer = request.peer.address,
+                method = request.method(),
+                path = request.path(),
                 setting = setting,
-            )
+            );
         };
         let checks_in = head.method == Method::POST && names_device(&head.headers);
-        let event = if checks_in && sought::is_voice(&plain) {
-            event!(
-                PATH_VOICE,
-                device = device,
-                peer = peer,
-                path = path,
+        if checks_in && wanted::is_voice(plain) {
+            tell!(
+                PATH_VOICE if due,
+                device = request.device(),
+                peer = request.peer.address,
+                path = request.path(),
                 url = url
-            )
-        } else if !checks_in && sought::wants_voice(head, &plain) {
+            );
+        } else if !checks_in && wanted::wants_voice(head, plain) {
             match upgrade_headers::no_upgrade(head) {
                 _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
-                Some(why) if sought::is_voice(&plain) && sought::asks_for_voice(head) => event!(
-                    WEBSOCKET_NO_UPGRADE,
-                    device = device,
-                    peer = peer,
-                    path = path,
+                Some(why) if wanted::is_voice(plain) && wanted::asks_for_voice(head) => tell!(
+                    WEBSOCKET_NO_UPGRADE if due,
+                    device = request.device(),
+                    peer = request.peer.address,
+                    path = request.path(),
                     why = why,
-                    setting = sought::VOICE,
+                    setting = wanted::VOICE,
                 ),
-                _ => unserved(sought::VOICE),
+                _ => unserved(wanted::VOICE),
             }
-        } else if !(checks_in && sought::is_json(head)) && sought::wants_vision(&plain) {
+        } else if !(checks_in && wanted::is_json(head)) && wanted::wants_vision(plain) {
             if passes.vision {
-                beside(VISION_PATH, "server.vision_explain")
+                beside(VISION_PATH, "server.vision_explain");
             } else {
-                unserved(sought::VISION)
+                unserved(wanted::VISION);
             }
-        } else if let Some(setting) = sought::companion(&plain) {
-            unserved(setting)
-        } else if let Some(file) = sought::image(head) {
-            let id = device_id(&head.headers);
+        } else if let Some(setting) = wanted::companion(plain) {
+            unserved(setting);
+        } else if let Some(file) = wanted::image(head) {
             // Only what is said is looked for.
-            if self.is_due(&kinds::PATH_IMAGE, id.as_deref(), peer.ip(), request.now) {
+            if due(&kinds::PATH_IMAGE) {
                 let Near { near, right } = near(file);
                 event::say(&event!(
                     PATH_IMAGE,
-                    device = device,
-                    peer = peer,
-                    method = method,
-                    path = path,
+                    device = request.device(),
+                    peer = request.peer.address,
+                    method = request.method(),
+                    path = request.path(),
                     near = near,
                     right = right,
                 ));
             }
-            return;
-        } else if sought::is_device(head) || router.is_near(&plain) {
-            event!(
-                PATH_UNKNOWN,
-                device = device,
-                peer = peer,
-                method = method,
-                path = path,
+        } else if wanted::is_device(head) || router.is_near(plain) {
+            tell!(
+                PATH_UNKNOWN if due,
+                device = request.device(),
+                peer = request.peer.address,
+                method = request.method(),
+                path = request.path(),
                 url = url,
-            )
-        } else {
-            return;
-        };
-        self.say(request, &event);
+            );
+        } else if let Some(agent) = wanted::agent(head) {
+            tell!(
+                PATH_AGENT if due,
+                peer = request.peer.address,
+                method = request.method(),
+                path = request.path(),
+                agent = agent,
+                url = url,
+            );
+        }
     }
 
     /// Names a request at the voice's path that goes on, and will not become a WebSocket.
     pub(super) fn voice(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
-        let (head, peer) = (request.head, request.peer.address);
+        let head = request.head;
+        let due = |kind: &Kind| self.is_due(kind, request);
         let Some(why) = upgrade_headers::no_upgrade(head) else {
             return;
         };
-        if !spelling::plain(head.uri.path()).is_some_and(|plain| sought::is_voice(&plain)) {
+        if !spelling::plain(head.uri.path()).is_some_and(|plain| wanted::is_voice(&plain)) {
             return;
         }
-        let path = path(head);
-        let device = device_id(&head.headers);
-        let device = device.as_deref().map(shown);
-        let event = if head.method != Method::GET {
-            if !names_device(&head.headers) {
-                return;
+        if head.method != Method::GET {
+            if names_device(&head.headers) {
+                tell!(
+                    PATH_VOICE if due,
+                    device = request.device(),
+                    peer = request.peer.address,
+                    path = request.path(),
+                    url = url()
+                );
             }
-            event!(
-                PATH_VOICE,
-                device = device,
-                peer = peer,
-                path = path,
-                url = url()
-            )
-        } else if sought::asks_for_voice(head) {
-            event!(
-                WEBSOCKET_NO_UPGRADE,
-                device = device,
-                peer = peer,
-                path = path,
+        } else if wanted::asks_for_voice(head) {
+            tell!(
+                WEBSOCKET_NO_UPGRADE if due,
+                device = request.device(),
+                peer = request.peer.address,
+                path = request.path(),
                 why = why
-            )
+            );
         } else {
-            event!(WEBSOCKET_PLAIN, peer = peer, path = path, why = why)
-        };
-        self.say(request, &event);
+            tell!(
+                WEBSOCKET_PLAIN if due,
+                peer = request.peer.address,
+                path = request.path(),
+                why = why
+            );
+        }
     }
 
     /// Names a request for a WebSocket where check-ins are.
     pub(super) fn at_ota(&self, request: Request<'_>) {
-        if upgrade_headers::no_upgrade(request.head).is_some() {
-            return;
+        let due = |kind: &Kind| self.is_due(kind, request);
+        if upgrade_headers::no_upgrade(request.head).is_none() {
+            tell!(
+                WEBSOCKET_AT_OTA if due,
+                device = request.device(),
+                peer = request.peer.address,
+                path = request.path(),
+                right = WEBSOCKET_PATH,
+            );
         }
-        let device = device_id(&request.head.headers);
-        let event = event!(
-            WEBSOCKET_AT_OTA,
-            device = device.as_deref().map(shown),
-            peer = request.peer.address,
-            path = path(request.head),
-            right = WEBSOCKET_PATH,
-        );
-        self.say(request, &event);
+    }
+
+    /// Names what stands in front and is not configured. It is the client, whoever comes
+    /// through it.
+    pub(super) fn in_front(&self, request: Request<'_>, reached: &Reached<'_>) {
+        let peer = request.peer.address.ip();
+        let due = |kind: &Kind| self.teller.is_due_if(kind, &peer, request.now, || true);
+        if let Some(sign) = reached.sign() {
+            let url = || reached.ota().map(ToString::to_string);
+            tell!(
+                ADDRESS_IN_FRONT if due,
+                peer = peer,
+                sign = sign,
+                url = url()
+            );
+        }
     }
 
     /// Names a device that checks in at a part of the address.
-    pub(super) fn part(&self, request: Request<'_>, url: Option<String>) {
-        let device = device_id(&request.head.headers).unwrap_or_default();
-        let event = event!(
-            PATH_PART,
-            device = shown(&device),
+    pub(super) fn part(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
+        let due = |kind: &Kind| self.is_due(kind, request);
+        tell!(
+            PATH_PART if due,
+            device = request.device(),
             peer = request.peer.address,
-            path = path(request.head),
-            url = url,
+            path = request.path(),
+            url = url(),
         );
-        self.say(request, &event);
     }
 
     /// Names a method that is not allowed.
     pub(super) fn method(&self, request: Request<'_>, allowed: &'static str) {
-        let device = device_id(&request.head.headers);
-        let event = event!(
-            METHOD_NOT_ALLOWED,
-            device = device.as_deref().map(shown),
+        let due = |kind: &Kind| self.is_due(kind, request);
+        tell!(
+            METHOD_NOT_ALLOWED if due,
+            device = request.device(),
             peer = request.peer.address,
-            method = shown(request.head.method.as_str()),
-            path = path(request.head),
+            method = request.method(),
+            path = request.path(),
             allowed = allowed,
         );
-        self.say(request, &event);
     }
 
     /// Names a request that two servers in a row might read in two ways.
     pub(super) fn refused(&self, request: Request<'_>, status: u16, error: &'static str) {
-        let device = device_id(&request.head.headers);
-        let event = event!(
-            REQUEST_REFUSED,
-            device = device.as_deref().map(shown),
+        let due = |kind: &Kind| self.is_due(kind, request);
+        tell!(
+            REQUEST_REFUSED if due,
+            device = request.device(),
             peer = request.peer.address,
-            path = path(request.head),
+            path = request.path(),
             status = status,
             error = error,
         );
-        self.say(request, &event);
     }
 
     /// Names a request that has more than one blank in front of its path.
     pub(super) fn spaced(&self, request: Request<'_>) {
-        let device = device_id(&request.head.headers);
-        let event = event!(
-            REQUEST_UNREADABLE,
-            device = device.as_deref().map(shown),
+        let due = |kind: &Kind| self.is_due(kind, request);
+        tell!(
+            REQUEST_UNREADABLE if due,
+            device = request.device(),
             peer = request.peer.address,
             why = event!(REQUEST_SPACED),
-            begins = format!("{}  {}", request.head.method, path(request.head)),
+            begins = format!("{}  {}", request.method(), request.path()),
         );
-        self.say(request, &event);
     }
 }
 
@@ -322,70 +319,89 @@ impl TurnedAway {
 impl TurnedAway {
     /// Names a check-in whose body did not come whole within `limit`.
     pub(super) fn without_body(&self, missing: &Missing, request: Request<'_>, limit: Duration) {
-        let device = device_id(&request.head.headers);
-        let device = device.as_deref().map(shown);
+        let due = |kind: &Kind| self.is_due(kind, request);
         let (peer, bytes, of) = (request.peer.address, missing.came, missing.of);
-        let event = match &missing.why {
-            NoBody::TooBig => event!(
-                CHECK_IN_TOO_BIG,
-                device = device,
+        match &missing.why {
+            NoBody::TooBig => tell!(
+                CHECK_IN_TOO_BIG if due,
+                device = request.device(),
                 peer = peer,
                 limit = input::LIMIT,
                 of = of
             ),
-            NoBody::TooSlow => event!(
-                CHECK_IN_TOO_SLOW,
-                device = device,
+            NoBody::TooSlow => tell!(
+                CHECK_IN_TOO_SLOW if due,
+                device = request.device(),
                 peer = peer,
                 limit = format!("{limit:?}"),
                 bytes = bytes,
                 of = of,
             ),
-            NoBody::Cut => event!(
-                CHECK_IN_CUT,
-                device = device,
+            NoBody::Cut => tell!(
+                CHECK_IN_CUT if due,
+                device = request.device(),
                 peer = peer,
                 bytes = bytes,
                 of = of
             ),
-            NoBody::Chunks(error) => event!(
-                CHECK_IN_CHUNKS,
-                device = device,
+            NoBody::Chunks(error) => tell!(
+                CHECK_IN_CHUNKS if due,
+                device = request.device(),
                 peer = peer,
                 bytes = bytes,
                 error = error
             ),
-        };
-        self.say(request, &event);
+        }
     }
 
     /// Names a check-in without one of the headers that every device sends.
     pub(super) fn unnamed(&self, request: Request<'_>, missing: &'static str) {
-        let device = device_id(&request.head.headers);
-        let event = event!(
-            CHECK_IN_UNNAMED,
-            device = device.as_deref().map(shown),
+        let due = |kind: &Kind| self.is_due(kind, request);
+        tell!(
+            CHECK_IN_UNNAMED if due,
+            device = request.device(),
             peer = request.peer.address,
             missing = missing,
         );
-        self.say(request, &event);
     }
 
     /// Names a check-in whose body cannot be read for it is compressed.
     pub(super) fn encoded(&self, request: Request<'_>) {
+        let due = |kind: &Kind| self.is_due(kind, request);
         let codings = request.head.headers.get_all(CONTENT_ENCODING);
         let mut codings = codings.iter().filter_map(text);
-        let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) else {
-            return;
+        if let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            tell!(
+                CHECK_IN_ENCODED if due,
+                device = request.device(),
+                peer = request.peer.address,
+                coding = shown(&coding),
+            );
+        }
+    }
+}
+
+impl Request<'_> {
+    /// Returns the device that it names, as the log shows it.
+    pub(super) fn device(&self) -> Option<String> {
+        let device = device_id(&self.head.headers)?;
+        Some(shown(&device).to_owned())
+    }
+
+    /// Returns its method, as the log shows it.
+    fn method(&self) -> &str {
+        shown(self.head.method.as_str())
+    }
+
+    /// Returns its path as the log may show it; a query may hold a token.
+    pub(super) fn path(&self) -> String {
+        let uri = &self.head.uri;
+        let path = match uri.path() {
+            // `CONNECT` has none.
+            "" => uri.authority().map_or("", |authority| authority.as_str()),
+            path => path,
         };
-        let device = device_id(&request.head.headers).unwrap_or_default();
-        let event = event!(
-            CHECK_IN_ENCODED,
-            device = shown(&device),
-            peer = request.peer.address,
-            coding = shown(&coding),
-        );
-        self.say(request, &event);
+        redact::shown(shown(path)).into_owned()
     }
 }
 
@@ -403,17 +419,4 @@ pub(super) struct Near {
 pub(super) struct Passes {
     pub(super) voice: bool,
     pub(super) vision: bool,
-}
-
-/// Returns the path of a request as the log may show it; a query may hold a token.
-pub(super) fn path(head: &Head) -> String {
-    let path = match head.uri.path() {
-        // `CONNECT` has none.
-        "" => head
-            .uri
-            .authority()
-            .map_or("", |authority| authority.as_str()),
-        path => path,
-    };
-    redact::shown(shown(path)).into_owned()
 }

@@ -11,9 +11,9 @@ use super::shares::{Share, Shares};
 use super::unreadable::Ended;
 use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
-use crate::event::{self, Event, Value, event, tell};
-use crate::util::once::Once;
+use crate::event::{Event, event};
 use crate::util::sync::lock;
+use crate::util::teller::Teller;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -42,8 +42,6 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// Size limit of a request's head: a longer one is refused with 431, and a device's is
 /// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
-/// Time between two log lines about one client's failing handshakes.
-const SAY: Duration = Duration::from_secs(3600);
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
@@ -52,7 +50,7 @@ pub(super) struct ConnectionContext<H> {
     service: Service<H>,
     tls: Option<Door>,
     http: http1::Builder,
-    failures: Once,
+    teller: Teller,
     shares: Option<Arc<Shares>>,
 }
 
@@ -73,7 +71,7 @@ impl<H: Handler> ConnectionContext<H> {
             tls: service.tls.clone().map(Door::new),
             service,
             http,
-            failures: Once::new(SAY, REMEMBERED),
+            teller: Teller::new(REMEMBERED),
             shares,
         }
     }
@@ -114,7 +112,7 @@ pub(super) async fn serve<H: Handler>(
         return;
     };
     if first.is_err() && !named {
-        shared.no_proxy(address, &event!(PROXY_HEADER_LATE, peer = address));
+        shared.say(address, &event!(PROXY_HEADER_LATE, peer = address));
     } else if first.is_err() {
         let limit = format!("{:?}", limits.headers);
         shared.say(
@@ -139,7 +137,7 @@ pub(super) async fn serve<H: Handler>(
         Opening::Ssl2 if shared.tls.is_some() => {
             // A client that is gone needs no alert.
             let _ = stream.write_all(&TOO_OLD).await;
-            shared.say_failed(address, &common_ground::ssl2(address));
+            shared.say(address, &common_ground::ssl2(address));
         }
         Opening::Ssl2 | Opening::Http => {
             http(stream, peer(false), port, shared, &limits, stop).await;
@@ -161,10 +159,7 @@ async fn secure<H: Handler>(
 ) {
     let address = peer.address;
     let Some(door) = &shared.tls else {
-        if shared.may_say(address.ip(), "off") {
-            tell!(TLS_OFF, peer = address);
-        }
-        return;
+        return shared.say(address, &event!(TLS_OFF, peer = address));
     };
     let now = Instant::now();
     let end = now
@@ -248,7 +243,6 @@ async fn http<H: Handler>(
         connection.await
     };
     if let Err(e) = result {
-        debug!(peer = %peer.address, error = %e, "connection ended early");
         let ended = Ended {
             error: &e,
             requests: &lock(&requests),
@@ -260,26 +254,16 @@ async fn http<H: Handler>(
         if let Some(event) = ended.event() {
             shared.say(peer.address, &event);
         }
+        debug!(peer = %peer.address, error = %e, "connection ended early");
     } else if let Some(work) = upgrade.get().and_then(Upgrade::take) {
         work(stop.clone()).await;
     }
 }
 
 impl<H> ConnectionContext<H> {
-    /// Returns whether this may be logged of a client now.
-    fn may_say(&self, client: IpAddr, what: &str) -> bool {
-        self.failures.is_due(&(client, what), SystemTime::now())
-    }
-
     /// Says an event about a client, once an hour for each reason.
     fn say(&self, client: SocketAddr, event: &Event) {
-        let what = match event.field("why") {
-            Some(Value::Event(why)) => why.kind.id,
-            _ => event.kind.id,
-        };
-        if self.may_say(client.ip(), what) {
-            event::say(event);
-        }
+        self.teller.say(event, &client.ip(), SystemTime::now());
     }
 
     /// Returns the origin that the PROXY header names; `None` where the connection is
@@ -287,14 +271,14 @@ impl<H> ConnectionContext<H> {
     async fn origin(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<Origin> {
         let trusted = &self.service.trusted;
         if !trusted.is_empty() && !trusted.contains(proxy.ip()) {
-            self.no_proxy(proxy, &event!(PROXY_UNLISTED, peer = proxy));
+            self.say(proxy, &event!(PROXY_UNLISTED, peer = proxy));
             return None;
         }
         match proxy_header::read(stream).await {
             Ok(origin) => Some(origin),
             Err(Unread::Nothing) => None,
             Err(Unread::Invalid(fault)) => {
-                self.no_proxy(
+                self.say(
                     proxy,
                     &event!(PROXY_HEADER_FAULTY, peer = proxy, why = Event::from(fault)),
                 );
@@ -316,39 +300,17 @@ impl<H> ConnectionContext<H> {
             return Some((address, None));
         };
         let share = shares.take(address.ip());
-        if share.is_none() && self.may_say(address.ip(), "share") {
-            tell!(SHARE_FULL, peer = address.ip(), proxy = proxy);
+        if share.is_none() {
+            let event = event!(SHARE_FULL, peer = address.ip(), proxy = proxy);
+            self.say(address, &event);
         }
         Some((address, Some(share?)))
-    }
-
-    /// Says why a port for proxies was closed, once an hour for each client.
-    fn no_proxy(&self, peer: SocketAddr, why: &Event) {
-        if self.may_say(peer.ip(), "proxy") {
-            event::say(why);
-        } else {
-            debug!("{why}");
-        }
     }
 
     /// Says why a handshake failed.
     fn handshake_failed(&self, peer: SocketAddr, failure: &Failure) {
         if let Some(door) = &self.tls {
-            self.say_failed(peer, &common_ground::reason(failure, peer, door.config()));
-        }
-    }
-
-    /// Says an event, once an hour for each client and reason.
-    fn say_failed(&self, peer: SocketAddr, event: &Event) {
-        let why = match event.field("why") {
-            Some(Value::Event(why)) => why.kind.id,
-            _ => "",
-        };
-        let thing = (peer.ip(), event.kind.id, why);
-        if self.failures.is_due(&thing, SystemTime::now()) {
-            event::say(event);
-        } else {
-            debug!("{event}");
+            self.say(peer, &common_ground::reason(failure, peer, door.config()));
         }
     }
 }

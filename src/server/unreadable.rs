@@ -4,7 +4,7 @@
 use super::Port;
 use super::first_line::{Head, Requests};
 use super::proxy_header::{V1, V2};
-use crate::event::{Event, event};
+use crate::event::{self, Event, event};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -208,12 +208,8 @@ fn shown(begin: &[u8]) -> Option<String> {
         if !shown.is_empty() {
             shown.push(' ');
         }
-        let word = word.split(['?', '#']).next().unwrap_or_default();
-        let bare = match word.rfind('@') {
-            Some(at) => &word[at..],
-            None => word,
-        };
-        shown.extend(bare.chars().take(SHOWN.saturating_sub(shown.len())));
+        let word = event::redacted(word);
+        shown.extend(word.chars().take(SHOWN.saturating_sub(shown.len())));
     }
     Some(shown)
 }
@@ -253,12 +249,12 @@ mod tests {
         for (begin, expected) in [
             (
                 &b"GET /xiaozhi/v1/?token=abc HTTP/1.2"[..],
-                "GET /xiaozhi/v1/ HTTP/1.2",
+                "GET /xiaozhi/v1/?*** HTTP/1.2",
             ),
             (b"GET /x HTTP/1.2\r\nAuthorization: b", "GET /x HTTP/1.2"),
             (
                 b"GET wss://u:secret@h/x y HTTP/1.1\r\n",
-                "GET @h/x y HTTP/1.1",
+                "GET wss://***@h/x y HTTP/1.1",
             ),
             (b"PASS secret\r\n", "PASS"),
             (b"AUTH secret", "AUTH"),

@@ -13,5 +13,6 @@ pub(crate) mod screen;
 pub(crate) mod small_file;
 pub(crate) mod supervise;
 pub(crate) mod sync;
+pub(crate) mod teller;
 pub mod terminal;
 pub(crate) mod way;

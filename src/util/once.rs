@@ -7,6 +7,9 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+/// Time between two log lines that say the same of one client.
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
 /// Memory of when each thing was last said, by its hash: a stranger can send any number
 /// of any length. Two things of one hash cost one of them its line.
 ///

@@ -51,7 +51,8 @@ fn said(inside: &str) -> (String, BTreeSet<String>) {
     }
     let parts = parts.iter().map(|part| part.trim());
     let mut parts = parts.filter(|part| !part.is_empty());
-    let name = parts.next().unwrap().to_owned();
+    // A condition may stand behind it.
+    let name = parts.next().unwrap().split(' ').next().unwrap().to_owned();
     let fields = parts.map(|part| part.split_once(" = ").expect(part).0.trim().to_owned());
     (name, fields.collect())
 }

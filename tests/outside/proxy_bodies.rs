@@ -204,6 +204,7 @@ fn a_body_may_take_its_time_but_not_stand_still() {
     assert_eq!(reply.status, 408);
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     // Nor is that the backend's fault.
+    server.settle();
     assert!(server.events("backend.down", &[]).is_empty());
 }
 
@@ -324,6 +325,7 @@ fn an_answer_that_comes_before_the_body_is_seen() {
         assert_eq!(reply.header("Connection"), Some("close"));
         stream.write_all(last).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        server.settle();
         assert!(server.events("backend.down", &[]).is_empty());
     }
 }

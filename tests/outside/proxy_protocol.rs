@@ -105,6 +105,7 @@ fn a_proxy_that_speaks_for_itself_keeps_its_address() {
     drop(server.tcp());
     let mut stream = server.tcp();
     exchange(&mut stream, &[V1, &check_in("esp32s3", "1.0")].concat());
+    logged_peer(&server, headers.len() + 1);
     assert_eq!(closings(&server, ""), [""; 0]);
 }
 

@@ -55,6 +55,17 @@ kinds! { ADDRESSES:
         "{host} in {url} stands in examples and templates, and is not your own: {effect}.")
         .remedy("将 {setting} 设为设备访问本服务器所用的地址（{form}），或删去它。",
             "set {setting} to the address by which your devices reach it ({form}), or take it out.");
+    /// Something in front of this server that nobody configured.
+    ADDRESS_IN_FRONT = Kind::new("address.in-front", Warning, "request", &["peer", "sign", "url?"],
+        "来自 {peer} 的请求像是由前面的代理转来的（{sign}），而设备使用的地址没有配置：其中的主机名和协议可能是代理自己的，因此不据此下发\
+         {；这样来的设备得到的是本机地址 |url|}（每个客户端每小时提示一次）。",
+        "a request from {peer} was passed on by a proxy in front, it seems ({sign}), and the address that devices use is not \
+         configured: its host and scheme may be the proxy's own, so no device is handed them{; who comes like this gets |url|, \
+         which is this machine's} (said once an hour for each client).")
+        .remedy("如果 {peer} 是您的代理：将 server.vision_explain 设为设备访问代理所用的地址（http://主机:端口/mcp/vision/explain，或 https://…），\
+                 并设置 gateway.behind_proxy: true（或 [{peer}]）。",
+            "if {peer} is a proxy of yours, set server.vision_explain to the address by which devices reach it \
+             (http://HOST:PORT/mcp/vision/explain, or https://…), and gateway.behind_proxy: true (or [{peer}]).");
     /// Numbers that are no IPv4 address.
     ADDRESS_NUMBERS = found("address.numbers", &["place?", "setting", "host", "url", "read?", "effect", "form"],
         "{url} 中的 {host} 不是 IPv4 地址（四个 0 到 255 的数字，不带前导零）{；Wi-Fi 设备会把它读作 |read|，其他设备各不相同}：连不上或连到别处时，{effect}。",

@@ -11,6 +11,12 @@ kinds! { REQUESTS:
         "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
         "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|} (said once an \
          hour for each client)");
+    /// Nothing is at this path, for whom a device and a monitor may be.
+    PATH_AGENT = Kind::new("path.agent", Info, "request", &["peer", "method", "path", "agent", "url?"],
+        "请求了 {path}，而这里没有这个路径：已回答 404；从 User-Agent（{agent}）看，对方是监控程序或设备\
+         {：设备中的 OTA 地址应填 |url|，监控程序请求它会得到 200}（每个客户端每小时提示一次）",
+        "asked for {path}, and nothing is there: answered 404; its User-Agent, {agent}, is a monitor's or a device's{: the OTA \
+         address to type into a device is |url|, and a monitor that asks for that gets a 200} (said once an hour for each client)");
     /// An image at a path where none is given out.
     PATH_IMAGE = Kind::new("path.image", Warning, "request", &["device?", "peer", "method", "path", "near?", "right?"],
         "请求了 {path}，而固件不在这个路径：已回答 404{。这里没有该名称的文件，最接近的是 |near|}{。该文件的下载地址是 |right|}。请检查前面的代理是否改写了路径，以及 \

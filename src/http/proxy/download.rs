@@ -27,7 +27,8 @@ pub(crate) struct Relayed {
     backend: Arc<Backend>,
     /// Body of the request, which may still be coming.
     upload: Option<Arc<Upload>>,
-    /// Set until its first part has come, where that may complain that TLS is wanted.
+    /// Set until its first part or its end has come, where it may complain that TLS is
+    /// wanted.
     is_suspect: bool,
 }
 
@@ -39,8 +40,13 @@ impl Relayed {
         upload: Option<Arc<Upload>>,
         status: StatusCode,
     ) -> Self {
+        let may_complain = status == StatusCode::BAD_REQUEST;
+        // Nobody asks for the parts of a body that has none.
+        if may_complain && rest.is_end_stream() {
+            backend.answered();
+        }
         Self {
-            is_suspect: status == StatusCode::BAD_REQUEST,
+            is_suspect: may_complain,
             first: None,
             rest,
             patience,
@@ -62,14 +68,16 @@ impl Relayed {
                 Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
                 Poll::Ready(frame) => {
                     self.deadline = None;
-                    if self.is_suspect
-                        && let Some(Ok(frame)) = &frame
-                    {
-                        self.is_suspect = false;
-                        if frame.data_ref().is_some_and(|page| is_complaint(page)) {
-                            self.backend.failed(event!(BACKEND_TLS));
-                        } else {
-                            self.backend.answered();
+                    if std::mem::take(&mut self.is_suspect) {
+                        match &frame {
+                            Some(Ok(frame))
+                                if frame.data_ref().is_some_and(|page| is_complaint(page)) =>
+                            {
+                                self.backend.failed(event!(BACKEND_TLS));
+                            }
+                            // That it broke off is said where all replies are.
+                            Some(Err(_)) => {}
+                            Some(Ok(_)) | None => self.backend.answered(),
                         }
                     }
                     return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));

@@ -113,6 +113,8 @@ struct BackendRoute {
     prefix: usize,
     /// Path that the backend knows, for voice and vision, which people type.
     known: Option<&'static str>,
+    /// The whole path of one that is known, as [`spelling::plain`] has it.
+    plain: Option<String>,
     backend: Arc<Backend>,
 }
 
@@ -149,8 +151,11 @@ impl Proxy {
                 &[""]
             };
             for prefix in prefixes {
+                let path = format!("{prefix}{path}");
+                let plain = known.and_then(|_| spelling::plain(&path));
                 routes.push(BackendRoute {
-                    path: format!("{prefix}{path}"),
+                    plain: plain.map(Into::into),
+                    path,
                     prefix: prefix.len(),
                     known,
                     backend: Arc::clone(&backend),
@@ -192,10 +197,13 @@ impl Proxy {
     /// Returns the route of voice or vision, if `path` is plainly the one or the other,
     /// and the path that was meant where it is spelt otherwise.
     pub(super) fn meant(&self, path: &str) -> Option<(MatchedRoute<'_>, Option<String>)> {
+        if self.routes.is_empty() {
+            return None;
+        }
         let plain = spelling::plain(path)?;
         self.routes.iter().find_map(|route| {
             let known = route.known?;
-            if *spelling::plain(&route.path)? != *plain {
+            if route.plain.as_deref() != Some(&*plain) {
                 return None;
             }
             let prefix = &route.path[..route.prefix];

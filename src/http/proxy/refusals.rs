@@ -3,10 +3,9 @@
 use super::ProxySettings;
 use super::backend::LOG;
 use super::upload::UploadError;
-use crate::event::event;
+use crate::event::{Kind, tell};
 use crate::http::reply::{self, Reply};
-use crate::http::request::{device_id, shown};
-use crate::http::turned_away::{self, Request, TurnedAway};
+use crate::http::turned_away::{Request, TurnedAway};
 use hyper::StatusCode;
 use tracing::debug;
 
@@ -23,49 +22,46 @@ pub(super) fn given_up(
     request: Request<'_>,
     turned_away: &TurnedAway,
 ) -> Reply {
-    let device = device_id(&request.head.headers);
-    let device = device.as_deref().map(shown);
-    let (peer, path) = (request.peer.address, turned_away::path(request.head));
-    let (status, text, event) = match error {
-        UploadError::TooBig => (
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is too large\n",
-            event!(
-                UPLOAD_TOO_BIG,
-                device = device,
+    let due = |kind: &Kind| turned_away.is_due(kind, request);
+    let peer = request.peer.address;
+    let ended_early = (StatusCode::BAD_REQUEST, "the body ended early\n");
+    let (status, text) = match error {
+        UploadError::TooBig => {
+            tell!(
+                UPLOAD_TOO_BIG if due,
+                device = request.device(),
                 peer = peer,
-                path = path,
+                path = request.path(),
                 limit = settings.body_limit,
-            ),
-        ),
-        UploadError::Stalled => (
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not come in time\n",
-            event!(
-                UPLOAD_TOO_SLOW,
-                device = device,
+            );
+            (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n")
+        }
+        UploadError::Stalled => {
+            tell!(
+                UPLOAD_TOO_SLOW if due,
+                device = request.device(),
                 peer = peer,
-                path = path,
+                path = request.path(),
                 limit = format!("{:?}", settings.timeout),
-            ),
-        ),
-        UploadError::Broken(cut) => (
-            StatusCode::BAD_REQUEST,
-            "the body ended early\n",
-            event!(
-                UPLOAD_CUT,
-                device = device,
+            );
+            let text = "the body did not come in time\n";
+            (StatusCode::REQUEST_TIMEOUT, text)
+        }
+        UploadError::Broken(cut) => {
+            tell!(
+                UPLOAD_CUT if due,
+                device = request.device(),
                 peer = peer,
-                path = path,
+                path = request.path(),
                 error = super::backend::reason(cut),
-            ),
-        ),
+            );
+            ended_early
+        }
         UploadError::Abandoned => {
             debug!(target: LOG, peer = %peer, error = %error, "the client went away while it sent");
-            return refused(StatusCode::BAD_REQUEST, "the body ended early\n");
+            ended_early
         }
     };
-    turned_away.say(request, &event);
     refused(status, text)
 }
 

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use xiaozhi_ota::firmware::name::is_passed_over;
@@ -193,6 +194,17 @@ impl Server {
     #[track_caller]
     pub(crate) fn line(&self, words: &str) -> String {
         until(words, || self.find_line(words))
+    }
+
+    /// Waits until all that was said so far is in the log, which nobody waits for: it has
+    /// one more thing said, and the log keeps the order.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        static SETTLED: AtomicU64 = AtomicU64::new(0);
+        let device = format!("settled-{}", SETTLED.fetch_add(1, Ordering::Relaxed));
+        let headers = [("Device-Id", &*device), ("Client-Id", "c")];
+        self.send("http", &request("POST", "/xiaozhi/ota/", &headers, b"{}"));
+        self.event("check-in", &[("device", &device)]);
     }
 
     /// The file that it reads its settings from.

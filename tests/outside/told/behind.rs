@@ -13,6 +13,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn an_upload_that_does_not_come_whole_is_named() {
@@ -137,22 +138,39 @@ fn a_backend_that_wants_tls_or_is_no_web_server_is_named_so() {
             assert_eq!(event::field(&line, "why").as_deref(), Some(why), "{line}");
         }
     }
-    // Any other 400 is an answer.
-    let backend = page("no such tool\n");
-    let server = Server::start(
-        &format!(
+}
+
+#[test]
+fn a_backend_that_answers_400_is_back() {
+    for (page, method) in [
+        ("Content-Length: 13\r\n\r\nno such tool\n", "GET"),
+        ("Content-Length: 0\r\n\r\n", "GET"),
+        ("Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "GET"),
+        ("Connection: close\r\n\r\n", "GET"),
+        ("Content-Length: 13\r\n\r\n", "HEAD"),
+    ] {
+        // The first one it leaves without an answer.
+        let is_up = AtomicBool::new(false);
+        let backend = Backend::start(move |connection| {
+            if connection.head().is_some() && is_up.swap(true, Ordering::Relaxed) {
+                connection.send(format!("HTTP/1.1 400 Bad Request\r\n{page}"));
+            }
+        });
+        let config = format!(
             "gateway:\n  proxy: {{vision: 'http://{}'}}\n",
             backend.address
-        ),
-        &[],
-    );
-    let reply = sent(
-        server.tcp(),
-        b"GET /mcp/vision/explain HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-    );
-    assert!(
-        reply.contains(" 400 ") && reply.contains("no such tool"),
-        "{reply}"
-    );
-    assert!(server.events("backend.down", &[]).is_empty());
+        );
+        let server = Server::start(&config, &[]);
+        let ask = |method: &str| {
+            let head = format!(
+                "{method} /mcp/vision/explain HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            );
+            sent(server.tcp(), head.as_bytes())
+        };
+        // It changes something, and is not sent again.
+        assert!(ask("POST").contains(" 502 "), "{page:?}");
+        server.event("backend.down", &[("why", "backend.closed")]);
+        assert!(ask(method).contains(" 400 "), "{page:?}");
+        server.event("backend.back", &[]);
+    }
 }

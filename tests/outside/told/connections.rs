@@ -28,6 +28,23 @@ pub(super) fn sent(mut stream: TcpStream, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&reply).into_owned()
 }
 
+/// Sends bytes to a server that logs for developers, and waits until it is done with them:
+/// what it says of a connection stands in front of that line.
+fn answered(server: &Server, bytes: &[u8]) -> String {
+    let stream = server.tcp();
+    let own = stream.local_addr().unwrap().to_string();
+    sent(stream, bytes);
+    let is_own = |line: &String| {
+        line.contains("connection ended early")
+            && event::field(line, "peer").as_deref() == Some(&*own)
+    };
+    until("the end of a connection", || {
+        server.log().into_iter().find(is_own)
+    });
+    own
+}
+
+const DEBUG: &str = "log: {log_level: DEBUG}\n";
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 127.0.0.1 56324 443\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x7f\0\0\x01\xdc\x04\x01\xbb";
 const ASK: &[u8] = b"GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
@@ -43,18 +60,17 @@ fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
     ] {
         // With a request, with TLS, and with nothing behind it.
         for behind in [ASK, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b""] {
-            let server = Server::start("", &[]);
+            let server = Server::start(DEBUG, &[]);
             let (port, setting) = (server.ports[0].to_string(), "proxy_protocol: true}]");
-            sent(server.tcp(), &[header, behind].concat());
-            sent(server.tcp(), &[header, behind].concat());
+            answered(&server, &[header, behind].concat());
+            answered(&server, &[header, behind].concat());
             let fields = [("version", version), ("port", &*port)];
             let line = server.event("proxy-header.unexpected", &fields);
             assert!(
                 line.contains(&format!("gateway.ports: [{{port: {port}, {setting}")),
                 "{line}"
             );
-            assert!(server.events("request.unreadable", &[]).is_empty());
-            server.check_in("x", "1.0");
+            assert_eq!(server.events("request.unreadable", &[]), [""; 0]);
             assert_eq!(server.events("proxy-header.unexpected", &[]).len(), 1);
         }
     }
@@ -78,10 +94,21 @@ fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
             &[("version", version), ("port", &port)],
         );
     }
-    // The other way round it is said already.
-    let server = Server::start(config, &[]);
-    sent(server.tcp(), ASK);
-    server.event("proxy-header.faulty", &[("why", "proxy-header.missing")]);
+    // The other way round each reason is said, whatever was said of that address before: a
+    // health check is silent, and must not hide the fault of what stands there.
+    let server = Server::start(&format!("{config}  limits: {{headers: 300ms}}\n"), &[]);
+    let silent = server.tcp();
+    server.event("proxy-header.late", &[]);
+    drop(silent);
+    for (bytes, why) in [
+        (ASK, "proxy-header.missing"),
+        (b"PROXY TCP4 x\r\n", "proxy-header.line"),
+    ] {
+        until(why, || {
+            sent(server.tcp(), bytes);
+            server.events("proxy-header.faulty", &[("why", why)]).pop()
+        });
+    }
 }
 
 /// Addresses that hyper does not take.
@@ -199,14 +226,11 @@ fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
 #[test]
 fn what_is_no_request_is_named_with_its_peer_and_why() {
     for (bytes, why) in unreadable() {
-        let server = Server::start("", &[]);
-        let stream = server.tcp();
-        let own = stream.local_addr().unwrap().to_string();
-        sent(stream, &bytes);
+        let server = Server::start(DEBUG, &[]);
+        let own = answered(&server, &bytes);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
-        let line = until(&format!("{why}: {shown:?}"), || {
-            server.events("request.unreadable", &[]).pop()
-        });
+        let line = server.events("request.unreadable", &[]).pop();
+        let line = line.unwrap_or_else(|| panic!("{why}: {shown:?}"));
         assert_eq!(
             event::field(&line, "why").as_deref(),
             Some(why),
@@ -214,8 +238,7 @@ fn what_is_no_request_is_named_with_its_peer_and_why() {
         );
         assert_eq!(event::field(&line, "peer"), Some(own), "{shown:?}: {line}");
         // Once an hour for each client.
-        sent(server.tcp(), &bytes);
-        server.check_in("x", "1.0");
+        answered(&server, &bytes);
         assert_eq!(
             server.events("request.unreadable", &[]).len(),
             1,
@@ -247,6 +270,7 @@ fn lines_that_end_with_lf_alone_are_read() {
         b"GET /xiaozhi/ota/ HTTP/1.1\nHost: h\nConnection: close\n\n",
     );
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    server.settle();
     assert!(server.events_of("request.", &[]).is_empty());
 }
 
@@ -288,7 +312,7 @@ fn what_never_comes_is_named_with_how_much_came() {
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     // Nor who only looks whether the port is open.
     drop(server.tcp());
-    server.check_in("x", "1.0");
+    server.settle();
     assert!(
         server.events_of("request.", &[]).is_empty(),
         "{:#?}",
@@ -398,6 +422,7 @@ fn a_body_that_breaks_or_cannot_be_read_is_named_with_its_device() {
             assert!(!reply.is_empty(), "{device}");
         }
         server.event(kind, &[[("device", device)].as_slice(), &fields].concat());
+        server.settle();
         assert_eq!(
             server.events(kind, &[("device", device)]).len(),
             1,
@@ -411,6 +436,7 @@ fn a_body_that_breaks_or_cannot_be_read_is_named_with_its_device() {
     );
     sent(server.tcp(), plain.as_bytes());
     server.event("check-in", &[("device", "b8")]);
+    server.settle();
     assert!(
         server
             .events("check-in.encoded", &[("device", "b8")])

@@ -114,13 +114,17 @@ fn a_host_that_is_none_is_passed_over() {
     let lie = handed(&server, "http", &asking("evil.cn:1", ""));
     assert_eq!(lie.0, "http://evil.cn:1/xiaozhi/ota/download/a_2.0.bin");
     assert_eq!(handed(&server, "http", &check_in("a", "1.0")).0, own);
-    // What a proxy would say is nobody's word here.
+    // What a proxy says is nobody's word here, and what it came by is its own.
     let claimed = asking(
         "nas.lan:8003",
         "X-Forwarded-Host: evil.cn\r\nX-Forwarded-Proto: https\r\n",
     );
-    let found = handed(&server, "http", &claimed).0;
-    assert_eq!(found, "http://nas.lan:8003/xiaozhi/ota/download/a_2.0.bin");
+    let reply = server.send("http", &claimed);
+    assert_eq!(reply.firmware().1, "");
+    for host in ["evil.cn", "nas.lan", "127.0.0.1"] {
+        assert!(!reply.text().contains(host), "{}", reply.text());
+    }
+    server.event("address.in-front", &[("sign", "x-forwarded-host")]);
 }
 
 #[test]
@@ -229,9 +233,14 @@ impl Alone {
 
     /// Checks in at an address of this machine, without a host that would help.
     fn checked_in(&self, url: &str) -> String {
+        self.asked(&format!("-H 'Host: localhost' {url}"))
+    }
+
+    /// Checks in as these arguments of curl say.
+    fn asked(&self, arguments: &str) -> String {
         let body = r#"{"application":{"version":"1.0"},"board":{"type":"a"}}"#;
         self.run(&format!(
-            "curl -sk --max-time 60 -H 'Host: localhost' -H 'Device-Id: aa:bb:cc:dd:ee:ff' -H 'Client-Id: x' -d '{body}' {url}"
+            "curl -sk --max-time 60 -H 'Device-Id: aa:bb:cc:dd:ee:ff' -H 'Client-Id: x' -d '{body}' {arguments}"
         ))
     }
 }
@@ -278,22 +287,64 @@ fn a_network_that_comes_late_or_changes_is_followed() {
     assert_eq!(key(), pinned, "firmware may pin it");
 }
 
+/// Requests that a proxy passed on, as curl makes them.
+const PASSED_ON: [&str; 11] = [
+    "-H 'X-Forwarded-For: 203.0.113.7' -H 'Host: xiaozhi_backend'",
+    "-H 'X-Forwarded-For: 203.0.113.7' -H 'X-Forwarded-Proto: https' -H 'Host: ota.my.cn'",
+    "-H 'X-Real-IP: 203.0.113.7' -H 'Host: ota.my.cn'",
+    "-H 'Forwarded: for=203.0.113.7;host=ota.my.cn' -H 'Host: backend:8003'",
+    "-H 'Via: 1.1 proxy' -H 'Host: backend'",
+    "-H 'REMOTE-HOST: 203.0.113.7' -H 'Host: ota.my.cn'",
+    "-H 'CF-Connecting-IP: 203.0.113.7' -H 'Host: ota.my.cn'",
+    "-0 -H 'Host: 127.0.0.1:8003'",
+    "-0 -H 'Host: xiaozhi_backend'",
+    "-H 'Connection: upgrade' -H 'Host: 127.0.0.1:8003'",
+    "-H 'Connection: Upgrade' -H 'Host: xiaozhi_backend'",
+];
+
 #[test]
-fn a_client_that_comes_by_ipv6_is_handed_an_ipv4_address() {
+fn whoever_comes_by_ipv6_or_a_proxy_is_handed_this_machines_ipv4_address() {
     let alone = Alone::start(OPEN);
     alone.run(
         "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 192.168.7.5/24 dev eth0 && ip -6 addr add fd00::7/64 dev eth0 nodad && \
          ip link set eth0 up",
     );
+    let ota = "\"url\":\"http://192.168.7.5:8003/xiaozhi/ota/download/a_2.0.bin\"";
     let url = "http://[fd00::7]:8003/xiaozhi/ota/";
     // The address is looked up anew, within a second.
     until("this machine's IPv4 address", || {
         let reply = alone.checked_in(url);
         assert!(!reply.contains("fd00") && !reply.contains("[::"), "{reply}");
-        let is_there =
-            reply.contains("\"url\":\"http://192.168.7.5:8003/xiaozhi/ota/download/a_2.0.bin\"");
-        is_there.then_some(())
+        reply.contains(ota).then_some(())
     });
+    // A proxy that nobody configured, on this machine or not.
+    for peer in ["127.0.0.1", "192.168.7.5"] {
+        for scheme in SCHEMES {
+            for passed_on in PASSED_ON {
+                let url = format!("{passed_on} {scheme}://{peer}:8003/xiaozhi/ota/");
+                let reply = alone.asked(&url);
+                assert!(
+                    reply.contains(ota) && reply.contains("\"ws://192.168.7.5:8000/xiaozhi/v1/\""),
+                    "{url}: {reply}"
+                );
+            }
+        }
+        let line = alone.server.event("address.in-front", &[("peer", peer)]);
+        for words in [
+            "x-forwarded-for",
+            "http://192.168.7.5:8003/xiaozhi/ota/",
+            "gateway.behind_proxy",
+        ] {
+            assert!(line.contains(words), "{line}");
+        }
+    }
+    alone.run("curl -s -H 'X-Real-IP: x' http://127.0.0.1:8003/xiaozhi/ota/ | grep -q ws://192.168.7.5:8000/");
+    alone.run(
+        "curl -s -d '{}' -H 'Device-Id: last' -H 'Client-Id: x' http://127.0.0.1:8003/xiaozhi/ota/",
+    );
+    alone.server.event("check-in", &[("device", "last")]);
+    // Once an hour for each proxy.
+    assert_eq!(alone.server.events("address.in-front", &[]).len(), 2);
 }
 
 #[test]

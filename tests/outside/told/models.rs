@@ -23,13 +23,6 @@ fn offered(server: &Server, device: &str, board: &str, version: &str) -> Option<
     file.filter(|file| !file.is_empty())
 }
 
-/// Waits until all that was said so far is in the log, which nobody waits for.
-#[track_caller]
-fn settle(server: &Server, device: &str) {
-    offered(server, device, "", "1.0");
-    server.event("check-in", &[("message", device)]);
-}
-
 fn named(name: &str) -> String {
     format!(r#""type":"{name}","name":"{name}""#)
 }
@@ -164,7 +157,7 @@ fn no_board_is_taken_for_another_one() {
         let file = offered(&server, model, &named(model), "1.0");
         assert_eq!(file.as_deref(), Some("default_2.0.bin"), "{model}");
     }
-    settle(&server, "settled-1");
+    server.settle();
     assert_eq!(server.events("model.near", &[]), [""; 0]);
     // Who has files of its own hears nothing of what is near.
     offered(&server, "own", &named("xmini-c3"), "1.0");
@@ -174,7 +167,7 @@ fn no_board_is_taken_for_another_one() {
         r#""type":"xmini-c3","name":"Xmini-C3""#,
         "1.0",
     );
-    settle(&server, "settled-2");
+    server.settle();
     assert_eq!(server.events("model.near", &[]), [""; 0]);
 }
 
@@ -296,7 +289,7 @@ fn a_file_that_is_not_used_is_named_to_who_waits_for_it() {
         server.get(&format!("/xiaozhi/ota/download/{file}"));
         server.event("download.unknown", &[("file", file), ("unused", why)]);
     }
-    settle(&server, "settled-1");
+    server.settle();
     assert_eq!(server.events("model.unused", &[]).len(), 2);
 }
 
@@ -318,7 +311,7 @@ fn a_renamed_board_is_named_and_gets_no_other_boards_firmware() {
         ("message", "{echoear: esp-vocat}"),
     ];
     server.event("model.renamed", &renamed);
-    settle(&server, "settled-1");
+    server.settle();
     assert_eq!(server.events("model.renamed", &[]).len(), 2);
     let withheld = [
         ("device", "d"),
@@ -347,7 +340,7 @@ fn a_renamed_board_is_named_and_gets_no_other_boards_firmware() {
     // Nor does it fall to default where nothing is new.
     assert_eq!(offered(&server, "d", &named("esp-vocat"), "2.2.3"), None);
     assert_eq!(offered(&server, "e", &named("esp-vocat"), "2.2.3"), None);
-    settle(&server, "settled-2");
+    server.settle();
     assert_eq!(server.events("model.renamed", &[]).len(), 2);
     // It has that name still, and had its files by the alias alone.
     server.configure("");

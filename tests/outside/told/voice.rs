@@ -1,10 +1,11 @@
 //! Paths of xiaozhi-server that come here, and voice that a proxy in front broke.
 
-use super::requests::{CONFIG, asked};
+use super::requests::{CONFIG, URL, asked};
+use crate::behind_proxy::connect;
 use crate::proxy::{fine, talk};
 use crate::support::backend::Backend;
-use crate::support::server::request;
-use crate::support::{Server, event};
+use crate::support::server::{exchange, request};
+use crate::support::{Server, event, until};
 
 #[test]
 fn paths_of_xiaozhi_server_are_told_by_the_key_that_passes_them_on() {
@@ -192,5 +193,49 @@ fn who_mixes_up_the_two_addresses_is_told_of() {
         assert_eq!(server.send("http", &asked).status, 200);
         let fields = [("device", "f3"), ("right", "/xiaozhi/v1/")];
         server.event("websocket.at-ota", &fields);
+    }
+}
+
+/// Monitors call themselves as devices do.
+#[test]
+fn a_user_agent_alone_is_no_device() {
+    let backend = Backend::answering(fine);
+    let passed_on = format!(
+        "{CONFIG}gateway:\n  proxy: {{websocket: 'http://{}'}}\n",
+        backend.address
+    );
+    for (config, at_voice) in [
+        (CONFIG, "path.unserved"),
+        (&*passed_on, "websocket.plain-get"),
+    ] {
+        let server = Server::start(config, &[]);
+        for (n, agent) in [
+            (1, "kube-probe/1.29"),
+            (2, "ELB-HealthChecker/2.0"),
+            (3, "GoogleHC/1.0"),
+            (4, "Prometheus/2.45.0"),
+            (5, "PostmanRuntime/7"),
+            (6, "esp-box-3/2.0.1"),
+        ] {
+            let ask = |path| {
+                let asked = request("GET", path, &[("User-Agent", agent)], b"");
+                exchange(&mut connect([127, 0, 0, n], server.address()), &asked)
+            };
+            for _ in 0..2 {
+                assert_eq!(ask("/healthz").status, 404, "{agent}");
+            }
+            let fields = [("path", "/healthz"), ("agent", agent), ("url", URL)];
+            let line = server.event("path.agent", &fields);
+            assert!(line.contains(" - INFO - "), "{line}");
+            ask("/xiaozhi/v1/");
+            let is_its = |line: &String| line.contains(&format!("peer=127.0.0.{n}:"));
+            until(at_voice, || {
+                server.events(at_voice, &[]).into_iter().find(is_its)
+            });
+        }
+        server.settle();
+        assert_eq!(server.events("path.agent", &[]).len(), 6);
+        assert_eq!(server.events("path.unknown", &[]), [""; 0]);
+        assert_eq!(server.events("websocket.no-upgrade", &[]), [""; 0]);
     }
 }

@@ -6,6 +6,7 @@ use super::spelling;
 use super::upgrade_headers;
 use crate::ota::public_url::WEBSOCKET_PATH;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
+use xiaozhi_device::redact;
 
 /// Programs whose `User-Agent` looks as a device's does.
 const TOOLS: [&str; 10] = [
@@ -59,14 +60,16 @@ pub(super) fn image(head: &Head) -> Option<&str> {
 /// Returns whether a request is a device's, by what no other client sends.
 pub(super) fn is_device(head: &Head) -> bool {
     head.headers.contains_key("device-id")
-        || head
-            .headers
-            .get(USER_AGENT)
-            .and_then(text)
-            .is_some_and(|agent| is_firmware(&agent))
 }
 
-/// Returns whether a `User-Agent` is the firmware's: `{board}/{version}`, or ESP-IDF's
+/// Returns the `User-Agent` of a request, if it is one as the firmware has it. Monitors have
+/// such, too.
+pub(super) fn agent(head: &Head) -> Option<String> {
+    let agent = head.headers.get(USER_AGENT).and_then(text)?;
+    is_firmware(&agent).then(|| redact::shown(shown(&agent)).into_owned())
+}
+
+/// Returns whether a `User-Agent` is as the firmware's: `{board}/{version}`, or ESP-IDF's
 /// own.
 fn is_firmware(agent: &str) -> bool {
     let Some((board, version)) = agent.split_once('/') else {
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_known_by_its_user_agent() {
+    fn an_agent_is_as_the_firmware_has_it() {
         for (agent, is) in [
             ("bread-compact-wifi/1.6.0", true),
             ("esp-box-3/2.0.1", true),

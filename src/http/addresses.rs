@@ -1,6 +1,7 @@
 //! Addresses that a device is handed: those that are configured, else those by which it
 //! has just come.
 
+use super::forwarded;
 use super::request::Head;
 use crate::ota::public_url::{OtaUrl, PublicAddress};
 use crate::ota::reached::{Way, reached};
@@ -39,6 +40,9 @@ pub(super) struct Reached<'a> {
     addresses: &'a Addresses,
     /// `None` where there is none that a device reads.
     ota: Option<Cow<'a, OtaUrl>>,
+    /// Sign that something in front passed the request on, so that the address by which it
+    /// came is no device's.
+    sign: Option<&'a str>,
 }
 
 impl Addresses {
@@ -59,29 +63,40 @@ impl Addresses {
     }
 
     /// Returns the addresses for a request.
-    pub(super) fn of(&self, peer: Peer, head: &Head) -> Reached<'_> {
+    pub(super) fn of<'a>(&'a self, peer: Peer, head: &'a Head) -> Reached<'a> {
+        let by_request = self.made_up.as_ref().filter(|made_up| made_up.by_request);
+        let sign = by_request.and_then(|_| forwarded::sign(head));
         let ota = match &self.made_up {
             None => Some(Cow::Borrowed(self.public.ota())),
-            Some(made_up) => self.made_up(made_up, peer, head).map(Cow::Owned),
+            Some(made_up) => self.made_up(made_up, peer, head, sign).map(Cow::Owned),
         };
         Reached {
             addresses: self,
             ota,
+            sign,
         }
     }
 
-    fn made_up(&self, made_up: &MadeUp, peer: Peer, head: &Head) -> Option<OtaUrl> {
+    fn made_up(
+        &self,
+        made_up: &MadeUp,
+        peer: Peer,
+        head: &Head,
+        sign: Option<&str>,
+    ) -> Option<OtaUrl> {
         let own = || match made_up.bound {
             Some(IpAddr::V4(ip)) => Some(ip),
             Some(IpAddr::V6(_)) => None,
             None => (self.own)(),
         };
         let port = self.public.url().effective_port();
+        let by_request = made_up.by_request && sign.is_none();
         let way = Way {
-            host: host(head).filter(|_| made_up.by_request),
-            secure: peer.secure && made_up.by_request,
-            local: peer.local.filter(|_| made_up.by_request),
-            from_here: peer.address.ip().is_loopback(),
+            host: host(head).filter(|_| by_request),
+            secure: peer.secure && by_request,
+            local: peer.local.filter(|_| by_request),
+            // Whoever asked what stands in front is not on this machine.
+            from_here: peer.address.ip().is_loopback() && sign.is_none(),
         };
         reached(way, own, port)
     }
@@ -101,6 +116,12 @@ impl Reached<'_> {
     /// Returns the OTA address; `None` where there is none that a device reads.
     pub(super) fn ota(&self) -> Option<&OtaUrl> {
         self.ota.as_deref()
+    }
+
+    /// Returns the sign that something in front passed the request on, which nobody
+    /// configured.
+    pub(super) fn sign(&self) -> Option<&str> {
+        self.sign
     }
 
     /// Returns the download address in front of a file's name; `None` where devices could
