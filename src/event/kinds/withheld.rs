@@ -106,8 +106,9 @@ kinds! { REASONS:
          board's and are kept from it; if the two names are one model still, write the alias again");
     /// Somebody else's files, most likely, for a board whose own lies there under another name.
     WITHHELD_NEAR_NAME = reason("withheld.near-name", &["near"],
-        "文件 {near} 是给该设备的型号的，只是名称（或位置）不对：default 文件可能属于另一种板子，因此不下发；请将它改名或移走，见 model.near 记录",
-        "{near} is meant for this device's model, and has not its name or place: default files may be another board's and are kept          from it until that file is renamed or taken away, as the line model.near says");
+        "文件 {near} 是给该设备的型号的，只是名称（或位置）不对：default 文件可能属于另一种板子，因此不下发；请将它改名或移走，怎样改见随后的记录",
+        "{near} is meant for this device's model, and has not its name or place: default files may be another board's and are kept \
+         from it until that file is renamed or taken away; the line that follows says how");
     /// No address that devices read.
     WITHHELD_NO_ADDRESS = reason("withheld.no-address", &[],
         "本服务器没有设备能够识别的地址：请将 server.vision_explain 或 server.ota 设为域名或 IPv4 地址",

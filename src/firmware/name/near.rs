@@ -73,6 +73,8 @@ pub struct NameIndex {
     names: Vec<Known>,
     /// Places of the names that have a shape, by its hash.
     by_shape: HashMap<u64, Vec<usize>>,
+    /// Length of the longest one in bytes, as it is compared.
+    longest: usize,
     hasher: RandomState,
 }
 
@@ -107,7 +109,8 @@ impl NameIndex {
                 let shape = index.hasher.hash_one(shape);
                 index.by_shape.entry(shape).or_default().push(at);
             };
-            each_shape(&known.key, &known.joined, &mut note);
+            each_shape(&known.key, &known.joined, LONGEST, &mut note);
+            index.longest = index.longest.max(known.key.len());
             each_cut(known.name(), note);
         }
         index
@@ -120,7 +123,7 @@ impl NameIndex {
             let found = self.by_shape.get(&self.hasher.hash_one(shape));
             places.extend(found.into_iter().flatten().copied());
         };
-        each_shape(&wanted.key, &wanted.joined, &mut look);
+        each_shape(&wanted.key, &wanted.joined, self.longest, &mut look);
         look(wanted.model);
         places.sort_unstable();
         places.dedup();
@@ -347,8 +350,9 @@ fn joined(key: &str) -> String {
 }
 
 /// Takes each form of a name in which it is the same as one that is near it: without its
-/// separators, without the word in front, without one letter.
-fn each_shape(key: &str, joined: &str, mut take: impl FnMut(&str)) {
+/// separators, without the word in front, without one letter. Where the others are no longer
+/// than `longest`, one that is much longer is near none by a letter.
+fn each_shape(key: &str, joined: &str, longest: usize, mut take: impl FnMut(&str)) {
     take(key);
     if joined != key {
         take(joined);
@@ -356,8 +360,8 @@ fn each_shape(key: &str, joined: &str, mut take: impl FnMut(&str)) {
     if let Some((_, rest)) = key.split_once('-') {
         take(rest);
     }
-    // No file has a longer one.
-    if (SHORT..=LONGEST).contains(&key.len()) {
+    // A letter has four bytes at most.
+    if (SHORT..=longest + 4).contains(&key.len()) {
         let mut shape = String::with_capacity(key.len());
         for (at, c) in key.char_indices().filter(|(_, c)| c.is_alphabetic()) {
             shape.clear();
