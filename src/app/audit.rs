@@ -9,7 +9,7 @@ use crate::firmware;
 use crate::ota::address_audit::{self, Lookup, Origin, PassedOn, Surroundings, to_look_up};
 use crate::ota::credentials::Voice;
 use crate::ota::network::Network;
-use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
+use crate::ota::public_url::{Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
 use crate::tls::{self, Certificates, Mode, acme};
 use crate::util::supervise::blocking;
 use crate::util::sync::lock;
@@ -127,7 +127,7 @@ fn as_of_now(settings: &Settings, port: Option<u16>) -> Settings {
             Some(bound) if !bound.is_unspecified() => bound,
             _ => own,
         };
-        now.public = PublicAddress::derived(now.local_ip, port);
+        now.make_up(port, SystemTime::now());
     }
     now
 }

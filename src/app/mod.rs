@@ -21,7 +21,7 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
-use crate::ota::public_url::{PublicAddress, Source};
+use crate::ota::public_url::Source;
 use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
 use crate::telemetry::logs::Threshold;
 use crate::tls::acme::Challenges;
@@ -71,7 +71,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         && let Some(&port) = ports.first()
     {
         // A port that the kernel chose is known only now.
-        settings.public = PublicAddress::derived(settings.local_ip, port);
+        settings.make_up(port, SystemTime::now());
     }
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
