@@ -95,6 +95,10 @@ fn what_is_no_certificate_is_named() {
             format!("> {}", pem.replace('\n', "\n> ")).into(),
             "pair.mark",
         ),
+        (
+            pem.replacen("BEGIN CERTIF", "BEGIN CERIF", 1).into(),
+            "pair.mark",
+        ),
         (pem[..pem.len() / 3].into(), "pair.no-end"),
         (pem.replacen("MII", "M!!", 1).into(), "pair.no-base64"),
         (der.clone(), "pair.der"),
@@ -121,6 +125,8 @@ fn what_is_no_certificate_is_named() {
             b"<!DOCTYPE html><html>Sign in</html>".to_vec(),
             "pair.web-page",
         ),
+        (b"SQLite format 3\0\x10".to_vec(), "pair.nss"),
+        (b"{\"keys\": [{\"kty\": \"EC\"}]}".to_vec(), "pair.jwk"),
         (
             b"Certificate:\n    Data:\n    Signature Algorithm: x\n".to_vec(),
             "pair.printout",
@@ -147,6 +153,15 @@ fn what_is_no_certificate_is_named() {
         (
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec(),
             "pair.bad-certificate",
+        ),
+        // Behind the leaf, too.
+        (
+            format!("{pem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").into(),
+            "pair.bad-certificate",
+        ),
+        (
+            format!("{{\"cert\": {:?}, \"key\": {:?}}}", pem, "-----BEGIN").into(),
+            "pair.escaped-breaks",
         ),
     ];
     for (content, why) in table {
@@ -175,6 +190,25 @@ fn what_is_no_key_is_named() {
             "PuTTY-User-Key-File-3: ecdsa-sha2-nistp256".to_owned(),
             "pair.putty",
         ),
+        (
+            "{\"kty\": \"EC\", \"crv\": \"P-256\", \"d\": \"AAAA\"}".to_owned(),
+            "pair.jwk",
+        ),
+        (
+            "<RSAKeyValue><Modulus>AAAA</Modulus></RSAKeyValue>".to_owned(),
+            "pair.xml-key",
+        ),
+        (
+            "Private-Key: (256 bit)\npriv:\n    00\n".to_owned(),
+            "pair.printout",
+        ),
+        ("\u{7}\u{2}\0\0\0\u{24}\0\0RSA1".to_owned(), "pair.nothing"),
+        (key.replace("-----", "——"), "pair.mark"),
+        (key.replace("BEGIN ", "BEGIN\n"), "pair.mark"),
+        (
+            include_str!("certificates/explicit-curve.key").to_owned(),
+            "pair.curve",
+        ),
         (block("DSA PRIVATE KEY"), "pair.key-kind"),
         (block("EC PARAMETERS"), "pair.parameters"),
         (block("PUBLIC KEY"), "pair.public-key"),
@@ -190,6 +224,15 @@ fn what_is_no_key_is_named() {
     ] {
         let line = told(&server, pem, &content, why);
         assert!(line.contains("certs/it's now/a.key"), "{line}");
+    }
+    for (both, why) in [
+        (made::EXPLICIT_CURVE, "pair.form"),
+        (made::COMPRESSED_POINT, "pair.form"),
+    ] {
+        told(&server, both, both, why);
+    }
+    for (cert, key, why) in made::malformed() {
+        told(&server, cert, key, why);
     }
     told(&server, key, pem, "pair.swapped");
     told(
@@ -331,7 +374,7 @@ fn one_kind_of_key_is_hinted_at_and_both_are_right() {
 
 /// Runs the command that a message ends with, in the folder of the server.
 fn run(line: &str, folder: &Path) {
-    let begins = ["openssl ", "iconv ", "sed ", "printf ", "base64 ", "tr "];
+    let begins = ["openssl ", "iconv ", "sed ", "base64 ", "LC_ALL=C sed "];
     let words = line.split_once(" event=").unwrap().0;
     let words = words
         .split_once(" error=")
@@ -353,7 +396,12 @@ fn the_command_that_is_shown_mends_it() {
     let (server, good) = start();
     let (pem, key) = (&*good.pem, &*good.key);
     let folder = server.dir.path().to_owned();
-    let indented = format!("  {}", pem.replace('\n', "\n  "));
+    let each =
+        |front: &str| -> String { pem.lines().map(|line| format!("{front}{line}\n")).collect() };
+    let numbered = pem.lines().enumerate();
+    let numbered: String = numbered
+        .map(|(n, line)| format!("{n:6}\t{line}\r\n"))
+        .collect();
     for (content, why, file) in [
         (made::der(pem), "pair.der", "a.pem.pem"),
         (utf16(pem, false, true), "pair.utf16", "a.pem.pem"),
@@ -374,7 +422,6 @@ fn the_command_that_is_shown_mends_it() {
             "pair.run-together",
             "a.pem.pem",
         ),
-        (indented.into(), "pair.mark", "a.pem.pem"),
         (made::inner(pem).into(), "pair.base64", "a.pem.pem"),
         (
             made::base64(pem.as_bytes()).into(),
@@ -392,9 +439,60 @@ fn the_command_that_is_shown_mends_it() {
         let now = fs::read_to_string(folder.join("certs/it's now").join(file)).unwrap();
         assert_eq!(made::der(&now), made::der(pem), "{line}");
     }
+    for content in [
+        each("  "),
+        each("> "),
+        each("# "),
+        each("\t\u{a0}"),
+        numbered,
+        format!("\"{pem}\"\n"),
+        format!("  tls.crt: |\n{}", each("    ")),
+        pem.replace("-----", "—--"),
+        pem.replace("-----", "——"),
+        pem.replace("-----BEGIN", "----BEGIN"),
+        pem.replace("-----END", "- - -END"),
+        pem.replace("CATE-----", "CATE---- \t"),
+        pem.replace("BEGIN CERTIFICATE", "begin certificate"),
+        pem.replace("BEGIN ", "BEGIN\u{a0}"),
+        pem.replace("CERTIFI", "CERTI\u{200b}FI"),
+        pem.replace("END CERT", "END  CERT"),
+    ] {
+        let line = told(&server, &content, key, "pair.mark");
+        run(&line, &folder);
+        let now = fs::read_to_string(folder.join("certs/now/a.pem.pem")).unwrap();
+        assert_eq!(made::der(&now), made::der(pem), "{content}\n{line}");
+    }
+    for (both, why) in [
+        (made::EXPLICIT_CURVE, "pair.form"),
+        (made::COMPRESSED_POINT, "pair.form"),
+    ] {
+        let before = server.events("certificate.replaced", &[]).len();
+        let line = told(&server, both, both, why);
+        run(&line, &folder);
+        let made = |file: &str| fs::read(folder.join("certs/now").join(file)).unwrap_or_default();
+        if both == made::EXPLICIT_CURVE {
+            swap(&folder, &made("a.pem.pem"), &made("a.key.pem"));
+            server.signal("HUP");
+            until("the mended pair", || {
+                (server.events("certificate.replaced", &[]).len() > before).then_some(())
+            });
+        } else {
+            assert!(
+                String::from_utf8(made("a.pem.csr"))
+                    .unwrap()
+                    .contains("REQUEST")
+            );
+        }
+    }
     for (content, why) in [
         (made::der(key), "pair.der"),
         (made::inner(key).into(), "pair.base64"),
+        (key.replace("-----", "--").into(), "pair.mark"),
+        (made::pvk(), "pair.format"),
+        (
+            include_bytes!("certificates/explicit-curve.key").to_vec(),
+            "pair.curve",
+        ),
     ] {
         let line = told(&server, pem, content, why);
         run(&line, &folder);

@@ -4,8 +4,8 @@ use super::Server;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
 };
 use rustls::pki_types::ServerName;
 use std::fs;
@@ -56,6 +56,15 @@ fjEaV0i+sGEjyCXd0YyljHF4eVwxOVZ2Z9vDqaJofyrQROwlRuqMoqMe\n\
 -----END PRIVATE KEY-----\n\
 ",
 );
+
+/// A certificate and its key, whose curve's parameters are written out.
+pub(super) const EXPLICIT_CURVE: &str = include_str!("explicit-curve.pem");
+
+/// A certificate whose key is a compressed point, signed by another, and its key.
+pub(super) const COMPRESSED_POINT: &str = include_str!("compressed-point.pem");
+
+/// A certificate that ends at a part of a second, and its key.
+pub(super) const DATE_FORM: &str = include_str!("date-form.pem");
 
 /// A certificate with its key.
 pub(super) struct Signed {
@@ -115,6 +124,86 @@ pub(super) fn ed25519() -> String {
     KeyPair::generate_for(&PKCS_ED25519)
         .unwrap()
         .serialize_pem()
+}
+
+/// Returns a certificate that nobody can read, each with the reason that is told.
+pub(super) fn malformed() -> Vec<(String, String, &'static str)> {
+    let pem = |der: &[u8]| {
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            base64(der)
+        )
+    };
+    let changed = |from: &[u8], to: &[u8]| {
+        let pair = pair();
+        let mut der = der(&pair.pem);
+        let at = der.windows(from.len()).position(|part| part == from);
+        let at = at.unwrap();
+        der[at..at + to.len()].copy_from_slice(to);
+        (pem(&der), pair.key)
+    };
+    let extension = |oid: &[u64]| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(HOST);
+        let mut extension = CustomExtension::from_oid_content(oid, vec![5, 0]);
+        extension.set_criticality(true);
+        params.custom_extensions.push(extension);
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let long = pair();
+    let behind = [der(&long.pem), vec![0; 3]].concat();
+    let table = [
+        (
+            changed(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03"),
+            "pair.version",
+        ),
+        // The fifteenth month, in a time of two digits for the year.
+        (changed(b"\x17\x0d7501", b"\x17\x0d7515"), "pair.malformed"),
+        // A time that is a number.
+        (changed(b"\x17\x0d", b"\x02\x0d"), "pair.malformed"),
+        ((pem(&behind), long.key), "pair.malformed"),
+        (extension(&[1, 3, 6, 1, 4, 1, 99_999, 1]), "pair.extension"),
+        (extension(&[1, 3, 6, 1, 5, 5, 7, 1, 24]), "pair.extension"),
+        (
+            extension(&[1, 3, 6, 1, 4, 1, 11_129, 2, 4, 3]),
+            "pair.extension",
+        ),
+    ];
+    table
+        .into_iter()
+        .map(|((cert, key), why)| (cert, key, why))
+        .collect()
+}
+
+/// A throw-away RSA key as Windows keeps it.
+pub(super) fn pvk() -> Vec<u8> {
+    let der = der(RSA_512);
+    // Version, modulus, exponents, primes, their exponents, coefficient.
+    let mut numbers = Vec::new();
+    let mut rest = &der[4..];
+    while let [2, length, behind @ ..] = rest {
+        let (number, behind) = behind.split_at(usize::from(*length));
+        numbers.push(number);
+        rest = behind;
+    }
+    let little = |number: &[u8], length: usize| {
+        let mut bytes: Vec<u8> = number.iter().rev().copied().collect();
+        bytes.resize(length, 0);
+        bytes
+    };
+    let mut blob = b"\x07\x02\0\0\0\xa4\0\0RSA2\0\x02\0\0\x01\0\x01\0".to_vec();
+    for (i, length) in [
+        (1, 64),
+        (4, 32),
+        (5, 32),
+        (6, 32),
+        (7, 32),
+        (8, 32),
+        (3, 64),
+    ] {
+        blob.extend(little(numbers[i], length));
+    }
+    blob
 }
 
 /// A leaf, and two authorities above it.
@@ -229,6 +318,12 @@ pub(super) fn unfit() -> Vec<(Make, &'static str, Fields)> {
         let make = move || signed(issuer, |_| {});
         table.push((Box::new(make), "certificate.authority", who));
     }
+    let date = || (DATE_FORM.to_owned(), DATE_FORM.to_owned());
+    table.push((
+        Box::new(date),
+        "certificate.date-form",
+        &[("date", "20350101000000.5Z")],
+    ));
     let google = || signed("GlobalSign Root CA", |_| {});
     table.push((Box::new(google), "certificate.root-old", &[]));
     let ended = || {
