@@ -349,3 +349,56 @@ pub(super) fn only_ecdsa(setting: &str, pairs: &[Pair], mode: &Mode) -> Option<E
     (is_all && pairs.iter().all(|pair| pair.is_ecdsa))
         .then(|| event!(CERTIFICATE_ONLY_ECDSA, setting = setting))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::PairPaths;
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    /// Of roots that nobody here can sign with: the event of each fault.
+    #[test]
+    fn where_a_chain_leads_is_worded() {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["ota.example.com".to_owned()]).unwrap();
+        let cert = params.self_signed(&key).unwrap().pem();
+        let paths = PairPaths {
+            cert: "a.pem".into(),
+            key: "a.key".into(),
+        };
+        let pair = Pair::parse(&paths, cert.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+        let end = || End {
+            last: "CN=ISRG Root X1".into(),
+            issuer: "CN=DST Root CA X3".into(),
+        };
+        let root = "CN=TWCA CYBER Root CA".to_owned();
+        for (fault, id, shows) in [
+            (
+                ChainFault::YoungRoot { root },
+                "certificate.root-young",
+                "TWCA",
+            ),
+            (
+                ChainFault::CrossSigned(end()),
+                "certificate.cross-signed",
+                "DST Root",
+            ),
+            (
+                ChainFault::UnknownToDevices(end()),
+                "certificate.root-unknown",
+                "DST Root",
+            ),
+            (
+                ChainFault::OldRoot(end()),
+                "certificate.root-old",
+                "DST Root",
+            ),
+        ] {
+            let event = of_fault("gateway.tls.mode", &pair, false, fault.clone()).unwrap();
+            assert_eq!(event.kind.id, id);
+            assert!(event.to_string().contains(shows), "{event}");
+            // Where it leads nowhere, that says it all.
+            assert!(of_fault("gateway.tls.mode", &pair, true, fault).is_none());
+        }
+    }
+}

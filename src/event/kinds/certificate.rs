@@ -46,11 +46,6 @@ kinds! { CERTIFICATES:
          devices cannot find the way to a root that they know and will refuse it.")
         .remedy("将服务器自己的证书放在最前，其后依次为颁发机构提供的上级证书（fullchain.pem）。",
             "put the server's own certificate first and behind it those above it, as the authority gave them (fullchain.pem).");
-    /// The RSA key is short.
-    CERTIFICATE_KEY_SHORT = found("certificate.key-short", &["place?", "setting", "file", "bits"],
-        "{file} 的 RSA 密钥只有 {bits} 位：公共机构不签发此类密钥，如今的客户端会拒绝它。",
-        "{file} has an RSA key of {bits} bits: public authorities sign no such key, and clients of today refuse it.")
-        .remedy("使用 P-256 密钥，或 2048 位的 RSA 密钥。", "make a P-256 key, or an RSA one of 2048 bits.");
     /// The RSA key is long.
     CERTIFICATE_KEY_LONG = found("certificate.key-long", &["place?", "setting", "file", "bits"],
         "{file} 的 RSA 密钥有 {bits} 位：每次握手都会使设备和本服务器的计算量成倍增加。",

@@ -272,7 +272,8 @@ mod tests {
         fn what_stands_in_front_of_each_line_is_taken_off(
             front in "[ \t>#|*]{1,3}|[0-9]{1,3}[: .]|\u{a0}|// ",
         ) {
-            let text: String = GOOD.lines().map(|line| format!("{front}{line}\n")).collect();
+            let lines: Vec<_> = GOOD.lines().map(|line| format!("{front}{line}")).collect();
+            let text = lines.join("\n") + "\n";
             let found = BadMark::find(&text).unwrap();
             prop_assert_eq!(mended(&text, found.label), GOOD);
         }

@@ -4,14 +4,14 @@ use super::Server;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, PKCS_ED25519,
 };
 use rustls::pki_types::ServerName;
 use std::fs;
 use std::path::Path;
 
-const HOST: &str = "ota.example.com";
+pub(super) const HOST: &str = "ota.example.com";
 
 /// A throw-away key on a curve that nobody here has.
 pub(super) const SECP256K1: &str = "\
@@ -72,7 +72,7 @@ pub(super) struct Signed {
     pub(super) key: String,
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(super) fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -246,115 +246,4 @@ pub(super) fn sent(server: &Server) -> Vec<Vec<u8>> {
     connection.complete_io(&mut server.tcp()).unwrap();
     let sent = connection.peer_certificates().unwrap();
     sent.iter().map(|der| der.to_vec()).collect()
-}
-
-type Fields = &'static [(&'static str, &'static str)];
-type Make = Box<dyn Fn() -> (String, String)>;
-
-/// Pairs that can be used, each with the event that devices' refusal raises here.
-pub(super) fn unfit() -> Vec<(Make, &'static str, Fields)> {
-    let mut table: Vec<(Make, &str, Fields)> = Vec::new();
-    let mut leaf = |change: fn(&mut CertificateParams), event, fields| {
-        let make = move || signed("an authority", change);
-        table.push((Box::new(make), event, fields));
-    };
-    leaf(|p| p.subject_alt_names.clear(), "certificate.no-san", &[]);
-    leaf(
-        |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
-        "certificate.is-ca",
-        &[],
-    );
-    leaf(
-        |p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
-        "certificate.not-for-servers",
-        &[("lacks", "serverAuth")],
-    );
-    leaf(
-        |p| p.key_usages = vec![KeyUsagePurpose::KeyAgreement],
-        "certificate.not-for-servers",
-        &[("lacks", "digitalSignature")],
-    );
-    leaf(
-        |p| p.not_after = date_time_ymd(2020, 1, 1),
-        "certificate.expired",
-        &[],
-    );
-    leaf(
-        |p| {
-            p.not_before = date_time_ymd(2090, 1, 1);
-            p.not_after = date_time_ymd(2095, 1, 1);
-        },
-        "certificate.not-yet-valid",
-        &[],
-    );
-    leaf(
-        |p| {
-            let name = "*.*.example.com".try_into().unwrap();
-            p.subject_alt_names = vec![rcgen::SanType::DnsName(name)];
-        },
-        "certificate.name-odd",
-        &[("name", "*.*.example.com")],
-    );
-    for (issuer, who) in [
-        ("(STAGING) Wannabe Watercress R11", "authority.staging"),
-        ("Fake LE Intermediate X1", "authority.staging"),
-        ("mkcert me@here", "authority.mkcert"),
-        (
-            "CloudFlare Origin SSL Certificate Authority",
-            "authority.cloudflare-origin",
-        ),
-        (
-            "Caddy Local Authority - ECC Intermediate",
-            "authority.local",
-        ),
-        ("my own", "authority.unknown"),
-    ] {
-        let who: Fields = match who {
-            "authority.staging" => &[("who", "authority.staging")],
-            "authority.cloudflare-origin" => &[("who", "authority.cloudflare-origin")],
-            "authority.unknown" => &[("who", "authority.unknown")],
-            _ => &[("who", "authority.local")],
-        };
-        let make = move || signed(issuer, |_| {});
-        table.push((Box::new(make), "certificate.authority", who));
-    }
-    let date = || (DATE_FORM.to_owned(), DATE_FORM.to_owned());
-    table.push((
-        Box::new(date),
-        "certificate.date-form",
-        &[("date", "20350101000000.5Z")],
-    ));
-    let google = || signed("GlobalSign Root CA", |_| {});
-    table.push((Box::new(google), "certificate.root-old", &[]));
-    let ended = || {
-        let mut root = params("an authority that ended");
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        root.not_after = date_time_ymd(2021, 1, 1);
-        sign_by(root, |_| {})
-    };
-    table.push((
-        Box::new(ended),
-        "certificate.chain-expired",
-        &[
-            ("subject", "an authority that ended"),
-            ("day", "2021-01-01"),
-        ],
-    ));
-    table
-}
-
-/// Makes a leaf below an intermediate of `issuer`.
-fn signed(issuer: &str, change: fn(&mut CertificateParams)) -> (String, String) {
-    let mut above = params(issuer);
-    above.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    sign_by(above, change)
-}
-
-fn sign_by(above: CertificateParams, change: fn(&mut CertificateParams)) -> (String, String) {
-    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-    let own = above.self_signed(&root_key).unwrap().pem();
-    let mut leaf = params(HOST);
-    change(&mut leaf);
-    let leaf = leaf.signed_by(&key, &Issuer::new(above, root_key)).unwrap();
-    (leaf.pem() + &own, key.serialize_pem())
 }
