@@ -216,12 +216,6 @@ fn of_certificate(setting: &str, pair: &Pair, fault: &ChainFault) -> Option<Even
             subject = subject,
             extension = extension
         ),
-        // The audit of keys names that one.
-        ChainFault::Weak {
-            is_leaf: true,
-            how: Weakness::ShortRsa(_),
-            ..
-        } => return None,
         ChainFault::Weak { subject, how, .. } => {
             let how = match how {
                 Weakness::ShortRsa(_) => Text::new(
