@@ -137,7 +137,8 @@ kinds! { ORDERS:
         "{host} 的证书不可信（{error}）：请检查 gateway.tls.acme.directory，私有 CA 的根证书写在 gateway.tls.acme.root",
         "{host} cannot be trusted ({error}): check gateway.tls.acme.directory, and name a private CA's root in gateway.tls.acme.root");
     /// A reason: it broke off.
-    ACME_CA_BROKE = why("acme.ca-broke", &["host", "error"], "{host} 中断了连接（{error}）", "{host} broke off ({error})");
+    ACME_CA_BROKE = why("acme.ca-broke", &["host", "error"], "{host} 中断了连接，或说的不是 TLS 和 HTTP（{error}）",
+        "{host} broke off, or speaks neither TLS nor HTTP ({error})");
     /// A reason: its answer cannot be read.
     ACME_CA_BODY = why("acme.ca-body", &["host", "error"],
         "{host} 的应答无法读取（{error}）", "{host} sent an answer that cannot be read ({error})");
