@@ -84,8 +84,9 @@ kinds! { ORDERS:
         .remedy("有域名时请使用域名。", "where you have a host name, use that.");
     /// Devices are sent past the certificate.
     ACME_PLAIN_ADDRESS = found("acme.plain-address", &["place?", "setting", "url", "name?"],
-        "{url} 是 http 地址，设备会用明文 HTTP 下载，而这里申请了证书：没有设备会用到它。",
-        "{url} is an http address: devices download by plain HTTP, and no device uses the certificate that is ordered here.")
+        "{url} 是 http 地址，设备会用明文 HTTP 下载；而这里申请了证书，至多用于以 https 填写的检查地址。",
+        "{url} is an http address: devices download by plain HTTP, and the certificate that is ordered here serves at most those that \
+         check in by https.")
         .remedy("将 {setting} 改为 https 地址{（https://|name|/xiaozhi/ota/）}；不需要证书则 gateway.tls.mode: off。",
             "set {setting} to an https address{ (https://|name|/xiaozhi/ota/)}; where no certificate is wanted, gateway.tls.mode: off.");
     /// DNS knows no such name.
