@@ -60,8 +60,13 @@ pub(super) struct Found<'a> {
 impl Found<'_> {
     /// Returns the file as a word of a command.
     fn word(&self) -> String {
-        quoted(&self.path.to_string_lossy()).into_owned()
+        word(self.path)
     }
+}
+
+/// Returns a path as a word of a command.
+fn word(path: &Path) -> String {
+    quoted(&path.to_string_lossy()).into_owned()
 }
 
 /// Names what stands in a file in which what is wanted was not found. `fault` is what
@@ -244,7 +249,7 @@ fn by_marks(found: Found<'_>, text: &str) -> Option<Event> {
         return Some(event!(PAIR_RUN_TOGETHER));
     }
     let bad = BadMark::find(text)?;
-    let command = bad.command(text, found.path);
+    let command = bad.command(text, &found.word());
     Some(event!(
         PAIR_MARK,
         line = bad.line,
@@ -298,7 +303,7 @@ fn by_beginning(found: Found<'_>, text: &str) -> Option<Event> {
     }
     let first = text.lines().next().unwrap_or_default();
     let is_printed = |tool: &str| {
-        let file = found.path.display();
+        let file = found.word();
         Some(event!(
             PAIR_PRINTOUT,
             command = format!("openssl {tool} -in ORIGINAL -out {file}")

@@ -1,7 +1,7 @@
 //! Content of files in DER, and faults of keys.
 
 use super::odd::NAMED_CURVE;
-use super::{Found, binary};
+use super::{Found, binary, word};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use rustls::pki_types::PrivateKeyDer;
@@ -141,7 +141,7 @@ pub(in crate::tls) fn key_fault(path: &Path, key: &PrivateKeyDer<'_>) -> Event {
             event!(PAIR_KEY_LENGTH, file = path, bits = bits)
         }
         Some(Kind::Explicit) => {
-            let file = path.display();
+            let file = word(path);
             let command = format!("openssl pkey -in {file}{NAMED_CURVE} -out {file}.pem");
             event!(PAIR_CURVE, file = path, command = command)
         }

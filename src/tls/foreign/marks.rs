@@ -6,7 +6,6 @@ use crate::event::Value;
 use crate::event::text::Text;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::path::Path;
 
 /// Labels of the blocks that people bring.
 const LABELS: [&str; 12] = [
@@ -73,12 +72,12 @@ impl BadMark {
     }
 
     /// Returns the command that mends the file, if that is one that holds a whole block
-    /// then; else what to do instead.
-    pub(super) fn command(&self, text: &str, file: &Path) -> Value {
+    /// then; else what to do instead. `file` is a word of a shell.
+    pub(super) fn command(&self, text: &str, file: &str) -> Value {
         if !is_whole(&mended(text, self.label), self.label) {
             return AGAIN.into();
         }
-        let (file, label) = (file.display(), self.label);
+        let label = self.label;
         let last = last_word(label);
         let mark = |word: &str| format!("s/.*{word}.*{last}.*/-----{word} {label}-----/I");
         let (begin, end) = (mark("BEGIN"), mark("END"));
@@ -264,7 +263,7 @@ mod tests {
         fn no_text_breaks_it(text in "[-—> BEGINDCERTIFAbgy\r\n\u{a0}]{0,60}") {
             if let Some(found) = BadMark::find(&text) {
                 prop_assert!(found.line > 0 && found.column > 0);
-                found.command(&text, Path::new("a.pem"));
+                found.command(&text, "a.pem");
             }
         }
 

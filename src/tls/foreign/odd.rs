@@ -2,6 +2,7 @@
 //! the right ones in another form.
 
 use super::der::{children, children_of};
+use super::word;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::tls::PairPaths;
@@ -117,7 +118,7 @@ pub(in crate::tls) fn other_form(paths: &PairPaths, der: &[u8], own: &[u8]) -> O
         return None;
     }
     let (form, change) = form(public)?;
-    let (cert, key) = (paths.cert.display(), paths.key.display());
+    let [cert, key] = [&paths.cert, &paths.key].map(|path| word(path));
     let sign = if parsed.issuer() == parsed.subject() {
         format!("openssl x509 -in {cert} -signkey {key}.pem -days 3650 -out {cert}.pem")
     } else {

@@ -66,7 +66,7 @@ fn the_command_that_is_shown_mends_it() {
     ] {
         let line = told(&server, content, key, why);
         run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/now").join(file)).unwrap();
+        let now = fs::read_to_string(folder.join("certs/it's now").join(file)).unwrap();
         assert_eq!(made::der(&now), made::der(pem), "{line}");
     }
 }
@@ -106,7 +106,7 @@ fn a_mark_that_is_amiss_is_mended_by_the_command() {
     ] {
         let line = told(&server, &content, key, "pair.mark");
         run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/now/a.pem.pem")).unwrap();
+        let now = fs::read_to_string(folder.join("certs/it's now/a.pem.pem")).unwrap();
         let block = now.find("-----BEGIN ").map(|at| &now[at..]);
         assert_eq!(
             made::der(block.unwrap()),
@@ -130,7 +130,8 @@ fn another_form_is_mended_by_the_command() {
         let before = server.events("certificate.replaced", &[]).len();
         let line = told(&server, both, both, why);
         run(&line, &folder);
-        let made = |file: &str| fs::read(folder.join("certs/now").join(file)).unwrap_or_default();
+        let made =
+            |file: &str| fs::read(folder.join("certs/it's now").join(file)).unwrap_or_default();
         if both == made::EXPLICIT_CURVE {
             swap(&folder, &made("a.pem.pem"), &made("a.key.pem"));
             server.signal("HUP");
@@ -154,7 +155,7 @@ fn another_form_is_mended_by_the_command() {
     ] {
         let line = told(&server, pem, content, why);
         run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/now/a.key.pem")).unwrap();
+        let now = fs::read_to_string(folder.join("certs/it's now/a.key.pem")).unwrap();
         assert!(now.contains("PRIVATE KEY"), "{line}");
     }
 }
