@@ -147,7 +147,7 @@ fn form(public: &[u8]) -> Option<(Text, &'static str)> {
     {
         return Some((
             Text::new(
-                "把曲线的参数写了出来，而不是写曲线的名称",
+                "写出曲线全部参数的形式（应只写曲线的名称）",
                 "with the parameters of its curve written out, where the curve's name belongs",
             ),
             NAMED_CURVE,
@@ -157,14 +157,14 @@ fn form(public: &[u8]) -> Option<(Text, &'static str)> {
     Some(if oid == RSA_PSS {
         (
             Text::new(
-                "只用于 RSASSA-PSS 的 RSA 公钥",
+                "只用于 RSASSA-PSS 的形式",
                 "as an RSA key for RSASSA-PSS only",
             ),
             "",
         )
     } else if matches!(first, 2 | 3) {
         (
-            Text::new("压缩形式的点", "as a compressed point"),
+            Text::new("压缩点的形式", "as a compressed point"),
             NAMED_CURVE,
         )
     } else {
