@@ -1,7 +1,7 @@
 //! Orders certificates, while the server runs.
 
 use super::refused;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::event::Event;
 use crate::http::AnswersChallenges;
 use crate::tls::Mode;
@@ -29,15 +29,20 @@ pub(super) fn keeper(
     match (&settings.tls, challenges) {
         (Mode::Acme(acme), Some(challenges)) => {
             let keeper = CertificateKeeper::new(acme.clone(), Arc::clone(challenges));
-            Ok(Some(keeper.map_err(|e| refused(settings, [fault(&e)]))?))
+            Ok(Some(keeper.map_err(|e| fault(settings, &e))?))
         }
         _ => Ok(None),
     }
 }
 
-/// Returns the setting of an error, and what is said of it.
-fn fault(error: &RootError) -> (String, Event) {
-    (error.setting().to_owned(), error.into())
+/// Makes an error of what keeps the settings from being used. The key of a contract is
+/// the operator's own, like the configuration: nobody else puts it right.
+fn fault(settings: &Settings, error: &RootError) -> anyhow::Error {
+    let faults = refused(settings, [(error.setting().to_owned(), Event::from(error))]);
+    match error {
+        RootError::Eab(_) => ConfigError(faults).into(),
+        RootError::File(_) | RootError::Root { .. } | RootError::Rustls(_) => faults.into(),
+    }
 }
 
 /// Looks at what `validate` can see of a certificate that is ordered at start.
@@ -51,7 +56,7 @@ pub(crate) fn check_acme(settings: &Settings) -> anyhow::Result<Vec<Event>> {
     let findings = runtime.block_on(preflight::look(acme));
     // A look-up that hangs must not keep the program.
     runtime.shutdown_background();
-    findings.map_err(|e| refused(settings, [fault(&e)]))
+    findings.map_err(|e| fault(settings, &e))
 }
 
 /// Runs the keeper of this moment until the server stops. One that is replaced brings

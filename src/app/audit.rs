@@ -4,12 +4,12 @@
 use super::machine::{network, own_address};
 use super::names;
 use crate::config::{Settings, self_signed_names};
-use crate::event::{self, Event, tell};
+use crate::event::{self, Event, event, tell};
 use crate::firmware;
 use crate::ota::address_audit::{self, Lookup, Origin, PassedOn, Surroundings, to_look_up};
 use crate::ota::credentials::Voice;
 use crate::ota::network::Network;
-use crate::ota::public_url::{PublicAddress, Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
+use crate::ota::public_url::{Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
 use crate::tls::{self, Certificates, Mode, acme};
 use crate::util::addresses::own_addresses;
 use crate::util::supervise::blocking;
@@ -61,13 +61,21 @@ pub(super) fn audit_address(
         // What sends such a header may pass on TLS as it came.
         let passes_tls =
             settings.behind_proxy && settings.bind.ports.iter().any(|p| p.proxy_protocol);
-        if !passes_tls {
-            let reachable = acme::Reachable {
-                ports: &direct,
-                is_loopback: settings.bind.ip.is_some_and(|ip| ip.is_loopback()),
-                is_behind: settings.behind_proxy,
-            };
-            findings.extend(acme::audit(acme, reachable));
+        let reachable = (!passes_tls).then_some(acme::Reachable {
+            ports: &direct,
+            is_loopback: settings.bind.ip.is_some_and(|ip| ip.is_loopback()),
+            is_behind: settings.behind_proxy,
+        });
+        findings.extend(acme::audit(acme, reachable));
+        if settings.public.source() != Source::Derived
+            && settings.public.url().scheme == Scheme::Http
+        {
+            findings.push(event!(
+                ACME_PLAIN_ADDRESS,
+                setting = settings.public.source().setting(),
+                url = settings.public.url().to_string(),
+                name = acme.names.first()
+            ));
         }
     }
     findings
@@ -128,7 +136,7 @@ fn as_of_now(settings: &Settings, port: Option<u16>) -> Settings {
             Some(bound) if !bound.is_unspecified() => bound,
             _ => own,
         };
-        now.public = PublicAddress::derived(now.local_ip, port);
+        now.make_up(port, SystemTime::now());
     }
     now
 }

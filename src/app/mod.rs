@@ -21,7 +21,7 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
-use crate::ota::public_url::{PublicAddress, Source};
+use crate::ota::public_url::Source;
 use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
 use crate::telemetry::logs::Threshold;
 use crate::tls::acme::Challenges;
@@ -71,7 +71,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         && let Some(&port) = ports.first()
     {
         // A port that the kernel chose is known only now.
-        settings.public = PublicAddress::derived(settings.local_ip, port);
+        settings.make_up(port, SystemTime::now());
     }
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
@@ -262,20 +262,21 @@ fn front_settings(settings: &Settings) -> FrontSettings {
 /// Loads certificates as configured; faults name the line of their setting.
 pub(crate) fn certificates(settings: &Settings) -> anyhow::Result<Option<Arc<Certificates>>> {
     Certificates::load(&settings.tls, SystemTime::now())
-        .map_err(|e| refused(settings, e.by_setting()))
+        .map_err(|e| refused(settings, e.by_setting()).into())
 }
 
-/// Makes an error of what is wrong with settings, each with its line.
+/// Makes an error of what is wrong with what settings name, each with its line. It may be
+/// right at the next start.
 fn refused(
     settings: &Settings,
     faults: impl IntoIterator<Item = (String, impl Into<Value>)>,
-) -> anyhow::Error {
+) -> ConfigFaults {
     let faults = faults.into_iter().map(|(key, what)| {
         let what: Value = what.into();
         let place = settings.places.place(&key);
         ConfigFault::new(place, &key, event!(CONFIG_CERTIFICATE, what = what))
     });
-    ConfigFaults(faults.collect()).into()
+    ConfigFaults(faults.collect())
 }
 
 /// Says where the settings come from, and what of them may be meant otherwise.

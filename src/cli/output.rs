@@ -3,6 +3,7 @@
 
 use crate::config::{ConfigError, ConfigFaults};
 use crate::event::text::Lang;
+use crate::util::locale::Locale;
 use crate::util::screen::Screen;
 use crate::util::terminal::one_line;
 use anyhow::Context as _;
@@ -64,12 +65,18 @@ pub(super) fn say(text: &str) {
 /// Writes an error, a line for each fault. What is wrong with the configuration begins
 /// with its place, as compilers have it, so that editors jump there.
 pub(super) fn report(error: &anyhow::Error) {
+    // Where the configuration is refused nobody knows which language it names.
+    let lang = if Screen::of(&io::stderr()).is_ascii() {
+        Lang::En
+    } else {
+        Locale::of_environment().lang
+    };
     let refused = error.downcast_ref().map(|ConfigError(faults)| faults);
     let faults = refused.or_else(|| error.downcast_ref::<ConfigFaults>());
     let lines = match faults {
         Some(ConfigFaults(faults)) => faults
             .iter()
-            .map(|fault| one_line(&fault.to_string()))
+            .map(|fault| one_line(&fault.event.message(lang)))
             .collect(),
         // A name in it may hold the end of a line.
         None => vec![format!("error: {}", one_line(&format!("{error:#}")))],

@@ -65,6 +65,7 @@ fn is_read(name: &str) -> bool {
 /// Returns the lines on which a key stands; `None` where they are not known.
 fn earlier_and_last(values: &[&Node]) -> Option<(Vec<usize>, usize)> {
     let mut lines: Vec<_> = values.iter().filter_map(|value| value.line).collect();
+    lines.dedup();
     let last = lines.pop()?;
     (!lines.is_empty()).then_some((lines, last))
 }

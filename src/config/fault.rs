@@ -81,15 +81,20 @@ fn lines(faults: &[ConfigFault]) -> String {
 }
 
 /// Kinds that say why a value cannot be read, whatever was wanted.
-const SLIPS: [&str; 8] = [
+const SLIPS: [&str; 13] = [
     kinds::CONFIG_BRACKETS.id,
+    kinds::CONFIG_DASHES.id,
     kinds::CONFIG_HASH.id,
     kinds::CONFIG_INVISIBLE.id,
     kinds::CONFIG_LEFT_IN.id,
     kinds::CONFIG_NO_BLANK.id,
+    kinds::CONFIG_NO_COLON.id,
     kinds::CONFIG_NOT_PATH.id,
+    kinds::CONFIG_ONE_LINE.id,
+    kinds::CONFIG_QUOTE.id,
     kinds::CONFIG_RUNS_ON.id,
     kinds::CONFIG_SIGN.id,
+    kinds::CONFIG_STRAY.id,
 ];
 
 /// Kinds of faults that say that something is not written.

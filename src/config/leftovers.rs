@@ -4,12 +4,13 @@
 
 use super::fault::Faults;
 use super::keys;
+use super::placeholder::{self, TEMPLATE, VARIABLE};
 use super::raw::{Kind, Node, Scalar, Style};
 use super::signs::OddSign;
-use super::slips::{self, TEMPLATE, VARIABLE};
-use super::{full_name, placeholder};
+use super::{full_name, slips, stray};
 use crate::event::text::Text;
 use crate::event::{Event, event, kinds};
+use xiaozhi_device::redact;
 
 /// Keys whose values may be secret, and hold any sign.
 const SECRETS: [&str; 3] = [
@@ -48,6 +49,11 @@ fn look(path: &str, name: &str, node: &Node, faults: &Faults) {
                 if keys::is_known(&below) {
                     look(&full_name(path, key), &below, value, faults);
                 } else if keys::is_free(name) {
+                    if let Some(odd) = quotes_around(key).or_else(|| OddSign::find_unseen(key)) {
+                        faults
+                            .about(full_name(path, key), value.line)
+                            .fault(slips::sign(odd));
+                    }
                     look(&full_name(path, key), name, value, faults);
                 }
             }
@@ -79,7 +85,7 @@ fn judge(path: &str, name: &str, line: Option<usize>, scalar: &Scalar, faults: &
     if text.is_empty() || text.contains('你') {
         return;
     }
-    let Some(event) = found(name, text, scalar) else {
+    let Some(event) = found(path, name, text, scalar) else {
         return;
     };
     // What runs on may have swallowed a key.
@@ -94,11 +100,15 @@ fn judge(path: &str, name: &str, line: Option<usize>, scalar: &Scalar, faults: &
         .fault(event);
 }
 
-fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
-    if keys::is_section(name) && !keys::is_free(name) {
-        return slips::in_place_of_section(text);
+fn found(path: &str, name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
+    if keys::is_section(name) && (!keys::is_free(name) || path == name) {
+        return slips::in_place_of_section(text).or_else(|| joined(text).filter(|_| path == name));
     }
     if let Some(is) = left_in(text) {
+        return Some(event!(CONFIG_LEFT_IN, is = is));
+    }
+    let in_address = || in_address(text).filter(|_| ADDRESSES.contains(&name));
+    if let Some(is) = in_address() {
         return Some(event!(CONFIG_LEFT_IN, is = is));
     }
     if let Some(write) = without_brackets(name, text) {
@@ -123,6 +133,9 @@ fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     if let Some(odd) = odd {
         return Some(slips::sign(odd));
     }
+    if let Some(event) = stray::comment_behind(text).filter(|_| !FILES.contains(&name)) {
+        return Some(event);
+    }
     let (value, comment) = text.split_once('#')?;
     // A fragment is part of an address, and a file may have any name.
     let is_comment = scalar.style == Style::Plain && !value.is_empty() && !comment.is_empty();
@@ -130,10 +143,18 @@ fn found(name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     (is_comment && !may_be_meant).then(|| event!(CONFIG_HASH))
 }
 
+/// Says that no blank parts key and value where a mapping with keys of one's own is wanted.
+fn joined(text: &str) -> Option<Event> {
+    let (key, value) = text.lines().next()?.split_once([':', '='])?;
+    let is_joined = !value.starts_with(' ') && !key.trim().contains(' ');
+    is_joined.then(|| slips::joined(&redact::name(key.trim()), None))
+}
+
 /// Returns the list that was meant where several values stand without brackets, or behind
 /// dashes that no blank follows.
 fn without_brackets(name: &str, text: &str) -> Option<String> {
-    let is_list = ["gateway.ports", "gateway.tls.names", "gateway.behind_proxy"].contains(&name);
+    let is_list = ["gateway.ports", "gateway.tls.names", "gateway.behind_proxy"].contains(&name)
+        || name == "server.auth.allowed_devices" && text.starts_with('-');
     if !is_list || !text.is_ascii() {
         return None;
     }
@@ -148,6 +169,49 @@ fn without_brackets(name: &str, text: &str) -> Option<String> {
             .all(|c| c.is_ascii_alphanumeric() || ".-_/:*".contains(c))
     });
     (!is_one && are_plain).then(|| format!("[{}]", parts.join(", ")))
+}
+
+/// Says what stands in the place of an address's host, if it is a template's text:
+/// `http://<ip>:8003/`, `服务器IP:1883`, `*.example.com`. What devices could read as a host is
+/// left to the audit, and what they take for a port to the reader of addresses.
+fn in_address(text: &str) -> Option<Text> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let around = ["<>", "{}", "()", "[]", "（）", "【】", "《》", "@@", "##"];
+    let is_around = around.iter().any(|signs| {
+        let [Some(open), Some(close)] = [signs.chars().next(), signs.chars().last()] else {
+            return false;
+        };
+        let inner = authority.split_once(open).map(|(_, inner)| inner);
+        let inner = inner.and_then(|inner| inner.split_once(close));
+        // An IPv6 address stands in brackets, too.
+        inner.is_some_and(|(inner, _)| !inner.is_empty() && !inner.contains(':'))
+    });
+    let host = authority.split(':').next().unwrap_or_default();
+    let words = [
+        "地址",
+        "域名",
+        "服务器",
+        "主机",
+        "本机",
+        "公网",
+        "内网",
+        "局域网",
+        "端口",
+        "您",
+        "某",
+    ];
+    if host.contains('*') {
+        return Some(Text::new(
+            "一个通配符，它代表许多主机，而不是一个",
+            "a pattern, which stands for many hosts and is none",
+        ));
+    }
+    let is_left = is_around
+        || authority.starts_with('?')
+        || host.contains('…')
+        || words.iter().any(|word| host.contains(word));
+    is_left.then_some(TEMPLATE)
 }
 
 /// Finds quotes of another kind around a text, which YAML takes for a part of it.

@@ -19,6 +19,8 @@ pub(super) enum Meant {
     /// Key and value without a blank between them: the key, and what stands for the colon
     /// where it is another sign.
     Joined(String, Option<OddSign>),
+    /// Key and value with another sign between them than a colon: the key.
+    Assigned(String),
 }
 
 /// Keys of xiaozhi-server that this server does not read, by their sections: nobody is told
@@ -28,8 +30,41 @@ const UPSTREAM: [(&str, &[&str]); 5] = [
     (
         "",
         &[
-            "ASR", "CMD_exit", "Intent", "LLM", "Memory", "TTS", "VAD", "VLLM", "music", "plugins",
-            "prompt", "xiaozhi",
+            "ASR",
+            "CMD_exit",
+            "Intent",
+            "LLM",
+            "Memory",
+            "TTS",
+            "VAD",
+            "VLLM",
+            "close_connection_no_voice_time",
+            "context_providers",
+            "delete_audio",
+            "enable_greeting",
+            "enable_stop_tts_notify",
+            "enable_wakeup_words_response_cache",
+            "enable_websocket_ping",
+            "end_prompt",
+            "exit_commands",
+            "iot",
+            "mcp_endpoint",
+            "module_test",
+            "music",
+            "plugins",
+            "prompt",
+            "prompt_template",
+            "read_config_from_api",
+            "selected_module",
+            "stop_tts_notify_voice",
+            "system_error_response",
+            "tool_call_timeout",
+            "tts_audio_send_delay",
+            "tts_timeout",
+            "use_private_config",
+            "voiceprint",
+            "wakeup_words",
+            "xiaozhi",
         ],
     ),
     (
@@ -217,6 +252,15 @@ pub(super) fn folded(key: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
+/// Tells whether an uppermost key is one of this server's, one of xiaozhi-server's, or is
+/// meant for one.
+pub(super) fn is_of_either(key: &str) -> bool {
+    let is_upstream = UPSTREAM
+        .iter()
+        .any(|(name, keys)| name.is_empty() && keys.contains(&key));
+    is_upstream || keys::of_section("").contains(&key) || meant("", key).is_some()
+}
+
 /// Finds what a key of a section was meant for. `name` is the section's.
 pub(super) fn meant(section: &str, key: &str) -> Option<Meant> {
     let own = UPSTREAM.iter().find(|(name, _)| *name == section);
@@ -227,6 +271,10 @@ pub(super) fn meant(section: &str, key: &str) -> Option<Meant> {
     let folded = folded(key);
     if folded.is_empty() {
         return None;
+    }
+    let assigned = key.split_once('=').map(|(name, _)| name.trim());
+    if let Some(name) = assigned.filter(|name| known.contains(name)) {
+        return Some(Meant::Assigned(name.to_owned()));
     }
     if let Some((joined, odd)) = joined(key, &known) {
         return Some(Meant::Joined(joined, odd));

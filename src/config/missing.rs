@@ -5,16 +5,33 @@ use super::signs::as_meant;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Endings that editors, copies and templates put behind a name.
-const ENDINGS: [&str; 16] = [
+/// Endings that editors, copies, templates, downloads and tools that shut files put behind a
+/// name.
+const ENDINGS: [&str; 33] = [
+    ".age",
     ".bak",
     ".backup",
     ".copy",
+    ".crdownload",
     ".default",
     ".dist",
+    ".dpkg-dist",
+    ".dpkg-new",
+    ".dpkg-old",
+    ".enc",
+    ".erb",
     ".example",
+    ".filepart",
+    ".gpg",
+    ".gz",
+    ".in",
+    ".j2",
+    ".new",
     ".old",
     ".orig",
+    ".part",
+    ".rpmnew",
+    ".rpmsave",
     ".sample",
     ".save",
     ".swp",
@@ -22,7 +39,12 @@ const ENDINGS: [&str; 16] = [
     ".tmp",
     ".tpl",
     ".txt",
+    ".zip",
     "~",
+];
+/// Words that copies have in or behind their own name: `config copy`, `config (1)`.
+const COPIES: [&str; 9] = [
+    "(", "copy", "副本", "复制", "拷贝", "备份", "backup", "_bak", "_old",
 ];
 
 /// Finds a file that was meant to be `path`: beside it, with a name that is nearly its own,
@@ -85,21 +107,26 @@ fn plain(name: &str) -> String {
     let meant = as_meant(name).to_lowercase();
     let mut name: String = meant.chars().filter(|c| !c.is_whitespace()).collect();
     loop {
-        let shorter = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+        let ending = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+        // `.save.1`, `.~1~`, `.2026-01-31`
+        let is_count = |end: &str| {
+            let is_sign = |c: char| c.is_ascii_digit() || "-_~".contains(c);
+            !end.is_empty() && end.chars().all(is_sign)
+        };
+        let count = || name.rsplit_once('.').filter(|(_, end)| is_count(end));
+        let shorter = ending.or_else(|| Some(count()?.0));
         let Some(shorter) = shorter else { break };
         name = shorter.to_owned();
     }
-    // `config (1).yaml`, `config - 副本.yaml`
-    let copy = name
-        .find('(')
-        .or_else(|| name.find("-副本"))
-        .or_else(|| name.find("-copy"));
-    if let (Some(at), Some(dot)) = (copy, name.rfind('.'))
-        && at < dot
-    {
-        name.replace_range(at..dot, "");
-    }
-    name.trim_start_matches(['.', '_']).to_owned()
+    let name = name.strip_prefix("copyof").unwrap_or(&name);
+    let (stem, ending) = name.split_at(name.rfind('.').unwrap_or(name.len()));
+    let whole = |part: &str| {
+        let cut = COPIES.iter().filter_map(|copy| part.find(copy)).min();
+        let part = &part[..cut.unwrap_or(part.len())];
+        part.trim_end_matches(['-', '_']).to_owned()
+    };
+    let name = whole(stem) + &whole(ending);
+    name.trim_start_matches(['.', '_', '#']).to_owned()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -157,6 +184,22 @@ mod tests {
             ".config.json",
             ".config.yaml ",
             ".config.yaml.example",
+            ".config copy.yaml",
+            ".config copy 2.yaml",
+            "Copy of .config.yaml",
+            ".config.yaml - Copy",
+            ".config_副本.yaml",
+            ".config.yaml.副本",
+            ".config备份.yaml",
+            ".config.yaml.save",
+            ".config.yaml.save.1",
+            ".config.yaml.~1~",
+            ".config.yaml.2026-01-31",
+            "..config.yaml.swp",
+            ".config.yaml.gpg",
+            ".config.yaml.j2",
+            ".config_bak.yaml",
+            ".config.yaml.crdownload",
         ] {
             assert!(is_near(name, ".config.yaml"), "{name}");
         }
@@ -166,6 +209,10 @@ mod tests {
             ".wakeup_words.yaml",
             "config.sh",
             "mcp_server_settings.json",
+            "copy.yaml",
+            "1.yaml",
+            "(1)",
+            "backup",
         ] {
             assert!(!is_near(name, ".config.yaml"), "{name}");
         }

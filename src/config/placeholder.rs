@@ -114,16 +114,16 @@ const IN_CHINESE: [&str; 9] = [
 /// Length of a text that is a key whatever stands beside it.
 const SHORT: usize = 6;
 
+pub(super) const VARIABLE: Text = Text::new("没有填写的变量", "a variable that nobody filled in");
+pub(super) const TEMPLATE: Text = Text::new("没有填写的模板", "a template that nobody filled in");
+
 /// Says what kind of placeholder a text is; `None` for what may be a key.
 pub(super) fn kind(text: &str) -> Option<Text> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     let begins = |with: &[&str]| with.iter().any(|prefix| lower.starts_with(prefix));
     if is_variable(text, &lower) {
-        Some(Text::new(
-            "没有填写的变量",
-            "a variable that nobody filled in",
-        ))
+        Some(VARIABLE)
     } else if begins(&SHUT) || is_shut(text, &lower) {
         Some(Text::new(
             "由其他工具加密或本应由其取得的密钥",
@@ -135,10 +135,7 @@ pub(super) fn kind(text: &str) -> Option<Text> {
             "the name of a file, which is not read",
         ))
     } else if is_template(text) {
-        Some(Text::new(
-            "没有填写的模板",
-            "a template that nobody filled in",
-        ))
+        Some(TEMPLATE)
     } else if is_filler(text, &lower) {
         Some(Text::new(
             "模板中占据密钥位置的词",

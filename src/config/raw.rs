@@ -13,10 +13,11 @@
 use super::fault::{ConfigFaults, Faults};
 use super::foreign::{self, line_behind};
 use super::marks::{self, Mark, MarkShape};
-use super::{refusal, slips};
+use super::{misplaced, refusal, slips};
 use crate::event::event;
 use serde::de::{Deserialize, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Deserializer;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -80,6 +81,7 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     })?;
     // Editors of Windows begin a file with it, and `PyYAML` passes over it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = &*with_line_feeds(text);
     if let Some(found) = foreign::of_locked_values(text, &file) {
         return Err(whole(found));
     }
@@ -88,7 +90,7 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     }
     let marks =
         marks::read(text).map_err(|deep| whole((Some(deep.line), event!(CONFIG_TOO_DEEP))))?;
-    let not_yaml = |e: serde_yaml::Error| whole(refusal::explain(&e, text));
+    let not_yaml = |e: serde_yaml::Error| whole(refusal::explain(&e, text, &file));
     let shape = Shape::deserialize(Deserializer::from_str(text)).map_err(not_yaml)?;
     let texts = Texts {
         shape: &shape,
@@ -107,9 +109,19 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
             }) {
                 return Err(whole(found));
             }
+            if let Some((_, first)) = entries.first()
+                && !entries.iter().any(|(key, _)| misplaced::is_of_either(key))
+            {
+                if let Some(found) = foreign::of_text(text, &file) {
+                    return Err(whole(found));
+                }
+                faults
+                    .about("", first.line)
+                    .warn(event!(CONFIG_NOTHING_READ));
+            }
         }
         Kind::Scalar(_) | Kind::List(_) => {
-            return Err(whole(refusal::without_keys(text, node.line)));
+            return Err(whole(refusal::without_keys(text, node.line, &file)));
         }
     }
     if let Some(line) = slips::tab(text) {
@@ -123,6 +135,16 @@ pub(super) fn parse(bytes: &[u8], faults: &Faults) -> Result<Node, ConfigFaults>
     // A message about the file as a whole points at no line of it.
     node.line = None;
     Ok(node)
+}
+
+/// Returns the text with the line ends that all readers know, where it has those of old
+/// Macs: YAML takes them, and editors count such lines.
+fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    let is_lone = |at: usize| !text[at + 1..].starts_with('\n');
+    if !text.match_indices('\r').any(|(at, _)| is_lone(at)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// The kinds of all nodes; equal keys still side by side. A first pass

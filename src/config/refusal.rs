@@ -2,25 +2,28 @@
 //! library's own words, without what may be secret in them.
 
 use super::foreign::{self, Found, line_behind};
-use super::slips;
+use super::signs::OddSign;
+use super::{grammar, lines, slips};
 use crate::event::event;
+use std::path::Path;
 
-/// Says why a file is no YAML.
-pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
+/// Says why a file is no YAML. `file` is its name, for the command that mends it.
+pub(super) fn explain(e: &serde_yaml::Error, text: &str, file: &Path) -> Found {
     let error = without_values(e);
     // The library counts such signs, and no lines.
-    if error.contains("control characters") {
-        return (
-            line_of_control(text),
-            event!(CONFIG_NOT_YAML, error = error),
-        );
+    if let Some(found) = control(text).filter(|_| error.contains("control characters")) {
+        return found;
     }
-    if let Some(found) = foreign::of_text(text) {
+    if let Some(found) = foreign::of_text(text, file) {
         return found;
     }
     let Some(at) = e.location() else {
-        let event = event!(CONFIG_NOT_ONE_DOCUMENT, error = error);
-        return (line_of_second_document(text), event);
+        return if error.contains("more than one document") {
+            another_document(text)
+        } else {
+            // Aliases of aliases.
+            (None, event!(CONFIG_TOO_DEEP))
+        };
     };
     // What is missed is missed behind the last one.
     let last = text.lines().count();
@@ -33,6 +36,12 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
     if error.contains("while scanning a quoted scalar") {
         return (begun, event!(CONFIG_OPEN_QUOTE));
     }
+    if error.contains("while parsing a quoted scalar") {
+        return (Some(line), event!(CONFIG_BACKSLASH));
+    }
+    if error.contains("unknown anchor") || error.contains("scanning an alias") {
+        return (Some(line), event!(CONFIG_NO_ANCHOR));
+    }
     let slip = slips::explain(text, Some(line));
     let opens = || {
         let line = begun.and_then(|begun| text.lines().nth(begun.saturating_sub(1)));
@@ -43,13 +52,25 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str) -> Found {
     }
     match slip {
         Some((line, event)) => (Some(line), event),
+        None if error.contains("cannot start any token") => {
+            let text = text.lines().nth(line - 1).unwrap_or_default();
+            let sign = text.chars().nth(at.column().saturating_sub(1));
+            let sign = sign.unwrap_or_default().escape_debug().to_string();
+            (Some(line), event!(CONFIG_QUOTE, sign = sign, write = "'…'"))
+        }
+        None if error.contains("scanning an anchor") => {
+            (Some(line), event!(CONFIG_QUOTE, sign = "&", write = "'…'"))
+        }
+        None if error.contains("could not find expected ':'") => {
+            (begun.or(Some(line)), grammar::no_colon("key", false))
+        }
         None => (Some(line), event!(CONFIG_NOT_YAML, error = error)),
     }
 }
 
 /// Says why a file holds no keys.
-pub(super) fn without_keys(text: &str, line: Option<usize>) -> Found {
-    if let Some(found) = foreign::of_text(text) {
+pub(super) fn without_keys(text: &str, line: Option<usize>, file: &Path) -> Found {
+    if let Some(found) = foreign::of_text(text, file) {
         return found;
     }
     match slips::explain(text, None) {
@@ -58,21 +79,47 @@ pub(super) fn without_keys(text: &str, line: Option<usize>) -> Found {
     }
 }
 
-/// Returns the line of the first sign that YAML does not take (YAML 1.2, section 5.1).
-fn line_of_control(text: &str) -> Option<usize> {
+/// Names the first sign that YAML does not take (YAML 1.2, section 5.1).
+fn control(text: &str) -> Option<Found> {
     let is_taken = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
     let at = text.find(|c| !is_taken(c))?;
-    Some(line_behind(&text.as_bytes()[..at]))
+    let odd = OddSign::find_unseen(&text[at..])?;
+    let line = line_behind(&text.as_bytes()[..at]);
+    Some((Some(line), slips::sign(odd)))
 }
 
-/// Returns the line that begins another document.
+/// Says where another document begins: behind a marker, or where the lines no longer belong
+/// to the first one.
+fn another_document(text: &str) -> Found {
+    let mark = text.lines().position(|line| line.starts_with('\u{feff}'));
+    if let Some((at, odd)) = mark.zip(OddSign::of('\u{feff}')) {
+        return (Some(at + 1), slips::sign(odd));
+    }
+    if let Some(line) = line_of_second_document(text) {
+        return (Some(line), event!(CONFIG_NOT_ONE_DOCUMENT));
+    }
+    let lines = lines::structure(text);
+    let first = lines.first().map(lines::indent).unwrap_or_default();
+    let outer = lines.iter().find(|line| lines::indent(line) < first);
+    match outer {
+        Some(line) => {
+            let blanks = lines::indent(line);
+            let event = event!(CONFIG_INDENT, blanks = blanks, wanted = first);
+            (Some(line.number), event)
+        }
+        None => (None, event!(CONFIG_NOT_ONE_DOCUMENT)),
+    }
+}
+
+/// Returns the line that begins another document, or ends the first one.
 fn line_of_second_document(text: &str) -> Option<usize> {
     let mut has_begun = false;
     for (number, line) in text.lines().enumerate() {
-        let is_marker = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
-        if is_marker && has_begun {
+        let is_marker = ["---", "..."].iter().any(|mark| {
+            let rest = line.strip_prefix(mark);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']))
+        });
+        if has_begun && (is_marker || line.starts_with("%YAML")) {
             return Some(number + 1);
         }
         let is_content = !line.trim().is_empty() && !line.starts_with(['#', '%']);

@@ -27,6 +27,7 @@ use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// The facts of this machine on which a configuration depends.
 #[derive(Debug, Clone)]
@@ -115,10 +116,26 @@ impl Settings {
             .at(Some(ota).filter(|ota| ota.is_readable()), own)
     }
 
+    /// Makes up the public address of this machine's, where none is configured.
+    pub(crate) fn make_up(&mut self, port: u16, now: SystemTime) {
+        let scheme = made_up_scheme(self.behind_proxy, &self.plain_http, now);
+        self.public = PublicAddress::derived(scheme, self.local_ip, port);
+    }
+
     /// Tells whether each device is handed the address that it has just reached: none is
     /// configured, and nothing stands in front.
     pub(crate) fn hands_out_reached(&self) -> bool {
         self.public.source() == Source::Derived && !self.behind_proxy
+    }
+}
+
+/// Returns the scheme of an address that is made up: where nothing stands in front and plain
+/// HTTP is over, each device comes by the other one, and is handed that.
+fn made_up_scheme(behind_proxy: bool, plain_http: &PlainHttp, now: SystemTime) -> Scheme {
+    if behind_proxy || plain_http.allowed(now) {
+        Scheme::Http
+    } else {
+        Scheme::Https
     }
 }
 
@@ -165,21 +182,21 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         .ip
         .filter(|ip| !ip.is_unspecified())
         .unwrap_or(machine.local_ip);
-    let public = public(
-        &server,
-        local_ip,
-        bound.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number),
-    );
-    let setting = server.about(match public.source() {
-        Source::Ota => "ota",
-        Source::VisionExplain | Source::Derived => "vision_explain",
-    });
-    let tls = tls(&gateway.section("tls"), &public, &setting, machine);
     let plain_http = plain_http(&gateway, machine);
     let Proxies {
         behind_proxy,
         trusted,
     } = behind_proxy(&gateway, &bind);
+    let scheme = made_up_scheme(behind_proxy, &plain_http, machine.now.into());
+    let first_port = bound.ports.first().map_or(DEFAULT_HTTP_PORT, |p| p.number);
+    let public = public(&server, || {
+        PublicAddress::derived(scheme, local_ip, first_port)
+    });
+    let setting = server.about(match public.source() {
+        Source::Ota => "ota",
+        Source::VisionExplain | Source::Derived => "vision_explain",
+    });
+    let tls = tls(&gateway.section("tls"), &public, &setting, machine);
     let ports = if gateway.has("ports") {
         gateway.about("ports")
     } else {
@@ -289,6 +306,10 @@ fn what_fits_together(
         let mode = gateway.section("tls");
         let about = about().beside(&mode.about("mode"));
         about.fault(event!(CONFIG_NO_DOOR));
+    }
+    if settings.hands_out_reached() {
+        let url = settings.public.ota_url();
+        about().warn(event!(CONFIG_HTTPS_MADE_UP, url = url));
     }
     if settings.public.url().scheme == Scheme::Http {
         let address = settings.public.source().setting();

@@ -3,7 +3,7 @@
 use super::fault::{About, Faults};
 use super::misplaced::{self, Meant};
 use super::raw::{Entry, Kind, Node, Scalar};
-use super::{full_name, keys, leftovers, slips, values, wanted};
+use super::{full_name, grammar, keys, leftovers, slips, values, wanted};
 use crate::event::{self, Event, event};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -147,7 +147,15 @@ impl<'a> Section<'a> {
     pub(super) fn section(&self, key: &str) -> Section<'a> {
         let section = self.mapping(key);
         if section.is_none() && self.has(key) {
-            self.fault(key, None, event!(CONFIG_NOT_MAPPING));
+            let items = self.items(key).filter(|_| self.is_list(key));
+            let is_dashed =
+                items.is_some_and(|items| items.iter().all(|item| item.section().is_some()));
+            let event = if is_dashed {
+                event!(CONFIG_DASHES)
+            } else {
+                event!(CONFIG_NOT_MAPPING)
+            };
+            self.fault(key, None, event);
         }
         section.unwrap_or_else(|| self.below(key, &[]))
     }
@@ -320,6 +328,7 @@ impl<'a> Section<'a> {
                     about.warn(event!(CONFIG_OTHER_NAME, at = at, form = form));
                 }
                 Some(Meant::Joined(key, odd)) => about.fault(slips::joined(&key, odd)),
+                Some(Meant::Assigned(key)) => about.fault(grammar::no_colon(&key, false)),
             }
         }
     }
@@ -355,6 +364,7 @@ impl<'a> Section<'a> {
                     event!(CONFIG_UNKNOWN_KEY, elsewhere = at, sign = sign)
                 }
                 Some(Meant::Joined(key, odd)) => slips::joined(&key, odd),
+                Some(Meant::Assigned(key)) => grammar::no_colon(&key, false),
                 None => event!(CONFIG_UNKNOWN_KEY, known = &*known, sign = sign),
             });
         }

@@ -2,8 +2,12 @@
 //! else than was meant. The reader names the place where it could not go on, which is often
 //! a line or more behind the slip.
 
+use super::grammar;
 use super::keys;
+use super::lines::{Line, indent, key_and_value, structure, without_dashes};
+use super::placeholder::{TEMPLATE, VARIABLE};
 use super::signs::{OddSign, as_meant, is_odd_blank};
+use super::stray;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 
@@ -135,10 +139,6 @@ pub(super) fn python_tag(text: &str) -> Option<Slip> {
     Some((line.number, event!(CONFIG_LEFT_IN, is = TAG)))
 }
 
-fn indent(line: &Line<'_>) -> usize {
-    line.text.len() - line.text.trim_start_matches(' ').len()
-}
-
 /// Returns the whole name of a key, by the lines above it that stand further out.
 fn name_of(above: &[Line<'_>], line: &Line<'_>, key: &str) -> String {
     let mut name = key.to_owned();
@@ -160,78 +160,6 @@ pub(super) fn in_place_of_section(text: &str) -> Option<Event> {
     text.lines().find_map(slip)
 }
 
-/// A line that is no comment and no part of a block of text.
-struct Line<'t> {
-    number: usize,
-    text: &'t str,
-}
-
-/// Returns the lines that are keys, values and items. What stands in a block (`|`, `>`) is
-/// text, and may hold anything.
-fn structure(text: &str) -> Vec<Line<'_>> {
-    let mut block: Option<usize> = None;
-    let mut lines = Vec::new();
-    for (at, text) in text.lines().enumerate() {
-        let indent = text.len() - text.trim_start_matches(' ').len();
-        let is_blank = text.trim().is_empty();
-        if let Some(outer) = block {
-            if is_blank || indent > outer {
-                continue;
-            }
-            block = None;
-        }
-        if is_blank || text.trim_start().starts_with('#') {
-            continue;
-        }
-        if begins_block(text) {
-            block = Some(indent);
-        }
-        lines.push(Line {
-            number: at + 1,
-            text,
-        });
-    }
-    lines
-}
-
-/// Tells whether a block of text follows: `prompt: |-`, `- >`, with a tag or an anchor or
-/// without.
-fn begins_block(line: &str) -> bool {
-    let line = line.split(" #").next().unwrap_or_default().trim_end();
-    let Some(word) = line.rsplit([' ', '\t']).next() else {
-        return false;
-    };
-    let Some(sign) = word.strip_prefix(['|', '>']) else {
-        return false;
-    };
-    let before = line[..line.len() - word.len()].trim_end();
-    let is_begun = before.is_empty()
-        || before.ends_with([':', '-', '：'])
-        || before
-            .rsplit(' ')
-            .next()
-            .is_some_and(|w| w.starts_with(['!', '&']));
-    is_begun && sign.len() <= 2 && sign.chars().all(|c| c.is_ascii_digit() || "+-".contains(c))
-}
-
-/// Returns key and value of a line, the dashes of items left out; what stands behind the
-/// colon as it is.
-fn key_and_value(line: &str) -> Option<(&str, &str)> {
-    let line = without_dashes(line);
-    let end = line.find(':')?;
-    let key = line[..end].trim_matches(['"', '\'']);
-    let is_sign = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    (!key.is_empty() && key.chars().all(is_sign)).then_some((key, &line[end + 1..]))
-}
-
-fn without_dashes(line: &str) -> &str {
-    let mut line = line.trim_start_matches([' ', '\t']);
-    while let Some(rest) = line.strip_prefix("- ") {
-        line = rest.trim_start();
-    }
-    line
-}
-
 /// Says what is amiss in a line, if it is one of the slips that are known.
 fn slip(line: &str) -> Option<Event> {
     let indent = line.trim_start_matches(' ');
@@ -246,18 +174,23 @@ fn slip(line: &str) -> Option<Event> {
             name = odd.name()
         ));
     }
-    if line.starts_with("<<<<<<<") || line.trim() == "EOF" {
-        return Some(event!(CONFIG_LEFT_IN, is = SHELL));
+    if let Some(event) = stray::of_line(line).or_else(|| grammar::dashed(line)) {
+        return Some(event);
     }
     if indent.strip_prefix('-').is_some_and(is_plain_item) {
         // The item may be secret.
         return Some(event!(CONFIG_NO_BLANK, behind = "-", write = "- …"));
     }
+    let whole = line;
     let line = without_dashes(line);
-    if line.starts_with(['$', '%', '@']) || line.starts_with("{%") || line.starts_with("{{") {
+    let is_directive = line.starts_with("%YAML") || line.starts_with("%TAG");
+    if line.starts_with(['$', '%', '@']) && !is_directive
+        || line.starts_with("{%")
+        || line.starts_with("{{")
+    {
         return Some(event!(CONFIG_LEFT_IN, is = TEMPLATE));
     }
-    if let Some(event) = odd_key(line) {
+    if let Some(event) = odd_key(line).or_else(|| grammar::without_colon(whole)) {
         return Some(event);
     }
     let (key, value) = key_and_value(line)?;
@@ -304,7 +237,10 @@ fn slip(line: &str) -> Option<Event> {
     {
         return Some(event!(CONFIG_LEFT_IN, is = TAG));
     }
-    odd_value(value)
+    if value.starts_with('[') && value.contains("](") {
+        return Some(event!(CONFIG_LEFT_IN, is = LINK));
+    }
+    odd_value(value).or_else(|| grammar::value(key, value))
 }
 
 /// Says that no blank, or another sign, stands between a key and its value.
@@ -334,16 +270,11 @@ fn is_plain_item(item: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || ".-_/".contains(c))
 }
 
-pub(super) const VARIABLE: Text = Text::new("没有填写的变量", "a variable that nobody filled in");
-pub(super) const TEMPLATE: Text = Text::new("没有填写的模板", "a template that nobody filled in");
 const TAG: Text = Text::new(
     "其他工具的标签（!vault、!ENV、!include、!Ref 之类），这里和 xiaozhi-server 都不认识",
     "a tag of another tool (such as !vault, !ENV, !include, !Ref), which neither this server nor xiaozhi-server knows",
 );
-const SHELL: Text = Text::new(
-    "用来写出本文件的 shell 命令的一部分",
-    "a part of the shell command that was to write this file",
-);
+const LINK: Text = Text::new("Markdown 的链接", "a link as Markdown writes it");
 
 /// Says that a key has an odd sign in it, or behind it in place of the colon.
 fn odd_key(line: &str) -> Option<Event> {

@@ -58,6 +58,11 @@ fn set_text<'a>(section: &Section<'a>, key: &str) -> Option<&'a str> {
 /// it is said that it counts as unset.
 fn set_address<'a>(section: &Section<'a>, key: &str, instead: Words) -> Option<&'a str> {
     let is_begun = |text: &&str| text.contains('你') && !text.contains("你的ip或者域名:端口号");
+    let written = section.has(key).then(|| section.scalar(key)).flatten();
+    let written = written.map_or("", |scalar| &scalar.text);
+    if written.trim() != written && !written.trim().is_empty() {
+        section.about(key).warn(event!(CONFIG_OUTER_BLANKS));
+    }
     if let Some(text) = section.text(key).filter(is_begun) {
         let event = event!(ADDRESS_UNFILLED, instead = instead);
         section.about(key).value(text).warn(event);
@@ -65,7 +70,11 @@ fn set_address<'a>(section: &Section<'a>, key: &str, instead: Words) -> Option<&
     set_text(section, key)
 }
 
-pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) -> PublicAddress {
+/// Finds the public address; `made_up` makes it of this machine's where none is written.
+pub(super) fn public(
+    server: &Section<'_>,
+    made_up: impl FnOnce() -> PublicAddress,
+) -> PublicAddress {
     let url = |key: &str| {
         let instead = Words::new(
             "设备会得到它访问本服务器所用的地址",
@@ -88,7 +97,7 @@ pub(super) fn public(server: &Section<'_>, local_ip: IpAddr, first_port: u16) ->
     match (url("ota"), vision) {
         (Some(ota), vision) => PublicAddress::from_ota(ota, vision.as_ref()),
         (None, Some(vision)) => PublicAddress::from_vision_explain(&vision),
-        (None, None) => PublicAddress::derived(local_ip, first_port),
+        (None, None) => made_up(),
     }
 }
 

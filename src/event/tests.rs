@@ -101,7 +101,7 @@ fn a_message_says_lead_words_and_remedy() {
         "该固件用于 ESP32-S3，而设备是 esp32c3"
     );
     let event = event!(
-        CERTIFICATE_KEY_SHORT,
+        CERTIFICATE_KEY_LONG,
         setting = "s",
         file = "a.pem",
         bits = 1024u64

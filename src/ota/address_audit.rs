@@ -7,6 +7,7 @@ mod names;
 mod schemes;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub(crate) use names::{Lookup, to_look_up};
 
@@ -104,36 +105,46 @@ impl Handed<'_> {
                 ),
             };
         }
-        match self.role {
-            Role::Ota => Text::new(
-                "设备无法从那里下载固件，会停留在现有版本",
-                "devices cannot fetch firmware from there and stay on what they have",
-            ),
-            Role::Vision => Text::new(
-                "设备的图片无法上传",
-                "the pictures of devices do not get there",
-            ),
-            Role::WebSocket => Text::new("设备没有语音", "devices have no voice"),
-            Role::Mqtt => Text::new(
-                "设备连不上 MQTT，没有语音",
-                "devices do not get to MQTT and have no voice",
-            ),
-        }
+        effect_of(self.role)
     }
 
     /// Returns how its setting is written.
     fn form(&self) -> &'static str {
-        match self.setting {
-            "server.ota" => {
-                "http://192.168.1.100:8003/xiaozhi/ota/, https://ota.example.com/xiaozhi/ota/"
-            }
-            "server.websocket" => {
-                "ws://192.168.1.100:8000/xiaozhi/v1/, wss://voice.example.com/xiaozhi/v1/"
-            }
-            "server.mqtt_gateway" => "192.168.1.100:1883, mqtt.example.com:8883",
-            _ => {
-                "http://192.168.1.100:8003/mcp/vision/explain, https://ota.example.com/mcp/vision/explain"
-            }
+        form_of(self.setting)
+    }
+}
+
+/// Returns what becomes of devices that do not get to an address.
+fn effect_of(role: Role) -> Text {
+    match role {
+        Role::Ota => Text::new(
+            "设备无法从那里下载固件，会停留在现有版本",
+            "devices cannot fetch firmware from there and stay on what they have",
+        ),
+        Role::Vision => Text::new(
+            "设备的图片无法上传",
+            "the pictures of devices do not get there",
+        ),
+        Role::WebSocket => Text::new("设备没有语音", "devices have no voice"),
+        Role::Mqtt => Text::new(
+            "设备连不上 MQTT，没有语音",
+            "devices do not get to MQTT and have no voice",
+        ),
+    }
+}
+
+/// Returns how a setting is written.
+fn form_of(setting: &str) -> &'static str {
+    match setting {
+        "server.ota" => {
+            "http://192.168.1.100:8003/xiaozhi/ota/, https://ota.example.com/xiaozhi/ota/"
+        }
+        "server.websocket" => {
+            "ws://192.168.1.100:8000/xiaozhi/v1/, wss://voice.example.com/xiaozhi/v1/"
+        }
+        "server.mqtt_gateway" => "192.168.1.100:1883, mqtt.example.com:8883",
+        _ => {
+            "http://192.168.1.100:8003/mcp/vision/explain, https://ota.example.com/mcp/vision/explain"
         }
     }
 }
@@ -145,7 +156,8 @@ fn handed<'a>(address: &'a PublicAddress, around: &Surroundings<'a>) -> Vec<Hand
         setting: address.source().setting(),
         url: address.url().to_string(),
         host: &address.url().host,
-        from: if address.source() == Source::Derived {
+        // Behind a proxy it is handed out as it is, as if somebody had written it.
+        from: if address.source() == Source::Derived && !around.behind_proxy {
             Origin::MadeUp
         } else {
             Origin::Written
@@ -213,7 +225,23 @@ pub(crate) fn audit(address: &PublicAddress, around: &Surroundings<'_>) -> Vec<E
         found.push(event!(ADDRESS_HTTP_ENDS, url = url, setting = setting));
     }
     found.extend(schemes::audit(address, around));
+    found.extend(written::audit(address, around));
+    if around.behind_proxy && address.source() == Source::Derived {
+        let url = address.ota_url();
+        found.push(event!(
+            ADDRESS_BEHIND_PROXY,
+            setting = "server.ota",
+            url = url
+        ));
+    }
     found
+}
+
+/// Tells whether a host and port are this server's: the public address's, or this machine's.
+fn is_here(host: &str, port: u16, url: &Url, around: &Surroundings<'_>) -> bool {
+    let is_own = |ip| around.network.own(ip).is_some();
+    let is_ours = host.eq_ignore_ascii_case(&url.host) || host.parse().is_ok_and(is_own);
+    is_ours && around.ports.contains(&port)
 }
 
 fn vision_path(address: &PublicAddress) -> Option<Event> {
@@ -268,8 +296,7 @@ fn scheme(url: &Url, setting: &str, around: &Surroundings<'_>) -> Option<Event> 
 fn voice_unserved(url: &Url, around: &Surroundings<'_>) -> Option<Event> {
     let voice = around.websocket.filter(|_| !around.passed_on.voice)?;
     let read = endpoint::read(voice, AddressKind::WebSocket).ok()?;
-    let is_here = read.host.eq_ignore_ascii_case(&url.host) && around.ports.contains(&read.port);
-    is_here.then(|| {
+    is_here(read.host, read.port, url, around).then(|| {
         event!(
             ADDRESS_VOICE_UNSERVED,
             setting = "server.websocket",
@@ -282,9 +309,8 @@ fn voice_unserved(url: &Url, around: &Surroundings<'_>) -> Option<Event> {
 fn vision_unserved(address: &PublicAddress, around: &Surroundings<'_>) -> Option<Event> {
     let missed = address.vision_is_set() && !around.passed_on.vision;
     let vision = Url::parse(address.vision_url()).ok().filter(|_| missed)?;
-    let is_here = vision.host.eq_ignore_ascii_case(&address.url().host)
-        && around.ports.contains(&vision.effective_port());
-    is_here.then(|| {
+    let port = vision.effective_port();
+    is_here(&vision.host, port, address.url(), around).then(|| {
         event!(
             ADDRESS_VISION_UNSERVED,
             setting = "server.vision_explain",

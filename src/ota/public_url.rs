@@ -299,14 +299,14 @@ impl PublicAddress {
         }
     }
 
-    /// From an address of this machine, over plain HTTP.
-    pub(crate) fn derived(ip: IpAddr, port: u16) -> Self {
+    /// From an address of this machine.
+    pub(crate) fn derived(scheme: Scheme, ip: IpAddr, port: u16) -> Self {
         let host = match ip {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let ota = Url {
-            scheme: Scheme::Http,
+            scheme,
             host,
             port: Some(port),
             path: OTA_PATH.to_owned(),
@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(p.served_paths(), ["/xiaozhi/ota", "/edge/xiaozhi/ota"]);
         assert_eq!(p.ota_url(), "https://d.com/xiaozhi/ota/");
         assert_eq!(p.vision_url(), "http://v/edge/mcp/vision/explain");
-        let p = PublicAddress::derived(IpAddr::from([192, 168, 1, 100]), 8003);
+        let p = PublicAddress::derived(Scheme::Http, IpAddr::from([192, 168, 1, 100]), 8003);
         assert_eq!(p.ota_url(), "http://192.168.1.100:8003/xiaozhi/ota/");
         assert_eq!(
             p.vision_url(),

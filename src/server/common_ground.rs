@@ -138,6 +138,13 @@ fn signatures(hello: &Hello, peer: SocketAddr, version: u16) -> Event {
     if rsa {
         wanted.insert(0, "RSA".to_owned());
     }
+    // In TLS 1.2 they name the hash alone, and rustls signs with that of the key's curve.
+    if version == TLS12 && !wanted.is_empty() && !rsa && !schemes.contains(&0x0403) {
+        let hashes = [(0x0503, "SHA-384"), (0x0603, "SHA-512")];
+        let hashes = hashes.iter().filter(|(scheme, _)| schemes.contains(scheme));
+        let hashes: Vec<_> = hashes.map(|(_, hash)| *hash).collect();
+        return event!(TLS_HASH, peer = peer, wanted = &*hashes);
+    }
     if wanted.is_empty() {
         let names = schemes.iter().copied().filter(|scheme| !is_grease(*scheme));
         let names = names.map(|scheme| match SignatureScheme::from(scheme).as_str() {
@@ -377,6 +384,25 @@ mod tests {
                 hello(0x0303, &[0xc02b], &usual),
                 "tls.key-type",
                 "ECDSA P-256 keys only",
+            ),
+            (
+                hello(0x0303, &GOOD, &extensions(&[29], &[0x0503])),
+                "tls.hash",
+                "with SHA-384 only",
+            ),
+            (
+                hello(0x0303, &GOOD, &extensions(&[29], &[0x0503, 0x0603])),
+                "tls.hash",
+                "with SHA-384, SHA-512 only",
+            ),
+            (
+                hello(
+                    0x0303,
+                    &[0x1301],
+                    &[extensions(&[29], &[0x0503]), extension(43, &[2, 3, 4])].concat(),
+                ),
+                "tls.key-type",
+                "ECDSA P-384 keys only",
             ),
             (
                 hello(0x0303, &GOOD, &extensions(&[29], &[0x0201])),

@@ -6,6 +6,7 @@
 //! what it asks (`AnswersChallenges`), `Challenges` has the answers, and `app` joins
 //! the two. A CA's own connection (ALPN `acme-tls/1`) ends with the handshake.
 
+mod authorities;
 mod challenges;
 mod client;
 mod eab;
@@ -19,6 +20,7 @@ mod schedule;
 mod signing;
 mod unreachable;
 
+pub(crate) use authorities::is_public_authority;
 pub(crate) use challenges::Challenges;
 pub(crate) use challenges::PROTOCOL;
 pub(crate) use client::RootError;
@@ -28,6 +30,7 @@ use super::PairPaths;
 use super::pem::Pair;
 use super::self_signed::normal;
 use crate::event::{Event, event};
+use authorities::{BINDING, is_of};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -61,49 +64,6 @@ pub struct EabSettings {
     pub key_id: String,
     /// File with the key itself.
     pub hmac_file: PathBuf,
-}
-
-/// Authorities that vouch for what the whole internet can reach, and for
-/// nothing else.
-const PUBLIC: [&str; 14] = [
-    "letsencrypt.org",
-    "zerossl.com",
-    "pki.goog",
-    "ssl.com",
-    "buypass.com",
-    "actalis.com",
-    "digicert.com",
-    "sectigo.com",
-    "globalsign.com",
-    "harica.gr",
-    "trustasia.com",
-    "freessl.cn",
-    "litessl.com",
-    "certum.pl",
-];
-
-/// Authorities among them that make no account without a contract.
-const BINDING: [&str; 6] = [
-    "zerossl.com",
-    "pki.goog",
-    "ssl.com",
-    "digicert.com",
-    "sectigo.com",
-    "globalsign.com",
-];
-
-/// Tells whether an address of a directory is a public authority's.
-pub(crate) fn is_public_authority(directory: &str) -> bool {
-    is_of(directory, &PUBLIC)
-}
-
-fn is_of(directory: &str, names: &[&str]) -> bool {
-    let host = directory.trim_start_matches("https://");
-    let host = host.split(['/', ':']).next().unwrap_or_default();
-    names.iter().any(|name| {
-        let below = host.strip_suffix(name);
-        below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
 }
 
 /// Tells whether an address is one of the whole internet.
@@ -222,33 +182,14 @@ pub(crate) struct Reachable<'a> {
 }
 
 /// Finds out what would keep a CA from giving a certificate, as far as the settings show.
-pub(crate) fn audit(settings: &AcmeSettings, reachable: Reachable<'_>) -> Vec<Event> {
-    let port = settings.challenge.port();
-    let challenge = settings.challenge.to_string();
-    let setting = "gateway.tls.acme.challenge";
-    let mut findings = Vec::new();
-    if reachable.is_behind {
-        let setting = "gateway.behind_proxy";
-        findings.push(match settings.challenge {
-            Challenge::TlsAlpn01 => {
-                event!(ACME_BEHIND_PROXY, setting = setting, challenge = challenge)
-            }
-            Challenge::Http01 => event!(
-                ACME_BEHIND_PROXY_HTTP,
-                setting = setting,
-                challenge = challenge
-            ),
-        });
-    } else if reachable.is_loopback && settings.is_public_authority() {
-        findings.push(event!(ACME_LOOPBACK, setting = "gateway.ip", port = port));
-    } else if !reachable.ports.contains(&port) {
-        findings.push(event!(
-            ACME_PORT,
-            setting = setting,
-            challenge = challenge,
-            port = port
-        ));
-    }
+/// `reachable` is `None` where nothing can be said of it.
+pub(crate) fn audit(settings: &AcmeSettings, reachable: Option<Reachable<'_>>) -> Vec<Event> {
+    let mut findings: Vec<_> = reachable
+        .and_then(|ways| way(settings, ways))
+        .into_iter()
+        .collect();
+    findings.extend(authorities::directory(settings));
+    findings.extend(authorities::address(settings));
     if let Some(email) = &settings.email
         && settings.is_public_authority()
         && has_no_mail(email)
@@ -264,6 +205,36 @@ pub(crate) fn audit(settings: &AcmeSettings, reachable: Reachable<'_>) -> Vec<Ev
     }
     findings.extend(no_contract(settings, is_of(&settings.directory, &BINDING)));
     findings
+}
+
+/// Finds what would keep a CA from coming here.
+fn way(settings: &AcmeSettings, reachable: Reachable<'_>) -> Option<Event> {
+    let port = settings.challenge.port();
+    let challenge = settings.challenge.to_string();
+    if reachable.is_behind {
+        let setting = "gateway.behind_proxy";
+        Some(match settings.challenge {
+            Challenge::TlsAlpn01 => {
+                event!(ACME_BEHIND_PROXY, setting = setting, challenge = challenge)
+            }
+            Challenge::Http01 => event!(
+                ACME_BEHIND_PROXY_HTTP,
+                setting = setting,
+                challenge = challenge
+            ),
+        })
+    } else if reachable.is_loopback && settings.is_public_authority() {
+        Some(event!(ACME_LOOPBACK, setting = "gateway.ip", port = port))
+    } else if !reachable.ports.contains(&port) {
+        Some(event!(
+            ACME_PORT,
+            setting = "gateway.tls.acme.challenge",
+            challenge = challenge,
+            port = port
+        ))
+    } else {
+        None
+    }
 }
 
 /// Finds a contract missing that the CA wants.

@@ -103,13 +103,6 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
 fn key(setting: &str, pair: &Pair) -> Option<Event> {
     let (file, bits) = (&pair.paths.cert, pair.key_bits);
     match (pair.is_ecdsa, bits) {
-        (_, 0) => None,
-        (false, ..2048) => Some(event!(
-            CERTIFICATE_KEY_SHORT,
-            setting = setting,
-            file = file,
-            bits = bits
-        )),
         (false, 4097..) => Some(event!(
             CERTIFICATE_KEY_LONG,
             setting = setting,

@@ -2,19 +2,29 @@
 //! makes one of it. No name holds a byte of the content, which may be a key.
 
 mod der;
+mod marks;
+mod odd;
 
 pub(super) use der::key_fault;
+pub(super) use odd::{certificate_fault, other_form};
 
 use crate::event::shell::quoted;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use marks::BadMark;
 use std::path::Path;
 use std::str;
 
 /// Header of a key that old OpenSSL encrypted.
 const TRADITIONAL: &str = "Proc-Type: 4,ENCRYPTED";
+
+/// Beginnings of keys as Windows keeps them, with their names, and openssl's.
+const MICROSOFT: &[(&[u8], &str, &str)] = &[
+    (b"\x1e\xf1\xb5\xb0", "PVK", "PVK"),
+    (b"\x07\x02\0\0\0\xa4\0\0RSA2", "PRIVATEKEYBLOB", "MSBLOB"),
+];
 
 /// Content that is wanted of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +60,13 @@ pub(super) struct Found<'a> {
 impl Found<'_> {
     /// Returns the file as a word of a command.
     fn word(&self) -> String {
-        quoted(&self.path.to_string_lossy()).into_owned()
+        word(self.path)
     }
+}
+
+/// Returns a path as a word of a command.
+fn word(path: &Path) -> String {
+    quoted(&path.to_string_lossy()).into_owned()
 }
 
 /// Names what stands in a file in which what is wanted was not found. `fault` is what
@@ -112,6 +127,19 @@ fn by_magic(found: Found<'_>, content: &[u8]) -> Option<Event> {
     let begins = |with: &[&[u8]]| with.iter().any(|with| content.starts_with(with));
     if begins(&[b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"]) {
         return Some(event!(PAIR_KEY_STORE));
+    }
+    if begins(&[
+        b"SQLite format 3\0",
+        b"\x00\x06\x15\x61",
+        b"\x61\x15\x06\x00",
+    ]) {
+        return Some(event!(PAIR_NSS));
+    }
+    for (magic, format, tool) in MICROSOFT {
+        if content.starts_with(magic) {
+            let command = format!("openssl rsa -inform {tool} -in {file} -out {file}.pem");
+            return Some(event!(PAIR_FORMAT, format = *format, command = command));
+        }
     }
     let archives: [(&[u8], _, String); 7] = [
         (b"PK\x03\x04", "zip", format!("unzip {file}")),
@@ -184,12 +212,14 @@ fn by_magic(found: Found<'_>, content: &[u8]) -> Option<Event> {
 fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
     let whole = String::from_utf8_lossy(content);
     let text = whole.trim_start_matches('\u{feff}').trim_start();
-    let begins = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
     if is_encrypted(content) && found.wanted == Wanted::Key {
         return event!(PAIR_PASS_PHRASE, form = TRADITIONAL);
     }
+    if let Some(event) = by_marks(found, &whole) {
+        return event;
+    }
     if let Some(fault) = fault {
-        return of_fault(fault);
+        return of_fault(fault, &whole);
     }
     if let Some(event) = labels(content)
         .iter()
@@ -197,31 +227,8 @@ fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
     {
         return event;
     }
-    if begins(&["<"]) {
-        return event!(PAIR_WEB_PAGE);
-    }
-    if begins(&["version https://git-lfs"]) {
-        return event!(PAIR_LFS);
-    }
-    if begins(&["PuTTY-User-Key-File-"]) {
-        return event!(PAIR_PUTTY);
-    }
-    if begins(&["ssh-", "ecdsa-sha2-", "sk-", "---- BEGIN SSH2"]) {
-        return event!(PAIR_SSH_PUBLIC);
-    }
-    let is_store = begins(&["{", "[", "apiVersion:", "kind:"]) || text.contains("\ntls.crt:");
-    if is_store || text.contains("\n  tls.crt:") {
-        return event!(PAIR_STORE, command = store(found, text));
-    }
-    if begins(&["Certificate:"]) && text.contains("Signature Algorithm") {
-        return event!(PAIR_PRINTOUT);
-    }
-    if text.lines().count() == 1 && !text.contains(' ') && text.trim_end().ends_with(".pem") {
-        let target = format!("{:?}", text.trim_end());
-        return event!(PAIR_LINK_TEXT, target = target);
-    }
-    if let Some(line) = bad_mark(&whole) {
-        return event!(PAIR_MARK, line = line);
+    if let Some(event) = by_beginning(found, text) {
+        return event;
     }
     if let Some(event) = bare_base64(found, text) {
         return event;
@@ -229,13 +236,96 @@ fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
     event!(PAIR_NOTHING, name = found.wanted.usual())
 }
 
+/// Names what became of the marks of PEM.
+fn by_marks(found: Found<'_>, text: &str) -> Option<Event> {
+    if text.contains("-----\\n") || text.contains("-----\\r\\n") {
+        return Some(event!(PAIR_ESCAPED_BREAKS));
+    }
+    let is_one_line = |line: &str| {
+        let begin = line.find("-----BEGIN ");
+        begin.is_some_and(|at| line.split_at(at).1.contains("-----END "))
+    };
+    if text.split(['\n', '\r']).any(is_one_line) {
+        return Some(event!(PAIR_RUN_TOGETHER));
+    }
+    let bad = BadMark::find(text)?;
+    let command = bad.command(text, &found.word());
+    Some(event!(
+        PAIR_MARK,
+        line = bad.line,
+        column = bad.column,
+        sign = bad.sign,
+        due = bad.due,
+        mark = bad.mark,
+        command = command
+    ))
+}
+
+/// Returns the number of the first line that is meant to begin a block, and does not.
+/// What somebody put behind a `#` may stay there.
+pub(super) fn lost_mark(content: &[u8]) -> Option<usize> {
+    let text = str::from_utf8(content).ok()?;
+    let bad = BadMark::find(text).filter(|bad| bad.mark.contains("BEGIN "))?;
+    let line = text.lines().nth(bad.line.saturating_sub(1));
+    let is_comment = line.is_some_and(|line| line.trim_start().starts_with('#'));
+    (!is_comment).then_some(bad.line)
+}
+
+/// Names a text by the way it begins.
+fn by_beginning(found: Found<'_>, text: &str) -> Option<Event> {
+    let begins = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
+    if begins(&["{", "["]) && text.contains("\"kty\"") {
+        return Some(event!(PAIR_JWK));
+    }
+    if begins(&[
+        "<RSAKeyValue",
+        "<DSAKeyValue",
+        "<ECDSAKeyValue",
+        "<ECKeyValue",
+    ]) {
+        return Some(event!(PAIR_XML_KEY));
+    }
+    if begins(&["<"]) {
+        return Some(event!(PAIR_WEB_PAGE));
+    }
+    if begins(&["version https://git-lfs"]) {
+        return Some(event!(PAIR_LFS));
+    }
+    if begins(&["PuTTY-User-Key-File-"]) {
+        return Some(event!(PAIR_PUTTY));
+    }
+    if begins(&["ssh-", "ecdsa-sha2-", "sk-", "---- BEGIN SSH2"]) {
+        return Some(event!(PAIR_SSH_PUBLIC));
+    }
+    let is_store = begins(&["{", "[", "apiVersion:", "kind:"]) || text.contains("\ntls.crt:");
+    if is_store || text.contains("\n  tls.crt:") {
+        return Some(event!(PAIR_STORE, command = store(found, text)));
+    }
+    let first = text.lines().next().unwrap_or_default();
+    let is_printed = |tool: &str| {
+        let file = found.word();
+        Some(event!(
+            PAIR_PRINTOUT,
+            command = format!("openssl {tool} -in ORIGINAL -out {file}")
+        ))
+    };
+    if first.contains("Private-Key:") {
+        return is_printed("pkey");
+    }
+    if first.starts_with("Certificate:") && text.contains("Signature Algorithm") {
+        return is_printed("x509");
+    }
+    if text.lines().count() == 1 && !text.contains(' ') && text.trim_end().ends_with(".pem") {
+        let target = format!("{:?}", text.trim_end());
+        return Some(event!(PAIR_LINK_TEXT, target = target));
+    }
+    None
+}
+
 /// Fault that keeps a file from being read as PEM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PemFault {
-    /// Line breaks were written out as `\n`, as environment variables and JSON have
-    /// them.
-    EscapedBreaks,
-    /// Beginning, content and end stand on one line.
+    /// A block begins on a line that holds more.
     RunTogether,
     /// A block that begins and does not end.
     NoEnd,
@@ -243,13 +333,26 @@ pub(super) enum PemFault {
     NoBase64,
 }
 
-fn of_fault(fault: PemFault) -> Event {
+fn of_fault(fault: PemFault, text: &str) -> Event {
     match fault {
-        PemFault::EscapedBreaks => event!(PAIR_ESCAPED_BREAKS),
         PemFault::RunTogether => event!(PAIR_RUN_TOGETHER),
         PemFault::NoEnd => event!(PAIR_NO_END),
-        PemFault::NoBase64 => event!(PAIR_NO_BASE64),
+        PemFault::NoBase64 => event!(PAIR_NO_BASE64, line = no_base64(text)),
     }
+}
+
+/// Returns the number of the first line within a block that is no base64.
+fn no_base64(text: &str) -> Option<usize> {
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || "+/= \t\r".contains(c);
+    let mut is_inside = false;
+    let mut lines = text.lines();
+    let line = lines.position(|line| {
+        if line.starts_with("-----") {
+            is_inside = line.starts_with("-----BEGIN ");
+        }
+        is_inside && !line.starts_with("-----") && !line.chars().all(is_sign)
+    });
+    line.map(|line| line + 1)
 }
 
 /// Tells whether a key has a pass phrase in the manner of old OpenSSL.
@@ -300,7 +403,7 @@ fn by_label(found: Found<'_>, label: &str) -> Option<Event> {
 }
 
 /// Returns the command that takes certificates out of another program's file.
-fn store(found: Found<'_>, text: &str) -> String {
+fn store(found: Found<'_>, text: &str) -> Value {
     let file = &found.word();
     let (of_traefik, of_kubernetes) = match found.wanted {
         Wanted::Certificate => ("certificate", "tls.crt"),
@@ -309,35 +412,24 @@ fn store(found: Found<'_>, text: &str) -> String {
     let to = found.wanted.usual();
     if text.contains("tls.crt") {
         let is_json = text.starts_with(['{', '[']);
-        return if is_json {
+        let command = if is_json {
             format!("jq -r '.data[\"{of_kubernetes}\"]' {file} | base64 -d > {to}")
         } else {
             format!("sed -n 's/^ *{of_kubernetes}: *//p' {file} | base64 -d > {to}")
         };
+        return command.into();
     }
-    format!(
-        "jq -r '[.. | .Certificates? // empty | .[]][0].{of_traefik}' {file} | base64 -d > {to}"
+    if text.contains("\"Certificates\"") {
+        return format!(
+            "jq -r '[.. | .Certificates? // empty | .[]][0].{of_traefik}' {file} | base64 -d > {to}"
+        )
+        .into();
+    }
+    Text::new(
+        "请用保存它的程序导出 PEM",
+        "let the program that keeps it export PEM",
     )
-}
-
-/// Returns the number of the first line that is meant as a mark of PEM and is none.
-fn bad_mark(text: &str) -> Option<usize> {
-    let is_meant = |line: &str| {
-        let line = line.to_ascii_uppercase();
-        let what = ["CERTIFICATE", " KEY"];
-        (line.contains("BEGIN ") || line.contains("END "))
-            && what.iter().any(|what| line.contains(what))
-            && line.contains(['-', '–', '—', '－', '−'])
-    };
-    let is_good = |line: &str| {
-        let line = line.trim_end();
-        let begins = line.starts_with("-----BEGIN ") || line.starts_with("-----END ");
-        begins && line.ends_with("-----") && !line.contains(|c: char| c.is_ascii_lowercase())
-    };
-    let bad = text
-        .lines()
-        .position(|line| is_meant(line) && !is_good(line))?;
-    Some(bad + 1)
+    .into()
 }
 
 /// Names base64 that stands alone.

@@ -6,13 +6,22 @@ use super::pem::Pair;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::trust::bundle::Roots;
-use crate::trust::{self, ChainFault, End, Weakness};
+use crate::trust::{self, ChainFault, End, Weakness, certificate};
+use std::net::IpAddr;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Finds what of a pair's files is served otherwise than it stands there.
 pub(super) fn mended(setting: &str, pair: &Pair) -> Vec<Event> {
     let (file, mended) = (&pair.paths.cert, pair.mended);
     let mut found = Vec::new();
+    if let Some(line) = mended.lost {
+        found.push(event!(
+            CERTIFICATE_MARK,
+            setting = setting,
+            file = file,
+            line = line
+        ));
+    }
     if mended.is_sorted {
         found.push(event!(
             CERTIFICATE_ORDER,
@@ -51,7 +60,14 @@ pub(super) fn leaf(setting: &str, pair: &Pair) -> Vec<Event> {
     }
     // A star for one whole label, the first, is all that devices know.
     let is_odd = |name: &&String| {
+        if name.parse::<IpAddr>().is_ok() {
+            return false;
+        }
         let rest = name.strip_prefix("*.").unwrap_or(name);
+        let is_sign = |c: char| c.is_ascii_alphanumeric() || "-_.*".contains(c);
+        if !rest.chars().all(is_sign) || rest.ends_with('.') {
+            return true;
+        }
         rest.contains('*') || !rest.contains('.') && *name != rest
     };
     if let Some(name) = pair.names.iter().find(is_odd) {
@@ -70,6 +86,15 @@ pub(super) fn leaf(setting: &str, pair: &Pair) -> Vec<Event> {
     else {
         return found;
     };
+    if let Some((der, date)) = odd_date(pair) {
+        found.push(event!(
+            CERTIFICATE_DATE_FORM,
+            setting = setting,
+            file = file,
+            subject = certificate::subject(&der),
+            date = date
+        ));
+    }
     if leaf.is_ca() && (!pair.is_self_signed || pair.names.is_empty()) {
         found.push(event!(CERTIFICATE_IS_CA, setting = setting, file = file));
     }
@@ -91,6 +116,14 @@ pub(super) fn leaf(setting: &str, pair: &Pair) -> Vec<Event> {
         ));
     }
     found
+}
+
+/// Returns the first certificate with a date that devices do not read, and that date.
+fn odd_date(pair: &Pair) -> Option<(X509Certificate<'_>, String)> {
+    pair.certified.cert.iter().find_map(|der| {
+        let date = certificate::odd_date(der)?;
+        Some((X509Certificate::from_der(der).ok()?.1, date))
+    })
 }
 
 /// Finds a chain that leads devices to no root that they know.
@@ -176,12 +209,13 @@ fn of_certificate(setting: &str, pair: &Pair, fault: &ChainFault) -> Option<Even
             file = file,
             subject = subject
         ),
-        // The audit of keys names that one.
-        ChainFault::Weak {
-            is_leaf: true,
-            how: Weakness::ShortRsa(_),
-            ..
-        } => return None,
+        ChainFault::UnknownExtension { subject, extension } => event!(
+            CERTIFICATE_EXTENSION,
+            setting = setting,
+            file = file,
+            subject = subject,
+            extension = extension
+        ),
         ChainFault::Weak { subject, how, .. } => {
             let how = match how {
                 Weakness::ShortRsa(_) => Text::new(
@@ -264,12 +298,6 @@ fn of_path(setting: &str, pair: &Pair, fault: ChainFault) -> Option<Event> {
             last = end.last,
             error = error
         ),
-        ChainFault::UnknownExtension { error, .. } => event!(
-            CERTIFICATE_EXTENSION,
-            setting = setting,
-            file = file,
-            error = error
-        ),
         ChainFault::UnknownIssuer(end)
         | ChainFault::Torn(end)
         | ChainFault::LeafOnly { end, .. } => event!(
@@ -314,4 +342,57 @@ pub(super) fn only_ecdsa(setting: &str, pairs: &[Pair], mode: &Mode) -> Option<E
     let is_all = !pairs.is_empty() || is_ours;
     (is_all && pairs.iter().all(|pair| pair.is_ecdsa))
         .then(|| event!(CERTIFICATE_ONLY_ECDSA, setting = setting))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PairPaths;
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    /// Of roots that nobody here can sign with: the event of each fault.
+    #[test]
+    fn where_a_chain_leads_is_worded() {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["ota.example.com".to_owned()]).unwrap();
+        let cert = params.self_signed(&key).unwrap().pem();
+        let paths = PairPaths {
+            cert: "a.pem".into(),
+            key: "a.key".into(),
+        };
+        let pair = Pair::parse(&paths, cert.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+        let end = || End {
+            last: "CN=ISRG Root X1".into(),
+            issuer: "CN=DST Root CA X3".into(),
+        };
+        let root = "CN=TWCA CYBER Root CA".to_owned();
+        for (fault, id, shows) in [
+            (
+                ChainFault::YoungRoot { root },
+                "certificate.root-young",
+                "TWCA",
+            ),
+            (
+                ChainFault::CrossSigned(end()),
+                "certificate.cross-signed",
+                "DST Root",
+            ),
+            (
+                ChainFault::UnknownToDevices(end()),
+                "certificate.root-unknown",
+                "DST Root",
+            ),
+            (
+                ChainFault::OldRoot(end()),
+                "certificate.root-old",
+                "DST Root",
+            ),
+        ] {
+            let event = of_fault("gateway.tls.mode", &pair, false, fault.clone()).unwrap();
+            assert_eq!(event.kind.id, id);
+            assert!(event.to_string().contains(shows), "{event}");
+            // Where it leads nowhere, that says it all.
+            assert!(of_fault("gateway.tls.mode", &pair, true, fault).is_none());
+        }
+    }
 }

@@ -18,7 +18,6 @@ use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use webpki::EndEntityCert;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -51,6 +50,8 @@ pub(crate) struct Pair {
 /// Oddities of a pair's files, which are served as they should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mended {
+    /// Line that is meant to begin a certificate, and does not.
+    pub lost: Option<usize>,
     /// Place of the leaf in its file, counted from 1.
     pub leaf: usize,
     /// True where the others were not in the order in which they sign.
@@ -117,10 +118,11 @@ impl Pair {
         };
         let signers = signers(&paths.key, private_keys(&paths.key, key)?)?;
         let keys = signers.len();
-        let (leaf, signer) = matching(paths, &chain, signers)?;
+        let (leaf, signer) = matching(paths, &chain, &signers)?;
         let ordered = order::ordered(&chain, leaf);
         let gap = ordered.gap(&chain);
         let mended = Mended {
+            lost: foreign::lost_mark(cert),
             leaf: leaf + 1,
             is_sorted: ordered.is_sorted,
             doubles: chain.len() - ordered.places.len(),
@@ -129,9 +131,11 @@ impl Pair {
         let places = ordered.places.iter();
         let chain: Vec<_> = places.filter_map(|i| chain.get(*i)).cloned().collect();
         let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
+        if let Some(fault) = foreign::certificate_fault(&paths.cert, leaf, true, first) {
+            return Err(fault.into());
+        }
         let (_, parsed) = X509Certificate::from_der(first)
-            .map_err(|error| bad_certificate(&paths.cert, 0, error))?;
-        check(&paths.cert, leaf, first, &parsed)?;
+            .map_err(|_| event!(PAIR_BAD_CERTIFICATE, file = &paths.cert, number = leaf + 1))?;
         let algorithm = signer.algorithm();
         Ok(Self {
             is_ecdsa: algorithm == SignatureAlgorithm::ECDSA,
@@ -190,25 +194,30 @@ fn signers(
 fn matching(
     paths: &PairPaths,
     chain: &[CertificateDer<'static>],
-    signers: Vec<Arc<dyn SigningKey>>,
+    signers: &[Arc<dyn SigningKey>],
 ) -> Result<(usize, Arc<dyn SigningKey>), PairError> {
     let mut public = Vec::new();
     for (i, der) in chain.iter().enumerate() {
-        match X509Certificate::from_der(der) {
-            Ok((_, parsed)) => public.push(parsed.public_key().raw.to_vec()),
-            Err(error) if i == 0 => return Err(bad_certificate(&paths.cert, i, error)),
-            Err(_) => public.push(Vec::new()),
+        if let Some(fault) = foreign::certificate_fault(&paths.cert, i, false, der) {
+            return Err(fault.into());
         }
+        let parsed = X509Certificate::from_der(der);
+        public.push(parsed.map_or_else(|_| Vec::new(), |(_, c)| c.public_key().raw.to_vec()));
     }
     let keys = signers.len();
     for signer in signers {
         let Some(own) = signer.public_key() else {
             // A key that cannot show its public half is tried as it is.
-            return Ok((0, signer));
+            return Ok((0, Arc::clone(signer)));
         };
         if let Some(leaf) = public.iter().position(|public| public == own.as_ref()) {
-            return Ok((leaf, signer));
+            return Ok((leaf, Arc::clone(signer)));
         }
+    }
+    let own = signers.iter().filter_map(|signer| signer.public_key());
+    let mut pairs = own.flat_map(|own| chain.iter().map(move |der| (der, own.clone())));
+    if let Some(event) = pairs.find_map(|(der, own)| foreign::other_form(paths, der, &own)) {
+        return Err(event.into());
     }
     Err(event!(
         PAIR_MISMATCH,
@@ -217,32 +226,6 @@ fn matching(
         keys = keys
     )
     .into())
-}
-
-/// Refuses a leaf that no client of today takes.
-fn check(
-    path: &Path,
-    place: usize,
-    der: &[u8],
-    parsed: &X509Certificate<'_>,
-) -> Result<(), PairError> {
-    let version = parsed.version().0 + 1;
-    if version < 3 {
-        return Err(event!(PAIR_VERSION, file = path, version = version).into());
-    }
-    EndEntityCert::try_from(&CertificateDer::from(der))
-        .map(|_| ())
-        .map_err(|error| bad_certificate(path, place, error))
-}
-
-fn bad_certificate(path: &Path, place: usize, error: impl fmt::Display) -> PairError {
-    event!(
-        PAIR_BAD_CERTIFICATE,
-        file = path,
-        number = place + 1,
-        error = error.to_string()
-    )
-    .into()
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -341,29 +324,17 @@ fn items(text: &[u8]) -> impl Iterator<Item = Result<Item, PemFault>> {
         Ok(None) => None,
         Err(error) => {
             rest = None;
-            Some(Err(fault(&error, text)))
+            Some(Err(fault(&error)))
         }
     })
 }
 
 /// Tells why a text cannot be read as PEM. The library's own messages hold bytes of it.
-fn fault(error: &rustls_pemfile::Error, text: &[u8]) -> PemFault {
-    let holds = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
-    let is_one_line = |line: &[u8]| {
-        let begins = line.windows(11).position(|window| window == b"-----BEGIN ");
-        let rest = begins.and_then(|at| line.get(at..)).unwrap_or_default();
-        rest.windows(9).any(|window| window == b"-----END ")
-    };
-    if holds(b"-----\\n") || holds(b"-----\\r\\n") {
-        PemFault::EscapedBreaks
-    } else if text.split(|b| matches!(b, b'\n' | b'\r')).any(is_one_line) {
-        PemFault::RunTogether
-    } else {
-        match error {
-            rustls_pemfile::Error::MissingSectionEnd { .. } => PemFault::NoEnd,
-            rustls_pemfile::Error::IllegalSectionStart { .. } => PemFault::RunTogether,
-            rustls_pemfile::Error::Base64Decode(_) => PemFault::NoBase64,
-        }
+fn fault(error: &rustls_pemfile::Error) -> PemFault {
+    match error {
+        rustls_pemfile::Error::MissingSectionEnd { .. } => PemFault::NoEnd,
+        rustls_pemfile::Error::IllegalSectionStart { .. } => PemFault::RunTogether,
+        rustls_pemfile::Error::Base64Decode(_) => PemFault::NoBase64,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use x509_parser::asn1_rs::{Any, FromDer as _, Tag};
 use x509_parser::der_parser::{oid, oid::Oid};
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::oid_registry::{OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_SIG_ED25519};
 use x509_parser::prelude::{X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
@@ -171,6 +172,74 @@ pub(crate) fn weakness(certificate: &X509Certificate<'_>) -> Option<Weakness> {
     let is_root = certificate.subject() == certificate.issuer();
     (!is_root && old.contains(&certificate.signature_algorithm.algorithm))
         .then_some(Weakness::OldHash)
+}
+
+/// Extensions that mbedTLS knows (`oid_x509_ext` in its `oid.c`), by the last arc of
+/// 2.5.29: the identifiers of keys, usage, names, constraints, policies, extended usage.
+const KNOWN: [&str; 7] = ["14", "15", "17", "19", "32", "35", "37"];
+/// The policy that every one is (RFC 5280, section 4.2.1.4), encoded.
+const ANY_POLICY: &[u8] = b"\x06\x04\x55\x1d\x20\x00";
+
+/// Returns the first extension that a client must know and mbedTLS does not, by name and
+/// number.
+pub(crate) fn unknown_extension(certificate: &X509Certificate<'_>) -> Option<String> {
+    let is_known = |extension: &X509Extension<'_>| {
+        let oid = extension.oid.to_id_string();
+        // Of policies it takes that one alone where they are critical.
+        let is_any = || extension.value.windows(6).any(|part| part == ANY_POLICY);
+        match oid.strip_prefix("2.5.29.") {
+            Some("32") => is_any(),
+            Some(arc) => KNOWN.contains(&arc),
+            // nsCertType.
+            None => oid == "2.16.840.1.113730.1.1",
+        }
+    };
+    let mut extensions = certificate.extensions().iter();
+    let found = extensions.find(|extension| extension.critical && !is_known(extension))?;
+    let oid = found.oid.to_id_string();
+    let name = match oid.as_str() {
+        "2.5.29.30" => "nameConstraints",
+        "2.5.29.31" => "cRLDistributionPoints",
+        "2.5.29.32" => "certificatePolicies",
+        "2.5.29.33" => "policyMappings",
+        "2.5.29.36" => "policyConstraints",
+        "2.5.29.54" => "inhibitAnyPolicy",
+        "1.3.6.1.5.5.7.1.1" => "authorityInfoAccess",
+        "1.3.6.1.5.5.7.1.3" => "qcStatements",
+        "1.3.6.1.5.5.7.1.24" => "tlsFeature, must-staple",
+        "1.3.6.1.4.1.11129.2.4.3" => "poison of a pre-certificate",
+        _ => return Some(oid),
+    };
+    Some(format!("{name}, {oid}"))
+}
+
+/// Returns the first of its dates that is not written as mbedTLS reads it
+/// (`mbedtls_x509_get_time`): to the second, in UTC.
+pub(crate) fn odd_date(der: &[u8]) -> Option<String> {
+    let inside = |der: &[u8]| Any::from_der(der).ok().map(|(_, any)| any.data.to_vec());
+    let parts = |mut data: &[u8]| {
+        let mut found = Vec::new();
+        while let Ok((rest, part)) = Any::from_der(data) {
+            found.push((part.header.tag(), part.data.to_vec()));
+            data = rest;
+        }
+        found
+    };
+    let body = inside(&inside(der)?)?;
+    let all = parts(&body);
+    let dates = all.iter().map(|(_, data)| parts(data)).find(|dates| {
+        let is_date = |tag: Tag| matches!(tag, Tag::UtcTime | Tag::GeneralizedTime);
+        dates.len() == 2 && dates.iter().all(|(tag, _)| is_date(*tag))
+    })?;
+    let is_odd = |(tag, date): &(Tag, Vec<u8>)| {
+        let digits = if *tag == Tag::UtcTime { 12 } else { 14 };
+        let (number, rest) = date.split_at_checked(digits).unwrap_or((&[], date));
+        !(number.len() == digits
+            && number.iter().all(u8::is_ascii_digit)
+            && matches!(rest, b"" | b"Z"))
+    };
+    let odd = dates.into_iter().find(is_odd)?;
+    Some(cut(&String::from_utf8_lossy(&odd.1)))
 }
 
 fn cut(text: &str) -> String {

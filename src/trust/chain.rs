@@ -49,7 +49,7 @@ pub(crate) enum ChainFault {
     /// A signature is not by the key of the certificate above.
     BadSignature { end: End, error: String },
     /// An extension must be understood, and is not.
-    UnknownExtension { subject: String, error: String },
+    UnknownExtension { subject: String, extension: String },
     /// Something of the leaf that mbedTLS passes over, as a CA's that serves.
     Odd { subject: String, error: String },
     /// The leaf is alone, and its issuer's certificate lies at `source`.
@@ -121,7 +121,7 @@ pub(crate) fn judge(
         faults: Vec::new(),
     };
     case.length(chain);
-    if !case.ed25519() {
+    if !case.ed25519() && !case.extension() {
         case.strength();
         case.trust(now);
     }
@@ -201,6 +201,20 @@ impl<'a> Case<'a> {
         let (subject, is_leaf) = (certificate::subject(found), i == 0);
         self.faults.push(ChainFault::Ed25519 { subject, is_leaf });
         true
+    }
+
+    /// Returns whether mbedTLS breaks off at a certificate, wherever it stands, for an
+    /// extension that it does not know and must
+    /// (`MBEDTLS_X509_ALLOW_UNSUPPORTED_CRITICAL_EXTENSION` is off).
+    fn extension(&mut self) -> bool {
+        let found = self.all.iter().find_map(|(_, certificate)| {
+            let extension = certificate::unknown_extension(certificate)?;
+            let subject = certificate::subject(certificate);
+            Some(ChainFault::UnknownExtension { subject, extension })
+        });
+        let is_found = found.is_some();
+        self.faults.extend(found);
+        is_found
     }
 
     fn strength(&mut self) {
@@ -290,13 +304,6 @@ impl<'a> Case<'a> {
         let text = error.to_string();
         if matches!(error, webpki::Error::InvalidSignatureForPublicKey) {
             return ChainFault::BadSignature { end, error: text };
-        }
-        if matches!(error, webpki::Error::UnsupportedCriticalExtension) {
-            // `MBEDTLS_X509_ALLOW_UNSUPPORTED_CRITICAL_EXTENSION` is off.
-            return ChainFault::UnknownExtension {
-                subject,
-                error: text,
-            };
         }
         if !is_about_trust(error) {
             // A CA as the leaf, version 1: mbedTLS 3.6 takes both.

@@ -142,7 +142,7 @@ fn what_cannot_be_meant_stops_the_start_and_names_everything() {
             vec!["certificates[0].key: missing"],
         ),
         (
-            "gateway: {http_fallback: false}".to_owned(),
+            "gateway: {http_fallback: false, behind_proxy: true}".to_owned(),
             vec!["gateway.http_fallback: \"false\"", "server.vision_explain"],
         ),
         (

@@ -214,7 +214,7 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
         (&file, "data/.config.yaml: cannot be read"),
         (&folder, "it is a folder, and a file is wanted"),
         (&pipe, "it is no regular file"),
-        (&zeros, "not YAML"),
+        (&zeros, "data/.config.yaml:1: bytes of zero"),
         (&huge, "1048576 at most are read"),
     ] {
         for arguments in [&["validate"][..], &[]] {

@@ -106,19 +106,25 @@ fn what_is_no_configuration_says_so() {
         ),
         (
             b"x: 1\na: b: c\n",
-            "c.yaml:2: not YAML: mapping values are not allowed in this context at line 2",
+            "c.yaml:2: the sign : means something else to YAML",
         ),
-        (b"a: *x\n", "unknown anchor"),
+        (b"a: *x\n", "c.yaml:1: `*` in front means"),
         (
             b"a: 'x\n",
             "c.yaml:1: not YAML: the quote on this line is not closed",
         ),
         (
             b"a: 1\n---\nb: 2\n",
-            "c.yaml:2: not YAML: deserializing from YAML containing more than one document",
+            "c.yaml:2: here one YAML document ends",
         ),
-        (b"a: @x\n", "found character that cannot start any token"),
-        (b"a: \"\\q\"\n", "found unknown escape character"),
+        (
+            b"a: @x\n",
+            "c.yaml:1: the sign @ means something else to YAML",
+        ),
+        (
+            b"a: \"\\q\"\n",
+            "c.yaml:1: in double quotes \\ begins an escape",
+        ),
         (
             b"a:\n  b: 1\n c: 2\n",
             "c.yaml:3: this line is indented by 1 blanks, and the key above it by 2",

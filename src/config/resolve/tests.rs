@@ -191,11 +191,11 @@ fn what_cannot_be_meant_is_refused_by_name() {
             "gateway.http_fallback: \"never\"",
         ),
         (
-            "gateway: {http_fallback: false}",
+            "server: {ota: 'http://h.com/'}\ngateway: {http_fallback: false}",
             "devices would be handed what is not served",
         ),
         (
-            "gateway: {http_fallback: 2026-06-14}",
+            "gateway: {http_fallback: 2026-06-14, behind_proxy: true}",
             "devices would be handed what is not served",
         ),
         ("gateway: {tls: {mode: files}}", "names no file"),

@@ -2,7 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::Warning;
-use super::{found, why};
+use super::{found, hint, why};
 
 kinds! { ORDERS:
     /// Something in front ends the TLS of the challenge.
@@ -50,6 +50,45 @@ kinds! { ORDERS:
     /// The directory cannot be used.
     ACME_DIRECTORY = found("acme.directory", &["place?", "setting", "why"],
         "证书机构无法使用：{why}", "the CA cannot be used: {why}");
+    /// The directory is none of those that the authority has.
+    ACME_DIRECTORY_UNKNOWN = found("acme.directory-unknown", &["place?", "setting", "directory", "known"],
+        "{directory} 不是该机构的 ACME 目录地址（acme-v01 和 acme-staging 已停用，路径也不能省略）：申请证书会失败。",
+        "{directory} is no ACME directory of that authority (acme-v01 and acme-staging are gone, and the path belongs to it): no \
+         certificate comes.")
+        .remedy("写其中之一：{known}。", "write one of {known}.");
+    /// The directory is a whole host.
+    ACME_DIRECTORY_ROOT = found("acme.directory-root", &["place?", "setting", "directory"],
+        "{directory} 没有路径，而 ACME 目录几乎都有：申请证书多半会失败。",
+        "{directory} has no path, and nearly every ACME directory has one: probably no certificate comes.")
+        .remedy("写该机构文档中的完整地址（step-ca 是 https://主机:端口/acme/acme/directory）。",
+            "write the whole address from the CA's documents (step-ca's is https://HOST:PORT/acme/acme/directory).");
+    /// The directory is for trials.
+    ACME_TRIAL = found("acme.trial", &["place?", "setting", "directory"],
+        "{directory} 是测试环境，没有客户端信任它签发的证书：Wi-Fi 设备会拒绝连接。",
+        "{directory} is for trials, and no client trusts what it signs: Wi-Fi devices refuse the connection.")
+        .remedy("试验成功后换成正式的目录（Let's Encrypt 删去 directory 即可）。",
+            "when the trial is done, use the real directory (of Let's Encrypt, take directory out).");
+    /// A public CA is to sign an IP address, which few do.
+    ACME_NAME_ADDRESS = found("acme.name-address", &["place?", "setting", "name", "directory"],
+        "{name} 是 IP 地址，多数公共 CA 不通过 ACME 为 IP 地址签发证书，{directory} 可能会拒绝整个申请。",
+        "{name} is an IP address, which most public CAs do not sign by ACME: {directory} may refuse the whole order.")
+        .remedy("使用域名；或用 Let's Encrypt（删去 directory），它为 IP 地址签发六天的证书。",
+            "use a host name, or Let's Encrypt (take directory out), which signs addresses for six days.");
+    /// Let's Encrypt signs an IP address for days.
+    ACME_NAME_SHORT = hint("acme.name-short", &["place?", "setting", "name"],
+        "{name} 是 IP 地址：Let's Encrypt 只为它签发六天的证书，每隔几天续期一次，其验证端口须一直能从互联网访问；较旧的固件（mbedTLS 2.28）\
+         不认证书中的 IP 地址，会拒绝连接。",
+        "{name} is an IP address: Let's Encrypt signs it for six days and this server renews it every few, for which the port of the \
+         challenge has to stay open to the internet; older firmware (mbedTLS 2.28) knows no IP addresses in certificates and refuses \
+         the connection.")
+        .remedy("有域名时请使用域名。", "where you have a host name, use that.");
+    /// Devices are sent past the certificate.
+    ACME_PLAIN_ADDRESS = found("acme.plain-address", &["place?", "setting", "url", "name?"],
+        "{url} 是 http 地址，设备会用明文 HTTP 下载；而这里申请了证书，至多用于以 https 填写的检查地址。",
+        "{url} is an http address: devices download by plain HTTP, and the certificate that is ordered here serves at most those that \
+         check in by https.")
+        .remedy("将 {setting} 改为 https 地址{（https://|name|/xiaozhi/ota/）}；不需要证书则 gateway.tls.mode: off。",
+            "set {setting} to an https address{ (https://|name|/xiaozhi/ota/)}; where no certificate is wanted, gateway.tls.mode: off.");
     /// DNS knows no such name.
     ACME_NAME_UNKNOWN = Kind::new("acme.name-unknown", Warning, "keeper", &["setting", "name", "error"],
         "{name} 在 DNS 中没有地址（{error}），CA 找不到本服务器：申请证书会失败。",
@@ -99,7 +138,8 @@ kinds! { ORDERS:
         "{host} 的证书不可信（{error}）：请检查 gateway.tls.acme.directory，私有 CA 的根证书写在 gateway.tls.acme.root",
         "{host} cannot be trusted ({error}): check gateway.tls.acme.directory, and name a private CA's root in gateway.tls.acme.root");
     /// A reason: it broke off.
-    ACME_CA_BROKE = why("acme.ca-broke", &["host", "error"], "{host} 中断了连接（{error}）", "{host} broke off ({error})");
+    ACME_CA_BROKE = why("acme.ca-broke", &["host", "error"], "{host} 中断了连接，或说的不是 TLS 和 HTTP（{error}）",
+        "{host} broke off, or speaks neither TLS nor HTTP ({error})");
     /// A reason: its answer cannot be read.
     ACME_CA_BODY = why("acme.ca-body", &["host", "error"],
         "{host} 的应答无法读取（{error}）", "{host} sent an answer that cannot be read ({error})");

@@ -184,6 +184,35 @@ kinds! { ADDRESSES:
         "server.vision_explain ({vision}) does not end with {path}: download addresses start at its host ({downloads}).")
         .remedy("填写完整的视觉分析地址，或在 server.ota 中给出 OTA 地址。",
             "write the whole vision address, or give the OTA address in server.ota.");
+    /// A sign behind which nothing of the address stands.
+    ADDRESS_SIGN = found("address.sign", &["place?", "setting", "url", "sign", "effect", "form"],
+        "{url} 中有 {sign}：设备只用一个地址，{sign} 及其后的内容会被当作路径的一部分：服务器不认识那个路径时，{effect}。",
+        "{sign} stands in {url}: devices use one address, and take {sign} and what stands behind it for a part of the path; where the \
+         server does not know that path, {effect}.")
+        .remedy("{setting} 只写一个地址（{form}）。", "write one address in {setting}, and nothing behind it ({form}).");
+    /// The path of another interface.
+    ADDRESS_PATH = found("address.path", &["place?", "setting", "url", "is", "effect", "form"],
+        "{url} 中是{is}：{effect}。", "{url} has {is}: {effect}.")
+        .remedy("改正 {setting} 的路径（{form}）。", "write the path that belongs into {setting} ({form}).");
+    /// The port of another scheme.
+    ADDRESS_SCHEME_PORT = found("address.scheme-port", &["place?", "setting", "url", "port", "speaks", "effect", "form"],
+        "{url} 的端口是 {port}：{speaks}：如果确实如此，{effect}。",
+        "{url} names port {port}: {speaks}. Where that is so, {effect}.")
+        .remedy("改正 {setting} 的协议或端口，使两者相符（{form}）。", "mend the scheme or the port in {setting}, so that one goes with the other ({form}).");
+    /// Nothing says what the proxy's address is.
+    ADDRESS_BEHIND_PROXY = found("address.behind-proxy", &["place?", "setting", "url"],
+        "gateway.behind_proxy 已启用，而没有配置地址：下发给所有设备的是本机自己的地址 {url}，而不是前面的代理的地址；不能直接访问本机的设备下载不到固件。",
+        "gateway.behind_proxy is set and no address is configured: every device is handed this machine's own address, {url}, and not that of \
+         what stands in front; devices that cannot reach this machine itself get no firmware.")
+        .remedy("将 {setting} 设为设备访问代理所用的地址（https://ota.example.com/xiaozhi/ota/），或删去 gateway.behind_proxy。",
+            "set {setting} to the address by which devices come to the proxy (https://ota.example.com/xiaozhi/ota/), or take \
+             gateway.behind_proxy out.");
+    /// A port of ours for MQTT.
+    ADDRESS_MQTT_HERE = found("address.mqtt-here", &["place?", "setting", "endpoint", "port"],
+        "下发给设备的 MQTT 地址 {endpoint} 是本服务器自己的端口 {port}，这里只有 HTTP：所有设备都没有语音。",
+        "Devices are handed {endpoint} for MQTT, and port {port} is this server's own, which speaks HTTP: no device has a voice.")
+        .remedy("将 {setting} 设为 MQTT 网关的地址（192.168.1.100:1883），或删去它以使用 WebSocket。",
+            "set {setting} to the address of the MQTT gateway (192.168.1.100:1883), or take it out, for the WebSocket.");
     /// Another address is listened on.
     ADDRESS_NOT_BOUND = found("address.not-bound", &["place?", "setting", "url", "bound"],
         "下发的地址是 {url}，但只监听了 {bound}：设备无法连接。",

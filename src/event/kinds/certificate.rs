@@ -46,11 +46,6 @@ kinds! { CERTIFICATES:
          devices cannot find the way to a root that they know and will refuse it.")
         .remedy("将服务器自己的证书放在最前，其后依次为颁发机构提供的上级证书（fullchain.pem）。",
             "put the server's own certificate first and behind it those above it, as the authority gave them (fullchain.pem).");
-    /// The RSA key is short.
-    CERTIFICATE_KEY_SHORT = found("certificate.key-short", &["place?", "setting", "file", "bits"],
-        "{file} 的 RSA 密钥只有 {bits} 位：公共机构不签发此类密钥，如今的客户端会拒绝它。",
-        "{file} has an RSA key of {bits} bits: public authorities sign no such key, and clients of today refuse it.")
-        .remedy("使用 P-256 密钥，或 2048 位的 RSA 密钥。", "make a P-256 key, or an RSA one of 2048 bits.");
     /// The RSA key is long.
     CERTIFICATE_KEY_LONG = found("certificate.key-long", &["place?", "setting", "file", "bits"],
         "{file} 的 RSA 密钥有 {bits} 位：每次握手都会使设备和本服务器的计算量成倍增加。",
@@ -81,6 +76,12 @@ kinds! { CERTIFICATES:
         .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（acme.failed）。",
             "renew it; the new file is taken up without a restart. Of one that is ordered by ACME, see what the log says of \
              the last order (acme.failed).");
+    /// A mark in the file is none.
+    CERTIFICATE_MARK = found("certificate.mark", &["place?", "setting", "file", "line"],
+        "{file}:{line} 应为 -----BEGIN CERTIFICATE-----，但写得不对：它后面的证书没有被读取。",
+        "{file}:{line} is meant as -----BEGIN CERTIFICATE----- and is not quite that: the certificate behind it is not read.")
+        .remedy("改正该行（前后各五个 ASCII 减号，前面没有其他字符），或重新下载 fullchain.pem。",
+            "write that line so, with five ASCII dashes on both sides and nothing in front, or get fullchain.pem again.");
     /// The certificates are not in order.
     CERTIFICATE_ORDER = found("certificate.order", &["place?", "setting", "file", "leaf"],
         "{file} 中的证书顺序不对（服务器自己的是第 {leaf} 张）：这里已按正确顺序发送，其他程序不会。",
@@ -104,12 +105,19 @@ kinds! { CERTIFICATES:
         "{file} has no subjectAltName, and a host name in its CN at most: browsers and curl refuse it.")
         .remedy("签发时加上 -addext subjectAltName=DNS:域名（openssl req），或向公共机构申请。",
             "have it made with -addext subjectAltName=DNS:NAME (openssl req), or get one of a public authority.");
-    /// A name has a star where devices know none.
+    /// A name is one of no host.
     CERTIFICATE_NAME_ODD = found("certificate.name-odd", &["place?", "setting", "file", "name"],
-        "{file} 中的名称 {name} 不适用于任何主机：设备和浏览器只接受最前面的一个 *.，且其后至少两级。",
-        "The name {name} in {file} stands for no host: devices and browsers know one *. at the beginning, with two labels behind it \
-         at least.")
+        "{file} 中的名称 {name} 不适用于任何主机：设备和浏览器只接受小写 ASCII 的域名（中文域名用 xn-- 形式），不含协议、端口和末尾的点；\
+         * 只能是最前面的一级，其后至少两级。",
+        "The name {name} in {file} stands for no host: devices and browsers know names in ASCII (xn-- for others), without scheme, \
+         port or a dot at the end, and one *. at the beginning, with two labels behind it at least.")
         .remedy("申请时写出完整的域名，或写 *.example.com 这样的名称。", "have it made for the whole name, or for one as *.example.com.");
+    /// A date is written as devices do not read it.
+    CERTIFICATE_DATE_FORM = found("certificate.date-form", &["place?", "setting", "file", "subject", "date"],
+        "{file} 中 {subject} 的日期写作 {date}，设备不能读取（只认 YYMMDDHHMMSSZ 或 YYYYMMDDHHMMSSZ）：设备会拒绝它（mbedTLS 返回 -0x2400）。",
+        "A date of {subject} in {file} is written as {date}, which devices do not read (YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ): they \
+         refuse it (mbedTLS says -0x2400).")
+        .remedy("用 openssl 或由公共机构重新签发。", "have it made again by openssl, or by a public authority.");
     /// It is an authority's own.
     CERTIFICATE_IS_CA = found("certificate.is-ca", &["place?", "setting", "file"],
         "{file} 的第一张是颁发机构的证书（CA:TRUE），不是服务器的：浏览器、curl 和一些固件会拒绝它。",
@@ -186,9 +194,9 @@ kinds! { CERTIFICATES:
         .remedy("重新下载颁发机构提供的 fullchain.pem；检查：openssl verify -untrusted chain.pem cert.pem。",
             "get fullchain.pem from the authority again; see: openssl verify -untrusted chain.pem cert.pem.");
     /// An extension that devices do not know.
-    CERTIFICATE_EXTENSION = found("certificate.extension", &["place?", "setting", "file", "error"],
-        "{file} 中有设备不认识的关键扩展（{error}）：设备会拒绝它（mbedTLS 返回 -0x2562）。",
-        "{file} has a critical extension that devices do not know ({error}): they refuse it (mbedTLS says -0x2562).")
+    CERTIFICATE_EXTENSION = found("certificate.extension", &["place?", "setting", "file", "subject", "extension"],
+        "{file} 中的 {subject} 有设备不认识的关键扩展（{extension}）：设备会拒绝它（mbedTLS 返回 -0x2562）。",
+        "{subject} in {file} has a critical extension that devices do not know ({extension}): they refuse it (mbedTLS says -0x2562).")
         .remedy("重新签发，不带该扩展。", "have it made again without it.");
     /// Nobody knows who signed it.
     CERTIFICATE_AUTHORITY = found("certificate.authority", &["place?", "setting", "file", "issuer", "who"],

@@ -32,6 +32,12 @@ kinds! { CONFIGURATION:
     CONFIG_EMPTY = of_key!("config.empty", Warning, [],
         "文件为空或只有注释，所有设置均为默认值，任何设备都可以接入：如果原来有内容，请恢复",
         "it is empty, or has comments only, so that every setting has its default, and nobody is kept out: if something stood there, restore it");
+    /// No key of the file is read.
+    CONFIG_NOTHING_READ = of_key!("config.nothing-read", Warning, [],
+        "文件中没有任何一个键是本服务器或 xiaozhi-server 会读取的，所有设置均为默认值，任何设备都可以接入：请确认放在这里的是正确的文件；\
+         server: 和 gateway: 要写在行首",
+        "none of the keys in this file is read by this server or by xiaozhi-server, so that every setting has its default, and nobody \
+         is kept out: put the right file here; `server:` and `gateway:` stand at the very start of a line");
     /// Another file was meant to be it.
     CONFIG_MISNAMED = of_key!("config.misnamed", Warning, ["other"],
         "没有这个文件，而 {other} 不会被读取，所有设置均为默认值，任何设备都可以接入：请改名，或用 --config 指定它",
@@ -85,6 +91,17 @@ kinds! { CONFIGURATION:
         "plain HTTP is over, and gateway.behind_proxy is true: every device gets a 403 if the proxy comes over plain HTTP\
          { (|beside|}{ stands at |beside_place|)}: let it come over https, or list its addresses in gateway.behind_proxy and let it \
          send X-Forwarded-Proto, or take http_fallback out");
+    /// Plain HTTP is over, and no address is configured.
+    CONFIG_HTTPS_MADE_UP = of_key!("config.https-made-up", Warning, ["url"],
+        "已不再提供明文 HTTP，而没有配置地址：每台设备会得到它访问本服务器所用的 https 地址（看不出时为 {url}），证书必须包含其中的主机名：\
+         请将 server.ota 设为 https 地址",
+        "plain HTTP is over, and no address is configured: each device is handed the https address by which it comes ({url} where that does \
+         not show), and the certificate must hold its host: give server.ota an https address");
+    /// Blanks around an address.
+    CONFIG_OUTER_BLANKS = of_key!("config.outer-blanks", Warning, [],
+        "地址前后有空格：这里会去掉，但 xiaozhi-server 会原样下发，设备因此连接失败：请删去",
+        "blanks stand in front of the address or behind it: they are left out here, and xiaozhi-server hands them to devices, which then \
+         fail to connect: take them out");
     /// A port takes a PROXY header from anybody.
     CONFIG_PROXY_HEADER_FROM_ANYBODY = of_key!("config.proxy-header-from-anybody", Warning, ["port"],
         "端口 {port} 接受任何人发来的 PROXY 头，能连到它的客户端可以冒充任何地址：请在 gateway.behind_proxy 中列出代理的地址",
@@ -288,8 +305,8 @@ kinds! { CONFIGURATION:
         "not UTF-8 (at byte {byte}){, but |encoding|, as it seems}: save it as UTF-8{, or run |command|}");
     /// Another tool holds the file shut.
     CONFIG_SHUT = of_key!("config.shut", Error, ["tool", "open"],
-        "文件由 {tool} 加密（或未取得其内容），这里读不到任何设置：请先运行 {open}",
-        "{tool} holds this file shut, and no setting in it can be read: open it first: {open}");
+        "文件由 {tool} 加密或打包（或未取得其内容），这里读不到任何设置：请先运行 {open}，再把 YAML 放到这里",
+        "{tool} holds this file shut, and no setting in it can be read: open it first, and put the YAML here: {open}");
     /// A file of another kind.
     CONFIG_OTHER_FORMAT = of_key!("config.other-format", Error, ["is"],
         "这是{is}，而这里要的是 YAML：形如 `server:` 的行，其下缩进书写 `键: 值`；请把内容改写成这样，或放回原来的文件",
@@ -338,6 +355,44 @@ kinds! { CONFIGURATION:
         "# 前面没有空格，因此它是值的一部分而不是注释：请在 # 前加一个空格，或给整个值加上引号",
         "no blank stands in front of #, so that it is a part of the value and begins no comment: write a blank in front of it, or \
          put the value in quotes");
+    /// A line of something else.
+    CONFIG_STRAY = of_key!("config.stray", Error, ["is"],
+        "这是{is}，不是配置的内容：请删去", "this is {is}, and no part of the configuration: take it out");
+    /// Numbers of lines.
+    CONFIG_LINE_NUMBERS = of_key!("config.line-numbers", Error, ["command"],
+        "每行前面都有行号（cat -n 或编辑器显示的），它们成了键的一部分：请去掉，例如 {command}",
+        "a number stands in front of each line, as cat -n and editors show them, and becomes a part of its key: take them out, as by \
+         {command}");
+    /// Bytes of zero.
+    CONFIG_ZEROS = of_key!("config.zeros", Error, ["zeros"],
+        "从这里起有 {zeros} 个零字节，断电或磁盘写满时会留下这样的文件：请从备份恢复；若内容完整，只需删去这些字节",
+        "bytes of zero stand from here on, {zeros} in all, as a power cut or a full disk leaves them: restore the file from a copy, or, if all else is \
+         there, take these bytes out");
+    /// A sign of YAML's own in a value.
+    CONFIG_QUOTE = of_key!("config.quote", Error, ["sign", "write"],
+        "值中的符号 {sign} 在 YAML 里另有含义：请把整个值放进引号（{write}），或去掉该符号",
+        "the sign {sign} means something else to YAML where it stands in this value: put the whole value in quotes, as in {write}, or take the \
+         sign out");
+    /// An alias of nothing.
+    CONFIG_NO_ANCHOR = of_key!("config.no-anchor", Error, [],
+        "开头的 * 引用上文以 & 标记的内容，而上文没有这个标记：请把值放进引号（例如 '*.example.com'），或先写 &名称；列表项以 `- ` 开头",
+        "`*` in front means what `&name` marks further up, and nothing is marked so: put the value in quotes ('*.example.com'), or write the \
+         mark first; an item of a list begins with `- `");
+    /// No colon behind a key.
+    CONFIG_NO_COLON = of_key!("config.no-colon", Error, ["write"],
+        "键后面没有冒号：请写 `{write}`（冒号后空一格）", "no colon stands behind the key: write `{write}`, with a blank behind the colon");
+    /// Two keys on one line.
+    CONFIG_ONE_LINE = of_key!("config.one-line", Error, ["second"],
+        "`{second}` 写在了另一个键的同一行：请另起一行，属于下一层时缩进两个空格",
+        "`{second}` stands on the line of another key: begin a new line with it, two blanks further in if it belongs below");
+    /// Dashes where keys are wanted.
+    CONFIG_DASHES = of_key!("config.dashes", Error, [],
+        "键前面的 `-` 使它成了列表，而这里要的是映射：请删去这些 `-`",
+        "`-` in front of the keys makes a list of it, and a mapping is wanted: take the dashes out");
+    /// A backslash in double quotes.
+    CONFIG_BACKSLASH = of_key!("config.backslash", Error, [],
+        "双引号中的 \\ 表示转义，而这个转义不存在：请改用单引号，或写成 \\\\",
+        "in double quotes \\ begins an escape, and there is none like this: use single quotes, or write \\\\");
     /// What another tool was to fill in.
     CONFIG_LEFT_IN = of_key!("config.left-in", Error, ["is"],
         "这是{is}：请写出值本身，或让那个工具先处理这个文件再启动",
@@ -348,7 +403,8 @@ kinds! { CONFIGURATION:
         "this is {is}: write a path of this machine, or of the container it runs in, such as {write}");
     /// Several values without brackets.
     CONFIG_BRACKETS = of_key!("config.brackets", Error, ["write"],
-        "这里写了几个值：列表要放在方括号中，例如 {write}", "these are several values: a list stands in brackets, as in {write}");
+        "这样写不是列表：请写 {write}，或每项单独一行并以 `- ` 开头",
+        "this is no list as it stands: write {write}, or each item on a line of its own behind `- `");
     /// The file cannot be read.
     CONFIG_UNREADABLE = of_key!("config.unreadable", Error, ["error", "other?"],
         "无法读取：{error}{：旁边的 |other| 是否就是它？}", "cannot be read: {error}{: is it |other| that is meant?}");
@@ -371,16 +427,17 @@ kinds! { CONFIGURATION:
          in; mend the link, or take it away to start with every setting at its default");
     /// Too many collections in each other.
     CONFIG_TOO_DEEP = of_key!("config.too-deep", Error, [],
-        "列表或映射的嵌套比这里已知的任何设置都深，或未闭合的括号超过 20000 个（文本中的也算）",
+        "列表或映射的嵌套比这里已知的任何设置都深，或未闭合的括号超过 20000 个（文本中的也算），或别名（*）成千次地重复：请删去它们",
         "lists or mappings stand in each other deeper than anything that is known here, or more than 20000 brackets are open, \
-         those in texts counted");
+         those in texts counted, or aliases (*) repeat others by the thousand: take them out");
     /// A line that is no YAML.
     CONFIG_NOT_YAML = of_key!("config.not-yaml", Error, ["error"],
         "不是 YAML：{error}：请修正该行，缩进用空格", "not YAML: {error}: mend that line, indentation is by spaces");
     /// A file that is no YAML.
-    CONFIG_NOT_ONE_DOCUMENT = of_key!("config.not-one-document", Error, ["error"],
-        "不是 YAML：{error}：必须是一个文档，且不能用别名成千次地重复",
-        "not YAML: {error}: it must be one document, and no alias may repeat others by the thousand");
+    CONFIG_NOT_ONE_DOCUMENT = of_key!("config.not-one-document", Error, [],
+        "这里结束了一个 YAML 文档并开始了另一个（--- 或 ...），而一个文件只能有一个：请删去该行，把各部分合成一个",
+        "here one YAML document ends and another begins (--- or ...), and the file must be one: take this line out, and make one of the \
+         parts");
     /// A file of something else.
     CONFIG_NO_KEYS = of_key!("config.no-keys", Error, [],
         "最外层不是映射：必须是形如 `server:` 的行，其下缩进书写各键",

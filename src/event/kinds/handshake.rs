@@ -36,6 +36,16 @@ kinds! { HANDSHAKES:
              certbot certonly --key-type {kind} --cert-name 域名-{kind} -d 域名。",
             "get a second certificate for the same name and list both in gateway.tls.certificates, where each client gets the \
              one that it can check: certbot certonly --key-type {kind} --cert-name NAME-{kind} -d NAME.");
+    /// A client that takes ECDSA signatures with a hash of which no key here signs.
+    TLS_HASH = failed!("tls.hash", Warning, ["wanted"],
+        "TLS 握手失败：客户端只接受使用 {wanted} 的 ECDSA 签名，而这里 P-256 密钥用 SHA-256 签名，只有更长曲线的密钥才用这样的哈希",
+        "the TLS handshake failed: the client takes ECDSA signatures with {wanted} only, and here a P-256 key signs with SHA-256, and \
+         a key on a longer curve alone with such a hash")
+        .remedy("让该客户端也接受 ECDSA+SHA256（签名算法列表）；或为同一域名再申请一张证书，两张都列在 gateway.tls.certificates 中：\
+             certbot certonly --key-type ecdsa --elliptic-curve secp384r1 --cert-name 域名-p384 -d 域名（RSA 则用 --key-type rsa）。",
+            "let the client take ECDSA+SHA256, too (its list of signature algorithms); or get a second certificate for the same name \
+             and list both in gateway.tls.certificates: certbot certonly --key-type ecdsa --elliptic-curve secp384r1 --cert-name \
+             NAME-p384 -d NAME (or --key-type rsa, where it takes those).");
     /// A client without a cipher suite that is safe.
     TLS_CIPHER_SUITES = failed!("tls.cipher-suites", Warning, ["lacks", "offered"],
         "TLS 握手失败：没有共同的加密套件：客户端提供的套件中{lacks}：{offered}",

@@ -64,9 +64,11 @@ kinds! { PAIRS:
          sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}");
     /// Line breaks that were written out.
     PAIR_ESCAPED_BREAKS = instead!("pair.escaped-breaks", [],
-        "不是 PEM 文件：换行变成了 \\n 两个字符（环境变量和 JSON 里如此）：printf '%b' \"$(cat {|'file'|})\" > {|'file'|}.pem",
+        "不是 PEM 文件：换行变成了 \\n 两个字符（环境变量和 JSON 里如此）：sed 's/\\\\r//g;s/\\\\n/\\n/g;s/\\\\//g' {|'file'|} | \
+         grep -oE -- '-----(BEGIN|END) [A-Z0-9 ]+-----|^[A-Za-z0-9+/=]+$' > {|'file'|}.pem",
         "not a PEM file: its line breaks have become the two characters \\n, as in environment variables and JSON: \
-         printf '%b' \"$(cat {|'file'|})\" > {|'file'|}.pem");
+         sed 's/\\\\r//g;s/\\\\n/\\n/g;s/\\\\//g' {|'file'|} | grep -oE -- '-----(BEGIN|END) [A-Z0-9 ]+-----|^[A-Za-z0-9+/=]+$' > \
+         {|'file'|}.pem");
     /// Lines that have run together.
     PAIR_RUN_TOGETHER = instead!("pair.run-together", [],
         "不是 PEM 文件：各行连在了一起，-----BEGIN …----- 和 -----END …----- 必须各占一行：\
@@ -74,19 +76,17 @@ kinds! { PAIRS:
         "not a PEM file: its lines have run together, and -----BEGIN ...----- and -----END ...----- must stand on lines of their \
          own: sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|'file'|} | sed '/^-----/!s/ /\\n/g' > {|'file'|}.pem");
     /// A mark that is none.
-    PAIR_MARK = instead!("pair.mark", ["line"],
-        "不是 PEM 文件：第 {line} 行应为 -----BEGIN …----- 或 -----END …-----：前面不能有空格、引号或 >，两边各五个 ASCII 减号，字母大写：\
-         sed -E 's/^[[:space:]>\"]+//' {|'file'|} > {|'file'|}.pem",
-        "not a PEM file: line {line} should be -----BEGIN ...----- or -----END ...-----: with no blank, quote or > in front, five \
-         ASCII dashes on both sides, in capitals: sed -E 's/^[[:space:]>\"]+//' {|'file'|} > {|'file'|}.pem");
+    PAIR_MARK = instead!("pair.mark", ["line", "column", "sign", "due", "mark", "command"],
+        "不是 PEM 文件：{|file|}:{line} 应为 {mark}，而第 {column} 列是 {sign}，应为 {due}：{command}",
+        "not a PEM file: {|file|}:{line} should be {mark}, and has {sign} at column {column}, where {due} belongs: {command}");
     /// A block without an end.
     PAIR_NO_END = instead!("pair.no-end", [],
         "不是完整的 PEM 文件：有一块没有 -----END …----- 行，被截断了：请重新复制",
         "not a whole PEM file: a block of it has no -----END ...----- line: it was cut off; copy it again");
     /// A block of something else.
-    PAIR_NO_BASE64 = instead!("pair.no-base64", [],
-        "不是 PEM 文件：有一块的内容不是 base64，已损坏：请重新复制",
-        "not a PEM file: the content of a block is no base64: it is damaged; copy it again");
+    PAIR_NO_BASE64 = instead!("pair.no-base64", ["line?"],
+        "不是 PEM 文件：有一块的内容不是 base64{（第 |line| 行）}，已损坏：请重新复制",
+        "not a PEM file: the content of a block is no base64{ (line |line|)}: it is damaged; copy it again");
     /// DER.
     PAIR_DER = instead!("pair.der", ["what", "command"],
         "它是 DER（二进制格式）的{what}，需要 PEM：{command}", "it is {what} in DER, the binary form, and PEM is wanted: {command}");
@@ -112,6 +112,28 @@ kinds! { PAIRS:
         "it is a key store of Java (JKS): keytool -importkeystore -srckeystore {|'file'|} -destkeystore {|'file'|}.p12 -deststoretype \
          PKCS12, then openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem and openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes \
          -out privkey.pem");
+    /// A data base of keys.
+    PAIR_NSS = instead!("pair.nss", [],
+        "它是数据库（Firefox、Chrome 等使用的 NSS 的 cert9.db、key4.db 就是这样）：pk12util -d 目录 -n 名称 -o a.p12（certutil -L -d 目录 列出名称），\
+         再 openssl pkcs12 -in a.p12 -nokeys -out fullchain.pem 和 openssl pkcs12 -in a.p12 -nocerts -nodes -out privkey.pem",
+        "it is a data base, as NSS (Firefox, Chrome) keeps certificates in cert9.db and keys in key4.db: pk12util -d FOLDER -n NAME \
+         -o a.p12 (certutil -L -d FOLDER lists the names), then openssl pkcs12 -in a.p12 -nokeys -out fullchain.pem and openssl \
+         pkcs12 -in a.p12 -nocerts -nodes -out privkey.pem");
+    /// A key as Windows keeps it.
+    PAIR_FORMAT = instead!("pair.format", ["format", "command"],
+        "它是 Windows 的 {format} 格式的密钥：{command}", "it is a key in the form {format} of Windows: {command}");
+    /// A key in JSON.
+    PAIR_JWK = instead!("pair.jwk", [],
+        "它是 JWK（JSON 形式的密钥，openssl 不能读取）：certbot 的 accounts/…/private_key.json 是 ACME 账户的密钥，不是证书的，证书的是 \
+         live/域名/privkey.pem；如果证书确实是用它申请的，请用生成它的程序导出 PEM",
+        "it is a JWK, a key in JSON, which openssl does not read: certbot's accounts/.../private_key.json is the key of its ACME \
+         account and no certificate's, which is live/NAME/privkey.pem; where the certificate was made for it, let the program that \
+         made it export PEM");
+    /// A key in XML.
+    PAIR_XML_KEY = instead!("pair.xml-key", [],
+        "它是 .NET 的 XML 密钥（RSAKeyValue）：请用生成它的程序导出 PEM（RSA.FromXmlString，再 ExportPkcs8PrivateKeyPem），没有 <D> 的只是公钥",
+        "it is a key in XML, as .NET writes it (RSAKeyValue): let the program that made it export PEM (RSA.FromXmlString, then \
+         ExportPkcs8PrivateKeyPem); one without <D> is a public key only");
     /// A request.
     PAIR_REQUEST = instead!("pair.request", [],
         "它是证书申请（CSR）：请使用颁发机构据此签发的证书（fullchain.pem），密钥是生成它时一起生成的",
@@ -154,9 +176,9 @@ kinds! { PAIRS:
         "它是网页（登录页或错误页被存成了文件）：请用浏览器登录后重新下载，或 curl -fLO",
         "it is a web page (that of a login or an error was saved): download it again, logged in, or with curl -fLO");
     /// A printout.
-    PAIR_PRINTOUT = instead!("pair.printout", [],
-        "它是 openssl x509 -text 打印的内容，没有证书本身：openssl x509 -in 原文件 -out {|'file'|}",
-        "it is what openssl x509 -text prints, without the certificate itself: openssl x509 -in ORIGINAL -out {|'file'|}");
+    PAIR_PRINTOUT = instead!("pair.printout", ["command"],
+        "它是 openssl -text 打印的内容，不是文件本身：{command}",
+        "it is what openssl prints with -text, and not the thing itself: {command}");
     /// An archive.
     PAIR_ARCHIVE = instead!("pair.archive", ["format", "command"],
         "它是 {format} 压缩包：{command}，再指定其中的 fullchain.pem 和 privkey.pem",
@@ -197,17 +219,35 @@ kinds! { PAIRS:
         "不是 PEM 文件：请指定含 -----BEGIN …----- 的文件（{name}）",
         "not a PEM file: name one that holds -----BEGIN ...----- ({name})");
     /// The certificate is damaged.
-    PAIR_BAD_CERTIFICATE = why("pair.bad-certificate", &["file", "number", "error"],
-        "{file}：第 {number} 张证书已损坏，或不是证书（{error}）：请重新复制或签发；检查：openssl x509 -in {'file'} -noout -text",
-        "{file}: certificate number {number} in it is damaged, or is none ({error}): copy it again, or have it issued anew; look at \
-         it by: openssl x509 -in {'file'} -noout -text");
-    /// The certificate is of an old version.
+    PAIR_BAD_CERTIFICATE = why("pair.bad-certificate", &["file", "number"],
+        "{file}：第 {number} 张证书已损坏，或不是证书：请重新复制或签发；检查：openssl x509 -in {'file'} -noout -text",
+        "{file}: certificate number {number} in it is damaged, or is none: copy it again, or have it issued anew; look at it by: \
+         openssl x509 -in {'file'} -noout -text");
+    /// The certificate is not as X.509 wants it.
+    PAIR_MALFORMED = why("pair.malformed", &["file", "number", "what"],
+        "{file}：第 {number} 张证书不合 X.509 的规定：{what}：客户端会拒绝它：请用较新的 openssl 或由公共机构重新签发；检查：openssl asn1parse -i -in {'file'}",
+        "{file}: certificate number {number} in it is not as X.509 wants it: {what}: clients refuse it: have it issued anew, with a \
+         present openssl or by a public authority; look at it by: openssl asn1parse -i -in {'file'}");
+    /// The certificate has an extension that nobody knows.
+    PAIR_EXTENSION = why("pair.extension", &["file", "number", "extension"],
+        "{file}：第 {number} 张证书有一个客户端必须认识（critical）而不认识的扩展（{extension}）：设备和其他客户端会拒绝它：请不带该扩展重新签发",
+        "{file}: certificate number {number} in it has a critical extension that clients do not know ({extension}): devices and \
+         others refuse it: have it made again without that extension, or with it not critical");
+    /// The certificate is of another version.
     PAIR_VERSION = why("pair.version", &["file", "version"],
-        "{file}：证书是 X.509 第 {version} 版，不能带域名，如今的客户端拒绝它：openssl req -x509 -newkey ec -pkeyopt \
+        "{file}：证书是 X.509 第 {version} 版，如今的客户端只接受能带域名的第 3 版：openssl req -x509 -newkey ec -pkeyopt \
          ec_paramgen_curve:P-256 -nodes -days 3650 -keyout privkey.pem -out fullchain.pem -subj /CN=域名 -addext subjectAltName=DNS:域名",
-        "{file}: its certificate is X.509 version {version}, which holds no host names, and clients of today refuse it: openssl req \
-         -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout privkey.pem -out fullchain.pem -subj /CN=NAME \
-         -addext subjectAltName=DNS:NAME");
+        "{file}: its certificate is X.509 version {version}, and clients of today take version 3 only, which holds the host names: \
+         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout privkey.pem -out fullchain.pem \
+         -subj /CN=NAME -addext subjectAltName=DNS:NAME");
+    /// The key names no curve.
+    PAIR_CURVE = why("pair.curve", &["file", "command"],
+        "{file}：密钥把椭圆曲线的参数写了出来，而不是写曲线的名称：{command}",
+        "{file}: its key has the parameters of its curve written out, where the curve's name belongs: {command}");
+    /// The certificate has the key in another form.
+    PAIR_FORM = why("pair.form", &["cert", "key", "form", "command"],
+        "{cert}：其中的公钥与 {key} 相符，但写成了{form}，客户端不接受：{command}",
+        "{cert}: its public key is that of {key}, and stands there {form}, which clients do not take: {command}");
     /// The key is damaged.
     PAIR_BAD_KEY = why("pair.bad-key", &["file"],
         "{file}：私钥已损坏，或其种类这里不认识：openssl pkey -in {'file'} -noout -text 可查看；请使用 P-256 密钥或 2048 到 4096 位的 RSA 密钥",

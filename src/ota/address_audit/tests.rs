@@ -159,7 +159,11 @@ fn an_address_that_is_made_up_may_be_one_that_devices_misread() {
         network: &Network::default(),
         lookups: &[],
     };
-    let address = PublicAddress::derived(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7]), 8003);
+    let address = PublicAddress::derived(
+        Scheme::Http,
+        IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7]),
+        8003,
+    );
     assert!(!address.ota().is_readable());
     let found = audit(&address, &around);
     assert!(

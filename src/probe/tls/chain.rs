@@ -113,8 +113,8 @@ fn finding(found: ChainFault, kind: Kind) -> Option<Finding> {
             let evidence = told(&end).and(&format!(": {error}"));
             fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED)
         }
-        ChainFault::UnknownExtension { subject, error } => {
-            let evidence = format!("{subject}: {error}").into();
+        ChainFault::UnknownExtension { subject, extension } => {
+            let evidence = format!("{subject}: {extension}").into();
             fault(&rules::UNREADABLE_CERTIFICATE, evidence, BAD_EXTENSION)
         }
         ChainFault::Odd { subject, error } => {

@@ -178,9 +178,9 @@ impl CaClient {
             return Err(Unreachable::Address);
         };
         let host = authority.as_str().to_owned();
-        let fault = |error| Unreachable::Http {
+        let fault = |error: hyper::Error| Unreachable::Broke {
             host: host.clone(),
-            error,
+            error: error.into(),
         };
         let mut sender = match self.kept(&host).await {
             Some(sender) => sender,
@@ -265,16 +265,22 @@ impl CaClient {
         let server =
             ServerName::try_from(name.to_owned()).map_err(|e| connect(io::Error::other(e)))?;
         let stream = self.tls.connect(server, stream).await;
-        let stream = stream.map_err(|error| Unreachable::Trust {
-            host: host.to_owned(),
-            error,
+        let stream = stream.map_err(|error| {
+            let host = host.to_owned();
+            let inner = error.get_ref().and_then(|e| e.downcast_ref());
+            if matches!(inner, Some(rustls::Error::InvalidCertificate(_))) {
+                Unreachable::Trust { host, error }
+            } else {
+                let error = error.into();
+                Unreachable::Broke { host, error }
+            }
         })?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream))
                 .await
-                .map_err(|error| Unreachable::Http {
+                .map_err(|error| Unreachable::Broke {
                     host: host.to_owned(),
-                    error,
+                    error: error.into(),
                 })?;
         // It ends with the last of its senders.
         tokio::spawn(connection);

@@ -1,10 +1,11 @@
 //! Look before an order at what would keep a CA from giving a certificate: whether its
 //! directory is one, and where the names lead.
 
+use super::authorities::{BINDING, is_of};
 use super::client::CaClient;
 use super::eab::EabKey;
 use super::proxy::ProxyRules;
-use super::{AcmeSettings, BINDING, Challenges, RootError, client, is_of, is_public, no_contract};
+use super::{AcmeSettings, Challenges, RootError, client, is_public, no_contract};
 use crate::event::{Event, event};
 use crate::util::addresses::own_addresses;
 use aws_lc_rs::rand::fill;

@@ -19,8 +19,11 @@ pub(super) enum Unreachable {
     Connect { host: String, error: io::Error },
     /// Its certificate is none that counts.
     Trust { host: String, error: io::Error },
-    /// The connection ended.
-    Http { host: String, error: hyper::Error },
+    /// The connection ended, or what came by it is neither TLS nor HTTP.
+    Broke {
+        host: String,
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The answer cannot be read.
     Body {
         host: String,
@@ -75,7 +78,7 @@ impl From<&Unreachable> for Event {
             Unreachable::Trust { host, error } => {
                 event!(ACME_CA_TRUST, host = host, error = error)
             }
-            Unreachable::Http { host, error } => {
+            Unreachable::Broke { host, error } => {
                 event!(ACME_CA_BROKE, host = host, error = error.to_string())
             }
             Unreachable::Body { host, error } => {
@@ -141,7 +144,7 @@ impl Unreachable {
             | Self::NotDirectory { .. }
             | Self::ProxyValue { .. } => true,
             Self::Proxy { fault, .. } => !matches!(fault, ProxyFault::Io(_)),
-            Self::Connect { .. } | Self::Http { .. } | Self::Body { .. } | Self::Late { .. } => {
+            Self::Connect { .. } | Self::Broke { .. } | Self::Body { .. } | Self::Late { .. } => {
                 false
             }
         }

@@ -1,6 +1,7 @@
 //! Content of files in DER, and faults of keys.
 
-use super::{Found, binary};
+use super::odd::NAMED_CURVE;
+use super::{Found, binary, word};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use rustls::pki_types::PrivateKeyDer;
@@ -101,13 +102,18 @@ fn request_or_list(body: &Any<'_>) -> Option<Event> {
     })
 }
 
-fn children(der: &[u8]) -> Option<Vec<Any<'_>>> {
+pub(super) fn children(der: &[u8]) -> Option<Vec<Any<'_>>> {
     let (_, outer) = Any::from_der(der).ok()?;
     (outer.header.tag() == Tag::Sequence).then(|| parts(outer.data))
 }
 
-fn children_of<'a>(part: &Any<'a>) -> Option<Vec<Any<'a>>> {
+pub(super) fn children_of<'a>(part: &Any<'a>) -> Option<Vec<Any<'a>>> {
     (part.header.tag() == Tag::Sequence).then(|| parts(part.data))
+}
+
+/// Tells whether all of it is one SEQUENCE.
+pub(super) fn is_whole(der: &[u8]) -> bool {
+    Any::from_der(der).is_ok_and(|(rest, any)| rest.is_empty() && any.header.tag() == Tag::Sequence)
 }
 
 fn parts(mut data: &[u8]) -> Vec<Any<'_>> {
@@ -134,6 +140,11 @@ pub(in crate::tls) fn key_fault(path: &Path, key: &PrivateKeyDer<'_>) -> Event {
         Some(Kind::Rsa(bits)) if !(2048..=8192).contains(&bits) => {
             event!(PAIR_KEY_LENGTH, file = path, bits = bits)
         }
+        Some(Kind::Explicit) => {
+            let file = word(path);
+            let command = format!("openssl pkey -in {file}{NAMED_CURVE} -out {file}.pem");
+            event!(PAIR_CURVE, file = path, command = command)
+        }
         Some(Kind::Other(name)) => event!(PAIR_KEY_KIND, file = path, kind = name),
         _ => event!(PAIR_BAD_KEY, file = path),
     }
@@ -143,6 +154,8 @@ pub(in crate::tls) fn key_fault(path: &Path, key: &PrivateKeyDer<'_>) -> Event {
 enum Kind {
     /// RSA, with the length of its modulus in bits.
     Rsa(usize),
+    /// A curve whose parameters are written out, and a name is wanted.
+    Explicit,
     /// Anything else, by its name.
     Other(String),
 }
@@ -160,7 +173,7 @@ fn sec1(der: &[u8]) -> Option<Kind> {
     let parts = children(der)?;
     let inner = parts.get(2)?;
     let (_, curve) = Any::from_der(inner.data).ok()?;
-    curve_name(&curve).map(Kind::Other)
+    curve_kind(&curve)
 }
 
 fn pkcs8(der: &[u8]) -> Option<Kind> {
@@ -182,17 +195,17 @@ fn pkcs8(der: &[u8]) -> Option<Kind> {
         return rsa(parts.get(2)?.data);
     }
     if oid == oid!(1.2.840.10045.2.1) {
-        return curve_name(algorithm.get(1)?).map(Kind::Other);
+        return curve_kind(algorithm.get(1)?);
     }
     Some(Kind::Other(oid.to_id_string()))
 }
 
 /// Names a curve that is none of those that are known here.
-fn curve_name(curve: &Any<'_>) -> Option<String> {
-    let Ok(oid) = curve.clone().oid() else {
-        // Its parameters are written out, and a name is wanted.
-        return Some("EC with explicit parameters".to_owned());
-    };
+fn curve_kind(curve: &Any<'_>) -> Option<Kind> {
+    if curve.header.tag() != Tag::Oid {
+        return Some(Kind::Explicit);
+    }
+    let oid = curve.clone().oid().ok()?;
     // P-256, P-384 and P-521: the fault is another one.
     let good = [
         oid!(1.2.840.10045.3.1.7),
@@ -212,5 +225,6 @@ fn curve_name(curve: &Any<'_>) -> Option<String> {
         (oid!(1.2.156.10197.1.301), "SM2"),
     ];
     let name = known.iter().find(|(known, _)| *known == oid);
-    Some(name.map_or_else(|| oid.to_id_string(), |(_, name)| (*name).to_owned()))
+    let name = name.map_or_else(|| oid.to_id_string(), |(_, name)| (*name).to_owned());
+    Some(Kind::Other(name))
 }

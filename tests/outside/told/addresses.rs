@@ -188,6 +188,32 @@ fn pairs_of_addresses_that_do_not_fit_together() {
     }
 }
 
+/// Addresses that devices read, and that lead them to what was not meant.
+const WRITTEN: &str = include_str!("addresses-written.txt");
+
+#[test]
+fn what_an_address_was_not_meant_to_have_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = WRITTEN.lines().filter(|line| line.starts_with("server."));
+    for row in rows {
+        let [setting, words, config] = row.splitn(3, '|').collect::<Vec<_>>()[..] else {
+            panic!("{row}");
+        };
+        let config: String = serde_json::from_str(config).unwrap();
+        fs::write(dir.path().join("c.yaml"), config + "\n").unwrap();
+        let (ok, text, error) = run(dir.path(), &["validate", "c.yaml"]);
+        let begin = format!(": warning: {}: ", setting.trim());
+        let warnings: Vec<_> = text.lines().filter(|line| line.contains(&begin)).collect();
+        let is_told = match words.trim() {
+            "" => warnings.is_empty(),
+            words => warnings
+                .iter()
+                .any(|line| line.contains(words) && line.contains("Remedy: ")),
+        };
+        assert!(ok && is_told, "{row}: {text}{error}");
+    }
+}
+
 #[test]
 fn a_placeholder_that_was_half_filled_in_counts_as_unset_and_is_named() {
     let server = Server::start(

@@ -1,15 +1,16 @@
 //! Files that are something else than the certificate or key that they should be.
 
+mod commands;
 mod made;
+mod unfit;
 
 use crate::support::certificate::{Authority, Key};
-use crate::support::server::Setup;
+use crate::support::server::{BINARY, Setup};
 use crate::support::{Server, until};
 use made::{Signed, pair, swap};
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::process::Command;
 
 const CONFIG: &str = "server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}\n\
      gateway:\n  tls: {certificates: [{cert: certs/it's now/a.pem, key: certs/it's now/a.key}]}\n";
@@ -82,17 +83,9 @@ fn what_is_no_certificate_is_named() {
         (pem.replace('\n', "\\n").into(), "pair.escaped-breaks"),
         (pem.replace('\n', " ").into(), "pair.run-together"),
         (pem.replace('\n', "").into(), "pair.run-together"),
-        (
-            pem.replace('\n', "\n  ").replacen("---", "  ---", 1).into(),
-            "pair.mark",
-        ),
-        (pem.replace("-----BEGIN", "----BEGIN").into(), "pair.mark"),
-        (pem.replace("-----BEGIN", "—–BEGIN").into(), "pair.mark"),
         (pem.to_lowercase().into(), "pair.mark"),
-        // Its first line alone.
-        (format!("  {pem}").into(), "pair.mark"),
         (
-            format!("> {}", pem.replace('\n', "\n> ")).into(),
+            pem.replacen("BEGIN CERTIF", "BEGIN CERIF", 1).into(),
             "pair.mark",
         ),
         (pem[..pem.len() / 3].into(), "pair.no-end"),
@@ -121,6 +114,8 @@ fn what_is_no_certificate_is_named() {
             b"<!DOCTYPE html><html>Sign in</html>".to_vec(),
             "pair.web-page",
         ),
+        (b"SQLite format 3\0\x10".to_vec(), "pair.nss"),
+        (b"{\"keys\": [{\"kty\": \"EC\"}]}".to_vec(), "pair.jwk"),
         (
             b"Certificate:\n    Data:\n    Signature Algorithm: x\n".to_vec(),
             "pair.printout",
@@ -147,6 +142,15 @@ fn what_is_no_certificate_is_named() {
         (
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec(),
             "pair.bad-certificate",
+        ),
+        // Behind the leaf, too.
+        (
+            format!("{pem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").into(),
+            "pair.bad-certificate",
+        ),
+        (
+            format!("{{\"cert\": {:?}, \"key\": {:?}}}", pem, "-----BEGIN").into(),
+            "pair.escaped-breaks",
         ),
     ];
     for (content, why) in table {
@@ -175,6 +179,25 @@ fn what_is_no_key_is_named() {
             "PuTTY-User-Key-File-3: ecdsa-sha2-nistp256".to_owned(),
             "pair.putty",
         ),
+        (
+            "{\"kty\": \"EC\", \"crv\": \"P-256\", \"d\": \"AAAA\"}".to_owned(),
+            "pair.jwk",
+        ),
+        (
+            "<RSAKeyValue><Modulus>AAAA</Modulus></RSAKeyValue>".to_owned(),
+            "pair.xml-key",
+        ),
+        (
+            "Private-Key: (256 bit)\npriv:\n    00\n".to_owned(),
+            "pair.printout",
+        ),
+        ("\u{7}\u{2}\0\0\0\u{24}\0\0RSA1".to_owned(), "pair.nothing"),
+        (key.replace("-----", "——"), "pair.mark"),
+        (key.replace("BEGIN ", "BEGIN\n"), "pair.mark"),
+        (
+            include_str!("certificates/explicit-curve.key").to_owned(),
+            "pair.curve",
+        ),
         (block("DSA PRIVATE KEY"), "pair.key-kind"),
         (block("EC PARAMETERS"), "pair.parameters"),
         (block("PUBLIC KEY"), "pair.public-key"),
@@ -190,6 +213,15 @@ fn what_is_no_key_is_named() {
     ] {
         let line = told(&server, pem, &content, why);
         assert!(line.contains("certs/it's now/a.key"), "{line}");
+    }
+    for (both, why) in [
+        (made::EXPLICIT_CURVE, "pair.form"),
+        (made::COMPRESSED_POINT, "pair.form"),
+    ] {
+        told(&server, both, both, why);
+    }
+    for (cert, key, why) in made::malformed() {
+        told(&server, cert, key, why);
     }
     told(&server, key, pem, "pair.swapped");
     told(
@@ -214,7 +246,26 @@ fn what_cannot_be_read_is_named() {
     fs::create_dir(&key).unwrap();
     let line = refused(&server, "pair.folder");
     assert!(line.contains("a.key/privkey.pem"), "{line}");
-    drop(good);
+    fs::remove_dir(&key).unwrap();
+    // A file of another user, by a program without the right of root to read it all.
+    fs::write(&key, &good.key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
+        command
+    } else {
+        Command::new(BINARY)
+    };
+    let validate = command
+        .args(["validate", "-c", "data/.config.yaml"])
+        .current_dir(server.dir.path());
+    let told = validate.output().unwrap();
+    let told = String::from_utf8([told.stdout, told.stderr].concat()).unwrap();
+    assert!(
+        told.contains("a.key") && told.contains("install -o "),
+        "{told}"
+    );
 }
 
 /// A file that is a little off is served as it should be, and the fault is named.
@@ -298,7 +349,7 @@ fn what_can_be_mended_is_served_and_named() {
 #[test]
 fn what_devices_would_refuse_is_named() {
     let (server, _) = start();
-    for (make, event, fields) in made::unfit() {
+    for (make, event, fields) in unfit::unfit() {
         let before = server.events(event, fields).len();
         let (cert, key) = make();
         swap(server.dir.path(), cert.as_bytes(), key.as_bytes());
@@ -327,78 +378,4 @@ fn one_kind_of_key_is_hinted_at_and_both_are_right() {
     ));
     server.event("certificate.authority", &[("who", "authority.unknown")]);
     assert!(server.events("certificate.only-ecdsa", &[]).is_empty());
-}
-
-/// Runs the command that a message ends with, in the folder of the server.
-fn run(line: &str, folder: &Path) {
-    let begins = ["openssl ", "iconv ", "sed ", "printf ", "base64 ", "tr "];
-    let words = line.split_once(" event=").unwrap().0;
-    let words = words
-        .split_once(" error=")
-        .map_or(words, |(words, _)| words);
-    let at = begins
-        .iter()
-        .filter_map(|begin| words.find(&format!(": {begin}")));
-    let command = &words[at.min().unwrap() + 2..];
-    let mut shell = Command::new("sh");
-    let shell = shell.args(["-c", command]).current_dir(folder);
-    let output = shell.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{command}: {output:?}");
-}
-
-/// The command that is shown makes of the file what is wanted.
-#[test]
-#[ignore = "needs openssl and iconv: tests/run installs them"]
-fn the_command_that_is_shown_mends_it() {
-    let (server, good) = start();
-    let (pem, key) = (&*good.pem, &*good.key);
-    let folder = server.dir.path().to_owned();
-    let indented = format!("  {}", pem.replace('\n', "\n  "));
-    for (content, why, file) in [
-        (made::der(pem), "pair.der", "a.pem.pem"),
-        (utf16(pem, false, true), "pair.utf16", "a.pem.pem"),
-        (utf16(pem, true, false), "pair.utf16", "a.pem.pem"),
-        (format!("\u{feff}{pem}").into(), "pair.bom", "a.pem"),
-        (
-            pem.replace('\n', "\\n").into(),
-            "pair.escaped-breaks",
-            "a.pem.pem",
-        ),
-        (
-            pem.replace('\n', " ").into(),
-            "pair.run-together",
-            "a.pem.pem",
-        ),
-        (
-            pem.replace('\n', "").into(),
-            "pair.run-together",
-            "a.pem.pem",
-        ),
-        (indented.into(), "pair.mark", "a.pem.pem"),
-        (made::inner(pem).into(), "pair.base64", "a.pem.pem"),
-        (
-            made::base64(pem.as_bytes()).into(),
-            "pair.base64",
-            "a.pem.pem",
-        ),
-        (
-            pem.replace("CERTIFICATE", "X509 CERTIFICATE").into(),
-            "pair.old-label",
-            "a.pem.pem",
-        ),
-    ] {
-        let line = told(&server, content, key, why);
-        run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/it's now").join(file)).unwrap();
-        assert_eq!(made::der(&now), made::der(pem), "{line}");
-    }
-    for (content, why) in [
-        (made::der(key), "pair.der"),
-        (made::inner(key).into(), "pair.base64"),
-    ] {
-        let line = told(&server, pem, content, why);
-        run(&line, &folder);
-        let now = fs::read_to_string(folder.join("certs/it's now/a.key.pem")).unwrap();
-        assert!(now.contains("PRIVATE KEY"), "{line}");
-    }
 }

@@ -103,12 +103,19 @@ fn another_encoding_is_named_with_the_command_that_mends_it() {
         let text = format!("{mark}{yaml}");
         text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>()
     };
+    let utf32 = |bytes: fn(u32) -> [u8; 4]| {
+        yaml.chars()
+            .flat_map(|c| bytes(u32::from(c)))
+            .collect::<Vec<u8>>()
+    };
     let gbk = [b"# \xb7\xfe\xce\xf1\xc6\xf7\n", yaml.as_bytes()].concat();
     for (bytes, encoding) in [
         (utf16("\u{feff}", u16::to_le_bytes), "UTF-16"),
         (utf16("\u{feff}", u16::to_be_bytes), "UTF-16"),
         (utf16("", u16::to_le_bytes), "UTF-16LE"),
         (utf16("", u16::to_be_bytes), "UTF-16BE"),
+        (utf32(u32::to_le_bytes), "UTF-32LE"),
+        (utf32(u32::to_be_bytes), "UTF-32BE"),
         (gbk, "GB18030"),
     ] {
         let said = reader.read(&bytes);

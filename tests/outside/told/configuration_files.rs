@@ -3,6 +3,7 @@
 
 use super::configuration::Reader;
 use crate::command_line::run;
+use crate::support::event::is;
 use crate::support::server::{BINARY, Setup, post, request};
 use crate::support::{Server, make_pipe};
 use std::fs;
@@ -39,6 +40,12 @@ fn a_file_that_is_nearly_called_right_is_named() {
         "data/.config - 副本.yaml",
         "data/.confg.yaml",
         "data/.config.json",
+        "data/.config copy.yaml",
+        "data/.config (1).yaml",
+        "data/.config.yaml.save",
+        "data/.config.yaml - Copy",
+        "data/.config.yaml.2026-01-31",
+        "data/.config.yaml.gpg",
         "data/。config.yaml",
         ".config.yaml",
         ".config.yml",
@@ -75,6 +82,90 @@ fn a_file_that_is_nearly_called_right_is_named() {
     );
 }
 
+/// A wrong file must not look like one without settings, which lets everybody in.
+#[test]
+fn a_file_without_a_key_that_anybody_reads_is_named() {
+    let reader = Reader::start();
+    for (text, line) in [
+        ("foo: 1\nbar: {server: x}\n", 1),
+        ("# x\n\ninfluxdb: {}\n", 3),
+    ] {
+        // A line that has moved is no news.
+        reader.read(b"server: {}\n");
+        let said = reader.read(text.as_bytes());
+        let place = format!("data/.config.yaml:{line}");
+        let found = said
+            .iter()
+            .any(|said| is(said, "config.nothing-read", &[("place", &place)]));
+        assert!(found, "{text:?}: {said:#?}");
+    }
+    for text in [
+        "selected_module: {LLM: x}\n",
+        "LLM: {}\n",
+        "wakeup_words: []\n",
+    ] {
+        let said = reader.read(text.as_bytes());
+        let found = said.iter().any(|said| said.contains("nothing-read"));
+        assert!(!found, "{text:?}: {said:#?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_named_as_what_they_are() {
+    let reader = Reader::start();
+    let padded = |bytes: &[u8]| {
+        let noise = (0..200_u8).map(|n| n.wrapping_mul(151) | 1);
+        bytes.iter().copied().chain(noise).collect::<Vec<u8>>()
+    };
+    let mut archive = padded(b".config.yaml");
+    archive.resize(257, 0);
+    archive.extend(b"ustar\x0000");
+    for (bytes, id, words) in [
+        (padded(b"\x85\x01\x0c\x03"), "config.shut", "gpg --decrypt"),
+        (padded(b"\x8c\x0d\x04\x09"), "config.shut", "gpg --decrypt"),
+        (padded(b"\xc3\x2e\x06"), "config.shut", "gpg --decrypt"),
+        (padded(b"\xa3\x01"), "config.shut", "gpg --decrypt"),
+        (padded(b"Salted__"), "config.shut", "openssl enc -d"),
+        (padded(b"\x1f\x8b\x08"), "config.shut", "gunzip"),
+        (padded(b"\xfd7zXZ\0"), "config.shut", "unxz"),
+        (padded(b"\x28\xb5\x2f\xfd"), "config.shut", "unzstd"),
+        (padded(b"\x04\x22\x4d\x18"), "config.shut", "unlz4"),
+        (padded(b"7z\xbc\xaf\x27\x1c"), "config.shut", "7z x "),
+        (padded(b"PK\x03\x04"), "config.shut", "unzip"),
+        (padded(b"Rar!\x1a\x07"), "config.shut", "unrar"),
+        (archive, "config.shut", "tar -xf"),
+        (padded(b"\xff\xd8\xff\xe0"), "config.other-format", "binary"),
+        (padded(b"scrypt\0\x0e"), "config.other-format", "binary"),
+        (padded(b"b0VIM 8.2\0"), "config.other-format", "vim -r"),
+    ] {
+        let said = reader.read(&bytes);
+        let found = said
+            .iter()
+            .any(|said| is(said, "config.refused", &[("what", id)]) && said.contains(words));
+        assert!(found, "{id}: {words}: {said:#?}");
+    }
+}
+
+/// The configuration is refused before anybody knows which language it names.
+#[test]
+fn a_refusal_is_said_in_the_language_of_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("c.yaml"), "server:\n  http_port=8003\n").unwrap();
+    for (locale, words) in [
+        ("zh_CN.UTF-8", "c.yaml:2：server：键后面没有冒号"),
+        ("en_US.UTF-8", "c.yaml:2: server: no colon stands"),
+        ("zh_CN.GB18030", "c.yaml:2: server: no colon stands"),
+    ] {
+        for arguments in [&["validate", "c.yaml"][..], &["-c", "c.yaml"]] {
+            let mut command = Command::new(BINARY);
+            command.current_dir(dir.path()).args(arguments);
+            let output = command.env("LC_ALL", locale).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.starts_with(words), "{locale}: {said}");
+        }
+    }
+}
+
 #[test]
 fn what_is_no_file_is_named_as_what_it_is() {
     let server = Server::start("gateway:\n  ip: 127.0.0.1\n  ports: [0]\n", &[]);
@@ -83,7 +174,7 @@ fn what_is_no_file_is_named_as_what_it_is() {
         let said = server.reload();
         let found = said
             .iter()
-            .any(|line| crate::support::event::is(line, "config.refused", &[("what", id)]));
+            .any(|line| is(line, "config.refused", &[("what", id)]));
         assert!(found, "{id}: {said:#?}");
     };
     fs::remove_file(&file).unwrap();

@@ -3,11 +3,15 @@
 
 use super::super::support::connect::ConnectProxy;
 use super::super::support::pebble::{Pebble, Wanted};
+use super::super::support::server::Setup;
 use super::super::support::{Reserved, Server};
 use super::acme::{HMAC, NOWHERE, contract, ordering, program, setup, validated, words};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 use xiaozhi_ota::event::text::Lang;
 
 const CONTRACTS: &[(&str, &str)] = &[("kid-1", HMAC), ("kid-2", HMAC)];
@@ -204,4 +208,71 @@ fn a_ca_that_wants_no_contract_gives_a_certificate_all_the_same() {
         &mut program(&[]),
     );
     server.event("acme.obtained", &[]);
+}
+
+#[test]
+fn a_proxy_that_opens_no_way_is_named() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden by \x1b[31mrule\r\n\r\n");
+        }
+    });
+    let yaml = "gateway: {ports: [443], tls: {names: [ota.example.com], mode: acme}}\n";
+    let setup = Setup::new();
+    let (good, text) = validated(setup.path(), yaml, &[("HTTPS_PROXY", &address)]);
+    let words = words("acme.proxy-refuses", Lang::En);
+    assert!(
+        good && text.contains(words) && text.contains("403 Forbidden"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+/// Directories, names and addresses that no order comes to anything with.
+#[test]
+fn an_order_that_comes_to_nothing_is_told_of_by_validate() {
+    for (ota, tls, id) in [
+        (
+            "https://ota.example.com",
+            "acme: {directory: 'https://acme-v02.api.letsencrypt.org'}",
+            "acme.directory-unknown",
+        ),
+        (
+            "https://ota.example.com",
+            "acme: {directory: 'https://acme-staging.api.letsencrypt.org/directory'}",
+            "acme.directory-unknown",
+        ),
+        (
+            "https://ota.example.com",
+            "acme: {directory: 'https://ca.lan:9000/'}",
+            "acme.directory-root",
+        ),
+        (
+            "https://ota.example.com",
+            "acme: {directory: 'https://acme-staging-v02.api.letsencrypt.org/directory'}",
+            "acme.trial",
+        ),
+        (
+            "https://ota.example.com",
+            "acme: {directory: 'https://dv.acme-v02.api.pki.goog/directory'}",
+            "acme.eab-missing",
+        ),
+        ("https://203.0.113.7", "mode: acme", "acme.name-short"),
+        (
+            "https://203.0.113.7",
+            "acme: {directory: 'https://acme.zerossl.com/v2/DV90'}",
+            "acme.name-address",
+        ),
+        ("http://ota.example.com", "mode: acme", "acme.plain-address"),
+    ] {
+        let yaml = format!(
+            "server: {{ota: '{ota}/xiaozhi/ota/'}}\ngateway: {{ports: [443], tls: {{{tls}}}}}\n"
+        );
+        let (good, text) = validated(Setup::new().path(), &yaml, &[("HTTPS_PROXY", NOWHERE)]);
+        assert!(good && text.contains(words(id, Lang::En)), "{tls}: {text}");
+    }
 }

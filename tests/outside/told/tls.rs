@@ -201,11 +201,7 @@ fn what_a_client_lacks_is_named() {
         (groups(&[]), "tls.groups", &[("offered", "-")]),
         (schemes(&[0x0401, 0x0804]), "tls.key-type", rsa),
         (suites(&[0xc02f, 0xc030]), "tls.key-type", rsa),
-        (
-            schemes(&[0x0503]),
-            "tls.key-type",
-            &[("wanted", "ECDSA P-384")],
-        ),
+        (schemes(&[0x0503]), "tls.hash", &[("wanted", "SHA-384")]),
         (
             schemes(&[0x0201, 0x0203]),
             "tls.signatures",

@@ -4,14 +4,14 @@ use super::Server;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, PKCS_ED25519,
 };
 use rustls::pki_types::ServerName;
 use std::fs;
 use std::path::Path;
 
-const HOST: &str = "ota.example.com";
+pub(super) const HOST: &str = "ota.example.com";
 
 /// A throw-away key on a curve that nobody here has.
 pub(super) const SECP256K1: &str = "\
@@ -57,13 +57,22 @@ fjEaV0i+sGEjyCXd0YyljHF4eVwxOVZ2Z9vDqaJofyrQROwlRuqMoqMe\n\
 ",
 );
 
+/// A certificate and its key, whose curve's parameters are written out.
+pub(super) const EXPLICIT_CURVE: &str = include_str!("explicit-curve.pem");
+
+/// A certificate whose key is a compressed point, signed by another, and its key.
+pub(super) const COMPRESSED_POINT: &str = include_str!("compressed-point.pem");
+
+/// A certificate that ends at a part of a second, and its key.
+pub(super) const DATE_FORM: &str = include_str!("date-form.pem");
+
 /// A certificate with its key.
 pub(super) struct Signed {
     pub(super) pem: String,
     pub(super) key: String,
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(super) fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -117,6 +126,86 @@ pub(super) fn ed25519() -> String {
         .serialize_pem()
 }
 
+/// Returns a certificate that nobody can read, each with the reason that is told.
+pub(super) fn malformed() -> Vec<(String, String, &'static str)> {
+    let pem = |der: &[u8]| {
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            base64(der)
+        )
+    };
+    let changed = |from: &[u8], to: &[u8]| {
+        let pair = pair();
+        let mut der = der(&pair.pem);
+        let at = der.windows(from.len()).position(|part| part == from);
+        let at = at.unwrap();
+        der[at..at + to.len()].copy_from_slice(to);
+        (pem(&der), pair.key)
+    };
+    let extension = |oid: &[u64]| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(HOST);
+        let mut extension = CustomExtension::from_oid_content(oid, vec![5, 0]);
+        extension.set_criticality(true);
+        params.custom_extensions.push(extension);
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let long = pair();
+    let behind = [der(&long.pem), vec![0; 3]].concat();
+    let table = [
+        (
+            changed(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03"),
+            "pair.version",
+        ),
+        // The fifteenth month, in a time of two digits for the year.
+        (changed(b"\x17\x0d7501", b"\x17\x0d7515"), "pair.malformed"),
+        // A time that is a number.
+        (changed(b"\x17\x0d", b"\x02\x0d"), "pair.malformed"),
+        ((pem(&behind), long.key), "pair.malformed"),
+        (extension(&[1, 3, 6, 1, 4, 1, 99_999, 1]), "pair.extension"),
+        (extension(&[1, 3, 6, 1, 5, 5, 7, 1, 24]), "pair.extension"),
+        (
+            extension(&[1, 3, 6, 1, 4, 1, 11_129, 2, 4, 3]),
+            "pair.extension",
+        ),
+    ];
+    table
+        .into_iter()
+        .map(|((cert, key), why)| (cert, key, why))
+        .collect()
+}
+
+/// A throw-away RSA key as Windows keeps it.
+pub(super) fn pvk() -> Vec<u8> {
+    let der = der(RSA_512);
+    // Version, modulus, exponents, primes, their exponents, coefficient.
+    let mut numbers = Vec::new();
+    let mut rest = &der[4..];
+    while let [2, length, behind @ ..] = rest {
+        let (number, behind) = behind.split_at(usize::from(*length));
+        numbers.push(number);
+        rest = behind;
+    }
+    let little = |number: &[u8], length: usize| {
+        let mut bytes: Vec<u8> = number.iter().rev().copied().collect();
+        bytes.resize(length, 0);
+        bytes
+    };
+    let mut blob = b"\x07\x02\0\0\0\xa4\0\0RSA2\0\x02\0\0\x01\0\x01\0".to_vec();
+    for (i, length) in [
+        (1, 64),
+        (4, 32),
+        (5, 32),
+        (6, 32),
+        (7, 32),
+        (8, 32),
+        (3, 64),
+    ] {
+        blob.extend(little(numbers[i], length));
+    }
+    blob
+}
+
 /// A leaf, and two authorities above it.
 pub(super) struct Tree {
     pub(super) leaf: Signed,
@@ -157,109 +246,4 @@ pub(super) fn sent(server: &Server) -> Vec<Vec<u8>> {
     connection.complete_io(&mut server.tcp()).unwrap();
     let sent = connection.peer_certificates().unwrap();
     sent.iter().map(|der| der.to_vec()).collect()
-}
-
-type Fields = &'static [(&'static str, &'static str)];
-type Make = Box<dyn Fn() -> (String, String)>;
-
-/// Pairs that can be used, each with the event that devices' refusal raises here.
-pub(super) fn unfit() -> Vec<(Make, &'static str, Fields)> {
-    let mut table: Vec<(Make, &str, Fields)> = Vec::new();
-    let mut leaf = |change: fn(&mut CertificateParams), event, fields| {
-        let make = move || signed("an authority", change);
-        table.push((Box::new(make), event, fields));
-    };
-    leaf(|p| p.subject_alt_names.clear(), "certificate.no-san", &[]);
-    leaf(
-        |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
-        "certificate.is-ca",
-        &[],
-    );
-    leaf(
-        |p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
-        "certificate.not-for-servers",
-        &[("lacks", "serverAuth")],
-    );
-    leaf(
-        |p| p.key_usages = vec![KeyUsagePurpose::KeyAgreement],
-        "certificate.not-for-servers",
-        &[("lacks", "digitalSignature")],
-    );
-    leaf(
-        |p| p.not_after = date_time_ymd(2020, 1, 1),
-        "certificate.expired",
-        &[],
-    );
-    leaf(
-        |p| {
-            p.not_before = date_time_ymd(2090, 1, 1);
-            p.not_after = date_time_ymd(2095, 1, 1);
-        },
-        "certificate.not-yet-valid",
-        &[],
-    );
-    leaf(
-        |p| {
-            let name = "*.*.example.com".try_into().unwrap();
-            p.subject_alt_names = vec![rcgen::SanType::DnsName(name)];
-        },
-        "certificate.name-odd",
-        &[("name", "*.*.example.com")],
-    );
-    for (issuer, who) in [
-        ("(STAGING) Wannabe Watercress R11", "authority.staging"),
-        ("Fake LE Intermediate X1", "authority.staging"),
-        ("mkcert me@here", "authority.mkcert"),
-        (
-            "CloudFlare Origin SSL Certificate Authority",
-            "authority.cloudflare-origin",
-        ),
-        (
-            "Caddy Local Authority - ECC Intermediate",
-            "authority.local",
-        ),
-        ("my own", "authority.unknown"),
-    ] {
-        let who: Fields = match who {
-            "authority.staging" => &[("who", "authority.staging")],
-            "authority.cloudflare-origin" => &[("who", "authority.cloudflare-origin")],
-            "authority.unknown" => &[("who", "authority.unknown")],
-            _ => &[("who", "authority.local")],
-        };
-        let make = move || signed(issuer, |_| {});
-        table.push((Box::new(make), "certificate.authority", who));
-    }
-    let google = || signed("GlobalSign Root CA", |_| {});
-    table.push((Box::new(google), "certificate.root-old", &[]));
-    let ended = || {
-        let mut root = params("an authority that ended");
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        root.not_after = date_time_ymd(2021, 1, 1);
-        sign_by(root, |_| {})
-    };
-    table.push((
-        Box::new(ended),
-        "certificate.chain-expired",
-        &[
-            ("subject", "an authority that ended"),
-            ("day", "2021-01-01"),
-        ],
-    ));
-    table
-}
-
-/// Makes a leaf below an intermediate of `issuer`.
-fn signed(issuer: &str, change: fn(&mut CertificateParams)) -> (String, String) {
-    let mut above = params(issuer);
-    above.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    sign_by(above, change)
-}
-
-fn sign_by(above: CertificateParams, change: fn(&mut CertificateParams)) -> (String, String) {
-    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-    let own = above.self_signed(&root_key).unwrap().pem();
-    let mut leaf = params(HOST);
-    change(&mut leaf);
-    let leaf = leaf.signed_by(&key, &Issuer::new(above, root_key)).unwrap();
-    (leaf.pem() + &own, key.serialize_pem())
 }
