@@ -453,8 +453,8 @@ impl Subscriber for LineSubscriber {
 
     fn event(&self, event: &tracing::Event<'_>) {
         thread_local!(static LINE: Cell<String> = const { Cell::new(String::new()) });
-        // Taken out: where a value breaks while it is written, what it broke on is said from
-        // here.
+        // Taken, and not borrowed: should the writing of a value panic, that is said from
+        // here, too.
         let mut line = LINE.take();
         line.clear();
         self.style.write(event, &mut line);
