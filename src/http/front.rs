@@ -5,6 +5,7 @@ use super::addresses::{Addresses, MadeUp, Reached};
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
+use super::gate::PlainHttpGate;
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
@@ -115,16 +116,6 @@ struct Answers {
     addresses: Addresses,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
-    turned_away: Arc<TurnedAway>,
-}
-
-/// Lets requests in by plain HTTP, or not, and names the devices that come by it.
-#[derive(Debug)]
-struct PlainHttpGate {
-    plain_http: PlainHttp,
-    behind_proxy: bool,
-    has_trusted: bool,
-    named: Arc<Once>,
     turned_away: Arc<TurnedAway>,
 }
 
@@ -239,8 +230,11 @@ impl Answers {
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
         // ended.
         let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
-        let reply = if is_gated && !self.gate.lets_in(&head, peer, now) {
-            self.plain_http_has_ended(peer, &head)
+        let over_tls = || self.over_tls(peer, &head);
+        let reply = if is_gated && !self.gate.lets_in(about(&head), over_tls) {
+            let ota = over_tls().map(|ota| format!(": use {ota}"));
+            let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
+            reply::error(StatusCode::FORBIDDEN, text)
         } else {
             match target {
                 // These read the body themselves.
@@ -358,16 +352,14 @@ impl Answers {
         self.challenges.as_ref()?.answer(token)
     }
 
-    fn plain_http_has_ended(&self, peer: Peer, head: &Head) -> Reply {
-        // Each port takes both: the same place is there over TLS.
+    /// Returns the OTA address of a request over TLS: each port takes both, and the same
+    /// place is there.
+    fn over_tls(&self, peer: Peer, head: &Head) -> Option<String> {
         let over_tls = Peer {
             secure: true,
             ..peer
         };
-        let reached = self.addresses.of(over_tls, head);
-        let ota = reached.ota().map(|ota| format!(": use {ota}"));
-        let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
-        reply::error(StatusCode::FORBIDDEN, text)
+        shown(&self.addresses.of(over_tls, head))
     }
 }
 
@@ -385,48 +377,6 @@ fn at_path(uri: &Uri, mut path: String) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     Uri::from_parts(parts).ok()
-}
-
-impl PlainHttpGate {
-    /// Returns whether a request may come as it does, and names the device that comes
-    /// over plain HTTP.
-    fn lets_in(&self, head: &Head, peer: Peer, now: SystemTime) -> bool {
-        self.name(head, peer, now);
-        peer.secure || self.plain_http.allowed(now)
-    }
-
-    /// Names a device that comes over plain HTTP, so that an operator knows when
-    /// the migration is over. Behind a proxy that says nothing of it nobody here
-    /// sees how it came.
-    fn name(&self, head: &Head, peer: Peer, now: SystemTime) {
-        let untold = peer.relayed || (self.behind_proxy && !self.has_trusted);
-        // A proxy that is known to be one can be told to say it, and that it does
-        // not shows nowhere else.
-        let remedy = peer.relayed && !self.plain_http.allowed(now);
-        if peer.secure || (untold && !remedy) {
-            return;
-        }
-        let Some(device) = request::device_id(&head.headers) else {
-            return;
-        };
-        let peer = peer.address.ip();
-        // Who is let in is answered, and makes lines of its own.
-        let is_let_in = self.plain_http.allowed(now);
-        let may = || is_let_in || self.turned_away.may_name(&device, peer, now);
-        if !self.named.is_due_if(&*device, now, may) {
-            return;
-        }
-        let device = request::shown(&device);
-        if untold {
-            tell!(HTTP_UNTOLD, device = device, peer = peer);
-        } else if !self.plain_http.allowed(now) {
-            tell!(HTTP_ENDED, device = device, peer = peer);
-        } else if let PlainHttp::Until { day, .. } = &self.plain_http {
-            tell!(HTTP_ENDS, device = device, peer = peer, last_day = day);
-        } else {
-            tell!(HTTP_USED, device = device, peer = peer);
-        }
-    }
 }
 
 impl Handler for Front {

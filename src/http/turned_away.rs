@@ -3,6 +3,7 @@
 
 use super::addresses::Reached;
 use super::input::{self, Missing, NoBody};
+use super::no_json;
 use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
 use super::spelling;
@@ -19,6 +20,7 @@ use hyper::header::CONTENT_ENCODING;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use xiaozhi_device::checkin::CheckIn;
 use xiaozhi_device::redact;
 
 /// Number of clients for which the last log line is remembered.
@@ -365,17 +367,41 @@ impl TurnedAway {
         );
     }
 
-    /// Names a check-in whose body cannot be read for it is compressed.
-    pub(super) fn encoded(&self, request: Request<'_>) {
+    /// Names a check-in whose body is lost, or cannot be read.
+    pub(super) fn body(&self, request: Request<'_>, check_in: &CheckIn<'_>, body: &[u8]) {
         let due = |kind: &Kind| self.is_due(kind, request);
+        let report = &check_in.report;
+        if report.is_empty {
+            tell!(
+                CHECK_IN_NO_BODY if due,
+                device = request.device(),
+                peer = request.peer.address,
+            );
+        }
+        let Some(fault) = &report.fault else {
+            return;
+        };
         let codings = request.head.headers.get_all(CONTENT_ENCODING);
         let mut codings = codings.iter().filter_map(text);
-        if let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        let coding = codings.find(|coding| !coding.eq_ignore_ascii_case("identity"));
+        // One that was unpacked on the way, and kept the header, has a fault of its own.
+        if let Some(coding) = coding.filter(|_| !no_json::is_object(body)) {
             tell!(
                 CHECK_IN_ENCODED if due,
                 device = request.device(),
                 peer = request.peer.address,
                 coding = shown(&coding),
+            );
+        } else {
+            let identified = !check_in.is_unidentified();
+            tell!(
+                CHECK_IN_NO_JSON if due,
+                device = request.device(),
+                peer = request.peer.address,
+                why = no_json::why(body, fault.offset, identified),
+                offset = fault.offset,
+                fault = fault.what,
+                identified = identified,
             );
         }
     }
@@ -389,7 +415,7 @@ impl Request<'_> {
     }
 
     /// Returns its method, as the log shows it.
-    fn method(&self) -> &str {
+    pub(super) fn method(&self) -> &str {
         shown(self.head.method.as_str())
     }
 
