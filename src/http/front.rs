@@ -13,7 +13,6 @@ use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
 use super::{checkin, forwarded, input};
-use crate::event::tell;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -217,7 +216,7 @@ impl Answers {
         let turned_away = &*self.turned_away;
         let about = |head| turned_away::Request { head, peer, now };
         if head.extensions.get::<Spaced>().is_some() {
-            turned_away.spaced(about(&head));
+            turned_away.spaced(about(&head), || shown(&self.addresses.of(peer, &head)));
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
         }
@@ -390,5 +389,16 @@ impl Handler for Front {
         let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
         let answers = self.answers.load();
         answers.answer(peer, request, (self.parts.clock)()).await
+    }
+
+    fn address(&self, peer: Peer) -> Option<String> {
+        // Nothing is known of a request that nobody could read.
+        let (head, ()) = Request::new(()).into_parts();
+        shown(&self.answers.load().addresses.of(peer, &head))
+    }
+
+    fn may_name(&self, device: &str, peer: Peer) -> bool {
+        let (peer, now) = (peer.address.ip(), (self.parts.clock)());
+        self.memory.turned_away.may_name(device, peer, now)
     }
 }

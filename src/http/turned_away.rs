@@ -305,13 +305,14 @@ impl TurnedAway {
     }
 
     /// Names a request that has more than one blank in front of its path.
-    pub(super) fn spaced(&self, request: Request<'_>) {
+    pub(super) fn spaced(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
         let due = |kind: &Kind| self.is_due(kind, request);
         tell!(
             REQUEST_UNREADABLE if due,
             device = request.device(),
             peer = request.peer.address,
             why = event!(REQUEST_SPACED),
+            url = url(),
             begins = format!("{}  {}", request.method(), request.path()),
         );
     }

@@ -96,10 +96,11 @@ kinds! { REQUESTS:
         "refused: a second PROXY header (version {version}) follows the first, and port {port} takes one: two proxies in a row \
          send it; turn it off in one of them (said once an hour for each client)");
     /// What came is no request that could be read.
-    REQUEST_UNREADABLE = Kind::new("request.unreadable", Info, "connection", &["device?", "peer", "why", "begins?"],
-        "已拒绝：{why}（每个客户端每小时提示一次）", "refused: {why} (said once an hour for each client)");
+    REQUEST_UNREADABLE = Kind::new("request.unreadable", Info, "connection", &["device?", "peer", "why", "url?", "begins?"],
+        "已拒绝：{why}{；设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
+        "refused: {why}{; the OTA address to type into a device is |url|} (said once an hour for each client)");
     /// A head that did not come whole.
-    REQUEST_LATE = Kind::new("request.late", Info, "connection", &["peer", "bytes", "limit", "begins?"],
+    REQUEST_LATE = Kind::new("request.late", Info, "connection", &["device?", "peer", "bytes", "limit", "begins?"],
         "已关闭：请求头在 {limit}（limits.headers）内没有到齐，只收到 {bytes} 字节：线路太慢或中断，或者对方不是 HTTP 客户端（每个客户端每小时提示一次）",
         "closed: the head of its request did not come whole within {limit} (limits.headers); {bytes} bytes came: the line is \
          slow or broke, or it is no HTTP client (said once an hour for each client)");
@@ -124,16 +125,30 @@ kinds! { REQUESTS:
          of this server");
     /// Another protocol.
     REQUEST_FOREIGN = why("request.foreign", &["protocol"],
-        "对方使用 {protocol}，而这里是 HTTP 和 HTTPS", "it speaks {protocol}, and this is HTTP and HTTPS");
+        "对方使用 {protocol}，而这里是 HTTP 和 HTTPS：端口扫描无需处理；如果是您的程序，请改正它使用的端口",
+        "it speaks {protocol}, and this is HTTP and HTTPS: nothing to do for a port scan; a program of yours needs another port");
     /// No protocol that anybody knows.
     REQUEST_NO_HTTP = why("request.no-http", &["error?"],
-        "收到的不是 HTTP 请求{（|error|）}", "what came is no HTTP request{ (|error|)}");
+        "收到的不是 HTTP 请求{（|error|）}：端口扫描无需处理；如果是设备或您的程序，请检查它使用的地址和端口",
+        "what came is no HTTP request{ (|error|)}: nothing to do for a port scan; of a device or a program of yours, look at the \
+         address and port that it uses");
+    /// A body that no header announces.
+    REQUEST_UNANNOUNCED = why("request.unannounced-body", &[],
+        "请求后面还有内容，而请求头没有说明它的长度（缺少 Content-Length，或它太小），因此没有当作正文：请检查客户端或前面的代理",
+        "more came behind its request than a header announces (Content-Length is missing, or too small), and was not taken for its \
+         body: see to the client, or a proxy in front");
     /// A version of HTTP that is not spoken.
     REQUEST_VERSION = why("request.version", &["version"],
-        "它使用 {version}，这里使用 HTTP/1.0 和 HTTP/1.1", "it speaks {version}, and here HTTP/1.0 and HTTP/1.1 are spoken");
+        "它使用 {version}，这里使用 HTTP/1.0 和 HTTP/1.1（须大写）",
+        "it speaks {version}, and here HTTP/1.0 and HTTP/1.1 are spoken (in capital letters)");
     /// No version at all.
     REQUEST_NO_VERSION = why("request.no-version", &[],
-        "请求行没有 HTTP 版本（HTTP/0.9）", "its first line has no version of HTTP (HTTP/0.9)");
+        "请求行没有 HTTP 版本（HTTP/0.9）：请让客户端使用 HTTP/1.1",
+        "its first line has no version of HTTP (HTTP/0.9): let the client speak HTTP/1.1");
+    /// A blank in front of the method.
+    REQUEST_INDENTED = why("request.indented", &[],
+        "请求方法前面有空格：客户端或前面的代理有错",
+        "a blank stands in front of its method: a fault of the client, or of a proxy in front");
     /// A blank within the address.
     REQUEST_BLANK = why("request.blank", &[],
         "地址中间有空格：请检查设备中填写的 OTA 地址",
