@@ -12,7 +12,7 @@ use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{checkin, forwarded, input};
+use super::{checkin, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -246,6 +246,16 @@ impl Answers {
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
                     return answer.await;
                 }
+                Target::Nothing if wanted::may_be_stripped(&head) => {
+                    let read = input::read(body, self.idle).await;
+                    let is_report = read.as_ref().is_ok_and(|body| wanted::is_report(body));
+                    let reply = self.nothing(about(&head), is_report);
+                    return if read.is_ok() {
+                        reply
+                    } else {
+                        reply::closing(reply)
+                    };
+                }
                 Target::Proxy(route, path) => {
                     turned_away.voice(about(&head), || shown(&self.addresses.of(peer, &head)));
                     if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
@@ -270,7 +280,7 @@ impl Answers {
                     turned_away.method(about(&head), allowed);
                     reply::method_not_allowed(allowed)
                 }
-                Target::Nothing => self.nothing(about(&head)),
+                Target::Nothing => self.nothing(about(&head), false),
             }
         };
         if input::discard_beside(body, self.idle) {
@@ -322,7 +332,7 @@ impl Answers {
     }
 
     /// Answers a request for a path where nothing is, and names who looked for us.
-    fn nothing(&self, request: turned_away::Request<'_>) -> Reply {
+    fn nothing(&self, request: turned_away::Request<'_>, is_report: bool) -> Reply {
         let ota = shown(&self.addresses.of(request.peer, request.head));
         let passes = |path| self.proxy.find(path).is_some();
         let passes = Passes {
@@ -334,7 +344,8 @@ impl Answers {
             self.downloads.near(file, base)
         };
         let (router, url) = (&self.router, ota.as_deref());
-        self.turned_away.nothing(request, router, url, passes, near);
+        self.turned_away
+            .nothing(request, router, url, passes, is_report, near);
         let ota = ota.map(|ota| format!(": the OTA address is {ota}"));
         let text = format!("nothing here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::NOT_FOUND, text)

@@ -33,12 +33,7 @@ impl PlainHttpGate {
     /// Names who comes over plain HTTP, so that an operator knows when the migration is
     /// over. Behind a proxy that says nothing of it nobody here sees how it came: only that
     /// it is refused is said, for that shows nowhere else.
-    fn name(
-        &self,
-        request: Request<'_>,
-        is_allowed: bool,
-        url: impl FnOnce() -> Option<String>,
-    ) {
+    fn name(&self, request: Request<'_>, is_allowed: bool, url: impl FnOnce() -> Option<String>) {
         let (peer, now) = (request.peer, request.now);
         let unlisted = self.behind_proxy && !self.has_trusted;
         let is_untold = peer.relayed || unlisted;

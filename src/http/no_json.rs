@@ -17,12 +17,14 @@ pub(super) fn why(body: &[u8], offset: usize, identified: bool) -> Text {
         return broken(body, offset, identified);
     }
     // What some hand has typed, or a program has sent that is no device.
-    let is_form = begin.contains(&b'=') && begin.iter().all(|b| b.is_ascii_graphic());
+    let is_form = begin.contains(&b'=') && begin.iter().all(u8::is_ascii_graphic);
     match begin {
-        [0x1f, 0x8b, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => Text::new(
-            "它经过压缩，却没有 Content-Encoding；设备不压缩，请检查前面的代理",
-            "it is compressed, and no Content-Encoding says so; no device compresses, so see to a proxy in front",
-        ),
+        [0x1f, 0x8b, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            Text::new(
+                "它经过压缩，却没有 Content-Encoding；设备不压缩，请检查前面的代理",
+                "it is compressed, and no Content-Encoding says so; no device compresses, so see to a proxy in front",
+            )
+        }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => Text::new(
             "它是 UTF-16；请让发送它的程序改用 UTF-8，或在 Content-Type 中写明 charset=utf-16",
             "it is UTF-16; let what sends it use UTF-8, or say charset=utf-16 in Content-Type",
@@ -31,7 +33,9 @@ pub(super) fn why(body: &[u8], offset: usize, identified: bool) -> Text {
             "它是网页或 XML；设备发送 JSON，请检查前面的代理",
             "it is a web page or XML; a device sends JSON, so see to a proxy in front",
         ),
-        [b'[' | b'"' | b'-' | b'0'..=b'9', ..] | [b't', b'r', b'u', b'e'] | [b'n', b'u', b'l', b'l'] => Text::new(
+        [b'[' | b'"' | b'-' | b'0'..=b'9', ..]
+        | [b't', b'r', b'u', b'e']
+        | [b'n', b'u', b'l', b'l'] => Text::new(
             "它不是 JSON 对象（{…}），而是列表或单个的值；请检查发送它的程序或前面的代理",
             "it is a list or one value, and no object ({…}); see to what sends it, or to a proxy in front",
         ),

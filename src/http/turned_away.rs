@@ -99,20 +99,22 @@ impl TurnedAway {
     }
 
     /// Names a request for a path where nothing is, if anybody looked for this service:
-    /// scanners ask for whatever may be anywhere.
+    /// scanners ask for whatever may be anywhere. `is_report` says that its body is one of a
+    /// device's.
     pub(super) fn nothing(
         &self,
         request: Request<'_>,
         router: &Router,
         url: Option<&str>,
         passes: Passes,
+        is_report: bool,
         near: impl FnOnce(&str) -> Near,
     ) {
         let head = request.head;
         let due = |kind: &Kind| self.is_due(kind, request);
         let plain = spelling::plain(spelling::beginning(head.uri.path())).unwrap_or_default();
         let plain = &*plain;
-        let beside = |right: &'static str, setting: &'static str| {
+        let beside = |right: &'static str, setting: &'static str, passed: Option<&str>| {
             tell!(
                 PATH_BESIDE if due,
                 device = request.device(),
@@ -121,6 +123,7 @@ impl TurnedAway {
                 path = request.path(),
                 right = right,
                 setting = setting,
+                besides = passed,
             );
         };
         let unserved = |setting: &'static str| {
@@ -144,8 +147,11 @@ impl TurnedAway {
             );
         } else if !checks_in && wanted::wants_voice(head, plain) {
             match upgrade_headers::no_upgrade(head) {
-                _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
-                Some(why) if wanted::is_voice(plain) && wanted::asks_for_voice(head) => tell!(
+                _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket", None),
+                _ if !wanted::is_voice(plain) => {
+                    beside(WEBSOCKET_PATH, "server.websocket", Some(wanted::VOICE));
+                }
+                Some(why) if wanted::asks_for_voice(head) => tell!(
                     WEBSOCKET_NO_UPGRADE if due,
                     device = request.device(),
                     peer = request.peer.address,
@@ -157,9 +163,11 @@ impl TurnedAway {
             }
         } else if !(checks_in && wanted::is_json(head)) && wanted::wants_vision(plain) {
             if passes.vision {
-                beside(VISION_PATH, "server.vision_explain");
-            } else {
+                beside(VISION_PATH, "server.vision_explain", None);
+            } else if plain.ends_with(VISION_PATH) {
                 unserved(wanted::VISION);
+            } else {
+                beside(VISION_PATH, "server.vision_explain", Some(wanted::VISION));
             }
         } else if let Some(setting) = wanted::companion(plain) {
             unserved(setting);
@@ -177,7 +185,8 @@ impl TurnedAway {
                     right = right,
                 ));
             }
-        } else if wanted::is_device(head) || router.is_near(plain) {
+        } else if wanted::is_device(head) || is_report || router.is_near(plain) {
+            let missing = is_report.then_some("Device-Id");
             tell!(
                 PATH_UNKNOWN if due,
                 device = request.device(),
@@ -185,6 +194,7 @@ impl TurnedAway {
                 method = request.method(),
                 path = request.path(),
                 url = url,
+                missing = missing,
             );
         } else if let Some(agent) = wanted::agent(head) {
             tell!(

@@ -42,10 +42,8 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
     let found = hello.and_then(|hello| match error {
         Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName)
         | Error::InvalidMessage(InvalidMessage::InvalidServerName) => {
-            let fault = server_name::fault(&hello).unwrap_or(Text::new(
-                "不是主机名",
-                "that is no host name",
-            ));
+            let fault = server_name::fault(&hello)
+                .unwrap_or(Text::new("不是主机名", "that is no host name"));
             Some(server_name::event(&hello, peer, fault))
         }
         Error::InvalidMessage(_) => malformed(&hello, peer),
@@ -74,7 +72,11 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
 /// speaks there.
 pub(super) fn ssl2(peer: SocketAddr, highest: u16) -> Event {
     if highest >= TLS12 {
-        event!(TLS_SSL2_HELLO, peer = peer, version = named_version(highest))
+        event!(
+            TLS_SSL2_HELLO,
+            peer = peer,
+            version = named_version(highest)
+        )
     } else {
         event!(TLS_OLD, peer = peer, version = named_version(highest))
     }
@@ -192,7 +194,10 @@ fn suites(hello: &Hello, peer: SocketAddr, version: u16) -> Event {
     let names: Vec<_> = names.collect();
     let has = |begins: &str| names.iter().any(|name| name.starts_with(begins));
     let lacks = if offered.is_empty() {
-        Text::new("一个也没有（列表是空的）", "there is none: the list is empty")
+        Text::new(
+            "一个也没有（列表是空的）",
+            "there is none: the list is empty",
+        )
     } else if offered.iter().all(|suite| is_chinese(*suite)) {
         Text::new(
             "只有国密套件（SM4），而这里用国际算法",
@@ -218,7 +223,10 @@ fn suites(hello: &Hello, peer: SocketAddr, version: u16) -> Event {
             "没有 ECDHE（只有 DHE）",
             "none with ECDHE (the key exchange is DHE only)",
         )
-    } else if offered.iter().any(|suite| CipherSuite::from(*suite).as_str().is_some()) {
+    } else if offered
+        .iter()
+        .any(|suite| CipherSuite::from(*suite).as_str().is_some())
+    {
         Text::new(
             "没有前向保密（密钥交换用静态 RSA 等，没有 ECDHE）",
             "none with forward secrecy (the key exchange is static RSA or the like, and no ECDHE)",

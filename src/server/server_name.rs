@@ -49,9 +49,15 @@ pub(super) fn fault(hello: &Hello) -> Option<Text> {
             "其中有非 ASCII 字符；中文域名必须写成 xn--…",
             "it holds letters that are not ASCII; such names are written xn--…",
         )
-    } else if name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ') {
-        Text::new("其中有空格或控制字符", "a blank or a control sign stands in it")
-    } else if has(b'[') || name.iter().filter(|byte| **byte == b':').count() > 1 {
+    } else if name
+        .iter()
+        .any(|byte| byte.is_ascii_control() || *byte == b' ')
+    {
+        Text::new(
+            "其中有空格或控制字符",
+            "a blank or a control sign stands in it",
+        )
+    } else if has(b'[') || name.split(|byte| *byte == b':').count() > 2 {
         Text::new(
             "IPv6 地址不能这样写",
             "an IPv6 address is not written so here",
@@ -119,7 +125,10 @@ mod tests {
             (&[b"-x.cn"], "'-'"),
             (&[b"x-.cn"], "'-'"),
         ] {
-            assert!(of(names).is_some_and(|said| said.contains(words)), "{words}");
+            assert!(
+                of(names).is_some_and(|said| said.contains(words)),
+                "{words}"
+            );
         }
         for name in [&b"ota.my.cn"[..], b"ota.my.cn.", b"a_b.my.cn", b"1.2.3.4"] {
             assert_eq!(of(&[name]), None);

@@ -145,7 +145,8 @@ impl Ended<'_> {
         let is_spoken = matches!(last, "HTTP/1.0" | "HTTP/1.1");
         let is_version = |word: &str| {
             let (name, number) = word.split_once('/').unwrap_or_default();
-            name.bytes().all(|b| b.is_ascii_alphabetic()) && number.starts_with(|c: char| c.is_ascii_digit())
+            name.bytes().all(|b| b.is_ascii_alphabetic())
+                && number.starts_with(|c: char| c.is_ascii_digit())
         };
         match rest.len() {
             _ if !is_http => event!(REQUEST_NO_HTTP),
@@ -168,8 +169,11 @@ impl Ended<'_> {
 
 /// Returns whether nothing is wrong with an address, as far as can be seen.
 fn is_sane(address: &str) -> bool {
-    address.parse::<Uri>().is_ok() && !address.contains('\u{FFFD}')
-        && ["/", "*", "http"].iter().any(|begin| address.starts_with(begin))
+    address.parse::<Uri>().is_ok()
+        && !address.contains('\u{FFFD}')
+        && ["/", "*", "http"]
+            .iter()
+            .any(|begin| address.starts_with(begin))
 }
 
 /// Returns the version of the PROXY header at the front of `begin`, if there is one, or the
@@ -215,7 +219,14 @@ const WORDS: [(&str, &str); 24] = [
     ("RFB", "VNC"),
 ];
 /// Commands of IMAP, behind a tag of the client's own.
-const IMAP: [&str; 6] = ["LOGIN", "CAPABILITY", "AUTHENTICATE", "STARTTLS", "NOOP", "ID"];
+const IMAP: [&str; 6] = [
+    "LOGIN",
+    "CAPABILITY",
+    "AUTHENTICATE",
+    "STARTTLS",
+    "NOOP",
+    "ID",
+];
 
 /// Returns the protocol that begins like this, where it is not HTTP/1.
 fn foreign(begin: &[u8]) -> Option<Event> {

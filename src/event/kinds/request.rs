@@ -7,10 +7,10 @@ use super::why;
 
 kinds! { REQUESTS:
     /// Nothing is at this path.
-    PATH_UNKNOWN = Kind::new("path.unknown", Warning, "request", &["device?", "peer", "method", "path", "url?"],
-        "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
-        "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|} (said once an \
-         hour for each client)");
+    PATH_UNKNOWN = Kind::new("path.unknown", Warning, "request", &["device?", "peer", "method", "path", "url?", "missing?"],
+        "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}{。它发来了设备的正文，却没有请求头 |missing|：请检查前面的代理是否去掉了它}（每个客户端每小时提示一次）",
+        "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|}{. Its body is a \
+         device's, and it has no header |missing|: see whether a proxy in front takes that away} (said once an hour for each client)");
     /// Nothing is at this path, for whom a device and a monitor may be.
     PATH_AGENT = Kind::new("path.agent", Info, "request", &["peer", "method", "path", "agent", "url?"],
         "请求了 {path}，而这里没有这个路径：已回答 404；从 User-Agent（{agent}）看，对方是监控程序或设备\
@@ -48,10 +48,11 @@ kinds! { REQUESTS:
         "asked for {path}, which is xiaozhi-server's, and nobody here passes it on: answered 404. Set {setting} (with its own \
          address), or send devices to xiaozhi-server itself (said once an hour for each client)");
     /// Beside a path of xiaozhi-server's that is passed on.
-    PATH_BESIDE = Kind::new("path.beside", Warning, "request", &["device?", "peer", "method", "path", "right", "setting"],
-        "请求了 {path}：已回答 404。转发给 xiaozhi-server 的是 {right}，请在 {setting} 中使用它（每个客户端每小时提示一次）",
-        "asked for {path}: answered 404. What is passed on to xiaozhi-server is {right}: use it in {setting} (said once an \
-         hour for each client)");
+    PATH_BESIDE = Kind::new("path.beside", Warning, "request", &["device?", "peer", "method", "path", "right", "setting", "besides?"],
+        "请求了 {path}：已回答 404。xiaozhi-server 的路径是 {right}，请在 {setting} 中使用它{；这里还没有转发它：请同时设置 |besides|（改成其实际地址），\
+         或让设备直接访问 xiaozhi-server}（每个客户端每小时提示一次）",
+        "asked for {path}: answered 404. The path of xiaozhi-server is {right}: use it in {setting}{, and set |besides| (with its \
+         own address), for nobody here passes it on yet, or send devices to xiaozhi-server itself} (said once an hour for each client)");
     /// A method that a path of ours does not know.
     METHOD_NOT_ALLOWED = Kind::new("method.not-allowed", Info, "request", &["device?", "peer", "method", "path", "allowed"],
         "对 {path} 使用了 {method}：已回答 405；这里只接受 {allowed}（每个客户端每小时提示一次）",

@@ -289,7 +289,11 @@ impl MatchedRoute<'_> {
             }
         };
         if self.route.known == Some(VISION_PATH) && !response.status().is_success() {
-            let request = turned_away::Request { head: &head, peer, now };
+            let request = turned_away::Request {
+                head: &head,
+                peer,
+                now,
+            };
             self.told_of(response.status(), request, turned_away);
         }
         let over = upload.is_over();
