@@ -19,6 +19,7 @@ pub(super) fn why(body: &[u8], offset: usize, identified: bool) -> Text {
     // What some hand has typed, or a program has sent that is no device.
     let is_form = begin.contains(&b'=') && begin.iter().all(u8::is_ascii_graphic);
     match begin {
+        _ if begin.starts_with(b"--") => FORM,
         [0x1f, 0x8b, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             Text::new(
                 "它经过压缩，却没有 Content-Encoding；设备不压缩，请检查前面的代理",
@@ -39,16 +40,18 @@ pub(super) fn why(body: &[u8], offset: usize, identified: bool) -> Text {
             "它不是 JSON 对象（{…}），而是列表或单个的值；请检查发送它的程序或前面的代理",
             "it is a list or one value, and no object ({…}); see to what sends it, or to a proxy in front",
         ),
-        _ if is_form || begin.starts_with(b"--") => Text::new(
-            "它是表单；设备发送 JSON，测试时请加 -H 'Content-Type: application/json' 并发送 {…}",
-            "it is a form; a device sends JSON, so see to what sends it, or to a proxy in front",
-        ),
+        _ if is_form => FORM,
         _ => Text::new(
             "它不以 { 开头；设备发送 JSON，请检查发送它的程序或前面的代理",
             "it does not begin with {; a device sends JSON, so see to what sends it, or to a proxy in front",
         ),
     }
 }
+
+const FORM: Text = Text::new(
+    "它是表单；设备发送 JSON，请检查发送它的程序或前面的代理",
+    "it is a form; a device sends JSON, so see to what sends it, or to a proxy in front",
+);
 
 /// Says of an object why it is none.
 fn broken(body: &[u8], offset: usize, identified: bool) -> Text {

@@ -254,7 +254,7 @@ async fn http<H: Handler>(
             url: &|| handler.address(peer),
         };
         if let Some(event) = ended.event() {
-            match lock(&requests).device() {
+            match ended.requests.device() {
                 Some(device) => {
                     let may = || handler.may_name(device, peer);
                     let now = SystemTime::now();

@@ -139,9 +139,7 @@ fn who_is_refused_over_plain_http_is_named_with_the_address() {
         assert_eq!(server.events_of("plain-http.", &[]).len(), 2);
     }
     // Of a proxy that is believed in nothing, nobody sees how who comes by it came.
-    let config = format!(
-        "{HTTPS}gateway:\n  behind_proxy: true\n  http_fallback: false\n  tls: {{mode: off}}\n"
-    );
+    let config = format!("{HTTPS}gateway:\n  behind_proxy: true\n  http_fallback: false\n");
     let server = Server::start(&config, &["x_9.0.bin"]);
     for (from, bytes) in [
         ([127, 0, 0, 1], check_in("x", "1.0")),
