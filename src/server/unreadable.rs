@@ -190,7 +190,7 @@ fn proxy_header(begin: &[u8]) -> Option<u8> {
     }
 }
 
-/// How clients of other protocols begin, in capital letters: whole words, and what they
+/// Words with which clients of other protocols begin, in capital letters, and what they
 /// speak.
 const WORDS: [(&str, &str); 24] = [
     ("EHLO", "SMTP"),
