@@ -307,11 +307,11 @@ fn old_group(group: u16) -> String {
 }
 
 const NO_GROUPS: Text = Text::new(
-    "零条（它没有发送 supported_groups 扩展）",
+    "0 条（它没有发送 supported_groups 扩展）",
     "none (it sends no extension supported_groups)",
 );
 const NO_SCHEMES: Text = Text::new(
-    "零种（它没有发送 signature_algorithms 扩展）",
+    "0 种（它没有发送 signature_algorithms 扩展）",
     "none (it sends no extension signature_algorithms)",
 );
 

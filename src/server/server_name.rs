@@ -11,12 +11,8 @@ use std::net::SocketAddr;
 pub(super) fn event(hello: &Hello, peer: SocketAddr, fault: Text) -> Event {
     let names = hello.names.iter().flatten();
     let names: Vec<_> = names.map(|name| shown(name)).collect();
-    event!(
-        TLS_SERVER_NAME,
-        peer = peer,
-        name = list(names),
-        fault = fault
-    )
+    let name = (!names.is_empty()).then(|| list(names));
+    event!(TLS_SERVER_NAME, peer = peer, name = name, fault = fault)
 }
 
 /// Returns why a client's server name is none that rustls takes, as far as it shows.

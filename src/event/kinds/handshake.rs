@@ -73,10 +73,10 @@ kinds! { HANDSHAKES:
             "update the firmware of the device, or of its modem; until then give it an http:// address (gateway.http_fallback: \
              true), or let Nginx in front take its TLS (gateway.behind_proxy).");
     /// A client that asks for a name that is none.
-    TLS_SERVER_NAME = failed!("tls.server-name", Warning, ["name", "fault"],
-        "TLS 握手失败：客户端要找的服务器名是 {name}：{fault}（RFC 6066）；本服务器的 TLS 库拒绝这样的名称",
-        "the TLS handshake failed: the client asks for the server name {name}: {fault} (RFC 6066), and the TLS library here \
-         refuses such ones")
+    TLS_SERVER_NAME = failed!("tls.server-name", Warning, ["name?", "fault"],
+        "TLS 握手失败：客户端要找的服务器名{ |name| }无法使用：{fault}（RFC 6066）；本服务器的 TLS 库拒绝这样的名称",
+        "the TLS handshake failed: the server name{ |name|,} that the client asks for cannot be used: {fault} (RFC 6066), and the \
+         TLS library here refuses such ones")
         .remedy("在设备中填写只含字母、数字、'-' 和 '.' 的主机名（中文域名写成 xn--…）或 IPv4 地址；无法更改时给它 http:// 地址\
              （gateway.http_fallback: true）。",
             "give the device an address with a host name of letters, digits, '-' and '.' (xn--… for others), or with an IPv4 \
