@@ -1,6 +1,7 @@
 //! Server: listeners and connections. One port takes plain HTTP and TLS, and no client
 //! can hold what others need. Handler and certificates are given from outside.
 
+mod cipher_suites;
 mod common_ground;
 mod connection;
 mod first_line;
