@@ -41,6 +41,8 @@ pub struct Report<'a> {
     pub running_slot: Option<Cow<'a, str>>,
     /// Place where the body stopped being JSON.
     pub fault: Option<JsonError>,
+    /// `true` if the body holds nothing.
+    pub is_empty: bool,
 }
 
 impl<'a> Report<'a> {
@@ -54,6 +56,7 @@ impl<'a> Report<'a> {
             Some(rest) => (body.len() - rest.len(), rest),
             None => (0, body),
         };
+        report.is_empty = body.trim_ascii().is_empty();
         let read = json::read(body, |path, value| {
             if let Some(slot) = report.named_slot(path) {
                 if slot.is_none() {
@@ -212,9 +215,11 @@ impl CheckIn<'_> {
             .unwrap_or("0.0.0")
     }
 
-    /// The body broke before it said what the device is.
+    /// The body broke before it said what the device is, or was lost: it could be any
+    /// board's.
     pub fn is_unidentified(&self) -> bool {
-        self.report.fault.is_some() && self.models().next().is_none()
+        let is_lost = self.report.is_empty || self.report.fault.is_some();
+        is_lost && self.models().next().is_none()
     }
 }
 
@@ -250,7 +255,10 @@ mod tests {
             (none.upstream_model(), none.version()),
             ("default", "0.0.0")
         );
-        assert!(!none.is_unidentified());
+        for lost in ["", " \r\n", "\u{feff}"] {
+            assert!(check_in(lost).is_unidentified(), "{lost:?}");
+        }
+        assert!(!check_in("{}").is_unidentified());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::forwarded;
 use super::request::Head;
-use crate::ota::public_url::{OtaUrl, PublicAddress};
+use crate::ota::public_url::{OtaUrl, PublicAddress, Source};
 use crate::ota::reached::{Way, reached};
 use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::Peer;
@@ -116,6 +116,13 @@ impl Reached<'_> {
     /// Returns the OTA address; `None` where there is none that a device reads.
     pub(super) fn ota(&self) -> Option<&OtaUrl> {
         self.ota.as_deref()
+    }
+
+    /// Returns the setting that gives the OTA address, where it is another one than the
+    /// guide's.
+    pub(super) fn setting(&self) -> Option<&'static str> {
+        let is_other = self.addresses.public.source() == Source::Ota;
+        is_other.then_some(Source::Ota.setting())
     }
 
     /// Returns the sign that something in front passed the request on, which nobody

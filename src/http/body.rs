@@ -2,11 +2,13 @@
 //! sent with a `Content-Length` and never in chunks.
 
 use super::proxy::download::Relayed;
+use super::turned_away::Request;
 use crate::event::tell;
 use crate::firmware::store::{ImageContent, OpenImage};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -79,35 +81,39 @@ pub(crate) struct Image {
 
 /// Fields of the log line that is written when the image is over.
 #[derive(Debug)]
-struct DownloadLog {
+pub(super) struct DownloadLog {
     file: String,
-    peer: String,
+    /// `Device-Id`, where it was sent: the firmware's own downloads have none.
+    device: Option<String>,
+    peer: SocketAddr,
     total: u64,
     since: Instant,
     failed: bool,
 }
 
+impl DownloadLog {
+    /// Makes the log of a download of `total` bytes that begins now.
+    pub(super) fn new(request: Request<'_>, file: &str, total: u64) -> Self {
+        Self {
+            file: file.to_owned(),
+            device: request.device(),
+            peer: request.peer.address,
+            total,
+            since: Instant::now(),
+            failed: false,
+        }
+    }
+}
+
 impl Image {
     /// Makes a body of `start..end` of `content`, which lies within it.
-    pub(super) fn new(
-        content: ImageContent,
-        start: u64,
-        end: u64,
-        file: &str,
-        peer: String,
-    ) -> Self {
+    pub(super) fn new(content: ImageContent, start: u64, end: u64, log: DownloadLog) -> Self {
         Self {
             content,
             at: start,
             end,
             reading: None,
-            log: DownloadLog {
-                file: file.to_owned(),
-                peer,
-                total: end - start,
-                since: Instant::now(),
-                failed: false,
-            },
+            log,
         }
     }
 
@@ -132,8 +138,9 @@ impl Image {
                 self.log.failed = true;
                 tell!(
                     DOWNLOAD_CUT,
+                    device = self.log.device.as_deref(),
                     file = &self.log.file,
-                    peer = &self.log.peer,
+                    peer = self.log.peer,
                     error = e,
                 );
             }
@@ -168,11 +175,13 @@ impl Drop for Image {
     fn drop(&mut self) {
         let DownloadLog {
             file,
+            device,
             peer,
             total,
             since,
             failed,
         } = &self.log;
+        let device = device.as_deref();
         let (left, seconds) = (
             self.end - self.at,
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
@@ -181,8 +190,9 @@ impl Drop for Image {
             let seconds = format!("{seconds:.1}");
             tell!(
                 DOWNLOAD_DONE,
+                device = device,
                 file = file,
-                peer = peer,
+                peer = *peer,
                 bytes = *total,
                 seconds = seconds
             );
@@ -190,8 +200,9 @@ impl Drop for Image {
             let (bytes, seconds) = (total - left, format!("{seconds:.1}"));
             tell!(
                 DOWNLOAD_LEFT,
+                device = device,
                 file = file,
-                peer = peer,
+                peer = *peer,
                 bytes = bytes,
                 of = *total,
                 seconds = seconds

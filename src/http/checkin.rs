@@ -113,9 +113,7 @@ impl CheckIns {
             report: Report::read(&body),
         };
         tell!(CHECK_IN, device = shown(device));
-        if check_in.report.fault.is_some() {
-            self.turned_away.encoded(request);
-        }
+        self.turned_away.body(request, &check_in, &body);
         if enabled!(Level::DEBUG) {
             log_report(&check_in, peer, headers, &body);
         }
@@ -162,15 +160,6 @@ impl CheckIns {
             count = count,
             reported = reported.map(shown)
         );
-        if let Some(fault) = check_in.report.fault {
-            tell!(
-                CHECK_IN_NO_JSON,
-                device = device,
-                offset = fault.offset,
-                fault = fault.what,
-                identified = !check_in.is_unidentified(),
-            );
-        }
         let mut url = String::new();
         match decision.outcome {
             Outcome::Offer { entry, force } => {
@@ -183,7 +172,8 @@ impl CheckIns {
                     device = device,
                     version = version,
                     url = &url,
-                    force = force
+                    force = force,
+                    setting = reached.setting()
                 );
             }
             Outcome::UpToDate if decision.is_early => {

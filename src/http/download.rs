@@ -1,6 +1,6 @@
 //! Downloads: looks up a name from the URL in the snapshot; it is never used as a path.
 
-use super::body::Image;
+use super::body::{DownloadLog, Image};
 use super::conditional::{Conditions, Evaluation, Validators, evaluate, range_counts};
 use super::range::{Selected, select};
 use super::reply::{self, Reply};
@@ -17,7 +17,6 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -44,7 +43,7 @@ impl Downloads {
         let missing = |kind: &Kind, file: &str| {
             let (ip, now) = (peer.ip(), request.now);
             if self.turned_away.is_due_of_file(kind, file, ip, now) {
-                event::say(&self.missing(kind, peer, file, base()));
+                event::say(&self.missing(kind, request, file, base()));
             }
         };
         let name = percent_decode_str(name)
@@ -61,7 +60,12 @@ impl Downloads {
         drop(snapshot);
         let Some(entry) = entry else {
             if is_unread {
-                tell!(DOWNLOAD_STILL_READING, peer = peer, file = shown(&name));
+                tell!(
+                    DOWNLOAD_STILL_READING,
+                    device = request.device(),
+                    peer = peer,
+                    file = shown(&name)
+                );
                 return reply::not_yet("the file is still being read: try again");
             }
             missing(&kinds::DOWNLOAD_UNKNOWN, &name);
@@ -102,16 +106,14 @@ impl Downloads {
         };
         let body = if get {
             match self.content(&entry, selected == Selected::Whole).await {
-                Ok(content) => Some(Image::new(
-                    content,
-                    start,
-                    end,
-                    &entry.file,
-                    peer.to_string(),
-                )),
+                Ok(content) => {
+                    let log = DownloadLog::new(request, &entry.file, end - start);
+                    Some(Image::new(content, start, end, log))
+                }
                 Err(e) => {
                     tell!(
                         DOWNLOAD_CHANGED,
+                        device = request.device(),
                         peer = peer,
                         file = &entry.file,
                         error = &e
@@ -130,7 +132,14 @@ impl Downloads {
     }
 
     /// Returns what is said of a file that cannot be fetched.
-    fn missing(&self, kind: &Kind, peer: SocketAddr, file: &str, base: Option<String>) -> Event {
+    fn missing(
+        &self,
+        kind: &Kind,
+        request: Request<'_>,
+        file: &str,
+        base: Option<String>,
+    ) -> Event {
+        let (device, peer) = (request.device(), request.peer.address);
         let Near { near, right } = self.near(file, base);
         let snapshot = self.catalogue.snapshot();
         let unused = snapshot.unused(file);
@@ -138,6 +147,7 @@ impl Downloads {
         if kind.id == kinds::DOWNLOAD_BAD_NAME.id {
             event!(
                 DOWNLOAD_BAD_NAME,
+                device = device,
                 peer = peer,
                 file = file,
                 near = near,
@@ -146,6 +156,7 @@ impl Downloads {
         } else {
             event!(
                 DOWNLOAD_UNKNOWN,
+                device = device,
                 peer = peer,
                 file = file,
                 unused = unused,

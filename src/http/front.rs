@@ -5,14 +5,14 @@ use super::addresses::{Addresses, MadeUp, Reached};
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
+use super::gate::PlainHttpGate;
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{checkin, forwarded, input};
-use crate::event::tell;
+use super::{checkin, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -118,16 +118,6 @@ struct Answers {
     turned_away: Arc<TurnedAway>,
 }
 
-/// Lets requests in by plain HTTP, or not, and names the devices that come by it.
-#[derive(Debug)]
-struct PlainHttpGate {
-    plain_http: PlainHttp,
-    behind_proxy: bool,
-    has_trusted: bool,
-    named: Arc<Once>,
-    turned_away: Arc<TurnedAway>,
-}
-
 /// Destination of a request.
 enum Target<'front, 'head> {
     CheckIn,
@@ -226,7 +216,7 @@ impl Answers {
         let turned_away = &*self.turned_away;
         let about = |head| turned_away::Request { head, peer, now };
         if head.extensions.get::<Spaced>().is_some() {
-            turned_away.spaced(about(&head));
+            turned_away.spaced(about(&head), || shown(&self.addresses.of(peer, &head)));
             let text = "more than one blank in front of the path\n";
             return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
         }
@@ -239,8 +229,11 @@ impl Answers {
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
         // ended.
         let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
-        let reply = if is_gated && !self.gate.lets_in(&head, peer, now) {
-            self.plain_http_has_ended(peer, &head)
+        let over_tls = || self.over_tls(peer, &head);
+        let reply = if is_gated && !self.gate.lets_in(about(&head), over_tls) {
+            let ota = over_tls().map(|ota| format!(": use {ota}"));
+            let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
+            reply::error(StatusCode::FORBIDDEN, text)
         } else {
             match target {
                 // These read the body themselves.
@@ -252,6 +245,16 @@ impl Answers {
                     }
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
                     return answer.await;
+                }
+                Target::Nothing if wanted::may_be_stripped(&head) => {
+                    let read = input::read(body, self.idle).await;
+                    let is_report = read.as_ref().is_ok_and(|body| wanted::is_report(body));
+                    let reply = self.nothing(about(&head), is_report);
+                    return if read.is_ok() {
+                        reply
+                    } else {
+                        reply::closing(reply)
+                    };
                 }
                 Target::Proxy(route, path) => {
                     turned_away.voice(about(&head), || shown(&self.addresses.of(peer, &head)));
@@ -277,7 +280,7 @@ impl Answers {
                     turned_away.method(about(&head), allowed);
                     reply::method_not_allowed(allowed)
                 }
-                Target::Nothing => self.nothing(about(&head)),
+                Target::Nothing => self.nothing(about(&head), false),
             }
         };
         if input::discard_beside(body, self.idle) {
@@ -329,7 +332,7 @@ impl Answers {
     }
 
     /// Answers a request for a path where nothing is, and names who looked for us.
-    fn nothing(&self, request: turned_away::Request<'_>) -> Reply {
+    fn nothing(&self, request: turned_away::Request<'_>, is_report: bool) -> Reply {
         let ota = shown(&self.addresses.of(request.peer, request.head));
         let passes = |path| self.proxy.find(path).is_some();
         let passes = Passes {
@@ -341,7 +344,8 @@ impl Answers {
             self.downloads.near(file, base)
         };
         let (router, url) = (&self.router, ota.as_deref());
-        self.turned_away.nothing(request, router, url, passes, near);
+        self.turned_away
+            .nothing(request, router, url, passes, is_report, near);
         let ota = ota.map(|ota| format!(": the OTA address is {ota}"));
         let text = format!("nothing here{}\n", ota.unwrap_or_default());
         reply::error(StatusCode::NOT_FOUND, text)
@@ -358,16 +362,14 @@ impl Answers {
         self.challenges.as_ref()?.answer(token)
     }
 
-    fn plain_http_has_ended(&self, peer: Peer, head: &Head) -> Reply {
-        // Each port takes both: the same place is there over TLS.
+    /// Returns the OTA address of a request over TLS: each port takes both, and the same
+    /// place is there.
+    fn over_tls(&self, peer: Peer, head: &Head) -> Option<String> {
         let over_tls = Peer {
             secure: true,
             ..peer
         };
-        let reached = self.addresses.of(over_tls, head);
-        let ota = reached.ota().map(|ota| format!(": use {ota}"));
-        let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
-        reply::error(StatusCode::FORBIDDEN, text)
+        shown(&self.addresses.of(over_tls, head))
     }
 }
 
@@ -387,48 +389,6 @@ fn at_path(uri: &Uri, mut path: String) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-impl PlainHttpGate {
-    /// Returns whether a request may come as it does, and names the device that comes
-    /// over plain HTTP.
-    fn lets_in(&self, head: &Head, peer: Peer, now: SystemTime) -> bool {
-        self.name(head, peer, now);
-        peer.secure || self.plain_http.allowed(now)
-    }
-
-    /// Names a device that comes over plain HTTP, so that an operator knows when
-    /// the migration is over. Behind a proxy that says nothing of it nobody here
-    /// sees how it came.
-    fn name(&self, head: &Head, peer: Peer, now: SystemTime) {
-        let untold = peer.relayed || (self.behind_proxy && !self.has_trusted);
-        // A proxy that is known to be one can be told to say it, and that it does
-        // not shows nowhere else.
-        let remedy = peer.relayed && !self.plain_http.allowed(now);
-        if peer.secure || (untold && !remedy) {
-            return;
-        }
-        let Some(device) = request::device_id(&head.headers) else {
-            return;
-        };
-        let peer = peer.address.ip();
-        // Who is let in is answered, and makes lines of its own.
-        let is_let_in = self.plain_http.allowed(now);
-        let may = || is_let_in || self.turned_away.may_name(&device, peer, now);
-        if !self.named.is_due_if(&*device, now, may) {
-            return;
-        }
-        let device = request::shown(&device);
-        if untold {
-            tell!(HTTP_UNTOLD, device = device, peer = peer);
-        } else if !self.plain_http.allowed(now) {
-            tell!(HTTP_ENDED, device = device, peer = peer);
-        } else if let PlainHttp::Until { day, .. } = &self.plain_http {
-            tell!(HTTP_ENDS, device = device, peer = peer, last_day = day);
-        } else {
-            tell!(HTTP_USED, device = device, peer = peer);
-        }
-    }
-}
-
 impl Handler for Front {
     type Body = ReplyBody;
 
@@ -440,5 +400,16 @@ impl Handler for Front {
         let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
         let answers = self.answers.load();
         answers.answer(peer, request, (self.parts.clock)()).await
+    }
+
+    fn address(&self, peer: Peer) -> Option<String> {
+        // Nothing is known of a request that nobody could read.
+        let (head, ()) = Request::new(()).into_parts();
+        shown(&self.answers.load().addresses.of(peer, &head))
+    }
+
+    fn may_name(&self, device: &str, peer: Peer) -> bool {
+        let (peer, now) = (peer.address.ip(), (self.parts.clock)());
+        self.memory.turned_away.may_name(device, peer, now)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::addresses::Reached;
 use super::input::{self, Missing, NoBody};
+use super::no_json;
 use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
 use super::spelling;
@@ -19,6 +20,7 @@ use hyper::header::CONTENT_ENCODING;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use xiaozhi_device::checkin::CheckIn;
 use xiaozhi_device::redact;
 
 /// Number of clients for which the last log line is remembered.
@@ -97,20 +99,22 @@ impl TurnedAway {
     }
 
     /// Names a request for a path where nothing is, if anybody looked for this service:
-    /// scanners ask for whatever may be anywhere.
+    /// scanners ask for whatever may be anywhere. `is_report` says that its body is one of a
+    /// device's.
     pub(super) fn nothing(
         &self,
         request: Request<'_>,
         router: &Router,
         url: Option<&str>,
         passes: Passes,
+        is_report: bool,
         near: impl FnOnce(&str) -> Near,
     ) {
         let head = request.head;
         let due = |kind: &Kind| self.is_due(kind, request);
         let plain = spelling::plain(spelling::beginning(head.uri.path())).unwrap_or_default();
         let plain = &*plain;
-        let beside = |right: &'static str, setting: &'static str| {
+        let beside = |right: &'static str, setting: &'static str, passed: Option<&str>| {
             tell!(
                 PATH_BESIDE if due,
                 device = request.device(),
@@ -119,6 +123,7 @@ impl TurnedAway {
                 path = request.path(),
                 right = right,
                 setting = setting,
+                besides = passed,
             );
         };
         let unserved = |setting: &'static str| {
@@ -142,8 +147,11 @@ impl TurnedAway {
             );
         } else if !checks_in && wanted::wants_voice(head, plain) {
             match upgrade_headers::no_upgrade(head) {
-                _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket"),
-                Some(why) if wanted::is_voice(plain) && wanted::asks_for_voice(head) => tell!(
+                _ if passes.voice => beside(WEBSOCKET_PATH, "server.websocket", None),
+                _ if !wanted::is_voice(plain) => {
+                    beside(WEBSOCKET_PATH, "server.websocket", Some(wanted::VOICE));
+                }
+                Some(why) if wanted::asks_for_voice(head) => tell!(
                     WEBSOCKET_NO_UPGRADE if due,
                     device = request.device(),
                     peer = request.peer.address,
@@ -155,9 +163,11 @@ impl TurnedAway {
             }
         } else if !(checks_in && wanted::is_json(head)) && wanted::wants_vision(plain) {
             if passes.vision {
-                beside(VISION_PATH, "server.vision_explain");
-            } else {
+                beside(VISION_PATH, "server.vision_explain", None);
+            } else if plain.ends_with(VISION_PATH) {
                 unserved(wanted::VISION);
+            } else {
+                beside(VISION_PATH, "server.vision_explain", Some(wanted::VISION));
             }
         } else if let Some(setting) = wanted::companion(plain) {
             unserved(setting);
@@ -175,7 +185,8 @@ impl TurnedAway {
                     right = right,
                 ));
             }
-        } else if wanted::is_device(head) || router.is_near(plain) {
+        } else if wanted::is_device(head) || is_report || router.is_near(plain) {
+            let missing = is_report.then_some("Device-Id");
             tell!(
                 PATH_UNKNOWN if due,
                 device = request.device(),
@@ -183,6 +194,7 @@ impl TurnedAway {
                 method = request.method(),
                 path = request.path(),
                 url = url,
+                missing = missing,
             );
         } else if let Some(agent) = wanted::agent(head) {
             tell!(
@@ -303,13 +315,14 @@ impl TurnedAway {
     }
 
     /// Names a request that has more than one blank in front of its path.
-    pub(super) fn spaced(&self, request: Request<'_>) {
+    pub(super) fn spaced(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
         let due = |kind: &Kind| self.is_due(kind, request);
         tell!(
             REQUEST_UNREADABLE if due,
             device = request.device(),
             peer = request.peer.address,
             why = event!(REQUEST_SPACED),
+            url = url(),
             begins = format!("{}  {}", request.method(), request.path()),
         );
     }
@@ -365,17 +378,41 @@ impl TurnedAway {
         );
     }
 
-    /// Names a check-in whose body cannot be read for it is compressed.
-    pub(super) fn encoded(&self, request: Request<'_>) {
+    /// Names a check-in whose body is lost, or cannot be read.
+    pub(super) fn body(&self, request: Request<'_>, check_in: &CheckIn<'_>, body: &[u8]) {
         let due = |kind: &Kind| self.is_due(kind, request);
+        let report = &check_in.report;
+        if report.is_empty {
+            tell!(
+                CHECK_IN_NO_BODY if due,
+                device = request.device(),
+                peer = request.peer.address,
+            );
+        }
+        let Some(fault) = &report.fault else {
+            return;
+        };
         let codings = request.head.headers.get_all(CONTENT_ENCODING);
         let mut codings = codings.iter().filter_map(text);
-        if let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        let coding = codings.find(|coding| !coding.eq_ignore_ascii_case("identity"));
+        // One that was unpacked on the way, and kept the header, has a fault of its own.
+        if let Some(coding) = coding.filter(|_| !no_json::is_object(body)) {
             tell!(
                 CHECK_IN_ENCODED if due,
                 device = request.device(),
                 peer = request.peer.address,
                 coding = shown(&coding),
+            );
+        } else {
+            let identified = !check_in.is_unidentified();
+            tell!(
+                CHECK_IN_NO_JSON if due,
+                device = request.device(),
+                peer = request.peer.address,
+                why = no_json::why(body, fault.offset, identified),
+                offset = fault.offset,
+                fault = fault.what,
+                identified = identified,
             );
         }
     }
@@ -389,7 +426,7 @@ impl Request<'_> {
     }
 
     /// Returns its method, as the log shows it.
-    fn method(&self) -> &str {
+    pub(super) fn method(&self) -> &str {
         shown(self.head.method.as_str())
     }
 

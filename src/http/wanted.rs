@@ -5,7 +5,9 @@ use super::router::below;
 use super::spelling;
 use super::upgrade_headers;
 use crate::ota::public_url::WEBSOCKET_PATH;
+use hyper::Method;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
+use xiaozhi_device::checkin::Report;
 use xiaozhi_device::redact;
 
 /// Programs whose `User-Agent` looks as a device's does.
@@ -21,6 +23,9 @@ const TOOLS: [&str; 10] = [
     "lua-resty-http",
     "zgrab",
 ];
+
+/// Names by which the libraries of ESP-IDF and of Arduino call themselves.
+const LIBRARIES: [&str; 3] = ["ESP32 HTTP Client", "ESP32HTTPClient", "ESP8266HTTPClient"];
 
 /// Settings that pass voice and vision on.
 pub(super) const VOICE: &str = "gateway.proxy.websocket: http://127.0.0.1:8000";
@@ -72,16 +77,26 @@ pub(super) fn agent(head: &Head) -> Option<String> {
 /// Returns whether a `User-Agent` is as the firmware's: `{board}/{version}`, or ESP-IDF's
 /// own.
 fn is_firmware(agent: &str) -> bool {
-    let Some((board, version)) = agent.split_once('/') else {
-        return false;
-    };
+    let (board, version) = agent.split_once('/').unwrap_or((agent, ""));
     let lower = board.to_ascii_lowercase();
     let is_board = board
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(' ');
-    board == "ESP32 HTTP Client"
+    LIBRARIES.contains(&board)
         || (is_board && is_version && !TOOLS.iter().any(|tool| lower.starts_with(tool)))
+}
+
+/// Returns whether a request may be a check-in whose headers a proxy took away: its body
+/// tells.
+pub(super) fn may_be_stripped(head: &Head) -> bool {
+    head.method == Method::POST && !is_device(head) && is_json(head)
+}
+
+/// Returns whether a body is what a device reports of itself.
+pub(super) fn is_report(body: &[u8]) -> bool {
+    let report = Report::read(body);
+    report.has_board && (report.version.is_some() || report.chip_name.is_some())
 }
 
 /// Returns whether a request says that its body is JSON, as a check-in's is and a
@@ -104,7 +119,8 @@ pub(super) fn wants_voice(head: &Head, plain: &str) -> bool {
         part.strip_prefix('v')
             .is_some_and(|n| n.parse::<u8>().is_ok())
     };
-    asks_for_websocket(head)
+    // Scanners ask for one at the root.
+    (asks_for_websocket(head) && (is_device(head) || !plain.is_empty()))
         || is_voice(plain)
         || below(plain, WEBSOCKET_PATH.trim_end_matches('/')).is_some()
         || (parts.any(|part| spelling::is_nearly(part, "xiaozhi"))
@@ -143,6 +159,8 @@ mod tests {
             ("esp-box-3/2.0.1", true),
             ("lilygo-t-cameraplus-s3_v1_2/2.2.0", true),
             ("ESP32 HTTP Client/1.0", true),
+            ("ESP32HTTPClient", true),
+            ("ESP32", false),
             ("curl/8.5.0", false),
             ("python-requests/2.31.0", false),
             ("Go-http-client/1.1", false),

@@ -428,7 +428,7 @@ fn candidates<'a>(
     let default = Candidates::new(DEFAULT_MODEL, snapshot.model(DEFAULT_MODEL));
     let Some(named) = check_in.models().next() else {
         if check_in.is_unidentified() {
-            // A body that broke too early could be any board's.
+            // A body that broke too early, or was lost, could be any board's.
             return Candidates::new(DEFAULT_MODEL, &[]);
         }
         return match before() {

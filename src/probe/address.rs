@@ -180,7 +180,7 @@ fn judge(text: &str, used: Use, kind: Kind, target: &Target) -> Vec<Finding> {
     if text.contains('#') {
         findings.push(Finding::warn(&rules::FRAGMENT, quoted(text)));
     }
-    if used == Use::Ota && !target.path.contains("/ota") {
+    if used == Use::Ota && !target.path.to_ascii_lowercase().contains("/ota") {
         findings.push(Finding::warn(&rules::NOT_AN_OTA_PATH, quoted(text)));
     }
     findings.extend(of_host(&target.host, quoted(text).into()));

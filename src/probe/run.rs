@@ -164,7 +164,7 @@ impl Probe {
             return;
         };
         if let Ok(stream) = dial::connect(address).await
-            && let Some(line) = tls::plain_answer(stream, &target.host, PLAIN).await
+            && let Some(line) = tls::plain_answer(stream, &target.host, &target.path, PLAIN).await
         {
             seen.push_str(
                 self.network

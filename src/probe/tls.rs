@@ -266,14 +266,17 @@ fn parameters(connection: &ClientConnection) -> String {
     format!("{version}{suite}{group}")
 }
 
-/// Returns the first line of the answer to a GET without TLS, escaped and cut at
+/// Returns the first line of the answer to a GET of `path` without TLS, escaped and cut at
 /// 128 bytes; `None` where there is none within `limit`, or it is TLS.
 pub(crate) async fn plain_answer(
     mut stream: TcpStream,
     host: &str,
+    path: &str,
     limit: Duration,
 ) -> Option<String> {
-    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let is_sane = path.bytes().all(|byte| byte.is_ascii_graphic());
+    let path = if is_sane { path } else { "/" };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let exchange = async {
         stream.write_all(request.as_bytes()).await.ok()?;

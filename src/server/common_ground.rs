@@ -1,20 +1,22 @@
 //! Reasons of handshakes that failed: what client and server do not have in common, or
 //! what the client said when it left.
 
+use super::cipher_suites;
 use super::handshake::{Cause, Failure, Stage};
 use super::hello::Hello;
+use super::server_name;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use crate::util::alert::alert_name;
 use rustls::crypto::CryptoProvider;
 use rustls::{
-    AlertDescription, CipherSuite, Error, InvalidMessage, NamedGroup, PeerIncompatible,
-    PeerMisbehaved, ServerConfig, SignatureScheme,
+    AlertDescription, Error, InvalidMessage, NamedGroup, PeerIncompatible, PeerMisbehaved,
+    ServerConfig, SignatureScheme,
 };
 use std::net::SocketAddr;
 
 const TLS12: u16 = 0x0303;
-const TLS13: u16 = 0x0304;
+pub(super) const TLS13: u16 = 0x0304;
 /// Message of rustls where none of our certificates is one that the client can check.
 const UNRESOLVED: &str = "no server certificate chain resolved";
 /// Number of things of one list that are shown.
@@ -41,12 +43,11 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
     let found = hello.and_then(|hello| match error {
         Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName)
         | Error::InvalidMessage(InvalidMessage::InvalidServerName) => {
-            Some(server_name(&hello, peer))
+            let fault = server_name::fault(&hello)
+                .unwrap_or(Text::new("不是主机名", "that is no host name"));
+            Some(server_name::event(&hello, peer, fault))
         }
-        // An empty name is this one to rustls.
-        Error::InvalidMessage(InvalidMessage::IllegalEmptyValue) if hello.names.is_some() => {
-            Some(server_name(&hello, peer))
-        }
+        Error::InvalidMessage(_) => malformed(&hello, peer),
         Error::PeerIncompatible(
             PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled
@@ -68,9 +69,28 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
     })
 }
 
-/// Tells of a client that speaks nothing younger than SSL 2.0, or begins as if.
-pub(super) fn ssl2(peer: SocketAddr) -> Event {
-    event!(TLS_OLD, peer = peer, version = "SSL 2.0")
+/// Tells of a client that begins as SSL 2.0 has it, and says the highest version that it
+/// speaks there.
+pub(super) fn ssl2(peer: SocketAddr, highest: u16) -> Event {
+    if highest >= TLS12 {
+        event!(
+            TLS_SSL2_HELLO,
+            peer = peer,
+            version = named_version(highest)
+        )
+    } else {
+        event!(TLS_OLD, peer = peer, version = named_version(highest))
+    }
+}
+
+/// Names what is wrong with the lists that rustls reads itself.
+fn malformed(hello: &Hello, peer: SocketAddr) -> Option<Event> {
+    let protocols = hello.protocols.as_deref();
+    if protocols.is_some_and(|list| list.is_empty() || list.iter().any(Vec::is_empty)) {
+        return Some(event!(TLS_PROTOCOLS, peer = peer));
+    }
+    let fault = server_name::fault(hello)?;
+    Some(server_name::event(hello, peer, fault))
 }
 
 /// Names what client and server do not have in common.
@@ -93,7 +113,7 @@ fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Event {
         suites.any(|ours| u16::from(ours.suite()) == *suite)
     };
     if !hello.suites.iter().any(is_common) {
-        return suites(hello, peer);
+        return cipher_suites::event(hello, peer, version);
     }
     let groups = hello.groups.as_deref().unwrap_or_default();
     let has_group = |group: &u16| {
@@ -106,7 +126,8 @@ fn lacking(hello: &Hello, peer: SocketAddr, ours: &CryptoProvider) -> Event {
             NamedGroup::Unknown(_) => old_group(group),
             known => format!("{known:?}"),
         });
-        return event!(TLS_GROUPS, peer = peer, offered = list(names.collect()));
+        let offered = offered(hello.groups.is_some(), names.collect(), NO_GROUPS);
+        return event!(TLS_GROUPS, peer = peer, offered = offered);
     }
     signatures(hello, peer, version)
 }
@@ -116,8 +137,12 @@ fn signatures(hello: &Hello, peer: SocketAddr, version: u16) -> Event {
     let schemes = hello.schemes.as_deref().unwrap_or_default();
     // In TLS 1.2 the cipher suite says whose signature it is, too.
     let has_suite = |kind: &str| {
-        let mut names = hello.suites.iter().filter_map(|suite| named(*suite));
-        version == TLS13 || names.any(|name| name.starts_with(kind) && is_modern(name))
+        let mut names = hello
+            .suites
+            .iter()
+            .filter_map(|suite| cipher_suites::named(*suite));
+        version == TLS13
+            || names.any(|name| name.starts_with(kind) && cipher_suites::is_modern(name))
     };
     let (rsa, ecdsa) = (has_suite("TLS_ECDHE_RSA_"), has_suite("TLS_ECDHE_ECDSA_"));
     let rsa = rsa
@@ -151,7 +176,8 @@ fn signatures(hello: &Hello, peer: SocketAddr, version: u16) -> Event {
             Some(name) => name.to_owned(),
             None => format!("0x{scheme:04x}"),
         });
-        return event!(TLS_SIGNATURES, peer = peer, offered = list(names.collect()));
+        let offered = offered(hello.schemes.is_some(), names.collect(), NO_SCHEMES);
+        return event!(TLS_SIGNATURES, peer = peer, offered = offered);
     }
     event!(
         TLS_KEY_TYPE,
@@ -161,74 +187,28 @@ fn signatures(hello: &Hello, peer: SocketAddr, version: u16) -> Event {
     )
 }
 
-/// Says what the client's cipher suites lack.
-fn suites(hello: &Hello, peer: SocketAddr) -> Event {
-    // Two of them are signals, and no suites (RFC 5746, RFC 7507).
-    let is_suite = |suite: &u16| !is_grease(*suite) && ![0x00ff, 0x5600].contains(suite);
-    let offered = hello.suites.iter().copied().filter(is_suite);
-    let names =
-        offered.map(|suite| named(suite).map_or_else(|| format!("0x{suite:04x}"), str::to_owned));
-    let names: Vec<_> = names.collect();
-    let has = |begins: &[&str]| {
-        let mut names = names.iter();
-        names.any(|name| begins.iter().any(|begin| name.starts_with(begin)))
-    };
-    let lacks = if has(&["TLS_ECDHE_", "TLS13_"]) {
-        Text::new(
-            "没有使用 AES-GCM 或 ChaCha20 的套件（只有 CBC、CCM 等）",
-            "none with AES-GCM or ChaCha20 (CBC or CCM only)",
-        )
-    } else if has(&["TLS_DHE_"]) {
-        Text::new(
-            "没有 ECDHE（只有 DHE）",
-            "none with ECDHE (the key exchange is DHE only)",
-        )
-    } else {
-        Text::new(
-            "没有前向保密（密钥交换用静态 RSA 等，没有 ECDHE）",
-            "none with forward secrecy (the key exchange is static RSA or the like, and no ECDHE)",
-        )
-    };
-    event!(
-        TLS_CIPHER_SUITES,
-        peer = peer,
-        lacks = lacks,
-        offered = list(names)
-    )
-}
-
-fn named(suite: u16) -> Option<&'static str> {
-    CipherSuite::from(suite).as_str()
-}
-
-fn is_modern(suite: &str) -> bool {
-    suite.contains("_GCM_") || suite.contains("CHACHA20")
-}
-
-fn server_name(hello: &Hello, peer: SocketAddr) -> Event {
-    let names = hello.names.iter().flatten();
-    let names: Vec<_> = names.map(|name| shown(name)).collect();
-    event!(TLS_SERVER_NAME, peer = peer, name = list(names))
-}
-
 /// Names the version that the client speaks.
 fn version(hello: &Hello) -> String {
-    let named = |version: u16| match version {
+    let versions = hello.versions.iter().flatten().copied();
+    let highest = versions.filter(|version| !is_grease(*version)).max();
+    named_version(highest.unwrap_or(hello.version))
+}
+
+fn named_version(version: u16) -> String {
+    match version {
         0x0002 => "SSL 2.0".to_owned(),
         0x0300 => "SSL 3.0".to_owned(),
         0x0301 => "TLS 1.0".to_owned(),
         0x0302 => "TLS 1.1".to_owned(),
         TLS12 => "TLS 1.2".to_owned(),
+        TLS13 => "TLS 1.3".to_owned(),
         0x7f00..=0x7fff => format!("TLS 1.3 draft {}", version & 0xff),
         _ => format!("0x{version:04x}"),
-    };
-    let versions = hello.versions.iter().flatten().copied();
-    let highest = versions.filter(|version| !is_grease(*version)).max();
-    named(highest.unwrap_or(hello.version))
+    }
 }
 
 /// Returns whether a number stands for nothing (RFC 8701).
-fn is_grease(number: u16) -> bool {
+pub(super) fn is_grease(number: u16) -> bool {
     number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
 }
 
@@ -245,8 +225,22 @@ fn old_group(group: u16) -> String {
     }
 }
 
+const NO_GROUPS: Text = Text::new(
+    "0 条（它没有发送 supported_groups 扩展）",
+    "none (it sends no extension supported_groups)",
+);
+const NO_SCHEMES: Text = Text::new(
+    "0 种（它没有发送 signature_algorithms 扩展）",
+    "none (it sends no extension signature_algorithms)",
+);
+
+/// Shows what is offered, or that there `is` no such list at all.
+fn offered(is: bool, names: Vec<String>, no_list: Text) -> Value {
+    if is { list(names) } else { no_list.into() }
+}
+
 /// Shows the first of many things; `-` where there is none.
-fn list(mut names: Vec<String>) -> Value {
+pub(super) fn list(mut names: Vec<String>) -> Value {
     if names.is_empty() {
         return Value::from("-");
     }
@@ -258,7 +252,7 @@ fn list(mut names: Vec<String>) -> Value {
 }
 
 /// Shows a name that a stranger wrote.
-fn shown(name: &[u8]) -> String {
+pub(super) fn shown(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     let head: String = text.chars().take(LENGTH).collect();
     format!("{head:?}")

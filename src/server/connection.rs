@@ -134,12 +134,12 @@ pub(super) async fn serve<H: Handler>(
     let idle = limits.idle;
     match first {
         Opening::Tls => secure(stream, peer(true), port, shared, &limits, stop).await,
-        Opening::Ssl2 if shared.tls.is_some() => {
+        Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
             let _ = stream.write_all(&TOO_OLD).await;
-            shared.say(address, &common_ground::ssl2(address));
+            shared.say(address, &common_ground::ssl2(address, version));
         }
-        Opening::Ssl2 | Opening::Http => {
+        Opening::Ssl2(_) | Opening::Http => {
             http(stream, peer(false), port, shared, &limits, stop).await;
         }
     }
@@ -178,18 +178,19 @@ async fn secure<H: Handler>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opening {
     Tls,
-    /// A hello as SSL 2.0 has it: two bytes of length, the first bit set, and type 1.
-    Ssl2,
+    /// A hello as SSL 2.0 has it: two bytes of length, the first bit set, type 1, and the
+    /// highest version that the client speaks, which may be a younger one.
+    Ssl2(u16),
     /// Anything else.
     Http,
 }
 
 async fn opening(stream: &TcpStream) -> io::Result<Option<Opening>> {
-    let mut bytes = [0; 3];
+    let mut bytes = [0; 5];
     let n = stream.peek(&mut bytes).await?;
     Ok((n > 0).then_some(match bytes {
         [HANDSHAKE, ..] => Opening::Tls,
-        [0x80..=0xff, _, 1] => Opening::Ssl2,
+        [0x80..=0xff, _, 1, version @ ..] => Opening::Ssl2(u16::from_be_bytes(version)),
         _ => Opening::Http,
     }))
 }
@@ -250,9 +251,17 @@ async fn http<H: Handler>(
             port,
             patience: limits.headers,
             longest: HEAD,
+            url: &|| handler.address(peer),
         };
         if let Some(event) = ended.event() {
-            shared.say(peer.address, &event);
+            match ended.requests.device() {
+                Some(device) => {
+                    let may = || handler.may_name(device, peer);
+                    let now = SystemTime::now();
+                    shared.teller.say_if(&event, device, now, may);
+                }
+                None => shared.say(peer.address, &event),
+            }
         }
         debug!(peer = %peer.address, error = %e, "connection ended early");
     } else if let Some(work) = upgrade.get().and_then(Upgrade::take) {

@@ -53,6 +53,10 @@ pub(super) struct Requests {
     head: Head,
     /// Set once that head was read as a request.
     is_read: bool,
+    /// Set once any head was.
+    is_in_use: bool,
+    /// First byte that came at once behind the head and what it announced.
+    behind: Option<u8>,
 }
 
 /// Head of the request that came last, or of the first one of those that came at once.
@@ -65,6 +69,8 @@ pub(super) struct Head {
     pub(super) lines: usize,
     /// True once all of it has come.
     is_over: bool,
+    /// `Device-Id`, and its length.
+    device: ([u8; LINE], usize),
 }
 
 impl Head {
@@ -73,7 +79,15 @@ impl Head {
         bytes: 0,
         lines: 0,
         is_over: false,
+        device: ([0; LINE], 0),
     };
+
+    /// Returns the device that it names, if one is named so far.
+    pub(super) fn device(&self) -> Option<&str> {
+        let (device, length) = &self.device;
+        let device = str::from_utf8(device.get(..*length)?).ok()?;
+        (!device.is_empty()).then_some(device)
+    }
 
     /// Returns how it begins.
     pub(super) fn begin(&self) -> &[u8] {
@@ -103,6 +117,8 @@ impl Default for Requests {
             is_spaced: false,
             head: Head::NONE,
             is_read: false,
+            is_in_use: false,
+            behind: None,
         }
     }
 }
@@ -112,12 +128,28 @@ impl Requests {
     /// followed a method.
     pub(super) fn note_read(&mut self) -> bool {
         self.is_read = self.head.is_over;
+        self.is_in_use = true;
         self.is_spaced
     }
 
     /// Returns the head that came last and was read as no request, if it is known.
     pub(super) fn head(&self) -> Option<&Head> {
         (!self.is_read || !self.head.is_over).then_some(&self.head)
+    }
+
+    /// Returns the device that the last head named.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.head.device()
+    }
+
+    /// Returns whether what followed a request begins as no other one does: it is a body
+    /// that nothing announced.
+    pub(super) fn is_unannounced(&self) -> bool {
+        let next = match self.head() {
+            None => self.behind,
+            Some(head) => head.begin().first().copied().filter(|_| self.is_in_use),
+        };
+        next.is_some_and(|byte| !byte.is_ascii_uppercase())
     }
 
     /// Looks at what came. A tab behind the address becomes a blank, for it was pasted
@@ -127,8 +159,13 @@ impl Requests {
         let mut may_begin = true;
         while !bytes.is_empty() && self.next != Expected::Anything {
             let before = self.next;
-            if before == Expected::Method && self.head.is_over && may_begin {
-                (self.head, self.is_read) = (Head::NONE, false);
+            if before == Expected::Method && self.head.is_over {
+                if may_begin {
+                    (self.head, self.is_read, self.behind) = (Head::NONE, false, None);
+                } else if self.behind.is_none() {
+                    let mut bytes = bytes.iter().copied();
+                    self.behind = bytes.find(|byte| !b"\r\n".contains(byte));
+                }
             }
             let taken = self.take(bytes);
             let (part, rest) = bytes.split_at_mut(taken);
@@ -224,6 +261,14 @@ impl Requests {
             || name.eq_ignore_ascii_case(b"upgrade")
         {
             self.length = None;
+        } else if name.eq_ignore_ascii_case(b"device-id")
+            && !self.head.is_over
+            && self.head.device.1 == 0
+        {
+            // Of a header that comes twice the first counts.
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            self.head.device.0[..value.len()].copy_from_slice(value);
+            self.head.device.1 = value.len();
         }
         self.at = 0;
     }

@@ -59,10 +59,11 @@ impl Hello {
         while let (Some(kind), Some(body)) = (rest.number(), rest.list()) {
             let mut body = Cursor(body);
             match kind {
-                0 => self.names = body.list().map(names),
+                // One that holds nothing, not even a list, was sent all the same.
+                0 => self.names = Some(body.list().map(names).unwrap_or_default()),
                 10 => self.groups = body.list().map(numbers),
                 13 => self.schemes = body.list().map(numbers),
-                16 => self.protocols = body.list().map(protocols),
+                16 => self.protocols = Some(body.list().map(protocols).unwrap_or_default()),
                 43 => self.versions = body.short_list().map(numbers),
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! Server: listeners and connections. One port takes plain HTTP and TLS, and no client
 //! can hold what others need. Handler and certificates are given from outside.
 
+mod cipher_suites;
 mod common_ground;
 mod connection;
 mod first_line;
@@ -9,6 +10,7 @@ mod hello;
 mod leftover;
 mod listener;
 mod proxy_header;
+mod server_name;
 mod shares;
 pub mod shutdown;
 mod trusted;
@@ -129,6 +131,16 @@ pub(crate) trait Handler: Send + Sync + 'static {
         peer: Peer,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Returns the address that whoever came is told to type, if there is one.
+    fn address(&self, _peer: Peer) -> Option<String> {
+        None
+    }
+
+    /// Returns whether the log may name a device beside others that came from where it is.
+    fn may_name(&self, _device: &str, _peer: Peer) -> bool {
+        true
+    }
 }
 
 /// Service that every connection shares.

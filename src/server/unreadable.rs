@@ -4,7 +4,9 @@
 use super::Port;
 use super::first_line::{Head, Requests};
 use super::proxy_header::{V1, V2};
-use crate::event::{self, Event, event};
+use crate::event::text::Text;
+use crate::event::{self, Event, event, kinds};
+use hyper::Uri;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,6 +16,18 @@ const HEADERS: usize = 100;
 const SHOWN: usize = 64;
 /// Number of those of a first word that is no method.
 const WORD: usize = 16;
+/// Methods of HTTP that are known by sight.
+const METHODS: [&str; 9] = [
+    "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "PATCH", "DELETE", "PRI",
+];
+/// Reasons that the right address may mend.
+const MENDED_BY_THE_ADDRESS: [&str; 5] = [
+    kinds::REQUEST_LINE.id,
+    kinds::REQUEST_BLANK.id,
+    kinds::REQUEST_NO_VERSION.id,
+    kinds::REQUEST_TOO_LONG.id,
+    kinds::REQUEST_HEADER.id,
+];
 
 /// Connection that ended with an error.
 pub(super) struct Ended<'a> {
@@ -26,6 +40,8 @@ pub(super) struct Ended<'a> {
     pub(super) patience: Duration,
     /// Size limit of a head, in bytes.
     pub(super) longest: usize,
+    /// Returns the address that is right.
+    pub(super) url: &'a dyn Fn() -> Option<String>,
 }
 
 impl Ended<'_> {
@@ -48,12 +64,15 @@ impl Ended<'_> {
             return Some(self.with_proxy_header(version));
         }
         let begins = shown(begin);
+        let device = self.requests.device();
         let why = match (foreign(begin), under_way) {
+            _ if error.is_parse() && self.requests.is_unannounced() => event!(REQUEST_UNANNOUNCED),
             (Some(why), _) => why,
             (None, _) if error.is_parse() => self.why(head, begin),
             (None, Some(head)) if error.is_timeout() => {
                 return Some(event!(
                     REQUEST_LATE,
+                    device = device,
                     peer = peer,
                     bytes = head.bytes,
                     limit = format!("{:?}", self.patience),
@@ -65,10 +84,13 @@ impl Ended<'_> {
             }
             _ => return None,
         };
+        let is_http = MENDED_BY_THE_ADDRESS.contains(&why.kind.id);
         Some(event!(
             REQUEST_UNREADABLE,
+            device = device,
             peer = peer,
             why = why,
+            url = is_http.then(self.url).flatten(),
             begins = begins
         ))
     }
@@ -113,51 +135,103 @@ impl Ended<'_> {
         let end = begin.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         let line = String::from_utf8_lossy(&begin[..end.unwrap_or(begin.len())]);
         let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
-        let is_method = |word: &&str| word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-        let (Some(_), Some(last)) = (words.first().filter(|word| is_method(word)), words.last())
-        else {
-            return event!(REQUEST_NO_HTTP);
+        let (method, rest) = words.split_first().unwrap_or((&"", &[]));
+        let (address, last) = match rest {
+            [] => return event!(REQUEST_NO_HTTP),
+            [address, ..] => (*address, rest.last().copied().unwrap_or_default()),
         };
-        match words.len() {
-            2 if end.is_some() => event!(REQUEST_NO_VERSION),
+        let is_http = METHODS.contains(method)
+            || (last.starts_with("HTTP/") && method.bytes().all(|b| b.is_ascii_uppercase()));
+        let is_spoken = matches!(last, "HTTP/1.0" | "HTTP/1.1");
+        let is_version = |word: &str| {
+            let (name, number) = word.split_once('/').unwrap_or_default();
+            name.bytes().all(|b| b.is_ascii_alphabetic())
+                && number.starts_with(|c: char| c.is_ascii_digit())
+        };
+        match rest.len() {
+            _ if !is_http => event!(REQUEST_NO_HTTP),
+            1 if end.is_some() && is_sane(address) => event!(REQUEST_NO_VERSION),
+            1 if end.is_some() => event!(REQUEST_NO_HTTP),
+            _ if line.starts_with(' ') => event!(REQUEST_INDENTED),
             // Of a long line the end is not known.
             _ if end.is_none() && lines == 0 => event!(REQUEST_LINE, error = error),
-            3.. if !matches!(*last, "HTTP/1.0" | "HTTP/1.1") && last.starts_with("HTTP/") => {
-                event!(REQUEST_VERSION, version = *last)
+            2.. if !is_spoken && (last.starts_with("HTTP/") || is_version(last)) => {
+                event!(REQUEST_VERSION, version = last)
             }
-            4.. if end.is_some() => event!(REQUEST_BLANK),
-            3 if matches!(*last, "HTTP/1.0" | "HTTP/1.1") && lines > 0 && is_sane(words[1]) => {
+            3.. if end.is_some() => event!(REQUEST_BLANK),
+            2 if is_spoken && lines > 0 && is_sane(address) => {
                 event!(REQUEST_HEADER, error = error)
             }
-            3.. => event!(REQUEST_LINE, error = error),
-            _ => event!(REQUEST_NO_HTTP),
+            _ => event!(REQUEST_LINE, error = error),
         }
     }
 }
 
 /// Returns whether nothing is wrong with an address, as far as can be seen.
 fn is_sane(address: &str) -> bool {
-    let begins = ["/", "*", "http://", "https://"];
-    begins.iter().any(|begin| address.starts_with(begin))
-        && !address.starts_with("http:///")
-        && !address.contains(|c: char| c.is_control() || c == '\u{FFFD}' || "\"<>^`{|}".contains(c))
+    address.parse::<Uri>().is_ok()
+        && !address.contains('\u{FFFD}')
+        && ["/", "*", "http"]
+            .iter()
+            .any(|begin| address.starts_with(begin))
 }
 
-/// Returns the version of the PROXY header at the front of `begin`, if there is one.
+/// Returns the version of the PROXY header at the front of `begin`, if there is one, or the
+/// beginning of one that was cut.
 fn proxy_header(begin: &[u8]) -> Option<u8> {
-    if begin.starts_with(V1) {
+    let is = |signature: &[u8], least| {
+        let common = begin.len().min(signature.len());
+        common >= least && begin[..common].eq_ignore_ascii_case(&signature[..common])
+    };
+    if is(V1, 4) {
         Some(1)
     } else {
-        begin.starts_with(V2).then_some(2)
+        is(V2, 5).then_some(2)
     }
 }
+
+/// Words with which clients of other protocols begin, in capital letters, and what they
+/// speak.
+const WORDS: [(&str, &str); 24] = [
+    ("EHLO", "SMTP"),
+    ("HELO", "SMTP"),
+    ("LHLO", "LMTP"),
+    ("MAIL", "SMTP"),
+    ("RCPT", "SMTP"),
+    ("AUTH PLAIN", "SMTP"),
+    ("AUTH LOGIN", "SMTP"),
+    ("AUTH TLS", "FTP"),
+    ("AUTH SSL", "FTP"),
+    ("FEAT", "FTP"),
+    ("SYST", "FTP"),
+    ("USER", "FTP, POP3, IRC"),
+    ("PASS", "FTP, POP3, IRC"),
+    ("APOP", "POP3"),
+    ("CAPA", "POP3"),
+    ("NICK", "IRC"),
+    ("CAP", "IRC"),
+    ("AUTH", "Redis"),
+    ("PING", "Redis"),
+    ("INFO", "Redis"),
+    ("SELECT", "Redis"),
+    ("CONFIG", "Redis"),
+    ("STATS", "memcached"),
+    ("RFB", "VNC"),
+];
+/// Commands of IMAP, behind a tag of the client's own.
+const IMAP: [&str; 6] = [
+    "LOGIN",
+    "CAPABILITY",
+    "AUTHENTICATE",
+    "STARTTLS",
+    "NOOP",
+    "ID",
+];
 
 /// Returns the protocol that begins like this, where it is not HTTP/1.
 fn foreign(begin: &[u8]) -> Option<Event> {
     let starts = |with: &[u8]| begin.starts_with(with);
     let has = |text: &[u8]| memchr::memmem::find(begin, text).is_some();
-    let line = begin.split(|byte| matches!(byte, b'\r' | b'\n')).next();
-    let ends = |with: &[u8]| line.is_some_and(|line| line.ends_with(with));
     let protocol = match begin {
         [0x16, 3, ..] | [0x80..=0xFF, _, 1, ..] => return Some(event!(REQUEST_TLS)),
         _ if starts(b"PRI * HTTP/2") => return Some(event!(REQUEST_HTTP2)),
@@ -166,21 +240,58 @@ fn foreign(begin: &[u8]) -> Option<Event> {
         {
             return Some(event!(REQUEST_MQTT));
         }
+        [0xC0 | 0xE0, 0] => return Some(event!(REQUEST_MQTT)),
         [4 | 5, 1..=3, ..] => "SOCKS",
         [3, 0, 0, ..] => "RDP",
         [0, 0, 0, _, 0xFE | 0xFF, b'S', b'M', b'B', ..] => "SMB",
+        [0, 0, 0, _, 0x04, 0xD2, 0x16, _, ..] | [0, 0, _, _, 0, 3, 0, 0, ..] => "PostgreSQL",
+        [0x30, _, 2, 1, _, 0x60..=0x77, ..] => "LDAP",
+        [0xFF, 0xFB..=0xFE, ..] => "Telnet",
         [b'*', b'0'..=b'9', ..] => "Redis",
         _ if starts(b"SSH-") => "SSH",
-        _ if starts(b"PING\r") || starts(b"INFO\r") => "Redis",
-        _ if starts(b"EHLO ") || starts(b"HELO ") => "SMTP",
-        _ if starts(b"USER ") || starts(b"AUTH TLS") => "FTP",
-        _ if ends(b" RTSP/1.0") => "RTSP",
-        _ if ends(b" SIP/2.0") => "SIP",
-        _ if starts(b"HTTP/") => "HTTP, as a server's reply",
-        _ if starts(b"{") => "JSON without HTTP",
-        _ => return None,
+        _ if starts(b"AMQP") => "AMQP",
+        _ if starts(b"\x13BitTorrent") => "BitTorrent",
+        _ if starts(b"HTTP/") || starts(b"ICY ") => {
+            let words = Text::new("HTTP 的应答（服务器所说的话）", "HTTP as a server does");
+            return Some(event!(REQUEST_FOREIGN, protocol = words));
+        }
+        _ if starts(b"{") => {
+            let words = Text::new("没有 HTTP 的 JSON", "JSON without HTTP");
+            return Some(event!(REQUEST_FOREIGN, protocol = words));
+        }
+        _ if starts(b"<") => {
+            let words = Text::new("没有 HTTP 的 XML", "XML without HTTP");
+            return Some(event!(REQUEST_FOREIGN, protocol = words));
+        }
+        _ => foreign_line(begin)?,
     };
     Some(event!(REQUEST_FOREIGN, protocol = protocol))
+}
+
+/// Returns the protocol whose lines are words, where the first line is one of its.
+fn foreign_line(begin: &[u8]) -> Option<&'static str> {
+    let line = begin.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let line = str::from_utf8(line).ok()?.to_ascii_uppercase();
+    if line.ends_with(" RTSP/1.0") {
+        return Some("RTSP");
+    }
+    if line.ends_with(" SIP/2.0") {
+        return Some("SIP");
+    }
+    let mut words = line.split(' ');
+    let (first, second) = (words.next()?, words.next());
+    if METHODS.contains(&first) || line.contains(" HTTP/") {
+        return None;
+    }
+    let is_said = |words: &str| {
+        let rest = line.strip_prefix(words);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let found = WORDS.iter().find(|(words, _)| is_said(words));
+    let is_imap = second.is_some_and(|second| IMAP.contains(&second));
+    found
+        .map(|(_, protocol)| *protocol)
+        .or(is_imap.then_some("IMAP"))
 }
 
 /// Returns the part of what came that the log may show: of a request its first line,
@@ -191,14 +302,8 @@ fn shown(begin: &[u8]) -> Option<String> {
     let end = begin.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
     let line = String::from_utf8_lossy(&begin[..end.unwrap_or(begin.len())]);
     let words = line.split(' ').filter(|word| !word.is_empty());
-    let is_method = |word: &str| {
-        let known = [
-            "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "PATCH", "DELETE", "PRI",
-        ];
-        known.contains(&word)
-    };
     let mut words = words.peekable();
-    if !words.peek().is_some_and(|word| is_method(word)) {
+    if !words.peek().is_some_and(|word| METHODS.contains(word)) {
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/');
         let word: String = line.chars().take_while(is_plain).take(WORD).collect();
         return (!word.is_empty()).then_some(word);

@@ -36,11 +36,22 @@ impl Teller {
     /// Says an event about `client`, each of its reasons by itself: one that is harmless
     /// must not hide another for an hour. What is not said is there for developers.
     pub(crate) fn say<C: Hash + ?Sized>(&self, event: &Event, client: &C, now: SystemTime) {
+        self.say_if(event, client, now, || true);
+    }
+
+    /// Says the same if it `may` be said: that is asked where it is time.
+    pub(crate) fn say_if<C: Hash + ?Sized>(
+        &self,
+        event: &Event,
+        client: &C,
+        now: SystemTime,
+        may: impl FnOnce() -> bool,
+    ) {
         let why = match event.field("why") {
             Some(Value::Event(why)) => why.kind.id,
             _ => "",
         };
-        if self.is_due_if(event.kind, &(why, client), now, || true) {
+        if self.is_due_if(event.kind, &(why, client), now, may) {
             event::say(event);
         } else {
             debug!("{event}");

@@ -17,6 +17,8 @@ fn differs_on_purpose(name: &str) -> Option<(&'static str, &'static str)> {
         "unknown model has no candidates upstream" => ("1.0.0", "default_1.0.0.bin"),
         // What stood before the fault names the board.
         "malformed JSON is treated as an empty object" => ("1.7.0-beta", "esp32s3_1.7.0-beta.bin"),
+        // A body that was lost could be any board's.
+        "empty body" => ("0.0.0", ""),
         _ => return None,
     })
 }
@@ -33,7 +35,7 @@ fn gets_default(name: &str, case: &Value) -> bool {
 fn every_recorded_request_gets_its_recorded_reply() {
     assert_eq!(
         answer_again(RECORDED, 32),
-        4,
+        6,
         "a difference that no recorded request shows"
     );
 }
@@ -69,8 +71,9 @@ fn answer_again(recorded: &str, count: usize) -> usize {
                 differing += 1;
                 let firmware = &mut expected["json"]["firmware"];
                 firmware["version"] = version.into();
-                firmware["url"] =
-                    format!("http://yourdomain.com:8003/xiaozhi/ota/download/{file}").into();
+                let base = "http://yourdomain.com:8003/xiaozhi/ota/download/";
+                let url = (!file.is_empty()).then(|| format!("{base}{file}"));
+                firmware["url"] = url.unwrap_or_default().into();
             }
             compare(name, &reply, &expected, before);
         }

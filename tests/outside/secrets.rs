@@ -73,7 +73,8 @@ fn key_of(setup: &Setup) -> String {
 fn a_broken_key_file_is_named_and_not_shown() {
     let setup = Setup::new();
     let key = key_of(&setup);
-    fs::write(setup.path().join("data/.config.yaml"), FILES).unwrap();
+    let config = format!("{FILES}  ports: [0]\n");
+    fs::write(setup.path().join("data/.config.yaml"), config).unwrap();
     for (what, broken) in broken(&key) {
         fs::write(setup.path().join("a.key"), &broken).unwrap();
         for arguments in [&["validate"][..], &[]] {
@@ -91,7 +92,7 @@ fn a_broken_key_file_is_named_and_not_shown() {
     fs::write(setup.path().join("a.key"), key.trim().replace('\n', "\\n")).unwrap();
     let (_, _, error) = run(setup.path(), &["validate"]);
     assert!(
-        error.contains("have become the two characters \\n") && error.contains("printf"),
+        error.contains("have become the two characters \\n") && error.contains("sed"),
         "{error}"
     );
 }

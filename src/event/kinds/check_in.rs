@@ -18,7 +18,7 @@ macro_rules! missing {
             $id,
             Info,
             "download",
-            &["peer", "file", $($unused,)? "near?", "right?"],
+            &["device?", "peer", "file", $($unused,)? "near?", "right?"],
             concat!($zh, "{；名称最接近的文件是 |near|}{，请改用地址 |right|}（每个客户端每小时提示一次）"),
             concat!($en, "{; the nearest name here is that of |near|}{: the address to use is |right|} (said once an hour for each client)"),
         )
@@ -61,8 +61,9 @@ kinds! { CHECK_INS:
         "this device's model {model} had the files of {files} by gateway.firmware.alias, which no longer says so, and has none of \
          its own: it gets no firmware. If that was not meant, write gateway.firmware.alias: {alias} again, or name its files \
          {model}_version.bin (named once an hour)");
-    /// It is handed an image.
-    OFFER = guide("offer", &["device", "version", "url", "force?"],
+    /// It is handed an image. `setting` is the key that gives the address, where it is
+    /// another one than the words name.
+    OFFER = guide("offer", &["device", "version", "url", "force?", "setting?"],
         "为设备 {device} 下发固件 {version} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}");
     /// There is nothing newer. `withheld` counts the newer files that were not offered.
     UP_TO_DATE = guide("up-to-date", &["device", "version", "withheld?"], "设备 {device} 固件已是最新: {version}");
@@ -75,11 +76,18 @@ kinds! { CHECK_INS:
         "该设备自己的版本号会使它在每次收到固件信息时重启，因此不向它提及固件；请用线刷一个只含数字和点的版本",
         "the device's own version restarts it at every check that mentions firmware: it is told nothing about firmware; \
          flash it by cable with a version of numbers and dots");
+    /// It has no body.
+    CHECK_IN_NO_BODY = Kind::new("check-in.no-body", Warning, "checkin", &["device", "peer"],
+        "签到没有正文，因此不知道型号，不下发固件（除非请求头写明了型号）：设备都会发送正文，请检查前面的代理是否去掉了它，或没有转发 Content-Length\
+         （每个客户端每小时提示一次）",
+        "the check-in has no body, so its board is not known and no firmware is offered (unless a header names the board): every \
+         device sends one, so see whether a proxy in front takes it away, or Content-Length is missing (said once an hour for \
+         each client)");
     /// Its body breaks off.
-    CHECK_IN_NO_JSON = Kind::new("check-in.no-json", Warning, "checkin", &["device", "offset", "fault", "identified"],
-        "签到的正文不是合法的 JSON：错误之前的内容照常使用；若其中没有型号，则不下发固件",
-        "the check-in's body is no JSON: what stood in front of the fault is used, and if no board was named there, no \
-         firmware is offered");
+    CHECK_IN_NO_JSON = Kind::new("check-in.no-json", Warning, "checkin", &["device", "peer", "why", "offset", "fault", "identified"],
+        "签到的正文不是合法的 JSON：{why}。错误之前的内容照常使用；若其中没有型号，则不下发固件（每个客户端每小时提示一次）",
+        "the check-in's body is no JSON: {why}. What stood in front of the fault is used, and if no board was named there, no \
+         firmware is offered (said once an hour for each client)");
     /// Its body is compressed.
     CHECK_IN_ENCODED = Kind::new("check-in.encoded", Warning, "checkin", &["device", "peer", "coding"],
         "签到的正文经过压缩（Content-Encoding: {coding}），这里不解压，因此不知道型号，不下发固件：设备自己不压缩，请检查前面的代理（每个客户端每小时提示一次）",
@@ -116,31 +124,32 @@ kinds! { CHECK_INS:
     DOWNLOAD_UNKNOWN = missing!("download.unknown", "下载被拒绝：这里没有可提供的该固件{；固件目录中有该文件，但未被使用：|unused|}",
         "download refused: no such image is offered here{; the file lies in the firmware folder, and is not used: |unused|}", "unused?");
     /// The image is not read yet.
-    DOWNLOAD_STILL_READING = Kind::new("download.still-reading", Info, "download", &["peer", "file"],
+    DOWNLOAD_STILL_READING = Kind::new("download.still-reading", Info, "download", &["device?", "peer", "file"],
         "下载暂不可用：该文件仍在读取中", "download refused for now: the file is still being read");
     /// The file is no longer what was inspected.
-    DOWNLOAD_CHANGED = Kind::new("download.changed", Warning, "download", &["peer", "file", "error"],
+    DOWNLOAD_CHANGED = Kind::new("download.changed", Warning, "download", &["device?", "peer", "file", "error"],
         "下载被拒绝：文件已无法按校验时的状态读取", "download refused: the file cannot be read as it was verified");
     /// The file failed under way.
-    DOWNLOAD_CUT = Kind::new("download.cut", Warning, "download", &["file", "peer", "error"],
+    DOWNLOAD_CUT = Kind::new("download.cut", Warning, "download", &["device?", "file", "peer", "error"],
         "下载中断：文件读取失败或已改变", "download cut");
     /// Every byte was handed to the network.
-    DOWNLOAD_DONE = Kind::new("download.sent", Info, "download", &["file", "peer", "bytes", "seconds"],
+    DOWNLOAD_DONE = Kind::new("download.sent", Info, "download", &["device?", "file", "peer", "bytes", "seconds"],
         "固件已全部交给网络", "download handed to the network");
     /// The device went away.
-    DOWNLOAD_LEFT = Kind::new("download.unfinished", Info, "download", &["file", "peer", "bytes", "of", "seconds"],
+    DOWNLOAD_LEFT = Kind::new("download.unfinished", Info, "download", &["device?", "file", "peer", "bytes", "of", "seconds"],
         "下载未完成：设备断开、停滞过久，或本服务器正在停止",
         "download not finished: the device went away, stood still for too long, or this server stops");
     /// Plain HTTP has ended, and a proxy does not say how the device came.
-    HTTP_UNTOLD = Kind::new("plain-http.untold", Info, "checkin", &["device", "peer"],
-        "已拒绝：明文 HTTP 已停用，而前面的代理没有说明设备是否经 https 而来；请让它从 gateway.behind_proxy 所列地址发送 X-Forwarded-Proto，\
+    HTTP_UNTOLD = Kind::new("plain-http.untold", Info, "checkin", &["device?", "peer", "setting?"],
+        "已拒绝：明文 HTTP 已停用，而前面的代理没有说明设备是否经 https 而来；请让它从 gateway.behind_proxy 所列地址{（设置 |setting|）}发送 X-Forwarded-Proto，\
          或将 TLS 直接转到这里（每天提示一次）",
         "refused: plain HTTP has ended, and the proxy does not say that the device came over https: let it send \
-         X-Forwarded-Proto from an address in gateway.behind_proxy, or pass TLS on to here (named once a day)");
+         X-Forwarded-Proto from an address in gateway.behind_proxy{ (set |setting|)}, or pass TLS on to here (named once a day)");
     /// Plain HTTP has ended.
-    HTTP_ENDED = Kind::new("plain-http.refused", Info, "checkin", &["device", "peer"],
-        "已拒绝：该设备仍使用已停用的明文 HTTP（每天提示一次）",
-        "refused: the device still comes over plain HTTP, which has ended (named once a day)");
+    HTTP_ENDED = Kind::new("plain-http.refused", Info, "checkin", &["device?", "peer", "method", "path", "url?"],
+        "已拒绝：以明文 HTTP 请求了 {path}，而明文 HTTP 已停用{：设备中的 OTA 地址应填 |url|}（每天提示一次）",
+        "refused: it asked for {path} over plain HTTP, which has ended{: the OTA address to type into a device is |url|} (named \
+         once a day)");
     /// Plain HTTP will end.
     HTTP_ENDS = Kind::new("plain-http.ends", Info, "checkin", &["device", "peer", "last_day"],
         "该设备仍使用明文 HTTP（每天提示一次）", "the device still comes over plain HTTP (named once a day)");

@@ -81,6 +81,17 @@ kinds! { CONNECTIONS:
     BACKEND_DOWN = Kind::new("backend.down", Warning, "proxy", &["backend", "setting", "why"],
         "后端没有应答：{why}；恢复之前其客户端会收到错误（只提示一次）",
         "the backend does not answer: {why}; its clients get an error until it does (said once)");
+    /// A server behind answers, and begins no WebSocket.
+    BACKEND_NO_UPGRADE = Kind::new("backend.no-upgrade", Warning, "proxy",
+        &["device?", "peer", "path", "status", "backend", "setting", "why"],
+        "请求了语音地址 {path}，而后端 {backend}（{setting}）的回答是 {status}，没有建立 WebSocket，设备没有语音：{why}（每个客户端每小时提示一次）",
+        "asked for the voice at {path}, and the backend {backend} ({setting}) answers {status} in place of a WebSocket; the device \
+         has no voice: {why} (said once an hour for each client)");
+    /// A server behind answers, and does not do what was asked.
+    BACKEND_REFUSES = Kind::new("backend.refuses", Warning, "proxy",
+        &["device?", "peer", "path", "status", "backend", "setting", "why"],
+        "请求了 {path}，而后端 {backend}（{setting}）的回答是 {status}：{why}（每个客户端每小时提示一次）",
+        "asked for {path}, and the backend {backend} ({setting}) answers {status}: {why} (said once an hour for each client)");
     /// A WebSocket began.
     WEBSOCKET_OPENED = Kind::new("websocket.opened", Info, "proxy", &["device", "peer", "backend", "open"],
         "WebSocket 已建立", "WebSocket opened");

@@ -47,9 +47,9 @@ kinds! { HANDSHAKES:
              and list both in gateway.tls.certificates: certbot certonly --key-type ecdsa --elliptic-curve secp384r1 --cert-name \
              NAME-p384 -d NAME (or --key-type rsa, where it takes those).");
     /// A client without a cipher suite that is safe.
-    TLS_CIPHER_SUITES = failed!("tls.cipher-suites", Warning, ["lacks", "offered"],
-        "TLS 握手失败：没有共同的加密套件：客户端提供的套件中{lacks}：{offered}",
-        "the TLS handshake failed for want of a common cipher suite: of those that the client offers {lacks}: {offered}")
+    TLS_CIPHER_SUITES = failed!("tls.cipher-suites", Warning, ["lacks", "offered?"],
+        "TLS 握手失败：没有共同的加密套件：客户端提供的套件中{lacks}{：|offered|}",
+        "the TLS handshake failed for want of a common cipher suite: of those that the client offers {lacks}{: |offered|}")
         .remedy("升级该设备（或其 4G 模组）的固件，或在模组中启用 ECDHE 与 AES-GCM；在此之前给它 http:// 地址（gateway.http_fallback: true），\
              或由前面的 Nginx 接收其 TLS（gateway.behind_proxy）。",
             "update the firmware of the device, or of its modem, or switch ECDHE with AES-GCM on there; until then give it an \
@@ -73,14 +73,31 @@ kinds! { HANDSHAKES:
             "update the firmware of the device, or of its modem; until then give it an http:// address (gateway.http_fallback: \
              true), or let Nginx in front take its TLS (gateway.behind_proxy).");
     /// A client that asks for a name that is none.
-    TLS_SERVER_NAME = failed!("tls.server-name", Warning, ["name"],
-        "TLS 握手失败：客户端要找的服务器名 {name} 不是主机名（RFC 6066），本服务器的 TLS 库拒绝这样的名称",
-        "the TLS handshake failed: the client asks for the server name {name}, which is no host name (RFC 6066), and the TLS \
-         library here refuses such ones")
+    TLS_SERVER_NAME = failed!("tls.server-name", Warning, ["name?", "fault"],
+        "TLS 握手失败：客户端要找的服务器名{ |name| }无法使用：{fault}（RFC 6066）；本服务器的 TLS 库拒绝这样的名称",
+        "the TLS handshake failed: the server name{ |name|,} that the client asks for cannot be used: {fault} (RFC 6066), and the \
+         TLS library here refuses such ones")
         .remedy("在设备中填写只含字母、数字、'-' 和 '.' 的主机名（中文域名写成 xn--…）或 IPv4 地址；无法更改时给它 http:// 地址\
              （gateway.http_fallback: true）。",
             "give the device an address with a host name of letters, digits, '-' and '.' (xn--… for others), or with an IPv4 \
              address; where that cannot be changed, an http:// address (gateway.http_fallback: true).");
+    /// A client whose list of protocols is none.
+    TLS_PROTOCOLS = failed!("tls.protocols", Warning, [],
+        "TLS 握手失败：客户端的协议列表（ALPN）是空的，或其中有空的名称（RFC 7301），本服务器的 TLS 库拒绝这样的列表",
+        "the TLS handshake failed: the client's list of protocols (ALPN) is empty, or holds an empty name (RFC 7301), and the TLS \
+         library here refuses such ones")
+        .remedy("在其固件或程序中不设置 ALPN，或设为 http/1.1；无法更改时给它 http:// 地址（gateway.http_fallback: true）。",
+            "set no ALPN in its firmware or program, or http/1.1; where that cannot be changed, give it an http:// address \
+             (gateway.http_fallback: true).");
+    /// A client that offers what is spoken here, in a form that is not.
+    TLS_SSL2_HELLO = failed!("tls.ssl2-hello", Warning, ["version"],
+        "TLS 握手失败：客户端支持 {version}，但它的第一条消息是 SSL 2.0 的格式，而 TLS 1.2 起不再接受这种格式（RFC 6176）",
+        "the TLS handshake failed: the client speaks {version}, but its first message has the form of SSL 2.0, which nobody may \
+         send who speaks TLS 1.2 (RFC 6176)")
+        .remedy("在其 TLS 库中关闭 SSL 2.0 兼容的 ClientHello（OpenSSL：SSL_OP_NO_SSLv2；Java：去掉 SSLv2Hello），或升级该设备的固件；\
+             在此之前给它 http:// 地址（gateway.http_fallback: true）。",
+            "switch the hello of SSL 2.0 off in its TLS library (OpenSSL: SSL_OP_NO_SSLv2; Java: take SSLv2Hello out), or update \
+             the firmware of the device; until then give it an http:// address (gateway.http_fallback: true).");
     /// A CA, or who plays one, finds nothing.
     TLS_NO_CHALLENGE = failed!("tls.no-challenge", Info, ["name?"],
         "有证书机构来验证 tls-alpn-01{（|name|）}，而这里没有待验证的申请",

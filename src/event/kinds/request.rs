@@ -7,10 +7,10 @@ use super::why;
 
 kinds! { REQUESTS:
     /// Nothing is at this path.
-    PATH_UNKNOWN = Kind::new("path.unknown", Warning, "request", &["device?", "peer", "method", "path", "url?"],
-        "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
-        "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|} (said once an \
-         hour for each client)");
+    PATH_UNKNOWN = Kind::new("path.unknown", Warning, "request", &["device?", "peer", "method", "path", "url?", "missing?"],
+        "请求了 {path}，而这里没有这个路径：已回答 404{。设备中的 OTA 地址应填 |url|}{。它发来了设备的正文，却没有请求头 |missing|：请检查前面的代理是否去掉了它}（每个客户端每小时提示一次）",
+        "asked for {path}, and nothing is there: answered 404{. The OTA address to type into a device is |url|}{. Its body is a \
+         device's, and it has no header |missing|: see whether a proxy in front takes that away} (said once an hour for each client)");
     /// Nothing is at this path, for whom a device and a monitor may be.
     PATH_AGENT = Kind::new("path.agent", Info, "request", &["peer", "method", "path", "agent", "url?"],
         "请求了 {path}，而这里没有这个路径：已回答 404；从 User-Agent（{agent}）看，对方是监控程序或设备\
@@ -48,10 +48,11 @@ kinds! { REQUESTS:
         "asked for {path}, which is xiaozhi-server's, and nobody here passes it on: answered 404. Set {setting} (with its own \
          address), or send devices to xiaozhi-server itself (said once an hour for each client)");
     /// Beside a path of xiaozhi-server's that is passed on.
-    PATH_BESIDE = Kind::new("path.beside", Warning, "request", &["device?", "peer", "method", "path", "right", "setting"],
-        "请求了 {path}：已回答 404。转发给 xiaozhi-server 的是 {right}，请在 {setting} 中使用它（每个客户端每小时提示一次）",
-        "asked for {path}: answered 404. What is passed on to xiaozhi-server is {right}: use it in {setting} (said once an \
-         hour for each client)");
+    PATH_BESIDE = Kind::new("path.beside", Warning, "request", &["device?", "peer", "method", "path", "right", "setting", "besides?"],
+        "请求了 {path}：已回答 404。xiaozhi-server 的路径是 {right}，请在 {setting} 中使用它{；这里还没有转发它：请同时设置 |besides|（改成其实际地址），\
+         或让设备直接访问 xiaozhi-server}（每个客户端每小时提示一次）",
+        "asked for {path}: answered 404. The path of xiaozhi-server is {right}: use it in {setting}{, and set |besides| (with its \
+         own address), for nobody here passes it on yet, or send devices to xiaozhi-server itself} (said once an hour for each client)");
     /// A method that a path of ours does not know.
     METHOD_NOT_ALLOWED = Kind::new("method.not-allowed", Info, "request", &["device?", "peer", "method", "path", "allowed"],
         "对 {path} 使用了 {method}：已回答 405；这里只接受 {allowed}（每个客户端每小时提示一次）",
@@ -96,10 +97,11 @@ kinds! { REQUESTS:
         "refused: a second PROXY header (version {version}) follows the first, and port {port} takes one: two proxies in a row \
          send it; turn it off in one of them (said once an hour for each client)");
     /// What came is no request that could be read.
-    REQUEST_UNREADABLE = Kind::new("request.unreadable", Info, "connection", &["device?", "peer", "why", "begins?"],
-        "已拒绝：{why}（每个客户端每小时提示一次）", "refused: {why} (said once an hour for each client)");
+    REQUEST_UNREADABLE = Kind::new("request.unreadable", Info, "connection", &["device?", "peer", "why", "url?", "begins?"],
+        "已拒绝：{why}{；设备中的 OTA 地址应填 |url|}（每个客户端每小时提示一次）",
+        "refused: {why}{; the OTA address to type into a device is |url|} (said once an hour for each client)");
     /// A head that did not come whole.
-    REQUEST_LATE = Kind::new("request.late", Info, "connection", &["peer", "bytes", "limit", "begins?"],
+    REQUEST_LATE = Kind::new("request.late", Info, "connection", &["device?", "peer", "bytes", "limit", "begins?"],
         "已关闭：请求头在 {limit}（limits.headers）内没有到齐，只收到 {bytes} 字节：线路太慢或中断，或者对方不是 HTTP 客户端（每个客户端每小时提示一次）",
         "closed: the head of its request did not come whole within {limit} (limits.headers); {bytes} bytes came: the line is \
          slow or broke, or it is no HTTP client (said once an hour for each client)");
@@ -124,16 +126,30 @@ kinds! { REQUESTS:
          of this server");
     /// Another protocol.
     REQUEST_FOREIGN = why("request.foreign", &["protocol"],
-        "对方使用 {protocol}，而这里是 HTTP 和 HTTPS", "it speaks {protocol}, and this is HTTP and HTTPS");
+        "对方使用 {protocol}，而这里是 HTTP 和 HTTPS：端口扫描无需处理；如果是您的程序，请改正它使用的端口",
+        "it speaks {protocol}, and this is HTTP and HTTPS: nothing to do for a port scan; a program of yours needs another port");
     /// No protocol that anybody knows.
     REQUEST_NO_HTTP = why("request.no-http", &["error?"],
-        "收到的不是 HTTP 请求{（|error|）}", "what came is no HTTP request{ (|error|)}");
+        "收到的不是 HTTP 请求{（|error|）}：端口扫描无需处理；如果是设备或您的程序，请检查它使用的地址和端口",
+        "what came is no HTTP request{ (|error|)}: nothing to do for a port scan; of a device or a program of yours, look at the \
+         address and port that it uses");
+    /// A body that no header announces.
+    REQUEST_UNANNOUNCED = why("request.unannounced-body", &[],
+        "请求后面还有内容，而请求头没有说明它的长度（缺少 Content-Length，或它太小），因此没有当作正文：请检查客户端或前面的代理",
+        "more came behind its request than a header announces (Content-Length is missing, or too small), and was not taken for its \
+         body: see to the client, or a proxy in front");
     /// A version of HTTP that is not spoken.
     REQUEST_VERSION = why("request.version", &["version"],
-        "它使用 {version}，这里使用 HTTP/1.0 和 HTTP/1.1", "it speaks {version}, and here HTTP/1.0 and HTTP/1.1 are spoken");
+        "它使用 {version}，这里使用 HTTP/1.0 和 HTTP/1.1（须大写）",
+        "it speaks {version}, and here HTTP/1.0 and HTTP/1.1 are spoken (in capital letters)");
     /// No version at all.
     REQUEST_NO_VERSION = why("request.no-version", &[],
-        "请求行没有 HTTP 版本（HTTP/0.9）", "its first line has no version of HTTP (HTTP/0.9)");
+        "请求行没有 HTTP 版本（HTTP/0.9）：请让客户端使用 HTTP/1.1",
+        "its first line has no version of HTTP (HTTP/0.9): let the client speak HTTP/1.1");
+    /// A blank in front of the method.
+    REQUEST_INDENTED = why("request.indented", &[],
+        "请求方法前面有空格：客户端或前面的代理有错",
+        "a blank stands in front of its method: a fault of the client, or of a proxy in front");
     /// A blank within the address.
     REQUEST_BLANK = why("request.blank", &[],
         "地址中间有空格：请检查设备中填写的 OTA 地址",

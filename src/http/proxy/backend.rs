@@ -111,6 +111,11 @@ impl Backend {
         }
     }
 
+    /// Returns the name of its setting.
+    pub(super) fn setting(&self) -> &str {
+        &self.setting
+    }
+
     /// Notes that the backend answered, and logs that if it did not before.
     pub(super) fn answered(&self) {
         if self.changes_to(false) {

@@ -259,7 +259,11 @@ impl MatchedRoute<'_> {
                 let text = "a WebSocket begins without a body\n";
                 return refuse(StatusCode::BAD_REQUEST, text, &head);
             }
-            return self.upgrade(peer, &mut head, passed).await;
+            let told = |head: &Head, status| {
+                let request = turned_away::Request { head, peer, now };
+                self.told_of(status, request, turned_away);
+            };
+            return self.upgrade(peer, &mut head, passed, told).await;
         }
         let answered = tokio::select! {
             biased;
@@ -284,7 +288,14 @@ impl MatchedRoute<'_> {
                 return unreachable_now();
             }
         };
-        self.route.backend.answered_with(response.status());
+        if self.route.known == Some(VISION_PATH) && !response.status().is_success() {
+            let request = turned_away::Request {
+                head: &head,
+                peer,
+                now,
+            };
+            self.told_of(response.status(), request, turned_away);
+        }
         let over = upload.is_over();
         let reply = self.bring_back(&head.method, response, Some(upload)).await;
         if over { reply } else { reply::closing(reply) }
@@ -314,8 +325,27 @@ impl MatchedRoute<'_> {
         }
     }
 
+    /// Says that the backend answered, and not as was asked.
+    fn told_of(
+        &self,
+        status: StatusCode,
+        request: turned_away::Request<'_>,
+        turned_away: &TurnedAway,
+    ) {
+        // What is no HTTP at all is told of the backend.
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            refusals::answered_otherwise(&self.route.backend, status, request, turned_away);
+        }
+    }
+
     /// Asks the backend for a WebSocket.
-    async fn upgrade(self, peer: Peer, head: &mut Head, request: Request<()>) -> Reply {
+    async fn upgrade(
+        &self,
+        peer: Peer,
+        head: &mut Head,
+        request: Request<()>,
+        told: impl Fn(&Head, StatusCode),
+    ) -> Reply {
         let (backend, settings) = (&self.route.backend, &self.proxy.settings);
         // It stays with the request's extensions, which are all that it needs.
         let mut client = Request::new(());
@@ -328,8 +358,10 @@ impl MatchedRoute<'_> {
             Err(reply) => return reply,
         };
         if !upgrade::is_granted(&response) {
+            told(head, response.status());
             return self.bring_back(&head.method, response, None).await;
         }
+        backend.answered();
         let session = Session {
             device: request::device_id(&head.headers)
                 .map(|device| request::shown(&device).to_owned())
@@ -372,6 +404,7 @@ impl MatchedRoute<'_> {
             backend.failed("its reply is not HTTP as it was asked for");
             return broken_off();
         }
+        backend.answered_with(head.status);
         hops::strip(&mut head.headers);
         let is_head = *method == Method::HEAD;
         let length = body.size_hint().exact();

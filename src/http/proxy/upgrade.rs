@@ -86,10 +86,7 @@ pub(super) async fn connect(
         asked.map_err(|e| why_none(&e))
     };
     match timeout(patience, asked).await {
-        Ok(Ok(response)) => {
-            backend.answered_with(response.status());
-            Ok(response)
-        }
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(why)) => {
             backend.failed(why);
             Err(unreachable_now())

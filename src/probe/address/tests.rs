@@ -40,6 +40,7 @@ fn addresses_come_apart_as_in_the_firmware() {
     for (text, expected) in [
         ("http://h.example/xiaozhi/ota", &[][..]),
         ("HTTP://h.example/xiaozhi/ota", &[]),
+        ("http://h.example/XiaoZhi/OTA", &[]),
         ("http://1", &["no-address!"]),
         ("h.example/xiaozhi/ota/", &["no-scheme!"]),
         ("http:///xiaozhi/ota/", &["no-host!"]),

@@ -71,7 +71,7 @@ impl TlsClient {
         F: Future<Output = io::Result<TcpStream>>,
     {
         let stream = timeout(limit, connect()).await.ok()?.ok()?;
-        let line = plain_answer(stream, host, limit).await?;
+        let line = plain_answer(stream, host, "/", limit).await?;
         // TLS ports answer plain HTTP with a 400, too: that proves nothing where
         // it is not what came in answer to a handshake.
         if reason != RefusalReason::NotTls && line.split(' ').nth(1) == Some("400") {

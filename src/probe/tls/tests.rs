@@ -367,7 +367,7 @@ async fn what_is_no_tls() {
 async fn plain_answers_are_bounded_and_harmless() {
     let ask = async |address| {
         let stream = TcpStream::connect(address).await.unwrap();
-        plain_answer(stream, HOST, LIMIT).await
+        plain_answer(stream, HOST, "/", LIMIT).await
     };
     let line = ask(answer(b"\x1b[2Jhello\r\nmore", true).await).await;
     assert_eq!(line.as_deref(), Some("\\u{1b}[2Jhello"));

@@ -30,8 +30,7 @@ pub(super) fn sent(mut stream: TcpStream, bytes: &[u8]) -> String {
 
 /// Sends bytes to a server that logs for developers, and waits until it is done with them:
 /// what it says of a connection stands in front of that line.
-fn answered(server: &Server, bytes: &[u8]) -> String {
-    let stream = server.tcp();
+pub(super) fn answered(server: &Server, stream: TcpStream, bytes: &[u8]) -> String {
     let own = stream.local_addr().unwrap().to_string();
     sent(stream, bytes);
     let is_own = |line: &String| {
@@ -44,7 +43,7 @@ fn answered(server: &Server, bytes: &[u8]) -> String {
     own
 }
 
-const DEBUG: &str = "log: {log_level: DEBUG}\n";
+pub(super) const DEBUG: &str = "log: {log_level: DEBUG}\n";
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 127.0.0.1 56324 443\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x7f\0\0\x01\xdc\x04\x01\xbb";
 const ASK: &[u8] = b"GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
@@ -55,6 +54,7 @@ fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
         (V1, "1"),
         (V2, "2"),
         (b"PROXY UNKNOWN\r\n", "1"),
+        (b"proxy tcp4 203.0.113.7 127.0.0.1 56324 443\r\n", "1"),
         (b"PROXY TCP6 2001:db8::7 ::1 56324 443\r\n", "1"),
         (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "2"),
     ] {
@@ -62,8 +62,8 @@ fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
         for behind in [ASK, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b""] {
             let server = Server::start(DEBUG, &[]);
             let (port, setting) = (server.ports[0].to_string(), "proxy_protocol: true}]");
-            answered(&server, &[header, behind].concat());
-            answered(&server, &[header, behind].concat());
+            answered(&server, server.tcp(), &[header, behind].concat());
+            answered(&server, server.tcp(), &[header, behind].concat());
             let fields = [("version", version), ("port", &*port)];
             let line = server.event("proxy-header.unexpected", &fields);
             assert!(
@@ -109,157 +109,6 @@ fn a_proxy_header_where_none_is_awaited_is_named_with_the_setting() {
             server.events("proxy-header.faulty", &[("why", why)]).pop()
         });
     }
-}
-
-/// Addresses that hyper does not take.
-const ADDRESSES: [&str; 5] = [
-    "/xiaozhi/\x01ota/",
-    "xiaozhi/ota/",
-    "\\xiaozhi\\ota",
-    "http:///xiaozhi/ota/",
-    "/xiaozhi/ota/>",
-];
-
-/// What no parser takes, and why.
-fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
-    let many = "X: y\r\n".repeat(150);
-    let long = "y".repeat(17_000);
-    let rows: Vec<(&[u8], &str)> = vec![
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "request.http2"),
-        (
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0",
-            "request.http2",
-        ),
-        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "request.foreign"),
-        (b"*1\r\n$4\r\nPING\r\n", "request.foreign"),
-        (b"PING\r\n", "request.foreign"),
-        (
-            b"\x10\x1a\0\x04MQTT\x04\x02\0\x3c\0\x0eclient",
-            "request.mqtt",
-        ),
-        (b"\x05\x01\0", "request.foreign"),
-        (
-            b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0",
-            "request.foreign",
-        ),
-        (
-            b"OPTIONS rtsp://h/x RTSP/1.0\r\nCSeq: 1\r\n\r\n",
-            "request.foreign",
-        ),
-        (
-            b"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm\r\n\r\n",
-            "request.foreign",
-        ),
-        (b"EHLO h\r\n", "request.foreign"),
-        (
-            b"{\"application\":{\"version\":\"1.0\"}}",
-            "request.foreign",
-        ),
-        (b"HTTP/1.1 200 OK\r\n\r\n", "request.foreign"),
-        (b"\0\x01\x02\x03\xff\xfe\r\n\r\n", "request.no-http"),
-        (b"hello\r\n\r\n", "request.no-http"),
-        ("你好\r\n\r\n".as_bytes(), "request.no-http"),
-        (b"GET /x\r\n\r\n", "request.no-version"),
-        (b"GET /x HTTP/1.2\r\nHost: h\r\n\r\n", "request.version"),
-        (b"GET /x HTTP/3\r\n\r\n", "request.version"),
-        (b"GET /x http/1.1\r\n\r\n", "request.line"),
-        (
-            b"POST /xiaozhi /ota/ HTTP/1.1\r\nHost: h\r\n\r\n",
-            "request.blank",
-        ),
-        (
-            b"POST /xiaozhi/ota/ /activate HTTP/1.1\r\nHost: h\r\n\r\n",
-            "request.blank",
-        ),
-        (
-            b"POST /xiaozhi/ota/\xa1\xa3 HTTP/1.1\r\nHost: h\r\n\r\n",
-            "request.line",
-        ),
-        (b"GET /x HTTP/1.1\r\nHost : h\r\n\r\n", "request.header"),
-        (
-            b"GET /x HTTP/1.1\r\nX: a\r\n folded\r\n\r\n",
-            "request.header",
-        ),
-        (b"GET /x HTTP/1.1\r\nX: a\rY: b\r\n\r\n", "request.header"),
-        (b"GET /x HTTP/1.1\r\nX: a\0b\r\n\r\n", "request.header"),
-        (
-            b"POST /x HTTP/1.1\r\nContent-Length: abc\r\n\r\n",
-            "request.header",
-        ),
-        (
-            b"POST /x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-            "request.header",
-        ),
-        (
-            b"POST /x HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
-            "request.header",
-        ),
-        (
-            b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "request.header",
-        ),
-        (b"GET /x HTTP/1.1\r\nHost: h\r\n", "request.cut"),
-        (b"POST /xiaozhi/o", "request.cut"),
-        (b"G", "request.cut"),
-    ];
-    let mut rows: Vec<_> = rows
-        .into_iter()
-        .map(|(bytes, why)| (bytes.to_vec(), why))
-        .collect();
-    for address in ADDRESSES {
-        let head = format!("POST {address} HTTP/1.1\r\nHost: h\r\n\r\n");
-        rows.push((head.into_bytes(), "request.line"));
-    }
-    for (head, why) in [
-        (
-            format!("GET /x HTTP/1.1\r\nCookie: {long}\r\n\r\n"),
-            "request.too-long",
-        ),
-        (format!("GET /{long} HTTP/1.1\r\n\r\n"), "request.too-long"),
-        (format!("GET /x HTTP/1.1\r\n{many}\r\n"), "request.too-many"),
-    ] {
-        rows.push((head.into_bytes(), why));
-    }
-    rows
-}
-
-#[test]
-fn what_is_no_request_is_named_with_its_peer_and_why() {
-    for (bytes, why) in unreadable() {
-        let server = Server::start(DEBUG, &[]);
-        let own = answered(&server, &bytes);
-        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
-        let line = server.events("request.unreadable", &[]).pop();
-        let line = line.unwrap_or_else(|| panic!("{why}: {shown:?}"));
-        assert_eq!(
-            event::field(&line, "why").as_deref(),
-            Some(why),
-            "{shown:?}: {line}"
-        );
-        assert_eq!(event::field(&line, "peer"), Some(own), "{shown:?}: {line}");
-        // Once an hour for each client.
-        answered(&server, &bytes);
-        assert_eq!(
-            server.events("request.unreadable", &[]).len(),
-            1,
-            "{shown:?}"
-        );
-    }
-    // TLS inside TLS, and on a connection that had a request before.
-    let server = Server::start("", &[]);
-    let mut tls = server.tls("localhost", None);
-    tls.write_all(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03")
-        .unwrap();
-    let line = server.event("request.unreadable", &[]);
-    assert_eq!(event::field(&line, "why").as_deref(), Some("request.tls"));
-    let mut stream = server.tcp();
-    exchange(
-        &mut stream,
-        b"GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\n\r\n",
-    );
-    exchange(&mut stream, b"GET /secret?token=hush HTTP/7\r\n\r\n");
-    let line = server.event("request.unreadable", &[("why", "request.version")]);
-    assert!(line.contains("/secret") && !line.contains("hush"), "{line}");
 }
 
 #[test]

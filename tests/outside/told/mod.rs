@@ -5,6 +5,7 @@ mod acme;
 mod addresses;
 mod behind;
 mod certificates;
+mod check_ins;
 mod configuration;
 mod configuration_files;
 mod connections;
@@ -20,6 +21,8 @@ mod requests;
 mod screens;
 mod terminal;
 mod tls;
+mod tls_names;
+mod unreadable;
 mod voice;
 
 /// Returns a file's name as the log shows it: what would steer a terminal, or is not seen

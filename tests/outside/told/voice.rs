@@ -7,25 +7,23 @@ use crate::support::backend::Backend;
 use crate::support::server::{exchange, request};
 use crate::support::{Server, event, until};
 
+/// How a WebSocket is asked for.
+const OPENING: [(&str, &str); 4] = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ("Sec-WebSocket-Version", "13"),
+];
+
 #[test]
 fn paths_of_xiaozhi_server_are_told_by_the_key_that_passes_them_on() {
     let server = Server::start(CONFIG, &[]);
-    let opening = [
-        ("Connection", "Upgrade"),
-        ("Upgrade", "websocket"),
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Version", "13"),
-    ];
     for (n, (method, path, key)) in [
         ("GET", "/xiaozhi/v1/", "gateway.proxy.websocket"),
         ("GET", "/xiaozhi/v1", "gateway.proxy.websocket"),
         ("GET", "//XiaoZhi/V1/", "gateway.proxy.websocket"),
         ("GET", "/edge/xiaozhi/v1/", "gateway.proxy.websocket"),
-        ("GET", "/xiaozi/v1/", "gateway.proxy.websocket"),
-        ("GET", "/ws", "gateway.proxy.websocket"),
         ("POST", "/mcp/vision/explain", "gateway.proxy.vision"),
-        ("POST", "/MCP/vision/explian/", "gateway.proxy.vision"),
-        ("GET", "/mcp/vision", "gateway.proxy.vision"),
         (
             "GET",
             "/mcp_endpoint/health",
@@ -43,14 +41,54 @@ fn paths_of_xiaozhi_server_are_told_by_the_key_that_passes_them_on() {
         let device = format!("dd:{n}");
         let mut headers = vec![("Device-Id", &*device)];
         if key.ends_with("websocket") {
-            headers.extend(opening);
+            headers.extend(OPENING);
         }
         let reply = server.send("http", &request(method, path, &headers, b""));
         assert_eq!(reply.status, 404, "{path}");
         let line = server.event("path.unserved", &[("device", &device), ("path", path)]);
         assert!(line.contains(key), "{path}: {line}");
     }
-    // And where they are passed on, a wrong path is told the right one.
+}
+
+#[test]
+fn a_path_beside_them_is_told_the_right_one() {
+    let server = Server::start(CONFIG, &[]);
+    // Where nobody passes it on, that is said, too.
+    for (n, (path, right, key)) in [
+        ("/xiaozi/v1/", "/xiaozhi/v1/", "gateway.proxy.websocket"),
+        ("/ws", "/xiaozhi/v1/", "gateway.proxy.websocket"),
+        ("/", "/xiaozhi/v1/", "gateway.proxy.websocket"),
+        ("/ota/", "/xiaozhi/v1/", "gateway.proxy.websocket"),
+        (
+            "/MCP/vision/explian/",
+            "/mcp/vision/explain",
+            "gateway.proxy.vision",
+        ),
+        ("/mcp/vision", "/mcp/vision/explain", "gateway.proxy.vision"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let device = format!("de:{n}");
+        let mut headers = vec![("Device-Id", &*device)];
+        if key.ends_with("websocket") {
+            headers.extend(OPENING);
+        }
+        let reply = server.send("http", &request("GET", path, &headers, b""));
+        assert_eq!(reply.status, 404, "{path}");
+        let fields = [("device", &*device), ("right", right), ("besides", key)];
+        server.event("path.beside", &fields);
+    }
+    // Scanners ask for a WebSocket at the root.
+    server.send("http", &request("GET", "/", &OPENING, b""));
+    server.settle();
+    assert!(
+        server
+            .events("path.beside", &[("method", "GET")])
+            .iter()
+            .all(|line| line.contains("device="))
+    );
+    // And where they are passed on, the same.
     let backend = Backend::answering(fine);
     let (config, address) = (CONFIG, backend.address);
     let config = format!(
@@ -238,4 +276,88 @@ fn a_user_agent_alone_is_no_device() {
         assert_eq!(server.events("path.unknown", &[]), [""; 0]);
         assert_eq!(server.events("websocket.no-upgrade", &[]), [""; 0]);
     }
+}
+
+/// A port that answers, and is not what was meant.
+#[test]
+fn a_backend_that_answers_otherwise_is_named_with_its_setting() {
+    let status = |request: &crate::support::backend::Request| -> Vec<u8> {
+        let asked = request.headers("device-id");
+        let status = asked.first().unwrap().rsplit('-').next().unwrap();
+        format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\nno").into_bytes()
+    };
+    let backend = Backend::answering(status);
+    let server = Server::start(
+        &format!(
+            "gateway:\n  proxy: {{websocket: 'http://{0}', vision: 'http://{0}'}}\n",
+            backend.address
+        ),
+        &[],
+    );
+    for (status, why) in [
+        ("200", "begins no WebSocket"),
+        ("301", "a redirect"),
+        ("401", "server.auth_key"),
+        ("403", "server.auth_key"),
+        ("404", "no such path"),
+        ("426", "begins no WebSocket"),
+        ("502", "look into its log"),
+    ] {
+        let device = format!("voice-{status}");
+        let mut headers = vec![("Device-Id", &*device)];
+        headers.extend(OPENING);
+        for _ in 0..2 {
+            let reply = server.send("http", &request("GET", "/xiaozhi/v1/", &headers, b""));
+            assert_eq!(reply.status.to_string(), status);
+        }
+        let fields = [
+            ("device", &*device),
+            ("status", status),
+            ("why", why),
+            ("setting", "gateway.proxy.websocket"),
+        ];
+        server.event("backend.no-upgrade", &fields);
+        let device = format!("vision-{status}");
+        let sent = request(
+            "POST",
+            "/mcp/vision/explain",
+            &[("Device-Id", &*device)],
+            b"x",
+        );
+        server.send("http", &sent);
+        if status != "200" {
+            let fields = [
+                ("device", &*device),
+                ("status", status),
+                ("setting", "gateway.proxy.vision"),
+            ];
+            server.event("backend.refuses", &fields);
+        }
+    }
+    server.settle();
+    assert_eq!(server.events("backend.no-upgrade", &[]).len(), 7);
+    assert_eq!(server.events("backend.refuses", &[]).len(), 6);
+}
+
+/// What is no upgrade is no sign of life either.
+#[test]
+fn a_backend_that_upgrades_to_nothing_is_down_once() {
+    let switching = |_: &_| b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
+    let backend = Backend::answering(switching);
+    let config = format!(
+        "gateway:\n  proxy: {{websocket: 'http://{}'}}\n",
+        backend.address
+    );
+    let server = Server::start(&config, &[]);
+    let asked = request(
+        "GET",
+        "/xiaozhi/v1/",
+        &[("Connection", "Upgrade"), ("Upgrade", "websocket")],
+        b"",
+    );
+    for _ in 0..3 {
+        assert_eq!(server.send("http", &asked).status, 502);
+    }
+    server.settle();
+    assert_eq!(server.events_of("backend.", &[]).len(), 1);
 }
