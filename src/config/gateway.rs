@@ -254,8 +254,7 @@ fn pins(section: &Section<'_>, aliases: &Aliases) -> HashMap<String, Version> {
     let mut pins = HashMap::<String, Version>::new();
     for (model, version) in section.pairs() {
         let key = model_key(model).into_owned();
-        let mut others = aliases.others(&key).iter();
-        let other = others.find_map(|name| pins.get(name));
+        let other = aliases.others(&key).find_map(|name| pins.get(name));
         let wanted = match version {
             Some(v) if !is_version(v) || !is_device_safe(v) => wanted::PIN,
             None => wanted::PIN,

@@ -15,6 +15,7 @@ mod foreign;
 mod inspector;
 mod lookalike;
 mod parts;
+mod signatures;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ const MAGIC: u8 = 0xE9;
 /// `ESP_APP_DESC_MAGIC_WORD`, at the start of the first segment of an app.
 const DESCRIPTOR_MAGIC: u32 = 0xABCD_5432;
 /// Header, first segment header and app descriptor.
-const HEAD: usize = 24 + 8 + 256;
+pub const HEAD: usize = 24 + 8 + 256;
 
 /// Result of an inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,11 @@ impl AppImage {
             let named = named.to_string();
             remarks.push(Remark::Misnamed { named, inside });
         }
+        if let (Some(min), Some(max)) = (self.min_revision, self.max_revision)
+            && min > max
+        {
+            remarks.push(Remark::NoRevision { min, max });
+        }
         if !self.hash_appended {
             remarks.push(Remark::NoHash);
         }
@@ -169,6 +175,13 @@ pub enum Remark {
         /// The version inside, which devices report.
         inside: String,
     },
+    /// No chip runs it: its lowest revision is above its highest.
+    NoRevision {
+        /// The lowest, 100 * major + minor.
+        min: u16,
+        /// The highest.
+        max: u16,
+    },
     /// No SHA-256 is appended: damage may pass unseen.
     NoHash,
 }
@@ -192,6 +205,11 @@ pub enum ImageFault {
     FirstByte {
         /// As it stands in the file.
         byte: u8,
+    },
+    /// An app image with something in front of it.
+    Front {
+        /// Number of bytes.
+        bytes: u64,
     },
     /// It ends within what its header promises.
     EndsEarly {
@@ -264,6 +282,12 @@ pub fn inspect(bytes: &[u8]) -> Inspection {
     let mut inspector = Inspector::new();
     inspector.update(bytes);
     inspector.finish()
+}
+
+/// Returns the version inside an app image, from the first bytes of the file.
+pub fn version_at_head(head: &[u8]) -> Option<String> {
+    let app = descriptor(head).filter(|_| head.first() == Some(&MAGIC));
+    app.map(|app| app.version)
 }
 
 /// Header and app descriptor, if there is one; what is known only at the end

@@ -7,7 +7,6 @@ use xiaozhi_device::image::{Foreign, ImageFault, Lookalike, Remark};
 
 impl From<&Reason<'_>> for Event {
     fn from(reason: &Reason<'_>) -> Self {
-        let revision = |number: u64| format!("v{}.{}", number / 100, number % 100);
         match reason {
             Reason::OtherProject { image, device } => {
                 event!(
@@ -33,12 +32,12 @@ impl From<&Reason<'_>> for Event {
             Reason::NoSlot => event!(WITHHELD_NO_SLOT),
             Reason::RevisionTooLow { needed, has } => event!(
                 WITHHELD_REVISION_LOW,
-                needed = revision((*needed).into()),
+                needed = revision(*needed),
                 has = revision(*has)
             ),
             Reason::RevisionTooHigh { allowed, has } => event!(
                 WITHHELD_REVISION_HIGH,
-                allowed = revision((*allowed).into()),
+                allowed = revision(*allowed),
                 has = revision(*has)
             ),
             Reason::NoAssets => event!(WITHHELD_NO_ASSETS),
@@ -78,6 +77,9 @@ impl From<&ImageFault> for Event {
             }
             ImageFault::FirstByte { byte: first } => {
                 event!(IMAGE_FIRST_BYTE, byte = byte(*first))
+            }
+            ImageFault::Front { bytes } => {
+                event!(IMAGE_FRONT, bytes = *bytes, from = *bytes + 1)
             }
             ImageFault::EndsEarly { size, part } => {
                 event!(IMAGE_CUT, size = *size, part = *part)
@@ -124,6 +126,7 @@ impl From<Lookalike> for Event {
             Lookalike::Bzip2 => event!(IMAGE_BZIP2),
             Lookalike::Xz => event!(IMAGE_XZ),
             Lookalike::Archive(what) => event!(IMAGE_ARCHIVE, what = what),
+            Lookalike::Locked(what) => event!(IMAGE_LOCKED, what = what),
             Lookalike::WebPage => event!(IMAGE_WEB_PAGE),
             Lookalike::Answer(what) => event!(IMAGE_ANSWER, what = what),
             Lookalike::GitLfsPointer => event!(IMAGE_GIT_LFS),
@@ -160,6 +163,11 @@ impl From<&Remark> for Event {
             Remark::Misnamed { named, inside } => {
                 event!(REMARK_MISNAMED, named = &**named, inside = version(inside))
             }
+            Remark::NoRevision { min, max } => event!(
+                REMARK_NO_REVISION,
+                min = revision(*min),
+                max = revision(*max)
+            ),
             Remark::NoHash => event!(REMARK_NO_HASH),
         }
     }
@@ -172,6 +180,12 @@ fn version(text: &str) -> Value {
     } else {
         text.into()
     }
+}
+
+/// Writes a chip's revision, of which we have 100 * major + minor.
+fn revision(number: impl Into<u64>) -> String {
+    let number = number.into();
+    format!("v{}.{}", number / 100, number % 100)
 }
 
 /// Quotes a text of a stranger's, which may hold anything, blanks too.

@@ -8,6 +8,7 @@
 //! [`near`] finds the file whose name is nearly a model's, `suggest` a name that would
 //! do, `passed_over` what is plainly no firmware.
 
+mod copies;
 pub mod near;
 mod passed_over;
 mod suggest;
@@ -17,6 +18,7 @@ pub use passed_over::is_passed_over;
 use crate::event::{Event, event};
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+use xiaozhi_device::image::Foreign;
 use xiaozhi_device::version::{Version, is_device_safe};
 
 /// A file name that follows the grammar.
@@ -56,9 +58,11 @@ pub enum NameError {
 pub struct Misnamed {
     /// The reason.
     pub error: NameError,
+    /// The name, as far as it is text.
+    file: String,
     /// Sign that does not fit, as it may be shown.
     sign: Option<String>,
-    /// A name that would do.
+    /// A name that would do. An image has one: what else lies there no name makes one.
     name: Option<String>,
     /// The name that would be the first choice, and is another file's.
     taken: Option<String>,
@@ -75,13 +79,20 @@ impl Misnamed {
             Err(NameError::ControlCharacter) => NameError::ControlCharacter,
             Err(error) => suggest::is_called(file).unwrap_or(error),
         };
-        let name = suggest::name(file).filter(|name| name != file);
         Some(Self {
-            sign: suggest::sign(file, &error, name.as_deref()),
-            name: name.filter(|_| error != NameError::FullFlash),
-            taken: None,
-            error,
+            sign: suggest::sign(file, &error, None),
+            ..Self::new(error, file)
         })
+    }
+
+    fn new(error: NameError, file: &str) -> Self {
+        Self {
+            error,
+            file: file.to_owned(),
+            sign: None,
+            name: None,
+            taken: None,
+        }
     }
 
     /// Finds out the same of a name that is no text.
@@ -92,38 +103,32 @@ impl Misnamed {
         // part of the model.
         let text = format!("{}.bin", String::from_utf8_lossy(text));
         Self {
-            error: NameError::NotUtf8,
             sign: rest.first().map(|byte| format!("0x{byte:02X}")),
-            name: suggest::name(&text),
-            taken: None,
+            ..Self::new(NameError::NotUtf8, &text)
         }
     }
 
     /// Reason for a version that stands in no file's name.
     pub(crate) fn unsafe_version(version: &Version) -> Self {
-        Self {
-            error: NameError::UnsafeVersion {
-                version: version.to_string(),
-            },
-            sign: None,
-            name: None,
-            taken: None,
-        }
+        let version = version.to_string();
+        Self::new(NameError::UnsafeVersion { version }, "")
     }
 
-    /// Returns the same of what was found to be an app image, whatever it is called.
+    /// Returns the same of what was found to be an app image that holds the version `inside`,
+    /// whatever it is called: with a name that would do, by that version, which is what devices
+    /// report. `is_taken` says whether a file has a name.
     #[must_use]
-    pub(crate) fn of_image(mut self) -> Self {
-        if self.error == NameError::FullFlash {
-            self.error = NameError::NoVersion;
+    pub(crate) fn of_image(mut self, inside: &str, is_taken: impl Fn(&str) -> bool) -> Self {
+        match self.error {
+            NameError::FullFlash => self.error = NameError::NoVersion,
+            NameError::Archive => self.error = NameError::NotBin,
+            _ => {}
         }
-        self
-    }
-
-    /// Names another file where `is_taken` says that the first choice is one.
-    #[must_use]
-    pub(crate) fn beside(mut self, is_taken: impl Fn(&str) -> bool) -> Self {
-        let Some(first) = self.name.take() else {
+        let first = suggest::of_image(&self.file, inside).filter(|name| *name != self.file);
+        if self.error != NameError::NotUtf8 {
+            self.sign = suggest::sign(&self.file, &self.error, first.as_deref());
+        }
+        let Some(first) = first else {
             return self;
         };
         if !is_taken(&first) {
@@ -140,9 +145,24 @@ impl Misnamed {
         self
     }
 
-    /// The name that would do.
-    pub(crate) fn suggested(&self) -> Option<&str> {
-        self.taken.as_deref().or(self.name.as_deref())
+    /// Tells whether an image can be fetched under this name all the same.
+    pub(crate) fn can_be_fetched(&self) -> bool {
+        self.error == NameError::NoVersion
+    }
+
+    /// Tells whether the name says enough of a file that is what `foreign` says: it does not
+    /// pretend to be an image.
+    pub(crate) fn says_enough(&self, foreign: &Foreign) -> bool {
+        match self.error {
+            NameError::Archive => foreign.is_archive(),
+            NameError::NotBin => foreign.is_text() && !self.file.to_lowercase().contains(".bin"),
+            _ => false,
+        }
+    }
+
+    /// Returns the name that would do if the file held what its name says.
+    pub(crate) fn suggested(&self) -> Option<String> {
+        suggest::name(&self.file).filter(|name| *name != self.file)
     }
 }
 
@@ -166,7 +186,7 @@ impl From<&Misnamed> for Event {
                 name = name,
                 taken = taken
             ),
-            NameError::Archive => event!(NAME_ARCHIVE, name = name, taken = taken),
+            NameError::Archive => event!(NAME_ARCHIVE),
             NameError::FullFlash => event!(NAME_FULL_FLASH),
         }
     }

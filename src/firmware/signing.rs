@@ -8,7 +8,7 @@ use crate::event::{Event, event};
 use std::fs;
 use std::path::Path;
 use xiaozhi_device::hex;
-use xiaozhi_device::image::{AppImage, SigningChange, Verdict};
+use xiaozhi_device::image::{AppImage, Signature, SigningChange, Verdict};
 use xiaozhi_device::version::Version;
 
 /// An image of a model.
@@ -65,6 +65,10 @@ fn change(model: &str, image: ModelImage<'_>, earlier: ModelImage<'_>) -> Option
         (!digests.is_empty()).then(|| digests.join(", "))
     };
     let (file, other) = (image.file, earlier.file);
+    let scheme = match earlier.app.signature? {
+        Signature::V1 => 1_u8,
+        Signature::V2 => 2,
+    };
     Some(match image.app.signing_change(earlier.app)? {
         SigningChange::Unsigned => {
             let before = keys(earlier.app);
@@ -73,7 +77,8 @@ fn change(model: &str, image: ModelImage<'_>, earlier: ModelImage<'_>) -> Option
                 file = file,
                 model = model,
                 other = other,
-                before = before
+                before = before,
+                scheme = scheme
             )
         }
         SigningChange::OtherKey => event!(
@@ -83,6 +88,7 @@ fn change(model: &str, image: ModelImage<'_>, earlier: ModelImage<'_>) -> Option
             other = other,
             key = keys(image.app),
             before = keys(earlier.app),
+            scheme = scheme,
         ),
     })
 }

@@ -4,54 +4,78 @@ use crate::event::{Event, event};
 use crate::firmware::name::model_key;
 use crate::firmware::name::near::{NameIndex, NearFile};
 use std::collections::{BTreeSet, HashMap};
+use std::mem;
 
 const SETTING: &str = "gateway.firmware.alias";
 
-/// `gateway.firmware.alias`: each name, and the others of its model. What is a name of a
-/// name's name is one, too: a board can be renamed twice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// `gateway.firmware.alias`: the names of each model. What is a name of a name's name is one,
+/// too: a board can be renamed twice.
+#[derive(Debug, Clone, Default)]
 pub struct Aliases {
-    others: HashMap<String, Vec<String>>,
+    /// Place of each name's model.
+    model_of: HashMap<String, usize>,
+    /// Names of each model. Of two that became one, one is empty.
+    names: Vec<Vec<String>>,
     /// As they are written: the old name, and the new one.
     written: BTreeSet<(String, String)>,
 }
 
+impl PartialEq for Aliases {
+    fn eq(&self, other: &Self) -> bool {
+        // All else follows from it.
+        self.written == other.written
+    }
+}
+
+impl Eq for Aliases {}
+
 impl Aliases {
     /// Makes two names one model.
     pub fn add(&mut self, old: &str, new: &str) {
-        let mut all = BTreeSet::new();
         let [old, new] = [old, new].map(|name| model_key(name).into_owned());
-        self.written.insert((old.clone(), new.clone()));
-        for name in [old, new] {
-            all.extend(self.others(&name).iter().cloned());
-            all.insert(name);
+        let (mut to, mut from) = (self.place(&new), self.place(&old));
+        self.written.insert((old, new));
+        if to == from {
+            return;
         }
-        for name in &all {
-            let others = all.iter().filter(|other| *other != name).cloned();
-            self.others.insert(name.clone(), others.collect());
+        // The fewer join the more, so that a long chain takes no long time.
+        if self.names[to].len() < self.names[from].len() {
+            mem::swap(&mut to, &mut from);
+        }
+        for name in mem::take(&mut self.names[from]) {
+            self.model_of.insert(name.clone(), to);
+            let names = &mut self.names[to];
+            let at = names.partition_point(|known| *known < name);
+            names.insert(at, name);
         }
     }
 
-    /// Returns the other names of a model.
-    pub fn others(&self, model: &str) -> &[String] {
-        // Most have none.
-        if self.others.is_empty() {
-            return &[];
+    /// Returns the place of a name's model, which is made if need be.
+    fn place(&mut self, name: &str) -> usize {
+        if let Some(place) = self.model_of.get(name) {
+            return *place;
         }
-        self.others
-            .get(&*model_key(model))
-            .map_or(&[], Vec::as_slice)
+        let place = self.names.len();
+        self.names.push(vec![name.to_owned()]);
+        self.model_of.insert(name.to_owned(), place);
+        place
+    }
+
+    /// Returns the other names of a model, in order.
+    pub fn others(&self, model: &str) -> impl Iterator<Item = &str> {
+        // Most have none.
+        let key = (!self.names.is_empty()).then(|| model_key(model));
+        let place = key.as_ref().and_then(|key| self.model_of.get(&**key));
+        let names = place.map_or(&[][..], |place| &self.names[*place]);
+        let names = names.iter().map(String::as_str);
+        names.filter(move |name| key.as_deref() != Some(*name))
     }
 
     /// Returns the names of each model that has several, in order.
     pub(crate) fn models(&self) -> BTreeSet<Vec<&str>> {
-        let models = self.others.iter().map(|(name, others)| {
-            let mut names: Vec<_> = others.iter().map(String::as_str).collect();
-            names.push(name);
-            names.sort_unstable();
-            names
-        });
-        models.collect()
+        let several = self.names.iter().filter(|names| names.len() > 1);
+        let several = several.map(|names| names.iter().map(String::as_str).collect());
+        several.collect()
     }
 
     /// Returns what of them does not do what was meant, or may not: they are names to the
@@ -63,8 +87,8 @@ impl Aliases {
     }
 
     fn judge(&self, old: &str, new: &str, files: &NameIndex) -> Option<Event> {
-        let others = self.others(new);
-        let is_one = |model: &str| model == new || others.iter().any(|other| other == model);
+        let place = self.model_of.get(new);
+        let is_one = |model: &str| self.model_of.get(model) == place;
         // Who has found out that two spellings are one model says so by an alias.
         let near = |name: &str| {
             let near = files.nearest(&[name], &[])?;
@@ -83,7 +107,7 @@ impl Aliases {
             event!(ALIAS_BOTH, setting = SETTING, old = old, new = new)
         } else if has_old {
             event!(ALIAS_NO_NEW, setting = SETTING, old = old, new = new)
-        } else if has_new || others.iter().any(|other| files.has(other)) {
+        } else if has_new || self.others(new).any(|other| files.has(other)) {
             return None;
         } else {
             event!(ALIAS_NO_FILE, setting = SETTING, old = old, new = new)
@@ -118,11 +142,12 @@ mod tests {
     #[test]
     fn both_ways_in_chains_and_circles() {
         let aliases = aliases(&[("a", "b"), ("c", "d"), ("d", "e"), ("e", "c")]);
-        assert_eq!(aliases.others("a"), ["b"]);
-        assert_eq!(aliases.others("b"), ["a"]);
-        assert_eq!(aliases.others("c"), ["d", "e"]);
-        assert_eq!(aliases.others("d"), ["c", "e"]);
-        assert_eq!(aliases.others("x"), [""; 0]);
+        let others = |name: &str| aliases.others(name).collect::<Vec<_>>();
+        assert_eq!(others("a"), ["b"]);
+        assert_eq!(others("b"), ["a"]);
+        assert_eq!(others("c"), ["d", "e"]);
+        assert_eq!(others("d"), ["c", "e"]);
+        assert_eq!(others("x"), [""; 0]);
         assert_eq!(
             aliases.models(),
             [vec!["a", "b"], vec!["c", "d", "e"]].into()
@@ -181,8 +206,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_long_chain_is_one_model_at_once() {
+        let mut aliases = Aliases::default();
+        for n in 0..5_000 {
+            aliases.add(&format!("n{n}"), &format!("n{}", n + 1));
+        }
+        assert_eq!(aliases.others("n0").count(), 5_000);
+        assert_eq!(aliases.models().len(), 1);
+    }
+
     fn aliases_of_nfd() -> Vec<String> {
-        aliases(&[("re\u{301}", "x")]).others("r\u{e9}").to_vec()
+        let aliases = aliases(&[("re\u{301}", "x")]);
+        aliases.others("r\u{e9}").map(str::to_owned).collect()
     }
 
     proptest! {
@@ -192,12 +228,12 @@ mod tests {
             let aliases = aliases(&pairs);
             for (a, b) in pairs {
                 if a != b {
-                    prop_assert!(aliases.others(a).iter().any(|name| name == b));
+                    prop_assert!(aliases.others(a).any(|name| name == b));
                 }
                 for other in aliases.others(a) {
                     prop_assert!(other != a);
                     let names = |name: &str| -> BTreeSet<String> {
-                        aliases.others(name).iter().cloned().chain([name.to_owned()]).collect()
+                        aliases.others(name).chain([name]).map(str::to_owned).collect()
                     };
                     prop_assert_eq!(names(a), names(other));
                 }

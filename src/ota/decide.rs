@@ -67,8 +67,7 @@ pub struct Policy {
 impl Policy {
     /// Returns all names of a model, this one first.
     pub(crate) fn names<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a str> {
-        let others = self.aliases.others(model).iter().map(String::as_str);
-        std::iter::once(model).chain(others)
+        std::iter::once(model).chain(self.aliases.others(model))
     }
 
     /// Returns the version that a model is held at, under whichever of its names.

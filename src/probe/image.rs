@@ -74,7 +74,8 @@ fn of_fault(fault: &ImageFault) -> &'static Rule {
         ImageFault::Bootloader => &rules::BOOTLOADER,
         ImageFault::FullFlash => &rules::MERGED_IMAGE,
         ImageFault::Esp8266 => &rules::ESP8266_IMAGE,
-        ImageFault::PartitionTable
+        ImageFault::Front { .. }
+        | ImageFault::PartitionTable
         | ImageFault::FlashPart { .. }
         | ImageFault::Data { .. }
         | ImageFault::PrivateKey => &rules::NOT_AN_IMAGE,

@@ -5,9 +5,10 @@ use super::paths::absolute;
 use crate::event::{Event, event};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Returns what stands where a folder should, or on the way to it, and is none.
 pub(crate) fn to_folder(folder: &Path) -> Option<Event> {
@@ -52,6 +53,37 @@ pub(crate) fn to_write(file: &Path) -> Option<Event> {
         let last = steps.find(|step| fs::symlink_metadata(step).is_ok())?;
         denied(last)
     })
+}
+
+/// Returns the folder on the way to a file that does not let this user through, the way of links
+/// included.
+pub(crate) fn shut(file: &Path) -> Option<(PathBuf, Metadata)> {
+    let mut file = absolute(file);
+    // More links than the kernel follows.
+    for _ in 0..40 {
+        let mut steps: Vec<_> = file.ancestors().collect();
+        steps.reverse();
+        let mut link = None;
+        for pair in steps.windows(2) {
+            match fs::symlink_metadata(pair[1]) {
+                Ok(about) if about.is_symlink() => {
+                    let rest = file.strip_prefix(pair[1]).ok()?;
+                    let target = pair[0].join(fs::read_link(pair[1]).ok()?);
+                    let is_last = rest.as_os_str().is_empty();
+                    link = Some(if is_last { target } else { target.join(rest) });
+                    break;
+                }
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                    let about = fs::metadata(pair[0]).ok()?;
+                    return Some((pair[0].to_owned(), about));
+                }
+                Err(_) => return None,
+            }
+        }
+        file = link?;
+    }
+    None
 }
 
 /// Returns why this user may not make anything in a folder, or not write a file.

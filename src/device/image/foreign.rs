@@ -5,9 +5,10 @@ use super::ImageFault;
 use super::data::{self, Assets};
 use super::lookalike::Lookalike;
 use super::parts::{self, Sectors};
+use super::signatures::SIGNATURES;
 use super::text;
-use super::u32_at;
 use super::window::Window;
+use super::{DESCRIPTOR_MAGIC, MAGIC, u32_at};
 
 /// A file that is no ESP image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,120 +23,29 @@ impl Foreign {
         !matches!(self.looks_like, None | Some(Lookalike::Text(_)))
     }
 
+    /// Tells whether it is an archive, or compressed.
+    pub fn is_archive(&self) -> bool {
+        use Lookalike::{Archive, Bzip2, Gzip, Xz, Zip};
+        matches!(
+            self.looks_like,
+            Some(Zip | Gzip | Bzip2 | Xz | Archive(_))
+        )
+    }
+
+    /// Tells whether it is a text that people read or write.
+    pub fn is_text(&self) -> bool {
+        use Lookalike::{Answer, PartitionCsv, Source, Text, WebPage};
+        matches!(
+            self.looks_like,
+            Some(Text(_) | WebPage | Answer(_) | Source | PartitionCsv)
+        )
+    }
+
     /// Tells whether it is a whole file that devices fetch by another way than an update.
     pub fn is_data(&self) -> bool {
         matches!(self.looks_like, Some(Lookalike::Assets | Lookalike::Models))
     }
 }
-
-/// Bytes with which files of a kind begin, or which they hold at a place near it.
-const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
-    use Lookalike::{
-        Answer, Archive, Bzip2, Container, Delta, Document, Elf, Esp8266, FileSystem, Gzip,
-        PreEncrypted, Program, Uf2, Xz, Zip,
-    };
-    &[
-        (0, b"\x7fELF", Elf),
-        (0, b"PK\x03\x04", Zip),
-        (0, b"PK\x05\x06", Zip),
-        (0, b"PK\x07\x08", Zip),
-        (0, b"\x1f\x8b", Gzip),
-        (0, b"BZh", Bzip2),
-        (0, b"\xfd7zXZ", Xz),
-        (0, b"7z\xbc\xaf\x27\x1c", Archive("7z")),
-        (0, b"Rar!\x1a\x07", Archive("RAR")),
-        (0, b"\x28\xb5\x2f\xfd", Archive("zstd")),
-        (0, b"\x04\x22\x4d\x18", Archive("lz4")),
-        (0, b"\x02\x21\x4c\x18", Archive("lz4")),
-        (0, b"\x5d\0\0", Archive("lzma")),
-        (0, b"LZIP", Archive("lzip")),
-        (0, b"\x89LZO", Archive("lzop")),
-        (0, b"\x1f\x9d", Archive("compress")),
-        (0, b"\x1f\xa0", Archive("compress")),
-        (0, b"MSCF", Archive("cab")),
-        (0, b"xar!", Archive("xar")),
-        (0, b"!<arch>\n", Archive("ar")),
-        (0, b"\xed\xab\xee\xdb", Archive("RPM")),
-        (0, b"070701", Archive("cpio")),
-        (0, b"070702", Archive("cpio")),
-        (0, b"070707", Archive("cpio")),
-        (0, b"\xc7\x71", Archive("cpio")),
-        (0, b"Salted__", Archive("openssl enc")),
-        (2, b"-lh", Archive("LHA")),
-        (0, b"\x60\xea", Archive("ARJ")),
-        (257, b"ustar", Archive("tar")),
-        (0, b"UF2\n\x57\x51\x5d\x9e", Uf2),
-        (0, b"HTTP/1.", Answer("HTTP")),
-        (0, b"\xcf\xfa\xed\xfe", Program("Mach-O")),
-        (0, b"\xce\xfa\xed\xfe", Program("Mach-O")),
-        (0, b"\xfe\xed\xfa\xcf", Program("Mach-O")),
-        (0, b"\xfe\xed\xfa\xce", Program("Mach-O")),
-        (0, b"\xca\xfe\xba\xbe", Program("Mach-O, Java")),
-        (0, b"\0asm", Program("WebAssembly")),
-        (0, b"dex\n", Program("Android DEX")),
-        (0, b"\x89PNG\r\n", Document("PNG")),
-        (0, b"\xff\xd8\xff", Document("JPEG")),
-        (0, b"GIF8", Document("GIF")),
-        (0, b"RIFF", Document("WebP, WAV")),
-        (0, b"II*\0", Document("TIFF")),
-        (0, b"MM\0*", Document("TIFF")),
-        (0, b"%PDF", Document("PDF")),
-        (0, b"{\\rtf", Document("RTF")),
-        (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Document("Office")),
-        (0, b"OggS", Document("Ogg")),
-        (0, b"ID3", Document("MP3")),
-        (0, b"fLaC", Document("FLAC")),
-        (4, b"ftyp", Document("MP4")),
-        (0, b"SQLite format 3\0", Document("SQLite")),
-        (0, b"\0\x05\x16\x07", Document("AppleDouble")),
-        (0, b"L\0\0\0\x01\x14\x02\0", Document("Windows shortcut")),
-        (4, b"TFL3", Document("TFLite")),
-        (0, b"PDL1", Document("ESP-DL")),
-        (0, b"PDL2", Document("ESP-DL")),
-        (0, b"EDL1", Document("ESP-DL")),
-        (0, b"EDL2", Document("ESP-DL")),
-        (0, b"hsqs", FileSystem("squashfs")),
-        (0, b"sqsh", FileSystem("squashfs")),
-        (0, b"\x45\x3d\xcd\x28", FileSystem("cramfs")),
-        (0, b"\x85\x19", FileSystem("JFFS2")),
-        (0, b"UBI#", FileSystem("UBI")),
-        (0, b"-rom1fs-", FileSystem("romfs")),
-        (1080, b"\x53\xef\x01\0", FileSystem("ext")),
-        (0, b"\x3d\xb8\xf3\x96", Container("MCUboot")),
-        (0, b"\x3c\xb8\xf3\x96", Container("MCUboot")),
-        (0, b"\x1e\xf1\xee\x0b", Container("Zigbee OTA")),
-        (0, b"ESP\0", Container("esp-bootloader-plus")),
-        (0, b"RBL\0", Container("RBL")),
-        (0, b"81958711", Container("Realtek")),
-        (0, b"\x27\x05\x19\x56", Container("U-Boot uImage")),
-        (0, b"\xd0\x0d\xfe\xed", Container("U-Boot FIT, device tree")),
-        (0, b"HDR0", Container("TRX")),
-        (0, b"ANDROID!", Container("Android boot")),
-        (0, b"RKFW", Container("Rockchip")),
-        (0, b"RKAF", Container("Rockchip")),
-        (0, b"IMAGEWTY", Container("Allwinner")),
-        (4, b"eGON.BT0", Container("Allwinner")),
-        (0, b"\x55\xaa\x55\xaa", Container("Tuya")),
-        (8, b"KNLT", Container("Telink")),
-        // The first bytes of SHA-256 of "esp_encrypted_img" and "esp_delta_ota", as numbers.
-        (0, b"\xcf\xb6\x88\x07", PreEncrypted),
-        (0, b"\x10\xde\xcd\xfc", Delta("esp_delta_ota")),
-        (0, b"BSDIFF40", Delta("bsdiff")),
-        (0, b"ENDSLEY/BSDIFF", Delta("bsdiff")),
-        (0, b"BSDF2", Delta("bsdiff")),
-        (0, b"HDIFF", Delta("HDiffPatch")),
-        (0, b"HPatch", Delta("HDiffPatch")),
-        (0, b"\xd6\xc3\xc4", Delta("VCDIFF, xdelta")),
-        (0, b"%XDZ", Delta("xdelta")),
-        // JojoDiff's escape, and one of its orders.
-        (0, b"\xa7\xa2", Delta("JojoDiff, janpatch")),
-        (0, b"\xa7\xa3", Delta("JojoDiff, janpatch")),
-        (0, b"\xa7\xa4", Delta("JojoDiff, janpatch")),
-        (0, b"\xa7\xa5", Delta("JojoDiff, janpatch")),
-        (0, b"\xa7\xa6", Delta("JojoDiff, janpatch")),
-        (0, b"\xea", Esp8266),
-    ]
-};
 
 /// Length of the beginning that is kept.
 const OPENING: usize = 4096;
@@ -154,6 +64,9 @@ pub(super) struct Look {
     /// End of the last byte that is neither 0x00 nor 0xFF.
     solid: u64,
     sectors: Sectors,
+    /// Marks of file systems that begin with nothing.
+    iso: Window<5>,
+    btrfs: Window<8>,
     assets: Assets,
 }
 
@@ -166,6 +79,8 @@ impl Default for Look {
             counted: 0,
             solid: 0,
             sectors: Sectors::default(),
+            iso: Window::at(32_769),
+            btrfs: Window::at(65_600),
             assets: Assets::default(),
         }
     }
@@ -176,6 +91,8 @@ impl Look {
     pub(super) fn see(&mut self, at: u64, piece: &[u8]) {
         self.opening.see(at, piece);
         self.sectors.see(at, piece);
+        self.iso.see(at, piece);
+        self.btrfs.see(at, piece);
         self.assets.see(at, piece);
         if let Some(last) = piece.iter().rposition(|b| !matches!(b, 0 | 0xFF)) {
             self.solid = at + last as u64 + 1;
@@ -190,15 +107,32 @@ impl Look {
         }
     }
 
+    /// Returns the file system that the file is, of those that begin with nothing.
+    pub(super) fn behind_nothing(&self) -> Option<Lookalike> {
+        if self.iso.seen() == b"CD001" {
+            Some(Lookalike::FileSystem("ISO 9660"))
+        } else if self.btrfs.seen() == b"_BHRfS_M" {
+            Some(Lookalike::FileSystem("btrfs"))
+        } else {
+            None
+        }
+    }
+
     /// Tells what the whole file of `size` bytes is; an error for what is part of a flash
     /// chip, damaged, or secret.
     pub(super) fn looks_like(&self, size: u64) -> Result<Option<Lookalike>, ImageFault> {
         let opening = self.opening.seen();
-        if let Some(fault) = parts::beginning(opening, size) {
+        if let Some(fault) = parts::beginning(opening, size, self.solid) {
             return Err(fault);
         }
-        if let Some(found) = self.by_signature(opening, size) {
+        if let Some(found) = self
+            .behind_nothing()
+            .or_else(|| self.by_signature(opening, size))
+        {
             return Ok(Some(found));
+        }
+        if let Some(bytes) = image_behind(opening) {
+            return Err(ImageFault::Front { bytes });
         }
         if let Some(fault) = &self.sectors.found {
             return Err(fault.clone());
@@ -209,6 +143,17 @@ impl Look {
         }
         if let Some(text) = text::read(opening, size == opening.len() as u64) {
             return text.kind().map(Some);
+        }
+        // Whoever makes a key for flash encryption, for signing eFuses or for HMAC has a file
+        // of just these bytes, and nothing in it says so.
+        if matches!(size, 16 | 24 | 32 | 48 | 64) {
+            return Err(ImageFault::PrivateKey);
+        }
+        if let Some(compression) = detools(opening) {
+            return Ok(Some(Lookalike::Delta(compression)));
+        }
+        if is_old_tar(opening) {
+            return Ok(Some(Lookalike::Archive("tar")));
         }
         Ok(self.is_even().then_some(Lookalike::Random))
     }
@@ -271,6 +216,69 @@ fn rewritten(opening: &[u8]) -> Option<&'static str> {
     };
     let found = marks.iter().find(|(mark, _)| is_image(mark));
     found.map(|(_, encoding)| *encoding)
+}
+
+/// Returns the number of bytes in front of an app image that begins near the beginning.
+fn image_behind(opening: &[u8]) -> Option<u64> {
+    let descriptor = DESCRIPTOR_MAGIC.to_le_bytes();
+    let places = opening.windows(4).enumerate().skip(0x20);
+    let mut starts = places.filter(|(_, four)| *four == descriptor);
+    starts.find_map(|(at, _)| {
+        let start = at - 0x20;
+        (start > 0 && descriptor_of(&opening[start..])).then_some(start as u64)
+    })
+}
+
+/// Tells whether bytes begin as an app image does, as far as they go.
+fn descriptor_of(head: &[u8]) -> bool {
+    head.len() >= 0x24 && head[0] == MAGIC && (1..=16).contains(&head[1]) && head[23] <= 1
+}
+
+/// Names a patch of detools, whose header says how it is made, how it is compressed and how
+/// long the image is that it makes (`detools/create.py`). What follows tells it from chance.
+fn detools(opening: &[u8]) -> Option<&'static str> {
+    let (kind, rest) = opening.split_first()?;
+    // Sequential, in place, as HDiffPatch does.
+    if kind >> 4 > 2 {
+        return None;
+    }
+    let length = rest.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
+    let (number, body) = rest.split_at(length);
+    // The first byte has a sign, and six bits.
+    let size = number.iter().rev().enumerate().fold(0u32, |size, (at, byte)| {
+        let bits = if at + 1 == length { 6 } else { 7 };
+        size << bits | u32::from(byte & ((1 << bits) - 1))
+    });
+    if number[0] & 0x40 != 0 || !(4096..16 << 20).contains(&size) {
+        return None;
+    }
+    let begins = |mark: &[u8]| body.starts_with(mark);
+    match kind & 0x0F {
+        1 if begins(b"\x5d\0") || begins(b"\xfd7zXZ") => Some("detools, lzma"),
+        3 if begins(b"BZh") => Some("detools, bz2"),
+        5 if begins(b"\x28\xb5\x2f\xfd") => Some("detools, zstd"),
+        6 if begins(b"\x04\x22\x4d\x18") => Some("detools, lz4"),
+        // Behind the length of what is kept for data stands the first difference.
+        0 if begins(b"\0") && length > 1 => Some("detools"),
+        2 if begins(b"\0") && length > 1 => Some("detools, crle"),
+        4 if length > 2 => Some("detools, heatshrink"),
+        _ => None,
+    }
+}
+
+/// Tells whether a file begins with the header of a tar archive as the seventh Unix wrote it,
+/// without a mark: its checksum is right.
+fn is_old_tar(opening: &[u8]) -> bool {
+    let Some(header) = opening.get(..512) else {
+        return false;
+    };
+    let digits = header[148..156].trim_ascii().split(|b| *b == 0).next();
+    let digits = digits.and_then(|digits| str::from_utf8(digits.trim_ascii()).ok());
+    let written = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    let blanks = 8 * u32::from(b' ');
+    let (before, behind) = (&header[..148], &header[156..]);
+    let sum = before.iter().chain(behind).map(|b| u32::from(*b)).sum::<u32>() + blanks;
+    header[0] != 0 && written == Some(sum)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub enum Lookalike {
     Xz,
     /// Another archive or compressed file, by its format.
     Archive(&'static str),
+    /// An encrypted file, by what made it.
+    Locked(&'static str),
     /// A page that a browser saved in place of a file.
     WebPage,
     /// An answer for programs, JSON or XML, that a download saved in place of a file.

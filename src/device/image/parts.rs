@@ -3,6 +3,7 @@
 
 use super::ImageFault;
 use super::signature::crc32;
+use super::text;
 use super::u32_at;
 use super::window::{SECTOR, Window};
 
@@ -35,6 +36,47 @@ fn is_otadata(entry: &[u8]) -> bool {
         && crc32(&entry[..4], u32::MAX) == u32_at(entry, 28)
 }
 
+/// Tells whether a file is a partition of keys for encrypted NVS: two keys, their checksum, and
+/// nothing else (`nvs_sec_cfg_t`; `nvs_partition_gen generate-key` writes it, and names it so
+/// that its name looks like a model and a version). One that is damaged is one, too.
+fn is_nvs_keys(opening: &[u8], size: u64, solid: u64) -> bool {
+    size >= 512
+        && (32..=68).contains(&solid)
+        && opening[68..].iter().all(|byte| *byte == 0xFF)
+        && text::read(&opening[..64], false).is_none()
+}
+
+/// Tells whether a file is what a device wrote down when it crashed, or a program's memory: a
+/// header and an ELF file behind it, or the stacks alone (`core_dump_header_t`).
+fn is_core_dump(opening: &[u8], size: u64) -> bool {
+    let elf = |at: usize| opening.get(at..).is_some_and(|b| b.starts_with(b"\x7fELF"));
+    // Of the kinds of ELF files (`e_type`) it is the fourth.
+    if elf(0) && opening.get(16..18) == Some(&[4, 0]) || opening.starts_with(b"MDMP\x93\xa7") {
+        return true;
+    }
+    if opening.len() < 24 {
+        return false;
+    }
+    let (length, version) = (u32_at(opening, 0), u32_at(opening, 4) & 0xFFFF);
+    let (tasks, stack) = (u32_at(opening, 8), u32_at(opening, 12));
+    let is_plain = (1..=3).contains(&version)
+        && (1..=256).contains(&tasks)
+        && (64..=2048).contains(&stack)
+        && (1024..=size).contains(&u64::from(length));
+    is_plain || (8..=64).step_by(4).any(elf)
+}
+
+/// Tells whether a file begins as a disk with partitions does: what stands in the four places
+/// of its table is marked as the one to start from, or not, and one of them is used.
+fn is_disk(opening: &[u8]) -> bool {
+    let Some(table) = opening.get(446..510) else {
+        return false;
+    };
+    let (entries, _) = table.as_chunks::<16>();
+    entries.iter().all(|entry| matches!(entry[0], 0 | 0x80))
+        && entries.iter().any(|entry| entry[4] != 0 && entry[12..] != [0; 4])
+}
+
 /// A block's lookup has a mark at the end of its first page: the number of blocks from this
 /// one on, unless the image was made without.
 fn is_spiffs(opening: &[u8], size: u64) -> bool {
@@ -46,9 +88,20 @@ fn is_spiffs(opening: &[u8], size: u64) -> bool {
 }
 
 /// Tells whether a file is a private key in binary: PKCS#1, PKCS#8 or SEC1 in DER (RFC 8017,
-/// RFC 5958, RFC 5915), PKCS#12 (RFC 7292), or a key store of Java.
+/// RFC 5958, RFC 5915), PKCS#12 (RFC 7292), or a key store of Java and its like.
 fn is_private_key(opening: &[u8], size: u64) -> bool {
-    if opening.starts_with(&[0xFE, 0xED, 0xFE, 0xED]) || opening.starts_with(&[0xCE; 4]) {
+    // Java's two, Microsoft's, OpenPGP's.
+    let marks: [&[u8]; 6] = [
+        &[0xFE, 0xED, 0xFE, 0xED],
+        &[0xCE; 4],
+        &[0x1E, 0xF1, 0xB5, 0xB0],
+        b"\x07\x02\0\0\0\x24\0\0RSA2",
+        b"\x07\x02\0\0\0\xa4\0\0RSA2",
+        b"openssh-key-v1\0",
+    ];
+    let is_openpgp = matches!(opening, [0x94, _, 3..=6, ..] | [0x95, _, _, 3..=6, ..])
+        && opening.windows(2).any(|two| two[0] == 0xB4);
+    if is_openpgp || marks.iter().any(|mark| opening.starts_with(mark)) {
         return true;
     }
     // A SEQUENCE as long as the file.
@@ -71,7 +124,7 @@ fn is_private_key(opening: &[u8], size: u64) -> bool {
 }
 
 /// Returns the part of a flash chip as which a file begins.
-pub(super) fn beginning(opening: &[u8], size: u64) -> Option<ImageFault> {
+pub(super) fn beginning(opening: &[u8], size: u64, solid: u64) -> Option<ImageFault> {
     let has = |at: usize, bytes: &[u8]| opening.get(at..).is_some_and(|b| b.starts_with(bytes));
     let part = |part| Some(ImageFault::FlashPart { part });
     if is_table(opening) {
@@ -86,8 +139,18 @@ pub(super) fn beginning(opening: &[u8], size: u64) -> Option<ImageFault> {
         part("phy_init")
     } else if has(8, b"littlefs") {
         part("LittleFS")
+    } else if is_nvs_keys(opening, size, solid) {
+        Some(ImageFault::PrivateKey)
+    } else if is_core_dump(opening, size) {
+        part("core dump")
+    } else if has(3, b"NTFS    ") {
+        part("NTFS")
+    } else if has(3, b"EXFAT   ") {
+        part("exFAT")
+    } else if has(512, b"EFI PART") {
+        part("GPT")
     } else if has(510, &[0x55, 0xAA]) {
-        part("FAT")
+        part(if is_disk(opening) { "MBR" } else { "FAT" })
     } else if is_spiffs(opening, size) {
         part("SPIFFS")
     } else {

@@ -90,8 +90,16 @@ impl Text {
     pub(super) fn kind(&self) -> Result<Lookalike, ImageFault> {
         let text = self.content.trim_start();
         let small = text.to_ascii_lowercase();
-        if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY") {
+        if is_private_key(text) {
             return Err(ImageFault::PrivateKey);
+        }
+        // A device's console writes its memory there; the other is what an NVS partition is made
+        // from.
+        if text.contains("CORE DUMP START") {
+            return Err(ImageFault::FlashPart { part: "core dump" });
+        }
+        if small.starts_with("key,type,encoding,value") {
+            return Err(ImageFault::FlashPart { part: "NVS" });
         }
         let is_pointer = |line: &str| small.starts_with(line);
         Ok(
@@ -101,6 +109,8 @@ impl Text {
                 markup(&small)
             } else if is_json(text) {
                 Lookalike::Answer("JSON")
+            } else if text.starts_with("diff --git ") && text.contains("\nGIT binary patch") {
+                Lookalike::Delta("git")
             } else if let Some(format) = encoded(text) {
                 Lookalike::Encoded(format)
             } else if is_partition_csv(&small) {
@@ -112,6 +122,26 @@ impl Text {
             },
         )
     }
+}
+
+/// Tells whether a text is a private key, in one of the forms in which programs write theirs.
+fn is_private_key(text: &str) -> bool {
+    let has = |word: &str| text.contains(word);
+    let packed = || {
+        let signs = text.chars().filter(|c| !c.is_whitespace());
+        signs.collect::<String>()
+    };
+    (has("-- BEGIN ") || has("--BEGIN ")) && has("PRIVATE KEY")
+        || has("AGE-SECRET-KEY-")
+        || text.starts_with("PuTTY-User-Key-File-")
+        || text.starts_with("untrusted comment:") && has("secret key")
+        || has("PrivateKey =") && has("[Interface]")
+        || has("<RSAKeyValue>") && has("<D>")
+        // A JWK, alone or in a set: RFC 7517.
+        || has("\"kty\"") && {
+            let packed = packed();
+            packed.contains(r#""d":""#) || packed.contains(r#""k":""#)
+        }
 }
 
 fn markup(text: &str) -> Lookalike {

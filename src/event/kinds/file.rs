@@ -51,9 +51,10 @@ kinds! { FILES:
     /// It is no ESP image.
     FILE_FOREIGN = Kind::new("file.foreign", Warning, "catalogue", &["file", "what", "kind"], "{what}", "{what}");
     /// It has a twin.
-    FILE_TWIN = Kind::new("file.twin", Warning, "catalogue", &["file", "other"],
-        "同一型号有两个版本相同的文件：只下发按名称排在前面的一个，请删除另一个",
-        "two files of one model have versions of the same rank: the first by name is offered, delete one");
+    FILE_TWIN = Kind::new("file.twin", Warning, "catalogue", &["file", "other", "apart?"],
+        "同一型号有两个版本相同的文件：只下发按名称排在前面的一个，请删除另一个{（两个名称看起来相同：其中一个的字母与附加符号是分开写的（NFD，来自 Mac），要删除的就是它：|apart|）}",
+        "two files of one model have versions of the same rank: the first by name is offered, delete one{ (their names look the same, and \
+         one has letters and accents apart, NFD, as a Mac writes them; this deletes that one: |apart|)}");
     /// It has a twin for other chips.
     FILE_TWIN_CHIPS = Kind::new("file.twin-chips", Info, "catalogue", &["file", "chips", "other", "others"],
         "同一型号有两个版本相同的文件，供不同的芯片使用，每台设备得到适合其芯片的一个：{file} 用于 {chips}，{other} 用于 {others}；\
@@ -61,21 +62,21 @@ kinds! { FILES:
         "two files of one model and version are for different chips, and each device gets the one for its own: {file} for {chips}, \
          {other} for {others}; a device that does not report its chip's revision (firmware before ESP-IDF 5) gets the first by name");
     /// It is not signed, and an earlier one is.
-    FILE_UNSIGNED = Kind::new("file.unsigned", Warning, "catalogue", &["file", "model", "other", "before?"],
+    FILE_UNSIGNED = Kind::new("file.unsigned", Warning, "catalogue", &["file", "model", "other", "before?", "scheme"],
         "{file} 没有签名，而型号 {model} 较早的固件 {other} 有签名{（密钥摘要 |before|）}：开启了安全启动的设备下载完之后会拒绝它，并在每次启动时重试。",
         "{file} is not signed, and {other}, an earlier image of the model {model}, is{ (digest of its key: |before|)}: a device \
          whose secure boot is on refuses it after the whole download, at every boot.")
-        .remedy("用同一密钥签名（espsecure sign-data --version 2 --keyfile 密钥 --output 新文件 文件），或将它移走。",
-            "sign it with the same key (espsecure sign-data --version 2 --keyfile KEY --output NEW FILE), or take it away.");
+        .remedy("用同一密钥签名（espsecure sign-data --version {scheme} --keyfile 密钥 --output 新文件 文件），或将它移走。",
+            "sign it with the same key (espsecure sign-data --version {scheme} --keyfile KEY --output NEW FILE), or take it away.");
     /// It is signed by another key.
-    FILE_OTHER_KEY = Kind::new("file.other-key", Warning, "catalogue", &["file", "model", "other", "key?", "before?"],
+    FILE_OTHER_KEY = Kind::new("file.other-key", Warning, "catalogue", &["file", "model", "other", "key?", "before?", "scheme"],
         "{file} 与型号 {model} 较早的固件 {other} 由不同的密钥签名{（密钥摘要 |key|；}{较早的为 |before|）}：开启了安全启动的设备只接受 eFuse 中\
          已有摘要的密钥，下载完之后会拒绝它，并在每次启动时重试。",
         "{file} and {other}, an earlier image of the model {model}, are signed by different keys{ (digest |key|;}{ before: |before|)}: \
          a device whose secure boot is on takes only keys whose digests its eFuses hold, and refuses it after the whole download, \
          at every boot.")
-        .remedy("用同一密钥签名（espsecure sign-data --version 2 --keyfile 密钥 --output 新文件 文件）；若是有意更换密钥，请先下发一个由新旧两个密钥签名的固件。",
-            "sign it with the same key (espsecure sign-data --version 2 --keyfile KEY --output NEW FILE); if the key was changed on \
+        .remedy("用同一密钥签名（espsecure sign-data --version {scheme} --keyfile 密钥 --output 新文件 文件）；若是有意更换密钥，请先下发一个由新旧两个密钥签名的固件。",
+            "sign it with the same key (espsecure sign-data --version {scheme} --keyfile KEY --output NEW FILE); if the key was changed on \
              purpose, offer an image first that both keys have signed.");
     /// It can be fetched, and is offered to nobody.
     FILE_SERVED = Kind::new("file.served", Info, "catalogue", &["file", "what?", "bytes", "sha256"],

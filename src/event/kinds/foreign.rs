@@ -37,6 +37,10 @@ kinds! { FOREIGN:
         "这不是 ESP 固件，而是压缩包或压缩文件（{what}；请先解压，取其中的应用固件 xiaozhi.bin，而不是 merged-binary.bin）",
         "this is no ESP image but an archive or a compressed file ({what}; unpack it, and take the app image xiaozhi.bin out of \
          it, not merged-binary.bin)");
+    /// An encrypted file.
+    IMAGE_LOCKED = why("image.locked", &["what"],
+        "这不是 ESP 固件，而是加密的文件（{what}；请先解密，取其中的应用固件 build/xiaozhi.bin）",
+        "this is no ESP image but an encrypted file ({what}; decrypt it, and take the app image, build/xiaozhi.bin)");
     /// An answer for programs.
     IMAGE_ANSWER = why("image.answer", &["what"],
         "这不是 ESP 固件，而是服务器返回的 {what}（多半是下载出错时的错误信息；请重新下载文件本身）",

@@ -24,6 +24,11 @@ kinds! { IMAGES:
     IMAGE_FIRST_BYTE = why("image.first-byte", &["byte"],
         "首字节是 {byte}，而固件应为 0xe9：文件已损坏；请重新复制",
         "its first byte is {byte}, and an image's is 0xe9: it is damaged; copy it again");
+    /// An app image with something in front.
+    IMAGE_FRONT = why("image.front", &["bytes", "from"],
+        "前面 {bytes} 字节不属于固件，应用固件从偏移 {bytes} 处才开始：下载或保存它的程序加了内容；请重新下载，或将它截取出来（tail -c +{from} FILE > NEW）",
+        "its first {bytes} bytes are not the image's, which begins at offset {bytes}: whatever fetched or saved it has put something in \
+         front; fetch it again, or cut the image out (tail -c +{from} FILE > NEW)");
     /// It ends within what its header promises.
     IMAGE_CUT = why("image.cut", &["size", "part"],
         "文件在 {size} 字节处结束（{part}）：被截断，或仍在复制中；请重新复制",
@@ -59,9 +64,9 @@ kinds! { IMAGES:
         "this is a partition table (partition-table.bin), which can only be flashed by cable; use the app image, build/xiaozhi.bin");
     /// A partition that is no app.
     IMAGE_FLASH_PART = why("image.flash-part", &["what"],
-        "这是 flash 中不属于应用的部分（{what}），从设备读出的可能含有 Wi-Fi 密码，因此不下发也不供下载；请使用应用固件 build/xiaozhi.bin",
-        "this is a part of a flash chip that is no app ({what}); read back from a device it may hold Wi-Fi passwords, so it is \
-         neither offered nor given for download; use the app image, build/xiaozhi.bin");
+        "这是 flash 或磁盘中不属于应用的部分（{what}），从设备读出的可能含有 Wi-Fi 密码，因此不下发也不供下载；请使用应用固件 build/xiaozhi.bin",
+        "this is a part of a flash chip or of a disk that is no app ({what}); read back from a device it may hold Wi-Fi passwords, so it \
+         is neither offered nor given for download; use the app image, build/xiaozhi.bin");
     /// Assets or models, damaged.
     IMAGE_DATA_DAMAGED = why("image.data-damaged", &["what"],
         "它的开头与 {what} 相同，但长度或校验和不符：文件已损坏、被截断，或后面粘了别的内容；请重新复制",
@@ -69,9 +74,9 @@ kinds! { IMAGES:
          copy it again");
     /// A private key.
     IMAGE_PRIVATE_KEY = why("image.private-key", &[],
-        "这是私钥，绝不会下发，也不供下载：请将它移出固件目录，并请使用应用固件 build/xiaozhi.bin",
-        "this is a private key, which is neither offered nor given for download: take it out of the firmware folder, and use the \
-         app image, build/xiaozhi.bin");
+        "这是私钥或密钥（例如 NVS 或 flash 加密的密钥），绝不会下发，也不供下载：请将它移出固件目录，并请使用应用固件 build/xiaozhi.bin",
+        "this is a private key, or a key for NVS or flash encryption, which is neither offered nor given for download: take it out of \
+         the firmware folder, and use the app image, build/xiaozhi.bin");
     /// Shares the magic byte, and nothing else.
     IMAGE_ESP8266 = why("image.esp8266", &[],
         "这是 ESP8266 的镜像，没有小智固件能在其上运行；请使用应用固件 build/xiaozhi.bin",
@@ -123,6 +128,11 @@ kinds! { IMAGES:
         "文件名写的是 {named}，而固件内是 {inside}：设备运行后会报告 {inside}，不会再次得到它；请按固件内的版本命名文件",
         "the file's name says {named}, and the image holds {inside}: devices report {inside} once they run it, and are not \
          offered it again; name the file after the version inside");
+    /// No chip runs it.
+    REMARK_NO_REVISION = why("image.no-revision", &["min", "max"],
+        "没有芯片能运行它，因为它要求的最低芯片版本 {min} 高于最高版本 {max}：不会下发给报告芯片版本的设备；请检查 CONFIG_ESP32XX_REV_MIN 和 REV_MAX 后重新构建",
+        "no chip runs it, for the lowest revision that it takes, {min}, is above the highest, {max}: no device that reports its chip's \
+         revision is offered it; look at REV_MIN and REV_MAX of the chip in menuconfig, and build it again");
     /// Damage may pass unseen.
     REMARK_NO_HASH = why("image.no-hash", &[],
         "没有附加 SHA-256，损坏可能在这里和设备上都一时无法发现：构建时请不要使用 --dont-append-digest",

@@ -41,7 +41,7 @@ kinds! { NAMES:
         "a device that is offered version {version} restarts at every check, for a part of it is no number below 2147483648: \
          rename the file");
     /// Something with files in it.
-    NAME_ARCHIVE = misnamed!("name.archive", [],
+    NAME_ARCHIVE = why("name.archive", &[],
         "这是压缩包，其中的内容不会被读取：请解压并复制应用固件 xiaozhi.bin（xiaozhi-esp32 的发布包里只有 merged-binary.bin，\
          即只能线刷的完整 flash 镜像：请自行构建应用固件）",
         "this is an archive, and nothing in it is looked at: unpack it, and copy the app image, xiaozhi.bin (an archive of a \
@@ -78,9 +78,10 @@ kinds! { NAMES:
         "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}: chmod a+rX {'path'}, or give it to that \
          user (chown)");
     /// A folder on the way keeps this server out.
-    READ_WAY_DENIED = why("read.way-denied", &["path", "user"],
-        "通往 {path} 的某个目录不允许用户 {user} 进入：请对它执行 chmod a+x",
-        "a folder on the way to {path} does not let user {user} through: chmod a+x that folder");
+    READ_WAY_DENIED = why("read.way-denied", &["path", "folder", "mode", "owner", "user"],
+        "通往 {path} 的目录 {folder} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行，不能进入：chmod a+x {'folder'}",
+        "{folder}, on the way to {path}, belongs to user {owner} with mode {mode}, and this server runs as user {user}, whom it does not \
+         let through: chmod a+x {'folder'}");
     /// The disk, most likely.
     READ_FAILED = why("read.failed", &[],
         "请检查其权限（chmod a+r）或磁盘", "see to its permissions (chmod a+r) or its disk");

@@ -96,12 +96,18 @@ impl Files {
         match action {
             Action::Look => self.look_by(now + GATHER),
             Action::Queue => self.queue = None,
-            Action::Wait => {
+            // What is not offered whatever is in it, a log that grows, is no news each time.
+            Action::Wait if self.may_be_offered(name) => {
                 self.say(name, event!(FILE_WAITING, file = name));
             }
-            Action::Nothing | Action::Offer | Action::Refuse => {}
+            Action::Wait | Action::Nothing | Action::Offer | Action::Refuse => {}
         }
         action
+    }
+
+    fn may_be_offered(&self, name: &str) -> bool {
+        let listed = self.known.get(name).and_then(|file| file.listed.as_ref());
+        listed.is_none_or(|listed| listed.name.is_ok())
     }
 
     pub(super) fn apply_to_all(&mut self, event: FileEvent, now: Moment) {
@@ -161,10 +167,8 @@ impl Files {
         }
         for f in found {
             let state = f.identity;
+            self.known.entry(f.file.clone()).or_default().listed = Some(f.listed);
             self.apply(&f.file, FileEvent::Seen { state, on }, now);
-            if let Some(file) = self.known.get_mut(&f.file) {
-                file.listed = Some(f.listed);
-            }
             seen.insert(f.file);
         }
         self.forget_all_but(&seen);

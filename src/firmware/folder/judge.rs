@@ -35,6 +35,7 @@ pub(super) fn use_of(
     inspection: Inspection,
     verify: Verify,
     projects: &Projects,
+    is_taken: impl Fn(&str) -> bool,
 ) -> Result<Use, Unusable> {
     let verdict = &inspection.verdict;
     let is_data = matches!(verdict, Verdict::Foreign(foreign) if foreign.is_data());
@@ -52,12 +53,24 @@ pub(super) fn use_of(
             offerable(verdict, verify, projects)?;
             Ok(Use::Offered(name.clone(), inspection))
         }
-        Err(why) => match verdict {
-            Verdict::App(_) => Ok(Use::Served(Some(why.clone().of_image()), inspection)),
-            Verdict::Foreign(foreign) if foreign.is_named() => Err(Unusable::Other(*foreign)),
+        Err(why) => match (verdict, why) {
+            (Verdict::App(app), Unusable::Name(misnamed)) => {
+                let misnamed = misnamed.clone().of_image(&app.version, is_taken);
+                if misnamed.can_be_fetched() {
+                    Ok(Use::Served(Some(misnamed.into()), inspection))
+                } else {
+                    Err(misnamed.into())
+                }
+            }
             // To give it a name would not help.
-            Verdict::Foreign(_) => Err(why.clone()),
-            Verdict::Rejected(fault) => Err(fault.clone().into()),
+            (Verdict::Foreign(foreign), Unusable::Name(misnamed))
+                if !foreign.is_named() || misnamed.says_enough(foreign) =>
+            {
+                Err(why.clone())
+            }
+            (Verdict::Foreign(foreign), _) => Err(Unusable::Other(*foreign)),
+            (Verdict::Rejected(fault), _) => Err(fault.clone().into()),
+            (Verdict::App(_), _) => Err(why.clone()),
         },
     }
 }

@@ -6,6 +6,7 @@ use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
+use crate::util::way;
 use nix::errno::Errno;
 use std::collections::HashMap;
 use std::fs::{self, FileType, Metadata};
@@ -135,7 +136,17 @@ pub(super) fn cause(path: &Path, error: &io::Error) -> Option<Event> {
             // Of two that keep somebody out the outer one shows.
             let event = match fs::metadata(path) {
                 Ok(about) => denied(path, &about, user),
-                Err(_) => event!(READ_WAY_DENIED, path = absolute(path), user = user),
+                Err(_) => {
+                    let (folder, about) = way::shut(path)?;
+                    event!(
+                        READ_WAY_DENIED,
+                        path = absolute(path),
+                        folder = folder,
+                        mode = format!("{:04o}", about.mode() & 0o7777),
+                        owner = about.uid(),
+                        user = user,
+                    )
+                }
             };
             Some(event)
         }

@@ -11,6 +11,7 @@ use crate::util::paths::absolute;
 use std::collections::BTreeMap;
 use std::mem;
 use std::path::Path;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use xiaozhi_device::hex::encode;
 use xiaozhi_device::image::{AppImage, Foreign, Verdict};
 use xiaozhi_device::project::Projects;
@@ -117,9 +118,30 @@ pub(super) fn ready(
     news.extend(twin.map(|twin| {
         let images = ModelImage::of(entry).zip(ModelImage::of(twin));
         let apart = images.and_then(|(one, other)| signing::twins_apart(one, other));
-        apart.unwrap_or_else(|| event!(FILE_TWIN, file = file, other = &twin.file))
+        apart.unwrap_or_else(|| {
+            let spelt = delete_apart(&[entry, twin]);
+            event!(FILE_TWIN, file = file, other = &twin.file, apart = spelt)
+        })
     }));
     news
+}
+
+/// Returns the command that deletes the one of two files whose name has letters and accents
+/// apart, where the names look the same; by number, for no screen shows what is what.
+fn delete_apart(twins: &[&Entry; 2]) -> Option<String> {
+    let [one, other] = twins.map(|twin| &*twin.file);
+    if !one.nfc().eq(other.nfc()) {
+        return None;
+    }
+    let apart = twins.iter().find(|twin| !is_nfc(&twin.file))?;
+    let path = absolute(&apart.path);
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let typed = bytes.map(|byte| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        0x20..=0x7E => char::from(*byte).to_string(),
+        byte => format!("\\x{byte:02x}"),
+    });
+    Some(format!("rm $'{}'", typed.collect::<String>()))
 }
 
 /// Returns what is said of a file that can be fetched and is offered to nobody. An image

@@ -78,7 +78,9 @@ impl Job {
             };
             (why, hope)
         })?;
-        judge::use_of(&self.listed, inspection, self.verify, &self.projects)
+        let is_taken = |name: &str| fs::symlink_metadata(self.path.with_file_name(name)).is_ok();
+        let (verify, projects) = (self.verify, &self.projects);
+        judge::use_of(&self.listed, inspection, verify, projects, is_taken)
             .map_err(|why| (why, Hope::None))
     }
 }

@@ -1,7 +1,7 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::super::name::near::NameIndex;
-use super::super::name::{self, Misnamed, NameError};
+use super::super::name::{self, Misnamed};
 use super::judge::{self, Listed};
 use super::kind::{self, Folders};
 use super::unusable::{LONGEST, Unusable};
@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use xiaozhi_device::image::{Inspection, Inspector};
+use xiaozhi_device::image::{HEAD, Inspection, Inspector, version_at_head};
 
 /// A file of the folder that is to be read.
 #[derive(Debug)]
@@ -43,11 +43,10 @@ pub(super) fn list(dir: &Path, folders: &mut Folders) -> io::Result<Listing> {
         let Some(file) = os_name.to_str() else {
             let shown = os_name.to_string_lossy().into_owned();
             if !name::is_passed_over(&shown) {
-                let misnamed = Misnamed::not_utf8(os_name.as_bytes());
                 let path = dir.join(&os_name);
                 let other = fs::metadata(&path).ok();
                 let other = other.and_then(|about| kind::other(&path, &about, folders));
-                let why = other.unwrap_or_else(|| misnamed.into());
+                let why = other.unwrap_or_else(|| not_utf8(dir, &path, os_name.as_bytes()).into());
                 listing.unusable.push((shown, why));
             }
             continue;
@@ -89,24 +88,13 @@ pub(super) fn judge(
     {
         return Err(other);
     }
-    let is_taken = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok();
-    let misnamed = Misnamed::find(file).map(|misnamed| misnamed.beside(is_taken));
     let found = state(&path, about);
-    let name = match misnamed {
-        // Its content tells whether it can be fetched.
-        Some(misnamed)
-            if matches!(misnamed.error, NameError::NoVersion | NameError::FullFlash)
-                && found.is_ok() =>
-        {
-            Err(misnamed.into())
-        }
-        Some(misnamed) => {
-            return match (&misnamed.error, found) {
-                (NameError::UnsafeVersion { .. }, Ok(None)) => Ok(None),
-                (NameError::UnsafeVersion { .. }, Err(why)) => Err(why),
-                _ => Err(misnamed.into()),
-            };
-        }
+    let name = match Misnamed::find(file) {
+        // What is in it tells what it is, and whether another name would do.
+        Some(misnamed) => match found {
+            Err(Unusable::Empty | Unusable::TooLong { .. }) => return Err(misnamed.into()),
+            _ => Err(misnamed.into()),
+        },
         // By the same grammar: it does not fail.
         None => name::parse(file).map_err(|_| Unusable::Changed),
     };
@@ -118,6 +106,20 @@ pub(super) fn judge(
         },
         identity,
     }))
+}
+
+/// Returns what is said of a file whose name is no text. Nothing can ask for it, so that its
+/// first bytes alone are looked at.
+fn not_utf8(dir: &Path, path: &Path, name: &[u8]) -> Misnamed {
+    let misnamed = Misnamed::not_utf8(name);
+    let mut head = Vec::with_capacity(HEAD);
+    let read = open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    match version_at_head(&head).filter(|_| read.is_ok()) {
+        Some(inside) => {
+            misnamed.of_image(&inside, |name| fs::symlink_metadata(dir.join(name)).is_ok())
+        }
+        None => misnamed,
+    }
 }
 
 /// Returns the state of a file that is worth reading. `None`: it vanished while we looked.

@@ -89,16 +89,6 @@ impl From<&Unusable> for Event {
     }
 }
 
-impl Unusable {
-    /// Returns the same of what was found to be an app image, whatever it is called.
-    pub(super) fn of_image(self) -> Self {
-        match self {
-            Self::Name(misnamed) => Self::Name(Box::new(misnamed.of_image())),
-            other => other,
-        }
-    }
-}
-
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::from(self).fmt(f)

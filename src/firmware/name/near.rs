@@ -256,7 +256,7 @@ fn known(path: &str) -> Option<Known> {
     let named = parse(file).ok();
     let misnamed = Misnamed::find(file);
     let suggested = misnamed.as_ref().and_then(Misnamed::suggested);
-    let suggested = suggested.and_then(|name| parse(name).ok());
+    let suggested = suggested.and_then(|name| parse(&name).ok());
     // What lies in a folder of its own is not looked at.
     let is_good = misnamed.is_none() && file == path;
     let is_archive = suggest::is_called(file) == Some(NameError::Archive);

@@ -2,92 +2,164 @@
 //! of file systems, browsers and editors, checksums, pages to read.
 
 /// Names of what systems and servers of files put into every folder, in lower case.
-const KEPT_BY_SYSTEMS: [&str; 22] = [
+const KEPT_BY_SYSTEMS: [&str; 45] = [
     "@eadir",
+    "@eadir@synoeastream",
+    "@eadir@synoresource",
     "@recently-snapshot",
     "@recycle",
     "@tmp",
     "#recycle",
     "#snapshot",
     "$recycle.bin",
+    ":2e_ds_store",
+    ":2eds_store",
     "__macosx",
+    "_gsdata_",
+    "4913",
+    "albumartsmall.jpg",
+    "bootex.log",
     "desktop.ini",
+    "dfsr",
+    "dfsrprivate",
     "ehthumbs.db",
+    "flash_args",
+    "flasher_args.json",
+    "folder.jpg",
+    "hashes.txt",
+    "icon",
     "icon\r",
+    "index.htm",
+    "index.html",
+    "indexervolumeguid",
     "lost+found",
+    "lost.dir",
     "network trash folder",
+    "nohup.out",
     "recycler",
+    "synofile_thumb_m.jpg",
+    "synofile_thumb_s.jpg",
+    "synofile_thumb_xl.jpg",
     "system volume information",
     "temporary items",
+    "thevolumesettingsfolder",
     "thumbs.db",
     "thumbs.db:encryptable",
-    "md5sums",
-    "sha1sums",
-    "sha256sums",
-    "sha512sums",
+    "volumeconfiguration",
+    "web.config",
+    "wpsettings.dat",
 ];
 
 /// Beginnings of pages that come with firmware, in lower case.
-const PAGES: [&str; 6] = [
-    "readme",
-    "license",
-    "licence",
+const PAGES: [&str; 29] = [
+    "authors",
     "changelog",
-    "checksums",
-    "md5sum",
+    "changes",
+    "checksum",
+    "contributing",
+    "copying",
+    "copyright",
+    "history",
+    "licence",
+    "license",
+    "makefile",
+    "news",
+    "notice",
+    "readme",
+    "release-notes",
+    "release_notes",
+    "releasenotes",
+    "version.txt",
+    "todo",
+    "使用说明",
+    "使用說明",
+    "更新日志",
+    "更新说明",
+    "自述",
+    "说明",
+    "說明",
+    "请先读我",
+    "版本说明",
+    "校验",
 ];
 
-/// Ends of names that are never a firmware's, in lower case: checksums and signatures,
-/// what is still being fetched, what editors and locks leave behind.
-const ENDS: [&str; 48] = [
+/// Names of the ways to sum up a file, in lower case, as they stand in the names of lists of
+/// sums, and behind those of the files that were summed up.
+const SUMS: [&str; 21] = [
+    "b2", "b2sum", "b3", "b3sum", "blake2", "blake2b", "blake3", "crc", "crc32", "md5", "sha",
+    "sha1", "sha224", "sha256", "sha3", "sha384", "sha512", "sm3", "xxh", "xxh3", "xxh64",
+];
+
+/// Ends of names that are never a firmware's, in lower case: signatures, what is still being
+/// fetched, what editors, locks and systems leave behind.
+const ENDS: [&str; 67] = [
     ".!qb",
+    ".!sync",
     ".!ut",
+    ".115chrome",
     ".aria2",
     ".asc",
-    ".b2",
-    ".b3",
+    ".baiduyun.p.downloading",
     ".bc!",
+    ".bts",
     ".cfg.part",
-    ".crc",
-    ".crc32",
     ".crdownload",
+    ".dctmp",
     ".download",
     ".downloading",
+    ".fdmdownload",
     ".filepart",
+    ".ftpquota",
+    ".icloud",
+    ".idm",
+    ".incomplete",
+    ".inprogress",
+    ".jc!",
+    ".ksy",
     ".lck",
     ".lock",
-    ".md5",
-    ".md5sum",
-    ".md5sums",
+    ".md",
     ".minisig",
     ".opdownload",
+    ".par2",
     ".part",
     ".partial",
+    ".pending",
+    ".qbt",
+    ".qkdownloading",
+    ".rsync-tmp",
     ".sfv",
-    ".sha1",
-    ".sha1sum",
-    ".sha224",
-    ".sha256",
-    ".sha256sum",
-    ".sha256sums",
-    ".sha384",
-    ".sha512",
-    ".sha512sum",
     ".sig",
     ".swo",
     ".swp",
     ".swx",
     ".td",
     ".td.cfg",
+    ".tdl",
     ".temp",
     ".tmp",
+    ".torrent",
+    ".unfinished",
     ".upload",
     ".uploading",
     ".xltd",
+    ".~tmp",
+    "@synoeastream",
+    "@synoresource",
+    ":afp_afpinfo",
+    ":com.apple.quarantine",
     ":zone.identifier",
+    ":zone.identifier:$data",
     // As Linux shows it where Windows keeps the colon in a private character.
     "\u{f03a}zone.identifier",
     ".zone.identifier",
+    "_zone.identifier",
+    ".dpkg-dist",
+    ".dpkg-new",
+    ".rpmnew",
+    ".lnk.tmp",
+    ".fuse_hidden",
+    ".nfs",
     "~",
 ];
 
@@ -106,9 +178,38 @@ pub fn is_passed_over(file: &str) -> bool {
         return false;
     }
     ENDS.iter().any(|end| lower.ends_with(end))
-        || PAGES.iter().any(|page| lower.starts_with(page))
-        || lower.starts_with("sha256sum")
+        || is_sum(&lower)
+        || is_page(&lower)
+        || is_found(&lower)
         || (lower.len() > 1 && lower.starts_with('#') && lower.ends_with('#'))
+}
+
+/// Tells whether a name is that of a page: one of their words, alone or with an end.
+fn is_page(lower: &str) -> bool {
+    PAGES.iter().any(|page| {
+        let rest = lower.strip_prefix(page);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
+            || rest == Some("s")
+            || rest == Some("s.txt")
+    })
+}
+
+/// Tells whether a name is that of sums: a list of them (`SHA256SUMS`, `md5.txt`), or those of
+/// one file (`a_1.0.bin.sha256.txt`).
+fn is_sum(lower: &str) -> bool {
+    let name = lower.strip_suffix(".txt").unwrap_or(lower);
+    let end = name.rsplit_once('.').map_or(name, |(_, end)| end);
+    let end = end.strip_suffix('s').unwrap_or(end);
+    let end = end.strip_suffix("sum").unwrap_or(end);
+    SUMS.contains(&end.trim_end_matches(['-', '_'])) || SUMS.contains(&name)
+}
+
+/// Tells whether a name is that of what a check of a disk has found: `FOUND.000`,
+/// `FILE0000.CHK`.
+fn is_found(lower: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let chk = lower.strip_prefix("file").and_then(|rest| rest.strip_suffix(".chk"));
+    lower.strip_prefix("found.").is_some_and(is_number) || chk.is_some_and(is_number)
 }
 
 #[cfg(test)]
@@ -148,6 +249,39 @@ mod tests {
             "xmini-c3_2.0.6.bin~",
             "xmini-c3_2.0.6.bin.swp",
             "#xmini-c3_2.0.6.bin#",
+            "md5.txt",
+            "checksum.txt",
+            "CHECKSUM",
+            "checksums-sha256.txt",
+            "B2SUMS",
+            "SHA3SUMS",
+            "sha1sum",
+            "hashes.txt",
+            "xmini-c3_2.0.6.md5.txt",
+            "xmini-c3_2.0.6.bin.par2",
+            "xmini-c3_2.0.6.bin.b2sum",
+            "xmini-c3_2.0.6.bin.blake3",
+            "xmini-c3_2.0.6.bin.sm3",
+            "xmini-c3_2.0.6.bin.sha256.txt",
+            "xmini-c3_2.0.6.bin.incomplete",
+            "xmini-c3_2.0.6.bin.inprogress",
+            "xmini-c3_2.0.6.bin.qkdownloading",
+            "xmini-c3_2.0.6.bin.torrent",
+            "xmini-c3_2.0.6.bin@SynoEAStream",
+            "xmini-c3_2.0.6.bin:Zone.Identifier:$DATA",
+            "SYNOFILE_THUMB_M.jpg",
+            "@eaDir@SynoEAStream",
+            "Icon",
+            "FOUND.000",
+            "FILE0000.CHK",
+            "IndexerVolumeGuid",
+            "WPSettings.dat",
+            "COPYING",
+            "NOTICE",
+            "NOTICE.txt",
+            "说明.txt",
+            "使用说明.txt",
+            "index.html",
         ] {
             assert!(is_passed_over(file), "{file}");
         }
@@ -166,6 +300,11 @@ mod tests {
             "old",
             "~xmini-c3_2.0.6.bin",
             "#",
+            "news-board_1.0.img",
+            "noticeboard_1.0",
+            "icon_1.0",
+            "a_1.0.bin.txt",
+            "sha256-board_1.0.zip",
         ] {
             assert!(!is_passed_over(file), "{file}");
         }

@@ -1,34 +1,15 @@
 //! A name that would do in place of one that does not, as far as model and version can
 //! be told from it.
 
+use super::copies::{without_copy_in_front, without_copy_marks};
 use super::{NameError, fits_version, is_version, parse};
+use percent_encoding::percent_decode_str;
 use std::ops::RangeInclusive;
 use unicode_normalization::UnicodeNormalization as _;
 use xiaozhi_device::version::is_device_safe;
 
 /// Longest name that a file system takes, in bytes.
 pub(super) const LONGEST: usize = 255;
-
-/// Words by which people and systems call a copy, in lower case.
-const COPIES: [&str; 17] = [
-    "副本",
-    "复件",
-    "拷贝",
-    "复制",
-    "备份",
-    "複本",
-    "複製",
-    "備份",
-    "拷貝",
-    "copy",
-    "copie",
-    "kopie",
-    "copia",
-    "cópia",
-    "コピー",
-    "backup",
-    "bak",
-];
 
 /// Ends of names that stand in the place of `.bin`, in lower case.
 const OTHER_ENDS: [&str; 32] = [
@@ -46,7 +27,21 @@ const IMAGE_ENDS: [&str; 13] = [
 const ARCHIVES: usize = 13;
 
 /// Signs that people put between model and version.
-const PARTING: [char; 12] = [' ', '_', '-', '.', '~', '@', '#', '+', '=', '(', '[', ','];
+const PARTING: [char; 17] = [
+    ' ', '_', '-', '.', '~', '@', '#', '+', '=', '(', '[', ',', ':', '|', '\\', ';', '!',
+];
+
+/// Words that people put in front of a version, in lower case; of two that begin alike the
+/// longer one first.
+const VERSION_WORDS: [&str; 13] = [
+    "version", "ver", "v", "release", "rel", "r", "firmware", "fw", "build", "版本", "版", "固件",
+    "发布",
+];
+
+/// Signs that stand around a name, and are no part of it.
+const QUOTES: [char; 16] = [
+    '"', '\'', '`', '“', '”', '‘', '’', '„', '«', '»', '「', '」', '『', '』', '《', '》',
+];
 
 /// Words in the names of full flash images.
 const FULL_FLASH: [&str; 8] = [
@@ -83,6 +78,58 @@ pub(super) fn name(file: &str) -> Option<String> {
     // Nobody knows what stood where a control character stands within a model.
     let is_guess = name.contains(' ') && file.chars().any(char::is_control);
     (!is_guess && is_good(&name)).then_some(name)
+}
+
+/// Returns the name of an image that holds the version `inside`, as far as its file's name
+/// tells the model.
+pub(super) fn of_image(file: &str, inside: &str) -> Option<String> {
+    let version = version_of(inside)?;
+    let plain = plain(file);
+    let stem = without_end(&plain);
+    let model = before_version(stem, version).or_else(|| {
+        let (model, named) = parts(file)?;
+        named.map(|_| model)
+    })?;
+    let name = format!("{model}_{version}.bin");
+    let is_guess = name.contains(' ') && file.chars().any(char::is_control);
+    (!is_guess && is_good(&name)).then_some(name)
+}
+
+/// Returns the part of the version inside an image that a name can carry, and devices read.
+fn version_of(inside: &str) -> Option<&str> {
+    let version = without_v(inside)?;
+    let end = version.find(|c: char| !fits_version(c));
+    let version = version[..end.unwrap_or(version.len())].trim_end_matches(['-', '_', '.']);
+    is_device_safe(version).then_some(version)
+}
+
+/// Returns the model in front of a version, wherever that stands, without what parts the two.
+fn before_version(stem: &str, version: &str) -> Option<String> {
+    let is_whole = |(at, _): &(usize, &str)| {
+        let (before, behind) = (&stem[..*at], &stem[at + version.len()..]);
+        let goes_on = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+        let is_longer = goes_on(behind) || behind.strip_prefix('.').is_some_and(goes_on);
+        let ends = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
+        let is_later = ends(before) || before.strip_suffix('.').is_some_and(ends);
+        !is_longer && !is_later
+    };
+    let (at, _) = stem.match_indices(version).filter(is_whole).last()?;
+    let mut before = &stem[..at];
+    loop {
+        before = before.trim_end_matches(|c| PARTING.contains(&c) || QUOTES.contains(&c));
+        let without = VERSION_WORDS.iter().find_map(|word| {
+            let at = before.len().checked_sub(word.len())?;
+            let (model, end) = (before.get(..at)?, before.get(at..)?);
+            let is_word = model.ends_with(PARTING) || matches!(*word, "版本" | "版" | "固件");
+            // `xmini-c3v2.0.6`, but `lichuang-dev2.0.6`.
+            let is_v = *word == "v" && !model.to_lowercase().ends_with("de");
+            (end.to_lowercase() == *word && (is_word || is_v)).then_some(model)
+        });
+        let Some(without) = without else { break };
+        before = without;
+    }
+    let model = tidied_model(before);
+    model.contains(char::is_alphabetic).then_some(model)
 }
 
 /// Tells whether a name ends as those of other files of a build do, or of other programs
@@ -134,7 +181,8 @@ pub(super) fn tidied_model(model: &str) -> String {
     };
     let seen = model.chars().filter(|c| !is_unseen(*c)).map(narrow);
     let seen: String = seen.nfc().collect();
-    let trimmed = seen.trim_matches(|c| matches!(c, ' ' | '_' | '.' | '-'));
+    let around = |c| matches!(c, ' ' | '_' | '.' | '-') || QUOTES.contains(&c);
+    let trimmed = seen.trim_matches(around);
     without_copy_in_front(trimmed).to_owned()
 }
 
@@ -199,15 +247,31 @@ fn unfit(stem: &str, name: Option<&str>) -> Option<char> {
     if let Some(wide) = stem.chars().find(wide) {
         return Some(wide);
     }
-    // What stands where the underscore should.
     let version = parse(name?).ok()?.version;
+    if stem.contains('%') && plain(stem) != stem {
+        return Some('%');
+    }
+    // What stands where the underscore should, or behind it.
     let at = stem.rfind(version.as_str()).filter(|at| *at > 0)?;
-    let before = stem[..at].trim_end_matches(['v', 'V']);
-    before.chars().next_back().filter(|c| !c.is_alphanumeric())
+    let before = stem[..at].trim_end_matches(char::is_alphabetic);
+    match before.chars().next_back() {
+        Some('_') => stem[before.len()..].chars().next(),
+        last => last.filter(|c| !c.is_alphanumeric()),
+    }
 }
 
 /// Returns the digit that a character is, in whatever width or script.
 fn as_digit(c: char) -> Option<char> {
+    // Zeros of the scripts whose digits are no other form of ours: Arabic, Persian, Indian
+    // ones, Thai, Lao, Tibetan, Burmese, Khmer. Nine more follow each.
+    const ZEROS: [u32; 14] = [
+        0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xE50, 0xED0, 0xF20, 0x1040,
+        0x17E0,
+    ];
+    let number = |zero: &u32| u32::from(c).checked_sub(*zero).filter(|n| *n < 10);
+    if let Some(digit) = ZEROS.iter().find_map(number) {
+        return char::from_digit(digit, 10);
+    }
     let mut plain = c.nfkc();
     plain
         .next()
@@ -217,8 +281,12 @@ fn as_digit(c: char) -> Option<char> {
 /// Returns a text in plain signs: what is full-width, circled or without a mark on
 /// paper is what it looks like.
 fn plain(text: &str) -> String {
+    // As an address has it.
+    let text = percent_decode_str(text).decode_utf8_lossy();
     let seen = text.chars().filter(|c| !is_unseen(*c));
     let plain = seen.nfkc().map(|c| match c {
+        '٫' | '٬' => '.',
+        c if as_digit(c).is_some() => as_digit(c).unwrap_or(c),
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         '。' | '·' => '.',
         c if c.is_whitespace() || c.is_control() => ' ',
@@ -250,82 +318,6 @@ fn without_end(name: &str) -> &str {
         stem = &stem[..stem.len() - end.len()];
     }
     stem
-}
-
-/// Returns a name without the marks by which systems call it a copy.
-fn without_copy_marks(stem: &str) -> &str {
-    let mut rest = stem.trim_matches([' ', '-', '_', '.']);
-    for mark in [".sync-conflict-", "_conflict-"] {
-        rest = rest.split(mark).next().unwrap_or(rest);
-    }
-    loop {
-        let shorter = without_bracket(rest)
-            .or_else(|| without_copy_word(rest))
-            .or_else(|| without_number(rest));
-        let Some(shorter) = shorter.map(|s| s.trim_end_matches([' ', '-', '_', '.', '的'])) else {
-            return without_copy_in_front(rest);
-        };
-        rest = shorter;
-    }
-}
-
-/// Takes `(1)`, `(copy)` or `(第 2 个复件)` off the end.
-fn without_bracket(text: &str) -> Option<&str> {
-    let open = match text.chars().next_back()? {
-        ')' => '(',
-        ']' => '[',
-        '】' => '【',
-        _ => return None,
-    };
-    let at = text.rfind(open).filter(|at| *at > 0)?;
-    let inside = text[at + open.len_utf8()..].to_lowercase();
-    let is_number = inside.chars().all(|c| !c.is_alphabetic()) && !inside.contains('.');
-    (is_number || COPIES.iter().any(|copy| inside.contains(copy))).then(|| &text[..at])
-}
-
-/// Takes a word for a copy off the end.
-fn without_copy_word(text: &str) -> Option<&str> {
-    let lower = text.to_ascii_lowercase();
-    let copy = COPIES.iter().find(|copy| lower.ends_with(**copy))?;
-    let before = &text[..text.len() - copy.len()];
-    // A letter in front of a word of letters makes it another word.
-    let is_word = !copy.is_ascii() || !before.ends_with(|c: char| c.is_ascii_alphanumeric());
-    (is_word && !before.is_empty()).then_some(before)
-}
-
-/// Takes the number of a copy off the end, as a Mac writes it: `xmini-c3_2.0.6 2`.
-fn without_number(text: &str) -> Option<&str> {
-    let before = text.trim_end_matches(|c: char| c.is_ascii_digit());
-    let stem = before
-        .strip_suffix(' ')
-        .filter(|_| before.len() < text.len())?;
-    let mut marks = stem.rsplit('.');
-    let last = marks.next()?.chars().next_back()?;
-    let ends = last.is_ascii_digit() && marks.next().is_some();
-    (ends || without_copy_word(stem).is_some()).then_some(stem)
-}
-
-/// Takes `Copy of ` and its like off the beginning.
-fn without_copy_in_front(text: &str) -> &str {
-    for front in [
-        "copy of ",
-        "copy_of_",
-        "copy-of-",
-        "kopie von ",
-        "复件 ",
-        "副本 ",
-        "复件_",
-        "副本_",
-        "副本-",
-    ] {
-        let begins = text
-            .get(..front.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(front));
-        if begins && text.len() > front.len() {
-            return &text[front.len()..];
-        }
-    }
-    text
 }
 
 /// Splits a stem into model and version, in whatever order and with whatever between.
@@ -388,8 +380,7 @@ fn wrong_way_round(stem: &str) -> Option<(String, String)> {
 fn without_v(text: &str) -> Option<&str> {
     let text = text.trim_start_matches(PARTING);
     let lower = text.to_ascii_lowercase();
-    let words = ["version", "ver", "v", "版本", "版"];
-    let word = words.iter().find(|word| lower.starts_with(**word));
+    let word = VERSION_WORDS.iter().find(|word| lower.starts_with(**word));
     let rest = word.map_or(text, |word| text[word.len()..].trim_start_matches(PARTING));
     rest.starts_with(|c: char| c.is_ascii_digit())
         .then_some(rest)

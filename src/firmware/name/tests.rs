@@ -43,9 +43,20 @@ fn what_is_refused_and_why() {
     assert_eq!(parse(".bin"), Err(NameError::NoVersion));
 }
 
+/// Returns the version inside the image that should have a name.
+fn inside(name: &str) -> String {
+    parse(name).map_or_else(|_| "2.0.6".to_owned(), |name| name.version.to_string())
+}
+
+/// Returns what is said of an image's name by the version inside the image.
+fn of_image(file: &str, inside: &str) -> Misnamed {
+    let found = Misnamed::find(file).unwrap_or_else(|| panic!("{file} can be used"));
+    found.of_image(inside, |_| false)
+}
+
 /// What people have in their folders, the sign in it that does not fit, and a name that
 /// would do.
-const MISNAMED: [(&str, &str, &str); 68] = [
+const MISNAMED: &[(&str, &str, &str)] = &[
     ("xmini-c3_2.0.6 (1).bin", "' '", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_2.0.6(1).bin", "'('", "xmini-c3_2.0.6.bin"),
     (
@@ -186,18 +197,75 @@ const MISNAMED: [(&str, &str, &str); 68] = [
         "'v'",
         "zhengchen-1.54tft-wifi_2.0.6.bin",
     ),
+    // Marks of copies in languages that nobody here knows: the image says its version.
+    ("xmini-c3_2.0.6%20(1).bin", "'%'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6%2B1.bin", "'%'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3%5F2.0.6.bin", "'%'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6 - Kopya.bin", "' '", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6 - Másolat.bin", "' '", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6 - Salinan.bin", "' '", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6 - Bản sao.bin", "' '", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6 – kopia.bin", "' '", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6 - Kaksoiskappale.bin", "' '", "xmini-c3_2.0.6.bin"),
+    (
+        "xmini-c3_2.0.6 (SFConflict bob 2026-01-02).bin",
+        "' '",
+        "xmini-c3_2.0.6.bin",
+    ),
+    ("\"xmini-c3_2.0.6\".bin", "'\"'", "xmini-c3_2.0.6.bin"),
+    ("“xmini-c3_2.0.6”的副本.bin", "'”' (U+201D)", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_release-2.0.6.bin", "'r'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_r2.0.6.bin", "'r'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_fw2.0.6.bin", "'f'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_fw_v2.0.6.bin", "'v'", "xmini-c3_2.0.6.bin"),
+    ("lichuang-dev2.0.6.bin", "", "lichuang-dev_2.0.6.bin"),
+    ("xmini-c3：2.0.6.bin", "'：' (U+FF1A)", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3:2.0.6.bin", "':'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3|2.0.6.bin", "'|'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3\\2.0.6.bin", "'\\'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_٢.٠.٦.bin", "'٢' (U+0662)", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_२.०.६.bin", "'२' (U+0966)", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_²·⁰.bin", "'²' (U+00B2)", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6.bin.gpg", "'.'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_2.0.6.7z.001", "", "xmini-c3_2.0.6.bin"),
+    // What the name says more, or else, is not what devices report.
+    ("xmini-c3_v2.1.bin", "'v'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_12.0.6+1.bin", "'+'", "xmini-c3_2.0.6.bin"),
 ];
+
+#[test]
+fn the_version_inside_is_proposed_or_none() {
+    for (inside, version) in [
+        ("2.0.6", Some("2.0.6")),
+        ("v2.0.6", Some("2.0.6")),
+        ("2.0.6+5", Some("2.0.6")),
+        ("2.0.6 ", Some("2.0.6")),
+        ("2.0.6-rc.1", None),
+        ("3.0.x", None),
+        ("99999999999", None),
+        ("abc", None),
+        ("", None),
+    ] {
+        let found = of_image("xmini-c3_v1.bin", inside).name;
+        let name = version.map(|version| format!("xmini-c3_{version}.bin"));
+        assert_eq!(found, name, "{inside:?}");
+    }
+    // Of what is no image nobody knows that another name would do.
+    for (file, ..) in MISNAMED {
+        assert_eq!(Misnamed::find(file).and_then(|found| found.name), None);
+    }
+}
 
 #[test]
 fn each_has_its_sign_and_a_name_that_would_do() {
     let mut other = Vec::new();
     for (file, sign, name) in MISNAMED {
-        let found = Misnamed::find(file).unwrap_or_else(|| panic!("{file} can be used"));
+        let found = of_image(file, &inside(name));
         let said = (
             found.sign.unwrap_or_default(),
             found.name.unwrap_or_default(),
         );
-        if said != (sign.to_owned(), name.to_owned()) {
+        if said != ((*sign).to_owned(), (*name).to_owned()) {
             other.push(format!("{file}: {said:?}"));
         }
         assert_eq!(Misnamed::find(name), None, "{name}");
@@ -227,8 +295,9 @@ fn what_tells_no_model_or_no_version_gets_no_name() {
         "m36_202512112530.bin",
         "m36_1.99999999999.bin",
     ] {
-        let found = Misnamed::find(file).unwrap_or_else(|| panic!("{file} can be used"));
-        assert_eq!(found.name, None, "{file}");
+        assert_eq!(of_image(file, "abc").name, None, "{file}");
+        let found = Misnamed::find(file).unwrap();
+        assert_eq!(found.suggested(), None, "{file}");
     }
 }
 
@@ -253,9 +322,9 @@ fn archives_and_full_images_are_called_what_they_are() {
 
 #[test]
 fn a_name_that_is_taken_is_not_suggested() {
-    let found = || Misnamed::find("a_1.0 (1).bin").unwrap();
     let beside = |taken: &[&str]| {
-        let found = found().beside(|name| taken.contains(&name));
+        let found = Misnamed::find("a_1.0 (1).bin").unwrap();
+        let found = found.of_image("1.0", |name| taken.contains(&name));
         (found.name, found.taken)
     };
     let some = |name: &str| Some(name.to_owned());
@@ -269,10 +338,11 @@ fn a_name_that_is_taken_is_not_suggested() {
 #[test]
 fn bytes_that_are_no_text_are_named() {
     // As Windows writes it in Chinese.
-    let found = Misnamed::not_utf8(b"\xb0\xe5-c3_1.0.bin");
+    let not_utf8 = |name: &[u8]| Misnamed::not_utf8(name).of_image("2.0.6", |_| false);
+    let found = not_utf8(b"\xb0\xe5-c3_1.0.bin");
     assert_eq!(found.sign.as_deref(), Some("0xB0"));
     assert_eq!(found.name, None);
-    let found = Misnamed::not_utf8(b"xmini-c3_v2.0.6 - \xb8\xb1\xb1\xbe.bin");
+    let found = not_utf8(b"xmini-c3_v2.0.6 - \xb8\xb1\xb1\xbe.bin");
     assert_eq!(found.sign.as_deref(), Some("0xB8"));
     assert_eq!(found.name.as_deref(), Some("xmini-c3_2.0.6.bin"));
 }
@@ -310,10 +380,21 @@ proptest! {
     }
 
     #[test]
+    fn an_images_name_has_the_version_inside(name in "\\PC{0,12}[_ .:-][vr]?(2\\.0\\.6)?\\PC{0,8}(\\.bin)?") {
+        if let Some(found) = Misnamed::find(&name) {
+            let found = found.of_image("2.0.6", |_| false);
+            if let Some(name) = found.name {
+                prop_assert_eq!(parts(&name).map(|(_, version)| version).as_deref(), Some("2.0.6"));
+                prop_assert_eq!(Misnamed::find(&name), None, "{}", name);
+            }
+        }
+    }
+
+    #[test]
     fn whatever_is_suggested_would_do(
         name in "[a-c ._(（-]{0,5}[_ .-]{0,2}[vV]{0,2}[0-9０-９.xX_+ -]{0,9}( ?\\([0-9]\\)| - 副本|\u{200b}| copy)?\\.?(bin|BIN|bin.txt|zip|)"
     ) {
-        if let Some(name) = Misnamed::find(&name).and_then(|found| found.name) {
+        if let Some(name) = Misnamed::find(&name).and_then(|found| found.suggested()) {
             prop_assert_eq!(Misnamed::find(&name), None, "{}", name);
             prop_assert!(!is_passed_over(&name), "{}", name);
         }
@@ -326,6 +407,8 @@ proptest! {
         mark in prop::sample::select(vec![" (1)", "（2）", " - 副本", "_副本", " - Copy", " copy", "的副本", " 拷贝 2"]),
     ) {
         let found = Misnamed::find(&format!("{model}_{version}{mark}.bin"));
-        prop_assert_eq!(found.and_then(|found| found.name), Some(format!("{model}_{version}.bin")));
+        let name = Some(format!("{model}_{version}.bin"));
+        prop_assert_eq!(found.as_ref().and_then(Misnamed::suggested), name.clone());
+        prop_assert_eq!(found.and_then(|found| found.of_image(&version, |_| false).name), name);
     }
 }
