@@ -15,8 +15,8 @@ mod foreign;
 mod inspector;
 mod lookalike;
 mod parts;
-mod signatures;
 mod signature;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod text;

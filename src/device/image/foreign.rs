@@ -26,10 +26,7 @@ impl Foreign {
     /// Tells whether it is an archive, or compressed.
     pub fn is_archive(&self) -> bool {
         use Lookalike::{Archive, Bzip2, Gzip, Xz, Zip};
-        matches!(
-            self.looks_like,
-            Some(Zip | Gzip | Bzip2 | Xz | Archive(_))
-        )
+        matches!(self.looks_like, Some(Zip | Gzip | Bzip2 | Xz | Archive(_)))
     }
 
     /// Tells whether it is a text that people read or write.
@@ -245,10 +242,14 @@ fn detools(opening: &[u8]) -> Option<&'static str> {
     let length = rest.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
     let (number, body) = rest.split_at(length);
     // The first byte has a sign, and six bits.
-    let size = number.iter().rev().enumerate().fold(0u32, |size, (at, byte)| {
-        let bits = if at + 1 == length { 6 } else { 7 };
-        size << bits | u32::from(byte & ((1 << bits) - 1))
-    });
+    let size = number
+        .iter()
+        .rev()
+        .enumerate()
+        .fold(0u32, |size, (at, byte)| {
+            let bits = if at + 1 == length { 6 } else { 7 };
+            size << bits | u32::from(byte & ((1 << bits) - 1))
+        });
     if number[0] & 0x40 != 0 || !(4096..16 << 20).contains(&size) {
         return None;
     }
@@ -277,7 +278,12 @@ fn is_old_tar(opening: &[u8]) -> bool {
     let written = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
     let blanks = 8 * u32::from(b' ');
     let (before, behind) = (&header[..148], &header[156..]);
-    let sum = before.iter().chain(behind).map(|b| u32::from(*b)).sum::<u32>() + blanks;
+    let sum = before
+        .iter()
+        .chain(behind)
+        .map(|b| u32::from(*b))
+        .sum::<u32>()
+        + blanks;
     header[0] != 0 && written == Some(sum)
 }
 

@@ -262,7 +262,11 @@ impl Inspector {
         let bytes = self.clues.blank;
         if self.clues.is_full_flash_behind_a_gap() {
             Some(ImageFault::FullFlash)
-        } else if self.look.as_ref().is_some_and(|look| look.behind_nothing().is_some()) {
+        } else if self
+            .look
+            .as_ref()
+            .is_some_and(|look| look.behind_nothing().is_some())
+        {
             None
         } else if bytes == self.position || bytes >= SECTOR {
             let fill = head[0];

@@ -74,7 +74,9 @@ fn is_disk(opening: &[u8]) -> bool {
     };
     let (entries, _) = table.as_chunks::<16>();
     entries.iter().all(|entry| matches!(entry[0], 0 | 0x80))
-        && entries.iter().any(|entry| entry[4] != 0 && entry[12..] != [0; 4])
+        && entries
+            .iter()
+            .any(|entry| entry[4] != 0 && entry[12..] != [0; 4])
 }
 
 /// A block's lookup has a mark at the end of its first page: the number of blocks from this

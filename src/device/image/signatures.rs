@@ -5,8 +5,8 @@ use super::lookalike::Lookalike;
 /// Bytes with which files of a kind begin, or which they hold at a place near it.
 pub(super) const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
     use Lookalike::{
-        Answer, Archive, Bzip2, Container, Delta, Document, Elf, Esp8266, FileSystem, Gzip,
-        Locked, PreEncrypted, Program, Uf2, Xz, Zip,
+        Answer, Archive, Bzip2, Container, Delta, Document, Elf, Esp8266, FileSystem, Gzip, Locked,
+        PreEncrypted, Program, Uf2, Xz, Zip,
     };
     &[
         (0, b"\x7fELF", Elf),
@@ -122,7 +122,11 @@ pub(super) const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
         (0, b"\x31\x18\x10\x06", FileSystem("UBIFS")),
         (0, b"QFI\xfb", FileSystem("qcow, a virtual disk")),
         (0, b"KDMV", FileSystem("VMDK, a virtual disk")),
-        (0, b"# Disk DescriptorFile", FileSystem("VMDK, a virtual disk")),
+        (
+            0,
+            b"# Disk DescriptorFile",
+            FileSystem("VMDK, a virtual disk"),
+        ),
         (0, b"conectix", FileSystem("VHD, a virtual disk")),
         (0, b"vhdxfile", FileSystem("VHDX, a virtual disk")),
         (0, b"\x3d\xb8\xf3\x96", Container("MCUboot")),
@@ -137,7 +141,11 @@ pub(super) const SIGNATURES: &[(usize, &[u8], Lookalike)] = {
         (0, b"SFUM", Container("STM32 SBSFU")),
         (0, b"BK7231", Container("Beken")),
         (0, b"*#$^", Container("CHK")),
-        (0, b"\xbd\x86\x66\x3b\x76\x0d\x30\x40", Container("UEFI capsule")),
+        (
+            0,
+            b"\xbd\x86\x66\x3b\x76\x0d\x30\x40",
+            Container("UEFI capsule"),
+        ),
         (0, b"ESP\0", Container("esp-bootloader-plus")),
         (0, b"RBL\0", Container("RBL")),
         (0, b"81958711", Container("Realtek")),

@@ -100,7 +100,8 @@ fn without_copy_word(text: &str) -> Option<&str> {
     let copy = COPIES.iter().filter(ends).max_by_key(|copy| copy.len())?;
     let before = &text[..text.len() - copy.len()];
     // A letter in front of a word of letters makes it another word.
-    let is_word = copy.starts_with(|c: char| c > '\u{2e80}') || !before.ends_with(char::is_alphanumeric);
+    let is_word =
+        copy.starts_with(|c: char| c > '\u{2e80}') || !before.ends_with(char::is_alphanumeric);
     (is_word && !before.is_empty()).then_some(before)
 }
 

@@ -2,7 +2,7 @@
 //! of file systems, browsers and editors, checksums, pages to read.
 
 /// Names of what systems and servers of files put into every folder, in lower case.
-const KEPT_BY_SYSTEMS: [&str; 45] = [
+const KEPT_BY_SYSTEMS: [&str; 44] = [
     "@eadir",
     "@eadir@synoeastream",
     "@eadir@synoresource",
@@ -26,7 +26,6 @@ const KEPT_BY_SYSTEMS: [&str; 45] = [
     "flash_args",
     "flasher_args.json",
     "folder.jpg",
-    "hashes.txt",
     "icon",
     "icon\r",
     "index.htm",
@@ -51,36 +50,43 @@ const KEPT_BY_SYSTEMS: [&str; 45] = [
 ];
 
 /// Beginnings of pages that come with firmware, in lower case.
-const PAGES: [&str; 29] = [
-    "authors",
+const PAGES: [&str; 18] = [
     "changelog",
-    "changes",
     "checksum",
-    "contributing",
-    "copying",
-    "copyright",
-    "history",
     "licence",
     "license",
-    "makefile",
-    "news",
-    "notice",
     "readme",
     "release-notes",
     "release_notes",
     "releasenotes",
-    "version.txt",
-    "todo",
     "使用说明",
     "使用說明",
     "更新日志",
     "更新说明",
     "自述",
+    "请先读我",
     "说明",
     "說明",
-    "请先读我",
     "版本说明",
     "校验",
+];
+
+/// Whole names of such pages and of what builds and publishes, in lower case, less their ends.
+const WORDS: [&str; 14] = [
+    "authors",
+    "changes",
+    "contributing",
+    "copying",
+    "copyright",
+    "docker-compose",
+    "dockerfile",
+    "hashes",
+    "history",
+    "makefile",
+    "news",
+    "notice",
+    "todo",
+    "version",
 ];
 
 /// Names of the ways to sum up a file, in lower case, as they stand in the names of lists of
@@ -184,14 +190,12 @@ pub fn is_passed_over(file: &str) -> bool {
         || (lower.len() > 1 && lower.starts_with('#') && lower.ends_with('#'))
 }
 
-/// Tells whether a name is that of a page: one of their words, alone or with an end.
+/// Tells whether a name is that of a page.
 fn is_page(lower: &str) -> bool {
-    PAGES.iter().any(|page| {
-        let rest = lower.strip_prefix(page);
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
-            || rest == Some("s")
-            || rest == Some("s.txt")
-    })
+    let mut parts = lower.split('.');
+    let (word, _end) = (parts.next().unwrap_or_default(), parts.next());
+    PAGES.iter().any(|page| lower.starts_with(page))
+        || WORDS.contains(&word) && parts.next().is_none()
 }
 
 /// Tells whether a name is that of sums: a list of them (`SHA256SUMS`, `md5.txt`), or those of
@@ -208,7 +212,9 @@ fn is_sum(lower: &str) -> bool {
 /// `FILE0000.CHK`.
 fn is_found(lower: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let chk = lower.strip_prefix("file").and_then(|rest| rest.strip_suffix(".chk"));
+    let chk = lower
+        .strip_prefix("file")
+        .and_then(|rest| rest.strip_suffix(".chk"));
     lower.strip_prefix("found.").is_some_and(is_number) || chk.is_some_and(is_number)
 }
 

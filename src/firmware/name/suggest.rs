@@ -115,18 +115,21 @@ fn before_version(stem: &str, version: &str) -> Option<String> {
     };
     let (at, _) = stem.match_indices(version).filter(is_whole).last()?;
     let mut before = &stem[..at];
-    loop {
-        before = before.trim_end_matches(|c| PARTING.contains(&c) || QUOTES.contains(&c));
+    // By the grammar an underscore parts them, whatever stands in front of it.
+    while !before.ends_with('_') {
+        let parted = before.trim_end_matches(|c| PARTING.contains(&c) || QUOTES.contains(&c));
         let without = VERSION_WORDS.iter().find_map(|word| {
-            let at = before.len().checked_sub(word.len())?;
-            let (model, end) = (before.get(..at)?, before.get(at..)?);
+            let at = parted.len().checked_sub(word.len())?;
+            let (model, end) = (parted.get(..at)?, parted.get(at..)?);
             let is_word = model.ends_with(PARTING) || matches!(*word, "版本" | "版" | "固件");
             // `xmini-c3v2.0.6`, but `lichuang-dev2.0.6`.
-            let is_v = *word == "v" && !model.to_lowercase().ends_with("de");
+            let is_v = *word == "v" && parted == before && !model.to_lowercase().ends_with("de");
             (end.to_lowercase() == *word && (is_word || is_v)).then_some(model)
         });
-        let Some(without) = without else { break };
-        before = without;
+        before = without.unwrap_or(parted);
+        if without.is_none() {
+            break;
+        }
     }
     let model = tidied_model(before);
     model.contains(char::is_alphabetic).then_some(model)
@@ -253,11 +256,17 @@ fn unfit(stem: &str, name: Option<&str>) -> Option<char> {
     }
     // What stands where the underscore should, or behind it.
     let at = stem.rfind(version.as_str()).filter(|at| *at > 0)?;
-    let before = stem[..at].trim_end_matches(char::is_alphabetic);
-    match before.chars().next_back() {
-        Some('_') => stem[before.len()..].chars().next(),
-        last => last.filter(|c| !c.is_alphanumeric()),
-    }
+    let before = &stem[..at];
+    let parted = before.trim_end_matches(PARTING);
+    let front = parted.trim_end_matches(char::is_alphabetic);
+    let word = &parted[front.len()..];
+    let is_version = VERSION_WORDS.contains(&&*word.to_lowercase());
+    let sign = match front.strip_suffix('_') {
+        Some(_) if is_version => word.chars().next(),
+        _ if is_version => front.chars().next_back(),
+        _ => before.chars().next_back(),
+    };
+    sign.filter(|c| is_version && front.ends_with('_') || !c.is_alphanumeric())
 }
 
 /// Returns the digit that a character is, in whatever width or script.

@@ -206,25 +206,33 @@ const MISNAMED: &[(&str, &str, &str)] = &[
     ("xmini-c3_2.0.6 - Salinan.bin", "' '", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_2.0.6 - Bản sao.bin", "' '", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_2.0.6 – kopia.bin", "' '", "xmini-c3_2.0.6.bin"),
-    ("xmini-c3_2.0.6 - Kaksoiskappale.bin", "' '", "xmini-c3_2.0.6.bin"),
+    (
+        "xmini-c3_2.0.6 - Kaksoiskappale.bin",
+        "' '",
+        "xmini-c3_2.0.6.bin",
+    ),
     (
         "xmini-c3_2.0.6 (SFConflict bob 2026-01-02).bin",
         "' '",
         "xmini-c3_2.0.6.bin",
     ),
     ("\"xmini-c3_2.0.6\".bin", "'\"'", "xmini-c3_2.0.6.bin"),
-    ("“xmini-c3_2.0.6”的副本.bin", "'”' (U+201D)", "xmini-c3_2.0.6.bin"),
+    (
+        "“xmini-c3_2.0.6”的副本.bin",
+        "'”' (U+201D)",
+        "xmini-c3_2.0.6.bin",
+    ),
     ("xmini-c3_release-2.0.6.bin", "'r'", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_r2.0.6.bin", "'r'", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_fw2.0.6.bin", "'f'", "xmini-c3_2.0.6.bin"),
-    ("xmini-c3_fw_v2.0.6.bin", "'v'", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_fw_v2.0.6.bin", "'v'", "xmini-c3_fw_2.0.6.bin"),
     ("lichuang-dev2.0.6.bin", "", "lichuang-dev_2.0.6.bin"),
     ("xmini-c3：2.0.6.bin", "'：' (U+FF1A)", "xmini-c3_2.0.6.bin"),
     ("xmini-c3:2.0.6.bin", "':'", "xmini-c3_2.0.6.bin"),
     ("xmini-c3|2.0.6.bin", "'|'", "xmini-c3_2.0.6.bin"),
     ("xmini-c3\\2.0.6.bin", "'\\'", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_٢.٠.٦.bin", "'٢' (U+0662)", "xmini-c3_2.0.6.bin"),
-    ("xmini-c3_२.०.६.bin", "'२' (U+0966)", "xmini-c3_2.0.6.bin"),
+    ("xmini-c3_२.०.६.bin", "'२' (U+0968)", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_²·⁰.bin", "'²' (U+00B2)", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_2.0.6.bin.gpg", "'.'", "xmini-c3_2.0.6.bin"),
     ("xmini-c3_2.0.6.7z.001", "", "xmini-c3_2.0.6.bin"),
@@ -240,7 +248,7 @@ fn the_version_inside_is_proposed_or_none() {
         ("v2.0.6", Some("2.0.6")),
         ("2.0.6+5", Some("2.0.6")),
         ("2.0.6 ", Some("2.0.6")),
-        ("2.0.6-rc.1", None),
+        ("2.0.6-rc.1", Some("2.0.6-rc.1")),
         ("3.0.x", None),
         ("99999999999", None),
         ("abc", None),
@@ -384,7 +392,7 @@ proptest! {
         if let Some(found) = Misnamed::find(&name) {
             let found = found.of_image("2.0.6", |_| false);
             if let Some(name) = found.name {
-                prop_assert_eq!(parts(&name).map(|(_, version)| version).as_deref(), Some("2.0.6"));
+                prop_assert!(parts(&name).is_some_and(|(_, version)| version == "2.0.6"));
                 prop_assert_eq!(Misnamed::find(&name), None, "{}", name);
             }
         }

@@ -81,10 +81,44 @@ fn foreign() -> Vec<Row> {
         ("pre-encrypted", begins(b"\xcf\xb6\x88\x07"), "image.pre-encrypted", ""),
         ("delta", begins(b"\x10\xde\xcd\xfc"), "image.delta", "esp_delta_ota"),
         ("bsdiff", begins(b"BSDIFF40"), "image.delta", "bsdiff"),
+        ("split-zip", begins(b"PK00PK\x03\x04"), "image.zip", ""),
+        ("wim", begins(b"MSWIM\0\0\0"), "image.archive", "WIM"),
+        ("egg", begins(b"EGGA"), "image.archive", "EGG"),
+        ("alz", begins(b"ALZ\x01"), "image.archive", "ALZ"),
+        ("ace", has(7, b"**ACE**"), "image.archive", "ACE"),
+        ("old-tar", old_tar(), "image.archive", "tar"),
+        ("git-crypt", [&b"\0GITCRYPT\0"[..], &noise(300, 3)].concat(), "image.locked", "git-crypt"),
+        ("age", [&b"age-encryption.org/v1\n"[..], &noise(300, 3)].concat(), "image.locked", "age"),
+        ("gpg", [&b"\x8c\x0d\x04\x09\x03\x02"[..], &noise(3000, 3)].concat(), "image.locked", "OpenPGP"),
+        ("openssl", begins(b"Salted__"), "image.locked", "openssl"),
+        ("vault", text("$ANSIBLE_VAULT;1.1;AES256\n6162\n"), "image.locked", "ansible-vault"),
+        ("f2fs", has(1024, b"\x10\x20\xf5\xf2"), "image.file-system", "F2FS"),
+        ("iso", [&[0; 32768][..], b"\x01CD001", &[1; 99]].concat(), "image.file-system", "ISO"),
+        ("btrfs", [&[0; 65600][..], b"_BHRfS_M"].concat(), "image.file-system", "btrfs"),
+        ("qcow", begins(b"QFI\xfb"), "image.file-system", "qcow"),
+        ("matter", begins(b"\x1e\xf1\xee\x1b"), "image.container", "Matter"),
+        ("gbl", begins(b"\xeb\x17\xa6\x03"), "image.container", "GBL"),
+        ("ips", begins(b"PATCH"), "image.delta", "IPS"),
+        ("rdiff", begins(b"rs\x026"), "image.delta", "rdiff"),
+        ("detools", begins(b"\0\xb0\x85\x05\0\xa0\x04\0"), "image.delta", "detools"),
+        ("detools-lzma", begins(b"\x01\xb0\x85\x05\x5d\0\0\x80"), "image.delta", "detools, lzma"),
+        ("detools-hs", begins(b"\x04\xb0\x85\x05\x44\x80"), "image.delta", "heatshrink"),
         ("esp8266", begins(b"\xea\x04\x02\x40"), "image.esp8266-ota", ""),
         ("encrypted", [&[1][..], &noise(9000, 5)].concat(), "image.encrypted", ""),
         ("unknown", begins(b"\x01\x02\x03"), "image.foreign", ""),
     ]
+}
+
+/// The header of a tar archive without a mark, and its checksum.
+fn old_tar() -> Vec<u8> {
+    let mut header = b"xiaozhi.bin".to_vec();
+    header.resize(148, b'0');
+    header.extend([b' '; 8]);
+    header.resize(512, 0);
+    let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    header.resize(2048, 1);
+    header
 }
 
 /// Files that nobody is given.
@@ -103,6 +137,28 @@ fn refused() -> Vec<Row> {
     let files: &[(&str, &[u8])] = &[("index.json", b"{}"), ("a.png", b"picture")];
     let (assets, models) = (assets(files), models(files));
     let dump = [vec![0x22; 0x5000], nvs_page(), vec![0xFF; 0x1000]].concat();
+    let built = image.build();
+    let behind = |front: &[u8]| [front, &built].concat();
+    // As `nvs_partition_gen generate-key` writes it.
+    let mut keys = noise(64, 7);
+    keys.extend([1, 2, 3, 4]);
+    keys.resize(4096, 0xFF);
+    let crash = |header: usize| {
+        let mut dump = vec![0x10, 2, 0, 0, 2, 1, 0, 0];
+        dump.resize(header, 9);
+        dump.extend(b"\x7fELF\x01\x01\x01");
+        dump.resize(0x1000, 9);
+        dump
+    };
+    let mut core = has(0, b"\x7fELF\x01\x01");
+    core[16..18].copy_from_slice(&[4, 0]);
+    let disk = |at: usize, mark: &[u8]| {
+        let mut disk = vec![0; 0x2000];
+        disk[0] = 0xEB;
+        disk[510..512].copy_from_slice(&[0x55, 0xAA]);
+        disk[at..at + mark.len()].copy_from_slice(mark);
+        disk
+    };
     let mut esp8266 = has(0, b"\xe9\x01\x02\x40");
     esp8266[4..12].copy_from_slice(&[0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40]);
     vec![
@@ -126,6 +182,29 @@ fn refused() -> Vec<Row> {
         ("pkcs8", [b"\x30\x41\x02\x01\x00\x30".to_vec(), vec![7; 61]].concat(), "image.private-key", ""),
         ("sec1", [b"\x30\x77\x02\x01\x01\x04".to_vec(), vec![7; 115]].concat(), "image.private-key", ""),
         ("pkcs12", [b"\x30\x82\x01\x00\x02\x01\x03\x30".to_vec(), vec![7; 252]].concat(), "image.private-key", ""),
+        ("keys-11-26_05-36", keys.clone(), "image.private-key", "NVS"),
+        ("cut-keys", keys[..600].to_vec(), "image.private-key", "NVS"),
+        ("flash-key", noise(32, 3), "image.private-key", ""),
+        ("xts-key", noise(64, 3), "image.private-key", ""),
+        ("putty", b"PuTTY-User-Key-File-3: ssh-ed25519\n".to_vec(), "image.private-key", ""),
+        ("age-key", b"# created: 2026\nAGE-SECRET-KEY-1XXXX\n".to_vec(), "image.private-key", ""),
+        ("jwk", b"{\"kty\": \"EC\", \"d\": \"x\"}".to_vec(), "image.private-key", ""),
+        ("openssh", b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3\n".to_vec(), "image.private-key", ""),
+        ("crash", crash(24), "image.flash-part", "core dump"),
+        ("old-crash", crash(20), "image.flash-part", "core dump"),
+        ("core", core, "image.flash-part", "core dump"),
+        ("console", b"==== CORE DUMP START ====\nbA==\n".to_vec(), "image.flash-part", "core dump"),
+        ("nvs-source", b"key,type,encoding,value\nssid,data,string,x\n".to_vec(), "image.flash-part", "NVS"),
+        ("ntfs", disk(3, b"NTFS    "), "image.flash-part", "NTFS"),
+        ("exfat", disk(3, b"EXFAT   "), "image.flash-part", "exFAT"),
+        ("gpt", disk(512, b"EFI PART"), "image.flash-part", "GPT"),
+        ("mbr", disk(450, b"\x83\0\0\0\0\x08\0\0\0\0\x10"), "image.flash-part", "MBR"),
+        ("lf", behind(b"\n"), "image.front", "offset 1,"),
+        ("crlf", behind(b"\r\n"), "image.front", "tail -c +3 "),
+        ("mark", behind(b"\xef\xbb\xbf"), "image.front", "offset 3"),
+        ("pad-zeros", behind(&[0; 16]), "image.front", "offset 16"),
+        ("pad-ones", behind(&[0xFF; 4]), "image.front", "offset 4"),
+        ("chunk", behind(b"eb90\r\n"), "image.front", "offset 6"),
         ("jks", b"\xfe\xed\xfe\xed\0\0\0\x02".to_vec(), "image.private-key", ""),
     ]
 }

@@ -50,6 +50,10 @@ fn a_signature_that_the_models_earlier_images_do_not_have_is_a_warning_everywher
         } else {
             server.event(id, &fields);
         }
+        if !id.is_empty() {
+            // By the scheme that the model's devices know.
+            server.event(id, &[("message", "--version 2 ")]);
+        }
         if model == "other" {
             server.event(id, &[("key", &second)]);
         }
@@ -65,6 +69,30 @@ fn a_signature_that_the_models_earlier_images_do_not_have_is_a_warning_everywher
             assert_eq!(server.events(id, &fields).len(), 1);
         }
     }
+}
+
+#[test]
+fn what_is_to_be_signed_for_version_1_says_so() {
+    let signed = [&built("1.0")[..], &[0; 4], &[5; 64]].concat();
+    let server = Setup::new()
+        .file("a_1.0.bin", signed)
+        .file("a_1.1.bin", built("1.1"))
+        .file(
+            "b_1.0.bin",
+            Image {
+                chip: 18,
+                min_revision: 300,
+                max_revision: 100,
+                ..Image::new("1.0")
+            }
+            .build(),
+        )
+        .start("");
+    let fields = [("file", "a_1.1.bin"), ("message", "--version 1 ")];
+    server.event("file.unsigned", &fields);
+    // And an image that no chip runs.
+    let fields = [("file", "b_1.0.bin"), ("what", "image.no-revision")];
+    server.event("file.remark", &fields);
 }
 
 #[test]

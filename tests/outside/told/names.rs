@@ -35,9 +35,9 @@ fn beside_by(command: &mut Command, config: &str, lay: impl Fn(&Path)) -> Server
     server
 }
 
-/// Names, the reason for which each is refused, the sign in it that does not fit, and the
-/// name that would do.
-const MISNAMED: [(&str, &str, &str, &str); 34] = [
+/// Names of images, the reason for which each is refused, the sign in it that does not fit, and
+/// the name that would do: by the version inside.
+const MISNAMED: &[(&str, &str, &str, &str)] = &[
     (
         "a-c3_2.0.6 (1).bin",
         "name.no-version",
@@ -96,7 +96,7 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
         "j-c3_2.0.6+build.5.bin",
         "name.no-version",
         "'+'",
-        "j-c3_2.0.6-build.5.bin",
+        "j-c3_2.0.6.bin",
     ),
     (
         "k-c3_v2.0.6.bin",
@@ -104,7 +104,7 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
         "'v'",
         "k-c3_2.0.6.bin",
     ),
-    ("l-c3_V2.bin", "name.no-version", "'V'", "l-c3_2.bin"),
+    ("l-c3_V2.bin", "name.no-version", "'V'", "l-c3_2.0.6.bin"),
     ("m-c3-2.0.6.bin", "name.no-version", "'-'", "m-c3_2.0.6.bin"),
     ("n-c3 2.0.6.bin", "name.no-version", "' '", "n-c3_2.0.6.bin"),
     (
@@ -113,18 +113,18 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
         "' '",
         "o-c3_2.0.6.bin",
     ),
-    ("1.7.0_p-c3.bin", "name.no-version", "", "p-c3_1.7.0.bin"),
+    ("1.7.0_p-c3.bin", "name.no-version", "", "p-c3_2.0.6.bin"),
     (
         "v2.1.0_q-compact-wifi.bin",
         "name.no-version",
         "",
-        "q-compact-wifi_2.1.0.bin",
+        "q-compact-wifi_2.0.6.bin",
     ),
     (
         "r-c3_2025年12月11日.bin",
         "name.no-version",
         "'年' (U+5E74)",
-        "r-c3_2025-12-11.bin",
+        "r-c3_2.0.6.bin",
     ),
     (
         "s-c3_2.0.6正式版.bin",
@@ -152,13 +152,13 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
         "z-c3_20251211153000.bin",
         "name.unsafe-version",
         "",
-        "z-c3_20251211.153000.bin",
+        "z-c3_2.0.6.bin",
     ),
     (
         "aa-c3_2.0.x.bin",
         "name.unsafe-version",
         "",
-        "aa-c3_2.0-x.bin",
+        "aa-c3_2.0.6.bin",
     ),
     (
         "ab-c3\n_2.0.6.bin",
@@ -180,9 +180,51 @@ const MISNAMED: [(&str, &str, &str, &str); 34] = [
     ),
     (
         "v2.1.0_ae-compact-wifi.zip",
-        "name.archive",
+        "name.not-bin",
         "",
-        "ae-compact-wifi_2.1.0.bin",
+        "ae-compact-wifi_2.0.6.bin",
+    ),
+    (
+        "af-c3_2.0.6%20(1).bin",
+        "name.no-version",
+        "'%'",
+        "af-c3_2.0.6.bin",
+    ),
+    (
+        "ag-c3_2.0.6 - Kopya.bin",
+        "name.no-version",
+        "' '",
+        "ag-c3_2.0.6.bin",
+    ),
+    (
+        "ah-c3_release-2.0.6.bin",
+        "name.no-version",
+        "'r'",
+        "ah-c3_2.0.6.bin",
+    ),
+    (
+        "ai-c3：2.0.6.bin",
+        "name.no-version",
+        "'：' (U+FF1A)",
+        "ai-c3_2.0.6.bin",
+    ),
+    (
+        "“aj-c3_2.0.6”的副本.bin",
+        "name.no-version",
+        "",
+        "aj-c3_2.0.6.bin",
+    ),
+    (
+        "ak-c3_٢.٠.٦.bin",
+        "name.no-version",
+        "U+0662",
+        "ak-c3_2.0.6.bin",
+    ),
+    (
+        "al-c3_2.0.6.bin.gpg",
+        "name.not-bin",
+        "'.'",
+        "al-c3_2.0.6.bin",
     ),
     ("merged-binary.bin", "name.no-version", "", ""),
     ("nounderscore.bin", "name.no-version", "", ""),
@@ -213,6 +255,63 @@ fn the_sign_that_does_not_fit_and_a_name_that_would() {
             server.event("file.ready", &[("file", name)]);
         }
     }
+}
+
+#[test]
+fn what_no_other_name_makes_an_image_is_called_what_it_is() {
+    let rows: &[(&str, &[u8], &str)] = &[
+        ("a_1.0.uf2", b"UF2\n\x57\x51\x5d\x9e", "image.uf2"),
+        ("b_1.0.bin.lzma", b"\x5d\0\0\x80\0", "image.archive"),
+        ("c_1.0.bin.enc", b"Salted__12345678", "image.locked"),
+        ("d_1.0.bin.age", b"age-encryption.org/v1\n", "image.locked"),
+        (
+            "e_1.0.bin.pem",
+            b"-----BEGIN PRIVATE KEY-----\n",
+            "image.private-key",
+        ),
+        (
+            "f_1.0.bin - 快捷方式.lnk",
+            b"L\0\0\0\x01\x14\x02\0",
+            "image.document",
+        ),
+        ("g_1.0.7z.001", b"7z\xbc\xaf\x27\x1c", "image.archive"),
+        ("h_1.0.tbz2", b"BZh91AY", "image.bzip2"),
+        ("i_1.0.bsdiff", b"BSDIFF40", "image.delta"),
+        ("j_1.0.s19", b"S00F000068656C6C6F202020\n", "image.encoded"),
+        ("k_1.0.txz", b"\xfd7zXZ\0", "image.xz"),
+        ("l_1.0.elf", b"\x7fELF\x01\x01", "image.elf"),
+        (
+            "m_1.0.iso.bin.html",
+            b"<!DOCTYPE html><title>404</title>",
+            "image.web-page",
+        ),
+        ("n_v1.0.bin", b"\x1f\x8b\x08\0", "image.gzip"),
+        ("o_1.0.img", &[0; 300], "image.blank"),
+        // Of these the name says as much.
+        ("p_v1.0.zip", b"PK\x03\x04\x14\0", "name.archive"),
+        ("q_1.0.json", b"{\"a\": 1}", "name.not-bin"),
+        // Nobody knows what it is.
+        ("r_v1.0.bin", b"\x01\x02\x03", "name.no-version"),
+        ("s_1.0.bin.br", b"\x01\x02\x03", "name.not-bin"),
+        ("t_1.0.bin.txt", b"404: Not Found", "name.not-bin"),
+    ];
+    let server = beside(|_| {});
+    for (file, bytes, _) in rows {
+        fs::write(server.bin().join(file), bytes).unwrap();
+    }
+    symlink("gone", server.bin().join("lnk")).unwrap();
+    for (file, _, why) in rows {
+        let line = server.event("file.refused", &[("file", file), ("why", why)]);
+        assert!(!line.contains("would do"), "{line}");
+        let said = server.events_of("file.", &[("file", file)]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(
+            server.get(&format!("/xiaozhi/ota/download/{file}")).status,
+            404
+        );
+    }
+    let dangling = [("file", "lnk"), ("message", "a link to gone")];
+    server.event("file.refused", &dangling);
 }
 
 #[test]
@@ -287,14 +386,14 @@ fn bytes_that_are_no_text() {
     let fields = [
         ("why", "name.not-utf8"),
         ("message", "0xB8"),
-        ("message", "a-c3_1.0.bin"),
+        ("message", "a-c3_2.0.6.bin"),
     ];
     server.event("file.refused", &fields);
 }
 
 #[test]
 fn what_is_plainly_no_firmware_is_passed_over() {
-    const FILES: [&str; 24] = [
+    const FILES: [&str; 32] = [
         "Thumbs.db",
         "thumbs.db",
         ".DS_Store",
@@ -319,6 +418,14 @@ fn what_is_plainly_no_firmware_is_passed_over() {
         "a-c3_2.0.6.bin.asc",
         "LICENSE",
         "ehthumbs.db",
+        "md5.txt",
+        "CHECKSUM",
+        "SHA3SUMS",
+        "a-c3_2.0.6.bin.par2",
+        "a-c3_2.0.6.bin.incomplete",
+        "a-c3_2.0.6.bin:Zone.Identifier:$DATA",
+        "COPYING",
+        "说明.txt",
     ];
     const FOLDERS: [&str; 7] = [
         "@eaDir",
@@ -416,7 +523,8 @@ fn what_only_its_owner_may_read_names_owner_and_mode() {
         ("a-c3_2.0.6.bin", "mode 0200"),
         ("a-c3_2.0.6.bin", &format!("belongs to user {user}")),
         ("a-c3_2.0.6.bin", "data/bin/a-c3_2.0.6.bin, or give it"),
-        ("b-c3_2.0.6.bin", "chmod a+x that folder"),
+        ("b-c3_2.0.6.bin", "chmod a+x "),
+        ("b-c3_2.0.6.bin", "/data/bin/shut, on the way to "),
     ] {
         let fields = [
             ("file", file),
@@ -484,6 +592,14 @@ fn letters_and_accents_apart_are_the_same_model() {
         let reply = server.get(&format!("/xiaozhi/ota/download/{url}"));
         assert_eq!((reply.status, reply.body == image()), (200, true));
     }
+    // Beside the same name in letters that have theirs on them nothing shows which is which.
+    fs::write(
+        server.bin().join(format!("{COMPOSED}_2.0.6.bin")),
+        Image::new("2.0.6").build(),
+    )
+    .unwrap();
+    let rm = "/data/bin/re\\xcc\\x81seau_2.0.6.bin'";
+    server.event("file.twin", &[("message", rm)]);
     let config = format!("gateway:\n  firmware: {{pin: {{{APART}: 2.0.5}}}}\n");
     server.configure(&config);
     server.reload();
