@@ -26,9 +26,9 @@ kinds! { IMAGES:
         "its first byte is {byte}, and an image's is 0xe9: it is damaged; copy it again");
     /// An app image with something in front.
     IMAGE_FRONT = why("image.front", &["bytes", "from"],
-        "前面 {bytes} 字节不属于固件，应用固件从偏移 {bytes} 处才开始：下载或保存它的程序加了内容；请重新下载，或将它截取出来（tail -c +{from} FILE > NEW）",
-        "its first {bytes} bytes are not the image's, which begins at offset {bytes}: whatever fetched or saved it has put something in \
-         front; fetch it again, or cut the image out (tail -c +{from} FILE > NEW)");
+        "这是前面多了内容的应用固件：固件从偏移 {bytes} 处才开始，而不是 0；是下载或保存它的程序加上的，请重新下载，或将固件截取出来（tail -c +{from} FILE > NEW）",
+        "it is an app image with something in front: the image begins at offset {bytes}, and not at 0; whatever fetched or saved it has \
+         put that there; fetch it again, or cut the image out (tail -c +{from} FILE > NEW)");
     /// It ends within what its header promises.
     IMAGE_CUT = why("image.cut", &["size", "part"],
         "文件在 {size} 字节处结束（{part}）：被截断，或仍在复制中；请重新复制",

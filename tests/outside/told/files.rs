@@ -2,9 +2,10 @@
 
 use crate::command_line::run;
 use crate::support::device::Device;
-use crate::support::noise;
 use crate::support::server::Setup;
+use crate::support::{Server, noise};
 use serde_json::json;
+use std::fs;
 use xiaozhi_image_builder::{Image, assets, merged, models, nvs_page};
 
 /// A file, the id of the reason, and what the message must name besides.
@@ -209,16 +210,23 @@ fn refused() -> Vec<Row> {
     ]
 }
 
-fn laid(rows: &[Row]) -> Setup {
-    let lay =
-        |setup: Setup, (model, bytes, ..): &Row| setup.file(&format!("{model}_1.0.bin"), bytes);
-    rows.iter().fold(Setup::new(), lay)
+/// Starts a server, and moves the files into its folder: a start would name the first of each
+/// kind alone.
+fn beside(rows: &[Row], config: &str) -> Server {
+    let server = Setup::new().start(config);
+    let bin = server.bin();
+    for (model, bytes, ..) in rows {
+        let (part, file) = (bin.join(".part"), bin.join(format!("{model}_1.0.bin")));
+        fs::write(&part, bytes).unwrap();
+        fs::rename(part, file).unwrap();
+    }
+    server
 }
 
 /// Holds `inspect` and `publish` to it, in a folder of their own.
 fn hold_the_command_line_to_it((model, bytes, id, names): &Row, state: &str) {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("xiaozhi.bin"), bytes).unwrap();
+    fs::write(dir.path().join("xiaozhi.bin"), bytes).unwrap();
     let (ok, text, _) = run(dir.path(), &["inspect", "--json", "xiaozhi.bin"]);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["state"], state, "{model}: {text}");
@@ -241,14 +249,14 @@ fn hold_the_command_line_to_it((model, bytes, id, names): &Row, state: &str) {
             "{id}: {error}"
         );
     }
-    let left = std::fs::read_dir(dir.path().join("data/bin"));
+    let left = fs::read_dir(dir.path().join("data/bin"));
     assert_eq!(left.unwrap().count(), 0, "{model}");
 }
 
 #[test]
 fn what_is_no_app_image_is_named_once_and_offered_to_no_esp32() {
     let rows = foreign();
-    let server = laid(&rows).start("firmware_cache_ttl: 1\n");
+    let server = beside(&rows, "firmware_cache_ttl: 1\n");
     for row @ (model, _, id, names) in &rows {
         let file = format!("{model}_1.0.bin");
         let line = server.event("file.foreign", &[("file", &file), ("kind", id)]);
@@ -284,7 +292,7 @@ fn what_is_no_app_image_is_named_once_and_offered_to_no_esp32() {
 #[test]
 fn strict_refuses_each_by_its_name() {
     let rows = foreign();
-    let server = laid(&rows).start("gateway:\n  firmware: {verify: strict}\n");
+    let server = beside(&rows, "gateway:\n  firmware: {verify: strict}\n");
     for (model, _, _, names) in &rows {
         let file = format!("{model}_1.0.bin");
         let refused = [
@@ -301,7 +309,7 @@ fn strict_refuses_each_by_its_name() {
 #[test]
 fn parts_of_a_flash_chip_and_secrets_are_given_to_nobody() {
     let rows = refused();
-    let server = laid(&rows).start("firmware_cache_ttl: 1\n");
+    let server = beside(&rows, "firmware_cache_ttl: 1\n");
     for row @ (model, _, id, names) in &rows {
         let file = format!("{model}_1.0.bin");
         let refused = [("file", &*file), ("why", id), ("message", names)];

@@ -28,7 +28,9 @@ mod voice;
 /// Returns a file's name as the log shows it: what would steer a terminal, or is not seen
 /// there, by its number.
 fn shown(file: &str) -> String {
-    let is_shown = |c: char| !c.is_control() && !('\u{200b}'..='\u{202e}').contains(&c);
+    let is_shown = |c: char| {
+        !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+    };
     let show = |c: char| match c {
         '\n' => "\\n".to_owned(),
         c if is_shown(c) => c.to_string(),

@@ -305,10 +305,8 @@ fn what_no_other_name_makes_an_image_is_called_what_it_is() {
         assert!(!line.contains("would do"), "{line}");
         let said = server.events_of("file.", &[("file", file)]);
         assert_eq!(said.len(), 1, "{said:?}");
-        assert_eq!(
-            server.get(&format!("/xiaozhi/ota/download/{file}")).status,
-            404
-        );
+        let path = format!("/xiaozhi/ota/download/{file}");
+        assert_ne!(server.get(&path).status, 200, "{file}");
     }
     let dangling = [("file", "lnk"), ("message", "a link to gone")];
     server.event("file.refused", &dangling);
