@@ -134,24 +134,24 @@ pub(super) fn cause(path: &Path, error: &io::Error) -> Option<Event> {
         (Errno::EACCES | Errno::EPERM, _) => {
             let user = fs::metadata("/proc/self").ok()?.uid();
             // Of two that keep somebody out the outer one shows.
-            let event = match fs::metadata(path) {
-                Ok(about) => denied(path, &about, user),
-                Err(_) => {
-                    let (folder, about) = way::shut(path)?;
-                    event!(
-                        READ_WAY_DENIED,
-                        path = absolute(path),
-                        folder = folder,
-                        mode = format!("{:04o}", about.mode() & 0o7777),
-                        owner = about.uid(),
-                        user = user,
-                    )
-                }
-            };
-            Some(event)
+            let about = fs::metadata(path).ok();
+            let event = about.map(|about| denied(path, &about, user));
+            event.or_else(|| way_denied(path, user))
         }
         _ => None,
     }
+}
+
+fn way_denied(path: &Path, user: u32) -> Option<Event> {
+    let (folder, about) = way::shut(path)?;
+    Some(event!(
+        READ_WAY_DENIED,
+        path = absolute(path),
+        folder = folder,
+        mode = format!("{:04o}", about.mode() & 0o7777),
+        owner = about.uid(),
+        user = user,
+    ))
 }
 
 fn denied(path: &Path, about: &Metadata, user: u32) -> Event {
