@@ -51,7 +51,7 @@ fn is_nvs_keys(opening: &[u8], size: u64, solid: u64) -> bool {
 fn is_core_dump(opening: &[u8], size: u64) -> bool {
     let elf = |at: usize| opening.get(at..).is_some_and(|b| b.starts_with(b"\x7fELF"));
     // Of the kinds of ELF files (`e_type`) it is the fourth.
-    if elf(0) && opening.get(16..18) == Some(&[4, 0]) || opening.starts_with(b"MDMP\x93\xa7") {
+    if elf(0) && opening.get(16..18) == Some(&[4, 0]) || opening.starts_with(b"MDMP") {
         return true;
     }
     if opening.len() < 24 {
@@ -59,11 +59,14 @@ fn is_core_dump(opening: &[u8], size: u64) -> bool {
     }
     let (length, version) = (u32_at(opening, 0), u32_at(opening, 4) & 0xFFFF);
     let (tasks, stack) = (u32_at(opening, 8), u32_at(opening, 12));
-    let is_plain = (1..=3).contains(&version)
-        && (1..=256).contains(&tasks)
-        && (64..=2048).contains(&stack)
-        && (1024..=size).contains(&u64::from(length));
-    is_plain || (8..=64).step_by(4).any(elf)
+    let fits = (512..=size).contains(&u64::from(length)) && (1..=256).contains(&tasks);
+    // An ELF file behind the header, of which there were several; or the stacks.
+    let is_plain = match version {
+        0x100..=0x10F => true,
+        1..=3 => (64..=2048).contains(&stack),
+        _ => false,
+    };
+    fits && is_plain || (8..=64).step_by(4).any(elf)
 }
 
 /// Tells whether a file begins as a disk with partitions does: what stands in the four places
@@ -72,6 +75,11 @@ fn is_disk(opening: &[u8]) -> bool {
     let Some(table) = opening.get(446..510) else {
         return false;
     };
+    // The code that starts GRUB, and Windows.
+    let codes: [&[u8]; 3] = [b"\xeb\x63\x90", b"\x33\xc0\x8e\xd0", b"\xfa\x33\xc0"];
+    if codes.iter().any(|code| opening.starts_with(code)) {
+        return true;
+    }
     let (entries, _) = table.as_chunks::<16>();
     entries.iter().all(|entry| matches!(entry[0], 0 | 0x80))
         && entries
