@@ -40,7 +40,7 @@ pub(super) fn keeper(
 fn fault(settings: &Settings, error: &RootError) -> anyhow::Error {
     let faults = refused(settings, [(error.setting().to_owned(), Event::from(error))]);
     match error {
-        RootError::Eab(_) => ConfigError(faults).into(),
+        RootError::Eab(_) => ConfigError { faults, lang: None }.into(),
         RootError::File(_) | RootError::Root { .. } | RootError::Rustls(_) => faults.into(),
     }
 }

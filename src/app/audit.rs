@@ -51,7 +51,13 @@ pub(super) fn audit_address(
     lookups: &[Lookup],
 ) -> Vec<Event> {
     let websocket = settings.websocket_url();
-    let around = surroundings(settings, ports, network, lookups, websocket.as_deref());
+    let proxied = ports.iter().zip(&settings.bind.ports);
+    let proxied = proxied.filter(|(_, port)| port.proxy_protocol);
+    let proxied: Vec<_> = proxied.map(|(number, _)| *number).collect();
+    let around = Surroundings {
+        proxied: &proxied,
+        ..surroundings(settings, ports, network, lookups, websocket.as_deref())
+    };
     let mut findings = address_audit::audit(&settings.public, &around);
     if let Mode::Acme(acme) = &settings.tls {
         // A CA sends no PROXY header.
@@ -95,6 +101,7 @@ fn surroundings<'a>(
     Surroundings {
         bound: settings.bind.ip,
         ports,
+        proxied: &[],
         tls: settings.tls != Mode::Off,
         behind_proxy: settings.behind_proxy,
         http_ends: settings.plain_http.ends(),

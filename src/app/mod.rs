@@ -17,13 +17,17 @@ pub(crate) use machine::machine;
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
+use crate::firmware;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
+use crate::ota::pins;
 use crate::ota::public_url::Source;
-use crate::server::{Limits, Listeners, Service, raise_file_limit, shutdown};
-use crate::telemetry::logs::Threshold;
+use crate::server::{
+    Limits, ListenError, Listeners, Service, check_address, raise_file_limit, shutdown,
+};
+use crate::telemetry::logs::{LogError, Threshold};
 use crate::tls::acme::Challenges;
 use crate::tls::{self, Certificates, Mode};
 use crate::util::paths::absolute;
@@ -65,7 +69,13 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         2
     };
     let connections = raise_file_limit(settings.limits.connections, files_each);
-    let listeners = Listeners::bind(&settings.bind)?;
+    let listeners = Listeners::bind(&settings.bind).map_err(|error| match error {
+        ListenError::NotOurs { .. } => {
+            let what = [(ip_setting(&settings).to_owned(), Event::from(&error))];
+            anyhow::Error::from(refused(&settings, what))
+        }
+        error => error.into(),
+    })?;
     let ports = listeners.ports();
     if settings.public.source() == Source::Derived
         && let Some(&port) = ports.first()
@@ -333,16 +343,65 @@ fn say_certificates(certificates: Option<&Certificates>) {
     }
 }
 
-/// Says which pins no file answers.
+/// Says which pins hold nobody.
 fn say_missing_pins(settings: &Settings, catalogue: &Catalogue) {
     let snapshot = catalogue.snapshot();
-    for (model, version) in &settings.policy.pins {
-        let names = settings.policy.names(model);
-        let mut files = names.flat_map(|name| snapshot.model(name));
-        if !files.any(|entry| entry.version == *version) {
-            let place = settings.places.place("gateway.firmware.pin").to_string();
-            let version = version.as_str();
-            tell!(PIN_MISSING, place = place, model = model, version = version);
-        }
+    let files = firmware::names(&settings.catalogue.dir).unwrap_or_default();
+    let found = pins::audit(&settings.policy, &files, |model, version| {
+        let mut files = snapshot.model(model).iter();
+        files.any(|entry| entry.version == *version)
+    });
+    for finding in found {
+        let place = settings.places.place(finding.setting()).to_string();
+        event::say(&finding.of("place", place));
+    }
+}
+
+/// Returns the pins that hold nobody, by the names of the files that are there.
+pub(crate) fn check_pins(settings: &Settings) -> Vec<Event> {
+    // One that cannot be read is spoken of elsewhere.
+    let Ok(files) = firmware::names(&settings.catalogue.dir) else {
+        return Vec::new();
+    };
+    pins::audit_names(&settings.policy, &files)
+}
+
+/// Returns an error as an event, where it is one.
+pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
+    if let Some(LogError::File(event)) = error.downcast_ref() {
+        return Some((**event).clone());
+    }
+    if let Some(Ended(event)) = error.downcast_ref() {
+        return Some(event.clone());
+    }
+    error.downcast_ref::<ListenError>().map(Event::from)
+}
+
+/// Finds what would stop the start on this machine, as far as it can be seen without
+/// starting: an address that is another machine's, a folder or a log that cannot be one.
+/// Whether this user may write there is left to the start, which may be another's.
+pub(crate) fn check_machine(settings: &Settings) -> Result<(), ConfigFaults> {
+    let mut found = Vec::new();
+    if let Some(Err(error)) = settings.bind.ip.map(check_address) {
+        found.push((ip_setting(settings), Event::from(&error)));
+    }
+    let folder = way::to_folder(&settings.catalogue.dir);
+    found.extend(folder.map(|what| ("gateway.firmware.dir", what)));
+    let log = settings.log.file.as_deref().and_then(way::to_write);
+    let log = log.filter(|what| what.kind.id != event::kinds::WAY_DENIED.id);
+    found.extend(log.map(|what| ("log.log_file", what)));
+    if found.is_empty() {
+        return Ok(());
+    }
+    let found = found.into_iter().map(|(key, what)| (key.to_owned(), what));
+    Err(refused(settings, found))
+}
+
+/// Returns the key that says on which address to listen.
+fn ip_setting(settings: &Settings) -> &'static str {
+    if settings.places.is_written("gateway.ip") {
+        "gateway.ip"
+    } else {
+        "server.ip"
     }
 }

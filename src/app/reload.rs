@@ -61,7 +61,7 @@ impl Reloader {
     fn reload(&self) {
         if let Err(e) = self.take() {
             let faults = match e.downcast_ref() {
-                Some(ConfigError(faults)) => Some(faults),
+                Some(ConfigError { faults, .. }) => Some(faults),
                 _ => e.downcast_ref::<ConfigFaults>(),
             };
             match faults {

@@ -6,6 +6,7 @@ mod probe;
 mod publish;
 mod serve;
 mod simulate;
+mod summary;
 mod validate;
 mod values;
 
@@ -16,6 +17,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use output::Failure;
 
 /// Firmware updates for xiaozhi-esp32 devices over HTTP and HTTPS, from one
 /// process.
@@ -105,20 +108,26 @@ impl Cli {
             _ => ExitCode::FAILURE,
         };
         let serves = matches!(command, Command::Serve);
-        let outcome = match command {
+        let outcome: Result<_, Failure> = match command {
             Command::Serve => serve::run(self.config.as_deref()),
-            Command::Validate(validate) => validate.run(self.config),
-            Command::Inspect(inspect) => inspect.run(self.config.as_deref()),
-            Command::Publish(publish) => publish.run(self.config.as_deref()),
-            Command::Probe(probe) => probe.run(),
-            Command::Simulate(simulate) => simulate.run(),
+            Command::Validate(validate) => validate.run(self.config).map_err(Failure::from),
+            Command::Inspect(inspect) => {
+                let outcome = inspect.run(self.config.as_deref());
+                outcome.map_err(Failure::from)
+            }
+            Command::Publish(publish) => {
+                let outcome = publish.run(self.config.as_deref());
+                outcome.map_err(Failure::from)
+            }
+            Command::Probe(probe) => probe.run().map_err(Failure::from),
+            Command::Simulate(simulate) => simulate.run().map_err(Failure::from),
         };
         match outcome {
             Ok(code) => code,
             Err(e) => {
                 output::report(&e);
                 // What is refused now is refused at the next start, too.
-                if serves && e.is::<ConfigError>() {
+                if serves && e.error.is::<ConfigError>() {
                     ExitCode::from(REFUSED)
                 } else {
                     failure

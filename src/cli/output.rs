@@ -1,7 +1,8 @@
 //! Output of the subcommands: everything goes through here, so that nothing of a file, a
 //! server or the command line reaches a terminal as it is, and every line fits it.
 
-use crate::config::{ConfigError, ConfigFaults};
+use crate::app;
+use crate::config::{ConfigError, ConfigFault, ConfigFaults};
 use crate::event::text::Lang;
 use crate::util::locale::Locale;
 use crate::util::screen::Screen;
@@ -62,26 +63,47 @@ pub(super) fn say(text: &str) {
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
-/// Writes an error, a line for each fault. What is wrong with the configuration begins
-/// with its place, as compilers have it, so that editors jump there.
-pub(super) fn report(error: &anyhow::Error) {
-    // Where the configuration is refused nobody knows which language it names.
+/// End of a subcommand by an error.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: anyhow::Error,
+    /// The language that the configuration asks for.
+    pub(super) lang: Option<Lang>,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let lang = error.downcast_ref().and_then(|e: &ConfigError| e.lang);
+        Self { error, lang }
+    }
+}
+
+/// Writes what ended a subcommand, a line for each fault. What is wrong with the
+/// configuration begins with its place, as compilers have it, so that editors jump there.
+pub(super) fn report(Failure { error, lang }: &Failure) {
     let lang = if Screen::of(&io::stderr()).is_ascii() {
         Lang::En
     } else {
-        Locale::of_environment().lang
+        lang.unwrap_or_else(|| Locale::of_environment().lang)
     };
-    let refused = error.downcast_ref().map(|ConfigError(faults)| faults);
-    let faults = refused.or_else(|| error.downcast_ref::<ConfigFaults>());
-    let lines = match faults {
-        Some(ConfigFaults(faults)) => faults
-            .iter()
-            .map(|fault| one_line(&fault.event.message(lang)))
-            .collect(),
-        // A name in it may hold the end of a line.
-        None => vec![format!("error: {}", one_line(&format!("{error:#}")))],
+    // A name in it may hold the end of a line.
+    let lines: Vec<_> = if let Some(faults) = faults(error) {
+        let words = faults.iter().map(|fault| fault.event.message(lang));
+        words.map(|words| one_line(&words)).collect()
+    } else {
+        let event = app::reason(error).map(|event| event.message(lang));
+        let what = event.unwrap_or_else(|| format!("{error:#}"));
+        let begin = lang.pick("错误：", "error: ");
+        vec![format!("{begin}{}", one_line(&what))]
     };
     say(&(lines.join("\n") + "\n"));
+}
+
+/// Returns what is wrong with the configuration, where that is the error.
+pub(super) fn faults(error: &anyhow::Error) -> Option<&[ConfigFault]> {
+    let refused = error.downcast_ref().map(|e: &ConfigError| &e.faults);
+    let faults = refused.or_else(|| error.downcast_ref::<ConfigFaults>());
+    faults.map(|ConfigFaults(faults)| &**faults)
 }
 
 /// Shows what clap has to say: help, the version, or what is wrong with the command
@@ -89,7 +111,7 @@ pub(super) fn report(error: &anyhow::Error) {
 pub(super) fn usage(mut error: clap::Error) -> ExitCode {
     if !error.use_stderr() {
         return help(&error).unwrap_or_else(|e| {
-            report(&e);
+            report(&e.into());
             ExitCode::FAILURE
         });
     }

@@ -1,5 +1,7 @@
 //! `xiaozhi-ota serve`, the default.
 
+use super::output::{self, Failure};
+use crate::config::Settings;
 use crate::event::tell;
 use crate::util::supervise;
 use crate::{app, config, telemetry::logs};
@@ -8,8 +10,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let settings = config::load(file, &app::machine())?;
+pub(super) fn run(file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let settings = config::load(file, &app::machine()).map_err(anyhow::Error::from)?;
+    let lang = settings.asked_lang();
+    serve(settings).map_err(|error| Failure { error, lang })
+}
+
+fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let has_file = settings.log.file.is_some();
     let logs = logs::start(&settings.log)?;
     // A panic belongs into the log; the connection that met it ends, no other.
@@ -29,6 +36,12 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
         // The console gets it on stderr, at the end of the program.
         if let Some(ended) = e.downcast_ref::<app::Ended>() {
             tell!(ENDED, why = &ended.0);
+        } else if let Some(faults) = output::faults(e) {
+            for fault in faults {
+                tell!(NOT_STARTED, why = &fault.event);
+            }
+        } else if let Some(event) = app::reason(e) {
+            tell!(NOT_STARTED, why = event);
         } else {
             tell!(NOT_STARTED, why = format!("{e:#}"));
         }

@@ -80,6 +80,9 @@ fn lines(faults: &[ConfigFault]) -> String {
     lines.join("\n")
 }
 
+/// Number of characters of a value that are shown.
+const LONGEST: usize = 200;
+
 /// Kinds that say why a value cannot be read, whatever was wanted.
 const SLIPS: [&str; 13] = [
     kinds::CONFIG_BRACKETS.id,
@@ -154,11 +157,20 @@ impl Faults {
     pub(super) fn about(&self, key: impl Into<String>, line: Option<usize>) -> About<'_> {
         About {
             faults: self,
+            file: self.file(),
             key: key.into(),
             line,
             is_written: true,
             value: None,
             beside: None,
+        }
+    }
+
+    /// Begins a message about a variable of the environment, which stands in no file.
+    pub(super) fn of_environment(&self, name: &str) -> About<'_> {
+        About {
+            file: Path::new("environment").into(),
+            ..self.about(name, None)
         }
     }
 
@@ -198,6 +210,7 @@ fn note(known: &RefCell<Vec<ConfigFault>>, fault: ConfigFault) {
 #[must_use]
 pub(super) struct About<'a> {
     faults: &'a Faults,
+    file: Arc<Path>,
     key: String,
     line: Option<usize>,
     is_written: bool,
@@ -208,7 +221,14 @@ pub(super) struct About<'a> {
 impl About<'_> {
     /// Shows the value, without what may be secret in it.
     pub(super) fn value<'v>(mut self, value: impl Into<Option<&'v str>>) -> Self {
-        self.value = value.into().map(|text| redact::shown(text).into_owned());
+        self.value = value.into().map(|text| {
+            let mut text = redact::shown(text).into_owned();
+            if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+                text.truncate(end);
+                text.push('…');
+            }
+            text
+        });
         self
     }
 
@@ -242,10 +262,15 @@ impl About<'_> {
         note(&faults.warnings, self.into_fault(event));
     }
 
+    /// Returns the refusal of the whole file.
+    pub(super) fn refusal(self, event: Event) -> ConfigFaults {
+        ConfigFaults(vec![self.into_fault(event)])
+    }
+
     /// Returns the message itself.
     pub(super) fn into_fault(self, event: Event) -> ConfigFault {
         let place = Place {
-            file: self.faults.file(),
+            file: self.file,
             line: self.line,
         };
         let (beside, beside_place) = self.beside.unzip();

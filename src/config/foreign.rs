@@ -28,19 +28,31 @@ pub(super) fn of_bytes(bytes: &[u8], file: &Path) -> Option<Found> {
         return shut("ansible-vault", "ansible-vault decrypt FILE");
     }
     if begins(b"age-encryption.org/") || begins(b"-----BEGIN AGE ENCRYPTED FILE-----") {
-        return shut("age", "age --decrypt -i KEY FILE");
+        return shut(
+            "age",
+            "age --decrypt -i KEY -o FILE.new FILE && mv FILE.new FILE",
+        );
     }
     if begins(b"-----BEGIN PGP MESSAGE-----")
         || begins(b"-----BEGIN PGP SIGNED")
         || is_openpgp(bytes)
     {
-        return shut("GnuPG", "gpg --decrypt FILE");
+        return shut(
+            "GnuPG",
+            "gpg --output FILE.new --decrypt FILE && mv FILE.new FILE",
+        );
     }
     if bytes.starts_with(b"Salted__") || begins(b"U2FsdGVkX1") {
-        return shut("openssl enc / transcrypt", "openssl enc -d -in FILE");
+        return shut(
+            "openssl enc / transcrypt",
+            "openssl enc -d -in FILE -out FILE.new && mv FILE.new FILE",
+        );
     }
     if begins(b"-----BEGIN PKCS7-----") || begins(b"-----BEGIN CMS-----") {
-        return shut("openssl cms", "openssl cms -decrypt -inform PEM -in FILE");
+        return shut(
+            "openssl cms",
+            "openssl cms -decrypt -inform PEM -in FILE -out FILE.new && mv FILE.new FILE",
+        );
     }
     if begins(b"version https://git-lfs.github.com/spec/") {
         return shut("Git LFS", "git lfs pull");

@@ -164,9 +164,18 @@ fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
                 wanted::NAME
             };
             given.about().fault(event!(CONFIG_VALUE, wanted = wanted));
+        } else if name.parse::<IpAddr>().is_err() && !has_labels(name) {
+            let event = event!(CONFIG_VALUE, wanted = wanted::LABELS);
+            given.about().fault(event);
         }
     }
     Some(names)
+}
+
+/// Tells whether each part of a name is one.
+fn has_labels(name: &str) -> bool {
+    let mut labels = name.split('.');
+    labels.all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
 }
 
 /// Returns the names of a certificate that nobody named: the host of the public address,
@@ -207,7 +216,7 @@ pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, Fo
     let aliases = aliases(&section.section("alias"));
     let pins = pins(&section.section("pin"), &aliases);
     let projects = projects(section);
-    let memory = section.read("memory", wanted::MEMORY, values::size);
+    let memory = section.size("memory", wanted::MEMORY);
     let policy = Policy {
         default_for: default_for.unwrap_or_default(),
         pins,

@@ -3,7 +3,11 @@
 
 use super::keys;
 use super::lines::{indent_of, key_and_value, without_dashes};
+use super::placeholder::VARIABLE;
+use super::signs::OddSign;
 use crate::event::{Event, event};
+use ipnet::Ipv6Net;
+use std::net::Ipv6Addr;
 
 /// Signs with which no value begins.
 const SIGNS: [char; 6] = ['%', '@', '`', ',', ']', '}'];
@@ -49,6 +53,42 @@ pub(super) fn dashed(line: &str) -> Option<Event> {
     }
     let is_glued = !rest.starts_with([' ', '-']) && keys::is_word(key) && value.starts_with(' ');
     is_glued.then(|| event!(CONFIG_NO_BLANK, behind = "-", write = format!("- {key}: …")))
+}
+
+/// Says what a value within brackets cannot be without quotes: an IPv6 address, whose colons
+/// YAML takes for its own, and a variable, whose braces.
+pub(super) fn in_brackets(line: &str) -> Option<Event> {
+    let (before, inner) = line.split_at(line.find(['[', '{'])?);
+    if before.contains(['"', '\'', '#']) {
+        return None;
+    }
+    let inner = inner.split(" #").next().unwrap_or_default();
+    if inner[1..].contains("${") {
+        return Some(event!(CONFIG_LEFT_IN, is = VARIABLE));
+    }
+    let mut words = inner.split(['[', ']', '{', '}', ',', ' ']);
+    let word = words.find(|word| {
+        let is_address = word.parse::<Ipv6Addr>().is_ok() || word.parse::<Ipv6Net>().is_ok();
+        is_address && (word.starts_with(':') || word.ends_with(':'))
+    })?;
+    let write = format!("'{word}'");
+    Some(event!(CONFIG_QUOTE, sign = ":", write = write))
+}
+
+/// Finds a sign of another width among brackets, outside of quotes, that was to part what
+/// stands in them.
+pub(super) fn odd_in_brackets(line: &str) -> Option<OddSign> {
+    let inner = &line[line.find(['[', '{'])?..];
+    let mut quote = None;
+    inner.chars().find_map(|c| {
+        match quote {
+            Some(open) if open == c => quote = None,
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            _ => {}
+        }
+        let parts = |odd: &OddSign| matches!(odd.meant, Some(',' | ':' | '[' | ']' | '{' | '}'));
+        OddSign::of(c).filter(parts).filter(|_| quote.is_none())
+    })
 }
 
 /// Says that a value, as it stands behind its key, is none to YAML.

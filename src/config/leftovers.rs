@@ -6,8 +6,8 @@ use super::fault::Faults;
 use super::keys;
 use super::placeholder::{self, TEMPLATE, VARIABLE};
 use super::raw::{Kind, Node, Scalar, Style};
-use super::signs::OddSign;
-use super::{full_name, slips, stray};
+use super::signs::{OddSign, as_meant};
+use super::{full_name, shapes, slips, stray};
 use crate::event::text::Text;
 use crate::event::{Event, event, kinds};
 use xiaozhi_device::redact;
@@ -54,6 +54,11 @@ fn look(path: &str, name: &str, node: &Node, faults: &Faults) {
                             .about(full_name(path, key), value.line)
                             .fault(slips::sign(odd));
                     }
+                    if value.kind == Kind::Null
+                        && let Some(event) = joined(key)
+                    {
+                        faults.about(full_name(path, key), value.line).fault(event);
+                    }
                     look(&full_name(path, key), name, value, faults);
                 }
             }
@@ -88,10 +93,11 @@ fn judge(path: &str, name: &str, line: Option<usize>, scalar: &Scalar, faults: &
     let Some(event) = found(path, name, text, scalar) else {
         return;
     };
+    let is_item = OddSign::of_item(text).is_some() && !keys::is_section(name);
     // What runs on may have swallowed a key.
     let is_whole = !keys::is_section(name) && event.kind.id != kinds::CONFIG_RUNS_ON.id;
     let line = match scalar.lines {
-        Some((first, _)) if !is_whole => Some(first),
+        Some((first, _)) if !is_whole || is_item => Some(first),
         _ => line,
     };
     faults
@@ -102,7 +108,13 @@ fn judge(path: &str, name: &str, line: Option<usize>, scalar: &Scalar, faults: &
 
 fn found(path: &str, name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     if keys::is_section(name) && (!keys::is_free(name) || path == name) {
+        if shapes::of(name, text).is_some() {
+            return None;
+        }
         return slips::in_place_of_section(text).or_else(|| joined(text).filter(|_| path == name));
+    }
+    if let Some(odd) = OddSign::of_item(text) {
+        return Some(slips::sign(odd));
     }
     if let Some(is) = left_in(text) {
         return Some(event!(CONFIG_LEFT_IN, is = is));
@@ -124,9 +136,9 @@ fn found(path: &str, name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
         OddSign::find_unseen(text).or_else(|| quotes_around(text))
     } else if ADDRESSES.contains(&name) {
         // Signs behind the scheme are named by how devices misread them.
-        let scheme =
-            OddSign::find(text).filter(|odd| odd.meant == Some(':') && !text.contains("://"));
-        quotes_around(text).or(scheme.filter(|_| text.contains("//") || text.contains('／')))
+        let is_spoilt = !text.contains("://") && as_meant(text).contains("://");
+        let scheme = OddSign::find(text).filter(|_| is_spoilt);
+        quotes_around(text).or(scheme)
     } else {
         OddSign::find(text)
     };
@@ -143,11 +155,32 @@ fn found(path: &str, name: &str, text: &str, scalar: &Scalar) -> Option<Event> {
     (is_comment && !may_be_meant).then(|| event!(CONFIG_HASH))
 }
 
-/// Says that no blank parts key and value where a mapping with keys of one's own is wanted.
+/// Says that no blank parts key and value where a mapping with keys of one's own is wanted:
+/// `esp32s3:1.6.6`. Models and versions are no secrets.
 fn joined(text: &str) -> Option<Event> {
-    let (key, value) = text.lines().next()?.split_once([':', '='])?;
-    let is_joined = !value.starts_with(' ') && !key.trim().contains(' ');
-    is_joined.then(|| slips::joined(&redact::name(key.trim()), None))
+    let line = text.lines().next()?;
+    let is_sign = |c| ":=".contains(c) || OddSign::of(c).is_some_and(|o| o.meant == Some(':'));
+    let (key, value) = line.split_at(line.find(is_sign)?);
+    let sign = value.chars().next()?;
+    let value = &value[sign.len_utf8()..];
+    let is_joined =
+        !value.is_empty() && !value.starts_with([' ', '/']) && !key.trim().contains(' ');
+    if !is_joined {
+        return None;
+    }
+    let (key, value) = (key.trim(), value.trim());
+    let is_plain = |text: &str| text.len() < 64 && redact::shown(text) == text;
+    Some(match OddSign::of(sign) {
+        Some(odd) => slips::sign(odd),
+        None if is_plain(key) && is_plain(value) && !value.contains([':', '=']) => {
+            event!(
+                CONFIG_NO_BLANK,
+                behind = sign.to_string(),
+                write = format!("{key}: {value}")
+            )
+        }
+        None => slips::joined(&redact::name(key), None),
+    })
 }
 
 /// Returns the list that was meant where several values stand without brackets, or behind
@@ -168,7 +201,7 @@ fn without_brackets(name: &str, text: &str) -> Option<String> {
         part.chars()
             .all(|c| c.is_ascii_alphanumeric() || ".-_/:*".contains(c))
     });
-    (!is_one && are_plain).then(|| format!("[{}]", parts.join(", ")))
+    (!is_one && !parts.is_empty() && are_plain).then(|| format!("[{}]", parts.join(", ")))
 }
 
 /// Says what stands in the place of an address's host, if it is a template's text:
@@ -294,72 +327,4 @@ fn is_windows_variable(text: &str) -> bool {
                     .chars()
                     .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
         })
-}
-
-/// Says why the name of a file or folder is none here, and what to write; `None` for one that
-/// may be.
-pub(super) fn no_path(text: &str) -> Option<Event> {
-    let bytes = text.as_bytes();
-    let is_drive = matches!(bytes, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic());
-    let slashes = |rest: &str| rest.replace('\\', "/");
-    let (is, write) = if let Some(rest) = text.strip_prefix("file://") {
-        let path = rest.strip_prefix("localhost").unwrap_or(rest);
-        (
-            Text::new("网址的写法", "the form of an address"),
-            path.to_owned(),
-        )
-    } else if text == "~" || text.starts_with('~') && text.contains('/') {
-        (
-            Text::new(
-                "只有 shell 才会展开的 ~",
-                "the shell's way of writing, and nothing but a shell expands ~",
-            ),
-            format!("/home/me{}", &text[text.find('/').unwrap_or(text.len())..]),
-        )
-    } else if let Some(rest) = text
-        .strip_prefix("$HOME")
-        .or_else(|| text.strip_prefix("${HOME}"))
-    {
-        (
-            Text::new(
-                "一个 shell 变量，这里不会展开",
-                "a variable of the shell, which is not expanded here",
-            ),
-            format!("/home/me{rest}"),
-        )
-    } else if is_drive {
-        let drive = text[..1].to_ascii_lowercase();
-        (
-            Text::new("一个 Windows 路径", "a path of Windows"),
-            format!("/mnt/{drive}/{}", slashes(&text[3..])),
-        )
-    } else if let Some(rest) = text.strip_prefix("%USERPROFILE%") {
-        (
-            Text::new(
-                "一个 Windows 变量，这里不会展开",
-                "a variable of Windows, which is not expanded here",
-            ),
-            format!("/mnt/c/Users/me{}", slashes(rest)),
-        )
-    } else if let Some(rest) = text.strip_prefix("\\\\") {
-        let name = rest
-            .rsplit('\\')
-            .find(|part| !part.is_empty())
-            .unwrap_or("share");
-        (
-            Text::new(
-                "一个 Windows 网络路径，须先挂载",
-                "a network path of Windows, which must be mounted first",
-            ),
-            format!("/mnt/{name}"),
-        )
-    } else if text.contains('\\') {
-        (
-            Text::new("一个 Windows 写法的路径", "a path in the way of Windows"),
-            slashes(text),
-        )
-    } else {
-        return None;
-    };
-    Some(event!(CONFIG_NOT_PATH, is = is, write = write))
 }

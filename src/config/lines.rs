@@ -1,6 +1,9 @@
 //! Lines of the file as they are written, for what is said of a file that no reader of YAML
 //! takes.
 
+use super::signs::as_meant;
+use crate::event::text::Lang;
+
 /// A line that is no comment and no part of a block of text.
 pub(super) struct Line<'t> {
     pub(super) number: usize,
@@ -33,6 +36,41 @@ pub(super) fn structure(text: &str) -> Vec<Line<'_>> {
         });
     }
     lines
+}
+
+/// Returns the language that `gateway.log.lang` asks for, however much of the file is no
+/// YAML: a refusal is for who reads that language, too.
+pub(super) fn language(bytes: &[u8]) -> Option<Lang> {
+    // What is left of UTF-16, too.
+    let bytes: Vec<_> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+    let text = String::from_utf8_lossy(&bytes).replace('\r', "\n");
+    let mut is_ours = false;
+    let mut lang = None;
+    for line in structure(&text) {
+        let line = as_meant(line.text);
+        if !line.starts_with([' ', '\t']) {
+            is_ours = line.trim_start_matches(['"', '\'']).starts_with("gateway");
+        }
+        let begins = line.match_indices("lang").filter(|(at, _)| {
+            let before = line[..*at].chars().next_back();
+            before.is_none_or(|c| !c.is_alphanumeric() && !"_-".contains(c))
+        });
+        for (at, word) in begins.filter(|_| is_ours) {
+            let is_outer = |c: char| " \t\"'".contains(c);
+            let rest = line[at + word.len()..].trim_start_matches(is_outer);
+            let Some(value) = rest.strip_prefix([':', '=']) else {
+                continue;
+            };
+            let value = value.trim_start_matches(is_outer);
+            let end = value.find(|c: char| !c.is_alphanumeric() && !"_-".contains(c));
+            lang = match &value[..end.unwrap_or(value.len())] {
+                "zh" => Some(Lang::Zh),
+                "en" => Some(Lang::En),
+                _ => lang,
+            };
+        }
+    }
+    lang
 }
 
 /// Tells whether a block of text follows: `prompt: |-`, `- >`, with a tag or an anchor or
@@ -82,4 +120,47 @@ pub(super) fn indent(line: &Line<'_>) -> usize {
 /// Returns the number of blanks in front of a text.
 pub(super) fn indent_of(text: &str) -> usize {
     text.len() - text.trim_start_matches(' ').len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_language_of_a_file_that_cannot_be_read() {
+        let utf16: Vec<u8> = "gateway:\n  log: {lang: zh}\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(language(&utf16), Some(Lang::Zh));
+        for text in [
+            "gateway: {log: {lang: zh}, ports: [99999]}\n",
+            "gateway:\n  log:\n    lang: \"zh\"\nserver: {\n",
+            "gateway:\n  log:\n    lang：zh # x\n",
+            "gateway：\n\tlog:\n\t\tlang: 'zh'\n",
+            "gateway.log.lang: zh\n",
+            "\"gateway\": {\"log\": {\"lang\": \"zh\"",
+        ] {
+            assert_eq!(language(text.as_bytes()), Some(Lang::Zh), "{text}");
+        }
+        for text in [
+            "TTS: {lang: zh}\ngateway: {ports: [x]}\n",
+            "gateway: {ports: [x]}\nTTS:\n  lang: zh\n",
+            "gateway: {text_lang: zh}\n",
+            "gateway: {log: {lang: zh-CN}}\n",
+            "# gateway: {log: {lang: zh}}\n",
+            "",
+        ] {
+            assert_eq!(language(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(language(b"gateway: {log: {lang: en}}"), Some(Lang::En));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged_without_a_panic(bytes in any::<Vec<u8>>(), text in "(gateway|lang|:|=|\n| |zh|\\{|　){0,12}") {
+            let _ = (language(&bytes), language(text.as_bytes()));
+        }
+    }
 }

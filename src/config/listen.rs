@@ -57,9 +57,16 @@ fn port(item: &Item<'_>) -> Option<Port> {
     if let Some(scalar) = item.scalar() {
         // 0 lets the kernel choose a free one.
         let number = section::port(&scalar.text);
-        if number.is_none() {
+        // YAML 1.1 takes it for octal, and somebody may have written 8,003.
+        let is_cut = scalar.text.len() > 1 && scalar.text.starts_with('0') && number.is_some();
+        if number.is_none() || is_cut {
+            let wanted = if is_cut {
+                wanted::PORT_ZEROS
+            } else {
+                wanted::PORT
+            };
             let about = item.about().value(scalar.text.as_str());
-            about.fault(event!(CONFIG_VALUE, wanted = wanted::PORT));
+            about.fault(event!(CONFIG_VALUE, wanted = wanted));
         }
         return number.map(Port::from);
     }

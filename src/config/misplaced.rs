@@ -234,11 +234,72 @@ const OTHERS: [(&[&str], &str, &str); 12] = [
     ),
 ];
 
+/// Names that say enough in one section alone.
+const OF_SECTION: [(&str, &[&str], &str, &str); 8] = [
+    ("log", &["level"], "log.log_level", "INFO"),
+    (
+        "log",
+        &["dir", "directory", "path", "folder"],
+        "log.log_dir",
+        "tmp",
+    ),
+    (
+        "log",
+        &["file", "filename", "name"],
+        "log.log_file",
+        "server.log",
+    ),
+    (
+        "server",
+        &[
+            "authenabled",
+            "enableauth",
+            "authentication",
+            "authrequired",
+            "needauth",
+        ],
+        "server.auth.enabled",
+        "true",
+    ),
+    (
+        "server.auth",
+        &["secret", "key", "authkey", "signaturekey", "password"],
+        "server.auth_key",
+        "…",
+    ),
+    (
+        "server.auth",
+        &["devices", "whitelist", "allowlist", "allowed"],
+        "server.auth.allowed_devices",
+        "[\"aa:bb:cc:dd:ee:ff\"]",
+    ),
+    (
+        "",
+        &["logging", "logs", "logger"],
+        "log",
+        "{log_level: INFO}",
+    ),
+    (
+        "",
+        &[
+            "xiaozhiota",
+            "网关",
+            "otaserver",
+            "otagateway",
+            "xiaozhigateway",
+        ],
+        "gateway",
+        "{ports: [8003, 8443]}",
+    ),
+];
+
 /// Words that say too little to be taken for a key of another section.
 const TOO_GENERAL: [&str; 12] = [
     "dir", "email", "format", "idle", "key", "memory", "mode", "names", "root", "secret",
     "timeout", "verify",
 ];
+/// Words among them that no key of xiaozhi-server's is called at the very start of a line.
+const OF_START: [&str; 6] = ["dir", "email", "memory", "mode", "names", "verify"];
 /// Names of [`OTHERS`] that say too little where they do not stand below `server`.
 const OF_SERVER: [&str; 9] = [
     "address", "cert", "domain", "host", "hostname", "https", "listen", "mqtt", "vision",
@@ -258,7 +319,8 @@ pub(super) fn is_of_either(key: &str) -> bool {
     let is_upstream = UPSTREAM
         .iter()
         .any(|(name, keys)| name.is_empty() && keys.contains(&key));
-    is_upstream || keys::of_section("").contains(&key) || meant("", key).is_some()
+    let is_general = OF_START.contains(&&*folded(key));
+    is_upstream || keys::of_section("").contains(&key) || !is_general && meant("", key).is_some()
 }
 
 /// Finds what a key of a section was meant for. `name` is the section's.
@@ -309,6 +371,12 @@ fn elsewhere(section: &str, folded: &str) -> Option<Meant> {
     if let Some(whole) = whole.find(|name| self::folded(name) == folded) {
         return Some(Meant::Elsewhere(whole));
     }
+    let other = OF_SECTION
+        .iter()
+        .find(|(of, names, ..)| *of == section && names.contains(&folded));
+    if let Some((.., instead, value)) = other {
+        return Some(Meant::Instead(instead, value));
+    }
     if is_ours || section == "server" || section.is_empty() && !OF_SERVER.contains(&folded) {
         let other = OTHERS.iter().find(|(names, ..)| names.contains(&folded));
         if let Some((_, instead, value)) = other {
@@ -320,7 +388,8 @@ fn elsewhere(section: &str, folded: &str) -> Option<Meant> {
             return Some(Meant::Instead(instead, value));
         }
     }
-    if !is_ours && TOO_GENERAL.contains(&folded) && section != "log" {
+    let is_start = section.is_empty() && OF_START.contains(&folded);
+    if !is_ours && TOO_GENERAL.contains(&folded) && !is_start {
         return None;
     }
     best(section, &keys::named(|own| self::folded(own) == folded)).map(Meant::Elsewhere)

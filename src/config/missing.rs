@@ -92,6 +92,12 @@ fn is_near(found: &str, wanted: &str) -> bool {
         name.rsplit_once('.')
             .map_or(name.to_owned(), |(stem, _)| stem.to_owned())
     };
+    // `.config.prod.yaml`; xiaozhi-server has a template of its own, config_from_api.yaml.
+    let is_variant = |name: &str| {
+        let rest = name.strip_prefix(&*stem(&wanted));
+        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        rest.is_some_and(|rest| rest.starts_with(['.', '-'])) && is_yaml
+    };
     let is_yaml = |name: &str| {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending);
         ending.is_none_or(|ending| ["yaml", "yml", "json", "toml"].contains(&ending))
@@ -99,6 +105,8 @@ fn is_near(found: &str, wanted: &str) -> bool {
     found == wanted
         || strsim::damerau_levenshtein(&found, &wanted) <= 2 && found.len() > 5
         || found == stem(&wanted)
+        || is_variant(&found)
+        || ["配置.yaml", "配置.yml"].contains(&&*found)
         || is_yaml(&found) && stem(&found) == stem(&wanted)
 }
 
@@ -200,6 +208,10 @@ mod tests {
             ".config.yaml.j2",
             ".config_bak.yaml",
             ".config.yaml.crdownload",
+            ".config.prod.yaml",
+            ".config-prod.yaml",
+            ".config.yaml.rpmsave",
+            "配置.yaml",
         ] {
             assert!(is_near(name, ".config.yaml"), "{name}");
         }
@@ -210,6 +222,7 @@ mod tests {
             "config.sh",
             "mcp_server_settings.json",
             "copy.yaml",
+            "config_from_api.yaml",
             "1.yaml",
             "(1)",
             "backup",

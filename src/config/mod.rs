@@ -18,6 +18,7 @@ mod listen;
 mod marks;
 mod misplaced;
 mod missing;
+mod paths;
 mod placeholder;
 mod places;
 mod proxy;
@@ -26,6 +27,7 @@ mod raw;
 mod refusal;
 pub mod resolve;
 mod section;
+mod shapes;
 mod signs;
 mod slips;
 mod stray;
@@ -40,9 +42,12 @@ pub use resolve::{Machine, Settings, ZoneDoubt};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
 
-use crate::event::event;
+use crate::event::text::Lang;
+use crate::event::{event, kinds};
+use crate::util::paths::absolute;
 use crate::util::small_file;
 use fault::Faults;
+use nix::unistd::geteuid;
 use resolve::resolve;
 use std::io;
 use std::path::Path;
@@ -55,8 +60,13 @@ pub const DEFAULT_FILE: &str = "data/.config.yaml";
 /// A configuration that cannot be used: the file cannot be read, or what it says cannot be
 /// meant.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct ConfigError(#[from] pub ConfigFaults);
+#[error("{faults}")]
+pub struct ConfigError {
+    /// The faults in it.
+    pub faults: ConfigFaults,
+    /// The language that it asks for, as far as it can be read.
+    pub lang: Option<Lang>,
+}
 
 /// Reads and resolves `file`, or [`DEFAULT_FILE`] if that is there, or nothing:
 /// every setting has a default.
@@ -64,67 +74,99 @@ pub struct ConfigError(#[from] pub ConfigFaults);
 /// What an operator wrote says who may come in, so a file that is there and
 /// cannot be reached is never taken for none.
 pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
-    if file.is_some() {
-        load_by(small_file::read_or_pipe, file, machine)
+    let read = if file.is_some() {
+        small_file::read_or_pipe
     } else {
-        load_by(small_file::read, file, machine)
-    }
+        small_file::read
+    };
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = read_by(read, path, file.is_some());
+    resolve_text(text, path, machine)
 }
 
 /// Reads and resolves the configuration of a running server again: `file`, from which
 /// it came, or [`DEFAULT_FILE`] if there was none.
 ///
-/// A file that has gone, was emptied, or is a pipe that was read to its end would let
-/// everybody in, or keep its reader waiting: none of them is taken for a configuration.
+/// A file that has gone, was emptied, is another program's, or is a pipe that was read to
+/// its end would let everybody in, or keep its reader waiting: none of them is taken for a
+/// configuration.
 pub fn load_again(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
-    load_by(
-        |path| match small_file::read(path)? {
-            text if says_nothing(&text) => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is empty; to let go of every setting, restart the server",
-            )),
-            text => Ok(text),
-        },
-        file,
-        machine,
-    )
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = read_by(small_file::read, path, file.is_some());
+    let settings = resolve_text(text, path, machine)?;
+    let says_nothing = settings.warnings.iter().find(|warning| {
+        let id = warning.event.kind.id;
+        id == kinds::CONFIG_EMPTY.id || id == kinds::CONFIG_NOTHING_READ.id
+    });
+    match says_nothing {
+        Some(warning) => Err(ConfigError {
+            faults: Faults::new(path)
+                .about("", warning.place.line)
+                .refusal(event!(CONFIG_EMPTIED)),
+            lang: None,
+        }),
+        None => Ok(settings),
+    }
 }
 
-fn load_by(
+/// Reads a file; nothing where there is none and nobody named one.
+fn read_by(
     read: fn(&Path) -> io::Result<Vec<u8>>,
-    file: Option<&Path>,
-    machine: &Machine,
-) -> Result<Settings, ConfigError> {
-    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let faults = Faults::new(path);
-    let refused = |event| {
-        let fault = faults.about("", None).into_fault(event);
-        ConfigError(ConfigFaults(vec![fault]))
-    };
-    let text = match read(path) {
-        Ok(text) => Some(text),
+    path: &Path,
+    is_named: bool,
+) -> Result<Option<Vec<u8>>, ConfigFaults> {
+    let refused = |event| Err(Faults::new(path).about("", None).refusal(event));
+    match read(path) {
+        Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some((link, target)) = missing::dead_link(path) {
-                return Err(refused(event!(
-                    CONFIG_DEAD_LINK,
-                    link = &link,
-                    target = &target
-                )));
+                return refused(event!(CONFIG_DEAD_LINK, link = &link, target = &target));
             }
-            if file.is_some() {
+            if is_named {
                 let other = missing::misnamed(path);
-                let event = event!(CONFIG_UNREADABLE, error = &error, other = other.as_ref());
-                return Err(refused(event));
+                let (file, error) = (absolute(path), &error);
+                let event = event!(CONFIG_UNREADABLE, file = file, error = error, other = other);
+                return refused(event);
             }
-            None
+            Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(refused(event!(CONFIG_DENIED, error = &error)));
+            let (file, user) = (absolute(path), geteuid().as_raw());
+            refused(event!(
+                CONFIG_DENIED,
+                file = file,
+                user = user,
+                error = &error
+            ))
         }
-        Err(_) if path.is_dir() => return Err(refused(event!(CONFIG_FOLDER))),
-        Err(error) => return Err(refused(event!(CONFIG_UNREADABLE, error = &error))),
-    };
-    if text.as_deref().is_some_and(says_nothing) {
+        Err(_) if path.is_dir() => refused(event!(CONFIG_FOLDER)),
+        Err(error) => {
+            let file = absolute(path);
+            refused(event!(CONFIG_UNREADABLE, file = file, error = &error))
+        }
+    }
+}
+
+fn resolve_text(
+    text: Result<Option<Vec<u8>>, ConfigFaults>,
+    path: &Path,
+    machine: &Machine,
+) -> Result<Settings, ConfigError> {
+    let text = text.map_err(|faults| ConfigError { faults, lang: None })?;
+    let text = text.as_deref();
+    let settings = settings(text, path, machine).map_err(|faults| ConfigError {
+        faults,
+        lang: text.and_then(lines::language),
+    })?;
+    Ok(Settings {
+        file: text.map(|_| path.to_owned()),
+        ..settings
+    })
+}
+
+fn settings(text: Option<&[u8]>, path: &Path, machine: &Machine) -> Result<Settings, ConfigFaults> {
+    let faults = Faults::new(path);
+    if text.is_some_and(says_nothing) {
         faults.about("", None).warn(event!(CONFIG_EMPTY));
     }
     if text.is_none()
@@ -138,14 +180,10 @@ fn load_by(
             ZoneDoubt::Unknown(zone) => (zone, event!(CONFIG_UNKNOWN_ZONE)),
             ZoneDoubt::Reversed(zone) => (zone, event!(CONFIG_REVERSED_ZONE)),
         };
-        faults.about("TZ", None).value(zone.as_str()).warn(event);
+        faults.of_environment("TZ").value(zone.as_str()).warn(event);
     }
-    let root = raw::parse(text.as_deref().unwrap_or_default(), &faults)?;
-    let settings = resolve(root, faults, machine)?;
-    Ok(Settings {
-        file: text.map(|_| path.to_owned()),
-        ..settings
-    })
+    let root = raw::parse(text.unwrap_or_default(), &faults)?;
+    resolve(root, faults, machine)
 }
 
 /// Tells whether a file has nothing in it but blanks and comments.

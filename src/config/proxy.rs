@@ -48,7 +48,7 @@ pub(super) fn proxy<'a>(
         let is_path = path.starts_with('/')
             && path
                 .bytes()
-                .all(|b| b.is_ascii_graphic() && !b"?#%\\".contains(&b));
+                .all(|b| b.is_ascii_graphic() && !b"?#%\\*".contains(&b));
         let is_ours = |ours: &String| {
             path.strip_prefix(ours.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -61,13 +61,14 @@ pub(super) fn proxy<'a>(
             to => more.fault(path, to, event!(CONFIG_VALUE, wanted = wanted::ROUTE)),
         }
     }
+    let body_limit = section.size("body_limit", wanted::SIZE);
+    if body_limit == Some(0) {
+        let event = event!(CONFIG_VALUE, wanted = wanted::SIZE);
+        section.fault("body_limit", section.text("body_limit"), event);
+    }
     ProxySettings {
         routes,
-        body_limit: section
-            .read("body_limit", wanted::SIZE, |text| {
-                values::size(text).filter(|size| *size > 0)
-            })
-            .unwrap_or(default.body_limit),
+        body_limit: body_limit.unwrap_or(default.body_limit),
         timeout: section.duration("timeout").unwrap_or(default.timeout),
         idle: section.duration("idle").unwrap_or(default.idle),
     }
@@ -107,8 +108,12 @@ fn as_http(text: &str, path: &str) -> Result<Url, Event> {
     };
     let is_plain = matches!(scheme.as_str(), "http" | "ws");
     // What is left of a scheme is no host.
-    let begins = ["http:", "https:", "ws:", "wss:", "http//", "ws//", "//"];
-    let is_cut = !text.contains("://") && begins.iter().any(|begin| rest.starts_with(begin));
+    let schemes = ["https", "http", "wss", "ws", ""];
+    let behind = schemes.iter().find_map(|scheme| rest.strip_prefix(scheme));
+    let is_cut = !text.contains("://")
+        && (behind
+            .is_some_and(|rest| rest.starts_with("//") || rest.starts_with([':', ';', '：']))
+            || rest.contains("//"));
     let is_host = |c: char| c.is_ascii_alphanumeric() || "._-[]".contains(c);
     let is_word = rest.parse::<u32>().is_ok() || values::boolean(rest).is_some();
     let names_host = rest.starts_with(is_host) || !rest.is_ascii();
@@ -132,9 +137,9 @@ fn in_form(text: &str, path: &str) -> String {
     let schemes = ["https", "http", "wss", "ws"].iter();
     let mut behind = schemes.filter_map(|scheme| text.strip_prefix(scheme));
     let text = behind
-        .find(|rest| rest.starts_with([':', '/']))
+        .find(|rest| rest.starts_with([':', '/', ';', '：']))
         .unwrap_or(text);
-    let text = text.trim_start_matches(':');
+    let text = text.trim_start_matches([':', ';', '：']);
     let text = text.trim_start_matches('/');
     let authority = text.split('/').next().unwrap_or_default();
     let with_port = match authority.trim_start_matches(':') {

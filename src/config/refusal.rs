@@ -43,12 +43,15 @@ pub(super) fn explain(e: &serde_yaml::Error, text: &str, file: &Path) -> Found {
         return (Some(line), event!(CONFIG_NO_ANCHOR));
     }
     let slip = slips::explain(text, Some(line));
-    let opens = || {
-        let line = begun.and_then(|begun| text.lines().nth(begun.saturating_sub(1)));
-        line.is_some_and(|line| line.contains(['[', '{']))
-    };
-    if slip.is_none() && error.contains("while parsing a flow ") && opens() {
-        return (begun, event!(CONFIG_OPEN_BRACKET));
+    let opening = begun.and_then(|begun| text.lines().nth(begun.saturating_sub(1)));
+    let opening = opening.filter(|line| line.contains(['[', '{']));
+    if let Some(opening) = opening.filter(|_| error.contains("while parsing a flow ")) {
+        if let Some(odd) = grammar::odd_in_brackets(opening) {
+            return (begun, slips::sign(odd));
+        }
+        if slip.is_none() {
+            return (begun, event!(CONFIG_OPEN_BRACKET));
+        }
     }
     match slip {
         Some((line, event)) => (Some(line), event),

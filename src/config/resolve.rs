@@ -12,6 +12,7 @@ use super::section::Section;
 use super::upstream::{expect_texts, log, public, voice, websocket};
 use super::{duplicates, leftovers, python};
 use crate::event::event;
+use crate::event::text::Lang;
 use crate::firmware::FolderSettings;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
@@ -114,6 +115,12 @@ impl Settings {
         };
         self.websocket
             .at(Some(ota).filter(|ota| ota.is_readable()), own)
+    }
+
+    /// Returns the language that the file asks for; `None` where it says nothing.
+    pub(crate) fn asked_lang(&self) -> Option<Lang> {
+        let is_asked = self.places.is_written("gateway.log.lang");
+        is_asked.then_some(self.log.style.lang)
     }
 
     /// Makes up the public address of this machine's, where none is configured.

@@ -3,12 +3,15 @@
 use super::fault::{About, Faults};
 use super::misplaced::{self, Meant};
 use super::raw::{Entry, Kind, Node, Scalar};
-use super::{full_name, grammar, keys, leftovers, slips, values, wanted};
+use super::{full_name, grammar, keys, paths, shapes, slips, values, wanted};
 use crate::event::{self, Event, event};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use xiaozhi_device::redact;
+
+/// Size below which a number of bytes is more likely one of MiB.
+const SMALL: u64 = 1 << 16;
 
 /// A mapping of the file and where it stands. An absent one is empty.
 pub(super) struct Section<'a> {
@@ -153,7 +156,7 @@ impl<'a> Section<'a> {
             let event = if is_dashed {
                 event!(CONFIG_DASHES)
             } else {
-                event!(CONFIG_NOT_MAPPING)
+                not_mapping(&keys::below(&self.name, key), items_text(self.node(key)))
             };
             self.fault(key, None, event);
         }
@@ -223,7 +226,8 @@ impl<'a> Section<'a> {
             .filter_map(|item| {
                 let section = item.section();
                 if section.is_none() {
-                    item.about().fault(event!(CONFIG_NOT_MAPPING));
+                    let event = not_mapping(&item.name, items_text(Some(item.node)));
+                    item.about().fault(event);
                 }
                 section
             })
@@ -268,7 +272,7 @@ impl<'a> Section<'a> {
             // It is not missing.
             return Some(PathBuf::new());
         }
-        if let Some(event) = leftovers::no_path(text) {
+        if let Some(event) = paths::no_path(text) {
             self.fault(key, Some(text), event);
             return Some(PathBuf::new());
         }
@@ -292,6 +296,19 @@ impl<'a> Section<'a> {
             self.fault(key, Some(text), event!(CONFIG_VALUE, wanted = wanted));
         }
         value
+    }
+
+    /// Returns a size. A small number without a unit is one of bytes, which nobody means.
+    pub(super) fn size(&self, key: &str, wanted: event::text::Text) -> Option<u64> {
+        let text = self.text(key)?;
+        let size = self.read(key, wanted, values::size)?;
+        let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+        if !has_unit && (1..SMALL).contains(&size) {
+            let write = format!("{size}MiB");
+            let event = event!(CONFIG_BYTES, bytes = size, write = write);
+            self.about(key).value(text).warn(event);
+        }
+        Some(size)
     }
 
     pub(super) fn boolean(&self, key: &str) -> Option<bool> {
@@ -319,6 +336,9 @@ impl<'a> Section<'a> {
                 None => {}
                 Some(Meant::Near(near)) => {
                     about.warn(event!(CONFIG_NEAR_MISS, near = self.key(near), sign = sign));
+                }
+                Some(Meant::Elsewhere(at)) if key == at && at.contains('.') => {
+                    about.warn(event!(CONFIG_DOTS, write = nested(at)));
                 }
                 Some(Meant::Elsewhere(at)) => {
                     about.warn(event!(CONFIG_MISPLACED, at = at, sign = sign));
@@ -369,6 +389,31 @@ impl<'a> Section<'a> {
             });
         }
     }
+}
+
+/// Returns the scalar that stands there, or the first of a list.
+fn items_text(node: Option<&Node>) -> &str {
+    match node.map(|node| &node.kind) {
+        Some(Kind::Scalar(scalar)) => &scalar.text,
+        Some(Kind::List(items)) => items_text(items.first()),
+        _ => "",
+    }
+}
+
+/// Returns a key in dots as YAML has it: `server: {ota: …}`.
+fn nested(key: &str) -> String {
+    let (levels, ends) = (
+        key.replace('.', ": {"),
+        "}".repeat(key.matches('.').count()),
+    );
+    format!("{levels}: …{ends}")
+}
+
+/// Says that no section stands where one is wanted, and how it is written.
+fn not_mapping(name: &str, text: &str) -> Event {
+    let shown = redact::shown(text);
+    let write = shapes::form(name, if shown == text { text } else { "" });
+    event!(CONFIG_NOT_MAPPING, write = write)
 }
 
 /// Reads a port, 0 included.

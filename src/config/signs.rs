@@ -23,6 +23,19 @@ impl OddSign {
         }
     }
 
+    /// Judges the first sign of an item: a bullet, or a dash of another kind, with a blank
+    /// behind it, where `- ` was meant.
+    pub(super) fn of_item(text: &str) -> Option<Self> {
+        let mut signs = text.trim_start().chars();
+        let sign = signs.next()?;
+        let is_dash = meant(sign) == Some('-') || "•·●▪▸►‣◦∙○■◆★※".contains(sign);
+        let is_parted = signs.next().is_some_and(char::is_whitespace);
+        (is_dash && is_parted).then_some(Self {
+            sign,
+            meant: Some('-'),
+        })
+    }
+
     /// Finds the first such sign in a text.
     pub(super) fn find(text: &str) -> Option<Self> {
         text.chars().find_map(Self::of)
@@ -91,7 +104,7 @@ fn meant(sign: char) -> Option<char> {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(sign) - 0xfee0)?,
         '。' | '｡' => '.',
         '、' | '､' => ',',
-        '﹕' | '︓' | '∶' | '꞉' | 'ː' => ':',
+        '﹕' | '︓' | '︰' | '∶' | '꞉' | 'ː' => ':',
         '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』' | '〝' | '〞' | '″' => {
             '"'
         }

@@ -174,6 +174,9 @@ fn slip(line: &str) -> Option<Event> {
             name = odd.name()
         ));
     }
+    if let Some(odd) = OddSign::of_item(line) {
+        return Some(sign(odd));
+    }
     if let Some(event) = stray::of_line(line).or_else(|| grammar::dashed(line)) {
         return Some(event);
     }
@@ -213,6 +216,9 @@ fn slip(line: &str) -> Option<Event> {
     }
     if let Some(key) = joined_in_flow(line) {
         return Some(joined(key, None));
+    }
+    if let Some(event) = grammar::in_brackets(line) {
+        return Some(event);
     }
     let value = value.trim();
     if value.starts_with("{{") || value.starts_with("{%") || value.starts_with("<%") {
@@ -278,8 +284,8 @@ const LINK: Text = Text::new("Markdown 的链接", "a link as Markdown writes it
 
 /// Says that a key has an odd sign in it, or behind it in place of the colon.
 fn odd_key(line: &str) -> Option<Event> {
-    let end = line.find([':', '：', '﹕', '︓']);
-    let (key, rest) = line.split_at(end?);
+    let is_colon = |c| c == ':' || OddSign::of(c).is_some_and(|odd| odd.meant == Some(':'));
+    let (key, rest) = line.split_at(line.find(is_colon)?);
     let meant = as_meant(key);
     let name = meant.trim().trim_matches(['"', '\'']);
     // A line of a text is no key, whatever stands in it.

@@ -4,6 +4,8 @@ use super::Machine;
 use super::placeholder;
 use super::python::{self, Type};
 use super::section::{Section, Text};
+use super::signs::OddSign;
+use super::slips;
 use super::values;
 use super::wanted;
 use crate::event::misread::{advice, consequence};
@@ -211,8 +213,20 @@ fn mqtt_gateway<'a>(server: &Section<'a>) -> Option<&'a str> {
 /// everybody in.
 fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
     let text = key_text(section, key)?;
-    if let Some(kind) = placeholder::kind(text) {
-        section.fault(key, None, event!(CONFIG_PLACEHOLDER, is = kind));
+    // Quotes of another kind are no template's brackets.
+    let is_quote = |c| OddSign::of(c).is_some_and(|odd| matches!(odd.meant, Some('"' | '\'')));
+    let quote = text
+        .chars()
+        .next()
+        .filter(|c| is_quote(*c))
+        .and_then(OddSign::of);
+    let inner = text.trim_matches(is_quote);
+    match (placeholder::kind(text), quote) {
+        (Some(_), Some(quote)) if placeholder::kind(inner).is_none() => {
+            section.fault(key, None, slips::sign(quote));
+        }
+        (Some(kind), _) => section.fault(key, None, event!(CONFIG_PLACEHOLDER, is = kind)),
+        (None, _) => {}
     }
     Some(Secret::new(text.to_owned()))
 }
@@ -243,11 +257,37 @@ fn allow_list(auth: &Section<'_>, texts: &[Text<'_>]) -> HashSet<String> {
         if !is_text {
             let event = event!(CONFIG_UNQUOTED_DEVICE, device = device.text());
             device.item.about().warn(event);
+        } else if let Some(event) = no_device(device.text()) {
+            device.about().warn(event);
         }
         is_text
     };
     let devices = texts.iter().filter(|device| is_meant(device));
     devices.map(|device| device.text().to_owned()).collect()
+}
+
+/// Says that no device reports itself so: a MAC address in another spelling, several of them,
+/// or a pattern. Other clients may have any name.
+fn no_device(text: &str) -> Option<Event> {
+    let word = text.trim().to_lowercase();
+    if word.contains('*') || ["all", "any", "everyone", "所有", "全部"].contains(&&*word) {
+        return Some(event!(CONFIG_EVERY_DEVICE));
+    }
+    let is_parting = |c: char| !c.is_alphanumeric();
+    let digits: String = word.chars().filter(|c| !is_parting(*c)).collect();
+    let is_mac = !digits.is_empty()
+        && digits.len().is_multiple_of(12)
+        && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_mac {
+        return None;
+    }
+    let pairs: Vec<_> = (0..digits.len())
+        .step_by(2)
+        .map(|at| &digits[at..at + 2])
+        .collect();
+    let macs = pairs.chunks(6).map(|mac| format!("\"{}\"", mac.join(":")));
+    let write = macs.collect::<Vec<_>>().join(", ");
+    (write.trim_matches('"') != text).then(|| event!(CONFIG_NO_DEVICE, write = write))
 }
 
 /// Reads xiaozhi-server's own keys of `log`; its defaults for the folder and the name count

@@ -7,6 +7,10 @@ pub(super) const PORT: Text = Text::new(
     "请写 1 到 65535 的端口号",
     "write a port number from 1 to 65535",
 );
+pub(super) const PORT_ZEROS: Text = Text::new(
+    "端口号不能以 0 开头（8,003 是 8 和 3 两个数）：请写 1 到 65535 的端口号",
+    "no port begins with 0 (8,003 is two numbers, 8 and 3): write a port number from 1 to 65535",
+);
 pub(super) const ONE_PORT: Text = Text::new("请至少写一个端口", "write at least one port");
 pub(super) const DURATION: Text = Text::new(
     "请写大于零、不超过一天的时间，例如 10s 或 2m",
@@ -116,8 +120,8 @@ pub(super) const FORMAT: Text = Text::new("请写 text 或 json", "write text or
 pub(super) const CONNECTIONS: Text =
     Text::new("请写 1 到 1000000 的数", "write a number from 1 to 1000000");
 pub(super) const ROUTE: Text = Text::new(
-    "请写路径和后面的服务器，例如 /mcp_endpoint/: http://127.0.0.1:8005",
-    "write a path and the server behind it, as in /mcp_endpoint/: http://127.0.0.1:8005",
+    "请写路径和后面的服务器，例如 /mcp_endpoint/: http://127.0.0.1:8005（其下的所有路径都会转发，不写通配符）",
+    "write a path and the server behind it, as in /mcp_endpoint/: http://127.0.0.1:8005 (all below the path goes there, too, without any *)",
 );
 pub(super) const LOG_LEVEL: Text = Text::new(
     "请写 DEBUG、INFO、WARNING 或 ERROR",

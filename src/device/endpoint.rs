@@ -137,7 +137,7 @@ pub fn read(text: &str, kind: AddressKind) -> Result<Endpoint<'_>, Misread> {
         if kind != AddressKind::Http {
             misread.effect = Effect::Aborts;
         }
-        misread.part = format!("{} bytes", text.len());
+        misread.part = text.len().to_string();
         return Err(misread);
     }
     let judged = match take_apart(text, kind) {

@@ -232,6 +232,9 @@ impl Event {
     fn write_advice(&self, lang: Lang, to: &mut String) -> u64 {
         let mut shown = self.fill(self.kind.words.to(lang), lang, to);
         if let Some(remedy) = self.kind.remedy {
+            if !to.ends_with(['.', '。', '!', '！', '?', '？', '…']) {
+                to.push_str(lang.pick("。", "."));
+            }
             to.push_str(lang.pick("处理办法：", " Remedy: "));
             shown |= self.fill(remedy.to(lang), lang, to);
         }

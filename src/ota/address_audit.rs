@@ -26,6 +26,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) bound: Option<IpAddr>,
     /// The ports on which this process listens.
     pub(crate) ports: &'a [u16],
+    /// The ports among them that take nothing but a PROXY header first.
+    pub(crate) proxied: &'a [u16],
     /// True where those ports answer TLS.
     pub(crate) tls: bool,
     /// `gateway.behind_proxy`: somebody else answers the public address.
@@ -111,6 +113,14 @@ impl Handed<'_> {
     /// Returns how its setting is written.
     fn form(&self) -> &'static str {
         form_of(self.setting)
+    }
+
+    /// Returns the two forms in which it is written: an address of its own network, and a
+    /// public name.
+    fn forms(&self) -> [&'static str; 2] {
+        let form = self.form();
+        form.split_once(", ")
+            .map_or([form; 2], |(one, other)| [one, other])
     }
 }
 
@@ -276,6 +286,16 @@ fn bound(url: &Url, around: &Surroundings<'_>) -> Option<Event> {
 
 fn port(url: &Url, setting: &str, around: &Surroundings<'_>) -> Option<Event> {
     let port = url.effective_port();
+    if around.proxied.contains(&port) {
+        let url = url.to_string();
+        let event = event!(
+            ADDRESS_PROXY_PORT,
+            setting = setting,
+            url = url,
+            port = port
+        );
+        return Some(event);
+    }
     (!around.ports.contains(&port)).then(|| {
         event!(
             ADDRESS_PORT,

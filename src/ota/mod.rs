@@ -6,6 +6,7 @@ pub mod alias;
 pub mod credentials;
 pub mod decide;
 pub(crate) mod network;
+pub(crate) mod pins;
 pub mod public_url;
 pub(crate) mod reached;
 pub mod reply;

@@ -49,6 +49,8 @@ pub(crate) enum UrlError {
     Scheme,
     /// No host.
     Host,
+    /// A bracket of an IPv6 address without the other one.
+    Bracket,
     /// The port is no number from 1 to 65535.
     Port,
     /// A user name, a query or a fragment, none of which can be kept.
@@ -62,10 +64,10 @@ pub(crate) enum UrlError {
 impl From<&UrlError> for Event {
     fn from(error: &UrlError) -> Self {
         match error {
-            UrlError::Scheme => event!(URL_SCHEME),
             UrlError::Host => event!(URL_HOST),
+            UrlError::Bracket => event!(URL_BRACKET),
             UrlError::Port => event!(URL_PORT),
-            UrlError::Extra => event!(URL_EXTRA),
+            UrlError::Scheme | UrlError::Extra => event!(URL_EXTRA),
             UrlError::Character(c) => event!(URL_SIGN, sign = format!("{c:?}")),
             UrlError::NotAscii(c) => event!(URL_NOT_ASCII, sign = format!("{c:?}")),
         }
@@ -109,7 +111,7 @@ impl Url {
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = if authority.starts_with('[') {
-            let end = authority.find(']').ok_or(UrlError::Host)? + 1;
+            let end = authority.find(']').ok_or(UrlError::Bracket)? + 1;
             let port = match &authority[end..] {
                 "" => None,
                 port => Some(port.strip_prefix(':').ok_or(UrlError::Host)?),
@@ -121,6 +123,9 @@ impl Url {
                 None => (authority, None),
             }
         };
+        if !host.starts_with('[') && host.contains(['[', ']']) {
+            return Err(UrlError::Bracket);
+        }
         if host.is_empty() || host == "[]" {
             return Err(UrlError::Host);
         }
@@ -400,7 +405,8 @@ mod tests {
             ("ftp://h/", UrlError::Scheme),
             ("h:8003", UrlError::Scheme),
             ("http:///x", UrlError::Host),
-            ("http://[::1/x", UrlError::Host),
+            ("http://[::1/x", UrlError::Bracket),
+            ("http://h]:5", UrlError::Bracket),
             ("http://h:0/", UrlError::Port),
             ("http://h:65536/", UrlError::Port),
             ("http://h:/", UrlError::Port),

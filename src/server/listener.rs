@@ -5,7 +5,7 @@ use super::shares::Shares;
 use super::shutdown::Stop;
 use super::workers::{Accepted, Workers};
 use super::{Bind, Handler, Port, Service, Trusted};
-use crate::event::tell;
+use crate::event::{Event, event, tell};
 use crate::util::nofile;
 use crate::util::once::Once;
 use crate::util::supervise::End;
@@ -32,35 +32,46 @@ const SAY: Duration = Duration::from_secs(60);
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
-/// Error that keeps a port from being listened on, with the remedy.
+/// Error that keeps a port from being listened on; its event has the remedy.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", Event::from(self))]
 pub(crate) enum ListenError {
     /// Another process has the port.
-    #[error(
-        "cannot listen on {address}: another process has this port (xiaozhi-server, Nginx, or this server already \
-         running? `ss -ltnp` tells): stop it, or choose other ports in gateway.ports"
-    )]
     InUse { address: SocketAddr },
     /// The port is below 1024, and the right to it is missing.
-    #[error(
-        "cannot listen on {address}: ports below 1024 need a permission: run it as a service with \
-         AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` the binary"
-    )]
     Denied { address: SocketAddr },
     /// The address is not this machine's.
-    #[error(
-        "cannot listen on {address}: this machine has no such address: set gateway.ip to one of its own, or to 0.0.0.0 for all"
-    )]
     NotOurs { address: SocketAddr },
     /// The system has another reason.
-    #[error("cannot listen on {address}: {error}")]
     Other {
         address: SocketAddr,
         error: io::Error,
     },
     /// A thread that serves connections cannot be started.
-    #[error("a thread that serves connections cannot be started: {0}")]
     Worker(io::Error),
+}
+
+impl From<&ListenError> for Event {
+    fn from(error: &ListenError) -> Self {
+        match error {
+            ListenError::InUse { address } => event!(LISTEN_IN_USE, address = *address),
+            ListenError::Denied { address } => event!(LISTEN_DENIED, address = *address),
+            ListenError::NotOurs { address } => event!(LISTEN_NOT_OURS, ip = address.ip()),
+            ListenError::Other { address, error } => {
+                event!(LISTEN_FAILS, address = *address, error = error)
+            }
+            ListenError::Worker(error) => event!(LISTEN_WORKER, error = error),
+        }
+    }
+}
+
+/// Tells whether an address can be listened on here: one that this machine does not have
+/// cannot, whatever the port.
+pub(crate) fn check_address(ip: IpAddr) -> Result<(), ListenError> {
+    match listen(SocketAddr::new(ip, 0)) {
+        Err(error @ ListenError::NotOurs { .. }) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Bound sockets, on which nothing is accepted yet.

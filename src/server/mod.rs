@@ -19,7 +19,7 @@ mod upgrade;
 mod workers;
 mod write_timeout;
 
-pub(crate) use listener::{ListenError, Listeners, raise_file_limit};
+pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limit};
 pub(crate) use shares::owner;
 pub use trusted::Trusted;
 pub(crate) use upgrade::Upgrade;

@@ -75,26 +75,14 @@ impl Logs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The file of `log.log_dir` and `log.log_file`.
-    #[error("log.log_file: {}: {error}: {}", path.display(), advice(what.as_ref()))]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The reason why it could not be opened.
-        error: io::Error,
-        /// The cause of that, and what to do.
-        what: Option<Event>,
-    },
+    #[error("{0}")]
+    File(Box<Event>),
     /// The writer's thread.
     #[error("the log's thread could not be started: {0}")]
     Thread(io::Error),
     /// Somebody else has set up logging in this process.
     #[error(transparent)]
     Taken(#[from] SetGlobalDefaultError),
-}
-
-fn advice(what: Option<&Event>) -> String {
-    let usual = "choose a folder that can be written to";
-    what.map_or_else(|| usual.to_owned(), Event::to_string)
 }
 
 /// From which level on there are lines.
@@ -118,19 +106,18 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     let mut outputs = vec![Output::Console];
     let mut later = None;
     if let Some(path) = settings.file.as_deref().map(absolute) {
-        let fault = |error| LogError::File {
-            path: path.clone(),
-            what: way::to_write(&path),
-            error,
+        let fault = |error: &io::Error| {
+            let what = no_file(&path, error).or_else(|| way::to_write(&path));
+            event!(LOG_UNOPENED, path = &path, error = error, what = what)
         };
         let file = match open(&path) {
             Ok(file) => Some(file),
             // Devices are answered all the same, and the disk may have room again.
             Err(error) if durable::is_full(&error) => {
-                later = Some(fault(error));
+                later = Some(fault(&error));
                 None
             }
-            Err(error) => return Err(fault(error)),
+            Err(error) => return Err(LogError::File(Box::new(fault(&error)))),
         };
         outputs.push(Output::File {
             path,
@@ -167,7 +154,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     };
     tracing::subscriber::set_global_default(lines)?;
     if let Some(fault) = later {
-        tell!(LOG_FILE_LATER, error = fault.to_string());
+        tell!(LOG_FILE_LATER, what = fault);
     }
     Ok(Logs { sinks, threshold })
 }
@@ -252,7 +239,8 @@ impl Sink {
     }
 
     /// Writes what comes to `output`, until the end. A fault of it is said on the other
-    /// output, if there is one: when it begins, when its reason changes, and each hour.
+    /// output, or else on standard error: when it begins, when its reason changes, and each
+    /// hour.
     fn write_out(&self, style: Style, output: &mut Output, other: Option<&Self>) {
         let mut batch = Vec::new();
         let mut told: Option<(String, Instant)> = None;
@@ -291,18 +279,20 @@ impl Sink {
                 let why = error.to_string();
                 let is_told =
                     |(before, at): &(String, Instant)| *before == why && at.elapsed() < AGAIN;
-                if let Some(other) = other
-                    && !told.as_ref().is_some_and(is_told)
-                {
+                if !told.as_ref().is_some_and(is_told) {
                     let mut line = String::new();
                     let fault = event!(
                         LOG_FAULT,
                         output = self.output.clone(),
                         error = why.clone(),
-                        what = output.cause()
+                        what = output.cause(error)
                     );
                     style.write_event(&fault, &mut line);
-                    other.push(&line);
+                    match other {
+                        Some(other) => drop(other.push(&line)),
+                        // The last that anybody may read.
+                        None => drop(io::stderr().write_all(line.as_bytes())),
+                    }
                     told = Some((why, Instant::now()));
                 }
                 // A full disk: the lines are lost, and that is said when there
@@ -338,10 +328,10 @@ impl Output {
     }
 
     /// Returns why it cannot be written, where that can be seen.
-    fn cause(&self) -> Option<Event> {
+    fn cause(&self, error: &io::Error) -> Option<Event> {
         match self {
             Self::Console => None,
-            Self::File { path, .. } => way::to_write(path),
+            Self::File { path, .. } => no_file(path, error).or_else(|| way::to_write(path)),
         }
     }
 
@@ -374,6 +364,23 @@ impl Output {
     }
 }
 
+/// Returns what stands in the file's place and cannot be opened, where that is the reason.
+fn no_file(path: &Path, error: &io::Error) -> Option<Event> {
+    if error.raw_os_error() != Some(Errno::ENXIO as i32) {
+        return None;
+    }
+    let kind = fs::metadata(path).ok()?.file_type();
+    if kind.is_fifo() {
+        return Some(event!(LOG_PIPE));
+    }
+    let is = if kind.is_socket() {
+        Text::new("套接字", "a socket")
+    } else {
+        Text::new("当前没有的设备", "a device that is not there now")
+    };
+    Some(event!(LOG_NO_FILE, is = is))
+}
+
 fn open(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
@@ -385,18 +392,7 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(MODE)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path);
-    let file = opened.map_err(|e| match e.raw_os_error() {
-        Some(number) if number == Errno::ENXIO as i32 => {
-            let is_pipe = fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo());
-            let why = if is_pipe {
-                "it is a pipe that nobody reads; name a regular file, or start its reader first"
-            } else {
-                "it is a socket, which cannot be opened; name a regular file, or take it out: standard output has every line, too"
-            };
-            io::Error::new(io::ErrorKind::InvalidInput, why)
-        }
-        _ => e,
-    })?;
+    let file = opened?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     let about = file.metadata()?;
     let mode = about.permissions().mode();

@@ -32,7 +32,12 @@ fn an_address_that_restarts_or_mutes_devices_stops_the_start() {
             "abort",
         ),
         ("mqtt_gateway", "[fd00::7]:1883", "[fd00::7]:1883", "abort"),
-        ("mqtt_gateway", "192.168.1.7:", "nothing does", "abort"),
+        (
+            "mqtt_gateway",
+            "192.168.1.7:",
+            "nothing stands there",
+            "abort",
+        ),
         ("mqtt_gateway", "192.168.1.7:1883/", "1883/", "mute"),
         ("mqtt_gateway", "192.168.1.7:80000", "80000", "mute"),
         ("mqtt_gateway", "192.168.1.7：1883", "：", "mute"),
@@ -45,7 +50,7 @@ fn an_address_that_restarts_or_mutes_devices_stops_the_start() {
         (
             "websocket",
             "ws://192.168.1.4:/xiaozhi/v1/",
-            "nothing does",
+            "nothing stands there",
             "abort",
         ),
         (
@@ -207,9 +212,9 @@ fn what_stands_in_the_configurations_place_is_not_taken_for_none() {
     for (dir, words) in [
         (
             &dead,
-            "data/.config.yaml is a link to ../gone/config.yaml, and there is nothing",
+            "data/.config.yaml is a link to ../gone/config.yaml, which does not exist",
         ),
-        (&behind, "data is a link to gone, and there is nothing"),
+        (&behind, "data is a link to gone, which does not exist"),
         (&circle, "data/.config.yaml: cannot be read"),
         (&file, "data/.config.yaml: cannot be read"),
         (&folder, "it is a folder, and a file is wanted"),
@@ -388,7 +393,7 @@ fn messages_are_events_in_the_language_of_the_log() {
     ] {
         let line = server.event(id, &[]);
         assert!(line.contains(&words.join("：")), "{line}");
-        assert!(ok && text.contains(&words.join(": warning: ")), "{text}");
+        assert!(ok && text.contains(&words.join("：警告：")), "{text}");
     }
     // What is known does not come again, be it on another line.
     let faulty = yaml.replace("ports: [0]", "ports: [x]");

@@ -452,7 +452,7 @@ fn validate_shows_what_goes_where_and_what_does_not() {
         "/xiaozhi/v1/ to http://127.0.0.1:8000 (gateway.proxy.websocket)",
         "/mcp/vision/explain to http://127.0.0.1:8004 (gateway.proxy.vision)",
         "/mcp_endpoint/ to http://10.0.0.2:8005 (gateway.proxy.routes./mcp_endpoint/)",
-        "bodies up to 16384 KiB, replies within 60s, WebSockets that are still for up to 600s",
+        "bodies up to 16 MiB, replies within 60s, WebSockets that are still for up to 600s",
     ] {
         assert!(text.contains(line), "{text}");
     }

@@ -272,7 +272,7 @@ fn what_the_start_refuses_changes_nothing_and_says_why() {
     change("a folder", "it is a folder", &|| {
         fs::create_dir(&file).unwrap();
     });
-    change("a dead link", "there is nothing", &|| {
+    change("a dead link", "which does not exist", &|| {
         symlink("gone", &file).unwrap();
     });
     change("a pipe", "it is no regular file", &|| make_pipe(&file));

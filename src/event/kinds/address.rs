@@ -38,9 +38,9 @@ kinds! { ADDRESSES:
         "{host} in {url} is the device itself: {effect}.")
         .remedy(REACHABLE_ZH, REACHABLE);
     /// A container's.
-    ADDRESS_DOCKER = found("address.docker", HOST,
-        "{url} 中的 {host} 是 Docker 内部的地址或名称，本机之外没有设备能访问：{effect}。",
-        "{host} in {url} is an address or a name inside of Docker, which nothing reaches from outside of this machine: {effect}.")
+    ADDRESS_DOCKER = found("address.docker", WHY,
+        "{url} 中的 {host} {why}：{effect}。",
+        "{host} in {url} {why}: {effect}.")
         .remedy("将 {setting} 设为宿主机的地址或域名，并映射端口（{form}）。",
             "set {setting} to the address or the name of the machine that runs Docker, with the port that it publishes ({form}).");
     /// A short name.
@@ -71,7 +71,8 @@ kinds! { ADDRESSES:
         "{url} 中的 {host} 不是 IPv4 地址（四个 0 到 255 的数字，不带前导零）{；Wi-Fi 设备会把它读作 |read|，其他设备各不相同}：连不上或连到别处时，{effect}。",
         "{host} in {url} is no IPv4 address (four numbers from 0 to 255, without leading zeros){; Wi-Fi devices read it as |read|, \
          others otherwise}: where they get nowhere, or elsewhere, {effect}.")
-        .remedy("改正 {setting} 中的地址（{form}）。", "write the address in {setting} as it is ({form}).");
+        .remedy("将 {setting} 中的地址写成 ip -4 addr 所显示的样子（{form}）。",
+            "write the address in {setting} as `ip -4 addr` shows it ({form}).");
     /// A host that no device reaches.
     ADDRESS_NOWHERE = found("address.nowhere", WHY,
         "{url} 中的 {host} {why}：{effect}。",
@@ -226,6 +227,14 @@ kinds! { ADDRESSES:
         .remedy("将 {port} 加入 gateway.ports，或在 {setting} 中使用上述端口之一；如果前面有程序转发，请设置 gateway.behind_proxy: true。",
             "add {port} to gateway.ports, or put one of those ports into {setting}, or set gateway.behind_proxy: true if \
              something in front forwards it.");
+    /// A port for a proxy alone.
+    ADDRESS_PROXY_PORT = found("address.proxy-port", &["place?", "setting", "url", "port"],
+        "{url} 指向端口 {port}，而该端口（gateway.ports 中的 proxy_protocol）只接受先发送 PROXY 头的代理：直接来的设备会被断开，下载不到固件。",
+        "{url} means port {port}, which takes a proxy's PROXY header first (proxy_protocol in gateway.ports): devices that come to it \
+         themselves are cut off, and fetch no firmware.")
+        .remedy("在 {setting} 中使用代理的地址，并设置 gateway.behind_proxy: [代理的地址]；或使用不带 proxy_protocol 的端口。",
+            "put the proxy's address into {setting}, and set gateway.behind_proxy: [ADDRESS OF THE PROXY]; or use a port without \
+             proxy_protocol.");
     /// TLS is off.
     ADDRESS_TLS_OFF = found("address.tls-off", &["place?", "url", "setting"],
         "{url} 是 https，而 gateway.tls.mode 为 off：设备发起的握手无人应答。",

@@ -38,6 +38,11 @@ kinds! { CONFIGURATION:
          server: 和 gateway: 要写在行首",
         "none of the keys in this file is read by this server or by xiaozhi-server, so that every setting has its default, and nobody \
          is kept out: put the right file here; `server:` and `gateway:` stand at the very start of a line");
+    /// The file of a running server holds nothing any more.
+    CONFIG_EMPTIED = of_key!("config.emptied", Error, [],
+        "文件为空，或其中没有任何会被读取的键，采用它会让任何设备都可以接入：请恢复文件的内容；若确实要清除所有设置，请重启本服务",
+        "it is empty, or none of its keys is read, and with it nobody would be kept out: restore what stood in it; to let go of every \
+         setting, restart the server");
     /// Another file was meant to be it.
     CONFIG_MISNAMED = of_key!("config.misnamed", Warning, ["other"],
         "没有这个文件，而 {other} 不会被读取，所有设置均为默认值，任何设备都可以接入：请改名，或用 --config 指定它",
@@ -50,6 +55,11 @@ kinds! { CONFIGURATION:
     CONFIG_MISPLACED = of_key!("config.misplaced", Warning, ["at", "sign?"],
         "写在这里不会被读取{（其中有 |sign|）}：它属于 `{at}`（每个点是一层，缩进两个空格）",
         "is not read in this place{ (it holds |sign|)}: it belongs at `{at}` (each dot is a level, two blanks further in)");
+    /// A key with dots in it.
+    CONFIG_DOTS = of_key!("config.dots", Warning, ["write"],
+        "是一个带点的键，YAML 不把点当作层级，因此不会被读取：请写成 `{write}`，或每一层单独一行、缩进两个空格",
+        "is one key with dots in it, which are no levels to YAML, so that it is not read: write `{write}`, or each level on a line of its own, \
+         two blanks further in");
     /// A key of another program, for what has another name here.
     CONFIG_OTHER_NAME = of_key!("config.other-name", Warning, ["at", "form"],
         "不会被读取（xiaozhi-server 的发布版也不读取它）：请用 `{at}`，例如 {form}",
@@ -115,6 +125,20 @@ kinds! { CONFIGURATION:
     CONFIG_UNUSED = of_keys!("config.unused", Warning, ["mode", "wanted"],
         "不会被使用，因为 gateway.tls.mode 为 {mode}{（|beside|}{ 位于 |beside_place|）}：请写 mode: {wanted}，或删去它",
         "is not used, for gateway.tls.mode is {mode}{ (|beside|}{ stands at |beside_place|)}: write mode: {wanted}, or take it out");
+    /// A size without a unit.
+    CONFIG_BYTES = of_key!("config.bytes", Warning, ["bytes", "write"],
+        "没有写单位，因此是 {bytes} 字节：请写 {write}；若确实是字节，请写 {bytes}b",
+        "no unit is written, so that it is {bytes} bytes: write {write}, or {bytes}b if bytes are meant");
+    /// A device on the list that none is called.
+    CONFIG_NO_DEVICE = of_key!("config.no-device", Warning, ["write"],
+        "设备报告的 MAC 地址是小写、用冒号分隔的（与 xiaozhi-server 比较时一字不差），因此没有设备与它相符，仍然需要令牌：请写 {write}",
+        "devices report their MAC address in lower case with colons, and xiaozhi-server compares to the letter, so that no device is this one, \
+         and all need a token: write {write}");
+    /// A pattern on the list of devices.
+    CONFIG_EVERY_DEVICE = of_key!("config.every-device", Warning, [],
+        "这里只能逐个列出 MAC 地址，没有通配符，因此没有设备与它相符：若要让所有设备不用令牌，请在两边都设 server.auth.enabled: false",
+        "MAC addresses are listed here one by one, and there is no pattern, so that no device is this one: to let every device in without a \
+         token, set server.auth.enabled: false in both programs");
     /// A list of projects with one name.
     CONFIG_ONE_PROJECT = of_key!("config.one-project", Warning, ["project"],
         "只列出了 {project}，不会改变什么：请列出表示本项目的每个名称，例如 [xiaozhi, my-fork]",
@@ -155,10 +179,11 @@ kinds! { CONFIGURATION:
          it in quotes");
     /// No address of a voice server can be made up.
     CONFIG_NO_VOICE = of_key!("config.no-voice", Warning, ["url", "why"],
-        "没有设置，这里也得不出设备能读懂的地址：{url}：{why}。不会下发地址，设备没有语音。\
-         处理办法：设为域名或 IPv4 地址，例如 ws://192.168.1.100:8000/xiaozhi/v1/",
+        "没有设置，这里也得不出设备能读懂的地址：{url}：{why}。不会下发地址，设备没有语音。",
         "it is not set, and no address for it can be made up here that devices can read: of {url}, {why}. None is handed out, \
-         and devices have no voice: Remedy: set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/");
+         and devices have no voice.")
+        .remedy("设为域名或 IPv4 地址，例如 ws://192.168.1.100:8000/xiaozhi/v1/。",
+            "set it to a name or an IPv4 address, as in ws://192.168.1.100:8000/xiaozhi/v1/.");
     /// A value is not one of those that are wanted.
     CONFIG_VALUE = of_key!("config.value", Error, ["wanted"], "{wanted}", "{wanted}");
     /// A value is not written.
@@ -169,8 +194,9 @@ kinds! { CONFIGURATION:
     CONFIG_EMPTY_VALUE = of_key!("config.empty-value", Error, [],
         "为空：请写一个值，或删去该键", "it is empty: write a value, or take the key out");
     /// Something else where a mapping is wanted.
-    CONFIG_NOT_MAPPING = of_key!("config.not-mapping", Error, [],
-        "必须是映射：在它下面缩进书写 `键: 值` 的行", "must be a mapping: indented `key: value` lines below it");
+    CONFIG_NOT_MAPPING = of_key!("config.not-mapping", Error, ["write?"],
+        "必须是映射：在它下面缩进书写 `键: 值` 的行{，或写成一行：`|write|`}",
+        "must be a mapping: indented `key: value` lines below it{, or on one line: `|write|`}");
     /// Something else where a scalar is wanted.
     CONFIG_NOT_SCALAR = of_key!("config.not-scalar", Error, [],
         "必须是单个值，而不是列表或映射", "must be a plain value, not a list or mapping");
@@ -309,9 +335,9 @@ kinds! { CONFIGURATION:
         "{tool} holds this file shut, and no setting in it can be read: open it first, and put the YAML here: {open}");
     /// A file of another kind.
     CONFIG_OTHER_FORMAT = of_key!("config.other-format", Error, ["is"],
-        "这是{is}，而这里要的是 YAML：形如 `server:` 的行，其下缩进书写 `键: 值`；请把内容改写成这样，或放回原来的文件",
-        "this is {is}, and YAML is wanted: lines like `server:` with indented `key: value` lines below; write it so, or put the \
-         file back that belongs here");
+        "这是{is}，而不是 xiaozhi-server 和本服务器的配置：那是形如 `server:` 的行，其下缩进书写 `键: 值`；请把内容改写成这样，或放回原来的文件",
+        "this is {is}, and no configuration of xiaozhi-server and this server, which is lines like `server:` with indented `key: value` lines \
+         below: write it so, or put the file back that belongs here");
     /// Marks of a merge.
     CONFIG_MERGE_CONFLICT = of_key!("config.merge-conflict", Error, [],
         "这里是 Git 合并冲突的标记：请保留一方的内容，并删去 <<<<<<<、=======、>>>>>>> 各行",
@@ -395,8 +421,9 @@ kinds! { CONFIGURATION:
         "in double quotes \\ begins an escape, and there is none like this: use single quotes, or write \\\\");
     /// What another tool was to fill in.
     CONFIG_LEFT_IN = of_key!("config.left-in", Error, ["is"],
-        "这是{is}：请写出值本身，或让那个工具先处理这个文件再启动",
-        "this is {is}: write the value itself, or let that tool work on the file before the start");
+        "这是{is}：请写出值本身，或在启动前让填写它的工具（envsubst、Ansible、Helm 等）处理这个文件",
+        "this is {is}: write the value itself, or have the tool that is to fill it in (envsubst, Ansible, Helm or the like) work on the file \
+         before the start");
     /// No path of this machine.
     CONFIG_NOT_PATH = of_key!("config.not-path", Error, ["is", "write"],
         "这是{is}：请写本机（容器中则是容器内）的路径，例如 {write}",
@@ -406,13 +433,13 @@ kinds! { CONFIGURATION:
         "这样写不是列表：请写 {write}，或每项单独一行并以 `- ` 开头",
         "this is no list as it stands: write {write}, or each item on a line of its own behind `- `");
     /// The file cannot be read.
-    CONFIG_UNREADABLE = of_key!("config.unreadable", Error, ["error", "other?"],
-        "无法读取：{error}{：旁边的 |other| 是否就是它？}", "cannot be read: {error}{: is it |other| that is meant?}");
+    CONFIG_UNREADABLE = of_key!("config.unreadable", Error, ["file", "error", "other?"],
+        "无法读取：{error}（{file}）{：旁边的 |other| 是否就是它？}", "cannot be read: {error} ({file}){: is it |other| that is meant?}");
     /// The file may not be read.
-    CONFIG_DENIED = of_key!("config.denied", Error, ["error"],
-        "无法读取：{error}：请让运行本程序的用户可以读取它，例如 chown 或 chmod g+r；上面各级目录也要能进入",
-        "cannot be read: {error}: let the user that this server runs as read it, by chown or chmod g+r, and enter every folder above \
-         it");
+    CONFIG_DENIED = of_key!("config.denied", Error, ["file", "user", "error"],
+        "无法读取：{error}：本服务以用户 {user} 运行：请让该用户可以读取它（chown {user} {'file'}），也可以进入上面的各级目录（namei -l {'file'} 可以查看）",
+        "cannot be read: {error}: this server runs as user {user}: let that user read it (chown {user} {'file'}), and enter every folder above \
+         it (`namei -l {'file'}` shows them)");
     /// A folder in the file's place.
     CONFIG_FOLDER = of_key!("config.folder", Error, [],
         "无法读取：这里要的是文件，而它是目录。挂载的源文件不存在时，Docker 会创建这样的目录：请停止容器，删去该目录（rmdir），\
@@ -422,8 +449,8 @@ kinds! { CONFIGURATION:
          --force-recreate)");
     /// A link that leads to nothing.
     CONFIG_DEAD_LINK = of_key!("config.dead-link", Error, ["link", "target"],
-        "无法读取：{link} 是指向 {target} 的链接，而那里什么也没有；没有配置时任何人都可以接入：请修正链接，或删去它以使用默认设置",
-        "cannot be read, for {link} is a link to {target}, and there is nothing: without the configuration everybody could come \
+        "无法读取：{link} 是指向 {target} 的链接，而 {target} 不存在；没有配置时任何人都可以接入：请修正链接，或删去它以使用默认设置",
+        "cannot be read, for {link} is a link to {target}, which does not exist: without the configuration everybody could come \
          in; mend the link, or take it away to start with every setting at its default");
     /// Too many collections in each other.
     CONFIG_TOO_DEEP = of_key!("config.too-deep", Error, [],

@@ -37,7 +37,7 @@ kinds! { MISREAD:
         "设备不认识用户名，在第一个冒号处把 {part} 切断", "devices know no user name and cut {part} at its first colon");
     /// Nothing where the port is looked for.
     MISREAD_NO_PORT = misread!("misread.no-port", ["first"],
-        "设备把{first}当作端口，而那里什么也没有", "devices take {first} for the port, and nothing does");
+        "设备把{first}当作端口，而那里什么也没有", "devices take {first} for the port, and nothing stands there");
     /// No number where the port is looked for.
     MISREAD_NO_NUMBER = misread!("misread.no-number", ["first", "part"],
         "设备把{first}当作端口，而 {part} 不是数字", "devices take {first} for the port, and {part} is no number");
@@ -65,13 +65,13 @@ kinds! { MISREAD:
         "its host {part} is no name: that has at most {name} bytes, and {label} between two dots");
     /// An address that is too long.
     MISREAD_LONG = misread!("misread.long", ["part", "most"],
-        "它有 {part}，而设备最多接受 {most}", "it has {part}, and devices take at most {most}");
-    /// A scheme that no download has.
-    URL_SCHEME = misread!("url.scheme", [],
-        "协议必须是 http 或 https，例如 https://ota.example.com/xiaozhi/ota/",
-        "its scheme must be http or https, as in https://ota.example.com/xiaozhi/ota/");
+        "它有 {part} 字节，而设备最多接受 {most}", "it has {part} bytes, and devices take at most {most}");
     /// No host.
     URL_HOST = misread!("url.host", [], "没有主机名", "it names no host");
+    /// Half of two brackets.
+    URL_BRACKET = misread!("url.bracket", [],
+        "方括号不成对：IPv6 地址请写成 [::1] 这样，其他主机名不带方括号",
+        "a bracket stands in it without the other one: write an IPv6 address as [::1], and any other host without brackets");
     /// No port.
     URL_PORT = misread!("url.port", [], "端口必须是 1 到 65535 的数字", "its port must be a number from 1 to 65535");
     /// Something that cannot be kept.
@@ -80,9 +80,10 @@ kinds! { MISREAD:
         "it must be scheme://host[:port]/path, without user name, '?' or '#'");
     /// A sign that no address has.
     URL_SIGN = misread!("url.sign", ["sign"],
-        "含有地址不能有的字符（{sign}）", "it holds a character that no address has ({sign})");
+        "含有 {sign}，地址不能含有它：请删去，在路径中则写成 %XX",
+        "it holds {sign}, which no address may hold: take it out, or write it as %XX in a path");
     /// A sign that devices do not know.
     URL_NOT_ASCII = misread!("url.not-ascii", ["sign"],
-        "含有 {sign}，设备无法解析：主机名请写 ASCII 形式（xn--...），路径请用百分号编码",
-        "it holds {sign}, which devices cannot resolve: write a host name in its ASCII form (xn--...), and a path percent-encoded");
+        "含有 {sign}，地址只能用 ASCII 字符：主机名请写 ASCII 形式（xn--...），路径请用百分号编码",
+        "it holds {sign}, and addresses are written in ASCII: write a host name in its ASCII form (xn--...), and a path percent-encoded");
 }

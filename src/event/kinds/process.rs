@@ -2,7 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
-use super::{PLACE, why};
+use super::{PLACE, found, why};
 
 kinds! { PROCESS:
     /// The configuration was read.
@@ -43,9 +43,15 @@ kinds! { PROCESS:
     FOLDER = Kind::new("folder", Info, "app", &["dir", "images"],
         "固件目录，文件名形如 型号_版本.bin", "firmware folder, files named model_version.bin");
     /// A pin that no file answers.
-    PIN_MISSING = Kind::new("pin.missing", Warning, "app", &["place", "model", "version"],
-        "{place}：gateway.firmware.pin：目前没有该版本的文件，其设备不会得到任何固件",
-        "{place}: gateway.firmware.pin: no file has this version now: its devices are offered nothing");
+    PIN_MISSING = found("pin.missing", &["place?", "setting", "model", "version"],
+        "没有 {model} 的 {version} 版本可供下发，其设备不会得到任何固件",
+        "no file of {model} that can be offered has version {version}: its devices are offered nothing");
+    /// A pin whose model is nearly one that has files.
+    PIN_NEAR = found("pin.near", &["place?", "setting", "model", "version", "near"],
+        "没有型号为 {model} 的文件，因此该项不起作用：名称相近的 {near} 没有固定版本，其设备会得到最新的文件（型号按字母区分，大小写和空格也算）。",
+        "no file is of the model {model}, so that this pin holds no device: {near}, whose name is nearly that, is pinned to nothing, and its \
+         devices are offered the newest file (names count to the letter, case and blanks too).")
+        .remedy("请写 {near}: {version}。", "write {near}: {version}.");
     /// The OTA address, as the firmware guide shows it.
     OTA_ADDRESS = Kind::new("address.ota", Info, "app", &["url"], "OTA接口是           {url}", "OTA接口是           {url}");
     /// The vision address, as the firmware guide shows it.
@@ -81,6 +87,28 @@ kinds! { PROCESS:
         "本程序的错误，请报告：{what}", "a fault of this program, please report it: {what}");
     /// The start failed.
     NOT_STARTED = Kind::new("not-started", Error, "serve", &["why"], "未能启动：{why}", "not started: {why}");
+    /// Another process has the port.
+    LISTEN_IN_USE = why("listen.in-use", &["address"],
+        "无法监听 {address}：该端口已被另一个进程占用（xiaozhi-server、Nginx，或本服务器已在运行？可用 ss -ltnp 查看）：请停止它，或在 \
+         gateway.ports 中改用其他端口",
+        "cannot listen on {address}: another process has this port (xiaozhi-server, Nginx, or this server already running? \
+         `ss -ltnp` tells): stop it, or choose other ports in gateway.ports");
+    /// The right to a port is missing.
+    LISTEN_DENIED = why("listen.denied", &["address"],
+        "无法监听 {address}：1024 以下的端口需要权限：请以带有 AmbientCapabilities=CAP_NET_BIND_SERVICE 的服务运行，或对程序文件执行 \
+         setcap cap_net_bind_service=+ep",
+        "cannot listen on {address}: ports below 1024 need a permission: run it as a service with \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` the binary");
+    /// The address is another machine's.
+    LISTEN_NOT_OURS = why("listen.not-ours", &["ip"],
+        "无法监听：本机没有 {ip} 这个地址：请写本机自己的地址（ip addr 可以查看），或写 0.0.0.0 表示所有地址",
+        "cannot listen: this machine has no address {ip}: write one of its own (`ip addr` shows them), or 0.0.0.0 for all");
+    /// The system has another reason.
+    LISTEN_FAILS = why("listen.fails", &["address", "error"],
+        "无法监听 {address}：{error}", "cannot listen on {address}: {error}");
+    /// A thread cannot be started.
+    LISTEN_WORKER = why("listen.worker", &["error"],
+        "无法启动处理连接的线程：{error}", "a thread that serves connections cannot be started: {error}");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
         "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");
@@ -95,9 +123,21 @@ kinds! { PROCESS:
         "等待时间已到：切断剩余连接", "the drain time is over: what is left is cut");
     /// The end.
     STOPPED = Kind::new("stopped", Info, "app", &[], "已停止", "stopped");
+    /// The log file cannot be opened.
+    LOG_UNOPENED = why("log.unopened", &["path", "error", "what?"],
+        "log.log_file：{path}：{error}{：|what|}：请写一个可写的普通文件的名称（log.log_dir 和 log.log_file），或删去这两个键",
+        "log.log_file: {path}: {error}{: |what|}: name a file that can be written to (log.log_dir and log.log_file), or take the two keys out");
+    /// The log file is a pipe without a reader.
+    LOG_PIPE = why("log.pipe", &[],
+        "它是没有程序在读的管道：请写普通文件，或先启动读取它的程序",
+        "it is a pipe that nobody reads: name a regular file, or start its reader first");
+    /// The log file is a device or a socket.
+    LOG_NO_FILE = why("log.no-file", &["is"],
+        "它是{is}，无法打开：请写普通文件，或删去它，标准输出也有每一行",
+        "it is {is}, which cannot be opened: name a regular file, or take it out: standard output has every line, too");
     /// The log file has no room yet.
-    LOG_FILE_LATER = Kind::new("log.file-later", Warning, "logs", &["error"],
-        "{error}。在此之前日志只写到控制台", "{error}. Until then the log goes to the console only");
+    LOG_FILE_LATER = Kind::new("log.file-later", Warning, "logs", &["what"],
+        "{what}。在此之前日志只写到控制台", "{what}. Until then the log goes to the console only");
     /// Lines were lost.
     LOG_DROPPED = Kind::new("log.dropped", Warning, "logs", &["lines"],
         "部分日志未能及时写出，已丢弃", "log lines were dropped, for they could not be written in time");

@@ -14,7 +14,7 @@ enum Fault {
     NoNetwork,
     Unspecified,
     Loopback,
-    Docker,
+    Docker(Text),
     NoDot,
     Placeholder,
     Numbers(Option<Ipv4Addr>),
@@ -70,7 +70,7 @@ fn of_address(ip: Ipv4Addr, one: &Handed<'_>, around: &Surroundings<'_>) -> Opti
         match interface.kind() {
             InterfaceKind::Tunnel => return Some(Fault::Tunnel(TUNNEL, name)),
             InterfaceKind::Switch if interface.name.starts_with(['d', 'b']) => {
-                return Some(Fault::Docker);
+                return Some(Fault::Docker(DOCKER));
             }
             InterfaceKind::Switch => return Some(Fault::Switch(SWITCH, name)),
             InterfaceKind::Real => {}
@@ -82,8 +82,14 @@ fn of_address(ip: Ipv4Addr, one: &Handed<'_>, around: &Surroundings<'_>) -> Opti
             return Some(Fault::Switch(EMULATOR, name));
         }
     }
-    if network.is_of_containers(ip) {
-        return Some(Fault::Docker);
+    let is_near = network.is_near(ip);
+    if let Some(is) = of_habit(ip).filter(|_| !is_near) {
+        return Some(Fault::Switch(is, None));
+    }
+    // A telephone that shares its connection numbers from 172.20.10.0 on.
+    let is_telephone = !is_near && matches!(ip.octets(), [172, 20, 10, 0..16]);
+    if network.is_of_containers(ip) && !is_telephone {
+        return Some(Fault::Docker(if is_near { DOCKER } else { MAYBE_DOCKER }));
     }
     if own.is_none() && network.is_end(ip) {
         return Some(Fault::Nowhere(NETWORK_END));
@@ -98,6 +104,31 @@ fn is_of_emulator(interface: &Interface) -> bool {
     interface.ip == Ipv4Addr::new(10, 0, 2, 15) && interface.prefix == 24
 }
 
+/// Says what has an address by habit that no network of this machine is numbered by.
+fn of_habit(ip: Ipv4Addr) -> Option<Text> {
+    match ip.octets() {
+        [10, 0, 2, 15] => Some(EMULATOR),
+        [192, 168, 65, 2..=7 | 254] => Some(Text::new(
+            "通常是 Docker Desktop 内部的地址",
+            "is mostly an address inside of Docker Desktop",
+        )),
+        [192, 168, 49, 2] => Some(Text::new(
+            "通常是 minikube 内部的地址",
+            "is mostly an address inside of minikube",
+        )),
+        _ => None,
+    }
+}
+
+const DOCKER: Text = Text::new(
+    "是 Docker 内部的地址或名称，本机之外没有设备能访问",
+    "is an address or a name inside of Docker, which nothing reaches from outside of this machine",
+);
+const MAYBE_DOCKER: Text = Text::new(
+    "属于 172.16.0.0/12，Docker 的内部网络用的就是这个范围（有些局域网和云也用）：如果是 Docker 的，本机之外没有设备能访问",
+    "is of 172.16.0.0/12, by which Docker numbers its inside (and some networks and clouds theirs): where it is Docker's, nothing \
+     reaches it from outside of this machine",
+);
 const TUNNEL: Text = Text::new(
     "是本机隧道（VPN）的地址",
     "is the address of a tunnel (a VPN)",
@@ -125,7 +156,9 @@ fn of_spelling(fault: HostFault) -> Option<Fault> {
     match fault {
         HostFault::Nowhere(Nowhere::Unspecified) => Some(Fault::Unspecified),
         HostFault::Nowhere(Nowhere::Loopback) => Some(Fault::Loopback),
-        HostFault::Nowhere(Nowhere::Container) | HostFault::ContainerName => Some(Fault::Docker),
+        HostFault::Nowhere(Nowhere::Container) | HostFault::ContainerName => {
+            Some(Fault::Docker(DOCKER))
+        }
         HostFault::Nowhere(Nowhere::LinkLocal) => Some(Fault::LinkLocal),
         HostFault::Nowhere(Nowhere::FakeIp) => tunnel(
             "是代理（Clash 等的 fake-ip 或 TUN）给出的假地址",
@@ -180,14 +213,17 @@ fn of_spelling(fault: HostFault) -> Option<Fault> {
 #[expect(clippy::many_single_char_names, reason = "a table, whose rows stay lines")]
 fn told(fault: Fault, one: &Handed<'_>) -> Event {
     let (s, h, u, e, f) = (one.setting, one.host, &*one.url, one.effect(), one.form());
+    let [private, public] = one.forms();
     match fault {
         Fault::Ipv6 => event!(ADDRESS_IPV6, host = h, url = u, setting = s),
         Fault::NoNetwork => event!(ADDRESS_NO_NETWORK, setting = s, url = u),
         Fault::Unspecified => event!(ADDRESS_UNSPECIFIED, setting = s, host = h, url = u, effect = e, form = f),
         Fault::Loopback => event!(ADDRESS_LOOPBACK, setting = s, host = h, url = u, effect = e, form = f),
-        Fault::Docker => event!(ADDRESS_DOCKER, setting = s, host = h, url = u, effect = e, form = f),
+        Fault::Docker(why) => {
+            event!(ADDRESS_DOCKER, setting = s, host = h, url = u, why = why, effect = e, form = f)
+        }
         Fault::NoDot => event!(ADDRESS_NO_DOT, setting = s, host = h, url = u, effect = e, form = f),
-        Fault::Placeholder => event!(ADDRESS_PLACEHOLDER, setting = s, host = h, url = u, effect = e, form = f),
+        Fault::Placeholder => event!(ADDRESS_PLACEHOLDER, setting = s, host = h, url = u, effect = e, form = private),
         Fault::Numbers(read) => {
             let read = read.map(IpAddr::V4);
             event!(ADDRESS_NUMBERS, setting = s, host = h, url = u, read = read, effect = e, form = f)
@@ -203,6 +239,6 @@ fn told(fault: Fault, one: &Handed<'_>) -> Event {
             ADDRESS_VIRTUAL_SWITCH, setting = s, host = h, url = u, why = why, interface = name, effect = e, form = f
         ),
         Fault::Mdns => event!(ADDRESS_MDNS, setting = s, host = h, url = u, effect = e, form = f),
-        Fault::LocalName => event!(ADDRESS_LOCAL_NAME, setting = s, host = h, url = u, effect = e, form = f),
+        Fault::LocalName => event!(ADDRESS_LOCAL_NAME, setting = s, host = h, url = u, effect = e, form = public),
     }
 }

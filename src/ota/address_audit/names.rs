@@ -137,7 +137,7 @@ pub(super) fn private_beside_public(
             other = &*public.url,
             beside = public.setting,
             effect = away(one.role),
-            form = one.form()
+            form = one.forms()[1]
         )
     });
     told.collect()

@@ -8,6 +8,7 @@ fn findings(vision: &str, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<Str
     let mut around = Surroundings {
         bound: None,
         ports: &[8003, 443],
+        proxied: &[],
         tls: true,
         behind_proxy: false,
         http_ends: false,
@@ -146,6 +147,7 @@ fn an_address_that_is_made_up_may_be_one_that_devices_misread() {
     let around = Surroundings {
         bound: Some(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 7])),
         ports: &[8003],
+        proxied: &[],
         tls: true,
         behind_proxy: false,
         http_ends: false,
@@ -214,6 +216,7 @@ fn ids(
     let around = Surroundings {
         bound: None,
         ports: &[8003, 443],
+        proxied: &[],
         tls: true,
         behind_proxy: false,
         http_ends: false,
@@ -287,6 +290,24 @@ fn an_address_of_a_tunnel_or_a_switch_is_known_by_its_interface() {
         ["address.docker"]
     );
     assert_eq!(ids("http://172.20.0.5:8003/", None, |_, _| {}), [""; 0]);
+    // A telephone that shares its connection.
+    assert_eq!(ids("http://172.20.10.1:8003/", None, inside), [""; 0]);
+    for ip in [[192, 168, 65, 254], [10, 0, 2, 15], [192, 168, 49, 2]] {
+        let url = format!("http://{}:8003/", std::net::Ipv4Addr::from(ip));
+        assert_eq!(ids(&url, None, inside), ["address.virtual-switch"], "{url}");
+        // Where a network of this machine is numbered so it is an address like others.
+        let near = |network: &mut Network, _: &mut Vec<Lookup>| {
+            let [a, b, c, _] = ip;
+            network
+                .interfaces
+                .push(interface("eth0", [a, b, c, 77], 24));
+        };
+        let found = ids(&url, None, near);
+        assert!(
+            !found.contains(&"address.virtual-switch"),
+            "{url}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -84,21 +84,28 @@ fn a_file_that_is_nearly_called_right_is_named() {
 
 /// A wrong file must not look like one without settings, which lets everybody in.
 #[test]
-fn a_file_without_a_key_that_anybody_reads_is_named() {
+fn a_file_without_a_key_that_anybody_reads_is_named_and_not_taken_up() {
     let reader = Reader::start();
-    for (text, line) in [
-        ("foo: 1\nbar: {server: x}\n", 1),
-        ("# x\n\ninfluxdb: {}\n", 3),
+    for (text, place) in [
+        ("foo: 1\nbar: {server: x}\n", ":1"),
+        ("# x\n\ninfluxdb: {}\n", ":3"),
+        ("names: [a.b]\n", ":1"),
+        ("# x\n", ""),
     ] {
-        // A line that has moved is no news.
-        reader.read(b"server: {}\n");
         let said = reader.read(text.as_bytes());
-        let place = format!("data/.config.yaml:{line}");
-        let found = said
-            .iter()
-            .any(|said| is(said, "config.nothing-read", &[("place", &place)]));
+        let place = format!("data/.config.yaml{place}: ");
+        let found = said.iter().any(|said| {
+            is(said, "config.refused", &[("what", "config.emptied")]) && said.contains(&place)
+        });
         assert!(found, "{text:?}: {said:#?}");
     }
+    let setup = Setup::new();
+    fs::write(setup.path().join("data/.config.yaml"), "foo: 1\n").unwrap();
+    let (ok, text, _) = run(setup.path(), &["validate"]);
+    assert!(
+        ok && text.contains(":1: warning: none of the keys"),
+        "{text}"
+    );
     for text in [
         "selected_module: {LLM: x}\n",
         "LLM: {}\n",
@@ -121,10 +128,10 @@ fn bytes_that_are_no_text_are_named_as_what_they_are() {
     archive.resize(257, 0);
     archive.extend(b"ustar\x0000");
     for (bytes, id, words) in [
-        (padded(b"\x85\x01\x0c\x03"), "config.shut", "gpg --decrypt"),
-        (padded(b"\x8c\x0d\x04\x09"), "config.shut", "gpg --decrypt"),
-        (padded(b"\xc3\x2e\x06"), "config.shut", "gpg --decrypt"),
-        (padded(b"\xa3\x01"), "config.shut", "gpg --decrypt"),
+        (padded(b"\x85\x01\x0c\x03"), "config.shut", "gpg --output"),
+        (padded(b"\x8c\x0d\x04\x09"), "config.shut", "gpg --output"),
+        (padded(b"\xc3\x2e\x06"), "config.shut", "gpg --output"),
+        (padded(b"\xa3\x01"), "config.shut", "gpg --output"),
         (padded(b"Salted__"), "config.shut", "openssl enc -d"),
         (padded(b"\x1f\x8b\x08"), "config.shut", "gunzip"),
         (padded(b"\xfd7zXZ\0"), "config.shut", "unxz"),
@@ -166,6 +173,119 @@ fn a_refusal_is_said_in_the_language_of_the_environment() {
     }
 }
 
+/// What the file asks for goes before the environment, as far as it can be read.
+#[test]
+fn a_refusal_is_said_in_the_language_that_the_file_asks_for() {
+    let zh = "gateway: {log: {lang: zh}, ip: 127.0.0.1, ports: [0]}\n";
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let in_use = zh.replace("[0]", &format!("[{port}]"));
+    for (yaml, arguments, ok, words) in [
+        (
+            zh.replace("[0]", "[99999]"),
+            &["validate"][..],
+            false,
+            ":1：gateway.ports[0]：",
+        ),
+        (
+            zh.replace("[0]", "[99999]"),
+            &[],
+            false,
+            ":1：gateway.ports[0]：",
+        ),
+        (
+            zh.replace("lang: zh", "lang: zh, x"),
+            &[],
+            false,
+            ":1：gateway.log.x：",
+        ),
+        (zh.replace("[0]", "[1"), &[], false, ":1：不是 YAML"),
+        (
+            zh.replace("127.0.0.1", "192.0.2.99"),
+            &["validate"],
+            false,
+            ":1：gateway.ip：无法监听",
+        ),
+        (
+            zh.replace("127.0.0.1", "192.0.2.99"),
+            &[],
+            false,
+            ":1：gateway.ip：无法监听",
+        ),
+        (in_use, &[], false, "错误：无法监听 127.0.0.1:"),
+        (
+            zh.replace("}\n", ", tls: {certificates: [{cert: a, key: b}]}}\n"),
+            &[],
+            false,
+            "：无法读取",
+        ),
+        (zh.to_owned(), &["validate"], true, "：正确\n  OTA 地址"),
+        (
+            format!("gatway: {{}}\n{zh}"),
+            &["validate"],
+            true,
+            ":1：警告：gatway：",
+        ),
+    ] {
+        let setup = Setup::new();
+        fs::write(setup.path().join("data/.config.yaml"), &yaml).unwrap();
+        let (is_ok, text, error) = run(setup.path(), arguments);
+        assert!(
+            is_ok == ok && (text + &error).contains(words),
+            "{yaml}: {words}: {error}"
+        );
+    }
+}
+
+/// What `validate` calls good has to start.
+#[test]
+fn what_would_stop_the_start_here_is_no_good_configuration() {
+    for (yaml, lay, words) in [
+        (
+            "server: {ip: 192.0.2.99}\n",
+            "",
+            ":1: server.ip: cannot listen: this machine has no",
+        ),
+        (
+            "gateway:\n  firmware: {dir: f}\n",
+            "f",
+            ":2: gateway.firmware.dir: ",
+        ),
+        ("log:\n  log_dir: f\n", "f", ": log.log_file: "),
+    ] {
+        let setup = Setup::new();
+        fs::write(setup.path().join("data/.config.yaml"), yaml).unwrap();
+        if !lay.is_empty() {
+            fs::write(setup.path().join(lay), "").unwrap();
+        }
+        let (ok, text, error) = run(setup.path(), &["validate"]);
+        assert!(!ok && error.contains(words), "{yaml}: {text}{error}");
+        let (ok, _, _) = run(setup.path(), &[]);
+        assert!(!ok, "{yaml}");
+    }
+}
+
+#[test]
+fn a_pin_whose_model_is_misspelt_holds_nobody_and_is_named() {
+    let files = ["esp32s3_1.6.6.bin", "esp32s3_1.7.0.bin"];
+    let server = Server::start("", &files);
+    for (pin, id, words) in [
+        ("{Esp32S3: 1.6.6}", "pin.near", "write esp32s3: 1.6.6"),
+        ("{'esp32s3 ': 1.6.6}", "pin.near", "model \"esp32s3 \""),
+        ("{esp32s3: 1.6.5}", "pin.missing", "version 1.6.5"),
+    ] {
+        server.configure(&format!("gateway:\n  firmware: {{pin: {pin}}}\n"));
+        let said = server.reload();
+        let shows = [("message", words)];
+        assert!(
+            said.iter().any(|line| is(line, id, &shows)),
+            "{pin}: {said:#?}"
+        );
+        let (ok, text, _) = run(server.dir.path(), &["validate"]);
+        assert!(ok && text.contains(words), "{pin}: {text}");
+    }
+}
+
 #[test]
 fn what_is_no_file_is_named_as_what_it_is() {
     let server = Server::start("gateway:\n  ip: 127.0.0.1\n  ports: [0]\n", &[]);
@@ -188,7 +308,7 @@ fn what_is_no_file_is_named_as_what_it_is() {
     refused("config.unreadable");
     fs::remove_file(&file).unwrap();
     fs::write(&file, "").unwrap();
-    refused("config.unreadable");
+    refused("config.emptied");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::super::support::event::{self, field};
 use super::super::support::server::{BINARY, Setup};
 use super::super::support::{Server, make_pipe, until};
 use std::fs::{self, OpenOptions};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -110,6 +111,31 @@ fn a_log_that_takes_no_more_lines_is_named_on_the_console_by_each_reason() {
         let text = fs::read_to_string(logs.join("ota.log")).ok()?;
         text.contains("event=log.dropped").then_some(())
     });
+}
+
+/// Without a log file nobody else could tell.
+#[test]
+fn a_console_that_takes_no_lines_is_named_on_standard_error() {
+    let setup = Setup::new();
+    let config = "gateway: {ports: [0], ip: 127.0.0.1}";
+    fs::write(setup.path().join("data/.config.yaml"), config).unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child = Command::new(BINARY)
+        .current_dir(setup.path())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    let said = said.trim_end();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        event::is(said, "log.fault", &[("error", "No space left")]),
+        "{said}"
+    );
 }
 
 #[test]
