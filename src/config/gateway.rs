@@ -172,9 +172,10 @@ fn named<'a>(section: &Section<'a>) -> Option<Vec<Text<'a>>> {
     Some(names)
 }
 
-/// Tells whether each part of a name is one.
+/// Tells whether each part of a name is one. A dot at its end is left out by who orders the
+/// certificate.
 fn has_labels(name: &str) -> bool {
-    let mut labels = name.split('.');
+    let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
     labels.all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
 }
 
