@@ -5,7 +5,7 @@ mod der;
 mod marks;
 mod odd;
 
-pub(super) use der::key_fault;
+pub(super) use der::{by_content, key_fault};
 pub(super) use odd::{certificate_fault, other_form};
 
 use crate::event::shell::quoted;
@@ -26,6 +26,17 @@ const MICROSOFT: &[(&[u8], &str, &str)] = &[
     (b"\x07\x02\0\0\0\xa4\0\0RSA2", "PRIVATEKEYBLOB", "MSBLOB"),
 ];
 
+/// Beginnings of key stores of Java, with keytool's names of them and what it needs.
+const KEY_STORES: [(&[u8], &str, &str); 5] = [
+    (b"\xfe\xed\xfe\xed", "JKS", ""),
+    (b"\xce\xce\xce\xce", "JCEKS", ""),
+    (b"\0\0\0\x02\0\0\0\x14", "BKS", CASTLE),
+    (b"\0\0\0\x01\0\0\0\x14", "BKS", CASTLE),
+    (b"\0\0\0\x01\0\0\0\x10", "UBER", CASTLE),
+];
+const CASTLE: &str =
+    " -providerclass org.bouncycastle.jce.provider.BouncyCastleProvider -providerpath bcprov.jar";
+
 /// Content that is wanted of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -38,6 +49,14 @@ impl Wanted {
         match self {
             Self::Certificate => Text::new("证书", "certificate"),
             Self::Key => Text::new("私钥", "private key"),
+        }
+    }
+
+    /// Returns the end of the labels that such blocks have.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Certificate => "CERTIFICATE",
+            Self::Key => "PRIVATE KEY",
         }
     }
 
@@ -62,6 +81,14 @@ impl Found<'_> {
     fn word(&self) -> String {
         word(self.path)
     }
+
+    /// Adds the file and what is wanted of it to what is said of its content.
+    fn told(self, event: Event) -> Event {
+        if event.field("file").is_some() {
+            return event;
+        }
+        event.of("wanted", self.wanted.text()).of("file", self.path)
+    }
 }
 
 /// Returns a path as a word of a command.
@@ -72,13 +99,46 @@ fn word(path: &Path) -> String {
 /// Names what stands in a file in which what is wanted was not found. `fault` is what
 /// the reader of PEM said, if it broke.
 pub(super) fn named(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
-    let event = instead(found, content, fault);
-    if event.field("file").is_some() {
-        return event;
+    found.told(instead(found, content, fault))
+}
+
+/// Names a block that is meant as one of what is wanted and was not read, in a file of
+/// which others were: what is sent without it is no chain.
+pub(super) fn torn(found: Found<'_>, content: &[u8]) -> Option<Event> {
+    if has_bom(content) {
+        return Some(found.told(event!(PAIR_BOM)));
     }
-    event
-        .of("wanted", found.wanted.text())
-        .of("file", found.path)
+    let text = String::from_utf8_lossy(content);
+    let is_old = |label: &&String| match found.wanted {
+        Wanted::Certificate => OLD.contains(&&***label),
+        Wanted::Key => false,
+    };
+    let labels = labels(content);
+    let event = if marks::is_run_together(&text) {
+        run_together(found, &text)
+    } else if let Some(bad) = BadMark::lost(&text, found.wanted.label()) {
+        bad.event(&text, &found.word())
+    } else if let Some(label) = labels.iter().find(is_old) {
+        by_label(found, label)?
+    } else {
+        event!(PAIR_NO_BEGIN, line = marks::without_begin(&text)?)
+    };
+    Some(found.told(event))
+}
+
+/// Labels of blocks with certificates that only some programs read.
+const OLD: [&str; 5] = [
+    "TRUSTED CERTIFICATE",
+    "X509 CERTIFICATE",
+    "PKCS7",
+    "CMS",
+    "PKCS #7 SIGNED DATA",
+];
+
+/// Tells whether a byte order mark keeps the first block from being read.
+fn has_bom(content: &[u8]) -> bool {
+    let text = content.strip_prefix(b"\xef\xbb\xbf");
+    text.is_some_and(|text| text.trim_ascii_start().starts_with(b"-----BEGIN "))
 }
 
 fn instead(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
@@ -91,8 +151,7 @@ fn instead(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
     if let Some(encoding) = utf16(content) {
         return event!(PAIR_UTF16, encoding = encoding);
     }
-    let text = content.strip_prefix(b"\xef\xbb\xbf");
-    if text.is_some_and(|text| text.trim_ascii_start().starts_with(b"-----BEGIN ")) {
+    if has_bom(content) {
         return event!(PAIR_BOM);
     }
     if let Some(event) = by_magic(found, content) {
@@ -106,13 +165,24 @@ fn instead(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
 
 /// Returns the encoding of a text of two bytes a character, as iconv names it.
 fn utf16(content: &[u8]) -> Option<&'static str> {
+    for (begin, encoding) in [
+        (b"\xff\xfe\0\0", "UTF-32"),
+        (b"\0\0\xfe\xff", "UTF-32"),
+        (b"-\0\0\0", "UTF-32LE"),
+        (b"\0\0\0-", "UTF-32BE"),
+    ] {
+        if content.starts_with(begin) {
+            return Some(encoding);
+        }
+    }
     if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
         return Some("UTF-16");
     }
     let head = content.get(..64).unwrap_or(content);
+    let is_text = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     let zeros = |odd: usize| {
-        let every = head.iter().skip(odd).step_by(2);
-        head.len() >= 8 && every.clone().all(|byte| *byte == 0)
+        let mut pairs = head.chunks_exact(2);
+        head.len() >= 8 && pairs.all(|pair| pair[odd] == 0 && is_text(pair[1 - odd]))
     };
     match (zeros(0), zeros(1)) {
         (false, true) => Some("UTF-16LE"),
@@ -125,8 +195,14 @@ fn utf16(content: &[u8]) -> Option<&'static str> {
 fn by_magic(found: Found<'_>, content: &[u8]) -> Option<Event> {
     let file = &found.word();
     let begins = |with: &[&[u8]]| with.iter().any(|with| content.starts_with(with));
-    if begins(&[b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"]) {
-        return Some(event!(PAIR_KEY_STORE));
+    for (magic, format, with) in KEY_STORES {
+        if content.starts_with(magic) {
+            let command = format!(
+                "keytool -importkeystore -srckeystore {file} -srcstoretype {format}{with} -destkeystore {file}.p12 \
+                 -deststoretype PKCS12"
+            );
+            return Some(event!(PAIR_KEY_STORE, format = format, command = command));
+        }
     }
     if begins(&[
         b"SQLite format 3\0",
@@ -219,13 +295,14 @@ fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
         return event;
     }
     if let Some(fault) = fault {
-        return of_fault(fault, &whole);
+        return of_fault(found, fault, &whole);
     }
-    if let Some(event) = labels(content)
-        .iter()
-        .find_map(|label| by_label(found, label))
-    {
+    let named = |label: &String| openssh(found, label, &whole).or_else(|| by_label(found, label));
+    if let Some(event) = labels(content).iter().find_map(named) {
         return event;
+    }
+    if let Some(line) = marks::without_begin(&whole) {
+        return event!(PAIR_NO_BEGIN, line = line);
     }
     if let Some(event) = by_beginning(found, text) {
         return event;
@@ -238,37 +315,39 @@ fn by_text(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -> Event {
 
 /// Names what became of the marks of PEM.
 fn by_marks(found: Found<'_>, text: &str) -> Option<Event> {
-    if text.contains("-----\\n") || text.contains("-----\\r\\n") {
+    let is_escaped = |behind: &str| {
+        let letters = behind.trim_start_matches('\\');
+        letters.len() < behind.len() && letters.starts_with(['n', 'r'])
+    };
+    if text.split("-----").skip(1).any(is_escaped) {
         return Some(event!(PAIR_ESCAPED_BREAKS));
     }
-    let is_one_line = |line: &str| {
-        let begin = line.find("-----BEGIN ");
-        begin.is_some_and(|at| line.split_at(at).1.contains("-----END "))
-    };
-    if text.split(['\n', '\r']).any(is_one_line) {
-        return Some(event!(PAIR_RUN_TOGETHER));
+    if marks::is_run_together(text) {
+        return Some(run_together(found, text));
     }
-    let bad = BadMark::find(text)?;
-    let command = bad.command(text, &found.word());
-    Some(event!(
-        PAIR_MARK,
-        line = bad.line,
-        column = bad.column,
-        sign = bad.sign,
-        due = bad.due,
-        mark = bad.mark,
-        command = command
-    ))
+    Some(BadMark::find(text)?.event(text, &found.word()))
 }
 
-/// Returns the number of the first line that is meant to begin a block, and does not.
-/// What somebody put behind a `#` may stay there.
-pub(super) fn lost_mark(content: &[u8]) -> Option<usize> {
-    let text = str::from_utf8(content).ok()?;
-    let bad = BadMark::find(text).filter(|bad| bad.mark.contains("BEGIN "))?;
-    let line = text.lines().nth(bad.line.saturating_sub(1));
-    let is_comment = line.is_some_and(|line| line.trim_start().starts_with('#'));
-    (!is_comment).then_some(bad.line)
+fn run_together(found: Found<'_>, text: &str) -> Event {
+    let command = marks::apart(text, &found.word());
+    event!(PAIR_RUN_TOGETHER, command = command)
+}
+
+/// Names a key of OpenSSH that is of no use whatever its form. Its kind stands in it twice.
+fn openssh(found: Found<'_>, label: &str, text: &str) -> Option<Event> {
+    let (_, block) = text.split_once("-----BEGIN OPENSSH PRIVATE KEY-----")?;
+    let inner: String = block.split("-----").next()?.split_whitespace().collect();
+    let content = STANDARD.decode(inner).ok()?;
+    let is = |kind: &[u8]| content.windows(kind.len()).any(|window| window == kind);
+    if label != "OPENSSH PRIVATE KEY" || found.wanted != Wanted::Key {
+        None
+    } else if is(b"sk-") {
+        Some(event!(PAIR_KEY_KIND, file = found.path, kind = "FIDO"))
+    } else if is(b"ssh-ed25519") {
+        Some(event!(PAIR_ED25519, file = found.path))
+    } else {
+        is(b"ssh-dss").then(|| event!(PAIR_KEY_KIND, file = found.path, kind = "DSA"))
+    }
 }
 
 /// Names a text by the way it begins.
@@ -297,9 +376,13 @@ fn by_beginning(found: Found<'_>, text: &str) -> Option<Event> {
     if begins(&["ssh-", "ecdsa-sha2-", "sk-", "---- BEGIN SSH2"]) {
         return Some(event!(PAIR_SSH_PUBLIC));
     }
-    let is_store = begins(&["{", "[", "apiVersion:", "kind:"]) || text.contains("\ntls.crt:");
-    if is_store || text.contains("\n  tls.crt:") {
+    let is_json = begins(&["{", "["]);
+    let is_store = begins(&["apiVersion:", "kind:"]) || text.contains("tls.crt");
+    if is_store || is_json && (text.contains("\"Certificates\"") || text.contains("LS0tLS1CRUdJTi")) {
         return Some(event!(PAIR_STORE, command = store(found, text)));
+    }
+    if is_json {
+        return Some(event!(PAIR_JSON));
     }
     let first = text.lines().next().unwrap_or_default();
     let is_printed = |tool: &str| {
@@ -333,9 +416,9 @@ pub(super) enum PemFault {
     NoBase64,
 }
 
-fn of_fault(fault: PemFault, text: &str) -> Event {
+fn of_fault(found: Found<'_>, fault: PemFault, text: &str) -> Event {
     match fault {
-        PemFault::RunTogether => event!(PAIR_RUN_TOGETHER),
+        PemFault::RunTogether => run_together(found, text),
         PemFault::NoEnd => event!(PAIR_NO_END),
         PemFault::NoBase64 => event!(PAIR_NO_BASE64, line = no_base64(text)),
     }
@@ -405,9 +488,9 @@ fn by_label(found: Found<'_>, label: &str) -> Option<Event> {
 /// Returns the command that takes certificates out of another program's file.
 fn store(found: Found<'_>, text: &str) -> Value {
     let file = &found.word();
-    let (of_traefik, of_kubernetes) = match found.wanted {
-        Wanted::Certificate => ("certificate", "tls.crt"),
-        Wanted::Key => ("key", "tls.key"),
+    let (of_traefik, of_old, of_kubernetes) = match found.wanted {
+        Wanted::Certificate => ("certificate", "Certificate", "tls.crt"),
+        Wanted::Key => ("key", "Key", "tls.key"),
     };
     let to = found.wanted.usual();
     if text.contains("tls.crt") {
@@ -421,7 +504,7 @@ fn store(found: Found<'_>, text: &str) -> Value {
     }
     if text.contains("\"Certificates\"") {
         return format!(
-            "jq -r '[.. | .Certificates? // empty | .[]][0].{of_traefik}' {file} | base64 -d > {to}"
+            "jq -r '[.. | .Certificates? // empty | .[]][0] | .{of_traefik} // .{of_old}' {file} | base64 -d > {to}"
         )
         .into();
     }

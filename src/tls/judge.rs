@@ -14,14 +14,6 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub(super) fn mended(setting: &str, pair: &Pair) -> Vec<Event> {
     let (file, mended) = (&pair.paths.cert, pair.mended);
     let mut found = Vec::new();
-    if let Some(line) = mended.lost {
-        found.push(event!(
-            CERTIFICATE_MARK,
-            setting = setting,
-            file = file,
-            line = line
-        ));
-    }
     if mended.is_sorted {
         found.push(event!(
             CERTIFICATE_ORDER,

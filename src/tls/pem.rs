@@ -50,8 +50,6 @@ pub(crate) struct Pair {
 /// Oddities of a pair's files, which are served as they should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mended {
-    /// Line that is meant to begin a certificate, and does not.
-    pub lost: Option<usize>,
     /// Place of the leaf in its file, counted from 1.
     pub leaf: usize,
     /// True where the others were not in the order in which they sign.
@@ -118,11 +116,16 @@ impl Pair {
         };
         let signers = signers(&paths.key, private_keys(&paths.key, key)?)?;
         let keys = signers.len();
-        let (leaf, signer) = matching(paths, &chain, &signers)?;
+        let found = Found {
+            path: &paths.key,
+            wanted: Wanted::Key,
+        };
+        // Another key than the one that is meant may be all that was read.
+        let (leaf, signer) = matching(paths, &chain, &signers)
+            .map_err(|error| foreign::torn(found, key).map_or(error, PairError::from))?;
         let ordered = order::ordered(&chain, leaf);
         let gap = ordered.gap(&chain);
         let mended = Mended {
-            lost: foreign::lost_mark(cert),
             leaf: leaf + 1,
             is_sorted: ordered.is_sorted,
             doubles: chain.len() - ordered.places.len(),
@@ -275,20 +278,22 @@ pub(crate) fn roots_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, P
 
 fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> {
     let wanted = Wanted::Certificate;
+    let found = Found { path, wanted };
     let mut chain = Vec::new();
     for item in items(text) {
         match item {
             Ok(Item::X509Certificate(certificate)) => chain.push(certificate),
             Ok(_) => {}
-            Err(fault) => {
-                return Err(foreign::named(Found { path, wanted }, text, Some(fault)).into());
-            }
+            Err(fault) => return Err(foreign::named(found, text, Some(fault)).into()),
         }
     }
     if chain.is_empty() {
-        return Err(foreign::named(Found { path, wanted }, text, None).into());
+        return Err(foreign::named(found, text, None).into());
     }
-    Ok(chain)
+    match foreign::torn(found, text) {
+        Some(event) => Err(event.into()),
+        None => Ok(chain),
+    }
 }
 
 fn private_keys(path: &Path, text: &[u8]) -> Result<Vec<PrivateKeyDer<'static>>, PairError> {
@@ -296,9 +301,9 @@ fn private_keys(path: &Path, text: &[u8]) -> Result<Vec<PrivateKeyDer<'static>>,
     let mut keys = Vec::new();
     for item in items(text) {
         match item {
-            Ok(Item::Pkcs1Key(key)) => keys.push(key.into()),
-            Ok(Item::Pkcs8Key(key)) => keys.push(key.into()),
-            Ok(Item::Sec1Key(key)) => keys.push(key.into()),
+            Ok(Item::Pkcs1Key(key)) => keys.push(foreign::by_content(key.into())),
+            Ok(Item::Pkcs8Key(key)) => keys.push(foreign::by_content(key.into())),
+            Ok(Item::Sec1Key(key)) => keys.push(foreign::by_content(key.into())),
             Ok(_) => {}
             // What stands behind a key is no concern of its.
             Err(_) if !keys.is_empty() => break,

@@ -76,12 +76,6 @@ kinds! { CERTIFICATES:
         .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（acme.failed）。",
             "renew it; the new file is taken up without a restart. Of one that is ordered by ACME, see what the log says of \
              the last order (acme.failed).");
-    /// A mark in the file is none.
-    CERTIFICATE_MARK = found("certificate.mark", &["place?", "setting", "file", "line"],
-        "{file}:{line} 应为 -----BEGIN CERTIFICATE-----，但写得不对：它后面的证书没有被读取。",
-        "{file}:{line} is meant as -----BEGIN CERTIFICATE----- and is not quite that: the certificate behind it is not read.")
-        .remedy("改正该行（前后各五个 ASCII 减号，前面没有其他字符），或重新下载 fullchain.pem。",
-            "write that line so, with five ASCII dashes on both sides and nothing in front, or get fullchain.pem again.");
     /// The certificates are not in order.
     CERTIFICATE_ORDER = found("certificate.order", &["place?", "setting", "file", "leaf"],
         "{file} 中的证书顺序不对（服务器自己的是第 {leaf} 张）：这里已按正确顺序发送，其他程序不会。",

@@ -59,8 +59,8 @@ kinds! { PAIRS:
          {|'file'|}.pem");
     /// A byte order mark.
     PAIR_BOM = instead!("pair.bom", [],
-        "开头有 BOM（Windows 记事本的“UTF-8 BOM”），OpenSSL 和 Nginx 也读不了：sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}",
-        "it begins with a BOM (\"UTF-8 with BOM\" in Windows' Notepad), which neither OpenSSL nor Nginx reads: \
+        "开头有 BOM（Windows 记事本的“UTF-8 BOM”），PEM 文件里不能有：sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}",
+        "it begins with a BOM (\"UTF-8 with BOM\" in Windows' Notepad), which has no place in PEM: \
          sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}");
     /// Line breaks that were written out.
     PAIR_ESCAPED_BREAKS = instead!("pair.escaped-breaks", [],
@@ -70,11 +70,10 @@ kinds! { PAIRS:
          sed 's/\\\\r//g;s/\\\\n/\\n/g;s/\\\\//g' {|'file'|} | grep -oE -- '-----(BEGIN|END) [A-Z0-9 ]+-----|^[A-Za-z0-9+/=]+$' > \
          {|'file'|}.pem");
     /// Lines that have run together.
-    PAIR_RUN_TOGETHER = instead!("pair.run-together", [],
-        "不是 PEM 文件：各行连在了一起，-----BEGIN …----- 和 -----END …----- 必须各占一行：\
-         sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|'file'|} | sed '/^-----/!s/ /\\n/g' > {|'file'|}.pem",
+    PAIR_RUN_TOGETHER = instead!("pair.run-together", ["command"],
+        "不是 PEM 文件：各行连在了一起，-----BEGIN …----- 和 -----END …----- 必须各占一行：{command}",
         "not a PEM file: its lines have run together, and -----BEGIN ...----- and -----END ...----- must stand on lines of their \
-         own: sed -E 's/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {|'file'|} | sed '/^-----/!s/ /\\n/g' > {|'file'|}.pem");
+         own: {command}");
     /// A mark that is none.
     PAIR_MARK = instead!("pair.mark", ["line", "column", "sign", "due", "mark", "command"],
         "不是 PEM 文件：{|file|}:{line} 应为 {mark}，而第 {column} 列是 {sign}，应为 {due}：{command}",
@@ -83,6 +82,11 @@ kinds! { PAIRS:
     PAIR_NO_END = instead!("pair.no-end", [],
         "不是完整的 PEM 文件：有一块没有 -----END …----- 行，被截断了：请重新复制",
         "not a whole PEM file: a block of it has no -----END ...----- line: it was cut off; copy it again");
+    /// A block without a begin.
+    PAIR_NO_BEGIN = instead!("pair.no-begin", ["line"],
+        "不是完整的 PEM 文件：第 {line} 行结束的一块前面没有 -----BEGIN …----- 行：请在它的 base64 前面补上该行，或重新复制",
+        "not a whole PEM file: the block that ends on line {line} has no -----BEGIN ...----- line: write that line in front of its \
+         base64, or copy the file again");
     /// A block of something else.
     PAIR_NO_BASE64 = instead!("pair.no-base64", ["line?"],
         "不是 PEM 文件：有一块的内容不是 base64{（第 |line| 行）}，已损坏：请重新复制",
@@ -106,11 +110,9 @@ kinds! { PAIRS:
         "it is PKCS#7 (.p7b, .p7c), which holds certificates only: openssl pkcs7 -inform {form} -in {|'file'|} -print_certs -out \
          fullchain.pem; the key is where the request was made");
     /// A key store of Java.
-    PAIR_KEY_STORE = instead!("pair.key-store", [],
-        "它是 Java 的密钥库（JKS）：keytool -importkeystore -srckeystore {|'file'|} -destkeystore {|'file'|}.p12 -deststoretype PKCS12，\
-         再 openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem 和 openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes -out privkey.pem",
-        "it is a key store of Java (JKS): keytool -importkeystore -srckeystore {|'file'|} -destkeystore {|'file'|}.p12 -deststoretype \
-         PKCS12, then openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem and openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes \
+    PAIR_KEY_STORE = instead!("pair.key-store", ["format", "command"],
+        "它是 Java 的密钥库（{format}）：{command}，再 openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem 和 openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes -out privkey.pem",
+        "it is a key store of Java ({format}): {command}, then openssl pkcs12 -in {|'file'|}.p12 -nokeys -out fullchain.pem and openssl pkcs12 -in {|'file'|}.p12 -nocerts -nodes \
          -out privkey.pem");
     /// A data base of keys.
     PAIR_NSS = instead!("pair.nss", [],
@@ -171,6 +173,11 @@ kinds! { PAIRS:
     PAIR_STORE = instead!("pair.store", ["command"],
         "它是其他程序保存证书的 JSON 或 YAML（Traefik 的 acme.json、Kubernetes 的 Secret）：{command}",
         "it is JSON or YAML, in which other programs keep certificates (acme.json of Traefik, a Secret of Kubernetes): {command}");
+    /// JSON without a certificate.
+    PAIR_JSON = instead!("pair.json", [],
+        "它是 JSON，里面没有证书：可能是服务器的出错应答被存成了文件（请重新下载），也可能是其他程序的状态文件（请用该程序导出 PEM）",
+        "it is JSON without a certificate in it: a server's answer to a download that failed (download it again), or what another \
+         program keeps for itself (let that program export PEM)");
     /// A web page.
     PAIR_WEB_PAGE = instead!("pair.web-page", [],
         "它是网页（登录页或错误页被存成了文件）：请用浏览器登录后重新下载，或 curl -fLO",

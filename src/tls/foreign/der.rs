@@ -1,10 +1,12 @@
 //! Content of files in DER, and faults of keys.
 
 use super::odd::NAMED_CURVE;
-use super::{Found, binary, word};
+use super::{Found, Wanted, binary, word};
 use crate::event::text::Text;
 use crate::event::{Event, event};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{
+    PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
 use std::path::Path;
 use x509_parser::asn1_rs::{Any, FromDer as _, Oid, Tag};
 use x509_parser::der_parser::oid;
@@ -128,8 +130,34 @@ fn parts(mut data: &[u8]) -> Vec<Any<'_>> {
     parts
 }
 
+/// Returns a key as what its content is, for people write labels by hand.
+pub(in crate::tls) fn by_content(key: PrivateKeyDer<'static>) -> PrivateKeyDer<'static> {
+    let der = key.secret_der();
+    let tags: Vec<_> = children(der)
+        .unwrap_or_default()
+        .iter()
+        .map(|part| part.header.tag())
+        .collect();
+    match tags.as_slice() {
+        [Tag::Integer, Tag::Sequence, Tag::OctetString, ..] => {
+            PrivatePkcs8KeyDer::from(der.to_vec()).into()
+        }
+        [Tag::Integer, Tag::OctetString, ..] => PrivateSec1KeyDer::from(der.to_vec()).into(),
+        all if all.len() >= 9 && all.iter().all(|tag| *tag == Tag::Integer) => {
+            PrivatePkcs1KeyDer::from(der.to_vec()).into()
+        }
+        _ => key,
+    }
+}
+
 /// Names why a key cannot be used.
 pub(in crate::tls) fn key_fault(path: &Path, key: &PrivateKeyDer<'_>) -> Event {
+    let tags = children(key.secret_der()).unwrap_or_default();
+    let mut tags = tags.iter().map(|part| part.header.tag());
+    if (tags.next(), tags.next()) == (Some(Tag::Sequence), Some(Tag::OctetString)) {
+        let (path, wanted) = (path, Wanted::Key);
+        return Found { path, wanted }.told(event!(PAIR_PASS_PHRASE, form = "PKCS#8"));
+    }
     let kind = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(key.secret_pkcs1_der()),
         PrivateKeyDer::Sec1(key) => sec1(key.secret_sec1_der()),

@@ -2,7 +2,7 @@
 //! change dashes, put signs in front of each line, and leave what nobody sees.
 
 use super::der;
-use crate::event::Value;
+use crate::event::{Event, Value, event};
 use crate::event::text::Text;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +27,9 @@ const AGAIN: Text = Text::new(
     "no command mends that: get the file again, and send it as a file, not through a chat, the text of a mail or a web page",
 );
 
+/// Number of signs in a row that are no word but content.
+const BASE64: usize = 20;
+
 /// A line that is meant as a mark, and the first sign in it that does not fit.
 #[derive(Debug)]
 pub(super) struct BadMark {
@@ -43,37 +46,68 @@ pub(super) struct BadMark {
 impl BadMark {
     /// Finds the first one.
     pub(super) fn find(text: &str) -> Option<Self> {
+        Self::first(text, |_, _, _| true)
+    }
+
+    /// Finds the first one that begins a block of a label that ends so, and keeps that from
+    /// being read. What somebody put behind a `#` may stay there, and so may words that
+    /// no block follows.
+    pub(super) fn lost(text: &str, label: &str) -> Option<Self> {
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/".contains(c);
+        let is_content = |line: &&str| {
+            let mut runs = line.split(|c| !is_base64(c));
+            runs.any(|run| run.len() >= BASE64)
+        };
+        Self::first(text, |found, line, behind| {
+            let mut behind = behind.iter().take(3);
+            let is_comment = line.trim_start().starts_with('#');
+            let begins = found.mark.starts_with("-----BEGIN ") && found.label.ends_with(label);
+            let mut behind = behind.by_ref().take_while(|line| !line.starts_with("-----"));
+            begins && !is_comment && behind.any(|line| is_content(&line))
+        })
+    }
+
+    fn first(text: &str, is_it: impl Fn(&Self, &str, &[&str]) -> bool) -> Option<Self> {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let lines: Vec<_> = text.split('\n').collect();
         let mut open = None;
-        for (at, line) in lines.iter().enumerate() {
+        lines.iter().enumerate().find_map(|(at, line)| {
             let behind = lines.get(at + 1..).unwrap_or_default();
-            let Some((mark, label)) = meant(line, behind, open) else {
-                continue;
-            };
+            let (mark, label) = meant(line, behind, open)?;
             open = mark.starts_with("-----BEGIN ").then_some(label);
-            let line = line.trim_end_matches(' ');
-            if line == mark {
-                continue;
-            }
-            let signs = line.chars().map(Some).chain([None]);
+            let plain = line.trim_end_matches(' ');
+            let signs = plain.chars().map(Some).chain([None]);
             let due = mark.chars().map(Some).chain([None]);
             let (column, (sign, due)) = signs.zip(due).enumerate().find(|(_, (a, b))| a != b)?;
-            return Some(Self {
+            let found = Self {
                 line: at + 1,
                 column: column + 1,
                 sign: shown(sign),
                 due: shown(due),
                 mark,
                 label,
-            });
-        }
-        None
+            };
+            is_it(&found, line, behind).then_some(found)
+        })
+    }
+
+    /// Says so, with what mends the file. `file` is a word of a shell.
+    pub(super) fn event(self, text: &str, file: &str) -> Event {
+        let command = self.command(text, file);
+        event!(
+            PAIR_MARK,
+            line = self.line,
+            column = self.column,
+            sign = self.sign,
+            due = self.due,
+            mark = self.mark,
+            command = command
+        )
     }
 
     /// Returns the command that mends the file, if that is one that holds a whole block
     /// then; else what to do instead. `file` is a word of a shell.
-    pub(super) fn command(&self, text: &str, file: &str) -> Value {
+    fn command(&self, text: &str, file: &str) -> Value {
         if !is_whole(&mended(text, self.label), self.label) {
             return AGAIN.into();
         }
@@ -110,6 +144,8 @@ fn meant(
             let is_split = is_dashed && own.ends_with(word) && letters(next) == joined;
             own == whole || is_dashed && own.ends_with(&whole) || is_split
         })?;
+        // An end closes what is open.
+        let label = open.filter(|_| word == "END").unwrap_or(label);
         Some((format!("-----{word} {label}-----"), label))
     });
     let by_other_end = || {
@@ -177,6 +213,63 @@ fn mended(text: &str, label: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Returns the number of the first line that ends a block which none begins.
+pub(super) fn without_begin(text: &str) -> Option<usize> {
+    let mut is_open = false;
+    let line = text.lines().position(|line| {
+        let is_lost = line.starts_with("-----END ") && !is_open;
+        if line.starts_with("-----") {
+            is_open = line.starts_with("-----BEGIN ");
+        }
+        is_lost
+    });
+    line.map(|line| line + 1)
+}
+
+/// Tells whether a line holds two marks.
+pub(super) fn is_run_together(text: &str) -> bool {
+    let count = |line: &str| line.matches("-----BEGIN ").count() + line.matches("-----END ").count();
+    text.split(['\n', '\r']).any(|line| count(line) > 1)
+}
+
+/// Returns the command that parts marks and lines which ran together, tags and entities of
+/// web pages between them included; or what to do instead. `file` is a word of a shell.
+pub(super) fn apart(text: &str, file: &str) -> Value {
+    let parted = parted(text);
+    let has = |label: &&str| parted.contains(&format!("-----BEGIN {label}-----"));
+    if !LABELS.iter().find(|label| has(label)).is_some_and(|label| is_whole(&parted, label)) {
+        return AGAIN.into();
+    }
+    format!(
+        "sed -E 's/<[^>]*>|&#1[03];/ /g;s/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {file} | \
+         sed '/^-----/!s/ /\\n/g' > {file}.pem"
+    )
+    .into()
+}
+
+/// Does to a text what that command does.
+fn parted(text: &str) -> String {
+    let mut plain = String::new();
+    for (i, part) in text.split('<').enumerate() {
+        let behind = part.split_once('>').filter(|(tag, _)| i > 0 && !tag.contains('\n'));
+        plain.push_str(behind.map_or(if i > 0 { "<" } else { "" }, |_| " "));
+        plain.push_str(behind.map_or(part, |(_, behind)| behind));
+    }
+    let plain = plain.replace("&#10;", " ").replace("&#13;", " ");
+    let (mut parted, mut rest) = (String::new(), &*plain);
+    let marks = ["-----BEGIN ", "-----END "];
+    while let Some(at) = marks.iter().filter_map(|mark| rest.find(mark)).min() {
+        let (before, from) = rest.split_at(at);
+        let Some((label, behind)) = from.get(5..).and_then(|from| from.split_once("-----")) else {
+            break;
+        };
+        let before = before.trim_end_matches(' ').replace(' ', "\n");
+        parted.push_str(&format!("{before}\n-----{label}-----\n"));
+        rest = behind.trim_start_matches(' ');
+    }
+    parted + &rest.replace(' ', "\n")
+}
+
 /// Tells whether a text has blocks of a label, each with DER that is as long as it says.
 fn is_whole(text: &str, label: &str) -> bool {
     let (begin, end) = (
@@ -186,7 +279,7 @@ fn is_whole(text: &str, label: &str) -> bool {
     let mut blocks = text.split(&begin).skip(1).peekable();
     let is_good = |block: &str| {
         let inner = block.split_once(&end).map(|(inner, _)| inner);
-        let content = inner.and_then(|inner| STANDARD.decode(inner.replace('\n', "")).ok());
+        let content = inner.and_then(|inner| STANDARD.decode(inner.replace(['\n', '\r'], "")).ok());
         content.is_some_and(|content| der::is_whole(&content))
     };
     blocks.peek().is_some() && blocks.all(is_good)
