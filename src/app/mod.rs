@@ -333,7 +333,7 @@ fn say_certificates(certificates: Option<&Certificates>) {
         let until = Timestamp::from_second(pair.not_after);
         tell!(
             CERTIFICATE_IN_USE,
-            file = absolute(&pair.paths.cert),
+            file = pair.is_kept.then(|| absolute(&pair.paths.cert)),
             key = format!("{kind} {}", pair.key_bits),
             names = pair.names.as_slice(),
             until = until

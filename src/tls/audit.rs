@@ -65,6 +65,18 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
         pairs
     };
     let has_host = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(host));
+    let is_file = matches!(mode, Mode::Off | Mode::Files(_));
+    if let Some(pair) = asked.iter().find(|pair| is_file && judge::has_as_dns(pair, host))
+        && !asked.iter().any(|pair| covers(pair, host))
+    {
+        let file = &pair.paths.cert;
+        return Some(event!(
+            CERTIFICATE_NAME_FORM,
+            setting = setting,
+            host = host,
+            file = file
+        ));
+    }
     let (covered, names) = match mode {
         Mode::SelfSigned { names, .. } => (has_host(names), names.clone()),
         // What is there may be about to be replaced: what is wanted counts.
@@ -89,6 +101,7 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
             directory = &acme.directory
         ));
     }
+    let names: Vec<_> = names.into_iter().filter(|name| !judge::is_odd(name)).collect();
     (!covered).then(|| {
         event!(
             CERTIFICATE_NAME,
@@ -307,8 +320,9 @@ mod tests {
             (&[0, 3, 1, 4, 2], None),
             (&[0, 2], Some(1)),
             (&[0, 4], Some(1)),
-            (&[0, 1, 3], Some(2)),
-            (&[0, 3, 1], Some(3)),
+            (&[4, 0], Some(2)),
+            (&[0, 1, 3], None),
+            (&[0, 1, 4], None),
         ] {
             assert_eq!(gap(files), expected, "{files:?}");
         }

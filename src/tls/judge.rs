@@ -6,8 +6,9 @@ use super::pem::Pair;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::trust::bundle::Roots;
-use crate::trust::{self, ChainFault, End, Weakness, certificate};
+use crate::trust::{self, ChainFault, End, Unable, Weakness, certificate};
 use std::net::IpAddr;
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Finds what of a pair's files is served otherwise than it stands there.
@@ -50,24 +51,12 @@ pub(super) fn leaf(setting: &str, pair: &Pair) -> Vec<Event> {
     if pair.names.is_empty() {
         found.push(event!(CERTIFICATE_NO_NAMES, setting = setting, file = file));
     }
-    // A star for one whole label, the first, is all that devices know.
-    let is_odd = |name: &&String| {
-        if name.parse::<IpAddr>().is_ok() {
-            return false;
-        }
-        let rest = name.strip_prefix("*.").unwrap_or(name);
-        let is_sign = |c: char| c.is_ascii_alphanumeric() || "-_.*".contains(c);
-        if !rest.chars().all(is_sign) || rest.ends_with('.') {
-            return true;
-        }
-        rest.contains('*') || !rest.contains('.') && *name != rest
-    };
-    if let Some(name) = pair.names.iter().find(is_odd) {
+    if let Some(name) = pair.names.iter().find(|name| is_odd(name)) {
         found.push(event!(
             CERTIFICATE_NAME_ODD,
             setting = setting,
             file = file,
-            name = name
+            name = if name.is_empty() { "\"\"" } else { name }
         ));
     }
     let Some(Ok((_, leaf))) = pair
@@ -110,6 +99,30 @@ pub(super) fn leaf(setting: &str, pair: &Pair) -> Vec<Event> {
     found
 }
 
+/// Tells whether a name is one of no host. A star for one whole label, the first, is all that
+/// devices know.
+pub(super) fn is_odd(name: &str) -> bool {
+    if name.parse::<IpAddr>().is_ok() {
+        return false;
+    }
+    let rest = name.strip_prefix("*.").unwrap_or(name);
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || "-_.*".contains(c);
+    let has_empty = rest.split('.').any(str::is_empty);
+    let is_whole = rest.contains('.') || name == rest;
+    !rest.chars().all(is_sign) || has_empty || rest.contains('*') || !is_whole
+}
+
+/// Tells whether an address stands in a certificate as a host name, which browsers do not
+/// take for it.
+pub(super) fn has_as_dns(pair: &Pair, host: &str) -> bool {
+    let leaf = pair.certified.cert.first();
+    let leaf = leaf.and_then(|der| X509Certificate::from_der(der).ok());
+    let san = leaf.as_ref().and_then(|(_, leaf)| leaf.subject_alternative_name().ok().flatten());
+    let mut names = san.iter().flat_map(|san| &san.value.general_names);
+    host.parse::<IpAddr>().is_ok()
+        && names.any(|name| matches!(name, GeneralName::DNSName(name) if *name == host))
+}
+
 /// Returns the first certificate with a date that devices do not read, and that date.
 fn odd_date(pair: &Pair) -> Option<(X509Certificate<'_>, String)> {
     pair.certified.cert.iter().find_map(|der| {
@@ -148,6 +161,12 @@ pub(super) fn chain(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Vec<Ev
         | ChainFault::LeafOnly { end, .. } => authority(end).map(|who| (end, who)),
         _ => None,
     });
+    let is_lost = faults.iter().any(|fault| {
+        matches!(
+            fault,
+            ChainFault::UnknownIssuer(_) | ChainFault::Torn(_) | ChainFault::LeafOnly { .. }
+        )
+    });
     let gap = if let Some((end, who)) = stranger {
         Some(event!(
             CERTIFICATE_AUTHORITY,
@@ -156,6 +175,8 @@ pub(super) fn chain(setting: &str, mode: &Mode, pair: &Pair, now: i64) -> Vec<Ev
             issuer = &end.issuer,
             who = who
         ))
+    } else if !is_lost {
+        None
     } else if pair.certified.cert.len() == 1 {
         Some(event!(CERTIFICATE_ALONE, setting = setting, file = file))
     } else {
@@ -283,13 +304,36 @@ fn of_path(setting: &str, pair: &Pair, fault: ChainFault) -> Option<Event> {
             last = end.last,
             root = end.issuer
         ),
-        ChainFault::BadSignature { end, error } => event!(
+        ChainFault::BadSignature(end) => event!(
             CERTIFICATE_BAD_SIGNATURE,
             setting = setting,
             file = file,
             last = end.last,
-            error = error
+            issuer = end.issuer
         ),
+        ChainFault::Unable { subject, why } => {
+            let why = match why {
+                Unable::NoAuthority => Text::new(
+                    "它不是颁发机构的证书（CA:FALSE）",
+                    "it is no authority's (CA:FALSE)",
+                ),
+                Unable::NoSigning => Text::new(
+                    "它的 keyUsage 没有 keyCertSign",
+                    "its keyUsage lacks keyCertSign",
+                ),
+                Unable::TooDeep => Text::new(
+                    "它的 pathlen 不允许下面再有这么多级机构",
+                    "its pathlen allows fewer authorities below it",
+                ),
+            };
+            event!(
+                CERTIFICATE_UNABLE,
+                setting = setting,
+                file = file,
+                subject = subject,
+                why = why
+            )
+        }
         ChainFault::UnknownIssuer(end)
         | ChainFault::Torn(end)
         | ChainFault::LeafOnly { end, .. } => event!(

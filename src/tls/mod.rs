@@ -15,6 +15,7 @@ pub(crate) use resolver::Certificates;
 pub(crate) use self_signed::SignError;
 
 use crate::event::{Event, event};
+use crate::util::paths::absolute;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
 use std::fmt;
@@ -50,6 +51,16 @@ pub struct PairPaths {
     pub key: PathBuf,
 }
 
+impl PairPaths {
+    /// Returns them from the root on, as they are told.
+    fn absolute(&self) -> Self {
+        Self {
+            cert: absolute(&self.cert),
+            key: absolute(&self.key),
+        }
+    }
+}
+
 /// Error where TLS could not be set up.
 #[derive(Debug)]
 pub(crate) enum TlsError {
@@ -80,9 +91,6 @@ impl TlsError {
     pub(crate) fn by_setting(&self) -> Vec<(String, Event)> {
         let (setting, event) = match self {
             Self::Pairs(faults) => return faults.iter().map(of_pair).collect(),
-            Self::Sign(error @ SignError::Names { .. }) => {
-                ("gateway.tls.names", Event::from(error))
-            }
             Self::Sign(error) => ("gateway.tls.mode", Event::from(error)),
             Self::Kept(error) => ("gateway.tls.mode", Event::from(error)),
             Self::Rustls(error) => ("gateway.tls", event!(TLS_SETUP, error = error.to_string())),

@@ -53,29 +53,15 @@ pub(super) fn ordered(chain: &[CertificateDer<'_>], leaf: usize) -> Ordered {
 }
 
 impl Ordered {
-    /// Returns the number of the first certificate, counted from 1, from which no other
-    /// one in the file leads on, though there are some that the leaf does not lead to.
+    /// Returns the number of the leaf, counted from 1, if none of the others signed it.
+    /// Further up nobody can tell a gap from the end, for a root is not sent.
     pub(super) fn gap(&self, chain: &[CertificateDer<'_>]) -> Option<usize> {
         let read = |at: &usize| Some(X509Certificate::from_der(chain.get(*at)?).ok()?.1);
-        let all: Vec<_> = self.places.iter().map(read).collect();
-        let (mut reached, mut next, mut last) = (vec![0], 0, None);
-        while let Some(&i) = reached.get(next) {
-            next += 1;
-            let below = all.get(i)?.as_ref()?;
-            if below.issuer() == below.subject() {
-                return None;
-            }
-            let signs = |above: &X509Certificate<'_>| above.subject() == below.issuer();
-            let above: Vec<_> = (0..all.len())
-                .filter(|j| all.get(*j).and_then(Option::as_ref).is_some_and(signs))
-                .collect();
-            if above.is_empty() {
-                last = last.or(Some(i));
-            }
-            let new: Vec<_> = above.into_iter().filter(|j| !reached.contains(j)).collect();
-            reached.extend(new);
-        }
-        let last = last.filter(|_| reached.len() < all.len())?;
-        self.places.get(last).map(|place| place + 1)
+        let (place, others) = self.places.split_first()?;
+        let leaf = read(place)?;
+        let signs = |above: X509Certificate<'_>| above.subject() == leaf.issuer();
+        let is_signed = others.iter().filter_map(read).any(signs);
+        let is_alone = others.is_empty() || leaf.issuer() == leaf.subject();
+        (!is_alone && !is_signed).then_some(place + 1)
     }
 }

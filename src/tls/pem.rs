@@ -30,8 +30,8 @@ pub(crate) struct Pair {
     pub is_ecdsa: bool,
     /// Length of the key, in bits; 0 if that cannot be told.
     pub key_bits: usize,
-    /// Number of the first certificate, counted from 1, whose signer is not in the
-    /// file, though there are others that nothing leads to.
+    /// Number of the leaf, counted from 1, if others stand in the file and none of them
+    /// signed it.
     pub gap: Option<usize>,
     /// Host names of the leaf, lower case, and its IP addresses.
     pub names: Vec<String>,
@@ -39,6 +39,8 @@ pub(crate) struct Pair {
     pub not_before: i64,
     /// End of its validity, in seconds since 1970.
     pub not_after: i64,
+    /// True where it stands in its files; false for one in memory only.
+    pub is_kept: bool,
     /// True where the leaf is signed with its own key.
     pub is_self_signed: bool,
     /// Oddities of the files that are mended where it is served.
@@ -97,6 +99,8 @@ impl std::error::Error for PairError {}
 impl Pair {
     /// Reads and checks a pair.
     pub(crate) fn load(paths: &PairPaths) -> Result<Self, PairError> {
+        // A log is read where nobody knows from where relative paths go on.
+        let paths = &paths.absolute();
         let cert = read(Found {
             path: &paths.cert,
             wanted: Wanted::Certificate,
@@ -147,6 +151,7 @@ impl Pair {
             names: names(&parsed),
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
+            is_kept: true,
             is_self_signed: parsed.issuer() == parsed.subject(),
             certified: Arc::new(CertifiedKey::new(chain, signer)),
             mended,

@@ -6,6 +6,8 @@ use super::pem::{Pair, PairError};
 use crate::event::{Event, event, tell};
 use crate::util::durable::{self, Durability};
 use crate::util::paths::absolute;
+use crate::util::way;
+use nix::unistd::geteuid;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
@@ -13,6 +15,7 @@ use rcgen::{
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -25,11 +28,10 @@ const MARGIN: i64 = 90 * 86_400;
 /// Error where no certificate could be made or kept.
 #[derive(Debug)]
 pub(crate) enum SignError {
-    /// rcgen refuses the names.
-    Names {
-        names: Vec<String>,
-        error: rcgen::Error,
-    },
+    /// rcgen refuses what it is to sign.
+    Make(rcgen::Error),
+    /// The kept one is of another user, and devices may pin its key: it is not replaced.
+    Others { file: PathBuf, owner: u32 },
     /// The folder or a file in it cannot be written.
     Keep {
         /// Folder or file.
@@ -49,16 +51,25 @@ impl From<PairError> for SignError {
 impl From<&SignError> for Event {
     fn from(error: &SignError) -> Self {
         match error {
-            SignError::Names { names, error } => {
-                event!(SIGN_NAMES, names = &**names, error = error.to_string())
+            SignError::Make(error) => event!(TLS_SETUP, error = error.to_string()),
+            SignError::Others { file, owner } => event!(
+                SIGN_OTHERS,
+                file = file,
+                folder = file.parent().unwrap_or(file),
+                owner = *owner,
+                user = geteuid().as_raw()
+            ),
+            SignError::Keep { path, error } => {
+                let way = way::to_write(path);
+                event!(SIGN_KEEP, file = path, error = error, way = way)
             }
-            SignError::Keep { path, error } => event!(SIGN_KEEP, file = path, error = error),
             SignError::Pair(error) => error.into(),
         }
     }
 }
 
 fn paths(dir: &Path) -> PairPaths {
+    let dir = absolute(dir);
     PairPaths {
         cert: dir.join("self-signed.crt"),
         key: dir.join("self-signed.key"),
@@ -74,7 +85,8 @@ pub(super) fn at_any_rate(
     now: SystemTime,
 ) -> Result<Pair, SignError> {
     let why = match ensure(dir, names, now) {
-        Err(why @ (SignError::Keep { .. } | SignError::Pair(_))) => why,
+        Err(SignError::Make(error)) => return Err(SignError::Make(error)),
+        Err(why) => why,
         done => return done,
     };
     let paths = paths(dir);
@@ -91,7 +103,8 @@ pub(super) fn at_any_rate(
         return Ok(pair);
     }
     let (key, certificate) = sign(names, kept_key(&paths), now)?;
-    let pair = Pair::parse(&paths, certificate.as_bytes(), key.as_bytes())?;
+    let mut pair = Pair::parse(&paths, certificate.as_bytes(), key.as_bytes())?;
+    pair.is_kept = false;
     tell!(CERTIFICATE_UNKEPT, names = names, why = Event::from(&why));
     Ok(pair)
 }
@@ -116,7 +129,10 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
             Some(why) => why,
         },
         Err(_) if !paths.cert.exists() && !paths.key.exists() => event!(CERTIFICATE_NONE),
-        Err(_) => event!(CERTIFICATE_UNREADABLE),
+        Err(_) => {
+            others(&paths)?;
+            event!(CERTIFICATE_UNREADABLE)
+        }
     };
     let key = kept_key(&paths);
     let key_is_kept = key.is_some();
@@ -130,13 +146,26 @@ pub(super) fn ensure(dir: &Path, names: &[String], now: SystemTime) -> Result<Pa
     };
     tell!(
         CERTIFICATE_SIGNED,
-        cert = absolute(&paths.cert),
+        cert = &paths.cert,
         names = names,
         why = why,
         key = key_is_kept.then_some("kept"),
         unsure = unsure
     );
     Ok(Pair::load(&paths)?)
+}
+
+/// Fails where a file of the kept pair is another user's, and shut.
+fn others(paths: &PairPaths) -> Result<(), SignError> {
+    for file in [&paths.key, &paths.cert] {
+        let read = fs::File::open(file);
+        if read.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            let owner = fs::metadata(file).map_or(0, |about| about.uid());
+            let file = file.clone();
+            return Err(SignError::Others { file, owner });
+        }
+    }
+    Ok(())
 }
 
 /// Returns why `pair` has to be made anew, if it has to.
@@ -168,10 +197,7 @@ fn sign(
     key: Option<KeyPair>,
     now: SystemTime,
 ) -> Result<(String, String), SignError> {
-    let refuse = |error| SignError::Names {
-        names: names.to_owned(),
-        error,
-    };
+    let refuse = SignError::Make;
     let mut params = CertificateParams::default();
     for name in names {
         let as_dns = || {

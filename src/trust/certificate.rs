@@ -147,6 +147,33 @@ pub(crate) fn is_ed25519(certificate: &X509Certificate<'_>) -> bool {
         || certificate.public_key().algorithm.algorithm == OID_SIG_ED25519
 }
 
+/// Reason for which a certificate cannot stand for those below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unable {
+    /// It is no authority's (basicConstraints).
+    NoAuthority,
+    /// It is an authority's, and not to sign certificates (keyUsage).
+    NoSigning,
+    /// It lets fewer authorities stand below it (pathlen).
+    TooDeep,
+}
+
+/// Returns why a certificate may not sign one with so many authorities on the path between
+/// it and the leaf, which mbedTLS asks of each that might (`x509_crt_find_parent_in`).
+pub(crate) fn unable(certificate: &X509Certificate<'_>, below: usize) -> Option<Unable> {
+    let usage = certificate.key_usage().ok().flatten();
+    let constraints = certificate.basic_constraints().ok().flatten();
+    let depth = constraints.and_then(|c| c.value.path_len_constraint);
+    if !certificate.is_ca() {
+        Some(Unable::NoAuthority)
+    } else if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
+        Some(Unable::NoSigning)
+    } else {
+        let is_deep = depth.is_some_and(|most| usize::try_from(most).is_ok_and(|most| below > most));
+        is_deep.then_some(Unable::TooDeep)
+    }
+}
+
 /// Weakness of a certificate, which mbedTLS's default profile
 /// (`mbedtls_x509_crt_profile_default`) does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-pub(crate) use super::certificate::Weakness;
+pub(crate) use super::certificate::{Unable, Weakness};
 
 /// Bytes that a device takes in a record (`CONFIG_MBEDTLS_SSL_IN_CONTENT_LEN`).
 const RECORD: usize = 16_384;
@@ -46,8 +46,11 @@ pub(crate) enum ChainFault {
     UnknownToDevices(End),
     /// The leaf is not made for servers.
     NotForServers { subject: String },
-    /// A signature is not by the key of the certificate above.
-    BadSignature { end: End, error: String },
+    /// The signature of the last is not by the key that has its issuer's name, whether
+    /// that was sent or is known.
+    BadSignature(End),
+    /// A certificate cannot stand for those below it.
+    Unable { subject: String, why: Unable },
     /// An extension must be understood, and is not.
     UnknownExtension { subject: String, extension: String },
     /// Something of the leaf that mbedTLS passes over, as a CA's that serves.
@@ -154,7 +157,8 @@ fn walk(all: &[Sent<'_>]) -> Vec<usize> {
     let mut at = 0;
     while let Some((_, child)) = all.get(at) {
         let issuer = |(i, (_, parent)): (usize, &Sent<'_>)| {
-            (parent.subject() == child.issuer() && parent.is_ca()).then_some(i)
+            let is_it = parent.subject() == child.issuer();
+            (is_it && certificate::unable(parent, path.len() - 1).is_none()).then_some(i)
         };
         let Some(next) = all.iter().enumerate().skip(at + 1).find_map(issuer) else {
             break;
@@ -284,9 +288,42 @@ impl<'a> Case<'a> {
         {
             ChainFault::UnknownToDevices(end)
         } else {
-            self.untrusted(leaf, top, &error, end)
+            let broken = self.broken(der, top, time);
+            broken.unwrap_or_else(|| self.untrusted(leaf, top, &error, end))
         };
         self.faults.push(fault);
+    }
+
+    /// Finds a certificate that does not stand for the one below it, whoever trusts the
+    /// authority above them.
+    fn broken(
+        &self,
+        leaf: &CertificateDer<'_>,
+        top: &X509Certificate<'_>,
+        time: UnixTime,
+    ) -> Option<ChainFault> {
+        let read = |place: &usize| self.all.get(*place).map(|(der, read)| (*der, read));
+        for (n, place) in self.path.iter().enumerate().skip(1) {
+            let (der, above) = read(place)?;
+            let sent = self.path.get(1..n).unwrap_or_default();
+            let anchor = webpki::anchor_from_trusted_cert(der).ok()?;
+            let below = self.path.get(n - 1).and_then(read);
+            if let (Err(error), Some((_, below))) = (self.verify(leaf, sent, &[anchor], time), below)
+                && is_about_signature(&error)
+            {
+                return Some(ChainFault::BadSignature(End {
+                    last: certificate::subject(below),
+                    issuer: certificate::subject(above),
+                }));
+            }
+        }
+        let others = (1..self.all.len()).filter(|place| !self.path.contains(place));
+        let mut others = others.filter_map(|place| self.all.get(place));
+        others.find_map(|(_, other)| {
+            let why = certificate::unable(other, self.path.len() - 1)?;
+            let subject = certificate::subject(other);
+            (other.subject() == top.issuer()).then_some(ChainFault::Unable { subject, why })
+        })
     }
 
     /// Names the reason for which nobody trusts the chain.
@@ -302,8 +339,8 @@ impl<'a> Case<'a> {
             return ChainFault::NotForServers { subject };
         }
         let text = error.to_string();
-        if matches!(error, webpki::Error::InvalidSignatureForPublicKey) {
-            return ChainFault::BadSignature { end, error: text };
+        if is_about_signature(error) {
+            return ChainFault::BadSignature(end);
         }
         if !is_about_trust(error) {
             // A CA as the leaf, version 1: mbedTLS 3.6 takes both.
@@ -402,6 +439,15 @@ impl<'a> Case<'a> {
             )
             .map(|_| ())
     }
+}
+
+/// Tells whether another key made a signature, of the same kind or of another one.
+fn is_about_signature(error: &webpki::Error) -> bool {
+    matches!(
+        error,
+        webpki::Error::InvalidSignatureForPublicKey
+            | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+    )
 }
 
 fn is_about_trust(error: &webpki::Error) -> bool {

@@ -5,4 +5,4 @@ pub(crate) mod bundle;
 pub(crate) mod certificate;
 mod chain;
 
-pub(crate) use chain::{ChainFault, End, Weakness, judge};
+pub(crate) use chain::{ChainFault, End, Unable, Weakness, judge};

@@ -33,6 +33,13 @@ kinds! { CERTIFICATES:
          connection.")
         .remedy("为该域名申请证书{，或在公网地址中使用 |names| 之一}。",
             "get one for that name{, or use one of |names| in the public address}.");
+    /// An address stands there as a name.
+    CERTIFICATE_NAME_FORM = found("certificate.name-form", &["place?", "setting", "host", "file"],
+        "{host} 在 {file} 中写成了域名（DNS:），而 IP 地址应写作 IP:：设备（mbedTLS）接受它，浏览器和 curl 会拒绝连接。",
+        "{host} stands in {file} as a host name (DNS:), and an address belongs there as IP: devices (mbedTLS) take it, browsers and \
+         curl refuse the connection.")
+        .remedy("重新签发，写 subjectAltName=IP:{host},DNS:{host}（较旧的 mbedTLS 只看 DNS:）。",
+            "have it made again with subjectAltName=IP:{host},DNS:{host} (older mbedTLS looks at DNS: only).");
     /// The chain is missing.
     CERTIFICATE_ALONE = found("certificate.no-chain", &["place?", "setting", "file"],
         "{file} 只包含服务器自己的证书，缺少上级证书链：设备找不到其信任的根证书，会拒绝它。",
@@ -86,7 +93,7 @@ kinds! { CERTIFICATES:
     /// A certificate stands there twice.
     CERTIFICATE_DOUBLES = found("certificate.doubles", &["place?", "setting", "file", "count"],
         "{file} 中有 {count} 张重复的证书：这里只发送一次。",
-        "{file} holds {count} certificates twice: they are sent once here.")
+        "Certificates stand twice in {file} (doubles: {count}): each is sent once here.")
         .remedy("删去重复的证书。", "take the doubles out.");
     /// There are several keys.
     CERTIFICATE_KEYS = found("certificate.several-keys", &["place?", "setting", "file", "count"],
@@ -95,8 +102,8 @@ kinds! { CERTIFICATES:
         .remedy("只保留与证书相符的一个。", "keep the one that belongs to the certificate.");
     /// There are no names.
     CERTIFICATE_NO_NAMES = found("certificate.no-san", &["place?", "setting", "file"],
-        "{file} 没有 subjectAltName，域名至多写在 CN 中：浏览器和 curl 会拒绝它。",
-        "{file} has no subjectAltName, and a host name in its CN at most: browsers and curl refuse it.")
+        "{file} 的 subjectAltName 中没有域名或 IP 地址（或没有这个扩展），域名至多写在 CN 中：浏览器和 curl 会拒绝它。",
+        "{file} has no host name or address as its subjectAltName, and one in its CN at most: browsers and curl refuse it.")
         .remedy("签发时加上 -addext subjectAltName=DNS:域名（openssl req），或向公共机构申请。",
             "have it made with -addext subjectAltName=DNS:NAME (openssl req), or get one of a public authority.");
     /// A name is one of no host.
@@ -143,15 +150,15 @@ kinds! { CERTIFICATES:
         .remedy("只保留服务器证书和签发它的中间证书。", "keep the server's own and the intermediates that signed it.");
     /// An intermediate has ended.
     CERTIFICATE_CHAIN_EXPIRED = found("certificate.chain-expired", &["place?", "setting", "file", "subject", "day"],
-        "{file} 中的中间证书 {subject} 已于 {day} 过期：浏览器以及会检查日期的固件会拒绝整条证书链。",
-        "The intermediate {subject} in {file} ended on {day}: browsers, and devices whose firmware was built to check dates, refuse \
-         the whole chain.")
-        .remedy("从颁发机构下载现用的中间证书；certbot：certbot renew --force-renewal。",
-            "get the present intermediate from the authority; of certbot: certbot renew --force-renewal.");
+        "{file} 中的上级证书 {subject} 已于 {day} 过期：浏览器以及会检查日期的固件会拒绝整条证书链。",
+        "The authority's certificate {subject} in {file} ended on {day}: browsers, and devices whose firmware was built to check \
+         dates, refuse the whole chain.")
+        .remedy("从颁发机构下载现用的证书（certbot：certbot renew --force-renewal）；自建机构请重新签发它。",
+            "get the present one from the authority (of certbot: certbot renew --force-renewal); make an own authority's anew.");
     /// An intermediate has not begun.
     CERTIFICATE_CHAIN_EARLY = found("certificate.chain-early", &["place?", "setting", "file", "subject", "day"],
-        "{file} 中的中间证书 {subject} 从 {day} 起才有效：会检查日期的客户端会拒绝它。",
-        "The intermediate {subject} in {file} does not hold before {day}: clients that check dates refuse it.")
+        "{file} 中的上级证书 {subject} 从 {day} 起才有效：会检查日期的客户端会拒绝它。",
+        "The authority's certificate {subject} in {file} does not hold before {day}: clients that check dates refuse it.")
         .remedy("请检查本机时钟是否正确。", "see whether this machine's clock is right.");
     /// Browsers know the root, and devices do not.
     CERTIFICATE_ROOT_UNKNOWN = found("certificate.root-unknown", &["place?", "setting", "file", "root"],
@@ -181,12 +188,20 @@ kinds! { CERTIFICATES:
          refuse the connection, though it has the root of that name.")
         .remedy("从文件中删去该交叉签名的证书（最后一张）。", "take that cross-signed certificate (the last one) out of the file.");
     /// A signature in the chain is not by the one above.
-    CERTIFICATE_BAD_SIGNATURE = found("certificate.bad-signature", &["place?", "setting", "file", "last", "error"],
-        "{file} 的证书链不成立：{last} 上方的签名与名称相同的证书不符（{error}）：设备会拒绝它。",
-        "The chain in {file} does not hold: a signature is not by the certificate of that name above it, up to {last} ({error}): \
-         devices refuse it.")
-        .remedy("重新下载颁发机构提供的 fullchain.pem；检查：openssl verify -untrusted chain.pem cert.pem。",
-            "get fullchain.pem from the authority again; see: openssl verify -untrusted chain.pem cert.pem.");
+    CERTIFICATE_BAD_SIGNATURE = found("certificate.bad-signature", &["place?", "setting", "file", "last", "issuer"],
+        "{file} 的证书链不成立：{last} 写明由 {issuer} 签发，但签名用的是另一个同名机构的密钥：设备会拒绝整条证书链，内置根证书也无济于事。",
+        "The chain in {file} does not hold: {last} names {issuer} as its issuer, and another key than that one's signed it: devices \
+         refuse the whole chain, whatever roots they have.")
+        .remedy("换成真正签发 {last} 的证书：重新下载颁发机构提供的 fullchain.pem；自建机构请用现用的密钥重新签发。",
+            "put the certificate there that did sign {last}: get fullchain.pem from the authority again; of an authority of your own, \
+             sign it again with the present key.");
+    /// A certificate may not sign what stands below it.
+    CERTIFICATE_UNABLE = found("certificate.not-authority", &["place?", "setting", "file", "subject", "why"],
+        "{file} 中的 {subject} 不能签发它下面的证书：{why}：设备会拒绝整条证书链，内置根证书也无济于事。",
+        "{subject} in {file} may not sign what stands below it: {why}: devices refuse the whole chain, whatever roots they have.")
+        .remedy("重新签发该中间证书，加上 basicConstraints=critical,CA:TRUE 和 keyUsage=critical,keyCertSign,cRLSign（pathlen 要够大或不写）。",
+            "have that intermediate made again with basicConstraints=critical,CA:TRUE and keyUsage=critical,keyCertSign,cRLSign (and a \
+             pathlen that is high enough, or none).");
     /// An extension that devices do not know.
     CERTIFICATE_EXTENSION = found("certificate.extension", &["place?", "setting", "file", "subject", "extension"],
         "{file} 中的 {subject} 有设备不认识的关键扩展（{extension}）：设备会拒绝它（mbedTLS 返回 -0x2562）。",
@@ -262,16 +277,17 @@ kinds! { CERTIFICATES:
         "已签发自签名证书（{why}）", "certificate signed, for {why}");
     /// One should be signed, and cannot be kept.
     CERTIFICATE_KEPT_UNFIT = Kind::new("certificate.kept-unfit", Warning, "self_signed", &["names", "reason", "why"],
-        "无法保存新证书，继续使用已保存的证书，尽管 {reason}（{why}）。",
+        "无法保存新证书，继续使用已保存的证书，尽管{reason}（{why}）。",
         "no new certificate can be kept, and the kept one stays in use, though {reason} ({why}).")
-        .remedy("腾出空间或使该处可写；一小时内或下次启动时会生成新证书",
-            "make room there or make it writable; a new one is then made within an hour, or at the next start");
+        .remedy("按括号中的原因处理（腾出空间、使该处可写）；一小时内或下次启动时会生成新证书",
+            "mend what the bracket names (make room, or make it writable); a new one is then made within an hour, or at the next start");
     /// It is in memory only.
     CERTIFICATE_UNKEPT = Kind::new("certificate.unkept", Warning, "self_signed", &["names", "why"],
         "证书仅存在于内存中，下次启动会另行生成：此前被告知信任它的客户端需要重新设置（{why}）。",
         "the certificate is in memory only, and the next start makes another one: whoever was told to trust it has to be told \
          again ({why}).")
-        .remedy("腾出空间或使该处可写，然后重启", "make room there or make it writable, and restart");
+        .remedy("按括号中的原因处理（腾出空间、使该处可写、更改所有者），然后重启",
+            "mend what the bracket names (make room, make it writable, or give it to this user), and restart");
     /// An account with a CA was made.
     ACME_ACCOUNT = Kind::new("acme.account", Info, "order", &["directory", "file"], "已创建 ACME 账户", "ACME account made");
     /// An account is of no use.

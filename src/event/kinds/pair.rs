@@ -287,12 +287,15 @@ kinds! { PAIRS:
         "{file}：其中有证书不能作为根证书：请指定签发该目录证书的机构的证书（PEM）",
         "{file}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the \
          directory's");
-    /// No certificate can be signed here for these names.
-    SIGN_NAMES = why("sign.names", &["names", "error"],
-        "无法为 {names} 签发证书：{error}", "no certificate can be made for {names}: {error}");
+    /// The kept certificate is another user's.
+    SIGN_OTHERS = why("sign.others", &["file", "folder", "owner", "user"],
+        "{file} 属于用户 {owner}，而本服务器以用户 {user} 运行，不能读取（先用 sudo 启动过就会这样）：sudo chown -R {user} {'folder'}",
+        "{file} belongs to user {owner}, and this server runs as user {user}, who may not read it (as after a first start with sudo): \
+         sudo chown -R {user} {'folder'}");
     /// The folder of our own certificate cannot be written.
-    SIGN_KEEP = why("sign.keep", &["file", "error"],
-        "{file}：{error}：本服务器签发的证书保存在那里", "{file}: {error}: the certificate that this server signs is kept there");
+    SIGN_KEEP = why("sign.keep", &["file", "error", "way?"],
+        "{file}：{error}：本服务器签发的证书保存在那里{：|way|}",
+        "{file}: {error}: the certificate that this server signs is kept there{: |way|}");
     /// TLS cannot be set up.
     TLS_SETUP = why("tls.setup", &["error"], "无法设置 TLS：{error}", "TLS cannot be set up: {error}");
     /// A certificate that lacks names.

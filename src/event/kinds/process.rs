@@ -57,7 +57,7 @@ kinds! { PROCESS:
     /// The vision address, as the firmware guide shows it.
     VISION_ADDRESS = Kind::new("address.vision", Info, "app", &["url"], "视觉分析接口是        {url}", "视觉分析接口是        {url}");
     /// A certificate that answers from the start on.
-    CERTIFICATE_IN_USE = Kind::new("certificate.in-use", Info, "app", &["file", "key", "names", "until"],
+    CERTIFICATE_IN_USE = Kind::new("certificate.in-use", Info, "app", &["file?", "key", "names", "until"],
         "正在使用证书", "certificate in use");
     /// The clock was never set since the machine got its power.
     CLOCK_BEHIND = Kind::new("clock.behind", Warning, "app", &["now", "built"],

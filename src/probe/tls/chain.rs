@@ -5,7 +5,7 @@ use crate::probe::report::{Evidence, Finding};
 use crate::probe::rule::Rule;
 use crate::probe::rules::tls as rules;
 use crate::trust::bundle::Roots;
-use crate::trust::{self, ChainFault, End, Weakness};
+use crate::trust::{self, ChainFault, End, Unable, Weakness};
 use rustls::pki_types::CertificateDer;
 
 /// Lines of a handshake that the bundle refused: mbedTLS makes a fatal error of it.
@@ -109,8 +109,20 @@ fn finding(found: ChainFault, kind: Kind) -> Option<Finding> {
         ChainFault::NotForServers { subject } => {
             fault(&rules::NOT_FOR_SERVERS, subject.into(), NOT_VERIFIED)
         }
-        ChainFault::BadSignature { end, error } => {
-            let evidence = told(&end).and(&format!(": {error}"));
+        ChainFault::BadSignature(End { last, issuer }) => {
+            let evidence = Evidence::both(
+                format!("{last} 的签名不是由名为 {issuer} 的证书的密钥所作"),
+                format!("the signature of {last} is not by the key of {issuer}"),
+            );
+            fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED)
+        }
+        ChainFault::Unable { subject, why } => {
+            let why = match why {
+                Unable::NoAuthority => "CA:FALSE",
+                Unable::NoSigning => "keyUsage without keyCertSign",
+                Unable::TooDeep => "pathlen",
+            };
+            let evidence = format!("{subject}: {why}").into();
             fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED)
         }
         ChainFault::UnknownExtension { subject, extension } => {
