@@ -30,6 +30,7 @@ use super::PairPaths;
 use super::pem::Pair;
 use super::self_signed::normal;
 use crate::event::{Event, event};
+use crate::util::paths::absolute;
 use authorities::{BINDING, is_of};
 use std::fmt;
 use std::net::IpAddr;
@@ -119,7 +120,8 @@ impl AcmeSettings {
     /// leaves the other's account and certificate alone.
     pub(super) fn folder(&self) -> PathBuf {
         let ca = self.directory.trim_start_matches("https://");
-        self.dir.join("acme").join(file_name(ca))
+        // As it is told: a log is read where nobody knows where the server was started.
+        absolute(&self.dir).join("acme").join(file_name(ca))
     }
 
     /// Tells whether an account is wanted that is bound to a contract, and there is none.

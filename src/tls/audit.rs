@@ -4,6 +4,7 @@
 use super::pem::Pair;
 use super::{Mode, judge};
 use crate::event::{Event, event};
+use crate::util::paths::absolute;
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -24,7 +25,7 @@ pub(crate) fn audit(host: &str, mode: &Mode, pairs: &[Pair], now: SystemTime) ->
         findings.push(event!(
             CERTIFICATE_SELF_SIGNED,
             setting = "gateway.tls.mode",
-            file = &dir.join("self-signed.crt")
+            file = absolute(dir).join("self-signed.crt")
         ));
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -66,7 +67,9 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
     };
     let has_host = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(host));
     let is_file = matches!(mode, Mode::Off | Mode::Files(_));
-    if let Some(pair) = asked.iter().find(|pair| is_file && judge::has_as_dns(pair, host))
+    if let Some(pair) = asked
+        .iter()
+        .find(|pair| is_file && judge::has_as_dns(pair, host))
         && !asked.iter().any(|pair| covers(pair, host))
     {
         let file = &pair.paths.cert;
@@ -101,7 +104,10 @@ fn names(host: &str, mode: &Mode, pairs: &[Pair]) -> Option<Event> {
             directory = &acme.directory
         ));
     }
-    let names: Vec<_> = names.into_iter().filter(|name| !judge::is_odd(name)).collect();
+    let names: Vec<_> = names
+        .into_iter()
+        .filter(|name| !judge::is_odd(name))
+        .collect();
     (!covered).then(|| {
         event!(
             CERTIFICATE_NAME,
@@ -325,6 +331,43 @@ mod tests {
             (&[0, 1, 4], None),
         ] {
             assert_eq!(gap(files), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_stands_as_a_name_is_told_apart() {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let paths = PairPaths {
+            cert: "a.pem".into(),
+            key: "a.key".into(),
+        };
+        let mode = Mode::Files(vec![paths.clone()]);
+        let name = |text: &str| rcgen::SanType::DnsName(text.try_into().unwrap());
+        let address = rcgen::SanType::IpAddress([192, 0, 2, 1].into());
+        for (names, host, id, shows) in [
+            (
+                vec![name("192.0.2.1")],
+                "192.0.2.1",
+                "certificate.name-form",
+                "subjectAltName=IP:192.0.2.1,",
+            ),
+            (vec![name("192.0.2.1"), address], "192.0.2.1", "", ""),
+            (
+                vec![name("https://a"), name("b.example.com")],
+                NAME,
+                "certificate.name",
+                "(they are for b.example.com)",
+            ),
+        ] {
+            let mut params = CertificateParams::default();
+            params.subject_alt_names = names;
+            let pem = params.self_signed(&key).unwrap().pem();
+            let pair = Pair::parse(&paths, pem.as_bytes(), key.serialize_pem().as_bytes());
+            let found = super::names(host, &mode, &[pair.unwrap()]);
+            let found = found.map(|event| (event.kind.id, event.to_string()));
+            let (found, text) = found.unwrap_or_default();
+            assert_eq!(found, id);
+            assert!(text.contains(shows), "{text}");
         }
     }
 

@@ -117,7 +117,7 @@ pub(super) fn torn(found: Found<'_>, content: &[u8]) -> Option<Event> {
     let event = if marks::is_run_together(&text) {
         run_together(found, &text)
     } else if let Some(bad) = BadMark::lost(&text, found.wanted.label()) {
-        bad.event(&text, &found.word())
+        bad.event(found, &text)
     } else if let Some(label) = labels.iter().find(is_old) {
         by_label(found, label)?
     } else {
@@ -325,12 +325,12 @@ fn by_marks(found: Found<'_>, text: &str) -> Option<Event> {
     if marks::is_run_together(text) {
         return Some(run_together(found, text));
     }
-    Some(BadMark::find(text)?.event(text, &found.word()))
+    Some(BadMark::find(text)?.event(found, text))
 }
 
 fn run_together(found: Found<'_>, text: &str) -> Event {
-    let command = marks::apart(text, &found.word());
-    event!(PAIR_RUN_TOGETHER, command = command)
+    let (made, command) = marks::mends(found, marks::apart(text, &found.word()));
+    event!(PAIR_RUN_TOGETHER, made = made, command = command)
 }
 
 /// Names a key of OpenSSH that is of no use whatever its form. Its kind stands in it twice.
@@ -378,7 +378,8 @@ fn by_beginning(found: Found<'_>, text: &str) -> Option<Event> {
     }
     let is_json = begins(&["{", "["]);
     let is_store = begins(&["apiVersion:", "kind:"]) || text.contains("tls.crt");
-    if is_store || is_json && (text.contains("\"Certificates\"") || text.contains("LS0tLS1CRUdJTi")) {
+    if is_store || is_json && (text.contains("\"Certificates\"") || text.contains("LS0tLS1CRUdJTi"))
+    {
         return Some(event!(PAIR_STORE, command = store(found, text)));
     }
     if is_json {

@@ -117,7 +117,9 @@ pub(super) fn is_odd(name: &str) -> bool {
 pub(super) fn has_as_dns(pair: &Pair, host: &str) -> bool {
     let leaf = pair.certified.cert.first();
     let leaf = leaf.and_then(|der| X509Certificate::from_der(der).ok());
-    let san = leaf.as_ref().and_then(|(_, leaf)| leaf.subject_alternative_name().ok().flatten());
+    let san = leaf
+        .as_ref()
+        .and_then(|(_, leaf)| leaf.subject_alternative_name().ok().flatten());
     let mut names = san.iter().flat_map(|san| &san.value.general_names);
     host.parse::<IpAddr>().is_ok()
         && names.any(|name| matches!(name, GeneralName::DNSName(name) if *name == host))

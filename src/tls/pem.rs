@@ -5,7 +5,9 @@
 use super::PairPaths;
 use super::foreign::{self, Found, PemFault, Wanted};
 use super::order;
-use crate::event::{Event, event};
+use crate::event::text::Text;
+use crate::event::{Event, Value, event};
+use crate::util::paths::absolute;
 use crate::util::small_file;
 use rustls::SignatureAlgorithm;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -16,7 +18,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::iter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -64,27 +66,35 @@ pub(crate) struct Mended {
 
 /// Error where a certificate and key cannot be used.
 #[derive(Debug)]
-pub(crate) enum PairError {
-    /// A file cannot be read.
-    Read { path: PathBuf, error: io::Error },
-    /// The content of one is of no use.
-    Unfit(Box<Event>),
-}
+pub(crate) struct PairError(Box<Event>);
 
 impl From<Event> for PairError {
     fn from(event: Event) -> Self {
-        Self::Unfit(Box::new(event))
+        Self(Box::new(event))
     }
 }
 
 impl From<&PairError> for Event {
     fn from(error: &PairError) -> Self {
-        match error {
-            PairError::Read { path, error } => {
-                event!(PAIR_UNREADABLE, file = path, error = error)
+        Self::clone(&error.0)
+    }
+}
+
+impl PairError {
+    /// Returns what is wrong with a file of ours or a CA's, with which nobody has anything
+    /// to do.
+    pub(super) fn in_short(&self) -> Value {
+        let text = match self.0.kind.id {
+            "pair.mismatch" => Text::new("密钥与证书不符", "key and certificate are no pair"),
+            "pair.malformed" | "pair.version" | "pair.extension" | "pair.bad-certificate" => {
+                Text::new(
+                    "证书不合 X.509 的规定",
+                    "a certificate in it is not as X.509 wants it",
+                )
             }
-            PairError::Unfit(event) => Self::clone(event),
-        }
+            _ => Text::new("其中没有完整的 PEM 证书链", "it is no whole PEM chain"),
+        };
+        text.into()
     }
 }
 
@@ -263,6 +273,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 
 /// Reads the certificates of a PEM file that the configuration names as roots.
 pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairError> {
+    let path = &absolute(path);
     let text = read(Found {
         path,
         wanted: Wanted::Certificate,
@@ -364,8 +375,7 @@ fn unreadable(found: Found<'_>, error: &io::Error) -> PairError {
             if let Ok(target) = fs::read_link(path) {
                 event!(PAIR_DANGLING, file = path, target = &target, error = error)
             } else {
-                let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-                event!(PAIR_ABSENT, file = path, whole = &whole, error = error)
+                event!(PAIR_ABSENT, file = path, error = error)
             }
         }
         io::ErrorKind::PermissionDenied => {

@@ -31,7 +31,11 @@ pub(crate) enum SignError {
     /// rcgen refuses what it is to sign.
     Make(rcgen::Error),
     /// The kept one is of another user, and devices may pin its key: it is not replaced.
-    Others { file: PathBuf, owner: u32 },
+    Others {
+        file: PathBuf,
+        owner: u32,
+        mode: u32,
+    },
     /// The folder or a file in it cannot be written.
     Keep {
         /// Folder or file.
@@ -52,11 +56,12 @@ impl From<&SignError> for Event {
     fn from(error: &SignError) -> Self {
         match error {
             SignError::Make(error) => event!(TLS_SETUP, error = error.to_string()),
-            SignError::Others { file, owner } => event!(
+            SignError::Others { file, owner, mode } => event!(
                 SIGN_OTHERS,
                 file = file,
                 folder = file.parent().unwrap_or(file),
                 owner = *owner,
+                mode = format!("{mode:04o}"),
                 user = geteuid().as_raw()
             ),
             SignError::Keep { path, error } => {
@@ -160,9 +165,12 @@ fn others(paths: &PairPaths) -> Result<(), SignError> {
     for file in [&paths.key, &paths.cert] {
         let read = fs::File::open(file);
         if read.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-            let owner = fs::metadata(file).map_or(0, |about| about.uid());
-            let file = file.clone();
-            return Err(SignError::Others { file, owner });
+            let about = fs::metadata(file);
+            return Err(SignError::Others {
+                file: file.clone(),
+                owner: about.as_ref().map_or(0, MetadataExt::uid),
+                mode: about.map_or(0, |about| about.mode() & 0o7777),
+            });
         }
     }
     Ok(())
@@ -239,7 +247,7 @@ fn keep(
     certificate: &str,
 ) -> Result<Durability, SignError> {
     fs::create_dir_all(dir).map_err(|error| SignError::Keep {
-        path: dir.to_owned(),
+        path: absolute(dir),
         error,
     })?;
     durable::replace_both([
@@ -298,6 +306,13 @@ mod tests {
         fs::write(dir.path().join("self-signed.key"), "cut").unwrap();
         ensure(dir.path(), &names(&["other.example.com"]), now).unwrap();
         assert_ne!(key(), pinned);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_signed_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = ensure(dir.path(), &names(&["例子"]), SystemTime::now());
+        assert!(matches!(made, Err(SignError::Make(_))), "{made:?}");
     }
 
     #[test]

@@ -169,7 +169,8 @@ pub(crate) fn unable(certificate: &X509Certificate<'_>, below: usize) -> Option<
     } else if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
         Some(Unable::NoSigning)
     } else {
-        let is_deep = depth.is_some_and(|most| usize::try_from(most).is_ok_and(|most| below > most));
+        let is_deep =
+            depth.is_some_and(|most| usize::try_from(most).is_ok_and(|most| below > most));
         is_deep.then_some(Unable::TooDeep)
     }
 }

@@ -308,7 +308,8 @@ impl<'a> Case<'a> {
             let sent = self.path.get(1..n).unwrap_or_default();
             let anchor = webpki::anchor_from_trusted_cert(der).ok()?;
             let below = self.path.get(n - 1).and_then(read);
-            if let (Err(error), Some((_, below))) = (self.verify(leaf, sent, &[anchor], time), below)
+            if let (Err(error), Some((_, below))) =
+                (self.verify(leaf, sent, &[anchor], time), below)
                 && is_about_signature(&error)
             {
                 return Some(ChainFault::BadSignature(End {

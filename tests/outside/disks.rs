@@ -7,6 +7,7 @@ use super::support::event::field;
 use super::support::server::{BINARY, Server, Setup};
 use super::support::{make_pipe, until};
 use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Output};
 use xiaozhi_image_builder::Image;
@@ -67,6 +68,31 @@ fn without_a_certificate_a_full_or_read_only_disk_stops_no_start() {
         );
         answers(&server);
     }
+}
+
+/// As after a first start with sudo.
+#[test]
+fn a_kept_certificate_that_this_user_may_not_read_is_not_replaced() {
+    let setup = Setup::new().start("").stop();
+    let key = setup.path().join("certs/self-signed.key");
+    let kept = fs::read(&key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+    let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
+        command
+    } else {
+        Command::new(BINARY)
+    };
+    let server = setup.start_by("", &mut command);
+    let line = server.event("certificate.unkept", &[("why", "sign.others")]);
+    assert!(line.contains("sudo chown -R "), "{line}");
+    // What answers stands in no file.
+    let line = server.event("certificate.in-use", &[]);
+    assert!(!line.contains("self-signed.crt"), "{line}");
+    answers(&server);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(fs::read(&key).unwrap(), kept);
 }
 
 #[test]

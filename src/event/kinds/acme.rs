@@ -31,8 +31,8 @@ kinds! { ORDERS:
         .remedy("删去 gateway.ip，或写本机对外的地址。", "take gateway.ip out, or write the address that the outside reaches.");
     /// A CA refuses the e-mail address.
     ACME_EMAIL = found("acme.email", &["place?", "setting", "email"],
-        "{email} 的域名是示例或保留域名，公共 CA 会拒绝：申请证书会失败。",
-        "{email} is of a domain for examples, which public CAs refuse: no certificate comes.")
+        "{email} 的域名是示例或本地域名，收不到邮件，公共 CA 会拒绝：申请证书会失败。",
+        "{email} is of a domain where no mail comes (for examples, or local ones), which public CAs refuse: no certificate comes.")
         .remedy("写真实的邮箱地址，或删去 email。", "write an address that somebody reads, or take email out.");
     /// The key of a contract is open to all.
     ACME_EAB_OPEN = found("acme.eab-open", &["place?", "setting", "file", "mode"],
@@ -124,10 +124,20 @@ kinds! { ORDERS:
          site gives");
     /// What to check: the contract.
     ACME_CHECK_EAB = why("acme.check-eab", &[],
-        "gateway.tls.acme.eab 的 key_id 以及 hmac_file 中的密钥：是否来自该机构、是否完整、是否仍有效（有的只能使用一次）",
-        "gateway.tls.acme.eab: that key_id and the key in hmac_file are this CA's, whole, and not used up (some hold for one account)");
+        "请检查 gateway.tls.acme.eab 的 key_id 以及 hmac_file 中的密钥：是否来自该机构、是否完整、是否仍有效（有的只能使用一次）",
+        "check gateway.tls.acme.eab: that key_id and the key in hmac_file are this CA's, whole, and not used up (some hold for one account)");
     /// A reason: the CA names what is no https address.
-    ACME_CA_ADDRESS = why("acme.ca-address", &[], "它给出的不是 https 地址", "it names what is no https address");
+    ACME_CA_ADDRESS = why("acme.ca-address", &["address"],
+        "{address} 不是 https 地址：请检查 gateway.tls.acme.directory；如果是证书机构自己给出的，请告知该机构",
+        "{address} is no https address: check gateway.tls.acme.directory; where the CA itself names it, tell the CA");
+    /// A reason: no TLS.
+    ACME_CA_NO_TLS = why("acme.ca-no-tls", &["host"],
+        "{host} 说的不是 TLS（多半是明文 HTTP 的端口）：请检查 gateway.tls.acme.directory 中的端口",
+        "{host} speaks no TLS (a port for plain HTTP, probably): check the port in gateway.tls.acme.directory");
+    /// A reason: its answer is no ACME.
+    ACME_CA_STRANGE = why("acme.ca-strange", &["error"],
+        "它的应答不合 ACME（{error}）：请检查 gateway.tls.acme.directory，以及途中是否有代理代为应答",
+        "its answer is none that ACME knows ({error}): check gateway.tls.acme.directory, and whether a proxy on the way answers instead");
     /// A reason: nobody answers.
     ACME_CA_CONNECT = why("acme.ca-connect", &["host", "error"],
         "{host} 没有应答（{error}）：请检查本机的 DNS、外网连接（需要代理时设置 HTTPS_PROXY）以及 gateway.tls.acme.directory",
@@ -138,11 +148,12 @@ kinds! { ORDERS:
         "{host} 的证书不可信（{error}）：请检查 gateway.tls.acme.directory，私有 CA 的根证书写在 gateway.tls.acme.root",
         "{host} cannot be trusted ({error}): check gateway.tls.acme.directory, and name a private CA's root in gateway.tls.acme.root");
     /// A reason: it broke off.
-    ACME_CA_BROKE = why("acme.ca-broke", &["host", "error"], "{host} 中断了连接，或说的不是 TLS 和 HTTP（{error}）",
-        "{host} broke off, or speaks neither TLS nor HTTP ({error})");
+    ACME_CA_BROKE = why("acme.ca-broke", &["host", "error"], "{host} 中断了连接（{error}）：请检查途中是否有防火墙或代理切断 TLS，以及 gateway.tls.acme.directory",
+        "{host} broke off ({error}): check whether a firewall or proxy on the way to it cuts TLS off, and gateway.tls.acme.directory");
     /// A reason: its answer cannot be read.
     ACME_CA_BODY = why("acme.ca-body", &["host", "error"],
-        "{host} 的应答无法读取（{error}）", "{host} sent an answer that cannot be read ({error})");
+        "{host} 的应答无法读取（{error}）：请检查途中是否有代理代为应答",
+        "{host} sent an answer that cannot be read ({error}): check whether a proxy on the way answers instead");
     /// A reason: it does not answer as a CA does.
     ACME_CA_STATUS = why("acme.ca-status", &["host", "status", "to?"],
         "{host} 的应答为 {status}{，指向 |to|}，不是 CA 的应答：请检查 gateway.tls.acme.directory，以及途中是否有代理或防火墙代为应答；\

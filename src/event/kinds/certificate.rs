@@ -216,8 +216,8 @@ kinds! { CERTIFICATES:
             "use a certificate of a public authority (gateway.tls.mode: acme, or certbot certonly -d NAME), or serve devices over http.");
     /// Let's Encrypt's for trials.
     AUTHORITY_STAGING = why("authority.staging", &[],
-        "这是 Let's Encrypt 的测试环境（staging），没有客户端信任它：去掉 --staging 或 --test-cert，或改回正式的 directory",
-        "that is Let's Encrypt's staging, which no client trusts: leave --staging or --test-cert out, or use the real directory");
+        "这是 Let's Encrypt 的测试环境（--staging、--test-cert），没有客户端信任它",
+        "that is Let's Encrypt's staging (--staging, --test-cert), which no client trusts");
     /// Cloudflare's for its own way to a server.
     AUTHORITY_CLOUDFLARE = why("authority.cloudflare-origin", &[],
         "这是 Cloudflare 源站证书，只有 Cloudflare 自己信任它：只能用于经由其代理（橙色云）的域名",
@@ -310,8 +310,8 @@ kinds! { CERTIFICATES:
     ACME_ORDER_UNREADABLE = Kind::new("acme.order-unreadable", Warning, "signing", &["file", "why"],
         "无法读取此前等待签发的申请：将重新申请", "the order that the CA was to sign cannot be read: another one is made");
     /// The kept certificate is of no use.
-    ACME_KEPT_UNFIT = Kind::new("acme.kept-unfit", Warning, "keeper", &["what"],
-        "{what}：将另行申请", "{what}: another one is ordered");
+    ACME_KEPT_UNFIT = Kind::new("acme.kept-unfit", Warning, "keeper", &["file", "what"],
+        "{file}：{what}：将另行申请证书", "{file}: {what}: another certificate is ordered");
     /// The CA says when to renew.
     ACME_WINDOW = Kind::new("acme.window", Info, "keeper", &["from", "to", "why"],
         "证书机构建议了续期时间", "the CA says when to renew the certificate");
@@ -334,32 +334,41 @@ kinds! { CERTIFICATES:
     ACME_UNREACHABLE = why("acme.unreachable", &["error"], "无法联系证书机构：{error}", "the CA cannot be asked: {error}");
     /// The CA refuses.
     ACME_REFUSED = why("acme.refused", &["step", "said", "kind", "check"],
-        "证书机构拒绝{step}：它说 {said}（{kind}）；请检查：{check}", "the CA refuses to {step}: it says {said} ({kind}); check {check}");
+        "证书机构拒绝{step}：它说 {said}（{kind}）；{check}", "the CA refuses to {step}: it says {said} ({kind}); {check}");
     /// The CA does not believe that the names are ours.
     ACME_PROOF = why("acme.proof", &["proofs"], "{proofs}", "{proofs}");
     /// One challenge failed.
     ACME_PROOF_FAILED = why("acme.proof-failed", &["name", "challenge", "said", "kind", "check"],
-        "{name} 的 {challenge} 验证失败：它说 {said}（{kind}）；请检查：{check}",
-        "{name} by {challenge} failed: it says {said} ({kind}); check {check}");
+        "{name} 的 {challenge} 验证失败：它说 {said}（{kind}）；{check}",
+        "{name} by {challenge} failed: it says {said} ({kind}); {check}");
     /// The CA does not offer the configured challenge.
     ACME_NOT_OFFERED = why("acme.not-offered", &["name", "challenge", "offered"],
         "证书机构不为 {name} 提供 {challenge} 验证，只提供 {offered}：请检查 gateway.tls.acme.challenge",
         "the CA does not offer {challenge} for {name}, only {offered}: check gateway.tls.acme.challenge");
     /// An order failed that counts already.
     ACME_SPENT = why("acme.spent", &["why"],
-        "证书机构已准备签发，因此下一次申请需要等待：{why}", "the CA was to sign already, so the next order waits: {why}");
+        "这次申请已计入证书机构的限额，因此下一次申请需要等待：{why}",
+        "this order counts against the CA's limits, so the next one waits: {why}");
     /// The certificate did not come for a day.
     ACME_LOST = why("acme.lost", &[], "证书机构签发的证书一天内都未能取得", "what the CA signed could not be fetched for a day");
     /// The order ended without a reason.
     ACME_SILENT = why("acme.silent", &["status"],
-        "申请结束但没有证书，证书机构没有说明原因（{status}）",
-        "the order ended without a certificate, and the CA does not say why ({status})");
+        "申请结束但没有证书，证书机构没有说明原因（状态：{status}）：请查看该机构的日志或网站",
+        "the order ended without a certificate, and the CA does not say why (its status: {status}): see the CA's own log or site");
     /// The certificate cannot be used.
-    ACME_USELESS = why("acme.useless", &["error"], "证书机构签发的证书无法使用：{error}", "the CA's certificate cannot be used: {error}");
+    ACME_USELESS = why("acme.useless", &["error"],
+        "证书机构发来的证书无法使用：{error}：请告知该机构，或换一个（gateway.tls.acme.directory）",
+        "what the CA sent as the certificate cannot be used: {error}: tell the CA, or use another one (gateway.tls.acme.directory)");
     /// The certificate lacks names.
     ACME_LACKS = why("acme.lacks", &["names"], "证书机构签发的证书不适用于 {names}", "the CA's certificate does not hold for {names}");
+    /// A file that is kept for a CA was changed.
+    ACME_FILE_CHANGED = why("acme.file-changed", &["line", "column"],
+        "从第 {line} 行第 {column} 列起不是原来保存的内容", "it is not what was kept there, from line {line}, column {column} on");
+    /// The kept key of an order is damaged.
+    ACME_SIGNING_KEY = why("acme.signing-key", &["file"],
+        "{file}：其中的密钥已损坏：会另行申请", "{file}: the key in it is damaged: another certificate is ordered");
     /// An answer or a key cannot be made.
-    ACME_MAKE = why("acme.make", &["error"], "{error}", "{error}");
+    ACME_MAKE = why("acme.make", &["error"], "无法提出申请：{error}", "the order cannot be made: {error}");
     /// The disk does not take a file.
     ACME_KEEP = why("acme.keep", &["path", "error"],
         "{path}：{error}：账户、密钥和证书都保存在那里；请检查是否有空间以及该用户是否可以写入",
@@ -368,41 +377,47 @@ kinds! { CERTIFICATES:
     ACME_STOPPED = why("acme.stopped", &[], "服务器正在停止", "the server ends");
     /// What to check: DNS.
     ACME_CHECK_DNS = why("acme.check-dns", &["name"],
-        "DNS 中 {name} 的地址是否为本机（dig {name}），以及是否有过时的 AAAA 记录",
-        "that DNS has an address for {name} which is this machine's (dig {name}), and no stale AAAA");
+        "请检查 DNS（dig）：{name}：地址是否为本机，以及是否有过时的 AAAA 记录",
+        "check (by dig) that DNS has an address for {name} which is this machine's, and no stale AAAA");
     /// What to check: the way to the port.
     ACME_CHECK_PORT = why("acme.check-port", &["port", "name"],
-        "从互联网能否访问 {name} 的端口 {port} 并到达这里：gateway.ports、防火墙、路由器的转发，以及可能存在的 AAAA 记录",
-        "that port {port} of {name} is reached from the internet and leads here: gateway.ports, firewall, the router's \
+        "请检查从互联网能否访问 {name} 的端口 {port} 并到达这里：gateway.ports、防火墙、路由器的转发，以及可能存在的 AAAA 记录",
+        "check that port {port} of {name} is reached from the internet and leads here: gateway.ports, firewall, the router's \
          forwarding, and the AAAA record if there is one");
     /// What to check: who ends TLS.
     ACME_CHECK_TLS = why("acme.check-tls", &["name"],
-        "本服务器前面（代理、CDN）是否没有终止 {name} 的 TLS，或改用 challenge: http-01",
-        "that nothing in front of this server (a proxy, a CDN) ends the TLS of {name}, or use challenge: http-01");
+        "请检查本服务器前面（代理、CDN）是否没有终止 {name} 的 TLS，或改用 challenge: http-01",
+        "check that nothing in front of this server (a proxy, a CDN) ends the TLS of {name}, or use challenge: http-01");
     /// What to check: that it is this server.
     ACME_CHECK_HERE = why("acme.check-here", &["port", "name"],
-        "从互联网访问 {name} 的端口 {port} 是否到达本服务器而不是别的服务器，IPv6 也一样",
-        "that port {port} of {name} is reached from the internet and leads to this server, not to another one, by IPv6 too");
+        "请检查从互联网访问 {name} 的端口 {port} 是否到达本服务器而不是别的服务器，IPv6 也一样",
+        "check that port {port} of {name} is reached from the internet and leads to this server, not to another one, by IPv6 too");
     /// What to check: CAA.
-    ACME_CHECK_CAA = why("acme.check-caa", &["name"], "{name} 的 CAA 记录是否允许该机构", "that the CAA record of {name} allows this CA");
+    ACME_CHECK_CAA = why("acme.check-caa", &["name"], "请检查 CAA 记录是否允许该机构：{name}", "check that the CAA record of {name} allows this CA");
     /// What to check: the number of orders.
     ACME_CHECK_RATE = why("acme.check-rate", &[],
-        "该域名已申请了多少证书；没有设置可以改变，只能等待",
-        "how many certificates were ordered for this domain; no setting helps, waiting does");
+        "该域名申请的证书过多：没有设置可以改变，只能等待",
+        "too many were ordered for this domain: no setting helps, waiting does");
     /// What to check: the names.
     ACME_CHECK_NAMES = why("acme.check-names", &[],
-        "该机构是否为 gateway.tls.names 中的每个域名签发证书", "that this CA issues for each of gateway.tls.names");
+        "请检查该机构是否为 gateway.tls.names 中的每个域名签发证书", "check that this CA issues for each of gateway.tls.names");
     /// What to check: the e-mail address.
-    ACME_CHECK_EMAIL = why("acme.check-email", &[], "gateway.tls.acme.email", "gateway.tls.acme.email");
+    ACME_CHECK_EMAIL = why("acme.check-email", &[], "请检查 gateway.tls.acme.email", "check gateway.tls.acme.email");
     /// What to check: the message.
     ACME_CHECK_MESSAGE = why("acme.check-message", &[],
-        "该消息中的地址：需要有人在那里同意", "the address in that message: a person has to agree there");
+        "请打开该消息中的地址：需要有人在那里同意", "open the address in that message: a person has to agree there");
     /// What to check: nothing.
-    ACME_CHECK_NOTHING = why("acme.check-nothing", &[], "无需检查：会另行创建账户", "nothing: another account is made");
+    ACME_CHECK_NOTHING = why("acme.check-nothing", &[], "会另行创建账户", "another account is made");
+    /// What to do: wait.
+    ACME_CHECK_LATER = why("acme.check-later", &[],
+        "这是证书机构一方的错误，会自动重试", "that is a fault of the CA's own, and it is tried again");
+    /// What to check where no challenge failed and the CA's word is not known.
+    ACME_CHECK_SAID = why("acme.check-said", &[],
+        "请按它所说的处理；DNS 和端口与此无关", "do what it says; DNS and ports have no part in it");
     /// What to check where the CA's word is not known.
     ACME_CHECK_ALL = why("acme.check-all", &["name", "port"],
-        "DNS 是否将 {name} 指向本服务器，以及其端口 {port} 能否从互联网访问",
-        "that DNS leads {name} to this server, and that its port {port} is reached from the internet");
+        "请检查 DNS 是否将 {name} 指向本服务器，以及其端口 {port} 能否从互联网访问",
+        "check that DNS leads {name} to this server, and that its port {port} is reached from the internet");
     /// None is ordered yet.
     ACME_WAITS = Kind::new("acme.waits", Info, "keeper", &["names", "next", "kept"],
         "暂不申请证书：证书机构要求等待，或此前的申请占用了其限额",

@@ -24,22 +24,22 @@ kinds! { PAIRS:
     PAIR_UNREADABLE = why("pair.unreadable", &["file", "error"],
         "{file}：无法读取：{error}", "{file}: cannot be read: {error}");
     /// The file is not there.
-    PAIR_ABSENT = why("pair.absent", &["file", "whole", "error"],
-        "{file}：无法读取：{error}（{whole}）：请检查路径；相对路径从启动时的目录算起，在容器里还需挂载该目录",
-        "{file}: cannot be read: {error} ({whole}): check the path; a relative one begins in the folder in which the server was \
+    PAIR_ABSENT = why("pair.absent", &["file", "error"],
+        "{file}：无法读取：{error}：请检查路径；相对路径从启动时的目录算起，在容器里还需挂载该目录",
+        "{file}: cannot be read: {error}: check the path; a relative one begins in the folder in which the server was \
          started, and in a container the folder has to be mounted");
     /// The file is a link to nothing.
     PAIR_DANGLING = why("pair.dangling", &["file", "target", "error"],
         "{file}：无法读取：{error}：它是指向 {target} 的链接，而那里没有文件（certbot 的 live/ 指向 ../../archive/）：在容器里请挂载整个 \
-         /etc/letsencrypt，或复制内容：cp -L {'file'} certs/",
+         /etc/letsencrypt，或复制内容并在配置中改用副本：cp -L {'file'} certs/",
         "{file}: cannot be read: {error}: it is a link to {target}, and there is no file (certbot's live/ leads to ../../archive/): \
-         in a container mount all of /etc/letsencrypt, or copy what it leads to: cp -L {'file'} certs/");
+         in a container mount all of /etc/letsencrypt, or copy what it leads to and name the copy: cp -L {'file'} certs/");
     /// The file may not be read.
     PAIR_FORBIDDEN = why("pair.forbidden", &["file", "user", "error"],
-        "{file}：无法读取：{error}：用户 {user} 没有权限（certbot 的密钥只有 root 能读）：复制一份并设好所有者：\
+        "{file}：无法读取：{error}：用户 {user} 没有权限（certbot 的密钥只有 root 能读）：复制一份、设好所有者并在配置中改用它：\
          install -o {user} -m 600 {'file'} certs/，可放在 certbot 的 --deploy-hook 中",
         "{file}: cannot be read: {error}: user {user} may not (certbot's keys are for root alone): make a copy that this user \
-         owns: install -o {user} -m 600 {'file'} certs/ (certbot runs it in a --deploy-hook)");
+         owns and name it: install -o {user} -m 600 {'file'} certs/ (certbot runs it in a --deploy-hook)");
     /// The file is a folder.
     PAIR_FOLDER = why("pair.folder", &["file", "wanted", "name"],
         "{file}：无法读取：它是一个目录，而需要的是{wanted}文件：请写 {file}/{name}；如果它是空的，可能是 Docker 在挂载不存在的文件时建的",
@@ -54,8 +54,8 @@ kinds! { PAIRS:
         "it is full of zeros, as a power cut or a full disk leaves it: restore it, or have it issued anew");
     /// UTF-16.
     PAIR_UTF16 = instead!("pair.utf16", ["encoding"],
-        "它是 {encoding} 编码（Windows 记事本的“Unicode”，或 PowerShell 的 >）：iconv -f {encoding} -t UTF-8 {|'file'|} > {|'file'|}.pem",
-        "it is {encoding} text (\"Unicode\" in Windows' Notepad, or PowerShell's >): iconv -f {encoding} -t UTF-8 {|'file'|} > \
+        "它是 {encoding} 编码（Windows 记事本的“Unicode”，或 PowerShell 的 >）（再在配置中改用 {|file|}.pem）：iconv -f {encoding} -t UTF-8 {|'file'|} > {|'file'|}.pem",
+        "it is {encoding} text (\"Unicode\" in Windows' Notepad, or PowerShell's >) (then name {|file|}.pem in the configuration): iconv -f {encoding} -t UTF-8 {|'file'|} > \
          {|'file'|}.pem");
     /// A byte order mark.
     PAIR_BOM = instead!("pair.bom", [],
@@ -64,20 +64,21 @@ kinds! { PAIRS:
          sed -i '1s/^\\xEF\\xBB\\xBF//' {|'file'|}");
     /// Line breaks that were written out.
     PAIR_ESCAPED_BREAKS = instead!("pair.escaped-breaks", [],
-        "不是 PEM 文件：换行变成了 \\n 两个字符（环境变量和 JSON 里如此）：sed 's/\\\\r//g;s/\\\\n/\\n/g;s/\\\\//g' {|'file'|} | \
+        "不是 PEM 文件：换行变成了 \\n 两个字符（环境变量和 JSON 里如此）（再在配置中改用 {|file|}.pem）：sed 's/\\\\r//g;s/\\\\n/\\n/g;s/\\\\//g' {|'file'|} | \
          grep -oE -- '-----(BEGIN|END) [A-Z0-9 ]+-----|^[A-Za-z0-9+/=]+$' > {|'file'|}.pem",
-        "not a PEM file: its line breaks have become the two characters \\n, as in environment variables and JSON: \
+        "not a PEM file: its line breaks have become the two characters \\n, as in environment variables and JSON (then name {|file|}.pem in the configuration): \
          sed 's/\\\\r//g;s/\\\\n/\\n/g;s/\\\\//g' {|'file'|} | grep -oE -- '-----(BEGIN|END) [A-Z0-9 ]+-----|^[A-Za-z0-9+/=]+$' > \
          {|'file'|}.pem");
     /// Lines that have run together.
-    PAIR_RUN_TOGETHER = instead!("pair.run-together", ["command"],
-        "不是 PEM 文件：各行连在了一起，-----BEGIN …----- 和 -----END …----- 必须各占一行：{command}",
+    PAIR_RUN_TOGETHER = instead!("pair.run-together", ["made?", "command"],
+        "不是 PEM 文件：各行连在了一起，-----BEGIN …----- 和 -----END …----- 必须各占一行{（再在配置中改用 |made|）}：{command}",
         "not a PEM file: its lines have run together, and -----BEGIN ...----- and -----END ...----- must stand on lines of their \
-         own: {command}");
+         own{ (then name |made| in the configuration)}: {command}");
     /// A mark that is none.
-    PAIR_MARK = instead!("pair.mark", ["line", "column", "sign", "due", "mark", "command"],
-        "不是 PEM 文件：{|file|}:{line} 应为 {mark}，而第 {column} 列是 {sign}，应为 {due}：{command}",
-        "not a PEM file: {|file|}:{line} should be {mark}, and has {sign} at column {column}, where {due} belongs: {command}");
+    PAIR_MARK = instead!("pair.mark", ["line", "column", "sign", "due", "mark", "made?", "command"],
+        "不是 PEM 文件：{|file|}:{line} 应为 {mark}，而第 {column} 列是 {sign}，应为 {due}{（再在配置中改用 |made|）}：{command}",
+        "not a PEM file: {|file|}:{line} should be {mark}, and has {sign} at column {column}, where {due} belongs{ (then name |made| in \
+         the configuration)}: {command}");
     /// A block without an end.
     PAIR_NO_END = instead!("pair.no-end", [],
         "不是完整的 PEM 文件：有一块没有 -----END …----- 行，被截断了：请重新复制",
@@ -93,11 +94,11 @@ kinds! { PAIRS:
         "not a PEM file: the content of a block is no base64{ (line |line|)}: it is damaged; copy it again");
     /// DER.
     PAIR_DER = instead!("pair.der", ["what", "command"],
-        "它是 DER（二进制格式）的{what}，需要 PEM：{command}", "it is {what} in DER, the binary form, and PEM is wanted: {command}");
+        "它是 DER（二进制格式）的{what}，需要 PEM（再在配置中改用 {|file|}.pem）：{command}", "it is {what} in DER, the binary form, and PEM is wanted (then name {|file|}.pem in the configuration): {command}");
     /// Base64 without marks.
     PAIR_BASE64 = instead!("pair.base64", ["what", "command"],
-        "它是没有 -----BEGIN …----- 行的 base64，内容是{what}：{command}",
-        "it is base64 without -----BEGIN ...----- lines, and holds {what}: {command}");
+        "它是没有 -----BEGIN …----- 行的 base64，内容：{what}（再在配置中改用 {|file|}.pem）：{command}",
+        "it is base64 without -----BEGIN ...----- lines, and holds {what} (then name {|file|}.pem in the configuration): {command}");
     /// PKCS #12.
     PAIR_PKCS12 = instead!("pair.pkcs12", [],
         "它是 PKCS#12（.p12、.pfx，Windows 和云控制台导出的格式）：openssl pkcs12 -in {|'file'|} -nokeys -out fullchain.pem；\
@@ -123,7 +124,7 @@ kinds! { PAIRS:
          pkcs12 -in a.p12 -nocerts -nodes -out privkey.pem");
     /// A key as Windows keeps it.
     PAIR_FORMAT = instead!("pair.format", ["format", "command"],
-        "它是 Windows 的 {format} 格式的密钥：{command}", "it is a key in the form {format} of Windows: {command}");
+        "它是 Windows 的 {format} 格式的密钥（再在配置中改用 {|file|}.pem）：{command}", "it is a key in the form {format} of Windows (then name {|file|}.pem in the configuration): {command}");
     /// A key in JSON.
     PAIR_JWK = instead!("pair.jwk", [],
         "它是 JWK（JSON 形式的密钥，openssl 不能读取）：certbot 的 accounts/…/private_key.json 是 ACME 账户的密钥，不是证书的，证书的是 \
@@ -138,8 +139,8 @@ kinds! { PAIRS:
          ExportPkcs8PrivateKeyPem); one without <D> is a public key only");
     /// A request.
     PAIR_REQUEST = instead!("pair.request", [],
-        "它是证书申请（CSR）：请使用颁发机构据此签发的证书（fullchain.pem），密钥是生成它时一起生成的",
-        "it is a request for a certificate (CSR): name what the authority gave for it (fullchain.pem); the key was made with it");
+        "它是证书申请（CSR）：请在 cert 中写颁发机构据此签发的证书（fullchain.pem），在 key 中写与它一起生成的私钥（privkey.pem）",
+        "it is a request for a certificate (CSR): name what the authority gave for it under cert (fullchain.pem), and the key that was made with it under key (privkey.pem)");
     /// A list of what was revoked.
     PAIR_REVOCATIONS = instead!("pair.revocations", [],
         "它是吊销列表（CRL）：请使用 fullchain.pem 和 privkey.pem", "it is a list of revoked certificates (CRL): name fullchain.pem and privkey.pem");
@@ -153,13 +154,13 @@ kinds! { PAIRS:
         "it holds {label} alone, which are not needed here: name fullchain.pem and privkey.pem");
     /// A key of OpenSSH.
     PAIR_OPENSSH = instead!("pair.openssh", [],
-        "它是 OpenSSH 的密钥：如果证书确实是用它申请的：cp {|'file'|} {|'file'|}.pem && ssh-keygen -p -m PEM -N '' -f {|'file'|}.pem；否则请使用申请证书时生成的密钥",
-        "it is a key of OpenSSH: where the certificate was made for it: cp {|'file'|} {|'file'|}.pem && ssh-keygen -p -m PEM -N '' -f \
+        "它是 OpenSSH 的密钥：如果证书确实是用它申请的（再在配置中改用 {|file|}.pem）：cp {|'file'|} {|'file'|}.pem && ssh-keygen -p -m PEM -N '' -f {|'file'|}.pem；否则请使用申请证书时生成的密钥",
+        "it is a key of OpenSSH: where the certificate was made for it (then name {|file|}.pem in the configuration): cp {|'file'|} {|'file'|}.pem && ssh-keygen -p -m PEM -N '' -f \
          {|'file'|}.pem; else name the key that was made with the request");
     /// A key of `PuTTY`.
     PAIR_PUTTY = instead!("pair.putty", [],
-        "它是 PuTTY 的密钥（.ppk）：如果证书确实是用它申请的：puttygen {|'file'|} -O private-openssh -o {|'file'|}.pem；否则请使用申请证书时生成的密钥",
-        "it is a key of PuTTY (.ppk): where the certificate was made for it: puttygen {|'file'|} -O private-openssh -o {|'file'|}.pem; \
+        "它是 PuTTY 的密钥（.ppk）：如果证书确实是用它申请的（再在配置中改用 {|file|}.pem）：puttygen {|'file'|} -O private-openssh -o {|'file'|}.pem；否则请使用申请证书时生成的密钥",
+        "it is a key of PuTTY (.ppk): where the certificate was made for it (then name {|file|}.pem in the configuration): puttygen {|'file'|} -O private-openssh -o {|'file'|}.pem; \
          else name the key that was made with the request");
     /// A public key or certificate of SSH.
     PAIR_SSH_PUBLIC = instead!("pair.ssh-public", [],
@@ -202,8 +203,8 @@ kinds! { PAIRS:
         "it is a link that became a text and says {target} only (git and zip on Windows make such): copy the file that it means");
     /// A certificate that openssl marks as trusted, or of a very old name.
     PAIR_OLD_LABEL = instead!("pair.old-label", ["label"],
-        "它的标记是 {label}：openssl x509 -in {|'file'|} -out {|'file'|}.pem",
-        "its mark is {label}: openssl x509 -in {|'file'|} -out {|'file'|}.pem");
+        "它的标记是 {label}，这里需要 CERTIFICATE（再在配置中改用 {|file|}.pem）：openssl x509 -in {|'file'|} -out {|'file'|}.pem",
+        "its mark is {label}, and CERTIFICATE is wanted (then name {|file|}.pem in the configuration): openssl x509 -in {|'file'|} -out {|'file'|}.pem");
     /// A key in a certificate's place.
     PAIR_KEY_HERE = instead!("pair.key-here", [],
         "它是私钥：请在 cert 中指定证书（fullchain.pem），在 key 中指定私钥（privkey.pem）",
@@ -218,8 +219,8 @@ kinds! { PAIRS:
         "{cert} holds no certificate but a key, and {key} a certificate: they are swapped: write cert: {key} and key: {cert}");
     /// A pass phrase.
     PAIR_PASS_PHRASE = instead!("pair.pass-phrase", ["form"],
-        "私钥有口令（{form}），服务器启动时没有人输入：openssl pkey -in {|'file'|} -out {|'file'|}.pem && chmod 600 {|'file'|}.pem",
-        "its key has a pass phrase ({form}), and nobody is there to type it at the start: openssl pkey -in {|'file'|} -out \
+        "私钥有口令（{form}），服务器启动时没有人输入（再在配置中改用 {|file|}.pem）：openssl pkey -in {|'file'|} -out {|'file'|}.pem && chmod 600 {|'file'|}.pem",
+        "its key has a pass phrase ({form}), and nobody is there to type it at the start (then name {|file|}.pem in the configuration): openssl pkey -in {|'file'|} -out \
          {|'file'|}.pem && chmod 600 {|'file'|}.pem");
     /// Nothing of the sort.
     PAIR_NOTHING = instead!("pair.nothing", ["name"],
@@ -242,15 +243,15 @@ kinds! { PAIRS:
          others refuse it: have it made again without that extension, or with it not critical");
     /// The certificate is of another version.
     PAIR_VERSION = why("pair.version", &["file", "version"],
-        "{file}：证书是 X.509 第 {version} 版，如今的客户端只接受能带域名的第 3 版：openssl req -x509 -newkey ec -pkeyopt \
-         ec_paramgen_curve:P-256 -nodes -days 3650 -keyout privkey.pem -out fullchain.pem -subj /CN=域名 -addext subjectAltName=DNS:域名",
+        "{file}：证书是 X.509 第 {version} 版，如今的客户端只接受能带域名的第 3 版：请向公共机构申请（certbot certonly -d 域名）；自建机构签发时要带扩展：echo subjectAltName=DNS:域名 > ext && \
+         openssl x509 -req -in 申请.csr -CA ca.pem -CAkey ca.key -extfile ext -days 365 -out cert.pem",
         "{file}: its certificate is X.509 version {version}, and clients of today take version 3 only, which holds the host names: \
-         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout privkey.pem -out fullchain.pem \
-         -subj /CN=NAME -addext subjectAltName=DNS:NAME");
+         get one of a public authority (certbot certonly -d NAME); of one of your own, sign it with extensions: \
+         echo subjectAltName=DNS:NAME > ext && openssl x509 -req -in REQUEST.csr -CA ca.pem -CAkey ca.key -extfile ext -days 365 -out cert.pem");
     /// The key names no curve.
     PAIR_CURVE = why("pair.curve", &["file", "command"],
-        "{file}：密钥把椭圆曲线的参数写了出来，而不是写曲线的名称：{command}",
-        "{file}: its key has the parameters of its curve written out, where the curve's name belongs: {command}");
+        "{file}：密钥把椭圆曲线的参数写了出来，而不是写曲线的名称（再在配置中改用 {file}.pem）：{command}",
+        "{file}: its key has the parameters of its curve written out, where the curve's name belongs (then name {file}.pem in the configuration): {command}");
     /// The certificate has the key in another form.
     PAIR_FORM = why("pair.form", &["cert", "key", "form", "command"],
         "{cert}：其中的公钥与 {key} 相符，但写成了{form}，客户端不接受：{command}",
@@ -288,10 +289,11 @@ kinds! { PAIRS:
         "{file}: a certificate in it cannot be a root: name the PEM file with the certificate of the authority that signed the \
          directory's");
     /// The kept certificate is another user's.
-    SIGN_OTHERS = why("sign.others", &["file", "folder", "owner", "user"],
-        "{file} 属于用户 {owner}，而本服务器以用户 {user} 运行，不能读取（先用 sudo 启动过就会这样）：sudo chown -R {user} {'folder'}",
-        "{file} belongs to user {owner}, and this server runs as user {user}, who may not read it (as after a first start with sudo): \
-         sudo chown -R {user} {'folder'}");
+    SIGN_OTHERS = why("sign.others", &["file", "folder", "owner", "mode", "user"],
+        "{file} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行，不能读取（先用 sudo 启动过就会这样）：sudo chown -R {user} {'folder'} \
+         && sudo chmod 600 {'file'}",
+        "{file} belongs to user {owner} with mode {mode}, and this server runs as user {user}, who may not read it (as after a first \
+         start with sudo): sudo chown -R {user} {'folder'} && sudo chmod 600 {'file'}");
     /// The folder of our own certificate cannot be written.
     SIGN_KEEP = why("sign.keep", &["file", "error", "way?"],
         "{file}：{error}：本服务器签发的证书保存在那里{：|way|}",
@@ -299,6 +301,6 @@ kinds! { PAIRS:
     /// TLS cannot be set up.
     TLS_SETUP = why("tls.setup", &["error"], "无法设置 TLS：{error}", "TLS cannot be set up: {error}");
     /// A certificate that lacks names.
-    PAIR_LACKS = why("pair.lacks", &["file", "names"],
-        "{file} 不适用于 {names}", "{file} does not hold for {names}");
+    PAIR_LACKS = why("pair.lacks", &["names"],
+        "其中的证书不适用于 {names}", "its certificate does not hold for {names}");
 }

@@ -153,7 +153,9 @@ impl CaClient {
 
     /// Returns the directory, if it is one.
     pub(super) async fn directory(&self, address: &str) -> Result<Directory, Unreachable> {
-        let uri: Uri = address.parse().map_err(|_| Unreachable::Address)?;
+        let uri: Uri = address
+            .parse()
+            .map_err(|_| Unreachable::Address(address.to_owned()))?;
         let host = uri.authority().map(ToString::to_string);
         let mut request = Request::new(BodyWrapper::default());
         *request.uri_mut() = uri;
@@ -175,7 +177,7 @@ impl CaClient {
     ) -> Result<Response<Bytes>, Unreachable> {
         let uri = request.uri().clone();
         let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(Unreachable::Address);
+            return Err(Unreachable::Address(without_secrets(&uri.to_string())));
         };
         let host = authority.as_str().to_owned();
         let fault = |error: hyper::Error| Unreachable::Broke {
@@ -267,12 +269,16 @@ impl CaClient {
         let stream = self.tls.connect(server, stream).await;
         let stream = stream.map_err(|error| {
             let host = host.to_owned();
-            let inner = error.get_ref().and_then(|e| e.downcast_ref());
-            if matches!(inner, Some(rustls::Error::InvalidCertificate(_))) {
-                Unreachable::Trust { host, error }
-            } else {
-                let error = error.into();
-                Unreachable::Broke { host, error }
+            let no_tls = rustls::InvalidMessage::InvalidContentType;
+            match error.get_ref().and_then(|e| e.downcast_ref()) {
+                Some(rustls::Error::InvalidCertificate(_)) => Unreachable::Trust { host, error },
+                Some(rustls::Error::InvalidMessage(fault)) if *fault == no_tls => {
+                    Unreachable::NoTls { host }
+                }
+                _ => Unreachable::Broke {
+                    host,
+                    error: error.into(),
+                },
             }
         })?;
         let (sender, connection) =

@@ -4,6 +4,7 @@
 use super::EabSettings;
 use crate::event::text::Text;
 use crate::event::{Event, event};
+use crate::util::paths::absolute;
 use crate::util::small_file;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,7 +47,7 @@ impl EabFault {
 impl EabKey {
     /// Reads the key that is configured.
     pub(super) fn load(settings: &EabSettings) -> Result<Self, EabFault> {
-        let path = &settings.hmac_file;
+        let path = &absolute(&settings.hmac_file);
         let fault = |why| EabFault {
             file: path.display().to_string(),
             why,
@@ -105,7 +106,7 @@ pub(super) fn audit(settings: &EabSettings) -> Option<Event> {
         event!(
             ACME_EAB_OPEN,
             setting = "gateway.tls.acme.eab.hmac_file",
-            file = &settings.hmac_file,
+            file = absolute(&settings.hmac_file),
             mode = format!("{mode:04o}")
         )
     })

@@ -49,7 +49,7 @@ pub(super) enum OrderError {
     /// The certificate lacks names.
     Lacks(String),
     /// The answer to a challenge, or the key, cannot be made.
-    Make(String),
+    Make(Value),
     /// The disk does not take a file.
     Keep { path: PathBuf, error: io::Error },
     /// The server is to end.
@@ -94,9 +94,9 @@ impl From<&OrderError> for Event {
             OrderError::Spent(error) => event!(ACME_SPENT, why = Self::from(&**error)),
             OrderError::Lost => event!(ACME_LOST),
             OrderError::Silent(status) => event!(ACME_SILENT, status = status),
-            OrderError::Useless(error) => event!(ACME_USELESS, error = Self::from(error)),
+            OrderError::Useless(error) => event!(ACME_USELESS, error = error.in_short()),
             OrderError::Lacks(names) => event!(ACME_LACKS, names = names),
-            OrderError::Make(error) => event!(ACME_MAKE, error = error),
+            OrderError::Make(error) => event!(ACME_MAKE, error = error.clone()),
             OrderError::Keep { path, error } => event!(ACME_KEEP, path = path, error = error),
             OrderError::Stopped => event!(ACME_STOPPED),
         }
@@ -110,7 +110,7 @@ fn unreachable(error: &Error) -> Value {
         _ => None,
     };
     ours.map_or_else(
-        || error.to_string().into(),
+        || event!(ACME_CA_STRANGE, error = error.to_string()).into(),
         |error| Event::from(error).into(),
     )
 }
@@ -262,12 +262,12 @@ fn said(problem: &Problem) -> String {
 
 /// Returns what to check first.
 fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> Event {
-    let (name, challenge) = proof.unwrap_or(("each name", ""));
-    let name = if proof.is_some() {
-        Value::from(name)
-    } else {
-        Value::from(Text::new("每个域名", "each name"))
-    };
+    let challenge = proof.map_or("", |(_, challenge)| challenge);
+    let each = Text::new(
+        "gateway.tls.names 中的每个域名",
+        "each of gateway.tls.names",
+    );
+    let name = proof.map_or(each.into(), |(name, _)| Value::from(name));
     let port = if challenge == "http-01" { 80u16 } else { 443 };
     match kind(problem) {
         "dns" => event!(ACME_CHECK_DNS, name = name),
@@ -283,6 +283,8 @@ fn remedy(problem: &Problem, proof: Option<(&str, &str)>) -> Event {
         "externalAccountRequired" => event!(ACME_CHECK_EAB),
         "userActionRequired" => event!(ACME_CHECK_MESSAGE),
         "accountDoesNotExist" => event!(ACME_CHECK_NOTHING),
+        "serverInternal" | "badNonce" => event!(ACME_CHECK_LATER),
+        _ if proof.is_none() => event!(ACME_CHECK_SAID),
         _ => event!(ACME_CHECK_ALL, name = name, port = port),
     }
 }

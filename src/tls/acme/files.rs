@@ -1,7 +1,7 @@
 //! Files that are kept for a CA: account, order, certificate, waits.
 
 use super::error::OrderError;
-use crate::event::tell;
+use crate::event::{Event, Value, event, tell};
 use crate::util::{durable, small_file};
 use std::fs;
 use std::io;
@@ -56,14 +56,14 @@ pub(super) async fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Returns the line and column at which a file of ours cannot be read. The library's
 /// own message may hold a part of a key.
-pub(super) fn place(error: &serde_json::Error) -> String {
+pub(super) fn place(error: &serde_json::Error) -> Event {
     let (line, column) = (error.line(), error.column());
-    format!("it is not what was kept there, from line {line}, column {column} on")
+    event!(ACME_FILE_CHANGED, line = line, column = column)
 }
 
 /// Keeps an account that is of no use any more under another name, and says so.
-pub(super) async fn put_aside(path: &Path, extension: &str, why: &str) {
-    let aside = path.with_extension(extension);
+pub(super) async fn put_aside(path: &Path, extension: &str, why: impl Into<Value>) {
+    let (aside, why) = (path.with_extension(extension), why.into());
     match tokio::fs::rename(path, &aside).await {
         Ok(()) => tell!(ACME_ACCOUNT_ASIDE, file = path, aside = &aside, why = why),
         Err(error) => tell!(ACME_ACCOUNT_STUCK, file = path, error = &error, why = why),

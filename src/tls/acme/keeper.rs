@@ -11,13 +11,15 @@ use super::schedule::{OrderPlan, Record, RenewalWindow, Trouble, Validity, renew
 use super::signing::Issued;
 use super::signing::Signing;
 use super::{AcmeSettings, Challenges, RootError};
-use crate::event::{self, Event, event, tell};
-use crate::tls::pem::{Pair, PairError};
+use crate::event::text::Text;
+use crate::event::{self, Event, Value, event, tell};
+use crate::tls::pem::Pair;
 use crate::tls::self_signed::normal;
 use aws_lc_rs::rand::fill;
 use futures_util::FutureExt;
 use instant_acme::{Account, CertificateIdentifier, Error};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -60,7 +62,7 @@ struct Memory {
     /// Certificate that the CA gave and the disk did not take.
     unsaved: Option<Issued>,
     /// Fault of the file that was logged last, so that it is logged once.
-    told: Option<Event>,
+    told: Option<Value>,
     /// Time of the renewal that was announced.
     announced: Option<SystemTime>,
     /// Time of the next order, where one was due and the log said that it waits.
@@ -177,20 +179,17 @@ impl CertificateKeeper {
                         memory.told = None;
                         return Some(pair);
                     }
-                    lacking => Some(event!(PAIR_LACKS, file = &paths.cert, names = &*lacking)),
+                    lacking => Some(event!(PAIR_LACKS, names = &*lacking).into()),
                 },
-                Err(e) => Some(Event::from(&e)),
+                Err(e) => Some(e.in_short()),
             },
             // What is missing at the first start is no fault.
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                let path = paths.cert;
-                Some(Event::from(&PairError::Read { path, error }))
-            }
+            Err(error) => Some((&error).into()),
         };
         if memory.told != fault {
             if let Some(what) = &fault {
-                tell!(ACME_KEPT_UNFIT, what = what);
+                tell!(ACME_KEPT_UNFIT, file = &paths.cert, what = what.clone());
             }
             memory.told = fault;
         }
@@ -249,9 +248,11 @@ impl CertificateKeeper {
         // Here, too.
         let obtained = AssertUnwindSafe(self.obtain(memory, held, &client, stop)).catch_unwind();
         let odd = |_| {
-            Err(OrderError::Make(
-                "an address that the CA names is none: check gateway.tls.acme.directory".to_owned(),
-            ))
+            let why = Text::new(
+                "证书机构给出的一个地址不是地址：请检查 gateway.tls.acme.directory",
+                "an address that the CA names is none: check gateway.tls.acme.directory",
+            );
+            Err(OrderError::Make(why.into()))
         };
         let outcome = obtained.await.unwrap_or_else(odd);
         let now = SystemTime::now();
@@ -277,7 +278,8 @@ impl CertificateKeeper {
             // Nor does another one get what that one ordered.
             files::remove(&self.settings.signing()).await;
             let path = self.settings.account();
-            files::put_aside(&path, "json.lost", "the CA does not know it any more").await;
+            let why = Text::new("证书机构已不认识它", "the CA does not know it any more");
+            files::put_aside(&path, "json.lost", why).await;
         }
         let trouble = match &fault {
             fault if fault.has_lost_account() => Trouble::Unreachable,
@@ -453,7 +455,8 @@ fn life(pair: &Pair) -> Validity {
 }
 
 fn shown(at: SystemTime) -> String {
-    Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"))
+    let local = |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%FT%T%:z");
+    Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| local(at).to_string())
 }
 
 /// Returns a random number from 0 to 1. A generator that fails makes it 0, which is as

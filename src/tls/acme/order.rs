@@ -27,6 +27,14 @@ const UNREAD: &str = "json.unread";
 /// Suffix of the name of an account that belongs to another contract.
 const OTHER: &str = "json.other";
 
+/// Reasons for which an account is of no use.
+const OTHER_DIRECTORY: Text = Text::new("它属于另一个目录", "it belongs to another directory");
+const OTHER_CONTRACT: Text = Text::new(
+    "它绑定的是另一个 key_id，或没有绑定",
+    "it is bound to another key_id, or to none",
+);
+const DAMAGED: Text = Text::new("其中的密钥已损坏", "its key is damaged");
+
 /// Account as it is kept.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedAccount {
@@ -50,17 +58,17 @@ pub(super) async fn read_account(
     let kept: SavedAccount = match serde_json::from_slice(&text) {
         Ok(kept) => kept,
         Err(error) => {
-            put_aside(&path, UNREAD, &place(&error)).await;
+            put_aside(&path, UNREAD, place(&error)).await;
             return Ok(None);
         }
     };
     if directory(&text).as_ref() != Some(&settings.directory) {
-        put_aside(&path, UNREAD, "it belongs to another directory").await;
+        put_aside(&path, UNREAD, OTHER_DIRECTORY).await;
         return Ok(None);
     }
     let wanted = settings.eab.as_ref().map(|eab| &eab.key_id);
     if wanted.is_some() && kept.contract.as_ref() != wanted {
-        put_aside(&path, OTHER, "it is bound to another key_id, or to none").await;
+        put_aside(&path, OTHER, OTHER_CONTRACT).await;
         return Ok(None);
     }
     Ok(Some((text, kept)))
@@ -81,7 +89,7 @@ pub(super) async fn kept_account(
     let account = match credentials {
         Ok(account) => account,
         Err(Error::KeyRejected | Error::Crypto) => {
-            put_aside(&path, UNREAD, "its key is damaged").await;
+            put_aside(&path, UNREAD, DAMAGED).await;
             return Ok(None);
         }
         Err(error) => {
@@ -188,7 +196,7 @@ async fn save_account(
         contract,
         credentials,
     };
-    let text = serde_json::to_string(&kept).map_err(|e| OrderError::Make(e.to_string()))?;
+    let text = serde_json::to_string(&kept).map_err(|e| OrderError::Make(e.to_string().into()))?;
     save(&settings.account(), text.into_bytes()).await
 }
 
@@ -298,7 +306,7 @@ async fn prove(
             text.as_str(),
             text.digest().as_ref(),
         );
-        pending.push(answer.map_err(|e| OrderError::Make(e.to_string()))?);
+        pending.push(answer.map_err(|e| OrderError::Make(e.to_string().into()))?);
         if let Some(begins) = begins.take() {
             begins.await;
         }
@@ -325,7 +333,9 @@ async fn prove(
                 return Err(OrderError::Proof(proofs));
             }
             match outcome {
-                Ok(status) => Err(OrderError::Silent(format!("{status:?}"))),
+                Ok(status) => Err(OrderError::Silent(
+                    format!("{status:?}").to_ascii_lowercase(),
+                )),
                 Err(e) => Err(OrderError::met(Text::new(
                     "确认域名属于我们",
                     "believe that the names are ours",

@@ -5,8 +5,8 @@
 use super::AcmeSettings;
 use super::error::OrderError;
 use super::files::{place, read, remove, save};
-use crate::event::tell;
 use crate::event::text::Text;
+use crate::event::{event, tell};
 use hyper::Uri;
 use instant_acme::{Account, Order, OrderStatus, RetryPolicy};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -55,7 +55,8 @@ impl Signing {
             order: order.to_owned(),
             key: key.serialize_pem(),
         };
-        let text = serde_json::to_vec(&signing).map_err(|e| OrderError::Make(e.to_string()))?;
+        let text =
+            serde_json::to_vec(&signing).map_err(|e| OrderError::Make(e.to_string().into()))?;
         save(&settings.signing(), text).await?;
         Ok(signing)
     }
@@ -134,7 +135,7 @@ impl Signing {
             // What the library says of it may hold a part of it.
             let key = KeyPair::from_pem(&self.key).map_err(|_| {
                 let file = settings.signing();
-                OrderError::Make(format!("{}: the key in it is damaged", file.display()))
+                OrderError::Make(event!(ACME_SIGNING_KEY, file = &file).into())
             })?;
             let request = params.serialize_request(&key).map_err(|e| make(&e))?;
             let finalized = order.finalize_csr(request.der()).await;
@@ -155,7 +156,7 @@ async fn given_up(settings: &AcmeSettings, fault: OrderError) -> OrderError {
 }
 
 fn make(error: &rcgen::Error) -> OrderError {
-    OrderError::Make(format!("no certificate can be asked for: {error}"))
+    OrderError::Make(error.to_string().into())
 }
 
 fn seconds(at: SystemTime) -> u64 {

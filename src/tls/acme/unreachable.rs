@@ -14,7 +14,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Unreachable {
     /// The CA names what is no https address.
-    Address,
+    Address(String),
+    /// What answers speaks no TLS.
+    NoTls { host: String },
     /// Nobody answers under its name.
     Connect { host: String, error: io::Error },
     /// Its certificate is none that counts.
@@ -71,7 +73,8 @@ impl From<io::Error> for ProxyFault {
 impl From<&Unreachable> for Event {
     fn from(error: &Unreachable) -> Self {
         match error {
-            Unreachable::Address => event!(ACME_CA_ADDRESS),
+            Unreachable::Address(address) => event!(ACME_CA_ADDRESS, address = address),
+            Unreachable::NoTls { host } => event!(ACME_CA_NO_TLS, host = host),
             Unreachable::Connect { host, error } => {
                 event!(ACME_CA_CONNECT, host = host, error = error)
             }
@@ -138,7 +141,8 @@ impl Unreachable {
     /// Tells whether it holds whatever this machine's network is like just now.
     pub(super) fn is_definite(&self) -> bool {
         match self {
-            Self::Address
+            Self::Address(_)
+            | Self::NoTls { .. }
             | Self::Trust { .. }
             | Self::Status { .. }
             | Self::NotDirectory { .. }

@@ -4,9 +4,7 @@ use super::odd::NAMED_CURVE;
 use super::{Found, Wanted, binary, word};
 use crate::event::text::Text;
 use crate::event::{Event, event};
-use rustls::pki_types::{
-    PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
-};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use std::path::Path;
 use x509_parser::asn1_rs::{Any, FromDer as _, Oid, Tag};
 use x509_parser::der_parser::oid;
@@ -73,14 +71,7 @@ pub(super) fn named(found: Found<'_>, content: &[u8], from: Option<&str>) -> Opt
             let what = Text::new("私钥", "a private key");
             binary(from, what, read("pkey"))
         }
-        [Tag::Sequence, Tag::BitString] => {
-            let what = Text::new("公钥", "a public key");
-            let command = Text::new(
-                "私钥（privkey.pem）是与它一起生成的",
-                "the private one (privkey.pem) was made with it",
-            );
-            binary(from, what, command)
-        }
+        [Tag::Sequence, Tag::BitString] => event!(PAIR_PUBLIC_KEY),
         [Tag::Sequence, Tag::Sequence, Tag::BitString] => request_or_list(&parts[0])?,
         [Tag::Integer, Tag::Integer, ..] => {
             event!(PAIR_PARAMETERS, label = "DH PARAMETERS")

@@ -1,9 +1,9 @@
 //! Lines that are meant as marks of PEM and are none: chats, mail and word processors
 //! change dashes, put signs in front of each line, and leave what nobody sees.
 
-use super::der;
-use crate::event::{Event, Value, event};
+use super::{Found, der};
 use crate::event::text::Text;
+use crate::event::{Event, Value, event};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -62,7 +62,9 @@ impl BadMark {
             let mut behind = behind.iter().take(3);
             let is_comment = line.trim_start().starts_with('#');
             let begins = found.mark.starts_with("-----BEGIN ") && found.label.ends_with(label);
-            let mut behind = behind.by_ref().take_while(|line| !line.starts_with("-----"));
+            let mut behind = behind
+                .by_ref()
+                .take_while(|line| !line.starts_with("-----"));
             begins && !is_comment && behind.any(|line| is_content(&line))
         })
     }
@@ -91,9 +93,9 @@ impl BadMark {
         })
     }
 
-    /// Says so, with what mends the file. `file` is a word of a shell.
-    pub(super) fn event(self, text: &str, file: &str) -> Event {
-        let command = self.command(text, file);
+    /// Says so, with what mends the file.
+    pub(super) fn event(self, found: Found<'_>, text: &str) -> Event {
+        let (made, command) = mends(found, self.command(text, &found.word()));
         event!(
             PAIR_MARK,
             line = self.line,
@@ -101,25 +103,25 @@ impl BadMark {
             sign = self.sign,
             due = self.due,
             mark = self.mark,
+            made = made,
             command = command
         )
     }
 
     /// Returns the command that mends the file, if that is one that holds a whole block
-    /// then; else what to do instead. `file` is a word of a shell.
-    fn command(&self, text: &str, file: &str) -> Value {
+    /// then. `file` is a word of a shell.
+    fn command(&self, text: &str, file: &str) -> Option<String> {
         if !is_whole(&mended(text, self.label), self.label) {
-            return AGAIN.into();
+            return None;
         }
         let label = self.label;
         let last = last_word(label);
         let mark = |word: &str| format!("s/.*{word}.*{last}.*/-----{word} {label}-----/I");
         let (begin, end) = (mark("BEGIN"), mark("END"));
-        format!(
+        Some(format!(
             "LC_ALL=C sed -E 's/[^\\t -~]//g;{begin};{end};/^-----/!{{s|[^A-Za-z0-9+/=]+$||;s|.*[^A-Za-z0-9+/=]||}}' \
              {file} > {file}.pem"
-        )
-        .into()
+        ))
     }
 }
 
@@ -228,30 +230,38 @@ pub(super) fn without_begin(text: &str) -> Option<usize> {
 
 /// Tells whether a line holds two marks.
 pub(super) fn is_run_together(text: &str) -> bool {
-    let count = |line: &str| line.matches("-----BEGIN ").count() + line.matches("-----END ").count();
+    let count =
+        |line: &str| line.matches("-----BEGIN ").count() + line.matches("-----END ").count();
     text.split(['\n', '\r']).any(|line| count(line) > 1)
 }
 
 /// Returns the command that parts marks and lines which ran together, tags and entities of
-/// web pages between them included; or what to do instead. `file` is a word of a shell.
-pub(super) fn apart(text: &str, file: &str) -> Value {
+/// web pages between them included, if it does. `file` is a word of a shell.
+pub(super) fn apart(text: &str, file: &str) -> Option<String> {
     let parted = parted(text);
-    let has = |label: &&str| parted.contains(&format!("-----BEGIN {label}-----"));
-    if !LABELS.iter().find(|label| has(label)).is_some_and(|label| is_whole(&parted, label)) {
-        return AGAIN.into();
-    }
-    format!(
+    let has = |label: &&&str| parted.contains(&format!("-----BEGIN {label}-----"));
+    let label = LABELS.iter().find(has)?;
+    is_whole(&parted, label).then(|| format!(
         "sed -E 's/<[^>]*>|&#1[03];/ /g;s/ *(-----(BEGIN|END) [A-Z0-9 ]+-----) */\\n\\1\\n/g' {file} | \
          sed '/^-----/!s/ /\\n/g' > {file}.pem"
-    )
-    .into()
+    ))
+}
+
+/// Returns the file that a command makes and the command, or what to do where none mends.
+pub(super) fn mends(found: Found<'_>, command: Option<String>) -> (Option<String>, Value) {
+    let made = command
+        .is_some()
+        .then(|| format!("{}.pem", found.path.display()));
+    (made, command.map_or(AGAIN.into(), Value::from))
 }
 
 /// Does to a text what that command does.
 fn parted(text: &str) -> String {
     let mut plain = String::new();
     for (i, part) in text.split('<').enumerate() {
-        let behind = part.split_once('>').filter(|(tag, _)| i > 0 && !tag.contains('\n'));
+        let behind = part
+            .split_once('>')
+            .filter(|(tag, _)| i > 0 && !tag.contains('\n'));
         plain.push_str(behind.map_or(if i > 0 { "<" } else { "" }, |_| " "));
         plain.push_str(behind.map_or(part, |(_, behind)| behind));
     }

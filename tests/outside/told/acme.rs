@@ -7,9 +7,12 @@ use super::super::support::server::{BINARY, PATIENT, Setup};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use xiaozhi_ota::event::kinds;
 use xiaozhi_ota::event::text::Lang;
 
@@ -307,6 +310,23 @@ fn a_directory_that_is_something_else_is_named_as_what_it_is() {
         good && text.contains("cannot be trusted") && text.contains("gateway.tls.acme.root"),
         "{text}"
     );
+    // A port for plain HTTP.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = plain.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let directory = format!("https://localhost:{}/dir", address.port());
+    let (good, text) = validated(
+        setup(&authority).path(),
+        &ordering(&port, &directory, ""),
+        &[],
+    );
+    assert!(good && text.contains("speaks no TLS"), "{text}");
     let (good, text) = validated(
         setup(&authority).path(),
         &ordering(&port, "https://127.0.0.1:1/dir", ""),

@@ -89,6 +89,15 @@ fn what_is_no_certificate_is_named() {
             "pair.mark",
         ),
         (pem[..pem.len() / 3].into(), "pair.no-end"),
+        (pem[28..].into(), "pair.no-begin"),
+        (pem.replace("END CERT", "END X509 CERT").into(), "pair.mark"),
+        (pem.replace('\n', "<br>\n").into(), "pair.run-together"),
+        (b"{\"message\": \"Not Found\"}".to_vec(), "pair.json"),
+        (
+            pem.chars().flat_map(|c| (c as u32).to_le_bytes()).collect(),
+            "pair.utf16",
+        ),
+        (b"\0\0\0\x02\0\0\0\x14rest of it".to_vec(), "pair.key-store"),
         (pem.replacen("MII", "M!!", 1).into(), "pair.no-base64"),
         (der.clone(), "pair.der"),
         (made::der(key), "pair.der"),
@@ -153,12 +162,60 @@ fn what_is_no_certificate_is_named() {
             "pair.escaped-breaks",
         ),
     ];
+    let table = table.into_iter().chain(torn(pem));
     for (content, why) in table {
         let line = told(&server, &content, key, why);
-        assert!(line.contains("certs/it's now/a.pem"), "{line}");
+        // From the root on.
+        let whole = server.dir.path().join("certs/it's now/a.pem");
+        assert!(line.contains(whole.to_str().unwrap()), "{line}");
         // No word of the content, which may be a key.
         assert!(!line.contains(&inner[40..60]), "{line}");
     }
+}
+
+/// Files of two certificates, of which one is not read.
+fn torn(pem: &str) -> Vec<(Vec<u8>, &'static str)> {
+    let other = pair().pem;
+    let of_two = format!("{pem}{other}");
+    let table = [
+        (format!("{}{other}", pem.trim_end()), "pair.run-together"),
+        (format!("{pem}  {other}"), "pair.mark"),
+        (format!("{pem}\"{other}\""), "pair.mark"),
+        (format!("{pem}\u{feff}{other}"), "pair.mark"),
+        (
+            pem.to_owned() + &other.replace("-----BEGIN", "—BEGIN"),
+            "pair.mark",
+        ),
+        (
+            pem.to_owned() + &other.replace("-----BEGIN", "----BEGIN"),
+            "pair.mark",
+        ),
+        (
+            pem.to_owned() + &other.replace("CERTIFICATE", "Certificate"),
+            "pair.mark",
+        ),
+        (pem.to_owned() + &other[28..], "pair.no-begin"),
+        (
+            pem.to_owned() + &other.replace("CERTIFICATE", "X509 CERTIFICATE"),
+            "pair.old-label",
+        ),
+        (
+            pem.to_owned() + &other.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
+            "pair.old-label",
+        ),
+        (
+            pem.to_owned() + &other.replace("CERTIFICATE", "PKCS7"),
+            "pair.pkcs7",
+        ),
+        (format!("\u{feff}{of_two}"), "pair.bom"),
+        (format!("'{of_two}'"), "pair.mark"),
+        (format!("TLS_CERT=\"{of_two}\""), "pair.mark"),
+        (format!("<cert>{of_two}</cert>"), "pair.mark"),
+        (format!("{{\\rtf1 {of_two}}}"), "pair.mark"),
+    ];
+    let table = table.map(|(text, why)| (text.into_bytes(), why));
+    let latin = [b"\xe9\xe8", of_two.as_bytes()].concat();
+    table.into_iter().chain([(latin, "pair.mark")]).collect()
 }
 
 #[test]
@@ -175,6 +232,17 @@ fn what_is_no_key_is_named() {
         (encrypted, "pair.pass-phrase"),
         (old.to_owned(), "pair.pass-phrase"),
         (block("OPENSSH PRIVATE KEY"), "pair.openssh"),
+        (
+            block("OPENSSH PRIVATE KEY").replace("AAAA", &made::base64(b"\0ssh-ed25519\0")),
+            "pair.ed25519",
+        ),
+        // EncryptedPrivateKeyInfo, and another key's label.
+        (
+            block("PRIVATE KEY").replace("AAAA", &made::base64(b"\x30\x04\x30\0\x04\0")),
+            "pair.pass-phrase",
+        ),
+        // The one that was meant is not read.
+        (format!("  {key}{other}"), "pair.mark"),
         (
             "PuTTY-User-Key-File-3: ecdsa-sha2-nistp256".to_owned(),
             "pair.putty",
@@ -314,6 +382,12 @@ fn what_can_be_mended_is_served_and_named() {
             None,
         ),
         (format!("{ordered}{key}"), format!("{key}{leaf}"), None),
+        (
+            format!("Begin Certificate\n# -----BEGIN CERTIFICATE-----\n# MII\n{ordered}"),
+            key.replace("PRIVATE", "RSA PRIVATE"),
+            None,
+        ),
+        (ordered, key.replace("PRIVATE", "EC PRIVATE"), None),
     ];
     for (i, (cert, key, event)) in table.into_iter().enumerate() {
         // Another leaf in between, for what is the same is no news.

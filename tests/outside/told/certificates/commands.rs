@@ -52,6 +52,21 @@ fn the_command_that_is_shown_mends_it() {
             "pair.run-together",
             "a.pem.pem",
         ),
+        (
+            pem.replace('\n', "<br>\r\n").into(),
+            "pair.run-together",
+            "a.pem.pem",
+        ),
+        (
+            pem.replace('\n', "&#10;").into(),
+            "pair.run-together",
+            "a.pem.pem",
+        ),
+        (
+            pem.replace('\n', "\\\\n").into(),
+            "pair.escaped-breaks",
+            "a.pem.pem",
+        ),
         (made::inner(pem).into(), "pair.base64", "a.pem.pem"),
         (
             made::base64(pem.as_bytes()).into(),

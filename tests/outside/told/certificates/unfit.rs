@@ -72,6 +72,7 @@ pub(super) fn unfit() -> Vec<(Make, &'static str, Fields)> {
     }
     table.extend(unfit_names());
     table.extend(unfit_chains());
+    table.extend(unfit_links());
     table.extend(unfit_roots());
     let date = || (DATE_FORM.to_owned(), DATE_FORM.to_owned());
     table.push((
@@ -120,6 +121,19 @@ fn unfit_names() -> Vec<(Make, &'static str, Fields)> {
         },
         "certificate.name-odd",
         &[("name", "ota.example.com.")],
+    );
+    leaf(
+        |p| p.subject_alt_names = vec![rcgen::SanType::DnsName("".try_into().unwrap())],
+        "certificate.name-odd",
+        &[("name", "\"\"")],
+    );
+    leaf(
+        |p| {
+            let uri = "https://ota.example.com".try_into().unwrap();
+            p.subject_alt_names = vec![rcgen::SanType::URI(uri)];
+        },
+        "certificate.no-san",
+        &[],
     );
     leaf(
         |p| {
@@ -195,18 +209,6 @@ fn unfit_chains() -> Vec<(Make, &'static str, Fields)> {
             &[("number", "1")],
         ),
         (
-            Box::new(move || {
-                let (cert, key) = signed("an authority", |_| {});
-                let (leaf, above) = first(&cert);
-                (
-                    leaf.to_owned() + &above.replace("-----BEGIN", "—BEGIN"),
-                    key,
-                )
-            }),
-            "certificate.mark",
-            &[],
-        ),
-        (
             Box::new(|| {
                 let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap();
                 let pem = params(HOST).self_signed(&key).unwrap().pem();
@@ -224,6 +226,57 @@ fn unfit_chains() -> Vec<(Make, &'static str, Fields)> {
             Box::new(move || both(include_str!("sha-1.pem"))),
             "certificate.weak",
             &[("subject", "CN=ota.example.com")],
+        ),
+    ]
+}
+
+/// Pairs with a certificate that does not stand for the one below it.
+fn unfit_links() -> Vec<(Make, &'static str, Fields)> {
+    let below = |change: fn(&mut CertificateParams)| {
+        move || {
+            let mut above = params("an authority");
+            above.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            change(&mut above);
+            sign_by(above, |_| {})
+        }
+    };
+    let unable = "certificate.not-authority";
+    vec![
+        (
+            Box::new(|| {
+                let (cert, key) = signed("an authority", |_| {});
+                let (other, _) = signed("an authority", |_| {});
+                (first(&cert).0.to_owned() + first(&other).1, key)
+            }),
+            "certificate.bad-signature",
+            &[
+                ("last", "CN=ota.example.com"),
+                ("issuer", "CN=an authority"),
+            ],
+        ),
+        (
+            Box::new(below(|p| p.is_ca = IsCa::ExplicitNoCa)),
+            unable,
+            &[("subject", "CN=an authority")],
+        ),
+        (
+            Box::new(below(|p| {
+                p.key_usages = vec![KeyUsagePurpose::DigitalSignature]
+            })),
+            unable,
+            &[("why", "keyCertSign")],
+        ),
+        (
+            Box::new(|| {
+                let mut root = params("above");
+                root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+                let key = KeyPair::generate().unwrap();
+                let own = root.self_signed(&key).unwrap().pem();
+                let (cert, key) = sign_under(Issuer::new(root, key));
+                (cert + &own, key)
+            }),
+            unable,
+            &[("subject", "CN=above"), ("why", "pathlen")],
         ),
     ]
 }
@@ -246,23 +299,31 @@ fn unfit_roots() -> Vec<(Make, &'static str, Fields)> {
             &[("root", "Root YR")],
         ),
         (
-            Box::new(|| {
-                let mut root = params("ISRG Root X2");
-                root.distinguished_name = DistinguishedName::new();
-                let named = &mut root.distinguished_name;
-                named.push(DnType::CountryName, printable("US"));
-                named.push(
-                    DnType::OrganizationName,
-                    printable("Internet Security Research Group"),
-                );
-                named.push(DnType::CommonName, printable("ISRG Root X2"));
-                root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-                sign_below(root, &PKCS_ECDSA_P384_SHA384)
-            }),
+            Box::new(|| sign_below(isrg("ISRG Root X2"), &PKCS_ECDSA_P384_SHA384)),
             "certificate.bad-signature",
-            &[("last", "CN=between")],
+            &[("last", "CN=between"), ("issuer", "ISRG Root X2")],
+        ),
+        (
+            // The root's own key is of the other kind.
+            Box::new(|| sign_below(isrg("ISRG Root X1"), &PKCS_ECDSA_P256_SHA256)),
+            "certificate.bad-signature",
+            &[("last", "CN=between"), ("issuer", "ISRG Root X1")],
         ),
     ]
+}
+
+fn isrg(name: &str) -> CertificateParams {
+    let mut root = params(name);
+    root.distinguished_name = DistinguishedName::new();
+    for (kind, text) in [
+        (DnType::CountryName, "US"),
+        (DnType::OrganizationName, "Internet Security Research Group"),
+        (DnType::CommonName, name),
+    ] {
+        root.distinguished_name.push(kind, printable(text));
+    }
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root
 }
 
 /// Parts the first certificate from those behind it.
@@ -277,7 +338,10 @@ fn printable(text: &str) -> DnValue {
 
 /// Makes a leaf below an intermediate, which a root signed that is not sent.
 fn sign_below(root: CertificateParams, algorithm: &'static SignatureAlgorithm) -> (String, String) {
-    let root = Issuer::new(root, KeyPair::generate_for(algorithm).unwrap());
+    sign_under(Issuer::new(root, KeyPair::generate_for(algorithm).unwrap()))
+}
+
+fn sign_under(root: Issuer<'_, KeyPair>) -> (String, String) {
     let (between_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut between = params("between");
     between.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
