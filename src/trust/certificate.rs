@@ -158,6 +158,17 @@ pub(crate) enum Unable {
     TooDeep,
 }
 
+impl Unable {
+    /// Returns what of the certificate shows it.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::NoAuthority => "CA:FALSE",
+            Self::NoSigning => "keyUsage without keyCertSign",
+            Self::TooDeep => "pathlen",
+        }
+    }
+}
+
 /// Returns why a certificate may not sign one with so many authorities on the path between
 /// it and the leaf, which mbedTLS asks of each that might (`x509_crt_find_parent_in`).
 pub(crate) fn unable(certificate: &X509Certificate<'_>, below: usize) -> Option<Unable> {

@@ -76,7 +76,7 @@ fn a_kept_certificate_that_this_user_may_not_read_is_not_replaced() {
     let setup = Setup::new().start("").stop();
     let key = setup.path().join("certs/self-signed.key");
     let kept = fs::read(&key).unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
         let mut command = Command::new("setpriv");
         command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);

@@ -5,7 +5,7 @@ use crate::probe::report::{Evidence, Finding};
 use crate::probe::rule::Rule;
 use crate::probe::rules::tls as rules;
 use crate::trust::bundle::Roots;
-use crate::trust::{self, ChainFault, End, Unable, Weakness};
+use crate::trust::{self, ChainFault, End, Weakness};
 use rustls::pki_types::CertificateDer;
 
 /// Lines of a handshake that the bundle refused: mbedTLS makes a fatal error of it.
@@ -117,12 +117,7 @@ fn finding(found: ChainFault, kind: Kind) -> Option<Finding> {
             fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED)
         }
         ChainFault::Unable { subject, why } => {
-            let why = match why {
-                Unable::NoAuthority => "CA:FALSE",
-                Unable::NoSigning => "keyUsage without keyCertSign",
-                Unable::TooDeep => "pathlen",
-            };
-            let evidence = format!("{subject}: {why}").into();
+            let evidence = format!("{subject}: {}", why.sign()).into();
             fault(&rules::BROKEN_CHAIN, evidence, NOT_TRUSTED)
         }
         ChainFault::UnknownExtension { subject, extension } => {

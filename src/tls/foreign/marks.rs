@@ -6,6 +6,7 @@ use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write as _;
 
 /// Labels of the blocks that people bring.
 const LABELS: [&str; 12] = [
@@ -59,13 +60,11 @@ impl BadMark {
             runs.any(|run| run.len() >= BASE64)
         };
         Self::first(text, |found, line, behind| {
-            let mut behind = behind.iter().take(3);
-            let is_comment = line.trim_start().starts_with('#');
             let begins = found.mark.starts_with("-----BEGIN ") && found.label.ends_with(label);
-            let mut behind = behind
-                .by_ref()
-                .take_while(|line| !line.starts_with("-----"));
-            begins && !is_comment && behind.any(|line| is_content(&line))
+            let is_comment = line.trim_start().starts_with('#');
+            let behind = behind.iter().take(3);
+            let mut content = behind.take_while(|line| !line.starts_with("-----"));
+            begins && !is_comment && content.any(&is_content)
         })
     }
 
@@ -274,7 +273,8 @@ fn parted(text: &str) -> String {
             break;
         };
         let before = before.trim_end_matches(' ').replace(' ', "\n");
-        parted.push_str(&format!("{before}\n-----{label}-----\n"));
+        // Writing to a String cannot fail.
+        let _ = write!(parted, "{before}\n-----{label}-----\n");
         rest = behind.trim_start_matches(' ');
     }
     parted + &rest.replace(' ', "\n")

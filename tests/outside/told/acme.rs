@@ -230,6 +230,20 @@ pub(super) fn setup(authority: &Authority) -> Setup {
     setup
 }
 
+/// Opens a port that speaks plain HTTP, once.
+fn plain_port() -> u16 {
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = plain.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    port
+}
+
 #[test]
 fn a_directory_that_is_something_else_is_named_as_what_it_is() {
     let authority = Authority::new();
@@ -310,17 +324,7 @@ fn a_directory_that_is_something_else_is_named_as_what_it_is() {
         good && text.contains("cannot be trusted") && text.contains("gateway.tls.acme.root"),
         "{text}"
     );
-    // A port for plain HTTP.
-    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = plain.local_addr().unwrap();
-    thread::spawn(move || {
-        let (mut stream, _) = plain.accept().unwrap();
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .unwrap();
-        let _ = stream.read_to_end(&mut Vec::new());
-    });
-    let directory = format!("https://localhost:{}/dir", address.port());
+    let directory = format!("https://localhost:{}/dir", plain_port());
     let (good, text) = validated(
         setup(&authority).path(),
         &ordering(&port, &directory, ""),

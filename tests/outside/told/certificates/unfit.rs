@@ -261,7 +261,7 @@ fn unfit_links() -> Vec<(Make, &'static str, Fields)> {
         ),
         (
             Box::new(below(|p| {
-                p.key_usages = vec![KeyUsagePurpose::DigitalSignature]
+                p.key_usages = vec![KeyUsagePurpose::DigitalSignature];
             })),
             unable,
             &[("why", "keyCertSign")],
@@ -272,7 +272,7 @@ fn unfit_links() -> Vec<(Make, &'static str, Fields)> {
                 root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
                 let key = KeyPair::generate().unwrap();
                 let own = root.self_signed(&key).unwrap().pem();
-                let (cert, key) = sign_under(Issuer::new(root, key));
+                let (cert, key) = sign_under(&Issuer::new(root, key));
                 (cert + &own, key)
             }),
             unable,
@@ -338,14 +338,17 @@ fn printable(text: &str) -> DnValue {
 
 /// Makes a leaf below an intermediate, which a root signed that is not sent.
 fn sign_below(root: CertificateParams, algorithm: &'static SignatureAlgorithm) -> (String, String) {
-    sign_under(Issuer::new(root, KeyPair::generate_for(algorithm).unwrap()))
+    sign_under(&Issuer::new(
+        root,
+        KeyPair::generate_for(algorithm).unwrap(),
+    ))
 }
 
-fn sign_under(root: Issuer<'_, KeyPair>) -> (String, String) {
+fn sign_under(root: &Issuer<'_, KeyPair>) -> (String, String) {
     let (between_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut between = params("between");
     between.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let own = between.signed_by(&between_key, &root).unwrap().pem();
+    let own = between.signed_by(&between_key, root).unwrap().pem();
     let leaf = params(HOST).signed_by(&key, &Issuer::new(between, between_key));
     (leaf.unwrap().pem() + &own, key.serialize_pem())
 }
