@@ -184,8 +184,8 @@ mod tests {
     use super::super::{PairPaths, acme};
     use super::*;
     use rcgen::{
-        CertificateParams, DnType, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA512,
-        SignatureAlgorithm, date_time_ymd,
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
+        PKCS_ECDSA_P521_SHA512, SignatureAlgorithm, date_time_ymd,
     };
     use std::time::Duration;
 
@@ -197,6 +197,7 @@ mod tests {
         let authority = |name: &str| {
             let mut params = CertificateParams::default();
             params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
             let pem = params.self_signed(&key).unwrap().pem();
             (Issuer::new(params, key), pem)

@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn says_what_to_check() {
         for (kind, words) in [
-            ("dns", "dig ota.example.com"),
+            ("dns", "DNS has an address for ota.example.com"),
             ("connection", "port 443 of ota.example.com"),
             ("tls", "challenge: http-01"),
             ("caa", "the CAA record of ota.example.com"),

@@ -89,6 +89,18 @@ fn what_is_no_certificate_is_named() {
             "pair.mark",
         ),
         (pem[..pem.len() / 3].into(), "pair.no-end"),
+        (pem.replacen("MII", "M!!", 1).into(), "pair.no-base64"),
+        (der.clone(), "pair.der"),
+        (made::der(key), "pair.der"),
+        (inner.clone().into(), "pair.base64"),
+        (made::base64(pem.as_bytes()).into(), "pair.base64"),
+        (container[0].to_vec(), "pair.pkcs7"),
+        (block("PKCS7").into(), "pair.pkcs7"),
+        (container[1].to_vec(), "pair.pkcs12"),
+        (
+            b"\xfe\xed\xfe\xed\x00\x00\x00\x02".to_vec(),
+            "pair.key-store",
+        ),
         (made::request().into(), "pair.request"),
         (made::der(&made::request()), "pair.request"),
         (block("X509 CRL").into(), "pair.revocations"),
@@ -205,18 +217,6 @@ fn torn(pem: &str) -> Vec<(Vec<u8>, &'static str)> {
             "pair.utf16",
         ),
         (b"\0\0\0\x02\0\0\0\x14rest of it".to_vec(), "pair.key-store"),
-        (pem.replacen("MII", "M!!", 1).into(), "pair.no-base64"),
-        (der.clone(), "pair.der"),
-        (made::der(key), "pair.der"),
-        (inner.clone().into(), "pair.base64"),
-        (made::base64(pem.as_bytes()).into(), "pair.base64"),
-        (container[0].to_vec(), "pair.pkcs7"),
-        (block("PKCS7").into(), "pair.pkcs7"),
-        (container[1].to_vec(), "pair.pkcs12"),
-        (
-            b"\xfe\xed\xfe\xed\x00\x00\x00\x02".to_vec(),
-            "pair.key-store",
-        ),
     ];
     table.into_iter().chain(others).collect()
 }
