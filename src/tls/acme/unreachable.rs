@@ -15,7 +15,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) enum Unreachable {
     /// The CA names what is no https address.
     Address(String),
-    /// What answers speaks no TLS.
+    /// The port speaks no TLS.
     NoTls { host: String },
     /// Nobody answers under its name.
     Connect { host: String, error: io::Error },
