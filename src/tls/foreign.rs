@@ -90,7 +90,7 @@ pub(super) fn named(found: Found<'_>, content: &[u8], fault: Option<PemFault>) -
 /// which others were: what is sent without it is no chain.
 pub(super) fn torn(found: Found<'_>, content: &[u8]) -> Option<Event> {
     if has_bom(content) {
-        return Some(found.told(event!(PAIR_BOM)));
+        return Some(event!(PAIR_BOM).of("file", found.path));
     }
     let text = String::from_utf8_lossy(content);
     let is_old = |label: &&String| match found.wanted {
@@ -107,7 +107,7 @@ pub(super) fn torn(found: Found<'_>, content: &[u8]) -> Option<Event> {
     } else {
         event!(PAIR_NO_BEGIN, line = marks::without_begin(&text)?)
     };
-    Some(found.told(event))
+    Some(event.of("file", found.path))
 }
 
 /// Labels of blocks with certificates that only some programs read.
@@ -240,7 +240,9 @@ fn by_beginning(found: Found<'_>, text: &str) -> Option<Event> {
         return Some(event!(PAIR_SSH_PUBLIC));
     }
     let is_json = begins(&["{", "["]);
-    let is_store = begins(&["apiVersion:", "kind:"]) || text.contains("tls.crt");
+    let is_store = begins(&["apiVersion:", "kind:"])
+        || text.contains("tls.crt:")
+        || text.contains("\"tls.crt\"");
     if is_store || is_json && (text.contains("\"Certificates\"") || text.contains("LS0tLS1CRUdJTi"))
     {
         return Some(event!(PAIR_STORE, command = store(found, text)));

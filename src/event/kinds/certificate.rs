@@ -35,7 +35,7 @@ kinds! { CERTIFICATES:
             "get one for that name{, or use one of |names| in the public address}.");
     /// An address stands there as a name.
     CERTIFICATE_NAME_FORM = found("certificate.name-form", &["place?", "setting", "host", "file"],
-        "{host} 在 {file} 中写成了域名（DNS:），而 IP 地址应写作 IP:：设备（mbedTLS）接受它，浏览器和 curl 会拒绝连接。",
+        "{host} 在 {file} 中写成了域名（DNS:），而 IP 地址应写在 IP: 中：设备（mbedTLS）接受它，浏览器和 curl 会拒绝连接。",
         "{host} stands in {file} as a host name (DNS:), and an address belongs there as IP: devices (mbedTLS) take it, browsers and \
          curl refuse the connection.")
         .remedy("重新签发，写 subjectAltName=IP:{host},DNS:{host}（较旧的 mbedTLS 只看 DNS:）。",

@@ -203,8 +203,8 @@ kinds! { PAIRS:
         "it is a link that became a text and says {target} only (git and zip on Windows make such): copy the file that it means");
     /// A certificate that openssl marks as trusted, or of a very old name.
     PAIR_OLD_LABEL = instead!("pair.old-label", ["label"],
-        "它的标记是 {label}，这里需要 CERTIFICATE（再在配置中改用 {|file|}.pem）：openssl x509 -in {|'file'|} -out {|'file'|}.pem",
-        "its mark is {label}, and CERTIFICATE is wanted (then name {|file|}.pem in the configuration): openssl x509 -in {|'file'|} -out {|'file'|}.pem");
+        "它的标记是 {label}，这里需要 CERTIFICATE（再在配置中改用 {|file|}.pem）：openssl crl2pkcs7 -nocrl -certfile {|'file'|} | openssl pkcs7 -print_certs -out {|'file'|}.pem",
+        "its mark is {label}, and CERTIFICATE is wanted (then name {|file|}.pem in the configuration): openssl crl2pkcs7 -nocrl -certfile {|'file'|} | openssl pkcs7 -print_certs -out {|'file'|}.pem");
     /// A key in a certificate's place.
     PAIR_KEY_HERE = instead!("pair.key-here", [],
         "它是私钥：请在 cert 中指定证书（fullchain.pem），在 key 中指定私钥（privkey.pem）",
