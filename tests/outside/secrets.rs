@@ -36,10 +36,6 @@ fn broken(key: &str) -> Vec<(&'static str, String)> {
             "labelled as a certificate",
             key.replace("PRIVATE KEY", "CERTIFICATE"),
         ),
-        (
-            "labelled as RSA",
-            key.replace("PRIVATE KEY", "RSA PRIVATE KEY"),
-        ),
         ("damaged", key.replace(&content[8..12], "AAAA")),
         ("content alone", content.clone()),
         (
