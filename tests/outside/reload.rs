@@ -203,10 +203,14 @@ fn certificates_of_other_names_and_paths() {
     let broken = with_pair("c", "  firmware: {pin: {a: 1.6.6}}\n");
     server.configure(&broken);
     server.reload();
-    let words = "data/.config.yaml:5: gateway.tls.certificates[0]: certs/c.pem: cannot be read";
+    let file = server.dir.path().join("certs/c.pem");
+    let words = format!(
+        "data/.config.yaml:5: gateway.tls.certificates[0]: {}: cannot be read",
+        file.display()
+    );
     server.event(
         "config.refused",
-        &[("message", words), ("what", "config.certificate")],
+        &[("message", &words), ("what", "config.certificate")],
     );
     assert!(reaches(&authorities[1]));
     assert_eq!(server.offered("a", "1.0"), Some("a_1.7.0.bin".into()));
