@@ -2,9 +2,7 @@
 //! by the name that another program has for them.
 
 use super::keys;
-use super::raw::{Kind, Node};
 use super::signs::{OddSign, as_meant};
-use xiaozhi_device::redact;
 
 /// Meaning that a key which is not read was to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -393,31 +391,6 @@ fn elsewhere(section: &str, folded: &str) -> Option<Meant> {
         return None;
     }
     best(section, &keys::named(|own| self::folded(own) == folded)).map(Meant::Elsewhere)
-}
-
-/// Returns what to write for a key of another program: with the address that it holds, where
-/// one is wanted.
-pub(super) fn form(at: &str, value: &'static str, node: &Node) -> String {
-    let text = match &node.kind {
-        Kind::Scalar(scalar) if at == "server.ota" => scalar.text.trim(),
-        _ => return value.to_owned(),
-    };
-    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    let authority = rest.split('/').next().unwrap_or_default();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
-    if !["http", "https"].contains(&scheme)
-        || authority.len() < 3
-        || !authority.chars().all(is_plain)
-    {
-        return value.to_owned();
-    }
-    let port = if authority.contains(':') || scheme == "https" {
-        ""
-    } else {
-        ":8003"
-    };
-    let form = format!("{scheme}://{authority}{port}/xiaozhi/ota/");
-    redact::shown(&form).into_owned()
 }
 
 /// Returns the odd sign in a key, for the message.

@@ -344,7 +344,7 @@ impl<'a> Section<'a> {
                     about.warn(event!(CONFIG_MISPLACED, at = at, sign = sign));
                 }
                 Some(Meant::Instead(at, value)) => {
-                    let form = misplaced::form(at, value, node);
+                    let form = shapes::for_key(at, value, node);
                     about.warn(event!(CONFIG_OTHER_NAME, at = at, form = form));
                 }
                 Some(Meant::Joined(key, odd)) => about.fault(slips::joined(&key, odd)),

@@ -1,8 +1,10 @@
-//! Forms of sections, for where a value stands in the place of a section: `tls: off` is no section,
-//! and `tls: {mode: off}` is what was meant.
+//! Forms of what was meant: of sections in whose place a value stands (`tls: off` is no
+//! section, and `tls: {mode: off}` was meant), and of keys of other programs.
 
+use super::raw::{Kind, Node};
 use super::values;
 use crate::firmware::name::parse;
+use xiaozhi_device::redact;
 
 /// Forms of sections, for whom the value says nothing.
 const FORMS: [(&str, &str); 16] = [
@@ -79,4 +81,29 @@ pub(super) fn of(name: &str, text: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("{key}: {{{inner}}}"))
+}
+
+/// Returns what to write for a key of another program: with the address that it holds, where
+/// one is wanted.
+pub(super) fn for_key(at: &str, value: &'static str, node: &Node) -> String {
+    let text = match &node.kind {
+        Kind::Scalar(scalar) if at == "server.ota" => scalar.text.trim(),
+        _ => return value.to_owned(),
+    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
+    if !["http", "https"].contains(&scheme)
+        || authority.len() < 3
+        || !authority.chars().all(is_plain)
+    {
+        return value.to_owned();
+    }
+    let port = if authority.contains(':') || scheme == "https" {
+        ""
+    } else {
+        ":8003"
+    };
+    let form = format!("{scheme}://{authority}{port}/xiaozhi/ota/");
+    redact::shown(&form).into_owned()
 }

@@ -1,7 +1,7 @@
 //! Cipher suites that clients offer, and what they lack where none is spoken here.
 
-use super::common_ground::{TLS13, is_grease, list};
-use super::hello::Hello;
+use super::hello::{Hello, TLS13, is_grease};
+use super::shown::list;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use rustls::CipherSuite;

@@ -3,8 +3,9 @@
 
 use super::cipher_suites;
 use super::handshake::{Cause, Failure, Stage};
-use super::hello::Hello;
+use super::hello::{Hello, TLS13, is_grease};
 use super::server_name;
+use super::shown::{list, shown};
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use crate::util::alert::alert_name;
@@ -16,13 +17,8 @@ use rustls::{
 use std::net::SocketAddr;
 
 const TLS12: u16 = 0x0303;
-pub(super) const TLS13: u16 = 0x0304;
 /// Message of rustls where none of our certificates is one that the client can check.
 const UNRESOLVED: &str = "no server certificate chain resolved";
-/// Number of things of one list that are shown.
-const SHOWN: usize = 8;
-/// Number of characters of a name that are shown.
-const LENGTH: usize = 80;
 
 /// Names the reason of a handshake that failed.
 pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig) -> Event {
@@ -207,11 +203,6 @@ fn named_version(version: u16) -> String {
     }
 }
 
-/// Returns whether a number stands for nothing (RFC 8701).
-pub(super) fn is_grease(number: u16) -> bool {
-    number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
-}
-
 /// Names a group that rustls does not know.
 fn old_group(group: u16) -> String {
     match group {
@@ -237,25 +228,6 @@ const NO_SCHEMES: Text = Text::new(
 /// Shows what is offered, or that there `is` no such list at all.
 fn offered(is: bool, names: Vec<String>, no_list: Text) -> Value {
     if is { list(names) } else { no_list.into() }
-}
-
-/// Shows the first of many things; `-` where there is none.
-pub(super) fn list(mut names: Vec<String>) -> Value {
-    if names.is_empty() {
-        return Value::from("-");
-    }
-    if names.len() > SHOWN {
-        names.truncate(SHOWN);
-        names.push("…".to_owned());
-    }
-    Value::from(&*names)
-}
-
-/// Shows a name that a stranger wrote.
-pub(super) fn shown(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name);
-    let head: String = text.chars().take(LENGTH).collect();
-    format!("{head:?}")
 }
 
 /// Says what a client meant by the alert with which it left.

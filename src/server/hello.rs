@@ -4,6 +4,9 @@
 /// ALPN protocol in which a CA checks that a name is ours (RFC 8737).
 pub(super) const CHALLENGE: &[u8] = b"acme-tls/1";
 
+/// Version that TLS 1.3 names in `supported_versions`.
+pub(super) const TLS13: u16 = 0x0304;
+
 /// Content type of a TLS handshake record (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 0x16;
 /// Type of the message.
@@ -147,6 +150,11 @@ impl<'a> Cursor<'a> {
         let length = usize::from(self.byte()?);
         self.take(length.min(self.0.len()))
     }
+}
+
+/// Returns whether a number stands for nothing (RFC 8701).
+pub(super) fn is_grease(number: u16) -> bool {
+    number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
 }
 
 /// Makes hellos for the tests of this room.

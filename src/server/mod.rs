@@ -12,6 +12,7 @@ mod listener;
 mod proxy_header;
 mod server_name;
 mod shares;
+mod shown;
 pub mod shutdown;
 mod trusted;
 mod unreadable;

@@ -1,8 +1,8 @@
 //! Server names that clients ask for (`server_name`, RFC 6066), and what is wrong with those
 //! that rustls refuses before any certificate is chosen.
 
-use super::common_ground::{list, shown};
 use super::hello::Hello;
+use super::shown::{list, shown};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::net::SocketAddr;

@@ -4,10 +4,10 @@
 use super::command_line::run;
 use super::support::certificate::{Authority, Key};
 use super::support::event::field;
-use super::support::server::{BINARY, Server, Setup};
+use super::support::server::{BINARY, Server, Setup, without_privilege};
 use super::support::{make_pipe, until};
 use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use xiaozhi_image_builder::Image;
@@ -77,13 +77,7 @@ fn a_kept_certificate_that_this_user_may_not_read_is_not_replaced() {
     let key = setup.path().join("certs/self-signed.key");
     let kept = fs::read(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
-    let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        let mut command = Command::new("setpriv");
-        command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
-        command
-    } else {
-        Command::new(BINARY)
-    };
+    let mut command = without_privilege();
     let server = setup.start_by("", &mut command);
     let line = server.event("certificate.unkept", &[("why", "sign.others")]);
     assert!(line.contains("sudo chown -R "), "{line}");

@@ -1,11 +1,11 @@
 //! A firmware folder in which some files take long to read, cannot be opened, or are
 //! larger than any flash; and one that goes away and comes back.
 
-use super::support::server::{BINARY, Server, Setup};
+use super::support::server::{BINARY, Server, Setup, without_privilege};
 use super::support::until;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -304,16 +304,6 @@ fn a_folder_that_is_mounted_over_and_unmounted_is_kept_again() {
     is_not_offered(&server, "a");
     order("umount data/bin; exit\n");
     is_offered(&server, "a", "a_1.5.bin");
-}
-
-/// The server without the right to read whatever it likes, which root has.
-fn without_privilege() -> Command {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return Command::new(BINARY);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
-    command
 }
 
 #[test]

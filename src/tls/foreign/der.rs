@@ -1,6 +1,5 @@
 //! Content of files in DER, and faults of keys.
 
-use super::odd::NAMED_CURVE;
 use super::{Found, Wanted, binary, word};
 use crate::event::text::Text;
 use crate::event::{Event, event};
@@ -12,6 +11,8 @@ use x509_parser::prelude::X509Certificate;
 
 /// Container of PKCS #7 (RFC 5652): the number of its first arc.
 const PKCS7: &str = "1.2.840.113549.1.7.";
+/// Options of `openssl pkey` that write a key of an elliptic curve as everybody reads it.
+pub(super) const NAMED_CURVE: &str = " -ec_param_enc named_curve -ec_conv_form uncompressed";
 /// Algorithms of PKCS #5 and #12 that encrypt a key.
 const LOCKED: [&str; 2] = ["1.2.840.113549.1.5.", "1.2.840.113549.1.12."];
 

@@ -1,7 +1,7 @@
 //! Certificates that are X.509 and that clients refuse all the same, and keys that are
 //! the right ones in another form.
 
-use super::der::{children, children_of};
+use super::der::{NAMED_CURVE, children, children_of};
 use super::word;
 use crate::event::text::Text;
 use crate::event::{Event, event};
@@ -174,9 +174,6 @@ fn form(public: &[u8]) -> Option<(Text, &'static str)> {
         )
     })
 }
-
-/// Options of `openssl pkey` that write a key of an elliptic curve as everybody reads it.
-pub(super) const NAMED_CURVE: &str = " -ec_param_enc named_curve -ec_conv_form uncompressed";
 
 /// Returns what tells a public key from others in whatever form: the modulus, or the first
 /// coordinate of the point.

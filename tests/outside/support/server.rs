@@ -8,6 +8,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,16 @@ use tempfile::TempDir;
 use xiaozhi_ota::firmware::name::is_passed_over;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_xiaozhi-ota");
+
+/// The server without the right to read whatever it likes, which root has.
+pub(crate) fn without_privilege() -> Command {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Command::new(BINARY);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
+    command
+}
 
 /// Deadlines that a stall of a test's own thread does not overrun. A test that is
 /// about a deadline has its own.

@@ -5,12 +5,11 @@ mod made;
 mod unfit;
 
 use crate::support::certificate::{Authority, Key};
-use crate::support::server::{BINARY, Setup};
+use crate::support::server::{Setup, without_privilege};
 use crate::support::{Server, until};
 use made::{Signed, pair, swap};
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::process::Command;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 const CONFIG: &str = "server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}\n\
      gateway:\n  tls: {certificates: [{cert: certs/it's now/a.pem, key: certs/it's now/a.key}]}\n";
@@ -321,13 +320,7 @@ fn what_cannot_be_read_is_named() {
     // A file of another user, by a program without the right of root to read it all.
     fs::write(&key, &good.key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
-    let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        let mut command = Command::new("setpriv");
-        command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
-        command
-    } else {
-        Command::new(BINARY)
-    };
+    let mut command = without_privilege();
     let validate = command
         .args(["validate", "-c", "data/.config.yaml"])
         .current_dir(server.dir.path());

@@ -1,7 +1,7 @@
 //! Names of files that fit no rule, and the sign in them that does not.
 
 use super::shown;
-use crate::support::server::{BINARY, Setup};
+use crate::support::server::{BINARY, Setup, without_privilege};
 use crate::support::{Server, make_pipe, until};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -343,16 +343,6 @@ fn what_stands_in_a_files_place_is_called_what_it_is() {
             &[("file", file), ("why", why), ("message", words)],
         );
     }
-}
-
-/// The server without the right to read whatever it likes, which root has.
-fn without_privilege() -> Command {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return Command::new(BINARY);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
-    command
 }
 
 #[test]
