@@ -6,9 +6,11 @@ use super::names;
 use crate::config::{Settings, self_signed_names};
 use crate::event::{self, Event, event, tell};
 use crate::firmware;
+use crate::firmware::catalogue::Catalogue;
 use crate::ota::address_audit::{self, Lookup, Origin, PassedOn, Surroundings, to_look_up};
 use crate::ota::credentials::Voice;
 use crate::ota::network::Network;
+use crate::ota::pins;
 use crate::ota::public_url::{Scheme, Source, VISION_PATH, WEBSOCKET_PATH};
 use crate::tls::{self, Certificates, Mode, acme};
 use crate::util::addresses::own_addresses;
@@ -16,6 +18,7 @@ use crate::util::supervise::blocking;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
@@ -26,8 +29,7 @@ const EVERY: Duration = Duration::from_secs(86_400);
 /// is twice as long.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Returns what would hurt devices, from the addresses, from the certificates, and from
-/// names that are held against those in the firmware folder.
+/// Returns what would hurt devices, from the addresses and from the certificates.
 pub(crate) fn audit(
     settings: &Settings,
     certificates: Option<&Certificates>,
@@ -36,10 +38,18 @@ pub(crate) fn audit(
 ) -> Vec<Event> {
     let mut findings = audit_address(settings, ports, &network(), lookups);
     findings.extend(audit_certificates(settings, certificates));
-    // One that cannot be read is spoken of elsewhere.
-    if let Ok(files) = firmware::names(&settings.catalogue.dir) {
-        findings.extend(settings.policy.aliases.audit(&files));
-    }
+    findings
+}
+
+/// Returns the aliases and pins that hold nobody, by the names of the files alone: none of
+/// them is looked into.
+pub(crate) fn audit_names(settings: &Settings) -> Vec<Event> {
+    // A folder that cannot be read is spoken of elsewhere.
+    let Ok(files) = firmware::names(&settings.catalogue.dir) else {
+        return Vec::new();
+    };
+    let mut findings = settings.policy.aliases.audit(&files);
+    findings.extend(pins::audit_names(&settings.policy, &files));
     findings
 }
 
@@ -165,6 +175,9 @@ fn audit_certificates(settings: &Settings, certificates: Option<&Certificates>) 
 pub(super) struct Auditor {
     running: Arc<ArcSwap<Settings>>,
     certificates: Option<Arc<Certificates>>,
+    catalogue: Arc<Catalogue>,
+    /// True once the names in the settings were held against those of the files.
+    has_held_names: AtomicBool,
     /// The ports, as bound.
     ports: Vec<u16>,
     told: Mutex<Vec<Event>>,
@@ -180,11 +193,14 @@ impl Auditor {
     pub(super) fn new(
         running: Arc<ArcSwap<Settings>>,
         certificates: Option<Arc<Certificates>>,
+        catalogue: Arc<Catalogue>,
         ports: Vec<u16>,
     ) -> Self {
         Self {
             running,
             certificates,
+            catalogue,
+            has_held_names: AtomicBool::new(false),
             ports,
             told: Mutex::default(),
             lookups: Mutex::default(),
@@ -202,12 +218,13 @@ impl Auditor {
     pub(super) fn say_news(&self) {
         let settings = self.settings();
         let lookups = lock(&self.lookups).clone();
-        let findings = audit(
+        let mut findings = audit(
             &settings,
             self.certificates.as_deref(),
             &self.ports,
             &lookups,
         );
+        findings.extend(self.audit_names(&settings));
         for finding in news(&mut lock(&self.told), findings) {
             let place = settings.places.place(finding.setting());
             event::say(&finding.of("place", place.to_string()));
@@ -220,6 +237,18 @@ impl Auditor {
         let findings = audit_certificates(&settings, self.certificates.as_deref());
         lock(&self.told).retain(|told| !findings.iter().any(|finding| finding.is_like(told)));
         self.say_news();
+    }
+
+    /// Returns the aliases and pins that hold nobody, once the folder has been looked at.
+    fn audit_names(&self, settings: &Settings) -> Vec<Event> {
+        if !self.catalogue.has_looked() {
+            return Vec::new();
+        }
+        self.has_held_names.store(true, Ordering::Relaxed);
+        let (snapshot, policy) = (self.catalogue.snapshot(), &settings.policy);
+        let mut findings = policy.aliases.audit(snapshot.names());
+        findings.extend(pins::audit_files(policy, &snapshot));
+        findings
     }
 
     /// Says each day what is new, and looks the names up that devices are handed: at the
@@ -255,6 +284,10 @@ impl Auditor {
     /// Follows this machine's address: says it where it is the OTA address and has
     /// changed, and has it in the certificate that is signed here.
     pub(super) fn follow_address(&self) {
+        // A big folder may have taken longer than the start.
+        if self.catalogue.has_looked() && !self.has_held_names.load(Ordering::Relaxed) {
+            self.say_news();
+        }
         let settings = self.settings();
         if let Some(certificates) = &self.certificates
             && matches!(settings.tls, Mode::SelfSigned { follows: true, .. })

@@ -11,18 +11,16 @@ mod names;
 mod reload;
 
 pub(crate) use acme::check_acme;
-pub(crate) use audit::{audit, look_up_names};
+pub(crate) use audit::{audit, audit_names, look_up_names};
 pub(crate) use machine::machine;
 
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
-use crate::firmware;
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
-use crate::ota::pins;
 use crate::ota::public_url::Source;
 use crate::server::{
     Limits, ListenError, Listeners, Service, check_address, raise_file_limit, shutdown,
@@ -98,10 +96,11 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let auditor = Arc::new(Auditor::new(
         Arc::clone(&running),
         certificates.clone(),
+        Arc::clone(&catalogue),
         ports.clone(),
     ));
-    auditor.say_news();
     catalogue.wait_for_first_look(FIRST_LOOK);
+    auditor.say_news();
     say_certificates(certificates.as_deref());
     announce(&settings, &listeners, &catalogue);
 
@@ -284,7 +283,12 @@ fn refused(
     let faults = faults.into_iter().map(|(key, what)| {
         let what: Value = what.into();
         let place = settings.places.place(&key);
-        ConfigFault::new(place, &key, event!(CONFIG_CERTIFICATE, what = what))
+        let fault = if key.starts_with("gateway.tls") {
+            event!(CONFIG_CERTIFICATE, what = what)
+        } else {
+            event!(CONFIG_UNUSABLE, what = what)
+        };
+        ConfigFault::new(place, &key, fault)
     });
     ConfigFaults(faults.collect())
 }
@@ -321,7 +325,6 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
     let dir = absolute(&settings.catalogue.dir);
     let images = catalogue.snapshot().len();
     tell!(FOLDER, dir = dir, images = images);
-    say_missing_pins(settings, catalogue);
     tell!(OTA_ADDRESS, url = settings.public.ota_url());
     tell!(VISION_ADDRESS, url = settings.public.vision_url());
 }
@@ -341,29 +344,6 @@ fn say_certificates(certificates: Option<&Certificates>) {
                 .unwrap_or_default()
         );
     }
-}
-
-/// Says which pins hold nobody.
-fn say_missing_pins(settings: &Settings, catalogue: &Catalogue) {
-    let snapshot = catalogue.snapshot();
-    let files = firmware::names(&settings.catalogue.dir).unwrap_or_default();
-    let found = pins::audit(&settings.policy, &files, |model, version| {
-        let mut files = snapshot.model(model).iter();
-        files.any(|entry| entry.version == *version)
-    });
-    for finding in found {
-        let place = settings.places.place(finding.setting()).to_string();
-        event::say(&finding.of("place", place));
-    }
-}
-
-/// Returns the pins that hold nobody, by the names of the files that are there.
-pub(crate) fn check_pins(settings: &Settings) -> Vec<Event> {
-    // One that cannot be read is spoken of elsewhere.
-    let Ok(files) = firmware::names(&settings.catalogue.dir) else {
-        return Vec::new();
-    };
-    pins::audit_names(&settings.policy, &files)
 }
 
 /// Returns an error as an event, where it is one.

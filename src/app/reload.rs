@@ -3,12 +3,11 @@
 
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
-use super::{acme, front_settings, machine, refused, say_missing_pins};
+use super::{acme, front_settings, machine, refused};
 use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::http::Front;
-use crate::ota::decide::Policy;
 use crate::server::{Bind, Limits, Port};
 use crate::telemetry::logs::Threshold;
 use crate::tls::Certificates;
@@ -126,10 +125,6 @@ impl Reloader {
             event::say(&warning.event);
         }
         say(&changes);
-        let of_pins = |policy: &Policy| (policy.pins.clone(), policy.aliases.clone());
-        if of_pins(&settings.policy) != of_pins(&running.policy) {
-            say_missing_pins(settings, &self.catalogue);
-        }
         // Last: a higher level would keep all that from being said.
         self.threshold.set(settings.log.level);
         Ok(())

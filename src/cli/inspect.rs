@@ -391,7 +391,7 @@ fn beside(path: &Path, settings: &FolderSettings, app: &AppImage) -> Vec<Event> 
     let own = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let own = own.unwrap_or(Path::new("."));
     let found = signing::beside(own, path, app);
-    if found.is_empty() {
+    if found.is_empty() && own != settings.dir {
         signing::beside(&settings.dir, path, app)
     } else {
         found

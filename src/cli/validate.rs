@@ -72,8 +72,8 @@ fn judged(settings: &Settings) -> anyhow::Result<String> {
     let lookups = app::look_up_names(settings);
     let ports = settings.bind.numbers();
     let findings = app::audit(settings, certificates.as_deref(), &ports, &lookups);
-    let pins = app::check_pins(settings);
-    for finding in findings.into_iter().chain(pins).chain(of_ca) {
+    let names = app::audit_names(settings);
+    for finding in findings.into_iter().chain(names).chain(of_ca) {
         let (setting, advice) = (finding.setting(), finding.advice(lang));
         let place = settings.places.place(setting);
         let weight = match finding.kind.severity {

@@ -112,7 +112,7 @@ pub(super) fn value(key: &str, value: &str) -> Option<Event> {
         return quote(&first.to_string());
     }
     let is_header = |c: char| c.is_ascii_digit() || "+-".contains(c);
-    let is_block = value.len() < 4 && value[1..].chars().all(is_header);
+    let is_block = value.len() < 4 && value.chars().skip(1).all(is_header);
     if matches!(first, '|' | '>') && !is_block {
         return quote(&first.to_string());
     }
@@ -146,4 +146,25 @@ fn is_behind_quote(value: &str, quote: char) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_value_of_one_sign_of_any_width_is_looked_at() {
+        for text in ["中", "é", "é1", "|中", ">é", "😀", "|", ">-"] {
+            let _ = value("ip", text);
+        }
+        assert!(value("ip", "|中").is_some() && value("ip", "|2-").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_breaks_it(text in "[-|>\"'&!*?{\\[#:, 中é😀a1+@`%]{0,12}") {
+            let _ = value("ip", &text);
+        }
+    }
 }

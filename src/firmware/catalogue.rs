@@ -75,6 +75,11 @@ impl Catalogue {
         self.keeper.doubt(file);
     }
 
+    /// Returns whether what lay in the folder at start is in the snapshot.
+    pub(crate) fn has_looked(&self) -> bool {
+        *lock(&self.shared.first_look_done)
+    }
+
     /// Waits until what lay in the folder at start is in the snapshot, but no
     /// longer than `limit`: a big folder must not keep the server from
     /// answering.

@@ -213,6 +213,11 @@ impl Snapshot {
         self
     }
 
+    /// Returns the names of all files, ready to be compared.
+    pub(crate) fn names(&self) -> &NameIndex {
+        &self.names
+    }
+
     /// The images of a model, highest version first.
     pub(crate) fn model(&self, model: &str) -> &[Arc<Entry>] {
         let entries = self.by_model.get(&*model_key(model));

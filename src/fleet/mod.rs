@@ -259,9 +259,7 @@ impl DeviceRecord {
             self.at_first.clone_from(&before.at_first);
         }
         if self.own.is_none() {
-            let own = before.own.as_ref();
-            let named = decision.named;
-            self.own = own.filter(|own| !before.is_back(own, named)).cloned();
+            self.own.clone_from(&before.own);
         }
         if !decision.is_unmatched() {
             return;
@@ -271,8 +269,9 @@ impl DeviceRecord {
             named.is_some_and(|named| own.has_files_of(named))
         };
         let former = || before.former.clone();
+        let is_back = |own: &OwnModel| before.is_back(own, decision.named);
         self.former = match (&before.own, &before.named) {
-            (Some(_), _) if self.own.is_none() => None,
+            (Some(own), _) if is_back(own) => None,
             (Some(before), _) if !is_own_still(before) => Some(before.clone()),
             (_, named) if *named == self.named => former(),
             (_, Some(named)) => Some(own(named, named)),

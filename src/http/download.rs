@@ -20,6 +20,10 @@ use std::io;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
+/// Length in bytes of a name in a URL up to which the file that is meant is looked for: one
+/// of 255 bytes, each of them encoded.
+const LONGEST_ASKED: usize = 3 * 255;
+
 /// Handler of downloads, and the parts that it needs.
 #[derive(Debug)]
 pub(super) struct Downloads {
@@ -169,12 +173,16 @@ impl Downloads {
     /// Returns the file that is meant by a name as it stands in a URL, and its address
     /// behind `base`.
     pub(super) fn near(&self, asked: &str, base: Option<String>) -> Near {
+        // What is longer is the name of no file, however it is encoded.
+        if asked.len() > LONGEST_ASKED {
+            return Near::default();
+        }
         let mut name = asked.to_owned();
         // One that was encoded twice is decoded twice.
-        while let Cow::Owned(decoded) = percent_decode_str(&name).decode_utf8_lossy()
-            && decoded.len() < name.len()
-        {
-            name = decoded;
+        for _ in 0..2 {
+            if let Cow::Owned(decoded) = percent_decode_str(&name).decode_utf8_lossy() {
+                name = decoded;
+            }
         }
         let name = name.trim_matches(['/', '\\']);
         let name = name.rsplit(['/', '\\']).next().unwrap_or_default();

@@ -11,7 +11,7 @@ pub(super) type Head = hyper::http::request::Parts;
 
 /// Returns the `Device-Id` of a request, if it has one.
 pub(super) fn device_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    text(headers.get("device-id")?)
+    headers.get_all("device-id").iter().find_map(text)
 }
 
 /// Returns whether a request names device and client, as check-ins do.

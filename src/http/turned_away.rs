@@ -212,12 +212,12 @@ impl TurnedAway {
     pub(super) fn voice(&self, request: Request<'_>, url: impl FnOnce() -> Option<String>) {
         let head = request.head;
         let due = |kind: &Kind| self.is_due(kind, request);
-        let Some(why) = upgrade_headers::no_upgrade(head) else {
-            return;
-        };
         if !spelling::plain(head.uri.path()).is_some_and(|plain| wanted::is_voice(&plain)) {
             return;
         }
+        let Some(why) = upgrade_headers::no_upgrade(head) else {
+            return;
+        };
         if head.method != Method::GET {
             if names_device(&head.headers) {
                 tell!(

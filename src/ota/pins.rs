@@ -4,6 +4,7 @@ use super::decide::Policy;
 use crate::event::{Event, event};
 use crate::firmware::name::near::NameIndex;
 use crate::firmware::name::parse;
+use crate::firmware::snapshot::Snapshot;
 use xiaozhi_device::version::Version;
 
 const SETTING: &str = "gateway.firmware.pin";
@@ -11,7 +12,7 @@ const SETTING: &str = "gateway.firmware.pin";
 /// Returns the pins that no file answers. A model is a name to the letter, and nothing else
 /// shows that one is misspelt: its devices go on as if there were no pin. `is_there` tells
 /// whether a version of a model can be offered.
-pub(crate) fn audit(
+fn audit(
     policy: &Policy,
     files: &NameIndex,
     is_there: impl Fn(&str, &Version) -> bool,
@@ -42,6 +43,14 @@ pub(crate) fn audit(
         }
     };
     pins.into_iter().filter(missing).map(told).collect()
+}
+
+/// Returns the same by the images that can be offered.
+pub(crate) fn audit_files(policy: &Policy, files: &Snapshot) -> Vec<Event> {
+    audit(policy, files.names(), |model, version| {
+        let mut images = files.model(model).iter();
+        images.any(|image| image.version == *version)
+    })
 }
 
 /// Returns the same by the names of the files alone, where none of them was looked into.

@@ -16,6 +16,7 @@ use rustls::{
 };
 use std::net::SocketAddr;
 
+const SSL2: u16 = 0x0002;
 const TLS12: u16 = 0x0303;
 /// Message of rustls where none of our certificates is one that the client can check.
 const UNRESOLVED: &str = "no server certificate chain resolved";
@@ -67,7 +68,8 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
 
 /// Tells of a client that begins as SSL 2.0 has it, and says the highest version that it
 /// speaks there.
-pub(super) fn ssl2(peer: SocketAddr, highest: u16) -> Event {
+pub(super) fn ssl2(peer: SocketAddr, highest: Option<u16>) -> Event {
+    let highest = highest.unwrap_or(SSL2);
     if highest >= TLS12 {
         event!(
             TLS_SSL2_HELLO,

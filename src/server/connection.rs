@@ -180,7 +180,7 @@ enum Opening {
     Tls,
     /// A hello as SSL 2.0 has it: two bytes of length, the first bit set, type 1, and the
     /// highest version that the client speaks, which may be a younger one.
-    Ssl2(u16),
+    Ssl2(Option<u16>),
     /// Anything else.
     Http,
 }
@@ -190,7 +190,10 @@ async fn opening(stream: &TcpStream) -> io::Result<Option<Opening>> {
     let n = stream.peek(&mut bytes).await?;
     Ok((n > 0).then_some(match bytes {
         [HANDSHAKE, ..] => Opening::Tls,
-        [0x80..=0xff, _, 1, version @ ..] => Opening::Ssl2(u16::from_be_bytes(version)),
+        [0x80..=0xff, _, 1, version @ ..] => {
+            // The rest may come later.
+            Opening::Ssl2((n == bytes.len()).then_some(u16::from_be_bytes(version)))
+        }
         _ => Opening::Http,
     }))
 }

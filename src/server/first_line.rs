@@ -51,6 +51,8 @@ pub(super) struct Requests {
     at: usize,
     is_spaced: bool,
     head: Head,
+    /// Device of the head before.
+    before: DeviceId,
     /// Set once that head was read as a request.
     is_read: bool,
     /// Set once any head was.
@@ -69,8 +71,16 @@ pub(super) struct Head {
     pub(super) lines: usize,
     /// True once all of it has come.
     is_over: bool,
-    /// `Device-Id`, and its length.
-    device: ([u8; LINE], usize),
+    device: DeviceId,
+}
+
+/// `Device-Id`, and its length.
+type DeviceId = ([u8; LINE], usize);
+
+/// Returns the device, if one is named so far.
+fn named((device, length): &DeviceId) -> Option<&str> {
+    let device = str::from_utf8(device.get(..*length)?).ok()?;
+    (!device.is_empty()).then_some(device)
 }
 
 impl Head {
@@ -84,9 +94,7 @@ impl Head {
 
     /// Returns the device that it names, if one is named so far.
     pub(super) fn device(&self) -> Option<&str> {
-        let (device, length) = &self.device;
-        let device = str::from_utf8(device.get(..*length)?).ok()?;
-        (!device.is_empty()).then_some(device)
+        named(&self.device)
     }
 
     /// Returns how it begins.
@@ -116,6 +124,7 @@ impl Default for Requests {
             at: 0,
             is_spaced: false,
             head: Head::NONE,
+            before: Head::NONE.device,
             is_read: false,
             is_in_use: false,
             behind: None,
@@ -137,9 +146,11 @@ impl Requests {
         (!self.is_read || !self.head.is_over).then_some(&self.head)
     }
 
-    /// Returns the device that the last head named.
+    /// Returns the device that the last head named, or the one before where this is its
+    /// body, which nothing announced.
     pub(super) fn device(&self) -> Option<&str> {
-        self.head.device()
+        let before = || named(&self.before).filter(|_| self.is_unannounced());
+        self.head.device().or_else(before)
     }
 
     /// Returns whether what followed a request begins as no other one does: it is a body
@@ -161,6 +172,7 @@ impl Requests {
             let before = self.next;
             if before == Expected::Method && self.head.is_over {
                 if may_begin {
+                    self.before = self.head.device;
                     (self.head, self.is_read, self.behind) = (Head::NONE, false, None);
                 } else if self.behind.is_none() {
                     let mut bytes = bytes.iter().copied();

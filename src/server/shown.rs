@@ -1,4 +1,4 @@
-//! What is shown of a client's offers: a stranger may send thousands, of any length.
+//! Shows a client's offers: a stranger may send thousands, of any length.
 
 use crate::event::Value;
 

@@ -6,7 +6,7 @@ use super::PairPaths;
 use super::foreign::{self, Found, PemFault, Wanted};
 use super::order;
 use crate::event::text::Text;
-use crate::event::{Event, Value, event};
+use crate::event::{Event, Value, event, kinds};
 use crate::util::paths::absolute;
 use crate::util::small_file;
 use rustls::SignatureAlgorithm;
@@ -85,8 +85,17 @@ impl PairError {
     /// to do.
     pub(super) fn in_short(&self) -> Value {
         let text = match self.0.kind.id {
-            "pair.mismatch" => Text::new("密钥与证书不符", "key and certificate are no pair"),
-            "pair.malformed" | "pair.version" | "pair.extension" | "pair.bad-certificate" => {
+            id if id == kinds::PAIR_MISMATCH.id => {
+                Text::new("密钥与证书不符", "key and certificate are no pair")
+            }
+            id if [
+                kinds::PAIR_MALFORMED.id,
+                kinds::PAIR_VERSION.id,
+                kinds::PAIR_EXTENSION.id,
+                kinds::PAIR_BAD_CERTIFICATE.id,
+            ]
+            .contains(&id) =>
+            {
                 Text::new(
                     "证书不合 X.509 的规定",
                     "a certificate in it is not as X.509 wants it",

@@ -90,13 +90,21 @@ impl Once {
         may: impl FnOnce() -> bool,
     ) -> bool {
         let hash = self.hasher.hash_one(thing);
-        let mut said = lock(&self.said);
-        let last = said.find(hash);
-        if last.is_some_and(|last| is_recent(*last, self.every, now)) || !may() {
+        // Without the lock: what is asked there takes others.
+        if !self.is_open(&mut lock(&self.said), hash, now) || !may() {
             return false;
         }
-        said.insert(hash, now, self.most);
-        true
+        let mut said = lock(&self.said);
+        let is_due = self.is_open(&mut said, hash, now);
+        if is_due {
+            said.insert(hash, now, self.most);
+        }
+        is_due
+    }
+
+    fn is_open(&self, said: &mut Halves<SystemTime>, hash: u64, now: SystemTime) -> bool {
+        let last = said.find(hash);
+        !last.is_some_and(|last| is_recent(*last, self.every, now))
     }
 }
 

@@ -325,6 +325,8 @@ kinds! { CONFIGURATION:
          { (|beside|}{ stands at |beside_place|)}: give xiaozhi-server another one (server.http_port) and name that");
     /// Certificates that cannot be used.
     CONFIG_CERTIFICATE = of_key!("config.certificate", Error, ["what"], "{what}", "{what}");
+    /// What a setting names is none of its kind on this machine.
+    CONFIG_UNUSABLE = of_key!("config.unusable", Error, ["what"], "{what}", "{what}");
     /// The file is no text.
     CONFIG_NOT_UTF8 = of_key!("config.not-utf8", Error, ["byte", "encoding?", "command?"],
         "不是 UTF-8（第 {byte} 字节处）{，看起来是 |encoding|}：请以 UTF-8 保存{，或运行 |command|}",

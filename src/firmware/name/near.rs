@@ -141,7 +141,8 @@ impl NameIndex {
     /// somebody asked for: of the same model in whatever spelling, and of the same version;
     /// else of the highest.
     pub(crate) fn nearest_file(&self, asked: &str, are: impl Fn(&str) -> bool) -> Option<&str> {
-        let asked = known(asked)?;
+        // No file has a longer name, and a stranger pays nothing for one.
+        let asked = known(asked).filter(|_| asked.len() <= LONGEST)?;
         let wanted = Wanted::new(&asked.model);
         let ranked = self.alike(&wanted).filter_map(|known| {
             let nearness = wanted.nearness(known).filter(|_| are(&known.file))?;

@@ -182,6 +182,11 @@ fn pairs_of_addresses_that_do_not_fit_together() {
             "address.modem-plain",
             &[("port", "8443")],
         ),
+        (
+            "server: {ota: 'http://47.93.1.2:8003/xiaozhi/ota/', websocket: 'ws://47.93.1.2:443/xiaozhi/v1/'}".to_owned(),
+            "address.modem-tls",
+            &[("setting", "server.websocket")],
+        ),
     ] {
         let server = started(&format!("{OURS}{config}\n"));
         assert!(server.event(event, fields).contains(" - WARNING - "), "{config}");

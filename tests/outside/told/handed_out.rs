@@ -360,3 +360,16 @@ fn a_tunnel_is_not_taken_for_the_network() {
     let reply = alone.checked_in("http://192.168.7.5:8003/xiaozhi/ota/");
     assert!(reply.contains("ws://192.168.7.5:8000/"), "{reply}");
 }
+
+#[test]
+fn an_address_that_is_another_machines_is_named() {
+    let config = format!("server: {{ota: 'http://192.168.7.6:8003/xiaozhi/ota/'}}\n{OPEN}");
+    let alone = Alone::start(&config);
+    alone.run(
+        "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 192.168.7.5/24 dev eth0 && ip link set eth0 up",
+    );
+    // It is looked at again where the configuration is.
+    alone.server.signal("HUP");
+    let other = [("setting", "server.ota"), ("host", "192.168.7.6")];
+    alone.server.event("address.elsewhere", &other);
+}

@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 const LOG: &str = "log: {log_dir: logs, log_file: ota.log}\n";
 
@@ -126,9 +127,16 @@ fn a_console_that_takes_no_lines_is_named_on_standard_error() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    stderr.read_line(&mut said).unwrap();
+    let reading = thread::spawn(move || {
+        let mut said = String::new();
+        stderr.read_line(&mut said).unwrap();
+        said
+    });
+    until("a line on standard error", || {
+        reading.is_finished().then_some(())
+    });
+    let said = reading.join().unwrap();
     let said = said.trim_end();
     child.kill().unwrap();
     child.wait().unwrap();
@@ -226,4 +234,15 @@ fn a_clock_that_is_right_is_no_news() {
     let server = start_at("+0");
     server.settle();
     assert!(server.events_of("clock.", &[]).is_empty());
+}
+
+/// A connection that is passed on takes two files.
+#[test]
+fn what_is_passed_on_waits_for_files_that_are_short() {
+    let mut short = Command::new("sh");
+    short.args(["-c", &format!("ulimit -n 1024; exec {BINARY}")]);
+    let server = Setup::new().start_by("", &mut short);
+    server.configure("gateway:\n  proxy: {websocket: 'http://127.0.0.1:9'}\n");
+    server.reload();
+    server.event("config.needs-restart-files", &[("key", "gateway.proxy")]);
 }

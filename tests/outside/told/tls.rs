@@ -227,6 +227,15 @@ fn what_a_client_lacks_is_named() {
 }
 
 #[test]
+fn a_client_is_told_where_no_tls_is_spoken() {
+    let server = Setup::new().start("gateway:\n  tls: {mode: off}\n");
+    let mut stream = from(1, &server);
+    stream.write_all(&Hello::good().bytes()).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    server.event("tls.off", &[]);
+}
+
+#[test]
 fn a_client_is_told_of_once_an_hour_for_each_reason() {
     let server = start(Key::P256);
     let old = Hello {

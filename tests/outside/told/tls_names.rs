@@ -90,7 +90,10 @@ fn suites_that_are_none_of_todays_are_named() {
         (
             chinese,
             "tls.cipher-suites",
-            &[("lacks", "SM4"), ("offered", "TLS_SM4_GCM_SM3")],
+            &[
+                ("lacks", "those of China's SM4"),
+                ("offered", "TLS_SM4_GCM_SM3"),
+            ],
         ),
         (
             suites(&[0x1301]),
