@@ -23,7 +23,7 @@ use crate::fleet::Fleet;
 use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::Source;
 use crate::server::{
-    Limits, ListenError, Listeners, Service, check_address, raise_file_limit, shutdown,
+    Limits, ListenError, Listeners, Service, Workers, check_address, raise_file_limit, shutdown,
 };
 use crate::telemetry::logs::{LogError, Threshold};
 use crate::tls::acme::Challenges;
@@ -67,7 +67,9 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         2
     };
     let connections = raise_file_limit(settings.limits.connections, files_each);
-    let listeners = Listeners::bind(&settings.bind).map_err(|error| match error {
+    let broken = End::default();
+    let workers = Workers::start(&broken)?;
+    let listeners = Listeners::bind(&settings.bind, &workers).map_err(|error| match error {
         ListenError::NotOurs { .. } => {
             let what = [(ip_setting(&settings).to_owned(), Event::from(&error))];
             anyhow::Error::from(refused(&settings, what))
@@ -134,7 +136,6 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
                 .await;
         })
     });
-    let broken = End::default();
     let service = Service {
         handler: front,
         tls,
@@ -145,9 +146,10 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         trusted: settings.trusted,
     };
     tokio::select! {
-        served = listeners.serve(service, &stop, &broken) => served?,
+        served = listeners.serve(service, &workers, &stop) => served?,
         Some(reason) = broken.asked() => return Err(Ended(reason).into()),
     }
+    workers.end();
     if let Some(orders) = orders {
         // A certificate that the CA is signing just now is not lost.
         let drain = limits.load().drain;

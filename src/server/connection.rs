@@ -90,8 +90,6 @@ pub(super) async fn serve<H: Handler>(
     stop: CancellationToken,
 ) {
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    // A reply must not wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
     let proxied = port.proxy_protocol;
     let local = stream.local_addr().ok().filter(|_| !proxied);
     let limits = shared.limits();

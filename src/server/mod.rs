@@ -1,6 +1,7 @@
 //! Server: listeners and connections. One port takes plain HTTP and TLS, and no client
 //! can hold what others need. Handler and certificates are given from outside.
 
+mod accept;
 mod cipher_suites;
 mod common_ground;
 mod connection;
@@ -24,6 +25,7 @@ pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limi
 pub(crate) use shares::owner;
 pub use trusted::Trusted;
 pub(crate) use upgrade::Upgrade;
+pub(crate) use workers::Workers;
 
 use arc_swap::ArcSwap;
 use hyper::body::{Body, Bytes, Incoming};

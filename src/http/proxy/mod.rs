@@ -44,6 +44,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, SystemTime};
+use thread_local::ThreadLocal;
 use tokio::time::Instant;
 use tunnel::{Session, TunnelCount};
 use upload::{Upload, UploadBody, UploadError};
@@ -98,7 +99,9 @@ pub(super) struct Proxy {
     routes: Vec<BackendRoute>,
     settings: ProxySettings,
     resolver: Resolver,
-    pool: Pool,
+    /// Connections to backends, a pool for each worker: one that is kept is then never
+    /// woken by another thread.
+    pools: ThreadLocal<Pool>,
     /// Number of open tunnels.
     open: Arc<AtomicUsize>,
     /// Time for open tunnels to finish when the server stops.
@@ -167,7 +170,7 @@ impl Proxy {
         Self {
             routes,
             settings,
-            pool: pool(resolver.clone()),
+            pools: ThreadLocal::new(),
             resolver,
             open: Arc::default(),
             drain,
@@ -183,6 +186,11 @@ impl Proxy {
                 .collect()
         };
         self.settings == other.settings && self.drain == other.drain && paths(self) == paths(other)
+    }
+
+    /// Returns this worker's pool.
+    fn pool(&self) -> &Pool {
+        self.pools.get_or(|| pool(self.resolver.clone()))
     }
 
     /// Returns the route of `path`, if it is passed on.
@@ -315,11 +323,11 @@ impl MatchedRoute<'_> {
             Method::GET | Method::HEAD | Method::OPTIONS
         );
         let again = (safe && upload.is_over()).then(|| request.clone());
-        let answered = self.proxy.pool.request(request.map(|()| body)).await;
+        let answered = self.proxy.pool().request(request.map(|()| body)).await;
         match (answered, again) {
             (Err(e), Some(request)) if !e.is_connect() && ended_unanswered(&e) => {
                 let body = UploadBody::new(Arc::clone(upload), 0);
-                self.proxy.pool.request(request.map(|()| body)).await
+                self.proxy.pool().request(request.map(|()| body)).await
             }
             (answered, _) => answered,
         }
