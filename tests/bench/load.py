@@ -19,7 +19,7 @@ class Row:
     name: str
     work: str
     connections: int
-    target: float | None  # the highest ratio that is good enough
+    goals: dict[str, float]  # the highest ratio to each peer that is good enough
     binding: bool = True  # a miss fails the whole bench
     key: str = "p256"
     tls: bool = False

@@ -17,7 +17,7 @@ ROOT = HERE.parent.parent
 
 def install(with_compiler: bool) -> None:
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    wanted = {"nginx": ["nginx-light"], "wrk": ["wrk"], "openssl": ["openssl"], "time": ["time"]}
+    wanted = {"nginx": ["nginx-light"], "haproxy": ["haproxy"], "wrk": ["wrk"], "openssl": ["openssl"], "time": ["time"]}
     if with_compiler:
         wanted["cc"] = ["gcc", "libc6-dev"]
     missing = [p for program, names in wanted.items() if not shutil.which(program, path=path) for p in names]
