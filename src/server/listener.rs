@@ -64,7 +64,6 @@ pub(crate) fn check_address(ip: IpAddr) -> Result<(), ListenError> {
     }
 }
 
-/// Bound sockets, on which nothing is accepted yet.
 /// Bound ports, on which nothing is accepted yet.
 #[derive(Debug)]
 pub(crate) struct Listeners {
