@@ -18,9 +18,6 @@ use tokio_util::task::TaskTracker;
 
 /// Time that accepting rests when there is no file descriptor left.
 const REST: Duration = Duration::from_millis(100);
-/// Time that a client which came before the stop, and was accepted after it, has for its
-/// request.
-const LATE: Duration = Duration::from_millis(500);
 /// Time between two log lines about a lasting shortage.
 const SAY: Duration = Duration::from_secs(60);
 /// Number of clients for which the last log line is remembered.
@@ -177,28 +174,27 @@ pub(super) async fn accept<H: Handler>(
             Err(_) => tokio::task::yield_now().await,
         }
     }
-    take_the_last(listener, &entrance);
+    take_the_last(listener, &entrance, &stop);
 }
 
 /// Takes the connections that the kernel has shaken hands with before the stop: it would
 /// reset them with their listener.
-fn take_the_last<H: Handler>(listener: TcpListener, entrance: &Entrance<H>) {
+fn take_the_last<H: Handler>(
+    listener: TcpListener,
+    entrance: &Entrance<H>,
+    stop: &CancellationToken,
+) {
     let Ok(listener) = listener.into_std() else {
         return;
     };
-    let late = CancellationToken::new();
     while let Ok((stream, peer)) = listener.accept() {
         let stream = stream
             .set_nonblocking(true)
             .and_then(|()| TcpStream::from_std(stream));
         if let (Ok(stream), Some(permit)) = (stream, entrance.free_permit()) {
-            entrance.admit(stream, peer, permit, late.clone());
+            entrance.admit(stream, peer, permit, stop.clone());
         }
     }
-    tokio::spawn(async move {
-        tokio::time::sleep(LATE).await;
-        late.cancel();
-    });
 }
 
 fn is_shortage(e: &io::Error) -> bool {

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -42,6 +42,8 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// Size limit of a request's head: a longer one is refused with 431, and a device's is
 /// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
+/// Time that a client which came before the stop has for its handshake and its request.
+const LATE: Duration = Duration::from_millis(500);
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
@@ -106,7 +108,7 @@ pub(super) async fn serve<H: Handler>(
         }
         opening(&stream).await.ok()?
     };
-    let Some(first) = or_stop(&stop, timeout(limits.headers, begin)).await else {
+    let Some(first) = or_late(&stop, timeout(limits.headers, begin)).await else {
         return;
     };
     if first.is_err() && !named {
@@ -163,7 +165,7 @@ async fn secure<H: Handler>(
     let end = now
         .checked_add(limits.handshake.min(FOREVER))
         .unwrap_or(now);
-    match or_stop(&stop, door.shake(stream, end)).await {
+    match or_late(&stop, door.shake(stream, end)).await {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(stream)) => http(stream, peer, port, shared, limits, stop).await,
@@ -202,6 +204,19 @@ async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> 
         biased;
         result = work => Some(result),
         () = stop.cancelled() => None,
+    }
+}
+
+/// The same of a client that has asked nothing yet: its request may be on its way.
+async fn or_late<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    let late = async {
+        stop.cancelled().await;
+        sleep(LATE).await;
+    };
+    tokio::select! {
+        biased;
+        result = work => Some(result),
+        () = late => None,
     }
 }
 

@@ -80,6 +80,8 @@ class Wiretap:
         self._ready.set()
         self._loop.run_forever()
         server.close()
+        # Of a task that is cancelled before it began asyncio prints a traceback.
+        self._loop.set_exception_handler(lambda *_: None)
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()

@@ -33,6 +33,7 @@ mod folder;
 mod golden;
 mod image_files;
 mod limits;
+mod listeners;
 mod logs;
 mod peers;
 mod plain_http;
