@@ -85,14 +85,15 @@ impl<H: Handler> Entrance<H> {
     /// others in the kernel. A permit taken before would be idle while nobody comes.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         let permits = &self.admission.permits;
-        if let Some(permit) = self.free_permit() {
-            return Some(permit);
-        }
-        if self.shortage.is_due("permits", SystemTime::now()) {
+        let permit = match self.free_permit() {
+            Some(permit) => permit,
+            None => Arc::clone(permits).acquire_owned().await.ok()?,
+        };
+        if permits.available_permits() == 0 && self.shortage.is_due("permits", SystemTime::now()) {
             let limit = self.admission.limit;
             tell!(CONNECTIONS_FULL, address = self.address, limit = limit);
         }
-        Arc::clone(permits).acquire_owned().await.ok()
+        Some(permit)
     }
 
     /// Returns a permit if there is one.

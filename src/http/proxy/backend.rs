@@ -7,10 +7,10 @@ use super::resolver::Resolver;
 use super::upload::UploadBody;
 use crate::event::{Value, event, tell};
 use crate::util::sync::lock;
-use hyper::StatusCode;
 use hyper::http::uri::Authority;
-use hyper_util::client::legacy::Client;
+use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::fmt;
@@ -18,6 +18,7 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use thread_local::ThreadLocal;
 
 /// Log target of the proxy, which operators filter by.
 pub(super) const LOG: &str = "xiaozhi_ota::http::proxy";
@@ -41,10 +42,30 @@ const BUFFER: usize = 64 * 1024;
 /// to itself it gives a connection some megabytes for a side that is slow.
 pub(super) const KERNEL_BUFFER: usize = 128 * 1024;
 
-/// Sends requests to backends over connections that are kept.
-pub(super) type Pool = Client<Connector, UploadBody>;
+type Pool = Client<Connector, UploadBody>;
 
-pub(super) fn pool(resolver: Resolver) -> Pool {
+/// Connections to backends that are kept, a pool for each worker: one is then never woken
+/// by another thread.
+#[derive(Debug)]
+pub(super) struct Pools {
+    resolver: Resolver,
+    pools: ThreadLocal<Pool>,
+}
+
+impl Pools {
+    pub(super) fn new(resolver: Resolver) -> Self {
+        let pools = ThreadLocal::new();
+        Self { resolver, pools }
+    }
+
+    /// Sends a request from this worker.
+    pub(super) fn request(&self, request: Request<UploadBody>) -> ResponseFuture {
+        let here = self.pools.get_or(|| pool(self.resolver.clone()));
+        here.request(request)
+    }
+}
+
+fn pool(resolver: Resolver) -> Pool {
     let mut connector = HttpConnector::new_with_resolver(resolver);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_nodelay(true);

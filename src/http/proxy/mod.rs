@@ -31,7 +31,7 @@ use crate::http::turned_away::{self, TurnedAway};
 use crate::http::upgrade_headers;
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Peer;
-use backend::{Backend, Pool, ended_unanswered, find, pool, quiet, why_none};
+use backend::{Backend, Pools, ended_unanswered, find, quiet, why_none};
 use download::{Gathered, Relayed, gather};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -44,7 +44,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, SystemTime};
-use thread_local::ThreadLocal;
 use tokio::time::Instant;
 use tunnel::{Session, TunnelCount};
 use upload::{Upload, UploadBody, UploadError};
@@ -99,9 +98,7 @@ pub(super) struct Proxy {
     routes: Vec<BackendRoute>,
     settings: ProxySettings,
     resolver: Resolver,
-    /// Connections to backends, a pool for each worker: one that is kept is then never
-    /// woken by another thread.
-    pools: ThreadLocal<Pool>,
+    pools: Pools,
     /// Number of open tunnels.
     open: Arc<AtomicUsize>,
     /// Time for open tunnels to finish when the server stops.
@@ -170,7 +167,7 @@ impl Proxy {
         Self {
             routes,
             settings,
-            pools: ThreadLocal::new(),
+            pools: Pools::new(resolver.clone()),
             resolver,
             open: Arc::default(),
             drain,
@@ -186,11 +183,6 @@ impl Proxy {
                 .collect()
         };
         self.settings == other.settings && self.drain == other.drain && paths(self) == paths(other)
-    }
-
-    /// Returns this worker's pool.
-    fn pool(&self) -> &Pool {
-        self.pools.get_or(|| pool(self.resolver.clone()))
     }
 
     /// Returns the route of `path`, if it is passed on.
@@ -323,11 +315,11 @@ impl MatchedRoute<'_> {
             Method::GET | Method::HEAD | Method::OPTIONS
         );
         let again = (safe && upload.is_over()).then(|| request.clone());
-        let answered = self.proxy.pool().request(request.map(|()| body)).await;
+        let answered = self.proxy.pools.request(request.map(|()| body)).await;
         match (answered, again) {
             (Err(e), Some(request)) if !e.is_connect() && ended_unanswered(&e) => {
                 let body = UploadBody::new(Arc::clone(upload), 0);
-                self.proxy.pool().request(request.map(|()| body)).await
+                self.proxy.pools.request(request.map(|()| body)).await
             }
             (answered, _) => answered,
         }
