@@ -16,19 +16,20 @@ LOAD_ADDRESSES = (0x3C0D0020, 0x42000020)  # data ROM, instruction ROM
 FIRST_SEGMENT = 1024 * 1024 - 32
 
 
-def write(path: Path, version: str) -> str:
-    """Writes the image and returns its SHA-256 in hex. The same bytes every time."""
-    image = build(version)
+def write(path: Path, version: str, size: int = SIZE) -> str:
+    """Writes an image of `size` bytes, a multiple of 64, and returns its SHA-256 in hex. The
+    same bytes every time."""
+    image = build(version, size)
     path.write_bytes(image)
     return hashlib.sha256(image).hexdigest()
 
 
-def build(version: str) -> bytes:
+def build(version: str, size: int) -> bytes:
     noise = random.Random(version)
-    end = SIZE - 32  # the appended SHA-256
+    end = size - 32  # the appended SHA-256
     data_end = end - 16  # the checksum's own 16-byte line
     first = descriptor(version, noise.randbytes(32))
-    first += noise.randbytes(FIRST_SEGMENT - len(first))
+    first += noise.randbytes(min(FIRST_SEGMENT, size // 2 - 32) - len(first))
     second = noise.randbytes(data_end - 24 - 8 - len(first) - 8)
 
     header = struct.pack(

@@ -25,6 +25,7 @@ class Row:
     tls: bool = False
     checkin: bool = True  # else a download
     close: bool = False  # a new connection for every request
+    above_signature: bool = False  # the goals hold for what comes on top of a bare signature
 
     @property
     def path(self) -> str:

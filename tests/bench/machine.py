@@ -15,14 +15,24 @@ from servers import HERE, TICK, BenchError
 ROOT = HERE.parent.parent
 
 
-def install(with_compiler: bool) -> None:
+def install(with_compiler: bool, with_ip: bool = False) -> None:
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     wanted = {"nginx": ["nginx-light"], "haproxy": ["haproxy"], "wrk": ["wrk"], "openssl": ["openssl"], "time": ["time"]}
     if with_compiler:
         wanted["cc"] = ["gcc", "libc6-dev"]
+    if with_ip:
+        wanted["ip"] = ["iproute2"]
     missing = [p for program, names in wanted.items() if not shutil.which(program, path=path) for p in names]
-    if not missing:
-        return
+    if missing:
+        install_packages(missing)
+
+
+def install_aiohttp() -> None:
+    """For Debian's own Python, which need not be the one that runs this."""
+    install_packages(["python3-aiohttp"])
+
+
+def install_packages(missing: list[str]) -> None:
     if not shutil.which("apt-get"):
         raise BenchError(f"please install: {' '.join(missing)} (there is no apt-get here)")
     say(f"installing {' '.join(missing)}")
@@ -77,6 +87,13 @@ def output(*command: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout + done.stderr
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def say(text: str) -> None:

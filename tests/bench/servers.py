@@ -1,19 +1,24 @@
-"""Both servers: their files, their configurations, their processes and the CPU they use."""
+"""The servers: their files, configurations and processes, and the CPU and memory they use."""
 
 import ctypes
 import os
+import re
+import resource
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import image
 
 HERE = Path(__file__).resolve().parent
+OURS, NGINX, HAPROXY, BEHIND = "xiaozhi-ota", "Nginx", "HAProxy", "Nginx + aiohttp"
 BOARD, OFFERED = "bench-board", "1.6.0"
 FIRMWARE = f"{BOARD}_{OFFERED}.bin"
 CHECKIN_PATH = "/xiaozhi/ota/"
@@ -70,6 +75,7 @@ class Server:
     process: subprocess.Popen
     logs: list[Path]
     said: Path
+    behind: list[subprocess.Popen] = field(default_factory=list)  # what it passes requests to
 
     def cpu_seconds(self) -> float:
         """CPU time of all its processes since they began.
@@ -106,8 +112,13 @@ class Server:
                 return now
             last = now
 
+    def pss(self) -> int:
+        """Bytes of memory of all its processes; what several share counts once in all."""
+        rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.pids()]
+        return sum(int(re.search(r"^Pss:\s+(\d+) kB", text, re.M).group(1)) for text in rollups) * 1024
+
     def pids(self) -> list[int]:
-        """The process and all its descendants."""
+        """The process, those behind it, and all their descendants."""
         children: dict[int, list[int]] = {}
         for entry in os.scandir("/proc"):
             if entry.name.isdigit():
@@ -117,7 +128,7 @@ class Server:
                     continue
                 parent = int(stat.rpartition(")")[2].split()[1])
                 children.setdefault(parent, []).append(int(entry.name))
-        found = [self.process.pid]
+        found = [process.pid for process in (self.process, *self.behind)]
         for pid in found:
             found += children.get(pid, [])
         return sorted(found)
@@ -132,7 +143,9 @@ class Server:
         return f"{self.threads()} threads of {self.name}"
 
     def logged_lines(self) -> int:
-        return sum(count_lines(path) for path in self.log_files())
+        """Lines of its log, with those of which the log itself says that they are left out."""
+        files = self.log_files()
+        return sum(map(count_lines, files)) + sum(map(count_left_out, files))
 
     def log_files(self) -> list[Path]:
         files = []
@@ -141,63 +154,96 @@ class Server:
         return [p for p in files if p.exists()]
 
     def stop(self) -> None:
-        stop(self.process)
+        for process in (self.process, *self.behind):
+            stop(process)
 
     def last_words(self) -> str:
         texts = [p.read_text(errors="replace") for p in [self.said, *self.log_files()] if p.exists()]
         return "\n".join(line for text in texts for line in text.splitlines()[-8:])
 
 
-def start_ours(folder: Path, binary: Path, key: str) -> Server:
+def start_ours(
+    folder: Path,
+    binary: Path,
+    key: str,
+    *,
+    name: str = OURS,
+    preload: str = "",
+    ip: str = "127.0.0.1",
+    image_over_tls: bool = False,
+) -> Server:
+    """Ours as it comes. Images are where check-ins go, unless they are to come over TLS."""
     plain, tls = free_ports(2)
-    (folder / "ours.yaml").write_text(
+    public = f"https://localhost:{tls}" if image_over_tls else f"http://{ip}:{plain}"
+    slug = re.sub(r"\W+", "-", name)
+    (folder / f"{slug}.yaml").write_text(
         f"""\
 server:
   http_port: {plain}
-  vision_explain: "http://127.0.0.1:{plain}/mcp/vision/explain"
+  vision_explain: "{public}/mcp/vision/explain"
   websocket: "ws://127.0.0.1:8000/xiaozhi/v1/"
-log: {{log_dir: logs, log_file: server.log, log_level: INFO}}
+log: {{log_dir: logs/{slug}, log_file: server.log, log_level: INFO}}
 gateway:
-  ip: 127.0.0.1
+  ip: {ip}
   ports: [{plain}, {tls}]
   tls: {{mode: files, certificates: [{{cert: certs/{key}.pem, key: certs/{key}.key}}]}}
   firmware: {{dir: data/bin}}
 """
     )
-    command = [str(binary), "--config", "ours.yaml"]
-    return start("xiaozhi-ota", command, folder, plain, tls, [folder / "logs"])
+    command = [str(binary), "--config", f"{slug}.yaml"]
+    env = {**os.environ, "LD_PRELOAD": preload} if preload else None
+    return start(name, command, folder, plain, tls, [folder / "logs" / slug], ip=ip, env=env)
 
 
-def start_nginx(folder: Path, key: str, reply: bytes) -> Server:
-    """Nginx as it comes, but for TLS 1.3, which 1.22 leaves off unless asked."""
+def constant(reply: bytes, path: str = CHECKIN_PATH) -> str:
+    """An Nginx location that answers every check-in with the same bytes."""
+    return (
+        f"location = {path} {{\n            default_type application/json;\n"
+        f"            return 200 {quoted(reply)};\n        }}"
+    )
+
+
+def start_nginx(
+    folder: Path,
+    key: str,
+    answers: Callable[[int, int], str],
+    *,
+    name: str = NGINX,
+    upstream: str = "",
+    connections: int = 0,
+) -> Server:
+    """Nginx as it comes, but for TLS 1.3, which 1.22 leaves off unless asked, and room for so
+    many `connections` in each worker, where its own 512 are too few. `answers` makes the
+    location of check-ins, for the two ports."""
     plain, tls = free_ports(2)
     temporary = "\n".join(
         f"    {kind}_temp_path {folder}/nginx-{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     (folder / "nginx.conf").write_text(
         f"""\
 daemon off;
 {"user root;" if os.geteuid() == 0 else ""}
 worker_processes auto;
+{f"worker_rlimit_nofile {files};" if connections else ""}
 pid {folder}/nginx.pid;
 error_log {folder}/nginx-error.log;
 events {{
+    {f"worker_connections {connections};" if connections else ""}
 }}
 http {{
 {temporary}
     access_log {folder}/nginx-access.log;
     sendfile on;
+    {upstream}
     server {{
         listen 127.0.0.1:{plain};
         listen 127.0.0.1:{tls} ssl;
         ssl_certificate {folder}/certs/{key}.pem;
         ssl_certificate_key {folder}/certs/{key}.key;
         ssl_protocols TLSv1.2 TLSv1.3;
-        location = {CHECKIN_PATH} {{
-            default_type application/json;
-            return 200 {quoted(reply)};
-        }}
+        {answers(plain, tls)}
         location /xiaozhi/ota/download/ {{
             default_type application/octet-stream;
             alias {folder}/data/bin/;
@@ -207,7 +253,41 @@ http {{
 """
     )
     command = [program("nginx"), "-e", f"{folder}/nginx-error.log", "-p", str(folder), "-c", "nginx.conf"]
-    return start("Nginx", command, folder, plain, tls, [folder / "nginx-access.log"])
+    return start(name, command, folder, plain, tls, [folder / "nginx-access.log"])
+
+
+def start_behind(folder: Path, key: str, connections: int) -> Server:
+    """Nginx that keeps connections to an aiohttp handler (stand_in.py), one process as
+    xiaozhi-server is."""
+    [port] = free_ports(1)
+    said = folder / "stand-in.stderr"
+    command = [python_with_aiohttp() or sys.executable, str(HERE / "stand_in.py"), str(port)]
+    command += [str(folder / "data/bin"), str(folder / "stand-in.log")]
+    with said.open("wb") as stderr:
+        handler = spawn(command, stdout=stderr, stderr=stderr)
+    try:
+        await_port(port, handler, "aiohttp", said)
+        location = (
+            f"location = {CHECKIN_PATH} {{\n            proxy_pass http://behind;\n"
+            "            proxy_http_version 1.1;\n            proxy_set_header Connection \"\";\n        }"
+        )
+        upstream = f"upstream behind {{ server 127.0.0.1:{port}; keepalive 64; }}"
+        server = start_nginx(
+            folder, key, lambda _plain, _tls: location, name=BEHIND, upstream=upstream, connections=connections
+        )
+    except BaseException:
+        stop(handler)
+        raise
+    server.behind.append(handler)
+    return server
+
+
+def python_with_aiohttp() -> str | None:
+    """An interpreter that has aiohttp: this one, or Debian's."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if Path(python).exists() and not subprocess.run([python, "-c", "import aiohttp"], capture_output=True).returncode:
+            return python
+    return None
 
 
 def start_haproxy(folder: Path, key: str, reply: bytes) -> Server:
@@ -240,7 +320,7 @@ frontend bench
     )
     command = [program("haproxy"), "-db", "-f", "haproxy.cfg"]
     log = folder / "haproxy-access.log"
-    return start("HAProxy", command, folder, plain, tls, [log], log)
+    return start(HAPROXY, command, folder, plain, tls, [log], stdout=log)
 
 
 def quoted(reply: bytes) -> str:
@@ -250,21 +330,39 @@ def quoted(reply: bytes) -> str:
 
 
 def start(
-    name: str, command: list[str], folder: Path, plain: int, tls: int, logs: list[Path], stdout: Path = Path(os.devnull)
+    name: str,
+    command: list[str],
+    folder: Path,
+    plain: int,
+    tls: int,
+    logs: list[Path],
+    *,
+    stdout: Path = Path(os.devnull),
+    ip: str = "127.0.0.1",
+    env: dict[str, str] | None = None,
 ) -> Server:
-    said = folder / f"{name}.stderr"
+    said = folder / f"{re.sub(r'[^A-Za-z]+', '-', name)}.stderr"
     with said.open("wb") as stderr, stdout.open("wb") as out:
-        process = spawn(command, cwd=folder, stdout=out, stderr=stderr)
+        process = spawn(command, cwd=folder, stdout=out, stderr=stderr, env=env)
     server = Server(name, plain, tls, process, logs, said)
-    deadline = time.monotonic() + 15
-    for port in (plain, tls):
-        while not accepts(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                why = "ended at once" if process.poll() is not None else f"does not listen on {port}"
-                server.stop()
-                raise BenchError(f"{name} {why}:\n{server.last_words()}")
-            time.sleep(0.05)
+    try:
+        for port in (plain, tls):
+            await_port(port, process, name, said, ip)
+    except BaseException:
+        server.stop()
+        raise
     return server
+
+
+def await_port(
+    port: int, process: subprocess.Popen, name: str, said: Path, ip: str = "127.0.0.1", patience: int = 15
+) -> None:
+    deadline = time.monotonic() + patience
+    while not accepts(ip, port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            why = "ended at once" if process.poll() is not None else f"does not listen on {port}"
+            raise BenchError(f"{name} {why}:\n{said.read_text(errors='replace')[-800:]}")
+        time.sleep(0.05)
 
 
 def spawn(command: list[str], **options) -> subprocess.Popen:
@@ -303,24 +401,32 @@ def program(name: str) -> str:
 # --- Talking to them
 
 
-def exchange(port: int, request: bytes, context: ssl.SSLContext | None = None) -> tuple[bytes, bytes, bytes | None]:
+def exchange(
+    port: int, request: bytes, context: ssl.SSLContext | None = None, ip: str = "127.0.0.1"
+) -> tuple[bytes, bytes, bytes | None]:
     """Sends one request; returns the reply's head, its body and the peer's certificate."""
     certificate = None
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+    with socket.create_connection((ip, port), timeout=10) as raw:
         stream = context.wrap_socket(raw, server_hostname="localhost") if context else raw
         with stream:
             if context:
                 certificate = stream.getpeercert(True)
             stream.sendall(request)
-            received = b""
-            while b"\r\n\r\n" not in received:
-                received += receive(stream)
-            head, _, body = received.partition(b"\r\n\r\n")
-            parts, have, length = [body], len(body), content_length(head)
-            while have < length:
-                parts.append(receive(stream))
-                have += len(parts[-1])
-    return head, b"".join(parts), certificate
+            head, body = read_reply(stream)
+    return head, body, certificate
+
+
+def read_reply(stream: socket.socket) -> tuple[bytes, bytes]:
+    """The head of a reply, and its body."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += receive(stream)
+    head, _, body = received.partition(b"\r\n\r\n")
+    parts, have, length = [body], len(body), content_length(head)
+    while have < length:
+        parts.append(receive(stream))
+        have += len(parts[-1])
+    return head, b"".join(parts)
 
 
 def receive(stream: socket.socket) -> bytes:
@@ -338,9 +444,9 @@ def content_length(head: bytes) -> int:
     raise BenchError(f"a reply without Content-Length: {head!r}")
 
 
-def accepts(port: int) -> bool:
+def accepts(ip: str, port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((ip, port)) == 0
 
 
 def free_ports(count: int) -> list[int]:
@@ -354,3 +460,10 @@ def free_ports(count: int) -> list[int]:
 def count_lines(path: Path) -> int:
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def count_left_out(path: Path) -> int:
+    """What our own log tells of lines that it does not hold (`log.…`, with their number)."""
+    with path.open(errors="replace") as file:
+        said = (re.search(r"\blines=(\d+)", line) for line in file if " event=log." in line)
+        return sum(int(match.group(1)) for match in said if match)
