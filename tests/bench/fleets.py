@@ -62,8 +62,8 @@ class Downloads:
             before[server.name] = server.pss()
         for number in range(1, options.runs + 1):
             for server in servers:
-                with_small, _, _ = play(bench, server, outcome, options.downloads, SMALL_BOARD, SMALL)
                 with_image, memory, summary = play(bench, server, outcome, options.downloads, BOARD, size)
+                with_small, _, _ = play(bench, server, outcome, options.downloads, SMALL_BOARD, SMALL)
                 generator.add(server, summary, options.downloads * size / 1e6)
                 megabytes = options.downloads * (size - SMALL) / 1e6
                 cpu.add(server.name, (with_image - with_small) / megabytes * 1e6)
@@ -179,6 +179,9 @@ class Storm:
             raise BenchError(f"{server.name} answered nobody: {summary['errors']}")
         if any(error["of_simulator"] for error in summary["errors"]):
             raise BenchError(f"the fleet itself ran short: {summary['errors']}")
+        if summary["errors"]:
+            kinds = ", ".join(f"{error['count']} of {error['kind']!r}" for error in summary["errors"])
+            outcome.notes.append(f"beside {server.name} tries failed: {kinds}")
         cpu.add(server.name, used / answered * 1e6)
         vain.add(server.name, max(failed, devices - answered))
         behind.add(server.name, summary["seconds"] - ramp)
