@@ -1,6 +1,6 @@
 //! Reads what a device says of itself at a check-in.
 
-use crate::json::{self, JsonError, JsonScalar};
+use crate::json::{self, JsonError, JsonScalar, Take};
 use std::borrow::Cow;
 
 /// The part of the posted body that a decision needs. The body's shape is
@@ -34,9 +34,8 @@ pub struct Report<'a> {
     pub idf_version: Option<Cow<'a, str>>,
     /// `application.elf_sha256`, in hexadecimal.
     pub elf_sha256: Option<Cow<'a, str>>,
-    /// `partition_table`, an array that is read only where it is needed:
-    /// [`Report::partitions`].
-    pub partition_table: Option<&'a [u8]>,
+    /// `partition_table`, if it can be read to its end.
+    pub partitions: Option<Vec<Partition<'a>>>,
     /// `ota.label`: the slot that runs.
     pub running_slot: Option<Cow<'a, str>>,
     /// Place where the body stopped being JSON.
@@ -50,45 +49,19 @@ impl<'a> Report<'a> {
     /// values that are no strings, but for versions and models: of those Python takes what
     /// is not empty, zero, false or null for one.
     pub fn read(body: &'a [u8]) -> Self {
-        let mut report = Self::default();
         // Editors and some libraries of Windows put it there.
         let (mark, body) = match body.strip_prefix("\u{feff}".as_bytes()) {
             Some(rest) => (body.len() - rest.len(), rest),
             None => (0, body),
         };
+        let mut reading = Reading {
+            report: Self::default(),
+            table: None,
+            has_table: false,
+        };
+        let read = json::read(body, &mut reading);
+        let mut report = reading.report;
         report.is_empty = body.trim_ascii().is_empty();
-        let read = json::read(body, |path, value| {
-            if let Some(slot) = report.named_slot(path) {
-                if slot.is_none() {
-                    *slot = value.text();
-                }
-                return;
-            }
-            match value {
-                JsonScalar::String(text) => {
-                    if let Some(slot) = report.text_slot(path)
-                        && slot.is_none()
-                    {
-                        *slot = Some(text.text()).filter(|text| !text.is_empty());
-                    }
-                }
-                JsonScalar::Number(_) => {
-                    let slot = match path {
-                        [b"chip_info", b"model"] => &mut report.chip_model,
-                        [b"chip_info", b"revision"] => &mut report.chip_revision,
-                        _ => return,
-                    };
-                    *slot = slot.or(value.number());
-                }
-                JsonScalar::Array(text) => {
-                    if let [b"partition_table"] = path {
-                        report.partition_table.get_or_insert(text);
-                    }
-                }
-                JsonScalar::Object(_) => report.has_board |= matches!(path, [b"board"]),
-                JsonScalar::True | JsonScalar::Other => {}
-            }
-        });
         report.fault = read.err().map(|fault| JsonError {
             offset: fault.offset + mark,
             ..fault
@@ -117,12 +90,61 @@ impl<'a> Report<'a> {
             _ => return None,
         })
     }
+}
 
-    /// The partition table, if it was reported and can be read to its end.
-    pub fn partitions(&self) -> Option<Vec<Partition<'a>>> {
-        let table = self.partition_table?;
+/// A report that is being read.
+struct Reading<'a> {
+    report: Report<'a>,
+    /// The table that was looked into and does not count yet.
+    table: Option<Vec<Partition<'a>>>,
+    /// True once a table counts, readable or not.
+    has_table: bool,
+}
+
+impl<'a> Take<'a> for Reading<'a> {
+    fn value(&mut self, keys: &[&[u8]], value: JsonScalar<'a>) {
+        let report = &mut self.report;
+        if let Some(slot) = report.named_slot(keys) {
+            if slot.is_none() {
+                *slot = value.text();
+            }
+            return;
+        }
+        match value {
+            JsonScalar::String(text) => {
+                if let Some(slot) = report.text_slot(keys)
+                    && slot.is_none()
+                {
+                    *slot = Some(text.text()).filter(|text| !text.is_empty());
+                }
+            }
+            JsonScalar::Number(_) => {
+                let slot = match keys {
+                    [b"chip_info", b"model"] => &mut report.chip_model,
+                    [b"chip_info", b"revision"] => &mut report.chip_revision,
+                    _ => return,
+                };
+                *slot = slot.or(value.number());
+            }
+            JsonScalar::Array(_) => {
+                if let [b"partition_table"] = keys
+                    && !self.has_table
+                {
+                    self.has_table = true;
+                    report.partitions = self.table.take();
+                }
+            }
+            JsonScalar::Object(_) => report.has_board |= matches!(keys, [b"board"]),
+            JsonScalar::True | JsonScalar::Other => {}
+        }
+    }
+
+    fn array(&mut self, keys: &[&[u8]], text: &'a [u8]) -> Option<usize> {
+        if !matches!(keys, [b"partition_table"]) || self.has_table {
+            return None;
+        }
         let mut partitions = Vec::with_capacity(USUAL_PARTITIONS);
-        json::objects(table, |number, key, value| {
+        let read = json::objects(text, |number, key, value| {
             if number >= MAX_PARTITIONS {
                 return;
             }
@@ -139,9 +161,10 @@ impl<'a> Report<'a> {
                 (b"size", value) => partition.size = value.number(),
                 _ => {}
             }
-        })
-        .ok()?;
-        Some(partitions).filter(|partitions| !partitions.is_empty())
+        });
+        let length = read.ok()?;
+        self.table = Some(partitions).filter(|partitions| !partitions.is_empty());
+        Some(length)
     }
 }
 
@@ -355,7 +378,7 @@ mod tests {
         ] {
             let body = format!(r#"{{"partition_table": [{table}]}}"#);
             let report = Report::read(body.as_bytes());
-            assert_eq!(report.partitions(), expected, "{table}");
+            assert_eq!(report.partitions, expected, "{table}");
         }
     }
 

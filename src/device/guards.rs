@@ -176,18 +176,14 @@ impl<'a> ReportedDevice<'a> {
     /// Reads what was left unread of the report. `version` is what the device
     /// runs; `projects` says which names mean one project.
     pub fn of(report: &'a Report<'a>, version: &'a str, projects: &'a Projects) -> Self {
-        let partitions = report.partitions();
+        let partitions = report.partitions.as_deref();
         Self {
             report,
             version,
             projects,
             elf_sha256: report.elf_sha256.as_deref().and_then(sha256),
-            slot: partitions
-                .as_deref()
-                .and_then(|table| slot(table, report.running_slot.as_deref())),
-            has_assets: partitions
-                .as_deref()
-                .map(|table| table.iter().any(|p| p.label == "assets")),
+            slot: partitions.and_then(|table| slot(table, report.running_slot.as_deref())),
+            has_assets: partitions.map(|table| table.iter().any(|p| p.label == "assets")),
         }
     }
 

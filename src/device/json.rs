@@ -24,51 +24,49 @@ pub struct JsonError {
 /// The deepest path that is handed out, in keys.
 const LEVELS: usize = 2;
 
-/// Reads an object and hands out each scalar with the keys that lead to it, as
-/// bytes, outermost first; what lies more than [`LEVELS`] keys deep is passed
-/// over. A value counts once it is complete and what follows it is no fault.
-pub(super) fn read<'a>(
-    text: &'a [u8],
-    mut take: impl FnMut(&[&[u8]], JsonScalar<'a>),
-) -> Result<(), JsonError> {
-    let mut reader = Reader {
-        rest: text,
-        length: text.len(),
-        fault: None,
-    };
-    reader.document(&mut take);
+/// Taker of what is read.
+pub(super) trait Take<'a> {
+    /// Takes a value that is no object, or of an object that one is there, with the keys
+    /// that lead to it, as bytes, outermost first.
+    fn value(&mut self, keys: &[&[u8]], value: JsonScalar<'a>);
+
+    /// Looks into an array, with which `text` begins, and returns its length; `None` where
+    /// it is of no use. It is handed out as a value when it counts.
+    fn array(&mut self, _keys: &[&[u8]], _text: &'a [u8]) -> Option<usize> {
+        None
+    }
+}
+
+/// Reads an object and hands out each scalar; what lies more than [`LEVELS`] keys deep is
+/// passed over. A value counts once it is complete and what follows it is no fault.
+pub(super) fn read<'a>(text: &'a [u8], take: &mut dyn Take<'a>) -> Result<(), JsonError> {
+    let mut reader = Reader::new(text);
+    reader.document(take);
     reader.fault.map_or(Ok(()), Err)
 }
 
-/// Reads an array of objects and hands out each scalar with the number of its
-/// object and its key. An array with anything else in it is a fault.
+/// Reads an array of objects with which `text` begins, hands out each scalar with the
+/// number of its object and its key, and returns the array's length. An array with
+/// anything else in it is a fault.
 pub(super) fn objects<'a>(
-    array: &'a [u8],
+    text: &'a [u8],
     take: impl FnMut(usize, &[u8], JsonScalar<'a>),
-) -> Result<(), JsonError> {
-    let mut reader = Reader {
-        rest: array,
-        length: array.len(),
-        fault: None,
-    };
+) -> Result<usize, JsonError> {
+    let mut reader = Reader::new(text);
     reader.array(take);
-    reader.fault.map_or(Ok(()), Err)
+    let length = text.len() - reader.rest.len();
+    reader.fault.map_or(Ok(length), Err)
 }
 
-/// Hands out a value with its key and those that lead to it.
+/// Returns what is done with a key and those that lead to it.
 #[inline]
-fn hand_out<'a>(
-    path: &[Cow<'a, [u8]>],
-    key: &[u8],
-    value: JsonScalar<'a>,
-    take: &mut dyn FnMut(&[&[u8]], JsonScalar<'a>),
-) {
+fn with_keys<T>(path: &[Cow<'_, [u8]>], key: &[u8], work: impl FnOnce(&[&[u8]]) -> T) -> T {
     let mut keys = [&[][..]; LEVELS];
     let parts = path.iter().map(AsRef::as_ref).chain([key]);
     for (slot, part) in keys.iter_mut().zip(parts) {
         *slot = part;
     }
-    take(&keys[..=path.len()], value);
+    work(&keys[..=path.len()])
 }
 
 /// Reader of a text: every function takes from the front of `rest`; `None` is the end,
@@ -83,7 +81,15 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self, take: &mut dyn FnMut(&[&[u8]], JsonScalar<'a>)) -> Option<()> {
+    fn new(text: &'a [u8]) -> Self {
+        Self {
+            rest: text,
+            length: text.len(),
+            fault: None,
+        }
+    }
+
+    fn document(&mut self, take: &mut dyn Take<'a>) -> Option<()> {
         self.skip_space();
         match self.rest.first() {
             None => return Some(()), // An empty body counts as `{}`.
@@ -126,31 +132,41 @@ impl<'a> Reader<'a> {
 
     /// An object whose values are handed out; `path` holds the keys that lead
     /// to it.
-    fn object(
-        &mut self,
-        path: &mut Vec<Cow<'a, [u8]>>,
-        take: &mut dyn FnMut(&[&[u8]], JsonScalar<'a>),
-    ) -> Option<()> {
+    fn object(&mut self, path: &mut Vec<Cow<'a, [u8]>>, take: &mut dyn Take<'a>) -> Option<()> {
         let mut more = self.opens_with_content(b'}');
         while more {
             let key = self.key()?;
             if self.rest.first() != Some(&b'{') {
-                let value = self.scalar()?;
+                let key = key.bytes();
+                let value = match self.rest {
+                    text @ [b'[', ..] => {
+                        let length = with_keys(path, &key, |keys| take.array(keys, text));
+                        match length.and_then(|length| text.split_at_checked(length)) {
+                            Some((array, rest)) => {
+                                self.rest = rest;
+                                JsonScalar::Array(array)
+                            }
+                            None => self.scalar()?,
+                        }
+                    }
+                    _ => self.scalar()?,
+                };
                 self.skip_space();
                 // `"a "quoted" name"`: a string with an unescaped quote is cut
                 // short there, and must not count.
                 if matches!(self.rest.first(), Some(b',' | b'}') | None) {
-                    hand_out(path, &key.bytes(), value, take);
+                    with_keys(path, &key, |keys| take.value(keys, value));
                 }
             } else if path.len() + 1 < LEVELS {
                 let key = key.bytes();
-                hand_out(path, &key, JsonScalar::Object(&[]), take);
+                let object = JsonScalar::Object(&[]);
+                with_keys(path, &key, |keys| take.value(keys, object));
                 path.push(key);
                 self.object(path, take)?;
                 path.pop();
             } else {
-                let object = self.taken(Self::skip_brackets)?;
-                hand_out(path, &key.bytes(), JsonScalar::Object(object), take);
+                let object = JsonScalar::Object(self.taken(Self::skip_brackets)?);
+                with_keys(path, &key.bytes(), |keys| take.value(keys, object));
             }
             more = self.has_more(b'}')?;
         }
@@ -282,14 +298,15 @@ impl<'a> Reader<'a> {
         };
         let mut at = 0;
         let mut has_escapes = false;
-        while let Some(byte) = text.get(at) {
-            match byte {
-                b'"' => {
+        loop {
+            at += plain(&text[at..]);
+            match text.get(at) {
+                Some(b'"') => {
                     self.rest = &text[at + 1..];
                     let raw = &text[..at];
                     return Some(Quoted { raw, has_escapes });
                 }
-                b'\\' => {
+                Some(_) => {
                     has_escapes = true;
                     let Some(length) = escape_length(&text[at..]) else {
                         self.rest = &text[at..];
@@ -297,11 +314,12 @@ impl<'a> Reader<'a> {
                     };
                     at += length;
                 }
-                _ => at += 1,
+                None => {
+                    self.rest = &[];
+                    return self.fail("the text ends in a string");
+                }
             }
         }
-        self.rest = &[];
-        self.fail("the text ends in a string")
     }
 
     #[inline]
@@ -333,11 +351,11 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn digits(&mut self) -> Option<()> {
-        let before = self.rest.len();
-        while let [b'0'..=b'9', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        if self.rest.len() == before {
+        let is_none = |b: &u8| !b.is_ascii_digit();
+        let count = self.rest.iter().position(is_none);
+        let count = count.unwrap_or(self.rest.len());
+        self.rest = &self.rest[count..];
+        if count == 0 {
             return self.fail("a digit is missing in a number");
         }
         Some(())
@@ -367,6 +385,29 @@ impl<'a> Reader<'a> {
         self.fault = Some(JsonError { offset, what });
         None
     }
+}
+
+/// Counts the bytes in front of the first quote or backslash. Most strings of a report are
+/// short: eight bytes are looked at in one word, which costs less than a call of what is
+/// fast for long texts.
+#[inline]
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The high bit of each byte that is zero, and maybe of those behind the first one.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_found = |b: &u8| matches!(b, b'"' | b'\\');
+    let last = rest.iter().position(is_found);
+    text.len() - rest.len() + last.unwrap_or(rest.len())
 }
 
 /// The length of the escape at the start of `text`: `\n` or `\u0041`. One that

@@ -2,6 +2,8 @@
 //! `{before|field|after}` for one that may be absent, and what stands around it then. In
 //! commands a name is in quotes, `{'file'}`: its value is written as a shell reads it.
 
+use memchr::{memchr, memchr_iter};
+
 /// A piece of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece<'t> {
@@ -28,15 +30,18 @@ pub(super) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
         }
         let inner = rest
             .strip_prefix('{')
-            .and_then(|inner| inner.split_once('}'));
+            .and_then(|inner| Some(inner.split_at(memchr(b'}', inner.as_bytes())?)));
         if let Some((inner, behind)) = inner {
-            rest = behind;
-            let mut parts = inner.split('|');
-            let (before, name, after, is_optional) =
-                match (parts.next(), parts.next(), parts.next()) {
-                    (Some(before), Some(name), Some(after)) => (before, name, after, true),
-                    _ => ("", inner, "", false),
-                };
+            rest = &behind[1..];
+            let mut bars = memchr_iter(b'|', inner.as_bytes());
+            let (before, name, after, is_optional) = match (bars.next(), bars.next()) {
+                (Some(first), Some(second)) => {
+                    let after = bars.next().unwrap_or(inner.len());
+                    let (before, name) = (&inner[..first], &inner[first + 1..second]);
+                    (before, name, &inner[second + 1..after], true)
+                }
+                _ => ("", inner, "", false),
+            };
             return Some(Piece::Field {
                 before,
                 name: name.trim_matches('\''),
@@ -46,7 +51,7 @@ pub(super) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
             });
         }
         // A bracket that nothing closes is text.
-        let end = rest.find('{').filter(|at| *at > 0);
+        let end = memchr(b'{', rest.as_bytes()).filter(|at| *at > 0);
         let (text, behind) = rest.split_at(end.unwrap_or(rest.len()));
         rest = behind;
         Some(Piece::Text(text))

@@ -5,7 +5,7 @@ use super::charset;
 use super::input::{self, Missing, NoBody};
 use super::near_models;
 use super::reply::{self, Reply};
-use super::request::{Head, shown, text};
+use super::request::{CLIENT_ID, DEVICE_ID, Head, shown, text};
 use super::turned_away::{Request, TurnedAway};
 use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
@@ -16,7 +16,7 @@ use crate::ota::reply::{since_epoch, write};
 use crate::server::Peer;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderMap, USER_AGENT};
+use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -30,13 +30,17 @@ const WITHHELD_SHOWN: usize = 5;
 
 /// Headers that name a model or a version, most important first, as
 /// xiaozhi-server looks for them.
-const MODEL_HEADERS: [&str; 3] = ["device-model", "device_model", "model"];
-const VERSION_HEADERS: [&str; 5] = [
-    "device-version",
-    "device_version",
-    "firmware-version",
-    "app-version",
-    "application-version",
+static MODEL_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("device-model"),
+    HeaderName::from_static("device_model"),
+    HeaderName::from_static("model"),
+];
+static VERSION_HEADERS: [HeaderName; 5] = [
+    HeaderName::from_static("device-version"),
+    HeaderName::from_static("device_version"),
+    HeaderName::from_static("firmware-version"),
+    HeaderName::from_static("app-version"),
+    HeaderName::from_static("application-version"),
 ];
 
 /// Handler of check-ins, and the parts that it needs.
@@ -255,10 +259,10 @@ struct CheckInHeaders<'a> {
 impl<'a> CheckInHeaders<'a> {
     fn read(headers: &'a HeaderMap) -> Self {
         // Of a header that comes twice the first counts.
-        let header = |name: &&str| headers.get_all(*name).iter().find_map(text);
+        let header = |name: &HeaderName| headers.get_all(name).iter().find_map(text);
         Self {
-            device: header(&"device-id"),
-            client: header(&"client-id"),
+            device: header(&DEVICE_ID),
+            client: header(&CLIENT_ID),
             model: MODEL_HEADERS.iter().find_map(header),
             version: VERSION_HEADERS.iter().find_map(header),
         }

@@ -1,28 +1,31 @@
 //! Parts of a request that several handlers read.
 
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
 
 /// Number of bytes of a device's value that the log shows.
 const SHOWN: usize = 128;
+
+/// Header that names the device: its MAC address.
+pub(super) static DEVICE_ID: HeaderName = HeaderName::from_static("device-id");
+/// Header that names the device's installation: a UUID.
+pub(super) static CLIENT_ID: HeaderName = HeaderName::from_static("client-id");
 
 /// A request without its body.
 pub(super) type Head = hyper::http::request::Parts;
 
 /// Returns the `Device-Id` of a request, if it has one.
 pub(super) fn device_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    headers.get_all("device-id").iter().find_map(text)
+    headers.get_all(&DEVICE_ID).iter().find_map(text)
 }
 
 /// Returns whether a request names device and client, as check-ins do.
 pub(super) fn names_device(headers: &HeaderMap) -> bool {
-    let names = |header| {
-        headers
-            .get_all(header)
-            .iter()
-            .any(|value| text(value).is_some())
+    let names = |header: &HeaderName| {
+        let mut values = headers.get_all(header).iter();
+        values.any(|value| text(value).is_some())
     };
-    names("device-id") && names("client-id")
+    names(&DEVICE_ID) && names(&CLIENT_ID)
 }
 
 /// Returns a header's text, if it is not empty. Invalid UTF-8 in it is replaced.

@@ -1,5 +1,6 @@
 //! Tells what a request was for that came to where nothing is, or not as it should.
 
+use super::request::DEVICE_ID;
 use super::request::{Head, shown, text};
 use super::router::below;
 use super::spelling;
@@ -64,7 +65,7 @@ pub(super) fn image(head: &Head) -> Option<&str> {
 
 /// Returns whether a request is a device's, by what no other client sends.
 pub(super) fn is_device(head: &Head) -> bool {
-    head.headers.contains_key("device-id")
+    head.headers.contains_key(&DEVICE_ID)
 }
 
 /// Returns the `User-Agent` of a request, if it is one as the firmware has it. Monitors have

@@ -331,7 +331,7 @@ mod tests {
             assert_eq!(report.board_type.as_deref(), Some("bread-compact-wifi"));
             assert_eq!(report.chip_name.as_deref(), Some("esp32s3"));
             assert_eq!(report.running_slot.as_deref(), Some("ota_0"));
-            let partitions = report.partitions().map(|p| p.len());
+            let partitions = report.partitions.map(|p| p.len());
             assert_eq!(partitions, Some(6), "{body}");
             assert!(body.contains(r#""minimum_free_heap_size":"8318916""#));
             let places = ["flash_size", "chip_model_name", "application", "board"];

@@ -133,14 +133,16 @@ pub(super) async fn serve<H: Handler>(
     };
     let idle = limits.idle;
     match first {
-        Opening::Tls => secure(stream, peer(true), port, shared, &limits, stop).await,
+        // On the heap from here on: what a task holds in itself is copied with it, and a
+        // connection that says nothing holds it too.
+        Opening::Tls => Box::pin(secure(stream, peer(true), port, shared, &limits, stop)).await,
         Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
             let _ = stream.write_all(&TOO_OLD).await;
             shared.say(address, &common_ground::ssl2(address, version));
         }
         Opening::Ssl2(_) | Opening::Http => {
-            http(stream, peer(false), port, shared, &limits, stop).await;
+            Box::pin(http(stream, peer(false), port, shared, &limits, stop)).await;
         }
     }
     if let Some(stream) = left.take() {
@@ -168,7 +170,7 @@ async fn secure<H: Handler>(
     match or_late(&stop, door.shake(stream, end)).await {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
-        Some(Ok(stream)) => http(stream, peer, port, shared, limits, stop).await,
+        Some(Ok(stream)) => Box::pin(http(stream, peer, port, shared, limits, stop)).await,
         Some(Err(failure)) => shared.handshake_failed(address, &failure),
         None => {}
     }

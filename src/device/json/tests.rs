@@ -2,16 +2,31 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// Every string up to two keys deep, as `a.b=value`.
-fn strings(text: &[u8]) -> (Vec<String>, Result<(), JsonError>) {
-    let mut seen = Vec::new();
-    let end = read(text, |path, value| {
+/// What was seen: each string up to two keys deep, as `a.b=value`.
+#[derive(Default)]
+struct Seen(Vec<String>);
+
+impl<'a> Take<'a> for Seen {
+    fn value(&mut self, keys: &[&[u8]], value: JsonScalar<'a>) {
         if let JsonScalar::String(s) = value {
-            let path = String::from_utf8_lossy(&path.join(&b'.')).into_owned();
-            seen.push(format!("{path}={}", s.text()));
+            let path = String::from_utf8_lossy(&keys.join(&b'.')).into_owned();
+            self.0.push(format!("{path}={}", s.text()));
         }
-    });
-    (seen, end)
+    }
+
+    fn array(&mut self, keys: &[&[u8]], text: &'a [u8]) -> Option<usize> {
+        // An array that is looked into and one that is passed over are one to the reader.
+        keys[0]
+            .len()
+            .is_multiple_of(2)
+            .then(|| objects(text, |_, _, _| {}).ok())?
+    }
+}
+
+fn strings(text: &[u8]) -> (Vec<String>, Result<(), JsonError>) {
+    let mut seen = Seen::default();
+    let end = read(text, &mut seen);
+    (seen.0, end)
 }
 
 fn expected(value: &Value) -> Vec<String> {
