@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::http::AnswersChallenges;
 use crate::tls::Mode;
 use crate::tls::acme::{CertificateKeeper, Challenges, RootError, preflight};
+use crate::util::threads;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,9 +51,7 @@ pub(crate) fn check_acme(settings: &Settings) -> anyhow::Result<Vec<Event>> {
     let Mode::Acme(acme) = &settings.tls else {
         return Ok(Vec::new());
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = threads::runtime("names")?;
     let findings = runtime.block_on(preflight::look(acme));
     // A look-up that hangs must not keep the program.
     runtime.shutdown_background();

@@ -17,7 +17,7 @@ pub(crate) use machine::machine;
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
-use crate::firmware::catalogue::Catalogue;
+use crate::firmware::catalogue::{Catalogue, CatalogueError};
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
@@ -30,6 +30,7 @@ use crate::tls::acme::Challenges;
 use crate::tls::{self, Certificates, Mode};
 use crate::util::paths::absolute;
 use crate::util::supervise::{End, Supervisor, blocking};
+use crate::util::threads::NoThread;
 use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -87,13 +88,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
     let keeper = acme::keeper(&settings, challenges.as_ref())?;
-    let catalogue = Catalogue::start(settings.catalogue.clone()).map_err(|e| {
-        let dir = absolute(&settings.catalogue.dir);
-        let what = way::to_write(&dir.join("a"));
-        let what = event!(FOLDER_UNKEPT, dir = dir, error = &e, what = what);
-        refused(&settings, [("gateway.firmware.dir".to_owned(), what)])
-    })?;
-    let catalogue = Arc::new(catalogue);
+    let catalogue = Arc::new(catalogue(&settings)?);
     let running = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let auditor = Arc::new(Auditor::new(
         Arc::clone(&running),
@@ -160,6 +155,19 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     }
     tell!(STOPPED);
     Ok(())
+}
+
+/// Begins to keep the firmware folder.
+fn catalogue(settings: &Settings) -> anyhow::Result<Catalogue> {
+    Catalogue::start(settings.catalogue.clone()).map_err(|error| match error {
+        CatalogueError::Folder(error) => {
+            let dir = absolute(&settings.catalogue.dir);
+            let what = way::to_write(&dir.join("a"));
+            let what = event!(FOLDER_UNKEPT, dir = dir, error = &error, what = what);
+            refused(settings, [("gateway.firmware.dir".to_owned(), what)]).into()
+        }
+        CatalogueError::Thread(none) => none.into(),
+    })
 }
 
 /// Starts what runs for ever beside the connections.
@@ -355,6 +363,12 @@ pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
     }
     if let Some(Ended(event)) = error.downcast_ref() {
         return Some(event.clone());
+    }
+    if let Some(LogError::Thread(none)) = error.downcast_ref() {
+        return Some(Event::from(none));
+    }
+    if let Some(none) = error.downcast_ref::<NoThread>() {
+        return Some(Event::from(none));
     }
     error.downcast_ref::<ListenError>().map(Event::from)
 }

@@ -14,6 +14,7 @@ use crate::probe::tls;
 use crate::tls::roots_named;
 use crate::util::screen::Screen;
 use crate::util::terminal::{columns, one_line};
+use crate::util::threads;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -104,10 +105,7 @@ impl ProbeArgs {
         let (asked, json) = (self.lang, self.json);
         let lang = values::language(asked);
         let probe = self.probe(lang)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("the runtime cannot be started")?;
+        let runtime = threads::runtime("names").context("the runtime cannot be started")?;
         let mut line = Ticker::new(lang);
         let report = runtime.block_on(probe.run(|news| line.show(news)));
         line.clear();

@@ -3,9 +3,10 @@
 use super::output::{self, Failure};
 use crate::config::Settings;
 use crate::event::tell;
+use crate::event::text::Text;
 use crate::util::supervise;
+use crate::util::threads::{self, NoThread};
 use crate::{app, config, telemetry::logs};
-use anyhow::Context;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,13 +24,18 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     supervise::on_panic(|panic| {
         tell!(PANIC, what = panic.to_string());
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    let outcome = runtime.block_on(app::serve(settings, logs.threshold()));
-    // A read that hangs on a dead disk must not keep the process.
-    runtime.shutdown_timeout(Duration::from_millis(100));
+    let outcome = match threads::runtime("disk-main") {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(app::serve(settings, logs.threshold()));
+            // A read that hangs on a dead disk must not keep the process.
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            outcome
+        }
+        Err(error) => {
+            let part = Text::new("主线程的任务", "the tasks of the main thread");
+            Err(NoThread { part, error }.into())
+        }
+    };
     if let Err(e) = &outcome
         && has_file
     {

@@ -10,6 +10,7 @@ use crate::probe::pace::Pace;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
 use crate::tls::roots_named;
+use crate::util::threads;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -136,10 +137,7 @@ impl SimulateArgs {
 
     fn play(self, lang: Lang) -> anyhow::Result<Summary> {
         let plan = self.plan(lang)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("the runtime cannot be started")?;
+        let runtime = threads::runtime("names").context("the runtime cannot be started")?;
         let outcome = runtime.block_on(simulate::run(plan, lang));
         // A name that is still looked up must not keep the process.
         runtime.shutdown_background();

@@ -24,6 +24,7 @@ use crate::event::tell;
 use crate::util::durable;
 use crate::util::paths::absolute;
 use crate::util::sync::lock;
+use crate::util::threads::NoThread;
 use arc_swap::Guard;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,17 +37,28 @@ pub(crate) struct Catalogue {
     keeper: KeeperHandle,
 }
 
+/// Reason why the folder is not kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CatalogueError {
+    /// The folder cannot be made.
+    #[error(transparent)]
+    Folder(#[from] io::Error),
+    /// A thread that keeps it cannot be started.
+    #[error(transparent)]
+    Thread(#[from] NoThread),
+}
+
 impl Catalogue {
     /// Makes the folder if it is missing and begins to keep it. Where a full or
     /// read-only disk takes no folder there is no firmware, and devices are
     /// answered all the same.
-    pub(crate) fn start(settings: FolderSettings) -> io::Result<Self> {
+    pub(crate) fn start(settings: FolderSettings) -> Result<Self, CatalogueError> {
         let was_there = settings.dir.exists();
         match fs::create_dir_all(&settings.dir) {
             Err(e) if durable::is_full(&e) => {}
             Ok(()) if was_there => {}
             Ok(()) => tell!(FOLDER_MADE, dir = absolute(&settings.dir)),
-            Err(e) => return Err(e),
+            Err(e) => return Err(e.into()),
         }
         let shared = Arc::new(Shared::default());
         let keeper = folder::keep(settings, Arc::clone(&shared))?;

@@ -4,7 +4,9 @@
 use super::proxy::download::Relayed;
 use super::turned_away::Request;
 use crate::event::tell;
+use crate::event::text::Text;
 use crate::firmware::store::{ImageContent, OpenImage};
+use crate::util::threads::{self, NoThread};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
 use std::io;
@@ -13,13 +15,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 /// Size in bytes of one slice of an image in memory that is handed to the connection at
 /// once; nothing is copied.
 const SLICE: u64 = 256 * 1024;
 /// Size in bytes of one read of a file: what a slow download holds in memory.
 const BLOCK: u64 = 64 * 1024;
+
+/// Part that reads images, as messages name it.
+pub(super) const DISK: Text = Text::new("读取固件", "the reading of an image");
 
 /// The body of a reply.
 #[derive(Debug)]
@@ -162,10 +167,14 @@ fn poll_read(
     end: u64,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Bytes>> {
-    let task = reading.get_or_insert_with(|| {
-        let image = Arc::clone(image);
-        spawn_blocking(move || image.read(at, index(BLOCK.min(end - at))))
-    });
+    let task = match reading {
+        Some(task) => task,
+        None => {
+            let image = Arc::clone(image);
+            let read = move || image.read(at, index(BLOCK.min(end - at)));
+            reading.insert(threads::beside(DISK, read).map_err(NoThread::into_io)?)
+        }
+    };
     let result = ready!(Pin::new(task).poll(cx));
     *reading = None;
     Poll::Ready(result.unwrap_or_else(|e| Err(io::Error::other(e))))

@@ -1,15 +1,16 @@
 //! Downloads: looks up a name from the URL in the snapshot; it is never used as a path.
 
-use super::body::{DownloadLog, Image};
+use super::body::{DISK, DownloadLog, Image};
 use super::conditional::{Conditions, Evaluation, Validators, evaluate, range_counts};
 use super::range::{Selected, select};
-use super::reply::{self, Reply};
+use super::reply::{self, NO_THREAD, Reply};
 use super::request::shown;
 use super::turned_away::{Near, Request, TurnedAway};
 use crate::event::{self, Event, Kind, event, kinds, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::snapshot::ServedFile;
 use crate::firmware::store::{ImageContent, Store};
+use crate::util::threads::{self, NoThread};
 use hyper::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
@@ -18,7 +19,7 @@ use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
+use tracing::debug;
 
 /// Length in bytes of a name in a URL up to which the file that is meant is looked for: one
 /// of 255 bytes, each of them encoded.
@@ -114,6 +115,10 @@ impl Downloads {
                     let log = DownloadLog::new(request, &entry.file, end - start);
                     Some(Image::new(content, start, end, log))
                 }
+                Err(e) if NoThread::of(&e).is_some() => {
+                    debug!(file = %entry.file, peer = %peer, error = %e, "not opened");
+                    return reply::not_yet(NO_THREAD);
+                }
                 Err(e) => {
                     tell!(
                         DOWNLOAD_CHANGED,
@@ -207,12 +212,13 @@ impl Downloads {
         }
         if whole && store.should_load(entry) {
             let (store, entry) = (Arc::clone(store), Arc::clone(entry));
-            spawn_blocking(move || store.load(&entry));
+            // Where there is no thread for it, it waits for the next one.
+            let _ = threads::beside(DISK, move || store.load(&entry));
         }
         let (store, entry) = (Arc::clone(store), Arc::clone(entry));
-        spawn_blocking(move || store.open(&entry))
-            .await
-            .map_err(io::Error::other)?
+        let opened = threads::beside(DISK, move || store.open(&entry));
+        let opened = opened.map_err(NoThread::into_io)?;
+        opened.await.map_err(io::Error::other)?
     }
 }
 

@@ -103,6 +103,9 @@ pub(super) fn error(status: StatusCode, body: impl Into<String>) -> Reply {
     short(status, TEXT, body)
 }
 
+/// Text of a 503 where there is no thread to be had.
+pub(super) const NO_THREAD: &str = "this server has no thread left: try again";
+
 /// Builds a 503 for what is there in a moment.
 pub(super) fn not_yet(body: &'static str) -> Reply {
     let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, body);

@@ -5,15 +5,15 @@
 
 use super::ListenError;
 use crate::util::supervise::End;
+use crate::util::threads;
+use std::io;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::runtime::{self, Handle};
+use tokio::runtime::{Handle, Runtime};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Number of threads of one worker that read files. A dead disk blocks so many and no
-/// more.
-const DISK_THREADS: usize = 32;
 /// Period of a timer that every worker always has. A timer that is due before all others
 /// makes tokio write to the thread that waits for them, its own even; the deadline of a
 /// connection never is where this one is due before it.
@@ -43,39 +43,37 @@ impl Workers {
         let end = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, usize::from);
         let workers = (0..count).map(|number| {
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(DISK_THREADS)
-                .thread_name(format!("disk-{number}"))
-                .build()
-                .map_err(ListenError::Worker)?;
-            let handle = runtime.handle().clone();
-            let (asked, end, broken) = (end.clone(), end.clone(), broken.clone());
+            let (end, broken) = (end.clone(), broken.clone());
             let name = format!("worker-{number}");
-            let work = move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = beat() => {}
-                        () = end.cancelled() => {}
-                    }
-                });
-                // What is left on it is cut here; a read that hangs on a dead disk is
-                // not waited for.
-                runtime.shutdown_background();
-            };
+            let (tell, told) = mpsc::sync_channel(1);
             let thread = thread::Builder::new()
                 .name(name.clone())
-                // Its connections die with its runtime, and the kernel goes on giving
-                // it others: nothing but a new process mends that.
-                .spawn(move || broken.unless_done(&name, || asked.is_cancelled(), work))
+                .spawn(move || {
+                    // Here, for one that is not begun must not be dropped among tasks.
+                    let runtime = threads::runtime(&format!("disk-{number}"));
+                    let runtime = match runtime {
+                        Ok(runtime) => runtime,
+                        Err(error) => return drop(tell.send(Err(error))),
+                    };
+                    if tell.send(Ok(runtime.handle().clone())).is_ok() {
+                        work(runtime, &name, &end, &broken);
+                    }
+                })
                 .map_err(ListenError::Worker)?;
+            let runtime = told.recv().map_err(io::Error::other).flatten();
             Ok(Worker {
-                runtime: handle,
+                runtime: runtime.map_err(ListenError::Worker)?,
                 thread,
             })
         });
-        let workers = workers.collect::<Result<_, _>>()?;
-        Ok(Self { workers, end })
+        let workers: Result<_, _> = workers.collect();
+        match workers {
+            Ok(workers) => Ok(Self { workers, end }),
+            Err(error) => {
+                end.cancel();
+                Err(error)
+            }
+        }
     }
 
     /// Returns the number of workers.
@@ -96,6 +94,23 @@ impl Workers {
             let _ = worker.thread.join();
         }
     }
+}
+
+/// Runs a worker to its end. Its connections die with its runtime, and the kernel goes on
+/// giving it others: nothing but a new process mends one that breaks.
+fn work(runtime: Runtime, name: &str, end: &CancellationToken, broken: &End) {
+    let work = || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = beat() => {}
+                () = end.cancelled() => {}
+            }
+        });
+        // What is left on it is cut here; a read that hangs on a dead disk is not waited
+        // for.
+        runtime.shutdown_background();
+    };
+    broken.unless_done(name, || end.is_cancelled(), work);
 }
 
 async fn beat() {

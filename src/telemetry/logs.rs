@@ -16,6 +16,7 @@ use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
+use crate::util::threads::NoThread;
 use crate::util::way;
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
@@ -78,8 +79,8 @@ pub(crate) enum LogError {
     #[error("{0}")]
     File(Box<Event>),
     /// The writer's thread.
-    #[error("the log's thread could not be started: {0}")]
-    Thread(io::Error),
+    #[error(transparent)]
+    Thread(#[from] NoThread),
     /// Somebody else has set up logging in this process.
     #[error(transparent)]
     Taken(#[from] SetGlobalDefaultError),
@@ -136,14 +137,15 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
         let other = all.iter().find(|sink| !Arc::ptr_eq(sink, &writer));
         let other = other.map(Arc::clone);
         let sink = Arc::clone(&writer);
+        let part = Text::new("写日志", "what writes the log");
         let thread = thread::Builder::new()
             .name("log".into())
             .spawn(move || {
-                supervise::thread(Text::new("写日志", "what writes the log"), || {
+                supervise::thread(part, || {
                     writer.write_out(style, &mut output, other.as_deref());
                 });
             })
-            .map_err(LogError::Thread)?;
+            .map_err(|error| NoThread { part, error })?;
         sinks.push((sink, Some(thread)));
     }
     let threshold = Threshold(Arc::new(ArcSwap::from_pointee(settings.level)));

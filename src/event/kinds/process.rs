@@ -108,7 +108,14 @@ kinds! { PROCESS:
         "无法监听 {address}：{error}", "cannot listen on {address}: {error}");
     /// A thread cannot be started.
     LISTEN_WORKER = why("listen.worker", &["error"],
-        "无法启动处理连接的线程：{error}", "a thread that serves connections cannot be started: {error}");
+        "无法启动处理连接的线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit）",
+        "a thread that serves connections cannot be started: {error}; raise the limit of processes and threads (ulimit -u, TasksMax= of \
+         systemd, --pids-limit of a container)");
+    /// Another thread cannot be started.
+    THREAD_NONE = why("thread.none", &["part", "error"],
+        "无法为“{part}”启动线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit）",
+        "no thread can be started for {part}: {error}; raise the limit of processes and threads (ulimit -u, TasksMax= of systemd, \
+         --pids-limit of a container)");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
         "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");

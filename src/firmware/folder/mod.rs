@@ -19,6 +19,7 @@ use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::sync::lock;
+use crate::util::threads::NoThread;
 use crate::util::way;
 pub(super) use handle::{KeeperHandle, Shared};
 
@@ -50,19 +51,19 @@ const PUBLISH: Duration = Duration::from_millis(100);
 const REPORT: Duration = Duration::from_secs(2);
 
 /// Begins to keep `shared` true to the folder, until the handle is dropped.
-pub(super) fn keep(settings: FolderSettings, shared: Arc<Shared>) -> io::Result<KeeperHandle> {
+pub(super) fn keep(
+    settings: FolderSettings,
+    shared: Arc<Shared>,
+) -> Result<KeeperHandle, NoThread> {
     let (messages, inbox) = mpsc::channel();
     let read = messages.clone();
     let jobs = reader::start(move |done| read.send(Message::Read(Box::new(done))).is_ok())?;
     let mut keeper = Keeper::new(settings, shared, messages.clone(), jobs);
+    let part = Text::new("查看固件目录", "what keeps the firmware folder");
     thread::Builder::new()
         .name("catalogue".into())
-        .spawn(move || {
-            supervise::thread(
-                Text::new("查看固件目录", "what keeps the firmware folder"),
-                || keeper.run(&inbox),
-            );
-        })?;
+        .spawn(move || supervise::thread(part, || keeper.run(&inbox)))
+        .map_err(|error| NoThread { part, error })?;
     Ok(KeeperHandle(messages))
 }
 

@@ -10,6 +10,7 @@ use super::unusable::Unusable;
 use crate::event::text::Text;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
+use crate::util::threads::NoThread;
 use nix::errno::Errno;
 use std::collections::HashMap;
 use std::fs;
@@ -98,22 +99,21 @@ pub(super) fn is_our_own(error: &io::Error) -> bool {
 
 /// Starts the thread, which ends with the sender that is returned, or when nobody
 /// listens to it any more.
-pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> io::Result<Sender<Job>> {
+pub(super) fn start(tell: impl Fn(Done) -> bool + Send + 'static) -> Result<Sender<Job>, NoThread> {
     let (jobs, inbox) = mpsc::channel::<Job>();
+    let part = Text::new("读取固件文件", "what reads firmware files");
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || {
-            supervise::thread(
-                Text::new("读取固件文件", "what reads firmware files"),
-                || {
-                    for job in &inbox {
-                        if !tell(job.run()) {
-                            return;
-                        }
+            supervise::thread(part, || {
+                for job in &inbox {
+                    if !tell(job.run()) {
+                        return;
                     }
-                },
-            );
-        })?;
+                }
+            });
+        })
+        .map_err(|error| NoThread { part, error })?;
     Ok(jobs)
 }
 

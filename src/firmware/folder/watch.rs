@@ -4,7 +4,7 @@ use crate::event::tell;
 use crate::util::file_state::FileState;
 use crate::util::supervise;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{self, Path};
 
 /// Something that happened in the folder.
@@ -59,6 +59,13 @@ impl Watch {
             };
             translated.into_iter().for_each(&tell);
         })?;
+        // Where its thread could not be started nobody says so, and what comes next would
+        // panic. This asks the thread, and fails without one; so does its end, which must
+        // not come in the middle of another panic.
+        if let Err(error) = watcher.configure(Config::default()) {
+            drop(supervise::caught(|| drop(watcher)));
+            return Err(error);
+        }
         watcher.watch(&to_watch, RecursiveMode::NonRecursive)?;
         Ok(Self {
             _watcher: watcher,

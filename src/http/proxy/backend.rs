@@ -5,8 +5,9 @@ use super::connector::Connector;
 use super::first_reply::Foreign;
 use super::resolver::Resolver;
 use super::upload::UploadBody;
-use crate::event::{Value, event, tell};
+use crate::event::{Event, Value, event, tell};
 use crate::util::sync::lock;
+use crate::util::threads::NoThread;
 use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -194,6 +195,9 @@ pub(super) fn why_none(error: &(dyn Error + 'static)) -> Value {
     let foreign = find::<io::Error>(error)
         .and_then(io::Error::get_ref)
         .and_then(|inner| inner.downcast_ref::<Foreign>());
+    if let Some(none) = no_thread(error) {
+        return Event::from(none).into();
+    }
     match foreign {
         Some(Foreign::Tls) => event!(BACKEND_TLS).into(),
         Some(other) => event!(BACKEND_NO_HTTP, error = other.to_string()).into(),
@@ -203,6 +207,11 @@ pub(super) fn why_none(error: &(dyn Error + 'static)) -> Value {
         None if ended_unanswered(error) => event!(BACKEND_CLOSED, error = reason(error)).into(),
         None => reason(error).into(),
     }
+}
+
+/// Returns what tells that there was no thread to look up the backend's name.
+pub(super) fn no_thread<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e NoThread> {
+    find::<io::Error>(error).and_then(NoThread::of)
 }
 
 /// Returns whether a connection ended instead of bringing a reply.

@@ -38,7 +38,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
-use refusals::{broken_off, late, refused, unreachable_now};
+use refusals::{broken_off, late, refused, unreached};
 use resolver::Resolver;
 use std::io;
 use std::sync::Arc;
@@ -285,7 +285,7 @@ impl MatchedRoute<'_> {
                     return given_up(error, &head);
                 }
                 self.route.backend.failed(why_none(&e));
-                return unreachable_now();
+                return unreached(&e);
             }
         };
         if self.route.known == Some(VISION_PATH) && !response.status().is_success() {

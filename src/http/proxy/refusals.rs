@@ -1,14 +1,15 @@
 //! Errors for the client where a server behind this one gave no reply.
 
 use super::ProxySettings;
-use super::backend::{Backend, LOG};
+use super::backend::{Backend, LOG, no_thread};
 use super::upload::UploadError;
 use crate::event::text::Text;
 use crate::event::{Kind, tell};
-use crate::http::reply::{self, Reply};
+use crate::http::reply::{self, NO_THREAD, Reply};
 use crate::http::turned_away::{Request, TurnedAway};
 use crate::http::upgrade_headers;
 use hyper::StatusCode;
+use std::error::Error;
 use tracing::debug;
 
 /// Returns an error behind which the connection ends: what is left of the request's
@@ -129,7 +130,11 @@ pub(super) fn answered_otherwise(
     }
 }
 
-pub(super) fn unreachable_now() -> Reply {
+/// Returns the error for a client whose request did not reach the backend.
+pub(super) fn unreached(error: &(dyn Error + 'static)) -> Reply {
+    if no_thread(error).is_some() {
+        return reply::closing(reply::not_yet(NO_THREAD));
+    }
     refused(
         StatusCode::BAD_GATEWAY,
         "the server behind this one cannot be reached\n",

@@ -5,7 +5,9 @@
 //! stop downloads; so each name has one look-up at a time, on a thread of its own, and
 //! its result is kept for a moment.
 
+use crate::event::text::Text;
 use crate::util::sync::lock;
+use crate::util::threads::NoThread;
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
 use std::collections::HashMap;
@@ -73,23 +75,24 @@ impl Resolver {
         {
             let known = news.borrow_and_update();
             let fresh = known.as_ref().is_some_and(Resolved::is_fresh);
-            if !fresh {
-                ask(&slot, host)?;
-            }
+            let asked = if fresh { Ok(()) } else { ask(&slot, host) };
             if let Some(known) = known.as_ref().filter(|k| fresh || k.addresses.is_ok()) {
                 return known.with(port);
             }
+            asked.map_err(NoThread::into_io)?;
         }
         news.changed().await.map_err(io::Error::other)?;
         let known = news.borrow();
-        known
-            .as_ref()
-            .map_or(Ok(Vec::new()), |known| known.with(port))
+        match &*known {
+            Some(known) => known.with(port),
+            // Whoever asked for all of us had no thread for it.
+            None => Err(no_thread(io::ErrorKind::WouldBlock.into()).into_io()),
+        }
     }
 }
 
 /// Begins a look-up, if none is under way.
-fn ask(slot: &Arc<HostEntry>, host: &str) -> io::Result<()> {
+fn ask(slot: &Arc<HostEntry>, host: &str) -> Result<(), NoThread> {
     if slot.asking.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
@@ -106,10 +109,17 @@ fn ask(slot: &Arc<HostEntry>, host: &str) -> io::Result<()> {
             .send_replace(Some(Resolved { since, addresses }));
     };
     let begun = thread::Builder::new().name("names".into()).spawn(look_up);
-    if begun.is_err() {
+    begun.map(drop).map_err(|error| {
         slot.asking.store(false, Ordering::Release);
-    }
-    begun.map(drop)
+        // Others may have come to wait for it meanwhile.
+        slot.known.send_modify(|_| ());
+        no_thread(error)
+    })
+}
+
+fn no_thread(error: io::Error) -> NoThread {
+    let part = Text::new("查询后端的主机名", "the look-up of a backend's name");
+    NoThread { part, error }
 }
 
 /// Resolves names for hyper's own connections, which put in the port themselves.

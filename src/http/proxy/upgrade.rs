@@ -7,10 +7,9 @@
 use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason, why_none};
 use super::first_reply::FirstReply;
 use super::hops;
-use super::refusals::{late, unreachable_now};
+use super::refusals::{late, unreached};
 use super::resolver::Resolver;
 use super::tunnel::{self, Session};
-use crate::event::Value;
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};
 use crate::http::upgrade_headers::has;
@@ -24,6 +23,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
+use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -66,8 +66,9 @@ pub(super) async fn connect(
         };
         let stream = timeout(CONNECT, reached)
             .await
-            .map_err(|_| Value::from(format!("no connection within {CONNECT:?}")))?
-            .map_err(|e| e.to_string())?;
+            .map_err(|_| io::Error::other(format!("no connection within {CONNECT:?}")))
+            .flatten()
+            .map_err(|e| (why_none(&e), unreached(&e)))?;
         let _ = stream.set_nodelay(true);
         let socket = SockRef::from(&stream);
         let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
@@ -76,20 +77,20 @@ pub(super) async fn connect(
             .title_case_headers(true)
             .handshake(FirstReply::new(TokioIo::new(stream)))
             .await
-            .map_err(|e| reason(&e))?;
+            .map_err(|e| (reason(&e).into(), unreached(&e)))?;
         tokio::spawn(async move {
             if let Err(e) = connection.with_upgrades().await {
                 debug!(target: LOG, error = %e, "a backend's connection ended early");
             }
         });
         let asked = sender.send_request(request).await;
-        asked.map_err(|e| why_none(&e))
+        asked.map_err(|e| (why_none(&e), unreached(&e)))
     };
     match timeout(patience, asked).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(why)) => {
+        Ok(Err((why, reply))) => {
             backend.failed(why);
-            Err(unreachable_now())
+            Err(reply)
         }
         Err(_) => {
             backend.failed(format!("no reply within {patience:?}"));

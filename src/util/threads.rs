@@ -1,0 +1,110 @@
+//! Threads that may not be had: a limit of processes (`ulimit -u`, `TasksMax=`, that of
+//! a container) is met at any time, and must be an answer or an end with a reason.
+//!
+//! tokio panics where work that blocks finds no thread, and none can be started. So each
+//! runtime here begins with one, which stays: while no other can be had, all of that work
+//! goes through it, later and not never.
+
+use super::supervise;
+use crate::event::text::Text;
+use crate::event::{Event, event};
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// Error that there is no thread to be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", Event::from(self))]
+pub(crate) struct NoThread {
+    /// What the thread was for.
+    pub(crate) part: Text,
+    /// Reason of the system.
+    pub(crate) error: io::Error,
+}
+
+impl From<&NoThread> for Event {
+    fn from(NoThread { part, error }: &NoThread) -> Self {
+        event!(THREAD_NONE, part = *part, error = error)
+    }
+}
+
+impl NoThread {
+    /// Makes a failure of input or output of it.
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::other(self)
+    }
+
+    /// Returns it where it is what failed.
+    pub(crate) fn of(error: &io::Error) -> Option<&Self> {
+        let inner: &(dyn Error + 'static) = error.get_ref()?;
+        inner.downcast_ref()
+    }
+}
+
+/// Number of threads of one runtime for work that blocks. A dead disk blocks so many and no
+/// more.
+const MOST: usize = 32;
+
+/// Makes a runtime for the thread that runs it, with threads of this name for work that
+/// blocks. The first of them is there when this returns.
+pub(crate) fn runtime(name: &str) -> io::Result<Runtime> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MOST)
+        .thread_name(name)
+        .thread_keep_alive(Duration::MAX)
+        .build()?;
+    let first = supervise::caught(|| runtime.spawn_blocking(|| ()));
+    first.map_err(|broken| io::Error::other(broken.to_string()))?;
+    Ok(runtime)
+}
+
+/// Runs `work`, which blocks, beside this worker.
+///
+/// # Errors
+///
+/// [`NoThread`] where there is none for it; a panic of it.
+pub(crate) fn beside<T: Send + 'static>(
+    part: Text,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, NoThread> {
+    supervise::caught(|| tokio::task::spawn_blocking(work)).map_err(|broken| NoThread {
+        part,
+        error: io::Error::other(broken.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::text::Lang;
+
+    #[test]
+    fn a_runtime_begins_with_a_thread_for_what_blocks() {
+        let runtime = runtime("first").unwrap();
+        assert_eq!(runtime.metrics().num_blocking_threads(), 1);
+        let two = beside_of(&runtime);
+        assert_eq!(two, 2);
+    }
+
+    fn beside_of(runtime: &Runtime) -> u8 {
+        runtime.block_on(async {
+            let work = beside(Text::new("二", "two"), || 2).unwrap();
+            work.await.unwrap()
+        })
+    }
+
+    #[test]
+    fn it_is_told_from_other_failures() {
+        let error = NoThread {
+            part: Text::new("一", "one"),
+            error: io::ErrorKind::WouldBlock.into(),
+        };
+        let error = error.into_io();
+        let found = NoThread::of(&error).map(|none| none.part.to(Lang::En));
+        assert_eq!(found, Some("one"));
+        assert!(NoThread::of(&io::ErrorKind::WouldBlock.into()).is_none());
+    }
+}
