@@ -107,6 +107,8 @@ impl Changes {
             catalogue,
             proxy: _,
             memory,
+            bodies: _,
+            machine_memory: _,
             warnings,
         } = new;
         changes.settings.file = file;
@@ -125,7 +127,10 @@ impl Changes {
         changes.take("server.timezone_offset", timezone_offset, |s| {
             &mut s.timezone_offset
         });
-        changes.take_limits(&limits);
+        let is_written = [&running.places, &changes.settings.places]
+            .iter()
+            .any(|places| places.is_written("gateway.limits.connections"));
+        changes.take_limits(&limits, is_written);
         changes.take_firmware(policy, catalogue);
         changes.wait("gateway.firmware.memory", running.memory != memory);
         let places = [&running.places, &changes.settings.places];
@@ -234,7 +239,7 @@ impl Changes {
         self.take(key, new, |s| &mut s.tls);
     }
 
-    fn take_limits(&mut self, new: &Limits) {
+    fn take_limits(&mut self, new: &Limits, is_written: bool) {
         let Limits {
             connections,
             handshake,
@@ -242,8 +247,9 @@ impl Changes {
             idle,
             drain,
         } = *new;
+        // The default goes by whether there are servers behind, and holds to the end.
         let differs = self.settings.limits.connections != connections;
-        self.wait("gateway.limits.connections", differs);
+        self.wait("gateway.limits.connections", differs && is_written);
         self.take("gateway.limits.handshake", handshake, |s| {
             &mut s.limits.handshake
         });

@@ -4,6 +4,7 @@
 use crate::config::{Machine, ZoneDoubt};
 use crate::ota::network::{Interface, Network};
 use crate::util::addresses::own_addresses;
+use crate::util::memory::Memory;
 use crate::util::sync::lock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,7 +18,7 @@ use std::{env, fs};
 /// Time for which an address that was found is taken for granted: requests ask for it.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Looks at this machine's addresses, its clock and its time zone.
+/// Looks at this machine's addresses, its clock, its time zone and its memory.
 pub(crate) fn machine() -> Machine {
     Machine {
         local_ip: look().unwrap_or(Ipv4Addr::LOCALHOST).into(),
@@ -26,6 +27,7 @@ pub(crate) fn machine() -> Machine {
         now: Timestamp::now(),
         time_zone: TimeZone::system(),
         zone_doubt: zone_doubt(),
+        memory: Memory::look(),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::{Catalogue, CatalogueError};
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
-use crate::http::{AnswersChallenges, Front, FrontParts, FrontSettings, MadeUp};
+use crate::http::{AnswersChallenges, BodyBudget, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::Source;
 use crate::server::{
     Limits, ListenError, Listeners, Service, Workers, check_address, raise_file_limit, shutdown,
@@ -68,6 +68,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         2
     };
     let connections = raise_file_limit(settings.limits.connections, files_each);
+    say_room(&settings, connections);
     let broken = End::default();
     let workers = Workers::start(&broken)?;
     let listeners = Listeners::bind(&settings.bind, &workers).map_err(|error| match error {
@@ -250,6 +251,7 @@ fn front(
         catalogue: Arc::clone(catalogue),
         store: Arc::new(Store::new(settings.memory)),
         fleet: Arc::new(Fleet::default()),
+        bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),
         challenges: challenges.map(|challenges| challenges as Arc<dyn AnswersChallenges>),
@@ -314,6 +316,19 @@ fn say_source(settings: &Settings) {
     for warning in &settings.warnings {
         event::say(&warning.event);
     }
+}
+
+/// Says what there is memory for.
+fn say_room(settings: &Settings, connections: usize) {
+    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+    tell!(
+        MEMORY_ROOM,
+        memory = settings.machine_memory.shown(),
+        of = settings.machine_memory.source(),
+        connections = connections,
+        images = mib(settings.memory),
+        bodies = mib(settings.bodies)
+    );
 }
 
 /// The start-up lines, the guide's own first.

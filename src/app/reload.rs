@@ -82,6 +82,8 @@ impl Reloader {
     fn take(&self) -> anyhow::Result<()> {
         let running = self.running.load_full();
         let mut machine = machine();
+        // Defaults that follow it hold to the end.
+        machine.memory = running.machine_memory;
         let ports = running.bind.ports.iter().zip(&self.ports);
         machine.bound = Some(Bind {
             ip: running.bind.ip,

@@ -2,6 +2,7 @@
 
 use super::acme::acme;
 use super::fault::About;
+use super::room::Room;
 use super::section::{Section, Text};
 use super::{Machine, values, wanted};
 use crate::event::event;
@@ -200,8 +201,11 @@ pub(crate) fn self_signed_names(host: &str, addresses: &[IpAddr]) -> Vec<String>
     names
 }
 
-/// Reads who is offered what, the folder, and how much of it is kept in memory.
-pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, FolderSettings, u64) {
+/// Reads who is offered what, the folder, and how much of it is to be kept in memory.
+pub(super) fn firmware(
+    root: &Section<'_>,
+    section: &Section<'_>,
+) -> (Policy, FolderSettings, Option<u64>) {
     section.only_known();
     let ttl = root.read("firmware_cache_ttl", wanted::SECONDS, values::duration);
     let default_for = section.read("default_for", wanted::DEFAULT_FOR, |text| match text {
@@ -232,7 +236,7 @@ pub(super) fn firmware(root: &Section<'_>, section: &Section<'_>) -> (Policy, Fo
         verify: verify.unwrap_or_default(),
         projects,
     };
-    (policy, catalogue, memory.unwrap_or(256 << 20))
+    (policy, catalogue, memory)
 }
 
 /// Reads which names are one model.
@@ -315,7 +319,7 @@ pub(super) fn log_style(section: &Section<'_>) -> Style {
 }
 
 /// Reads deadlines and bounds.
-pub(super) fn limits(section: &Section<'_>) -> Limits {
+pub(super) fn limits(section: &Section<'_>, room: Room) -> Limits {
     section.only_known();
     let default = Limits::default();
     let connections = section.read("connections", wanted::CONNECTIONS, |text| {
@@ -324,7 +328,7 @@ pub(super) fn limits(section: &Section<'_>) -> Limits {
             .filter(|n| (1..=1_000_000).contains(n))
     });
     Limits {
-        connections: connections.unwrap_or(default.connections),
+        connections: connections.unwrap_or(room.connections),
         handshake: section.duration("handshake").unwrap_or(default.handshake),
         headers: section.duration("headers").unwrap_or(default.headers),
         idle: section.duration("idle").unwrap_or(default.idle),

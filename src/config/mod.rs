@@ -26,6 +26,7 @@ mod python;
 mod raw;
 mod refusal;
 pub mod resolve;
+mod room;
 mod section;
 mod shapes;
 mod signs;

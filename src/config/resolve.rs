@@ -8,6 +8,7 @@ use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::places::Places;
 use super::proxy::proxy;
 use super::raw::{Kind, Node};
+use super::room::{self, Room};
 use super::section::Section;
 use super::upstream::{expect_texts, log, public, voice, websocket};
 use super::{duplicates, leftovers, python};
@@ -23,6 +24,7 @@ use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::{Bind, Limits, Trusted};
 use crate::telemetry::logs;
 use crate::tls::Mode;
+use crate::util::memory::Memory;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
@@ -47,6 +49,8 @@ pub struct Machine {
     pub time_zone: TimeZone,
     /// Doubt about the time zone, if there is any.
     pub zone_doubt: Option<ZoneDoubt>,
+    /// Its memory.
+    pub memory: Memory,
 }
 
 /// Doubt about the time zone that the environment names.
@@ -100,6 +104,10 @@ pub struct Settings {
     pub proxy: ProxySettings,
     /// The value of `gateway.firmware.memory`, in bytes.
     pub memory: u64,
+    /// The number of bytes of bodies that may be gathered at once.
+    pub bodies: u64,
+    /// The memory of this machine, by which the defaults go.
+    pub machine_memory: Memory,
     /// Warnings: what is taken otherwise than its writer may think.
     pub warnings: Vec<ConfigFault>,
 }
@@ -213,12 +221,14 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
     let websocket = websocket(&server, &public, passes_voice);
     let voice = voice(&root, &server, &websocket, &public, machine);
+    let behind = !proxy.routes.is_empty();
+    let room = Room::of(machine.memory, behind);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
     let settings = Settings {
         file: None,
         places,
         log: log(&root.section("log"), log_style(&gateway.section("log"))),
-        limits: limits(&gateway.section("limits")),
+        limits: limits(&gateway.section("limits"), room),
         timezone_offset: python::hours(&server, "timezone_offset").unwrap_or(8 * 60),
         bind,
         tls,
@@ -233,9 +243,12 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         policy,
         catalogue,
         proxy,
-        memory,
+        memory: memory.unwrap_or(room.images),
+        bodies: room.bodies,
+        machine_memory: machine.memory,
         warnings: Vec::new(),
     };
+    room::check(&gateway, memory, &settings, room);
     what_fits_together(&settings, machine, &gateway, &setting);
     settings
 }

@@ -1,6 +1,7 @@
 //! Check-ins: reads what a device posts, and answers it.
 
 use super::addresses::Reached;
+use super::bodies::BodyBudget;
 use super::charset;
 use super::input::{self, Missing, NoBody};
 use super::near_models;
@@ -58,6 +59,8 @@ pub(super) struct CheckIns {
     pub(super) timezone_offset: i32,
     /// Time within which a whole body must come.
     pub(super) idle: Duration,
+    /// Memory for bodies.
+    pub(super) bodies: Arc<BodyBudget>,
     /// Memory of who was told why there is no answer.
     pub(super) turned_away: Arc<TurnedAway>,
 }
@@ -91,12 +94,12 @@ impl CheckIns {
         now: SystemTime,
     ) -> Reply {
         let request = Request { head, peer, now };
-        let body = match input::read(body, self.idle).await {
+        let body = match input::read(body, self.idle, &self.bodies).await {
             Ok(body) => body,
             Err(missing) => return self.without_body(&missing, request),
         };
         let headers = &head.headers;
-        let body = charset::in_utf8(headers, body);
+        let body = charset::in_utf8(headers, body.bytes.clone());
         let named = CheckInHeaders::read(headers);
         let (Some(device), Some(client)) = (&named.device, &named.client) else {
             self.turned_away.unnamed(
@@ -126,6 +129,9 @@ impl CheckIns {
 
     /// Answers a check-in whose body did not come whole, and says why.
     fn without_body(&self, missing: &Missing, request: Request<'_>) -> Reply {
+        if matches!(missing.why, NoBody::Crowded) {
+            return self.turned_away.crowded(missing, request, &self.bodies);
+        }
         self.turned_away.without_body(missing, request, self.idle);
         let (status, text) = match missing.why {
             NoBody::TooBig => (
@@ -136,7 +142,7 @@ impl CheckIns {
                 StatusCode::REQUEST_TIMEOUT,
                 "the body did not come in time\n".to_owned(),
             ),
-            NoBody::Cut | NoBody::Chunks(_) => {
+            NoBody::Cut | NoBody::Crowded | NoBody::Chunks(_) => {
                 (StatusCode::BAD_REQUEST, "the body ended early\n".to_owned())
             }
         };

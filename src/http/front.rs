@@ -2,10 +2,12 @@
 //! has ended, and leaves the rest to the rooms beside it.
 
 use super::addresses::{Addresses, MadeUp, Reached};
+use super::bodies::BodyBudget;
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
 use super::download::Downloads;
 use super::gate::PlainHttpGate;
+use super::input::NoBody;
 use super::plain::PlainHttp;
 use super::proxy::{MatchedRoute, Proxy, ProxySettings};
 use super::reply::{self, Reply};
@@ -46,6 +48,8 @@ pub(crate) struct FrontParts {
     pub store: Arc<Store>,
     /// Memory of what each device was told.
     pub fleet: Arc<Fleet>,
+    /// Memory for bodies of requests.
+    pub bodies: Arc<BodyBudget>,
     /// `gateway.behind_proxy`.
     pub behind_proxy: bool,
     /// Addresses in `gateway.behind_proxy`, whose `X-Forwarded-*` headers are believed.
@@ -185,6 +189,7 @@ impl Answers {
                 voice: settings.voice,
                 timezone_offset: settings.timezone_offset,
                 idle: settings.idle,
+                bodies: Arc::clone(&parts.bodies),
                 turned_away: Arc::clone(&memory.turned_away),
             },
             downloads: Downloads {
@@ -247,8 +252,16 @@ impl Answers {
                     return answer.await;
                 }
                 Target::Nothing if wanted::may_be_stripped(&head) => {
-                    let read = input::read(body, self.idle).await;
-                    let is_report = read.as_ref().is_ok_and(|body| wanted::is_report(body));
+                    let bodies = &self.check_ins.bodies;
+                    let read = input::read(body, self.idle, bodies).await;
+                    if let Err(missing) = &read
+                        && matches!(missing.why, NoBody::Crowded)
+                    {
+                        return turned_away.crowded(missing, about(&head), bodies);
+                    }
+                    let is_report = read
+                        .as_ref()
+                        .is_ok_and(|body| wanted::is_report(&body.bytes));
                     let reply = self.nothing(about(&head), is_report);
                     return if read.is_ok() {
                         reply

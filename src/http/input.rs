@@ -4,10 +4,12 @@
 //! off while it sends does not see the reply, and one that announces a gigabyte must not
 //! wait for it.
 
+use super::bodies::{BodyBudget, Crowded, EXEMPT, Held};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use std::error::Error;
 use std::io::{self, ErrorKind::InvalidData, ErrorKind::InvalidInput};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -17,15 +19,29 @@ pub(super) const LIMIT: usize = 64 * 1024;
 /// Number of bytes that are read of a body that nobody wants.
 const PATIENCE: usize = 8 * 1024 * 1024;
 
+/// Size in bytes of the pieces in which a body is gathered. They are all of one size, so
+/// that what one gives back fits the next, and none is copied to grow.
+const PIECE: usize = 2 * 1024;
+/// Time in which what still comes is read away of a body that had to go.
+const GOING: Duration = Duration::from_secs(1);
+
 /// Reason why there is no body.
 #[derive(Debug)]
 pub(super) enum NoBody {
     TooBig,
     TooSlow,
+    /// Others had no room.
+    Crowded,
     /// The connection ended within it.
     Cut,
     /// Its chunks are none.
     Chunks(String),
+}
+
+impl From<Crowded> for NoBody {
+    fn from(Crowded: Crowded) -> Self {
+        Self::Crowded
+    }
 }
 
 /// Body that did not come whole.
@@ -38,46 +54,112 @@ pub(super) struct Missing {
     pub(super) of: Option<u64>,
 }
 
+/// Body that came whole.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    /// What it holds of the budget, to the end of its request.
+    _held: Option<Held>,
+}
+
 /// Reads a body of at most [`LIMIT`] bytes. The time is for all of it: a body that
 /// drips must not hold a connection. A body that is too big is refused as soon as that
 /// is known, from its announced length if there is one.
-pub(super) async fn read(mut body: Incoming, within: Duration) -> Result<Bytes, Missing> {
+pub(super) async fn read(
+    mut body: Incoming,
+    within: Duration,
+    budget: &Arc<BodyBudget>,
+) -> Result<Whole, Missing> {
     let (of, mut came) = (body.size_hint().exact(), 0);
     let read = if body.size_hint().lower() > LIMIT as u64 {
         Err(NoBody::TooBig)
     } else {
-        timeout(within, collect(&mut body, &mut came))
+        timeout(within, collect(&mut body, &mut came, budget))
             .await
             .unwrap_or(Err(NoBody::TooSlow))
     };
-    if matches!(read, Err(NoBody::TooBig)) {
-        discard_beside(body, within);
+    match read {
+        Err(NoBody::TooBig) => drop(discard_beside(body, within)),
+        // It goes, and at once; who still sends gets to see why.
+        Err(NoBody::Crowded) => drop(discard_beside(body, GOING)),
+        _ => {}
     }
     read.map_err(|why| Missing { why, came, of })
 }
 
 /// Reads a body, and counts in `came` what came of it.
-async fn collect(body: &mut Incoming, came: &mut usize) -> Result<Bytes, NoBody> {
-    let mut first = Bytes::new();
-    let mut whole = Vec::new();
-    while let Some(data) = next(body).await? {
+async fn collect(
+    body: &mut Incoming,
+    came: &mut usize,
+    budget: &Arc<BodyBudget>,
+) -> Result<Whole, NoBody> {
+    // In front of what it holds: it is free before that is given back.
+    let mut pieces = Pieces::default();
+    let mut held: Option<Held> = None;
+    while let Some(data) = next_of(body, held.as_mut()).await? {
+        let before = *came;
         *came += data.len();
         if *came > LIMIT {
             return Err(NoBody::TooBig);
         }
         // Nearly always there is one part, and nothing to put together.
-        if first.is_empty() && whole.is_empty() {
-            first = data;
-        } else {
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&data);
+        if before == 0 && body.is_end_stream() {
+            return Ok(Whole {
+                bytes: data,
+                _held: None,
+            });
+        }
+        if let Some(held) = &mut held {
+            held.take(data.len()).await?;
+        } else if *came > EXEMPT {
+            held.insert(budget.enter()).take(*came).await?;
+        }
+        pieces.push(&data);
+    }
+    if let Some(held) = &mut held {
+        held.is_whole();
+    }
+    Ok(Whole {
+        bytes: pieces.joined(),
+        _held: held,
+    })
+}
+
+/// Returns the next part of a body, unless it has to go.
+async fn next_of(body: &mut Incoming, held: Option<&mut Held>) -> Result<Option<Bytes>, NoBody> {
+    let Some(held) = held else {
+        return next(body).await;
+    };
+    tokio::select! {
+        biased;
+        crowded = held.told() => Err(crowded.into()),
+        part = next(body) => part,
+    }
+}
+
+/// Parts of a body, copied: each would keep the whole buffer in which it came.
+#[derive(Debug, Default)]
+struct Pieces(Vec<Vec<u8>>);
+
+impl Pieces {
+    fn push(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let last = match self.0.last_mut() {
+                Some(last) if last.len() < PIECE => last,
+                _ => {
+                    self.0.push(Vec::with_capacity(PIECE));
+                    continue;
+                }
+            };
+            let (now, rest) = data.split_at(data.len().min(PIECE - last.len()));
+            last.extend_from_slice(now);
+            data = rest;
         }
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.into()
-    })
+
+    fn joined(self) -> Bytes {
+        self.0.concat().into()
+    }
 }
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, NoBody> {

@@ -2,6 +2,7 @@
 //! rules.
 
 mod addresses;
+mod bodies;
 mod body;
 mod charset;
 mod checkin;
@@ -25,4 +26,5 @@ mod upgrade_headers;
 mod wanted;
 
 pub(crate) use addresses::MadeUp;
+pub(crate) use bodies::BodyBudget;
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};

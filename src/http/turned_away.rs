@@ -2,8 +2,10 @@
 //! each address where it names no device.
 
 use super::addresses::Reached;
+use super::bodies::BodyBudget;
 use super::input::{self, Missing, NoBody};
 use super::no_json;
+use super::reply::{self, Reply};
 use super::request::{Head, device_id, names_device, shown, text};
 use super::router::Router;
 use super::spelling;
@@ -350,6 +352,8 @@ impl TurnedAway {
                 bytes = bytes,
                 of = of,
             ),
+            // It is told of with how much all of them hold.
+            NoBody::Crowded => {}
             NoBody::Cut => tell!(
                 CHECK_IN_CUT if due,
                 device = request.device(),
@@ -365,6 +369,28 @@ impl TurnedAway {
                 error = error
             ),
         }
+    }
+
+    /// Refuses a request whose large body had to go, for others had no room, and says so
+    /// once a minute, whoever it is.
+    pub(super) fn crowded(
+        &self,
+        missing: &Missing,
+        request: Request<'_>,
+        budget: &BodyBudget,
+    ) -> Reply {
+        if let Some(others) = budget.note_gone(request.now) {
+            tell!(
+                BODIES_FULL,
+                device = request.device(),
+                peer = request.peer.address,
+                path = request.path(),
+                bytes = missing.came,
+                limit = budget.bytes(),
+                others = (others > 0).then_some(others),
+            );
+        }
+        reply::closing(reply::not_yet("too many large bodies at once: try again\n"))
     }
 
     /// Names a check-in without one of the headers that every device sends.

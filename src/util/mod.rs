@@ -6,7 +6,7 @@ pub(crate) mod alert;
 pub mod durable;
 pub mod file_state;
 pub(crate) mod locale;
-pub(crate) mod memory;
+pub mod memory;
 pub(crate) mod nofile;
 pub(crate) mod once;
 pub(crate) mod paths;

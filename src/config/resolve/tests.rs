@@ -14,6 +14,7 @@ pub(crate) fn machine() -> Machine {
         now: "2026-06-15T12:00:00Z".parse().unwrap_or_default(),
         time_zone: TimeZone::UTC,
         zone_doubt: None,
+        memory: Memory::default(),
     }
 }
 

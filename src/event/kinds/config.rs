@@ -125,6 +125,11 @@ kinds! { CONFIGURATION:
     CONFIG_UNUSED = of_keys!("config.unused", Warning, ["mode", "wanted"],
         "不会被使用，因为 gateway.tls.mode 为 {mode}{（|beside|}{ 位于 |beside_place|）}：请写 mode: {wanted}，或删去它",
         "is not used, for gateway.tls.mode is {mode}{ (|beside|}{ stands at |beside_place|)}: write mode: {wanted}, or take it out");
+    /// More than there is memory for.
+    CONFIG_MEMORY = of_key!("config.memory", Warning, ["memory", "of", "fit"],
+        "占用的内存可能超过 {memory}（{of}）允许的范围，届时内核会结束本进程；这里的默认值是 {fit}：请改小或删去它，或增加内存",
+        "may take more than its part of {memory}, {of}, and the kernel ends this process for that; the default is {fit} here: write less, \
+         take it out, or give it more memory");
     /// A size without a unit.
     CONFIG_BYTES = of_key!("config.bytes", Warning, ["bytes", "write"],
         "没有写单位，因此是 {bytes} 字节：请写 {write}；若确实是字节，请写 {bytes}b",

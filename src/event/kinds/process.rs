@@ -116,6 +116,12 @@ kinds! { PROCESS:
         "无法为“{part}”启动线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit）",
         "no thread can be started for {part}: {error}; raise the limit of processes and threads (ulimit -u, TasksMax= of systemd, \
          --pids-limit of a container)");
+    /// What there is memory for.
+    MEMORY_ROOM = Kind::new("memory.room", Info, "app", &["memory?", "of", "connections", "images", "bodies"],
+        "{of}{：|memory|}；同时最多 {connections} 个连接，内存中最多保留 {images} 的固件，最多同时接收 {bodies} 的请求正文\
+         （gateway.limits.connections、gateway.firmware.memory；不写则随内存而定）",
+        "{of}{ is |memory|}: up to {connections} connections at once, {images} of images in memory, and {bodies} of bodies that are being \
+         gathered (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
         "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");

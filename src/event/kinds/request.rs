@@ -84,6 +84,14 @@ kinds! { REQUESTS:
     /// A reason why it is no WebSocket: HTTP/1.0 knows none.
     UPGRADE_OVER_HTTP_1_0 = why("websocket.http-1.0", &[],
         "它使用 HTTP/1.0（Nginx 的默认值），其中没有 WebSocket", "it came by HTTP/1.0, Nginx's default, which knows no WebSocket");
+    /// Large bodies use up their memory.
+    BODIES_FULL = Kind::new("limit.bodies", Warning, "request", &["device?", "peer", "path", "bytes", "limit", "others?"],
+        "接收中的大请求正文（超过 4 KiB）已占满 {limit} 字节：最早开始的来自 {peer}（已收到 {bytes} 字节），已回答 503 并关闭{；上次提示以来另有 |others| 个同样处理}。\
+         设备的正文只有 1 到 3 KB，不受影响；若不是您的程序，可在防火墙上拦截该地址（每分钟最多提示一次）",
+        "large bodies (above 4 KiB) that are still coming use up the {limit} bytes that there are for them: the one that began first, \
+         from {peer}, with {bytes} bytes so far, is answered 503 and closed{; so were |others| more since this was said last}. A device's \
+         body has 1 to 3 KB and is not held up; where it is no program of yours, a firewall can keep that address out (said once a minute \
+         at most)");
     /// A PROXY header that nobody here waits for.
     PROXY_HEADER_UNEXPECTED = Kind::new("proxy-header.unexpected", Warning, "connection", &["peer", "version", "port", "setting"],
         "已拒绝：连接以 PROXY 头（版本 {version}）开头，而端口 {port} 没有为此设置：请设置 {setting}（保留其他端口），或在代理上关闭它（HAProxy 的 send-proxy、Nginx 的 \
