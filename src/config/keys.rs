@@ -221,7 +221,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "gateway.firmware.memory",
-        Value("256MiB"),
+        Words("256MiB, less where memory is short"),
         "how much of the images is kept in memory",
     ),
     key(
@@ -271,7 +271,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "gateway.limits.connections",
-        Value("16000"),
+        Words("16000, less where memory is short"),
         "how many connections there may be at once",
     ),
     key(

@@ -6,10 +6,16 @@
 //! first goes: a device's comes in one round trip, and whoever waits for longest with one
 //! is no device. A body takes what comes only once there is room for it, so that the
 //! budget is a bound; what it has taken goes back when it is dropped, whatever ended it.
+//!
+//! What is gathered lies in one mapping of its own, which goes back to the kernel when the
+//! last large body has ended: on the heap between what connections hold, it would be kept
+//! for ever after one storm.
 
 use crate::util::once::Once;
 use crate::util::sync::lock;
+use bytes::BytesMut;
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -21,12 +27,20 @@ pub(super) const EXEMPT: usize = 4 * 1024;
 /// Time between two log lines about a budget that is used up.
 const SAY: Duration = Duration::from_secs(60);
 
+/// Size in bytes of the pieces in which a body is gathered. They are all of one size, so
+/// that what one gives back fits the next, and none is copied to grow.
+const PIECE: usize = 2 * 1024;
+/// Size in bytes from which on an allocation is a mapping of its own, whatever came before
+/// (glibc's `M_MMAP_THRESHOLD` grows up to 32 MiB).
+const MAPPED: usize = 33 << 20;
+
 /// Budget of all bodies.
 #[derive(Debug)]
 pub(crate) struct BodyBudget {
     bytes: usize,
     free: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
+    pieces: Mutex<PiecePool>,
     said: Once,
     /// Number of bodies that went since the last log line.
     gone: AtomicUsize,
@@ -37,6 +51,15 @@ pub(crate) struct BodyBudget {
 struct Waiting {
     next: u64,
     bodies: BTreeMap<u64, Large>,
+}
+
+/// Mapping, in pieces. It goes when all that hold a piece of it have.
+#[derive(Debug, Default)]
+struct PiecePool {
+    free: Vec<BytesMut>,
+    rest: BytesMut,
+    /// Number of pieces that bodies have.
+    out: usize,
 }
 
 #[derive(Debug)]
@@ -58,6 +81,7 @@ impl BodyBudget {
             bytes,
             free: Arc::new(Semaphore::new(bytes)),
             waiting: Mutex::default(),
+            pieces: Mutex::default(),
             said: Once::new(SAY, 1),
             gone: AtomicUsize::new(0),
         }
@@ -89,7 +113,36 @@ impl BodyBudget {
             budget: Arc::clone(self),
             number,
             told,
+            pieces: Vec::new(),
             taken: None,
+        }
+    }
+
+    fn piece(&self) -> BytesMut {
+        let mut pool = lock(&self.pieces);
+        pool.out += 1;
+        if let Some(piece) = pool.free.pop() {
+            return piece;
+        }
+        if pool.rest.capacity() < PIECE {
+            pool.rest = BytesMut::with_capacity(self.bytes.max(MAPPED));
+        }
+        let rest = pool.rest.split_off(PIECE);
+        mem::replace(&mut pool.rest, rest)
+    }
+
+    fn give_back(&self, pieces: Vec<BytesMut>) {
+        let mut pool = lock(&self.pieces);
+        pool.out -= pieces.len();
+        for mut piece in pieces {
+            piece.clear();
+            pool.free.push(piece);
+        }
+        if pool.out == 0 {
+            let unused = mem::take(&mut *pool);
+            drop(pool);
+            // Not under the lock: the kernel takes its time.
+            drop(unused);
         }
     }
 
@@ -107,12 +160,13 @@ impl BodyBudget {
     }
 }
 
-/// What one large body has taken from the budget.
+/// One large body, and what it has taken from the budget.
 #[derive(Debug)]
 pub(super) struct Held {
     budget: Arc<BodyBudget>,
     number: u64,
     told: oneshot::Receiver<()>,
+    pieces: Vec<BytesMut>,
     taken: Option<OwnedSemaphorePermit>,
 }
 
@@ -151,15 +205,37 @@ impl Held {
         Ok(())
     }
 
-    /// Notes that the whole body is here: it waits for nobody, and is answered.
-    pub(super) fn is_whole(&mut self) {
+    /// Adds bytes that were taken. They are copied: each part of a body would keep the
+    /// whole buffer in which it came.
+    pub(super) fn push(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let last = match self.pieces.last_mut() {
+                Some(last) if last.len() < PIECE => last,
+                _ => {
+                    self.pieces.push(self.budget.piece());
+                    continue;
+                }
+            };
+            let (now, rest) = data.split_at(data.len().min(PIECE - last.len()));
+            last.extend_from_slice(now);
+            data = rest;
+        }
+    }
+
+    /// Returns the body, which is whole: it waits for nobody, and is answered.
+    pub(super) fn join(&mut self) -> Vec<u8> {
         lock(&self.budget.waiting).bodies.remove(&self.number);
+        let whole = self.pieces.concat();
+        self.budget.give_back(mem::take(&mut self.pieces));
+        whole
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.is_whole();
+        lock(&self.budget.waiting).bodies.remove(&self.number);
+        // In front of what it took, which is free once its memory is.
+        self.budget.give_back(mem::take(&mut self.pieces));
     }
 }
 
@@ -203,7 +279,7 @@ mod tests {
         let budget = Arc::new(BodyBudget::new(100));
         let mut whole = budget.enter();
         whole.take(90).await.unwrap();
-        whole.is_whole();
+        assert!(whole.join().is_empty());
         let mut other = budget.enter();
         assert_eq!(other.take(101).await, Err(Crowded));
         // There is nobody else to go.
@@ -223,6 +299,27 @@ mod tests {
         );
         assert_eq!(budget.note_gone(start + SAY), Some(2));
         assert_eq!(budget.note_gone(start + SAY * 2), Some(0));
+    }
+
+    #[test]
+    fn pieces_are_put_together_and_their_mapping_goes_with_the_last() {
+        let budget = Arc::new(BodyBudget::new(1 << 20));
+        let parts = [vec![1; 5000], vec![2; 1], vec![3; 4000]];
+        let mut bodies: Vec<_> = (0..3).map(|_| budget.enter()).collect();
+        for body in &mut bodies {
+            for part in &parts {
+                body.push(part);
+            }
+        }
+        let out = || lock(&budget.pieces).out;
+        assert_eq!(out(), 15);
+        assert_eq!(bodies[0].join(), parts.concat());
+        bodies[0].push(&parts[0]);
+        assert_eq!((out(), bodies[0].join()), (13, parts[0].clone()));
+        assert_eq!((out(), lock(&budget.pieces).free.len()), (10, 5));
+        bodies.clear();
+        let pool = lock(&budget.pieces);
+        assert_eq!((pool.out, pool.free.len(), pool.rest.capacity()), (0, 0, 0));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use std::error::Error;
 use std::io::{self, ErrorKind::InvalidData, ErrorKind::InvalidInput};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -19,9 +20,6 @@ pub(super) const LIMIT: usize = 64 * 1024;
 /// Number of bytes that are read of a body that nobody wants.
 const PATIENCE: usize = 8 * 1024 * 1024;
 
-/// Size in bytes of the pieces in which a body is gathered. They are all of one size, so
-/// that what one gives back fits the next, and none is copied to grow.
-const PIECE: usize = 2 * 1024;
 /// Time in which what still comes is read away of a body that had to go.
 const GOING: Duration = Duration::from_secs(1);
 
@@ -93,10 +91,9 @@ async fn collect(
     came: &mut usize,
     budget: &Arc<BodyBudget>,
 ) -> Result<Whole, NoBody> {
-    // In front of what it holds: it is free before that is given back.
-    let mut pieces = Pieces::default();
-    let mut held: Option<Held> = None;
-    while let Some(data) = next_of(body, held.as_mut()).await? {
+    let mut small = Vec::new();
+    let mut large: Option<Held> = None;
+    while let Some(data) = next_of(body, large.as_mut()).await? {
         let before = *came;
         *came += data.len();
         if *came > LIMIT {
@@ -109,19 +106,25 @@ async fn collect(
                 _held: None,
             });
         }
-        if let Some(held) = &mut held {
-            held.take(data.len()).await?;
+        if let Some(large) = &mut large {
+            large.take(data.len()).await?;
+            large.push(&data);
         } else if *came > EXEMPT {
-            held.insert(budget.enter()).take(*came).await?;
+            let large = large.insert(budget.enter());
+            large.take(*came).await?;
+            large.push(&mem::take(&mut small));
+            large.push(&data);
+        } else {
+            small.extend_from_slice(&data);
         }
-        pieces.push(&data);
     }
-    if let Some(held) = &mut held {
-        held.is_whole();
-    }
+    let bytes = match &mut large {
+        Some(large) => large.join(),
+        None => small,
+    };
     Ok(Whole {
-        bytes: pieces.joined(),
-        _held: held,
+        bytes: bytes.into(),
+        _held: large,
     })
 }
 
@@ -134,31 +137,6 @@ async fn next_of(body: &mut Incoming, held: Option<&mut Held>) -> Result<Option<
         biased;
         crowded = held.told() => Err(crowded.into()),
         part = next(body) => part,
-    }
-}
-
-/// Parts of a body, copied: each would keep the whole buffer in which it came.
-#[derive(Debug, Default)]
-struct Pieces(Vec<Vec<u8>>);
-
-impl Pieces {
-    fn push(&mut self, mut data: &[u8]) {
-        while !data.is_empty() {
-            let last = match self.0.last_mut() {
-                Some(last) if last.len() < PIECE => last,
-                _ => {
-                    self.0.push(Vec::with_capacity(PIECE));
-                    continue;
-                }
-            };
-            let (now, rest) = data.split_at(data.len().min(PIECE - last.len()));
-            last.extend_from_slice(now);
-            data = rest;
-        }
-    }
-
-    fn joined(self) -> Bytes {
-        self.0.concat().into()
     }
 }
 

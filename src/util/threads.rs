@@ -5,7 +5,7 @@
 //! runtime here begins with one, which stays: while no other can be had, all of that work
 //! goes through it, later and not never.
 
-use super::supervise;
+use super::supervise::{self, Broken};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::error::Error;
@@ -57,7 +57,7 @@ pub(crate) fn runtime(name: &str) -> io::Result<Runtime> {
         .thread_keep_alive(Duration::MAX)
         .build()?;
     let first = supervise::caught(|| runtime.spawn_blocking(|| ()));
-    first.map_err(|broken| io::Error::other(broken.to_string()))?;
+    first.map_err(|broken| reason(&broken))?;
     Ok(runtime)
 }
 
@@ -72,8 +72,15 @@ pub(crate) fn beside<T: Send + 'static>(
 ) -> Result<JoinHandle<T>, NoThread> {
     supervise::caught(|| tokio::task::spawn_blocking(work)).map_err(|broken| NoThread {
         part,
-        error: io::Error::other(broken.to_string()),
+        error: reason(&broken),
     })
+}
+
+/// Returns the system's own words, without those of tokio's panic in front.
+fn reason(broken: &Broken) -> io::Error {
+    let text = broken.to_string();
+    let words = text.rsplit_once("worker thread: ");
+    io::Error::other(words.map_or(&*text, |(_, words)| words))
 }
 
 #[cfg(test)]
@@ -82,18 +89,12 @@ mod tests {
     use crate::event::text::Lang;
 
     #[test]
-    fn a_runtime_begins_with_a_thread_for_what_blocks() {
-        let runtime = runtime("first").unwrap();
-        assert_eq!(runtime.metrics().num_blocking_threads(), 1);
-        let two = beside_of(&runtime);
-        assert_eq!(two, 2);
-    }
-
-    fn beside_of(runtime: &Runtime) -> u8 {
-        runtime.block_on(async {
+    fn work_is_done_beside_a_runtime() {
+        let two = runtime("first").unwrap().block_on(async {
             let work = beside(Text::new("二", "two"), || 2).unwrap();
             work.await.unwrap()
-        })
+        });
+        assert_eq!(two, 2);
     }
 
     #[test]
