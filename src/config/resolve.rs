@@ -222,13 +222,13 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     let websocket = websocket(&server, &public, passes_voice);
     let voice = voice(&root, &server, &websocket, &public, machine);
     let behind = !proxy.routes.is_empty();
-    let room = Room::of(machine.memory, behind);
+    let fits = Room::of(machine.memory, behind);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
     let settings = Settings {
         file: None,
         places,
         log: log(&root.section("log"), log_style(&gateway.section("log"))),
-        limits: limits(&gateway.section("limits"), room),
+        limits: limits(&gateway.section("limits"), fits),
         timezone_offset: python::hours(&server, "timezone_offset").unwrap_or(8 * 60),
         bind,
         tls,
@@ -243,12 +243,12 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         policy,
         catalogue,
         proxy,
-        memory: memory.unwrap_or(room.images),
-        bodies: room.bodies,
+        memory: memory.unwrap_or(fits.images),
+        bodies: fits.bodies,
         machine_memory: machine.memory,
         warnings: Vec::new(),
     };
-    room::check(&gateway, memory, &settings, room);
+    room::check(&gateway, memory, &settings, fits);
     what_fits_together(&settings, machine, &gateway, &setting);
     settings
 }

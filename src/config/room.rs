@@ -173,7 +173,7 @@ mod tests {
             let of_kernel = (connections * kernel).min(machine / OF_TCP);
             let needed = connections * process + of_kernel + room.images + room.bodies;
             prop_assert!(needed <= least, "{} of {}", needed, least);
-            prop_assert!(connections >= FEWEST && connections <= CONNECTIONS);
+            prop_assert!((FEWEST..=CONNECTIONS).contains(&connections));
             prop_assert!(!is_too_many(room.connections, memory, behind));
             prop_assert!(!is_too_much(room.images, memory));
         }

@@ -167,13 +167,12 @@ fn poll_read(
     end: u64,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Bytes>> {
-    let task = match reading {
-        Some(task) => task,
-        None => {
-            let image = Arc::clone(image);
-            let read = move || image.read(at, index(BLOCK.min(end - at)));
-            reading.insert(threads::beside(DISK, read).map_err(NoThread::into_io)?)
-        }
+    let task = if let Some(task) = reading {
+        task
+    } else {
+        let image = Arc::clone(image);
+        let read = move || image.read(at, index(BLOCK.min(end - at)));
+        reading.insert(threads::beside(DISK, read).map_err(NoThread::into_io)?)
     };
     let result = ready!(Pin::new(task).poll(cx));
     *reading = None;

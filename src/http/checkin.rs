@@ -7,7 +7,7 @@ use super::input::{self, Missing, NoBody};
 use super::near_models;
 use super::reply::{self, Reply};
 use super::request::{CLIENT_ID, DEVICE_ID, Head, shown, text};
-use super::turned_away::{Request, TurnedAway};
+use super::turned_away::{self, Request, TurnedAway};
 use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::Fleet;
@@ -130,7 +130,7 @@ impl CheckIns {
     /// Answers a check-in whose body did not come whole, and says why.
     fn without_body(&self, missing: &Missing, request: Request<'_>) -> Reply {
         if matches!(missing.why, NoBody::Crowded) {
-            return self.turned_away.crowded(missing, request, &self.bodies);
+            return turned_away::crowded(missing, request, &self.bodies);
         }
         self.turned_away.without_body(missing, request, self.idle);
         let (status, text) = match missing.why {

@@ -257,7 +257,7 @@ impl Answers {
                     if let Err(missing) = &read
                         && matches!(missing.why, NoBody::Crowded)
                     {
-                        return turned_away.crowded(missing, about(&head), bodies);
+                        return turned_away::crowded(missing, about(&head), bodies);
                     }
                     let is_report = read
                         .as_ref()

@@ -371,28 +371,6 @@ impl TurnedAway {
         }
     }
 
-    /// Refuses a request whose large body had to go, for others had no room, and says so
-    /// once a minute, whoever it is.
-    pub(super) fn crowded(
-        &self,
-        missing: &Missing,
-        request: Request<'_>,
-        budget: &BodyBudget,
-    ) -> Reply {
-        if let Some(others) = budget.note_gone(request.now) {
-            tell!(
-                BODIES_FULL,
-                device = request.device(),
-                peer = request.peer.address,
-                path = request.path(),
-                bytes = missing.came,
-                limit = budget.bytes(),
-                others = (others > 0).then_some(others),
-            );
-        }
-        reply::closing(reply::not_yet("too many large bodies at once: try again\n"))
-    }
-
     /// Names a check-in without one of the headers that every device sends.
     pub(super) fn unnamed(&self, request: Request<'_>, missing: &'static str) {
         let due = |kind: &Kind| self.is_due(kind, request);
@@ -442,6 +420,23 @@ impl TurnedAway {
             );
         }
     }
+}
+
+/// Refuses a request whose large body had to go, for others had no room, and says so once
+/// a minute, whoever it is.
+pub(super) fn crowded(missing: &Missing, request: Request<'_>, budget: &BodyBudget) -> Reply {
+    if let Some(others) = budget.note_gone(request.now) {
+        tell!(
+            BODIES_FULL,
+            device = request.device(),
+            peer = request.peer.address,
+            path = request.path(),
+            bytes = missing.came,
+            limit = budget.bytes(),
+            others = (others > 0).then_some(others),
+        );
+    }
+    reply::closing(reply::not_yet("too many large bodies at once: try again"))
 }
 
 impl Request<'_> {
