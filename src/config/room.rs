@@ -21,18 +21,18 @@ const IMAGES: (u64, u64) = (256 * MIB, 8 * MIB);
 /// Number of bytes of bodies that are being gathered: at most, and at least.
 const BODIES: (u64, u64) = (64 * MIB, 4 * MIB);
 
-/// What a connection costs at worst, as `deploy/benchmark.md` measures it: a download
-/// over TLS that is not read, and what a head and a body take besides.
+/// Number of bytes that a connection costs at worst, as `deploy/benchmark.md` measures it:
+/// a download over TLS that is not read, and what a head and a body take besides.
 const OF_PROCESS: u64 = 80 * KIB;
 /// The same of a body that a server behind does not take.
 const OF_PROCESS_BEHIND: u64 = 144 * KIB;
-/// What the kernel holds of a socket at worst.
+/// Number of bytes that the kernel holds of a socket at worst.
 const OF_KERNEL: u64 = 320 * KIB;
 /// Part of the machine, as a divisor, that the kernel gives to all of TCP at most, unless
 /// `net.ipv4.tcp_mem` was raised (a sixteenth, and half as much again).
 const OF_TCP: u64 = 10;
 
-/// What fits into the memory that there is.
+/// Numbers that fit into the memory that there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
     /// Number of connections at once.

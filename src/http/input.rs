@@ -56,7 +56,7 @@ pub(super) struct Missing {
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) bytes: Bytes,
-    /// What it holds of the budget, to the end of its request.
+    /// Its part of the budget, to the end of its request.
     _held: Option<Held>,
 }
 

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug, thiserror::Error)]
 #[error("{}", Event::from(self))]
 pub(crate) struct NoThread {
-    /// What the thread was for.
+    /// Part of the program that wanted it.
     pub(crate) part: Text,
     /// Reason of the system.
     pub(crate) error: io::Error,

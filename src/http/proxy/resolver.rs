@@ -72,15 +72,19 @@ impl Resolver {
         };
         // Before the look-up begins, so that its end is not missed.
         let mut news = slot.known.subscribe();
-        {
+        let (is_fresh, known) = {
             let known = news.borrow_and_update();
-            let fresh = known.as_ref().is_some_and(Resolved::is_fresh);
-            let asked = if fresh { Ok(()) } else { ask(&slot, host) };
-            if let Some(known) = known.as_ref().filter(|k| fresh || k.addresses.is_ok()) {
-                return known.with(port);
-            }
-            asked.map_err(NoThread::into_io)?;
+            let is_fresh = known.as_ref().is_some_and(Resolved::is_fresh);
+            let known = known.as_ref();
+            let known = known.filter(|known| is_fresh || known.addresses.is_ok());
+            (is_fresh, known.map(|known| known.with(port)))
+        };
+        // Not while it is borrowed: where there is no thread, this writes to it.
+        let asked = if is_fresh { Ok(()) } else { ask(&slot, host) };
+        if let Some(known) = known {
+            return known;
         }
+        asked.map_err(NoThread::into_io)?;
         news.changed().await.map_err(io::Error::other)?;
         let known = news.borrow();
         match &*known {
