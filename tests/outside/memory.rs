@@ -1,5 +1,7 @@
 //! Memory that strangers can take: bounded, given back, and by the machine's.
 
+use super::support::backend::Backend;
+use super::support::kernel::held;
 use super::support::server::{BINARY, Setup, post, read_reply};
 use super::support::{PATIENCE, Server, until};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -97,6 +99,48 @@ fn bodies_take_no_more_than_their_budget_and_give_it_back() {
     until("the memory of bodies that are gone", || {
         (memory(&server) < during - 60 * MIB).then_some(())
     });
+}
+
+/// What one holds is a part that is on its way, and what the kernel does; as much as hyper
+/// would take of it besides was 80 KiB each.
+#[test]
+fn uploads_that_a_backend_does_not_take_are_not_gathered() {
+    const EACH: u64 = 200;
+    let backend = Backend::start(|connection| {
+        let _ = connection.head();
+        connection.ended();
+    });
+    let config = format!(
+        "gateway:\n  tls: {{mode: off}}\n  proxy: {{vision: \"http://{}\"}}\n",
+        backend.address
+    );
+    let server = Setup::new().start(&config);
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    let before = memory(&server);
+    let block = vec![b'x'; 64 * 1024];
+    let mut uploads: Vec<_> = (0..EACH)
+        .map(|_| {
+            let mut stream = server.tcp();
+            let head =
+                "POST /mcp/vision/explain HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            stream
+        })
+        .collect();
+    until("a server that reads no more of any", || {
+        for stream in &mut uploads {
+            let _ = stream.write(&block);
+        }
+        let held = held(server.address());
+        let full = held
+            .iter()
+            .filter(|socket| !socket.listens && socket.unread > 64 * 1024);
+        (full.count() as u64 == EACH).then_some(())
+    });
+    let each = (memory(&server) - before) / EACH;
+    assert!(each < 120 * 1024, "{each} bytes each");
+    assert_eq!(server.check_in("x", "1.0").status, 200);
 }
 
 fn read_to_end(stream: &mut TcpStream) -> u64 {

@@ -4,7 +4,8 @@
 use super::activity::Activity;
 use crate::http::input;
 use crate::util::sync::lock;
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use futures_util::task::AtomicWaker;
+use hyper::body::{Body, Buf, Bytes, Frame, Incoming, SizeHint};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -119,12 +120,50 @@ impl fmt::Display for UploadError {
 
 impl std::error::Error for UploadError {}
 
+/// Place for one part of an upload on its way to the backend. Left to itself hyper takes
+/// parts up to its own bound and keeps them, each with the buffer in which it came, for a
+/// receiver that does not: 150 KB for whoever sends to a backend that is stuck.
+#[derive(Debug, Default)]
+struct Way {
+    is_taken: AtomicBool,
+    free: AtomicWaker,
+}
+
+/// Part of an upload, which has the way until it is dropped.
+#[derive(Debug)]
+pub(super) struct Part {
+    bytes: Bytes,
+    way: Arc<Way>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.way.is_taken.store(false, Ordering::Release);
+        self.way.free.wake();
+    }
+}
+
+impl Buf for Part {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+}
+
 /// Upload of at most so many bytes, as the backend's connection reads it. Nothing is
 /// gathered: what the receiver does not take, the sender does not get rid of.
 #[derive(Debug)]
 pub(super) struct UploadBody {
     upload: Arc<Upload>,
     left: u64,
+    way: Arc<Way>,
     /// Deadline that runs while the sender is waited for.
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -134,6 +173,7 @@ impl UploadBody {
         Self {
             upload,
             left: limit,
+            way: Arc::default(),
             deadline: None,
         }
     }
@@ -164,9 +204,13 @@ impl UploadBody {
     fn poll_part(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    ) -> Poll<Option<Result<Frame<Part>, UploadError>>> {
         if matches!(*self.upload.state(), BodyState::Abandoned) {
             return Poll::Ready(Some(Err(UploadError::Abandoned)));
+        }
+        self.way.free.register(cx.waker());
+        if self.way.is_taken.load(Ordering::Acquire) {
+            return Poll::Pending;
         }
         self.upload.waits_for_sender.store(true, Ordering::Relaxed);
         let Poll::Ready(frame) = self.poll_sender(cx) else {
@@ -187,11 +231,13 @@ impl UploadBody {
             Some(Err(e)) => return Poll::Ready(Some(Err(UploadError::Broken(e)))),
             Some(Ok(frame)) => frame,
         };
-        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-        match self.left.checked_sub(length) {
+        let bytes = frame.into_data().unwrap_or_default();
+        match self.left.checked_sub(bytes.len() as u64) {
             Some(left) => {
                 self.left = left;
-                Poll::Ready(Some(Ok(frame)))
+                self.way.is_taken.store(true, Ordering::Release);
+                let way = Arc::clone(&self.way);
+                Poll::Ready(Some(Ok(Frame::data(Part { bytes, way }))))
             }
             None => Poll::Ready(Some(Err(UploadError::TooBig))),
         }
@@ -199,13 +245,13 @@ impl UploadBody {
 }
 
 impl Body for UploadBody {
-    type Data = Bytes;
+    type Data = Part;
     type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    ) -> Poll<Option<Result<Frame<Part>, UploadError>>> {
         let part = self.poll_part(cx);
         if let Poll::Ready(Some(Err(_))) = &part {
             self.upload.cut.store(true, Ordering::Relaxed);
