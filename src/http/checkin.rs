@@ -18,6 +18,7 @@ use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
@@ -116,12 +117,14 @@ impl CheckIns {
             version_header: named.version.as_deref(),
             report: Report::read(&body),
         };
-        tell!(CHECK_IN, device = shown(device));
-        self.turned_away.body(request, &check_in, &body);
-        if enabled!(Level::DEBUG) {
-            log_report(&check_in, peer, headers, &body);
-        }
-        self.decided(&check_in, reached, now)
+        event::together(peer.address.ip(), || {
+            tell!(CHECK_IN, device = shown(device), peer = peer.address);
+            self.turned_away.body(request, &check_in, &body);
+            if enabled!(Level::DEBUG) {
+                log_report(&check_in, peer, headers, &body);
+            }
+            self.decided(&check_in, peer.address, reached, now)
+        })
     }
 
     /// Answers a check-in whose body did not come whole, and says why.
@@ -143,7 +146,13 @@ impl CheckIns {
         reply::closing(reply::error(status, text))
     }
 
-    fn decided(&self, check_in: &CheckIn<'_>, reached: &Reached<'_>, now: SystemTime) -> Reply {
+    fn decided(
+        &self,
+        check_in: &CheckIn<'_>,
+        peer: SocketAddr,
+        reached: &Reached<'_>,
+        now: SystemTime,
+    ) -> Reply {
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
         let memory = self.fleet.device(device, own);
@@ -162,6 +171,7 @@ impl CheckIns {
             CANDIDATES,
             model = model,
             count = count,
+            peer = peer,
             reported = reported.map(shown)
         );
         let mut url = String::new();
@@ -176,6 +186,7 @@ impl CheckIns {
                     device = device,
                     version = version,
                     url = &url,
+                    peer = peer,
                     force = force,
                     setting = reached.setting()
                 );
@@ -190,6 +201,7 @@ impl CheckIns {
                     UP_TO_DATE,
                     device = device,
                     version = shown(own),
+                    peer = peer,
                     withheld = withheld
                 );
             }

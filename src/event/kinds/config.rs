@@ -125,6 +125,10 @@ kinds! { CONFIGURATION:
     CONFIG_UNUSED = of_keys!("config.unused", Warning, ["mode", "wanted"],
         "不会被使用，因为 gateway.tls.mode 为 {mode}{（|beside|}{ 位于 |beside_place|）}：请写 mode: {wanted}，或删去它",
         "is not used, for gateway.tls.mode is {mode}{ (|beside|}{ stands at |beside_place|)}: write mode: {wanted}, or take it out");
+    /// There is no log file that could turn over.
+    CONFIG_NO_LOG_FILE = of_key!("config.no-log-file", Warning, [],
+        "不会被使用，因为没有日志文件：请写 log.log_dir 或 log.log_file，或删去它",
+        "is not used, for there is no log file: write log.log_dir or log.log_file, or take it out");
     /// A size without a unit.
     CONFIG_BYTES = of_key!("config.bytes", Warning, ["bytes", "write"],
         "没有写单位，因此是 {bytes} 字节：请写 {write}；若确实是字节，请写 {bytes}b",
