@@ -10,6 +10,7 @@
 
 use crate::event::{Event, event};
 use jiff::Timestamp;
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -212,7 +213,7 @@ impl Account {
             mut clients,
             ..
         } = std::mem::replace(left_out, next);
-        clients.sort_unstable_by(|one, other| other.1.cmp(&one.1));
+        clients.sort_unstable_by_key(|(_, lines)| Reverse(*lines));
         let busiest: Vec<String> = clients
             .iter()
             .filter_map(|(client, lines)| Some(format!("{} ({lines})", named((*client)?))))

@@ -289,7 +289,7 @@ impl Sink {
 
 /// Counts lines.
 fn count(lines: &[u8]) -> u64 {
-    lines.iter().filter(|b| **b == b'\n').count() as u64
+    lines.split(|b| *b == b'\n').skip(1).count() as u64
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn whoever_comes_with_a_line_finds_room_whatever_others_send() {
         let text = line(400);
         let (mut now, mut found) = (0, 0);
         for round in 0..400 {
-            for n in 0..floods * 1000.div_ceil(floods) {
+            for n in 0..floods * 1000u32.div_ceil(floods) {
                 now += 20;
                 account.take(client(n % floods), &text, at(now));
             }
