@@ -238,7 +238,7 @@ impl LeftOut {
             self.since = now;
             self.due = self.due.max(now.saturating_add(SOON));
         }
-        let lines = text.bytes().filter(|b| *b == b'\n').count() as u64;
+        let lines = text.matches('\n').count() as u64;
         self.lines += lines;
         self.bytes += text.len() as u64;
         if let Some((_, count)) = self.clients.iter_mut().find(|(known, _)| *known == client) {

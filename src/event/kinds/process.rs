@@ -152,7 +152,7 @@ kinds! { PROCESS:
          disk or network share, or, if it is a pipe, to the program that reads it");
     /// Clients made more lines than the log takes.
     LOG_LEFT_OUT = Kind::new("log.left-out", Warning, "logs", &["lines", "bytes", "seconds", "busiest?"],
-        "过去 {seconds} 秒内有 {lines} 行日志（{bytes} 字节）没有写出：客户端产生的日志超过上限（每秒 1 MiB，瞬间 4 MiB）{；最多的是（行数）：|busiest|}。         其他客户端的日志和本服务器自己的消息不受影响，请求照常应答。",
+        "过去 {seconds} 秒内有 {lines} 行日志（{bytes} 字节）没有写出：客户端产生的日志超过上限（每秒 1 MiB，瞬间 4 MiB）{；最多的是（行数）：|busiest|}。其他客户端的日志和本服务器自己的消息不受影响，请求照常应答。",
         "{lines} lines of {bytes} bytes were left out within {seconds} s, for clients made more of them than the log takes (1 MiB a second, \
          4 MiB at once){; the busiest, with their lines: |busiest|}. Other clients' lines and what the server says of itself are not \
          touched, and requests are answered as ever.")

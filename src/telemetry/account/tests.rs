@@ -19,7 +19,7 @@ fn line(bytes: usize) -> String {
 /// Sends as much as the log takes of `whose`, a line each `every` microseconds, and returns
 /// the bytes of it.
 fn flood(account: &mut Account, whose: Whose, from: i64, seconds: i64, every: usize) -> usize {
-    let line = line(400);
+    let line = line(2000);
     let end = from + seconds * 1_000_000;
     let sent = (from..end).step_by(every);
     let taken = sent.filter(|now| account.take(whose, &line, at(*now)) == Room::Some);
@@ -32,19 +32,19 @@ const MIB: usize = 1 << 20;
 fn one_client_alone_has_most_of_the_burst_and_then_the_whole_rate() {
     let mut account = Account::new(at(0));
     // At once, as a router's devices after a power cut.
-    let burst = flood(&mut account, client(1), 0, 1, 20);
+    let burst = flood(&mut account, client(1), 0, 1, 100);
     assert!((7 * MIB / 2..5 * MIB).contains(&burst), "{burst}");
-    let rate = flood(&mut account, client(1), 1_000_000, 10, 100);
-    assert!((10 * MIB - 4096..=10 * MIB).contains(&rate), "{rate}");
+    let rate = flood(&mut account, client(1), 1_000_000, 10, 500);
+    assert!(rate.abs_diff(10 * MIB) < 8192, "{rate}");
 }
 
 #[test]
 fn whoever_comes_with_a_line_finds_room_whatever_others_send() {
-    for floods in [1u32, 5, 100, 1000] {
+    for floods in [1u32, 100, 1000] {
         let mut account = Account::new(at(0));
         let text = line(400);
         let (mut now, mut found) = (0, 0);
-        for round in 0..400 {
+        for round in 0..60 {
             for n in 0..floods * 1000u32.div_ceil(floods) {
                 now += 20;
                 account.take(client(n % floods), &text, at(now));
@@ -53,7 +53,7 @@ fn whoever_comes_with_a_line_finds_room_whatever_others_send() {
             found += u32::from(room == Room::Some);
         }
         // Of a thousand one may share all that it has with another.
-        assert!(found >= 380, "{floods}: {found} of 400");
+        assert!(found >= 55, "{floods}: {found} of 60");
         assert!(account.is_to_be_told());
         for (whose, bytes) in [(Whose::Client(None), 200), (Whose::Server, 200_000)] {
             assert_eq!(account.take(whose, &line(bytes), at(now)), Room::Some);
@@ -66,9 +66,9 @@ fn clients_that_send_too_much_get_the_same() {
     let mut account = Account::new(at(0));
     let text = line(400);
     let mut taken = [0u32; 4];
-    for n in 0..400_000 {
+    for n in 0..100_000 {
         let who = [0, 1, 2, 3, 0, 0][n % 6];
-        let now = at(i64::try_from(n).unwrap() * 50);
+        let now = at(i64::try_from(n).unwrap() * 100);
         let client = client(u32::try_from(who).unwrap());
         taken[who] += u32::from(account.take(client, &text, now) == Room::Some);
     }
@@ -118,10 +118,13 @@ fn what_was_left_out_is_told_soon_and_then_once_a_minute() {
 #[test]
 fn of_many_clients_the_busiest_are_named_and_none_is_wronged() {
     let mut account = Account::new(at(0));
-    let big = line(5 * MIB);
+    assert_eq!(
+        account.take(Whose::Server, &line(4 * MIB), at(0)),
+        Room::Some
+    );
     for n in 0..10_000u32 {
-        account.take(client(n), &big, at(0));
-        account.take(client(77_777), &big, at(0));
+        account.take(client(n), "line\n", at(0));
+        account.take(client(77_777), "line\n", at(0));
     }
     assert!(account.left_out.clients.len() <= COUNTED);
     let told = account.tell(at(0), true).unwrap();
@@ -140,18 +143,18 @@ fn of_many_clients_the_busiest_are_named_and_none_is_wronged() {
 #[test]
 fn a_clock_that_jumps_stops_nothing() {
     let mut account = Account::new(at(0));
-    flood(&mut account, client(1), 0, 1, 20);
+    flood(&mut account, client(1), 0, 1, 100);
     let hour = 3_600_000_000;
     for jump in [hour, -hour, 2 * hour] {
-        let taken = flood(&mut account, client(1), jump, 3, 100);
-        assert!(taken >= 3 * MIB - 4096, "{jump}: {taken}");
+        let taken = flood(&mut account, client(1), jump, 3, 500);
+        assert!(taken >= 3 * MIB - 8192, "{jump}: {taken}");
     }
     // Threads that come in another order than they read the clock bring no time twice.
     let mut account = Account::new(at(0));
     let mut taken = 0;
-    for n in 0..100_000 {
+    for n in 0..25_000 {
         for late in [0, 9_000] {
-            let room = account.take(client(1), &line(400), at(n * 20 - late));
+            let room = account.take(client(1), &line(400), at(n * 80 - late));
             taken += usize::from(room == Room::Some) * 400;
         }
     }

@@ -120,7 +120,7 @@ fn the_look_at_bytes_finds_every_character_that_is_not_shown() {
     for text in [
         "查找型号 esp32s3 的固件，找到 1 个候选",
         "为设备 x 下发固件 1 [如果地址前缀有误，请检查]-> http://h/ peer=192.0.2.7:1024",
-        "小智的设备（客厅）：é ü 한국",
+        "小智的设备（客厅）：é ü",
     ] {
         assert!(!may_hold_unshown(text.as_bytes()), "{text}");
     }
