@@ -1,4 +1,4 @@
-//! How many bytes of lines the log takes, and of whom. Pure.
+//! Account of the log: bytes of lines that it takes, in all and of each client. Pure.
 //!
 //! A second brings [`RATE`] bytes, and [`BURST`] may be owed at once. What is owed is known
 //! of each client, too, and goes down with the whole: nobody may owe more than [`TIMES`]

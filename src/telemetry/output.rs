@@ -1,4 +1,4 @@
-//! Where the log goes: the console, and a file that turns over by its size.
+//! Outputs of the log: the console, and a file that turns over by its size.
 
 use crate::event::text::Text;
 use crate::event::{Event, event};
@@ -52,7 +52,7 @@ pub(super) struct LogFile {
     turnover: Turnover,
     /// Time before which it is not turned over, for that failed.
     paused: Option<Instant>,
-    /// What is wrong with turning it over.
+    /// Reason why it could not be turned over, to be told.
     trouble: Option<Event>,
 }
 
