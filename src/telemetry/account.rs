@@ -83,7 +83,7 @@ struct Cell {
     owed: f64,
 }
 
-/// What was left out since that was last told.
+/// Lines that were left out since that was last told.
 #[derive(Debug, Default)]
 struct LeftOut {
     lines: u64,

@@ -166,7 +166,7 @@ struct Ours<'a> {
     found: Found,
 }
 
-/// What was found of ours.
+/// Finding of ours.
 enum Found {
     Nothing,
     Line(Whose),

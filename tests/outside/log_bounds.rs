@@ -261,7 +261,7 @@ fn what_nobody_sees_is_escaped_wherever_it_is_said() {
     for id in [
         "check-in",
         "candidates",
-        "up-to-date",
+        "device.version-aborts",
         "download.unknown",
         "file.refused",
     ] {
