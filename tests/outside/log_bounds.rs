@@ -224,7 +224,7 @@ fn how_the_file_turns_over_is_read_with_care() {
 }
 
 /// Characters that nobody sees, turn the text, or end the line.
-const UNSEEN: &str = "\u{85}\u{ad}\u{61c}\u{601}\u{200b}\u{200e}\u{2028}\u{2029}\u{202e}\u{2060}\u{2066}\u{2069}\u{2800}\u{3164}\u{e000}\u{feff}\u{ffff}\u{e0041}";
+const UNSEEN: &str = "\u{ad}\u{61c}\u{601}\u{200b}\u{200e}\u{2028}\u{2029}\u{202e}\u{2060}\u{2066}\u{2069}\u{2800}\u{3164}\u{e000}\u{feff}\u{ffff}\u{e0041}";
 
 #[test]
 fn what_nobody_sees_is_escaped_wherever_it_is_said() {
@@ -239,7 +239,7 @@ fn what_nobody_sees_is_escaped_wherever_it_is_said() {
         text.contains(&escaped)
     };
     let server = Server::start("", &[]);
-    let image = Image::new(&text[..9]).build();
+    let image = Image::new(&text[..7]).build();
     fs::write(server.bin().join(format!("{text}.bin")), image).unwrap();
     let body = json!({"application": {"version": text}, "board": {"type": text}});
     let headers = [
