@@ -90,6 +90,7 @@ impl Changes {
                     level,
                     file: log,
                     style,
+                    turnover,
                 },
             bind,
             limits,
@@ -118,7 +119,8 @@ impl Changes {
         changes.settings.warnings = warnings;
         changes.take("log.log_level", level, |s| &mut s.log.level);
         changes.wait("log.log_file", running.log.file != log);
-        changes.wait("gateway.log", running.log.style != style);
+        let (of_log, now) = ((running.log.style, running.log.turnover), (style, turnover));
+        changes.wait("gateway.log", of_log != now);
         changes.wait("gateway.ip", running.bind.ip != bind.ip);
         changes.wait("gateway.ports", running.bind.ports != bind.ports);
         let behind = (running.behind_proxy, &running.trusted) != (behind_proxy, &trusted);

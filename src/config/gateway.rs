@@ -15,6 +15,7 @@ use crate::ota::decide::{DefaultFor, Policy};
 use crate::ota::public_url::PublicAddress;
 use crate::server::Limits;
 use crate::telemetry::line::{Format, Style};
+use crate::telemetry::output::Turnover;
 use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -296,6 +297,33 @@ fn projects(section: &Section<'_>) -> Projects {
         section.about("projects").warn(event);
     }
     Projects::new(given.iter().map(|name| name.text().to_owned()).collect())
+}
+
+/// Smallest size of a log file: what is less is missing its unit.
+const LEAST_LOG: u64 = 1 << 10;
+
+/// Reads `gateway.log`: when the file turns over. Without a file (`has_file`) that means
+/// nothing.
+pub(super) fn turnover(section: &Section<'_>, has_file: bool) -> Turnover {
+    let default = Turnover::default();
+    let max_size = section.size("max_size", wanted::LOG_SIZE);
+    if let Some(size) = max_size.filter(|size| *size < LEAST_LOG) {
+        let event = event!(CONFIG_VALUE, wanted = wanted::LOG_SIZE);
+        section.fault("max_size", Some(&size.to_string()), event);
+    }
+    let keep = section.read("keep", wanted::LOG_KEEP, |text| {
+        let keep = u32::try_from(values::integer(text)?).ok();
+        keep.filter(|keep| *keep <= 1000)
+    });
+    for key in ["max_size", "keep"] {
+        if !has_file && section.has(key) {
+            section.about(key).warn(event!(CONFIG_NO_LOG_FILE));
+        }
+    }
+    Turnover {
+        max_size: max_size.unwrap_or(default.max_size),
+        keep: keep.unwrap_or(default.keep),
+    }
 }
 
 /// Reads `gateway.log`: in which language and form lines are written.

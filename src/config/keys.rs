@@ -240,6 +240,16 @@ pub const KEYS: &[Key] = &[
         "`text`, or `json` for one object a line",
     ),
     key(
+        "gateway.log.max_size",
+        Value("64MiB"),
+        "size at which the log file turns over; only with a log file",
+    ),
+    key(
+        "gateway.log.keep",
+        Value("3"),
+        "how many older log files stay; only with a log file",
+    ),
+    key(
         "gateway.proxy.websocket",
         Unset,
         "server that `/xiaozhi/v1/` goes to",

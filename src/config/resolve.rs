@@ -3,7 +3,7 @@
 //! to the audits.
 
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
-use super::gateway::{firmware, limits, log_style, plain_http, tls};
+use super::gateway::{firmware, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::places::Places;
 use super::proxy::proxy;
@@ -227,7 +227,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     let settings = Settings {
         file: None,
         places,
-        log: log(&root.section("log"), log_style(&gateway.section("log"))),
+        log: log(&root.section("log"), &gateway.section("log")),
         limits: limits(&gateway.section("limits"), fits),
         timezone_offset: python::hours(&server, "timezone_offset").unwrap_or(8 * 60),
         bind,

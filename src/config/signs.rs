@@ -2,6 +2,7 @@
 //! that nobody sees.
 
 use crate::event::text::Text;
+use crate::event::unseen;
 
 /// A sign that stands where another one, or none, was meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,30 +119,10 @@ fn meant(sign: char) -> Option<char> {
 }
 
 fn is_unseen(sign: char) -> bool {
-    let is_blank = sign.is_whitespace() && !matches!(sign, ' ' | '\t' | '\n' | '\r');
-    is_blank
-        || sign.is_control() && !matches!(sign, '\t' | '\n' | '\r')
-        || matches!(
-            sign,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'
-                | '\u{1160}'
-                | '\u{17b4}'
-                | '\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
+    let is_plain_blank = matches!(sign, ' ' | '\t' | '\n' | '\r');
+    !is_plain_blank && (sign.is_whitespace() || sign.is_control())
+        || unseen::is_unseen(sign)
+        || unseen::is_filler(sign)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The sections that xiaozhi-server reads too, as it reads them.
 
 use super::Machine;
+use super::gateway::{log_style, turnover};
 use super::placeholder;
 use super::python::{self, Type};
 use super::section::{Section, Text};
@@ -14,7 +15,6 @@ use crate::event::{Event, event};
 use crate::ota::credentials::{Secret, TokenAuth, Voice};
 use crate::ota::public_url::{PublicAddress, Scheme, Source, Url, WEBSOCKET_PATH};
 use crate::ota::websocket_url::{WebSocketUrl, beside};
-use crate::telemetry::line::Style;
 use crate::telemetry::logs;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -291,8 +291,8 @@ fn no_device(text: &str) -> Option<Event> {
 }
 
 /// Reads xiaozhi-server's own keys of `log`; its defaults for the folder and the name count
-/// only where one of the two is set.
-pub(super) fn log(section: &Section<'_>, style: Style) -> logs::Settings {
+/// only where one of the two is set. `ours` is `gateway.log`.
+pub(super) fn log(section: &Section<'_>, ours: &Section<'_>) -> logs::Settings {
     let level = section.read("log_level", wanted::LOG_LEVEL, |text| {
         match text.to_ascii_uppercase().as_str() {
             "TRACE" => Some(Level::TRACE),
@@ -310,7 +310,8 @@ pub(super) fn log(section: &Section<'_>, style: Style) -> logs::Settings {
     });
     logs::Settings {
         level: level.unwrap_or(Level::INFO),
+        turnover: turnover(ours, file.is_some()),
         file,
-        style,
+        style: log_style(ours),
     }
 }

@@ -115,6 +115,11 @@ pub(super) const MEMORY: Text = Text::new(
     "write a size such as 256MiB, or 0",
 );
 pub(super) const SIZE: Text = Text::new("请写大小，例如 16MiB", "write a size such as 16MiB");
+pub(super) const LOG_SIZE: Text = Text::new(
+    "请写大小，例如 64MiB（至少 1KiB）",
+    "write a size such as 64MiB (1KiB at least)",
+);
+pub(super) const LOG_KEEP: Text = Text::new("请写 0 到 1000 的数", "write a number from 0 to 1000");
 pub(super) const LANG: Text = Text::new("请写 en 或 zh", "write en or zh");
 pub(super) const FORMAT: Text = Text::new("请写 text 或 json", "write text or json");
 pub(super) const CONNECTIONS: Text =

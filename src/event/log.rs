@@ -1,7 +1,10 @@
 //! The way of an event into the log.
 
 use super::{Event, Kind, Severity};
+use std::cell::Cell;
 use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
 use tracing::{Level, enabled, error, info, warn};
 
 /// The target of events: it says whose they are, and the kind says from which room.
@@ -25,4 +28,41 @@ pub fn say(event: &Event) {
         Severity::Warning => warn!(target: TARGET, event),
         Severity::Error => error!(target: TARGET, event),
     }
+}
+
+thread_local!(static GATHERING: Cell<Option<IpAddr>> = const { Cell::new(None) });
+
+/// End of what is said together: the log hands it over.
+#[derive(Debug)]
+pub(crate) struct Together;
+
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("said together")
+    }
+}
+
+impl Error for Together {}
+
+/// Has the log take as one what `say` says of a client on this thread: its lines stand one
+/// behind the other, all of them or none, and are handed over once.
+pub(crate) fn together<T>(client: IpAddr, say: impl FnOnce() -> T) -> T {
+    /// Ends it, by a panic even.
+    struct End(Option<IpAddr>);
+    impl Drop for End {
+        fn drop(&mut self) {
+            GATHERING.set(self.0);
+            if self.0.is_none() {
+                let end = &Together as &(dyn Error + 'static);
+                error!(target: TARGET, end);
+            }
+        }
+    }
+    let _end = End(GATHERING.replace(Some(client)));
+    say()
+}
+
+/// Returns the client of whom this thread says several things together.
+pub(crate) fn gathering() -> Option<IpAddr> {
+    GATHERING.get()
 }

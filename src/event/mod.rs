@@ -12,15 +12,18 @@ pub(crate) mod reach;
 pub(crate) mod shell;
 mod template;
 pub mod text;
+pub(crate) mod unseen;
 mod value;
 #[cfg(test)]
 pub(crate) mod witness;
 
+pub(crate) use log::{Together, gathering, together};
 pub use log::{is_told, say};
 pub use value::Value;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use template::{Piece, pieces};
 use text::{Lang, Text};
 
@@ -185,6 +188,15 @@ impl Event {
     pub fn field(&self, name: &str) -> Option<&Value> {
         let found = self.fields.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value)
+    }
+
+    /// Returns the address of the client that it is about.
+    pub fn peer(&self) -> Option<IpAddr> {
+        match self.field("peer")? {
+            Value::Socket(address) => Some(address.ip()),
+            Value::Ip(ip) => Some(*ip),
+            _ => None,
+        }
     }
 
     /// Returns its fields, in the order in which they are shown.

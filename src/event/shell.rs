@@ -1,5 +1,6 @@
 //! Words of commands that people are told to type.
 
+use super::unseen::is_unshown;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -31,14 +32,6 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
         };
     }
     (quoted + "'").into()
-}
-
-/// Tells whether a character is none that a line can show: it steers a terminal, turns the
-/// direction of the text, or leaves no mark.
-fn is_unshown(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 #[cfg(test)]

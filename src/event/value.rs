@@ -5,7 +5,7 @@ use super::text::{Lang, Text};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The value of a field.
@@ -17,6 +17,10 @@ pub enum Value {
     Text(Cow<'static, str>),
     /// A text of ours, in both languages.
     Words(Text),
+    /// Address and port of somebody.
+    Socket(SocketAddr),
+    /// Address of somebody.
+    Ip(IpAddr),
     /// A number without a sign.
     Number(u64),
     /// A yes or no.
@@ -35,6 +39,18 @@ impl Value {
             Self::Absent => {}
             Self::Text(text) => to.push_str(text),
             Self::Words(text) => to.push_str(text.to(lang)),
+            Self::Socket(SocketAddr::V4(address)) => {
+                write_v4(*address.ip(), to);
+                to.push(':');
+                write_small(address.port(), to);
+            }
+            Self::Ip(IpAddr::V4(ip)) => write_v4(*ip, to),
+            Self::Socket(address) => {
+                let _ = write!(to, "{address}");
+            }
+            Self::Ip(ip) => {
+                let _ = write!(to, "{ip}");
+            }
             Self::Number(number) => {
                 let _ = write!(to, "{number}");
             }
@@ -56,6 +72,28 @@ impl Value {
     }
 }
 
+/// Writes an address as `Display` does, which takes six times as long: three lines of each
+/// check-in have one.
+fn write_v4(ip: Ipv4Addr, to: &mut String) {
+    for (n, octet) in ip.octets().into_iter().enumerate() {
+        if n > 0 {
+            to.push('.');
+        }
+        write_small(octet.into(), to);
+    }
+}
+
+fn write_small(number: u16, to: &mut String) {
+    let (mut rest, mut digits, mut from) = (number, [b'0'; 5], 5);
+    while from == 5 || rest > 0 {
+        from -= 1;
+        // A digit fits in a byte.
+        digits[from] += u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    to.extend(digits[from..].iter().map(|digit| char::from(*digit)));
+}
+
 macro_rules! from {
     ($($from:ty, $name:ident => $to:expr;)*) => {$(
         impl From<$from> for Value {
@@ -74,8 +112,8 @@ from! {
     &PathBuf, path => Self::Text(Cow::Owned(path.display().to_string()));
     PathBuf, path => Self::Text(Cow::Owned(path.display().to_string()));
     Text, words => Self::Words(words);
-    SocketAddr, address => Self::Text(Cow::Owned(address.to_string()));
-    IpAddr, address => Self::Text(Cow::Owned(address.to_string()));
+    SocketAddr, address => Self::Socket(address);
+    IpAddr, ip => Self::Ip(ip);
     &io::Error, error => Self::Text(Cow::Owned(error.to_string()));
     u8, number => Self::Number(number.into());
     u16, number => Self::Number(number.into());
@@ -120,5 +158,21 @@ impl From<&[usize]> for Value {
 impl From<&[u16]> for Value {
     fn from(numbers: &[u16]) -> Self {
         Self::List(numbers.iter().map(|number| Self::from(*number)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn addresses_are_written_as_everywhere(address in any::<SocketAddr>()) {
+            let mut text = String::new();
+            Value::from(address).write(Lang::En, &mut text);
+            Value::from(address.ip()).write(Lang::En, &mut text);
+            prop_assert_eq!(text, format!("{address}{}", address.ip()));
+        }
     }
 }

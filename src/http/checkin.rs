@@ -19,6 +19,7 @@ use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
@@ -119,12 +120,14 @@ impl CheckIns {
             version_header: named.version.as_deref(),
             report: Report::read(&body),
         };
-        tell!(CHECK_IN, device = shown(device));
-        self.turned_away.body(request, &check_in, &body);
-        if enabled!(Level::DEBUG) {
-            log_report(&check_in, peer, headers, &body);
-        }
-        self.decided(&check_in, reached, now)
+        event::together(peer.address.ip(), || {
+            tell!(CHECK_IN, device = shown(device), peer = peer.address);
+            self.turned_away.body(request, &check_in, &body);
+            if enabled!(Level::DEBUG) {
+                log_report(&check_in, peer, headers, &body);
+            }
+            self.decided(&check_in, peer.address, reached, now)
+        })
     }
 
     /// Answers a check-in whose body did not come whole, and says why.
@@ -149,7 +152,13 @@ impl CheckIns {
         reply::closing(reply::error(status, text))
     }
 
-    fn decided(&self, check_in: &CheckIn<'_>, reached: &Reached<'_>, now: SystemTime) -> Reply {
+    fn decided(
+        &self,
+        check_in: &CheckIn<'_>,
+        peer: SocketAddr,
+        reached: &Reached<'_>,
+        now: SystemTime,
+    ) -> Reply {
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
         let memory = self.fleet.device(device, own);
@@ -168,6 +177,7 @@ impl CheckIns {
             CANDIDATES,
             model = model,
             count = count,
+            peer = peer,
             reported = reported.map(shown)
         );
         let mut url = String::new();
@@ -182,6 +192,7 @@ impl CheckIns {
                     device = device,
                     version = version,
                     url = &url,
+                    peer = peer,
                     force = force,
                     setting = reached.setting()
                 );
@@ -196,6 +207,7 @@ impl CheckIns {
                     UP_TO_DATE,
                     device = device,
                     version = shown(own),
+                    peer = peer,
                     withheld = withheld
                 );
             }

@@ -1,8 +1,9 @@
 //! One event, one line: `2025-12-18 10:00:00 - INFO - [ota_handler] - ...` for people,
 //! an object of JSON for programs.
 
+use super::account::Whose;
 use crate::event::text::Lang;
-use crate::event::{Event, Severity, Value};
+use crate::event::{Event, Severity, Together, Value};
 use crate::util::terminal::{keep_on_one_line, shown_json};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
 use tracing::Level;
 use tracing::field::{Field, Visit};
 
@@ -43,7 +45,7 @@ impl Default for Style {
 
 impl Style {
     /// Writes the line of an event of ours.
-    pub(super) fn write_event(self, event: &Event, line: &mut String) {
+    pub(super) fn write_event(self, event: &Event, now: Timestamp, line: &mut String) {
         let level = match event.kind.severity {
             Severity::Info => Level::INFO,
             Severity::Warning => Level::WARN,
@@ -51,7 +53,7 @@ impl Style {
         };
         match self.format {
             Format::Text => {
-                begin(line, level, event.kind.room);
+                begin(line, level, event.kind.room, now);
                 let start = line.len();
                 let shown = event.write(self.lang, line);
                 for (name, value) in event.unsaid(shown) {
@@ -69,7 +71,7 @@ impl Style {
                 line.push('\n');
             }
             Format::Json => {
-                let mut object = object(level, event.kind.room);
+                let mut object = object(level, event.kind.room, now);
                 object.insert("event".into(), event.kind.id.into());
                 object.insert("message".into(), event.message(self.lang).into());
                 self.insert(event, &mut object);
@@ -90,6 +92,8 @@ impl Style {
             Value::Absent => Json::Null,
             Value::Text(text) => Json::from(&**text),
             Value::Words(text) => Json::from(text.to(self.lang)),
+            Value::Socket(address) => Json::from(address.to_string()),
+            Value::Ip(ip) => Json::from(ip.to_string()),
             Value::Number(number) => Json::from(*number),
             Value::Flag(flag) => Json::from(*flag),
             Value::List(values) => values.iter().map(|value| self.json(value)).collect(),
@@ -104,24 +108,34 @@ impl Style {
     }
 
     /// Writes the line of what passes through `tracing`: an event of ours, a line for
-    /// developers, or what another crate has to say.
-    pub(super) fn write(self, event: &tracing::Event<'_>, line: &mut String) {
+    /// developers, or what another crate has to say. Returns whose it is; `None` where it is
+    /// no line, but the end of what is said together.
+    pub(super) fn write(
+        self,
+        event: &tracing::Event<'_>,
+        now: Timestamp,
+        line: &mut String,
+    ) -> Option<Whose> {
         let mut ours = Ours {
             style: self,
+            now,
             line,
-            found: false,
+            found: Found::Nothing,
         };
         event.record(&mut ours);
-        if ours.found {
-            return;
+        match ours.found {
+            Found::Line(whose) => return Some(whose),
+            Found::End => return None,
+            Found::Nothing => {}
         }
         let metadata = event.metadata();
         let room = metadata.target().rsplit(':').next().unwrap_or_default();
         let mut plain = Plain::default();
         event.record(&mut plain);
+        let whose = plain.whose(*metadata.level());
         match self.format {
             Format::Text => {
-                begin(line, *metadata.level(), room);
+                begin(line, *metadata.level(), room, now);
                 let start = line.len();
                 line.push_str(&plain.message);
                 for (name, value) in plain.fields {
@@ -132,7 +146,7 @@ impl Style {
                 line.push('\n');
             }
             Format::Json => {
-                let mut object = object(*metadata.level(), room);
+                let mut object = object(*metadata.level(), room, now);
                 object.insert("message".into(), plain.message.into());
                 for (name, value) in plain.fields {
                     object.entry(name).or_insert(value.into());
@@ -140,21 +154,35 @@ impl Style {
                 end(object, line);
             }
         }
+        Some(whose)
     }
 }
 
 /// Finds an event of ours, and writes it while it is there.
 struct Ours<'a> {
     style: Style,
+    now: Timestamp,
     line: &'a mut String,
-    found: bool,
+    found: Found,
+}
+
+/// Finding of ours.
+enum Found {
+    Nothing,
+    Line(Whose),
+    End,
 }
 
 impl Visit for Ours<'_> {
     fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
         if let Some(event) = value.downcast_ref::<Event>() {
-            self.style.write_event(event, self.line);
-            self.found = true;
+            self.style.write_event(event, self.now, self.line);
+            self.found = Found::Line(match (event.kind.severity, event.peer()) {
+                (Severity::Info | Severity::Warning, Some(peer)) => Whose::Client(Some(peer)),
+                _ => Whose::Server,
+            });
+        } else if value.is::<Together>() {
+            self.found = Found::End;
         }
     }
 
@@ -166,6 +194,19 @@ impl Visit for Ours<'_> {
 struct Plain {
     message: String,
     fields: Vec<(&'static str, String)>,
+}
+
+impl Plain {
+    /// Returns whose line it is: what is said for developers, or by another crate, is about
+    /// clients.
+    fn whose(&self, level: Level) -> Whose {
+        if level == Level::ERROR {
+            return Whose::Server;
+        }
+        let peer = self.fields.iter().find(|(name, _)| *name == "peer");
+        let peer = peer.and_then(|(_, peer)| peer.parse::<SocketAddr>().ok());
+        Whose::Client(peer.map(|peer| peer.ip()))
+    }
 }
 
 impl Visit for Plain {
@@ -182,9 +223,9 @@ impl Visit for Plain {
     }
 }
 
-fn object(level: Level, room: &str) -> Map<String, Json> {
+fn object(level: Level, room: &str, now: Timestamp) -> Map<String, Json> {
     let mut object = Map::new();
-    let now = Timestamp::now().to_zoned(TimeZone::system());
+    let now = now.to_zoned(TimeZone::system());
     let time = now.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
     object.insert("time".into(), time.into());
     object.insert("level".into(), level_name(level).into());
@@ -235,9 +276,8 @@ fn level_name(level: Level) -> &'static str {
     }
 }
 
-fn begin(line: &mut String, level: Level, room: &str) {
+fn begin(line: &mut String, level: Level, room: &str, now: Timestamp) {
     thread_local!(static CLOCK: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) });
-    let now = Timestamp::now();
     CLOCK.with_borrow_mut(|(second, text)| {
         if *second != now.as_second() {
             *second = now.as_second();

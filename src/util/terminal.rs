@@ -1,28 +1,31 @@
 //! Texts that somebody reads in a terminal: those of strangers, which must not steer
 //! it, and lines that must fit it. Pure.
 
+use crate::event::unseen::is_unshown;
 use std::ffi::OsStr;
 use std::fmt;
 use unicode_width::UnicodeWidthChar;
 
 /// Returns a stranger's text, which must not steer the terminal: neither by control
 /// characters nor by those that turn the direction of what follows (Unicode's
-/// `Bidi_Control`) or that nobody sees. Lines stay lines.
+/// `Bidi_Control`) or that nobody sees. They are escaped. Lines stay lines.
 pub(crate) fn shown(text: &str) -> String {
-    let safe = |c: char| {
-        if steers(c) && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
+    let mut safe = String::with_capacity(text.len());
+    for (n, line) in text.split('\n').enumerate() {
+        if n > 0 {
+            safe.push('\n');
         }
-    };
-    text.chars().map(safe).collect()
+        let start = safe.len();
+        safe.push_str(line);
+        keep_on_one_line(&mut safe, start);
+    }
+    safe
 }
 
 /// Returns the same of JSON, in which such characters are escaped: its own rules ask
 /// that of some of them only.
 pub(crate) fn shown_json(json: &str) -> String {
-    escaped_json(json, |c| steers(c) && c != '\n')
+    escaped_json(json, |c| is_unshown(c) && c != '\n')
 }
 
 /// Returns JSON whose characters are escaped where they are like this.
@@ -47,12 +50,12 @@ pub fn keep_on_one_line(line: &mut String, start: usize) {
     let Some(text) = line.get(start..) else {
         return;
     };
-    if !may_steer(text) || !text.chars().any(steers) {
+    if !may_hold_unshown(text.as_bytes()) || !text.chars().any(is_unshown) {
         return;
     }
     let text = line.split_off(start);
     for c in text.chars() {
-        if steers(c) {
+        if is_unshown(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);
@@ -60,32 +63,33 @@ pub fn keep_on_one_line(line: &mut String, start: usize) {
     }
 }
 
-/// Tells whether a text may have a character in it that [`steers`]; `false` is sure.
-///
-/// Every byte is looked at, without an early end, for that becomes vector instructions: 20
-/// ns a line of the log in place of 190, three lines a check-in (`cargo bench --bench
-/// paths`). 0xC2 begins the C1 controls; 0xCD, 0xD8, 0xE1 and 0xF3 what turns the direction
-/// and what nobody sees. So do 0xE2 and 0xEF, but also the dots, quotes and commas of
-/// sentences of ours: there the byte behind decides.
-fn may_steer(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let alone = |b: u8| {
-        u8::from(b < b' ')
-            | u8::from(b == 0x7f)
-            | u8::from(b == 0xC2)
-            | u8::from(b == 0xCD)
-            | u8::from(b == 0xD8)
-            | u8::from(b == 0xE1)
-            | u8::from(b == 0xF3)
+/// Tells whether the bytes of a text may be those of a character that is not shown. Most
+/// texts need no other look: Latin letters (0xC3 to 0xCC), Chinese ones (0xE4 to 0xE9) and
+/// their signs (0xE3 0x80, 0xEF 0xBC, 0xEF 0xBD), and Korean syllables (0xEB, 0xEC) are all
+/// shown. Every byte is looked at, without an early end, for that becomes vector
+/// instructions: 20 ns a line of the log in place of 190, three lines a check-in (`cargo
+/// bench --bench paths`).
+fn may_hold_unshown(text: &[u8]) -> bool {
+    let is = u8::from;
+    let of_one = |b: u8| {
+        is(b < b' ')
+            | is(b == 0x7f)
+            | is(b == 0xC2)
+            | is(b >= 0xCD) & is(b <= 0xE2)
+            | is(b == 0xEA)
+            | is(b == 0xED)
+            | is(b == 0xEE)
+            | is(b >= 0xF0)
     };
-    let pair = |a: u8, b: u8| {
-        (u8::from(a == 0xE2) & (u8::from(b == 0x80) | u8::from(b == 0x81)))
-            | (u8::from(a == 0xEF) & (u8::from(b == 0xBB) | u8::from(b == 0xBF)))
+    let of_three = |a: u8, b: u8, c: u8| {
+        let is_half_or_full_width = is(b == 0xBC) & is(c != 0x80) | is(b == 0xBD);
+        is(a == 0xE3) & is(b != 0x80) | is(a == 0xEF) & (is_half_or_full_width ^ 1)
     };
-    let found = bytes.iter().fold(0, |found, b| found | alone(*b));
-    let next = bytes.get(1..).unwrap_or_default();
-    let pairs = bytes.iter().zip(next);
-    pairs.fold(found, |found, (a, b)| found | pair(*a, *b)) != 0
+    let behind = |n: usize| text.get(n..).unwrap_or_default();
+    let threes = text.iter().zip(behind(1)).zip(behind(2));
+    let one = text.iter().fold(0, |found, b| found | of_one(*b));
+    let three = threes.fold(0, |found, ((a, b), c)| found | of_three(*a, *b, *c));
+    one | three != 0
 }
 
 /// Returns a stranger's text as a part of one line.
@@ -108,16 +112,6 @@ pub(crate) fn file_name(name: impl AsRef<OsStr>) -> String {
         }
     }
     line
-}
-
-/// Tells whether a character is none to be read: it steers the terminal, turns the
-/// direction of the text, or hides in it.
-fn steers(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let hides = matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
-        | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}');
-    c.is_control() || turns || hides
 }
 
 /// Returns a text as a terminal shows it that is not UTF-8: what is not ASCII is named.

@@ -34,6 +34,7 @@ mod golden;
 mod image_files;
 mod limits;
 mod listeners;
+mod log_bounds;
 mod logs;
 mod memory;
 mod peers;

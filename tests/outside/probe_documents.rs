@@ -5,6 +5,7 @@
 
 use super::support::Server;
 use super::support::chain::Chain;
+use super::support::event::field;
 use super::support::probed::Probe;
 use super::support::server::{BINARY, Setup};
 use super::support::wrong::{Page, Port, Running, Wrong, plain, right};
@@ -247,6 +248,10 @@ fn play(scene: Scene, lang: &str) -> String {
             let lines = server.log().into_iter().filter(|line| line.contains(words));
             let timeless = lines.map(|line| {
                 let rest = line.split_once(" - ").map_or(&*line, |(_, rest)| rest);
+                let rest = &field(&line, "peer").map_or_else(
+                    || rest.to_owned(),
+                    |peer| rest.replace(&peer, "192.168.1.20:51234"),
+                );
                 format!("2026-11-22 10:00:00 - {}\n", rest.trim_end())
             });
             // The address is tried with and without its last slash.

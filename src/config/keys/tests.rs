@@ -53,6 +53,11 @@ fn a_default_that_is_written_changes_nothing() {
         let (before, without) = if key.name.contains(".acme.") {
             let public = "server: {ota: 'https://ota.example.com/xiaozhi/ota/'}\n";
             (public, format!("{public}gateway: {{tls: {{mode: acme}}}}"))
+        } else if ["gateway.log.max_size", "gateway.log.keep"].contains(&key.name) {
+            (
+                "log: {log_dir: logs}\n",
+                "log: {log_dir: logs}\n".to_owned(),
+            )
         } else {
             ("", String::new())
         };

@@ -27,10 +27,10 @@ macro_rules! missing {
 
 kinds! { CHECK_INS:
     /// A device asks.
-    CHECK_IN = guide("check-in", &["device"], "OTA请求设备ID: {device}");
+    CHECK_IN = guide("check-in", &["device", "peer"], "OTA请求设备ID: {device}");
     /// How many files there are for its model. `reported` is the model that it named,
     /// where another one's files are looked through.
-    CANDIDATES = guide("candidates", &["model", "count", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
+    CANDIDATES = guide("candidates", &["model", "count", "peer", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
     /// Its model has no file, and one lies there that was meant for it, most likely.
     MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",
@@ -63,10 +63,10 @@ kinds! { CHECK_INS:
          {model}_version.bin (named once an hour)");
     /// It is handed an image. `setting` is the key that gives the address, where it is
     /// another one than the words name.
-    OFFER = guide("offer", &["device", "version", "url", "force?", "setting?"],
+    OFFER = guide("offer", &["device", "version", "url", "peer", "force?", "setting?"],
         "为设备 {device} 下发固件 {version} [如果地址前缀有误，请检查配置文件中的server.vision_explain]-> {url}");
     /// There is nothing newer. `withheld` counts the newer files that were not offered.
-    UP_TO_DATE = guide("up-to-date", &["device", "version", "withheld?"], "设备 {device} 固件已是最新: {version}");
+    UP_TO_DATE = guide("up-to-date", &["device", "version", "peer", "withheld?"], "设备 {device} 固件已是最新: {version}");
     /// Files that could be meant for it are still being read.
     STILL_READING = Kind::new("still-reading", Info, "checkin", &["device", "version"],
         "固件文件仍在读取中，尚不知道该设备会得到什么：它下次重启时会再次询问",

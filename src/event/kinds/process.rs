@@ -163,4 +163,20 @@ kinds! { PROCESS:
         "{output}：写入已卡住 {seconds} 秒：之后的日志先留在内存中（最多 4 MiB），再多就会丢失；请检查该磁盘或网络盘，若是管道，请检查读取它的程序",
         "{output}: a write has been stuck for {seconds} s: lines wait in memory (4 MiB at most) and are lost after that; see to the \
          disk or network share, or, if it is a pipe, to the program that reads it");
+    /// Clients made more lines than the log takes.
+    LOG_LEFT_OUT = Kind::new("log.left-out", Warning, "logs", &["lines", "bytes", "seconds", "busiest?"],
+        "过去 {seconds} 秒内有 {lines} 行日志（{bytes} 字节）没有写出：客户端产生的日志超过上限（每秒 1 MiB，瞬间 4 MiB）{；最多的是（行数）：|busiest|}。其他客户端的日志和本服务器自己的消息不受影响，请求照常应答。",
+        "{lines} lines of {bytes} bytes were left out within {seconds} s, for clients made more of them than the log takes (1 MiB a second, \
+         4 MiB at once){; the busiest, with their lines: |busiest|}. Other clients' lines and what the server says of itself are not \
+         touched, and requests are answered as ever.")
+        .remedy("查看这些地址在做什么：若不是您的设备，请在防火墙中拒绝它们；若是前面的代理，请在 gateway.behind_proxy 中列出它，日志才会写明真正的客户端。",
+            "see what those addresses do: if they are none of your devices, shut them out in a firewall; if one is a proxy in front, list it \
+             in gateway.behind_proxy, so that the log knows its clients.");
+    /// The log file has its size, and no new one can be begun.
+    LOG_NOT_TURNED_OVER = Kind::new("log.not-turned-over", Warning, "logs", &["path", "error"],
+        "{path} 已达到 gateway.log.max_size，但无法换新文件：{error}。日志继续写入该文件，它会不断变大；每分钟重试一次。",
+        "{path} has the size of gateway.log.max_size, and no new file can be begun: {error}. Lines go on into it, and it grows; it is \
+         tried again each minute.")
+        .remedy("让本服务器的用户可以在该文件夹中新建和改名文件（ls -ld 可以查看），并检查磁盘空间。",
+            "let this server's user make and rename files in that folder (see ls -ld), and see to the room on its disk.");
 }

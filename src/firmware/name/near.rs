@@ -2,6 +2,7 @@
 
 use super::suggest::{self, LONGEST};
 use super::{Misnamed, NameError, model_key, parse};
+use crate::event::unseen::is_unseen;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -332,7 +333,7 @@ impl<'a> Wanted<'a> {
 
 /// Returns a model in one case, with one sign for all that separates its words.
 fn key(model: &str) -> String {
-    let seen = model.chars().filter(|c| !suggest::is_unseen(*c));
+    let seen = model.chars().filter(|c| !is_unseen(*c));
     let plain = seen.nfkc().flat_map(char::to_lowercase);
     let mut key = String::with_capacity(model.len());
     for c in plain {

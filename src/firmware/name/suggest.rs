@@ -3,6 +3,7 @@
 
 use super::copies::{without_copy_in_front, without_copy_marks};
 use super::{NameError, fits_version, is_version, parse};
+use crate::event::unseen::is_unseen;
 use percent_encoding::percent_decode_str;
 use std::ops::RangeInclusive;
 use unicode_normalization::UnicodeNormalization as _;
@@ -187,21 +188,6 @@ pub(super) fn tidied_model(model: &str) -> String {
     let around = |c| matches!(c, ' ' | '_' | '.' | '-') || QUOTES.contains(&c);
     let trimmed = seen.trim_matches(around);
     without_copy_in_front(trimmed).to_owned()
-}
-
-/// Tells whether a character leaves no mark on paper, or turns the direction of others.
-pub(super) fn is_unseen(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-    )
 }
 
 /// Returns a sign that stands in a name and does not fit there, as it may be shown.

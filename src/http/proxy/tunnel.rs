@@ -79,12 +79,12 @@ pub(super) async fn carry(
     stop: CancellationToken,
 ) {
     let begun = Instant::now();
-    let (device, peer) = (&*session.device, session.peer.to_string());
+    let (device, peer) = (&*session.device, session.peer);
     let server = &*session.backend;
     tell!(
         WEBSOCKET_OPENED,
         device = device,
-        peer = &peer,
+        peer = peer,
         backend = server,
         open = session.open.how_many(),
     );

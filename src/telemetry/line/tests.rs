@@ -1,11 +1,14 @@
 use super::*;
 use crate::event::event;
 use serde_json::json;
+use std::net::{IpAddr, Ipv4Addr};
+
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 1024);
 
 /// The line without its time.
 fn line(style: Style, event: &Event) -> String {
     let mut line = String::new();
-    style.write_event(event, &mut line);
+    style.write_event(event, Timestamp::now(), &mut line);
     assert!(
         line.ends_with('\n') && line.matches('\n').count() == 1,
         "{line:?}"
@@ -35,17 +38,23 @@ fn a_line_has_words_then_fields_then_the_id() {
         device = "aa",
         version = "1.0",
         url = "http://h/{x}",
+        peer = PEER,
         force = true.then_some(1u8)
     );
     assert_eq!(text(Lang::En, &event), text(Lang::Zh, &event));
-    assert!(text(Lang::En, &event).ends_with("-> http://h/{x} force=1 event=offer"));
+    assert!(
+        text(Lang::En, &event).ends_with("-> http://h/{x} peer=192.0.2.7:1024 force=1 event=offer")
+    );
     let event = event!(
         UP_TO_DATE,
         device = "aa",
         version = "1.0",
+        peer = PEER,
         withheld = None::<u64>
     );
-    assert!(text(Lang::En, &event).ends_with("固件已是最新: 1.0 event=up-to-date"));
+    assert!(
+        text(Lang::En, &event).ends_with("固件已是最新: 1.0 peer=192.0.2.7:1024 event=up-to-date")
+    );
 }
 
 #[test]
@@ -95,16 +104,20 @@ fn what_a_stranger_sent_stays_on_its_line() {
     line.push_str("a\n2025 - INFO\r\u{1b}[31m小\u{9b}°");
     keep_on_one_line(&mut line, 5);
     assert_eq!(line, "kept\na\\n2025 - INFO\\r\\u{1b}[31m小\\u{9b}°");
-    let event = event!(CHECK_IN, device = "a\n2025-01-01 00:00:00 - INFO - forged");
+    let event = event!(
+        CHECK_IN,
+        device = "a\n2025-01-01 00:00:00 - INFO - forged",
+        peer = PEER
+    );
     assert!(text(Lang::En, &event).contains("a\\n2025"));
 }
 
 #[test]
 fn no_value_passes_for_an_id() {
-    let event = event!(CHECK_IN, device = "x event=withheld.chip");
+    let event = event!(CHECK_IN, device = "x event=withheld.chip", peer = PEER);
     let line = text(Lang::En, &event);
     assert!(
-        line.ends_with(r"x event\=withheld.chip event=check-in"),
+        line.ends_with(r"x event\=withheld.chip peer=192.0.2.7:1024 event=check-in"),
         "{line}"
     );
     let event = event!(MODEL_GONE, model = "event=offer");

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 #[test]
 fn what_steers_is_seen_and_does_nothing() {
     let hostile = "a\u{1b}[2J\u{202e}b\nc";
-    assert_eq!(shown(hostile), "a\u{fffd}[2J\u{fffd}b\nc");
+    assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}b\nc");
     assert_eq!(shown_json(hostile), "a\\u001b[2J\\u202eb\nc");
     let mut line = format!("x {hostile}小智");
     keep_on_one_line(&mut line, 2);
@@ -84,7 +84,7 @@ proptest! {
     fn a_line_is_one_line(text in any::<String>(), start in 0usize..4) {
         let mut line = format!("abcd{text}");
         keep_on_one_line(&mut line, start);
-        prop_assert!(!line.chars().any(steers));
+        prop_assert!(!line.chars().any(is_unshown));
         prop_assert!(line.starts_with("abcd"));
     }
 
@@ -105,5 +105,23 @@ proptest! {
     fn nothing_but_ascii(text in any::<String>()) {
         prop_assert!(ascii(&text).is_ascii());
         prop_assert!(ascii_json(&text).is_ascii());
+    }
+}
+
+#[test]
+fn the_look_at_bytes_finds_every_character_that_is_not_shown() {
+    for c in '\0'..=char::MAX {
+        if is_unshown(c) {
+            let text = format!("小{c}");
+            assert!(may_hold_unshown(text.as_bytes()), "{c:?}");
+        }
+    }
+    // What the firmware guide says, and what most names hold, needs no second look.
+    for text in [
+        "查找型号 esp32s3 的固件，找到 1 个候选",
+        "为设备 x 下发固件 1 [如果地址前缀有误，请检查]-> http://h/ peer=192.0.2.7:1024",
+        "小智的设备（客厅）：é ü",
+    ] {
+        assert!(!may_hold_unshown(text.as_bytes()), "{text}");
     }
 }
