@@ -5,17 +5,11 @@
 //! In front of the path nobody's firmware puts two, and it is refused.
 //!
 //! To find the next request line, the body in front of it is passed over: heads are
-//! read as far as `Content-Length`. A connection on which two blanks were seen is
-//! ended, whichever of the requests that came together had them. Behind a body without
-//! one (chunked, a WebSocket) nothing is looked at any more. That does no harm, for a
-//! server behind this one gets a request line of ours.
-
-use crate::util::sync::lock;
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+//! read as far as `Content-Length`, and chunks as hyper reads them. A connection on which
+//! two blanks were seen is ended, whichever of the requests that came together had them.
+//! Behind a body of which the end cannot be told (a WebSocket, trailers) nothing is looked
+//! at any more. That does no harm, for a server behind this one gets a request line of
+//! ours. It also tells whether all of a request has come.
 
 /// Number of bytes of a header line that are read: enough for `Content-Length` and the
 /// largest number that fits.
@@ -35,8 +29,26 @@ enum Expected {
     Header,
     /// Body of so many bytes.
     Body(u64),
+    /// Line with the size of a chunk (RFC 9112, section 7.1).
+    ChunkSize,
+    /// Chunk of so many bytes, with the end of its line.
+    Chunk(u64),
+    /// Empty line behind the last chunk.
+    LastChunk,
     /// Bytes that are not looked at.
     Anything,
+}
+
+/// Form of a body that no length tells the end of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unbounded {
+    /// There is no sign of one.
+    None,
+    /// Chunks.
+    Chunks,
+    /// Whatever follows is another protocol's, or is not known.
+    Upgrade,
+    Unknown,
 }
 
 /// Requests of a connection, as far as they have come: for whoever serves it, and has to
@@ -46,6 +58,10 @@ pub(super) struct Requests {
     next: Expected,
     /// Length of the body behind this head, if it can be told.
     length: Option<u64>,
+    /// Form of the body, where there are no lengths.
+    unbounded: Unbounded,
+    /// True while nothing but a next request can come.
+    is_at_rest: bool,
     line: [u8; LINE],
     /// Length of the line, which may be longer than what is kept of it.
     at: usize,
@@ -120,6 +136,8 @@ impl Default for Requests {
         Self {
             next: Expected::Method,
             length: Some(0),
+            unbounded: Unbounded::None,
+            is_at_rest: false,
             line: [0; LINE],
             at: 0,
             is_spaced: false,
@@ -163,9 +181,26 @@ impl Requests {
         next.is_some_and(|byte| !byte.is_ascii_uppercase())
     }
 
+    /// Returns whether all of the last request has come, and nothing of a next one; of one
+    /// that changes the protocol, its head.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_at_rest
+    }
+
+    /// Returns whether a part of a head has come, and not all.
+    pub(super) fn is_in_head(&self) -> bool {
+        use Expected::{Header, Line, Method, Path};
+        !self.is_at_rest && matches!(self.next, Method | Path | Line | Header)
+    }
+
+    /// Returns whether it cannot be told any more where requests end.
+    pub(super) fn is_lost(&self) -> bool {
+        self.next == Expected::Anything
+    }
+
     /// Looks at what came. A tab behind the address becomes a blank, for it was pasted
     /// with it, and hyper takes blanks alone.
-    fn look(&mut self, mut bytes: &mut [u8]) {
+    pub(super) fn look(&mut self, mut bytes: &mut [u8]) {
         // Of heads that came at once nobody knows which is to blame: the first shows.
         let mut may_begin = true;
         while !bytes.is_empty() && self.next != Expected::Anything {
@@ -198,6 +233,7 @@ impl Requests {
         match self.next {
             Expected::Method => {
                 // Lines may be empty in front of a request (RFC 9112, section 2.2).
+                self.is_at_rest &= bytes.iter().all(|byte| b"\r\n".contains(byte));
                 let blank = memchr::memchr(b' ', bytes);
                 if blank.is_some() {
                     self.next = Expected::Path;
@@ -222,6 +258,7 @@ impl Requests {
                 }
                 if let Some(end) = end {
                     (self.next, self.length, self.at) = (Expected::Header, Some(0), 0);
+                    self.unbounded = Unbounded::None;
                     return end + 1;
                 }
                 length
@@ -236,14 +273,70 @@ impl Requests {
             }
             Expected::Body(left) => {
                 let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
+                match left - here as u64 {
+                    0 => self.rest(),
+                    left => self.next = Expected::Body(left),
+                }
+                here
+            }
+            Expected::Chunk(left) => {
+                let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
                 self.next = match left - here as u64 {
-                    0 => Expected::Method,
-                    left => Expected::Body(left),
+                    0 => Expected::ChunkSize,
+                    left => Expected::Chunk(left),
                 };
                 here
             }
+            Expected::ChunkSize | Expected::LastChunk => {
+                let end = memchr::memchr(b'\n', bytes);
+                self.keep(&bytes[..end.unwrap_or(bytes.len())]);
+                if end.is_some() {
+                    self.judge_chunk();
+                }
+                end.map_or(bytes.len(), |end| end + 1)
+            }
             Expected::Anything => bytes.len(),
         }
+    }
+
+    /// Takes what follows a head.
+    fn end_head(&mut self) {
+        match (self.unbounded, self.length) {
+            (Unbounded::None, Some(0)) => self.rest(),
+            (Unbounded::None, Some(length)) => self.next = Expected::Body(length),
+            (Unbounded::Chunks, Some(0)) => self.next = Expected::ChunkSize,
+            // Two lengths are refused.
+            (unbounded, length) => {
+                self.next = Expected::Anything;
+                self.is_at_rest = unbounded == Unbounded::Upgrade && length == Some(0);
+            }
+        }
+    }
+
+    /// Takes what a line between two chunks says. What hyper would not take, or what
+    /// follows trailers, is not followed.
+    fn judge_chunk(&mut self) {
+        let line = &self.line[..self.at.min(LINE)];
+        let is_last = self.next == Expected::LastChunk;
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let digits = str::from_utf8(&line[..digits.count()]).unwrap_or_default();
+        let is_bounded = self.at <= LINE && line.ends_with(b"\r");
+        let size = u64::from_str_radix(digits, 16).ok();
+        self.next = match size.filter(|_| is_bounded && !is_last) {
+            Some(0) => Expected::LastChunk,
+            Some(size) => Expected::Chunk(size.saturating_add(2)),
+            None => Expected::Anything,
+        };
+        if is_last && line == b"\r" {
+            self.rest();
+        }
+        self.at = 0;
+    }
+
+    /// Notes that all of a request has come.
+    fn rest(&mut self) {
+        self.next = Expected::Method;
+        self.is_at_rest = true;
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -253,15 +346,12 @@ impl Requests {
         self.at += part.len();
     }
 
-    /// Takes the body's length from a header's line.
+    /// Takes the body's length from a header's line; behind the last one the head ends.
     fn judge(&mut self) {
         let line = self.line[..self.at.min(LINE)].trim_ascii();
         if self.at <= 1 && line.is_empty() {
-            self.next = match self.length {
-                Some(0) => Expected::Method,
-                Some(length) => Expected::Body(length),
-                None => Expected::Anything,
-            };
+            self.at = 0;
+            return self.end_head();
         }
         let colon = line.iter().position(|byte| *byte == b':');
         let (name, value) = line.split_at(colon.unwrap_or(line.len()));
@@ -269,10 +359,18 @@ impl Requests {
             let digits = std::str::from_utf8(value).unwrap_or_default();
             let number = digits.trim_start_matches(':').trim().parse().ok();
             self.length = number.filter(|_| self.at <= LINE && self.length.is_some());
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding")
-            || name.eq_ignore_ascii_case(b"upgrade")
-        {
-            self.length = None;
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let coding = value.get(1..).unwrap_or_default().trim_ascii();
+            let is_known = coding.eq_ignore_ascii_case(b"chunked") && self.at <= LINE;
+            self.unbounded = match self.unbounded {
+                Unbounded::None if is_known => Unbounded::Chunks,
+                _ => Unbounded::Unknown,
+            };
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            self.unbounded = match self.unbounded {
+                Unbounded::None | Unbounded::Upgrade => Unbounded::Upgrade,
+                _ => Unbounded::Unknown,
+            };
         } else if name.eq_ignore_ascii_case(b"device-id")
             && !self.head.is_over
             && self.head.device.1 == 0
@@ -283,63 +381,6 @@ impl Requests {
             self.head.device.1 = value.len();
         }
         self.at = 0;
-    }
-}
-
-/// Wraps the stream that requests come from.
-#[derive(Debug)]
-pub(super) struct FirstLine<S> {
-    inner: S,
-    requests: Arc<Mutex<Requests>>,
-}
-
-impl<S> FirstLine<S> {
-    /// Notes in `requests` what comes.
-    pub(super) fn new(inner: S, requests: Arc<Mutex<Requests>>) -> Self {
-        Self { inner, requests }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for FirstLine<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        lock(&self.requests).look(&mut buffer.filled_mut()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 
@@ -380,6 +421,10 @@ mod tests {
             (
                 "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\na  b",
                 false,
+            ),
+            (
+                "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\na  b\r\n0\r\n\r\nGET  /x",
+                true,
             ),
         ] {
             for size in [1, 3, text.len()] {
@@ -431,6 +476,78 @@ mod tests {
         let both = ["GET /a HTTP/1.1\n\n", "GET /b HTTP/1.1\n\nGET /c"];
         let requests = requests(both.iter().map(|text| text.as_bytes()));
         assert_eq!(requests.head().unwrap().begin(), b"GET /b HTTP/1.1\n\n");
+    }
+
+    #[test]
+    fn a_request_is_whole_with_its_last_byte_until_the_next_one_begins() {
+        let head = "POST /x HTTP/1.1\r\nHost: h\r\n";
+        for (text, is_whole, is_lost) in [
+            (String::new(), false, false),
+            ("\r\n".to_owned(), false, false),
+            (head.to_owned(), false, false),
+            (format!("{head}\r\n"), true, false),
+            (format!("{head}\r\n\r\n"), true, false),
+            (format!("{head}\r\nG"), false, false),
+            (format!("{head}\r\n{head}\r\n"), true, false),
+            (format!("{head}Content-Length: 3\r\n\r\nab"), false, false),
+            (format!("{head}Content-Length: 3\r\n\r\nabc"), true, false),
+            (format!("{head}Content-Length: 3\r\n\r\nabcG"), false, false),
+            (format!("{head}Content-Length: x\r\n\r\nabc"), false, true),
+            (format!("{head}Upgrade: websocket\r\n\r\n"), true, true),
+            (
+                format!("{head}Upgrade: a\r\nContent-Length: 1\r\n\r\n"),
+                false,
+                true,
+            ),
+            (
+                format!("{head}Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n"),
+                false,
+                false,
+            ),
+            (
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+                true,
+                false,
+            ),
+            (
+                format!(
+                    "{head}Transfer-Encoding: chunked\r\n\r\nA\r\n0\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n"
+                ),
+                true,
+                false,
+            ),
+            (
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n"),
+                false,
+                true,
+            ),
+            (
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n0\n\r\n"),
+                false,
+                true,
+            ),
+            (
+                format!("{head}Transfer-Encoding: chunked\r\n\r\nx\r\n"),
+                false,
+                true,
+            ),
+            (
+                format!("{head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+                false,
+                true,
+            ),
+            (
+                format!("{head}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+                false,
+                true,
+            ),
+        ] {
+            for size in [1, 3, text.len().max(1)] {
+                let requests = requests(text.as_bytes().chunks(size));
+                let found = (requests.is_whole(), requests.is_lost());
+                assert_eq!(found, (is_whole, is_lost), "{text:?} by {size}");
+            }
+        }
     }
 
     #[test]
