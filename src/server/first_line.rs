@@ -21,6 +21,8 @@ const BEGIN: usize = 96;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Method,
+    /// The same, where nothing but a next request can come.
+    Next,
     /// Path, behind the blank that ends the method.
     Path,
     /// Rest of the request line.
@@ -37,6 +39,8 @@ enum Expected {
     LastChunk,
     /// Bytes that are not looked at.
     Anything,
+    /// The same behind a request to change the protocol, all of which has come.
+    Upgrade,
 }
 
 /// Form of a body that no length tells the end of.
@@ -60,8 +64,6 @@ pub(super) struct Requests {
     length: Option<u64>,
     /// Form of the body, where there are no lengths.
     unbounded: Unbounded,
-    /// True while nothing but a next request can come.
-    is_at_rest: bool,
     line: [u8; LINE],
     /// Length of the line, which may be longer than what is kept of it.
     at: usize,
@@ -137,7 +139,6 @@ impl Default for Requests {
             next: Expected::Method,
             length: Some(0),
             unbounded: Unbounded::None,
-            is_at_rest: false,
             line: [0; LINE],
             at: 0,
             is_spaced: false,
@@ -184,18 +185,18 @@ impl Requests {
     /// Returns whether all of the last request has come, and nothing of a next one; of one
     /// that changes the protocol, its head.
     pub(super) fn is_whole(&self) -> bool {
-        self.is_at_rest
+        matches!(self.next, Expected::Next | Expected::Upgrade)
     }
 
     /// Returns whether a part of a head has come, and not all.
     pub(super) fn is_in_head(&self) -> bool {
         use Expected::{Header, Line, Method, Path};
-        !self.is_at_rest && matches!(self.next, Method | Path | Line | Header)
+        matches!(self.next, Method | Path | Line | Header)
     }
 
     /// Returns whether it cannot be told any more where requests end.
     pub(super) fn is_lost(&self) -> bool {
-        self.next == Expected::Anything
+        matches!(self.next, Expected::Anything | Expected::Upgrade)
     }
 
     /// Looks at what came. A tab behind the address becomes a blank, for it was pasted
@@ -203,9 +204,9 @@ impl Requests {
     pub(super) fn look(&mut self, mut bytes: &mut [u8]) {
         // Of heads that came at once nobody knows which is to blame: the first shows.
         let mut may_begin = true;
-        while !bytes.is_empty() && self.next != Expected::Anything {
+        while !bytes.is_empty() && !self.is_lost() {
             let before = self.next;
-            if before == Expected::Method && self.head.is_over {
+            if matches!(before, Expected::Method | Expected::Next) && self.head.is_over {
                 if may_begin {
                     self.before = self.head.device;
                     (self.head, self.is_read, self.behind) = (Head::NONE, false, None);
@@ -231,9 +232,11 @@ impl Requests {
     /// Takes what comes next off the front of `bytes`, and returns its length.
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         match self.next {
-            Expected::Method => {
+            Expected::Method | Expected::Next => {
                 // Lines may be empty in front of a request (RFC 9112, section 2.2).
-                self.is_at_rest &= bytes.iter().all(|byte| b"\r\n".contains(byte));
+                if !bytes.iter().all(|byte| b"\r\n".contains(byte)) {
+                    self.next = Expected::Method;
+                }
                 let blank = memchr::memchr(b' ', bytes);
                 if blank.is_some() {
                     self.next = Expected::Path;
@@ -273,10 +276,10 @@ impl Requests {
             }
             Expected::Body(left) => {
                 let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
-                match left - here as u64 {
-                    0 => self.rest(),
-                    left => self.next = Expected::Body(left),
-                }
+                self.next = match left - here as u64 {
+                    0 => Expected::Next,
+                    left => Expected::Body(left),
+                };
                 here
             }
             Expected::Chunk(left) => {
@@ -295,22 +298,20 @@ impl Requests {
                 }
                 end.map_or(bytes.len(), |end| end + 1)
             }
-            Expected::Anything => bytes.len(),
+            Expected::Anything | Expected::Upgrade => bytes.len(),
         }
     }
 
     /// Takes what follows a head.
     fn end_head(&mut self) {
-        match (self.unbounded, self.length) {
-            (Unbounded::None, Some(0)) => self.rest(),
-            (Unbounded::None, Some(length)) => self.next = Expected::Body(length),
-            (Unbounded::Chunks, Some(0)) => self.next = Expected::ChunkSize,
+        self.next = match (self.unbounded, self.length) {
+            (Unbounded::None, Some(0)) => Expected::Next,
+            (Unbounded::None, Some(length)) => Expected::Body(length),
+            (Unbounded::Chunks, Some(0)) => Expected::ChunkSize,
+            (Unbounded::Upgrade, Some(0)) => Expected::Upgrade,
             // Two lengths are refused.
-            (unbounded, length) => {
-                self.next = Expected::Anything;
-                self.is_at_rest = unbounded == Unbounded::Upgrade && length == Some(0);
-            }
-        }
+            _ => Expected::Anything,
+        };
     }
 
     /// Takes what a line between two chunks says. What hyper would not take, or what
@@ -328,15 +329,9 @@ impl Requests {
             None => Expected::Anything,
         };
         if is_last && line == b"\r" {
-            self.rest();
+            self.next = Expected::Next;
         }
         self.at = 0;
-    }
-
-    /// Notes that all of a request has come.
-    fn rest(&mut self) {
-        self.next = Expected::Method;
-        self.is_at_rest = true;
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -385,208 +380,4 @@ impl Requests {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn requests<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Requests {
-        let mut requests = Requests::default();
-        pieces.for_each(|piece| requests.look(&mut piece.to_vec()));
-        requests
-    }
-
-    fn is_spaced<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> bool {
-        requests(pieces).note_read()
-    }
-
-    #[test]
-    fn two_blanks_in_front_of_the_path_are_seen_in_any_pieces() {
-        for (text, spaced) in [
-            ("GET /x HTTP/1.1\r\n", false),
-            ("POST /xiaozhi/ota/  HTTP/1.1\r\n", false),
-            ("GET  /x HTTP/1.1\r\n", true),
-            ("\r\nGET  /x HTTP/1.1\r\n", true),
-            ("GET   /x", true),
-            ("GET /x HTTP/1.1\r\n\r\nGET  /x", true),
-            ("GET /x HTTP/1.1\nA: b\n\nGET  /x", true),
-            (
-                "POST /x HTTP/1.1\r\nContent-Length: 6\r\n\r\na  b  GET /x",
-                false,
-            ),
-            (
-                "POST /x HTTP/1.1\r\ncontent-length:6\r\n\r\na  b  GET  /x",
-                true,
-            ),
-            ("GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\na  b", false),
-            (
-                "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\na  b",
-                false,
-            ),
-            (
-                "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\na  b\r\n0\r\n\r\nGET  /x",
-                true,
-            ),
-        ] {
-            for size in [1, 3, text.len()] {
-                let spaced_here = is_spaced(text.as_bytes().chunks(size));
-                assert_eq!(spaced_here, spaced, "{text:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_head_is_known_by_its_beginning_until_all_of_it_has_come() {
-        for (text, begin, lines, is_under_way) in [
-            ("", "", 0, false),
-            ("\r\n", "\r\n", 0, false),
-            ("GE", "GE", 0, true),
-            ("\x16\x03\x01", "\x16\x03\x01", 0, true),
-            (
-                "GET /x HTTP/1.1\r\nA: b\r\nC",
-                "GET /x HTTP/1.1\r\nA: b\r\nC",
-                1,
-                true,
-            ),
-            (
-                "GET /x HTTP/1.1\r\n\r\n",
-                "GET /x HTTP/1.1\r\n\r\n",
-                1,
-                false,
-            ),
-            (
-                "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nab",
-                "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\n",
-                2,
-                false,
-            ),
-        ] {
-            for size in [1, 3, text.len().max(1)] {
-                let requests = requests(text.as_bytes().chunks(size));
-                let head = requests.head().unwrap();
-                assert_eq!(head.begin(), begin.as_bytes(), "{text:?} by {size}");
-                assert_eq!(
-                    (head.lines, head.is_under_way()),
-                    (lines, is_under_way),
-                    "{text:?}"
-                );
-                assert_eq!(head.bytes, begin.len());
-            }
-        }
-        // The next one takes its place; of two that came at once the first is kept.
-        let both = ["GET /a HTTP/1.1\n\n", "GET /b HTTP/1.1\n\nGET /c"];
-        let requests = requests(both.iter().map(|text| text.as_bytes()));
-        assert_eq!(requests.head().unwrap().begin(), b"GET /b HTTP/1.1\n\n");
-    }
-
-    #[test]
-    fn a_request_is_whole_with_its_last_byte_until_the_next_one_begins() {
-        let head = "POST /x HTTP/1.1\r\nHost: h\r\n";
-        for (text, is_whole, is_lost) in [
-            (String::new(), false, false),
-            ("\r\n".to_owned(), false, false),
-            (head.to_owned(), false, false),
-            (format!("{head}\r\n"), true, false),
-            (format!("{head}\r\n\r\n"), true, false),
-            (format!("{head}\r\nG"), false, false),
-            (format!("{head}\r\n{head}\r\n"), true, false),
-            (format!("{head}Content-Length: 3\r\n\r\nab"), false, false),
-            (format!("{head}Content-Length: 3\r\n\r\nabc"), true, false),
-            (format!("{head}Content-Length: 3\r\n\r\nabcG"), false, false),
-            (format!("{head}Content-Length: x\r\n\r\nabc"), false, true),
-            (format!("{head}Upgrade: websocket\r\n\r\n"), true, true),
-            (
-                format!("{head}Upgrade: a\r\nContent-Length: 1\r\n\r\n"),
-                false,
-                true,
-            ),
-            (
-                format!("{head}Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n"),
-                false,
-                false,
-            ),
-            (
-                format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-                true,
-                false,
-            ),
-            (
-                format!(
-                    "{head}Transfer-Encoding: chunked\r\n\r\nA\r\n0\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n"
-                ),
-                true,
-                false,
-            ),
-            (
-                format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n"),
-                false,
-                true,
-            ),
-            (
-                format!("{head}Transfer-Encoding: chunked\r\n\r\n0\n\r\n"),
-                false,
-                true,
-            ),
-            (
-                format!("{head}Transfer-Encoding: chunked\r\n\r\nx\r\n"),
-                false,
-                true,
-            ),
-            (
-                format!("{head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-                false,
-                true,
-            ),
-            (
-                format!("{head}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
-                false,
-                true,
-            ),
-        ] {
-            for size in [1, 3, text.len().max(1)] {
-                let requests = requests(text.as_bytes().chunks(size));
-                let found = (requests.is_whole(), requests.is_lost());
-                assert_eq!(found, (is_whole, is_lost), "{text:?} by {size}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_tab_behind_the_address_is_a_blank() {
-        for (text, becomes) in [
-            (
-                "POST /x\t HTTP/1.1\r\nA:\tb\r\n",
-                "POST /x  HTTP/1.1\r\nA:\tb\r\n",
-            ),
-            ("POST\t/x HTTP/1.1\r\n", "POST\t/x HTTP/1.1\r\n"),
-            (
-                "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\t",
-                "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\t",
-            ),
-        ] {
-            let mut bytes = text.as_bytes().to_vec();
-            Requests::default().look(&mut bytes);
-            assert_eq!(String::from_utf8_lossy(&bytes), becomes);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_body_is_no_request_line(
-            requests in prop::collection::vec(("[ a-z\r\n:]{0,40}", prop::bool::weighted(0.2)), 1..6),
-            size in 1usize..200,
-        ) {
-            let request = |(body, spaced): &(String, bool)| {
-                let blanks = if *spaced { "  " } else { " " };
-                format!("POST{blanks}/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nAccept: */*\r\n\r\n{body}", body.len())
-            };
-            let text: String = requests.iter().map(request).collect();
-            let spaced = requests.iter().any(|(_, spaced)| *spaced);
-            prop_assert_eq!(is_spaced(text.as_bytes().chunks(size)), spaced);
-        }
-
-        #[test]
-        fn any_bytes_can_be_looked_at(bytes in any::<Vec<u8>>(), size in 1usize..40) {
-            let _ = is_spaced(bytes.chunks(size));
-        }
-    }
-}
+mod tests;

@@ -123,9 +123,10 @@ impl Shares {
     /// `has_share` is false.
     pub(super) fn client(&self, address: IpAddr, has_share: bool) -> Client {
         Client {
-            owner: match self.is_fair {
-                true => network(address, 56),
-                false => Ipv4Addr::UNSPECIFIED.into(),
+            owner: if self.is_fair {
+                network(address, 56)
+            } else {
+                Ipv4Addr::UNSPECIFIED.into()
             },
             has_share: has_share && self.is_fair,
         }
