@@ -118,7 +118,11 @@ pub(super) async fn serve<H: Handler>(
     let mut unknown = false;
     if proxied {
         let origin = timeout_at(end, shared.origin(&mut stream, address));
-        let origin = match place.unless_going(or_late(&stop, origin)).await.flatten() {
+        let origin = match place
+            .unless_going(pin!(or_late(&stop, origin)))
+            .await
+            .flatten()
+        {
             Some(Ok(Some(origin))) => origin,
             Some(Err(_)) => return shared.say(address, &event!(PROXY_HEADER_LATE, peer = address)),
             Some(Ok(None)) | None => return,
@@ -138,7 +142,7 @@ pub(super) async fn serve<H: Handler>(
         }
     }
     let first = timeout_at(end, opening(&stream));
-    let first = match place.unless_going(or_late(&stop, first)).await {
+    let first = match place.unless_going(pin!(or_late(&stop, first))).await {
         Some(Some(Ok(first))) => first.ok().flatten(),
         Some(Some(Err(_))) => {
             let limit = format!("{:?}", limits.headers);
@@ -165,7 +169,16 @@ pub(super) async fn serve<H: Handler>(
         // On the heap from here on: what a task holds in itself is copied with it, and a
         // connection that says nothing holds it too.
         Opening::Tls => {
-            Box::pin(secure(stream, peer(true), port, place, shared, &limits, stop)).await;
+            Box::pin(secure(
+                stream,
+                peer(true),
+                port,
+                place,
+                shared,
+                &limits,
+                stop,
+            ))
+            .await;
         }
         Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
@@ -173,7 +186,16 @@ pub(super) async fn serve<H: Handler>(
             shared.say(address, &common_ground::ssl2(address, version));
         }
         Opening::Ssl2(_) | Opening::Http => {
-            Box::pin(http(stream, peer(false), port, place, shared, &limits, stop)).await;
+            Box::pin(http(
+                stream,
+                peer(false),
+                port,
+                place,
+                shared,
+                &limits,
+                stop,
+            ))
+            .await;
         }
     }
     if let Some(stream) = left.take() {
@@ -202,8 +224,8 @@ async fn secure<H: Handler>(
     };
     let end = after(Instant::now(), limits.handshake);
     // One that is to go meanwhile is closed: nothing can be said to it.
-    let shaken = place.unless_going(or_late(&stop, door.shake(stream, end)));
-    match shaken.await.flatten() {
+    let shaken = pin!(or_late(&stop, door.shake(stream, end)));
+    match place.unless_going(shaken).await.flatten() {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(stream)) => {

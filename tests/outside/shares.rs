@@ -163,7 +163,10 @@ fn who_is_let_go_gets_a_whole_answer() {
         is_answered(&mut stream, &String::from_utf8_lossy(begin));
     }
     for (mut stream, begin) in over_tls.into_iter().zip(begins) {
-        is_answered(&mut stream, &format!("TLS: {}", String::from_utf8_lossy(begin)));
+        is_answered(
+            &mut stream,
+            &format!("TLS: {}", String::from_utf8_lossy(begin)),
+        );
     }
     drop(newcomers);
 }

@@ -1,5 +1,7 @@
 use super::*;
 use futures_util::FutureExt;
+use std::future::pending;
+use std::pin::pin;
 use tokio::time::{advance, sleep};
 
 /// Shares with a permit for each place, as accepting has them.
@@ -39,10 +41,7 @@ impl World {
 }
 
 fn is_to_go(place: &mut Place) -> bool {
-    place
-        .unless_going(std::future::pending::<()>())
-        .now_or_never()
-        == Some(None)
+    place.unless_going(pin!(pending::<()>())).now_or_never() == Some(None)
 }
 
 fn is_made(room: &Room, by: &Place) -> bool {
@@ -207,7 +206,7 @@ async fn whoever_is_to_go_is_woken() {
     let mut place = world.enter(1).unwrap();
     let woken = tokio::spawn(async move {
         let work = sleep(Duration::from_secs(60));
-        place.unless_going(work).await
+        place.unless_going(pin!(work)).await
     });
     tokio::task::yield_now().await;
     assert!(matches!(world.make_room(2), Room::Made(_)));
