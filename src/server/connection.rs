@@ -142,7 +142,8 @@ pub(super) async fn serve<H: Handler>(
         }
     }
     let first = timeout_at(end, opening(&stream));
-    let first = match place.unless_going(pin!(or_late(&stop, first))).await {
+    let first = place.unless_going(pin!(or_late(&stop, first))).await;
+    let first = match first {
         Some(Some(Ok(first))) => first.ok().flatten(),
         Some(Some(Err(_))) => {
             let limit = format!("{:?}", limits.headers);
@@ -224,8 +225,9 @@ async fn secure<H: Handler>(
     };
     let end = after(Instant::now(), limits.handshake);
     // One that is to go meanwhile is closed: nothing can be said to it.
-    let shaken = pin!(or_late(&stop, door.shake(stream, end)));
-    match place.unless_going(shaken).await.flatten() {
+    let shaken = or_late(&stop, door.shake(stream, end));
+    let shaken = place.unless_going(pin!(shaken)).await.flatten();
+    match shaken {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(stream)) => {
