@@ -85,7 +85,7 @@ pub(super) enum Going {
     Politely,
 }
 
-/// What is known of a connection where others decide whether it may stay.
+/// Connection as the table has it, where others decide whether it may stay.
 #[derive(Debug)]
 pub(super) struct Wait {
     shares: Arc<Shares>,

@@ -146,8 +146,8 @@ fn who_is_let_go_gets_a_whole_answer() {
         stream
     });
     has_read(&server);
-    // As many more as there are places.
-    let newcomers: Vec<_> = (0..8).map(|_| server.tcp()).collect();
+    // As many more as there are places, of the same owner: its oldest go first.
+    let newcomers: Vec<_> = (0..8).map(|_| connect(&server, 2)).collect();
     let is_answered = |stream: &mut dyn Read, what: &str| {
         let mut stream = stream;
         let reply = read_reply(&mut stream, false);

@@ -26,7 +26,7 @@ pub(super) struct Report {
 #[derive(Debug, Default)]
 struct Counts {
     by_owner: HashMap<IpAddr, usize>,
-    /// Those of owners that are not counted apart.
+    /// Number of those whose owners are not counted apart.
     others: usize,
     /// True while there is a task that says it.
     is_followed: bool,
