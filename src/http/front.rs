@@ -25,7 +25,7 @@ use crate::ota::websocket_url::WebSocketUrl;
 use crate::server::{Handler, Peer, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
 use std::fmt;
@@ -413,6 +413,10 @@ impl Handler for Front {
         let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
         let answers = self.answers.load();
         answers.answer(peer, request, (self.parts.clock)()).await
+    }
+
+    fn turned_away() -> Bytes {
+        reply::turned_away()
     }
 
     fn address(&self, peer: Peer) -> Option<String> {

@@ -24,6 +24,7 @@ use hyper::header::{
 };
 use hyper::http::response::Parts;
 use hyper::{Response, StatusCode, Version};
+use std::sync::LazyLock;
 
 /// A reply.
 pub(super) type Reply = Response<ReplyBody>;
@@ -111,6 +112,40 @@ pub(super) fn not_yet(body: &'static str) -> Reply {
     let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, body);
     reply.headers_mut().insert(RETRY_AFTER, A_MOMENT);
     reply
+}
+
+/// Returns the 503 of a connection that must go before all of its request has come, as
+/// bytes: there is no request that hyper could answer.
+pub(super) fn turned_away() -> Bytes {
+    static BYTES: LazyLock<Bytes> = LazyLock::new(|| {
+        const BODY: &str =
+            "too many connections wait: send the whole request at once, or try again\n";
+        let mut reply = closing(not_yet(BODY));
+        set(&mut reply, CONTENT_LENGTH, &BODY.len().to_string());
+        let mut bytes = format!("HTTP/1.1 {}\r\n", reply.status()).into_bytes();
+        for (name, value) in reply.headers() {
+            bytes.extend(title_case(name.as_str()).chain(*b": "));
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(BODY.as_bytes());
+        bytes.into()
+    });
+    BYTES.clone()
+}
+
+/// Returns a header's name as the modem firmware reads it, and as hyper writes it.
+fn title_case(name: &str) -> impl Iterator<Item = u8> {
+    let mut before = b'-';
+    name.bytes().map(move |byte| {
+        let is_first = std::mem::replace(&mut before, byte) == b'-';
+        if is_first {
+            byte.to_ascii_uppercase()
+        } else {
+            byte
+        }
+    })
 }
 
 /// Builds a 405 with the methods that are allowed.

@@ -1,9 +1,9 @@
 //! Accepting: the permits that bound what is accepted, and the way of a connection from
 //! the kernel to its task, all on one worker.
 
-use super::connection::{self, ConnectionContext};
-use super::shares::Shares;
-use super::{Handler, Port, Service, Trusted};
+use super::connection::{self, Accepted, ConnectionContext};
+use super::shares::{Client, Room, Shares, Wait};
+use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
 use crate::util::once::Once;
 use std::io;
@@ -13,11 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Time that accepting rests when there is no file descriptor left.
 const REST: Duration = Duration::from_millis(100);
+/// Time between two looks for somebody who may go, while there is no permit.
+const LOOK: Duration = Duration::from_millis(20);
+/// Time that somebody who goes has for it before another one does.
+const LEAVES: Duration = Duration::from_secs(1);
 /// Time between two log lines about a lasting shortage.
 const SAY: Duration = Duration::from_secs(60);
 /// Number of clients for which the last log line is remembered.
@@ -27,7 +32,7 @@ const REMEMBERED: usize = 4096;
 pub(super) struct Admission<H> {
     limit: usize,
     permits: Arc<Semaphore>,
-    shares: Option<Arc<Shares>>,
+    shares: Arc<Shares>,
     trusted: Trusted,
     connections: TaskTracker,
     context: Arc<ConnectionContext<H>>,
@@ -38,13 +43,11 @@ impl<H: Handler> Admission<H> {
     pub(super) fn new(service: Service<H>) -> Self {
         let limit = service.limits.load().connections;
         let permits = Arc::new(Semaphore::new(limit));
-        let shares = service
-            .fair
-            .then(|| Arc::new(Shares::new(limit, Arc::clone(&permits))));
+        let shares = Arc::new(Shares::new(limit, Arc::clone(&permits), service.fair));
         Self {
             limit,
             permits,
-            shares: shares.clone(),
+            shares: Arc::clone(&shares),
             trusted: service.trusted.clone(),
             connections: TaskTracker::new(),
             context: Arc::new(ConnectionContext::new(service, shares)),
@@ -61,7 +64,6 @@ impl<H: Handler> Admission<H> {
 pub(super) struct Entrance<H> {
     port: Port,
     address: SocketAddr,
-    shares: Option<Arc<Shares>>,
     admission: Arc<Admission<H>>,
     greedy: Once,
     shortage: Once,
@@ -73,21 +75,27 @@ impl<H: Handler> Entrance<H> {
         Self {
             port,
             address,
-            // Who comes in whose name shows only in the PROXY header.
-            shares: admission.shares.clone().filter(|_| !port.proxy_protocol),
             admission: Arc::clone(admission),
             greedy: Once::new(SAY, REMEMBERED),
             shortage: Once::new(SAY, REMEMBERED),
         }
     }
 
+    /// Returns the client that a connection is of, as far as its address tells.
+    fn client(&self, peer: SocketAddr) -> Client {
+        // A proxy brings many clients, and in whose name shows only in the PROXY header.
+        let is_one = !self.port.proxy_protocol && !self.admission.trusted.contains(peer.ip());
+        self.admission.shares.client(peer.ip(), is_one)
+    }
+
     /// Waits for the permit of a connection that has been accepted: it waits here, the
     /// others in the kernel. A permit taken before would be idle while nobody comes.
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+    /// `None` where the client is refused.
+    async fn permit(&self, client: Client) -> Option<OwnedSemaphorePermit> {
         let permits = &self.admission.permits;
         let permit = match self.free_permit() {
             Some(permit) => permit,
-            None => Arc::clone(permits).acquire_owned().await.ok()?,
+            None => self.next_permit(client).await?,
         };
         if permits.available_permits() == 0 && self.shortage.is_due("permits", SystemTime::now()) {
             let limit = self.admission.limit;
@@ -101,41 +109,65 @@ impl<H: Handler> Entrance<H> {
         Arc::clone(&self.admission.permits).try_acquire_owned().ok()
     }
 
-    /// Starts the task of a connection, on this worker; refuses it where its address has
-    /// its share already.
+    /// Waits for the next permit, and has somebody go for it who only waits. One at a
+    /// time: the next one goes when this one has gone, or does not.
+    async fn next_permit(&self, client: Client) -> Option<OwnedSemaphorePermit> {
+        let mut permit = pin!(Arc::clone(&self.admission.permits).acquire_owned());
+        let mut leaving: Option<(Arc<Wait>, Instant)> = None;
+        loop {
+            let now = Instant::now();
+            let is_made = |(wait, since): &(Arc<Wait>, Instant)| {
+                wait.is_leaving() && now.duration_since(*since) < LEAVES
+            };
+            if !leaving.as_ref().is_some_and(is_made) {
+                leaving = match self.admission.shares.make_room(client, now) {
+                    Room::Made(wait) => Some((wait, now)),
+                    Room::None => None,
+                    Room::Refused => return None,
+                };
+            }
+            tokio::select! {
+                biased;
+                permit = &mut permit => return permit.ok(),
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Starts the task of a connection, on this worker, or refuses it.
     fn admit(
         &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        permit: OwnedSemaphorePermit,
+        (stream, address): (TcpStream, SocketAddr),
+        client: Client,
+        permit: Option<OwnedSemaphorePermit>,
         stop: CancellationToken,
     ) {
-        let shares = self.shares.as_ref();
-        // A proxy brings many clients.
-        let shares = shares.filter(|_| !self.admission.trusted.contains(peer.ip()));
-        let share = shares.map(|shares| shares.take(peer.ip()));
-        if let Some(None) = share {
-            if self.greedy.is_due(&peer.ip(), SystemTime::now()) {
+        let since = Instant::now();
+        let shares = &self.admission.shares;
+        let place = permit.as_ref().and_then(|_| shares.enter(client, since));
+        let Some(place) = place else {
+            if self.greedy.is_due(&address.ip(), SystemTime::now()) {
                 tell!(
                     SHARE_FULL,
                     address = self.address,
-                    peer = peer.ip(),
+                    peer = address.ip(),
                     limit = self.admission.limit
                 );
             }
-            return;
-        }
-        let serve = connection::serve(
+            return turn_away::at_once(stream, &H::turned_away());
+        };
+        let accepted = Accepted {
             stream,
-            peer,
-            self.port,
-            Arc::clone(&self.admission.context),
-            stop,
-        );
+            address,
+            port: self.port,
+            place,
+            since,
+        };
+        let serve = connection::serve(accepted, Arc::clone(&self.admission.context), stop);
         let connections = &self.admission.connections;
         tokio::spawn(connections.track_future(async move {
             // Held to the end, by a panic even.
-            let _held = (permit, share);
+            let _held = permit;
             serve.await;
         }));
     }
@@ -151,7 +183,9 @@ pub(super) async fn accept<H: Handler>(
     loop {
         let accepted = async {
             let (stream, peer) = listener.accept().await?;
-            Ok((stream, peer, entrance.permit().await))
+            let client = entrance.client(peer);
+            let permit = entrance.permit(client).await;
+            Ok(((stream, peer), client, permit))
         };
         let result = tokio::select! {
             biased;
@@ -159,17 +193,16 @@ pub(super) async fn accept<H: Handler>(
             accepted = accepted => accepted,
         };
         match result {
-            Ok((stream, peer, Some(permit))) => {
-                entrance.admit(stream, peer, permit, stop.clone());
+            Ok((accepted, client, permit)) => {
+                entrance.admit(accepted, client, permit, stop.clone());
             }
-            Ok((_, _, None)) => return, // The semaphore is never closed.
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
                 if entrance.shortage.is_due("files", SystemTime::now()) {
                     tell!(ACCEPT_FAILS, address = entrance.address, error = &e);
                 }
-                tokio::time::sleep(REST).await;
+                sleep(REST).await;
             }
             // That one client went away.
             Err(_) => tokio::task::yield_now().await,
@@ -193,7 +226,8 @@ fn take_the_last<H: Handler>(
             .set_nonblocking(true)
             .and_then(|()| TcpStream::from_std(stream));
         if let (Ok(stream), Some(permit)) = (stream, entrance.free_permit()) {
-            entrance.admit(stream, peer, permit, stop.clone());
+            let client = entrance.client(peer);
+            entrance.admit((stream, peer), client, Some(permit), stop.clone());
         }
     }
 }

@@ -2,13 +2,15 @@
 //! else is HTTP.
 
 use super::common_ground;
-use super::first_line::{FirstLine, Requests};
+use super::first_line::Requests;
 use super::handshake::{Door, Failure};
 use super::hello::CHALLENGE;
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
-use super::shares::{Share, Shares};
+use super::shares::{Client, Going, Place, Shares};
+use super::turn_away;
 use super::unreadable::Ended;
+use super::watched::Watched;
 use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
@@ -20,24 +22,24 @@ use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 /// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method
 /// begins with it.
-const HANDSHAKE: u8 = 0x16;
+pub(super) const HANDSHAKE: u8 = 0x16;
 /// Alert for a client that is too old: fatal, `protocol_version`.
 const TOO_OLD: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
-/// Longest time of a handshake that can be counted.
+/// Longest time that can be counted.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// Size limit of a request's head: a longer one is refused with 431, and a device's is
 /// a tenth of it. It also bounds what an idle connection holds.
@@ -53,11 +55,11 @@ pub(super) struct ConnectionContext<H> {
     tls: Option<Door>,
     http: http1::Builder,
     teller: Teller,
-    shares: Option<Arc<Shares>>,
+    shares: Arc<Shares>,
 }
 
 impl<H: Handler> ConnectionContext<H> {
-    pub(super) fn new(service: Service<H>, shares: Option<Arc<Shares>>) -> Self {
+    pub(super) fn new(service: Service<H>, shares: Arc<Shares>) -> Self {
         let mut http = http1::Builder::new();
         // The modem firmware and one line of the Wi-Fi firmware match header
         // names by case. Without the timer hyper's deadlines are silently off.
@@ -83,47 +85,78 @@ impl<H: Handler> ConnectionContext<H> {
     }
 }
 
+/// Connection that was accepted.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    /// Address at its other end.
+    pub(super) address: SocketAddr,
+    pub(super) port: Port,
+    /// Its place among all.
+    pub(super) place: Place,
+    /// Time of its coming.
+    pub(super) since: Instant,
+}
+
 /// Serves one connection to its end.
 pub(super) async fn serve<H: Handler>(
-    mut stream: TcpStream,
-    address: SocketAddr,
-    port: Port,
+    accepted: Accepted,
     shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
 ) {
+    let Accepted {
+        mut stream,
+        address,
+        port,
+        mut place,
+        since,
+    } = accepted;
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let proxied = port.proxy_protocol;
     let local = stream.local_addr().ok().filter(|_| !proxied);
     let limits = shared.limits();
-    let mut named = !proxied;
-    // The client's own, held to the end.
-    let mut share = None;
+    let end = after(since, limits.headers);
     let mut unknown = false;
-    let begin = async {
-        if proxied {
-            let origin = shared.origin(&mut stream, address).await?;
-            unknown = origin == Origin::Unknown;
-            (address, share) = shared.share(origin, address)?;
-            named = true;
+    if proxied {
+        let origin = timeout_at(end, shared.origin(&mut stream, address));
+        let origin = match place
+            .unless_going(pin!(or_late(&stop, origin)))
+            .await
+            .flatten()
+        {
+            Some(Ok(Some(origin))) => origin,
+            Some(Err(_)) => return shared.say(address, &event!(PROXY_HEADER_LATE, peer = address)),
+            Some(Ok(None)) | None => return,
+        };
+        unknown = origin == Origin::Unknown;
+        let proxy = address;
+        let client;
+        (address, client) = shared.client(origin, proxy);
+        if let Some(client) = client {
+            // The client's own, in place of the proxy's.
+            let Some(own) = shared.shares.enter(client, Instant::now()) else {
+                let event = event!(SHARE_FULL, peer = address.ip(), proxy = proxy);
+                shared.say(address, &event);
+                return turn_away::at_once(stream, &H::turned_away());
+            };
+            place = own;
         }
-        opening(&stream).await.ok()?
-    };
-    let Some(first) = or_late(&stop, timeout(limits.headers, begin)).await else {
-        return;
-    };
-    if first.is_err() && !named {
-        shared.say(address, &event!(PROXY_HEADER_LATE, peer = address));
-    } else if first.is_err() {
-        let limit = format!("{:?}", limits.headers);
-        shared.say(
-            address,
-            &event!(REQUEST_SILENT, peer = address, limit = limit),
-        );
     }
-    let Ok(Some(first)) = first else { return };
-    let _share = share;
+    let first = timeout_at(end, opening(&stream));
+    let first = place.unless_going(pin!(or_late(&stop, first))).await;
+    let first = match first {
+        Some(Some(Ok(first))) => first.ok().flatten(),
+        Some(Some(Err(_))) => {
+            let limit = format!("{:?}", limits.headers);
+            let event = event!(REQUEST_SILENT, peer = address, limit = limit);
+            return shared.say(address, &event);
+        }
+        Some(None) => None,
+        None => return turn_away::at_once(stream, &H::turned_away()),
+    };
+    let Some(first) = first else { return };
     let left = Arc::default();
-    let mut stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left));
+    let begins = (first == Opening::Tls).then(|| Arc::clone(place.wait()));
+    let mut stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left), begins);
     let peer = |secure| Peer {
         address,
         secure,
@@ -132,17 +165,38 @@ pub(super) async fn serve<H: Handler>(
         local,
     };
     let idle = limits.idle;
+    let place = &mut place;
     match first {
         // On the heap from here on: what a task holds in itself is copied with it, and a
         // connection that says nothing holds it too.
-        Opening::Tls => Box::pin(secure(stream, peer(true), port, shared, &limits, stop)).await,
+        Opening::Tls => {
+            Box::pin(secure(
+                stream,
+                peer(true),
+                port,
+                place,
+                shared,
+                &limits,
+                stop,
+            ))
+            .await;
+        }
         Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
             let _ = stream.write_all(&TOO_OLD).await;
             shared.say(address, &common_ground::ssl2(address, version));
         }
         Opening::Ssl2(_) | Opening::Http => {
-            Box::pin(http(stream, peer(false), port, shared, &limits, stop)).await;
+            Box::pin(http(
+                stream,
+                peer(false),
+                port,
+                place,
+                shared,
+                &limits,
+                stop,
+            ))
+            .await;
         }
     }
     if let Some(stream) = left.take() {
@@ -150,11 +204,17 @@ pub(super) async fn serve<H: Handler>(
     }
 }
 
+/// Returns the time of `limit` after `since`.
+fn after(since: Instant, limit: Duration) -> Instant {
+    since.checked_add(limit.min(FOREVER)).unwrap_or(since)
+}
+
 /// Shakes hands, and serves what comes over TLS.
 async fn secure<H: Handler>(
     stream: WriteTimeout<TcpStream>,
     peer: Peer,
     port: Port,
+    place: &mut Place,
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
@@ -163,14 +223,17 @@ async fn secure<H: Handler>(
     let Some(door) = &shared.tls else {
         return shared.say(address, &event!(TLS_OFF, peer = address));
     };
-    let now = Instant::now();
-    let end = now
-        .checked_add(limits.handshake.min(FOREVER))
-        .unwrap_or(now);
-    match or_late(&stop, door.shake(stream, end)).await {
+    let end = after(Instant::now(), limits.handshake);
+    // One that is to go meanwhile is closed: nothing can be said to it.
+    let shaken = or_late(&stop, door.shake(stream, end));
+    let shaken = place.unless_going(pin!(shaken)).await.flatten();
+    match shaken {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
-        Some(Ok(stream)) => Box::pin(http(stream, peer, port, shared, limits, stop)).await,
+        Some(Ok(stream)) => {
+            place.wait().goes_on();
+            Box::pin(http(stream, peer, port, place, shared, limits, stop)).await;
+        }
         Some(Err(failure)) => shared.handshake_failed(address, &failure),
         None => {}
     }
@@ -200,16 +263,8 @@ async fn opening(stream: &TcpStream) -> io::Result<Option<Opening>> {
     }))
 }
 
-async fn or_stop<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        // What has come already is still served.
-        biased;
-        result = work => Some(result),
-        () = stop.cancelled() => None,
-    }
-}
-
-/// The same of a client that has asked nothing yet: its request may be on its way.
+/// Does the work of a client that has asked nothing yet until the stop, and a moment
+/// longer: its request may be on its way.
 async fn or_late<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
     let late = async {
         stop.cancelled().await;
@@ -226,6 +281,7 @@ async fn http<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     port: Port,
+    place: &mut Place,
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
@@ -233,7 +289,7 @@ async fn http<H: Handler>(
     let handler = &shared.service.handler;
     let upgrade = Arc::new(OnceLock::new());
     let requests = Arc::new(Mutex::new(Requests::default()));
-    let stream = FirstLine::new(stream, Arc::clone(&requests));
+    let stream = Watched::new(stream, Arc::clone(&requests), Arc::clone(place.wait()));
     let service = service_fn(|mut request: Request<Incoming>| {
         let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
         if lock(&requests).note_read() {
@@ -253,13 +309,27 @@ async fn http<H: Handler>(
     let mut http = shared.http.clone();
     http.header_read_timeout(limits.headers);
     let connection = http.serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection.with_upgrades());
-    let ended = or_stop(&stop, connection.as_mut()).await;
-    let result = if let Some(result) = ended {
-        result
-    } else {
-        connection.as_mut().graceful_shutdown();
-        connection.await
+    let mut connection = connection.with_upgrades();
+    let mut stopped = pin!(stop.cancelled());
+    let mut is_ending = false;
+    let result = loop {
+        tokio::select! {
+            // What has come already is still served.
+            biased;
+            result = &mut connection => break result,
+            () = &mut stopped, if !is_ending => {}
+            going = poll_fn(|cx| place.poll_going(cx)) => {
+                if going == Going::Now {
+                    let stream = connection.into_parts().map(|parts| parts.io.into_inner());
+                    if let Some(stream) = stream.and_then(Watched::unanswered) {
+                        turn_away::answer(stream, &H::turned_away()).await;
+                    }
+                    return;
+                }
+            }
+        }
+        is_ending = true;
+        Pin::new(&mut connection).graceful_shutdown();
     };
     if let Err(e) = result {
         let ended = Ended {
@@ -314,24 +384,16 @@ impl<H> ConnectionContext<H> {
         }
     }
 
-    /// Returns the address that counts, and the client's share, for a proxy brings
-    /// many; `None` where the connection is refused.
-    fn share(&self, origin: Origin, proxy: SocketAddr) -> Option<(SocketAddr, Option<Share>)> {
+    /// Returns the address that counts, and the client whose connection it is, for a proxy
+    /// brings many; `None` where that is not told.
+    fn client(&self, origin: Origin, proxy: SocketAddr) -> (SocketAddr, Option<Client>) {
         let address = match origin {
             Origin::Client(client) => client,
             // Anybody may write such a header where nobody is listed.
             Origin::Proxy | Origin::Unknown if self.service.trusted.is_empty() => proxy,
-            Origin::Proxy | Origin::Unknown => return Some((proxy, None)),
+            Origin::Proxy | Origin::Unknown => return (proxy, None),
         };
-        let Some(shares) = &self.shares else {
-            return Some((address, None));
-        };
-        let share = shares.take(address.ip());
-        if share.is_none() {
-            let event = event!(SHARE_FULL, peer = address.ip(), proxy = proxy);
-            self.say(address, &event);
-        }
-        Some((address, Some(share?)))
+        (address, Some(self.shares.client(address.ip(), true)))
     }
 
     /// Says why a handshake failed.

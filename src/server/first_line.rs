@@ -5,17 +5,11 @@
 //! In front of the path nobody's firmware puts two, and it is refused.
 //!
 //! To find the next request line, the body in front of it is passed over: heads are
-//! read as far as `Content-Length`. A connection on which two blanks were seen is
-//! ended, whichever of the requests that came together had them. Behind a body without
-//! one (chunked, a WebSocket) nothing is looked at any more. That does no harm, for a
-//! server behind this one gets a request line of ours.
-
-use crate::util::sync::lock;
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+//! read as far as `Content-Length`, and chunks as hyper reads them. A connection on which
+//! two blanks were seen is ended, whichever of the requests that came together had them.
+//! Behind a body of which the end cannot be told (a WebSocket, trailers) nothing is looked
+//! at any more. That does no harm, for a server behind this one gets a request line of
+//! ours. It also tells whether all of a request has come.
 
 /// Number of bytes of a header line that are read: enough for `Content-Length` and the
 /// largest number that fits.
@@ -27,6 +21,8 @@ const BEGIN: usize = 96;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Method,
+    /// The same, where nothing but a next request can come.
+    Next,
     /// Path, behind the blank that ends the method.
     Path,
     /// Rest of the request line.
@@ -35,8 +31,28 @@ enum Expected {
     Header,
     /// Body of so many bytes.
     Body(u64),
+    /// Line with the size of a chunk (RFC 9112, section 7.1).
+    ChunkSize,
+    /// Chunk of so many bytes, with the end of its line.
+    Chunk(u64),
+    /// Empty line behind the last chunk.
+    LastChunk,
     /// Bytes that are not looked at.
     Anything,
+    /// The same behind a request to change the protocol, all of which has come.
+    Upgrade,
+}
+
+/// Form of a body that no length tells the end of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unbounded {
+    /// There is no sign of one.
+    None,
+    /// Chunks.
+    Chunks,
+    /// Whatever follows is another protocol's, or is not known.
+    Upgrade,
+    Unknown,
 }
 
 /// Requests of a connection, as far as they have come: for whoever serves it, and has to
@@ -46,6 +62,8 @@ pub(super) struct Requests {
     next: Expected,
     /// Length of the body behind this head, if it can be told.
     length: Option<u64>,
+    /// Form of the body, where there are no lengths.
+    unbounded: Unbounded,
     line: [u8; LINE],
     /// Length of the line, which may be longer than what is kept of it.
     at: usize,
@@ -120,6 +138,7 @@ impl Default for Requests {
         Self {
             next: Expected::Method,
             length: Some(0),
+            unbounded: Unbounded::None,
             line: [0; LINE],
             at: 0,
             is_spaced: false,
@@ -163,14 +182,31 @@ impl Requests {
         next.is_some_and(|byte| !byte.is_ascii_uppercase())
     }
 
+    /// Returns whether all of the last request has come, and nothing of a next one; of one
+    /// that changes the protocol, its head.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.next, Expected::Next | Expected::Upgrade)
+    }
+
+    /// Returns whether a part of a head has come, and not all.
+    pub(super) fn is_in_head(&self) -> bool {
+        use Expected::{Header, Line, Method, Path};
+        matches!(self.next, Method | Path | Line | Header)
+    }
+
+    /// Returns whether it cannot be told any more where requests end.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.next, Expected::Anything | Expected::Upgrade)
+    }
+
     /// Looks at what came. A tab behind the address becomes a blank, for it was pasted
     /// with it, and hyper takes blanks alone.
-    fn look(&mut self, mut bytes: &mut [u8]) {
+    pub(super) fn look(&mut self, mut bytes: &mut [u8]) {
         // Of heads that came at once nobody knows which is to blame: the first shows.
         let mut may_begin = true;
-        while !bytes.is_empty() && self.next != Expected::Anything {
+        while !bytes.is_empty() && !self.is_lost() {
             let before = self.next;
-            if before == Expected::Method && self.head.is_over {
+            if matches!(before, Expected::Method | Expected::Next) && self.head.is_over {
                 if may_begin {
                     self.before = self.head.device;
                     (self.head, self.is_read, self.behind) = (Head::NONE, false, None);
@@ -196,8 +232,11 @@ impl Requests {
     /// Takes what comes next off the front of `bytes`, and returns its length.
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         match self.next {
-            Expected::Method => {
+            Expected::Method | Expected::Next => {
                 // Lines may be empty in front of a request (RFC 9112, section 2.2).
+                if !bytes.iter().all(|byte| b"\r\n".contains(byte)) {
+                    self.next = Expected::Method;
+                }
                 let blank = memchr::memchr(b' ', bytes);
                 if blank.is_some() {
                     self.next = Expected::Path;
@@ -222,6 +261,7 @@ impl Requests {
                 }
                 if let Some(end) = end {
                     (self.next, self.length, self.at) = (Expected::Header, Some(0), 0);
+                    self.unbounded = Unbounded::None;
                     return end + 1;
                 }
                 length
@@ -237,13 +277,61 @@ impl Requests {
             Expected::Body(left) => {
                 let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
                 self.next = match left - here as u64 {
-                    0 => Expected::Method,
+                    0 => Expected::Next,
                     left => Expected::Body(left),
                 };
                 here
             }
-            Expected::Anything => bytes.len(),
+            Expected::Chunk(left) => {
+                let here = usize::try_from(left).map_or(bytes.len(), |l| l.min(bytes.len()));
+                self.next = match left - here as u64 {
+                    0 => Expected::ChunkSize,
+                    left => Expected::Chunk(left),
+                };
+                here
+            }
+            Expected::ChunkSize | Expected::LastChunk => {
+                let end = memchr::memchr(b'\n', bytes);
+                self.keep(&bytes[..end.unwrap_or(bytes.len())]);
+                if end.is_some() {
+                    self.judge_chunk();
+                }
+                end.map_or(bytes.len(), |end| end + 1)
+            }
+            Expected::Anything | Expected::Upgrade => bytes.len(),
         }
+    }
+
+    /// Takes what follows a head.
+    fn end_head(&mut self) {
+        self.next = match (self.unbounded, self.length) {
+            (Unbounded::None, Some(0)) => Expected::Next,
+            (Unbounded::None, Some(length)) => Expected::Body(length),
+            (Unbounded::Chunks, Some(0)) => Expected::ChunkSize,
+            (Unbounded::Upgrade, Some(0)) => Expected::Upgrade,
+            // Two lengths are refused.
+            _ => Expected::Anything,
+        };
+    }
+
+    /// Takes what a line between two chunks says. What hyper would not take, or what
+    /// follows trailers, is not followed.
+    fn judge_chunk(&mut self) {
+        let line = &self.line[..self.at.min(LINE)];
+        let is_last = self.next == Expected::LastChunk;
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let digits = str::from_utf8(&line[..digits.count()]).unwrap_or_default();
+        let is_bounded = self.at <= LINE && line.ends_with(b"\r");
+        let size = u64::from_str_radix(digits, 16).ok();
+        self.next = match size.filter(|_| is_bounded && !is_last) {
+            Some(0) => Expected::LastChunk,
+            Some(size) => Expected::Chunk(size.saturating_add(2)),
+            None => Expected::Anything,
+        };
+        if is_last && line == b"\r" {
+            self.next = Expected::Next;
+        }
+        self.at = 0;
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -253,15 +341,12 @@ impl Requests {
         self.at += part.len();
     }
 
-    /// Takes the body's length from a header's line.
+    /// Takes the body's length from a header's line; behind the last one the head ends.
     fn judge(&mut self) {
         let line = self.line[..self.at.min(LINE)].trim_ascii();
         if self.at <= 1 && line.is_empty() {
-            self.next = match self.length {
-                Some(0) => Expected::Method,
-                Some(length) => Expected::Body(length),
-                None => Expected::Anything,
-            };
+            self.at = 0;
+            return self.end_head();
         }
         let colon = line.iter().position(|byte| *byte == b':');
         let (name, value) = line.split_at(colon.unwrap_or(line.len()));
@@ -269,10 +354,18 @@ impl Requests {
             let digits = std::str::from_utf8(value).unwrap_or_default();
             let number = digits.trim_start_matches(':').trim().parse().ok();
             self.length = number.filter(|_| self.at <= LINE && self.length.is_some());
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding")
-            || name.eq_ignore_ascii_case(b"upgrade")
-        {
-            self.length = None;
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let coding = value.get(1..).unwrap_or_default().trim_ascii();
+            let is_known = coding.eq_ignore_ascii_case(b"chunked") && self.at <= LINE;
+            self.unbounded = match self.unbounded {
+                Unbounded::None if is_known => Unbounded::Chunks,
+                _ => Unbounded::Unknown,
+            };
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            self.unbounded = match self.unbounded {
+                Unbounded::None | Unbounded::Upgrade => Unbounded::Upgrade,
+                _ => Unbounded::Unknown,
+            };
         } else if name.eq_ignore_ascii_case(b"device-id")
             && !self.head.is_over
             && self.head.device.1 == 0
@@ -286,190 +379,5 @@ impl Requests {
     }
 }
 
-/// Wraps the stream that requests come from.
-#[derive(Debug)]
-pub(super) struct FirstLine<S> {
-    inner: S,
-    requests: Arc<Mutex<Requests>>,
-}
-
-impl<S> FirstLine<S> {
-    /// Notes in `requests` what comes.
-    pub(super) fn new(inner: S, requests: Arc<Mutex<Requests>>) -> Self {
-        Self { inner, requests }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for FirstLine<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        lock(&self.requests).look(&mut buffer.filled_mut()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FirstLine<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn requests<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Requests {
-        let mut requests = Requests::default();
-        pieces.for_each(|piece| requests.look(&mut piece.to_vec()));
-        requests
-    }
-
-    fn is_spaced<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> bool {
-        requests(pieces).note_read()
-    }
-
-    #[test]
-    fn two_blanks_in_front_of_the_path_are_seen_in_any_pieces() {
-        for (text, spaced) in [
-            ("GET /x HTTP/1.1\r\n", false),
-            ("POST /xiaozhi/ota/  HTTP/1.1\r\n", false),
-            ("GET  /x HTTP/1.1\r\n", true),
-            ("\r\nGET  /x HTTP/1.1\r\n", true),
-            ("GET   /x", true),
-            ("GET /x HTTP/1.1\r\n\r\nGET  /x", true),
-            ("GET /x HTTP/1.1\nA: b\n\nGET  /x", true),
-            (
-                "POST /x HTTP/1.1\r\nContent-Length: 6\r\n\r\na  b  GET /x",
-                false,
-            ),
-            (
-                "POST /x HTTP/1.1\r\ncontent-length:6\r\n\r\na  b  GET  /x",
-                true,
-            ),
-            ("GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\na  b", false),
-            (
-                "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\na  b",
-                false,
-            ),
-        ] {
-            for size in [1, 3, text.len()] {
-                let spaced_here = is_spaced(text.as_bytes().chunks(size));
-                assert_eq!(spaced_here, spaced, "{text:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_head_is_known_by_its_beginning_until_all_of_it_has_come() {
-        for (text, begin, lines, is_under_way) in [
-            ("", "", 0, false),
-            ("\r\n", "\r\n", 0, false),
-            ("GE", "GE", 0, true),
-            ("\x16\x03\x01", "\x16\x03\x01", 0, true),
-            (
-                "GET /x HTTP/1.1\r\nA: b\r\nC",
-                "GET /x HTTP/1.1\r\nA: b\r\nC",
-                1,
-                true,
-            ),
-            (
-                "GET /x HTTP/1.1\r\n\r\n",
-                "GET /x HTTP/1.1\r\n\r\n",
-                1,
-                false,
-            ),
-            (
-                "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nab",
-                "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\n",
-                2,
-                false,
-            ),
-        ] {
-            for size in [1, 3, text.len().max(1)] {
-                let requests = requests(text.as_bytes().chunks(size));
-                let head = requests.head().unwrap();
-                assert_eq!(head.begin(), begin.as_bytes(), "{text:?} by {size}");
-                assert_eq!(
-                    (head.lines, head.is_under_way()),
-                    (lines, is_under_way),
-                    "{text:?}"
-                );
-                assert_eq!(head.bytes, begin.len());
-            }
-        }
-        // The next one takes its place; of two that came at once the first is kept.
-        let both = ["GET /a HTTP/1.1\n\n", "GET /b HTTP/1.1\n\nGET /c"];
-        let requests = requests(both.iter().map(|text| text.as_bytes()));
-        assert_eq!(requests.head().unwrap().begin(), b"GET /b HTTP/1.1\n\n");
-    }
-
-    #[test]
-    fn a_tab_behind_the_address_is_a_blank() {
-        for (text, becomes) in [
-            (
-                "POST /x\t HTTP/1.1\r\nA:\tb\r\n",
-                "POST /x  HTTP/1.1\r\nA:\tb\r\n",
-            ),
-            ("POST\t/x HTTP/1.1\r\n", "POST\t/x HTTP/1.1\r\n"),
-            (
-                "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\t",
-                "POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\t",
-            ),
-        ] {
-            let mut bytes = text.as_bytes().to_vec();
-            Requests::default().look(&mut bytes);
-            assert_eq!(String::from_utf8_lossy(&bytes), becomes);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_body_is_no_request_line(
-            requests in prop::collection::vec(("[ a-z\r\n:]{0,40}", prop::bool::weighted(0.2)), 1..6),
-            size in 1usize..200,
-        ) {
-            let request = |(body, spaced): &(String, bool)| {
-                let blanks = if *spaced { "  " } else { " " };
-                format!("POST{blanks}/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nAccept: */*\r\n\r\n{body}", body.len())
-            };
-            let text: String = requests.iter().map(request).collect();
-            let spaced = requests.iter().any(|(_, spaced)| *spaced);
-            prop_assert_eq!(is_spaced(text.as_bytes().chunks(size)), spaced);
-        }
-
-        #[test]
-        fn any_bytes_can_be_looked_at(bytes in any::<Vec<u8>>(), size in 1usize..40) {
-            let _ = is_spaced(bytes.chunks(size));
-        }
-    }
-}
+mod tests;

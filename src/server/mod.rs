@@ -16,8 +16,10 @@ mod shares;
 mod shown;
 pub mod shutdown;
 mod trusted;
+mod turn_away;
 mod unreadable;
 mod upgrade;
+mod watched;
 mod workers;
 mod write_timeout;
 
@@ -135,6 +137,9 @@ pub(crate) trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
+    /// Returns the reply, as bytes, to whoever cannot stay: it ends the connection.
+    fn turned_away() -> Bytes;
+
     /// Returns the address that whoever came is told to type, if there is one.
     fn address(&self, _peer: Peer) -> Option<String> {
         None
@@ -155,7 +160,7 @@ pub(crate) struct Service<H> {
     /// Deadlines and bounds, which may change; a connection keeps those that it began
     /// with.
     pub limits: Arc<ArcSwap<Limits>>,
-    /// True where one address may be held to its share when connections run short.
+    /// True where one address may be held to its share of connections.
     pub fair: bool,
     /// Proxies in front: they have no share, and if there are any, a PROXY header is
     /// taken from nobody else.

@@ -7,6 +7,7 @@
 //! something left in the kernel is handed on to [`leftover`](super::leftover).
 
 use super::leftover::{LITTLE, Leaves, Left, LingeringClose};
+use super::shares::Wait;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -34,11 +35,20 @@ pub(super) struct WriteTimeout<S: Leaves> {
     /// Timer, made at the first wait and kept: a slow download waits thousands of
     /// times, and the timer is only looked at when it fires.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Connection that waits for its client once something was written to it: in a
+    /// handshake. Until then the client may have waited for us.
+    begins: Option<Arc<Wait>>,
 }
 
 impl<S: Leaves> WriteTimeout<S> {
-    pub(super) fn new(inner: S, idle: Duration, left: Arc<Left<S>>) -> Self {
+    pub(super) fn new(
+        inner: S,
+        idle: Duration,
+        left: Arc<Left<S>>,
+        begins: Option<Arc<Wait>>,
+    ) -> Self {
         Self {
+            begins,
             inner: Some(inner),
             idle,
             written: 0,
@@ -58,6 +68,9 @@ impl<S: Leaves> WriteTimeout<S> {
         if let Poll::Ready(result) = result {
             self.waiting_since = None;
             self.written += *result.as_ref().unwrap_or(&0) as u64;
+            if let Some(wait) = self.begins.take() {
+                wait.goes_on();
+            }
             return Poll::Ready(result);
         }
         let now = Instant::now();
@@ -182,7 +195,10 @@ mod tests {
 
     fn progress(inner: DuplexStream) -> (WriteTimeout<DuplexStream>, Arc<Left<DuplexStream>>) {
         let left = Arc::default();
-        (WriteTimeout::new(inner, IDLE, Arc::clone(&left)), left)
+        (
+            WriteTimeout::new(inner, IDLE, Arc::clone(&left), None),
+            left,
+        )
     }
 
     const IDLE: Duration = Duration::from_secs(60);

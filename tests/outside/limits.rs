@@ -329,8 +329,16 @@ fn a_slow_reader_with_a_small_window_gets_all_of_it() {
 
 #[test]
 fn permits_bound_connections_and_the_next_one_waits() {
-    let server = server("gateway:\n  limits: {connections: 3, headers: 1h}\n");
-    let mut held: Vec<_> = (0..3).map(|_| server.tcp()).collect();
+    let server = server("gateway:\n  limits: {connections: 3, headers: 1h, idle: 1h}\n");
+    // They have asked, and are answered as slowly as they read.
+    let mut held: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = server.tcp();
+            stream.write_all(&request("GET", PATH, &[], b"")).unwrap();
+            stream.read_exact(&mut [0; 1000]).unwrap();
+            stream
+        })
+        .collect();
     server.event("limit.connections", &[("limit", "3")]);
     let mut next = server.tcp();
     next.write_all(&check_in("x", "1.0")).unwrap();

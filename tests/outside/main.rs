@@ -54,6 +54,7 @@ mod proxy_bodies;
 mod proxy_protocol;
 mod reload;
 mod secrets;
+mod shares;
 mod simulate;
 mod smuggling;
 mod threads;
