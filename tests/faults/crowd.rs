@@ -188,8 +188,8 @@ impl Crowd {
     }
 
     /// Everybody resets his connection.
-    pub(super) fn reset(self) {
-        for member in self.members.into_iter().flatten() {
+    pub(super) fn leave(&mut self) {
+        for member in self.members.iter_mut().filter_map(Option::take) {
             reset(member.stream);
         }
     }

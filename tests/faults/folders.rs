@@ -234,6 +234,7 @@ fn reloads_under_load() {
             server.signal("HUP");
             round += 1;
         });
+        crowd.leave();
     });
     assert!(
         crowd.told.len() == 1 && crowd.told(200) > 0,

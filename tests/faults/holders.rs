@@ -45,7 +45,7 @@ fn half_requests_of_five_addresses() {
     let did = format!("{} half-sent requests from five addresses", size());
     scenario.run(&server, did, |meanwhile| {
         hold(&mut crowd, meanwhile);
-        crowd.reset();
+        crowd.leave();
     });
 }
 
@@ -61,6 +61,7 @@ fn who_gives_way_is_told() {
     let did = format!("{} half-sent requests, counted", size());
     scenario.run(&server, did, |meanwhile| {
         hold(&mut crowd, meanwhile);
+        crowd.leave();
     });
     assert!(crowd.told(503) > 0, "{:?}", crowd.told);
     let gone = crowd.let_go;
@@ -88,7 +89,7 @@ fn silence_and_half_handshakes() {
     );
     scenario.run(&server, did, |meanwhile| {
         hold(&mut crowd, meanwhile);
-        crowd.reset();
+        crowd.leave();
     });
 }
 
@@ -110,7 +111,7 @@ fn half_requests_of_five_networks() {
     let did = format!("{} half-sent requests from five IPv6 /64", size());
     scenario.run(&server, did, |meanwhile| {
         hold(&mut crowd, meanwhile);
-        crowd.reset();
+        crowd.leave();
     });
 }
 
@@ -126,7 +127,7 @@ fn half_proxy_headers() {
     let did = format!("{} half PROXY headers", size());
     scenario.run(&server, did, |meanwhile| {
         hold(&mut crowd, meanwhile);
-        crowd.reset();
+        crowd.leave();
     });
 }
 
@@ -150,6 +151,7 @@ fn crowd_of_devices(name: &'static str, from: [u8; 4], gateway: &str) {
         crowd.act_until_sent();
         meanwhile.while_it_asks(|| crowd.act());
         assert_eq!(crowd.size(), count);
+        crowd.leave();
     });
     assert_eq!((crowd.let_go, crowd.told(503)), (0, 0), "{:?}", crowd.told);
     assert!(crowd.told(200) >= count / 2, "{:?}", crowd.told);
@@ -195,7 +197,8 @@ fn holders_beside_a_carrier() {
             devices.act();
             holders.act();
         });
-        holders.reset();
+        holders.leave();
+        devices.leave();
     });
     assert_eq!((devices.let_go, devices.told(503)), (0, 0));
 }

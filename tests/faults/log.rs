@@ -4,10 +4,11 @@ use super::sized;
 use super::watch::{IMAGE, Scenario, image};
 use crate::behind_proxy::connect;
 use crate::support::event;
-use crate::support::server::{PATIENT, Server, Setup, exchange, request};
+use crate::support::server::{BINARY, PATIENT, Server, Setup, exchange, request};
 use crate::support::until;
 use std::fs;
 use std::io::{self, Write};
+use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -53,9 +54,13 @@ fn bytes(server: &Server) -> usize {
     server.log().iter().map(|line| line.len() + 1).sum()
 }
 
-/// Invented devices, and how long their names are: longer ones where they are fewer.
-fn crowd() -> (usize, String) {
-    sized((6_000, "x".repeat(240)), (200_000, String::new()))
+/// Invented devices, and how long their names are: where they are fewer, each makes the
+/// log write more.
+fn crowd() -> (usize, String, &'static str) {
+    sized(
+        (2_500, "x".repeat(3_000), "DEBUG"),
+        (200_000, String::new(), "INFO"),
+    )
 }
 
 #[test]
@@ -63,9 +68,9 @@ fn invented_devices_over_one_connection() {
     let Some(scenario) = Scenario::new("invented_devices_over_one_connection") else {
         return;
     };
-    let config = format!("gateway:\n{PATIENT}");
+    let (count, filler, level) = crowd();
+    let config = format!("log: {{log_level: {level}}}\ngateway:\n{PATIENT}");
     let server = Setup::new().file(IMAGE, image()).start(&config);
-    let (count, filler) = crowd();
     let did = format!("{count} invented devices, pipelined over one connection");
     let (before, begun) = (bytes(&server), Instant::now());
     scenario.kept(40).run(&server, did, |meanwhile| {
@@ -88,11 +93,11 @@ fn a_log_file_that_turns_over() {
     let Some(scenario) = Scenario::new("a_log_file_that_turns_over") else {
         return;
     };
+    let (count, filler, level) = crowd();
     let config = format!(
-        "log: {{log_dir: tmp, log_file: server.log}}\ngateway:\n  log: {{max_size: 1MiB, keep: 2}}\n{PATIENT}"
+        "log: {{log_dir: tmp, log_file: server.log, log_level: {level}}}\ngateway:\n  log: {{max_size: 1MiB, keep: 2}}\n{PATIENT}"
     );
     let server = Setup::new().file(IMAGE, image()).start(&config);
-    let (count, filler) = crowd();
     let did = format!("{count} invented devices, into a log file of 1 MiB and two older ones");
     scenario.kept(40).run(&server, did, |meanwhile| {
         pipeline(&server, count, |n| invented(n, &filler));
@@ -128,7 +133,7 @@ fn names_that_rewrite_lines() {
     let setup = files.fold(setup, |setup, (n, sign)| {
         setup.file(&format!("b{sign}x{n}_1.0.bin"), b"firmware")
     });
-    let server = setup.start(&config);
+    let server = setup.start_early(&config, &mut Command::new(BINARY));
     let did = format!("{} signs in names of files, devices and paths", SIGNS.len());
     scenario.run(&server, did, |_| {
         for (n, sign) in SIGNS.iter().enumerate() {

@@ -43,7 +43,7 @@ fn readers_of_a_byte_and_of_none() {
         crowd.act_until_sent();
         meanwhile.while_it_asks(|| crowd.act());
         assert_eq!(crowd.size(), size);
-        crowd.reset();
+        crowd.leave();
     });
 }
 
@@ -84,8 +84,8 @@ fn writers_of_a_byte_at_every_stage() {
             crowd.act();
             proxies.act();
         });
-        crowd.reset();
-        proxies.reset();
+        crowd.leave();
+        proxies.leave();
     });
 }
 

@@ -182,7 +182,10 @@ impl Scenario {
     /// Asks for something, as one who is known by no connection.
     fn ask(&self, server: &Server, scheme: &str, request: &[u8]) -> Result<Reply, String> {
         let stream = connect(self.from, server.address());
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        // As long as a device waits.
+        let wait = Some(Duration::from_secs(30));
+        stream.set_read_timeout(wait).unwrap();
+        stream.set_write_timeout(wait).unwrap();
         let reply = exchange(server, stream, scheme, request);
         let reply = reply.map_err(|e| format!("{scheme}: {e}"))?;
         if reply.status != 200 || !reply.whole {
@@ -278,17 +281,18 @@ impl Seen {
 impl Meanwhile<'_> {
     /// Goes on with something until the device has been answered often enough since,
     /// or is not answered any more.
+    #[track_caller]
     pub(super) fn while_it_asks(&self, mut step: impl FnMut()) {
         let begun = self.0.answered.load(Ordering::SeqCst);
-        let enough = begun + sized(8, 400);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + sized(PATIENCE, 5 * PATIENCE);
         loop {
             step();
-            let is_enough = self.0.answered.load(Ordering::SeqCst) >= enough;
+            let answered = self.0.answered.load(Ordering::SeqCst) - begun;
             let is_lost = !self.0.failures.lock().unwrap().is_empty();
-            if is_enough || is_lost || Instant::now() > end {
+            if answered >= sized(8, 400) || is_lost {
                 return;
             }
+            assert!(Instant::now() < end, "{answered} answers");
             thread::sleep(Duration::from_millis(10));
         }
     }
