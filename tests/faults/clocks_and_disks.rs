@@ -39,7 +39,7 @@ pub(super) fn set_clock(server: &Server, hours: i64) {
     until("the other time", || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         // Nobody else's device.
-        let headers = [("Device-Id", "clock")];
+        let headers = [("Device-Id", "clock"), ("Client-Id", "c")];
         let told = server.send("http", &request("POST", "/xiaozhi/ota/", &headers, b"{}"));
         let told = told.json()["server_time"]["timestamp"].as_i64()?;
         let off = told / 1000 - i64::try_from(now.as_secs()).unwrap() - hours * 3600;

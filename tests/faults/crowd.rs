@@ -43,7 +43,9 @@ impl Role {
 
     /// Goes on to send this, for ever.
     pub(super) fn then(self, repeats: impl AsRef<[u8]>) -> Self {
-        let repeats = repeats.as_ref().to_vec();
+        // Whoever sends much at once does not send it by the byte.
+        let times = (64 << 10) / repeats.as_ref().len();
+        let repeats = repeats.as_ref().repeat(times);
         Self { repeats, ..self }
     }
 
@@ -107,7 +109,10 @@ impl Crowd {
             if self.members[n].is_none() {
                 let from = self.from[n % self.from.len()];
                 let role = &self.roles[n % self.roles.len()];
-                self.members[n] = Some(Member::new(from, self.to, role));
+                let mut member = Member::new(from, self.to, role);
+                // A client that has something to say does not wait for the others.
+                member.write(role);
+                self.members[n] = Some(member);
             }
         }
     }

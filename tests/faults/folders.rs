@@ -226,7 +226,7 @@ fn reloads_under_load() {
     let mut crowd = Crowd::new(server.address(), size, &addresses(5), &roles);
     let did = format!("SIGHUP without end, {size} who ask again and again");
     let mut round = 0;
-    scenario.kept(64).run(&server, did, |meanwhile| {
+    scenario.kept(64).open(size).run(&server, did, |meanwhile| {
         crowd.come();
         meanwhile.while_it_asks(|| {
             crowd.act();

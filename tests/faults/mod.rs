@@ -33,6 +33,11 @@ const LATER: &[(&str, &str)] = &[
     ("a_carrier_full_of_devices", SHARES),
     ("holders_beside_a_carrier", SHARES),
     ("bodies_that_lack_their_end", "a budget for bodies"),
+    ("small_bodies_beside_large_ones", "memory that goes back"),
+    (
+        "a_client_resets_while_a_backend_thinks",
+        "an end of what nobody waits for",
+    ),
     ("a_start_without_threads", THREADS),
     ("no_thread_to_be_had", THREADS),
     ("invented_devices_over_one_connection", LOG),

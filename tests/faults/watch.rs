@@ -33,6 +33,7 @@ pub(super) struct Scenario {
     wait: Duration,
     most: Option<u64>,
     kept: u64,
+    open: usize,
 }
 
 /// What was seen of it.
@@ -73,7 +74,9 @@ impl Scenario {
             only_tls: false,
             wait: Duration::from_secs(2),
             most: None,
-            kept: 24,
+            kept: sized(24, 48),
+            // A connection or two of the device's own may be on their way out.
+            open: 4,
         })
     }
 
@@ -110,6 +113,12 @@ impl Scenario {
         Self { kept: mib, ..self }
     }
 
+    /// How many files it may have open beyond those that it had: connections to servers
+    /// behind are kept for a while.
+    pub(super) fn open(self, open: usize) -> Self {
+        Self { open, ..self }
+    }
+
     /// Does something to a server while a device goes on, prints the row, and holds what
     /// must hold.
     #[track_caller]
@@ -143,7 +152,7 @@ impl Scenario {
             scope.spawn(|| {
                 while !seen.over.load(Ordering::SeqCst) {
                     seen.most.lock().unwrap().grow(Memory::of(server));
-                    thread::sleep(Duration::from_millis(50));
+                    thread::sleep(Duration::from_millis(100));
                 }
             });
             // A deed that fails ends the watching, too.
@@ -175,7 +184,7 @@ impl Scenario {
                     is_good.then_some(()).ok_or("another image".to_owned())
                 });
             }
-            thread::sleep(sized(Duration::from_millis(25), Duration::from_millis(5)));
+            thread::sleep(sized(Duration::from_millis(60), Duration::from_millis(5)));
         }
     }
 
@@ -201,8 +210,7 @@ impl Scenario {
         loop {
             let now = Memory::of(server);
             let is_back = now.own <= before.own + (self.kept << 10);
-            // A connection or two of the device's own may be on their way out.
-            let are_closed = open_files(server) <= files + 4;
+            let are_closed = open_files(server) <= files + self.open;
             if is_back && are_closed || Instant::now() > end {
                 assert!(are_closed, "{} files, {files} before", open_files(server));
                 return now;
