@@ -29,6 +29,8 @@ mod documents;
 mod download;
 mod esptool;
 mod events;
+#[path = "../faults/mod.rs"]
+mod faults;
 mod folder;
 mod golden;
 mod image_files;

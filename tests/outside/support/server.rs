@@ -400,6 +400,26 @@ pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Repl
 /// Reads one reply: its head, and as much body as it announces or as comes.
 #[track_caller]
 pub(crate) fn read_reply(stream: &mut impl Read, bodiless: bool) -> Reply {
+    Reply::parse(&read_bytes(stream, bodiless), bodiless)
+}
+
+/// Sends a request and reads one reply, if there is one.
+pub(crate) fn try_exchange(
+    stream: &mut (impl Read + Write),
+    request: &[u8],
+) -> Result<Reply, String> {
+    let written = stream.write_all(request).and_then(|()| stream.flush());
+    let bytes = read_bytes(stream, false);
+    if find_end_of_head(&bytes).is_none() {
+        return Err(format!(
+            "no reply, {} bytes; sent: {written:?}",
+            bytes.len()
+        ));
+    }
+    Ok(Reply::parse(&bytes, false))
+}
+
+fn read_bytes(stream: &mut impl Read, bodiless: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut block = vec![0; 64 * 1024];
     loop {
@@ -415,15 +435,14 @@ pub(crate) fn read_reply(stream: &mut impl Read, bodiless: bool) -> Reply {
                 length
             };
             if bytes.len() >= end + length {
-                break;
+                return bytes;
             }
         }
         match stream.read(&mut block) {
             Ok(n) if n > 0 => bytes.extend_from_slice(&block[..n]),
             // A cut connection ends what there is; whether that was enough is
             // for the test to say.
-            Ok(_) | Err(_) => break,
+            Ok(_) | Err(_) => return bytes,
         }
     }
-    Reply::parse(&bytes, bodiless)
 }

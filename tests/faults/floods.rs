@@ -1,0 +1,206 @@
+//! Much of one kind: bodies, promises of bodies, headers, TLS greetings.
+
+use super::crowd::{Crowd, Role, addresses, hello, reset};
+use super::watch::{IMAGE, Meanwhile, Scenario, image};
+use super::{is_long, sized};
+use crate::behind_proxy::connect;
+use crate::support::backend::Backend;
+use crate::support::server::{PATIENT, Server, Setup};
+use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn server(gateway: &str) -> Server {
+    let config = format!("gateway:\n{PATIENT}{gateway}");
+    Setup::new().file(IMAGE, image()).start(&config)
+}
+
+/// Sees what comes of a crowd while the device asks, and whether it is told only this.
+#[track_caller]
+fn only_told(crowd: &mut Crowd, meanwhile: &Meanwhile<'_>, statuses: &[u16]) {
+    crowd.come();
+    meanwhile.while_it_asks(|| crowd.act());
+    for status in crowd.told.keys() {
+        assert!(statuses.contains(status), "{:?}", crowd.told);
+    }
+}
+
+/// A body that lacks its end, of the largest size that is gathered.
+fn almost_whole() -> Role {
+    let head = "POST /xiaozhi/ota/ HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n";
+    Role::sending([head.as_bytes(), &vec![b' '; 65_000]].concat())
+}
+
+#[test]
+fn bodies_that_lack_their_end() {
+    let Some(scenario) = Scenario::new("bodies_that_lack_their_end") else {
+        return;
+    };
+    let size = sized(1200, 12_000);
+    let server = server("");
+    let mut crowd = Crowd::new(
+        server.address(),
+        size,
+        &addresses(50),
+        &[almost_whole().once()],
+    );
+    // What is gathered of all bodies, and what a connection takes by itself.
+    let most = 64 + (size as u64 * 16).div_ceil(1024) + 16;
+    let did = format!("{size} connections with 64 KB of body each");
+    scenario.most(most).run(&server, did, |meanwhile| {
+        crowd.come();
+        crowd.act_until_sent();
+        meanwhile.while_it_asks(|| crowd.act());
+        assert!(crowd.told(503) > 0, "{:?}", crowd.told);
+        assert_eq!(crowd.let_go, 0, "{:?}", crowd.told);
+        crowd.leave();
+    });
+}
+
+/// Bodies as devices send them are exempt, whatever the others take.
+#[test]
+fn small_bodies_beside_large_ones() {
+    let Some(scenario) = Scenario::new("small_bodies_beside_large_ones") else {
+        return;
+    };
+    let server = server("");
+    let size = sized(1200, 4000);
+    let mut large = Crowd::new(server.address(), size, &addresses(50), &[almost_whole()]);
+    let head = "POST /xiaozhi/ota/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\n\r\n";
+    let small = Role::sending([head.as_bytes(), &[b' '; 4000]].concat());
+    let mut small = Crowd::new(server.address(), 50, &[[127, 0, 2, 9]], &[small]);
+    let did = format!("{size} connections with 64 KB of body each, again and again");
+    scenario.run(&server, did, |meanwhile| {
+        small.come();
+        small.act_until_sent();
+        large.come();
+        meanwhile.while_it_asks(|| {
+            large.act();
+            small.act();
+        });
+        assert_eq!((small.size(), &small.told), (50, &[].into()));
+        large.leave();
+        small.leave();
+    });
+}
+
+#[test]
+fn a_gigabyte_is_announced() {
+    let Some(scenario) = Scenario::new("a_gigabyte_is_announced") else {
+        return;
+    };
+    let backend = Backend::start(|connection| while connection.request().is_some() {});
+    let proxy = format!(
+        "  proxy: {{routes: {{/x/: 'http://{}'}}}}\n",
+        backend.address
+    );
+    let server = server(&proxy);
+    let mut roles = Vec::new();
+    for path in [
+        "/xiaozhi/ota/",
+        "/xiaozhi/ota/activate",
+        "/xiaozhi/ota/download/x.bin",
+        "/x/",
+        "/",
+    ] {
+        for announced in [
+            "Content-Length: 1073741824\r\n\r\n",
+            "Content-Length: 99999999999999999999999\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\nffffffff\r\n",
+            "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n00000000000000000000000000000000000000000000000000ff",
+        ] {
+            let begins = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{announced}{{");
+            roles.push(Role::sending(begins).once());
+        }
+    }
+    let size = sized(50, 1000);
+    let mut crowd = Crowd::new(server.address(), size, &addresses(5), &roles);
+    let did = format!("{size} bodies of 1 GB and more announced");
+    scenario.most(32).run(&server, did, |meanwhile| {
+        only_told(&mut crowd, meanwhile, &[200, 400, 404, 405, 413]);
+        assert!(
+            crowd.told(413) > 0 && crowd.told(400) > 0,
+            "{:?}",
+            crowd.told
+        );
+        crowd.leave();
+    });
+}
+
+#[test]
+fn headers_without_end() {
+    let Some(scenario) = Scenario::new("headers_without_end") else {
+        return;
+    };
+    let server = server("");
+    let begin = "GET /xiaozhi/ota/ HTTP/1.1\r\nHost: x\r\n";
+    let roles = [
+        Role::sending(format!("{begin}{}\r\n", "X-A: b\r\n".repeat(10_000))).once(),
+        Role::sending(format!("{begin}X-A: {}\r\n\r\n", "b".repeat(1 << 20))).once(),
+        Role::sending(format!("{begin}{}: b\r\n\r\n", "X".repeat(1 << 20))).once(),
+        Role::sending(format!("GET /{} HTTP/1.1\r\n", "x".repeat(1 << 20))).once(),
+        Role::sending(begin).then("X-A: b\r\n").once(),
+        Role::sending(format!("{begin}X-A: ")).then("b").once(),
+        Role::sending("").then("G").once(),
+        Role::sending("").then("\r\n").once(),
+    ];
+    let size = sized(40, 1000);
+    let mut crowd = Crowd::new(server.address(), size, &addresses(5), &roles);
+    let did = format!("{size} heads of many headers, of long ones, and without an end");
+    scenario.most(sized(32, 64)).run(&server, did, |meanwhile| {
+        for _ in 0..sized(2, 10) {
+            only_told(&mut crowd, meanwhile, &[400, 414, 431]);
+        }
+        assert!(crowd.told(431) + crowd.told(414) > 0, "{:?}", crowd.told);
+        crowd.leave();
+    });
+}
+
+/// Greets the server as often as it can until the end, and waits for nothing: the answers
+/// to the last ones are on their way.
+fn greets(server: &Server, from: [u8; 4], hello: &[u8], over: &AtomicBool) -> usize {
+    let (mut greeted, mut waiting) = (0, VecDeque::new());
+    while !over.load(Ordering::Relaxed) {
+        let mut stream = connect(from, server.address());
+        if stream.write_all(hello).is_ok() {
+            greeted += 1;
+        }
+        waiting.push_back(stream);
+        if waiting.len() > 64 {
+            waiting.drain(..1).for_each(reset);
+        }
+        if !is_long() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    greeted
+}
+
+#[test]
+fn greetings_without_end() {
+    let Some(scenario) = Scenario::new("greetings_without_end") else {
+        return;
+    };
+    let server = server("");
+    let (hello, over, rate) = (hello(), AtomicBool::new(false), AtomicUsize::new(0));
+    let scenario = scenario.only_tls().wait(Duration::from_millis(300));
+    let did = format_args!("{rate:?} ClientHellos a second from four addresses");
+    scenario.run(&server, did, |meanwhile| {
+        thread::scope(|scope| {
+            let begun = Instant::now();
+            let greet = |from| greets(&server, from, &hello, &over);
+            let greeters: Vec<_> = addresses(4)
+                .into_iter()
+                .map(|from| scope.spawn(move || greet(from)))
+                .collect();
+            meanwhile.while_it_asks(|| {});
+            over.store(true, Ordering::Relaxed);
+            let greeted: usize = greeters.into_iter().map(|g| g.join().unwrap()).sum();
+            let millis = usize::try_from(begun.elapsed().as_millis()).unwrap();
+            rate.store(greeted * 1000 / millis.max(1), Ordering::Relaxed);
+        });
+    });
+}

@@ -1,0 +1,71 @@
+//! Attacks and faults, met from outside: what is done to the server, and what a
+//! well-behaved device saw of it meanwhile.
+//!
+//! A scenario is one function with two sizes. Every run of the tests does the small
+//! one, and holds that the device was answered; `FAULTS=long`, which `tests/long faults`
+//! sets, does the whole one and holds how soon and in how much memory, too. Each says
+//! what came of it in one row of a table.
+
+mod crowd;
+mod watch;
+
+mod clocks_and_disks;
+mod floods;
+mod folders;
+mod holders;
+mod log;
+mod many;
+mod pages;
+mod resets;
+mod shortage;
+mod slow;
+
+use std::env;
+
+/// Scenarios that the server does not stand yet, and what each waits for. They are
+/// left out.
+const LATER: &[(&str, &str)] = &[
+    ("half_requests_of_five_addresses", SHARES),
+    ("half_requests_of_five_networks", SHARES),
+    ("silence_and_half_handshakes", SHARES),
+    ("half_proxy_headers", SHARES),
+    ("who_gives_way_is_told", SHARES),
+    ("a_carrier_full_of_devices", SHARES),
+    ("holders_beside_a_carrier", SHARES),
+    ("bodies_that_lack_their_end", "a budget for bodies"),
+    ("small_bodies_beside_large_ones", "memory that goes back"),
+    (
+        "a_client_resets_while_a_backend_thinks",
+        "an end of what nobody waits for",
+    ),
+    ("a_start_without_threads", THREADS),
+    ("no_thread_to_be_had", THREADS),
+    ("invented_devices_over_one_connection", LOG),
+    ("a_log_file_that_turns_over", LOG),
+    ("names_that_rewrite_lines", LOG),
+    (
+        "strangers_make_nobody_forget",
+        "a memory of what was forced",
+    ),
+    ("pages_of_strangers_get_no_token", CORS),
+    ("pages_that_are_listed_get_a_token", CORS),
+    (
+        "requests_that_can_be_read_in_two_ways",
+        "one Host and one coding",
+    ),
+];
+
+const SHARES: &str = "shares of connections that bring nothing";
+const THREADS: &str = "an answer where no thread is to be had";
+const LOG: &str = "a bound of the log";
+const CORS: &str = "tokens for pages that are listed";
+
+/// Tells whether the scenarios are to be as large as what they stand for.
+fn is_long() -> bool {
+    env::var("FAULTS").is_ok_and(|size| size == "long")
+}
+
+/// One of two sizes.
+fn sized<T>(small: T, long: T) -> T {
+    if is_long() { long } else { small }
+}

@@ -1,0 +1,170 @@
+//! No more files to be had, and no more threads.
+
+use super::crowd::{Crowd, Role, addresses};
+use super::sized;
+use super::watch::{IMAGE, Scenario, image, open_files};
+use crate::support::server::{BINARY, PATIENT, Server, Setup, request};
+use crate::support::{noise, until};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A user of this machine who has no other process.
+const NOBODY_ELSE: u32 = 61_387;
+const AS_NOBODY_ELSE: [&str; 4] = [
+    "--reuid=61387",
+    "--regid=61387",
+    "--clear-groups",
+    "--bounding-set=-all",
+];
+
+/// Limits what a process may have of something from now on.
+fn limit(server: &Server, what: &str) {
+    let pid = server.pid();
+    let owner = fs::metadata(format!("/proc/{pid}")).unwrap().uid();
+    let mut command = Command::new("prlimit");
+    if owner == NOBODY_ELSE {
+        // Root may well lack the right to do it for others.
+        command = Command::new("setpriv");
+        command.args(AS_NOBODY_ELSE).arg("prlimit");
+    }
+    let status = command.args(["--pid", &pid.to_string(), what]).status();
+    assert!(status.unwrap().success(), "{what}");
+}
+
+#[test]
+fn out_of_files() {
+    let Some(scenario) = Scenario::new("out_of_files") else {
+        return;
+    };
+    let server = Setup::new()
+        .file(IMAGE, image())
+        .start(&format!("gateway:\n{PATIENT}"));
+    let size = sized(60, 1000);
+    // They ask for the end, and come again.
+    let ask = request("GET", "/xiaozhi/ota/", &[("Connection", "close")], b"");
+    let mut crowd = Crowd::new(server.address(), size, &addresses(5), &[Role::sending(ask)]);
+    let did = format!("{size} who come again and again, and files for 10");
+    scenario.run(&server, did, |meanwhile| {
+        let files = open_files(&server) + 10;
+        limit(&server, &format!("--nofile={files}:"));
+        crowd.come();
+        meanwhile.while_it_asks(|| crowd.act());
+        crowd.leave();
+    });
+    assert!(
+        crowd.told.keys().all(|status| *status == 200),
+        "{:?}",
+        crowd.told
+    );
+}
+
+/// The binary as a user whose threads can be counted: root's are not.
+fn as_somebody(setup: &Setup) -> Command {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Command::new(BINARY);
+    }
+    // The way to where it was built may be shut to others.
+    let binary = setup.path().join("binary");
+    fs::copy(BINARY, &binary).unwrap();
+    give(setup.path());
+    let mut command = Command::new("setpriv");
+    command.args(AS_NOBODY_ELSE).arg(binary);
+    command
+}
+
+/// Gives away a folder and all below it.
+fn give(path: &Path) {
+    chown(path, Some(NOBODY_ELSE), Some(NOBODY_ELSE)).unwrap();
+    if path.is_dir() {
+        for item in fs::read_dir(path).unwrap() {
+            give(&item.unwrap().path());
+        }
+    }
+}
+
+const LARGE_PATH: &str = "/xiaozhi/ota/download/large_1.0.bin";
+
+#[test]
+fn no_thread_to_be_had() {
+    let Some(scenario) = Scenario::new("no_thread_to_be_had") else {
+        return;
+    };
+    let setup = Setup::new()
+        .file(IMAGE, image())
+        .file("large_1.0.bin", noise(4 << 20, 1));
+    // What is read from the disk is read by threads that there are not yet.
+    let config = format!("gateway:\n{PATIENT}  firmware: {{memory: 0}}\n");
+    let mut command = as_somebody(&setup);
+    let server = setup.start_by(&config, &mut command);
+    scenario
+        .checks_only()
+        .run(&server, "no thread to be had, and then some", |meanwhile| {
+            limit(&server, "--nproc=1:");
+            for _ in 0..sized(10, 200) {
+                let reply = server.get(LARGE_PATH);
+                reply.hold_to_contract("without threads");
+                assert!([200, 503].contains(&reply.status), "{}", reply.status);
+                assert!(reply.status == 503 || reply.whole);
+            }
+            // Whoever looks at the folder and the configuration is in want, too.
+            fs::write(server.bin().join("b_1.0.bin"), "firmware").unwrap();
+            server.signal("HUP");
+            meanwhile.while_it_asks(|| {});
+            limit(&server, "--nproc=4096:");
+            until("a download", || {
+                let reply = server.get(LARGE_PATH);
+                (reply.status == 200 && reply.whole).then_some(())
+            });
+            fs::write(server.bin().join("b_2.0.bin"), "firmware").unwrap();
+            until("what came meanwhile", || {
+                server
+                    .offered("b", "0.1")
+                    .filter(|file| file == "b_2.0.bin")
+            });
+            server.reload();
+        });
+    let log = server.log().join("\n");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// A start that lacks threads ends with a reason, or goes well.
+#[test]
+fn a_start_without_threads() {
+    let is_later = Scenario::new("a_start_without_threads").is_none();
+    if is_later || fs::metadata("/proc/self").unwrap().uid() != 0 {
+        // Whoever runs this has other processes, nobody knows how many.
+        return;
+    }
+    for threads in 1..=sized(6, 12) {
+        let setup = Setup::new().file(IMAGE, image());
+        let config = "gateway:\n  ip: 127.0.0.1\n  ports: [0]\n";
+        fs::write(setup.path().join("data/.config.yaml"), config).unwrap();
+        let own = as_somebody(&setup);
+        let mut command = Command::new("timeout");
+        command.args([
+            "--signal=TERM",
+            "3",
+            "prlimit",
+            &format!("--nproc={threads}:{threads}"),
+        ]);
+        command.arg(own.get_program()).args(own.get_args());
+        let output = command
+            .current_dir(setup.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        let said = String::from_utf8_lossy(&said);
+        let is_fault = said.contains(" event=panic") || said.contains("thread '");
+        assert!(!is_fault, "{threads}: {said}");
+        // 124: it ran until it was asked to end.
+        let code = output.status.code();
+        let has_reason = said.contains(" event=") || said.contains("thread");
+        assert!(
+            code == Some(124) || code == Some(1) && has_reason,
+            "{threads}: {code:?}: {said}"
+        );
+    }
+}
