@@ -36,16 +36,11 @@ fn cpu() -> f64 {
 }
 
 fn main() {
-    let report = Report::read(BODY);
     let (mut escaped, mut plain) = (LINE.to_owned(), LINE.to_owned());
     let mut paths: Vec<(&str, Operation<'_>)> = vec![
         (
             "reading a check-in's body",
             Box::new(|| drop(black_box(Report::read(black_box(BODY))))),
-        ),
-        (
-            "reading its partition table",
-            Box::new(|| drop(black_box(black_box(&report).partitions()))),
         ),
         (
             "looking for what steers a terminal in a line",
