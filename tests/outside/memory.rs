@@ -10,6 +10,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 const MIB: u64 = 1 << 20;
 /// What is gathered of bodies at most, where there is memory for it.
@@ -106,10 +107,14 @@ fn bodies_take_no_more_than_their_budget_and_give_it_back() {
 #[test]
 fn uploads_that_a_backend_does_not_take_are_not_gathered() {
     const EACH: u64 = 200;
-    let backend = Backend::start(|connection| {
+    let gate = Arc::new(Mutex::new(()));
+    let closed = Arc::clone(&gate);
+    let backend = Backend::start(move |connection| {
         let _ = connection.head();
-        connection.ended();
+        // It reads no more until the test ends.
+        drop(closed.lock());
     });
+    let _closed = gate.lock().unwrap();
     let config = format!(
         "gateway:\n  tls: {{mode: off}}\n  proxy: {{vision: \"http://{}\"}}\n",
         backend.address
