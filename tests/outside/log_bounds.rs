@@ -256,7 +256,7 @@ fn what_nobody_sees_is_escaped_wherever_it_is_said() {
     for byte in text.bytes() {
         write!(encoded, "%{byte:02X}").unwrap();
     }
-    server.get(&format!("/xiaozhi/ota/download/{encoded}"));
+    server.get(&format!("/xiaozhi/ota/download/{encoded}.bin"));
     server.get(&format!("/xiaozhi/ota/{encoded}"));
     for id in [
         "check-in",
