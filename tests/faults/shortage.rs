@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A user of this machine who has no other process.
 const NOBODY_ELSE: u32 = 61_387;
@@ -41,11 +42,13 @@ fn out_of_files() {
     let server = Setup::new()
         .file(IMAGE, image())
         .start(&format!("gateway:\n{PATIENT}"));
-    let size = sized(60, 1000);
+    let size = sized(60, 300);
     // They ask for the end, and come again.
     let ask = request("GET", "/xiaozhi/ota/", &[("Connection", "close")], b"");
     let mut crowd = Crowd::new(server.address(), size, &addresses(5), &[Role::sending(ask)]);
     let did = format!("{size} who come again and again, and files for 10");
+    // Ten at a time: everybody waits, and nobody for long.
+    let scenario = scenario.wait(Duration::from_secs(30));
     scenario.run(&server, did, |meanwhile| {
         let files = open_files(&server) + 10;
         limit(&server, &format!("--nofile={files}:"));

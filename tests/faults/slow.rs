@@ -38,13 +38,16 @@ fn readers_of_a_byte_and_of_none() {
     let did = format!("{size} downloads, read by the byte or not at all");
     // The image itself is kept in memory, once.
     let most = 16 + (size as u64 * 48).div_ceil(1024) + 16;
-    scenario.most(most).kept(40).run(&server, did, |meanwhile| {
-        crowd.come();
-        crowd.act_until_sent();
-        meanwhile.while_it_asks(|| crowd.act());
-        assert_eq!(crowd.size(), size);
-        crowd.leave();
-    });
+    scenario
+        .most(most)
+        .kept(sized(40, 64))
+        .run(&server, did, |meanwhile| {
+            crowd.come();
+            crowd.act_until_sent();
+            meanwhile.while_it_asks(|| crowd.act());
+            assert_eq!(crowd.size(), size);
+            crowd.leave();
+        });
 }
 
 /// All that is sent by the byte.

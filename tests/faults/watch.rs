@@ -297,7 +297,7 @@ impl Meanwhile<'_> {
             step();
             let answered = self.0.answered.load(Ordering::SeqCst) - begun;
             let is_lost = !self.0.failures.lock().unwrap().is_empty();
-            if answered >= sized(8, 400) || is_lost {
+            if answered >= sized(8, 100) || is_lost {
                 return;
             }
             assert!(Instant::now() < end, "{answered} answers");
