@@ -54,7 +54,7 @@ pub(crate) fn is_unshown(c: char) -> bool {
         | '\u{ae}'..='\u{2ff}'
         | '\u{3001}'..='\u{303e}'
         | '\u{4e00}'..='\u{9fff}'
-        | '\u{ff01}'..='\u{ff5e}' => false,
+        | '\u{ff00}'..='\u{ff5e}' => false,
         c if is_selector(c) => false,
         '\u{2028}' | '\u{2029}' => true,
         _ => c.is_control() || is_unseen(c) || is_filler(c) || !is_assigned(c),
@@ -95,7 +95,7 @@ mod tests {
             0x3164..=0x3164,       //
             0xe000..=0xf8ff,       // Private
             0xfdd0..=0xfdef,       // No characters
-            0xfeff..=0xff00,       // Order of bytes; unassigned
+            0xfeff..=0xfeff,       // Order of bytes
             0xffa0..=0xffa0,       //
             0xfff0..=0xfffb,       //
             0xfffe..=0xffff,       //

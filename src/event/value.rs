@@ -40,11 +40,9 @@ impl Value {
             Self::Text(text) => to.push_str(text),
             Self::Words(text) => to.push_str(text.to(lang)),
             Self::Socket(SocketAddr::V4(address)) => {
-                write_v4(*address.ip(), to);
-                to.push(':');
-                write_small(address.port(), to);
+                write_v4(*address.ip(), Some(address.port()), to);
             }
-            Self::Ip(IpAddr::V4(ip)) => write_v4(*ip, to),
+            Self::Ip(IpAddr::V4(ip)) => write_v4(*ip, None, to),
             Self::Socket(address) => {
                 let _ = write!(to, "{address}");
             }
@@ -72,26 +70,38 @@ impl Value {
     }
 }
 
-/// Writes an address as `Display` does, which takes six times as long: three lines of each
-/// check-in have one.
-fn write_v4(ip: Ipv4Addr, to: &mut String) {
-    for (n, octet) in ip.octets().into_iter().enumerate() {
-        if n > 0 {
-            to.push('.');
-        }
-        write_small(octet.into(), to);
+/// Writes an address as `Display` does, which takes several times as long: three lines of
+/// each check-in have one.
+fn write_v4(ip: Ipv4Addr, port: Option<u16>, to: &mut String) {
+    let mut text = [0; "255.255.255.255:65535".len()];
+    let mut from = text.len();
+    let mut put = |byte: u8| {
+        from -= 1;
+        text[from] = byte;
+    };
+    if let Some(port) = port {
+        put_number(port, &mut put);
+        put(b':');
     }
+    for (n, octet) in ip.octets().into_iter().rev().enumerate() {
+        if n > 0 {
+            put(b'.');
+        }
+        put_number(octet.into(), &mut put);
+    }
+    to.push_str(str::from_utf8(&text[from..]).unwrap_or_default());
 }
 
-fn write_small(number: u16, to: &mut String) {
-    let (mut rest, mut digits, mut from) = (number, [b'0'; 5], 5);
-    while from == 5 || rest > 0 {
-        from -= 1;
-        // A digit fits in a byte.
-        digits[from] += u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
+/// Puts the digits of a number, the last one first.
+fn put_number(mut number: u16, put: &mut impl FnMut(u8)) {
+    loop {
+        let [digit, _] = (number % 10).to_le_bytes();
+        put(b'0' + digit);
+        number /= 10;
+        if number == 0 {
+            return;
+        }
     }
-    to.extend(digits[from..].iter().map(|digit| char::from(*digit)));
 }
 
 macro_rules! from {

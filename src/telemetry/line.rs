@@ -243,6 +243,12 @@ fn write_field(line: &mut String, name: &str, value: &Value, lang: Lang) {
     push(line, &[" ", name, "="]);
     let start = line.len();
     value.write(lang, line);
+    if matches!(
+        value,
+        Value::Socket(_) | Value::Ip(_) | Value::Number(_) | Value::Flag(_)
+    ) {
+        return;
+    }
     let text = &line[start..];
     if text.is_empty() || text.contains([' ', '"', '=']) {
         let text = line.split_off(start);

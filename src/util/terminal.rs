@@ -71,25 +71,21 @@ pub fn keep_on_one_line(line: &mut String, start: usize) {
 /// bench --bench paths`).
 fn may_hold_unshown(text: &[u8]) -> bool {
     let is = u8::from;
-    let of_one = |b: u8| {
+    let alone = |b: u8| {
         is(b < b' ')
             | is(b == 0x7f)
             | is(b == 0xC2)
-            | is(b >= 0xCD) & is(b <= 0xE2)
+            | is(b.wrapping_sub(0xCD) <= 0xE2 - 0xCD)
             | is(b == 0xEA)
-            | is(b == 0xED)
-            | is(b == 0xEE)
-            | is(b >= 0xF0)
+            | is(b >= 0xED) & is(b != 0xEF)
     };
-    let of_three = |a: u8, b: u8, c: u8| {
-        let is_half_or_full_width = is(b == 0xBC) & is(c != 0x80) | is(b == 0xBD);
+    let pair = |a: u8, b: u8| {
+        let is_half_or_full_width = is(b == 0xBC) | is(b == 0xBD);
         is(a == 0xE3) & is(b != 0x80) | is(a == 0xEF) & (is_half_or_full_width ^ 1)
     };
-    let behind = |n: usize| text.get(n..).unwrap_or_default();
-    let threes = text.iter().zip(behind(1)).zip(behind(2));
-    let one = text.iter().fold(0, |found, b| found | of_one(*b));
-    let three = threes.fold(0, |found, ((a, b), c)| found | of_three(*a, *b, *c));
-    one | three != 0
+    let found = text.iter().fold(0, |found, b| found | alone(*b));
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    pairs.fold(found, |found, (a, b)| found | pair(*a, *b)) != 0
 }
 
 /// Returns a stranger's text as a part of one line.
