@@ -13,6 +13,28 @@ macro_rules! kinds {
     };
 }
 
+/// Makes a kind that speaks of a key and its value.
+macro_rules! of_key {
+    ($id:literal, $severity:ident, [$($field:literal),*], $zh:literal, $en:literal $(,)?) => {
+        Kind::new(
+            $id,
+            $severity,
+            "app",
+            &["place?~", "key?", "value?", $($field),*],
+            concat!("{|key|：}{|value|：}", $zh),
+            concat!("{|key|: }{|value|: }", $en),
+        )
+        .lead(PLACE)
+    };
+}
+
+/// Makes a kind that speaks of a key, its value, and another key that it clashes with.
+macro_rules! of_keys {
+    ($id:literal, $severity:ident, [$($field:literal),*], $zh:literal, $en:literal $(,)?) => {
+        of_key!($id, $severity, ["beside?", "beside_place?~" $(, $field)*], $zh, $en)
+    };
+}
+
 /// Place in front of a message about the configuration.
 const PLACE: Text = Text::new("{place}：", "{place}: ");
 
@@ -57,6 +79,7 @@ mod address;
 mod certificate;
 mod check_in;
 mod config;
+mod config_text;
 mod connection;
 mod file;
 mod foreign;
@@ -74,6 +97,7 @@ pub use address::*;
 pub use certificate::*;
 pub use check_in::*;
 pub use config::*;
+pub use config_text::*;
 pub use connection::*;
 pub use file::*;
 pub use foreign::*;
@@ -91,6 +115,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
     [
         PROCESS,
         CONFIGURATION,
+        CONFIGURATION_TEXT,
         CHECK_INS,
         REASONS,
         FILES,
