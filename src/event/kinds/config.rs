@@ -108,10 +108,6 @@ kinds! { CONFIGURATION:
         "占用的内存可能超过 {memory}（{of}）允许的范围，届时内核会结束本进程；这里的默认值是 {fit}：请改小或删去它，或增加内存",
         "may take more than its part of {memory}, {of}, and the kernel ends this process for that; the default is {fit} here: write less, \
          take it out, or give it more memory");
-    /// There is no log file that could turn over.
-    CONFIG_NO_LOG_FILE = of_key!("config.no-log-file", Warning, [],
-        "不会被使用，因为没有日志文件：请写 log.log_dir 或 log.log_file，或删去它",
-        "is not used, for there is no log file: write log.log_dir or log.log_file, or take it out");
     /// A size without a unit.
     CONFIG_BYTES = of_key!("config.bytes", Warning, ["bytes", "write"],
         "没有写单位，因此是 {bytes} 字节：请写 {write}；若确实是字节，请写 {bytes}b",

@@ -140,6 +140,10 @@ kinds! { PROCESS:
     LOG_UNOPENED = why("log.unopened", &["path", "error", "what?"],
         "log.log_file：{path}：{error}{：|what|}：请写一个可写的普通文件的名称（log.log_dir 和 log.log_file），或删去这两个键",
         "log.log_file: {path}: {error}{: |what|}: name a file that can be written to (log.log_dir and log.log_file), or take the two keys out");
+    /// There is no log file that could turn over.
+    CONFIG_NO_LOG_FILE = Kind::new("config.no-log-file", Warning, "app", &["place?~", "key?", "value?"],
+        "{|key|：}{|value|：}不会被使用，因为没有日志文件：请写 log.log_dir 或 log.log_file，或删去它",
+        "{|key|: }{|value|: }is not used, for there is no log file: write log.log_dir or log.log_file, or take it out").lead(PLACE);
     /// The log file is a pipe without a reader.
     LOG_PIPE = why("log.pipe", &[],
         "它是没有程序在读的管道：请写普通文件，或先启动读取它的程序",
