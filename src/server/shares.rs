@@ -133,9 +133,13 @@ impl Shares {
     }
 
     /// Lets a connection in that has its permit and waits from `now` on. `None` if its
-    /// owner has its share: a quarter of what is free. Beyond that its own
-    /// longest-waiting one makes room; where none is old, it may come on probation, but
-    /// not when fewer than a quarter of all are left.
+    /// owner has its share.
+    ///
+    /// While half of all are free, nobody is in anybody's way: thousands of devices behind
+    /// one router may shake hands at once, as slowly as they like. Below that the share is
+    /// a quarter of what is free. Beyond it its own longest-waiting one makes room; where
+    /// none is old, it may come on probation, but not when fewer than a quarter of all are
+    /// left.
     pub(super) fn enter(self: &Arc<Self>, client: Client, now: Instant) -> Option<Place> {
         let owner = client.owner;
         let wait = Arc::new(Wait {
@@ -149,7 +153,7 @@ impl Shares {
         let age = now.duration_since(self.begun);
         let (mut goes, mut probation) = (None, None);
         let mut table = self.ranked(free);
-        if client.has_share && table.count(owner) >= share(free) {
+        if client.has_share && table.count(owner) >= self.share(free) {
             goes = let_old_go(&mut table, owner, age);
             if goes.is_none() && free < self.limit / 4 {
                 return None;
@@ -174,7 +178,7 @@ impl Shares {
         let age = now.duration_since(self.begun);
         let mut table = self.ranked(0);
         let mut goes = None;
-        if client.has_share && table.count(client.owner) >= share(0) {
+        if client.has_share && table.count(client.owner) >= self.share(0) {
             goes = let_old_go(&mut table, client.owner, age);
             if goes.is_none() {
                 return Room::Refused;
@@ -228,6 +232,14 @@ impl Shares {
         table
     }
 
+    /// Returns the number of waiting connections that one owner may have.
+    fn share(&self, free: usize) -> usize {
+        if free >= self.limit.div_ceil(2) {
+            return self.limit;
+        }
+        ALWAYS.max(free / 4)
+    }
+
     /// Judges one that came on probation. Returns the time of the next look, if there is
     /// to be one.
     fn judge(&self, wait: &Wait) -> Option<Instant> {
@@ -237,7 +249,7 @@ impl Shares {
         if now < since + OLD {
             return Some(since + OLD);
         }
-        if table.count(wait.owner) > share(free) {
+        if table.count(wait.owner) > self.share(free) {
             table.let_go(wait.owner, wait.at.load(Relaxed) / 2);
             wait.is_asked(GOES);
             drop(table);
@@ -245,11 +257,6 @@ impl Shares {
         }
         None
     }
-}
-
-/// Returns the number of waiting connections that one owner may have.
-fn share(free: usize) -> usize {
-    ALWAYS.max(free / 4)
 }
 
 /// Lets the longest-waiting one of an owner go, if it is old.

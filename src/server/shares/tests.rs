@@ -51,9 +51,13 @@ fn is_made(room: &Room, by: &Place) -> bool {
 #[tokio::test(start_paused = true)]
 async fn an_owner_has_a_quarter_of_what_is_free_and_then_its_oldest_makes_room() {
     let world = World::new(1000, true);
-    let mut held: Vec<_> = (0..200).map(|_| world.enter(1).unwrap()).collect();
+    // While half are free, there is no share.
+    let many: Vec<_> = (0..500).map(|_| world.enter(1).unwrap()).collect();
+    assert!(many.iter().all(|place| place.probation.is_none()));
+    drop(many);
+    let mut held: Vec<_> = (0..100).map(|_| world.enter(1).unwrap()).collect();
     assert!(held.iter().all(|place| place.probation.is_none()));
-    // There is plenty, and none is old: further ones come on probation.
+    // A quarter is left, and none is old: further ones come on probation.
     let mut further = world.enter(1).unwrap();
     assert!(further.probation.is_some());
     assert!(world.enter(2).unwrap().probation.is_none(), "another owner");
@@ -72,7 +76,8 @@ async fn an_owner_has_a_quarter_of_what_is_free_and_then_its_oldest_makes_room()
 #[tokio::test(start_paused = true)]
 async fn who_has_asked_in_time_is_on_probation_no_more() {
     let world = World::new(1000, true);
-    let _held: Vec<_> = (0..200).map(|_| world.enter(1).unwrap()).collect();
+    world.permits.forget_permits(500);
+    let _held: Vec<_> = (0..100).map(|_| world.enter(1).unwrap()).collect();
     let (mut asked, mut shaken) = (world.enter(1).unwrap(), world.enter(1).unwrap());
     let _more: Vec<_> = (0..50).map(|_| world.enter(1).unwrap()).collect();
     assert!(!is_to_go(&mut asked) && !is_to_go(&mut shaken));
