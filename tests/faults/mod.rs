@@ -25,13 +25,6 @@ use std::env;
 /// Scenarios that the server does not stand yet, and what each waits for. They are
 /// left out.
 const LATER: &[(&str, &str)] = &[
-    ("half_requests_of_five_addresses", SHARES),
-    ("half_requests_of_five_networks", SHARES),
-    ("silence_and_half_handshakes", SHARES),
-    ("half_proxy_headers", SHARES),
-    ("who_gives_way_is_told", SHARES),
-    ("a_carrier_full_of_devices", SHARES),
-    ("holders_beside_a_carrier", SHARES),
     ("bodies_that_lack_their_end", "a budget for bodies"),
     ("small_bodies_beside_large_ones", "memory that goes back"),
     (
@@ -56,7 +49,6 @@ const LATER: &[(&str, &str)] = &[
     ),
 ];
 
-const SHARES: &str = "shares of connections that bring nothing";
 const THREADS: &str = "an answer where no thread is to be had";
 const LOG: &str = "a bound of the log";
 const CORS: &str = "tokens for pages that are listed";
