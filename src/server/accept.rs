@@ -3,6 +3,7 @@
 
 use super::connection::{self, Accepted, ConnectionContext};
 use super::shares::{Client, Room, Shares, Wait};
+use super::turns::Turns;
 use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
 use crate::util::once::Once;
@@ -140,6 +141,7 @@ impl<H: Handler> Entrance<H> {
         (stream, address): (TcpStream, SocketAddr),
         client: Client,
         permit: Option<OwnedSemaphorePermit>,
+        turns: &Arc<Turns>,
         stop: CancellationToken,
     ) {
         let since = Instant::now();
@@ -162,6 +164,7 @@ impl<H: Handler> Entrance<H> {
             port: self.port,
             place,
             since,
+            turns: Arc::clone(turns),
         };
         let serve = connection::serve(accepted, Arc::clone(&self.admission.context), stop);
         let connections = &self.admission.connections;
@@ -173,10 +176,11 @@ impl<H: Handler> Entrance<H> {
     }
 }
 
-/// Accepts on this worker until asked to stop.
+/// Accepts on this worker, of which the turns are, until asked to stop.
 pub(super) async fn accept<H: Handler>(
     listener: TcpListener,
     entrance: Arc<Entrance<H>>,
+    turns: Arc<Turns>,
     stop: CancellationToken,
 ) {
     let mut stopped = pin!(stop.cancelled());
@@ -194,7 +198,7 @@ pub(super) async fn accept<H: Handler>(
         };
         match result {
             Ok((accepted, client, permit)) => {
-                entrance.admit(accepted, client, permit, stop.clone());
+                entrance.admit(accepted, client, permit, &turns, stop.clone());
             }
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
@@ -208,7 +212,7 @@ pub(super) async fn accept<H: Handler>(
             Err(_) => tokio::task::yield_now().await,
         }
     }
-    take_the_last(listener, &entrance, &stop);
+    take_the_last(listener, &entrance, &turns, &stop);
 }
 
 /// Takes the connections that the kernel has shaken hands with before the stop: it would
@@ -216,6 +220,7 @@ pub(super) async fn accept<H: Handler>(
 fn take_the_last<H: Handler>(
     listener: TcpListener,
     entrance: &Entrance<H>,
+    turns: &Arc<Turns>,
     stop: &CancellationToken,
 ) {
     let Ok(listener) = listener.into_std() else {
@@ -227,7 +232,7 @@ fn take_the_last<H: Handler>(
             .and_then(|()| TcpStream::from_std(stream));
         if let (Ok(stream), Some(permit)) = (stream, entrance.free_permit()) {
             let client = entrance.client(peer);
-            entrance.admit((stream, peer), client, Some(permit), stop.clone());
+            entrance.admit((stream, peer), client, Some(permit), turns, stop.clone());
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
             "在它的第一条消息完整之前",
             "before its first message had come whole",
         ),
+        Stage::Waiting => return crowded(failure, peer),
         Stage::Answered => Text::new("在我方证书发出之后", "after our certificate had gone out"),
     };
     let error = match &failure.cause {
@@ -64,6 +65,29 @@ pub(super) fn reason(failure: &Failure, peer: SocketAddr, config: &ServerConfig)
         }
         _ => event!(TLS_BROKEN, peer = peer, error = error.to_string()),
     })
+}
+
+/// Tells of a client whose turn did not come: it has seen nothing of us, our certificate
+/// neither.
+fn crowded(failure: &Failure, peer: SocketAddr) -> Event {
+    let end = match failure.cause {
+        Cause::Late => Text::new(
+            "未能及时轮到它（gateway.limits.handshake）",
+            "the client's turn did not come in time (gateway.limits.handshake)",
+        ),
+        Cause::Ended | Cause::Tls(_) => Text::new(
+            "还没轮到它，它就断开了",
+            "the client left before its turn came",
+        ),
+    };
+    let (others, own) = (failure.crowd.all, failure.crowd.own);
+    event!(
+        TLS_CROWDED,
+        peer = peer,
+        end = end,
+        others = others,
+        own = own
+    )
 }
 
 /// Tells of a client that begins as SSL 2.0 has it, and says the highest version that it

@@ -9,6 +9,7 @@ use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
 use super::shares::{Client, Going, Place, Shares};
 use super::turn_away;
+use super::turns::Turns;
 use super::unreadable::Ended;
 use super::watched::Watched;
 use super::write_timeout::WriteTimeout;
@@ -95,6 +96,8 @@ pub(super) struct Accepted {
     pub(super) place: Place,
     /// Time of its coming.
     pub(super) since: Instant,
+    /// Turns of its worker's handshakes.
+    pub(super) turns: Arc<Turns>,
 }
 
 /// Serves one connection to its end.
@@ -109,6 +112,7 @@ pub(super) async fn serve<H: Handler>(
         port,
         mut place,
         since,
+        turns,
     } = accepted;
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let proxied = port.proxy_protocol;
@@ -174,7 +178,7 @@ pub(super) async fn serve<H: Handler>(
                 stream,
                 peer(true),
                 port,
-                place,
+                (place, &turns),
                 shared,
                 &limits,
                 stop,
@@ -214,7 +218,7 @@ async fn secure<H: Handler>(
     stream: WriteTimeout<TcpStream>,
     peer: Peer,
     port: Port,
-    place: &mut Place,
+    (place, turns): (&mut Place, &Turns),
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
@@ -225,7 +229,10 @@ async fn secure<H: Handler>(
     };
     let end = after(Instant::now(), limits.handshake);
     // One that is to go meanwhile is closed: nothing can be said to it.
-    let shaken = or_late(&stop, door.shake(stream, end));
+    let spot = turns.spot(place.wait().owner());
+    // Its room goes with it, before that for requests comes.
+    let shaken = Box::pin(door.shake(stream, end, spot));
+    let shaken = or_late(&stop, shaken);
     let shaken = place.unless_going(pin!(shaken)).await.flatten();
     match shaken {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).

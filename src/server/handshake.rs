@@ -1,11 +1,17 @@
 //! TLS handshake of a client. Its first message is read here and kept while it lasts, so
-//! that one that fails can be told by its reason.
+//! that one that fails can be told by its reason. What costs waits for its turn.
 
+use super::turns::{Crowd, Spot};
+use super::write_timeout::WriteTimeout;
 use rustls::ServerConfig;
 use rustls::server::{Accepted, Acceptor};
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
@@ -17,6 +23,9 @@ const BUFFER: usize = 32 * 1024;
 const KEPT: usize = 4096;
 /// Room for a first message that comes in one piece.
 const USUAL: usize = 2048;
+
+/// Connection below TLS.
+type Stream = WriteTimeout<TcpStream>;
 
 /// TLS settings of the ports.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ pub(super) struct Door {
 pub(super) enum Stage {
     /// The client's first message had not come whole, or was refused.
     Hello,
+    /// The client waited for its turn.
+    Waiting,
     /// Our answer, with the certificate, had gone out.
     Answered,
 }
@@ -53,6 +64,8 @@ pub(super) enum Cause {
 pub(super) struct Failure {
     pub(super) stage: Stage,
     pub(super) cause: Cause,
+    /// Numbers of those that waited for their turns when it failed.
+    pub(super) crowd: Crowd,
     /// Beginning of what the client sent.
     pub(super) hello: Vec<u8>,
 }
@@ -72,38 +85,36 @@ impl Door {
         &self.config
     }
 
-    /// Shakes hands until `end`.
-    pub(super) async fn shake<S>(
+    /// Shakes hands until `end`, in the turns of `spot`.
+    pub(super) async fn shake(
         &self,
-        mut stream: S,
+        mut stream: Stream,
         end: Instant,
-    ) -> Result<TlsStream<S>, Failure>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+        mut spot: Spot<'_>,
+    ) -> Result<TlsStream<Stream>, Failure> {
         let mut hello = Vec::with_capacity(USUAL);
-        let read = timeout_at(end, first_message(&mut stream, &mut hello)).await;
-        let accepted = match read.unwrap_or(Err(Cause::Late)) {
-            Ok(accepted) => accepted,
-            Err(cause) => {
-                return Err(Failure {
-                    stage: Stage::Hello,
-                    cause,
-                    hello,
-                });
-            }
+        let mut stage = Stage::Hello;
+        let shaken = async {
+            let accepted = first_message(&mut stream, &mut hello).await?;
+            stage = Stage::Waiting;
+            turn(&mut spot, &stream).await?;
+            stage = Stage::Answered;
+            let config = Arc::clone(self.config_for(&accepted));
+            let mut shaken = StartHandshake::from_parts(accepted, stream)
+                .into_stream_with(config, |tls| tls.set_buffer_limit(Some(BUFFER)));
+            let steps = poll_fn(|cx| spot.poll_step(cx, |cx| Pin::new(&mut shaken).poll(cx)));
+            steps.await.map_err(Cause::of)
         };
-        let config = Arc::clone(self.config_for(&accepted));
-        let shaken = StartHandshake::from_parts(accepted, stream)
-            .into_stream_with(config, |tls| tls.set_buffer_limit(Some(BUFFER)));
         let cause = match timeout_at(end, shaken).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => Cause::of(error),
+            Ok(Err(cause)) => cause,
             Err(_) => Cause::Late,
         };
+        spot.leave();
         Err(Failure {
-            stage: Stage::Answered,
+            stage,
             cause,
+            crowd: spot.crowd(),
             hello,
         })
     }
@@ -118,6 +129,21 @@ impl Door {
             &self.mute
         }
     }
+}
+
+/// Waits for the turn of a client whose first message is whole; of one that leaves
+/// meanwhile nobody waits for the answer.
+async fn turn(spot: &mut Spot<'_>, stream: &Stream) -> Result<(), Cause> {
+    poll_fn(|cx| {
+        let had_to_wait = spot.waits();
+        let turn = spot.poll(cx);
+        // Where it is free at once nobody asks.
+        if (had_to_wait || turn.is_pending()) && stream.poll_ended(cx).is_ready() {
+            return Poll::Ready(Err(Cause::Ended));
+        }
+        turn.map(Ok)
+    })
+    .await
 }
 
 /// Reads a client's first message, and keeps its beginning in `kept`.

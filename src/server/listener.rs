@@ -141,13 +141,15 @@ impl Listeners {
         for bound in self.ports {
             let (port, address) = (bound.port, bound.address);
             let entrance = Arc::new(Entrance::new(port, address, &admission));
-            for (runtime, socket) in workers.runtimes().zip(bound.sockets) {
-                let _on_the_worker = runtime.enter();
+            for (worker, socket) in workers.all().zip(bound.sockets) {
+                let _on_the_worker = worker.runtime.enter();
                 let listener = TcpListener::from_std(socket)
                     .map_err(|error| ListenError::Other { address, error })?;
                 // A child of its own: its lock is then never shared by threads.
                 let stop = stop.asked.child_token();
-                accepting.push(runtime.spawn(accept(listener, Arc::clone(&entrance), stop)));
+                let turns = Arc::clone(&worker.turns);
+                let accept = accept(listener, Arc::clone(&entrance), turns, stop);
+                accepting.push(worker.runtime.spawn(accept));
             }
         }
         match try_join_all(accepting).await {

@@ -17,6 +17,7 @@ mod shown;
 pub mod shutdown;
 mod trusted;
 mod turn_away;
+mod turns;
 mod unreadable;
 mod upgrade;
 mod watched;

@@ -280,6 +280,11 @@ impl Wait {
         self.shares.report.note(&self.shares, self.owner);
     }
 
+    /// Returns the address in whose name it waits.
+    pub(super) fn owner(&self) -> IpAddr {
+        self.owner
+    }
+
     /// Returns whether it was asked to go, and still is on its way.
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.state.load(Acquire), GOES | CLOSES | CLOSING)

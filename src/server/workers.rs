@@ -4,10 +4,11 @@
 //! would cost more than the decision.
 
 use super::ListenError;
+use super::turns::Turns;
 use crate::util::supervise::End;
 use crate::util::threads;
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
@@ -27,9 +28,12 @@ pub(crate) struct Workers {
     end: CancellationToken,
 }
 
+/// One thread with its runtime.
 #[derive(Debug)]
-struct Worker {
-    runtime: Handle,
+pub(super) struct Worker {
+    pub(super) runtime: Handle,
+    /// Turns of the handshakes that are made on it.
+    pub(super) turns: Arc<Turns>,
     thread: JoinHandle<()>,
 }
 
@@ -55,14 +59,18 @@ impl Workers {
                         Ok(runtime) => runtime,
                         Err(error) => return drop(tell.send(Err(error))),
                     };
-                    if tell.send(Ok(runtime.handle().clone())).is_ok() {
-                        work(runtime, &name, &end, &broken);
+                    let turns = Arc::<Turns>::default();
+                    let known = (runtime.handle().clone(), Arc::clone(&turns));
+                    if tell.send(Ok(known)).is_ok() {
+                        work(runtime, turns, &name, &end, &broken);
                     }
                 })
                 .map_err(ListenError::Worker)?;
-            let runtime = told.recv().map_err(io::Error::other).flatten();
+            let known = told.recv().map_err(io::Error::other).flatten();
+            let (runtime, turns) = known.map_err(ListenError::Worker)?;
             Ok(Worker {
-                runtime: runtime.map_err(ListenError::Worker)?,
+                runtime,
+                turns,
                 thread,
             })
         });
@@ -81,9 +89,9 @@ impl Workers {
         self.workers.len()
     }
 
-    /// Returns the runtimes of the workers, in their order.
-    pub(super) fn runtimes(&self) -> impl Iterator<Item = &Handle> {
-        self.workers.iter().map(|worker| &worker.runtime)
+    /// Returns the workers, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter()
     }
 
     /// Ends the workers, cutting what is left.
@@ -98,11 +106,13 @@ impl Workers {
 
 /// Runs a worker to its end. Its connections die with its runtime, and the kernel goes on
 /// giving it others: nothing but a new process mends one that breaks.
-fn work(runtime: Runtime, name: &str, end: &CancellationToken, broken: &End) {
+fn work(runtime: Runtime, turns: Arc<Turns>, name: &str, end: &CancellationToken, broken: &End) {
     let work = || {
         runtime.block_on(async {
             tokio::select! {
                 () = beat() => {}
+                // Only by a panic.
+                _ = tokio::spawn(turns.usher()) => {}
                 () = end.cancelled() => {}
             }
         });
@@ -130,7 +140,7 @@ mod tests {
     fn workers_that_are_asked_to_end_do_so_quietly() {
         let broken = End::default();
         let workers = Workers::start(&broken).unwrap();
-        assert_eq!(workers.runtimes().count(), workers.count());
+        assert_eq!(workers.all().count(), workers.count());
         workers.end();
         assert!(broken.asked().now_or_never().is_none());
     }

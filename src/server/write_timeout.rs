@@ -8,13 +8,15 @@
 
 use super::leftover::{LITTLE, Leaves, Left, LingeringClose};
 use super::shares::Wait;
+use futures_util::FutureExt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Size in bytes of what is written in one piece.
@@ -90,6 +92,25 @@ impl<S: Leaves> WriteTimeout<S> {
             }
             // It was set for an earlier wait.
             timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+impl WriteTimeout<TcpStream> {
+    /// Waits until the other side has ended, as far as the kernel has said so already:
+    /// it is not asked. Behind bytes that nobody has read an end is seen only by who
+    /// comes again.
+    pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(inner) = &self.inner else {
+            return Poll::Ready(());
+        };
+        if ready!(inner.poll_read_ready(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        match inner.ready(Interest::READABLE).now_or_never() {
+            Some(Ok(ready)) if !ready.is_read_closed() => Poll::Pending,
+            None => Poll::Pending,
+            Some(_) => Poll::Ready(()),
         }
     }
 }

@@ -17,7 +17,8 @@ pub(crate) use self_signed::SignError;
 use crate::event::{Event, event};
 use crate::util::paths::absolute;
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
+use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
+use rustls::server::NoServerSessionStorage;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,8 +118,10 @@ impl std::error::Error for TlsError {}
 
 /// Makes the TLS settings for every port: TLS 1.2 beside 1.3 (ESP-IDF builds without
 /// 1.3 by default), X25519 and P-256 only (rustls follows the client's order of groups,
-/// and mbedTLS 2.28 would get the far dearer P-384), HTTP/1.1 only, one ticketer that
-/// outlives certificate reloads.
+/// and mbedTLS 2.28 would get the far dearer P-384), HTTP/1.1 only, no session that could
+/// be resumed: no firmware keeps one (`esp_ssl.cc` and `EspHttp.cc` of esp-ml307 give
+/// esp-tls none, and the modems are not told to), and a ticket costs 2.5 % of a handshake
+/// and 200 bytes on the air, a session that is stored a lock that all workers share.
 pub(crate) fn server_config(
     certificates: Arc<Certificates>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
@@ -147,9 +150,8 @@ pub(crate) fn server_config(
         .with_no_client_auth()
         .with_cert_resolver(certificates);
     config.ignore_client_order = true;
-    config.ticketer = Ticketer::new()?;
-    // Devices seldom resume; a second ticket would be made for nobody.
-    config.send_tls13_tickets = 1;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     config.alpn_protocols = protocols;
     Ok(Arc::new(config))
 }

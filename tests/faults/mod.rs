@@ -31,7 +31,6 @@ const LATER: &[(&str, &str)] = &[
         "a_client_resets_while_a_backend_thinks",
         "an end of what nobody waits for",
     ),
-    ("greetings_without_end", "handshakes in turns"),
     ("a_start_without_threads", THREADS),
     ("no_thread_to_be_had", THREADS),
     ("invented_devices_over_one_connection", LOG),

@@ -61,6 +61,7 @@ mod simulate;
 mod smuggling;
 mod threads;
 mod told;
+mod turns;
 mod updates;
 mod websocket;
 mod websocket_library;
