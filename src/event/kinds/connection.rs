@@ -16,11 +16,15 @@ kinds! { CONNECTIONS:
         "connection limit reached: new ones wait, and those that have sent no whole request make room (gateway.limits.connections)");
     /// One client has its share.
     SHARE_FULL = Kind::new("limit.share", Warning, "listener", &["address?", "peer", "proxy?", "limit?"],
-        "连接紧张，而该客户端没有发完请求的连接已占满其份额：新连接已拒绝，能应答的都答以 503。设备会立即发完请求；如果那不是您的路由器或代理，请在防火墙上拦截该地址         （每个客户端每小时提示一次）",
-        "connections run short, and this client has its share of those that have sent no whole request: refused, with a 503 where          that can be said. Devices send theirs at once; if that is no router or proxy of yours, keep the address out with a          firewall (said once an hour for each client)");
+        "连接紧张，而该客户端没有发完请求的连接已占满其份额：新连接已拒绝，能应答的都答以 503。设备会立即发完请求；如果那不是您的路由器或代理，请在防火墙上拦截该地址\
+         （每个客户端每小时提示一次）",
+        "connections run short, and this client has its share of those that have sent no whole request: refused, with a 503 where \
+         that can be said. Devices send theirs at once; if that is no router or proxy of yours, keep the address out with a \
+         firewall (said once an hour for each client)");
     /// Connections of one client made room.
     CONNECTIONS_LET_GO = Kind::new("limit.let-go", Warning, "listener", &["peer?", "count", "held"],
-        "为给他人腾出位置，已断开{ |peer| 的} {count} 个没有发完请求的连接，能应答的都答以 503；对方还有 {held} 个这样的连接。设备会立即发完请求，被断开的会自己重试；         如果那不是您的路由器或代理，请在防火墙上拦截该地址，否则请检查那里的线路，或调高 gateway.limits.connections（每个客户端每分钟提示一次）",
+        "为给他人腾出位置，已断开{ |peer| 的} {count} 个没有发完请求的连接，能应答的都答以 503；对方还有 {held} 个这样的连接。设备会立即发完请求，被断开的会自己重试；\
+         如果那不是您的路由器或代理，请在防火墙上拦截该地址，否则请检查那里的线路，或调高 gateway.limits.connections（每个客户端每分钟提示一次）",
         "{count} connections{ of |peer|} that had sent no whole request were let go to make room, with a 503 where that can be \
          said; it has {held} more. Devices send theirs at once, and those that were let go try again: if that is no router or \
          proxy of yours, keep the address out with a firewall, else see to the line there, or raise gateway.limits.connections \
