@@ -138,8 +138,7 @@ impl Shares {
     /// While half of all are free, nobody is in anybody's way: thousands of devices behind
     /// one router may shake hands at once, as slowly as they like. Below that the share is
     /// a quarter of what is free. Beyond it its own longest-waiting one makes room; where
-    /// none is old, it may come on probation, but not when fewer than a quarter of all are
-    /// left.
+    /// none is old, it may come on probation, but does not get the last permit.
     pub(super) fn enter(self: &Arc<Self>, client: Client, now: Instant) -> Option<Place> {
         let owner = client.owner;
         let wait = Arc::new(Wait {
@@ -155,7 +154,7 @@ impl Shares {
         let mut table = self.ranked(free);
         if client.has_share && table.count(owner) >= self.share(free) {
             goes = let_old_go(&mut table, owner, age);
-            if goes.is_none() && free < self.limit / 4 {
+            if goes.is_none() && free == 0 {
                 return None;
             }
             if goes.is_none() {
