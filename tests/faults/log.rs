@@ -73,7 +73,7 @@ fn invented_devices_over_one_connection() {
     let (before, begun) = (bytes(&server), Instant::now());
     let room = || (4.0 + begun.elapsed().as_secs_f64()) * f64::from(1 << 20);
     let mut made = 0;
-    let is_too_much = scenario.kept(40).run(&server, did, |meanwhile| {
+    let is_too_much = scenario.kept(sized(40, 96)).run(&server, did, |meanwhile| {
         // A machine that is busy enough makes no more lines than may be written.
         let is_too_much = (0..3).any(|round| {
             pipeline(&server, count, |n| invented(round * count + n, &filler));
@@ -107,7 +107,7 @@ fn a_log_file_that_turns_over() {
     let server = Setup::new().file(IMAGE, image()).start(&config);
     let (count, filler) = round();
     let did = format!("{count} invented devices, into a log file of {max_size} and two older ones");
-    scenario.kept(40).run(&server, did, |meanwhile| {
+    scenario.kept(sized(40, 96)).run(&server, did, |meanwhile| {
         pipeline(&server, count, |n| invented(n, &filler));
         meanwhile.while_it_asks(|| {});
     });
