@@ -25,17 +25,10 @@ use std::env;
 /// Scenarios that the server does not stand yet, and what each waits for. They are
 /// left out.
 const LATER: &[(&str, &str)] = &[
-    ("bodies_that_lack_their_end", "a budget for bodies"),
-    ("small_bodies_beside_large_ones", "memory that goes back"),
     (
         "a_client_resets_while_a_backend_thinks",
         "an end of what nobody waits for",
     ),
-    ("a_start_without_threads", THREADS),
-    ("no_thread_to_be_had", THREADS),
-    ("invented_devices_over_one_connection", LOG),
-    ("a_log_file_that_turns_over", LOG),
-    ("names_that_rewrite_lines", LOG),
     (
         "strangers_make_nobody_forget",
         "a memory of what was forced",
@@ -48,8 +41,6 @@ const LATER: &[(&str, &str)] = &[
     ),
 ];
 
-const THREADS: &str = "an answer where no thread is to be had";
-const LOG: &str = "a bound of the log";
 const CORS: &str = "tokens for pages that are listed";
 
 /// Tells whether the scenarios are to be as large as what they stand for.

@@ -24,7 +24,7 @@ fuzz_target!(init: xiaozhi_ota_fuzz::init(), |body: &[u8]| {
     let report = Report::read(body);
     a_part_says_nothing_else(body, &report);
     a_wifi_name_changes_nothing(body);
-    if let Some(partitions) = report.partitions() {
+    if let Some(partitions) = &report.partitions {
         assert!((1..=95).contains(&partitions.len()));
     }
     answered(&CheckIn {
@@ -78,7 +78,7 @@ fn a_part_says_nothing_else(body: &[u8], whole: &Report<'_>) {
         chip_revision,
         idf_version,
         elf_sha256,
-        partition_table,
+        partitions,
         running_slot
     );
 }
@@ -219,7 +219,7 @@ fn offered(check_in: &CheckIn<'_>, entry: &Entry, force: bool) {
     } else {
         assert!(!force, "nothing proves that this would end");
     }
-    if let Some(table) = report.partitions() {
+    if let Some(table) = &report.partitions {
         let is_clear = |p: &_| {
             matches!(
                 p,
