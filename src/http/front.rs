@@ -14,7 +14,7 @@ use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{checkin, forwarded, input, wanted};
+use super::{ambiguous, checkin, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -220,15 +220,9 @@ impl Answers {
         let (mut head, body) = request.into_parts();
         let turned_away = &*self.turned_away;
         let about = |head| turned_away::Request { head, peer, now };
-        if head.extensions.get::<Spaced>().is_some() {
-            turned_away.spaced(about(&head), || shown(&self.addresses.of(peer, &head)));
-            let text = "more than one blank in front of the path\n";
-            return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
-        }
-        if head.method == Method::CONNECT {
-            // This is nobody's way to somewhere else, whatever a server behind says.
-            turned_away.method(about(&head), METHODS);
-            return reply::closing(reply::method_not_allowed(METHODS));
+        if let Some(reply) = self.refused(about(&head)) {
+            input::discard_beside(body, self.idle);
+            return reply::closing(reply);
         }
         let target = self.target(&head);
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
@@ -328,6 +322,27 @@ impl Answers {
             _ if *method == Method::OPTIONS => Target::Options,
             Route::CheckIn if post => Target::CheckIn,
             Route::CheckIn if get => Target::Show,
+    /// Refuses what is answered at no path, whoever is behind it.
+    fn refused(&self, request: turned_away::Request<'_>) -> Option<Reply> {
+        let turned_away::Request { head, peer, .. } = request;
+        if head.extensions.get::<Spaced>().is_some() {
+            let url = || shown(&self.addresses.of(peer, head));
+            self.turned_away.spaced(request, url);
+            let text = "more than one blank in front of the path\n";
+            return Some(reply::error(StatusCode::BAD_REQUEST, text));
+        }
+        if let Some((status, text)) = ambiguous::fault(head) {
+            let error = text.trim_end();
+            self.turned_away.refused(request, status.as_u16(), error);
+            return Some(reply::error(status, text));
+        }
+        // This is nobody's way to somewhere else, whatever a server behind says.
+        (head.method == Method::CONNECT).then(|| {
+            self.turned_away.method(request, METHODS);
+            reply::method_not_allowed(METHODS)
+        })
+    }
+
             Route::Activate if get || post => Target::Activate,
             Route::CheckIn | Route::Activate => Target::NotAllowed(METHODS),
             Route::Download(name) if get => Target::Download(name),

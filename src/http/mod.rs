@@ -2,6 +2,7 @@
 //! rules.
 
 mod addresses;
+mod ambiguous;
 mod bodies;
 mod body;
 mod charset;

@@ -188,9 +188,9 @@ kinds! { REQUESTS:
         "连接在请求头中途结束（收到 {bytes} 字节）：线路中断，或者对方只是在扫描端口",
         "the connection ended within the head of its request, {bytes} bytes of which came: the line broke, or it only scans ports");
     /// A request that a backend might read otherwise.
-    REQUEST_REFUSED = Kind::new("request.refused", Info, "proxy", &["device?", "peer", "path", "status", "error"],
-        "对 {path} 的请求没有转发（{status}）：{error}；后端可能会有不同的理解，请检查客户端或前面的代理（每个客户端每小时提示一次）",
-        "a request for {path} is not passed on ({status}): {error}; the server behind might read it otherwise, so see to the \
+    REQUEST_REFUSED = Kind::new("request.refused", Info, "request", &["device?", "peer", "path", "status", "error"],
+        "对 {path} 的请求被拒绝（{status}）：{error}；前面或后面的服务器可能会有不同的理解，请检查客户端或前面的代理（每个客户端每小时提示一次）",
+        "a request for {path} is refused ({status}): {error}; a server in front or behind might read it otherwise, so see to the \
          client, or a proxy in front (said once an hour for each client)");
     /// An upload that is too large.
     UPLOAD_TOO_BIG = Kind::new("upload.too-big", Info, "proxy", &["device?", "peer", "path", "limit"],
