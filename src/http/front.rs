@@ -22,7 +22,7 @@ use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, VISION_PATH, WEBSOCKET_PATH};
 use crate::ota::websocket_url::WebSocketUrl;
-use crate::server::{Handler, Peer, Spaced, Trusted};
+use crate::server::{Handler, Peer, ResetWatch, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
@@ -216,7 +216,13 @@ impl Answers {
         }
     }
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>, now: SystemTime) -> Reply {
+    async fn answer(
+        &self,
+        peer: Peer,
+        watch: &ResetWatch,
+        request: Request<Incoming>,
+        now: SystemTime,
+    ) -> Reply {
         let (mut head, body) = request.into_parts();
         let turned_away = &*self.turned_away;
         let about = |head| turned_away::Request { head, peer, now };
@@ -268,7 +274,9 @@ impl Answers {
                     if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
                         head.uri = uri;
                     }
-                    return route.answer(peer, head, body, turned_away, now).await;
+                    let answer = route.answer(peer, head, body, watch, turned_away, now);
+                    // On the heap: what a check-in's future has no use for is not in it.
+                    return watch.during(Box::pin(answer)).await;
                 }
                 Target::Show => {
                     let reached = self.addresses.of(peer, &head);
@@ -427,7 +435,8 @@ impl Handler for Front {
     ) -> Response<ReplyBody> {
         let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
         let answers = self.answers.load();
-        answers.answer(peer, request, (self.parts.clock)()).await
+        let now = (self.parts.clock)();
+        answers.answer(peer, watch, request, now).await
     }
 
     fn turned_away() -> Bytes {
@@ -441,6 +450,7 @@ impl Handler for Front {
     }
 
     fn may_name(&self, device: &str, peer: Peer) -> bool {
+        watch: &ResetWatch,
         let (peer, now) = (peer.address.ip(), (self.parts.clock)());
         self.memory.turned_away.may_name(device, peer, now)
     }

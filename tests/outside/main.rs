@@ -56,6 +56,7 @@ mod proxy_bodies;
 mod proxy_protocol;
 mod reload;
 mod secrets;
+mod resets;
 mod shares;
 mod simulate;
 mod smuggling;
