@@ -8,6 +8,7 @@ mod body;
 mod charset;
 mod checkin;
 mod conditional;
+pub mod cors;
 mod download;
 mod forwarded;
 mod front;
