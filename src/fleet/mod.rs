@@ -118,15 +118,15 @@ type Full = (Text, Text);
 const FORCED_IN_VAIN: Full = (
     Text::new("强制升级的次数", "what was forced on them"),
     Text::new(
-        "不会被强制升级，否则可能陷入无尽的循环",
-        "nothing is forced on them, for that might be a loop without end",
+        "该设备和其他新设备不会被强制升级，否则可能陷入无尽的循环",
+        "nothing is forced on this one and others that are new, for that might be a loop without end",
     ),
 );
 const FILES_OF_THEIR_OWN: Full = (
     Text::new("自己的固件型号", "files of their own"),
     Text::new(
-        "不会得到 default_*.bin，因为它们可能是改了名的型号",
-        "they get no default_*.bin, for they may be boards that were renamed",
+        "没有自己固件的新设备不会得到 default_*.bin，因为它们可能是改了名的型号",
+        "others that are new and have no files of their own get no default_*.bin, for they may be boards that were renamed",
     ),
 );
 
