@@ -101,6 +101,7 @@ impl Changes {
             behind_proxy,
             trusted,
             plain_http: _,
+            cors: _,
             voice: _,
             websocket: _,
             timezone_offset,
@@ -156,12 +157,19 @@ impl Changes {
         if running.plain_http != new.plain_http {
             keys.push("gateway.http_fallback");
         }
+        if running.cors.origins != new.cors.origins {
+            keys.push("gateway.cors");
+        }
+        if running.cors.guards != new.cors.guards && !keys.contains(&"server.auth.enabled") {
+            keys.push("server.auth.enabled");
+        }
         let mut candidate = running.clone();
         candidate.public = new.public.clone();
         candidate.voice = new.voice.clone();
         candidate.websocket.clone_from(&new.websocket);
         candidate.proxy = new.proxy.clone();
         candidate.plain_http = new.plain_http.clone();
+        candidate.cors = new.cors.clone();
         let door = if running.bind.ports != new.bind.ports {
             Some("gateway.ports")
         } else if running.bind.ip != new.bind.ip {

@@ -274,6 +274,7 @@ fn front_settings(settings: &Settings) -> FrontSettings {
         websocket: settings.websocket.clone(),
         timezone_offset: settings.timezone_offset,
         plain_http: settings.plain_http.clone(),
+        cors: settings.cors.clone(),
         proxy: settings.proxy.clone(),
         idle: settings.limits.idle,
         drain: settings.limits.drain,

@@ -9,6 +9,7 @@ use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::name::{is_version, model_key};
 use crate::firmware::{FolderSettings, Verify};
+use crate::http::cors::{Cors, Origin};
 use crate::http::plain::PlainHttp;
 use crate::ota::alias::Aliases;
 use crate::ota::decide::{DefaultFor, Policy};
@@ -54,6 +55,26 @@ pub(super) fn plain_http(gateway: &Section<'_>, machine: &Machine) -> PlainHttp 
     gateway
         .read("http_fallback", wanted::HTTP_FALLBACK, read)
         .unwrap_or(PlainHttp::Allowed)
+}
+
+/// Reads which web pages may have a token. `guards` says that there is one.
+pub(super) fn cors(gateway: &Section<'_>, guards: bool) -> Cors {
+    let given = gateway.texts("cors").unwrap_or_default();
+    if !given.is_empty() && !guards {
+        gateway.about("cors").warn(event!(CONFIG_CORS_UNUSED));
+    }
+    let read = |text: &Text<'_>| {
+        let origin = Origin::parse(text.text());
+        if origin.is_none() {
+            let event = event!(CONFIG_VALUE, wanted = wanted::ORIGIN);
+            text.about().fault(event);
+        }
+        origin
+    };
+    Cors {
+        guards,
+        origins: given.iter().filter_map(read).collect(),
+    }
 }
 
 /// Reads where certificates come from. `setting` is the key of the

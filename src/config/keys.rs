@@ -144,6 +144,11 @@ pub const KEYS: &[Key] = &[
         "whether something in front answers the public address, or its addresses",
     ),
     key(
+        "gateway.cors",
+        Unset,
+        "origins of web pages that may have a token, with `server.auth.enabled`",
+    ),
+    key(
         "gateway.tls.mode",
         Words("`files` with certificates, `acme` with `acme`, else `self-signed`"),
         "where certificates come from",

@@ -3,7 +3,7 @@
 //! to the audits.
 
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
-use super::gateway::{firmware, limits, plain_http, tls};
+use super::gateway::{cors, firmware, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::places::Places;
 use super::proxy::proxy;
@@ -15,6 +15,7 @@ use super::{duplicates, leftovers, python};
 use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::FolderSettings;
+use crate::http::cors::Cors;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::Voice;
@@ -90,6 +91,8 @@ pub struct Settings {
     pub trusted: Trusted,
     /// The end of plain HTTP for devices.
     pub plain_http: PlainHttp,
+    /// The web pages that may have a token.
+    pub cors: Cors,
     /// The way of devices to their voice server.
     pub voice: Voice,
     /// The WebSocket address of devices that have no MQTT, which a `GET` shows.
@@ -220,7 +223,8 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     let proxy = proxy(&gateway.section("proxy"), &bind, &ports, &public, machine);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
     let websocket = websocket(&server, &public, passes_voice);
-    let voice = voice(&root, &server, &websocket, &public, machine);
+    let has_tokens = python::is_true(&server.section("auth"), "enabled").unwrap_or(false);
+    let voice = voice(&root, &server, &websocket, &public, machine, has_tokens);
     let behind = !proxy.routes.is_empty();
     let fits = Room::of(machine.memory, behind);
     let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
@@ -237,6 +241,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         behind_proxy,
         trusted,
         plain_http,
+        cors: cors(&gateway, has_tokens),
         voice,
         websocket,
         machine_ip: machine.local_ip,

@@ -161,9 +161,9 @@ pub(super) fn voice(
     websocket: &WebSocketUrl,
     public: &PublicAddress,
     machine: &Machine,
+    enabled: bool,
 ) -> Voice {
     let auth = server.section("auth");
-    let enabled = python::is_true(&auth, "enabled").unwrap_or(false);
     let mqtt = mqtt_gateway(server);
     // One that makes no token is not looked at.
     let read = if mqtt.is_none() { secret } else { any_secret };

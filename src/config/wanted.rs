@@ -37,6 +37,11 @@ pub(super) const HTTP_FALLBACK: Text = Text::new(
     "请写 true、false，或明文 HTTP 的最后一天，例如 2026-12-31",
     "write true, false, or the last day of plain HTTP as 2026-12-31",
 );
+pub(super) const ORIGIN: Text = Text::new(
+    "请按浏览器发送的形式写网页的来源：协议、主机和端口，例如 https://pages.example.com 或 http://192.168.1.5:8006；不带路径，不能用 * 或 null",
+    "write the origin of web pages as a browser sends it: scheme, host and port, such as https://pages.example.com or \
+     http://192.168.1.5:8006; no path, and neither * nor null",
+);
 pub(super) const TLS_MODE: Text = Text::new(
     "请写 self-signed、files、acme 或 off",
     "write self-signed, files, acme or off",

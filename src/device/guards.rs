@@ -81,6 +81,9 @@ pub enum Reason<'a> {
         /// Number of times that it was forced.
         times: u32,
     },
+    /// Too many devices are remembered for this one to be: nobody would count how often
+    /// it is forced, or knows whether it had files of its own under another name.
+    NoRoom,
     /// Since v2.0.0 firmware installs what it already runs, at every check.
     AlreadyRunning {
         /// The version inside the image, where the file's name has another.

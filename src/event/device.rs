@@ -46,6 +46,7 @@ impl From<&Reason<'_>> for Event {
                 event!(WITHHELD_SAME_VERSION, inside = version(inside))
             }
             Reason::Failed { times } => event!(WITHHELD_FAILED, times = *times),
+            Reason::NoRoom => event!(WITHHELD_NO_ROOM),
             Reason::AlreadyRunning { inside: None } => event!(WITHHELD_RUNNING),
             Reason::AlreadyRunning {
                 inside: Some(inside),

@@ -1,8 +1,9 @@
+use super::protected::Room;
 use super::*;
 use crate::firmware::snapshot::Snapshot;
 use crate::firmware::snapshot::tests::image_entry;
 use crate::ota::decide::{Policy, decide};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 use xiaozhi_device::checkin::{CheckIn, Report};
 use xiaozhi_device::guards::Reason;
 use xiaozhi_device::version::Version;
@@ -97,14 +98,10 @@ fn what_was_forced_in_vain_is_not_forced_for_ever() {
             report: Report::read(body.as_bytes()),
             ..CheckIn::default()
         };
-        let memory = fleet.device("d", version);
+        let now = UNIX_EPOCH + Duration::from_secs(second);
+        let memory = fleet.device("d", version, now);
         let decision = decide(&check_in, &snapshot, &policy, &memory);
-        fleet.note(
-            "d",
-            version,
-            &decision,
-            UNIX_EPOCH + Duration::from_secs(second),
-        );
+        fleet.note("d", version, &decision, now);
         matches!(decision.outcome, Outcome::Offer { force: true, .. })
     };
     // Retries within one boot are one try.
@@ -126,7 +123,12 @@ fn a_board_that_is_renamed_gets_no_other_boards_files() {
             report: Report::read(body.as_bytes()),
             ..CheckIn::default()
         };
-        let decision = decide(&check_in, &files, policy, &fleet.device(device, "1.0"));
+        let decision = decide(
+            &check_in,
+            &files,
+            policy,
+            &fleet.device(device, "1.0", UNIX_EPOCH),
+        );
         fleet.note(device, "1.0", &decision, UNIX_EPOCH);
         match decision.outcome {
             Outcome::Offer { entry, .. } => entry.file.clone(),
@@ -174,7 +176,12 @@ fn who_gives_anothers_id_holds_it_back_until_it_is_back() {
             report: Report::read(body.as_bytes()),
             ..CheckIn::default()
         };
-        let decision = decide(&check_in, &files, &policy, &fleet.device(device, "1.0"));
+        let decision = decide(
+            &check_in,
+            &files,
+            &policy,
+            &fleet.device(device, "1.0", UNIX_EPOCH),
+        );
         fleet.note(device, "1.0", &decision, UNIX_EPOCH);
         match decision.outcome {
             Outcome::Offer { entry, .. } => entry.file.clone(),
@@ -207,4 +214,69 @@ fn who_gives_anothers_id_holds_it_back_until_it_is_back() {
         assert_eq!(offered(device, &named("old")), "old_2.0.bin");
         assert_eq!(offered(device, &victim), "default_9.0.bin");
     }
+}
+
+/// Forgotten by what is remembered of its last check-in, not by what protects it.
+#[test]
+fn what_protects_a_device_is_forgotten_for_nobody() {
+    use crate::firmware::snapshot::tests::snapshot;
+    let image = Image::new("1.7.0");
+    let forcing = Snapshot::new(
+        [image_entry("a_1.7.0.bin", &image, 2048)],
+        ["a".to_owned()].into(),
+    );
+    let files = snapshot(&["old_2.0.bin", "default_9.0.bin"]);
+    let fleet = Fleet::default();
+    // No more of them than in this test.
+    let forced = 34_000;
+    fleet.memory().protected = Protected::new(Room {
+        forced,
+        ..Room::default()
+    });
+    let pins = HashMap::from([("a".to_owned(), Version::new("1.7.0"))]);
+    let policy = Policy {
+        pins,
+        ..Policy::default()
+    };
+    let told = |device: &str, name: &str, files: &Snapshot, second| {
+        let now = UNIX_EPOCH + Duration::from_secs(second);
+        let body =
+            format!(r#"{{"application":{{"version":"1.8.0"}},"board":{{"name":"{name}"}}}}"#);
+        let check_in = CheckIn {
+            report: Report::read(body.as_bytes()),
+            ..CheckIn::default()
+        };
+        let decision = decide(
+            &check_in,
+            files,
+            &policy,
+            &fleet.device(device, "1.8.0", now),
+        );
+        fleet.note(device, "1.8.0", &decision, now);
+        match decision.outcome {
+            Outcome::Offer { entry, force } => format!("{} {force}", entry.file),
+            _ => format!("{:?}", decision.withheld),
+        }
+    };
+    for minute in 0..3 {
+        assert_eq!(told("vain", "a", &forcing, 60 * minute), "a_1.7.0.bin true");
+    }
+    assert_eq!(told("renamed", "old", &files, 200), "old_2.0.bin false");
+    // Strangers, whom the same image is forced on, and who have files of their own.
+    for n in 1..forced {
+        let stranger = format!("{n:012x}");
+        assert_eq!(told(&stranger, "a", &forcing, 300), "a_1.7.0.bin true");
+        if n % 8 == 0 {
+            let stranger = format!("o{n}");
+            assert_eq!(told(&stranger, "old", &files, 400), "old_2.0.bin false");
+        }
+    }
+    assert!(fleet.last("vain").is_none() && fleet.last("renamed").is_none());
+    for minute in 10..20 {
+        assert!(told("vain", "a", &forcing, 60 * minute).contains("Failed { times: 3 }"));
+        assert!(told("renamed", "new", &files, 60 * minute).contains("Renamed"));
+    }
+    // There is no room: those who come new get nothing that might harm.
+    assert!(told("newcomer", "a", &forcing, 3000).contains("NoRoom"));
+    assert_eq!(told("newcomer", "old", &files, 3000), "old_2.0.bin false");
 }

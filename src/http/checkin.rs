@@ -161,7 +161,7 @@ impl CheckIns {
     ) -> Reply {
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
-        let memory = self.fleet.device(device, own);
+        let memory = self.fleet.device(device, own, now);
         let mut decision = decide(check_in, &snapshot, &self.policy, &memory);
         let base = reached.download_base().unwrap_or_default();
         if base.is_empty() {

@@ -5,6 +5,7 @@ use super::addresses::{Addresses, MadeUp, Reached};
 use super::bodies::BodyBudget;
 use super::body::ReplyBody;
 use super::checkin::CheckIns;
+use super::cors::{Cors, Page, Pages};
 use super::download::Downloads;
 use super::gate::PlainHttpGate;
 use super::input::NoBody;
@@ -14,7 +15,7 @@ use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{checkin, forwarded, input, wanted};
+use super::{ambiguous, checkin, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -22,7 +23,7 @@ use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, VISION_PATH, WEBSOCKET_PATH};
 use crate::ota::websocket_url::WebSocketUrl;
-use crate::server::{Handler, Peer, Spaced, Trusted};
+use crate::server::{Handler, Peer, ResetWatch, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
@@ -79,6 +80,8 @@ pub(crate) struct FrontSettings {
     pub timezone_offset: i32,
     /// Time until which devices may come over plain HTTP.
     pub plain_http: PlainHttp,
+    /// Web pages that may have a token.
+    pub cors: Cors,
     /// Paths that are passed on to servers behind this one.
     pub proxy: ProxySettings,
     /// Time within which a whole body must come.
@@ -116,6 +119,7 @@ struct Answers {
     proxy: Arc<Proxy>,
     router: Router,
     gate: PlainHttpGate,
+    pages: Pages,
     addresses: Addresses,
     challenges: Option<Arc<dyn AnswersChallenges>>,
     idle: Duration,
@@ -130,6 +134,8 @@ enum Target<'front, 'head> {
     Show,
     Activate,
     Options,
+    /// `OPTIONS` where check-ins are.
+    Preflight,
     Download(&'head str),
     /// A server behind this one, and the path that was meant, where it is spelt
     /// otherwise.
@@ -204,6 +210,7 @@ impl Answers {
                 named: Arc::clone(&memory.plain_http),
                 turned_away: Arc::clone(&memory.turned_away),
             },
+            pages: Pages::new(settings.cors, public.url()),
             addresses: Addresses::new(
                 public,
                 settings.made_up,
@@ -216,29 +223,38 @@ impl Answers {
         }
     }
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>, now: SystemTime) -> Reply {
+    async fn answer(
+        &self,
+        peer: Peer,
+        watch: &ResetWatch,
+        request: Request<Incoming>,
+        now: SystemTime,
+    ) -> Reply {
         let (mut head, body) = request.into_parts();
         let turned_away = &*self.turned_away;
         let about = |head| turned_away::Request { head, peer, now };
-        if head.extensions.get::<Spaced>().is_some() {
-            turned_away.spaced(about(&head), || shown(&self.addresses.of(peer, &head)));
-            let text = "more than one blank in front of the path\n";
-            return reply::closing(reply::error(StatusCode::BAD_REQUEST, text));
-        }
-        if head.method == Method::CONNECT {
-            // This is nobody's way to somewhere else, whatever a server behind says.
-            turned_away.method(about(&head), METHODS);
-            return reply::closing(reply::method_not_allowed(METHODS));
+        if let Some(reply) = self.refused(about(&head)) {
+            input::discard_beside(body, self.idle);
+            return reply::closing(reply);
         }
         let target = self.target(&head);
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
         // ended.
         let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
         let over_tls = || self.over_tls(peer, &head);
+        let page = match target {
+            Target::CheckIn | Target::CheckInAtPart | Target::Preflight => {
+                self.pages.of(peer, &head)
+            }
+            _ => Page::Open,
+        };
         let reply = if is_gated && !self.gate.lets_in(about(&head), over_tls) {
             let ota = over_tls().map(|ota| format!(": use {ota}"));
             let text = format!("plain HTTP has ended here{}\n", ota.unwrap_or_default());
             reply::error(StatusCode::FORBIDDEN, text)
+        } else if let Page::Foreign(origin) = &page {
+            turned_away.page(about(&head), origin);
+            reply::for_no_page()
         } else {
             match target {
                 // These read the body themselves.
@@ -249,7 +265,7 @@ impl Answers {
                         turned_away.part(about(&head), || shown(&reached));
                     }
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
-                    return answer.await;
+                    return page.admit(answer.await);
                 }
                 Target::Nothing if wanted::may_be_stripped(&head) => {
                     let bodies = &self.check_ins.bodies;
@@ -274,7 +290,9 @@ impl Answers {
                     if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
                         head.uri = uri;
                     }
-                    return route.answer(peer, head, body, turned_away, now).await;
+                    let answer = route.answer(peer, head, body, watch, turned_away, now);
+                    // On the heap: what a check-in's future has no use for is not in it.
+                    return watch.during(Box::pin(answer)).await;
                 }
                 Target::Show => {
                     let reached = self.addresses.of(peer, &head);
@@ -284,6 +302,7 @@ impl Answers {
                 }
                 Target::Activate => checkin::activate(),
                 Target::Options => reply::options(),
+                Target::Preflight => page.admit(reply::options()),
                 Target::Download(name) => {
                     let base = || self.download_base(peer, &head);
                     self.downloads.answer(about(&head), name, base).await
@@ -301,6 +320,27 @@ impl Answers {
         } else {
             reply::closing(reply)
         }
+    }
+
+    /// Refuses what is answered at no path, whoever is behind it.
+    fn refused(&self, request: turned_away::Request<'_>) -> Option<Reply> {
+        let turned_away::Request { head, peer, .. } = request;
+        if head.extensions.get::<Spaced>().is_some() {
+            let url = || shown(&self.addresses.of(peer, head));
+            self.turned_away.spaced(request, url);
+            let text = "more than one blank in front of the path\n";
+            return Some(reply::error(StatusCode::BAD_REQUEST, text));
+        }
+        if let Some((status, text)) = ambiguous::fault(head) {
+            let error = text.trim_end();
+            self.turned_away.refused(request, status.as_u16(), error);
+            return Some(reply::error(status, text));
+        }
+        // This is nobody's way to somewhere else, whatever a server behind says.
+        (head.method == Method::CONNECT).then(|| {
+            self.turned_away.method(request, METHODS);
+            reply::method_not_allowed(METHODS)
+        })
     }
 
     /// Finds the destination of a request.
@@ -325,6 +365,7 @@ impl Answers {
                 Some(_) => Target::Nothing,
                 None => self.behind(path),
             },
+            Route::CheckIn if *method == Method::OPTIONS => Target::Preflight,
             _ if *method == Method::OPTIONS => Target::Options,
             Route::CheckIn if post => Target::CheckIn,
             Route::CheckIn if get => Target::Show,
@@ -408,11 +449,13 @@ impl Handler for Front {
     async fn handle(
         self: Arc<Self>,
         peer: Peer,
+        watch: &ResetWatch,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
         let peer = forwarded::resolve(peer, request.headers(), &self.parts.trusted);
         let answers = self.answers.load();
-        answers.answer(peer, request, (self.parts.clock)()).await
+        let now = (self.parts.clock)();
+        answers.answer(peer, watch, request, now).await
     }
 
     fn turned_away() -> Bytes {

@@ -2,11 +2,13 @@
 //! rules.
 
 mod addresses;
+mod ambiguous;
 mod bodies;
 mod body;
 mod charset;
 mod checkin;
 mod conditional;
+pub mod cors;
 mod download;
 mod forwarded;
 mod front;

@@ -20,7 +20,7 @@ use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
     ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION,
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
-    RETRY_AFTER,
+    RETRY_AFTER, VARY,
 };
 use hyper::http::response::Parts;
 use hyper::{Response, StatusCode, Version};
@@ -90,6 +90,26 @@ pub(super) fn options() -> Reply {
     reply
         .headers_mut()
         .insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    reply
+}
+
+/// Lets pages of one origin alone read a reply.
+pub(super) fn for_page(mut reply: Reply, origin: HeaderValue) -> Reply {
+    let headers = reply.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
+    reply
+}
+
+/// Builds the 403 for a page that gets no token, and lets it read not even that.
+pub(super) fn for_no_page() -> Reply {
+    let text = "pages of other origins get no token here: gateway.cors lists those that do\n";
+    let mut reply = error(StatusCode::FORBIDDEN, text);
+    let headers = reply.headers_mut();
+    headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+    headers.remove(ACCESS_CONTROL_ALLOW_HEADERS);
+    headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
     reply
 }
 

@@ -3,6 +3,7 @@
 
 use super::addresses::Reached;
 use super::bodies::BodyBudget;
+use super::cors::Origin;
 use super::input::{self, Missing, NoBody};
 use super::no_json;
 use super::reply::{self, Reply};
@@ -18,7 +19,7 @@ use crate::server::{Peer, owner};
 use crate::util::once::{Allowance, HOUR, Left};
 use crate::util::teller::Teller;
 use hyper::Method;
-use hyper::header::CONTENT_ENCODING;
+use hyper::header::{CONTENT_ENCODING, HeaderValue};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -300,6 +301,22 @@ impl TurnedAway {
             method = request.method(),
             path = request.path(),
             allowed = allowed,
+        );
+    }
+
+    /// Names a web page that asked for a token, and may not have one.
+    pub(super) fn page(&self, request: Request<'_>, origin: &HeaderValue) {
+        let due = |kind: &Kind| self.is_due(kind, request);
+        let page = String::from_utf8_lossy(origin.as_bytes());
+        let page = redact::shown(shown(&page));
+        let listed = Origin::parse(&page).map(|_| format!("gateway.cors: [\"{page}\"]"));
+        tell!(
+            PAGE_FOREIGN if due,
+            device = request.device(),
+            peer = request.peer.address,
+            path = request.path(),
+            origin = &*page,
+            setting = listed,
         );
     }
 

@@ -14,8 +14,9 @@
 //! 4. The device runs this very image: withheld, **end**.
 //! 5. A guard forbids it ([`guards`](xiaozhi_device::guards)): withheld, the next.
 //! 6. The device's own comparison would refuse: forced, where that ends. What was
-//!    forced three times in vain is withheld, and ends it; what cannot be forced is
-//!    withheld, the next.
+//!    forced three times in vain is withheld, and ends it, and so is what would have to
+//!    be forced where nobody could count that; what cannot be forced is withheld, the
+//!    next.
 //! 7. Offered.
 //!
 //! Why 4 ends: let `a_1.8.0.bin` hold 1.6.9, beside an honest `a_1.7.0.bin`. A device
@@ -165,28 +166,24 @@ impl Withheld<'_> {
     }
 }
 
-/// Image that was forced on a device before, while it reported what it reports now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forced {
-    /// SHA-256 of the file.
-    pub sha256: [u8; 32],
-    /// Number of check-ins at which it was, those of one boot counted as one.
-    pub times: u32,
-}
-
 /// Memory of the device that checks in. It is asked only where it matters.
 pub trait DeviceMemory {
-    /// Returns what was forced on the device while it reported what it reports now.
-    fn forced(&self) -> Option<Forced>;
+    /// Returns the number of times that the file with this SHA-256 was forced on the device
+    /// while it reported what it reports now; the check-ins of one boot count as one.
+    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, NoRoom>;
 
     /// Returns the model under which the device had files of its own last, unless it came as
     /// it does now, `named` so, before it had any: anybody can give another's id.
-    fn own_model(&self, named: Option<&str>) -> Option<OwnModel>;
+    fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, NoRoom>;
 }
+
+/// Error where a device is not remembered, and there is no room for what would protect it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
 
 /// Model under which a device had files of its own. An alias makes two names one, and
 /// can be taken out of the settings again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnModel {
     /// The name that the device gave.
     pub named: Box<str>,
@@ -215,12 +212,12 @@ impl OwnModel {
 
 /// No memory: a device that is seen for the first time.
 impl DeviceMemory for () {
-    fn forced(&self) -> Option<Forced> {
-        None
+    fn forced(&self, _: &[u8; 32]) -> Result<u32, NoRoom> {
+        Ok(0)
     }
 
-    fn own_model(&self, _: Option<&str>) -> Option<OwnModel> {
-        None
+    fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, NoRoom> {
+        Ok(None)
     }
 }
 
@@ -297,16 +294,16 @@ pub fn decide<'a>(
                 return None;
             }
             let no_proof = device.cannot_be_forced(&file).map(Reason::NeedsForce);
-            no_proof.or_else(|| {
-                let forced = memory.forced().filter(|f| f.sha256 == entry.sha256);
-                let times = forced?.times;
-                (times >= FORCED).then_some(Reason::Failed { times })
+            no_proof.or_else(|| match memory.forced(&entry.sha256) {
+                Ok(times) => (times >= FORCED).then_some(Reason::Failed { times }),
+                // Nobody would count how often it fails.
+                Err(NoRoom) => Some(Reason::NoRoom),
             })
         });
         if let Some(reason) = reason {
             // What would have to be forced below it would push it out of the
             // memory of what was forced in vain, and bring it back.
-            let end = matches!(reason, Reason::Failed { .. });
+            let end = matches!(reason, Reason::Failed { .. } | Reason::NoRoom);
             decision.withheld.push(Withheld { what, reason });
             if end {
                 break;
@@ -406,21 +403,21 @@ fn candidates<'a>(
     memory: &impl DeviceMemory,
 ) -> Candidates<'a> {
     let is_another = |own: &OwnModel| !check_in.models().any(|model| own.has_files_of(model));
-    let before = || {
-        let own = memory.own_model(check_in.models().next());
-        own.filter(is_another)
+    let before = || match memory.own_model(check_in.models().next()) {
+        Ok(own) => Some(own.filter(is_another)?.keeps_back(check_in.models())),
+        // It may be one that had files of its own.
+        Err(NoRoom) => Some(Reason::NoRoom),
     };
     let kept_back = |named, reason| Candidates {
         kept_back: Some(reason),
         ..Candidates::new(named, &[])
     };
-    let renamed = |named, old: OwnModel| kept_back(named, old.keeps_back(check_in.models()));
     let mut models = check_in.models();
     if let Some(model) = models.find(|model| policy.is_known(model, snapshot)) {
         // Memory is asked only of a device that calls itself so.
         let before = (model == DEFAULT_MODEL).then(before).flatten();
         return match before {
-            Some(old) => renamed(model, old),
+            Some(reason) => kept_back(model, reason),
             None => Candidates::own(model, snapshot, policy),
         };
     }
@@ -431,7 +428,7 @@ fn candidates<'a>(
             return Candidates::new(DEFAULT_MODEL, &[]);
         }
         return match before() {
-            Some(old) if !default.files.is_empty() => renamed(DEFAULT_MODEL, old),
+            Some(reason) if !default.files.is_empty() => kept_back(DEFAULT_MODEL, reason),
             _ => default,
         };
     };
@@ -439,8 +436,8 @@ fn candidates<'a>(
     let meant = near.as_ref().filter(|near| near.is_waited_for);
     let found = if policy.default_for == DefaultFor::Unreported || default.files.is_empty() {
         Candidates::new(named, &[])
-    } else if let Some(old) = before() {
-        renamed(named, old)
+    } else if let Some(reason) = before() {
+        kept_back(named, reason)
     } else if let Some(NearFile { file, .. }) = meant {
         let near = file.clone().into();
         kept_back(named, Reason::NearName { near })

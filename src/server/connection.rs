@@ -7,6 +7,7 @@ use super::handshake::{Door, Failure};
 use super::hello::CHALLENGE;
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
+use super::reset_watch::ResetWatch;
 use super::shares::{Client, Going, Place, Shares};
 use super::turn_away;
 use super::turns::Turns;
@@ -160,13 +161,24 @@ pub(super) async fn serve<H: Handler>(
     let Some(first) = first else { return };
     let left = Arc::default();
     let begins = (first == Opening::Tls).then(|| Arc::clone(place.wait()));
-    let mut stream = WriteTimeout::new(stream, limits.idle, Arc::clone(&left), begins);
-    let peer = |secure| Peer {
-        address,
-        secure,
-        relayed: proxied,
-        unknown,
-        local,
+    let watch = ResetWatch::default();
+    let mut stream = WriteTimeout::new(
+        stream,
+        limits.idle,
+        Arc::clone(&left),
+        begins,
+        watch.clone(),
+    );
+    let came = |secure| Came {
+        peer: Peer {
+            address,
+            secure,
+            relayed: proxied,
+            unknown,
+            local,
+        },
+        port,
+        watch,
     };
     let idle = limits.idle;
     let place = &mut place;
@@ -174,16 +186,8 @@ pub(super) async fn serve<H: Handler>(
         // On the heap from here on: what a task holds in itself is copied with it, and a
         // connection that says nothing holds it too.
         Opening::Tls => {
-            Box::pin(secure(
-                stream,
-                peer(true),
-                port,
-                (place, &turns),
-                shared,
-                &limits,
-                stop,
-            ))
-            .await;
+            let (came, place) = (came(true), (place, &*turns));
+            Box::pin(secure(stream, came, place, shared, &limits, stop)).await;
         }
         Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
@@ -191,16 +195,8 @@ pub(super) async fn serve<H: Handler>(
             shared.say(address, &common_ground::ssl2(address, version));
         }
         Opening::Ssl2(_) | Opening::Http => {
-            Box::pin(http(
-                stream,
-                peer(false),
-                port,
-                place,
-                shared,
-                &limits,
-                stop,
-            ))
-            .await;
+            let came = came(false);
+            Box::pin(http(stream, came, place, shared, &limits, stop)).await;
         }
     }
     if let Some(stream) = left.take() {
@@ -213,17 +209,23 @@ fn after(since: Instant, limit: Duration) -> Instant {
     since.checked_add(limit.min(FOREVER)).unwrap_or(since)
 }
 
+/// Client of a connection, and the port to which it came.
+struct Came {
+    peer: Peer,
+    port: Port,
+    watch: ResetWatch,
+}
+
 /// Shakes hands, and serves what comes over TLS.
 async fn secure<H: Handler>(
     stream: WriteTimeout<TcpStream>,
-    peer: Peer,
-    port: Port,
+    came: Came,
     (place, turns): (&mut Place, &Turns),
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
 ) {
-    let address = peer.address;
+    let address = came.peer.address;
     let Some(door) = &shared.tls else {
         return shared.say(address, &event!(TLS_OFF, peer = address));
     };
@@ -239,7 +241,7 @@ async fn secure<H: Handler>(
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(stream)) => {
             place.wait().goes_on();
-            Box::pin(http(stream, peer, port, place, shared, limits, stop)).await;
+            Box::pin(http(stream, came, place, shared, limits, stop)).await;
         }
         Some(Err(failure)) => shared.handshake_failed(address, &failure),
         None => {}
@@ -286,13 +288,14 @@ async fn or_late<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> 
 
 async fn http<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
-    port: Port,
+    came: Came,
     place: &mut Place,
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
     stop: CancellationToken,
 ) {
+    let Came { peer, port, watch } = came;
+    let watch = &watch;
     let handler = &shared.service.handler;
     let upgrade = Arc::new(OnceLock::new());
     let requests = Arc::new(Mutex::new(Requests::default()));
@@ -303,7 +306,7 @@ async fn http<H: Handler>(
             request.extensions_mut().insert(Spaced);
         }
         async move {
-            let mut reply = handler.handle(peer, request).await;
+            let mut reply = handler.handle(peer, watch, request).await;
             if reply.status() == StatusCode::SWITCHING_PROTOCOLS
                 && let Some(wanted) = reply.extensions_mut().remove::<Upgrade>()
             {

@@ -42,6 +42,8 @@ pub(super) trait Leaves {
     fn has_left_less_than(&self, bytes: u32) -> bool;
     /// Makes the close that follows a reset, which leaves nothing.
     fn leave_nothing(&self);
+    /// Returns whether the peer has reset it, or the kernel has given it up.
+    fn is_reset(&self) -> bool;
 }
 
 impl Leaves for TcpStream {
@@ -59,6 +61,10 @@ impl Leaves for TcpStream {
     fn leave_nothing(&self) {
         // One that is gone already leaves nothing either.
         let _ = self.set_zero_linger();
+    }
+
+    fn is_reset(&self) -> bool {
+        self.take_error().is_ok_and(|error| error.is_some())
     }
 }
 
@@ -163,6 +169,10 @@ mod tests {
 
         fn leave_nothing(&self) {
             self.was_reset.store(true, Ordering::Relaxed);
+        }
+
+        fn is_reset(&self) -> bool {
+            false
         }
     }
 

@@ -11,6 +11,7 @@ mod hello;
 mod leftover;
 mod listener;
 mod proxy_header;
+mod reset_watch;
 mod server_name;
 mod shares;
 mod shown;
@@ -25,6 +26,7 @@ mod workers;
 mod write_timeout;
 
 pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limit};
+pub(crate) use reset_watch::{LOOK, ResetWatch};
 pub(crate) use shares::owner;
 pub use trusted::Trusted;
 pub(crate) use upgrade::Upgrade;
@@ -131,10 +133,12 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Body of its replies.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
-    /// Answers one request. Whatever goes wrong has an answer.
+    /// Answers one request. Whatever goes wrong has an answer. Who lets the client wait
+    /// for somebody else looks for its reset by `watch`.
     fn handle(
         self: Arc<Self>,
         peer: Peer,
+        watch: &ResetWatch,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 

@@ -3,10 +3,13 @@
 //! Real downloads run at 30-65 KB/s and take minutes, so no total time is limited; a
 //! write that moves no byte for the idle time is.
 //!
+//! A client that waits is looked at for a [reset](super::reset_watch) where that is asked.
+//!
 //! What is given up is reset, so that the kernel keeps nothing of it; what ends with
 //! something left in the kernel is handed on to [`leftover`](super::leftover).
 
 use super::leftover::{LITTLE, Leaves, Left, LingeringClose};
+use super::reset_watch::ResetWatch;
 use super::shares::Wait;
 use futures_util::FutureExt;
 use std::future::Future;
@@ -32,6 +35,7 @@ pub(super) struct WriteTimeout<S: Leaves> {
     closing: Option<LingeringClose>,
     /// Place for the stream at the end, if something may be left in it.
     left: Arc<Left<S>>,
+    watch: ResetWatch,
     /// Time since which a write waits.
     waiting_since: Option<Instant>,
     /// Timer, made at the first wait and kept: a slow download waits thousands of
@@ -48,6 +52,7 @@ impl<S: Leaves> WriteTimeout<S> {
         idle: Duration,
         left: Arc<Left<S>>,
         begins: Option<Arc<Wait>>,
+        watch: ResetWatch,
     ) -> Self {
         Self {
             begins,
@@ -56,6 +61,7 @@ impl<S: Leaves> WriteTimeout<S> {
             written: 0,
             closing: None,
             left,
+            watch,
             waiting_since: None,
             timer: None,
         }
@@ -184,7 +190,12 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for WriteTimeout<S> 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // TCP holds nothing back, so this is always ready, and it is no
         // progress: it must not reset the wait.
-        there(&mut self.inner)?.poll_flush(cx)
+        let this = &mut *self;
+        if this.watch.is_asked() && this.inner.as_ref().is_some_and(Leaves::is_reset) {
+            this.inner = None;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        there(&mut this.inner)?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -212,14 +223,16 @@ mod tests {
         }
 
         fn leave_nothing(&self) {}
+
+        fn is_reset(&self) -> bool {
+            false
+        }
     }
 
     fn progress(inner: DuplexStream) -> (WriteTimeout<DuplexStream>, Arc<Left<DuplexStream>>) {
         let left = Arc::default();
-        (
-            WriteTimeout::new(inner, IDLE, Arc::clone(&left), None),
-            left,
-        )
+        let stream = WriteTimeout::new(inner, IDLE, Arc::clone(&left), None, ResetWatch::default());
+        (stream, left)
     }
 
     const IDLE: Duration = Duration::from_secs(60);

@@ -24,24 +24,7 @@ use std::env;
 
 /// Scenarios that the server does not stand yet, and what each waits for. They are
 /// left out.
-const LATER: &[(&str, &str)] = &[
-    (
-        "a_client_resets_while_a_backend_thinks",
-        "an end of what nobody waits for",
-    ),
-    (
-        "strangers_make_nobody_forget",
-        "a memory of what was forced",
-    ),
-    ("pages_of_strangers_get_no_token", CORS),
-    ("pages_that_are_listed_get_a_token", CORS),
-    (
-        "requests_that_can_be_read_in_two_ways",
-        "one Host and one coding",
-    ),
-];
-
-const CORS: &str = "tokens for pages that are listed";
+const LATER: &[(&str, &str)] = &[];
 
 /// Tells whether the scenarios are to be as large as what they stand for.
 fn is_long() -> bool {

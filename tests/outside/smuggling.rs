@@ -2,6 +2,7 @@
 //! written anew so that there is one way only.
 
 use super::proxy::{fine, start, talk};
+use super::support::Reply;
 use super::support::backend::Backend;
 
 /// What a backend might take for two requests, or for another's.
@@ -187,5 +188,102 @@ fn what_can_be_read_in_one_way_only_is_written_so() {
             "{}",
             seen.head
         );
+    }
+}
+
+/// The same on every path, whoever is to answer it: what stands in front may read it
+/// otherwise, too.
+#[test]
+fn no_path_takes_what_can_be_read_in_two_ways() {
+    let backend = Backend::answering(fine);
+    let server = start(backend.address, "");
+    let inner = "GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\n\r\n";
+    let heads = [
+        ("", "400"),
+        ("Host: a\r\nHost: b\r\n", "400"),
+        ("Host: a\r\nhost: A\r\n", "400"),
+        ("Host: a\r\nHost:\r\n", "400"),
+        ("Host: a, b\r\n", "400"),
+        ("Host: a,b\r\n", "400"),
+        ("Host: a b\r\n", "400"),
+        ("Host: a\tb\r\n", "400"),
+        ("Host: u@a\r\n", "400"),
+        ("Host: a/b\r\n", "400"),
+        ("Host: http://a\r\n", "400"),
+        ("Host : a\r\n", "400"),
+        ("Host: a\r\n b\r\n", "400"),
+        ("Host: a\r\nTransfer-Encoding: identity, chunked\r\n", "501"),
+        ("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n", "501"),
+        ("Host: a\r\nTransfer-Encoding: chunked, chunked\r\n", "501"),
+        (
+            "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "501",
+        ),
+        (
+            "Host: a\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+            "501",
+        ),
+        ("Host: a\r\nTransfer-Encoding: chunked, identity\r\n", "400"),
+        (
+            "Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
+            "400",
+        ),
+    ];
+    for line in [
+        "POST /xiaozhi/ota/",
+        "POST /xiaozhi/ota",
+        "GET /xiaozhi/ota/",
+        "POST /xiaozhi/ota/activate",
+        "GET /xiaozhi/ota/download/a_1.0.bin",
+        "OPTIONS /xiaozhi/ota/",
+        "GET /.well-known/acme-challenge/t",
+        "GET /nothing",
+        "POST http://h/xiaozhi/ota/",
+        "POST /x/a",
+        "GET /mcp/vision/explain",
+    ] {
+        for (head, status) in heads {
+            let device = "Device-Id: aa:bb\r\nClient-Id: c\r\n";
+            let attack = format!("{line} HTTP/1.1\r\n{device}{head}\r\n0\r\n\r\n{inner}");
+            let reply = talk(&server, attack.as_bytes());
+            assert!(
+                reply.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{attack:?}: {reply}"
+            );
+            assert_eq!(reply.matches("HTTP/1.").count(), 1, "{attack:?}: {reply}");
+            // What hyper itself refuses has no body.
+            let said = Reply::parse(reply.as_bytes(), false);
+            if !said.body.is_empty() {
+                said.hold_to_contract(&attack);
+                assert_eq!(said.header("Connection"), Some("close"), "{attack:?}");
+            }
+        }
+    }
+    assert_eq!(backend.seen().len(), 0);
+    let error = ("error", "there is no Host header");
+    server.event("request.refused", &[error, ("device", "aa:bb")]);
+    // What devices and old clients send stays served.
+    for (head, version) in [
+        ("", "1.0"),
+        ("Host:\r\n", "1.1"),
+        ("Host:\r\n", "1.0"),
+        ("Host: [2001:db8::1]:8003\r\n", "1.1"),
+        ("Host: a_b.lan:8003\r\n", "1.1"),
+        ("Host: \u{5c0f}\u{667a}.lan\r\n", "1.1"),
+        ("hOsT:\t h \r\n", "1.1"),
+        (
+            "Host: h\r\nContent-Length: 2\r\nContent-Length: 2\r\n",
+            "1.1",
+        ),
+    ] {
+        let head = format!("{head}Device-Id: d\r\nClient-Id: c\r\nConnection: close\r\n");
+        let length = if head.contains("Content-Length") {
+            ""
+        } else {
+            "Content-Length: 2\r\n"
+        };
+        let request = format!("POST /xiaozhi/ota/ HTTP/{version}\r\n{head}{length}\r\n{{}}");
+        let reply = talk(&server, request.as_bytes());
+        assert!(reply.contains(" 200 OK\r\n"), "{request:?}: {reply}");
     }
 }

@@ -31,6 +31,12 @@ kinds! { CHECK_INS:
     /// How many files there are for its model. `reported` is the model that it named,
     /// where another one's files are looked through.
     CANDIDATES = guide("candidates", &["model", "count", "peer", "reported?"], "查找型号 {model} 的固件，找到 {count} 个候选");
+    /// There is no room for what protects devices.
+    FLEET_FULL = Kind::new("fleet.full", Warning, "checkin", &["device", "limit", "what", "follows"],
+        "已为 {limit} 台设备记住{what}，没有位置再记该设备：已记住的设备照旧受保护；{follows}。如果您没有这么多设备，就是有人在编造设备：\
+         请在防火墙上拦截，然后重启，记录随之清空（每小时提示一次）",
+        "{limit} devices are remembered for {what}, and there is no room for this one: those stay protected, and {follows}. If you \
+         have fewer devices, somebody makes them up: keep that out by the firewall, then restart, which empties it (said once an hour)");
     /// Its model has no file, and one lies there that was meant for it, most likely.
     MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",

@@ -275,6 +275,10 @@ kinds! { CONFIGURATION:
         "mode acme takes the public address's host as the name, and no public CA gives a certificate for this one\
          { (|beside|}{ stands at |beside_place|)}: set server.ota or server.vision_explain to a public https address, or list \
          gateway.tls.names");
+    /// Origins are listed, and every page may ask.
+    CONFIG_CORS_UNUSED = of_key!("config.cors-unused", Warning, [],
+        "不会有任何作用，因为 server.auth.enabled 未启用：那时没有令牌，任何网页都可以读取应答",
+        "does nothing, for server.auth.enabled is not true: there is no token then, and any page may read replies");
     /// Neither HTTP nor HTTPS.
     CONFIG_NO_DOOR = of_keys!("config.no-door", Error, [],
         "已不再提供明文 HTTP，而 gateway.tls.mode 为 off，谁也无法连接{（|beside|}{ 位于 |beside_place|）}：请设置其中之一",

@@ -188,10 +188,15 @@ kinds! { REQUESTS:
         "连接在请求头中途结束（收到 {bytes} 字节）：线路中断，或者对方只是在扫描端口",
         "the connection ended within the head of its request, {bytes} bytes of which came: the line broke, or it only scans ports");
     /// A request that a backend might read otherwise.
-    REQUEST_REFUSED = Kind::new("request.refused", Info, "proxy", &["device?", "peer", "path", "status", "error"],
-        "对 {path} 的请求没有转发（{status}）：{error}；后端可能会有不同的理解，请检查客户端或前面的代理（每个客户端每小时提示一次）",
-        "a request for {path} is not passed on ({status}): {error}; the server behind might read it otherwise, so see to the \
+    REQUEST_REFUSED = Kind::new("request.refused", Info, "request", &["device?", "peer", "path", "status", "error"],
+        "对 {path} 的请求被拒绝（{status}）：{error}；前面或后面的服务器可能会有不同的理解，请检查客户端或前面的代理（每个客户端每小时提示一次）",
+        "a request for {path} is refused ({status}): {error}; a server in front or behind might read it otherwise, so see to the \
          client, or a proxy in front (said once an hour for each client)");
+    /// A web page of somebody else's asks for a token.
+    PAGE_FOREIGN = Kind::new("page.foreign", Warning, "request", &["device?", "peer", "path", "origin", "setting?"],
+        "浏览器中来自 {origin} 的网页在 {path} 索取令牌：已回答 403，因为启用 server.auth.enabled 后，其他来源的网页得不到令牌{。如果这是您的网页，请写 |setting|}（每个客户端每小时提示一次）",
+        "a web page of {origin} asked for a token at {path}: answered 403, for with server.auth.enabled pages of other origins get \
+         none{. If the page is yours, write |setting|} (said once an hour for each client)");
     /// An upload that is too large.
     UPLOAD_TOO_BIG = Kind::new("upload.too-big", Info, "proxy", &["device?", "peer", "path", "limit"],
         "对 {path} 的上传被拒绝（413）：正文超过 {limit} 字节（gateway.proxy.body_limit）（每个客户端每小时提示一次）",

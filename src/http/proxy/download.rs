@@ -4,6 +4,7 @@ use super::backend::Backend;
 use super::first_reply::is_complaint;
 use super::upload::Upload;
 use crate::event::event;
+use crate::server::{LOOK, ResetWatch};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
@@ -22,8 +23,9 @@ pub(crate) struct Relayed {
     first: Option<Bytes>,
     rest: Incoming,
     patience: Duration,
-    /// Deadline that runs while the backend is waited for.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// Deadline that runs while the backend is waited for, and the next look at the client.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    watch: ResetWatch,
     backend: Arc<Backend>,
     /// Body of the request, which may still be coming.
     upload: Option<Arc<Upload>>,
@@ -39,6 +41,7 @@ impl Relayed {
         backend: Arc<Backend>,
         upload: Option<Arc<Upload>>,
         status: StatusCode,
+        watch: ResetWatch,
     ) -> Self {
         let may_complain = status == StatusCode::BAD_REQUEST;
         // Nobody asks for the parts of a body that has none.
@@ -50,7 +53,8 @@ impl Relayed {
             first: None,
             rest,
             patience,
-            deadline: None,
+            waiting: None,
+            watch,
             backend,
             upload,
         }
@@ -67,7 +71,7 @@ impl Relayed {
                 // Trailers speak of the connection to the backend.
                 Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
                 Poll::Ready(frame) => {
-                    self.deadline = None;
+                    self.waiting = None;
                     if std::mem::take(&mut self.is_suspect) {
                         match &frame {
                             Some(Ok(frame))
@@ -85,12 +89,20 @@ impl Relayed {
                 Poll::Pending => break,
             }
         }
-        let end = Instant::now() + self.patience;
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(sleep_until(end)));
-        let ended = deadline.as_mut().poll(cx);
-        ended.map(|()| Some(Err(io::ErrorKind::TimedOut.into())))
+        let now = Instant::now();
+        let (end, look) = self.waiting.get_or_insert_with(|| {
+            let end = now + self.patience;
+            (end, Box::pin(sleep_until(end.min(now + LOOK))))
+        });
+        while look.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if *end <= now {
+                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+            }
+            self.watch.ask();
+            look.as_mut().reset((*end).min(now + LOOK));
+        }
+        Poll::Pending
     }
 }
 

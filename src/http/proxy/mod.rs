@@ -30,7 +30,7 @@ use crate::http::spelling;
 use crate::http::turned_away::{self, TurnedAway};
 use crate::http::upgrade_headers;
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
-use crate::server::Peer;
+use crate::server::{Peer, ResetWatch};
 use backend::{Backend, Pools, ended_unanswered, find, quiet, why_none};
 use download::{Gathered, Relayed, gather};
 use hyper::body::{Body, Incoming};
@@ -221,6 +221,7 @@ impl MatchedRoute<'_> {
         peer: Peer,
         mut head: Head,
         body: Incoming,
+        watch: &ResetWatch,
         turned_away: &TurnedAway,
         now: SystemTime,
     ) -> Reply {
@@ -263,7 +264,7 @@ impl MatchedRoute<'_> {
                 let request = turned_away::Request { head, peer, now };
                 self.told_of(status, request, turned_away);
             };
-            return self.upgrade(peer, &mut head, passed, told).await;
+            return self.upgrade(peer, &mut head, passed, watch, told).await;
         }
         let answered = tokio::select! {
             biased;
@@ -297,7 +298,8 @@ impl MatchedRoute<'_> {
             self.told_of(response.status(), request, turned_away);
         }
         let over = upload.is_over();
-        let reply = self.bring_back(&head.method, response, Some(upload)).await;
+        let reply = self.bring_back(&head.method, response, Some(upload), watch);
+        let reply = reply.await;
         if over { reply } else { reply::closing(reply) }
     }
 
@@ -344,6 +346,7 @@ impl MatchedRoute<'_> {
         peer: Peer,
         head: &mut Head,
         request: Request<()>,
+        watch: &ResetWatch,
         told: impl Fn(&Head, StatusCode),
     ) -> Reply {
         let (backend, settings) = (&self.route.backend, &self.proxy.settings);
@@ -359,7 +362,7 @@ impl MatchedRoute<'_> {
         };
         if !upgrade::is_granted(&response) {
             told(head, response.status());
-            return self.bring_back(&head.method, response, None).await;
+            return self.bring_back(&head.method, response, None, watch).await;
         }
         backend.answered();
         let session = Session {
@@ -371,6 +374,7 @@ impl MatchedRoute<'_> {
             idle: settings.idle,
             drain: self.proxy.drain,
             open: TunnelCount::count(&self.proxy.open),
+            watch: watch.clone(),
         };
         upgrade::accept(response, client, session)
     }
@@ -394,6 +398,7 @@ impl MatchedRoute<'_> {
         method: &Method,
         response: Response<Incoming>,
         upload: Option<Arc<Upload>>,
+        watch: &ResetWatch,
     ) -> Reply {
         let (timeout, backend) = (self.proxy.settings.timeout, &self.route.backend);
         let (mut head, body) = response.into_parts();
@@ -427,7 +432,14 @@ impl MatchedRoute<'_> {
             .headers
             .get(CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let mut relayed = Relayed::new(body, timeout, Arc::clone(backend), upload, head.status);
+        let mut relayed = Relayed::new(
+            body,
+            timeout,
+            Arc::clone(backend),
+            upload,
+            head.status,
+            watch.clone(),
+        );
         if is_head || length.is_some() || is_event_stream {
             return reply::relayed(head, ReplyBody::Relayed(Box::new(relayed)));
         }
@@ -444,56 +456,4 @@ impl MatchedRoute<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proxy(public: &PublicAddress) -> Proxy {
-        let to = Url::parse("http://127.0.0.1:8000");
-        let to = to.unwrap();
-        let route = |path: &str| ProxyRoute {
-            setting: path.to_owned(),
-            path: path.to_owned(),
-            to: to.clone(),
-        };
-        let routes = [
-            WEBSOCKET_PATH,
-            VISION_PATH,
-            "/mcp_endpoint/",
-            "/mcp_endpoint/call",
-        ];
-        let settings = ProxySettings {
-            routes: routes.map(route).into(),
-            ..ProxySettings::default()
-        };
-        Proxy::new(settings, public, Duration::from_secs(30))
-    }
-
-    #[test]
-    fn the_longest_path_wins_and_our_own_prefix_is_taken_off() {
-        let vision = Url::parse("https://h/edge/mcp/vision/explain");
-        let vision = vision.unwrap();
-        let proxy = proxy(&PublicAddress::from_vision_explain(&vision));
-        for (path, to) in [
-            ("/xiaozhi/v1/", Some("/xiaozhi/v1/")),
-            ("/xiaozhi/v1", Some("/xiaozhi/v1")),
-            ("/xiaozhi/v1/x?a=%2F&b", Some("/xiaozhi/v1/x?a=%2F&b")),
-            ("/edge/xiaozhi/v1/", Some("/xiaozhi/v1/")),
-            ("/edge/mcp/vision/explain", Some("/mcp/vision/explain")),
-            ("/mcp_endpoint/x", Some("/mcp_endpoint/x")),
-            ("/mcp_endpoint/call?x", Some("/mcp_endpoint/call?x")),
-            ("/xiaozhi/v10/", None),
-            ("/edge/mcp_endpoint/x", None),
-            ("/", None),
-        ] {
-            let uri: Uri = path.parse().unwrap();
-            let route = proxy.find(uri.path());
-            let target = route.and_then(|route| route.target(&uri));
-            let expected = to.map(|to| format!("http://127.0.0.1:8000{to}"));
-            assert_eq!(target.map(|t| t.to_string()), expected, "{path}");
-        }
-        let most_precise = proxy
-            .find("/mcp_endpoint/call")
-            .map(|o| o.route.path.clone());
-        assert_eq!(most_precise.as_deref(), Some("/mcp_endpoint/call"));
-    }
-}
+mod tests;

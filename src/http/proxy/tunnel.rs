@@ -5,6 +5,7 @@
 use super::activity::Activity;
 use super::backend::quiet;
 use crate::event::{self, event, tell};
+use crate::server::{LOOK, ResetWatch};
 use futures_util::future::{Either, select};
 use std::future::Future;
 use std::io;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Size in bytes of the buffer of one direction. Voice comes in packets of 60 ms.
@@ -48,6 +50,8 @@ pub(super) struct Session {
     pub(super) drain: Duration,
     /// Number of open tunnels, this one counted.
     pub(super) open: TunnelCount,
+    /// Watch for the client's reset, for while nothing is read of it.
+    pub(super) watch: ResetWatch,
 }
 
 /// Counts one open tunnel until it is dropped.
@@ -91,13 +95,17 @@ pub(super) async fn carry(
     let activity = Activity::new();
     let (from_client, to_client) = split(client);
     let (from_backend, to_backend) = split(backend);
-    let mut up = Direction::new(from_client, to_backend, &activity);
-    let mut down = Direction::new(from_backend, to_client, &activity);
+    let look = Look {
+        due: Notify::new(),
+        watch: session.watch.clone(),
+    };
+    let mut up = Direction::new(from_client, to_backend, &activity, &look);
+    let mut down = Direction::new(from_backend, to_client, &activity, &look);
     let why = tokio::select! {
         // What has come already is still carried: on a busy machine it may wait
         // together with the news that its time is over.
         biased;
-        ended = both(up.pump(), down.pump(), &activity) => {
+        ended = both(up.pump(), down.pump(), &activity, &look) => {
             ended.map_or_else(|e| event!(WEBSOCKET_BROKE, error = &e), |()| event!(WEBSOCKET_CLOSED))
         }
         () = quiet(&activity, session.idle) => {
@@ -125,16 +133,17 @@ async fn both(
     up: impl Future<Output = io::Result<()>>,
     down: impl Future<Output = io::Result<()>>,
     activity: &Activity,
+    look: &Look,
 ) -> io::Result<()> {
     let (up, down) = (pin!(up), pin!(down));
     match select(up, down).await {
         Either::Left((ended, down)) => {
             ended?;
-            finish(down, activity).await
+            finish(down, activity, look).await
         }
         Either::Right((ended, up)) => {
             ended?;
-            finish(up, activity).await
+            finish(up, activity, look).await
         }
     }
 }
@@ -142,10 +151,30 @@ async fn both(
 async fn finish(
     other: impl Future<Output = io::Result<()>>,
     activity: &Activity,
+    look: &Look,
 ) -> io::Result<()> {
     tokio::select! {
         ended = other => ended,
+        () = look.now_and_then() => Ok(()),
         () = quiet(activity, HALF) => Ok(()),
+    }
+}
+
+/// Look for the client's reset, which shows by itself only where something is read of the
+/// client or written to it: not while the backend takes nothing, nor behind the client's
+/// own end.
+struct Look {
+    due: Notify,
+    watch: ResetWatch,
+}
+
+impl Look {
+    /// Has whoever waits for something to carry look, until dropped.
+    async fn now_and_then(&self) {
+        loop {
+            sleep(LOOK).await;
+            self.due.notify_one();
+        }
     }
 }
 
@@ -178,16 +207,18 @@ struct Direction<'a, R, W> {
     from: ReadHalf<R>,
     to: WriteHalf<W>,
     activity: &'a Activity,
+    look: &'a Look,
     frames: Frames,
     bytes: u64,
 }
 
 impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
-    fn new(from: ReadHalf<R>, to: WriteHalf<W>, activity: &'a Activity) -> Self {
+    fn new(from: ReadHalf<R>, to: WriteHalf<W>, activity: &'a Activity, look: &'a Look) -> Self {
         Self {
             from,
             to,
             activity,
+            look,
             frames: Frames::default(),
             bytes: 0,
         }
@@ -197,7 +228,7 @@ impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
     async fn pump(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
         loop {
-            let n = match self.from.read(&mut buffer).await {
+            let n = match self.next(&mut buffer).await {
                 // TLS without a goodbye of its own: devices end so.
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => 0,
                 read => read?,
@@ -210,7 +241,11 @@ impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
             while !rest.is_empty() {
                 // Counted as they leave: who stops us in between must know
                 // where in a frame that was.
-                let n = self.to.write(rest).await?;
+                let n = tokio::select! {
+                    biased;
+                    written = self.to.write(rest) => written?,
+                    () = self.look.now_and_then() => continue,
+                };
                 if n == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
@@ -220,6 +255,20 @@ impl<'a, R: AsyncRead, W: AsyncWrite> Direction<'a, R, W> {
             }
             self.to.flush().await?;
             self.activity.note();
+        }
+    }
+
+    /// Reads the next bytes; looks for the client's reset meanwhile, where that is due.
+    async fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            tokio::select! {
+                biased;
+                read = self.from.read(buffer) => return read,
+                () = self.look.due.notified() => {
+                    self.look.watch.ask();
+                    self.to.flush().await?;
+                }
+            }
         }
     }
 

@@ -176,7 +176,7 @@ fn answered_once(
 ) -> bool {
     let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 60 * boot);
     let (device, own) = (check_in.device, check_in.version());
-    let memory = fleet.device(device, own);
+    let memory = fleet.device(device, own, now);
     let decision = decide(check_in, &SERVER.snapshot, policy, &memory);
     let reported = check_in.report.version.as_deref().unwrap_or(own);
     assert_eq!(

@@ -31,6 +31,7 @@ fn session() -> Session {
         idle: IDLE,
         drain: DRAIN,
         open: TunnelCount::count(&Arc::default()),
+        watch: ResetWatch::default(),
     }
 }
 
