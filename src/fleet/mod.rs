@@ -1,6 +1,6 @@
 //! Fleet: the last check-in of each device, what it was told, what was forced on it, and as
 //! which model it had files of its own. In memory, and bounded: anybody can invent devices.
-//! Who stays away is forgotten first, but for what [protects](protected) a device. It does
+//! Who stays away is forgotten first, but for what protects a device. It does
 //! not outlive the process: after a restart an image may be forced in vain three times more.
 
 mod protected;
