@@ -253,7 +253,8 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         machine_memory: machine.memory,
         warnings: Vec::new(),
     };
-    room::check(&gateway, memory, &settings, fits);
+    let connections = settings.limits.connections;
+    room::check(&gateway, connections, memory, machine.memory, behind);
     what_fits_together(&settings, machine, &gateway, &setting);
     settings
 }

@@ -4,7 +4,6 @@
 //! Half of the memory is for connections, an eighth each for images and for bodies that
 //! are being gathered; the rest is for the process itself.
 
-use super::resolve::Settings;
 use super::section::Section;
 use crate::event::event;
 use crate::util::memory::Memory;
@@ -75,13 +74,19 @@ fn connections(room: u64, memory: Memory, behind: bool) -> u64 {
     each_whole.max(room.saturating_sub(all_of_tcp) / process)
 }
 
-/// Warns of what is written and cannot fit: it holds all the same.
-pub(super) fn check(gateway: &Section<'_>, images: Option<u64>, settings: &Settings, room: Room) {
-    let memory = settings.machine_memory;
-    let behind = !settings.proxy.routes.is_empty();
+/// Warns of what is written and cannot fit: it holds all the same. `connections` and
+/// `images` are what `gateway` comes to, the latter where it is written.
+pub(super) fn check(
+    gateway: &Section<'_>,
+    connections: usize,
+    images: Option<u64>,
+    memory: Memory,
+    behind: bool,
+) {
+    let room = Room::of(memory, behind);
     let (shown, of) = (memory.shown(), memory.source());
     let limits = gateway.section("limits");
-    if limits.has("connections") && is_too_many(settings.limits.connections, memory, behind) {
+    if limits.has("connections") && is_too_many(connections, memory, behind) {
         let event = event!(
             CONFIG_MEMORY,
             memory = shown.clone(),

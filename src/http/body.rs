@@ -2,7 +2,7 @@
 //! sent with a `Content-Length` and never in chunks.
 
 use super::proxy::download::Relayed;
-use super::turned_away::Request;
+use super::request::Request;
 use crate::event::tell;
 use crate::event::text::Text;
 use crate::firmware::store::{ImageContent, OpenImage};

@@ -232,7 +232,7 @@ impl Answers {
     ) -> Reply {
         let (mut head, body) = request.into_parts();
         let turned_away = &*self.turned_away;
-        let about = |head| turned_away::Request { head, peer, now };
+        let about = |head| request::Request { head, peer, now };
         if let Some(reply) = self.refused(about(&head)) {
             input::discard_beside(body, self.idle);
             return reply::closing(reply);
@@ -323,8 +323,8 @@ impl Answers {
     }
 
     /// Refuses what is answered at no path, whoever is behind it.
-    fn refused(&self, request: turned_away::Request<'_>) -> Option<Reply> {
-        let turned_away::Request { head, peer, .. } = request;
+    fn refused(&self, request: request::Request<'_>) -> Option<Reply> {
+        let request::Request { head, peer, .. } = request;
         if head.extensions.get::<Spaced>().is_some() {
             let url = || shown(&self.addresses.of(peer, head));
             self.turned_away.spaced(request, url);
@@ -386,7 +386,7 @@ impl Answers {
     }
 
     /// Answers a request for a path where nothing is, and names who looked for us.
-    fn nothing(&self, request: turned_away::Request<'_>, is_report: bool) -> Reply {
+    fn nothing(&self, request: request::Request<'_>, is_report: bool) -> Reply {
         let ota = shown(&self.addresses.of(request.peer, request.head));
         let passes = |path| self.proxy.find(path).is_some();
         let passes = Passes {

@@ -1,8 +1,8 @@
 //! Gate of plain HTTP: lets requests in by it, or not, and names who comes by it.
 
 use super::plain::PlainHttp;
-use super::request::{device_id, shown};
-use super::turned_away::{Request, TurnedAway};
+use super::request::{Request, device_id, shown};
+use super::turned_away::TurnedAway;
 use crate::event::tell;
 use crate::util::once::Once;
 use std::sync::Arc;

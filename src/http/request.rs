@@ -1,7 +1,10 @@
 //! Parts of a request that several handlers read.
 
+use crate::server::Peer;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
+use std::time::SystemTime;
+use xiaozhi_device::redact;
 
 /// Number of bytes of a device's value that the log shows.
 const SHOWN: usize = 128;
@@ -38,4 +41,36 @@ pub(super) fn text(value: &HeaderValue) -> Option<Cow<'_, str>> {
 /// it.
 pub(super) fn shown(value: &str) -> &str {
     &value[..value.floor_char_boundary(SHOWN)]
+}
+
+/// Request, who sent it, and when.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) head: &'a Head,
+    pub(super) peer: Peer,
+    pub(super) now: SystemTime,
+}
+
+impl Request<'_> {
+    /// Returns the device that it names, as the log shows it.
+    pub(super) fn device(&self) -> Option<String> {
+        let device = device_id(&self.head.headers)?;
+        Some(shown(&device).to_owned())
+    }
+
+    /// Returns its method, as the log shows it.
+    pub(super) fn method(&self) -> &str {
+        shown(self.head.method.as_str())
+    }
+
+    /// Returns its path as the log may show it; a query may hold a token.
+    pub(super) fn path(&self) -> String {
+        let uri = &self.head.uri;
+        let path = match uri.path() {
+            // `CONNECT` has none.
+            "" => uri.authority().map_or("", |authority| authority.as_str()),
+            path => path,
+        };
+        redact::shown(shown(path)).into_owned()
+    }
 }

@@ -7,7 +7,7 @@ use super::cors::Origin;
 use super::input::{self, Missing, NoBody};
 use super::no_json;
 use super::reply::{self, Reply};
-use super::request::{Head, device_id, names_device, shown, text};
+use super::request::{Request, device_id, names_device, shown, text};
 use super::router::Router;
 use super::spelling;
 use super::upgrade_headers;
@@ -15,7 +15,7 @@ use super::wanted;
 use crate::event::{self, Kind, event, kinds, tell};
 use crate::fleet::Fleet;
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
-use crate::server::{Peer, owner};
+use crate::server::owner;
 use crate::util::once::{Allowance, HOUR, Left};
 use crate::util::teller::Teller;
 use hyper::Method;
@@ -43,14 +43,6 @@ pub(super) struct TurnedAway {
     names: Allowance,
     /// Memory of who was served.
     fleet: Arc<Fleet>,
-}
-
-/// Request that is turned away.
-#[derive(Clone, Copy)]
-pub(super) struct Request<'a> {
-    pub(super) head: &'a Head,
-    pub(super) peer: Peer,
-    pub(super) now: SystemTime,
 }
 
 impl TurnedAway {
@@ -454,30 +446,6 @@ pub(super) fn crowded(missing: &Missing, request: Request<'_>, budget: &BodyBudg
         );
     }
     reply::closing(reply::not_yet("too many large bodies at once: try again"))
-}
-
-impl Request<'_> {
-    /// Returns the device that it names, as the log shows it.
-    pub(super) fn device(&self) -> Option<String> {
-        let device = device_id(&self.head.headers)?;
-        Some(shown(&device).to_owned())
-    }
-
-    /// Returns its method, as the log shows it.
-    pub(super) fn method(&self) -> &str {
-        shown(self.head.method.as_str())
-    }
-
-    /// Returns its path as the log may show it; a query may hold a token.
-    pub(super) fn path(&self) -> String {
-        let uri = &self.head.uri;
-        let path = match uri.path() {
-            // `CONNECT` has none.
-            "" => uri.authority().map_or("", |authority| authority.as_str()),
-            path => path,
-        };
-        redact::shown(shown(path)).into_owned()
-    }
 }
 
 /// File that is meant by a name, as far as there is one.

@@ -1,7 +1,6 @@
 //! Tells what a request was for that came to where nothing is, or not as it should.
 
-use super::request::DEVICE_ID;
-use super::request::{Head, shown, text};
+use super::request::{DEVICE_ID, Head, shown, text};
 use super::router::below;
 use super::spelling;
 use super::upgrade_headers;

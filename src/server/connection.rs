@@ -4,7 +4,7 @@
 use super::common_ground;
 use super::first_line::Requests;
 use super::handshake::{Door, Failure};
-use super::hello::CHALLENGE;
+use super::hello::{CHALLENGE, HANDSHAKE};
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
 use super::reset_watch::ResetWatch;
@@ -36,9 +36,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method
-/// begins with it.
-pub(super) const HANDSHAKE: u8 = 0x16;
 /// Alert for a client that is too old: fatal, `protocol_version`.
 const TOO_OLD: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
 /// Longest time that can be counted.

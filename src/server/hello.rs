@@ -7,8 +7,9 @@ pub(super) const CHALLENGE: &[u8] = b"acme-tls/1";
 /// Version that TLS 1.3 names in `supported_versions`.
 pub(super) const TLS13: u16 = 0x0304;
 
-/// Content type of a TLS handshake record (RFC 8446, section 5.1).
-const HANDSHAKE: u8 = 0x16;
+/// Content type of a TLS handshake record (RFC 8446, section 5.1). No HTTP method begins
+/// with it.
+pub(super) const HANDSHAKE: u8 = 0x16;
 /// Type of the message.
 const CLIENT_HELLO: u8 = 1;
 

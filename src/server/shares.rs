@@ -11,11 +11,12 @@
 mod report;
 mod table;
 
+use crate::util::network::{CUSTOMER, network};
 use crate::util::sync::lock;
 use futures_util::task::AtomicWaker;
 use report::Report;
 use std::future::{Future, poll_fn};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
@@ -124,7 +125,7 @@ impl Shares {
     pub(super) fn client(&self, address: IpAddr, has_share: bool) -> Client {
         Client {
             owner: if self.is_fair {
-                network(address, 56)
+                network(address, CUSTOMER)
             } else {
                 Ipv4Addr::UNSPECIFIED.into()
             },
@@ -401,18 +402,6 @@ impl Drop for Place {
 /// Returns the network that counts as one customer's to the log: an IPv6 /64.
 pub(crate) fn owner(address: IpAddr) -> IpAddr {
     network(address, 64)
-}
-
-/// Returns the address of the network that an IPv6 address is in, by the length of its
-/// prefix.
-fn network(address: IpAddr, prefix: u32) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX << (128 - prefix);
-            Ipv6Addr::from_bits(ip.to_bits() & mask).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 #[cfg(test)]

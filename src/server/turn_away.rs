@@ -1,7 +1,7 @@
 //! Answers to those for whom there is no room: a device whose connection is closed before
 //! it has a reply waits for one for 30 s.
 
-use super::connection::HANDSHAKE;
+use super::hello::HANDSHAKE;
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -24,7 +24,8 @@ pub(super) async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, repl
         stream.write_all(reply).await?;
         stream.flush().await?;
         stream.shutdown().await?;
-        let mut block = [0; READ.0];
+        // On the heap: an array would be room in the task of every connection.
+        let mut block = vec![0; READ.0];
         for _ in 0..READ.1 {
             let read = poll_fn(|cx| {
                 let mut buffer = ReadBuf::new(&mut block);

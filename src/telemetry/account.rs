@@ -9,11 +9,12 @@
 //! server itself.
 
 use crate::event::{Event, event};
+use crate::util::network::{CUSTOMER, network};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Bytes of lines that a second brings.
 const RATE: f64 = 1_048_576.0;
@@ -124,7 +125,7 @@ impl Account {
             }
             Whose::Server => None,
             Whose::Client(client) => {
-                let client = client.map(network);
+                let client = client.map(|client| network(client, CUSTOMER));
                 let left = left - RESERVE;
                 let cells = self.cells_of(client);
                 let held = cells.map(|cell| self.in_cell(cell));
@@ -253,20 +254,6 @@ impl LeftOut {
             });
         }
         if is_first { Room::NoMore } else { Room::None }
-    }
-}
-
-/// Bits of an IPv6 address that are one customer's.
-const CUSTOMER: u32 = 56;
-
-/// Returns the address that stands for a client: a customer may have 2^72 of IPv6.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => {
-            let rest = 128 - CUSTOMER;
-            Ipv6Addr::from_bits(ip.to_bits() >> rest << rest).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -3,30 +3,11 @@
 use super::sized;
 use super::watch::{IMAGE, Scenario, image};
 use crate::disks::in_namespace;
-use crate::support::server::{BINARY, PATIENT, Server, Setup, request};
+use crate::support::server::{PATIENT, Server, Setup, request, with_clock};
 use crate::support::until;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The binary under a clock that is read from a file.
-pub(super) fn with_clock(setup: &Setup, time: &str) -> Command {
-    let file = setup.path().join("clock");
-    fs::write(&file, time).unwrap();
-    let library = Path::new("/usr/lib")
-        .join(format!("{}-linux-gnu", std::env::consts::ARCH))
-        .join("faketime/libfaketime.so.1");
-    assert!(library.exists(), "{}: install faketime", library.display());
-    let mut command = Command::new(BINARY);
-    command
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", &file)
-        .env("FAKETIME_CACHE_DURATION", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env("DONT_FAKE_MONOTONIC", "1");
-    command
-}
 
 /// Sets such a clock so many hours off, and waits until it is.
 #[track_caller]

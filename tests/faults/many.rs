@@ -1,11 +1,11 @@
 //! Many invented devices: what protects a device is not forgotten for strangers.
 
-use super::clocks_and_disks::{set_clock, with_clock};
+use super::clocks_and_disks::set_clock;
 use super::log::pipeline;
 use super::sized;
 use super::watch::{IMAGE, Scenario, image};
 use crate::support::device::Device;
-use crate::support::server::{PATIENT, Server, Setup, request};
+use crate::support::server::{PATIENT, Server, Setup, request, with_clock};
 use xiaozhi_image_builder::Image;
 
 /// One of them, which may have the version that is never offered without force.

@@ -78,7 +78,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 35] = [
+const PURE: [&str; 36] = [
     "device",
     "event/device.rs",
     "event/kinds.rs",
@@ -113,6 +113,7 @@ const PURE: [&str; 35] = [
     "server/turns/queue.rs",
     "telemetry/account.rs",
     "tls/acme/schedule.rs",
+    "util/network.rs",
     "util/terminal.rs",
 ];
 

@@ -15,8 +15,8 @@ use xiaozhi_image_builder::Image;
 /// Runs the server in a mount namespace of its own, after `prepare`.
 pub(super) fn in_namespace(prepare: &str) -> Command {
     let mut command = Command::new("unshare");
-    let script = format!("set -e; {prepare}; exec {BINARY}");
-    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+    let script = format!("set -e; {prepare}; exec {BINARY} \"$@\"");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
     command
 }
 

@@ -27,7 +27,7 @@ use crate::http::reply::{self, Reply};
 use crate::http::request::{self, Head};
 use crate::http::router::below;
 use crate::http::spelling;
-use crate::http::turned_away::{self, TurnedAway};
+use crate::http::turned_away::TurnedAway;
 use crate::http::upgrade_headers;
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::{Peer, ResetWatch};
@@ -228,14 +228,14 @@ impl MatchedRoute<'_> {
         let settings = &self.proxy.settings;
         let (body_limit, timeout) = (settings.body_limit, settings.timeout);
         let given_up = |error: &UploadError, head: &Head| {
-            let request = turned_away::Request { head, peer, now };
+            let request = request::Request { head, peer, now };
             refusals::given_up(error, settings, request, turned_away)
         };
         // From here on it is read away, whatever becomes of the request.
         let upload = Upload::new(body, timeout);
         let body = UploadBody::new(Arc::clone(&upload), body_limit);
         let refuse = |status: StatusCode, text: &'static str, head: &Head| {
-            let request = turned_away::Request { head, peer, now };
+            let request = request::Request { head, peer, now };
             turned_away.refused(request, status.as_u16(), text.trim_end());
             refused(status, text)
         };
@@ -261,7 +261,7 @@ impl MatchedRoute<'_> {
                 return refuse(StatusCode::BAD_REQUEST, text, &head);
             }
             let told = |head: &Head, status| {
-                let request = turned_away::Request { head, peer, now };
+                let request = request::Request { head, peer, now };
                 self.told_of(status, request, turned_away);
             };
             return self.upgrade(peer, &mut head, passed, watch, told).await;
@@ -290,7 +290,7 @@ impl MatchedRoute<'_> {
             }
         };
         if self.route.known == Some(VISION_PATH) && !response.status().is_success() {
-            let request = turned_away::Request {
+            let request = request::Request {
                 head: &head,
                 peer,
                 now,
@@ -328,12 +328,7 @@ impl MatchedRoute<'_> {
     }
 
     /// Says that the backend answered, and not as was asked.
-    fn told_of(
-        &self,
-        status: StatusCode,
-        request: turned_away::Request<'_>,
-        turned_away: &TurnedAway,
-    ) {
+    fn told_of(&self, status: StatusCode, request: request::Request<'_>, turned_away: &TurnedAway) {
         // What is no HTTP at all is told of the backend.
         if status != StatusCode::SWITCHING_PROTOCOLS {
             refusals::answered_otherwise(&self.route.backend, status, request, turned_away);

@@ -18,6 +18,24 @@ use xiaozhi_ota::firmware::name::is_passed_over;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_xiaozhi-ota");
 
+/// Returns the binary under a clock that is read from a file.
+pub(crate) fn with_clock(setup: &Setup, time: &str) -> Command {
+    let file = setup.path().join("clock");
+    fs::write(&file, time).unwrap();
+    let library = Path::new("/usr/lib")
+        .join(format!("{}-linux-gnu", std::env::consts::ARCH))
+        .join("faketime/libfaketime.so.1");
+    assert!(library.exists(), "{}: install faketime", library.display());
+    let mut command = Command::new(BINARY);
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &file)
+        .env("FAKETIME_CACHE_DURATION", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
 /// The server without the right to read whatever it likes, which root has.
 pub(crate) fn without_privilege() -> Command {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {

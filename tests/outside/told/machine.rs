@@ -2,11 +2,10 @@
 
 use super::super::command_line::run;
 use super::super::support::event::{self, field};
-use super::super::support::server::{BINARY, Setup};
+use super::super::support::server::{BINARY, Setup, with_clock};
 use super::super::support::{Server, make_pipe, until};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -195,19 +194,7 @@ fn a_log_whose_reader_stands_still_is_named_on_the_console() {
 /// Starts under another clock, which is read from a file.
 fn start_at(time: &str) -> Server {
     let setup = Setup::new();
-    let file = setup.path().join("clock");
-    fs::write(&file, time).unwrap();
-    let library = Path::new("/usr/lib")
-        .join(format!("{}-linux-gnu", std::env::consts::ARCH))
-        .join("faketime/libfaketime.so.1");
-    assert!(library.exists(), "{}: install faketime", library.display());
-    let mut command = Command::new(BINARY);
-    command
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", &file)
-        .env("FAKETIME_CACHE_DURATION", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env("DONT_FAKE_MONOTONIC", "1");
+    let mut command = with_clock(&setup, time);
     setup.start_by("", &mut command)
 }
 
