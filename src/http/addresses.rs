@@ -62,6 +62,13 @@ impl Addresses {
         }
     }
 
+    /// Returns whether addresses are made up from what a request says, and where it came.
+    pub(super) fn depend_on_requests(&self) -> bool {
+        self.made_up
+            .as_ref()
+            .is_some_and(|made_up| made_up.by_request)
+    }
+
     /// Returns the addresses for a request.
     pub(super) fn of<'a>(&'a self, peer: Peer, head: &'a Head) -> Reached<'a> {
         let by_request = self.made_up.as_ref().filter(|made_up| made_up.by_request);

@@ -468,6 +468,10 @@ impl Handler for Front {
         shown(&self.answers.load().addresses.of(peer, &head))
     }
 
+    fn wants_local(&self) -> bool {
+        self.answers.load().addresses.depend_on_requests()
+    }
+
     fn may_name(&self, device: &str, peer: Peer) -> bool {
         let (peer, now) = (peer.address.ip(), (self.parts.clock)());
         self.memory.turned_away.may_name(device, peer, now)

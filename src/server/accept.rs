@@ -166,7 +166,9 @@ impl<H: Handler> Entrance<H> {
             since,
             turns: Arc::clone(turns),
         };
+        // On the heap at once: a task is copied eight times on its way from here to its end.
         let serve = connection::serve(accepted, Arc::clone(&self.admission.context), stop);
+        let serve = Box::pin(serve);
         let connections = &self.admission.connections;
         tokio::spawn(connections.track_future(async move {
             // Held to the end, by a panic even.

@@ -114,12 +114,15 @@ pub(super) async fn serve<H: Handler>(
     } = accepted;
     let mut address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let proxied = port.proxy_protocol;
-    let local = stream.local_addr().ok().filter(|_| !proxied);
+    // Asked where it counts: that is a system call.
+    let is_asked = !proxied && shared.service.handler.wants_local();
+    let local = is_asked.then(|| stream.local_addr().ok()).flatten();
     let limits = shared.limits();
     let end = after(since, limits.headers);
     let mut unknown = false;
     if proxied {
-        let origin = timeout_at(end, shared.origin(&mut stream, address));
+        // Rare, and on the heap: its room would be every connection's.
+        let origin = Box::pin(timeout_at(end, shared.origin(&mut stream, address)));
         let origin = match place
             .unless_going(pin!(or_late(&stop, origin)))
             .await
@@ -143,8 +146,10 @@ pub(super) async fn serve<H: Handler>(
             place = own;
         }
     }
-    let first = timeout_at(end, opening(&stream));
-    let first = place.unless_going(pin!(or_late(&stop, first))).await;
+    let first = {
+        let first = pin!(timeout_at(end, opening(&stream)));
+        place.unless_going(pin!(or_late(&stop, first))).await
+    };
     let first = match first {
         Some(Some(Ok(first))) => first.ok().flatten(),
         Some(Some(Err(_))) => {
@@ -271,7 +276,9 @@ async fn opening(stream: &TcpStream) -> io::Result<Option<Opening>> {
 
 /// Does the work of a client that has asked nothing yet until the stop, and a moment
 /// longer: its request may be on its way.
-async fn or_late<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+///
+/// The work is pinned already: what it took by value it would hold twice.
+async fn or_late<T>(stop: &CancellationToken, work: impl Future<Output = T> + Unpin) -> Option<T> {
     let late = async {
         stop.cancelled().await;
         sleep(LATE).await;

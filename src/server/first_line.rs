@@ -268,6 +268,9 @@ impl Requests {
             }
             Expected::Header => {
                 let end = memchr::memchr(b'\n', bytes);
+                if let Some(end) = end.filter(|_| self.at == 0 && says_nothing(bytes)) {
+                    return end + 1;
+                }
                 self.keep(&bytes[..end.unwrap_or(bytes.len())]);
                 if end.is_some() {
                     self.judge();
@@ -377,6 +380,12 @@ impl Requests {
         }
         self.at = 0;
     }
+}
+
+/// Returns whether a header's line begins as none of those does that `judge` reads.
+fn says_nothing(line: &[u8]) -> bool {
+    let first = line.first().map_or(0, u8::to_ascii_lowercase);
+    first.is_ascii_lowercase() && !matches!(first, b'c' | b'd' | b't' | b'u')
 }
 
 #[cfg(test)]

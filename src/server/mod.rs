@@ -119,7 +119,8 @@ pub(crate) struct Peer {
     /// True where the address is that of a proxy that does not know its client: what
     /// this client says of itself is no proxy's word.
     pub unknown: bool,
-    /// Address and port of ours to which it connected; `None` where a proxy did.
+    /// Address and port of ours to which it connected; `None` where a proxy did, and where
+    /// that does not count (`Handler::wants_local`).
     pub local: Option<SocketAddr>,
 }
 
@@ -148,6 +149,11 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Returns the address that whoever came is told to type, if there is one.
     fn address(&self, _peer: Peer) -> Option<String> {
         None
+    }
+
+    /// Returns whether the address of ours counts to which a client connected.
+    fn wants_local(&self) -> bool {
+        true
     }
 
     /// Returns whether the log may name a device beside others that came from where it is.
