@@ -16,6 +16,7 @@ use super::watched::Watched;
 use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
+use crate::util::network::customer;
 use crate::util::sync::lock;
 use crate::util::teller::Teller;
 use hyper::body::Incoming;
@@ -367,7 +368,8 @@ async fn http<H: Handler>(
 impl<H> ConnectionContext<H> {
     /// Says an event about a client, once an hour for each reason.
     fn say(&self, client: SocketAddr, event: &Event) {
-        self.teller.say(event, &client.ip(), SystemTime::now());
+        let client = customer(client.ip());
+        self.teller.say(event, &client, SystemTime::now());
     }
 
     /// Returns the origin that the PROXY header names; `None` where the connection is

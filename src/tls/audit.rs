@@ -250,10 +250,10 @@ mod tests {
         let files = Mode::Files(vec![pair.paths.clone()]);
         for (mode, days, words) in [
             (&files, 31, None),
-            (&files, 30, Some("within 30 days")),
+            (&files, 30, Some("within 30 d")),
             (&files, 14, Some("within 14 days")),
             (&files, 7, Some("within 7 days")),
-            (&files, 1, Some("within 1 days (24 h left)")),
+            (&files, 1, Some("within 1 d (24 h left)")),
             (&files, -1, Some("has expired")),
             (&files, 91, Some("does not hold yet")),
             // Its renewal may just be under way.

@@ -114,6 +114,7 @@ const PURE: [&str; 36] = [
     "telemetry/account.rs",
     "tls/acme/schedule.rs",
     "util/network.rs",
+    "util/size.rs",
     "util/terminal.rs",
 ];
 

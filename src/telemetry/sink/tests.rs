@@ -1,3 +1,4 @@
+use super::super::logs::RATE;
 use super::super::output::{LogFile, Turnover, open};
 use super::*;
 use std::fs;
@@ -14,7 +15,7 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logs/server.log");
     let mut outputs = [file(path.clone())];
-    let sinks = Sinks::new(Style::default(), &outputs);
+    let sinks = Sinks::new(Style::default(), RATE, &outputs);
     let line = format!("{}\n", "x".repeat(1023));
     for _ in 0..5000 {
         sinks.sinks[0].push(&line);
@@ -35,7 +36,7 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
 
 #[test]
 fn a_write_that_does_not_return_is_found_once() {
-    let sinks = Sinks::new(Style::default(), &[Output::Console]);
+    let sinks = Sinks::new(Style::default(), RATE, &[Output::Console]);
     let sink = &sinks.sinks[0];
     sink.waiting().writing = Instant::now().checked_sub(STALLED);
     assert!(sink.push("a line\n").is_some_and(|since| since >= STALLED));
@@ -49,7 +50,7 @@ fn at_the_end_it_says_what_was_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("server.log");
     let mut outputs = [file(path.clone())];
-    let sinks = Sinks::new(Style::default(), &outputs);
+    let sinks = Sinks::new(Style::default(), RATE, &outputs);
     let peer = Whose::Client(Some(IpAddr::from([192, 0, 2, 7])));
     let lines = format!("{}\n", "x".repeat(99)).repeat(10);
     let now = Timestamp::now();
