@@ -359,11 +359,12 @@ pub(super) fn log_rate(section: &Section<'_>) -> u32 {
         return logs::RATE;
     };
     let rate = u32::try_from(size).ok();
-    rate.filter(|_| LOG_RATES.contains(&size)).unwrap_or_else(|| {
-        let event = event!(CONFIG_VALUE, wanted = wanted::LOG_RATE);
-        section.fault("rate", section.text("rate"), event);
-        logs::RATE
-    })
+    rate.filter(|_| LOG_RATES.contains(&size))
+        .unwrap_or_else(|| {
+            let event = event!(CONFIG_VALUE, wanted = wanted::LOG_RATE);
+            section.fault("rate", section.text("rate"), event);
+            logs::RATE
+        })
 }
 
 /// Reads `gateway.log`: in which language and form lines are written.

@@ -76,7 +76,8 @@ impl TurnedAway {
         now: SystemTime,
     ) -> bool {
         let may = || self.may_say_name(peer, now);
-        self.teller.is_due_if(kind, &(customer(peer), file), now, may)
+        self.teller
+            .is_due_if(kind, &(customer(peer), file), now, may)
     }
 
     /// Returns whether a device may be named: it was served before, or its address has not

@@ -149,7 +149,10 @@ impl<H: Handler> Entrance<H> {
         let shares = &self.admission.shares;
         let place = permit.as_ref().and_then(|_| shares.enter(client, since));
         let Some(place) = place else {
-            if self.greedy.is_due(&customer(address.ip()), SystemTime::now()) {
+            if self
+                .greedy
+                .is_due(&customer(address.ip()), SystemTime::now())
+            {
                 tell!(
                     SHARE_FULL,
                     address = self.address,

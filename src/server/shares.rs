@@ -31,7 +31,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const ALWAYS: usize = 64;
 /// Time that every connection has for its request, whoever else wants to come. A line
 /// that loses a packet sends it again within this.
-const OLD: Duration = Duration::from_secs(3);
+pub(super) const OLD: Duration = Duration::from_secs(3);
 
 /// Connections that wait, of all ports.
 #[derive(Debug)]

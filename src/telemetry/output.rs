@@ -177,8 +177,12 @@ impl LogFile {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
                     let (path, error) = (&path, &error);
-                    self.trouble =
-                        Some(event!(LOG_OLDER_STAYS, path = path, keep = keep, error = error));
+                    self.trouble = Some(event!(
+                        LOG_OLDER_STAYS,
+                        path = path,
+                        keep = keep,
+                        error = error
+                    ));
                 }
             }
         }

@@ -130,7 +130,8 @@ kinds! { PROCESS:
         "收到第二个信号，立即结束", "ended at once by a second signal");
     /// What is under way may finish.
     STOP_DRAINING = Kind::new("stop.draining", Info, "listener", &["connections", "drain"],
-        "正在停止：已开始的请求在 {drain} 内完成", "stopping: what was begun is finished, within {drain}");
+        "正在停止：已开始的请求在 {drain} 内完成；请求头没有发完的连接 3 秒后断开",
+        "stopping: what was begun is finished, within {drain}; a connection without a whole head of a request goes after 3 s");
     /// What did not finish is cut.
     STOP_CUT = Kind::new("stop.cut", Warning, "listener", &["connections"],
         "等待时间已到：切断剩余连接", "the drain time is over: what is left is cut");

@@ -162,6 +162,32 @@ fn a_clock_that_jumps_stops_nothing() {
     assert!(taken <= 6 * MIB, "{taken}");
 }
 
+#[test]
+fn every_share_goes_with_the_rate() {
+    for rate in [16 << 10, 1 << 30] {
+        let mut account = Account::new(rate, at(0));
+        let part = line(usize::try_from(rate / 64).unwrap());
+        // Three quarters of what the reserve leaves of four seconds: 180 parts of 256.
+        let mut taken = 0;
+        while account.take(client(1), &part, at(0)) == Room::Some {
+            taken += 1;
+        }
+        assert_eq!(taken, 180, "{rate}");
+        while account.take(Whose::Server, &part, at(0)) == Room::Some {
+            taken += 1;
+        }
+        assert_eq!(taken, 256, "{rate}");
+        for _ in 0..64 {
+            let room = account.take(Whose::Server, &part, at(1_000_000));
+            assert_eq!(room, Room::Some, "{rate}");
+        }
+        assert_ne!(
+            account.take(Whose::Server, &part, at(1_000_000)),
+            Room::Some
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

@@ -35,6 +35,21 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
 }
 
 #[test]
+fn all_that_may_come_at_once_finds_memory() {
+    for rate in [16 << 10, 2 * RATE] {
+        let sinks = Sinks::new(Style::default(), rate, &[Output::Console]);
+        let line = format!("{}\n", "x".repeat(1023));
+        let now = Timestamp::now();
+        for _ in 0..10_000 {
+            sinks.hand_over(Whose::Server, &line, now);
+        }
+        let waiting = sinks.sinks[0].waiting();
+        let burst = usize::try_from(4 * rate).unwrap();
+        assert_eq!((waiting.lines.len(), waiting.dropped), (burst, 0), "{rate}");
+    }
+}
+
+#[test]
 fn a_write_that_does_not_return_is_found_once() {
     let sinks = Sinks::new(Style::default(), RATE, &[Output::Console]);
     let sink = &sinks.sinks[0];
