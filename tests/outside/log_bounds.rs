@@ -146,7 +146,7 @@ fn the_rate_that_is_set_is_the_bound() {
 #[test]
 fn an_ipv6_network_is_one_client_to_whoever_tells_the_same_once() {
     let server = behind_proxy::start("[127.0.0.1]");
-    for client in ["2001:db8:0:1::1", "2001:db8:0:1fe::2", "2001:db8:0:200::1"] {
+    for client in ["2001:db8:0:1::1", "2001:db8:0:fe::2", "2001:db8:0:200::1"] {
         for request in ["GET  / HTTP/1.1\r\nHost: h\r\n\r\n", "nonsense\r\n\r\n"] {
             let mut stream = server.tcp();
             let header = format!("PROXY TCP6 {client} ::1 56324 443\r\n");
@@ -162,7 +162,7 @@ fn an_ipv6_network_is_one_client_to_whoever_tells_the_same_once() {
         (of("2001:db8:0:200::1").len() == 2).then_some(())
     });
     assert_eq!(of("2001:db8:0:1::1").len(), 2);
-    assert_eq!(of("2001:db8:0:1fe::2"), [""; 0]);
+    assert_eq!(of("2001:db8:0:fe::2"), [""; 0]);
 }
 
 #[test]
