@@ -91,6 +91,7 @@ impl Changes {
                     file: log,
                     style,
                     turnover,
+                    rate,
                 },
             bind,
             limits,
@@ -120,8 +121,8 @@ impl Changes {
         changes.settings.warnings = warnings;
         changes.take("log.log_level", level, |s| &mut s.log.level);
         changes.wait("log.log_file", running.log.file != log);
-        let (of_log, now) = ((running.log.style, running.log.turnover), (style, turnover));
-        changes.wait("gateway.log", of_log != now);
+        let of_log = (running.log.style, running.log.turnover, running.log.rate);
+        changes.wait("gateway.log", of_log != (style, turnover, rate));
         changes.wait("gateway.ip", running.bind.ip != bind.ip);
         changes.wait("gateway.ports", running.bind.ports != bind.ports);
         let behind = (running.behind_proxy, &running.trusted) != (behind_proxy, &trusted);

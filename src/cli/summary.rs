@@ -10,6 +10,7 @@ use crate::ota::decide::DefaultFor;
 use crate::ota::public_url::Source;
 use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
+use crate::util::size;
 use xiaozhi_device::redact;
 
 /// A thing, and what it is set to.
@@ -207,7 +208,7 @@ fn passed_on(proxy: &ProxySettings, lang: Lang) -> Vec<Line> {
     });
     let mut lines: Vec<_> = routes.collect();
     if !lines.is_empty() {
-        let (body, timeout, idle) = (bytes(proxy.body_limit), proxy.timeout, proxy.idle);
+        let (body, timeout, idle) = (size::shown(proxy.body_limit), proxy.timeout, proxy.idle);
         let line = lang.pick(
             format!("请求体最大 {body}，{timeout:?} 内应答，WebSocket 最长可静止 {idle:?}"),
             format!("bodies up to {body}, replies within {timeout:?}, WebSockets that are still for up to {idle:?}"),
@@ -223,7 +224,7 @@ fn firmware(settings: &Settings, lang: Lang) -> Vec<Line> {
     let (dir, ttl, memory) = (
         catalogue.dir.display(),
         catalogue.ttl,
-        bytes(settings.memory),
+        size::shown(settings.memory),
     );
     let minutes = settings.timezone_offset;
     let verify = match catalogue.verify {
@@ -311,16 +312,6 @@ fn limits(settings: &Settings, lang: Lang) -> [Line; 2] {
         (lang.pick("限制", "limits"), bounds),
         (lang.pick("日志", "log"), log),
     ]
-}
-
-/// Returns a size in the largest unit in which it is a whole number, of bytes up to MiB.
-fn bytes(size: u64) -> String {
-    match size {
-        0 => "0 MiB".to_owned(),
-        size if size.trailing_zeros() >= 20 => format!("{} MiB", size >> 20),
-        size if size.trailing_zeros() >= 10 => format!("{} KiB", size >> 10),
-        size => format!("{size} bytes"),
-    }
 }
 
 fn list<T: ToString>(items: &[T], lang: Lang) -> String {

@@ -16,10 +16,12 @@ use crate::ota::decide::{DefaultFor, Policy};
 use crate::ota::public_url::PublicAddress;
 use crate::server::Limits;
 use crate::telemetry::line::{Format, Style};
-use crate::telemetry::output::Turnover;
+use crate::telemetry::logs;
+use crate::telemetry::output::{self, Turnover};
 use crate::tls::{Mode, PairPaths};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::endpoint;
@@ -334,7 +336,7 @@ pub(super) fn turnover(section: &Section<'_>, has_file: bool) -> Turnover {
     }
     let keep = section.read("keep", wanted::LOG_KEEP, |text| {
         let keep = u32::try_from(values::integer(text)?).ok();
-        keep.filter(|keep| *keep <= 1000)
+        keep.filter(|keep| *keep <= output::MOST)
     });
     for key in ["max_size", "keep"] {
         if !has_file && section.has(key) {
@@ -345,6 +347,24 @@ pub(super) fn turnover(section: &Section<'_>, has_file: bool) -> Turnover {
         max_size: max_size.unwrap_or(default.max_size),
         keep: keep.unwrap_or(default.keep),
     }
+}
+
+/// Smallest and largest number of bytes that a second brings to the log: what is less is
+/// missing its unit, too.
+const LOG_RATES: RangeInclusive<u64> = 16 << 10..=1 << 30;
+
+/// Reads `gateway.log`: how many bytes of it a second brings.
+pub(super) fn log_rate(section: &Section<'_>) -> u32 {
+    let Some(size) = section.size("rate", wanted::LOG_RATE) else {
+        return logs::RATE;
+    };
+    let rate = u32::try_from(size).ok();
+    rate.filter(|_| LOG_RATES.contains(&size))
+        .unwrap_or_else(|| {
+            let event = event!(CONFIG_VALUE, wanted = wanted::LOG_RATE);
+            section.fault("rate", section.text("rate"), event);
+            logs::RATE
+        })
 }
 
 /// Reads `gateway.log`: in which language and form lines are written.

@@ -245,6 +245,11 @@ pub const KEYS: &[Key] = &[
         "`text`, or `json` for one object a line",
     ),
     key(
+        "gateway.log.rate",
+        Value("1MiB"),
+        "how much log a second brings, in all; four times that at once",
+    ),
+    key(
         "gateway.log.max_size",
         Value("64MiB"),
         "size at which the log file turns over; only with a log file",

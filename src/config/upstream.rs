@@ -1,7 +1,7 @@
 //! The sections that xiaozhi-server reads too, as it reads them.
 
 use super::Machine;
-use super::gateway::{log_style, turnover};
+use super::gateway::{log_rate, log_style, turnover};
 use super::placeholder;
 use super::python::{self, Type};
 use super::section::{Section, Text};
@@ -311,6 +311,7 @@ pub(super) fn log(section: &Section<'_>, ours: &Section<'_>) -> logs::Settings {
     logs::Settings {
         level: level.unwrap_or(Level::INFO),
         turnover: turnover(ours, file.is_some()),
+        rate: log_rate(ours),
         file,
         style: log_style(ours),
     }

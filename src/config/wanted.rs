@@ -124,6 +124,10 @@ pub(super) const LOG_SIZE: Text = Text::new(
     "请写大小，例如 64MiB（至少 1KiB）",
     "write a size such as 64MiB (1KiB at least)",
 );
+pub(super) const LOG_RATE: Text = Text::new(
+    "请写大小，例如 1MiB（16KiB 到 1GiB）",
+    "write a size such as 1MiB (from 16KiB to 1GiB)",
+);
 pub(super) const LOG_KEEP: Text = Text::new("请写 0 到 1000 的数", "write a number from 0 to 1000");
 pub(super) const LANG: Text = Text::new("请写 en 或 zh", "write en or zh");
 pub(super) const FORMAT: Text = Text::new("请写 text 或 json", "write text or json");

@@ -2,6 +2,9 @@
 //! leaves open of a head. No path is answered to one, whoever is to answer it: what stands
 //! in front of this server may have taken it for another's.
 //!
+//! A body that is chunked, and has a length besides, is read in chunks; hyper forgets the
+//! length, and closes the connection behind the answer (RFC 9112, section 6.3).
+//!
 //! A Host that is empty is one (RFC 9112, section 3.2), and HTTP/1.0 knows none.
 
 use super::request::Head;

@@ -4,6 +4,7 @@ use super::plain::PlainHttp;
 use super::request::{Request, device_id, shown};
 use super::turned_away::TurnedAway;
 use crate::event::tell;
+use crate::util::network::customer;
 use crate::util::once::Once;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl PlainHttpGate {
                 self.named.is_due_if(&**id, now, may)
             }
             // A download names no device, and a browser is none.
-            None => !is_allowed && self.named.is_due(&ip, now),
+            None => !is_allowed && self.named.is_due(&customer(ip), now),
         };
         if !is_due {
             return;

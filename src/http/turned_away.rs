@@ -15,7 +15,7 @@ use super::wanted;
 use crate::event::{self, Kind, event, kinds, tell};
 use crate::fleet::Fleet;
 use crate::ota::public_url::{VISION_PATH, WEBSOCKET_PATH};
-use crate::server::owner;
+use crate::util::network::customer;
 use crate::util::once::{Allowance, HOUR, Left};
 use crate::util::teller::Teller;
 use hyper::Method;
@@ -63,7 +63,7 @@ impl TurnedAway {
                 let may = || self.may_name(&device, peer, now);
                 self.teller.is_due_if(kind, &*device, now, may)
             }
-            None => self.teller.is_due_if(kind, &peer, now, || true),
+            None => self.teller.is_due_if(kind, &customer(peer), now, || true),
         }
     }
 
@@ -76,7 +76,8 @@ impl TurnedAway {
         now: SystemTime,
     ) -> bool {
         let may = || self.may_say_name(peer, now);
-        self.teller.is_due_if(kind, &(owner(peer), file), now, may)
+        self.teller
+            .is_due_if(kind, &(customer(peer), file), now, may)
     }
 
     /// Returns whether a device may be named: it was served before, or its address has not
@@ -86,7 +87,7 @@ impl TurnedAway {
     }
 
     fn may_say_name(&self, peer: IpAddr, now: SystemTime) -> bool {
-        let left = self.names.take(&owner(peer), now);
+        let left = self.names.take(&customer(peer), now);
         if left == Left::NoMore {
             tell!(NAMES_MORE, peer = peer, limit = NAMES);
         }
@@ -259,7 +260,10 @@ impl TurnedAway {
     /// through it.
     pub(super) fn in_front(&self, request: Request<'_>, reached: &Reached<'_>) {
         let peer = request.peer.address.ip();
-        let due = |kind: &Kind| self.teller.is_due_if(kind, &peer, request.now, || true);
+        let due = |kind: &Kind| {
+            let client = customer(peer);
+            self.teller.is_due_if(kind, &client, request.now, || true)
+        };
         if let Some(sign) = reached.sign() {
             let url = || reached.ota().map(ToString::to_string);
             tell!(

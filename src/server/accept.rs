@@ -6,6 +6,7 @@ use super::shares::{Client, Room, Shares, Wait};
 use super::turns::Turns;
 use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
+use crate::util::network::customer;
 use crate::util::once::Once;
 use std::io;
 use std::net::SocketAddr;
@@ -148,7 +149,10 @@ impl<H: Handler> Entrance<H> {
         let shares = &self.admission.shares;
         let place = permit.as_ref().and_then(|_| shares.enter(client, since));
         let Some(place) = place else {
-            if self.greedy.is_due(&address.ip(), SystemTime::now()) {
+            if self
+                .greedy
+                .is_due(&customer(address.ip()), SystemTime::now())
+            {
                 tell!(
                     SHARE_FULL,
                     address = self.address,

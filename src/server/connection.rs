@@ -8,7 +8,7 @@ use super::hello::{CHALLENGE, HANDSHAKE};
 use super::leftover;
 use super::proxy_header::{self, Origin, Unread};
 use super::reset_watch::ResetWatch;
-use super::shares::{Client, Going, Place, Shares};
+use super::shares::{Client, Going, OLD, Place, Shares};
 use super::turn_away;
 use super::turns::Turns;
 use super::unreadable::Ended;
@@ -16,6 +16,7 @@ use super::watched::Watched;
 use super::write_timeout::WriteTimeout;
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
+use crate::util::network::customer;
 use crate::util::sync::lock;
 use crate::util::teller::Teller;
 use hyper::body::Incoming;
@@ -29,10 +30,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -326,13 +328,24 @@ async fn http<H: Handler>(
     let mut connection = connection.with_upgrades();
     let mut stopped = pin!(stop.cancelled());
     let mut is_ending = false;
+    // Time at which one that comes before the stop must have asked.
+    let mut end: Option<Pin<Box<Sleep>>> = None;
     let result = loop {
         tokio::select! {
             // What has come already is still served.
             biased;
             result = &mut connection => break result,
-            () = &mut stopped, if !is_ending => {}
-            going = poll_fn(|cx| place.poll_going(cx)) => {
+            () = &mut stopped, if !is_ending => end = Some(Box::pin(sleep(OLD))),
+            going = poll_fn(|cx| {
+                if let Some(time) = &mut end && time.as_mut().poll(cx).is_ready() {
+                    end = None;
+                    // Half a head would hold up the end as long as a download may.
+                    if !lock(&requests).is_in_use() {
+                        return Poll::Ready(Going::Now);
+                    }
+                }
+                place.poll_going(cx)
+            }) => {
                 if going == Going::Now {
                     let stream = connection.into_parts().map(|parts| parts.io.into_inner());
                     if let Some(stream) = stream.and_then(Watched::unanswered) {
@@ -374,7 +387,8 @@ async fn http<H: Handler>(
 impl<H> ConnectionContext<H> {
     /// Says an event about a client, once an hour for each reason.
     fn say(&self, client: SocketAddr, event: &Event) {
-        self.teller.say(event, &client.ip(), SystemTime::now());
+        let client = customer(client.ip());
+        self.teller.say(event, &client, SystemTime::now());
     }
 
     /// Returns the origin that the PROXY header names; `None` where the connection is

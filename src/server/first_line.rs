@@ -160,6 +160,11 @@ impl Requests {
         self.is_spaced
     }
 
+    /// Returns whether any head was read as a request.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.is_in_use
+    }
+
     /// Returns the head that came last and was read as no request, if it is known.
     pub(super) fn head(&self) -> Option<&Head> {
         (!self.is_read || !self.head.is_over).then_some(&self.head)

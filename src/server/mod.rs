@@ -27,7 +27,6 @@ mod write_timeout;
 
 pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limit};
 pub(crate) use reset_watch::{LOOK, ResetWatch};
-pub(crate) use shares::owner;
 pub use trusted::Trusted;
 pub(crate) use upgrade::Upgrade;
 pub(crate) use workers::Workers;

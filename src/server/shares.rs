@@ -11,7 +11,7 @@
 mod report;
 mod table;
 
-use crate::util::network::{CUSTOMER, network};
+use crate::util::network::customer;
 use crate::util::sync::lock;
 use futures_util::task::AtomicWaker;
 use report::Report;
@@ -31,7 +31,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const ALWAYS: usize = 64;
 /// Time that every connection has for its request, whoever else wants to come. A line
 /// that loses a packet sends it again within this.
-const OLD: Duration = Duration::from_secs(3);
+pub(super) const OLD: Duration = Duration::from_secs(3);
 
 /// Connections that wait, of all ports.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Shares {
     pub(super) fn client(&self, address: IpAddr, has_share: bool) -> Client {
         Client {
             owner: if self.is_fair {
-                network(address, CUSTOMER)
+                customer(address)
             } else {
                 Ipv4Addr::UNSPECIFIED.into()
             },
@@ -397,11 +397,6 @@ impl Drop for Place {
         }
         self.wait.state.store(ENDED, Release);
     }
-}
-
-/// Returns the network that counts as one customer's to the log: an IPv6 /64.
-pub(crate) fn owner(address: IpAddr) -> IpAddr {
-    network(address, 64)
 }
 
 #[cfg(test)]

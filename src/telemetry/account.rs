@@ -1,27 +1,26 @@
 //! Account of the log: bytes of lines that it takes, in all and of each client. Pure.
 //!
-//! A second brings [`RATE`] bytes, and [`BURST`] may be owed at once. What is owed is known
-//! of each client, too, and goes down with the whole: nobody may owe more than [`TIMES`]
-//! what is left. So one client alone has three quarters of the burst and then the whole
+//! A second brings so many bytes, and [`SECONDS`] of them may be owed at once. What is owed
+//! is known of each client, too, and goes down with the whole: nobody may owe more than
+//! [`TIMES`] what is left. So one client alone has three quarters of the burst and then the whole
 //! rate, thousands of devices behind its router among them; of a hundred that each send
 //! more than there is room for, all have the same, and whoever comes with a line or two
 //! always finds room. A reserve is for what no client makes: errors, and what is said of the
 //! server itself.
 
 use crate::event::{Event, event};
-use crate::util::network::{CUSTOMER, network};
+use crate::util::network::{CUSTOMER, customer};
+use crate::util::size::shown;
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
-/// Bytes of lines that a second brings.
-const RATE: f64 = 1_048_576.0;
-/// Bytes of lines that may come at once.
-const BURST: f64 = 4.0 * RATE;
-/// Part of those that clients leave to the server.
-const RESERVE: f64 = BURST / 16.0;
+/// Number of seconds of which all bytes may come at once.
+const SECONDS: u8 = 4;
+/// Part of those, as a divisor, that clients leave to the server.
+const RESERVE: f64 = 16.0;
 /// Number of times that one client may owe what is left.
 const TIMES: f64 = 3.0;
 
@@ -63,9 +62,16 @@ pub(super) enum Room {
     None,
 }
 
+/// Returns the bytes of lines that may come at once, where a second brings `rate`.
+pub(super) fn burst(rate: u32) -> u64 {
+    u64::from(SECONDS) * u64::from(rate)
+}
+
 /// Account of the log.
 #[derive(Debug)]
 pub(super) struct Account {
+    /// Bytes of lines that a second brings.
+    rate: u32,
     /// Time up to which it is reckoned, in microseconds.
     at: i64,
     owed: f64,
@@ -97,9 +103,10 @@ struct LeftOut {
 }
 
 impl Account {
-    /// Opens an account.
-    pub(super) fn new(now: Timestamp) -> Self {
+    /// Opens an account to which a second brings `rate` bytes.
+    pub(super) fn new(rate: u32, now: Timestamp) -> Self {
         Self {
+            rate,
             at: now.as_microsecond(),
             owed: 0.0,
             cells: vec![Cell::default(); CELLS].into(),
@@ -117,7 +124,8 @@ impl Account {
     pub(super) fn take(&mut self, whose: Whose, lines: &str, now: Timestamp) -> Room {
         self.pay(now.as_microsecond());
         let bytes = f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX));
-        let left = BURST - self.owed;
+        let burst = f64::from(SECONDS) * f64::from(self.rate);
+        let left = burst - self.owed;
         let client = match whose {
             Whose::Server if bytes <= left => {
                 self.owed += bytes;
@@ -125,8 +133,8 @@ impl Account {
             }
             Whose::Server => None,
             Whose::Client(client) => {
-                let client = client.map(|client| network(client, CUSTOMER));
-                let left = left - RESERVE;
+                let client = client.map(customer);
+                let left = left - burst / RESERVE;
                 let cells = self.cells_of(client);
                 let held = cells.map(|cell| self.in_cell(cell));
                 let owed = held.into_iter().fold(f64::MAX, f64::min) + bytes;
@@ -159,7 +167,7 @@ impl Account {
             return;
         }
         let before = self.owed;
-        self.owed -= RATE * f64::from(passed) / 1e6;
+        self.owed -= f64::from(self.rate) * f64::from(passed) / 1e6;
         if self.owed > 0.0 {
             self.scale *= self.owed / before;
             if self.scale < 1e-9 {
@@ -226,6 +234,8 @@ impl Account {
             lines = lines,
             bytes = bytes,
             seconds = seconds.div_ceil(1_000_000),
+            rate = shown(u64::from(self.rate)),
+            burst = shown(burst(self.rate)),
             busiest = (!busiest.is_empty()).then_some(&*busiest)
         ))
     }

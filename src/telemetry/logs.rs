@@ -13,7 +13,7 @@ use super::line::Style;
 use super::output::{LogFile, Output, Turnover, no_file, open};
 use super::sink::Sinks;
 use crate::event::text::Text;
-use crate::event::{Event, event, gathering, tell};
+use crate::event::{self, Event, event, gathering, tell};
 use crate::util::durable;
 use crate::util::paths::absolute;
 use crate::util::supervise;
@@ -32,6 +32,9 @@ use tracing::subscriber::SetGlobalDefaultError;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_core::callsite;
 
+/// `gateway.log.rate` where it is not written.
+pub const RATE: u32 = 1 << 20;
+
 /// Place of the log, and how much of it there is.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -43,6 +46,8 @@ pub struct Settings {
     pub style: Style,
     /// The same: when the file turns over.
     pub turnover: Turnover,
+    /// `gateway.log.rate`: bytes of lines that a second brings.
+    pub rate: u32,
 }
 
 /// Writes what is left when it is dropped; hold it until the end of `main`.
@@ -93,7 +98,7 @@ impl Threshold {
 /// Begins to log, for the whole process.
 pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     let mut outputs = vec![Output::Console];
-    let mut later = None;
+    let (mut later, mut older) = (None, None);
     if let Some(path) = settings.file.as_deref().map(absolute) {
         let fault = |error: &io::Error| {
             let what = no_file(&path, error).or_else(|| way::to_write(&path));
@@ -108,9 +113,11 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
             }
             Err(error) => return Err(LogError::File(Box::new(fault(&error)))),
         };
-        outputs.push(Output::File(LogFile::new(path, file, settings.turnover)));
+        let mut log = LogFile::new(path, file, settings.turnover);
+        older = log.keep_few();
+        outputs.push(Output::File(log));
     }
-    let sinks = Sinks::new(settings.style, &outputs);
+    let sinks = Sinks::new(settings.style, settings.rate, &outputs);
     let mut threads = Vec::with_capacity(outputs.len());
     for (number, mut output) in outputs.into_iter().enumerate() {
         let writer = Arc::clone(&sinks);
@@ -129,6 +136,9 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     tracing::subscriber::set_global_default(lines)?;
     if let Some(fault) = later {
         tell!(LOG_FILE_LATER, what = fault);
+    }
+    if let Some(gone) = older {
+        event::say(&gone);
     }
     Ok(Logs {
         sinks,

@@ -1,7 +1,7 @@
 //! Outputs of the log: the console, and a file that turns over by its size.
 
 use crate::event::text::Text;
-use crate::event::{Event, event};
+use crate::event::{self, Event, event};
 use crate::util::file_state::FileState;
 use crate::util::way;
 use nix::errno::Errno;
@@ -23,9 +23,13 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub struct Turnover {
     /// `gateway.log.max_size`: bytes of a file.
     pub max_size: u64,
-    /// `gateway.log.keep`: number of older files.
+    /// `gateway.log.keep`: number of older files, [`MOST`] at most.
     pub keep: u32,
 }
+
+/// Largest number of older files that may be kept. A file whose name has a larger one (a
+/// date) is somebody else's.
+pub const MOST: u32 = 1000;
 
 impl Default for Turnover {
     fn default() -> Self {
@@ -52,7 +56,7 @@ pub(super) struct LogFile {
     turnover: Turnover,
     /// Time before which it is not turned over, for that failed.
     paused: Option<Instant>,
-    /// Reason why it could not be turned over, to be told.
+    /// Reason why it could not be turned over, or an older file not be removed, to be told.
     trouble: Option<Event>,
 }
 
@@ -117,6 +121,9 @@ impl LogFile {
                     Ok(fresh) => {
                         (file, size) = (fresh, Some(0));
                         self.torn = false;
+                        if let Some(event) = self.keep_few() {
+                            event::say(&event);
+                        }
                         continue;
                     }
                     Err(error) => self.pause(&error),
@@ -153,6 +160,34 @@ impl LogFile {
             self.paused = Instant::now().checked_add(AGAIN);
         }
         self.paused.is_none()
+    }
+
+    /// Removes the older files beyond those that are kept, for more were before. Returns
+    /// what is said of that. No file is older than a log that never turns over.
+    pub(super) fn keep_few(&mut self) -> Option<Event> {
+        let keep = self.turnover.keep;
+        let is_file = fs::metadata(&self.path).is_ok_and(|about| about.is_file());
+        if !is_file || is_opened_elsewhere(&self.path) {
+            return None;
+        }
+        let mut count = 0_usize;
+        for path in older_than(&self.path, keep) {
+            match fs::remove_file(&path) {
+                Ok(()) => count += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    let (path, error) = (&path, &error);
+                    self.trouble = Some(event!(
+                        LOG_OLDER_STAYS,
+                        path = path,
+                        keep = keep,
+                        error = error
+                    ));
+                }
+            }
+        }
+        let path = &self.path;
+        (count > 0).then(|| event!(LOG_OLDER_GONE, path = path, keep = keep, count = count))
     }
 
     /// Goes on in the file that there is.
@@ -237,6 +272,31 @@ fn turn_over(path: &Path, keep: u32) -> io::Result<File> {
             Err(error)
         }
     }
+}
+
+/// Returns the older files of `path` whose number is above `keep`. Nothing else has such a
+/// name but a folder or a link, which nobody here made.
+fn older_than(path: &Path, keep: u32) -> Vec<PathBuf> {
+    let older = || {
+        let path = fs::canonicalize(path).ok()?;
+        let name = path.file_name()?.as_encoded_bytes();
+        let files = fs::read_dir(path.parent()?).ok()?.flatten().filter(|file| {
+            let number = file.file_name();
+            let number = number.as_encoded_bytes().strip_prefix(name);
+            let number = number.and_then(|rest| number_of(rest.strip_prefix(b".")?));
+            let is_older = number.is_some_and(|number| number > keep);
+            is_older && file.file_type().is_ok_and(|kind| kind.is_file())
+        });
+        Some(files.map(|file| file.path()).collect())
+    };
+    older().unwrap_or_default()
+}
+
+/// Reads the number of an older file as it is written here.
+fn number_of(digits: &[u8]) -> Option<u32> {
+    let digits = str::from_utf8(digits).ok()?;
+    let number: u32 = digits.parse().ok()?;
+    ((1..=MOST).contains(&number) && number.to_string() == digits).then_some(number)
 }
 
 /// Returns what stands in the file's place and cannot be opened, where that is the reason.

@@ -1,10 +1,11 @@
 //! Lines on their way to the outputs, and the threads that write them.
 
-use super::account::{Account, Room, Whose};
+use super::account::{Account, Room, Whose, burst};
 use super::line::Style;
 use super::output::Output;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
+use crate::util::size::shown;
 use crate::util::sync::lock;
 use jiff::Timestamp;
 use std::io::{self, Write as _};
@@ -14,8 +15,11 @@ use std::time::{Duration, Instant};
 
 /// Longest time that lines are gathered for one write.
 const GATHER: Duration = Duration::from_millis(20);
-/// Bytes of lines that wait for a stalled output before lines are dropped.
-const MEMORY: usize = 4 << 20;
+/// Bytes of lines that wait for a stalled output before lines are dropped: at least, where
+/// fewer may come at once.
+const MEMORY: u64 = 4 << 20;
+/// Bytes of memory for lines that are kept between two writes.
+const KEPT: usize = 256 << 10;
 /// Time after which a write that has not returned is said on the other output.
 const STALLED: Duration = Duration::from_secs(10);
 /// Period after which an output that still takes nothing is named again.
@@ -36,6 +40,9 @@ pub(super) struct Sinks {
 pub(super) struct Sink {
     /// Name of the output, in front of what is wrong with it.
     output: Value,
+    /// Bytes of lines that wait at most: what comes at once must find room, while its
+    /// writer is still busy with what came before.
+    memory: u64,
     waiting: Mutex<Waiting>,
     news: Condvar,
 }
@@ -54,9 +61,10 @@ struct Waiting {
 
 impl Sinks {
     /// Makes the places for the lines of `outputs`, by the names that these have in
-    /// messages.
-    pub(super) fn new(style: Style, outputs: &[Output]) -> Arc<Self> {
+    /// messages. Of lines a second brings `rate` bytes.
+    pub(super) fn new(style: Style, rate: u32, outputs: &[Output]) -> Arc<Self> {
         let sink = |output: &Output| Sink {
+            memory: burst(rate).max(MEMORY),
             output: match output {
                 Output::Console => Text::new("控制台", "the console").into(),
                 Output::File(log) => format!("log.log_file: {}", log.path.display()).into(),
@@ -66,7 +74,7 @@ impl Sinks {
         };
         Arc::new(Self {
             style,
-            account: Mutex::new(Account::new(Timestamp::now())),
+            account: Mutex::new(Account::new(rate, Timestamp::now())),
             sinks: outputs.iter().map(sink).collect(),
         })
     }
@@ -94,7 +102,8 @@ impl Sinks {
                 let event = event!(
                     LOG_STALLED,
                     output = sink.output.clone(),
-                    seconds = since.as_secs()
+                    seconds = since.as_secs(),
+                    memory = shown(sink.memory)
                 );
                 let line = self.line(&event);
                 for other in self.sinks.iter().filter(|o| !std::ptr::eq(*o, sink)) {
@@ -175,7 +184,7 @@ impl Sink {
         if stalled.is_some() {
             waiting.writing = None;
         }
-        if waiting.lines.len() + lines.len() > MEMORY {
+        if (waiting.lines.len() + lines.len()) as u64 > self.memory {
             waiting.dropped += count(lines.as_bytes());
             return stalled;
         }
@@ -282,7 +291,7 @@ impl Sink {
                 troubled = Some(Instant::now());
             }
             batch.clear();
-            batch.shrink_to(MEMORY / 16);
+            batch.shrink_to(KEPT);
         }
     }
 }

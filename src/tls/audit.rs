@@ -250,15 +250,15 @@ mod tests {
         let files = Mode::Files(vec![pair.paths.clone()]);
         for (mode, days, words) in [
             (&files, 31, None),
-            (&files, 30, Some("within 30 days")),
-            (&files, 14, Some("within 14 days")),
-            (&files, 7, Some("within 7 days")),
-            (&files, 1, Some("within 1 days (24 h left)")),
+            (&files, 30, Some("within 30 d")),
+            (&files, 14, Some("within 14 d")),
+            (&files, 7, Some("within 7 d")),
+            (&files, 1, Some("within 1 d (24 h left)")),
             (&files, -1, Some("has expired")),
             (&files, 91, Some("does not hold yet")),
             // Its renewal may just be under way.
             (&ordered(), 28, None),
-            (&ordered(), 14, Some("within 14 days")),
+            (&ordered(), 14, Some("within 14 d")),
         ] {
             let found = at(&pair, mode, days * DAY);
             match words {
@@ -276,7 +276,7 @@ mod tests {
         let pair = pair((1, 7), &PKCS_ECDSA_P256_SHA256, false);
         for mode in [ordered(), Mode::Files(vec![pair.paths.clone()])] {
             assert!(at(&pair, &mode, 2 * DAY).is_empty());
-            assert!(at(&pair, &mode, DAY)[0].contains("within 1 days"));
+            assert!(at(&pair, &mode, DAY)[0].contains("within 1 d"));
         }
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod nofile;
 pub(crate) mod once;
 pub(crate) mod paths;
 pub(crate) mod screen;
+pub(crate) mod size;
 pub(crate) mod small_file;
 pub(crate) mod supervise;
 pub(crate) mod sync;

@@ -2,7 +2,7 @@
 
 use super::support::event::field;
 use super::support::kernel::held;
-use super::support::server::{BINARY, Setup, check_in, exchange, read_reply, request};
+use super::support::server::{BINARY, Setup, check_in, read_reply, request};
 use super::support::stall::unless_stalled;
 use super::support::{PATIENCE, Server, noise, until};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -11,16 +11,16 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const PATH: &str = "/xiaozhi/ota/download/esp32s3_1.6.6.bin";
+pub(super) const PATH: &str = "/xiaozhi/ota/download/esp32s3_1.6.6.bin";
 
-fn server(config: &str) -> Server {
+pub(super) fn server(config: &str) -> Server {
     Setup::new()
         .file("esp32s3_1.6.6.bin", noise(48 << 20, 1))
         .start(config)
 }
 
 /// A server of which one limit is short, and the others are none.
-fn with_short(limit: &str) -> Server {
+pub(super) fn with_short(limit: &str) -> Server {
     let mut limits = vec!["handshake: 1h", "headers: 1h", "idle: 1h", "drain: 1h"];
     let (name, _) = limit.split_once(':').unwrap();
     limits.retain(|long| !long.starts_with(name));
@@ -29,7 +29,7 @@ fn with_short(limit: &str) -> Server {
 }
 
 /// Waits until the server closes the connection.
-fn closed(mut stream: TcpStream) {
+pub(super) fn closed(mut stream: TcpStream) {
     let begun = Instant::now();
     let mut sink = [0; 4096];
     while matches!(stream.read(&mut sink), Ok(n) if n > 0) {}
@@ -417,61 +417,6 @@ fn the_soft_limit_is_raised_and_a_low_one_is_told() {
             .arg(format!("ulimit -n 64; exec {BINARY}")),
     );
     server.event("limit.open-files", &[("connections", "32")]);
-}
-
-#[test]
-fn asked_to_stop_it_finishes_what_was_begun() {
-    let mut server = server("");
-    let mut download = server.tcp();
-    download.write_all(&request("GET", PATH, &[], b"")).unwrap();
-    let mut block = vec![0; 1 << 20];
-    download.read_exact(&mut block).unwrap();
-    let mut idle = server.tcp();
-    assert_eq!(exchange(&mut idle, &check_in("x", "1.0")).status, 200);
-    server.signal("TERM");
-    server.event("stop.asked", &[]);
-    until("no new connections", || {
-        TcpStream::connect(server.address()).is_err().then_some(())
-    });
-    closed(idle);
-    let mut rest = block.len();
-    while let Ok(n) = download.read(&mut block) {
-        if n == 0 {
-            break;
-        }
-        rest += n;
-    }
-    assert!(rest > 48 << 20, "only {rest} bytes came");
-    // The server waits for the end of whoever was sent so much.
-    drop(download);
-    assert!(server.end().success());
-    server.event("stopped", &[]);
-}
-
-#[test]
-fn a_second_signal_ends_at_once() {
-    let mut server = server("");
-    let mut download = server.tcp();
-    download.write_all(&request("GET", PATH, &[], b"")).unwrap();
-    download.read_exact(&mut [0; 1000]).unwrap();
-    server.signal("TERM");
-    server.event("stop.asked", &[]);
-    // The drain time is longer than anybody waits here.
-    server.signal("TERM");
-    server.end();
-    server.event("stop.forced", &[]);
-}
-
-#[test]
-fn the_drain_time_is_the_end() {
-    let mut server = with_short("drain: 300ms");
-    let mut download = server.tcp();
-    download.write_all(&request("GET", PATH, &[], b"")).unwrap();
-    download.read_exact(&mut [0; 1000]).unwrap();
-    server.signal("INT");
-    assert!(server.end().success());
-    server.event("stop.draining", &[("drain", "300ms")]);
-    server.event("stop.cut", &[]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What clients make the log write is bounded, names them, and cannot pass for anything
 //! else; the file turns over.
 
-use super::behind_proxy::connect;
+use super::behind_proxy::{self, connect};
 use super::command_line::run;
 use super::support::event::{self, field};
-use super::support::server::{Setup, check_in, exchange, request};
+use super::support::server::{Setup, check_in, exchange, read_reply, request};
 use super::support::{PATIENCE, Server, until};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -80,10 +80,7 @@ fn a_flood_is_cut_told_of_and_silences_nobody() {
         .filter(|line| event::is(line, "log.left-out", &[]))
         .collect();
     let asked = asked.into_inner();
-    let left: u64 = told
-        .iter()
-        .map(|line| number_before(line, " lines of "))
-        .sum();
+    let left: u64 = told.iter().map(|line| number_behind(line, " s: ")).sum();
     assert_eq!(left, (asked - written) * 4, "{told:?}");
     assert!(told[0].contains("127.0.0.1 ("), "{told:?}");
     assert!(!text.contains(['\u{202e}', '\u{2028}']));
@@ -116,9 +113,56 @@ fn read_one(stream: &mut impl BufRead) -> u16 {
     head[9..12].parse().unwrap()
 }
 
-fn number_before(line: &str, words: &str) -> u64 {
-    let (before, _) = line.split_once(words).unwrap();
-    before.rsplit(' ').next().unwrap().parse().unwrap()
+fn number_behind(line: &str, words: &str) -> u64 {
+    let (_, behind) = line.split_once(words).unwrap();
+    behind.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_rate_that_is_set_is_the_bound() {
+    let begun = Instant::now();
+    let config = "log: {log_level: DEBUG}\ngateway:\n  log: {rate: 32KiB}\n";
+    let mut server = Server::start(config, &[]);
+    let stream = server.tcp();
+    let mut replies = BufReader::new(stream.try_clone().unwrap());
+    // 13 KB each, and four times the rate may come at once.
+    for _ in 0..4 {
+        (&stream).write_all(&long_lines().repeat(10)).unwrap();
+        for _ in 0..10 {
+            assert_eq!(read_one(&mut replies), 200);
+        }
+    }
+    let told = server.event("log.left-out", &[("rate", "32 KiB"), ("burst", "128 KiB")]);
+    assert!(told.contains("raise gateway.log.rate."), "{told}");
+    server.signal("TERM");
+    assert!(server.end().success());
+    let seconds = begun.elapsed().as_secs() + 1;
+    let lines = server.log();
+    let bytes: u64 = lines.iter().map(|line| line.len() as u64 + 1).sum();
+    assert!(bytes <= (4 + seconds) * (32 << 10), "{bytes}");
+    assert!(lines.iter().any(|line| line.contains("OTA请求设备ID")));
+}
+
+#[test]
+fn an_ipv6_network_is_one_client_to_whoever_tells_the_same_once() {
+    let server = behind_proxy::start("[127.0.0.1]");
+    for client in ["2001:db8:0:1::1", "2001:db8:0:fe::2", "2001:db8:0:200::1"] {
+        for request in ["GET  / HTTP/1.1\r\nHost: h\r\n\r\n", "nonsense\r\n\r\n"] {
+            let mut stream = server.tcp();
+            let header = format!("PROXY TCP6 {client} ::1 56324 443\r\n");
+            stream.write_all((header + request).as_bytes()).unwrap();
+            assert_eq!(read_reply(&mut stream, false).status, 400);
+        }
+    }
+    let of = |client: &str| {
+        let peer = format!("[{client}]:56324");
+        server.events("request.unreadable", &[("peer", &peer)])
+    };
+    until("the last line", || {
+        (of("2001:db8:0:200::1").len() == 2).then_some(())
+    });
+    assert_eq!(of("2001:db8:0:1::1").len(), 2);
+    assert_eq!(of("2001:db8:0:fe::2"), [""; 0]);
 }
 
 #[test]
@@ -198,6 +242,56 @@ fn the_file_turns_over_and_loses_no_line() {
 }
 
 #[test]
+fn older_files_beyond_those_that_are_kept_go_at_the_start() {
+    for (keep, stays) in [(2, &["1", "2"][..]), (0, &[])] {
+        let setup = Setup::new();
+        let logs = setup.path().join("logs");
+        fs::create_dir(&logs).unwrap();
+        fs::write(logs.join("a.log"), "older\n").unwrap();
+        let others = [
+            "a.log.0",
+            "a.log.03",
+            "a.log.3.gz",
+            "a.log.1001",
+            "a.log.20260101",
+            "a.log.-5",
+            "a.log.x",
+            "ba.log.7",
+            "b.log.7",
+        ];
+        let ours = ["1", "2", "3", "7", "1000"].map(|n| format!("a.log.{n}"));
+        for name in others
+            .iter()
+            .copied()
+            .chain(ours.iter().map(|name| &**name))
+        {
+            fs::write(logs.join(name), name).unwrap();
+        }
+        fs::create_dir(logs.join("a.log.9")).unwrap();
+        std::os::unix::fs::symlink("b.log.7", logs.join("a.log.8")).unwrap();
+        let config =
+            format!("log: {{log_file: a.log, log_dir: logs}}\ngateway:\n  log: {{keep: {keep}}}\n");
+        let server = setup.start(&config);
+        let count = (ours.len() - stays.len()).to_string();
+        server.event(
+            "log.older-gone",
+            &[
+                ("path", "logs/a.log"),
+                ("keep", &keep.to_string()),
+                ("count", &count),
+            ],
+        );
+        for name in others.iter().chain(&["a.log.8", "a.log.9", "a.log"]) {
+            assert!(logs.join(name).exists(), "{name}");
+        }
+        for name in &ours {
+            let is_kept = stays.iter().any(|n| name.ends_with(&format!(".{n}")));
+            assert_eq!(logs.join(name).exists(), is_kept, "{name}");
+        }
+    }
+}
+
+#[test]
 fn how_the_file_turns_over_is_read_with_care() {
     let setup = Setup::new();
     let validate = |log: &str, ours: &str| {
@@ -214,6 +308,15 @@ fn how_the_file_turns_over_is_read_with_care() {
         ("{log_dir: logs}", "max_size: many", false, "64MiB"),
         ("{log_dir: logs}", "keep: -1", false, "0 to 1000"),
         ("{log_dir: logs}", "keep: 1.5", false, "0 to 1000"),
+        // The console has its bound, too.
+        ("{}", "rate: 16KiB", true, ""),
+        ("{}", "rate: 1GiB", true, ""),
+        ("{}", "rate: 16383b", false, "16KiB to 1GiB"),
+        ("{}", "rate: 64", false, "16KiB to 1GiB"),
+        ("{}", "rate: 1025MiB", false, "16KiB to 1GiB"),
+        ("{}", "rate: 5GiB", false, "16KiB to 1GiB"),
+        ("{}", "rate: 0", false, "16KiB to 1GiB"),
+        ("{}", "rate: much", false, "16KiB to 1GiB"),
     ] {
         let (ok, out, error) = validate(log, ours);
         let all = out + &error;

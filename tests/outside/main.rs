@@ -61,6 +61,7 @@ mod secrets;
 mod shares;
 mod simulate;
 mod smuggling;
+mod stops;
 mod threads;
 mod told;
 mod turns;

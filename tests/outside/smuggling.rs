@@ -191,6 +191,42 @@ fn what_can_be_read_in_one_way_only_is_written_so() {
     }
 }
 
+/// Where one server in a row goes by the length and the other by the chunks, what stands
+/// behind the body is a request to one of them alone: it gets no answer.
+#[test]
+fn behind_a_body_of_two_lengths_nothing_is_answered() {
+    let backend = Backend::answering(fine);
+    let server = start(backend.address, "");
+    let chunks = "2\r\n{}\r\n0\r\n\r\n";
+    let second = "GET /x/smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+    let upgrade = "GET /xiaozhi/ota/ HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n";
+    for path in ["/xiaozhi/ota/", "/xiaozhi/ota/activate", "/nothing", "/x/a"] {
+        for framing in [
+            "Content-Length: 12\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 12\r\n",
+            "Content-Length: 0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n",
+        ] {
+            // Behind one after which nobody follows where requests end, too.
+            for before in ["", upgrade] {
+                let device = "Host: h\r\nDevice-Id: aa:bb\r\nClient-Id: c\r\n";
+                let first = format!("POST {path} HTTP/1.1\r\n{device}{framing}\r\n{chunks}");
+                let reply = talk(&server, format!("{before}{first}{second}").as_bytes());
+                let count = 1 + usize::from(!before.is_empty());
+                assert_eq!(
+                    reply.matches("HTTP/1.1 ").count(),
+                    count,
+                    "{first}: {reply}"
+                );
+                assert_eq!(reply.matches("Connection: close").count(), 1, "{reply}");
+            }
+        }
+    }
+    for seen in backend.seen() {
+        assert_eq!(seen.line(), "POST /x/a HTTP/1.1");
+        assert_eq!(seen.body, b"{}");
+    }
+}
+
 /// The same on every path, whoever is to answer it: what stands in front may read it
 /// otherwise, too.
 #[test]

@@ -127,7 +127,7 @@ fn what_is_no_configuration_says_so() {
         ),
         (
             b"a:\n  b: 1\n c: 2\n",
-            "c.yaml:3: this line is indented by 1 blanks, and the key above it by 2",
+            "c.yaml:3: blanks in front of this line: 1, and of the key above it: 2",
         ),
         (b"a: 1\nb: 1\n]\n", "did not find expected key"),
         (b"a:\n\t- b\n", "c.yaml:2: this line is indented by a tab"),

@@ -78,7 +78,7 @@ kinds! { CERTIFICATES:
     /// It ends soon. `days` is the step, 30, 14, 7 or 1, behind which it lies.
     CERTIFICATE_EXPIRING = found("certificate.expiring", &["place?", "setting", "file", "days", "hours~", "acme"],
         "{file} 将在 {days} 天内到期（剩余 {hours} 小时）：此后浏览器以及会检查日期的固件会拒绝它。",
-        "{file} ends within {days} days ({hours} h left): from then on browsers, and devices whose firmware was built to \
+        "{file} ends within {days} d ({hours} h left): from then on browsers, and devices whose firmware was built to \
          check dates, will refuse it.")
         .remedy("续期；新文件无需重启即会被采用。由 ACME 申请的，请查看日志中最近一次申请（acme.failed）。",
             "renew it; the new file is taken up without a restart. Of one that is ordered by ACME, see what the log says of \
@@ -145,8 +145,8 @@ kinds! { CERTIFICATES:
     /// The chain is long.
     CERTIFICATE_LONG = found("certificate.long", &["place?", "setting", "file", "count", "bytes"],
         "{file} 中的 {count} 张证书共 {bytes} 字节，超过一条 TLS 记录（16384）：设备会拒绝它（mbedTLS 返回 -0x7080）。",
-        "The {count} certificates in {file} take {bytes} bytes, more than one TLS record (16384): devices refuse them (mbedTLS says \
-         -0x7080).")
+        "What {file} sends, {bytes} bytes (certificates: {count}), is more than one TLS record (16384): devices refuse it (mbedTLS \
+         says -0x7080).")
         .remedy("只保留服务器证书和签发它的中间证书。", "keep the server's own and the intermediates that signed it.");
     /// An intermediate has ended.
     CERTIFICATE_CHAIN_EXPIRED = found("certificate.chain-expired", &["place?", "setting", "file", "subject", "day"],

@@ -107,17 +107,17 @@ kinds! { CHECK_INS:
     /// Its body did not come.
     CHECK_IN_TOO_SLOW = Kind::new("check-in.too-slow", Info, "checkin", &["device?", "peer", "limit", "bytes", "of?"],
         "签到被拒绝（408）：正文在 {limit}（limits.idle）内没有到齐，只收到 {bytes}{ / |of|} 字节：线路太慢或丢包，或前面的代理没有转发正文（每个客户端每小时提示一次）",
-        "check-in refused (408): its body did not come whole within {limit} (limits.idle); {bytes}{ of |of|} bytes came: the \
+        "check-in refused (408): its body did not come whole within {limit} (limits.idle); bytes that came: {bytes}{ of |of|}; the \
          line is slow or loses packets, or a proxy in front keeps the body (said once an hour for each client)");
     /// Its body ended before the length that it announced.
     CHECK_IN_CUT = Kind::new("check-in.cut", Info, "checkin", &["device?", "peer", "bytes", "of?"],
         "签到被拒绝：连接在正文中途结束，只收到 {bytes}{ / |of|} 字节：线路中断，或前面的代理截断了正文（每个客户端每小时提示一次）",
-        "check-in refused: the connection ended within its body; {bytes}{ of |of|} bytes came: the line broke, or a proxy in \
+        "check-in refused: the connection ended within its body; bytes that came: {bytes}{ of |of|}; the line broke, or a proxy in \
          front cut the body (said once an hour for each client)");
     /// Its body comes in chunks that are none.
     CHECK_IN_CHUNKS = Kind::new("check-in.chunks", Info, "checkin", &["device?", "peer", "bytes", "error"],
         "签到被拒绝（400）：分块传输的正文在 {bytes} 字节之后不符合 HTTP（{error}）：前面的代理有错（每个客户端每小时提示一次）",
-        "check-in refused (400): behind {bytes} bytes its chunked body is not as HTTP has it ({error}): a fault of a proxy in \
+        "check-in refused (400): its chunked body is not as HTTP has it ({error}; bytes before that: {bytes}): a fault of a proxy in \
          front (said once an hour for each client)");
     /// It says not who asks.
     CHECK_IN_UNNAMED = Kind::new("check-in.unnamed", Info, "checkin", &["device?", "peer", "missing"],

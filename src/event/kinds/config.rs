@@ -111,7 +111,7 @@ kinds! { CONFIGURATION:
     /// A size without a unit.
     CONFIG_BYTES = of_key!("config.bytes", Warning, ["bytes", "write"],
         "没有写单位，因此是 {bytes} 字节：请写 {write}；若确实是字节，请写 {bytes}b",
-        "no unit is written, so that it is {bytes} bytes: write {write}, or {bytes}b if bytes are meant");
+        "no unit is written, so that it is bytes: write {write}, or {bytes}b if bytes are meant");
     /// A device on the list that none is called.
     CONFIG_NO_DEVICE = of_key!("config.no-device", Warning, ["write"],
         "设备报告的 MAC 地址是小写、用冒号分隔的（与 xiaozhi-server 比较时一字不差），因此没有设备与它相符，仍然需要令牌：请写 {write}",

@@ -42,7 +42,7 @@ kinds! { CONFIGURATION_TEXT:
     /// A line that is indented otherwise than its neighbours.
     CONFIG_INDENT = of_key!("config.indent", Error, ["blanks", "wanted"],
         "该行缩进了 {blanks} 个空格，而上面的键缩进 {wanted} 个：同一层的键必须对齐，请写成一样多的空格",
-        "this line is indented by {blanks} blanks, and the key above it by {wanted}: keys of one level stand exactly below each \
+        "blanks in front of this line: {blanks}, and of the key above it: {wanted}; keys of one level stand exactly below each \
          other: write the same number");
     /// A quote that nothing closes.
     CONFIG_OPEN_QUOTE = of_key!("config.open-quote", Error, [],

@@ -22,17 +22,17 @@ kinds! { CONNECTIONS:
          firewall (said once an hour for each client)");
     /// Connections of one client made room.
     CONNECTIONS_LET_GO = Kind::new("limit.let-go", Warning, "listener", &["peer?", "count", "held"],
-        "为给他人腾出位置，已断开{ |peer| 的} {count} 个没有发完请求的连接，能应答的都答以 503；对方还有 {held} 个这样的连接。设备会立即发完请求，被断开的会自己重试；\
+        "为给他人腾出位置，已断开{ |peer| 的}没有发完请求的连接 {count} 个，能应答的都答以 503；这样的连接还有 {held} 个。设备会立即发完请求，被断开的会自己重试；\
          如果那不是您的路由器或代理，请在防火墙上拦截该地址，否则请检查那里的线路，或调高 gateway.limits.connections（每个客户端每分钟提示一次）",
-        "{count} connections{ of |peer|} that had sent no whole request were let go to make room, with a 503 where that can be \
-         said; it has {held} more. Devices send theirs at once, and those that were let go try again: if that is no router or \
+        "connections{ of |peer|} without a whole request that were let go to make room, with a 503 where that can be said: \
+         {count}; still held: {held}. Devices send theirs at once, and those that were let go try again: if that is no router or \
          proxy of yours, keep the address out with a firewall, else see to the line there, or raise gateway.limits.connections \
          (said once a minute for each client)");
     /// Connections of further clients made room.
     CONNECTIONS_LET_GO_MORE = Kind::new("limit.let-go-more", Warning, "listener", &["count"],
-        "为给他人腾出位置，另外还断开了其他客户端的 {count} 个没有发完请求的连接：前面几条记录是断开最多的客户端（每分钟提示一次）",
-        "{count} more connections that had sent no whole request were let go to make room, of other clients: the lines before \
-         this one name those with the most (said once a minute)");
+        "为给他人腾出位置，还断开了其他客户端的没有发完请求的连接 {count} 个：前面几条记录是断开最多的客户端（每分钟提示一次）",
+        "connections of other clients without a whole request that were let go to make room: {count}; the lines before this one \
+         name the clients with the most (said once a minute)");
     /// No file descriptor is left.
     ACCEPT_FAILS = Kind::new("accept.fails", Warning, "listener", &["address", "error"],
         "暂时无法接受连接：请调高打开文件数的限制（LimitNOFILE=）",

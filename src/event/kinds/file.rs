@@ -87,7 +87,7 @@ kinds! { FILES:
     /// A start would say the same of many.
     FILES_MORE = Kind::new("files.more", Warning, "catalogue", &["more", "kind", "dir", "others?"],
         "还有 {more} 个文件也是如此（{kind}，见上面的记录），启动时不再逐个列出；查看全部：xiaozhi-ota inspect {'dir'}{|others|}",
-        "{more} further files are like those named above ({kind}), and a start does not name each; all of them: xiaozhi-ota inspect \
+        "further files like those named above ({kind}): {more}; a start does not name each; all of them: xiaozhi-ota inspect \
          {'dir'}{|others|}");
     /// It may not be whole yet.
     FILE_WAITING = Kind::new("file.waiting", Info, "catalogue", &["file"],

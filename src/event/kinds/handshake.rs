@@ -177,7 +177,7 @@ kinds! { HANDSHAKES:
     TLS_CROWDED = failed!("tls.crowded", Warning, ["end", "others", "own"],
         "TLS 握手失败：服务器忙于其他握手，{end}；同时还有 {others} 个握手在等待，\
          其中 {own} 个来自同一网络（IPv6 按 /56 计）",
-        "the TLS handshake failed: this server was busy with others, and {end}; {others} more were waiting, {own} of them from the same network (IPv6: its /56)")
+        "the TLS handshake failed: this server was busy with others, and {end}; others that were waiting: {others}, of those from the same network (IPv6: its /56): {own}")
         .remedy("其中大多来自同一网络时，那里有人在大量握手：如果不是您的设备，用防火墙限制它（nft、iptables 的 connlimit）；\
              否则请使用 ECDSA P-256 证书（比 RSA 便宜得多），或换更快的机器。",
             "where most of them are from that network, somebody there begins very many: if these are not your devices, limit it \

@@ -19,7 +19,7 @@ kinds! { IMAGES:
     /// Room for a file, and no file in it.
     IMAGE_BLANK = why("image.blank", &["bytes", "fill"],
         "开头是 {bytes} 个 {fill} 字节：复制不完整，或磁盘已满；请重新复制",
-        "it begins with {bytes} bytes of {fill}: it was not copied whole, or the disk was full; copy it again");
+        "nothing but {fill} stands at its beginning (bytes: {bytes}): it was not copied whole, or the disk was full; copy it again");
     /// All of an app image but its first byte.
     IMAGE_FIRST_BYTE = why("image.first-byte", &["byte"],
         "首字节是 {byte}，而固件应为 0xe9：文件已损坏；请重新复制",
@@ -32,7 +32,7 @@ kinds! { IMAGES:
     /// It ends within what its header promises.
     IMAGE_CUT = why("image.cut", &["size", "part"],
         "文件在 {size} 字节处结束（{part}）：被截断，或仍在复制中；请重新复制",
-        "it ends after {size} bytes, in its {part}: it was cut off or is still being copied; copy it again");
+        "it ends after byte {size}, in its {part}: it was cut off or is still being copied; copy it again");
     /// No image has so many segments, or none.
     IMAGE_SEGMENT_COUNT = why("image.segment-count", &["count"],
         "头部记录了 {count} 个段，而固件有 1 到 16 个：文件已损坏；请重新复制",
@@ -43,7 +43,7 @@ kinds! { IMAGES:
     /// A segment that no image can have.
     IMAGE_SEGMENT_LENGTH = why("image.segment-length", &["number", "length"],
         "第 {number} 段声称长度为 {length} 字节，这不可能：文件已损坏；请重新复制",
-        "its segment {number} claims a length of {length} bytes, which none has: it is damaged; copy it again");
+        "its segment {number} claims a length, in bytes, of {length}, which none has: it is damaged; copy it again");
     /// The XOR of all segments is another than the image says.
     IMAGE_CHECKSUM = why("image.checksum", &[],
         "校验和与内容不符：文件已损坏；请重新复制", "its checksum does not fit its content: it is damaged; copy it again");
@@ -85,7 +85,7 @@ kinds! { IMAGES:
     IMAGE_TRAILING = why("image.trailing", &["bytes", "length"],
         "镜像之后还有 {bytes} 字节，既不是填充也不是签名：它与别的文件合并过，或是连同旧数据一起从 flash 读出的；请使用构建产物 \
          build/xiaozhi.bin，或将它截取出来：镜像本身完整，长 {length} 字节（head -c {length} FILE > NEW）",
-        "{bytes} bytes follow the image that are neither padding nor a signature: it was merged with something, or read back \
+        "what follows the image is neither padding nor a signature (bytes: {bytes}): it was merged with something, or read back \
          from flash with what stood there before; use the app image as the build made it, build/xiaozhi.bin, or cut it out: \
          the image itself is whole and has {length} bytes (head -c {length} FILE > NEW)");
     /// A signature block of secure boot v2 that is not what was signed.

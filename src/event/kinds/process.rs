@@ -120,8 +120,8 @@ kinds! { PROCESS:
     MEMORY_ROOM = Kind::new("memory.room", Info, "app", &["memory?", "of", "connections", "images", "bodies"],
         "{of}{：|memory|}；同时最多 {connections} 个连接，内存中最多保留 {images} 的固件，最多同时接收 {bodies} 的请求正文\
          （gateway.limits.connections、gateway.firmware.memory；不写则随内存而定）",
-        "{of}{ is |memory|}: up to {connections} connections at once, {images} of images in memory, and {bodies} of bodies that are being \
-         gathered (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
+        "{of}{ is |memory|}; room for: connections at once {connections}, images in memory {images}, bodies that are being gathered \
+         {bodies} (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
         "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");
@@ -130,7 +130,8 @@ kinds! { PROCESS:
         "收到第二个信号，立即结束", "ended at once by a second signal");
     /// What is under way may finish.
     STOP_DRAINING = Kind::new("stop.draining", Info, "listener", &["connections", "drain"],
-        "正在停止：已开始的请求在 {drain} 内完成", "stopping: what was begun is finished, within {drain}");
+        "正在停止：已开始的请求在 {drain} 内完成；请求头没有发完的连接 3 秒后断开",
+        "stopping: what was begun is finished, within {drain}; a connection without a whole head of a request goes after 3 s");
     /// What did not finish is cut.
     STOP_CUT = Kind::new("stop.cut", Warning, "listener", &["connections"],
         "等待时间已到：切断剩余连接", "the drain time is over: what is left is cut");
@@ -163,19 +164,29 @@ kinds! { PROCESS:
         "{output}：{error}{：|what|}：恢复可写之前，该处的日志会丢失；请检查磁盘与权限",
         "{output}: {error}{: |what|}: lines are lost there until it can be written again; see to its disk and permissions");
     /// An output holds its writer up.
-    LOG_STALLED = Kind::new("log.stalled", Warning, "logs", &["output", "seconds"],
-        "{output}：写入已卡住 {seconds} 秒：之后的日志先留在内存中（最多 4 MiB），再多就会丢失；请检查该磁盘或网络盘，若是管道，请检查读取它的程序",
-        "{output}: a write has been stuck for {seconds} s: lines wait in memory (4 MiB at most) and are lost after that; see to the \
+    LOG_STALLED = Kind::new("log.stalled", Warning, "logs", &["output", "seconds", "memory"],
+        "{output}：写入已卡住 {seconds} 秒：之后的日志先留在内存中（最多 {memory}），再多就会丢失；请检查该磁盘或网络盘，若是管道，请检查读取它的程序",
+        "{output}: a write has been stuck for {seconds} s: lines wait in memory ({memory} at most) and are lost after that; see to the \
          disk or network share, or, if it is a pipe, to the program that reads it");
     /// Clients made more lines than the log takes.
-    LOG_LEFT_OUT = Kind::new("log.left-out", Warning, "logs", &["lines", "bytes", "seconds", "busiest?"],
-        "过去 {seconds} 秒内有 {lines} 行日志（{bytes} 字节）没有写出：客户端产生的日志超过上限（每秒 1 MiB，瞬间 4 MiB）{；最多的是（行数）：|busiest|}。其他客户端的日志和本服务器自己的消息不受影响，请求照常应答。",
-        "{lines} lines of {bytes} bytes were left out within {seconds} s, for clients made more of them than the log takes (1 MiB a second, \
-         4 MiB at once){; the busiest, with their lines: |busiest|}. Other clients' lines and what the server says of itself are not \
+    LOG_LEFT_OUT = Kind::new("log.left-out", Warning, "logs", &["lines", "bytes", "seconds", "rate", "burst", "busiest?"],
+        "过去 {seconds} 秒内有 {lines} 行日志（{bytes} 字节）没有写出：客户端产生的日志超过上限（每秒 {rate}，瞬间 {burst}）{；最多的是（行数）：|busiest|}。其他客户端的日志和本服务器自己的消息不受影响，请求照常应答。",
+        "lines that were left out within {seconds} s: {lines} (bytes: {bytes}), for clients made more of them than the log takes ({rate} a \
+         second, {burst} at once){; the busiest, with their lines: |busiest|}. Other clients' lines and what the server says of itself are not \
          touched, and requests are answered as ever.")
-        .remedy("查看这些地址在做什么：若不是您的设备，请在防火墙中拒绝它们；若是前面的代理，请在 gateway.behind_proxy 中列出它，日志才会写明真正的客户端。",
+        .remedy("查看这些地址在做什么：若不是您的设备，请在防火墙中拒绝它们；若是前面的代理，请在 gateway.behind_proxy 中列出它，日志才会写明真正的客户端；如果确实有这么多设备，请调高 gateway.log.rate。",
             "see what those addresses do: if they are none of your devices, shut them out in a firewall; if one is a proxy in front, list it \
-             in gateway.behind_proxy, so that the log knows its clients.");
+             in gateway.behind_proxy, so that the log knows its clients; for a fleet this large raise gateway.log.rate.");
+    /// Older log files beyond those that are kept are gone.
+    LOG_OLDER_GONE = Kind::new("log.older-gone", Info, "logs", &["path", "keep", "count"],
+        "已删除 {path} 的较早的旧文件 {count} 个：gateway.log.keep 为 {keep}",
+        "older files of {path} beyond gateway.log.keep ({keep}) that were removed: {count}");
+    /// They stay, for they cannot be removed.
+    LOG_OLDER_STAYS = Kind::new("log.older-stays", Warning, "logs", &["path", "keep", "error"],
+        "无法删除 {path}：{error}；它超出了 gateway.log.keep（{keep}），会一直留着。",
+        "{path} cannot be removed: {error}; it is beyond gateway.log.keep ({keep}), and stays.")
+        .remedy("自己删除它，并让本服务器的用户可以在该文件夹中删除文件（ls -ld 可以查看）。",
+            "remove it, and let this server's user remove files in that folder (see ls -ld).");
     /// The log file has its size, and no new one can be begun.
     LOG_NOT_TURNED_OVER = Kind::new("log.not-turned-over", Warning, "logs", &["path", "error"],
         "{path} 已达到 gateway.log.max_size，但无法换新文件：{error}。日志继续写入该文件，它会不断变大；每分钟重试一次。",

@@ -89,7 +89,7 @@ kinds! { REQUESTS:
         "接收中的大请求正文（超过 4 KiB）已占满 {limit} 字节：最早开始的来自 {peer}（已收到 {bytes} 字节），已回答 503 并关闭{；上次提示以来另有 |others| 个同样处理}。\
          设备的正文只有 1 到 3 KB，不受影响；若不是您的程序，可在防火墙上拦截该地址（每分钟最多提示一次）",
         "large bodies (above 4 KiB) that are still coming use up the {limit} bytes that there are for them: the one that began first, \
-         from {peer}, with {bytes} bytes so far, is answered 503 and closed{; so were |others| more since this was said last}. A device's \
+         from {peer}, with {bytes} bytes so far, is answered 503 and closed{; others since this was said last: |others|}. A device's \
          body has 1 to 3 KB and is not held up; where it is no program of yours, a firewall can keep that address out (said once a minute \
          at most)");
     /// A PROXY header that nobody here waits for.
@@ -111,7 +111,7 @@ kinds! { REQUESTS:
     /// A head that did not come whole.
     REQUEST_LATE = Kind::new("request.late", Info, "connection", &["device?", "peer", "bytes", "limit", "begins?"],
         "已关闭：请求头在 {limit}（limits.headers）内没有到齐，只收到 {bytes} 字节：线路太慢或中断，或者对方不是 HTTP 客户端（每个客户端每小时提示一次）",
-        "closed: the head of its request did not come whole within {limit} (limits.headers); {bytes} bytes came: the line is \
+        "closed: the head of its request did not come whole within {limit} (limits.headers); bytes that came: {bytes}; the line is \
          slow or broke, or it is no HTTP client (said once an hour for each client)");
     /// A connection on which nothing came.
     REQUEST_SILENT = Kind::new("request.silent", Info, "connection", &["peer", "limit"],
@@ -186,7 +186,7 @@ kinds! { REQUESTS:
     /// A head that ended early.
     REQUEST_CUT = why("request.cut", &["bytes"],
         "连接在请求头中途结束（收到 {bytes} 字节）：线路中断，或者对方只是在扫描端口",
-        "the connection ended within the head of its request, {bytes} bytes of which came: the line broke, or it only scans ports");
+        "the connection ended within the head of its request (bytes that came: {bytes}): the line broke, or it only scans ports");
     /// A request that a backend might read otherwise.
     REQUEST_REFUSED = Kind::new("request.refused", Info, "request", &["device?", "peer", "path", "status", "error"],
         "对 {path} 的请求被拒绝（{status}）：{error}；前面或后面的服务器可能会有不同的理解，请检查客户端或前面的代理（每个客户端每小时提示一次）",

@@ -1,3 +1,4 @@
+use super::super::logs::RATE;
 use super::*;
 use crate::event::Value;
 use crate::event::text::Lang;
@@ -30,7 +31,7 @@ const MIB: usize = 1 << 20;
 
 #[test]
 fn one_client_alone_has_most_of_the_burst_and_then_the_whole_rate() {
-    let mut account = Account::new(at(0));
+    let mut account = Account::new(RATE, at(0));
     // At once, as a router's devices after a power cut.
     let burst = flood(&mut account, client(1), 0, 1, 100);
     assert!((7 * MIB / 2..5 * MIB).contains(&burst), "{burst}");
@@ -41,7 +42,7 @@ fn one_client_alone_has_most_of_the_burst_and_then_the_whole_rate() {
 #[test]
 fn whoever_comes_with_a_line_finds_room_whatever_others_send() {
     for floods in [1u32, 100, 1000] {
-        let mut account = Account::new(at(0));
+        let mut account = Account::new(RATE, at(0));
         let text = line(400);
         let (mut now, mut found) = (0, 0);
         for round in 0..60 {
@@ -63,7 +64,7 @@ fn whoever_comes_with_a_line_finds_room_whatever_others_send() {
 
 #[test]
 fn clients_that_send_too_much_get_the_same() {
-    let mut account = Account::new(at(0));
+    let mut account = Account::new(RATE, at(0));
     let text = line(400);
     let mut taken = [0u32; 4];
     for n in 0..100_000 {
@@ -78,7 +79,7 @@ fn clients_that_send_too_much_get_the_same() {
 
 #[test]
 fn what_was_left_out_is_told_soon_and_then_once_a_minute() {
-    let mut account = Account::new(at(0));
+    let mut account = Account::new(RATE, at(0));
     assert_eq!(account.tell(at(0), true), None);
     while account.take(client(1), &line(400), at(0)) != Room::NoMore {}
     for _ in 0..5 {
@@ -117,7 +118,7 @@ fn what_was_left_out_is_told_soon_and_then_once_a_minute() {
 
 #[test]
 fn of_many_clients_the_busiest_are_named_and_none_is_wronged() {
-    let mut account = Account::new(at(0));
+    let mut account = Account::new(RATE, at(0));
     assert_eq!(
         account.take(Whose::Server, &line(4 * MIB), at(0)),
         Room::Some
@@ -142,7 +143,7 @@ fn of_many_clients_the_busiest_are_named_and_none_is_wronged() {
 
 #[test]
 fn a_clock_that_jumps_stops_nothing() {
-    let mut account = Account::new(at(0));
+    let mut account = Account::new(RATE, at(0));
     flood(&mut account, client(1), 0, 1, 100);
     let hour = 3_600_000_000;
     for jump in [hour, -hour, 2 * hour] {
@@ -150,7 +151,7 @@ fn a_clock_that_jumps_stops_nothing() {
         assert!(taken >= 3 * MIB - 8192, "{jump}: {taken}");
     }
     // Threads that come in another order than they read the clock bring no time twice.
-    let mut account = Account::new(at(0));
+    let mut account = Account::new(RATE, at(0));
     let mut taken = 0;
     for n in 0..25_000 {
         for late in [0, 9_000] {
@@ -161,13 +162,39 @@ fn a_clock_that_jumps_stops_nothing() {
     assert!(taken <= 6 * MIB, "{taken}");
 }
 
+#[test]
+fn every_share_goes_with_the_rate() {
+    for rate in [16 << 10, 1 << 30] {
+        let mut account = Account::new(rate, at(0));
+        let part = line(usize::try_from(rate / 64).unwrap());
+        // Three quarters of what the reserve leaves of four seconds: 180 parts of 256.
+        let mut taken = 0;
+        while account.take(client(1), &part, at(0)) == Room::Some {
+            taken += 1;
+        }
+        assert_eq!(taken, 180, "{rate}");
+        while account.take(Whose::Server, &part, at(0)) == Room::Some {
+            taken += 1;
+        }
+        assert_eq!(taken, 256, "{rate}");
+        for _ in 0..64 {
+            let room = account.take(Whose::Server, &part, at(1_000_000));
+            assert_eq!(room, Room::Some, "{rate}");
+        }
+        assert_ne!(
+            account.take(Whose::Server, &part, at(1_000_000)),
+            Room::Some
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_more_is_taken_than_the_bound(
         lines in prop::collection::vec((0u32..4, 0usize..300_000, 0i64..200_000, any::<bool>()), 1..200),
     ) {
-        let mut account = Account::new(at(0));
+        let mut account = Account::new(RATE, at(0));
         let (mut now, mut taken) = (0, 0.0);
         for (who, bytes, later, is_server) in lines {
             now += later;
@@ -178,8 +205,9 @@ proptest! {
                 taken += f64::from(u32::try_from(text.len()).unwrap());
             }
             let time = f64::from(u32::try_from(now).unwrap()) / 1e6;
-            prop_assert!(taken <= BURST + RATE * time + 1.0);
-            prop_assert!((0.0..=BURST).contains(&account.owed));
+            let rate = f64::from(RATE);
+            prop_assert!(taken <= 4.0 * rate + rate * time + 1.0);
+            prop_assert!((0.0..=4.0 * rate).contains(&account.owed));
         }
     }
 }

@@ -45,6 +45,39 @@ fn a_file_turns_over_between_two_lines() {
 }
 
 #[test]
+fn a_turn_removes_what_is_no_longer_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("server.log");
+    let turnover = Turnover {
+        max_size: 4,
+        keep: 1,
+    };
+    let mut output = log(&path, turnover);
+    for name in ["server.log.4", "server.log.1000", "server.log.2026"] {
+        fs::write(dir.path().join(name), name).unwrap();
+    }
+    output.write(b"one\n").unwrap();
+    assert_eq!(files(dir.path()).len(), 4);
+    output.write(b"two\n").unwrap();
+    let files = files(dir.path());
+    let names: Vec<_> = files.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["server.log", "server.log.1", "server.log.2026"]);
+}
+
+#[test]
+fn no_file_is_older_than_a_log_that_never_turns_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pipe, older) = (
+        dir.path().join("server.log"),
+        dir.path().join("server.log.4"),
+    );
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    fs::write(&older, "").unwrap();
+    let mut log = LogFile::new(pipe, None, Turnover::default());
+    assert!(log.keep_few().is_none() && older.exists());
+}
+
+#[test]
 fn a_line_of_any_length_is_written_whole() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("server.log");

@@ -1,3 +1,4 @@
+use super::super::logs::RATE;
 use super::super::output::{LogFile, Turnover, open};
 use super::*;
 use std::fs;
@@ -14,7 +15,7 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logs/server.log");
     let mut outputs = [file(path.clone())];
-    let sinks = Sinks::new(Style::default(), &outputs);
+    let sinks = Sinks::new(Style::default(), RATE, &outputs);
     let line = format!("{}\n", "x".repeat(1023));
     for _ in 0..5000 {
         sinks.sinks[0].push(&line);
@@ -34,8 +35,23 @@ fn a_stalled_output_costs_lines_and_says_how_many() {
 }
 
 #[test]
+fn all_that_may_come_at_once_finds_memory() {
+    for rate in [16 << 10, 2 * RATE] {
+        let sinks = Sinks::new(Style::default(), rate, &[Output::Console]);
+        let line = format!("{}\n", "x".repeat(1023));
+        let now = Timestamp::now();
+        for _ in 0..10_000 {
+            sinks.hand_over(Whose::Server, &line, now);
+        }
+        let waiting = sinks.sinks[0].waiting();
+        let burst = usize::try_from(4 * rate).unwrap();
+        assert_eq!((waiting.lines.len(), waiting.dropped), (burst, 0), "{rate}");
+    }
+}
+
+#[test]
 fn a_write_that_does_not_return_is_found_once() {
-    let sinks = Sinks::new(Style::default(), &[Output::Console]);
+    let sinks = Sinks::new(Style::default(), RATE, &[Output::Console]);
     let sink = &sinks.sinks[0];
     sink.waiting().writing = Instant::now().checked_sub(STALLED);
     assert!(sink.push("a line\n").is_some_and(|since| since >= STALLED));
@@ -49,7 +65,7 @@ fn at_the_end_it_says_what_was_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("server.log");
     let mut outputs = [file(path.clone())];
-    let sinks = Sinks::new(Style::default(), &outputs);
+    let sinks = Sinks::new(Style::default(), RATE, &outputs);
     let peer = Whose::Client(Some(IpAddr::from([192, 0, 2, 7])));
     let lines = format!("{}\n", "x".repeat(99)).repeat(10);
     let now = Timestamp::now();
