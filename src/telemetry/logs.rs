@@ -13,7 +13,7 @@ use super::line::Style;
 use super::output::{LogFile, Output, Turnover, no_file, open};
 use super::sink::Sinks;
 use crate::event::text::Text;
-use crate::event::{self, Event, event, gathering, tell};
+use crate::event::{Event, event, gathering, tell};
 use crate::util::durable;
 use crate::util::paths::absolute;
 use crate::util::supervise;
@@ -98,7 +98,7 @@ impl Threshold {
 /// Begins to log, for the whole process.
 pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     let mut outputs = vec![Output::Console];
-    let (mut later, mut older) = (None, None);
+    let mut later = None;
     if let Some(path) = settings.file.as_deref().map(absolute) {
         let fault = |error: &io::Error| {
             let what = no_file(&path, error).or_else(|| way::to_write(&path));
@@ -113,8 +113,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
             }
             Err(error) => return Err(LogError::File(Box::new(fault(&error)))),
         };
-        let mut log = LogFile::new(path, file, settings.turnover);
-        older = log.keep_few();
+        let log = LogFile::new(path, file, settings.turnover);
         outputs.push(Output::File(log));
     }
     let sinks = Sinks::new(settings.style, settings.rate, &outputs);
@@ -136,9 +135,6 @@ pub(crate) fn start(settings: &Settings) -> Result<Logs, LogError> {
     tracing::subscriber::set_global_default(lines)?;
     if let Some(fault) = later {
         tell!(LOG_FILE_LATER, what = fault);
-    }
-    if let Some(gone) = older {
-        event::say(&gone);
     }
     Ok(Logs {
         sinks,

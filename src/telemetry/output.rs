@@ -163,13 +163,10 @@ impl LogFile {
     }
 
     /// Removes the older files beyond those that are kept, for more were before. Returns
-    /// what is said of that. No file is older than a log that never turns over.
-    pub(super) fn keep_few(&mut self) -> Option<Event> {
+    /// what is said of that. Only behind a turn: until then somebody else (logrotate) may be
+    /// who numbers them.
+    fn keep_few(&mut self) -> Option<Event> {
         let keep = self.turnover.keep;
-        let is_file = fs::metadata(&self.path).is_ok_and(|about| about.is_file());
-        if !is_file || is_opened_elsewhere(&self.path) {
-            return None;
-        }
         let mut count = 0_usize;
         for path in older_than(&self.path, keep) {
             match fs::remove_file(&path) {

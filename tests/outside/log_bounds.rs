@@ -242,12 +242,13 @@ fn the_file_turns_over_and_loses_no_line() {
 }
 
 #[test]
-fn older_files_beyond_those_that_are_kept_go_at_the_start() {
+fn older_files_beyond_those_that_are_kept_go_at_the_next_turn() {
     for (keep, stays) in [(2, &["1", "2"][..]), (0, &[])] {
         let setup = Setup::new();
         let logs = setup.path().join("logs");
         fs::create_dir(&logs).unwrap();
-        fs::write(logs.join("a.log"), "older\n").unwrap();
+        // Full, so that the first line of the log turns it over.
+        fs::write(logs.join("a.log"), "older\n".repeat(200)).unwrap();
         let others = [
             "a.log.0",
             "a.log.03",
@@ -269,8 +270,9 @@ fn older_files_beyond_those_that_are_kept_go_at_the_start() {
         }
         fs::create_dir(logs.join("a.log.9")).unwrap();
         std::os::unix::fs::symlink("b.log.7", logs.join("a.log.8")).unwrap();
-        let config =
-            format!("log: {{log_file: a.log, log_dir: logs}}\ngateway:\n  log: {{keep: {keep}}}\n");
+        let config = format!(
+            "log: {{log_file: a.log, log_dir: logs}}\ngateway:\n  log: {{keep: {keep}, max_size: 1KiB}}\n"
+        );
         let server = setup.start(&config);
         let count = (ours.len() - stays.len()).to_string();
         server.event(

@@ -65,19 +65,6 @@ fn a_turn_removes_what_is_no_longer_kept() {
 }
 
 #[test]
-fn no_file_is_older_than_a_log_that_never_turns_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let (pipe, older) = (
-        dir.path().join("server.log"),
-        dir.path().join("server.log.4"),
-    );
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
-    fs::write(&older, "").unwrap();
-    let mut log = LogFile::new(pipe, None, Turnover::default());
-    assert!(log.keep_few().is_none() && older.exists());
-}
-
-#[test]
 fn a_line_of_any_length_is_written_whole() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("server.log");
