@@ -24,21 +24,34 @@ fn listed(policy: &str, key: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// Returns what `cargo tree` prints, a line for each package.
+fn tree(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--prefix", "none"])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Name, version, place and licence of everything that the server and its tests are
 /// built of. (cargo's metadata has what no feature asks for, too.)
 fn packages() -> BTreeSet<[String; 4]> {
     let mut found = BTreeSet::new();
     for target in TARGETS {
-        let output = Command::new(env!("CARGO"))
-            .args(["tree", "--workspace", "--all-features", "--locked"])
-            .args(["--target", target, "--edges", "normal,build,dev"])
-            .args(["--prefix", "none", "--format", "{p}|{l}|"])
-            .current_dir(root())
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = tree(&[
+            "--workspace",
+            "--all-features",
+            "--target",
+            target,
+            "--edges",
+            "normal,build,dev",
+            "--format",
+            "{p}|{l}|",
+        ]);
         for line in text.lines().filter(|line| !line.is_empty()) {
             let mut parts = line.split('|');
             let package = parts.next().unwrap().replace(" (proc-macro)", "");
@@ -168,4 +181,34 @@ fn every_crate_says_the_same_oldest_compiler() {
         let text = fs::read_to_string(root().join(manifest)).unwrap();
         assert!(text.contains("rust-version.workspace = true"), "{manifest}");
     }
+}
+
+/// What is built with other features is built a second time, and all that stands on it:
+/// that took minutes of every `tests/run`.
+#[test]
+fn fuzz_targets_take_what_the_tests_have_built() {
+    const OWN: [&str; 4] = ["arbitrary ", "cap ", "libfuzzer-sys ", "xiaozhi-"];
+    let built = |arguments: &[&str]| -> BTreeSet<String> {
+        let text = tree(&[arguments, &["--format", "{p}|{f}|"]].concat());
+        let lines = text.lines().filter_map(|line| line.rsplit_once('|'));
+        lines.map(|(package, _)| package.to_owned()).collect()
+    };
+    let tests = built(&["--workspace", "--edges", "normal,build,dev"]);
+    let manifest = "tests/fuzz/Cargo.toml";
+    let fuzzed = built(&["--manifest-path", manifest, "--edges", "normal,build"]);
+    assert!(fuzzed.len() > 100, "{fuzzed:#?}");
+    let twice: Vec<_> = fuzzed
+        .difference(&tests)
+        .filter(|package| !OWN.iter().any(|own| package.starts_with(own)))
+        .collect();
+    assert!(
+        twice.is_empty(),
+        "name these features in {manifest}, or give cargo test the same: {twice:#?}"
+    );
+    let profile = |manifest: &str| {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        let (_, rest) = text.split_once("\n[profile.dev]\n").expect(manifest);
+        rest.split("\n\n").next().map(str::to_owned)
+    };
+    assert_eq!(profile(manifest), profile("Cargo.toml"));
 }
