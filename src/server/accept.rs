@@ -41,9 +41,9 @@ const SAY: Duration = Duration::from_secs(60);
 /// Number of connections whose tasks begin in one pass of the worker, where more have come:
 /// about 1 ms of work.
 const AT_ONCE: usize = 16;
-/// Number of connections that may wait for that. The rest waits in the kernel, without
+/// Number of connections of a worker that may wait for that. The rest waits in the kernel, without
 /// permits.
-const MOST: usize = 1024;
+const MOST: usize = 4096;
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 

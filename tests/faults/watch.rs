@@ -264,8 +264,8 @@ impl Scenario {
     }
 }
 
-/// Ends the watching with its own end.
-struct Over<'a>(&'a AtomicBool);
+/// Ends what goes on meanwhile with its own end.
+pub(super) struct Over<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
