@@ -1,20 +1,31 @@
 //! Accepting: the permits that bound what is accepted, and the way of a connection from
 //! the kernel to its task, all on one worker.
+//!
+//! The kernel hands connections over in the order in which they came, a thousand of one
+//! address before the next address's first. To take one costs a tenth of what its first
+//! message does, so all are taken, and where there are many their tasks begin a few at a
+//! time, one of each owner in turn: whoever is new waits for a few of the crowd's, and
+//! each pass of the worker is short.
 
 use super::connection::{self, Accepted, ConnectionContext};
 use super::shares::{Client, Room, Shares, Wait};
-use super::turns::Turns;
+use super::turns::{Queue, Step, Turns};
 use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
 use crate::util::network::customer;
 use crate::util::once::Once;
+use futures_util::FutureExt;
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +38,12 @@ const LOOK: Duration = Duration::from_millis(20);
 const LEAVES: Duration = Duration::from_secs(1);
 /// Time between two log lines about a lasting shortage.
 const SAY: Duration = Duration::from_secs(60);
+/// Number of connections whose tasks begin in one pass of the worker, where more have come:
+/// about 1 ms of work.
+const AT_ONCE: usize = 16;
+/// Number of connections of a worker that may wait for that. The rest waits in the kernel, without
+/// permits.
+const MOST: usize = 4096;
 /// Number of clients for which the last log line is remembered.
 const REMEMBERED: usize = 4096;
 
@@ -136,19 +153,18 @@ impl<H: Handler> Entrance<H> {
         }
     }
 
-    /// Starts the task of a connection, on this worker, or refuses it.
-    fn admit(
+    /// Lets a connection in, or refuses it.
+    fn enter(
         &self,
         (stream, address): (TcpStream, SocketAddr),
         client: Client,
         permit: Option<OwnedSemaphorePermit>,
         turns: &Arc<Turns>,
-        stop: CancellationToken,
-    ) {
+    ) -> Option<Entered> {
         let since = Instant::now();
         let shares = &self.admission.shares;
-        let place = permit.as_ref().and_then(|_| shares.enter(client, since));
-        let Some(place) = place else {
+        let entered = permit.and_then(|permit| Some((shares.enter(client, since)?, permit)));
+        let Some((place, permit)) = entered else {
             if self
                 .greedy
                 .is_due(&customer(address.ip()), SystemTime::now())
@@ -160,7 +176,8 @@ impl<H: Handler> Entrance<H> {
                     limit = self.admission.limit
                 );
             }
-            return turn_away::at_once(stream, &H::turned_away());
+            turn_away::at_once(stream, &H::turned_away());
+            return None;
         };
         let accepted = Accepted {
             stream,
@@ -170,9 +187,15 @@ impl<H: Handler> Entrance<H> {
             since,
             turns: Arc::clone(turns),
         };
+        Some(Entered { accepted, permit })
+    }
+
+    /// Starts the task of a connection, on this worker.
+    fn begin(&self, entered: Entered, stop: &CancellationToken) {
+        let Entered { accepted, permit } = entered;
+        let context = Arc::clone(&self.admission.context);
         // On the heap at once: a task is copied eight times on its way from here to its end.
-        let serve = connection::serve(accepted, Arc::clone(&self.admission.context), stop);
-        let serve = Box::pin(serve);
+        let serve = Box::pin(connection::serve(accepted, context, stop.clone()));
         let connections = &self.admission.connections;
         tokio::spawn(connections.track_future(async move {
             // Held to the end, by a panic even.
@@ -180,7 +203,30 @@ impl<H: Handler> Entrance<H> {
             serve.await;
         }));
     }
+
+    /// Starts the tasks of so many connections that wait for that. Those that were reset
+    /// meanwhile cost next to nothing.
+    fn begin_some(&self, line: &mut Line, most: usize, stop: &CancellationToken) {
+        let mut begun = 0;
+        while begun < most
+            && let Some((_, entered)) = line.take()
+        {
+            if !is_reset(&entered.accepted.stream) {
+                self.begin(entered, stop);
+                begun += 1;
+            }
+        }
+    }
 }
+
+/// Connection that has been let in, whose task has not begun.
+struct Entered {
+    accepted: Accepted,
+    permit: OwnedSemaphorePermit,
+}
+
+/// Those of a worker, by their owners.
+type Line = Queue<IpAddr, Entered>;
 
 /// Accepts on this worker, of which the turns are, until asked to stop.
 pub(super) async fn accept<H: Handler>(
@@ -190,12 +236,28 @@ pub(super) async fn accept<H: Handler>(
     stop: CancellationToken,
 ) {
     let mut stopped = pin!(stop.cancelled());
+    let mut line = Line::default();
+    // Number of tasks begun in this pass.
+    let mut begun = 0;
     loop {
         let accepted = async {
-            let (stream, peer) = listener.accept().await?;
+            let (has_begun, is_full) = (begun > 0 || !line.is_empty(), line.len() >= MOST);
+            let next = poll_fn(|cx| match listener.poll_accept(cx) {
+                Poll::Pending if has_begun => Poll::Ready(None),
+                next => next.map(Some),
+            });
+            let next = if is_full { None } else { next.await };
+            let Some(next) = next else {
+                return Ok(None);
+            };
+            let (stream, peer) = next?;
             let client = entrance.client(peer);
+            if entrance.admission.permits.available_permits() == 0 {
+                // Nobody waits for a permit in front of those who have theirs.
+                entrance.begin_some(&mut line, usize::MAX, &stop);
+            }
             let permit = entrance.permit(client).await;
-            Ok(((stream, peer), client, permit))
+            Ok(Some(((stream, peer), client, permit)))
         };
         let result = tokio::select! {
             biased;
@@ -203,21 +265,41 @@ pub(super) async fn accept<H: Handler>(
             accepted = accepted => accepted,
         };
         match result {
-            Ok((accepted, client, permit)) => {
-                entrance.admit(accepted, client, permit, &turns, stop.clone());
+            Ok(Some((accepted, client, permit))) => {
+                let Some(entered) = entrance.enter(accepted, client, permit, &turns) else {
+                    continue;
+                };
+                if line.is_empty() && begun < AT_ONCE {
+                    begun += 1;
+                    entrance.begin(entered, &stop);
+                } else {
+                    let owner = entered.accepted.place.wait().owner();
+                    line.join(owner, Step::First, entered);
+                }
+            }
+            // That was all for now.
+            Ok(None) => {
+                begun = 0;
+                if !line.is_empty() {
+                    entrance.begin_some(&mut line, AT_ONCE, &stop);
+                    // Behind all that is ready, and what the kernel has for us.
+                    yield_now().await;
+                }
             }
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
+                entrance.begin_some(&mut line, usize::MAX, &stop);
                 if entrance.shortage.is_due("files", SystemTime::now()) {
                     tell!(ACCEPT_FAILS, address = entrance.address, error = &e);
                 }
                 sleep(REST).await;
             }
             // That one client went away.
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => yield_now().await,
         }
     }
+    entrance.begin_some(&mut line, usize::MAX, &stop);
     take_the_last(listener, &entrance, &turns, &stop);
 }
 
@@ -238,9 +320,19 @@ fn take_the_last<H: Handler>(
             .and_then(|()| TcpStream::from_std(stream));
         if let (Ok(stream), Some(permit)) = (stream, entrance.free_permit()) {
             let client = entrance.client(peer);
-            entrance.admit((stream, peer), client, Some(permit), turns, stop.clone());
+            let entered = entrance.enter((stream, peer), client, Some(permit), turns);
+            if let Some(entered) = entered {
+                entrance.begin(entered, stop);
+            }
         }
     }
+}
+
+/// Tells whether a client has reset its connection, as far as the kernel has said so
+/// already: it is not asked. Who has shut his side alone waits for an answer.
+fn is_reset(stream: &TcpStream) -> bool {
+    let ready = stream.ready(Interest::READABLE | Interest::WRITABLE);
+    matches!(ready.now_or_never(), Some(Ok(ready)) if ready.is_write_closed())
 }
 
 fn is_shortage(e: &io::Error) -> bool {

@@ -18,10 +18,10 @@
 
 mod queue;
 
-pub(super) use queue::{Crowd, Step};
+pub(super) use queue::{Crowd, Queue, Step};
 
 use crate::util::sync::lock;
-use queue::{Queue, Ticket};
+use queue::Ticket;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};

@@ -19,6 +19,7 @@ mod pages;
 mod resets;
 mod shortage;
 mod slow;
+mod spread;
 
 use std::env;
 

@@ -39,7 +39,8 @@ pub(super) struct Scenario {
 /// What was seen of it.
 struct Seen {
     answered: AtomicUsize,
-    worst: Mutex<Duration>,
+    /// How long each answer took.
+    took: Mutex<Vec<Duration>>,
     failures: Mutex<Vec<String>>,
     over: AtomicBool,
     /// Most memory of the process and of the kernel's sockets, in KiB.
@@ -130,7 +131,7 @@ impl Scenario {
     ) -> T {
         let seen = Seen {
             answered: AtomicUsize::new(0),
-            worst: Mutex::default(),
+            took: Mutex::default(),
             failures: Mutex::default(),
             over: AtomicBool::new(false),
             most: Mutex::default(),
@@ -140,9 +141,10 @@ impl Scenario {
             self.round(server, &seen);
         }
         assert_eq!(*seen.failures.lock().unwrap(), [""; 0], "before all");
-        *seen.worst.lock().unwrap() = Duration::ZERO;
+        seen.took.lock().unwrap().clear();
         seen.answered.store(0, Ordering::SeqCst);
         let (before, files) = (Memory::of(server), open_files(server));
+        let begun = Instant::now();
         let done = thread::scope(|scope| {
             scope.spawn(|| {
                 while !seen.over.load(Ordering::SeqCst) {
@@ -160,6 +162,7 @@ impl Scenario {
             deed(&Meanwhile(&seen))
         });
         let after = self.settle(server, before, files);
+        let did = format!("{did}, in {:.1} s", begun.elapsed().as_secs_f64());
         self.print(&did, &seen, before, after);
         self.hold(&seen, before, after);
         done
@@ -224,14 +227,14 @@ impl Scenario {
         }
     }
 
-    fn print(&self, did: &impl Display, seen: &Seen, before: Memory, after: Memory) {
+    fn print(&self, did: &str, seen: &Seen, before: Memory, after: Memory) {
         let most = *seen.most.lock().unwrap();
+        let [median, most_of_all, worst] = quantiles(&mut seen.took.lock().unwrap());
         let mib = |kib: u64| kib.div_ceil(1 << 10);
         eprintln!(
-            "\n| {} | {did} | {} answered, worst {} ms, {} failed | {} / {} / {} MiB | {} / {} / {} MiB |",
+            "\n| {} | {did} | {} answered: median {median:.1} ms, 99 % in {most_of_all:.1} ms, worst {worst:.1} ms; {} failed | {} / {} / {} MiB | {} / {} / {} MiB |",
             self.name,
             seen.answered.load(Ordering::SeqCst),
-            seen.worst.lock().unwrap().as_millis(),
             seen.failures.lock().unwrap().len(),
             mib(before.own),
             mib(most.own),
@@ -249,7 +252,8 @@ impl Scenario {
         let answered = seen.answered.load(Ordering::SeqCst);
         assert!(failures.is_empty(), "{name}: of {answered}: {failures:#?}");
         assert!(answered > 0, "{name}: nobody was answered");
-        let worst = *seen.worst.lock().unwrap();
+        let worst = seen.took.lock().unwrap().iter().max().copied();
+        let worst = worst.unwrap_or_default();
         assert!(!is_long() || worst <= self.wait, "{name}: {worst:?}");
         if let Some(most) = self.most {
             let grown = seen.most.lock().unwrap().own.saturating_sub(before.own);
@@ -260,8 +264,8 @@ impl Scenario {
     }
 }
 
-/// Ends the watching with its own end.
-struct Over<'a>(&'a AtomicBool);
+/// Ends what goes on meanwhile with its own end.
+pub(super) struct Over<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
@@ -277,8 +281,7 @@ impl Seen {
         let begun = Instant::now();
         let outcome = ask();
         let took = begun.elapsed();
-        let mut worst = self.worst.lock().unwrap();
-        *worst = took.max(*worst);
+        self.took.lock().unwrap().push(took);
         match outcome {
             Ok(()) => {
                 self.answered.fetch_add(1, Ordering::SeqCst);
@@ -333,6 +336,16 @@ impl Memory {
         self.own = self.own.max(other.own);
         self.sockets = self.sockets.max(other.sockets);
     }
+}
+
+/// Median, 99th percentile and worst of some times, in milliseconds.
+pub(super) fn quantiles(took: &mut [Duration]) -> [f64; 3] {
+    took.sort_unstable();
+    let last = took.len().saturating_sub(1);
+    [50, 99, 100].map(|percent| {
+        let at = took.get(last * percent / 100);
+        at.copied().unwrap_or_default().as_secs_f64() * 1e3
+    })
 }
 
 /// Number of the files that a server has open.

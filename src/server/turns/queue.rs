@@ -16,7 +16,7 @@ pub(in crate::server) enum Step {
 
 /// Place of one that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket<K> {
+pub(in crate::server) struct Ticket<K> {
     owner: K,
     step: Step,
     number: u64,
@@ -33,7 +33,7 @@ pub(in crate::server) struct Crowd {
 
 /// Everybody that waits, each with what calls it.
 #[derive(Debug)]
-pub(super) struct Queue<K, W> {
+pub(in crate::server) struct Queue<K, W> {
     lines: HashMap<K, Line<W>>,
     /// Owners of the lines by their places in the round.
     round: BTreeMap<u64, K>,
@@ -62,7 +62,7 @@ impl<K, W> Default for Queue<K, W> {
 impl<K: Copy + Eq + Hash, W> Queue<K, W> {
     /// Puts one more at the end of its owner's line; a line that is new is last in the
     /// round.
-    pub(super) fn join(&mut self, owner: K, step: Step, call: W) -> Ticket<K> {
+    pub(in crate::server) fn join(&mut self, owner: K, step: Step, call: W) -> Ticket<K> {
         let number = self.next;
         self.next += 1;
         let round = &mut self.round;
@@ -105,7 +105,7 @@ impl<K: Copy + Eq + Hash, W> Queue<K, W> {
 
     /// Takes out the one whose turn it is. The rest of its line goes to the end of the
     /// round.
-    pub(super) fn take(&mut self) -> Option<(Ticket<K>, W)> {
+    pub(in crate::server) fn take(&mut self) -> Option<(Ticket<K>, W)> {
         let (_, owner) = self.round.pop_first()?;
         let line = self.lines.get_mut(&owner)?;
         let ((step, number), call) = line.waiting.pop_first()?;
@@ -126,11 +126,16 @@ impl<K: Copy + Eq + Hash, W> Queue<K, W> {
     }
 
     /// Returns whether nobody waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::server) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Counts those that wait.
+    /// Returns the number of those that wait.
+    pub(in crate::server) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Counts those that wait, and those of an owner among them.
     pub(super) fn crowd(&self, owner: &K) -> Crowd {
         Crowd {
             all: self.count,
