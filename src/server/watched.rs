@@ -11,6 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// Number of bytes of replies that one connection writes before all others that are ready
+/// have their pass: a client that takes them as fast as they come would have the worker to
+/// itself for some milliseconds, and a hundred of them would make everybody else wait for
+/// all. Below TLS it would not be kept: who encrypts writes once more in the same pass.
+const TURN: usize = 128 * 1024;
+
 /// Stage of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -33,6 +39,8 @@ pub(super) struct Watched<S> {
     stage: Stage,
     /// Number of bytes of a reply that were written since something came.
     replied: u64,
+    /// Number of bytes written since nothing more was taken, or others had their pass.
+    in_turn: usize,
     /// True where it can't be told where a request ends.
     is_lost: bool,
 }
@@ -46,6 +54,7 @@ impl<S> Watched<S> {
             wait,
             stage: Stage::Waits,
             replied: 0,
+            in_turn: 0,
             is_lost: false,
         }
     }
@@ -112,11 +121,23 @@ impl<S> Watched<S> {
         }
     }
 
+    /// Waits for the others, where this one has had its turn.
+    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.in_turn < TURN {
+            return Poll::Ready(());
+        }
+        self.in_turn = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Takes that so many bytes of a reply, which begins like this, are written.
     fn wrote(&mut self, begin: &[u8], result: &Poll<io::Result<usize>>) {
         let Poll::Ready(Ok(written)) = result else {
+            self.in_turn = 0;
             return;
         };
+        self.in_turn += written;
         if self.replied == 0 {
             if begin.starts_with(b"HTTP/1.1 100") {
                 return;
@@ -157,6 +178,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(cx));
         let result = Pin::new(&mut self.inner).poll_write(cx, buffer);
         self.wrote(buffer, &result);
         result
@@ -167,6 +189,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(cx));
         let result = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
         self.wrote(buffers.first().map_or(&[], |first| first), &result);
         result
@@ -203,10 +226,14 @@ mod tests {
 
     impl World {
         fn new() -> Self {
+            Self::with_room(100_000)
+        }
+
+        fn with_room(bytes: usize) -> Self {
             let shares = Arc::new(Shares::new(1, Arc::new(Semaphore::new(0)), true));
             let client = shares.client([192, 0, 2, 1].into(), true);
             let place = shares.enter(client, Instant::now()).unwrap();
-            let (ours, theirs) = duplex(100_000);
+            let (ours, theirs) = duplex(bytes);
             let ours = Watched::new(ours, Arc::default(), Arc::clone(place.wait()));
             Self {
                 ours,
@@ -245,6 +272,16 @@ mod tests {
                 _ => "twice",
             }
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_much_lets_others_have_their_pass() {
+        let mut ours = World::with_room(16 * TURN).ours;
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let block = [7; TURN / 2];
+        let mut write = || Pin::new(&mut ours).poll_write(&mut cx, &block).is_ready();
+        let wrote: Vec<_> = (0..6).map(|_| write()).collect();
+        assert_eq!(wrote, [true, true, false, true, true, false]);
     }
 
     #[tokio::test]

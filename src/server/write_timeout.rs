@@ -25,11 +25,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Size in bytes of what is written in one piece.
 const SMALL: usize = 1024;
 
-/// Number of bytes that one connection writes before all others that are ready have their
-/// pass: a client that takes them as fast as they come would have the worker to itself for
-/// a millisecond, and a hundred of them would make everybody else wait for all.
-const TURN: usize = 128 * 1024;
-
 /// Wraps the TCP stream, below TLS.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S: Leaves> {
@@ -37,8 +32,6 @@ pub(super) struct WriteTimeout<S: Leaves> {
     inner: Option<S>,
     idle: Duration,
     written: u64,
-    /// Number of bytes written since the kernel took no more, or others had their pass.
-    in_turn: usize,
     closing: Option<LingeringClose>,
     /// Place for the stream at the end, if something may be left in it.
     left: Arc<Left<S>>,
@@ -66,7 +59,6 @@ impl<S: Leaves> WriteTimeout<S> {
             inner: Some(inner),
             idle,
             written: 0,
-            in_turn: 0,
             closing: None,
             left,
             watch,
@@ -83,15 +75,12 @@ impl<S: Leaves> WriteTimeout<S> {
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(result) = result {
             self.waiting_since = None;
-            let written = *result.as_ref().unwrap_or(&0);
-            self.written += written as u64;
-            self.in_turn += written;
+            self.written += *result.as_ref().unwrap_or(&0) as u64;
             if let Some(wait) = self.begins.take() {
                 wait.goes_on();
             }
             return Poll::Ready(result);
         }
-        self.in_turn = 0;
         let now = Instant::now();
         let since = *self.waiting_since.get_or_insert(now);
         let idle = self.idle;
@@ -110,19 +99,6 @@ impl<S: Leaves> WriteTimeout<S> {
             // It was set for an earlier wait.
             timer.as_mut().reset(deadline);
         }
-    }
-}
-
-impl<S: Leaves> WriteTimeout<S> {
-    /// Waits for the others, where this one has had its turn. That is no wait for its
-    /// client.
-    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.in_turn < TURN {
-            return Poll::Ready(());
-        }
-        self.in_turn = 0;
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
@@ -179,7 +155,6 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for WriteTimeout<S> 
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(cx));
         let result = there(&mut self.inner)?.poll_write(cx, buffer);
         self.note(cx, result)
     }
@@ -189,7 +164,6 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for WriteTimeout<S> 
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(cx));
         let total: usize = buffers.iter().map(|b| b.len()).sum();
         let result = if total <= SMALL {
             // A head and a short body: put together they take the kernel's
@@ -276,17 +250,6 @@ mod tests {
         }
         writer.await.unwrap().unwrap();
         assert!(started.elapsed() > Duration::from_secs(5000));
-    }
-
-    #[tokio::test]
-    async fn whoever_writes_much_lets_others_have_their_pass() {
-        let (ours, _theirs) = duplex(16 * TURN);
-        let (mut ours, _left) = progress(ours);
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let block = [7; TURN / 2];
-        let mut write = || Pin::new(&mut ours).poll_write(&mut cx, &block).is_ready();
-        let wrote: Vec<_> = (0..6).map(|_| write()).collect();
-        assert_eq!(wrote, [true, true, false, true, true, false]);
     }
 
     #[tokio::test]
