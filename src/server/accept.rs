@@ -225,7 +225,7 @@ struct Entered {
     permit: OwnedSemaphorePermit,
 }
 
-/// Those of a worker, by their owners.
+/// Connections that have been let in, in the lines of their owners.
 type Line = Queue<IpAddr, Entered>;
 
 /// Accepts on this worker, of which the turns are, until asked to stop.
