@@ -107,4 +107,8 @@ kinds! { NAMES:
         "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行，不能写入：chown {user} {'path'}",
         "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}, who may not write there: chown {user} \
          {'path'}");
+    /// Only its owner may read it.
+    WAY_SHUT = why("way.shut-to-others", &["path", "mode", "owner"],
+        "除 {owner} 之外的用户无法读取 {path}（权限为 {mode}）：服务器是以 {owner} 运行的吗？如果不是，请执行 chmod a+rX {'path'}",
+        "others than {owner} cannot read {path} (mode {mode}): is the server run by {owner}? If it is not: chmod a+rX {'path'}");
 }
