@@ -10,6 +10,7 @@ use crate::{app, config};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ pub(super) struct PruneArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Print a JSON object for each file, one a line
+    /// Print a JSON object for each file, one a line, and one with their numbers
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +54,10 @@ impl PruneArgs {
         let settings = config::load(config, &app::machine())?;
         let (is_dry, policy) = (self.dry_run, &settings.policy);
         let pruning = Pruning::plan(&settings.catalogue, self.keep, policy, is_dry)?;
-        let mut sums = Sums::default();
+        let mut sums = Sums {
+            dry_run: is_dry,
+            ..Sums::default()
+        };
         let mut output = Output {
             is_json: self.json,
             is_wanted: true,
@@ -66,8 +70,11 @@ impl PruneArgs {
                 output.write(&report.in_words(item, is_dry)?);
             }
         }
-        if !self.json {
-            output.write(&sums.in_words(&pruning.warnings, is_dry)?);
+        sums.warnings.extend(pruning.warnings.iter().cloned());
+        if self.json {
+            output.write(&serde_json::to_string(&sums)?);
+        } else {
+            output.write(&sums.in_words()?);
         }
         Ok(if sums.failed == 0 {
             ExitCode::SUCCESS
@@ -89,15 +96,19 @@ impl PruneArgs {
                 match done {
                     Ok(durability) => {
                         if let Durability::Unsynced(why) = durability {
-                            sums.unsynced = Some(why.to_string());
+                            sums.is_unsynced(&why);
                         }
-                        sums.removed += 1;
+                        if self.dry_run {
+                            sums.would_remove += 1;
+                        } else {
+                            sums.removed += 1;
+                        }
                         sums.bytes += item.frees;
                         report.bytes = Some(item.frees);
-                        report.state = if self.dry_run {
-                            State::WouldBeRemoved
+                        report.action = if self.dry_run {
+                            Action::WouldRemove
                         } else {
-                            State::Removed
+                            Action::Removed
                         };
                         report.reason = item
                             .is_draft
@@ -105,7 +116,7 @@ impl PruneArgs {
                     }
                     Err(Unremoved(why)) => {
                         sums.failed += 1;
-                        report.state = State::Failed;
+                        report.action = Action::Failed;
                         report.reason = Some(why);
                     }
                 }
@@ -116,7 +127,7 @@ impl PruneArgs {
             }
             Fate::LeftAlone(reason) => {
                 sums.left_alone += 1;
-                report.state = State::LeftAlone;
+                report.action = Action::LeftAlone;
                 report.reason = Some(reason.clone());
             }
         }
@@ -152,14 +163,14 @@ impl Output {
     }
 }
 
-/// State of a file afterwards.
+/// Deed at a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+enum Action {
     Stays,
     LeftAlone,
     Removed,
-    WouldBeRemoved,
+    WouldRemove,
     Failed,
 }
 
@@ -167,7 +178,7 @@ enum State {
 #[derive(Serialize)]
 struct Report {
     file: String,
-    state: State,
+    action: Action,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,7 +197,7 @@ impl Report {
     fn of(item: &Item) -> Self {
         Self {
             file: file_name(&item.path),
-            state: State::Stays,
+            action: Action::Stays,
             reason: None,
             model: item.name.as_ref().map(|name| name.model.clone()),
             version: item.name.as_ref().map(|name| name.version.to_string()),
@@ -198,11 +209,11 @@ impl Report {
     fn in_words(&self, item: &Item, is_dry: bool) -> Result<String, std::fmt::Error> {
         let of_dry = |real, dry| if is_dry { dry } else { real };
         let mut text = format!("{}: ", self.file);
-        text += match self.state {
-            State::Stays => of_dry("stays", "would stay"),
-            State::LeftAlone => of_dry("left alone", "would be left alone"),
-            State::Removed | State::WouldBeRemoved => of_dry("removed", "would be removed"),
-            State::Failed => of_dry("cannot be removed", "could not be removed"),
+        text += match self.action {
+            Action::Stays => of_dry("stays", "would stay"),
+            Action::LeftAlone => of_dry("left alone", "would be left alone"),
+            Action::Removed | Action::WouldRemove => of_dry("removed", "would be removed"),
+            Action::Failed => of_dry("cannot be removed", "could not be removed"),
         };
         if let (Some(notes), Some(_)) =
             (item.notes.as_deref().and_then(Path::file_name), self.bytes)
@@ -220,43 +231,58 @@ impl Report {
     }
 }
 
-#[derive(Default)]
+/// Numbers of a run.
+#[derive(Debug, Default, Serialize)]
 struct Sums {
     removed: usize,
-    bytes: u64,
+    would_remove: usize,
     stay: usize,
     left_alone: usize,
     failed: usize,
-    unsynced: Option<String>,
+    /// Number of bytes that became free.
+    bytes: u64,
+    dry_run: bool,
+    warnings: Vec<String>,
 }
 
 impl Sums {
-    fn in_words(&self, warnings: &[String], is_dry: bool) -> Result<String, std::fmt::Error> {
-        let of_dry = |real, dry| if is_dry { dry } else { real };
-        let mut text = format!(
-            "{}: {} ({} bytes freed); {}: {}; {}: {}",
-            of_dry("removed", "would be removed"),
-            self.removed,
-            self.bytes,
-            of_dry("stay", "would stay"),
-            self.stay,
-            of_dry("left alone", "would be left alone"),
-            self.left_alone,
+    /// Notes, once, that the disk was not made to remember.
+    fn is_unsynced(&mut self, why: &io::Error) {
+        let warning = format!(
+            "the folder's file system could not be made to write this down ({why}): a power cut within the next minute \
+             may bring files back"
         );
-        if self.failed > 0 {
-            let failed = of_dry("cannot be removed", "could not be removed");
-            write!(text, "; {failed}: {}", self.failed)?;
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    fn in_words(&self) -> Result<String, std::fmt::Error> {
+        let Self {
+            removed,
+            would_remove,
+            stay,
+            left_alone,
+            failed,
+            bytes,
+            ..
+        } = self;
+        let mut text = if self.dry_run {
+            format!(
+                "would be removed: {would_remove} ({bytes} bytes); would stay: {stay}; would be left alone: {left_alone}"
+            )
+        } else {
+            format!(
+                "removed: {removed} ({bytes} bytes freed); stay: {stay}; left alone: {left_alone}"
+            )
+        };
+        if *failed > 0 {
+            let cannot = if self.dry_run { "could not" } else { "cannot" };
+            write!(text, "; {cannot} be removed: {failed}")?;
         }
         text.push('\n');
-        for warning in warnings {
+        for warning in &self.warnings {
             writeln!(text, "warning: {}", one_line(warning))?;
-        }
-        if let Some(why) = &self.unsynced {
-            writeln!(
-                text,
-                "warning: the folder's file system could not be made to write this down ({why}): a power cut within the \
-                 next minute may bring files back",
-            )?;
         }
         Ok(text)
     }

@@ -2,7 +2,9 @@
 
 use super::folder::scan;
 use super::name::{self, ImageName};
+use crate::event::{Event, event};
 use crate::util::durable::{Draft, NotCreated, Spare};
+use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -14,14 +16,12 @@ const LONGEST: usize = 64 << 10;
 /// End of the name of notes.
 const END: &str = ".md";
 
-/// Reason why notes are not kept, with what to do about it. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+/// Reason why notes are not kept, or not shown, with what to do about it. Nothing was changed.
+#[derive(Debug)]
 pub(crate) enum NotesError {
     /// Standard input is for an image.
-    #[error("--notes takes no standard input: write the notes into a file, and name it")]
     StandardInput,
-    /// The file that was named cannot be read.
-    #[error("{}: the notes cannot be read: {reason}", path.display())]
+    /// They cannot be read.
     Unreadable {
         /// The file with the notes.
         path: PathBuf,
@@ -29,7 +29,6 @@ pub(crate) enum NotesError {
         reason: io::Error,
     },
     /// The text is none that can be shown.
-    #[error("{}: these are no notes: {fault}", path.display())]
     Text {
         /// The file with the notes.
         path: PathBuf,
@@ -37,16 +36,11 @@ pub(crate) enum NotesError {
         fault: TextFault,
     },
     /// The image has others already.
-    #[error(
-        "{}: notes of this image are there already, and say something else: overwrite them with --force, or publish \
-         without --notes", path.display()
-    )]
     Exists {
         /// The notes in the firmware folder.
         path: PathBuf,
     },
     /// The folder takes no file.
-    #[error("{}: the notes cannot be written there: {reason}", path.display())]
     Folder {
         /// The notes in the firmware folder.
         path: PathBuf,
@@ -56,22 +50,18 @@ pub(crate) enum NotesError {
 }
 
 /// Fault of a text that was to be notes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TextFault {
     /// More than anybody reads.
-    #[error("they have more than {LONGEST} bytes; shorten them")]
     TooLong,
     /// Nothing in it.
-    #[error("nothing is in it")]
     Empty,
     /// Bytes that are no text.
-    #[error("line {line} is not UTF-8; save the file as UTF-8")]
     NotUtf8 {
         /// Number of the line, from 1 on.
         line: usize,
     },
     /// A sign that would steer the terminal of whoever reads them.
-    #[error("line {line} holds the control character U+{:04X}; take it out", u32::from(*sign))]
     Control {
         /// Number of the line, from 1 on.
         line: usize,
@@ -79,6 +69,40 @@ pub(crate) enum TextFault {
         sign: char,
     },
 }
+
+impl From<&NotesError> for Event {
+    fn from(error: &NotesError) -> Self {
+        match error {
+            NotesError::StandardInput => event!(NOTES_STANDARD_INPUT),
+            NotesError::Unreadable { path, reason } => {
+                event!(NOTES_UNREADABLE, path = path, reason = reason)
+            }
+            NotesError::Text { path, fault } => match fault {
+                TextFault::TooLong => event!(NOTES_TOO_LONG, path = path, longest = LONGEST),
+                TextFault::Empty => event!(NOTES_EMPTY, path = path),
+                TextFault::NotUtf8 { line } => event!(NOTES_NOT_UTF8, path = path, line = *line),
+                TextFault::Control { line, sign } => event!(
+                    NOTES_CONTROL,
+                    path = path,
+                    line = *line,
+                    sign = format!("U+{:04X}", u32::from(*sign)),
+                ),
+            },
+            NotesError::Exists { path } => event!(NOTES_EXISTS, path = path),
+            NotesError::Folder { path, reason } => {
+                event!(NOTES_UNKEPT, path = path, reason = reason)
+            }
+        }
+    }
+}
+
+impl fmt::Display for NotesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Event::from(self).fmt(f)
+    }
+}
+
+impl std::error::Error for NotesError {}
 
 /// Release notes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +185,7 @@ impl Notes {
 
     /// Tells whether they could be kept beside an image.
     pub(crate) fn check(&self, image: &Path, overwrite: bool) -> Result<(), NotesError> {
-        let path = path(image);
+        let path = place(image);
         if overwrite || fs::symlink_metadata(&path).is_err() || self.is_at(&path) {
             Ok(())
         } else {
@@ -172,7 +196,7 @@ impl Notes {
     /// Keeps them beside an image that is about to get its name. Until they are
     /// [settled](KeptNotes::settle) they vanish with the value that is returned.
     pub(crate) fn keep(&self, image: &Path, overwrite: bool) -> Result<KeptNotes, NotesError> {
-        let path = path(image);
+        let path = place(image);
         if self.is_at(&path) {
             let undo = Undo::Nothing;
             return Ok(KeptNotes { path, undo });
@@ -246,7 +270,12 @@ impl Drop for KeptNotes {
     }
 }
 
-/// Returns the place of an image's notes.
+/// Returns the place of an image's notes, whether they are there or not.
+fn place(image: &Path) -> PathBuf {
+    find(image).unwrap_or_else(|| path(image))
+}
+
+/// Returns the path of notes whose name is spelt like their image's.
 fn path(image: &Path) -> PathBuf {
     let stem = image.file_stem().unwrap_or_default().to_owned();
     let mut file = stem;

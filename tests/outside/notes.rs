@@ -82,13 +82,13 @@ fn what_is_no_text_for_people_is_refused_before_anything_is_written() {
     for (content, words) in [
         (
             &b"a\n\x1b[2J"[..],
-            "line 2 holds the control character U+001B",
+            "line 2 of these notes holds the control character U+001B",
         ),
         (b"a\0", "U+0000"),
         (b"one\rtwo", "U+000D"),
         ("\u{9b}2J".as_bytes(), "U+009B"),
-        (b"ok\nno\xff", "line 2 is not UTF-8"),
-        (b"", "nothing is in it"),
+        (b"ok\nno\xff", "line 2 of these notes is not UTF-8"),
+        (b"", "these notes are empty"),
         (&[b'a'; (64 << 10) + 1], "more than 65536 bytes"),
     ] {
         fs::write(dir.join("x.md"), content).unwrap();

@@ -148,8 +148,16 @@ fn the_highest_of_each_model_stay_with_what_is_pinned_and_what_is_no_image_of_on
     let lines = text
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines: Vec<_> = lines.collect();
+    let sums = lines.last().unwrap();
+    assert_eq!(
+        (&sums["would_remove"], &sums["dry_run"]),
+        (&2.into(), &true.into())
+    );
+    assert_eq!(sums["bytes"], 2 * image("1.0").len());
     let goes: Vec<_> = lines
-        .filter(|line| line["state"] == "would-be-removed")
+        .iter()
+        .filter(|line| line["action"] == "would-remove")
         .collect();
     let files: Vec<_> = goes
         .iter()

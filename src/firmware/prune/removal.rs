@@ -174,10 +174,12 @@ impl Item {
         // hidden file, which goes with it.
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let hidden = match &self.notes {
-            Some(notes) => {
-                let spare = Spare::instead(notes, dir).map_err(|e| failed(notes, &e))?;
-                Some((notes, spare))
-            }
+            Some(notes) => match Spare::instead(notes, dir) {
+                Ok(spare) => Some((notes, spare)),
+                // They were another spelling's, too, and went with it.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+                Err(e) => return Err(failed(notes, &e)),
+            },
             None => None,
         };
         if let Err(e) = fs::remove_file(&self.path) {
@@ -315,7 +317,7 @@ fn count_bytes(items: &mut [Item]) {
         for about in abouts {
             let gone = names.entry((about.dev(), about.ino())).or_default();
             *gone += 1;
-            if *gone >= about.nlink() {
+            if *gone == about.nlink() {
                 item.frees += about.len();
             }
         }
