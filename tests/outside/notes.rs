@@ -7,6 +7,7 @@ use super::support::server::{BINARY, Setup};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use xiaozhi_image_builder::Image;
 
 const TEXT: &str = "# 2.1.0\n\n- 唤醒词\n- faster\n- smaller\n- better\n- more\n";
@@ -208,6 +209,41 @@ fn killed_in_the_middle_nothing_is_half() {
         assert!(ok, "{fault}: {error}");
         assert!(run(dir, &["prune", "--keep", "1"]).0);
         assert_eq!(listing(dir), ["a_2.1.0.bin", "a_2.1.0.md"], "{fault}");
+    }
+}
+
+#[test]
+fn of_several_at_once_each_has_its_own_notes() {
+    let one = built();
+    let dir = one.path();
+    let image = |number: u8| {
+        let payload = vec![number; 64];
+        let image = Image {
+            payload,
+            ..Image::new("2.1.0")
+        };
+        image.build()
+    };
+    let publish = |number: u8, more: &[&str]| {
+        let (bin, md) = (format!("{number}.bin"), format!("{number}.md"));
+        fs::write(dir.join(&bin), image(number)).unwrap();
+        fs::write(dir.join(&md), format!("notes of {number}")).unwrap();
+        let arguments = ["publish", &bin, "--model", "a", "--notes", &md];
+        run(dir, &[&arguments[..], more].concat()).0
+    };
+    for (more, published) in [(&[][..], 1), (&["--force"], 4)] {
+        let publish = &publish;
+        let count = thread::scope(|scope| {
+            let all = (0..4).map(|number| scope.spawn(move || publish(number, more)));
+            let all: Vec<_> = all.collect();
+            let done = all.into_iter().map(|one| one.join().unwrap());
+            done.filter(|is_published| *is_published).count()
+        });
+        assert_eq!(count, published);
+        assert_eq!(listing(dir), ["a_2.1.0.bin", "a_2.1.0.md"]);
+        let there = fs::read(dir.join("data/bin/a_2.1.0.bin")).unwrap();
+        let number = (0..4).find(|number| image(*number) == there).unwrap();
+        assert_eq!(read(dir, "a_2.1.0.md"), format!("notes of {number}"));
     }
 }
 

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use xiaozhi_device::project::Projects;
@@ -129,6 +129,22 @@ pub(in crate::firmware) fn look_through(settings: &FolderSettings) -> io::Result
         }
     });
     Ok(unusable.chain(read).collect())
+}
+
+/// Tells whether the folder still shows what was looked through.
+pub(in crate::firmware) fn is_still(dir: &Path, looked: &[Looked]) -> bool {
+    let Ok(now) = scan::list(dir, &mut Folders::default()) else {
+        return false;
+    };
+    let now: HashMap<_, _> = now
+        .found
+        .iter()
+        .map(|found| (&*found.file, found.identity))
+        .collect();
+    let then = looked
+        .iter()
+        .filter_map(|looked| Some((&*looked.file, looked.state?)));
+    now == then.collect()
 }
 
 /// Tells whether a file cannot be opened for a reason that lies in this process or

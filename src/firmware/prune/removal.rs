@@ -1,7 +1,7 @@
 //! The folder as `prune` finds it, and the removal of what its plan says.
 
 use super::super::folder::judge::Use;
-use super::super::folder::reader::{Looked, look_through};
+use super::super::folder::reader::{Looked, is_still, look_through};
 use super::super::folder::unusable::Unusable;
 use super::super::name::ImageName;
 use super::super::{FolderSettings, notes, signing};
@@ -77,11 +77,14 @@ impl Pruning {
             dir: dir.clone(),
             reason,
         };
-        // First of all, so that what is looked at is what is there afterwards.
+        // To read all of them may take long, and so nobody waits for that, unless they change.
+        let mut looked = look_through(settings).map_err(failed)?;
         let turn = (!is_dry).then(|| Turn::take(dir)).transpose();
         let turn = turn.map_err(failed)?;
+        if !is_still(dir, &looked) {
+            looked = look_through(settings).map_err(failed)?;
+        }
         let links = links(dir).map_err(failed)?;
-        let looked = look_through(settings).map_err(failed)?;
         let mut items = Vec::new();
         let mut candidates = Vec::new();
         for Looked {
