@@ -156,7 +156,7 @@ impl Notes {
         if bytes.len() > LONGEST {
             return Err(TextFault::TooLong);
         }
-        let line_at = |text: &[u8]| 1 + text.iter().filter(|b| **b == b'\n').count();
+        let line_at = |text: &[u8]| text.split(|b| *b == b'\n').count();
         let text = String::from_utf8(bytes).map_err(|e| {
             let valid = e.as_bytes().get(..e.utf8_error().valid_up_to());
             TextFault::NotUtf8 {
@@ -196,6 +196,7 @@ impl Notes {
     /// Keeps them beside an image that is about to get its name. Until they are
     /// [settled](KeptNotes::settle) they vanish with the value that is returned.
     pub(crate) fn keep(&self, image: &Path, overwrite: bool) -> Result<KeptNotes, NotesError> {
+        self.check(image, overwrite)?;
         let path = place(image);
         if self.is_at(&path) {
             let undo = Undo::Nothing;

@@ -92,11 +92,6 @@ impl Draft {
         self.finished()?.replace(path)
     }
 
-    /// Takes the name `path`, in the same folder, unless something has it.
-    pub(crate) fn create(self, path: &Path) -> Result<Durability, NotCreated> {
-        self.finished().map_err(NotCreated::Error)?.create(path)
-    }
-
     /// Brings the content to the disk. What is left to be done takes no time and no room.
     pub(crate) fn finished(self) -> io::Result<Finished> {
         let content = match self.file.as_file().sync_all() {
@@ -337,7 +332,6 @@ fn folder(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
 
     fn names(dir: &Path) -> Vec<String> {
         let items = fs::read_dir(dir).unwrap();
@@ -363,6 +357,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o640);
         let mut draft = Draft::begin(dir.path(), 0o600).unwrap();
         draft.write(b"three").unwrap();
+        let draft = draft.finished().unwrap();
         assert!(matches!(draft.create(&path), Err(NotCreated::Exists)));
         drop(Draft::begin(dir.path(), 0o600).unwrap());
         rehearse(&path, 10).unwrap();
@@ -390,7 +385,7 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         let path = dir.path().join("a");
         let draft = Draft::begin_for_all(dir.path()).unwrap();
-        let _ = draft.create(&path).unwrap();
+        let _ = draft.finished().unwrap().create(&path).unwrap();
         assert_eq!(mode(&path) & 0o644, 0o644);
         let deep = dir.path().join("b/c/d");
         make_folder(&deep).unwrap();

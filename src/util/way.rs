@@ -171,15 +171,12 @@ fn unescaped(path: &[u8]) -> Vec<u8> {
             let digits = str::from_utf8(digits).ok()?;
             u8::from_str_radix(digits, 8).ok()
         });
-        match (first, octal) {
-            (b'\\', Some(byte)) => {
-                plain.push(byte);
-                rest = behind.get(3..).unwrap_or_default();
-            }
-            _ => {
-                plain.push(*first);
-                rest = behind;
-            }
+        if let (b'\\', Some(byte)) = (first, octal) {
+            plain.push(byte);
+            rest = behind.get(3..).unwrap_or_default();
+        } else {
+            plain.push(*first);
+            rest = behind;
         }
     }
     plain

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(count(), 0);
         fs::write(&path, "old").unwrap();
         let spare = Spare::beside(&path, dir.path()).unwrap();
-        super::super::replace(&path, b"new", 0o600).unwrap();
+        let _ = super::super::replace(&path, b"new", 0o600).unwrap();
         spare.restore(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         drop(Spare::beside(&path, dir.path()).unwrap());

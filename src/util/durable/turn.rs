@@ -37,8 +37,9 @@ impl Turn {
         loop {
             match folder.try_lock() {
                 Ok(()) => {
-                    let _folder = Some(folder);
-                    return Ok(Self { _folder });
+                    return Ok(Self {
+                        _folder: Some(folder),
+                    });
                 }
                 Err(TryLockError::WouldBlock) if begun.elapsed() < wait => thread::sleep(AGAIN),
                 Err(TryLockError::WouldBlock) => {
