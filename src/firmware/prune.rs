@@ -1,5 +1,5 @@
-//! Which images of the folder are old enough to go. Pure: names and verdicts in, plan out;
-//! [`removal`] looks at the folder, and does it.
+//! Decides which images of the folder are old enough to go. Pure: names and verdicts in, plan
+//! out; [`removal`] looks at the folder, and does it.
 //!
 //! What is counted are ranks of versions, as a device is offered them: files of one rank, for
 //! several chips or in several spellings, stay or go together. What no server offers is not
@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::version::Version;
 
-/// What the operator's configuration says of models.
+/// Wishes of the operator's configuration about models.
 pub(crate) trait Models {
     /// Returns one name for all names of a model.
     fn key(&self, model: &str) -> String;

@@ -281,7 +281,7 @@ fn the_log_says_that_there_are_notes_and_nobody_fetches_them() {
     let line = server.event("file.ready", &fields);
     assert!(line.contains(" - INFO - "), "{line}");
     let path = "/xiaozhi/ota/download/a_2.1.0.md";
-    assert_eq!(server.get(path).status, 404);
+    assert_eq!(server.get(path).status, 400);
     // Put there by hand, and of no image: whoever reads everything is told.
     fs::write(dir.join("orphan"), TEXT).unwrap();
     fs::rename(dir.join("orphan"), server.bin().join("b_1.0.md")).unwrap();

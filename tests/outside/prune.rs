@@ -239,18 +239,21 @@ fn names_that_look_the_same_are_one_model() {
     assert_eq!(listing(setup.path()), [format!("{apart}_1.2.bin")]);
 }
 
-/// A `publish` that has written its draft, and stands still.
+/// A `publish` that has written its draft, and stands still before it gets its name.
 fn standing(dir: &Path) -> Process {
+    let before = drafts(dir);
     let mut command = strace(&["fsync:signal=STOP:when=1"]);
     command
         .arg(BINARY)
         .args(["publish", "x.bin", "--model", "a"]);
     let child = command.current_dir(dir).stdout(Stdio::null()).spawn();
     let child = Process(child.unwrap());
-    until("a publish that stands still", || {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.0.id())).unwrap();
-        let is_still = status.contains("State:\tT") || status.contains("State:\tt");
-        (is_still && !drafts(dir).is_empty()).then_some(())
+    let length = fs::metadata(dir.join("x.bin")).unwrap().len();
+    until("a draft that is whole", || {
+        let drafts = drafts(dir);
+        let new = drafts.iter().find(|draft| !before.contains(draft))?;
+        let about = fs::metadata(dir.join("data/bin").join(new)).ok()?;
+        (about.len() == length).then_some(())
     });
     child
 }

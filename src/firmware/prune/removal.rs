@@ -27,13 +27,12 @@ pub(crate) struct PruneError {
     reason: io::Error,
 }
 
-/// What is to be done in a folder, in the order of names. Nobody else changes which files it
-/// has meanwhile.
+/// Plan for a folder, in the order of names. Nobody else changes which files it has meanwhile.
 #[derive(Debug)]
 pub(crate) struct Pruning {
     /// The files, and what becomes of each.
     pub(crate) items: Vec<Item>,
-    /// What follows from it that may not be meant.
+    /// Consequences that may not be meant.
     pub(crate) warnings: Vec<String>,
     _turn: Option<Turn>,
 }
