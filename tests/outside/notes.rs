@@ -90,7 +90,7 @@ fn what_is_no_text_for_people_is_refused_before_anything_is_written() {
         ("\u{9b}2J".as_bytes(), "U+009B"),
         (b"ok\nno\xff", "line 2 of these notes is not UTF-8"),
         (b"", "these notes are empty"),
-        (&[b'a'; (64 << 10) + 1], "more than 65536 bytes"),
+        (&vec![b'a'; (64 << 10) + 1], "more than 65536 bytes"),
     ] {
         fs::write(dir.join("x.md"), content).unwrap();
         let (ok, _, error) = run(dir, &PUBLISH);
