@@ -1,10 +1,12 @@
 //! `xiaozhi-ota inspect`: says what firmware files are, before a device is offered
 //! them.
 
+use super::notes;
 use super::output::{Printed, print, print_json};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
+use crate::firmware::notes::Notes;
 use crate::firmware::{Uninspected, Unusable, inspect_named, leads_out, offerable, signing};
 use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
@@ -42,7 +44,7 @@ impl InspectArgs {
                 continue;
             }
             let report = match content {
-                Ok(()) => FileReport::of(&file, &settings),
+                Ok(()) => FileReport::of(&file, &settings).with_notes(&file),
                 Err(why) => FileReport::unreadable(&file, why),
             };
             worst = worst.max(report.state);
@@ -159,6 +161,9 @@ struct FileReport {
     /// Devices that would get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_to: Option<String>,
+    /// Release notes beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -229,6 +234,7 @@ impl FileReport {
             sha256: None,
             image: None,
             offered_to: None,
+            notes: None,
             warnings: Vec::new(),
         }
     }
@@ -300,6 +306,15 @@ impl FileReport {
         report
     }
 
+    fn with_notes(mut self, path: &Path) -> Self {
+        match Notes::beside(path) {
+            None => {}
+            Some(Ok(notes)) => self.notes = Some(notes.text().to_owned()),
+            Some(Err(why)) => self.warnings.push(why.to_string()),
+        }
+        self
+    }
+
     fn in_words(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let state = match self.state {
@@ -320,6 +335,7 @@ impl FileReport {
         for (what, value) in image.chain(size).chain(sum).chain(whom) {
             writeln!(text, "  {what:<11} {}", one_line(&value))?;
         }
+        text += &notes::in_words(&self.file, self.notes.as_deref())?;
         for warning in &self.warnings {
             writeln!(text, "  warning: {}", one_line(warning))?;
         }

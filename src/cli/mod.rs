@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand.
 
 mod inspect;
+mod notes;
 mod output;
 mod probe;
+mod prune;
 mod publish;
 mod serve;
 mod simulate;
@@ -60,8 +62,17 @@ enum Command {
     /// not at all
     ///
     /// It is inspected first. A running server offers it at once; a file of the
-    /// same name is overwritten only with --force.
+    /// same name, and its notes, are overwritten only with --force.
     Publish(publish::PublishArgs),
+    /// Remove the oldest images of each model from the firmware folder, and what
+    /// a killed publish left there
+    ///
+    /// What is pinned stays, and so does whatever is no app image with a version,
+    /// default_*.bin and links: each is named. The notes of an image go with it.
+    ///
+    /// Exit code 0: done. 1: a file could not be removed, or the folder not be
+    /// read; the others are. 2: an option is wrong. With --dry-run the same.
+    Prune(prune::PruneArgs),
     /// Play a device against an OTA address, this server's or any other's, and
     /// say where it would fail
     ///
@@ -117,6 +128,10 @@ impl Cli {
             }
             Command::Publish(publish) => {
                 let outcome = publish.run(self.config.as_deref());
+                outcome.map_err(Failure::from)
+            }
+            Command::Prune(prune) => {
+                let outcome = prune.run(self.config.as_deref());
                 outcome.map_err(Failure::from)
             }
             Command::Probe(probe) => probe.run().map_err(Failure::from),

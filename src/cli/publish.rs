@@ -5,10 +5,12 @@ use super::output::{print, say};
 use crate::app;
 use crate::config::{self, Settings};
 use crate::event::Event;
+use crate::firmware::notes::{self, Notes};
 use crate::firmware::publish::Staged;
 use crate::firmware::{name, signing};
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
+use crate::util::way;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -38,7 +40,12 @@ pub(super) struct PublishArgs {
     #[arg(long)]
     foreign: bool,
 
-    /// Overwrite a file of the same name
+    /// Release notes: a text of at most 64 KiB, kept beside the image as
+    /// {model}_{version}.md
+    #[arg(long, value_name = "FILE")]
+    notes: Option<PathBuf>,
+
+    /// Overwrite a file of the same name, and its notes
     #[arg(long)]
     force: bool,
 }
@@ -49,6 +56,7 @@ impl PublishArgs {
         let dir = &settings.catalogue.dir;
         let is_new = !dir.exists();
         let projects = &settings.catalogue.projects;
+        let notes = self.notes.as_deref().map(Notes::read).transpose()?;
         let staged = Staged::copy(&self.file, dir, &settings.catalogue, self.foreign)?;
         let version = staged.version(self.version.as_deref())?;
         let models = models(dir);
@@ -80,7 +88,7 @@ impl PublishArgs {
             Verdict::App(app) => Some(app.clone()),
             Verdict::Foreign(_) | Verdict::Rejected(_) => None,
         };
-        let (path, kept) = staged.publish(&model, &version, self.force)?;
+        let (path, kept) = staged.publish(&model, &version, notes.as_ref(), self.force)?;
         let version = Version::new(&version);
         let (effect, warning) = effect(&settings, &models, &model, &version, kind.as_deref());
         warnings.extend(warning);
@@ -88,6 +96,8 @@ impl PublishArgs {
             let beside = signing::beside(dir, &path, app);
             warnings.extend(beside.iter().map(Event::to_string));
         }
+        let shut = way::shut_to_others(&path);
+        warnings.extend(shut.iter().map(Event::to_string));
         if let Durability::Unsynced(why) = kept {
             warnings.push(format!(
                 "the folder's file system could not be made to write the file down ({why}): a power cut within the next \
@@ -100,8 +110,14 @@ impl PublishArgs {
                 std::path::absolute(dir)?.display()
             ));
         }
-        let path = file_name(&path);
-        let mut text = format!("{path}: published; {}\n", one_line(&effect));
+        let mut text = format!("{}: published; {}\n", file_name(&path), one_line(&effect));
+        if let Some(beside) = notes::find(&path) {
+            let are = match notes {
+                Some(_) => "its notes",
+                None => "its notes, which were there already",
+            };
+            writeln!(text, "{}: {are}", file_name(&beside))?;
+        }
         for warning in warnings {
             writeln!(text, "warning: {}", one_line(&warning))?;
         }

@@ -2,9 +2,10 @@
 
 use super::folder::scan;
 use super::name::{self, is_version, model_key};
+use super::notes::{KeptNotes, Notes, NotesError};
 use super::{FolderSettings, Unusable, offerable, signing};
 use crate::event::Event;
-use crate::util::durable::{Draft, Durability, NotCreated};
+use crate::util::durable::{self, Draft, Durability, NotCreated, Turn};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,6 +109,9 @@ pub(crate) enum PublishError {
         /// A version of the same rank, in another spelling.
         version: String,
     },
+    /// Its notes cannot be kept.
+    #[error(transparent)]
+    Notes(#[from] NotesError),
     /// The folder takes no file.
     #[error("{}: nothing can be written there: {reason}", dir.display())]
     Folder {
@@ -146,9 +150,8 @@ impl Staged {
             reason,
         };
         let mut from = scan::open_written(source).map_err(unreadable)?;
-        fs::create_dir_all(dir).map_err(folder)?;
-        // The server may run as somebody else; the umask still counts.
-        let mut copy = Draft::begin(dir, 0o666).map_err(folder)?;
+        durable::make_folder(dir).map_err(folder)?;
+        let mut copy = Draft::begin_for_all(dir).map_err(folder)?;
         let mut inspector = Inspector::new();
         let mut written = Ok(());
         scan::each_block(&mut from, |block| {
@@ -203,12 +206,13 @@ impl Staged {
     }
 
     /// Makes the copy durable and gives it its name, in one step: before it the
-    /// server sees nothing, after it the whole file. Returns its path, and whether
-    /// it would outlive a power cut.
+    /// server sees nothing, after it the whole file. Its notes are there before it, and
+    /// go where it fails. Returns its path, and whether it would outlive a power cut.
     pub(crate) fn publish(
         self,
         model: &str,
         version: &str,
+        notes: Option<&Notes>,
         overwrite: bool,
     ) -> Result<(PathBuf, Durability), PublishError> {
         let Self {
@@ -222,6 +226,14 @@ impl Staged {
             dir: dir.clone(),
             reason,
         };
+        let copy = copy.finished().map_err(folder)?;
+        let _turn = Turn::take(&dir).map_err(folder)?;
+        if !overwrite && fs::symlink_metadata(&path).is_ok() {
+            return Err(exists(path, &inspection, version));
+        }
+        let notes = notes
+            .map(|notes| notes.keep(&path, overwrite))
+            .transpose()?;
         let kept = if overwrite {
             copy.replace(&path).map_err(folder)?
         } else {
@@ -231,6 +243,7 @@ impl Staged {
                 Err(NotCreated::Error(error)) => return Err(folder(error)),
             }
         };
+        notes.into_iter().for_each(KeptNotes::settle);
         Ok((path, kept))
     }
 }

@@ -3,23 +3,27 @@
 //! A draft is written under a hidden name in the folder where it is to stand,
 //! brought to the disk, and takes its name in one step. Until then an error means that
 //! nothing was changed; from then on the file is there, and [`Durability`] says what is
-//! known of its place on the disk.
+//! known of its place on the disk. While it is a draft it is locked, so that whoever
+//! clears away what a killed run left behind takes no living one.
+
+mod leftover;
+mod spare;
+mod turn;
+
+pub(crate) use leftover::{Life, drafts, life};
+pub(crate) use spare::Spare;
+pub(crate) use turn::Turn;
 
 use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// Prefix and suffix of a draft's name. What begins with a dot nobody takes for
 /// firmware.
 const NAME: (&str, &str) = (".draft-", ".tmp");
-/// Prefix of a draft of `publish` in 0.1.0.
-const NAME_BEFORE: &str = ".publish-";
-/// Age at which a draft was left behind by a run that was killed.
-const LEFT_BEHIND: Duration = Duration::from_secs(86_400);
 
 /// Durability of a file in its place.
 #[derive(Debug)]
@@ -51,13 +55,31 @@ impl Draft {
     /// Begins a file in `dir`, readable as `mode` allows, less the umask, from its
     /// first byte on.
     pub(crate) fn begin(dir: &Path, mode: u32) -> io::Result<Self> {
-        clear_away(dir);
-        let file = tempfile::Builder::new()
-            .prefix(NAME.0)
-            .suffix(NAME.1)
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(dir)?;
-        Ok(Self { file })
+        leftover::clear_old(dir);
+        let mut attempts = 0;
+        loop {
+            let file = builder()
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(dir)?;
+            // Between its making and its lock somebody may have taken it for a leftover.
+            if leftover::hold(file.as_file()) && file.path().exists() || attempts == 9 {
+                return Ok(Self { file });
+            }
+            attempts += 1;
+        }
+    }
+
+    /// Begins a file that every user may read, whatever the umask: who serves it may be
+    /// somebody else. What the folder's rights grant beyond that stays granted.
+    pub(crate) fn begin_for_all(dir: &Path) -> io::Result<Self> {
+        let draft = Self::begin(dir, 0o666)?;
+        let file = draft.file.as_file();
+        let mode = file.metadata()?.permissions().mode() & 0o7777;
+        if mode & FOR_ALL.file != FOR_ALL.file {
+            // Some file systems know no modes; who publishes looks at what came of it.
+            let _ = file.set_permissions(Permissions::from_mode(mode | FOR_ALL.file));
+        }
+        Ok(draft)
     }
 
     /// Appends bytes.
@@ -67,16 +89,68 @@ impl Draft {
 
     /// Takes the name `path`, in the same folder, whatever has it now.
     pub(crate) fn replace(self, path: &Path) -> io::Result<Durability> {
-        let (draft, synced) = self.finished()?;
-        draft.persist(path).map_err(|e| e.error)?;
-        Ok(synced.and(path))
+        self.finished()?.replace(path)
+    }
+
+    /// Brings the content to the disk. What is left to be done takes no time and no room.
+    pub(crate) fn finished(self) -> io::Result<Finished> {
+        let content = match self.file.as_file().sync_all() {
+            Ok(()) => ContentSync(None),
+            Err(e) if is_unknown(&e) => ContentSync(Some(e)),
+            Err(e) => return Err(e),
+        };
+        let (file, draft) = self.file.into_parts();
+        Ok(Finished {
+            draft,
+            file,
+            content,
+        })
+    }
+}
+
+/// A draft whose content is on the disk. It vanishes with this value.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    draft: TempPath,
+    /// The file, which holds the lock.
+    file: File,
+    content: ContentSync,
+}
+
+impl Finished {
+    /// Takes the name `path`, in the same folder, whatever has it now.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<Durability> {
+        let Self {
+            draft,
+            file,
+            content,
+        } = self;
+        if let Err(e) = draft.persist(path) {
+            // Some shared folders rename none that is open.
+            drop(file);
+            e.path.persist(path).map_err(|e| e.error)?;
+        }
+        Ok(content.and(path))
     }
 
     /// Takes the name `path`, in the same folder, unless something has it.
     pub(crate) fn create(self, path: &Path) -> Result<Durability, NotCreated> {
-        let (draft, synced) = self.finished().map_err(NotCreated::Error)?;
+        let Self {
+            draft,
+            file,
+            content,
+        } = self;
         let draft = match draft.persist_noclobber(path) {
-            Ok(()) => return Ok(synced.and(path)),
+            Ok(()) => return Ok(content.and(path)),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(NotCreated::Exists);
+            }
+            Err(e) => e.path,
+        };
+        // Some shared folders rename none that is open.
+        drop(file);
+        let draft = match draft.persist_noclobber(path) {
+            Ok(()) => return Ok(content.and(path)),
             Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(NotCreated::Exists);
             }
@@ -88,7 +162,7 @@ impl Draft {
         // empty file only where this is killed, or the power cut, between the two.
         claim(path)?;
         match draft.persist(path) {
-            Ok(()) => Ok(synced.and(path)),
+            Ok(()) => Ok(content.and(path)),
             Err(e) => {
                 let _ = fs::remove_file(path);
                 Err(NotCreated::Error(e.error))
@@ -96,19 +170,61 @@ impl Draft {
         }
     }
 
-    /// Brings the content to the disk, and lets go of the file: some shared
-    /// folders rename none that is open.
-    fn finished(self) -> io::Result<(tempfile::TempPath, ContentSync)> {
-        let synced = match self.file.as_file().sync_all() {
-            Ok(()) => ContentSync(None),
-            Err(e) if is_unknown(&e) => ContentSync(Some(e)),
-            Err(e) => return Err(e),
-        };
-        Ok((self.file.into_temp_path(), synced))
+    /// Removes it again.
+    fn close(self) -> io::Result<()> {
+        self.draft.close()
     }
 }
 
+/// Rights that let every user read a file, and go through a folder.
+const FOR_ALL: ForAll = ForAll {
+    file: 0o644,
+    folder: 0o755,
+};
+
+struct ForAll {
+    file: u32,
+    folder: u32,
+}
+
+/// Makes a folder, and those on the way to it, which every user may enter, whatever the
+/// umask. What the folder above hands down beyond that stays.
+pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match fs::create_dir(dir) {
+        Ok(()) => {
+            let mode = fs::metadata(dir)?.permissions().mode() & 0o7777;
+            if mode & FOR_ALL.folder != FOR_ALL.folder {
+                // As with a file.
+                let _ = fs::set_permissions(dir, Permissions::from_mode(mode | FOR_ALL.folder));
+            }
+            Ok(())
+        }
+        // Somebody else has just made it.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Has the disk remember that a file is no longer there.
+pub(crate) fn forget(path: &Path) -> Durability {
+    ContentSync(None).and(path)
+}
+
+/// Makes hidden names.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(NAME.0).suffix(NAME.1);
+    builder
+}
+
 /// State of the content on the disk: synced, or the error that left it open.
+#[derive(Debug)]
 struct ContentSync(Option<io::Error>);
 
 impl ContentSync {
@@ -177,11 +293,9 @@ pub(crate) fn replace_both(
     });
     let (first, second) = (first?, second?);
     let mut kept = Durability::Synced;
-    for (path, (draft, synced)) in [first, second] {
-        draft
-            .persist(path)
-            .map_err(|e| (path.to_owned(), e.error))?;
-        if let unsynced @ Durability::Unsynced(_) = synced.and(path) {
+    for (path, draft) in [first, second] {
+        let replaced = draft.replace(path).map_err(|e| (path.to_owned(), e))?;
+        if let unsynced @ Durability::Unsynced(_) = replaced {
             kept = unsynced;
         }
     }
@@ -192,8 +306,7 @@ pub(crate) fn replace_both(
 pub(crate) fn rehearse(path: &Path, length: usize) -> io::Result<()> {
     let mut draft = Draft::begin(folder(path), 0o600)?;
     draft.write(&vec![b'\n'; length])?;
-    let (draft, _) = draft.finished()?;
-    draft.close()
+    draft.finished()?.close()
 }
 
 /// Returns whether a disk is full or takes nothing at all: what the operator may not
@@ -216,28 +329,9 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Removes drafts that were left behind. What cannot be removed does no harm.
-fn clear_away(dir: &Path) {
-    let is_draft = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        [NAME.0, NAME_BEFORE]
-            .iter()
-            .any(|begin| name.starts_with(begin))
-            && name.ends_with(NAME.1)
-    };
-    let items = fs::read_dir(dir).into_iter().flatten().flatten();
-    for path in items.map(|item| item.path()).filter(is_draft) {
-        let age = || path.metadata().ok()?.modified().ok()?.elapsed().ok();
-        if age().is_some_and(|age| age > LEFT_BEHIND) {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
 
     fn names(dir: &Path) -> Vec<String> {
         let items = fs::read_dir(dir).unwrap();
@@ -263,6 +357,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o640);
         let mut draft = Draft::begin(dir.path(), 0o600).unwrap();
         draft.write(b"three").unwrap();
+        let draft = draft.finished().unwrap();
         assert!(matches!(draft.create(&path), Err(NotCreated::Exists)));
         drop(Draft::begin(dir.path(), 0o600).unwrap());
         rehearse(&path, 10).unwrap();
@@ -285,15 +380,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_behind_goes() {
+    fn what_others_may_is_not_lessened_and_what_a_folder_grants_stays() {
         let dir = tempfile::tempdir().unwrap();
-        for old in [".draft-x.tmp", ".publish-x.tmp"] {
-            let file = File::create(dir.path().join(old)).unwrap();
-            file.set_modified(SystemTime::now() - 2 * LEFT_BEHIND)
-                .unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let path = dir.path().join("a");
+        let draft = Draft::begin_for_all(dir.path()).unwrap();
+        let _ = draft.finished().unwrap().create(&path).unwrap();
+        assert_eq!(mode(&path) & 0o644, 0o644);
+        let deep = dir.path().join("b/c/d");
+        make_folder(&deep).unwrap();
+        make_folder(&deep).unwrap();
+        for made in [&deep, &dir.path().join("b/c"), &dir.path().join("b")] {
+            assert_eq!(mode(made) & 0o755, 0o755);
         }
-        fs::write(dir.path().join(".draft-y.tmp"), "").unwrap();
-        drop(Draft::begin(dir.path(), 0o600).unwrap());
-        assert_eq!(names(dir.path()), [".draft-y.tmp"]);
+        assert!(make_folder(&path.join("below")).is_err());
+        assert!(matches!(forget(&path), Durability::Synced));
     }
 }

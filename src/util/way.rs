@@ -4,9 +4,10 @@
 use super::paths::absolute;
 use crate::event::{Event, event};
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, access, geteuid};
+use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 use std::fs::{self, Metadata};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -86,6 +87,101 @@ pub(crate) fn shut(file: &Path) -> Option<(PathBuf, Metadata)> {
     None
 }
 
+/// Returns of a file, and of the folders on the way to it as it is written, those that keep
+/// other users than their owner from reading it, the outermost first. What belongs to a user
+/// that is neither this one nor root, or to a group that is not its owner's own, was given to
+/// somebody on purpose.
+pub(crate) fn shut_to_others(file: &Path) -> Vec<Event> {
+    let is_named = |step: &&Path| !step.as_os_str().is_empty();
+    // A server lists the folder, and goes through those above.
+    let rights = [0o4, 0o5].into_iter().chain(std::iter::repeat(0o1));
+    let steps = file.ancestors().filter(is_named).zip(rights);
+    let mut shut: Vec<_> = steps
+        .filter_map(|(step, right)| {
+            let about = fs::metadata(step).ok()?;
+            let may = |shift: u32| about.mode() >> shift & right == right;
+            let owner = Uid::from_raw(about.uid());
+            let user = User::from_uid(owner).ok().flatten();
+            let own_group = user.as_ref().map_or(0, |user| user.gid.as_raw());
+            let is_of_group = may(3) && ![0, own_group].contains(&about.gid());
+            let is_anothers = !owner.is_root() && owner != geteuid();
+            if may(0) || is_of_group || is_anothers {
+                return None;
+            }
+            let owner = user.map_or_else(|| owner.to_string(), |user| user.name);
+            Some(event!(
+                WAY_SHUT,
+                path = absolute(step),
+                mode = format!("{:04o}", about.mode() & 0o7777),
+                owner = owner,
+            ))
+        })
+        .collect();
+    shut.reverse();
+    shut
+}
+
+/// Returns why this user could not remove a file, as far as that can be seen without trying.
+pub(crate) fn to_remove(file: &Path) -> Result<(), io::Error> {
+    let file = absolute(file);
+    let folder = file.parent().unwrap_or(&file);
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?;
+    let (about, above) = (fs::symlink_metadata(&file)?, fs::metadata(folder)?);
+    let user = geteuid();
+    let is_own = user.is_root() || [about.uid(), above.uid()].contains(&user.as_raw());
+    if above.mode() & 0o1000 != 0 && !is_own {
+        return Err(Errno::EPERM.into());
+    }
+    // `chattr +i` is no matter of rights, of which a removal asks none of the file itself.
+    if access(&file, AccessFlags::W_OK) == Err(Errno::EPERM) {
+        return Err(Errno::EPERM.into());
+    }
+    if about.dev() != above.dev() || is_mounted(&file) {
+        return Err(Errno::EBUSY.into());
+    }
+    Ok(())
+}
+
+/// Returns why a file could not be removed, where that can be seen.
+pub(crate) fn unremoved(file: &Path) -> Option<Event> {
+    denied(absolute(file).parent()?)
+}
+
+/// Tells whether something is mounted in a file's place, as containers do it.
+fn is_mounted(file: &Path) -> bool {
+    let Ok(file) = fs::canonicalize(file) else {
+        return false;
+    };
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let places = mounts.split(|b| *b == b'\n').filter_map(|line| {
+        let place = line.split(|b| *b == b' ').nth(4)?;
+        Some(unescaped(place))
+    });
+    places
+        .into_iter()
+        .any(|place| place == file.as_os_str().as_bytes())
+}
+
+/// Returns a path of `/proc/self/mountinfo` as it is: blanks and the like are written `\040`.
+fn unescaped(path: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [first, behind @ ..] = rest {
+        let octal = behind.first_chunk::<3>().and_then(|digits| {
+            let digits = str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 8).ok()
+        });
+        if let (b'\\', Some(byte)) = (first, octal) {
+            plain.push(byte);
+            rest = behind.get(3..).unwrap_or_default();
+        } else {
+            plain.push(*first);
+            rest = behind;
+        }
+    }
+    plain
+}
+
 /// Returns why this user may not make anything in a folder, or not write a file.
 fn denied(path: &Path) -> Option<Event> {
     let about = fs::metadata(path).ok()?;
@@ -146,5 +242,46 @@ mod tests {
             event.contains(&format!("mkdir -p {}", target.display())),
             "{event}"
         );
+    }
+
+    #[test]
+    fn what_only_its_owner_may_read_is_named() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let set = |name: &str, mode: u32| {
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        fs::create_dir_all(at("data/bin")).unwrap();
+        fs::write(at("data/bin/a"), "").unwrap();
+        for (modes, shut) in [
+            ([0o755, 0o755, 0o644], &[][..]),
+            ([0o711, 0o755, 0o644], &[]),
+            ([0o755, 0o700, 0o644], &["data/bin"]),
+            ([0o755, 0o711, 0o644], &["data/bin"]),
+            ([0o700, 0o755, 0o600], &["data", "data/bin/a"]),
+        ] {
+            for (name, mode) in ["data", "data/bin", "data/bin/a"].iter().zip(modes) {
+                set(name, mode);
+            }
+            let named = shut_to_others(&at("data/bin/a")).into_iter();
+            let named: Vec<_> = named
+                .filter_map(|event| match event.field("path") {
+                    Some(crate::event::Value::Text(path)) => Some(path.clone().into_owned()),
+                    _ => None,
+                })
+                .filter(|path| path.starts_with(&*at("data").display().to_string()))
+                .collect();
+            let shut: Vec<_> = shut
+                .iter()
+                .map(|name| at(name).display().to_string())
+                .collect();
+            assert_eq!(named, shut, "{modes:?}");
+        }
+        set("data", 0o755);
+        assert!(to_remove(&at("data/bin/a")).is_ok());
+        assert!(to_remove(&at("data/bin/none")).is_err());
+        assert!(is_mounted(Path::new("/proc")) && !is_mounted(&at("data")));
+        assert_eq!(unescaped(br"/a\040b\134\9"), br"/a b\\9");
     }
 }

@@ -78,7 +78,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 37] = [
+const PURE: [&str; 38] = [
     "device",
     "event/device.rs",
     "event/kinds.rs",
@@ -90,6 +90,7 @@ const PURE: [&str; 37] = [
     "firmware/folder/state.rs",
     "firmware/name.rs",
     "firmware/name",
+    "firmware/prune.rs",
     "firmware/snapshot.rs",
     "http/range.rs",
     "http/conditional.rs",

@@ -21,7 +21,7 @@ pub(super) fn in_namespace(prepare: &str) -> Command {
 }
 
 /// A tmpfs in place of `folder`, with what was there, and full.
-fn full(folder: &str) -> String {
+pub(super) fn full(folder: &str) -> String {
     format!(
         "mkdir -p {folder} kept; cp -a {folder}/. kept; mount -t tmpfs -o size=64k tmpfs {folder}; cp -a kept/. {folder}; \
          dd if=/dev/zero of={folder}/.filler bs=4k 2>/dev/null || true"
@@ -184,7 +184,7 @@ fn failing(faults: &[&str], dir: &Path, arguments: &[&str]) -> Output {
 
 /// Beside the program, which is the child itself: a strace that is killed leaves
 /// running what it traced.
-fn strace(faults: &[&str]) -> Command {
+pub(super) fn strace(faults: &[&str]) -> Command {
     let mut command = Command::new("strace");
     command.args(["-D", "-f", "-o", "/dev/null"]);
     for fault in faults {

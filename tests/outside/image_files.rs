@@ -19,7 +19,7 @@ fn built(image: &[u8]) -> tempfile::TempDir {
     dir
 }
 
-fn listing(dir: &Path) -> Vec<String> {
+pub(super) fn listing(dir: &Path) -> Vec<String> {
     let items = fs::read_dir(dir.join("data/bin")).unwrap();
     let mut names: Vec<_> = items
         .map(|item| item.unwrap().file_name().into_string().unwrap())

@@ -107,4 +107,37 @@ kinds! { NAMES:
         "{path} 属于用户 {owner}，权限为 {mode}，而本服务器以用户 {user} 运行，不能写入：chown {user} {'path'}",
         "{path} belongs to user {owner} with mode {mode}, and this server runs as user {user}, who may not write there: chown {user} \
          {'path'}");
+    /// Notes from nowhere.
+    NOTES_STANDARD_INPUT = why("notes.standard-input", &[],
+        "--notes 不读取标准输入：请将发布说明写入文件，并写出文件名",
+        "--notes takes no standard input: write the notes into a file, and name it");
+    /// Notes that the system does not give.
+    NOTES_UNREADABLE = why("notes.unreadable", &["path", "reason"],
+        "{path}：无法读取发布说明：{reason}", "{path}: the notes cannot be read: {reason}");
+    /// More than anybody reads.
+    NOTES_TOO_LONG = why("notes.too-long", &["path", "longest"],
+        "{path}：发布说明超过 {longest} 字节：请缩短", "{path}: these notes have more than {longest} bytes: shorten them");
+    /// No word in them.
+    NOTES_EMPTY = why("notes.empty", &["path"],
+        "{path}：发布说明是空的", "{path}: these notes are empty: nothing is in the file, or blanks alone");
+    /// No text.
+    NOTES_NOT_UTF8 = why("notes.not-utf8", &["path", "line"],
+        "{path}：发布说明第 {line} 行不是 UTF-8：请将文件保存为 UTF-8",
+        "{path}: line {line} of these notes is not UTF-8: save the file as UTF-8");
+    /// A sign that would steer the terminal of whoever reads them.
+    NOTES_CONTROL = why("notes.control-character", &["path", "line", "sign"],
+        "{path}：发布说明第 {line} 行含有控制字符 {sign}：请删除它",
+        "{path}: line {line} of these notes holds the control character {sign}: take it out");
+    /// The image has others.
+    NOTES_EXISTS = why("notes.exists", &["path"],
+        "{path}：该固件已有另一份发布说明：请用 --force 覆盖，或不带 --notes 发布",
+        "{path}: notes of this image are there already, and say something else: overwrite them with --force, or publish without \
+         --notes");
+    /// The folder takes no file.
+    NOTES_UNKEPT = why("notes.unkept", &["path", "reason"],
+        "{path}：无法写入发布说明：{reason}", "{path}: the notes cannot be written there: {reason}");
+    /// Only its owner may read it.
+    WAY_SHUT = why("way.shut-to-others", &["path", "mode", "owner"],
+        "除 {owner} 之外的用户无法读取 {path}（权限为 {mode}）：服务器是以 {owner} 运行的吗？如果不是，请执行 chmod a+rX {'path'}",
+        "others than {owner} cannot read {path} (mode {mode}): is the server run by {owner}? If it is not: chmod a+rX {'path'}");
 }

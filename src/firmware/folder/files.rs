@@ -1,10 +1,10 @@
 //! All files of the folder: the state of each, what is offered of them, what waits to
 //! be read, and what is to be said.
 
-use super::super::name;
 use super::super::name::near::NameIndex;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile, Snapshot};
+use super::super::{name, notes};
 use super::judge::{Listed, Use};
 use super::news::{self, News};
 use super::reader::{self, Done, QueuedFile};
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{iter, mem};
+use tracing::debug;
 use xiaozhi_device::image::{Foreign, Verdict};
 use xiaozhi_device::project::Projects;
 
@@ -68,6 +69,8 @@ pub(super) struct Files {
     models: HashMap<String, Moment>,
     /// The names of all files, as they were compared last, and ready for that.
     names: (Vec<String>, Arc<NameIndex>),
+    /// Names of release notes whose image is not there.
+    orphans: BTreeSet<String>,
     /// Models whose images are to be held against each other.
     uncompared: BTreeSet<String>,
     /// Files to be read, the next one last; `None` where they are to be put in order
@@ -147,7 +150,11 @@ impl Files {
 
     /// Takes in what a look at the folder has shown.
     pub(super) fn see(&mut self, listing: Listing, on: Occasion, now: Moment) {
-        let Listing { found, unusable } = listing;
+        let Listing {
+            found,
+            unusable,
+            notes,
+        } = listing;
         let mut seen = HashSet::new();
         for (file, why) in unusable {
             let event = match why {
@@ -172,6 +179,7 @@ impl Files {
             seen.insert(f.file);
         }
         self.forget_all_but(&seen);
+        self.note_orphans(notes);
         for name in self.names(|state| !state.is_offered()) {
             self.withdraw(&name);
         }
@@ -196,6 +204,25 @@ impl Files {
                 }
             }
         }
+    }
+
+    /// Names release notes whose image is not there, once, to whoever reads everything: they
+    /// harm nobody.
+    fn note_orphans(&mut self, notes: Vec<String>) {
+        let images: HashSet<_> = self
+            .known
+            .keys()
+            .filter_map(|file| key(name::parse(file).ok()))
+            .collect();
+        let is_orphan = |notes: &String| {
+            let image = key(notes::image_of(notes));
+            image.is_some_and(|image| !images.contains(&image))
+        };
+        let orphans: BTreeSet<_> = notes.into_iter().filter(is_orphan).collect();
+        for file in orphans.difference(&self.orphans) {
+            debug!(file = %file, "release notes of an image that is not there");
+        }
+        self.orphans = orphans;
     }
 
     /// Takes a file that may be fetched no longer out of the snapshot.
@@ -279,7 +306,12 @@ impl Files {
 
     /// Takes in what the reading of a file has shown.
     pub(super) fn take_read(&mut self, done: Done, projects: &Projects, now: Moment) {
-        let Done { job, judged, found } = done;
+        let Done {
+            job,
+            judged,
+            found,
+            notes,
+        } = done;
         let event = FileEvent::Read {
             of: job.state,
             found,
@@ -294,7 +326,7 @@ impl Files {
                     Verdict::App(_) | Verdict::Rejected(_) => None,
                 };
                 let entry = Entry::new(job.path, job.file, name, job.state, inspection);
-                self.offer(&Arc::new(entry), foreign, projects);
+                self.offer(&Arc::new(entry), foreign, notes, projects);
             }
             (Action::Offer, Ok(Use::Served(why, inspection))) => {
                 let sum = inspection.sha256;
@@ -311,7 +343,13 @@ impl Files {
         }
     }
 
-    fn offer(&mut self, entry: &Arc<Entry>, foreign: Option<Foreign>, projects: &Projects) {
+    fn offer(
+        &mut self,
+        entry: &Arc<Entry>,
+        foreign: Option<Foreign>,
+        notes: Option<String>,
+        projects: &Projects,
+    ) {
         let offered = self.known.values().filter_map(|file| file.entry.as_ref());
         let same = |e: &&Arc<Entry>| {
             e.model == entry.model && e.version == entry.version && e.file != entry.file
@@ -323,7 +361,7 @@ impl Files {
         self.is_stale = true;
         // The same content with another change time is no news.
         if before.is_none_or(|before| before.sha256 != entry.sha256) {
-            let ready = news::ready(entry, foreign, twin.as_deref(), projects);
+            let ready = news::ready(entry, foreign, twin.as_deref(), notes, projects);
             self.news.extend(ready);
         }
         self.uncompared.insert(entry.model.clone());
@@ -417,4 +455,9 @@ impl Files {
             }))
             .with_names(names)
     }
+}
+
+/// Returns what an image and its notes have in common.
+fn key(name: Option<name::ImageName>) -> Option<(String, String)> {
+    name.map(|name| (name.model, name.version.to_string()))
 }

@@ -20,7 +20,7 @@ pub(in crate::firmware) struct Listed {
 
 /// Use of a file that was read.
 #[derive(Debug)]
-pub(super) enum Use {
+pub(in crate::firmware) enum Use {
     /// It is offered as what its name says.
     Offered(ImageName, Inspection),
     /// It can be fetched, and is offered to nobody. An image has a reason for that.

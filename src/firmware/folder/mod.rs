@@ -7,7 +7,7 @@ mod handle;
 pub(super) mod judge;
 mod kind;
 mod news;
-mod reader;
+pub(super) mod reader;
 pub(super) mod scan;
 mod state;
 pub(super) mod unusable;

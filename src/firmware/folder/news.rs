@@ -86,11 +86,12 @@ fn reason(event: &Event) -> &Event {
 
 /// Returns what is said of an image that is offered: that it is, and what an operator
 /// should know of it. `twin` is another file of its model whose version has the same
-/// rank.
+/// rank, `notes` the file with its release notes.
 pub(super) fn ready(
     entry: &Entry,
     foreign: Option<Foreign>,
     twin: Option<&Entry>,
+    notes: Option<String>,
     projects: &Projects,
 ) -> Vec<Event> {
     let (file, app) = (&entry.file, entry.app.as_deref());
@@ -104,6 +105,7 @@ pub(super) fn ready(
         project = app.map(|app| &app.project),
         bytes = entry.size(),
         sha256 = encode(&entry.sha256),
+        notes = notes,
     )];
     let remarks = app.map(|app| app.remarks(Some(&entry.version), projects));
     let remarks = remarks.iter().flatten();

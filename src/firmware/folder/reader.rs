@@ -1,10 +1,10 @@
 //! The reading of files, on a thread of its own: while one is read, which may take
 //! long, the keeper goes on hearing what happens to the others.
 
-use super::super::Verify;
+use super::super::{FolderSettings, Verify, notes};
 use super::judge::{self, Listed, Use};
-use super::kind;
-use super::scan;
+use super::kind::{self, Folders};
+use super::scan::{self, Listing};
 use super::state::{Hope, ReadResult};
 use super::unusable::Unusable;
 use crate::event::text::Text;
@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use xiaozhi_device::project::Projects;
@@ -39,6 +39,8 @@ pub(super) struct Done {
     pub(super) job: Job,
     pub(super) judged: Result<Use, Unusable>,
     pub(super) found: ReadResult,
+    /// Name of the file with its release notes.
+    pub(super) notes: Option<String>,
 }
 
 impl Job {
@@ -57,10 +59,13 @@ impl Job {
             }
             Err((why, hope)) => (Err(why), ReadResult::Bad(hope)),
         };
+        let notes = judged.is_ok().then(|| notes::find(&self.path)).flatten();
+        let notes = notes.and_then(|path| path.file_name()?.to_str().map(str::to_owned));
         Done {
             job: self,
             judged,
             found,
+            notes,
         }
     }
 
@@ -84,6 +89,62 @@ impl Job {
         judge::use_of(&self.listed, inspection, verify, projects, is_taken)
             .map_err(|why| (why, Hope::None))
     }
+}
+
+/// A file of the folder as it is found by whoever looks once.
+#[derive(Debug)]
+pub(in crate::firmware) struct Looked {
+    /// The file's name, as far as it is text.
+    pub(in crate::firmware) file: String,
+    /// Use of it by a server, or the reason why it has none.
+    pub(in crate::firmware) judged: Result<Use, Unusable>,
+    /// State in which it was read.
+    pub(in crate::firmware) state: Option<FileState>,
+}
+
+/// Reads every file of the folder, and judges it as a server does.
+pub(in crate::firmware) fn look_through(settings: &FolderSettings) -> io::Result<Vec<Looked>> {
+    let Listing {
+        found, unusable, ..
+    } = scan::list(&settings.dir, &mut Folders::default())?;
+    let unusable = unusable.into_iter().map(|(file, why)| Looked {
+        file,
+        judged: Err(why),
+        state: None,
+    });
+    let read = found.into_iter().map(|found| {
+        let job = Job {
+            path: settings.dir.join(&found.file),
+            file: found.file,
+            listed: found.listed,
+            state: found.identity,
+            verify: settings.verify,
+            projects: settings.projects.clone(),
+        };
+        let Done { job, judged, .. } = job.run();
+        Looked {
+            file: job.file,
+            judged,
+            state: Some(job.state),
+        }
+    });
+    Ok(unusable.chain(read).collect())
+}
+
+/// Tells whether the folder still shows what was looked through.
+pub(in crate::firmware) fn is_still(dir: &Path, looked: &[Looked]) -> bool {
+    let Ok(now) = scan::list(dir, &mut Folders::default()) else {
+        return false;
+    };
+    let now: HashMap<_, _> = now
+        .found
+        .iter()
+        .map(|found| (&*found.file, found.identity))
+        .collect();
+    let then = looked
+        .iter()
+        .filter_map(|looked| Some((&*looked.file, looked.state?)));
+    now == then.collect()
 }
 
 /// Tells whether a file cannot be opened for a reason that lies in this process or

@@ -2,6 +2,7 @@
 
 use super::super::name::near::NameIndex;
 use super::super::name::{self, Misnamed};
+use super::super::notes;
 use super::judge::{self, Listed};
 use super::kind::{self, Folders};
 use super::unusable::{LONGEST, Unusable};
@@ -31,6 +32,8 @@ pub(super) struct Found {
 pub(super) struct Listing {
     pub(super) found: Vec<Found>,
     pub(super) unusable: Vec<(String, Unusable)>,
+    /// Names of release notes.
+    pub(super) notes: Vec<String>,
 }
 
 /// Lists the folder, but for what is plainly no firmware.
@@ -52,6 +55,9 @@ pub(super) fn list(dir: &Path, folders: &mut Folders) -> io::Result<Listing> {
             continue;
         };
         if name::is_passed_over(file) {
+            if notes::image_of(file).is_some() {
+                listing.notes.push(file.to_owned());
+            }
             continue;
         }
         let may_be_link = item.file_type().is_ok_and(|kind| kind.is_symlink());
