@@ -276,10 +276,11 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_takes_much_lets_others_have_their_pass() {
-        let mut ours = World::with_room(16 * TURN).ours;
+        let mut world = World::with_room(16 * TURN);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let block = vec![7; TURN / 2];
-        let mut write = || Pin::new(&mut ours).poll_write(&mut cx, &block).is_ready();
+        let ours = &mut world.ours;
+        let mut write = || Pin::new(&mut *ours).poll_write(&mut cx, &block).is_ready();
         let turns: Vec<_> = (0..6).map(|_| write()).collect();
         assert_eq!(turns, [true, true, false, true, true, false]);
     }
