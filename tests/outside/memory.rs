@@ -202,8 +202,8 @@ fn defaults_are_small(command: impl Fn() -> Command, most: u64) {
         "memory.room",
         &[("memory", "128 MiB"), ("images", "16 MiB")],
     );
-    let (_, connections) = line.split_once("up to ").unwrap();
-    let (connections, _) = connections.split_once(" connections").unwrap();
+    let (_, connections) = line.split_once("connections at once ").unwrap();
+    let (connections, _) = connections.split_once(',').unwrap();
     let connections: u64 = connections.parse().unwrap();
     assert!((64..=most).contains(&connections), "{line}");
     assert_eq!(server.check_in("x", "1.0").status, 200);
