@@ -10,6 +10,7 @@
 
 mod copies;
 pub mod near;
+pub(super) mod notes;
 mod passed_over;
 mod suggest;
 

@@ -1,7 +1,7 @@
 //! Release notes of an image, in `{model}_{version}.md` beside it.
 
 use super::folder::scan;
-use super::name::{self, ImageName};
+use super::name::{self, notes::END};
 use crate::event::{Event, event};
 use crate::util::durable::{Draft, NotCreated, Spare};
 use std::fmt;
@@ -12,9 +12,6 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// Longest notes, in bytes.
 const LONGEST: usize = 64 << 10;
-
-/// End of the name of notes.
-const END: &str = ".md";
 
 /// Reason why notes are not kept, or not shown, with what to do about it. Nothing was changed.
 #[derive(Debug)]
@@ -294,12 +291,6 @@ pub(crate) fn find(image: &Path) -> Option<PathBuf> {
     let spellings = [name.to_owned(), name.nfc().collect(), name.nfd().collect()];
     let mut places = spellings.iter().map(|name| image.with_file_name(name));
     places.find(|place| place.is_file())
-}
-
-/// Returns the image's name, as it were, to which notes of this name belong.
-pub(crate) fn image_of(file: &str) -> Option<ImageName> {
-    let stem = file.strip_suffix(END)?;
-    name::parse(&format!("{stem}.bin")).ok()
 }
 
 fn up_to_longest(source: impl io::Read) -> io::Result<Vec<u8>> {

@@ -139,7 +139,7 @@ pub(super) fn not_yet(body: &'static str) -> Reply {
 pub(super) fn turned_away() -> Bytes {
     static BYTES: LazyLock<Bytes> = LazyLock::new(|| {
         const BODY: &str =
-            "too many connections wait: send the whole request at once, or try again\n";
+            "the server is full or stopping: send the whole request at once, or try again\n";
         let mut reply = closing(not_yet(BODY));
         set(&mut reply, CONTENT_LENGTH, &BODY.len().to_string());
         let mut bytes = format!("HTTP/1.1 {}\r\n", reply.status()).into_bytes();

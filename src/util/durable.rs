@@ -75,9 +75,9 @@ impl Draft {
         let draft = Self::begin(dir, 0o666)?;
         let file = draft.file.as_file();
         let mode = file.metadata()?.permissions().mode() & 0o7777;
-        if mode & FOR_ALL.file != FOR_ALL.file {
+        if mode & FILE_FOR_ALL != FILE_FOR_ALL {
             // Some file systems know no modes; who publishes looks at what came of it.
-            let _ = file.set_permissions(Permissions::from_mode(mode | FOR_ALL.file));
+            let _ = file.set_permissions(Permissions::from_mode(mode | FILE_FOR_ALL));
         }
         Ok(draft)
     }
@@ -176,16 +176,10 @@ impl Finished {
     }
 }
 
-/// Rights that let every user read a file, and go through a folder.
-const FOR_ALL: ForAll = ForAll {
-    file: 0o644,
-    folder: 0o755,
-};
-
-struct ForAll {
-    file: u32,
-    folder: u32,
-}
+/// Rights that let every user read a file.
+const FILE_FOR_ALL: u32 = 0o644;
+/// Rights that let every user go through a folder.
+const FOLDER_FOR_ALL: u32 = 0o755;
 
 /// Makes a folder, and those on the way to it, which every user may enter, whatever the
 /// umask. What the folder above hands down beyond that stays.
@@ -199,9 +193,9 @@ pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
     match fs::create_dir(dir) {
         Ok(()) => {
             let mode = fs::metadata(dir)?.permissions().mode() & 0o7777;
-            if mode & FOR_ALL.folder != FOR_ALL.folder {
+            if mode & FOLDER_FOR_ALL != FOLDER_FOR_ALL {
                 // As with a file.
-                let _ = fs::set_permissions(dir, Permissions::from_mode(mode | FOR_ALL.folder));
+                let _ = fs::set_permissions(dir, Permissions::from_mode(mode | FOLDER_FOR_ALL));
             }
             Ok(())
         }

@@ -2,9 +2,9 @@
 //! be read, and what is to be said.
 
 use super::super::name::near::NameIndex;
+use super::super::name::{self, notes};
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile, Snapshot};
-use super::super::{name, notes};
 use super::judge::{Listed, Use};
 use super::news::{self, News};
 use super::reader::{self, Done, QueuedFile};

@@ -1,8 +1,7 @@
 //! One look at the firmware folder, and the reading of one file.
 
 use super::super::name::near::NameIndex;
-use super::super::name::{self, Misnamed};
-use super::super::notes;
+use super::super::name::{self, Misnamed, notes};
 use super::judge::{self, Listed};
 use super::kind::{self, Folders};
 use super::unusable::{LONGEST, Unusable};

@@ -3,7 +3,7 @@
 use super::super::folder::judge::Use;
 use super::super::folder::reader::{Looked, is_still, look_through};
 use super::super::folder::unusable::Unusable;
-use super::super::name::ImageName;
+use super::super::name::{ImageName, notes::image_of};
 use super::super::{FolderSettings, notes, signing};
 use super::{Candidate, Fate, Models, Reason, plan};
 use crate::event::Event;
@@ -271,9 +271,7 @@ fn orphans(dir: &Path, items: &[Item]) -> io::Result<Vec<Item>> {
         let item = item?;
         let path = item.path();
         let name = item.file_name();
-        let is_notes = name
-            .to_str()
-            .is_some_and(|name| notes::image_of(name).is_some());
+        let is_notes = name.to_str().is_some_and(|name| image_of(name).is_some());
         if is_notes && item.file_type()?.is_file() && !claimed.contains(&path) {
             let why = "they are the notes of an image that is not there".to_owned();
             orphans.push(Item::left(path, Fate::LeftAlone(why)));

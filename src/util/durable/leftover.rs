@@ -5,14 +5,13 @@
 //! folder a lock may say nothing: there only age does.
 
 use super::NAME;
+use nix::fcntl::OFlag;
 use nix::sys::statfs::statfs;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use nix::fcntl::OFlag;
 
 /// Prefix of a draft of `publish` in 0.1.0.
 const NAME_BEFORE: &str = ".publish-";
@@ -57,14 +56,18 @@ pub(crate) fn drafts(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Finds out whether somebody writes a draft.
 pub(crate) fn life(draft: &Path) -> Life {
-    let age = || draft.metadata().ok()?.modified().ok()?.elapsed().ok();
-    let is_old = age().is_some_and(|age| age > LEFT_BEHIND);
+    let is_old = is_old(draft);
     match lock(draft) {
         Ok(None) => Life::Written,
         Ok(file) if is_old || !is_shared(draft) => Life::Left(file),
         Err(_) if is_old => Life::Left(None),
         Ok(_) | Err(_) => Life::Unknown,
     }
+}
+
+fn is_old(draft: &Path) -> bool {
+    let age = || draft.metadata().ok()?.modified().ok()?.elapsed().ok();
+    age().is_some_and(|age| age > LEFT_BEHIND)
 }
 
 /// Locks a draft; `None` where its writer has the lock.
@@ -115,8 +118,7 @@ fn is_shared(path: &Path) -> bool {
 /// Removes drafts that were left behind long ago. What cannot be removed does no harm.
 pub(super) fn clear_old(dir: &Path) {
     for draft in drafts(dir).unwrap_or_default() {
-        let age = || draft.metadata().ok()?.modified().ok()?.elapsed().ok();
-        if age().is_some_and(|age| age > LEFT_BEHIND)
+        if is_old(&draft)
             && let Life::Left(_lock) = life(&draft)
         {
             let _ = fs::remove_file(&draft);
