@@ -28,6 +28,7 @@ use crate::server::{
 use crate::telemetry::logs::{LogError, Threshold};
 use crate::tls::acme::Challenges;
 use crate::tls::{self, Certificates, Mode};
+use crate::util::allocator;
 use crate::util::paths::absolute;
 use crate::util::supervise::{End, Supervisor, blocking};
 use crate::util::threads::NoThread;
@@ -101,6 +102,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     auditor.say_news();
     say_certificates(certificates.as_deref());
     announce(&settings, &listeners, &catalogue);
+    allocator::give_back();
 
     let limits = Arc::new(ArcSwap::from_pointee(Limits {
         connections,
