@@ -43,6 +43,8 @@ impl Summary {
         let devices = grouped(self.devices.into());
         let good = grouped(self.tally.count(DeviceState::UpToDate).into());
         let why = match (self.is_good(), self.end, lang) {
+            (true, _, Lang::Zh) if self.devices == 1 => "这台设备已是最新".to_owned(),
+            (true, _, Lang::En) if self.devices == 1 => "the device is up to date".to_owned(),
             (true, _, Lang::Zh) => format!("全部 {devices} 台设备都已是最新"),
             (true, _, Lang::En) => format!("all {devices} devices are up to date"),
             (_, End::Done, Lang::Zh) => format!("{devices} 台设备中 {good} 台已是最新"),
