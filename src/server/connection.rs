@@ -32,7 +32,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,9 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// Size limit of a request's head: a longer one is refused with 431, and a device's is
 /// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
+/// Number of bytes that are read of a connection before it is known what it is: a check-in
+/// has 2,000, a TLS client's first message 200 to 2,000.
+const OPENING: usize = 3 * 1024;
 /// Time that a client which came before the stop has for its handshake and its request.
 const LATE: Duration = Duration::from_millis(500);
 /// Number of clients for which the last log line is remembered.
@@ -149,7 +152,7 @@ pub(super) async fn serve<H: Handler>(
         }
     }
     let first = {
-        let first = pin!(timeout_at(end, opening(&stream)));
+        let first = pin!(timeout_at(end, opening(&mut stream)));
         place.unless_going(pin!(or_late(&stop, first))).await
     };
     let first = match first {
@@ -162,7 +165,7 @@ pub(super) async fn serve<H: Handler>(
         Some(None) => None,
         None => return turn_away::at_once(stream, &H::turned_away()),
     };
-    let Some(first) = first else { return };
+    let Some((first, bytes)) = first else { return };
     let left = Arc::default();
     let begins = (first == Opening::Tls).then(|| Arc::clone(place.wait()));
     let watch = ResetWatch::default();
@@ -172,7 +175,8 @@ pub(super) async fn serve<H: Handler>(
         Arc::clone(&left),
         begins,
         watch.clone(),
-    );
+    )
+    .with_opening(bytes);
     let came = |secure| Came {
         peer: Peer {
             address,
@@ -263,17 +267,24 @@ enum Opening {
     Http,
 }
 
-async fn opening(stream: &TcpStream) -> io::Result<Option<Opening>> {
-    let mut bytes = [0; 5];
-    let n = stream.peek(&mut bytes).await?;
-    Ok((n > 0).then_some(match bytes {
+/// Reads the first bytes of a connection, mostly a whole check-in: to look at them and leave
+/// them would be one more system call of each. `None` where there are none.
+async fn opening(stream: &mut TcpStream) -> io::Result<Option<(Opening, Vec<u8>)>> {
+    // Whoever says nothing has no room yet.
+    stream.readable().await?;
+    let mut bytes = Vec::with_capacity(OPENING);
+    stream.read_buf(&mut bytes).await?;
+    let opening = match *bytes {
+        [] => return Ok(None),
         [HANDSHAKE, ..] => Opening::Tls,
-        [0x80..=0xff, _, 1, version @ ..] => {
-            // The rest may come later.
-            Opening::Ssl2((n == bytes.len()).then_some(u16::from_be_bytes(version)))
+        // The rest may come later.
+        [0x80..=0xff, _, 1] | [0x80..=0xff, _, 1, _] => Opening::Ssl2(None),
+        [0x80..=0xff, _, 1, high, low, ..] => {
+            Opening::Ssl2(Some(u16::from_be_bytes([high, low])))
         }
         _ => Opening::Http,
-    }))
+    };
+    Ok(Some((opening, bytes)))
 }
 
 /// Does the work of a client that has asked nothing yet until the stop, and a moment

@@ -30,6 +30,8 @@ const SMALL: usize = 1024;
 pub(super) struct WriteTimeout<S: Leaves> {
     /// Stream below, until the end.
     inner: Option<S>,
+    /// Bytes that were read of it already.
+    opening: Vec<u8>,
     idle: Duration,
     written: u64,
     closing: Option<LingeringClose>,
@@ -57,6 +59,7 @@ impl<S: Leaves> WriteTimeout<S> {
         Self {
             begins,
             inner: Some(inner),
+            opening: Vec::new(),
             idle,
             written: 0,
             closing: None,
@@ -65,6 +68,12 @@ impl<S: Leaves> WriteTimeout<S> {
             waiting_since: None,
             timer: None,
         }
+    }
+
+    /// Hands on first what was read of the stream already.
+    pub(super) fn with_opening(mut self, opening: Vec<u8>) -> Self {
+        self.opening = opening;
+        self
     }
 
     /// Notes the result of a write; returns an error once it has waited too long.
@@ -135,7 +144,17 @@ impl<S: AsyncRead + Leaves + Unpin> AsyncRead for WriteTimeout<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        there(&mut self.inner)?.poll_read(cx, buffer)
+        if self.opening.is_empty() {
+            return there(&mut self.inner)?.poll_read(cx, buffer);
+        }
+        let count = buffer.remaining().min(self.opening.len());
+        buffer.put_slice(&self.opening[..count]);
+        if count == self.opening.len() {
+            self.opening = Vec::new();
+        } else {
+            self.opening.drain(..count);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -250,6 +269,23 @@ mod tests {
         }
         writer.await.unwrap().unwrap();
         assert!(started.elapsed() > Duration::from_secs(5000));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first() {
+        for block in [1, 3, 7, 64] {
+            let (ours, mut theirs) = duplex(64);
+            let (ours, _left) = progress(ours);
+            let mut ours = ours.with_opening(b"POST /x".to_vec());
+            theirs.write_all(b" HTTP/1.1").await.unwrap();
+            drop(theirs);
+            let mut all = Vec::new();
+            let mut piece = vec![0; block];
+            while let count @ 1.. = ours.read(&mut piece).await.unwrap() {
+                all.extend_from_slice(&piece[..count]);
+            }
+            assert_eq!(all, b"POST /x HTTP/1.1", "{block}");
+        }
     }
 
     #[tokio::test]
