@@ -5,6 +5,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod catalogue;
+pub(crate) mod command;
 mod folder;
 pub mod name;
 pub(crate) mod notes;
@@ -44,4 +45,7 @@ pub struct FolderSettings {
     pub verify: Verify,
     /// `gateway.firmware.projects`.
     pub projects: Projects,
+    /// File of the configuration, from the root on, where the command line names one: a
+    /// command that people are told to type has to name it, too.
+    pub config: Option<PathBuf>,
 }
