@@ -40,3 +40,9 @@ pub fn is_flash(_flash: &[u8]) -> bool {
 pub fn app_in(_flash: &[u8]) -> Result<FlashApp<'_>, FlashFault> {
     Err(FlashFault::NoTable)
 }
+
+impl std::fmt::Display for FlashFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no table")
+    }
+}

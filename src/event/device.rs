@@ -2,7 +2,6 @@
 
 use super::text::Text;
 use super::{Event, Value, event};
-use xiaozhi_device::flash::FlashFault;
 use xiaozhi_device::guards::{NoProof, Reason};
 use xiaozhi_device::image::{Foreign, ImageFault, Lookalike, Remark};
 
@@ -108,12 +107,6 @@ impl From<&ImageFault> for Event {
                 event!(IMAGE_UNSAFE_VERSION, version = quoted(version))
             }
         }
-    }
-}
-
-impl From<&FlashFault> for Event {
-    fn from(_fault: &FlashFault) -> Self {
-        event!(IMAGE_FULL_FLASH)
     }
 }
 
