@@ -2,7 +2,7 @@
 
 use super::super::archive::ArchiveFault;
 use super::super::notes::NotesError;
-use super::super::{Unusable, archive};
+use super::super::Unusable;
 use crate::event::Event;
 use std::io;
 use std::path::PathBuf;
@@ -36,17 +36,8 @@ pub(crate) enum PublishError {
         /// Its fault.
         fault: ArchiveFault,
     },
-    /// The archive is longer than any of a release.
-    #[error(
-        "{}: it is an archive of more than {} bytes, and none of a release is so long: publish the image that is in it \
-         alone", path.display(), archive::MOST
-    )]
-    LongArchive {
-        /// The archive.
-        path: PathBuf,
-    },
     /// No app can be cut out of the full flash image.
-    #[error("{}: {}{}", path.display(), of_member(member.as_deref()), Event::from(fault))]
+    #[error("{}: {}{}", path.display(), of_member(member.as_deref()), fault)]
     Flash {
         /// The file to be published.
         path: PathBuf,

@@ -6,7 +6,7 @@
 
 use super::super::archive::{self, Packed};
 use super::super::folder::scan;
-use super::super::{FolderSettings, Unusable, offerable};
+use super::super::{FolderSettings, offerable};
 use super::PublishError;
 use crate::event::Event;
 use crate::util::durable::{self, Draft};
@@ -175,9 +175,9 @@ pub(super) fn draft(dir: &Path) -> io::Result<Draft> {
 fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
     let mut origin = Origin::default();
     let (mut bytes, is_flash) = if archive::is_archive(&bytes) {
-        let (packed, left) = unpack(path, bytes)?;
+        let packed = unpack(path, bytes)?;
         origin.member = Some(packed.member);
-        origin.left = left;
+        origin.left = packed.left;
         (packed.bytes, packed.is_flash)
     } else {
         let is_flash = flash::is_flash(&bytes);
@@ -211,13 +211,10 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
 }
 
 /// Opens an archive, whose bytes are let go.
-fn unpack(path: &Path, archive: Vec<u8>) -> Result<(Packed, Vec<String>), PublishError> {
-    let path = path.to_owned();
-    if archive.len() as u64 > archive::MOST {
-        return Err(PublishError::LongArchive { path });
-    }
-    let mut packed =
-        archive::image_in(&archive).map_err(|fault| PublishError::Archive { path, fault })?;
-    let left = std::mem::take(&mut packed.left);
-    Ok((packed, left))
+#[expect(clippy::needless_pass_by_value, reason = "they are not to be held any longer")]
+fn unpack(path: &Path, archive: Vec<u8>) -> Result<Packed, PublishError> {
+    archive::image_in(&archive).map_err(|fault| PublishError::Archive {
+        path: path.to_owned(),
+        fault,
+    })
 }
