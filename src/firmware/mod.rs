@@ -3,7 +3,6 @@
 //! true to the folder, `store` hands out the bytes, `publish` puts a file there and
 //! `prune` takes some away.
 
-pub(crate) mod archive;
 pub(crate) mod catalogue;
 pub(crate) mod command;
 mod folder;
@@ -11,7 +10,6 @@ pub mod name;
 pub(crate) mod notes;
 pub(crate) mod prune;
 pub(crate) mod publish;
-pub(crate) mod release_name;
 pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;

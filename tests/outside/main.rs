@@ -57,6 +57,7 @@ mod proxy;
 mod proxy_bodies;
 mod proxy_protocol;
 mod prune;
+mod publish;
 mod reload;
 mod resets;
 mod rights;
