@@ -28,7 +28,7 @@ pub struct FlashApp<'a> {
     pub slot: String,
     /// Place of its first byte in the file.
     pub offset: u64,
-    /// What else the file holds, by its place.
+    /// All else that the file holds, by its place.
     pub left: Vec<Left>,
 }
 

@@ -20,7 +20,7 @@ pub enum FlashFault {
     Table {
         /// Place of its first byte.
         offset: u64,
-        /// What is wrong with it.
+        /// Damage of the table.
         why: TableFault,
     },
     /// A partition table without a slot that is looked at.
@@ -76,7 +76,7 @@ pub enum FlashFault {
         slot: String,
         /// Place of its first byte.
         offset: u64,
-        /// What is wrong with the image.
+        /// Damage of the image.
         fault: ImageFault,
     },
     /// Two slots that hold different things.

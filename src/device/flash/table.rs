@@ -7,12 +7,12 @@ use super::md5;
 use crate::image::{Inspector, is_table, version_at_head};
 use std::ops::Range;
 
-/// Where a table stands, unless a build says otherwise (`CONFIG_PARTITION_TABLE_OFFSET`).
+/// Usual place of a table; a build may choose another (`CONFIG_PARTITION_TABLE_OFFSET`).
 const USUAL: usize = 0x8000;
 /// A table stands at the beginning of a sector of flash.
 const SECTOR: usize = 0x1000;
-/// Where the last table may stand that is looked for. What has to be in front of it is the
-/// bootloader alone, of some tens of kilobytes.
+/// Place of the last table that is looked for. In front of a table stands the bootloader alone,
+/// of some tens of kilobytes.
 const LAST: usize = 0x4_0000;
 /// The longest table, its last line included (`ESP_PARTITION_TABLE_MAX_LEN`).
 const LENGTH: usize = 0xC00;
