@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the corpus that fuzzing starts from: corpus/image/* and corpus/check_in/*.
+"""Writes the corpus that fuzzing starts from: corpus/image/*, corpus/flash/* and corpus/check_in/*.
 
 The files are checked in; this says what is in them, and makes them anew when a seed is added.
 Files of other names in there (an input that once crashed) are left alone.
@@ -51,8 +51,8 @@ def filled(data, sectors):
 
 
 def folded(*parts):
-    """Parts and the sector that each of them begins in, as the target `image` unfolds them: eight
-    bytes of 0xFF and a number stand for 0xFF up to the sector of that number."""
+    """Parts and the sector that each of them begins in, as the targets unfold them: eight bytes of
+    0xFF and a number stand for 0xFF up to the sector of that number."""
     out = b""
     for part in parts:
         out += b"\xff" * 8 + bytes([part]) if isinstance(part, int) else part
@@ -136,6 +136,69 @@ def images():
     yield "foreign-html", b"<!DOCTYPE html>\n<html><body>404"
     yield "foreign-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     yield "foreign-text", b"firmware"
+
+
+# --- full flash images: ESP-IDF's esp_flash_partitions.h, gen_esp32part.py
+
+
+SLOT = (0, 0x10, 0x10000, 0x10000, b"ota_0")
+SECOND = (0, 0x11, 0x20000, 0x10000, b"ota_1")
+FACTORY = (0, 0, 0xB000, 0x4000, b"factory")
+NVS = (1, 2, 0x9000, 0x1000, b"nvs")
+ASSETS = (1, 0x82, 0xF000, 0x1000, b"assets")
+
+
+def partitions(*lines, summed=True, end=True):
+    """A partition table, and the first bytes of what stands behind its end."""
+    out = b"".join(struct.pack("<2sBBII16sI", b"\xaa\x50", *line, 0) for line in lines)
+    if summed:
+        out += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(out).digest()
+    return out if end else out + bytes(32)
+
+
+def flashes():
+    app = image(descriptor(), bytes(range(64)))
+    tiny = image(descriptor("1.6.5"), hashed=False)
+    bootloader = image(b"P" * 256)
+    usual = partitions(NVS, SLOT, SECOND)
+    plain = partitions(NVS, SLOT, SECOND, summed=False)
+    both = partitions(FACTORY, SLOT, summed=False)
+    damaged = bytearray(app)
+    damaged[150] ^= 4
+    yield "slot", folded(bootloader, 8, usual, 16, app)
+    yield "slot-without-sum", folded(bootloader, 8, plain, 16, app)
+    yield "slot-esp32", folded(1, bootloader, 8, usual, 16, tiny)
+    yield "slot-esp32p4", folded(2, bootloader, 8, usual, 16, tiny)
+    yield "slot-without-bootloader", folded(8, usual, 16, app)
+    yield "table-at-9000", folded(bootloader, 9, partitions(ASSETS, SLOT), 16, app)
+    yield "from-1000", folded(image(b"P" * 256, chip=0), 7, partitions(SLOT), 15, app)
+    yield "factory", folded(bootloader, 8, partitions(NVS, FACTORY), 11, app)
+    yield "factory-and-slot", folded(bootloader, 8, both, 11, app, 16, app)
+    yield "factory-and-other", folded(bootloader, 8, both, 11, tiny, 16, app)
+    yield "factory-alone", folded(bootloader, 8, both, 11, app)
+    yield "assets", folded(bootloader, 8, partitions(NVS, ASSETS, SLOT), 9, b"nvs", 15, b"pictures", 16, app)
+    yield "itself-named", folded(
+        bootloader, 8, partitions((2, 0, 0, 0x8000, b"bootloader"), (3, 0, 0x8000, 0x1000, b"table"), SLOT), 16, tiny
+    )
+    yield "signed-v1", folded(bootloader, 8, plain, 16, app + words(0) + bytes(range(64)))
+    early = partitions(FACTORY, summed=False)  # folds end at sector 16
+    for version in (2, 3, 4):
+        block = signature(filled(app, 1), version)
+        yield f"signed-v2-block-{version}", folded(bootloader, 8, early, 11, app, 12, block, 13)
+    yield "slot-empty", folded(bootloader, 8, both, 16, b"\xff" * 4)
+    yield "slot-beyond", folded(bootloader, 8, usual, 9)
+    yield "slot-encrypted", folded(bootloader, 8, plain, 16, hashlib.sha512(b"noise").digest())
+    yield "slot-damaged", folded(bootloader, 8, plain, 16, bytes(damaged))
+    yield "slot-cut", folded(bootloader, 8, plain, 16, app[:-1])
+    yield "slots-none", folded(bootloader, 8, partitions(NVS, ASSETS), 9, b"nvs")
+    yield "slots-twice", folded(bootloader, 8, partitions(SLOT, SLOT), 16, app)
+    yield "label-odd", folded(bootloader, 8, partitions((0, 0x10, 0x10000, 0x10000, b"\x1b[31m\xff")), 16, tiny)
+    yield "label-none", folded(bootloader, 8, partitions((0, 0x10, 0x10000, 0x10000, b"")), 16, tiny)
+    yield "table-bad-sum", folded(bootloader, 8, partitions(NVS, SLOT)[:-1], b"\0", 16, app)
+    yield "table-bad-line", folded(bootloader, 8, plain + b"\xaa\x51" + bytes(30), 16, app)
+    yield "table-without-end", folded(bootloader, 8, partitions(NVS, SLOT, end=False), 16, app)
+    yield "table-alone", usual
+    yield "app", app
 
 
 # --- check-ins: GetSystemInfoJson in boards/common/board.cc of xiaozhi-esp32
@@ -265,4 +328,5 @@ def write(target, seeds):
 
 
 write("image", images())
+write("flash", flashes())
 write("check_in", check_ins())

@@ -32,6 +32,7 @@ mod esptool;
 mod events;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod flash_images;
 mod folder;
 mod golden;
 mod image_files;
