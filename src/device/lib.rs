@@ -17,6 +17,7 @@
 pub mod checkin;
 pub mod chip;
 pub mod endpoint;
+pub mod flash;
 pub mod guards;
 pub mod hex;
 pub mod host;
