@@ -6,6 +6,8 @@
     reason = "tests alone build images, and say themselves of what"
 )]
 
+pub mod zip;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt::Write as _;
 
