@@ -1,8 +1,9 @@
 //! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
-//! [`name`] and [`snapshot`] are pure; `catalogue` has a snapshot, which `folder` keeps
-//! true to the folder, `store` hands out the bytes, `publish` puts a file there and
-//! `prune` takes some away.
+//! [`name`], [`snapshot`], [`archive`] and [`release_name`] are pure; `catalogue` has a
+//! snapshot, which `folder` keeps true to the folder, `store` hands out the bytes, `publish`
+//! puts a file there and `prune` takes some away.
 
+pub mod archive;
 pub(crate) mod catalogue;
 pub(crate) mod command;
 mod folder;
@@ -10,6 +11,7 @@ pub mod name;
 pub(crate) mod notes;
 pub(crate) mod prune;
 pub(crate) mod publish;
+pub mod release_name;
 pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;

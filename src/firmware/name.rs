@@ -8,7 +8,7 @@
 //! [`near`] finds the file whose name is nearly a model's, `suggest` a name that would
 //! do, `passed_over` what is plainly no firmware.
 
-mod copies;
+pub(super) mod copies;
 pub mod near;
 pub(super) mod notes;
 mod passed_over;

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the corpus that fuzzing starts from: corpus/image/*, corpus/flash/* and corpus/check_in/*.
+"""Writes the corpus that fuzzing starts from: corpus/{archive,check_in,flash,image}/*.
 
 The files are checked in; this says what is in them, and makes them anew when a seed is added.
 Files of other names in there (an input that once crashed) are left alone.
 """
 
 import hashlib
+import io
 import json
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -318,6 +320,93 @@ def check_ins():
     yield "bracket", "]"
 
 
+# --- archives: as Python packs them, and with what no program writes put in later
+
+
+class Pipe(io.RawIOBase):
+    """Takes bytes, and lets nobody go back in them."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, piece):
+        self.taken += piece
+        return len(piece)
+
+
+def packed(*members, comment=b"", pipe=False, zip64=False):
+    """An archive of members: name, content, and what else `zipfile.ZipInfo` is to say."""
+    out = Pipe() if pipe else io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = comment
+        for name, content, *more in members:
+            member = zipfile.ZipInfo(name)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o100644 << 16
+            for key, value in dict(*more).items():
+                setattr(member, key, value)
+            with archive.open(member, "w", force_zip64=zip64) as file:
+                file.write(content)
+    return bytes(out.taken) if pipe else out.getvalue()
+
+
+def patched(archive, old, new, count=-1):
+    """An archive with other bytes of the same number in their place."""
+    assert len(old) == len(new) and old in archive
+    return archive.replace(old, new, count)
+
+
+def archives():
+    app = image(descriptor(), bytes(range(64)))
+    other = image(descriptor("1.6.7"))
+    full = filled(image(b"P" * 256, bytes(range(64))), 8) + table()
+    full += b"\xff" * (16 * SECTOR - len(full)) + app
+    release = packed(("merged-binary.bin", full))
+    stored = {"compress_type": zipfile.ZIP_STORED}
+    yield "release", release
+    yield "app-stored", packed(("xiaozhi.bin", app, stored))
+    yield "piped", packed(("xiaozhi.bin", app), pipe=True)
+    yield "piped-zip64", packed(("xiaozhi.bin", app), pipe=True, zip64=True)
+    yield "comment", packed(("xiaozhi.bin", app, stored), comment=b"built by somebody")
+    yield "build-folder", packed(
+        ("build/", b"", {"external_attr": 0o40755 << 16 | 16, **stored}),
+        ("build/bootloader/bootloader.bin", image(b"P" * 256)),
+        ("build/partition_table/partition-table.bin", table()),
+        ("build/xiaozhi.bin", app),
+        ("build/merged-binary.bin", full),
+        ("build/xiaozhi.elf", b"\x7fELF\x01\x01\x01" + bytes(9)),
+        ("__MACOSX/._xiaozhi.bin", b"\0\x05\x16\x07"),
+        ("README.md", b"# Hello\n"),
+    )
+    yield "empty", packed()
+    yield "no-image", packed(("README.md", b"# Hello\n"))
+    yield "two-images", packed(("a.bin", app), ("b.bin", other))
+    yield "app-and-other-flash", packed(("merged-binary.bin", full), ("xiaozhi.bin", other))
+    yield "nested", packed(("release.zip", release, stored))
+    yield "name-unicode", packed(("\u56fa\u4ef6.bin", app))
+    names = {"out": "../xiaozhi.b", "root": "/xiaozhi.bin", "windows": "a\\xiaozhi.bi", "drive": "C:xiaozhi.bi"}
+    for kind, name in names.items():
+        whole = packed(("a/xiaozhi.bi", app, stored))
+        yield f"name-{kind}", patched(whole, b"a/xiaozhi.bi", name.encode())
+    yield "twice", patched(packed(("a.bin", app), ("b.txt", b"text")), b"b.txt", b"a.bin")
+    yield "link", packed(("xiaozhi.bin", app), ("link", b"/etc/passwd", {"external_attr": 0o120777 << 16}))
+    yield "device", packed(("xiaozhi.bin", app), ("null", b"", {"external_attr": 0o20666 << 16}))
+    yield "encrypted", patched(packed(("a.bin", app, stored)), b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1")
+    yield "bomb", packed(("xiaozhi.bin", app), ("zeros", bytes(1 << 20)))
+    yield "bzip2", packed(("xiaozhi.bin", app, {"compress_type": zipfile.ZIP_BZIP2}))
+    one = packed(("xiaozhi.bin", app, stored))
+    yield "lies-checksum", patched(one, struct.pack("<I", zlib.crc32(app)), b"\0\0\0\1")
+    yield "lies-size", patched(one, words(len(app), len(app)), words(len(app), len(app) + 1))
+    yield "lies-header", patched(one, words(len(app), len(app)), words(len(app), len(app) + 1), 1)
+    yield "stray", one[:30] + one[30:].replace(b"PK\x01\x02", b"hidden" + b"PK\x01\x02")
+    yield "cut", release[:-30]
+    yield "names", b"waveshare-esp32-s3-touch-amoled-1.75 (1)"
+
+
 def write(target, seeds):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -327,6 +416,7 @@ def write(target, seeds):
         (folder / name).write_bytes(content)
 
 
+write("archive", archives())
 write("image", images())
 write("flash", flashes())
 write("check_in", check_ins())

@@ -7,6 +7,7 @@
 )]
 
 mod flash;
+pub mod zip;
 
 pub use flash::{Flash, Partition, md5, merged};
 

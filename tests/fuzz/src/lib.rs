@@ -10,11 +10,20 @@ use std::borrow::Cow;
 use std::panic;
 use xiaozhi_device::image::inspect;
 
+/// Bytes that an input may take, unless its target says otherwise.
+const BOUND: usize = 1 << 20;
+
 #[global_allocator]
-static MEMORY: Cap<System> = Cap::new(System, 1 << 20);
+static MEMORY: Cap<System> = Cap::new(System, BOUND);
 
 /// To be called once before the first input.
 pub fn init() {
+    init_within(BOUND);
+}
+
+/// The same, for what may take more memory of its own: so many bytes.
+pub fn init_within(bound: usize) {
+    let _ = MEMORY.set_limit(bound);
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         // A backtrace takes more.
