@@ -14,12 +14,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
-use xiaozhi_image_builder::{Image, merged};
+use xiaozhi_image_builder::zip::Zip;
+use xiaozhi_image_builder::{Flash, Image, merged};
 
 /// Each page in both languages, and how many transcripts it has at least.
 const DOCUMENTS: [(&str, usize); 3] = [
     (TROUBLESHOOTING, 20),
-    ("deploy/images", 2),
+    ("deploy/images", 3),
     ("deploy/probe", 1),
 ];
 const TROUBLESHOOTING: &str = "deploy/troubleshooting";
@@ -121,6 +122,18 @@ fn scene(name: &str) -> Scene {
             fs::write(build.join("xiaozhi.bin"), of_real_size().build()).unwrap();
             Scene::Run(setup, "publish build/xiaozhi.bin --model esp32s3")
         }
+        "publish release" => {
+            let setup = Setup::new();
+            let app = Image {
+                version: "2.1.0".to_owned(),
+                ..of_real_size()
+            };
+            let full = Flash::v2_16mb().build(&[("ota_0", &app.build())]);
+            let packed = Zip::new().file("merged-binary.bin", &full).bytes();
+            let file = "v2.1.0_bread-compact-wifi.zip";
+            fs::write(setup.path().join(file), packed).unwrap();
+            Scene::Run(setup, "publish v2.1.0_bread-compact-wifi.zip --dry-run")
+        }
         "roll-back" => Scene::Own(
             own(
                 "esp32s3_1.6.6.bin",
@@ -206,6 +219,7 @@ fn proof(name: &str) -> &'static str {
         "half copied" => "it was cut off or is still being copied",
         "inspect" => "this is a full flash image",
         "publish" => "data/bin/esp32s3_1.6.6.bin: published",
+        "publish release" => "data/bin/bread-compact-wifi_2.1.0.bin: would be published",
         "roll-back" => "OK    reboot     1.6.6",
         "http redirected" | "download redirected" => "FAIL redirect",
         "mended" => "OK    reboot     1.6.1",
