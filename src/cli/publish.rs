@@ -259,6 +259,8 @@ impl Run<'_> {
                 let old = file_name(old);
                 format!("{old}: would be removed, for its app is there instead")
             }));
+            let shut = way::shut_to_others(&self.settings.catalogue.dir);
+            row.warnings.extend(shut.iter().map(Event::to_string));
             row.outcome = Outcome::Planned;
             return Ok(());
         }

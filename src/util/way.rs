@@ -131,8 +131,9 @@ pub(crate) fn to_keep(folder: &Path, bytes: u64, before: u64) -> Result<(), io::
     let mut steps = folder.ancestors();
     let there = steps.find(|step| fs::symlink_metadata(step).is_ok());
     let there = there.unwrap_or(&folder);
-    if !fs::metadata(there)?.is_dir() {
-        return Err(Errno::ENOTDIR.into());
+    if !there.is_dir() {
+        // As a folder says that is to be made there.
+        return Err(Errno::EEXIST.into());
     }
     access(there, AccessFlags::W_OK | AccessFlags::X_OK)?;
     let longest = getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(soft, _)| soft);

@@ -3,6 +3,8 @@
 //! for it here, and each rule of the probe is in `troubleshooting.md`.
 //! `UPDATE_TRANSCRIPTS=1` writes the transcripts anew.
 
+mod images;
+
 use super::support::Server;
 use super::support::chain::Chain;
 use super::support::event::field;
@@ -14,8 +16,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
-use xiaozhi_image_builder::zip::Zip;
-use xiaozhi_image_builder::{Flash, Image, merged};
+use xiaozhi_image_builder::{Image, merged};
 
 /// Each page in both languages, and how many transcripts it has at least.
 const DOCUMENTS: [(&str, usize); 3] = [
@@ -104,35 +105,9 @@ fn scene(name: &str) -> Scene {
             let setup = Setup::new().file("esp32s3_1.6.1.bin", &whole[..whole.len() / 2]);
             Scene::Run(setup, "inspect data/bin/esp32s3_1.6.1.bin")
         }
-        "inspect" => {
-            let image = of_real_size();
-            let setup = Setup::new().file("esp32s3_1.6.6.bin", image.build());
-            fs::write(
-                setup.path().join("merged-binary.bin"),
-                merged(&Image::new("1.6.6"), 0),
-            )
-            .unwrap();
-            let shown = "inspect data/bin/esp32s3_1.6.6.bin merged-binary.bin";
+        "inspect" | "publish" | "publish release" => {
+            let (setup, shown) = images::scene(name);
             Scene::Run(setup, shown)
-        }
-        "publish" => {
-            let setup = Setup::new();
-            let build = setup.path().join("build");
-            fs::create_dir(&build).unwrap();
-            fs::write(build.join("xiaozhi.bin"), of_real_size().build()).unwrap();
-            Scene::Run(setup, "publish build/xiaozhi.bin --model esp32s3")
-        }
-        "publish release" => {
-            let setup = Setup::new();
-            let app = Image {
-                version: "2.1.0".to_owned(),
-                ..of_real_size()
-            };
-            let full = Flash::v2_16mb().build(&[("ota_0", &app.build())]);
-            let packed = Zip::new().file("merged-binary.bin", &full).bytes();
-            let file = "v2.1.0_bread-compact-wifi.zip";
-            fs::write(setup.path().join(file), packed).unwrap();
-            Scene::Run(setup, "publish v2.1.0_bread-compact-wifi.zip --dry-run")
         }
         "roll-back" => Scene::Own(
             own(
@@ -198,13 +173,6 @@ fn scene(name: &str) -> Scene {
         ),
         other => panic!("no such transcript: {other}"),
     }
-}
-
-/// An image of a megabyte and more, for what is said of lengths.
-fn of_real_size() -> Image {
-    let mut image = Image::new("1.6.6");
-    image.payload = image.payload.repeat(8192);
-    image
 }
 
 /// What a transcript must show, or its section tells something else.

@@ -86,7 +86,7 @@ impl Source {
         let begun = (&mut from).take(HEAD as u64).read_to_end(&mut head);
         begun.map_err(unreadable)?;
         let is_app = version_at_head(&head).is_some();
-        let mut whole = head.chain(from);
+        let mut whole = (&*head).chain(from);
         let source = if is_app {
             stream(path, &settings.dir, &mut whole, is_dry)?
         } else {

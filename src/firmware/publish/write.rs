@@ -7,6 +7,7 @@ use super::source::{self, Content};
 use super::{PublishError, Source, Target};
 use crate::util::durable::{self, Durability, NotCreated, Turn};
 use crate::util::way;
+use nix::errno::Errno;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -100,7 +101,7 @@ impl Source {
                 return Err(exists(target, &self.inspection));
             }
             if there.is_dir() {
-                return Err(folder(io::ErrorKind::IsADirectory.into()));
+                return Err(folder(Errno::EISDIR.into()));
             }
         }
         if let Some(notes) = notes {
