@@ -1,7 +1,7 @@
 //! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
 //! [`name`], [`snapshot`], [`archive`] and [`release_name`] are pure; `catalogue` has a
 //! snapshot, which `folder` keeps true to the folder, `store` hands out the bytes, `publish`
-//! puts a file there and `prune` takes some away.
+//! puts a file there (`command` writes what to type for that) and `prune` takes some away.
 
 pub mod archive;
 pub(crate) mod catalogue;

@@ -145,7 +145,7 @@ pub(crate) fn to_keep(folder: &Path, bytes: u64, before: u64) -> Result<(), io::
         && about.blocks() > 0
     {
         let block = about.fragment_size().max(1);
-        let wanted = bytes.div_ceil(block) + before.div_ceil(block);
+        let wanted = bytes.div_ceil(block).saturating_add(before.div_ceil(block));
         if wanted > about.blocks_available() {
             return Err(Errno::ENOSPC.into());
         }
@@ -274,6 +274,24 @@ mod tests {
             event.contains(&format!("mkdir -p {}", target.display())),
             "{event}"
         );
+    }
+
+    #[test]
+    fn what_keeps_a_file_out_of_a_folder_is_seen_without_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        symlink("nowhere", at("link")).unwrap();
+        assert!(to_keep(&at("a/b/c"), 10, 10).is_ok() && !at("a").exists());
+        for name in ["file", "file/x", "link", "link/x"] {
+            let error = to_keep(&at(name), 1, 0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
+        }
+        for (bytes, before) in [(1, u64::MAX), (u64::MAX - 1, 1)] {
+            assert!(crate::util::durable::is_full(
+                &to_keep(dir.path(), bytes, before).unwrap_err()
+            ));
+        }
     }
 
     #[test]
