@@ -12,7 +12,7 @@ mod boards;
 use super::name::{copies, is_version, model_key};
 use boards::{MANUFACTURERS, OWN_NAMES, OWN_P4X};
 
-/// What the name of a release tells.
+/// Meaning of a release's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseName {
     /// The version, without its `v`.

@@ -1,4 +1,4 @@
-//! Which of the members is the image.
+//! Chooses the member that is the image.
 
 use super::{ArchiveFault, Held, Packed};
 use xiaozhi_device::flash::is_flash;

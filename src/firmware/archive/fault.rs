@@ -9,7 +9,7 @@ const SHOWN: usize = 100;
 /// Number of members that are named where all would be too many.
 const NAMED: usize = 5;
 
-/// What to do about an archive that no build makes.
+/// Advice about an archive that no build makes.
 const GET_ANEW: &str = "nothing is taken from such an archive; get it anew from whoever built \
                         it, or publish the image itself";
 
@@ -25,7 +25,7 @@ pub enum ArchiveFault {
     /// Its directory is not there, or makes no sense.
     #[error("it is cut off or damaged, for {what}: download it again")]
     Damaged {
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
     /// It is one of several files.
@@ -56,7 +56,7 @@ pub enum ArchiveFault {
     Name {
         /// The member's name.
         member: String,
-        /// What is wrong with it.
+        /// The fault.
         why: &'static str,
     },
     /// Two members of one name.
@@ -158,7 +158,7 @@ pub enum ArchiveFault {
     /// No image at all.
     #[error("{}", no_image(held))]
     NoImage {
-        /// What it holds instead.
+        /// The members that it holds instead.
         held: Vec<Held>,
     },
 }
@@ -168,7 +168,7 @@ pub enum ArchiveFault {
 pub struct Held {
     /// The member's name.
     pub member: String,
-    /// What it is; `None` where nobody looked.
+    /// Result of its inspection; `None` where nobody looked.
     pub verdict: Option<Verdict>,
 }
 

@@ -1,4 +1,4 @@
-//! Where the members lie: each behind the other, from the first byte to the directory. What a
+//! Places of the members: each behind the other, from the first byte to the directory. What a
 //! member's own header says must be what the directory says of it; some programs read only
 //! this, and some only that.
 
