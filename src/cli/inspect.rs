@@ -7,7 +7,9 @@ use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
 use crate::firmware::notes::Notes;
-use crate::firmware::{Uninspected, Unusable, command, inspect_named, leads_out, offerable, signing};
+use crate::firmware::{
+    Uninspected, Unusable, command, inspect_named, leads_out, offerable, signing,
+};
 use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
 use clap::Args;

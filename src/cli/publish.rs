@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::firmware::command::Publish;
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::publish::{
-    Published, PublishError, Room, Source, Taken, Target, model_by_name,
+    PublishError, Published, Room, Source, Taken, Target, model_by_name,
 };
 use crate::firmware::{name, signing};
 use crate::util::durable::Durability;
@@ -240,7 +240,11 @@ impl Run<'_> {
             row.warnings.extend(beside.iter().map(Event::to_string));
         }
         if std::mem::take(&mut self.is_new) {
-            let made = if arguments.dry_run { "would be made" } else { "was made" };
+            let made = if arguments.dry_run {
+                "would be made"
+            } else {
+                "was made"
+            };
             row.warnings.push(format!(
                 "there was no folder {} here, and it {made}: is this where the server runs?",
                 std::path::absolute(dir)?.display()

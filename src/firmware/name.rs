@@ -209,7 +209,10 @@ impl From<&Misnamed> for Event {
                 taken = taken
             ),
             NameError::Archive => {
-                event!(NAME_ARCHIVE, other = (!misnamed.holds_zip).then_some(UNPACK))
+                event!(
+                    NAME_ARCHIVE,
+                    other = (!misnamed.holds_zip).then_some(UNPACK)
+                )
             }
             NameError::FullFlash => event!(NAME_FULL_FLASH),
         }

@@ -127,7 +127,10 @@ fn publish_from(dir: &Path, input: &[u8], arguments: &[&str]) -> Done {
 /// Runs a command as somebody copies it.
 fn copied(dir: &Path, line: &str) -> Done {
     let output = Command::new("bash")
-        .args(["-c", &format!("xiaozhi-ota() {{ '{BINARY}' \"$@\"; }}; {line}")])
+        .args([
+            "-c",
+            &format!("xiaozhi-ota() {{ '{BINARY}' \"$@\"; }}; {line}"),
+        ])
         .current_dir(dir)
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())

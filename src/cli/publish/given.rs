@@ -92,7 +92,10 @@ mod tests {
                 .map(|one| (one.path, one.fault.is_some()))
                 .collect::<Vec<_>>()
         };
-        let both = [(at(".").join("a.bin"), false), (at(".").join("b.zip"), false)];
+        let both = [
+            (at(".").join("a.bin"), false),
+            (at(".").join("b.zip"), false),
+        ];
         assert_eq!(paths(&["."]), both);
         assert_eq!(paths(&[".", "b.zip", "./a.bin"]), both);
         assert_eq!(paths(&["empty"]), [(at("empty"), true)]);

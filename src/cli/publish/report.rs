@@ -163,7 +163,11 @@ impl Row {
                 writeln!(text, "{path}: published; {}", one_line(&self.effect))?;
             }
             (Outcome::Planned, None) => {
-                writeln!(text, "{path}: would be published; {}", one_line(&self.effect))?;
+                writeln!(
+                    text,
+                    "{path}: would be published; {}",
+                    one_line(&self.effect)
+                )?;
             }
             (Outcome::Refused, Some(_)) => {
                 writeln!(text, "refused, for a reason that is named at the end")?;

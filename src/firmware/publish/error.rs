@@ -1,8 +1,8 @@
 //! Reasons why a file is not published, each with what to do about it.
 
+use super::super::Unusable;
 use super::super::archive::ArchiveFault;
 use super::super::notes::NotesError;
-use super::super::Unusable;
 use crate::event::Event;
 use std::io;
 use std::path::PathBuf;

@@ -192,7 +192,10 @@ mod tests {
             model_by_name(file, command)
         };
         for (file, told) in [
-            ("x/v2.1.0_bread-compact-wifi.zip", Some("bread-compact-wifi")),
+            (
+                "x/v2.1.0_bread-compact-wifi.zip",
+                Some("bread-compact-wifi"),
+            ),
             ("lichuang-dev_1.6.6.bin", Some("lichuang-dev")),
             ("my_board_1.6.6_2.bin", Some("my_board")),
             ("build/xiaozhi.bin", None),

@@ -194,9 +194,9 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
         origin.slot = Some(app.slot);
         origin.offset = Some(from);
         let parts = app.left.iter();
-        origin.left.extend(parts.map(|part| {
-            format!("{} ({} bytes at {:#x})", part.what, part.bytes, part.offset)
-        }));
+        origin.left.extend(
+            parts.map(|part| format!("{} ({} bytes at {:#x})", part.what, part.bytes, part.offset)),
+        );
         // In place: a copy would hold a large flash twice.
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
         bytes.truncate(from.saturating_add(length));
@@ -211,7 +211,10 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
 }
 
 /// Opens an archive, whose bytes are let go.
-#[expect(clippy::needless_pass_by_value, reason = "they are not to be held any longer")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "they are not to be held any longer"
+)]
 fn unpack(path: &Path, archive: Vec<u8>) -> Result<Packed, PublishError> {
     archive::image_in(&archive).map_err(|fault| PublishError::Archive {
         path: path.to_owned(),

@@ -11,7 +11,9 @@ const BATCH: usize = 60;
 
 #[test]
 fn of_sixty_archives_the_bad_one_alone_is_not_published() {
-    let names: Vec<_> = (1..=BATCH).map(|n| format!("v2.1.0_board-{n:02}.zip")).collect();
+    let names: Vec<_> = (1..=BATCH)
+        .map(|n| format!("v2.1.0_board-{n:02}.zip"))
+        .collect();
     let image = |n: usize| app("2.1.0", n as u64);
     let mut files: Vec<_> = names
         .iter()
@@ -76,7 +78,10 @@ fn a_folder_stands_for_its_files() {
     let done = publish(dir.path(), &["rel", "--force"]);
     assert_eq!(done.code, 1, "{done:?}");
     assert!(done.error.contains("rel/notes.txt: "), "{done:?}");
-    assert!(done.text.ends_with("published: 2; there already: 0; refused: 1\n"));
+    assert!(
+        done.text
+            .ends_with("published: 2; there already: 0; refused: 1\n")
+    );
     for (files, words) in [("rel/below", ""), ("data", "a folder without files")] {
         let done = publish(dir.path(), &[files]);
         assert!(
@@ -139,7 +144,10 @@ fn in_a_batch_nobody_is_asked_and_each_has_its_reason() {
             "{line}"
         );
     }
-    let done = publish(dir.path(), &["merged-binary.bin", "page.bin", "--model", "z"]);
+    let done = publish(
+        dir.path(),
+        &["merged-binary.bin", "page.bin", "--model", "z"],
+    );
     assert!(done.code == 1 && listing(dir.path()).contains(&"z_2.1.0.bin".to_owned()));
 }
 
@@ -151,23 +159,33 @@ fn programs_are_told_all_of_it_in_one_document() {
     assert_eq!(done.code, 1, "{done:?}");
     assert!(!done.text.contains("null"), "{done:?}");
     let row = done.row(RELEASE);
-    assert_eq!((&row["outcome"], &row["slot"]), (&"published".into(), &"ota_0".into()));
+    assert_eq!(
+        (&row["outcome"], &row["slot"]),
+        (&"published".into(), &"ota_0".into())
+    );
     assert_eq!(row["member"], "merged-binary.bin");
     assert_eq!(row["sha256"].as_str().unwrap().len(), 64);
     let left: Vec<_> = row["left"].as_array().unwrap().iter().collect();
     assert!(
-        left.iter().any(|part| part.as_str().unwrap().starts_with("bootloader (")),
+        left.iter()
+            .any(|part| part.as_str().unwrap().starts_with("bootloader (")),
         "{row}"
     );
     assert!(row["warnings"].as_array().unwrap().is_empty(), "{row}");
     let row = done.row("x.bin");
-    assert!(row["outcome"] == "refused" && row["path"].is_null(), "{row}");
+    assert!(
+        row["outcome"] == "refused" && row["path"].is_null(),
+        "{row}"
+    );
     assert!(row["reason"].as_str().unwrap().contains("x.bin"), "{row}");
     // The reason of one alone is in the document, too.
     let done = publish(dir.path(), &[RELEASE, "--json"]);
     let row = done.row(RELEASE);
     assert_eq!((done.code, &row["outcome"]), (1, &"same".into()), "{row}");
-    assert!(done.error.contains("already, with the same content"), "{done:?}");
+    assert!(
+        done.error.contains("already, with the same content"),
+        "{done:?}"
+    );
 }
 
 /// Whatever is in what is published, `inspect` calls what comes out ready.
@@ -212,7 +230,10 @@ fn what_is_published_is_what_inspect_calls_ready() {
         .iter()
         .map(|(name, bytes)| (format!("in/{name}"), bytes.clone()))
         .collect();
-    let files: Vec<_> = files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, bytes)| (&**name, bytes.clone()))
+        .collect();
     let dir = folder(&files);
     let done = publish(dir.path(), &["in", "--json"]);
     let json = done.json();

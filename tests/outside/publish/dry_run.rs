@@ -27,8 +27,18 @@ const CASES: [Case; 22] = [
     ("no file", nothing, &["none.bin", "--model", "a"], 1),
     ("no image", nothing, &["text.bin", "--model", "a"], 1),
     ("damaged", nothing, &["cut.bin", "--model", "a"], 1),
-    ("a model that is none", nothing, &["x.bin", "--model", "a/b"], 1),
-    ("a version that is none", nothing, &["x.bin", "--model", "a", "--version", "v2"], 1),
+    (
+        "a model that is none",
+        nothing,
+        &["x.bin", "--model", "a/b"],
+        1,
+    ),
+    (
+        "a version that is none",
+        nothing,
+        &["x.bin", "--model", "a", "--version", "v2"],
+        1,
+    ),
     (
         "it is there",
         |dir| holds(dir, "a_2.1.0.bin", &app("2.1.0", 1)),
@@ -83,7 +93,12 @@ const CASES: [Case; 22] = [
         &["x.bin", "--model", "a", "--notes", "x.md"],
         1,
     ),
-    ("with notes", nothing, &["x.bin", "--model", "a", "--notes", "x.md"], 0),
+    (
+        "with notes",
+        nothing,
+        &["x.bin", "--model", "a", "--notes", "x.md"],
+        0,
+    ),
     (
         "no folder yet",
         |dir| fs::remove_dir_all(dir.join("data")).unwrap(),
@@ -93,8 +108,8 @@ const CASES: [Case; 22] = [
     (
         "a file in the folder's place",
         |dir| {
-            fs::remove_dir_all(dir.join("data")).unwrap();
-            fs::write(dir.join("data"), "").unwrap();
+            fs::remove_dir_all(dir.join("data/bin")).unwrap();
+            fs::write(dir.join("data/bin"), "").unwrap();
         },
         &["x.bin", "--model", "a"],
         1,
@@ -166,11 +181,16 @@ fn a_folder_that_takes_nothing_is_seen_before() {
         for more in [&["--dry-run"][..], &[]] {
             let dir = built();
             let mut command = in_namespace(&prepare);
-            command.args(["publish", "x.bin", "--model", "a"]).args(more);
+            command
+                .args(["publish", "x.bin", "--model", "a"])
+                .args(more);
             let done = Done::of(command.current_dir(dir.path()).output().unwrap());
             assert_eq!(done.code, 1, "{name}: {done:?}");
             // The name of a draft may follow.
-            let until = done.error.find("(os error").unwrap_or_else(|| panic!("{done:?}"));
+            let until = done
+                .error
+                .find("(os error")
+                .unwrap_or_else(|| panic!("{done:?}"));
             ends.push(done.error[..until].to_owned());
         }
         assert_eq!(ends[0], ends[1], "{name}");
@@ -190,7 +210,9 @@ fn a_folder_that_takes_nothing_is_seen_before() {
         assert_eq!(ends[0], ends[1], "{limit}");
     }
     let dir = built();
-    let line = format!("chmod 555 data/bin; exec setpriv --bounding-set=-dac_override {BINARY} publish x.bin --model a");
+    let line = format!(
+        "chmod 555 data/bin; exec setpriv --bounding-set=-dac_override {BINARY} publish x.bin --model a"
+    );
     if nix::unistd::geteuid().is_root() {
         for more in ["", " --dry-run"] {
             let output = Command::new("bash")
@@ -221,7 +243,9 @@ fn the_room_is_counted_over_all_of_them() {
         let dir = folder(&[("a_2.1.0.bin", image(1)), ("b_2.1.0.bin", image(2))]);
         let prepare = "mount -t tmpfs -o size=64k tmpfs data/bin";
         let mut command = in_namespace(prepare);
-        command.args(["publish", "a_2.1.0.bin", "b_2.1.0.bin"]).args(more);
+        command
+            .args(["publish", "a_2.1.0.bin", "b_2.1.0.bin"])
+            .args(more);
         let done = Done::of(command.current_dir(dir.path()).output().unwrap());
         ends.push((done.code, done.error));
     }

@@ -38,13 +38,18 @@ fn killed_in_the_middle_nothing_is_half() {
             let dir = folder(&[(RELEASE, source.clone())]);
             let dir = dir.path();
             let mut killed = strace(&[fault]);
-            killed.arg(BINARY).args(["publish", RELEASE]).current_dir(dir);
+            killed
+                .arg(BINARY)
+                .args(["publish", RELEASE])
+                .current_dir(dir);
             killed.output().unwrap();
             let path = dir.join(format!("data/bin/{BOARD}_2.1.0.bin"));
             if let Ok(there) = fs::read(&path) {
                 assert!(there == image, "{name}: {fault}");
             }
-            let shown = listing(dir).into_iter().filter(|file| !file.starts_with('.'));
+            let shown = listing(dir)
+                .into_iter()
+                .filter(|file| !file.starts_with('.'));
             assert_eq!(shown.count(), usize::from(path.exists()), "{name}: {fault}");
             // Once more is as if nothing had been.
             let done = publish(dir, &[RELEASE, "--force"]);
@@ -125,7 +130,10 @@ fn memory_stays_within_two_hundred_megabytes() {
     let dir = folder(&[("flash.bin", full(&image))]);
     let dir = dir.path();
     // As large as the largest flash, with something at its end.
-    let flash = File::options().write(true).open(dir.join("flash.bin")).unwrap();
+    let flash = File::options()
+        .write(true)
+        .open(dir.join("flash.bin"))
+        .unwrap();
     flash.write_all_at(b"end", (128 << 20) - 3).unwrap();
     for arguments in ["flash.bin --model a", "- --model a --force < flash.bin"] {
         let (peak, code) = peak(dir, arguments);

@@ -12,7 +12,9 @@ use std::process::Command;
 
 /// The command in a text, to the end of the text or the bracket that holds it.
 fn command(text: &str) -> String {
-    let at = text.find("xiaozhi-ota publish /").or_else(|| text.find("xiaozhi-ota publish d"));
+    let at = text
+        .find("xiaozhi-ota publish /")
+        .or_else(|| text.find("xiaozhi-ota publish d"));
     let line = &text[at.unwrap_or_else(|| panic!("{text}"))..];
     let end = line.find([')', '\n', '"']).unwrap_or(line.len());
     line[..end].trim().to_owned()
@@ -78,7 +80,8 @@ fn a_full_image_under_a_firmware_s_name_is_replaced_by_its_app() {
         assert_eq!(listing(dir), ["a_2.1.0.bin"], "{done:?}");
         let removed = format!("{path}: removed");
         assert_eq!(done.text.contains(&removed), version != "2.1.0", "{done:?}");
-        until("the offer", || server.offered("a", "1.0.0"));
+        let is_there = |file: &String| file == "a_2.1.0.bin";
+        until("the offer", || server.offered("a", "1.0.0").filter(is_there));
         let got = server.get("/xiaozhi/ota/download/a_2.1.0.bin");
         assert!(got.body == app("2.1.0", 1));
     }
@@ -119,8 +122,15 @@ fn the_command_names_the_configuration_and_is_what_a_shell_takes() {
     let at = line.find("xiaozhi-ota publish").unwrap();
     let typed = line[at..].split(" event=").next().unwrap();
     let typed = typed.split(" file=").next().unwrap();
-    let file = odd.join(RELEASE).display().to_string().replace('\'', r"'\''");
-    let wanted = format!("xiaozhi-ota publish '{file}' --config '{}'", config.display());
+    let file = odd
+        .join(RELEASE)
+        .display()
+        .to_string()
+        .replace('\'', r"'\''");
+    let wanted = format!(
+        "xiaozhi-ota publish '{file}' --config '{}'",
+        config.display()
+    );
     assert!(typed.starts_with(&wanted), "{wanted}: {typed}");
     // From anywhere.
     let done = copied(std::path::Path::new("/"), &wanted);

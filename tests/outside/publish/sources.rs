@@ -53,12 +53,32 @@ fn a_device_of_that_board_gets_exactly_the_app_of_the_release() {
     let file = format!("/xiaozhi/ota/download/{BOARD}_2.1.0.bin");
     assert!(server.get(&file).body == image);
     let url = format!("http://{}/xiaozhi/ota/", server.address());
-    let played = ["--version", "2.0.0", "--firmware-line", "v2", "--skip", "websocket"];
-    let probe = [&["probe", &url, "--board", BOARD, "--lang", "en"][..], &played].concat();
+    let played = [
+        "--version",
+        "2.0.0",
+        "--firmware-line",
+        "v2",
+        "--skip",
+        "websocket",
+    ];
+    let probe = [
+        &["probe", &url, "--board", BOARD, "--lang", "en"][..],
+        &played,
+    ]
+    .concat();
     let (_, text, error) = run(dir, &probe);
     assert!(text.contains("reboot     2.1.0"), "{text}{error}");
     let boards = format!("{BOARD}@esp32s3");
-    let fleet = ["simulate", &url, "-n", "3", "--boards", &boards, "--version", "2.0.0"];
+    let fleet = [
+        "simulate",
+        &url,
+        "-n",
+        "3",
+        "--boards",
+        &boards,
+        "--version",
+        "2.0.0",
+    ];
     let (ok, text, error) = run(dir, &fleet);
     assert!(ok, "{text}{error}");
 }
@@ -75,7 +95,11 @@ fn whatever_holds_an_image_it_is_the_same_image() {
             ("a.zip", packed("xiaozhi.bin", &image), None),
             ("b.zip", packed("merged-binary.bin", &full), Some("ota_0")),
             // What it is the content tells, and no name.
-            ("c.bin", packed("build/merged-binary.bin", &full), Some("ota_0")),
+            (
+                "c.bin",
+                packed("build/merged-binary.bin", &full),
+                Some("ota_0"),
+            ),
             ("d.zip", full.clone(), Some("ota_0")),
             ("e.zip", image.clone(), None),
         ] {
@@ -209,7 +233,8 @@ fn what_holds_no_image_for_devices_is_refused_with_the_reason() {
     encrypted[0x2_0000..0x2_0000 + good.len()]
         .copy_from_slice(&super::super::support::noise(good.len(), 8));
     let unsafe_version = full(&app("2.x", 7));
-    let different = Flash::factory_and_slot().build(&[("factory", &app("2.0.0", 1)), ("ota_0", &good)]);
+    let different =
+        Flash::factory_and_slot().build(&[("factory", &app("2.0.0", 1)), ("ota_0", &good)]);
     for (bytes, words) in [
         (Flash::without_slots_4mb().build(&[]), &["no slot"][..]),
         (full(&[0xFF; 16]), &["ota_0"]),
@@ -217,12 +242,24 @@ fn what_holds_no_image_for_devices_is_refused_with_the_reason() {
         (damaged.clone(), &["ota_0", "damaged"]),
         (different, &["factory", "ota_0"]),
         (unsafe_version.clone(), &["2.x", "restarts a device"]),
-        (packed("merged-binary.bin", &encrypted), &["merged-binary.bin", "encrypted"]),
-        (packed("merged-binary.bin", &unsafe_version), &["restarts a device"]),
-        (packed("readme.txt", b"text"), &["readme.txt"]),
-        (packed("../../data/bin/x.bin", &good), &["../../data/bin/x.bin"]),
         (
-            Zip::new().file("a.bin", &good).file("b.bin", &app("2.0.0", 9)).bytes(),
+            packed("merged-binary.bin", &encrypted),
+            &["merged-binary.bin", "encrypted"],
+        ),
+        (
+            packed("merged-binary.bin", &unsafe_version),
+            &["restarts a device"],
+        ),
+        (packed("readme.txt", b"text"), &["readme.txt"]),
+        (
+            packed("../../data/bin/x.bin", &good),
+            &["../../data/bin/x.bin"],
+        ),
+        (
+            Zip::new()
+                .file("a.bin", &good)
+                .file("b.bin", &app("2.0.0", 9))
+                .bytes(),
             &["a.bin", "b.bin"],
         ),
         (half(&release(&good)), &["x.zip"]),
@@ -230,7 +267,11 @@ fn what_holds_no_image_for_devices_is_refused_with_the_reason() {
     ] {
         let dir = folder(&[("x.zip", bytes)]);
         let before = super::tree(dir.path());
-        for more in [&[][..], &["--foreign"], &["--version", "2.1.0", "--foreign"]] {
+        for more in [
+            &[][..],
+            &["--foreign"],
+            &["--version", "2.1.0", "--foreign"],
+        ] {
             let done = publish(dir.path(), &[&["x.zip", "--model", "a"][..], more].concat());
             assert_eq!((done.code, &*done.text), (1, ""), "{words:?}: {done:?}");
             assert_eq!(done.error.lines().count(), 1, "{done:?}");
