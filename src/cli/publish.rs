@@ -31,8 +31,9 @@ use xiaozhi_device::version::Version;
 
 #[derive(Debug, Args)]
 #[expect(
+    clippy::doc_markdown,
     clippy::struct_excessive_bools,
-    reason = "each is an option of the command line"
+    reason = "the text of --help, and each is an option"
 )]
 pub(super) struct PublishArgs {
     /// Archives of releases (v2.1.0_board.zip), full flash images (merged-binary.bin), app

@@ -26,13 +26,14 @@ impl Publish<'_> {
     pub(crate) fn line(&self) -> Option<String> {
         let mut line = format!("xiaozhi-ota publish {}", quoted(self.file.to_str()?));
         if let Some(model) = self.model {
-            line += " --model";
             // What begins with a dash would be taken for an option of its own.
-            line += &if model.starts_with('-') {
-                quoted(&format!("={model}")).into_owned()
+            if model.starts_with('-') {
+                line += " --model";
+                line += &quoted(&format!("={model}"));
             } else {
-                format!(" {}", quoted(model))
-            };
+                line += " --model ";
+                line += &quoted(model);
+            }
         }
         if self.force {
             line += " --force";

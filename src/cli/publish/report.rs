@@ -1,4 +1,4 @@
-//! What is said of each file that was to be published, to people and to programs.
+//! Words on each file that was to be published, for people and for programs.
 
 use crate::firmware::publish::{Origin, PublishError, Source, Target};
 use crate::util::terminal::{file_name, one_line};
@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use xiaozhi_device::hex::encode;
 
-/// What came of a file.
+/// End of the way of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outcome {
@@ -48,6 +48,9 @@ pub(super) struct Row {
     /// App slot of the full flash image that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     slot: Option<String>,
+    /// Models that it may be for, where its name does not tell which of two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
     /// Parts of the source that are not published.
     left: Vec<String>,
     pub(super) warnings: Vec<String>,
@@ -57,7 +60,7 @@ pub(super) struct Row {
     /// Place of the image in the source.
     #[serde(skip)]
     place: Option<String>,
-    /// What follows for devices.
+    /// Consequence for devices.
     #[serde(skip)]
     pub(super) effect: String,
     /// Further lines: notes, files that go or stay.
@@ -77,6 +80,7 @@ impl Row {
             sha256: None,
             member: None,
             slot: None,
+            candidates: Vec::new(),
             left: Vec::new(),
             warnings: Vec::new(),
             reason: None,
@@ -108,10 +112,11 @@ impl Row {
 
     /// Takes the reason why it is not published.
     pub(super) fn fail(&mut self, error: &anyhow::Error) {
-        let is_same = error
-            .downcast_ref::<PublishError>()
-            .is_some_and(PublishError::is_same);
-        self.outcome = if is_same {
+        let known = error.downcast_ref::<PublishError>();
+        if let Some(PublishError::EitherModel { models, .. }) = known {
+            self.candidates = models.to_vec();
+        }
+        self.outcome = if known.is_some_and(PublishError::is_same) {
             Outcome::Same
         } else {
             Outcome::Refused

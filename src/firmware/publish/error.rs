@@ -34,7 +34,7 @@ pub(crate) enum PublishError {
         /// The archive.
         path: PathBuf,
         /// Its fault.
-        fault: ArchiveFault,
+        fault: Box<ArchiveFault>,
     },
     /// No app can be cut out of the full flash image.
     #[error("{}: {}{}", path.display(), of_member(member.as_deref()), fault)]
@@ -44,7 +44,7 @@ pub(crate) enum PublishError {
         /// Its name in the archive.
         member: Option<String>,
         /// The fault.
-        fault: FlashFault,
+        fault: Box<FlashFault>,
     },
     /// The app in it would not be offered.
     #[error("{}: {inside}: {why}", path.display())]

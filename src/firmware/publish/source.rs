@@ -1,4 +1,4 @@
-//! What is to be published, taken out of whatever holds it: an app image as it is, a full
+//! Takes the image to be published out of whatever holds it: the app image itself, a full
 //! flash image, or an archive with one of the two.
 //!
 //! An app image is copied as a stream. Anything else is held in memory, at most as much as
@@ -187,7 +187,7 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
         let app = flash::app_in(&bytes).map_err(|fault| PublishError::Flash {
             path: path.to_owned(),
             member: origin.member.clone(),
-            fault,
+            fault: Box::new(fault),
         })?;
         let length = app.bytes.len();
         let from = app.offset;
@@ -218,6 +218,6 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
 fn unpack(path: &Path, archive: Vec<u8>) -> Result<Packed, PublishError> {
     archive::image_in(&archive).map_err(|fault| PublishError::Archive {
         path: path.to_owned(),
-        fault,
+        fault: Box::new(fault),
     })
 }

@@ -144,6 +144,9 @@ fn in_a_batch_nobody_is_asked_and_each_has_its_reason() {
             "{line}"
         );
     }
+    let done = publish(dir.path(), &[EITHER, "--json"]);
+    let candidates = done.row(EITHER)["candidates"].clone();
+    assert_eq!(candidates, serde_json::json!(super::CANDIDATES));
     let done = publish(
         dir.path(),
         &["merged-binary.bin", "page.bin", "--model", "z"],

@@ -81,7 +81,9 @@ fn a_full_image_under_a_firmware_s_name_is_replaced_by_its_app() {
         let removed = format!("{path}: removed");
         assert_eq!(done.text.contains(&removed), version != "2.1.0", "{done:?}");
         let is_there = |file: &String| file == "a_2.1.0.bin";
-        until("the offer", || server.offered("a", "1.0.0").filter(is_there));
+        until("the offer", || {
+            server.offered("a", "1.0.0").filter(is_there)
+        });
         let got = server.get("/xiaozhi/ota/download/a_2.1.0.bin");
         assert!(got.body == app("2.1.0", 1));
     }

@@ -132,6 +132,9 @@ fn every_layout_gives_its_app() {
     for (name, flash) in Flash::layouts() {
         let image = app("2.1.0", 3);
         let dir = folder(&[("merged-binary.bin", flash.build(&[("ota_0", &image)]))]);
+        let (_, text, _) = run(dir.path(), &["inspect", "merged-binary.bin"]);
+        let command = "xiaozhi-ota publish merged-binary.bin\n";
+        assert!(text.contains(command), "{name}: {text}");
         let done = publish(dir.path(), &["merged-binary.bin", "--model", "a"]);
         assert_eq!(done.code, 0, "{name}: {done:?}");
         let path = dir.path().join("data/bin/a_2.1.0.bin");
