@@ -1,8 +1,8 @@
 //! Reads what the name of a release tells: a version, and a board. Pure.
 //!
 //! The firmware's `scripts/build.py` (once `release.py`) calls an archive
-//! `v{version}_{name}.zip`. The name was what devices report as `board.name`; since v2.1 the
-//! board's manufacturer stands in front of it, unless it begins with that anyway
+//! `v{version}_{name}.zip`. The name was what devices report as `board.name`; later (in v2.2.6,
+//! for one) the board's manufacturer stands in front of it, unless it begins with that anyway
 //! (`_get_full_name`). Nobody can tell from the name of a file which of the two it is: where
 //! that might be, there are two candidates. Only for a name that is known to be a board's own
 //! there is one.
@@ -10,7 +10,7 @@
 mod boards;
 
 use super::name::{copies, is_version, model_key};
-use boards::{MANUFACTURERS, OWN_NAMES, OWN_P4X};
+use boards::{MANUFACTURERS, OWN_NAMES};
 
 /// Meaning of a release's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,19 +113,8 @@ fn boards(name: &str) -> Boards {
         (!rest.is_empty()).then_some(rest)
     });
     match without_manufacturer {
-        Some(rest) if !own => Boards::Either(name.to_owned(), with_p4x_behind(rest)),
+        Some(rest) if !own => Boards::Either(name.to_owned(), rest.to_owned()),
         _ => Boards::One(name.to_owned()),
-    }
-}
-
-/// Returns the name that a device reports of one that a release has: of a chip's revision,
-/// which stands at the end of the one, the other makes a part of the chip's name
-/// (`_normalize_p4x_release_name`).
-fn with_p4x_behind(name: &str) -> String {
-    let is_own = OWN_P4X.iter().any(|own| own.eq_ignore_ascii_case(name));
-    match name.split_once("-p4x-") {
-        Some((front, behind)) if !is_own => format!("{front}-p4-{behind}-p4x"),
-        _ => name.to_owned(),
     }
 }
 
@@ -151,15 +140,39 @@ mod tests {
     #[test]
     fn behind_the_version_stands_the_board() {
         for (file, version, board) in [
-            ("v2.1.0_bread-compact-wifi.zip", "2.1.0", "bread-compact-wifi"),
-            ("v2.1.0_bread-compact-wifi.bin", "2.1.0", "bread-compact-wifi"),
-            ("V2.1.0_bread-compact-wifi.ZIP", "2.1.0", "bread-compact-wifi"),
-            ("2.1.0_bread-compact-wifi.zip", "2.1.0", "bread-compact-wifi"),
+            (
+                "v2.1.0_bread-compact-wifi.zip",
+                "2.1.0",
+                "bread-compact-wifi",
+            ),
+            (
+                "v2.1.0_bread-compact-wifi.bin",
+                "2.1.0",
+                "bread-compact-wifi",
+            ),
+            (
+                "V2.1.0_bread-compact-wifi.ZIP",
+                "2.1.0",
+                "bread-compact-wifi",
+            ),
+            (
+                "2.1.0_bread-compact-wifi.zip",
+                "2.1.0",
+                "bread-compact-wifi",
+            ),
             ("v1.6.2_xmini-c3.zip", "1.6.2", "xmini-c3"),
             ("v2.0.0-beta.1_esp-box-3.zip", "2.0.0-beta.1", "esp-box-3"),
             ("v2.9.2_2_lichuang-dev.zip", "2.9.2_2", "lichuang-dev"),
-            ("v1.7.6_esp32-s3-touch-lcd-1.85c.zip", "1.7.6", "esp32-s3-touch-lcd-1.85c"),
-            ("v1.7.6_xingzhi-cube-1.54tft-ml307.zip", "1.7.6", "xingzhi-cube-1.54tft-ml307"),
+            (
+                "v1.7.6_esp32-s3-touch-lcd-1.85c.zip",
+                "1.7.6",
+                "esp32-s3-touch-lcd-1.85c",
+            ),
+            (
+                "v1.7.6_xingzhi-cube-1.54tft-ml307.zip",
+                "1.7.6",
+                "xingzhi-cube-1.54tft-ml307",
+            ),
             ("v2.1.0_my_board_4g.zip", "2.1.0", "my_board_4g"),
             ("v2.1.0_4g-box.bin", "2.1.0", "4g-box"),
             ("v2.1.0_My-Board.zip", "2.1.0", "My-Board"),
@@ -173,7 +186,16 @@ mod tests {
 
     #[test]
     fn marks_of_copies_are_no_part_of_the_board() {
-        for mark in [" (1)", "(2)", " - Copy", " - Copy (3)", " - 副本", " 2", " copy", "_副本"] {
+        for mark in [
+            " (1)",
+            "(2)",
+            " - Copy",
+            " - Copy (3)",
+            " - 副本",
+            " 2",
+            " copy",
+            "_副本",
+        ] {
             let file = format!("v2.2.6_waveshare-esp32-s3-touch-amoled-1.75{mark}.zip");
             let boards = either(
                 "waveshare-esp32-s3-touch-amoled-1.75",
@@ -181,14 +203,21 @@ mod tests {
             );
             tells(&file, Some("2.2.6"), boards);
         }
-        tells("Copy of v2.1.0_xmini-c3.zip", Some("2.1.0"), one("xmini-c3"));
+        tells(
+            "Copy of v2.1.0_xmini-c3.zip",
+            Some("2.1.0"),
+            one("xmini-c3"),
+        );
         tells("v2.1.0_xmini-c3.zip.zip", Some("2.1.0"), one("xmini-c3"));
     }
 
     #[test]
     fn a_manufacturer_in_front_may_be_a_part_of_the_board() {
         for (name, without) in [
-            ("waveshare-esp32-s3-touch-amoled-1.75", "esp32-s3-touch-amoled-1.75"),
+            (
+                "waveshare-esp32-s3-touch-amoled-1.75",
+                "esp32-s3-touch-amoled-1.75",
+            ),
             ("Waveshare-esp32-s3-audio-board", "esp32-s3-audio-board"),
             ("lceda-course-examples-eda-tv-pro", "eda-tv-pro"),
             ("espressif-esp-box-3", "esp-box-3"),
@@ -197,13 +226,26 @@ mod tests {
             // Of a board that nobody knows, nobody knows it.
             ("m5stack-new-thing", "new-thing"),
             ("kevin-box-9", "box-9"),
-            // The firmware calls these otherwise than their releases.
-            ("waveshare-esp32-p4x-nano-10.1-a", "esp32-p4-nano-10.1-a-p4x"),
-            ("espressif-esp32-p4x-function-ev-board", "esp32-p4x-function-ev-board"),
+            ("waveshare-esp32-p4x-nano-10.1-a", "esp32-p4x-nano-10.1-a"),
+            // Its device reports both.
+            ("rymcu-bigsmart", "bigsmart"),
         ] {
-            tells(&format!("v2.2.6_{name}.zip"), Some("2.2.6"), either(name, without));
+            tells(
+                &format!("v2.2.6_{name}.zip"),
+                Some("2.2.6"),
+                either(name, without),
+            );
         }
-        for own in ["m5stack-core-s3", "kevin-box-2", "labplus-ledong-v2", "M5Stack-Tab5"] {
+        for own in [
+            "m5stack-core-s3",
+            "kevin-box-2",
+            "labplus-ledong-v2",
+            "xmini-c3",
+            "M5Stack-Tab5",
+            // As it was called up to v2.1.0.
+            "waveshare-s3-touch-amoled-1.75",
+            "lilygo-t-cameraplus-s3_v1_2",
+        ] {
             tells(&format!("v2.1.0_{own}.zip"), Some("2.1.0"), one(own));
         }
         for one_word in ["waveshare", "waveshare-", "waveshares-board"] {
@@ -220,7 +262,11 @@ mod tests {
             tells(&file, None, one("atk-dnesp32s3-box0"));
         }
         let boards = either("waveshare-esp32-p4-nano", "esp32-p4-nano");
-        tells(&format!("xiaozhi_waveshare-esp32-p4-nano_{commit} (1).zip"), None, boards);
+        tells(
+            &format!("xiaozhi_waveshare-esp32-p4-nano_{commit} (1).zip"),
+            None,
+            boards,
+        );
     }
 
     #[test]
@@ -250,16 +296,22 @@ mod tests {
     /// The list is read from the front, and compared without regard to case.
     #[test]
     fn the_lists_are_sound() {
-        for own in OWN_NAMES.iter().chain(&OWN_P4X) {
+        for own in OWN_NAMES {
             assert!(own.bytes().all(|b| !b.is_ascii_uppercase()), "{own}");
         }
         for own in OWN_NAMES {
-            let begins = |m: &&str| own.strip_prefix(m).is_some_and(|rest| rest.starts_with('-'));
+            let begins = |m: &&str| {
+                own.strip_prefix(m)
+                    .is_some_and(|rest| rest.starts_with('-'))
+            };
             assert!(MANUFACTURERS.iter().any(|m| begins(m)), "{own}");
         }
         for (n, manufacturer) in MANUFACTURERS.iter().enumerate() {
             let hides = |later: &&str| later.starts_with(&format!("{manufacturer}-"));
-            assert!(!MANUFACTURERS[n..].iter().any(|m| hides(m)), "{manufacturer}");
+            assert!(
+                !MANUFACTURERS[n..].iter().any(|m| hides(m)),
+                "{manufacturer}"
+            );
         }
     }
 

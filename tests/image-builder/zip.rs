@@ -305,7 +305,11 @@ fn wide_field(numbers: &[u64]) -> Vec<u8> {
 
 /// A number of four bytes, or the mark of one that stands elsewhere.
 fn narrow(n: u64, is_elsewhere: bool) -> [u8; 4] {
-    let n = if is_elsewhere { u32::MAX } else { u32::try_from(n).unwrap_or(u32::MAX) };
+    let n = if is_elsewhere {
+        u32::MAX
+    } else {
+        u32::try_from(n).unwrap_or(u32::MAX)
+    };
     n.to_le_bytes()
 }
 

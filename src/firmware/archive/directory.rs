@@ -137,7 +137,9 @@ fn end(archive: &[u8]) -> Result<End, ArchiveFault> {
             && agrees(end.size, u32::MAX.into(), wide.size)
             && agrees(end.at, u32::MAX.into(), wide.at);
         if !agree {
-            return Err(damaged("the two ends of its directory contradict each other"));
+            return Err(damaged(
+                "the two ends of its directory contradict each other",
+            ));
         }
         (end, disks) = (wide, wide_disks);
     } else if narrow.members == u16::MAX || narrow.size == u32::MAX || narrow.at == u32::MAX {
@@ -169,7 +171,9 @@ fn place_of_end(archive: &[u8]) -> Result<usize, ArchiveFault> {
         comment() == Some(true)
     };
     let mut places = (first..=last).rev().filter(ends_here);
-    let at = places.next().ok_or(damaged("it has no directory at its end"))?;
+    let at = places
+        .next()
+        .ok_or(damaged("it has no directory at its end"))?;
     // One within the comment of another: which of them counts is each reader's own idea.
     if places.next().is_some() {
         return Err(damaged("it ends in two ways"));
@@ -259,7 +263,9 @@ fn wide_end(archive: &[u8], locator: usize) -> Result<Option<(End, Disks)>, Arch
         Some((end, disks))
     };
     let found = usize::try_from(at).ok().and_then(read);
-    let found = found.ok_or(damaged("the end of its directory for zip64 is not where it says"))?;
+    let found = found.ok_or(damaged(
+        "the end of its directory for zip64 is not where it says",
+    ))?;
     Ok(Some(found))
 }
 

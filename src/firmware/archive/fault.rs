@@ -43,7 +43,8 @@ pub enum ArchiveFault {
     /// A member with which it would unpack to too much.
     #[error(
         "{}: it says that it unpacks to {bytes} bytes, and the archive and what is in it may have \
-         {TOGETHER} together: publish the image itself", shown(member)
+         {TOGETHER} together: publish the image itself",
+        shown(member)
     )]
     Bomb {
         /// The member's name.
@@ -67,7 +68,8 @@ pub enum ArchiveFault {
     },
     /// A member that takes a password.
     #[error(
-        "{}: it is encrypted: unpack it with its password, and publish the image", shown(member)
+        "{}: it is encrypted: unpack it with its password, and publish the image",
+        shown(member)
     )]
     Encrypted {
         /// The member's name.
@@ -76,7 +78,8 @@ pub enum ArchiveFault {
     /// A member that is packed by another method.
     #[error(
         "{}: it is packed by {method}, and this program unpacks deflate: unpack it, and publish \
-         the image", shown(member)
+         the image",
+        shown(member)
     )]
     Method {
         /// The member's name.
@@ -110,7 +113,10 @@ pub enum ArchiveFault {
         kind: String,
     },
     /// A member that says two things of itself, or another than it is.
-    #[error("{}: {what}: it is damaged or made to deceive; {GET_ANEW}", shown(member))]
+    #[error(
+        "{}: {what}: it is damaged or made to deceive; {GET_ANEW}",
+        shown(member)
+    )]
     Lies {
         /// The member's name.
         member: String,
@@ -126,7 +132,10 @@ pub enum ArchiveFault {
         other: String,
     },
     /// Bytes that are no member's.
-    #[error("{}: {bytes} bytes that belong to no member stand {side} it; {GET_ANEW}", shown(member))]
+    #[error(
+        "{}: {bytes} bytes that belong to no member stand {side} it; {GET_ANEW}",
+        shown(member)
+    )]
     Stray {
         /// Name of the member that is next to them.
         member: String,
@@ -147,7 +156,8 @@ pub enum ArchiveFault {
     /// An app image, and a full flash image with another app.
     #[error(
         "{} is not the app that is in {}: unpack it, and publish the one that is meant",
-        shown(app), shown(flash)
+        shown(app),
+        shown(flash)
     )]
     Different {
         /// Name of the app image.

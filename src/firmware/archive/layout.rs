@@ -38,7 +38,9 @@ pub(super) fn places(
     for (n, (number, member)) in order.iter().enumerate() {
         let next = order.get(n + 1).map(|(_, next)| *next);
         let end = match next {
-            Some(next) => usize::try_from(next.at).ok().filter(|at| *at <= directory.at),
+            Some(next) => usize::try_from(next.at)
+                .ok()
+                .filter(|at| *at <= directory.at),
             None => Some(directory.at),
         };
         let overlap = || match next {
@@ -49,7 +51,10 @@ pub(super) fn places(
             None => lies(member, "it goes on into the directory"),
         };
         let end = end.ok_or_else(|| {
-            lies(next.unwrap_or(member), "it begins where the directory is or behind it")
+            lies(
+                next.unwrap_or(member),
+                "it begins where the directory is or behind it",
+            )
         })?;
         let place = place(archive, member, end, &overlap)?;
         if let Some(of_member) = places.get_mut(*number) {
@@ -108,7 +113,11 @@ fn place(
     overlap: &dyn Fn() -> ArchiveFault,
 ) -> Result<Range<usize>, ArchiveFault> {
     let begin = usize::try_from(member.at).ok().filter(|at| *at < end);
-    let mut fields = Fields::new(begin.and_then(|at| archive.get(at..end)).ok_or_else(overlap)?);
+    let mut fields = Fields::new(
+        begin
+            .and_then(|at| archive.get(at..end))
+            .ok_or_else(overlap)?,
+    );
     let header = header(&mut fields);
     let header = header.ok_or_else(|| lies(member, "where it should begin no member does"))?;
     if is_encrypted(header.flags, header.method) {
@@ -143,7 +152,10 @@ fn place(
     let place = start..start + taken.len();
     match fields.left() {
         0 if said == member.sizes => Ok(place),
-        0 => Err(lies(member, "in its own header it has other sizes or another checksum")),
+        0 => Err(lies(
+            member,
+            "in its own header it has other sizes or another checksum",
+        )),
         _ if describes(fields, &member.sizes) => {
             // What was packed as it came has none of them in front.
             let is_open = |said: u64, known: u64| said == 0 || said == known;
@@ -153,7 +165,10 @@ fn place(
             {
                 Ok(place)
             } else {
-                Err(lies(member, "in its own header it has other sizes or another checksum"))
+                Err(lies(
+                    member,
+                    "in its own header it has other sizes or another checksum",
+                ))
             }
         }
         bytes => Err(ArchiveFault::Stray {
@@ -171,7 +186,7 @@ fn describes(fields: Fields<'_>, sizes: &Sizes) -> bool {
         if is_signed && fields.u32()? != DESCRIPTOR {
             return None;
         }
-        let mut size = |fields: &mut Fields<'_>| match is_wide {
+        let size = |fields: &mut Fields<'_>| match is_wide {
             true => fields.u64(),
             false => fields.u32().map(u64::from),
         };

@@ -5,6 +5,7 @@ use super::fields::extra_field;
 use crate::firmware::name::model_key;
 use encoding_rs::GBK;
 use flate2::Crc;
+use std::str::Utf8Error;
 
 /// Longest name, in bytes: a path on Linux may have 4096 with what stands in front of it.
 const LONGEST: usize = 1024;
@@ -49,7 +50,7 @@ pub(super) fn bad_extra(name: &str) -> ArchiveFault {
 const UNICODE_PATH: u16 = 0x7075;
 
 /// Returns the name in that field, where it belongs to the name in the header.
-fn unicode_path<'a>(field: &'a [u8], raw: &[u8]) -> Option<Result<&'a str, str::Utf8Error>> {
+fn unicode_path<'a>(field: &'a [u8], raw: &[u8]) -> Option<Result<&'a str, Utf8Error>> {
     let (version, rest) = field.split_first()?;
     let (sum, name) = rest.split_first_chunk()?;
     let mut crc = Crc::new();

@@ -55,7 +55,10 @@ fn a_release_holds_its_full_image() {
     assert_eq!(image(&release()).left, [""; 0]);
     let stored = Zip::new().member(Member::stored("build/xiaozhi.bin", &APP));
     let packed = image(&stored);
-    assert_eq!((&*packed.member, packed.is_flash), ("build/xiaozhi.bin", false));
+    assert_eq!(
+        (&*packed.member, packed.is_flash),
+        ("build/xiaozhi.bin", false)
+    );
     assert!(packed.bytes == *APP);
 }
 
@@ -98,7 +101,10 @@ fn archives_of_every_program_are_read() {
                 (m.made_by, m.external) = (0, 0);
                 m.extra = [times.clone(), [&times[..], &[0; 3]].concat()];
             })
-            .file("__MACOSX/._merged-binary.bin", b"\0\x05\x16\x07\0\x02\0\0Mac OS X")
+            .file(
+                "__MACOSX/._merged-binary.bin",
+                b"\0\x05\x16\x07\0\x02\0\0Mac OS X",
+            )
             .file(".DS_Store", b"\0\0\0\x01Bud1")
             .member(Member::stored("empty", b"").with(|m| (m.method, m.own_method) = (8, 8))),
     );
@@ -110,8 +116,14 @@ fn what_is_no_image_is_left() {
     let zip = release()
         .file("README.md", b"# Hello")
         .file("xiaozhi.elf", elf)
-        .file("xiaozhi.map", b"Archive member included to satisfy reference by file")
-        .file("libmain.a", b"!<arch>\n/               0           0     0     0       4         `\n");
+        .file(
+            "xiaozhi.map",
+            b"Archive member included to satisfy reference by file",
+        )
+        .file(
+            "libmain.a",
+            b"!<arch>\n/               0           0     0     0       4         `\n",
+        );
     let packed = image(&zip);
     let left = ["README.md", "xiaozhi.elf", "xiaozhi.map", "libmain.a"];
     assert_eq!(packed.left, left);
@@ -132,19 +144,29 @@ fn build_folder() -> Zip {
         .folder("build/partition_table/")
         .file("build/partition_table/partition-table.bin", table)
         .file("build/ota_data_initial.bin", &[0xFF; 0x2000])
-        .file("build/generated_assets.bin", &assets(&[("a.png", b"12345")]))
+        .file(
+            "build/generated_assets.bin",
+            &assets(&[("a.png", b"12345")]),
+        )
 }
 
 #[test]
 fn of_a_builds_folder_the_app_is_taken() {
     let packed = image(&build_folder().file("build/xiaozhi.bin", &APP));
-    assert_eq!((&*packed.member, packed.is_flash), ("build/xiaozhi.bin", false));
+    assert_eq!(
+        (&*packed.member, packed.is_flash),
+        ("build/xiaozhi.bin", false)
+    );
     assert_eq!(packed.left.len(), 4);
     // A signed one, too, and one that is filled up: in the full image it is not.
     let signed_app = signed(&APP, &[1]);
     let signed_full = [&FULL[..0x10000], &signed_app].concat();
     let padded = [&APP[..], &[0xFF; 32]].concat();
-    for (app, full) in [(&*APP, &*FULL), (&signed_app, &signed_full), (&padded, &*FULL)] {
+    for (app, full) in [
+        (&*APP, &*FULL),
+        (&signed_app, &signed_full),
+        (&padded, &*FULL),
+    ] {
         for zip in [
             build_folder()
                 .file("build/xiaozhi.bin", app)
@@ -171,7 +193,10 @@ fn of_several_images_none_is_taken() {
     assert_eq!(fault(&two), ArchiveFault::Several { members });
     let five = (0..5).fold(Zip::new(), |zip, n| zip.file(&format!("{n}.bin"), &FULL));
     let said = fault(&five).to_string();
-    assert!(said.starts_with("it holds 5 images: \"0.bin\", \"1.bin\""), "{said}");
+    assert!(
+        said.starts_with("it holds 5 images: \"0.bin\", \"1.bin\""),
+        "{said}"
+    );
     let beside = Zip::new().file(NAME, &FULL).file("xiaozhi.bin", &other);
     let said = fault(&beside).to_string();
     assert!(
@@ -179,7 +204,9 @@ fn of_several_images_none_is_taken() {
         "{said}"
     );
     // One that is signed later is not the one that was flashed.
-    let later = Zip::new().file(NAME, &FULL).file("xiaozhi.bin", &signed(&APP, &[1]));
+    let later = Zip::new()
+        .file(NAME, &FULL)
+        .file("xiaozhi.bin", &signed(&APP, &[1]));
     assert!(matches!(fault(&later), ArchiveFault::Different { .. }));
 }
 
@@ -190,10 +217,17 @@ fn without_an_image_it_says_what_there_is() {
     assert!(said(&Zip::new().folder("empty/")).contains("holds no file"));
     let mut damaged = APP.clone();
     damaged[400] ^= 1;
-    let zip = Zip::new().file("README", b"read me").file("xiaozhi.bin", &damaged);
+    let zip = Zip::new()
+        .file("README", b"read me")
+        .file("xiaozhi.bin", &damaged);
     let said = said(&zip);
-    let at = said.find("\"xiaozhi.bin\": ").expect("the member that is nearly one");
-    assert!(said.find("\"README\": ").is_some_and(|other| other > at), "{said}");
+    let at = said
+        .find("\"xiaozhi.bin\": ")
+        .expect("the member that is nearly one");
+    assert!(
+        said.find("\"README\": ").is_some_and(|other| other > at),
+        "{said}"
+    );
     assert!(said.contains("SHA-256"), "{said}");
 }
 
@@ -210,7 +244,9 @@ fn names_of_other_code_pages_are_read() {
     // The second byte of the first letter is a backslash's.
     assert_eq!(name(b"\x84\x5c\xb9\xcc.bin"), Ok("刓固.bin".to_owned()));
     assert!(name(b"\xff\xff.bin").is_ok());
-    let said = named(b"\xff.bin", 1 << 11).expect_err("no UTF-8").to_string();
+    let said = named(b"\xff.bin", 1 << 11)
+        .expect_err("no UTF-8")
+        .to_string();
     assert!(said.contains("UTF-8"), "{said}");
 }
 

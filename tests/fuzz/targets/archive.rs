@@ -63,7 +63,9 @@ fn seal(file: &mut [u8]) -> Option<()> {
         let mut bytes = Vec::with_capacity(256 << 10);
         if file.get(entry + 10) == Some(&8) {
             let mut inflater = Decompress::new(false);
-            inflater.decompress_vec(packed, &mut bytes, FlushDecompress::Finish).ok()?;
+            inflater
+                .decompress_vec(packed, &mut bytes, FlushDecompress::Finish)
+                .ok()?;
         } else {
             bytes.extend_from_slice(packed);
         }

@@ -29,8 +29,8 @@ fn no_name_leads_out() {
         // As Info-ZIP has a name in UTF-8 beside another.
         if !name.is_empty() && name != "." {
             let field = [&[1][..], &crc32(b"good").to_le_bytes(), name.as_bytes()].concat();
-            let unicode = Member::stored("good", b"")
-                .with(|m| m.extra = [extra(0x7075, &field), Vec::new()]);
+            let unicode =
+                Member::stored("good", b"").with(|m| m.extra = [extra(0x7075, &field), Vec::new()]);
             names(&release().member(unicode), name, part);
         }
     }
@@ -50,7 +50,11 @@ fn what_is_no_file_is_refused() {
         (0o010_644, "a pipe"),
         (0o170_000, "no kind"),
     ] {
-        let content = if mode == 0o010_644 { &b""[..] } else { b"/etc/passwd" };
+        let content = if mode == 0o010_644 {
+            &b""[..]
+        } else {
+            b"/etc/passwd"
+        };
         for made_by in [3 << 8, 0, 19 << 8] {
             let set = |m: &mut Member| (m.external, m.made_by) = (mode << 16, made_by);
             let member = Member::stored("passwd", content).with(set);
@@ -68,7 +72,10 @@ fn too_much_is_refused_before_any_of_it_is_unpacked() {
     let bomb = Member::deflated("bomb", &[0; 5000]);
     let (crc, packed, _) = bomb.sizes;
     for bytes in [10 << 30, u64::MAX, TOGETHER, TOGETHER - FULL.len() as u64] {
-        let big = bomb.clone().says((crc, packed, bytes)).with(|m| m.wide = true);
+        let big = bomb
+            .clone()
+            .says((crc, packed, bytes))
+            .with(|m| m.wide = true);
         let zip = release().member(big);
         let member = "bomb".to_owned();
         assert_eq!(fault(&zip), ArchiveFault::Bomb { member, bytes });
@@ -97,7 +104,10 @@ fn too_much_is_refused_before_any_of_it_is_unpacked() {
     };
     assert!(matches!(fault(&said), ArchiveFault::TooManyMembers { .. }));
     let long = vec![0; usize::try_from(MOST).unwrap() + 1];
-    assert!(matches!(image_in(&long), Err(ArchiveFault::TooLarge { .. })));
+    assert!(matches!(
+        image_in(&long),
+        Err(ArchiveFault::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -136,7 +146,11 @@ fn a_member_that_lies_is_refused() {
     let streamed = |set: &dyn Fn(&mut Member)| {
         Zip::new().member(honest.clone().streamed(true, false).with(set))
     };
-    names(&streamed(&|m| m.own_sizes.2 = full - 1), NAME, "other sizes");
+    names(
+        &streamed(&|m| m.own_sizes.2 = full - 1),
+        NAME,
+        "other sizes",
+    );
     for set in [
         &(|m: &mut Member| m.descriptor_sizes.0 ^= 1) as &dyn Fn(&mut Member),
         &|m| m.descriptor_sizes.1 -= 1,
@@ -159,7 +173,9 @@ fn a_member_that_lies_is_refused() {
         Zip::new().member(honest.clone().with(set))
     };
     names(&wide(&[0; 7]), NAME, "extra fields");
-    let twice = honest.clone().with(|m| m.extra[0] = [extra(1, b""), extra(1, b"")].concat());
+    let twice = honest
+        .clone()
+        .with(|m| m.extra[0] = [extra(1, b""), extra(1, b"")].concat());
     names(&Zip::new().member(twice), NAME, "extra fields");
     let beyond = honest.clone().with(|m| m.extra[1] = vec![1, 0, 9, 0]);
     names(&Zip::new().member(beyond), NAME, "extra fields");
@@ -180,7 +196,11 @@ fn no_byte_is_two_members_or_nobodys() {
     let far = release().member(one.clone().with(|m| m.at = Some(u32::MAX.into())));
     assert!(matches!(fault(&far), ArchiveFault::Lies { .. }));
     let hidden = release().member(one.clone().with(|m| m.stray = b"hidden".to_vec()));
-    names(&hidden, NAME, "6 bytes that belong to no member stand behind");
+    names(
+        &hidden,
+        NAME,
+        "6 bytes that belong to no member stand behind",
+    );
     let in_front = Zip::new().member(one.with(|m| m.stray = inner));
     names(&in_front, "one", "in front of");
     let behind = Zip {
@@ -188,8 +208,16 @@ fn no_byte_is_two_members_or_nobodys() {
         ..release()
     };
     names(&behind, NAME, "9 bytes");
-    for twice in ["merged-binary.bin", "./merged-binary.bin", "merged-binary.bin/"] {
-        names(&release().member(Member::stored(twice, b"")), twice, "two members");
+    for twice in [
+        "merged-binary.bin",
+        "./merged-binary.bin",
+        "merged-binary.bin/",
+    ] {
+        names(
+            &release().member(Member::stored(twice, b"")),
+            twice,
+            "two members",
+        );
     }
     // A Mac's spelling of a name, and everybody else's.
     let spelt = Zip::new().file("cafe\u{301}", b"").file("caf\u{e9}", b"");
@@ -221,14 +249,21 @@ fn an_archive_in_an_archive_is_refused() {
     let tar = [&[b'a'; 257][..], b"ustar\0", &[0; 300]].concat();
     for (kind, bytes) in [
         ("zip", &release().bytes()[..]),
-        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0"),
+        (
+            "gzip",
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0",
+        ),
         ("xz", b"\xfd7zXZ\0\0\x04"),
         ("bzip2", b"BZh91AY&SY"),
         ("7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
         ("tar", &tar),
     ] {
         let zip = release().file("firmware.bin", bytes);
-        names(&zip, "firmware.bin", &format!("archive in the archive ({kind})"));
+        names(
+            &zip,
+            "firmware.bin",
+            &format!("archive in the archive ({kind})"),
+        );
     }
 }
 
@@ -243,7 +278,11 @@ fn what_is_cut_or_split_says_so() {
         disk: 2,
         ..release()
     };
-    for split in [&split.bytes()[..], b"PK\x07\x08PK\x03\x04", b"PK00PK\x03\x04"] {
+    for split in [
+        &split.bytes()[..],
+        b"PK\x07\x08PK\x03\x04",
+        b"PK00PK\x03\x04",
+    ] {
         assert_eq!(image_in(split), Err(ArchiveFault::Split));
     }
     // Two ends, of which readers take this one or that.
