@@ -289,6 +289,8 @@ impl Changes {
             ttl,
             verify,
             projects,
+            // It is the one that was read at the start.
+            config: _,
         } = folder;
         self.wait("gateway.firmware.dir", self.settings.catalogue.dir != dir);
         self.take("firmware_cache_ttl", ttl, |s| &mut s.catalogue.ttl);

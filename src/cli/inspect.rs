@@ -7,7 +7,9 @@ use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
 use crate::firmware::notes::Notes;
-use crate::firmware::{Uninspected, Unusable, inspect_named, leads_out, offerable, signing};
+use crate::firmware::{
+    Uninspected, Unusable, command, inspect_named, leads_out, offerable, signing,
+};
 use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
 use clap::Args;
@@ -118,7 +120,7 @@ fn is_firmware(file: Option<&OsStr>) -> bool {
 
 /// Returns what tells a file from all others: two names in one folder are two files, and
 /// two ways to one name are not.
-fn place(file: &Path) -> PathBuf {
+pub(super) fn place(file: &Path) -> PathBuf {
     let folder = match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
@@ -247,6 +249,8 @@ impl FileReport {
         let FolderSettings {
             verify, projects, ..
         } = settings;
+        let config = settings.config.as_deref();
+        let reason = |why: &Unusable| command::reason(why, path, config).to_string();
         let inspection = match inspect_named(path) {
             Ok(inspection) => inspection,
             Err(Uninspected::Unreadable(why)) => return Self::unreadable(path, why),
@@ -270,7 +274,7 @@ impl FileReport {
             && let Some(target) = leads_out(path, &settings.dir)
         {
             let (target, foreign) = (target, *foreign);
-            report.reason = Some(Unusable::LeadsOut { target, foreign }.to_string());
+            report.reason = Some(reason(&Unusable::LeadsOut { target, foreign }));
             return report;
         }
         if let Verdict::Foreign(foreign) = &inspection.verdict
@@ -283,7 +287,7 @@ impl FileReport {
         if let Err(why) =
             offerable(&inspection.verdict, *verify, projects).and_then(|()| safe(version))
         {
-            report.reason = Some(why.to_string());
+            report.reason = Some(reason(&why));
             return report;
         }
         let app = match &inspection.verdict {
@@ -293,7 +297,8 @@ impl FileReport {
             }
             Verdict::Foreign(foreign) => {
                 report.state = Readiness::Foreign;
-                let what = Event::from(foreign);
+                let other = Unusable::Other(*foreign);
+                let what = command::reason(&other, path, config);
                 let is_offered = named.is_some();
                 let offered = |what| event!(IMAGE_FOREIGN_OFFERED, what = what);
                 let what = if is_offered { offered(what) } else { what };

@@ -58,11 +58,17 @@ enum Command {
     /// Exit code 0: none would be rejected. 1: one would be, for it would fail on
     /// every device. 2: one cannot be read, or an option is wrong.
     Inspect(inspect::InspectArgs),
-    /// Copy an image into the firmware folder as {model}_{version}.bin, whole or
+    /// Put firmware into the firmware folder as {model}_{version}.bin, whole or
     /// not at all
     ///
-    /// It is inspected first. A running server offers it at once; a file of the
-    /// same name, and its notes, are overwritten only with --force.
+    /// The app image is taken out of an archive or a full flash image, and
+    /// inspected. A running server offers it at once; a file of the same name,
+    /// and its notes, are overwritten only with --force.
+    ///
+    /// Exit code 0: all are published; of several, those count that are there
+    /// already with the same content. 1: one was refused, and is named; the
+    /// others are published. 2: an option is wrong, or the configuration cannot
+    /// be read. With --dry-run the same.
     Publish(publish::PublishArgs),
     /// Remove the oldest images of each model from the firmware folder, and what
     /// a killed publish left there
@@ -115,7 +121,10 @@ impl Cli {
         let command = self.command.unwrap_or(Command::Serve);
         // Of those whose 1 is a finding.
         let failure = match &command {
-            Command::Inspect(_) | Command::Probe(_) | Command::Simulate(_) => ExitCode::from(2),
+            Command::Inspect(_)
+            | Command::Publish(_)
+            | Command::Probe(_)
+            | Command::Simulate(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         };
         let serves = matches!(command, Command::Serve);

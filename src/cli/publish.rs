@@ -1,38 +1,54 @@
-//! `xiaozhi-ota publish`: a file into the firmware folder, whole or not at all.
+//! `xiaozhi-ota publish`: what people have into the firmware folder, whole or not at all.
+
+mod given;
+mod report;
 
 use super::inspect::in_words;
-use super::output::{print, say};
+use super::output::{self, Failure, Printed, print, print_json, say};
 use crate::app;
 use crate::config::{self, Settings};
 use crate::event::Event;
+use crate::firmware::command::Publish;
 use crate::firmware::notes::{self, Notes};
-use crate::firmware::publish::Staged;
+use crate::firmware::publish::{
+    PublishError, Published, Room, Source, Taken, Target, model_by_name,
+};
 use crate::firmware::{name, signing};
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
 use crate::util::way;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use given::Given;
+use report::{Outcome, Row, Step, Sums};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use xiaozhi_device::image::Verdict;
+use xiaozhi_device::image::{AppImage, Verdict};
 use xiaozhi_device::version::Version;
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::doc_markdown,
+    clippy::struct_excessive_bools,
+    reason = "the text of --help, and each is an option"
+)]
 pub(super) struct PublishArgs {
-    /// The app image, build/xiaozhi.bin; `-` for standard input
-    file: PathBuf,
+    /// Archives of releases (v2.1.0_board.zip), full flash images (merged-binary.bin), app
+    /// images (build/xiaozhi.bin), folders of them (their own files, but for hidden ones);
+    /// `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
 
     /// The model whose devices get it, as they report it (board.name or
-    /// board.type); asked for on a terminal
+    /// board.type) [default: the one in the file's name; else asked for on a
+    /// terminal]
     #[arg(long)]
     model: Option<String>,
 
-    /// The version to offer it as [default: the one inside the image]
+    /// The version to offer one file as [default: the one inside the image]
     #[arg(long)]
     version: Option<String>,
 
@@ -40,92 +56,319 @@ pub(super) struct PublishArgs {
     #[arg(long)]
     foreign: bool,
 
-    /// Release notes: a text of at most 64 KiB, kept beside the image as
-    /// {model}_{version}.md
+    /// Release notes of one file: a text of at most 64 KiB, kept beside the
+    /// image as {model}_{version}.md
     #[arg(long, value_name = "FILE")]
     notes: Option<PathBuf>,
 
-    /// Overwrite a file of the same name, and its notes
+    /// Overwrite a file of the same name, and its notes; an archive or a full
+    /// flash image under a firmware's name in the firmware folder is replaced
     #[arg(long)]
     force: bool,
+
+    /// Say what would be published as what, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print a JSON object with a row for each file
+    #[arg(long)]
+    json: bool,
 }
 
 impl PublishArgs {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let given = given::expand(&self.files);
+        let is_batch = given.len() > 1 || self.files.iter().any(|file| file.is_dir());
+        if given.len() > 1 {
+            let one = [
+                ("--version", self.version.is_some()),
+                ("--notes", self.notes.is_some()),
+            ];
+            if let Some((option, _)) = one.into_iter().find(|(_, is_given)| *is_given) {
+                let count = given.len();
+                let why = format!("{option} belongs to one file, and these are {count}\n");
+                let kind = clap::error::ErrorKind::ArgumentConflict;
+                return Ok(output::usage(clap::Error::raw(kind, why)));
+            }
+        }
         let settings = config::load(config, &app::machine())?;
-        let dir = &settings.catalogue.dir;
-        let is_new = !dir.exists();
-        let projects = &settings.catalogue.projects;
-        let notes = self.notes.as_deref().map(Notes::read).transpose()?;
-        let staged = Staged::copy(&self.file, dir, &settings.catalogue, self.foreign)?;
-        let version = staged.version(self.version.as_deref())?;
-        let models = models(dir);
-        let model = match self.model {
-            Some(model) => model,
-            None => ask(&models)?,
+        let notes = self.notes.as_deref().map(Notes::read).transpose();
+        let notes = match notes {
+            Ok(notes) => notes,
+            Err(e) => {
+                output::report(&Failure::from(anyhow::Error::from(e)));
+                return Ok(ExitCode::FAILURE);
+            }
         };
-        let mut warnings = match &staged.inspection.verdict {
-            Verdict::App(app) => in_words(&app.remarks(Some(&Version::new(&version)), projects)),
+        let dir = &settings.catalogue.dir;
+        let mut run = Run {
+            is_new: !dir.exists(),
+            models: models(dir),
+            arguments: &self,
+            settings: &settings,
+            notes,
+            is_batch,
+            taken: Taken::default(),
+            room: Room::default(),
+        };
+        let mut screen = Output {
+            is_wanted: true,
+            said: HashSet::new(),
+        };
+        let mut rows = Vec::with_capacity(given.len());
+        for (n, one) in given.iter().enumerate() {
+            let step = is_batch.then_some(Step {
+                number: n + 1,
+                of: given.len(),
+            });
+            let row = run.settle(one);
+            if !self.json {
+                screen.write(&row, step)?;
+            } else if let Some(step) = step {
+                say(&format!("{step} {}\n", row.progress()));
+            }
+            rows.push(row);
+        }
+        let sums = Sums::of(rows, self.dry_run);
+        if self.json {
+            screen.print(&serde_json::to_string(&sums)?, print_json);
+        } else if is_batch {
+            screen.print(&sums.in_words(), print);
+        }
+        for row in sums.failed(is_batch) {
+            output::report(&Failure::from(row.failure(is_batch)));
+        }
+        Ok(if sums.is_good(is_batch) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+/// Standard output, whose end ends nothing: what was begun is done.
+struct Output {
+    is_wanted: bool,
+    /// Warnings that were said already.
+    said: HashSet<String>,
+}
+
+impl Output {
+    fn write(&mut self, row: &Row, step: Option<Step>) -> anyhow::Result<()> {
+        let text = row.in_words(step, &mut self.said)?;
+        if !text.is_empty() {
+            self.print(&text, print);
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, text: &str, print: fn(&str) -> anyhow::Result<Printed>) {
+        if !self.is_wanted {
+            return;
+        }
+        match print(text) {
+            Ok(printed) => self.is_wanted = printed == Printed::Whole,
+            Err(e) => {
+                // It is published all the same.
+                self.is_wanted = false;
+                let end = if text.ends_with('\n') { "" } else { "\n" };
+                say(&format!("{text}{end}warning: {e:#}\n"));
+            }
+        }
+    }
+}
+
+/// One call of the command.
+struct Run<'a> {
+    arguments: &'a PublishArgs,
+    settings: &'a Settings,
+    notes: Option<Notes>,
+    is_batch: bool,
+    /// True where there was no firmware folder.
+    is_new: bool,
+    /// Models with files in the folder, each with its highest version.
+    models: BTreeMap<String, Version>,
+    taken: Taken,
+    room: Room,
+}
+
+impl Run<'_> {
+    /// Publishes a file, or finds out what that would come to.
+    fn settle(&mut self, given: &Given) -> Row {
+        let mut row = Row::of(&given.path);
+        if let Err(e) = self.publish(given, &mut row) {
+            row.fail(&e);
+        }
+        row
+    }
+
+    fn publish(&mut self, given: &Given, row: &mut Row) -> anyhow::Result<()> {
+        let path = &given.path;
+        if let Some(fault) = &given.fault {
+            bail!("{}: {fault}", path.display());
+        }
+        let (arguments, settings) = (self.arguments, self.settings);
+        let (foreign, is_dry) = (arguments.foreign, arguments.dry_run);
+        let source = Source::read(path, &settings.catalogue, foreign, is_dry)?;
+        row.describe(&source);
+        let version = source.version(arguments.version.as_deref())?;
+        let model = self.model(path)?;
+        let dir = &settings.catalogue.dir;
+        let target = Target::of(dir, &model, &version)?;
+        row.aim(&target);
+        self.taken.check(&target, &source)?;
+        row.warnings = self.remarks(&source, &target);
+        let (sum, kind) = (source.inspection.sha256, self.kind(&source));
+        let app = match &source.inspection.verdict {
+            Verdict::App(app) => Some(app.clone()),
+            Verdict::Foreign(_) | Verdict::Rejected(_) => None,
+        };
+        let stays = source.stays(&target, arguments.force);
+        self.deed(source, &target, row)?;
+        if stays {
+            row.lines.push(format!(
+                "{}: stays where it is, and is of no use there: it can be deleted",
+                file_name(path)
+            ));
+        }
+        self.taken.note(&target, path, sum);
+        let version = Version::new(&version);
+        let (effect, warning) = effect(settings, &self.models, &model, &version, kind.as_deref());
+        row.effect = effect;
+        row.warnings.extend(warning);
+        if let Some(app) = &app {
+            let beside = signing::beside(dir, &target.path, app);
+            row.warnings.extend(beside.iter().map(Event::to_string));
+        }
+        if std::mem::take(&mut self.is_new) {
+            let made = if arguments.dry_run {
+                "would be made"
+            } else {
+                "was made"
+            };
+            row.warnings.push(format!(
+                "there was no folder {} here, and it {made}: is this where the server runs?",
+                std::path::absolute(dir)?.display()
+            ));
+        }
+        self.note_model(&target.model, version);
+        Ok(())
+    }
+
+    /// Gives the image its name, or finds out what would keep it from that.
+    fn deed(&mut self, source: Source, target: &Target, row: &mut Row) -> Result<(), PublishError> {
+        let (notes, force) = (self.notes.as_ref(), self.arguments.force);
+        if self.arguments.dry_run {
+            let old = source.rehearse(target, notes, force, &mut self.room)?;
+            row.lines.extend(old.iter().map(|old| {
+                let old = file_name(old);
+                format!("{old}: would be removed, for its app is there instead")
+            }));
+            let shut = way::shut_to_others(&self.settings.catalogue.dir);
+            row.warnings.extend(shut.iter().map(Event::to_string));
+            row.outcome = Outcome::Planned;
+            return Ok(());
+        }
+        let Published { kept, replaced } = source.publish(target, notes, force)?;
+        row.outcome = Outcome::Published;
+        let shut = way::shut_to_others(&target.path);
+        row.warnings.extend(shut.iter().map(Event::to_string));
+        if let Durability::Unsynced(why) = kept {
+            row.warnings.push(format!(
+                "the folder's file system could not be made to write the file down ({why}): a power cut within the next \
+                 minute may undo this; see that it is still there after one"
+            ));
+        }
+        if let Some(beside) = notes::find(&target.path) {
+            let are = match self.notes {
+                Some(_) => "its notes",
+                None => "its notes, which were there already",
+            };
+            row.lines.push(format!("{}: {are}", file_name(&beside)));
+        }
+        if let Some((old, removed)) = replaced {
+            let old = file_name(&old);
+            match removed {
+                Ok(()) => {
+                    let gone = format!("{old}: removed, for its app is there instead");
+                    row.lines.push(gone);
+                }
+                Err(e) => row.warnings.push(format!(
+                    "{old} could not be removed ({e}), and is of no use beside its app: delete it"
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the model of a file: the one that was asked for, the one in its name, or what
+    /// somebody answers.
+    fn model(&self, file: &Path) -> anyhow::Result<String> {
+        let arguments = self.arguments;
+        if let Some(model) = &arguments.model {
+            return Ok(model.clone());
+        }
+        let command = Publish {
+            file,
+            model: None,
+            force: arguments.force,
+            config: self.settings.catalogue.config.as_deref(),
+        };
+        if let Some(model) = model_by_name(file, command)? {
+            return Ok(model);
+        }
+        if !self.is_batch && !arguments.json && io::stdin().is_terminal() {
+            return ask(&self.models);
+        }
+        let path = file.to_owned();
+        Err(PublishError::NoModel { path }.into())
+    }
+
+    /// Returns what an operator should know of the image itself.
+    fn remarks(&self, source: &Source, target: &Target) -> Vec<String> {
+        let projects = &self.settings.catalogue.projects;
+        let mut warnings = match &source.inspection.verdict {
+            Verdict::App(app) => {
+                in_words(&app.remarks(Some(&Version::new(&target.version)), projects))
+            }
             Verdict::Foreign(foreign) => {
                 let what = Event::from(foreign);
                 vec![format!("{what}: an ESP32 refuses it at its first byte")]
             }
             Verdict::Rejected(_) => Vec::new(),
         };
-        let kind = match &staged.inspection.verdict {
-            Verdict::App(app) if projects.is_xiaozhi(&app.project) => {
-                Some(format!("with the chip {}", signing::chips(app)))
+        if self.arguments.version.is_none() {
+            warnings.extend(source.disagreement());
+        }
+        warnings
+    }
+
+    /// Names the devices of a model that may get it.
+    fn kind(&self, source: &Source) -> Option<String> {
+        let with_chip = |app: &AppImage| format!("with the chip {}", signing::chips(app));
+        match &source.inspection.verdict {
+            Verdict::App(app) if self.settings.catalogue.projects.is_xiaozhi(&app.project) => {
+                Some(with_chip(app))
             }
             Verdict::App(app) => Some(format!(
-                "with the chip {}, which run the project {:?}",
-                signing::chips(app),
+                "{}, which run the project {:?}",
+                with_chip(app),
                 app.project
             )),
             Verdict::Foreign(_) => Some("that report no ESP32's chip".to_owned()),
             Verdict::Rejected(_) => None,
-        };
-        let app = match &staged.inspection.verdict {
-            Verdict::App(app) => Some(app.clone()),
-            Verdict::Foreign(_) | Verdict::Rejected(_) => None,
-        };
-        let (path, kept) = staged.publish(&model, &version, notes.as_ref(), self.force)?;
-        let version = Version::new(&version);
-        let (effect, warning) = effect(&settings, &models, &model, &version, kind.as_deref());
-        warnings.extend(warning);
-        if let Some(app) = &app {
-            let beside = signing::beside(dir, &path, app);
-            warnings.extend(beside.iter().map(Event::to_string));
         }
-        let shut = way::shut_to_others(&path);
-        warnings.extend(shut.iter().map(Event::to_string));
-        if let Durability::Unsynced(why) = kept {
-            warnings.push(format!(
-                "the folder's file system could not be made to write the file down ({why}): a power cut within the next \
-                 minute may undo this; see that it is still there after one"
-            ));
+    }
+
+    /// Notes what the folder holds now, or would hold.
+    fn note_model(&mut self, model: &str, version: Version) {
+        let highest = self
+            .models
+            .entry(model.to_owned())
+            .or_insert_with(|| version.clone());
+        if version > *highest {
+            *highest = version;
         }
-        if is_new {
-            warnings.push(format!(
-                "there was no folder {} here, and it was made: is this where the server runs?",
-                std::path::absolute(dir)?.display()
-            ));
-        }
-        let mut text = format!("{}: published; {}\n", file_name(&path), one_line(&effect));
-        if let Some(beside) = notes::find(&path) {
-            let are = match notes {
-                Some(_) => "its notes",
-                None => "its notes, which were there already",
-            };
-            writeln!(text, "{}: {are}", file_name(&beside))?;
-        }
-        for warning in warnings {
-            writeln!(text, "warning: {}", one_line(&warning))?;
-        }
-        if let Err(e) = print(&text) {
-            // It is published all the same.
-            say(&format!("{text}warning: {e:#}\n"));
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -146,19 +389,13 @@ fn models(dir: &Path) -> BTreeMap<String, Version> {
 
 /// Asks for the model on the terminal.
 fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        bail!(
-            "an image does not say which model it is for: add --model with the name that devices report"
-        );
-    }
     if !models.is_empty() {
         let names: Vec<_> = models.keys().map(|name| one_line(name)).collect();
         say(&format!("Models with files here: {}\n", names.join(", ")));
     }
     say("Model, as devices report it (board.name or board.type): ");
     let mut line = String::new();
-    stdin
+    io::stdin()
         .lock()
         .read_line(&mut line)
         .context("no answer could be read")?;

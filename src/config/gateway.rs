@@ -259,6 +259,7 @@ pub(super) fn firmware(
             .clamp(Duration::from_secs(1), Duration::from_secs(86_400)),
         verify: verify.unwrap_or_default(),
         projects,
+        config: None,
     };
     (policy, catalogue, memory)
 }

@@ -82,7 +82,15 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
     };
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let text = read_by(read, path, file.is_some());
-    resolve_text(text, path, machine)
+    Ok(named_by(file, resolve_text(text, path, machine)?))
+}
+
+/// Notes the file that the command line names, unless it is a pipe, which nobody can name
+/// again.
+fn named_by(file: Option<&Path>, mut settings: Settings) -> Settings {
+    let file = file.filter(|file| file.is_file());
+    settings.catalogue.config = file.map(absolute);
+    settings
 }
 
 /// Reads and resolves the configuration of a running server again: `file`, from which
@@ -94,7 +102,7 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
 pub fn load_again(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let text = read_by(small_file::read, path, file.is_some());
-    let settings = resolve_text(text, path, machine)?;
+    let settings = named_by(file, resolve_text(text, path, machine)?);
     let says_nothing = settings.warnings.iter().find(|warning| {
         let id = warning.event.kind.id;
         id == kinds::CONFIG_EMPTY.id || id == kinds::CONFIG_NOTHING_READ.id

@@ -30,6 +30,7 @@ use crate::version::{Version, is_device_safe, major};
 pub use foreign::Foreign;
 pub use inspector::Inspector;
 pub use lookalike::Lookalike;
+pub(crate) use parts::is_table;
 pub use signature::{Signature, SigningChange};
 
 /// The first byte of an image (`ESP_IMAGE_HEADER_MAGIC`).

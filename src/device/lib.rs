@@ -8,6 +8,7 @@
 //!   keeps what stood before a fault.
 //! * [`image`] tells what a firmware file is, from its bytes; [`chip`] and [`project`]
 //!   name what it is made for and whose it is.
+//! * [`flash`] finds the app in a full flash image.
 //! * [`version`] has the two orders of versions: ours, and the device's.
 //! * [`guards`] holds an image against a device.
 //! * [`endpoint`] reads an address as a device reads it, [`host`] judges where its host
@@ -17,6 +18,7 @@
 pub mod checkin;
 pub mod chip;
 pub mod endpoint;
+pub mod flash;
 pub mod guards;
 pub mod hex;
 pub mod host;

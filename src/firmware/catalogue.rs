@@ -121,6 +121,7 @@ mod tests {
             ttl: Duration::from_secs(3600),
             verify: Verify::Warn,
             projects: Projects::default(),
+            config: None,
         });
         let catalogue = catalogue.unwrap();
         catalogue.wait_for_first_look(Duration::from_secs(3600));

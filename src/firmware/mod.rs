@@ -1,14 +1,17 @@
 //! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
-//! [`name`] and [`snapshot`] are pure; `catalogue` has a snapshot, which `folder` keeps
-//! true to the folder, `store` hands out the bytes, `publish` puts a file there and
-//! `prune` takes some away.
+//! [`name`], [`snapshot`], [`archive`] and [`release_name`] are pure; `catalogue` has a
+//! snapshot, which `folder` keeps true to the folder, `store` hands out the bytes, `publish`
+//! puts a file there (`command` writes what to type for that) and `prune` takes some away.
 
+pub mod archive;
 pub(crate) mod catalogue;
+pub(crate) mod command;
 mod folder;
 pub mod name;
 pub(crate) mod notes;
 pub(crate) mod prune;
 pub(crate) mod publish;
+pub mod release_name;
 pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;
@@ -42,4 +45,7 @@ pub struct FolderSettings {
     pub verify: Verify,
     /// `gateway.firmware.projects`.
     pub projects: Projects,
+    /// File of the configuration, from the root on, where the command line names one: a
+    /// command that people are told to type has to name it, too.
+    pub config: Option<PathBuf>,
 }

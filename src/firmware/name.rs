@@ -8,7 +8,7 @@
 //! [`near`] finds the file whose name is nearly a model's, `suggest` a name that would
 //! do, `passed_over` what is plainly no firmware.
 
-mod copies;
+pub(super) mod copies;
 pub mod near;
 pub(super) mod notes;
 mod passed_over;
@@ -16,6 +16,7 @@ mod suggest;
 
 pub use passed_over::is_passed_over;
 
+use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
@@ -67,6 +68,8 @@ pub struct Misnamed {
     name: Option<String>,
     /// The name that would be the first choice, and is another file's.
     taken: Option<String>,
+    /// True where it was read, and holds a zip archive.
+    holds_zip: bool,
 }
 
 impl Misnamed {
@@ -93,6 +96,7 @@ impl Misnamed {
             sign: None,
             name: None,
             taken: None,
+            holds_zip: false,
         }
     }
 
@@ -146,6 +150,17 @@ impl Misnamed {
         self
     }
 
+    /// Returns the same of what was found to be a zip archive, or not to be one.
+    #[must_use]
+    pub(crate) fn of_zip(self, holds_zip: bool) -> Self {
+        Self { holds_zip, ..self }
+    }
+
+    /// Tells whether it holds a zip archive.
+    pub(crate) fn holds_zip(&self) -> bool {
+        self.holds_zip
+    }
+
     /// Tells whether an image can be fetched under this name all the same.
     pub(crate) fn can_be_fetched(&self) -> bool {
         self.error == NameError::NoVersion
@@ -167,6 +182,12 @@ impl Misnamed {
     }
 }
 
+/// Advice on an archive that `publish` does not open.
+const UNPACK: Text = Text::new(
+    "请先解压，再将其中的应用固件 xiaozhi.bin 或完整的 flash 镜像 merged-binary.bin 交给 xiaozhi-ota publish",
+    "unpack it, and give the app image in it, xiaozhi.bin, or the full flash image, merged-binary.bin, to xiaozhi-ota publish",
+);
+
 impl From<&Misnamed> for Event {
     fn from(misnamed: &Misnamed) -> Self {
         let Misnamed {
@@ -187,7 +208,12 @@ impl From<&Misnamed> for Event {
                 name = name,
                 taken = taken
             ),
-            NameError::Archive => event!(NAME_ARCHIVE),
+            NameError::Archive => {
+                event!(
+                    NAME_ARCHIVE,
+                    other = (!misnamed.holds_zip).then_some(UNPACK)
+                )
+            }
             NameError::FullFlash => event!(NAME_FULL_FLASH),
         }
     }

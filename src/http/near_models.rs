@@ -123,8 +123,8 @@ fn tell_of_former(device: &str, former: &OwnModel, new: &str, is_named_so: bool)
 
 /// Advice on an archive, in front of the name that a file must have.
 const UNPACK: Text = Text::new(
-    "这是压缩包，请先解压，取出其中的应用固件；",
-    "it is an archive, so unpack it and take the app image that is in it",
+    "这是压缩包，xiaozhi-ota publish 会取出其中的应用固件（zip 以外的请先解压）；",
+    "it is an archive, of which xiaozhi-ota publish takes the app image out (unpack first what is no zip)",
 );
 
 /// Writes two names as the setting has them.

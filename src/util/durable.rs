@@ -84,7 +84,8 @@ impl Draft {
 
     /// Appends bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        // Of the file itself: an error would name a draft that nobody sees.
+        self.file.as_file_mut().write_all(bytes)
     }
 
     /// Takes the name `path`, in the same folder, whatever has it now.

@@ -4,6 +4,8 @@
 use super::paths::absolute;
 use crate::event::{Event, event};
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -119,6 +121,36 @@ pub(crate) fn shut_to_others(file: &Path) -> Vec<Event> {
         .collect();
     shut.reverse();
     shut
+}
+
+/// Returns why this user could not keep so many bytes in a folder, as far as that can be seen
+/// without writing: the folder need not be there, if it could be made. `before` bytes would
+/// have been written there by then.
+pub(crate) fn to_keep(folder: &Path, bytes: u64, before: u64) -> Result<(), io::Error> {
+    let folder = absolute(folder);
+    let mut steps = folder.ancestors();
+    let there = steps.find(|step| fs::symlink_metadata(step).is_ok());
+    let there = there.unwrap_or(&folder);
+    if !there.is_dir() {
+        // As a folder says that is to be made there.
+        return Err(Errno::EEXIST.into());
+    }
+    access(there, AccessFlags::W_OK | AccessFlags::X_OK)?;
+    let longest = getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(soft, _)| soft);
+    if bytes > longest {
+        return Err(Errno::EFBIG.into());
+    }
+    // What tells nothing of its size has no end, perhaps.
+    if let Ok(about) = statvfs(there)
+        && about.blocks() > 0
+    {
+        let block = about.fragment_size().max(1);
+        let wanted = bytes.div_ceil(block).saturating_add(before.div_ceil(block));
+        if wanted > about.blocks_available() {
+            return Err(Errno::ENOSPC.into());
+        }
+    }
+    Ok(())
 }
 
 /// Returns why this user could not remove a file, as far as that can be seen without trying.
@@ -242,6 +274,24 @@ mod tests {
             event.contains(&format!("mkdir -p {}", target.display())),
             "{event}"
         );
+    }
+
+    #[test]
+    fn what_keeps_a_file_out_of_a_folder_is_seen_without_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        symlink("nowhere", at("link")).unwrap();
+        assert!(to_keep(&at("a/b/c"), 10, 10).is_ok() && !at("a").exists());
+        for name in ["file", "file/x", "link", "link/x"] {
+            let error = to_keep(&at(name), 1, 0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
+        }
+        for (bytes, before) in [(1, u64::MAX), (u64::MAX - 1, 1)] {
+            assert!(crate::util::durable::is_full(
+                &to_keep(dir.path(), bytes, before).unwrap_err()
+            ));
+        }
     }
 
     #[test]

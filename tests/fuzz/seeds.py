@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the corpus that fuzzing starts from: corpus/image/* and corpus/check_in/*.
+"""Writes the corpus that fuzzing starts from: corpus/{archive,check_in,flash,image}/*.
 
 The files are checked in; this says what is in them, and makes them anew when a seed is added.
 Files of other names in there (an input that once crashed) are left alone.
 """
 
 import hashlib
+import io
 import json
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -51,8 +53,8 @@ def filled(data, sectors):
 
 
 def folded(*parts):
-    """Parts and the sector that each of them begins in, as the target `image` unfolds them: eight
-    bytes of 0xFF and a number stand for 0xFF up to the sector of that number."""
+    """Parts and the sector that each of them begins in, as the targets unfold them: eight bytes of
+    0xFF and a number stand for 0xFF up to the sector of that number."""
     out = b""
     for part in parts:
         out += b"\xff" * 8 + bytes([part]) if isinstance(part, int) else part
@@ -136,6 +138,69 @@ def images():
     yield "foreign-html", b"<!DOCTYPE html>\n<html><body>404"
     yield "foreign-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     yield "foreign-text", b"firmware"
+
+
+# --- full flash images: ESP-IDF's esp_flash_partitions.h, gen_esp32part.py
+
+
+SLOT = (0, 0x10, 0x10000, 0x10000, b"ota_0")
+SECOND = (0, 0x11, 0x20000, 0x10000, b"ota_1")
+FACTORY = (0, 0, 0xB000, 0x4000, b"factory")
+NVS = (1, 2, 0x9000, 0x1000, b"nvs")
+ASSETS = (1, 0x82, 0xF000, 0x1000, b"assets")
+
+
+def partitions(*lines, summed=True, end=True):
+    """A partition table, and the first bytes of what stands behind its end."""
+    out = b"".join(struct.pack("<2sBBII16sI", b"\xaa\x50", *line, 0) for line in lines)
+    if summed:
+        out += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(out).digest()
+    return out if end else out + bytes(32)
+
+
+def flashes():
+    app = image(descriptor(), bytes(range(64)))
+    tiny = image(descriptor("1.6.5"), hashed=False)
+    bootloader = image(b"P" * 256)
+    usual = partitions(NVS, SLOT, SECOND)
+    plain = partitions(NVS, SLOT, SECOND, summed=False)
+    both = partitions(FACTORY, SLOT, summed=False)
+    damaged = bytearray(app)
+    damaged[150] ^= 4
+    yield "slot", folded(bootloader, 8, usual, 16, app)
+    yield "slot-without-sum", folded(bootloader, 8, plain, 16, app)
+    yield "slot-esp32", folded(1, bootloader, 8, usual, 16, tiny)
+    yield "slot-esp32p4", folded(2, bootloader, 8, usual, 16, tiny)
+    yield "slot-without-bootloader", folded(8, usual, 16, app)
+    yield "table-at-9000", folded(bootloader, 9, partitions(ASSETS, SLOT), 16, app)
+    yield "from-1000", folded(image(b"P" * 256, chip=0), 7, partitions(SLOT), 15, app)
+    yield "factory", folded(bootloader, 8, partitions(NVS, FACTORY), 11, app)
+    yield "factory-and-slot", folded(bootloader, 8, both, 11, app, 16, app)
+    yield "factory-and-other", folded(bootloader, 8, both, 11, tiny, 16, app)
+    yield "factory-alone", folded(bootloader, 8, both, 11, app)
+    yield "assets", folded(bootloader, 8, partitions(NVS, ASSETS, SLOT), 9, b"nvs", 15, b"pictures", 16, app)
+    yield "itself-named", folded(
+        bootloader, 8, partitions((2, 0, 0, 0x8000, b"bootloader"), (3, 0, 0x8000, 0x1000, b"table"), SLOT), 16, tiny
+    )
+    yield "signed-v1", folded(bootloader, 8, plain, 16, app + words(0) + bytes(range(64)))
+    early = partitions(FACTORY, summed=False)  # folds end at sector 16
+    for version in (2, 3, 4):
+        block = signature(filled(app, 1), version)
+        yield f"signed-v2-block-{version}", folded(bootloader, 8, early, 11, app, 12, block, 13)
+    yield "slot-empty", folded(bootloader, 8, both, 16, b"\xff" * 4)
+    yield "slot-beyond", folded(bootloader, 8, usual, 9)
+    yield "slot-encrypted", folded(bootloader, 8, plain, 16, hashlib.sha512(b"noise").digest())
+    yield "slot-damaged", folded(bootloader, 8, plain, 16, bytes(damaged))
+    yield "slot-cut", folded(bootloader, 8, plain, 16, app[:-1])
+    yield "slots-none", folded(bootloader, 8, partitions(NVS, ASSETS), 9, b"nvs")
+    yield "slots-twice", folded(bootloader, 8, partitions(SLOT, SLOT), 16, app)
+    yield "label-odd", folded(bootloader, 8, partitions((0, 0x10, 0x10000, 0x10000, b"\x1b[31m\xff")), 16, tiny)
+    yield "label-none", folded(bootloader, 8, partitions((0, 0x10, 0x10000, 0x10000, b"")), 16, tiny)
+    yield "table-bad-sum", folded(bootloader, 8, partitions(NVS, SLOT)[:-1], b"\0", 16, app)
+    yield "table-bad-line", folded(bootloader, 8, plain + b"\xaa\x51" + bytes(30), 16, app)
+    yield "table-without-end", folded(bootloader, 8, partitions(NVS, SLOT, end=False), 16, app)
+    yield "table-alone", usual
+    yield "app", app
 
 
 # --- check-ins: GetSystemInfoJson in boards/common/board.cc of xiaozhi-esp32
@@ -255,6 +320,93 @@ def check_ins():
     yield "bracket", "]"
 
 
+# --- archives: as Python packs them, and with what no program writes put in later
+
+
+class Pipe(io.RawIOBase):
+    """Takes bytes, and lets nobody go back in them."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, piece):
+        self.taken += piece
+        return len(piece)
+
+
+def packed(*members, comment=b"", pipe=False, zip64=False):
+    """An archive of members: name, content, and what else `zipfile.ZipInfo` is to say."""
+    out = Pipe() if pipe else io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = comment
+        for name, content, *more in members:
+            member = zipfile.ZipInfo(name)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o100644 << 16
+            for key, value in dict(*more).items():
+                setattr(member, key, value)
+            with archive.open(member, "w", force_zip64=zip64) as file:
+                file.write(content)
+    return bytes(out.taken) if pipe else out.getvalue()
+
+
+def patched(archive, old, new, count=-1):
+    """An archive with other bytes of the same number in their place."""
+    assert len(old) == len(new) and old in archive
+    return archive.replace(old, new, count)
+
+
+def archives():
+    app = image(descriptor(), bytes(range(64)))
+    other = image(descriptor("1.6.7"))
+    full = filled(image(b"P" * 256, bytes(range(64))), 8) + table()
+    full += b"\xff" * (16 * SECTOR - len(full)) + app
+    release = packed(("merged-binary.bin", full))
+    stored = {"compress_type": zipfile.ZIP_STORED}
+    yield "release", release
+    yield "app-stored", packed(("xiaozhi.bin", app, stored))
+    yield "piped", packed(("xiaozhi.bin", app), pipe=True)
+    yield "piped-zip64", packed(("xiaozhi.bin", app), pipe=True, zip64=True)
+    yield "comment", packed(("xiaozhi.bin", app, stored), comment=b"built by somebody")
+    yield "build-folder", packed(
+        ("build/", b"", {"external_attr": 0o40755 << 16 | 16, **stored}),
+        ("build/bootloader/bootloader.bin", image(b"P" * 256)),
+        ("build/partition_table/partition-table.bin", table()),
+        ("build/xiaozhi.bin", app),
+        ("build/merged-binary.bin", full),
+        ("build/xiaozhi.elf", b"\x7fELF\x01\x01\x01" + bytes(9)),
+        ("__MACOSX/._xiaozhi.bin", b"\0\x05\x16\x07"),
+        ("README.md", b"# Hello\n"),
+    )
+    yield "empty", packed()
+    yield "no-image", packed(("README.md", b"# Hello\n"))
+    yield "two-images", packed(("a.bin", app), ("b.bin", other))
+    yield "app-and-other-flash", packed(("merged-binary.bin", full), ("xiaozhi.bin", other))
+    yield "nested", packed(("release.zip", release, stored))
+    yield "name-unicode", packed(("\u56fa\u4ef6.bin", app))
+    names = {"out": "../xiaozhi.b", "root": "/xiaozhi.bin", "windows": "a\\xiaozhi.bi", "drive": "C:xiaozhi.bi"}
+    for kind, name in names.items():
+        whole = packed(("a/xiaozhi.bi", app, stored))
+        yield f"name-{kind}", patched(whole, b"a/xiaozhi.bi", name.encode())
+    yield "twice", patched(packed(("a.bin", app), ("b.txt", b"text")), b"b.txt", b"a.bin")
+    yield "link", packed(("xiaozhi.bin", app), ("link", b"/etc/passwd", {"external_attr": 0o120777 << 16}))
+    yield "device", packed(("xiaozhi.bin", app), ("null", b"", {"external_attr": 0o20666 << 16}))
+    yield "encrypted", patched(packed(("a.bin", app, stored)), b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1")
+    yield "bomb", packed(("xiaozhi.bin", app), ("zeros", bytes(1 << 20)))
+    yield "bzip2", packed(("xiaozhi.bin", app, {"compress_type": zipfile.ZIP_BZIP2}))
+    one = packed(("xiaozhi.bin", app, stored))
+    yield "lies-checksum", patched(one, struct.pack("<I", zlib.crc32(app)), b"\0\0\0\1")
+    yield "lies-size", patched(one, words(len(app), len(app)), words(len(app), len(app) + 1))
+    yield "lies-header", patched(one, words(len(app), len(app)), words(len(app), len(app) + 1), 1)
+    yield "stray", one[:30] + one[30:].replace(b"PK\x01\x02", b"hidden" + b"PK\x01\x02")
+    yield "cut", release[:-30]
+    yield "names", b"waveshare-esp32-s3-touch-amoled-1.75 (1)"
+
+
 def write(target, seeds):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -264,5 +416,7 @@ def write(target, seeds):
         (folder / name).write_bytes(content)
 
 
+write("archive", archives())
 write("image", images())
+write("flash", flashes())
 write("check_in", check_ins())

@@ -1,10 +1,15 @@
-//! Builds ESP32 app images byte by byte, from ESP-IDF's own headers and from no
+//! Builds ESP32 app images and full flash images byte by byte, from ESP-IDF's own headers and from no
 //! code of the server.
 
 #![expect(
     clippy::unwrap_used,
     reason = "tests alone build images, and say themselves of what"
 )]
+
+mod flash;
+pub mod zip;
+
+pub use flash::{Flash, Partition, md5, merged};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt::Write as _;
@@ -108,23 +113,6 @@ impl Image {
         put(144, &self.elf_sha256);
         bytes
     }
-}
-
-/// Returns `image` behind a bootloader and a partition table, as `esptool merge-bin`
-/// makes it; the bootloader stands at `bootloader_at`.
-pub fn merged(image: &Image, bootloader_at: usize) -> Vec<u8> {
-    let bootloader = Image {
-        descriptor: false,
-        ..image.clone()
-    };
-    let mut bytes = vec![0xFF; 0x10000];
-    let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
-    put(bootloader_at, &bootloader.build());
-    for (n, (kind, subtype)) in [(1u8, 2u8), (0, 0x10), (0, 0x11)].into_iter().enumerate() {
-        put(0x8000 + n * 32, &[0xAA, 0x50, kind, subtype]);
-    }
-    bytes.extend(image.build());
-    bytes
 }
 
 /// Returns `image` with a sector of signature blocks of secure boot v2 (RSA) behind it, one

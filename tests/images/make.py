@@ -2,7 +2,6 @@
 them. Run by ./build."""
 
 import hashlib
-import json
 import random
 import struct
 import subprocess
@@ -10,8 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import esptool
 import espsecure
+
+from flash import SMALL_TABLE, make_flashes, partition_table
+from tools import merge, run, run_esptool, write_manifest
 
 HERE = Path(__file__).resolve().parent
 TEXT_SIZE = 230_000  # of the one image that is as big as real ones
@@ -138,15 +139,15 @@ class Maker:
         for number, kind in enumerate(keys or [None]):
             key = self.work / f"{name}.{number}.pem"
             of_kind = ["--scheme", kind] if kind else []
-            _run(espsecure, ["generate-signing-key", "--version", version, *of_kind, key])
+            run(espsecure, ["generate-signing-key", "--version", version, *of_kind, key])
             keyfiles += ["--keyfile", key]
         signed = image.with_suffix(".signed")
-        _run(
+        run(
             espsecure,
             ["sign-data", "--version", version, *keyfiles, "--output", signed, image],
         )
         key = self.work / f"{name}.0.pem"
-        _run(espsecure, ["verify-signature", "--version", version, "--keyfile", key, signed])
+        run(espsecure, ["verify-signature", "--version", version, "--keyfile", key, signed])
         signed.rename(image)
         digests = [self._digest(key) for key in keyfiles[1::2]] if scheme == "v2" else []
         self._list(image, entry | {"signed": scheme, "key_digests": digests})
@@ -155,7 +156,7 @@ class Maker:
         """What a device's eFuses hold of a key."""
         digest = self.work / "digest"
         digest.unlink(missing_ok=True)
-        _run(espsecure, ["digest-sbv2-public-key", "--keyfile", key, "--output", digest])
+        run(espsecure, ["digest-sbv2-public-key", "--keyfile", key, "--output", digest])
         return digest.read_bytes().hex()
 
     def bootloader(self, name, chip, *, descriptor):
@@ -174,34 +175,15 @@ class Maker:
     def merged(self, name, chip, parts, arguments=()):
         """A full flash image, as `idf.py merge-bin` makes it."""
         image = self.out / f"{name}.bin"
-        placed = [text for at, part in parts for text in (hex(at), part)]
-        _esptool(chip, ["merge-bin", "--output", image, *arguments, *placed])
+        merge(image, chip, parts, arguments)
         self._list(image, self._without_app("merged", chip))
-
-    def partition_table(self):
-        """As ESP-IDF's gen_esp32part.py makes it."""
-        entries = [
-            (b"nvs", 1, 0x02, 0x9000, 0x4000),
-            (b"otadata", 1, 0x00, 0xD000, 0x2000),
-            (b"phy_init", 1, 0x01, 0xF000, 0x1000),
-            (b"ota_0", 0, 0x10, 0x10000, 0x100000),
-            (b"ota_1", 0, 0x11, 0x110000, 0x100000),
-        ]
-        table = b"".join(
-            struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, at, size, label, 0)
-            for label, kind, subtype, at, size in entries
-        )
-        table += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(table).digest()
-        path = self.work / "partition-table"
-        path.write_bytes(table.ljust(0xC00, b"\xff"))
-        return path
 
     def esp8266(self, version):
         """Version 1 is what the boot ROM loads, 2 an SDK's, 3 the RTOS SDK's."""
         name = f"esp8266-v{version}"
         elf = self._link(name, "esp8266", ["-DIN_FLASH"])
         output = self.out / (f"{name}-" if version == 1 else f"{name}.bin")
-        _esptool("esp8266", ["elf2image", "--version", str(version), "--output", output, elf])
+        run_esptool("esp8266", ["elf2image", "--version", str(version), "--output", output, elf])
         image = self.out / f"{name}.bin"
         if version == 1:
             (self.out / f"{name}-0x00000.bin").rename(image)
@@ -234,7 +216,7 @@ class Maker:
 
     def _elf2image(self, name, chip, elf, arguments):
         image = self.out / f"{name}.bin"
-        _esptool(chip, ["elf2image", "--output", image, *arguments, elf])
+        run_esptool(chip, ["elf2image", "--output", image, *arguments, elf])
         return image
 
     def _without_app(self, kind, chip):
@@ -247,18 +229,7 @@ class Maker:
         self.manifest.append({"file": image.name} | entry)
 
     def finish(self):
-        text = ",\n".join(json.dumps(entry) for entry in self.manifest)
-        (self.out / "manifest.json").write_text(f"[\n{text}\n]\n")
-
-
-def _esptool(chip, arguments):
-    _run(esptool, ["--chip", chip, *arguments])
-
-
-def _run(tool, arguments):
-    arguments = [str(argument) for argument in arguments]
-    print(f"$ {tool.__name__} {' '.join(arguments)}", flush=True)
-    tool.main(arguments)
+        write_manifest(self.out, self.manifest)
 
 
 def make(out: Path) -> None:
@@ -316,12 +287,18 @@ def make(out: Path) -> None:
     # What stands where a bootloader does: nothing that can be updated to.
     loaders = {
         chip: maker.bootloader(f"{chip}-bootloader", chip, descriptor=descriptor)
-        for chip, descriptor in [("esp32", False), ("esp32c3", True), ("esp32c5", True), ("esp32p4", True)]
+        for chip, descriptor in [
+            ("esp32", False),
+            ("esp32c3", True),
+            ("esp32c5", True),
+            ("esp32p4", True),
+            ("esp32s3", True),
+        ]
     }
     maker.ram_only("esp32c3-ram-only", "esp32c3")
 
     # Full flash images.
-    table = maker.partition_table()
+    table = partition_table(maker.work / "partition-table", SMALL_TABLE)
     for chip, at in [("esp32", 0x1000), ("esp32c3", 0), ("esp32c5", 0x2000), ("esp32p4", 0x2000)]:
         parts = [(at, loaders[chip]), (0x8000, table), (0x10000, out / f"{chip}.bin")]
         maker.merged(f"{chip}-merged", chip, parts)
@@ -339,6 +316,7 @@ def make(out: Path) -> None:
         maker.esp8266(version)
 
     maker.finish()
+    make_flashes(out, maker.work, maker.noise, loaders, maker.manifest)
 
 
 if __name__ == "__main__":

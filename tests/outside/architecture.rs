@@ -78,7 +78,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 38] = [
+const PURE: [&str; 42] = [
     "device",
     "event/device.rs",
     "event/kinds.rs",
@@ -87,10 +87,14 @@ const PURE: [&str; 38] = [
     "event/unseen.rs",
     "event/value.rs",
     "ota",
+    "firmware/archive.rs",
+    "firmware/archive",
     "firmware/folder/state.rs",
     "firmware/name.rs",
     "firmware/name",
     "firmware/prune.rs",
+    "firmware/release_name.rs",
+    "firmware/release_name",
     "firmware/snapshot.rs",
     "http/range.rs",
     "http/conditional.rs",

@@ -63,7 +63,8 @@ impl Made {
     }
 }
 
-fn peers() -> PathBuf {
+/// Folder in which the tools are, and what they made.
+pub(super) fn peers() -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_xiaozhi-ota"));
     let target = binary.ancestors().nth(2).unwrap();
     let folders = [

@@ -234,10 +234,15 @@ fn publish_names_the_file_after_model_and_version() {
 
 #[test]
 fn publish_takes_nothing_that_would_be_rejected() {
-    let dir = built(&merged(&Image::new("1.7.0"), 0));
+    let bootloader = Image {
+        descriptor: false,
+        ..Image::new("1.7.0")
+    };
+    let dir = built(&bootloader.build());
+    fs::create_dir_all(dir.path().join("data/bin")).unwrap();
     let publish = |file: &str| run(dir.path(), &["publish", file, "--model", "a"]);
     let (ok, _, error) = publish("build/xiaozhi.bin");
-    assert!(!ok && error.contains("full flash image"), "{error}");
+    assert!(!ok && error.contains("this is a bootloader"), "{error}");
     fs::write(dir.path().join("text.bin"), "some text").unwrap();
     let (ok, _, error) = publish("text.bin");
     assert!(!ok && error.contains("a text (UTF-8"), "{error}");

@@ -32,6 +32,7 @@ mod esptool;
 mod events;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod flash_images;
 mod folder;
 mod golden;
 mod image_files;
@@ -57,6 +58,7 @@ mod proxy;
 mod proxy_bodies;
 mod proxy_protocol;
 mod prune;
+mod publish;
 mod reload;
 mod resets;
 mod rights;

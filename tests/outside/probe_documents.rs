@@ -3,6 +3,8 @@
 //! for it here, and each rule of the probe is in `troubleshooting.md`.
 //! `UPDATE_TRANSCRIPTS=1` writes the transcripts anew.
 
+mod images;
+
 use super::support::Server;
 use super::support::chain::Chain;
 use super::support::event::field;
@@ -19,7 +21,7 @@ use xiaozhi_image_builder::{Image, merged};
 /// Each page in both languages, and how many transcripts it has at least.
 const DOCUMENTS: [(&str, usize); 3] = [
     (TROUBLESHOOTING, 20),
-    ("deploy/images", 2),
+    ("deploy/images", 3),
     ("deploy/probe", 1),
 ];
 const TROUBLESHOOTING: &str = "deploy/troubleshooting";
@@ -103,23 +105,9 @@ fn scene(name: &str) -> Scene {
             let setup = Setup::new().file("esp32s3_1.6.1.bin", &whole[..whole.len() / 2]);
             Scene::Run(setup, "inspect data/bin/esp32s3_1.6.1.bin")
         }
-        "inspect" => {
-            let image = of_real_size();
-            let setup = Setup::new().file("esp32s3_1.6.6.bin", image.build());
-            fs::write(
-                setup.path().join("merged-binary.bin"),
-                merged(&Image::new("1.6.6"), 0),
-            )
-            .unwrap();
-            let shown = "inspect data/bin/esp32s3_1.6.6.bin merged-binary.bin";
+        "inspect" | "publish" | "publish release" => {
+            let (setup, shown) = images::scene(name);
             Scene::Run(setup, shown)
-        }
-        "publish" => {
-            let setup = Setup::new();
-            let build = setup.path().join("build");
-            fs::create_dir(&build).unwrap();
-            fs::write(build.join("xiaozhi.bin"), of_real_size().build()).unwrap();
-            Scene::Run(setup, "publish build/xiaozhi.bin --model esp32s3")
         }
         "roll-back" => Scene::Own(
             own(
@@ -187,13 +175,6 @@ fn scene(name: &str) -> Scene {
     }
 }
 
-/// An image of a megabyte and more, for what is said of lengths.
-fn of_real_size() -> Image {
-    let mut image = Image::new("1.6.6");
-    image.payload = image.payload.repeat(8192);
-    image
-}
-
 /// What a transcript must show, or its section tells something else.
 fn proof(name: &str) -> &'static str {
     match name {
@@ -206,6 +187,7 @@ fn proof(name: &str) -> &'static str {
         "half copied" => "it was cut off or is still being copied",
         "inspect" => "this is a full flash image",
         "publish" => "data/bin/esp32s3_1.6.6.bin: published",
+        "publish release" => "data/bin/bread-compact-wifi_2.1.0.bin: would be published",
         "roll-back" => "OK    reboot     1.6.6",
         "http redirected" | "download redirected" => "FAIL redirect",
         "mended" => "OK    reboot     1.6.1",

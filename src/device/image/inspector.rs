@@ -228,6 +228,20 @@ impl Inspector {
         self.field.first_chunk().copied()
     }
 
+    /// Returns the place behind the image proper, its hash included, once all of it was read.
+    pub(crate) fn image_end(&self) -> Option<u64> {
+        matches!(self.walk, Walk::After).then_some(self.end)
+    }
+
+    /// Tells whether the image goes on behind what was read.
+    pub(crate) fn is_within_image(&self) -> bool {
+        use Walk::{Checksum, Hash, Segment, SegmentHeader};
+        matches!(
+            self.walk,
+            SegmentHeader { .. } | Segment { .. } | Checksum { .. } | Hash
+        )
+    }
+
     /// Judges what was read as the whole file.
     pub fn finish(self) -> Inspection {
         Inspection {
@@ -279,6 +293,18 @@ impl Inspector {
     }
 
     fn app(&self) -> Result<AppImage, ImageFault> {
+        let app = self.whole()?;
+        if app.project == XIAOZHI && !is_device_safe(&app.version) {
+            return Err(ImageFault::UnsafeVersion {
+                version: app.version,
+            });
+        }
+        Ok(app)
+    }
+
+    /// Returns the app image that was read, if it is whole, whatever a device would make of
+    /// its version.
+    pub(crate) fn whole(&self) -> Result<AppImage, ImageFault> {
         let part = match &self.walk {
             Walk::After => None,
             Walk::Broken(fault) => return Err(fault.clone()),
@@ -314,11 +340,6 @@ impl Inspector {
         };
         if app.signature.is_some() {
             app.key_digests = self.after.key_digests();
-        }
-        if app.project == XIAOZHI && !is_device_safe(&app.version) {
-            return Err(ImageFault::UnsafeVersion {
-                version: app.version,
-            });
         }
         Ok(app)
     }

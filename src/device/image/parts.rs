@@ -13,7 +13,7 @@ const SPIFFS: u16 = 0x0429;
 
 /// Tells whether these bytes begin a partition table: two entries, or one and what ends it
 /// (`esp_partition_info_t` in ESP-IDF's `esp_flash_partitions.h`).
-pub(super) fn is_table(entries: &[u8]) -> bool {
+pub(crate) fn is_table(entries: &[u8]) -> bool {
     entries.len() >= 64
         && entries.starts_with(&[0xAA, 0x50])
         && matches!(entries[32..34], [0xAA, 0x50] | [0xEB, 0xEB] | [0xFF, 0xFF])

@@ -11,17 +11,21 @@ kinds! { FOREIGN:
     IMAGE_ELF = why("image.elf", &[],
         "这不是 ESP 固件，而是 ELF 文件（请使用旁边的 .bin）", "this is no ESP image but an ELF file (use the .bin beside it)");
     /// An archive.
-    IMAGE_ZIP = why("image.zip", &[],
-        "这不是 ESP 固件，而是 zip 压缩包（请先解压，取其中的应用固件 xiaozhi.bin，而不是 merged-binary.bin）", "this is no ESP image but a zip archive (unpack it, and take the app image xiaozhi.bin out of it, not merged-binary.bin)");
+    IMAGE_ZIP = why("image.zip", &["command?"],
+        "这不是 ESP 固件，而是 zip 压缩包（xiaozhi-ota publish 会取出其中的应用固件并发布{：|command|}）",
+        "this is no ESP image but a zip archive (xiaozhi-ota publish takes the app image out of it{: |command|})");
     /// A compressed file.
     IMAGE_GZIP = why("image.gzip", &[],
-        "这不是 ESP 固件，而是 gzip 文件（请先解压，取其中的应用固件）", "this is no ESP image but a gzip file (unpack it, and take the app image)");
+        "这不是 ESP 固件，而是 gzip 文件（请先解压，再将其中的固件交给 xiaozhi-ota publish）",
+        "this is no ESP image but a gzip file (unpack it, and give the image in it to xiaozhi-ota publish)");
     /// A compressed file.
     IMAGE_BZIP2 = why("image.bzip2", &[],
-        "这不是 ESP 固件，而是 bzip2 文件（请先解压，取其中的应用固件）", "this is no ESP image but a bzip2 file (unpack it, and take the app image)");
+        "这不是 ESP 固件，而是 bzip2 文件（请先解压，再将其中的固件交给 xiaozhi-ota publish）",
+        "this is no ESP image but a bzip2 file (unpack it, and give the image in it to xiaozhi-ota publish)");
     /// A compressed file.
     IMAGE_XZ = why("image.xz", &[],
-        "这不是 ESP 固件，而是 xz 文件（请先解压，取其中的应用固件）", "this is no ESP image but an xz file (unpack it, and take the app image)");
+        "这不是 ESP 固件，而是 xz 文件（请先解压，再将其中的固件交给 xiaozhi-ota publish）",
+        "this is no ESP image but an xz file (unpack it, and give the image in it to xiaozhi-ota publish)");
     /// What a browser saves in place of a file.
     IMAGE_WEB_PAGE = why("image.web-page", &[],
         "这不是 ESP 固件，而是网页（请下载文件本身）", "this is no ESP image but a web page (fetch the file itself)");
@@ -34,9 +38,9 @@ kinds! { FOREIGN:
         "这不是 ESP32 固件，而是 ESP8266 的镜像", "this is no ESP image but an image for the ESP8266");
     /// Another archive or compressed file.
     IMAGE_ARCHIVE = why("image.archive", &["what"],
-        "这不是 ESP 固件，而是压缩包或压缩文件（{what}；请先解压，取其中的应用固件 xiaozhi.bin，而不是 merged-binary.bin）",
-        "this is no ESP image but an archive or a compressed file ({what}; unpack it, and take the app image xiaozhi.bin out of \
-         it, not merged-binary.bin)");
+        "这不是 ESP 固件，而是压缩包或压缩文件（{what}；请先解压，再将其中的固件 xiaozhi.bin 或 merged-binary.bin 交给 xiaozhi-ota publish）",
+        "this is no ESP image but an archive or a compressed file ({what}; unpack it, and give the image in it, xiaozhi.bin or \
+         merged-binary.bin, to xiaozhi-ota publish)");
     /// An encrypted file.
     IMAGE_LOCKED = why("image.locked", &["what"],
         "这不是 ESP 固件，而是加密的文件（{what}；请先解密，取其中的应用固件 build/xiaozhi.bin）",

@@ -55,9 +55,10 @@ kinds! { IMAGES:
         "这是引导加载程序，或其他没有应用描述符的镜像；请使用应用固件 build/xiaozhi.bin",
         "this is a bootloader, or another image without an app descriptor; use the app image, build/xiaozhi.bin");
     /// Bootloader, partition table and app in one file.
-    IMAGE_FULL_FLASH = why("image.full-flash", &[],
-        "这是完整的 flash 镜像（引导加载程序、分区表和应用合在一起）；请使用应用固件 build/xiaozhi.bin",
-        "this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin");
+    IMAGE_FULL_FLASH = why("image.full-flash", &["command?"],
+        "这是完整的 flash 镜像（引导加载程序、分区表和应用合在一起）；请使用应用固件 build/xiaozhi.bin{，或取出其中的应用并发布：|command|}",
+        "this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin{, or have the app \
+         that is in it taken out and published: |command|}");
     /// A partition table.
     IMAGE_PARTITION_TABLE = why("image.partition-table", &[],
         "这是分区表（partition-table.bin）：分区表只能用线刷；请使用应用固件 build/xiaozhi.bin",

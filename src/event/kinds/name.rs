@@ -41,17 +41,15 @@ kinds! { NAMES:
         "a device that is offered version {version} restarts at every check, for a part of it is no number below 2147483648: \
          rename the file");
     /// Something with files in it.
-    NAME_ARCHIVE = why("name.archive", &[],
-        "这是压缩包，其中的内容不会被读取：请解压并复制应用固件 xiaozhi.bin（xiaozhi-esp32 的发布包里只有 merged-binary.bin，\
-         即只能线刷的完整 flash 镜像：请自行构建应用固件）",
-        "this is an archive, and nothing in it is looked at: unpack it, and copy the app image, xiaozhi.bin (an archive of a \
-         xiaozhi-esp32 release holds merged-binary.bin alone, the full flash image, which only a cable can write: build the app \
-         image instead)");
+    NAME_ARCHIVE = why("name.archive", &["command?", "other?"],
+        "这是压缩包，放在这里不会读取其中的内容{：取出其中的应用固件并发布：|command|}{：|other|}",
+        "this is an archive, and nothing in it is looked at here{: to publish the app image that is in it: |command|}{: |other|}");
     /// Bootloader, partition table and app in one, by its name.
     NAME_FULL_FLASH = why("name.full-flash", &[],
-        "从名称看，这是完整的 flash 镜像，只能线刷：请复制应用固件 build/xiaozhi.bin，命名为 型号_版本.bin（esp32s3_1.6.6.bin）",
-        "by its name this is a full flash image, which only a cable can write: copy the app image, build/xiaozhi.bin, as \
-         model_version.bin (esp32s3_1.6.6.bin)");
+        "从名称看，这是完整的 flash 镜像，但内容不是：请重新复制，再交给 xiaozhi-ota publish，它会取出其中的应用固件；或复制应用固件 build/xiaozhi.bin，\
+         命名为 型号_版本.bin（esp32s3_1.6.6.bin）",
+        "by its name this is a full flash image, and its content is none: copy it again, and have xiaozhi-ota publish take the app out \
+         of it; or copy the app image, build/xiaozhi.bin, as model_version.bin (esp32s3_1.6.6.bin)");
     /// A model that nobody types.
     NAME_ODD_MODEL = misnamed!("name.odd-model", ["model"],
         "只下发给型号恰好为 {model}（含空格、下划线和不可见字符）的设备，而没有设备这样报告",

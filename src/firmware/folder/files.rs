@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{iter, mem};
 use tracing::debug;
-use xiaozhi_device::image::{Foreign, Verdict};
+use xiaozhi_device::image::Verdict;
 use xiaozhi_device::project::Projects;
 
 /// Time for which a model stays known after its last file went: who replaces a file by
@@ -163,7 +163,7 @@ impl Files {
                 _ => FileEvent::Unusable { may_pass: false },
             };
             if self.apply(&file, event, now) == Action::Refuse {
-                self.refuse(&file, &why);
+                self.refuse(&file, Event::from(&why));
             }
             if let Unusable::NotAFile { holds, .. } = why {
                 let known = &mut self.known.entry(file.clone()).or_default().holds;
@@ -311,6 +311,7 @@ impl Files {
             judged,
             found,
             notes,
+            command,
         } = done;
         let event = FileEvent::Read {
             of: job.state,
@@ -321,8 +322,10 @@ impl Files {
         }
         match (self.apply(&job.file, event, now), judged) {
             (Action::Offer, Ok(Use::Offered(name, inspection))) => {
-                let foreign = match inspection.verdict {
-                    Verdict::Foreign(foreign) => Some(foreign),
+                let foreign = match &inspection.verdict {
+                    Verdict::Foreign(foreign) => {
+                        Some(Event::from(foreign).with("command", command))
+                    }
                     Verdict::App(_) | Verdict::Rejected(_) => None,
                 };
                 let entry = Entry::new(job.path, job.file, name, job.state, inspection);
@@ -336,7 +339,7 @@ impl Files {
             }
             (Action::Refuse, Err(why)) => {
                 self.withdraw(&job.file);
-                self.refuse(&job.file, &why);
+                self.refuse(&job.file, why.with_command(command));
             }
             _ if self.is(&job.file, State::is_offered) => {}
             _ => self.withdraw(&job.file),
@@ -346,7 +349,7 @@ impl Files {
     fn offer(
         &mut self,
         entry: &Arc<Entry>,
-        foreign: Option<Foreign>,
+        foreign: Option<Event>,
         notes: Option<String>,
         projects: &Projects,
     ) {
@@ -404,8 +407,7 @@ impl Files {
         }
     }
 
-    pub(super) fn refuse(&mut self, name: &str, why: &Unusable) {
-        let why = Event::from(why);
+    pub(super) fn refuse(&mut self, name: &str, why: Event) {
         self.say(name, event!(FILE_REFUSED, file = name, why = why));
     }
 

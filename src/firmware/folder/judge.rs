@@ -1,8 +1,8 @@
 //! Decides what becomes of a file that was read: it is offered, given for download and
 //! offered to nobody, or refused.
 
-use super::super::Verify;
 use super::super::name::ImageName;
+use super::super::{Verify, command};
 use super::unusable::{Unusable, offerable};
 use std::fs;
 use std::path::Path;
@@ -66,7 +66,7 @@ pub(super) fn use_of(
             (Verdict::Foreign(foreign), Unusable::Name(misnamed))
                 if !foreign.is_named() || misnamed.says_enough(foreign) =>
             {
-                Err(why.clone())
+                Err(misnamed.clone().of_zip(command::is_zip(*foreign)).into())
             }
             (Verdict::Foreign(foreign), _) => Err(Unusable::Other(*foreign)),
             (Verdict::Rejected(fault), _) => Err(fault.clone().into()),

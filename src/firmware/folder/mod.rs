@@ -24,7 +24,7 @@ use crate::util::way;
 pub(super) use handle::{KeeperHandle, Shared};
 
 use crate::event::text::Text;
-use crate::event::{self, event, tell};
+use crate::event::{self, Event, event, tell};
 use files::{Files, GATHER};
 use handle::Message;
 use kind::Folders;
@@ -286,7 +286,8 @@ impl Keeper {
         {
             self.files.apply(name, FileEvent::Shut, now);
             self.files.withdraw(name);
-            self.files.refuse(name, &kind::unreadable(&path, &e));
+            let why = Event::from(&kind::unreadable(&path, &e));
+            self.files.refuse(name, why);
         }
         self.files.look_by(now + GATHER);
     }
@@ -452,6 +453,7 @@ impl Keeper {
             state,
             verify: self.settings.verify,
             projects: self.settings.projects.clone(),
+            config: self.settings.config.clone(),
         };
         // The reader ends with its keeper only.
         let _ = self.jobs.send(job);

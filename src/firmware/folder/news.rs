@@ -13,7 +13,7 @@ use std::mem;
 use std::path::Path;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use xiaozhi_device::hex::encode;
-use xiaozhi_device::image::{AppImage, Foreign, Verdict};
+use xiaozhi_device::image::{AppImage, Verdict};
 use xiaozhi_device::project::Projects;
 
 /// Number of warnings of one kind that a start says file by file: whoever has thousands of
@@ -85,11 +85,11 @@ fn reason(event: &Event) -> &Event {
 }
 
 /// Returns what is said of an image that is offered: that it is, and what an operator
-/// should know of it. `twin` is another file of its model whose version has the same
+/// should know of it. `foreign` says what is no ESP image, `twin` is another file of its model whose version has the same
 /// rank, `notes` the file with its release notes.
 pub(super) fn ready(
     entry: &Entry,
-    foreign: Option<Foreign>,
+    foreign: Option<Event>,
     twin: Option<&Entry>,
     notes: Option<String>,
     projects: &Projects,
@@ -113,8 +113,8 @@ pub(super) fn ready(
     let odd = name::odd_model(file);
     news.extend(odd.map(|odd| event!(FILE_REMARK, file = file, what = odd)));
     news.extend(foreign.map(|foreign| {
-        let what = event!(IMAGE_FOREIGN_OFFERED, what = Event::from(&foreign));
-        let kind = Event::from(&foreign).kind.id;
+        let kind = foreign.kind.id;
+        let what = event!(IMAGE_FOREIGN_OFFERED, what = foreign);
         event!(FILE_FOREIGN, file = file, what = what, kind = kind)
     }));
     news.extend(twin.map(|twin| {

@@ -1,7 +1,7 @@
 //! The reading of files, on a thread of its own: while one is read, which may take
 //! long, the keeper goes on hearing what happens to the others.
 
-use super::super::{FolderSettings, Verify, notes};
+use super::super::{FolderSettings, Verify, command, notes};
 use super::judge::{self, Listed, Use};
 use super::kind::{self, Folders};
 use super::scan::{self, Listing};
@@ -9,6 +9,7 @@ use super::state::{Hope, ReadResult};
 use super::unusable::Unusable;
 use crate::event::text::Text;
 use crate::util::file_state::FileState;
+use crate::util::paths::absolute;
 use crate::util::supervise;
 use crate::util::threads::NoThread;
 use nix::errno::Errno;
@@ -18,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use xiaozhi_device::image::Verdict;
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::Version;
 
@@ -31,6 +33,8 @@ pub(super) struct Job {
     pub(super) state: FileState,
     pub(super) verify: Verify,
     pub(super) projects: Projects,
+    /// The configuration that a command has to name.
+    pub(super) config: Option<PathBuf>,
 }
 
 /// A file that was read, or could not be.
@@ -41,6 +45,8 @@ pub(super) struct Done {
     pub(super) found: ReadResult,
     /// Name of the file with its release notes.
     pub(super) notes: Option<String>,
+    /// Command that makes a firmware of what is none as it lies there.
+    pub(super) command: Option<String>,
 }
 
 impl Job {
@@ -61,11 +67,25 @@ impl Job {
         };
         let notes = judged.is_ok().then(|| notes::find(&self.path)).flatten();
         let notes = notes.and_then(|path| path.file_name()?.to_str().map(str::to_owned));
+        let command = self.mending(&judged);
         Done {
             job: self,
             judged,
             found,
             notes,
+            command,
+        }
+    }
+
+    fn mending(&self, judged: &Result<Use, Unusable>) -> Option<String> {
+        let (path, config) = (absolute(&self.path), self.config.as_deref());
+        match judged {
+            Err(why) => command::mending(why, &path, config),
+            Ok(Use::Offered(_, inspection)) => match inspection.verdict {
+                Verdict::Foreign(foreign) => command::mending_foreign(foreign, &path, config),
+                Verdict::App(_) | Verdict::Rejected(_) => None,
+            },
+            Ok(Use::Served(..)) => None,
         }
     }
 
@@ -120,6 +140,7 @@ pub(in crate::firmware) fn look_through(settings: &FolderSettings) -> io::Result
             state: found.identity,
             verify: settings.verify,
             projects: settings.projects.clone(),
+            config: settings.config.clone(),
         };
         let Done { job, judged, .. } = job.run();
         Looked {

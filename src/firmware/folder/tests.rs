@@ -15,6 +15,7 @@ fn kept() -> (TempDir, Keeper, Receiver<Job>) {
         ttl: Duration::from_secs(3600),
         verify: Verify::Warn,
         projects: Projects::default(),
+        config: None,
     };
     let ((messages, _), (jobs, asked)) = (mpsc::channel(), mpsc::channel());
     let keeper = Keeper::new(settings, Arc::default(), messages, jobs);

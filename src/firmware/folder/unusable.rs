@@ -65,8 +65,17 @@ pub(crate) enum Unusable {
 
 impl From<&Unusable> for Event {
     fn from(why: &Unusable) -> Self {
-        match why {
-            Unusable::Name(misnamed) => (&**misnamed).into(),
+        why.with_command(None)
+    }
+}
+
+impl Unusable {
+    /// Returns the reason with the command that makes a firmware of the file, where there is
+    /// one: `command::mending` finds it.
+    pub(crate) fn with_command(&self, command: Option<String>) -> Event {
+        let of = |foreign: &Foreign| Event::from(foreign).with("command", command.clone());
+        match self {
+            Unusable::Name(misnamed) => Event::from(&**misnamed).with("command", command),
             Unusable::NotAFile { what, holds } => {
                 event!(IMAGE_NO_FILE, what = *what, holds = holds.first())
             }
@@ -78,11 +87,11 @@ impl From<&Unusable> for Event {
                 event!(IMAGE_UNREADABLE, reason = reason, what = &**what)
             }
             Unusable::Breaks { why } => event!(IMAGE_BREAKS, why = why),
-            Unusable::Image(fault) => fault.into(),
-            Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = Event::from(foreign)),
-            Unusable::Other(foreign) => foreign.into(),
+            Unusable::Image(fault) => Event::from(fault).with("command", command),
+            Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = of(foreign)),
+            Unusable::Other(foreign) => of(foreign),
             Unusable::LeadsOut { target, foreign } => {
-                event!(IMAGE_LINK_OUT, target = target, what = Event::from(foreign))
+                event!(IMAGE_LINK_OUT, target = target, what = of(foreign))
             }
             Unusable::Changed => event!(IMAGE_CHANGED),
         }

@@ -60,7 +60,7 @@ const FRONTS: [&str; 20] = [
 ];
 
 /// Returns a name without the marks by which systems call it a copy.
-pub(super) fn without_copy_marks(stem: &str) -> &str {
+pub(in crate::firmware) fn without_copy_marks(stem: &str) -> &str {
     let mut rest = stem.trim_matches([' ', '-', '_', '.']);
     for mark in [".sync-conflict-", "_conflict-"] {
         rest = rest.split(mark).next().unwrap_or(rest);

@@ -83,7 +83,7 @@ fn a_reader_that_has_gone_is_no_fault() {
     assert_eq!(
         (first.as_str(), said.as_str()),
         (
-            "full.bin: rejected: this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin\n",
+            "full.bin: rejected: this is a full flash image (bootloader, partition table and app in one); use the app image, build/xiaozhi.bin, or have the app that is in it taken out and published: xiaozhi-ota publish full.bin\n",
             ""
         )
     );

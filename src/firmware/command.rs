@@ -1,0 +1,123 @@
+//! The command that publishes what a file holds, as an operator copies it into a shell.
+
+use super::folder::unusable::Unusable;
+use super::name;
+use super::release_name::{self, Boards};
+use crate::event::Event;
+use crate::event::shell::quoted;
+use std::path::Path;
+use xiaozhi_device::image::{Foreign, ImageFault, Lookalike};
+
+/// A command that publishes a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Publish<'a> {
+    /// The file, as it is named.
+    pub(crate) file: &'a Path,
+    /// The model, where the file's name does not tell it.
+    pub(crate) model: Option<&'a str>,
+    /// True where it is to replace what has its name.
+    pub(crate) force: bool,
+    /// The configuration, where the command line named one.
+    pub(crate) config: Option<&'a Path>,
+}
+
+impl Publish<'_> {
+    /// Writes the command. `None` where a path is no text: it could not be typed.
+    pub(crate) fn line(&self) -> Option<String> {
+        let mut line = format!("xiaozhi-ota publish {}", quoted(self.file.to_str()?));
+        if let Some(model) = self.model {
+            // What begins with a dash would be taken for an option of its own.
+            if model.starts_with('-') {
+                line += " --model";
+                line += &quoted(&format!("={model}"));
+            } else {
+                line += " --model ";
+                line += &quoted(model);
+            }
+        }
+        if self.force {
+            line += " --force";
+        }
+        if let Some(config) = self.config {
+            line += " --config ";
+            line += &quoted(config.to_str()?);
+        }
+        Some(line)
+    }
+}
+
+/// Returns the command that makes a firmware of a file which is none as it lies there: an
+/// archive, or a full flash image. `None` where no command does.
+pub(crate) fn mending(why: &Unusable, file: &Path, config: Option<&Path>) -> Option<String> {
+    let is_taken = match why {
+        Unusable::Name(misnamed) => misnamed.holds_zip(),
+        Unusable::Image(fault) => *fault == ImageFault::FullFlash,
+        Unusable::Foreign(foreign)
+        | Unusable::Other(foreign)
+        | Unusable::LeadsOut { foreign, .. } => is_zip(*foreign),
+        _ => false,
+    };
+    is_taken.then(|| of_file(file, config)).flatten()
+}
+
+/// Returns the same of what is offered as something foreign.
+pub(crate) fn mending_foreign(
+    foreign: Foreign,
+    file: &Path,
+    config: Option<&Path>,
+) -> Option<String> {
+    is_zip(foreign).then(|| of_file(file, config)).flatten()
+}
+
+/// Returns the reason with that command, of a file that an operator names.
+pub(crate) fn reason(why: &Unusable, file: &Path, config: Option<&Path>) -> Event {
+    let command = mending(why, file, config);
+    why.with_command(command.filter(|_| file.is_file()))
+}
+
+/// Tells whether a file is an archive that `publish` opens.
+pub(crate) fn is_zip(foreign: Foreign) -> bool {
+    foreign.looks_like == Some(Lookalike::Zip)
+}
+
+fn of_file(file: &Path, config: Option<&Path>) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    // Under a firmware's name it is replaced by the app that is in it.
+    let named = match release_name::parse(name).boards {
+        Boards::None => name::parse(name).ok(),
+        Boards::One(_) | Boards::Either(..) => None,
+    };
+    let command = Publish {
+        file,
+        model: named.as_ref().map(|named| &*named.model),
+        force: named.is_some(),
+        config,
+    };
+    command.line()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_the_one_that_a_shell_takes() {
+        let of = |file: &str, config: Option<&str>| {
+            let why = Unusable::Image(ImageFault::FullFlash);
+            mending(&why, Path::new(file), config.map(Path::new)).unwrap()
+        };
+        for (file, config, command) in [
+            ("/d/v2.1.0_a.zip", None, "/d/v2.1.0_a.zip"),
+            ("/d/merged-binary.bin", None, "/d/merged-binary.bin"),
+            ("/d/a_1.0.bin", None, "/d/a_1.0.bin --model a --force"),
+            (
+                "/d/小 板_1.0.bin",
+                Some("/etc/a b.yaml"),
+                "'/d/小 板_1.0.bin' --model '小 板' --force --config '/etc/a b.yaml'",
+            ),
+            ("/d/-x_1.0.bin", None, "/d/-x_1.0.bin --model=-x --force"),
+        ] {
+            assert_eq!(of(file, config), format!("xiaozhi-ota publish {command}"));
+        }
+    }
+}

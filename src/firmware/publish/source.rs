@@ -1,0 +1,223 @@
+//! Takes the image to be published out of whatever holds it: the app image itself, a full
+//! flash image, or an archive with one of the two.
+//!
+//! An app image is copied as a stream. Anything else is held in memory, at most as much as
+//! the largest flash holds, for what is cut out of it is known only when its end was seen.
+
+use super::super::archive::{self, Packed};
+use super::super::folder::scan;
+use super::super::{FolderSettings, offerable};
+use super::PublishError;
+use crate::event::Event;
+use crate::util::durable::{self, Draft};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use xiaozhi_device::flash;
+use xiaozhi_device::image::{HEAD, Inspection, Inspector, Verdict, inspect, version_at_head};
+
+/// An image that can be published, and what it is.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// The file that an operator named.
+    pub(super) path: PathBuf,
+    /// Inspection of the image alone.
+    pub(crate) inspection: Inspection,
+    /// Place of the image in the file.
+    pub(crate) origin: Origin,
+    pub(super) content: Content,
+}
+
+/// Place of an image in the file that holds it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Name of the archive's member.
+    pub(crate) member: Option<String>,
+    /// Name of the app slot.
+    pub(crate) slot: Option<String>,
+    /// Offset of the slot in the flash, in bytes.
+    pub(crate) offset: Option<u64>,
+    /// Parts of the file that are not published.
+    pub(crate) left: Vec<String>,
+}
+
+impl Origin {
+    /// Tells whether the file is the image itself.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.member.is_none() && self.slot.is_none()
+    }
+
+    /// Names the place: `merged-binary.bin, ota_0 at 0x20000`.
+    pub(crate) fn in_words(&self) -> String {
+        let slot = self.slot.as_ref().map(|slot| {
+            let at = self.offset.map(|offset| format!(" at {offset:#x}"));
+            slot.clone() + &at.unwrap_or_default()
+        });
+        let places: Vec<_> = self.member.iter().cloned().chain(slot).collect();
+        places.join(", ")
+    }
+}
+
+/// Bytes of an image.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// They are in the firmware folder already, under a hidden name.
+    Copied(Draft),
+    /// They are in memory.
+    Held(Vec<u8>),
+    /// They were only looked at.
+    Seen,
+}
+
+impl Source {
+    /// Reads what an operator named. An app image is copied into the firmware folder, unless
+    /// `is_dry`, under a hidden name, and vanishes with this value.
+    pub(crate) fn read(
+        path: &Path,
+        settings: &FolderSettings,
+        takes_foreign: bool,
+        is_dry: bool,
+    ) -> Result<Self, PublishError> {
+        let unreadable = |reason| PublishError::Source {
+            path: path.to_owned(),
+            reason,
+        };
+        let mut from = scan::open_written(path).map_err(unreadable)?;
+        let mut head = Vec::with_capacity(HEAD);
+        let begun = (&mut from).take(HEAD as u64).read_to_end(&mut head);
+        begun.map_err(unreadable)?;
+        let is_app = version_at_head(&head).is_some();
+        let mut whole = (&*head).chain(from);
+        let source = if is_app {
+            stream(path, &settings.dir, &mut whole, is_dry)?
+        } else {
+            let mut bytes = Vec::new();
+            scan::each_block(&mut whole, |block| bytes.extend_from_slice(block))
+                .map_err(unreadable)?;
+            take_out(path, bytes)?
+        };
+        source.check(settings, takes_foreign)?;
+        Ok(source)
+    }
+
+    /// Refuses what would not be offered.
+    fn check(&self, settings: &FolderSettings, takes_foreign: bool) -> Result<(), PublishError> {
+        let (path, verdict) = (self.path.clone(), &self.inspection.verdict);
+        let inside = |why: Event| PublishError::Inside {
+            path: self.path.clone(),
+            inside: self.origin.in_words(),
+            why,
+        };
+        if let Err(why) = offerable(verdict, settings.verify, &settings.projects) {
+            return Err(if self.origin.is_whole() {
+                PublishError::Unusable { path, why }
+            } else {
+                inside(Event::from(&why))
+            });
+        }
+        match verdict {
+            Verdict::Foreign(foreign) if !self.origin.is_whole() => {
+                Err(inside(Event::from(foreign)))
+            }
+            Verdict::Foreign(foreign) if !takes_foreign || foreign.is_named() => {
+                let foreign = *foreign;
+                Err(PublishError::NoImage { path, foreign })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Copies an app image, and inspects what it copies.
+fn stream(
+    path: &Path,
+    dir: &Path,
+    from: &mut impl Read,
+    is_dry: bool,
+) -> Result<Source, PublishError> {
+    let unreadable = |reason| PublishError::Source {
+        path: path.to_owned(),
+        reason,
+    };
+    let folder = |reason| PublishError::Folder {
+        dir: dir.to_owned(),
+        reason,
+    };
+    let mut copy = if is_dry {
+        None
+    } else {
+        Some(draft(dir).map_err(folder)?)
+    };
+    let mut inspector = Inspector::new();
+    let mut written = Ok(());
+    scan::each_block(from, |block| {
+        inspector.update(block);
+        if let (Ok(()), Some(copy)) = (&written, &mut copy) {
+            written = copy.write(block);
+        }
+    })
+    .map_err(unreadable)?;
+    written.map_err(folder)?;
+    Ok(Source {
+        path: path.to_owned(),
+        inspection: inspector.finish(),
+        origin: Origin::default(),
+        content: copy.map_or(Content::Seen, Content::Copied),
+    })
+}
+
+/// Begins a file in the firmware folder, which is made where there is none.
+pub(super) fn draft(dir: &Path) -> io::Result<Draft> {
+    durable::make_folder(dir)?;
+    Draft::begin_for_all(dir)
+}
+
+/// Takes the image out of what holds it.
+fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
+    let mut origin = Origin::default();
+    let (mut bytes, is_flash) = if archive::is_archive(&bytes) {
+        let packed = unpack(path, bytes)?;
+        origin.member = Some(packed.member);
+        origin.left = packed.left;
+        (packed.bytes, packed.is_flash)
+    } else {
+        let is_flash = flash::is_flash(&bytes);
+        (bytes, is_flash)
+    };
+    if is_flash {
+        let app = flash::app_in(&bytes).map_err(|fault| PublishError::Flash {
+            path: path.to_owned(),
+            member: origin.member.clone(),
+            fault: Box::new(fault),
+        })?;
+        let length = app.bytes.len();
+        let from = app.offset;
+        origin.slot = Some(app.slot);
+        origin.offset = Some(from);
+        let parts = app.left.iter();
+        origin.left.extend(
+            parts.map(|part| format!("{} ({} bytes at {:#x})", part.what, part.bytes, part.offset)),
+        );
+        // In place: a copy would hold a large flash twice.
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
+        bytes.truncate(from.saturating_add(length));
+        bytes.drain(..from);
+    }
+    Ok(Source {
+        path: path.to_owned(),
+        inspection: inspect(&bytes),
+        origin,
+        content: Content::Held(bytes),
+    })
+}
+
+/// Opens an archive, whose bytes are let go.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "they are not to be held any longer"
+)]
+fn unpack(path: &Path, archive: Vec<u8>) -> Result<Packed, PublishError> {
+    archive::image_in(&archive).map_err(|fault| PublishError::Archive {
+        path: path.to_owned(),
+        fault: Box::new(fault),
+    })
+}
