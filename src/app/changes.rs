@@ -289,13 +289,20 @@ impl Changes {
             ttl,
             verify,
             projects,
+            // It is made of the public address, and waits with that.
+            home: _,
+            foreign_home,
         } = folder;
         self.wait("gateway.firmware.dir", self.settings.catalogue.dir != dir);
         self.take("firmware_cache_ttl", ttl, |s| &mut s.catalogue.ttl);
         self.take("gateway.firmware.verify", verify, |s| {
             &mut s.catalogue.verify
         });
+        self.take("gateway.firmware.foreign_home", foreign_home, |s| {
+            &mut s.catalogue.foreign_home
+        });
         self.settings.catalogue.projects = projects;
+        self.settings.catalogue.home = self.settings.public.home();
     }
 }
 

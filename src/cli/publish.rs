@@ -7,7 +7,7 @@ use crate::config::{self, Settings};
 use crate::event::Event;
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::publish::Staged;
-use crate::firmware::{name, signing};
+use crate::firmware::{homes, name, signing};
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
 use crate::util::way;
@@ -93,6 +93,8 @@ impl PublishArgs {
         let (effect, warning) = effect(&settings, &models, &model, &version, kind.as_deref());
         warnings.extend(warning);
         if let Some(app) = &app {
+            let home = homes::remark(app, &settings.catalogue);
+            warnings.extend(home.iter().map(Event::to_string));
             let beside = signing::beside(dir, &path, app);
             warnings.extend(beside.iter().map(Event::to_string));
         }
@@ -117,6 +119,9 @@ impl PublishArgs {
                 None => "its notes, which were there already",
             };
             writeln!(text, "{}: {are}", file_name(&beside))?;
+        }
+        if let Some(homes) = app.as_deref().and_then(homes::named) {
+            writeln!(text, "{}: OTA address in it: {homes}", file_name(&path))?;
         }
         for warning in warnings {
             writeln!(text, "warning: {}", one_line(&warning))?;

@@ -108,7 +108,7 @@ impl Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verify;
+    use super::super::{ForeignHome, Verify};
     use super::*;
     use xiaozhi_device::project::Projects;
 
@@ -121,6 +121,8 @@ mod tests {
             ttl: Duration::from_secs(3600),
             verify: Verify::Warn,
             projects: Projects::default(),
+            home: None,
+            foreign_home: ForeignHome::Warn,
         });
         let catalogue = catalogue.unwrap();
         catalogue.wait_for_first_look(Duration::from_secs(3600));

@@ -5,6 +5,7 @@
 
 pub(crate) mod catalogue;
 mod folder;
+pub(crate) mod homes;
 pub mod name;
 pub(crate) mod notes;
 pub(crate) mod prune;
@@ -17,8 +18,11 @@ pub(crate) use folder::judge::leads_out;
 pub(crate) use folder::scan::{Uninspected, inspect_named, names};
 pub(crate) use folder::unusable::{Unusable, offerable};
 
+pub use homes::ForeignHome;
+
 use std::path::PathBuf;
 use std::time::Duration;
+use xiaozhi_device::image::Home;
 use xiaozhi_device::project::Projects;
 
 /// Treatment of files that are no ESP images.
@@ -42,4 +46,8 @@ pub struct FolderSettings {
     pub verify: Verify,
     /// `gateway.firmware.projects`.
     pub projects: Projects,
+    /// The public address, where one is configured.
+    pub home: Option<Home>,
+    /// `gateway.firmware.foreign_home`.
+    pub foreign_home: ForeignHome,
 }

@@ -164,7 +164,7 @@ impl Staged {
         written.map_err(folder)?;
         let inspection = inspector.finish();
         let (path, verdict) = (source.to_owned(), &inspection.verdict);
-        if let Err(why) = offerable(verdict, settings.verify, &settings.projects) {
+        if let Err(why) = offerable(verdict, settings) {
             return Err(PublishError::Unusable { path, why });
         }
         match verdict {

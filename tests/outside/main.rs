@@ -34,6 +34,7 @@ mod events;
 mod faults;
 mod folder;
 mod golden;
+mod homes;
 mod image_files;
 mod limits;
 mod listeners;

@@ -128,7 +128,8 @@ pub(super) struct HomeFinder {
     marker: Finder<'static>,
     /// The last eight bytes that were seen.
     before: u64,
-    /// What may be an address so far, from its scheme on; empty where nothing may be.
+    /// A text that may be an address, from its scheme on, as far as it came; empty where none
+    /// has begun.
     text: Vec<u8>,
     found: Vec<Home>,
 }
