@@ -78,7 +78,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 38] = [
+const PURE: [&str; 39] = [
     "device",
     "event/device.rs",
     "event/kinds.rs",
@@ -88,6 +88,7 @@ const PURE: [&str; 38] = [
     "event/value.rs",
     "ota",
     "firmware/folder/state.rs",
+    "firmware/homes.rs",
     "firmware/name.rs",
     "firmware/name",
     "firmware/prune.rs",
