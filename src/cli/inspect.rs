@@ -8,9 +8,7 @@ use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
 use crate::firmware::notes::Notes;
-use crate::firmware::{
-    Uninspected, Unusable, homes, inspect_named, leads_out, offerable, signing,
-};
+use crate::firmware::{Uninspected, Unusable, homes, inspect_named, leads_out, offerable, signing};
 use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
 use clap::Args;
@@ -208,7 +206,9 @@ impl FileReport {
             report.warnings = in_words(&app.remarks(version, projects));
             let home = homes::remark(app, settings);
             let beside = beside(path, settings, app);
-            report.warnings.extend(home.iter().chain(&beside).map(Event::to_string));
+            report
+                .warnings
+                .extend(home.iter().chain(&beside).map(Event::to_string));
             report.image = Some(Facts::from(&**app));
         }
         if let Verdict::Foreign(foreign) = &inspection.verdict
@@ -225,9 +225,7 @@ impl FileReport {
             report.reason = Some(Event::from(foreign).to_string());
             return report;
         }
-        if let Err(why) =
-            offerable(&inspection.verdict, settings).and_then(|()| safe(version))
-        {
+        if let Err(why) = offerable(&inspection.verdict, settings).and_then(|()| safe(version)) {
             report.reason = Some(why.to_string());
             return report;
         }

@@ -66,7 +66,11 @@ impl OtherHome {
         Some(Self {
             homes: named(app)?,
             ours: ours.to_string(),
-            whom: if reads_typed_in { COMPILED_IN_GO } else { ALL_GO },
+            whom: if reads_typed_in {
+                COMPILED_IN_GO
+            } else {
+                ALL_GO
+            },
         })
     }
 
@@ -148,15 +152,38 @@ mod tests {
             ("xiaozhi", &[], Some(OURS), false),
             ("xiaozhi", &[THEIRS], None, false),
             ("blink", &[THEIRS], Some(OURS), false),
-            ("xiaozhi", &["http://ota.example.com/xiaozhi/ota/"], Some(OURS), true),
-            ("xiaozhi", &["https://ota.example.com:8443/xiaozhi/ota/"], Some(OURS), true),
-            ("xiaozhi", &["https://OTA.example.com:443/xiaozhi/ota"], Some(OURS), false),
+            (
+                "xiaozhi",
+                &["http://ota.example.com/xiaozhi/ota/"],
+                Some(OURS),
+                true,
+            ),
+            (
+                "xiaozhi",
+                &["https://ota.example.com:8443/xiaozhi/ota/"],
+                Some(OURS),
+                true,
+            ),
+            (
+                "xiaozhi",
+                &["https://OTA.example.com:443/xiaozhi/ota"],
+                Some(OURS),
+                false,
+            ),
         ] {
             let app = app(project, "2.0.0", homes);
-            assert_eq!(remark(&app, &settings(ours, warn)).is_some(), is_other, "{homes:?}");
+            assert_eq!(
+                remark(&app, &settings(ours, warn)).is_some(),
+                is_other,
+                "{homes:?}"
+            );
             assert_eq!(allowed(&app, &settings(ours, warn)), Ok(()));
             assert_eq!(remark(&app, &settings(ours, refuse)), None);
-            assert_eq!(allowed(&app, &settings(ours, refuse)).is_err(), is_other, "{homes:?}");
+            assert_eq!(
+                allowed(&app, &settings(ours, refuse)).is_err(),
+                is_other,
+                "{homes:?}"
+            );
         }
     }
 
@@ -166,10 +193,19 @@ mod tests {
             let app = app("xiaozhi", version, &[THEIRS, "http://h/ota"]);
             let refused = allowed(&app, &settings(Some(OURS), ForeignHome::Refuse));
             let remark = remark(&app, &settings(Some(OURS), ForeignHome::Warn));
-            [remark.unwrap().to_string(), refused.unwrap_err().to_string()]
+            [
+                remark.unwrap().to_string(),
+                refused.unwrap_err().to_string(),
+            ]
         };
         for text in said("1.6.2").into_iter().chain(said("2.0.0")) {
-            for words in [THEIRS, "http://h/ota", OURS, "compiled in", "gateway.firmware.foreign_home"] {
+            for words in [
+                THEIRS,
+                "http://h/ota",
+                OURS,
+                "compiled in",
+                "gateway.firmware.foreign_home",
+            ] {
                 assert!(text.contains(words), "{words}: {text}");
             }
         }

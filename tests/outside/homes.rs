@@ -35,17 +35,49 @@ fn image(version: &str, homes: &[&str]) -> Vec<u8> {
 fn rows() -> Vec<(&'static str, Vec<&'static str>, bool)> {
     vec![
         ("own_2.0.bin", vec![OURS], false),
-        ("slash_2.0.bin", vec!["https://ota.example.com/xiaozhi/ota"], false),
-        ("case_2.0.bin", vec!["https://OTA.example.com:443/xiaozhi/ota/"], false),
+        (
+            "slash_2.0.bin",
+            vec!["https://ota.example.com/xiaozhi/ota"],
+            false,
+        ),
+        (
+            "case_2.0.bin",
+            vec!["https://OTA.example.com:443/xiaozhi/ota/"],
+            false,
+        ),
         ("both_2.0.bin", vec![VENDOR, OURS], false),
         ("none_2.0.bin", vec![], false),
-        ("path_2.0.bin", vec!["https://api.vendor.example/xiaozhi/ota/activate"], false),
+        (
+            "path_2.0.bin",
+            vec!["https://api.vendor.example/xiaozhi/ota/activate"],
+            false,
+        ),
         ("vendor_2.0.bin", vec![VENDOR], true),
-        ("two_2.0.bin", vec![VENDOR, "http://192.168.1.9:8002/xiaozhi/ota"], true),
-        ("http_2.0.bin", vec!["http://ota.example.com/xiaozhi/ota/"], true),
-        ("port_2.0.bin", vec!["https://ota.example.com:8443/xiaozhi/ota/"], true),
-        ("host_2.0.bin", vec!["https://ota.example.org/xiaozhi/ota/"], true),
-        ("six_2.0.bin", vec!["http://[fd00::1]:8003/xiaozhi/ota/"], true),
+        (
+            "two_2.0.bin",
+            vec![VENDOR, "http://192.168.1.9:8002/xiaozhi/ota"],
+            true,
+        ),
+        (
+            "http_2.0.bin",
+            vec!["http://ota.example.com/xiaozhi/ota/"],
+            true,
+        ),
+        (
+            "port_2.0.bin",
+            vec!["https://ota.example.com:8443/xiaozhi/ota/"],
+            true,
+        ),
+        (
+            "host_2.0.bin",
+            vec!["https://ota.example.org/xiaozhi/ota/"],
+            true,
+        ),
+        (
+            "six_2.0.bin",
+            vec!["http://[fd00::1]:8003/xiaozhi/ota/"],
+            true,
+        ),
     ]
 }
 
@@ -93,7 +125,11 @@ fn it_is_said_once_and_the_image_is_offered() {
         assert_eq!(server.offered(model(file), "1.9"), Some(file.into()));
         let ready = server.event("file.ready", &[("file", file)]);
         let named = event::field(&ready, "home");
-        let kept: Vec<_> = homes.iter().filter(|home| !home.ends_with("activate")).copied().collect();
+        let kept: Vec<_> = homes
+            .iter()
+            .filter(|home| !home.ends_with("activate"))
+            .copied()
+            .collect();
         assert_eq!(named.unwrap_or_default(), kept.join(", "), "{ready}");
         for line in remarked(&server, file, usize::from(is_other)) {
             assert!(line.contains(" - WARNING - "), "{line}");
@@ -106,7 +142,11 @@ fn it_is_said_once_and_the_image_is_offered() {
     server.reload();
     server.settle();
     for (file, _, is_other) in rows() {
-        assert_eq!(remarks(&server, file).len(), usize::from(is_other), "{file}");
+        assert_eq!(
+            remarks(&server, file).len(),
+            usize::from(is_other),
+            "{file}"
+        );
     }
     // Another image is.
     let again = server.bin().join("draft");
@@ -147,21 +187,30 @@ fn a_change_of_the_configuration_withdraws_it_and_brings_it_back() {
     let changed = |config: &str| {
         server.configure(config);
         let said = server.reload();
-        let line = said.iter().find(|line| event::is(line, "config.changed", &[]));
+        let line = said
+            .iter()
+            .find(|line| event::is(line, "config.changed", &[]));
         event::field(line.unwrap(), "keys").unwrap_or_default()
     };
     let keys = changed(&config(OURS, "foreign_home: refuse"));
     assert_eq!(keys, "gateway.firmware.foreign_home");
     let refused = [("file", "a_2.0.bin"), ("why", "image.home-refused")];
     server.event("file.refused", &refused);
-    until("it is withdrawn", || server.offered("a", "1.0").is_none().then_some(()));
+    until("it is withdrawn", || {
+        server.offered("a", "1.0").is_none().then_some(())
+    });
     assert_eq!(server.offered("b", "1.0"), Some("b_2.0.bin".into()));
     // The public address is another one now, and theirs; ours is another home.
     let keys = changed(&config(VENDOR, "foreign_home: refuse"));
     assert!(keys.contains("server.ota"), "{keys}");
     until("it is offered", || server.offered("a", "1.0"));
-    server.event("file.refused", &[("file", "b_2.0.bin"), ("why", "image.home-refused")]);
-    until("it is withdrawn", || server.offered("b", "1.0").is_none().then_some(()));
+    server.event(
+        "file.refused",
+        &[("file", "b_2.0.bin"), ("why", "image.home-refused")],
+    );
+    until("it is withdrawn", || {
+        server.offered("b", "1.0").is_none().then_some(())
+    });
     changed(&config(VENDOR, ""));
     until("it is offered", || server.offered("b", "1.0"));
     remarked(&server, "b_2.0.bin", 1);
@@ -169,7 +218,10 @@ fn a_change_of_the_configuration_withdraws_it_and_brings_it_back() {
     assert_eq!(remarks(&server, "a_2.0.bin").len(), 1);
     changed(&config(OURS, ""));
     remarked(&server, "a_2.0.bin", 2);
-    assert_eq!(server.events("file.ready", &[("file", "b_2.0.bin")]).len(), 2);
+    assert_eq!(
+        server.events("file.ready", &[("file", "b_2.0.bin")]).len(),
+        2
+    );
 }
 
 #[test]
@@ -184,7 +236,10 @@ fn without_a_public_address_it_is_only_named() {
     assert_eq!(server.events("file.remark", &[]), [""; 0]);
     let (code, text) = done(server.dir.path(), &["inspect", "data/bin/a_2.0.bin"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains(&format!("  OTA address {VENDOR}\n")), "{text}");
+    assert!(
+        text.contains(&format!("  OTA address {VENDOR}\n")),
+        "{text}"
+    );
     assert!(!text.contains("warning"), "{text}");
 }
 
@@ -214,7 +269,10 @@ fn another_projects_image_is_not_spoken_of() {
     let server = Setup::new()
         .file("a_2.0.bin", other("hello_world"))
         .file("b_2.0.bin", other("my-fork"))
-        .start(&config(OURS, "foreign_home: refuse, projects: [xiaozhi, my-fork]"));
+        .start(&config(
+            OURS,
+            "foreign_home: refuse, projects: [xiaozhi, my-fork]",
+        ));
     server.event("file.ready", &[("file", "a_2.0.bin")]);
     let fields = [("file", "b_2.0.bin"), ("why", "image.home-refused")];
     server.event("file.refused", &fields);
@@ -243,14 +301,20 @@ fn inspect_and_publish_name_it_and_refuse_it() {
         assert!(text.contains(words), "{words}: {text}");
     }
     let (code, text) = done(dir, &["inspect", "own.bin"]);
-    assert!(code == Some(0) && text.contains(OURS) && !text.contains("warning"), "{text}");
+    assert!(
+        code == Some(0) && text.contains(OURS) && !text.contains("warning"),
+        "{text}"
+    );
     let (_, text, _) = run(dir, &["inspect", "--json", "vendor.bin"]);
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["image"]["ota_addresses"], serde_json::json!([VENDOR]));
     assert_eq!(json["warnings"].as_array().unwrap().len(), 1, "{text}");
     let (code, text) = done(dir, &["publish", "vendor.bin", "--model", "a"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains(VENDOR) && text.contains("warning: the OTA address in it is"), "{text}");
+    assert!(
+        text.contains(VENDOR) && text.contains("warning: the OTA address in it is"),
+        "{text}"
+    );
     assert_eq!(listing(dir), ["a_2.0.bin"]);
 
     use_config("foreign_home: refuse");

@@ -65,7 +65,9 @@ impl Home {
             None if is_tls => 443,
             None => 80,
         };
-        let is_path = path.bytes().all(|byte| is_sign(byte) && !b"?#".contains(&byte));
+        let is_path = path
+            .bytes()
+            .all(|byte| is_sign(byte) && !b"?#".contains(&byte));
         Some(Self {
             text: text.to_owned(),
             is_tls,
@@ -230,9 +232,8 @@ impl HomeFinder {
         }
         let text = std::str::from_utf8(&self.text);
         let home = text.ok().and_then(Home::parse).filter(Home::is_ota);
-        self.found.extend(
-            home.filter(|home| !self.found.iter().any(|known| known.is_one_with(home))),
-        );
+        self.found
+            .extend(home.filter(|home| !self.found.iter().any(|known| known.is_one_with(home))));
     }
 }
 
@@ -289,7 +290,11 @@ mod tests {
                 let text = format!("{home}{behind}");
                 assert_eq!(found(text.as_bytes(), &[]), [""; 0], "{text}");
                 if !behind.is_empty() {
-                    assert_eq!(found(format!("{text}\0").as_bytes(), &[]), [""; 0], "{text}");
+                    assert_eq!(
+                        found(format!("{text}\0").as_bytes(), &[]),
+                        [""; 0],
+                        "{text}"
+                    );
                 }
             }
         }
@@ -314,7 +319,11 @@ mod tests {
             "http://h/xota",
             "h/ota",
         ] {
-            assert_eq!(found(format!("\0{other}\0").as_bytes(), &[]), [""; 0], "{other}");
+            assert_eq!(
+                found(format!("\0{other}\0").as_bytes(), &[]),
+                [""; 0],
+                "{other}"
+            );
         }
     }
 
@@ -374,7 +383,10 @@ mod tests {
             ..Image::new("2.0.0")
         };
         let homes = app(&image.build()).homes;
-        assert_eq!(homes.iter().map(ToString::to_string).collect::<Vec<_>>(), [home]);
+        assert_eq!(
+            homes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [home]
+        );
         let plain = Image::new("2.0.0").build();
         assert_eq!(app(&plain).homes, []);
         // Nothing is read on from one segment into what lies behind it.
@@ -395,9 +407,23 @@ mod tests {
 
     fn text() -> impl Strategy<Value = String> {
         let part = prop_oneof![
-            Just("http"), Just("https"), Just("://"), Just(":"), Just("/"), Just("ota"),
-            Just("/ota"), Just("/ota/"), Just("h"), Just("[::1]"), Just(":80"), Just("%s"),
-            Just("\0"), Just(" "), Just("x"), Just("http://a/ota\0"), Just("https://b:8003/xiaozhi/ota/\0"),
+            Just("http"),
+            Just("https"),
+            Just("://"),
+            Just(":"),
+            Just("/"),
+            Just("ota"),
+            Just("/ota"),
+            Just("/ota/"),
+            Just("h"),
+            Just("[::1]"),
+            Just(":80"),
+            Just("%s"),
+            Just("\0"),
+            Just(" "),
+            Just("x"),
+            Just("http://a/ota\0"),
+            Just("https://b:8003/xiaozhi/ota/\0"),
         ];
         prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
     }

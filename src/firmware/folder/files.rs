@@ -1,12 +1,12 @@
 //! All files of the folder: the state of each, what is offered of them, what waits to
 //! be read, and what is to be said.
 
+use super::super::FolderSettings;
 use super::super::homes;
 use super::super::name::near::NameIndex;
 use super::super::name::{self, notes};
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile, Snapshot};
-use super::super::FolderSettings;
 use super::judge::{Listed, Use};
 use super::news::{self, News};
 use super::reader::{self, Done, QueuedFile};

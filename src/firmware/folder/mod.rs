@@ -298,7 +298,12 @@ impl Keeper {
         let before = mem::replace(&mut self.settings, FolderSettings { dir, ..settings });
         let settings = &self.settings;
         let ttl = before.ttl;
-        if before == (FolderSettings { ttl, ..settings.clone() }) {
+        if before
+            == (FolderSettings {
+                ttl,
+                ..settings.clone()
+            })
+        {
             return;
         }
         let in_doubt = |entry: &Entry| judge::is_in_doubt(entry, settings);
