@@ -1,4 +1,4 @@
-//! What an app image says of itself, as `inspect` shows it.
+//! Facts that an app image states of itself, as `inspect` shows them.
 
 use serde::Serialize;
 use xiaozhi_device::hex::encode;

@@ -337,7 +337,8 @@ mod tests {
         // One that is too long hides none at its end.
         let kept = found(format!("{}http://h/ota\0", long(4000)).as_bytes(), &[]);
         assert_eq!(kept, ["http://h/ota"]);
-        let many: String = (0..20).map(|n| format!("http://h{n}/ota/\0")).collect();
+        let many: Vec<_> = (0..20).map(|n| format!("http://h{n}/ota/\0")).collect();
+        let many = many.concat();
         assert_eq!(found(many.as_bytes(), &[]).len(), MOST);
         let one = "http://h/ota/\0http://H:80/ota\0http://h./ota//\0";
         assert_eq!(found(one.as_bytes(), &[]), ["http://h/ota/"]);
