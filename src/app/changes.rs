@@ -291,13 +291,20 @@ impl Changes {
             projects,
             // It is the one that was read at the start.
             config: _,
+            // It is made of the public address, and waits with that.
+            home: _,
+            foreign_home,
         } = folder;
         self.wait("gateway.firmware.dir", self.settings.catalogue.dir != dir);
         self.take("firmware_cache_ttl", ttl, |s| &mut s.catalogue.ttl);
         self.take("gateway.firmware.verify", verify, |s| {
             &mut s.catalogue.verify
         });
+        self.take("gateway.firmware.foreign_home", foreign_home, |s| {
+            &mut s.catalogue.foreign_home
+        });
         self.settings.catalogue.projects = projects;
+        self.settings.catalogue.home = self.settings.public.home();
     }
 }
 

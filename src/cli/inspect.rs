@@ -1,6 +1,7 @@
 //! `xiaozhi-ota inspect`: says what firmware files are, before a device is offered
 //! them.
 
+use super::facts::{Facts, range};
 use super::notes;
 use super::output::{Printed, print, print_json};
 use crate::event::{Event, event};
@@ -8,7 +9,7 @@ use crate::firmware::FolderSettings;
 use crate::firmware::name::{self, ImageName, Misnamed};
 use crate::firmware::notes::Notes;
 use crate::firmware::{
-    Uninspected, Unusable, command, inspect_named, leads_out, offerable, signing,
+    Uninspected, Unusable, command, homes, inspect_named, leads_out, offerable, signing,
 };
 use crate::util::terminal::{file_name, one_line};
 use crate::{app, config};
@@ -20,7 +21,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use xiaozhi_device::hex::encode;
-use xiaozhi_device::image::{AppImage, Remark, Signature, Verdict};
+use xiaozhi_device::image::{AppImage, Remark, Verdict};
 use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::{Version, is_device_safe};
 
@@ -169,63 +170,6 @@ struct FileReport {
     warnings: Vec<String>,
 }
 
-/// Description of an app image, from its own fields.
-#[derive(Serialize)]
-struct Facts {
-    project: String,
-    version: String,
-    idf_version: String,
-    built: String,
-    /// Name, or id where no name is known.
-    chip: String,
-    chip_id: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_revision: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_revision: Option<u16>,
-    /// Length without padding and signature, in bytes.
-    length: u64,
-    hash_appended: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<&'static str>,
-    /// Digests of the keys that signed it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    key_digests: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    elf_sha256: Option<String>,
-    secure_version: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_efuse_block: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_efuse_block: Option<u16>,
-}
-
-impl From<&AppImage> for Facts {
-    fn from(app: &AppImage) -> Self {
-        Self {
-            project: app.project.clone(),
-            version: app.version.clone(),
-            idf_version: app.idf_version.clone(),
-            built: app.built.clone(),
-            chip: app.chip.to_string(),
-            chip_id: app.chip.0,
-            min_revision: app.min_revision,
-            max_revision: app.max_revision,
-            length: app.length,
-            hash_appended: app.hash_appended,
-            signature: app.signature.map(|signature| match signature {
-                Signature::V1 => "secure boot v1",
-                Signature::V2 => "secure boot v2",
-            }),
-            key_digests: app.key_digests.iter().map(|key| encode(key)).collect(),
-            elf_sha256: app.elf_sha256.map(|sum| encode(&sum)),
-            secure_version: app.secure_version,
-            min_efuse_block: app.min_efuse_block,
-            max_efuse_block: app.max_efuse_block,
-        }
-    }
-}
-
 impl FileReport {
     fn new(path: &Path, state: Readiness, reason: Option<String>) -> Self {
         Self {
@@ -246,9 +190,7 @@ impl FileReport {
     }
 
     fn of(path: &Path, settings: &FolderSettings) -> Self {
-        let FolderSettings {
-            verify, projects, ..
-        } = settings;
+        let projects = &settings.projects;
         let config = settings.config.as_deref();
         let reason = |why: &Unusable| command::reason(why, path, config).to_string();
         let inspection = match inspect_named(path) {
@@ -266,8 +208,11 @@ impl FileReport {
         let version = named.as_ref().map(|named| &named.version);
         if let Verdict::App(app) = &inspection.verdict {
             report.warnings = in_words(&app.remarks(version, projects));
+            let home = homes::remark(app, settings);
             let beside = beside(path, settings, app);
-            report.warnings.extend(beside.iter().map(Event::to_string));
+            report
+                .warnings
+                .extend(home.iter().chain(&beside).map(Event::to_string));
             report.image = Some(Facts::from(&**app));
         }
         if let Verdict::Foreign(foreign) = &inspection.verdict
@@ -284,9 +229,7 @@ impl FileReport {
             report.reason = Some(Event::from(foreign).to_string());
             return report;
         }
-        if let Err(why) =
-            offerable(&inspection.verdict, *verify, projects).and_then(|()| safe(version))
-        {
+        if let Err(why) = offerable(&inspection.verdict, settings).and_then(|()| safe(version)) {
             report.reason = Some(reason(&why));
             return report;
         }
@@ -348,64 +291,6 @@ impl FileReport {
     }
 }
 
-impl Facts {
-    fn in_words(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![
-            ("project", self.project.clone()),
-            ("version", shown_version(&self.version).to_owned()),
-            (
-                "built",
-                format!("{} with ESP-IDF {}", self.built, self.idf_version),
-            ),
-            (
-                "chip",
-                format!(
-                    "{}{}",
-                    self.chip,
-                    range("revision", self.min_revision, self.max_revision)
-                ),
-            ),
-        ];
-        let blocks = range("eFuse block", self.min_efuse_block, self.max_efuse_block);
-        if !blocks.is_empty() {
-            lines.push(("needs", blocks.trim_start_matches(", ").to_owned()));
-        }
-        if self.secure_version > 0 {
-            lines.push((
-                "rollback",
-                format!("secure version {}", self.secure_version),
-            ));
-        }
-        if let Some(elf) = &self.elf_sha256 {
-            lines.push(("ELF SHA-256", elf.clone()));
-        }
-        let hash = if self.hash_appended {
-            "SHA-256 appended and right"
-        } else {
-            "no SHA-256 appended"
-        };
-        let signature = self
-            .signature
-            .map_or_else(|| "not signed".to_owned(), |s| format!("signed for {s}"));
-        lines.push((
-            "image",
-            format!("{} bytes, {hash}, {signature}", self.length),
-        ));
-        let keys = self.key_digests.iter().cloned();
-        lines.extend(keys.map(|key| ("key digest", key)));
-        lines
-    }
-}
-
-/// Returns the version inside an image as a table has it: it can be empty.
-fn shown_version(version: &str) -> &str {
-    if version.trim().is_empty() {
-        "(empty)"
-    } else {
-        version
-    }
-}
-
 /// Returns what is to be said of an image because of others in its folder; where it lies
 /// somewhere else, because of those in the firmware folder.
 fn beside(path: &Path, settings: &FolderSettings, app: &AppImage) -> Vec<Event> {
@@ -423,17 +308,6 @@ fn beside(path: &Path, settings: &FolderSettings, app: &AppImage) -> Vec<Event> 
 pub(super) fn in_words(remarks: &[Remark]) -> Vec<String> {
     let words = remarks.iter().map(|remark| Event::from(remark).to_string());
     words.collect()
-}
-
-/// Writes a range of revisions, with a comma in front; nothing where none is set.
-fn range(what: &str, min: Option<u16>, max: Option<u16>) -> String {
-    let shown = |revision: u16| format!("v{}.{}", revision / 100, revision % 100);
-    match (min, max) {
-        (None, None) => String::new(),
-        (Some(min), None) => format!(", {what} {} and later", shown(min)),
-        (None, Some(max)) => format!(", {what} up to {}", shown(max)),
-        (Some(min), Some(max)) => format!(", {what} {} to {}", shown(min), shown(max)),
-    }
 }
 
 fn safe(version: Option<&Version>) -> Result<(), Unusable> {

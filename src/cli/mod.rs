@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod facts;
 mod inspect;
 mod notes;
 mod output;

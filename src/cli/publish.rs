@@ -13,7 +13,7 @@ use crate::firmware::notes::{self, Notes};
 use crate::firmware::publish::{
     PublishError, Published, Room, Source, Taken, Target, model_by_name,
 };
-use crate::firmware::{name, signing};
+use crate::firmware::{homes, name, signing};
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
 use crate::util::way;
@@ -237,6 +237,13 @@ impl Run<'_> {
         row.effect = effect;
         row.warnings.extend(warning);
         if let Some(app) = &app {
+            let home = homes::remark(app, &settings.catalogue);
+            row.warnings.extend(home.iter().map(Event::to_string));
+            let homes = homes::named(app);
+            row.lines.extend(homes.map(|homes| {
+                let path = file_name(&target.path);
+                format!("{path}: OTA address in it: {homes}")
+            }));
             let beside = signing::beside(dir, &target.path, app);
             row.warnings.extend(beside.iter().map(Event::to_string));
         }

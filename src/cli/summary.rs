@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::event::text::Lang;
-use crate::firmware::Verify;
+use crate::firmware::{ForeignHome, Verify};
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
 use crate::ota::credentials::{TokenAuth, Voice};
@@ -231,6 +231,14 @@ fn firmware(settings: &Settings, lang: Lang) -> Vec<Line> {
         Verify::Warn => lang.pick("下发，并给出警告", "offered, with a warning"),
         Verify::Strict => lang.pick("拒绝", "refused"),
     };
+    let foreign_home = match (catalogue.foreign_home, &catalogue.home) {
+        (_, None) => lang.pick(
+            "下发（没有公网地址可比较）",
+            "offered (there is no public address to hold them against)",
+        ),
+        (ForeignHome::Warn, Some(_)) => lang.pick("下发，并给出警告", "offered, with a warning"),
+        (ForeignHome::Refuse, Some(_)) => lang.pick("拒绝", "refused"),
+    };
     let default_for = match settings.policy.default_for {
         DefaultFor::Unmatched => lang.pick(
             "型号在这里没有文件的设备，以及不报告型号的设备",
@@ -256,6 +264,10 @@ fn firmware(settings: &Settings, lang: Lang) -> Vec<Line> {
             ),
         ),
         (lang.pick("非 ESP 镜像", "no ESP images"), verify.to_owned()),
+        (
+            lang.pick("别家地址的固件", "other homes"),
+            foreign_home.to_owned(),
+        ),
         (
             lang.pick("default_*.bin 给", "default_*.bin for"),
             default_for.to_owned(),

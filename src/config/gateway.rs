@@ -8,7 +8,7 @@ use super::{Machine, values, wanted};
 use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::name::{is_version, model_key};
-use crate::firmware::{FolderSettings, Verify};
+use crate::firmware::{FolderSettings, ForeignHome, Verify};
 use crate::http::cors::{Cors, Origin};
 use crate::http::plain::PlainHttp;
 use crate::ota::alias::Aliases;
@@ -229,6 +229,7 @@ pub(crate) fn self_signed_names(host: &str, addresses: &[IpAddr]) -> Vec<String>
 pub(super) fn firmware(
     root: &Section<'_>,
     section: &Section<'_>,
+    public: &PublicAddress,
 ) -> (Policy, FolderSettings, Option<u64>) {
     section.only_known();
     let ttl = root.read("firmware_cache_ttl", wanted::SECONDS, values::duration);
@@ -242,6 +243,8 @@ pub(super) fn firmware(
         "strict" => Some(Verify::Strict),
         _ => None,
     });
+    let home = public.home();
+    let foreign_home = foreign_home(section, home.is_some());
     let aliases = aliases(&section.section("alias"));
     let pins = pins(&section.section("pin"), &aliases);
     let projects = projects(section);
@@ -260,8 +263,26 @@ pub(super) fn firmware(
         verify: verify.unwrap_or_default(),
         projects,
         config: None,
+        home,
+        foreign_home,
     };
     (policy, catalogue, memory)
+}
+
+/// Reads what becomes of images that carry another home. That shows only where there is an
+/// address to hold them against (`has_home`).
+fn foreign_home(section: &Section<'_>, has_home: bool) -> ForeignHome {
+    let given = section.read("foreign_home", wanted::FOREIGN_HOME, |text| match text {
+        "warn" => Some(ForeignHome::Warn),
+        "refuse" => Some(ForeignHome::Refuse),
+        _ => None,
+    });
+    if given == Some(ForeignHome::Refuse) && !has_home {
+        section
+            .about("foreign_home")
+            .warn(event!(CONFIG_HOME_UNKNOWN));
+    }
+    given.unwrap_or_default()
 }
 
 /// Reads which names are one model.

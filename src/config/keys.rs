@@ -235,6 +235,11 @@ pub const KEYS: &[Key] = &[
         "what is done with files that are no ESP images",
     ),
     key(
+        "gateway.firmware.foreign_home",
+        Value("warn"),
+        "what is done with images in which another server's OTA address is compiled in",
+    ),
+    key(
         "gateway.log.lang",
         Value("en"),
         "language of the log and of `validate`: `en` or `zh`; the firmware guide's own lines keep their words",

@@ -227,7 +227,8 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
     let voice = voice(&root, &server, &websocket, &public, machine, has_tokens);
     let behind = !proxy.routes.is_empty();
     let fits = Room::of(machine.memory, behind);
-    let (policy, catalogue, memory) = firmware(&root, &gateway.section("firmware"));
+    let section = gateway.section("firmware");
+    let (policy, catalogue, memory) = firmware(&root, &section, &public);
     let settings = Settings {
         file: None,
         places,

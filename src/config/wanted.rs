@@ -111,6 +111,7 @@ pub(super) const DEFAULT_FOR: Text = Text::new(
     "write unmatched or unreported",
 );
 pub(super) const VERIFY: Text = Text::new("请写 warn 或 strict", "write warn or strict");
+pub(super) const FOREIGN_HOME: Text = Text::new("请写 warn 或 refuse", "write warn or refuse");
 pub(super) const PIN: Text = Text::new(
     "请写其某个文件的版本，例如 1.6.6",
     "write the version of one of its files, such as 1.6.6",

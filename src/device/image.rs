@@ -12,6 +12,7 @@
 
 mod data;
 mod foreign;
+mod home;
 mod inspector;
 mod lookalike;
 mod parts;
@@ -28,6 +29,7 @@ use crate::project::Projects;
 use crate::version::{Version, is_device_safe, major};
 
 pub use foreign::Foreign;
+pub use home::Home;
 pub use inspector::Inspector;
 pub use lookalike::Lookalike;
 pub(crate) use parts::is_table;
@@ -99,6 +101,9 @@ pub struct AppImage {
     pub min_efuse_block: Option<u16>,
     /// The highest.
     pub max_efuse_block: Option<u16>,
+    /// The OTA addresses in its data, in order; at most 8. A device to which its user has
+    /// typed in none asks one of them.
+    pub homes: Vec<Home>,
 }
 
 impl AppImage {
@@ -330,6 +335,7 @@ fn descriptor(head: &[u8]) -> Option<AppImage> {
         secure_version: u32_at(head, 0x24),
         min_efuse_block: revision_at(head, 0xD0),
         max_efuse_block: revision_at(head, 0xD2),
+        homes: Vec::new(),
     })
 }
 

@@ -108,7 +108,7 @@ impl Catalogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verify;
+    use super::super::{ForeignHome, Verify};
     use super::*;
     use xiaozhi_device::project::Projects;
 
@@ -122,6 +122,8 @@ mod tests {
             verify: Verify::Warn,
             projects: Projects::default(),
             config: None,
+            home: None,
+            foreign_home: ForeignHome::Warn,
         });
         let catalogue = catalogue.unwrap();
         catalogue.wait_for_first_look(Duration::from_secs(3600));

@@ -7,6 +7,7 @@ pub mod archive;
 pub(crate) mod catalogue;
 pub(crate) mod command;
 mod folder;
+pub(crate) mod homes;
 pub mod name;
 pub(crate) mod notes;
 pub(crate) mod prune;
@@ -20,8 +21,11 @@ pub(crate) use folder::judge::leads_out;
 pub(crate) use folder::scan::{Uninspected, inspect_named, names};
 pub(crate) use folder::unusable::{Unusable, offerable};
 
+pub use homes::ForeignHome;
+
 use std::path::PathBuf;
 use std::time::Duration;
+use xiaozhi_device::image::Home;
 use xiaozhi_device::project::Projects;
 
 /// Treatment of files that are no ESP images.
@@ -48,4 +52,8 @@ pub struct FolderSettings {
     /// File of the configuration, from the root on, where the command line names one: a
     /// command that people are told to type has to name it, too.
     pub config: Option<PathBuf>,
+    /// The public address, where one is configured.
+    pub home: Option<Home>,
+    /// `gateway.firmware.foreign_home`.
+    pub foreign_home: ForeignHome,
 }

@@ -6,6 +6,7 @@ use crate::event::{Event, event};
 use std::fmt;
 use std::net::IpAddr;
 use xiaozhi_device::endpoint::{self, AddressKind};
+use xiaozhi_device::image::Home;
 
 /// Path of the OTA interface below an origin.
 pub(crate) const OTA_PATH: &str = "/xiaozhi/ota";
@@ -355,6 +356,13 @@ impl PublicAddress {
     /// The setting that it came from.
     pub(crate) fn source(&self) -> Source {
         self.source
+    }
+
+    /// Returns the address that images are held against; `None` where nobody configured one,
+    /// for each device may come by another one then.
+    pub(crate) fn home(&self) -> Option<Home> {
+        let is_configured = self.source != Source::Derived;
+        Home::parse(&self.ota_url()).filter(|_| is_configured)
     }
 
     /// Every path, without a last slash, under which the OTA interface is

@@ -279,9 +279,7 @@ async fn opening(stream: &mut TcpStream) -> io::Result<Option<(Opening, Vec<u8>)
         [HANDSHAKE, ..] => Opening::Tls,
         // The rest may come later.
         [0x80..=0xff, _, 1] | [0x80..=0xff, _, 1, _] => Opening::Ssl2(None),
-        [0x80..=0xff, _, 1, high, low, ..] => {
-            Opening::Ssl2(Some(u16::from_be_bytes([high, low])))
-        }
+        [0x80..=0xff, _, 1, high, low, ..] => Opening::Ssl2(Some(u16::from_be_bytes([high, low]))),
         _ => Opening::Http,
     };
     Ok(Some((opening, bytes)))

@@ -94,6 +94,8 @@ def images():
     yield "app-esp32-old", image(descriptor("v4.4-dirty", "blink", "v4.4.1", elf=False), chip=0, old_min=3)
     yield "app-esp32c3-2.9.2_2", image(descriptor("2.9.2_2"), chip=5, revisions=(101, 199))
     yield "app-esp32c3-2.9.2_3", image(descriptor("2.9.2_3"), chip=5, revisions=(101, 199))
+    homes = b"Ota\0see https://api.example.com/xiaozhi/ota/\0http://[::1]:8003/ota\0https://%s/ota\0"
+    yield "app-homes", image(descriptor("2.0.0") + homes + bytes(-len(homes) % 4), payload)
     yield "app-unknown-chip", image(descriptor(), chip=77)
     yield "app-0.9", image(descriptor("0.9"))
     yield "app-2.0.0", image(descriptor("2.0.0"))

@@ -37,6 +37,9 @@ pub struct Image {
     pub hash: bool,
     /// Without an app descriptor it is a bootloader.
     pub descriptor: bool,
+    /// Data behind the descriptor, in the first segment, which is read-only: such as
+    /// [`texts`]; a multiple of 4.
+    pub rodata: Vec<u8>,
     /// Data of the second segment; a multiple of 4.
     pub payload: Vec<u8>,
 }
@@ -55,6 +58,7 @@ impl Image {
             old_min_revision: 0,
             hash: true,
             descriptor: true,
+            rodata: Vec::new(),
             payload: (0..=255).collect(),
         }
     }
@@ -70,11 +74,12 @@ impl Image {
     ///
     /// If the payload is longer than 4 GB.
     pub fn build(&self) -> Vec<u8> {
-        let first = if self.descriptor {
+        let mut first = if self.descriptor {
             self.descriptor()
         } else {
             vec![0x50; 256]
         };
+        first.extend(&self.rodata);
         let mut bytes = vec![0xE9, 2, 2, 0x4F];
         bytes.extend(0x4037_5000u32.to_le_bytes());
         bytes.extend([0xEE, 0, 0, 0]);
@@ -113,6 +118,16 @@ impl Image {
         put(144, &self.elf_sha256);
         bytes
     }
+}
+
+/// Returns texts as C has them in an image's read-only data, for [`Image::rodata`].
+pub fn texts(texts: &[&str]) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    for text in texts {
+        bytes.extend(text.bytes().chain([0]));
+    }
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
 }
 
 /// Returns `image` with a sector of signature blocks of secure boot v2 (RSA) behind it, one

@@ -35,6 +35,7 @@ mod faults;
 mod flash_images;
 mod folder;
 mod golden;
+mod homes;
 mod image_files;
 mod limits;
 mod listeners;

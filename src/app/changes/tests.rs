@@ -77,6 +77,11 @@ fn what_can_change_does_by_its_key() {
         ),
         (
             "",
+            "gateway: {firmware: {foreign_home: refuse}}",
+            "gateway.firmware.foreign_home",
+        ),
+        (
+            "",
             "gateway: {limits: {handshake: 1s}}",
             "gateway.limits.handshake",
         ),

@@ -1,4 +1,5 @@
 use super::super::resolve::tests::{good, read};
+use crate::firmware::ForeignHome;
 use xiaozhi_device::version::Version;
 
 #[test]
@@ -51,4 +52,33 @@ fn what_is_no_alias_is_refused_by_its_line() {
             "{yaml}: {said}"
         );
     }
+}
+
+#[test]
+fn another_home_is_one_beside_the_public_address() {
+    let home = |yaml: &str| {
+        let catalogue = good(yaml).catalogue;
+        (
+            catalogue.home.map(|home| home.to_string()),
+            catalogue.foreign_home,
+        )
+    };
+    let (warn, refuse) = (ForeignHome::Warn, ForeignHome::Refuse);
+    assert_eq!(home(""), (None, warn));
+    let ota = "https://ota.example.com:8443/my/firmware/";
+    let yaml =
+        format!("server: {{ota: '{ota}'}}\ngateway: {{firmware: {{foreign_home: refuse}}}}\n");
+    assert_eq!(home(&yaml), (Some(ota.to_owned()), refuse));
+    assert_eq!(good(&yaml).warnings, []);
+    let vision =
+        "server: {vision_explain: 'http://ota.example.com:8003/edge/mcp/vision/explain'}\n";
+    let ota = "http://ota.example.com:8003/edge/xiaozhi/ota/";
+    assert_eq!(home(vision), (Some(ota.to_owned()), warn));
+    // Nothing is there to compare with, and whoever asks for it should know.
+    let s = good("gateway:\n  firmware: {foreign_home: refuse}\n");
+    let said: Vec<_> = s.warnings.iter().map(ToString::to_string).collect();
+    let words = "c.yaml:2: gateway.firmware.foreign_home: ";
+    assert!(said.len() == 1 && said[0].contains(words), "{said:?}");
+    let said = read("gateway: {firmware: {foreign_home: strict}}").unwrap_err();
+    assert!(said[0].contains("write warn or refuse"), "{said:?}");
 }

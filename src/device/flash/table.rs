@@ -125,9 +125,7 @@ impl Partition {
 
 /// Returns the place of the partition table; the first one counts.
 pub(super) fn place(flash: &[u8]) -> Option<usize> {
-    let is_table = |at: usize| {
-        flash.get(at..).is_some_and(is_table) && !is_within_app(flash, at)
-    };
+    let is_table = |at: usize| flash.get(at..).is_some_and(is_table) && !is_within_app(flash, at);
     if is_table(USUAL) {
         return Some(USUAL);
     }

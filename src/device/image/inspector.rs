@@ -1,6 +1,7 @@
 //! The walk through a file, piece by piece.
 
 use super::foreign::{Foreign, Look};
+use super::home::HomeFinder;
 use super::trailer::{After, Clues};
 use super::window::{SECTOR, Window};
 use super::{
@@ -57,6 +58,7 @@ pub struct Inspector {
     image_sum: Option<[u8; 32]>,
     hash_fits: bool,
     end: u64,
+    homes: HomeFinder,
     after: After,
     clues: Clues,
     /// Knowledge of a file that is no image.
@@ -93,6 +95,7 @@ impl Inspector {
             image_sum: None,
             hash_fits: false,
             end: 0,
+            homes: HomeFinder::new(),
             after: After::default(),
             clues: Clues::new(),
             look: None,
@@ -158,7 +161,12 @@ impl Inspector {
             }
             &mut Walk::Segment { number, left } => {
                 self.checksum = piece.iter().fold(self.checksum, |sum, byte| sum ^ byte);
-                self.walk = self.next_segment(number, left - piece.len() as u64);
+                self.homes.see(piece);
+                let left = left - piece.len() as u64;
+                if left == 0 {
+                    self.homes.end_segment();
+                }
+                self.walk = self.next_segment(number, left);
             }
             Walk::Checksum { left } => {
                 *left -= piece.len() as u64;
@@ -333,6 +341,7 @@ impl Inspector {
             });
         };
         app.length = self.end;
+        app.homes = self.homes.found().to_vec();
         app.signature = match self.after.what(self.end) {
             Ok(signature) => signature,
             Err(ImageFault::Trailing { .. }) if is_full_flash => return Err(ImageFault::FullFlash),

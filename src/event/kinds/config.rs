@@ -279,6 +279,11 @@ kinds! { CONFIGURATION:
     CONFIG_CORS_UNUSED = of_key!("config.cors-unused", Warning, [],
         "不会有任何作用，因为 server.auth.enabled 未启用：那时没有令牌，任何网页都可以读取应答",
         "does nothing, for server.auth.enabled is not true: there is no token then, and any page may read replies");
+    /// Nothing is there to hold images against.
+    CONFIG_HOME_UNKNOWN = of_key!("config.home-unknown", Warning, [],
+        "不会有任何作用，因为没有配置公网地址，固件内的 OTA 地址无从比较：请写 server.ota 或 server.vision_explain",
+        "does nothing, for no public address is configured that the OTA addresses in images could be held against: write server.ota or \
+         server.vision_explain");
     /// Neither HTTP nor HTTPS.
     CONFIG_NO_DOOR = of_keys!("config.no-door", Error, [],
         "已不再提供明文 HTTP，而 gateway.tls.mode 为 off，谁也无法连接{（|beside|}{ 位于 |beside_place|）}：请设置其中之一",

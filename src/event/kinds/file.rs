@@ -44,7 +44,7 @@ kinds! { FILES:
         "固件文件读取完毕", "firmware files read");
     /// An image can be offered.
     FILE_READY = Kind::new("file.ready", Info, "catalogue",
-        &["file", "model", "version", "chip?", "revision?", "project?", "bytes", "sha256", "notes?"],
+        &["file", "model", "version", "chip?", "revision?", "project?", "home?", "bytes", "sha256", "notes?"],
         "固件就绪{（发布说明：|notes|）}", "image ready{ (release notes: |notes|)}");
     /// What its content has to be known for.
     FILE_REMARK = Kind::new("file.remark", Warning, "catalogue", &["file", "what"], "{what}", "{what}");

@@ -111,6 +111,17 @@ kinds! { IMAGES:
         "{what}。它会下发给未报告 ESP32 芯片的设备，因为它可能供其他类型的设备使用；ESP32 在首字节就会拒绝它。gateway.firmware.verify: strict 可禁止下发此类文件",
         "{what}. It is offered to devices that report no ESP32's chip, for it may be meant for another kind; an ESP32 refuses \
          it at its first byte. gateway.firmware.verify: strict keeps such files back");
+    /// It is refused for the server that its devices would ask.
+    IMAGE_HOME_REFUSED = why("image.home-refused", &["homes", "ours", "whom"],
+        "固件内编译的 OTA 地址是 {homes}，而不是公网地址 {ours}，且 gateway.firmware.foreign_home 为 refuse：{whom}。请用公网地址（CONFIG_OTA_URL）重新构建；\
+         如果那个地址也通向本服务器，或确实要下发，请写 foreign_home: warn",
+        "the OTA address in it is {homes}, and not the public address {ours}, and gateway.firmware.foreign_home is refuse: {whom}. Build \
+         it with the public address (CONFIG_OTA_URL); where the other one leads here, too, or is meant, write foreign_home: warn");
+    /// Its devices may ask another server.
+    REMARK_HOME = why("image.other-home", &["homes", "ours", "whom"],
+        "固件内编译的 OTA 地址是 {homes}，而不是公网地址 {ours}：{whom}。除非那个地址也通向本服务器，请用公网地址（CONFIG_OTA_URL）重新构建；gateway.firmware.foreign_home: refuse 可禁止下发此类固件",
+        "the OTA address in it is {homes}, and not the public address {ours}: {whom}. Unless the other one leads here, too, build it \
+         with the public address (CONFIG_OTA_URL); gateway.firmware.foreign_home: refuse keeps such images back");
     /// Another project's.
     REMARK_PROJECT = why("image.other-project", &["project"],
         "其项目是 {project}，而不是 xiaozhi：报告其他项目的设备不会得到它，因为刷入后这样的设备不会再向任何服务器请求更新；请使用 xiaozhi-esp32 的应用固件，\

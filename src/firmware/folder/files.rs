@@ -1,6 +1,8 @@
 //! All files of the folder: the state of each, what is offered of them, what waits to
 //! be read, and what is to be said.
 
+use super::super::FolderSettings;
+use super::super::homes;
 use super::super::name::near::NameIndex;
 use super::super::name::{self, notes};
 use super::super::signing::{self, ModelImage};
@@ -19,7 +21,6 @@ use std::time::Duration;
 use std::{iter, mem};
 use tracing::debug;
 use xiaozhi_device::image::Verdict;
-use xiaozhi_device::project::Projects;
 
 /// Time for which a model stays known after its last file went: who replaces a file by
 /// `rm` and `cp` must not send its devices another board's firmware meanwhile.
@@ -43,6 +44,8 @@ struct File {
     holds: Arc<[String]>,
     /// Event that was told of its signature.
     said_of_signature: Option<Event>,
+    /// Event that was told of the home that it carries.
+    said_of_home: Option<Event>,
 }
 
 impl File {
@@ -305,7 +308,7 @@ impl Files {
     }
 
     /// Takes in what the reading of a file has shown.
-    pub(super) fn take_read(&mut self, done: Done, projects: &Projects, now: Moment) {
+    pub(super) fn take_read(&mut self, done: Done, settings: &FolderSettings, now: Moment) {
         let Done {
             job,
             judged,
@@ -329,7 +332,7 @@ impl Files {
                     Verdict::App(_) | Verdict::Rejected(_) => None,
                 };
                 let entry = Entry::new(job.path, job.file, name, job.state, inspection);
-                self.offer(&Arc::new(entry), foreign, notes, projects);
+                self.offer(&Arc::new(entry), foreign, notes, settings);
             }
             (Action::Offer, Ok(Use::Served(why, inspection))) => {
                 let sum = inspection.sha256;
@@ -351,7 +354,7 @@ impl Files {
         entry: &Arc<Entry>,
         foreign: Option<Event>,
         notes: Option<String>,
-        projects: &Projects,
+        settings: &FolderSettings,
     ) {
         let offered = self.known.values().filter_map(|file| file.entry.as_ref());
         let same = |e: &&Arc<Entry>| {
@@ -364,10 +367,33 @@ impl Files {
         self.is_stale = true;
         // The same content with another change time is no news.
         if before.is_none_or(|before| before.sha256 != entry.sha256) {
-            let ready = news::ready(entry, foreign, twin.as_deref(), notes, projects);
+            file.said_of_home = None;
+            let twin = twin.as_deref();
+            let ready = news::ready(entry, foreign, twin, notes, &settings.projects);
             self.news.extend(ready);
         }
+        self.remark_home(&entry.file, settings);
         self.uncompared.insert(entry.model.clone());
+    }
+
+    /// Says of each image that is offered, once, if it carries another home.
+    pub(super) fn remark_homes(&mut self, settings: &FolderSettings) {
+        for name in self.names(State::is_offered) {
+            self.remark_home(&name, settings);
+        }
+    }
+
+    fn remark_home(&mut self, name: &str, settings: &FolderSettings) {
+        let Some(file) = self.known.get_mut(name) else {
+            return;
+        };
+        let app = file.entry.as_ref().and_then(|entry| entry.app.as_deref());
+        let remark = app.and_then(|app| homes::remark(app, settings));
+        let remark = remark.map(|what| event!(FILE_REMARK, file = name, what = what));
+        if file.said_of_home != remark {
+            file.said_of_home.clone_from(&remark);
+            self.news.extend(remark);
+        }
     }
 
     /// Says of each image of a model, once, if its signature is another than that of an

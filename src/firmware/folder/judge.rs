@@ -2,12 +2,12 @@
 //! offered to nobody, or refused.
 
 use super::super::name::ImageName;
-use super::super::{Verify, command};
-use super::unusable::{Unusable, offerable};
+use super::super::snapshot::Entry;
+use super::super::{FolderSettings, Verify, command};
+use super::unusable::{Unusable, image_offerable, offerable};
 use std::fs;
 use std::path::Path;
 use xiaozhi_device::image::{Inspection, Verdict};
-use xiaozhi_device::project::Projects;
 
 /// Name and place of a file, as a look at the folder shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,7 @@ pub(in crate::firmware) enum Use {
 pub(super) fn use_of(
     listed: &Listed,
     inspection: Inspection,
-    verify: Verify,
-    projects: &Projects,
+    settings: &FolderSettings,
     is_taken: impl Fn(&str) -> bool,
 ) -> Result<Use, Unusable> {
     let verdict = &inspection.verdict;
@@ -50,7 +49,7 @@ pub(super) fn use_of(
     }
     match &listed.name {
         Ok(name) => {
-            offerable(verdict, verify, projects)?;
+            offerable(verdict, settings)?;
             Ok(Use::Offered(name.clone(), inspection))
         }
         Err(why) => match (verdict, why) {
@@ -72,6 +71,15 @@ pub(super) fn use_of(
             (Verdict::Rejected(fault), _) => Err(fault.clone().into()),
             (Verdict::App(_), _) => Err(why.clone()),
         },
+    }
+}
+
+/// Tells whether a file that is offered has to be judged again once these settings hold: they
+/// may be against it.
+pub(super) fn is_in_doubt(entry: &Entry, settings: &FolderSettings) -> bool {
+    match &entry.app {
+        None => settings.verify == Verify::Strict,
+        Some(app) => image_offerable(app, settings).is_err(),
     }
 }
 

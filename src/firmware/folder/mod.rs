@@ -13,8 +13,8 @@ mod state;
 pub(super) mod unusable;
 mod watch;
 
+use super::FolderSettings;
 use super::snapshot::Entry;
-use super::{FolderSettings, Verify};
 use crate::util::file_state::FileState;
 use crate::util::paths::absolute;
 use crate::util::supervise;
@@ -36,7 +36,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use std::{fs, io, mem, thread};
 use watch::{Change, Watch};
-use xiaozhi_device::version::is_device_safe;
 
 /// Time between two checks that the folder is still the one that is watched. The
 /// kernel's watch follows the folder, and not its path: of parents that are moved,
@@ -298,17 +297,19 @@ impl Keeper {
         let now = self.now();
         let dir = self.settings.dir.clone();
         let before = mem::replace(&mut self.settings, FolderSettings { dir, ..settings });
-        let FolderSettings {
-            verify, projects, ..
-        } = &self.settings;
-        if (before.verify, &before.projects) == (*verify, projects) {
+        let settings = &self.settings;
+        let ttl = before.ttl;
+        if before
+            == (FolderSettings {
+                ttl,
+                ..settings.clone()
+            })
+        {
             return;
         }
-        let in_doubt = |entry: &Entry| match &entry.app {
-            None => *verify == Verify::Strict,
-            Some(app) => projects.is_xiaozhi(&app.project) && !is_device_safe(&app.version),
-        };
+        let in_doubt = |entry: &Entry| judge::is_in_doubt(entry, settings);
         self.files.read_again(in_doubt, now);
+        self.files.remark_homes(settings);
         self.files.look_by(now + GATHER);
     }
 
@@ -451,9 +452,7 @@ impl Keeper {
             file: next.file,
             listed: next.listed,
             state,
-            verify: self.settings.verify,
-            projects: self.settings.projects.clone(),
-            config: self.settings.config.clone(),
+            settings: self.settings.clone(),
         };
         // The reader ends with its keeper only.
         let _ = self.jobs.send(job);
@@ -461,7 +460,7 @@ impl Keeper {
 
     fn take_read(&mut self, done: Done) {
         let now = self.now();
-        self.files.take_read(done, &self.settings.projects, now);
+        self.files.take_read(done, &self.settings, now);
         if let Some(reading) = &mut self.reading {
             reading.is_busy = false;
             reading.done += 1;

@@ -1,6 +1,7 @@
 //! Words for the log about files, once the snapshot shows what they say: who reads that an
 //! image is ready may ask for it at once.
 
+use super::super::homes;
 use super::super::name;
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile};
@@ -103,6 +104,7 @@ pub(super) fn ready(
         chip = app.map(|app| app.chip.to_string()),
         revision = app.and_then(AppImage::revisions),
         project = app.map(|app| &app.project),
+        home = app.and_then(homes::named),
         bytes = entry.size(),
         sha256 = encode(&entry.sha256),
         notes = notes,

@@ -1,7 +1,7 @@
 //! The reading of files, on a thread of its own: while one is read, which may take
 //! long, the keeper goes on hearing what happens to the others.
 
-use super::super::{FolderSettings, Verify, command, notes};
+use super::super::{FolderSettings, command, notes};
 use super::judge::{self, Listed, Use};
 use super::kind::{self, Folders};
 use super::scan::{self, Listing};
@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use xiaozhi_device::image::Verdict;
-use xiaozhi_device::project::Projects;
 use xiaozhi_device::version::Version;
 
 /// A file to be read.
@@ -31,10 +30,8 @@ pub(super) struct Job {
     pub(super) listed: Listed,
     /// The state in which it counts.
     pub(super) state: FileState,
-    pub(super) verify: Verify,
-    pub(super) projects: Projects,
-    /// The configuration that a command has to name.
-    pub(super) config: Option<PathBuf>,
+    /// The rules by which it is judged.
+    pub(super) settings: FolderSettings,
 }
 
 /// A file that was read, or could not be.
@@ -78,7 +75,7 @@ impl Job {
     }
 
     fn mending(&self, judged: &Result<Use, Unusable>) -> Option<String> {
-        let (path, config) = (absolute(&self.path), self.config.as_deref());
+        let (path, config) = (absolute(&self.path), self.settings.config.as_deref());
         match judged {
             Err(why) => command::mending(why, &path, config),
             Ok(Use::Offered(_, inspection)) => match inspection.verdict {
@@ -105,8 +102,7 @@ impl Job {
             (why, hope)
         })?;
         let is_taken = |name: &str| fs::symlink_metadata(self.path.with_file_name(name)).is_ok();
-        let (verify, projects) = (self.verify, &self.projects);
-        judge::use_of(&self.listed, inspection, verify, projects, is_taken)
+        judge::use_of(&self.listed, inspection, &self.settings, is_taken)
             .map_err(|why| (why, Hope::None))
     }
 }
@@ -138,9 +134,7 @@ pub(in crate::firmware) fn look_through(settings: &FolderSettings) -> io::Result
             file: found.file,
             listed: found.listed,
             state: found.identity,
-            verify: settings.verify,
-            projects: settings.projects.clone(),
-            config: settings.config.clone(),
+            settings: settings.clone(),
         };
         let Done { job, judged, .. } = job.run();
         Looked {

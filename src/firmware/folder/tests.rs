@@ -1,6 +1,6 @@
 //! The keeper's looks, one by one, without its thread and its watch.
 
-use super::super::Verify;
+use super::super::{ForeignHome, Verify};
 use super::*;
 use crate::event::witness::witness;
 use std::sync::{Mutex, mpsc};
@@ -16,6 +16,8 @@ fn kept() -> (TempDir, Keeper, Receiver<Job>) {
         verify: Verify::Warn,
         projects: Projects::default(),
         config: None,
+        home: None,
+        foreign_home: ForeignHome::Warn,
     };
     let ((messages, _), (jobs, asked)) = (mpsc::channel(), mpsc::channel());
     let keeper = Keeper::new(settings, Arc::default(), messages, jobs);

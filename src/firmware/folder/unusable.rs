@@ -1,13 +1,13 @@
 //! Reasons why a file is not offered.
 
-use super::super::Verify;
+use super::super::homes::{self, OtherHome};
 use super::super::name::Misnamed;
+use super::super::{FolderSettings, Verify};
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::fmt;
 use std::sync::Arc;
-use xiaozhi_device::image::{Foreign, ImageFault, Verdict};
-use xiaozhi_device::project::Projects;
+use xiaozhi_device::image::{AppImage, Foreign, ImageFault, Verdict};
 use xiaozhi_device::version::is_device_safe;
 
 /// The longest file that is read, in bytes: the largest flash that an image can ask
@@ -48,6 +48,8 @@ pub(crate) enum Unusable {
     },
     /// Its content would fail on the device.
     Image(ImageFault),
+    /// Another server's address is compiled in, where only ours is wanted.
+    OtherHome(Box<OtherHome>),
     /// No ESP image, where only those are wanted.
     Foreign(Foreign),
     /// It is something else, and its name has no version either.
@@ -88,6 +90,7 @@ impl Unusable {
             }
             Unusable::Breaks { why } => event!(IMAGE_BREAKS, why = why),
             Unusable::Image(fault) => Event::from(fault).with("command", command),
+            Unusable::OtherHome(other) => other.refusal(),
             Unusable::Foreign(foreign) => event!(IMAGE_STRICT, what = of(foreign)),
             Unusable::Other(foreign) => of(foreign),
             Unusable::LeadsOut { target, foreign } => {
@@ -118,20 +121,24 @@ impl From<ImageFault> for Unusable {
     }
 }
 
-/// Tells whether a file of this kind may be offered. A project that counts as
-/// xiaozhi has its rules.
-pub(crate) fn offerable(
-    verdict: &Verdict,
-    verify: Verify,
-    projects: &Projects,
-) -> Result<(), Unusable> {
+/// Tells whether a file of this kind may be offered.
+pub(crate) fn offerable(verdict: &Verdict, settings: &FolderSettings) -> Result<(), Unusable> {
     match verdict {
-        Verdict::App(app) if projects.is_xiaozhi(&app.project) && !is_device_safe(&app.version) => {
-            let version = app.version.clone();
-            Err(ImageFault::UnsafeVersion { version }.into())
+        Verdict::App(app) => image_offerable(app, settings),
+        Verdict::Foreign(foreign) if settings.verify == Verify::Strict => {
+            Err(Unusable::Foreign(*foreign))
         }
-        Verdict::Foreign(foreign) if verify == Verify::Strict => Err(Unusable::Foreign(*foreign)),
-        Verdict::App(_) | Verdict::Foreign(_) => Ok(()),
+        Verdict::Foreign(_) => Ok(()),
         Verdict::Rejected(fault) => Err(fault.clone().into()),
     }
+}
+
+/// Tells the same of an app image that is whole. A project that counts as xiaozhi has its
+/// rules.
+pub(super) fn image_offerable(app: &AppImage, settings: &FolderSettings) -> Result<(), Unusable> {
+    if settings.projects.is_xiaozhi(&app.project) && !is_device_safe(&app.version) {
+        let version = app.version.clone();
+        return Err(ImageFault::UnsafeVersion { version }.into());
+    }
+    homes::allowed(app, settings)
 }

@@ -107,7 +107,7 @@ impl Source {
             inside: self.origin.in_words(),
             why,
         };
-        if let Err(why) = offerable(verdict, settings.verify, &settings.projects) {
+        if let Err(why) = offerable(verdict, settings) {
             return Err(if self.origin.is_whole() {
                 PublishError::Unusable { path, why }
             } else {
