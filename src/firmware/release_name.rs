@@ -304,14 +304,11 @@ mod tests {
                 own.strip_prefix(m)
                     .is_some_and(|rest| rest.starts_with('-'))
             };
-            assert!(MANUFACTURERS.iter().any(|m| begins(m)), "{own}");
+            assert!(MANUFACTURERS.iter().any(begins), "{own}");
         }
         for (n, manufacturer) in MANUFACTURERS.iter().enumerate() {
             let hides = |later: &&str| later.starts_with(&format!("{manufacturer}-"));
-            assert!(
-                !MANUFACTURERS[n..].iter().any(|m| hides(m)),
-                "{manufacturer}"
-            );
+            assert!(!MANUFACTURERS[n..].iter().any(hides), "{manufacturer}");
         }
     }
 

@@ -75,7 +75,7 @@ impl Member {
             descriptor: Descriptor::None,
             wide: false,
             extra: Default::default(),
-            made_by: 3 << 8 | 20,
+            made_by: 0x0314,
             external: 0o100_644 << 16,
             at: None,
             stray: Vec::new(),
@@ -147,9 +147,10 @@ impl Member {
             }
             bytes.extend(crc.to_le_bytes());
             for size in [packed, unpacked] {
-                match wide {
-                    true => bytes.extend(size.to_le_bytes()),
-                    false => bytes.extend(narrow(size, false)),
+                if wide {
+                    bytes.extend(size.to_le_bytes());
+                } else {
+                    bytes.extend(narrow(size, false));
                 }
             }
         }
@@ -236,6 +237,10 @@ impl Zip {
     }
 
     /// Returns the file.
+    ///
+    /// # Panics
+    ///
+    /// If a name, an extra field or the comment is longer than 64 KB.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut directory = Vec::new();
@@ -263,10 +268,8 @@ impl Zip {
         bytes.extend(self.disk.to_le_bytes());
         bytes.extend([0; 2]);
         for _ in 0..2 {
-            bytes.extend(match self.wide {
-                true => [0xFF; 2],
-                false => u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes(),
-            });
+            let narrow = u16::try_from(count).unwrap_or(u16::MAX);
+            bytes.extend(if self.wide { u16::MAX } else { narrow }.to_le_bytes());
         }
         bytes.extend([size, at].map(|n| narrow(n, self.wide)).concat());
         bytes.extend(short(self.comment.len()));
@@ -276,6 +279,10 @@ impl Zip {
 }
 
 /// Returns bytes as deflate packs them.
+///
+/// # Panics
+///
+/// Never: memory takes all that is written to it.
 pub fn deflate(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
@@ -283,6 +290,10 @@ pub fn deflate(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Returns an extra field of a kind.
+///
+/// # Panics
+///
+/// If it is longer than 64 KB.
 pub fn extra(kind: u16, content: &[u8]) -> Vec<u8> {
     let mut field = kind.to_le_bytes().to_vec();
     field.extend(short(content.len()));

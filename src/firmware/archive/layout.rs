@@ -186,9 +186,12 @@ fn describes(fields: Fields<'_>, sizes: &Sizes) -> bool {
         if is_signed && fields.u32()? != DESCRIPTOR {
             return None;
         }
-        let size = |fields: &mut Fields<'_>| match is_wide {
-            true => fields.u64(),
-            false => fields.u32().map(u64::from),
+        let size = |fields: &mut Fields<'_>| {
+            if is_wide {
+                fields.u64()
+            } else {
+                fields.u32().map(u64::from)
+            }
         };
         let crc = fields.u32()?;
         let (packed, unpacked) = (size(&mut fields)?, size(&mut fields)?);
