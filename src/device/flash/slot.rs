@@ -82,7 +82,9 @@ fn app(slot: &[u8]) -> Result<&[u8], ImageFault> {
         }
     }
     // Version 1 begins with its number, 0. Nothing follows it up to the end of its sector.
-    let limit = (end + SIGNATURE_V1).next_multiple_of(SECTOR).min(slot.len());
+    let limit = (end + SIGNATURE_V1)
+        .next_multiple_of(SECTOR)
+        .min(slot.len());
     let signed = slot.get(..end + SIGNATURE_V1);
     let signed = signed.filter(|signed| signed[end..].starts_with(&[0; 4]));
     let sectors = slot.get(..limit).and_then(|sectors| whole(sectors).ok());
