@@ -263,13 +263,15 @@ pub fn md5(bytes: &[u8]) -> [u8; 16] {
         };
         let [mut a, mut b, mut c, mut d] = sum;
         for at in 0..64 {
-            let (f, word, turns) = match at / 16 {
+            let (mixed, word, turns) = match at / 16 {
                 0 => ((b & c) | (!b & d), word(at), [7, 12, 17, 22]),
                 1 => ((d & b) | (!d & c), word(5 * at + 1), [5, 9, 14, 20]),
                 2 => (b ^ c ^ d, word(3 * at + 5), [4, 11, 16, 23]),
                 _ => (c ^ (b | !d), word(7 * at), [6, 10, 15, 21]),
             };
-            let added = [f, sine(at), word].into_iter().fold(a, u32::wrapping_add);
+            let added = [mixed, sine(at), word]
+                .into_iter()
+                .fold(a, u32::wrapping_add);
             let turned = added.rotate_left(turns[(at % 4) as usize]);
             (a, d, c, b) = (d, c, b, b.wrapping_add(turned));
         }

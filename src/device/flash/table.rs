@@ -125,14 +125,14 @@ impl Partition {
 
 /// Returns the place of the partition table; the first one counts.
 pub(super) fn place(flash: &[u8]) -> Option<usize> {
-    let is_table = |at: usize| flash.get(at..).is_some_and(is_table) && !is_within_app(flash, at);
-    if is_table(USUAL) {
+    let is_at = |at: usize| flash.get(at..).is_some_and(is_table) && !is_within_app(flash, at);
+    if is_at(USUAL) {
         return Some(USUAL);
     }
     // Anywhere else it may be a member of an archive.
     (SECTOR..=LAST)
         .step_by(SECTOR)
-        .find(|at| is_table(*at) && bootloader(flash, *at).is_some())
+        .find(|at| is_at(*at) && bootloader(flash, *at).is_some())
 }
 
 /// Returns the place of the bootloader in front of the table at `at`.
