@@ -256,11 +256,9 @@ pub fn md5(bytes: &[u8]) -> [u8; 16] {
     }
     message.extend((8 * bytes.len() as u64).to_le_bytes());
     let mut sum = [0x6745_2301_u32, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476];
-    for block in message.chunks(64) {
-        let word = |at: u32| {
-            let at = (at % 16) as usize * 4;
-            u32::from_le_bytes(block[at..at + 4].try_into().unwrap())
-        };
+    for block in message.as_chunks::<64>().0 {
+        let words = block.as_chunks::<4>().0;
+        let word = |at: u32| u32::from_le_bytes(words[(at % 16) as usize]);
         let [mut a, mut b, mut c, mut d] = sum;
         for at in 0..64 {
             let (mixed, word, turns) = match at / 16 {
@@ -279,6 +277,9 @@ pub fn md5(bytes: &[u8]) -> [u8; 16] {
             *word = word.wrapping_add(added);
         }
     }
-    let bytes = sum.map(u32::to_le_bytes).concat();
-    bytes.try_into().unwrap()
+    let mut digest = [0; 16];
+    for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(sum) {
+        *bytes = word.to_le_bytes();
+    }
+    digest
 }
