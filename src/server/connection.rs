@@ -76,7 +76,7 @@ impl<H: Handler> ConnectionContext<H> {
             // Some clients shut their side once they have asked.
             .half_close(true);
         Self {
-            tls: service.tls.clone().map(Door::new),
+            tls: service.tls.as_deref().map(Door::new),
             service,
             http,
             teller: Teller::new(REMEMBERED),

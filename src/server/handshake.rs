@@ -77,8 +77,8 @@ pub(super) struct Failure {
 }
 
 impl Door {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
-        let mut config = ServerConfig::clone(&config);
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        let mut config = config.clone();
         config.max_fragment_size = Some(RECORD + RECORD_HEADER);
         let mut mute = config.clone();
         mute.alpn_protocols.clear();
