@@ -30,7 +30,7 @@ impl Choice {
         }
         let verdict = inspect(&bytes).verdict;
         if let Verdict::Foreign(foreign) = &verdict
-            && let Some(kind) = nested(foreign)
+            && let Some(kind) = nested(foreign, &bytes)
         {
             return Err(ArchiveFault::Nested { member, kind });
         }
@@ -93,18 +93,27 @@ fn is_litter(name: &str) -> bool {
 }
 
 /// Names the format of an archive, or of a compressed file. A library of a compiler (`ar`) is
-/// one only to its linker.
-fn nested(foreign: &Foreign) -> Option<String> {
+/// one only to its linker, and assets of 93 files begin as a file of LZMA does.
+fn nested(foreign: &Foreign, bytes: &[u8]) -> Option<String> {
     let kind = match foreign.looks_like? {
         Lookalike::Zip => "zip",
         Lookalike::Gzip => "gzip",
         Lookalike::Bzip2 => "bzip2",
         Lookalike::Xz => "xz",
         Lookalike::Archive("ar") => return None,
+        Lookalike::Archive("lzma") if !is_lzma(bytes) => return None,
         Lookalike::Archive(kind) => kind,
         _ => return None,
     };
     Some(kind.to_owned())
+}
+
+/// Tells whether a file has the length of what it unpacks to where LZMA has it (its
+/// `lzma-file-format.txt`): less than 256 GB, or unknown.
+fn is_lzma(bytes: &[u8]) -> bool {
+    let length = bytes.get(5..).and_then(|rest| rest.first_chunk());
+    let length = length.map(|length| u64::from_le_bytes(*length));
+    length.is_some_and(|length| length < 1 << 38 || length == u64::MAX)
 }
 
 /// Returns the length of what a full flash image must hold of an app's file: what fills it up

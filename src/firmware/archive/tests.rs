@@ -130,6 +130,13 @@ fn what_is_no_image_is_left() {
     assert!(packed.is_flash);
 }
 
+#[test]
+fn assets_of_93_files_are_no_archive() {
+    let files = [("smile.png", &b"12345"[..]); 93];
+    let zip = release().file("assets.bin", &assets(&files));
+    assert_eq!(image(&zip).left, ["assets.bin"]);
+}
+
 /// As `zip -r` packs what a build makes.
 fn build_folder() -> Zip {
     let bootloader = Image {

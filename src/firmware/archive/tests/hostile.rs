@@ -255,6 +255,7 @@ fn an_archive_in_an_archive_is_refused() {
         ),
         ("xz", b"\xfd7zXZ\0\0\x04"),
         ("bzip2", b"BZh91AY&SY"),
+        ("lzma", b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0"),
         ("7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
         ("tar", &tar),
     ] {
