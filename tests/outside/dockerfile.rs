@@ -39,7 +39,7 @@ fn what_the_image_copies_is_a_whole_workspace() {
     }
     assert!(copied >= 3, "{build}");
     let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version=1"])
+        .args(["metadata", "--locked", "--format-version=1"])
         .current_dir(place.path())
         .output()
         .unwrap();
