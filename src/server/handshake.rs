@@ -16,9 +16,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
-/// Number of bytes in a full record: with header, nonce and tag (RFC 5288, 5 + 8 + 16 bytes)
-/// it takes 16 KiB of memory. The 29 bytes more that TLS allows would take 20 KiB.
-const RECORD: usize = 16 * 1024 - 29;
+/// Number of bytes in a full record. With header, nonce and tag (RFC 5288: 5 + 8 + 16 bytes)
+/// it takes 14 KiB of memory, the largest size that the allocator packs closely: the 16 KiB
+/// that TLS allows take 20.
+const RECORD: usize = 14 * 1024 - 29;
 /// Header of a record, which rustls counts in.
 const RECORD_HEADER: usize = 5;
 /// Number of bytes that a connection holds encrypted for a client that reads slowly: two
