@@ -2,6 +2,9 @@
 //! `esp_flash_partitions.h`, written by `gen_esp32part.py` and checked as the bootloader does
 //! (`esp_partition_table_verify` in `flash_partitions.c`).
 
+#[cfg(test)]
+mod tests;
+
 use super::fault::{FlashFault, TableFault};
 use super::md5;
 use crate::image::{Inspector, is_table, version_at_head};

@@ -1,20 +1,19 @@
-mod properties;
-
 use super::*;
 use crate::image::{ImageFault, Verdict, inspect};
-use xiaozhi_image_builder::{Flash, Image, Partition, assets, merged, models, nvs_page, signed};
+use proptest::prelude::*;
+use xiaozhi_image_builder::{Flash, Image, assets, merged, models, nvs_page, signed};
 
-fn app(version: &str) -> Vec<u8> {
+pub(super) fn app(version: &str) -> Vec<u8> {
     Image::new(version).build()
 }
 
-fn found(flash: &[u8]) -> FlashApp<'_> {
+pub(super) fn found(flash: &[u8]) -> FlashApp<'_> {
     assert!(is_flash(flash));
     app_in(flash).unwrap()
 }
 
 #[track_caller]
-fn fault(flash: &[u8]) -> FlashFault {
+pub(super) fn fault(flash: &[u8]) -> FlashFault {
     let fault = app_in(flash).unwrap_err();
     assert_eq!(is_flash(flash), fault != FlashFault::NoTable);
     // A sentence that says what is wrong, and one that says what to do.
@@ -34,7 +33,7 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-fn labels(app: &FlashApp<'_>) -> Vec<String> {
+pub(super) fn labels(app: &FlashApp<'_>) -> Vec<String> {
     app.left.iter().map(|left| left.what.clone()).collect()
 }
 
@@ -97,24 +96,6 @@ fn what_else_is_in_it_is_listed() {
     let v1 = Flash::v1_16mb().build(&[("ota_0", &image), ("model", &model)]);
     let v1 = app_in(&v1).unwrap();
     assert_eq!(labels(&v1), ["bootloader", "partition table", "model"]);
-}
-
-#[test]
-fn tables_of_later_builds_name_the_bootloader_and_themselves() {
-    let mut layout = Flash::v2_16mb();
-    let own = |label, kind, offset, size| Partition {
-        label,
-        kind,
-        subtype: 0,
-        offset,
-        size,
-    };
-    layout.partitions.insert(0, own("bootloader", 2, 0, 0x8000));
-    layout
-        .partitions
-        .insert(1, own("partition_table", 3, 0x8000, 0x1000));
-    let flash = layout.build(&[("ota_0", &app("1.6.6"))]);
-    assert_eq!(labels(&found(&flash)), ["bootloader", "partition table"]);
 }
 
 #[test]
@@ -324,119 +305,83 @@ fn what_is_no_flash_image_is_none() {
     assert!(is_flash(&merged(&Image::new("1.6.6"), 0)));
 }
 
-#[test]
-fn a_table_is_found_where_it_is_and_the_first_one_counts() {
-    let image = app("1.6.6");
-    for table_at in (0x3000..=0x1_0000).step_by(0x1000) {
-        let layout = Flash {
-            table_at,
-            ..Flash::v2_16mb()
-        };
-        let flash = layout.build(&[("ota_0", &image)]);
-        assert!(found(&flash).bytes == image, "{table_at:#x}");
-    }
-    // One that a file system holds counts only where there is no other in front.
-    let layout = Flash::v1_16mb();
-    let flash = layout.build(&[("ota_0", &image), ("model", &Flash::v2_16mb().table())]);
-    assert!(found(&flash).bytes == image);
+fn any_app() -> impl Strategy<Value = Vec<u8>> {
+    let words = prop::collection::vec(any::<u32>(), 0..6000);
+    let chips = prop::sample::select(vec![0u16, 5, 9, 18, 23]);
+    (words, "[0-9]\\.[0-9]{1,3}", chips, 0u8..4, any::<bool>()).prop_map(
+        |(words, version, chip, signature, hash)| {
+            let image = Image {
+                payload: words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+                chip,
+                hash,
+                ..Image::new(&version)
+            };
+            let image = image.build();
+            match signature {
+                1 => [&image[..], &[0; 4], &[5; 64]].concat(),
+                2 => signed(&image, &[1]),
+                3 => signed(&image, &[1, 2, 3]),
+                _ => image,
+            }
+        },
+    )
 }
 
-#[test]
-fn a_file_that_begins_with_its_bootloader_is_read_like_any_other() {
-    let image = app("1.6.6");
-    let (near, far) = (Flash::v2_16mb(), Flash::table_at_0x9000());
-    for (layout, chip, bootloader_at) in [
-        (&near, 0, 0x1000),
-        (&near, 2, 0x1000),
-        (&near, 18, 0x2000),
-        (&far, 23, 0x2000),
-        // Its table stands where that of a whole file does.
-        (&far, 0, 0x1000),
-    ] {
-        let layout = Flash {
-            bootloader_at,
-            ..layout.clone()
-        };
+proptest! {
+    #[test]
+    fn whatever_app_goes_in_comes_out(
+        app in any_app(),
+        layout in 0usize..6,
+        behind in prop::collection::vec(any::<u8>(), 0..5000),
+        summed: bool,
+    ) {
+        let (_, layout) = Flash::layouts()[layout].clone();
+        let layout = Flash { summed, ..layout };
+        let mut flash = layout.build(&[("ota_0", &app)]);
+        // What a slot held before, from the next sector on.
+        flash.resize(flash.len().next_multiple_of(4096), 0xFF);
+        if behind.first() != Some(&0xE7) {
+            flash.extend(&behind);
+        }
+        let found = app_in(&flash).unwrap();
+        prop_assert!(found.bytes == app);
+        prop_assert_eq!(found.offset, layout.place("ota_0") as u64);
+        let inspection = inspect(found.bytes);
+        prop_assert!(matches!(inspection.verdict, Verdict::App(_)));
+    }
+
+    #[test]
+    fn no_flipped_byte_of_a_hashed_app_passes(
+        at in any::<prop::sample::Index>(),
+        with in 1u8..,
+    ) {
+        let image = app("1.6.6");
+        let layout = Flash::v2_16mb();
         let mut flash = layout.build(&[("ota_0", &image)]);
-        flash[bootloader_at + 12] = chip;
-        let found = found(&flash[bootloader_at..]);
-        assert!(found.bytes == image);
-        assert_eq!(found.offset, (layout.place("ota_0") - bootloader_at) as u64);
+        flash[layout.place("ota_0") + at.index(image.len())] ^= with;
+        prop_assert!(app_in(&flash).is_err());
     }
-}
 
-#[test]
-fn every_flip_in_a_table_shows() {
-    let image = app("1.6.6");
-    for (name, layout) in Flash::layouts() {
-        let flash = layout.build(&[("ota_0", &image)]);
-        // All lines, the checksum's, and the end mark.
-        let length = 32 * (layout.partitions.len() + 2);
-        let mut table = flash[..layout.table_at + 0x1000].to_vec();
-        for at in layout.table_at..layout.table_at + length {
-            for bit in 0..8 {
-                table[at] ^= 1 << bit;
-                let fault = fault(&table);
-                assert!(
-                    matches!(fault, FlashFault::NoTable | FlashFault::Table { .. }),
-                    "{name}, bit {bit} at {at:#x}: {fault}"
-                );
-                table[at] ^= 1 << bit;
-            }
+    #[test]
+    fn no_bytes_make_it_panic(
+        table in prop::collection::vec(any::<u8>(), 0..400),
+        lines in prop::collection::vec((0u8..3, any::<u8>(), any::<u32>(), any::<u32>()), 0..10),
+        front in 0usize..0xA000,
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut flash = vec![0xE9; front];
+        flash.resize(0x8000, 0xFF);
+        for (kind, subtype, offset, size) in lines {
+            flash.extend([0xAA, 0x50, kind, subtype & 0x11]);
+            flash.extend((offset & 0x8001_FFFF).to_le_bytes());
+            flash.extend(size.to_le_bytes());
+            flash.extend([b'x'; 20]);
         }
-    }
-}
-
-#[test]
-fn a_table_that_no_bootloader_would_take_is_refused() {
-    let why = |table: &[u8]| {
-        let mut flash = vec![0xFF; 0x8000];
         flash.extend(table);
-        match fault(&flash) {
-            FlashFault::Table { offset, why } => {
-                assert_eq!(offset, 0x8000);
-                why
-            }
-            other => panic!("{other}"),
+        flash.extend([0xFF; 64]);
+        let flash = &flash[..cut.index(flash.len() + 1)];
+        if let Ok(app) = app_in(flash) {
+            prop_assert!(is_flash(flash) && !app.bytes.is_empty());
         }
-    };
-    let table = Flash::v2_16mb().table();
-    let sum = 6 * 32;
-    assert_eq!(why(&table[..sum + 32]), TableFault::NoEnd);
-    assert_eq!(why(&table[..100]), TableFault::NoEnd);
-    assert_eq!(why(&table[..32].repeat(96)), TableFault::NoEnd);
-    let mut twice = table.clone();
-    twice.copy_within(sum..sum + 32, sum + 32);
-    assert_eq!(why(&twice), TableFault::Line { number: 8 });
-    let mut strange = table;
-    strange[3 * 32] = 0;
-    assert_eq!(why(&strange), TableFault::Line { number: 4 });
-    for what in ["ota_0", "factory"] {
-        let mut layout = Flash::factory_and_slot();
-        let line = layout.partitions.iter().find(|line| line.label == what);
-        let line = *line.unwrap();
-        layout.partitions.push(line);
-        assert_eq!(why(&layout.table()), TableFault::Twice { what });
     }
-}
-
-#[test]
-fn what_a_label_says_harms_no_terminal() {
-    let mut layout = Flash::without_slots_4mb();
-    layout.partitions[0].label = "\u{1b}[31mred\n";
-    layout.partitions[1].label = "";
-    layout.partitions[2].label = "sixteen-letters!";
-    let FlashFault::NoSlot { partitions } = fault(&layout.build(&[])) else {
-        panic!("an app was found");
-    };
-    assert!(!partitions.concat().contains(char::is_control));
-    assert_eq!(partitions[1..3], ["0xd000", "sixteen-letters!"]);
-    let mut layout = Flash::v2_16mb();
-    let flash_of = |layout: &Flash| layout.build(&[("ota_0", &app("1.6.6"))]);
-    let mut flash = flash_of(&layout);
-    assert_eq!(found(&flash).slot, "ota_0");
-    layout.summed = false;
-    flash = flash_of(&layout);
-    flash[0x8000 + 3 * 32 + 12..0x8000 + 3 * 32 + 28].fill(0);
-    assert_eq!(found(&flash).slot, "ota_0");
 }

@@ -29,9 +29,8 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let size = fuzzer_mutate(data, size, max_size);
     if seed.is_multiple_of(2) {
         // The app is the last image in most inputs.
-        let starts = data[..size].windows(2);
-        let last = starts.enumerate().filter(|(_, two)| two[0] == 0xE9 && two[1] < 4);
-        if let Some((at, _)) = last.last() {
+        let mut two = data[..size].windows(2);
+        if let Some(at) = two.rposition(|two| two[0] == 0xE9 && two[1] < 4) {
             let _ = seal(&mut data[at..size]);
         }
     }
