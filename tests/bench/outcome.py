@@ -22,20 +22,18 @@ class Bench:
     image_sha256: str
 
     def start_ours(self, stack: ExitStack, key: str, **how) -> list[Server]:
-        """Ours, and what is measured beside it of our own: other builds, other allocators."""
+        """Ours, and other builds that are measured beside it."""
         servers = []
-        for name, (binary, preload) in self.of_ours().items():
-            servers.append(start_ours(self.folder, binary, key, name=name, preload=preload, **how))
+        for name, binary in self.of_ours().items():
+            servers.append(start_ours(self.folder, binary, key, name=name, **how))
             stack.callback(servers[-1].stop)
         return servers
 
-    def of_ours(self) -> dict[str, tuple[Path, str]]:
-        """Program and preloaded library of each of our own servers, by name."""
-        own = {OURS: (self.binary, "")}
-        for library in self.options.preload:
-            own[f"{OURS} with {Path(library).name}"] = (self.binary, library)
+    def of_ours(self) -> dict[str, Path]:
+        """Program of each of our own servers, by name."""
+        own = {OURS: self.binary}
         for number, binary in enumerate(self.options.against, 1):
-            own[f"{OURS} of --against {number}"] = (binary, "")
+            own[f"{OURS} of --against {number}"] = binary
         return own
 
 

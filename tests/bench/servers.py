@@ -170,7 +170,6 @@ def start_ours(
     key: str,
     *,
     name: str = OURS,
-    preload: str = "",
     ip: str = "127.0.0.1",
     image_over_tls: bool = False,
 ) -> Server:
@@ -199,8 +198,7 @@ gateway:
     if subprocess.run([str(binary), "validate", config.name], cwd=folder, capture_output=True).returncode:
         config.write_text(config.read_text().removesuffix(WHOLE_LOG))
     command = [str(binary), "--config", config.name]
-    env = {**os.environ, "LD_PRELOAD": preload} if preload else None
-    return start(name, command, folder, plain, tls, [folder / "logs" / slug], ip=ip, env=env)
+    return start(name, command, folder, plain, tls, [folder / "logs" / slug], ip=ip)
 
 
 def constant(reply: bytes, path: str = CHECKIN_PATH) -> str:
