@@ -108,7 +108,7 @@ impl PublishArgs {
             settings: &settings,
             notes,
             is_batch,
-            taken: Taken::default(),
+            taken: Taken::of(given.iter().map(|one| &*one.path)),
             room: Room::default(),
         };
         let mut screen = Output {
@@ -209,13 +209,26 @@ impl Run<'_> {
         }
         let (arguments, settings) = (self.arguments, self.settings);
         let (foreign, is_dry) = (arguments.foreign, arguments.dry_run);
-        let source = Source::read(path, &settings.catalogue, foreign, is_dry)?;
+        let told = self.told_model(path);
+        // Nothing is made in vain, the folder neither; what is wrong with the file goes first.
+        let is_in_vain = !matches!(&told, Ok(model) if model.is_some() || self.may_ask());
+        let source = Source::read(path, &settings.catalogue, foreign, is_dry || is_in_vain)?;
         row.describe(&source);
         let version = source.version(arguments.version.as_deref())?;
-        let model = self.model(path)?;
+        let model = match told? {
+            Some(model) => model,
+            None if self.may_ask() => ask(&self.models)?,
+            None => {
+                let path = path.clone();
+                return Err(PublishError::NoModel { path }.into());
+            }
+        };
         let dir = &settings.catalogue.dir;
         let target = Target::of(dir, &model, &version)?;
         row.aim(&target);
+        if arguments.force {
+            self.taken.check_sources(&target, &source)?;
+        }
         self.taken.check(&target, &source)?;
         row.warnings = self.remarks(&source, &target);
         let (sum, kind) = (source.inspection.sha256, self.kind(&source));
@@ -239,6 +252,7 @@ impl Run<'_> {
         if let Some(app) = &app {
             let home = homes::remark(app, &settings.catalogue);
             row.warnings.extend(home.iter().map(Event::to_string));
+            row.ota_addresses = app.homes.iter().map(ToString::to_string).collect();
             let homes = homes::named(app);
             row.lines.extend(homes.map(|homes| {
                 let path = file_name(&target.path);
@@ -267,10 +281,12 @@ impl Run<'_> {
         let (notes, force) = (self.notes.as_ref(), self.arguments.force);
         if self.arguments.dry_run {
             let old = source.rehearse(target, notes, force, &mut self.room)?;
-            row.lines.extend(old.iter().map(|old| {
-                let old = file_name(old);
-                format!("{old}: would be removed, for its app is there instead")
-            }));
+            row.removed = old.as_deref().map(file_name);
+            row.lines.extend(
+                row.removed
+                    .iter()
+                    .map(|old| format!("{old}: would be removed, for its app is there instead")),
+            );
             let shut = way::shut_to_others(&self.settings.catalogue.dir);
             row.warnings.extend(shut.iter().map(Event::to_string));
             row.outcome = Outcome::Planned;
@@ -294,11 +310,19 @@ impl Run<'_> {
             row.lines.push(format!("{}: {are}", file_name(&beside)));
         }
         if let Some((old, removed)) = replaced {
+            let orphans = notes::find(&old);
             let old = file_name(&old);
             match removed {
                 Ok(()) => {
                     let gone = format!("{old}: removed, for its app is there instead");
                     row.lines.push(gone);
+                    row.removed = Some(old);
+                    row.lines.extend(orphans.iter().map(|orphans| {
+                        let orphans = file_name(orphans);
+                        format!(
+                            "{orphans}: notes of the file that was removed; rename or delete them"
+                        )
+                    }));
                 }
                 Err(e) => row.warnings.push(format!(
                     "{old} could not be removed ({e}), and is of no use beside its app: delete it"
@@ -308,12 +332,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the model of a file: the one that was asked for, the one in its name, or what
-    /// somebody answers.
-    fn model(&self, file: &Path) -> anyhow::Result<String> {
+    /// Returns the model of a file: the one that was asked for, or the one in its name.
+    fn told_model(&self, file: &Path) -> Result<Option<String>, PublishError> {
         let arguments = self.arguments;
         if let Some(model) = &arguments.model {
-            return Ok(model.clone());
+            return Ok(Some(model.clone()));
         }
         let command = Publish {
             file,
@@ -321,14 +344,12 @@ impl Run<'_> {
             force: arguments.force,
             config: self.settings.catalogue.config.as_deref(),
         };
-        if let Some(model) = model_by_name(file, command)? {
-            return Ok(model);
-        }
-        if !self.is_batch && !arguments.json && io::stdin().is_terminal() {
-            return ask(&self.models);
-        }
-        let path = file.to_owned();
-        Err(PublishError::NoModel { path }.into())
+        model_by_name(file, command)
+    }
+
+    /// Tells whether somebody is there to answer.
+    fn may_ask(&self) -> bool {
+        !self.is_batch && !self.arguments.json && io::stdin().is_terminal()
     }
 
     /// Returns what an operator should know of the image itself.
@@ -352,11 +373,17 @@ impl Run<'_> {
 
     /// Names the devices of a model that may get it.
     fn kind(&self, source: &Source) -> Option<String> {
-        let with_chip = |app: &AppImage| format!("with the chip {}", signing::chips(app));
+        let projects = &self.settings.catalogue.projects;
+        let with_chip = |app: &AppImage| {
+            let assets = if app.needs_assets(projects) {
+                " and a partition named assets (a device of firmware 1.x has none: flash it by cable once)"
+            } else {
+                ""
+            };
+            format!("with the chip {}{assets}", signing::chips(app))
+        };
         match &source.inspection.verdict {
-            Verdict::App(app) if self.settings.catalogue.projects.is_xiaozhi(&app.project) => {
-                Some(with_chip(app))
-            }
+            Verdict::App(app) if projects.is_xiaozhi(&app.project) => Some(with_chip(app)),
             Verdict::App(app) => Some(format!(
                 "{}, which run the project {:?}",
                 with_chip(app),
@@ -444,7 +471,8 @@ fn effect(
         (None, Some(highest)) if highest >= version && highest.as_str() != version.as_str() => (
             offered,
             Some(format!(
-                "the folder holds {highest} for the model {model}, which goes before {version}"
+                "the folder holds {highest} for the model {model}, which is higher: a device gets {version} only where that one \
+                 does not fit it"
             )),
         ),
         _ => (offered, None),

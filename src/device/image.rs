@@ -290,6 +290,14 @@ pub fn inspect(bytes: &[u8]) -> Inspection {
     inspector.finish()
 }
 
+/// Tells by the first bytes whether a file is a zip archive: a member, the end of one without
+/// members, or the beginning of one that was split (APPNOTE.TXT, 4.3.7, 4.3.16, 8.5.3).
+pub fn is_zip(head: &[u8]) -> bool {
+    let marks = signatures::SIGNATURES.iter();
+    let mut marks = marks.filter(|(_, _, kind)| *kind == Lookalike::Zip);
+    marks.any(|(at, mark, _)| head.get(*at..).is_some_and(|head| head.starts_with(mark)))
+}
+
 /// Returns the version inside an app image, from the first bytes of the file.
 pub fn version_at_head(head: &[u8]) -> Option<String> {
     let app = descriptor(head).filter(|_| head.first() == Some(&MAGIC));

@@ -53,13 +53,6 @@ pub struct Packed {
     pub left: Vec<String>,
 }
 
-/// Tells by the first bytes whether a file is a zip archive: a member, the end of one without
-/// members, or the beginning of one that was split (APPNOTE.TXT, 4.3.7, 4.3.16, 8.5.3).
-pub fn is_archive(head: &[u8]) -> bool {
-    let marks: [&[u8]; 4] = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00PK"];
-    marks.iter().any(|mark| head.starts_with(mark))
-}
-
 /// Reads the one image out of an archive that is in memory.
 pub fn image_in(archive: &[u8]) -> Result<Packed, ArchiveFault> {
     let directory = directory::read(archive)?;

@@ -1,11 +1,13 @@
 //! The command that publishes what a file holds, as an operator copies it into a shell.
 
+use super::folder::scan;
 use super::folder::unusable::Unusable;
-use super::name;
+use super::name::{self, ImageName};
 use super::release_name::{self, Boards};
 use crate::event::Event;
 use crate::event::shell::quoted;
 use std::path::Path;
+use xiaozhi_device::flash;
 use xiaozhi_device::image::{Foreign, ImageFault, Lookalike};
 
 /// A command that publishes a file.
@@ -47,11 +49,11 @@ impl Publish<'_> {
 }
 
 /// Returns the command that makes a firmware of a file which is none as it lies there: an
-/// archive, or a full flash image. `None` where no command does.
+/// archive, or a full flash image with an app in it. `None` where no command does.
 pub(crate) fn mending(why: &Unusable, file: &Path, config: Option<&Path>) -> Option<String> {
     let is_taken = match why {
         Unusable::Name(misnamed) => misnamed.holds_zip(),
-        Unusable::Image(fault) => *fault == ImageFault::FullFlash,
+        Unusable::Image(fault) => *fault == ImageFault::FullFlash && holds_app(file),
         Unusable::Foreign(foreign)
         | Unusable::Other(foreign)
         | Unusable::LeadsOut { foreign, .. } => is_zip(*foreign),
@@ -75,18 +77,47 @@ pub(crate) fn reason(why: &Unusable, file: &Path, config: Option<&Path>) -> Even
     why.with_command(command.filter(|_| file.is_file()))
 }
 
+/// Writes a command so that it can be typed anywhere: paths in the configuration, and its own
+/// where none was named, are read from the folder in which this process runs.
+pub(crate) fn from_anywhere(command: String) -> String {
+    match std::env::current_dir() {
+        Ok(dir) => format!("(cd {} && {command})", quoted(&dir.to_string_lossy())),
+        Err(_) => command,
+    }
+}
+
+/// Tells whether `publish` finds an app in a full flash image. Where none is, or it is
+/// encrypted, no command helps.
+fn holds_app(file: &Path) -> bool {
+    let Ok(mut file) = scan::open(file) else {
+        return false;
+    };
+    let mut bytes = Vec::new();
+    scan::each_block(&mut file, |block| bytes.extend_from_slice(block)).is_ok()
+        && flash::app_in(&bytes).is_ok()
+}
+
 /// Tells whether a file is an archive that `publish` opens.
 pub(crate) fn is_zip(foreign: Foreign) -> bool {
     foreign.looks_like == Some(Lookalike::Zip)
 }
 
+/// Tells whether a file has the name of a firmware, and not that of a release.
+pub(crate) fn is_firmware(file: &str) -> bool {
+    firmware_name(file).is_some()
+}
+
+fn firmware_name(file: &str) -> Option<ImageName> {
+    match release_name::parse(file).boards {
+        Boards::None => name::parse(file).ok(),
+        Boards::One(_) | Boards::Either(..) => None,
+    }
+}
+
 fn of_file(file: &Path, config: Option<&Path>) -> Option<String> {
     let name = file.file_name()?.to_str()?;
     // Under a firmware's name it is replaced by the app that is in it.
-    let named = match release_name::parse(name).boards {
-        Boards::None => name::parse(name).ok(),
-        Boards::One(_) | Boards::Either(..) => None,
-    };
+    let named = firmware_name(name);
     let command = Publish {
         file,
         model: named.as_ref().map(|named| &*named.model),

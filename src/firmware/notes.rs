@@ -4,6 +4,7 @@ use super::folder::scan;
 use super::name::{self, notes::END};
 use crate::event::{Event, event};
 use crate::util::durable::{Draft, NotCreated, Spare};
+use nix::errno::Errno;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
@@ -183,10 +184,13 @@ impl Notes {
     /// Tells whether they could be kept beside an image.
     pub(crate) fn check(&self, image: &Path, overwrite: bool) -> Result<(), NotesError> {
         let path = place(image);
-        if overwrite || fs::symlink_metadata(&path).is_err() || self.is_at(&path) {
-            Ok(())
-        } else {
-            Err(NotesError::Exists { path })
+        match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_dir() => Err(NotesError::Folder {
+                path,
+                reason: Errno::EISDIR.into(),
+            }),
+            Ok(_) if !overwrite && !self.is_at(&path) => Err(NotesError::Exists { path }),
+            _ => Ok(()),
         }
     }
 

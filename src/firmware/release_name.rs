@@ -50,6 +50,12 @@ pub fn parse(file_name: &str) -> ReleaseName {
     let Some((version, board)) = of_version(stem) else {
         return none;
     };
+    // `1.54tft_2.1.0-rc1.bin` is a firmware of the model 1.54tft: a release has a `v` in front,
+    // or is an archive.
+    let is_bin = without_end(file_name.trim(), ".bin").is_some();
+    if is_bin && !stem.starts_with(['v', 'V']) && is_version(board) && board.contains('.') {
+        return none;
+    }
     ReleaseName {
         version: Some(version.to_owned()),
         boards: boards(board),
@@ -281,6 +287,7 @@ mod tests {
             "v2.1.0.zip",
             "v2.1.0_.zip",
             "v2.1.0_2.1.1.bin",
+            "1.54tft_2.1.0-rc1.bin",
             "v2_1.6.6.bin",
             "v2_board.zip",
             "v2.1.0_bread-compact-wifi.tar.gz",

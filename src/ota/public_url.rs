@@ -359,10 +359,10 @@ impl PublicAddress {
     }
 
     /// Returns the address that images are held against; `None` where nobody configured one,
-    /// for each device may come by another one then.
+    /// for each device may come by another one then, or one that would not be found in them.
     pub(crate) fn home(&self) -> Option<Home> {
         let is_configured = self.source != Source::Derived;
-        Home::parse(&self.ota_url()).filter(|_| is_configured)
+        Home::parse(&self.ota_url()).filter(|home| is_configured && home.is_ota())
     }
 
     /// Every path, without a last slash, under which the OTA interface is

@@ -317,7 +317,8 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-fn folder(path: &Path) -> &Path {
+/// Returns the folder in which a file lies.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),

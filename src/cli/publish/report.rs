@@ -53,6 +53,11 @@ pub(super) struct Row {
     candidates: Vec<String>,
     /// Parts of the source that are not published.
     left: Vec<String>,
+    /// OTA addresses in the image.
+    pub(super) ota_addresses: Vec<String>,
+    /// File of the firmware folder that was removed, or would be, for its app is there instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) removed: Option<String>,
     pub(super) warnings: Vec<String>,
     /// Reason why it was not published.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +87,8 @@ impl Row {
             slot: None,
             candidates: Vec::new(),
             left: Vec::new(),
+            ota_addresses: Vec::new(),
+            removed: None,
             warnings: Vec::new(),
             reason: None,
             place: None,
@@ -175,7 +182,8 @@ impl Row {
                 )?;
             }
             (Outcome::Refused, Some(_)) => {
-                writeln!(text, "refused, for a reason that is named at the end")?;
+                let reason = self.reason.as_deref().unwrap_or_default();
+                writeln!(text, "refused: {reason}")?;
             }
             (Outcome::Refused | Outcome::Same, None) => return Ok(text),
         }

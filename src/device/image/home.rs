@@ -85,8 +85,9 @@ impl Home {
         place(self) == place(other) && self.host == other.host && self.path == other.path
     }
 
-    /// Tells whether the address is one of check-ins by its looks, and no format for one.
-    fn is_ota(&self) -> bool {
+    /// Tells whether the address is one of check-ins by its looks, and no format for one: its
+    /// path ends in `/ota`.
+    pub fn is_ota(&self) -> bool {
         let mut escapes = self.path.split('%').skip(1);
         let is_hex = |escape: &str| {
             let digits = escape.as_bytes().first_chunk::<2>();

@@ -1,12 +1,8 @@
 //! Chooses the member that is the image.
 
 use super::{ArchiveFault, Held, Packed};
-use xiaozhi_device::flash::is_flash;
+use xiaozhi_device::flash::{app_in, is_flash};
 use xiaozhi_device::image::{AppImage, Foreign, Lookalike, Verdict, inspect};
-
-/// An app that stands in a full flash image begins with a sector: partitions of apps are
-/// aligned to more (`esp_flash_partitions.h`).
-const SECTOR: usize = 4096;
 
 /// The members that were looked at.
 #[derive(Debug, Default)]
@@ -125,8 +121,7 @@ fn own_length(app: &AppImage, size: usize) -> usize {
     }
 }
 
-/// Tells whether a full flash image holds an app.
+/// Tells whether the app of a full flash image is this one.
 fn is_inside(app: &[u8], full: &[u8]) -> bool {
-    let mut sectors = (0..full.len()).step_by(SECTOR);
-    sectors.any(|at| full.get(at..).is_some_and(|rest| rest.starts_with(app)))
+    app_in(full).is_ok_and(|found| found.bytes.starts_with(app))
 }

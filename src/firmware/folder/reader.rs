@@ -64,7 +64,7 @@ impl Job {
         };
         let notes = judged.is_ok().then(|| notes::find(&self.path)).flatten();
         let notes = notes.and_then(|path| path.file_name()?.to_str().map(str::to_owned));
-        let command = self.mending(&judged);
+        let command = self.mending(&judged).map(command::from_anywhere);
         Done {
             job: self,
             judged,

@@ -2,10 +2,12 @@
 //! one that the operator names, or that the file's name tells.
 
 use super::super::command::Publish;
+use super::super::folder::scan;
 use super::super::name::{self, is_version, model_key};
 use super::super::release_name::{self, Boards};
 use super::{PublishError, Source};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use xiaozhi_device::image::Verdict;
 use xiaozhi_device::version::{Version, is_device_safe};
@@ -102,22 +104,35 @@ pub(crate) fn model_by_name(
     }
 }
 
-/// Files that one run has published so far, or would have: of two sources that come to one
-/// name the first goes.
+/// Names that one run may not give any more: those that it gave, for of two sources that come
+/// to one name the first goes, and those of its own sources.
 #[derive(Debug, Default)]
-pub(crate) struct Taken(BTreeMap<PathBuf, (PathBuf, [u8; 32])>);
+pub(crate) struct Taken {
+    given: BTreeMap<PathBuf, (PathBuf, [u8; 32])>,
+    sources: BTreeSet<PathBuf>,
+}
 
 impl Taken {
+    /// Begins a run over these files.
+    pub(crate) fn of<'a>(sources: impl Iterator<Item = &'a Path>) -> Self {
+        Self {
+            given: BTreeMap::new(),
+            sources: sources
+                .filter_map(|file| fs::canonicalize(file).ok())
+                .collect(),
+        }
+    }
+
     /// Notes that a source has a name.
     pub(crate) fn note(&mut self, target: &Target, source: &Path, sha256: [u8; 32]) {
         let source = (source.to_owned(), sha256);
-        self.0.insert(target.path.clone(), source);
+        self.given.insert(target.path.clone(), source);
     }
 
     /// Refuses a source whose name another one has.
     pub(crate) fn check(&self, target: &Target, source: &Source) -> Result<(), PublishError> {
         let path = target.path.clone();
-        match self.0.get(&path) {
+        match self.given.get(&path) {
             None => Ok(()),
             Some((_, sum)) if *sum == source.inspection.sha256 => {
                 Err(PublishError::Exists { path, same: true })
@@ -128,6 +143,33 @@ impl Taken {
                 first: first.clone(),
             }),
         }
+    }
+
+    /// Refuses a source that would overwrite another one of the run before that is read.
+    pub(crate) fn check_sources(
+        &self,
+        target: &Target,
+        source: &Source,
+    ) -> Result<(), PublishError> {
+        let Ok(there) = fs::canonicalize(&target.path) else {
+            return Ok(());
+        };
+        let own = fs::canonicalize(&source.path).ok();
+        let is_other = self.sources.contains(&there) && own.as_ref() != Some(&there);
+        let is_same = || {
+            scan::inspect_file(&there).is_ok_and(|there| there.sha256 == source.inspection.sha256)
+        };
+        if is_other && !is_same() {
+            let path = target.path.clone();
+            let first = path.clone();
+            let source_path = source.path.clone();
+            return Err(PublishError::Second {
+                source_path,
+                path,
+                first,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -10,10 +10,14 @@ use super::super::{FolderSettings, offerable};
 use super::PublishError;
 use crate::event::Event;
 use crate::util::durable::{self, Draft};
+use crate::util::file_state::FileState;
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use xiaozhi_device::flash;
-use xiaozhi_device::image::{HEAD, Inspection, Inspector, Verdict, inspect, version_at_head};
+use xiaozhi_device::flash::{self, FlashFault};
+use xiaozhi_device::image::{
+    HEAD, Inspection, Inspector, Verdict, inspect, is_zip, version_at_head,
+};
 
 /// An image that can be published, and what it is.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Source {
     pub(crate) inspection: Inspection,
     /// Place of the image in the file.
     pub(crate) origin: Origin,
+    /// State of the file before it was read.
+    pub(super) state: Option<FileState>,
     pub(super) content: Content,
 }
 
@@ -81,6 +87,8 @@ impl Source {
             path: path.to_owned(),
             reason,
         };
+        // A file that takes its place while it is read is not taken for it.
+        let state = fs::metadata(path).ok().map(|about| FileState::from(&about));
         let mut from = scan::open_written(path).map_err(unreadable)?;
         let mut head = Vec::with_capacity(HEAD);
         let begun = (&mut from).take(HEAD as u64).read_to_end(&mut head);
@@ -95,6 +103,7 @@ impl Source {
                 .map_err(unreadable)?;
             take_out(path, bytes)?
         };
+        let source = Self { state, ..source };
         source.check(settings, takes_foreign)?;
         Ok(source)
     }
@@ -161,6 +170,7 @@ fn stream(
         path: path.to_owned(),
         inspection: inspector.finish(),
         origin: Origin::default(),
+        state: None,
         content: copy.map_or(Content::Seen, Content::Copied),
     })
 }
@@ -174,21 +184,27 @@ pub(super) fn draft(dir: &Path) -> io::Result<Draft> {
 /// Takes the image out of what holds it.
 fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
     let mut origin = Origin::default();
-    let (mut bytes, is_flash) = if archive::is_archive(&bytes) {
+    let mut bytes = if is_zip(&bytes) {
         let packed = unpack(path, bytes)?;
         origin.member = Some(packed.member);
         origin.left = packed.left;
-        (packed.bytes, packed.is_flash)
+        packed.bytes
     } else {
-        let is_flash = flash::is_flash(&bytes);
-        (bytes, is_flash)
+        bytes
     };
-    if is_flash {
-        let app = flash::app_in(&bytes).map_err(|fault| PublishError::Flash {
-            path: path.to_owned(),
-            member: origin.member.clone(),
-            fault: Box::new(fault),
-        })?;
+    let app = match flash::app_in(&bytes) {
+        Ok(app) => Some(app),
+        // What else it is, an inspection says.
+        Err(FlashFault::NoTable) => None,
+        Err(fault) => {
+            return Err(PublishError::Flash {
+                path: path.to_owned(),
+                member: origin.member,
+                fault: Box::new(fault),
+            });
+        }
+    };
+    if let Some(app) = app {
         let length = app.bytes.len();
         let from = app.offset;
         origin.slot = Some(app.slot);
@@ -206,6 +222,7 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
         path: path.to_owned(),
         inspection: inspect(&bytes),
         origin,
+        state: None,
         content: Content::Held(bytes),
     })
 }

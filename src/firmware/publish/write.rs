@@ -2,10 +2,11 @@
 
 use super::super::folder::scan;
 use super::super::notes::{KeptNotes, Notes};
-use super::super::{name, signing};
+use super::super::{command, signing};
 use super::source::{self, Content};
 use super::{PublishError, Source, Target};
 use crate::util::durable::{self, Durability, NotCreated, Turn};
+use crate::util::file_state::FileState;
 use crate::util::way;
 use nix::errno::Errno;
 use std::fs;
@@ -37,13 +38,14 @@ impl Source {
         notes: Option<&Notes>,
         overwrite: bool,
     ) -> Result<Published, PublishError> {
-        let dir = folder_of(&target.path).to_owned();
+        let dir = durable::folder(&target.path).to_owned();
         let path = &target.path;
         let folder = |reason| PublishError::Folder {
             dir: dir.clone(),
             reason,
         };
         let superseded = self.superseded(target, overwrite);
+        let state = self.state;
         let copy = match self.content {
             Content::Copied(copy) => copy,
             Content::Held(bytes) => {
@@ -69,6 +71,9 @@ impl Source {
             }
         };
         notes.into_iter().for_each(KeptNotes::settle);
+        // Another file that took its name meanwhile is somebody's, and stays.
+        let state_of = |path: &Path| fs::metadata(path).ok().map(|about| FileState::from(&about));
+        let superseded = superseded.filter(|old| state.is_some() && state_of(old) == state);
         let replaced = superseded.map(|old| {
             let removed = fs::remove_file(&old);
             if removed.is_ok() {
@@ -89,13 +94,14 @@ impl Source {
         room: &mut Room,
     ) -> Result<Option<PathBuf>, PublishError> {
         let path = &target.path;
-        let dir = folder_of(path);
+        let dir = durable::folder(path);
         let folder = |reason| PublishError::Folder {
             dir: dir.to_owned(),
             reason,
         };
         // It is written before anybody looks whether its name is free.
         way::to_keep(dir, self.inspection.size, room.0).map_err(folder)?;
+        let mut freed = 0;
         if let Ok(there) = fs::symlink_metadata(path) {
             if !overwrite {
                 return Err(exists(target, &self.inspection));
@@ -103,11 +109,14 @@ impl Source {
             if there.is_dir() {
                 return Err(folder(Errno::EISDIR.into()));
             }
+            way::to_remove(path).map_err(folder)?;
+            freed = there.len();
         }
         if let Some(notes) = notes {
             notes.check(path, overwrite)?;
         }
         room.0 = room.0.saturating_add(self.inspection.size);
+        room.0 = room.0.saturating_sub(freed);
         Ok(self.superseded(target, overwrite))
     }
 
@@ -121,7 +130,7 @@ impl Source {
 
     /// Tells whether the file lies in the firmware folder, under another name than it gets.
     fn is_beside(&self, target: &Target) -> bool {
-        let dir_of = |path| fs::canonicalize(folder_of(path)).ok();
+        let dir_of = |path| fs::canonicalize(durable::folder(path)).ok();
         self.path.is_file()
             && self.path.file_name() != target.path.file_name()
             && dir_of(&self.path).is_some_and(|own| dir_of(&target.path) == Some(own))
@@ -132,15 +141,8 @@ impl Source {
     /// operator said `--force`. Left there it would be refused at every start.
     fn superseded(&self, target: &Target, overwrite: bool) -> Option<PathBuf> {
         let file = self.path.file_name()?.to_str()?;
-        let is_meant = overwrite && !self.origin.is_whole() && name::parse(file).is_ok();
+        let is_meant = overwrite && !self.origin.is_whole() && command::is_firmware(file);
         (is_meant && self.is_beside(target)).then(|| self.path.clone())
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
     }
 }
 

@@ -18,7 +18,7 @@ fn holds(dir: &Path, file: &str, bytes: &[u8]) {
     fs::write(dir.join("data/bin").join(file), bytes).unwrap();
 }
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 24] = [
     ("an archive", nothing, &[RELEASE], 0),
     ("an app", nothing, &["x.bin", "--model", "a"], 0),
     ("a full image", nothing, &["full.bin", "--model", "a"], 0),
@@ -91,6 +91,21 @@ const CASES: [Case; 22] = [
         "other notes are there",
         |dir| holds(dir, "a_2.1.0.md", b"others"),
         &["x.bin", "--model", "a", "--notes", "x.md"],
+        1,
+    ),
+    (
+        "a folder in the place of its notes",
+        |dir| fs::create_dir(dir.join("data/bin/a_2.1.0.md")).unwrap(),
+        &["x.bin", "--model", "a", "--notes", "x.md", "--force"],
+        1,
+    ),
+    (
+        "a source in the place of another one",
+        |dir| {
+            holds(dir, "a_1.0.bin", &full(&app("2.1.0", 2)));
+            holds(dir, "a_2.1.0.bin", &app("2.1.0", 1));
+        },
+        &["data/bin", "--force"],
         1,
     ),
     (
