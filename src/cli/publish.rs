@@ -29,6 +29,10 @@ use std::process::ExitCode;
 use xiaozhi_device::image::{AppImage, Verdict};
 use xiaozhi_device::version::Version;
 
+/// Word on firmware from 2.0 on, which most devices of 1.x are withheld.
+const NEEDS_ASSETS: &str = "firmware 2.x needs a partition named assets: a device on which 1.x was flashed has none, and is not offered \
+     it until 2.x was flashed by cable once";
+
 #[derive(Debug, Args)]
 #[expect(
     clippy::doc_markdown,
@@ -252,6 +256,9 @@ impl Run<'_> {
         if let Some(app) = &app {
             let home = homes::remark(app, &settings.catalogue);
             row.warnings.extend(home.iter().map(Event::to_string));
+            if !self.is_batch && app.needs_assets(&settings.catalogue.projects) {
+                row.lines.push(NEEDS_ASSETS.to_owned());
+            }
             row.ota_addresses = app.homes.iter().map(ToString::to_string).collect();
             let homes = homes::named(app);
             row.lines.extend(homes.map(|homes| {
@@ -341,6 +348,8 @@ impl Run<'_> {
         let command = Publish {
             file,
             model: None,
+            version: arguments.version.as_deref(),
+            notes: arguments.notes.as_deref(),
             force: arguments.force,
             config: self.settings.catalogue.config.as_deref(),
         };
@@ -374,14 +383,7 @@ impl Run<'_> {
     /// Names the devices of a model that may get it.
     fn kind(&self, source: &Source) -> Option<String> {
         let projects = &self.settings.catalogue.projects;
-        let with_chip = |app: &AppImage| {
-            let assets = if app.needs_assets(projects) {
-                " and a partition named assets (a device of firmware 1.x has none: flash it by cable once)"
-            } else {
-                ""
-            };
-            format!("with the chip {}{assets}", signing::chips(app))
-        };
+        let with_chip = |app: &AppImage| format!("with the chip {}", signing::chips(app));
         match &source.inspection.verdict {
             Verdict::App(app) if projects.is_xiaozhi(&app.project) => Some(with_chip(app)),
             Verdict::App(app) => Some(format!(

@@ -1,5 +1,6 @@
 //! The command that publishes what a file holds, as an operator copies it into a shell.
 
+use super::archive;
 use super::folder::scan;
 use super::folder::unusable::Unusable;
 use super::name::{self, ImageName};
@@ -8,7 +9,7 @@ use crate::event::Event;
 use crate::event::shell::quoted;
 use std::path::Path;
 use xiaozhi_device::flash;
-use xiaozhi_device::image::{Foreign, ImageFault, Lookalike};
+use xiaozhi_device::image::{self, Foreign, ImageFault, Lookalike};
 
 /// A command that publishes a file.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,10 @@ pub(crate) struct Publish<'a> {
     pub(crate) file: &'a Path,
     /// The model, where the file's name does not tell it.
     pub(crate) model: Option<&'a str>,
+    /// The version, where another one is wanted than that inside.
+    pub(crate) version: Option<&'a str>,
+    /// Release notes to be kept beside it.
+    pub(crate) notes: Option<&'a Path>,
     /// True where it is to replace what has its name.
     pub(crate) force: bool,
     /// The configuration, where the command line named one.
@@ -37,6 +42,14 @@ impl Publish<'_> {
                 line += &quoted(model);
             }
         }
+        if let Some(version) = self.version {
+            line += " --version ";
+            line += &quoted(version);
+        }
+        if let Some(notes) = self.notes {
+            line += " --notes ";
+            line += &quoted(notes.to_str()?);
+        }
         if self.force {
             line += " --force";
         }
@@ -51,15 +64,16 @@ impl Publish<'_> {
 /// Returns the command that makes a firmware of a file which is none as it lies there: an
 /// archive, or a full flash image with an app in it. `None` where no command does.
 pub(crate) fn mending(why: &Unusable, file: &Path, config: Option<&Path>) -> Option<String> {
-    let is_taken = match why {
+    let may_be = match why {
         Unusable::Name(misnamed) => misnamed.holds_zip(),
-        Unusable::Image(fault) => *fault == ImageFault::FullFlash && holds_app(file),
+        Unusable::Image(fault) => *fault == ImageFault::FullFlash,
         Unusable::Foreign(foreign)
         | Unusable::Other(foreign)
         | Unusable::LeadsOut { foreign, .. } => is_zip(*foreign),
         _ => false,
     };
-    is_taken.then(|| of_file(file, config)).flatten()
+    let command = (may_be && holds_app(file)).then(|| of_file(file, config));
+    command.flatten()
 }
 
 /// Returns the same of what is offered as something foreign.
@@ -68,7 +82,8 @@ pub(crate) fn mending_foreign(
     file: &Path,
     config: Option<&Path>,
 ) -> Option<String> {
-    is_zip(foreign).then(|| of_file(file, config)).flatten()
+    let command = (is_zip(foreign) && holds_app(file)).then(|| of_file(file, config));
+    command.flatten()
 }
 
 /// Returns the reason with that command, of a file that an operator names.
@@ -86,15 +101,21 @@ pub(crate) fn from_anywhere(command: String) -> String {
     }
 }
 
-/// Tells whether `publish` finds an app in a full flash image. Where none is, or it is
-/// encrypted, no command helps.
+/// Tells whether `publish` finds an app in an archive or a full flash image. Where none is, or
+/// it is encrypted, no command helps.
 fn holds_app(file: &Path) -> bool {
     let Ok(mut file) = scan::open(file) else {
         return false;
     };
     let mut bytes = Vec::new();
-    scan::each_block(&mut file, |block| bytes.extend_from_slice(block)).is_ok()
-        && flash::app_in(&bytes).is_ok()
+    if scan::each_block(&mut file, |block| bytes.extend_from_slice(block)).is_err() {
+        return false;
+    }
+    if !image::is_zip(&bytes) {
+        return flash::app_in(&bytes).is_ok();
+    }
+    let packed = archive::image_in(&bytes);
+    packed.is_ok_and(|packed| !packed.is_flash || flash::app_in(&packed.bytes).is_ok())
 }
 
 /// Tells whether a file is an archive that `publish` opens.
@@ -121,6 +142,8 @@ fn of_file(file: &Path, config: Option<&Path>) -> Option<String> {
     let command = Publish {
         file,
         model: named.as_ref().map(|named| &*named.model),
+        version: None,
+        notes: None,
         force: named.is_some(),
         config,
     };
@@ -130,12 +153,13 @@ fn of_file(file: &Path, config: Option<&Path>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xiaozhi_image_builder::zip::Zip;
+    use xiaozhi_image_builder::{Image, merged};
 
     #[test]
     fn the_command_is_the_one_that_a_shell_takes() {
         let of = |file: &str, config: Option<&str>| {
-            let why = Unusable::Image(ImageFault::FullFlash);
-            mending(&why, Path::new(file), config.map(Path::new)).unwrap()
+            of_file(Path::new(file), config.map(Path::new)).unwrap()
         };
         for (file, config, command) in [
             ("/d/v2.1.0_a.zip", None, "/d/v2.1.0_a.zip"),
@@ -150,5 +174,22 @@ mod tests {
         ] {
             assert_eq!(of(file, config), format!("xiaozhi-ota publish {command}"));
         }
+    }
+
+    #[test]
+    fn no_command_is_named_that_would_find_no_app() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("merged-binary.bin");
+        let of = |bytes: &[u8]| {
+            std::fs::write(&file, bytes).unwrap();
+            let why = Unusable::Image(ImageFault::FullFlash);
+            mending(&why, &file, None).is_some()
+        };
+        let mut full = merged(&Image::new("1.6.6"), 0);
+        assert!(of(&full));
+        let zip = |bytes: &[u8]| Zip::new().file("merged-binary.bin", bytes).bytes();
+        assert!(of(&zip(&full)));
+        full[0x10000] ^= 1;
+        assert!(!of(&full) && !of(&zip(&full)));
     }
 }

@@ -64,7 +64,7 @@ pub fn parse(file_name: &str) -> ReleaseName {
 
 /// Returns a name without its end and the marks of a copy; `None` where it ends as no
 /// release does.
-fn stem(file_name: &str) -> Option<&str> {
+pub(super) fn stem(file_name: &str) -> Option<&str> {
     let without = |name| without_end(name, ".zip").or_else(|| without_end(name, ".bin"));
     let mut stem = copies::without_copy_marks(without(file_name.trim())?);
     // GitHub packs a file that ends in `.bin` again.

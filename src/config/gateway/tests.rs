@@ -65,11 +65,17 @@ fn another_home_is_one_beside_the_public_address() {
     };
     let (warn, refuse) = (ForeignHome::Warn, ForeignHome::Refuse);
     assert_eq!(home(""), (None, warn));
-    let ota = "https://ota.example.com:8443/my/firmware/";
-    let yaml =
-        format!("server: {{ota: '{ota}'}}\ngateway: {{firmware: {{foreign_home: refuse}}}}\n");
-    assert_eq!(home(&yaml), (Some(ota.to_owned()), refuse));
-    assert_eq!(good(&yaml).warnings, []);
+    let yaml = |path: &str| {
+        format!(
+            "server: {{ota: 'https://ota.example.com:8443/my/{path}/'}}\ngateway: {{firmware: {{foreign_home: refuse}}}}\n"
+        )
+    };
+    let ota = "https://ota.example.com:8443/my/ota/";
+    assert_eq!(home(&yaml("ota")), (Some(ota.to_owned()), refuse));
+    assert_eq!(good(&yaml("ota")).warnings, []);
+    // One that would not be found in an image says nothing of it.
+    assert_eq!(home(&yaml("firmware")), (None, refuse));
+    assert_eq!(good(&yaml("firmware")).warnings.len(), 1);
     let vision =
         "server: {vision_explain: 'http://ota.example.com:8003/edge/mcp/vision/explain'}\n";
     let ota = "http://ota.example.com:8003/edge/xiaozhi/ota/";

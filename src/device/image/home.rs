@@ -17,7 +17,7 @@ use std::net::Ipv6Addr;
 const LONGEST: usize = 256;
 /// The most addresses that are kept. A build has one, and firmware that lets its user choose
 /// a few.
-const MOST: usize = 8;
+const MOST: usize = 32;
 /// The part of an address that is looked for first: it is in few other texts.
 const MARKER: &[u8; 3] = b"://";
 /// Both schemes, as the last bytes that were seen hold them. Devices read no capital letters
@@ -338,7 +338,7 @@ mod tests {
         // One that is too long hides none at its end.
         let kept = found(format!("{}http://h/ota\0", long(4000)).as_bytes(), &[]);
         assert_eq!(kept, ["http://h/ota"]);
-        let many: Vec<_> = (0..20).map(|n| format!("http://h{n}/ota/\0")).collect();
+        let many: Vec<_> = (0..40).map(|n| format!("http://h{n}/ota/\0")).collect();
         let many = many.concat();
         assert_eq!(found(many.as_bytes(), &[]).len(), MOST);
         let one = "http://h/ota/\0http://H:80/ota\0http://h./ota//\0";

@@ -19,16 +19,16 @@ impl Choice {
     /// Looks at the next member. What is no image is dropped.
     pub(super) fn take(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), ArchiveFault> {
         let member = name.to_owned();
-        if is_litter(name) {
-            let verdict = None;
-            self.others.push(Held { member, verdict });
-            return Ok(());
-        }
         let verdict = inspect(&bytes).verdict;
         if let Verdict::Foreign(foreign) = &verdict
             && let Some(kind) = nested(foreign, &bytes)
         {
             return Err(ArchiveFault::Nested { member, kind });
+        }
+        if is_litter(name) {
+            let verdict = None;
+            self.others.push(Held { member, verdict });
+            return Ok(());
         }
         match &verdict {
             Verdict::App(app) => {
@@ -59,8 +59,15 @@ impl Choice {
         let mut left: Vec<_> = left.collect();
         match (self.apps.pop(), self.app, self.flashes.pop(), self.flash) {
             (Some(app), Some((bytes, length)), Some(flash), Some(full)) => {
-                if !is_inside(bytes.get(..length).unwrap_or(&bytes), &full) {
+                let own = bytes.get(..length).unwrap_or(&bytes);
+                let inside = app_in(&full).ok().map(|found| found.bytes);
+                let Some(inside) = inside.filter(|inside| inside.starts_with(own)) else {
                     return Err(ArchiveFault::Different { app, flash });
+                };
+                // A build signs what it flashes, and may leave the unsigned app beside it.
+                if inside.len() > bytes.len() {
+                    left.push(app);
+                    return Ok(packed(flash, full, true, left));
                 }
                 left.push(flash);
                 Ok(packed(app, bytes, false, left))
@@ -119,9 +126,4 @@ fn own_length(app: &AppImage, size: usize) -> usize {
         Some(_) => size,
         None => usize::try_from(app.length).unwrap_or(size).min(size),
     }
-}
-
-/// Tells whether the app of a full flash image is this one.
-fn is_inside(app: &[u8], full: &[u8]) -> bool {
-    app_in(full).is_ok_and(|found| found.bytes.starts_with(app))
 }

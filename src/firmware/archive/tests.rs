@@ -191,6 +191,23 @@ fn of_a_builds_folder_the_app_is_taken() {
     }
     let packed = image(&build_folder().file("build/merged-binary.bin", &FULL));
     assert!(packed.is_flash);
+    // What was flashed is signed, and the app beside it is from before.
+    let before = build_folder()
+        .file("build/xiaozhi-unsigned.bin", &APP)
+        .file("build/merged-binary.bin", &signed_full);
+    let packed = image(&before);
+    assert!(packed.bytes == signed_full && packed.is_flash);
+}
+
+/// The app is the one that would be cut out, not one that stands somewhere in the file.
+#[test]
+fn an_app_of_another_slot_is_another_one() {
+    let other = Image::new("2.1.1").build();
+    let mut full = FULL.clone();
+    full.resize(full.len().next_multiple_of(4096), 0xFF);
+    full.extend(&other);
+    let zip = Zip::new().file(NAME, &full).file("xiaozhi.bin", &other);
+    assert!(matches!(fault(&zip), ArchiveFault::Different { .. }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::super::command::Publish;
 use super::super::folder::scan;
-use super::super::name::{self, is_version, model_key};
+use super::super::name::{self, ImageName, is_version, model_key};
 use super::super::release_name::{self, Boards};
 use super::{PublishError, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,7 @@ impl Source {
         };
         let file = self.path.file_name()?.to_str()?;
         let by_release = release_name::parse(file).version;
-        let named = by_release.or_else(|| Some(name::parse(file).ok()?.version.to_string()))?;
+        let named = by_release.or_else(|| Some(plain(file)?.version.to_string()))?;
         (Version::new(&named) != Version::new(&app.version)).then(|| {
             format!(
                 "the name {file} says {named}, and the image in it holds {}: that one counts, for devices report it once they \
@@ -100,8 +100,14 @@ pub(crate) fn model_by_name(
                 models: [one, other],
             })
         }
-        Boards::None => Ok(name::parse(name).ok().map(|name| name.model)),
+        Boards::None => Ok(plain(name).map(|name| name.model)),
     }
+}
+
+/// Reads a firmware's name, also that of an archive (`board_1.6.6.zip`) or a copy of one.
+fn plain(file: &str) -> Option<ImageName> {
+    let by_stem = || name::parse(&format!("{}.bin", release_name::stem(file)?)).ok();
+    name::parse(file).ok().or_else(by_stem)
 }
 
 /// Names that one run may not give any more: those that it gave, for of two sources that come
@@ -228,6 +234,8 @@ mod tests {
             let command = Publish {
                 file,
                 model: None,
+                version: Some("2.2.7"),
+                notes: None,
                 force: false,
                 config: None,
             };
@@ -240,6 +248,8 @@ mod tests {
             ),
             ("lichuang-dev_1.6.6.bin", Some("lichuang-dev")),
             ("my_board_1.6.6_2.bin", Some("my_board")),
+            ("lichuang-dev_1.6.6.zip", Some("lichuang-dev")),
+            ("lichuang-dev_1.6.6 (1).bin", Some("lichuang-dev")),
             ("build/xiaozhi.bin", None),
             ("merged-binary.bin", None),
             ("-", None),
@@ -253,7 +263,7 @@ mod tests {
             "waveshare-esp32-s3-touch-amoled-1.75",
             "esp32-s3-touch-amoled-1.75",
         ] {
-            let command = format!("xiaozhi-ota publish '{name}' --model {model}");
+            let command = format!("xiaozhi-ota publish '{name}' --model {model} --version 2.2.7");
             assert!(text.contains(&command), "{text}");
         }
     }

@@ -24,6 +24,9 @@ pub(crate) struct Published {
     pub(crate) replaced: Option<(PathBuf, io::Result<()>)>,
 }
 
+/// Size in bytes of a block of most file systems.
+const BLOCK: u64 = 4096;
+
 /// Room that a run without deeds would have taken so far, in bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Room(u64);
@@ -115,7 +118,9 @@ impl Source {
         if let Some(notes) = notes {
             notes.check(path, overwrite)?;
         }
-        room.0 = room.0.saturating_add(self.inspection.size);
+        // Each takes whole blocks.
+        let taken = self.inspection.size.next_multiple_of(BLOCK);
+        room.0 = room.0.saturating_add(taken);
         room.0 = room.0.saturating_sub(freed);
         Ok(self.superseded(target, overwrite))
     }

@@ -240,7 +240,8 @@ fn hold_the_command_line_to_it((model, bytes, id, names): &Row, state: &str) {
     // Of these `publish` takes the app, where there is one.
     if ["image.full-flash", "image.zip"].contains(id) {
         let command = "xiaozhi-ota publish xiaozhi.bin";
-        assert!(json["reason"].as_str().unwrap().contains(command), "{text}");
+        let is_named = json["reason"].as_str().unwrap().contains(command);
+        assert_eq!(is_named, ok, "{text}{error}");
         assert_eq!(ok, *id == "image.full-flash", "{model}: {error}");
         return;
     }
