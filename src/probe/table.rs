@@ -1,6 +1,6 @@
 //! Shows a report to people.
 
-use super::report::{Finding, ProbeReport, StepReport, StepVerdict};
+use super::report::{Finding, ProbeReport, Step, StepReport, StepVerdict};
 use crate::event::text::Lang;
 use crate::util::terminal::{fit, shown};
 use std::fmt;
@@ -48,12 +48,29 @@ impl ProbeReport {
                     "WARN: this device passes; see what is said above."
                 )
             ),
+            _ if self.was_offered_nothing() => writeln!(
+                out,
+                "{}",
+                lang.pick(
+                    "正常：设备一路顺利；没有升级下发给它。",
+                    "OK: a device gets the whole way; it was offered no update."
+                )
+            ),
             _ => writeln!(
                 out,
                 "{}",
                 lang.pick("正常：设备一路顺利。", "OK: a device gets the whole way.")
             ),
         }
+    }
+}
+
+impl ProbeReport {
+    /// Tells whether a device had nothing to fetch.
+    fn was_offered_nothing(&self) -> bool {
+        let is_unfetched =
+            |s: &StepReport| s.step == Step::Download && s.verdict() == StepVerdict::Skipped;
+        self.steps.iter().any(is_unfetched)
     }
 }
 
