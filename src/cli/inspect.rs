@@ -103,7 +103,7 @@ fn named(given: &Path) -> Vec<(PathBuf, Result<(), String>)> {
     files.sort();
     if files.is_empty() {
         return unreadable(
-            "it is a folder without firmware: no file in it ends in .bin".to_owned(),
+            "it is a folder without firmware: no file in it ends in .bin or .zip".to_owned(),
         );
     }
     files
@@ -113,10 +113,12 @@ fn named(given: &Path) -> Vec<(PathBuf, Result<(), String>)> {
 /// mount a file that is not there.
 const FOLDER: &str = "it is a folder that has the name of a file";
 
-/// Tells whether a name is one of firmware, as the catalogue has it.
+/// Tells whether a name is one of firmware, as the catalogue has it, or of an archive, which
+/// `publish` takes.
 fn is_firmware(file: Option<&OsStr>) -> bool {
     let file = file.unwrap_or_default().to_string_lossy();
-    file.ends_with(".bin") && !name::is_passed_over(&file)
+    let is_called = |end: &str| file.to_ascii_lowercase().ends_with(end);
+    (file.ends_with(".bin") || is_called(".zip")) && !name::is_passed_over(&file)
 }
 
 /// Returns what tells a file from all others: two names in one folder are two files, and

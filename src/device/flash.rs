@@ -2,8 +2,8 @@
 //! attached to releases and read back from devices. OTA cannot use such an image; the app in
 //! it is what a device downloads.
 //!
-//! The partition table says where the slots are ([`table`]), and the image in a slot says
-//! where it ends ([`slot`]). No length that stands in a file is ever allocated: what is found
+//! The partition table says where the slots are (`table`), and the image in a slot says
+//! where it ends (`slot`). No length that stands in a file is ever allocated: what is found
 //! is a part of the bytes that were given.
 
 mod fault;

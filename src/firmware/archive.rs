@@ -7,7 +7,7 @@
 //! contradicts the directory, bytes of two members or of none (`layout`), a size or checksum
 //! that is not that of what comes out (`unpack`), an archive in the archive.
 //!
-//! What may come out is bounded before a byte of it does: [`TOGETHER`] for the archive and
+//! What may come out is bounded before a byte of it does: 160 MiB (`TOGETHER`) for the archive and
 //! all that its members say they hold, so memory and time are bounded with it.
 //!
 //! Which member is the image, its content says: exactly one app image or one full flash image.

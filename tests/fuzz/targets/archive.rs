@@ -6,8 +6,8 @@
 use flate2::{Crc, Decompress, FlushDecompress};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use xiaozhi_device::flash::is_flash;
-use xiaozhi_device::image::{Verdict, inspect};
-use xiaozhi_ota::firmware::archive::{image_in, is_archive};
+use xiaozhi_device::image::{Verdict, inspect, is_zip};
+use xiaozhi_ota::firmware::archive::image_in;
 use xiaozhi_ota::firmware::release_name::{Boards, parse};
 
 /// Deflate makes of one byte 1032 at most, of an input of 4096 some 4 MB.
@@ -38,7 +38,7 @@ fn judge(input: &[u8]) {
     match image_in(input) {
         Err(fault) => assert!(!fault.to_string().is_empty()),
         Ok(packed) => {
-            assert!(is_archive(input));
+            assert!(is_zip(input));
             assert_eq!(packed.is_flash, is_flash(&packed.bytes));
             let is_app = matches!(inspect(&packed.bytes).verdict, Verdict::App(_));
             assert_ne!(packed.is_flash, is_app);

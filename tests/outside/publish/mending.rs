@@ -41,6 +41,12 @@ fn an_archive_in_the_firmware_folder_names_the_command() {
         let path = format!("data/bin/{file}");
         let (_, text, _) = run(dir, &["inspect", &path]);
         assert_eq!(command(&text), format!("xiaozhi-ota publish {path}"));
+        // And where the folder is looked through.
+        let (_, text, _) = run(dir, &["inspect", "data/bin"]);
+        assert!(
+            text.contains(&format!("xiaozhi-ota publish {path}")),
+            "{text}"
+        );
         let done = copied(dir, &wanted);
         assert_eq!(done.code, 0, "{done:?}");
         assert!(done.text.contains("can be deleted"), "{done:?}");
