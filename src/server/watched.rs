@@ -9,13 +9,17 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
 /// Number of bytes of replies that one connection writes before all others that are ready
 /// have their pass: a client that takes them as fast as they come would have the worker to
 /// itself for some milliseconds, and a hundred of them would make everybody else wait for
 /// all. Below TLS it would not be kept: who encrypts writes once more in the same pass.
 const TURN: usize = 64 * 1024;
+
+/// Number of bytes that are read at once: less than hyper has room for at first. A read that
+/// fills its buffer makes it double that, and a body would hold 16 KiB of each connection.
+const READ: u64 = 8 * 1024 - 1;
 
 /// Stage of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +37,7 @@ enum Stage {
 /// Wraps the stream that requests come from.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
-    inner: S,
+    inner: Take<S>,
     requests: Arc<Mutex<Requests>>,
     wait: Arc<Wait>,
     stage: Stage,
@@ -45,11 +49,11 @@ pub(super) struct Watched<S> {
     is_lost: bool,
 }
 
-impl<S> Watched<S> {
+impl<S: AsyncRead> Watched<S> {
     /// Notes in `requests` what comes, of a connection that waits.
     pub(super) fn new(inner: S, requests: Arc<Mutex<Requests>>, wait: Arc<Wait>) -> Self {
         Self {
-            inner,
+            inner: inner.take(READ),
             requests,
             wait,
             stage: Stage::Waits,
@@ -61,7 +65,7 @@ impl<S> Watched<S> {
 
     /// Returns the stream, if nothing of a reply to what has come was written yet.
     pub(super) fn unanswered(self) -> Option<S> {
-        (self.stage == Stage::Waits && self.replied == 0).then_some(self.inner)
+        (self.stage == Stage::Waits && self.replied == 0).then(|| self.inner.into_inner())
     }
 
     /// Looks at what came.
@@ -162,6 +166,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
+        self.inner.set_limit(READ);
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if read.is_pending() {
             self.is_empty();
@@ -172,14 +177,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_turn(cx));
-        let result = Pin::new(&mut self.inner).poll_write(cx, buffer);
+        let result = Pin::new(self.inner.get_mut()).poll_write(cx, buffer);
         self.wrote(buffer, &result);
         result
     }
@@ -190,21 +195,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_turn(cx));
-        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
+        let result = Pin::new(self.inner.get_mut()).poll_write_vectored(cx, buffers);
         self.wrote(buffers.first().map_or(&[], |first| first), &result);
         result
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner.get_ref().is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        Pin::new(self.inner.get_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        Pin::new(self.inner.get_mut()).poll_shutdown(cx)
     }
 }
 

@@ -50,8 +50,8 @@ fn bodies_that_lack_their_end() {
     let large = almost_whole().once();
     let mut large = Crowd::new(server.address(), size, &addresses(50), &[large]);
     // What is gathered of all bodies, in blocks of which a third may be empty, and what a
-    // connection takes by itself.
-    let most = 64 * 3 / 2 + (size as u64 * 16).div_ceil(1024) + 16;
+    // connection takes by itself: 8 KiB to read into, its task, and what is behind both.
+    let most = 64 * 3 / 2 + (size as u64 * 22).div_ceil(1024) + 16;
     let did = format!("{size} connections with 64 KB of body each, beside 50 with 4 KB");
     let scenario = scenario.most(most).kept(KEPT);
     scenario.run(&server, did, |meanwhile| {
