@@ -103,23 +103,23 @@ fn first_app<'a, 't>(
     if first.is_nothing() && !second.is_nothing() {
         return Ok((factory, app(second, factory)?));
     }
-    let bytes = app(first, ota_0)?;
-    if !second.is_nothing() && second != Content::App(bytes) {
+    let is_app = |content: &Content<'_>| matches!(content, Content::App(_));
+    if !second.is_nothing() && first != second && (is_app(&first) || is_app(&second)) {
         let held = |partition: &Partition, app: &[u8]| Held {
             slot: partition.label.clone(),
             offset: partition.offset(),
             version: version_at_head(app),
         };
-        let other = match second {
+        let bytes = |content| match content {
             Content::App(bytes) => bytes,
             _ => &[],
         };
         return Err(FlashFault::Different {
-            ota_0: held(ota_0, bytes),
-            factory: held(factory, other),
+            ota_0: held(ota_0, bytes(first)),
+            factory: held(factory, bytes(second)),
         });
     }
-    Ok((ota_0, bytes))
+    Ok((ota_0, app(first, ota_0)?))
 }
 
 /// Lists what the file holds beside the app of `taken`.

@@ -211,7 +211,9 @@ fn two_slots_are_one_where_they_hold_the_same() {
     let half = of(&[("factory", &encrypted), ("ota_0", &image)]);
     assert!(matches!(fault(&half), FlashFault::Different { .. }));
     let half = of(&[("factory", &image), ("ota_0", &encrypted)]);
-    assert!(matches!(fault(&half), FlashFault::Unreadable { slot, .. } if slot == "ota_0"));
+    assert!(matches!(fault(&half), FlashFault::Different { .. }));
+    let neither = of(&[("factory", &encrypted), ("ota_0", &encrypted)]);
+    assert!(matches!(fault(&neither), FlashFault::Unreadable { slot, .. } if slot == "ota_0"));
     let mut nothing = of(&[]);
     assert!(matches!(fault(&nothing), FlashFault::Beyond { slot, .. } if slot == "ota_0"));
     nothing.resize(1 << 20, 0xFF);
