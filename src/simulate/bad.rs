@@ -152,7 +152,11 @@ mod tests {
         };
         assert!((0..bad.devices).any(|n| other.fate(n) != fates[n as usize]));
         let count = |is: &dyn Fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count();
-        for (kind, expected) in [(Bad::Verify, 3_000), (Bad::Crash, 4_000), (Bad::Dead, 2_000)] {
+        for (kind, expected) in [
+            (Bad::Verify, 3_000),
+            (Bad::Crash, 4_000),
+            (Bad::Dead, 2_000),
+        ] {
             let met = count(&|fate| fate.bad == Some(kind));
             assert!(met.abs_diff(expected) < 300, "{kind:?}: {met}");
         }

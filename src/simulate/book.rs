@@ -157,7 +157,12 @@ impl Book {
     }
 
     fn step(&mut self, number: u32, from: OfferEnd, to: OfferEnd) {
-        if let Some(end) = self.page(number).ends.last_mut().filter(|end| **end == from) {
+        if let Some(end) = self
+            .page(number)
+            .ends
+            .last_mut()
+            .filter(|end| **end == from)
+        {
             *end = to;
         }
     }
@@ -243,11 +248,26 @@ mod tests {
             ("old a cut left", &["interrupted"]),
             ("old a begin cut old", &["interrupted"]),
             ("old a begin cut old a?t=1 begin whole new", &["succeeded"]),
-            ("old a begin cut old b begin whole new", &["superseded", "succeeded"]),
-            ("old a begin whole old a begin whole old", &["rolled-back"; 2]),
-            ("old a begin whole wait old a begin whole left", &["silent"; 2]),
-            ("old a begin whole old a left", &["rolled-back", "interrupted"]),
-            ("old a begin whole new b begin whole old", &["succeeded", "rolled-back"]),
+            (
+                "old a begin cut old b begin whole new",
+                &["superseded", "succeeded"],
+            ),
+            (
+                "old a begin whole old a begin whole old",
+                &["rolled-back"; 2],
+            ),
+            (
+                "old a begin whole wait old a begin whole left",
+                &["silent"; 2],
+            ),
+            (
+                "old a begin whole old a left",
+                &["rolled-back", "interrupted"],
+            ),
+            (
+                "old a begin whole new b begin whole old",
+                &["succeeded", "rolled-back"],
+            ),
             ("old a begin whole new old left", &["succeeded"]),
         ] {
             assert_eq!(played(steps), ends, "{steps}");
@@ -264,7 +284,10 @@ mod tests {
             {"mac": "02:00:00:00:00:01", "bad": "crash", "end": "offered", "ends": ["offered"]},
         ]);
         assert_eq!(Value::from(book.json()), expected);
-        assert_eq!((book.count_bad(Bad::Crash), book.count_bad(Bad::Dead)), (1, 0));
+        assert_eq!(
+            (book.count_bad(Bad::Crash), book.count_bad(Bad::Dead)),
+            (1, 0)
+        );
         assert_eq!(book.count(OfferEnd::Offered), 1);
     }
 }

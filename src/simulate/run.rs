@@ -99,13 +99,7 @@ pub(crate) async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     drop(devices);
     let tally: Tally = fleet.tally.borrow().clone();
     let book = fleet.book.take();
-    Ok(Summary::new(
-        &fleet.plan,
-        (tally, book),
-        end,
-        time,
-        at_once,
-    ))
+    Ok(Summary::new(&fleet.plan, (tally, book), end, time, at_once))
 }
 
 /// Signals that end a simulation.

@@ -179,7 +179,10 @@ impl Summary {
         if met.iter().all(|(_, count)| *count == 0) {
             return Ok(());
         }
-        let title = lang.pick("遇到坏固件的设备（--bad）", "devices with a bad release (--bad)");
+        let title = lang.pick(
+            "遇到坏固件的设备（--bad）",
+            "devices with a bad release (--bad)",
+        );
         writeln!(out, "{title}")?;
         for (bad, count) in met.into_iter().filter(|(_, count)| *count > 0) {
             let (count, words) = (grouped(count), bad.words().to(lang));

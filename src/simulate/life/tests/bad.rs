@@ -48,7 +48,14 @@ fn a_bad_release_ends_as_its_kind_has_it() {
     };
     let (back, silent) = ("rolled-back", "silent");
     for (plan, boots, silent_after, state, times, expected) in [
-        (&verify, 1, 600, DeviceState::BadVerify, &[0, 0][..], json!([silent])),
+        (
+            &verify,
+            1,
+            600,
+            DeviceState::BadVerify,
+            &[0, 0][..],
+            json!([silent]),
+        ),
         (
             &verify,
             3,
@@ -73,7 +80,14 @@ fn a_bad_release_ends_as_its_kind_has_it() {
             &[0, 0, 4, 4, 8, 8, 12],
             json!([back, back, back, "interrupted"]),
         ),
-        (&dead, 5, 600, DeviceState::BadDead, &[0, 0], json!([silent])),
+        (
+            &dead,
+            5,
+            600,
+            DeviceState::BadDead,
+            &[0, 0],
+            json!([silent]),
+        ),
     ] {
         let lived = of(plan, boots, silent_after);
         assert_eq!(seconds(&lived), times);
@@ -114,7 +128,10 @@ fn who_was_offered_no_more_than_a_bad_release_is_not_up_to_date() {
 
 #[test]
 fn who_is_offered_nothing_comes_again_until_it_has_booted_so_often() {
-    let often = Plan { boots: 3, ..plan(1) };
+    let often = Plan {
+        boots: 3,
+        ..plan(1)
+    };
     let idle = lived(often.clone(), 1, |_, _| Some(offered("1.6.0")));
     assert_eq!(seconds(&idle), [0, 12, 24]);
     assert_eq!(idle.tally.count(DeviceState::UpToDate), 1);
@@ -137,7 +154,10 @@ fn power_that_fails_behind_the_last_byte_leaves_the_end_unread() {
         let lived = updated(unlucky.clone(), payload);
         let tally = &lived.tally;
         assert_eq!(tally.count(DeviceState::UpToDate), 20);
-        assert_eq!((tally.injected.power_losses, tally.injected.total()), (20, 20));
+        assert_eq!(
+            (tally.injected.power_losses, tally.injected.total()),
+            (20, 20)
+        );
         assert_eq!((tally.downloads, tally.downloads_failed), (20, 0));
         // Each fetched it twice, and the first time not whole.
         let (fetched, length) = (tally.bytes / 20, image(payload).len() as u64);
@@ -166,7 +186,12 @@ fn the_same_seed_is_the_same_book_whatever_fails_beside() {
         fail: "0%".parse().unwrap(),
         ..mixed
     };
-    let met = |lived: &Lived| ends(lived).into_iter().map(|page| page.0).collect::<Vec<_>>();
+    let met = |lived: &Lived| {
+        ends(lived)
+            .into_iter()
+            .map(|page| page.0)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(met(&first), met(&updated(calm, 100)));
     for (bad, state) in [
         (Bad::Verify, DeviceState::BadVerify),
@@ -175,6 +200,6 @@ fn the_same_seed_is_the_same_book_whatever_fails_beside() {
     ] {
         let count = first.book.count_bad(bad);
         assert!((8..35).contains(&count), "{bad:?}: {count}");
-        assert_eq!(count, first.tally.count(state).into());
+        assert_eq!(count, u64::from(first.tally.count(state)));
     }
 }
