@@ -5,7 +5,7 @@ use super::tally::DeviceState;
 use crate::event::text::Text;
 use std::str::FromStr;
 
-/// What a bad release does to a device.
+/// Kind of bad release, by its effect on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bad {
     /// The boot loader refuses the image, and the device runs on with the old one:
@@ -99,10 +99,10 @@ impl FromStr for BadShares {
     }
 }
 
-/// What a device meets.
+/// Fate of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fate {
-    /// What each image that it fetches does to it; `None` where they are good.
+    /// Bad release that each image is to it; `None` where they are good.
     pub(super) bad: Option<Bad>,
     /// Loss of power behind the last byte of the first image that comes so far,
     /// and whether it is a silent one: then nothing ends the connection until the

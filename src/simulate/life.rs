@@ -145,7 +145,7 @@ struct Life<'a, N> {
     /// what runs.
     before: Option<(Rc<str>, Option<[u8; 32]>)>,
     fate: Fate,
-    /// What a bad release did to it, once it has fetched one.
+    /// Bad release that it met, once it has fetched one.
     met: Option<Bad>,
     boots: u16,
     updates: u8,

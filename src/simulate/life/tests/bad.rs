@@ -24,7 +24,7 @@ fn updated(plan: Plan, payload: usize) -> Lived {
     })
 }
 
-/// What the book has of each device beside its MAC.
+/// Returns the book without the MACs: the bad release and the ends of each device.
 fn ends(lived: &Lived) -> Vec<(Value, Value)> {
     let pages = lived.book.json().into_iter();
     pages
