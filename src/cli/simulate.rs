@@ -37,12 +37,7 @@ Examples:
       --bad 3%:verify,3%:crash,2%:dead --power-loss 5% --boots 3 --json
   A server that has no public name yet
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ \\
-      --resolve ota.example.com=192.168.1.5:8443
-
-Exit code:
-  0  every device is up to date
-  1  not all are; a device that met a bad release (--bad) never is
-  2  nobody could reach the server, or an option cannot be meant";
+      --resolve ota.example.com=192.168.1.5:8443";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -119,7 +114,7 @@ pub(super) struct SimulateArgs {
     boots: u16,
 
     /// Time after a fetched image within which a device has to check: `devices` of
-    /// --json calls its offer silent else; as gateway.fleet.silent_after
+    /// --json calls its offer silent else; as `gateway.fleet.silent_after`
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     silent_after: Duration,
 
