@@ -93,9 +93,9 @@ enum Command {
     /// into every byte of it, restarts and checks again. The live view goes to
     /// stderr, the summary to stdout; Ctrl-C ends it with the summary.
     ///
-    /// Exit code 0: every device ended up to date. 1: some failed or gave up, or
-    /// the time ran out. 2: the server could not be reached at all, or an option
-    /// is wrong.
+    /// Exit code 0: every device ended up to date. 1: some failed or gave up, met
+    /// a bad release (`--bad`), or the time ran out. 2: the server could not be
+    /// reached at all, or an option is wrong.
     Simulate(Box<simulate::SimulateArgs>),
 }
 

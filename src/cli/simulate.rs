@@ -7,6 +7,7 @@ use crate::probe::address::{self, Use};
 use crate::probe::dial::Place;
 use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
+use crate::simulate::bad::BadShares;
 use crate::simulate::plan::{Board, Plan, Rate, Trust};
 use crate::simulate::{self, Summary};
 use crate::tls::roots_named;
@@ -30,6 +31,10 @@ Examples:
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 \\
       --ramp 60s --pace 48KB/s --boards esp32s3:70,bread-compact-wifi:30 \\
       --version 1.6.0 --fail 2%
+  A release that goes wrong here and there, on devices that are switched on
+  again later; --json has how every offer ended
+    xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ -n 500 \\
+      --bad 3%:verify,3%:crash,2%:dead --power-loss 5% --boots 3 --json
   A server that has no public name yet
     xiaozhi-ota simulate https://ota.example.com/xiaozhi/ota/ \\
       --resolve ota.example.com=192.168.1.5:8443";
@@ -81,6 +86,37 @@ pub(super) struct SimulateArgs {
     /// cut in the middle, power cuts in a download
     #[arg(long, value_name = "SHARE", default_value = "0%")]
     fail: Rate,
+
+    /// Of the devices that fetch an image, let so many meet a bad release, as in
+    /// 3%:verify,3%:crash,2%:dead
+    ///
+    /// verify: the boot loader refuses it; the device runs on with the old version
+    /// and reports that at its next boot (see --boots). crash: it crashes at its
+    /// first boot and is rolled back; the device checks at once, with the old
+    /// version. dead: the device never comes again. The seed says which devices;
+    /// each meets the same with every image. None of them counts as up to date.
+    #[arg(long, value_name = "LIST")]
+    bad: Option<BadShares>,
+
+    /// Let this share of the devices lose their power once when the last byte of an
+    /// image has left the server, and its end lies unread in the kernel
+    ///
+    /// The image is not installed. The connection is reset after 1 s, or stays
+    /// silent for 10 s; the device boots 10 s later, with the old version, and asks
+    /// again.
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    power_loss: Rate,
+
+    /// A device that is offered nothing, or runs on with the old version, is
+    /// switched on again 12 s later, until it has booted so often
+    #[arg(long, value_name = "N", default_value = "1",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    boots: u16,
+
+    /// Time after a fetched image within which a device has to check: `devices` of
+    /// --json calls its offer silent else; as `gateway.fleet.silent_after`
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    silent_after: Duration,
 
     /// Number of times that a device which failed or gave up is switched off and on
     /// again; a real one asks again only then
@@ -180,6 +216,10 @@ impl SimulateArgs {
             hardware,
             flash: self.flash,
             fail: self.fail,
+            bad: self.bad.unwrap_or_default(),
+            power_loss: self.power_loss,
+            boots: self.boots,
+            silent_after: self.silent_after,
             restarts: self.restarts,
             time: self.time,
             seed: self.seed,

@@ -144,6 +144,12 @@ pub(super) async fn close(link: Link, kind: Kind) {
     let _ = timeout(GOODBYE, leaving).await;
 }
 
+/// Ends a connection as the loss of power does: without a goodbye.
+pub(super) fn lose(link: Link) {
+    let (stream, _) = link.into_parts();
+    stream.reset_at_end();
+}
+
 /// Takes a connection over.
 pub(super) fn link(stream: Box<dyn Stream>) -> Link {
     Wire::new(stream, PATIENCE)

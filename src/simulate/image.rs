@@ -5,6 +5,11 @@
 //! and hashes it; every device behind it is compared with that copy, byte by byte.
 //! An image that differs is hashed apart, from the first byte on.
 
+use super::failure::{Failure, FailureKind};
+use crate::probe::device::Device;
+use crate::probe::image::judge;
+use crate::probe::reply::Update;
+use crate::probe::rules::image as rules;
 use std::cell::RefCell;
 use std::rc::Rc;
 use xiaozhi_device::image::{Inspector, Verdict};
@@ -142,6 +147,39 @@ fn hashed(bytes: &[u8]) -> Inspector {
     let mut inspector = Inspector::new();
     inspector.update(bytes);
     inspector
+}
+
+/// Image that a device can boot.
+pub(super) struct Installed {
+    pub(super) version: Rc<str>,
+    pub(super) elf: [u8; 32],
+}
+
+/// Judges an image that came whole, as the device does.
+pub(super) fn installed(
+    verdict: &Verdict,
+    size: u64,
+    update: &Update,
+    device: &Device,
+) -> Result<Installed, Failure> {
+    let (app, findings) = judge(verdict, size, &update.version, device);
+    if let Some(app) = app {
+        return Ok(Installed {
+            version: app.version.as_str().into(),
+            elf: app.elf_sha256.unwrap_or_default(),
+        });
+    }
+    let Some(finding) = findings.first() else {
+        return Err(Failure::new(FailureKind::ImageDamaged));
+    };
+    let kind = match finding.rule {
+        // It is fetched again at every boot.
+        rule if *rule == rules::SAME_VERSION => FailureKind::Loop,
+        _ if matches!(verdict, Verdict::App(_)) => FailureKind::ImageUnfit,
+        _ => FailureKind::ImageDamaged,
+    };
+    let detail = format!("{}: {}", finding.rule.id, finding.evidence);
+    Err(Failure::with(kind, detail))
 }
 
 #[cfg(test)]

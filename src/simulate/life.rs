@@ -1,25 +1,24 @@
 //! Life of one device, from its first boot until it has nothing more to do
 //! (`Application::CheckNewVersion`, `Ota::Upgrade` in the firmware's `main`).
 
+use super::bad::{Bad, Fate};
+use super::book::Book;
 use super::exchange::{self, Link, Offer};
 use super::failure::{Failure, FailureKind};
-use super::image::Images;
+use super::image::{Images, Installed, installed};
 use super::network::Connect;
 use super::plan::Plan;
 use super::random::Random;
 use super::tally::{DeviceState, Tally};
 use crate::probe::address::{self, Target, Use};
 use crate::probe::device::Device;
-use crate::probe::image;
 use crate::probe::reply::Update;
-use crate::probe::rules::image as rules;
 use crate::probe::wire::Framing;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
-use xiaozhi_device::image::Verdict;
 
 /// Number of tries of a check (`MAX_RETRY`).
 const TRIES: u32 = 10;
@@ -30,6 +29,17 @@ const REBOOT: Duration = Duration::from_secs(3);
 /// Time until somebody switches a device off and on that does not do what it
 /// should.
 const SWITCHED: Duration = Duration::from_secs(10);
+/// Time between the end of a download and the check of a device whose new image has
+/// crashed: it boots twice.
+const CRASH: Duration = Duration::from_secs(4);
+/// Time for which a device that is offered nothing runs on until its next boot:
+/// more than the 10 s within which a second check tells of no other boot.
+const RUNS_ON: Duration = Duration::from_secs(12);
+/// Length of an image's end that a device leaves unread where its power fails
+/// behind the last byte: what the kernels on the way hold at the least, in bytes.
+const TAIL: u64 = 32 * 1024;
+/// Time in which that end comes.
+const TAIL_COMES: Duration = Duration::from_secs(1);
 /// Most updates of one device: more than this lead nowhere.
 const MOST_UPDATES: u8 = 3;
 /// Most cuts of one device: after so many its download has failed.
@@ -44,6 +54,7 @@ pub(super) struct SimulatedFleet<N> {
     /// One permit for each connection that may be open.
     pub(super) permits: Semaphore,
     pub(super) tally: RefCell<Tally>,
+    pub(super) book: RefCell<Book>,
     pub(super) images: Images,
     /// Notified when every device has come to its end.
     pub(super) done: Notify,
@@ -56,6 +67,7 @@ impl<N: Connect> SimulatedFleet<N> {
         Self {
             permits: Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)),
             tally: RefCell::new(tally),
+            book: RefCell::new(Book::new(plan.devices, plan.silent_after)),
             images: Images::default(),
             done: Notify::new(),
             plan,
@@ -72,6 +84,7 @@ pub(super) async fn live<N: Connect>(fleet: Rc<SimulatedFleet<N>>, number: u32) 
     loop {
         match life.boot().await {
             Next::End(state) => {
+                fleet.book.borrow_mut().left(number);
                 life.enter(state);
                 break;
             }
@@ -95,7 +108,8 @@ pub(super) async fn live<N: Connect>(fleet: Rc<SimulatedFleet<N>>, number: u32) 
 /// Next step of a device after a boot.
 enum Next {
     End(DeviceState),
-    /// Restart into the image that it has just written, or confirmed.
+    /// Restart into the image that it has just written, or confirmed, or the next
+    /// boot of one that runs on.
     Restart(Duration),
     /// Power off and on again, and back to the old image if the new one was never
     /// confirmed.
@@ -115,12 +129,6 @@ impl<E: Into<Failure>> From<E> for Broken {
     }
 }
 
-/// Image that a device can boot.
-struct Installed {
-    version: Rc<str>,
-    elf: [u8; 32],
-}
-
 /// State of a device while it lives. Small, for there are many: what it says of
 /// itself is made up anew each time.
 struct Life<'a, N> {
@@ -136,6 +144,10 @@ struct Life<'a, N> {
     /// Version and hash to go back to at a restart, until a check has confirmed
     /// what runs.
     before: Option<(Rc<str>, Option<[u8; 32]>)>,
+    fate: Fate,
+    /// Bad release that it met, once it has fetched one.
+    met: Option<Bad>,
+    boots: u16,
     updates: u8,
     cuts: u8,
     restarts: u16,
@@ -153,6 +165,9 @@ impl<'a, N: Connect> Life<'a, N> {
             elf: None,
             second_slot: false,
             before: None,
+            fate: fleet.plan.fate(number),
+            met: None,
+            boots: 0,
             updates: 0,
             cuts: 0,
             restarts: fleet.plan.restarts,
@@ -160,16 +175,16 @@ impl<'a, N: Connect> Life<'a, N> {
     }
 
     async fn boot(&mut self) -> Next {
+        self.boots = self.boots.saturating_add(1);
         let Some(offer) = self.check_with_patience().await else {
             return self.despair(DeviceState::GivenUp);
         };
-        if matches!(offer, Offer::Image(_)) {
-            self.fleet.tally.borrow_mut().offered += 1;
-        }
+        self.enter_in_book(&offer);
         match offer {
             Offer::Nothing => {
                 self.confirm();
-                Next::End(DeviceState::UpToDate)
+                // No bad release that it fetched is what it is to run.
+                self.run_on(self.met.map_or(DeviceState::UpToDate, Bad::state))
             }
             Offer::Restart(why) => {
                 self.note(Failure::with(FailureKind::Restarts, why));
@@ -182,6 +197,45 @@ impl<'a, N: Connect> Life<'a, N> {
                 Next::Restart(SWITCHED)
             }
             Offer::Image(update) => self.update(&update).await,
+        }
+    }
+
+    /// Notes a check in the book of truth, and what was answered.
+    fn enter_in_book(&self, offer: &Offer) {
+        // What was fetched, and runs, waits for this check to be confirmed.
+        let is_new = self.before.is_some();
+        let mut book = self.fleet.book.borrow_mut();
+        book.checked(self.number, is_new, Instant::now());
+        if let Offer::Image(update) = offer {
+            self.fleet.tally.borrow_mut().offered += 1;
+            book.offered(self.number, &update.url);
+        }
+    }
+
+    /// Ends a boot that leaves nothing to do: the device runs on until its next one,
+    /// if the plan has one.
+    fn run_on(&self, state: DeviceState) -> Next {
+        if self.boots < self.fleet.plan.boots {
+            Next::Restart(RUNS_ON)
+        } else {
+            Next::End(state)
+        }
+    }
+
+    /// Meets a bad release, now that its image has come.
+    fn meet(&mut self, bad: Bad) -> Next {
+        self.met = Some(bad);
+        self.fleet.book.borrow_mut().met(self.number, bad);
+        match bad {
+            Bad::Verify => self.run_on(bad.state()),
+            Bad::Crash => {
+                self.updates += 1;
+                let mut tally = self.fleet.tally.borrow_mut();
+                tally.updates += 1;
+                tally.rolled_back += 1;
+                Next::Restart(CRASH)
+            }
+            Bad::Dead => Next::End(bad.state()),
         }
     }
 
@@ -244,7 +298,14 @@ impl<'a, N: Connect> Life<'a, N> {
 
     async fn update(&mut self, update: &Update) -> Next {
         let url = &update.url;
-        let image = match Box::pin(self.download(update)).await {
+        if let Some(bad) = self.met.filter(|_| self.updates >= MOST_UPDATES) {
+            // It would crash for ever.
+            return Next::End(bad.state());
+        }
+        let downloaded = Box::pin(self.download(update)).await;
+        // One that came whole is no longer on its way.
+        self.fleet.book.borrow_mut().cut(self.number);
+        let image = match downloaded {
             Ok(image) => image,
             Err(Broken::Failed(failure)) => {
                 self.fleet.tally.borrow_mut().downloads_failed += 1;
@@ -261,6 +322,9 @@ impl<'a, N: Connect> Life<'a, N> {
             let detail = format!("{} to {}: {url}", self.version, image.version);
             self.note(Failure::with(FailureKind::Loop, detail));
             return Next::End(DeviceState::Failed);
+        }
+        if let Some(bad) = self.fate.bad {
+            return self.meet(bad);
         }
         self.updates += 1;
         self.second_slot = !self.second_slot;
@@ -288,7 +352,10 @@ impl<'a, N: Connect> Life<'a, N> {
         let request = device.download(&target);
         let most = u64::from(device.flash) << 20;
         let length = exchange::fetch(&mut link, &request, device.kind, most).await?;
+        fleet.book.borrow_mut().fetching(self.number);
         let cut = self.cut(length);
+        let power = self.fate.power_loss;
+        let end = power.map(|_| length - TAIL.min(length / 2));
         let mut image = fleet.images.begin(url, length);
         let mut body = link.body(Framing::Length(length));
         let mut got = 0;
@@ -305,6 +372,9 @@ impl<'a, N: Connect> Life<'a, N> {
                 }
                 return Err(Broken::Cut);
             }
+            if end.is_some_and(|end| got >= end) {
+                return Err(self.lose_power(link, power == Some(true)).await);
+            }
             image.update(&piece);
             if let Some(pace) = fleet.plan.pace {
                 sleep_until(begun + pace.after(got)).await;
@@ -312,7 +382,19 @@ impl<'a, N: Connect> Life<'a, N> {
         }
         fleet.tally.borrow_mut().download.record(begun.elapsed());
         exchange::close(link, device.kind).await;
+        fleet.book.borrow_mut().fetched(self.number, Instant::now());
         Ok(installed(&image.judge(), length, update, &device)?)
+    }
+
+    /// Loses the power of the whole device while the end of an image lies unread in
+    /// the kernels: the server has sent it, and nobody ever had it. Nothing is
+    /// heard of the connection, or only a reset, once the device is on again.
+    async fn lose_power(&mut self, link: Link, silent: bool) -> Broken {
+        self.fate.power_loss = None;
+        self.fleet.tally.borrow_mut().injected.power_losses += 1;
+        sleep(if silent { SWITCHED } else { TAIL_COMES }).await;
+        exchange::lose(link);
+        Broken::Cut
     }
 
     /// Draws whether this download is cut: behind which byte, and whether the whole
@@ -392,33 +474,6 @@ impl<'a, N: Connect> Life<'a, N> {
         self.fleet.tally.borrow_mut().moved(self.state, state);
         self.state = state;
     }
-}
-
-/// Judges an image that came whole, as the device does.
-fn installed(
-    verdict: &Verdict,
-    size: u64,
-    update: &Update,
-    device: &Device,
-) -> Result<Installed, Failure> {
-    let (app, findings) = image::judge(verdict, size, &update.version, device);
-    if let Some(app) = app {
-        return Ok(Installed {
-            version: app.version.as_str().into(),
-            elf: app.elf_sha256.unwrap_or_default(),
-        });
-    }
-    let Some(finding) = findings.first() else {
-        return Err(Failure::new(FailureKind::ImageDamaged));
-    };
-    let kind = match finding.rule {
-        // It is fetched again at every boot.
-        rule if *rule == rules::SAME_VERSION => FailureKind::Loop,
-        _ if matches!(verdict, Verdict::App(_)) => FailureKind::ImageUnfit,
-        _ => FailureKind::ImageDamaged,
-    };
-    let detail = format!("{}: {}", finding.rule.id, finding.evidence);
-    Err(Failure::with(kind, detail))
 }
 
 #[cfg(test)]

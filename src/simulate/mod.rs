@@ -6,6 +6,7 @@
 //!   `network` opens its connections, from `ports` of its own where they are
 //!   scarce, `tls` secures them, `exchange` is a check or a download on one of
 //!   them, `image` holds what came against what an image must be.
+//! * `bad` says what a device meets, and `book` keeps how every offer ended.
 //! * `failure` lists the errors, `tally` counts everything, `histogram` the
 //!   times that it took.
 //! * [`run()`] plays the whole, `view` shows it meanwhile, [`summary`] at its
@@ -14,6 +15,8 @@
 //! One thread does it all, so that its cost can be told; nothing here is shared
 //! between threads.
 
+pub(crate) mod bad;
+mod book;
 mod exchange;
 mod failure;
 mod histogram;

@@ -15,8 +15,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tokio_rustls::client::TlsStream;
 
 /// Most hosts that images may come from. Each is resolved once, for the whole
 /// fleet.
@@ -28,9 +30,24 @@ const ASK_AGAIN: Duration = Duration::from_secs(20);
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// An open connection, plain or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Has the kernel end the connection with a reset, whatever was read: that of a
+    /// device which is on again knows nothing of it.
+    fn reset_at_end(&self);
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+impl Stream for TcpStream {
+    fn reset_at_end(&self) {
+        // Without it, it resets only where something is left unread.
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn reset_at_end(&self) {
+        self.get_ref().0.reset_at_end();
+    }
+}
 
 /// Future of an open connection.
 pub(super) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, Failure>> + 'a>>;

@@ -1,5 +1,6 @@
 //! Plan of a simulation.
 
+use super::bad::{BadShares, Fate};
 use super::random::Random;
 use crate::probe::address::Target;
 use crate::probe::device::Device;
@@ -38,6 +39,14 @@ pub(crate) struct Plan {
     pub(crate) flash: u8,
     /// Share of the checks and downloads that are made to fail.
     pub(crate) fail: Rate,
+    /// Shares of the devices that meet a bad release.
+    pub(crate) bad: BadShares,
+    /// Share of the devices that lose power once, behind the last byte of an image.
+    pub(crate) power_loss: Rate,
+    /// Number of boots until which a device that is offered nothing comes again.
+    pub(crate) boots: u16,
+    /// Time without a check after which a fetched offer counts as silent.
+    pub(crate) silent_after: Duration,
     /// Number of times that a device which failed, or gave up, is switched off and
     /// on again.
     pub(crate) restarts: u16,
@@ -67,10 +76,9 @@ impl Plan {
     }
 
     /// Makes the device of this number as it leaves the factory. Its numbers are
-    /// made up: the MAC is a locally administered one (IEEE 802, second bit).
+    /// made up.
     pub(super) fn device(&self, number: u32) -> Device {
         let mut random = Random::of(self.seed, number);
-        let [a, b, c, d] = number.to_be_bytes();
         let (high, low) = (random.next(), random.next());
         let board = self.board(&mut random);
         Device {
@@ -78,7 +86,7 @@ impl Plan {
             board: board.map_or_else(String::new, |board| board.name.clone()),
             version: self.version.clone(),
             chip: board.map_or(USUAL_CHIP, |board| board.chip),
-            mac: format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}"),
+            mac: mac(number),
             uuid: format!(
                 "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
                 high >> 32,
@@ -103,6 +111,19 @@ impl Plan {
         }
     }
 
+    /// Draws what this device meets.
+    pub(super) fn fate(&self, number: u32) -> Fate {
+        // Chance of its own: the same devices fail, and bear the same names, with
+        // and without.
+        let mut random = Random::of(self.seed ^ FATE, number);
+        let bad = self.bad.draw(random.below(1_000_000));
+        let power = random.happens(self.power_loss.0);
+        Fate {
+            bad,
+            power_loss: power.then(|| random.happens(500_000)),
+        }
+    }
+
     fn board(&self, random: &mut Random) -> Option<&Board> {
         let total = self.boards.iter().map(|board| u64::from(board.weight));
         let mut place = random.below(total.sum());
@@ -117,6 +138,15 @@ impl Plan {
     pub(super) fn first_version(&self) -> Rc<str> {
         self.version.as_str().into()
     }
+}
+
+/// Sets the chance of fates apart from all other.
+const FATE: u64 = 0x5EED_0FBA_DF00_D000;
+
+/// Makes the MAC of a device: a locally administered one (IEEE 802, second bit).
+pub(super) fn mac(number: u32) -> String {
+    let [a, b, c, d] = number.to_be_bytes();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 /// Kind of board, and its share of the fleet.
@@ -247,6 +277,10 @@ pub(super) mod tests {
             hardware: Hardware::Wifi,
             flash: 16,
             fail: Rate::default(),
+            bad: BadShares::default(),
+            power_loss: Rate::default(),
+            boots: 1,
+            silent_after: Duration::from_secs(600),
             restarts: 0,
             time: None,
             seed: 1,

@@ -98,7 +98,8 @@ pub(crate) async fn run(plan: Plan, lang: Lang) -> Result<Summary, Impossible> {
     // What is still open is cut: it would end in no other state.
     drop(devices);
     let tally: Tally = fleet.tally.borrow().clone();
-    Ok(Summary::new(&fleet.plan, tally, end, time, at_once))
+    let book = fleet.book.take();
+    Ok(Summary::new(&fleet.plan, (tally, book), end, time, at_once))
 }
 
 /// Signals that end a simulation.

@@ -4,6 +4,7 @@ mod text;
 
 pub(super) use self::text::{millis, state_name};
 
+use super::book::Book;
 use super::histogram::Histogram;
 use super::plan::Plan;
 use super::tally::{DeviceState, Tally};
@@ -32,6 +33,7 @@ pub(crate) struct Summary {
     seed: u64,
     at_once: usize,
     tally: Tally,
+    book: Book,
     end: End,
     time: Duration,
     /// CPU time of this process.
@@ -41,7 +43,13 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(plan: &Plan, tally: Tally, end: End, time: Duration, at_once: usize) -> Self {
+    pub(super) fn new(
+        plan: &Plan,
+        (tally, book): (Tally, Book),
+        end: End,
+        time: Duration,
+        at_once: usize,
+    ) -> Self {
         let (cpu, memory) = usage();
         Self {
             url: redact::shown(&plan.url).into_owned(),
@@ -49,6 +57,7 @@ impl Summary {
             seed: plan.seed,
             at_once,
             tally,
+            book,
             end,
             time,
             cpu,
@@ -56,7 +65,8 @@ impl Summary {
         }
     }
 
-    /// Returns whether every device ended up to date.
+    /// Returns whether every device ended up to date. One that met a bad release
+    /// did not.
     pub(crate) fn is_good(&self) -> bool {
         self.tally.count(DeviceState::UpToDate) == self.devices
     }
@@ -92,7 +102,7 @@ impl Summary {
             "url": self.url,
             "good": self.is_good(),
             "ended": end,
-            "devices": self.devices,
+            "devices": self.book.json(),
             "seed": self.seed,
             "connections_at_once": self.at_once,
             "seconds": self.time.as_secs_f64(),
@@ -108,7 +118,8 @@ impl Summary {
             "unconfirmed": tally.unconfirmed,
             "injected": {"checks_cut": tally.injected.checks_cut,
                          "downloads_cut": tally.injected.downloads_cut,
-                         "power_cuts": tally.injected.power_cuts},
+                         "power_cuts": tally.injected.power_cuts,
+                         "power_losses": tally.injected.power_losses},
             "errors": errors,
             "latency_ms": {"connect": times(&tally.connect), "check": times(&tally.check),
                            "download": times(&tally.download)},
@@ -134,6 +145,9 @@ fn key(state: DeviceState) -> &'static str {
         DeviceState::UpToDate => "up_to_date",
         DeviceState::Failed => "failed",
         DeviceState::GivenUp => "given_up",
+        DeviceState::BadVerify => "bad_verify",
+        DeviceState::BadCrash => "bad_crash",
+        DeviceState::BadDead => "bad_dead",
     }
 }
 
@@ -166,6 +180,7 @@ fn usage() -> (Duration, u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bad::Bad;
     use super::super::failure::{Failure, FailureKind};
     use super::super::plan::tests::plan;
     use super::*;
@@ -181,10 +196,15 @@ mod tests {
         tally.now_runs(&old, &"1.7.0\x1b[2J".into());
         tally.unconfirmed = 1;
         tally.injected.power_cuts = 4;
+        tally.injected.power_losses = 6;
         tally.lag = Duration::from_secs(2);
         tally.check.record(Duration::from_millis(1500));
         tally.note(Failure::with(FailureKind::ImageDamaged, "its checksum"));
-        Summary::new(&plan(3), tally, End::Done, Duration::from_secs(75), 2)
+        let mut book = Book::new(3, Duration::ZERO);
+        book.met(1, Bad::Crash);
+        book.offered(1, "http://h.example/a.bin");
+        let time = Duration::from_secs(75);
+        Summary::new(&plan(3), (tally, book), End::Done, time, 2)
     }
 
     #[test]
@@ -197,6 +217,9 @@ mod tests {
                     "image damaged",
                     "for example: its checksum",
                     "4 power cuts",
+                    "6 devices, the end of an image unread",
+                    "1 crashed at its first boot",
+                    "offered            1",
                     "2.0 s is how late",
                     "1.5 s",
                     "1 devices run new firmware",
@@ -210,6 +233,9 @@ mod tests {
                     "固件损坏",
                     "例如：its checksum",
                     "断电 4",
+                    "6 台设备，固件末尾尚未读取",
+                    "1 台：新固件崩溃",
+                    "已提供             1",
                     "落后",
                     "1.5 s",
                     "1 台设备运行着",
@@ -244,6 +270,8 @@ mod tests {
         });
         assert_eq!(states, Some(3));
         assert_eq!(json["good"], false);
+        assert_eq!(json["devices"].as_array().map(Vec::len), Some(3));
+        assert_eq!(json["devices"][1]["bad"], "crash");
         assert_eq!(json["ended"], "done");
         assert_eq!(json["errors"][0]["kind"], "image damaged");
         assert_eq!(json["latency_ms"]["check"]["count"], 1);

@@ -19,7 +19,7 @@ pub(super) enum DeviceState {
     BackingOff,
     /// Fetching an image.
     Downloading,
-    /// Restarting.
+    /// Restarting, or switched off until its next boot.
     Rebooting,
     /// Ended: it runs what it is to run.
     UpToDate,
@@ -27,11 +27,17 @@ pub(super) enum DeviceState {
     Failed,
     /// Ended: it checked ten times in vain, and runs on without an answer.
     GivenUp,
+    /// Ended: its boot loader refused the new image, and it runs the old one.
+    BadVerify,
+    /// Ended: the new image crashed, and it runs the old one.
+    BadCrash,
+    /// Ended: it never came again after the new image.
+    BadDead,
 }
 
 impl DeviceState {
     /// Every state, in the order in which a device meets them.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Off,
         Self::Waiting,
         Self::Checking,
@@ -41,11 +47,19 @@ impl DeviceState {
         Self::UpToDate,
         Self::Failed,
         Self::GivenUp,
+        Self::BadVerify,
+        Self::BadCrash,
+        Self::BadDead,
     ];
 
     /// Returns whether a device stays in this state.
     pub(super) fn is_end(self) -> bool {
-        matches!(self, Self::UpToDate | Self::Failed | Self::GivenUp)
+        matches!(self, Self::UpToDate | Self::Failed | Self::GivenUp) || self.is_bad()
+    }
+
+    /// Returns whether it is the end of a device that met a bad release.
+    pub(super) fn is_bad(self) -> bool {
+        matches!(self, Self::BadVerify | Self::BadCrash | Self::BadDead)
     }
 }
 
@@ -57,7 +71,7 @@ pub(super) struct Noted {
     pub(super) example: Option<String>,
 }
 
-/// Failures that were injected (`--fail`).
+/// Failures that were injected (`--fail`, `--power-loss`).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Injected {
     /// Checks that were cut in the middle of the request.
@@ -66,12 +80,14 @@ pub(super) struct Injected {
     pub(super) downloads_cut: u64,
     /// Devices that lost their power in a download.
     pub(super) power_cuts: u64,
+    /// Devices that lost their power once the last byte had left the server.
+    pub(super) power_losses: u64,
 }
 
 impl Injected {
     /// Returns the number of all injected failures.
     pub(super) fn total(self) -> u64 {
-        self.checks_cut + self.downloads_cut + self.power_cuts
+        self.checks_cut + self.downloads_cut + self.power_cuts + self.power_losses
     }
 }
 

@@ -281,7 +281,7 @@ mod tests {
         };
         for lang in [Lang::Zh, Lang::En] {
             let lines = picture(lang, &tally, 20_000, Duration::from_secs(12), &rates);
-            assert!(lines.len() <= 7, "{lines:?}");
+            assert!(lines.len() <= 8, "{lines:?}");
             assert!(lines.iter().all(|line| columns(line) < 80), "{lines:?}");
             let text = lines.join("\n");
             for words in [

@@ -66,6 +66,7 @@ mod rights;
 mod secrets;
 mod shares;
 mod simulate;
+mod simulate_bad;
 mod smuggling;
 mod stops;
 mod threads;

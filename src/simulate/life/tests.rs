@@ -5,9 +5,11 @@ use super::super::network::{Opening, Stream};
 use super::super::plan::tests::plan;
 use super::*;
 use crate::probe::pace::Pace;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::{LocalSet, spawn_local};
 use xiaozhi_image_builder::Image;
+
+mod bad;
 
 /// What is answered to a request, `None` to hang up: by how many connections
 /// there were before, and the request.
@@ -20,6 +22,11 @@ struct Fake {
     seen: Rc<RefCell<Vec<(Duration, String)>>>,
     begun: Instant,
     open: Rc<RefCell<(usize, usize)>>,
+}
+
+impl Stream for DuplexStream {
+    /// There is only one way to end it.
+    fn reset_at_end(&self) {}
 }
 
 impl Connect for Fake {
@@ -78,6 +85,7 @@ fn offered(version: &str) -> Vec<u8> {
 /// What a fleet has lived.
 struct Lived {
     tally: Tally,
+    book: Book,
     seen: Vec<(Duration, String)>,
     time: Duration,
     /// Connections that were open at once.
@@ -110,6 +118,7 @@ fn lived(
         let most = fleet.network.open.borrow().1;
         Lived {
             tally,
+            book: fleet.book.take(),
             seen,
             time: begun.elapsed(),
             most,

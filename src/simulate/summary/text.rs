@@ -2,6 +2,8 @@
 
 use super::{End, Summary, key};
 use crate::event::text::{Lang, Text};
+use crate::simulate::bad::Bad;
+use crate::simulate::book::OfferEnd;
 use crate::simulate::plan::{bytes, grouped};
 use crate::simulate::tally::DeviceState;
 use crate::util::terminal::{columns, one_line};
@@ -27,12 +29,13 @@ impl Summary {
         writeln!(out, "{}", lang.pick("设备", "devices"))?;
         for state in DeviceState::ALL {
             let count = self.tally.count(state);
-            if count > 0 || state.is_end() {
+            if count > 0 || state.is_end() && !state.is_bad() {
                 row(out, &state_name(state, lang), &grouped(count.into()))?;
             }
         }
         self.write_versions(out, lang)?;
         self.write_events(out, lang)?;
+        self.write_book(out, lang)?;
         self.write_times(out, lang)?;
         self.write_errors(out, lang)?;
         self.write_notes(out, lang)
@@ -129,7 +132,7 @@ impl Summary {
                 &format!("{} boots into new firmware", grouped(tally.updates)),
             )?;
         }
-        if injected.total() > 0 {
+        if injected.total() > injected.power_losses {
             let (checks, downloads, power) = (
                 grouped(injected.checks_cut),
                 grouped(injected.downloads_cut),
@@ -143,6 +146,14 @@ impl Summary {
             };
             row(out, lang.pick("注入的故障", "injected"), &made)?;
         }
+        if injected.power_losses > 0 {
+            let count = grouped(injected.power_losses);
+            let lost = match lang {
+                Lang::Zh => format!("{count} 台设备，固件末尾尚未读取"),
+                Lang::En => format!("{count} devices, the end of an image unread"),
+            };
+            row(out, lang.pick("断电", "power lost"), &lost)?;
+        }
         if tally.rolled_back > 0 {
             let count = grouped(tally.rolled_back);
             let back = match lang {
@@ -150,6 +161,36 @@ impl Summary {
                 Lang::En => format!("{count}: no check had confirmed the new firmware"),
             };
             row(out, lang.pick("回退", "rolled back"), &back)?;
+        }
+        Ok(())
+    }
+
+    fn write_book(&self, out: &mut String, lang: Lang) -> fmt::Result {
+        let ends = OfferEnd::ALL.map(|end| (end, self.book.count(end)));
+        let mut ends = ends.into_iter().filter(|(_, count)| *count > 0).peekable();
+        if ends.peek().is_some() {
+            let title = lang.pick("升级的结果", "how offers ended");
+            writeln!(out, "{title}")?;
+        }
+        for (end, count) in ends {
+            row(out, end_name(end).to(lang), &grouped(count))?;
+        }
+        let met = Bad::ALL.map(|bad| (bad, self.book.count_bad(bad)));
+        if met.iter().all(|(_, count)| *count == 0) {
+            return Ok(());
+        }
+        let title = lang.pick(
+            "遇到坏固件的设备（--bad）",
+            "devices with a bad release (--bad)",
+        );
+        writeln!(out, "{title}")?;
+        for (bad, count) in met.into_iter().filter(|(_, count)| *count > 0) {
+            let (count, words) = (grouped(count), bad.words().to(lang));
+            let value = match lang {
+                Lang::Zh => format!("{count} 台：{words}"),
+                Lang::En => format!("{count} {words}"),
+            };
+            row(out, bad.key(), &value)?;
         }
         Ok(())
     }
@@ -270,10 +311,27 @@ pub(in super::super) fn state_name(state: DeviceState, lang: Lang) -> String {
         DeviceState::UpToDate => "已是最新",
         DeviceState::Failed => "升级失败",
         DeviceState::GivenUp => "放弃检查",
+        DeviceState::BadVerify => "坏固件：被拒绝",
+        DeviceState::BadCrash => "坏固件：已回退",
+        DeviceState::BadDead => "坏固件：失联",
     };
     match lang {
         Lang::Zh => chinese.to_owned(),
         Lang::En => key(state).replace('_', " "),
+    }
+}
+
+/// Returns the name of an offer's end for people.
+fn end_name(end: OfferEnd) -> Text {
+    match end {
+        OfferEnd::Offered => Text::new("已提供", "offered"),
+        OfferEnd::Fetching => Text::new("下载中", "fetching"),
+        OfferEnd::Fetched => Text::new("已下载", "fetched"),
+        OfferEnd::Succeeded => Text::new("成功", "succeeded"),
+        OfferEnd::RolledBack => Text::new("已回退", "rolled-back"),
+        OfferEnd::Silent => Text::new("失联", "silent"),
+        OfferEnd::Interrupted => Text::new("中断", "interrupted"),
+        OfferEnd::Superseded => Text::new("被取代", "superseded"),
     }
 }
 
