@@ -114,7 +114,7 @@ pub(super) struct SimulateArgs {
     boots: u16,
 
     /// Time after a fetched image within which a device has to check: `devices` of
-    /// --json calls its offer silent else; as `gateway.fleet.silent_after`
+    /// --json calls its offer silent else
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     silent_after: Duration,
 
