@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::event::shell::quoted;
 use std::path::Path;
 use xiaozhi_device::flash;
-use xiaozhi_device::image::{self, Foreign, ImageFault, Lookalike};
+use xiaozhi_device::image::{self, Foreign, ImageFault};
 
 /// A command that publishes a file.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ pub(crate) fn mending(why: &Unusable, file: &Path, config: Option<&Path>) -> Opt
         Unusable::Image(fault) => *fault == ImageFault::FullFlash,
         Unusable::Foreign(foreign)
         | Unusable::Other(foreign)
-        | Unusable::LeadsOut { foreign, .. } => is_zip(*foreign),
+        | Unusable::LeadsOut { foreign, .. } => foreign.is_zip(),
         _ => false,
     };
     let command = (may_be && holds_app(file)).then(|| of_file(file, config));
@@ -82,7 +82,7 @@ pub(crate) fn mending_foreign(
     file: &Path,
     config: Option<&Path>,
 ) -> Option<String> {
-    let command = (is_zip(foreign) && holds_app(file)).then(|| of_file(file, config));
+    let command = (foreign.is_zip() && holds_app(file)).then(|| of_file(file, config));
     command.flatten()
 }
 
@@ -116,11 +116,6 @@ fn holds_app(file: &Path) -> bool {
     }
     let packed = archive::image_in(&bytes);
     packed.is_ok_and(|packed| !packed.is_flash || flash::app_in(&packed.bytes).is_ok())
-}
-
-/// Tells whether a file is an archive that `publish` opens.
-pub(crate) fn is_zip(foreign: Foreign) -> bool {
-    foreign.looks_like == Some(Lookalike::Zip)
 }
 
 /// Tells whether a file has the name of a firmware, and not that of a release.

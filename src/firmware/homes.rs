@@ -7,7 +7,6 @@
 //! one of another project, whose rules are not known here.
 
 use super::FolderSettings;
-use super::folder::unusable::Unusable;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use xiaozhi_device::image::AppImage;
@@ -97,14 +96,10 @@ pub(crate) fn remark(app: &AppImage, settings: &FolderSettings) -> Option<Event>
     Some(event!(REMARK_HOME, homes = homes, ours = ours, whom = whom))
 }
 
-/// Refuses an image that carries another home, where that is wanted.
-pub(super) fn allowed(app: &AppImage, settings: &FolderSettings) -> Result<(), Unusable> {
-    match OtherHome::of(app, settings) {
-        Some(other) if settings.foreign_home == ForeignHome::Refuse => {
-            Err(Unusable::OtherHome(Box::new(other)))
-        }
-        _ => Ok(()),
-    }
+/// Returns the other home that an image carries, where such images are refused.
+pub(super) fn refused(app: &AppImage, settings: &FolderSettings) -> Option<OtherHome> {
+    let is_wanted = settings.foreign_home == ForeignHome::Refuse;
+    OtherHome::of(app, settings).filter(|_| is_wanted)
 }
 
 #[cfg(test)]
@@ -178,10 +173,10 @@ mod tests {
                 is_other,
                 "{homes:?}"
             );
-            assert_eq!(allowed(&app, &settings(ours, warn)), Ok(()));
+            assert_eq!(refused(&app, &settings(ours, warn)), None);
             assert_eq!(remark(&app, &settings(ours, refuse)), None);
             assert_eq!(
-                allowed(&app, &settings(ours, refuse)).is_err(),
+                refused(&app, &settings(ours, refuse)).is_some(),
                 is_other,
                 "{homes:?}"
             );
@@ -192,11 +187,11 @@ mod tests {
     fn both_addresses_and_the_devices_that_go_are_named() {
         let said = |version| {
             let app = app("xiaozhi", version, &[THEIRS, "http://h/ota"]);
-            let refused = allowed(&app, &settings(Some(OURS), ForeignHome::Refuse));
+            let refused = refused(&app, &settings(Some(OURS), ForeignHome::Refuse));
             let remark = remark(&app, &settings(Some(OURS), ForeignHome::Warn));
             [
                 remark.unwrap().to_string(),
-                refused.unwrap_err().to_string(),
+                refused.unwrap().refusal().to_string(),
             ]
         };
         for text in said("1.6.2").into_iter().chain(said("2.0.0")) {

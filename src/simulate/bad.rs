@@ -1,6 +1,6 @@
 //! Bad releases, and what else a device meets once in its life.
 
-use super::plan::Rate;
+use super::rate::Rate;
 use super::tally::DeviceState;
 use crate::event::text::Text;
 use std::str::FromStr;

@@ -26,6 +26,7 @@ mod network;
 pub(crate) mod plan;
 mod ports;
 mod random;
+pub(crate) mod rate;
 pub(crate) mod run;
 pub(crate) mod summary;
 mod tally;

@@ -2,6 +2,7 @@
 
 use super::bad::{BadShares, Fate};
 use super::random::Random;
+use super::rate::Rate;
 use crate::probe::address::Target;
 use crate::probe::device::Device;
 use crate::probe::dial::Place;
@@ -201,32 +202,6 @@ impl FromStr for Board {
     }
 }
 
-/// Frequency of an event, in millionths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Rate(pub(super) u32);
-
-impl FromStr for Rate {
-    type Err = String;
-
-    /// Parses `2%`, `0.5%`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let percent = text
-            .strip_suffix('%')
-            .and_then(|number| number.trim().parse::<f64>().ok())
-            .filter(|percent| (0.0..=100.0).contains(percent));
-        let Some(percent) = percent else {
-            return Err(format!("{text:?}: write a share from 0% to 100%, as in 2%"));
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 0 to a million"
-        )]
-        let millionths = (percent * 10_000.0).round() as u32;
-        Ok(Self(millionths))
-    }
-}
-
 /// Writes a number with its thousands apart: `20,000`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -303,11 +278,6 @@ pub(super) mod tests {
         ] {
             let error = text.parse::<Board>().unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
-        }
-        assert_eq!("2%".parse(), Ok(Rate(20_000)));
-        assert_eq!("0.5 %".parse(), Ok(Rate(5_000)));
-        for text in ["2", "-1%", "101%", "x%", "%", "NaN%"] {
-            assert!(text.parse::<Rate>().is_err(), "{text}");
         }
     }
 

@@ -29,6 +29,11 @@ impl Foreign {
         matches!(self.looks_like, Some(Zip | Gzip | Bzip2 | Xz | Archive(_)))
     }
 
+    /// Tells whether it is a zip archive.
+    pub fn is_zip(&self) -> bool {
+        self.looks_like == Some(Lookalike::Zip)
+    }
+
     /// Tells whether it is a text that people read or write.
     pub fn is_text(&self) -> bool {
         use Lookalike::{Answer, PartitionCsv, Source, Text, WebPage};

@@ -3,7 +3,7 @@
 
 use super::super::name::ImageName;
 use super::super::snapshot::Entry;
-use super::super::{FolderSettings, Verify, command};
+use super::super::{FolderSettings, Verify};
 use super::unusable::{Unusable, image_offerable, offerable};
 use std::fs;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub(super) fn use_of(
             (Verdict::Foreign(foreign), Unusable::Name(misnamed))
                 if !foreign.is_named() || misnamed.says_enough(foreign) =>
             {
-                Err(misnamed.clone().of_zip(command::is_zip(*foreign)).into())
+                Err(misnamed.clone().of_zip(foreign.is_zip()).into())
             }
             (Verdict::Foreign(foreign), _) => Err(Unusable::Other(*foreign)),
             (Verdict::Rejected(fault), _) => Err(fault.clone().into()),

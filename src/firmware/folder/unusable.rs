@@ -140,5 +140,8 @@ pub(super) fn image_offerable(app: &AppImage, settings: &FolderSettings) -> Resu
         let version = app.version.clone();
         return Err(ImageFault::UnsafeVersion { version }.into());
     }
-    homes::allowed(app, settings)
+    match homes::refused(app, settings) {
+        Some(other) => Err(Unusable::OtherHome(Box::new(other))),
+        None => Ok(()),
+    }
 }
