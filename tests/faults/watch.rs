@@ -147,8 +147,12 @@ impl Scenario {
         let begun = Instant::now();
         let done = thread::scope(|scope| {
             scope.spawn(|| {
-                while !seen.over.load(Ordering::SeqCst) {
+                // Once at least: a deed may be over before this thread begins.
+                loop {
                     self.round(server, &seen);
+                    if seen.over.load(Ordering::SeqCst) {
+                        break;
+                    }
                 }
             });
             scope.spawn(|| {
