@@ -3,6 +3,7 @@
 //! Who stays away is forgotten first, but for what protects a device. It does
 //! not outlive the process: after a restart an image may be forced in vain three times more.
 
+pub(crate) mod fetch;
 mod protected;
 
 use crate::event::text::{Lang, Text};
@@ -10,6 +11,7 @@ use crate::event::{Event, Kind, tell};
 use crate::ota::decide::{Decision, DeviceMemory, NoRoom, Outcome, OwnModel, Withheld};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
+pub use fetch::Fetch;
 use protected::{Id, OwnRecord, Protected};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
