@@ -293,6 +293,20 @@ mod tests {
         }
     }
 
+    impl Sends for DuplexStream {
+        fn poll_sent(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn is_sent(&self) -> bool {
+            true
+        }
+
+        fn has_come(&self) -> bool {
+            false
+        }
+    }
+
     fn progress(inner: DuplexStream) -> (WriteTimeout<DuplexStream>, Arc<Left<DuplexStream>>) {
         let left = Arc::default();
         let stream = WriteTimeout::new(inner, IDLE, Arc::clone(&left), None, ResetWatch::default());
