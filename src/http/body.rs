@@ -114,22 +114,28 @@ impl DownloadLog {
 }
 
 impl Image {
-    /// Makes a body of `start..end` of `content`, which lies within it.
-    pub(super) fn new(content: ImageContent, start: u64, end: u64, log: DownloadLog) -> Self {
+    /// Makes a body of `start..end` of `content`, which lies within it. How it ends counts for
+    /// `delivery`.
+    pub(super) fn new(
+        content: ImageContent,
+        start: u64,
+        end: u64,
+        log: DownloadLog,
+        delivery: Option<Delivery>,
+    ) -> Self {
         Self {
             content,
             at: start,
             end,
             reading: None,
             log,
-            delivery: None,
+            delivery,
         }
     }
 
-    /// Has its end count for a delivery.
-    pub(super) fn for_delivery(mut self, delivery: Delivery) -> Self {
-        self.delivery = Some(delivery);
-        self
+    /// Returns the delivery that it is the body of, if somebody counts it.
+    pub(super) fn delivery(&self) -> Option<&Delivery> {
+        self.delivery.as_ref()
     }
 
     fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {

@@ -116,18 +116,9 @@ impl Downloads {
             Selected::Whole => (0, entry.size()),
             Selected::Part { start, end } => (start, end),
         };
-        let mut delivery = None;
         let body = if get {
             match self.content(&entry, selected == Selected::Whole).await {
-                Ok(content) => {
-                    let log = DownloadLog::new(request, &entry.file, end - start);
-                    let image = Image::new(content, start, end, log);
-                    delivery = self.delivery(request, &entry);
-                    Some(match &delivery {
-                        Some(delivery) => image.for_delivery(delivery.clone()),
-                        None => image,
-                    })
-                }
+                Ok(content) => Some(self.image(request, &entry, content, (start, end))),
                 Err(e) if NoThread::of(&e).is_some() => {
                     debug!(file = %entry.file, peer = %peer, error = %e, "not opened");
                     return reply::not_yet(NO_THREAD);
@@ -147,14 +138,23 @@ impl Downloads {
         } else {
             None
         };
-        let mut reply = match selected {
+        match selected {
             Selected::Part { start, end } => reply::part(&entry, start, end, body),
             _ => reply::image(&entry, body),
-        };
-        if let Some(delivery) = delivery {
-            reply.extensions_mut().insert(delivery);
         }
-        reply
+    }
+
+    /// Makes the body of a reply to a `GET`.
+    fn image(
+        &self,
+        request: Request<'_>,
+        entry: &ServedFile,
+        content: ImageContent,
+        (start, end): (u64, u64),
+    ) -> Image {
+        let log = DownloadLog::new(request, &entry.file, end - start);
+        let delivery = self.delivery(request, entry);
+        Image::new(content, start, end, log, delivery)
     }
 
     /// Begins the delivery of a whole file, if a token in the URL ties it to an offer. Whoever

@@ -210,6 +210,11 @@ pub(super) async fn serve<H: Handler>(
             Box::pin(http(stream, came, place, shared, &limits, &stop)).await;
         }
     }
+    leave(&left, idle, stop).await;
+}
+
+/// Waits for what is left of a connection in the kernel, and for the client of a delivery.
+async fn leave(left: &Left<TcpStream>, idle: Duration, stop: CancellationToken) {
     let delivery = left.delivery.take();
     match (left.take(), delivery) {
         (Some(stream), Some(delivery)) => {

@@ -11,11 +11,11 @@
 //!
 //! - v1.5 to v1.7.6 on Wi-Fi (esp-ml307 1.7 to 2.2, `esp_http.cc`: `esp_http_client`) says
 //!   nothing of `Connection`, so the connection lives on, and the device closes it: a FIN, over
-//!   TLS too, for ESP-IDF closes the socket without a close_notify.
+//!   TLS too, for ESP-IDF closes the socket without a `close_notify`.
 //! - v1.7.7 and later on Wi-Fi, and the EC801E modem (3.0 on, `src/http_client.cc`), say
 //!   `Connection: close`, and close as soon as they have counted the length. Both sides end at
 //!   once, and whoever is first is not settled. lwIP answers a `close` with a reset, in place
-//!   of a FIN, where bytes lie unread (`tcp_close_shutdown`), and our close_notify is such
+//!   of a FIN, where bytes lie unread (`tcp_close_shutdown`), and our `close_notify` is such
 //!   bytes: so it waits for the device's FIN ([`PATIENCE`](super::watched)).
 //! - It cannot wait for ever: v1.7.7 to v1.8.2 over TLS (3.0.0 to 3.2.0, `src/esp/esp_ssl.cc`)
 //!   join the thread that reads before they close, and that thread reads until the server ends.
