@@ -4,6 +4,8 @@
 //! not outlive the process: after a restart an image may be forced in vain three times more.
 
 mod protected;
+pub mod settings;
+pub mod state_folder;
 
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, Kind, tell};
