@@ -20,6 +20,7 @@ use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::{Catalogue, CatalogueError};
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
+use crate::fleet::state_folder::{self, StateError, StateFolder};
 use crate::http::{AnswersChallenges, BodyBudget, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::Source;
 use crate::server::{
@@ -38,7 +39,7 @@ use arc_swap::ArcSwap;
 use audit::Auditor;
 use jiff::Timestamp;
 use reload::Reloader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, watch};
@@ -86,6 +87,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         // A port that the kernel chose is known only now.
         settings.make_up(port, SystemTime::now());
     }
+    let state = state_folder(&settings)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
@@ -156,8 +158,48 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             () = stop.forced.cancelled() => {}
         }
     }
+    // From here on another server may have it.
+    drop(state);
     tell!(STOPPED);
     Ok(())
+}
+
+/// Takes the state folder. Without one that can be written devices are answered all the same.
+fn state_folder(settings: &Settings) -> anyhow::Result<Option<StateFolder>> {
+    match StateFolder::open(&settings.state) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(StateError::Held(what)) => {
+            Err(refused(settings, [("gateway.state".to_owned(), what)]).into())
+        }
+        Err(StateError::Unwritable(event)) => {
+            event::say(&event);
+            Ok(None)
+        }
+    }
+}
+
+/// Returns the state folder of a configuration, for a command that needs what a server keeps
+/// there. It is the one that the server finds which is started in the same place.
+///
+/// # Errors
+///
+/// There is none, and the event names where it was looked for.
+#[expect(dead_code, reason = "the commands that ask a server come next")]
+pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
+    if settings.state.is_dir() {
+        return Ok(settings.state.clone());
+    }
+    let mut dirs = vec![absolute(&settings.state)];
+    if !settings.places.is_written("gateway.state") {
+        let others = state_folder::places(Path::new("")).map(|place| absolute(&place));
+        dirs.extend(
+            others
+                .into_iter()
+                .filter(|other| *other != absolute(&settings.state)),
+        );
+    }
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    Err(event!(STATE_NOT_FOUND, dirs = &*dirs))
 }
 
 /// Begins to keep the firmware folder.
@@ -401,6 +443,8 @@ pub(crate) fn check_machine(settings: &Settings) -> Result<(), ConfigFaults> {
     }
     let folder = way::to_folder(&settings.catalogue.dir);
     found.extend(folder.map(|what| ("gateway.firmware.dir", what)));
+    let folder = way::to_folder(&settings.state);
+    found.extend(folder.map(|what| ("gateway.state", what)));
     let log = settings.log.file.as_deref().and_then(way::to_write);
     let log = log.filter(|what| what.kind.id != event::kinds::WAY_DENIED.id);
     found.extend(log.map(|what| ("log.log_file", what)));

@@ -49,6 +49,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "device",
             "event",
             "firmware",
+            "fleet",
             "http",
             "ota",
             "server",

@@ -15,6 +15,7 @@ pub(crate) fn machine() -> Machine {
         time_zone: TimeZone::UTC,
         zone_doubt: None,
         memory: Memory::default(),
+        state: "data/state".into(),
     }
 }
 
