@@ -6,6 +6,7 @@
 //! updated once, are settled and go for nobody; newcomers have a place of their own.
 
 mod about;
+mod act;
 mod clock;
 mod fetch;
 mod id;

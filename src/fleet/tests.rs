@@ -1,8 +1,9 @@
-use super::protected::Room;
+use super::protected::Room as ProtectedRoom;
 use super::*;
 use crate::firmware::snapshot::Snapshot;
 use crate::firmware::snapshot::tests::image_entry;
-use crate::ota::decide::{Policy, decide};
+use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
+use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 use xiaozhi_device::checkin::{CheckIn, Report};
 use xiaozhi_device::guards::Reason;
