@@ -83,10 +83,13 @@ impl World {
                 self.offer(0, true);
                 None
             }
-            "begin" => self.history.begun(self.number, now).and_then(|(attempt, change)| {
-                self.attempt = attempt;
-                change
-            }),
+            "begin" => self
+                .history
+                .begun(self.number, now)
+                .and_then(|(attempt, change)| {
+                    self.attempt = attempt;
+                    change
+                }),
             "whole" => self.history.fetched(self.number, now),
             "cut" => self.history.cut(self.number, self.attempt, now),
             "late" => {
@@ -161,14 +164,29 @@ fn an_offer_ends_as_the_device_shows() {
         ("old a begin whole begin cut new", &["succeeded"]),
         ("old a begin whole begin whole old", &["rolled-back"]),
         ("old a b", &["superseded", "offered"]),
-        ("old a begin cut b begin whole newer", &["superseded", "succeeded"]),
+        (
+            "old a begin cut b begin whole newer",
+            &["superseded", "succeeded"],
+        ),
         ("old a b new", &["succeeded", "offered"]),
-        ("old a begin whole old a begin whole old", &["rolled-back"; 2]),
-        ("old a begin whole wait old a begin whole wait", &["silent"; 2]),
+        (
+            "old a begin whole old a begin whole old",
+            &["rolled-back"; 2],
+        ),
+        (
+            "old a begin whole wait old a begin whole wait",
+            &["silent"; 2],
+        ),
         ("old a begin whole new old", &["succeeded"]),
-        ("old a begin whole new b begin whole old", &["succeeded", "rolled-back"]),
+        (
+            "old a begin whole new b begin whole old",
+            &["succeeded", "rolled-back"],
+        ),
         // Flashed by hand with what an older offer was.
-        ("old a begin whole old b begin whole newer new", &["rolled-back", "succeeded"]),
+        (
+            "old a begin whole old b begin whole newer new",
+            &["rolled-back", "succeeded"],
+        ),
     ] {
         assert_eq!(played(steps).ends(), ends, "{steps}");
     }
@@ -260,7 +278,10 @@ fn what_is_kept_is_bounded() {
         }
     }
     let history = &world.history;
-    assert_eq!((history.offers.len(), history.failed.len()), (OFFERS, FAILED));
+    assert_eq!(
+        (history.offers.len(), history.failed.len()),
+        (OFFERS, FAILED)
+    );
     assert_eq!(history.times_failed(Content([3; 16])), Some(1));
     assert_eq!(history.times_failed(Content([99; 16])), None);
 }
