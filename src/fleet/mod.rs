@@ -3,6 +3,7 @@
 //! Who stays away is forgotten first, but for what protects a device. It does
 //! not outlive the process: after a restart an image may be forced in vain three times more.
 
+pub mod orders;
 mod protected;
 pub mod settings;
 pub mod state_folder;
