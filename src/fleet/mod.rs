@@ -13,6 +13,7 @@ mod id;
 mod keep;
 mod news;
 mod outcome;
+pub mod orders;
 mod protected;
 mod record;
 pub mod settings;
