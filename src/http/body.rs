@@ -6,6 +6,7 @@ use super::request::Request;
 use crate::event::tell;
 use crate::event::text::Text;
 use crate::firmware::store::{ImageContent, OpenImage};
+use crate::util::counts::{COUNTS, Download};
 use crate::util::threads::{self, NoThread};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
@@ -113,6 +114,7 @@ impl DownloadLog {
 impl Image {
     /// Makes a body of `start..end` of `content`, which lies within it.
     pub(super) fn new(content: ImageContent, start: u64, end: u64, log: DownloadLog) -> Self {
+        COUNTS.download_begun();
         Self {
             content,
             at: start,
@@ -136,7 +138,10 @@ impl Image {
             }
         };
         match &block {
-            Ok(bytes) => self.at += bytes.len() as u64,
+            Ok(bytes) => {
+                self.at += bytes.len() as u64;
+                COUNTS.handed_over(bytes.len() as u64);
+            }
             Err(e) => {
                 // hyper closes the connection in front of the promised length,
                 // and the device keeps what it runs.
@@ -194,6 +199,11 @@ impl Drop for Image {
             self.end - self.at,
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
         );
+        COUNTS.download_ended(if left == 0 {
+            Download::Whole
+        } else {
+            Download::Cut
+        });
         if left == 0 {
             let seconds = format!("{seconds:.1}");
             tell!(

@@ -3,6 +3,7 @@
 use super::addresses::Reached;
 use super::bodies::BodyBudget;
 use super::charset;
+use super::counted;
 use super::input::{self, Missing, NoBody};
 use super::near_models;
 use super::reply::{self, Reply};
@@ -19,7 +20,6 @@ use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
@@ -126,7 +126,7 @@ impl CheckIns {
             if enabled!(Level::DEBUG) {
                 log_report(&check_in, peer, headers, &body);
             }
-            self.decided(&check_in, peer.address, reached, now)
+            self.decided(&check_in, peer, reached, now)
         })
     }
 
@@ -155,7 +155,11 @@ impl CheckIns {
     fn decided(
         &self,
         check_in: &CheckIn<'_>,
-        peer: SocketAddr,
+        Peer {
+            address: peer,
+            secure,
+            ..
+        }: Peer,
         reached: &Reached<'_>,
         now: SystemTime,
     ) -> Reply {
@@ -167,6 +171,7 @@ impl CheckIns {
         if base.is_empty() {
             decision.withdraw();
         }
+        counted::decision(&decision, secure);
         let (model, count) = (shown(decision.model), decision.candidates);
         // The guide tells operators to compare the device's model with the files.
         let reported = check_in
