@@ -63,7 +63,9 @@ impl<H: Handler> Admission<H> {
     pub(super) fn new(service: Service<H>) -> Self {
         let limit = service.limits.load().connections;
         let permits = Arc::new(Semaphore::new(limit));
-        COUNTS.set_permits(limit);
+        if H::is_for_devices() {
+            COUNTS.set_permits(limit);
+        }
         let shares = Arc::new(Shares::new(limit, Arc::clone(&permits), service.fair));
         Self {
             limit,
@@ -192,7 +194,7 @@ impl<H: Handler> Entrance<H> {
         };
         Some(Entered {
             accepted,
-            permit: (permit, COUNTS.connection()),
+            permit: (permit, H::is_for_devices().then(|| COUNTS.connection())),
         })
     }
 
@@ -228,7 +230,7 @@ impl<H: Handler> Entrance<H> {
 /// Connection that has been let in, whose task has not begun.
 struct Entered {
     accepted: Accepted,
-    permit: (OwnedSemaphorePermit, OpenConnection),
+    permit: (OwnedSemaphorePermit, Option<OpenConnection>),
 }
 
 /// Connections that have been let in, in the lines of their owners.
