@@ -7,6 +7,7 @@ use crate::event::tell;
 use crate::event::text::Text;
 use crate::firmware::store::{ImageContent, OpenImage};
 use crate::server::Delivery;
+use crate::util::counts::{COUNTS, Download};
 use crate::util::threads::{self, NoThread};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
@@ -123,6 +124,7 @@ impl Image {
         log: DownloadLog,
         delivery: Option<Delivery>,
     ) -> Self {
+        COUNTS.download_begun();
         Self {
             content,
             at: start,
@@ -154,6 +156,7 @@ impl Image {
         match &block {
             Ok(bytes) => {
                 self.at += bytes.len() as u64;
+                COUNTS.handed_over(bytes.len() as u64);
                 if self.at == self.end
                     && let Some(delivery) = &self.delivery
                 {
@@ -225,6 +228,11 @@ impl Drop for Image {
             self.end - self.at,
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
         );
+        COUNTS.download_ended(if left == 0 {
+            Download::Whole
+        } else {
+            Download::Cut
+        });
         if left == 0 {
             let seconds = format!("{seconds:.1}");
             tell!(

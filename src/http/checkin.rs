@@ -3,6 +3,7 @@
 use super::addresses::Reached;
 use super::bodies::BodyBudget;
 use super::charset;
+use super::counted;
 use super::input::{self, Missing, NoBody};
 use super::near_models;
 use super::reply::{self, Reply};
@@ -166,7 +167,7 @@ impl CheckIns {
             at: now,
         };
         let visit = self.fleet.visit(check_in, came);
-        let peer = peer.address;
+        let (peer, secure) = (peer.address, peer.secure);
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
         let mut decision = decide(check_in, &snapshot, &self.policy, &visit);
@@ -174,6 +175,7 @@ impl CheckIns {
         if base.is_empty() {
             decision.withdraw();
         }
+        counted::decision(&decision, secure);
         let (model, count) = (shown(decision.model), decision.candidates);
         // The guide tells operators to compare the device's model with the files.
         let reported = check_in

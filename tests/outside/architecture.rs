@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, and whom each may know. What is not here is forbidden.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -64,6 +64,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "device", "event", "firmware", "fleet", "ota", "server", "util",
         ],
     ),
+    ("admin", &["firmware", "util"]),
     ("fleet", &["event", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
     ("tls", &["event", "trust", "util"]),

@@ -1,0 +1,3 @@
+//! Administration: what the server shows of itself to people and programs.
+
+pub mod metrics;
