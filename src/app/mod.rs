@@ -6,6 +6,7 @@ mod acme;
 mod audit;
 mod changes;
 mod clock;
+mod fleet;
 mod machine;
 mod names;
 mod reload;
@@ -110,7 +111,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         connections,
         ..settings.limits.clone()
     }));
-    let front = Arc::new(front(&settings, &catalogue, challenges));
+    let (fleet, orders) = fleet::fleet(&settings, state.as_ref());
+    let front = Arc::new(front(&settings, &catalogue, &fleet, challenges));
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
         running,
@@ -118,6 +120,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         connections,
         threshold,
         front: Arc::clone(&front),
+        fleet: Arc::clone(&fleet),
         limits: Arc::clone(&limits),
         catalogue,
         certificates,
@@ -125,6 +128,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         auditor: Arc::clone(&auditor),
     });
     let supervisor = Supervisor::new(stop.asked.clone());
+    fleet::keep(&supervisor, &fleet);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| {
@@ -289,12 +293,13 @@ async fn watch_certificates(auditor: &Auditor) {
 fn front(
     settings: &Settings,
     catalogue: &Arc<Catalogue>,
+    fleet: &Arc<Fleet>,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
     let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
         store: Arc::new(Store::new(settings.memory)),
-        fleet: Arc::new(Fleet::default()),
+        fleet: Arc::clone(fleet),
         bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),

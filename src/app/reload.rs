@@ -7,6 +7,7 @@ use super::{acme, front_settings, machine, refused};
 use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
+use crate::fleet::Fleet;
 use crate::http::Front;
 use crate::server::{Bind, Limits, Port};
 use crate::telemetry::logs::Threshold;
@@ -31,6 +32,8 @@ pub(super) struct Reloader {
     pub(super) connections: usize,
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
+    /// What is known of devices.
+    pub(super) fleet: Arc<Fleet>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) certificates: Option<Arc<Certificates>>,
@@ -115,6 +118,7 @@ impl Reloader {
             keepers.send_replace(keeper);
         }
         self.front.change(front_settings(settings));
+        self.fleet.change(settings.fleet);
         self.catalogue.change(settings.catalogue.clone());
         self.limits.store(Arc::new(Limits {
             connections: self.connections,

@@ -12,8 +12,8 @@ mod fetch;
 mod id;
 mod keep;
 mod news;
-mod outcome;
 pub mod orders;
+mod outcome;
 mod protected;
 mod record;
 pub mod settings;
@@ -116,7 +116,7 @@ pub struct Fleet {
     key: TokenKey,
     built: SystemTime,
     retries: Vec<(DeviceId, Option<Content>, u64)>,
-    tally: news::Tally,
+    before: Mutex<news::Before>,
     /// Place at which old addresses are looked for, in each part.
     swept: Mutex<Vec<Option<DeviceId>>>,
 }
@@ -168,7 +168,7 @@ impl Fleet {
             key: start.key,
             built: start.built,
             retries: start.retries,
-            tally: news::Tally::default(),
+            before: Mutex::default(),
             swept: Mutex::new(vec![None; parts]),
         }
     }

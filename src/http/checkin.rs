@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
 use xiaozhi_device::checkin::{CheckIn, Report};
+use xiaozhi_device::private;
 
 /// Number of bytes of a body that the log shows.
 const BODY_SHOWN: usize = 4096;
@@ -266,7 +267,10 @@ fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
 
 /// Logs everything that was reported, the version above all (the guide's FAQ 3).
 fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &Bytes) {
-    let body_shown = String::from_utf8_lossy(&body[..body.len().min(BODY_SHOWN)]);
+    // Masked first: where it is cut, the end of a name might not be known for one.
+    let body_text = String::from_utf8_lossy(body);
+    let body_text = private::masked(&body_text);
+    let body_shown = &body_text[..body_text.floor_char_boundary(BODY_SHOWN)];
     let user_agent = headers.get(USER_AGENT).and_then(text).unwrap_or_default();
     debug!(
         device = shown(check_in.device),
