@@ -63,7 +63,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "device", "event", "firmware", "fleet", "ota", "server", "util",
         ],
     ),
-    ("fleet", &["event", "ota", "util"]),
+    ("fleet", &["event", "firmware", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
     ("tls", &["event", "trust", "util"]),
     ("trust", &[]),
