@@ -257,3 +257,58 @@ impl Drop for Image {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{DeliveryEnd, Peer};
+    use std::future::poll_fn;
+    use std::sync::Mutex;
+    use std::time::SystemTime;
+
+    #[derive(Debug, Default, Clone)]
+    struct Ends(Arc<Mutex<Vec<&'static str>>>);
+
+    impl DeliveryEnd for Ends {
+        fn whole(&self) {
+            self.0.lock().unwrap().push("whole");
+        }
+
+        fn cut(&self) {
+            self.0.lock().unwrap().push("cut");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_dropped_in_the_middle_is_cut_at_once() {
+        let length = 2 * SLICE + 1;
+        for blocks in 0..=3 {
+            let ends = Ends::default();
+            let delivery = Delivery::new(ends.clone());
+            let (head, ()) = hyper::Request::new(()).into_parts();
+            let peer = Peer {
+                address: ([192, 0, 2, 1], 1).into(),
+                secure: false,
+                relayed: false,
+                unknown: false,
+                local: None,
+            };
+            let request = Request {
+                head: &head,
+                peer,
+                now: SystemTime::UNIX_EPOCH,
+            };
+            let log = DownloadLog::new(request, "a_1.bin", length);
+            let content = ImageContent::Memory(vec![7; index(length)].into());
+            let mut image = Image::new(content, 0, length, log, Some(delivery.clone()));
+            for _ in 0..blocks {
+                poll_fn(|cx| image.poll_block(cx)).await.unwrap().unwrap();
+            }
+            drop(image);
+            let now = ends.0.lock().unwrap().clone();
+            assert_eq!(now.is_empty(), blocks == 3, "{blocks}: {now:?}");
+            drop(delivery);
+            assert_eq!(*ends.0.lock().unwrap(), ["cut"], "{blocks}");
+        }
+    }
+}

@@ -65,7 +65,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("admin", &["firmware", "util"]),
-    ("fleet", &["event", "ota", "util"]),
+    ("fleet", &["device", "event", "firmware", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
     ("tls", &["event", "trust", "util"]),
     ("trust", &[]),
