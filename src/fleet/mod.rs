@@ -8,7 +8,9 @@
 mod about;
 mod act;
 mod clock;
+mod commons;
 mod fetch;
+mod full;
 mod id;
 mod keep;
 mod news;
@@ -36,9 +38,9 @@ pub use visit::{Came, Noted, Visit};
 use crate::ota::decide::OwnModel;
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
-use about::Shared;
 use arc_swap::ArcSwap;
 use clock::ServedClock;
+use commons::Commons;
 use outcome::millis;
 use protected::Protected;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -49,8 +51,6 @@ use table::{Room, Table};
 
 /// Number of lines about one device that are remembered.
 const SAID: usize = 1 << 16;
-/// Number of kinds of devices, of builds, of images and of models that are kept.
-const KINDS: usize = 1 << 15;
 
 /// What is known of what came before this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,15 +121,6 @@ pub struct Fleet {
     swept: Mutex<Vec<Option<DeviceId>>>,
 }
 
-/// What many devices have in common.
-#[derive(Debug)]
-struct Commons {
-    profiles: Shared<Profile>,
-    builds: Shared<Build>,
-    images: Shared<OfferedImage>,
-    own: Shared<OwnModel>,
-}
-
 impl Default for Fleet {
     fn default() -> Self {
         Self::new(FleetStart::default())
@@ -152,12 +143,7 @@ impl Fleet {
         let parts = table.parts().count();
         Self {
             table,
-            commons: Mutex::new(Commons {
-                profiles: Shared::new(KINDS),
-                builds: Shared::new(KINDS),
-                images: Shared::new(KINDS),
-                own: Shared::new(KINDS),
-            }),
+            commons: Mutex::default(),
             protected: Mutex::default(),
             hasher: RandomState::default(),
             said: Once::new(HOUR, SAID),
