@@ -1,11 +1,11 @@
-//! What many devices have in common, each kept once.
+//! Values that many devices have in common, each kept once.
 
 use super::Fleet;
 use super::about::{Build, Profile, Shared, kept};
 use super::outcome::{Content, OfferedImage};
 use super::record::Record;
 use crate::firmware::snapshot::Entry;
-use crate::ota::decide::OwnModel;
+use crate::ota::device_memory::OwnModel;
 use std::sync::Arc;
 
 /// Number of kinds of devices, of builds, of images and of models that are kept.

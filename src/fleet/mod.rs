@@ -35,7 +35,7 @@ pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
 pub use visit::{Came, Noted, Visit};
 
-use crate::ota::decide::OwnModel;
+use crate::ota::device_memory::OwnModel;
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -52,13 +52,13 @@ use table::{Room, Table};
 /// Number of lines about one device that are remembered.
 const SAID: usize = 1 << 16;
 
-/// What is known of what came before this process.
+/// Knowledge of what came before this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Knowledge {
-    /// What failed on devices is still being read: nothing is offered that might have.
+    /// None yet: nothing is offered, for it might have failed.
     Nothing,
-    /// What failed is known, the rest is still being read.
+    /// Knowledge of what failed; the rest is still being read.
     Failures,
     /// All is known.
     Everything,
@@ -71,7 +71,7 @@ impl Knowledge {
     const ALL: [Self; 4] = [Self::Nothing, Self::Failures, Self::Everything, Self::Newer];
 }
 
-/// What a fleet begins with.
+/// Parts that a fleet begins with.
 #[derive(Debug)]
 pub struct FleetStart {
     /// Settings of this moment.

@@ -11,7 +11,8 @@ use super::{DeviceId, Fleet, Knowledge};
 use crate::event::Kind;
 use crate::event::kinds;
 use crate::firmware::snapshot::Entry;
-use crate::ota::decide::{Decision, DeviceMemory, NoRoom, Outcome, OwnModel, Unknown};
+use crate::ota::decide::{Decision, Outcome};
+use crate::ota::device_memory::{DeviceMemory, NoRoom, OwnModel, Unknown};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,7 +44,7 @@ pub struct Visit<'a> {
     named_before: Option<Option<Box<str>>>,
 }
 
-/// What is left to do for a check-in that was answered.
+/// Things that are left to do for a check-in that was decided on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Noted {
     /// Tells that what is withheld from the device is news.
