@@ -1,0 +1,23 @@
+//! The admin address: how this server is watched and operated, on a listener of its own.
+//! Devices never come here. It may use axum; who may ask for what is decided before a
+//! handler sees a request, in `door.rs` and by the rows of `endpoints.rs`.
+
+mod api;
+pub mod auth;
+mod door;
+mod endpoints;
+mod fleet_source;
+mod openapi;
+mod parts;
+mod query;
+mod readiness;
+mod reply;
+mod scan;
+pub mod settings;
+mod types;
+
+pub(crate) use auth::{AdminToken, Hosts};
+pub(crate) use door::Admin;
+pub(crate) use fleet_source::{DeviceView, FileView, FleetSource, OrderError, PlacedDevice};
+pub(crate) use parts::{AdminParts, Metrics};
+pub(crate) use readiness::{Check, Readiness};
