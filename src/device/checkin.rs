@@ -30,6 +30,8 @@ pub struct Report<'a> {
     /// `chip_info.revision`: 100 * major + minor from ESP-IDF 5 on, only the
     /// major number before.
     pub chip_revision: Option<u64>,
+    /// `flash_size`, in bytes.
+    pub flash_size: Option<u64>,
     /// `application.idf_version`, what the running firmware was built with.
     pub idf_version: Option<Cow<'a, str>>,
     /// `application.elf_sha256`, in hexadecimal.
@@ -122,6 +124,7 @@ impl<'a> Take<'a> for Reading<'a> {
                 let slot = match keys {
                     [b"chip_info", b"model"] => &mut report.chip_model,
                     [b"chip_info", b"revision"] => &mut report.chip_revision,
+                    [b"flash_size"] => &mut report.flash_size,
                     _ => return,
                 };
                 *slot = slot.or(value.number());

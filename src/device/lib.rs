@@ -13,6 +13,7 @@
 //! * [`guards`] holds an image against a device.
 //! * [`endpoint`] reads an address as a device reads it, [`host`] judges where its host
 //!   leads, and [`redact`] leaves out of a message what may be secret.
+//! * [`mac`] reads the addresses by which devices name themselves.
 //! * [`hex`] writes and reads hexadecimal.
 
 pub mod checkin;
@@ -24,6 +25,7 @@ pub mod hex;
 pub mod host;
 pub mod image;
 mod json;
+pub mod mac;
 pub mod project;
 pub mod redact;
 pub mod version;

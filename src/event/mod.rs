@@ -92,6 +92,15 @@ pub struct Kind {
     pub remedy: Option<Text>,
 }
 
+/// Kinds are the same when their ids are.
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Kind {}
+
 impl Kind {
     /// Makes a kind from its id, what the log says of where it comes from, its fields
     /// and its words in Chinese and English.

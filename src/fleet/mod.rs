@@ -3,7 +3,12 @@
 //! Who stays away is forgotten first, but for what protects a device. It does
 //! not outlive the process: after a restart an image may be forced in vain three times more.
 
+mod about;
+mod id;
+mod outcome;
 mod protected;
+mod record;
+mod token;
 
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, Kind, tell};

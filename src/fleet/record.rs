@@ -1,0 +1,206 @@
+//! What is kept of one device. A million of them are kept, so it is small: what many devices
+//! have in common is shared.
+
+use super::about::{Build, Profile, kept};
+use super::outcome::History;
+use crate::event::Kind;
+use crate::ota::decide::OwnModel;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time for which the address of a device is kept.
+pub const ADDRESS_KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+/// `Client-Id`: a UUID, where the firmware made it (`Board::GenerateUuid` in
+/// `boards/common/board.cc`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientId {
+    /// A UUID in its usual form, lower case.
+    Uuid([u8; 16]),
+    /// Any other text.
+    Text(Box<str>),
+}
+
+impl ClientId {
+    /// Reads it. A long one is cut.
+    pub fn new(text: &str) -> Self {
+        match uuid(text) {
+            Some(uuid) => Self::Uuid(uuid),
+            None => Self::Text(kept(text).into()),
+        }
+    }
+}
+
+/// Places of the four signs in a UUID (RFC 9562, section 4).
+const SIGNS: [usize; 4] = [8, 13, 18, 23];
+
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut bits = 0u128;
+    for (at, byte) in text.bytes().enumerate() {
+        match (SIGNS.contains(&at), byte) {
+            (true, b'-') => {}
+            (false, b'0'..=b'9' | b'a'..=b'f') => {
+                bits = bits << 4 | u128::from(char::from(byte).to_digit(16)?);
+            }
+            _ => return None,
+        }
+    }
+    Some(bits.to_be_bytes())
+}
+
+/// Writes it as it was sent.
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Uuid(bytes) => {
+                for (at, byte) in bytes.iter().enumerate() {
+                    if matches!(at, 4 | 6 | 8 | 10) {
+                        f.write_str("-")?;
+                    }
+                    write!(f, "{byte:02x}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is known of one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// `Client-Id` of its last check-in.
+    pub client: ClientId,
+    /// What it is.
+    pub profile: Arc<Profile>,
+    /// What it ran at its last check-in.
+    pub build: Arc<Build>,
+    /// Time of its first check-in, in milliseconds since 1970.
+    pub first_seen: u64,
+    /// Time of its last check-in, in milliseconds since 1970.
+    pub last_seen: u64,
+    /// Address of the peer at its last check-in, for [`ADDRESS_KEPT`]; an IPv4 one is mapped
+    /// into IPv6, and `::` is none.
+    pub address: Ipv6Addr,
+    /// Number of its boots, as far as they were seen here.
+    pub boots: u32,
+    /// True where its last check-in came over TLS.
+    pub is_secure: bool,
+    /// True once it is no newcomer: it was seen at two boots, or was updated once. It is
+    /// forgotten for nobody.
+    pub is_settled: bool,
+    /// True where it may have had files of its own under another name, and there was no room
+    /// to remember them.
+    pub has_lost_own: bool,
+    /// True where it was changed since it was written to the store.
+    pub is_dirty: bool,
+    /// Kind of the answer that it got last: an offer, or why it got none.
+    pub why: Option<&'static Kind>,
+    /// Model under which it had files of its own last.
+    pub own: Option<Arc<OwnModel>>,
+    /// Name under which it came first, where that had no files.
+    pub at_first: Option<Box<str>>,
+    /// Model as which it came before, while it has none with files.
+    pub former: Option<Arc<OwnModel>>,
+    /// Hash of what was withheld from it last. It is another one after a restart.
+    pub withheld: u64,
+    /// Its offers, if it ever had one.
+    pub history: Option<Box<History>>,
+}
+
+impl Record {
+    /// Makes the record of a device that nothing is known of.
+    pub fn new(client: ClientId, profile: Arc<Profile>, build: Arc<Build>, now: u64) -> Self {
+        Self {
+            client,
+            profile,
+            build,
+            first_seen: now,
+            last_seen: now,
+            address: Ipv6Addr::UNSPECIFIED,
+            boots: 0,
+            is_secure: false,
+            is_settled: false,
+            has_lost_own: false,
+            is_dirty: false,
+            why: None,
+            own: None,
+            at_first: None,
+            former: None,
+            withheld: 0,
+            history: None,
+        }
+    }
+
+    /// Returns its address, if that is still kept at `now`, in milliseconds since 1970.
+    pub fn address(&self, now: u64) -> Option<IpAddr> {
+        let kept = super::outcome::millis(ADDRESS_KEPT);
+        let is_kept = now.saturating_sub(self.last_seen) < kept;
+        let is_one = !self.address.is_unspecified();
+        (is_kept && is_one).then(|| IpAddr::V6(self.address).to_canonical())
+    }
+
+    /// Takes the address of its peer.
+    pub fn set_address(&mut self, address: IpAddr) {
+        self.address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+    }
+
+    /// Returns the name that it gives of its board or model, the most precise one.
+    pub fn named(&self) -> Option<&str> {
+        let profile = &self.profile;
+        let names = [
+            &profile.model_header,
+            &profile.board_name,
+            &profile.board_type,
+            &profile.model,
+        ];
+        names.into_iter().flatten().next().map(|name| &**name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::size_of;
+
+    #[test]
+    fn a_record_is_small() {
+        assert!(size_of::<Record>() <= 144, "{}", size_of::<Record>());
+    }
+
+    #[test]
+    fn a_client_comes_out_as_it_went_in() {
+        for text in [
+            "5f3c2f0e-7a7e-4f6b-9c3f-0a1b2c3d4e5f",
+            "5F3C2F0E-7a7e-4f6b-9c3f-0a1b2c3d4e5f",
+            "5f3c2f0e7a7e4f6b9c3f0a1b2c3d4e5f1234",
+            "",
+            "a client",
+        ] {
+            assert_eq!(ClientId::new(text).to_string(), text);
+        }
+        let uuid = ClientId::new("5f3c2f0e-7a7e-4f6b-9c3f-0a1b2c3d4e5f");
+        assert!(matches!(uuid, ClientId::Uuid(_)));
+    }
+
+    #[test]
+    fn an_address_is_kept_for_thirty_days() {
+        let mut record = Record::new(ClientId::new("c"), Arc::default(), Arc::default(), 1000);
+        assert_eq!(record.address(1000), None);
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let address: IpAddr = address.parse().unwrap();
+            record.set_address(address);
+            assert_eq!(record.address(1000), Some(address));
+            assert_eq!(record.address(1000 + 30 * 86_400_000 - 1), Some(address));
+            assert_eq!(record.address(1000 + 30 * 86_400_000), None);
+        }
+    }
+}
