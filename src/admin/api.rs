@@ -11,10 +11,12 @@ use super::types::{
     Device, Devices, Firmware, Fleet, Forgotten, Offers, Part, Ready, Retried, RetryBody,
 };
 use crate::event::tell;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::Response;
 use hyper::StatusCode;
 use hyper::body::Bytes;
+use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -123,10 +125,11 @@ pub(super) async fn devices(State(sources): State<Sources>, RawQuery(query): Raw
     responses((status = 200, body = Device), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn device(
     State(sources): State<Sources>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     query::nothing(query.as_deref())?;
+    let id = of_path(id)?;
     let device = blocking(&sources, move |fleet| fleet.device(&id)).await?;
     let device = device.ok_or(Refusal::NoDevice)?;
     Ok(json(StatusCode::OK, &Device::from(device)))
@@ -163,13 +166,18 @@ pub(super) async fn offers(State(sources): State<Sources>, RawQuery(query): RawQ
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn retry(
     State(sources): State<Sources>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Extension(caller): Extension<Caller>,
     Extension(From(peer)): Extension<From>,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     query::nothing(query.as_deref())?;
+    let id = of_path(id)?;
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::LongBody(LONGEST_BODY),
+        _ => Refusal::BadBody(error.body_text()),
+    })?;
     let RetryBody { file } = retry_body(&body)?;
     let retried = blocking(&sources, move |fleet| {
         let device = fleet.device(&id).ok_or(Refusal::NoDevice)?.mac;
@@ -194,12 +202,13 @@ pub(super) async fn retry(
         (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn forget(
     State(sources): State<Sources>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Extension(caller): Extension<Caller>,
     Extension(From(peer)): Extension<From>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     query::nothing(query.as_deref())?;
+    let id = of_path(id)?;
     let forgotten = blocking(&sources, move |fleet| {
         fleet.forget(&id).map_err(refused)?;
         tell!(ADMIN_FORGOT, by = caller.name, peer = peer);
@@ -208,14 +217,24 @@ pub(super) async fn forget(
     Ok(json(StatusCode::OK, &forgotten.await??))
 }
 
+/// Returns the id in a path. No device has one that is no text.
+fn of_path(id: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
+    id.map(|Path(id)| id).map_err(|_| Refusal::NoDevice)
+}
+
 /// Reads the body of an order to try again: none, or a JSON object.
 fn retry_body(body: &[u8]) -> Result<RetryBody, Refusal> {
     if body.trim_ascii().is_empty() {
         return Ok(RetryBody::default());
     }
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::BadBody(format!("{error}: send no body, or {{\"file\": \"NAME.bin\"}}"))
-    })
+    let refused = |error: serde_json::Error| {
+        Refusal::BadBody(format!(
+            "{error}: send no body, or {{\"file\": \"NAME.bin\"}}"
+        ))
+    };
+    // An array would be taken for its fields in their order.
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(refused)?;
+    serde_json::from_value(Value::Object(object)).map_err(refused)
 }
 
 fn refused(error: OrderError) -> Refusal {
@@ -236,8 +255,18 @@ mod tests {
         for none in ["", " \n", "{}", "{\"file\": null}"] {
             assert_eq!(file(none), Ok(None), "{none}");
         }
-        assert_eq!(file("{\"file\": \"a_1.bin\"}"), Ok(Some("a_1.bin".to_owned())));
-        for wrong in ["null", "[]", "{\"files\": 1}", "{\"file\": 1}", "a_1.bin", "{"] {
+        assert_eq!(
+            file("{\"file\": \"a_1.bin\"}"),
+            Ok(Some("a_1.bin".to_owned()))
+        );
+        for wrong in [
+            "null",
+            "[]",
+            "{\"files\": 1}",
+            "{\"file\": 1}",
+            "a_1.bin",
+            "{",
+        ] {
             assert!(matches!(file(wrong), Err(Refusal::BadBody(_))), "{wrong}");
         }
     }

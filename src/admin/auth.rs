@@ -269,7 +269,12 @@ mod tests {
             assert_eq!((&*caller.name, caller.role), ("b", Role::Operate));
         }
         assert!(matches!(look("Bearer  aaaaaaaaaaaaaaaa "), Shown::Right(_)));
-        for wrong in ["aaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "Aaaaaaaaaaaaaaaa", "x"] {
+        for wrong in [
+            "aaaaaaaaaaaaaaa",
+            "aaaaaaaaaaaaaaaaa",
+            "Aaaaaaaaaaaaaaaa",
+            "x",
+        ] {
             assert_eq!(look(&format!("Bearer {wrong}")), Shown::Wrong, "{wrong}");
         }
         for nothing in ["", "Bearer", "Bearer ", "Basic YTpi", "aaaaaaaaaaaaaaaa"] {
@@ -289,16 +294,38 @@ mod tests {
         };
         let local = Some("192.0.2.5".parse().unwrap());
         for host in [
-            "localhost", "LOCALHOST:8009", "localhost.", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::1]:8009",
-            "ota.example.com", "Ota.Example.Com:443", "ota.example.com.", "[fd00::7]", "192.0.2.5:8009",
+            "localhost",
+            "LOCALHOST:8009",
+            "localhost.",
+            "127.0.0.1",
+            "127.9.9.9:1",
+            "[::1]",
+            "[::1]:8009",
+            "ota.example.com",
+            "Ota.Example.Com:443",
+            "ota.example.com.",
+            "[fd00::7]",
+            "192.0.2.5:8009",
             "[::ffff:127.0.0.1]",
         ] {
             assert!(hosts("0.0.0.0").is_ours(host, local), "{host}");
         }
         for host in [
-            "", ":8009", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.6",
-            "0.0.0.0", "[::]", "[::1", "localhost:80:80", "localhost:x", "[::1]x", "ota.example.com:123456",
-            "user@localhost", "::1",
+            "",
+            ":8009",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "192.0.2.6",
+            "0.0.0.0",
+            "[::]",
+            "[::1",
+            "localhost:80:80",
+            "localhost:x",
+            "[::1]x",
+            "ota.example.com:123456",
+            "user@localhost",
+            "::1",
         ] {
             assert!(!hosts("0.0.0.0").is_ours(host, local), "{host}");
         }

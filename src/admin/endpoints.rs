@@ -132,7 +132,11 @@ mod tests {
         assert_eq!(open, ["/healthz", "/readyz"]);
         for (method, path, access) in &rows {
             let changes = !["GET", "HEAD"].contains(&method.as_str());
-            assert_eq!(changes, *access == Access::From(Role::Operate), "{method} {path}");
+            assert_eq!(
+                changes,
+                *access == Access::From(Role::Operate),
+                "{method} {path}"
+            );
         }
     }
 

@@ -16,9 +16,6 @@ pub(crate) const ENDS: [&str; 8] = [
     "superseded",
 ];
 
-/// Ways by which devices come.
-pub(crate) const TRANSPORTS: [&str; 2] = ["http", "https"];
-
 /// What is known of a device.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DeviceView {
@@ -44,7 +41,7 @@ pub(crate) struct DeviceView {
     pub(crate) last_seen: SystemTime,
     /// Address from which it came last.
     pub(crate) address: Option<IpAddr>,
-    /// One of [`TRANSPORTS`].
+    /// Way by which it came last: `http` or `https`.
     pub(crate) transport: &'static str,
     /// Number of boots that were seen.
     pub(crate) boots: u64,

@@ -16,8 +16,8 @@ mod scan;
 pub mod settings;
 mod types;
 
-pub(crate) use auth::{AdminToken, Hosts};
+pub(crate) use auth::{AdminToken, Hosts, Role, hash};
 pub(crate) use door::Admin;
 pub(crate) use fleet_source::{DeviceView, FileView, FleetSource, OrderError, PlacedDevice};
-pub(crate) use parts::{AdminParts, Metrics};
+pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};

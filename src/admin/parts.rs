@@ -35,7 +35,9 @@ pub(crate) struct AdminParts {
 impl fmt::Debug for AdminParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("AdminParts");
-        shown.field("hosts", &self.hosts).field("tls_only", &self.tls_only);
+        shown
+            .field("hosts", &self.hosts)
+            .field("tls_only", &self.tls_only);
         shown.finish_non_exhaustive()
     }
 }

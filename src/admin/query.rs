@@ -38,7 +38,14 @@ impl DeviceQuery {
     /// Reads a query.
     pub(super) fn read(query: Option<&str>, now: SystemTime) -> Result<Self, Refusal> {
         let keys = [
-            "model", "version", "board", "end", "seen_since", "q", "limit", "after",
+            "model",
+            "version",
+            "board",
+            "end",
+            "seen_since",
+            "q",
+            "limit",
+            "after",
         ];
         let mut values = values(query, keys)?;
         let [model, version, board, end, seen_since, q, limit, after] =
@@ -57,15 +64,16 @@ impl DeviceQuery {
 
     /// Tells whether a device is among those that are asked for.
     pub(super) fn wants(&self, device: &DeviceView) -> bool {
-        let is = |wanted: &Option<String>, known: &Option<String>| {
-            wanted.is_none() || wanted == known
-        };
+        let is =
+            |wanted: &Option<String>, known: &Option<String>| wanted.is_none() || wanted == known;
         let newest = || device.offers.first().map(|offer| offer.end);
         is(&self.model, &device.model)
             && is(&self.version, &device.version)
             && (is(&self.board, &device.board_name) || is(&self.board, &device.board_type))
             && self.end.as_deref().is_none_or(|end| newest() == Some(end))
-            && self.seen_since.is_none_or(|since| device.last_seen >= since)
+            && self
+                .seen_since
+                .is_none_or(|since| device.last_seen >= since)
             && self.q.as_deref().is_none_or(|q| holds(device, q))
     }
 }
@@ -89,7 +97,10 @@ fn holds(device: &DeviceView, q: &str) -> bool {
     };
     let digits = bare(q);
     let of_mac = || {
-        is_mac(q) && is_mac(&device.mac) && !digits.is_empty() && bare(&device.mac).contains(&digits)
+        is_mac(q)
+            && is_mac(&device.mac)
+            && !digits.is_empty()
+            && bare(&device.mac).contains(&digits)
     };
     texts.into_iter().flatten().any(holds) || address.as_ref().is_some_and(holds) || of_mac()
 }
@@ -153,7 +164,9 @@ fn end(text: String) -> Result<String, Refusal> {
         return Ok(text);
     }
     let ends = ENDS.join(", ");
-    Err(Refusal::BadQuery(format!("end: {text:?}: write one of {ends}")))
+    Err(Refusal::BadQuery(format!(
+        "end: {text:?}: write one of {ends}"
+    )))
 }
 
 fn limit(text: Option<String>) -> Result<usize, Refusal> {
@@ -161,7 +174,9 @@ fn limit(text: Option<String>) -> Result<usize, Refusal> {
         return Ok(LIMIT);
     };
     let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| Refusal::BadQuery(format!("limit: {text:?}: write a number from 1 to {MOST}")))
+    limit.ok_or_else(|| {
+        Refusal::BadQuery(format!("limit: {text:?}: write a number from 1 to {MOST}"))
+    })
 }
 
 /// Reads a time by RFC 3339, or for how long: `90s`, `15m`, `1h`, `7d`.
@@ -179,7 +194,12 @@ fn since(text: &str, now: SystemTime) -> Result<SystemTime, Refusal> {
         let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
         let number = is_number.then(|| number.parse::<u64>().ok())??;
         let span = Duration::from_secs(number.checked_mul(seconds)?);
-        Some(now.checked_sub(span).unwrap_or(SystemTime::UNIX_EPOCH))
+        let since = now.checked_sub(span);
+        Some(
+            since
+                .unwrap_or(SystemTime::UNIX_EPOCH)
+                .max(SystemTime::UNIX_EPOCH),
+        )
     };
     // A `+` of an offset that was not encoded is a blank now.
     let time = || text.replace(' ', "+").parse::<Timestamp>().ok();
@@ -241,21 +261,51 @@ pub(super) mod tests {
     fn each_filter_keeps_who_it_is_about() {
         let known = device("aa:bb:cc:dd:ee:0f", 3600);
         for query in [
-            "", "model=esp32s3", "version=1.6.6", "board=bread", "board=bread-compact-wifi", "end=silent",
-            "seen_since=1h", "seen_since=2h", "seen_since=7d", "seen_since=2023-11-14T21:13:20Z",
-            "seen_since=2023-11-15T05:13:20%2B08:00", "seen_since=2023-11-15T05:13:20+08:00",
-            "q=CC:DD", "q=CC-DD", "q=ccdd", "q=compact", "q=1.6", "q=0.2.7", "q=b94-", "q=", "limit=5",
-            "model=esp32s3&q=bread&end=silent", "&&",
+            "",
+            "model=esp32s3",
+            "version=1.6.6",
+            "board=bread",
+            "board=bread-compact-wifi",
+            "end=silent",
+            "seen_since=1h",
+            "seen_since=2h",
+            "seen_since=7d",
+            "seen_since=2023-11-14T21:13:20Z",
+            "seen_since=2023-11-15T05:13:20%2B08:00",
+            "seen_since=2023-11-15T05:13:20+08:00",
+            "q=CC:DD",
+            "q=CC-DD",
+            "q=ccdd",
+            "q=compact",
+            "q=1.6",
+            "q=0.2.7",
+            "q=b94-",
+            "q=",
+            "limit=5",
+            "model=esp32s3&q=bread&end=silent",
+            "&&",
         ] {
             assert!(read(query).wants(&known), "{query}");
         }
         for query in [
-            "model=esp32", "version=1.6", "board=compact", "end=succeeded", "seen_since=59m",
-            "seen_since=2023-11-14T21:13:21Z", "q=zz", "q=ccdc", "model=esp32s3&q=zz", "q=%E5%B0%8F",
+            "model=esp32",
+            "version=1.6",
+            "board=compact",
+            "end=succeeded",
+            "seen_since=59m",
+            "seen_since=2023-11-14T21:13:21Z",
+            "q=zz",
+            "q=ccdc",
+            "model=esp32s3&q=zz",
+            "q=%E5%B0%8F",
         ] {
             assert!(!read(query).wants(&known), "{query}");
         }
-        assert!(!read("q=-").wants(&DeviceView { client_id: None, board_name: None, ..known.clone() }));
+        assert!(!read("q=-").wants(&DeviceView {
+            client_id: None,
+            board_name: None,
+            ..known.clone()
+        }));
         let mut untold = known;
         untold.offers.clear();
         assert!(!read("end=silent").wants(&untold));
@@ -264,25 +314,39 @@ pub(super) mod tests {
     #[test]
     fn what_cannot_be_meant_is_named() {
         for (query, words) in [
-            ("models=x", "\"models\": no such key: there are model, version"),
+            (
+                "models=x",
+                "\"models\": no such key: there are model, version",
+            ),
             ("model=a&model=b", "model: it stands there twice"),
             ("model=&model=b", "model: it stands there twice"),
-            ("end=failed", "end: \"failed\": write one of offered, fetching"),
+            (
+                "end=failed",
+                "end: \"failed\": write one of offered, fetching",
+            ),
             ("limit=0", "limit: \"0\": write a number from 1 to 1000"),
             ("limit=1001", "limit: \"1001\""),
             ("limit=-1", "limit: \"-1\""),
             ("limit=x", "limit: \"x\""),
-            ("seen_since=yesterday", "seen_since: \"yesterday\": write a time such as"),
+            (
+                "seen_since=yesterday",
+                "seen_since: \"yesterday\": write a time such as",
+            ),
             ("seen_since=7w", "seen_since"),
             ("seen_since=d", "seen_since"),
             ("seen_since=99999999999999999999d", "seen_since"),
             ("q=%ff", "it is no UTF-8"),
         ] {
-            let found = DeviceQuery::read(Some(query), now()).unwrap_err().to_string();
+            let found = DeviceQuery::read(Some(query), now())
+                .unwrap_err()
+                .to_string();
             assert!(found.contains(words), "{query}: {found}");
         }
         // Before all time is all time.
-        assert_eq!(read("seen_since=9999999999999d").seen_since, Some(SystemTime::UNIX_EPOCH));
+        assert_eq!(
+            read("seen_since=9999999999999d").seen_since,
+            Some(SystemTime::UNIX_EPOCH)
+        );
         assert_eq!(read("limit=1000&after=x").limit, 1000);
         assert_eq!(read("").limit, 100);
         assert!(nothing(Some("")).is_ok() && nothing(None).is_ok() && nothing(Some("a")).is_err());

@@ -60,13 +60,17 @@ pub(crate) enum Refusal {
     )]
     NoToken,
     /// A token that is nobody's.
-    #[error("this token is nobody's here: see gateway.admin.tokens, and admin.token in the state folder")]
+    #[error(
+        "this token is nobody's here: see gateway.admin.tokens, and admin.token in the state folder"
+    )]
     WrongToken,
     /// Too many of them.
     #[error("too many wrong tokens came from this address: a right one is taken as ever")]
     TooManyGuesses(Duration),
     /// A token whose role is too small.
-    #[error("this token may look only: this needs one with the role operate (gateway.admin.tokens)")]
+    #[error(
+        "this token may look only: this needs one with the role operate (gateway.admin.tokens)"
+    )]
     Forbidden,
     /// A path that is nothing.
     #[error("there is nothing at this path: GET /api/v1/openapi.json says what there is")]
@@ -78,7 +82,9 @@ pub(crate) enum Refusal {
     #[error("no device of this id is known: GET /api/v1/devices lists them")]
     NoDevice,
     /// A file that the device was not offered.
-    #[error("this device was not offered a file of this name: its offers are in GET /api/v1/devices/{{mac}}")]
+    #[error(
+        "this device was not offered a file of this name: its offers are in GET /api/v1/devices/{{mac}}"
+    )]
     NoFile,
     /// A part of the query.
     #[error("{0}")]
@@ -153,7 +159,11 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// Returns `words` as plain text.
 pub(super) fn text(status: StatusCode, words: &str) -> Response {
-    with_type(status, "text/plain; charset=utf-8", words.as_bytes().to_vec())
+    with_type(
+        status,
+        "text/plain; charset=utf-8",
+        words.as_bytes().to_vec(),
+    )
 }
 
 /// Returns bytes of a media type.

@@ -121,7 +121,8 @@ pub(super) fn offers(fleet: &dyn FleetSource, query: &OfferQuery) -> Result<Offe
     let is_last = found.len() <= query.limit;
     found.truncate(query.limit);
     let next = found.last().filter(|_| !is_last);
-    let next = next.map(|((Reverse(at), place, number), ..)| shown(&format!("{at}.{number}.{place}")));
+    let next =
+        next.map(|((Reverse(at), place, number), ..)| shown(&format!("{at}.{number}.{place}")));
     let offers = found.into_iter();
     Ok(Offers {
         next,
@@ -368,18 +369,33 @@ mod tests {
         assert_eq!(counts.devices, 300);
         let of = |model: Option<&str>| {
             let mut models = counts.models.iter();
-            models.find(|count| count.model.as_deref() == model).unwrap().devices
+            models
+                .find(|count| count.model.as_deref() == model)
+                .unwrap()
+                .devices
         };
         assert_eq!((of(None), of(Some("esp32s3"))), (100, 200));
         assert_eq!(counts.models[0].devices, 200);
         assert_eq!(counts.versions.iter().map(|v| v.devices).sum::<u64>(), 300);
-        assert_eq!((counts.transports.http, counts.transports.https), (200, 100));
-        assert_eq!((counts.seen.hour, counts.seen.day, counts.seen.week), (61, 300, 300));
+        assert_eq!(
+            (counts.transports.http, counts.transports.https),
+            (200, 100)
+        );
+        assert_eq!(
+            (counts.seen.hour, counts.seen.day, counts.seen.week),
+            (61, 300, 300)
+        );
         let ends = serde_json::to_value(&counts.ends).unwrap();
-        assert_eq!((ends["silent"].as_u64(), ends["succeeded"].as_u64()), (Some(300), Some(0)));
+        assert_eq!(
+            (ends["silent"].as_u64(), ends["succeeded"].as_u64()),
+            (Some(300), Some(0))
+        );
         // A device counts once for a file, with the newest end.
         let files = serde_json::to_value(firmware(&fleet_of(300))).unwrap();
         let ends = &files["files"][0]["ends"];
-        assert_eq!((ends["silent"].as_u64(), ends["succeeded"].as_u64()), (Some(300), Some(0)));
+        assert_eq!(
+            (ends["silent"].as_u64(), ends["succeeded"].as_u64()),
+            (Some(300), Some(0))
+        );
     }
 }

@@ -75,11 +75,13 @@ pub(crate) fn read_tokens(files: &[TokenFile]) -> ReadTokens {
                 continue;
             }
             Err(TokenFault::Empty) => {
-                read.faults.push((key, event!(ADMIN_TOKEN_EMPTY, file = path)));
+                read.faults
+                    .push((key, event!(ADMIN_TOKEN_EMPTY, file = path)));
                 continue;
             }
             Err(TokenFault::Spaced) => {
-                read.faults.push((key, event!(ADMIN_TOKEN_SPACED, file = path)));
+                read.faults
+                    .push((key, event!(ADMIN_TOKEN_SPACED, file = path)));
                 continue;
             }
             Err(TokenFault::Short) => {
@@ -190,7 +192,10 @@ mod tests {
         let [(warned, event)] = &read.warnings[..] else {
             panic!("{:?}", read.warnings);
         };
-        assert_eq!((warned.as_str(), event.kind.id), (&*key(6), "admin-token.open"));
+        assert_eq!(
+            (warned.as_str(), event.kind.id),
+            (&*key(6), "admin-token.open")
+        );
         // No message holds a token.
         let said = format!("{:?}{:?}{:?}", read.faults, read.warnings, read.tokens);
         assert!(!said.contains("0123456789"), "{said}");

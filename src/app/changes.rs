@@ -6,6 +6,7 @@ use crate::admin::settings::AdminSettings;
 use crate::config::{Places, Settings};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
+use crate::fleet::settings::FleetSettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, Scheme, Source};
@@ -110,6 +111,8 @@ impl Changes {
             timezone_offset,
             policy,
             catalogue,
+            state,
+            fleet,
             proxy: _,
             memory,
             bodies: _,
@@ -117,7 +120,8 @@ impl Changes {
             warnings,
         } = new;
         changes.settings.file = file;
-        changes.settings.places = places;
+        changes.settings.places = places.clone();
+        let new_places = places;
         changes.settings.local_ip = local_ip;
         changes.settings.machine_ip = machine_ip;
         changes.settings.warnings = warnings;
@@ -134,10 +138,15 @@ impl Changes {
         changes.take("server.timezone_offset", timezone_offset, |s| {
             &mut s.timezone_offset
         });
-        let is_written = [&running.places, &changes.settings.places]
-            .iter()
-            .any(|places| places.is_written("gateway.limits.connections"));
-        changes.take_limits(&limits, is_written);
+        let is_written = |key| {
+            let mut places = [&running.places, &new_places].into_iter();
+            places.any(|places| places.is_written(key))
+        };
+        changes.take_limits(&limits, is_written("gateway.limits.connections"));
+        // The default goes by which folders there are, and holds to the end.
+        let is_moved = running.state != state && is_written("gateway.state");
+        changes.wait("gateway.state", is_moved);
+        changes.take_fleet(fleet);
         changes.take_firmware(policy, catalogue);
         changes.wait("gateway.firmware.memory", running.memory != memory);
         let places = [&running.places, &changes.settings.places];
@@ -283,6 +292,17 @@ impl Changes {
         self.take("gateway.limits.headers", headers, |s| &mut s.limits.headers);
         self.take("gateway.limits.idle", idle, |s| &mut s.limits.idle);
         self.take("gateway.limits.drain", drain, |s| &mut s.limits.drain);
+    }
+
+    fn take_fleet(&mut self, new: FleetSettings) {
+        let FleetSettings {
+            silent_after,
+            track,
+        } = new;
+        self.take("gateway.fleet.silent_after", silent_after, |s| {
+            &mut s.fleet.silent_after
+        });
+        self.take("gateway.fleet.track", track, |s| &mut s.fleet.track);
     }
 
     fn take_firmware(&mut self, policy: Policy, folder: FolderSettings) {

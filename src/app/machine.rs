@@ -2,6 +2,7 @@
 //! while it runs.
 
 use crate::config::{Machine, ZoneDoubt};
+use crate::fleet::state_folder::default_place;
 use crate::ota::network::{Interface, Network};
 use crate::util::addresses::own_addresses;
 use crate::util::memory::Memory;
@@ -28,6 +29,7 @@ pub(crate) fn machine() -> Machine {
         time_zone: TimeZone::system(),
         zone_doubt: zone_doubt(),
         memory: Memory::look(),
+        state: default_place(env::var_os("STATE_DIRECTORY").as_deref(), Path::new("")),
     }
 }
 

@@ -3,6 +3,7 @@
 //! served.
 
 mod acme;
+mod admin;
 mod audit;
 mod changes;
 mod clock;
@@ -14,12 +15,14 @@ pub(crate) use acme::check_acme;
 pub(crate) use audit::{audit, audit_names, look_up_names};
 pub(crate) use machine::machine;
 
+use crate::admin::settings::read_tokens;
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::{Catalogue, CatalogueError};
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
+use crate::fleet::state_folder::{self, StateError, StateFolder};
 use crate::http::{AnswersChallenges, BodyBudget, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::Source;
 use crate::server::{
@@ -38,7 +41,7 @@ use arc_swap::ArcSwap;
 use audit::Auditor;
 use jiff::Timestamp;
 use reload::Reloader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, watch};
@@ -86,6 +89,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         // A port that the kernel chose is known only now.
         settings.make_up(port, SystemTime::now());
     }
+    let state = state_folder(&settings)?.map(Arc::new);
+    let admin = admin::open(&settings, state.as_deref(), &workers)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
@@ -101,7 +106,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     catalogue.wait_for_first_look(FIRST_LOOK);
     auditor.say_news();
     say_certificates(certificates.as_deref());
-    announce(&settings, &listeners, &catalogue);
+    announce(&settings, &listeners, admin.as_ref(), &catalogue);
     allocator::give_back();
 
     let limits = Arc::new(ArcSwap::from_pointee(Limits {
@@ -109,6 +114,19 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         ..settings.limits.clone()
     }));
     let front = Arc::new(front(&settings, &catalogue, challenges));
+    let admin_limits = Arc::new(ArcSwap::from_pointee(admin::limits(&settings.limits)));
+    let admin_tokens = admin.as_ref().map(admin::AdminDoor::tokens);
+    let readiness = admin::Ready {
+        catalogue: Arc::clone(&catalogue),
+        certificates: certificates.clone(),
+        dir: settings.catalogue.dir.clone(),
+        state: settings.state.clone(),
+        has_state: state.is_some(),
+    };
+    let admin = admin.map(|admin| {
+        let source = admin::FleetView::new(Arc::clone(&catalogue));
+        admin.service(&settings, readiness, source, tls.clone(), &admin_limits)
+    });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
         running,
@@ -117,6 +135,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         threshold,
         front: Arc::clone(&front),
         limits: Arc::clone(&limits),
+        admin_limits,
+        admin_tokens,
         catalogue,
         certificates,
         keepers,
@@ -143,8 +163,15 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         fair: !settings.behind_proxy || !settings.trusted.is_empty(),
         trusted: settings.trusted,
     };
+    let serve_admin = async {
+        match admin {
+            Some((listeners, service)) => listeners.serve(service, &workers, &stop).await,
+            None => Ok(()),
+        }
+    };
+    let serve = async { tokio::try_join!(listeners.serve(service, &workers, &stop), serve_admin) };
     tokio::select! {
-        served = listeners.serve(service, &workers, &stop) => served?,
+        served = serve => drop(served?),
         Some(reason) = broken.asked() => return Err(Ended(reason).into()),
     }
     workers.end();
@@ -156,8 +183,48 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             () = stop.forced.cancelled() => {}
         }
     }
+    // From here on another server may have it.
+    drop(state);
     tell!(STOPPED);
     Ok(())
+}
+
+/// Takes the state folder. Without one that can be written devices are answered all the same.
+fn state_folder(settings: &Settings) -> anyhow::Result<Option<StateFolder>> {
+    match StateFolder::open(&settings.state) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(StateError::Held(what)) => {
+            Err(refused(settings, [("gateway.state".to_owned(), what)]).into())
+        }
+        Err(StateError::Unwritable(event)) => {
+            event::say(&event);
+            Ok(None)
+        }
+    }
+}
+
+/// Returns the state folder of a configuration, for a command that needs what a server keeps
+/// there. It is the one that the server finds which is started in the same place.
+///
+/// # Errors
+///
+/// There is none, and the event names where it was looked for.
+#[expect(dead_code, reason = "the commands that ask a server come next")]
+pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
+    if settings.state.is_dir() {
+        return Ok(settings.state.clone());
+    }
+    let mut dirs = vec![absolute(&settings.state)];
+    if !settings.places.is_written("gateway.state") {
+        let others = state_folder::places(Path::new("")).map(|place| absolute(&place));
+        dirs.extend(
+            others
+                .into_iter()
+                .filter(|other| *other != absolute(&settings.state)),
+        );
+    }
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    Err(event!(STATE_NOT_FOUND, dirs = &*dirs))
 }
 
 /// Begins to keep the firmware folder.
@@ -335,7 +402,12 @@ fn say_room(settings: &Settings, connections: usize) {
 }
 
 /// The start-up lines, the guide's own first.
-fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
+fn announce(
+    settings: &Settings,
+    listeners: &Listeners,
+    admin: Option<&admin::AdminDoor>,
+    catalogue: &Catalogue,
+) {
     for (address, proxied) in listeners.addresses() {
         let protocols = if settings.tls == Mode::Off {
             "HTTP"
@@ -349,6 +421,9 @@ fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
             protocols = protocols,
             proxy_protocol = behind
         );
+    }
+    if let Some(admin) = admin {
+        admin.announce(settings);
     }
     let dir = absolute(&settings.catalogue.dir);
     let images = catalogue.snapshot().len();
@@ -401,13 +476,20 @@ pub(crate) fn check_machine(settings: &Settings) -> Result<(), ConfigFaults> {
     }
     let folder = way::to_folder(&settings.catalogue.dir);
     found.extend(folder.map(|what| ("gateway.firmware.dir", what)));
+    let folder = way::to_folder(&settings.state);
+    found.extend(folder.map(|what| ("gateway.state", what)));
+    if let Some(Err(error)) = settings.admin.listen.map(|at| check_address(at.ip())) {
+        found.push(("gateway.admin.listen", Event::from(&error)));
+    }
     let log = settings.log.file.as_deref().and_then(way::to_write);
     let log = log.filter(|what| what.kind.id != event::kinds::WAY_DENIED.id);
     found.extend(log.map(|what| ("log.log_file", what)));
+    let found = found.into_iter().map(|(key, what)| (key.to_owned(), what));
+    let mut found: Vec<_> = found.collect();
+    found.extend(read_tokens(&settings.admin.tokens).faults);
     if found.is_empty() {
         return Ok(());
     }
-    let found = found.into_iter().map(|(key, what)| (key.to_owned(), what));
     Err(refused(settings, found))
 }
 

@@ -1,6 +1,7 @@
 //! SIGHUP: the configuration, the certificates and the firmware folder are read again.
 //! A configuration that the start would refuse changes nothing.
 
+use super::admin::{self, Tokens};
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
 use super::{acme, front_settings, machine, refused};
@@ -32,6 +33,10 @@ pub(super) struct Reloader {
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
+    /// Those of the admin address.
+    pub(super) admin_limits: Arc<ArcSwap<Limits>>,
+    /// Its tokens; `None` where it is off.
+    pub(super) admin_tokens: Option<Tokens>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) keepers: Option<watch::Sender<CertificateKeeper>>,
@@ -100,6 +105,9 @@ impl Reloader {
         let changes = Changes::between(&running, new, process);
         let settings = &changes.settings;
         let keeper = acme::keeper(settings, self.challenges().as_ref())?;
+        // Another token may stand in a file of the same name.
+        let tokens = self.admin_tokens.as_ref();
+        let tokens = tokens.map(|tokens| tokens.read(settings)).transpose()?;
         // The last that can fail, and the first that is seen from outside.
         if let Some(certificates) = &self.certificates
             && settings.tls != running.tls
@@ -114,6 +122,11 @@ impl Reloader {
         {
             keepers.send_replace(keeper);
         }
+        if let (Some(running), Some(read)) = (&self.admin_tokens, tokens) {
+            running.change(read);
+        }
+        self.admin_limits
+            .store(Arc::new(admin::limits(&settings.limits)));
         self.front.change(front_settings(settings));
         self.catalogue.change(settings.catalogue.clone());
         self.limits.store(Arc::new(Limits {

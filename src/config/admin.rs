@@ -32,7 +32,9 @@ pub(super) fn admin(gateway: &Section<'_>, bind: &Bind, tls: &Mode) -> AdminSett
         about.fault(event!(CONFIG_ADMIN_IN_CLEAR));
     }
     let is_theirs = |ip: Option<IpAddr>| {
-        ip.is_none_or(|ip| ip.is_unspecified() || address.ip().is_unspecified() || ip == address.ip())
+        ip.is_none_or(|ip| {
+            ip.is_unspecified() || address.ip().is_unspecified() || ip == address.ip()
+        })
     };
     let port = address.port();
     if port > 0 && bind.numbers().contains(&port) && is_theirs(bind.ip) && section.has("listen") {
@@ -53,8 +55,11 @@ fn listen(text: &str) -> Option<Option<SocketAddr>> {
     if let Some(port) = section::port(text).filter(|_| !is_cut) {
         return Some(Some((Ipv4Addr::LOCALHOST, port).into()));
     }
-    let port = |port: &str| (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())).then_some(())
-        .and_then(|()| port.parse::<u16>().ok());
+    let port = |port: &str| {
+        (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+            .then_some(())
+            .and_then(|()| port.parse::<u16>().ok())
+    };
     if let Some((host, number)) = text.rsplit_once(':')
         && host.eq_ignore_ascii_case("localhost")
     {
@@ -152,7 +157,13 @@ mod tests {
         assert_eq!(admin.names, ["ota.example.com", "fd00::7", "192.168.1.5"]);
         let tokens = admin.tokens.iter();
         let tokens: Vec<_> = tokens
-            .map(|token| (token.name.as_str(), token.role, token.file.to_str().unwrap()))
+            .map(|token| {
+                (
+                    token.name.as_str(),
+                    token.role,
+                    token.file.to_str().unwrap(),
+                )
+            })
             .collect();
         let expected = [("grafana", Role::Read, "t/a"), ("me", Role::Operate, "/b")];
         assert_eq!(tokens, expected);
@@ -165,21 +176,42 @@ mod tests {
             ("listen: 70000", "gateway.admin.listen: \"70000\""),
             ("listen: '08009'", "gateway.admin.listen: \"08009\""),
             ("listen: '::1'", "gateway.admin.listen: \"::1\""),
-            ("listen: 'localhost:'", "gateway.admin.listen: \"localhost:\""),
+            (
+                "listen: 'localhost:'",
+                "gateway.admin.listen: \"localhost:\"",
+            ),
             ("listen: 'http://127.0.0.1:8009'", "gateway.admin.listen"),
             ("listen: 'ota.lan:8009'", "gateway.admin.listen"),
-            ("listen: 8003", "gateway.admin.listen: \"8003\": devices come to port 8003"),
+            (
+                "listen: 8003",
+                "gateway.admin.listen: \"8003\": devices come to port 8003",
+            ),
             ("names: ['https://a.lan']", "gateway.admin.names[0]"),
             ("names: ['a.lan:8009']", "gateway.admin.names[0]"),
-            ("tokens: [{name: a, role: admin, token_file: f}]", "gateway.admin.tokens[0].role: \"admin\": write read"),
-            ("tokens: [{role: read, token_file: f}]", "gateway.admin.tokens[0].name: missing"),
-            ("tokens: [{name: a, token_file: f}]", "gateway.admin.tokens[0].role: missing"),
-            ("tokens: [{name: a, role: read}]", "gateway.admin.tokens[0].token_file: missing"),
+            (
+                "tokens: [{name: a, role: admin, token_file: f}]",
+                "gateway.admin.tokens[0].role: \"admin\": write read",
+            ),
+            (
+                "tokens: [{role: read, token_file: f}]",
+                "gateway.admin.tokens[0].name: missing",
+            ),
+            (
+                "tokens: [{name: a, token_file: f}]",
+                "gateway.admin.tokens[0].role: missing",
+            ),
+            (
+                "tokens: [{name: a, role: read}]",
+                "gateway.admin.tokens[0].token_file: missing",
+            ),
             (
                 "tokens: [{name: a, role: read, token_file: f}, {name: a, role: read, token_file: g}]",
                 "gateway.admin.tokens[1].name: \"a\"",
             ),
-            ("tokens: [{name: a, role: read, token: f}]", "gateway.admin.tokens[0].token"),
+            (
+                "tokens: [{name: a, role: read, token: f}]",
+                "gateway.admin.tokens[0].token",
+            ),
             ("tokens: secret", "gateway.admin.tokens"),
             ("listne: 1", "gateway.admin.listne"),
         ] {

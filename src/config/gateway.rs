@@ -9,6 +9,7 @@ use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::name::{is_version, model_key};
 use crate::firmware::{FolderSettings, ForeignHome, Verify};
+use crate::fleet::settings::{FleetSettings, SHORTEST_SILENCE};
 use crate::http::cors::{Cors, Origin};
 use crate::http::plain::PlainHttp;
 use crate::ota::alias::Aliases;
@@ -406,6 +407,25 @@ pub(super) fn log_style(section: &Section<'_>) -> Style {
     Style {
         lang: lang.unwrap_or(default.lang),
         format: format.unwrap_or(default.format),
+    }
+}
+
+/// Longest silence that may be waited for.
+const LONGEST_SILENCE: Duration = Duration::from_secs(86_400);
+
+/// Reads how the ends of offers are told.
+pub(super) fn fleet(section: &Section<'_>) -> FleetSettings {
+    section.only_known();
+    let default = FleetSettings::default();
+    let silent_after = section.read("silent_after", wanted::SILENT_AFTER, |text| {
+        let term = values::duration(text)?;
+        (SHORTEST_SILENCE..=LONGEST_SILENCE)
+            .contains(&term)
+            .then_some(term)
+    });
+    FleetSettings {
+        silent_after: silent_after.unwrap_or(default.silent_after),
+        track: section.boolean("track").unwrap_or(default.track),
     }
 }
 

@@ -240,6 +240,21 @@ pub const KEYS: &[Key] = &[
         "what is done with images in which another server's OTA address is compiled in",
     ),
     key(
+        "gateway.state",
+        Words("`data/state`; under systemd `$STATE_DIRECTORY/state`"),
+        "the folder of what this server itself keeps: devices, orders, keys",
+    ),
+    key(
+        "gateway.fleet.silent_after",
+        Value("10m"),
+        "how long a device may be still after it fetched an image",
+    ),
+    key(
+        "gateway.fleet.track",
+        Value("true"),
+        "whether download addresses say which device they are for",
+    ),
+    key(
         "gateway.log.lang",
         Value("en"),
         "language of the log and of `validate`: `en` or `zh`; the firmware guide's own lines keep their words",
@@ -358,9 +373,6 @@ const FREE: [&str; 3] = [
     "gateway.proxy.routes",
 ];
 
-/// Keys of versions to come.
-const LATER: [&str; 1] = ["gateway.fleet"];
-
 /// Returns the full name of a key below another.
 pub(super) fn below(section: &str, key: &str) -> String {
     if section.is_empty() {
@@ -430,11 +442,6 @@ pub(super) fn is_section(name: &str) -> bool {
         rest.is_some_and(|rest| rest.starts_with('.'))
     };
     FREE.contains(&name) || KEYS.iter().any(has_keys)
-}
-
-/// Tells whether it is a key of a version to come.
-pub(super) fn is_later(name: &str) -> bool {
-    LATER.contains(&name)
 }
 
 #[cfg(test)]

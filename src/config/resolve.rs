@@ -4,7 +4,7 @@
 
 use super::admin::admin;
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
-use super::gateway::{cors, firmware, limits, plain_http, tls};
+use super::gateway::{cors, firmware, fleet, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::places::Places;
 use super::proxy::proxy;
@@ -17,6 +17,7 @@ use crate::admin::settings::AdminSettings;
 use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::FolderSettings;
+use crate::fleet::settings::FleetSettings;
 use crate::http::cors::Cors;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
@@ -54,6 +55,8 @@ pub struct Machine {
     pub zone_doubt: Option<ZoneDoubt>,
     /// Its memory.
     pub memory: Memory,
+    /// The state folder, where none is configured: under systemd that of the unit.
+    pub state: PathBuf,
 }
 
 /// Doubt about the time zone that the environment names.
@@ -107,6 +110,10 @@ pub struct Settings {
     pub policy: Policy,
     /// The firmware folder.
     pub catalogue: FolderSettings,
+    /// The folder of what this server itself keeps.
+    pub state: PathBuf,
+    /// The way to the ends of offers.
+    pub fleet: FleetSettings,
     /// The servers behind this one.
     pub proxy: ProxySettings,
     /// The value of `gateway.firmware.memory`, in bytes.
@@ -253,6 +260,10 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         machine_ip: machine.local_ip,
         policy,
         catalogue,
+        state: gateway
+            .path("state")
+            .unwrap_or_else(|| machine.state.clone()),
+        fleet: fleet(&gateway.section("fleet")),
         proxy,
         memory: memory.unwrap_or(fits.images),
         bodies: fits.bodies,

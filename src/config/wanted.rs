@@ -16,6 +16,10 @@ pub(super) const DURATION: Text = Text::new(
     "请写大于零、不超过一天的时间，例如 10s 或 2m",
     "write a time above zero and up to a day, such as 10s or 2m",
 );
+pub(super) const SILENT_AFTER: Text = Text::new(
+    "请写 5s 到一天的时间，例如 10m",
+    "write a time from 5s to a day, such as 10m",
+);
 pub(super) const SECONDS: Text = Text::new("请写秒数，0 或以上", "write seconds, 0 or more");
 pub(super) const HOURS: Text = Text::new(
     "请写与 UTC 相差的小时数，例如 +8（中国）或 -3.5，不写时区名称，也不写分钟",

@@ -91,6 +91,7 @@ mod name;
 mod pair;
 mod process;
 mod request;
+mod state;
 mod withheld;
 
 pub use acme::*;
@@ -110,6 +111,7 @@ pub use name::*;
 pub use pair::*;
 pub use process::*;
 pub use request::*;
+pub use state::*;
 pub use withheld::*;
 
 /// Returns every kind, in the order in which the documents show them.
@@ -133,6 +135,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ORDERS,
         ADDRESSES,
         ADMIN,
+        STATE,
     ]
     .into_iter()
     .flatten()

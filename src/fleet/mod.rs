@@ -8,6 +8,8 @@ mod id;
 mod outcome;
 mod protected;
 mod record;
+pub mod settings;
+pub mod state_folder;
 mod token;
 
 use crate::event::text::{Lang, Text};

@@ -92,6 +92,16 @@ fn what_can_change_does_by_its_key() {
         ),
         ("", "gateway: {limits: {idle: 1s}}", "gateway.limits.idle"),
         ("", "gateway: {limits: {drain: 1s}}", "gateway.limits.drain"),
+        (
+            "",
+            "gateway: {fleet: {silent_after: 5s}}",
+            "gateway.fleet.silent_after",
+        ),
+        (
+            "gateway: {fleet: {track: false}}",
+            "",
+            "gateway.fleet.track",
+        ),
     ] {
         takes(running, new, key);
     }

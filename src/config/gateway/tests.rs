@@ -1,5 +1,7 @@
 use super::super::resolve::tests::{good, read};
 use crate::firmware::ForeignHome;
+use crate::fleet::settings::FleetSettings;
+use std::path::Path;
 use xiaozhi_device::version::Version;
 
 #[test]
@@ -87,4 +89,29 @@ fn another_home_is_one_beside_the_public_address() {
     assert!(said.len() == 1 && said[0].contains(words), "{said:?}");
     let said = read("gateway: {firmware: {foreign_home: strict}}").unwrap_err();
     assert!(said[0].contains("write warn or refuse"), "{said:?}");
+}
+
+#[test]
+fn the_state_folder_and_the_ends_of_offers() {
+    let s = good("");
+    assert_eq!(s.state, Path::new("data/state"));
+    assert_eq!(s.fleet, FleetSettings::default());
+    let s = good("gateway: {state: /srv/state, fleet: {silent_after: 5s, track: no}}");
+    assert_eq!(s.state, Path::new("/srv/state"));
+    let (silent_after, track) = (s.fleet.silent_after, s.fleet.track);
+    assert_eq!((silent_after.as_secs(), track), (5, false));
+    assert_eq!(s.warnings, []);
+    for (yaml, words) in [
+        ("{fleet: {silent_after: 4999ms}}", "from 5s to a day"),
+        ("{fleet: {silent_after: 25h}}", "from 5s to a day"),
+        ("{fleet: {silent_after: soon}}", "from 5s to a day"),
+        ("{fleet: {track: maybe}}", "true or false"),
+        ("{fleet: {silent: 1m}}", "gateway.fleet.silent: no such key"),
+        ("{fleet: on}", "must be a mapping"),
+        ("{state: }", "gateway.state"),
+        ("{state: '~/state'}", "gateway.state"),
+    ] {
+        let said = read(&format!("gateway: {yaml}")).err().unwrap_or_default();
+        assert!(said.join("\n").contains(words), "{yaml}: {said:?}");
+    }
 }

@@ -15,6 +15,7 @@ pub(crate) fn machine() -> Machine {
         time_zone: TimeZone::UTC,
         zone_doubt: None,
         memory: Memory::default(),
+        state: "data/state".into(),
     }
 }
 
@@ -176,10 +177,6 @@ fn what_cannot_be_meant_is_refused_by_name() {
         (
             "gateway: {sorts: 1, x: 1}",
             "c.yaml:1: gateway.x: no such key: write one of ip, ports",
-        ),
-        (
-            "gateway: {fleet: {}}",
-            "gateway.fleet: this version does not have it yet",
         ),
         (
             "gateway: {ports: [8003, 65536]}",

@@ -54,6 +54,19 @@ kinds! { ADMIN:
     ADMIN_TOKEN_OPEN = Kind::new("admin-token.open", Warning, "admin", &["place?~", "key?", "file", "mode"],
         "{|key|：}本机的每个用户都能读取令牌文件 {file}（权限 {mode}）：请执行 chmod o= {file}",
         "{|key|: }every user of this machine may read the token in {file} (mode {mode}): chmod o= {file}").lead(PLACE);
+    /// The token that this server makes cannot be had.
+    ADMIN_NO_TOKEN = Kind::new("admin.no-token", Warning, "admin", &["dir", "error"],
+        "状态目录 {dir} 中没有可用的令牌 admin.token（{error}）：只有 gateway.admin.tokens 中的令牌有效",
+        "there is no token of this server's own, admin.token in the state folder {dir} ({error}): those of gateway.admin.tokens alone are taken");
+    /// The folder was not looked at yet.
+    READY_NO_CATALOGUE = why("ready.catalogue", &["dir"],
+        "固件目录 {dir} 还没有读完一遍", "the firmware folder {dir} has not been looked at yet");
+    /// There is no certificate yet.
+    READY_NO_CERTIFICATE = why("ready.certificate", &[],
+        "还没有证书，TLS 连接会失败：日志中有原因", "there is no certificate yet, and TLS connections fail: the log has the reason");
+    /// There is no state folder.
+    READY_NO_STATE = why("ready.state", &["dir"],
+        "无法写入 gateway.state（{dir}）：日志中有原因", "gateway.state ({dir}) cannot be written: the log has the reason");
     /// Somebody sent a wrong token.
     ADMIN_WRONG_TOKEN = Kind::new("admin.wrong-token", Warning, "admin", &["peer"],
         "收到错误的令牌：如果不是您，请查看谁能访问管理地址（gateway.admin.listen）（每个客户端每小时提示一次）",

@@ -1,0 +1,57 @@
+//! The state folder, and what lies in it.
+
+use super::super::Kind;
+use super::super::Severity::{Info, Warning};
+use super::why;
+
+kinds! { STATE:
+    /// Another server has the folder.
+    STATE_HELD = why("state.held", &["dir", "pid?", "host?"],
+        "状态目录 {dir} 正被另一个服务器使用{（进程 |pid|）}{（主机 |host|）}：一个目录只能由一个服务器使用。请停止那个服务器，或为本服务器在 \
+         gateway.state 中写另一个目录",
+        "the state folder {dir} is held by another server{: process |pid|}{ on |host|}, and one folder is for one server: stop that one, or \
+         give this server a folder of its own in gateway.state");
+    /// The folder cannot be written.
+    STATE_UNWRITABLE = Kind::new("state.unwritable", Warning, "state", &["dir", "error", "what?"],
+        "无法写入状态目录 {dir}（{error}）{：|what|}。本服务器照常应答设备，但只在内存中记住它们：重启后会忘记，命令也不会被接受。",
+        "the state folder {dir} cannot be written ({error}){: |what|}. Devices are answered as ever, and what they say is learned in memory \
+         only: a restart forgets it, and orders are not taken.")
+        .remedy("让本服务器的用户可以写入该目录：若它在只读挂载中，请为它单独挂载可写的卷（docker-compose.yml 和 systemd 单元中有示例）；若属于别的用户，\
+                 请 chown；或在 gateway.state 中写另一个目录。然后重启。",
+            "let this server's user write there: where it lies on a mount that is read-only, mount a volume of its own for it (see \
+             docker-compose.yml and the systemd unit); where it belongs to somebody else, chown it; or name another folder in \
+             gateway.state. Then restart.");
+    /// The folder knows no locks.
+    STATE_UNLOCKED = Kind::new("state.unlocked", Warning, "state", &["dir", "error"],
+        "状态目录 {dir} 所在的文件系统不支持文件锁（{error}），因此无法发现另一个服务器也在使用它。",
+        "the file system of the state folder {dir} knows no locks ({error}), so that a second server in it would go unnoticed.")
+        .remedy("在 gateway.state 中写本机磁盘上的目录。", "name a folder on a disk of this machine in gateway.state.");
+    /// The folder lies on a share.
+    STATE_SHARED = Kind::new("state.shared", Warning, "state", &["dir", "kind"],
+        "状态目录 {dir} 位于网络共享（{kind}）：锁和数据库在那里都不可靠，网络中断时设备的记录会丢失，数据库可能损坏。",
+        "the state folder {dir} lies on a network share ({kind}): neither locks nor databases can be relied on there; what devices said is \
+         lost while the network is, and the database may break.")
+        .remedy("在 gateway.state 中写本机磁盘上的目录，并用 backup 备份它。",
+            "name a folder on a disk of this machine in gateway.state, and have `backup` copy it.");
+    /// The folder was open to others, and is no more.
+    STATE_NARROWED = Kind::new("state.narrowed", Info, "state", &["dir", "mode"],
+        "状态目录原来的权限是 {mode}，其中有密钥，现已改为 0700",
+        "the state folder's mode was {mode}; keys lie in it, so that it is 0700 now");
+    /// The folder is open to others, and stays so.
+    STATE_WIDE = Kind::new("state.wide", Warning, "state", &["dir", "mode", "error?"],
+        "其他用户可以进入状态目录 {dir}（权限 {mode}），其中有密钥{；权限未能改为 0700：|error|}。",
+        "other users can enter the state folder {dir} (mode {mode}), and keys lie in it{; the mode could not be made 0700: |error|}.")
+        .remedy("chmod 700 该目录；如果其中还有别的文件，请在 gateway.state 中写一个单独的目录。",
+            "chmod 700 it; where other things lie in it, too, name a folder of its own in gateway.state.");
+    /// A file in it made no sense.
+    STATE_SET_ASIDE = Kind::new("state.set-aside", Warning, "state", &["file", "moved", "why"],
+        "{file} 无法使用（{why}），已改名为 {moved}，并从头开始新的文件。",
+        "{file} cannot be used ({why}); it has been renamed to {moved}, and a new one is begun.")
+        .remedy("若有备份，请停止服务器后恢复该文件；否则可以删除改名后的文件。",
+            "if you have a backup, stop the server and put the file back; if not, the renamed one may be deleted.");
+    /// There is no state folder where a command looked.
+    STATE_NOT_FOUND = why("state.not-found", &["dirs"],
+        "没有状态目录，查看过：{dirs}。请在服务器运行的目录中、以能读取它的用户执行，或在配置的 gateway.state 中写明该目录（用 --config 指定配置）",
+        "there is no state folder; looked at: {dirs}. Run this in the folder where the server runs, as a user who may read it, or name the \
+         folder as gateway.state in the configuration (--config names that)");
+}
