@@ -7,8 +7,8 @@ use super::{PLACE, why};
 kinds! { ADMIN:
     /// The admin address answers.
     ADMIN_LISTENING = Kind::new("admin.listening", Info, "admin", &["address", "protocols", "token_file?"],
-        "管理地址已就绪：{address}（{protocols}）{；令牌在 |token_file|}（gateway.admin；设为 listen: off 则关闭）",
-        "the admin address is {address} ({protocols}){; a token is in |token_file|} (gateway.admin; `listen: off` turns it off)");
+        "管理地址已就绪，{protocols}（gateway.admin；设为 listen: off 则关闭）",
+        "the admin address answers, {protocols} (gateway.admin; `listen: off` turns it off)");
     /// The default admin address cannot be listened on.
     ADMIN_NOT_LISTENING = Kind::new("admin.not-listening", Warning, "admin", &["address", "why"],
         "没有管理地址，设备照常得到应答：{why}",
