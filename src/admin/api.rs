@@ -8,9 +8,10 @@ use super::query::{self, DeviceQuery, OfferQuery};
 use super::reply::{ErrorBody, Refusal, json, text, with_type};
 use super::scan;
 use super::types::{
-    Device, Devices, Firmware, Fleet, Forgotten, Offers, Part, Ready, Retried, RetryBody,
+    Device, Devices, Firmware, FleetCounts, Forgotten, Offers, Part, Ready, Retried, RetryBody,
 };
 use crate::event::tell;
+use crate::fleet::DeviceId;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::Response;
@@ -92,11 +93,11 @@ pub(super) async fn metrics(State(sources): State<Sources>) -> Answer {
 
 /// The fleet in numbers.
 #[utoipa::path(get, path = "/api/v1/fleet", tag = "fleet",
-    responses((status = 200, body = Fleet), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = FleetCounts), (status = 401, body = ErrorBody)))]
 pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
     query::nothing(query.as_deref())?;
     let now = (sources.clock)();
-    let counts = blocking(&sources, move |fleet| scan::fleet(fleet, now)).await?;
+    let counts = blocking(&sources, move |source| scan::counts(source.fleet(), now)).await?;
     Ok(json(StatusCode::OK, &counts))
 }
 
@@ -114,8 +115,12 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
     ),
     responses((status = 200, body = Devices), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn devices(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
-    let query = DeviceQuery::read(query.as_deref(), (sources.clock)())?;
-    let page = blocking(&sources, move |fleet| scan::devices(fleet, &query)).await??;
+    let now = (sources.clock)();
+    let query = DeviceQuery::read(query.as_deref(), now)?;
+    let page = blocking(&sources, move |source| {
+        scan::devices(source.fleet(), &query, now)
+    });
+    let page = page.await??;
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -130,9 +135,13 @@ pub(super) async fn device(
 ) -> Answer {
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
-    let device = blocking(&sources, move |fleet| fleet.device(&id)).await?;
-    let device = device.ok_or(Refusal::NoDevice)?;
-    Ok(json(StatusCode::OK, &Device::from(device)))
+    let now = (sources.clock)();
+    let device = blocking(&sources, move |source| {
+        let record = source.fleet().find(&id)?;
+        Some(Device::new(&id, &record, now))
+    });
+    let device = device.await?.ok_or(Refusal::NoDevice)?;
+    Ok(json(StatusCode::OK, &device))
 }
 
 /// The files of the firmware folder: what becomes of each, and how its offers ended.
@@ -155,7 +164,7 @@ pub(super) async fn firmware(State(sources): State<Sources>, RawQuery(query): Ra
     responses((status = 200, body = Offers), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn offers(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
     let query = OfferQuery::read(query.as_deref())?;
-    let page = blocking(&sources, move |fleet| scan::offers(fleet, &query)).await??;
+    let page = blocking(&sources, move |source| scan::offers(source.fleet(), &query)).await??;
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -179,9 +188,9 @@ pub(super) async fn retry(
         _ => Refusal::BadBody(error.body_text()),
     })?;
     let RetryBody { file } = retry_body(&body)?;
-    let retried = blocking(&sources, move |fleet| {
-        let device = fleet.device(&id).ok_or(Refusal::NoDevice)?.mac;
-        let retried = fleet.retry(&id, file.as_deref()).map_err(refused)?;
+    let retried = blocking(&sources, move |source| {
+        let device = id.to_string();
+        let retried = source.retry(&id, file.as_deref()).map_err(refused)?;
         tell!(
             ADMIN_RETRIED,
             device = device.as_str(),
@@ -209,8 +218,8 @@ pub(super) async fn forget(
 ) -> Answer {
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
-    let forgotten = blocking(&sources, move |fleet| {
-        fleet.forget(&id).map_err(refused)?;
+    let forgotten = blocking(&sources, move |source| {
+        source.forget(&id).map_err(refused)?;
         tell!(ADMIN_FORGOT, by = caller.name, peer = peer);
         Ok::<_, Refusal>(Forgotten { forgotten: true })
     });
@@ -218,8 +227,9 @@ pub(super) async fn forget(
 }
 
 /// Returns the id in a path. No device has one that is no text.
-fn of_path(id: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
-    id.map(|Path(id)| id).map_err(|_| Refusal::NoDevice)
+fn of_path(id: Result<Path<String>, PathRejection>) -> Result<DeviceId, Refusal> {
+    let id = id.map(|Path(id)| DeviceId::new(&id));
+    id.map_err(|_| Refusal::NoDevice)
 }
 
 /// Reads the body of an order to try again: none, or a JSON object.

@@ -18,6 +18,6 @@ mod types;
 
 pub(crate) use auth::{AdminToken, Hosts, Role, hash};
 pub(crate) use door::Admin;
-pub(crate) use fleet_source::{DeviceView, FileView, FleetSource, OrderError, PlacedDevice};
+pub(crate) use fleet_source::{FileView, FleetSource, OrderError};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};

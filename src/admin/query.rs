@@ -1,7 +1,7 @@
 //! Queries of the API, read strictly: a filter that is misspelt would else show everything.
 
-use super::fleet_source::{DeviceView, ENDS};
 use super::reply::Refusal;
+use crate::fleet::{Filter, OfferEnd};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use std::time::{Duration, SystemTime};
@@ -12,23 +12,17 @@ const LIMIT: usize = 100;
 const MOST: usize = 1000;
 
 /// Which devices are asked for, and which page of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct DeviceQuery {
-    model: Option<String>,
-    version: Option<String>,
-    board: Option<String>,
-    end: Option<String>,
-    seen_since: Option<SystemTime>,
-    /// In lower case.
-    q: Option<String>,
+    pub(super) filter: Filter,
     pub(super) limit: usize,
     pub(super) after: Option<String>,
 }
 
 /// Which offers are asked for, and which page of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct OfferQuery {
-    pub(super) end: Option<String>,
+    pub(super) end: Option<OfferEnd>,
     pub(super) file: Option<String>,
     pub(super) limit: usize,
     pub(super) after: Option<String>,
@@ -47,71 +41,29 @@ impl DeviceQuery {
             "limit",
             "after",
         ];
-        let mut values = values(query, keys)?;
-        let [model, version, board, end, seen_since, q, limit, after] =
-            std::array::from_fn(|at| values[at].take());
-        Ok(Self {
+        let [model, version, board, end, seen_since, q, limit, after] = values(query, keys)?;
+        let filter = Filter {
             model,
             version,
             board,
-            end: end.map(self::end).transpose()?,
+            end: end.map(|text| self::end(&text)).transpose()?,
             seen_since: seen_since.map(|text| since(&text, now)).transpose()?,
-            q: q.map(|text| text.to_lowercase()),
+            q,
+        };
+        Ok(Self {
+            filter,
             limit: self::limit(limit)?,
             after,
         })
     }
-
-    /// Tells whether a device is among those that are asked for.
-    pub(super) fn wants(&self, device: &DeviceView) -> bool {
-        let is =
-            |wanted: &Option<String>, known: &Option<String>| wanted.is_none() || wanted == known;
-        let newest = || device.offers.first().map(|offer| offer.end);
-        is(&self.model, &device.model)
-            && is(&self.version, &device.version)
-            && (is(&self.board, &device.board_name) || is(&self.board, &device.board_type))
-            && self.end.as_deref().is_none_or(|end| newest() == Some(end))
-            && self
-                .seen_since
-                .is_none_or(|since| device.last_seen >= since)
-            && self.q.as_deref().is_none_or(|q| holds(device, q))
-    }
-}
-
-/// Tells whether a text in lower case is in what tells a device from others.
-fn holds(device: &DeviceView, q: &str) -> bool {
-    let texts = [
-        Some(&device.mac),
-        device.board_name.as_ref(),
-        device.board_type.as_ref(),
-        device.version.as_ref(),
-        device.client_id.as_ref(),
-    ];
-    let holds = |text: &String| text.to_lowercase().contains(q);
-    let address = device.address.map(|address| address.to_string());
-    // A MAC address is written in many ways.
-    let bare = |text: &str| text.replace([':', '-'], "");
-    let is_mac = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'-')
-    };
-    let digits = bare(q);
-    let of_mac = || {
-        is_mac(q)
-            && is_mac(&device.mac)
-            && !digits.is_empty()
-            && bare(&device.mac).contains(&digits)
-    };
-    texts.into_iter().flatten().any(holds) || address.as_ref().is_some_and(holds) || of_mac()
 }
 
 impl OfferQuery {
     /// Reads a query.
     pub(super) fn read(query: Option<&str>) -> Result<Self, Refusal> {
-        let mut values = values(query, ["limit", "after", "end", "file"])?;
-        let [limit, after, end, file] = std::array::from_fn(|at| values[at].take());
+        let [limit, after, end, file] = values(query, ["limit", "after", "end", "file"])?;
         Ok(Self {
-            end: end.map(self::end).transpose()?,
+            end: end.map(|text| self::end(&text)).transpose()?,
             file,
             limit: self::limit(limit)?,
             after,
@@ -159,14 +111,11 @@ fn decoded(text: &str) -> Result<String, Refusal> {
     decoded.map_err(|_| Refusal::BadQuery(format!("{text:?}: it is no UTF-8")))
 }
 
-fn end(text: String) -> Result<String, Refusal> {
-    if ENDS.contains(&text.as_str()) {
-        return Ok(text);
-    }
-    let ends = ENDS.join(", ");
-    Err(Refusal::BadQuery(format!(
-        "end: {text:?}: write one of {ends}"
-    )))
+fn end(text: &str) -> Result<OfferEnd, Refusal> {
+    OfferEnd::from_key(text).ok_or_else(|| {
+        let ends = OfferEnd::ALL.map(OfferEnd::key).join(", ");
+        Refusal::BadQuery(format!("end: {text:?}: write one of {ends}"))
+    })
 }
 
 fn limit(text: Option<String>) -> Result<usize, Refusal> {
@@ -212,143 +161,79 @@ fn since(text: &str, now: SystemTime) -> Result<SystemTime, Refusal> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::fleet_source::OfferView;
+mod tests {
     use super::*;
 
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
-
     fn now() -> SystemTime {
-        NOW + Duration::from_secs(1_700_000_000)
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
     }
 
     fn read(query: &str) -> DeviceQuery {
         DeviceQuery::read(Some(query), now()).unwrap_or_else(|e| panic!("{query}: {e}"))
     }
 
-    /// A device of a MAC address that was seen before so many seconds.
-    pub(in super::super) fn device(mac: &str, ago: u64) -> DeviceView {
-        DeviceView {
-            mac: mac.to_owned(),
-            client_id: Some("7B94-client".to_owned()),
-            model: Some("esp32s3".to_owned()),
-            board_name: Some("bread-compact-wifi".to_owned()),
-            board_type: Some("bread".to_owned()),
-            chip: None,
-            revision: None,
-            flash: None,
-            version: Some("1.6.6".to_owned()),
-            elf_sha256: None,
-            slot: None,
-            first_seen: NOW,
-            last_seen: now() - Duration::from_secs(ago),
-            address: Some([192, 0, 2, 7].into()),
-            transport: "http",
-            boots: 1,
-            why: None,
-            offers: ["silent", "succeeded"]
-                .map(|end| OfferView {
-                    file: "esp32s3_1.6.7.bin".to_owned(),
-                    version: "1.6.7".to_owned(),
-                    end,
-                    at: NOW,
-                })
-                .into(),
-        }
+    #[test]
+    fn each_key_is_read() {
+        let query = read("model=a%20b&version=1.6&board=c+d&end=rolled-back&q=%E5%B0%8F&limit=7&after=x&&");
+        let Filter {
+            model,
+            version,
+            board,
+            end,
+            seen_since,
+            q,
+        } = query.filter;
+        let texts = [model, version, board, q];
+        let texts = texts.map(Option::unwrap);
+        assert_eq!(texts, ["a b", "1.6", "c d", "小"]);
+        assert_eq!((end, seen_since), (Some(OfferEnd::RolledBack), None));
+        assert_eq!((query.limit, query.after.as_deref()), (7, Some("x")));
+        let query = read("model=&q=");
+        assert!(query.filter.model.is_none() && query.filter.q.is_none());
+        assert_eq!((query.limit, query.after), (100, None));
+        assert_eq!(read("limit=1000").limit, 1000);
     }
 
     #[test]
-    fn each_filter_keeps_who_it_is_about() {
-        let known = device("aa:bb:cc:dd:ee:0f", 3600);
-        for query in [
-            "",
-            "model=esp32s3",
-            "version=1.6.6",
-            "board=bread",
-            "board=bread-compact-wifi",
-            "end=silent",
-            "seen_since=1h",
-            "seen_since=2h",
-            "seen_since=7d",
-            "seen_since=2023-11-14T21:13:20Z",
-            "seen_since=2023-11-15T05:13:20%2B08:00",
-            "seen_since=2023-11-15T05:13:20+08:00",
-            "q=CC:DD",
-            "q=CC-DD",
-            "q=ccdd",
-            "q=compact",
-            "q=1.6",
-            "q=0.2.7",
-            "q=b94-",
-            "q=",
-            "limit=5",
-            "model=esp32s3&q=bread&end=silent",
-            "&&",
+    fn times_and_spans() {
+        for (text, ago) in [
+            ("90s", 90),
+            ("15m", 900),
+            ("1h", 3600),
+            ("7d", 7 * 86_400),
+            ("2023-11-14T21:13:20Z", 3600),
+            ("2023-11-15T05:13:20%2B08:00", 3600),
+            ("2023-11-15T05:13:20+08:00", 3600),
         ] {
-            assert!(read(query).wants(&known), "{query}");
+            let since = read(&format!("seen_since={text}")).filter.seen_since;
+            assert_eq!(since, Some(now() - Duration::from_secs(ago)), "{text}");
         }
-        for query in [
-            "model=esp32",
-            "version=1.6",
-            "board=compact",
-            "end=succeeded",
-            "seen_since=59m",
-            "seen_since=2023-11-14T21:13:21Z",
-            "q=zz",
-            "q=ccdc",
-            "model=esp32s3&q=zz",
-            "q=%E5%B0%8F",
-        ] {
-            assert!(!read(query).wants(&known), "{query}");
-        }
-        assert!(!read("q=-").wants(&DeviceView {
-            client_id: None,
-            board_name: None,
-            ..known.clone()
-        }));
-        let mut untold = known;
-        untold.offers.clear();
-        assert!(!read("end=silent").wants(&untold));
+        // Before all time is all time.
+        let since = read("seen_since=9999999999999d").filter.seen_since;
+        assert_eq!(since, Some(SystemTime::UNIX_EPOCH));
     }
 
     #[test]
     fn what_cannot_be_meant_is_named() {
         for (query, words) in [
-            (
-                "models=x",
-                "\"models\": no such key: there are model, version",
-            ),
+            ("models=x", "\"models\": no such key: there are model, version"),
             ("model=a&model=b", "model: it stands there twice"),
             ("model=&model=b", "model: it stands there twice"),
-            (
-                "end=failed",
-                "end: \"failed\": write one of offered, fetching",
-            ),
+            ("end=failed", "end: \"failed\": write one of offered, fetching"),
             ("limit=0", "limit: \"0\": write a number from 1 to 1000"),
             ("limit=1001", "limit: \"1001\""),
             ("limit=-1", "limit: \"-1\""),
             ("limit=x", "limit: \"x\""),
-            (
-                "seen_since=yesterday",
-                "seen_since: \"yesterday\": write a time such as",
-            ),
+            ("seen_since=yesterday", "seen_since: \"yesterday\": write a time such as"),
             ("seen_since=7w", "seen_since"),
             ("seen_since=d", "seen_since"),
             ("seen_since=99999999999999999999d", "seen_since"),
             ("q=%ff", "it is no UTF-8"),
         ] {
-            let found = DeviceQuery::read(Some(query), now())
-                .unwrap_err()
-                .to_string();
+            let found = DeviceQuery::read(Some(query), now());
+            let found = found.unwrap_err().to_string();
             assert!(found.contains(words), "{query}: {found}");
         }
-        // Before all time is all time.
-        assert_eq!(
-            read("seen_since=9999999999999d").seen_since,
-            Some(SystemTime::UNIX_EPOCH)
-        );
-        assert_eq!(read("limit=1000&after=x").limit, 1000);
-        assert_eq!(read("").limit, 100);
         assert!(nothing(Some("")).is_ok() && nothing(None).is_ok() && nothing(Some("a")).is_err());
         assert!(OfferQuery::read(Some("end=silent&file=a_1.bin&limit=2")).is_ok());
         assert!(OfferQuery::read(Some("q=1")).is_err());

@@ -1,7 +1,8 @@
 //! JSON of the API. Times are UTC by RFC 3339, and what is not known is null.
 
-use super::fleet_source::{DeviceView, FileView, OfferView};
-use jiff::{Timestamp, Unit};
+use super::fleet_source::FileView;
+use crate::fleet::{DeviceId, Offer, OfferEnd, Record};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -42,12 +43,12 @@ pub(super) struct Device {
     #[schema(value_type = Transport)]
     transport: &'static str,
     /// Number of boots that were seen.
-    boots: u64,
+    boots: u32,
     /// Id of the event that says why it was offered nothing; every id is in events.md.
     #[schema(required, example = "withheld.chip")]
     why: Option<&'static str>,
     /// Its last offers, newest first.
-    offers: Vec<Offer>,
+    offers: Vec<OfferOfDevice>,
 }
 
 /// Board of a device.
@@ -85,7 +86,8 @@ enum End {
 
 /// An offer to a device, and how it ended.
 #[derive(Debug, Serialize, ToSchema)]
-struct Offer {
+#[schema(as = Offer)]
+struct OfferOfDevice {
     file: String,
     version: String,
     #[schema(value_type = End)]
@@ -95,39 +97,46 @@ struct Offer {
     at: String,
 }
 
-impl From<OfferView> for Offer {
-    fn from(offer: OfferView) -> Self {
+impl Device {
+    /// Shows a device as it is known at `now`.
+    pub(super) fn new(id: &DeviceId, record: &Record, now: SystemTime) -> Self {
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let (profile, build) = (&record.profile, &record.build);
+        let client = Some(record.client.to_string());
+        let age = now.duration_since(SystemTime::UNIX_EPOCH);
+        let now = age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let offers = record.history.iter().flat_map(|history| &history.offers);
         Self {
-            file: offer.file,
-            version: offer.version,
-            end: offer.end,
-            at: rfc3339(offer.at),
+            mac: id.to_string(),
+            client_id: client.filter(|client| !client.is_empty()),
+            board: Board {
+                name: owned(&profile.board_name),
+                r#type: owned(&profile.board_type),
+            },
+            chip: owned(&profile.chip_name),
+            revision: profile.chip_revision,
+            flash: profile.flash_size,
+            version: owned(&build.version_header).or_else(|| owned(&build.reported)),
+            elf_sha256: build.elf_sha256.map(|hash| hex::encode(&hash)),
+            slot: owned(&build.slot),
+            first_seen: rfc3339(record.first_seen),
+            last_seen: rfc3339(record.last_seen),
+            address: record.address(now).map(|address| address.to_string()),
+            transport: if record.is_secure { "https" } else { "http" },
+            boots: record.boots,
+            why: record.why.map(|kind| kind.id),
+            offers: offers.rev().map(OfferOfDevice::from).collect(),
         }
     }
 }
 
-impl From<DeviceView> for Device {
-    fn from(device: DeviceView) -> Self {
+impl From<&Offer> for OfferOfDevice {
+    fn from(offer: &Offer) -> Self {
         Self {
-            mac: device.mac,
-            client_id: device.client_id,
-            board: Board {
-                name: device.board_name,
-                r#type: device.board_type,
-            },
-            chip: device.chip,
-            revision: device.revision,
-            flash: device.flash,
-            version: device.version,
-            elf_sha256: device.elf_sha256,
-            slot: device.slot,
-            first_seen: rfc3339(device.first_seen),
-            last_seen: rfc3339(device.last_seen),
-            address: device.address.map(|address| address.to_string()),
-            transport: device.transport,
-            boots: device.boots,
-            why: device.why,
-            offers: device.offers.into_iter().map(Offer::from).collect(),
+            file: offer.image.file.to_string(),
+            version: offer.image.version.to_string(),
+            end: offer.end.key(),
+            at: rfc3339(offer.at),
         }
     }
 }
@@ -164,13 +173,13 @@ pub(super) struct OfferToDevice {
 }
 
 impl OfferToDevice {
-    /// Takes an offer to the device of an id.
-    pub(super) fn new(mac: String, offer: OfferView) -> Self {
+    /// Takes an offer to a device.
+    pub(super) fn new(device: &DeviceId, offer: &Offer) -> Self {
         Self {
-            mac,
-            file: offer.file,
-            version: offer.version,
-            end: offer.end,
+            mac: device.to_string(),
+            file: offer.image.file.to_string(),
+            version: offer.image.version.to_string(),
+            end: offer.end.key(),
             at: rfc3339(offer.at),
         }
     }
@@ -190,27 +199,35 @@ pub(super) struct Ends {
     superseded: u64,
 }
 
-impl Ends {
-    /// Counts one more.
-    pub(super) fn count(&mut self, end: &str) {
-        let count = match end {
-            "offered" => &mut self.offered,
-            "fetching" => &mut self.fetching,
-            "fetched" => &mut self.fetched,
-            "succeeded" => &mut self.succeeded,
-            "rolled-back" => &mut self.rolled_back,
-            "silent" => &mut self.silent,
-            "interrupted" => &mut self.interrupted,
-            "superseded" => &mut self.superseded,
-            _ => return,
-        };
-        *count += 1;
+impl From<[u64; OfferEnd::ALL.len()]> for Ends {
+    fn from(counts: [u64; OfferEnd::ALL.len()]) -> Self {
+        // In the order of `OfferEnd::ALL`.
+        let [
+            offered,
+            fetching,
+            fetched,
+            succeeded,
+            rolled_back,
+            silent,
+            interrupted,
+            superseded,
+        ] = counts;
+        Self {
+            offered,
+            fetching,
+            fetched,
+            succeeded,
+            rolled_back,
+            silent,
+            interrupted,
+            superseded,
+        }
     }
 }
 
 /// The fleet in numbers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Fleet {
+pub(super) struct FleetCounts {
     pub(super) devices: u64,
     /// By model, the most first.
     pub(super) models: Vec<ModelCount>,
@@ -225,19 +242,16 @@ pub(super) struct Fleet {
 /// Number of devices of a model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ModelCount {
-    /// Null for devices that report none.
-    #[schema(required)]
-    pub(super) model: Option<String>,
+    /// `default` for devices that report none.
+    pub(super) model: String,
     pub(super) devices: u64,
 }
 
 /// Number of devices of a model at a version.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VersionCount {
-    #[schema(required)]
-    pub(super) model: Option<String>,
-    #[schema(required)]
-    pub(super) version: Option<String>,
+    pub(super) model: String,
+    pub(super) version: String,
     pub(super) devices: u64,
 }
 
@@ -296,7 +310,7 @@ pub(super) struct File {
     words: Option<String>,
     /// Number of devices that could get it.
     could_get: u64,
-    /// How it ended on each device that it was offered to, last.
+    /// How the offers of this content ended, as far as they are kept.
     ends: Ends,
 }
 
@@ -358,42 +372,33 @@ pub(super) struct Part {
     pub(super) why: Option<String>,
 }
 
-/// Returns a time by RFC 3339, in UTC, to the millisecond. One that has no year of four
-/// digits is the nearest that has.
-fn rfc3339(time: SystemTime) -> String {
-    let last = if time < SystemTime::UNIX_EPOCH {
-        Timestamp::UNIX_EPOCH
-    } else {
-        Timestamp::MAX
-    };
-    let time = Timestamp::try_from(time).unwrap_or(last);
-    time.round(Unit::Millisecond).unwrap_or(time).to_string()
+/// Returns a time, in milliseconds since 1970, by RFC 3339 in UTC. One beyond the year 9999
+/// is the last before it.
+fn rfc3339(millis: u64) -> String {
+    let time = i64::try_from(millis).ok();
+    let time = time.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    time.unwrap_or(Timestamp::MAX).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fleet_source::ENDS;
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn times_are_utc() {
-        let time = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-        assert_eq!(rfc3339(time(1_700_000_000_000)), "2023-11-14T22:13:20Z");
-        assert_eq!(rfc3339(time(1_700_000_000_250)), "2023-11-14T22:13:20.25Z");
+        assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc3339(1_700_000_000_250), "2023-11-14T22:13:20.25Z");
+        assert!(rfc3339(u64::MAX).starts_with("9999-"));
     }
 
     #[test]
     fn every_end_has_its_count() {
-        let mut ends = Ends::default();
-        for end in ENDS {
-            ends.count(end);
-        }
-        ends.count("no end");
+        let ends = Ends::from(std::array::from_fn(|at| at as u64));
         let json = serde_json::to_value(&ends).unwrap();
         let json = json.as_object().unwrap();
-        let names: Vec<_> = json.keys().map(String::as_str).collect();
-        assert_eq!(names, ENDS);
-        assert!(json.values().all(|count| *count == 1), "{json:?}");
+        let found: Vec<_> = json.iter().map(|(name, count)| (name.as_str(), count.as_u64())).collect();
+        let ends = OfferEnd::ALL.iter().zip(0..);
+        let expected: Vec<_> = ends.map(|(end, at)| (end.key(), Some(at))).collect();
+        assert_eq!(found, expected);
     }
 }

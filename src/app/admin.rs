@@ -3,8 +3,8 @@
 use super::refused;
 use crate::admin::settings::{ReadTokens, read_tokens};
 use crate::admin::{
-    Admin, AdminParts, AdminToken, Check, DeviceView, FileView, FleetSource, Hosts, OrderError,
-    PlacedDevice, Readiness, Role, hash,
+    Admin, AdminParts, AdminToken, Check, FileView, FleetSource, Hosts, OrderError, Readiness, Role,
+    hash,
 };
 use crate::config::{ConfigFaults, Settings};
 use crate::event::text::Lang;
@@ -12,6 +12,7 @@ use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::fleet::state_folder::StateFolder;
+use crate::fleet::{DeviceId, Fleet};
 use crate::server::{Bind, Limits, ListenError, Listeners, Port, Service, Trusted, Workers};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
@@ -258,23 +259,30 @@ impl Readiness for Ready {
 /// What the admin address shows of devices and files.
 #[derive(Debug)]
 pub(super) struct FleetView {
+    fleet: Arc<Fleet>,
     catalogue: Arc<Catalogue>,
 }
 
 impl FleetView {
     /// Shows what these know.
-    pub(super) fn new(catalogue: Arc<Catalogue>) -> Self {
-        Self { catalogue }
+    pub(super) fn new(fleet: Arc<Fleet>, catalogue: Arc<Catalogue>) -> Self {
+        Self { fleet, catalogue }
+    }
+}
+
+/// Reason why no order is taken.
+const NO_ORDERS: &str = "this server keeps no orders";
+
+impl FleetView {
+    fn known(&self, device: &DeviceId) -> Result<(), OrderError> {
+        let known = self.fleet.find(device);
+        known.map(drop).ok_or(OrderError::NoDevice)
     }
 }
 
 impl FleetSource for FleetView {
-    fn device(&self, _id: &str) -> Option<DeviceView> {
-        None
-    }
-
-    fn page(&self, _after: Option<&str>, _most: usize) -> Vec<PlacedDevice> {
-        Vec::new()
+    fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     fn files(&self) -> Vec<FileView> {
@@ -314,11 +322,13 @@ impl FleetSource for FleetView {
         files
     }
 
-    fn retry(&self, _id: &str, _file: Option<&str>) -> Result<u64, OrderError> {
-        Err(OrderError::NoDevice)
+    fn retry(&self, device: &DeviceId, _file: Option<&str>) -> Result<u64, OrderError> {
+        self.known(device)?;
+        Err(OrderError::NotKept(NO_ORDERS.to_owned()))
     }
 
-    fn forget(&self, _id: &str) -> Result<(), OrderError> {
-        Err(OrderError::NoDevice)
+    fn forget(&self, device: &DeviceId) -> Result<(), OrderError> {
+        self.known(device)?;
+        Err(OrderError::NotKept(NO_ORDERS.to_owned()))
     }
 }

@@ -113,7 +113,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         connections,
         ..settings.limits.clone()
     }));
-    let front = Arc::new(front(&settings, &catalogue, challenges));
+    let fleet = Arc::new(Fleet::default());
+    let front = Arc::new(front(&settings, &catalogue, &fleet, challenges));
     let admin_limits = Arc::new(ArcSwap::from_pointee(admin::limits(&settings.limits)));
     let admin_tokens = admin.as_ref().map(admin::AdminDoor::tokens);
     let readiness = admin::Ready {
@@ -124,7 +125,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         has_state: state.is_some(),
     };
     let admin = admin.map(|admin| {
-        let source = admin::FleetView::new(Arc::clone(&catalogue));
+        let source = admin::FleetView::new(Arc::clone(&fleet), Arc::clone(&catalogue));
         admin.service(&settings, readiness, source, tls.clone(), &admin_limits)
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
@@ -314,12 +315,13 @@ async fn watch_certificates(auditor: &Auditor) {
 fn front(
     settings: &Settings,
     catalogue: &Arc<Catalogue>,
+    fleet: &Arc<Fleet>,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
     let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
         store: Arc::new(Store::new(settings.memory)),
-        fleet: Arc::new(Fleet::default()),
+        fleet: Arc::clone(fleet),
         bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),

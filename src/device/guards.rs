@@ -75,12 +75,18 @@ pub enum Reason<'a> {
         /// The version inside the image.
         inside: Cow<'a, str>,
     },
-    /// It was forced on this device several times, and the device still reports
-    /// what it reported before.
+    /// It failed on this device several times: it was fetched, or forced, and the device
+    /// still reports what it reported before, or did not come again in time.
     Failed {
-        /// Number of times that it was forced.
+        /// Number of times that it did.
         times: u32,
     },
+    /// What failed on devices is still being read from the store.
+    Unread,
+    /// What failed on devices was written by a newer program, which this one cannot read.
+    NewerStore,
+    /// So many images failed on this device that nobody knows of this one.
+    TooMuchFailed,
     /// Too many devices are remembered for this one to be: nobody would count how often
     /// it is forced, or knows whether it had files of its own under another name.
     NoRoom,

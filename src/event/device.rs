@@ -46,6 +46,9 @@ impl From<&Reason<'_>> for Event {
                 event!(WITHHELD_SAME_VERSION, inside = version(inside))
             }
             Reason::Failed { times } => event!(WITHHELD_FAILED, times = *times),
+            Reason::Unread => event!(WITHHELD_UNREAD),
+            Reason::NewerStore => event!(WITHHELD_NEWER_STORE),
+            Reason::TooMuchFailed => event!(WITHHELD_TOO_MUCH_FAILED),
             Reason::NoRoom => event!(WITHHELD_NO_ROOM),
             Reason::AlreadyRunning { inside: None } => event!(WITHHELD_RUNNING),
             Reason::AlreadyRunning {

@@ -105,6 +105,22 @@ impl Profile {
         }
     }
 
+    /// Returns the names that it gives of its board or model, the most precise first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = [
+            &self.model_header,
+            &self.board_name,
+            &self.board_type,
+            &self.model,
+        ];
+        names.into_iter().flatten().map(|name| &**name)
+    }
+
+    /// Returns the most precise of its names.
+    pub fn named(&self) -> Option<&str> {
+        self.names().next()
+    }
+
     /// Tells whether a check-in says the same: nothing is made for it.
     pub(super) fn is_of(&self, check_in: &CheckIn<'_>) -> bool {
         let report = &check_in.report;
@@ -244,10 +260,16 @@ impl<T: Default + Eq + Hash> Shared<T> {
         }
     }
 
-    /// Returns the one that is like `value`.
+    /// Returns the one that is like `value`, or the default one where there are too many.
     pub(super) fn take(&mut self, value: T) -> Arc<T> {
+        self.try_take(value)
+            .unwrap_or_else(|| Arc::clone(&self.none))
+    }
+
+    /// Returns the one that is like `value`; `None` where there are too many.
+    pub(super) fn try_take(&mut self, value: T) -> Option<Arc<T>> {
         if let Some(known) = self.known.get(&value) {
-            return Arc::clone(known);
+            return Some(Arc::clone(known));
         }
         if self.until_sweep == 0 {
             self.known.retain(|known| Arc::strong_count(known) > 1);
@@ -255,10 +277,10 @@ impl<T: Default + Eq + Hash> Shared<T> {
         }
         self.until_sweep -= 1;
         if self.known.len() >= self.most {
-            return Arc::clone(&self.none);
+            return None;
         }
         let value = Arc::new(value);
         self.known.insert(Arc::clone(&value));
-        value
+        Some(value)
     }
 }

@@ -95,7 +95,7 @@ impl OfferEnd {
     }
 
     /// Tells whether it goes on when the same content is offered again.
-    const fn goes_on(self) -> bool {
+    pub(super) const fn goes_on(self) -> bool {
         matches!(self, Self::Offered | Self::Fetching | Self::Interrupted)
     }
 }

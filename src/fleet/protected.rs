@@ -141,6 +141,17 @@ impl Protected {
         }
     }
 
+    /// Forgets the model of a device that is remembered elsewhere from now on.
+    pub(super) fn leave_own(&mut self, device: u64) {
+        self.own.remove(&device);
+    }
+
+    /// Forgets a device.
+    pub(super) fn forget(&mut self, device: u64) {
+        self.own.remove(&device);
+        self.forced.remove(&device);
+    }
+
     /// Remembers the model of its own as which a device has files.
     pub(super) fn keep_own(
         &mut self,

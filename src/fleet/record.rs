@@ -31,6 +31,14 @@ impl ClientId {
             None => Self::Text(kept(text).into()),
         }
     }
+
+    /// Tells whether it is this text's.
+    pub(super) fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Uuid(bytes) => uuid(text).as_ref() == Some(bytes),
+            Self::Text(own) => **own == *kept(text),
+        }
+    }
 }
 
 /// Places of the four signs in a UUID (RFC 9562, section 4).
@@ -97,8 +105,8 @@ pub struct Record {
     /// True where it may have had files of its own under another name, and there was no room
     /// to remember them.
     pub has_lost_own: bool,
-    /// True where it was changed since it was written to the store.
-    pub is_dirty: bool,
+    /// True where the store may have it.
+    pub is_stored: bool,
     /// Kind of the answer that it got last: an offer, or why it got none.
     pub why: Option<&'static Kind>,
     /// Model under which it had files of its own last.
@@ -127,7 +135,7 @@ impl Record {
             is_secure: false,
             is_settled: false,
             has_lost_own: false,
-            is_dirty: false,
+            is_stored: false,
             why: None,
             own: None,
             at_first: None,
@@ -155,14 +163,7 @@ impl Record {
 
     /// Returns the name that it gives of its board or model, the most precise one.
     pub fn named(&self) -> Option<&str> {
-        let profile = &self.profile;
-        let names = [
-            &profile.model_header,
-            &profile.board_name,
-            &profile.board_type,
-            &profile.model,
-        ];
-        names.into_iter().flatten().next().map(|name| &**name)
+        self.profile.named()
     }
 }
 

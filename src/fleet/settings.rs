@@ -1,18 +1,17 @@
-//! Settings of the fleet: by what the ends of offers are told.
+//! Settings of what is known of devices: `gateway.fleet`.
 
 use std::time::Duration;
 
-/// Shortest [`FleetSettings::silent_after`]. A device restarts and checks within some
-/// seconds.
-pub const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
+/// Shortest term after which a device may be taken for silent.
+pub const LEAST_SILENT_AFTER: Duration = Duration::from_secs(5);
 
-/// By what the ends of offers are told.
+/// How offers are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FleetSettings {
-    /// Time without a check-in after which a device that fetched an image counts as
-    /// silent.
+    /// Time without a check-in after which a device that fetched an image is silent, and
+    /// within which it must have fetched what it was offered.
     pub silent_after: Duration,
-    /// True where a download address says for which device it is.
+    /// True where download addresses carry a token, by which a download tells its device.
     pub track: bool,
 }
 

@@ -6,6 +6,7 @@ use super::request::Request;
 use crate::event::tell;
 use crate::event::text::Text;
 use crate::firmware::store::{ImageContent, OpenImage};
+use crate::server::Delivery;
 use crate::util::threads::{self, NoThread};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
@@ -82,6 +83,8 @@ pub(crate) struct Image {
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     log: DownloadLog,
+    /// Delivery that it is the body of; `None` where nobody counts it.
+    delivery: Option<Delivery>,
 }
 
 /// Fields of the log line that is written when the image is over.
@@ -111,15 +114,28 @@ impl DownloadLog {
 }
 
 impl Image {
-    /// Makes a body of `start..end` of `content`, which lies within it.
-    pub(super) fn new(content: ImageContent, start: u64, end: u64, log: DownloadLog) -> Self {
+    /// Makes a body of `start..end` of `content`, which lies within it. How it ends counts for
+    /// `delivery`.
+    pub(super) fn new(
+        content: ImageContent,
+        start: u64,
+        end: u64,
+        log: DownloadLog,
+        delivery: Option<Delivery>,
+    ) -> Self {
         Self {
             content,
             at: start,
             end,
             reading: None,
             log,
+            delivery,
         }
+    }
+
+    /// Returns the delivery that it is the body of, if somebody counts it.
+    pub(super) fn delivery(&self) -> Option<&Delivery> {
+        self.delivery.as_ref()
     }
 
     fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -136,8 +152,18 @@ impl Image {
             }
         };
         match &block {
-            Ok(bytes) => self.at += bytes.len() as u64,
+            Ok(bytes) => {
+                self.at += bytes.len() as u64;
+                if self.at == self.end
+                    && let Some(delivery) = &self.delivery
+                {
+                    delivery.body_is_taken();
+                }
+            }
             Err(e) => {
+                if let Some(delivery) = &self.delivery {
+                    delivery.cut();
+                }
                 // hyper closes the connection in front of the promised length,
                 // and the device keeps what it runs.
                 self.log.failed = true;
@@ -181,6 +207,11 @@ fn poll_read(
 
 impl Drop for Image {
     fn drop(&mut self) {
+        if self.at != self.end
+            && let Some(delivery) = &self.delivery
+        {
+            delivery.cut();
+        }
         let DownloadLog {
             file,
             device,

@@ -10,7 +10,7 @@ use super::request::{CLIENT_ID, DEVICE_ID, Head, Request, shown, text};
 use super::turned_away::{self, TurnedAway};
 use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
-use crate::fleet::Fleet;
+use crate::fleet::{Came, Fleet};
 use crate::ota::credentials::Voice;
 use crate::ota::decide::{Outcome, Policy, Withheld, decide};
 use crate::ota::reply::{since_epoch, write};
@@ -19,7 +19,6 @@ use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
@@ -27,6 +26,8 @@ use xiaozhi_device::checkin::{CheckIn, Report};
 
 /// Number of bytes of a body that the log shows.
 const BODY_SHOWN: usize = 4096;
+/// Number of bytes of a query with a token.
+const QUERY: usize = 25;
 /// Number of withheld files that the log names for one device.
 const WITHHELD_SHOWN: usize = 5;
 
@@ -126,7 +127,7 @@ impl CheckIns {
             if enabled!(Level::DEBUG) {
                 log_report(&check_in, peer, headers, &body);
             }
-            self.decided(&check_in, peer.address, reached, now)
+            self.decided(&check_in, peer, reached, now)
         })
     }
 
@@ -155,14 +156,20 @@ impl CheckIns {
     fn decided(
         &self,
         check_in: &CheckIn<'_>,
-        peer: SocketAddr,
+        peer: Peer,
         reached: &Reached<'_>,
         now: SystemTime,
     ) -> Reply {
+        let came = Came {
+            address: peer.address.ip(),
+            is_secure: peer.secure,
+            at: now,
+        };
+        let visit = self.fleet.visit(check_in, came);
+        let peer = peer.address;
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
-        let memory = self.fleet.device(device, own, now);
-        let mut decision = decide(check_in, &snapshot, &self.policy, &memory);
+        let mut decision = decide(check_in, &snapshot, &self.policy, &visit);
         let base = reached.download_base().unwrap_or_default();
         if base.is_empty() {
             decision.withdraw();
@@ -183,7 +190,7 @@ impl CheckIns {
         let mut url = String::new();
         match decision.outcome {
             Outcome::Offer { entry, force } => {
-                url.reserve(base.len() + entry.url_name.len());
+                url.reserve(base.len() + entry.url_name.len() + QUERY);
                 url.push_str(&base);
                 url.push_str(&entry.url_name);
                 let (version, force) = (entry.version.as_str(), force.then_some(1u8));
@@ -213,8 +220,14 @@ impl CheckIns {
             }
             Outcome::Silent => tell!(SILENT, device = device, version = shown(own)),
         }
+        let noted = visit.told(&decision);
+        // The log has it without: whoever tries the address from there is not the device.
+        if let Some(token) = noted.token {
+            url.push_str("?t=");
+            url.push_str(&token);
+        }
         // The same again at every boot would hide what is new.
-        if self.fleet.note(device, own, &decision, now) {
+        if noted.is_news {
             log_withheld(device, own, &decision.withheld);
         }
         near_models::tell_why(&self.fleet, &decision, check_in, now);

@@ -10,6 +10,8 @@ use crate::event::{self, Event, Kind, event, kinds, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::snapshot::ServedFile;
 use crate::firmware::store::{ImageContent, Store};
+use crate::fleet::{Fetch, Fleet};
+use crate::server::{Delivery, DeliveryEnd};
 use crate::util::threads::{self, NoThread};
 use hyper::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
@@ -24,6 +26,9 @@ use tracing::debug;
 /// Length in bytes of a name in a URL up to which the file that is meant is looked for: one
 /// of 255 bytes, each of them encoded.
 const LONGEST_ASKED: usize = 3 * 255;
+/// Length in bytes of a query up to which it may be a token: the modem firmware sends the whole
+/// address in one AT command, so ours are short.
+const LONGEST_QUERY: usize = 24;
 
 /// Handler of downloads, and the parts that it needs.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(super) struct Downloads {
     /// Images that can be fetched.
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) store: Arc<Store>,
+    /// Offers that downloads may belong to.
+    pub(super) fleet: Arc<Fleet>,
     /// Memory of who was told that a file is not here.
     pub(super) turned_away: Arc<TurnedAway>,
 }
@@ -111,10 +118,7 @@ impl Downloads {
         };
         let body = if get {
             match self.content(&entry, selected == Selected::Whole).await {
-                Ok(content) => {
-                    let log = DownloadLog::new(request, &entry.file, end - start);
-                    Some(Image::new(content, start, end, log))
-                }
+                Ok(content) => Some(self.image(request, &entry, content, (start, end))),
                 Err(e) if NoThread::of(&e).is_some() => {
                     debug!(file = %entry.file, peer = %peer, error = %e, "not opened");
                     return reply::not_yet(NO_THREAD);
@@ -138,6 +142,31 @@ impl Downloads {
             Selected::Part { start, end } => reply::part(&entry, start, end, body),
             _ => reply::image(&entry, body),
         }
+    }
+
+    /// Makes the body of a reply to a `GET`.
+    fn image(
+        &self,
+        request: Request<'_>,
+        entry: &ServedFile,
+        content: ImageContent,
+        (start, end): (u64, u64),
+    ) -> Image {
+        let log = DownloadLog::new(request, &entry.file, end - start);
+        let delivery = self.delivery(request, entry);
+        Image::new(content, start, end, log, delivery)
+    }
+
+    /// Begins the delivery of a whole file, if a token in the URL ties it to an offer. Whoever
+    /// asks for ranges is no device, which never does.
+    fn delivery(&self, request: Request<'_>, entry: &ServedFile) -> Option<Delivery> {
+        let head = request.head;
+        let token = token(head.uri.query()?)?;
+        if head.headers.contains_key(RANGE) {
+            return None;
+        }
+        let fetch = self.fleet.fetch(token, entry, request.now)?;
+        Some(Delivery::new(Fetched(fetch)))
     }
 
     /// Returns what is said of a file that cannot be fetched.
@@ -222,9 +251,68 @@ impl Downloads {
     }
 }
 
+/// Fetch whose end is the end of a delivery.
+#[derive(Debug)]
+struct Fetched(Fetch);
+
+impl DeliveryEnd for Fetched {
+    fn whole(&self) {
+        self.0.whole();
+    }
+
+    fn cut(&self) {
+        self.0.cut();
+    }
+}
+
+/// Returns the token that a query is, if it can be one: `t=`, letters, digits, `-` and `_`.
+fn token(query: &str) -> Option<&str> {
+    let token = query.strip_prefix("t=")?;
+    let is_one_of_its = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (query.len() <= LONGEST_QUERY && !token.is_empty() && token.bytes().all(is_one_of_its))
+        .then_some(token)
+}
+
 /// Returns whether a name could stand in the folder, so that a malformed one is told
 /// apart from a missing file. Nothing depends on it: only names in the snapshot lead to
 /// a file.
 fn is_file_name(name: &str) -> bool {
     name.ends_with(".bin") && !name.starts_with('.') && !name.contains(['/', '\0'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::token;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_is_a_token_or_none() {
+        for (query, expected) in [
+            ("t=a", Some("a")),
+            ("t=AZaz09-_AZaz09-_AZaz09", Some("AZaz09-_AZaz09-_AZaz09")),
+            ("t=AZaz09-_AZaz09-_AZaz09x", None),
+            ("t=", None),
+            ("t", None),
+            ("", None),
+            ("T=a", None),
+            ("u=a", None),
+            ("t=a&b", None),
+            ("b&t=a", None),
+            ("t=a=", None),
+            ("t=%61", None),
+            ("t=a+b", None),
+            ("t=\u{e9}", None),
+        ] {
+            assert_eq!(token(query), expected, "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_panics_and_a_token_is_its_end(query in "\\PC{0,40}") {
+            if let Some(token) = token(&query) {
+                prop_assert_eq!(format!("t={token}"), query);
+            }
+        }
+    }
 }

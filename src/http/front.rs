@@ -200,6 +200,7 @@ impl Answers {
             },
             downloads: Downloads {
                 catalogue: Arc::clone(&parts.catalogue),
+                fleet: Arc::clone(&parts.fleet),
                 store: Arc::clone(&parts.store),
                 turned_away: Arc::clone(&memory.turned_away),
             },

@@ -186,10 +186,14 @@ pub(super) fn closing(mut reply: Reply) -> Reply {
 }
 
 /// Builds the headers of an image, its length included; `body` is the image, or nothing
-/// in answer to `HEAD`.
+/// in answer to `HEAD`. Whether it arrives is told to whoever counts it.
 pub(super) fn image(entry: &ServedFile, body: Option<Image>) -> Reply {
+    let delivery = body.as_ref().and_then(Image::delivery).cloned();
     let mut reply = of_image(StatusCode::OK, entry, body);
     set(&mut reply, CONTENT_LENGTH, &entry.size().to_string());
+    if let Some(delivery) = delivery {
+        reply.extensions_mut().insert(delivery);
+    }
     reply
 }
 

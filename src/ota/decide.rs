@@ -13,11 +13,13 @@
 //!    is up to date, end. Below it and not pinned: the same.
 //! 4. The device runs this very image: withheld, **end**.
 //! 5. A guard forbids it ([`guards`](xiaozhi_device::guards)): withheld, the next.
-//! 6. The device's own comparison would refuse: forced, where that ends. What was
+//! 6. It failed on the device twice, or nobody knows whether it did: withheld; of the former
+//!    the next, with the latter it ends.
+//! 7. The device's own comparison would refuse: forced, where that ends. What was
 //!    forced three times in vain is withheld, and ends it, and so is what would have to
 //!    be forced where nobody could count that; what cannot be forced is withheld, the
 //!    next.
-//! 7. Offered.
+//! 8. Offered.
 //!
 //! Why 4 ends: let `a_1.8.0.bin` hold 1.6.9, beside an honest `a_1.7.0.bin`. A device
 //! that installed the former reports 1.6.9. Were it given the next lower file, it
@@ -172,6 +174,11 @@ pub trait DeviceMemory {
     /// while it reported what it reports now; the check-ins of one boot count as one.
     fn forced(&self, sha256: &[u8; 32]) -> Result<u32, NoRoom>;
 
+    /// Returns the number of times that the file with this SHA-256 failed on the device: it
+    /// was fetched, and the device went on with what it ran before, or did not come again in
+    /// time.
+    fn failed(&self, sha256: &[u8; 32]) -> Result<u32, Unknown>;
+
     /// Returns the model under which the device had files of its own last, unless it came as
     /// it does now, `named` so, before it had any: anybody can give another's id.
     fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, NoRoom>;
@@ -181,9 +188,31 @@ pub trait DeviceMemory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
+/// Reason why nobody knows what failed on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// It is still being read.
+    Unread,
+    /// A newer program wrote it.
+    Newer,
+    /// So much did that not all of it is remembered.
+    TooMuch,
+}
+
+impl Unknown {
+    /// Returns why an image is withheld for it.
+    fn reason(self) -> Reason<'static> {
+        match self {
+            Self::Unread => Reason::Unread,
+            Self::Newer => Reason::NewerStore,
+            Self::TooMuch => Reason::TooMuchFailed,
+        }
+    }
+}
+
 /// Model under which a device had files of its own. An alias makes two names one, and
 /// can be taken out of the settings again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct OwnModel {
     /// The name that the device gave.
     pub named: Box<str>,
@@ -216,6 +245,10 @@ impl DeviceMemory for () {
         Ok(0)
     }
 
+    fn failed(&self, _: &[u8; 32]) -> Result<u32, Unknown> {
+        Ok(0)
+    }
+
     fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, NoRoom> {
         Ok(None)
     }
@@ -224,6 +257,8 @@ impl DeviceMemory for () {
 /// Times that an image is forced on a device that goes on reporting the same. The device
 /// would try it at every check, for ever.
 const FORCED: u32 = 3;
+/// Times that an image may fail on a device that fetched it.
+const FAILED: u32 = 2;
 
 /// Decides what the device that checked in is told.
 pub fn decide<'a>(
@@ -289,6 +324,10 @@ pub fn decide<'a>(
         // Both are safe: the device's was looked at above, the scan lets in no other.
         let force = !version::device_finds_newer(own, entry.version.as_str());
         let reason = device.refuses(&file);
+        let reason = reason.or_else(|| match memory.failed(&entry.sha256) {
+            Ok(times) => (times >= FAILED).then_some(Reason::Failed { times }),
+            Err(unknown) => Some(unknown.reason()),
+        });
         let reason = reason.or_else(|| {
             if !force {
                 return None;
@@ -302,8 +341,13 @@ pub fn decide<'a>(
         });
         if let Some(reason) = reason {
             // What would have to be forced below it would push it out of the
-            // memory of what was forced in vain, and bring it back.
-            let end = matches!(reason, Reason::Failed { .. } | Reason::NoRoom);
+            // memory of what was forced in vain, and bring it back. And what is not known
+            // of this one is not known of the next.
+            let end = match reason {
+                Reason::Failed { .. } => force,
+                Reason::NoRoom | Reason::Unread | Reason::NewerStore => true,
+                _ => false,
+            };
             decision.withheld.push(Withheld { what, reason });
             if end {
                 break;

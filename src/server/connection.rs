@@ -2,10 +2,12 @@
 //! else is HTTP.
 
 use super::common_ground;
+use super::delivery::Delivery;
+use super::farewell;
 use super::first_line::Requests;
 use super::handshake::{Door, Failure};
 use super::hello::{CHALLENGE, HANDSHAKE};
-use super::leftover;
+use super::leftover::{self, Left};
 use super::proxy_header::{self, Origin, Unread};
 use super::reset_watch::ResetWatch;
 use super::shares::{Client, Going, OLD, Place, Shares};
@@ -13,7 +15,7 @@ use super::turn_away;
 use super::turns::Turns;
 use super::unreadable::Ended;
 use super::watched::Watched;
-use super::write_timeout::WriteTimeout;
+use super::write_timeout::{Sends, WriteTimeout};
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
 use crate::util::network::customer;
@@ -166,7 +168,7 @@ pub(super) async fn serve<H: Handler>(
         None => return turn_away::at_once(stream, &H::turned_away()),
     };
     let Some((first, bytes)) = first else { return };
-    let left = Arc::default();
+    let left: Arc<Left<TcpStream>> = Arc::default();
     let begins = (first == Opening::Tls).then(|| Arc::clone(place.wait()));
     let watch = ResetWatch::default();
     let mut stream = WriteTimeout::new(
@@ -187,6 +189,7 @@ pub(super) async fn serve<H: Handler>(
         },
         port,
         watch,
+        left: Arc::clone(&left),
     };
     let idle = limits.idle;
     let place = &mut place;
@@ -195,7 +198,7 @@ pub(super) async fn serve<H: Handler>(
         // connection that says nothing holds it too.
         Opening::Tls => {
             let (came, place) = (came(true), (place, &*turns));
-            Box::pin(secure(stream, came, place, shared, &limits, stop)).await;
+            Box::pin(secure(stream, came, place, shared, &limits, &stop)).await;
         }
         Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
@@ -204,11 +207,23 @@ pub(super) async fn serve<H: Handler>(
         }
         Opening::Ssl2(_) | Opening::Http => {
             let came = came(false);
-            Box::pin(http(stream, came, place, shared, &limits, stop)).await;
+            Box::pin(http(stream, came, place, shared, &limits, &stop)).await;
         }
     }
-    if let Some(stream) = left.take() {
-        leftover::finish(stream, idle).await;
+    leave(&left, idle, stop).await;
+}
+
+/// Waits for what is left of a connection in the kernel, and for the client of a delivery.
+async fn leave(left: &Left<TcpStream>, idle: Duration, stop: CancellationToken) {
+    let delivery = left.delivery.take();
+    match (left.take(), delivery) {
+        (Some(stream), Some(delivery)) => {
+            let in_haste = left.delivery.is_in_haste();
+            Box::pin(farewell::wait(stream, delivery, idle, in_haste, stop)).await;
+        }
+        (Some(stream), None) => leftover::finish(stream, idle).await,
+        // Without its stream it is cut.
+        (None, _) => {}
     }
 }
 
@@ -222,6 +237,7 @@ struct Came {
     peer: Peer,
     port: Port,
     watch: ResetWatch,
+    left: Arc<Left<TcpStream>>,
 }
 
 /// Shakes hands, and serves what comes over TLS.
@@ -231,7 +247,7 @@ async fn secure<H: Handler>(
     (place, turns): (&mut Place, &Turns),
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
-    stop: CancellationToken,
+    stop: &CancellationToken,
 ) {
     let address = came.peer.address;
     let Some(door) = &shared.tls else {
@@ -242,7 +258,7 @@ async fn secure<H: Handler>(
     let spot = turns.spot(place.wait().owner());
     // Its room goes with it, before that for requests comes.
     let shaken = Box::pin(door.shake(stream, end, spot));
-    let shaken = or_late(&stop, shaken);
+    let shaken = or_late(stop, shaken);
     let shaken = place.unless_going(pin!(shaken)).await.flatten();
     match shaken {
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
@@ -302,19 +318,25 @@ async fn or_late<T>(stop: &CancellationToken, work: impl Future<Output = T> + Un
 }
 
 async fn http<H: Handler>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: impl AsyncRead + AsyncWrite + Sends + Unpin + Send + 'static,
     came: Came,
     place: &mut Place,
     shared: Arc<ConnectionContext<H>>,
     limits: &Limits,
-    stop: CancellationToken,
+    stop: &CancellationToken,
 ) {
-    let Came { peer, port, watch } = came;
-    let watch = &watch;
+    let Came {
+        peer,
+        port,
+        watch,
+        left,
+    } = came;
+    let (watch, delivery) = (&watch, &left.delivery);
     let handler = &shared.service.handler;
     let upgrade = Arc::new(OnceLock::new());
     let requests = Arc::new(Mutex::new(Requests::default()));
-    let stream = Watched::new(stream, Arc::clone(&requests), Arc::clone(place.wait()));
+    let wait = Arc::clone(place.wait());
+    let stream = Watched::new(stream, Arc::clone(&requests), wait, Arc::clone(&left));
     let service = service_fn(|mut request: Request<Incoming>| {
         let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
         if lock(&requests).note_read() {
@@ -327,6 +349,9 @@ async fn http<H: Handler>(
             {
                 // One connection is upgraded once.
                 let _ = upgrade.set(wanted);
+            }
+            if let Some(tracked) = reply.extensions_mut().remove::<Delivery>() {
+                delivery.put(tracked);
             }
             Ok::<_, Infallible>(reply)
         }
@@ -356,6 +381,7 @@ async fn http<H: Handler>(
                 place.poll_going(cx)
             }) => {
                 if going == Going::Now {
+                    delivery.make_haste();
                     let stream = connection.into_parts().map(|parts| parts.io.into_inner());
                     if let Some(stream) = stream.and_then(Watched::unanswered) {
                         turn_away::answer(stream, &H::turned_away()).await;

@@ -12,6 +12,7 @@
 //! and is not acknowledged, a window's worth, the kernel gives up after its own retries
 //! (`tcp_orphan_retries`).
 
+use super::delivery::PendingDelivery;
 use crate::util::sync::lock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
@@ -34,7 +35,8 @@ const STEP: u32 = 32 * 1024;
 /// to spare.
 const MOST: u32 = 1024 * 1024;
 /// Times between two looks: the first, and the longest.
-const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+pub(super) const LOOKS: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_millis(500));
 
 /// A connection of which the kernel keeps what it has not sent.
 pub(super) trait Leaves {
@@ -44,6 +46,12 @@ pub(super) trait Leaves {
     fn leave_nothing(&self);
     /// Returns whether the peer has reset it, or the kernel has given it up.
     fn is_reset(&self) -> bool;
+    /// Returns whether something of the peer can be read at once, an end included.
+    fn has_come(&self) -> bool;
+    /// Returns whether all has been sent, of a stream that goes on.
+    fn is_sent(&self) -> bool {
+        self.has_left_less_than(1)
+    }
 }
 
 impl Leaves for TcpStream {
@@ -66,25 +74,44 @@ impl Leaves for TcpStream {
     fn is_reset(&self) -> bool {
         self.take_error().is_ok_and(|error| error.is_some())
     }
+
+    fn has_come(&self) -> bool {
+        let mut asked = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut asked, PollTimeout::ZERO).map_or(true, |ready| ready > 0)
+    }
+
+    fn is_sent(&self) -> bool {
+        let is_sent = self.has_left_less_than(1);
+        // Left so, the next reply would go out a buffer at a time. 0 is the system's own.
+        let _ = SockRef::from(self).set_tcp_notsent_lowat(0);
+        is_sent
+    }
 }
 
 /// Place for a stream that ends with something left in it.
 #[derive(Debug)]
-pub(super) struct Left<S>(Mutex<Option<S>>);
+pub(super) struct Left<S> {
+    stream: Mutex<Option<S>>,
+    /// Delivery of which the end is not known: its stream is left here, too.
+    pub(super) delivery: PendingDelivery,
+}
 
 impl<S> Default for Left<S> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self {
+            stream: Mutex::default(),
+            delivery: PendingDelivery::default(),
+        }
     }
 }
 
 impl<S> Left<S> {
     pub(super) fn put(&self, stream: S) {
-        *lock(&self.0) = Some(stream);
+        *lock(&self.stream) = Some(stream);
     }
 
     pub(super) fn take(&self) -> Option<S> {
-        lock(&self.0).take()
+        lock(&self.stream).take()
     }
 }
 
@@ -144,9 +171,14 @@ impl LingeringClose {
 /// Waits until all of it has been sent, as long as it moves; what stands still for
 /// `idle` is reset.
 pub(super) async fn finish(stream: impl Leaves, idle: Duration) {
-    let mut closing = LingeringClose::new(idle);
     // Either way nothing is left.
-    let _ = poll_fn(|cx| closing.poll(&stream, cx)).await;
+    let _ = sent(&stream, idle).await;
+}
+
+/// The same, of a stream that stays; an error where it was reset.
+pub(super) async fn sent(stream: &impl Leaves, idle: Duration) -> io::Result<()> {
+    let mut closing = LingeringClose::new(idle);
+    poll_fn(|cx| closing.poll(stream, cx)).await
 }
 
 #[cfg(test)]
@@ -172,6 +204,10 @@ mod tests {
         }
 
         fn is_reset(&self) -> bool {
+            false
+        }
+
+        fn has_come(&self) -> bool {
             false
         }
     }

@@ -5,6 +5,8 @@ mod accept;
 mod cipher_suites;
 mod common_ground;
 mod connection;
+mod delivery;
+mod farewell;
 mod first_line;
 mod handshake;
 mod hello;
@@ -25,6 +27,7 @@ mod watched;
 mod workers;
 mod write_timeout;
 
+pub(crate) use delivery::{Delivery, DeliveryEnd};
 pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limit};
 pub(crate) use reset_watch::{LOOK, ResetWatch};
 pub use trusted::Trusted;

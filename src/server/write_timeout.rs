@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 
 /// Size in bytes of what is written in one piece.
 const SMALL: usize = 1024;
@@ -130,6 +131,51 @@ impl WriteTimeout<TcpStream> {
     }
 }
 
+/// Stream of which it can be told what became of what was written to it.
+pub(super) trait Sends {
+    /// Returns ready once the kernel has sent all; an error where that stands still.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Returns whether the kernel has sent all, of a stream that goes on.
+    fn is_sent(&self) -> bool;
+    /// Returns whether something of the client can be read at once, an end included.
+    fn has_come(&self) -> bool;
+}
+
+impl<S: Leaves + Unpin> Sends for WriteTimeout<S> {
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let inner = there(&mut self.inner)?;
+        // Behind an end how much is left shows no more, so the end waits.
+        let closing = self
+            .closing
+            .get_or_insert_with(|| LingeringClose::new(self.idle));
+        closing.poll(&*inner, cx)
+    }
+
+    fn is_sent(&self) -> bool {
+        self.inner.as_ref().is_some_and(Leaves::is_sent)
+    }
+
+    fn has_come(&self) -> bool {
+        !self.opening.is_empty() || self.inner.as_ref().is_none_or(Leaves::has_come)
+    }
+}
+
+impl<S: Sends> Sends for TlsStream<S> {
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().0.poll_sent(cx)
+    }
+
+    fn is_sent(&self) -> bool {
+        self.get_ref().0.is_sent()
+    }
+
+    fn has_come(&self) -> bool {
+        let (stream, tls) = self.get_ref();
+        // It takes no more while there is something that nobody has read.
+        !tls.wants_read() || stream.has_come()
+    }
+}
+
 /// Returns the stream, while there is one.
 fn there<S: Unpin>(inner: &mut Option<S>) -> io::Result<Pin<&mut S>> {
     match inner {
@@ -160,7 +206,7 @@ impl<S: AsyncRead + Leaves + Unpin> AsyncRead for WriteTimeout<S> {
 
 impl<S: Leaves> Drop for WriteTimeout<S> {
     fn drop(&mut self) {
-        if self.written > LITTLE
+        if (self.written > LITTLE || self.left.delivery.is_pending())
             && let Some(inner) = self.inner.take()
         {
             self.left.put(inner);
@@ -219,15 +265,10 @@ impl<S: AsyncRead + AsyncWrite + Leaves + Unpin> AsyncWrite for WriteTimeout<S> 
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let inner = there(&mut this.inner)?;
         if this.written > LITTLE {
-            // Behind an end how much is left shows no more, so the end waits.
-            let closing = this
-                .closing
-                .get_or_insert_with(|| LingeringClose::new(this.idle));
-            ready!(closing.poll(&*inner, cx))?;
+            ready!(this.poll_sent(cx))?;
         }
-        inner.poll_shutdown(cx)
+        there(&mut this.inner)?.poll_shutdown(cx)
     }
 }
 
@@ -244,6 +285,24 @@ mod tests {
         fn leave_nothing(&self) {}
 
         fn is_reset(&self) -> bool {
+            false
+        }
+
+        fn has_come(&self) -> bool {
+            false
+        }
+    }
+
+    impl Sends for DuplexStream {
+        fn poll_sent(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn is_sent(&self) -> bool {
+            true
+        }
+
+        fn has_come(&self) -> bool {
             false
         }
     }

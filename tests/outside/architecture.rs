@@ -60,7 +60,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "util",
         ],
     ),
-    ("admin", &["device", "event", "server", "util"]),
+    ("admin", &["device", "event", "fleet", "server", "util"]),
     (
         "http",
         &[

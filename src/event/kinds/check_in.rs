@@ -34,9 +34,29 @@ kinds! { CHECK_INS:
     /// There is no room for what protects devices.
     FLEET_FULL = Kind::new("fleet.full", Warning, "checkin", &["device", "limit", "what", "follows"],
         "已为 {limit} 台设备记住{what}，没有位置再记该设备：已记住的设备照旧受保护；{follows}。如果您没有这么多设备，就是有人在编造设备：\
-         请在防火墙上拦截，然后重启，记录随之清空（每小时提示一次）",
+         请在防火墙上拦截（每小时提示一次）",
         "{limit} devices are remembered for {what}, and there is no room for this one: those stay protected, and {follows}. If you \
-         have fewer devices, somebody makes them up: keep that out by the firewall, then restart, which empties it (said once an hour)");
+         have fewer devices, somebody makes them up: keep that out by the firewall (said once an hour)");
+    /// A device runs what it was offered.
+    OFFER_SUCCEEDED = Kind::new("offer.succeeded", Info, "fleet", &["device", "file", "version"],
+        "设备 {device} 已升级到 {version}（{file}）",
+        "the device {device} runs {version} now ({file})");
+    /// A device went back to what it ran.
+    OFFER_ROLLED_BACK = Kind::new("offer.rolled-back", Warning, "fleet", &["device", "file", "version"],
+        "设备 {device} 取走了 {version}（{file}），却又以原来的版本启动：新固件未能运行，引导程序已回退。如果多台设备如此，请撤下该文件",
+        "the device {device} fetched {version} ({file}), and came back with what it ran before: the new image did not run, and its boot loader \
+         rolled back. Where several devices do so, take the file away");
+    /// A device did not come again.
+    OFFER_SILENT = Kind::new("offer.silent", Warning, "fleet", &["device", "file", "version"],
+        "设备 {device} 取走了 {version}（{file}），之后没有按时回来（gateway.fleet.silent_after）：新固件可能无法启动，或被引导程序拒绝而设备仍在运行旧版本，\
+         或设备已断电。如果多台设备如此，请撤下该文件",
+        "the device {device} fetched {version} ({file}), and did not come again in time (gateway.fleet.silent_after): the image may not start, or its \
+         boot loader refused it and the device runs on, or it is off. Where several devices do so, take the file away");
+    /// An image failed often enough on a device.
+    OFFER_GIVEN_UP = Kind::new("offer.given-up", Warning, "fleet", &["device", "file", "times"],
+        "{file} 在设备 {device} 上失败了 {times} 次，不再提供给它；文件改变后会再提供，或用 xiaozhi-ota retry {device} 再试",
+        "{file} failed on the device {device} {times} times, and is offered to it no more; it is again once the file changes, or by xiaozhi-ota \
+         retry {device}");
     /// Its model has no file, and one lies there that was meant for it, most likely.
     MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",

@@ -65,9 +65,23 @@ kinds! { REASONS:
          its own version; build it with a higher PROJECT_VER");
     /// Forced several times, in vain.
     WITHHELD_FAILED = reason("withheld.failed", &["times"],
-        "已强制下发 {times} 次，而设备仍报告原来的版本；在文件或设备改变之前不再强制下发",
-        "it was forced on the device {times} times, and the device still reports what it reported before; it is not \
-         forced again until the file or the device changes");
+        "它在该设备上失败了 {times} 次：设备取走了它（或被强制升级），之后仍运行原来的版本，或没有按时回来；在文件改变之前不再提供给它，\
+         或用 xiaozhi-ota retry 再试",
+        "it failed on the device {times} times: it was fetched, or forced, and the device went on with what it ran before, or did not \
+         come again in time; it is not offered to it again until the file changes, or xiaozhi-ota retry says so");
+    /// What failed is not read yet.
+    WITHHELD_UNREAD = reason("withheld.unread", &[],
+        "刚刚启动，还在读取哪些固件曾在设备上失败（gateway.state）；读完即可升级",
+        "the server has just started, and is still reading what failed on devices (gateway.state); it is offered once that is read");
+    /// What failed is a newer program's.
+    WITHHELD_NEWER_STORE = reason("withheld.newer-store", &[],
+        "gateway.state 中的记录由更新版本的程序写入，本程序读不懂，不知道它是否曾在该设备上失败：请运行更新的版本",
+        "what lies in gateway.state was written by a newer version of this program, and nobody knows whether it failed on the device: \
+         run the newer version");
+    /// Too much failed.
+    WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &[],
+        "已有太多固件在该设备上失败，不知道它是否也曾失败：请检查设备，再用 xiaozhi-ota retry 重试",
+        "so many images failed on the device that nobody knows whether this one did: look at the device, then run xiaozhi-ota retry");
     /// The device runs it.
     WITHHELD_RUNNING = reason("withheld.running", &[],
         "设备已在运行这一固件", "the device runs this very image already");

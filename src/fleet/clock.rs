@@ -1,0 +1,94 @@
+//! The clock of terms: it counts the time in which devices can reach this server, and stands
+//! still while the process does not run, or the machine has no network.
+
+use super::outcome::millis;
+use crate::util::sync::lock;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Longest time between two ticks that counts: the process was stopped meanwhile, or the
+/// machine slept.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Time served, over all runs.
+#[derive(Debug)]
+pub(super) struct ServedClock(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Time served up to the last tick, in milliseconds.
+    served: u64,
+    /// Time of the last tick.
+    ticked: Instant,
+    /// Tells whether it goes on since then.
+    goes: bool,
+}
+
+impl Default for ServedClock {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            served: 0,
+            ticked: Instant::now(),
+            goes: true,
+        }))
+    }
+}
+
+impl State {
+    fn at(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.ticked).min(LONGEST);
+        self.served + if self.goes { millis(since) } else { 0 }
+    }
+}
+
+impl ServedClock {
+    /// Returns the time served, in milliseconds.
+    pub(super) fn served(&self) -> u64 {
+        lock(&self.0).at(Instant::now())
+    }
+
+    /// Takes that a moment has passed, and whether devices can reach this server from now
+    /// on.
+    pub(super) fn tick(&self, is_reachable: bool) {
+        let now = Instant::now();
+        let mut state = lock(&self.0);
+        *state = State {
+            served: state.at(now),
+            ticked: now,
+            goes: is_reachable,
+        };
+    }
+
+    /// Goes on behind what earlier runs served.
+    pub(super) fn go_on_behind(&self, served: u64) {
+        lock(&self.0).served += served;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(goes: bool, ago: Duration) -> State {
+        State {
+            served: 1000,
+            ticked: Instant::now().checked_sub(ago).unwrap(),
+            goes,
+        }
+    }
+
+    #[test]
+    fn it_counts_while_devices_can_come_and_no_gap() {
+        let second = Duration::from_secs(1);
+        let at = |state: &State, later| state.at(state.ticked + later);
+        assert_eq!(at(&state(true, second), second), 2000);
+        assert_eq!(at(&state(false, second), second), 1000);
+        assert_eq!(at(&state(true, second), 3600 * second), 6000);
+        let clock = ServedClock(Mutex::new(state(true, Duration::ZERO)));
+        clock.go_on_behind(50_000);
+        clock.tick(false);
+        let served = clock.served();
+        assert!((51_000..52_000).contains(&served), "{served}");
+        assert_eq!(clock.served(), served);
+    }
+}

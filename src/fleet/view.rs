@@ -1,0 +1,196 @@
+//! Views of the fleet, for people and programs. None of them holds up a check-in: the table
+//! is looked through a stretch at a time.
+
+use super::outcome::{Content, OfferEnd, millis};
+use super::record::Record;
+use super::{Build, DeviceId, Fleet, Profile, wall};
+use crate::firmware::name::model_key;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Name of a model that a device does not tell.
+pub const NO_MODEL: &str = "default";
+
+/// Devices that are wanted. What is `None` is not asked.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One of the names by which the device looks for files.
+    pub model: Option<String>,
+    /// Version that it runs.
+    pub version: Option<String>,
+    /// `board.name` or `board.type`.
+    pub board: Option<String>,
+    /// End of its newest offer.
+    pub end: Option<OfferEnd>,
+    /// Earliest time of its last check-in.
+    pub seen_since: Option<SystemTime>,
+    /// Part of its id, board, version, address or client id, whatever the case.
+    pub q: Option<String>,
+}
+
+/// A page of devices, in order of their ids.
+#[derive(Debug)]
+pub struct Page {
+    /// Devices, no more than were asked for.
+    pub devices: Vec<(DeviceId, Record)>,
+    /// Id behind which the next page begins, if there is one.
+    pub next: Option<DeviceId>,
+}
+
+/// Counts of the devices that are known by a MAC address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Number of them.
+    pub devices: u64,
+    /// Number by model and version, most first.
+    pub versions: Vec<(String, String, u64)>,
+    /// Number by the end of their newest offers, in the order of [`OfferEnd::ALL`].
+    pub ends: [u64; OfferEnd::ALL.len()],
+    /// Number over plain HTTP, and over TLS.
+    pub transports: [u64; 2],
+    /// Number seen within an hour, a day and a week.
+    pub seen: [u64; 3],
+}
+
+/// Ends of the offers of one file, by content.
+pub type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
+
+impl Filter {
+    fn wants(&self, id: &DeviceId, record: &Record, since: Option<u64>, q: Option<&str>) -> bool {
+        let is_name = |name: &str, wanted: &str| model_key(name) == model_key(wanted);
+        let is = |name: &Option<Box<str>>, wanted: &str| {
+            name.as_deref().is_some_and(|name| is_name(name, wanted))
+        };
+        let profile = &record.profile;
+        since.is_none_or(|since| record.last_seen >= since)
+            && self
+                .version
+                .as_deref()
+                .is_none_or(|version| record.build.version() == version)
+            && self.board.as_deref().is_none_or(|board| {
+                is(&profile.board_name, board) || is(&profile.board_type, board)
+            })
+            && self.model.as_deref().is_none_or(|model| {
+                profile.names().any(|name| is_name(name, model))
+                    || record.named().is_none() && model == NO_MODEL
+            })
+            && self.end.is_none_or(|end| newest(record) == Some(end))
+            && q.is_none_or(|q| holds(id, record, q))
+    }
+}
+
+fn newest(record: &Record) -> Option<OfferEnd> {
+    let history = record.history.as_deref()?;
+    history.offers.last().map(|offer| offer.end)
+}
+
+/// Tells whether a device has this text, in lower case, somewhere.
+fn holds(id: &DeviceId, record: &Record, q: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(q);
+    let profile = &record.profile;
+    let spelt = |id: String| has(&id) || has(&id.replace(':', ""));
+    spelt(id.to_string())
+        || has(record.build.version())
+        || profile.names().any(has)
+        || record
+            .address(record.last_seen)
+            .is_some_and(|address| has(&address.to_string()))
+        || has(&record.client.to_string())
+}
+
+impl Fleet {
+    /// Returns a page of the devices that are wanted, behind `after`.
+    pub fn devices(&self, filter: &Filter, after: Option<&DeviceId>, most: usize) -> Page {
+        let since = filter.seen_since.map(wall);
+        // A MAC address is found in any spelling.
+        let q = filter.q.as_deref().map(|q| match DeviceId::new(q) {
+            DeviceId::Mac(mac) => mac.to_string(),
+            DeviceId::Other(_) => q.to_lowercase(),
+        });
+        let wanted = |id: &DeviceId, record: &Record| filter.wants(id, record, since, q.as_deref());
+        let mut devices = self.table.page(after, most.saturating_add(1), wanted);
+        let has_more = devices.len() > most;
+        devices.truncate(most);
+        let next = devices
+            .last()
+            .filter(|_| has_more)
+            .map(|(id, _)| id.clone());
+        Page { devices, next }
+    }
+
+    /// Returns what is known of a device, under any spelling of its id.
+    pub fn find(&self, id: &DeviceId) -> Option<Record> {
+        self.table.shard(id).get(id).cloned()
+    }
+
+    /// Counts devices.
+    pub fn summary(&self, now: SystemTime) -> Summary {
+        const SPANS: [Duration; 3] = [
+            Duration::from_secs(3600),
+            Duration::from_secs(86_400),
+            Duration::from_secs(7 * 86_400),
+        ];
+        let now = wall(now);
+        let mut summary = Summary::default();
+        // Of a million devices there are some hundred kinds, each of which is kept once.
+        type Kind = (*const Profile, *const Build);
+        let mut kinds: HashMap<Kind, (Arc<Profile>, Arc<Build>, u64)> = HashMap::new();
+        self.table.each(|_, record| {
+            summary.devices += 1;
+            let key = (Arc::as_ptr(&record.profile), Arc::as_ptr(&record.build));
+            let kind = kinds.entry(key).or_insert_with(|| {
+                let (profile, build) = (&record.profile, &record.build);
+                (Arc::clone(profile), Arc::clone(build), 0)
+            });
+            kind.2 += 1;
+            summary.transports[usize::from(record.is_secure)] += 1;
+            if let Some(end) = newest(record)
+                && let Some(count) = summary.ends.get_mut(end as usize)
+            {
+                *count += 1;
+            }
+            let age = now.saturating_sub(record.last_seen);
+            for (count, span) in summary.seen.iter_mut().zip(SPANS) {
+                *count += u64::from(age < millis(span));
+            }
+        });
+        let mut versions: HashMap<(String, String), u64> = HashMap::new();
+        for (profile, build, count) in kinds.into_values() {
+            let model = profile.named().unwrap_or(NO_MODEL).to_owned();
+            *versions
+                .entry((model, build.version().to_owned()))
+                .or_default() += count;
+        }
+        summary.versions = versions
+            .into_iter()
+            .map(|((model, version), count)| (model, version, count))
+            .collect();
+        let order = |one: &(String, String, u64), other: &(String, String, u64)| {
+            let names = || (&one.0, &one.1).cmp(&(&other.0, &other.1));
+            other.2.cmp(&one.2).then_with(names)
+        };
+        summary.versions.sort_by(order);
+        summary
+    }
+
+    /// Counts how the offers that are kept ended, by content.
+    pub fn ends_by_content(&self) -> EndsByContent {
+        let mut ends = EndsByContent::new();
+        self.table.each(|_, record| {
+            let offers = record.history.iter().flat_map(|history| &history.offers);
+            for offer in offers {
+                let of_content = ends.entry(offer.image.content).or_default();
+                if let Some(count) = of_content.get_mut(offer.end as usize) {
+                    *count += 1;
+                }
+            }
+        });
+        ends
+    }
+
+    /// Looks at every device that is known by a MAC address.
+    pub fn each(&self, look: impl FnMut(&DeviceId, &Record)) {
+        self.table.each(look);
+    }
+}

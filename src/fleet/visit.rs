@@ -1,0 +1,502 @@
+//! One check-in: what it tells of the device that makes it, what the decision asks of that
+//! device's past, and what the device is told in the end.
+
+use super::about::{Build, Profile};
+use super::outcome::{Content, Moment, OfferEnd, OfferedImage};
+use super::protected::{BOOT, Id, OwnRecord};
+use super::record::{ClientId, Record};
+use super::token::{Ticket, TokenFile};
+use super::{DeviceId, Fleet, Knowledge};
+use crate::event::kinds;
+use crate::event::text::{Lang, Text};
+use crate::event::{Kind, tell};
+use crate::firmware::snapshot::Entry;
+use crate::ota::decide::{Decision, DeviceMemory, NoRoom, Outcome, OwnModel, Unknown};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+use xiaozhi_device::checkin::CheckIn;
+
+/// How a check-in came.
+#[derive(Debug, Clone, Copy)]
+pub struct Came {
+    /// Address of the peer.
+    pub address: IpAddr,
+    /// True over TLS.
+    pub is_secure: bool,
+    /// Time of it.
+    pub at: SystemTime,
+}
+
+/// A check-in, while it is answered.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    fleet: &'a Fleet,
+    check_in: &'a CheckIn<'a>,
+    id: DeviceId,
+    came: Came,
+    moment: Moment,
+    /// False while the clock is not set.
+    learns: bool,
+    /// The name that the device gave at the check-in before, if there was one.
+    named_before: Option<Option<Box<str>>>,
+}
+
+/// What is left to do for a check-in that was answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Tells that what is withheld from the device is news.
+    pub is_news: bool,
+    /// Token that its download is to carry.
+    pub token: Option<String>,
+}
+
+impl Fleet {
+    /// Takes a check-in, before it is decided on: what it reports ends the offer before.
+    pub fn visit<'a>(&'a self, check_in: &'a CheckIn<'a>, came: Came) -> Visit<'a> {
+        let mut visit = Visit {
+            fleet: self,
+            check_in,
+            id: DeviceId::new(check_in.device),
+            came,
+            moment: self.moment(came.at),
+            learns: self.may_learn(came.at),
+            named_before: None,
+        };
+        if came.address.is_loopback() && !self.is_local.load(Ordering::Relaxed) {
+            self.is_local.store(true, Ordering::Relaxed);
+        }
+        if visit.learns {
+            visit.learn();
+        }
+        visit
+    }
+}
+
+impl<'a> Visit<'a> {
+    /// Learns what the device says of itself.
+    fn learn(&mut self) {
+        let (fleet, check_in, moment) = (self.fleet, self.check_in, self.moment);
+        let mut shard = fleet.table.shard(&self.id);
+        let Some(known) = shard.get(&self.id) else {
+            let (profile, build) = {
+                let mut commons = fleet.commons();
+                let profile = commons.profiles.take(Profile::of(check_in));
+                (profile, commons.builds.take(Build::of(check_in)))
+            };
+            let client = ClientId::new(check_in.client);
+            let mut record = Record::new(client, profile, build, moment.wall);
+            record.boots = 1;
+            self.say_of_itself(&mut record);
+            fleet.table.admit(&mut shard, self.id.clone(), record);
+            return;
+        };
+        self.named_before = Some(known.named().map(Into::into));
+        let new_profile = (!known.profile.is_of(check_in)).then(|| Profile::of(check_in));
+        let new_build = (!known.build.is_of(check_in)).then(|| Build::of(check_in));
+        let made = (new_profile.is_some() || new_build.is_some()).then(|| {
+            let mut commons = fleet.commons();
+            let profile = new_profile.map(|profile| commons.profiles.take(profile));
+            (profile, new_build.map(|build| commons.builds.take(build)))
+        });
+        let change = fleet.table.change(&mut shard, &self.id, |record| {
+            if let Some((profile, build)) = made {
+                record.profile = profile.unwrap_or_else(|| Arc::clone(&record.profile));
+                record.build = build.unwrap_or_else(|| Arc::clone(&record.build));
+            }
+            self.count_boot(record);
+            let build = Arc::clone(&record.build);
+            record.history.as_mut()?.checked(&build, moment)
+        });
+        let change = change.flatten();
+        let is_update = change.is_some_and(|change| change.to == OfferEnd::Succeeded);
+        if let Some(record) = shard.get_mut(&self.id) {
+            self.say_of_itself(record);
+            if record.boots >= 2 || is_update {
+                self.settle(record);
+            }
+        }
+        let ended = change.and_then(|change| shard.ended(&self.id, change));
+        drop(shard);
+        if let Some(ended) = &ended {
+            fleet.say_end(ended);
+        }
+    }
+
+    /// Counts a boot: a check soon after the last is of the same, unless an image was
+    /// fetched between.
+    fn count_boot(&self, record: &mut Record) {
+        let apart = self.moment.wall.abs_diff(record.last_seen);
+        let has_fetched = record.history.as_deref().is_some_and(|history| {
+            let last = history.offers.last();
+            last.is_some_and(|last| last.end == OfferEnd::Fetched)
+        });
+        if u128::from(apart) >= BOOT.as_millis() || has_fetched {
+            record.boots = record.boots.saturating_add(1);
+        }
+    }
+
+    fn say_of_itself(&self, record: &mut Record) {
+        record.last_seen = self.moment.wall;
+        record.is_secure = self.came.is_secure;
+        record.set_address(self.came.address);
+        if !record.client.is(self.check_in.client) {
+            record.client = ClientId::new(self.check_in.client);
+        }
+    }
+
+    /// Settles a device, and takes over what protected it as a newcomer.
+    fn settle(&self, record: &mut Record) {
+        if record.is_settled || self.id.mac().is_none() {
+            return;
+        }
+        if !self.fleet.table.settle(record) {
+            let limit = self.fleet.table.room().settled;
+            self.fleet
+                .tell_full(self.check_in.device, DEVICES, limit, self.came.at);
+            return;
+        }
+        let mut protected = self.fleet.protected();
+        let device = self.hash_of_id();
+        match protected.own(device) {
+            Ok(Some(own)) if record.own.is_none() => record.own = Some(Arc::clone(&own.model)),
+            Ok(_) => {}
+            Err(NoRoom) => record.has_lost_own = true,
+        }
+        protected.leave_own(device);
+    }
+
+    fn hash_of_id(&self) -> u64 {
+        self.fleet.hash(&self.id)
+    }
+
+    /// Returns the hashes of the device and its version.
+    fn hashes(&self) -> Id {
+        Id {
+            device: self.hash_of_id(),
+            version: self.fleet.hash(super::about::kept(self.check_in.version())),
+        }
+    }
+
+    /// Notes what the device is told.
+    pub fn told(self, decision: &Decision<'_>) -> Noted {
+        let fleet = self.fleet;
+        let withheld = fleet.hash(&decision.withheld);
+        let offer = match decision.outcome {
+            Outcome::Offer { entry, force } => Some((entry, force)),
+            Outcome::UpToDate | Outcome::Silent => None,
+        };
+        fleet.tally.told(offer.is_some(), self.came.is_secure);
+        let mut shard = fleet.table.shard(&self.id);
+        let known = shard.get(&self.id);
+        let is_settled = known.is_some_and(|known| known.is_settled);
+        let is_news =
+            !decision.withheld.is_empty() && known.is_none_or(|known| known.withheld != withheld);
+        if !is_settled {
+            self.protect(offer);
+        }
+        let mut noted = Noted {
+            is_news,
+            token: None,
+        };
+        if !self.learns {
+            return noted;
+        }
+        let why = why(decision);
+        let fresh = fleet.fresh_number(self.moment.wall);
+        let made = fleet.table.change(&mut shard, &self.id, |record| {
+            record.withheld = withheld;
+            record.why = Some(why);
+            let is_kept = self.remember_names(record, decision);
+            let offered = offer.map(|(entry, force)| {
+                let forced = force.then_some(record.boots);
+                let image = fleet.image(record, entry);
+                let before = Arc::clone(&record.build);
+                let history = record.history.get_or_insert_default();
+                history.offered(&image, &before, forced, fresh, self.moment)
+            });
+            (offered, is_kept)
+        });
+        let mut ended = Vec::new();
+        let mut is_kept = Ok(());
+        if let Some((offered, kept)) = made {
+            is_kept = kept;
+            if let Some((number, changes)) = offered {
+                let changes = changes.into_iter().flatten();
+                ended.extend(changes.filter_map(|change| shard.ended(&self.id, change)));
+                noted.token = offer.and_then(|(entry, _)| self.token(entry, number));
+            }
+        }
+        drop(shard);
+        if is_kept.is_err() {
+            let limit = fleet.protected().room().own;
+            fleet.tell_full(
+                self.check_in.device,
+                FILES_OF_THEIR_OWN,
+                limit,
+                self.came.at,
+            );
+        }
+        for ended in &ended {
+            fleet.say_end(ended);
+        }
+        noted
+    }
+
+    /// Remembers what is forced on a newcomer.
+    fn protect(&self, offer: Option<(&Arc<Entry>, bool)>) {
+        let id = self.hashes();
+        let mut protected = self.fleet.protected();
+        match offer {
+            Some((entry, true)) => protected.count(id, image(&entry.sha256), self.came.at),
+            _ => protected.got_on(id),
+        }
+    }
+
+    /// Returns the token of an offer.
+    fn token(&self, entry: &Entry, offer: u16) -> Option<String> {
+        let mac = self.id.mac()?;
+        let fleet = self.fleet;
+        let is_tracked = fleet.settings.load().track;
+        is_tracked.then(|| {
+            let file = TokenFile {
+                name: &entry.file,
+                content: Content::of(&entry.sha256),
+            };
+            fleet.key.token(Ticket { mac, offer }, file)
+        })
+    }
+
+    /// Returns the model under which the device had files of its own, and the hash of the
+    /// name under which it came first.
+    fn own(&self, record: Option<&Record>) -> Result<Option<OwnRecord>, NoRoom> {
+        let fleet = self.fleet;
+        if let Some(record) = record {
+            if let Some(own) = &record.own {
+                let at_first = record.at_first.as_deref();
+                return Ok(Some(OwnRecord {
+                    model: Arc::clone(own),
+                    at_first: at_first.map(|name| fleet.hash(name)),
+                }));
+            }
+            if record.is_settled {
+                return if record.has_lost_own {
+                    Err(NoRoom)
+                } else {
+                    Ok(None)
+                };
+            }
+        }
+        let protected = fleet.protected();
+        Ok(protected.own(self.hash_of_id())?.cloned())
+    }
+
+    /// Tells whether a device that comes as `named` is back under the name that it had before
+    /// it had files of its `own`, which were another name's.
+    fn is_back(&self, own: &OwnRecord, named: Option<&str>) -> bool {
+        named.map(super::about::kept).is_some_and(|named| {
+            own.at_first == Some(self.fleet.hash(named)) && *own.model.named != *named
+        })
+    }
+
+    /// Takes over what is remembered of the names of a device. An error says that there was
+    /// no room for the model of its own.
+    fn remember_names(&self, record: &mut Record, decision: &Decision<'_>) -> Result<(), NoRoom> {
+        let fleet = self.fleet;
+        let own = self.own(Some(record)).ok().flatten();
+        if own.is_none() && record.at_first.is_none() {
+            let named = decision.named.filter(|_| decision.own_files.is_none());
+            record.at_first = named.map(|named| super::about::kept(named).into());
+        }
+        record.former = if decision.is_unmatched() {
+            self.former(record, own.as_ref(), decision)
+        } else {
+            None
+        };
+        let Some(files) = decision.own_files else {
+            return Ok(());
+        };
+        let [named, files] = [decision.model, files].map(super::about::kept);
+        let is_it = |own: &Arc<OwnModel>| *own.named == *named && *own.files == *files;
+        if record.own.as_ref().is_some_and(is_it) {
+            return Ok(());
+        }
+        let Some(new) = fleet.own_model(named, files) else {
+            record.has_lost_own = true;
+            return Err(NoRoom);
+        };
+        record.own = Some(Arc::clone(&new));
+        if record.is_settled {
+            record.has_lost_own = false;
+            return Ok(());
+        }
+        let at_first = record.at_first.as_deref().map(|name| fleet.hash(name));
+        let mut protected = fleet.protected();
+        protected.keep_own(self.hash_of_id(), OwnModel::clone(&new), at_first)
+    }
+
+    /// Returns the model as which a device came before that has none with files now.
+    fn former(
+        &self,
+        record: &Record,
+        own: Option<&OwnRecord>,
+        decision: &Decision<'_>,
+    ) -> Option<Arc<OwnModel>> {
+        let named = decision.named.map(super::about::kept);
+        let is_own_still = |own: &OwnModel| named.is_some_and(|named| own.has_files_of(named));
+        match (own, &self.named_before) {
+            (Some(own), _) if self.is_back(own, decision.named) => None,
+            (Some(own), _) if !is_own_still(&own.model) => Some(Arc::clone(&own.model)),
+            (_, Some(Some(before))) if Some(&**before) != named => {
+                self.fleet.own_model(before, before)
+            }
+            _ => record.former.clone(),
+        }
+    }
+}
+
+impl DeviceMemory for Visit<'_> {
+    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, NoRoom> {
+        let fleet = self.fleet;
+        let content = Content::of(sha256);
+        let shard = fleet.table.shard(&self.id);
+        let record = shard.get(&self.id);
+        let known = record.and_then(|record| {
+            let history = record.history.as_deref()?;
+            Some(history.times_forced(content, &record.build))
+        });
+        let is_settled = record.is_some_and(|record| record.is_settled);
+        drop(shard);
+        let protected = fleet.protected();
+        let limit = protected.room().forced;
+        let forced = protected.forced(self.hashes(), image(sha256));
+        drop(protected);
+        match forced {
+            Ok(times) => Ok(times.max(known.unwrap_or(0))),
+            Err(NoRoom) if is_settled => Ok(known.unwrap_or(0)),
+            Err(NoRoom) => {
+                fleet.tell_full(self.check_in.device, FORCED_IN_VAIN, limit, self.came.at);
+                Err(NoRoom)
+            }
+        }
+    }
+
+    fn failed(&self, sha256: &[u8; 32]) -> Result<u32, Unknown> {
+        match self.fleet.knowledge() {
+            Knowledge::Nothing => return Err(Unknown::Unread),
+            Knowledge::Newer => return Err(Unknown::Newer),
+            Knowledge::Failures | Knowledge::Everything => {}
+        }
+        let shard = self.fleet.table.shard(&self.id);
+        let history = shard
+            .get(&self.id)
+            .and_then(|record| record.history.as_deref());
+        let times = history.map_or(Some(0), |history| history.times_failed(Content::of(sha256)));
+        times.ok_or(Unknown::TooMuch)
+    }
+
+    fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, NoRoom> {
+        let shard = self.fleet.table.shard(&self.id);
+        let own = self.own(shard.get(&self.id))?;
+        drop(shard);
+        let own = own.filter(|own| !self.is_back(own, named));
+        Ok(own.map(|own| OwnModel::clone(&own.model)))
+    }
+}
+
+/// Returns the kind of an answer: an offer, or the reason why there is none.
+fn why(decision: &Decision<'_>) -> &'static Kind {
+    match decision.outcome {
+        Outcome::Offer { .. } => &kinds::OFFER,
+        Outcome::Silent => &kinds::SILENT,
+        Outcome::UpToDate => {
+            let withheld = decision.withheld.first();
+            match withheld.map(|withheld| withheld.event().kind) {
+                Some(kind) => kind,
+                None if decision.is_early => &kinds::STILL_READING,
+                None => &kinds::UP_TO_DATE,
+            }
+        }
+    }
+}
+
+/// Returns the number by which an image is known.
+fn image(sha256: &[u8; 32]) -> u64 {
+    let begin = sha256.first_chunk();
+    begin.map_or(0, |begin| u64::from_ne_bytes(*begin))
+}
+
+/// Words of a place that is full: for what it remembers devices, and what follows for new
+/// ones.
+type Full = (Text, Text);
+
+const FORCED_IN_VAIN: Full = (
+    Text::new("强制升级的次数", "what was forced on them"),
+    Text::new(
+        "该设备和其他新设备不会被强制升级，否则可能陷入无尽的循环",
+        "nothing is forced on this one and others that are new, for that might be a loop without end",
+    ),
+);
+const FILES_OF_THEIR_OWN: Full = (
+    Text::new("自己的固件型号", "files of their own"),
+    Text::new(
+        "没有自己固件的新设备不会得到 default_*.bin，因为它们可能是改了名的型号",
+        "others that are new and have no files of their own get no default_*.bin, for they may be boards that were renamed",
+    ),
+);
+const DEVICES: Full = (
+    Text::new("已多次启动的设备", "that they were seen at two boots"),
+    Text::new(
+        "新设备仍会得到回答和升级，但只记住最近的一部分；如有不再存在的设备，可用 xiaozhi-ota forget 删除",
+        "new ones are answered and updated as ever, but only the latest of them are remembered; those that are no more can be \
+         removed by xiaozhi-ota forget",
+    ),
+);
+
+impl Fleet {
+    /// Says that a place is full, once an hour.
+    fn tell_full(&self, device: &str, (what, follows): Full, limit: usize, now: SystemTime) {
+        let due = |_: &Kind| self.said.is_due(&("full", what.to(Lang::En)), now);
+        tell!(
+            FLEET_FULL if due,
+            device = super::about::kept(device),
+            limit = limit,
+            what = what,
+            follows = follows,
+        );
+    }
+
+    /// Returns an image as it is kept beside offers: mostly it is the one that the device was
+    /// offered before.
+    fn image(&self, record: &Record, entry: &Entry) -> Arc<OfferedImage> {
+        let content = Content::of(&entry.sha256);
+        let mut offers = record.history.iter().flat_map(|history| &history.offers);
+        let known = offers.find(|offer| {
+            offer.image.content == content && *offer.image.file == *entry.file.as_str()
+        });
+        if let Some(known) = known {
+            return Arc::clone(&known.image);
+        }
+        let app = entry.app.as_deref();
+        self.commons().images.take(OfferedImage {
+            file: entry.file.as_str().into(),
+            version: entry.version.as_str().into(),
+            inside: app.map(|app| super::about::kept(&app.version).into()),
+            elf_sha256: app.and_then(|app| app.elf_sha256),
+            content,
+        })
+    }
+
+    fn own_model(&self, named: &str, files: &str) -> Option<Arc<OwnModel>> {
+        let [named, files] = [named, files].map(|name| super::about::kept(name).into());
+        self.commons().own.try_take(OwnModel { named, files })
+    }
+
+    /// Returns a number for a new offer: not the one that a device had before in a store that
+    /// is not read yet.
+    fn fresh_number(&self, wall: u64) -> u16 {
+        let number = wall / 16 % (1 << 16);
+        u16::try_from(number).unwrap_or(0)
+    }
+}
