@@ -9,7 +9,7 @@ use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::name::{is_version, model_key};
 use crate::firmware::{FolderSettings, ForeignHome, Verify};
-use crate::fleet::settings::{FleetSettings, LEAST_SILENT_AFTER};
+use crate::fleet::settings::{FleetSettings, SHORTEST_SILENCE};
 use crate::http::cors::{Cors, Origin};
 use crate::http::plain::PlainHttp;
 use crate::ota::alias::Aliases;
@@ -419,7 +419,7 @@ pub(super) fn fleet(section: &Section<'_>) -> FleetSettings {
     let default = FleetSettings::default();
     let silent_after = section.read("silent_after", wanted::SILENT_AFTER, |text| {
         let term = values::duration(text)?;
-        (LEAST_SILENT_AFTER..=LONGEST_SILENCE)
+        (SHORTEST_SILENCE..=LONGEST_SILENCE)
             .contains(&term)
             .then_some(term)
     });

@@ -6,12 +6,14 @@
 //! updated once, are settled and go for nobody; newcomers have a place of their own.
 
 mod about;
+mod act;
 mod clock;
 mod fetch;
 mod id;
 mod keep;
 mod news;
 mod outcome;
+pub mod orders;
 mod protected;
 mod record;
 pub mod settings;

@@ -268,9 +268,9 @@ impl History {
         let mut left = None;
         if let Some(at) = self.offers.len().checked_sub(1)
             && let Some(last) = self.offers.get_mut(at)
-            && last.end.goes_on()
+            && last.end.is_open() | last.end.goes_on()
         {
-            if last.image.content == image.content {
+            if last.end.goes_on() && last.image.content == image.content {
                 if last.before.version() != before.version() {
                     last.forced = 0;
                 }
@@ -280,6 +280,7 @@ impl History {
                 let number = last.number;
                 return (number, [self.set(at, OfferEnd::Offered, now), None]);
             }
+            // What was fetched had its check-in before this one is decided on.
             left = self.set(at, OfferEnd::Superseded, now);
         }
         // How often it was forced counts for the content, whatever offers end between.

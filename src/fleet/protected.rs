@@ -146,6 +146,11 @@ impl Protected {
         self.own.remove(&device);
     }
 
+    /// Forgets what was forced on a device.
+    pub(super) fn retry(&mut self, device: u64) {
+        self.forced.remove(&device);
+    }
+
     /// Forgets a device.
     pub(super) fn forget(&mut self, device: u64) {
         self.own.remove(&device);

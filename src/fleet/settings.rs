@@ -1,17 +1,18 @@
-//! Settings of what is known of devices: `gateway.fleet`.
+//! Settings of the fleet: by what the ends of offers are told.
 
 use std::time::Duration;
 
-/// Shortest term after which a device may be taken for silent.
-pub const LEAST_SILENT_AFTER: Duration = Duration::from_secs(5);
+/// Shortest [`FleetSettings::silent_after`]. A device restarts and checks within some
+/// seconds.
+pub const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
 
-/// How offers are followed.
+/// By what the ends of offers are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FleetSettings {
-    /// Time without a check-in after which a device that fetched an image is silent, and
-    /// within which it must have fetched what it was offered.
+    /// Time without a check-in after which a device that fetched an image counts as
+    /// silent.
     pub silent_after: Duration,
-    /// True where download addresses carry a token, by which a download tells its device.
+    /// True where a download address says for which device it is.
     pub track: bool,
 }
 

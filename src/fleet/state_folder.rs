@@ -1,13 +1,15 @@
 //! The state folder: what this server itself keeps, beside what operators put there. One
 //! server has it at a time, and nobody else may look into it.
 
+mod aside;
 mod secret;
+
+pub(super) use aside::move_aside;
 
 use crate::event::{Event, event, tell};
 use crate::util::durable;
 use crate::util::paths::absolute;
 use crate::util::way;
-use jiff::Timestamp;
 use nix::fcntl::OFlag;
 use nix::sys::statfs::statfs;
 use std::ffi::OsStr;
@@ -17,7 +19,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The state folder where nothing says otherwise.
 const DEFAULT: &str = "data/state";
@@ -169,35 +171,6 @@ pub fn is_held(dir: &Path) -> Option<bool> {
     }
 }
 
-/// Renames a file that cannot be used, and says so. Nothing is deleted: what broke it may be
-/// the disk, and a person may make sense of it.
-///
-/// # Errors
-///
-/// It cannot be renamed.
-pub fn set_aside(file: &Path, why: &str, now: SystemTime) -> io::Result<PathBuf> {
-    let (moved, event) = move_aside(file, why, now)?;
-    crate::event::say(&event);
-    Ok(moved)
-}
-
-/// As [`set_aside`], for whoever says it later.
-pub(super) fn move_aside(file: &Path, why: &str, now: SystemTime) -> io::Result<(PathBuf, Event)> {
-    let now = Timestamp::try_from(now).unwrap_or_default();
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let name = format!("{name}.broken-{}", now.strftime("%Y%m%dT%H%M%SZ"));
-    let mut moved = file.with_file_name(&name);
-    let mut number = 2;
-    // Two within a second: none may take the other's place.
-    while fs::symlink_metadata(&moved).is_ok() {
-        moved = file.with_file_name(format!("{name}-{number}"));
-        number += 1;
-    }
-    fs::rename(file, &moved)?;
-    let event = event!(STATE_SET_ASIDE, file = file, moved = &moved, why = why);
-    Ok((moved, event))
-}
-
 /// Outcome of a try for the lock.
 enum Lock {
     Taken(File),
@@ -291,7 +264,7 @@ fn narrow(dir: &Path) {
         return;
     };
     let mode = about.permissions().mode() & 0o7777;
-    if !is_open_to_others(mode) {
+    if !secret::is_open_to_others(mode) {
         return;
     }
     let shown = format!("{mode:04o}");
@@ -303,13 +276,6 @@ fn narrow(dir: &Path) {
         Ok(()) => tell!(STATE_NARROWED, dir = dir, mode = shown),
         Err(error) => tell!(STATE_WIDE, dir = dir, mode = shown, error = &error),
     }
-}
-
-/// Tells whether others than its owner have a right to what has this mode.
-fn is_open_to_others(mode: u32) -> bool {
-    [0o040, 0o020, 0o010, 0o004, 0o002, 0o001]
-        .iter()
-        .any(|right| mode & right != 0)
 }
 
 fn is_ours_alone(dir: &Path) -> bool {

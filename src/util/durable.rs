@@ -37,6 +37,17 @@ pub enum Durability {
     Unsynced(io::Error),
 }
 
+impl Durability {
+    /// Returns the error of a folder that could not be brought to the disk, where its file
+    /// system knows how.
+    pub(crate) fn kept(self) -> io::Result<()> {
+        match self {
+            Self::Unsynced(error) if !is_unknown(&error) => Err(error),
+            Self::Synced | Self::Unsynced(_) => Ok(()),
+        }
+    }
+}
+
 /// Error where a file was not created. Nothing was changed.
 #[derive(Debug)]
 pub(crate) enum NotCreated {

@@ -69,6 +69,7 @@ mod shares;
 mod simulate;
 mod simulate_bad;
 mod smuggling;
+mod state;
 mod stops;
 mod threads;
 mod told;

@@ -49,6 +49,34 @@ kinds! { STATE:
         "{file} cannot be used ({why}); it has been renamed to {moved}, and a new one is begun.")
         .remedy("若有备份，请停止服务器后恢复该文件；否则可以删除改名后的文件。",
             "if you have a backup, stop the server and put the file back; if not, the renamed one may be deleted.");
+    /// There may be orders, and this version cannot read them.
+    ORDERS_NEWER = Kind::new("orders.newer", Warning, "state", &["file", "version"],
+        "{file} 是更新版本的服务器写的（版本 {version}），本版本读不懂其中的命令：在此之前不下发任何新固件，也不接受命令；该文件保持原样。",
+        "{file} was written by a newer version of this server (version {version}), and this one cannot read the orders in it: until they can          be read nothing new is offered and no order is taken; the file is left as it is.")
+        .remedy("请重新使用那个较新的版本；若确实要留在本版本，请停止服务器并把该文件移走（其中的命令将失效）。",
+            "go back to that newer version; to stay with this one stop the server and move the file away, which lets go of the orders in it.");
+    /// There may be orders, and they cannot be read.
+    ORDERS_UNREADABLE = Kind::new("orders.unreadable", Warning, "state", &["file", "error"],
+        "无法读取 {file}（{error}）：其中可能有命令，因此不下发任何新固件，也不接受命令。",
+        "{file} cannot be read ({error}); there may be orders in it, so that nothing new is offered and no order is taken.")
+        .remedy("检查磁盘和该文件的权限，然后重启。", "see to its disk and to the rights of the file, then restart.");
+    /// Some orders cannot be read.
+    ORDERS_ODD = Kind::new("orders.odd", Warning, "state", &["file", "acts"],
+        "{file} 中有 {acts} 条命令无法读懂，保持原样；其余的照常生效。",
+        "acts in {file} that make no sense: {acts}. They are left as they are, and the others hold.")
+        .remedy("如果手工改过该文件，请停止服务器后改正。", "if somebody edited the file, stop the server and mend it.");
+    /// An order cannot be kept, for there is no place.
+    ORDERS_NO_FOLDER = why("orders.no-folder", &[],
+        "未接受该命令：状态目录不可写，重启后命令会丢失。请让 gateway.state 可写并重启",
+        "the order was not taken: the state folder cannot be written, and a restart would forget it; see to gateway.state, and restart");
+    /// An order could not be written.
+    ORDERS_UNWRITTEN = why("orders.unwritten", &["file", "error"],
+        "未接受该命令：无法写入 {file}（{error}）。请检查磁盘空间和权限，然后重试",
+        "the order was not taken: {file} could not be written ({error}); see to the room on its disk and to its rights, and try again");
+    /// No order is taken where others cannot be read.
+    ORDERS_UNKNOWN = why("orders.unknown", &["file"],
+        "未接受该命令：{file} 中已有的命令无法读取，见日志中的 orders.newer 或 orders.unreadable",
+        "the order was not taken: those that stand in {file} cannot be read; the log says why (orders.newer, orders.unreadable)");
     /// There is no state folder where a command looked.
     STATE_NOT_FOUND = why("state.not-found", &["dirs"],
         "没有状态目录，查看过：{dirs}。请在服务器运行的目录中、以能读取它的用户执行，或在配置的 gateway.state 中写明该目录（用 --config 指定配置）",

@@ -1,6 +1,6 @@
 //! Secrets of the state folder: made once, read ever after, and nobody else's to read.
 
-use super::{is_open_to_others, set_aside};
+use super::aside::set_aside;
 use crate::util::{durable, small_file};
 use aws_lc_rs::rand;
 use base64::Engine as _;
@@ -82,4 +82,11 @@ fn shut(file: &Path) {
     if mode.is_ok_and(is_open_to_others) {
         let _ = fs::set_permissions(file, Permissions::from_mode(MODE));
     }
+}
+
+/// Tells whether others than its owner have a right to what has this mode.
+pub(super) fn is_open_to_others(mode: u32) -> bool {
+    [0o040, 0o020, 0o010, 0o004, 0o002, 0o001]
+        .iter()
+        .any(|right| mode & right != 0)
 }

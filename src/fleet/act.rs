@@ -1,0 +1,57 @@
+//! What an operator orders about a device. Whoever takes an order writes it down first.
+
+use super::outcome::Content;
+use super::{DeviceId, Fleet, wall};
+use std::time::SystemTime;
+
+impl Fleet {
+    /// Returns the contents that were offered to a device under this name. `None` where the
+    /// device is not known.
+    pub fn contents(&self, id: &DeviceId, file: &str) -> Option<Vec<Content>> {
+        let shard = self.table.shard(id);
+        let history = shard.get(id)?.history.as_deref();
+        let mut contents: Vec<_> = history
+            .iter()
+            .flat_map(|history| &history.offers)
+            .filter(|offer| *offer.image.file == *file)
+            .map(|offer| offer.image.content)
+            .collect();
+        contents.sort_unstable();
+        contents.dedup();
+        Some(contents)
+    }
+
+    /// Lets a device have again what failed on it: these contents, or all. Returns the number
+    /// of images that it may have again by this; `None` where the device is not known.
+    pub fn retry(
+        &self,
+        id: &DeviceId,
+        contents: Option<&[Content]>,
+        now: SystemTime,
+    ) -> Option<usize> {
+        let now = wall(now);
+        let mut shard = self.table.shard(id);
+        let device = self.hash(id);
+        self.protected().retry(device);
+        self.table.change(&mut shard, id, |record| {
+            let Some(history) = record.history.as_deref_mut() else {
+                return 0;
+            };
+            match contents {
+                None => history.retry(None, now),
+                Some(contents) => {
+                    let each = contents.iter();
+                    each.map(|content| history.retry(Some(*content), now)).sum()
+                }
+            }
+        })
+    }
+
+    /// Forgets a device, and all that is known of it. Returns whether it was known.
+    pub fn forget(&self, id: &DeviceId) -> bool {
+        let device = self.hash(id);
+        self.protected().forget(device);
+        let mut shard = self.table.shard(id);
+        self.table.remove(&mut shard, id).is_some()
+    }
+}

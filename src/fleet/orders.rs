@@ -1,0 +1,190 @@
+//! Orders: what people asked for, in a small file that people can read. It is replaced
+//! durably before an order is acknowledged, so that a lost database forgets what devices said
+//! and never what people ordered.
+
+mod act;
+mod file;
+
+pub use act::{Act, ActKind, RetryOrder};
+
+use super::state_folder::{StateFolder, move_aside};
+use crate::event::{Event, event};
+use crate::util::durable;
+use crate::util::sync::lock;
+use file::{Entry, File, Unread};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+/// Name of the file.
+const NAME: &str = "orders.json";
+/// Rights of the file: addresses of people stand in it.
+const MODE: u32 = 0o600;
+/// Number of acts that are kept.
+const KEPT: usize = 1_000;
+/// Number of bytes that the file may have: more than [`KEPT`] acts take, and less than is
+/// read.
+const LONGEST: usize = 768 << 10;
+
+/// All that was ordered.
+#[derive(Debug)]
+pub struct Orders {
+    /// The file; `None` where none can be written.
+    path: Option<PathBuf>,
+    /// Whoever gives an order waits here for the disk. No check-in does.
+    turn: Mutex<()>,
+    /// Held for moments only.
+    kept: Mutex<Kept>,
+}
+
+/// Orders as they are known.
+#[derive(Debug, Clone)]
+enum Kept {
+    Known(File),
+    /// There may be orders that nobody here can read.
+    Unknown,
+}
+
+impl Orders {
+    /// Reads the orders of a state folder. Returns what is to be said of the file, too. One
+    /// that makes no sense is renamed and never deleted. Without a folder there are none, and
+    /// none are taken.
+    pub fn open(folder: Option<&StateFolder>) -> (Self, Option<Event>) {
+        let path = folder.map(|folder| folder.path().join(NAME));
+        let (kept, event) = match &path {
+            Some(path) => read(path),
+            None => (Kept::Known(File::default()), None),
+        };
+        let orders = Self {
+            path,
+            turn: Mutex::default(),
+            kept: Mutex::new(kept),
+        };
+        (orders, event)
+    }
+
+    /// Tells whether there may be orders that cannot be read: a newer version's, or those on a
+    /// disk that fails. Until they are, nothing may be offered that one of them might forbid.
+    pub fn is_unknown(&self) -> bool {
+        matches!(*lock(&self.kept), Kept::Unknown)
+    }
+
+    /// Orders that a device is offered again what it failed: `file`, by its name and the first
+    /// 16 bytes of its image's SHA-256, or all. When it returns the order is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// The order could not be written and is not in force. The error says so in words, as an
+    /// [`Event`].
+    pub fn retry(
+        &self,
+        device: &str,
+        file: Option<(&str, [u8; 16])>,
+        by: &str,
+        from: &str,
+        now: SystemTime,
+    ) -> io::Result<()> {
+        let act = Act {
+            at: now,
+            kind: ActKind::Retry,
+            by: by.to_owned(),
+            from: from.to_owned(),
+            device: Some(device.to_owned()),
+            file: file.map(|(name, _)| name.to_owned()),
+            content: file.map(|(_, content)| content),
+        };
+        self.change(|file| file.push(Entry::of(&act)))
+    }
+
+    /// Notes that a device is to be forgotten: older acts about it lose its name, and this one
+    /// has none. When it returns that is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::retry`]; nothing was forgotten then.
+    pub fn forget(&self, device: &str, by: &str, from: &str, now: SystemTime) -> io::Result<()> {
+        let act = Act {
+            at: now,
+            kind: ActKind::Forget,
+            by: by.to_owned(),
+            from: from.to_owned(),
+            device: None,
+            file: None,
+            content: None,
+        };
+        self.change(|file| {
+            file.forget(device);
+            file.push(Entry::of(&act));
+        })
+    }
+
+    /// Returns the orders in force to offer devices again what they failed.
+    pub fn retries(&self) -> Vec<RetryOrder> {
+        match &*lock(&self.kept) {
+            Kept::Known(file) => file.retries(),
+            Kept::Unknown => Vec::new(),
+        }
+    }
+
+    /// Returns all acts that can be read, the newest first.
+    pub fn acts(&self) -> Vec<Act> {
+        match &*lock(&self.kept) {
+            Kept::Known(file) => file.acts(),
+            Kept::Unknown => Vec::new(),
+        }
+    }
+
+    /// Changes the orders on the disk, and then here.
+    fn change(&self, change: impl FnOnce(&mut File)) -> io::Result<()> {
+        let _turn = lock(&self.turn);
+        let Some(path) = &self.path else {
+            return Err(io::Error::other(event!(ORDERS_NO_FOLDER)));
+        };
+        let unwritten = |error: &io::Error| {
+            let event = event!(ORDERS_UNWRITTEN, file = path, error = error);
+            io::Error::new(error.kind(), event)
+        };
+        let mut kept = lock(&self.kept).clone();
+        if matches!(kept, Kept::Unknown) {
+            // A disk may have come back.
+            kept = read(path).0;
+        }
+        let Kept::Known(mut file) = kept else {
+            return Err(io::Error::other(event!(ORDERS_UNKNOWN, file = path)));
+        };
+        change(&mut file);
+        let text = file.bounded(KEPT, LONGEST);
+        let written = durable::replace(path, text.as_bytes(), MODE);
+        written
+            .and_then(durable::Durability::kept)
+            .map_err(|error| unwritten(&error))?;
+        *lock(&self.kept) = Kept::Known(file);
+        Ok(())
+    }
+}
+
+/// Reads the file, and returns what is to be said of it.
+fn read(path: &Path) -> (Kept, Option<Event>) {
+    let error = match file::read(path) {
+        Ok(file) => {
+            let odd = file.odd();
+            let event = (odd > 0).then(|| event!(ORDERS_ODD, file = path, acts = odd));
+            return (Kept::Known(file), event);
+        }
+        Err(Unread::Newer(version)) => {
+            let event = event!(ORDERS_NEWER, file = path, version = version);
+            return (Kept::Unknown, Some(event));
+        }
+        Err(Unread::Broken(why)) => match move_aside(path, &why, SystemTime::now()) {
+            Ok((_, event)) => return (Kept::Known(File::default()), Some(event)),
+            Err(error) => error,
+        },
+        Err(Unread::Error(error)) => error,
+    };
+    let event = event!(ORDERS_UNREADABLE, file = path, error = &error);
+    (Kept::Unknown, Some(event))
+}
+
+#[cfg(test)]
+mod tests;
