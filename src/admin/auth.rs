@@ -1,4 +1,4 @@
-//! Who may ask the admin address: tokens and roles, hosts by which it is asked for, and a
+//! Authorization at the admin address: tokens and roles, hosts by which it is asked for, and a
 //! bound on guesses. Pure but for a lock: times are given.
 
 use crate::util::network::customer;

@@ -21,7 +21,7 @@ pub(crate) struct FileView {
     pub(crate) verdict: &'static str,
     /// Id of the event that says why it is not offered.
     pub(crate) why: Option<&'static str>,
-    /// That event in words.
+    /// Words of that event.
     pub(crate) words: Option<String>,
     /// Number of devices that could get it.
     pub(crate) could_get: u64,

@@ -1,4 +1,4 @@
-//! What the admin address is made of, and stands on.
+//! Parts of the admin address.
 
 use super::auth::{AdminToken, Hosts};
 use super::fleet_source::FleetSource;
@@ -42,7 +42,7 @@ impl fmt::Debug for AdminParts {
     }
 }
 
-/// What endpoints answer from.
+/// Sources from which endpoints answer.
 #[derive(Clone)]
 pub(super) struct Sources {
     pub(super) readiness: Arc<dyn Readiness>,

@@ -11,7 +11,7 @@ const LIMIT: usize = 100;
 /// Largest number of items of a page.
 const MOST: usize = 1000;
 
-/// Which devices are asked for, and which page of them.
+/// Query for devices, and for a page of them.
 #[derive(Debug, Clone)]
 pub(super) struct DeviceQuery {
     pub(super) filter: Filter,
@@ -19,7 +19,7 @@ pub(super) struct DeviceQuery {
     pub(super) after: Option<String>,
 }
 
-/// Which offers are asked for, and which page of them.
+/// Query for offers, and for a page of them.
 #[derive(Debug, Clone)]
 pub(super) struct OfferQuery {
     pub(super) end: Option<OfferEnd>,
@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn each_key_is_read() {
-        let query = read("model=a%20b&version=1.6&board=c+d&end=rolled-back&q=%E5%B0%8F&limit=7&after=x&&");
+        let query =
+            read("model=a%20b&version=1.6&board=c+d&end=rolled-back&q=%E5%B0%8F&limit=7&after=x&&");
         let Filter {
             model,
             version,
@@ -216,15 +217,24 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_named() {
         for (query, words) in [
-            ("models=x", "\"models\": no such key: there are model, version"),
+            (
+                "models=x",
+                "\"models\": no such key: there are model, version",
+            ),
             ("model=a&model=b", "model: it stands there twice"),
             ("model=&model=b", "model: it stands there twice"),
-            ("end=failed", "end: \"failed\": write one of offered, fetching"),
+            (
+                "end=failed",
+                "end: \"failed\": write one of offered, fetching",
+            ),
             ("limit=0", "limit: \"0\": write a number from 1 to 1000"),
             ("limit=1001", "limit: \"1001\""),
             ("limit=-1", "limit: \"-1\""),
             ("limit=x", "limit: \"x\""),
-            ("seen_since=yesterday", "seen_since: \"yesterday\": write a time such as"),
+            (
+                "seen_since=yesterday",
+                "seen_since: \"yesterday\": write a time such as",
+            ),
             ("seen_since=7w", "seen_since"),
             ("seen_since=d", "seen_since"),
             ("seen_since=99999999999999999999d", "seen_since"),

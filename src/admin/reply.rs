@@ -35,7 +35,7 @@ struct ErrorDetail {
     /// Never changes once it was released.
     #[schema(example = "no-device")]
     id: &'static str,
-    /// What is wrong, and what to do.
+    /// Words on what is wrong, and what to do.
     #[schema(example = "no device of this id is known: GET /api/v1/devices lists them")]
     message: String,
 }
@@ -95,7 +95,7 @@ pub(crate) enum Refusal {
     /// A body that is too long.
     #[error("the body is longer than {0} bytes, and no request needs that many")]
     LongBody(usize),
-    /// What cannot be written down is not acknowledged.
+    /// An order that cannot be written down, and is not acknowledged.
     #[error("the order is not taken, for it cannot be written down: {0}")]
     NotKept(String),
     /// It took too long.

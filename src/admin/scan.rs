@@ -84,7 +84,10 @@ pub(super) fn offers(fleet: &Fleet, query: &OfferQuery) -> Result<Offers, Refusa
     fleet.each(|id, record| {
         for offer in record.history.iter().flat_map(|history| &history.offers) {
             let is_wanted = query.end.is_none_or(|end| end == offer.end)
-                && query.file.as_deref().is_none_or(|file| *file == *offer.image.file);
+                && query
+                    .file
+                    .as_deref()
+                    .is_none_or(|file| *file == *offer.image.file);
             let oldest = newest.peek().filter(|_| newest.len() >= most);
             let is_older = |Kept((Reverse(oldest), ..), _): &Kept| offer.at < *oldest;
             if !is_wanted || oldest.is_some_and(is_older) {
@@ -210,7 +213,11 @@ mod tests {
     /// offers.
     fn fleet_of(count: u64) -> Fleet {
         let devices = (0..count).map(|number| {
-            let id = DeviceId::new(&format!("aa:bb:cc:00:{:02x}:{:02x}", number >> 8, number & 0xff));
+            let id = DeviceId::new(&format!(
+                "aa:bb:cc:00:{:02x}:{:02x}",
+                number >> 8,
+                number & 0xff
+            ));
             let profile = Profile {
                 board_type: (number % 3 > 0).then(|| "esp32s3".into()),
                 ..Profile::default()
@@ -220,7 +227,12 @@ mod tests {
                 ..Build::default()
             };
             let client = ClientId::new("");
-            let mut record = Record::new(client, Arc::new(profile), Arc::new(build), NOW - number * 60_000);
+            let mut record = Record::new(
+                client,
+                Arc::new(profile),
+                Arc::new(build),
+                NOW - number * 60_000,
+            );
             record.is_secure = number % 3 == 0;
             record.is_settled = true;
             record.history = Some(Box::new(History {
@@ -330,7 +342,9 @@ mod tests {
                 }
             }
             assert_eq!(times.len(), count, "{filter}");
-            let times = times.iter().map(|time| time.parse::<jiff::Timestamp>().unwrap());
+            let times = times
+                .iter()
+                .map(|time| time.parse::<jiff::Timestamp>().unwrap());
             assert!(times.is_sorted_by(|a, b| a >= b), "{filter}");
         }
         let query = OfferQuery::read(Some("after=eA")).unwrap();
@@ -342,12 +356,20 @@ mod tests {
         let counts = counts(&fleet_of(300), now());
         assert_eq!(counts.devices, 300);
         let models = counts.models.iter();
-        let models: Vec<_> = models.map(|count| (count.model.as_str(), count.devices)).collect();
+        let models: Vec<_> = models
+            .map(|count| (count.model.as_str(), count.devices))
+            .collect();
         assert_eq!(models, [("esp32s3", 200), ("default", 100)]);
         assert_eq!(counts.versions.iter().map(|v| v.devices).sum::<u64>(), 300);
-        assert_eq!((counts.transports.http, counts.transports.https), (200, 100));
+        assert_eq!(
+            (counts.transports.http, counts.transports.https),
+            (200, 100)
+        );
         assert_eq!((counts.seen.day, counts.seen.week), (300, 300));
         let ends = serde_json::to_value(&counts.ends).unwrap();
-        assert_eq!((ends["silent"].as_u64(), ends["succeeded"].as_u64()), (Some(300), Some(0)));
+        assert_eq!(
+            (ends["silent"].as_u64(), ends["succeeded"].as_u64()),
+            (Some(300), Some(0))
+        );
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr =
 /// Length of the shortest token that is taken, in bytes: 16 letters cannot be guessed.
 const SHORTEST: usize = 16;
 
-/// Where and by whom this server is watched and operated: `gateway.admin`.
+/// Settings of the admin address, where this server is watched and operated: `gateway.admin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminSettings {
     /// Address that is listened on; `None` where it is turned off.

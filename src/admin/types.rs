@@ -305,12 +305,12 @@ pub(super) struct File {
     /// Id of the event that says why it is not offered.
     #[schema(required)]
     why: Option<&'static str>,
-    /// That event in words.
+    /// Words of that event.
     #[schema(required)]
     words: Option<String>,
     /// Number of devices that could get it.
     could_get: u64,
-    /// How the offers of this content ended, as far as they are kept.
+    /// Ends of the offers of this content, as far as they are kept.
     ends: Ends,
 }
 
@@ -396,7 +396,10 @@ mod tests {
         let ends = Ends::from(std::array::from_fn(|at| at as u64));
         let json = serde_json::to_value(&ends).unwrap();
         let json = json.as_object().unwrap();
-        let found: Vec<_> = json.iter().map(|(name, count)| (name.as_str(), count.as_u64())).collect();
+        let found: Vec<_> = json
+            .iter()
+            .map(|(name, count)| (name.as_str(), count.as_u64()))
+            .collect();
         let ends = OfferEnd::ALL.iter().zip(0..);
         let expected: Vec<_> = ends.map(|(end, at)| (end.key(), Some(at))).collect();
         assert_eq!(found, expected);

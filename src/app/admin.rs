@@ -3,8 +3,8 @@
 use super::refused;
 use crate::admin::settings::{ReadTokens, read_tokens};
 use crate::admin::{
-    Admin, AdminParts, AdminToken, Check, FileView, FleetSource, Hosts, OrderError, Readiness, Role,
-    hash,
+    Admin, AdminParts, AdminToken, Check, FileView, FleetSource, Hosts, OrderError, Readiness,
+    Role, hash,
 };
 use crate::config::{ConfigFaults, Settings};
 use crate::event::text::Lang;
@@ -256,7 +256,7 @@ impl Readiness for Ready {
     }
 }
 
-/// What the admin address shows of devices and files.
+/// View of devices and files, for the admin address.
 #[derive(Debug)]
 pub(super) struct FleetView {
     fleet: Arc<Fleet>,

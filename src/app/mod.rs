@@ -10,6 +10,7 @@ mod clock;
 mod machine;
 mod names;
 mod reload;
+mod said;
 
 pub(crate) use acme::check_acme;
 pub(crate) use audit::{audit, audit_names, look_up_names};
@@ -30,7 +31,7 @@ use crate::server::{
 };
 use crate::telemetry::logs::{LogError, Threshold};
 use crate::tls::acme::Challenges;
-use crate::tls::{self, Certificates, Mode};
+use crate::tls::{self, Certificates};
 use crate::util::allocator;
 use crate::util::paths::absolute;
 use crate::util::supervise::{End, Supervisor, blocking};
@@ -39,8 +40,8 @@ use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
-use jiff::Timestamp;
 use reload::Reloader;
+use said::{announce, say_certificates, say_room, say_source};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -375,80 +376,6 @@ fn refused(
         ConfigFault::new(place, &key, fault)
     });
     ConfigFaults(faults.collect())
-}
-
-/// Says where the settings come from, and what of them may be meant otherwise.
-fn say_source(settings: &Settings) {
-    if let Some(file) = &settings.file {
-        tell!(CONFIG_READ, file = absolute(file));
-    } else {
-        let file = absolute(Path::new(crate::config::DEFAULT_FILE));
-        tell!(CONFIG_ABSENT, file = file);
-    }
-    for warning in &settings.warnings {
-        event::say(&warning.event);
-    }
-}
-
-/// Says what there is memory for.
-fn say_room(settings: &Settings, connections: usize) {
-    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-    tell!(
-        MEMORY_ROOM,
-        memory = settings.machine_memory.shown(),
-        of = settings.machine_memory.source(),
-        connections = connections,
-        images = mib(settings.memory),
-        bodies = mib(settings.bodies)
-    );
-}
-
-/// The start-up lines, the guide's own first.
-fn announce(
-    settings: &Settings,
-    listeners: &Listeners,
-    admin: Option<&admin::AdminDoor>,
-    catalogue: &Catalogue,
-) {
-    for (address, proxied) in listeners.addresses() {
-        let protocols = if settings.tls == Mode::Off {
-            "HTTP"
-        } else {
-            "HTTP + TLS"
-        };
-        let behind = proxied.then_some(true);
-        tell!(
-            LISTENING,
-            address = address,
-            protocols = protocols,
-            proxy_protocol = behind
-        );
-    }
-    if let Some(admin) = admin {
-        admin.announce(settings);
-    }
-    let dir = absolute(&settings.catalogue.dir);
-    let images = catalogue.snapshot().len();
-    tell!(FOLDER, dir = dir, images = images);
-    tell!(OTA_ADDRESS, url = settings.public.ota_url());
-    tell!(VISION_ADDRESS, url = settings.public.vision_url());
-}
-
-/// Says where the certificates stand that answer.
-fn say_certificates(certificates: Option<&Certificates>) {
-    for pair in certificates.iter().flat_map(|all| all.pairs().to_vec()) {
-        let kind = if pair.is_ecdsa { "ECDSA" } else { "RSA" };
-        let until = Timestamp::from_second(pair.not_after);
-        tell!(
-            CERTIFICATE_IN_USE,
-            file = pair.is_kept.then(|| absolute(&pair.paths.cert)),
-            key = format!("{kind} {}", pair.key_bits),
-            names = pair.names.as_slice(),
-            until = until
-                .map(|end| end.strftime("%F").to_string())
-                .unwrap_or_default()
-        );
-    }
 }
 
 /// Returns an error as an event, where it is one.

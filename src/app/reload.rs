@@ -33,7 +33,7 @@ pub(super) struct Reloader {
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
-    /// Those of the admin address.
+    /// Deadlines of the admin address.
     pub(super) admin_limits: Arc<ArcSwap<Limits>>,
     /// Its tokens; `None` where it is off.
     pub(super) admin_tokens: Option<Tokens>,

@@ -79,7 +79,7 @@ pub struct Settings {
     pub log: logs::Settings,
     /// Addresses and ports to listen on.
     pub bind: Bind,
-    /// Where this server is watched and operated.
+    /// The admin address, where this server is watched and operated.
     pub admin: AdminSettings,
     /// Deadlines and bounds.
     pub limits: Limits,

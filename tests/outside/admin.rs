@@ -1,7 +1,7 @@
 //! The admin address: who may ask for what, and where it is.
 
 use super::support::admin::ask;
-use super::support::server::{BINARY, Setup};
+use super::support::server::{BINARY, Setup, request};
 use super::support::{Reply, Reserved, Server, event, until};
 use std::fs;
 use std::io::Read as _;
@@ -473,6 +473,67 @@ fn what_is_told_is_as_it_is_described() {
     let both = both.map(|path| server.admin("GET", path, &server.admin_token(), "").json());
     assert_eq!(both[0], both[1]);
     assert!(both[0]["openapi"].as_str().unwrap().starts_with("3."));
+}
+
+#[test]
+fn a_device_that_checks_in_is_shown() {
+    let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
+    assert_eq!(
+        server.offered("esp32s3", "1.6.0").as_deref(),
+        Some("esp32s3_1.6.6.bin")
+    );
+    let (_, page) = server.admin_json("GET", "/api/v1/devices", "");
+    let [device] = &page["devices"].as_array().unwrap()[..] else {
+        panic!("{page:#}");
+    };
+    for (key, value) in [
+        ("mac", "aa:bb:cc:dd:ee:ff"),
+        ("client_id", "7b94d69a-9808-4c59-9c9b-704333b38aff"),
+        ("version", "1.6.0"),
+        ("transport", "http"),
+        ("address", "127.0.0.1"),
+    ] {
+        assert_eq!(device[key], value, "{device:#}");
+    }
+    assert_eq!(device["board"]["type"], "esp32s3");
+    let offer = &device["offers"][0];
+    assert_eq!(
+        (&offer["file"], &offer["end"]),
+        (&"esp32s3_1.6.6.bin".into(), &"offered".into())
+    );
+    for id in [
+        "aa:bb:cc:dd:ee:ff",
+        "AA-BB-CC-DD-EE-FF",
+        "aabbccddeeff",
+        "AABB.CCDD.EEFF",
+        "%61a:bb:cc:dd:ee:ff",
+    ] {
+        let (status, found) = server.admin_json("GET", &format!("/api/v1/devices/{id}"), "");
+        assert_eq!((status, &found), (200, device), "{id}");
+    }
+    let (_, fleet) = server.admin_json("GET", "/api/v1/fleet", "");
+    assert_eq!(fleet["devices"], 1);
+    assert_eq!(fleet["models"][0]["model"], "esp32s3");
+    assert_eq!(fleet["ends"]["offered"], 1);
+    let (_, offers) = server.admin_json("GET", "/api/v1/offers?end=offered", "");
+    assert_eq!(offers["offers"][0]["mac"], "aa:bb:cc:dd:ee:ff");
+    let (_, files) = server.admin_json("GET", "/api/v1/firmware", "");
+    assert_eq!(files["files"][0]["ends"]["offered"], 1);
+    for (query, count) in [
+        ("version=1.6.0", 1),
+        ("version=1.6.6", 0),
+        ("q=DD-EE", 0),
+        ("q=dd:ee", 1),
+        ("end=offered", 1),
+    ] {
+        let (_, page) = server.admin_json("GET", &format!("/api/v1/devices?{query}"), "");
+        assert_eq!(page["devices"].as_array().unwrap().len(), count, "{query}");
+    }
+    // An id that is no MAC address.
+    let headers = [("Device-Id", "a/b c"), ("Client-Id", "c")];
+    server.send("http", &request("POST", "/xiaozhi/ota/", &headers, b"{}"));
+    let (status, other) = server.admin_json("GET", "/api/v1/devices/a%2Fb%20c", "");
+    assert_eq!((status, &other["mac"]), (200, &"a/b c".into()));
 }
 
 #[test]
