@@ -21,6 +21,7 @@
 //! * [`firmware`] knows what there is: the files in `data/bin`, and their bytes.
 //! * `probe` is the other side: a device, played; `simulate` is a fleet of
 //!   them.
+//! * `backup` puts all that is kept into one file, and back.
 //! * [`telemetry`] is what the operator sees, [`event`] all that is said there, with ids,
 //!   fields and words in two languages.
 //! * [`util`] is the ground floor: what every room needs and none owns.
@@ -30,6 +31,8 @@
 
 #[cfg(not(fuzzing))]
 pub mod app;
+#[cfg(not(fuzzing))]
+mod backup;
 #[cfg(not(fuzzing))]
 pub mod cli;
 #[cfg(not(fuzzing))]

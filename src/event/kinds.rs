@@ -76,6 +76,7 @@ const fn why(
 
 mod acme;
 mod address;
+mod backup;
 mod certificate;
 mod check_in;
 mod config;
@@ -95,6 +96,7 @@ mod withheld;
 
 pub use acme::*;
 pub use address::*;
+pub use backup::*;
 pub use certificate::*;
 pub use check_in::*;
 pub use config::*;
@@ -133,6 +135,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ORDERS,
         ADDRESSES,
         STATE,
+        BACKUPS,
     ]
     .into_iter()
     .flatten()

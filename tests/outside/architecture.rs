@@ -9,12 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, and whom each may know. What is not here is forbidden.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
         &[
             "app",
+            "backup",
             "config",
             "device",
             "event",
@@ -64,6 +65,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "device", "event", "firmware", "fleet", "ota", "server", "util",
         ],
     ),
+    ("backup", &["event", "fleet", "util"]),
     ("fleet", &["event", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
     ("tls", &["event", "trust", "util"]),

@@ -15,6 +15,7 @@ mod support;
 
 mod acme;
 mod architecture;
+mod backup;
 mod behind_proxy;
 mod catalogue;
 mod certificates;

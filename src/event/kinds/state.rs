@@ -11,6 +11,11 @@ kinds! { STATE:
          gateway.state 中写另一个目录",
         "the state folder {dir} is held by another server{: process |pid|}{ on |host|}, and one folder is for one server: stop that one, or \
          give this server a folder of its own in gateway.state");
+    /// A restore was interrupted.
+    STATE_UNFINISHED = why("state.unfinished", &["journal"],
+        "恢复备份时中断（{journal}）：目录中的文件一部分是原来的，一部分是备份中的。请再次执行 xiaozhi-ota restore，它会先完成上次的恢复",
+        "a restore was interrupted ({journal}): some files are those of before, some those of the backup; run xiaozhi-ota restore \
+         again, which finishes that first");
     /// The folder cannot be written.
     STATE_UNWRITABLE = Kind::new("state.unwritable", Warning, "state", &["dir", "error", "what?"],
         "无法写入状态目录 {dir}（{error}）{：|what|}。本服务器照常应答设备，但只在内存中记住它们：重启后会忘记，命令也不会被接受。",
