@@ -71,7 +71,7 @@ pub(super) struct Found {
 pub(super) enum Fault {
     /// It ends too early.
     Cut,
-    /// What should be a header is none, or what should be empty is not.
+    /// A header makes no sense, or what should be empty is not.
     Damaged,
     /// It holds what no backup does.
     Odd(Vec<u8>, &'static str),
