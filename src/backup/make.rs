@@ -24,6 +24,8 @@ const MODE: u32 = 0o600;
 /// Number of times that a file is read which changes meanwhile, and the time between two.
 const TRIES: u32 = 10;
 const AGAIN: Duration = Duration::from_millis(200);
+/// Time after which a file system's clock has moved.
+const TICK: Duration = Duration::from_millis(50);
 /// Time that a database which others use is waited for.
 const DATABASE_WAIT: Duration = Duration::from_secs(30);
 
@@ -247,7 +249,7 @@ impl Archive {
         let file = copy.as_ref().map_or(&*source.file, |copy| copy.path());
         for _ in 0..TRIES {
             let before = self.length;
-            let error = match self.try_add(file, &source.member) {
+            let error = match self.try_add(file, &source.member, copy.is_some()) {
                 Ok(()) => return Ok(true),
                 Err(Missed::Changed) => None,
                 Err(Missed::Read(error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -275,10 +277,11 @@ impl Archive {
     }
 
     /// Reads a file by one opening of it, and looks at its end whether it is the same still.
-    fn try_add(&mut self, file: &Path, member: &Path) -> Result<(), Missed> {
+    /// `is_ours` says that nobody else writes to it.
+    fn try_add(&mut self, file: &Path, member: &Path, is_ours: bool) -> Result<(), Missed> {
         let mut from = open(file).map_err(Missed::Read)?;
         let about = from.metadata().map_err(Missed::Read)?;
-        if !about.is_file() {
+        if !about.is_file() || !is_ours && is_fresh(&about) {
             return Err(Missed::Changed);
         }
         let since = |at: std::time::SystemTime| at.duration_since(UNIX_EPOCH).ok();
@@ -319,6 +322,13 @@ fn open(file: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(file)
+}
+
+/// Tells whether a file was written to so lately that another write might leave its time as it
+/// is: the clock of a file system ticks every few milliseconds.
+fn is_fresh(about: &Metadata) -> bool {
+    let age = about.modified().ok().and_then(|at| at.elapsed().ok());
+    age.is_some_and(|age| age < TICK)
 }
 
 /// Returns what changes when a file is written to.

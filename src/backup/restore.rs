@@ -220,6 +220,8 @@ impl Made {
             let mode = if step == dir { mode } else { 0o755 };
             let outcome = DirBuilder::new().mode(mode).create(&step);
             outcome.map_err(|error| event!(RESTORE_FAILED, path = &step, error = &error))?;
+            // Whatever the umask: others may read firmware.
+            let _ = fs::set_permissions(&step, Permissions::from_mode(mode));
             give(&step);
             self.folders.push(step);
         }

@@ -11,16 +11,17 @@ use crate::util::durable::Durability;
 use crate::util::locale::Locale;
 use crate::util::paths::absolute;
 use crate::util::terminal::{file_name, one_line};
-use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
-use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Folder of the certificates that this server makes or orders.
 const CERTIFICATES: &str = "certs";
+
+/// Name of the configuration in a backup, where something is said of it.
+const OF_BACKUP: &str = "configuration of the backup";
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
@@ -91,24 +92,22 @@ impl RestoreArgs {
         let now = config::load(config, &machine).ok();
         let mut held: Vec<_> = now.iter().map(|now| now.state.clone()).collect();
         held.push(machine.state.clone());
+        for state in &held {
+            if backup::finish(state)? {
+                return finished(now.as_ref().and_then(Settings::asked_lang));
+            }
+        }
         let mut backup = backup::check(&self.file)?;
         let to = config_place(&backup, config)?;
         let settings = match backup.read_config()? {
-            Some(text) => settings_of(&text, &machine)?,
+            Some(text) => config::of_text(text, Path::new(OF_BACKUP), &machine)?,
             // Nothing says otherwise than what is there.
             None => config::load(config, &machine)?,
         };
-        let lang = language(settings.asked_lang());
-        for state in held.iter().chain([&settings.state]) {
-            if backup::finish(state)? {
-                let text = lang.pick(
-                    "已完成上次中断的恢复；没有做其他改动。如需恢复这个备份，请再执行一次\n",
-                    "the restore that was interrupted is finished, and nothing else was done; to restore this backup run it again\n",
-                );
-                print_in(settings.asked_lang(), text)?;
-                return Ok(ExitCode::SUCCESS);
-            }
+        if backup::finish(&settings.state)? {
+            return finished(settings.asked_lang());
         }
+        let lang = language(settings.asked_lang());
         let places = places(&settings, to);
         let done = backup::restore(&mut backup, &places, &held, self.force, progress())?;
         if !done.others.is_empty() {
@@ -139,6 +138,16 @@ impl RestoreArgs {
     }
 }
 
+/// Says that a restore which was interrupted is done now.
+fn finished(asked: Option<Lang>) -> anyhow::Result<ExitCode> {
+    let text = language(asked).pick(
+        "已完成上次中断的恢复；没有做其他改动。如需恢复这个备份，请再执行一次\n",
+        "the restore that was interrupted is finished, and nothing else was done; to restore this backup run it again\n",
+    );
+    print_in(asked, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Returns where the configuration goes: where the command line says, else where it lay, if
 /// that is where a server looks for one.
 fn config_place(backup: &Checked, config: Option<&Path>) -> Result<Option<PathBuf>, Event> {
@@ -151,14 +160,6 @@ fn config_place(backup: &Checked, config: Option<&Path>) -> Result<Option<PathBu
         Some((_, from)) if absolute(&from) == absolute(default) => Ok(Some(default.to_owned())),
         Some((_, from)) => Err(event!(RESTORE_CONFIG, from = from)),
     }
-}
-
-/// Reads the configuration of a backup, by which its files find their places.
-fn settings_of(text: &[u8], machine: &config::Machine) -> anyhow::Result<Settings> {
-    let dir = tempfile::tempdir().context("no temporary folder can be made")?;
-    let file = dir.path().join("config-of-the-backup.yaml");
-    fs::write(&file, text).context("the configuration cannot be written to a temporary folder")?;
-    Ok(config::load(Some(&file), machine)?)
 }
 
 /// Lists where everything is that belongs into a backup.

@@ -9,11 +9,13 @@ use super::support::{Server, noise, until};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const FILE: &str = "backup.tar";
@@ -394,4 +396,48 @@ fn what_root_restores_is_the_servers() {
         let found = other.path().join(name).metadata().unwrap().uid();
         assert_eq!(found, owner, "{name}");
     }
+}
+
+#[test]
+fn a_file_that_changes_is_read_again() {
+    let dir = temporary();
+    let dir = dir.path();
+    whole(dir);
+    let file = dir.join("data/bin/y_1.0.bin");
+    let end = AtomicBool::new(false);
+    let write = |letter: u8| {
+        // As `scp` and editors write: in place, a part at a time.
+        let mut to = fs::File::create(&file).unwrap();
+        for _ in 0..50 {
+            to.write_all(&[letter; 8192]).unwrap();
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    write(b'a');
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for letter in b"bcdefghij".iter().cycle() {
+                if end.load(Ordering::Relaxed) {
+                    break;
+                }
+                write(*letter);
+                thread::sleep(Duration::from_millis(400));
+            }
+        });
+        for n in 0..4 {
+            let (backup, to) = (format!("b{n}.tar"), temporary());
+            good(dir, &["backup", &backup]);
+            let tar = Command::new("tar")
+                .arg("xf")
+                .arg(dir.join(&backup))
+                .current_dir(to.path())
+                .status();
+            assert!(tar.unwrap().success());
+            let read = fs::read(to.path().join("firmware/y_1.0.bin")).unwrap();
+            let first = read[0];
+            assert_eq!(read.len(), 50 * 8192);
+            assert!(read.iter().all(|b| *b == first));
+        }
+        end.store(true, Ordering::Relaxed);
+    });
 }
