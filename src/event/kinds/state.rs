@@ -57,7 +57,8 @@ kinds! { STATE:
     /// There may be orders, and this version cannot read them.
     ORDERS_NEWER = Kind::new("orders.newer", Warning, "state", &["file", "version"],
         "{file} 是更新版本的服务器写的（版本 {version}），本版本读不懂其中的命令：在此之前不下发任何新固件，也不接受命令；该文件保持原样。",
-        "{file} was written by a newer version of this server (version {version}), and this one cannot read the orders in it: until they can          be read nothing new is offered and no order is taken; the file is left as it is.")
+        "{file} was written by a newer version of this server (version {version}), and this one cannot read the orders in it: until they can \
+         be read nothing new is offered and no order is taken; the file is left as it is.")
         .remedy("请重新使用那个较新的版本；若确实要留在本版本，请停止服务器并把该文件移走（其中的命令将失效）。",
             "go back to that newer version; to stay with this one stop the server and move the file away, which lets go of the orders in it.");
     /// There may be orders, and they cannot be read.
