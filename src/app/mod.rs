@@ -189,7 +189,7 @@ fn listen(settings: &Settings, workers: &Workers) -> anyhow::Result<Listeners> {
 fn state_folder(settings: &Settings) -> anyhow::Result<Option<StateFolder>> {
     match StateFolder::open(&settings.state) {
         Ok(folder) => Ok(Some(folder)),
-        Err(StateError::Held(what)) => {
+        Err(StateError::Held(what) | StateError::Unfinished(what)) => {
             Err(refused(settings, [("gateway.state".to_owned(), what)]).into())
         }
         Err(StateError::Unwritable(event)) => {
@@ -205,7 +205,6 @@ fn state_folder(settings: &Settings) -> anyhow::Result<Option<StateFolder>> {
 /// # Errors
 ///
 /// There is none, and the event names where it was looked for.
-#[expect(dead_code, reason = "the commands that ask a server come next")]
 pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
     if settings.state.is_dir() {
         return Ok(settings.state.clone());
@@ -375,6 +374,9 @@ fn refused(
 
 /// Returns an error as an event, where it is one.
 pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
+    if let Some(event) = error.downcast_ref::<Event>() {
+        return Some(event.clone());
+    }
     if let Some(LogError::File(event)) = error.downcast_ref() {
         return Some((**event).clone());
     }
