@@ -489,5 +489,3 @@ fn one_reader_of_pem() {
         .collect();
     none(&found);
 }
-    ("backup", &["event", "fleet", "util"]),
-    ("fleet", &["device", "event", "firmware", "ota", "util"]),
