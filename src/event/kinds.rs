@@ -90,6 +90,7 @@ mod name;
 mod pair;
 mod process;
 mod request;
+mod store;
 mod withheld;
 
 pub use acme::*;
@@ -108,6 +109,7 @@ pub use name::*;
 pub use pair::*;
 pub use process::*;
 pub use request::*;
+pub use store::*;
 pub use withheld::*;
 
 /// Returns every kind, in the order in which the documents show them.
@@ -130,6 +132,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         CERTIFICATES,
         ORDERS,
         ADDRESSES,
+        STORE,
     ]
     .into_iter()
     .flatten()

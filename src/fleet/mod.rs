@@ -4,7 +4,9 @@
 //! not outlive the process: after a restart an image may be forced in vain three times more.
 
 mod about;
+mod database;
 mod id;
+mod journal;
 mod outcome;
 mod protected;
 mod record;
