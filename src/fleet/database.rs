@@ -2,9 +2,10 @@
 //!
 //! One connection writes, by one thread ([`super::journal`]). A write-ahead log lets others
 //! read meanwhile, also from other processes. Each transaction is brought to the disk
-//! (`synchronous=FULL`): there is one in half a second at most, and only when devices said
-//! something. What is deleted is overwritten (`secure_delete`), and pages that are free are
-//! used again instead of being given back (`auto_vacuum=NONE`), which moves no page.
+//! (`synchronous=FULL`): there is one in half a second, and only when devices said something.
+//! What is deleted is overwritten (`secure_delete`; [`wipe`] says why that is not enough),
+//! and pages that are free are used again instead of being given back (`auto_vacuum=NONE`),
+//! which moves no page.
 
 mod fault;
 mod load;
@@ -14,10 +15,12 @@ mod row;
 mod said;
 mod schema;
 mod sweep;
+mod wipe;
 
 pub(crate) use fault::Fault;
 pub(crate) use place::{Identity, Place};
 pub(crate) use reader::{Reader, copy, read_only};
+pub(crate) use wipe::traces;
 
 use super::id::DeviceId;
 use super::record::Record;
@@ -264,6 +267,23 @@ impl Database {
         let mut truncate = self.connection.prepare_cached(truncate)?;
         let is_busy: i64 = truncate.query_row([], |row| row.get(0))?;
         Ok(is_busy == 0)
+    }
+
+    /// Leaves none of these traces of devices that were removed, in the file or beside it.
+    /// Returns false where somebody reads meanwhile, and it has to be tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Full`] where it has to be written anew, and there is no room for that.
+    pub(crate) fn wipe(&mut self, traces: &[Vec<u8>]) -> Result<bool, Fault> {
+        if !self.settle()? {
+            return Ok(false);
+        }
+        if traces.len() <= wipe::MANY && !wipe::holds(&self.file, traces)? {
+            return Ok(true);
+        }
+        self.connection.execute_batch("VACUUM")?;
+        self.settle()
     }
 
     /// Looks whether its path still leads to it, and whether it still looks like a store.

@@ -16,7 +16,9 @@ mod writer;
 pub(crate) use health::StoreHealth;
 pub(crate) use kept::Kept;
 
-use super::database::{Options, Place};
+use super::database::{Options, Place, traces};
+use super::id::DeviceId;
+use super::record::ClientId;
 use crate::event::tell;
 use crate::event::text::Text;
 use crate::util::supervise;
@@ -105,6 +107,25 @@ impl Journal {
         {
             running.thread.unpark();
         }
+    }
+
+    /// Takes that a device was forgotten in memory, which has marked it as changed before: it
+    /// leaves no trace in the store's files. Copies from before a migration, and stores that
+    /// were moved aside, are [`Journal::older`].
+    pub(crate) fn forget(&self, id: &DeviceId, client: &ClientId) {
+        if let Some(running) = &self.thread {
+            self.state.forget(traces(id, client));
+            if self.state.nudge() {
+                running.thread.unpark();
+            }
+        }
+    }
+
+    /// Returns the copies and broken stores beside the store: they may know devices that were
+    /// forgotten in it.
+    pub(crate) fn older(&self) -> Vec<PathBuf> {
+        let running = self.thread.as_ref();
+        running.map_or_else(Vec::new, |running| running.place.older())
     }
 
     /// Returns how the store is.

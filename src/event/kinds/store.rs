@@ -80,6 +80,13 @@ kinds! { STORE:
     STORE_RECOVERED = Kind::new("store.recovered", Info, "store", &["file", "seconds"],
         "{file} 又可以写入了（中断 {seconds} 秒），期间的情况已全部写入",
         "{file} can be written again, after {seconds} s, and what was learned meanwhile is in it");
+    /// What is left of a forgotten device cannot be wiped yet.
+    STORE_NOT_WIPED = Kind::new("store.not-wiped", Warning, "store", &["file", "error"],
+        "被遗忘的设备已从 {file} 中删除，但文件的空闲部分可能仍有其痕迹，暂时无法清除：{error}；一小时后重试。",
+        "a forgotten device was removed from {file}, but unused parts of the file may hold traces of it, which cannot be wiped yet: {error}; \
+         it is tried again in an hour.")
+        .remedy("请腾出与该文件同样大小的磁盘空间，并结束占用它的程序。",
+            "make as much room on its disk as the file takes, and end programs that hold it.");
     /// The process ends, and something was not written.
     STORE_UNWRITTEN = Kind::new("store.unwritten", Warning, "store", &["file", "devices"],
         "结束时 {devices} 台设备的最新情况未能写入 {file}",

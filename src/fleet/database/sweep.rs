@@ -84,7 +84,7 @@ impl Sweep {
         let kept = u64::try_from(ADDRESS_KEPT.as_millis()).unwrap_or(u64::MAX);
         let oldest = now.saturating_sub(kept).cast_signed();
         let mut statement = connection.prepare_cached(
-            "SELECT id, profile, build, offers, address IS NOT NULL AND last_seen <= ?2 \
+            "SELECT id, profile, build, offers, address IS NOT NULL AND last_seen BETWEEN 0 AND ?2 \
              FROM device WHERE id > ?1 ORDER BY id LIMIT ?3",
         )?;
         let [profiles, builds, images] = self.used.each_mut();

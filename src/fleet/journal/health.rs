@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::fleet::database::Identity;
 use crate::util::sync::lock;
+use std::mem;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -40,6 +41,8 @@ pub(super) struct State {
     why: Mutex<Option<Event>>,
     /// File that was read last.
     known: Mutex<Option<Identity>>,
+    /// Traces of devices that were forgotten.
+    forgotten: Mutex<Vec<Vec<u8>>>,
     /// Time at which nothing waited last.
     clean: Mutex<Instant>,
 }
@@ -56,6 +59,7 @@ impl State {
             rows: AtomicU64::new(0),
             why: Mutex::new(None),
             known: Mutex::new(None),
+            forgotten: Mutex::default(),
             clean: Mutex::new(now),
         }
     }
@@ -83,6 +87,16 @@ impl State {
     /// Tells whether a write was asked for, and takes that it is done.
     pub(super) fn is_nudged(&self) -> bool {
         self.nudged.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes traces of a device that was forgotten.
+    pub(super) fn forget(&self, traces: Vec<Vec<u8>>) {
+        lock(&self.forgotten).extend(traces);
+    }
+
+    /// Returns the traces of devices that were forgotten since this was asked last.
+    pub(super) fn forgotten(&self) -> Vec<Vec<u8>> {
+        mem::take(&mut *lock(&self.forgotten))
     }
 
     pub(super) fn stop(&self) {

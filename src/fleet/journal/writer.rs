@@ -30,8 +30,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 const COUNTS: usize = 10_000;
 /// Number of devices from which on it is said that the reading begins.
 const MANY: u64 = 50_000;
-/// Time between two that the log is emptied for what was removed.
+/// Time between two tries to wipe what is left of devices that were forgotten.
 const WIPE: Duration = Duration::from_secs(1);
+/// Time after which it is tried again where there is no room for it.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Time of a turn.
 #[derive(Debug, Clone, Copy)]
@@ -96,8 +98,8 @@ pub(super) struct Writer {
     /// Counts that wait to be written, by hour, kind and label.
     counts: BTreeMap<(u64, &'static str, String), u64>,
     swept: Option<Instant>,
-    /// Something was removed, and may be in the log still.
-    is_to_wipe: bool,
+    /// Traces of devices that were forgotten, which may be in the file still.
+    traces: Vec<Vec<u8>>,
     wiped: Option<Instant>,
     /// Time at which a broken store was moved aside last.
     aside: Option<Instant>,
@@ -122,10 +124,15 @@ impl Writer {
             counted: None,
             counts: BTreeMap::new(),
             swept: None,
-            is_to_wipe: false,
+            traces: Vec::new(),
             wiped: None,
             aside: None,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
     }
 
     pub(super) fn state(&self) -> &Arc<State> {
@@ -181,6 +188,8 @@ impl Writer {
         if let Some(fault) = database.unwritable() {
             return Err(fault.clone());
         }
+        // Taken first: what is forgotten is removed by the write that follows.
+        self.traces.extend(self.state.forgotten());
         self.write(database, now)?;
         self.count(database, now)?;
         self.wipe(database, now)?;
@@ -280,9 +289,8 @@ impl Writer {
                 return Err(fault);
             }
             is_tried = true;
-            let devices = taken.written();
-            self.is_to_wipe |= devices.iter().any(|(_, record)| record.is_none());
-            if devices.len() < BATCH {
+            let devices = taken.written().len();
+            if devices < BATCH {
                 return Ok(());
             }
         }
@@ -317,14 +325,33 @@ impl Writer {
         Ok(())
     }
 
-    /// Empties the log of what was removed: a device that is forgotten leaves nothing.
-    fn wipe(&mut self, database: &Database, now: Now) -> Result<(), Fault> {
-        let is_due = self.wiped.is_none_or(|last| now.at.duration_since(last) >= WIPE);
-        if self.is_to_wipe && is_due {
-            self.wiped = Some(now.at);
-            self.is_to_wipe = !database.settle()?;
+    /// Looks for what is left of devices that were forgotten, and wipes it.
+    fn wipe(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
+        if self.traces.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let is_due = self.wiped.is_none_or(|last| now.at.duration_since(last) >= WIPE);
+        if !is_due {
+            return Ok(());
+        }
+        self.wiped = Some(now.at);
+        match database.wipe(&self.traces) {
+            Ok(true) => {
+                self.traces.clear();
+                // What only they had in common with nobody goes, too.
+                database.begin_sweep(true)
+            }
+            Ok(false) => Ok(()),
+            Err(fault @ (Fault::Full | Fault::Locked)) => {
+                // All else can be written: it is no trouble of the store's.
+                self.wiped = Some(now.at + HOUR);
+                let file = self.place.file();
+                let error = fault.to_string();
+                tell!(STORE_NOT_WIPED, file = file, error = error);
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Tells that the store can be written again, if anybody heard that it could not.
