@@ -1,7 +1,9 @@
 use super::*;
 use crate::event::kinds;
 use crate::fleet::about::{Build, KeptPartition, Profile};
-use crate::fleet::outcome::{Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage};
+use crate::fleet::outcome::{
+    Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage,
+};
 use crate::fleet::record::ClientId;
 use crate::ota::decide::OwnModel;
 use proptest::collection::vec;
@@ -76,14 +78,22 @@ fn build() -> impl Strategy<Value = Build> {
 }
 
 fn offer() -> impl Strategy<Value = Offer> {
-    let image = (text(), text(), option::of(text()), option::of(any::<[u8; 32]>()), any::<[u8; 16]>());
-    let image = image.prop_map(|(file, version, inside, elf_sha256, content)| OfferedImage {
-        file,
-        version,
-        inside,
-        elf_sha256,
-        content: Content(content),
-    });
+    let image = (
+        text(),
+        text(),
+        option::of(text()),
+        option::of(any::<[u8; 32]>()),
+        any::<[u8; 16]>(),
+    );
+    let image = image.prop_map(
+        |(file, version, inside, elf_sha256, content)| OfferedImage {
+            file,
+            version,
+            inside,
+            elf_sha256,
+            content: Content(content),
+        },
+    );
     let end = proptest::sample::select(OfferEnd::ALL.to_vec());
     let numbers = (any::<u16>(), any::<u8>(), any::<u8>(), any::<u32>());
     (image, build(), end, numbers, any::<u64>(), any::<u64>()).prop_map(
@@ -191,7 +201,12 @@ fn all(database: &Database) -> BTreeMap<DeviceId, Record> {
             break;
         }
         for (id, record) in read {
-            assert!(record.history.as_ref().is_some_and(|h| !h.failed.is_empty()));
+            assert!(
+                record
+                    .history
+                    .as_ref()
+                    .is_some_and(|h| !h.failed.is_empty())
+            );
             assert!(found.insert(id, record).is_none());
         }
     }
@@ -282,7 +297,10 @@ fn an_address_goes_after_thirty_days() {
 
 fn values(database: &Database, table: &str) -> u64 {
     let count = format!("SELECT count(*) FROM {table}");
-    let count: i64 = database.connection.query_row(&count, [], |row| row.get(0)).unwrap();
+    let count: i64 = database
+        .connection
+        .query_row(&count, [], |row| row.get(0))
+        .unwrap();
     count.cast_unsigned()
 }
 
@@ -305,10 +323,14 @@ fn values_that_nobody_has_are_swept_and_others_stay() {
     // 1 to 5 go, 6 says what 1 said, and one comes while the sweep is under way.
     let gone = (1..=5).map(|n| (mac(n), None));
     database.write(&gone.collect::<Vec<_>>(), 0, NOW).unwrap();
-    database.write(&[(mac(6), Some(with("1")))], 0, NOW).unwrap();
+    database
+        .write(&[(mac(6), Some(with("1")))], 0, NOW)
+        .unwrap();
     database.begin_sweep(true).unwrap();
     assert!(database.sweep(NOW).unwrap());
-    database.write(&[(mac(10), Some(with("2")))], 0, NOW).unwrap();
+    database
+        .write(&[(mac(10), Some(with("2")))], 0, NOW)
+        .unwrap();
     while database.sweep(NOW).unwrap() {}
     assert_eq!(values(&database, "profile"), 5);
     let said = |n: u64| all(&database)[&mac(n)].profile.model.clone().unwrap();
@@ -324,7 +346,9 @@ fn counts_of_an_hour_add_up_and_go_after_a_year() {
     let hours = |database: &Database| {
         let sql = "SELECT hour, sum(count) FROM hourly GROUP BY hour ORDER BY hour";
         let mut statement = database.connection.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         rows.collect::<Result<Vec<(i64, i64)>, _>>().unwrap()
     };
     let count = |label: &str, count| [("version", label.to_owned(), count)];
@@ -343,7 +367,9 @@ fn a_store_is_its_users_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let mut database = opened(&folder);
-    database.write(&some([(mac(1), record_of("c"))]), 0, NOW).unwrap();
+    database
+        .write(&some([(mac(1), record_of("c"))]), 0, NOW)
+        .unwrap();
     copy(folder.path(), &folder.path().join("copy")).unwrap();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
@@ -360,7 +386,9 @@ fn a_copy_is_whole_while_somebody_writes() {
     assert!(!to.exists());
     assert!(read_only(folder.path()).unwrap().is_none());
     let mut database = opened(&folder);
-    let devices: BTreeMap<_, _> = (1..=3000).map(|n| (mac(n), record_of(&n.to_string()))).collect();
+    let devices: BTreeMap<_, _> = (1..=3000)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
     database.write(&some(devices.clone()), 7, NOW).unwrap();
     // Not committed: nobody sees it.
     let open = begin(&mut database.connection).unwrap();
@@ -377,9 +405,14 @@ fn a_copy_is_whole_while_somebody_writes() {
 #[test]
 fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
     static STEPS: [&str; 2] = [schema::STEPS[0], "ALTER TABLE device ADD COLUMN more TEXT"];
-    static WRONG: [&str; 2] = [schema::STEPS[0], "ALTER TABLE device ADD COLUMN x; nonsense"];
+    static WRONG: [&str; 2] = [
+        schema::STEPS[0],
+        "ALTER TABLE device ADD COLUMN x; nonsense",
+    ];
     let folder = tempfile::tempdir().unwrap();
-    let devices: BTreeMap<_, _> = (1..=9).map(|n| (mac(n), record_of(&n.to_string()))).collect();
+    let devices: BTreeMap<_, _> = (1..=9)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
     let mut database = opened(&folder);
     database.write(&some(devices.clone()), 7, NOW).unwrap();
     drop(database);
@@ -398,7 +431,10 @@ fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
         if !is_open {
             newer.settle().unwrap();
         }
-        let known = [fs::read(place(&folder).file()), fs::read(place(&folder).with("-wal"))];
+        let known = [
+            fs::read(place(&folder).file()),
+            fs::read(place(&folder).with("-wal")),
+        ];
         let fault = Fault::Newer {
             version: 2,
             known: 1,
@@ -406,7 +442,10 @@ fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
         let found = Database::open(&place(&folder), Options::default());
         assert_eq!(found.err(), Some(fault.clone()));
         assert_eq!(read_only(folder.path()).err(), Some(fault));
-        let now = [fs::read(place(&folder).file()), fs::read(place(&folder).with("-wal"))];
+        let now = [
+            fs::read(place(&folder).file()),
+            fs::read(place(&folder).with("-wal")),
+        ];
         assert_eq!(known.map(Result::unwrap), now.map(Result::unwrap));
     }
     assert_eq!(place(&folder).older(), [place(&folder).with(".before-2")]);
@@ -423,7 +462,13 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     database.write(&some(devices), 0, NOW).unwrap();
     let spoil = |n: u64, what: &str| {
         let sql = format!("UPDATE device SET {what} WHERE id = ?1");
-        assert_eq!(database.connection.execute(&sql, [row::key(&mac(n))]).unwrap(), 1);
+        assert_eq!(
+            database
+                .connection
+                .execute(&sql, [row::key(&mac(n))])
+                .unwrap(),
+            1
+        );
     };
     spoil(1, "offers = 'x'");
     spoil(2, "profile = 99, why = 'an.unknown-kind'");
@@ -442,7 +487,11 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
 fn holds(folder: &Path, bytes: &[u8]) -> bool {
     let mut entries = fs::read_dir(folder).unwrap();
     let finder = memchr::memmem::Finder::new(bytes);
-    entries.any(|entry| finder.find(&fs::read(entry.unwrap().path()).unwrap()).is_some())
+    entries.any(|entry| {
+        finder
+            .find(&fs::read(entry.unwrap().path()).unwrap())
+            .is_some()
+    })
 }
 
 /// Rows grow and move from page to page before they go.
@@ -454,7 +503,10 @@ fn what_is_forgotten_leaves_nothing() {
     let id = |n: u64| DeviceId::Mac(Mac::from_bits(bytes(n) >> 16).unwrap());
     let client = |n: u64| -> [u8; 16] {
         let half = bytes(n + 100_000).to_be_bytes();
-        [half, bytes(n + 200_000).to_be_bytes()].concat().try_into().unwrap()
+        [half, bytes(n + 200_000).to_be_bytes()]
+            .concat()
+            .try_into()
+            .unwrap()
     };
     let device = |n: u64, own: usize| {
         let mut record = record_of("");
@@ -464,7 +516,10 @@ fn what_is_forgotten_leaves_nothing() {
     };
     for round in [1, 120, 30] {
         for batch in (1..=6000).collect::<Vec<u64>>().chunks(1500) {
-            let batch: Vec<_> = batch.iter().map(|n| device(*n, round + *n as usize % 40)).collect();
+            let batch: Vec<_> = batch
+                .iter()
+                .map(|n| device(*n, round + *n as usize % 40))
+                .collect();
             database.write(&batch, 0, NOW).unwrap();
         }
     }
@@ -478,7 +533,11 @@ fn what_is_forgotten_leaves_nothing() {
     // Few are looked for, and with many all is written anew.
     let traces = |n: u64| traces(&id(n), &ClientId::Uuid(client(n)));
     for few in forgotten.chunks(16).take(20) {
-        assert!(database.wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>()).unwrap());
+        assert!(
+            database
+                .wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>())
+                .unwrap()
+        );
     }
     let sought: Vec<_> = forgotten.iter().take(320).collect();
     let mut left = Vec::new();
@@ -490,7 +549,18 @@ fn what_is_forgotten_leaves_nothing() {
     }
     assert_eq!(left, Vec::<u64>::new(), "of {}", forgotten.len());
     assert!(holds(folder.path(), &client(8)));
-    assert!(database.wipe(&forgotten.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>()).unwrap());
-    let left = forgotten.iter().filter(|n| holds(folder.path(), &row::key(&id(**n))[1..]));
+    assert!(
+        database
+            .wipe(
+                &forgotten
+                    .iter()
+                    .flat_map(|n| traces(*n))
+                    .collect::<Vec<_>>()
+            )
+            .unwrap()
+    );
+    let left = forgotten
+        .iter()
+        .filter(|n| holds(folder.path(), &row::key(&id(**n))[1..]));
     assert_eq!(left.count(), 0);
 }

@@ -7,7 +7,10 @@ use std::time::Instant;
 
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -88,7 +91,10 @@ fn a_million_devices() {
             });
         }
         record.history = Some(Box::new(history));
-        (DeviceId::Mac(Mac::from_bits(mixed >> 16).unwrap()), Some(record))
+        (
+            DeviceId::Mac(Mac::from_bits(mixed >> 16).unwrap()),
+            Some(record),
+        )
     };
     let begun = Instant::now();
     for from in (1..=1_000_000).step_by(2000) {
@@ -110,7 +116,10 @@ fn a_million_devices() {
     while !load.next().unwrap().is_empty() {}
     let took = begun.elapsed();
     println!("read: {took:?}, {} rows/s", 1e6 / took.as_secs_f64());
-    println!("resident: {} MB more", (resident().saturating_sub(before)) / 1000);
+    println!(
+        "resident: {} MB more",
+        (resident().saturating_sub(before)) / 1000
+    );
     assert_eq!((load.number(), load.damaged()), (1_000_000, 0));
     let (begun, mut steps) = (Instant::now(), 1);
     database.begin_sweep(true).unwrap();
