@@ -93,6 +93,7 @@ mod pair;
 mod process;
 mod request;
 mod state;
+mod store;
 mod withheld;
 
 pub use acme::*;
@@ -114,6 +115,7 @@ pub use pair::*;
 pub use process::*;
 pub use request::*;
 pub use state::*;
+pub use store::*;
 pub use withheld::*;
 
 /// Returns the kinds of TLS handshakes that failed.
@@ -146,6 +148,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ADMIN,
         STATE,
         BACKUPS,
+        STORE,
     ]
     .into_iter()
     .flatten()
