@@ -22,7 +22,7 @@ static FAILED: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Which devices are read.
+/// Selects the devices that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     /// All of them.
