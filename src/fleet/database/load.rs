@@ -25,9 +25,9 @@ static FAILED: LazyLock<String> = LazyLock::new(|| {
 /// Selects the devices that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// All of them.
+    /// Selects all.
     All,
-    /// Those on which an image failed.
+    /// Selects those on which an image failed.
     Failed,
 }
 
