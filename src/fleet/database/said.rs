@@ -1,11 +1,13 @@
-//! What many devices share, as the text in which the store keeps it: JSON, so that people and
-//! other programs read it, too. Its names are not those of the types in memory, which may
-//! change.
+//! Text in which the store keeps what many devices share: JSON, so that people and other
+//! programs read it, too. Its names are not those of the types in memory, which may change.
 
 use crate::fleet::about::{Build, KeptPartition, Profile};
 use crate::fleet::outcome::{Content, OfferedImage};
 use serde::{Deserialize, Serialize};
 use xiaozhi_device::hex;
+
+/// Label, type, subtype and size of a partition.
+type SaidPartition<T> = (T, Option<u64>, Option<u64>, Option<u64>);
 
 #[derive(Serialize, Deserialize)]
 struct SaidProfile<T> {
@@ -27,9 +29,8 @@ struct SaidProfile<T> {
     chip_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flash_size: Option<u64>,
-    /// Label, type, subtype and size of each.
     #[serde(skip_serializing_if = "Option::is_none")]
-    partitions: Option<Vec<(T, Option<u64>, Option<u64>, Option<u64>)>>,
+    partitions: Option<Vec<SaidPartition<T>>>,
 }
 
 #[derive(Serialize, Deserialize)]
