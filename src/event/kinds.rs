@@ -82,6 +82,7 @@ mod config;
 mod config_text;
 mod connection;
 mod file;
+mod forecast;
 mod foreign;
 mod handshake;
 mod image;
@@ -101,6 +102,7 @@ pub use config::*;
 pub use config_text::*;
 pub use connection::*;
 pub use file::*;
+pub use forecast::*;
 pub use foreign::*;
 pub use handshake::*;
 pub use image::*;
@@ -140,6 +142,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ORDERS,
         ADDRESSES,
         STATE,
+        FORECASTS,
     ]
     .into_iter()
     .flatten()

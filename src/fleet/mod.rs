@@ -8,7 +8,9 @@
 mod about;
 mod act;
 mod clock;
+mod crowd;
 mod fetch;
+mod forecast;
 mod id;
 mod keep;
 mod news;
@@ -24,7 +26,9 @@ mod view;
 mod visit;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
+pub use crowd::{Crowd, RunImage};
 pub use fetch::Fetch;
+pub use forecast::{Forecast, Stays, forecast_all};
 pub use id::DeviceId;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferEnd, OfferedImage};
 pub use record::{ClientId, Record};
