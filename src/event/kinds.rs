@@ -92,6 +92,7 @@ mod pair;
 mod process;
 mod request;
 mod state;
+mod store;
 mod withheld;
 
 pub use acme::*;
@@ -112,6 +113,7 @@ pub use pair::*;
 pub use process::*;
 pub use request::*;
 pub use state::*;
+pub use store::*;
 pub use withheld::*;
 
 /// Returns the kinds of TLS handshakes that failed.
@@ -143,6 +145,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ADDRESSES,
         STATE,
         FORECASTS,
+        STORE,
     ]
     .into_iter()
     .flatten()

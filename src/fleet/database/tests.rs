@@ -1,0 +1,496 @@
+use super::*;
+use crate::event::kinds;
+use crate::fleet::about::{Build, KeptPartition, Profile};
+use crate::fleet::outcome::{Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage};
+use crate::fleet::record::ClientId;
+use crate::ota::decide::OwnModel;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::net::Ipv6Addr;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use xiaozhi_device::mac::Mac;
+
+mod large;
+
+/// A moment: none of the addresses that these tests write is too old.
+const NOW: u64 = 1_764_000_000_000;
+
+fn text() -> impl Strategy<Value = Box<str>> {
+    prop_oneof![
+        "[a-z0-9._-]{0,20}".prop_map(Into::into),
+        "\\PC{0,40}".prop_map(Into::into),
+        Just("x".repeat(128).into()),
+        Just("a\0\"\\b\u{7f}".into()),
+    ]
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    let number = || option::of(any::<u64>());
+    let line = (text(), number(), number(), number()).prop_map(|(label, kind, subtype, size)| {
+        KeptPartition {
+            label,
+            kind,
+            subtype,
+            size,
+        }
+    });
+    let texts = [(); 5].map(|()| option::of(text()));
+    let numbers = [number(), number(), number()];
+    (texts, any::<bool>(), numbers, option::of(vec(line, 0..4))).prop_map(
+        |(texts, has_board, [chip_model, chip_revision, flash_size], partitions)| {
+            let [model_header, board_name, board_type, model, chip_name] = texts;
+            Profile {
+                model_header,
+                board_name,
+                board_type,
+                model,
+                has_board,
+                chip_name,
+                chip_model,
+                chip_revision,
+                flash_size,
+                partitions: partitions.map(Into::into),
+            }
+        },
+    )
+}
+
+fn build() -> impl Strategy<Value = Build> {
+    let texts = [(); 5].map(|()| option::of(text()));
+    (texts, option::of(any::<[u8; 32]>())).prop_map(|(texts, elf_sha256)| {
+        let [version_header, reported, project, idf_version, slot] = texts;
+        Build {
+            version_header,
+            reported,
+            project,
+            idf_version,
+            elf_sha256,
+            slot,
+        }
+    })
+}
+
+fn offer() -> impl Strategy<Value = Offer> {
+    let image = (text(), text(), option::of(text()), option::of(any::<[u8; 32]>()), any::<[u8; 16]>());
+    let image = image.prop_map(|(file, version, inside, elf_sha256, content)| OfferedImage {
+        file,
+        version,
+        inside,
+        elf_sha256,
+        content: Content(content),
+    });
+    let end = proptest::sample::select(OfferEnd::ALL.to_vec());
+    let numbers = (any::<u16>(), any::<u8>(), any::<u8>(), any::<u32>());
+    (image, build(), end, numbers, any::<u64>(), any::<u64>()).prop_map(
+        |(image, before, end, (number, attempt, forced, forced_at), at, due)| Offer {
+            number,
+            end,
+            attempt,
+            forced,
+            forced_at,
+            image: image.into(),
+            before: before.into(),
+            at,
+            due,
+        },
+    )
+}
+
+fn history() -> impl Strategy<Value = Option<Box<History>>> {
+    let failure = (any::<[u8; 16]>(), any::<u32>(), any::<u64>());
+    let failure = failure.prop_map(|(content, times, at)| Failure {
+        content: Content(content),
+        times,
+        at,
+    });
+    (vec(offer(), 0..=OFFERS), vec(failure, 0..=FAILED)).prop_map(|(offers, failed)| {
+        let history = History { offers, failed };
+        (!history.is_empty()).then(|| Box::new(history))
+    })
+}
+
+fn client() -> impl Strategy<Value = ClientId> {
+    prop_oneof![
+        any::<[u8; 16]>().prop_map(ClientId::Uuid),
+        text().prop_map(ClientId::Text),
+    ]
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let own = || {
+        let model = (text(), text()).prop_map(|(named, files)| OwnModel { named, files });
+        option::of(model.prop_map(Arc::new))
+    };
+    let why = option::of(proptest::sample::select(kinds::all().collect::<Vec<_>>()));
+    let address = prop_oneof![
+        Just(Ipv6Addr::UNSPECIFIED),
+        any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).to_ipv6_mapped()),
+        any::<Ipv6Addr>(),
+    ];
+    let flags = any::<[bool; 3]>();
+    let what = (client(), profile(), build(), any::<u32>(), flags, address);
+    let more = (why, own(), option::of(text()), own(), history());
+    (what, more, any::<u64>(), NOW - 1000..u64::MAX).prop_map(
+        |((client, profile, build, boots, flags, address), more, first_seen, last_seen)| {
+            let (why, own, at_first, former, history) = more;
+            let [is_secure, is_settled, has_lost_own] = flags;
+            Record {
+                first_seen,
+                last_seen,
+                address,
+                boots,
+                is_secure,
+                is_settled,
+                has_lost_own,
+                why,
+                own,
+                at_first,
+                former,
+                history,
+                ..Record::new(client, profile.into(), build.into(), 0)
+            }
+        },
+    )
+}
+
+use std::net::Ipv4Addr;
+
+fn any_id() -> impl Strategy<Value = DeviceId> {
+    prop_oneof![
+        any::<u64>().prop_filter_map("no MAC address", |bits| {
+            Mac::from_bits(bits >> 16).map(DeviceId::Mac)
+        }),
+        text().prop_map(|text| DeviceId::new(&text)),
+    ]
+}
+
+fn mac(number: u64) -> DeviceId {
+    DeviceId::Mac(Mac::from_bits(0x0200_0000_0000 | number).unwrap())
+}
+
+fn opened(folder: &TempDir) -> Database {
+    Database::open(&place(folder), Options::default()).unwrap()
+}
+
+fn place(folder: &TempDir) -> Place {
+    Place::new(folder.path().to_owned())
+}
+
+/// Reads all of a store; what failed comes first, and nothing twice.
+fn all(database: &Database) -> BTreeMap<DeviceId, Record> {
+    let mut found = BTreeMap::new();
+    let mut load = database.load();
+    loop {
+        let read = load.next().unwrap();
+        if read.is_empty() {
+            break;
+        }
+        for (id, record) in read {
+            assert!(record.history.as_ref().is_some_and(|h| !h.failed.is_empty()));
+            assert!(found.insert(id, record).is_none());
+        }
+    }
+    let mut load = load.others();
+    loop {
+        let read = load.next().unwrap();
+        if read.is_empty() {
+            break;
+        }
+        for (id, record) in read {
+            assert!(record.history.as_ref().is_none_or(|h| h.failed.is_empty()));
+            assert!(found.insert(id, record).is_none());
+        }
+    }
+    assert_eq!(load.damaged(), 0);
+    found
+}
+
+fn record_of(client: &str) -> Record {
+    Record::new(ClientId::new(client), Arc::default(), Arc::default(), NOW)
+}
+
+fn some(devices: impl IntoIterator<Item = (DeviceId, Record)>) -> Vec<Changed> {
+    let devices = devices.into_iter();
+    devices.map(|(id, record)| (id, Some(record))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_is_written_is_read(
+        first in proptest::collection::hash_map(any_id_key(), record(), 1..12),
+        second in vec(record(), 12),
+        served: u64,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = opened(&folder);
+        let first: BTreeMap<_, _> = first.into_iter().collect();
+        database.write(&some(first.clone()), served, NOW).unwrap();
+        prop_assert_eq!(database.rows(), first.len() as u64);
+        prop_assert_eq!(&all(&database), &first);
+        // Others in their places, and some that go.
+        let mut wanted = BTreeMap::new();
+        let mut changes = Vec::new();
+        for (n, (id, record)) in first.keys().zip(second).enumerate() {
+            let record = (n % 3 > 0).then_some(record);
+            wanted.extend(record.clone().map(|record| (id.clone(), record)));
+            changes.push((id.clone(), record));
+        }
+        database.write(&changes, served, NOW).unwrap();
+        database.begin_sweep(true).unwrap();
+        while database.sweep(NOW).unwrap() {}
+        drop(database);
+        let database = opened(&folder);
+        prop_assert_eq!(database.rows(), wanted.len() as u64);
+        prop_assert_eq!(database.served().unwrap(), served);
+        prop_assert_eq!(&all(&database), &wanted);
+        let mut reader = read_only(folder.path()).unwrap().unwrap();
+        let mut found = BTreeMap::new();
+        reader.devices(|id, record| drop(found.insert(id, record))).unwrap();
+        prop_assert_eq!(&found, &wanted);
+    }
+}
+
+fn any_id_key() -> impl Strategy<Value = DeviceId> {
+    any_id()
+}
+
+#[test]
+fn an_address_goes_after_thirty_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let mut record = record_of("c");
+    record.set_address("192.0.2.77".parse().unwrap());
+    let device = [(mac(1), Some(record))];
+    database.write(&device, 0, NOW).unwrap();
+    let address = |database: &Database| all(database)[&mac(1)].address;
+    assert!(!address(&database).is_unspecified());
+    for (age, is_kept) in [(30 * 86_400_000 - 1, true), (30 * 86_400_000, false)] {
+        database.begin_sweep(true).unwrap();
+        while database.sweep(NOW + age).unwrap() {}
+        assert_eq!(!address(&database).is_unspecified(), is_kept);
+    }
+    database.write(&device, 0, NOW + 30 * 86_400_000).unwrap();
+    assert!(address(&database).is_unspecified());
+}
+
+fn values(database: &Database, table: &str) -> u64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    let count: i64 = database.connection.query_row(&count, [], |row| row.get(0)).unwrap();
+    count.cast_unsigned()
+}
+
+#[test]
+fn values_that_nobody_has_are_swept_and_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let with = |name: &str| {
+        let profile = Profile {
+            model: Some(name.into()),
+            ..Profile::default()
+        };
+        let mut record = record_of("c");
+        record.profile = profile.into();
+        record
+    };
+    let devices = (1..=9).map(|n| (mac(n), with(&n.to_string())));
+    database.write(&some(devices), 0, NOW).unwrap();
+    assert_eq!(values(&database, "profile"), 9);
+    // 1 to 5 go, 6 says what 1 said, and one comes while the sweep is under way.
+    let gone = (1..=5).map(|n| (mac(n), None));
+    database.write(&gone.collect::<Vec<_>>(), 0, NOW).unwrap();
+    database.write(&[(mac(6), Some(with("1")))], 0, NOW).unwrap();
+    database.begin_sweep(true).unwrap();
+    assert!(database.sweep(NOW).unwrap());
+    database.write(&[(mac(10), Some(with("2")))], 0, NOW).unwrap();
+    while database.sweep(NOW).unwrap() {}
+    assert_eq!(values(&database, "profile"), 5);
+    let said = |n: u64| all(&database)[&mac(n)].profile.model.clone().unwrap();
+    for (n, name) in [(6, "1"), (7, "7"), (8, "8"), (9, "9"), (10, "2")] {
+        assert_eq!(&*said(n), name);
+    }
+}
+
+#[test]
+fn counts_of_an_hour_add_up_and_go_after_a_year() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let hours = |database: &Database| {
+        let sql = "SELECT hour, sum(count) FROM hourly GROUP BY hour ORDER BY hour";
+        let mut statement = database.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<Vec<(i64, i64)>, _>>().unwrap()
+    };
+    let count = |label: &str, count| [("version", label.to_owned(), count)];
+    for (hour, label, number) in [(0, "a", 2), (0, "a", 3), (0, "b", 1), (1, "a", 1)] {
+        database.count(hour, &count(label, number)).unwrap();
+    }
+    assert_eq!(hours(&database), [(0, 6), (1, 1)]);
+    database.count(HOURS, &count("a", 1)).unwrap();
+    assert_eq!(hours(&database).len(), 3);
+    database.count(HOURS + 1, &count("a", 1)).unwrap();
+    assert_eq!(hours(&database)[0], (1, 1));
+}
+
+#[test]
+fn a_store_is_its_users_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    database.write(&some([(mac(1), record_of("c"))]), 0, NOW).unwrap();
+    copy(folder.path(), &folder.path().join("copy")).unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+#[test]
+fn a_copy_is_whole_while_somebody_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("copy");
+    assert!(!copy(folder.path(), &to).unwrap());
+    assert!(!to.exists());
+    assert!(read_only(folder.path()).unwrap().is_none());
+    let mut database = opened(&folder);
+    let devices: BTreeMap<_, _> = (1..=3000).map(|n| (mac(n), record_of(&n.to_string()))).collect();
+    database.write(&some(devices.clone()), 7, NOW).unwrap();
+    // Not committed: nobody sees it.
+    let open = begin(&mut database.connection).unwrap();
+    open.execute("DELETE FROM device", []).unwrap();
+    assert!(copy(folder.path(), &to).unwrap());
+    open.rollback().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    fs::rename(to, place(&other).file()).unwrap();
+    let copied = opened(&other);
+    assert_eq!(all(&copied), devices);
+    assert_eq!(copied.served().unwrap(), 7);
+}
+
+#[test]
+fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
+    static STEPS: [&str; 2] = [schema::STEPS[0], "ALTER TABLE device ADD COLUMN more TEXT"];
+    static WRONG: [&str; 2] = [schema::STEPS[0], "ALTER TABLE device ADD COLUMN x; nonsense"];
+    let folder = tempfile::tempdir().unwrap();
+    let devices: BTreeMap<_, _> = (1..=9).map(|n| (mac(n), record_of(&n.to_string()))).collect();
+    let mut database = opened(&folder);
+    database.write(&some(devices.clone()), 7, NOW).unwrap();
+    drop(database);
+    let options = |steps| Options {
+        steps,
+        most_pages: None,
+    };
+    // A step that fails changes nothing.
+    assert!(Database::open(&place(&folder), options(&WRONG)).is_err());
+    assert_eq!(all(&opened(&folder)), devices);
+    let newer = Database::open(&place(&folder), options(&STEPS)).unwrap();
+    assert_eq!(schema::version(&newer.connection).unwrap(), 2);
+    assert_eq!(all(&newer), devices);
+    // With a log beside it, which alone says so, and without.
+    for is_open in [true, false] {
+        if !is_open {
+            newer.settle().unwrap();
+        }
+        let known = [fs::read(place(&folder).file()), fs::read(place(&folder).with("-wal"))];
+        let fault = Fault::Newer {
+            version: 2,
+            known: 1,
+        };
+        let found = Database::open(&place(&folder), Options::default());
+        assert_eq!(found.err(), Some(fault.clone()));
+        assert_eq!(read_only(folder.path()).err(), Some(fault));
+        let now = [fs::read(place(&folder).file()), fs::read(place(&folder).with("-wal"))];
+        assert_eq!(known.map(Result::unwrap), now.map(Result::unwrap));
+    }
+    assert_eq!(place(&folder).older(), [place(&folder).with(".before-2")]);
+    let other = tempfile::tempdir().unwrap();
+    fs::rename(place(&folder).with(".before-2"), place(&other).file()).unwrap();
+    assert_eq!(all(&opened(&other)), devices);
+}
+
+#[test]
+fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let devices = (1..=6).map(|n| (mac(n), record_of(&n.to_string())));
+    database.write(&some(devices), 0, NOW).unwrap();
+    let spoil = |n: u64, what: &str| {
+        let sql = format!("UPDATE device SET {what} WHERE id = ?1");
+        assert_eq!(database.connection.execute(&sql, [row::key(&mac(n))]).unwrap(), 1);
+    };
+    spoil(1, "offers = 'x'");
+    spoil(2, "profile = 99, why = 'an.unknown-kind'");
+    spoil(3, "offers = '[[1,\"offered\",0,0,0,99,99,1,1]]'");
+    spoil(4, "id = x'030405'");
+    spoil(5, "client = x'00', own = '{}'");
+    let mut load = database.load().others();
+    let found: HashMap<_, _> = load.next().unwrap().into_iter().collect();
+    assert_eq!(found.len(), 5);
+    assert_eq!(load.damaged(), 5);
+    assert_eq!(found[&mac(2)].why, None);
+    assert_eq!(found[&mac(6)], record_of("6"));
+}
+
+/// Tells whether any file in a folder holds these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    let mut entries = fs::read_dir(folder).unwrap();
+    let finder = memchr::memmem::Finder::new(bytes);
+    entries.any(|entry| finder.find(&fs::read(entry.unwrap().path()).unwrap()).is_some())
+}
+
+/// Rows grow and move from page to page before they go.
+#[test]
+fn what_is_forgotten_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let bytes = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let id = |n: u64| DeviceId::Mac(Mac::from_bits(bytes(n) >> 16).unwrap());
+    let client = |n: u64| -> [u8; 16] {
+        let half = bytes(n + 100_000).to_be_bytes();
+        [half, bytes(n + 200_000).to_be_bytes()].concat().try_into().unwrap()
+    };
+    let device = |n: u64, own: usize| {
+        let mut record = record_of("");
+        record.client = ClientId::Uuid(client(n));
+        record.at_first = Some("x".repeat(own).into());
+        (id(n), Some(record))
+    };
+    for round in [1, 120, 30] {
+        for batch in (1..=6000).collect::<Vec<u64>>().chunks(1500) {
+            let batch: Vec<_> = batch.iter().map(|n| device(*n, round + *n as usize % 40)).collect();
+            database.write(&batch, 0, NOW).unwrap();
+        }
+    }
+    let is_forgotten = |n: u64| n % 7 == 0;
+    assert!(holds(folder.path(), &client(7)));
+    let forgotten: Vec<_> = (1..=6000).filter(|n| is_forgotten(*n)).collect();
+    for batch in forgotten.chunks(50) {
+        let batch: Vec<_> = batch.iter().map(|n| (id(*n), None)).collect();
+        database.write(&batch, 0, NOW).unwrap();
+    }
+    // Few are looked for, and with many all is written anew.
+    let traces = |n: u64| traces(&id(n), &ClientId::Uuid(client(n)));
+    for few in forgotten.chunks(16).take(20) {
+        assert!(database.wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>()).unwrap());
+    }
+    let sought: Vec<_> = forgotten.iter().take(320).collect();
+    let mut left = Vec::new();
+    for n in sought {
+        let mac = row::key(&id(*n));
+        if holds(folder.path(), &client(*n)) || holds(folder.path(), &mac[1..]) {
+            left.push(*n);
+        }
+    }
+    assert_eq!(left, Vec::<u64>::new(), "of {}", forgotten.len());
+    assert!(holds(folder.path(), &client(8)));
+    assert!(database.wipe(&forgotten.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>()).unwrap());
+    let left = forgotten.iter().filter(|n| holds(folder.path(), &row::key(&id(**n))[1..]));
+    assert_eq!(left.count(), 0);
+}

@@ -1,0 +1,122 @@
+//! A million devices. By hand: it takes a while, and says numbers.
+//!
+//! `cargo test --lib -- --ignored --nocapture a_million_devices`
+
+use super::*;
+use std::time::Instant;
+
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[ignore = "a million devices, by hand"]
+fn a_million_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let profiles: Vec<Arc<Profile>> = (0..200)
+        .map(|n| {
+            let profile = Profile {
+                board_name: Some(format!("a-board-{n}").into()),
+                board_type: Some("a-board".into()),
+                chip_name: Some("esp32s3".into()),
+                flash_size: Some(16 << 20),
+                ..Profile::default()
+            };
+            profile.into()
+        })
+        .collect();
+    let builds: Vec<Arc<Build>> = (0..50)
+        .map(|n| {
+            let build = Build {
+                reported: Some(format!("1.0.{n}").into()),
+                elf_sha256: Some([n; 32]),
+                slot: Some("ota_0".into()),
+                ..Build::default()
+            };
+            build.into()
+        })
+        .collect();
+    let images: Vec<Arc<OfferedImage>> = (0..50)
+        .map(|n| {
+            let image = OfferedImage {
+                file: format!("a-board_1.1.{n}.bin").into(),
+                version: format!("1.1.{n}").into(),
+                content: Content([n; 16]),
+                ..OfferedImage::default()
+            };
+            image.into()
+        })
+        .collect();
+    let own: Arc<OwnModel> = OwnModel {
+        named: "a-board".into(),
+        files: "a-board".into(),
+    }
+    .into();
+    let offered = kinds::all().next().unwrap();
+    let device = |n: u64| {
+        let at = |len: usize| usize::try_from(n).unwrap() % len;
+        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let client = [mixed, n].map(u64::to_be_bytes).concat();
+        let client = ClientId::Uuid(client.try_into().unwrap());
+        let (profile, build) = (&profiles[at(200)], &builds[at(50)]);
+        let mut record = Record::new(client, Arc::clone(profile), Arc::clone(build), NOW);
+        record.set_address(Ipv4Addr::from(n as u32).into());
+        record.boots = 12;
+        record.is_settled = true;
+        record.why = Some(offered);
+        record.own = Some(Arc::clone(&own));
+        let mut history = History::default();
+        history.offers.push(Offer {
+            number: (n & 0xffff) as u16,
+            end: OfferEnd::Succeeded,
+            attempt: 1,
+            forced: 0,
+            forced_at: 0,
+            image: Arc::clone(&images[at(50)]),
+            before: Arc::clone(build),
+            at: NOW,
+            due: 123_456_789,
+        });
+        if n.is_multiple_of(100) {
+            history.failed.push(Failure {
+                content: Content([7; 16]),
+                times: 2,
+                at: NOW,
+            });
+        }
+        record.history = Some(Box::new(history));
+        (DeviceId::Mac(Mac::from_bits(mixed >> 16).unwrap()), Some(record))
+    };
+    let begun = Instant::now();
+    for from in (1..=1_000_000).step_by(2000) {
+        let batch: Vec<_> = (from..from + 2000).map(device).collect();
+        database.write(&batch, 0, NOW).unwrap();
+    }
+    println!("written: {:?}", begun.elapsed());
+    database.settle().unwrap();
+    drop(database);
+    let bytes = fs::metadata(place(&folder).file()).unwrap().len();
+    println!("file: {} MB", bytes / 1_000_000);
+    let before = resident();
+    let begun = Instant::now();
+    let mut database = opened(&folder);
+    let mut load = database.load();
+    while !load.next().unwrap().is_empty() {}
+    println!("failed known: {:?}, {}", begun.elapsed(), load.number());
+    let mut load = load.others();
+    while !load.next().unwrap().is_empty() {}
+    let took = begun.elapsed();
+    println!("read: {took:?}, {} rows/s", 1e6 / took.as_secs_f64());
+    println!("resident: {} MB more", (resident().saturating_sub(before)) / 1000);
+    assert_eq!((load.number(), load.damaged()), (1_000_000, 0));
+    let (begun, mut steps) = (Instant::now(), 1);
+    database.begin_sweep(true).unwrap();
+    while database.sweep(NOW).unwrap() {
+        steps += 1;
+    }
+    println!("swept: {:?} in {steps} steps", begun.elapsed());
+    assert!(bytes < 400_000_000);
+}

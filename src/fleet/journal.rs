@@ -1,0 +1,179 @@
+//! Writes what is known of devices to the store, behind the check-ins: memory is the source,
+//! and the journal pulls what changed from it, each device once however often it changed.
+//! Nobody waits for it, and what cannot be written stays in memory.
+//!
+//! One thread, `store`, wakes every half second, or at once where much waits, and writes in
+//! transactions of 2,000 devices until none waits. Whatever is wrong with the store is tried
+//! again, more and more seldom, at last every ten seconds, and said once.
+//!
+//! While the store is being read, which is a second or two for a million devices, nothing is
+//! written: a device that was not read yet would lose its history.
+
+mod health;
+mod kept;
+mod writer;
+
+pub(crate) use health::StoreHealth;
+pub(crate) use kept::Kept;
+
+use super::database::{Options, Place, traces};
+use super::id::DeviceId;
+use super::record::ClientId;
+use crate::event::tell;
+use crate::event::text::Text;
+use crate::util::supervise;
+use crate::util::sync::lock;
+use crate::util::threads::NoThread;
+use health::State;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant, SystemTime};
+use writer::{Now, Writer};
+
+/// Name of the thread, and of the part in messages.
+const THREAD: &str = "store";
+const PART: Text = Text::new("设备记录的写入", "the writer of what is known of devices");
+/// Longest time that the end waits for what is not written yet.
+const END: Duration = Duration::from_secs(5);
+
+/// The journal of the fleet's memory.
+pub(crate) struct Journal {
+    kept: Arc<dyn Kept>,
+    state: Arc<State>,
+    /// None without a store.
+    thread: Option<Running>,
+}
+
+struct Running {
+    place: Place,
+    thread: Thread,
+    /// Ends with the thread.
+    ended: Mutex<Receiver<()>>,
+}
+
+impl Journal {
+    /// Begins to read the store in the state folder `dir`, and then to write it. Without a
+    /// folder all is kept in memory only, and there is nothing to wait for.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub(crate) fn start(dir: Option<PathBuf>, kept: Arc<dyn Kept>) -> Result<Self, NoThread> {
+        let state = Arc::new(State::new(Instant::now()));
+        let Some(dir) = dir else {
+            state.read(None);
+            kept.failures_known();
+            kept.all_read();
+            let thread = None;
+            return Ok(Self {
+                kept,
+                state,
+                thread,
+            });
+        };
+        let place = Place::new(dir);
+        let (end, ended) = channel();
+        let (of_thread, of_writer) = (Arc::clone(&state), (place.clone(), Arc::clone(&kept)));
+        let run = move || {
+            // Dropped once this thread ends, however it does.
+            let _end = end;
+            supervise::thread(PART, || {
+                let (place, kept) = of_writer.clone();
+                let state = Arc::clone(&of_thread);
+                run(&mut Writer::new(place, kept, state, Options::default()));
+            });
+        };
+        let spawned = thread::Builder::new().name(THREAD.to_owned()).spawn(run);
+        let thread = spawned.map_err(|error| NoThread { part: PART, error })?;
+        let thread = thread.thread().clone();
+        Ok(Self {
+            kept,
+            state,
+            thread: Some(Running {
+                place,
+                thread,
+                ended: Mutex::new(ended),
+            }),
+        })
+    }
+
+    /// Asks for a write at once: much waits. It costs nothing where one was asked for already,
+    /// or the store is in trouble, and never blocks.
+    pub(crate) fn nudge(&self) {
+        if let Some(running) = &self.thread
+            && self.state.nudge()
+        {
+            running.thread.unpark();
+        }
+    }
+
+    /// Takes that a device was forgotten in memory, which has marked it as changed before: it
+    /// leaves no trace in the store's files. Copies from before a migration, and stores that
+    /// were moved aside, are [`Journal::older`].
+    pub(crate) fn forget(&self, id: &DeviceId, client: &ClientId) {
+        if let Some(running) = &self.thread {
+            self.state.forget(traces(id, client));
+            if self.state.nudge() {
+                running.thread.unpark();
+            }
+        }
+    }
+
+    /// Returns the copies and broken stores beside the store: they may know devices that were
+    /// forgotten in it.
+    pub(crate) fn older(&self) -> Vec<PathBuf> {
+        let running = self.thread.as_ref();
+        running.map_or_else(Vec::new, |running| running.place.older())
+    }
+
+    /// Returns how the store is.
+    pub(crate) fn health(&self) -> StoreHealth {
+        let waiting = if self.thread.is_some() {
+            self.kept.waiting()
+        } else {
+            0
+        };
+        self.state.health(waiting, Instant::now())
+    }
+
+    /// Writes what is not written yet, and ends. It waits for no more than a few seconds; what
+    /// is not written then is told of. Nothing is written after it, unless it took too long.
+    pub(crate) fn end(&self) {
+        let Some(running) = &self.thread else {
+            return;
+        };
+        self.state.stop();
+        running.thread.unpark();
+        // The other side is dropped, and never sends.
+        let _ = lock(&running.ended).recv_timeout(END);
+        let devices = self.kept.waiting();
+        if devices > 0 {
+            let file = running.place.file();
+            tell!(STORE_UNWRITTEN, file = file, devices = devices);
+        }
+    }
+}
+
+/// Runs the writer on this thread until the end is asked for.
+fn run(writer: &mut Writer) {
+    let state = Arc::clone(writer.state());
+    while !state.is_stopped() {
+        let rest = writer.turn(now());
+        if !state.is_nudged() {
+            thread::park_timeout(rest);
+        }
+    }
+    writer.finish(now());
+}
+
+fn now() -> Now {
+    Now {
+        at: Instant::now(),
+        wall: SystemTime::now(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! How the store is, for whoever asks while it is being written.
+
+use crate::event::Event;
+use crate::fleet::database::Identity;
+use crate::util::sync::lock;
+use std::mem;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+/// How the store is.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreHealth {
+    /// True where all is well, or where there is none by choice.
+    pub(crate) ok: bool,
+    /// Why not.
+    pub(crate) why: Option<Event>,
+    /// Number of tries that failed, since the start.
+    pub(crate) errors: u64,
+    /// Time since the oldest change that is not written, at most, in ms. 0 where none waits.
+    pub(crate) lag_ms: u64,
+    /// Number of devices in the store.
+    pub(crate) rows: u64,
+    /// True until all of it was read.
+    pub(crate) reading: bool,
+    /// True where a newer program wrote it, and it is left alone.
+    pub(crate) newer: bool,
+}
+
+/// State that the writer's thread and all others share.
+#[derive(Debug)]
+pub(super) struct State {
+    nudged: AtomicBool,
+    /// Nothing can be written now: to nudge is in vain.
+    is_held: AtomicBool,
+    stop: AtomicBool,
+    is_read: AtomicBool,
+    is_newer: AtomicBool,
+    errors: AtomicU64,
+    rows: AtomicU64,
+    why: Mutex<Option<Event>>,
+    /// File that was read last.
+    known: Mutex<Option<Identity>>,
+    /// Traces of devices that were forgotten.
+    forgotten: Mutex<Vec<Vec<u8>>>,
+    /// Time at which nothing waited last.
+    clean: Mutex<Instant>,
+}
+
+impl State {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            nudged: AtomicBool::new(false),
+            is_held: AtomicBool::new(true),
+            stop: AtomicBool::new(false),
+            is_read: AtomicBool::new(false),
+            is_newer: AtomicBool::new(false),
+            errors: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            why: Mutex::new(None),
+            known: Mutex::new(None),
+            forgotten: Mutex::default(),
+            clean: Mutex::new(now),
+        }
+    }
+
+    pub(super) fn health(&self, waiting: usize, now: Instant) -> StoreHealth {
+        let why = lock(&self.why).clone();
+        let lag = now.saturating_duration_since(*lock(&self.clean));
+        let lag = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+        StoreHealth {
+            ok: why.is_none(),
+            why,
+            errors: self.errors.load(Ordering::Relaxed),
+            lag_ms: if waiting > 0 { lag } else { 0 },
+            rows: self.rows.load(Ordering::Relaxed),
+            reading: !self.is_read(),
+            newer: self.is_newer.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Asks for a write at once. Returns true where the thread has to be woken for it.
+    pub(super) fn nudge(&self) -> bool {
+        !self.is_held.load(Ordering::Relaxed) && !self.nudged.swap(true, Ordering::AcqRel)
+    }
+
+    /// Tells whether a write was asked for, and takes that it is done.
+    pub(super) fn is_nudged(&self) -> bool {
+        self.nudged.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes traces of a device that was forgotten.
+    pub(super) fn forget(&self, traces: Vec<Vec<u8>>) {
+        lock(&self.forgotten).extend(traces);
+    }
+
+    /// Returns the traces of devices that were forgotten since this was asked last.
+    pub(super) fn forgotten(&self) -> Vec<Vec<u8>> {
+        mem::take(&mut *lock(&self.forgotten))
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Takes that all of this file was read, or that there is nothing to read.
+    pub(super) fn read(&self, file: Option<Identity>) {
+        *lock(&self.known) = file;
+        self.is_read.store(true, Ordering::Release);
+    }
+
+    /// Tells whether this file was read, or begun here.
+    pub(super) fn knows(&self, file: Option<Identity>) -> bool {
+        self.is_read() && *lock(&self.known) == file
+    }
+
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::Acquire)
+    }
+
+    /// Takes that a try failed, for a reason that is worth telling if there is one.
+    pub(super) fn failed(&self, why: Option<Event>, is_newer: bool) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        self.is_held.store(true, Ordering::Relaxed);
+        self.is_newer.store(is_newer, Ordering::Relaxed);
+        if why.is_some() {
+            *lock(&self.why) = why;
+        }
+    }
+
+    /// Takes that the store holds so many devices, and all that was known at `now`.
+    pub(super) fn written(&self, rows: u64, now: Instant) {
+        self.is_held.store(false, Ordering::Relaxed);
+        self.is_newer.store(false, Ordering::Relaxed);
+        self.rows.store(rows, Ordering::Relaxed);
+        *lock(&self.why) = None;
+        *lock(&self.clean) = now;
+    }
+}

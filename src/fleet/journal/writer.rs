@@ -1,0 +1,477 @@
+//! The writer, one turn after the other. It has no clock of its own.
+
+use super::health::State;
+use super::kept::Kept;
+use crate::event::{Event, say, tell};
+use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read};
+use std::collections::BTreeMap;
+use std::mem::{self, Discriminant, discriminant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Time between two turns.
+const TICK: Duration = Duration::from_millis(500);
+/// Time between two steps of a sweep.
+const SWEEP_TICK: Duration = Duration::from_millis(50);
+/// Number of devices that are written in one transaction.
+const BATCH: usize = 2_000;
+/// First pause behind a failure, and the longest one.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Time for which another program may lock the store before anybody is told.
+const LOCK: Duration = Duration::from_secs(5);
+/// Time between two looks at the file.
+const LOOK: Duration = Duration::from_secs(2);
+/// Time after which counts, and the time served, are written where nothing else is.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Time between two sweeps that nothing else calls for.
+const DAY: Duration = Duration::from_secs(86_400);
+/// Number of counts that wait to be written.
+const COUNTS: usize = 10_000;
+/// Number of devices from which on it is said that the reading begins.
+const MANY: u64 = 50_000;
+/// Time between two tries to wipe what is left of devices that were forgotten.
+const WIPE: Duration = Duration::from_secs(1);
+/// Time after which it is tried again where there is no room for it.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Time of a turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) at: Instant,
+    pub(super) wall: SystemTime,
+}
+
+impl Now {
+    fn since_1970(self) -> Duration {
+        self.wall.duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// Returns the milliseconds since 1970.
+    fn millis(self) -> u64 {
+        u64::try_from(self.since_1970().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Trouble with the store, from the first failure to the first success.
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    /// Kinds of faults that were told of.
+    told: Vec<Discriminant<Fault>>,
+    pause: Duration,
+    until: Instant,
+}
+
+/// Changes that were taken to be written. Whatever keeps them from it, they wait again.
+struct Taken<'k> {
+    kept: &'k dyn Kept,
+    devices: Vec<Changed>,
+}
+
+impl Taken<'_> {
+    /// Takes that they were written.
+    fn written(mut self) -> Vec<Changed> {
+        mem::take(&mut self.devices)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.devices.is_empty() {
+            self.kept.changed_again(mem::take(&mut self.devices));
+        }
+    }
+}
+
+/// What writes the store.
+pub(super) struct Writer {
+    place: Place,
+    kept: Arc<dyn Kept>,
+    state: Arc<State>,
+    options: Options,
+    database: Option<Database>,
+    trouble: Option<Trouble>,
+    looked: Option<Instant>,
+    /// Time of the last counts.
+    counted: Option<Instant>,
+    /// Counts that wait to be written, by hour, kind and label.
+    counts: BTreeMap<(u64, &'static str, String), u64>,
+    swept: Option<Instant>,
+    /// Traces of devices that were forgotten, which may be in the file still.
+    traces: Vec<Vec<u8>>,
+    wiped: Option<Instant>,
+    /// Time at which a broken store was moved aside last.
+    aside: Option<Instant>,
+}
+
+impl Writer {
+    /// Makes one for a place.
+    pub(super) fn new(
+        place: Place,
+        kept: Arc<dyn Kept>,
+        state: Arc<State>,
+        options: Options,
+    ) -> Self {
+        Self {
+            place,
+            kept,
+            state,
+            options,
+            database: None,
+            trouble: None,
+            looked: None,
+            counted: None,
+            counts: BTreeMap::new(),
+            swept: None,
+            traces: Vec::new(),
+            wiped: None,
+            aside: None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
+    }
+
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// Does what is to be done now. Returns the time until the next turn.
+    pub(super) fn turn(&mut self, now: Now) -> Duration {
+        let waits = self.trouble.as_ref().map(|trouble| trouble.until);
+        if let Some(until) = waits.filter(|until| *until > now.at) {
+            return TICK.min(until - now.at);
+        }
+        match self.work(now) {
+            Ok(is_sweeping) => {
+                self.recovered(now);
+                if is_sweeping { SWEEP_TICK } else { TICK }
+            }
+            Err(fault) => {
+                self.failed(&fault, now);
+                TICK
+            }
+        }
+    }
+
+    /// Writes all that waits, whatever the pause, and closes the store.
+    pub(super) fn finish(&mut self, now: Now) {
+        self.counted = None;
+        if let Err(fault) = self.work(now) {
+            self.failed(&fault, now);
+        }
+        if let Some(database) = self.database.take() {
+            // Whoever reads meanwhile keeps the log. It is read again at the next start.
+            let _ = database.settle();
+        }
+    }
+
+    /// Returns whether a sweep is under way.
+    fn work(&mut self, now: Now) -> Result<bool, Fault> {
+        self.look(now)?;
+        let mut database = match self.database.take() {
+            Some(database) => database,
+            None => Database::open(&self.place, self.options)?,
+        };
+        let done = self.work_on(&mut database, now);
+        self.database = Some(database);
+        done
+    }
+
+    fn work_on(&mut self, database: &mut Database, now: Now) -> Result<bool, Fault> {
+        if !self.state.knows(database.identity()) {
+            self.read(database, now)?;
+        }
+        if let Some(fault) = database.unwritable() {
+            return Err(fault.clone());
+        }
+        // Taken first: what is forgotten is removed by the write that follows.
+        self.traces.extend(self.state.forgotten());
+        self.write(database, now)?;
+        self.count(database, now)?;
+        self.wipe(database, now)?;
+        let is_due = self.swept.is_none_or(|last| now.at.duration_since(last) >= DAY);
+        if is_due {
+            self.swept = Some(now.at);
+        }
+        database.begin_sweep(is_due)?;
+        let is_sweeping = database.sweep(now.millis())?;
+        self.state.written(database.rows(), now.at);
+        Ok(is_sweeping)
+    }
+
+    /// Looks now and then whether the store is still the one that is open.
+    fn look(&mut self, now: Now) -> Result<(), Fault> {
+        let Some(database) = &self.database else {
+            return Ok(());
+        };
+        let is_due = self.looked.is_none_or(|last| now.at.duration_since(last) >= LOOK);
+        if !is_due {
+            return Ok(());
+        }
+        self.looked = Some(now.at);
+        database.look()
+    }
+
+    /// Reads a store that was not read before: that of the start, or one that was put in the
+    /// place of another.
+    fn read(&self, database: &mut Database, now: Now) -> Result<(), Fault> {
+        // For how long it took, which is nobody's decision.
+        let begun = Instant::now();
+        let file = self.place.file();
+        let about = database.rows();
+        if about >= MANY {
+            tell!(STORE_READING, file = file, devices = about);
+        }
+        if !self.state.is_read() {
+            self.kept.read_served(database.served()?);
+        }
+        let mut load = database.load();
+        self.read_all(&mut || load.next())?;
+        self.kept.failures_known();
+        let failed = load.number();
+        let mut load = load.others();
+        self.read_all(&mut || load.next())?;
+        let (devices, damaged) = (load.number(), load.damaged());
+        self.kept.all_read();
+        database.has_rows(devices);
+        self.state.read(database.identity());
+        self.state.written(devices, now.at);
+        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if devices > 0 {
+            tell!(
+                STORE_READ,
+                file = file,
+                devices = devices,
+                failed = failed,
+                millis = millis
+            );
+        }
+        if damaged > 0 {
+            tell!(STORE_DAMAGED, file = file, devices = damaged);
+        }
+        Ok(())
+    }
+
+    fn read_all(
+        &self,
+        next: &mut dyn FnMut() -> Result<Vec<Read>, Fault>,
+    ) -> Result<(), Fault> {
+        loop {
+            let devices = next()?;
+            if devices.is_empty() {
+                return Ok(());
+            }
+            self.kept.read(devices);
+        }
+    }
+
+    /// Writes what changed, and where nothing did, but something failed before, that it can.
+    fn write(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
+        let mut is_tried = self.trouble.is_none();
+        loop {
+            let kept = &*self.kept;
+            let taken = Taken {
+                kept,
+                devices: kept.take_changed(BATCH),
+            };
+            if taken.devices.is_empty() && is_tried {
+                return Ok(());
+            }
+            if let Err(fault) = database.write(&taken.devices, kept.served(), now.millis()) {
+                if fault == Fault::Full {
+                    // The log may hold room that the store itself could take.
+                    let _ = database.settle();
+                }
+                return Err(fault);
+            }
+            is_tried = true;
+            let devices = taken.written().len();
+            if devices < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds counts to those of this hour, once in a minute.
+    fn count(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
+        let is_due = self.counted.is_none_or(|last| now.at.duration_since(last) >= MINUTE);
+        if !is_due {
+            return Ok(());
+        }
+        let hour = now.since_1970().as_secs() / 3600;
+        for (kind, label, count) in self.kept.take_hour() {
+            let key = (hour, kind, label);
+            if self.counts.len() < COUNTS || self.counts.contains_key(&key) {
+                let sum = self.counts.entry(key).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        }
+        // The time served is written with them, also where no device says anything.
+        database.write(&[], self.kept.served(), now.millis())?;
+        while let Some(&(hour, ..)) = self.counts.keys().next() {
+            let of_hour = self.counts.iter();
+            let of_hour = of_hour.take_while(|((of, ..), _)| *of == hour);
+            let counts: Vec<_> = of_hour
+                .map(|((_, kind, label), count)| (*kind, label.clone(), *count))
+                .collect();
+            database.count(hour, &counts)?;
+            self.counts.retain(|(of, ..), _| *of != hour);
+        }
+        self.counted = Some(now.at);
+        Ok(())
+    }
+
+    /// Looks for what is left of devices that were forgotten, and wipes it.
+    fn wipe(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
+        if self.traces.is_empty() {
+            return Ok(());
+        }
+        let is_due = self.wiped.is_none_or(|last| now.at.duration_since(last) >= WIPE);
+        if !is_due {
+            return Ok(());
+        }
+        self.wiped = Some(now.at);
+        match database.wipe(&self.traces) {
+            Ok(true) => {
+                self.traces.clear();
+                // What only they had in common with nobody goes, too.
+                database.begin_sweep(true)
+            }
+            Ok(false) => Ok(()),
+            Err(fault @ (Fault::Full | Fault::Locked)) => {
+                // All else can be written: it is no trouble of the store's.
+                self.wiped = Some(now.at + HOUR);
+                let file = self.place.file();
+                let error = fault.to_string();
+                tell!(STORE_NOT_WIPED, file = file, error = error);
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Tells that the store can be written again, if anybody heard that it could not.
+    fn recovered(&mut self, now: Now) {
+        if let Some(trouble) = self.trouble.take()
+            && !trouble.told.is_empty()
+        {
+            let seconds = now.at.duration_since(trouble.since).as_secs();
+            let file = self.place.file();
+            tell!(STORE_RECOVERED, file = file, seconds = seconds);
+        }
+    }
+
+    fn failed(&mut self, fault: &Fault, now: Now) {
+        match fault {
+            Fault::Broken(error) => return self.broken(error, now),
+            Fault::Gone => return self.gone(),
+            // Only a new connection finds out whether these are over.
+            Fault::Newer { .. } | Fault::ReadOnly(_) | Fault::Failing(_) | Fault::Older { .. } => {
+                self.database = None;
+            }
+            Fault::Full | Fault::Locked => {}
+        }
+        self.troubled(fault, now);
+    }
+
+    /// Takes a fault that has to pass by itself.
+    fn troubled(&mut self, fault: &Fault, now: Now) {
+        let trouble = self.trouble.get_or_insert_with(|| Trouble {
+            since: now.at,
+            told: Vec::new(),
+            pause: FIRST_PAUSE,
+            until: now.at,
+        });
+        trouble.until = now.at + trouble.pause;
+        trouble.pause = (trouble.pause * 2).min(LONGEST_PAUSE);
+        let is_worth_it = *fault != Fault::Locked || now.at.duration_since(trouble.since) >= LOCK;
+        let kind = discriminant(fault);
+        let is_news = is_worth_it && !trouble.told.contains(&kind);
+        if is_news {
+            trouble.told.push(kind);
+        }
+        let is_newer = matches!(fault, Fault::Newer { .. });
+        let why = is_worth_it.then(|| self.event(fault));
+        if let (true, Some(why)) = (is_news, &why) {
+            say(why);
+        }
+        self.state.failed(why, is_newer);
+        if self.state.is_read() {
+            return;
+        }
+        if is_newer && is_news {
+            self.kept.is_newer();
+        } else if self.database.is_none() && self.place.holds_nothing() {
+            // There is none, and none can be begun: there is nothing to know.
+            self.nothing_to_read();
+        }
+    }
+
+    fn event(&self, fault: &Fault) -> Event {
+        let file = self.place.file();
+        let is_open = self.database.is_some();
+        let is_unread = !self.state.is_read() && (is_open || !self.place.holds_nothing());
+        match fault {
+            Fault::Newer { .. } => fault.event(file),
+            _ if is_unread => fault.unread(file),
+            _ => fault.event(file),
+        }
+    }
+
+    /// Moves a broken store aside, and begins a new one with all that is in memory.
+    fn broken(&mut self, error: &str, now: Now) {
+        if let Some(database) = self.database.take() {
+            database.leave();
+        }
+        let is_recent = self.aside.is_some_and(|last| now.at.duration_since(last) < MINUTE);
+        if is_recent {
+            // A disk that breaks each new one, too, is not to be filled with them.
+            return self.troubled(&Fault::Failing(error.to_owned()), now);
+        }
+        match self.place.move_aside(now.wall) {
+            Ok(aside) => {
+                let file = self.place.file();
+                tell!(STORE_BROKEN, file = file, aside = aside, error = error);
+                self.aside = Some(now.at);
+                self.state.failed(None, false);
+                self.anew();
+            }
+            Err(error) => {
+                let fault = Fault::from(error);
+                self.troubled(&fault, now);
+            }
+        }
+    }
+
+    fn gone(&mut self) {
+        if let Some(database) = self.database.take() {
+            database.leave_gone();
+        }
+        let file = self.place.file();
+        tell!(STORE_GONE, file = file);
+        self.state.failed(None, false);
+        self.anew();
+    }
+
+    /// Begins anew with all that is in memory, at the next turn.
+    fn anew(&mut self) {
+        self.looked = None;
+        if self.state.is_read() {
+            self.kept.all_changed();
+        } else if self.place.holds_nothing() {
+            self.nothing_to_read();
+        }
+    }
+
+    /// Takes that what the store held, if it held anything, is lost.
+    fn nothing_to_read(&self) {
+        self.kept.failures_known();
+        self.kept.all_read();
+        self.state.read(None);
+        self.kept.all_changed();
+    }
+}
