@@ -7,6 +7,7 @@ mod audit;
 mod changes;
 mod clock;
 mod fleet;
+pub(crate) mod known;
 mod machine;
 mod names;
 mod reload;
@@ -188,7 +189,6 @@ fn state_folder(settings: &Settings) -> anyhow::Result<Option<StateFolder>> {
 /// # Errors
 ///
 /// There is none, and the event names where it was looked for.
-#[expect(dead_code, reason = "the commands that ask a server come next")]
 pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
     if settings.state.is_dir() {
         return Ok(settings.state.clone());

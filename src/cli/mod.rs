@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod facts;
+mod forecast;
 mod inspect;
 mod notes;
 mod output;
@@ -74,8 +75,9 @@ enum Command {
     /// Remove the oldest images of each model from the firmware folder, and what
     /// a killed publish left there
     ///
-    /// What is pinned stays, and so does whatever is no app image with a version,
-    /// default_*.bin and links: each is named. The notes of an image go with it.
+    /// What is pinned stays, and what a known device runs; and so does whatever is no
+    /// app image with a version, default_*.bin and links: each is named. The notes of
+    /// an image go with it.
     ///
     /// Exit code 0: done. 1: a file could not be removed, or the folder not be
     /// read; the others are. 2: an option is wrong. With --dry-run the same.

@@ -266,3 +266,6 @@ fn passed_over(
         _ => event!(FORECAST_MORE),
     }
 }
+
+#[cfg(test)]
+mod tests;

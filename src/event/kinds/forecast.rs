@@ -41,7 +41,7 @@ kinds! { FORECASTS:
     FORECAST_MORE = why("forecast.more", &[],
         "其他原因", "other reasons");
     /// What is known of devices cannot be read.
-    FORECAST_UNKNOWN = why("forecast.unknown", &["file", "error"],
-        "无法读取已知设备的记录 {file}（{error}），因此不知道它们运行什么、会得到什么",
-        "what is known of devices cannot be read from {file} ({error}): what they run, or would get, is not known");
+    FORECAST_UNKNOWN = why("forecast.unknown", &["dir", "error"],
+        "无法读取 {dir} 中已知设备的记录（{error}），因此不知道它们运行什么、会得到什么",
+        "what is known of devices cannot be read in {dir} ({error}): what they run, or would get, is not known");
 }

@@ -339,7 +339,7 @@ fn a_store_that_is_deleted_or_loses_its_log_is_begun_anew_with_everything() {
         }
         bench.turns(3);
         assert!(bench.is_written(), "{ends:?}");
-        assert_eq!(*lock(&told)[..1], ["store.gone"], "{ends:?}");
+        assert_eq!(lock(&told)[..1], ["store.gone"], "{ends:?}");
         assert_eq!(bench.health().rows, 9);
     }
 }
