@@ -21,7 +21,8 @@
 //! * [`firmware`] knows what there is: the files in `data/bin`, and their bytes.
 //! * `probe` is the other side: a device, played; `simulate` is a fleet of
 //!   them.
-//! * [`admin`] shows all of it to people and programs.
+//! * [`admin`] is how this server is watched and operated: who may, and what there is
+//!   to ask.
 //! * [`telemetry`] is what the operator sees, [`event`] all that is said there, with ids,
 //!   fields and words in two languages.
 //! * [`util`] is the ground floor: what every room needs and none owns.

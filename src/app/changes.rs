@@ -2,6 +2,7 @@
 
 use super::audit::audit_address;
 use super::machine::network;
+use crate::admin::settings::AdminSettings;
 use crate::config::{Places, Settings};
 use crate::event::{Event, event};
 use crate::firmware::FolderSettings;
@@ -95,6 +96,7 @@ impl Changes {
                     rate,
                 },
             bind,
+            admin,
             limits,
             tls,
             public: _,
@@ -131,6 +133,7 @@ impl Changes {
         changes.wait("gateway.ports", running.bind.ports != bind.ports);
         let behind = (running.behind_proxy, &running.trusted) != (behind_proxy, &trusted);
         changes.wait("gateway.behind_proxy", behind);
+        changes.take_admin(admin);
         changes.take_tls(tls, &new_host);
         changes.take("server.timezone_offset", timezone_offset, |s| {
             &mut s.timezone_offset
@@ -214,6 +217,19 @@ impl Changes {
             self.settings = candidate;
             self.taken.extend(keys);
         }
+    }
+
+    fn take_admin(&mut self, new: AdminSettings) {
+        let AdminSettings {
+            listen,
+            names,
+            tokens,
+        } = new;
+        let running = &self.settings.admin;
+        let differ = (running.listen != listen, running.names != names);
+        self.wait("gateway.admin.listen", differ.0);
+        self.wait("gateway.admin.names", differ.1);
+        self.take("gateway.admin.tokens", tokens, |s| &mut s.admin.tokens);
     }
 
     fn take_tls(&mut self, new: Mode, new_host: &str) {

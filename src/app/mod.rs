@@ -3,19 +3,23 @@
 //! served.
 
 mod acme;
+mod admin;
 mod audit;
 mod changes;
 mod clock;
 mod fleet;
+mod house;
 pub(crate) mod known;
 mod machine;
 mod names;
 mod reload;
+mod said;
 
 pub(crate) use acme::check_acme;
 pub(crate) use audit::{audit, audit_names, look_up_names};
 pub(crate) use machine::machine;
 
+use crate::admin::settings::read_tokens;
 use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
@@ -30,7 +34,7 @@ use crate::server::{
 };
 use crate::telemetry::logs::{LogError, Threshold};
 use crate::tls::acme::Challenges;
-use crate::tls::{self, Certificates, Mode};
+use crate::tls::{self, Certificates};
 use crate::util::allocator;
 use crate::util::paths::absolute;
 use crate::util::supervise::{End, Supervisor, blocking};
@@ -39,8 +43,9 @@ use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
-use jiff::Timestamp;
+use house::House;
 use reload::Reloader;
+use said::{announce, say_certificates, say_room, say_source};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -66,22 +71,12 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let stop = shutdown::on_signals().context("signals cannot be handled")?;
     let hangup = shutdown::on_hangup().context("signals cannot be handled")?;
     // One that is passed on holds another to the server behind.
-    let files_each = if settings.proxy.routes.is_empty() {
-        1
-    } else {
-        2
-    };
+    let files_each = 1 + u64::from(!settings.proxy.routes.is_empty());
     let connections = raise_file_limit(settings.limits.connections, files_each);
     say_room(&settings, connections);
     let broken = End::default();
     let workers = Workers::start(&broken)?;
-    let listeners = Listeners::bind(&settings.bind, &workers).map_err(|error| match error {
-        ListenError::NotOurs { .. } => {
-            let what = [(ip_setting(&settings).to_owned(), Event::from(&error))];
-            anyhow::Error::from(refused(&settings, what))
-        }
-        error => error.into(),
-    })?;
+    let listeners = listen(&settings, &workers)?;
     let ports = listeners.ports();
     if settings.public.source() == Source::Derived
         && let Some(&port) = ports.first()
@@ -90,6 +85,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         settings.make_up(port, SystemTime::now());
     }
     let state = state_folder(&settings)?;
+    let admin = admin::open(&settings, state.as_ref(), &workers)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
@@ -105,7 +101,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     catalogue.wait_for_first_look(FIRST_LOOK);
     auditor.say_news();
     say_certificates(certificates.as_deref());
-    announce(&settings, &listeners, &catalogue);
+    announce(&settings, &listeners, admin.as_ref(), &catalogue);
     allocator::give_back();
 
     let limits = Arc::new(ArcSwap::from_pointee(Limits {
@@ -113,7 +109,22 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         ..settings.limits.clone()
     }));
     let (fleet, orders) = fleet::fleet(&settings, state.as_ref());
-    let front = Arc::new(front(&settings, &catalogue, &fleet, challenges));
+    let store = Arc::new(Store::new(settings.memory));
+    let front = Arc::new(front(&settings, &catalogue, &store, &fleet, challenges));
+    let running_admin = admin.as_ref().map(admin::AdminDoor::running);
+    let admin = admin.map(|admin| {
+        let house = House {
+            fleet: Arc::clone(&fleet),
+            orders,
+            catalogue: Arc::clone(&catalogue),
+            store,
+            certificates: certificates.clone(),
+            settings: settings.clone(),
+            has_state: state.is_some(),
+            started: SystemTime::now(),
+        };
+        admin.service(&settings, house, tls.clone())
+    });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
         running,
@@ -123,6 +134,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         front: Arc::clone(&front),
         fleet: Arc::clone(&fleet),
         limits: Arc::clone(&limits),
+        admin: running_admin,
         catalogue,
         certificates,
         keepers,
@@ -132,15 +144,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     fleet::keep(&supervisor, &fleet);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
-    let orders = of_now.map(|keepers| {
-        let (supervisor, stop) = (supervisor.resting(acme::AGAIN), stop.asked.clone());
-        tokio::spawn(async move {
-            let keep = || acme::keep(keepers.clone(), stop.clone());
-            supervisor
-                .task(Text::new("申请证书", "what orders certificates"), keep)
-                .await;
-        })
-    });
+    let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
     let service = Service {
         handler: front,
         tls,
@@ -150,8 +154,10 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         fair: !settings.behind_proxy || !settings.trusted.is_empty(),
         trusted: settings.trusted,
     };
+    let serve_admin = admin::serve(admin, &workers, &stop);
+    let serve = async { tokio::try_join!(listeners.serve(service, &workers, &stop), serve_admin) };
     tokio::select! {
-        served = listeners.serve(service, &workers, &stop) => served?,
+        served = serve => drop(served?),
         Some(reason) = broken.asked() => return Err(Ended(reason).into()),
     }
     workers.end();
@@ -167,6 +173,17 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     drop(state);
     tell!(STOPPED);
     Ok(())
+}
+
+/// Binds the ports of devices.
+fn listen(settings: &Settings, workers: &Workers) -> anyhow::Result<Listeners> {
+    Listeners::bind(&settings.bind, workers).map_err(|error| match error {
+        ListenError::NotOurs { .. } => {
+            let what = [(ip_setting(settings).to_owned(), Event::from(&error))];
+            refused(settings, what).into()
+        }
+        error => error.into(),
+    })
 }
 
 /// Takes the state folder. Without one that can be written devices are answered all the same.
@@ -293,12 +310,13 @@ async fn watch_certificates(auditor: &Auditor) {
 fn front(
     settings: &Settings,
     catalogue: &Arc<Catalogue>,
+    store: &Arc<Store>,
     fleet: &Arc<Fleet>,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
     let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
-        store: Arc::new(Store::new(settings.memory)),
+        store: Arc::clone(store),
         fleet: Arc::clone(fleet),
         bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,
@@ -355,72 +373,6 @@ fn refused(
     ConfigFaults(faults.collect())
 }
 
-/// Says where the settings come from, and what of them may be meant otherwise.
-fn say_source(settings: &Settings) {
-    if let Some(file) = &settings.file {
-        tell!(CONFIG_READ, file = absolute(file));
-    } else {
-        let file = absolute(Path::new(crate::config::DEFAULT_FILE));
-        tell!(CONFIG_ABSENT, file = file);
-    }
-    for warning in &settings.warnings {
-        event::say(&warning.event);
-    }
-}
-
-/// Says what there is memory for.
-fn say_room(settings: &Settings, connections: usize) {
-    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-    tell!(
-        MEMORY_ROOM,
-        memory = settings.machine_memory.shown(),
-        of = settings.machine_memory.source(),
-        connections = connections,
-        images = mib(settings.memory),
-        bodies = mib(settings.bodies)
-    );
-}
-
-/// The start-up lines, the guide's own first.
-fn announce(settings: &Settings, listeners: &Listeners, catalogue: &Catalogue) {
-    for (address, proxied) in listeners.addresses() {
-        let protocols = if settings.tls == Mode::Off {
-            "HTTP"
-        } else {
-            "HTTP + TLS"
-        };
-        let behind = proxied.then_some(true);
-        tell!(
-            LISTENING,
-            address = address,
-            protocols = protocols,
-            proxy_protocol = behind
-        );
-    }
-    let dir = absolute(&settings.catalogue.dir);
-    let images = catalogue.snapshot().len();
-    tell!(FOLDER, dir = dir, images = images);
-    tell!(OTA_ADDRESS, url = settings.public.ota_url());
-    tell!(VISION_ADDRESS, url = settings.public.vision_url());
-}
-
-/// Says where the certificates stand that answer.
-fn say_certificates(certificates: Option<&Certificates>) {
-    for pair in certificates.iter().flat_map(|all| all.pairs().to_vec()) {
-        let kind = if pair.is_ecdsa { "ECDSA" } else { "RSA" };
-        let until = Timestamp::from_second(pair.not_after);
-        tell!(
-            CERTIFICATE_IN_USE,
-            file = pair.is_kept.then(|| absolute(&pair.paths.cert)),
-            key = format!("{kind} {}", pair.key_bits),
-            names = pair.names.as_slice(),
-            until = until
-                .map(|end| end.strftime("%F").to_string())
-                .unwrap_or_default()
-        );
-    }
-}
-
 /// Returns an error as an event, where it is one.
 pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
     if let Some(LogError::File(event)) = error.downcast_ref() {
@@ -450,13 +402,18 @@ pub(crate) fn check_machine(settings: &Settings) -> Result<(), ConfigFaults> {
     found.extend(folder.map(|what| ("gateway.firmware.dir", what)));
     let folder = way::to_folder(&settings.state);
     found.extend(folder.map(|what| ("gateway.state", what)));
+    if let Some(Err(error)) = settings.admin.listen.map(|at| check_address(at.ip())) {
+        found.push(("gateway.admin.listen", Event::from(&error)));
+    }
     let log = settings.log.file.as_deref().and_then(way::to_write);
     let log = log.filter(|what| what.kind.id != event::kinds::WAY_DENIED.id);
     found.extend(log.map(|what| ("log.log_file", what)));
+    let found = found.into_iter().map(|(key, what)| (key.to_owned(), what));
+    let mut found: Vec<_> = found.collect();
+    found.extend(read_tokens(&settings.admin.tokens).faults);
     if found.is_empty() {
         return Ok(());
     }
-    let found = found.into_iter().map(|(key, what)| (key.to_owned(), what));
     Err(refused(settings, found))
 }
 

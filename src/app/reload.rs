@@ -1,6 +1,7 @@
 //! SIGHUP: the configuration, the certificates and the firmware folder are read again.
 //! A configuration that the start would refuse changes nothing.
 
+use super::admin::RunningAdmin;
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
 use super::{acme, front_settings, machine, refused};
@@ -32,9 +33,11 @@ pub(super) struct Reloader {
     pub(super) connections: usize,
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
-    /// What is known of devices.
+    /// Memory of devices.
     pub(super) fleet: Arc<Fleet>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
+    /// The admin address; `None` where it is off.
+    pub(super) admin: Option<RunningAdmin>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) keepers: Option<watch::Sender<CertificateKeeper>>,
@@ -103,6 +106,9 @@ impl Reloader {
         let changes = Changes::between(&running, new, process);
         let settings = &changes.settings;
         let keeper = acme::keeper(settings, self.challenges().as_ref())?;
+        // Another token may stand in a file of the same name.
+        let admin = self.admin.as_ref();
+        let tokens = admin.map(|admin| admin.read(settings)).transpose()?;
         // The last that can fail, and the first that is seen from outside.
         if let Some(certificates) = &self.certificates
             && settings.tls != running.tls
@@ -116,6 +122,9 @@ impl Reloader {
             && settings.tls != running.tls
         {
             keepers.send_replace(keeper);
+        }
+        if let (Some(admin), Some(tokens)) = (admin, tokens) {
+            admin.change(tokens, &settings.limits);
         }
         self.front.change(front_settings(settings));
         self.fleet.change(settings.fleet);

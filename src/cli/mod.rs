@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 
+mod admin_client;
 mod facts;
 mod forecast;
+mod health;
 mod inspect;
 mod notes;
 mod output;
@@ -55,6 +57,12 @@ enum Command {
     /// Exit code 0: it is good, warnings included. 1: it cannot be meant, and
     /// the server would not start.
     Validate(validate::ValidateArgs),
+    /// Ask the running server of this configuration whether it is alive, and what
+    /// it lacks: the health check of containers
+    ///
+    /// Exit code 0: it is alive. 1: it is not, or cannot be asked; with --ready,
+    /// it lacks something, too.
+    Health(health::HealthArgs),
     /// Look into firmware files: what they are, and which devices would get them
     ///
     /// Exit code 0: none would be rejected. 1: one would be, for it would fail on
@@ -134,6 +142,10 @@ impl Cli {
         let outcome: Result<_, Failure> = match command {
             Command::Serve => serve::run(self.config.as_deref()),
             Command::Validate(validate) => validate.run(self.config).map_err(Failure::from),
+            Command::Health(health) => {
+                let outcome = health.run(self.config.as_deref());
+                outcome.map_err(Failure::from)
+            }
             Command::Inspect(inspect) => {
                 let outcome = inspect.run(self.config.as_deref());
                 outcome.map_err(Failure::from)

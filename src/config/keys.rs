@@ -280,6 +280,36 @@ pub const KEYS: &[Key] = &[
         "how many older log files stay; only with a log file",
     ),
     key(
+        "gateway.admin.listen",
+        Value("127.0.0.1:8009"),
+        "where this server is watched and operated, or `off`",
+    ),
+    key(
+        "gateway.admin.names",
+        Unset,
+        "names by which that address may be asked for",
+    ),
+    key(
+        "gateway.admin.tokens",
+        Unset,
+        "tokens beside the one that this server makes",
+    ),
+    key(
+        "gateway.admin.tokens[].name",
+        Unset,
+        "name under which the log shows who it was",
+    ),
+    key(
+        "gateway.admin.tokens[].role",
+        Unset,
+        "`read`, or `operate` for who may change something",
+    ),
+    key(
+        "gateway.admin.tokens[].token_file",
+        Unset,
+        "file with the token",
+    ),
+    key(
         "gateway.proxy.websocket",
         Unset,
         "server that `/xiaozhi/v1/` goes to",
@@ -342,9 +372,6 @@ const FREE: [&str; 3] = [
     "gateway.firmware.pin",
     "gateway.proxy.routes",
 ];
-
-/// Keys of versions to come.
-const LATER: [&str; 1] = ["gateway.admin"];
 
 /// Returns the full name of a key below another.
 pub(super) fn below(section: &str, key: &str) -> String {
@@ -415,11 +442,6 @@ pub(super) fn is_section(name: &str) -> bool {
         rest.is_some_and(|rest| rest.starts_with('.'))
     };
     FREE.contains(&name) || KEYS.iter().any(has_keys)
-}
-
-/// Tells whether it is a key of a version to come.
-pub(super) fn is_later(name: &str) -> bool {
-    LATER.contains(&name)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! sees this module: each part owns the type of its own settings.
 
 mod acme;
+mod admin;
 mod duplicates;
 mod fault;
 mod foreign;

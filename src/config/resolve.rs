@@ -2,6 +2,7 @@
 //! fault and stops the start; what can be meant but would hurt a device is left
 //! to the audits.
 
+use super::admin::admin;
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
 use super::gateway::{cors, firmware, fleet, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
@@ -12,6 +13,7 @@ use super::room::{self, Room};
 use super::section::Section;
 use super::upstream::{expect_texts, log, public, voice, websocket};
 use super::{duplicates, leftovers, python};
+use crate::admin::settings::AdminSettings;
 use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::FolderSettings;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub log: logs::Settings,
     /// Addresses and ports to listen on.
     pub bind: Bind,
+    /// The admin address, where this server is watched and operated.
+    pub admin: AdminSettings,
     /// Deadlines and bounds.
     pub limits: Limits,
     /// Certificates.
@@ -240,6 +244,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         file: None,
         places,
         log: log(&root.section("log"), &gateway.section("log")),
+        admin: admin(&gateway, &bind, &tls),
         limits: limits(&gateway.section("limits"), fits),
         timezone_offset: python::hours(&server, "timezone_offset").unwrap_or(8 * 60),
         bind,

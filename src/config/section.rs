@@ -373,10 +373,6 @@ impl<'a> Section<'a> {
                 }
                 continue;
             }
-            if keys::is_later(&name) {
-                about.fault(event!(CONFIG_LATER_KEY));
-                continue;
-            }
             let sign = misplaced::odd_sign(key);
             about.fault(match misplaced::meant(&self.name, key) {
                 Some(Meant::Near(near)) => event!(CONFIG_UNKNOWN_KEY, near = near, sign = sign),

@@ -7,7 +7,7 @@ use crate::firmware::name::parse;
 use xiaozhi_device::redact;
 
 /// Forms of sections, for whom the value says nothing.
-const FORMS: [(&str, &str); 16] = [
+const FORMS: [(&str, &str); 19] = [
     ("server", "server: {http_port: 8003}"),
     ("server.auth", "auth: {enabled: true}"),
     ("manager-api", "manager-api: {secret: '…'}"),
@@ -32,6 +32,15 @@ const FORMS: [(&str, &str); 16] = [
     ("gateway.firmware.alias", "alias: {old-name: new-name}"),
     ("gateway.log", "log: {lang: en}"),
     ("gateway.proxy", "proxy: {websocket: http://127.0.0.1:8000}"),
+    ("gateway.admin", "admin: {listen: 127.0.0.1:8009}"),
+    (
+        "gateway.admin.tokens",
+        "tokens: [{name: me, role: operate, token_file: certs/me.token}]",
+    ),
+    (
+        "gateway.admin.tokens[]",
+        "tokens: [{name: me, role: operate, token_file: certs/me.token}]",
+    ),
     ("gateway.limits", "limits: {connections: 16000}"),
 ];
 
@@ -72,6 +81,7 @@ pub(super) fn of(name: &str, text: &str) -> Option<String> {
                 .ok()?;
             format!("{}: {}", file.model, file.version)
         }
+        "gateway.admin" if boolean == Some(false) => "listen: off".to_owned(),
         "gateway.log" if ["en", "zh"].contains(&text) => format!("lang: {text}"),
         "gateway.log" if ["text", "json"].contains(&text) => format!("format: {text}"),
         "gateway.proxy" if text.contains("://") => format!("websocket: {text}"),

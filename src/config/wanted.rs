@@ -162,3 +162,24 @@ pub(super) const ALIAS_PINS: Text = Text::new(
     "gateway.firmware.alias 说这两个名称是同一型号，而它们的 pin 不同：请只留一个",
     "gateway.firmware.alias makes it one model with another name, which is pinned to another version: leave one pin",
 );
+pub(super) const ADMIN_LISTEN: Text = Text::new(
+    "请写本机的地址和端口，例如 127.0.0.1:8009 或 '[::1]:8009'；只写端口则为回环地址；off 表示关闭",
+    "write an address of this machine with its port, such as 127.0.0.1:8009 or '[::1]:8009', a port alone for \
+     loopback's, or off",
+);
+pub(super) const ADMIN_NAME: Text = Text::new(
+    "请写浏览器地址栏中的主机名，例如 ota.example.com：不带协议、端口和路径",
+    "write the host as it stands in the address that is asked for, such as ota.example.com: no scheme, port or path",
+);
+pub(super) const ADMIN_TOKEN_NAME: Text = Text::new(
+    "请写这个令牌的名称，每个令牌不同，最多 64 字节：日志中用它表示是谁",
+    "name the token, each by its own name of up to 64 bytes: the log says by it who it was",
+);
+pub(super) const ADMIN_ROLE: Text = Text::new(
+    "请写 read（只能查看）或 operate（还能操作）",
+    "write read (may look) or operate (may change something, too)",
+);
+pub(super) const ADMIN_TOKEN_FILE: Text = Text::new(
+    "请写存有令牌的文件，令牌至少 16 个字符（openssl rand -hex 24）",
+    "name the file with the token, of 16 characters or more (openssl rand -hex 24)",
+);

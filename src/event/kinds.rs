@@ -76,6 +76,7 @@ const fn why(
 
 mod acme;
 mod address;
+mod admin;
 mod certificate;
 mod check_in;
 mod config;
@@ -97,6 +98,7 @@ mod withheld;
 
 pub use acme::*;
 pub use address::*;
+pub use admin::*;
 pub use certificate::*;
 pub use check_in::*;
 pub use config::*;
@@ -143,6 +145,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         CERTIFICATES,
         ORDERS,
         ADDRESSES,
+        ADMIN,
         STATE,
         FORECASTS,
         STORE,

@@ -297,6 +297,27 @@ impl Snapshot {
         self.unread.contains_key(file)
     }
 
+    /// Returns every image that can be offered, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_model.values().flatten()
+    }
+
+    /// Returns every file that can be fetched, offered or not, in no order.
+    pub(crate) fn served(&self) -> impl Iterator<Item = &Arc<ServedFile>> {
+        self.by_file.values()
+    }
+
+    /// Returns the names of the files that are not read yet, in no order.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &str> {
+        self.unread.keys().map(String::as_str)
+    }
+
+    /// Returns the files that are not used, each with the reason, in no order.
+    pub(crate) fn all_unused(&self) -> impl Iterator<Item = UnusedFile<'_>> {
+        let unused = self.unused.iter();
+        unused.map(|(file, why)| UnusedFile { file, why })
+    }
+
     /// Returns the number of images that can be offered.
     pub(crate) fn len(&self) -> usize {
         self.by_model.values().map(Vec::len).sum()

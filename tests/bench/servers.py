@@ -27,8 +27,9 @@ KEYS = {
     "p256": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "rsa2048": ["-newkey", "rsa:2048"],
 }
-# For our section `gateway`: no line is left out, and none is turned over for good.
-WHOLE_LOG = "  log: {rate: 1GiB, keep: 1000}\n"
+# For our section `gateway`: no line is left out, none is turned over for good, and servers
+# side by side don't want one admin address.
+WHOLE_LOG = "  log: {rate: 1GiB, keep: 1000}\n  admin: {listen: off}\n"
 TICK = os.sysconf("SC_CLK_TCK")
 
 _libc = ctypes.CDLL(None)

@@ -14,6 +14,7 @@
 mod support;
 
 mod acme;
+mod admin;
 mod architecture;
 mod behind_proxy;
 mod catalogue;

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Looks every key up that there is.
 const WHOLE: [&str; 3] = [
     "server:\n  ip: 127.0.0.1\n  auth: {enabled: true, allowed_devices: []}\ngateway:\n  ports: [{port: 1}]\n  \
-     tls: {certificates: [{cert: a, key: b}]}\n",
+     tls: {certificates: [{cert: a, key: b}]}\n  admin: {tokens: [{name: a, role: read, token_file: f}]}\n",
     "server: {mqtt_gateway: 'h:1883'}\nmanager-api: {secret: k}\nlog: {}\ngateway:\n  tls: {mode: acme, names: [a.example.com]}\n  \
      firmware: {pin: {a: 1.0}, alias: {}}\n  proxy: {routes: {}}\n  limits: {}\n",
     "server: {auth: {enabled: true}}\nmanager-api: {secret: k}\n",

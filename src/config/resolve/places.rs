@@ -29,7 +29,10 @@ const FAULTY: &[(&str, &str)] = &[
     ),
     ("gatway: {} #!\n", "gatway"),
     ("a: 1\ngateway:\n  # ports\n  port: 1 #!\n", "gateway.port"),
-    ("gateway:\n  admin: {} #!\n", "gateway.admin"),
+    (
+        "gateway:\n  admin:\n    listen: nowhere #!\n",
+        "gateway.admin.listen",
+    ),
     ("gateway:\n  ip: #!\n  ports: [1]\n", "gateway.ip"),
     (
         "gateway:\n  ports:\n  - 1\n\n  - 70000 #!\n",

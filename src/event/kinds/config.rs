@@ -190,9 +190,6 @@ kinds! { CONFIGURATION:
     CONFIG_UNKNOWN_KEY = of_key!("config.unknown-key", Error, ["near?", "elsewhere?", "known?", "sign?"],
         "没有这个键{（其中有 |sign|）}{：是否要写 `|near|`？}{：它属于 `|elsewhere|`（每个点是一层）}{：可用的有 |known|}",
         "no such key{ (it holds |sign|)}{: did you mean `|near|`?}{: it belongs at `|elsewhere|` (each dot is a level)}{: write one of |known|}");
-    /// A key of a later version.
-    CONFIG_LATER_KEY = of_key!("config.later-key", Error, [],
-        "此版本还没有它：请删去", "this version does not have it yet: take it out");
     /// A section is written more than once.
     CONFIG_DUPLICATE_SECTION = of_key!("config.duplicate-section", Error, ["earlier?~", "last?~"],
         "写了不止一次{（第 |earlier|}{、|last| 行）}，只有最后一个会生效，其他的内容会丢失，尤其是谁可以接入：请合并为一个",

@@ -1,5 +1,6 @@
 //! A server in a folder of its own, and clients that see raw bytes.
 
+pub(crate) mod admin;
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod chain;
@@ -16,6 +17,7 @@ pub(crate) mod pty;
 pub(crate) mod reply;
 pub(crate) mod server;
 pub(crate) mod stall;
+pub(crate) mod whole;
 pub(crate) mod wrong;
 
 pub(crate) use port::Reserved;

@@ -2,6 +2,8 @@
 
 use super::event::{self, field};
 use super::reply::find_end_of_head;
+pub(crate) use super::whole::PATIENT;
+use super::whole::whole;
 use super::{PATIENCE, Reply, until};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -45,10 +47,6 @@ pub(crate) fn without_privilege() -> Command {
     command.args(["--bounding-set=-dac_override,-dac_read_search", BINARY]);
     command
 }
-
-/// Deadlines that a stall of a test's own thread does not overrun. A test that is
-/// about a deadline has its own.
-pub(crate) const PATIENT: &str = "  limits: {handshake: 1h, headers: 1h, idle: 1h, drain: 1h}\n";
 
 /// Both schemes of one port.
 pub(crate) const SCHEMES: [&str; 2] = ["http", "https"];
@@ -153,28 +151,6 @@ impl Setup {
             .collect();
         server
     }
-}
-
-/// A configuration with what it does not say of ports and limits.
-fn whole(config: &str) -> String {
-    let mut ours = String::new();
-    if !config.contains("ports") {
-        ours += "  ip: 127.0.0.1\n  ports: [0, 0]\n";
-    }
-    if !config.contains("limits") {
-        ours += PATIENT;
-    }
-    match config.split_once("gateway:\n") {
-        Some((before, after)) => format!("{before}gateway:\n{ours}{after}"),
-        // Another test writes all of it.
-        None if has_gateway(config) => config.to_owned(),
-        None => format!("{config}\ngateway:\n{ours}"),
-    }
-}
-
-/// Tells whether a configuration has a section of ours, as YAML or as JSON.
-fn has_gateway(config: &str) -> bool {
-    config.contains("\"gateway\"") || config.lines().any(|line| line.starts_with("gateway"))
 }
 
 fn follow(output: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {

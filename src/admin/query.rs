@@ -1,0 +1,251 @@
+//! Queries of the API, read strictly: a filter that is misspelt would else show everything.
+
+use super::reply::Refusal;
+use crate::fleet::{Filter, OfferEnd};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use std::time::{Duration, SystemTime};
+
+/// Number of items of a page where none is asked for.
+const LIMIT: usize = 100;
+/// Largest number of items of a page.
+const MOST: usize = 1000;
+
+/// Query for devices, and for a page of them.
+#[derive(Debug, Clone)]
+pub(super) struct DeviceQuery {
+    pub(super) filter: Filter,
+    pub(super) limit: usize,
+    pub(super) after: Option<String>,
+}
+
+/// Query for offers, and for a page of them.
+#[derive(Debug, Clone)]
+pub(super) struct OfferQuery {
+    pub(super) end: Option<OfferEnd>,
+    pub(super) file: Option<String>,
+    pub(super) limit: usize,
+    pub(super) after: Option<String>,
+}
+
+impl DeviceQuery {
+    /// Reads a query.
+    pub(super) fn read(query: Option<&str>, now: SystemTime) -> Result<Self, Refusal> {
+        let keys = [
+            "model",
+            "version",
+            "board",
+            "end",
+            "seen_since",
+            "q",
+            "limit",
+            "after",
+        ];
+        let [model, version, board, end, seen_since, q, limit, after] = values(query, keys)?;
+        let filter = Filter {
+            model,
+            version,
+            board,
+            end: end.map(|text| self::end(&text)).transpose()?,
+            seen_since: seen_since.map(|text| since(&text, now)).transpose()?,
+            q,
+        };
+        Ok(Self {
+            filter,
+            limit: self::limit(limit)?,
+            after,
+        })
+    }
+}
+
+impl OfferQuery {
+    /// Reads a query.
+    pub(super) fn read(query: Option<&str>) -> Result<Self, Refusal> {
+        let [limit, after, end, file] = values(query, ["limit", "after", "end", "file"])?;
+        Ok(Self {
+            end: end.map(|text| self::end(&text)).transpose()?,
+            file,
+            limit: self::limit(limit)?,
+            after,
+        })
+    }
+}
+
+/// Reads a query that has no keys.
+pub(super) fn nothing(query: Option<&str>) -> Result<(), Refusal> {
+    values(query, []).map(|[]| ())
+}
+
+/// Returns the values of `keys`, each of which may stand there once. One of nothing is
+/// none, as forms send it.
+fn values<const N: usize>(
+    query: Option<&str>,
+    keys: [&str; N],
+) -> Result<[Option<String>; N], Refusal> {
+    let mut values = [const { None }; N];
+    let pairs = query.unwrap_or_default().split('&');
+    for pair in pairs.filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (key, value) = (decoded(key)?, decoded(value)?);
+        let Some(at) = keys.iter().position(|known| *known == key) else {
+            let known = if keys.is_empty() {
+                "none is taken here".to_owned()
+            } else {
+                format!("there are {}", keys.join(", "))
+            };
+            return Err(Refusal::BadQuery(format!("{key:?}: no such key: {known}")));
+        };
+        let place = &mut values[at];
+        if place.is_some() {
+            return Err(Refusal::BadQuery(format!("{key}: it stands there twice")));
+        }
+        *place = Some(value);
+    }
+    Ok(values.map(|value| value.filter(|value| !value.is_empty())))
+}
+
+fn decoded(text: &str) -> Result<String, Refusal> {
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8();
+    let decoded = decoded.map(std::borrow::Cow::into_owned);
+    decoded.map_err(|_| Refusal::BadQuery(format!("{text:?}: it is no UTF-8")))
+}
+
+fn end(text: &str) -> Result<OfferEnd, Refusal> {
+    OfferEnd::from_key(text).ok_or_else(|| {
+        let ends = OfferEnd::ALL.map(OfferEnd::key).join(", ");
+        Refusal::BadQuery(format!("end: {text:?}: write one of {ends}"))
+    })
+}
+
+fn limit(text: Option<String>) -> Result<usize, Refusal> {
+    let Some(text) = text else {
+        return Ok(LIMIT);
+    };
+    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| {
+        Refusal::BadQuery(format!("limit: {text:?}: write a number from 1 to {MOST}"))
+    })
+}
+
+/// Reads a time by RFC 3339, or for how long: `90s`, `15m`, `1h`, `7d`.
+fn since(text: &str, now: SystemTime) -> Result<SystemTime, Refusal> {
+    let span = || {
+        let unit = text.chars().next_back()?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let number = text.strip_suffix(unit)?;
+        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        let number = is_number.then(|| number.parse::<u64>().ok())??;
+        let span = Duration::from_secs(number.checked_mul(seconds)?);
+        let since = now.checked_sub(span);
+        Some(
+            since
+                .unwrap_or(SystemTime::UNIX_EPOCH)
+                .max(SystemTime::UNIX_EPOCH),
+        )
+    };
+    // A `+` of an offset that was not encoded is a blank now.
+    let time = || text.replace(' ', "+").parse::<Timestamp>().ok();
+    let found = span().or_else(|| time().map(SystemTime::from));
+    found.ok_or_else(|| {
+        Refusal::BadQuery(format!(
+            "seen_since: {text:?}: write a time such as 2026-06-14T08:00:00Z, or for how long: 15m, 1h, 7d"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    fn read(query: &str) -> DeviceQuery {
+        DeviceQuery::read(Some(query), now()).unwrap_or_else(|e| panic!("{query}: {e}"))
+    }
+
+    #[test]
+    fn each_key_is_read() {
+        let query =
+            read("model=a%20b&version=1.6&board=c+d&end=rolled-back&q=%E5%B0%8F&limit=7&after=x&&");
+        let Filter {
+            model,
+            version,
+            board,
+            end,
+            seen_since,
+            q,
+        } = query.filter;
+        let texts = [model, version, board, q];
+        let texts = texts.map(Option::unwrap);
+        assert_eq!(texts, ["a b", "1.6", "c d", "小"]);
+        assert_eq!((end, seen_since), (Some(OfferEnd::RolledBack), None));
+        assert_eq!((query.limit, query.after.as_deref()), (7, Some("x")));
+        let query = read("model=&q=");
+        assert!(query.filter.model.is_none() && query.filter.q.is_none());
+        assert_eq!((query.limit, query.after), (100, None));
+        assert_eq!(read("limit=1000").limit, 1000);
+    }
+
+    #[test]
+    fn times_and_spans() {
+        for (text, ago) in [
+            ("90s", 90),
+            ("15m", 900),
+            ("1h", 3600),
+            ("7d", 7 * 86_400),
+            ("2023-11-14T21:13:20Z", 3600),
+            ("2023-11-15T05:13:20%2B08:00", 3600),
+            ("2023-11-15T05:13:20+08:00", 3600),
+        ] {
+            let since = read(&format!("seen_since={text}")).filter.seen_since;
+            assert_eq!(since, Some(now() - Duration::from_secs(ago)), "{text}");
+        }
+        // Before all time is all time.
+        let since = read("seen_since=9999999999999d").filter.seen_since;
+        assert_eq!(since, Some(SystemTime::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_named() {
+        for (query, words) in [
+            (
+                "models=x",
+                "\"models\": no such key: there are model, version",
+            ),
+            ("model=a&model=b", "model: it stands there twice"),
+            ("model=&model=b", "model: it stands there twice"),
+            (
+                "end=failed",
+                "end: \"failed\": write one of offered, fetching",
+            ),
+            ("limit=0", "limit: \"0\": write a number from 1 to 1000"),
+            ("limit=1001", "limit: \"1001\""),
+            ("limit=-1", "limit: \"-1\""),
+            ("limit=x", "limit: \"x\""),
+            (
+                "seen_since=yesterday",
+                "seen_since: \"yesterday\": write a time such as",
+            ),
+            ("seen_since=7w", "seen_since"),
+            ("seen_since=d", "seen_since"),
+            ("seen_since=99999999999999999999d", "seen_since"),
+            ("q=%ff", "it is no UTF-8"),
+        ] {
+            let found = DeviceQuery::read(Some(query), now());
+            let found = found.unwrap_err().to_string();
+            assert!(found.contains(words), "{query}: {found}");
+        }
+        assert!(nothing(Some("")).is_ok() && nothing(None).is_ok() && nothing(Some("a")).is_err());
+        assert!(OfferQuery::read(Some("end=silent&file=a_1.bin&limit=2")).is_ok());
+        assert!(OfferQuery::read(Some("q=1")).is_err());
+    }
+}
