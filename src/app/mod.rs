@@ -119,6 +119,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             catalogue: Arc::clone(&catalogue),
             store,
             certificates: certificates.clone(),
+            running: Arc::clone(&running),
             settings: settings.clone(),
             has_state: state.is_some(),
             started: SystemTime::now(),
