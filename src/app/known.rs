@@ -1,4 +1,5 @@
-//! What the store knows of devices, for commands that run beside the server or without one.
+//! Known devices, as the store has them: for commands that run beside the server, or without
+//! one.
 
 use super::find_state;
 use crate::config::Settings;

@@ -1,5 +1,6 @@
-//! What known devices would be told of a file, as commands say it.
+//! Forecasts of the commands: what known devices would be told of a file.
 
+use super::output::say;
 use crate::app::known::{Forecast, Known, known};
 use crate::config::Settings;
 use crate::event::text::Lang;
@@ -9,8 +10,6 @@ use std::cell::OnceCell;
 use std::path::Path;
 use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::image::Inspection;
-
-use super::output::say;
 
 /// Known devices and the firmware folder, each read once it is asked for.
 pub(super) struct Forecaster<'a> {

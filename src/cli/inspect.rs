@@ -169,7 +169,7 @@ struct FileReport {
     /// Devices that would get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_to: Option<String>,
-    /// What known devices are told of it, if it is in the firmware folder.
+    /// Forecast for known devices, as if it were in the firmware folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     fleet: Option<Fleet>,
     /// Release notes beside it.

@@ -84,7 +84,8 @@ impl PruneArgs {
             }
         }
         sums.warnings.extend(pruning.warnings.iter().cloned());
-        sums.warnings.extend(known.unread.iter().map(Event::to_string));
+        sums.warnings
+            .extend(known.unread.iter().map(Event::to_string));
         if self.json {
             output.write(&serde_json::to_string(&sums)?);
         } else {

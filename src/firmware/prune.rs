@@ -215,20 +215,22 @@ mod tests {
         let one = (model, version, prop::bool::weighted(0.1), 0..8_u8, devices);
         prop::collection::btree_set(one, 0..24).prop_map(|set| {
             let mut files = BTreeSet::new();
-            let made = set.into_iter().map(|(model, version, is_linked, bad, devices)| {
-                let file = format!("{model}_{version}.bin");
-                let verdict = parse(&file).map_err(|_| String::new());
-                Candidate {
-                    verdict: if bad == 0 {
-                        Err("bad".to_owned())
-                    } else {
-                        verdict
-                    },
-                    link: is_linked.then(|| "latest.bin".to_owned()),
-                    devices,
-                    file,
-                }
-            });
+            let made = set
+                .into_iter()
+                .map(|(model, version, is_linked, bad, devices)| {
+                    let file = format!("{model}_{version}.bin");
+                    let verdict = parse(&file).map_err(|_| String::new());
+                    Candidate {
+                        verdict: if bad == 0 {
+                            Err("bad".to_owned())
+                        } else {
+                            verdict
+                        },
+                        link: is_linked.then(|| "latest.bin".to_owned()),
+                        devices,
+                        file,
+                    }
+                });
             made.filter(|c| files.insert(c.file.clone())).collect()
         })
     }

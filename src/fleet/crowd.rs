@@ -6,7 +6,7 @@ use super::id::DeviceId;
 use super::outcome::{Content, FAILED, History, OfferEnd};
 use super::record::Record;
 use crate::firmware::name::model_key;
-use crate::ota::decide::{DeviceMemory, NoRoom, OwnModel, Unknown};
+use crate::ota::device_memory::{DeviceMemory, NoRoom, OwnModel, Unknown};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -40,13 +40,13 @@ impl<T> Hash for Place<T> {
     }
 }
 
-/// What several devices have in common.
+/// Kind of devices: all that decides what they are told.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Group {
     profile: Place<Profile>,
     build: Place<Build>,
     own: Own,
-    /// What was tried on them in vain, if anything was.
+    /// Images that were tried on them in vain, if any were.
     tried: Option<Box<Tried>>,
 }
 
@@ -75,9 +75,8 @@ impl Own {
             return if is_lost { Self::Lost } else { Self::None };
         };
         let named = record.named();
-        let is_back = named.is_some()
-            && record.at_first.as_deref() == named
-            && named != Some(&*own.named);
+        let is_back =
+            named.is_some() && record.at_first.as_deref() == named && named != Some(&*own.named);
         if is_back {
             Self::None
         } else {

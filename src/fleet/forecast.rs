@@ -20,7 +20,7 @@ use xiaozhi_device::version::{self, Version};
 /// Number of reasons that are told apart: what devices report makes them many.
 const REASONS: usize = 16;
 
-/// What would become of one file.
+/// Prospects of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Forecast {
     /// Number of known devices, whatever their model.

@@ -30,8 +30,8 @@ mod view;
 mod visit;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
-pub(crate) use database::read_only as read_store;
 pub use crowd::{Crowd, RunImage};
+pub(crate) use database::read_only as read_store;
 pub use fetch::Fetch;
 pub use forecast::{Forecast, Stays, forecast_all};
 pub use id::DeviceId;

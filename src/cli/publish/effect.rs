@@ -1,4 +1,4 @@
-//! What follows for devices once a file is in the folder.
+//! Effect on devices of a file that is in the folder now.
 
 use crate::config::Settings;
 use crate::firmware::name;

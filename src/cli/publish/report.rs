@@ -66,7 +66,7 @@ pub(super) struct Row {
     /// Number of known devices whose board is the model, where its name alone would not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     model_reported_by: Option<u64>,
-    /// What known devices are told of it.
+    /// Forecast for known devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     fleet: Option<Fleet>,
     /// Place of the image in the source.

@@ -1,5 +1,4 @@
-//! What known devices would be told of a file, as commands say it before and after it is
-//! there.
+//! Forecasts: what known devices would be told of a file, in the words of commands.
 
 use super::super::Kind;
 use super::why;

@@ -6,7 +6,7 @@ use crate::fleet::about::{Build, Profile};
 use crate::fleet::id::DeviceId;
 use crate::fleet::outcome::{Content, Failure, History, Offer, OfferEnd, OfferedImage};
 use crate::fleet::record::{ClientId, Record};
-use crate::ota::decide::OwnModel;
+use crate::ota::device_memory::OwnModel;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@ use crate::event::kinds;
 use crate::fleet::about::{Build, KeptPartition, Profile};
 use crate::fleet::outcome::{Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage};
 use crate::fleet::record::ClientId;
-use crate::ota::decide::OwnModel;
+use crate::ota::device_memory::OwnModel;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -46,12 +46,12 @@ impl Said {
             body["application"]["elf_sha256"] = json!(Image::new(version).elf_hex());
         }
         if let Some(has_assets) = self.assets {
-            let slot = |label: &str, subtype: u8| {
-                json!({"label": label, "type": 0, "subtype": subtype, "size": 0x0040_0000})
-            };
+            let slot = |label: &str, subtype: u8| json!({"label": label, "type": 0, "subtype": subtype, "size": 0x0040_0000});
             let mut table = vec![slot("ota_0", 0x10), slot("ota_1", 0x11)];
             if has_assets {
-                table.push(json!({"label": "assets", "type": 1, "subtype": 0x82, "size": 0x0040_0000}));
+                table.push(
+                    json!({"label": "assets", "type": 1, "subtype": 0x82, "size": 0x0040_0000}),
+                );
             }
             body["partition_table"] = Value::from(table);
             body["ota"] = json!({"label": "ota_0"});
@@ -152,7 +152,10 @@ fn who_would_get_a_file_and_who_not_is_said_in_the_decisions_words() {
         ]
     );
     let said = words(&devices, &["c_1.0.bin"], "c_1.0.bin", &plain);
-    assert_eq!(said, ["it is for none of the devices that are known here (5)"]);
+    assert_eq!(
+        said,
+        ["it is for none of the devices that are known here (5)"]
+    );
 }
 
 #[test]
@@ -170,11 +173,14 @@ fn each_reason_is_told_apart() {
     ];
     let plain = Policy::default();
     let said = |files: &[&str], policy: &Policy| words(&devices, files, "a_1.5.bin", policy);
-    let first = "known devices that it is for: 6; would get it at their next check: 2; run it already: 1";
+    let first =
+        "known devices that it is for: 6; would get it at their next check: 2; run it already: 1";
     let alone = said(&["a_1.5.bin"], &plain);
     assert_eq!(alone[0], first);
     for id in ["forecast.same-version", "forecast.lower", "forecast.silent"] {
-        let line = alone.iter().filter(|line| line.contains(&format!("({id})")));
+        let line = alone
+            .iter()
+            .filter(|line| line.contains(&format!("({id})")));
         assert_eq!(line.count(), 1, "{id}: {alone:?}");
     }
     assert_eq!(alone.len(), 4, "{alone:?}");
@@ -257,9 +263,17 @@ fn an_image_is_run_by_its_hash_or_its_models_version() {
 #[test]
 fn what_is_no_mac_address_counts_for_nothing() {
     let fleet = Fleet::default();
-    offered(&fleet, 1, &Said::new("a", "1.0"), (&Snapshot::default(), &Policy::default()), 0);
+    offered(
+        &fleet,
+        1,
+        &Said::new("a", "1.0"),
+        (&Snapshot::default(), &Policy::default()),
+        0,
+    );
     let mut crowd = crowd(&fleet);
-    let one = fleet.devices(&crate::fleet::Filter::default(), None, 1).devices;
+    let one = fleet
+        .devices(&crate::fleet::Filter::default(), None, 1)
+        .devices;
     crowd.add(&DeviceId::new("anything"), &one[0].1);
     assert_eq!(crowd.devices(), 1);
 }
@@ -279,7 +293,14 @@ fn a_million_devices_are_some_hundred_decisions() {
 fn said() -> impl Strategy<Value = Said> {
     let pick = |of: &'static [Option<&'static str>]| prop::sample::select(of);
     (
-        pick(&[Some("a"), Some("a"), Some("b"), Some("c"), Some("default"), None]),
+        pick(&[
+            Some("a"),
+            Some("a"),
+            Some("b"),
+            Some("c"),
+            Some("default"),
+            None,
+        ]),
         prop::sample::select(&["0.9", "1.0", "1.5", "1.6.0", "2.0.0", "2.1.0", "x"][..]),
         pick(&[None, Some("1.5"), Some("2.0.0")]),
         prop::sample::select(&[None, Some(true), Some(false)][..]),
@@ -359,26 +380,4 @@ proptest! {
         foreseen.retain(|_, gets| *gets > 0);
         prop_assert_eq!(foreseen, got);
     }
-}
-
-/// Measures a million devices: `cargo test --release a_million_devices_take -- --ignored`.
-#[test]
-#[ignore = "a measurement"]
-fn a_million_devices_take_a_moment() {
-    let (fleet, none) = (Fleet::default(), Snapshot::default());
-    for device in 0..300 {
-        let said = Said::new(["a", "b"][device % 2], ["1.0", "1.1", "1.2"][device % 3]);
-        offered(&fleet, device, &said, (&none, &Policy::default()), 0);
-    }
-    let devices = fleet.devices(&crate::fleet::Filter::default(), None, 300).devices;
-    let begun = std::time::Instant::now();
-    let mut crowd = Crowd::default();
-    for (id, record) in devices.iter().cycle().take(1_000_000) {
-        crowd.add(id, record);
-    }
-    let files = snapshot(&["a_1.5.bin"]);
-    let forecast = crowd.forecast(&files, &Policy::default(), entry(&files, "a_1.5.bin"));
-    assert_eq!(forecast.gets, 500_000);
-    let took = begun.elapsed();
-    assert!(took < Duration::from_millis(300), "{took:?}");
 }
