@@ -75,6 +75,8 @@ pub(crate) struct Database {
     beside: [Option<Identity>; 2],
     unwritable: Option<Fault>,
     rows: u64,
+    /// Length of the file, as it was seen last. It grows only, but for [`Database::wipe`].
+    length: u64,
     sweep: Option<Sweep>,
     /// Number of values that were added since the last sweep.
     new_values: usize,
@@ -116,12 +118,14 @@ impl Database {
             beside: [None; 2],
             unwritable,
             rows: 0,
+            length: 0,
             sweep: None,
             new_values: 0,
         };
         if database.unwritable.is_some() {
             reader::is_known(&database.connection, options.steps)?;
         }
+        database.length = database.file.metadata()?.len();
         database.beside = place.identities_beside();
         database.rows = database.number("devices")?.unwrap_or_default();
         Ok(database)
@@ -282,6 +286,7 @@ impl Database {
         if traces.len() <= wipe::MANY && !wipe::holds(&self.file, traces)? {
             return Ok(true);
         }
+        self.length = 0;
         self.connection.execute_batch("VACUUM")?;
         self.settle()
     }
@@ -291,11 +296,16 @@ impl Database {
     /// # Errors
     ///
     /// [`Fault::Gone`], also where only the log beside it is: what it held is lost.
-    pub(crate) fn look(&self) -> Result<(), Fault> {
+    pub(crate) fn look(&mut self) -> Result<(), Fault> {
         let is_there = self.identity.is_some() && self.place.identity() == self.identity;
         if !is_there || self.place.identities_beside() != self.beside {
             return Err(Fault::Gone);
         }
+        let length = self.file.metadata()?.len();
+        if length < self.length {
+            return Err(Fault::Broken("it was cut".to_owned()));
+        }
+        self.length = length;
         place::head(&self.file).map(drop)
     }
 
@@ -318,7 +328,9 @@ impl Database {
     pub(crate) fn limit(&self, pages: u32) {
         let _: i64 = self
             .connection
-            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0))
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| {
+                row.get(0)
+            })
             .unwrap();
     }
 }

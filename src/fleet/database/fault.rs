@@ -21,7 +21,9 @@ pub(crate) enum Fault {
     #[error("{0}: it is broken: restore a backup, or move it away")]
     Broken(String),
     /// A newer program wrote it.
-    #[error("a newer program wrote it (version {version}; this one knows up to {known}): run that one")]
+    #[error(
+        "a newer program wrote it (version {version}; this one knows up to {known}): run that one"
+    )]
     Newer {
         /// Version that it has.
         version: u32,
@@ -29,7 +31,9 @@ pub(crate) enum Fault {
         known: u32,
     },
     /// An older program wrote it, and no server has brought it up to date yet.
-    #[error("an older program wrote it (version {version} of {known}): start the server once, which brings it up to date")]
+    #[error(
+        "an older program wrote it (version {version} of {known}): start the server once, which brings it up to date"
+    )]
     Older {
         /// Version that it has.
         version: u32,
@@ -52,12 +56,17 @@ impl From<rusqlite::Error> for Fault {
         };
         let text = error.to_string();
         let failure = match &error {
-            SqliteFailure(failure, _) => failure,
             // Statements are constant: one that cannot be prepared, or whose columns have
             // other types, meets a file with other tables.
+            SqliteFailure(failure, Some(words))
+                if failure.code == ErrorCode::Unknown && is_of_tables(words) =>
+            {
+                return Self::Broken(text);
+            }
             SqlInputError { error, .. } if error.code == ErrorCode::Unknown => {
                 return Self::Broken(text);
             }
+            SqliteFailure(failure, _) => failure,
             SqlInputError { error, .. } => error,
             FromSqlConversionFailure(..)
             | IntegralValueOutOfRange(..)
@@ -85,6 +94,11 @@ impl From<rusqlite::Error> for Fault {
             _ => Self::Failing(text),
         }
     }
+}
+
+/// Tells whether SQLite complains of a table that is not there, or is another's.
+fn is_of_tables(words: &str) -> bool {
+    words.starts_with("no such ") || words.contains(" has no column ")
 }
 
 impl From<io::Error> for Fault {

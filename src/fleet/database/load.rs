@@ -12,9 +12,8 @@ use std::sync::LazyLock;
 pub(super) const BATCH: u32 = 5_000;
 
 /// Reads what lies behind a key.
-static ALL: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT {COLUMNS} FROM device WHERE id > ?1 ORDER BY id LIMIT ?2")
-});
+static ALL: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM device WHERE id > ?1 ORDER BY id LIMIT ?2"));
 /// Reads those of it on which an image failed, which an index knows.
 static FAILED: LazyLock<String> = LazyLock::new(|| {
     format!(

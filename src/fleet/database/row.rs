@@ -71,7 +71,9 @@ fn id(key: &[u8]) -> Option<DeviceId> {
     match *tag {
         MAC => {
             let bytes: [u8; 6] = rest.try_into().ok()?;
-            let bits = bytes.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+            let bits = bytes
+                .iter()
+                .fold(0, |bits, byte| bits << 8 | u64::from(*byte));
             Mac::from_bits(bits).map(DeviceId::Mac)
         }
         OTHER => Some(DeviceId::Other(str::from_utf8(rest).ok()?.into())),
@@ -130,7 +132,9 @@ impl<'c> Numbers<'c> {
 
     /// Returns every number that was given.
     pub(super) fn given(&self) -> impl Iterator<Item = (Table, i64)> {
-        self.known.iter().map(|((table, _), number)| (*table, *number))
+        self.known
+            .iter()
+            .map(|((table, _), number)| (*table, *number))
     }
 
     /// Returns the number of values that were new.

@@ -7,6 +7,9 @@ use crate::fleet::outcome::{Content, OfferedImage};
 use serde::{Deserialize, Serialize};
 use xiaozhi_device::hex;
 
+/// Label, type, subtype and size of a partition.
+type SaidPartition<T> = (T, Option<u64>, Option<u64>, Option<u64>);
+
 #[derive(Serialize, Deserialize)]
 struct SaidProfile<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,9 +30,8 @@ struct SaidProfile<T> {
     chip_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flash_size: Option<u64>,
-    /// Label, type, subtype and size of each.
     #[serde(skip_serializing_if = "Option::is_none")]
-    partitions: Option<Vec<(T, Option<u64>, Option<u64>, Option<u64>)>>,
+    partitions: Option<Vec<SaidPartition<T>>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -55,7 +55,7 @@ impl Sweep {
     /// Does the next step. Returns true once all is done.
     pub(super) fn step(&mut self, connection: &Connection, now: u64) -> rusqlite::Result<bool> {
         self.stage = match &self.stage {
-            Stage::Devices(after) => match self.devices(connection, after.clone(), now)? {
+            Stage::Devices(after) => match self.devices(connection, &after.clone(), now)? {
                 Some(last) => Stage::Devices(last),
                 None => Stage::Values(Table::Profile, 0),
             },
@@ -78,7 +78,7 @@ impl Sweep {
     fn devices(
         &mut self,
         connection: &Connection,
-        after: Vec<u8>,
+        after: &[u8],
         now: u64,
     ) -> rusqlite::Result<Option<Vec<u8>>> {
         let kept = u64::try_from(ADDRESS_KEPT.as_millis()).unwrap_or(u64::MAX);

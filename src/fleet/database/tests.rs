@@ -1,173 +1,28 @@
 use super::*;
 use crate::event::kinds;
 use crate::fleet::about::{Build, KeptPartition, Profile};
-use crate::fleet::outcome::{Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage};
+use crate::fleet::outcome::{
+    Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage,
+};
 use crate::fleet::record::ClientId;
 use crate::ota::device_memory::OwnModel;
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 use xiaozhi_device::mac::Mac;
 
+mod any;
 mod large;
+
+use any::{any_id, record};
 
 /// A moment: none of the addresses that these tests write is too old.
 const NOW: u64 = 1_764_000_000_000;
-
-fn text() -> impl Strategy<Value = Box<str>> {
-    prop_oneof![
-        "[a-z0-9._-]{0,20}".prop_map(Into::into),
-        "\\PC{0,40}".prop_map(Into::into),
-        Just("x".repeat(128).into()),
-        Just("a\0\"\\b\u{7f}".into()),
-    ]
-}
-
-fn profile() -> impl Strategy<Value = Profile> {
-    let number = || option::of(any::<u64>());
-    let line = (text(), number(), number(), number()).prop_map(|(label, kind, subtype, size)| {
-        KeptPartition {
-            label,
-            kind,
-            subtype,
-            size,
-        }
-    });
-    let texts = [(); 5].map(|()| option::of(text()));
-    let numbers = [number(), number(), number()];
-    (texts, any::<bool>(), numbers, option::of(vec(line, 0..4))).prop_map(
-        |(texts, has_board, [chip_model, chip_revision, flash_size], partitions)| {
-            let [model_header, board_name, board_type, model, chip_name] = texts;
-            Profile {
-                model_header,
-                board_name,
-                board_type,
-                model,
-                has_board,
-                chip_name,
-                chip_model,
-                chip_revision,
-                flash_size,
-                partitions: partitions.map(Into::into),
-            }
-        },
-    )
-}
-
-fn build() -> impl Strategy<Value = Build> {
-    let texts = [(); 5].map(|()| option::of(text()));
-    (texts, option::of(any::<[u8; 32]>())).prop_map(|(texts, elf_sha256)| {
-        let [version_header, reported, project, idf_version, slot] = texts;
-        Build {
-            version_header,
-            reported,
-            project,
-            idf_version,
-            elf_sha256,
-            slot,
-        }
-    })
-}
-
-fn offer() -> impl Strategy<Value = Offer> {
-    let image = (text(), text(), option::of(text()), option::of(any::<[u8; 32]>()), any::<[u8; 16]>());
-    let image = image.prop_map(|(file, version, inside, elf_sha256, content)| OfferedImage {
-        file,
-        version,
-        inside,
-        elf_sha256,
-        content: Content(content),
-    });
-    let end = proptest::sample::select(OfferEnd::ALL.to_vec());
-    let numbers = (any::<u16>(), any::<u8>(), any::<u8>(), any::<u32>());
-    (image, build(), end, numbers, any::<u64>(), any::<u64>()).prop_map(
-        |(image, before, end, (number, attempt, forced, forced_at), at, due)| Offer {
-            number,
-            end,
-            attempt,
-            forced,
-            forced_at,
-            image: image.into(),
-            before: before.into(),
-            at,
-            due,
-        },
-    )
-}
-
-fn history() -> impl Strategy<Value = Option<Box<History>>> {
-    let failure = (any::<[u8; 16]>(), any::<u32>(), any::<u64>());
-    let failure = failure.prop_map(|(content, times, at)| Failure {
-        content: Content(content),
-        times,
-        at,
-    });
-    (vec(offer(), 0..=OFFERS), vec(failure, 0..=FAILED)).prop_map(|(offers, failed)| {
-        let history = History { offers, failed };
-        (!history.is_empty()).then(|| Box::new(history))
-    })
-}
-
-fn client() -> impl Strategy<Value = ClientId> {
-    prop_oneof![
-        any::<[u8; 16]>().prop_map(ClientId::Uuid),
-        text().prop_map(ClientId::Text),
-    ]
-}
-
-fn record() -> impl Strategy<Value = Record> {
-    let own = || {
-        let model = (text(), text()).prop_map(|(named, files)| OwnModel { named, files });
-        option::of(model.prop_map(Arc::new))
-    };
-    let why = option::of(proptest::sample::select(kinds::all().collect::<Vec<_>>()));
-    let address = prop_oneof![
-        Just(Ipv6Addr::UNSPECIFIED),
-        any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).to_ipv6_mapped()),
-        any::<Ipv6Addr>(),
-    ];
-    let flags = any::<[bool; 3]>();
-    let what = (client(), profile(), build(), any::<u32>(), flags, address);
-    let more = (why, own(), option::of(text()), own(), history());
-    (what, more, any::<u64>(), NOW - 1000..u64::MAX).prop_map(
-        |((client, profile, build, boots, flags, address), more, first_seen, last_seen)| {
-            let (why, own, at_first, former, history) = more;
-            let [is_secure, is_settled, has_lost_own] = flags;
-            Record {
-                first_seen,
-                last_seen,
-                address,
-                boots,
-                is_secure,
-                is_settled,
-                has_lost_own,
-                why,
-                own,
-                at_first,
-                former,
-                history,
-                ..Record::new(client, profile.into(), build.into(), 0)
-            }
-        },
-    )
-}
-
-use std::net::Ipv4Addr;
-
-fn any_id() -> impl Strategy<Value = DeviceId> {
-    prop_oneof![
-        any::<u64>().prop_filter_map("no MAC address", |bits| {
-            Mac::from_bits(bits >> 16).map(DeviceId::Mac)
-        }),
-        text().prop_map(|text| DeviceId::new(&text)),
-    ]
-}
 
 fn mac(number: u64) -> DeviceId {
     DeviceId::Mac(Mac::from_bits(0x0200_0000_0000 | number).unwrap())
@@ -191,7 +46,12 @@ fn all(database: &Database) -> BTreeMap<DeviceId, Record> {
             break;
         }
         for (id, record) in read {
-            assert!(record.history.as_ref().is_some_and(|h| !h.failed.is_empty()));
+            assert!(
+                record
+                    .history
+                    .as_ref()
+                    .is_some_and(|h| !h.failed.is_empty())
+            );
             assert!(found.insert(id, record).is_none());
         }
     }
@@ -224,7 +84,7 @@ proptest! {
 
     #[test]
     fn what_is_written_is_read(
-        first in proptest::collection::hash_map(any_id_key(), record(), 1..12),
+        first in proptest::collection::hash_map(any_id(), record(), 1..12),
         second in vec(record(), 12),
         served: u64,
     ) {
@@ -257,10 +117,6 @@ proptest! {
     }
 }
 
-fn any_id_key() -> impl Strategy<Value = DeviceId> {
-    any_id()
-}
-
 #[test]
 fn an_address_goes_after_thirty_days() {
     let folder = tempfile::tempdir().unwrap();
@@ -282,7 +138,10 @@ fn an_address_goes_after_thirty_days() {
 
 fn values(database: &Database, table: &str) -> u64 {
     let count = format!("SELECT count(*) FROM {table}");
-    let count: i64 = database.connection.query_row(&count, [], |row| row.get(0)).unwrap();
+    let count: i64 = database
+        .connection
+        .query_row(&count, [], |row| row.get(0))
+        .unwrap();
     count.cast_unsigned()
 }
 
@@ -305,10 +164,14 @@ fn values_that_nobody_has_are_swept_and_others_stay() {
     // 1 to 5 go, 6 says what 1 said, and one comes while the sweep is under way.
     let gone = (1..=5).map(|n| (mac(n), None));
     database.write(&gone.collect::<Vec<_>>(), 0, NOW).unwrap();
-    database.write(&[(mac(6), Some(with("1")))], 0, NOW).unwrap();
+    database
+        .write(&[(mac(6), Some(with("1")))], 0, NOW)
+        .unwrap();
     database.begin_sweep(true).unwrap();
     assert!(database.sweep(NOW).unwrap());
-    database.write(&[(mac(10), Some(with("2")))], 0, NOW).unwrap();
+    database
+        .write(&[(mac(10), Some(with("2")))], 0, NOW)
+        .unwrap();
     while database.sweep(NOW).unwrap() {}
     assert_eq!(values(&database, "profile"), 5);
     let said = |n: u64| all(&database)[&mac(n)].profile.model.clone().unwrap();
@@ -324,7 +187,9 @@ fn counts_of_an_hour_add_up_and_go_after_a_year() {
     let hours = |database: &Database| {
         let sql = "SELECT hour, sum(count) FROM hourly GROUP BY hour ORDER BY hour";
         let mut statement = database.connection.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         rows.collect::<Result<Vec<(i64, i64)>, _>>().unwrap()
     };
     let count = |label: &str, count| [("version", label.to_owned(), count)];
@@ -343,7 +208,9 @@ fn a_store_is_its_users_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let mut database = opened(&folder);
-    database.write(&some([(mac(1), record_of("c"))]), 0, NOW).unwrap();
+    database
+        .write(&some([(mac(1), record_of("c"))]), 0, NOW)
+        .unwrap();
     copy(folder.path(), &folder.path().join("copy")).unwrap();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
@@ -360,7 +227,9 @@ fn a_copy_is_whole_while_somebody_writes() {
     assert!(!to.exists());
     assert!(read_only(folder.path()).unwrap().is_none());
     let mut database = opened(&folder);
-    let devices: BTreeMap<_, _> = (1..=3000).map(|n| (mac(n), record_of(&n.to_string()))).collect();
+    let devices: BTreeMap<_, _> = (1..=3000)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
     database.write(&some(devices.clone()), 7, NOW).unwrap();
     // Not committed: nobody sees it.
     let open = begin(&mut database.connection).unwrap();
@@ -377,9 +246,14 @@ fn a_copy_is_whole_while_somebody_writes() {
 #[test]
 fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
     static STEPS: [&str; 2] = [schema::STEPS[0], "ALTER TABLE device ADD COLUMN more TEXT"];
-    static WRONG: [&str; 2] = [schema::STEPS[0], "ALTER TABLE device ADD COLUMN x; nonsense"];
+    static WRONG: [&str; 2] = [
+        schema::STEPS[0],
+        "ALTER TABLE device ADD COLUMN x; nonsense",
+    ];
     let folder = tempfile::tempdir().unwrap();
-    let devices: BTreeMap<_, _> = (1..=9).map(|n| (mac(n), record_of(&n.to_string()))).collect();
+    let devices: BTreeMap<_, _> = (1..=9)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
     let mut database = opened(&folder);
     database.write(&some(devices.clone()), 7, NOW).unwrap();
     drop(database);
@@ -398,7 +272,10 @@ fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
         if !is_open {
             newer.settle().unwrap();
         }
-        let known = [fs::read(place(&folder).file()), fs::read(place(&folder).with("-wal"))];
+        let known = [
+            fs::read(place(&folder).file()),
+            fs::read(place(&folder).with("-wal")),
+        ];
         let fault = Fault::Newer {
             version: 2,
             known: 1,
@@ -406,7 +283,10 @@ fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
         let found = Database::open(&place(&folder), Options::default());
         assert_eq!(found.err(), Some(fault.clone()));
         assert_eq!(read_only(folder.path()).err(), Some(fault));
-        let now = [fs::read(place(&folder).file()), fs::read(place(&folder).with("-wal"))];
+        let now = [
+            fs::read(place(&folder).file()),
+            fs::read(place(&folder).with("-wal")),
+        ];
         assert_eq!(known.map(Result::unwrap), now.map(Result::unwrap));
     }
     assert_eq!(place(&folder).older(), [place(&folder).with(".before-2")]);
@@ -423,7 +303,13 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     database.write(&some(devices), 0, NOW).unwrap();
     let spoil = |n: u64, what: &str| {
         let sql = format!("UPDATE device SET {what} WHERE id = ?1");
-        assert_eq!(database.connection.execute(&sql, [row::key(&mac(n))]).unwrap(), 1);
+        assert_eq!(
+            database
+                .connection
+                .execute(&sql, [row::key(&mac(n))])
+                .unwrap(),
+            1
+        );
     };
     spoil(1, "offers = 'x'");
     spoil(2, "profile = 99, why = 'an.unknown-kind'");
@@ -442,7 +328,11 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
 fn holds(folder: &Path, bytes: &[u8]) -> bool {
     let mut entries = fs::read_dir(folder).unwrap();
     let finder = memchr::memmem::Finder::new(bytes);
-    entries.any(|entry| finder.find(&fs::read(entry.unwrap().path()).unwrap()).is_some())
+    entries.any(|entry| {
+        finder
+            .find(&fs::read(entry.unwrap().path()).unwrap())
+            .is_some()
+    })
 }
 
 /// Rows grow and move from page to page before they go.
@@ -454,7 +344,10 @@ fn what_is_forgotten_leaves_nothing() {
     let id = |n: u64| DeviceId::Mac(Mac::from_bits(bytes(n) >> 16).unwrap());
     let client = |n: u64| -> [u8; 16] {
         let half = bytes(n + 100_000).to_be_bytes();
-        [half, bytes(n + 200_000).to_be_bytes()].concat().try_into().unwrap()
+        [half, bytes(n + 200_000).to_be_bytes()]
+            .concat()
+            .try_into()
+            .unwrap()
     };
     let device = |n: u64, own: usize| {
         let mut record = record_of("");
@@ -464,11 +357,14 @@ fn what_is_forgotten_leaves_nothing() {
     };
     for round in [1, 120, 30] {
         for batch in (1..=6000).collect::<Vec<u64>>().chunks(1500) {
-            let batch: Vec<_> = batch.iter().map(|n| device(*n, round + *n as usize % 40)).collect();
+            let batch: Vec<_> = batch
+                .iter()
+                .map(|n| device(*n, round + usize::try_from(*n % 40).unwrap()))
+                .collect();
             database.write(&batch, 0, NOW).unwrap();
         }
     }
-    let is_forgotten = |n: u64| n % 7 == 0;
+    let is_forgotten = |n: u64| n.is_multiple_of(7);
     assert!(holds(folder.path(), &client(7)));
     let forgotten: Vec<_> = (1..=6000).filter(|n| is_forgotten(*n)).collect();
     for batch in forgotten.chunks(50) {
@@ -478,7 +374,11 @@ fn what_is_forgotten_leaves_nothing() {
     // Few are looked for, and with many all is written anew.
     let traces = |n: u64| traces(&id(n), &ClientId::Uuid(client(n)));
     for few in forgotten.chunks(16).take(20) {
-        assert!(database.wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>()).unwrap());
+        assert!(
+            database
+                .wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>())
+                .unwrap()
+        );
     }
     let sought: Vec<_> = forgotten.iter().take(320).collect();
     let mut left = Vec::new();
@@ -490,7 +390,18 @@ fn what_is_forgotten_leaves_nothing() {
     }
     assert_eq!(left, Vec::<u64>::new(), "of {}", forgotten.len());
     assert!(holds(folder.path(), &client(8)));
-    assert!(database.wipe(&forgotten.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>()).unwrap());
-    let left = forgotten.iter().filter(|n| holds(folder.path(), &row::key(&id(**n))[1..]));
+    assert!(
+        database
+            .wipe(
+                &forgotten
+                    .iter()
+                    .flat_map(|n| traces(*n))
+                    .collect::<Vec<_>>()
+            )
+            .unwrap()
+    );
+    let left = forgotten
+        .iter()
+        .filter(|n| holds(folder.path(), &row::key(&id(**n))[1..]));
     assert_eq!(left.count(), 0);
 }

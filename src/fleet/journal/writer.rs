@@ -193,7 +193,9 @@ impl Writer {
         self.write(database, now)?;
         self.count(database, now)?;
         self.wipe(database, now)?;
-        let is_due = self.swept.is_none_or(|last| now.at.duration_since(last) >= DAY);
+        let is_due = self
+            .swept
+            .is_none_or(|last| now.at.duration_since(last) >= DAY);
         if is_due {
             self.swept = Some(now.at);
         }
@@ -205,10 +207,12 @@ impl Writer {
 
     /// Looks now and then whether the store is still the one that is open.
     fn look(&mut self, now: Now) -> Result<(), Fault> {
-        let Some(database) = &self.database else {
+        let Some(database) = &mut self.database else {
             return Ok(());
         };
-        let is_due = self.looked.is_none_or(|last| now.at.duration_since(last) >= LOOK);
+        let is_due = self
+            .looked
+            .is_none_or(|last| now.at.duration_since(last) >= LOOK);
         if !is_due {
             return Ok(());
         }
@@ -256,10 +260,7 @@ impl Writer {
         Ok(())
     }
 
-    fn read_all(
-        &self,
-        next: &mut dyn FnMut() -> Result<Vec<Read>, Fault>,
-    ) -> Result<(), Fault> {
+    fn read_all(&self, next: &mut dyn FnMut() -> Result<Vec<Read>, Fault>) -> Result<(), Fault> {
         loop {
             let devices = next()?;
             if devices.is_empty() {
@@ -298,7 +299,9 @@ impl Writer {
 
     /// Adds counts to those of this hour, once in a minute.
     fn count(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
-        let is_due = self.counted.is_none_or(|last| now.at.duration_since(last) >= MINUTE);
+        let is_due = self
+            .counted
+            .is_none_or(|last| now.at.duration_since(last) >= MINUTE);
         if !is_due {
             return Ok(());
         }
@@ -330,7 +333,9 @@ impl Writer {
         if self.traces.is_empty() {
             return Ok(());
         }
-        let is_due = self.wiped.is_none_or(|last| now.at.duration_since(last) >= WIPE);
+        let is_due = self
+            .wiped
+            .is_none_or(|last| now.at.duration_since(last) >= WIPE);
         if !is_due {
             return Ok(());
         }
@@ -427,7 +432,9 @@ impl Writer {
         if let Some(database) = self.database.take() {
             database.leave();
         }
-        let is_recent = self.aside.is_some_and(|last| now.at.duration_since(last) < MINUTE);
+        let is_recent = self
+            .aside
+            .is_some_and(|last| now.at.duration_since(last) < MINUTE);
         if is_recent {
             // A disk that breaks each new one, too, is not to be filled with them.
             return self.troubled(&Fault::Failing(error.to_owned()), now);

@@ -7,15 +7,15 @@ use std::time::Instant;
 
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-#[test]
-#[ignore = "a million devices, by hand"]
-fn a_million_devices() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut database = opened(&folder);
+/// Makes devices of a fleet that has much in common, each with one offer.
+fn devices() -> impl Fn(u64) -> Changed {
     let profiles: Vec<Arc<Profile>> = (0..200)
         .map(|n| {
             let profile = Profile {
@@ -56,21 +56,21 @@ fn a_million_devices() {
     }
     .into();
     let offered = kinds::all().next().unwrap();
-    let device = |n: u64| {
+    move |n: u64| {
         let at = |len: usize| usize::try_from(n).unwrap() % len;
         let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let client = [mixed, n].map(u64::to_be_bytes).concat();
         let client = ClientId::Uuid(client.try_into().unwrap());
         let (profile, build) = (&profiles[at(200)], &builds[at(50)]);
         let mut record = Record::new(client, Arc::clone(profile), Arc::clone(build), NOW);
-        record.set_address(Ipv4Addr::from(n as u32).into());
+        record.set_address(Ipv4Addr::from(u32::try_from(n).unwrap()).into());
         record.boots = 12;
         record.is_settled = true;
         record.why = Some(offered);
         record.own = Some(Arc::clone(&own));
         let mut history = History::default();
         history.offers.push(Offer {
-            number: (n & 0xffff) as u16,
+            number: u16::try_from(n & 0xffff).unwrap(),
             end: OfferEnd::Succeeded,
             attempt: 1,
             forced: 0,
@@ -88,11 +88,23 @@ fn a_million_devices() {
             });
         }
         record.history = Some(Box::new(history));
-        (DeviceId::Mac(Mac::from_bits(mixed >> 16).unwrap()), Some(record))
-    };
+        (
+            DeviceId::Mac(Mac::from_bits(mixed >> 16).unwrap()),
+            Some(record),
+        )
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "it is there for what it prints")]
+#[ignore = "a million devices, by hand"]
+fn a_million_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let device = devices();
     let begun = Instant::now();
     for from in (1..=1_000_000).step_by(2000) {
-        let batch: Vec<_> = (from..from + 2000).map(device).collect();
+        let batch: Vec<_> = (from..from + 2000).map(&device).collect();
         database.write(&batch, 0, NOW).unwrap();
     }
     println!("written: {:?}", begun.elapsed());
@@ -110,7 +122,10 @@ fn a_million_devices() {
     while !load.next().unwrap().is_empty() {}
     let took = begun.elapsed();
     println!("read: {took:?}, {} rows/s", 1e6 / took.as_secs_f64());
-    println!("resident: {} MB more", (resident().saturating_sub(before)) / 1000);
+    println!(
+        "resident: {} MB more",
+        (resident().saturating_sub(before)) / 1000
+    );
     assert_eq!((load.number(), load.damaged()), (1_000_000, 0));
     let (begun, mut steps) = (Instant::now(), 1);
     database.begin_sweep(true).unwrap();
