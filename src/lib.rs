@@ -23,6 +23,7 @@
 //!   them.
 //! * [`admin`] is how this server is watched and operated: who may, and what there is
 //!   to ask.
+//! * `backup` puts all that is kept into one file, and back.
 //! * [`telemetry`] is what the operator sees, [`event`] all that is said there, with ids,
 //!   fields and words in two languages.
 //! * [`util`] is the ground floor: what every room needs and none owns.
@@ -34,6 +35,8 @@
 pub mod admin;
 #[cfg(not(fuzzing))]
 pub mod app;
+#[cfg(not(fuzzing))]
+mod backup;
 #[cfg(not(fuzzing))]
 pub mod cli;
 #[cfg(not(fuzzing))]

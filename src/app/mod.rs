@@ -191,7 +191,7 @@ fn listen(settings: &Settings, workers: &Workers) -> anyhow::Result<Listeners> {
 fn state_folder(settings: &Settings) -> anyhow::Result<Option<StateFolder>> {
     match StateFolder::open(&settings.state) {
         Ok(folder) => Ok(Some(folder)),
-        Err(StateError::Held(what)) => {
+        Err(StateError::Held(what) | StateError::Unfinished(what)) => {
             Err(refused(settings, [("gateway.state".to_owned(), what)]).into())
         }
         Err(StateError::Unwritable(event)) => {
@@ -376,6 +376,9 @@ fn refused(
 
 /// Returns an error as an event, where it is one.
 pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
+    if let Some(event) = error.downcast_ref::<Event>() {
+        return Some(event.clone());
+    }
     if let Some(LogError::File(event)) = error.downcast_ref() {
         return Some((**event).clone());
     }

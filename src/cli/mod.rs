@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod admin_client;
+mod backup;
 mod facts;
 mod forecast;
 mod health;
@@ -90,6 +91,25 @@ enum Command {
     /// Exit code 0: done. 1: a file could not be removed, or the folder not be
     /// read; the others are. 2: an option is wrong. With --dry-run the same.
     Prune(prune::PruneArgs),
+    /// Put configuration, certificates, firmware and state into one file
+    ///
+    /// FILE is a tar file with a SHA256SUMS in it (`tar xf`, `sha256sum -c`). Private
+    /// keys are in it, so that only its owner can read it: keep it as safe as those.
+    /// A server may be running meanwhile.
+    ///
+    /// Exit code 0: it is made, whole. 1: it is not, and nothing was left. 2: an
+    /// option is wrong.
+    Backup(backup::BackupArgs),
+    /// Put back what `backup` kept, all of it or nothing
+    ///
+    /// The server is not to run meanwhile. The whole backup is checked first; a file
+    /// that is damaged is named, and nothing is touched. What is there is overwritten
+    /// only with --force. Files go where the configuration in the backup says. One
+    /// that is killed is finished by the next.
+    ///
+    /// Exit code 0: done. 1: nothing was changed, and the reason is said. 2: an
+    /// option is wrong.
+    Restore(backup::RestoreArgs),
     /// Play a device against an OTA address, this server's or any other's, and
     /// say where it would fail
     ///
@@ -158,6 +178,8 @@ impl Cli {
                 let outcome = prune.run(self.config.as_deref());
                 outcome.map_err(Failure::from)
             }
+            Command::Backup(backup) => backup.run(self.config.as_deref()),
+            Command::Restore(restore) => restore.run(self.config.as_deref()),
             Command::Probe(probe) => probe.run().map_err(Failure::from),
             Command::Simulate(simulate) => simulate.run().map_err(Failure::from),
         };

@@ -86,6 +86,15 @@ pub fn load(file: Option<&Path>, machine: &Machine) -> Result<Settings, ConfigEr
     Ok(named_by(file, resolve_text(text, path, machine)?))
 }
 
+/// Resolves a configuration that lies in no file yet. `name` stands in what is said of it.
+pub(crate) fn of_text(
+    text: Vec<u8>,
+    name: &Path,
+    machine: &Machine,
+) -> Result<Settings, ConfigError> {
+    resolve_text(Ok(Some(text)), name, machine)
+}
+
 /// Notes the file that the command line names, unless it is a pipe, which nobody can name
 /// again.
 fn named_by(file: Option<&Path>, mut settings: Settings) -> Settings {

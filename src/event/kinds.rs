@@ -77,6 +77,7 @@ const fn why(
 mod acme;
 mod address;
 mod admin;
+mod backup;
 mod certificate;
 mod check_in;
 mod config;
@@ -99,6 +100,7 @@ mod withheld;
 pub use acme::*;
 pub use address::*;
 pub use admin::*;
+pub use backup::*;
 pub use certificate::*;
 pub use check_in::*;
 pub use config::*;
@@ -149,6 +151,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         STATE,
         FORECASTS,
         STORE,
+        BACKUPS,
     ]
     .into_iter()
     .flatten()

@@ -28,6 +28,8 @@ const DEFAULT: &str = "data/state";
 const UNDER_SYSTEMD: &str = "state";
 /// Name of the file that is locked.
 const LOCK: &str = "lock";
+/// Name of the list of what a restore has still to do.
+pub const RESTORE_JOURNAL: &str = ".restore-journal";
 /// Beginnings of the names of what lies here. Whatever else is there is somebody else's.
 const OURS: [&str; 7] = [
     LOCK,
@@ -57,6 +59,9 @@ pub enum StateError {
     /// Another server has it.
     #[error("{0}")]
     Held(Event),
+    /// A restore was interrupted: what lies there is neither what was, nor what is to be.
+    #[error("{0}")]
+    Unfinished(Event),
     /// Nothing can be written there. A server answers devices all the same.
     #[error("{0}")]
     Unwritable(Event),
@@ -65,7 +70,7 @@ pub enum StateError {
 impl StateError {
     /// Returns what is to be said.
     pub fn event(&self) -> &Event {
-        let (Self::Held(event) | Self::Unwritable(event)) = self;
+        let (Self::Held(event) | Self::Unfinished(event) | Self::Unwritable(event)) = self;
         event
     }
 }
@@ -76,8 +81,27 @@ impl StateFolder {
     ///
     /// # Errors
     ///
-    /// Another process has it, or nothing can be written there.
+    /// Another process has it, a restore was interrupted, or nothing can be written there.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
+        let folder = Self::lock(dir)?;
+        let journal = folder.dir.join(RESTORE_JOURNAL);
+        if fs::symlink_metadata(&journal).is_ok() {
+            let event = event!(STATE_UNFINISHED, journal = journal);
+            return Err(StateError::Unfinished(event));
+        }
+        narrow(&folder.dir);
+        if let Some(kind) = share(&folder.dir) {
+            tell!(STATE_SHARED, dir = &folder.dir, kind = kind);
+        }
+        Ok(folder)
+    }
+
+    /// Takes the state folder for a restore.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it, or nothing can be written there.
+    pub fn lock(dir: &Path) -> Result<Self, StateError> {
         let dir = absolute(dir);
         let unwritable = |error: io::Error| {
             let what = way::to_write(&dir.join(LOCK));
@@ -94,10 +118,6 @@ impl StateFolder {
                 None
             }
         };
-        narrow(&dir);
-        if let Some(kind) = share(&dir) {
-            tell!(STATE_SHARED, dir = &dir, kind = kind);
-        }
         Ok(Self { dir, _lock: lock })
     }
 

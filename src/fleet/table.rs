@@ -22,9 +22,9 @@ const STRETCH: usize = 512;
 pub(super) struct Room {
     /// Newcomers, the first of which goes for the next.
     pub(super) newcomers: usize,
-    /// Those that are settled, and never go.
+    /// Settled ones, which never go.
     pub(super) settled: usize,
-    /// Those whose id is no MAC address.
+    /// Others, whose id is no MAC address.
     pub(super) others: usize,
 }
 

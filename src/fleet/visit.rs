@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use xiaozhi_device::checkin::CheckIn;
 
-/// How a check-in came.
+/// Way by which a check-in came.
 #[derive(Debug, Clone, Copy)]
 pub struct Came {
     /// Address of the peer.

@@ -16,7 +16,7 @@ pub(crate) use turn::Turn;
 
 use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
@@ -97,6 +97,13 @@ impl Draft {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Of the file itself: an error would name a draft that nobody sees.
         self.file.as_file_mut().write_all(bytes)
+    }
+
+    /// Takes back what stands behind the first `length` bytes.
+    pub(crate) fn cut(&mut self, length: u64) -> io::Result<()> {
+        let file = self.file.as_file_mut();
+        file.set_len(length)?;
+        file.seek(SeekFrom::Start(length)).map(drop)
     }
 
     /// Takes the name `path`, in the same folder, whatever has it now.
@@ -215,6 +222,17 @@ pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
         Err(e) => Err(e),
     }
+}
+
+/// Removes a file, and has the disk remember it as far as the file system knows how.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
+    forget(path).kept()
+}
+
+/// Has the disk remember which files a folder has.
+pub(crate) fn sync_folder(dir: &Path) -> Durability {
+    forget(&dir.join("."))
 }
 
 /// Has the disk remember that a file is no longer there.

@@ -10,12 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, and whom each may know. What is not here is forbidden.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("main", &["cli"]),
     (
         "cli",
         &[
             "app",
+            "backup",
             "config",
             "device",
             "event",
@@ -71,6 +72,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "device", "event", "firmware", "fleet", "ota", "server", "util",
         ],
     ),
+    ("backup", &["event", "fleet", "util"]),
     ("fleet", &["device", "event", "firmware", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
     ("tls", &["event", "trust", "util"]),

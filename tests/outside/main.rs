@@ -16,6 +16,7 @@ mod support;
 mod acme;
 mod admin;
 mod architecture;
+mod backup;
 mod behind_proxy;
 mod catalogue;
 mod certificates;

@@ -11,6 +11,11 @@ kinds! { STATE:
          gateway.state 中写另一个目录",
         "the state folder {dir} is held by another server{: process |pid|}{ on |host|}, and one folder is for one server: stop that one, or \
          give this server a folder of its own in gateway.state");
+    /// A restore was interrupted.
+    STATE_UNFINISHED = why("state.unfinished", &["journal"],
+        "恢复备份时中断（{journal}）：目录中的文件一部分是原来的，一部分是备份中的。请再次执行 xiaozhi-ota restore，它会先完成上次的恢复",
+        "a restore was interrupted ({journal}): some files are those of before, some those of the backup; run xiaozhi-ota restore \
+         again, which finishes that first");
     /// The folder cannot be written.
     STATE_UNWRITABLE = Kind::new("state.unwritable", Warning, "state", &["dir", "error", "what?"],
         "无法写入状态目录 {dir}（{error}）{：|what|}。本服务器照常应答设备，但只在内存中记住它们：重启后会忘记，命令也不会被接受。",
@@ -52,7 +57,8 @@ kinds! { STATE:
     /// There may be orders, and this version cannot read them.
     ORDERS_NEWER = Kind::new("orders.newer", Warning, "state", &["file", "version"],
         "{file} 是更新版本的服务器写的（版本 {version}），本版本读不懂其中的命令：在此之前不下发任何新固件，也不接受命令；该文件保持原样。",
-        "{file} was written by a newer version of this server (version {version}), and this one cannot read the orders in it: until they can          be read nothing new is offered and no order is taken; the file is left as it is.")
+        "{file} was written by a newer version of this server (version {version}), and this one cannot read the orders in it: until they can \
+         be read nothing new is offered and no order is taken; the file is left as it is.")
         .remedy("请重新使用那个较新的版本；若确实要留在本版本，请停止服务器并把该文件移走（其中的命令将失效）。",
             "go back to that newer version; to stay with this one stop the server and move the file away, which lets go of the orders in it.");
     /// There may be orders, and they cannot be read.

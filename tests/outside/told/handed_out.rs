@@ -266,7 +266,7 @@ fn a_network_that_comes_late_or_changes_is_followed() {
             let ota = format!("{scheme}://{address}:8003/xiaozhi/ota/");
             let reply = alone.checked_in(&ota);
             assert!(
-                reply.contains(&format!("\"url\":\"{ota}download/a_2.0.bin\"")),
+                reply.contains(&format!("\"url\":\"{ota}download/a_2.0.bin?t=")),
                 "{reply}"
             );
             assert!(reply.contains(&format!("ws://{address}:8000/")), "{reply}");
@@ -309,7 +309,7 @@ fn whoever_comes_by_ipv6_or_a_proxy_is_handed_this_machines_ipv4_address() {
         "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 192.168.7.5/24 dev eth0 && ip -6 addr add fd00::7/64 dev eth0 nodad && \
          ip link set eth0 up",
     );
-    let ota = "\"url\":\"http://192.168.7.5:8003/xiaozhi/ota/download/a_2.0.bin\"";
+    let ota = "\"url\":\"http://192.168.7.5:8003/xiaozhi/ota/download/a_2.0.bin?t=";
     let url = "http://[fd00::7]:8003/xiaozhi/ota/";
     // The address is looked up anew, within a second.
     until("this machine's IPv4 address", || {

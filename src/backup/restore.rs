@@ -1,0 +1,278 @@
+//! Restoring of a backup: everything is staged beside its place, then all of it takes its
+//! place.
+
+use super::check::{Checked, Member};
+use super::layout::{self, DATABASE, OF_DATABASE, Places};
+use super::moves::{self, Move};
+use crate::event::{Event, event};
+use crate::fleet::state_folder::{RESTORE_JOURNAL, StateError, StateFolder};
+use crate::util::durable;
+use crate::util::paths::absolute;
+use aws_lc_rs::rand;
+use nix::unistd::geteuid;
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+/// Beginning of the names of what a restore has staged, and of what was there before.
+const STAGED: &str = ".restore-";
+/// Number of files that are named where they are in the way.
+const NAMED: usize = 5;
+
+/// A restore that was done.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    /// Number of files that took their places.
+    pub(crate) files: usize,
+    /// Firmware that lay there and is in no backup: it stays, and is offered.
+    pub(crate) others: Vec<PathBuf>,
+}
+
+/// Finishes a restore that was interrupted. Returns `false` where there is none.
+///
+/// # Errors
+///
+/// A server holds the state folder, or the event names what cannot be finished.
+pub(crate) fn finish(state: &Path) -> Result<bool, Event> {
+    let journal = absolute(state).join(RESTORE_JOURNAL);
+    if fs::symlink_metadata(&journal).is_err() {
+        return Ok(false);
+    }
+    let _folder = lock(state)?;
+    match moves::read(&journal) {
+        Ok(Some(list)) => {
+            moves::finish(&list, &journal)?;
+            Ok(true)
+        }
+        Ok(None) => Ok(false),
+        Err(error) => Err(event!(
+            RESTORE_STUCK,
+            journal = &journal,
+            path = &journal,
+            error = &error
+        )),
+    }
+}
+
+/// Restores a backup that was checked. `others` are state folders that a server may hold, too:
+/// those of the configuration which is there now. `tell` is told of each member.
+///
+/// # Errors
+///
+/// The event says why nothing was restored: all is as it was.
+pub(crate) fn restore(
+    backup: &mut Checked,
+    places: &Places,
+    others: &[PathBuf],
+    force: bool,
+    mut tell: impl FnMut(usize, usize, &Path),
+) -> Result<Restored, Event> {
+    let targets = targets(backup, places)?;
+    if !force {
+        let there = targets
+            .iter()
+            .filter(|(_, to)| fs::symlink_metadata(to).is_ok());
+        let there: Vec<_> = there.map(|(_, to)| to.display().to_string()).collect();
+        if !there.is_empty() {
+            let (count, first) = (there.len(), there.iter().take(NAMED).cloned());
+            let first: Vec<_> = first.collect();
+            return Err(event!(RESTORE_EXISTS, files = &*first, count = count));
+        }
+    }
+    let mut made = Made::default();
+    let _folders = others
+        .iter()
+        .filter(|other| other.is_dir())
+        .filter(|other| absolute(other) != absolute(&places.state))
+        .map(|other| lock(other))
+        .collect::<Result<Vec<_>, _>>()?;
+    made.folder(&places.state, 0o700)?;
+    let folder = lock(&places.state)?;
+    give(&folder.path().join("lock"));
+    let folders: BTreeSet<_> = targets.iter().map(|(_, to)| durable::folder(to)).collect();
+    for folder in &folders {
+        clear(folder);
+    }
+    let total = targets.len();
+    let mut staged = Vec::with_capacity(total);
+    for (number, (member, to)) in targets.iter().enumerate() {
+        tell(number + 1, total, &member.name);
+        match stage(backup, member, to, &mut made) {
+            Ok(one) => staged.push(one),
+            Err(event) => {
+                moves::discard(&staged);
+                made.undo();
+                return Err(event);
+            }
+        }
+    }
+    // What belonged to the database that goes must not be taken for the new one's.
+    if targets
+        .iter()
+        .any(|(m, _)| m.name == Path::new("state").join(DATABASE))
+    {
+        let of_old = OF_DATABASE.map(|end| folder.path().join(format!("{DATABASE}{end}")));
+        let of_old = of_old.into_iter().filter(|file| file.exists());
+        staged.extend(of_old.map(|to| Move {
+            staged: None,
+            old: beside(&to),
+            to,
+        }));
+    }
+    for folder in folders {
+        let _ = durable::sync_folder(folder);
+    }
+    let done = moves::carry_out(&staged, &folder.path().join(RESTORE_JOURNAL));
+    done.inspect_err(|_| made.undo())?;
+    Ok(Restored {
+        files: total,
+        others: other_firmware(places, &targets),
+    })
+}
+
+/// Takes a state folder, so that no server does meanwhile.
+fn lock(dir: &Path) -> Result<StateFolder, Event> {
+    StateFolder::lock(dir).map_err(|error| match error {
+        StateError::Held(event) => event!(RESTORE_HELD, why = event),
+        StateError::Unwritable(event) | StateError::Unfinished(event) => event,
+    })
+}
+
+/// Returns where each member goes, the configuration first: a server that starts between two
+/// renames then looks for its state folder where the list of them lies.
+fn targets(backup: &Checked, places: &Places) -> Result<Vec<(Member, PathBuf)>, Event> {
+    let mut targets = Vec::new();
+    let mut taken = HashSet::new();
+    for member in backup.members() {
+        let to = places.of(&member.name).map(|to| absolute(&to));
+        let Some(to) = to.and_then(|to| Some(landed(&to)).filter(|to| taken.insert(to.clone())))
+        else {
+            let member = member.name.display().to_string();
+            return Err(event!(RESTORE_UNPLACED, member = member));
+        };
+        if to.is_dir() {
+            let error = io::Error::from(io::ErrorKind::IsADirectory);
+            return Err(event!(RESTORE_FAILED, path = &to, error = &error));
+        }
+        targets.push((member.clone(), to));
+    }
+    targets.sort_by_key(|(member, _)| !member.name.starts_with("config"));
+    Ok(targets)
+}
+
+/// Follows a link, as certbot makes them: what it leads to is replaced, and the link stays.
+fn landed(to: &Path) -> PathBuf {
+    fs::canonicalize(to).unwrap_or_else(|_| to.to_owned())
+}
+
+/// Returns a name in the folder of a file that nobody has.
+fn beside(to: &Path) -> PathBuf {
+    let mut random = [0; 8];
+    // Without random numbers the name is taken already, and making the file says so.
+    let _ = rand::fill(&mut random);
+    to.with_file_name(format!("{STAGED}{:016x}", u64::from_ne_bytes(random)))
+}
+
+/// Writes a member beside its place, and brings it to the disk.
+fn stage(backup: &mut Checked, member: &Member, to: &Path, made: &mut Made) -> Result<Move, Event> {
+    let folder = durable::folder(to);
+    let is_private = member.name.starts_with("certs");
+    made.folder(folder, if is_private { 0o700 } else { 0o755 })?;
+    let staged = beside(to);
+    let mut write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&staged)?;
+        backup.copy(member, |part| file.write_all(part))?;
+        file.set_permissions(Permissions::from_mode(member.mode & 0o777))?;
+        give(&staged);
+        file.sync_all()
+    };
+    if let Err(error) = write() {
+        let _ = fs::remove_file(&staged);
+        return Err(event!(RESTORE_FAILED, path = to, error = &error));
+    }
+    Ok(Move {
+        staged: Some(staged),
+        to: to.to_owned(),
+        old: beside(to),
+    })
+}
+
+/// Folders that were made on the way.
+#[derive(Debug, Default)]
+struct Made {
+    folders: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes a folder, and those on the way to it.
+    fn folder(&mut self, dir: &Path, mode: u32) -> Result<(), Event> {
+        let dir = absolute(dir);
+        let steps = dir.ancestors().take_while(|step| !step.is_dir());
+        let steps: Vec<_> = steps.map(Path::to_owned).collect();
+        for step in steps.into_iter().rev() {
+            let mode = if step == dir { mode } else { 0o755 };
+            let outcome = DirBuilder::new().mode(mode).create(&step);
+            outcome.map_err(|error| event!(RESTORE_FAILED, path = &step, error = &error))?;
+            // Whatever the umask: others may read firmware.
+            let _ = fs::set_permissions(&step, Permissions::from_mode(mode));
+            give(&step);
+            self.folders.push(step);
+        }
+        Ok(())
+    }
+
+    /// Removes the folders again that are empty.
+    fn undo(&self) {
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Gives what root made to whoever has the folder: the server runs as another user.
+fn give(path: &Path) {
+    if !geteuid().is_root() {
+        return;
+    }
+    if let Ok(above) = fs::metadata(durable::folder(path)) {
+        let _ = chown(path, Some(above.uid()), Some(above.gid()));
+    }
+}
+
+/// Lists the firmware that is in no backup.
+fn other_firmware(places: &Places, targets: &[(Member, PathBuf)]) -> Vec<PathBuf> {
+    let known: HashSet<_> = targets.iter().map(|(_, to)| to.clone()).collect();
+    let items = fs::read_dir(&places.firmware).into_iter().flatten();
+    let files = items.filter_map(|item| {
+        let item = item.ok()?;
+        let is_file = item.file_type().ok()?.is_file() && !layout::is_passing(&item.file_name());
+        let is_hidden = item.file_name().to_string_lossy().starts_with('.');
+        (is_file && !is_hidden).then(|| item.path())
+    });
+    let mut others: Vec<_> = files
+        .filter(|file| !known.contains(&landed(&absolute(file))))
+        .collect();
+    others.sort_unstable();
+    others
+}
+
+/// Removes what a restore left that was killed while it staged: no list speaks of it, for that
+/// would have been finished.
+fn clear(folder: &Path) {
+    for item in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        let random = name.strip_prefix(STAGED).unwrap_or_default();
+        let is_left = random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_left && item.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(item.path());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Backups, and the way back.
+
+use super::super::Kind;
+use super::why;
+
+kinds! { BACKUPS:
+    /// Something has the name already.
+    BACKUP_EXISTS = why("backup.exists", &["file"],
+        "{file} 已存在，未作改动：请用别的文件名，或用 --force 覆盖它",
+        "{file} is there already, and was left as it is: name another file, or overwrite this one with --force");
+    /// The backup cannot be written.
+    BACKUP_UNWRITTEN = why("backup.unwritten", &["file", "error", "what?"],
+        "无法写入备份 {file}：{error}{：|what|}。没有留下不完整的备份；请检查磁盘空间和权限，或写到别处",
+        "the backup {file} cannot be written: {error}{: |what|}. No half of one was left; see to the room on that disk and to its rights, or \
+         write it elsewhere");
+    /// A file cannot be read.
+    BACKUP_UNREAD = why("backup.unread", &["file", "error"],
+        "无法读取 {file}：{error}。请以运行服务器的用户（或 root）执行",
+        "{file} cannot be read: {error}. Run this as the user who runs the server, or as root");
+    /// A file changes all the time.
+    BACKUP_CHANGING = why("backup.changing", &["file"],
+        "{file} 在读取时一直在变化：请等写入完成后重试",
+        "{file} kept changing while it was read: wait until whoever writes it has ended, and try again");
+    /// The database cannot be copied.
+    BACKUP_DATABASE = why("backup.database", &["file", "error"],
+        "无法复制数据库 {file}：{error}。如果它已损坏，重新启动服务器会把它移到一边并新建一个",
+        "the database {file} cannot be copied: {error}. If it is broken, a start of the server moves it aside and begins a new one");
+    /// Standard input and output are no files.
+    BACKUP_STREAM = why("backup.stream", &[],
+        "备份须是一个文件，不能是 -：恢复前要完整检查它，再读第二遍",
+        "a backup is a file, and - is none: before a restore it is read whole, and then once more");
+    /// It is no backup.
+    BACKUP_NONE = why("backup.none", &["file"],
+        "{file} 不是 xiaozhi-ota backup 做的备份：未作任何改动",
+        "{file} is no backup as xiaozhi-ota backup makes one: nothing was touched");
+    /// It is a newer version's.
+    BACKUP_NEWER = why("backup.newer", &["file", "version"],
+        "{file} 是更新版本的服务器做的备份（版本 {version}），请用那个版本恢复：未作任何改动",
+        "{file} was made by a newer version of this program (layout {version}); restore it with that one: nothing was touched");
+    /// It ends too early.
+    BACKUP_CUT = why("backup.cut", &["file", "member?"],
+        "{file} 不完整{，在 |member| 处中断}：未作任何改动。请重新复制它，或用另一个备份",
+        "{file} ends too early{, in |member|}: nothing was touched. Copy it again, or take another backup");
+    /// Its members cannot be told apart any more.
+    BACKUP_BROKEN = why("backup.broken", &["file", "member?"],
+        "{file} 已损坏{，位于 |member| 或其后}：未作任何改动。请重新复制它，或用另一个备份",
+        "{file} is damaged{, in |member| or behind it}: nothing was touched. Copy it again, or take another backup");
+    /// Members are not what they were.
+    BACKUP_DAMAGED = why("backup.damaged", &["file", "members"],
+        "{file} 已损坏，与校验和不符的内容：{members}。未作任何改动。请重新复制它，或用另一个备份",
+        "{file} is damaged; what differs from its checksum: {members}. Nothing was touched. Copy it again, or take another backup");
+    /// A member is none of a backup.
+    BACKUP_ODD = why("backup.odd", &["file", "member", "why"],
+        "{file} 中的 {member} 不是备份应有的内容（{why}）：未作任何改动",
+        "{member} in {file} is nothing that a backup has ({why}): nothing was touched");
+    /// Files are in the way.
+    RESTORE_EXISTS = why("restore.exists", &["files", "count"],
+        "已有 {count} 个文件会被覆盖，未作任何改动：{files}。用 --force 覆盖它们",
+        "files that would be overwritten, so that nothing was touched: {count}, such as {files}. --force overwrites them");
+    /// A server is running.
+    RESTORE_HELD = why("restore.held", &["why"],
+        "服务器正在运行，未作任何改动：{why}", "a server is running, and nothing was touched: {why}");
+    /// A member has no place.
+    RESTORE_UNPLACED = why("restore.unplaced", &["member"],
+        "按备份中的配置，{member} 没有去处，或与另一个文件的去处相同：未作任何改动",
+        "{member} has no place by the configuration in the backup, or the place of another: nothing was touched");
+    /// The configuration lay elsewhere.
+    RESTORE_CONFIG = why("restore.config", &["from"],
+        "备份中的配置原来在 {from}，请用 --config 指明要恢复到哪里：未作任何改动",
+        "the configuration in the backup lay at {from}; say with --config where it is to go: nothing was touched");
+    /// A file cannot take its place.
+    RESTORE_FAILED = why("restore.failed", &["path", "error"],
+        "无法写入 {path}：{error}。一切恢复原样；请检查磁盘空间、权限和挂载",
+        "{path} cannot be written: {error}. All is as it was; see to the room on that disk, to its rights and to mounts");
+    /// Neither forward nor back.
+    RESTORE_STUCK = why("restore.stuck", &["journal", "path", "error"],
+        "恢复在中途停下，也无法撤回：{path}：{error}。待办的步骤在 {journal} 中：请排除原因后再次执行 xiaozhi-ota restore",
+        "the restore stopped halfway and could not be undone: {path}: {error}. What is left to do stands in {journal}: see to the reason, and \
+         run xiaozhi-ota restore again");
+}
