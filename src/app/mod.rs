@@ -104,10 +104,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     announce(&settings, &listeners, admin.as_ref(), &catalogue);
     allocator::give_back();
 
-    let limits = Arc::new(ArcSwap::from_pointee(Limits {
-        connections,
-        ..settings.limits.clone()
-    }));
+    let limits = limits(&settings, connections);
     let (fleet, orders) = fleet::fleet(&settings, state.as_ref());
     let store = Arc::new(Store::new(settings.memory));
     let front = Arc::new(front(&settings, &catalogue, &store, &fleet, challenges));
@@ -185,6 +182,14 @@ fn listen(settings: &Settings, workers: &Workers) -> anyhow::Result<Listeners> {
         }
         error => error.into(),
     })
+}
+
+/// Returns the limits that hold from the start on, with room for so many connections.
+fn limits(settings: &Settings, connections: usize) -> Arc<ArcSwap<Limits>> {
+    Arc::new(ArcSwap::from_pointee(Limits {
+        connections,
+        ..settings.limits.clone()
+    }))
 }
 
 /// Takes the state folder. Without one that can be written devices are answered all the same.

@@ -137,7 +137,9 @@ impl Forecast {
             return;
         };
         rest.why = event!(FORECAST_MORE);
-        others.into_iter().for_each(|other| rest.join(other));
+        for other in others {
+            rest.join(other);
+        }
         self.stays.push(rest);
     }
 

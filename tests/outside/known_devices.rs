@@ -385,3 +385,30 @@ fn where_devices_cannot_be_read_the_commands_say_so_and_go_on() {
     assert!(!text.contains("known"), "{text}");
     assert!(!dir.join("data/state").exists());
 }
+
+/// Whatever devices run, and whatever else is there.
+#[test]
+fn the_admin_address_says_who_could_get_each_file() {
+    let files = [
+        "my-board_2.1.0.bin",
+        "my-board_1.0.0.bin",
+        "another_0.9.0.bin",
+        "nobody_1.0.bin",
+    ];
+    let setup = files.iter().fold(Setup::new(), |setup, file| {
+        let version = file.trim_end_matches(".bin").rsplit('_').next().unwrap();
+        setup.file(file, image(version))
+    });
+    let server = setup.start("gateway:\n  admin: {listen: 0}\n");
+    for (number, (board, version, more)) in (1..).zip(fleet()) {
+        check_in(&server, number, board, version, &more);
+    }
+    let (status, json) = server.admin_json("GET", "/api/v1/firmware", "");
+    assert_eq!(status, 200, "{json}");
+    let could_get = files.map(|file| {
+        let found = json["files"].as_array().unwrap().iter();
+        let row = found.clone().find(|row| row["file"] == file);
+        row.unwrap()["could_get"].as_u64().unwrap()
+    });
+    assert_eq!(could_get, [3, 4, 1, 0], "{json}");
+}

@@ -1,5 +1,5 @@
 use super::super::crowd::RunImage;
-use super::super::outcome::Content;
+use super::super::outcome::{Content, Failure, History};
 use super::*;
 use crate::event::text::Lang;
 use crate::firmware::name;
@@ -257,6 +257,96 @@ fn an_image_is_run_by_its_hash_or_its_models_version() {
     assert_eq!(crowd(&fleet).reports("A"), 0);
     assert!(crowd(&fleet).may_ask_for(["x", "c"].into_iter()));
     assert!(!crowd(&fleet).may_ask_for(["x"].into_iter()));
+}
+
+/// Lets one device live, with these files; what is foreseen of a file then, and what it gets.
+fn lived(life: &[Said], files: &[&str], policy: &Policy, file: &str) -> (Forecast, Option<String>) {
+    let (fleet, snapshot) = (Fleet::default(), snapshot(files));
+    for (boot, said) in (0_u64..).zip(life) {
+        offered(&fleet, 1, said, (&snapshot, policy), 60 * boot);
+    }
+    let forecast = crowd(&fleet).forecast(&snapshot, policy, entry(&snapshot, file));
+    let gets = offered(
+        &fleet,
+        1,
+        &life[life.len() - 1],
+        (&snapshot, policy),
+        10_000,
+    );
+    (forecast, gets)
+}
+
+#[test]
+fn what_was_forced_in_vain_is_not_foreseen() {
+    let policy = Policy {
+        pins: HashMap::from([("a".to_owned(), Version::new("1.0"))]),
+        ..Policy::default()
+    };
+    let boots = [0; 3].map(|_| Said::new("a", "1.5"));
+    let (forecast, gets) = lived(&boots[..2], &["a_1.0.bin"], &policy, "a_1.0.bin");
+    assert_eq!((forecast.gets, gets.as_deref()), (1, Some("a_1.0.bin")));
+    let (forecast, gets) = lived(&boots, &["a_1.0.bin"], &policy, "a_1.0.bin");
+    assert_eq!((forecast.gets, gets), (0, None));
+    assert_eq!(forecast.stays[0].why.kind.id, "withheld.failed");
+}
+
+#[test]
+fn who_is_back_under_its_first_name_gets_what_it_got() {
+    let files = ["a_1.0.bin", "default_2.0.bin"];
+    let [new, old] = ["new", "a"].map(|model| Said::new(model, "1.0"));
+    let plain = Policy::default();
+    let life = [new.clone(), old.clone(), new.clone()];
+    let (forecast, gets) = lived(&life, &files, &plain, "default_2.0.bin");
+    assert_eq!(
+        (forecast.gets, gets.as_deref()),
+        (1, Some("default_2.0.bin"))
+    );
+    let (forecast, gets) = lived(&[old, new], &files, &plain, "default_2.0.bin");
+    assert_eq!((forecast.of_model, forecast.gets, gets), (1, 0, None));
+    assert_eq!(forecast.stays[0].why.kind.id, "withheld.renamed");
+}
+
+#[test]
+fn what_failed_on_a_device_is_not_foreseen() {
+    let (fleet, files) = (Fleet::default(), snapshot(&["a_1.5.bin"]));
+    let plain = Policy::default();
+    offered(
+        &fleet,
+        1,
+        &Said::new("a", "1.0"),
+        (&Snapshot::default(), &plain),
+        0,
+    );
+    let known = fleet
+        .devices(&crate::fleet::Filter::default(), None, 1)
+        .devices;
+    let file = entry(&files, "a_1.5.bin");
+    let content = Content::of(&file.sha256);
+    let failure = |content, times| Failure {
+        content,
+        times,
+        at: 0,
+    };
+    let other = |n: u8| failure(Content([n; 16]), 1);
+    let ids = |failed: Vec<Failure>| {
+        let mut crowd = Crowd::default();
+        for (id, record) in &known {
+            let mut record = record.clone();
+            record.history = Some(Box::new(History {
+                offers: Vec::new(),
+                failed: failed.clone(),
+            }));
+            crowd.add(id, &record);
+        }
+        let forecast = crowd.forecast(&files, &plain, file);
+        let stays = forecast.stays.iter();
+        let stays = stays.map(|stays| stays.why.kind.id).collect::<Vec<_>>();
+        (forecast.gets, stays)
+    };
+    assert_eq!(ids(vec![failure(content, 1), other(1)]), (1, vec![]));
+    assert_eq!(ids(vec![failure(content, 2)]), (0, vec!["withheld.failed"]));
+    let many = (0..16).map(other).collect();
+    assert_eq!(ids(many), (0, vec!["withheld.too-much-failed"]));
 }
 
 /// What is counted of an id that is no MAC address is nothing.
