@@ -178,6 +178,7 @@ pub(super) fn firmware(source: &dyn FleetSource) -> Firmware {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::journal::Kept as _;
     use crate::fleet::{
         Build, ClientId, FleetStart, History, Offer, OfferEnd, OfferedImage, Profile, Record,
     };
@@ -245,7 +246,7 @@ mod tests {
             (id, record)
         });
         let fleet = Fleet::new(FleetStart::default());
-        fleet.read(devices.collect(), now());
+        fleet.read(devices.collect());
         fleet
     }
 

@@ -4,11 +4,14 @@ use crate::app::clock::built;
 use crate::config::Settings;
 use crate::event::text::Text;
 use crate::event::{self, tell};
+use crate::fleet::journal::{Journal, Kept};
 use crate::fleet::orders::Orders;
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, DeviceId, Fleet, FleetStart, TokenKey};
 use crate::util::addresses::own_addresses;
+use crate::util::counts::COUNTS;
 use crate::util::supervise::Supervisor;
+use crate::util::threads::NoThread;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,8 +22,24 @@ const TICK: Duration = Duration::from_secs(1);
 /// Number of ticks between two looks at the addresses of this machine.
 const NETWORK_LOOK: u32 = 3;
 
-/// Makes the memory of devices, and reads the orders about them.
-pub(super) fn fleet(settings: &Settings, state: Option<&StateFolder>) -> (Arc<Fleet>, Orders) {
+/// Parts of what is known of devices.
+#[derive(Clone)]
+pub(super) struct Known {
+    /// Memory, which answers.
+    pub(super) fleet: Arc<Fleet>,
+    /// Orders of people.
+    pub(super) orders: Arc<Orders>,
+    /// Writer of the store.
+    pub(super) journal: Arc<Journal>,
+}
+
+/// Makes the memory of devices, reads the orders about them, and begins to read what earlier
+/// runs knew.
+///
+/// # Errors
+///
+/// There is no thread for the store.
+pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<Known, NoThread> {
     let (orders, odd) = Orders::open(state);
     odd.iter().for_each(event::say);
     let retries = orders.retries().into_iter().map(|order| {
@@ -32,13 +51,18 @@ pub(super) fn fleet(settings: &Settings, state: Option<&StateFolder>) -> (Arc<Fl
         settings: settings.fleet,
         key: key(state),
         built: built(),
-        is_kept: false,
+        is_kept: state.is_some(),
         retries: retries.collect(),
     });
-    if orders.is_unknown() {
-        fleet.is_newer();
-    }
-    (Arc::new(fleet), orders)
+    fleet.orders_are_unknown(orders.is_unknown());
+    let fleet = Arc::new(fleet);
+    let dir = state.map(|folder| folder.path().to_owned());
+    let journal = Journal::start(dir, Arc::clone(&fleet) as Arc<dyn Kept>)?;
+    Ok(Known {
+        fleet,
+        orders: Arc::new(orders),
+        journal: Arc::new(journal),
+    })
 }
 
 /// Returns the key of tokens. Where it cannot be kept, tokens count until the next start.
@@ -59,16 +83,16 @@ fn key(state: Option<&StateFolder>) -> TokenKey {
 }
 
 /// Keeps the clock of the fleet's terms.
-pub(super) fn keep(supervisor: &Supervisor, fleet: &Arc<Fleet>) {
-    let (kept, fleet) = (supervisor.clone(), Arc::clone(fleet));
+pub(super) fn keep(supervisor: &Supervisor, known: &Known) {
+    let (kept, known) = (supervisor.clone(), known.clone());
     tokio::spawn(async move {
-        let tick = || tick(&fleet);
+        let tick = || tick(&known);
         kept.task(Text::new("跟踪升级结果", "the following of offers"), tick)
             .await;
     });
 }
 
-async fn tick(fleet: &Arc<Fleet>) {
+async fn tick(known: &Known) {
     let mut every = interval(TICK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut until_look, mut has_network) = (0, true);
@@ -79,7 +103,10 @@ async fn tick(fleet: &Arc<Fleet>) {
             until_look = NETWORK_LOOK;
         }
         until_look -= 1;
-        fleet.tick(has_network, SystemTime::now());
+        known.fleet.tick(has_network, SystemTime::now());
+        known.fleet.orders_are_unknown(known.orders.is_unknown());
+        let lag = Duration::from_millis(known.journal.health().lag_ms);
+        COUNTS.set_store_lag(lag);
     }
 }
 

@@ -1,6 +1,7 @@
 //! View of this server for the admin address: devices and their orders, files, what is
 //! measured, and whether anything is lacking.
 
+use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
 use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness};
 use crate::config::Settings;
@@ -10,7 +11,6 @@ use crate::event::{Event, event};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
-use crate::fleet::orders::Orders;
 use crate::fleet::{Content, DeviceId, Fleet, OfferEnd, Record, forecast_all};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
@@ -32,10 +32,8 @@ static ENDS: [&str; OfferEnd::ALL.len()] = {
 };
 
 /// Parts of this server that the admin address shows.
-#[derive(Debug)]
 pub(super) struct House {
-    pub(super) fleet: Arc<Fleet>,
-    pub(super) orders: Orders,
+    pub(super) known: Known,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) store: Arc<Store>,
     /// `None` where no TLS is spoken.
@@ -55,7 +53,6 @@ impl Readiness for House {
         let looked = self.catalogue.has_looked();
         let no_certificate = |kept: &Arc<Certificates>| kept.pairs().is_empty();
         let lacks = self.certificates.as_ref().is_some_and(no_certificate);
-        let state = || absolute(&self.settings.state);
         let check = |name, why| Check { name, why };
         vec![
             check(
@@ -63,17 +60,31 @@ impl Readiness for House {
                 (!looked).then(|| event!(READY_NO_CATALOGUE, dir = dir())),
             ),
             check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
-            check(
-                "store",
-                (!self.has_state).then(|| event!(READY_NO_STATE, dir = state())),
-            ),
+            check("store", self.store_lacks()),
         ]
+    }
+}
+
+impl House {
+    /// Returns what keeps what is known of devices from being read and written.
+    fn store_lacks(&self) -> Option<Event> {
+        let dir = absolute(&self.settings.state);
+        if !self.has_state {
+            return Some(event!(READY_NO_STATE, dir = dir));
+        }
+        let health = self.known.journal.health();
+        let reading = || {
+            health
+                .reading
+                .then(|| event!(READY_STORE_UNREAD, dir = dir))
+        };
+        health.why.clone().or_else(reading)
     }
 }
 
 impl FleetSource for House {
     fn fleet(&self) -> &Fleet {
-        &self.fleet
+        &self.known.fleet
     }
 
     fn files(&self) -> Vec<FileView> {
@@ -125,38 +136,46 @@ impl FleetSource for House {
         let Orderer { name, from, now } = by;
         let (id, from) = (device.to_string(), from.to_string());
         let contents = match file {
-            None => self.fleet.find(device).map(|_| None),
-            Some(file) => self.fleet.contents(device, file).map(Some),
+            None => self.known.fleet.find(device).map(|_| None),
+            Some(file) => self.known.fleet.contents(device, file).map(Some),
         };
         let contents = contents.ok_or(OrderError::NoDevice)?;
+        // What the name holds now may not have been offered yet, and have failed under
+        // another name.
+        let contents = contents.map(|mut contents| {
+            let snapshot = self.catalogue.snapshot();
+            let now = file.and_then(|file| snapshot.file(file));
+            contents.extend(now.map(|file| Content::of(&file.sha256)));
+            contents
+        });
         if let (Some(file), Some(contents)) = (file, &contents) {
             if contents.is_empty() {
                 return Err(OrderError::NoFile);
             }
             for Content(content) in contents {
                 let of_file = Some((file, *content));
-                let written = self.orders.retry(&id, of_file, name, &from, now);
+                let written = self.known.orders.retry(&id, of_file, name, &from, now);
                 written.map_err(|error| not_kept(&error))?;
             }
         } else {
-            let written = self.orders.retry(&id, None, name, &from, now);
+            let written = self.known.orders.retry(&id, None, name, &from, now);
             written.map_err(|error| not_kept(&error))?;
         }
-        let retried = self.fleet.retry(device, contents.as_deref(), now);
+        let retried = self.known.fleet.retry(device, contents.as_deref(), now);
         let retried = retried.ok_or(OrderError::NoDevice)?;
         Ok(u64::try_from(retried).unwrap_or(u64::MAX))
     }
 
     fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError> {
-        if self.fleet.find(device).is_none() {
-            return Err(OrderError::NoDevice);
-        }
+        let record = self.known.fleet.find(device);
+        let record = record.ok_or(OrderError::NoDevice)?;
         let Orderer { name, from, now } = by;
         let (id, from) = (device.to_string(), from.to_string());
-        let written = self.orders.forget(&id, name, &from, now);
+        let written = self.known.orders.forget(&id, name, &from, now);
         written.map_err(|error| not_kept(&error))?;
         // One that went meanwhile is forgotten, too.
-        self.fleet.forget(device);
+        self.known.fleet.forget(device);
+        self.known.journal.forget(device, &record.client);
         Ok(())
     }
 }
@@ -178,8 +197,8 @@ impl MetricsSource for House {
         });
         Readings {
             started: self.started,
-            devices: self.fleet.len() as u64,
-            open_orders: self.orders.retries().len() as u64,
+            devices: self.known.fleet.len() as u64,
+            open_orders: self.known.orders.retries().len() as u64,
             ends: &ENDS,
             files: self.catalogue.snapshot().verdicts(),
             image_bytes: self.store.used(),

@@ -105,14 +105,19 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     allocator::give_back();
 
     let limits = limits(&settings, connections);
-    let (fleet, orders) = fleet::fleet(&settings, state.as_ref());
+    let known = fleet::known(&settings, state.as_ref())?;
     let store = Arc::new(Store::new(settings.memory));
-    let front = Arc::new(front(&settings, &catalogue, &store, &fleet, challenges));
+    let front = Arc::new(front(
+        &settings,
+        &catalogue,
+        &store,
+        &known.fleet,
+        challenges,
+    ));
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
         let house = House {
-            fleet: Arc::clone(&fleet),
-            orders,
+            known: known.clone(),
             catalogue: Arc::clone(&catalogue),
             store,
             certificates: certificates.clone(),
@@ -130,7 +135,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         connections,
         threshold,
         front: Arc::clone(&front),
-        fleet: Arc::clone(&fleet),
+        fleet: Arc::clone(&known.fleet),
         limits: Arc::clone(&limits),
         admin: running_admin,
         catalogue,
@@ -139,7 +144,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         auditor: Arc::clone(&auditor),
     });
     let supervisor = Supervisor::new(stop.asked.clone());
-    fleet::keep(&supervisor, &fleet);
+    fleet::keep(&supervisor, &known);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
@@ -167,6 +172,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             () = stop.forced.cancelled() => {}
         }
     }
+    let journal = Arc::clone(&known.journal);
+    blocking(move || journal.end()).await;
     // From here on another server may have it.
     drop(state);
     tell!(STOPPED);

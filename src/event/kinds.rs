@@ -150,8 +150,8 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ADMIN,
         STATE,
         FORECASTS,
-        STORE,
         BACKUPS,
+        STORE,
     ]
     .into_iter()
     .flatten()

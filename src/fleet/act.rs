@@ -1,7 +1,7 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::Content;
-use super::{DeviceId, Fleet, wall};
+use super::{DeviceId, Fleet, Knowledge, wall};
 use std::time::SystemTime;
 
 impl Fleet {
@@ -52,6 +52,11 @@ impl Fleet {
         let device = self.hash(id);
         self.protected().forget(device);
         let mut shard = self.table.shard(id);
-        self.table.remove(&mut shard, id).is_some()
+        let was_known = self.table.remove(&mut shard, id).is_some();
+        if !was_known && self.knowledge() != Knowledge::Everything {
+            // It may not have been read yet.
+            self.table.note_change(&mut shard, id);
+        }
+        was_known
     }
 }

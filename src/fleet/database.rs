@@ -46,7 +46,7 @@ pub(crate) type Read = (DeviceId, Record);
 /// One device to write: as it is now, or that it is gone.
 pub(crate) type Changed = (DeviceId, Option<Record>);
 
-/// What may differ in tests.
+/// Options that differ in tests only.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     /// Steps from each version to the next.

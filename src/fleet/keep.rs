@@ -1,16 +1,18 @@
 //! Devices that the store reads and writes: those that changed, and those of earlier runs.
 
-use super::outcome::{History, Moment, OFFERS};
+use super::about::{Build, Profile};
+use super::journal::Kept;
+use super::outcome::{History, Moment, OFFERS, OfferedImage};
 use super::protected::BOOT;
 use super::record::Record;
 use super::{DeviceId, Fleet, Knowledge};
 use crate::util::sync::lock;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-impl Fleet {
-    /// Takes up to so many devices that changed, each as it is now; `None` says that it is
-    /// gone.
-    pub(crate) fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
+impl Kept for Fleet {
+    fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let mut taken = Vec::new();
         for part in self.table.parts() {
             let left = most.saturating_sub(taken.len());
@@ -22,69 +24,67 @@ impl Fleet {
         taken
     }
 
-    /// Takes that devices could not be written.
-    pub(crate) fn changed_again(&self, devices: Vec<(DeviceId, Option<Record>)>) {
+    fn changed_again(&self, devices: Vec<(DeviceId, Option<Record>)>) {
         for (id, _) in devices {
             let mut shard = self.table.shard(&id);
             self.table.note_change(&mut shard, &id);
         }
     }
 
-    /// Takes that every device is to be written: the store is a new one.
-    pub(crate) fn all_changed(&self) {
+    fn all_changed(&self) {
         for part in self.table.parts() {
             lock(part).all_changed();
         }
     }
 
-    /// Returns the number of devices that changed.
-    pub(crate) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         let parts = self.table.parts();
         parts.map(|part| lock(part).changed.len()).sum()
     }
 
-    /// Returns the time served, over all runs, in milliseconds.
-    pub(crate) fn served(&self) -> u64 {
+    fn served(&self) -> u64 {
         self.clock.served()
     }
 
-    /// Goes on behind what earlier runs served, in milliseconds.
-    pub(crate) fn read_served(&self, served: u64) {
+    fn read_served(&self, served: u64) {
         self.clock.go_on_behind(served);
     }
 
-    /// Takes that what failed on devices was read, all of it.
-    pub(crate) fn failures_known(&self) {
+    fn failures_known(&self) {
         self.know(Knowledge::Failures);
     }
 
-    /// Takes that all devices were read.
-    pub(crate) fn all_read(&self) {
+    fn all_read(&self) {
         self.know(Knowledge::Everything);
     }
 
-    /// Takes that the store, or the orders, are a newer program's.
-    pub(crate) fn is_newer(&self) {
+    fn is_newer(&self) {
         self.know(Knowledge::Newer);
     }
 
-    /// Takes devices of earlier runs. Some of them may have checked in meanwhile.
-    pub(crate) fn read(&self, devices: Vec<(DeviceId, Record)>, now: SystemTime) {
-        let now = self.moment(now);
+    fn read(&self, devices: Vec<(DeviceId, Record)>) {
+        let now = self.moment(SystemTime::now());
+        let mut known = Known::default();
         for (id, mut old) in devices {
             old.is_stored = true;
-            self.share(&mut old);
+            self.share(&mut old, &mut known);
             if let Some(history) = &mut old.history {
                 history.restarted(now);
-                for (_, content, until) in self.retries.iter().filter(|(of, ..)| *of == id) {
+                for (content, until) in self.retries.get(&id).into_iter().flatten() {
                     history.retry(*content, *until);
                 }
             }
             let mut shard = self.table.shard(&id);
             if shard.get(&id).is_none() {
-                self.table.admit(&mut shard, id.clone(), old);
-                // It is as it was read.
-                shard.changed.remove(&id);
+                // What was forgotten meanwhile is to be removed there, too.
+                if !shard.changed.contains(&id) {
+                    self.table.admit(&mut shard, id.clone(), old);
+                    // It is as it was read.
+                    shard.changed.remove(&id);
+                }
+                continue;
+            }
+            if shard.get(&id).is_some_and(|known| known.is_stored) {
                 continue;
             }
             let settles = self.table.change(&mut shard, &id, |record| {
@@ -99,22 +99,53 @@ impl Fleet {
         }
     }
 
+    fn take_hour(&self) -> Vec<(&'static str, String, u64)> {
+        self.take_counts(SystemTime::now())
+    }
+}
+
+/// Values of one batch, and what is kept in their place: each is looked for once.
+#[derive(Default)]
+struct Known {
+    profiles: HashMap<*const Profile, Arc<Profile>>,
+    builds: HashMap<*const Build, Arc<Build>>,
+    images: HashMap<*const OfferedImage, Arc<OfferedImage>>,
+}
+
+/// Returns what is kept in the place of `value`.
+fn shared<T: Clone>(
+    known: &mut HashMap<*const T, Arc<T>>,
+    value: &Arc<T>,
+    take: impl FnOnce(T) -> Arc<T>,
+) -> Arc<T> {
+    let of = known
+        .entry(Arc::as_ptr(value))
+        .or_insert_with(|| take((**value).clone()));
+    Arc::clone(of)
+}
+
+impl Fleet {
     /// Puts what many devices have in common in place of what was read.
-    fn share(&self, record: &mut Record) {
+    fn share(&self, record: &mut Record, known: &mut Known) {
         let mut commons = self.commons();
-        record.profile = commons.profiles.take((*record.profile).clone());
-        record.build = commons.builds.take((*record.build).clone());
+        record.profile = shared(&mut known.profiles, &record.profile, |profile| {
+            commons.profiles.take(profile)
+        });
+        record.build = shared(&mut known.builds, &record.build, |build| {
+            commons.builds.take(build)
+        });
         if let Some(own) = record.own.take() {
             record.own = commons.own.try_take((*own).clone());
             record.has_lost_own |= record.own.is_none();
         }
-        let offers = record
-            .history
-            .iter_mut()
-            .flat_map(|history| &mut history.offers);
-        for offer in offers {
-            offer.image = commons.images.take((*offer.image).clone());
-            offer.before = commons.builds.take((*offer.before).clone());
+        let offers = record.history.iter_mut();
+        for offer in offers.flat_map(|history| &mut history.offers) {
+            offer.image = shared(&mut known.images, &offer.image, |image| {
+                commons.images.take(image)
+            });
+            offer.before = shared(&mut known.builds, &offer.before, |build| {
+                commons.builds.take(build)
+            });
         }
     }
 }

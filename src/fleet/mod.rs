@@ -10,12 +10,12 @@ mod act;
 mod clock;
 mod commons;
 mod crowd;
-mod database;
+pub(crate) mod database;
 mod fetch;
 mod forecast;
 mod full;
 mod id;
-mod journal;
+pub(crate) mod journal;
 mod keep;
 mod news;
 pub mod orders;
@@ -50,6 +50,7 @@ use clock::ServedClock;
 use commons::Commons;
 use outcome::millis;
 use protected::Protected;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -122,7 +123,9 @@ pub struct Fleet {
     is_local: AtomicBool,
     key: TokenKey,
     built: SystemTime,
-    retries: Vec<(DeviceId, Option<Content>, u64)>,
+    retries: HashMap<DeviceId, Vec<(Option<Content>, u64)>>,
+    /// True while there may be orders that nobody can read.
+    has_unknown_orders: AtomicBool,
     before: Mutex<news::Before>,
     /// Place at which old addresses are looked for, in each part.
     swept: Mutex<Vec<Option<DeviceId>>>,
@@ -148,6 +151,10 @@ impl Fleet {
         };
         let table = Table::new(room, start.is_kept);
         let parts = table.parts().count();
+        let mut retries: HashMap<DeviceId, Vec<_>> = HashMap::new();
+        for (id, content, at) in start.retries {
+            retries.entry(id).or_default().push((content, at));
+        }
         Self {
             table,
             commons: Mutex::default(),
@@ -160,7 +167,8 @@ impl Fleet {
             is_local: AtomicBool::new(false),
             key: start.key,
             built: start.built,
-            retries: start.retries,
+            retries,
+            has_unknown_orders: AtomicBool::new(false),
             before: Mutex::default(),
             swept: Mutex::new(vec![None; parts]),
         }
@@ -173,8 +181,17 @@ impl Fleet {
 
     /// Returns what is known of what came before this process.
     pub fn knowledge(&self) -> Knowledge {
+        if self.has_unknown_orders.load(Ordering::Relaxed) {
+            return Knowledge::Newer;
+        }
         let at = usize::from(self.knowledge.load(Ordering::Acquire));
         Knowledge::ALL.get(at).copied().unwrap_or(Knowledge::Newer)
+    }
+
+    /// Takes whether there may be orders that nobody here can read: nothing is offered then.
+    pub fn orders_are_unknown(&self, are_unknown: bool) {
+        self.has_unknown_orders
+            .store(are_unknown, Ordering::Relaxed);
     }
 
     fn know(&self, knowledge: Knowledge) {

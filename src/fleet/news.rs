@@ -1,8 +1,8 @@
 //! News of offers that end: what is said and counted of them.
 
-use super::Fleet;
 use super::outcome::{ENOUGH, OfferEnd};
 use super::table::Ended;
+use super::{Fleet, Knowledge, wall};
 use crate::event::tell;
 use crate::util::counts::{COUNTS, CheckIn, Transport};
 use crate::util::sync::lock;
@@ -13,8 +13,14 @@ use std::time::SystemTime;
 /// invent more.
 const VERSIONS: usize = 50;
 
-/// Counts at the end of the last hour, by kind and label.
-pub(super) type Before = HashMap<(&'static str, &'static str), u64>;
+/// Things that were counted before.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// Counts when they were asked for last, by kind and label.
+    counts: HashMap<(&'static str, &'static str), u64>,
+    /// Hour after 1970 for which versions were counted.
+    hour: u64,
+}
 
 impl Fleet {
     /// Says how an offer ended, and counts it.
@@ -66,9 +72,9 @@ impl Fleet {
 }
 
 impl Fleet {
-    /// Returns what the hour that ends brought, each count with its kind and label: check-ins
+    /// Returns what came since it was asked last, each count with its kind and label: check-ins
     /// by outcome and transport, ends of offers, and how many devices run which version.
-    pub(crate) fn take_hour(&self, now: SystemTime) -> Vec<(&'static str, String, u64)> {
+    pub(super) fn take_counts(&self, now: SystemTime) -> Vec<(&'static str, String, u64)> {
         let mut counts = Vec::new();
         for outcome in CheckIn::ALL {
             let each = Transport::ALL.iter();
@@ -87,11 +93,18 @@ impl Fleet {
         let mut hour: Vec<_> = counts
             .into_iter()
             .map(|(kind, label, count)| {
-                let last = before.insert((kind, label), count).unwrap_or(0);
+                let last = before.counts.insert((kind, label), count).unwrap_or(0);
                 (kind, label.to_owned(), count.saturating_sub(last))
             })
             .filter(|(.., count)| *count > 0)
             .collect();
+        // How many run a version is no sum: once an hour will do.
+        let of_versions = wall(now) / 3_600_000;
+        let is_due = before.hour != of_versions && self.knowledge() == Knowledge::Everything;
+        if !is_due {
+            return hour;
+        }
+        before.hour = of_versions;
         drop(before);
         let versions = self.summary(now).versions;
         let (named, others) = versions.split_at(versions.len().min(VERSIONS));

@@ -101,7 +101,7 @@ fn mac(number: usize) -> String {
 
 #[test]
 fn invented_devices_push_out_newcomers_alone() {
-    let room = table::Room {
+    let room = Room {
         newcomers: 1600,
         settled: 3,
         others: 100,

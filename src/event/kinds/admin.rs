@@ -67,6 +67,9 @@ kinds! { ADMIN:
     /// There is no state folder.
     READY_NO_STATE = why("ready.state", &["dir"],
         "无法写入 gateway.state（{dir}）：日志中有原因", "gateway.state ({dir}) cannot be written: the log has the reason");
+    /// The store is still being read.
+    READY_STORE_UNREAD = why("ready.store-unread", &["dir"],
+        "仍在读取 gateway.state（{dir}）中已知的设备", "what is known of devices is still being read from gateway.state ({dir})");
     /// Somebody sent a wrong token.
     ADMIN_WRONG_TOKEN = Kind::new("admin.wrong-token", Warning, "admin", &["peer"],
         "收到错误的令牌：如果不是您，请查看谁能访问管理地址（gateway.admin.listen）（每个客户端每小时提示一次）",

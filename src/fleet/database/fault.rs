@@ -1,4 +1,4 @@
-//! Why the store does not do what it is asked.
+//! Faults: reasons why the store does not do what it is asked.
 
 use crate::event::{Event, event};
 use rusqlite::{ErrorCode, ffi};

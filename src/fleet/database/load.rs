@@ -22,12 +22,12 @@ static FAILED: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Which devices are read.
+/// Selects the devices that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// All of them.
+    /// Selects all.
     All,
-    /// Those on which an image failed.
+    /// Selects those on which an image failed.
     Failed,
 }
 

@@ -1,4 +1,4 @@
-//! Where the store lies, and the files beside it.
+//! Place of the store, and the files beside it.
 //!
 //! Nothing here opens the file while a connection of this process has it: the system drops
 //! a process's locks on a file as soon as the process closes it through any descriptor
@@ -154,7 +154,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
 const VERSION: usize = 60;
 
-/// What a store's file begins with.
+/// Head of a store's file.
 pub(super) struct Head {
     /// `user_version`.
     pub(super) version: u32,

@@ -254,7 +254,7 @@ pub(super) struct Reading {
     pub(super) damaged: u64,
 }
 
-/// What stands for what cannot be read.
+/// Values that stand for what cannot be read.
 #[derive(Default)]
 struct Nothing {
     profile: Arc<Profile>,

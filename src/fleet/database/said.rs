@@ -1,6 +1,5 @@
-//! What many devices share, as the text in which the store keeps it: JSON, so that people and
-//! other programs read it, too. Its names are not those of the types in memory, which may
-//! change.
+//! Text in which the store keeps what many devices share: JSON, so that people and other
+//! programs read it, too. Its names are not those of the types in memory, which may change.
 
 use crate::fleet::about::{Build, KeptPartition, Profile};
 use crate::fleet::outcome::{Content, OfferedImage};

@@ -1,4 +1,4 @@
-//! How the store is, for whoever asks while it is being written.
+//! Health of the store, for whoever asks while it is being written.
 
 use crate::event::Event;
 use crate::fleet::database::Identity;
@@ -8,12 +8,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// How the store is.
+/// Health of the store.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreHealth {
     /// True where all is well, or where there is none by choice.
     pub(crate) ok: bool,
-    /// Why not.
+    /// Reason why not.
     pub(crate) why: Option<Event>,
     /// Number of tries that failed, since the start.
     pub(crate) errors: u64,

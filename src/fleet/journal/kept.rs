@@ -1,4 +1,4 @@
-//! What the journal keeps: the fleet's memory, as the journal sees it.
+//! Memory of the fleet, as the journal sees it that keeps it.
 
 use crate::fleet::id::DeviceId;
 use crate::fleet::record::Record;

@@ -84,7 +84,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// What writes the store.
+/// The one who writes the store.
 pub(super) struct Writer {
     place: Place,
     kept: Arc<dyn Kept>,
