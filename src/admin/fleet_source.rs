@@ -25,7 +25,8 @@ pub(crate) struct FileView {
     pub(crate) why: Option<&'static str>,
     /// Words of that event.
     pub(crate) words: Option<String>,
-    /// Number of devices that could get it.
+    /// Number of known devices that could get it: their model it is, and no guard keeps it
+    /// from them, whatever they run and whatever else is there.
     pub(crate) could_get: u64,
 }
 

@@ -308,7 +308,8 @@ pub(super) struct File {
     /// Words of that event.
     #[schema(required)]
     words: Option<String>,
-    /// Number of devices that could get it.
+    /// Number of known devices that could get it: their model it is, and no guard keeps it
+    /// from them, whatever they run and whatever else is there.
     could_get: u64,
     /// Ends of the offers of this content, as far as they are kept.
     ends: Ends,

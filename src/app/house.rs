@@ -11,9 +11,10 @@ use crate::event::{Event, event};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
-use crate::fleet::{Content, DeviceId, Fleet, OfferEnd};
+use crate::fleet::{Content, DeviceId, Fleet, OfferEnd, Record, forecast_all};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
+use arc_swap::ArcSwap;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(super) struct House {
     pub(super) store: Arc<Store>,
     /// `None` where no TLS is spoken.
     pub(super) certificates: Option<Arc<Certificates>>,
+    /// Settings that hold now.
+    pub(super) running: Arc<ArcSwap<Settings>>,
     /// Settings of the start: the folders in them hold to the end.
     pub(super) settings: Settings,
     /// True where the state folder is this server's.
@@ -86,6 +89,8 @@ impl FleetSource for House {
 
     fn files(&self) -> Vec<FileView> {
         let snapshot = self.catalogue.snapshot();
+        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.fleet.each(look);
+        let could_get = forecast_all(each, &snapshot, &self.running.load().policy);
         let view = |file: &str, verdict, why: Option<&Event>| {
             let named = name::parse(file).ok();
             let (model, version) = named.map(|name| (name.model, name.version)).unzip();
@@ -98,7 +103,7 @@ impl FleetSource for House {
                 verdict,
                 why: why.map(|why| why.kind.id),
                 words: why.map(|why| why.message(Lang::En)),
-                could_get: 0,
+                could_get: could_get.get(file).copied().unwrap_or(0),
             }
         };
         let offered: HashSet<_> = snapshot.entries().map(|entry| &*entry.file).collect();

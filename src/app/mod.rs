@@ -9,6 +9,7 @@ mod changes;
 mod clock;
 mod fleet;
 mod house;
+pub(crate) mod known;
 mod machine;
 mod names;
 mod reload;
@@ -104,10 +105,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     announce(&settings, &listeners, admin.as_ref(), &catalogue);
     allocator::give_back();
 
-    let limits = Arc::new(ArcSwap::from_pointee(Limits {
-        connections,
-        ..settings.limits.clone()
-    }));
+    let limits = limits(&settings, connections);
     let store = Arc::new(Store::new(settings.memory));
     let fleet = &known.fleet;
     let front = Arc::new(front(&settings, &catalogue, &store, fleet, challenges));
@@ -118,6 +116,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             catalogue: Arc::clone(&catalogue),
             store,
             certificates: certificates.clone(),
+            running: Arc::clone(&running),
             settings: settings.clone(),
             has_state: state.is_some(),
             started: SystemTime::now(),
@@ -179,6 +178,14 @@ fn listen(settings: &Settings, workers: &Workers) -> anyhow::Result<Listeners> {
         }
         error => error.into(),
     })
+}
+
+/// Returns the limits that hold from the start on, with room for so many connections.
+fn limits(settings: &Settings, connections: usize) -> Arc<ArcSwap<Limits>> {
+    Arc::new(ArcSwap::from_pointee(Limits {
+        connections,
+        ..settings.limits.clone()
+    }))
 }
 
 /// Takes the state folder. Without one that can be written devices are answered all the same.

@@ -2,6 +2,7 @@
 //! them.
 
 use super::facts::{Facts, range};
+use super::forecast::{Fleet, Forecaster};
 use super::notes;
 use super::output::{Printed, print, print_json};
 use crate::event::{Event, event};
@@ -39,7 +40,9 @@ pub(super) struct InspectArgs {
 
 impl InspectArgs {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-        let settings = config::load(config, &app::machine())?.catalogue;
+        let all = config::load(config, &app::machine())?;
+        let settings = &all.catalogue;
+        let mut forecaster = Forecaster::new(&all);
         let mut worst = Readiness::Ready;
         let mut seen = HashSet::new();
         for (file, content) in self.files.iter().flat_map(|file| named(file)) {
@@ -47,7 +50,7 @@ impl InspectArgs {
                 continue;
             }
             let report = match content {
-                Ok(()) => FileReport::of(&file, &settings).with_notes(&file),
+                Ok(()) => FileReport::of(&file, settings, &mut forecaster).with_notes(&file),
                 Err(why) => FileReport::unreadable(&file, why),
             };
             worst = worst.max(report.state);
@@ -166,6 +169,9 @@ struct FileReport {
     /// Devices that would get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_to: Option<String>,
+    /// Forecast for known devices, as if it were in the firmware folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<Fleet>,
     /// Release notes beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<String>,
@@ -182,6 +188,7 @@ impl FileReport {
             sha256: None,
             image: None,
             offered_to: None,
+            fleet: None,
             notes: None,
             warnings: Vec::new(),
         }
@@ -191,7 +198,7 @@ impl FileReport {
         Self::new(path, Readiness::Unreadable, Some(why))
     }
 
-    fn of(path: &Path, settings: &FolderSettings) -> Self {
+    fn of(path: &Path, settings: &FolderSettings, forecaster: &mut Forecaster<'_>) -> Self {
         let projects = &settings.projects;
         let config = settings.config.as_deref();
         let reason = |why: &Unusable| command::reason(why, path, config).to_string();
@@ -253,6 +260,7 @@ impl FileReport {
             Verdict::Rejected(_) => None,
         };
         report.offered_to = Some(offered_to(named.as_ref(), app, inspection.size, projects));
+        report.fleet = forecaster.of(path, &inspection);
         report
     }
 
@@ -282,7 +290,9 @@ impl FileReport {
         let size = self.size.map(|size| ("file", format!("{size} bytes")));
         let sum = self.sha256.clone().map(|sum| ("SHA-256", sum));
         let whom = self.offered_to.clone().map(|whom| ("offered to", whom));
-        for (what, value) in image.chain(size).chain(sum).chain(whom) {
+        let lines = self.fleet.iter().flat_map(Fleet::lines).cloned();
+        let devices = lines.map(|line| ("devices", line));
+        for (what, value) in image.chain(size).chain(sum).chain(whom).chain(devices) {
             writeln!(text, "  {what:<11} {}", one_line(&value))?;
         }
         text += &notes::in_words(&self.file, self.notes.as_deref())?;

@@ -3,6 +3,7 @@
 mod admin_client;
 mod backup;
 mod facts;
+mod forecast;
 mod health;
 mod inspect;
 mod notes;
@@ -83,8 +84,9 @@ enum Command {
     /// Remove the oldest images of each model from the firmware folder, and what
     /// a killed publish left there
     ///
-    /// What is pinned stays, and so does whatever is no app image with a version,
-    /// default_*.bin and links: each is named. The notes of an image go with it.
+    /// What is pinned stays, and what a known device runs; and so does whatever is no
+    /// app image with a version, default_*.bin and links: each is named. The notes of
+    /// an image go with it.
     ///
     /// Exit code 0: done. 1: a file could not be removed, or the folder not be
     /// read; the others are. 2: an option is wrong. With --dry-run the same.

@@ -1,8 +1,11 @@
 //! `xiaozhi-ota prune`: takes the oldest images out of the firmware folder.
 
 use super::output::{Printed, print, print_json, say};
+use crate::app::known::{Content, RunImage, known};
+use crate::event::Event;
+use crate::firmware::name::ImageName;
 use crate::firmware::prune::removal::{Item, Pruning, Unremoved};
-use crate::firmware::prune::{Fate, Models};
+use crate::firmware::prune::{Fate, Models, Reason};
 use crate::ota::decide::Policy;
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
@@ -14,6 +17,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
+use xiaozhi_device::image::AppImage;
 use xiaozhi_device::version::Version;
 
 #[derive(Debug, Args)]
@@ -53,7 +57,16 @@ impl PruneArgs {
     pub(super) fn run(self, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(config, &app::machine())?;
         let (is_dry, policy) = (self.dry_run, &settings.policy);
-        let pruning = Pruning::plan(&settings.catalogue, self.keep, policy, is_dry)?;
+        let known = known(&settings);
+        let run_by = |name: &ImageName, app: &AppImage, sha256: &[u8; 32]| {
+            let image = RunImage {
+                content: Content::of(sha256),
+                elf_sha256: app.elf_sha256,
+                versions: [&app.version, name.version.as_str()],
+            };
+            known.crowd.run_by(&image, policy.names(&name.model))
+        };
+        let pruning = Pruning::plan(&settings.catalogue, self.keep, policy, run_by, is_dry)?;
         let mut sums = Sums {
             dry_run: is_dry,
             ..Sums::default()
@@ -71,6 +84,8 @@ impl PruneArgs {
             }
         }
         sums.warnings.extend(pruning.warnings.iter().cloned());
+        sums.warnings
+            .extend(known.unread.iter().map(Event::to_string));
         if self.json {
             output.write(&serde_json::to_string(&sums)?);
         } else {
@@ -123,6 +138,9 @@ impl PruneArgs {
             }
             Fate::Stays(reason) => {
                 sums.stay += 1;
+                if let Reason::Run(devices) = reason {
+                    report.devices = Some(*devices);
+                }
                 report.reason = Some(reason.to_string());
             }
             Fate::LeftAlone(reason) => {
@@ -185,6 +203,9 @@ struct Report {
     model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// Number of devices for which it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<u64>,
     /// The file with its release notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<String>,
@@ -201,6 +222,7 @@ impl Report {
             reason: None,
             model: item.name.as_ref().map(|name| name.model.clone()),
             version: item.name.as_ref().map(|name| name.version.to_string()),
+            devices: None,
             notes: item.notes.as_deref().map(file_name),
             bytes: None,
         }

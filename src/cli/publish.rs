@@ -1,8 +1,10 @@
 //! `xiaozhi-ota publish`: what people have into the firmware folder, whole or not at all.
 
+mod effect;
 mod given;
 mod report;
 
+use super::forecast::Forecaster;
 use super::inspect::in_words;
 use super::output::{self, Failure, Printed, print, print_json, say};
 use crate::app;
@@ -13,16 +15,16 @@ use crate::firmware::notes::{self, Notes};
 use crate::firmware::publish::{
     PublishError, Published, Room, Source, Taken, Target, model_by_name,
 };
-use crate::firmware::{homes, name, signing};
+use crate::firmware::{homes, signing};
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
 use crate::util::way;
 use anyhow::{Context as _, bail};
 use clap::Args;
+use effect::{effect, models};
 use given::Given;
 use report::{Outcome, Row, Step, Sums};
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -113,6 +115,7 @@ impl PublishArgs {
             notes,
             is_batch,
             taken: Taken::of(given.iter().map(|one| &*one.path)),
+            forecaster: Forecaster::new(&settings),
             room: Room::default(),
         };
         let mut screen = Output {
@@ -193,6 +196,7 @@ struct Run<'a> {
     /// Models with files in the folder, each with its highest version.
     models: BTreeMap<String, Version>,
     taken: Taken,
+    forecaster: Forecaster<'a>,
     room: Room,
 }
 
@@ -213,7 +217,7 @@ impl Run<'_> {
         }
         let (arguments, settings) = (self.arguments, self.settings);
         let (foreign, is_dry) = (arguments.foreign, arguments.dry_run);
-        let told = self.told_model(path);
+        let told = self.told_model(path, row);
         // Nothing is made in vain, the folder neither; what is wrong with the file goes first.
         let is_in_vain = !matches!(&told, Ok(model) if model.is_some() || self.may_ask());
         let source = Source::read(path, &settings.catalogue, foreign, is_dry || is_in_vain)?;
@@ -241,6 +245,7 @@ impl Run<'_> {
             Verdict::Foreign(_) | Verdict::Rejected(_) => None,
         };
         let stays = source.stays(&target, arguments.force);
+        let inspection = source.inspection.clone();
         self.deed(source, &target, row)?;
         if stays {
             row.lines.push(format!(
@@ -280,6 +285,7 @@ impl Run<'_> {
             ));
         }
         self.note_model(&target.model, version);
+        row.foresee(self.forecaster.of(&target.path, &inspection));
         Ok(())
     }
 
@@ -339,8 +345,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the model of a file: the one that was asked for, or the one in its name.
-    fn told_model(&self, file: &Path) -> Result<Option<String>, PublishError> {
+    /// Returns the model of a file: the one that was asked for, or the one in its name. Where
+    /// that may be two boards', it is the one that known devices report.
+    fn told_model(&self, file: &Path, row: &mut Row) -> Result<Option<String>, PublishError> {
         let arguments = self.arguments;
         if let Some(model) = &arguments.model {
             return Ok(Some(model.clone()));
@@ -353,7 +360,27 @@ impl Run<'_> {
             force: arguments.force,
             config: self.settings.catalogue.config.as_deref(),
         };
-        model_by_name(file, command)
+        match model_by_name(file, command) {
+            Err(PublishError::EitherModel { models, .. })
+                if let Some(model) = self.reported(&models, row) =>
+            {
+                Ok(Some(model))
+            }
+            told => told,
+        }
+    }
+
+    /// Returns the one of two boards that known devices report, where none reports the other.
+    fn reported(&self, models: &[String; 2], row: &mut Row) -> Option<String> {
+        let [one, other] = models;
+        let (board, not, devices) = match [one, other].map(|board| self.forecaster.reports(board)) {
+            [0, 0] => return None,
+            [devices, 0] => (one, other, devices),
+            [0, devices] => (other, one, devices),
+            [..] => return None,
+        };
+        row.reported(board, not, devices);
+        Some(board.clone())
     }
 
     /// Tells whether somebody is there to answer.
@@ -408,21 +435,6 @@ impl Run<'_> {
     }
 }
 
-/// Returns the models that the folder has files for, each with its highest version.
-fn models(dir: &Path) -> BTreeMap<String, Version> {
-    let mut models = BTreeMap::new();
-    let names = fs::read_dir(dir).into_iter().flatten().flatten();
-    for name in names.filter_map(|item| name::parse(item.file_name().to_str()?).ok()) {
-        let highest = models
-            .entry(name.model)
-            .or_insert_with(|| name.version.clone());
-        if name.version > *highest {
-            *highest = name.version;
-        }
-    }
-    models
-}
-
 /// Asks for the model on the terminal.
 fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
     if !models.is_empty() {
@@ -436,47 +448,4 @@ fn ask(models: &BTreeMap<String, Version>) -> anyhow::Result<String> {
         .read_line(&mut line)
         .context("no answer could be read")?;
     Ok(line.trim().to_owned())
-}
-
-/// Says what follows for devices, and why some may get another version all the
-/// same.
-fn effect(
-    settings: &Settings,
-    models: &BTreeMap<String, Version>,
-    model: &str,
-    version: &Version,
-    kind: Option<&str>,
-) -> (String, Option<String>) {
-    let mut whom = if model == "default" {
-        "devices without files of their own model".to_owned()
-    } else {
-        format!("devices of the model {model}")
-    };
-    if let Some(kind) = kind {
-        whom = format!("{whom} {kind}");
-    }
-    let offered =
-        format!("a running server offers it to {whom} below {version} at their next check");
-    let policy = &settings.policy;
-    let highest = policy.names(model).filter_map(|name| models.get(name));
-    match (policy.pin(model), highest.max()) {
-        (Some(pin), _) if pin == version => (
-            format!("a running server brings {whom} to it at their next check, for it is pinned"),
-            None,
-        ),
-        (Some(pin), _) => (
-            "it is not offered".into(),
-            Some(format!(
-                "gateway.firmware.pin holds the model {model} at {pin}"
-            )),
-        ),
-        (None, Some(highest)) if highest >= version && highest.as_str() != version.as_str() => (
-            offered,
-            Some(format!(
-                "the folder holds {highest} for the model {model}, which is higher: a device gets {version} only where that one \
-                 does not fit it"
-            )),
-        ),
-        _ => (offered, None),
-    }
 }

@@ -84,6 +84,7 @@ mod config;
 mod config_text;
 mod connection;
 mod file;
+mod forecast;
 mod foreign;
 mod handshake;
 mod image;
@@ -106,6 +107,7 @@ pub use config::*;
 pub use config_text::*;
 pub use connection::*;
 pub use file::*;
+pub use forecast::*;
 pub use foreign::*;
 pub use handshake::*;
 pub use image::*;
@@ -147,6 +149,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ADDRESSES,
         ADMIN,
         STATE,
+        FORECASTS,
         BACKUPS,
         STORE,
     ]

@@ -17,6 +17,7 @@ pub(crate) mod signing;
 pub mod snapshot;
 pub(crate) mod store;
 
+pub(crate) use folder::glance::{Glances, entry_of};
 pub(crate) use folder::judge::leads_out;
 pub(crate) use folder::scan::{Uninspected, inspect_named, names};
 pub(crate) use folder::unusable::{Unusable, offerable};

@@ -32,6 +32,8 @@ pub(crate) struct Candidate {
     pub(crate) verdict: Result<ImageName, String>,
     /// A link in the folder that leads to it.
     pub(crate) link: Option<String>,
+    /// Number of devices that are known to run it, or were offered it last.
+    pub(crate) devices: u64,
 }
 
 /// Fate of a file.
@@ -52,6 +54,8 @@ pub(crate) enum Reason {
     Highest,
     /// Its model is held at its version.
     Pinned,
+    /// So many devices run it, or another one of its rank: it can be what they go back to.
+    Run(u64),
     /// This link leads to it, or to another one of its rank.
     Linked(String),
 }
@@ -87,10 +91,13 @@ pub(crate) fn plan(
             let is_pinned = rank
                 .iter()
                 .any(|(version, _)| pin.as_ref() == Some(version));
+            let devices = rank.iter().map(|(_, image)| image.devices).sum();
             let fate = if above < keep.get() {
                 Fate::Stays(Reason::Highest)
             } else if is_pinned {
                 Fate::Stays(Reason::Pinned)
+            } else if devices > 0 {
+                Fate::Stays(Reason::Run(devices))
             } else {
                 link.map_or(Fate::Goes, |link| Fate::Stays(Reason::Linked(link)))
             };
@@ -126,6 +133,7 @@ mod tests {
             file: file.to_owned(),
             verdict: Ok(parse(file).unwrap()),
             link: None,
+            devices: 0,
         }
     }
 
@@ -160,6 +168,7 @@ mod tests {
             file: "b_9.0.bin".into(),
             verdict: Err("rejected".into()),
             link: None,
+            devices: 7,
         });
         let settings = Settings(HashMap::from([("a", "1.0.0")]));
         let fates = plan(&candidates, keep(2), &settings);
@@ -182,28 +191,46 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_devices_run_stays_with_its_rank() {
+        let mut candidates = ["a_1.0.bin", "a_1.0.0.bin", "a_1.1.bin", "a_1.2.bin"].map(image);
+        candidates[0].devices = 2;
+        candidates[1].devices = 1;
+        candidates[3].devices = 5;
+        let fates = plan(&candidates, keep(1), &Settings(HashMap::new()));
+        assert_eq!(gone(&fates), ["a_1.1.bin"]);
+        for file in ["a_1.0.bin", "a_1.0.0.bin"] {
+            assert_eq!(fates[file], Fate::Stays(Reason::Run(3)));
+        }
+        assert_eq!(fates["a_1.2.bin"], Fate::Stays(Reason::Highest));
+    }
+
     fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
         let model = prop::sample::select(vec!["a", "b", "c", "é", "e\u{301}", "default"]);
         let version = prop::sample::select(vec![
             "1", "1.0", "1.0.0", "1.1-beta", "1.1-rc2", "1.1", "1.1_2", "1.9", "1.10", "2.0",
             "2.0.0",
         ]);
-        let one = (model, version, prop::bool::weighted(0.1), 0..8_u8);
+        let devices = prop_oneof![4 => Just(0), 1 => 1..3_u64];
+        let one = (model, version, prop::bool::weighted(0.1), 0..8_u8, devices);
         prop::collection::btree_set(one, 0..24).prop_map(|set| {
             let mut files = BTreeSet::new();
-            let made = set.into_iter().map(|(model, version, is_linked, bad)| {
-                let file = format!("{model}_{version}.bin");
-                let verdict = parse(&file).map_err(|_| String::new());
-                Candidate {
-                    verdict: if bad == 0 {
-                        Err("bad".to_owned())
-                    } else {
-                        verdict
-                    },
-                    link: is_linked.then(|| "latest.bin".to_owned()),
-                    file,
-                }
-            });
+            let made = set
+                .into_iter()
+                .map(|(model, version, is_linked, bad, devices)| {
+                    let file = format!("{model}_{version}.bin");
+                    let verdict = parse(&file).map_err(|_| String::new());
+                    Candidate {
+                        verdict: if bad == 0 {
+                            Err("bad".to_owned())
+                        } else {
+                            verdict
+                        },
+                        link: is_linked.then(|| "latest.bin".to_owned()),
+                        devices,
+                        file,
+                    }
+                });
             made.filter(|c| files.insert(c.file.clone())).collect()
         })
     }
@@ -242,6 +269,7 @@ mod tests {
                     prop_assert!(!ranks.contains(&version));
                     prop_assert!(settings.pin(&model).as_ref() != Some(&version));
                     prop_assert!(candidate.link.is_none());
+                    prop_assert_eq!(candidate.devices, 0);
                 }
                 prop_assert!(!ranks.is_empty());
             }

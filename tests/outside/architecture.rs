@@ -88,7 +88,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 47] = [
+const PURE: [&str; 49] = [
     "admin/fleet_source.rs",
     "admin/query.rs",
     "admin/scan.rs",
@@ -111,6 +111,8 @@ const PURE: [&str; 47] = [
     "firmware/release_name.rs",
     "firmware/release_name",
     "firmware/snapshot.rs",
+    "fleet/crowd.rs",
+    "fleet/forecast.rs",
     "http/range.rs",
     "http/conditional.rs",
     "http/router.rs",

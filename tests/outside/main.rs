@@ -39,6 +39,7 @@ mod folder;
 mod golden;
 mod homes;
 mod image_files;
+mod known_devices;
 mod limits;
 mod listeners;
 mod log_bounds;

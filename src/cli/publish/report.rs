@@ -1,5 +1,6 @@
 //! Words on each file that was to be published, for people and for programs.
 
+use super::super::forecast::Fleet;
 use crate::firmware::publish::{Origin, PublishError, Source, Target};
 use crate::util::terminal::{file_name, one_line};
 use anyhow::anyhow;
@@ -62,6 +63,12 @@ pub(super) struct Row {
     /// Reason why it was not published.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Number of known devices whose board is the model, where its name alone would not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_reported_by: Option<u64>,
+    /// Forecast for known devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<Fleet>,
     /// Place of the image in the source.
     #[serde(skip)]
     place: Option<String>,
@@ -91,6 +98,8 @@ impl Row {
             removed: None,
             warnings: Vec::new(),
             reason: None,
+            model_reported_by: None,
+            fleet: None,
             place: None,
             effect: String::new(),
             lines: Vec::new(),
@@ -115,6 +124,25 @@ impl Row {
         self.path = Some(file_name(&target.path));
         self.model = Some(target.model.clone());
         self.version = Some(target.version.clone());
+    }
+
+    /// Takes that its name may be two boards', and that known devices report this one alone.
+    pub(super) fn reported(&mut self, board: &str, other: &str, devices: u64) {
+        self.model_reported_by = Some(devices);
+        self.lines.push(format!(
+            "{}: its name may be two boards', {board} and {other}; it is taken for {board}, which is reported by known \
+             devices ({devices}), and {other} by none",
+            self.source
+        ));
+    }
+
+    /// Takes what known devices are told of it.
+    pub(super) fn foresee(&mut self, fleet: Option<Fleet>) {
+        let path = self.path.as_deref().unwrap_or_default();
+        let lines = fleet.iter().flat_map(Fleet::lines);
+        self.lines
+            .extend(lines.map(|line| format!("{path}: {line}")));
+        self.fleet = fleet;
     }
 
     /// Takes the reason why it is not published.

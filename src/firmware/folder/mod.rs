@@ -3,6 +3,7 @@
 //! `state.rs` decides.
 
 mod files;
+pub(super) mod glance;
 mod handle;
 pub(super) mod judge;
 mod kind;

@@ -4,7 +4,7 @@
 use super::super::{FolderSettings, command, notes};
 use super::judge::{self, Listed, Use};
 use super::kind::{self, Folders};
-use super::scan::{self, Listing};
+use super::scan::{self, Found, Listing};
 use super::state::{Hope, ReadResult};
 use super::unusable::Unusable;
 use crate::event::text::Text;
@@ -128,22 +128,25 @@ pub(in crate::firmware) fn look_through(settings: &FolderSettings) -> io::Result
         judged: Err(why),
         state: None,
     });
-    let read = found.into_iter().map(|found| {
-        let job = Job {
-            path: settings.dir.join(&found.file),
-            file: found.file,
-            listed: found.listed,
-            state: found.identity,
-            settings: settings.clone(),
-        };
-        let Done { job, judged, .. } = job.run();
-        Looked {
-            file: job.file,
-            judged,
-            state: Some(job.state),
-        }
-    });
+    let read = found.into_iter().map(|found| look_at(settings, found));
     Ok(unusable.chain(read).collect())
+}
+
+/// Reads a file of the folder, and judges it as a server does.
+pub(super) fn look_at(settings: &FolderSettings, found: Found) -> Looked {
+    let job = Job {
+        path: settings.dir.join(&found.file),
+        file: found.file,
+        listed: found.listed,
+        state: found.identity,
+        settings: settings.clone(),
+    };
+    let Done { job, judged, .. } = job.run();
+    Looked {
+        file: job.file,
+        judged,
+        state: Some(job.state),
+    }
 }
 
 /// Tells whether the folder still shows what was looked through.

@@ -64,11 +64,13 @@ pub(crate) struct Item {
 pub(crate) struct Unremoved(pub(crate) String);
 
 impl Pruning {
-    /// Looks at the folder, and decides. With `is_dry` nothing will be done.
+    /// Looks at the folder, and decides. `run_by` tells how many devices run an image of this
+    /// name and SHA-256. With `is_dry` nothing will be done.
     pub(crate) fn plan(
         settings: &FolderSettings,
         keep: NonZeroUsize,
         models: &impl Models,
+        run_by: impl Fn(&ImageName, &AppImage, &[u8; 32]) -> u64,
         is_dry: bool,
     ) -> Result<Self, PruneError> {
         let dir = &settings.dir;
@@ -93,13 +95,22 @@ impl Pruning {
         } in looked
         {
             let own = links.iter().find(|link| link.name == file);
+            let sha256 = match &judged {
+                Ok(Use::Offered(_, inspection)) => inspection.sha256,
+                Ok(Use::Served(..)) | Err(_) => [0; 32],
+            };
             let (verdict, app) = verdict(judged, own);
+            let devices = match (&verdict, &app) {
+                (Ok(name), Some(app)) => run_by(name, app, &sha256),
+                _ => 0,
+            };
             let leads_here = |link: &&Link| link.inside.as_deref() == Some(file.as_ref());
             let link = links.iter().find(leads_here);
             candidates.push(Candidate {
                 file: file.clone(),
                 verdict: verdict.clone(),
                 link: link.map(|link| link.name.clone()),
+                devices,
             });
             items.push(Item {
                 path: dir.join(&file),
@@ -354,6 +365,10 @@ impl std::fmt::Display for Reason {
         match self {
             Self::Highest => f.write_str("its version is one of the highest"),
             Self::Pinned => f.write_str("gateway.firmware.pin holds its model at this version"),
+            Self::Run(devices) => write!(
+                f,
+                "known devices that run this version, or were offered it last: {devices}"
+            ),
             Self::Linked(link) => write!(f, "{link} is a link to this version"),
         }
     }

@@ -1,0 +1,46 @@
+//! Forecasts: what known devices would be told of a file, in the words of commands.
+
+use super::super::Kind;
+use super::why;
+
+kinds! { FORECASTS:
+    /// Numbers of devices, by whether they would get a file.
+    FORECAST = why("forecast", &["of_model", "gets", "runs?"],
+        "它面向的已知设备有 {of_model} 台，其中 {gets} 台下次检查时会得到它{，|runs| 台已在运行它}",
+        "known devices that it is for: {of_model}; would get it at their next check: {gets}{; run it already: |runs|}");
+    /// No device would.
+    FORECAST_NONE = why("forecast.none", &["known"],
+        "它不面向任何已知设备（共知 {known} 台）",
+        "it is for none of the devices that are known here ({known})");
+    /// Devices that would not, and the reason.
+    FORECAST_STAYS = why("forecast.stays", &["devices", "runs", "why", "id"],
+        "{devices} 台（现为 {runs}）不会得到它；{why}（{id}）",
+        "{devices} (now on {runs}) would not get it; {why} ({id})");
+    /// They get a higher file.
+    FORECAST_HIGHER = why("forecast.higher", &["other"],
+        "它们会得到版本更高的 {other}", "they get {other}, which is higher");
+    /// Their model is held at another version.
+    FORECAST_PINNED = why("forecast.pinned", &["pin"],
+        "gateway.firmware.pin 将其型号固定在 {pin}", "gateway.firmware.pin holds their model at {pin}");
+    /// They run another build of it.
+    FORECAST_SAME_VERSION = why("forecast.same-version", &[],
+        "它们运行的是同一版本的另一构建", "they run another build of the same version");
+    /// They run a higher version.
+    FORECAST_LOWER = why("forecast.lower", &[],
+        "它们运行的版本更高", "they run a higher version");
+    /// A higher file ends it for them.
+    FORECAST_HELD = why("forecast.held", &["other", "why"],
+        "不再看比 {other} 更低的文件（{why}）",
+        "nothing below {other} is looked at for them ({why})");
+    /// They are told nothing about firmware.
+    FORECAST_SILENT = why("forecast.silent", &[],
+        "它们自己的版本号会使它们在收到固件信息时重启，因此不向它们提及固件",
+        "their own version restarts them at every check that mentions firmware, and they are told nothing about it");
+    /// Further reasons.
+    FORECAST_MORE = why("forecast.more", &[],
+        "其他原因", "other reasons");
+    /// What is known of devices cannot be read.
+    FORECAST_UNKNOWN = why("forecast.unknown", &["dir", "error"],
+        "无法读取 {dir} 中已知设备的记录（{error}），因此不知道它们运行什么、会得到什么",
+        "what is known of devices cannot be read in {dir} ({error}): what they run, or would get, is not known");
+}

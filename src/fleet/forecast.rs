@@ -1,0 +1,273 @@
+//! Forecast: what becomes of a file once every known device has checked in again. Pure.
+//!
+//! Nothing is explained here a second time: each group of devices that have all in common is
+//! decided on as at a check-in, and the reasons are those of the decision.
+
+use super::crowd::{Crowd, Group};
+use super::id::DeviceId;
+use super::record::Record;
+use crate::event::text::Lang;
+use crate::event::{Event, event};
+use crate::firmware::snapshot::{Entry, Snapshot};
+use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
+use xiaozhi_device::guards::{Reason, ReportedDevice};
+use xiaozhi_device::version::{self, Version};
+
+/// Number of reasons that are told apart: what devices report makes them many.
+const REASONS: usize = 16;
+
+/// Prospects of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forecast {
+    /// Number of known devices, whatever their model.
+    pub known: u64,
+    /// Number of those that the file is for: they look for files under its model's names; or
+    /// have none of their own, where it is for such.
+    pub of_model: u64,
+    /// Number of those to which it is offered.
+    pub gets: u64,
+    /// Number of those that run it.
+    pub runs: u64,
+    /// The others, most first.
+    pub stays: Vec<Stays>,
+}
+
+/// Devices that would not get a file, all for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stays {
+    /// The reason.
+    pub why: Event,
+    /// Number of devices.
+    pub devices: u64,
+    /// The lowest version that one of them runs.
+    pub lowest: Box<str>,
+    /// The highest version that one of them runs.
+    pub highest: Box<str>,
+}
+
+/// Fate of a file at one device.
+enum Fate {
+    /// It is not for it.
+    None,
+    Gets,
+    Runs,
+    Stays(Event),
+}
+
+/// Counts, for each file by its name, the known devices that could get it: those whose model
+/// it is, and from which no guard keeps it. Which version they run, which are pinned, and
+/// whether a higher file is there counts for nothing. Files for nobody are left out.
+///
+/// `each` hands every known device to the function that it is given.
+pub fn forecast_all(
+    each: impl FnOnce(&mut dyn FnMut(&DeviceId, &Record)),
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> HashMap<String, u64> {
+    let mut crowd = Crowd::default();
+    each(&mut |id, record| crowd.add(id, record));
+    let mut could_get = HashMap::new();
+    for (group, devices) in crowd.groups() {
+        let check_in = group.check_in();
+        let decision = decide(&check_in, snapshot, policy, group);
+        if matches!(decision.outcome, Outcome::Silent) {
+            continue;
+        }
+        let device = reported(&check_in, policy);
+        for entry in candidates(&decision, snapshot, policy) {
+            let file = entry.candidate();
+            if device.runs(&file).is_some() || device.refuses(&file).is_none() {
+                *could_get.entry(entry.file.clone()).or_default() += devices;
+            }
+        }
+    }
+    could_get
+}
+
+impl Crowd {
+    /// Says what becomes of a file of the snapshot once each device has checked in again.
+    pub fn forecast(&self, snapshot: &Snapshot, policy: &Policy, entry: &Entry) -> Forecast {
+        let mut forecast = Forecast {
+            known: self.devices(),
+            ..Forecast::default()
+        };
+        for (group, devices) in self.groups() {
+            let fate = fate(group, snapshot, policy, entry);
+            match fate {
+                Fate::None => continue,
+                Fate::Gets => forecast.gets += devices,
+                Fate::Runs => forecast.runs += devices,
+                Fate::Stays(why) => forecast.stay(why, devices, group.version()),
+            }
+            forecast.of_model += devices;
+        }
+        forecast.sort();
+        forecast
+    }
+}
+
+impl Forecast {
+    fn stay(&mut self, why: Event, devices: u64, version: &str) {
+        let known = self.stays.iter_mut().find(|known| known.why == why);
+        let one = Stays {
+            why,
+            devices,
+            lowest: version.into(),
+            highest: version.into(),
+        };
+        match known {
+            Some(known) => known.join(one),
+            None => self.stays.push(one),
+        }
+    }
+
+    /// Sorts the reasons, and makes one of those that are too many.
+    fn sort(&mut self) {
+        let words = |one: &Stays| one.why.words(Lang::En);
+        self.stays.sort_by(|a, b| {
+            let by_words = || words(a).cmp(&words(b));
+            b.devices.cmp(&a.devices).then_with(by_words)
+        });
+        let mut others = self.stays.split_off(self.stays.len().min(REASONS));
+        let Some(mut rest) = others.pop() else {
+            return;
+        };
+        rest.why = event!(FORECAST_MORE);
+        for other in others {
+            rest.join(other);
+        }
+        self.stays.push(rest);
+    }
+
+    /// Says it: all in numbers, and then each reason.
+    pub fn events(&self) -> Vec<Event> {
+        if self.of_model == 0 {
+            return vec![event!(FORECAST_NONE, known = self.known)];
+        }
+        let runs = (self.runs > 0).then_some(self.runs);
+        let numbers = event!(
+            FORECAST,
+            of_model = self.of_model,
+            gets = self.gets,
+            runs = runs
+        );
+        let reasons = self.stays.iter().map(Stays::event);
+        std::iter::once(numbers).chain(reasons).collect()
+    }
+}
+
+impl Stays {
+    fn join(&mut self, other: Self) {
+        self.devices += other.devices;
+        if version::compare(&other.lowest, &self.lowest) == Ordering::Less {
+            self.lowest = other.lowest;
+        }
+        if version::compare(&other.highest, &self.highest) == Ordering::Greater {
+            self.highest = other.highest;
+        }
+    }
+
+    /// Returns the versions that they run: one, or from the lowest to the highest.
+    pub fn versions(&self) -> String {
+        if version::compare(&self.lowest, &self.highest) == Ordering::Equal {
+            return self.lowest.to_string();
+        }
+        format!("{}…{}", self.lowest, self.highest)
+    }
+
+    /// Says it, with the id of the reason.
+    pub fn event(&self) -> Event {
+        event!(
+            FORECAST_STAYS,
+            devices = self.devices,
+            runs = self.versions(),
+            why = &self.why,
+            id = self.why.kind.id
+        )
+    }
+}
+
+/// Returns what is known of the device that makes this check-in.
+fn reported<'a>(check_in: &'a CheckIn<'_>, policy: &'a Policy) -> ReportedDevice<'a> {
+    ReportedDevice::of(&check_in.report, check_in.version(), &policy.projects)
+}
+
+/// Returns the files that were looked through for a decision.
+fn candidates<'a>(
+    decision: &Decision<'_>,
+    snapshot: &'a Snapshot,
+    policy: &Policy,
+) -> Vec<&'a Arc<Entry>> {
+    match decision {
+        Decision { candidates: 0, .. } => Vec::new(),
+        Decision { is_own: true, .. } => {
+            let names = policy.names(decision.model);
+            names.flat_map(|name| snapshot.model(name)).collect()
+        }
+        Decision { .. } => snapshot.model(DEFAULT_MODEL).iter().collect(),
+    }
+}
+
+fn fate(group: &Group, snapshot: &Snapshot, policy: &Policy, entry: &Entry) -> Fate {
+    let check_in = group.check_in();
+    let decision = decide(&check_in, snapshot, policy, group);
+    let is_it = |file: &str| file == entry.file;
+    let is_kept_back = decision.candidates == 0
+        && entry.model == DEFAULT_MODEL
+        && decision.withheld.iter().any(|held| {
+            let mut files = snapshot.model(DEFAULT_MODEL).iter();
+            files.any(|file| *file.file == *held.what)
+        });
+    let mut files = candidates(&decision, snapshot, policy).into_iter();
+    if !is_kept_back && !files.any(|file| is_it(&file.file)) {
+        return Fate::None;
+    }
+    match decision.outcome {
+        Outcome::Offer { entry: offered, .. } if is_it(&offered.file) => return Fate::Gets,
+        Outcome::Silent => return Fate::Stays(event!(FORECAST_SILENT)),
+        Outcome::Offer { .. } | Outcome::UpToDate => {}
+    }
+    if let Some(held) = decision.withheld.iter().find(|held| is_it(held.what)) {
+        return match held.reason {
+            Reason::AlreadyRunning { .. } => Fate::Runs,
+            _ => Fate::Stays(Event::from(&held.reason)),
+        };
+    }
+    let runs = reported(&check_in, policy).runs(&entry.candidate());
+    let order = version::compare(entry.version.as_str(), check_in.version());
+    // What is no image tells nothing but its version.
+    if runs.is_some() || order == Ordering::Equal && entry.app.is_none() {
+        return Fate::Runs;
+    }
+    let pin = policy.pin(decision.model);
+    Fate::Stays(passed_over(&decision, pin, entry, order))
+}
+
+/// Returns why a file was passed over that nothing is held against: `order` is that of its
+/// version beside the device's.
+fn passed_over(
+    decision: &Decision<'_>,
+    pin: Option<&Version>,
+    entry: &Entry,
+    order: Ordering,
+) -> Event {
+    if let Some(pin) = pin.filter(|pin| entry.version != **pin) {
+        return event!(FORECAST_PINNED, pin = pin.as_str());
+    }
+    match (order, &decision.outcome, decision.withheld.last()) {
+        (Ordering::Equal, ..) => event!(FORECAST_SAME_VERSION),
+        (Ordering::Less, ..) => event!(FORECAST_LOWER),
+        (_, Outcome::Offer { entry, .. }, _) => event!(FORECAST_HIGHER, other = &entry.file),
+        (_, _, Some(Withheld { what, reason })) => {
+            event!(FORECAST_HELD, other = *what, why = Event::from(reason))
+        }
+        _ => event!(FORECAST_MORE),
+    }
+}
+
+#[cfg(test)]
+mod tests;
