@@ -77,6 +77,7 @@ const fn why(
 mod acme;
 mod address;
 mod admin;
+mod ask;
 mod certificate;
 mod check_in;
 mod config;
@@ -97,6 +98,7 @@ mod withheld;
 pub use acme::*;
 pub use address::*;
 pub use admin::*;
+pub use ask::*;
 pub use certificate::*;
 pub use check_in::*;
 pub use config::*;
@@ -135,6 +137,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ORDERS,
         ADDRESSES,
         ADMIN,
+        ASKING,
         STATE,
     ]
     .into_iter()
