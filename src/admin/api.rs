@@ -2,7 +2,8 @@
 //! `endpoints.rs`.
 
 use super::auth::Caller;
-use super::fleet_source::{FleetSource, OrderError};
+use super::fleet_source::{FleetSource, OrderError, Orderer};
+use super::metrics::CONTENT_TYPE;
 use super::parts::Sources;
 use super::query::{self, DeviceQuery, OfferQuery};
 use super::reply::{ErrorBody, Refusal, json, text, with_type};
@@ -20,6 +21,7 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Longest body of a request, in bytes.
 pub(super) const LONGEST_BODY: usize = 16 << 10;
@@ -86,9 +88,7 @@ pub(super) async fn metrics(State(sources): State<Sources>) -> Answer {
     let measure = sources.metrics.ok_or(Refusal::NotFound)?;
     let text = tokio::task::spawn_blocking(move || measure()).await;
     let text = text.map_err(|_| Refusal::Late)?;
-    // As OpenMetrics has it: https://prometheus.io/docs/specs/om/open_metrics_spec/
-    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(with_type(StatusCode::OK, media_type, text.into_bytes()))
+    Ok(with_type(StatusCode::OK, CONTENT_TYPE, text.into_bytes()))
 }
 
 /// The fleet in numbers.
@@ -188,9 +188,11 @@ pub(super) async fn retry(
         _ => Refusal::BadBody(error.body_text()),
     })?;
     let RetryBody { file } = retry_body(&body)?;
+    let now = (sources.clock)();
     let retried = blocking(&sources, move |source| {
         let device = id.to_string();
-        let retried = source.retry(&id, file.as_deref()).map_err(refused)?;
+        let by = orderer(&caller, peer, now);
+        let retried = source.retry(&id, file.as_deref(), by).map_err(refused)?;
         tell!(
             ADMIN_RETRIED,
             device = device.as_str(),
@@ -218,8 +220,10 @@ pub(super) async fn forget(
 ) -> Answer {
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
+    let now = (sources.clock)();
     let forgotten = blocking(&sources, move |source| {
-        source.forget(&id).map_err(refused)?;
+        let by = orderer(&caller, peer, now);
+        source.forget(&id, by).map_err(refused)?;
         tell!(ADMIN_FORGOT, by = caller.name, peer = peer);
         Ok::<_, Refusal>(Forgotten { forgotten: true })
     });
@@ -245,6 +249,14 @@ fn retry_body(body: &[u8]) -> Result<RetryBody, Refusal> {
     // An array would be taken for its fields in their order.
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(refused)?;
     serde_json::from_value(Value::Object(object)).map_err(refused)
+}
+
+fn orderer(caller: &Caller, peer: SocketAddr, now: SystemTime) -> Orderer<'_> {
+    Orderer {
+        name: &caller.name,
+        from: peer.ip(),
+        now,
+    }
 }
 
 fn refused(error: OrderError) -> Refusal {

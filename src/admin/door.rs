@@ -170,6 +170,10 @@ impl Handler for Admin {
         answered
     }
 
+    fn is_for_devices() -> bool {
+        false
+    }
+
     fn turned_away() -> Bytes {
         Bytes::from_static(
             b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\n\

@@ -2,6 +2,8 @@
 //! are written down before they are acknowledged. It is asked on threads that may block.
 
 use crate::fleet::{DeviceId, Fleet};
+use std::net::IpAddr;
+use std::time::SystemTime;
 
 /// A file of the firmware folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,17 @@ pub(crate) enum OrderError {
     NotKept(String),
 }
 
+/// Person, or program, that orders something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Orderer<'a> {
+    /// Name of its token.
+    pub(crate) name: &'a str,
+    /// Its address.
+    pub(crate) from: IpAddr,
+    /// Time of the order.
+    pub(crate) now: SystemTime,
+}
+
 /// Source of files and orders, and the fleet that they are about.
 pub(crate) trait FleetSource: Send + Sync + 'static {
     /// Returns the fleet.
@@ -48,8 +61,13 @@ pub(crate) trait FleetSource: Send + Sync + 'static {
 
     /// Lets a device have again what failed on it: `file`, or all. Returns the number of
     /// images.
-    fn retry(&self, device: &DeviceId, file: Option<&str>) -> Result<u64, OrderError>;
+    fn retry(
+        &self,
+        device: &DeviceId,
+        file: Option<&str>,
+        by: Orderer<'_>,
+    ) -> Result<u64, OrderError>;
 
     /// Forgets a device whole.
-    fn forget(&self, device: &DeviceId) -> Result<(), OrderError>;
+    fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError>;
 }

@@ -7,6 +7,7 @@ pub mod auth;
 mod door;
 mod endpoints;
 mod fleet_source;
+pub mod metrics;
 mod openapi;
 mod parts;
 mod query;
@@ -18,6 +19,6 @@ mod types;
 
 pub(crate) use auth::{AdminToken, Hosts, Role, hash};
 pub(crate) use door::Admin;
-pub(crate) use fleet_source::{FileView, FleetSource, OrderError};
+pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};

@@ -1,24 +1,17 @@
-//! The admin address: its socket, its tokens, and what it shows.
+//! The admin address: its socket and its tokens.
 
+use super::house::House;
 use super::refused;
 use crate::admin::settings::{ReadTokens, read_tokens};
-use crate::admin::{
-    Admin, AdminParts, AdminToken, Check, FileView, FleetSource, Hosts, OrderError, Readiness,
-    Role, hash,
-};
+use crate::admin::{Admin, AdminParts, AdminToken, Hosts, Role, hash, metrics};
 use crate::config::{ConfigFaults, Settings};
-use crate::event::text::Lang;
 use crate::event::{self, Event, event, tell};
-use crate::firmware::catalogue::Catalogue;
-use crate::firmware::name;
 use crate::fleet::state_folder::StateFolder;
-use crate::fleet::{DeviceId, Fleet};
 use crate::server::{Bind, Limits, ListenError, Listeners, Port, Service, Trusted, Workers};
-use crate::tls::Certificates;
+use crate::tls::Mode;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -176,7 +169,7 @@ impl AdminDoor {
     pub(super) fn announce(&self, settings: &Settings) {
         let protocols = match (self.is_tls_only(), &settings.tls) {
             (true, _) => "TLS",
-            (false, crate::tls::Mode::Off) => "HTTP",
+            (false, Mode::Off) => "HTTP",
             (false, _) => "HTTP + TLS",
         };
         let file = self.tokens.file.clone();
@@ -192,11 +185,12 @@ impl AdminDoor {
     pub(super) fn service(
         self,
         settings: &Settings,
-        readiness: Ready,
-        fleet: FleetView,
+        house: House,
         tls: Option<Arc<ServerConfig>>,
         limits: &Arc<ArcSwap<Limits>>,
     ) -> (Listeners, Service<Admin>) {
+        let house = Arc::new(house);
+        let measured = Arc::clone(&house);
         let parts = AdminParts {
             hosts: Hosts {
                 names: settings.admin.names.clone(),
@@ -204,9 +198,9 @@ impl AdminDoor {
             },
             tls_only: self.is_tls_only(),
             tokens: self.tokens.running,
-            readiness: Arc::new(readiness),
-            fleet: Arc::new(fleet),
-            metrics: None,
+            readiness: house.clone(),
+            fleet: house,
+            metrics: Some(Arc::new(move || metrics::render(&*measured))),
             clock: SystemTime::now,
         };
         let service = Service {
@@ -217,118 +211,5 @@ impl AdminDoor {
             trusted: Trusted::default(),
         };
         (self.listeners, service)
-    }
-}
-
-/// Looks whether this server can do its work.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) catalogue: Arc<Catalogue>,
-    /// `None` where no TLS is spoken.
-    pub(super) certificates: Option<Arc<Certificates>>,
-    /// The firmware folder.
-    pub(super) dir: PathBuf,
-    /// The state folder.
-    pub(super) state: PathBuf,
-    /// True where the state folder is this server's.
-    pub(super) has_state: bool,
-}
-
-impl Readiness for Ready {
-    fn checks(&self) -> Vec<Check> {
-        let dir = || absolute(&self.dir);
-        let looked = self.catalogue.has_looked();
-        let no_certificate = |kept: &Arc<Certificates>| kept.pairs().is_empty();
-        let lacks = self.certificates.as_ref().is_some_and(no_certificate);
-        let state = || absolute(&self.state);
-        let check = |name, why| Check { name, why };
-        vec![
-            check(
-                "catalogue",
-                (!looked).then(|| event!(READY_NO_CATALOGUE, dir = dir())),
-            ),
-            check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
-            check(
-                "store",
-                (!self.has_state).then(|| event!(READY_NO_STATE, dir = state())),
-            ),
-        ]
-    }
-}
-
-/// View of devices and files, for the admin address.
-#[derive(Debug)]
-pub(super) struct FleetView {
-    fleet: Arc<Fleet>,
-    catalogue: Arc<Catalogue>,
-}
-
-impl FleetView {
-    /// Shows what these know.
-    pub(super) fn new(fleet: Arc<Fleet>, catalogue: Arc<Catalogue>) -> Self {
-        Self { fleet, catalogue }
-    }
-}
-
-/// Reason why no order is taken.
-const NO_ORDERS: &str = "this server keeps no orders";
-
-impl FleetView {
-    fn known(&self, device: &DeviceId) -> Result<(), OrderError> {
-        let known = self.fleet.find(device);
-        known.map(drop).ok_or(OrderError::NoDevice)
-    }
-}
-
-impl FleetSource for FleetView {
-    fn fleet(&self) -> &Fleet {
-        &self.fleet
-    }
-
-    fn files(&self) -> Vec<FileView> {
-        let snapshot = self.catalogue.snapshot();
-        let view = |file: &str, verdict, why: Option<&Event>| {
-            let named = name::parse(file).ok();
-            let (model, version) = named.map(|name| (name.model, name.version)).unzip();
-            FileView {
-                file: file.to_owned(),
-                model,
-                version: version.map(|version| version.to_string()),
-                size: None,
-                sha256: None,
-                verdict,
-                why: why.map(|why| why.kind.id),
-                words: why.map(|why| why.message(Lang::En)),
-                could_get: 0,
-            }
-        };
-        let offered: HashSet<_> = snapshot.entries().map(|entry| &*entry.file).collect();
-        let served = snapshot.served().map(|served| {
-            let is_offered = offered.contains(&*served.file);
-            let verdict = if is_offered { "ready" } else { "served" };
-            FileView {
-                size: Some(served.size()),
-                sha256: Some(served.sha256),
-                ..view(&served.file, verdict, None)
-            }
-        });
-        let unread = snapshot
-            .unread()
-            .map(|(file, _)| view(file, "waiting", None));
-        let unused = snapshot.all_unused();
-        let unused = unused.map(|unused| view(unused.file, "refused", Some(unused.why)));
-        let mut files: Vec<_> = served.chain(unread).chain(unused).collect();
-        files.sort_by(|a, b| a.file.cmp(&b.file));
-        files
-    }
-
-    fn retry(&self, device: &DeviceId, _file: Option<&str>) -> Result<u64, OrderError> {
-        self.known(device)?;
-        Err(OrderError::NotKept(NO_ORDERS.to_owned()))
-    }
-
-    fn forget(&self, device: &DeviceId) -> Result<(), OrderError> {
-        self.known(device)?;
-        Err(OrderError::NotKept(NO_ORDERS.to_owned()))
     }
 }

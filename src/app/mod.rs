@@ -7,6 +7,8 @@ mod admin;
 mod audit;
 mod changes;
 mod clock;
+mod fleet;
+mod house;
 mod machine;
 mod names;
 mod reload;
@@ -40,6 +42,7 @@ use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
+use house::House;
 use reload::Reloader;
 use said::{announce, say_certificates, say_room, say_source};
 use std::path::{Path, PathBuf};
@@ -90,8 +93,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         // A port that the kernel chose is known only now.
         settings.make_up(port, SystemTime::now());
     }
-    let state = state_folder(&settings)?.map(Arc::new);
-    let admin = admin::open(&settings, state.as_deref(), &workers)?;
+    let state = state_folder(&settings)?;
+    let admin = admin::open(&settings, state.as_ref(), &workers)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
     let challenges = certificates.as_ref().map(|kept| kept.challenges());
@@ -114,20 +117,23 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         connections,
         ..settings.limits.clone()
     }));
-    let fleet = Arc::new(Fleet::default());
-    let front = Arc::new(front(&settings, &catalogue, &fleet, challenges));
+    let (fleet, orders) = fleet::fleet(&settings, state.as_ref());
+    let store = Arc::new(Store::new(settings.memory));
+    let front = Arc::new(front(&settings, &catalogue, &store, &fleet, challenges));
     let admin_limits = Arc::new(ArcSwap::from_pointee(admin::limits(&settings.limits)));
     let admin_tokens = admin.as_ref().map(admin::AdminDoor::tokens);
-    let readiness = admin::Ready {
-        catalogue: Arc::clone(&catalogue),
-        certificates: certificates.clone(),
-        dir: settings.catalogue.dir.clone(),
-        state: settings.state.clone(),
-        has_state: state.is_some(),
-    };
     let admin = admin.map(|admin| {
-        let source = admin::FleetView::new(Arc::clone(&fleet), Arc::clone(&catalogue));
-        admin.service(&settings, readiness, source, tls.clone(), &admin_limits)
+        let house = House {
+            fleet: Arc::clone(&fleet),
+            orders,
+            catalogue: Arc::clone(&catalogue),
+            store,
+            certificates: certificates.clone(),
+            settings: settings.clone(),
+            has_state: state.is_some(),
+            started: SystemTime::now(),
+        };
+        admin.service(&settings, house, tls.clone(), &admin_limits)
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
@@ -136,6 +142,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         connections,
         threshold,
         front: Arc::clone(&front),
+        fleet: Arc::clone(&fleet),
         limits: Arc::clone(&limits),
         admin_limits,
         admin_tokens,
@@ -145,6 +152,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         auditor: Arc::clone(&auditor),
     });
     let supervisor = Supervisor::new(stop.asked.clone());
+    fleet::keep(&supervisor, &fleet);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| {
@@ -335,12 +343,13 @@ async fn watch_certificates(auditor: &Auditor) {
 fn front(
     settings: &Settings,
     catalogue: &Arc<Catalogue>,
+    store: &Arc<Store>,
     fleet: &Arc<Fleet>,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
     let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
-        store: Arc::new(Store::new(settings.memory)),
+        store: Arc::clone(store),
         fleet: Arc::clone(fleet),
         bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,

@@ -8,6 +8,7 @@ use super::{acme, front_settings, machine, refused};
 use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
+use crate::fleet::Fleet;
 use crate::http::Front;
 use crate::server::{Bind, Limits, Port};
 use crate::telemetry::logs::Threshold;
@@ -32,6 +33,8 @@ pub(super) struct Reloader {
     pub(super) connections: usize,
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
+    /// What is known of devices.
+    pub(super) fleet: Arc<Fleet>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     /// Deadlines of the admin address.
     pub(super) admin_limits: Arc<ArcSwap<Limits>>,
@@ -128,6 +131,7 @@ impl Reloader {
         self.admin_limits
             .store(Arc::new(admin::limits(&settings.limits)));
         self.front.change(front_settings(settings));
+        self.fleet.change(settings.fleet);
         self.catalogue.change(settings.catalogue.clone());
         self.limits.store(Arc::new(Limits {
             connections: self.connections,

@@ -12,7 +12,8 @@
 //! * [`version`] has the two orders of versions: ours, and the device's.
 //! * [`guards`] holds an image against a device.
 //! * [`endpoint`] reads an address as a device reads it, [`host`] judges where its host
-//!   leads, and [`redact`] leaves out of a message what may be secret.
+//!   leads, [`redact`] leaves out of a message what may be secret, and [`private`] out of a
+//!   report what is its owner's.
 //! * [`mac`] reads the addresses by which devices name themselves.
 //! * [`hex`] writes and reads hexadecimal.
 
@@ -26,6 +27,7 @@ pub mod host;
 pub mod image;
 mod json;
 pub mod mac;
+pub mod private;
 pub mod project;
 pub mod redact;
 pub mod version;

@@ -116,6 +116,13 @@ pub use request::*;
 pub use state::*;
 pub use withheld::*;
 
+/// Returns the kinds of TLS handshakes that failed.
+pub fn handshakes() -> impl Iterator<Item = &'static Kind> {
+    // What has no room is a reason within one of them.
+    let kinds = HANDSHAKES.iter().copied();
+    kinds.filter(|kind| !kind.room.is_empty())
+}
+
 /// Returns every kind, in the order in which the documents show them.
 pub fn all() -> impl Iterator<Item = &'static Kind> {
     [

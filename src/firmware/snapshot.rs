@@ -3,7 +3,7 @@
 
 use super::name::near::{NameIndex, NearFile};
 use super::name::{self, ImageName, model_key};
-use crate::event::Event;
+use crate::event::{Event, kinds};
 use crate::util::file_state::FileState;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{HashMap, HashSet};
@@ -147,6 +147,21 @@ pub struct UnusedFile<'a> {
     pub file: &'a str,
     /// The reason.
     pub why: &'a Event,
+}
+
+/// Numbers of the files in the folder, by what is made of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verdicts {
+    /// Files that are offered.
+    pub ready: usize,
+    /// Files that can be fetched, and are offered to no device.
+    pub served: usize,
+    /// Files that are not used, for their names or for what is in them.
+    pub refused: usize,
+    /// Files that somebody is writing.
+    pub waiting: usize,
+    /// Files that are whole and not read yet.
+    pub unread: usize,
 }
 
 impl Snapshot {
@@ -293,9 +308,8 @@ impl Snapshot {
     }
 
     /// Returns the names of the files that are not read yet, in no order.
-    pub(crate) fn unread(&self) -> impl Iterator<Item = (&str, Option<&ImageName>)> {
-        let unread = self.unread.iter();
-        unread.map(|(file, name)| (file.as_str(), name.as_ref()))
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &str> {
+        self.unread.keys().map(String::as_str)
     }
 
     /// Returns the files that are not used, each with the reason, in no order.
@@ -308,11 +322,25 @@ impl Snapshot {
     pub(crate) fn len(&self) -> usize {
         self.by_model.values().map(Vec::len).sum()
     }
+
+    /// Counts the files by what is made of each.
+    pub fn verdicts(&self) -> Verdicts {
+        let is_waiting = |why: &&Event| why.kind.id == kinds::FILE_WAITING.id;
+        let waiting = self.unused.values().filter(is_waiting).count();
+        Verdicts {
+            ready: self.len(),
+            served: self.by_file.len() - self.len(),
+            refused: self.unused.len() - waiting,
+            waiting,
+            unread: self.unread.len(),
+        }
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::event::event;
     use xiaozhi_device::image;
     use xiaozhi_image_builder::Image;
 
@@ -354,6 +382,28 @@ pub(crate) mod tests {
     /// The names of files, ready to be compared.
     pub(crate) fn names(files: &[&str]) -> Arc<NameIndex> {
         Arc::new(NameIndex::new(files.iter().copied()))
+    }
+
+    #[test]
+    fn files_are_counted_by_what_is_made_of_each() {
+        assert_eq!(Snapshot::default().verdicts(), Verdicts::default());
+        let unused = [
+            ("b_1.0.bin", event!(FILE_WAITING, file = "b_1.0.bin")),
+            ("c_1.0.bin", event!(FILE_WAITING, file = "c_1.0.bin")),
+            ("d.txt", event!(IMAGE_CHANGED)),
+        ];
+        let snapshot = snapshot(&["a_1.0.bin", "a_2.0.bin", "e_1.0.bin"])
+            .with_served([Arc::clone(&entry("assets_1.0.bin").served)])
+            .with_unread([("f_1.0.bin".to_owned(), None)])
+            .with_unused(unused.map(|(file, why)| (file.to_owned(), why)));
+        let expected = Verdicts {
+            ready: 3,
+            served: 1,
+            refused: 1,
+            waiting: 2,
+            unread: 1,
+        };
+        assert_eq!(snapshot.verdicts(), expected);
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Store {
         }
     }
 
+    /// Returns the number of bytes of images in memory.
+    pub(crate) fn used(&self) -> u64 {
+        self.state().used
+    }
+
     /// The content of `entry` if it is in memory. Never waits for a disk.
     pub(crate) fn hot(&self, entry: &ServedFile) -> Option<ImageContent> {
         let mut state = self.state();

@@ -116,7 +116,7 @@ pub struct Fleet {
     key: TokenKey,
     built: SystemTime,
     retries: Vec<(DeviceId, Option<Content>, u64)>,
-    tally: news::Tally,
+    before: Mutex<news::Before>,
     /// Place at which old addresses are looked for, in each part.
     swept: Mutex<Vec<Option<DeviceId>>>,
 }
@@ -168,7 +168,7 @@ impl Fleet {
             key: start.key,
             built: start.built,
             retries: start.retries,
-            tally: news::Tally::default(),
+            before: Mutex::default(),
             swept: Mutex::new(vec![None; parts]),
         }
     }

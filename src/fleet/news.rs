@@ -4,64 +4,23 @@ use super::Fleet;
 use super::outcome::{ENOUGH, OfferEnd};
 use super::table::Ended;
 use crate::event::tell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::util::counts::{COUNTS, CheckIn, Transport};
+use crate::util::sync::lock;
+use std::collections::HashMap;
+use std::time::SystemTime;
 
-/// Counts of an hour, for the store.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// Check-ins that were told of an image, and others.
-    offers: [AtomicU64; 2],
-    /// Check-ins over plain HTTP, and over TLS.
-    transports: [AtomicU64; 2],
-    /// States that offers came to.
-    ends: [AtomicU64; OfferEnd::ALL.len()],
-}
+/// Number of versions that the counts of an hour name, the most frequent ones: anybody can
+/// invent more.
+const VERSIONS: usize = 50;
 
-impl Tally {
-    /// Counts a check-in that was answered.
-    pub(super) fn told(&self, is_offer: bool, is_secure: bool) {
-        count(&self.offers[usize::from(!is_offer)]);
-        count(&self.transports[usize::from(is_secure)]);
-    }
-
-    fn ended(&self, end: OfferEnd) {
-        if let Some(ends) = self.ends.get(end as usize) {
-            count(ends);
-        }
-    }
-
-    /// Returns the number of times that offers came to a state.
-    pub(super) fn of(&self, end: OfferEnd) -> u64 {
-        let ends = self.ends.get(end as usize);
-        ends.map_or(0, |ends| ends.load(Ordering::Relaxed))
-    }
-
-    /// Returns all counts, each with its kind and label, since the start.
-    pub(super) fn all(&self) -> Vec<(&'static str, String, u64)> {
-        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let mut all = Vec::new();
-        for (label, count) in ["offered", "not-offered"].into_iter().zip(&self.offers) {
-            all.push(("check-ins", label.to_owned(), load(count)));
-        }
-        for (label, count) in ["http", "https"].into_iter().zip(&self.transports) {
-            all.push(("transports", label.to_owned(), load(count)));
-        }
-        for (end, count) in OfferEnd::ALL.into_iter().zip(&self.ends) {
-            all.push(("ends", end.key().to_owned(), load(count)));
-        }
-        all
-    }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
+/// Counts at the end of the last hour, by kind and label.
+pub(super) type Before = HashMap<(&'static str, &'static str), u64>;
 
 impl Fleet {
     /// Says how an offer ended, and counts it.
     pub(super) fn say_end(&self, ended: &Ended) {
         let end = ended.change.to;
-        self.tally.ended(end);
+        COUNTS.offer_ended(end as usize);
         let (device, image) = (&*ended.id.to_string(), &ended.image);
         let (file, version) = (&*image.file, &*image.version);
         match end {
@@ -104,9 +63,44 @@ impl Fleet {
             );
         }
     }
+}
 
-    /// Returns the number of times that offers came to a state, since the start.
-    pub fn ended(&self, end: OfferEnd) -> u64 {
-        self.tally.of(end)
+impl Fleet {
+    /// Returns what the hour that ends brought, each count with its kind and label: check-ins
+    /// by outcome and transport, ends of offers, and how many devices run which version.
+    pub(crate) fn take_hour(&self, now: SystemTime) -> Vec<(&'static str, String, u64)> {
+        let mut counts = Vec::new();
+        for outcome in CheckIn::ALL {
+            let each = Transport::ALL.iter();
+            let sum = each.map(|transport| COUNTS.check_ins(*outcome, *transport));
+            counts.push(("check-ins", outcome.label(), sum.sum::<u64>()));
+        }
+        for transport in Transport::ALL {
+            let each = CheckIn::ALL.iter();
+            let sum = each.map(|outcome| COUNTS.check_ins(*outcome, *transport));
+            counts.push(("transports", transport.label(), sum.sum()));
+        }
+        for end in OfferEnd::ALL {
+            counts.push(("ends", end.key(), COUNTS.offers(end as usize)));
+        }
+        let mut before = lock(&self.before);
+        let mut hour: Vec<_> = counts
+            .into_iter()
+            .map(|(kind, label, count)| {
+                let last = before.insert((kind, label), count).unwrap_or(0);
+                (kind, label.to_owned(), count.saturating_sub(last))
+            })
+            .filter(|(.., count)| *count > 0)
+            .collect();
+        drop(before);
+        let versions = self.summary(now).versions;
+        let (named, others) = versions.split_at(versions.len().min(VERSIONS));
+        let named = named.iter();
+        hour.extend(
+            named.map(|(model, version, count)| ("versions", format!("{model} {version}"), *count)),
+        );
+        let others: u64 = others.iter().map(|(.., count)| count).sum();
+        hour.extend((others > 0).then(|| ("versions", "others".to_owned(), others)));
+        hour
     }
 }

@@ -187,7 +187,6 @@ impl<'a> Visit<'a> {
             Outcome::Offer { entry, force } => Some((entry, force)),
             Outcome::UpToDate | Outcome::Silent => None,
         };
-        fleet.tally.told(offer.is_some(), self.came.is_secure);
         let mut shard = fleet.table.shard(&self.id);
         let known = shard.get(&self.id);
         let is_settled = known.is_some_and(|known| known.is_settled);

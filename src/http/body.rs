@@ -7,6 +7,7 @@ use crate::event::tell;
 use crate::event::text::Text;
 use crate::firmware::store::{ImageContent, OpenImage};
 use crate::server::Delivery;
+use crate::util::counts::{COUNTS, Download};
 use crate::util::threads::{self, NoThread};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::future::Future;
@@ -123,6 +124,7 @@ impl Image {
         log: DownloadLog,
         delivery: Option<Delivery>,
     ) -> Self {
+        COUNTS.download_begun();
         Self {
             content,
             at: start,
@@ -154,6 +156,7 @@ impl Image {
         match &block {
             Ok(bytes) => {
                 self.at += bytes.len() as u64;
+                COUNTS.handed_over(bytes.len() as u64);
                 if self.at == self.end
                     && let Some(delivery) = &self.delivery
                 {
@@ -225,6 +228,11 @@ impl Drop for Image {
             self.end - self.at,
             since.elapsed().max(Duration::from_millis(1)).as_secs_f64(),
         );
+        COUNTS.download_ended(if left == 0 {
+            Download::Whole
+        } else {
+            Download::Cut
+        });
         if left == 0 {
             let seconds = format!("{seconds:.1}");
             tell!(
@@ -246,6 +254,61 @@ impl Drop for Image {
                 of = *total,
                 seconds = seconds
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{DeliveryEnd, Peer};
+    use std::future::poll_fn;
+    use std::sync::Mutex;
+    use std::time::SystemTime;
+
+    #[derive(Debug, Default, Clone)]
+    struct Ends(Arc<Mutex<Vec<&'static str>>>);
+
+    impl DeliveryEnd for Ends {
+        fn whole(&self) {
+            self.0.lock().unwrap().push("whole");
+        }
+
+        fn cut(&self) {
+            self.0.lock().unwrap().push("cut");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_dropped_in_the_middle_is_cut_at_once() {
+        let length = 2 * SLICE + 1;
+        for blocks in 0..=3 {
+            let ends = Ends::default();
+            let delivery = Delivery::new(ends.clone());
+            let (head, ()) = hyper::Request::new(()).into_parts();
+            let peer = Peer {
+                address: ([192, 0, 2, 1], 1).into(),
+                secure: false,
+                relayed: false,
+                unknown: false,
+                local: None,
+            };
+            let request = Request {
+                head: &head,
+                peer,
+                now: SystemTime::UNIX_EPOCH,
+            };
+            let log = DownloadLog::new(request, "a_1.bin", length);
+            let content = ImageContent::Memory(vec![7; index(length)].into());
+            let mut image = Image::new(content, 0, length, log, Some(delivery.clone()));
+            for _ in 0..blocks {
+                poll_fn(|cx| image.poll_block(cx)).await.unwrap().unwrap();
+            }
+            drop(image);
+            let now = ends.0.lock().unwrap().clone();
+            assert_eq!(now.is_empty(), blocks == 3, "{blocks}: {now:?}");
+            drop(delivery);
+            assert_eq!(*ends.0.lock().unwrap(), ["cut"], "{blocks}");
         }
     }
 }

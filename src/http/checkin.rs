@@ -3,6 +3,7 @@
 use super::addresses::Reached;
 use super::bodies::BodyBudget;
 use super::charset;
+use super::counted;
 use super::input::{self, Missing, NoBody};
 use super::near_models;
 use super::reply::{self, Reply};
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
 use xiaozhi_device::checkin::{CheckIn, Report};
+use xiaozhi_device::private;
 
 /// Number of bytes of a body that the log shows.
 const BODY_SHOWN: usize = 4096;
@@ -166,7 +168,7 @@ impl CheckIns {
             at: now,
         };
         let visit = self.fleet.visit(check_in, came);
-        let peer = peer.address;
+        let (peer, secure) = (peer.address, peer.secure);
         let snapshot = self.catalogue.snapshot();
         let (device, own) = (shown(check_in.device), check_in.version());
         let mut decision = decide(check_in, &snapshot, &self.policy, &visit);
@@ -174,6 +176,7 @@ impl CheckIns {
         if base.is_empty() {
             decision.withdraw();
         }
+        counted::decision(&decision, secure);
         let (model, count) = (shown(decision.model), decision.candidates);
         // The guide tells operators to compare the device's model with the files.
         let reported = check_in
@@ -264,7 +267,10 @@ fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
 
 /// Logs everything that was reported, the version above all (the guide's FAQ 3).
 fn log_report(check_in: &CheckIn<'_>, peer: Peer, headers: &HeaderMap, body: &Bytes) {
-    let body_shown = String::from_utf8_lossy(&body[..body.len().min(BODY_SHOWN)]);
+    // Masked first: where it is cut, the end of a name might not be known for one.
+    let body_text = String::from_utf8_lossy(body);
+    let body_text = private::masked(&body_text);
+    let body_shown = &body_text[..body_text.floor_char_boundary(BODY_SHOWN)];
     let user_agent = headers.get(USER_AGENT).and_then(text).unwrap_or_default();
     debug!(
         device = shown(check_in.device),

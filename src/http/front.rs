@@ -15,7 +15,7 @@ use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{ambiguous, checkin, forwarded, input, wanted};
+use super::{ambiguous, checkin, counted, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
@@ -242,6 +242,7 @@ impl Answers {
         // A CA comes over plain HTTP only, ended or not; where nothing is, nothing has
         // ended.
         let is_gated = !matches!(target, Target::Challenge(_) | Target::Nothing);
+        let is_check_in = matches!(target, Target::CheckIn | Target::CheckInAtPart);
         let over_tls = || self.over_tls(peer, &head);
         let page = match target {
             Target::CheckIn | Target::CheckInAtPart | Target::Preflight => {
@@ -266,7 +267,7 @@ impl Answers {
                         turned_away.part(about(&head), || shown(&reached));
                     }
                     let answer = self.check_ins.answer(peer, &head, &reached, body, now);
-                    return page.admit(answer.await);
+                    return page.admit(counted::unless_refused(answer.await, peer.secure));
                 }
                 Target::Nothing if wanted::may_be_stripped(&head) => {
                     let bodies = &self.check_ins.bodies;
@@ -315,6 +316,11 @@ impl Answers {
                 }
                 Target::Nothing => self.nothing(about(&head), false),
             }
+        };
+        let reply = if is_check_in {
+            counted::unless_refused(reply, peer.secure)
+        } else {
+            reply
         };
         if input::discard_beside(body, self.idle) {
             reply

@@ -9,6 +9,7 @@ mod charset;
 mod checkin;
 mod conditional;
 pub mod cors;
+mod counted;
 mod download;
 mod forwarded;
 mod front;

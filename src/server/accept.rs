@@ -12,6 +12,7 @@ use super::shares::{Client, Room, Shares, Wait};
 use super::turns::{Queue, Step, Turns};
 use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
+use crate::util::counts::{COUNTS, OpenConnection, TurnedAway};
 use crate::util::network::customer;
 use crate::util::once::Once;
 use futures_util::FutureExt;
@@ -62,6 +63,9 @@ impl<H: Handler> Admission<H> {
     pub(super) fn new(service: Service<H>) -> Self {
         let limit = service.limits.load().connections;
         let permits = Arc::new(Semaphore::new(limit));
+        if H::is_for_devices() {
+            COUNTS.set_permits(limit);
+        }
         let shares = Arc::new(Shares::new(limit, Arc::clone(&permits), service.fair));
         Self {
             limit,
@@ -165,6 +169,7 @@ impl<H: Handler> Entrance<H> {
         let shares = &self.admission.shares;
         let entered = permit.and_then(|permit| Some((shares.enter(client, since)?, permit)));
         let Some((place, permit)) = entered else {
+            COUNTS.turned_away(TurnedAway::Share);
             if self
                 .greedy
                 .is_due(&customer(address.ip()), SystemTime::now())
@@ -187,7 +192,10 @@ impl<H: Handler> Entrance<H> {
             since,
             turns: Arc::clone(turns),
         };
-        Some(Entered { accepted, permit })
+        Some(Entered {
+            accepted,
+            permit: (permit, H::is_for_devices().then(|| COUNTS.connection())),
+        })
     }
 
     /// Starts the task of a connection, on this worker.
@@ -222,7 +230,7 @@ impl<H: Handler> Entrance<H> {
 /// Connection that has been let in, whose task has not begun.
 struct Entered {
     accepted: Accepted,
-    permit: OwnedSemaphorePermit,
+    permit: (OwnedSemaphorePermit, Option<OpenConnection>),
 }
 
 /// Connections that have been let in, in the lines of their owners.
@@ -289,6 +297,7 @@ pub(super) async fn accept<H: Handler>(
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
+                COUNTS.accept_failed();
                 entrance.begin_some(&mut line, usize::MAX, &stop);
                 if entrance.shortage.is_due("files", SystemTime::now()) {
                     tell!(ACCEPT_FAILS, address = entrance.address, error = &e);

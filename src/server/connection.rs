@@ -5,7 +5,7 @@ use super::common_ground;
 use super::delivery::Delivery;
 use super::farewell;
 use super::first_line::Requests;
-use super::handshake::{Door, Failure};
+use super::handshake::Door;
 use super::hello::{CHALLENGE, HANDSHAKE};
 use super::leftover::{self, Left};
 use super::proxy_header::{self, Origin, Unread};
@@ -18,6 +18,7 @@ use super::watched::Watched;
 use super::write_timeout::{Sends, WriteTimeout};
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
+use crate::util::counts::{COUNTS, TurnedAway};
 use crate::util::network::customer;
 use crate::util::sync::lock;
 use crate::util::teller::Teller;
@@ -146,6 +147,7 @@ pub(super) async fn serve<H: Handler>(
         if let Some(client) = client {
             // The client's own, in place of the proxy's.
             let Some(own) = shared.shares.enter(client, Instant::now()) else {
+                COUNTS.turned_away(TurnedAway::Share);
                 let event = event!(SHARE_FULL, peer = address.ip(), proxy = proxy);
                 shared.say(address, &event);
                 return turn_away::at_once(stream, &H::turned_away());
@@ -203,7 +205,7 @@ pub(super) async fn serve<H: Handler>(
         Opening::Ssl2(version) if shared.tls.is_some() => {
             // A client that is gone needs no alert.
             let _ = stream.write_all(&TOO_OLD).await;
-            shared.say(address, &common_ground::ssl2(address, version));
+            shared.handshake_failed(address, &common_ground::ssl2(address, version));
         }
         Opening::Ssl2(_) | Opening::Http => {
             let came = came(false);
@@ -264,10 +266,14 @@ async fn secure<H: Handler>(
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(stream)) => {
+            COUNTS.shaken();
             place.wait().goes_on();
             Box::pin(http(stream, came, place, shared, limits, stop)).await;
         }
-        Some(Err(failure)) => shared.handshake_failed(address, &failure),
+        Some(Err(failure)) => {
+            let reason = common_ground::reason(&failure, address, door.config());
+            shared.handshake_failed(address, &reason);
+        }
         None => {}
     }
 }
@@ -459,11 +465,10 @@ impl<H> ConnectionContext<H> {
         (address, Some(self.shares.client(address.ip(), true)))
     }
 
-    /// Says why a handshake failed.
-    fn handshake_failed(&self, peer: SocketAddr, failure: &Failure) {
-        if let Some(door) = &self.tls {
-            self.say(peer, &common_ground::reason(failure, peer, door.config()));
-        }
+    /// Counts a handshake that failed, and says why.
+    fn handshake_failed(&self, peer: SocketAddr, reason: &Event) {
+        COUNTS.handshake_failed(reason.kind);
+        self.say(peer, reason);
     }
 }
 

@@ -158,6 +158,12 @@ pub(crate) trait Handler: Send + Sync + 'static {
         true
     }
 
+    /// Returns whether its connections are those of devices, which `/metrics` holds against
+    /// their permits.
+    fn is_for_devices() -> bool {
+        true
+    }
+
     /// Returns whether the log may name a device beside others that came from where it is.
     fn may_name(&self, _device: &str, _peer: Peer) -> bool {
         true

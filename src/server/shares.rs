@@ -11,6 +11,7 @@
 mod report;
 mod table;
 
+use crate::util::counts::{COUNTS, TurnedAway};
 use crate::util::network::customer;
 use crate::util::sync::lock;
 use futures_util::task::AtomicWaker;
@@ -277,6 +278,7 @@ impl Wait {
     /// can be a system call.
     fn hear(&self) {
         self.waker.wake();
+        COUNTS.turned_away(TurnedAway::MadeRoom);
         self.shares.report.note(&self.shares, self.owner);
     }
 

@@ -358,6 +358,10 @@ mod tests {
             ),
             (b"GET /x HTTP/1.2\r\nAuthorization: b", "GET /x HTTP/1.2"),
             (
+                b"GET /xiaozhi/ota/download/a_1.bin?t=ab HTTP/1.2",
+                "GET /xiaozhi/ota/download/a_1.bin?*** HTTP/1.2",
+            ),
+            (
                 b"GET wss://u:secret@h/x y HTTP/1.1\r\n",
                 "GET wss://***@h/x y HTTP/1.1",
             ),

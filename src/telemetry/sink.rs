@@ -5,6 +5,7 @@ use super::line::Style;
 use super::output::Output;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
+use crate::util::counts::{COUNTS, LeftOut};
 use crate::util::size::shown;
 use crate::util::sync::lock;
 use jiff::Timestamp;
@@ -87,11 +88,12 @@ impl Sinks {
     pub(super) fn hand_over(&self, whose: Whose, lines: &str, now: Timestamp) {
         let room = lock(&self.account).take(whose, lines, now);
         match room {
-            Room::Some => self.push(lines, None),
+            Room::Some => return self.push(lines, None),
             // Those who write tell it when it is time.
             Room::NoMore => self.sinks.iter().for_each(Sink::look_soon),
             Room::None => {}
         }
+        COUNTS.left_out(LeftOut::Rate, count(lines.as_bytes()));
     }
 
     /// Hands lines to every output but one, and says on the others who is held up.
@@ -186,6 +188,7 @@ impl Sink {
         }
         if (waiting.lines.len() + lines.len()) as u64 > self.memory {
             waiting.dropped += count(lines.as_bytes());
+            COUNTS.left_out(LeftOut::Output, count(lines.as_bytes()));
             return stalled;
         }
         let first = waiting.lines.is_empty();
@@ -277,8 +280,10 @@ impl Sink {
                 let mut waiting = self.waiting();
                 if !waiting.closed {
                     let lost = count(&batch);
-                    waiting.dropped += lost - u64::from(dropped > 0) + dropped;
+                    let lost = lost - u64::from(dropped > 0);
+                    waiting.dropped += lost + dropped;
                     drop(waiting);
+                    COUNTS.left_out(LeftOut::Output, lost);
                     thread::sleep(Duration::from_secs(1));
                 }
             } else {

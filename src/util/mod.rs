@@ -4,6 +4,7 @@
 pub(crate) mod addresses;
 pub(crate) mod alert;
 pub(crate) mod allocator;
+pub mod counts;
 pub mod durable;
 pub mod file_state;
 pub(crate) mod locale;

@@ -537,6 +537,62 @@ fn a_device_that_checks_in_is_shown() {
 }
 
 #[test]
+fn orders_are_written_down_and_a_forgotten_device_leaves_nothing() {
+    let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
+    server.offered("esp32s3", "1.6.0");
+    let device = "/api/v1/devices/aa:bb:cc:dd:ee:ff";
+    let retry = format!("{device}/retry");
+    let (status, error) = server.admin_json("POST", &retry, "{\"file\": \"other.bin\"}");
+    assert_eq!((status, &error["error"]["id"]), (404, &"no-file".into()));
+    for body in ["", "{\"file\": \"esp32s3_1.6.6.bin\"}"] {
+        let (status, told) = server.admin_json("POST", &retry, body);
+        assert_eq!(
+            (status, &told["device"]),
+            (200, &"aa:bb:cc:dd:ee:ff".into()),
+            "{told}"
+        );
+        // Nothing has failed.
+        assert_eq!(told["retried"], 0);
+    }
+    let by = [("device", "aa:bb:cc:dd:ee:ff"), ("by", "admin.token")];
+    server.event("admin.retried", &by);
+    let orders = server.dir.path().join("data/state/orders.json");
+    let written = fs::read_to_string(&orders).unwrap();
+    assert!(
+        written.contains("aa:bb:cc:dd:ee:ff") && written.contains("esp32s3_1.6.6.bin"),
+        "{written}"
+    );
+    let (status, told) = server.admin_json("DELETE", "/api/v1/devices/AABBCCDDEEFF", "");
+    assert_eq!((status, &told["forgotten"]), (200, &true.into()));
+    assert_eq!(server.admin_json("GET", device, "").0, 404);
+    assert_eq!(server.admin_json("DELETE", device, "").0, 404);
+    let written = fs::read_to_string(&orders).unwrap();
+    assert!(
+        !written.contains("aa:bb:cc") && written.contains("admin.token"),
+        "{written}"
+    );
+    let line = server.event("admin.forgot", &[("by", "admin.token")]);
+    assert!(!line.contains("aa:bb:cc"), "{line}");
+    let (_, page) = server.admin_json("GET", "/api/v1/devices", "");
+    assert_eq!(page["devices"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn what_is_measured_is_told_to_who_may_look() {
+    let server = with_reader();
+    let reply = server.admin("GET", "/metrics", READER, "");
+    assert_eq!(reply.status, 200);
+    let media_type = reply.header("Content-Type").unwrap();
+    assert!(
+        media_type.starts_with("text/plain") || media_type.contains("openmetrics"),
+        "{media_type}"
+    );
+    for name in ["xiaozhi_ota_build_info{", "process_start_time_seconds "] {
+        assert!(reply.text().contains(name), "{}", reply.text());
+    }
+}
+
+#[test]
 fn who_says_nothing_keeps_no_device_waiting() {
     let server = Setup::new().start(
         "gateway:\n  limits: {headers: 300ms, handshake: 300ms, idle: 1h, drain: 1h}\n  admin: {listen: 0}\n",

@@ -60,14 +60,17 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "util",
         ],
     ),
-    ("admin", &["device", "event", "fleet", "server", "util"]),
+    (
+        "admin",
+        &["device", "event", "firmware", "fleet", "server", "util"],
+    ),
     (
         "http",
         &[
             "device", "event", "firmware", "fleet", "ota", "server", "util",
         ],
     ),
-    ("fleet", &["event", "ota", "util"]),
+    ("fleet", &["device", "event", "firmware", "ota", "util"]),
     ("ota", &["device", "event", "firmware"]),
     ("tls", &["event", "trust", "util"]),
     ("trust", &[]),

@@ -24,8 +24,11 @@ fn configurations() -> Vec<(String, String)> {
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default();
-        // What compose and the like read is none of ours.
-        if matches!(extension, "yaml" | "yml") && !place.contains("compose") {
+        // What compose and Prometheus read is none of ours.
+        let is_foreign = ["compose", "prometheus/"]
+            .iter()
+            .any(|of| place.contains(of));
+        if matches!(extension, "yaml" | "yml") && !is_foreign {
             found.push((place, fs::read_to_string(&path).unwrap()));
         } else if extension == "md" {
             let text = fs::read_to_string(&path).unwrap();

@@ -43,6 +43,7 @@ mod listeners;
 mod log_bounds;
 mod logs;
 mod memory;
+mod metrics;
 mod notes;
 mod peers;
 mod plain_http;

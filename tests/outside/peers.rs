@@ -12,17 +12,19 @@ use std::process::{Command, Output, Stdio};
 const MBEDTLS: [&str; 2] = ["2.28", "3.6"];
 const FILE: &str = "esp32s3_1.6.6.bin";
 
-fn device(version: &str) -> PathBuf {
+/// Returns the place of a program that `tests/peers/build` makes or fetches.
+pub(super) fn peer(name: &str) -> PathBuf {
     let target = Path::new(BINARY_DIR).parent().unwrap();
     let folders = [
         target.join("peers"),
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"),
     ];
-    let path = folders
-        .iter()
-        .map(|f| f.join(format!("device-{version}")))
-        .find(|p| p.exists());
-    path.unwrap_or_else(|| panic!("device-{version} is missing: tests/peers/build makes it"))
+    let path = folders.iter().map(|f| f.join(name)).find(|p| p.exists());
+    path.unwrap_or_else(|| panic!("{name} is missing: tests/peers/build makes it"))
+}
+
+fn device(version: &str) -> PathBuf {
+    peer(&format!("device-{version}"))
 }
 
 const BINARY_DIR: &str = {

@@ -1,0 +1,189 @@
+//! View of this server for the admin address: devices and their orders, files, what is
+//! measured, and whether anything is lacking.
+
+use crate::admin::metrics::{MetricsSource, Readings, Validity};
+use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness};
+use crate::config::Settings;
+use crate::event::kinds::FILE_WAITING;
+use crate::event::text::Lang;
+use crate::event::{Event, event};
+use crate::firmware::catalogue::Catalogue;
+use crate::firmware::name;
+use crate::firmware::store::Store;
+use crate::fleet::orders::Orders;
+use crate::fleet::{Content, DeviceId, Fleet, OfferEnd};
+use crate::tls::Certificates;
+use crate::util::paths::absolute;
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Names of the ends of an offer, in the order of their numbers.
+static ENDS: [&str; OfferEnd::ALL.len()] = {
+    let mut names = [""; OfferEnd::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = OfferEnd::ALL[at].key();
+        at += 1;
+    }
+    names
+};
+
+/// Parts of this server that the admin address shows.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) orders: Orders,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) store: Arc<Store>,
+    /// `None` where no TLS is spoken.
+    pub(super) certificates: Option<Arc<Certificates>>,
+    /// Settings of the start: the folders in them hold to the end.
+    pub(super) settings: Settings,
+    /// True where the state folder is this server's.
+    pub(super) has_state: bool,
+    pub(super) started: SystemTime,
+}
+
+impl Readiness for House {
+    fn checks(&self) -> Vec<Check> {
+        let dir = || absolute(&self.settings.catalogue.dir);
+        let looked = self.catalogue.has_looked();
+        let no_certificate = |kept: &Arc<Certificates>| kept.pairs().is_empty();
+        let lacks = self.certificates.as_ref().is_some_and(no_certificate);
+        let state = || absolute(&self.settings.state);
+        let check = |name, why| Check { name, why };
+        vec![
+            check(
+                "catalogue",
+                (!looked).then(|| event!(READY_NO_CATALOGUE, dir = dir())),
+            ),
+            check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
+            check(
+                "store",
+                (!self.has_state).then(|| event!(READY_NO_STATE, dir = state())),
+            ),
+        ]
+    }
+}
+
+impl FleetSource for House {
+    fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    fn files(&self) -> Vec<FileView> {
+        let snapshot = self.catalogue.snapshot();
+        let view = |file: &str, verdict, why: Option<&Event>| {
+            let named = name::parse(file).ok();
+            let (model, version) = named.map(|name| (name.model, name.version)).unzip();
+            FileView {
+                file: file.to_owned(),
+                model,
+                version: version.map(|version| version.to_string()),
+                size: None,
+                sha256: None,
+                verdict,
+                why: why.map(|why| why.kind.id),
+                words: why.map(|why| why.message(Lang::En)),
+                could_get: 0,
+            }
+        };
+        let offered: HashSet<_> = snapshot.entries().map(|entry| &*entry.file).collect();
+        let served = snapshot.served().map(|served| {
+            let is_offered = offered.contains(&*served.file);
+            let verdict = if is_offered { "ready" } else { "served" };
+            FileView {
+                size: Some(served.size()),
+                sha256: Some(served.sha256),
+                ..view(&served.file, verdict, None)
+            }
+        });
+        let unread = snapshot.unread().map(|file| view(file, "waiting", None));
+        let unused = snapshot.all_unused().map(|unused| {
+            let is_waiting = unused.why.kind.id == FILE_WAITING.id;
+            let verdict = if is_waiting { "waiting" } else { "refused" };
+            view(unused.file, verdict, Some(unused.why))
+        });
+        let mut files: Vec<_> = served.chain(unread).chain(unused).collect();
+        files.sort_by(|a, b| a.file.cmp(&b.file));
+        files
+    }
+
+    fn retry(
+        &self,
+        device: &DeviceId,
+        file: Option<&str>,
+        by: Orderer<'_>,
+    ) -> Result<u64, OrderError> {
+        let Orderer { name, from, now } = by;
+        let (id, from) = (device.to_string(), from.to_string());
+        let contents = match file {
+            None => self.fleet.find(device).map(|_| None),
+            Some(file) => self.fleet.contents(device, file).map(Some),
+        };
+        let contents = contents.ok_or(OrderError::NoDevice)?;
+        match (file, &contents) {
+            (Some(file), Some(contents)) => {
+                if contents.is_empty() {
+                    return Err(OrderError::NoFile);
+                }
+                for Content(content) in contents {
+                    let written = self
+                        .orders
+                        .retry(&id, Some((file, *content)), name, &from, now);
+                    written.map_err(not_kept)?;
+                }
+            }
+            _ => {
+                let written = self.orders.retry(&id, None, name, &from, now);
+                written.map_err(not_kept)?;
+            }
+        }
+        let retried = self.fleet.retry(device, contents.as_deref(), now);
+        let retried = retried.ok_or(OrderError::NoDevice)?;
+        Ok(u64::try_from(retried).unwrap_or(u64::MAX))
+    }
+
+    fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError> {
+        if self.fleet.find(device).is_none() {
+            return Err(OrderError::NoDevice);
+        }
+        let Orderer { name, from, now } = by;
+        let (id, from) = (device.to_string(), from.to_string());
+        let written = self.orders.forget(&id, name, &from, now);
+        written.map_err(not_kept)?;
+        // One that went meanwhile is forgotten, too.
+        self.fleet.forget(device);
+        Ok(())
+    }
+}
+
+fn not_kept(error: io::Error) -> OrderError {
+    OrderError::NotKept(error.to_string())
+}
+
+impl MetricsSource for House {
+    fn readings(&self) -> Readings {
+        let pairs = self
+            .certificates
+            .iter()
+            .flat_map(|kept| kept.pairs().to_vec());
+        let certificates = pairs.map(|pair| Validity {
+            file: absolute(&pair.paths.cert).display().to_string(),
+            not_before: pair.not_before,
+            not_after: pair.not_after,
+        });
+        Readings {
+            started: self.started,
+            devices: self.fleet.len() as u64,
+            open_orders: self.orders.retries().len() as u64,
+            ends: &ENDS,
+            files: self.catalogue.snapshot().verdicts(),
+            image_bytes: self.store.used(),
+            image_bytes_limit: self.settings.memory,
+            certificates: certificates.collect(),
+        }
+    }
+}
