@@ -45,6 +45,7 @@ use audit::Auditor;
 use house::House;
 use reload::Reloader;
 use said::{announce, say_certificates, say_room, say_source};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
