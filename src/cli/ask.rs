@@ -138,9 +138,10 @@ impl AskArgs {
             lang: Some(lang),
         };
         let client = self.client(settings.as_ref()).map_err(failure)?;
+        // Where nobody answers, a token is of no use, and need not be there yet.
+        client.greet().map_err(|event| failure(event.into()))?;
         let token = self.token(settings.as_ref());
         let (token_file, token) = token.map_err(|event| failure(event.into()))?;
-        client.greet().map_err(|event| failure(event.into()))?;
         Ok(Asker {
             client,
             token,

@@ -76,7 +76,7 @@ impl Device {
             let id = self.why.as_deref().map(plain).unwrap_or_default();
             lang.pick(format!("{words}（{id}）"), format!("{words} ({id})"))
         });
-        row("现状", "now", why);
+        row("最近答复", "last answer", why);
         rows
     }
 

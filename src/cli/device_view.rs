@@ -182,7 +182,7 @@ impl Device {
     pub(super) fn answer(&self, lang: Lang) -> Cow<'_, str> {
         match self.why.as_deref() {
             None => "-".into(),
-            Some("offer") => lang.pick("有更新", "update").into(),
+            Some("offer") => lang.pick("已下发", "offered").into(),
             Some("up-to-date") => lang.pick("最新", "up to date").into(),
             Some(id) => plain(id).into(),
         }
@@ -194,8 +194,8 @@ impl Device {
         Some(match id {
             "offer" => lang
                 .pick(
-                    "有新固件给它，见下面最新的一条",
-                    "there is a new image for it: see its newest offer below",
+                    "最近一次签到时给它下发了固件，结果见下面最近的一条",
+                    "it was offered an image at its last check-in; what became of that stands below",
                 )
                 .to_owned(),
             "up-to-date" => lang

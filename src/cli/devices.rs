@@ -205,8 +205,8 @@ impl Output {
 
 fn head(lang: Lang) -> Vec<String> {
     let head = lang.pick(
-        ["设备", "板子", "版本", "最近签到", "现状", "最近一次下发"],
-        ["DEVICE", "BOARD", "RUNS", "SEEN", "NOW", "NEWEST OFFER"],
+        ["设备", "板子", "版本", "最近签到", "最近答复", "最近一次下发"],
+        ["DEVICE", "BOARD", "RUNS", "SEEN", "ANSWER", "NEWEST OFFER"],
     );
     head.map(str::to_owned).to_vec()
 }

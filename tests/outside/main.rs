@@ -34,6 +34,7 @@ mod events;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod flash_images;
+mod fleet_commands;
 mod folder;
 mod golden;
 mod homes;
