@@ -3,6 +3,7 @@
 
 use super::admin_client::{AdminClient, ClientReply, Trust};
 use super::output::{self, Failure, Printed, print_in, print_json};
+use crate::app;
 use crate::config::{self, Settings};
 use crate::event::text::Lang;
 use crate::event::{Event, event};
@@ -10,7 +11,6 @@ use crate::tls::roots_named;
 use crate::util::locale::Locale;
 use crate::util::paths::absolute;
 use crate::util::small_file;
-use crate::app;
 use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -308,7 +308,12 @@ fn digits(id: &str) -> String {
 
 fn differences(one: &str, other: &str) -> usize {
     let length = one.len().abs_diff(other.len());
-    length + one.bytes().zip(other.bytes()).filter(|(a, b)| a != b).count()
+    length
+        + one
+            .bytes()
+            .zip(other.bytes())
+            .filter(|(a, b)| a != b)
+            .count()
 }
 
 /// Returns the path of a device in the API.
@@ -331,7 +336,10 @@ mod tests {
 
     #[test]
     fn ids_are_encoded_whole() {
-        assert_eq!(device_path("a/../b?c"), "/api/v1/devices/a%2F%2E%2E%2Fb%3Fc");
+        assert_eq!(
+            device_path("a/../b?c"),
+            "/api/v1/devices/a%2F%2E%2E%2Fb%3Fc"
+        );
         assert_eq!(device_path("é"), "/api/v1/devices/%C3%A9");
         assert!(device_id("").is_err() && device_id("x").is_ok());
     }

@@ -5,6 +5,7 @@ use super::device_view::{Device, Times, end_of, is_failure, plain, table, widths
 use super::output::{Failure, print_json};
 use crate::event::shell;
 use crate::event::text::Lang;
+use crate::util::terminal::one_line;
 use clap::Args;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ impl DeviceArgs {
 
 impl Device {
     fn in_words(&self, times: &Times, lang: Lang) -> String {
-        let mut text = plain(&self.mac) + "\n";
+        let mut text = one_line(&self.mac) + "\n";
         let rows = self.rows(times, lang);
         text += &table(&rows, &widths(&rows), 2);
         text += &self.offers(times, lang);
@@ -71,7 +72,7 @@ impl Device {
         );
         row("连接", "comes", Some(came));
         let client = self.client_id.as_deref();
-        row("客户端 ID", "client id", client.map(crate::util::terminal::one_line));
+        row("客户端 ID", "client id", client.map(one_line));
         let why = self.why(lang).map(|words| {
             let id = self.why.as_deref().map(plain).unwrap_or_default();
             lang.pick(format!("{words}（{id}）"), format!("{words} ({id})"))
@@ -108,9 +109,11 @@ impl Device {
 
     fn build_in_words(&self, lang: Lang) -> Option<String> {
         let version = plain(self.version.as_deref()?);
-        let slot = self.slot.as_deref().map(plain).map(|slot| {
-            lang.pick(format!("分区 {slot}"), format!("from the slot {slot}"))
-        });
+        let slot = self
+            .slot
+            .as_deref()
+            .map(plain)
+            .map(|slot| lang.pick(format!("分区 {slot}"), format!("from the slot {slot}")));
         let begin = |hash: &String| hash.get(..8).unwrap_or(hash).to_owned();
         let hash = self.elf_sha256.as_ref().map(begin).map(|hash| {
             let hash = plain(&hash);
@@ -124,18 +127,28 @@ impl Device {
     fn offers(&self, times: &Times, lang: Lang) -> String {
         if self.offers.is_empty() {
             return lang
-                .pick("\n没有给它下发过固件。\n", "\nIt was offered nothing yet.\n")
+                .pick(
+                    "\n没有给它下发过固件。\n",
+                    "\nIt was offered nothing yet.\n",
+                )
                 .to_owned();
         }
         let mut text = lang
-            .pick("\n给它下发过的固件，最近的在前\n", "\nits offers, newest first\n")
+            .pick(
+                "\n给它下发过的固件，最近的在前\n",
+                "\nits offers, newest first\n",
+            )
             .to_owned();
         for offer in &self.offers {
-            let (at, file) = (times.short(&offer.at), plain(&offer.file));
+            let (at, file) = (times.short(&offer.at), one_line(&offer.file));
             let (short, end) = (offer.short(lang), end_of(&offer.end));
-            let long = end.map(|end| end.long.to(lang)).unwrap_or_default();
-            let colon = if long.is_empty() { "" } else { lang.pick("：", ": ") };
-            text += &format!("  {at}  {file}\n    {short}{colon}{long}\n");
+            let meaning = end.map(|end| end.long.to(lang)).unwrap_or_default();
+            let colon = if meaning.is_empty() {
+                ""
+            } else {
+                lang.pick("：", ": ")
+            };
+            text += &format!("  {at}  {file}\n    {short}{colon}{meaning}\n");
         }
         text
     }

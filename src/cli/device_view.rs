@@ -253,7 +253,16 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Returns a stranger's text for a table, cut to so many columns.
 pub(super) fn cell(text: &str, most: usize) -> String {
-    let mut shown = plain(text);
+    cut(plain(text), most)
+}
+
+/// Returns the name of a device or a file for a table, which people type as it is: nothing
+/// of it is taken for a secret.
+pub(super) fn name_cell(text: &str, most: usize) -> String {
+    cut(one_line(text), most)
+}
+
+fn cut(mut shown: String, most: usize) -> String {
     if columns(&shown) <= most {
         return shown;
     }
@@ -376,8 +385,14 @@ mod tests {
             ("2026-06-14T09:00:00Z", "just now", "刚刚"),
         ] {
             let long = |lang| times.long(time, lang);
-            assert!(long(Lang::En).ends_with(&format!("+08:00 ({en})")), "{time}");
-            assert!(long(Lang::Zh).ends_with(&format!("+08:00（{zh}）")), "{time}");
+            assert!(
+                long(Lang::En).ends_with(&format!("+08:00 ({en})")),
+                "{time}"
+            );
+            assert!(
+                long(Lang::Zh).ends_with(&format!("+08:00（{zh}）")),
+                "{time}"
+            );
         }
         assert_eq!(times.short("\u{1b}[2J"), "\\u{1b}[2J");
     }
@@ -419,7 +434,10 @@ mod tests {
                 assert!(!words.is_empty() && !words.contains('{'), "{words}");
             }
         }
-        assert_eq!(why("withheld.\u{202e}new", Lang::En), "withheld.\\u{202e}new");
+        assert_eq!(
+            why("withheld.\u{202e}new", Lang::En),
+            "withheld.\\u{202e}new"
+        );
     }
 
     #[test]

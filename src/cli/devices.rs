@@ -2,7 +2,7 @@
 
 use super::ask::{AskArgs, Asked, Asker, PAGE};
 use super::csv;
-use super::device_view::{Device, ENDS, Page, Times, cell, table, widths};
+use super::device_view::{Device, ENDS, Page, Times, cell, name_cell, table, widths};
 use super::output::{Failure, Printed, print_csv, print_json, print_json_part};
 use crate::event::text::Lang;
 use clap::Args;
@@ -162,7 +162,10 @@ impl Output {
     ) -> anyhow::Result<Printed> {
         match self {
             Self::Table { widths: _, .. } if devices.is_empty() => Ok(Printed::Whole),
-            Self::Table { widths: known, times } => {
+            Self::Table {
+                widths: known,
+                times,
+            } => {
                 let rows = devices.iter().map(|device| row(device, times, asker.lang));
                 let rows: Vec<_> = rows.collect();
                 if known.is_empty() {
@@ -205,7 +208,14 @@ impl Output {
 
 fn head(lang: Lang) -> Vec<String> {
     let head = lang.pick(
-        ["设备", "板子", "版本", "最近签到", "最近答复", "最近一次下发"],
+        [
+            "设备",
+            "板子",
+            "版本",
+            "最近签到",
+            "最近答复",
+            "最近一次下发",
+        ],
         ["DEVICE", "BOARD", "RUNS", "SEEN", "ANSWER", "NEWEST OFFER"],
     );
     head.map(str::to_owned).to_vec()
@@ -214,10 +224,10 @@ fn head(lang: Lang) -> Vec<String> {
 fn row(device: &Device, times: &Times, lang: Lang) -> Vec<String> {
     let offer = device.newest().map_or_else(
         || "-".to_owned(),
-        |offer| format!("{} {}", offer.short(lang), cell(&offer.file, FILE)),
+        |offer| format!("{} {}", offer.short(lang), name_cell(&offer.file, FILE)),
     );
     vec![
-        cell(&device.mac, BOARD),
+        name_cell(&device.mac, BOARD),
         cell(device.named(), BOARD),
         cell(device.version.as_deref().unwrap_or("-"), VERSION),
         times.short(&device.last_seen),

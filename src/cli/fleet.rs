@@ -2,7 +2,7 @@
 //! ended, and which of them need a look. No longer than a screen.
 
 use super::ask::{AskArgs, Asked, Asker, PAGE};
-use super::device_view::{Device, ENDS, Page, Times, cell, is_failure, table, widths};
+use super::device_view::{Device, ENDS, Page, Times, cell, is_failure, name_cell, table, widths};
 use super::output::{Failure, print_json};
 use crate::event::text::Lang;
 use clap::Args;
@@ -178,20 +178,22 @@ impl Fleet {
         for end in &ENDS {
             let count = self.ends.get(end.key).copied().unwrap_or(0);
             if count > 0 {
-                let (short, long) = (end.short.to(lang), end.long.to(lang));
-                rows.push(vec![
-                    short.to_owned(),
-                    count.to_string(),
-                    long.to_owned(),
-                ]);
+                let (short, meaning) = (end.short.to(lang), end.long.to(lang));
+                rows.push(vec![short.to_owned(), count.to_string(), meaning.to_owned()]);
             }
         }
         if rows.is_empty() {
             return lang
-                .pick("\n还没有给设备下发过固件。\n", "\nNo device was offered anything yet.\n")
+                .pick(
+                    "\n还没有给设备下发过固件。\n",
+                    "\nNo device was offered anything yet.\n",
+                )
                 .to_owned();
         }
-        let head = lang.pick("\n每台设备最近一次下发\n", "\nnewest offer of each device\n");
+        let head = lang.pick(
+            "\n每台设备最近一次下发\n",
+            "\nnewest offer of each device\n",
+        );
         head.to_owned() + &table(&rows, &widths(&rows), 2)
     }
 
@@ -208,14 +210,16 @@ impl Fleet {
         let rows = looks.iter().take(room).map(|device| {
             let offer = device.newest().cloned().unwrap_or_default();
             vec![
-                cell(&device.mac, NAME),
+                name_cell(&device.mac, NAME),
                 offer.short(lang).into_owned(),
-                cell(&offer.file, FILE),
+                name_cell(&offer.file, FILE),
                 times.short(&offer.at),
             ]
         });
         let rows: Vec<_> = rows.collect();
-        let mut text = lang.pick("\n需要查看\n", "\nthese need a look\n").to_owned();
+        let mut text = lang
+            .pick("\n需要查看\n", "\nthese need a look\n")
+            .to_owned();
         text += &table(&rows, &widths(&rows), 2);
         let more = all.saturating_sub(rows.len() as u64);
         if more > 0 {

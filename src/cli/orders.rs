@@ -2,9 +2,10 @@
 //! server writes an order down before it acknowledges it.
 
 use super::ask::{AskArgs, AskError, Asked, Asker, device_id, device_path};
-use super::device_view::{Device, plain};
+use super::device_view::Device;
 use super::output::{Failure, print_json};
 use crate::event::event;
+use crate::util::terminal::one_line;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -55,10 +56,10 @@ impl RetryArgs {
                 print_json(&json.to_string())?;
                 return Ok(());
             }
-            let (device, count) = (plain(&retried.device), retried.retried);
+            let (device, count) = (one_line(&retried.device), retried.retried);
             let text = match (count, &self.file) {
                 (0, Some(file)) => {
-                    let file = plain(file);
+                    let file = one_line(file);
                     asker.lang.pick(
                         format!("{device}：{file} 没有在它上面失败过，什么也没有改变\n"),
                         format!("{device}: {file} did not fail on it, and nothing was changed\n"),
@@ -69,7 +70,7 @@ impl RetryArgs {
                     format!("{device}: nothing failed on it, and nothing was changed\n"),
                 ),
                 (_, Some(file)) => {
-                    let file = plain(file);
+                    let file = one_line(file);
                     asker.lang.pick(
                         format!("{device}：下次签到（设备重启）时会再得到 {file}\n"),
                         format!("{device}: it can get {file} again at its next check-in, which is at its next boot\n"),
@@ -115,7 +116,7 @@ impl ForgetArgs {
                 print_json(&json.to_string())?;
                 return Ok(());
             }
-            let device = plain(&self.device);
+            let device = one_line(&self.device);
             asker.print(&asker.lang.pick(
                 format!("{device}：已删除，包括失败过的固件和对它的命令；它再次签到时按新设备对待\n"),
                 format!(
