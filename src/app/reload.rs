@@ -33,7 +33,7 @@ pub(super) struct Reloader {
     pub(super) connections: usize,
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
-    /// What is known of devices.
+    /// Memory of devices.
     pub(super) fleet: Arc<Fleet>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     /// The admin address; `None` where it is off.
