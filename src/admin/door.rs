@@ -15,6 +15,7 @@ use axum::body::Body;
 use axum::response::IntoResponse as _;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HOST};
+use hyper::http::uri::Authority;
 use hyper::{Request, Response};
 use std::fmt;
 use std::net::IpAddr;
@@ -133,7 +134,7 @@ impl Admin {
             (None, _) => return Err(Refusal::Misdirected),
             (Some(_), Some(_)) => return Err(Refusal::BadHost),
         };
-        let target = request.uri().authority().map(|target| target.as_str());
+        let target = request.uri().authority().map(Authority::as_str);
         let local = peer.local.map(|local| local.ip());
         let hosts = [Some(host), target];
         for host in hosts.into_iter().flatten() {

@@ -4,7 +4,7 @@ use super::api;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-/// The description, as OpenAPI has it.
+/// The description, in the form of `OpenAPI`.
 #[derive(OpenApi)]
 #[openapi(
     info(

@@ -182,7 +182,7 @@ pub(super) fn finish(head: &mut HeaderMap) {
     }
     let allowed = head.get(ALLOW).and_then(|value| value.to_str().ok());
     let allowed = allowed.map(|methods| methods.replace(',', ", "));
-    if let Some(Ok(value)) = allowed.map(|text| HeaderValue::try_from(text)) {
+    if let Some(Ok(value)) = allowed.map(HeaderValue::try_from) {
         head.insert(ALLOW, value);
     }
 }

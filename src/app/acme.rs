@@ -3,18 +3,22 @@
 use super::refused;
 use crate::config::{ConfigError, Settings};
 use crate::event::Event;
+use crate::event::text::Text;
 use crate::http::AnswersChallenges;
+use crate::server::shutdown::Stop;
 use crate::tls::Mode;
 use crate::tls::acme::{CertificateKeeper, Challenges, RootError, preflight};
+use crate::util::supervise::Supervisor;
 use crate::util::threads;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Pause after the order of certificates broke off: a CA counts tries.
-pub(super) const AGAIN: Duration = Duration::from_secs(3600);
+const AGAIN: Duration = Duration::from_secs(3600);
 
 impl AnswersChallenges for Challenges {
     fn answer(&self, token: &str) -> Option<String> {
@@ -58,9 +62,24 @@ pub(crate) fn check_acme(settings: &Settings) -> anyhow::Result<Vec<Event>> {
     findings.map_err(|e| fault(settings, &e))
 }
 
+/// Begins to order certificates, as `keepers` has them, until the stop.
+pub(super) fn spawn(
+    supervisor: Supervisor,
+    keepers: watch::Receiver<CertificateKeeper>,
+    stop: &Stop,
+) -> JoinHandle<()> {
+    let (supervisor, stop) = (supervisor.resting(AGAIN), stop.asked.clone());
+    tokio::spawn(async move {
+        let keep = || keep(keepers.clone(), stop.clone());
+        supervisor
+            .task(Text::new("申请证书", "what orders certificates"), keep)
+            .await;
+    })
+}
+
 /// Runs the keeper of this moment until the server stops. One that is replaced brings
 /// an order that its CA signs just now to its end.
-pub(super) async fn keep(mut keepers: watch::Receiver<CertificateKeeper>, stop: CancellationToken) {
+async fn keep(mut keepers: watch::Receiver<CertificateKeeper>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let keeper = keepers.borrow_and_update().clone();
         let end = stop.child_token();

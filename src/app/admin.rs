@@ -7,6 +7,7 @@ use crate::admin::{Admin, AdminParts, AdminToken, Hosts, Role, hash, metrics};
 use crate::config::{ConfigFaults, Settings};
 use crate::event::{self, Event, event, tell};
 use crate::fleet::state_folder::StateFolder;
+use crate::server::shutdown::Stop;
 use crate::server::{Bind, Limits, ListenError, Listeners, Port, Service, Trusted, Workers};
 use crate::tls::Mode;
 use crate::util::paths::absolute;
@@ -24,7 +25,7 @@ const CONNECTIONS: usize = 64;
 pub(super) const OWN: &str = "admin.token";
 
 /// Returns the deadlines of the admin address: those of devices.
-pub(super) fn limits(limits: &Limits) -> Limits {
+fn of_admin(limits: &Limits) -> Limits {
     Limits {
         connections: CONNECTIONS,
         ..limits.clone()
@@ -36,7 +37,19 @@ pub(super) fn limits(limits: &Limits) -> Limits {
 pub(super) struct AdminDoor {
     listeners: Listeners,
     address: SocketAddr,
-    tokens: Tokens,
+    running: RunningAdmin,
+}
+
+/// Serves the admin address, if there is one, until asked to stop.
+pub(super) async fn serve(
+    admin: Option<(Listeners, Service<Admin>)>,
+    workers: &Workers,
+    stop: &Stop,
+) -> Result<(), ListenError> {
+    match admin {
+        Some((listeners, service)) => listeners.serve(service, workers, stop).await,
+        None => Ok(()),
+    }
 }
 
 /// Binds the admin address, and reads its tokens. `None` where it is off, or where the
@@ -54,15 +67,16 @@ pub(super) fn open(
         return Ok(None);
     };
     let own = own_token(settings, state);
-    let tokens = Tokens {
+    let running = RunningAdmin {
         file: own
             .is_some()
             .then(|| state.map(|state| state.path().join(OWN)))
             .flatten(),
         own,
-        running: Arc::default(),
+        tokens: Arc::default(),
+        limits: Arc::default(),
     };
-    tokens.change(tokens.read(settings)?);
+    running.change(running.read(settings)?, &settings.limits);
     let bind = Bind {
         ip: Some(address.ip()),
         ports: vec![Port::from(address.port())],
@@ -83,7 +97,7 @@ pub(super) fn open(
     Ok(Some(AdminDoor {
         listeners,
         address: SocketAddr::new(address.ip(), port.unwrap_or(address.port())),
-        tokens,
+        running,
     }))
 }
 
@@ -116,16 +130,17 @@ fn own_token(settings: &Settings, state: Option<&StateFolder>) -> Option<AdminTo
     }
 }
 
-/// Tokens of the admin address, which SIGHUP reads again.
+/// Parts of the admin address that SIGHUP changes.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens {
+pub(super) struct RunningAdmin {
     own: Option<AdminToken>,
     /// File of the own one.
     file: Option<PathBuf>,
-    running: Arc<ArcSwap<Vec<AdminToken>>>,
+    tokens: Arc<ArcSwap<Vec<AdminToken>>>,
+    limits: Arc<ArcSwap<Limits>>,
 }
 
-impl Tokens {
+impl RunningAdmin {
     /// Reads the files of tokens.
     ///
     /// # Errors
@@ -148,16 +163,18 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Takes `tokens` from the next request on.
-    pub(super) fn change(&self, tokens: Vec<AdminToken>) {
-        self.running.store(Arc::new(tokens));
+    /// Takes `tokens` from the next request on, and the deadlines of devices from the next
+    /// connection on.
+    pub(super) fn change(&self, tokens: Vec<AdminToken>, limits: &Limits) {
+        self.tokens.store(Arc::new(tokens));
+        self.limits.store(Arc::new(of_admin(limits)));
     }
 }
 
 impl AdminDoor {
-    /// Returns its tokens.
-    pub(super) fn tokens(&self) -> Tokens {
-        self.tokens.clone()
+    /// Returns what may change while it runs.
+    pub(super) fn running(&self) -> RunningAdmin {
+        self.running.clone()
     }
 
     /// True where tokens come over a network: TLS alone is taken there.
@@ -172,7 +189,7 @@ impl AdminDoor {
             (false, Mode::Off) => "HTTP",
             (false, _) => "HTTP + TLS",
         };
-        let file = self.tokens.file.clone();
+        let file = self.running.file.clone();
         tell!(
             ADMIN_LISTENING,
             address = self.address,
@@ -187,7 +204,6 @@ impl AdminDoor {
         settings: &Settings,
         house: House,
         tls: Option<Arc<ServerConfig>>,
-        limits: &Arc<ArcSwap<Limits>>,
     ) -> (Listeners, Service<Admin>) {
         let house = Arc::new(house);
         let measured = Arc::clone(&house);
@@ -197,7 +213,7 @@ impl AdminDoor {
                 listened: self.address.ip(),
             },
             tls_only: self.is_tls_only(),
-            tokens: self.tokens.running,
+            tokens: self.running.tokens,
             readiness: house.clone(),
             fleet: house,
             metrics: Some(Arc::new(move || metrics::render(&*measured))),
@@ -206,7 +222,7 @@ impl AdminDoor {
         let service = Service {
             handler: Arc::new(Admin::new(parts)),
             tls,
-            limits: Arc::clone(limits),
+            limits: self.running.limits,
             fair: true,
             trusted: Trusted::default(),
         };

@@ -1,5 +1,4 @@
-//! What is known of devices: from the state folder to the memory that answers, and the clock
-//! of its terms.
+//! Fleet: from the state folder to the memory that answers, and the clock of its terms.
 
 use crate::app::clock::built;
 use crate::config::Settings;

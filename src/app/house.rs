@@ -124,22 +124,18 @@ impl FleetSource for House {
             Some(file) => self.fleet.contents(device, file).map(Some),
         };
         let contents = contents.ok_or(OrderError::NoDevice)?;
-        match (file, &contents) {
-            (Some(file), Some(contents)) => {
-                if contents.is_empty() {
-                    return Err(OrderError::NoFile);
-                }
-                for Content(content) in contents {
-                    let written = self
-                        .orders
-                        .retry(&id, Some((file, *content)), name, &from, now);
-                    written.map_err(not_kept)?;
-                }
+        if let (Some(file), Some(contents)) = (file, &contents) {
+            if contents.is_empty() {
+                return Err(OrderError::NoFile);
             }
-            _ => {
-                let written = self.orders.retry(&id, None, name, &from, now);
-                written.map_err(not_kept)?;
+            for Content(content) in contents {
+                let of_file = Some((file, *content));
+                let written = self.orders.retry(&id, of_file, name, &from, now);
+                written.map_err(|error| not_kept(&error))?;
             }
+        } else {
+            let written = self.orders.retry(&id, None, name, &from, now);
+            written.map_err(|error| not_kept(&error))?;
         }
         let retried = self.fleet.retry(device, contents.as_deref(), now);
         let retried = retried.ok_or(OrderError::NoDevice)?;
@@ -153,14 +149,14 @@ impl FleetSource for House {
         let Orderer { name, from, now } = by;
         let (id, from) = (device.to_string(), from.to_string());
         let written = self.orders.forget(&id, name, &from, now);
-        written.map_err(not_kept)?;
+        written.map_err(|error| not_kept(&error))?;
         // One that went meanwhile is forgotten, too.
         self.fleet.forget(device);
         Ok(())
     }
 }
 
-fn not_kept(error: io::Error) -> OrderError {
+fn not_kept(error: &io::Error) -> OrderError {
     OrderError::NotKept(error.to_string())
 }
 

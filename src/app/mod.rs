@@ -71,22 +71,12 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let stop = shutdown::on_signals().context("signals cannot be handled")?;
     let hangup = shutdown::on_hangup().context("signals cannot be handled")?;
     // One that is passed on holds another to the server behind.
-    let files_each = if settings.proxy.routes.is_empty() {
-        1
-    } else {
-        2
-    };
+    let files_each = 1 + u64::from(!settings.proxy.routes.is_empty());
     let connections = raise_file_limit(settings.limits.connections, files_each);
     say_room(&settings, connections);
     let broken = End::default();
     let workers = Workers::start(&broken)?;
-    let listeners = Listeners::bind(&settings.bind, &workers).map_err(|error| match error {
-        ListenError::NotOurs { .. } => {
-            let what = [(ip_setting(&settings).to_owned(), Event::from(&error))];
-            anyhow::Error::from(refused(&settings, what))
-        }
-        error => error.into(),
-    })?;
+    let listeners = listen(&settings, &workers)?;
     let ports = listeners.ports();
     if settings.public.source() == Source::Derived
         && let Some(&port) = ports.first()
@@ -121,8 +111,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let (fleet, orders) = fleet::fleet(&settings, state.as_ref());
     let store = Arc::new(Store::new(settings.memory));
     let front = Arc::new(front(&settings, &catalogue, &store, &fleet, challenges));
-    let admin_limits = Arc::new(ArcSwap::from_pointee(admin::limits(&settings.limits)));
-    let admin_tokens = admin.as_ref().map(admin::AdminDoor::tokens);
+    let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
         let house = House {
             fleet: Arc::clone(&fleet),
@@ -134,7 +123,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             has_state: state.is_some(),
             started: SystemTime::now(),
         };
-        admin.service(&settings, house, tls.clone(), &admin_limits)
+        admin.service(&settings, house, tls.clone())
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
@@ -145,8 +134,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         front: Arc::clone(&front),
         fleet: Arc::clone(&fleet),
         limits: Arc::clone(&limits),
-        admin_limits,
-        admin_tokens,
+        admin: running_admin,
         catalogue,
         certificates,
         keepers,
@@ -156,15 +144,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     fleet::keep(&supervisor, &fleet);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
-    let orders = of_now.map(|keepers| {
-        let (supervisor, stop) = (supervisor.resting(acme::AGAIN), stop.asked.clone());
-        tokio::spawn(async move {
-            let keep = || acme::keep(keepers.clone(), stop.clone());
-            supervisor
-                .task(Text::new("申请证书", "what orders certificates"), keep)
-                .await;
-        })
-    });
+    let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
     let service = Service {
         handler: front,
         tls,
@@ -174,12 +154,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         fair: !settings.behind_proxy || !settings.trusted.is_empty(),
         trusted: settings.trusted,
     };
-    let serve_admin = async {
-        match admin {
-            Some((listeners, service)) => listeners.serve(service, &workers, &stop).await,
-            None => Ok(()),
-        }
-    };
+    let serve_admin = admin::serve(admin, &workers, &stop);
     let serve = async { tokio::try_join!(listeners.serve(service, &workers, &stop), serve_admin) };
     tokio::select! {
         served = serve => drop(served?),
@@ -198,6 +173,17 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     drop(state);
     tell!(STOPPED);
     Ok(())
+}
+
+/// Binds the ports of devices.
+fn listen(settings: &Settings, workers: &Workers) -> anyhow::Result<Listeners> {
+    Listeners::bind(&settings.bind, workers).map_err(|error| match error {
+        ListenError::NotOurs { .. } => {
+            let what = [(ip_setting(settings).to_owned(), Event::from(&error))];
+            refused(settings, what).into()
+        }
+        error => error.into(),
+    })
 }
 
 /// Takes the state folder. Without one that can be written devices are answered all the same.

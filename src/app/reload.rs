@@ -1,7 +1,7 @@
 //! SIGHUP: the configuration, the certificates and the firmware folder are read again.
 //! A configuration that the start would refuse changes nothing.
 
-use super::admin::{self, Tokens};
+use super::admin::RunningAdmin;
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
 use super::{acme, front_settings, machine, refused};
@@ -33,13 +33,11 @@ pub(super) struct Reloader {
     pub(super) connections: usize,
     pub(super) threshold: Threshold,
     pub(super) front: Arc<Front>,
-    /// What is known of devices.
+    /// Memory of devices.
     pub(super) fleet: Arc<Fleet>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
-    /// Deadlines of the admin address.
-    pub(super) admin_limits: Arc<ArcSwap<Limits>>,
-    /// Its tokens; `None` where it is off.
-    pub(super) admin_tokens: Option<Tokens>,
+    /// The admin address; `None` where it is off.
+    pub(super) admin: Option<RunningAdmin>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) keepers: Option<watch::Sender<CertificateKeeper>>,
@@ -109,8 +107,8 @@ impl Reloader {
         let settings = &changes.settings;
         let keeper = acme::keeper(settings, self.challenges().as_ref())?;
         // Another token may stand in a file of the same name.
-        let tokens = self.admin_tokens.as_ref();
-        let tokens = tokens.map(|tokens| tokens.read(settings)).transpose()?;
+        let admin = self.admin.as_ref();
+        let tokens = admin.map(|admin| admin.read(settings)).transpose()?;
         // The last that can fail, and the first that is seen from outside.
         if let Some(certificates) = &self.certificates
             && settings.tls != running.tls
@@ -125,11 +123,9 @@ impl Reloader {
         {
             keepers.send_replace(keeper);
         }
-        if let (Some(running), Some(read)) = (&self.admin_tokens, tokens) {
-            running.change(read);
+        if let (Some(admin), Some(tokens)) = (admin, tokens) {
+            admin.change(tokens, &settings.limits);
         }
-        self.admin_limits
-            .store(Arc::new(admin::limits(&settings.limits)));
         self.front.change(front_settings(settings));
         self.fleet.change(settings.fleet);
         self.catalogue.change(settings.catalogue.clone());

@@ -6,6 +6,7 @@ use super::output::print;
 use crate::{app, config};
 use clap::Args;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -47,7 +48,8 @@ fn words(body: &[u8]) -> String {
             None => "ok",
             Some(why) => why,
         };
-        words += &format!("  {name}: {why}\n");
+        // Writing to a String cannot fail.
+        let _ = writeln!(words, "  {name}: {why}");
     }
     words
 }

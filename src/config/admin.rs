@@ -18,7 +18,11 @@ pub(super) fn admin(gateway: &Section<'_>, bind: &Bind, tls: &Mode) -> AdminSett
     section.only_known();
     let listen = section.read("listen", wanted::ADMIN_LISTEN, listen);
     let settings = AdminSettings {
-        listen: listen.unwrap_or(Some(DEFAULT_LISTEN)),
+        listen: match listen {
+            None => Some(DEFAULT_LISTEN),
+            Some(Listen::Off) => None,
+            Some(Listen::At(address)) => Some(address),
+        },
         names: names(&section),
         tokens: tokens(&section),
     };
@@ -44,28 +48,32 @@ pub(super) fn admin(gateway: &Section<'_>, bind: &Bind, tls: &Mode) -> AdminSett
     settings
 }
 
-/// Reads `off`, an address with its port, or a port alone, which is loopback's. `None` is
-/// what cannot be meant, `Some(None)` is off.
-fn listen(text: &str) -> Option<Option<SocketAddr>> {
+/// Value of `gateway.admin.listen`.
+enum Listen {
+    Off,
+    At(SocketAddr),
+}
+
+/// Reads `off`, an address with its port, or a port alone, which is loopback's.
+fn listen(text: &str) -> Option<Listen> {
     // YAML 1.1 makes a boolean of `off`, and 0 is a port.
     if text != "0" && values::boolean(text) == Some(false) {
-        return Some(None);
+        return Some(Listen::Off);
     }
+    let loopback = |port: u16| Listen::At((Ipv4Addr::LOCALHOST, port).into());
+    // A port that begins with 0 is octal to YAML 1.1.
     let is_cut = text.len() > 1 && text.starts_with('0') && !text.contains(['.', ':']);
     if let Some(port) = section::port(text).filter(|_| !is_cut) {
-        return Some(Some((Ipv4Addr::LOCALHOST, port).into()));
+        return Some(loopback(port));
     }
-    let port = |port: &str| {
-        (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
-            .then_some(())
-            .and_then(|()| port.parse::<u16>().ok())
-    };
-    if let Some((host, number)) = text.rsplit_once(':')
-        && host.eq_ignore_ascii_case("localhost")
-    {
-        return Some(Some((Ipv4Addr::LOCALHOST, port(number)?).into()));
+    match text.rsplit_once(':') {
+        Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
+            let is_number = port.bytes().all(|b| b.is_ascii_digit());
+            let port = port.parse().ok().filter(|_| is_number)?;
+            Some(loopback(port))
+        }
+        _ => text.parse().ok().map(Listen::At),
     }
-    text.parse().ok().map(Some)
 }
 
 /// Reads the names by which it may be asked for.

@@ -81,9 +81,9 @@ pub enum Reason<'a> {
         /// Number of times that it did.
         times: u32,
     },
-    /// What failed on devices is still being read from the store.
+    /// The store is still being read, and nobody knows yet what failed on the device.
     Unread,
-    /// What failed on devices was written by a newer program, which this one cannot read.
+    /// The store was written by a newer program, and nobody here knows what failed.
     NewerStore,
     /// So many images failed on this device that nobody knows of this one.
     TooMuchFailed,

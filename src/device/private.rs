@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// Keys whose values are left out, in lower case: those of `boards/common/wifi_board.cc` and
 /// `ml307_board.cc` in the firmware.
 const PRIVATE: [&str; 3] = ["ssid", "imei", "iccid"];
-/// What stands for a value.
+/// Text that stands for a value.
 const MASK: &str = "***";
 /// Key that the firmware writes behind the name of the Wi-Fi.
 const BEHIND_SSID: &str = "rssi";

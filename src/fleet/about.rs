@@ -1,4 +1,4 @@
-//! What a device says of itself, as it is kept: what it is, and what it runs. Devices of one
+//! Descriptions that devices give of themselves: what they are, and what they run. Those of one
 //! kind share both.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub(super) fn kept(text: &str) -> &str {
     &text[..text.floor_char_boundary(KEPT)]
 }
 
-/// What a device is: it stays the same from update to update.
+/// Description of a device that stays the same from update to update.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Profile {
     /// Model that a header names.
@@ -59,7 +59,7 @@ pub struct KeptPartition {
     pub size: Option<u64>,
 }
 
-/// What a device runs: it changes with each update.
+/// Description of the firmware that a device runs: it changes with each update.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Build {
     /// Version that a header names.

@@ -1,4 +1,4 @@
-//! What an operator orders about a device. Whoever takes an order writes it down first.
+//! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::Content;
 use super::{DeviceId, Fleet, wall};

@@ -1,4 +1,4 @@
-//! What the store reads and writes: the devices that changed, and those of earlier runs.
+//! Devices that the store reads and writes: those that changed, and those of earlier runs.
 
 use super::outcome::{History, Moment, OFFERS};
 use super::protected::BOOT;

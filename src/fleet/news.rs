@@ -1,4 +1,4 @@
-//! What is said, and counted, of offers that end.
+//! News of offers that end: what is said and counted of them.
 
 use super::Fleet;
 use super::outcome::{ENOUGH, OfferEnd};

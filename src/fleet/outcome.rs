@@ -184,7 +184,7 @@ pub struct Offer {
     pub forced_at: u32,
     /// Image that it is.
     pub image: Arc<OfferedImage>,
-    /// What the device ran when it was offered.
+    /// Build that the device ran when it was offered.
     pub before: Arc<Build>,
     /// Time of the last change of its state, in milliseconds since 1970.
     pub at: u64,

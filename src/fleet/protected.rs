@@ -3,7 +3,7 @@
 //! can invent devices, and those can be forced, too: a place that is full takes no newcomer,
 //! and on who cannot be remembered nothing is forced. Devices stand here by their hash.
 
-use crate::ota::decide::{NoRoom, OwnModel};
+use crate::ota::device_memory::{NoRoom, OwnModel};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,10 +1,10 @@
-//! What is kept of one device. A million of them are kept, so it is small: what many devices
+//! Record of one device. A million of them are kept, so it is small: what many devices
 //! have in common is shared.
 
 use super::about::{Build, Profile, kept};
 use super::outcome::History;
 use crate::event::Kind;
-use crate::ota::decide::OwnModel;
+use crate::ota::device_memory::OwnModel;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -79,14 +79,14 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// What is known of one device.
+/// Record of one device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// `Client-Id` of its last check-in.
     pub client: ClientId,
-    /// What it is.
+    /// Its description.
     pub profile: Arc<Profile>,
-    /// What it ran at its last check-in.
+    /// Build that it ran at its last check-in.
     pub build: Arc<Build>,
     /// Time of its first check-in, in milliseconds since 1970.
     pub first_seen: u64,

@@ -38,7 +38,7 @@ impl Default for Room {
     }
 }
 
-/// What an offer came to.
+/// End of an offer.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
     pub(super) id: DeviceId,

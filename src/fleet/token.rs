@@ -18,7 +18,7 @@ pub const QUERY: &str = "t=";
 /// Length of a token in letters.
 pub const LENGTH: usize = 22;
 
-/// What a token is for.
+/// Device and offer that a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     /// Device that it was given to.

@@ -2,16 +2,17 @@
 //! device's past, and what the device is told in the end.
 
 use super::about::{Build, Profile};
-use super::outcome::{Content, Moment, OfferEnd, OfferedImage};
+use super::full::{DEVICES, FILES_OF_THEIR_OWN, FORCED_IN_VAIN};
+use super::outcome::{Content, Moment, OfferEnd};
 use super::protected::{BOOT, Id, OwnRecord};
 use super::record::{ClientId, Record};
 use super::token::{Ticket, TokenFile};
 use super::{DeviceId, Fleet, Knowledge};
+use crate::event::Kind;
 use crate::event::kinds;
-use crate::event::text::{Lang, Text};
-use crate::event::{Kind, tell};
 use crate::firmware::snapshot::Entry;
-use crate::ota::decide::{Decision, DeviceMemory, NoRoom, Outcome, OwnModel, Unknown};
+use crate::ota::decide::{Decision, Outcome};
+use crate::ota::device_memory::{DeviceMemory, NoRoom, OwnModel, Unknown};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,7 +44,7 @@ pub struct Visit<'a> {
     named_before: Option<Option<Box<str>>>,
 }
 
-/// What is left to do for a check-in that was answered.
+/// Things that are left to do for a check-in that was decided on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Noted {
     /// Tells that what is withheld from the device is news.
@@ -203,7 +204,7 @@ impl<'a> Visit<'a> {
             return noted;
         }
         let why = why(decision);
-        let fresh = fleet.fresh_number(self.moment.wall);
+        let fresh = fresh_number(self.moment.wall);
         let made = fleet.table.change(&mut shard, &self.id, |record| {
             record.withheld = withheld;
             record.why = Some(why);
@@ -426,76 +427,8 @@ fn image(sha256: &[u8; 32]) -> u64 {
     begin.map_or(0, |begin| u64::from_ne_bytes(*begin))
 }
 
-/// Words of a place that is full: for what it remembers devices, and what follows for new
-/// ones.
-type Full = (Text, Text);
-
-const FORCED_IN_VAIN: Full = (
-    Text::new("强制升级的次数", "what was forced on them"),
-    Text::new(
-        "该设备和其他新设备不会被强制升级，否则可能陷入无尽的循环",
-        "nothing is forced on this one and others that are new, for that might be a loop without end",
-    ),
-);
-const FILES_OF_THEIR_OWN: Full = (
-    Text::new("自己的固件型号", "files of their own"),
-    Text::new(
-        "没有自己固件的新设备不会得到 default_*.bin，因为它们可能是改了名的型号",
-        "others that are new and have no files of their own get no default_*.bin, for they may be boards that were renamed",
-    ),
-);
-const DEVICES: Full = (
-    Text::new("已多次启动的设备", "that they were seen at two boots"),
-    Text::new(
-        "新设备仍会得到回答和升级，但只记住最近的一部分；如有不再存在的设备，可用 xiaozhi-ota forget 删除",
-        "new ones are answered and updated as ever, but only the latest of them are remembered; those that are no more can be \
-         removed by xiaozhi-ota forget",
-    ),
-);
-
-impl Fleet {
-    /// Says that a place is full, once an hour.
-    fn tell_full(&self, device: &str, (what, follows): Full, limit: usize, now: SystemTime) {
-        let due = |_: &Kind| self.said.is_due(&("full", what.to(Lang::En)), now);
-        tell!(
-            FLEET_FULL if due,
-            device = super::about::kept(device),
-            limit = limit,
-            what = what,
-            follows = follows,
-        );
-    }
-
-    /// Returns an image as it is kept beside offers: mostly it is the one that the device was
-    /// offered before.
-    fn image(&self, record: &Record, entry: &Entry) -> Arc<OfferedImage> {
-        let content = Content::of(&entry.sha256);
-        let mut offers = record.history.iter().flat_map(|history| &history.offers);
-        let known = offers.find(|offer| {
-            offer.image.content == content && *offer.image.file == *entry.file.as_str()
-        });
-        if let Some(known) = known {
-            return Arc::clone(&known.image);
-        }
-        let app = entry.app.as_deref();
-        self.commons().images.take(OfferedImage {
-            file: entry.file.as_str().into(),
-            version: entry.version.as_str().into(),
-            inside: app.map(|app| super::about::kept(&app.version).into()),
-            elf_sha256: app.and_then(|app| app.elf_sha256),
-            content,
-        })
-    }
-
-    fn own_model(&self, named: &str, files: &str) -> Option<Arc<OwnModel>> {
-        let [named, files] = [named, files].map(|name| super::about::kept(name).into());
-        self.commons().own.try_take(OwnModel { named, files })
-    }
-
-    /// Returns a number for a new offer: not the one that a device had before in a store that
-    /// is not read yet.
-    fn fresh_number(&self, wall: u64) -> u16 {
-        let number = wall / 16 % (1 << 16);
-        u16::try_from(number).unwrap_or(0)
-    }
+/// Returns a number for a new offer: not the one that a device had before in a store that is
+/// not read yet.
+fn fresh_number(wall: u64) -> u16 {
+    u16::try_from(wall / 16 % (1 << 16)).unwrap_or(0)
 }

@@ -114,7 +114,7 @@ impl CheckIns {
                     (None, None) => "Device-Id, Client-Id",
                 },
             );
-            return reply::request_error();
+            return counted::refused(reply::request_error(), peer.secure);
         };
         let check_in = CheckIn {
             device,

@@ -10,12 +10,19 @@ pub(super) fn decision(decision: &Decision<'_>, secure: bool) {
     COUNTS.check_in(outcome(decision), Transport::of(secure));
 }
 
-/// Counts a check-in that was refused, if the reply to it says so, and returns that reply.
-pub(super) fn unless_refused(reply: Reply, secure: bool) -> Reply {
-    if reply.status() != StatusCode::OK {
-        COUNTS.check_in(CheckIn::Refused, Transport::of(secure));
-    }
+/// Counts a check-in that was refused, and returns the reply to it.
+pub(super) fn refused(reply: Reply, secure: bool) -> Reply {
+    COUNTS.check_in(CheckIn::Refused, Transport::of(secure));
     reply
+}
+
+/// Counts a check-in that was refused, if the status of the reply says so, and returns that
+/// reply. One without an id is told so with 200, and counted where that is found.
+pub(super) fn unless_refused(reply: Reply, secure: bool) -> Reply {
+    if reply.status() == StatusCode::OK {
+        return reply;
+    }
+    refused(reply, secure)
 }
 
 fn outcome(decision: &Decision<'_>) -> CheckIn {
@@ -61,7 +68,7 @@ mod tests {
             counted(&files, "3.0.0"),
             (CheckIn::UpToDate, CheckIn::UpToDate)
         );
-        assert_eq!(counted(&files, "2.0.3"), (CheckIn::Silent, CheckIn::Silent));
+        assert_eq!(counted(&files, "2.0.x"), (CheckIn::Silent, CheckIn::Silent));
         let models = ["a".to_owned()].into();
         let unread = [("a_2.0.4.bin".to_owned(), name("a_2.0.4.bin"))];
         let early = Snapshot::new([entry("b_1.0.bin")], models).with_unread(unread);

@@ -7,7 +7,8 @@ use crate::event::text::Text;
 use crate::firmware::name::near::NearFile;
 use crate::firmware::snapshot::UnusedFile;
 use crate::fleet::Fleet;
-use crate::ota::decide::{Decision, OwnModel};
+use crate::ota::decide::Decision;
+use crate::ota::device_memory::OwnModel;
 use std::time::SystemTime;
 use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
 

@@ -5,6 +5,7 @@ pub(crate) mod address_audit;
 pub mod alias;
 pub mod credentials;
 pub mod decide;
+pub mod device_memory;
 pub(crate) mod network;
 pub(crate) mod pins;
 pub mod public_url;

@@ -9,6 +9,7 @@ use crate::probe::reply::{self, Update};
 use crate::probe::rule::Rule;
 use crate::probe::rules::{reply as rules, websocket as voice};
 use crate::probe::wire::{Framing, PATIENCE, ReplyHead, Wire};
+use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -139,6 +140,20 @@ pub(super) async fn close(link: Link, kind: Kind) {
             while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
         }
         stream.shutdown().await
+    };
+    // It is over either way.
+    let _ = timeout(GOODBYE, leaving).await;
+}
+
+/// Ends a connection on which an image has come: a device counts its length, and closes at
+/// once (`Ota::Upgrade` in `main/ota.cc`), whatever it asked for.
+pub(super) async fn hang_up(link: Link) {
+    let (mut stream, _) = link.into_parts();
+    let leaving = async {
+        stream.shutdown().await?;
+        let mut rest = [0; 64];
+        while stream.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
     };
     // It is over either way.
     let _ = timeout(GOODBYE, leaving).await;

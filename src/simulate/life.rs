@@ -381,7 +381,7 @@ impl<'a, N: Connect> Life<'a, N> {
             }
         }
         fleet.tally.borrow_mut().download.record(begun.elapsed());
-        exchange::close(link, device.kind).await;
+        exchange::hang_up(link).await;
         fleet.book.borrow_mut().fetched(self.number, Instant::now());
         Ok(installed(&image.judge(), length, update, &device)?)
     }

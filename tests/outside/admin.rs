@@ -1,13 +1,16 @@
 //! The admin address: who may ask for what, and where it is.
 
+mod api;
+mod health;
+
 use super::support::admin::ask;
-use super::support::server::{BINARY, Setup, request};
-use super::support::{Reply, Reserved, Server, event, until};
+use super::support::server::{BINARY, Setup};
+use super::support::{Reply, Server, event, until};
 use std::fs;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// Asks for its address at a port that the kernel chooses.
 const ANY_PORT: &str = "gateway:\n  admin: {listen: 0}\n";
@@ -396,203 +399,6 @@ fn the_own_token_stays() {
 }
 
 #[test]
-fn readiness_is_told_part_by_part() {
-    let server = started();
-    assert_eq!(server.admin("GET", "/healthz", "", "").text(), "ok\n");
-    let (status, ready) = server.admin_json("GET", "/readyz", "");
-    assert_eq!((status, &ready["ready"]), (200, &true.into()));
-    for part in ["catalogue", "certificate", "store"] {
-        assert_eq!(ready["checks"][part]["ok"], true, "{part}");
-    }
-    // A state folder that cannot be made.
-    let setup = Setup::new();
-    fs::write(setup.path().join("file"), "").unwrap();
-    let server = setup.start("gateway:\n  state: file/state\n  admin: {listen: 0}\n");
-    let reply = server.admin("GET", "/readyz", "", "");
-    assert_eq!(reply.status, 503);
-    let ready = reply.json();
-    assert_eq!(
-        (&ready["ready"], &ready["checks"]["store"]["ok"]),
-        (&false.into(), &false.into())
-    );
-    let why = ready["checks"]["store"]["why"].as_str().unwrap();
-    assert!(why.contains("gateway.state"), "{why}");
-    assert_eq!(server.admin("GET", "/healthz", "", "").status, 200);
-}
-
-#[test]
-fn what_is_told_is_as_it_is_described() {
-    let server = Server::start(
-        ANY_PORT,
-        &["esp32s3_1.6.6.bin", "esp32s3_1.6.7.bin", "noname.bin"],
-    );
-    let (_, files) = server.admin_json("GET", "/api/v1/firmware", "");
-    let files = files["files"].as_array().unwrap().clone();
-    let names: Vec<_> = files
-        .iter()
-        .map(|file| file["file"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        names,
-        ["esp32s3_1.6.6.bin", "esp32s3_1.6.7.bin", "noname.bin"]
-    );
-    assert_eq!(files[0]["model"], "esp32s3");
-    assert_eq!(files[0]["verdict"], "ready");
-    assert_eq!(files[0]["sha256"].as_str().map(str::len), Some(64));
-    for (path, status) in [
-        ("/api/v1/fleet", 200),
-        ("/api/v1/devices", 200),
-        (
-            "/api/v1/devices?model=a&version=1&board=b&end=silent&seen_since=1h&q=x&limit=5",
-            200,
-        ),
-        ("/api/v1/devices?modle=a", 400),
-        ("/api/v1/devices?limit=0", 400),
-        ("/api/v1/devices?after=!", 400),
-        ("/api/v1/devices/no%2Fbody", 404),
-        ("/api/v1/devices/%ff", 404),
-        ("/api/v1/offers?end=silent&file=a&limit=1", 200),
-        ("/api/v1/offers?end=failed", 400),
-    ] {
-        assert_eq!(server.admin_json("GET", path, "").0, status, "{path}");
-    }
-    let retry = "/api/v1/devices/aa:bb:cc:dd:ee:ff/retry";
-    for (body, status) in [
-        ("", 404),
-        ("{\"file\": \"a.bin\"}", 404),
-        ("{", 400),
-        ("[]", 400),
-    ] {
-        assert_eq!(server.admin_json("POST", retry, body).0, status, "{body}");
-    }
-    let long = "x".repeat(20_000);
-    let reply = server.admin("POST", retry, &server.admin_token(), &long);
-    is_error(&reply, 413, "long-body");
-    assert_eq!(server.admin_json("DELETE", "/api/v1/devices/a", "").0, 404);
-    let both = ["/openapi.json", "/api/v1/openapi.json"];
-    let both = both.map(|path| server.admin("GET", path, &server.admin_token(), "").json());
-    assert_eq!(both[0], both[1]);
-    assert!(both[0]["openapi"].as_str().unwrap().starts_with("3."));
-}
-
-#[test]
-fn a_device_that_checks_in_is_shown() {
-    let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
-    assert_eq!(
-        server.offered("esp32s3", "1.6.0").as_deref(),
-        Some("esp32s3_1.6.6.bin")
-    );
-    let (_, page) = server.admin_json("GET", "/api/v1/devices", "");
-    let [device] = &page["devices"].as_array().unwrap()[..] else {
-        panic!("{page:#}");
-    };
-    for (key, value) in [
-        ("mac", "aa:bb:cc:dd:ee:ff"),
-        ("client_id", "7b94d69a-9808-4c59-9c9b-704333b38aff"),
-        ("version", "1.6.0"),
-        ("transport", "http"),
-        ("address", "127.0.0.1"),
-    ] {
-        assert_eq!(device[key], value, "{device:#}");
-    }
-    assert_eq!(device["board"]["type"], "esp32s3");
-    let offer = &device["offers"][0];
-    assert_eq!(
-        (&offer["file"], &offer["end"]),
-        (&"esp32s3_1.6.6.bin".into(), &"offered".into())
-    );
-    for id in [
-        "aa:bb:cc:dd:ee:ff",
-        "AA-BB-CC-DD-EE-FF",
-        "aabbccddeeff",
-        "AABB.CCDD.EEFF",
-        "%61a:bb:cc:dd:ee:ff",
-    ] {
-        let (status, found) = server.admin_json("GET", &format!("/api/v1/devices/{id}"), "");
-        assert_eq!((status, &found), (200, device), "{id}");
-    }
-    let (_, fleet) = server.admin_json("GET", "/api/v1/fleet", "");
-    assert_eq!(fleet["devices"], 1);
-    assert_eq!(fleet["models"][0]["model"], "esp32s3");
-    assert_eq!(fleet["ends"]["offered"], 1);
-    let (_, offers) = server.admin_json("GET", "/api/v1/offers?end=offered", "");
-    assert_eq!(offers["offers"][0]["mac"], "aa:bb:cc:dd:ee:ff");
-    let (_, files) = server.admin_json("GET", "/api/v1/firmware", "");
-    assert_eq!(files["files"][0]["ends"]["offered"], 1);
-    for (query, count) in [
-        ("version=1.6.0", 1),
-        ("version=1.6.6", 0),
-        ("q=DD-EE", 0),
-        ("q=dd:ee", 1),
-        ("end=offered", 1),
-    ] {
-        let (_, page) = server.admin_json("GET", &format!("/api/v1/devices?{query}"), "");
-        assert_eq!(page["devices"].as_array().unwrap().len(), count, "{query}");
-    }
-    // An id that is no MAC address.
-    let headers = [("Device-Id", "a/b c"), ("Client-Id", "c")];
-    server.send("http", &request("POST", "/xiaozhi/ota/", &headers, b"{}"));
-    let (status, other) = server.admin_json("GET", "/api/v1/devices/a%2Fb%20c", "");
-    assert_eq!((status, &other["mac"]), (200, &"a/b c".into()));
-}
-
-#[test]
-fn orders_are_written_down_and_a_forgotten_device_leaves_nothing() {
-    let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
-    server.offered("esp32s3", "1.6.0");
-    let device = "/api/v1/devices/aa:bb:cc:dd:ee:ff";
-    let retry = format!("{device}/retry");
-    let (status, error) = server.admin_json("POST", &retry, "{\"file\": \"other.bin\"}");
-    assert_eq!((status, &error["error"]["id"]), (404, &"no-file".into()));
-    for body in ["", "{\"file\": \"esp32s3_1.6.6.bin\"}"] {
-        let (status, told) = server.admin_json("POST", &retry, body);
-        assert_eq!(
-            (status, &told["device"]),
-            (200, &"aa:bb:cc:dd:ee:ff".into()),
-            "{told}"
-        );
-        // Nothing has failed.
-        assert_eq!(told["retried"], 0);
-    }
-    let by = [("device", "aa:bb:cc:dd:ee:ff"), ("by", "admin.token")];
-    server.event("admin.retried", &by);
-    let orders = server.dir.path().join("data/state/orders.json");
-    let written = fs::read_to_string(&orders).unwrap();
-    assert!(
-        written.contains("aa:bb:cc:dd:ee:ff") && written.contains("esp32s3_1.6.6.bin"),
-        "{written}"
-    );
-    let (status, told) = server.admin_json("DELETE", "/api/v1/devices/AABBCCDDEEFF", "");
-    assert_eq!((status, &told["forgotten"]), (200, &true.into()));
-    assert_eq!(server.admin_json("GET", device, "").0, 404);
-    assert_eq!(server.admin_json("DELETE", device, "").0, 404);
-    let written = fs::read_to_string(&orders).unwrap();
-    assert!(
-        !written.contains("aa:bb:cc") && written.contains("admin.token"),
-        "{written}"
-    );
-    let line = server.event("admin.forgot", &[("by", "admin.token")]);
-    assert!(!line.contains("aa:bb:cc"), "{line}");
-    let (_, page) = server.admin_json("GET", "/api/v1/devices", "");
-    assert_eq!(page["devices"].as_array().unwrap().len(), 0);
-}
-
-#[test]
-fn what_is_measured_is_told_to_who_may_look() {
-    let server = with_reader();
-    let reply = server.admin("GET", "/metrics", READER, "");
-    assert_eq!(reply.status, 200);
-    let media_type = reply.header("Content-Type").unwrap();
-    assert!(
-        media_type.starts_with("text/plain") || media_type.contains("openmetrics"),
-        "{media_type}"
-    );
-    for name in ["xiaozhi_ota_build_info{", "process_start_time_seconds "] {
-        assert!(reply.text().contains(name), "{}", reply.text());
-    }
-}
-
-#[test]
 fn who_says_nothing_keeps_no_device_waiting() {
     let server = Setup::new().start(
         "gateway:\n  limits: {headers: 300ms, handshake: 300ms, idle: 1h, drain: 1h}\n  admin: {listen: 0}\n",
@@ -607,57 +413,5 @@ fn who_says_nothing_keeps_no_device_waiting() {
     for mut stream in crowd {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
-    }
-}
-
-fn health(server: &Server, options: &[&str]) -> (Output, String) {
-    let output = Command::new(BINARY)
-        .arg("health")
-        .args(options)
-        .current_dir(server.dir.path())
-        .output()
-        .unwrap();
-    let text = [&*output.stdout, &*output.stderr].concat();
-    (output, String::from_utf8(text).unwrap())
-}
-
-#[test]
-fn a_container_asks_whether_it_is_alive() {
-    for (listen, more) in [
-        ("127.0.0.1", ""),
-        ("0.0.0.0", ""),
-        ("127.0.0.1", "  state: file/state\n"),
-    ] {
-        let setup = Setup::new();
-        fs::write(setup.path().join("file"), "").unwrap();
-        let port = Reserved::new();
-        let number = port.port();
-        drop(port);
-        let server = setup.start(&format!(
-            "gateway:\n{more}  admin: {{listen: '{listen}:{number}'}}\n"
-        ));
-        let (output, text) = health(&server, &[]);
-        assert!(
-            output.status.success() && text.contains("alive: 127.0.0.1:"),
-            "{text}"
-        );
-        let (output, text) = health(&server, &["--ready"]);
-        assert_eq!(output.status.success(), more.is_empty(), "{text}");
-        assert!(text.contains("catalogue: ok"), "{text}");
-        let dir = server.stop();
-        let output = Command::new(BINARY)
-            .arg("health")
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1));
-    }
-    for (config, words) in [("listen: off", "is off"), ("listen: 0", "port 0")] {
-        let server = Setup::new().start(&format!("gateway:\n  admin: {{{config}}}\n"));
-        let (output, text) = health(&server, &[]);
-        assert!(
-            output.status.code() == Some(1) && text.contains(words),
-            "{text}"
-        );
     }
 }

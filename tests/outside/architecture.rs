@@ -1,5 +1,6 @@
 //! Who may know whom. ARCHITECTURE.md says why, and shows the same table.
 
+mod halls;
 mod paths;
 mod words;
 
@@ -483,27 +484,6 @@ fn one_reader_of_pem() {
                 .any(|known| known.starts_with("rustls_pemfile"))
         })
         .cloned()
-        .collect();
-    none(&found);
-}
-
-#[test]
-fn files_are_rooms_and_not_halls() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["src", "tests"].map(|folder| files_below(&root.join(folder)));
-    let mut halls = Vec::new();
-    for path in files.into_iter().flatten() {
-        if path.extension().is_some_and(|ending| ending == "rs") {
-            let lines = fs::read_to_string(&path).unwrap().lines().count();
-            if lines > 500 {
-                let file = path.strip_prefix(root).unwrap();
-                halls.push((file.display().to_string(), lines));
-            }
-        }
-    }
-    let found: Vec<_> = halls
-        .iter()
-        .map(|(file, lines)| format!("{file}: {lines} lines: two rooms in one?"))
         .collect();
     none(&found);
 }

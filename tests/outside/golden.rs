@@ -93,6 +93,8 @@ fn start(case: &Value) -> Server {
         "ip": "127.0.0.1",
         "ports": [0, 0],
         "limits": { "handshake": "1h", "headers": "1h", "idle": "1h" },
+        // Byte for byte what xiaozhi-server says.
+        "fleet": { "track": false },
     });
     setup.start(&config.to_string())
 }

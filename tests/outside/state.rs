@@ -59,7 +59,7 @@ fn a_folder_that_cannot_be_written_stops_no_start() {
     let full = "mkdir data/state; mount -t tmpfs -o size=4k,mode=755 tmpfs data/state; \
                 dd if=/dev/zero of=data/state/.draft-x bs=4k 2>/dev/null || true";
     let file = "touch data/state";
-    for (prepare, is_named) in [(read_only, true), (file, true), (full, false)] {
+    for (prepare, is_named) in [(read_only, true), (file, true), (full, true)] {
         let server = Setup::new().start_by("", &mut in_namespace(prepare));
         let said = server.events("state.unwritable", &[("dir", "data/state")]);
         assert_eq!(said.len(), usize::from(is_named), "{prepare}: {said:?}");

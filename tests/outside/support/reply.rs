@@ -61,7 +61,20 @@ impl Reply {
         std::str::from_utf8(&self.body).expect("a text")
     }
 
+    /// The JSON, a download address in it without its token: that is another for each
+    /// device and offer.
     pub(crate) fn json(&self) -> serde_json::Value {
+        let mut json = self.whole_json();
+        if let Some(url) = json.pointer_mut("/firmware/url")
+            && let Some((bare, _)) = url.as_str().and_then(|url| url.split_once("?t="))
+        {
+            *url = bare.into();
+        }
+        json
+    }
+
+    /// The JSON as it came.
+    pub(crate) fn whole_json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
