@@ -22,7 +22,7 @@ use std::time::SystemTime;
 /// devices.
 const CONNECTIONS: usize = 64;
 /// Name under which the log shows the bearer of this server's own token.
-const OWN: &str = "admin.token";
+pub(super) const OWN: &str = "admin.token";
 
 /// Returns the deadlines of the admin address: those of devices.
 fn of_admin(limits: &Limits) -> Limits {

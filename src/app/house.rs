@@ -7,7 +7,7 @@ use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness}
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
 use crate::event::text::Lang;
-use crate::event::{Event, event};
+use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
@@ -73,12 +73,11 @@ impl House {
             return Some(event!(READY_NO_STATE, dir = dir));
         }
         let health = self.known.journal.health();
-        let reading = || {
-            health
-                .reading
-                .then(|| event!(READY_STORE_UNREAD, dir = dir))
-        };
-        health.why.clone().or_else(reading)
+        if health.ok && !health.reading {
+            return None;
+        }
+        let unread = || event!(READY_STORE_UNREAD, dir = dir);
+        Some(health.why.unwrap_or_else(unread))
     }
 }
 
@@ -89,7 +88,7 @@ impl FleetSource for House {
 
     fn files(&self) -> Vec<FileView> {
         let snapshot = self.catalogue.snapshot();
-        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.fleet.each(look);
+        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.known.fleet.each(look);
         let could_get = forecast_all(each, &snapshot, &self.running.load().policy);
         let view = |file: &str, verdict, why: Option<&Event>| {
             let named = name::parse(file).ok();
@@ -177,6 +176,14 @@ impl FleetSource for House {
         // One that went meanwhile is forgotten, too.
         self.known.fleet.forget(device);
         self.known.journal.forget(device, &record.client);
+        let older = self.known.journal.older();
+        if !older.is_empty() {
+            let files: Vec<_> = older
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            tell!(STORE_COPIES, files = &*files);
+        }
         Ok(())
     }
 }

@@ -46,6 +46,7 @@ use audit::Auditor;
 use house::House;
 use reload::Reloader;
 use said::{announce, say_certificates, say_room, say_source};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -225,6 +226,26 @@ pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
     Err(event!(STATE_NOT_FOUND, dirs = &*dirs))
 }
 
+/// Returns the token of the server that runs with these settings, and the file that it lies in.
+///
+/// # Errors
+///
+/// There is no state folder, or no token in it, or this user may not read it.
+pub(crate) fn admin_token(settings: &Settings) -> Result<(PathBuf, String), Event> {
+    let dir = find_state(settings)?;
+    let file = absolute(&dir).join(admin::OWN);
+    match state_folder::read_admin_token(&dir) {
+        Ok(token) => Ok((file, token)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(event!(ASK_TOKEN_DENIED, file = file, error = &error))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(event!(ASK_TOKEN_MISSING, file = file))
+        }
+        Err(error) => Err(event!(ASK_TOKEN_UNREADABLE, file = file, error = &error)),
+    }
+}
+
 /// Begins to keep the firmware folder.
 fn catalogue(settings: &Settings) -> anyhow::Result<Catalogue> {
     Catalogue::start(settings.catalogue.clone()).map_err(|error| match error {
@@ -384,6 +405,9 @@ pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
         return Some((**event).clone());
     }
     if let Some(Ended(event)) = error.downcast_ref() {
+        return Some(event.clone());
+    }
+    if let Some(event) = error.downcast_ref::<Event>() {
         return Some(event.clone());
     }
     if let Some(LogError::Thread(none)) = error.downcast_ref() {

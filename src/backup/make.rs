@@ -3,13 +3,12 @@
 use super::layout::{self, DATABASE, DEEPEST, MANIFEST, Places, SUMS, VERSION};
 use super::tarball::{BLOCK, header, padding};
 use crate::event::{Event, event};
+use crate::fleet::database::{self, Fault};
 use crate::util::durable::{self, Draft, Durability, NotCreated};
 use crate::util::paths::absolute;
 use crate::util::way;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -26,8 +25,6 @@ const TRIES: u32 = 10;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Time after which a file system's clock has moved.
 const TICK: Duration = Duration::from_millis(50);
-/// Time that a database which others use is waited for.
-const DATABASE_WAIT: Duration = Duration::from_secs(30);
 
 /// A backup that was made.
 #[derive(Debug)]
@@ -341,29 +338,14 @@ fn copy_database(file: &Path, folder: &Path) -> Result<tempfile::NamedTempFile, 
     let mut builder = tempfile::Builder::new();
     let copy = builder.prefix(".draft-").suffix(".tmp").tempfile_in(folder);
     let copy = copy.map_err(|error| error.to_string())?;
-    let in_words = |error: rusqlite::Error| error.to_string();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let from = Connection::open_with_flags(file, flags).map_err(in_words)?;
-    from.busy_timeout(DATABASE_WAIT).map_err(in_words)?;
-    let mut to = Connection::open(copy.path()).map_err(in_words)?;
-    {
-        let backup = Backup::new(&from, &mut to).map_err(in_words)?;
-        let mut tries = 0;
-        // All pages in one step: by steps, whoever writes meanwhile begins it anew each time.
-        while backup.step(-1).map_err(in_words)? != StepResult::Done {
-            tries += 1;
-            if tries > TRIES {
-                return Err("it is locked".to_owned());
-            }
-            thread::sleep(AGAIN);
+    let mut tries = 0;
+    loop {
+        match database::copy(durable::folder(file), copy.path()) {
+            Ok(true) => return Ok(copy),
+            Ok(false) => return Err("it is gone".to_owned()),
+            Err(Fault::Locked) if tries < TRIES => tries += 1,
+            Err(fault) => return Err(fault.to_string()),
         }
+        thread::sleep(AGAIN);
     }
-    let found: String = to
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(in_words)?;
-    if found != "ok" {
-        return Err(found);
-    }
-    to.close().map_err(|(_, error)| error.to_string())?;
-    Ok(copy)
 }

@@ -1,48 +1,37 @@
-//! A client of this machine's own admin address, for commands that ask the server. It finds
-//! the address where the server does: in the configuration.
+//! A client of an admin address, for commands that ask a running server. It finds the address
+//! where the server does, in the configuration, or is told it.
 
 use crate::config::Settings;
+use crate::event::{Event, event};
 use crate::tls::Mode;
+use hyper::Uri;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    StreamOwned,
 };
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time for which the server may be still.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Time for which the server may be still: it gives up a request after 60 s itself.
+const PATIENCE: Duration = Duration::from_secs(65);
 /// Longest reply that is read, in bytes.
 const LONGEST: u64 = 64 << 20;
 
-/// Reason why the admin address cannot be asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
-    /// It is turned off.
-    #[error("there is no admin address to ask: gateway.admin.listen is off")]
-    Off,
-    /// The kernel chose its port.
-    #[error(
-        "gateway.admin.listen has port 0, and which one the kernel chose says only the log (admin.listening): give it a number"
-    )]
-    Unknown,
-    /// Nobody answers.
-    #[error(
-        "{address} does not answer: {error}: is the server running, and with this configuration?"
-    )]
-    Silent {
-        /// The address that was asked.
-        address: SocketAddr,
-        /// The reason of the system.
-        error: io::Error,
-    },
-    /// Something else answers.
-    #[error("what answers at {0} is not this server: see gateway.admin.listen")]
-    Stranger(SocketAddr),
+/// Certificates that are taken of a server on another machine.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    /// Certificates that are trusted beside those of public authorities.
+    pub(super) roots: Vec<CertificateDer<'static>>,
+    /// True where any certificate is taken.
+    pub(super) is_blind: bool,
 }
 
 /// A reply.
@@ -52,11 +41,15 @@ pub(super) struct ClientReply {
     pub(super) body: Vec<u8>,
 }
 
-/// The admin address of a configuration.
+/// The admin address of a server.
 #[derive(Debug)]
 pub(super) struct AdminClient {
-    address: SocketAddr,
-    tls: Option<Arc<ClientConfig>>,
+    /// Name or address, and port: what `Host` says.
+    host: String,
+    addresses: Vec<SocketAddr>,
+    /// Name that a certificate must have, where TLS is spoken.
+    tls: Option<ServerName<'static>>,
+    trust: Trust,
 }
 
 impl AdminClient {
@@ -65,10 +58,10 @@ impl AdminClient {
     /// # Errors
     ///
     /// It is off, or has a port that only the server knows.
-    pub(super) fn of(settings: &Settings) -> Result<Self, ClientError> {
-        let listen = settings.admin.listen.ok_or(ClientError::Off)?;
+    pub(super) fn of(settings: &Settings) -> Result<Self, Event> {
+        let listen = settings.admin.listen.ok_or_else(|| event!(ASK_OFF))?;
         if listen.port() == 0 {
-            return Err(ClientError::Unknown);
+            return Err(event!(ASK_PORT_UNKNOWN));
         }
         // Every address is loopback, too.
         let ip = match listen.ip() {
@@ -77,47 +70,174 @@ impl AdminClient {
             ip => ip,
         };
         let speaks_tls = !listen.ip().is_loopback() && settings.tls != Mode::Off;
+        let address = SocketAddr::new(ip, listen.port());
         Ok(Self {
-            address: SocketAddr::new(ip, listen.port()),
-            tls: speaks_tls.then(config),
+            host: address.to_string(),
+            addresses: vec![address],
+            tls: speaks_tls.then(|| ServerName::from(ip)),
+            trust: Trust::default(),
         })
     }
 
-    /// Returns the address that is asked.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    /// Finds the server that an operator names: `http://HOST:PORT` or `https://HOST:PORT`.
+    ///
+    /// # Errors
+    ///
+    /// It is no such address, has a name that leads nowhere, or a token would go over the
+    /// network in clear.
+    pub(super) fn named(server: &str, trust: Trust) -> Result<Self, Event> {
+        let bad = || event!(ASK_BAD_SERVER, value = server);
+        let uri: Uri = server.parse().map_err(|_| bad())?;
+        let speaks_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad()),
+        };
+        let has_more = uri.path() != "/" || uri.query().is_some() || server.contains(['#', '@']);
+        let host = uri.host().filter(|_| !has_more).ok_or_else(bad)?;
+        let port = uri.port_u16().unwrap_or(if speaks_tls { 443 } else { 80 });
+        let name = host.trim_matches(['[', ']']);
+        let shown = format!("{host}:{port}");
+        let unreached = |error: &io::Error| event!(ASK_SILENT, address = &shown, error = error);
+        let addresses = (name, port).to_socket_addrs();
+        let addresses: Vec<_> = addresses.map_err(|error| unreached(&error))?.collect();
+        if !speaks_tls && !addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Err(event!(ASK_IN_CLEAR, address = shown));
+        }
+        let certified = ServerName::try_from(name.to_owned()).map_err(|_| bad())?;
+        Ok(Self {
+            host: shown,
+            addresses,
+            tls: speaks_tls.then_some(certified),
+            trust,
+        })
+    }
+
+    /// Takes other certificates of a server that is on another machine.
+    #[must_use]
+    pub(super) fn with(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Returns the address that is asked, as people read it.
+    pub(super) fn address(&self) -> &str {
+        &self.host
+    }
+
+    /// Makes sure that a server of ours answers, before it is shown a token.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers, or somebody else.
+    pub(super) fn greet(&self) -> Result<(), Event> {
+        let reply = self.get("/healthz")?;
+        let address = self.address();
+        match reply.status {
+            200 if reply.body == b"ok\n" => Ok(()),
+            421 => Err(event!(ASK_MISDIRECTED, address = address)),
+            400 if self.tls.is_none() && reply.body.starts_with(b"this address speaks TLS") => {
+                Err(event!(ASK_WANTS_TLS, address = address))
+            }
+            _ => Err(self.stranger()),
+        }
+    }
+
+    /// Returns what is said of somebody else who answers.
+    pub(super) fn stranger(&self) -> Event {
+        event!(ASK_STRANGER, address = self.address())
     }
 
     /// Asks for a path that everybody may have.
     ///
     /// # Errors
     ///
-    /// Nobody answers, or somebody else.
-    pub(super) fn get(&self, path: &str) -> Result<ClientReply, ClientError> {
-        let address = self.address;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    /// Nobody answers, or somebody who speaks no HTTP.
+    pub(super) fn get(&self, path: &str) -> Result<ClientReply, Event> {
+        self.send("GET", path, None, None)
+    }
+
+    /// Sends a request, with a token and a JSON body where there are such.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers, or somebody who speaks no HTTP, or whose certificate is not trusted.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&str>,
+    ) -> Result<ClientReply, Event> {
+        let host = &self.host;
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        // Writing to a String cannot fail.
+        if let Some(token) = token {
+            let _ = write!(request, "Authorization: Bearer {token}\r\n");
+        }
+        if let Some(body) = body {
+            let length = body.len();
+            let _ = write!(
+                request,
+                "Content-Type: application/json\r\nContent-Length: {length}\r\n"
+            );
+        }
+        let request = request + "\r\n" + body.unwrap_or_default();
         let bytes = self.exchange(request.as_bytes());
-        let bytes = bytes.map_err(|error| ClientError::Silent { address, error })?;
-        parse(&bytes).ok_or(ClientError::Stranger(address))
+        let bytes = bytes.map_err(|error| self.unanswered(&error))?;
+        parse(&bytes).ok_or_else(|| self.stranger())
+    }
+
+    fn unanswered(&self, error: &io::Error) -> Event {
+        let address = self.address();
+        let tls = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
+        match (tls, error.kind()) {
+            (Some(Error::InvalidCertificate(why)), _) => {
+                event!(ASK_UNTRUSTED, address = address, error = why.to_string())
+            }
+            // What answers speaks no TLS.
+            (Some(Error::InvalidMessage(_)), _) => self.stranger(),
+            (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                let error = io::Error::from(io::ErrorKind::TimedOut);
+                event!(ASK_SILENT, address = address, error = &error)
+            }
+            _ => event!(ASK_SILENT, address = address, error = error),
+        }
     }
 
     fn exchange(&self, request: &[u8]) -> io::Result<Vec<u8>> {
-        let tcp = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        let tcp = self.connect()?;
         tcp.set_read_timeout(Some(PATIENCE))?;
         tcp.set_write_timeout(Some(PATIENCE))?;
-        match &self.tls {
-            None => transfer(tcp, request),
-            Some(config) => {
-                let name = ServerName::from(self.address.ip());
-                let client = ClientConnection::new(Arc::clone(config), name);
-                transfer(
-                    StreamOwned::new(client.map_err(io::Error::other)?, tcp),
-                    request,
-                )
+        let Some(name) = self.tls.clone() else {
+            return transfer(tcp, request);
+        };
+        let config = if self.trust.is_blind || is_here(&tcp) {
+            anybody()
+        } else {
+            self.trust.config()
+        };
+        let client = ClientConnection::new(config, name);
+        let client = client.map_err(io::Error::other)?;
+        transfer(StreamOwned::new(client, tcp), request)
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in &self.addresses {
+            match TcpStream::connect_timeout(address, CONNECT) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
             }
         }
+        Err(last)
     }
+}
+
+/// Tells whether a connection leads to this very machine.
+fn is_here(tcp: &TcpStream) -> bool {
+    let ends = tcp.local_addr().ok().zip(tcp.peer_addr().ok());
+    ends.is_some_and(|(local, peer)| local.ip() == peer.ip() || peer.ip().is_loopback())
 }
 
 fn transfer(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Vec<u8>> {
@@ -151,7 +271,23 @@ fn parse(bytes: &[u8]) -> Option<ClientReply> {
     })
 }
 
-fn config() -> Arc<ClientConfig> {
+impl Trust {
+    /// Returns what verifies a server on another machine.
+    fn config(&self) -> Arc<ClientConfig> {
+        let mut roots = webpki_roots::TLS_SERVER_ROOTS
+            .iter()
+            .cloned()
+            .collect::<RootCertStore>();
+        roots.add_parsable_certificates(self.roots.iter().cloned());
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        // Both versions are the provider's own.
+        let builder = builder.with_safe_default_protocol_versions();
+        let builder = builder.unwrap_or_else(|_| ClientConfig::builder());
+        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+fn anybody() -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(OwnServer(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider);
@@ -163,8 +299,8 @@ fn config() -> Arc<ClientConfig> {
     Arc::new(builder.with_no_client_auth())
 }
 
-/// Takes this machine's own server whatever its certificate: that is for the names by which
-/// devices come, and no secret is sent.
+/// Takes a server on this machine whatever its certificate, which is for the names by which
+/// devices come: what is sent does not leave the machine.
 #[derive(Debug)]
 struct OwnServer(Arc<CryptoProvider>);
 
@@ -223,6 +359,34 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n\r\n",
         ] {
             assert!(parse(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_by_scheme_host_and_port() {
+        let named = |server: &str| AdminClient::named(server, Trust::default());
+        for (server, host, speaks_tls) in [
+            ("http://127.0.0.1:8009", "127.0.0.1:8009", false),
+            ("http://localhost:8009/", "localhost:8009", false),
+            ("http://[::1]:8009", "[::1]:8009", false),
+            ("https://192.0.2.7:8009", "192.0.2.7:8009", true),
+            ("https://127.0.0.1", "127.0.0.1:443", true),
+        ] {
+            let client = named(server).unwrap();
+            assert_eq!(client.address(), host);
+            assert_eq!(client.tls.is_some(), speaks_tls, "{server}");
+        }
+        for (server, id) in [
+            ("127.0.0.1:8009", "ask.bad-server"),
+            ("", "ask.bad-server"),
+            ("ftp://127.0.0.1:8009", "ask.bad-server"),
+            ("http://127.0.0.1:8009/api", "ask.bad-server"),
+            ("http://127.0.0.1:8009?x", "ask.bad-server"),
+            ("http://user@127.0.0.1:8009", "ask.bad-server"),
+            ("http://192.0.2.7:8009", "ask.in-clear"),
+            ("http://name.invalid:8009", "ask.silent"),
+        ] {
+            assert_eq!(named(server).unwrap_err().kind.id, id, "{server}");
         }
     }
 }

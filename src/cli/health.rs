@@ -1,7 +1,7 @@
 //! `xiaozhi-ota health`: asks the server of this configuration whether it is alive, and what
 //! it lacks. Containers and monitors call it.
 
-use super::admin_client::{AdminClient, ClientError};
+use super::admin_client::AdminClient;
 use super::output::print;
 use crate::{app, config};
 use clap::Args;
@@ -22,10 +22,7 @@ impl HealthArgs {
         let settings = config::load(file, &app::machine())?;
         let client = AdminClient::of(&settings)?;
         let address = client.address();
-        let alive = client.get("/healthz")?;
-        if alive.status != 200 || alive.body != b"ok\n" {
-            return Err(ClientError::Stranger(address).into());
-        }
+        client.greet()?;
         let readiness = client.get("/readyz")?;
         let is_ready = readiness.status == 200;
         print(&format!("alive: {address}\n{}", words(&readiness.body)))?;

@@ -1,12 +1,19 @@
 //! The command line: one file a subcommand.
 
 mod admin_client;
+mod ask;
 mod backup;
+mod csv;
+mod device;
+mod device_view;
+mod devices;
 mod facts;
+mod fleet;
 mod forecast;
 mod health;
 mod inspect;
 mod notes;
+mod orders;
 mod output;
 mod probe;
 mod prune;
@@ -110,6 +117,34 @@ enum Command {
     /// Exit code 0: done. 1: nothing was changed, and the reason is said. 2: an
     /// option is wrong.
     Restore(backup::RestoreArgs),
+    /// Show what the devices of the running server run, how their newest offers
+    /// ended, and which need a look
+    ///
+    /// Exit code 0: done. 1: the server said no. 2: it cannot be asked, or an option
+    /// is wrong.
+    Fleet(fleet::FleetArgs),
+    /// List the devices of the running server, a line each
+    ///
+    /// Exit code 0: done. 1: the server said no. 2: it cannot be asked, or an option
+    /// is wrong.
+    Devices(devices::DevicesArgs),
+    /// Show all that is known of a device: what it runs, and how each offer ended
+    ///
+    /// Exit code 0: done. 1: no such device is known, or the server said no. 2: it
+    /// cannot be asked, or an option is wrong.
+    Device(device::DeviceArgs),
+    /// Let a device have again what failed on it: a file, or all
+    ///
+    /// What failed twice on a device is offered to it no more until the file changes,
+    /// or this says so. Exit code 0: done, also where nothing had failed. 1: no such
+    /// device or file, or the server said no. 2: it cannot be asked, or an option is
+    /// wrong.
+    Retry(orders::RetryArgs),
+    /// Forget a device: nothing of it is kept
+    ///
+    /// Exit code 0: done. 1: no such device is known, or the server said no. 2: it
+    /// cannot be asked, or an option is wrong.
+    Forget(orders::ForgetArgs),
     /// Play a device against an OTA address, this server's or any other's, and
     /// say where it would fail
     ///
@@ -154,6 +189,11 @@ impl Cli {
         let failure = match &command {
             Command::Inspect(_)
             | Command::Publish(_)
+            | Command::Fleet(_)
+            | Command::Devices(_)
+            | Command::Device(_)
+            | Command::Retry(_)
+            | Command::Forget(_)
             | Command::Probe(_)
             | Command::Simulate(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
@@ -180,6 +220,11 @@ impl Cli {
             }
             Command::Backup(backup) => backup.run(self.config.as_deref()),
             Command::Restore(restore) => restore.run(self.config.as_deref()),
+            Command::Fleet(fleet) => fleet.run(self.config.as_deref()),
+            Command::Devices(devices) => devices.run(self.config.as_deref()),
+            Command::Device(device) => device.run(self.config.as_deref()),
+            Command::Retry(retry) => retry.run(self.config.as_deref()),
+            Command::Forget(forget) => forget.run(self.config.as_deref()),
             Command::Probe(probe) => probe.run().map_err(Failure::from),
             Command::Simulate(simulate) => simulate.run().map_err(Failure::from),
         };

@@ -10,7 +10,7 @@ use crate::util::terminal::one_line;
 use anyhow::Context as _;
 use clap::builder::StyledStr;
 use clap::error::ContextValue;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Exit code where the command line itself is wrong.
@@ -40,6 +40,22 @@ pub(super) fn print_in(lang: Option<Lang>, text: &str) -> anyhow::Result<Printed
 /// Writes JSON, and the end of its line.
 pub(super) fn print_json(json: &str) -> anyhow::Result<Printed> {
     write(&(Screen::of(&io::stdout()).json(json) + "\n"))
+}
+
+/// Writes a piece of JSON, behind which more follows.
+pub(super) fn print_json_part(json: &str) -> anyhow::Result<Printed> {
+    write(&Screen::of(&io::stdout()).json(json))
+}
+
+/// Writes CSV: as it is where a program reads it, and as a terminal can show it else. Its
+/// lines are not broken.
+pub(super) fn print_csv(text: &str) -> anyhow::Result<Printed> {
+    if io::stdout().is_terminal() {
+        let lines = text.replace("\r\n", "\n");
+        write(&Screen::of(&io::stdout()).unbroken().text(&lines))
+    } else {
+        write(text)
+    }
 }
 
 /// Returns what standard output can show of a language that was asked for.

@@ -31,6 +31,7 @@ pub(super) fn lines(settings: &Settings, lang: Lang) -> Vec<Line> {
     lines.push((lang.pick("明文 HTTP", "plain HTTP"), plain));
     lines.push((lang.pick("语音", "voice"), voice(settings, lang)));
     lines.push(in_front(settings, lang));
+    lines.push(admin(settings, lang));
     lines.extend(passed_on(&settings.proxy, lang));
     lines.extend(firmware(settings, lang));
     lines.extend(limits(settings, lang));
@@ -128,6 +129,28 @@ fn tls(settings: &Settings, lang: Lang) -> Vec<Line> {
         }
     };
     lines.into_iter().map(|line| ("TLS", line)).collect()
+}
+
+/// Says where this server is watched and operated.
+fn admin(settings: &Settings, lang: Lang) -> Line {
+    let what = lang.pick("管理地址", "admin address");
+    let Some(address) = settings.admin.listen else {
+        return (what, lang.pick("关闭", "off").to_owned());
+    };
+    let tokens = settings.admin.tokens.iter();
+    let tokens: Vec<_> = tokens
+        .map(|token| format!("{} ({})", token.name, token.role))
+        .collect();
+    let tokens = if tokens.is_empty() {
+        String::new()
+    } else {
+        let tokens = list(&tokens, lang);
+        lang.pick(
+            format!("，另有令牌 {tokens}"),
+            format!(", tokens besides its own: {tokens}"),
+        )
+    };
+    (what, format!("{address}{tokens}"))
 }
 
 fn voice(settings: &Settings, lang: Lang) -> String {

@@ -77,6 +77,7 @@ const fn why(
 mod acme;
 mod address;
 mod admin;
+mod ask;
 mod backup;
 mod certificate;
 mod check_in;
@@ -100,6 +101,7 @@ mod withheld;
 pub use acme::*;
 pub use address::*;
 pub use admin::*;
+pub use ask::*;
 pub use backup::*;
 pub use certificate::*;
 pub use check_in::*;
@@ -148,6 +150,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         ORDERS,
         ADDRESSES,
         ADMIN,
+        ASKING,
         STATE,
         FORECASTS,
         BACKUPS,

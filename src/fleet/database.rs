@@ -19,7 +19,7 @@ mod wipe;
 
 pub(crate) use fault::Fault;
 pub(crate) use place::{Identity, Place};
-pub(crate) use reader::{Reader, copy, read_only};
+pub(crate) use reader::{copy, read_only};
 pub(crate) use wipe::traces;
 
 use super::id::DeviceId;

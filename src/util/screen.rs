@@ -58,6 +58,15 @@ impl Screen {
         }
     }
 
+    /// Returns the same screen for text whose lines must not be broken.
+    #[must_use]
+    pub(crate) fn unbroken(self) -> Self {
+        Self {
+            width: None,
+            ..self
+        }
+    }
+
     /// Returns the width in columns, if lines are to be broken.
     pub(crate) fn width(self) -> Option<usize> {
         self.width

@@ -35,6 +35,7 @@ mod events;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod flash_images;
+mod fleet_commands;
 mod folder;
 mod golden;
 mod homes;

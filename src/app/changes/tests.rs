@@ -253,6 +253,26 @@ fn what_cannot_is_named_and_stays() {
 }
 
 #[test]
+fn the_admin_address_stays_and_its_tokens_change() {
+    let admin = |keys: &str| format!("gateway: {{admin: {{{keys}}}}}");
+    for (keys_of_it, key) in [
+        ("listen: off", "gateway.admin.listen"),
+        ("listen: 9009", "gateway.admin.listen"),
+        ("names: [a.lan]", "gateway.admin.names"),
+    ] {
+        let found = keys("", &admin(keys_of_it));
+        assert_eq!(found, (String::new(), key.to_owned()), "{keys_of_it}");
+    }
+    // What is the default is no change.
+    assert_eq!(
+        keys("", &admin("listen: 8009")),
+        (String::new(), String::new())
+    );
+    let token = admin("tokens: [{name: a, role: read, token_file: f}]");
+    takes("", &token, "gateway.admin.tokens");
+}
+
+#[test]
 fn addresses_wait_for_the_door_that_they_need() {
     let public = |url: &str| format!("server: {{ota: '{url}/xiaozhi/ota/', websocket: 'ws://v/'}}");
     let http = public("http://a.com:8003");

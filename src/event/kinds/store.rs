@@ -87,6 +87,10 @@ kinds! { STORE:
          it is tried again in an hour.")
         .remedy("请腾出与该文件同样大小的磁盘空间，并结束占用它的程序。",
             "make as much room on its disk as the file takes, and end programs that hold it.");
+    /// Copies beside the store may know a device that is forgotten.
+    STORE_COPIES = Kind::new("store.copies", Warning, "store", &["files"],
+        "已忘记一台设备，但以前留下的副本中可能还有它：{files}。不再需要时请删除它们，备份文件也是如此",
+        "a device is forgotten, and copies from before may still know it: {files}. Delete them once they are not needed, and backups, too");
     /// The process ends, and something was not written.
     STORE_UNWRITTEN = Kind::new("store.unwritten", Warning, "store", &["file", "devices"],
         "结束时 {devices} 台设备的最新情况未能写入 {file}",

@@ -61,7 +61,13 @@ pub(crate) fn copy(dir: &Path, to: &Path) -> Result<bool, Fault> {
         return Ok(false);
     };
     schema::copy_to(&reader.connection, to)?;
-    Ok(true)
+    let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        Ok(true)
+    } else {
+        Err(Fault::Broken(found))
+    }
 }
 
 impl Reader {
@@ -84,16 +90,6 @@ impl Reader {
                 each(id, record);
             }
         }
-    }
-
-    /// Returns the path of the store.
-    pub(crate) fn file(&self) -> &Path {
-        self.place.file()
-    }
-
-    /// Returns the copies and broken stores beside it: they may know what was forgotten here.
-    pub(crate) fn older(&self) -> Vec<PathBuf> {
-        self.place.older()
     }
 }
 

@@ -63,13 +63,13 @@ pub(crate) fn ask(
 ) -> Reply {
     let mut text = format!("{method} {path} HTTP/1.1\r\n");
     if !host.is_empty() {
-        text += &format!("Host: {host}\r\n");
+        text.extend(["Host: ", host, "\r\n"]);
     }
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     if !body.is_empty() {
-        text += &format!("Content-Length: {}\r\n", body.len());
+        text.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     exchange(stream, (text + "\r\n" + body).as_bytes())
 }

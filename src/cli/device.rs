@@ -1,0 +1,183 @@
+//! `xiaozhi-ota device`: all that a running server knows of a device, in words.
+
+use super::ask::{AskArgs, device_id, device_path};
+use super::device_view::{Device, Times, end_of, is_failure, plain, table, widths, written};
+use super::output::{Failure, print_json};
+use crate::event::shell;
+use crate::event::text::Lang;
+use crate::util::terminal::one_line;
+use clap::Args;
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct DeviceArgs {
+    /// Its MAC address, in any spelling, or the id that it sends
+    #[arg(value_name = "MAC", value_parser = device_id)]
+    device: String,
+
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+impl DeviceArgs {
+    pub(super) fn run(&self, config: Option<&Path>) -> Result<ExitCode, Failure> {
+        self.ask.run(config, |asker| {
+            let json = asker.get(&device_path(&self.device));
+            let json = asker.of_device(&self.device, json)?;
+            let device: Device = asker.read(&json)?;
+            if asker.is_json {
+                print_json(&json.to_string())?;
+            } else {
+                asker.print(&device.in_words(&Times::here(), asker.lang))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Device {
+    fn in_words(&self, times: &Times, lang: Lang) -> String {
+        let mut text = one_line(&self.mac) + "\n";
+        let rows = self.rows(times, lang);
+        text += &table(&rows, &widths(&rows), 2);
+        text += &self.offers(times, lang);
+        text + &self.advice(lang)
+    }
+
+    fn rows(&self, times: &Times, lang: Lang) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        let mut row = |zh: &str, en: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                rows.push(vec![lang.pick(zh, en).to_owned(), value]);
+            }
+        };
+        row("板子", "board", self.board_in_words(lang));
+        row("芯片", "chip", self.chip_in_words(lang));
+        row("运行版本", "runs", self.build_in_words(lang));
+        let seen = times.long(&self.last_seen, lang);
+        row("最近签到", "last seen", Some(seen));
+        let first = times.long(&self.first_seen, lang);
+        row("首次签到", "first seen", Some(first));
+        row("启动次数", "boots seen", Some(self.boots.to_string()));
+        let transport = plain(&self.transport);
+        let came = self.address.as_deref().map(plain).map_or_else(
+            || transport.clone(),
+            |ip| {
+                lang.pick(
+                    format!("来自 {ip}，使用 {transport}"),
+                    format!("from {ip}, over {transport}"),
+                )
+            },
+        );
+        row("连接", "comes", Some(came));
+        let client = self.client_id.as_deref();
+        row("客户端 ID", "client id", client.map(one_line));
+        let why = self.why(lang).map(|words| {
+            let id = self.why.as_deref().map(plain).unwrap_or_default();
+            lang.pick(format!("{words}（{id}）"), format!("{words} ({id})"))
+        });
+        row("最近答复", "last answer", why);
+        rows
+    }
+
+    fn board_in_words(&self, lang: Lang) -> Option<String> {
+        let (name, kind) = (self.board.name.as_deref(), self.board.r#type.as_deref());
+        Some(match (name.map(plain), kind.map(plain)) {
+            (Some(name), Some(kind)) if name != kind => lang.pick(
+                format!("{name}（类型 {kind}）"),
+                format!("{name} (type {kind})"),
+            ),
+            (Some(name), _) => name,
+            (None, kind) => kind?,
+        })
+    }
+
+    fn chip_in_words(&self, lang: Lang) -> Option<String> {
+        let revision = self.revision.map(written);
+        let flash = self.flash.map(|flash| {
+            let megabytes = flash >> 20;
+            lang.pick(
+                format!("{megabytes} MB 闪存"),
+                format!("{megabytes} MB of flash"),
+            )
+        });
+        let parts = [self.chip.as_deref().map(plain), revision, flash];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(lang.pick("，", ", ")))
+    }
+
+    fn build_in_words(&self, lang: Lang) -> Option<String> {
+        let version = plain(self.version.as_deref()?);
+        let slot = self
+            .slot
+            .as_deref()
+            .map(plain)
+            .map(|slot| lang.pick(format!("分区 {slot}"), format!("from the slot {slot}")));
+        let begin = |hash: &String| hash.get(..8).unwrap_or(hash).to_owned();
+        let hash = self.elf_sha256.as_ref().map(begin).map(|hash| {
+            let hash = plain(&hash);
+            lang.pick(format!("ELF {hash}…"), format!("ELF {hash}…"))
+        });
+        let parts = [Some(version), slot, hash];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        Some(parts.join(lang.pick("，", ", ")))
+    }
+
+    fn offers(&self, times: &Times, lang: Lang) -> String {
+        if self.offers.is_empty() {
+            return lang
+                .pick(
+                    "\n没有给它下发过固件。\n",
+                    "\nIt was offered nothing yet.\n",
+                )
+                .to_owned();
+        }
+        let mut text = lang
+            .pick(
+                "\n给它下发过的固件，最近的在前\n",
+                "\nits offers, newest first\n",
+            )
+            .to_owned();
+        for offer in &self.offers {
+            let (at, file) = (times.short(&offer.at), one_line(&offer.file));
+            let (short, end) = (offer.short(lang), end_of(&offer.end));
+            let meaning = end.map(|end| end.long.to(lang)).unwrap_or_default();
+            let colon = if meaning.is_empty() {
+                ""
+            } else {
+                lang.pick("：", ": ")
+            };
+            text += &format!("  {at}  {file}\n    {short}{colon}{meaning}\n");
+        }
+        text
+    }
+
+    /// Returns what to type next, where something failed.
+    fn advice(&self, lang: Lang) -> String {
+        let failed = self.offers.iter().find(|offer| is_failure(&offer.end));
+        let Some(failed) = failed else {
+            return String::new();
+        };
+        let is_newest = self.newest().is_some_and(|offer| is_failure(&offer.end));
+        let held = ["withheld.failed", "withheld.too-much-failed"];
+        let is_held = self.why.as_deref().is_some_and(|why| held.contains(&why));
+        let (id, file) = (self.word(), shell::quoted(&failed.file).into_owned());
+        if is_held {
+            return lang.pick(
+                format!("\n再试一次：xiaozhi-ota retry {id} {file}\n"),
+                format!("\nto try again: xiaozhi-ota retry {id} {file}\n"),
+            );
+        }
+        if is_newest {
+            return lang
+                .pick(
+                    "\n它再来时会再得到一次该固件；若再次失败，则不再提供，直到文件改变或执行 xiaozhi-ota retry。\n",
+                    "\nIt is offered the file once more when it comes again. What fails twice is offered no more, until the file changes or \
+                     xiaozhi-ota retry says so.\n",
+                )
+                .to_owned();
+        }
+        String::new()
+    }
+}
