@@ -179,7 +179,11 @@ impl Fleet {
             let count = self.ends.get(end.key).copied().unwrap_or(0);
             if count > 0 {
                 let (short, meaning) = (end.short.to(lang), end.long.to(lang));
-                rows.push(vec![short.to_owned(), count.to_string(), meaning.to_owned()]);
+                rows.push(vec![
+                    short.to_owned(),
+                    count.to_string(),
+                    meaning.to_owned(),
+                ]);
             }
         }
         if rows.is_empty() {

@@ -83,7 +83,8 @@ fn check_in(server: &Server, device: &str, board: &str, image: &Image) -> Option
         &request("POST", "/xiaozhi/ota/", &headers, body.as_bytes()),
     );
     assert_eq!(reply.status, 200);
-    let json = reply.json();
+    // The token in the address ties the download to the device.
+    let json = reply.whole_json();
     let url = json["firmware"]["url"]
         .as_str()
         .filter(|url| !url.is_empty());
@@ -100,9 +101,8 @@ fn end(server: &Server, device: &str) -> Value {
 fn fetch(server: &Server, device: &str) {
     let path = check_in(server, device, "esp32s3", &Image::new("1.6.0")).unwrap();
     assert_eq!(server.get(&path).status, 200);
-    until("the device has it", || {
-        (end(server, device) == "fetched").then_some(())
-    });
+    let what = format!("{device} has it");
+    until(&what, || (end(server, device) == "fetched").then_some(()));
 }
 
 /// With one good device, one that was rolled back for good, and one that is silent.
