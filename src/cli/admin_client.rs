@@ -274,10 +274,8 @@ fn parse(bytes: &[u8]) -> Option<ClientReply> {
 impl Trust {
     /// Returns what verifies a server on another machine.
     fn config(&self) -> Arc<ClientConfig> {
-        let mut roots = webpki_roots::TLS_SERVER_ROOTS
-            .iter()
-            .cloned()
-            .collect::<RootCertStore>();
+        let public = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+        let mut roots: RootCertStore = public.collect();
         roots.add_parsable_certificates(self.roots.iter().cloned());
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         // Both versions are the provider's own.

@@ -7,6 +7,7 @@ use crate::event::shell;
 use crate::event::text::Lang;
 use crate::util::terminal::one_line;
 use clap::Args;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -148,7 +149,8 @@ impl Device {
             } else {
                 lang.pick("：", ": ")
             };
-            text += &format!("  {at}  {file}\n    {short}{colon}{meaning}\n");
+            // Writing to a String cannot fail.
+            let _ = write!(text, "  {at}  {file}\n    {short}{colon}{meaning}\n");
         }
         text
     }

@@ -62,7 +62,7 @@ pub(super) struct End {
     pub(super) key: &'static str,
     /// Words for a table.
     pub(super) short: Text,
-    /// What it means.
+    /// Meaning of it, in a sentence.
     pub(super) long: Text,
 }
 

@@ -19,7 +19,6 @@ const VERSION: usize = 12;
 const FILE: usize = 40;
 
 #[derive(Debug, Args)]
-#[expect(clippy::doc_markdown, reason = "the text of --help")]
 pub(super) struct DevicesArgs {
     /// Only devices that get the files of this model
     #[arg(long)]

@@ -26,7 +26,7 @@ struct Said {
 
 impl Said {
     #[track_caller]
-    fn is_done(self) -> String {
+    fn done(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         assert_eq!(self.err, "");
         self.out
@@ -83,7 +83,8 @@ fn check_in(server: &Server, device: &str, board: &str, image: &Image) -> Option
         &request("POST", "/xiaozhi/ota/", &headers, body.as_bytes()),
     );
     assert_eq!(reply.status, 200);
-    let json = reply.json();
+    // The token in the address ties the download to the device.
+    let json = reply.whole_json();
     let url = json["firmware"]["url"]
         .as_str()
         .filter(|url| !url.is_empty());
@@ -100,9 +101,8 @@ fn end(server: &Server, device: &str) -> Value {
 fn fetch(server: &Server, device: &str) {
     let path = check_in(server, device, "esp32s3", &Image::new("1.6.0")).unwrap();
     assert_eq!(server.get(&path).status, 200);
-    until("the device has it", || {
-        (end(server, device) == "fetched").then_some(())
-    });
+    let what = format!("{device} has it");
+    until(&what, || (end(server, device) == "fetched").then_some(()));
 }
 
 /// With one good device, one that was rolled back for good, and one that is silent.
@@ -152,7 +152,7 @@ fn three_devices_and_what_became_of_each() {
         ),
     ];
     for (command, words) in english {
-        let said = ask(&server, &[command]).is_done();
+        let said = ask(&server, &[command]).done();
         for word in words {
             assert!(said.contains(word), "{command}: {word}: {said}");
         }
@@ -168,16 +168,16 @@ fn three_devices_and_what_became_of_each() {
             device.replace(':', "-"),
             device.replace(':', ""),
         ] {
-            let said = ask(&server, &["device", &spelt]).is_done();
+            let said = ask(&server, &["device", &spelt]).done();
             assert!(said.contains(en) && said.contains(FILE), "{said}");
         }
-        let said = ask(&server, &["device", device, "--lang", "zh"]).is_done();
+        let said = ask(&server, &["device", device, "--lang", "zh"]).done();
         assert!(said.contains(zh) && said.contains("最近签到"), "{said}");
     }
-    let said = ask(&server, &["device", BACK]).is_done();
+    let said = ask(&server, &["device", BACK]).done();
     let retry = format!("xiaozhi-ota retry {BACK} {FILE}");
     assert!(said.contains(&retry) && said.contains("2 times"), "{said}");
-    let said = ask(&server, &["fleet", "--lang", "zh"]).is_done();
+    let said = ask(&server, &["fleet", "--lang", "zh"]).done();
     assert!(
         said.contains("已回退") && said.contains("需要查看"),
         "{said}"
@@ -185,18 +185,18 @@ fn three_devices_and_what_became_of_each() {
     // The failures come first.
     let place = |word: &str| said.find(word).unwrap();
     assert!(place("已回退") < place("失联") && place("失联") < place("成功"));
-    let said = ask(&server, &["devices", "--lang", "zh", "--end", "silent"]).is_done();
+    let said = ask(&server, &["devices", "--lang", "zh", "--end", "silent"]).done();
     assert!(said.contains(DEAD) && !said.contains(GOOD), "{said}");
 
     // What failed twice comes again when an operator says so.
     let old = Image::new("1.6.0");
     assert!(check_in(&server, BACK, "esp32s3", &old).is_none());
-    let said = ask(&server, &["retry", BACK, FILE]).is_done();
+    let said = ask(&server, &["retry", BACK, FILE]).done();
     assert!(said.contains(BACK) && said.contains(FILE), "{said}");
     assert!(check_in(&server, BACK, "esp32s3", &old).is_some());
-    let said = ask(&server, &["retry", GOOD, "--lang", "zh"]).is_done();
+    let said = ask(&server, &["retry", GOOD, "--lang", "zh"]).done();
     assert!(said.contains("什么也没有改变"), "{said}");
-    let said = ask(&server, &["forget", BACK, "--json"]).is_done();
+    let said = ask(&server, &["forget", BACK, "--json"]).done();
     assert_eq!(said, "{\"forgotten\":true}\n");
     ask(&server, &["device", BACK]).is_refused(1, &[BACK, "forgotten"]);
 }
@@ -220,12 +220,12 @@ fn json_is_the_servers_own() {
         ("devices --q none", "/api/v1/devices?q=none"),
     ] {
         let words: Vec<_> = command.split(' ').chain(["--json"]).collect();
-        let said = ask(&server, &words).is_done();
+        let said = ask(&server, &words).done();
         let json: Value = serde_json::from_str(&said).unwrap();
         assert_eq!(json, server.admin_json("GET", path, "").1, "{command}");
     }
     // A reader that has enough is no fault, and pages go on by themselves.
-    let said = ask(&server, &["devices", "--q", "none"]).is_done();
+    let said = ask(&server, &["devices", "--q", "none"]).done();
     assert_eq!(said, "No device is like that.\n");
 }
 
@@ -247,7 +247,7 @@ fn what_devices_say_is_inert() {
         check_in(&server, &device, board, &Image::new("1.6.0"));
     }
     check_in(&server, "=1/..?\u{202e}", "b", &Image::new("1.6.0"));
-    let csv = ask(&server, &["devices", "--csv"]).is_done();
+    let csv = ask(&server, &["devices", "--csv"]).done();
     let rows = read_csv(&csv);
     assert_eq!(rows[0][..3], ["mac", "client_id", "board_name"]);
     assert!(
@@ -272,15 +272,15 @@ fn what_devices_say_is_inert() {
         vec!["device", "02:00:00:00:02:06", "--lang", "zh"],
         vec!["devices", "--q", "\u{1b}"],
     ] {
-        let said = ask(&server, &words).is_done();
+        let said = ask(&server, &words).done();
         let is_odd = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!said.contains(is_odd), "{words:?}: {said:?}");
     }
-    let said = ask(&server, &["devices"]).is_done();
+    let said = ask(&server, &["devices"]).done();
     let lines = said.lines().filter(|line| line.starts_with("02:")).count();
     assert_eq!(lines, boards.len(), "{said}");
     // An id that is no MAC address is asked for as it was sent.
-    let said = ask(&server, &["device", "=1/..?\u{202e}"]).is_done();
+    let said = ask(&server, &["device", "=1/..?\u{202e}"]).done();
     assert!(said.starts_with("=1/..?\\u{202e}\n"), "{said}");
 }
 
@@ -319,19 +319,19 @@ fn the_configuration_says_whom_to_ask() {
     };
     let address = server.admin_address().to_string();
     config("here.yaml", &address, "");
-    let said = asked("here.yaml", &["fleet"]).is_done();
+    let said = asked("here.yaml", &["fleet"]).done();
     assert!(said.starts_with("No device has checked in yet"), "{said}");
     config("zh.yaml", &address, "  log: {lang: zh}\n");
-    let said = asked("zh.yaml", &["fleet"]).is_done();
+    let said = asked("zh.yaml", &["fleet"]).done();
     assert!(said.starts_with("还没有设备签到过"), "{said}");
     asked("zh.yaml", &["device", GOOD]).is_refused(1, &["没有设备", GOOD]);
-    let said = asked("zh.yaml", &["devices", "--lang", "en"]).is_done();
+    let said = asked("zh.yaml", &["devices", "--lang", "en"]).done();
     assert!(said.starts_with("No device"), "{said}");
 
     config("off.yaml", "off", "");
     asked("off.yaml", &["fleet"]).is_refused(2, &["gateway.admin.listen is off"]);
     asked("off.yaml", &["fleet", "--lang", "zh"]).is_refused(2, &["gateway.admin.listen 为 off"]);
-    asked("here.yaml", &["health"]).is_done();
+    asked("here.yaml", &["health"]).done();
     // Where the kernel chose the port, the log alone has it.
     config("any.yaml", "127.0.0.1:0", "");
     asked("any.yaml", &["fleet"]).is_refused(2, &["admin.listening", "--server"]);
@@ -375,7 +375,7 @@ fn a_token_that_does_not_do_is_named_with_its_file() {
     with("two", &["fleet"]).is_refused(2, &["/two", "one token"]);
     with("none", &["fleet"]).is_refused(2, &["/none"]);
     for words in [&["fleet"][..], &["devices"], &["device", GOOD]] {
-        with("reader", words).is_done();
+        with("reader", words).done();
     }
     for words in [&["retry", GOOD][..], &["forget", GOOD]] {
         with("reader", words).is_refused(1, &["/reader", "may look only", "operate"]);
@@ -385,11 +385,11 @@ fn a_token_that_does_not_do_is_named_with_its_file() {
         let json: Value = serde_json::from_str(&said.out).unwrap();
         assert_eq!(json["error"]["id"], "forbidden");
     }
-    with("reader", &["device", GOOD]).is_done();
+    with("reader", &["device", GOOD]).done();
 
     // Another user's token.
     let own = server.dir.path().join("data/state/admin.token");
-    fs::set_permissions(&own, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o0)).unwrap();
     let address = format!("http://{}", server.admin_address());
     let words = ["fleet", "--server", &address];
     let said = run(without_privilege(), server.dir.path(), &words);
@@ -433,8 +433,8 @@ fn a_server_of_another_address_is_named() {
         run(Command::new(BINARY), server.dir.path(), &words)
     };
     // This machine's own certificate need not be anybody's.
-    ask(&format!("https://127.0.0.1:{port}")).is_done();
-    ask(&format!("https://localhost:{port}/")).is_done();
+    ask(&format!("https://127.0.0.1:{port}")).done();
+    ask(&format!("https://localhost:{port}/")).done();
     ask(&format!("http://127.0.0.1:{port}")).is_refused(2, &["takes TLS only", "https://"]);
     ask("http://192.0.2.1:8009").is_refused(2, &["192.0.2.1:8009", "in clear"]);
     ask("nonsense").is_refused(2, &["--server nonsense", "http://127.0.0.1:8009"]);
@@ -447,11 +447,11 @@ fn a_page_goes_on_where_the_last_one_ended() {
         let device = format!("02:00:00:00:{:02x}:{:02x}", number >> 8, number & 0xff);
         check_in(&server, &device, "b", &Image::new("1.6.0"));
     }
-    let count = |words: &[&str]| ask(&server, words).is_done().lines().count();
+    let count = |words: &[&str]| ask(&server, words).done().lines().count();
     assert_eq!(count(&["devices", "--csv"]), 1004);
     assert_eq!(count(&["devices"]), 1004);
     assert_eq!(count(&["devices", "--limit", "1001"]), 1002);
-    let json = ask(&server, &["devices", "--json"]).is_done();
+    let json = ask(&server, &["devices", "--json"]).done();
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["devices"].as_array().unwrap().len(), 1003);
     assert!(json["next"].is_null());

@@ -17,7 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A store to read from.
 pub(crate) struct Reader {
     connection: Connection,
-    place: Place,
 }
 
 /// Opens the store in a state folder, for whoever only reads. `None` where there is none.
@@ -47,7 +46,7 @@ pub(crate) fn read_only(dir: &Path) -> Result<Option<Reader>, Fault> {
         }
         other => other?,
     };
-    Ok(Some(Reader { connection, place }))
+    Ok(Some(Reader { connection }))
 }
 
 /// Writes a whole copy of the store in a state folder to a file that only this user may read,
