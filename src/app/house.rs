@@ -89,7 +89,7 @@ impl FleetSource for House {
 
     fn files(&self) -> Vec<FileView> {
         let snapshot = self.catalogue.snapshot();
-        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.fleet.each(look);
+        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.fleet().each(look);
         let could_get = forecast_all(each, &snapshot, &self.running.load().policy);
         let view = |file: &str, verdict, why: Option<&Event>| {
             let named = name::parse(file).ok();
