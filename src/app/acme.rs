@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Pause after the order of certificates broke off: a CA counts tries.
@@ -93,5 +94,14 @@ async fn keep(mut keepers: watch::Receiver<CertificateKeeper>, stop: Cancellatio
                 run.await;
             }
         }
+    }
+}
+
+/// Waits for an order that the CA is working on, for `drain` at most: a certificate that it
+/// is signing just now is not lost.
+pub(super) async fn finish(orders: JoinHandle<()>, drain: Duration, stop: &Stop) {
+    tokio::select! {
+        _ = timeout(drain, orders) => {}
+        () = stop.forced.cancelled() => {}
     }
 }

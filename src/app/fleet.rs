@@ -10,7 +10,7 @@ use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, DeviceId, Fleet, FleetStart, TokenKey};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
-use crate::util::supervise::Supervisor;
+use crate::util::supervise::{Supervisor, blocking};
 use crate::util::threads::NoThread;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -90,6 +90,12 @@ pub(super) fn keep(supervisor: &Supervisor, known: &Known) {
         kept.task(Text::new("跟踪升级结果", "the following of offers"), tick)
             .await;
     });
+}
+
+/// Writes what the store lacks, and ends its writer.
+pub(super) async fn end(known: &Known) {
+    let journal = Arc::clone(&known.journal);
+    blocking(move || journal.end()).await;
 }
 
 async fn tick(known: &Known) {

@@ -85,6 +85,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         settings.make_up(port, SystemTime::now());
     }
     let state = state_folder(&settings)?;
+    let known = fleet::known(&settings, state.as_ref())?;
     let admin = admin::open(&settings, state.as_ref(), &workers)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
@@ -105,15 +106,9 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     allocator::give_back();
 
     let limits = limits(&settings, connections);
-    let known = fleet::known(&settings, state.as_ref())?;
     let store = Arc::new(Store::new(settings.memory));
-    let front = Arc::new(front(
-        &settings,
-        &catalogue,
-        &store,
-        &known.fleet,
-        challenges,
-    ));
+    let fleet = &known.fleet;
+    let front = Arc::new(front(&settings, &catalogue, &store, fleet, challenges));
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
         let house = House {
@@ -165,15 +160,9 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     }
     workers.end();
     if let Some(orders) = orders {
-        // A certificate that the CA is signing just now is not lost.
-        let drain = limits.load().drain;
-        tokio::select! {
-            _ = tokio::time::timeout(drain, orders) => {}
-            () = stop.forced.cancelled() => {}
-        }
+        acme::finish(orders, limits.load().drain, &stop).await;
     }
-    let journal = Arc::clone(&known.journal);
-    blocking(move || journal.end()).await;
+    fleet::end(&known).await;
     // From here on another server may have it.
     drop(state);
     tell!(STOPPED);

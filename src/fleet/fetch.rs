@@ -1,5 +1,6 @@
 //! The download of an image that was offered, known by the token in its address.
 
+use super::news::say_end;
 use super::outcome::{Change, Content, History, Moment};
 use super::token::TokenFile;
 use super::{DeviceId, Fleet};
@@ -63,7 +64,7 @@ impl Fleet {
         let ended = change.flatten().and_then(|change| shard.ended(id, change));
         drop(shard);
         if let Some(ended) = &ended {
-            self.say_end(ended);
+            say_end(ended);
         }
     }
 }

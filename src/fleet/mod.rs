@@ -221,7 +221,7 @@ impl Fleet {
         if self.knowledge() != Knowledge::Nothing && self.may_learn(now) {
             let ended = self.table.expire(moment);
             for ended in &ended {
-                self.say_end(ended);
+                news::say_end(ended);
             }
         }
         self.drop_addresses(moment.wall);

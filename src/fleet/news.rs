@@ -22,52 +22,50 @@ pub(super) struct Before {
     hour: u64,
 }
 
-impl Fleet {
-    /// Says how an offer ended, and counts it.
-    pub(super) fn say_end(&self, ended: &Ended) {
-        let end = ended.change.to;
-        COUNTS.offer_ended(end as usize);
-        let (device, image) = (&*ended.id.to_string(), &ended.image);
-        let (file, version) = (&*image.file, &*image.version);
-        match end {
-            OfferEnd::Succeeded => {
-                tell!(
-                    OFFER_SUCCEEDED,
-                    device = device,
-                    file = file,
-                    version = version
-                );
-            }
-            OfferEnd::RolledBack => {
-                tell!(
-                    OFFER_ROLLED_BACK,
-                    device = device,
-                    file = file,
-                    version = version
-                );
-            }
-            OfferEnd::Silent => {
-                tell!(
-                    OFFER_SILENT,
-                    device = device,
-                    file = file,
-                    version = version
-                );
-            }
-            OfferEnd::Offered
-            | OfferEnd::Fetching
-            | OfferEnd::Fetched
-            | OfferEnd::Interrupted
-            | OfferEnd::Superseded => {}
-        }
-        if end.is_failure() && ended.failed == ENOUGH {
+/// Says how an offer ended, and counts it.
+pub(super) fn say_end(ended: &Ended) {
+    let end = ended.change.to;
+    COUNTS.offer_ended(end as usize);
+    let (device, image) = (&*ended.id.to_string(), &ended.image);
+    let (file, version) = (&*image.file, &*image.version);
+    match end {
+        OfferEnd::Succeeded => {
             tell!(
-                OFFER_GIVEN_UP,
+                OFFER_SUCCEEDED,
                 device = device,
                 file = file,
-                times = ended.failed
+                version = version
             );
         }
+        OfferEnd::RolledBack => {
+            tell!(
+                OFFER_ROLLED_BACK,
+                device = device,
+                file = file,
+                version = version
+            );
+        }
+        OfferEnd::Silent => {
+            tell!(
+                OFFER_SILENT,
+                device = device,
+                file = file,
+                version = version
+            );
+        }
+        OfferEnd::Offered
+        | OfferEnd::Fetching
+        | OfferEnd::Fetched
+        | OfferEnd::Interrupted
+        | OfferEnd::Superseded => {}
+    }
+    if end.is_failure() && ended.failed == ENOUGH {
+        tell!(
+            OFFER_GIVEN_UP,
+            device = device,
+            file = file,
+            times = ended.failed
+        );
     }
 }
 

@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Number of offers that are kept of a device, the newest ones.
-pub const OFFERS: usize = 5;
+pub(super) const OFFERS: usize = 5;
 /// Number of images that are remembered to have failed on a device. Where more did, it is
 /// offered nothing that did not fail yet either.
-pub const FAILED: usize = 16;
+pub(super) const FAILED: usize = 16;
 /// Number of times that one image may fail on a device.
-pub const ENOUGH: u32 = 2;
+pub(super) const ENOUGH: u32 = 2;
 
 /// State of an offer, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

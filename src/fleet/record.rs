@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Time for which the address of a device is kept.
-pub const ADDRESS_KEPT: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const ADDRESS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// `Client-Id`: a UUID, where the firmware made it (`Board::GenerateUuid` in
 /// `boards/common/board.cc`).
@@ -81,6 +81,10 @@ impl fmt::Display for ClientId {
 
 /// Record of one device.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and a set of flags would take more room"
+)]
 pub struct Record {
     /// `Client-Id` of its last check-in.
     pub client: ClientId,

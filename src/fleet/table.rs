@@ -116,19 +116,18 @@ impl Table {
             DeviceId::Mac(_) => self.room.newcomers / SHARDS,
             DeviceId::Other(_) => self.room.others,
         };
-        if !record.is_settled {
+        if record.is_settled {
+            self.settled.fetch_add(1, Ordering::Relaxed);
+        } else {
             while shard.newcomers.len() >= most.max(1) {
                 let Some(first) = shard.newcomers.pop_front() else {
                     break;
                 };
-                let is_newcomer = |record: &Box<Record>| !record.is_settled;
-                if shard.devices.get(&first).is_some_and(is_newcomer) {
+                if shard.get(&first).is_some_and(|first| !first.is_settled) {
                     self.remove(shard, &first);
                 }
             }
             shard.newcomers.push_back(id.clone());
-        } else {
-            self.settled.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(due) = record.history.as_deref().and_then(History::due) {
             shard.due.insert((due, id.clone()));

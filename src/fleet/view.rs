@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Name of a model that a device does not tell.
-pub const NO_MODEL: &str = "default";
+const NO_MODEL: &str = "default";
 
 /// Devices that are wanted. What is `None` is not asked.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,10 @@ pub struct Summary {
 }
 
 /// Ends of the offers of one file, by content.
-pub type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
+pub(crate) type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
+
+/// Profile and build that many devices share, by their places.
+type KindKey = (*const Profile, *const Build);
 
 impl Filter {
     fn wants(&self, id: &DeviceId, record: &Record, since: Option<u64>, q: Option<&str>) -> bool {
@@ -134,8 +137,7 @@ impl Fleet {
         let now = wall(now);
         let mut summary = Summary::default();
         // Of a million devices there are some hundred kinds, each of which is kept once.
-        type Kind = (*const Profile, *const Build);
-        let mut kinds: HashMap<Kind, (Arc<Profile>, Arc<Build>, u64)> = HashMap::new();
+        let mut kinds: HashMap<KindKey, (Arc<Profile>, Arc<Build>, u64)> = HashMap::new();
         self.table.each(|_, record| {
             summary.devices += 1;
             let key = (Arc::as_ptr(&record.profile), Arc::as_ptr(&record.build));

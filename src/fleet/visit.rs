@@ -3,6 +3,7 @@
 
 use super::about::{Build, Profile};
 use super::full::{DEVICES, FILES_OF_THEIR_OWN, FORCED_IN_VAIN};
+use super::news::say_end;
 use super::outcome::{Content, Moment, OfferEnd};
 use super::protected::{BOOT, Id, OwnRecord};
 use super::record::{ClientId, Record};
@@ -40,8 +41,8 @@ pub struct Visit<'a> {
     moment: Moment,
     /// False while the clock is not set.
     learns: bool,
-    /// The name that the device gave at the check-in before, if there was one.
-    named_before: Option<Option<Box<str>>>,
+    /// The name that the device gave when it came before.
+    named_before: Option<Box<str>>,
 }
 
 /// Things that are left to do for a check-in that was decided on.
@@ -75,7 +76,7 @@ impl Fleet {
     }
 }
 
-impl<'a> Visit<'a> {
+impl Visit<'_> {
     /// Learns what the device says of itself.
     fn learn(&mut self) {
         let (fleet, check_in, moment) = (self.fleet, self.check_in, self.moment);
@@ -93,7 +94,7 @@ impl<'a> Visit<'a> {
             fleet.table.admit(&mut shard, self.id.clone(), record);
             return;
         };
-        self.named_before = Some(known.named().map(Into::into));
+        self.named_before = known.named().map(Into::into);
         let new_profile = (!known.profile.is_of(check_in)).then(|| Profile::of(check_in));
         let new_build = (!known.build.is_of(check_in)).then(|| Build::of(check_in));
         let made = (new_profile.is_some() || new_build.is_some()).then(|| {
@@ -121,7 +122,7 @@ impl<'a> Visit<'a> {
         let ended = change.and_then(|change| shard.ended(&self.id, change));
         drop(shard);
         if let Some(ended) = &ended {
-            fleet.say_end(ended);
+            say_end(ended);
         }
     }
 
@@ -239,7 +240,7 @@ impl<'a> Visit<'a> {
             );
         }
         for ended in &ended {
-            fleet.say_end(ended);
+            say_end(ended);
         }
         noted
     }
@@ -348,9 +349,7 @@ impl<'a> Visit<'a> {
         match (own, &self.named_before) {
             (Some(own), _) if self.is_back(own, decision.named) => None,
             (Some(own), _) if !is_own_still(&own.model) => Some(Arc::clone(&own.model)),
-            (_, Some(Some(before))) if Some(&**before) != named => {
-                self.fleet.own_model(before, before)
-            }
+            (_, Some(before)) if Some(&**before) != named => self.fleet.own_model(before, before),
             _ => record.former.clone(),
         }
     }

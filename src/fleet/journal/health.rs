@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::fleet::database::Identity;
+use crate::util::counts::COUNTS;
 use crate::util::sync::lock;
 use std::mem;
 use std::sync::Mutex;
@@ -16,14 +17,17 @@ pub(crate) struct StoreHealth {
     /// Reason why not.
     pub(crate) why: Option<Event>,
     /// Number of tries that failed, since the start.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the journal's tests read it"))]
     pub(crate) errors: u64,
     /// Time since the oldest change that is not written, at most, in ms. 0 where none waits.
     pub(crate) lag_ms: u64,
     /// Number of devices in the store.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the journal's tests read it"))]
     pub(crate) rows: u64,
     /// True until all of it was read.
     pub(crate) reading: bool,
     /// True where a newer program wrote it, and it is left alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the journal's tests read it"))]
     pub(crate) newer: bool,
 }
 
@@ -125,6 +129,7 @@ impl State {
     /// Takes that a try failed, for a reason that is worth telling if there is one.
     pub(super) fn failed(&self, why: Option<Event>, is_newer: bool) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+        COUNTS.store_failed();
         self.is_held.store(true, Ordering::Relaxed);
         self.is_newer.store(is_newer, Ordering::Relaxed);
         if why.is_some() {

@@ -4,6 +4,7 @@ use super::health::State;
 use super::kept::Kept;
 use crate::event::{Event, say, tell};
 use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read};
+use crate::util::counts::COUNTS;
 use std::collections::BTreeMap;
 use std::mem::{self, Discriminant, discriminant};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Time between two sweeps that nothing else calls for.
 const DAY: Duration = Duration::from_secs(86_400);
 /// Number of counts that wait to be written.
-const COUNTS: usize = 10_000;
+const HOUR_COUNTS: usize = 10_000;
 /// Number of devices from which on it is said that the reading begins.
 const MANY: u64 = 50_000;
 /// Time between two tries to wipe what is left of devices that were forgotten.
@@ -291,6 +292,7 @@ impl Writer {
             }
             is_tried = true;
             let devices = taken.written().len();
+            COUNTS.store_wrote(devices as u64);
             if devices < BATCH {
                 return Ok(());
             }
@@ -308,7 +310,7 @@ impl Writer {
         let hour = now.since_1970().as_secs() / 3600;
         for (kind, label, count) in self.kept.take_hour() {
             let key = (hour, kind, label);
-            if self.counts.len() < COUNTS || self.counts.contains_key(&key) {
+            if self.counts.len() < HOUR_COUNTS || self.counts.contains_key(&key) {
                 let sum = self.counts.entry(key).or_default();
                 *sum = sum.saturating_add(count);
             }
