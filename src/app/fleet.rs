@@ -7,7 +7,7 @@ use crate::event::{self, tell};
 use crate::fleet::journal::{Journal, Kept};
 use crate::fleet::orders::Orders;
 use crate::fleet::state_folder::StateFolder;
-use crate::fleet::{Content, DeviceId, Fleet, FleetStart, TokenKey};
+use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, TokenKey};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
 use crate::util::supervise::{Supervisor, blocking};
@@ -15,8 +15,11 @@ use crate::util::threads::NoThread;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+/// Longest time that the store may hold up the first answer, and between two looks at it.
+const FIRST_READ: Duration = Duration::from_millis(300);
+const LOOK: Duration = Duration::from_millis(5);
 /// Period in which terms are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Number of ticks between two looks at the addresses of this machine.
@@ -90,6 +93,18 @@ pub(super) fn keep(supervisor: &Supervisor, known: &Known) {
         kept.task(Text::new("跟踪升级结果", "the following of offers"), tick)
             .await;
     });
+}
+
+/// Waits until it is known what failed on devices, for a moment at most: until then nothing
+/// is offered.
+pub(super) async fn wait(known: &Known) {
+    let is_known = async {
+        while known.fleet.knowledge() == Knowledge::Nothing {
+            sleep(LOOK).await;
+        }
+    };
+    // A large store, or one that is locked, holds up no answer.
+    let _ = timeout(FIRST_READ, is_known).await;
 }
 
 /// Writes what the store lacks, and ends its writer.

@@ -4,7 +4,8 @@
 use super::find_state;
 use crate::config::Settings;
 use crate::event::{Event, event};
-use crate::fleet::{Crowd, read_store};
+use crate::fleet::Crowd;
+use crate::fleet::database::read_only;
 
 pub(crate) use crate::fleet::{Content, Forecast, RunImage};
 
@@ -24,7 +25,7 @@ pub(crate) fn known(settings: &Settings) -> Known {
     let Ok(dir) = find_state(settings) else {
         return known;
     };
-    let read = read_store(&dir).and_then(|reader| {
+    let read = read_only(&dir).and_then(|reader| {
         let Some(mut reader) = reader else {
             return Ok(());
         };

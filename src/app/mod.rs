@@ -106,6 +106,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     announce(&settings, &listeners, admin.as_ref(), &catalogue);
     allocator::give_back();
 
+    fleet::wait(&known).await;
     let limits = limits(&settings, connections);
     let store = Arc::new(Store::new(settings.memory));
     let fleet = &known.fleet;

@@ -31,7 +31,6 @@ mod visit;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
 pub use crowd::{Crowd, RunImage};
-pub(crate) use database::read_only as read_store;
 pub use fetch::Fetch;
 pub use forecast::{Forecast, Stays, forecast_all};
 pub use id::DeviceId;

@@ -354,7 +354,7 @@ impl Reading {
             is_secure: flags & SECURE != 0,
             is_settled: flags & SETTLED != 0,
             has_lost_own: flags & LOST_OWN != 0,
-            is_stored: true,
+            is_stored: false,
             why: text(row, 9)?.and_then(|why| self.kinds.get(why).copied()),
             own,
             at_first: text(row, 11)?.map(Into::into),

@@ -63,7 +63,7 @@ fn a_reason_is_told_by_words_and_by_id() {
     let event = event!(FILE_REFUSED, file = "a_1.bin", why = &why);
     let line = text(Lang::En, &event);
     assert!(
-        line.contains("file not used: not offered: it was forced on the device 3 times"),
+        line.contains("file not used: not offered: it failed on the device 3 times"),
         "{line}"
     );
     assert!(
