@@ -341,8 +341,8 @@ fn copy_database(file: &Path, folder: &Path) -> Result<tempfile::NamedTempFile, 
     let mut tries = 0;
     loop {
         match database::copy(durable::folder(file), copy.path()) {
-            Ok(true) => return Ok(copy),
-            Ok(false) => return Err("it is gone".to_owned()),
+            // One that holds nothing, or went meanwhile, is an empty file.
+            Ok(_) => return Ok(copy),
             Err(Fault::Locked) if tries < TRIES => tries += 1,
             Err(fault) => return Err(fault.to_string()),
         }
