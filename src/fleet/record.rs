@@ -96,7 +96,7 @@ pub struct Record {
     pub first_seen: u64,
     /// Time of its last check-in, in milliseconds since 1970.
     pub last_seen: u64,
-    /// Address of the peer at its last check-in, for [`ADDRESS_KEPT`]; an IPv4 one is mapped
+    /// Address of the peer at its last check-in, for thirty days; an IPv4 one is mapped
     /// into IPv6, and `::` is none.
     pub address: Ipv6Addr,
     /// Number of its boots, as far as they were seen here.
