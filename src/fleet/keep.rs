@@ -182,6 +182,7 @@ fn append(history: &mut History, offer: super::Offer) {
         *last = offer;
         return;
     }
+    history.offers.reserve_exact(1);
     history.offers.push(offer);
     if history.offers.len() > OFFERS {
         history.offers.remove(0);

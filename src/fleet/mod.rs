@@ -211,20 +211,23 @@ impl Fleet {
         now >= self.built
     }
 
-    /// Takes that a moment has passed, about a second: ends the terms that are over.
+    /// Takes that a moment has passed, about a second: ends terms that are over.
     /// `has_network` says whether this machine has an address of a network, by which devices
-    /// can reach it.
-    pub fn tick(&self, has_network: bool, now: SystemTime) {
+    /// can reach it. Returns true where more of them are over: it is to be called again.
+    pub fn tick(&self, has_network: bool, now: SystemTime) -> bool {
         let is_reachable = has_network || self.is_local.load(Ordering::Relaxed);
         self.clock.tick(is_reachable);
         let moment = self.moment(now);
+        let mut has_more = false;
         if self.knowledge() != Knowledge::Nothing && self.may_learn(now) {
-            let ended = self.table.expire(moment);
+            let ended;
+            (ended, has_more) = self.table.expire(moment);
             for ended in &ended {
                 news::say_end(ended);
             }
         }
         self.drop_addresses(moment.wall);
+        has_more
     }
 
     /// Forgets addresses that were kept long enough, some of them at each call.

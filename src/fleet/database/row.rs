@@ -425,13 +425,14 @@ fn read_failed(text: Option<&str>) -> (Vec<Failure>, bool) {
         return (Vec::new(), false);
     };
     let number = texts.len();
-    let failed: Vec<_> = texts
+    let mut failed: Vec<_> = texts
         .into_iter()
         .filter_map(|(content, times, at)| {
             let content = Content(hex::decode(content)?);
             Some(Failure { content, times, at })
         })
         .collect();
+    failed.shrink_to_fit();
     let is_whole = failed.len() == number;
     (failed, is_whole)
 }
