@@ -11,6 +11,7 @@ mod clock;
 mod commons;
 mod crowd;
 pub(crate) mod database;
+mod devices;
 mod fetch;
 mod forecast;
 mod full;

@@ -1,13 +1,13 @@
 //! The table of devices: a part of it a lock, so that no two check-ins wait for each other
 //! for long, and in order of their addresses, so that a page of it is found at once.
 
+use super::devices::Devices;
 use super::id::DeviceId;
 use super::outcome::{Change, History, Moment, OfferedImage};
 use super::record::Record;
 use crate::util::sync::lock;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
-use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use xiaozhi_device::mac::Mac;
@@ -71,15 +71,15 @@ pub(super) struct Table {
 /// One part of the devices.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    devices: BTreeMap<DeviceKey, Box<Kept>>,
+    devices: Devices<Kept>,
     /// Newcomers in the order of their coming; those that have settled or are gone are
     /// passed over.
-    newcomers: VecDeque<DeviceKey>,
+    newcomers: VecDeque<DeviceId>,
     /// Looks at devices: none later than the end of its term, in served milliseconds. A term
     /// that begins anew moves no look: what is found too early is looked at again.
-    looks: BinaryHeap<Reverse<(u64, DeviceKey)>>,
+    looks: BinaryHeap<Reverse<(u64, DeviceId)>>,
     /// Devices that changed since they were taken.
-    pub(super) changed: HashSet<DeviceKey>,
+    pub(super) changed: HashSet<DeviceId>,
 }
 
 /// A device in its part.
@@ -96,9 +96,6 @@ impl Kept {
         self.record.history.as_deref().and_then(History::due)
     }
 }
-
-/// Key of a device in its part: its MAC address, or a text.
-type DeviceKey = DeviceId;
 
 impl Table {
     pub(super) fn new(room: Room, is_kept: bool) -> Self {
@@ -156,9 +153,7 @@ impl Table {
         }
         self.note_change(shard, &id);
         let look = NEVER;
-        shard
-            .devices
-            .insert(id.clone(), Box::new(Kept { record, look }));
+        shard.devices.insert(&id, Kept { record, look });
         shard.await_term(&id);
     }
 
@@ -207,19 +202,19 @@ impl Table {
     /// Looks at every device with a MAC address, in no order that counts.
     pub(super) fn each(&self, mut look: impl FnMut(&DeviceId, &Record)) {
         for part in &self.shards {
-            let mut from = Bound::Unbounded;
+            let mut after = None;
             loop {
                 let shard = lock(part);
                 let mut last = None;
-                for (id, kept) in shard.devices.range((from, Bound::Unbounded)).take(STRETCH) {
-                    look(id, &kept.record);
-                    last = Some(id.clone());
+                for (id, kept) in shard.devices.behind(after.as_ref()).take(STRETCH) {
+                    look(&id, &kept.record);
+                    last = Some(id);
                 }
                 drop(shard);
-                match last {
-                    Some(last) => from = Bound::Excluded(last),
-                    None => break,
+                if last.is_none() {
+                    break;
                 }
+                after = last;
             }
         }
     }
@@ -234,30 +229,30 @@ impl Table {
     ) -> Vec<(DeviceId, Record)> {
         let mut found: BTreeMap<DeviceId, Record> = BTreeMap::new();
         for part in self.parts() {
-            let mut from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
+            let mut after = after.cloned();
             loop {
                 let shard = lock(part);
                 let mut last = None;
-                for (id, kept) in shard.devices.range((from, Bound::Unbounded)).take(STRETCH) {
+                for (id, kept) in shard.devices.behind(after.as_ref()).take(STRETCH) {
                     let is_full = found.len() >= most;
-                    if is_full && found.last_key_value().is_none_or(|(last, _)| id > last) {
+                    if is_full && found.last_key_value().is_none_or(|(last, _)| id > *last) {
                         // All that follow in this part lie behind the page.
                         last = None;
                         break;
                     }
-                    last = Some(id.clone());
-                    if wanted(id, &kept.record) {
+                    if wanted(&id, &kept.record) {
                         found.insert(id.clone(), kept.record.clone());
                         if is_full {
                             found.pop_last();
                         }
                     }
+                    last = Some(id);
                 }
                 drop(shard);
-                match last {
-                    Some(last) => from = Bound::Excluded(last),
-                    None => break,
+                if last.is_none() {
+                    break;
                 }
+                after = last;
             }
         }
         found.into_iter().collect()
@@ -380,7 +375,8 @@ impl Shard {
 
     /// Takes that every device changed.
     pub(super) fn all_changed(&mut self) {
-        self.changed.extend(self.devices.keys().cloned());
+        let all = self.devices.behind(None);
+        self.changed.extend(all.map(|(id, _)| id));
     }
 
     /// Takes up to so many devices that changed.
@@ -412,16 +408,15 @@ impl Shard {
         most: usize,
         now: u64,
     ) -> Option<DeviceId> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut last = None;
-        let range = self.devices.range_mut((from, Bound::Unbounded)).take(most);
-        for (id, kept) in range {
+        let behind = self.devices.behind_mut(after.as_ref());
+        for (id, kept) in behind.take(most) {
             let record = &mut kept.record;
             if !record.address.is_unspecified() && record.address(now).is_none() {
                 record.address = std::net::Ipv6Addr::UNSPECIFIED;
                 self.changed.insert(id.clone());
             }
-            last = Some(id.clone());
+            last = Some(id);
         }
         last
     }

@@ -77,7 +77,7 @@ fn multiply(state: &Path, devices: u64, every: u64) {
          FROM n JOIN device ON device.id =
             CASE WHEN i % ?2 = ?2 - 1 THEN x'01020000000002' ELSE x'01020000000001' END"
     );
-    store.execute(&copy, (devices, every)).unwrap();
+    store.execute(&copy, (devices.cast_signed(), every.cast_signed())).unwrap();
     let count = "UPDATE meta SET value = (SELECT count(*) FROM device) WHERE name = 'devices'";
     assert_eq!(store.execute(count, ()).unwrap(), 1);
     store
