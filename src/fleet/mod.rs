@@ -36,7 +36,7 @@ pub use fetch::Fetch;
 pub use forecast::{Forecast, Stays, forecast_all};
 pub use id::DeviceId;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferEnd, OfferedImage};
-pub use record::{ClientId, Record};
+pub use record::{ClientId, Names, Record};
 pub use settings::FleetSettings;
 pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
@@ -245,7 +245,7 @@ impl Fleet {
     pub fn former(&self, device: &str) -> Option<OwnModel> {
         let id = DeviceId::new(device);
         let shard = self.table.shard(&id);
-        shard.get(&id)?.former.as_deref().cloned()
+        shard.get(&id)?.former().map(|own| OwnModel::clone(own))
     }
 
     /// Returns whether something may be said of `device` now, once an hour, and takes

@@ -15,8 +15,8 @@ use xiaozhi_device::mac::Mac;
 /// Number of parts of the table.
 pub(super) const SHARDS: usize = 16;
 /// Number of records that are looked at before the lock is given to others: some tens of
-/// microseconds.
-const STRETCH: usize = 512;
+/// microseconds, and 200 where texts are looked for in them.
+const STRETCH: usize = 128;
 /// Number of terms of one part that end at once: after a start, those of a whole fleet end
 /// together.
 const TERMS: usize = 64;

@@ -101,21 +101,25 @@ class Crowd:
 def settle(port: int, count: int, said=lambda *_: None) -> int:
     """Lets so many devices check in twice each. Returns how many were offered an update at the
     second time."""
-    crowd = Crowd(port)
+    crowd, used = Crowd(port), time.monotonic()
     waiting: deque[tuple[float, range]] = deque()
     at = offered = done = 0
     while done < count:
         now = time.monotonic()
+        if now - used > 2:
+            # A connection that rests is closed.
+            crowd, used = Crowd(port), now
         if waiting and now - waiting[0][0] >= APART:
             _, numbers = waiting.popleft()
             offered += crowd.check_in(list(numbers))
             done += len(numbers)
+            used = now
             if done % 50_000 < len(numbers):
                 said(done)
         elif at < count and at - done < ON_THE_WAY:
             numbers = range(at, min(at + AT_ONCE, count))
             crowd.check_in(list(numbers))
-            at = numbers.stop
+            at, used = numbers.stop, now
             waiting.append((time.monotonic(), numbers))
         else:
             time.sleep(0.01)

@@ -20,7 +20,7 @@ from outcome import Bench, Figure, Outcome
 from servers import OURS, TICK, BenchError, Server, exchange, free_ports, slug_of, start_ours
 
 EMPTY, UNTRACKED = "an empty fleet", "track: false"
-OFFERED = "9.9.9"
+OFFERED = "1.6.0"
 FEW = 1000  # devices that check in, where not the whole fleet does
 SEARCH = "/api/v1/devices?q=nowhere"
 UNTRACK = "  fleet: {track: false}\n"
