@@ -15,6 +15,7 @@ use crate::util::threads::NoThread;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// Longest time that the store may hold up the first answer, and between two looks at it.
@@ -124,7 +125,10 @@ async fn tick(known: &Known) {
             until_look = NETWORK_LOOK;
         }
         until_look -= 1;
-        known.fleet.tick(has_network, SystemTime::now());
+        while known.fleet.tick(has_network, SystemTime::now()) {
+            // Who waits for a connection waits for no million devices.
+            yield_now().await;
+        }
         known.fleet.orders_are_unknown(known.orders.is_unknown());
         let lag = Duration::from_millis(known.journal.health().lag_ms);
         COUNTS.set_store_lag(lag);

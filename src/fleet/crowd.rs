@@ -76,7 +76,7 @@ impl Own {
         };
         let named = record.named();
         let is_back =
-            named.is_some() && record.at_first.as_deref() == named && named != Some(&*own.named);
+            named.is_some() && record.at_first() == named && named != Some(&*own.named);
         if is_back {
             Self::None
         } else {

@@ -158,8 +158,10 @@ fn merge(record: &mut Record, old: Record, now: Moment) {
     record.boots = old.boots.saturating_add(boots);
     record.first_seen = old.first_seen.min(record.first_seen);
     record.is_stored = true;
+    if let Some(at_first) = old.at_first() {
+        record.set_at_first(Some(at_first.into()));
+    }
     record.own = record.own.take().or(old.own);
-    record.at_first = old.at_first.or(record.at_first.take());
     record.has_lost_own |= old.has_lost_own;
     let Some(mut history) = old.history else {
         return;
@@ -182,6 +184,7 @@ fn append(history: &mut History, offer: super::Offer) {
         *last = offer;
         return;
     }
+    history.offers.reserve_exact(1);
     history.offers.push(offer);
     if history.offers.len() > OFFERS {
         history.offers.remove(0);

@@ -11,6 +11,7 @@ mod clock;
 mod commons;
 mod crowd;
 pub(crate) mod database;
+mod devices;
 mod fetch;
 mod forecast;
 mod full;
@@ -35,7 +36,7 @@ pub use fetch::Fetch;
 pub use forecast::{Forecast, Stays, forecast_all};
 pub use id::DeviceId;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferEnd, OfferedImage};
-pub use record::{ClientId, Record};
+pub use record::{ClientId, Names, Record};
 pub use settings::FleetSettings;
 pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
@@ -211,20 +212,23 @@ impl Fleet {
         now >= self.built
     }
 
-    /// Takes that a moment has passed, about a second: ends the terms that are over.
+    /// Takes that a moment has passed, about a second: ends terms that are over.
     /// `has_network` says whether this machine has an address of a network, by which devices
-    /// can reach it.
-    pub fn tick(&self, has_network: bool, now: SystemTime) {
+    /// can reach it. Returns true where more of them are over: it is to be called again.
+    pub fn tick(&self, has_network: bool, now: SystemTime) -> bool {
         let is_reachable = has_network || self.is_local.load(Ordering::Relaxed);
         self.clock.tick(is_reachable);
         let moment = self.moment(now);
+        let mut has_more = false;
         if self.knowledge() != Knowledge::Nothing && self.may_learn(now) {
-            let ended = self.table.expire(moment);
+            let ended;
+            (ended, has_more) = self.table.expire(moment);
             for ended in &ended {
                 news::say_end(ended);
             }
         }
         self.drop_addresses(moment.wall);
+        has_more
     }
 
     /// Forgets addresses that were kept long enough, some of them at each call.
@@ -241,7 +245,7 @@ impl Fleet {
     pub fn former(&self, device: &str) -> Option<OwnModel> {
         let id = DeviceId::new(device);
         let shard = self.table.shard(&id);
-        shard.get(&id)?.former.as_deref().cloned()
+        shard.get(&id)?.former().map(|own| OwnModel::clone(own))
     }
 
     /// Returns whether something may be said of `device` now, once an hour, and takes

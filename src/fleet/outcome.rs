@@ -305,6 +305,8 @@ impl History {
             due: now.due(),
         };
         offer.force(forced_at);
+        // Most devices have one, and there are a million.
+        self.offers.reserve_exact(1);
         self.offers.push(offer);
         let made = Change {
             from: None,
@@ -462,6 +464,7 @@ impl History {
             failed.times = failed.times.saturating_add(1);
             failed.at = now.wall;
         } else if self.failed.len() < FAILED {
+            self.failed.reserve_exact(1);
             self.failed.push(Failure {
                 content,
                 times: 1,

@@ -275,7 +275,7 @@ impl Visit<'_> {
         let fleet = self.fleet;
         if let Some(record) = record {
             if let Some(own) = &record.own {
-                let at_first = record.at_first.as_deref();
+                let at_first = record.at_first();
                 return Ok(Some(OwnRecord {
                     model: Arc::clone(own),
                     at_first: at_first.map(|name| fleet.hash(name)),
@@ -306,15 +306,15 @@ impl Visit<'_> {
     fn remember_names(&self, record: &mut Record, decision: &Decision<'_>) -> Result<(), NoRoom> {
         let fleet = self.fleet;
         let own = self.own(Some(record)).ok().flatten();
-        if own.is_none() && record.at_first.is_none() {
+        if own.is_none() && record.at_first().is_none() {
             let named = decision.named.filter(|_| decision.own_files.is_none());
-            record.at_first = named.map(|named| super::about::kept(named).into());
+            if let Some(named) = named {
+                record.set_at_first(Some(super::about::kept(named).into()));
+            }
         }
-        record.former = if decision.is_unmatched() {
-            self.former(record, own.as_ref(), decision)
-        } else {
-            None
-        };
+        let is_unmatched = decision.is_unmatched();
+        let former = is_unmatched.then(|| self.former(record, own.as_ref(), decision));
+        record.set_former(former.flatten());
         let Some(files) = decision.own_files else {
             return Ok(());
         };
@@ -332,7 +332,7 @@ impl Visit<'_> {
             record.has_lost_own = false;
             return Ok(());
         }
-        let at_first = record.at_first.as_deref().map(|name| fleet.hash(name));
+        let at_first = record.at_first().map(|name| fleet.hash(name));
         let mut protected = fleet.protected();
         protected.keep_own(self.hash_of_id(), OwnModel::clone(&new), at_first)
     }
@@ -350,7 +350,7 @@ impl Visit<'_> {
             (Some(own), _) if self.is_back(own, decision.named) => None,
             (Some(own), _) if !is_own_still(&own.model) => Some(Arc::clone(&own.model)),
             (_, Some(before)) if Some(&**before) != named => self.fleet.own_model(before, before),
-            _ => record.former.clone(),
+            _ => record.former().cloned(),
         }
     }
 }

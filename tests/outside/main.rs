@@ -47,6 +47,7 @@ mod log_bounds;
 mod logs;
 mod memory;
 mod metrics;
+mod million;
 mod notes;
 mod peers;
 mod plain_http;

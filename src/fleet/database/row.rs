@@ -5,7 +5,7 @@ use crate::event::{Kind, kinds};
 use crate::fleet::about::{Build, Profile};
 use crate::fleet::id::DeviceId;
 use crate::fleet::outcome::{Content, Failure, History, Offer, OfferEnd, OfferedImage};
-use crate::fleet::record::{ClientId, Record};
+use crate::fleet::record::{ClientId, Names, Record};
 use crate::ota::device_memory::OwnModel;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
@@ -184,8 +184,8 @@ impl<'c> Numbers<'c> {
             flags(record),
             record.why.map(|kind| kind.id),
             record.own.as_deref().map(own),
-            record.at_first.as_deref(),
-            record.former.as_deref().map(own),
+            record.at_first(),
+            record.former().map(|former| own(former)),
             offers,
             failed,
         ];
@@ -357,8 +357,7 @@ impl Reading {
             is_stored: false,
             why: text(row, 9)?.and_then(|why| self.kinds.get(why).copied()),
             own,
-            at_first: text(row, 11)?.map(Into::into),
-            former,
+            names: Names::of(text(row, 11)?.map(Into::into), former),
             withheld: 0,
             history: (!history.is_empty()).then(|| Box::new(history)),
         };
@@ -425,13 +424,14 @@ fn read_failed(text: Option<&str>) -> (Vec<Failure>, bool) {
         return (Vec::new(), false);
     };
     let number = texts.len();
-    let failed: Vec<_> = texts
+    let mut failed: Vec<_> = texts
         .into_iter()
         .filter_map(|(content, times, at)| {
             let content = Content(hex::decode(content)?);
             Some(Failure { content, times, at })
         })
         .collect();
+    failed.shrink_to_fit();
     let is_whole = failed.len() == number;
     (failed, is_whole)
 }

@@ -352,7 +352,7 @@ fn what_is_forgotten_leaves_nothing() {
     let device = |n: u64, own: usize| {
         let mut record = record_of("");
         record.client = ClientId::Uuid(client(n));
-        record.at_first = Some("x".repeat(own).into());
+        record.set_at_first(Some("x".repeat(own).into()));
         (id(n), Some(record))
     };
     for round in [1, 120, 30] {
