@@ -33,6 +33,6 @@ fn is_long() -> bool {
 }
 
 /// One of two sizes.
-fn sized<T>(small: T, long: T) -> T {
+pub(crate) fn sized<T>(small: T, long: T) -> T {
     if is_long() { long } else { small }
 }
