@@ -28,7 +28,7 @@ use std::env;
 const LATER: &[(&str, &str)] = &[];
 
 /// Tells whether the scenarios are to be as large as what they stand for.
-fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     env::var("FAULTS").is_ok_and(|size| size == "long")
 }
 

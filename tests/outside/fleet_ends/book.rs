@@ -42,7 +42,8 @@ fn differences(server: &Server, book: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     for device in book {
         let mac = device["mac"].as_str().unwrap();
-        let ends: Vec<_> = device["ends"].as_array().unwrap().iter().collect();
+        let ends = device["ends"].as_array().unwrap().iter();
+        let ends: Vec<_> = ends.map(|end| end.as_str().unwrap()).collect();
         match known.get(mac) {
             Some(known) if *known == ends => {}
             // Nothing was ever heard of it.
@@ -70,7 +71,10 @@ fn hold(scheme: &str) {
             "--boards",
             "esp32s3:60,esp-box@esp32c3:40",
             "--bad",
-            sized("10%:verify,10%:crash,10%:dead", "3%:verify,3%:crash,2%:dead"),
+            sized(
+                "10%:verify,10%:crash,10%:dead",
+                "3%:verify,3%:crash,2%:dead",
+            ),
             "--fail",
             "5%",
             "--power-loss",
@@ -108,7 +112,9 @@ fn hold(scheme: &str) {
         );
         if found.is_empty() {
             let of = |end: &str| {
-                let ends = book.iter().flat_map(|device| device["ends"].as_array().unwrap());
+                let ends = book
+                    .iter()
+                    .flat_map(|device| device["ends"].as_array().unwrap());
                 ends.filter(|one| *one == end).count()
             };
             for end in ["succeeded", "rolled-back", "silent"] {

@@ -20,7 +20,13 @@ fn setup() -> Setup {
 fn fail(server: &Server, device: &str) {
     fetch(server, device);
     check_in(server, device, "1.6.0");
-    assert_eq!(super::ends(server, device).iter().filter(|end| *end == "fetched").count(), 0);
+    assert_eq!(
+        super::ends(server, device)
+            .iter()
+            .filter(|end| *end == "fetched")
+            .count(),
+        0
+    );
 }
 
 /// Fails twice, and is offered nothing then.
@@ -115,17 +121,27 @@ fn traces(dir: &Path, device: &str, client: &str) -> Vec<PathBuf> {
     let pair = |sign: &str| device.replace(':', sign);
     let dotted = format!("{}.{}.{}", &digits[..4], &digits[4..8], &digits[8..]);
     let hex = client.replace('-', "");
-    let texts = [pair(":"), pair("-"), pair(""), dotted, client.to_owned(), hex.clone()];
+    let texts = [
+        pair(":"),
+        pair("-"),
+        pair(""),
+        dotted,
+        client.to_owned(),
+        hex.clone(),
+    ];
     let bytes = |hex: &str| -> Vec<u8> {
         let at = (0..hex.len()).step_by(2);
-        at.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        at.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     };
     let raw = [bytes(&digits), bytes(&hex)];
     let has = |file: &PathBuf| {
         let content = fs::read(file).unwrap_or_default();
         let lower = content.to_ascii_lowercase();
         let find = |content: &[u8], what: &[u8]| memchr::memmem::find(content, what).is_some();
-        texts.iter().any(|text| find(&lower, text.to_lowercase().as_bytes()))
+        texts
+            .iter()
+            .any(|text| find(&lower, text.to_lowercase().as_bytes()))
             || raw.iter().any(|raw| find(&content, raw))
     };
     files_below(&state(dir)).into_iter().filter(has).collect()
@@ -141,13 +157,23 @@ fn a_forgotten_device_leaves_nothing_in_the_state_folder() {
         check_in(&server, &format!("02:00:00:00:04:{number:02x}"), "1.6.0");
     }
     let device = "de:ad:be:ef:5a:a5";
-    check_in_with(&server, "DE-AD-BE-EF-5A-A5", CLIENT, &body(&Image::new("1.6.0"))).unwrap();
+    check_in_with(
+        &server,
+        "DE-AD-BE-EF-5A-A5",
+        CLIENT,
+        &body(&Image::new("1.6.0")),
+    )
+    .unwrap();
     let retry = format!("/api/v1/devices/{device}/retry");
     assert_eq!(server.admin_json("POST", &retry, "").0, 200);
-    until("it to be written", || (traces(dir, device, CLIENT).len() >= 2).then_some(()));
+    until("it to be written", || {
+        (traces(dir, device, CLIENT).len() >= 2).then_some(())
+    });
     let path = format!("/api/v1/devices/{device}");
     assert_eq!(server.admin_json("DELETE", &path, "").0, 200);
-    until("every trace to go", || traces(dir, device, CLIENT).is_empty().then_some(()));
+    until("every trace to go", || {
+        traces(dir, device, CLIENT).is_empty().then_some(())
+    });
     assert!(known(&server, device).is_none());
     let setup = stopped(server);
     assert_eq!(traces(setup.path(), device, CLIENT), [PathBuf::new(); 0]);

@@ -87,7 +87,11 @@ fn outage(signal: &str) {
         });
         // Nobody was silent because of us: the rest of the term had to pass.
         let rest = term.saturating_sub(most);
-        assert!(begun.elapsed() >= rest, "{signal}: {at_once}, {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() >= rest,
+            "{signal}: {at_once}, {:?}",
+            begun.elapsed()
+        );
         // And it was the rest: it did not begin anew. A second of what was served may be lost
         // where the process is killed, and one passes between two looks.
         let took = ready.elapsed();
