@@ -7,6 +7,7 @@ use crate::support::kernel::held;
 use crate::support::server::{Setup, request};
 use crate::support::{PATIENCE, Server, noise, until};
 use socket2::{Domain, SockRef, Socket, Type};
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -46,7 +47,7 @@ fn what_lies_in_our_kernel_was_not_fetched_and_is_no_failure() {
     };
     let server = Setup::new()
         .file(super::FILE, image.build())
-        .start(&config("5s"));
+        .start(&config("10s"));
     let count = sized(30, 200);
     let devices: Vec<_> = (0..count).map(mac).collect();
     let mut silent = Vec::new();
@@ -64,6 +65,7 @@ fn what_lies_in_our_kernel_was_not_fetched_and_is_no_failure() {
         let unsent = sockets.iter().filter(|socket| socket.unsent > 0).count();
         (unsent == count).then_some(())
     });
+    let mut met: BTreeSet<String> = all(&server).iter().flat_map(ends_of).collect();
     // A third says nothing more, a third is reset, and a third ends its side and is reset.
     silent.retain(|(number, stream)| {
         match number % 3 {
@@ -75,7 +77,6 @@ fn what_lies_in_our_kernel_was_not_fetched_and_is_no_failure() {
         }
         false
     });
-    let mut met = std::collections::BTreeSet::new();
     until("every offer to be interrupted", || {
         let known = all(&server);
         let ends: Vec<_> = known.iter().flat_map(ends_of).collect();
