@@ -46,6 +46,10 @@ impl Kept for Fleet {
         self.clock.served()
     }
 
+    fn has_terms(&self) -> bool {
+        self.table.parts().any(|part| lock(part).has_terms())
+    }
+
     fn read_served(&self, served: u64) {
         self.clock.go_on_behind(served);
     }

@@ -359,6 +359,11 @@ impl Shard {
         None
     }
 
+    /// Tells whether an offer waits for the end of its term.
+    pub(super) fn has_terms(&self) -> bool {
+        !self.due.is_empty()
+    }
+
     /// Returns what is said of a change of a device's newest offer, or of that which
     /// succeeded.
     pub(super) fn ended(&self, id: &DeviceId, change: Change) -> Option<Ended> {

@@ -36,6 +36,7 @@ mod events;
 mod faults;
 mod flash_images;
 mod fleet_commands;
+mod fleet_ends;
 mod folder;
 mod golden;
 mod homes;

@@ -17,6 +17,8 @@ pub(crate) trait Kept: Send + Sync + 'static {
     /// Returns the time served, in ms (`outcome::Moment::served`), to be kept beside the
     /// devices.
     fn served(&self) -> u64;
+    /// Tells whether a term runs, whose end the time served decides.
+    fn has_terms(&self) -> bool;
     /// Takes the time served, as it was read, in ms: first of all.
     fn read_served(&self, served: u64);
     /// Takes devices that were read: first those on which anything failed, then, behind

@@ -13,6 +13,7 @@ use xiaozhi_device::mac::Mac;
 
 mod broken;
 mod rights;
+mod terms;
 
 /// A memory as small as it can be.
 #[derive(Default)]
@@ -23,6 +24,7 @@ struct Inside {
     known: BTreeMap<DeviceId, Record>,
     changed: BTreeSet<DeviceId>,
     served: u64,
+    has_terms: bool,
     hour: Vec<(&'static str, String, u64)>,
     /// What the journal said, in its order.
     said: Vec<String>,
@@ -84,6 +86,10 @@ impl Kept for Memory {
 
     fn served(&self) -> u64 {
         lock(&self.0).served
+    }
+
+    fn has_terms(&self) -> bool {
+        lock(&self.0).has_terms
     }
 
     fn read_served(&self, served: u64) {

@@ -23,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LOCK: Duration = Duration::from_secs(5);
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(2);
+/// Time after which the time served is written where nothing else is, while a term depends on
+/// it: a process that is killed adds no more than this to any.
+const TERM_TICK: Duration = Duration::from_secs(1);
 /// Time after which counts, and the time served, are written where nothing else is.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Time between two sweeps that nothing else calls for.
@@ -94,6 +97,8 @@ pub(super) struct Writer {
     database: Option<Database>,
     trouble: Option<Trouble>,
     looked: Option<Instant>,
+    /// Time at which the time served was written last.
+    wrote: Option<Instant>,
     /// Time of the last counts.
     counted: Option<Instant>,
     /// Counts that wait to be written, by hour, kind and label.
@@ -122,6 +127,7 @@ impl Writer {
             database: None,
             trouble: None,
             looked: None,
+            wrote: None,
             counted: None,
             counts: BTreeMap::new(),
             swept: None,
@@ -271,9 +277,12 @@ impl Writer {
         }
     }
 
-    /// Writes what changed, and where nothing did, but something failed before, that it can.
+    /// Writes what changed. Where nothing did, it writes the time served, if a term depends on
+    /// it, or something failed before.
     fn write(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
-        let mut is_tried = self.trouble.is_none();
+        let is_old = |last| now.at.duration_since(last) >= TERM_TICK;
+        let is_due = self.wrote.is_none_or(is_old) && self.kept.has_terms();
+        let mut is_tried = self.trouble.is_none() && !is_due;
         loop {
             let kept = &*self.kept;
             let taken = Taken {
@@ -291,6 +300,7 @@ impl Writer {
                 return Err(fault);
             }
             is_tried = true;
+            self.wrote = Some(now.at);
             let devices = taken.written().len();
             COUNTS.store_wrote(devices as u64);
             if devices < BATCH {
