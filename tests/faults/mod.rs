@@ -20,6 +20,7 @@ mod resets;
 mod shortage;
 mod slow;
 mod spread;
+mod store;
 
 use std::env;
 
