@@ -332,8 +332,9 @@ impl Shard {
         };
         let with = |id: DeviceId| {
             let record = self.devices.get_mut(&id).map(|record| {
+                let taken = Record::clone(record);
                 record.is_stored = true;
-                Record::clone(record)
+                taken
             });
             (id, record)
         };

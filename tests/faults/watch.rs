@@ -160,7 +160,7 @@ impl Scenario {
         }
         assert_eq!(*seen.failures.lock().unwrap(), [""; 0], "before all");
         seen.took.lock().unwrap().clear();
-        let undisturbed = quantiles(&mut std::mem::take(&mut seen.checks.lock().unwrap()));
+        let undisturbed = quantiles(&mut std::mem::take(&mut *seen.checks.lock().unwrap()));
         seen.answered.store(0, Ordering::SeqCst);
         let (before, files) = (Memory::of(server), open_files(server));
         let begun = Instant::now();
