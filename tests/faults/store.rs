@@ -124,8 +124,10 @@ impl Bench {
     fn offer(&self, mac: &str) -> Option<String> {
         let reply = self.server.send("http", &check(mac, MODEL, "1.0.0"));
         assert_eq!(reply.status, 200);
-        let (_, url) = reply.firmware();
-        (!url.is_empty()).then_some(url)
+        // With its token.
+        let url = reply.whole_json()["firmware"]["url"].clone();
+        let url = url.as_str().unwrap();
+        (!url.is_empty()).then(|| url.to_owned())
     }
 
     /// Holds that orders, and what failed, are kept to.
