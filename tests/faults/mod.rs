@@ -9,6 +9,7 @@
 mod crowd;
 mod watch;
 
+mod admin;
 mod clocks_and_disks;
 mod floods;
 mod folders;

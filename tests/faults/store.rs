@@ -369,20 +369,17 @@ fn a_store_that_may_not_be_written() {
             ("EROFS", "store.read-only", "cannot be written"),
             ("EIO", "store.failing", "fleet.db"),
         ] {
-            let refusing = Refusing::new(&bench.server, "store", &format!("pwrite64:error={error}"));
+            let refusing = Refusing::new(&bench.server, "store", &format!("write,pwrite64:error={error}"));
             begins(&bench, event, words);
             goes_on(&bench, meanwhile, error);
             drop(refusing);
             bench.recovers();
         }
     });
-    println_said(&bench);
+    let said = ["store.read-only", "store.recovered", "store.failing", "store.recovered"];
+    assert_eq!(bench.said(), said);
     assert!(bench.aside().is_empty());
     and_again(bench);
-}
-
-fn println_said(bench: &Bench) {
-    eprintln!("{:?}", bench.said());
 }
 
 #[test]
@@ -495,11 +492,12 @@ fn a_state_folder_that_is_removed() {
     let did = "the state folder removed, and made again";
     scenario("a_state_folder_that_is_removed", did, &bench, |meanwhile| {
         fs::remove_dir_all(&bench.state).unwrap();
-        bench.server.event("store.gone", &[]);
+        begins(&bench, "store.gone", "was removed");
+        begins(&bench, "store.failing", "No such file");
         goes_on(&bench, meanwhile, "without a folder");
-        let _ = fs::create_dir(&bench.state);
+        fs::create_dir(&bench.state).unwrap();
         bench.recovers();
     });
-    println_said(&bench);
+    assert_eq!(bench.said(), ["store.gone", "store.failing", "store.recovered"]);
     and_again(bench);
 }

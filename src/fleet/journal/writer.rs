@@ -373,6 +373,11 @@ impl Writer {
     }
 
     fn failed(&mut self, fault: &Fault, now: Now) {
+        let closer = match fault {
+            Fault::Failing(_) => self.place.refuses(),
+            _ => None,
+        };
+        let fault = closer.as_ref().unwrap_or(fault);
         match fault {
             Fault::Broken(error) => return self.broken(error, now),
             Fault::Gone => return self.gone(now),
