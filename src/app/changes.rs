@@ -116,6 +116,7 @@ impl Changes {
             proxy: _,
             memory,
             bodies: _,
+            devices: _,
             machine_memory: _,
             warnings,
         } = new;

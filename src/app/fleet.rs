@@ -53,6 +53,7 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
     });
     let fleet = Fleet::new(FleetStart {
         settings: settings.fleet,
+        settled: settings.devices,
         key: key(state),
         built: built(),
         is_kept: state.is_some(),

@@ -33,7 +33,8 @@ pub(super) fn say_room(settings: &Settings, connections: usize) {
         of = settings.machine_memory.source(),
         connections = connections,
         images = mib(settings.memory),
-        bodies = mib(settings.bodies)
+        bodies = mib(settings.bodies),
+        devices = settings.devices
     );
 }
 

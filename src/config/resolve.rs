@@ -120,6 +120,8 @@ pub struct Settings {
     pub memory: u64,
     /// The number of bytes of bodies that may be gathered at once.
     pub bodies: u64,
+    /// The number of settled devices that may be known.
+    pub devices: usize,
     /// The memory of this machine, by which the defaults go.
     pub machine_memory: Memory,
     /// Warnings: what is taken otherwise than its writer may think.
@@ -267,6 +269,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         proxy,
         memory: memory.unwrap_or(fits.images),
         bodies: fits.bodies,
+        devices: fits.devices,
         machine_memory: machine.memory,
         warnings: Vec::new(),
     };

@@ -1,8 +1,8 @@
 //! Defaults that follow the memory of the machine, or of the control group around this
 //! process: no number of strangers may have it killed.
 //!
-//! Half of the memory is for connections, an eighth each for images and for bodies that
-//! are being gathered; the rest is for the process itself.
+//! Half of the memory is for connections, an eighth each for images, for bodies that are
+//! being gathered and for settled devices; the rest is for the process itself.
 
 use super::section::Section;
 use crate::event::event;
@@ -19,6 +19,12 @@ const FEWEST: u64 = 64;
 const IMAGES: (u64, u64) = (256 * MIB, 8 * MIB);
 /// Number of bytes of bodies that are being gathered: at most, and at least.
 const BODIES: (u64, u64) = (64 * MIB, 4 * MIB);
+
+/// Number of settled devices: at most, and at least. Whoever invents devices can settle them,
+/// too, by coming twice.
+const DEVICES: (u64, u64) = (1 << 20, 10_000);
+/// Number of bytes that a settled device costs, with what many of them have in common.
+const OF_DEVICE: u64 = 350;
 
 /// Number of bytes that a connection costs at worst, as `deploy/benchmark.md` measures it:
 /// a download over TLS that is not read, and what a head and a body take besides.
@@ -40,6 +46,8 @@ pub(super) struct Room {
     pub(super) images: u64,
     /// Number of bytes of bodies that are being gathered.
     pub(super) bodies: u64,
+    /// Number of settled devices.
+    pub(super) devices: usize,
 }
 
 impl Room {
@@ -53,10 +61,13 @@ impl Room {
         let connections = least.map_or(CONNECTIONS, |bytes| {
             connections(bytes / 2, memory, behind).clamp(FEWEST, CONNECTIONS)
         });
+        let (most, fewest) = DEVICES;
+        let devices = least.map_or(most, |bytes| (bytes / 8 / OF_DEVICE).clamp(fewest, most));
         Self {
             connections: usize::try_from(connections).unwrap_or(usize::MAX),
             images: share(IMAGES),
             bodies: share(BODIES),
+            devices: usize::try_from(devices).unwrap_or(usize::MAX),
         }
     }
 }
@@ -132,23 +143,26 @@ mod tests {
 
     #[test]
     fn defaults_of_machines_and_containers() {
-        let room = |connections, images, bodies| Room {
+        let room = |connections, images, bodies, devices| Room {
             connections,
             images: images * MIB,
             bodies: bodies * MIB,
+            devices,
         };
-        assert_eq!(Room::of(Memory::default(), false), room(16_000, 256, 64));
+        let most = 1 << 20;
+        let unknown = Room::of(Memory::default(), false);
+        assert_eq!(unknown, room(16_000, 256, 64, most));
         for (machine, group, expected) in [
-            (24 * GIB, None, room(16_000, 256, 64)),
-            (4 * GIB, None, room(16_000, 256, 64)),
-            (2 * GIB, None, room(10_485, 256, 64)),
-            (512 * MIB, None, room(2_621, 64, 64)),
-            (128 * MIB, None, room(655, 16, 16)),
-            (24 * GIB, Some(4 * GIB), room(5_242, 256, 64)),
-            (24 * GIB, Some(512 * MIB), room(655, 64, 64)),
-            (24 * GIB, Some(128 * MIB), room(163, 16, 16)),
-            (24 * GIB, Some(16 * MIB), room(64, 8, 4)),
-            (4 * GIB, Some(64 * GIB), room(16_000, 256, 64)),
+            (24 * GIB, None, room(16_000, 256, 64, most)),
+            (4 * GIB, None, room(16_000, 256, 64, most)),
+            (2 * GIB, None, room(10_485, 256, 64, 766_958)),
+            (512 * MIB, None, room(2_621, 64, 64, 191_739)),
+            (128 * MIB, None, room(655, 16, 16, 47_934)),
+            (24 * GIB, Some(4 * GIB), room(5_242, 256, 64, most)),
+            (24 * GIB, Some(512 * MIB), room(655, 64, 64, 191_739)),
+            (24 * GIB, Some(128 * MIB), room(163, 16, 16, 47_934)),
+            (24 * GIB, Some(16 * MIB), room(64, 8, 4, 10_000)),
+            (4 * GIB, Some(64 * GIB), room(16_000, 256, 64, most)),
         ] {
             assert_eq!(of(machine, group), expected, "{machine} {group:?}");
         }
@@ -176,7 +190,7 @@ mod tests {
             let (process, kernel) = if behind { (OF_PROCESS_BEHIND, 640 * KIB) } else { (OF_PROCESS, OF_KERNEL) };
             let connections = room.connections as u64;
             let of_kernel = (connections * kernel).min(machine / OF_TCP);
-            let needed = connections * process + of_kernel + room.images + room.bodies;
+            let needed = connections * process + of_kernel + room.images + room.bodies + room.devices as u64 * OF_DEVICE;
             prop_assert!(needed <= least, "{} of {}", needed, least);
             prop_assert!((FEWEST..=CONNECTIONS).contains(&connections));
             prop_assert!(!is_too_many(room.connections, memory, behind));
@@ -187,7 +201,7 @@ mod tests {
         fn more_memory_never_gives_less(machine in MIB..64 * GIB, more in 0..64 * GIB, behind: bool) {
             let of = |machine| Room::of(Memory { machine: Some(machine), group: None }, behind);
             let (less, more) = (of(machine), of(machine + more));
-            prop_assert!(less.connections <= more.connections && less.images <= more.images && less.bodies <= more.bodies);
+            prop_assert!(less.connections <= more.connections && less.images <= more.images && less.bodies <= more.bodies && less.devices <= more.devices);
         }
     }
 }

@@ -53,8 +53,8 @@ impl Fleet {
         self.protected().forget(device);
         let mut shard = self.table.shard(id);
         let was_known = self.table.remove(&mut shard, id).is_some();
-        if !was_known && self.knowledge() != Knowledge::Everything {
-            // It may not have been read yet.
+        if was_known || self.knowledge() != Knowledge::Everything {
+            // It may not have been read yet, and a write that failed may have been done.
             self.table.note_change(&mut shard, id);
         }
         was_known

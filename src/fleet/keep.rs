@@ -25,8 +25,15 @@ impl Kept for Fleet {
     }
 
     fn changed_again(&self, devices: Vec<(DeviceId, Option<Record>)>) {
-        for (id, _) in devices {
+        for (id, taken) in devices {
             let mut shard = self.table.shard(&id);
+            // Who was not in the store is not in it now: where nothing can be written for
+            // days, invented devices that are gone must not wait to be removed from it.
+            if let Some(taken) = taken
+                && let Some(record) = shard.get_mut(&id)
+            {
+                record.is_stored = taken.is_stored;
+            }
             self.table.note_change(&mut shard, &id);
         }
     }

@@ -84,6 +84,9 @@ impl Knowledge {
 pub struct FleetStart {
     /// Settings of this moment.
     pub settings: FleetSettings,
+    /// Number of settled devices that are kept: none goes for another, and one that comes
+    /// beyond them stays a newcomer.
+    pub settled: usize,
     /// Key of the tokens.
     pub key: TokenKey,
     /// Time before which no clock that was set can be: nothing is learned then.
@@ -99,6 +102,7 @@ impl Default for FleetStart {
     fn default() -> Self {
         Self {
             settings: FleetSettings::default(),
+            settled: Room::default().settled,
             key: TokenKey::new(&[0; 32]),
             built: UNIX_EPOCH,
             is_kept: false,
@@ -140,7 +144,12 @@ impl Default for Fleet {
 impl Fleet {
     /// Makes one without devices.
     pub fn new(start: FleetStart) -> Self {
-        Self::with_room(start, Room::default())
+        let settled = start.settled;
+        let room = Room {
+            settled,
+            ..Room::default()
+        };
+        Self::with_room(start, room)
     }
 
     fn with_room(start: FleetStart, room: Room) -> Self {

@@ -397,8 +397,9 @@ impl Shard {
         };
         let with = |id: DeviceId| {
             let record = self.get_mut(&id).map(|record| {
+                let taken = record.clone();
                 record.is_stored = true;
-                record.clone()
+                taken
             });
             (id, record)
         };

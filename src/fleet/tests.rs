@@ -1,3 +1,4 @@
+use super::journal::Kept as _;
 use super::protected::Room as ProtectedRoom;
 use super::*;
 use crate::firmware::snapshot::Snapshot;
@@ -131,6 +132,38 @@ fn invented_devices_push_out_newcomers_alone() {
     assert!(fleet.forget(&DeviceId::new(&mac(3))) && !fleet.forget(&DeviceId::new(&mac(3))));
     note(&mac(4), 400);
     assert_eq!((is_settled(3), is_settled(4)), (None, Some(true)));
+}
+
+/// A disk may be full for days.
+#[test]
+fn where_nothing_can_be_written_what_waits_for_it_is_bounded() {
+    let room = Room {
+        newcomers: 160,
+        settled: 3,
+        others: 10,
+    };
+    let start = FleetStart {
+        is_kept: true,
+        ..FleetStart::default()
+    };
+    let fleet = Fleet::with_room(start, room);
+    let check = |number| note(&fleet, &mac(number), "1.0", &decision(&[]), 100);
+    for n in 0..5_000 {
+        check(n);
+        if n % 50 == 0 {
+            let taken = fleet.take_changed(2_000);
+            fleet.changed_again(taken);
+        }
+    }
+    assert!(fleet.waiting() <= 160, "{}", fleet.waiting());
+    // Those that were written are to be removed when they go.
+    let written = fleet.take_changed(2_000);
+    for n in 5_000..6_000 {
+        check(n);
+    }
+    let gone = fleet.take_changed(2_000);
+    let gone = gone.iter().filter(|(_, record)| record.is_none()).count();
+    assert_eq!(gone, written.len());
 }
 
 #[test]

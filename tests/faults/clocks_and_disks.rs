@@ -50,7 +50,7 @@ fn a_clock_that_jumps() {
 }
 
 /// A folder of the server, where only the server sees what is mounted.
-fn inside(server: &Server, folder: &str) -> PathBuf {
+pub(super) fn inside(server: &Server, folder: &str) -> PathBuf {
     let dir = server.dir.path().strip_prefix("/").unwrap();
     let root = PathBuf::from(format!("/proc/{}/root", server.pid()));
     root.join(dir).join(folder)

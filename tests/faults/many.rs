@@ -1,11 +1,18 @@
-//! Many invented devices: what protects a device is not forgotten for strangers.
+//! Many invented devices: what protects a device is not forgotten for strangers, and what is
+//! kept of them has a bound.
 
 use super::clocks_and_disks::set_clock;
 use super::log::pipeline;
 use super::sized;
 use super::watch::{IMAGE, Scenario, image};
+use crate::disks::in_namespace;
 use crate::support::device::Device;
 use crate::support::server::{PATIENT, Server, Setup, request, with_clock};
+use std::ffi::OsStr;
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 use xiaozhi_image_builder::Image;
 
 /// One of them, which may have the version that is never offered without force.
@@ -56,4 +63,154 @@ fn strangers_make_nobody_forget() {
     });
     let json = Device::new("1.8.0").check_in(&server).json();
     assert!(json["firmware"].get("force").is_none(), "{json}");
+}
+
+/// Newcomers that are remembered, whoever comes.
+const NEWCOMERS: usize = 65_536;
+
+/// A number that looks like none in particular.
+fn mixed(number: usize) -> u64 {
+    (number as u64 + 1)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .rotate_left(29)
+        .wrapping_mul(0xBF58_476D_1CE4_E5B9)
+}
+
+/// One of whom everything is made up.
+fn made_up(number: usize) -> Vec<u8> {
+    let random = mixed(number);
+    let [_, _, a, b, c, d, e, f] = random.to_be_bytes();
+    let mac = format!(
+        "{:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}",
+        a & 0xfc | 2
+    );
+    let client = format!("{:032x}", u128::from(random) * 3);
+    let (board, version) = (random % 100_003, random % 1009);
+    let elf = format!("{random:016x}").repeat(4);
+    let body = format!(
+        r#"{{"chip_model_name":"esp32s3","flash_size":{},"application":{{"name":"x{board}","version":"1.{version}","elf_sha256":"{elf}"}},"board":{{"type":"wifi","name":"b{board}"}}}}"#,
+        random % 65_521
+    );
+    let headers = [("Device-Id", &*mac), ("Client-Id", &*client)];
+    request("POST", "/xiaozhi/ota/", &headers, body.as_bytes())
+}
+
+/// A device of ours, as it comes at each boot.
+fn known(number: usize) -> Vec<u8> {
+    let mac = format!("02:ff:ff:00:{:02x}:{:02x}", number >> 8, number & 255);
+    let headers = [("Device-Id", &*mac), ("Client-Id", "c")];
+    let body = br#"{"application":{"version":"1.0"},"board":{"type":"known"}}"#;
+    request("POST", "/xiaozhi/ota/", &headers, body)
+}
+
+/// Number of devices that a server knows, and of those that are ours.
+fn counted(server: &Server) -> (usize, usize) {
+    let fleet = server.admin("GET", "/api/v1/fleet", &server.admin_token(), "");
+    let fleet = fleet.json();
+    let number = |value: &serde_json::Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+    let models = fleet["models"].as_array().unwrap();
+    let ours = models.iter().find(|model| model["model"] == "known");
+    let ours = ours.map_or(0, |model| number(&model["devices"]));
+    (number(&fleet["devices"]), ours)
+}
+
+/// Bytes of the store and what lies beside it.
+fn stored(server: &Server) -> u64 {
+    let state = server.dir.path().join("data/state");
+    ["fleet.db", "fleet.db-wal"]
+        .iter()
+        .map(|file| fs::metadata(state.join(file)).map_or(0, |data| data.len()))
+        .sum()
+}
+
+/// 2,000 a second, each another: what is kept of them, in memory and in the store, is
+/// that of so many newcomers, and of what they say the first 32,768 of each kind.
+#[test]
+#[ignore = "needs faketime"]
+fn invented_devices_without_end() {
+    let Some(scenario) = Scenario::new("invented_devices_without_end") else {
+        return;
+    };
+    const RATE: usize = 2_000;
+    let settled = sized(300, 5_000);
+    let seconds = sized(10, 600);
+    let setup = Setup::new().file(IMAGE, image());
+    let config = format!("gateway:\n{PATIENT}  admin: {{listen: 0}}\n");
+    let mut command = with_clock(&setup, "+0");
+    let server = setup.start_by(&config, &mut command);
+    pipeline(&server, settled, known);
+    set_clock(&server, 1);
+    pipeline(&server, settled, known);
+    let sent = AtomicUsize::new(0);
+    let did = format_args!("{sent:?} invented devices at {RATE} a second");
+    let scenario = scenario.most(sized(56, 160)).kept(sized(56, 160));
+    let most_stored = (sized(24, 96)) << 20;
+    scenario.compared(1.2).run(&server, did, |meanwhile| {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            let done = sent.load(Ordering::Relaxed);
+            pipeline(&server, RATE / 10, |n| made_up(done + n));
+            sent.fetch_add(RATE / 10, Ordering::Relaxed);
+            assert!(stored(&server) < most_stored, "{} bytes", stored(&server));
+            let due =
+                begun + Duration::from_millis(100) * u32::try_from(done / (RATE / 10)).unwrap();
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        meanwhile.while_it_asks(|| {});
+    });
+    let (all, ours) = counted(&server);
+    assert_eq!(ours, settled);
+    // And the device that was watched.
+    assert!(all <= NEWCOMERS + settled + 1, "{all}");
+    // A restart knows the same.
+    let server = server.stop().start(&config);
+    crate::support::until("all that was stored", || {
+        let ready = server.admin("GET", "/readyz", "", "");
+        (ready.status == 200).then_some(())
+    });
+    let (all, ours) = counted(&server);
+    assert_eq!(ours, settled);
+    assert!(all <= NEWCOMERS + settled + 1, "{all}");
+}
+
+/// Those that come twice are settled, as far as there is memory for it.
+#[test]
+#[ignore = "needs faketime"]
+fn invented_devices_that_come_twice() {
+    let Some(scenario) = Scenario::new("invented_devices_that_come_twice") else {
+        return;
+    };
+    // The least that there is room for, whatever the machine.
+    const ROOM: usize = 10_000;
+    let count = sized(12_000, 80_000);
+    let setup = Setup::new().file(IMAGE, image());
+    let memory = setup.path().join("meminfo");
+    fs::write(&memory, "MemTotal:          16384 kB\n").unwrap();
+    let clock = with_clock(&setup, "+0");
+    let mut command = in_namespace(&format!("mount --bind {} /proc/meminfo", memory.display()));
+    for (name, value) in clock.get_envs() {
+        command.env(name, value.unwrap_or(OsStr::new("")));
+    }
+    let config = format!("gateway:\n{PATIENT}  admin: {{listen: 0}}\n");
+    let server = setup.start_by(&config, &mut command);
+    server.event("memory.room", &[("devices", "10000")]);
+    let did = format!("{count} invented devices that come twice, where there is memory for {ROOM}");
+    scenario.most(64).kept(64).run(&server, did, |meanwhile| {
+        pipeline(&server, ROOM - 100, made_up);
+        set_clock(&server, 1);
+        // The first of them are settled, and our own, which came in time.
+        pipeline(&server, ROOM - 100, made_up);
+        pipeline(&server, 50, known);
+        set_clock(&server, 2);
+        pipeline(&server, 50, known);
+        for hours in [3, 4] {
+            pipeline(&server, count, |n| made_up(ROOM + n));
+            set_clock(&server, hours);
+        }
+        meanwhile.while_it_asks(|| {});
+    });
+    server.event("fleet.full", &[("limit", "10000")]);
+    let (all, ours) = counted(&server);
+    assert_eq!(ours, 50);
+    assert!((ROOM..=NEWCOMERS + ROOM).contains(&all), "{all}");
 }

@@ -9,6 +9,7 @@
 mod crowd;
 mod watch;
 
+mod admin;
 mod clocks_and_disks;
 mod floods;
 mod folders;
@@ -20,6 +21,7 @@ mod resets;
 mod shortage;
 mod slow;
 mod spread;
+mod store;
 
 use std::env;
 

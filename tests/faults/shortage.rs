@@ -174,3 +174,35 @@ fn a_start_without_threads() {
         );
     }
 }
+
+/// A start that lacks files ends with a reason, or goes well.
+#[test]
+fn a_start_without_files() {
+    if Scenario::new("a_start_without_files").is_none() {
+        return;
+    }
+    for files in (3..sized(40, 80)).step_by(sized(3, 1)) {
+        let setup = Setup::new().file(IMAGE, image());
+        let config = "gateway:\n  ip: 127.0.0.1\n  ports: [0]\n  admin: {listen: 0}\n";
+        fs::write(setup.path().join("data/.config.yaml"), config).unwrap();
+        let mut command = Command::new("timeout");
+        let limit = format!("--nofile={files}:{files}");
+        command.args(["--signal=TERM", "0.7", "prlimit", &limit, BINARY]);
+        let output = command
+            .current_dir(setup.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        let said = String::from_utf8_lossy(&said);
+        let is_fault = said.contains(" event=panic") || said.contains("panicked at");
+        assert!(!is_fault, "{files}: {said}");
+        // 124: it ran until it was asked to end. 127: not even the loader could open a library.
+        let code = output.status.code();
+        let has_reason = !said.trim().is_empty();
+        assert!(
+            matches!(code, Some(124 | 127)) || code == Some(1) && has_reason,
+            "{files}: {code:?}: {said}"
+        );
+    }
+}

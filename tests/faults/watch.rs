@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 pub(super) const IMAGE: &str = "faults_1.6.6.bin";
 const IMAGE_PATH: &str = "/xiaozhi/ota/download/faults_1.6.6.bin";
 
+/// Rounds before all by which a time of nothing else is known.
+const UNDISTURBED: usize = 1000;
+/// Milliseconds by which two times of this machine differ, whatever is done.
+const GRAIN: f64 = 0.2;
+
 /// The image's content.
 pub(super) fn image() -> Vec<u8> {
     noise(64 << 10, 66)
@@ -34,6 +39,7 @@ pub(super) struct Scenario {
     most: Option<u64>,
     kept: u64,
     open: usize,
+    compared: Option<f64>,
 }
 
 /// What was seen of it.
@@ -41,6 +47,8 @@ struct Seen {
     answered: AtomicUsize,
     /// How long each answer took.
     took: Mutex<Vec<Duration>>,
+    /// How long each answer to a check-in took that came over plain HTTP.
+    checks: Mutex<Vec<Duration>>,
     failures: Mutex<Vec<String>>,
     over: AtomicBool,
     /// Most memory of the process and of the kernel's sockets, in KiB.
@@ -78,6 +86,7 @@ impl Scenario {
             kept: sized(24, 48),
             // A connection or two of the device's own may be on their way out.
             open: 4,
+            compared: None,
         })
     }
 
@@ -120,6 +129,13 @@ impl Scenario {
         Self { open, ..self }
     }
 
+    /// The 99th percentile of the time that a check-in takes may be so many times that of
+    /// the time before, where the scenario is whole.
+    pub(super) fn compared(self, times: f64) -> Self {
+        let compared = Some(times);
+        Self { compared, ..self }
+    }
+
     /// Does something to a server while a device goes on, prints the row, and holds what
     /// must hold.
     #[track_caller]
@@ -132,16 +148,26 @@ impl Scenario {
         let seen = Seen {
             answered: AtomicUsize::new(0),
             took: Mutex::default(),
+            checks: Mutex::default(),
             failures: Mutex::default(),
             over: AtomicBool::new(false),
             most: Mutex::default(),
         };
         // Whatever a process takes once and for all, it has taken after these.
-        for _ in 0..2 {
+        let rounds = sized(
+            2,
+            if self.compared.is_some() {
+                UNDISTURBED
+            } else {
+                2
+            },
+        );
+        for _ in 0..rounds {
             self.round(server, &seen);
         }
         assert_eq!(*seen.failures.lock().unwrap(), [""; 0], "before all");
         seen.took.lock().unwrap().clear();
+        let undisturbed = quantiles(&mut std::mem::take(&mut *seen.checks.lock().unwrap()));
         seen.answered.store(0, Ordering::SeqCst);
         let (before, files) = (Memory::of(server), open_files(server));
         let begun = Instant::now();
@@ -169,6 +195,7 @@ impl Scenario {
         let did = format!("{did}, in {:.1} s", begun.elapsed().as_secs_f64());
         self.print(&did, &seen, before, after);
         self.hold(&seen, before, after);
+        self.compare(&seen, undisturbed);
         done
     }
 
@@ -184,11 +211,14 @@ impl Scenario {
             if self.only_tls && scheme == "http" {
                 continue;
             }
-            seen.note(|| {
+            let took = seen.note(|| {
                 let reply = self.ask(server, scheme, &check)?;
                 let is_good = reply.text().contains("\"version\":\"1.6.6\"");
                 is_good.then_some(()).ok_or_else(|| reply.text().to_owned())
             });
+            if scheme == "http" {
+                seen.checks.lock().unwrap().extend(took);
+            }
             if self.fetches {
                 seen.note(|| {
                     let reply = self.ask(server, scheme, &fetch)?;
@@ -198,6 +228,19 @@ impl Scenario {
             }
             thread::sleep(sized(Duration::from_millis(60), Duration::from_millis(5)));
         }
+    }
+
+    /// Holds the time that check-ins took against that of before.
+    #[track_caller]
+    fn compare(&self, seen: &Seen, before: [f64; 3]) {
+        let Some(times) = self.compared else {
+            return;
+        };
+        let during = quantiles(&mut seen.checks.lock().unwrap());
+        let name = self.name;
+        eprintln!("\n{name}: check-ins, in ms: {before:.2?} before, {during:.2?} during");
+        let most = before[1] * times + GRAIN;
+        assert!(!is_long() || during[1] <= most, "{name}: {during:?}");
     }
 
     /// Asks for something, as one who is known by no connection.
@@ -278,9 +321,10 @@ impl Drop for Over<'_> {
 }
 
 impl Seen {
-    fn note(&self, ask: impl FnOnce() -> Result<(), String>) {
+    /// Returns how long it took; `None` at the end.
+    fn note(&self, ask: impl FnOnce() -> Result<(), String>) -> Option<Duration> {
         if self.over.load(Ordering::SeqCst) {
-            return;
+            return None;
         }
         let begun = Instant::now();
         let outcome = ask();
@@ -295,6 +339,7 @@ impl Seen {
                 failures.push(format!("after {took:?}: {why}"));
             }
         }
+        Some(took)
     }
 }
 

@@ -2,6 +2,7 @@
 //! on damaged files and full disks, and killed in the middle.
 
 mod hostile;
+mod storm;
 
 use super::disks::{full, in_namespace, strace};
 use super::support::server::{BINARY, Setup};

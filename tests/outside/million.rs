@@ -77,7 +77,9 @@ fn multiply(state: &Path, devices: u64, every: u64) {
          FROM n JOIN device ON device.id =
             CASE WHEN i % ?2 = ?2 - 1 THEN x'01020000000002' ELSE x'01020000000001' END"
     );
-    store.execute(&copy, (devices.cast_signed(), every.cast_signed())).unwrap();
+    store
+        .execute(&copy, (devices.cast_signed(), every.cast_signed()))
+        .unwrap();
     let count = "UPDATE meta SET value = (SELECT count(*) FROM device) WHERE name = 'devices'";
     assert_eq!(store.execute(count, ()).unwrap(), 1);
     store
@@ -129,7 +131,9 @@ fn what_failed_is_offered_to_nobody_while_a_large_store_is_read() {
     let server = setup.start_early(CONFIG, &mut Command::new(BINARY));
     let mut stream = server.tcp();
     // The last one of the store comes first.
-    let failed = (0..FAILED).rev().map(|number| mac((number + 1) * every - 1));
+    let failed = (0..FAILED)
+        .rev()
+        .map(|number| mac((number + 1) * every - 1));
     let failed: Vec<_> = failed.chain([BAD.to_owned()]).collect();
     assert_eq!(check_in(&mut stream, &failed[0]), None);
     let first = begun.elapsed();

@@ -124,6 +124,43 @@ fn what_is_no_folder_is_named_before_the_start() {
     );
 }
 
+/// SQLite takes paths for addresses where it is told to, and people take them from anywhere.
+#[test]
+fn a_folder_of_any_name_is_one() {
+    let name = "st %41 \u{72b6}\u{6001}?x=#é&;'$(x)";
+    let config = format!("gateway:\n  state: \"elsewhere/{name}/s\"\n");
+    let mut server = Setup::new().start(&config);
+    assert_eq!(server.check_in("x", "1.0").status, 200);
+    server.signal("TERM");
+    assert!(server.end().success());
+    let state = server.dir.path().join("elsewhere").join(name).join("s");
+    assert!(state.join("fleet.db").is_file());
+    let server = server.stop().start(&config);
+    let line = server.event("store.read", &[]);
+    assert!(line.contains("was read: 1,"), "{line}");
+    let dir = server.dir.path();
+    let (is_good, said, error) = super::command_line::run(dir, &["backup", "x.tar"]);
+    assert!(is_good, "{said}{error}");
+    assert_eq!(server.events_of("store.", &[]).len(), 1);
+    assert!(!dir.join("data/state").exists());
+    // By hand, as another user might: nothing can be made beside it.
+    let mut server = server;
+    server.signal("TERM");
+    assert!(server.end().success());
+    let dir = server.dir.path();
+    fs::write(
+        dir.join("xiaozhi.bin"),
+        xiaozhi_image_builder::Image::new("1.1").build(),
+    )
+    .unwrap();
+    let publish = ["publish", "xiaozhi.bin", "--model", "x", "--dry-run"];
+    let (is_good, said, error) = super::command_line::run(dir, &publish);
+    assert!(
+        is_good && said.contains("known devices that it is for: 1"),
+        "{said}{error}"
+    );
+}
+
 /// What is written by this server lies where it may write, in each deployment that we ship.
 #[test]
 fn the_state_folder_can_be_written_as_shipped() {

@@ -117,11 +117,11 @@ kinds! { PROCESS:
         "no thread can be started for {part}: {error}; raise the limit of processes and threads (ulimit -u, TasksMax= of systemd, \
          --pids-limit of a container)");
     /// What there is memory for.
-    MEMORY_ROOM = Kind::new("memory.room", Info, "app", &["memory?", "of", "connections", "images", "bodies"],
-        "{of}{：|memory|}；同时最多 {connections} 个连接，内存中最多保留 {images} 的固件，最多同时接收 {bodies} 的请求正文\
+    MEMORY_ROOM = Kind::new("memory.room", Info, "app", &["memory?", "of", "connections", "images", "bodies", "devices"],
+        "{of}{：|memory|}；同时最多 {connections} 个连接，内存中最多保留 {images} 的固件，最多同时接收 {bodies} 的请求正文，最多记住 {devices} 台多次启动的设备\
          （gateway.limits.connections、gateway.firmware.memory；不写则随内存而定）",
         "{of}{ is |memory|}; room for: connections at once {connections}, images in memory {images}, bodies that are being gathered \
-         {bodies} (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
+         {bodies}, devices that came more than once {devices} (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
         "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");

@@ -76,8 +76,7 @@ impl From<rusqlite::Error> for Fault {
             _ => return Self::Failing(text),
         };
         match (failure.code, failure.extended_code) {
-            // The index of a write-ahead log is not told from other I/O where it has no room.
-            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
+            (ErrorCode::DiskFull, _) => Self::Full,
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Locked,
             (_, ffi::SQLITE_READONLY_DBMOVED) => Self::Gone,
             // The file itself was opened before: what cannot be is what lies beside it.

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use jiff::Timestamp;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -128,6 +128,19 @@ impl Place {
         let aside = self.with(&end);
         fs::rename(&self.file, &aside)?;
         Ok(aside)
+    }
+
+    /// Returns why nothing can be written beside it, if that is so: SQLite has one word for
+    /// all that a disk may refuse.
+    pub(crate) fn refuses(&self) -> Option<Fault> {
+        /// More than SQLite asks for at once.
+        const TRIED: [u8; 64 << 10] = [0x5a; 64 << 10];
+        let tried = tempfile::Builder::new()
+            .prefix(".draft-")
+            .suffix(".tmp")
+            .tempfile_in(&self.dir)
+            .and_then(|mut file| file.write_all(&TRIED));
+        tried.err().map(Fault::from)
     }
 
     /// Returns the copies and broken stores that lie beside this one, in the order of their

@@ -2,7 +2,7 @@
 
 use super::health::State;
 use super::kept::Kept;
-use crate::event::{Event, say, tell};
+use crate::event::{Event, event, say, tell};
 use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read};
 use crate::util::counts::COUNTS;
 use std::collections::BTreeMap;
@@ -383,9 +383,14 @@ impl Writer {
     }
 
     fn failed(&mut self, fault: &Fault, now: Now) {
+        let closer = match fault {
+            Fault::Failing(_) => self.place.refuses(),
+            _ => None,
+        };
+        let fault = closer.as_ref().unwrap_or(fault);
         match fault {
             Fault::Broken(error) => return self.broken(error, now),
-            Fault::Gone => return self.gone(),
+            Fault::Gone => return self.gone(now),
             // Only a new connection finds out whether these are over.
             Fault::Newer { .. } | Fault::ReadOnly(_) | Fault::Failing(_) | Fault::Older { .. } => {
                 self.database = None;
@@ -395,14 +400,19 @@ impl Writer {
         self.troubled(fault, now);
     }
 
-    /// Takes a fault that has to pass by itself.
-    fn troubled(&mut self, fault: &Fault, now: Now) {
-        let trouble = self.trouble.get_or_insert_with(|| Trouble {
+    /// Returns the trouble that there is now, from a moment on where there was none.
+    fn in_trouble(&mut self, now: Now) -> &mut Trouble {
+        self.trouble.get_or_insert_with(|| Trouble {
             since: now.at,
             told: Vec::new(),
             pause: FIRST_PAUSE,
             until: now.at,
-        });
+        })
+    }
+
+    /// Takes a fault that has to pass by itself.
+    fn troubled(&mut self, fault: &Fault, now: Now) {
+        let trouble = self.in_trouble(now);
         trouble.until = now.at + trouble.pause;
         trouble.pause = (trouble.pause * 2).min(LONGEST_PAUSE);
         let is_worth_it = *fault != Fault::Locked || now.at.duration_since(trouble.since) >= LOCK;
@@ -454,10 +464,9 @@ impl Writer {
         match self.place.move_aside(now.wall) {
             Ok(aside) => {
                 let file = self.place.file();
-                tell!(STORE_BROKEN, file = file, aside = aside, error = error);
+                let why = event!(STORE_BROKEN, file = file, aside = aside, error = error);
                 self.aside = Some(now.at);
-                self.state.failed(None, false);
-                self.anew();
+                self.anew(&Fault::Broken(error.to_owned()), why, now);
             }
             Err(error) => {
                 let fault = Fault::from(error);
@@ -466,18 +475,22 @@ impl Writer {
         }
     }
 
-    fn gone(&mut self) {
+    fn gone(&mut self, now: Now) {
         if let Some(database) = self.database.take() {
             database.leave_gone();
         }
-        let file = self.place.file();
-        tell!(STORE_GONE, file = file);
-        self.state.failed(None, false);
-        self.anew();
+        let why = event!(STORE_GONE, file = self.place.file());
+        self.anew(&Fault::Gone, why, now);
     }
 
-    /// Begins anew with all that is in memory, at the next turn.
-    fn anew(&mut self) {
+    /// Begins anew with all that is in memory, at the next turn. Until it is written there is
+    /// a reason why not, and an end to tell of.
+    fn anew(&mut self, fault: &Fault, why: Event, now: Now) {
+        say(&why);
+        let trouble = self.in_trouble(now);
+        trouble.told.push(discriminant(fault));
+        trouble.until = now.at;
+        self.state.failed(Some(why), false);
         self.looked = None;
         if self.state.is_read() {
             self.kept.all_changed();
