@@ -361,7 +361,7 @@ impl Shard {
 
     /// Tells whether an offer waits for the end of its term.
     pub(super) fn has_terms(&self) -> bool {
-        !self.due.is_empty()
+        !self.looks.is_empty()
     }
 
     /// Returns what is said of a change of a device's newest offer, or of that which
