@@ -161,7 +161,7 @@ impl FleetSource for House {
             written.map_err(|error| not_kept(&error))?;
         }
         self.known.journal.nudge();
-        let retried = self.known.fleet.retry(device, contents.as_deref(), now);
+        let retried = self.known.fleet.retry(device, contents.as_deref());
         let retried = retried.ok_or(OrderError::NoDevice)?;
         Ok(u64::try_from(retried).unwrap_or(u64::MAX))
     }

@@ -22,6 +22,10 @@ struct State {
     ticked: Instant,
     /// Tells whether it goes on since then.
     goes: bool,
+    /// True once this machine had an address of a network.
+    has_had_network: bool,
+    /// True once a device came from this very machine: through a proxy, or in play.
+    is_local: bool,
 }
 
 impl Default for ServedClock {
@@ -30,6 +34,8 @@ impl Default for ServedClock {
             served: 0,
             ticked: Instant::now(),
             goes: true,
+            has_had_network: false,
+            is_local: false,
         }))
     }
 }
@@ -47,16 +53,20 @@ impl ServedClock {
         lock(&self.0).at(Instant::now())
     }
 
-    /// Takes that a moment has passed, and whether devices can reach this server from now
-    /// on.
-    pub(super) fn tick(&self, is_reachable: bool) {
+    /// Takes that a moment has passed, and whether this machine has an address of a network
+    /// now. One that never had any serves devices that are on it.
+    pub(super) fn tick(&self, has_network: bool) {
         let now = Instant::now();
         let mut state = lock(&self.0);
-        *state = State {
-            served: state.at(now),
-            ticked: now,
-            goes: is_reachable,
-        };
+        state.served = state.at(now);
+        state.ticked = now;
+        state.has_had_network |= has_network;
+        state.goes = has_network || !state.has_had_network && state.is_local;
+    }
+
+    /// Takes that a device came from this very machine.
+    pub(super) fn came_from_here(&self) {
+        lock(&self.0).is_local = true;
     }
 
     /// Goes on behind what earlier runs served.
@@ -74,6 +84,8 @@ mod tests {
             served: 1000,
             ticked: Instant::now().checked_sub(ago).unwrap(),
             goes,
+            has_had_network: false,
+            is_local: false,
         }
     }
 
@@ -90,5 +102,14 @@ mod tests {
         let served = clock.served();
         assert!((51_000..52_000).contains(&served), "{served}");
         assert_eq!(clock.served(), served);
+        let goes = || lock(&clock.0).goes;
+        clock.came_from_here();
+        clock.tick(false);
+        assert!(goes());
+        // One that has a network is of no use without.
+        clock.tick(true);
+        assert!(goes());
+        clock.tick(false);
+        assert!(!goes());
     }
 }

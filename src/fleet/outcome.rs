@@ -280,7 +280,10 @@ impl History {
                 let number = last.number;
                 return (number, [self.set(at, OfferEnd::Offered, now), None]);
             }
-            // What was fetched had its check-in before this one is decided on.
+            if last.end == OfferEnd::Fetched && last.image.content == image.content {
+                // It came whole while this check-in was decided on.
+                return (last.number, [None, None]);
+            }
             left = self.set(at, OfferEnd::Superseded, now);
         }
         // How often it was forced counts for the content, whatever offers end between.

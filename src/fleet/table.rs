@@ -126,6 +126,14 @@ impl Table {
         self.shards.iter().chain([&self.others])
     }
 
+    /// Forgets addresses that were kept long enough, of some devices of each part: those
+    /// behind the ones that were `swept` last.
+    pub(super) fn drop_addresses(&self, swept: &mut [Option<DeviceId>], most: usize, now: u64) {
+        for (part, at) in self.parts().zip(swept) {
+            *at = lock(part).drop_addresses(at.take(), most, (now, self.is_kept));
+        }
+    }
+
     /// Returns what there is room for.
     pub(super) fn room(&self) -> Room {
         self.room
@@ -191,6 +199,12 @@ impl Table {
             });
         record.is_settled = took.is_ok();
         record.is_settled
+    }
+
+    /// Takes that a device was settled before, whatever there is room for.
+    pub(super) fn settle_again(&self, record: &mut Record) {
+        record.is_settled = true;
+        self.settled.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the number of devices with a MAC address.
@@ -408,11 +422,11 @@ impl Shard {
 
     /// Forgets the addresses of those that were not seen for long, `most` devices behind
     /// `after`. Returns the last one that it looked at.
-    pub(super) fn drop_addresses(
+    fn drop_addresses(
         &mut self,
         after: Option<DeviceId>,
         most: usize,
-        now: u64,
+        (now, is_kept): (u64, bool),
     ) -> Option<DeviceId> {
         let mut last = None;
         let behind = self.devices.behind_mut(after.as_ref());
@@ -420,7 +434,9 @@ impl Shard {
             let record = &mut kept.record;
             if !record.address.is_unspecified() && record.address(now).is_none() {
                 record.address = std::net::Ipv6Addr::UNSPECIFIED;
-                self.changed.insert(id.clone());
+                if is_kept {
+                    self.changed.insert(id.clone());
+                }
             }
             last = Some(id);
         }
