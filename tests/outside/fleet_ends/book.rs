@@ -103,7 +103,7 @@ fn hold(scheme: &str) {
         };
         let late = milliseconds(&json, "/simulator/late_ms")
             + milliseconds(&json, "/latency_ms/check/max");
-        println!(
+        eprintln!(
             "| {scheme}: {} devices, {} differences; bad {}; power lost {}; up to {late:.0} ms late |",
             book.len(),
             found.len(),

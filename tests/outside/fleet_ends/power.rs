@@ -105,5 +105,5 @@ fn what_lies_in_our_kernel_was_not_fetched_and_is_no_failure() {
     fetch(&server, &devices[0]);
     check_in(&server, &devices[0], "1.7.0");
     assert_eq!(super::ends(&server, &devices[0]), ["succeeded"]);
-    println!("| {count} devices lost their power before the end: met {met:?} |");
+    eprintln!("| {count} devices lost their power before the end: met {met:?} |");
 }

@@ -36,11 +36,11 @@ fn in_a_home_of_three_the_one_that_never_comes_again_is_silent_in_time() {
     }
     // From here on nobody asks for anything: a quiet fleet stops no term.
     let [before, behind] = fetched(&server, GONE);
-    let mut last = Instant::now();
+    let mut looked = Instant::now();
     let mut stalled = Duration::ZERO;
     until("silence", || {
-        stalled = stalled.max(last.elapsed());
-        last = Instant::now();
+        stalled = stalled.max(looked.elapsed());
+        looked = Instant::now();
         (end(&server, GONE) == "silent").then_some(())
     });
     assert!(before.elapsed() >= term, "{:?}", before.elapsed());
@@ -69,7 +69,7 @@ fn outage(signal: &str) {
         assert_eq!(end(&server, GONE), "fetched");
         server.signal(signal);
         server.end();
-        let (most, least) = (before.elapsed(), behind.elapsed());
+        let (at_most, at_least) = (before.elapsed(), behind.elapsed());
         thread::sleep(2 * term);
 
         let begun = Instant::now();
@@ -78,15 +78,15 @@ fn outage(signal: &str) {
         check_in(&server, OTHER, "1.6.0");
         let ready = Instant::now();
         let at_once = end(&server, GONE);
-        let mut last = Instant::now();
+        let mut looked = Instant::now();
         let mut stalled = begun.elapsed();
         until("silence", || {
-            stalled = stalled.max(last.elapsed());
-            last = Instant::now();
+            stalled = stalled.max(looked.elapsed());
+            looked = Instant::now();
             (end(&server, GONE) == "silent").then_some(())
         });
         // Nobody was silent because of us: the rest of the term had to pass.
-        let rest = term.saturating_sub(most);
+        let rest = term.saturating_sub(at_most);
         assert!(
             begun.elapsed() >= rest,
             "{signal}: {at_once}, {:?}",
@@ -95,7 +95,7 @@ fn outage(signal: &str) {
         // And it was the rest: it did not begin anew. A second of what was served may be lost
         // where the process is killed, and one passes between two looks.
         let took = ready.elapsed();
-        let rest = term.saturating_sub(least);
+        let rest = term.saturating_sub(at_least);
         if took < rest + Duration::from_secs(4) {
             assert!(rest + Duration::from_secs(4) < term, "it proves nothing");
             return;
