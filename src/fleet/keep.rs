@@ -86,7 +86,10 @@ impl Kept for Fleet {
             self.share(&mut old, &mut known);
             if let Some(history) = &mut old.history {
                 history.restarted(now);
-                for (content, until) in self.retries.get(&id).into_iter().flatten() {
+                // An order from a time that has not come yet, by a clock that was ahead, would
+                // overrule what fails from now on at each start.
+                let orders = self.retries.get(&id).into_iter().flatten();
+                for (content, until) in orders.filter(|(_, until)| *until <= now.wall) {
                     history.retry(*content, *until);
                 }
             }

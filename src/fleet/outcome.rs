@@ -388,7 +388,11 @@ impl History {
         let known = self.failed.iter().find(|failed| failed.content == content);
         match known {
             Some(failed) => Some(failed.times),
-            None => (self.failed.len() < FAILED).then_some(0),
+            None => {
+                let is_full = self.failed.len() >= FAILED;
+                let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
+                (!may_have).then_some(0)
+            }
         }
     }
 
@@ -466,7 +470,15 @@ impl History {
         if let Some(failed) = known.find(|failed| failed.content == content) {
             failed.times = failed.times.saturating_add(1);
             failed.at = now.wall;
-        } else if self.failed.len() < FAILED {
+            return;
+        }
+        // What failed once is offered again in any case.
+        if self.failed.len() >= FAILED
+            && let Some(at) = self.failed.iter().position(|failed| failed.times < ENOUGH)
+        {
+            self.failed.remove(at);
+        }
+        if self.failed.len() < FAILED {
             self.failed.reserve_exact(1);
             self.failed.push(Failure {
                 content,

@@ -206,14 +206,16 @@ impl PendingDelivery {
         })
     }
 
-    /// Returns whether the client has ended its side, and had not done so before it got all:
-    /// it is gone, and what is sent to it now, such as TLS's goodbye, may be answered by a
-    /// reset.
+    /// Returns whether the client has ended its side, and all was handed over: mostly it is
+    /// gone, and what is sent to it now, such as TLS's goodbye, is answered by a reset. That its
+    /// end was seen before the last byte was known to be in the kernel says nothing: one that
+    /// is close by has read all, and closed, by then. One that shut its side early, which no
+    /// device does, has its reply by its length.
     pub(super) fn is_gone(&self) -> bool {
         let state = lock(&self.state);
         state
             .as_ref()
-            .is_some_and(|pending| pending.is_shut && pending.hand_over == HandOver::Done)
+            .is_some_and(|pending| pending.is_shut && pending.hand_over != HandOver::Under)
     }
 
     /// Returns whether the client has ended its side.
