@@ -75,8 +75,7 @@ impl Own {
             return if is_lost { Self::Lost } else { Self::None };
         };
         let named = record.named();
-        let is_back =
-            named.is_some() && record.at_first() == named && named != Some(&*own.named);
+        let is_back = named.is_some() && record.at_first() == named && named != Some(&*own.named);
         if is_back {
             Self::None
         } else {

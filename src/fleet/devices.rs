@@ -89,9 +89,7 @@ impl<T> Devices<T> {
 }
 
 /// Returns where addresses and texts begin that lie behind an id: addresses come first.
-fn places(
-    after: Option<&DeviceId>,
-) -> (Option<Bound<Mac>>, Bound<&str>) {
+fn places(after: Option<&DeviceId>) -> (Option<Bound<Mac>>, Bound<&str>) {
     match after {
         None => (Some(Unbounded), Unbounded),
         Some(DeviceId::Mac(mac)) => (Some(Excluded(*mac)), Unbounded),

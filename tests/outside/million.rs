@@ -52,15 +52,19 @@ fn check_in(stream: &mut TcpStream, mac: &str) -> Option<String> {
         &request("POST", "/xiaozhi/ota/", &headers, body.as_bytes()),
     );
     assert_eq!(reply.status, 200);
-    let (_, url) = reply.firmware();
+    // With its token: the download counts.
+    let url = reply.whole_json()["firmware"]["url"].as_str()?.to_owned();
     (!url.is_empty()).then_some(url)
 }
 
-/// Fetches an image as a whole; that it came shows by the next request on the connection.
-fn fetch(stream: &mut TcpStream, url: &str) {
+/// Fetches an image as a whole, and waits until that is known.
+fn fetch(server: &Server, mac: &str, url: &str) {
     let path = url.splitn(4, '/').nth(3).unwrap();
-    let reply = exchange(stream, &request("GET", &format!("/{path}"), &[], b""));
-    assert_eq!(reply.status, 200);
+    assert_eq!(server.get(&format!("/{path}")).status, 200);
+    until("a whole download", || {
+        let (device, _) = ask(server, &format!("/api/v1/devices/{mac}"));
+        (device["offers"][0]["end"] == "fetched").then_some(())
+    });
 }
 
 /// Writes a store of so many devices, each `every`th of which is like the one on which the
@@ -77,7 +81,9 @@ fn multiply(state: &Path, devices: u64, every: u64) {
          FROM n JOIN device ON device.id =
             CASE WHEN i % ?2 = ?2 - 1 THEN x'01020000000002' ELSE x'01020000000001' END"
     );
-    store.execute(&copy, (devices.cast_signed(), every.cast_signed())).unwrap();
+    store
+        .execute(&copy, (devices.cast_signed(), every.cast_signed()))
+        .unwrap();
     let count = "UPDATE meta SET value = (SELECT count(*) FROM device) WHERE name = 'devices'";
     assert_eq!(store.execute(count, ()).unwrap(), 1);
     store
@@ -114,7 +120,7 @@ fn what_failed_is_offered_to_nobody_while_a_large_store_is_read() {
     assert!(check_in(&mut stream, GOOD).is_some());
     for _ in 0..2 {
         let url = check_in(&mut stream, BAD).unwrap();
-        fetch(&mut stream, &url);
+        fetch(&server, BAD, &url);
     }
     assert_eq!(check_in(&mut stream, BAD), None);
     drop(stream);
@@ -129,7 +135,9 @@ fn what_failed_is_offered_to_nobody_while_a_large_store_is_read() {
     let server = setup.start_early(CONFIG, &mut Command::new(BINARY));
     let mut stream = server.tcp();
     // The last one of the store comes first.
-    let failed = (0..FAILED).rev().map(|number| mac((number + 1) * every - 1));
+    let failed = (0..FAILED)
+        .rev()
+        .map(|number| mac((number + 1) * every - 1));
     let failed: Vec<_> = failed.chain([BAD.to_owned()]).collect();
     assert_eq!(check_in(&mut stream, &failed[0]), None);
     let first = begun.elapsed();
