@@ -5,6 +5,7 @@ use super::journal::Kept;
 use super::outcome::{History, Moment, OFFERS, OfferedImage};
 use super::protected::BOOT;
 use super::record::Record;
+use super::table::STRETCH;
 use super::{DeviceId, Fleet, Knowledge};
 use crate::util::sync::lock;
 use std::collections::HashMap;
@@ -15,11 +16,14 @@ impl Kept for Fleet {
     fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let mut taken = Vec::new();
         for part in self.table.parts() {
-            let left = most.saturating_sub(taken.len());
-            if left == 0 {
-                break;
+            loop {
+                let left = most.saturating_sub(taken.len()).min(STRETCH);
+                let before = taken.len();
+                taken.extend(lock(part).take_changed(left));
+                if taken.len() - before < left || left == 0 {
+                    break;
+                }
             }
-            taken.extend(lock(part).take_changed(left));
         }
         taken
     }

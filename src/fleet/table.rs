@@ -16,7 +16,7 @@ use xiaozhi_device::mac::Mac;
 pub(super) const SHARDS: usize = 16;
 /// Number of records that are looked at before the lock is given to others: some tens of
 /// microseconds, and 200 where texts are looked for in them.
-const STRETCH: usize = 128;
+pub(super) const STRETCH: usize = 128;
 /// Number of terms of one part that end at once: after a start, those of a whole fleet end
 /// together.
 const TERMS: usize = 64;
@@ -334,6 +334,12 @@ impl Shard {
         }
     }
 
+    /// Returns the number of looks that wait.
+    #[cfg(test)]
+    pub(super) fn looks(&self) -> usize {
+        self.looks.len()
+    }
+
     fn has_look(&self, now: Moment) -> bool {
         let first = self.looks.peek();
         first.is_some_and(|Reverse((at, _))| *at <= now.served)
@@ -382,7 +388,10 @@ impl Shard {
     /// Takes up to so many devices that changed.
     pub(super) fn take_changed(&mut self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let ids: Vec<DeviceId> = if self.changed.len() <= most {
-            self.changed.drain().collect()
+            let ids = self.changed.drain().collect();
+            // After a whole fleet's there is room for it.
+            self.changed.shrink_to(most);
+            ids
         } else {
             let ids: Vec<_> = self.changed.iter().take(most).cloned().collect();
             for id in &ids {
