@@ -82,7 +82,7 @@ impl Kept for Fleet {
             if shard.get(&id).is_none() {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {
-                    self.table.admit(&mut shard, id.clone(), old);
+                    self.table.admit(&mut shard, &id, old);
                     // It is as it was read.
                     shard.changed.remove(&id);
                 }

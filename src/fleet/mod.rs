@@ -237,7 +237,7 @@ impl Fleet {
         const LOOKED_AT: usize = 128;
         let mut swept = lock(&self.swept);
         for (part, at) in self.table.parts().zip(swept.iter_mut()) {
-            *at = lock(part).drop_addresses(at.take(), LOOKED_AT, now);
+            *at = lock(part).drop_addresses(at.as_ref(), LOOKED_AT, now);
         }
     }
 

@@ -133,7 +133,7 @@ impl Table {
 
     /// Takes a newcomer into its part, and forgets another for it, where there are too
     /// many.
-    pub(super) fn admit(&self, shard: &mut Shard, id: DeviceId, record: Record) {
+    pub(super) fn admit(&self, shard: &mut Shard, id: &DeviceId, record: Record) {
         let most = match id {
             DeviceId::Mac(_) => self.room.newcomers / SHARDS,
             DeviceId::Other(_) => self.room.others,
@@ -151,10 +151,10 @@ impl Table {
             }
             shard.newcomers.push_back(id.clone());
         }
-        self.note_change(shard, &id);
+        self.note_change(shard, id);
         let look = NEVER;
-        shard.devices.insert(&id, Kept { record, look });
-        shard.await_term(&id);
+        shard.devices.insert(id, Kept { record, look });
+        shard.await_term(id);
     }
 
     /// Takes that a device is to be written to the store.
@@ -413,12 +413,12 @@ impl Shard {
     /// `after`. Returns the last one that it looked at.
     pub(super) fn drop_addresses(
         &mut self,
-        after: Option<DeviceId>,
+        after: Option<&DeviceId>,
         most: usize,
         now: u64,
     ) -> Option<DeviceId> {
         let mut last = None;
-        let behind = self.devices.behind_mut(after.as_ref());
+        let behind = self.devices.behind_mut(after);
         for (id, kept) in behind.take(most) {
             let record = &mut kept.record;
             if !record.address.is_unspecified() && record.address(now).is_none() {
