@@ -23,6 +23,9 @@ const FIRST_READ: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(5);
 /// Period in which terms are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// Number of rounds in which terms end at one tick: some 50,000 of them, as many as the store
+/// takes in a second.
+const ROUNDS: usize = 50;
 /// Number of ticks between two looks at the addresses of this machine.
 const NETWORK_LOOK: u32 = 3;
 
@@ -126,7 +129,10 @@ async fn tick(known: &Known) {
             until_look = NETWORK_LOOK;
         }
         until_look -= 1;
-        while known.fleet.tick(has_network, SystemTime::now()) {
+        for _ in 0..ROUNDS {
+            if !known.fleet.tick(has_network, SystemTime::now()) {
+                break;
+            }
             // Who waits for a connection waits for no million devices.
             yield_now().await;
         }

@@ -6,6 +6,7 @@ use super::news::say_end;
 use super::outcome::{Change, History, Moment, OFFERS, OfferedImage};
 use super::protected::BOOT;
 use super::record::Record;
+use super::table::STRETCH;
 use super::{DeviceId, Fleet, Knowledge};
 use crate::util::sync::lock;
 use std::collections::HashMap;
@@ -16,11 +17,14 @@ impl Kept for Fleet {
     fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let mut taken = Vec::new();
         for part in self.table.parts() {
-            let left = most.saturating_sub(taken.len());
-            if left == 0 {
-                break;
+            loop {
+                let left = most.saturating_sub(taken.len()).min(STRETCH);
+                let before = taken.len();
+                taken.extend(lock(part).take_changed(left));
+                if taken.len() - before < left || left == 0 {
+                    break;
+                }
             }
-            taken.extend(lock(part).take_changed(left));
         }
         taken
     }
@@ -97,7 +101,7 @@ impl Kept for Fleet {
             if shard.get(&id).is_none() {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {
-                    self.table.admit(&mut shard, id.clone(), old);
+                    self.table.admit(&mut shard, &id, old);
                     // It is as it was read.
                     shard.changed.remove(&id);
                 }

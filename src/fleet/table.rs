@@ -16,7 +16,7 @@ use xiaozhi_device::mac::Mac;
 pub(super) const SHARDS: usize = 16;
 /// Number of records that are looked at before the lock is given to others: some tens of
 /// microseconds, and 200 where texts are looked for in them.
-const STRETCH: usize = 128;
+pub(super) const STRETCH: usize = 128;
 /// Number of terms of one part that end at once: after a start, those of a whole fleet end
 /// together.
 const TERMS: usize = 64;
@@ -130,7 +130,7 @@ impl Table {
     /// behind the ones that were `swept` last.
     pub(super) fn drop_addresses(&self, swept: &mut [Option<DeviceId>], most: usize, now: u64) {
         for (part, at) in self.parts().zip(swept) {
-            *at = lock(part).drop_addresses(at.take(), most, (now, self.is_kept));
+            *at = lock(part).drop_addresses(at.as_ref(), most, (now, self.is_kept));
         }
     }
 
@@ -141,7 +141,7 @@ impl Table {
 
     /// Takes a newcomer into its part, and forgets another for it, where there are too
     /// many.
-    pub(super) fn admit(&self, shard: &mut Shard, id: DeviceId, record: Record) {
+    pub(super) fn admit(&self, shard: &mut Shard, id: &DeviceId, record: Record) {
         let most = match id {
             DeviceId::Mac(_) => self.room.newcomers / SHARDS,
             DeviceId::Other(_) => self.room.others,
@@ -159,10 +159,10 @@ impl Table {
             }
             shard.newcomers.push_back(id.clone());
         }
-        self.note_change(shard, &id);
+        self.note_change(shard, id);
         let look = NEVER;
-        shard.devices.insert(&id, Kept { record, look });
-        shard.await_term(&id);
+        shard.devices.insert(id, Kept { record, look });
+        shard.await_term(id);
     }
 
     /// Takes that a device is to be written to the store.
@@ -348,6 +348,12 @@ impl Shard {
         }
     }
 
+    /// Returns the number of looks that wait.
+    #[cfg(test)]
+    pub(super) fn looks(&self) -> usize {
+        self.looks.len()
+    }
+
     fn has_look(&self, now: Moment) -> bool {
         let first = self.looks.peek();
         first.is_some_and(|Reverse((at, _))| *at <= now.served)
@@ -401,7 +407,10 @@ impl Shard {
     /// Takes up to so many devices that changed.
     pub(super) fn take_changed(&mut self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let ids: Vec<DeviceId> = if self.changed.len() <= most {
-            self.changed.drain().collect()
+            let ids = self.changed.drain().collect();
+            // After a whole fleet's there is room for it.
+            self.changed.shrink_to(most);
+            ids
         } else {
             let ids: Vec<_> = self.changed.iter().take(most).cloned().collect();
             for id in &ids {
@@ -424,12 +433,12 @@ impl Shard {
     /// `after`. Returns the last one that it looked at.
     fn drop_addresses(
         &mut self,
-        after: Option<DeviceId>,
+        after: Option<&DeviceId>,
         most: usize,
         (now, is_kept): (u64, bool),
     ) -> Option<DeviceId> {
         let mut last = None;
-        let behind = self.devices.behind_mut(after.as_ref());
+        let behind = self.devices.behind_mut(after);
         for (id, kept) in behind.take(most) {
             let record = &mut kept.record;
             if !record.address.is_unspecified() && record.address(now).is_none() {

@@ -90,7 +90,7 @@ impl Visit<'_> {
             let mut record = Record::new(client, profile, build, moment.wall);
             record.boots = 1;
             self.say_of_itself(&mut record);
-            fleet.table.admit(&mut shard, self.id.clone(), record);
+            fleet.table.admit(&mut shard, &self.id, record);
             return;
         };
         self.named_before = known.named().map(Into::into);
