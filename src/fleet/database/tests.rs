@@ -39,7 +39,7 @@ fn place(folder: &TempDir) -> Place {
 /// Reads all of a store; what failed comes first, and nothing twice.
 fn all(database: &Database) -> BTreeMap<DeviceId, Record> {
     let mut found = BTreeMap::new();
-    let mut load = database.load();
+    let mut load = database.load(u64::MAX);
     loop {
         let read = load.next().unwrap();
         if read.is_empty() {
@@ -316,7 +316,7 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     spoil(3, "offers = '[[1,\"offered\",0,0,0,99,99,1,1]]'");
     spoil(4, "id = x'030405'");
     spoil(5, "client = x'00', own = '{}'");
-    let mut load = database.load().others();
+    let mut load = database.load(u64::MAX).others();
     let found: HashMap<_, _> = load.next().unwrap().into_iter().collect();
     assert_eq!(found.len(), 5);
     assert_eq!(load.damaged(), 5);
@@ -378,6 +378,7 @@ fn what_is_forgotten_leaves_nothing() {
             database
                 .wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>())
                 .unwrap()
+                .is_done
         );
     }
     let sought: Vec<_> = forgotten.iter().take(320).collect();
@@ -399,6 +400,7 @@ fn what_is_forgotten_leaves_nothing() {
                     .collect::<Vec<_>>()
             )
             .unwrap()
+            .is_done
     );
     let left = forgotten
         .iter()
