@@ -332,7 +332,9 @@ impl Database {
 
     fn set(&self, name: &str, value: i64) -> Result<(), Fault> {
         let set = "REPLACE INTO meta(name, value) VALUES(?1, ?2)";
-        self.connection.prepare_cached(set)?.execute((name, value))?;
+        self.connection
+            .prepare_cached(set)?
+            .execute((name, value))?;
         Ok(())
     }
 

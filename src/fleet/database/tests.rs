@@ -197,10 +197,19 @@ fn counts_of_an_hour_add_up_and_go_after_a_year() {
         database.count(hour, &count(label, number)).unwrap();
     }
     assert_eq!(hours(&database), [(0, 6), (1, 1)]);
+    // How many run a version is counted again by the next process of the same hour.
+    let versions = |label: &str, count| [(VERSIONS, label.to_owned(), count)];
+    for hour in [0, 1, 1] {
+        database.count(hour, &versions("gone by then", 7)).unwrap();
+        database.count(hour, &versions("x 1.0", 5)).unwrap();
+    }
+    assert_eq!(hours(&database), [(0, 11), (1, 6)]);
+    database.count(1, &count("a", 1)).unwrap();
+    assert_eq!(hours(&database), [(0, 11), (1, 7)]);
     database.count(HOURS, &count("a", 1)).unwrap();
     assert_eq!(hours(&database).len(), 3);
     database.count(HOURS + 1, &count("a", 1)).unwrap();
-    assert_eq!(hours(&database)[0], (1, 1));
+    assert_eq!(hours(&database)[0], (1, 7));
 }
 
 #[test]
@@ -333,6 +342,107 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
             .find(&fs::read(entry.unwrap().path()).unwrap())
             .is_some()
     })
+}
+
+/// Or one that many firmwares have would have all written anew for each of them.
+#[test]
+fn what_others_have_is_no_trace_of_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let shared = record_of("the same client of all");
+    let id = |n: u64| mac(0x1a_2b3c_4d50 + n);
+    let devices = (1..=3).map(|n| (id(n), shared.clone()));
+    database.write(&some(devices), 0, NOW).unwrap();
+    let wipe = |database: &mut Database, n: u64, client: &str| {
+        database.owe_wipe().unwrap();
+        database.write(&[(id(n), None)], 0, NOW).unwrap();
+        let wiped = database.wipe(&traces(&id(n), &ClientId::new(client)));
+        let wiped = wiped.unwrap();
+        assert!(wiped.is_done && !database.owes_wipe());
+        wiped.is_anew
+    };
+    assert!(!wipe(&mut database, 1, "the same client of all"));
+    assert!(!wipe(&mut database, 2, "device"));
+    // Here the bytes are left where no device has them.
+    database
+        .connection
+        .execute_batch("INSERT INTO hourly VALUES(1, 'x', 'a client of nobody', 1)")
+        .unwrap();
+    assert!(wipe(&mut database, 4, "a client of nobody"));
+    assert_eq!(all(&database), BTreeMap::from([(id(3), shared)]));
+    let short = traces(&DeviceId::Other("ab".into()), &ClientId::new("x"));
+    assert_eq!(short, [Trace::Id(b"\x02ab".to_vec())]);
+}
+
+#[test]
+fn a_wipe_that_was_not_done_is_owed_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    database
+        .write(&some([(mac(1), record_of("c"))]), 5, NOW)
+        .unwrap();
+    assert!(!database.owes_wipe());
+    database.owe_wipe().unwrap();
+    database.write(&[(mac(1), None)], 6, NOW).unwrap();
+    drop(database);
+    // Killed in the middle of it.
+    fs::write(place(&folder).draft(), "half of it").unwrap();
+    let mut database = opened(&folder);
+    assert!(database.owes_wipe() && !place(&folder).draft().exists());
+    let wiped = database.wipe(&[]).unwrap();
+    assert_eq!(
+        wiped,
+        Wiped {
+            is_done: true,
+            is_anew: true
+        }
+    );
+    assert!(!place(&folder).draft().exists());
+    drop(database);
+    let database = opened(&folder);
+    assert!(!database.owes_wipe());
+    assert_eq!((database.served().unwrap(), database.rows()), (6, 0));
+    assert_eq!(schema::version(&database.connection).unwrap(), 1);
+}
+
+/// The time served was lost, or is damaged.
+#[test]
+fn no_term_that_is_read_ends_later_than_the_longest_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let offer = |due| Offer {
+        number: 1,
+        end: OfferEnd::ALL[0],
+        attempt: 0,
+        forced: 0,
+        forced_at: 0,
+        image: Arc::default(),
+        before: Arc::default(),
+        at: NOW,
+        due,
+    };
+    let devices = [500, 900_000_000, u64::MAX].map(|due| {
+        let history = History {
+            offers: vec![offer(due)],
+            failed: Vec::new(),
+        };
+        let history = Some(Box::new(history));
+        (
+            mac(due.min(1_000_000_000)),
+            Record {
+                history,
+                ..record_of("c")
+            },
+        )
+    });
+    database.write(&some(devices), 0, NOW).unwrap();
+    let mut load = database.load(1000).others();
+    let found = load.next().unwrap().into_iter();
+    let dues: Vec<_> = found
+        .map(|(_, r)| r.history.unwrap().offers[0].due)
+        .collect();
+    let latest = 1000 + 86_400_000;
+    assert_eq!(dues, [500, latest, latest]);
 }
 
 /// Rows grow and move from page to page before they go.

@@ -70,11 +70,7 @@ pub(crate) fn traces(id: &DeviceId, client: &ClientId) -> Vec<Trace> {
 }
 
 /// Tells whether a file holds any of these that no device of the store has.
-pub(super) fn holds(
-    file: &File,
-    traces: &[Trace],
-    connection: &Connection,
-) -> Result<bool, Fault> {
+pub(super) fn holds(file: &File, traces: &[Trace], connection: &Connection) -> Result<bool, Fault> {
     for found in found(file, traces)? {
         match found {
             Trace::Id(_) => return Ok(true),
@@ -108,9 +104,16 @@ pub(super) fn write_anew(connection: &mut Connection, place: &Place) -> Result<(
 fn write_by(connection: &mut Connection, draft: &Path) -> Result<(), Fault> {
     let mut options = OpenOptions::new();
     // SQLite takes an empty file, and leaves its rights.
-    options.write(true).create_new(true).mode(0o600).open(draft)?;
+    options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
     let path = draft.as_os_str().as_bytes();
-    connection.execute("VACUUM INTO ?1", [ToSqlOutput::Borrowed(ValueRef::Text(path))])?;
+    connection.execute(
+        "VACUUM INTO ?1",
+        [ToSqlOutput::Borrowed(ValueRef::Text(path))],
+    )?;
     let anew = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match Backup::new(&anew, connection)?.step(-1)? {
         StepResult::Done => Ok(()),

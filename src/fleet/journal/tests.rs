@@ -273,7 +273,10 @@ fn what_failed_is_read_first_and_what_changes_is_written() {
     assert_eq!(bench.memory.said(), said);
     let health = bench.health();
     assert!(health.ok && !health.reading, "{health:?}");
-    assert_eq!((bench.rows(), bench.writer.tries(), health.lag_ms), (9, 0, 0));
+    assert_eq!(
+        (bench.rows(), bench.writer.tries(), health.lag_ms),
+        (9, 0, 0)
+    );
     bench.memory.put(1, "another");
     bench.memory.forget(2);
     for number in 10..=5_009 {

@@ -361,7 +361,12 @@ impl Writer {
             let seconds = now.at.duration_since(trouble.since).as_secs();
             let file = self.place.file();
             let tries = trouble.tries;
-            tell!(STORE_RECOVERED, file = file, seconds = seconds, tries = tries);
+            tell!(
+                STORE_RECOVERED,
+                file = file,
+                seconds = seconds,
+                tries = tries
+            );
         }
     }
 

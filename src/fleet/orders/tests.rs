@@ -159,8 +159,22 @@ fn what_is_forgotten_has_no_name_left() {
 fn forgetting_a_device_with_an_odd_name_loses_no_order() {
     let content = "abababababababababababababababab";
     let names = [
-        "retry", "forget", "at", "act", "by", "from", "device", "file", "content", "version",
-        "acts", "admin.token", "127.0.0.1", "x.bin", content, "2026-09-21T14:13:21.000Z",
+        "retry",
+        "forget",
+        "at",
+        "act",
+        "by",
+        "from",
+        "device",
+        "file",
+        "content",
+        "version",
+        "acts",
+        "admin.token",
+        "127.0.0.1",
+        "x.bin",
+        content,
+        "2026-09-21T14:13:21.000Z",
     ];
     for name in names {
         let place = Place::new();
@@ -182,7 +196,10 @@ fn forgetting_a_device_with_an_odd_name_loses_no_order() {
         let ([forgotten, retried, ..], None) = (&*acts, &acts[1].device) else {
             panic!("{name}: {acts:?}");
         };
-        assert_eq!((&forgotten.kind, &retried.kind), (&ActKind::Forget, &ActKind::Retry));
+        assert_eq!(
+            (&forgotten.kind, &retried.kind),
+            (&ActKind::Forget, &ActKind::Retry)
+        );
         assert_eq!((&retried.file, retried.content), (&None, None), "{name}");
         let text = fs::read_to_string(place.file()).unwrap();
         let head = "{\"version\": 1, \"of\": [\"kept\"], \"acts\": [\nnull,\n[],\n";
@@ -194,13 +211,20 @@ fn forgetting_a_device_with_an_odd_name_loses_no_order() {
 fn several_files_are_ordered_at_once_or_not_at_all() {
     let place = Place::new();
     let orders = place.good();
-    orders.retry_all(MAC, Some(&[]), "a", "b", second(1)).unwrap();
+    orders
+        .retry_all(MAC, Some(&[]), "a", "b", second(1))
+        .unwrap();
     assert!(!place.file().exists());
     let files = [("x.bin", [1; 16]), ("x.bin", [2; 16])];
-    orders.retry_all(MAC, Some(&files), "a", "b", second(1)).unwrap();
+    orders
+        .retry_all(MAC, Some(&files), "a", "b", second(1))
+        .unwrap();
     let contents = |orders: &Orders| {
         let retries = orders.retries();
-        retries.iter().map(|order| order.content).collect::<Vec<_>>()
+        retries
+            .iter()
+            .map(|order| order.content)
+            .collect::<Vec<_>>()
     };
     let both = [Some([1; 16]), Some([2; 16])];
     assert_eq!(contents(&place.good()), both);
