@@ -1,8 +1,8 @@
 //! Wiping of what is left of forgotten devices, behind all other work.
 //!
-//! Most often the file is only read: a million devices are 300 MB. Where it has to be written
-//! anew, nothing else is written to the store meanwhile; what devices say waits in memory, and
-//! no check-in waits for it. It is not done again for a minute, whoever forgets how much.
+//! Most often the file is only read: a million devices are 180 MB, which take 0.1 s. Where it
+//! has to be written anew, which takes them 2 s and 1 MB of memory, nothing else is written to
+//! the store meanwhile; what devices say waits in memory, and no check-in waits for it. It is not done again for a minute, whoever forgets how much.
 
 use crate::event::tell;
 use crate::fleet::database::{Database, Fault, Trace};
