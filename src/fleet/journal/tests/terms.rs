@@ -18,7 +18,7 @@ fn it_is_written_every_second_while_a_term_runs_and_seldom_else() {
         lock(&bench.memory.0).has_terms = has_terms;
         for _ in 0..10 {
             bench.turn();
-            lock(&bench.memory.0).served += if has_terms { 1 } else { 0 };
+            lock(&bench.memory.0).served += u64::from(has_terms);
         }
         let served = served(&bench);
         assert!(
