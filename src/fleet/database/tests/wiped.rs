@@ -1,4 +1,4 @@
-//! What is left of devices that were forgotten.
+//! Tests of what is left of devices that were forgotten.
 
 use super::*;
 
