@@ -147,19 +147,16 @@ impl FleetSource for House {
             contents.extend(now.map(|file| Content::of(&file.sha256)));
             contents
         });
-        if let (Some(file), Some(contents)) = (file, &contents) {
-            if contents.is_empty() {
-                return Err(OrderError::NoFile);
-            }
-            for Content(content) in contents {
-                let of_file = Some((file, *content));
-                let written = self.known.orders.retry(&id, of_file, name, &from, now);
-                written.map_err(|error| not_kept(&error))?;
-            }
-        } else {
-            let written = self.known.orders.retry(&id, None, name, &from, now);
-            written.map_err(|error| not_kept(&error))?;
+        let files = file.zip(contents.as_deref()).map(|(file, contents)| {
+            let contents = contents.iter();
+            contents.map(|Content(content)| (file, *content)).collect()
+        });
+        if files.as_ref().is_some_and(Vec::is_empty) {
+            return Err(OrderError::NoFile);
         }
+        let orders = &self.known.orders;
+        let written = orders.retry_all(&id, files.as_deref(), name, &from, now);
+        written.map_err(|error| not_kept(&error))?;
         self.known.journal.nudge();
         let retried = self.known.fleet.retry(device, contents.as_deref());
         let retried = retried.ok_or(OrderError::NoDevice)?;

@@ -1,6 +1,6 @@
 //! Making of a backup, while a server may be running.
 
-use super::layout::{self, DATABASE, DEEPEST, MANIFEST, Places, SUMS, VERSION};
+use super::layout::{self, DATABASE, DEEPEST, MANIFEST, ORDERS, Places, SUMS, VERSION};
 use super::tarball::{BLOCK, header, padding};
 use crate::event::{Event, event};
 use crate::fleet::database::{self, Fault};
@@ -25,6 +25,8 @@ const TRIES: u32 = 10;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Time after which a file system's clock has moved.
 const TICK: Duration = Duration::from_millis(50);
+/// Time after which what an order did is in the database, too, but for one in trouble.
+const OBEYED: Duration = Duration::from_secs(2);
 
 /// A backup that was made.
 #[derive(Debug)]
@@ -147,7 +149,10 @@ fn sources(places: &Places, itself: &Path) -> Result<Vec<Source>, Event> {
             may_go: false,
         }));
     }
-    let state = list(&places.state, Path::new("state"), 1)?;
+    let mut state = list(&places.state, Path::new("state"), 1)?;
+    // The database behind the orders: a device that is forgotten between the two would be
+    // known again after a restore, and nobody would know that it was to be forgotten.
+    state.sort_by_key(|source| source.file.file_name().is_some_and(|name| name == DATABASE));
     let is_kept = |source: &Source| {
         let name = source.file.file_name();
         name.is_some_and(|name| !layout::is_left_out(name))
@@ -236,6 +241,7 @@ impl Archive {
     fn add(&mut self, source: &Source, to: &Path) -> Result<bool, Event> {
         let copy = if source.member == Path::new("state").join(DATABASE) {
             let folder = durable::folder(to);
+            await_orders(&source.file.with_file_name(ORDERS));
             Some(
                 copy_database(&source.file, folder)
                     .map_err(|error| event!(BACKUP_DATABASE, file = &source.file, error = error))?,
@@ -310,6 +316,18 @@ impl Archive {
             .map_err(Missed::Write)?;
         self.note(hash, member);
         Ok(())
+    }
+}
+
+/// Waits until the server has done what was ordered last: it writes that to the database a
+/// moment later.
+fn await_orders(orders: &Path) {
+    let age = || fs::metadata(orders).ok()?.modified().ok()?.elapsed().ok();
+    for _ in 0..TRIES {
+        if age().is_none_or(|age| age >= OBEYED) {
+            return;
+        }
+        thread::sleep(AGAIN);
     }
 }
 

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// Longest time between two ticks that counts: the process was stopped meanwhile, or the
 /// machine slept.
 const LONGEST: Duration = Duration::from_secs(5);
+/// Longest time that can have been served, in milliseconds: a thousand years. More than that
+/// was never written here, and is no number to count on from.
+const POSSIBLE: u64 = 1000 * 366 * 86_400_000;
 
 /// Time served, over all runs.
 #[derive(Debug)]
@@ -43,7 +46,8 @@ impl Default for ServedClock {
 impl State {
     fn at(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.ticked).min(LONGEST);
-        self.served + if self.goes { millis(since) } else { 0 }
+        let served = if self.goes { millis(since) } else { 0 };
+        self.served.saturating_add(served)
     }
 }
 
@@ -69,9 +73,12 @@ impl ServedClock {
         lock(&self.0).is_local = true;
     }
 
-    /// Goes on behind what earlier runs served.
+    /// Goes on behind what earlier runs served, in milliseconds. From a number that cannot be
+    /// it counts on from its own: it has to come to the end of every term.
     pub(super) fn go_on_behind(&self, served: u64) {
-        lock(&self.0).served += served;
+        let before = if served <= POSSIBLE { served } else { 0 };
+        let mut state = lock(&self.0);
+        state.served = state.served.saturating_add(before);
     }
 }
 
@@ -111,5 +118,21 @@ mod tests {
         assert!(goes());
         clock.tick(false);
         assert!(!goes());
+    }
+
+    /// As a damaged store has it.
+    #[test]
+    fn from_a_number_that_cannot_be_it_goes_on() {
+        let damaged = [POSSIBLE + 1, i64::MAX.cast_unsigned(), 1 << 63, u64::MAX];
+        for served in damaged {
+            let clock = ServedClock(Mutex::new(state(false, Duration::ZERO)));
+            clock.go_on_behind(served);
+            assert_eq!(clock.served(), 1000, "{served}");
+        }
+        let clock = ServedClock(Mutex::new(state(true, Duration::ZERO)));
+        clock.go_on_behind(POSSIBLE);
+        let begun = lock(&clock.0).ticked;
+        let later = lock(&clock.0).at(begun + Duration::from_secs(2));
+        assert_eq!(later, POSSIBLE + 3000);
     }
 }

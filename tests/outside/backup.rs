@@ -288,6 +288,61 @@ fn nothing_is_overwritten_unasked_and_nothing_half_is_left() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// What is known of devices is all of one time.
+#[test]
+fn what_the_backup_has_not_does_not_stay_beside_it() {
+    let (one, other) = (temporary(), temporary());
+    whole(one.path());
+    let state = one.path().join("data/state");
+    for name in ["fleet.db", "orders.json", "token.key"] {
+        fs::remove_file(state.join(name)).unwrap();
+    }
+    good(one.path(), &["backup", FILE]);
+    let dir = other.path();
+    fs::copy(one.path().join(FILE), dir.join(FILE)).unwrap();
+    let state = dir.join("data/state");
+    fs::create_dir_all(&state).unwrap();
+    let old = [
+        "fleet.db",
+        "fleet.db-wal",
+        "fleet.db-shm",
+        "orders.json",
+        "token.key",
+    ];
+    for name in old.into_iter().chain(["admin.token"]) {
+        fs::write(state.join(name), name).unwrap();
+    }
+    refused(dir, &["restore", FILE], "orders.json");
+    // One that cannot be done leaves them.
+    let mut command = in_namespace(&full("data/bin"));
+    let said = done(command.args(["restore", FILE, "--force"]).current_dir(dir));
+    assert_eq!(said.code, 1, "{said:?}");
+    for name in old {
+        assert_eq!(fs::read(state.join(name)).unwrap(), name.as_bytes());
+    }
+    good(dir, &["restore", FILE, "--force"]);
+    for name in old {
+        assert!(!state.join(name).exists(), "{name}");
+    }
+    assert_eq!(fs::read(state.join("admin.token")).unwrap(), b"admin.token");
+}
+
+/// A device that is forgotten while a backup is made must not come back with it.
+#[test]
+fn the_database_is_behind_the_orders() {
+    let dir = temporary();
+    whole(dir.path());
+    good(dir.path(), &["backup", FILE]);
+    let listed = done(Command::new("tar").arg("tf").arg(dir.path().join(FILE)));
+    let at = |name: &str| listed.said.lines().position(|line| line == name).unwrap();
+    for name in ["orders.json", "orders.json.broken-1", "token.key"] {
+        assert!(
+            at(&format!("state/{name}")) < at("state/fleet.db"),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn a_configuration_from_elsewhere_is_asked_for() {
     let dir = temporary();

@@ -134,13 +134,27 @@ impl Place {
     /// all that a disk may refuse.
     pub(crate) fn refuses(&self) -> Option<Fault> {
         /// More than SQLite asks for at once.
-        const TRIED: [u8; 64 << 10] = [0x5a; 64 << 10];
+        static TRIED: [u8; 64 << 10] = [0x5a; 64 << 10];
         let tried = tempfile::Builder::new()
             .prefix(".draft-")
             .suffix(".tmp")
             .tempfile_in(&self.dir)
             .and_then(|mut file| file.write_all(&TRIED));
         tried.err().map(Fault::from)
+    }
+
+    /// Returns the path at which the store is written anew. Of a name like this no backup takes
+    /// anything.
+    pub(super) fn draft(&self) -> PathBuf {
+        self.dir.join(format!(".draft-{FILE}"))
+    }
+
+    /// Removes what is at [`Self::draft`], which a process may have left that was killed.
+    pub(super) fn remove_draft(&self) -> io::Result<()> {
+        match fs::remove_file(self.draft()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the copies and broken stores that lie beside this one, in the order of their

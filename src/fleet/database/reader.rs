@@ -75,12 +75,8 @@ pub(crate) fn copy(dir: &Path, to: &Path) -> Result<bool, Fault> {
     };
     schema::copy_to(&connection, to)?;
     let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let found: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" {
-        Ok(true)
-    } else {
-        Err(Fault::Broken(found))
-    }
+    quick_check(&copy)?;
+    Ok(true)
 }
 
 impl Reader {
@@ -103,6 +99,24 @@ impl Reader {
                 each(id, record);
             }
         }
+    }
+}
+
+/// Looks at all of a store, through a connection of its own.
+///
+/// # Errors
+///
+/// [`Fault::Broken`], or why it cannot be read.
+pub(super) fn check(place: &Place) -> Result<(), Fault> {
+    quick_check(&connect(place, false)?)
+}
+
+fn quick_check(connection: &Connection) -> Result<(), Fault> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(Fault::Broken(found))
     }
 }
 

@@ -205,7 +205,8 @@ fn own(own: &OwnModel) -> String {
     json(&(&*own.named, &*own.files))
 }
 
-fn client(client: &ClientId) -> ToSqlOutput<'_> {
+/// Writes a client id.
+pub(super) fn client(client: &ClientId) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(match client {
         ClientId::Uuid(bytes) => ValueRef::Blob(bytes),
         ClientId::Text(text) => ValueRef::Text(text.as_bytes()),
@@ -250,6 +251,9 @@ pub(super) struct Reading {
     models: HashMap<Box<str>, Arc<OwnModel>>,
     kinds: HashMap<&'static str, &'static Kind>,
     nothing: Nothing,
+    /// Latest end that a term can have, in served milliseconds: where the time served was lost,
+    /// or damaged, one that is due later would never be.
+    pub(super) latest_due: u64,
     /// Number of rows of which something could not be read.
     pub(super) damaged: u64,
 }
@@ -270,6 +274,7 @@ impl Default for Reading {
             models: HashMap::new(),
             kinds: kinds::all().map(|kind| (kind.id, kind)).collect(),
             nothing: Nothing::default(),
+            latest_due: u64::MAX,
             damaged: 0,
         }
     }
@@ -394,7 +399,7 @@ impl Reading {
                 image,
                 before,
                 at,
-                due,
+                due: due.min(self.latest_due),
             });
         }
         Ok((offers, is_whole))

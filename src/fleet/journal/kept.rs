@@ -34,6 +34,7 @@ pub(crate) trait Kept: Send + Sync + 'static {
     /// offered, until `all_read` comes.
     fn is_newer(&self);
     /// Takes the counts since they were taken last: kind, label and count, bounded by the
-    /// giver. The journal asks every minute and adds them to those of the hour.
+    /// giver. The journal asks every minute and adds them to those of the hour; those of the
+    /// kind `versions` take the place of what it has for the hour.
     fn take_hour(&self) -> Vec<(&'static str, String, u64)>;
 }

@@ -36,7 +36,7 @@ fn where_the_store_cannot_be_written_it_is_tried_no_more_often() {
     let holder = Connection::open(bench.file()).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     bench.turns(60);
-    let errors = bench.health().errors;
+    let errors = bench.writer.tries();
     assert!((5..15).contains(&errors), "{errors}");
     holder.execute_batch("ROLLBACK").unwrap();
     bench.turns(11);
