@@ -10,6 +10,7 @@ use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::error::Error;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -50,6 +51,8 @@ const MOST: usize = 32;
 /// Makes a runtime for the thread that runs it, with threads of this name for work that
 /// blocks. The first of them is there when this returns.
 pub(crate) fn runtime(name: &str) -> io::Result<Runtime> {
+    // tokio asks for the same, for signals, and panics where there is none.
+    drop(UnixStream::pair()?);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MOST)
