@@ -51,8 +51,10 @@ const MOST: usize = 32;
 /// Makes a runtime for the thread that runs it, with threads of this name for work that
 /// blocks. The first of them is there when this returns.
 pub(crate) fn runtime(name: &str) -> io::Result<Runtime> {
-    // tokio asks for the same, for signals, and panics where there is none.
-    drop(UnixStream::pair()?);
+    // tokio panics where it has no files for its signals: a few more than it takes are seen
+    // to be there first.
+    let files: io::Result<Vec<_>> = (0..4).map(|_| UnixStream::pair()).collect();
+    drop(files?);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MOST)
