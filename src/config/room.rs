@@ -62,9 +62,7 @@ impl Room {
             connections(bytes / 2, memory, behind).clamp(FEWEST, CONNECTIONS)
         });
         let (most, fewest) = DEVICES;
-        let devices = least.map_or(most, |bytes| {
-            (bytes / 8 / OF_DEVICE).clamp(fewest, most)
-        });
+        let devices = least.map_or(most, |bytes| (bytes / 8 / OF_DEVICE).clamp(fewest, most));
         Self {
             connections: usize::try_from(connections).unwrap_or(usize::MAX),
             images: share(IMAGES),

@@ -35,24 +35,36 @@ fn an_admin_address_under_attack() {
     let Some(scenario) = Scenario::new("an_admin_address_under_attack") else {
         return;
     };
-    let server = server();
-    let get = |path: &str, more: &str| {
-        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n")
-    };
+    let (server, beside) = (server(), server());
+    let get =
+        |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
     let long = "x".repeat(6_000);
     let roles = [
         // Heads that never end, slowly and at once.
         Role::sending("").then("G").writing(1),
-        Role::sending("GET /metrics HTTP/1.1\r\nHost: localhost\r\n").then("X-A: b\r\n").writing(8),
+        Role::sending("GET /metrics HTTP/1.1\r\nHost: localhost\r\n")
+            .then("X-A: b\r\n")
+            .writing(8),
         Role::sending("GET / HTTP/1.1\r\nX-A: ").then("b"),
         // Tokens that are none.
-        Role::sending(get("/metrics", "Authorization: Bearer wrong-wrong-wrong-wrong\r\n")),
-        Role::sending(get("/api/v1/devices", &format!("Authorization: Bearer {long}\r\n"))),
+        Role::sending(get(
+            "/metrics",
+            "Authorization: Bearer wrong-wrong-wrong-wrong\r\n",
+        )),
+        Role::sending(get(
+            "/api/v1/devices",
+            &format!("Authorization: Bearer {long}\r\n"),
+        )),
         Role::sending(get("/metrics", "")),
         // Long questions.
-        Role::sending(get(&format!("/api/v1/devices?q={long}"), "Authorization: Bearer wrong\r\n")),
+        Role::sending(get(
+            &format!("/api/v1/devices?q={long}"),
+            "Authorization: Bearer wrong\r\n",
+        )),
         Role::sending(get(&format!("/{}", "x".repeat(200_000)), "")),
-        Role::sending("POST /api/v1/devices/a/retry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"),
+        Role::sending(
+            "POST /api/v1/devices/a/retry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+        ),
         Role::sending("\x16\x03\x01\x02\x00"),
         Role::sending(get("/readyz", "")),
     ];
@@ -60,7 +72,7 @@ fn an_admin_address_under_attack() {
     let mut crowd = Crowd::new(server.admin_address(), size, &addresses(5), &roles);
     let did = format!("{size} who attack the admin address");
     // What it has at once is bounded, whoever comes.
-    let scenario = scenario.most(sized(32, 48)).compared(1.2);
+    let scenario = scenario.most(sized(32, 48)).beside(&beside, 1.2);
     scenario.run(&server, did, |meanwhile| {
         crowd.come();
         for _ in 0..sized(1, 5) {
@@ -83,19 +95,23 @@ fn pages_of_devices_without_end() {
     let Some(scenario) = Scenario::new("pages_of_devices_without_end") else {
         return;
     };
-    let server = server();
+    let (server, beside) = (server(), server());
     let count = sized(2_000, 60_000);
     pipeline(&server, count, known);
     let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let token = server.admin_token();
     let did = format_args!("{asked:?} pages of 1000 devices, of {count}");
-    let scenario = scenario.most(sized(32, 64)).compared(1.2);
+    let scenario = scenario.most(sized(32, 64)).beside(&beside, 1.2);
     scenario.run(&server, did, |meanwhile| {
         thread::scope(|scope| {
             let _over = Over(&over);
             for paths in [
                 &["/api/v1/devices?limit=1000"][..],
-                &["/api/v1/devices?limit=1000&q=nothing-has-this", "/api/v1/fleet", "/metrics"],
+                &[
+                    "/api/v1/devices?limit=1000&q=nothing-has-this",
+                    "/api/v1/fleet",
+                    "/metrics",
+                ],
                 &["/api/v1/offers?limit=1000", "/api/v1/firmware"],
             ] {
                 let (server, token, over, asked) = (&server, &token, &over, &asked);

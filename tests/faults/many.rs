@@ -80,7 +80,10 @@ fn mixed(number: usize) -> u64 {
 fn made_up(number: usize) -> Vec<u8> {
     let random = mixed(number);
     let [_, _, a, b, c, d, e, f] = random.to_be_bytes();
-    let mac = format!("{:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}", a & 0xfc | 2);
+    let mac = format!(
+        "{:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}",
+        a & 0xfc | 2
+    );
     let client = format!("{:032x}", u128::from(random) * 3);
     let (board, version) = (random % 100_003, random % 1009);
     let elf = format!("{random:016x}").repeat(4);
@@ -142,18 +145,22 @@ fn invented_devices_without_end() {
     let did = format_args!("{sent:?} invented devices at {RATE} a second");
     let scenario = scenario.most(sized(56, 160)).kept(sized(56, 160));
     let most_stored = (sized(24, 96)) << 20;
-    scenario.compared(1.2).run(&server, did, |meanwhile| {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(seconds) {
-            let done = sent.load(Ordering::Relaxed);
-            pipeline(&server, RATE / 10, |n| made_up(done + n));
-            sent.fetch_add(RATE / 10, Ordering::Relaxed);
-            assert!(stored(&server) < most_stored, "{} bytes", stored(&server));
-            let due = begun + Duration::from_millis(100) * u32::try_from(done / (RATE / 10)).unwrap();
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-        meanwhile.while_it_asks(|| {});
-    });
+    let beside = Setup::new().start("");
+    scenario
+        .beside(&beside, 1.2)
+        .run(&server, did, |meanwhile| {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(seconds) {
+                let done = sent.load(Ordering::Relaxed);
+                pipeline(&server, RATE / 10, |n| made_up(done + n));
+                sent.fetch_add(RATE / 10, Ordering::Relaxed);
+                assert!(stored(&server) < most_stored, "{} bytes", stored(&server));
+                let due =
+                    begun + Duration::from_millis(100) * u32::try_from(done / (RATE / 10)).unwrap();
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            meanwhile.while_it_asks(|| {});
+        });
     let (all, ours) = counted(&server);
     assert_eq!(ours, settled);
     // And the device that was watched.

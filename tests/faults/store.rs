@@ -209,7 +209,9 @@ impl Bench {
         let paths = items.map(|item| item.unwrap().path());
         let is_one = |path: &PathBuf| {
             let name = path.file_name().unwrap().to_string_lossy();
-            name.starts_with("fleet.db.broken-") && !name.ends_with("-wal") && !name.ends_with("-shm")
+            name.starts_with("fleet.db.broken-")
+                && !name.ends_with("-wal")
+                && !name.ends_with("-shm")
         };
         paths.filter(is_one).collect()
     }
@@ -221,7 +223,12 @@ fn check(mac: &str, model: &str, version: &str) -> Vec<u8> {
         "board": {"type": model},
     });
     let headers = [("Device-Id", mac), ("Client-Id", "c")];
-    request("POST", "/xiaozhi/ota/", &headers, body.to_string().as_bytes())
+    request(
+        "POST",
+        "/xiaozhi/ota/",
+        &headers,
+        body.to_string().as_bytes(),
+    )
 }
 
 /// Checks in as many devices, one after the other, again and again.
@@ -241,12 +248,15 @@ fn others(server: &Server, over: &AtomicBool) {
 /// Does something to the store while devices check in, and holds what must hold then.
 fn scenario(name: &'static str, did: &str, bench: &Bench, deed: impl FnOnce(&Meanwhile<'_>)) {
     let scenario = Scenario::new(name).unwrap();
-    let over = AtomicBool::new(false);
+    let (beside, over) = (setup().start(&config()), AtomicBool::new(false));
     thread::scope(|scope| {
         let _over = Over(&over);
-        scope.spawn(|| others(&bench.server, &over));
+        for server in [&bench.server, &beside] {
+            let over = &over;
+            scope.spawn(move || others(server, over));
+        }
         // A store and its log are opened anew.
-        let scenario = scenario.compared(1.2).open(12);
+        let scenario = scenario.beside(&beside, 1.2).open(12);
         scenario.run(&bench.server, did, |meanwhile| {
             deed(meanwhile);
             goes_on(bench, meanwhile, "after all");
@@ -375,19 +385,33 @@ impl Drop for Refusing {
 fn a_store_that_may_not_be_written() {
     let bench = Bench::new();
     let did = "the disk of the store read-only, then broken, and good again";
-    scenario("a_store_that_may_not_be_written", did, &bench, |meanwhile| {
-        for (error, event, words) in [
-            ("EROFS", "store.read-only", "cannot be written"),
-            ("EIO", "store.failing", "fleet.db"),
-        ] {
-            let refusing = Refusing::new(&bench.server, "store", &format!("write,pwrite64:error={error}"));
-            begins(&bench, event, words);
-            goes_on(&bench, meanwhile, error);
-            drop(refusing);
-            bench.recovers();
-        }
-    });
-    let said = ["store.read-only", "store.recovered", "store.failing", "store.recovered"];
+    scenario(
+        "a_store_that_may_not_be_written",
+        did,
+        &bench,
+        |meanwhile| {
+            for (error, event, words) in [
+                ("EROFS", "store.read-only", "cannot be written"),
+                ("EIO", "store.failing", "fleet.db"),
+            ] {
+                let refusing = Refusing::new(
+                    &bench.server,
+                    "store",
+                    &format!("write,pwrite64:error={error}"),
+                );
+                begins(&bench, event, words);
+                goes_on(&bench, meanwhile, error);
+                drop(refusing);
+                bench.recovers();
+            }
+        },
+    );
+    let said = [
+        "store.read-only",
+        "store.recovered",
+        "store.failing",
+        "store.recovered",
+    ];
     bench.holds_said(&said);
     assert!(bench.aside().is_empty());
     and_again(bench);
@@ -474,7 +498,9 @@ fn garbage_at_the_start() {
 #[test]
 fn a_store_of_a_newer_program() {
     let bench = Bench::new();
-    let Bench { mut server, state, .. } = bench;
+    let Bench {
+        mut server, state, ..
+    } = bench;
     // In good order, so that no log is left beside it.
     server.signal("TERM");
     assert!(server.end().success());

@@ -148,10 +148,17 @@ fn a_folder_of_any_name_is_one() {
     server.signal("TERM");
     assert!(server.end().success());
     let dir = server.dir.path();
-    fs::write(dir.join("xiaozhi.bin"), xiaozhi_image_builder::Image::new("1.1").build()).unwrap();
+    fs::write(
+        dir.join("xiaozhi.bin"),
+        xiaozhi_image_builder::Image::new("1.1").build(),
+    )
+    .unwrap();
     let publish = ["publish", "xiaozhi.bin", "--model", "x", "--dry-run"];
     let (is_good, said, error) = super::command_line::run(dir, &publish);
-    assert!(is_good && said.contains("known devices that it is for: 1"), "{said}{error}");
+    assert!(
+        is_good && said.contains("known devices that it is for: 1"),
+        "{said}{error}"
+    );
 }
 
 /// What is written by this server lies where it may write, in each deployment that we ship.

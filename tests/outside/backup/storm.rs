@@ -45,7 +45,11 @@ fn in_the_middle_of_a_storm() {
     let dir = server.dir.path();
     for number in 0..BEFORE {
         // Every third succeeds.
-        let versions = if number % 3 == 0 { &["1.6.0", "1.7.0"][..] } else { &["1.6.0"] };
+        let versions = if number % 3 == 0 {
+            &["1.6.0", "1.7.0"][..]
+        } else {
+            &["1.6.0"]
+        };
         for version in versions {
             let body = format!(
                 r#"{{"application":{{"name":"xiaozhi","version":"{version}"}},"board":{{"type":"esp32s3"}}}}"#
@@ -58,18 +62,30 @@ fn in_the_middle_of_a_storm() {
     }
     let before = devices(&server);
     assert_eq!(before.len(), BEFORE);
-    let ends: Vec<_> = before.values().map(|device| &device["offers"][0]["end"]).collect();
-    assert_eq!(ends.iter().filter(|end| **end == "succeeded").count(), BEFORE / 3);
+    let ends: Vec<_> = before
+        .values()
+        .map(|device| &device["offers"][0]["end"])
+        .collect();
+    assert_eq!(
+        ends.iter().filter(|end| **end == "succeeded").count(),
+        BEFORE / 3
+    );
     // A second later it is in the store.
     until("all that was learned in the store", || {
         let metrics = server.admin("GET", "/metrics", &server.admin_token(), "");
         let text = metrics.text().to_owned();
-        let lag = text.lines().find(|line| line.starts_with("xiaozhi_ota_store_lag_seconds "))?;
+        let lag = text
+            .lines()
+            .find(|line| line.starts_with("xiaozhi_ota_store_lag_seconds "))?;
         (lag.ends_with(" 0.0") || lag.ends_with(" 0")).then_some(())
     });
     let arguments = ["-n", STORM, "--fail", "5%", "--for", "1h", "--json"];
     let mut storm = simulate::command("http", server.address(), &arguments);
-    let mut storm = storm.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut storm = storm
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let known = || devices(&server).len();
     until("the storm", || (known() > before.len() + 20).then_some(()));
     good(dir, &["backup", FILE]);
@@ -96,7 +112,10 @@ fn in_the_middle_of_a_storm() {
     let now = devices(&server);
     for (mac, device) in &after {
         let of_now = &now[mac];
-        assert!(device["last_seen"].as_str() <= of_now["last_seen"].as_str(), "{mac}");
+        assert!(
+            device["last_seen"].as_str() <= of_now["last_seen"].as_str(),
+            "{mac}"
+        );
         let offers = |device: &Value| device["offers"].as_array().unwrap().len();
         assert!(offers(device) <= offers(of_now), "{mac}");
     }
