@@ -134,7 +134,7 @@ impl Place {
     /// all that a disk may refuse.
     pub(crate) fn refuses(&self) -> Option<Fault> {
         /// More than SQLite asks for at once.
-        const TRIED: [u8; 64 << 10] = [0x5a; 64 << 10];
+        static TRIED: [u8; 64 << 10] = [0x5a; 64 << 10];
         let tried = tempfile::Builder::new()
             .prefix(".draft-")
             .suffix(".tmp")
