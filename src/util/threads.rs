@@ -10,6 +10,7 @@ use crate::event::text::Text;
 use crate::event::{Event, event};
 use std::error::Error;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -50,6 +51,10 @@ const MOST: usize = 32;
 /// Makes a runtime for the thread that runs it, with threads of this name for work that
 /// blocks. The first of them is there when this returns.
 pub(crate) fn runtime(name: &str) -> io::Result<Runtime> {
+    // tokio panics where it has no files for its signals: a few more than it takes are seen
+    // to be there first.
+    let files: io::Result<Vec<_>> = (0..4).map(|_| UnixStream::pair()).collect();
+    drop(files?);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MOST)

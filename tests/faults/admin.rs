@@ -35,7 +35,7 @@ fn an_admin_address_under_attack() {
     let Some(scenario) = Scenario::new("an_admin_address_under_attack") else {
         return;
     };
-    let server = server();
+    let (server, beside) = (server(), server());
     let get =
         |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
     let long = "x".repeat(6_000);
@@ -72,7 +72,7 @@ fn an_admin_address_under_attack() {
     let mut crowd = Crowd::new(server.admin_address(), size, &addresses(5), &roles);
     let did = format!("{size} who attack the admin address");
     // What it has at once is bounded, whoever comes.
-    let scenario = scenario.most(sized(32, 48)).compared(1.2);
+    let scenario = scenario.most(sized(32, 48)).beside(&beside, 1.2);
     scenario.run(&server, did, |meanwhile| {
         crowd.come();
         for _ in 0..sized(1, 5) {
@@ -95,13 +95,13 @@ fn pages_of_devices_without_end() {
     let Some(scenario) = Scenario::new("pages_of_devices_without_end") else {
         return;
     };
-    let server = server();
+    let (server, beside) = (server(), server());
     let count = sized(2_000, 60_000);
     pipeline(&server, count, known);
     let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let token = server.admin_token();
     let did = format_args!("{asked:?} pages of 1000 devices, of {count}");
-    let scenario = scenario.most(sized(32, 64)).compared(1.2);
+    let scenario = scenario.most(sized(32, 64)).beside(&beside, 1.2);
     scenario.run(&server, did, |meanwhile| {
         thread::scope(|scope| {
             let _over = Over(&over);

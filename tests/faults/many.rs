@@ -68,6 +68,12 @@ fn strangers_make_nobody_forget() {
 /// Newcomers that are remembered, whoever comes.
 const NEWCOMERS: usize = 65_536;
 
+/// Invented devices a second, and how many of them come over one connection.
+const RATE: usize = 2_000;
+const AT_ONCE: usize = 20;
+/// Settled devices for which there is room, whatever the machine.
+const ROOM: usize = 10_000;
+
 /// A number that looks like none in particular.
 fn mixed(number: usize) -> u64 {
     (number as u64 + 1)
@@ -79,11 +85,10 @@ fn mixed(number: usize) -> u64 {
 /// One of whom everything is made up.
 fn made_up(number: usize) -> Vec<u8> {
     let random = mixed(number);
-    let [_, _, a, b, c, d, e, f] = random.to_be_bytes();
-    let mac = format!(
-        "{:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}",
-        a & 0xfc | 2
-    );
+    // Of nobody's maker, and no group's.
+    let mac = (random & 0xfcff_ffff_ffff | 0x0200_0000_0000).to_be_bytes();
+    let mac: Vec<_> = mac[2..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mac = mac.join(":");
     let client = format!("{:032x}", u128::from(random) * 3);
     let (board, version) = (random % 100_003, random % 1009);
     let elf = format!("{random:016x}").repeat(4);
@@ -131,7 +136,6 @@ fn invented_devices_without_end() {
     let Some(scenario) = Scenario::new("invented_devices_without_end") else {
         return;
     };
-    const RATE: usize = 2_000;
     let settled = sized(300, 5_000);
     let seconds = sized(10, 600);
     let setup = Setup::new().file(IMAGE, image());
@@ -145,19 +149,21 @@ fn invented_devices_without_end() {
     let did = format_args!("{sent:?} invented devices at {RATE} a second");
     let scenario = scenario.most(sized(56, 160)).kept(sized(56, 160));
     let most_stored = (sized(24, 96)) << 20;
-    scenario.compared(1.2).run(&server, did, |meanwhile| {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(seconds) {
-            let done = sent.load(Ordering::Relaxed);
-            pipeline(&server, RATE / 10, |n| made_up(done + n));
-            sent.fetch_add(RATE / 10, Ordering::Relaxed);
-            assert!(stored(&server) < most_stored, "{} bytes", stored(&server));
-            let due =
-                begun + Duration::from_millis(100) * u32::try_from(done / (RATE / 10)).unwrap();
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-        meanwhile.while_it_asks(|| {});
-    });
+    let beside = Setup::new().start("");
+    scenario
+        .beside(&beside, 1.2)
+        .run(&server, did, |meanwhile| {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(seconds) {
+                let done = sent.load(Ordering::Relaxed);
+                pipeline(&server, AT_ONCE, |n| made_up(done + n));
+                sent.fetch_add(AT_ONCE, Ordering::Relaxed);
+                assert!(stored(&server) < most_stored, "{} bytes", stored(&server));
+                let due = begun + XX;
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            meanwhile.while_it_asks(|| {});
+        });
     let (all, ours) = counted(&server);
     assert_eq!(ours, settled);
     // And the device that was watched.
@@ -180,8 +186,6 @@ fn invented_devices_that_come_twice() {
     let Some(scenario) = Scenario::new("invented_devices_that_come_twice") else {
         return;
     };
-    // The least that there is room for, whatever the machine.
-    const ROOM: usize = 10_000;
     let count = sized(12_000, 80_000);
     let setup = Setup::new().file(IMAGE, image());
     let memory = setup.path().join("meminfo");

@@ -22,6 +22,7 @@ mod shortage;
 mod slow;
 mod spread;
 mod store;
+mod stored;
 
 use std::env;
 

@@ -9,7 +9,7 @@ use crate::support::{PATIENCE, Reply, Server, noise};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fmt::Display;
 use std::fs;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -19,10 +19,8 @@ use std::time::{Duration, Instant};
 pub(super) const IMAGE: &str = "faults_1.6.6.bin";
 const IMAGE_PATH: &str = "/xiaozhi/ota/download/faults_1.6.6.bin";
 
-/// Rounds before all by which a time of nothing else is known.
-const UNDISTURBED: usize = 1000;
 /// Milliseconds by which two times of this machine differ, whatever is done.
-const GRAIN: f64 = 0.2;
+const GRAIN: f64 = 0.5;
 
 /// The image's content.
 pub(super) fn image() -> Vec<u8> {
@@ -39,7 +37,8 @@ pub(super) struct Scenario {
     most: Option<u64>,
     kept: u64,
     open: usize,
-    compared: Option<f64>,
+    /// Address of a server to which nothing is done, and the factor.
+    beside: Option<(SocketAddr, f64)>,
 }
 
 /// What was seen of it.
@@ -47,8 +46,9 @@ struct Seen {
     answered: AtomicUsize,
     /// How long each answer took.
     took: Mutex<Vec<Duration>>,
-    /// How long each answer to a check-in took that came over plain HTTP.
-    checks: Mutex<Vec<Duration>>,
+    /// How long each answer to a check-in took that came over plain HTTP, and those of the
+    /// other server.
+    checks: [Mutex<Vec<Duration>>; 2],
     failures: Mutex<Vec<String>>,
     over: AtomicBool,
     /// Most memory of the process and of the kernel's sockets, in KiB.
@@ -86,7 +86,7 @@ impl Scenario {
             kept: sized(24, 48),
             // A connection or two of the device's own may be on their way out.
             open: 4,
-            compared: None,
+            beside: None,
         })
     }
 
@@ -129,11 +129,12 @@ impl Scenario {
         Self { open, ..self }
     }
 
-    /// The 99th percentile of the time that a check-in takes may be so many times that of
-    /// the time before, where the scenario is whole.
-    pub(super) fn compared(self, times: f64) -> Self {
-        let compared = Some(times);
-        Self { compared, ..self }
+    /// Where the scenario is whole, the 99th percentile of the time that a check-in takes may
+    /// be so many times that of `other`, to which nothing is done. Both are asked in turn: what
+    /// else this machine has to do keeps both waiting.
+    pub(super) fn beside(self, other: &Server, times: f64) -> Self {
+        let beside = Some((other.address(), times));
+        Self { beside, ..self }
     }
 
     /// Does something to a server while a device goes on, prints the row, and holds what
@@ -148,26 +149,20 @@ impl Scenario {
         let seen = Seen {
             answered: AtomicUsize::new(0),
             took: Mutex::default(),
-            checks: Mutex::default(),
+            checks: Default::default(),
             failures: Mutex::default(),
             over: AtomicBool::new(false),
             most: Mutex::default(),
         };
         // Whatever a process takes once and for all, it has taken after these.
-        let rounds = sized(
-            2,
-            if self.compared.is_some() {
-                UNDISTURBED
-            } else {
-                2
-            },
-        );
-        for _ in 0..rounds {
+        for _ in 0..2 {
             self.round(server, &seen);
         }
         assert_eq!(*seen.failures.lock().unwrap(), [""; 0], "before all");
         seen.took.lock().unwrap().clear();
-        let undisturbed = quantiles(&mut std::mem::take(&mut *seen.checks.lock().unwrap()));
+        for times in &seen.checks {
+            times.lock().unwrap().clear();
+        }
         seen.answered.store(0, Ordering::SeqCst);
         let (before, files) = (Memory::of(server), open_files(server));
         let begun = Instant::now();
@@ -195,7 +190,7 @@ impl Scenario {
         let did = format!("{did}, in {:.1} s", begun.elapsed().as_secs_f64());
         self.print(&did, &seen, before, after);
         self.hold(&seen, before, after);
-        self.compare(&seen, undisturbed);
+        self.compare(&seen);
         done
     }
 
@@ -211,13 +206,16 @@ impl Scenario {
             if self.only_tls && scheme == "http" {
                 continue;
             }
+            if scheme == "http" {
+                self.ask_beside(&check, seen);
+            }
             let took = seen.note(|| {
                 let reply = self.ask(server, scheme, &check)?;
                 let is_good = reply.text().contains("\"version\":\"1.6.6\"");
                 is_good.then_some(()).ok_or_else(|| reply.text().to_owned())
             });
             if scheme == "http" {
-                seen.checks.lock().unwrap().extend(took);
+                seen.checks[0].lock().unwrap().extend(took);
             }
             if self.fetches {
                 seen.note(|| {
@@ -230,17 +228,30 @@ impl Scenario {
         }
     }
 
-    /// Holds the time that check-ins took against that of before.
-    #[track_caller]
-    fn compare(&self, seen: &Seen, before: [f64; 3]) {
-        let Some(times) = self.compared else {
+    /// Asks the other server the same.
+    fn ask_beside(&self, check: &[u8], seen: &Seen) {
+        let Some((address, _)) = self.beside.filter(|_| !seen.over.load(Ordering::SeqCst)) else {
             return;
         };
-        let during = quantiles(&mut seen.checks.lock().unwrap());
+        let begun = Instant::now();
+        let mut stream = connect(self.from, address);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let reply = try_exchange(&mut stream, check);
+        assert_eq!(reply.map(|reply| reply.status), Ok(200), "beside");
+        seen.checks[1].lock().unwrap().push(begun.elapsed());
+    }
+
+    /// Holds the time that check-ins took against that of the other server.
+    #[track_caller]
+    fn compare(&self, seen: &Seen) {
+        let Some((_, times)) = self.beside else {
+            return;
+        };
+        let [own, other] = [0, 1].map(|of| quantiles(&mut seen.checks[of].lock().unwrap()));
         let name = self.name;
-        eprintln!("\n{name}: check-ins, in ms: {before:.2?} before, {during:.2?} during");
-        let most = before[1] * times + GRAIN;
-        assert!(!is_long() || during[1] <= most, "{name}: {during:?}");
+        eprintln!("\n{name}: check-ins, in ms: {own:.2?}; beside: {other:.2?}");
+        let most = other[1] * times + GRAIN;
+        assert!(!is_long() || own[1] <= most, "{name}: {own:?}, {other:?}");
     }
 
     /// Asks for something, as one who is known by no connection.

@@ -108,14 +108,16 @@ kinds! { PROCESS:
         "无法监听 {address}：{error}", "cannot listen on {address}: {error}");
     /// A thread cannot be started.
     LISTEN_WORKER = why("listen.worker", &["error"],
-        "无法启动处理连接的线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit）",
+        "无法启动处理连接的线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit），\
+         若是打开的文件过多，则调高其限制（ulimit -n、LimitNOFILE=）",
         "a thread that serves connections cannot be started: {error}; raise the limit of processes and threads (ulimit -u, TasksMax= of \
-         systemd, --pids-limit of a container)");
+         systemd, --pids-limit of a container), or that of open files where those are too many (ulimit -n, LimitNOFILE=)");
     /// Another thread cannot be started.
     THREAD_NONE = why("thread.none", &["part", "error"],
-        "无法为“{part}”启动线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit）",
+        "无法为“{part}”启动线程：{error}；请调高进程和线程数的限制（ulimit -u、systemd 的 TasksMax=、容器的 --pids-limit），\
+         若是打开的文件过多，则调高其限制（ulimit -n、LimitNOFILE=）",
         "no thread can be started for {part}: {error}; raise the limit of processes and threads (ulimit -u, TasksMax= of systemd, \
-         --pids-limit of a container)");
+         --pids-limit of a container), or that of open files where those are too many (ulimit -n, LimitNOFILE=)");
     /// What there is memory for.
     MEMORY_ROOM = Kind::new("memory.room", Info, "app", &["memory?", "of", "connections", "images", "bodies", "devices"],
         "{of}{：|memory|}；同时最多 {connections} 个连接，内存中最多保留 {images} 的固件，最多同时接收 {bodies} 的请求正文，最多记住 {devices} 台多次启动的设备\
