@@ -386,14 +386,12 @@ impl History {
     /// may have, too.
     pub fn times_failed(&self, content: Content) -> Option<u32> {
         let known = self.failed.iter().find(|failed| failed.content == content);
-        match known {
-            Some(failed) => Some(failed.times),
-            None => {
-                let is_full = self.failed.len() >= FAILED;
-                let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
-                (!may_have).then_some(0)
-            }
+        if let Some(failed) = known {
+            return Some(failed.times);
         }
+        let is_full = self.failed.len() >= FAILED;
+        let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
+        (!may_have).then_some(0)
     }
 
     /// Returns the number of boots at which an image was forced on the device in vain, while
