@@ -3,7 +3,7 @@
 
 use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
-use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness};
+use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone};
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
 use crate::event::text::Lang;
@@ -11,7 +11,8 @@ use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
-use crate::fleet::{Content, DeviceId, Fleet, OfferEnd, Record, forecast_all};
+use crate::fleet::orders::Act;
+use crate::fleet::{Content, DeviceId, Fleet, Knowledge, OfferEnd, Record, forecast_all};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
@@ -57,7 +58,12 @@ impl Readiness for House {
         vec![
             check(
                 "catalogue",
-                (!looked).then(|| event!(READY_NO_CATALOGUE, dir = dir())),
+                if looked {
+                    let fault = self.catalogue.fault();
+                    fault.map(|error| event!(READY_FOLDER, dir = dir(), error = error))
+                } else {
+                    Some(event!(READY_NO_CATALOGUE, dir = dir()))
+                },
             ),
             check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
             check("store", self.store_lacks()),
@@ -126,12 +132,16 @@ impl FleetSource for House {
         files
     }
 
+    fn acts(&self) -> Vec<Act> {
+        self.known.orders.acts()
+    }
+
     fn retry(
         &self,
         device: &DeviceId,
         file: Option<&str>,
         by: Orderer<'_>,
-    ) -> Result<u64, OrderError> {
+    ) -> Result<RetryDone, OrderError> {
         let Orderer { name, from, now } = by;
         let (id, from) = (device.to_string(), from.to_string());
         let contents = match file {
@@ -147,23 +157,39 @@ impl FleetSource for House {
             contents.extend(now.map(|file| Content::of(&file.sha256)));
             contents
         });
-        if let (Some(file), Some(contents)) = (file, &contents) {
-            if contents.is_empty() {
-                return Err(OrderError::NoFile);
+        if contents.as_ref().is_some_and(Vec::is_empty) {
+            return Err(OrderError::NoFile);
+        }
+        let fleet = &self.known.fleet;
+        // Before all is read, something may have failed of which nobody knows yet.
+        let is_all_known = fleet.knowledge() == Knowledge::Everything;
+        let each = contents.as_ref().map_or_else(
+            || vec![None],
+            |contents| contents.iter().copied().map(Some).collect(),
+        );
+        let (mut cleared, mut ordered) = (0, false);
+        for content in each {
+            let failed = fleet.failed_before(device, content, now);
+            if failed == 0 && is_all_known {
+                // An order without effect would only push out one that has some.
+                continue;
             }
-            for Content(content) in contents {
-                let of_file = Some((file, *content));
-                let written = self.known.orders.retry(&id, of_file, name, &from, now);
-                written.map_err(|error| not_kept(&error))?;
-            }
-        } else {
-            let written = self.known.orders.retry(&id, None, name, &from, now);
+            let of_file = file.zip(content).map(|(file, Content(content))| (file, content));
+            let written = self.known.orders.retry(&id, of_file, name, &from, now);
             written.map_err(|error| not_kept(&error))?;
+            (cleared, ordered) = (cleared + failed, true);
+        }
+        if !ordered {
+            return Ok(RetryDone::default());
         }
         self.known.journal.nudge();
-        let retried = self.known.fleet.retry(device, contents.as_deref(), now);
+        let retried = fleet.retry(device, contents.as_deref(), now);
         let retried = retried.ok_or(OrderError::NoDevice)?;
-        Ok(u64::try_from(retried).unwrap_or(u64::MAX))
+        let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(RetryDone {
+            retried: count(retried),
+            cleared: count(cleared.max(retried)),
+        })
     }
 
     fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError> {
