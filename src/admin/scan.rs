@@ -6,8 +6,8 @@ use super::query::{DeviceQuery, OfferQuery};
 use super::reply::Refusal;
 use super::standing::StandingOrders;
 use super::types::{
-    Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, ModelCount, OfferToDevice, Offers, Seen,
-    Transports, VersionCount,
+    Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, ModelCount, OfferToDevice,
+    Offers, Seen, Transports, VersionCount,
 };
 use crate::fleet::{Content, DeviceId, Fleet};
 use base64::Engine as _;
@@ -263,7 +263,10 @@ mod tests {
         loop {
             let query = format!("{query}&after={after}");
             let query = DeviceQuery::read(Some(&query), now()).unwrap();
-            let page = serde_json::to_value(devices(fleet, &StandingOrders::default(), &query, now()).unwrap()).unwrap();
+            let page = serde_json::to_value(
+                devices(fleet, &StandingOrders::default(), &query, now()).unwrap(),
+            )
+            .unwrap();
             let found = page["devices"].as_array().unwrap();
             sizes.push(found.len());
             for device in found {
@@ -290,7 +293,10 @@ mod tests {
         assert_eq!(pages(&fleet_of(0), ""), [0]);
         for wrong in ["%21", "_w", "x"] {
             let query = DeviceQuery::read(Some(&format!("after={wrong}")), now()).unwrap();
-            assert!(devices(&fleet, &StandingOrders::default(), &query, now()).is_err(), "{wrong}");
+            assert!(
+                devices(&fleet, &StandingOrders::default(), &query, now()).is_err(),
+                "{wrong}"
+            );
         }
     }
 
@@ -298,7 +304,10 @@ mod tests {
     fn a_device_is_shown_newest_offer_first_and_unknowns_as_null() {
         let fleet = fleet_of(1);
         let query = DeviceQuery::read(None, now()).unwrap();
-        let page = serde_json::to_value(devices(&fleet, &StandingOrders::default(), &query, now()).unwrap()).unwrap();
+        let page = serde_json::to_value(
+            devices(&fleet, &StandingOrders::default(), &query, now()).unwrap(),
+        )
+        .unwrap();
         let offer = |end: &str, at: &str| {
             serde_json::json!({
                 "file": "esp32s3_1.6.7.bin", "version": "1.6.7", "end": end, "at": at,

@@ -174,7 +174,9 @@ impl FleetSource for House {
                 // An order without effect would only push out one that has some.
                 continue;
             }
-            let of_file = file.zip(content).map(|(file, Content(content))| (file, content));
+            let of_file = file
+                .zip(content)
+                .map(|(file, Content(content))| (file, content));
             let written = self.known.orders.retry(&id, of_file, name, &from, now);
             written.map_err(|error| not_kept(&error))?;
             (cleared, ordered) = (cleared + failed, true);
@@ -188,7 +190,8 @@ impl FleetSource for House {
         let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
         Ok(RetryDone {
             retried: count(retried),
-            cleared: count(cleared.max(retried)),
+            // Something may have, before all is read.
+            cleared: count(cleared.max(retried).max(1)),
         })
     }
 
