@@ -15,9 +15,9 @@ use std::process::ExitCode;
 /// Lines of a screen.
 const SCREEN: usize = 24;
 /// Most files that are shown which fail.
-const FAILING: usize = 3;
+const FAILING: usize = 2;
 /// Most models that are shown, and versions of each.
-const MODELS: usize = 5;
+const MODELS: usize = 4;
 const VERSIONS: usize = 4;
 /// Number of devices that need a look which are shown: at most, and where other lines take
 /// the room.
@@ -137,48 +137,43 @@ impl Fleet {
 
     fn head(&self, lang: Lang) -> String {
         let (Seen { hour, day, week }, Transports { http, https }) = (&self.seen, &self.transports);
-        let devices = self.devices;
-        let mut text = match lang {
+        let (devices, others) = (self.devices, self.others);
+        let besides = if others == 0 {
+            String::new()
+        } else {
+            lang.pick(
+                format!("（另有 {others} 台没有 MAC 地址，不计入）"),
+                format!(", besides {others} that have no MAC address and are not counted"),
+            )
+        };
+        match lang {
             Lang::Zh => format!(
-                "设备 {devices} 台；签到过的：一小时内 {hour}，一天内 {day}，一周内 {week}；使用 http {http}，https {https}\n"
+                "设备 {devices} 台{besides}；签到过的：一小时内 {hour}，一天内 {day}，一周内 {week}；使用 http {http}，https {https}\n"
             ),
             Lang::En => format!(
-                "devices: {devices}; seen within an hour {hour}, a day {day}, a week {week}; over http {http}, over https {https}\n"
+                "devices: {devices}{besides}; seen within an hour {hour}, a day {day}, a week {week}; over http {http}, over https {https}\n"
             ),
-        };
-        if let others @ 1.. = self.others {
-            text += &lang.pick(
-                format!("另有 {others} 台没有 MAC 地址，不计入以下各项\n"),
-                format!(
-                    "besides {others} that have no MAC address, which count for nothing here\n"
-                ),
-            );
         }
-        text
     }
 
     /// Returns on how many devices each file failed, the worst first.
     fn failing(&self, lang: Lang) -> String {
-        let mut text = String::new();
-        for failing in self.failing.iter().take(FAILING) {
+        let shown = self.failing.iter().take(FAILING).map(|failing| {
             let (file, count) = (name_cell(&failing.file, FILE), failing.devices);
-            text += &match (lang, count) {
-                (Lang::Zh, _) => format!("  {file} 在 {count} 台设备上失败\n"),
-                (Lang::En, 1) => format!("  {file} failed on 1 device\n"),
-                (Lang::En, _) => format!("  {file} failed on {count} devices\n"),
-            };
-        }
+            match (lang, count) {
+                (Lang::Zh, _) => format!("{file} 在 {count} 台设备上失败"),
+                (Lang::En, 1) => format!("{file} failed on 1 device"),
+                (Lang::En, _) => format!("{file} failed on {count} devices"),
+            }
+        });
+        let mut shown: Vec<_> = shown.collect();
         if let more @ 1.. = self.failing.len().saturating_sub(FAILING) {
-            text += &lang.pick(
-                format!("  另有 {more} 个文件失败过（--json 列出全部）\n"),
-                format!("  other files that failed: {more} (--json has all)\n"),
-            );
+            shown.push(lang.pick(format!("另有 {more} 个文件"), format!("other files: {more}")));
         }
-        if text.is_empty() {
-            text
-        } else {
-            format!("\n{text}")
+        if shown.is_empty() {
+            return String::new();
         }
+        format!("  {}\n", shown.join(lang.pick("；", "; ")))
     }
 
     fn models(&self, lang: Lang) -> String {
@@ -345,7 +340,7 @@ mod tests {
             assert!(text.lines().count() <= SCREEN + FEWEST_LOOKS, "{text}");
             assert!(text.contains("aa:bb:cc:dd:ee:01") && text.contains("06-14 07:00"));
             assert!(
-                text.contains("a_0.bin") && !text.contains("a_3.bin"),
+                text.contains("a_0.bin") && !text.contains("a_2.bin"),
                 "{text}"
             );
             assert!(text.contains("997") && text.contains("--end"), "{text}");

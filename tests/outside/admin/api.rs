@@ -122,9 +122,10 @@ fn a_device_that_checks_in_is_shown() {
 #[test]
 fn orders_are_written_down_and_a_forgotten_device_leaves_nothing() {
     let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
-    let file = server.offered("esp32s3", "1.6.0").unwrap();
+    let (_, url) = server.check_in("esp32s3", "1.6.0").firmware();
+    let path = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
     let device = "/api/v1/devices/aa:bb:cc:dd:ee:ff";
-    server.get(&format!("/xiaozhi/ota/download/{file}"));
+    assert_eq!(server.get(&path).status, 200);
     let end = || server.admin_json("GET", device, "").1["offers"][0]["end"].clone();
     until("it has it", || (end() == "fetched").then_some(()));
     // It comes again with what it ran before.
