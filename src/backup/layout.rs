@@ -32,7 +32,7 @@ pub(crate) struct Places {
     pub(crate) config: Option<PathBuf>,
     /// The folder of certificates that this server makes or orders.
     pub(crate) certificates: PathBuf,
-    /// Files of certificates and keys that the configuration names, in its order.
+    /// Files that the configuration names: certificates, keys and tokens, in its order.
     pub(crate) named: Vec<PathBuf>,
     /// The firmware folder.
     pub(crate) firmware: PathBuf,

@@ -10,6 +10,7 @@ use crate::util::way;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
 use serde_json::json;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -68,6 +69,10 @@ pub(crate) fn make(
     };
     if file.is_dir() {
         return Err(unwritable(&io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    let folder = durable::folder(file);
+    if !folder.exists() {
+        return Err(event!(BACKUP_NO_FOLDER, file = file, dir = folder));
     }
     if !force && fs::symlink_metadata(file).is_ok() {
         return Err(event!(BACKUP_EXISTS, file = file));
@@ -141,14 +146,6 @@ fn sources(places: &Places, itself: &Path) -> Result<Vec<Source>, Event> {
             may_go: false,
         });
     }
-    for (index, file) in places.named.iter().enumerate() {
-        let member = places.member_of_named(index, file);
-        found.extend(member.map(|member| Source {
-            member,
-            file: file.clone(),
-            may_go: false,
-        }));
-    }
     let mut state = list(&places.state, Path::new("state"), 1)?;
     // The database behind the orders: a device that is forgotten between the two would be
     // known again after a restore, and nobody would know that it was to be forgotten.
@@ -157,9 +154,24 @@ fn sources(places: &Places, itself: &Path) -> Result<Vec<Source>, Event> {
         let name = source.file.file_name();
         name.is_some_and(|name| !layout::is_left_out(name))
     };
-    found.extend(state.into_iter().filter(is_kept));
-    found.extend(list(&places.certificates, Path::new("certs"), DEEPEST)?);
-    found.extend(list(&places.firmware, Path::new("firmware"), 1)?);
+    let mut listed: Vec<_> = state.into_iter().filter(is_kept).collect();
+    listed.extend(list(&places.certificates, Path::new("certs"), DEEPEST)?);
+    listed.extend(list(&places.firmware, Path::new("firmware"), 1)?);
+    // Two members with one place could not be restored.
+    let mut taken: HashSet<_> = listed.iter().map(|source| absolute(&source.file)).collect();
+    for (index, file) in places.named.iter().enumerate() {
+        let member = places.member_of_named(index, file);
+        found.extend(
+            member
+                .filter(|_| taken.insert(absolute(file)))
+                .map(|member| Source {
+                    member,
+                    file: file.clone(),
+                    may_go: false,
+                }),
+        );
+    }
+    found.extend(listed);
     found.retain(|source| absolute(&source.file) != itself);
     Ok(found)
 }

@@ -175,8 +175,14 @@ impl PendingDelivery {
     pub(super) fn has_come(&self, came: Came, is_sent: impl FnOnce() -> bool) {
         let mut state = lock(&self.state);
         let Some(pending) = &mut *state else { return };
+        // One that is close by asks for the next before it is known here that all is in the
+        // kernel; one that asks ahead has done so before the last of it was taken.
+        let is_sign = came == Came::Bytes
+            && pending.hand_over != HandOver::Behind
+            && pending.delivery.is_taken()
+            && is_sent();
         match (came, pending.hand_over) {
-            (Came::Bytes, HandOver::Done) if is_sent() => {
+            (Came::Bytes, _) if is_sign => {
                 let whole = state.take();
                 self.is_pending.store(false, Ordering::Relaxed);
                 drop(state);
