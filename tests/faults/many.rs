@@ -159,7 +159,8 @@ fn invented_devices_without_end() {
                 pipeline(&server, AT_ONCE, |n| made_up(done + n));
                 sent.fetch_add(AT_ONCE, Ordering::Relaxed);
                 assert!(stored(&server) < most_stored, "{} bytes", stored(&server));
-                let due = begun + XX;
+                let due = done as f64 / RATE as f64;
+                let due = begun + Duration::from_secs_f64(due);
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
             meanwhile.while_it_asks(|| {});
