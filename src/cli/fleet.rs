@@ -168,7 +168,10 @@ impl Fleet {
         });
         let mut shown: Vec<_> = shown.collect();
         if let more @ 1.. = self.failing.len().saturating_sub(FAILING) {
-            shown.push(lang.pick(format!("另有 {more} 个文件"), format!("other files: {more}")));
+            shown.push(lang.pick(
+                format!("另有 {more} 个文件"),
+                format!("other files: {more}"),
+            ));
         }
         if shown.is_empty() {
             return String::new();
