@@ -126,7 +126,9 @@ fn orders_are_written_down_and_a_forgotten_device_leaves_nothing() {
     let server = Setup::new()
         .file("esp32s3_1.6.6.bin", image)
         .start(ANY_PORT);
-    let (_, url) = server.check_in("esp32s3", "1.6.0").firmware();
+    // With the token in it, which ties the download to the device.
+    let told = server.check_in("esp32s3", "1.6.0").whole_json();
+    let url = told["firmware"]["url"].as_str().unwrap();
     let path = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
     let device = "/api/v1/devices/aa:bb:cc:dd:ee:ff";
     assert_eq!(server.get(&path).status, 200);
