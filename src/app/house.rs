@@ -154,7 +154,8 @@ impl FleetSource for House {
         let contents = contents.map(|mut contents| {
             let snapshot = self.catalogue.snapshot();
             let now = file.and_then(|file| snapshot.file(file));
-            contents.extend(now.map(|file| Content::of(&file.sha256)));
+            let now = now.map(|file| Content::of(&file.sha256));
+            contents.extend(now.filter(|now| !contents.contains(now)));
             contents
         });
         if contents.as_ref().is_some_and(Vec::is_empty) {
