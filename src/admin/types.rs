@@ -50,7 +50,7 @@ pub(super) struct Device {
     why: Option<&'static str>,
     /// Its last offers, newest first.
     offers: Vec<OfferOfDevice>,
-    /// What failed on it, the first first.
+    /// Images that failed on it, the first first.
     failed: Vec<FailedImage>,
     /// Orders to try again that it has not followed yet, newest first.
     ordered: Vec<Ordered>,

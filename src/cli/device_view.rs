@@ -31,7 +31,7 @@ pub(super) struct Device {
     pub(super) boots: u64,
     pub(super) why: Option<String>,
     pub(super) offers: Vec<Offer>,
-    /// What an older server does not tell.
+    // An older server does not tell it.
     #[serde(default)]
     pub(super) failed: Vec<Failed>,
     #[serde(default)]

@@ -37,7 +37,7 @@ pub(super) struct FleetArgs {
 #[derive(Debug, Default, Deserialize)]
 struct Fleet {
     devices: u64,
-    /// What an older server does not tell.
+    // An older server does not tell it.
     #[serde(default)]
     others: u64,
     #[serde(default)]

@@ -41,7 +41,7 @@ pub(super) struct ForgetArgs {
 struct Retried {
     device: String,
     retried: u64,
-    /// What an older server does not tell.
+    // An older server does not tell it.
     cleared: Option<u64>,
 }
 

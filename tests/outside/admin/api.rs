@@ -1,9 +1,10 @@
 //! The API of the admin address: every reply is held against its description.
 
-use super::super::support::server::request;
+use super::super::support::server::{Setup, request};
 use super::super::support::{Server, until};
 use super::{ANY_PORT, READER, is_error, with_reader};
 use std::fs;
+use xiaozhi_image_builder::Image;
 
 #[test]
 fn what_is_told_is_as_it_is_described() {
@@ -121,8 +122,13 @@ fn a_device_that_checks_in_is_shown() {
 
 #[test]
 fn orders_are_written_down_and_a_forgotten_device_leaves_nothing() {
-    let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
-    let (_, url) = server.check_in("esp32s3", "1.6.0").firmware();
+    let image = Image::new("1.6.6").build();
+    let server = Setup::new()
+        .file("esp32s3_1.6.6.bin", image)
+        .start(ANY_PORT);
+    // With the token in it, which ties the download to the device.
+    let told = server.check_in("esp32s3", "1.6.0").whole_json();
+    let url = told["firmware"]["url"].as_str().unwrap();
     let path = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
     let device = "/api/v1/devices/aa:bb:cc:dd:ee:ff";
     assert_eq!(server.get(&path).status, 200);
