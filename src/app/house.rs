@@ -166,14 +166,8 @@ impl FleetSource for House {
         let contents = contents.map(|mut contents| {
             let snapshot = self.catalogue.snapshot();
             let now = file.and_then(|file| snapshot.file(file));
-<<<<<<< HEAD
-            contents.extend(now.map(|file| Content::of(&file.sha256)));
-            contents.sort_unstable();
-            contents.dedup();
-=======
             let now = now.map(|file| Content::of(&file.sha256));
             contents.extend(now.filter(|now| !contents.contains(now)));
->>>>>>> cli2
             contents
         });
         if contents.as_ref().is_some_and(Vec::is_empty) {
