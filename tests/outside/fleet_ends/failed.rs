@@ -157,6 +157,8 @@ fn a_forgotten_device_leaves_nothing_in_the_state_folder() {
         check_in(&server, &format!("02:00:00:00:04:{number:02x}"), "1.6.0");
     }
     let device = "de:ad:be:ef:5a:a5";
+    // An order is kept where something failed.
+    fail(&server, device);
     check_in_with(
         &server,
         "DE-AD-BE-EF-5A-A5",

@@ -110,24 +110,37 @@ impl Load {
         }
     }
 
-    /// Orders one thing after the other.
-    fn orders(&self, address: SocketAddr, token: &str) {
+    /// Orders one thing after the other, each about a device on which something failed: of
+    /// others no order is kept.
+    fn orders(&self, devices: SocketAddr, admin: SocketAddr, token: &str) {
         while !self.is_over.load(Ordering::Relaxed) {
-            let device = self
-                .made
-                .lock()
-                .unwrap()
-                .last()
-                .map(|last| last.mac.clone());
-            let Some(device) = device else { continue };
-            let path = format!("/api/v1/devices/{device}/retry");
-            let bearer = format!("Bearer {token}");
-            let order = request("POST", &path, &[("Authorization", &bearer)], b"");
-            if send(address, &order).is_some() {
+            let device = mac(NEXT.fetch_add(1, Ordering::Relaxed));
+            if Self::ordered(devices, admin, token, &device).is_some() {
                 self.ordered.lock().unwrap().push(device);
             }
-            thread::sleep(Duration::from_millis(30));
         }
+    }
+
+    /// Lets a device fail, and orders another try; none where that was not acknowledged.
+    fn ordered(devices: SocketAddr, admin: SocketAddr, token: &str, device: &str) -> Option<()> {
+        let body = body(&Image::new("1.6.0")).to_string();
+        let headers = [("Device-Id", device), ("Client-Id", "c")];
+        let check_in = request("POST", "/xiaozhi/ota/", &headers, body.as_bytes());
+        let told: Value = serde_json::from_str(&send(devices, &check_in)?).ok()?;
+        let path = path(
+            told["firmware"]["url"]
+                .as_str()
+                .filter(|url| !url.is_empty())?,
+        );
+        send(devices, &request("GET", &path, &[], b""))?;
+        // The server hears of the end of the connection; where it did not yet, nothing failed.
+        thread::sleep(Duration::from_millis(30));
+        send(devices, &check_in)?;
+        let path = format!("/api/v1/devices/{device}/retry");
+        let bearer = format!("Bearer {token}");
+        let order = request("POST", &path, &[("Authorization", &bearer)], b"");
+        let told: Value = serde_json::from_str(&send(admin, &order)?).ok()?;
+        (told["cleared"] == 1).then_some(())
     }
 }
 
@@ -157,7 +170,7 @@ fn killed(server: &Server, after: Duration) -> (Load, Instant, Duration) {
         for _ in 0..CLIENTS {
             scope.spawn(|| load.devices(address));
         }
-        scope.spawn(|| load.orders(admin, &token));
+        scope.spawn(|| load.orders(address, admin, &token));
         let begun = Instant::now();
         while begun.elapsed() < after {
             let before = Instant::now();
