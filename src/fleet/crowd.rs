@@ -3,7 +3,8 @@
 
 use super::about::{Build, Profile, check_in};
 use super::id::DeviceId;
-use super::outcome::{Content, FAILED, History, OfferEnd};
+use super::offer_end::OfferEnd;
+use super::outcome::{Content, FAILED, History};
 use super::record::Record;
 use crate::firmware::name::model_key;
 use crate::ota::device_memory::{DeviceMemory, OwnModel, Unknown};

@@ -1,6 +1,7 @@
 //! News of offers that end: what is said and counted of them.
 
-use super::outcome::{ENOUGH, OfferEnd};
+use super::offer_end::OfferEnd;
+use super::outcome::ENOUGH;
 use super::table::Ended;
 use super::{Fleet, Knowledge, wall};
 use crate::event::tell;

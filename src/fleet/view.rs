@@ -1,7 +1,8 @@
 //! Views of the fleet, for people and programs. None of them holds up a check-in: the table
 //! is looked through a stretch at a time.
 
-use super::outcome::{Content, History, OfferEnd, OfferedImage, millis};
+use super::offer_end::OfferEnd;
+use super::outcome::{Content, History, OfferedImage, millis};
 use super::record::Record;
 use super::{Build, DeviceId, Fleet, Profile, wall};
 use crate::firmware::name::model_key;

@@ -4,7 +4,8 @@
 use super::about::{Build, Profile};
 use super::full::{DEVICES, FILES_OF_THEIR_OWN, FORCED_IN_VAIN};
 use super::news::say_end;
-use super::outcome::{Content, Moment, OfferEnd};
+use super::offer_end::OfferEnd;
+use super::outcome::{Content, Moment};
 use super::protected::{BOOT, Id, OwnRecord};
 use super::record::{ClientId, Record};
 use super::token::{Ticket, TokenFile};

@@ -1,9 +1,8 @@
 use super::*;
 use crate::event::kinds;
 use crate::fleet::about::{Build, KeptPartition, Profile};
-use crate::fleet::outcome::{
-    Content, FAILED, Failure, History, OFFERS, Offer, OfferEnd, OfferedImage,
-};
+use crate::fleet::offer_end::OfferEnd;
+use crate::fleet::outcome::{Content, FAILED, Failure, History, OFFERS, Offer, OfferedImage};
 use crate::fleet::record::ClientId;
 use crate::ota::device_memory::OwnModel;
 use proptest::collection::vec;
