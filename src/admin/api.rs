@@ -2,12 +2,13 @@
 //! `endpoints.rs`.
 
 use super::auth::Caller;
-use super::fleet_source::{FleetSource, OrderError, Orderer};
+use super::fleet_source::{FleetSource, OrderError, Orderer, RetryDone};
 use super::metrics::CONTENT_TYPE;
 use super::parts::Sources;
 use super::query::{self, DeviceQuery, OfferQuery};
 use super::reply::{ErrorBody, Refusal, json, text, with_type};
 use super::scan;
+use super::standing::StandingOrders;
 use super::types::{
     Device, Devices, Firmware, FleetCounts, Forgotten, Offers, Part, Ready, Retried, RetryBody,
 };
@@ -118,7 +119,8 @@ pub(super) async fn devices(State(sources): State<Sources>, RawQuery(query): Raw
     let now = (sources.clock)();
     let query = DeviceQuery::read(query.as_deref(), now)?;
     let page = blocking(&sources, move |source| {
-        scan::devices(source.fleet(), &query, now)
+        let orders = StandingOrders::of(source.acts());
+        scan::devices(source.fleet(), &orders, &query, now)
     });
     let page = page.await??;
     Ok(json(StatusCode::OK, &page))
@@ -138,7 +140,8 @@ pub(super) async fn device(
     let now = (sources.clock)();
     let device = blocking(&sources, move |source| {
         let record = source.fleet().find(&id)?;
-        Some(Device::new(&id, &record, now))
+        let orders = StandingOrders::of(source.acts());
+        Some(Device::new(&id, &record, &orders, now))
     });
     let device = device.await?.ok_or(Refusal::NoDevice)?;
     Ok(json(StatusCode::OK, &device))
@@ -192,16 +195,23 @@ pub(super) async fn retry(
     let retried = blocking(&sources, move |source| {
         let device = id.to_string();
         let by = orderer(&caller, peer, now);
-        let retried = source.retry(&id, file.as_deref(), by).map_err(refused)?;
-        tell!(
-            ADMIN_RETRIED,
-            device = device.as_str(),
-            file = file,
-            count = retried,
-            by = caller.name,
-            peer = peer
-        );
-        Ok::<_, Refusal>(Retried { device, retried })
+        let done = source.retry(&id, file.as_deref(), by).map_err(refused)?;
+        let RetryDone { retried, cleared } = done;
+        if cleared > 0 {
+            tell!(
+                ADMIN_RETRIED,
+                device = device.as_str(),
+                file = file,
+                count = cleared,
+                by = caller.name,
+                peer = peer
+            );
+        }
+        Ok::<_, Refusal>(Retried {
+            device,
+            retried,
+            cleared,
+        })
     });
     Ok(json(StatusCode::OK, &retried.await??))
 }

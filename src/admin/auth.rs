@@ -197,7 +197,8 @@ impl Count {
 pub(crate) enum Guess {
     /// One of few.
     Counted,
-    /// One too many: further ones are looked at after this time.
+    /// One too many: each further one is answered so until this time is over. It is compared all
+    /// the same, and a right one is taken.
     TooMany {
         left: Duration,
         /// True for the first one.

@@ -1,6 +1,7 @@
 //! Source of what the admin address shows beside the fleet itself: files, and orders, which
 //! are written down before they are acknowledged. It is asked on threads that may block.
 
+use crate::fleet::orders::Act;
 use crate::fleet::{DeviceId, Fleet};
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -41,6 +42,15 @@ pub(crate) enum OrderError {
     NotKept(String),
 }
 
+/// Outcome of an order to try again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RetryDone {
+    /// Number of images that the device gets again, and did not before.
+    pub(crate) retried: u64,
+    /// Number of images whose failures count no more; those are among them.
+    pub(crate) cleared: u64,
+}
+
 /// Person, or program, that orders something.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Orderer<'a> {
@@ -60,14 +70,17 @@ pub(crate) trait FleetSource: Send + Sync + 'static {
     /// Returns every file of the firmware folder, by name.
     fn files(&self) -> Vec<FileView>;
 
-    /// Lets a device have again what failed on it: `file`, or all. Returns the number of
-    /// images.
+    /// Returns what people ordered, as far as it is kept, the newest first.
+    fn acts(&self) -> Vec<Act>;
+
+    /// Lets a device have again what failed on it: `file`, or all. Where nothing failed
+    /// nothing is written down.
     fn retry(
         &self,
         device: &DeviceId,
         file: Option<&str>,
         by: Orderer<'_>,
-    ) -> Result<u64, OrderError>;
+    ) -> Result<RetryDone, OrderError>;
 
     /// Forgets a device whole.
     fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError>;

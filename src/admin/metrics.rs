@@ -206,7 +206,7 @@ impl Shown {
         )?;
         families.gauge(
             "xiaozhi_ota_orders_open",
-            "Orders of people that no device has followed yet",
+            "Orders to try again that are kept",
             self.readings.open_orders,
         )
     }

@@ -15,10 +15,11 @@ mod readiness;
 mod reply;
 mod scan;
 pub mod settings;
+mod standing;
 mod types;
 
 pub(crate) use auth::{AdminToken, Hosts, Role, hash};
 pub(crate) use door::Admin;
-pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer};
+pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};

@@ -56,7 +56,7 @@ pub(crate) enum Refusal {
     PlainHttp,
     /// No token.
     #[error(
-        "a token is needed: send Authorization: Bearer TOKEN; the first line of the log says where one is"
+        "a token is needed: send Authorization: Bearer TOKEN; the log line with event=admin.listening says which file holds one (token_file=)"
     )]
     NoToken,
     /// A token that is nobody's.

@@ -4,9 +4,10 @@
 use super::fleet_source::FleetSource;
 use super::query::{DeviceQuery, OfferQuery};
 use super::reply::Refusal;
+use super::standing::StandingOrders;
 use super::types::{
-    Device, Devices, Ends, File, Firmware, FleetCounts, ModelCount, OfferToDevice, Offers, Seen,
-    Transports, VersionCount,
+    Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, ModelCount, OfferToDevice,
+    Offers, Seen, Transports, VersionCount,
 };
 use crate::fleet::{Content, DeviceId, Fleet};
 use base64::Engine as _;
@@ -33,6 +34,7 @@ fn no_place() -> Refusal {
 /// Returns a page of the devices that are asked for.
 pub(super) fn devices(
     fleet: &Fleet,
+    orders: &StandingOrders,
     query: &DeviceQuery,
     now: SystemTime,
 ) -> Result<Devices, Refusal> {
@@ -42,7 +44,7 @@ pub(super) fn devices(
     let devices = page.devices.iter();
     Ok(Devices {
         devices: devices
-            .map(|(id, record)| Device::new(id, record, now))
+            .map(|(id, record)| Device::new(id, record, orders, now))
             .collect(),
         next: page.next.map(|id| shown(&id.to_string())),
     })
@@ -145,8 +147,11 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
     let [http, https] = summary.transports;
     let [hour, day, week] = summary.seen;
     let versions = summary.versions.into_iter();
+    let failing = summary.failing.into_iter();
+    let failing = failing.map(|(file, devices)| FailingFile { file, devices });
     FleetCounts {
         devices: summary.devices,
+        others: fleet.others(),
         models,
         versions: versions
             .map(|(model, version, devices)| VersionCount {
@@ -156,6 +161,7 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
             })
             .collect(),
         ends: Ends::from(summary.ends),
+        failing: failing.collect(),
         transports: Transports { http, https },
         seen: Seen { hour, day, week },
     }
@@ -257,7 +263,10 @@ mod tests {
         loop {
             let query = format!("{query}&after={after}");
             let query = DeviceQuery::read(Some(&query), now()).unwrap();
-            let page = serde_json::to_value(devices(fleet, &query, now()).unwrap()).unwrap();
+            let page = serde_json::to_value(
+                devices(fleet, &StandingOrders::default(), &query, now()).unwrap(),
+            )
+            .unwrap();
             let found = page["devices"].as_array().unwrap();
             sizes.push(found.len());
             for device in found {
@@ -284,7 +293,10 @@ mod tests {
         assert_eq!(pages(&fleet_of(0), ""), [0]);
         for wrong in ["%21", "_w", "x"] {
             let query = DeviceQuery::read(Some(&format!("after={wrong}")), now()).unwrap();
-            assert!(devices(&fleet, &query, now()).is_err(), "{wrong}");
+            assert!(
+                devices(&fleet, &StandingOrders::default(), &query, now()).is_err(),
+                "{wrong}"
+            );
         }
     }
 
@@ -292,7 +304,10 @@ mod tests {
     fn a_device_is_shown_newest_offer_first_and_unknowns_as_null() {
         let fleet = fleet_of(1);
         let query = DeviceQuery::read(None, now()).unwrap();
-        let page = serde_json::to_value(devices(&fleet, &query, now()).unwrap()).unwrap();
+        let page = serde_json::to_value(
+            devices(&fleet, &StandingOrders::default(), &query, now()).unwrap(),
+        )
+        .unwrap();
         let offer = |end: &str, at: &str| {
             serde_json::json!({
                 "file": "esp32s3_1.6.7.bin", "version": "1.6.7", "end": end, "at": at,
@@ -318,6 +333,8 @@ mod tests {
                 offer("silent", "2023-11-14T22:13:20Z"),
                 offer("succeeded", "2023-11-14T22:13:19.5Z"),
             ],
+            "failed": [],
+            "ordered": [],
         }], "next": null});
         assert_eq!(page, expected);
     }
@@ -371,6 +388,11 @@ mod tests {
         assert_eq!(
             (ends["silent"].as_u64(), ends["succeeded"].as_u64()),
             (Some(300), Some(0))
+        );
+        let failing = serde_json::to_value(&counts.failing).unwrap();
+        assert_eq!(
+            failing,
+            serde_json::json!([{"file": "esp32s3_1.6.7.bin", "devices": 300}])
         );
     }
 }

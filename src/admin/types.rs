@@ -1,6 +1,7 @@
 //! JSON of the API. Times are UTC by RFC 3339, and what is not known is null.
 
 use super::fleet_source::FileView;
+use super::standing::{self, FailedImage, Ordered, StandingOrders};
 use crate::fleet::{DeviceId, Offer, OfferEnd, Record};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ pub(super) struct Device {
     why: Option<&'static str>,
     /// Its last offers, newest first.
     offers: Vec<OfferOfDevice>,
+    /// Images that failed on it, the first first.
+    failed: Vec<FailedImage>,
+    /// Orders to try again that it has not followed yet, newest first.
+    ordered: Vec<Ordered>,
 }
 
 /// Board of a device.
@@ -98,8 +103,13 @@ struct OfferOfDevice {
 }
 
 impl Device {
-    /// Shows a device as it is known at `now`.
-    pub(super) fn new(id: &DeviceId, record: &Record, now: SystemTime) -> Self {
+    /// Shows a device as it is known at `now`, with what was ordered about it.
+    pub(super) fn new(
+        id: &DeviceId,
+        record: &Record,
+        orders: &StandingOrders,
+        now: SystemTime,
+    ) -> Self {
         let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let (profile, build) = (&record.profile, &record.build);
         let client = Some(record.client.to_string());
@@ -126,6 +136,8 @@ impl Device {
             boots: record.boots,
             why: record.why.map(|kind| kind.id),
             offers: offers.rev().map(OfferOfDevice::from).collect(),
+            failed: standing::failed(record),
+            ordered: orders.waiting(id, record),
         }
     }
 }
@@ -228,13 +240,18 @@ impl From<[u64; OfferEnd::ALL.len()]> for Ends {
 /// The fleet in numbers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FleetCounts {
+    /// Devices with a MAC address; all other counts are of these.
     pub(super) devices: u64,
+    /// Number of those without one.
+    pub(super) others: u64,
     /// By model, the most first.
     pub(super) models: Vec<ModelCount>,
     /// By model and version, the most first.
     pub(super) versions: Vec<VersionCount>,
     /// The newest offer of each device.
     pub(super) ends: Ends,
+    /// Files as which the newest offer of a device failed, the most first.
+    pub(super) failing: Vec<FailingFile>,
     pub(super) transports: Transports,
     pub(super) seen: Seen,
 }
@@ -252,6 +269,13 @@ pub(super) struct ModelCount {
 pub(super) struct VersionCount {
     pub(super) model: String,
     pub(super) version: String,
+    pub(super) devices: u64,
+}
+
+/// Number of devices on which a file failed, which was the newest that they were offered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FailingFile {
+    pub(super) file: String,
     pub(super) devices: u64,
 }
 
@@ -346,8 +370,11 @@ pub(super) struct RetryBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Retried {
     pub(super) device: String,
-    /// Number of files that it gets again.
+    /// Number of images that it gets again, and did not before.
     pub(super) retried: u64,
+    /// Number of images whose failures count no more, those among them; where it is 0 nothing
+    /// was changed.
+    pub(super) cleared: u64,
 }
 
 /// Outcome of an order to forget.
@@ -375,7 +402,7 @@ pub(super) struct Part {
 
 /// Returns a time, in milliseconds since 1970, by RFC 3339 in UTC. One beyond the year 9999
 /// is the last before it.
-fn rfc3339(millis: u64) -> String {
+pub(super) fn rfc3339(millis: u64) -> String {
     let time = i64::try_from(millis).ok();
     let time = time.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     time.unwrap_or(Timestamp::MAX).to_string()

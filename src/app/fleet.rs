@@ -15,6 +15,7 @@ use crate::util::threads::NoThread;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// Longest time that the store may hold up the first answer, and between two looks at it.
@@ -22,6 +23,9 @@ const FIRST_READ: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(5);
 /// Period in which terms are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// Number of rounds in which terms end at one tick: some 50,000 of them, as many as the store
+/// takes in a second.
+const ROUNDS: usize = 50;
 /// Number of ticks between two looks at the addresses of this machine.
 const NETWORK_LOOK: u32 = 3;
 
@@ -125,7 +129,13 @@ async fn tick(known: &Known) {
             until_look = NETWORK_LOOK;
         }
         until_look -= 1;
-        known.fleet.tick(has_network, SystemTime::now());
+        for _ in 0..ROUNDS {
+            if !known.fleet.tick(has_network, SystemTime::now()) {
+                break;
+            }
+            // Who waits for a connection waits for no million devices.
+            yield_now().await;
+        }
         known.fleet.orders_are_unknown(known.orders.is_unknown());
         let lag = Duration::from_millis(known.journal.health().lag_ms);
         COUNTS.set_store_lag(lag);

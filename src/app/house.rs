@@ -3,7 +3,7 @@
 
 use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
-use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness};
+use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone};
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
 use crate::event::text::Lang;
@@ -11,7 +11,8 @@ use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
-use crate::fleet::{Content, DeviceId, Fleet, OfferEnd, Record, forecast_all};
+use crate::fleet::orders::Act;
+use crate::fleet::{Content, DeviceId, Fleet, Knowledge, OfferEnd, Record, forecast_all};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
@@ -57,7 +58,12 @@ impl Readiness for House {
         vec![
             check(
                 "catalogue",
-                (!looked).then(|| event!(READY_NO_CATALOGUE, dir = dir())),
+                if looked {
+                    let fault = self.catalogue.fault();
+                    fault.map(|error| event!(READY_FOLDER, dir = dir(), error = error))
+                } else {
+                    Some(event!(READY_NO_CATALOGUE, dir = dir()))
+                },
             ),
             check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
             check("store", self.store_lacks()),
@@ -78,6 +84,17 @@ impl House {
         }
         let unread = || event!(READY_STORE_UNREAD, dir = dir);
         Some(health.why.unwrap_or_else(unread))
+    }
+}
+
+impl House {
+    /// Takes no order that could not be followed: about devices that a newer program keeps.
+    fn may_order(&self) -> Result<(), OrderError> {
+        if self.known.fleet.knowledge() != Knowledge::Newer {
+            return Ok(());
+        }
+        let why = self.store_lacks().map(|why| why.message(Lang::En));
+        Err(OrderError::NotKept(why.unwrap_or_default()))
     }
 }
 
@@ -126,13 +143,18 @@ impl FleetSource for House {
         files
     }
 
+    fn acts(&self) -> Vec<Act> {
+        self.known.orders.acts()
+    }
+
     fn retry(
         &self,
         device: &DeviceId,
         file: Option<&str>,
         by: Orderer<'_>,
-    ) -> Result<u64, OrderError> {
+    ) -> Result<RetryDone, OrderError> {
         let Orderer { name, from, now } = by;
+        self.may_order()?;
         let (id, from) = (device.to_string(), from.to_string());
         let contents = match file {
             None => self.known.fleet.find(device).map(|_| None),
@@ -144,29 +166,51 @@ impl FleetSource for House {
         let contents = contents.map(|mut contents| {
             let snapshot = self.catalogue.snapshot();
             let now = file.and_then(|file| snapshot.file(file));
-            contents.extend(now.map(|file| Content::of(&file.sha256)));
+            let now = now.map(|file| Content::of(&file.sha256));
+            contents.extend(now.filter(|now| !contents.contains(now)));
             contents
         });
-        if let (Some(file), Some(contents)) = (file, &contents) {
-            if contents.is_empty() {
-                return Err(OrderError::NoFile);
-            }
-            for Content(content) in contents {
-                let of_file = Some((file, *content));
-                let written = self.known.orders.retry(&id, of_file, name, &from, now);
-                written.map_err(|error| not_kept(&error))?;
-            }
-        } else {
-            let written = self.known.orders.retry(&id, None, name, &from, now);
-            written.map_err(|error| not_kept(&error))?;
+        if contents.as_ref().is_some_and(Vec::is_empty) {
+            return Err(OrderError::NoFile);
         }
+        let fleet = &self.known.fleet;
+        // Before all is read, something may have failed of which nobody knows yet.
+        let is_all_known = fleet.knowledge() == Knowledge::Everything;
+        let mut each: Vec<Option<Content>> = contents.as_ref().map_or_else(
+            || vec![None],
+            |contents| contents.iter().copied().map(Some).collect(),
+        );
+        let mut cleared = 0;
+        each.retain(|content| {
+            let failed = fleet.failed_before(device, *content);
+            cleared += failed;
+            // An order without effect would only push out one that has some.
+            failed > 0 || !is_all_known
+        });
+        if each.is_empty() {
+            return Ok(RetryDone::default());
+        }
+        let files = file.map(|file| {
+            let contents = each.iter().flatten();
+            let files = contents.map(|Content(content)| (file, *content));
+            files.collect::<Vec<_>>()
+        });
+        let orders = &self.known.orders;
+        let written = orders.retry_all(&id, files.as_deref(), name, &from, now);
+        written.map_err(|error| not_kept(&error))?;
+        let retried = fleet.retry(device, contents.as_deref());
         self.known.journal.nudge();
-        let retried = self.known.fleet.retry(device, contents.as_deref(), now);
         let retried = retried.ok_or(OrderError::NoDevice)?;
-        Ok(u64::try_from(retried).unwrap_or(u64::MAX))
+        let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(RetryDone {
+            retried: count(retried),
+            // Something may have, before all is read.
+            cleared: count(cleared.max(retried).max(1)),
+        })
     }
 
     fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError> {
+        self.may_order()?;
         let record = self.known.fleet.find(device);
         let record = record.ok_or(OrderError::NoDevice)?;
         let Orderer { name, from, now } = by;

@@ -214,6 +214,12 @@ pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
     if settings.state.is_dir() {
         return Ok(settings.state.clone());
     }
+    let dirs = state_places(settings);
+    Err(event!(STATE_NOT_FOUND, dirs = &*dirs))
+}
+
+/// Returns where the state folder of these settings is looked for.
+pub(crate) fn state_places(settings: &Settings) -> Vec<String> {
     let mut dirs = vec![absolute(&settings.state)];
     if !settings.places.is_written("gateway.state") {
         let others = state_folder::places(Path::new("")).map(|place| absolute(&place));
@@ -223,8 +229,7 @@ pub(crate) fn find_state(settings: &Settings) -> Result<PathBuf, Event> {
                 .filter(|other| *other != absolute(&settings.state)),
         );
     }
-    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    Err(event!(STATE_NOT_FOUND, dirs = &*dirs))
+    dirs.iter().map(|dir| dir.display().to_string()).collect()
 }
 
 /// Returns the token of the server that runs with these settings, and the file that it lies in.

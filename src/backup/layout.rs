@@ -13,6 +13,11 @@ pub(super) const SUMS: &str = "SHA256SUMS";
 pub(super) const VERSION: u64 = 1;
 /// Name of the database in the state folder, which is copied by its own means.
 pub(super) const DATABASE: &str = "fleet.db";
+/// Names of what a state folder says of devices: what lies there and is not in a backup belongs
+/// to another time.
+pub(super) const OF_STATE: [&str; 3] = [DATABASE, ORDERS, "token.key"];
+/// Name of the file of orders in the state folder.
+pub(super) const ORDERS: &str = "orders.json";
 /// Beginnings of the names of what belongs to a run and not to a backup.
 const PASSING: [&str; 2] = [".draft-", ".restore-"];
 /// Endings of what belongs to an open database.
@@ -27,7 +32,7 @@ pub(crate) struct Places {
     pub(crate) config: Option<PathBuf>,
     /// The folder of certificates that this server makes or orders.
     pub(crate) certificates: PathBuf,
-    /// Files of certificates and keys that the configuration names, in its order.
+    /// Files that the configuration names: certificates, keys and tokens, in its order.
     pub(crate) named: Vec<PathBuf>,
     /// The firmware folder.
     pub(crate) firmware: PathBuf,

@@ -1,6 +1,6 @@
 //! Making of a backup, while a server may be running.
 
-use super::layout::{self, DATABASE, DEEPEST, MANIFEST, Places, SUMS, VERSION};
+use super::layout::{self, DATABASE, DEEPEST, MANIFEST, ORDERS, Places, SUMS, VERSION};
 use super::tarball::{BLOCK, header, padding};
 use crate::event::{Event, event};
 use crate::fleet::database::{self, Fault};
@@ -10,6 +10,7 @@ use crate::util::way;
 use aws_lc_rs::digest::{Context, SHA256};
 use nix::fcntl::OFlag;
 use serde_json::json;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -25,6 +26,8 @@ const TRIES: u32 = 10;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Time after which a file system's clock has moved.
 const TICK: Duration = Duration::from_millis(50);
+/// Time after which what an order did is in the database, too, but for one in trouble.
+const OBEYED: Duration = Duration::from_secs(2);
 
 /// A backup that was made.
 #[derive(Debug)]
@@ -66,6 +69,10 @@ pub(crate) fn make(
     };
     if file.is_dir() {
         return Err(unwritable(&io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    let folder = durable::folder(file);
+    if !folder.exists() {
+        return Err(event!(BACKUP_NO_FOLDER, file = file, dir = folder));
     }
     if !force && fs::symlink_metadata(file).is_ok() {
         return Err(event!(BACKUP_EXISTS, file = file));
@@ -139,22 +146,32 @@ fn sources(places: &Places, itself: &Path) -> Result<Vec<Source>, Event> {
             may_go: false,
         });
     }
-    for (index, file) in places.named.iter().enumerate() {
-        let member = places.member_of_named(index, file);
-        found.extend(member.map(|member| Source {
-            member,
-            file: file.clone(),
-            may_go: false,
-        }));
-    }
-    let state = list(&places.state, Path::new("state"), 1)?;
+    let mut state = list(&places.state, Path::new("state"), 1)?;
+    // The database behind the orders: a device that is forgotten between the two would be
+    // known again after a restore, and nobody would know that it was to be forgotten.
+    state.sort_by_key(|source| source.file.file_name().is_some_and(|name| name == DATABASE));
     let is_kept = |source: &Source| {
         let name = source.file.file_name();
         name.is_some_and(|name| !layout::is_left_out(name))
     };
-    found.extend(state.into_iter().filter(is_kept));
-    found.extend(list(&places.certificates, Path::new("certs"), DEEPEST)?);
-    found.extend(list(&places.firmware, Path::new("firmware"), 1)?);
+    let mut listed: Vec<_> = state.into_iter().filter(is_kept).collect();
+    listed.extend(list(&places.certificates, Path::new("certs"), DEEPEST)?);
+    listed.extend(list(&places.firmware, Path::new("firmware"), 1)?);
+    // Two members with one place could not be restored.
+    let mut taken: HashSet<_> = listed.iter().map(|source| absolute(&source.file)).collect();
+    for (index, file) in places.named.iter().enumerate() {
+        let member = places.member_of_named(index, file);
+        found.extend(
+            member
+                .filter(|_| taken.insert(absolute(file)))
+                .map(|member| Source {
+                    member,
+                    file: file.clone(),
+                    may_go: false,
+                }),
+        );
+    }
+    found.extend(listed);
     found.retain(|source| absolute(&source.file) != itself);
     Ok(found)
 }
@@ -236,6 +253,7 @@ impl Archive {
     fn add(&mut self, source: &Source, to: &Path) -> Result<bool, Event> {
         let copy = if source.member == Path::new("state").join(DATABASE) {
             let folder = durable::folder(to);
+            await_orders(&source.file.with_file_name(ORDERS));
             Some(
                 copy_database(&source.file, folder)
                     .map_err(|error| event!(BACKUP_DATABASE, file = &source.file, error = error))?,
@@ -313,6 +331,18 @@ impl Archive {
     }
 }
 
+/// Waits until the server has done what was ordered last: it writes that to the database a
+/// moment later.
+fn await_orders(orders: &Path) {
+    let age = || fs::metadata(orders).ok()?.modified().ok()?.elapsed().ok();
+    for _ in 0..TRIES {
+        if age().is_none_or(|age| age >= OBEYED) {
+            return;
+        }
+        thread::sleep(AGAIN);
+    }
+}
+
 /// Opens a file. A pipe that took its place would keep us waiting.
 fn open(file: &Path) -> io::Result<File> {
     OpenOptions::new()
@@ -341,8 +371,8 @@ fn copy_database(file: &Path, folder: &Path) -> Result<tempfile::NamedTempFile, 
     let mut tries = 0;
     loop {
         match database::copy(durable::folder(file), copy.path()) {
-            Ok(true) => return Ok(copy),
-            Ok(false) => return Err("it is gone".to_owned()),
+            // One that holds nothing, or went meanwhile, is an empty file.
+            Ok(_) => return Ok(copy),
             Err(Fault::Locked) if tries < TRIES => tries += 1,
             Err(fault) => return Err(fault.to_string()),
         }

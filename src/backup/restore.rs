@@ -2,7 +2,7 @@
 //! place.
 
 use super::check::{Checked, Member};
-use super::layout::{self, DATABASE, OF_DATABASE, Places};
+use super::layout::{self, DATABASE, OF_DATABASE, OF_STATE, Places};
 use super::moves::{self, Move};
 use crate::event::{Event, event};
 use crate::fleet::state_folder::{RESTORE_JOURNAL, StateError, StateFolder};
@@ -72,10 +72,10 @@ pub(crate) fn restore(
 ) -> Result<Restored, Event> {
     let targets = targets(backup, places)?;
     if !force {
-        let there = targets
-            .iter()
-            .filter(|(_, to)| fs::symlink_metadata(to).is_ok());
-        let there: Vec<_> = there.map(|(_, to)| to.display().to_string()).collect();
+        let replaced = targets.iter().map(|(_, to)| to.clone());
+        let there = replaced.chain(of_another_time(places, &targets));
+        let there = there.filter(|to| fs::symlink_metadata(to).is_ok());
+        let there: Vec<_> = there.map(|to| to.display().to_string()).collect();
         if !there.is_empty() {
             let (count, first) = (there.len(), there.iter().take(NAMED).cloned());
             let first: Vec<_> = first.collect();
@@ -109,19 +109,13 @@ pub(crate) fn restore(
             }
         }
     }
-    // What belonged to the database that goes must not be taken for the new one's.
-    if targets
-        .iter()
-        .any(|(m, _)| m.name == Path::new("state").join(DATABASE))
-    {
-        let of_old = OF_DATABASE.map(|end| folder.path().join(format!("{DATABASE}{end}")));
-        let of_old = of_old.into_iter().filter(|file| file.exists());
-        staged.extend(of_old.map(|to| Move {
-            staged: None,
-            old: beside(&to),
-            to,
-        }));
-    }
+    let gone = of_another_time(places, &targets).into_iter();
+    let gone = gone.filter(|to| fs::symlink_metadata(to).is_ok());
+    staged.extend(gone.map(|to| Move {
+        staged: None,
+        old: beside(&to),
+        to,
+    }));
     for folder in folders {
         let _ = durable::sync_folder(folder);
     }
@@ -131,6 +125,21 @@ pub(crate) fn restore(
         files: total,
         others: other_firmware(places, &targets),
     })
+}
+
+/// Returns what must not stay beside what is restored: what is known of devices here and is not
+/// in the backup, or it would be taken for a part of that, and what belongs to the database
+/// that goes. The administrator's token stays: it says who may ask, and not what is known.
+fn of_another_time(places: &Places, targets: &[(Member, PathBuf)]) -> Vec<PathBuf> {
+    let state = absolute(&places.state);
+    let is_restored = |name: &str| {
+        let member = Path::new("state").join(name);
+        targets.iter().any(|(target, _)| target.name == member)
+    };
+    let others = OF_STATE.into_iter().filter(|name| !is_restored(name));
+    let of_old = OF_DATABASE.map(|end| format!("{DATABASE}{end}"));
+    let names = others.map(str::to_owned).chain(of_old);
+    names.map(|name| state.join(name)).collect()
 }
 
 /// Takes a state folder, so that no server does meanwhile.

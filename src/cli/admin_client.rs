@@ -124,7 +124,9 @@ impl AdminClient {
         &self.host
     }
 
-    /// Makes sure that a server of ours answers, before it is shown a token.
+    /// Asks whether a server answers as ours does, before it is shown a token. That keeps a
+    /// token from what answers there by mistake, and from no liar: any program on this machine
+    /// that has taken the port can say the same.
     ///
     /// # Errors
     ///

@@ -20,6 +20,9 @@ use std::process::ExitCode;
 /// Folder of the certificates that this server makes or orders.
 const CERTIFICATES: &str = "certs";
 
+/// Number of files that are named where there may be many.
+const NAMED: usize = 5;
+
 /// Name of the configuration in a backup, where something is said of it.
 const OF_BACKUP: &str = "configuration of the backup";
 
@@ -57,6 +60,13 @@ impl BackupArgs {
         let lang = language(settings.asked_lang());
         is_file(&self.file)?;
         if let Err(none) = app::find_state(settings) {
+            let firmware = &settings.catalogue.dir;
+            // Without both it is the configuration alone, from some other folder.
+            if !firmware.is_dir() {
+                let dirs = app::state_places(settings);
+                let dir = absolute(firmware);
+                return Err(event!(BACKUP_NOTHING, dirs = &*dirs, dir = dir).into());
+            }
             note(lang, &none);
         }
         let places = places(settings, settings.file.clone());
@@ -70,10 +80,10 @@ impl BackupArgs {
             say(&format!("{words}: {}\n", one_line(&error.to_string())));
         }
         let (name, files) = (file_name(&self.file), made.files);
-        let mib = made.bytes.div_ceil(1 << 20);
+        let size = size(made.bytes);
         let text = lang.pick(
-            format!("已备份到 {name}：{files} 个文件，{mib} MiB\n"),
-            format!("backup made: {name}, files: {files}, {mib} MiB\n"),
+            format!("已备份到 {name}：{files} 个文件，{size}\n"),
+            format!("backup made: {name}, files: {files}, {size}\n"),
         );
         print_in(settings.asked_lang(), &text)?;
         Ok(ExitCode::SUCCESS)
@@ -112,11 +122,14 @@ impl RestoreArgs {
         let done = backup::restore(&mut backup, &places, &held, self.force, progress())?;
         if !done.others.is_empty() {
             let names = done.others.iter().map(PathBuf::as_path).map(file_name);
-            let names = names
-                .take(5)
-                .collect::<Vec<_>>()
-                .join(lang.pick("、", ", "));
+            let shown: Vec<_> = names.take(NAMED).collect();
             let count = done.others.len();
+            let more = if count > NAMED {
+                lang.pick(" 等", ", …")
+            } else {
+                ""
+            };
+            let names = shown.join(lang.pick("、", ", ")) + more;
             say(&lang.pick(
                 format!("提示：固件目录中另有 {count} 个不在备份里的文件，它们会照常下发：{names}\n"),
                 format!("note: files in the firmware folder that are not in the backup, and are offered as ever: {count} ({names})\n"),
@@ -162,6 +175,15 @@ fn config_place(backup: &Checked, config: Option<&Path>) -> Result<Option<PathBu
     }
 }
 
+/// Returns a size for people: in KiB below 1 MiB, rounded up.
+fn size(bytes: u64) -> String {
+    if bytes < 1 << 20 {
+        format!("{} KiB", bytes.div_ceil(1 << 10))
+    } else {
+        format!("{} MiB", bytes.div_ceil(1 << 20))
+    }
+}
+
 /// Lists where everything is that belongs into a backup.
 fn places(settings: &Settings, config: Option<PathBuf>) -> Places {
     let mut named = Vec::new();
@@ -177,6 +199,7 @@ fn places(settings: &Settings, config: Option<PathBuf>) -> Places {
         }
         Mode::Off | Mode::SelfSigned { .. } => {}
     }
+    named.extend(settings.admin.tokens.iter().map(|token| token.file.clone()));
     Places {
         config,
         certificates: CERTIFICATES.into(),
@@ -211,4 +234,93 @@ fn note(lang: Lang, event: &Event) {
 
 fn language(asked: Option<Lang>) -> Lang {
     asked.unwrap_or_else(|| Locale::of_environment().lang)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys::{KEYS, KeyDefault};
+
+    /// Keys with files or folders that are in no backup.
+    const LEFT_OUT: [&str; 2] = ["log.log_dir", "log.log_file"];
+
+    /// Keys with files or folders, each in a configuration that has it.
+    const HELD: [(&str, &str); 7] = [
+        (
+            "gateway.tls.certificates[].cert",
+            "gateway: {tls: {certificates: [{cert: /of/it, key: /k}]}}",
+        ),
+        (
+            "gateway.tls.certificates[].key",
+            "gateway: {tls: {certificates: [{cert: /c, key: /of/it}]}}",
+        ),
+        (
+            "gateway.tls.acme.root",
+            "{server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}, gateway: {tls: {acme: {email: a@example.com, directory: \
+             'https://ca.example.com/d', root: /of/it}}}}",
+        ),
+        (
+            "gateway.tls.acme.eab.hmac_file",
+            "{server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}, gateway: {tls: {acme: {email: a@example.com, directory: \
+             'https://ca.example.com/d', eab: {key_id: k, hmac_file: /of/it}}}}}",
+        ),
+        ("gateway.firmware.dir", "gateway: {firmware: {dir: /of/it}}"),
+        ("gateway.state", "gateway: {state: /of/it}"),
+        (
+            "gateway.admin.tokens[].token_file",
+            "gateway: {admin: {tokens: [{name: n, role: read, token_file: /of/it}]}}",
+        ),
+    ];
+
+    #[test]
+    fn every_key_that_names_a_file_or_a_folder_is_known_here() {
+        // The list of certificates holds no path itself.
+        let is_list = |name: &str| name == "gateway.tls.certificates";
+        let of_path = |name: &str| {
+            let own = name.rsplit('.').next().unwrap();
+            let parts = ["file", "dir", "root", "cert", "key", "path", "state"];
+            let is_secret = own.ends_with("_key") || own.starts_with("key_");
+            parts
+                .iter()
+                .any(|part| own.split('_').any(|word| word == *part))
+                && !is_secret
+        };
+        for key in KEYS {
+            let words = key.meaning.split([' ', ',', ';']);
+            let says_so =
+                words.clone().any(|word| word == "folder") || key.meaning.contains("PEM file");
+            let says_so = says_so || key.meaning.starts_with("file with");
+            // Seconds between looks, and sizes of the log, are of files and name none.
+            let is_number = matches!(key.default, KeyDefault::Value(v) if v.starts_with(|c: char| c.is_ascii_digit()));
+            let is_known =
+                HELD.iter().any(|(held, _)| *held == key.name) || LEFT_OUT.contains(&key.name);
+            // The CA's directory is an address.
+            let is_path = (of_path(key.name) || says_so) && !is_number && !is_list(key.name);
+            assert_eq!(is_path, is_known, "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn what_every_such_key_names_is_in_a_backup() {
+        for (key, text) in HELD {
+            let settings = config::of_text(text.into(), Path::new("x"), &app::machine());
+            let settings = settings.unwrap_or_else(|error| panic!("{key}: {error}"));
+            let places = places(&settings, None);
+            let all = [&places.firmware, &places.state];
+            let mut all = all.into_iter().chain(&places.named);
+            assert!(all.any(|place| place == Path::new("/of/it")), "{key}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_the_unit_that_says_something() {
+        for (bytes, shown) in [
+            (1, "1 KiB"),
+            (1 << 19, "512 KiB"),
+            (1 << 20, "1 MiB"),
+            (3 << 20, "3 MiB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
 }

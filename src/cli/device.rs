@@ -1,7 +1,9 @@
 //! `xiaozhi-ota device`: all that a running server knows of a device, in words.
 
 use super::ask::{AskArgs, device_id, device_path};
-use super::device_view::{Device, Times, end_of, is_failure, plain, table, widths, written};
+use super::device_view::{
+    Device, Ordered, Times, end_of, is_failure, plain, table, widths, written,
+};
 use super::output::{Failure, print_json};
 use crate::event::shell;
 use crate::event::text::Lang;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 pub(super) struct DeviceArgs {
     /// Its MAC address, in any spelling, or the id that it sends
-    #[arg(value_name = "MAC", value_parser = device_id)]
+    #[arg(value_name = "DEVICE", value_parser = device_id)]
     device: String,
 
     #[command(flatten)]
@@ -79,6 +81,9 @@ impl Device {
             lang.pick(format!("{words}（{id}）"), format!("{words} ({id})"))
         });
         row("最近答复", "last answer", why);
+        for order in &self.ordered {
+            row("已安排", "ordered", Some(order.in_words(times, lang)));
+        }
         rows
     }
 
@@ -157,29 +162,51 @@ impl Device {
 
     /// Returns what to type next, where something failed.
     fn advice(&self, lang: Lang) -> String {
-        let failed = self.offers.iter().find(|offer| is_failure(&offer.end));
-        let Some(failed) = failed else {
-            return String::new();
-        };
+        let id = self.word();
+        let mut text = String::new();
+        for failed in self.failed.iter().filter(|failed| failed.is_given_up()) {
+            let line = if let Some(file) = &failed.file {
+                let (shown, word) = (one_line(file), shell::quoted(file));
+                lang.pick(
+                    format!("{shown} 不再提供给它；再试一次：xiaozhi-ota retry {id} {word}\n"),
+                    format!("{shown} is offered to it no more; to try again: xiaozhi-ota retry {id} {word}\n"),
+                )
+            } else {
+                lang.pick(
+                    format!("以前下发过的一个固件不再提供给它；再试一次：xiaozhi-ota retry {id}\n"),
+                    format!("an image of before is offered to it no more; to try again: xiaozhi-ota retry {id}\n"),
+                )
+            };
+            // Several without a name have one line.
+            if !text.contains(&line) {
+                text += &line;
+            }
+        }
         let is_newest = self.newest().is_some_and(|offer| is_failure(&offer.end));
-        let held = ["withheld.failed", "withheld.too-much-failed"];
-        let is_held = self.why.as_deref().is_some_and(|why| held.contains(&why));
-        let (id, file) = (self.word(), shell::quoted(&failed.file).into_owned());
-        if is_held {
-            return lang.pick(
-                format!("\n再试一次：xiaozhi-ota retry {id} {file}\n"),
-                format!("\nto try again: xiaozhi-ota retry {id} {file}\n"),
+        if text.is_empty() && is_newest && !self.failed.is_empty() {
+            text += lang.pick(
+                "它再来时会再得到一次该固件；若再次失败，则不再提供，直到文件改变或执行 xiaozhi-ota retry。\n",
+                "It is offered the file once more when it comes again. What fails twice is offered no more, until the file changes or \
+                 xiaozhi-ota retry says so.\n",
             );
         }
-        if is_newest {
-            return lang
-                .pick(
-                    "\n它再来时会再得到一次该固件；若再次失败，则不再提供，直到文件改变或执行 xiaozhi-ota retry。\n",
-                    "\nIt is offered the file once more when it comes again. What fails twice is offered no more, until the file changes or \
-                     xiaozhi-ota retry says so.\n",
-                )
-                .to_owned();
+        if text.is_empty() {
+            return text;
         }
-        String::new()
+        format!("\n{text}")
+    }
+}
+
+impl Ordered {
+    fn in_words(&self, times: &Times, lang: Lang) -> String {
+        let at = times.short(&self.at);
+        let what = match &self.file {
+            Some(file) => one_line(file),
+            None => lang.pick("所有失败过的固件", "all that failed").to_owned(),
+        };
+        lang.pick(
+            format!("{at} 安排了再试一次 {what}；下次签到时给它"),
+            format!("another try of {what} at {at}; it gets it at its next check-in"),
+        )
     }
 }

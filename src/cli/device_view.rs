@@ -31,6 +31,35 @@ pub(super) struct Device {
     pub(super) boots: u64,
     pub(super) why: Option<String>,
     pub(super) offers: Vec<Offer>,
+    // An older server does not tell it.
+    #[serde(default)]
+    pub(super) failed: Vec<Failed>,
+    #[serde(default)]
+    pub(super) ordered: Vec<Ordered>,
+}
+
+/// Number of times after which an image that fails on a device is offered to it no more.
+const ENOUGH: u64 = 2;
+
+/// Image that failed on a device.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Failed {
+    pub(super) file: Option<String>,
+    pub(super) times: u64,
+}
+
+impl Failed {
+    /// Tells whether the device gets it no more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.times >= ENOUGH
+    }
+}
+
+/// Order to try again that the device has not followed yet.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Ordered {
+    pub(super) file: Option<String>,
+    pub(super) at: String,
 }
 
 /// Board of a device.
@@ -100,8 +129,8 @@ pub(super) static ENDS: [End; 8] = [
         "interrupted",
         "未下载完",
         "interrupted",
-        "没有下载完整，与固件无关；下次签到时再给它",
-        "it was not fetched whole, which says nothing of the image; it is offered again at the next check-in",
+        "没有下载，或没有下载完整，与固件无关；下次签到时再给它",
+        "it was not fetched, or not whole, which says nothing of the image; it is offered again at the next check-in",
     ),
     end(
         "offered",
@@ -173,18 +202,45 @@ impl Device {
         self.offers.first()
     }
 
+    /// Tells whether its newest offer is of a file that it gets no more.
+    pub(super) fn is_given_up(&self) -> bool {
+        let newest = self.newest().map(|offer| &offer.file);
+        let mut failed = self.failed.iter().filter(|failed| failed.is_given_up());
+        failed.any(|failed| failed.file.as_ref() == newest)
+    }
+
+    /// Returns the end of its newest offer in a few words.
+    pub(super) fn end(&self, lang: Lang) -> Cow<'_, str> {
+        match self.newest() {
+            None => "-".into(),
+            Some(offer) if self.is_given_up() => lang
+                .pick(
+                    format!("{}，不再提供", offer.short(lang)),
+                    format!("{}, given up", offer.short(lang)),
+                )
+                .into(),
+            Some(offer) => offer.short(lang),
+        }
+    }
+
     /// Returns its id as a word of a command.
     pub(super) fn word(&self) -> String {
         shell::quoted(&self.mac).into_owned()
     }
 
-    /// Returns what it was answered last, in a few words: the id where something is withheld.
+    /// Returns what it was answered last, in a few words: with the reason where something is
+    /// withheld, as its event's id has it.
     pub(super) fn answer(&self, lang: Lang) -> Cow<'_, str> {
         match self.why.as_deref() {
             None => "-".into(),
             Some("offer") => lang.pick("已下发", "offered").into(),
             Some("up-to-date") => lang.pick("最新", "up to date").into(),
-            Some(id) => plain(id).into(),
+            Some(id) => match id.strip_prefix("withheld.").map(plain) {
+                Some(why) => lang
+                    .pick(format!("不提供：{why}"), format!("held back: {why}"))
+                    .into(),
+                None => plain(id).into(),
+            },
         }
     }
 
@@ -230,6 +286,10 @@ impl Device {
             "version" => text(&self.version),
             "has" => self.revision.map(|revision| Value::from(written(revision))),
             "times" => {
+                let most = self.failed.iter().map(|failed| failed.times).max();
+                if let Some(times) = most {
+                    return Some(Value::from(times));
+                }
                 let failed = |offer: &&Offer| is_failure(&offer.end);
                 let file = &self.offers.iter().find(failed)?.file;
                 let same = self.offers.iter().filter(|offer| offer.file == *file);
@@ -365,95 +425,4 @@ impl Times {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_local_and_as_long_as_needed() {
-        let times = Times {
-            zone: TimeZone::fixed(jiff::tz::offset(8)),
-            now: "2026-06-14T08:00:00Z".parse().unwrap(),
-        };
-        assert_eq!(times.short("2026-06-14T07:30:00Z"), "06-14 15:30");
-        assert_eq!(times.short("2025-12-31T15:59:00Z"), "2025-12-31");
-        assert_eq!(times.short("2025-12-31T16:00:00Z"), "01-01 00:00");
-        for (time, en, zh) in [
-            ("2026-06-14T07:59:30Z", "just now", "刚刚"),
-            ("2026-06-14T07:55:00Z", "5 min ago", "5 分钟前"),
-            ("2026-06-13T08:00:00Z", "24 h ago", "24 小时前"),
-            ("2026-06-01T08:00:00Z", "13 days ago", "13 天前"),
-            ("2026-06-14T09:00:00Z", "just now", "刚刚"),
-        ] {
-            let long = |lang| times.long(time, lang);
-            assert!(
-                long(Lang::En).ends_with(&format!("+08:00 ({en})")),
-                "{time}"
-            );
-            assert!(
-                long(Lang::Zh).ends_with(&format!("+08:00（{zh}）")),
-                "{time}"
-            );
-        }
-        assert_eq!(times.short("\u{1b}[2J"), "\\u{1b}[2J");
-    }
-
-    #[test]
-    fn every_reason_has_words_with_what_is_known() {
-        let device = Device {
-            mac: "aa:bb:cc:dd:ee:01".to_owned(),
-            chip: Some("esp32c3".to_owned()),
-            revision: Some(3),
-            offers: vec![
-                Offer {
-                    file: "a_2.bin".to_owned(),
-                    end: "silent".to_owned(),
-                    ..Offer::default()
-                };
-                2
-            ],
-            ..Device::default()
-        };
-        let why = |id: &str, lang| {
-            let why = Some(id.to_owned());
-            let device = Device {
-                why,
-                ..device.clone()
-            };
-            device.why(lang).unwrap()
-        };
-        assert_eq!(
-            why("withheld.chip", Lang::En),
-            "not offered: the image is for …, and the device is an esp32c3"
-        );
-        assert!(why("withheld.revision-low", Lang::Zh).contains("v0.3"));
-        assert!(why("withheld.failed", Lang::En).contains("2 times"));
-        let is_reason = |kind: &&&Kind| kind.id.starts_with("withheld.");
-        for kind in kinds::all().collect::<Vec<_>>().iter().filter(is_reason) {
-            for lang in [Lang::En, Lang::Zh] {
-                let words = why(kind.id, lang);
-                assert!(!words.is_empty() && !words.contains('{'), "{words}");
-            }
-        }
-        assert_eq!(
-            why("withheld.\u{202e}new", Lang::En),
-            "withheld.\\u{202e}new"
-        );
-    }
-
-    #[test]
-    fn a_cell_is_cut_by_what_it_takes() {
-        assert_eq!(cell("abc", 3), "abc");
-        assert_eq!(cell("abcd", 3), "ab…");
-        assert_eq!(cell("小智小智", 8), "小智小智");
-        assert_eq!(cell("小智小智", 6), "小智…");
-        assert_eq!(cell("a\u{1b}", 20), "a\\u{1b}");
-    }
-
-    #[test]
-    fn columns_stand_below_each_other() {
-        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
-        let rows = [row(["a", "小智", "x"]), row(["abc", "b", ""])];
-        assert_eq!(widths(&rows), [3, 4, 1]);
-        assert_eq!(table(&rows, &widths(&rows), 1), " a    小智  x\n abc  b\n");
-    }
-}
+mod tests;

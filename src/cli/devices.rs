@@ -213,24 +213,23 @@ fn head(lang: Lang) -> Vec<String> {
             "版本",
             "最近签到",
             "最近答复",
-            "最近一次下发",
+            "结果",
+            "最近下发的文件",
         ],
-        ["DEVICE", "BOARD", "RUNS", "SEEN", "ANSWER", "NEWEST OFFER"],
+        ["DEVICE", "BOARD", "RUNS", "SEEN", "ANSWER", "END", "FILE"],
     );
     head.map(str::to_owned).to_vec()
 }
 
 fn row(device: &Device, times: &Times, lang: Lang) -> Vec<String> {
-    let offer = device.newest().map_or_else(
-        || "-".to_owned(),
-        |offer| format!("{} {}", offer.short(lang), name_cell(&offer.file, FILE)),
-    );
+    let file = device.newest().map_or("-", |offer| &offer.file);
     vec![
         name_cell(&device.mac, BOARD),
         cell(device.named(), BOARD),
         cell(device.version.as_deref().unwrap_or("-"), VERSION),
         times.short(&device.last_seen),
         device.answer(lang).into_owned(),
-        offer,
+        device.end(lang).into_owned(),
+        name_cell(file, FILE),
     ]
 }

@@ -14,8 +14,10 @@ use std::process::ExitCode;
 
 /// Lines of a screen.
 const SCREEN: usize = 24;
+/// Most files that are shown which fail.
+const FAILING: usize = 2;
 /// Most models that are shown, and versions of each.
-const MODELS: usize = 5;
+const MODELS: usize = 4;
 const VERSIONS: usize = 4;
 /// Number of devices that need a look which are shown: at most, and where other lines take
 /// the room.
@@ -35,6 +37,11 @@ pub(super) struct FleetArgs {
 #[derive(Debug, Default, Deserialize)]
 struct Fleet {
     devices: u64,
+    // An older server does not tell it.
+    #[serde(default)]
+    others: u64,
+    #[serde(default)]
+    failing: Vec<Failing>,
     models: Vec<Model>,
     versions: Vec<Version>,
     ends: BTreeMap<String, u64>,
@@ -45,6 +52,12 @@ struct Fleet {
 #[derive(Debug, Deserialize)]
 struct Model {
     model: String,
+    devices: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failing {
+    file: String,
     devices: u64,
 }
 
@@ -101,7 +114,7 @@ fn looks(asker: &Asker, fleet: &Fleet) -> Asked<Vec<Device>> {
 
 impl Fleet {
     fn in_words(&self, looks: &[Device], times: &Times, lang: Lang) -> String {
-        if self.devices == 0 {
+        if self.devices == 0 && self.others == 0 {
             return lang
                 .pick(
                     "还没有设备签到过。请把服务器启动时打印的 OTA 地址填入设备；若已填写，可用 xiaozhi-ota probe 检查该地址。\n",
@@ -113,6 +126,7 @@ impl Fleet {
         let mut text = self.head(lang);
         text += &self.models(lang);
         text += &self.ends(lang);
+        text += &self.failing(lang);
         let used = text.lines().count();
         text += &self.looks(looks, used, times, lang);
         text + lang.pick(
@@ -123,15 +137,46 @@ impl Fleet {
 
     fn head(&self, lang: Lang) -> String {
         let (Seen { hour, day, week }, Transports { http, https }) = (&self.seen, &self.transports);
-        let devices = self.devices;
+        let (devices, others) = (self.devices, self.others);
+        let besides = if others == 0 {
+            String::new()
+        } else {
+            lang.pick(
+                format!("（另有 {others} 台没有 MAC 地址，不计入）"),
+                format!(", besides {others} that have no MAC address and are not counted"),
+            )
+        };
         match lang {
             Lang::Zh => format!(
-                "设备 {devices} 台；签到过的：一小时内 {hour}，一天内 {day}，一周内 {week}；使用 http {http}，https {https}\n"
+                "设备 {devices} 台{besides}；签到过的：一小时内 {hour}，一天内 {day}，一周内 {week}；使用 http {http}，https {https}\n"
             ),
             Lang::En => format!(
-                "devices: {devices}; seen within an hour {hour}, a day {day}, a week {week}; over http {http}, over https {https}\n"
+                "devices: {devices}{besides}; seen within an hour {hour}, a day {day}, a week {week}; over http {http}, over https {https}\n"
             ),
         }
+    }
+
+    /// Returns on how many devices each file failed, the worst first.
+    fn failing(&self, lang: Lang) -> String {
+        let shown = self.failing.iter().take(FAILING).map(|failing| {
+            let (file, count) = (name_cell(&failing.file, FILE), failing.devices);
+            match (lang, count) {
+                (Lang::Zh, _) => format!("{file} 在 {count} 台设备上失败"),
+                (Lang::En, 1) => format!("{file} failed on 1 device"),
+                (Lang::En, _) => format!("{file} failed on {count} devices"),
+            }
+        });
+        let mut shown: Vec<_> = shown.collect();
+        if let more @ 1.. = self.failing.len().saturating_sub(FAILING) {
+            shown.push(lang.pick(
+                format!("另有 {more} 个文件"),
+                format!("other files: {more}"),
+            ));
+        }
+        if shown.is_empty() {
+            return String::new();
+        }
+        format!("  {}\n", shown.join(lang.pick("；", "; ")))
     }
 
     fn models(&self, lang: Lang) -> String {
@@ -215,7 +260,8 @@ impl Fleet {
             let offer = device.newest().cloned().unwrap_or_default();
             vec![
                 name_cell(&device.mac, NAME),
-                offer.short(lang).into_owned(),
+                cell(device.named(), NAME),
+                device.end(lang).into_owned(),
                 name_cell(&offer.file, FILE),
                 times.short(&offer.at),
             ]
@@ -271,6 +317,13 @@ mod tests {
             devices: 1_000_000,
             models: models.collect(),
             versions: versions.collect(),
+            others: 3,
+            failing: (0..9)
+                .map(|n| Failing {
+                    file: format!("a_{n}.bin"),
+                    devices: 9 - n,
+                })
+                .collect(),
             ends: ENDS.iter().map(|end| (end.key.to_owned(), 500)).collect(),
             ..Fleet::default()
         };
@@ -289,6 +342,10 @@ mod tests {
             let text = fleet.in_words(&looks, &times(), lang);
             assert!(text.lines().count() <= SCREEN + FEWEST_LOOKS, "{text}");
             assert!(text.contains("aa:bb:cc:dd:ee:01") && text.contains("06-14 07:00"));
+            assert!(
+                text.contains("a_0.bin") && !text.contains("a_2.bin"),
+                "{text}"
+            );
             assert!(text.contains("997") && text.contains("--end"), "{text}");
         }
     }

@@ -41,6 +41,8 @@ pub(super) struct ForgetArgs {
 struct Retried {
     device: String,
     retried: u64,
+    // An older server does not tell it.
+    cleared: Option<u64>,
 }
 
 impl RetryArgs {
@@ -57,7 +59,17 @@ impl RetryArgs {
                 return Ok(());
             }
             let (device, count) = (one_line(&retried.device), retried.retried);
+            let is_once = count == 0 && retried.cleared.is_some_and(|cleared| cleared > 0);
             let text = match (count, &self.file) {
+                (0, file) if is_once => {
+                    let file = file.as_deref().map(one_line);
+                    let zh = file.clone().map_or_else(String::new, |file| format!("{file} "));
+                    let en = file.unwrap_or_else(|| "what failed on it".to_owned());
+                    asker.lang.pick(
+                        format!("{device}：{zh}只失败过一次，本来就会再给它；失败次数重新计算\n"),
+                        format!("{device}: {en} failed once, and is offered to it again anyway; its count begins anew\n"),
+                    )
+                }
                 (0, Some(file)) => {
                     let file = one_line(file);
                     asker.lang.pick(
@@ -67,7 +79,7 @@ impl RetryArgs {
                 }
                 (0, None) => asker.lang.pick(
                     format!("{device}：没有固件在它上面失败过，什么也没有改变\n"),
-                    format!("{device}: nothing failed on it, and nothing was changed\n"),
+                    format!("{device}: nothing failed on it, nothing was changed\n"),
                 ),
                 (_, Some(file)) => {
                     let file = one_line(file);

@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 
-/// Keys whose values are left out, in lower case: those of `boards/common/wifi_board.cc` and
-/// `ml307_board.cc` in the firmware.
-const PRIVATE: [&str; 3] = ["ssid", "imei", "iccid"];
+/// Parts of keys whose values are left out, in lower case: those of
+/// `boards/common/wifi_board.cc` and `ml307_board.cc` in the firmware, and their like.
+const PRIVATE: [&str; 4] = ["ssid", "imei", "iccid", "imsi"];
+/// Longest key that is looked at, in bytes.
+const LONGEST: usize = 64;
 /// Text that stands for a value.
 const MASK: &str = "***";
 /// Key that the firmware writes behind the name of the Wi-Fi.
@@ -17,8 +19,8 @@ const BEHIND_SSID: &str = "rssi";
 pub fn masked(body: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let (mut from, mut at) = (0, 0);
-    while let Some((value, key)) = next(body, at) {
-        let end = end_of(body, value, key);
+    while let Some((value, is_ssid)) = next(body, at) {
+        let end = end_of(body, value, is_ssid);
         shown.push_str(&body[from..value]);
         shown.push_str(MASK);
         (from, at) = (end, end);
@@ -30,46 +32,64 @@ pub fn masked(body: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Finds the next private key from `at` on. Returns the place of its value.
-fn next(body: &str, at: usize) -> Option<(usize, &'static str)> {
+/// Finds the next private key from `at` on. Returns the place of its value, and whether it is
+/// the name of a Wi-Fi.
+fn next(body: &str, at: usize) -> Option<(usize, bool)> {
     let mut rest = at;
     loop {
         let quote = rest + body.get(rest..)?.find('"')?;
-        let name = body.get(quote + 1..)?;
-        for key in PRIVATE {
-            let Some(found) = name.get(..key.len()) else {
-                continue;
-            };
-            let Some(behind) = name
-                .get(key.len()..)
-                .and_then(|rest| rest.strip_prefix('"'))
-            else {
-                continue;
-            };
-            let value = behind.trim_start();
-            let Some(value) = value.strip_prefix(':').map(str::trim_start) else {
-                continue;
-            };
-            if found.eq_ignore_ascii_case(key) {
-                return Some((body.len() - value.len(), key));
-            }
-        }
         rest = quote + 1;
+        let behind = body.get(rest..)?;
+        let Some((key, behind)) = behind
+            .split_once('"')
+            .filter(|(key, _)| key.len() <= LONGEST)
+        else {
+            continue;
+        };
+        let Some(value) = behind.trim_start().strip_prefix(':') else {
+            continue;
+        };
+        let key = plain(key);
+        if PRIVATE.iter().any(|private| key.contains(private)) {
+            let value = value.trim_start();
+            return Some((body.len() - value.len(), key.contains("ssid")));
+        }
     }
 }
 
+/// Returns a key in lower case, its escapes written out.
+fn plain(key: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = key;
+    while let Some((before, behind)) = rest.split_once("\\u") {
+        plain.push_str(before);
+        let sign = behind.get(..4);
+        let sign = sign.and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        match sign.and_then(char::from_u32) {
+            Some(sign) => {
+                plain.push(sign);
+                rest = &behind[4..];
+            }
+            None => rest = behind,
+        }
+    }
+    plain.push_str(rest);
+    plain.to_ascii_lowercase()
+}
+
 /// Returns the end of the value at `value`.
-fn end_of(body: &str, value: usize, key: &str) -> usize {
+fn end_of(body: &str, value: usize, is_ssid: bool) -> usize {
     let rest = &body[value..];
+    if rest.starts_with(['[', '{']) {
+        return value + end_of_nested(rest);
+    }
     let Some(text) = rest.strip_prefix('"') else {
         // A number, or nothing.
         let end = rest.find([',', '}', ']', '\n']);
         return end.map_or(body.len(), |end| value + end);
     };
     let start = value + 1;
-    if key == "ssid"
-        && let Some(end) = before_rssi(text)
-    {
+    if is_ssid && let Some(end) = before_rssi(text) {
         return start + end;
     }
     let mut is_escaped = false;
@@ -83,10 +103,36 @@ fn end_of(body: &str, value: usize, key: &str) -> usize {
     body.len()
 }
 
-/// Tells whether what follows a quote may follow a value.
+/// Returns the end of a list or an object, or of the text where it has none.
+fn end_of_nested(text: &str) -> usize {
+    let (mut depth, mut is_text, mut is_escaped) = (0usize, false, false);
+    for (at, sign) in text.char_indices() {
+        match sign {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_text => is_escaped = true,
+            '"' => is_text = !is_text,
+            '[' | '{' if !is_text => depth += 1,
+            ']' | '}' if !is_text => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Tells whether what follows a quote may follow a value: the end, or another key.
 fn ends_value(behind: &str) -> bool {
     let behind = behind.trim_start();
-    behind.is_empty() || behind.starts_with([',', '}', ']'])
+    if behind.is_empty() || behind.starts_with(['}', ']']) {
+        return true;
+    }
+    let next = behind.strip_prefix(',').map(str::trim_start);
+    let key = next.and_then(|next| next.strip_prefix('"')?.split_once('"'));
+    key.is_some_and(|(_, behind)| behind.trim_start().starts_with(':'))
 }
 
 /// Returns the end of the name of a Wi-Fi in front of the key that the firmware writes behind
@@ -128,9 +174,20 @@ mod tests {
             (r#"{"ssid":"a""#, r#"{"ssid":***"#),
             (r#"["ssid"]"#, r#"["ssid"]"#),
             (
-                r#"{"essid":"x","ssids":"y"}"#,
-                r#"{"essid":"x","ssids":"y"}"#,
+                r#"{"bssid":"x","ap_ssid":"y"}"#,
+                r#"{"bssid":***,"ap_ssid":***}"#,
             ),
+            (
+                r#"{"ss\u0069d":"x","rss\u0069":1}"#,
+                r#"{"ss\u0069d":***,"rss\u0069":1}"#,
+            ),
+            (r#"{"ssid":["a","b]"],"x":1}"#, r#"{"ssid":***,"x":1}"#),
+            (
+                r#"{"ssid":{"a":1,"name":"b"},"x":1}"#,
+                r#"{"ssid":***,"x":1}"#,
+            ),
+            (r#"{"ssid":"a","b"}"#, r#"{"ssid":***}"#),
+            (r#"{"IMSI":460001,"rssi":1}"#, r#"{"IMSI":***,"rssi":1}"#),
         ] {
             assert_eq!(masked(body), shown, "{body}");
         }

@@ -92,6 +92,11 @@ impl Catalogue {
         *lock(&self.shared.first_look_done)
     }
 
+    /// Returns why the folder could not be listed at the last look; `None` where it was.
+    pub(crate) fn fault(&self) -> Option<String> {
+        lock(&self.shared.fault).clone()
+    }
+
     /// Waits until what lay in the folder at start is in the snapshot, but no
     /// longer than `limit`: a big folder must not keep the server from
     /// answering.

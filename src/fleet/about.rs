@@ -239,48 +239,40 @@ pub fn check_in<'a>(profile: &'a Profile, build: &'a Build, device: &'a str) -> 
     }
 }
 
-/// Values that many devices share, each kept once, and no more than so many: strangers
-/// can say anything. Beyond that each is the default one.
+/// Values that many devices share, each kept once, up to so many: strangers can say
+/// anything.
 #[derive(Debug)]
 pub(super) struct Shared<T> {
     known: HashSet<Arc<T>>,
     most: usize,
     /// Number of new ones before those that nobody has any more are looked for.
     until_sweep: usize,
-    none: Arc<T>,
 }
 
-impl<T: Default + Eq + Hash> Shared<T> {
+impl<T: Eq + Hash> Shared<T> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             known: HashSet::new(),
             most,
             until_sweep: most / 8,
-            none: Arc::default(),
         }
     }
 
-    /// Returns the one that is like `value`, or the default one where there are too many.
+    /// Returns the one that is like `value`. Where there are too many, that is one of its own:
+    /// what a device says must not become something else.
     pub(super) fn take(&mut self, value: T) -> Arc<T> {
-        self.try_take(value)
-            .unwrap_or_else(|| Arc::clone(&self.none))
-    }
-
-    /// Returns the one that is like `value`; `None` where there are too many.
-    pub(super) fn try_take(&mut self, value: T) -> Option<Arc<T>> {
         if let Some(known) = self.known.get(&value) {
-            return Some(Arc::clone(known));
+            return Arc::clone(known);
         }
         if self.until_sweep == 0 {
             self.known.retain(|known| Arc::strong_count(known) > 1);
             self.until_sweep = self.most / 8;
         }
         self.until_sweep -= 1;
-        if self.known.len() >= self.most {
-            return None;
-        }
         let value = Arc::new(value);
-        self.known.insert(Arc::clone(&value));
-        Some(value)
+        if self.known.len() < self.most {
+            self.known.insert(Arc::clone(&value));
+        }
+        value
     }
 }

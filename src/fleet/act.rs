@@ -1,8 +1,8 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::Content;
-use super::{DeviceId, Fleet, Knowledge, wall};
-use std::time::SystemTime;
+use super::{DeviceId, Fleet, Knowledge};
+use crate::util::sync::lock;
 
 impl Fleet {
     /// Returns the contents that were offered to a device under this name. `None` where the
@@ -23,13 +23,9 @@ impl Fleet {
 
     /// Lets a device have again what failed on it: these contents, or all. Returns the number
     /// of images that it may have again by this; `None` where the device is not known.
-    pub fn retry(
-        &self,
-        id: &DeviceId,
-        contents: Option<&[Content]>,
-        now: SystemTime,
-    ) -> Option<usize> {
-        let now = wall(now);
+    pub fn retry(&self, id: &DeviceId, contents: Option<&[Content]>) -> Option<usize> {
+        // Whatever the clock said when it failed.
+        let until = u64::MAX;
         let mut shard = self.table.shard(id);
         let device = self.hash(id);
         self.protected().retry(device);
@@ -38,10 +34,11 @@ impl Fleet {
                 return 0;
             };
             match contents {
-                None => history.retry(None, now),
+                None => history.retry(None, until),
                 Some(contents) => {
                     let each = contents.iter();
-                    each.map(|content| history.retry(Some(*content), now)).sum()
+                    each.map(|content| history.retry(Some(*content), until))
+                        .sum()
                 }
             }
         })
@@ -53,7 +50,11 @@ impl Fleet {
         self.protected().forget(device);
         let mut shard = self.table.shard(id);
         let was_known = self.table.remove(&mut shard, id).is_some();
-        if was_known || self.knowledge() != Knowledge::Everything {
+        let is_all_known = self.knowledge() == Knowledge::Everything;
+        if !is_all_known {
+            lock(&self.forgotten).insert(id.clone());
+        }
+        if was_known || !is_all_known {
             // It may not have been read yet, and a write that failed may have been done.
             self.table.note_change(&mut shard, id);
         }

@@ -8,8 +8,9 @@ use crate::firmware::snapshot::Entry;
 use crate::ota::device_memory::OwnModel;
 use std::sync::Arc;
 
-/// Number of kinds of devices, of builds, of images and of models that are kept.
-const KINDS: usize = 1 << 15;
+/// Number of kinds of devices, of builds, of images and of models that are shared: more than
+/// newcomers can have.
+const KINDS: usize = 1 << 17;
 
 /// Values that records share.
 #[derive(Debug)]
@@ -53,8 +54,8 @@ impl Fleet {
         })
     }
 
-    pub(super) fn own_model(&self, named: &str, files: &str) -> Option<Arc<OwnModel>> {
+    pub(super) fn own_model(&self, named: &str, files: &str) -> Arc<OwnModel> {
         let [named, files] = [named, files].map(|name| kept(name).into());
-        self.commons().own.try_take(OwnModel { named, files })
+        self.commons().own.take(OwnModel { named, files })
     }
 }

@@ -6,7 +6,7 @@ use super::id::DeviceId;
 use super::outcome::{Content, FAILED, History, OfferEnd};
 use super::record::Record;
 use crate::firmware::name::model_key;
-use crate::ota::device_memory::{DeviceMemory, NoRoom, OwnModel, Unknown};
+use crate::ota::device_memory::{DeviceMemory, OwnModel, Unknown};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -75,8 +75,7 @@ impl Own {
             return if is_lost { Self::Lost } else { Self::None };
         };
         let named = record.named();
-        let is_back =
-            named.is_some() && record.at_first.as_deref() == named && named != Some(&*own.named);
+        let is_back = named.is_some() && record.at_first() == named && named != Some(&*own.named);
         if is_back {
             Self::None
         } else {
@@ -116,7 +115,7 @@ fn times(of: &[(Content, u32)], content: Content) -> Option<u32> {
 
 /// The memory that a server has of such a device, once it has read all that it knew.
 impl DeviceMemory for Group {
-    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, NoRoom> {
+    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, Unknown> {
         let tried = self.tried.as_deref();
         let times = tried.and_then(|tried| times(&tried.forced, Content::of(sha256)));
         Ok(times.unwrap_or(0))
@@ -133,11 +132,11 @@ impl DeviceMemory for Group {
         }
     }
 
-    fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, NoRoom> {
+    fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, Unknown> {
         match &self.own {
             Own::None => Ok(None),
             Own::Model(Place(own)) => Ok(Some(OwnModel::clone(own))),
-            Own::Lost => Err(NoRoom),
+            Own::Lost => Err(Unknown::NoRoom),
         }
     }
 }

@@ -20,11 +20,11 @@ mod wipe;
 pub(crate) use fault::Fault;
 pub(crate) use place::{Identity, Place};
 pub(crate) use reader::{copy, read_only};
-pub(crate) use wipe::traces;
+pub(crate) use wipe::{Trace, traces};
 
 use super::id::DeviceId;
 use super::record::Record;
-use load::{Walk, Which};
+use load::Load;
 use row::Numbers;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
@@ -40,6 +40,16 @@ const NEW_VALUES: usize = 4_096;
 const HOURS: u64 = 366 * 24;
 /// Number of hours that are removed at once: a clock that is wrong for a moment costs no more.
 const HOURS_AT_ONCE: u32 = 48;
+
+/// Kind of counts that say how many devices run each version in an hour: a state, and no sum.
+pub(crate) const VERSIONS: &str = "versions";
+/// Longest term of an offer, in milliseconds: a day (`gateway.fleet.silent_after`).
+const LONGEST_TERM: u64 = 86_400_000;
+/// Length of the file up to which all of it is checked now and then: a million devices have
+/// 180 MB, which take 0.3 s where the system has them in memory.
+const CHECKED: u64 = 256 << 20;
+/// Name in `meta` of what is said there while a device was forgotten, and the file not wiped.
+const WIPE: &str = "wipe";
 
 /// One device that was read.
 pub(crate) type Read = (DeviceId, Record);
@@ -80,6 +90,27 @@ pub(crate) struct Database {
     sweep: Option<Sweep>,
     /// Number of values that were added since the last sweep.
     new_values: usize,
+    owed: Owed,
+}
+
+/// State of what is left of devices that were forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    /// Traces of some may be left.
+    Some,
+    /// Traces may be left, and nobody knows which: an earlier process was to wipe them.
+    Unknown,
+}
+
+/// Outcome of a wipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wiped {
+    /// True if nothing is left. False where somebody reads meanwhile, and it has to be tried
+    /// again.
+    pub(crate) is_done: bool,
+    /// True if all was written anew for it.
+    pub(crate) is_anew: bool,
 }
 
 impl Database {
@@ -121,6 +152,7 @@ impl Database {
             length: 0,
             sweep: None,
             new_values: 0,
+            owed: Owed::Nothing,
         };
         if database.unwritable.is_some() {
             reader::is_known(&database.connection, options.steps)?;
@@ -128,6 +160,12 @@ impl Database {
         database.length = database.file.metadata()?.len();
         database.beside = place.identities_beside();
         database.rows = database.number("devices")?.unwrap_or_default();
+        if database.unwritable.is_none() {
+            place.remove_draft()?;
+        }
+        if database.number(WIPE)?.is_some_and(|owed| owed > 0) {
+            database.owed = Owed::Unknown;
+        }
         Ok(database)
     }
 
@@ -163,13 +201,10 @@ impl Database {
         Ok(found.optional()?.map(i64::cast_unsigned))
     }
 
-    /// Begins to read all devices, first those on which an image failed.
-    pub(crate) fn load(&self) -> Load<'_> {
-        Load {
-            database: self,
-            walk: Walk::new(Which::Failed),
-            number: 0,
-        }
+    /// Begins to read all devices, first those on which an image failed. No term ends later
+    /// than the longest one behind this time served, in milliseconds.
+    pub(crate) fn load(&self, served: u64) -> Load<'_> {
+        Load::begin(&self.connection, served.saturating_add(LONGEST_TERM))
     }
 
     /// Writes devices as they are now, and the time served, all or nothing.
@@ -214,7 +249,8 @@ impl Database {
     }
 
     /// Adds counts to those of an hour, of which each begins so many hours after 1970, and
-    /// forgets those that are a year old.
+    /// forgets those that are a year old. Those of [`VERSIONS`] take the place of what was
+    /// there: each process counts them once an hour.
     pub(crate) fn count(
         &mut self,
         hour: u64,
@@ -222,6 +258,11 @@ impl Database {
     ) -> Result<(), Fault> {
         let begun = begin(&mut self.connection)?;
         {
+            if counts.iter().any(|(kind, ..)| *kind == VERSIONS) {
+                begun
+                    .prepare_cached("DELETE FROM hourly WHERE hour = ?1 AND kind = ?2")?
+                    .execute((hour.cast_signed(), VERSIONS))?;
+            }
             let mut add = begun.prepare_cached(
                 "INSERT INTO hourly(hour, kind, label, count) VALUES(?1, ?2, ?3, ?4) \
                  ON CONFLICT DO UPDATE SET count = count + excluded.count",
@@ -273,22 +314,70 @@ impl Database {
         Ok(is_busy == 0)
     }
 
+    /// Notes in the store that traces of forgotten devices may be left in it, without naming
+    /// any: another process has to wipe them if this one is killed. To be called before they
+    /// are removed.
+    pub(crate) fn owe_wipe(&mut self) -> Result<(), Fault> {
+        if self.owed == Owed::Nothing {
+            self.set(WIPE, 1)?;
+            self.owed = Owed::Some;
+        }
+        Ok(())
+    }
+
+    /// Tells whether traces of forgotten devices may be left.
+    pub(crate) fn owes_wipe(&self) -> bool {
+        self.owed != Owed::Nothing
+    }
+
+    fn set(&self, name: &str, value: i64) -> Result<(), Fault> {
+        let set = "REPLACE INTO meta(name, value) VALUES(?1, ?2)";
+        self.connection
+            .prepare_cached(set)?
+            .execute((name, value))?;
+        Ok(())
+    }
+
     /// Leaves none of these traces of devices that were removed, in the file or beside it.
-    /// Returns false where somebody reads meanwhile, and it has to be tried again.
     ///
     /// # Errors
     ///
     /// [`Fault::Full`] where it has to be written anew, and there is no room for that.
-    pub(crate) fn wipe(&mut self, traces: &[Vec<u8>]) -> Result<bool, Fault> {
-        if !self.settle()? {
-            return Ok(false);
+    pub(crate) fn wipe(&mut self, traces: &[Trace]) -> Result<Wiped, Fault> {
+        let (mut is_done, mut is_anew) = (self.settle()?, false);
+        if is_done {
+            is_anew = self.owed == Owed::Unknown
+                || traces.len() > wipe::MANY
+                || wipe::holds(&self.file, traces, &self.connection)?;
         }
-        if traces.len() <= wipe::MANY && !wipe::holds(&self.file, traces)? {
-            return Ok(true);
+        if is_anew {
+            self.length = 0;
+            let written = wipe::write_anew(&mut self.connection, &self.place);
+            is_done = self.settle()?;
+            written?;
         }
-        self.length = 0;
-        self.connection.execute_batch("VACUUM")?;
-        self.settle()
+        if is_done && self.owed != Owed::Nothing {
+            self.set(WIPE, 0)?;
+            self.owed = Owed::Nothing;
+        }
+        Ok(Wiped { is_done, is_anew })
+    }
+
+    /// Looks at all of a store that is not large, as whoever opens it would: what its own
+    /// connection has in memory may hide that the file is broken.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Broken`].
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        if self.length > CHECKED {
+            return Ok(());
+        }
+        match reader::check(&self.place) {
+            Err(fault @ Fault::Broken(_)) => Err(fault),
+            // Whether it can be read now is another question, which a write asks.
+            _ => Ok(()),
+        }
     }
 
     /// Looks whether its path still leads to it, and whether it still looks like a store.
@@ -332,41 +421,6 @@ impl Database {
                 row.get(0)
             })
             .unwrap();
-    }
-}
-
-/// Reading of all devices.
-pub(crate) struct Load<'d> {
-    database: &'d Database,
-    walk: Walk,
-    number: u64,
-}
-
-impl Load<'_> {
-    /// Reads the next devices. Empty once those on which an image failed, or all, are read.
-    pub(crate) fn next(&mut self) -> Result<Vec<Read>, Fault> {
-        let found = self.walk.next(&self.database.connection)?;
-        self.number += found.len() as u64;
-        Ok(found)
-    }
-
-    /// Goes on with all others.
-    #[must_use]
-    pub(crate) fn others(self) -> Self {
-        Self {
-            walk: self.walk.others(),
-            ..self
-        }
-    }
-
-    /// Returns the number of devices that were read so far.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Returns the number of rows of which something could not be read.
-    pub(crate) fn damaged(&self) -> u64 {
-        self.walk.reading.damaged
     }
 }
 

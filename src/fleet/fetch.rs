@@ -70,6 +70,11 @@ impl Fleet {
 }
 
 impl Fetch {
+    /// Returns the id of the device whose download it is.
+    pub fn device(&self) -> String {
+        self.id.to_string()
+    }
+
     /// Takes that the client has all of it, and has ended the connection or gone on.
     pub fn whole(&self) {
         let (offer, now) = (self.offer, self.now());

@@ -11,6 +11,7 @@
 
 mod health;
 mod kept;
+mod wiper;
 mod writer;
 
 pub(crate) use health::StoreHealth;

@@ -2,9 +2,11 @@
 
 use super::about::{Build, Profile};
 use super::journal::Kept;
-use super::outcome::{History, Moment, OFFERS, OfferedImage};
+use super::news::say_end;
+use super::outcome::{Change, History, Moment, OFFERS, OfferedImage};
 use super::protected::BOOT;
 use super::record::Record;
+use super::table::STRETCH;
 use super::{DeviceId, Fleet, Knowledge};
 use crate::util::sync::lock;
 use std::collections::HashMap;
@@ -15,11 +17,14 @@ impl Kept for Fleet {
     fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let mut taken = Vec::new();
         for part in self.table.parts() {
-            let left = most.saturating_sub(taken.len());
-            if left == 0 {
-                break;
+            loop {
+                let left = most.saturating_sub(taken.len()).min(STRETCH);
+                let before = taken.len();
+                taken.extend(lock(part).take_changed(left));
+                if taken.len() - before < left || left == 0 {
+                    break;
+                }
             }
-            taken.extend(lock(part).take_changed(left));
         }
         taken
     }
@@ -53,6 +58,10 @@ impl Kept for Fleet {
         self.clock.served()
     }
 
+    fn has_terms(&self) -> bool {
+        self.table.parts().any(|part| lock(part).has_terms())
+    }
+
     fn read_served(&self, served: u64) {
         self.clock.go_on_behind(served);
     }
@@ -63,6 +72,7 @@ impl Kept for Fleet {
 
     fn all_read(&self) {
         self.know(Knowledge::Everything);
+        lock(&self.forgotten).clear();
     }
 
     fn is_newer(&self) {
@@ -73,11 +83,17 @@ impl Kept for Fleet {
         let now = self.moment(SystemTime::now());
         let mut known = Known::default();
         for (id, mut old) in devices {
+            if lock(&self.forgotten).contains(&id) {
+                continue;
+            }
             old.is_stored = true;
             self.share(&mut old, &mut known);
             if let Some(history) = &mut old.history {
                 history.restarted(now);
-                for (content, until) in self.retries.get(&id).into_iter().flatten() {
+                // An order from a time that has not come yet, by a clock that was ahead, would
+                // overrule what fails from now on at each start.
+                let orders = self.retries.get(&id).into_iter().flatten();
+                for (content, until) in orders.filter(|(_, until)| *until <= now.wall) {
                     history.retry(*content, *until);
                 }
             }
@@ -85,7 +101,7 @@ impl Kept for Fleet {
             if shard.get(&id).is_none() {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {
-                    self.table.admit(&mut shard, id.clone(), old);
+                    self.table.admit(&mut shard, &id, old);
                     // It is as it was read.
                     shard.changed.remove(&id);
                 }
@@ -94,14 +110,23 @@ impl Kept for Fleet {
             if shard.get(&id).is_some_and(|known| known.is_stored) {
                 continue;
             }
-            let settles = self.table.change(&mut shard, &id, |record| {
-                merge(record, old, now);
-                record.boots >= 2
-            });
-            if settles == Some(true)
-                && let Some(record) = shard.get_mut(&id)
-            {
-                self.table.settle(record);
+            let was_settled = old.is_settled;
+            let change = self
+                .table
+                .change(&mut shard, &id, |record| merge(record, old, now));
+            if let Some(record) = shard.get_mut(&id) {
+                if was_settled && !record.is_settled {
+                    self.table.settle_again(record);
+                    self.take_over(&id, record);
+                } else if record.boots >= 2 {
+                    // Where there is no room it stays a newcomer.
+                    self.settle(&id, record);
+                }
+            }
+            let ended = change.flatten().and_then(|change| shard.ended(&id, change));
+            drop(shard);
+            if let Some(ended) = &ended {
+                say_end(ended);
             }
         }
     }
@@ -142,8 +167,7 @@ impl Fleet {
             commons.builds.take(build)
         });
         if let Some(own) = record.own.take() {
-            record.own = commons.own.try_take((*own).clone());
-            record.has_lost_own |= record.own.is_none();
+            record.own = Some(commons.own.take((*own).clone()));
         }
         let offers = record.history.iter_mut();
         for offer in offers.flat_map(|history| &mut history.offers) {
@@ -157,30 +181,39 @@ impl Fleet {
     }
 }
 
-/// Puts what was known of a device behind what it said since the start.
-fn merge(record: &mut Record, old: Record, now: Moment) {
+/// Puts what was known of a device behind what it said since the start. Returns how that
+/// ended an offer.
+fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
     let apart = record.first_seen.saturating_sub(old.last_seen);
     let same_boot = u32::from(u128::from(apart) < BOOT.as_millis());
     let boots = record.boots.saturating_sub(same_boot);
     record.boots = old.boots.saturating_add(boots);
     record.first_seen = old.first_seen.min(record.first_seen);
     record.is_stored = true;
+    if let Some(at_first) = old.at_first() {
+        record.set_at_first(Some(at_first.into()));
+    }
     record.own = record.own.take().or(old.own);
-    record.at_first = old.at_first.or(record.at_first.take());
     record.has_lost_own |= old.has_lost_own;
-    let Some(mut history) = old.history else {
-        return;
-    };
+    let mut history = old.history?;
     // It came meanwhile, and said what it runs.
-    history.checked(&record.build, now);
+    let change = history.checked(&record.build, now);
     let since = record.history.take();
     for offer in since.map(|since| since.offers).unwrap_or_default() {
         append(&mut history, offer);
     }
     record.history = Some(history);
+    change
 }
 
-fn append(history: &mut History, offer: super::Offer) {
+fn append(history: &mut History, mut offer: super::Offer) {
+    // How often it was forced before counts on.
+    let mut before = history.offers.iter().rev();
+    let before = before.find(|before| before.image.content == offer.image.content);
+    if let Some(before) = before.filter(|before| before.before.version() == offer.before.version())
+    {
+        offer.forced = offer.forced.saturating_add(before.forced);
+    }
     if let Some(last) = history.offers.last_mut()
         && last.end.goes_on()
         && last.image.content == offer.image.content
@@ -189,6 +222,7 @@ fn append(history: &mut History, offer: super::Offer) {
         *last = offer;
         return;
     }
+    history.offers.reserve_exact(1);
     history.offers.push(offer);
     if history.offers.len() > OFFERS {
         history.offers.remove(0);

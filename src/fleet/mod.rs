@@ -11,6 +11,7 @@ mod clock;
 mod commons;
 mod crowd;
 pub(crate) mod database;
+mod devices;
 mod fetch;
 mod forecast;
 mod full;
@@ -35,13 +36,13 @@ pub use fetch::Fetch;
 pub use forecast::{Forecast, Stays, forecast_all};
 pub use id::DeviceId;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferEnd, OfferedImage};
-pub use record::{ClientId, Record};
+pub use record::{ClientId, Names, Record};
 pub use settings::FleetSettings;
 pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
 pub use visit::{Came, Noted, Visit};
 
-use crate::ota::device_memory::OwnModel;
+use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -49,7 +50,7 @@ use clock::ServedClock;
 use commons::Commons;
 use outcome::millis;
 use protected::Protected;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -121,12 +122,11 @@ pub struct Fleet {
     settings: ArcSwap<FleetSettings>,
     clock: ServedClock,
     knowledge: AtomicU8,
-    /// True while devices reach this server from this very machine, through a proxy or in
-    /// play: they need no network.
-    is_local: AtomicBool,
     key: TokenKey,
     built: SystemTime,
     retries: HashMap<DeviceId, Vec<(Option<Content>, u64)>>,
+    /// Devices that were forgotten while the store was being read.
+    forgotten: Mutex<HashSet<DeviceId>>,
     /// True while there may be orders that nobody can read.
     has_unknown_orders: AtomicBool,
     before: Mutex<news::Before>,
@@ -172,10 +172,10 @@ impl Fleet {
             settings: ArcSwap::from_pointee(start.settings),
             clock: ServedClock::default(),
             knowledge: AtomicU8::new(knowledge as u8),
-            is_local: AtomicBool::new(false),
             key: start.key,
             built: start.built,
             retries,
+            forgotten: Mutex::default(),
             has_unknown_orders: AtomicBool::new(false),
             before: Mutex::default(),
             swept: Mutex::new(vec![None; parts]),
@@ -220,20 +220,22 @@ impl Fleet {
         now >= self.built
     }
 
-    /// Takes that a moment has passed, about a second: ends the terms that are over.
+    /// Takes that a moment has passed, about a second: ends terms that are over.
     /// `has_network` says whether this machine has an address of a network, by which devices
-    /// can reach it.
-    pub fn tick(&self, has_network: bool, now: SystemTime) {
-        let is_reachable = has_network || self.is_local.load(Ordering::Relaxed);
-        self.clock.tick(is_reachable);
+    /// can reach it. Returns true where more of them are over: it is to be called again.
+    pub fn tick(&self, has_network: bool, now: SystemTime) -> bool {
+        self.clock.tick(has_network);
         let moment = self.moment(now);
+        let mut has_more = false;
         if self.knowledge() != Knowledge::Nothing && self.may_learn(now) {
-            let ended = self.table.expire(moment);
+            let ended;
+            (ended, has_more) = self.table.expire(moment);
             for ended in &ended {
                 news::say_end(ended);
             }
         }
         self.drop_addresses(moment.wall);
+        has_more
     }
 
     /// Forgets addresses that were kept long enough, some of them at each call.
@@ -241,16 +243,14 @@ impl Fleet {
         /// Number of devices of each part that are looked at.
         const LOOKED_AT: usize = 128;
         let mut swept = lock(&self.swept);
-        for (part, at) in self.table.parts().zip(swept.iter_mut()) {
-            *at = lock(part).drop_addresses(at.take(), LOOKED_AT, now);
-        }
+        self.table.drop_addresses(&mut swept, LOOKED_AT, now);
     }
 
     /// Returns the model as which `device` came before, if it has none with files now.
     pub fn former(&self, device: &str) -> Option<OwnModel> {
         let id = DeviceId::new(device);
         let shard = self.table.shard(&id);
-        shard.get(&id)?.former.as_deref().cloned()
+        shard.get(&id)?.former().map(|own| OwnModel::clone(own))
     }
 
     /// Returns whether something may be said of `device` now, once an hour, and takes
@@ -273,6 +273,31 @@ impl Fleet {
     /// Returns whether none has checked in.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Settles a device, and takes over what protected it as a newcomer. Returns false where
+    /// there is no room.
+    fn settle(&self, id: &DeviceId, record: &mut Record) -> bool {
+        if record.is_settled || id.mac().is_none() {
+            return true;
+        }
+        if !self.table.settle(record) {
+            return false;
+        }
+        self.take_over(id, record);
+        true
+    }
+
+    /// Takes over what protected a device as a newcomer.
+    fn take_over(&self, id: &DeviceId, record: &mut Record) {
+        let mut protected = self.protected();
+        let device = self.hash(id);
+        match protected.own(device) {
+            Ok(Some(own)) if record.own.is_none() => record.own = Some(Arc::clone(&own.model)),
+            Ok(_) => {}
+            Err(NoRoom) => record.has_lost_own = true,
+        }
+        protected.leave_own(device);
     }
 
     fn commons(&self) -> MutexGuard<'_, Commons> {

@@ -85,7 +85,25 @@ impl Orders {
         from: &str,
         now: SystemTime,
     ) -> io::Result<()> {
-        let act = Act {
+        let files = file.as_ref().map(std::slice::from_ref);
+        self.retry_all(device, files, by, from, now)
+    }
+
+    /// Orders as [`Self::retry`] does, several files at once: all of them or none. `None` is
+    /// for all that the device failed; where there are no files, nothing is ordered.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::retry`]; none of them is in force then.
+    pub fn retry_all(
+        &self,
+        device: &str,
+        files: Option<&[(&str, [u8; 16])]>,
+        by: &str,
+        from: &str,
+        now: SystemTime,
+    ) -> io::Result<()> {
+        let act = |file: Option<(&str, [u8; 16])>| Act {
             at: now,
             kind: ActKind::Retry,
             by: by.to_owned(),
@@ -94,7 +112,18 @@ impl Orders {
             file: file.map(|(name, _)| name.to_owned()),
             content: file.map(|(_, content)| content),
         };
-        self.change(|file| file.push(Entry::of(&act)))
+        let acts: Vec<_> = match files {
+            None => vec![act(None)],
+            Some(files) => files.iter().map(|file| act(Some(*file))).collect(),
+        };
+        if acts.is_empty() {
+            return Ok(());
+        }
+        self.change(|file| {
+            for act in &acts {
+                file.push(Entry::of(act));
+            }
+        })
     }
 
     /// Notes that a device is to be forgotten: older acts about it lose its name, and this one

@@ -280,7 +280,10 @@ impl History {
                 let number = last.number;
                 return (number, [self.set(at, OfferEnd::Offered, now), None]);
             }
-            // What was fetched had its check-in before this one is decided on.
+            if last.end == OfferEnd::Fetched && last.image.content == image.content {
+                // It came whole while this check-in was decided on.
+                return (last.number, [None, None]);
+            }
             left = self.set(at, OfferEnd::Superseded, now);
         }
         // How often it was forced counts for the content, whatever offers end between.
@@ -305,6 +308,8 @@ impl History {
             due: now.due(),
         };
         offer.force(forced_at);
+        // Most devices have one, and there are a million.
+        self.offers.reserve_exact(1);
         self.offers.push(offer);
         let made = Change {
             from: None,
@@ -381,10 +386,12 @@ impl History {
     /// may have, too.
     pub fn times_failed(&self, content: Content) -> Option<u32> {
         let known = self.failed.iter().find(|failed| failed.content == content);
-        match known {
-            Some(failed) => Some(failed.times),
-            None => (self.failed.len() < FAILED).then_some(0),
+        if let Some(failed) = known {
+            return Some(failed.times);
         }
+        let is_full = self.failed.len() >= FAILED;
+        let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
+        (!may_have).then_some(0)
     }
 
     /// Returns the number of boots at which an image was forced on the device in vain, while
@@ -461,7 +468,16 @@ impl History {
         if let Some(failed) = known.find(|failed| failed.content == content) {
             failed.times = failed.times.saturating_add(1);
             failed.at = now.wall;
-        } else if self.failed.len() < FAILED {
+            return;
+        }
+        // What failed once is offered again in any case.
+        if self.failed.len() >= FAILED
+            && let Some(at) = self.failed.iter().position(|failed| failed.times < ENOUGH)
+        {
+            self.failed.remove(at);
+        }
+        if self.failed.len() < FAILED {
+            self.failed.reserve_exact(1);
             self.failed.push(Failure {
                 content,
                 times: 1,

@@ -146,6 +146,11 @@ impl Protected {
         self.own.remove(&device);
     }
 
+    /// Tells whether something was forced on a device.
+    pub(super) fn was_forced(&self, device: u64) -> bool {
+        self.forced.contains_key(&device)
+    }
+
     /// Forgets what was forced on a device.
     pub(super) fn retry(&mut self, device: u64) {
         self.forced.remove(&device);

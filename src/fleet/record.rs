@@ -79,6 +79,26 @@ impl fmt::Display for ClientId {
     }
 }
 
+/// Names under which a device came before. Most have none that count.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Names {
+    /// Name under which it came first, where that had no files.
+    pub at_first: Option<Box<str>>,
+    /// Model as which it came before, while it has none with files.
+    pub former: Option<Arc<OwnModel>>,
+}
+
+impl Names {
+    /// Makes them of those that count, if any does.
+    pub(super) fn of(
+        at_first: Option<Box<str>>,
+        former: Option<Arc<OwnModel>>,
+    ) -> Option<Box<Self>> {
+        let is_any = at_first.is_some() || former.is_some();
+        is_any.then(|| Box::new(Self { at_first, former }))
+    }
+}
+
 /// Record of one device.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
@@ -96,7 +116,7 @@ pub struct Record {
     pub first_seen: u64,
     /// Time of its last check-in, in milliseconds since 1970.
     pub last_seen: u64,
-    /// Address of the peer at its last check-in, for [`ADDRESS_KEPT`]; an IPv4 one is mapped
+    /// Address of the peer at its last check-in, for thirty days; an IPv4 one is mapped
     /// into IPv6, and `::` is none.
     pub address: Ipv6Addr,
     /// Number of its boots, as far as they were seen here.
@@ -115,10 +135,9 @@ pub struct Record {
     pub why: Option<&'static Kind>,
     /// Model under which it had files of its own last.
     pub own: Option<Arc<OwnModel>>,
-    /// Name under which it came first, where that had no files.
-    pub at_first: Option<Box<str>>,
-    /// Model as which it came before, while it has none with files.
-    pub former: Option<Arc<OwnModel>>,
+    /// Names under which it came before, where they count: [`Record::at_first`] and
+    /// [`Record::former`].
+    pub names: Option<Box<Names>>,
     /// Hash of what was withheld from it last. It is another one after a restart.
     pub withheld: u64,
     /// Its offers, if it ever had one.
@@ -142,8 +161,7 @@ impl Record {
             is_stored: false,
             why: None,
             own: None,
-            at_first: None,
-            former: None,
+            names: None,
             withheld: 0,
             history: None,
         }
@@ -165,6 +183,30 @@ impl Record {
         };
     }
 
+    /// Returns the name under which it came first, where that had no files.
+    pub fn at_first(&self) -> Option<&str> {
+        self.names.as_deref()?.at_first.as_deref()
+    }
+
+    /// Returns the model as which it came before, while it has none with files.
+    pub fn former(&self) -> Option<&Arc<OwnModel>> {
+        self.names.as_deref()?.former.as_ref()
+    }
+
+    /// Takes the name under which it came first.
+    pub fn set_at_first(&mut self, at_first: Option<Box<str>>) {
+        let former = self.names.take().and_then(|names| names.former);
+        self.names = Names::of(at_first, former);
+    }
+
+    /// Takes the model as which it came before.
+    pub fn set_former(&mut self, former: Option<Arc<OwnModel>>) {
+        if former.is_some() || self.former().is_some() {
+            let at_first = self.names.take().and_then(|names| names.at_first);
+            self.names = Names::of(at_first, former);
+        }
+    }
+
     /// Returns the name that it gives of its board or model, the most precise one.
     pub fn named(&self) -> Option<&str> {
         self.profile.named()
@@ -178,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_record_is_small() {
-        assert!(size_of::<Record>() <= 144, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 120, "{}", size_of::<Record>());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The table of devices: a part of it a lock, so that no two check-ins wait for each other
 //! for long, and in order of their addresses, so that a page of it is found at once.
 
+use super::devices::Devices;
 use super::id::DeviceId;
 use super::outcome::{Change, History, Moment, OfferedImage};
 use super::record::Record;
 use crate::util::sync::lock;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::ops::Bound;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use xiaozhi_device::mac::Mac;
@@ -14,8 +15,16 @@ use xiaozhi_device::mac::Mac;
 /// Number of parts of the table.
 pub(super) const SHARDS: usize = 16;
 /// Number of records that are looked at before the lock is given to others: some tens of
-/// microseconds.
-const STRETCH: usize = 512;
+/// microseconds, and 200 where texts are looked for in them.
+pub(super) const STRETCH: usize = 128;
+/// Number of terms of one part that end at once: after a start, those of a whole fleet end
+/// together.
+const TERMS: usize = 64;
+/// Number of looks that may be left over of devices that are gone, beside those of devices
+/// that are there.
+const LEFT_OVER: usize = 1024;
+/// Time of the look at a device that waits for none.
+const NEVER: u64 = u64::MAX;
 
 /// Number of devices that are kept, of each sort.
 #[derive(Debug, Clone, Copy)]
@@ -62,18 +71,31 @@ pub(super) struct Table {
 /// One part of the devices.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    devices: BTreeMap<DeviceKey, Box<Record>>,
+    devices: Devices<Kept>,
     /// Newcomers in the order of their coming; those that have settled or are gone are
     /// passed over.
-    newcomers: VecDeque<DeviceKey>,
-    /// Ends of terms, in served milliseconds, and whose.
-    due: BTreeSet<(u64, DeviceKey)>,
+    newcomers: VecDeque<DeviceId>,
+    /// Looks at devices: none later than the end of its term, in served milliseconds. A term
+    /// that begins anew moves no look: what is found too early is looked at again.
+    looks: BinaryHeap<Reverse<(u64, DeviceId)>>,
     /// Devices that changed since they were taken.
-    pub(super) changed: HashSet<DeviceKey>,
+    pub(super) changed: HashSet<DeviceId>,
 }
 
-/// Key of a device in its part: its MAC address, or a text.
-type DeviceKey = DeviceId;
+/// A device in its part.
+#[derive(Debug)]
+struct Kept {
+    record: Record,
+    /// Time of the look that waits for it, in served milliseconds, or [`NEVER`].
+    look: u64,
+}
+
+impl Kept {
+    /// Returns the time at which its term ends.
+    fn due(&self) -> Option<u64> {
+        self.record.history.as_deref().and_then(History::due)
+    }
+}
 
 impl Table {
     pub(super) fn new(room: Room, is_kept: bool) -> Self {
@@ -104,6 +126,14 @@ impl Table {
         self.shards.iter().chain([&self.others])
     }
 
+    /// Forgets addresses that were kept long enough, of some devices of each part: those
+    /// behind the ones that were `swept` last.
+    pub(super) fn drop_addresses(&self, swept: &mut [Option<DeviceId>], most: usize, now: u64) {
+        for (part, at) in self.parts().zip(swept) {
+            *at = lock(part).drop_addresses(at.as_ref(), most, (now, self.is_kept));
+        }
+    }
+
     /// Returns what there is room for.
     pub(super) fn room(&self) -> Room {
         self.room
@@ -111,7 +141,7 @@ impl Table {
 
     /// Takes a newcomer into its part, and forgets another for it, where there are too
     /// many.
-    pub(super) fn admit(&self, shard: &mut Shard, id: DeviceId, record: Record) {
+    pub(super) fn admit(&self, shard: &mut Shard, id: &DeviceId, record: Record) {
         let most = match id {
             DeviceId::Mac(_) => self.room.newcomers / SHARDS,
             DeviceId::Other(_) => self.room.others,
@@ -129,11 +159,10 @@ impl Table {
             }
             shard.newcomers.push_back(id.clone());
         }
-        if let Some(due) = record.history.as_deref().and_then(History::due) {
-            shard.due.insert((due, id.clone()));
-        }
-        self.note_change(shard, &id);
-        shard.devices.insert(id, Box::new(record));
+        self.note_change(shard, id);
+        let look = NEVER;
+        shard.devices.insert(id, Kept { record, look });
+        shard.await_term(id);
     }
 
     /// Takes that a device is to be written to the store.
@@ -144,11 +173,8 @@ impl Table {
     }
 
     /// Removes a device, from the store too.
-    pub(super) fn remove(&self, shard: &mut Shard, id: &DeviceId) -> Option<Box<Record>> {
-        let record = shard.devices.remove(id)?;
-        if let Some(due) = record.history.as_deref().and_then(History::due) {
-            shard.due.remove(&(due, id.clone()));
-        }
+    pub(super) fn remove(&self, shard: &mut Shard, id: &DeviceId) -> Option<Record> {
+        let record = shard.devices.remove(id)?.record;
         if record.is_settled {
             self.settled.fetch_sub(1, Ordering::Relaxed);
         }
@@ -175,6 +201,12 @@ impl Table {
         record.is_settled
     }
 
+    /// Takes that a device was settled before, whatever there is room for.
+    pub(super) fn settle_again(&self, record: &mut Record) {
+        record.is_settled = true;
+        self.settled.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Returns the number of devices with a MAC address.
     pub(super) fn len(&self) -> usize {
         let parts = self.shards.iter();
@@ -184,19 +216,19 @@ impl Table {
     /// Looks at every device with a MAC address, in no order that counts.
     pub(super) fn each(&self, mut look: impl FnMut(&DeviceId, &Record)) {
         for part in &self.shards {
-            let mut from = Bound::Unbounded;
+            let mut after = None;
             loop {
                 let shard = lock(part);
                 let mut last = None;
-                for (id, record) in shard.devices.range((from, Bound::Unbounded)).take(STRETCH) {
-                    look(id, record);
-                    last = Some(id.clone());
+                for (id, kept) in shard.devices.behind(after.as_ref()).take(STRETCH) {
+                    look(&id, &kept.record);
+                    last = Some(id);
                 }
                 drop(shard);
-                match last {
-                    Some(last) => from = Bound::Excluded(last),
-                    None => break,
+                if last.is_none() {
+                    break;
                 }
+                after = last;
             }
         }
     }
@@ -209,54 +241,56 @@ impl Table {
         most: usize,
         wanted: impl Fn(&DeviceId, &Record) -> bool,
     ) -> Vec<(DeviceId, Record)> {
-        let mut found = Vec::new();
+        let mut found: BTreeMap<DeviceId, Record> = BTreeMap::new();
         for part in self.parts() {
-            let mut from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
-            let mut left = most;
-            while left > 0 {
+            let mut after = after.cloned();
+            loop {
                 let shard = lock(part);
                 let mut last = None;
-                for (id, record) in shard.devices.range((from, Bound::Unbounded)).take(STRETCH) {
-                    last = Some(id.clone());
-                    if wanted(id, record) {
-                        found.push((id.clone(), Record::clone(record)));
-                        left -= 1;
-                        if left == 0 {
-                            break;
+                for (id, kept) in shard.devices.behind(after.as_ref()).take(STRETCH) {
+                    let is_full = found.len() >= most;
+                    if is_full && found.last_key_value().is_none_or(|(last, _)| id > *last) {
+                        // All that follow in this part lie behind the page.
+                        last = None;
+                        break;
+                    }
+                    if wanted(&id, &kept.record) {
+                        found.insert(id.clone(), kept.record.clone());
+                        if is_full {
+                            found.pop_last();
                         }
                     }
+                    last = Some(id);
                 }
                 drop(shard);
-                match last {
-                    Some(last) => from = Bound::Excluded(last),
-                    None => break,
-                }
-            }
-        }
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        found.truncate(most);
-        found
-    }
-
-    /// Ends the terms that are over.
-    pub(super) fn expire(&self, now: Moment) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        for part in self.parts() {
-            let mut shard = lock(part);
-            while let Some((due, id)) = shard.due.first().cloned() {
-                if due > now.served {
+                if last.is_none() {
                     break;
                 }
-                let waited = self.change(&mut shard, &id, |record| {
-                    let change = record.history.as_mut()?.waited(now)?;
-                    Some(change)
-                });
-                ended.extend(waited.flatten().and_then(|change| shard.ended(&id, change)));
-                // Whatever became of it, it is looked at once.
-                shard.due.remove(&(due, id));
+                after = last;
             }
         }
-        ended
+        found.into_iter().collect()
+    }
+
+    /// Ends terms that are over: no more than some of each part, so that nobody waits for
+    /// long. Returns true where there may be more.
+    pub(super) fn expire(&self, now: Moment) -> (Vec<Ended>, bool) {
+        let mut ended = Vec::new();
+        let mut has_more = false;
+        for part in self.parts() {
+            let mut shard = lock(part);
+            for _ in 0..TERMS {
+                let Some(id) = shard.take_look(now) else {
+                    break;
+                };
+                let waited = self.change(&mut shard, &id, |record| {
+                    record.history.as_mut()?.waited(now)
+                });
+                ended.extend(waited.flatten().and_then(|change| shard.ended(&id, change)));
+            }
+            has_more |= shard.has_look(now);
+        }
+        (ended, has_more)
     }
 
     /// Changes a device, and keeps what depends on it.
@@ -266,17 +300,12 @@ impl Table {
         id: &DeviceId,
         change: impl FnOnce(&mut Record) -> T,
     ) -> Option<T> {
-        let record = shard.devices.get_mut(id)?;
-        let before = record.history.as_deref().and_then(History::due);
-        let result = change(record);
-        let after = record.history.as_deref().and_then(History::due);
-        if before != after {
-            if let Some(due) = before {
-                shard.due.remove(&(due, id.clone()));
-            }
-            if let Some(due) = after {
-                shard.due.insert((due, id.clone()));
-            }
+        let kept = shard.devices.get_mut(id)?;
+        let before = kept.due();
+        let result = change(&mut kept.record);
+        let after = kept.due();
+        if after != before && after.is_some_and(|due| due < kept.look) {
+            shard.await_term(id);
         }
         self.note_change(shard, id);
         Some(result)
@@ -292,18 +321,73 @@ fn spread(mac: Mac) -> usize {
 impl Shard {
     /// Returns a device.
     pub(super) fn get(&self, id: &DeviceId) -> Option<&Record> {
-        self.devices.get(id).map(|record| &**record)
+        self.devices.get(id).map(|kept| &kept.record)
     }
 
     /// Returns a device, to change what neither a term nor the store depends on.
     pub(super) fn get_mut(&mut self, id: &DeviceId) -> Option<&mut Record> {
-        self.devices.get_mut(id).map(|record| &mut **record)
+        self.devices.get_mut(id).map(|kept| &mut kept.record)
+    }
+
+    /// Sees to it that a device is looked at once its term is over.
+    fn await_term(&mut self, id: &DeviceId) {
+        let Some(kept) = self.devices.get_mut(id) else {
+            return;
+        };
+        if let Some(due) = kept.due().filter(|due| *due < kept.look) {
+            kept.look = due;
+            self.looks.push(Reverse((due, id.clone())));
+        }
+        // Devices that go leave their looks behind.
+        if self.looks.len() > 2 * self.devices.len() + LEFT_OVER {
+            let devices = &self.devices;
+            self.looks.retain(|Reverse((at, id))| {
+                let kept = devices.get(id);
+                kept.is_some_and(|kept| kept.look == *at)
+            });
+        }
+    }
+
+    /// Returns the number of looks that wait.
+    #[cfg(test)]
+    pub(super) fn looks(&self) -> usize {
+        self.looks.len()
+    }
+
+    fn has_look(&self, now: Moment) -> bool {
+        let first = self.looks.peek();
+        first.is_some_and(|Reverse((at, _))| *at <= now.served)
+    }
+
+    /// Takes a device whose term is over. Each is taken once, whatever becomes of it then.
+    fn take_look(&mut self, now: Moment) -> Option<DeviceId> {
+        while self.has_look(now) {
+            let Reverse((at, id)) = self.looks.pop()?;
+            let Some(kept) = self.devices.get_mut(&id) else {
+                continue;
+            };
+            if kept.look != at {
+                continue;
+            }
+            kept.look = NEVER;
+            match kept.due() {
+                Some(due) if due <= now.served => return Some(id),
+                Some(_) => self.await_term(&id),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Tells whether an offer waits for the end of its term.
+    pub(super) fn has_terms(&self) -> bool {
+        !self.looks.is_empty()
     }
 
     /// Returns what is said of a change of a device's newest offer, or of that which
     /// succeeded.
     pub(super) fn ended(&self, id: &DeviceId, change: Change) -> Option<Ended> {
-        let history = self.devices.get(id)?.history.as_deref()?;
+        let history = self.get(id)?.history.as_deref()?;
         let mut offers = history.offers.iter().rev();
         let offer = offers.find(|offer| offer.end == change.to)?;
         Some(Ended {
@@ -316,13 +400,17 @@ impl Shard {
 
     /// Takes that every device changed.
     pub(super) fn all_changed(&mut self) {
-        self.changed.extend(self.devices.keys().cloned());
+        let all = self.devices.behind(None);
+        self.changed.extend(all.map(|(id, _)| id));
     }
 
     /// Takes up to so many devices that changed.
     pub(super) fn take_changed(&mut self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
         let ids: Vec<DeviceId> = if self.changed.len() <= most {
-            self.changed.drain().collect()
+            let ids = self.changed.drain().collect();
+            // After a whole fleet's there is room for it.
+            self.changed.shrink_to(most);
+            ids
         } else {
             let ids: Vec<_> = self.changed.iter().take(most).cloned().collect();
             for id in &ids {
@@ -331,8 +419,8 @@ impl Shard {
             ids
         };
         let with = |id: DeviceId| {
-            let record = self.devices.get_mut(&id).map(|record| {
-                let taken = Record::clone(record);
+            let record = self.get_mut(&id).map(|record| {
+                let taken = record.clone();
                 record.is_stored = true;
                 taken
             });
@@ -343,21 +431,23 @@ impl Shard {
 
     /// Forgets the addresses of those that were not seen for long, `most` devices behind
     /// `after`. Returns the last one that it looked at.
-    pub(super) fn drop_addresses(
+    fn drop_addresses(
         &mut self,
-        after: Option<DeviceId>,
+        after: Option<&DeviceId>,
         most: usize,
-        now: u64,
+        (now, is_kept): (u64, bool),
     ) -> Option<DeviceId> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut last = None;
-        let range = self.devices.range_mut((from, Bound::Unbounded)).take(most);
-        for (id, record) in range {
+        let behind = self.devices.behind_mut(after);
+        for (id, kept) in behind.take(most) {
+            let record = &mut kept.record;
             if !record.address.is_unspecified() && record.address(now).is_none() {
                 record.address = std::net::Ipv6Addr::UNSPECIFIED;
-                self.changed.insert(id.clone());
+                if is_kept {
+                    self.changed.insert(id.clone());
+                }
             }
-            last = Some(id.clone());
+            last = Some(id);
         }
         last
     }

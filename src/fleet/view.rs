@@ -1,11 +1,13 @@
 //! Views of the fleet, for people and programs. None of them holds up a check-in: the table
 //! is looked through a stretch at a time.
 
-use super::outcome::{Content, OfferEnd, millis};
+use super::outcome::{Content, History, OfferEnd, OfferedImage, millis};
 use super::record::Record;
 use super::{Build, DeviceId, Fleet, Profile, wall};
 use crate::firmware::name::model_key;
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -45,6 +47,8 @@ pub struct Summary {
     pub devices: u64,
     /// Number by model and version, most first.
     pub versions: Vec<(String, String, u64)>,
+    /// Number by the file that was the newest they were offered, where it failed, most first.
+    pub failing: Vec<(String, u64)>,
     /// Number by the end of their newest offers, in the order of [`OfferEnd::ALL`].
     pub ends: [u64; OfferEnd::ALL.len()],
     /// Number over plain HTTP, and over TLS.
@@ -102,6 +106,17 @@ fn holds(id: &DeviceId, record: &Record, q: &str) -> bool {
         || has(&record.client.to_string())
 }
 
+/// Counts by name: one name may have held several contents.
+fn by_file(failing: HashMap<Arc<OfferedImage>, u64>) -> Vec<(String, u64)> {
+    let mut files: BTreeMap<String, u64> = BTreeMap::new();
+    for (image, count) in failing {
+        *files.entry(image.file.to_string()).or_default() += count;
+    }
+    let mut files: Vec<_> = files.into_iter().collect();
+    files.sort_by_key(|(_, count)| Reverse(*count));
+    files
+}
+
 impl Fleet {
     /// Returns a page of the devices that are wanted, behind `after`.
     pub fn devices(&self, filter: &Filter, after: Option<&DeviceId>, most: usize) -> Page {
@@ -138,6 +153,7 @@ impl Fleet {
         let mut summary = Summary::default();
         // Of a million devices there are some hundred kinds, each of which is kept once.
         let mut kinds: HashMap<KindKey, (Arc<Profile>, Arc<Build>, u64)> = HashMap::new();
+        let mut failing: HashMap<Arc<OfferedImage>, u64> = HashMap::new();
         self.table.each(|_, record| {
             summary.devices += 1;
             let key = (Arc::as_ptr(&record.profile), Arc::as_ptr(&record.build));
@@ -147,10 +163,14 @@ impl Fleet {
             });
             kind.2 += 1;
             summary.transports[usize::from(record.is_secure)] += 1;
-            if let Some(end) = newest(record)
-                && let Some(count) = summary.ends.get_mut(end as usize)
-            {
-                *count += 1;
+            let history = record.history.as_deref();
+            if let Some(offer) = history.and_then(|history| history.offers.last()) {
+                if let Some(count) = summary.ends.get_mut(offer.end as usize) {
+                    *count += 1;
+                }
+                if offer.end.is_failure() {
+                    *failing.entry(Arc::clone(&offer.image)).or_default() += 1;
+                }
             }
             let age = now.saturating_sub(record.last_seen);
             for (count, span) in summary.seen.iter_mut().zip(SPANS) {
@@ -173,7 +193,41 @@ impl Fleet {
             other.2.cmp(&one.2).then_with(names)
         };
         summary.versions.sort_by(order);
+        summary.failing = by_file(failing);
         summary
+    }
+
+    /// Counts the devices whose id is no MAC address.
+    pub fn others(&self) -> u64 {
+        // It comes behind every address.
+        let last = DeviceId::Other(Box::default());
+        let count = Cell::new(0);
+        self.table.page(Some(&last), 1, |_, _| {
+            count.set(count.get() + 1);
+            false
+        });
+        count.get()
+    }
+
+    /// Returns the number of images whose failures on a device an order of this moment would
+    /// forget: of one content, or of all.
+    pub fn failed_before(&self, id: &DeviceId, content: Option<Content>) -> usize {
+        // What is known by its id alone was forced in vain, and nobody knows which image it was.
+        let forced = usize::from(self.protected().was_forced(self.hash(id)));
+        let history = self.find(id).and_then(|record| record.history);
+        let Some(mut history) = history else {
+            return forced;
+        };
+        let counted = |history: &History| {
+            let failed = history.failed.iter().map(|failed| failed.content);
+            let offers = history.offers.iter().filter(|offer| offer.forced > 0);
+            let forced = offers.map(|offer| offer.image.content);
+            failed.chain(forced).collect::<HashSet<_>>()
+        };
+        let before = counted(&history);
+        history.retry(content, u64::MAX);
+        let after = counted(&history);
+        before.difference(&after).count().max(forced)
     }
 
     /// Counts how the offers that are kept ended, by content.

@@ -16,7 +16,6 @@ use crate::ota::decide::{Decision, Outcome};
 use crate::ota::device_memory::{DeviceMemory, NoRoom, OwnModel, Unknown};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use xiaozhi_device::checkin::CheckIn;
 
@@ -66,8 +65,8 @@ impl Fleet {
             learns: self.may_learn(came.at),
             named_before: None,
         };
-        if came.address.is_loopback() && !self.is_local.load(Ordering::Relaxed) {
-            self.is_local.store(true, Ordering::Relaxed);
+        if came.address.is_loopback() {
+            self.clock.came_from_here();
         }
         if visit.learns {
             visit.learn();
@@ -91,7 +90,7 @@ impl Visit<'_> {
             let mut record = Record::new(client, profile, build, moment.wall);
             record.boots = 1;
             self.say_of_itself(&mut record);
-            fleet.table.admit(&mut shard, self.id.clone(), record);
+            fleet.table.admit(&mut shard, &self.id, record);
             return;
         };
         self.named_before = known.named().map(Into::into);
@@ -113,16 +112,21 @@ impl Visit<'_> {
         });
         let change = change.flatten();
         let is_update = change.is_some_and(|change| change.to == OfferEnd::Succeeded);
+        let mut has_room = true;
         if let Some(record) = shard.get_mut(&self.id) {
             self.say_of_itself(record);
             if record.boots >= 2 || is_update {
-                self.settle(record);
+                has_room = fleet.settle(&self.id, record);
             }
         }
         let ended = change.and_then(|change| shard.ended(&self.id, change));
         drop(shard);
         if let Some(ended) = &ended {
             say_end(ended);
+        }
+        if !has_room {
+            let limit = fleet.table.room().settled;
+            fleet.tell_full(check_in.device, DEVICES, limit, self.came.at);
         }
     }
 
@@ -131,8 +135,9 @@ impl Visit<'_> {
     fn count_boot(&self, record: &mut Record) {
         let apart = self.moment.wall.abs_diff(record.last_seen);
         let has_fetched = record.history.as_deref().is_some_and(|history| {
+            let ends = [OfferEnd::Fetched, OfferEnd::Silent];
             let last = history.offers.last();
-            last.is_some_and(|last| last.end == OfferEnd::Fetched)
+            last.is_some_and(|last| ends.contains(&last.end) && last.at > record.last_seen)
         });
         if u128::from(apart) >= BOOT.as_millis() || has_fetched {
             record.boots = record.boots.saturating_add(1);
@@ -146,27 +151,6 @@ impl Visit<'_> {
         if !record.client.is(self.check_in.client) {
             record.client = ClientId::new(self.check_in.client);
         }
-    }
-
-    /// Settles a device, and takes over what protected it as a newcomer.
-    fn settle(&self, record: &mut Record) {
-        if record.is_settled || self.id.mac().is_none() {
-            return;
-        }
-        if !self.fleet.table.settle(record) {
-            let limit = self.fleet.table.room().settled;
-            self.fleet
-                .tell_full(self.check_in.device, DEVICES, limit, self.came.at);
-            return;
-        }
-        let mut protected = self.fleet.protected();
-        let device = self.hash_of_id();
-        match protected.own(device) {
-            Ok(Some(own)) if record.own.is_none() => record.own = Some(Arc::clone(&own.model)),
-            Ok(_) => {}
-            Err(NoRoom) => record.has_lost_own = true,
-        }
-        protected.leave_own(device);
     }
 
     fn hash_of_id(&self) -> u64 {
@@ -269,13 +253,19 @@ impl Visit<'_> {
         })
     }
 
+    /// Tells whether the store may know more of a device than `record` says.
+    fn is_unread(&self, record: Option<&Record>) -> bool {
+        self.fleet.knowledge() != Knowledge::Everything
+            && record.is_none_or(|record| !record.is_stored)
+    }
+
     /// Returns the model under which the device had files of its own, and the hash of the
     /// name under which it came first.
     fn own(&self, record: Option<&Record>) -> Result<Option<OwnRecord>, NoRoom> {
         let fleet = self.fleet;
         if let Some(record) = record {
             if let Some(own) = &record.own {
-                let at_first = record.at_first.as_deref();
+                let at_first = record.at_first();
                 return Ok(Some(OwnRecord {
                     model: Arc::clone(own),
                     at_first: at_first.map(|name| fleet.hash(name)),
@@ -306,15 +296,15 @@ impl Visit<'_> {
     fn remember_names(&self, record: &mut Record, decision: &Decision<'_>) -> Result<(), NoRoom> {
         let fleet = self.fleet;
         let own = self.own(Some(record)).ok().flatten();
-        if own.is_none() && record.at_first.is_none() {
+        if own.is_none() && record.at_first().is_none() {
             let named = decision.named.filter(|_| decision.own_files.is_none());
-            record.at_first = named.map(|named| super::about::kept(named).into());
+            if let Some(named) = named {
+                record.set_at_first(Some(super::about::kept(named).into()));
+            }
         }
-        record.former = if decision.is_unmatched() {
-            self.former(record, own.as_ref(), decision)
-        } else {
-            None
-        };
+        let is_unmatched = decision.is_unmatched();
+        let former = is_unmatched.then(|| self.former(record, own.as_ref(), decision));
+        record.set_former(former.flatten());
         let Some(files) = decision.own_files else {
             return Ok(());
         };
@@ -323,16 +313,13 @@ impl Visit<'_> {
         if record.own.as_ref().is_some_and(is_it) {
             return Ok(());
         }
-        let Some(new) = fleet.own_model(named, files) else {
-            record.has_lost_own = true;
-            return Err(NoRoom);
-        };
+        let new = fleet.own_model(named, files);
         record.own = Some(Arc::clone(&new));
         if record.is_settled {
             record.has_lost_own = false;
             return Ok(());
         }
-        let at_first = record.at_first.as_deref().map(|name| fleet.hash(name));
+        let at_first = record.at_first().map(|name| fleet.hash(name));
         let mut protected = fleet.protected();
         protected.keep_own(self.hash_of_id(), OwnModel::clone(&new), at_first)
     }
@@ -349,18 +336,23 @@ impl Visit<'_> {
         match (own, &self.named_before) {
             (Some(own), _) if self.is_back(own, decision.named) => None,
             (Some(own), _) if !is_own_still(&own.model) => Some(Arc::clone(&own.model)),
-            (_, Some(before)) if Some(&**before) != named => self.fleet.own_model(before, before),
-            _ => record.former.clone(),
+            (_, Some(before)) if Some(&**before) != named => {
+                Some(self.fleet.own_model(before, before))
+            }
+            _ => record.former().cloned(),
         }
     }
 }
 
 impl DeviceMemory for Visit<'_> {
-    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, NoRoom> {
+    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, Unknown> {
         let fleet = self.fleet;
         let content = Content::of(sha256);
         let shard = fleet.table.shard(&self.id);
         let record = shard.get(&self.id);
+        if self.is_unread(record) {
+            return Err(Unknown::Unread);
+        }
         let known = record.and_then(|record| {
             let history = record.history.as_deref()?;
             Some(history.times_forced(content, &record.build))
@@ -376,7 +368,7 @@ impl DeviceMemory for Visit<'_> {
             Err(NoRoom) if is_settled => Ok(known.unwrap_or(0)),
             Err(NoRoom) => {
                 fleet.tell_full(self.check_in.device, FORCED_IN_VAIN, limit, self.came.at);
-                Err(NoRoom)
+                Err(Unknown::NoRoom)
             }
         }
     }
@@ -395,9 +387,13 @@ impl DeviceMemory for Visit<'_> {
         times.ok_or(Unknown::TooMuch)
     }
 
-    fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, NoRoom> {
+    fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, Unknown> {
         let shard = self.fleet.table.shard(&self.id);
-        let own = self.own(shard.get(&self.id))?;
+        let record = shard.get(&self.id);
+        if self.is_unread(record) {
+            return Err(Unknown::Unread);
+        }
+        let own = self.own(record)?;
         drop(shard);
         let own = own.filter(|own| !self.is_back(own, named));
         Ok(own.map(|own| OwnModel::clone(&own.model)))

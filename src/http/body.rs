@@ -92,7 +92,8 @@ pub(crate) struct Image {
 #[derive(Debug)]
 pub(super) struct DownloadLog {
     file: String,
-    /// `Device-Id`, where it was sent: the firmware's own downloads have none.
+    /// `Device-Id`, where it was sent, which the firmware's own downloads have not; else the
+    /// device that the token in the URL names.
     device: Option<String>,
     peer: SocketAddr,
     total: u64,
@@ -111,6 +112,11 @@ impl DownloadLog {
             since: Instant::now(),
             failed: false,
         }
+    }
+
+    /// Takes the device that the token names, if there is one.
+    pub(super) fn of_device(&mut self, device: Option<String>) {
+        self.device = self.device.take().or(device);
     }
 }
 

@@ -152,21 +152,23 @@ impl Downloads {
         content: ImageContent,
         (start, end): (u64, u64),
     ) -> Image {
-        let log = DownloadLog::new(request, &entry.file, end - start);
-        let delivery = self.delivery(request, entry);
+        let mut log = DownloadLog::new(request, &entry.file, end - start);
+        let (device, delivery) = self.delivery(request, entry).unzip();
+        log.of_device(device);
         Image::new(content, start, end, log, delivery)
     }
 
-    /// Begins the delivery of a whole file, if a token in the URL ties it to an offer. Whoever
+    /// Begins the delivery of a whole file, if a token in the URL ties it to an offer, and
+    /// returns the device whose offer that is. Whoever
     /// asks for ranges is no device, which never does.
-    fn delivery(&self, request: Request<'_>, entry: &ServedFile) -> Option<Delivery> {
+    fn delivery(&self, request: Request<'_>, entry: &ServedFile) -> Option<(String, Delivery)> {
         let head = request.head;
         let token = token(head.uri.query()?)?;
         if head.headers.contains_key(RANGE) {
             return None;
         }
         let fetch = self.fleet.fetch(token, entry, request.now)?;
-        Some(Delivery::new(Fetched(fetch)))
+        Some((fetch.device(), Delivery::new(Fetched(fetch))))
     }
 
     /// Returns what is said of a file that cannot be fetched.

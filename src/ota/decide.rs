@@ -32,7 +32,7 @@
 //! image can be, for step 4 knows it again.
 
 use super::alias::Aliases;
-use super::device_memory::{DeviceMemory, NoRoom, OwnModel};
+use super::device_memory::{DeviceMemory, OwnModel};
 use crate::event::Event;
 use crate::firmware::name::model_key;
 use crate::firmware::name::near::NearFile;
@@ -251,7 +251,7 @@ pub fn decide<'a>(
             no_proof.or_else(|| match memory.forced(&entry.sha256) {
                 Ok(times) => (times >= FORCED).then_some(Reason::Failed { times }),
                 // Nobody would count how often it fails.
-                Err(NoRoom) => Some(Reason::NoRoom),
+                Err(unknown) => Some(unknown.reason()),
             })
         });
         if let Some(reason) = reason {
@@ -365,7 +365,7 @@ fn candidates<'a>(
     let before = || match memory.own_model(check_in.models().next()) {
         Ok(own) => Some(own.filter(is_another)?.keeps_back(check_in.models())),
         // It may be one that had files of its own.
-        Err(NoRoom) => Some(Reason::NoRoom),
+        Err(unknown) => Some(unknown.reason()),
     };
     let kept_back = |named, reason| Candidates {
         kept_back: Some(reason),

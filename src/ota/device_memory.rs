@@ -7,7 +7,7 @@ use xiaozhi_device::guards::Reason;
 pub trait DeviceMemory {
     /// Returns the number of times that the file with this SHA-256 was forced on the device
     /// while it reported what it reports now; the check-ins of one boot count as one.
-    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, NoRoom>;
+    fn forced(&self, sha256: &[u8; 32]) -> Result<u32, Unknown>;
 
     /// Returns the number of times that the file with this SHA-256 failed on the device: it
     /// was fetched, and the device went on with what it ran before, or did not come again in
@@ -16,22 +16,30 @@ pub trait DeviceMemory {
 
     /// Returns the model under which the device had files of its own last, unless it came as
     /// it does now, `named` so, before it had any: anybody can give another's id.
-    fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, NoRoom>;
+    fn own_model(&self, named: Option<&str>) -> Result<Option<OwnModel>, Unknown>;
 }
 
 /// Error where a device is not remembered, and there is no room for what would protect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
-/// Reason why nobody knows what failed on a device.
+impl From<NoRoom> for Unknown {
+    fn from(NoRoom: NoRoom) -> Self {
+        Self::NoRoom
+    }
+}
+
+/// Reason why nobody knows what a device went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
     /// It is still being read.
     Unread,
     /// A newer program wrote it.
     Newer,
-    /// So much did that not all of it is remembered.
+    /// So much failed on it that not all of that is remembered.
     TooMuch,
+    /// There is no room to remember it.
+    NoRoom,
 }
 
 impl Unknown {
@@ -41,6 +49,7 @@ impl Unknown {
             Self::Unread => Reason::Unread,
             Self::Newer => Reason::NewerStore,
             Self::TooMuch => Reason::TooMuchFailed,
+            Self::NoRoom => Reason::NoRoom,
         }
     }
 }
@@ -79,7 +88,7 @@ impl OwnModel {
 
 /// No memory: a device that is seen for the first time.
 impl DeviceMemory for () {
-    fn forced(&self, _: &[u8; 32]) -> Result<u32, NoRoom> {
+    fn forced(&self, _: &[u8; 32]) -> Result<u32, Unknown> {
         Ok(0)
     }
 
@@ -87,7 +96,7 @@ impl DeviceMemory for () {
         Ok(0)
     }
 
-    fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, NoRoom> {
+    fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, Unknown> {
         Ok(None)
     }
 }

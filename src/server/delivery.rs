@@ -175,8 +175,14 @@ impl PendingDelivery {
     pub(super) fn has_come(&self, came: Came, is_sent: impl FnOnce() -> bool) {
         let mut state = lock(&self.state);
         let Some(pending) = &mut *state else { return };
+        // One that is close by asks for the next before it is known here that all is in the
+        // kernel; one that asks ahead has done so before the last of it was taken.
+        let is_sign = came == Came::Bytes
+            && pending.hand_over != HandOver::Behind
+            && pending.delivery.is_taken()
+            && is_sent();
         match (came, pending.hand_over) {
-            (Came::Bytes, HandOver::Done) if is_sent() => {
+            (Came::Bytes, _) if is_sign => {
                 let whole = state.take();
                 self.is_pending.store(false, Ordering::Relaxed);
                 drop(state);
@@ -206,14 +212,16 @@ impl PendingDelivery {
         })
     }
 
-    /// Returns whether the client has ended its side, and had not done so before it got all:
-    /// it is gone, and what is sent to it now, such as TLS's goodbye, may be answered by a
-    /// reset.
+    /// Returns whether the client has ended its side, and all was handed over: mostly it is
+    /// gone, and what is sent to it now, such as TLS's goodbye, is answered by a reset. That its
+    /// end was seen before the last byte was known to be in the kernel says nothing: one that
+    /// is close by has read all, and closed, by then. One that shut its side early, which no
+    /// device does, has its reply by its length.
     pub(super) fn is_gone(&self) -> bool {
         let state = lock(&self.state);
         state
             .as_ref()
-            .is_some_and(|pending| pending.is_shut && pending.hand_over == HandOver::Done)
+            .is_some_and(|pending| pending.is_shut && pending.hand_over != HandOver::Under)
     }
 
     /// Returns whether the client has ended its side.

@@ -159,7 +159,7 @@ pub(super) async fn hang_up(link: Link) {
     let _ = timeout(GOODBYE, leaving).await;
 }
 
-/// Ends a connection as the loss of power does: without a goodbye.
+/// Ends a connection as the loss of power, or of the way, does: without a goodbye.
 pub(super) fn lose(link: Link) {
     let (stream, _) = link.into_parts();
     stream.reset_at_end();

@@ -370,6 +370,9 @@ impl<'a, N: Connect> Life<'a, N> {
                 } else {
                     injected.downloads_cut += 1;
                 }
+                // Over TLS all of it may have been read ahead: a clean end would say that
+                // it came.
+                exchange::lose(link);
                 return Err(Broken::Cut);
             }
             if end.is_some_and(|end| got >= end) {

@@ -1,5 +1,6 @@
 -- What wrk sends, and what it reports. Settings come from the environment:
--- BENCH_BODY (a file: post it as check-ins; unset: plain GETs), BENCH_CLOSE=1.
+-- BENCH_BODY (a file: post it as check-ins; unset: plain GETs), BENCH_CLOSE=1, BENCH_CROWD (so
+-- many devices of crowd.py, made as they come, all over the fleet).
 -- The last line it prints is "BENCH " and a JSON object.
 
 local DEVICES = 1000
@@ -34,7 +35,74 @@ local function checkins(path)
    return made
 end
 
-if os.getenv("BENCH_BODY") then
+-- What crowd.py does: the same boards, versions and addresses.
+local BOARDS, VERSIONS = 30, 5
+
+local function crowd(path)
+   local file = assert(io.open(path, "rb"))
+   local body = file:read("*a")
+   file:close()
+   local kinds = {}
+   for kind = 0, BOARDS * VERSIONS - 1 do
+      local board = string.format("crowd-%02d", kind % BOARDS)
+      local version = string.format("1.5.%d", math.floor(kind / BOARDS))
+      local own = replace(replace(body, "bench-board", board), "1.5.6", version)
+      local text = wrk.format("POST", nil, {
+         ["Device-Id"] = FIXTURE_MAC,
+         ["Client-Id"] = FIXTURE_UUID,
+         ["User-Agent"] = board .. "/" .. version,
+         ["Accept-Language"] = "zh-CN",
+         ["Activation-Version"] = "1",
+         ["Content-Type"] = "application/json",
+      }, own)
+      -- The pieces between what is each device's own.
+      local pieces, from = {}, 1
+      while true do
+         local mac, last = text:find(FIXTURE_MAC, from, true)
+         local uuid, uuid_last = text:find(FIXTURE_UUID, from, true)
+         local is_mac = mac and (not uuid or mac < uuid)
+         local at, to = mac, last
+         if not is_mac then at, to = uuid, uuid_last end
+         if not at then break end
+         pieces[#pieces + 1] = {text:sub(from, at - 1), is_mac}
+         from = to + 1
+      end
+      kinds[kind] = {pieces, text:sub(from)}
+   end
+   return kinds
+end
+
+local function check_in(kinds, number)
+   local mac = string.format("34:85:18:%02x:%02x:%02x",
+      math.floor(number / 65536) % 256, math.floor(number / 256) % 256, number % 256)
+   local uuid = string.format("7b94d69a-9808-4c59-9c9b-%012x", number)
+   local kind = kinds[math.floor(number * 7919 / 8) % (BOARDS * VERSIONS)]
+   local text = {}
+   for _, piece in ipairs(kind[1]) do
+      text[#text + 1] = piece[1]
+      text[#text + 1] = piece[2] and mac or uuid
+   end
+   text[#text + 1] = kind[2]
+   return table.concat(text)
+end
+
+if os.getenv("BENCH_CROWD") then
+   local count = tonumber(os.getenv("BENCH_CROWD"))
+   -- A prime: every device comes once before one comes again, and none beside the last.
+   local STRIDE = 7368787
+   local kinds, at
+
+   function init(args)
+      kinds = crowd(os.getenv("BENCH_BODY"))
+      math.randomseed(os.time() + tonumber(tostring({}):match("0x(%x+)"), 16) % 65536)
+      at = math.random(count)
+   end
+
+   function request()
+      at = (at + STRIDE) % count
+      return check_in(kinds, at)
+   end
+elseif os.getenv("BENCH_BODY") then
    local made, at
 
    function init(args)
@@ -51,6 +119,6 @@ function done(summary, latency, requests)
    local e = summary.errors
    io.write(string.format(
       '\nBENCH {"requests": %d, "bytes": %.0f, "microseconds": %d, '
-         .. '"connect": %d, "read": %d, "write": %d, "timeout": %d, "status": %d}\n',
-      summary.requests, summary.bytes, summary.duration, e.connect, e.read, e.write, e.timeout, e.status))
+         .. '"p99": %.0f, "connect": %d, "read": %d, "write": %d, "timeout": %d, "status": %d}\n',
+      summary.requests, summary.bytes, summary.duration, latency:percentile(99.0), e.connect, e.read, e.write, e.timeout, e.status))
 end

@@ -25,6 +25,7 @@ class Row:
     tls: bool = False
     checkin: bool = True  # else a download
     close: bool = False  # a new connection for every request
+    crowd: int = 0  # devices of crowd.py, in place of 1,000 of one board
     above_signature: bool = False  # the goals hold for what comes on top of a bare signature
 
     @property
@@ -37,6 +38,7 @@ class Load:
     requests: int
     bytes: int
     seconds: float
+    p99: float  # milliseconds
 
     def operations(self, row: Row, reply_size: int) -> float:
         """Completed requests; of downloads also the parts that wrk had of those that its
@@ -74,6 +76,8 @@ class Wrk:
             env["OPENSSL_CONF"] = str(self.settings)
         if row.checkin:
             env["BENCH_BODY"] = str(HERE / "checkin.json")
+        if row.crowd:
+            env["BENCH_CROWD"] = str(row.crowd)
         if row.close:
             env |= {"BENCH_CLOSE": "1", "LD_PRELOAD": str(self.shim)}
         url = f"https://localhost:{port}" if row.tls else f"http://127.0.0.1:{port}"
@@ -90,7 +94,7 @@ class Wrk:
         if process.returncode or report is None:
             raise BenchError(f"wrk failed ({process.returncode}): {(err or out).strip()}")
         said = json.loads(report.removeprefix("BENCH "))
-        load = Load(said.pop("requests"), said.pop("bytes"), said.pop("microseconds") / 1e6)
+        load = Load(said.pop("requests"), said.pop("bytes"), said.pop("microseconds") / 1e6, said.pop("p99") / 1e3)
         if any(said.values()):
             faults = ", ".join(f"{count} {kind}" for kind, count in said.items() if count)
             raise BenchError(f"wrk counted errors among {load.requests} requests: {faults}")

@@ -28,8 +28,8 @@ KEYS = {
     "rsa2048": ["-newkey", "rsa:2048"],
 }
 # For our section `gateway`: no line is left out, none is turned over for good, and servers
-# side by side don't want one admin address.
-WHOLE_LOG = "  log: {rate: 1GiB, keep: 1000}\n  admin: {listen: off}\n"
+# side by side don't want one admin address, nor one folder of what they know.
+OF_BENCH = "  log: {{rate: 1GiB, keep: 1000}}\n  admin: {{listen: {admin}}}\n  state: state/{slug}\n"
 TICK = os.sysconf("SC_CLK_TCK")
 
 _libc = ctypes.CDLL(None)
@@ -173,13 +173,17 @@ def start_ours(
     name: str = OURS,
     ip: str = "127.0.0.1",
     image_over_tls: bool = False,
+    admin: str = "off",
+    more: str = "",
 ) -> Server:
     """Ours as it comes, but for its log: it is asked thousands of times a second from one
     address, and has to write a line for each, as the others do; to leave lines out would be
     less work. Images are where check-ins go, unless they are to come over TLS."""
     plain, tls = free_ports(2)
     public = f"https://localhost:{tls}" if image_over_tls else f"http://{ip}:{plain}"
-    slug = re.sub(r"\W+", "-", name)
+    slug = slug_of(name)
+    of_bench = OF_BENCH.format(admin=admin, slug=slug)
+    (folder / "state").mkdir(exist_ok=True)
     config = folder / f"{slug}.yaml"
     config.write_text(
         f"""\
@@ -193,13 +197,17 @@ gateway:
   ports: [{plain}, {tls}]
   tls: {{mode: files, certificates: [{{cert: certs/{key}.pem, key: certs/{key}.key}}]}}
   firmware: {{dir: data/bin}}
-{WHOLE_LOG}"""
+{more}{of_bench}"""
     )
     # An older build has no such keys, and refuses them.
     if subprocess.run([str(binary), "validate", config.name], cwd=folder, capture_output=True).returncode:
-        config.write_text(config.read_text().removesuffix(WHOLE_LOG))
+        config.write_text(config.read_text().removesuffix(of_bench))
     command = [str(binary), "--config", config.name]
     return start(name, command, folder, plain, tls, [folder / "logs" / slug], ip=ip)
+
+
+def slug_of(name: str) -> str:
+    return re.sub(r"\W+", "-", name)
 
 
 def constant(reply: bytes, path: str = CHECKIN_PATH) -> str:

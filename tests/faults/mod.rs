@@ -31,11 +31,11 @@ use std::env;
 const LATER: &[(&str, &str)] = &[];
 
 /// Tells whether the scenarios are to be as large as what they stand for.
-fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     env::var("FAULTS").is_ok_and(|size| size == "long")
 }
 
 /// One of two sizes.
-fn sized<T>(small: T, long: T) -> T {
+pub(crate) fn sized<T>(small: T, long: T) -> T {
     if is_long() { long } else { small }
 }

@@ -65,7 +65,8 @@ fn whole(dir: &Path) {
     let outside = dir.join("outside");
     let config = format!(
         "server:\n  timezone_offset: +9\ngateway:\n  ip: 127.0.0.1\n  ports: [0]\n  tls:\n    certificates:\n      - \
-         {{cert: {0}/a.pem, key: {0}/a.key}}\n      - {{cert: certs/b.pem, key: certs/b.key}}\n",
+         {{cert: {0}/a.pem, key: {0}/a.key}}\n      - {{cert: certs/b.pem, key: certs/b.key}}\n  admin: {{tokens: [{{name: n, role: \
+         read, token_file: {0}/token}}, {{name: m, role: read, token_file: data/state/other}}]}}\n",
         outside.display()
     );
     for (name, content) in [
@@ -85,6 +86,9 @@ fn whole(dir: &Path) {
         ("certs/acme/x/account.json", b"{}"),
         ("outside/a.pem", b"another certificate"),
         ("outside/a.key", b"another key"),
+        ("outside/token", b"0123456789abcdef"),
+        // It lies where all is taken, and is one member.
+        ("data/state/other", b"fedcba9876543210"),
     ] {
         fs::write(dir.join(name), content).unwrap();
     }
@@ -156,6 +160,8 @@ fn what_is_kept_comes_back_as_it_was() {
     assert_eq!(rows(other.path()), 1);
     let key = one.path().join("outside/a.key");
     assert_eq!(fs::read(&key).unwrap(), b"another key");
+    let token = fs::read(one.path().join("outside/token")).unwrap();
+    assert_eq!(token, b"0123456789abcdef");
     assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let state = other.path().join("data/state").metadata().unwrap();
     assert_eq!(state.permissions().mode() & 0o777, 0o700);
@@ -253,7 +259,7 @@ fn nothing_is_overwritten_unasked_and_nothing_half_is_left() {
     assert_eq!(fs::read(dir.join(FILE)).unwrap(), b"precious");
     refused(dir, &["backup", "-"], "- is none");
     refused(dir, &["restore", "-"], "- is none");
-    refused(dir, &["backup", "none/x.tar"], "No such file");
+    refused(dir, &["backup", "none/x.tar"], "/none; make it first");
     refused(dir, &["backup", "data"], "folder");
     refused(dir, &["backup", "/dev/full/x"], "/dev/full");
     // What the configuration names is not there: a backup without it would be none.
@@ -288,6 +294,61 @@ fn nothing_is_overwritten_unasked_and_nothing_half_is_left() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// What is known of devices is all of one time.
+#[test]
+fn what_the_backup_has_not_does_not_stay_beside_it() {
+    let (one, other) = (temporary(), temporary());
+    whole(one.path());
+    let state = one.path().join("data/state");
+    for name in ["fleet.db", "orders.json", "token.key"] {
+        fs::remove_file(state.join(name)).unwrap();
+    }
+    good(one.path(), &["backup", FILE]);
+    let dir = other.path();
+    fs::copy(one.path().join(FILE), dir.join(FILE)).unwrap();
+    let state = dir.join("data/state");
+    fs::create_dir_all(&state).unwrap();
+    let old = [
+        "fleet.db",
+        "fleet.db-wal",
+        "fleet.db-shm",
+        "orders.json",
+        "token.key",
+    ];
+    for name in old.into_iter().chain(["admin.token"]) {
+        fs::write(state.join(name), name).unwrap();
+    }
+    refused(dir, &["restore", FILE], "orders.json");
+    // One that cannot be done leaves them.
+    let mut command = in_namespace(&full("data/bin"));
+    let said = done(command.args(["restore", FILE, "--force"]).current_dir(dir));
+    assert_eq!(said.code, 1, "{said:?}");
+    for name in old {
+        assert_eq!(fs::read(state.join(name)).unwrap(), name.as_bytes());
+    }
+    good(dir, &["restore", FILE, "--force"]);
+    for name in old {
+        assert!(!state.join(name).exists(), "{name}");
+    }
+    assert_eq!(fs::read(state.join("admin.token")).unwrap(), b"admin.token");
+}
+
+/// A device that is forgotten while a backup is made must not come back with it.
+#[test]
+fn the_database_is_behind_the_orders() {
+    let dir = temporary();
+    whole(dir.path());
+    good(dir.path(), &["backup", FILE]);
+    let listed = done(Command::new("tar").arg("tf").arg(dir.path().join(FILE)));
+    let at = |name: &str| listed.said.lines().position(|line| line == name).unwrap();
+    for name in ["orders.json", "orders.json.broken-1", "token.key"] {
+        assert!(
+            at(&format!("state/{name}")) < at("state/fleet.db"),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn a_configuration_from_elsewhere_is_asked_for() {
     let dir = temporary();
@@ -304,6 +365,21 @@ fn a_configuration_from_elsewhere_is_asked_for() {
     );
     let there = fs::read(other.path().join("there.yaml")).unwrap();
     assert_eq!(there, fs::read(dir.join("mine.yaml")).unwrap());
+}
+
+#[test]
+fn a_backup_from_another_folder_is_none() {
+    let (dir, other) = (temporary(), temporary());
+    whole(dir.path());
+    let config = dir.path().join("data/.config.yaml");
+    let words = ["backup", "x.tar", "-c", config.to_str().unwrap()];
+    refused(other.path(), &words, "run this in the server's folder");
+    let looked = other.path().join("data/bin");
+    refused(other.path(), &words, looked.to_str().unwrap());
+    let looked = other.path().join("data/state");
+    refused(other.path(), &words, looked.to_str().unwrap());
+    assert!(!other.path().join("x.tar").exists());
+    good(dir.path(), &words);
 }
 
 #[test]

@@ -135,6 +135,7 @@ fn three_devices_and_what_became_of_each() {
                 "rolled back",
                 "silent",
                 "succeeded",
+                "esp32s3_1.7.0.bin failed on 2 devices",
                 BACK,
                 DEAD,
             ],
@@ -145,9 +146,10 @@ fn three_devices_and_what_became_of_each() {
                 GOOD,
                 BACK,
                 DEAD,
-                "succeeded esp32s3_1.7.0.bin",
-                "silent esp32s3_1.7.0.bin",
-                "withheld.failed",
+                "succeeded",
+                "silent",
+                FILE,
+                "held back: failed",
             ],
         ),
     ];
@@ -193,12 +195,47 @@ fn three_devices_and_what_became_of_each() {
     assert!(check_in(&server, BACK, "esp32s3", &old).is_none());
     let said = ask(&server, &["retry", BACK, FILE]).done();
     assert!(said.contains(BACK) && said.contains(FILE), "{said}");
+    let said = ask(&server, &["device", BACK]).done();
+    let ordered = format!("another try of {FILE} at ");
+    assert!(
+        said.contains(&ordered) && !said.contains("no more"),
+        "{said}"
+    );
     assert!(check_in(&server, BACK, "esp32s3", &old).is_some());
+    // What failed once would come again anyway.
+    let said = ask(&server, &["retry", DEAD]).done();
+    assert!(said.contains("failed once"), "{said}");
+    let said = ask(&server, &["device", DEAD]).done();
+    assert!(said.contains("another try of all that failed"), "{said}");
+    let said = ask(&server, &["retry", DEAD]).done();
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert!(check_in(&server, DEAD, "esp32s3", &old).is_some());
+    let said = ask(&server, &["device", DEAD]).done();
+    assert!(!said.contains("another try"), "{said}");
     let said = ask(&server, &["retry", GOOD, "--lang", "zh"]).done();
     assert!(said.contains("什么也没有改变"), "{said}");
     let said = ask(&server, &["forget", BACK, "--json"]).done();
     assert_eq!(said, "{\"forgotten\":true}\n");
     ask(&server, &["device", BACK]).is_refused(1, &[BACK, "forgotten"]);
+}
+
+#[test]
+fn what_was_silent_twice_is_given_up_before_it_comes_again() {
+    let server = started();
+    for time in 1..=2 {
+        fetch(&server, DEAD);
+        until("silence", || (end(&server, DEAD) == "silent").then_some(()));
+        let said = ask(&server, &["device", DEAD]).done();
+        let retry = format!(
+            "{FILE} is offered to it no more; to try again: xiaozhi-ota retry {DEAD} {FILE}"
+        );
+        assert_eq!(said.contains(&retry), time == 2, "{said}");
+        assert_eq!(said.contains("once more"), time == 1, "{said}");
+        for command in ["fleet", "devices"] {
+            let said = ask(&server, &[command]).done();
+            assert_eq!(said.contains("silent, given up"), time == 2, "{said}");
+        }
+    }
 }
 
 #[test]
@@ -247,6 +284,8 @@ fn what_devices_say_is_inert() {
         check_in(&server, &device, board, &Image::new("1.6.0"));
     }
     check_in(&server, "=1/..?\u{202e}", "b", &Image::new("1.6.0"));
+    let said = ask(&server, &["fleet"]).done();
+    assert!(said.contains("besides 1 that have no MAC"), "{said}");
     let csv = ask(&server, &["devices", "--csv"]).done();
     let rows = read_csv(&csv);
     assert_eq!(rows[0][..3], ["mac", "client_id", "board_name"]);

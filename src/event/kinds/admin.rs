@@ -61,6 +61,10 @@ kinds! { ADMIN:
     /// The folder was not looked at yet.
     READY_NO_CATALOGUE = why("ready.catalogue", &["dir"],
         "固件目录 {dir} 还没有读完一遍", "the firmware folder {dir} has not been looked at yet");
+    /// The firmware folder cannot be read.
+    READY_FOLDER = why("ready.folder", &["dir", "error"],
+        "无法读取固件目录 {dir}：{error}。它可能已被移走，或没有挂载",
+        "the firmware folder {dir} cannot be read: {error}. It may have been moved away, or is not mounted");
     /// There is no certificate yet.
     READY_NO_CERTIFICATE = why("ready.certificate", &[],
         "还没有证书，TLS 连接会失败：日志中有原因", "there is no certificate yet, and TLS connections fail: the log has the reason");

@@ -13,6 +13,15 @@ kinds! { BACKUPS:
         "无法写入备份 {file}：{error}{：|what|}。没有留下不完整的备份；请检查磁盘空间和权限，或写到别处",
         "the backup {file} cannot be written: {error}{: |what|}. No half of one was left; see to the room on that disk and to its rights, or \
          write it elsewhere");
+    /// The folder of the backup is not there.
+    BACKUP_NO_FOLDER = why("backup.no-folder", &["file", "dir"],
+        "无法写入备份 {file}：文件夹 {dir} 不存在，请先创建它（mkdir -p）",
+        "the backup {file} cannot be written: there is no folder {dir}; make it first (mkdir -p)");
+    /// Nothing but a configuration would be in it.
+    BACKUP_NOTHING = why("backup.nothing", &["dirs", "dir"],
+        "没有备份：既没有状态目录（找过：{dirs}），也没有固件目录（找过：{dir}）。配置里的相对路径从当前文件夹算起：请在服务器的文件夹里执行",
+        "no backup was made, for there is neither a state folder (looked at: {dirs}) nor a firmware folder (looked at: {dir}). Relative \
+         paths of the configuration start in the current folder: run this in the server's folder");
     /// A file cannot be read.
     BACKUP_UNREAD = why("backup.unread", &["file", "error"],
         "无法读取 {file}：{error}。请以运行服务器的用户（或 root）执行",

@@ -77,16 +77,16 @@ kinds! { STORE:
             "see to its disk and its permissions, and to other programs that hold it; or move the file away, if what it holds is not \
              needed. No restart is needed.");
     /// It can be written again.
-    STORE_RECOVERED = Kind::new("store.recovered", Info, "store", &["file", "seconds"],
-        "{file} 又可以写入了（中断 {seconds} 秒），期间的情况已全部写入",
-        "{file} can be written again, after {seconds} s, and what was learned meanwhile is in it");
+    STORE_RECOVERED = Kind::new("store.recovered", Info, "store", &["file", "seconds", "tries"],
+        "{file} 又可以写入了（中断 {seconds} 秒，{tries} 次尝试失败），期间的情况已全部写入",
+        "{file} can be written again, after {seconds} s and {tries} tries that failed, and what was learned meanwhile is in it");
     /// What is left of a forgotten device cannot be wiped yet.
     STORE_NOT_WIPED = Kind::new("store.not-wiped", Warning, "store", &["file", "error"],
         "被遗忘的设备已从 {file} 中删除，但文件的空闲部分可能仍有其痕迹，暂时无法清除：{error}；一小时后重试。",
         "a forgotten device was removed from {file}, but unused parts of the file may hold traces of it, which cannot be wiped yet: {error}; \
          it is tried again in an hour.")
-        .remedy("请腾出与该文件同样大小的磁盘空间，并结束占用它的程序。",
-            "make as much room on its disk as the file takes, and end programs that hold it.");
+        .remedy("请腾出该文件两倍大小的磁盘空间，并结束占用它的程序。",
+            "make twice as much room on its disk as the file takes, and end programs that hold it.");
     /// Copies beside the store may know a device that is forgotten.
     STORE_COPIES = Kind::new("store.copies", Warning, "store", &["files"],
         "已忘记一台设备，但以前留下的副本中可能还有它：{files}。不再需要时请删除它们，备份文件也是如此",

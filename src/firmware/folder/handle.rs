@@ -13,6 +13,8 @@ use std::sync::{Condvar, Mutex};
 pub(in crate::firmware) struct Shared {
     pub(in crate::firmware) snapshot: ArcSwap<Snapshot>,
     pub(in crate::firmware) first_look_done: Mutex<bool>,
+    /// Reason why the folder could not be listed at the last look; `None` where it was.
+    pub(in crate::firmware) fault: Mutex<Option<String>>,
     pub(in crate::firmware) first_look: Condvar,
 }
 

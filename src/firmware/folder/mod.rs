@@ -371,6 +371,7 @@ impl Keeper {
         let error = match scan::list(&dir, &mut self.folders) {
             Ok(listing) => {
                 if self.folder_failed.take().is_some() {
+                    *lock(&self.shared.fault) = None;
                     tell!(FOLDER_BACK, dir = absolute(&dir));
                 }
                 return Some(listing);
@@ -395,6 +396,7 @@ impl Keeper {
         let error = error.to_string();
         if self.folder_failed.as_ref() != Some(&error) {
             self.folder_failed = Some(error.clone());
+            *lock(&self.shared.fault) = Some(error.clone());
             self.files.news.push(if listing.found.is_empty() {
                 event!(
                     FOLDER_UNAVAILABLE,

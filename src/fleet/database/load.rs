@@ -1,6 +1,7 @@
 //! Reading of devices, in batches of their keys' order. No statement outlives a batch: a
 //! reader that rests would hold up the writer's log for ever.
 
+use super::fault::Fault;
 use super::row::{COLUMNS, Reading};
 use crate::fleet::id::DeviceId;
 use crate::fleet::record::Record;
@@ -96,5 +97,52 @@ impl Walk {
                 return Ok(found);
             }
         }
+    }
+}
+
+/// Reading of all devices.
+pub(crate) struct Load<'d> {
+    connection: &'d Connection,
+    walk: Walk,
+    number: u64,
+}
+
+impl<'d> Load<'d> {
+    /// Begins with those on which an image failed. No term ends later than `latest_due`, in
+    /// served milliseconds.
+    pub(super) fn begin(connection: &'d Connection, latest_due: u64) -> Self {
+        let mut walk = Walk::new(Which::Failed);
+        walk.reading.latest_due = latest_due;
+        Self {
+            connection,
+            walk,
+            number: 0,
+        }
+    }
+
+    /// Reads the next devices. Empty once those on which an image failed, or all, are read.
+    pub(crate) fn next(&mut self) -> Result<Vec<(DeviceId, Record)>, Fault> {
+        let found = self.walk.next(self.connection)?;
+        self.number += found.len() as u64;
+        Ok(found)
+    }
+
+    /// Goes on with all others.
+    #[must_use]
+    pub(crate) fn others(self) -> Self {
+        Self {
+            walk: self.walk.others(),
+            ..self
+        }
+    }
+
+    /// Returns the number of devices that were read so far.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Returns the number of rows of which something could not be read.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.walk.reading.damaged
     }
 }

@@ -143,6 +143,20 @@ impl Place {
         tried.err().map(Fault::from)
     }
 
+    /// Returns the path at which the store is written anew. Of a name like this no backup takes
+    /// anything.
+    pub(super) fn draft(&self) -> PathBuf {
+        self.dir.join(format!(".draft-{FILE}"))
+    }
+
+    /// Removes what is at [`Self::draft`], which a process may have left that was killed.
+    pub(super) fn remove_draft(&self) -> io::Result<()> {
+        match fs::remove_file(self.draft()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the copies and broken stores that lie beside this one, in the order of their
     /// names. Whoever forgets a device is to hear of them: they may know it still.
     pub(crate) fn older(&self) -> Vec<PathBuf> {

@@ -26,6 +26,15 @@ pub(crate) struct Reader {
 ///
 /// Why it cannot be read.
 pub(crate) fn read_only(dir: &Path) -> Result<Option<Reader>, Fault> {
+    let connection = open(dir, |connection| is_known(connection, schema::STEPS))?;
+    Ok(connection.map(|connection| Reader { connection }))
+}
+
+/// Opens the store in a state folder, if there is one that passes the look.
+fn open(
+    dir: &Path,
+    look: impl Fn(&Connection) -> Result<(), Fault>,
+) -> Result<Option<Connection>, Fault> {
     let place = Place::new(dir.to_owned());
     match std::fs::metadata(place.file()) {
         Ok(data) if data.len() == 0 => return Ok(None),
@@ -35,18 +44,18 @@ pub(crate) fn read_only(dir: &Path) -> Result<Option<Reader>, Fault> {
     }
     // Where nothing can be made beside it, and nothing lies there, nobody writes.
     let connection = connect(&place, false).and_then(|connection| {
-        is_known(&connection, schema::STEPS)?;
+        look(&connection)?;
         Ok(connection)
     });
     let connection = match connection {
         Err(Fault::ReadOnly(_)) if !place.has_log() => {
             let connection = connect(&place, true)?;
-            is_known(&connection, schema::STEPS)?;
+            look(&connection)?;
             connection
         }
         other => other?,
     };
-    Ok(Some(Reader { connection }))
+    Ok(Some(connection))
 }
 
 /// Writes a whole copy of the store in a state folder to a file that only this user may read,
@@ -56,17 +65,18 @@ pub(crate) fn read_only(dir: &Path) -> Result<Option<Reader>, Fault> {
 ///
 /// Why it cannot be read, or the copy not be written. What was at `to` stays.
 pub(crate) fn copy(dir: &Path, to: &Path) -> Result<bool, Fault> {
-    let Some(reader) = read_only(dir)? else {
+    // Whatever program wrote it: what is copied is not read.
+    let look = |connection: &Connection| {
+        connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+        Ok(())
+    };
+    let Some(connection) = open(dir, look)? else {
         return Ok(false);
     };
-    schema::copy_to(&reader.connection, to)?;
+    schema::copy_to(&connection, to)?;
     let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let found: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" {
-        Ok(true)
-    } else {
-        Err(Fault::Broken(found))
-    }
+    quick_check(&copy)?;
+    Ok(true)
 }
 
 impl Reader {
@@ -89,6 +99,24 @@ impl Reader {
                 each(id, record);
             }
         }
+    }
+}
+
+/// Looks at all of a store, through a connection of its own.
+///
+/// # Errors
+///
+/// [`Fault::Broken`], or why it cannot be read.
+pub(super) fn check(place: &Place) -> Result<(), Fault> {
+    quick_check(&connect(place, false)?)
+}
+
+fn quick_check(connection: &Connection) -> Result<(), Fault> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(Fault::Broken(found))
     }
 }
 

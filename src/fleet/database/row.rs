@@ -5,7 +5,7 @@ use crate::event::{Kind, kinds};
 use crate::fleet::about::{Build, Profile};
 use crate::fleet::id::DeviceId;
 use crate::fleet::outcome::{Content, Failure, History, Offer, OfferEnd, OfferedImage};
-use crate::fleet::record::{ClientId, Record};
+use crate::fleet::record::{ClientId, Names, Record};
 use crate::ota::device_memory::OwnModel;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
@@ -184,8 +184,8 @@ impl<'c> Numbers<'c> {
             flags(record),
             record.why.map(|kind| kind.id),
             record.own.as_deref().map(own),
-            record.at_first.as_deref(),
-            record.former.as_deref().map(own),
+            record.at_first(),
+            record.former().map(|former| own(former)),
             offers,
             failed,
         ];
@@ -205,7 +205,8 @@ fn own(own: &OwnModel) -> String {
     json(&(&*own.named, &*own.files))
 }
 
-fn client(client: &ClientId) -> ToSqlOutput<'_> {
+/// Writes a client id.
+pub(super) fn client(client: &ClientId) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(match client {
         ClientId::Uuid(bytes) => ValueRef::Blob(bytes),
         ClientId::Text(text) => ValueRef::Text(text.as_bytes()),
@@ -250,6 +251,9 @@ pub(super) struct Reading {
     models: HashMap<Box<str>, Arc<OwnModel>>,
     kinds: HashMap<&'static str, &'static Kind>,
     nothing: Nothing,
+    /// Latest end that a term can have, in served milliseconds: where the time served was lost,
+    /// or damaged, one that is due later would never be.
+    pub(super) latest_due: u64,
     /// Number of rows of which something could not be read.
     pub(super) damaged: u64,
 }
@@ -270,6 +274,7 @@ impl Default for Reading {
             models: HashMap::new(),
             kinds: kinds::all().map(|kind| (kind.id, kind)).collect(),
             nothing: Nothing::default(),
+            latest_due: u64::MAX,
             damaged: 0,
         }
     }
@@ -357,8 +362,7 @@ impl Reading {
             is_stored: false,
             why: text(row, 9)?.and_then(|why| self.kinds.get(why).copied()),
             own,
-            at_first: text(row, 11)?.map(Into::into),
-            former,
+            names: Names::of(text(row, 11)?.map(Into::into), former),
             withheld: 0,
             history: (!history.is_empty()).then(|| Box::new(history)),
         };
@@ -395,7 +399,7 @@ impl Reading {
                 image,
                 before,
                 at,
-                due,
+                due: due.min(self.latest_due),
             });
         }
         Ok((offers, is_whole))
@@ -425,13 +429,14 @@ fn read_failed(text: Option<&str>) -> (Vec<Failure>, bool) {
         return (Vec::new(), false);
     };
     let number = texts.len();
-    let failed: Vec<_> = texts
+    let mut failed: Vec<_> = texts
         .into_iter()
         .filter_map(|(content, times, at)| {
             let content = Content(hex::decode(content)?);
             Some(Failure { content, times, at })
         })
         .collect();
+    failed.shrink_to_fit();
     let is_whole = failed.len() == number;
     (failed, is_whole)
 }

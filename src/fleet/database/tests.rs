@@ -18,6 +18,7 @@ use xiaozhi_device::mac::Mac;
 
 mod any;
 mod large;
+mod wiped;
 
 use any::{any_id, record};
 
@@ -39,7 +40,7 @@ fn place(folder: &TempDir) -> Place {
 /// Reads all of a store; what failed comes first, and nothing twice.
 fn all(database: &Database) -> BTreeMap<DeviceId, Record> {
     let mut found = BTreeMap::new();
-    let mut load = database.load();
+    let mut load = database.load(u64::MAX);
     loop {
         let read = load.next().unwrap();
         if read.is_empty() {
@@ -197,10 +198,19 @@ fn counts_of_an_hour_add_up_and_go_after_a_year() {
         database.count(hour, &count(label, number)).unwrap();
     }
     assert_eq!(hours(&database), [(0, 6), (1, 1)]);
+    // How many run a version is counted again by the next process of the same hour.
+    let versions = |label: &str, count| [(VERSIONS, label.to_owned(), count)];
+    for hour in [0, 1, 1] {
+        database.count(hour, &versions("gone by then", 7)).unwrap();
+        database.count(hour, &versions("x 1.0", 5)).unwrap();
+    }
+    assert_eq!(hours(&database), [(0, 11), (1, 6)]);
+    database.count(1, &count("a", 1)).unwrap();
+    assert_eq!(hours(&database), [(0, 11), (1, 7)]);
     database.count(HOURS, &count("a", 1)).unwrap();
     assert_eq!(hours(&database).len(), 3);
     database.count(HOURS + 1, &count("a", 1)).unwrap();
-    assert_eq!(hours(&database)[0], (1, 1));
+    assert_eq!(hours(&database)[0], (1, 7));
 }
 
 #[test]
@@ -316,7 +326,7 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     spoil(3, "offers = '[[1,\"offered\",0,0,0,99,99,1,1]]'");
     spoil(4, "id = x'030405'");
     spoil(5, "client = x'00', own = '{}'");
-    let mut load = database.load().others();
+    let mut load = database.load(u64::MAX).others();
     let found: HashMap<_, _> = load.next().unwrap().into_iter().collect();
     assert_eq!(found.len(), 5);
     assert_eq!(load.damaged(), 5);
@@ -324,84 +334,42 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     assert_eq!(found[&mac(6)], record_of("6"));
 }
 
-/// Tells whether any file in a folder holds these bytes.
-fn holds(folder: &Path, bytes: &[u8]) -> bool {
-    let mut entries = fs::read_dir(folder).unwrap();
-    let finder = memchr::memmem::Finder::new(bytes);
-    entries.any(|entry| {
-        finder
-            .find(&fs::read(entry.unwrap().path()).unwrap())
-            .is_some()
-    })
-}
-
-/// Rows grow and move from page to page before they go.
+/// The time served was lost, or is damaged.
 #[test]
-fn what_is_forgotten_leaves_nothing() {
+fn no_term_that_is_read_ends_later_than_the_longest_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut database = opened(&folder);
-    let bytes = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let id = |n: u64| DeviceId::Mac(Mac::from_bits(bytes(n) >> 16).unwrap());
-    let client = |n: u64| -> [u8; 16] {
-        let half = bytes(n + 100_000).to_be_bytes();
-        [half, bytes(n + 200_000).to_be_bytes()]
-            .concat()
-            .try_into()
-            .unwrap()
+    let offer = |due| Offer {
+        number: 1,
+        end: OfferEnd::ALL[0],
+        attempt: 0,
+        forced: 0,
+        forced_at: 0,
+        image: Arc::default(),
+        before: Arc::default(),
+        at: NOW,
+        due,
     };
-    let device = |n: u64, own: usize| {
-        let mut record = record_of("");
-        record.client = ClientId::Uuid(client(n));
-        record.at_first = Some("x".repeat(own).into());
-        (id(n), Some(record))
-    };
-    for round in [1, 120, 30] {
-        for batch in (1..=6000).collect::<Vec<u64>>().chunks(1500) {
-            let batch: Vec<_> = batch
-                .iter()
-                .map(|n| device(*n, round + usize::try_from(*n % 40).unwrap()))
-                .collect();
-            database.write(&batch, 0, NOW).unwrap();
-        }
-    }
-    let is_forgotten = |n: u64| n.is_multiple_of(7);
-    assert!(holds(folder.path(), &client(7)));
-    let forgotten: Vec<_> = (1..=6000).filter(|n| is_forgotten(*n)).collect();
-    for batch in forgotten.chunks(50) {
-        let batch: Vec<_> = batch.iter().map(|n| (id(*n), None)).collect();
-        database.write(&batch, 0, NOW).unwrap();
-    }
-    // Few are looked for, and with many all is written anew.
-    let traces = |n: u64| traces(&id(n), &ClientId::Uuid(client(n)));
-    for few in forgotten.chunks(16).take(20) {
-        assert!(
-            database
-                .wipe(&few.iter().flat_map(|n| traces(*n)).collect::<Vec<_>>())
-                .unwrap()
-        );
-    }
-    let sought: Vec<_> = forgotten.iter().take(320).collect();
-    let mut left = Vec::new();
-    for n in sought {
-        let mac = row::key(&id(*n));
-        if holds(folder.path(), &client(*n)) || holds(folder.path(), &mac[1..]) {
-            left.push(*n);
-        }
-    }
-    assert_eq!(left, Vec::<u64>::new(), "of {}", forgotten.len());
-    assert!(holds(folder.path(), &client(8)));
-    assert!(
-        database
-            .wipe(
-                &forgotten
-                    .iter()
-                    .flat_map(|n| traces(*n))
-                    .collect::<Vec<_>>()
-            )
-            .unwrap()
-    );
-    let left = forgotten
-        .iter()
-        .filter(|n| holds(folder.path(), &row::key(&id(**n))[1..]));
-    assert_eq!(left.count(), 0);
+    let devices = [500, 900_000_000, u64::MAX].map(|due| {
+        let history = History {
+            offers: vec![offer(due)],
+            failed: Vec::new(),
+        };
+        let history = Some(Box::new(history));
+        (
+            mac(due.min(1_000_000_000)),
+            Record {
+                history,
+                ..record_of("c")
+            },
+        )
+    });
+    database.write(&some(devices), 0, NOW).unwrap();
+    let mut load = database.load(1000).others();
+    let found = load.next().unwrap().into_iter();
+    let dues: Vec<_> = found
+        .map(|(_, r)| r.history.unwrap().offers[0].due)
+        .collect();
+    let latest = 1000 + 86_400_000;
+    assert_eq!(dues, [500, latest, latest]);
 }

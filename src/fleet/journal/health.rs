@@ -1,12 +1,12 @@
 //! Health of the store, for whoever asks while it is being written.
 
 use crate::event::Event;
-use crate::fleet::database::Identity;
+use crate::fleet::database::{Identity, Trace};
 use crate::util::counts::COUNTS;
 use crate::util::sync::lock;
 use std::mem;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Health of the store.
@@ -16,19 +16,10 @@ pub(crate) struct StoreHealth {
     pub(crate) ok: bool,
     /// Reason why not.
     pub(crate) why: Option<Event>,
-    /// Number of tries that failed, since the start.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the journal's tests read it"))]
-    pub(crate) errors: u64,
     /// Time since the oldest change that is not written, at most, in ms. 0 where none waits.
     pub(crate) lag_ms: u64,
-    /// Number of devices in the store.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the journal's tests read it"))]
-    pub(crate) rows: u64,
     /// True until all of it was read.
     pub(crate) reading: bool,
-    /// True where a newer program wrote it, and it is left alone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the journal's tests read it"))]
-    pub(crate) newer: bool,
 }
 
 /// State that the writer's thread and all others share.
@@ -39,14 +30,11 @@ pub(super) struct State {
     is_held: AtomicBool,
     stop: AtomicBool,
     is_read: AtomicBool,
-    is_newer: AtomicBool,
-    errors: AtomicU64,
-    rows: AtomicU64,
     why: Mutex<Option<Event>>,
     /// File that was read last.
     known: Mutex<Option<Identity>>,
     /// Traces of devices that were forgotten.
-    forgotten: Mutex<Vec<Vec<u8>>>,
+    forgotten: Mutex<Vec<Trace>>,
     /// Time at which nothing waited last.
     clean: Mutex<Instant>,
 }
@@ -58,9 +46,6 @@ impl State {
             is_held: AtomicBool::new(true),
             stop: AtomicBool::new(false),
             is_read: AtomicBool::new(false),
-            is_newer: AtomicBool::new(false),
-            errors: AtomicU64::new(0),
-            rows: AtomicU64::new(0),
             why: Mutex::new(None),
             known: Mutex::new(None),
             forgotten: Mutex::default(),
@@ -75,11 +60,8 @@ impl State {
         StoreHealth {
             ok: why.is_none(),
             why,
-            errors: self.errors.load(Ordering::Relaxed),
             lag_ms: if waiting > 0 { lag } else { 0 },
-            rows: self.rows.load(Ordering::Relaxed),
             reading: !self.is_read(),
-            newer: self.is_newer.load(Ordering::Relaxed),
         }
     }
 
@@ -94,12 +76,12 @@ impl State {
     }
 
     /// Takes traces of a device that was forgotten.
-    pub(super) fn forget(&self, traces: Vec<Vec<u8>>) {
+    pub(super) fn forget(&self, traces: Vec<Trace>) {
         lock(&self.forgotten).extend(traces);
     }
 
     /// Returns the traces of devices that were forgotten since this was asked last.
-    pub(super) fn forgotten(&self) -> Vec<Vec<u8>> {
+    pub(super) fn forgotten(&self) -> Vec<Trace> {
         mem::take(&mut *lock(&self.forgotten))
     }
 
@@ -127,21 +109,17 @@ impl State {
     }
 
     /// Takes that a try failed, for a reason that is worth telling if there is one.
-    pub(super) fn failed(&self, why: Option<Event>, is_newer: bool) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn failed(&self, why: Option<Event>) {
         COUNTS.store_failed();
         self.is_held.store(true, Ordering::Relaxed);
-        self.is_newer.store(is_newer, Ordering::Relaxed);
         if why.is_some() {
             *lock(&self.why) = why;
         }
     }
 
-    /// Takes that the store holds so many devices, and all that was known at `now`.
-    pub(super) fn written(&self, rows: u64, now: Instant) {
+    /// Takes that the store holds all that was known at `now`.
+    pub(super) fn written(&self, now: Instant) {
         self.is_held.store(false, Ordering::Relaxed);
-        self.is_newer.store(false, Ordering::Relaxed);
-        self.rows.store(rows, Ordering::Relaxed);
         *lock(&self.why) = None;
         *lock(&self.clean) = now;
     }

@@ -17,6 +17,8 @@ pub(crate) trait Kept: Send + Sync + 'static {
     /// Returns the time served, in ms (`outcome::Moment::served`), to be kept beside the
     /// devices.
     fn served(&self) -> u64;
+    /// Tells whether a term runs, whose end the time served decides.
+    fn has_terms(&self) -> bool;
     /// Takes the time served, as it was read, in ms: first of all.
     fn read_served(&self, served: u64);
     /// Takes devices that were read: first those on which anything failed, then, behind
@@ -32,6 +34,7 @@ pub(crate) trait Kept: Send + Sync + 'static {
     /// offered, until `all_read` comes.
     fn is_newer(&self);
     /// Takes the counts since they were taken last: kind, label and count, bounded by the
-    /// giver. The journal asks every minute and adds them to those of the hour.
+    /// giver. The journal asks every minute and adds them to those of the hour; those of the
+    /// kind `versions` take the place of what it has for the hour.
     fn take_hour(&self) -> Vec<(&'static str, String, u64)>;
 }

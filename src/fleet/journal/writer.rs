@@ -2,8 +2,9 @@
 
 use super::health::State;
 use super::kept::Kept;
+use super::wiper::Wiper;
 use crate::event::{Event, event, say, tell};
-use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read};
+use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read, VERSIONS};
 use crate::util::counts::COUNTS;
 use std::collections::BTreeMap;
 use std::mem::{self, Discriminant, discriminant};
@@ -23,6 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LOCK: Duration = Duration::from_secs(5);
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(2);
+/// Time after which the time served is written where nothing else is, while a term depends on
+/// it: a process that is killed adds no more than this to any.
+const TERM_TICK: Duration = Duration::from_secs(1);
 /// Time after which counts, and the time served, are written where nothing else is.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Time between two sweeps that nothing else calls for.
@@ -31,9 +35,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const HOUR_COUNTS: usize = 10_000;
 /// Number of devices from which on it is said that the reading begins.
 const MANY: u64 = 50_000;
-/// Time between two tries to wipe what is left of devices that were forgotten.
-const WIPE: Duration = Duration::from_secs(1);
-/// Time after which it is tried again where there is no room for it.
+/// Time between two looks at all of a store that is not large.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Time of a turn.
@@ -60,6 +62,8 @@ struct Trouble {
     since: Instant,
     /// Kinds of faults that were told of.
     told: Vec<Discriminant<Fault>>,
+    /// Number of tries that failed.
+    tries: u64,
     pause: Duration,
     until: Instant,
 }
@@ -94,14 +98,15 @@ pub(super) struct Writer {
     database: Option<Database>,
     trouble: Option<Trouble>,
     looked: Option<Instant>,
+    /// Time at which the time served was written last.
+    wrote: Option<Instant>,
     /// Time of the last counts.
     counted: Option<Instant>,
     /// Counts that wait to be written, by hour, kind and label.
     counts: BTreeMap<(u64, &'static str, String), u64>,
     swept: Option<Instant>,
-    /// Traces of devices that were forgotten, which may be in the file still.
-    traces: Vec<Vec<u8>>,
-    wiped: Option<Instant>,
+    wiper: Wiper,
+    checked: Option<Instant>,
     /// Time at which a broken store was moved aside last.
     aside: Option<Instant>,
 }
@@ -122,13 +127,20 @@ impl Writer {
             database: None,
             trouble: None,
             looked: None,
+            wrote: None,
             counted: None,
             counts: BTreeMap::new(),
             swept: None,
-            traces: Vec::new(),
-            wiped: None,
+            wiper: Wiper::default(),
+            checked: None,
             aside: None,
         }
+    }
+
+    /// Returns the number of tries that failed since the trouble began that there is.
+    #[cfg(test)]
+    pub(super) fn tries(&self) -> u64 {
+        self.trouble.as_ref().map_or(0, |trouble| trouble.tries)
     }
 
     #[cfg(test)]
@@ -190,10 +202,10 @@ impl Writer {
             return Err(fault.clone());
         }
         // Taken first: what is forgotten is removed by the write that follows.
-        self.traces.extend(self.state.forgotten());
+        self.wiper.take(self.state.forgotten(), database)?;
         self.write(database, now)?;
         self.count(database, now)?;
-        self.wipe(database, now)?;
+        self.wiper.work(database, self.place.file(), now.at)?;
         let is_due = self
             .swept
             .is_none_or(|last| now.at.duration_since(last) >= DAY);
@@ -202,7 +214,7 @@ impl Writer {
         }
         database.begin_sweep(is_due)?;
         let is_sweeping = database.sweep(now.millis())?;
-        self.state.written(database.rows(), now.at);
+        self.state.written(now.at);
         Ok(is_sweeping)
     }
 
@@ -218,7 +230,13 @@ impl Writer {
             return Ok(());
         }
         self.looked = Some(now.at);
-        database.look()
+        database.look()?;
+        let checked = *self.checked.get_or_insert(now.at);
+        if now.at.duration_since(checked) >= HOUR && self.state.is_read() {
+            self.checked = Some(now.at);
+            database.check()?;
+        }
+        Ok(())
     }
 
     /// Reads a store that was not read before: that of the start, or one that was put in the
@@ -234,7 +252,7 @@ impl Writer {
         if !self.state.is_read() {
             self.kept.read_served(database.served()?);
         }
-        let mut load = database.load();
+        let mut load = database.load(self.kept.served());
         self.read_all(&mut || load.next())?;
         self.kept.failures_known();
         let failed = load.number();
@@ -244,7 +262,7 @@ impl Writer {
         self.kept.all_read();
         database.has_rows(devices);
         self.state.read(database.identity());
-        self.state.written(devices, now.at);
+        self.state.written(now.at);
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if devices > 0 {
             tell!(
@@ -271,9 +289,12 @@ impl Writer {
         }
     }
 
-    /// Writes what changed, and where nothing did, but something failed before, that it can.
+    /// Writes what changed. Where nothing did, it writes the time served, if a term depends on
+    /// it, or something failed before.
     fn write(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
-        let mut is_tried = self.trouble.is_none();
+        let is_old = |last| now.at.duration_since(last) >= TERM_TICK;
+        let is_due = self.wrote.is_none_or(is_old) && self.kept.has_terms();
+        let mut is_tried = self.trouble.is_none() && !is_due;
         loop {
             let kept = &*self.kept;
             let taken = Taken {
@@ -291,6 +312,7 @@ impl Writer {
                 return Err(fault);
             }
             is_tried = true;
+            self.wrote = Some(now.at);
             let devices = taken.written().len();
             COUNTS.store_wrote(devices as u64);
             if devices < BATCH {
@@ -312,7 +334,8 @@ impl Writer {
             let key = (hour, kind, label);
             if self.counts.len() < HOUR_COUNTS || self.counts.contains_key(&key) {
                 let sum = self.counts.entry(key).or_default();
-                *sum = sum.saturating_add(count);
+                let before = if kind == VERSIONS { 0 } else { *sum };
+                *sum = before.saturating_add(count);
             }
         }
         // The time served is written with them, also where no device says anything.
@@ -330,37 +353,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Looks for what is left of devices that were forgotten, and wipes it.
-    fn wipe(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
-        if self.traces.is_empty() {
-            return Ok(());
-        }
-        let is_due = self
-            .wiped
-            .is_none_or(|last| now.at.duration_since(last) >= WIPE);
-        if !is_due {
-            return Ok(());
-        }
-        self.wiped = Some(now.at);
-        match database.wipe(&self.traces) {
-            Ok(true) => {
-                self.traces.clear();
-                // What only they had in common with nobody goes, too.
-                database.begin_sweep(true)
-            }
-            Ok(false) => Ok(()),
-            Err(fault @ (Fault::Full | Fault::Locked)) => {
-                // All else can be written: it is no trouble of the store's.
-                self.wiped = Some(now.at + HOUR);
-                let file = self.place.file();
-                let error = fault.to_string();
-                tell!(STORE_NOT_WIPED, file = file, error = error);
-                Ok(())
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
     /// Tells that the store can be written again, if anybody heard that it could not.
     fn recovered(&mut self, now: Now) {
         if let Some(trouble) = self.trouble.take()
@@ -368,7 +360,13 @@ impl Writer {
         {
             let seconds = now.at.duration_since(trouble.since).as_secs();
             let file = self.place.file();
-            tell!(STORE_RECOVERED, file = file, seconds = seconds);
+            let tries = trouble.tries;
+            tell!(
+                STORE_RECOVERED,
+                file = file,
+                seconds = seconds,
+                tries = tries
+            );
         }
     }
 
@@ -395,6 +393,7 @@ impl Writer {
         self.trouble.get_or_insert_with(|| Trouble {
             since: now.at,
             told: Vec::new(),
+            tries: 0,
             pause: FIRST_PAUSE,
             until: now.at,
         })
@@ -403,6 +402,7 @@ impl Writer {
     /// Takes a fault that has to pass by itself.
     fn troubled(&mut self, fault: &Fault, now: Now) {
         let trouble = self.in_trouble(now);
+        trouble.tries += 1;
         trouble.until = now.at + trouble.pause;
         trouble.pause = (trouble.pause * 2).min(LONGEST_PAUSE);
         let is_worth_it = *fault != Fault::Locked || now.at.duration_since(trouble.since) >= LOCK;
@@ -416,7 +416,7 @@ impl Writer {
         if let (true, Some(why)) = (is_news, &why) {
             say(why);
         }
-        self.state.failed(why, is_newer);
+        self.state.failed(why);
         if self.state.is_read() {
             return;
         }
@@ -478,9 +478,10 @@ impl Writer {
     fn anew(&mut self, fault: &Fault, why: Event, now: Now) {
         say(&why);
         let trouble = self.in_trouble(now);
+        trouble.tries += 1;
         trouble.told.push(discriminant(fault));
         trouble.until = now.at;
-        self.state.failed(Some(why), false);
+        self.state.failed(Some(why));
         self.looked = None;
         if self.state.is_read() {
             self.kept.all_changed();

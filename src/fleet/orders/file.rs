@@ -13,6 +13,8 @@ use std::time::SystemTime;
 
 /// Version of the file that is read and written here.
 const VERSION: u64 = 1;
+/// Fields of an act that this version knows.
+const KNOWN: [&str; 7] = ["at", "act", "by", "from", "device", "file", "content"];
 
 /// Content of the file.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +93,7 @@ impl File {
         for entry in &mut self.entries {
             entry.forget(device);
         }
+        strip_fields(&mut self.others, device);
     }
 
     /// Returns the number of entries that no act can be read from.
@@ -220,20 +223,36 @@ impl Entry {
 
     /// Takes a device out.
     fn forget(&mut self, device: &str) {
-        if self.raw["device"] == device
-            && let Value::Object(fields) = &mut self.raw
-        {
-            // What it failed tells of it, too.
-            for name in ["device", "file", "content"] {
-                fields.shift_remove(name);
+        match &mut self.raw {
+            Value::Object(fields) => {
+                if fields.get("device").is_some_and(|named| named == device) {
+                    // What it failed tells of it, too.
+                    for name in ["device", "file", "content"] {
+                        fields.shift_remove(name);
+                    }
+                }
+                strip_fields(fields, device);
             }
+            raw if *raw == *device => *raw = Value::Null,
+            raw => strip(raw, device),
         }
-        strip(&mut self.raw, device);
         self.act = read_act(&self.raw);
     }
 }
 
-/// Takes every text that is the name of a device out of what this version does not know.
+/// Takes every text that is the name of a device out of the fields that this version does not
+/// know. An id is anybody's word: that of a device may be `retry`, or a token's name, and what
+/// others ordered must not go with it.
+fn strip_fields(fields: &mut Map<String, Value>, device: &str) {
+    let is_known = |name: &str| KNOWN.contains(&name);
+    fields.retain(|name, value| is_known(name) || name != device && value != device);
+    for (_, value) in fields.iter_mut().filter(|(name, _)| !is_known(name)) {
+        strip(value, device);
+    }
+}
+
+/// Takes every text that is the name of a device out of a value that this version does not
+/// know.
 fn strip(value: &mut Value, device: &str) {
     match value {
         Value::Object(fields) => {

@@ -154,6 +154,87 @@ fn what_is_forgotten_has_no_name_left() {
     assert_eq!(place.open().0.acts(), orders.acts());
 }
 
+/// An id is whatever a device says.
+#[test]
+fn forgetting_a_device_with_an_odd_name_loses_no_order() {
+    let content = "abababababababababababababababab";
+    let names = [
+        "retry",
+        "forget",
+        "at",
+        "act",
+        "by",
+        "from",
+        "device",
+        "file",
+        "content",
+        "version",
+        "acts",
+        "admin.token",
+        "127.0.0.1",
+        "x.bin",
+        content,
+        "2026-09-21T14:13:21.000Z",
+    ];
+    for name in names {
+        let place = Place::new();
+        place.write(format!(
+            "{{\"version\":1,\"of\":[\"{name}\",\"kept\"],\"acts\":[\"{name}\",[\"{name}\"]]}}"
+        ));
+        let orders = place.open().0;
+        let file = Some(("x.bin", [0xab; 16]));
+        let by = "admin.token";
+        orders.retry(MAC, file, by, "127.0.0.1", second(1)).unwrap();
+        orders.retry(OTHER, None, by, "::1", second(2)).unwrap();
+        let before = (orders.retries(), orders.acts());
+        orders.retry(name, file, by, "::1", second(3)).unwrap();
+        orders.forget(name, by, "::1", second(4)).unwrap();
+        let again = place.open().0;
+        assert_eq!(again.retries(), before.0, "{name}");
+        let acts = again.acts();
+        assert_eq!(acts[2..], before.1, "{name}");
+        let ([forgotten, retried, ..], None) = (&*acts, &acts[1].device) else {
+            panic!("{name}: {acts:?}");
+        };
+        assert_eq!(
+            (&forgotten.kind, &retried.kind),
+            (&ActKind::Forget, &ActKind::Retry)
+        );
+        assert_eq!((&retried.file, retried.content), (&None, None), "{name}");
+        let text = fs::read_to_string(place.file()).unwrap();
+        let head = "{\"version\": 1, \"of\": [\"kept\"], \"acts\": [\nnull,\n[],\n";
+        assert!(text.starts_with(head), "{text}");
+    }
+}
+
+#[test]
+fn several_files_are_ordered_at_once_or_not_at_all() {
+    let place = Place::new();
+    let orders = place.good();
+    orders
+        .retry_all(MAC, Some(&[]), "a", "b", second(1))
+        .unwrap();
+    assert!(!place.file().exists());
+    let files = [("x.bin", [1; 16]), ("x.bin", [2; 16])];
+    orders
+        .retry_all(MAC, Some(&files), "a", "b", second(1))
+        .unwrap();
+    let contents = |orders: &Orders| {
+        let retries = orders.retries();
+        retries
+            .iter()
+            .map(|order| order.content)
+            .collect::<Vec<_>>()
+    };
+    let both = [Some([1; 16]), Some([2; 16])];
+    assert_eq!(contents(&place.good()), both);
+    fs::remove_dir_all(place.dir.path()).unwrap();
+    let more = [("y.bin", [3; 16]), ("y.bin", [4; 16])];
+    let refused = orders.retry_all(MAC, Some(&more), "a", "b", second(2));
+    assert_eq!(id(&refused.unwrap_err()), "orders.unwritten");
+    assert_eq!(contents(&orders), both);
+}
+
 #[test]
 fn a_broken_file_is_moved_aside() {
     let cut = "{\"version\": 1, \"acts\": [\n{\"at\":\"2026";

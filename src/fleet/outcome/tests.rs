@@ -273,7 +273,7 @@ fn what_is_kept_is_bounded() {
             ..(*fresh).clone()
         };
         world.images[0] = Arc::new(fresh);
-        for step in ["a", "begin", "whole", "old"] {
+        for step in ["a", "begin", "whole", "old"].repeat(2) {
             world.step(step);
         }
     }
@@ -282,8 +282,26 @@ fn what_is_kept_is_bounded() {
         (history.offers.len(), history.failed.len()),
         (OFFERS, FAILED)
     );
-    assert_eq!(history.times_failed(Content([3; 16])), Some(1));
+    assert_eq!(history.times_failed(Content([3; 16])), Some(2));
     assert_eq!(history.times_failed(Content([99; 16])), None);
+}
+
+#[test]
+fn what_failed_once_makes_room_for_what_fails_next() {
+    let mut history = History::default();
+    let world = World::new();
+    for n in 0..40u8 {
+        history.fail(Content([n; 16]), world.now());
+        if n < 3 {
+            history.fail(Content([n; 16]), world.now());
+        }
+    }
+    assert_eq!(history.failed.len(), FAILED);
+    for n in 0..3 {
+        assert_eq!(history.times_failed(Content([n; 16])), Some(2));
+    }
+    assert_eq!(history.times_failed(Content([39; 16])), Some(1));
+    assert_eq!(history.times_failed(Content([99; 16])), Some(0));
 }
 
 proptest! {

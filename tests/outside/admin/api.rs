@@ -1,9 +1,10 @@
 //! The API of the admin address: every reply is held against its description.
 
-use super::super::support::Server;
-use super::super::support::server::request;
+use super::super::support::server::{Setup, request};
+use super::super::support::{Server, until};
 use super::{ANY_PORT, READER, is_error, with_reader};
 use std::fs;
+use xiaozhi_image_builder::Image;
 
 #[test]
 fn what_is_told_is_as_it_is_described() {
@@ -121,26 +122,44 @@ fn a_device_that_checks_in_is_shown() {
 
 #[test]
 fn orders_are_written_down_and_a_forgotten_device_leaves_nothing() {
-    let server = Server::start(ANY_PORT, &["esp32s3_1.6.6.bin"]);
-    server.offered("esp32s3", "1.6.0");
+    let image = Image::new("1.6.6").build();
+    let server = Setup::new()
+        .file("esp32s3_1.6.6.bin", image)
+        .start(ANY_PORT);
+    // With the token in it, which ties the download to the device.
+    let told = server.check_in("esp32s3", "1.6.0").whole_json();
+    let url = told["firmware"]["url"].as_str().unwrap();
+    let path = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
     let device = "/api/v1/devices/aa:bb:cc:dd:ee:ff";
+    assert_eq!(server.get(&path).status, 200);
+    let end = || server.admin_json("GET", device, "").1["offers"][0]["end"].clone();
+    until("it has it", || (end() == "fetched").then_some(()));
+    // It comes again with what it ran before.
+    server.offered("esp32s3", "1.6.0");
+    let (_, failed) = server.admin_json("GET", device, "");
+    assert_eq!(failed["failed"][0]["file"], "esp32s3_1.6.6.bin");
+    assert_eq!(failed["failed"][0]["times"], 1);
     let retry = format!("{device}/retry");
     let (status, error) = server.admin_json("POST", &retry, "{\"file\": \"other.bin\"}");
     assert_eq!((status, &error["error"]["id"]), (404, &"no-file".into()));
-    for body in ["", "{\"file\": \"esp32s3_1.6.6.bin\"}"] {
+    let orders = server.dir.path().join("data/state/orders.json");
+    let mut written = String::new();
+    // It failed once; and then nothing has failed, of which nothing is written.
+    for (cleared, body) in [(1, "{\"file\": \"esp32s3_1.6.6.bin\"}"), (0, ""), (0, "{}")] {
         let (status, told) = server.admin_json("POST", &retry, body);
         assert_eq!(
             (status, &told["device"]),
             (200, &"aa:bb:cc:dd:ee:ff".into()),
             "{told}"
         );
-        // Nothing has failed.
         assert_eq!(told["retried"], 0);
+        assert_eq!(told["cleared"], cleared, "{told}");
+        let now = fs::read_to_string(&orders).unwrap();
+        assert_eq!(now != written, cleared > 0, "{now}");
+        written = now;
     }
     let by = [("device", "aa:bb:cc:dd:ee:ff"), ("by", "admin.token")];
     server.event("admin.retried", &by);
-    let orders = server.dir.path().join("data/state/orders.json");
-    let written = fs::read_to_string(&orders).unwrap();
     assert!(
         written.contains("aa:bb:cc:dd:ee:ff") && written.contains("esp32s3_1.6.6.bin"),
         "{written}"

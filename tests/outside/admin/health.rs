@@ -1,7 +1,7 @@
 //! Health: whether a server is alive, and what it lacks.
 
 use super::super::support::server::{BINARY, Setup};
-use super::super::support::{Reserved, Server};
+use super::super::support::{Reserved, Server, until};
 use super::started;
 use std::fs;
 use std::process::{Command, Output};
@@ -67,6 +67,22 @@ fn readiness_is_told_part_by_part() {
     for part in ["catalogue", "certificate", "store"] {
         assert_eq!(ready["checks"][part]["ok"], true, "{part}");
     }
+    // A firmware folder that goes, and comes back.
+    let (bin, away) = (
+        server.dir.path().join("data/bin"),
+        server.dir.path().join("away"),
+    );
+    fs::rename(&bin, &away).unwrap();
+    let ready = until("the folder is missed", || {
+        let (status, ready) = server.admin_json("GET", "/readyz", "");
+        (status == 503).then_some(ready)
+    });
+    let why = ready["checks"]["catalogue"]["why"].as_str().unwrap();
+    assert!(why.contains(bin.to_str().unwrap()), "{why}");
+    fs::rename(&away, &bin).unwrap();
+    until("the folder is there again", || {
+        (server.admin_json("GET", "/readyz", "").0 == 200).then_some(())
+    });
     // A state folder that cannot be made.
     let setup = Setup::new();
     fs::write(setup.path().join("file"), "").unwrap();

@@ -125,7 +125,7 @@ fn each_address_is_judged_by_its_host() {
         }
         let server = started(&config);
         for (line, ((setting, _), (event, host))) in cases.iter().enumerate() {
-            let place = format!("data/.config.yaml:{}", line + 7);
+            let place = format!("data/.config.yaml:{}", line + 8);
             let line = server.event(
                 event,
                 &[("setting", setting), ("host", host), ("place", &place)],

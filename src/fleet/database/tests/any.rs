@@ -1,6 +1,7 @@
 //! Records of any content.
 
 use super::*;
+use crate::fleet::record::Names;
 use proptest::option;
 
 fn text() -> impl Strategy<Value = Box<str>> {
@@ -140,8 +141,7 @@ pub(super) fn record() -> impl Strategy<Value = Record> {
                 has_lost_own,
                 why,
                 own,
-                at_first,
-                former,
+                names: Names::of(at_first, former),
                 history,
                 ..Record::new(client, profile.into(), build.into(), 0)
             }

@@ -115,7 +115,7 @@ fn a_million_devices() {
     let before = resident();
     let begun = Instant::now();
     let mut database = opened(&folder);
-    let mut load = database.load();
+    let mut load = database.load(u64::MAX);
     while !load.next().unwrap().is_empty() {}
     println!("failed known: {:?}, {}", begun.elapsed(), load.number());
     let mut load = load.others();
@@ -133,5 +133,20 @@ fn a_million_devices() {
         steps += 1;
     }
     println!("swept: {:?} in {steps} steps", begun.elapsed());
+    let gone = device(1).0;
+    database.write(&[(gone.clone(), None)], 0, NOW).unwrap();
+    let traces = [Trace::Id(row::key(&gone).split_off(1))];
+    let begun = Instant::now();
+    let wiped = database.wipe(&traces).unwrap();
+    println!("looked through: {:?}, {wiped:?}", begun.elapsed());
+    database.owed = Owed::Unknown;
+    let (begun, before) = (Instant::now(), resident());
+    let wiped = database.wipe(&[]).unwrap();
+    println!("written anew: {:?}, {wiped:?}", begun.elapsed());
+    println!("resident: {} kB more", resident().saturating_sub(before));
+    assert!(wiped.is_done && wiped.is_anew);
+    let begun = Instant::now();
+    reader::check(&place(&folder)).unwrap();
+    println!("checked: {:?}", begun.elapsed());
     assert!(bytes < 400_000_000);
 }

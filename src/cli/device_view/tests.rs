@@ -1,0 +1,92 @@
+//! Words for devices: times, reasons, cells and columns.
+
+use super::*;
+
+#[test]
+fn times_are_local_and_as_long_as_needed() {
+    let times = Times {
+        zone: TimeZone::fixed(jiff::tz::offset(8)),
+        now: "2026-06-14T08:00:00Z".parse().unwrap(),
+    };
+    assert_eq!(times.short("2026-06-14T07:30:00Z"), "06-14 15:30");
+    assert_eq!(times.short("2025-12-31T15:59:00Z"), "2025-12-31");
+    assert_eq!(times.short("2025-12-31T16:00:00Z"), "01-01 00:00");
+    for (time, en, zh) in [
+        ("2026-06-14T07:59:30Z", "just now", "刚刚"),
+        ("2026-06-14T07:55:00Z", "5 min ago", "5 分钟前"),
+        ("2026-06-13T08:00:00Z", "24 h ago", "24 小时前"),
+        ("2026-06-01T08:00:00Z", "13 days ago", "13 天前"),
+        ("2026-06-14T09:00:00Z", "just now", "刚刚"),
+    ] {
+        let long = |lang| times.long(time, lang);
+        assert!(
+            long(Lang::En).ends_with(&format!("+08:00 ({en})")),
+            "{time}"
+        );
+        assert!(
+            long(Lang::Zh).ends_with(&format!("+08:00（{zh}）")),
+            "{time}"
+        );
+    }
+    assert_eq!(times.short("\u{1b}[2J"), "\\u{1b}[2J");
+}
+
+#[test]
+fn every_reason_has_words_with_what_is_known() {
+    let device = Device {
+        mac: "aa:bb:cc:dd:ee:01".to_owned(),
+        chip: Some("esp32c3".to_owned()),
+        revision: Some(3),
+        offers: vec![
+            Offer {
+                file: "a_2.bin".to_owned(),
+                end: "silent".to_owned(),
+                ..Offer::default()
+            };
+            2
+        ],
+        ..Device::default()
+    };
+    let why = |id: &str, lang| {
+        let why = Some(id.to_owned());
+        let device = Device {
+            why,
+            ..device.clone()
+        };
+        device.why(lang).unwrap()
+    };
+    assert_eq!(
+        why("withheld.chip", Lang::En),
+        "not offered: the image is for …, and the device is an esp32c3"
+    );
+    assert!(why("withheld.revision-low", Lang::Zh).contains("v0.3"));
+    assert!(why("withheld.failed", Lang::En).contains("2 times"));
+    let is_reason = |kind: &&&Kind| kind.id.starts_with("withheld.");
+    for kind in kinds::all().collect::<Vec<_>>().iter().filter(is_reason) {
+        for lang in [Lang::En, Lang::Zh] {
+            let words = why(kind.id, lang);
+            assert!(!words.is_empty() && !words.contains('{'), "{words}");
+        }
+    }
+    assert_eq!(
+        why("withheld.\u{202e}new", Lang::En),
+        "withheld.\\u{202e}new"
+    );
+}
+
+#[test]
+fn a_cell_is_cut_by_what_it_takes() {
+    assert_eq!(cell("abc", 3), "abc");
+    assert_eq!(cell("abcd", 3), "ab…");
+    assert_eq!(cell("小智小智", 8), "小智小智");
+    assert_eq!(cell("小智小智", 6), "小智…");
+    assert_eq!(cell("a\u{1b}", 20), "a\\u{1b}");
+}
+
+#[test]
+fn columns_stand_below_each_other() {
+    let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+    let rows = [row(["a", "小智", "x"]), row(["abc", "b", ""])];
+    assert_eq!(widths(&rows), [3, 4, 1]);
+    assert_eq!(table(&rows, &widths(&rows), 1), " a    小智  x\n abc  b\n");
+}
