@@ -3,7 +3,9 @@
 use super::Fleet;
 use super::about::kept;
 use crate::event::text::{Lang, Text};
-use crate::event::{Kind, tell};
+use crate::event::{event, say};
+use crate::util::sync::lock;
+use std::mem;
 use std::time::SystemTime;
 
 /// Words of a place that is full: for what it remembers devices, and what follows for new
@@ -34,7 +36,8 @@ pub(super) const DEVICES: Full = (
 );
 
 impl Fleet {
-    /// Says that a place is full, once an hour.
+    /// Takes that a place is full, to be said once an hour, and not by the check-in that finds
+    /// it: its lines are its client's, and left out where that makes too many.
     pub(super) fn tell_full(
         &self,
         device: &str,
@@ -42,13 +45,20 @@ impl Fleet {
         limit: usize,
         now: SystemTime,
     ) {
-        let due = |_: &Kind| self.said.is_due(&("full", what.to(Lang::En)), now);
-        tell!(
-            FLEET_FULL if due,
-            device = kept(device),
-            limit = limit,
-            what = what,
-            follows = follows,
-        );
+        if self.said.is_due(&("full", what.to(Lang::En)), now) {
+            lock(&self.full).push(event!(
+                FLEET_FULL,
+                device = kept(device),
+                limit = limit,
+                what = what,
+                follows = follows,
+            ));
+        }
+    }
+
+    /// Says which places are full.
+    pub(super) fn say_full(&self) {
+        let full = mem::take(&mut *lock(&self.full));
+        full.iter().for_each(say);
     }
 }

@@ -44,6 +44,7 @@ pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
 pub use visit::{Came, Noted, Visit};
 
+use crate::event::Event;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
@@ -121,6 +122,8 @@ pub struct Fleet {
     protected: Mutex<Protected>,
     hasher: RandomState,
     said: Once,
+    /// Places that were found full and are to be said so.
+    full: Mutex<Vec<Event>>,
     settings: ArcSwap<FleetSettings>,
     clock: ServedClock,
     knowledge: AtomicU8,
@@ -171,6 +174,7 @@ impl Fleet {
             protected: Mutex::default(),
             hasher: RandomState::default(),
             said: Once::new(HOUR, SAID),
+            full: Mutex::default(),
             settings: ArcSwap::from_pointee(start.settings),
             clock: ServedClock::default(),
             knowledge: AtomicU8::new(knowledge as u8),
@@ -237,6 +241,7 @@ impl Fleet {
             }
         }
         self.drop_addresses(moment.wall);
+        self.say_full();
         has_more
     }
 

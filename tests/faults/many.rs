@@ -200,20 +200,23 @@ fn invented_devices_that_come_twice() {
     let server = setup.start_by(&config, &mut command);
     server.event("memory.room", &[("devices", "10000")]);
     let did = format!("{count} invented devices that come twice, where there is memory for {ROOM}");
-    scenario.most(64).kept(64).run(&server, did, |meanwhile| {
-        pipeline(&server, ROOM - 100, made_up);
-        set_clock(&server, 1);
-        // The first of them are settled, and our own, which came in time.
-        pipeline(&server, ROOM - 100, made_up);
-        pipeline(&server, 50, known);
-        set_clock(&server, 2);
-        pipeline(&server, 50, known);
-        for hours in [3, 4] {
-            pipeline(&server, count, |n| made_up(ROOM + n));
-            set_clock(&server, hours);
-        }
-        meanwhile.while_it_asks(|| {});
-    });
+    scenario
+        .most(sized(64, 96))
+        .kept(sized(64, 96))
+        .run(&server, did, |meanwhile| {
+            pipeline(&server, ROOM - 100, made_up);
+            set_clock(&server, 1);
+            // The first of them are settled, and our own, which came in time.
+            pipeline(&server, ROOM - 100, made_up);
+            pipeline(&server, 50, known);
+            set_clock(&server, 2);
+            pipeline(&server, 50, known);
+            for hours in [3, 4] {
+                pipeline(&server, count, |n| made_up(ROOM + n));
+                set_clock(&server, hours);
+            }
+            meanwhile.while_it_asks(|| {});
+        });
     server.event("fleet.full", &[("limit", "10000")]);
     let (all, ours) = counted(&server);
     assert_eq!(ours, 50);

@@ -78,6 +78,10 @@ impl Bench {
 
     /// Has the image fail on both.
     pub(super) fn with_failures(self) -> Self {
+        // Nothing is offered before it is known that nothing failed.
+        until("a store that was read", || {
+            self.lacks().is_none().then_some(())
+        });
         for mac in [FAILED, RETRIED] {
             for _ in 0..2 {
                 let url = self.offer(mac).expect("it did not fail twice yet");

@@ -98,7 +98,7 @@ fn whole(dir: &Path) {
     let database = Connection::open(dir.join("data/state/fleet.db")).unwrap();
     database
         .execute_batch(
-            "PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (7);",
+            "PRAGMA journal_mode = WAL; PRAGMA user_version = 1; CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (7);",
         )
         .unwrap();
 }
