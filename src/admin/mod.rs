@@ -16,6 +16,7 @@ mod reply;
 mod scan;
 pub mod settings;
 mod standing;
+mod time;
 mod types;
 
 pub(crate) use auth::{AdminToken, Hosts, Role, hash};

@@ -1,7 +1,7 @@
 //! Standing of a device: what failed on it, and what people ordered about it that it has not
 //! followed yet.
 
-use super::types::rfc3339;
+use super::time::rfc3339;
 use crate::fleet::orders::{Act, ActKind};
 use crate::fleet::{Content, DeviceId, History, Record};
 use serde::Serialize;

@@ -2,8 +2,8 @@
 
 use super::fleet_source::FileView;
 use super::standing::{self, FailedImage, Ordered, StandingOrders};
+use super::time::rfc3339;
 use crate::fleet::{DeviceId, Offer, OfferEnd, Record};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -400,24 +400,9 @@ pub(super) struct Part {
     pub(super) why: Option<String>,
 }
 
-/// Returns a time, in milliseconds since 1970, by RFC 3339 in UTC. One beyond the year 9999
-/// is the last before it.
-pub(super) fn rfc3339(millis: u64) -> String {
-    let time = i64::try_from(millis).ok();
-    let time = time.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    time.unwrap_or(Timestamp::MAX).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_utc() {
-        assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
-        assert_eq!(rfc3339(1_700_000_000_250), "2023-11-14T22:13:20.25Z");
-        assert!(rfc3339(u64::MAX).starts_with("9999-"));
-    }
 
     #[test]
     fn every_end_has_its_count() {
