@@ -77,7 +77,8 @@ pub(crate) fn make(
     if !force && fs::symlink_metadata(file).is_ok() {
         return Err(event!(BACKUP_EXISTS, file = file));
     }
-    let sources = sources(places, file)?;
+    let sources = sources(places)?;
+    may_take(file, places, &sources)?;
     let draft = Draft::begin(durable::folder(file), MODE).map_err(|e| unwritable(&e))?;
     let mut archive = Archive {
         draft,
@@ -135,8 +136,35 @@ fn manifest(kept: &[&Source], made_at: &str) -> String {
     format!("{manifest:#}\n")
 }
 
-/// Lists what is backed up, in the order of the archive. The backup itself is not.
-fn sources(places: &Places, itself: &Path) -> Result<Vec<Source>, Event> {
+/// Refuses a place that the backup must not have: keys in the firmware folder are given to
+/// whoever knows the name, and `--force` must overwrite nothing that is backed up, nor a device.
+fn may_take(file: &Path, places: &Places, sources: &[Source]) -> Result<(), Event> {
+    if let Ok(about) = fs::metadata(file)
+        && !about.is_file()
+    {
+        return Err(event!(BACKUP_NO_FILE, file = file));
+    }
+    // Links lead to the same place.
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let folder = real(durable::folder(file));
+    for dir in [&places.firmware, &places.state, &places.certificates] {
+        let dir = real(dir);
+        if let (Some(folder), Some(dir)) = (&folder, &dir)
+            && folder.starts_with(dir)
+        {
+            return Err(event!(BACKUP_INSIDE, file = file, dir = dir));
+        }
+    }
+    let itself = real(file);
+    let is_it = |source: &Source| itself.is_some() && real(&source.file) == itself;
+    match sources.iter().any(is_it) {
+        true => Err(event!(BACKUP_ITSELF, file = file)),
+        false => Ok(()),
+    }
+}
+
+/// Lists what is backed up, in the order of the archive.
+fn sources(places: &Places) -> Result<Vec<Source>, Event> {
     let mut found = Vec::new();
     if let Some(config) = &places.config {
         let name = config.file_name().unwrap_or_default();
@@ -172,7 +200,6 @@ fn sources(places: &Places, itself: &Path) -> Result<Vec<Source>, Event> {
         );
     }
     found.extend(listed);
-    found.retain(|source| absolute(&source.file) != itself);
     Ok(found)
 }
 

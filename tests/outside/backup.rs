@@ -262,6 +262,20 @@ fn nothing_is_overwritten_unasked_and_nothing_half_is_left() {
     refused(dir, &["restore", "-"], "- is none");
     refused(dir, &["backup", "none/x.tar"], "/none; make it first");
     refused(dir, &["backup", "data"], "folder");
+    // Keys where everybody downloads, and what would eat what it is made of.
+    refused(dir, &["backup", "data/bin/x_1.0.0.bin"], "elsewhere");
+    refused(dir, &["backup", "data/state/x.tar"], "elsewhere");
+    std::os::unix::fs::symlink("data/bin", dir.join("link")).unwrap();
+    refused(dir, &["backup", "link/x.tar"], "elsewhere");
+    fs::remove_file(dir.join("link")).unwrap();
+    let config = fs::read(dir.join("data/.config.yaml")).unwrap();
+    refused(
+        dir,
+        &["backup", "--force", "data/.config.yaml"],
+        "overwritten",
+    );
+    assert_eq!(fs::read(dir.join("data/.config.yaml")).unwrap(), config);
+    refused(dir, &["backup", "--force", "/dev/null"], "a device");
     refused(dir, &["backup", "/dev/full/x"], "/dev/full");
     // What the configuration names is not there: a backup without it would be none.
     fs::rename(dir.join("outside/a.key"), dir.join("outside/b.key")).unwrap();

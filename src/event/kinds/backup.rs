@@ -17,6 +17,19 @@ kinds! { BACKUPS:
     BACKUP_NO_FOLDER = why("backup.no-folder", &["file", "dir"],
         "无法写入备份 {file}：文件夹 {dir} 不存在，请先创建它（mkdir -p）",
         "the backup {file} cannot be written: there is no folder {dir}; make it first (mkdir -p)");
+    /// The backup would lie in a folder that is backed up.
+    BACKUP_INSIDE = why("backup.inside", &["file", "dir"],
+        "没有备份到 {file}：{dir} 本身就在备份之中，而固件目录里的文件任何人都能下载，备份里有私钥和令牌。请写到别处",
+        "no backup was made in {file}: {dir} is itself backed up, and a file of the firmware folder is given to whoever asks, while a \
+         backup has keys and tokens in it. Write it elsewhere");
+    /// The backup would overwrite what it is made of.
+    BACKUP_ITSELF = why("backup.itself", &["file"],
+        "没有备份：{file} 正是要备份的文件之一，会被覆盖。请用别的文件名",
+        "no backup was made: {file} is one of the files that are backed up, and would be overwritten. Name another file");
+    /// The backup would take the place of a device or a pipe.
+    BACKUP_NO_FILE = why("backup.no-file", &["file"],
+        "没有备份：{file} 不是普通文件（而是设备、管道或套接字）。请用普通的文件名",
+        "no backup was made: {file} is a device, a pipe or a socket, and no regular file. Name a file");
     /// Nothing but a configuration would be in it.
     BACKUP_NOTHING = why("backup.nothing", &["dirs", "dir"],
         "没有备份：既没有状态目录（找过：{dirs}），也没有固件目录（找过：{dir}）。配置里的相对路径从当前文件夹算起：请在服务器的文件夹里执行",
