@@ -270,10 +270,10 @@ impl Device {
 
     /// Returns the event of a reason, with its fields as far as they are known here.
     fn event(&self, kind: &'static Kind) -> Event {
-        let needed = kind.fields.iter().filter(|name| !name.contains('?'));
-        let fields = needed.map(|name| {
-            let name = name.trim_end_matches('~');
-            (name, self.field(name).unwrap_or_else(|| Value::from("…")))
+        let fields = kind.fields.iter().filter_map(|name| {
+            let needed = (!name.contains('?')).then(|| Value::from("…"));
+            let name = name.trim_end_matches(['?', '~']);
+            Some((name, self.field(name).or(needed)?))
         });
         Event::new(kind, fields.collect())
     }
