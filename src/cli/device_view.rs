@@ -261,7 +261,9 @@ impl Device {
                 )
                 .to_owned(),
             id => match kinds::all().find(|kind| kind.id == id) {
-                Some(kind) => plain(&self.event(kind).message(lang)),
+                // What may be secret is taken out of its fields: of the whole, a MAC address in a
+                // command would be taken for a password.
+                Some(kind) => one_line(&self.event(kind).message(lang)),
                 // A newer server's.
                 None => plain(id),
             },
@@ -279,7 +281,7 @@ impl Device {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let text = |text: &Option<String>| text.as_deref().map(|text| Value::from(plain(text)));
         match name {
             "device" => Some(Value::from(&self.mac)),
             "chip" => text(&self.chip),

@@ -68,6 +68,16 @@ fn every_reason_has_words_with_what_is_known() {
             assert!(words.contains(&retry), "{words}");
         }
     }
+    let odd = Device {
+        chip: Some("http://user:hidden@a/\u{1b}".to_owned()),
+        why: Some("withheld.chip".to_owned()),
+        ..device.clone()
+    };
+    let words = odd.why(Lang::En).unwrap();
+    assert!(
+        !words.contains("hidden") && !words.contains('\u{1b}'),
+        "{words}"
+    );
     let is_reason = |kind: &&&Kind| kind.id.starts_with("withheld.");
     for kind in kinds::all().collect::<Vec<_>>().iter().filter(is_reason) {
         for lang in [Lang::En, Lang::Zh] {

@@ -40,7 +40,9 @@ fn check_in(server: &Server, device: &str, version: &str) -> Option<String> {
 #[track_caller]
 fn fetch(server: &Server, device: &str, path: &str) {
     assert_eq!(server.get(path).status, 200);
-    until("it has it", || (end(server, device) == "fetched").then_some(()));
+    until("it has it", || {
+        (end(server, device) == "fetched").then_some(())
+    });
 }
 
 /// With the three devices of the page.
@@ -134,6 +136,34 @@ fn the_english_page_is_what_is_printed() {
 #[test]
 fn the_chinese_page_is_what_is_printed() {
     is_what_is_printed("deploy/fleet.zh-CN.md");
+}
+
+/// As the remedy of the alert `XiaozhiOtaBadRelease` has it (`deploy/prometheus/alerts.yml`).
+#[test]
+fn a_bad_release_is_named_before_and_after_it_is_taken_away() {
+    let server = with_devices();
+    let look = || {
+        let said = ask(&server, &["fleet"]).done();
+        assert!(
+            said.contains("esp32s3_1.7.0.bin failed on 2 devices"),
+            "{said}"
+        );
+        for (word, device) in [("rolled-back", BACK), ("silent", DEAD)] {
+            let all = ask(&server, &["devices", "--end", word]).done();
+            for words in [device, "esp32s3", FILE] {
+                assert!(all.contains(words), "{words}: {all}");
+            }
+            assert!(said.contains(device) && !all.contains(GOOD), "{said}{all}");
+        }
+    };
+    look();
+    fs::remove_file(server.bin().join(FILE)).unwrap();
+    until("nobody gets it", || {
+        check_in(&server, "02:00:00:00:00:04", "1.6.0")
+            .is_none()
+            .then_some(())
+    });
+    look();
 }
 
 #[test]
