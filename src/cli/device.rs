@@ -184,10 +184,12 @@ impl Device {
         }
         let is_newest = self.newest().is_some_and(|offer| is_failure(&offer.end));
         if text.is_empty() && is_newest && !self.failed.is_empty() {
-            text += lang.pick(
-                "它再来时会再得到一次该固件；若再次失败，则不再提供，直到文件改变或执行 xiaozhi-ota retry。\n",
-                "It is offered the file once more when it comes again. What fails twice is offered no more, until the file changes or \
-                 xiaozhi-ota retry says so.\n",
+            text += &lang.pick(
+                format!("它再来时会再得到一次该固件；若再次失败，则不再提供，直到文件改变或执行 xiaozhi-ota retry {id}\n"),
+                format!(
+                    "It is offered the file once more when it comes again. What fails twice is offered no more, until the file changes, \
+                     or by: xiaozhi-ota retry {id}\n"
+                ),
             );
         }
         if text.is_empty() {

@@ -261,7 +261,9 @@ impl Device {
                 )
                 .to_owned(),
             id => match kinds::all().find(|kind| kind.id == id) {
-                Some(kind) => plain(&self.event(kind).message(lang)),
+                // What may be secret is taken out of its fields: of the whole, a MAC address in a
+                // command would be taken for a password.
+                Some(kind) => one_line(&self.event(kind).message(lang)),
                 // A newer server's.
                 None => plain(id),
             },
@@ -270,16 +272,16 @@ impl Device {
 
     /// Returns the event of a reason, with its fields as far as they are known here.
     fn event(&self, kind: &'static Kind) -> Event {
-        let needed = kind.fields.iter().filter(|name| !name.contains('?'));
-        let fields = needed.map(|name| {
-            let name = name.trim_end_matches('~');
-            (name, self.field(name).unwrap_or_else(|| Value::from("…")))
+        let fields = kind.fields.iter().filter_map(|name| {
+            let needed = (!name.contains('?')).then(|| Value::from("…"));
+            let name = name.trim_end_matches(['?', '~']);
+            Some((name, self.field(name).or(needed)?))
         });
         Event::new(kind, fields.collect())
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let text = |text: &Option<String>| text.as_deref().map(|text| Value::from(plain(text)));
         match name {
             "device" => Some(Value::from(&self.mac)),
             "chip" => text(&self.chip),

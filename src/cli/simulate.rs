@@ -8,7 +8,7 @@ use crate::probe::dial::Place;
 use crate::probe::line::{Hardware, Kind, Line};
 use crate::probe::pace::Pace;
 use crate::simulate::bad::BadShares;
-use crate::simulate::plan::{Board, Plan, Trust};
+use crate::simulate::plan::{Board, MacPrefix, Plan, Trust};
 use crate::simulate::rate::Rate;
 use crate::simulate::{self, Summary};
 use crate::tls::roots_named;
@@ -94,7 +94,8 @@ pub(super) struct SimulateArgs {
     /// verify: the boot loader refuses it; the device runs on with the old version
     /// and reports that at its next boot (see --boots). crash: it crashes at its
     /// first boot and is rolled back; the device checks at once, with the old
-    /// version. dead: the device never comes again. The seed says which devices;
+    /// version. dead: the device never comes again. Each share is a chance for every
+    /// device by itself: of 100 devices 3% may be one or six. The seed says which;
     /// each meets the same with every image. None of them counts as up to date.
     #[arg(long, value_name = "LIST")]
     bad: Option<BadShares>,
@@ -129,9 +130,23 @@ pub(super) struct SimulateArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
 
-    /// Another number is another fleet, the same one the same fleet again
+    /// Another number is other chances: which boards, and what befalls whom; the same
+    /// one is the same fleet again
+    ///
+    /// The MAC addresses are the same whatever the number is. To a server that has
+    /// met them, a second run is the same devices, which went back to --version and
+    /// may have failed its images: see --mac-prefix.
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
+
+    /// First half of their MAC addresses; another one for each run is devices that the
+    /// server has never met
+    ///
+    /// `xiaozhi-ota forget MAC` has it forget one; what is not forgotten stays in its
+    /// counts, so that simulations belong on a server of their own, with a state
+    /// folder that can be thrown away.
+    #[arg(long, value_name = "BYTES", default_value = "02:00:00")]
+    mac_prefix: MacPrefix,
 
     /// Take any certificate (real Wi-Fi devices do not)
     #[arg(long)]
@@ -224,6 +239,7 @@ impl SimulateArgs {
             restarts: self.restarts,
             time: self.time,
             seed: self.seed,
+            macs: self.mac_prefix,
             places: self.resolve,
             trust,
         })

@@ -31,6 +31,7 @@ pub(super) fn lines(settings: &Settings, lang: Lang) -> Vec<Line> {
     lines.push((lang.pick("明文 HTTP", "plain HTTP"), plain));
     lines.push((lang.pick("语音", "voice"), voice(settings, lang)));
     lines.push(in_front(settings, lang));
+    lines.extend(devices(settings, lang));
     lines.push(admin(settings, lang));
     lines.extend(passed_on(&settings.proxy, lang));
     lines.extend(firmware(settings, lang));
@@ -129,6 +130,38 @@ fn tls(settings: &Settings, lang: Lang) -> Vec<Line> {
         }
     };
     lines.into_iter().map(|line| ("TLS", line)).collect()
+}
+
+/// Says where what is known of devices lies, and by what the ends of offers are told.
+fn devices(settings: &Settings, lang: Lang) -> [Line; 2] {
+    let fleet = &settings.fleet;
+    let term = fleet.silent_after;
+    let tracked = if fleet.track {
+        lang.pick(
+            "每台设备的下载地址各不相同",
+            "each device has download addresses of its own",
+        )
+    } else {
+        lang.pick(
+            "所有设备的下载地址相同（gateway.fleet.track: false）",
+            "download addresses are the same for all (gateway.fleet.track: false)",
+        )
+    };
+    [
+        (
+            lang.pick("状态目录", "state folder"),
+            settings.state.display().to_string(),
+        ),
+        (
+            lang.pick("升级结果", "ends of offers"),
+            lang.pick(
+                format!("取走固件后 {term:?} 没有签到算失联；{tracked}"),
+                format!(
+                    "silent if no check-in comes within {term:?} after the download; {tracked}"
+                ),
+            ),
+        ),
+    ]
 }
 
 /// Says where this server is watched and operated.

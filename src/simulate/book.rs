@@ -3,7 +3,7 @@
 //! it.
 
 use super::bad::Bad;
-use super::plan::mac;
+use super::plan::MacPrefix;
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -76,15 +76,18 @@ pub(super) struct Book {
     pages: Vec<Page>,
     /// Time without a check after which a fetched offer is silent.
     silent_after: Duration,
+    /// Begin of their addresses.
+    macs: MacPrefix,
 }
 
 impl Book {
     /// Makes an empty page for each device.
-    pub(super) fn new(devices: u32, silent_after: Duration) -> Self {
+    pub(super) fn new(devices: u32, silent_after: Duration, macs: MacPrefix) -> Self {
         let devices = usize::try_from(devices).unwrap_or(usize::MAX);
         Self {
             pages: vec![Page::default(); devices],
             silent_after,
+            macs,
         }
     }
 
@@ -186,7 +189,7 @@ impl Book {
         let device = |(number, page): (u32, &Page)| {
             let ends: Vec<_> = page.ends.iter().map(|end| end.key()).collect();
             json!({
-                "mac": mac(number),
+                "mac": self.macs.mac(number),
                 "bad": page.bad.map(Bad::key),
                 "end": ends.last(),
                 "ends": ends,
@@ -212,7 +215,7 @@ mod tests {
 
     /// Plays steps on one device, each a second after the one before.
     fn played(steps: &str) -> Vec<&'static str> {
-        let mut book = Book::new(1, TERM);
+        let mut book = Book::new(1, TERM, MacPrefix::default());
         let mut now = Instant::now();
         for step in steps.split_whitespace() {
             now += Duration::from_secs(1);
@@ -276,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_json_names_everybody() {
-        let mut book = Book::new(2, TERM);
+        let mut book = Book::new(2, TERM, MacPrefix::default());
         book.offered(1, "a");
         book.met(1, Bad::Crash);
         let expected = json!([

@@ -67,7 +67,7 @@ impl<N: Connect> SimulatedFleet<N> {
         Self {
             permits: Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)),
             tally: RefCell::new(tally),
-            book: RefCell::new(Book::new(plan.devices, plan.silent_after)),
+            book: RefCell::new(Book::new(plan.devices, plan.silent_after, plan.macs)),
             images: Images::default(),
             done: Notify::new(),
             plan,

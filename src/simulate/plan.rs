@@ -55,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) time: Option<Duration>,
     /// Seed of all chance.
     pub(crate) seed: u64,
+    /// First half of their MAC addresses.
+    pub(crate) macs: MacPrefix,
     /// Addresses of hosts that their names do not lead to.
     pub(crate) places: Vec<Place>,
     pub(crate) trust: Trust,
@@ -87,7 +89,7 @@ impl Plan {
             board: board.map_or_else(String::new, |board| board.name.clone()),
             version: self.version.clone(),
             chip: board.map_or(USUAL_CHIP, |board| board.chip),
-            mac: mac(number),
+            mac: self.macs.mac(number),
             uuid: format!(
                 "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
                 high >> 32,
@@ -144,10 +146,44 @@ impl Plan {
 /// Sets the chance of fates apart from all other.
 const FATE: u64 = 0x5EED_0FBA_DF00_D000;
 
-/// Makes the MAC of a device: a locally administered one (IEEE 802, second bit).
-pub(super) fn mac(number: u32) -> String {
-    let [a, b, c, d] = number.to_be_bytes();
-    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+/// First half of the MAC addresses of a fleet. A server knows a device by its address: to
+/// it two fleets with one prefix are the same devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MacPrefix([u8; 3]);
+
+impl Default for MacPrefix {
+    /// Makes the begin of locally administered addresses (IEEE 802, second bit).
+    fn default() -> Self {
+        Self([2, 0, 0])
+    }
+}
+
+impl MacPrefix {
+    /// Makes the MAC of a device, of which there are fewer than 2^24.
+    pub(super) fn mac(self, number: u32) -> String {
+        let ([a, b, c], [_, d, e, f]) = (self.0, number.to_be_bytes());
+        format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    }
+}
+
+impl FromStr for MacPrefix {
+    type Err = String;
+
+    /// Parses `02:00:01`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let byte = |part: &str| {
+            let is_byte = part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
+            is_byte.then(|| u8::from_str_radix(part, 16).ok()).flatten()
+        };
+        let bytes: Option<Vec<u8>> = text.split([':', '-']).map(byte).collect();
+        match bytes.as_deref() {
+            // The first bit is that of groups, which no device bears.
+            Some(&[a, b, c]) if a & 1 == 0 => Ok(Self([a, b, c])),
+            _ => Err(format!(
+                "{text:?}: write the first three bytes of a MAC address, the first of them even: 02:00:01"
+            )),
+        }
+    }
 }
 
 /// Kind of board, and its share of the fleet.
@@ -259,6 +295,7 @@ pub(super) mod tests {
             restarts: 0,
             time: None,
             seed: 1,
+            macs: MacPrefix::default(),
             places: Vec::new(),
             trust: Trust::default(),
         }
@@ -278,6 +315,31 @@ pub(super) mod tests {
         ] {
             let error = text.parse::<Board>().unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_prefix_is_other_devices_with_the_same_fate() {
+        let first = plan(2);
+        let second = Plan {
+            macs: "02-00-aB".parse().unwrap(),
+            ..plan(2)
+        };
+        assert_eq!(first.device(1).mac, "02:00:00:00:00:01");
+        assert_eq!(second.device(1).mac, "02:00:ab:00:00:01");
+        assert_eq!(second.macs.mac(999_999), "02:00:ab:0f:42:3f");
+        assert_eq!(first.device(1).uuid, second.device(1).uuid);
+        for text in [
+            "",
+            "02:00",
+            "02:00:00:01",
+            "01:00:00",
+            "02:00:0",
+            "02:00:0g",
+            "02:00:+1",
+        ] {
+            let error = text.parse::<MacPrefix>().unwrap_err();
+            assert!(error.contains("02:00:01"), "{error}");
         }
     }
 

@@ -182,6 +182,7 @@ fn usage() -> (Duration, u64) {
 mod tests {
     use super::super::bad::Bad;
     use super::super::failure::{Failure, FailureKind};
+    use super::super::plan::MacPrefix;
     use super::super::plan::tests::plan;
     use super::*;
     use crate::event::text::Lang;
@@ -200,7 +201,7 @@ mod tests {
         tally.lag = Duration::from_secs(2);
         tally.check.record(Duration::from_millis(1500));
         tally.note(Failure::with(FailureKind::ImageDamaged, "its checksum"));
-        let mut book = Book::new(3, Duration::ZERO);
+        let mut book = Book::new(3, Duration::ZERO, MacPrefix::default());
         book.met(1, Bad::Crash);
         book.offered(1, "http://h.example/a.bin");
         let time = Duration::from_secs(75);

@@ -72,6 +72,12 @@ fn a_fresh_folder_needs_no_configuration() {
         ok && text.contains("every setting has its default") && text.contains("ports 8003, 8443"),
         "{text}"
     );
+    for words in [
+        "state folder       data/state\n",
+        "silent if no check-in comes within 600s after the download; each device has",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
     assert!(
         !setup.path().join("certs").exists(),
         "validate writes nothing"
@@ -85,6 +91,42 @@ fn a_fresh_folder_needs_no_configuration() {
         ("address.vision", "/mcp/vision/explain"),
     ] {
         server.event(event, &[("url", &format!(":{port}{path}"))]);
+    }
+}
+
+#[test]
+fn validate_shows_how_ends_of_offers_are_told() {
+    let setup = Setup::new();
+    let config = |lang: &str| {
+        format!(
+            "gateway:\n  log: {{lang: {lang}}}\n  state: /srv/kept\n  fleet: {{silent_after: 90s, track: false}}\n"
+        )
+    };
+    for (lang, lines) in [
+        (
+            "en",
+            [
+                "  state folder       /srv/kept",
+                "  ends of offers     silent if no check-in comes within 90s after the download; download addresses are the same for \
+                 all (gateway.fleet.track: false)",
+            ],
+        ),
+        (
+            "zh",
+            [
+                "  状态目录           /srv/kept",
+                "  升级结果           取走固件后 90s 没有签到算失联；所有设备的下载地址相同（gateway.fleet.track: false）",
+            ],
+        ),
+    ] {
+        fs::write(setup.path().join("data/.config.yaml"), config(lang)).unwrap();
+        let (ok, text, error) = run(setup.path(), &["validate"]);
+        for line in lines {
+            assert!(
+                ok && text.lines().any(|l| l == line),
+                "{line}: {text}{error}"
+            );
+        }
     }
 }
 

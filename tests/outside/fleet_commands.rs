@@ -1,6 +1,8 @@
 //! The commands that ask a running server about its devices, as an operator meets them: what
 //! they say in both languages, and what they say where they cannot ask.
 
+mod documents;
+
 use super::support::server::{BINARY, Setup, request, without_privilege};
 use super::support::{Reserved, Server, until};
 use serde_json::{Value, json};

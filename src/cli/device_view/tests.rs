@@ -61,6 +61,23 @@ fn every_reason_has_words_with_what_is_known() {
     );
     assert!(why("withheld.revision-low", Lang::Zh).contains("v0.3"));
     assert!(why("withheld.failed", Lang::En).contains("2 times"));
+    let retry = format!("xiaozhi-ota retry {}", device.mac);
+    for id in ["withheld.failed", "withheld.too-much-failed"] {
+        for lang in [Lang::En, Lang::Zh] {
+            let words = why(id, lang);
+            assert!(words.contains(&retry), "{words}");
+        }
+    }
+    let odd = Device {
+        chip: Some("http://user:hidden@a/\u{1b}".to_owned()),
+        why: Some("withheld.chip".to_owned()),
+        ..device.clone()
+    };
+    let words = odd.why(Lang::En).unwrap();
+    assert!(
+        !words.contains("hidden") && !words.contains('\u{1b}'),
+        "{words}"
+    );
     let is_reason = |kind: &&&Kind| kind.id.starts_with("withheld.");
     for kind in kinds::all().collect::<Vec<_>>().iter().filter(is_reason) {
         for lang in [Lang::En, Lang::Zh] {

@@ -54,9 +54,9 @@ kinds! { CHECK_INS:
          boot loader refused it and the device runs on, or it is off. Where several devices do so, take the file away");
     /// An image failed often enough on a device.
     OFFER_GIVEN_UP = Kind::new("offer.given-up", Warning, "fleet", &["device", "file", "times"],
-        "{file} 在设备 {device} 上失败了 {times} 次，不再提供给它；文件改变后会再提供，或用 xiaozhi-ota retry {device} 再试",
-        "{file} failed on the device {device} {times} times, and is offered to it no more; it is again once the file changes, or by xiaozhi-ota \
-         retry {device}");
+        "{file} 在设备 {device} 上失败了 {times} 次，在文件改变之前不再提供给它；再试一次：xiaozhi-ota retry {'device'} {'file'}",
+        "{file} failed on the device {device} {times} times, and is offered to it no more until it changes; to try again: xiaozhi-ota retry \
+         {'device'} {'file'}");
     /// Its model has no file, and one lies there that was meant for it, most likely.
     MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",

@@ -64,11 +64,11 @@ kinds! { REASONS:
         "the image holds {inside}, which the device runs in another build, and firmware before 2.0.0 refuses an image of \
          its own version; build it with a higher PROJECT_VER");
     /// Forced several times, in vain.
-    WITHHELD_FAILED = reason("withheld.failed", &["times"],
+    WITHHELD_FAILED = reason("withheld.failed", &["times", "device?"],
         "它在该设备上失败了 {times} 次：设备取走了它（或被强制升级），之后仍运行原来的版本，或没有按时回来；在文件改变之前不再提供给它，\
-         或用 xiaozhi-ota retry 再试",
+         或用 xiaozhi-ota retry{ |'device'|} 再试",
         "it failed on the device {times} times: it was fetched, or forced, and the device went on with what it ran before, or did not \
-         come again in time; it is not offered to it again until the file changes, or xiaozhi-ota retry says so");
+         come again in time; it is not offered to it again until the file changes, or xiaozhi-ota retry{ |'device'|} says so");
     /// What failed is not read yet.
     WITHHELD_UNREAD = reason("withheld.unread", &[],
         "刚刚启动，还在读取哪些固件曾在设备上失败（gateway.state）；读完即可升级",
@@ -79,9 +79,9 @@ kinds! { REASONS:
         "what lies in gateway.state was written by a newer version of this program, and nobody knows whether it failed on the device: \
          run the newer version");
     /// Too much failed.
-    WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &[],
-        "已有太多固件在该设备上失败，不知道它是否也曾失败：请检查设备，再用 xiaozhi-ota retry 重试",
-        "so many images failed on the device that nobody knows whether this one did: look at the device, then run xiaozhi-ota retry");
+    WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &["device?"],
+        "已有太多固件在该设备上失败，不知道它是否也曾失败：请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",
+        "so many images failed on the device that nobody knows whether this one did: look at the device, then run xiaozhi-ota retry{ |'device'|}");
     /// The device runs it.
     WITHHELD_RUNNING = reason("withheld.running", &[],
         "设备已在运行这一固件", "the device runs this very image already");
