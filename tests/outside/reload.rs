@@ -4,6 +4,7 @@
 use super::command_line::run;
 use super::support::backend::Backend;
 use super::support::certificate::{Authority, Key};
+use super::support::over::Over;
 use super::support::server::{PATIENT, Setup, check_in, exchange, read_reply, request};
 use super::support::{Reply, Server, event, make_pipe, until};
 use serde_json::Value;
@@ -428,6 +429,7 @@ fn a_storm_of_signals_shows_no_mixture() {
         version == "1.7.0"
     };
     thread::scope(|scope| {
+        let asking = Over(&over);
         let devices: Vec<_> = (0..3)
             .map(|_| {
                 scope.spawn(|| {
@@ -452,7 +454,7 @@ fn a_storm_of_signals_shows_no_mixture() {
             server.signal("HUP");
             told(&server.check_in("a", "1.0")).then_some(())
         });
-        over.store(true, Ordering::Relaxed);
+        drop(asking);
         for device in devices {
             let seen = device.join().unwrap();
             assert!(seen.iter().all(|count| *count > 0), "{seen:?}");

@@ -53,6 +53,7 @@ fn a_file_that_changes_is_read_again() {
     };
     write(b'a');
     thread::scope(|scope| {
+        let _over = Over(&end);
         scope.spawn(|| {
             for letter in b"bcdefghij".iter().cycle() {
                 if end.load(Ordering::Relaxed) {
@@ -76,6 +77,5 @@ fn a_file_that_changes_is_read_again() {
             assert_eq!(read.len(), 50 * 8192);
             assert!(read.iter().all(|b| *b == first));
         }
-        end.store(true, Ordering::Relaxed);
     });
 }

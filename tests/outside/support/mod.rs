@@ -8,6 +8,7 @@ pub(crate) mod connect;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod kernel;
+pub(crate) mod over;
 pub(crate) mod page;
 pub(crate) mod pebble;
 pub(crate) mod port;
