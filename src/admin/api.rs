@@ -2,7 +2,7 @@
 //! `endpoints.rs`.
 
 use super::auth::Caller;
-use super::fleet_source::{FleetSource, OrderError, Orderer, RetryDone};
+use super::fleet_source::{OrderError, Orderer, RetryDone};
 use super::metrics::CONTENT_TYPE;
 use super::parts::Sources;
 use super::query::{self, DeviceQuery, OfferQuery};
@@ -14,41 +14,20 @@ use super::types::{
 };
 use crate::event::tell;
 use crate::fleet::DeviceId;
+use crate::server::Peer;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::Response;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde_json::{Map, Value};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Longest body of a request, in bytes.
 pub(super) const LONGEST_BODY: usize = 16 << 10;
 
-/// Address of who asked.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct From(pub(super) SocketAddr);
-
 type Answer = Result<Response, Refusal>;
-
-/// Does what may block on a thread for that, a few at a time.
-async fn blocking<T: Send + 'static>(
-    sources: &Sources,
-    work: impl FnOnce(&dyn FleetSource) -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let scans = Arc::clone(&sources.scans);
-    let permit = scans.acquire_owned().await.map_err(|_| Refusal::Late)?;
-    let fleet = Arc::clone(&sources.fleet);
-    let work = tokio::task::spawn_blocking(move || {
-        // It is given back by a panic, too, and not by a client that goes away.
-        let _held = permit;
-        work(&*fleet)
-    });
-    // This server ends.
-    work.await.map_err(|_| Refusal::Late)
-}
 
 /// Is this server alive?
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()),
@@ -98,7 +77,9 @@ pub(super) async fn metrics(State(sources): State<Sources>) -> Answer {
 pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
     query::nothing(query.as_deref())?;
     let now = (sources.clock)();
-    let counts = blocking(&sources, move |source| scan::counts(source.fleet(), now)).await?;
+    let counts = sources
+        .blocking(move |source| scan::counts(source.fleet(), now))
+        .await?;
     Ok(json(StatusCode::OK, &counts))
 }
 
@@ -118,7 +99,7 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
 pub(super) async fn devices(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
     let now = (sources.clock)();
     let query = DeviceQuery::read(query.as_deref(), now)?;
-    let page = blocking(&sources, move |source| {
+    let page = sources.blocking(move |source| {
         let orders = StandingOrders::of(source.acts());
         scan::devices(source.fleet(), &orders, &query, now)
     });
@@ -138,7 +119,7 @@ pub(super) async fn device(
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
     let now = (sources.clock)();
-    let device = blocking(&sources, move |source| {
+    let device = sources.blocking(move |source| {
         let record = source.fleet().find(&id)?;
         let orders = StandingOrders::of(source.acts());
         Some(Device::new(&id, &record, &orders, now))
@@ -152,7 +133,7 @@ pub(super) async fn device(
     responses((status = 200, body = Firmware), (status = 401, body = ErrorBody)))]
 pub(super) async fn firmware(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
     query::nothing(query.as_deref())?;
-    let files = blocking(&sources, scan::firmware).await?;
+    let files = sources.blocking(scan::firmware).await?;
     Ok(json(StatusCode::OK, &files))
 }
 
@@ -167,7 +148,9 @@ pub(super) async fn firmware(State(sources): State<Sources>, RawQuery(query): Ra
     responses((status = 200, body = Offers), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn offers(State(sources): State<Sources>, RawQuery(query): RawQuery) -> Answer {
     let query = OfferQuery::read(query.as_deref())?;
-    let page = blocking(&sources, move |source| scan::offers(source.fleet(), &query)).await??;
+    let page = sources
+        .blocking(move |source| scan::offers(source.fleet(), &query))
+        .await??;
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -180,7 +163,7 @@ pub(super) async fn retry(
     State(sources): State<Sources>,
     id: Result<Path<String>, PathRejection>,
     Extension(caller): Extension<Caller>,
-    Extension(From(peer)): Extension<From>,
+    Extension(peer): Extension<Peer>,
     RawQuery(query): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
@@ -192,7 +175,7 @@ pub(super) async fn retry(
     })?;
     let RetryBody { file } = retry_body(&body)?;
     let now = (sources.clock)();
-    let retried = blocking(&sources, move |source| {
+    let retried = sources.blocking(move |source| {
         let device = id.to_string();
         let by = orderer(&caller, peer, now);
         let done = source.retry(&id, file.as_deref(), by).map_err(refused)?;
@@ -204,7 +187,7 @@ pub(super) async fn retry(
                 file = file,
                 count = cleared,
                 by = caller.name,
-                peer = peer
+                peer = peer.address
             );
         }
         Ok::<_, Refusal>(Retried {
@@ -225,16 +208,16 @@ pub(super) async fn forget(
     State(sources): State<Sources>,
     id: Result<Path<String>, PathRejection>,
     Extension(caller): Extension<Caller>,
-    Extension(From(peer)): Extension<From>,
+    Extension(peer): Extension<Peer>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
     let now = (sources.clock)();
-    let forgotten = blocking(&sources, move |source| {
+    let forgotten = sources.blocking(move |source| {
         let by = orderer(&caller, peer, now);
         source.forget(&id, by).map_err(refused)?;
-        tell!(ADMIN_FORGOT, by = caller.name, peer = peer);
+        tell!(ADMIN_FORGOT, by = caller.name, peer = peer.address);
         Ok::<_, Refusal>(Forgotten { forgotten: true })
     });
     Ok(json(StatusCode::OK, &forgotten.await??))
@@ -261,10 +244,10 @@ fn retry_body(body: &[u8]) -> Result<RetryBody, Refusal> {
     serde_json::from_value(Value::Object(object)).map_err(refused)
 }
 
-fn orderer(caller: &Caller, peer: SocketAddr, now: SystemTime) -> Orderer<'_> {
+fn orderer(caller: &Caller, peer: Peer, now: SystemTime) -> Orderer<'_> {
     Orderer {
         name: &caller.name,
-        from: peer.ip(),
+        from: peer.address.ip(),
         now,
     }
 }

@@ -1,24 +1,23 @@
 //! The door: who may come in, and what every reply looks like. Requests come from `server`,
 //! which bounds connections and times as it does for devices.
 
-use super::api::From;
-use super::auth::{GUESSES, Guess, Guesses, Shown, bearer};
-use super::endpoints::{Endpoint, endpoints, is_open, router};
+use super::auth::{Caller, bearer};
+use super::endpoints::{endpoints, is_open, router};
+use super::page;
 use super::parts::{AdminParts, Sources};
 use super::reply::{self, Refusal};
-use crate::event::{Event, event};
+use super::route::Endpoint;
+use crate::event::event;
 use crate::server::{Handler, Peer, ResetWatch};
-use crate::util::network::customer;
-use crate::util::once::{HOUR, Once};
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST};
+use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,8 +26,6 @@ use xiaozhi_device::redact;
 
 /// Time for a request from its head to the head of its reply.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Number of clients and names of which it is remembered that they were told of.
-const REMEMBERED: usize = 1024;
 /// Longest name of a host that the log shows, in characters.
 const LONGEST: usize = 100;
 
@@ -37,8 +34,7 @@ pub(crate) struct Admin {
     parts: AdminParts,
     endpoints: Vec<Endpoint>,
     router: Router,
-    guesses: Guesses,
-    said: Once,
+    sources: Sources,
 }
 
 impl fmt::Debug for Admin {
@@ -51,22 +47,28 @@ impl fmt::Debug for Admin {
 impl Admin {
     /// Puts the parts together.
     pub(crate) fn new(parts: AdminParts) -> Self {
+        let sources = Sources::of(&parts);
         Self {
-            router: router(Sources::of(&parts)),
+            router: router(sources.clone()),
             endpoints: endpoints(),
             parts,
-            guesses: Guesses::default(),
-            said: Once::new(HOUR, REMEMBERED),
+            sources,
         }
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Body> {
-        let mut request = match self.let_in(peer, request) {
-            Ok(request) => request,
-            Err(refusal) => return refusal.into_response(),
-        };
-        request.extensions_mut().insert(From(peer.address));
+        let (mut parts, body) = request.into_parts();
+        // Nobody but the door says who it is.
+        parts.extensions.clear();
+        if let Err(refusal) = self.let_in(peer, &mut parts) {
+            return match refusal {
+                Refusal::NoToken if wants_page(&parts) => page::instead(&parts),
+                refusal => refusal.into_response(),
+            };
+        }
+        parts.extensions.insert(peer);
         let mut router = self.router.clone();
+        let request = Request::from_parts(parts, body);
         match timeout(PATIENCE, router.call(request)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(never)) => match never {},
@@ -75,71 +77,53 @@ impl Admin {
     }
 
     /// Lets a request in, with who sent it; or says why not, the host first.
-    fn let_in(
-        &self,
-        peer: Peer,
-        mut request: Request<Incoming>,
-    ) -> Result<Request<Incoming>, Refusal> {
-        self.look_at_host(peer, &request)?;
+    fn let_in(&self, peer: Peer, request: &mut Parts) -> Result<(), Refusal> {
+        self.look_at_host(peer, request)?;
         if self.parts.tls_only && !peer.secure {
             return Err(Refusal::PlainHttp);
         }
-        // Nobody but the door says who it is.
-        request.extensions_mut().clear();
-        if is_open(&self.endpoints, request.method(), request.uri().path()) {
-            return Ok(request);
+        if is_open(&self.endpoints, &request.method, request.uri.path()) {
+            return Ok(());
         }
-        let mut values = request.headers().get_all(AUTHORIZATION).iter();
+        let mut values = request.headers.get_all(AUTHORIZATION).iter();
         let value = match (values.next(), values.next()) {
             (Some(value), None) => Some(value.as_bytes()),
+            (None, _) => return self.signed_in(peer, request),
             // Of several nobody knows which counts.
-            _ => None,
+            (Some(_), Some(_)) => None,
         };
-        match bearer(value, &self.parts.tokens.load()) {
-            Shown::Right(caller) => {
-                request.extensions_mut().insert(caller);
-                Ok(request)
-            }
-            Shown::Nothing => Err(Refusal::NoToken),
-            Shown::Wrong => Err(self.wrong(peer.address.ip())),
-        }
+        let token = bearer(value).ok_or(Refusal::NoToken)?;
+        let token = self.sources.gate.token(token, peer.address.ip())?;
+        let (name, role) = (token.name, token.role);
+        request.extensions.insert(Caller { name, role });
+        Ok(())
     }
 
-    /// Counts a wrong token.
-    fn wrong(&self, address: IpAddr) -> Refusal {
-        let guess = self.guesses.count(address, (self.parts.clock)());
-        let client = customer(address);
-        match guess {
-            Guess::Counted => {
-                let event = || event!(ADMIN_WRONG_TOKEN, peer = address);
-                self.say(&("wrong", client), event);
-                Refusal::WrongToken
-            }
-            Guess::TooMany { left, is_first } => {
-                let event = || event!(ADMIN_GUESSING, peer = address, count = GUESSES);
-                if is_first {
-                    self.say(&("guessing", client), event);
-                }
-                Refusal::TooManyGuesses(left)
-            }
-        }
+    /// Lets in who has signed in on the page.
+    fn signed_in(&self, peer: Peer, request: &mut Parts) -> Result<(), Refusal> {
+        let cookie = page::cookie(&request.headers, page::session_cookie(peer.secure));
+        let tokens = self.sources.gate.tokens();
+        let now = (self.parts.clock)();
+        let session = cookie.and_then(|cookie| self.sources.sessions.find(cookie, &tokens, now));
+        request.extensions.insert(session.ok_or(Refusal::NoToken)?);
+        Ok(())
     }
 
     /// Looks whether it was this server that was asked for. The host in the target counts
     /// beside the header (RFC 9112, section 3.2.2): neither may be another's.
-    fn look_at_host(&self, peer: Peer, request: &Request<Incoming>) -> Result<(), Refusal> {
-        let mut hosts = request.headers().get_all(HOST).iter();
+    fn look_at_host(&self, peer: Peer, request: &Parts) -> Result<(), Refusal> {
+        let mut hosts = request.headers.get_all(HOST).iter();
         let host = match (hosts.next(), hosts.next()) {
             (Some(host), None) => host.to_str().map_err(|_| Refusal::BadHost)?,
             (None, _) => return Err(Refusal::Misdirected),
             (Some(_), Some(_)) => return Err(Refusal::BadHost),
         };
-        let target = request.uri().authority().map(Authority::as_str);
+        let target = request.uri.authority().map(Authority::as_str);
         let local = peer.local.map(|local| local.ip());
         let hosts = [Some(host), target];
         for host in hosts.into_iter().flatten() {
             if !self.parts.hosts.is_ours(host, local) {
-                self.say(&("host", host), || {
+                self.sources.gate.say(&("host", host), || {
                     let host: String = redact::shown(host).chars().take(LONGEST).collect();
                     event!(ADMIN_MISDIRECTED, peer = peer.address, host = host)
                 });
@@ -148,13 +132,18 @@ impl Admin {
         }
         Ok(())
     }
+}
 
-    /// Says an event of a thing once an hour.
-    fn say(&self, thing: &impl std::hash::Hash, event: impl FnOnce() -> Event) {
-        if self.said.is_due(thing, (self.parts.clock)()) {
-            crate::event::say(&event());
-        }
-    }
+/// Tells whether a browser asks for a page, and not a program for an answer.
+fn wants_page(request: &Parts) -> bool {
+    let accepts = request.headers.get_all(ACCEPT).iter();
+    let mut accepts = accepts.filter_map(|value| value.to_str().ok());
+    let path = request.uri.path();
+    [Method::GET, Method::HEAD, Method::POST].contains(&request.method)
+        && !["/api/", "/metrics", "/openapi.json"]
+            .iter()
+            .any(|program| path.starts_with(program))
+        && accepts.any(|value| value.contains("text/html"))
 }
 
 impl Handler for Admin {
@@ -167,7 +156,7 @@ impl Handler for Admin {
         request: Request<Incoming>,
     ) -> Response<Body> {
         let mut answered = self.answer(peer, request).await;
-        reply::finish(answered.headers_mut());
+        reply::finish(&mut answered);
         answered
     }
 

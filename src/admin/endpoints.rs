@@ -1,52 +1,17 @@
-//! Every endpoint: method, path, who may have it, and what answers. A route is made from a
-//! row of this list and from nothing else, so that none can be without its role.
+//! Every endpoint: method, path, who may have it, and what answers.
 
 use super::api;
-use super::auth::{Caller, Role};
+use super::auth::Role;
 use super::openapi;
+use super::page;
 use super::parts::Sources;
 use super::reply::{Refusal, json};
+use super::route::{Access, Endpoint};
+use super::session::Session;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::handler::Handler;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::response::{IntoResponse as _, Response};
 use hyper::{Method, StatusCode};
-
-/// Rights that an answer needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Everybody.
-    Open,
-    /// Bearers of a token, from this role on.
-    From(Role),
-}
-
-/// One endpoint.
-pub(super) struct Endpoint {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    pub(super) access: Access,
-    route: MethodRouter<Sources>,
-}
-
-impl Endpoint {
-    fn new<H: Handler<T, Sources>, T: 'static>(
-        (method, filter): (Method, MethodFilter),
-        path: &'static str,
-        access: Access,
-        handler: H,
-    ) -> Self {
-        let guard = move |request: Request, next: Next| guard(access, request, next);
-        Self {
-            method,
-            path,
-            access,
-            route: on(filter, handler).route_layer(from_fn(guard)),
-        }
-    }
-}
 
 /// Returns every endpoint.
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -54,11 +19,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     const READ: Access = Access::From(Role::Read);
     const OPERATE: Access = Access::From(Role::Operate);
     // It answers HEAD, too.
-    let get = || (Method::GET, MethodFilter::GET);
-    let post = || (Method::POST, MethodFilter::POST);
-    let delete = || (Method::DELETE, MethodFilter::DELETE);
+    let (get, post, delete) = (|| Method::GET, || Method::POST, || Method::DELETE);
     let device = "/api/v1/devices/{mac}";
-    vec![
+    let mut rows = vec![
         Endpoint::new(get(), "/healthz", OPEN, api::healthz),
         Endpoint::new(get(), "/readyz", OPEN, api::readyz),
         Endpoint::new(get(), "/metrics", READ, api::metrics),
@@ -71,7 +34,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(post(), "/api/v1/devices/{mac}/retry", OPERATE, api::retry),
         Endpoint::new(get(), "/api/v1/firmware", READ, api::firmware),
         Endpoint::new(get(), "/api/v1/offers", READ, api::offers),
-    ]
+    ];
+    rows.extend(page::rows());
+    rows
 }
 
 /// Makes the router of the endpoints.
@@ -81,8 +46,12 @@ pub(super) fn router(sources: Sources) -> Router {
         .fold(Router::new(), |router, endpoint| {
             router.route(endpoint.path, endpoint.route)
         })
-        .fallback(async || Refusal::NotFound)
-        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .fallback(async |State(sources): State<Sources>, request: Request| {
+            unknown(Refusal::NotFound, &sources, request).await
+        })
+        .method_not_allowed_fallback(async |State(sources): State<Sources>, request: Request| {
+            unknown(Refusal::MethodNotAllowed, &sources, request).await
+        })
         .layer(DefaultBodyLimit::max(api::LONGEST_BODY))
         .with_state(sources)
 }
@@ -98,17 +67,13 @@ pub(super) fn is_open(endpoints: &[Endpoint], method: &Method, path: &str) -> bo
     open.any(|row| row.method == *method && row.path == path)
 }
 
-/// Lets those pass who may have an answer. Who has shown no token is none of them, whatever
-/// stands in front of this.
-async fn guard(access: Access, request: Request, next: Next) -> Response {
-    if let Access::From(role) = access {
-        match request.extensions().get::<Caller>() {
-            None => return Refusal::NoToken.into_response(),
-            Some(caller) if caller.role < role => return Refusal::Forbidden.into_response(),
-            Some(_) => {}
-        }
+/// Answers what is no endpoint, as whoever asks reads it.
+async fn unknown(refusal: Refusal, sources: &Sources, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match parts.extensions.get::<Session>() {
+        Some(_) => page::refuse(&refusal, sources, parts).await,
+        None => refusal.into_response(),
     }
-    next.run(request).await
 }
 
 async fn description() -> Response {

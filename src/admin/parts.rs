@@ -2,7 +2,10 @@
 
 use super::auth::{AdminToken, Hosts};
 use super::fleet_source::FleetSource;
+use super::gate::Gate;
 use super::readiness::Readiness;
+use super::reply::Refusal;
+use super::session::Sessions;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +52,9 @@ pub(super) struct Sources {
     pub(super) fleet: Arc<dyn FleetSource>,
     pub(super) metrics: Option<Metrics>,
     pub(super) clock: fn() -> SystemTime,
-    pub(super) scans: Arc<Semaphore>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) sessions: Arc<Sessions>,
+    scans: Arc<Semaphore>,
 }
 
 impl Sources {
@@ -60,7 +65,26 @@ impl Sources {
             fleet: Arc::clone(&parts.fleet),
             metrics: parts.metrics.clone(),
             clock: parts.clock,
+            gate: Arc::new(Gate::new(Arc::clone(&parts.tokens), parts.clock)),
+            sessions: Arc::default(),
             scans: Arc::new(Semaphore::new(SCANS)),
         }
+    }
+
+    /// Does what may block on a thread for that, a few at a time.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn FleetSource) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let scans = Arc::clone(&self.scans);
+        let permit = scans.acquire_owned().await.map_err(|_| Refusal::Late)?;
+        let fleet = Arc::clone(&self.fleet);
+        let work = tokio::task::spawn_blocking(move || {
+            // It is given back by a panic, too, and not by a client that goes away.
+            let _held = permit;
+            work(&*fleet)
+        });
+        // This server ends.
+        work.await.map_err(|_| Refusal::Late)
     }
 }

@@ -2,26 +2,42 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use hyper::StatusCode;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Head of every reply: nothing of it is kept, guessed at, framed, or loads anything.
-const SECURITY: [(HeaderName, &str); 5] = [
+/// Marks a reply, in its extensions, as a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page;
+
+/// Head of every reply: nothing of it is guessed at, framed, or read by another site.
+const SECURITY: [(HeaderName, &str); 6] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (CACHE_CONTROL, "no-store"),
-    (REFERRER_POLICY, "no-referrer"),
+    // With less a form of ours would say that it comes from nowhere.
+    (REFERRER_POLICY, "same-origin"),
     (X_FRAME_OPTIONS, "DENY"),
+    (OPENER, "same-origin"),
+    (RESOURCE, "same-origin"),
     (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        PERMISSIONS,
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), serial=(), usb=()",
     ),
 ];
+const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// Policy of a page: its own style, script and icon, its own forms, and nothing within it.
+const OF_PAGES: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// Policy of everything else: it loads nothing.
+const OF_OTHERS: &str =
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// Body of a reply that is an error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,6 +83,9 @@ pub(crate) enum Refusal {
     /// Too many of them.
     #[error("too many wrong tokens came from this address: a right one is taken as ever")]
     TooManyGuesses(Duration),
+    /// A form that is none of ours.
+    #[error("this request was not sent by a page of this server")]
+    Forged,
     /// A token whose role is too small.
     #[error(
         "this token may look only: this needs one with the role operate (gateway.admin.tokens)"
@@ -113,6 +132,7 @@ impl Refusal {
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token"),
             Self::WrongToken => (StatusCode::UNAUTHORIZED, "wrong-token"),
             Self::TooManyGuesses(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-guesses"),
+            Self::Forged => (StatusCode::FORBIDDEN, "forged"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
@@ -144,6 +164,8 @@ impl IntoResponse for Refusal {
         if let Self::TooManyGuesses(left) = self {
             head.insert(RETRY_AFTER, HeaderValue::from(left.as_secs().max(1)));
         }
+        // A page says it in its reader's language.
+        reply.extensions_mut().insert(self);
         reply
     }
 }
@@ -176,10 +198,17 @@ pub(super) fn with_type(status: StatusCode, media_type: &'static str, bytes: Vec
 }
 
 /// Puts in place what every reply's head has. `Allow` is written as its readers expect it.
-pub(super) fn finish(head: &mut HeaderMap) {
+pub(super) fn finish(reply: &mut Response) {
+    let is_page = reply.extensions().get::<Page>().is_some();
+    let head = reply.headers_mut();
     for (name, value) in SECURITY {
         head.insert(name, HeaderValue::from_static(value));
     }
+    let policy = HeaderValue::from_static(if is_page { OF_PAGES } else { OF_OTHERS });
+    head.insert(CONTENT_SECURITY_POLICY, policy);
+    // An asset alone may be kept: its name has its hash.
+    head.entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     let allowed = head.get(ALLOW).and_then(|value| value.to_str().ok());
     let allowed = allowed.map(|methods| methods.replace(',', ", "));
     if let Some(Ok(value)) = allowed.map(HeaderValue::try_from) {

@@ -1,0 +1,111 @@
+//! `/acts`: who ordered what, when, and from where.
+
+use super::layout::Tab;
+use super::reader::Reader;
+use super::words::{self, words};
+use crate::admin::parts::Sources;
+use crate::admin::reply::Refusal;
+use crate::event::text::Text;
+use crate::fleet::orders::{Act, ActKind};
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+
+words! {
+    NONE = "还没有人操作过。发布、删除、重试和忘记设备都会记在这里",
+        "Nobody has ordered anything yet. Publishing, deleting, retrying and forgetting are kept here.";
+    ABOUT = "最近的操作在前，与命令一同保存在状态目录的 orders.json 里",
+        "The newest first; they are kept in orders.json in the state folder";
+    WHEN = "时间", "When";
+    WHO = "谁（令牌的名字）", "Who (name of the token)";
+    FROM = "来自", "From";
+    WHAT = "做了什么", "What";
+    DEVICE = "设备", "Device";
+    FILE = "文件", "File";
+    RETRY = "重试", "retry";
+    FORGET = "忘记设备", "forget a device";
+    ALL = "全部失败过的", "all that failed";
+    FORGOTTEN = "已忘记", "forgotten";
+}
+
+/// Shows what people ordered.
+pub(super) async fn acts(
+    State(sources): State<Sources>,
+    reader: Reader,
+) -> Result<Response, Refusal> {
+    let acts = sources.blocking(|source| source.acts()).await?;
+    let body = html! {
+        div id="acts" data-live {
+            @if acts.is_empty() {
+                p.soft { (reader.say(NONE)) }
+            } @else {
+                (table(&reader, &acts))
+            }
+        }
+    };
+    Ok(reader.page(Some(Tab::Acts), reader.say(words::ACTS), &body))
+}
+
+fn table(reader: &Reader, acts: &[Act]) -> Markup {
+    html! {
+        div.scroll tabindex="0" {
+            table {
+                caption { (reader.say(ABOUT)) }
+                thead {
+                    tr {
+                        @for name in [WHEN, WHAT, DEVICE, FILE, WHO, FROM] {
+                            th scope="col" { (reader.say(name)) }
+                        }
+                    }
+                }
+                tbody {
+                    @for act in acts { (row(reader, act)) }
+                }
+            }
+        }
+    }
+}
+
+fn row(reader: &Reader, act: &Act) -> Markup {
+    let what: Option<Text> = match act.kind {
+        ActKind::Retry => Some(RETRY),
+        ActKind::Forget => Some(FORGET),
+        ActKind::Other(_) => None,
+    };
+    html! {
+        tr {
+            td.nowrap { (time(act)) }
+            td {
+                @match (&act.kind, what) {
+                    (ActKind::Other(name), _) => bdi { (name) },
+                    (_, words) => (words.map_or("", |words| reader.say(words))),
+                }
+            }
+            td {
+                @match &act.device {
+                    Some(device) => bdi.mono { (device) },
+                    None => span.soft { (reader.say(FORGOTTEN)) },
+                }
+            }
+            td {
+                @match &act.file {
+                    Some(file) => bdi { (file) },
+                    None if act.kind == ActKind::Retry => span.soft { (reader.say(ALL)) },
+                    None => "",
+                }
+            }
+            td { bdi { (act.by) } }
+            td { bdi.mono { (act.from) } }
+        }
+    }
+}
+
+fn time(act: &Act) -> Markup {
+    let at = act
+        .at
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+    let at = crate::admin::time::rfc3339(at);
+    html! { time datetime=(at) { (at) } }
+}

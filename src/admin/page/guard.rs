@@ -1,0 +1,137 @@
+//! The guard of every page: nobody passes without a session and a role that is enough; what
+//! changes something comes from a form of ours.
+
+use super::reader::{LANGUAGE, Reader, address, parse};
+use super::refused;
+use crate::admin::auth::Role;
+use crate::admin::origin::is_ours;
+use crate::admin::parts::Sources;
+use crate::admin::reply::Refusal;
+use crate::admin::route::{Access, Endpoint};
+use crate::admin::session::Session;
+use crate::server::Peer;
+use axum::extract::{Form, FromRequest as _, FromRequestParts as _, Request, State};
+use axum::handler::Handler;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use hyper::Method;
+use hyper::header::{HeaderValue, SET_COOKIE};
+use hyper::http::request::Parts;
+
+/// What a request of a page brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brings {
+    /// Nothing: it changes nothing.
+    Nothing,
+    /// Fields of a form. The guard reads them, and a handler has them as [`Fields`].
+    Fields,
+    /// A form with a file, which the handler reads, and whose first field it has to hold
+    /// against [`Session::confirms`].
+    File,
+}
+
+/// Fields of a form that this session sent.
+#[derive(Debug, Clone)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Returns the first field of a name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| &**value)
+    }
+}
+
+/// Makes the endpoint of a page.
+pub(super) fn page<H: Handler<T, Sources>, T: 'static>(
+    method: Method,
+    path: &'static str,
+    role: Role,
+    brings: Brings,
+    handler: H,
+) -> Endpoint {
+    let guarded = move |State(sources): State<Sources>, request: Request| {
+        guarded(sources, request, role, brings, handler)
+    };
+    Endpoint::new(method, path, Access::Page(role), guarded)
+}
+
+async fn guarded<H: Handler<T, Sources>, T: 'static>(
+    sources: Sources,
+    request: Request,
+    role: Role,
+    brings: Brings,
+    handler: H,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Some(chosen) = choose_language(&parts) {
+        return chosen;
+    }
+    let Some(session) = parts.extensions.get::<Session>().cloned() else {
+        return Refusal::NoToken.into_response();
+    };
+    let Ok(reader) = Reader::from_request_parts(&mut parts, &sources).await else {
+        return Refusal::NoToken.into_response();
+    };
+    let seen = parts.clone();
+    let refuse = |refusal: &Refusal| refused::page(refusal, Some(&reader), &seen);
+    if session.caller.role < role {
+        return refuse(&Refusal::Forbidden);
+    }
+    let is_secure = parts
+        .extensions
+        .get::<Peer>()
+        .is_some_and(|peer| peer.secure);
+    if brings != Brings::Nothing && !is_ours(&parts.headers, is_secure) {
+        return refuse(&Refusal::Forged);
+    }
+    let mut request = Request::from_parts(parts, body);
+    if brings == Brings::Fields {
+        let (parts, body) = request.into_parts();
+        let form = Request::from_parts(parts.clone(), body);
+        let fields = match Form::<Vec<(String, String)>>::from_request(form, &()).await {
+            Ok(Form(fields)) => Fields(fields),
+            Err(error) => return refuse(&Refusal::BadBody(error.body_text())),
+        };
+        if !session.confirms(fields.get("csrf").unwrap_or_default()) {
+            return refuse(&Refusal::Forged);
+        }
+        request = Request::from_parts(parts, axum::body::Body::empty());
+        request.extensions_mut().insert(fields);
+    }
+    // What was to be said is said where the page is made, be that here.
+    if let Some(notice) = &reader.notice {
+        sources.sessions.notice(&session, notice.clone());
+    }
+    let reply = handler.call(request, sources.clone()).await;
+    match reply.extensions().get::<Refusal>() {
+        Some(refusal) => refuse(refusal),
+        None => reply,
+    }
+}
+
+/// Takes the language that a link of ours chose, and leads to the page itself.
+pub(super) fn choose_language(parts: &Parts) -> Option<Response> {
+    let query = parts.uri.query()?;
+    let chosen = |pair: &str| pair.strip_prefix("lang=").and_then(parse);
+    let lang = query.split('&').find_map(chosen)?;
+    let others: Vec<_> = query
+        .split('&')
+        .filter(|pair| !pair.starts_with("lang="))
+        .collect();
+    let path = address(parts);
+    let path = path.split('?').next().unwrap_or("/");
+    let to = match others.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{}", others.join("&")),
+    };
+    let cookie = format!(
+        "{LANGUAGE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+        lang.pick("zh", "en")
+    );
+    // `//host` would lead elsewhere.
+    let mut reply = Redirect::to(&format!("/{}", to.trim_start_matches('/'))).into_response();
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        reply.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Some(reply)
+}

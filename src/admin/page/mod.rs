@@ -1,0 +1,57 @@
+//! The page at the admin address: rendered here, whole without a script, in the reader's
+//! language. One file a page; [`rows`] lists them all.
+//!
+//! What it shows is what `decide`, the audits and the store said, in the words of their events.
+
+mod acts;
+mod assets;
+mod guard;
+mod layout;
+mod reader;
+mod refused;
+mod sign_in;
+mod words;
+
+pub(super) use reader::cookie;
+pub(super) use refused::refuse;
+pub(super) use sign_in::{instead, name as session_cookie};
+
+use super::auth::Role;
+use super::route::{Access, Endpoint};
+use guard::{Brings, page};
+use hyper::Method;
+
+/// Returns every page, who may have it, and what it brings.
+pub(super) fn rows() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Method::GET, "/sign-in", Access::Open, sign_in::show),
+        Endpoint::new(Method::POST, "/sign-in", Access::Open, sign_in::sign_in),
+        page(
+            Method::POST,
+            "/sign-out",
+            Role::Read,
+            Brings::Fields,
+            sign_in::sign_out,
+        ),
+        Endpoint::new(
+            Method::GET,
+            &assets::STYLE.path,
+            Access::Open,
+            assets::style,
+        ),
+        Endpoint::new(
+            Method::GET,
+            &assets::SCRIPT.path,
+            Access::Open,
+            assets::script,
+        ),
+        Endpoint::new(Method::GET, &assets::ICON.path, Access::Open, assets::icon),
+        page(
+            Method::GET,
+            "/acts",
+            Role::Read,
+            Brings::Nothing,
+            acts::acts,
+        ),
+    ]
+}

@@ -1,0 +1,169 @@
+//! Who reads a page: his session, his language, and the address that he asked for.
+
+use crate::admin::auth::Role;
+use crate::admin::parts::Sources;
+use crate::admin::session::Session;
+use crate::event::Event;
+use crate::event::text::{Lang, Text};
+use axum::extract::FromRequestParts;
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_LANGUAGE, COOKIE};
+use hyper::http::request::Parts;
+use std::time::SystemTime;
+
+/// Name of the cookie that keeps the language which somebody chose.
+pub(super) const LANGUAGE: &str = "language";
+
+/// Reader of a page.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) session: Session,
+    pub(super) lang: Lang,
+    /// Path and query of the page.
+    pub(super) at: String,
+    /// Outcome of what he did before, said once.
+    pub(super) notice: Option<Event>,
+    pub(super) now: SystemTime,
+}
+
+impl Reader {
+    /// Returns words in his language.
+    pub(super) fn say(&self, words: Text) -> &'static str {
+        words.to(self.lang)
+    }
+
+    /// Tells whether he may change something.
+    pub(super) fn may_operate(&self) -> bool {
+        self.session.caller.role >= Role::Operate
+    }
+}
+
+impl FromRequestParts<Sources> for Reader {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        sources: &Sources,
+    ) -> Result<Self, Self::Rejection> {
+        // The guard of every page has let nobody pass without one.
+        let session = parts.extensions.get::<Session>().cloned();
+        let session = session.ok_or(StatusCode::UNAUTHORIZED)?;
+        let is_read = parts.method == hyper::Method::GET;
+        Ok(Self {
+            notice: is_read
+                .then(|| sources.sessions.take_notice(&session))
+                .flatten(),
+            session,
+            lang: language(&parts.headers),
+            at: address(parts),
+            now: (sources.clock)(),
+        })
+    }
+}
+
+/// Returns path and query of a request.
+pub(super) fn address(parts: &Parts) -> String {
+    let at = parts.uri.path_and_query();
+    at.map_or_else(|| "/".to_owned(), |at| at.as_str().to_owned())
+}
+
+/// Returns the value of a cookie. Of several the first counts, which is the one of the
+/// longest path (RFC 6265, section 5.4).
+pub(crate) fn cookie<'a>(head: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let values = head.get_all(COOKIE).iter();
+    let mut pairs = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let found = pairs.find(|(found, _)| *found == name);
+    found.map(|(_, value)| value)
+}
+
+/// Returns the language that was chosen, else the one that the browser asks for (RFC 9110,
+/// section 12.5.4), else English.
+pub(super) fn language(head: &HeaderMap) -> Lang {
+    if let Some(chosen) = cookie(head, LANGUAGE).and_then(parse) {
+        return chosen;
+    }
+    let mut best = (Lang::En, 0.0);
+    let asked = head.get_all(ACCEPT_LANGUAGE).iter();
+    for part in asked
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+    {
+        let (range, weight) = part.split_once(';').unwrap_or((part, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| {
+            q.trim()
+                .parse::<f32>()
+                .ok()
+                .filter(|q| (0.0..=1.0).contains(q))
+        });
+        let lang = parse(range.trim().split('-').next().unwrap_or_default());
+        if let (Some(lang), Some(weight)) = (lang, weight)
+            && weight > best.1
+        {
+            best = (lang, weight);
+        }
+    }
+    best.0
+}
+
+/// Reads the name of a language.
+pub(super) fn parse(name: &str) -> Option<Lang> {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    match () {
+        () if is("zh") => Some(Lang::Zh),
+        () if is("en") => Some(Lang::En),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    fn head(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        let mut head = HeaderMap::new();
+        for (name, value) in pairs {
+            head.append(name, HeaderValue::from_static(value));
+        }
+        head
+    }
+
+    #[test]
+    fn the_language_is_the_readers() {
+        for (asked, lang) in [
+            ("zh-CN,zh;q=0.9,en;q=0.8", Lang::Zh),
+            ("zh", Lang::Zh),
+            ("ZH-hans-cn", Lang::Zh),
+            ("en-US,en;q=0.9,zh;q=0.8", Lang::En),
+            ("en;q=0.3, zh;q=0.5", Lang::Zh),
+            ("de,fr;q=0.9,zh;q=0.1", Lang::Zh),
+            ("de, fr", Lang::En),
+            ("zh;q=0", Lang::En),
+            ("zh;q=nan", Lang::En),
+            ("zh;q=7", Lang::En),
+            ("", Lang::En),
+        ] {
+            assert_eq!(
+                language(&head(&[(ACCEPT_LANGUAGE, asked)])),
+                lang,
+                "{asked}"
+            );
+        }
+        let chosen = |cookie| head(&[(ACCEPT_LANGUAGE, "zh"), (COOKIE, cookie)]);
+        assert_eq!(language(&chosen("a=b; language=en")), Lang::En);
+        assert_eq!(language(&chosen("language=xx")), Lang::Zh);
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let head = head(&[(COOKIE, "xa=1;a=2; a=3"), (COOKIE, "b = 4; c=5=6")]);
+        for (name, value) in [("a", Some("2")), ("xa", Some("1")), ("c", Some("5=6"))] {
+            assert_eq!(cookie(&head, name), value, "{name}");
+        }
+        assert_eq!(cookie(&head, "d"), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! Refusals, as pages in the reader's language.
+
+use super::layout::reply;
+use super::reader::{Reader, address, language};
+use super::words;
+use crate::admin::parts::Sources;
+use crate::admin::reply::Refusal;
+use crate::event::text::{Lang, Text};
+use axum::extract::FromRequestParts as _;
+use axum::response::{IntoResponse as _, Response};
+use hyper::http::request::Parts;
+use maud::html;
+
+/// Shows why a page, or an act, is not had. `reader` is `None` for whoever is not signed in.
+pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) -> Response {
+    let lang = reader.map_or_else(|| language(&parts.headers), |reader| reader.lang);
+    // Status and the head are those of the API.
+    let plain = refusal.clone().into_response();
+    let title = match refusal {
+        Refusal::NotFound | Refusal::NoDevice | Refusal::NoFile => words::NOT_FOUND,
+        _ => words::REFUSED,
+    };
+    let body = html! {
+        div.notice.bad role="alert" { p { bdi { (in_words(refusal, lang)) } } }
+        p { a href=(back(parts)) { (words::BACK.to(lang)) } }
+    };
+    let title = title.to(lang);
+    let mut shown = match reader {
+        Some(reader) => reader.page_with(plain.status(), None, title, &body),
+        None => reply(plain.status(), lang, title, &html! {}, &body),
+    };
+    for (name, value) in plain.headers() {
+        if !shown.headers().contains_key(name) {
+            shown.headers_mut().insert(name, value.clone());
+        }
+    }
+    shown
+}
+
+/// Shows whoever signed in why there is no page.
+pub(crate) async fn refuse(refusal: &Refusal, sources: &Sources, mut parts: Parts) -> Response {
+    let reader = Reader::from_request_parts(&mut parts, sources).await.ok();
+    page(refusal, reader.as_ref(), &parts)
+}
+
+/// Returns where somebody came from, if that is a page of ours.
+fn back(parts: &Parts) -> String {
+    let address = address(parts);
+    let path = address.split('?').next().unwrap_or_default();
+    // An act's own path has nothing to read.
+    let up = path.rsplit_once('/').map_or("", |(up, _)| up);
+    if up.is_empty() {
+        "/".to_owned()
+    } else {
+        up.to_owned()
+    }
+}
+
+fn in_words(refusal: &Refusal, lang: Lang) -> String {
+    const FORGED: Text = Text::new(
+        "请求不是从本页面发出的，或者页面已过期。请返回，重新载入页面后再试",
+        "the request did not come from this page, or the page was too old: go back, load it again, and try once more",
+    );
+    let words = match refusal {
+        Refusal::Forged => FORGED,
+        Refusal::BadHost => Text::new(
+            "请求里的 Host 不止一个，或无法读取",
+            "the request has several Hosts, or one that cannot be read",
+        ),
+        Refusal::Misdirected => Text::new(
+            "不能用这个名字访问本服务器：请使用它监听的地址，或把名字写进 gateway.admin.names",
+            "this server is not asked for by this name: use the address that it listens on, or list the name in gateway.admin.names",
+        ),
+        Refusal::PlainHttp => Text::new(
+            "该地址使用 TLS：请用 https:// 访问",
+            "this address speaks TLS: ask for https://",
+        ),
+        Refusal::NoToken => Text::new("请先登录", "sign in first"),
+        Refusal::WrongToken => Text::new(
+            "令牌不正确：见状态目录中的 admin.token，或 gateway.admin.tokens",
+            "the token is wrong: see admin.token in the state folder, or gateway.admin.tokens",
+        ),
+        Refusal::TooManyGuesses(_) => Text::new(
+            "来自该地址的错误令牌过多；正确的令牌仍然有效",
+            "too many wrong tokens came from this address; a right one is taken as ever",
+        ),
+        Refusal::Forbidden => Text::new(
+            "这个令牌只能查看：此操作需要角色为 operate 的令牌（gateway.admin.tokens）",
+            "this token may look only: this needs one with the role operate (gateway.admin.tokens)",
+        ),
+        Refusal::NotFound => Text::new("没有这个页面", "there is no such page"),
+        Refusal::MethodNotAllowed => Text::new(
+            "这个地址不接受这种请求",
+            "this address does not take this kind of request",
+        ),
+        Refusal::NoDevice => Text::new(
+            "没有这台设备：它从未签到，或已被忘记",
+            "there is no such device: it never checked in, or was forgotten",
+        ),
+        Refusal::NoFile => Text::new(
+            "没有给该设备下发过这个文件",
+            "this device was not offered a file of this name",
+        ),
+        Refusal::LongBody(_) => Text::new("发送的内容太长", "what was sent is too long"),
+        Refusal::Late => Text::new("耗时过长，请重试", "this took too long: try again"),
+        Refusal::BadQuery(_) | Refusal::BadBody(_) => {
+            Text::new("请求无法理解", "the request cannot be understood")
+        }
+        Refusal::NotKept(_) => Text::new(
+            "无法写下这个操作，因此没有执行",
+            "the order cannot be written down, and was not taken",
+        ),
+    };
+    let words = words.to(lang);
+    match refusal {
+        Refusal::BadQuery(why) | Refusal::BadBody(why) | Refusal::NotKept(why) => {
+            format!("{words}: {why}")
+        }
+        _ => words.to_owned(),
+    }
+}

@@ -1,0 +1,65 @@
+//! A row of the list of what is answered: method, path, who may have it, and what answers. A
+//! route is made from a row and from nothing else, so that none can be without its role.
+
+use super::auth::{Caller, Role};
+use super::parts::Sources;
+use super::reply::Refusal;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use hyper::Method;
+
+/// Rights that an answer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everybody.
+    Open,
+    /// Bearers of a token, from this role on.
+    From(Role),
+    /// Who signed in on the page, from this role on.
+    Page(Role),
+}
+
+/// One endpoint.
+pub(super) struct Endpoint {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) access: Access,
+    pub(super) route: MethodRouter<Sources>,
+}
+
+impl Endpoint {
+    /// Makes a row. A page's session is looked at by the guard of the pages, for it is shown
+    /// another way.
+    pub(super) fn new<H: Handler<T, Sources>, T: 'static>(
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self {
+        let guard = move |request: Request, next: Next| guard(access, request, next);
+        // What is none of these would answer nothing.
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::OPTIONS);
+        Self {
+            method,
+            path,
+            access,
+            route: on(filter, handler).route_layer(from_fn(guard)),
+        }
+    }
+}
+
+/// Lets those pass who may have an answer. Who has shown no token is none of them, whatever
+/// stands in front of this.
+async fn guard(access: Access, request: Request, next: Next) -> Response {
+    if let Access::From(role) = access {
+        match request.extensions().get::<Caller>() {
+            None => return Refusal::NoToken.into_response(),
+            Some(caller) if caller.role < role => return Refusal::Forbidden.into_response(),
+            Some(_) => {}
+        }
+    }
+    next.run(request).await
+}
