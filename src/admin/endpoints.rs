@@ -93,15 +93,20 @@ mod tests {
             .collect();
         let open: Vec<_> = rows.iter().filter(|row| row.2 == Access::Open).collect();
         let open: Vec<_> = open.iter().map(|row| row.1).collect();
+        let is_asset = |path: &&str| path.starts_with("/assets/");
+        let (assets, open): (Vec<_>, Vec<_>) = open.into_iter().partition(is_asset);
         // What is added here anybody may have.
-        assert_eq!(open, ["/healthz", "/readyz"]);
+        assert_eq!(open, ["/healthz", "/readyz", "/sign-in", "/sign-in"]);
+        assert_eq!(assets.len(), 3);
         for (method, path, access) in &rows {
             let changes = !["GET", "HEAD"].contains(&method.as_str());
-            assert_eq!(
-                changes,
-                *access == Access::From(Role::Operate),
-                "{method} {path}"
-            );
+            let expected = match access {
+                Access::From(role) | Access::Page(role) => *role == Role::Operate,
+                Access::Open => false,
+            };
+            // Signing in and out changes nothing that others see.
+            let is_session = path.starts_with("/sign-");
+            assert_eq!(changes && !is_session, expected, "{method} {path}");
         }
     }
 
@@ -132,7 +137,7 @@ mod tests {
         }
         let listed: BTreeSet<_> = endpoints()
             .iter()
-            .filter(|row| !row.path.ends_with("openapi.json"))
+            .filter(|row| !row.path.ends_with("openapi.json") && !page::is_page(row))
             .map(|row| {
                 let is_open = row.access == Access::Open;
                 (row.method.to_string(), row.path.to_owned(), is_open)

@@ -5,6 +5,7 @@ use super::fleet_source::FleetSource;
 use super::gate::Gate;
 use super::readiness::Readiness;
 use super::reply::Refusal;
+use super::server_source::ServerSource;
 use super::session::Sessions;
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -30,6 +31,7 @@ pub(crate) struct AdminParts {
     pub(crate) tokens: Arc<ArcSwap<Vec<AdminToken>>>,
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) fleet: Arc<dyn FleetSource>,
+    pub(crate) server: Arc<dyn ServerSource>,
     /// `None` where nothing is measured.
     pub(crate) metrics: Option<Metrics>,
     pub(crate) clock: fn() -> SystemTime,
@@ -50,6 +52,7 @@ impl fmt::Debug for AdminParts {
 pub(super) struct Sources {
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) fleet: Arc<dyn FleetSource>,
+    pub(super) server: Arc<dyn ServerSource>,
     pub(super) metrics: Option<Metrics>,
     pub(super) clock: fn() -> SystemTime,
     pub(super) gate: Arc<Gate>,
@@ -63,6 +66,7 @@ impl Sources {
         Self {
             readiness: Arc::clone(&parts.readiness),
             fleet: Arc::clone(&parts.fleet),
+            server: Arc::clone(&parts.server),
             metrics: parts.metrics.clone(),
             clock: parts.clock,
             gate: Arc::new(Gate::new(Arc::clone(&parts.tokens), parts.clock)),

@@ -142,8 +142,8 @@ fn random() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::auth::Role;
     use super::*;
+    use crate::admin::auth::Role;
 
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 

@@ -215,7 +215,8 @@ impl AdminDoor {
             tls_only: self.is_tls_only(),
             tokens: self.running.tokens,
             readiness: house.clone(),
-            fleet: house,
+            fleet: house.clone(),
+            server: house,
             metrics: Some(Arc::new(move || metrics::render(&*measured))),
             clock: SystemTime::now,
         };

@@ -3,7 +3,9 @@
 
 use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
-use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone};
+use crate::admin::{
+    Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone, ServerSource,
+};
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
 use crate::event::text::Lang;
@@ -95,6 +97,15 @@ impl House {
         }
         let why = self.store_lacks().map(|why| why.message(Lang::En));
         Err(OrderError::NotKept(why.unwrap_or_default()))
+    }
+}
+
+impl ServerSource for House {
+    fn findings(&self) -> Vec<Event> {
+        self.checks()
+            .into_iter()
+            .filter_map(|check| check.why)
+            .collect()
     }
 }
 

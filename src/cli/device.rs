@@ -1,13 +1,12 @@
 //! `xiaozhi-ota device`: all that a running server knows of a device, in words.
 
 use super::ask::{AskArgs, device_id, device_path};
-use super::device_view::{
-    Device, Ordered, Times, end_of, is_failure, plain, table, widths, written,
-};
+use super::device_view::{Device, Ordered, end_of, is_failure, plain, table, widths, written};
 use super::output::{Failure, print_json};
 use crate::event::shell;
 use crate::event::text::Lang;
 use crate::util::terminal::one_line;
+use crate::util::when::Times;
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::Path;

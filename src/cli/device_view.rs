@@ -4,8 +4,6 @@
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, Kind, Value, kinds, shell};
 use crate::util::terminal::{columns, one_line};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar as _;
@@ -372,58 +370,6 @@ pub(super) fn widths(rows: &[Vec<String>]) -> Vec<usize> {
         }
     }
     widths
-}
-
-/// Times for people, in the zone of this machine.
-#[derive(Debug)]
-pub(super) struct Times {
-    pub(super) zone: TimeZone,
-    pub(super) now: Timestamp,
-}
-
-impl Times {
-    /// Returns those of this moment, here.
-    pub(super) fn here() -> Self {
-        Self {
-            zone: TimeZone::system(),
-            now: Timestamp::now(),
-        }
-    }
-
-    /// Returns a time to the minute, without a year where it is this one.
-    pub(super) fn short(&self, time: &str) -> String {
-        let Ok(time) = time.parse::<Timestamp>() else {
-            return plain(time);
-        };
-        let time = time.to_zoned(self.zone.clone());
-        let this_year = self.now.to_zoned(self.zone.clone()).year();
-        let format = if time.year() == this_year {
-            "%m-%d %H:%M"
-        } else {
-            "%Y-%m-%d"
-        };
-        time.strftime(format).to_string()
-    }
-
-    /// Returns a time to the second, with its zone, and how long ago that was.
-    pub(super) fn long(&self, time: &str, lang: Lang) -> String {
-        let Ok(time) = time.parse::<Timestamp>() else {
-            return plain(time);
-        };
-        let shown = time.to_zoned(self.zone.clone());
-        let shown = shown.strftime("%Y-%m-%d %H:%M:%S %:z");
-        let seconds = self.now.duration_since(time).as_secs();
-        let ago = |count: i64, zh: &str, en: &str| {
-            lang.pick(format!("{count} {zh}前"), format!("{count} {en} ago"))
-        };
-        let age = match seconds {
-            ..60 => lang.pick("刚刚", "just now").to_owned(),
-            60..3600 => ago(seconds / 60, "分钟", "min"),
-            3600..172_800 => ago(seconds / 3600, "小时", "h"),
-            _ => ago(seconds / 86_400, "天", "days"),
-        };
-        lang.pick(format!("{shown}（{age}）"), format!("{shown} ({age})"))
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::ask::{AskArgs, Asked, Asker, PAGE};
 use super::csv;
-use super::device_view::{Device, ENDS, Page, Times, cell, name_cell, table, widths};
+use super::device_view::{Device, ENDS, Page, cell, name_cell, table, widths};
 use super::output::{Failure, Printed, print_csv, print_json, print_json_part};
 use crate::event::text::Lang;
+use crate::util::when::Times;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

@@ -22,3 +22,4 @@ pub(crate) mod teller;
 pub mod terminal;
 pub(crate) mod threads;
 pub(crate) mod way;
+pub(crate) mod when;

@@ -10,6 +10,7 @@ use crate::fleet::orders::{Act, ActKind};
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use std::time::UNIX_EPOCH;
 
 words! {
     NONE = "还没有人操作过。发布、删除、重试和忘记设备都会记在这里",
@@ -74,7 +75,7 @@ fn row(reader: &Reader, act: &Act) -> Markup {
     };
     html! {
         tr {
-            td.nowrap { (time(act)) }
+            td.nowrap { (time(reader, act)) }
             td {
                 @match (&act.kind, what) {
                     (ActKind::Other(name), _) => bdi { (name) },
@@ -100,12 +101,7 @@ fn row(reader: &Reader, act: &Act) -> Markup {
     }
 }
 
-fn time(act: &Act) -> Markup {
-    let at = act
-        .at
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-    let at = crate::admin::time::rfc3339(at);
-    html! { time datetime=(at) { (at) } }
+fn time(reader: &Reader, act: &Act) -> Markup {
+    let at = act.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    reader.time(u64::try_from(at.as_millis()).unwrap_or(u64::MAX))
 }

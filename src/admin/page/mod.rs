@@ -55,3 +55,9 @@ pub(super) fn rows() -> Vec<Endpoint> {
         ),
     ]
 }
+
+/// Tells whether a row is a page, a part of one, or a way to it.
+#[cfg(test)]
+pub(super) fn is_page(row: &Endpoint) -> bool {
+    rows().iter().any(|page| page.path == row.path)
+}

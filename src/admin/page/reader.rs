@@ -3,14 +3,16 @@
 use crate::admin::auth::Role;
 use crate::admin::parts::Sources;
 use crate::admin::session::Session;
+use crate::admin::time::rfc3339;
 use crate::event::Event;
 use crate::event::text::{Lang, Text};
+use crate::util::when::Times;
 use axum::extract::FromRequestParts;
 use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_LANGUAGE, COOKIE};
 use hyper::http::request::Parts;
-use std::time::SystemTime;
+use maud::{Markup, html};
 
 /// Name of the cookie that keeps the language which somebody chose.
 pub(super) const LANGUAGE: &str = "language";
@@ -24,13 +26,19 @@ pub(super) struct Reader {
     pub(super) at: String,
     /// Outcome of what he did before, said once.
     pub(super) notice: Option<Event>,
-    pub(super) now: SystemTime,
+    pub(super) times: Times,
 }
 
 impl Reader {
     /// Returns words in his language.
     pub(super) fn say(&self, words: Text) -> &'static str {
         words.to(self.lang)
+    }
+
+    /// Shows a time, in milliseconds since 1970, and how long ago that was.
+    pub(super) fn time(&self, millis: u64) -> Markup {
+        let at = rfc3339(millis);
+        html! { time datetime=(at) { (self.times.long(&at, self.lang)) } }
     }
 
     /// Tells whether he may change something.
@@ -57,7 +65,7 @@ impl FromRequestParts<Sources> for Reader {
             session,
             lang: language(&parts.headers),
             at: address(parts),
-            now: (sources.clock)(),
+            times: Times::at((sources.clock)()),
         })
     }
 }

@@ -20,11 +20,7 @@ words! {
     OTHER_LANGUAGE = "English", "中文";
     SIGN_OUT = "退出登录", "Sign out";
     MAY_LOOK = "（只能查看）", " (may look only)";
-    REMEDY = "处理：", "What to do: ";
     BACK = "返回", "Back";
     REFUSED = "没有完成", "That was not done";
     NOT_FOUND = "这里什么也没有", "There is nothing here";
-    YES = "是", "yes";
-    NO = "否", "no";
-    UNKNOWN = "未知", "not known";
 }
