@@ -2,8 +2,9 @@
 //! `endpoints.rs`.
 
 use super::auth::Caller;
-use super::fleet_source::{OrderError, Orderer, RetryDone};
+use super::fleet_source::RetryDone;
 use super::metrics::CONTENT_TYPE;
+use super::order::Order;
 use super::parts::Sources;
 use super::query::{self, DeviceQuery, OfferQuery};
 use super::reply::{ErrorBody, Refusal, json, text, with_type};
@@ -12,7 +13,6 @@ use super::standing::StandingOrders;
 use super::types::{
     Device, Devices, Firmware, FleetCounts, Forgotten, Offers, Part, Ready, Retried, RetryBody,
 };
-use crate::event::tell;
 use crate::fleet::DeviceId;
 use crate::server::Peer;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -22,7 +22,6 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Longest body of a request, in bytes.
 pub(super) const LONGEST_BODY: usize = 16 << 10;
@@ -176,24 +175,16 @@ pub(super) async fn retry(
         _ => Refusal::BadBody(error.body_text()),
     })?;
     let RetryBody { file } = retry_body(&body)?;
-    let now = (sources.clock)();
+    let order = Order {
+        caller,
+        peer,
+        now: (sources.clock)(),
+    };
     let retried = sources.blocking(move |source| {
-        let device = id.to_string();
-        let by = orderer(&caller, peer, now);
-        let done = source.retry(&id, file.as_deref(), by).map_err(refused)?;
+        let (done, _) = order.retry(source, &id, file.as_deref())?;
         let RetryDone { retried, cleared } = done;
-        if cleared > 0 {
-            tell!(
-                ADMIN_RETRIED,
-                device = device.as_str(),
-                file = file,
-                count = cleared,
-                by = caller.name,
-                peer = peer.address
-            );
-        }
         Ok::<_, Refusal>(Retried {
-            device,
+            device: id.to_string(),
             retried,
             cleared,
         })
@@ -215,18 +206,20 @@ pub(super) async fn forget(
 ) -> Answer {
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
-    let now = (sources.clock)();
+    let order = Order {
+        caller,
+        peer,
+        now: (sources.clock)(),
+    };
     let forgotten = sources.blocking(move |source| {
-        let by = orderer(&caller, peer, now);
-        source.forget(&id, by).map_err(refused)?;
-        tell!(ADMIN_FORGOT, by = caller.name, peer = peer.address);
+        order.forget(source, &id)?;
         Ok::<_, Refusal>(Forgotten { forgotten: true })
     });
     Ok(json(StatusCode::OK, &forgotten.await??))
 }
 
 /// Returns the id in a path. No device has one that is no text.
-fn of_path(id: Result<Path<String>, PathRejection>) -> Result<DeviceId, Refusal> {
+pub(super) fn of_path(id: Result<Path<String>, PathRejection>) -> Result<DeviceId, Refusal> {
     let id = id.map(|Path(id)| DeviceId::new(&id));
     id.map_err(|_| Refusal::NoDevice)
 }
@@ -244,22 +237,6 @@ fn retry_body(body: &[u8]) -> Result<RetryBody, Refusal> {
     // An array would be taken for its fields in their order.
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(refused)?;
     serde_json::from_value(Value::Object(object)).map_err(refused)
-}
-
-fn orderer(caller: &Caller, peer: Peer, now: SystemTime) -> Orderer<'_> {
-    Orderer {
-        name: &caller.name,
-        from: peer.address.ip(),
-        now,
-    }
-}
-
-fn refused(error: OrderError) -> Refusal {
-    match error {
-        OrderError::NoDevice => Refusal::NoDevice,
-        OrderError::NoFile => Refusal::NoFile,
-        OrderError::NotKept(why) => Refusal::NotKept(why),
-    }
 }
 
 #[cfg(test)]

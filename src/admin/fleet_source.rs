@@ -1,8 +1,10 @@
 //! Source of what the admin address shows beside the fleet itself: files, and orders, which
 //! are written down before they are acknowledged. It is asked on threads that may block.
 
+use crate::event::Event;
 use crate::fleet::orders::Act;
-use crate::fleet::{DeviceId, Fleet};
+use crate::fleet::{Content, DeviceId, Fleet, Hours, Prospect, Record, Step};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -62,6 +64,17 @@ pub(crate) struct Orderer<'a> {
     pub(crate) now: SystemTime,
 }
 
+/// Place to begin at, for whoever has no device yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// Address to type into a device.
+    pub(crate) ota_url: String,
+    /// Folder for firmware.
+    pub(crate) folder: String,
+    /// Number of files in it that are ready to be offered.
+    pub(crate) ready: usize,
+}
+
 /// Source of files and orders, and the fleet that they are about.
 pub(crate) trait FleetSource: Send + Sync + 'static {
     /// Returns the fleet.
@@ -72,6 +85,23 @@ pub(crate) trait FleetSource: Send + Sync + 'static {
 
     /// Returns what people ordered, as far as it is kept, the newest first.
     fn acts(&self) -> Vec<Act>;
+
+    /// Returns the contents of the files that are offered.
+    fn offered(&self) -> HashSet<Content>;
+
+    /// Says what would become of each file if a device checked in now as it did last.
+    fn prospects(&self, record: &Record) -> Vec<Prospect>;
+
+    /// Reads what was counted in each of these stretches of time; `None` where nothing is
+    /// kept.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    fn past(&self, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event>;
+
+    /// Says where to begin.
+    fn start(&self) -> Start;
 
     /// Lets a device have again what failed on it: `file`, or all. Where nothing failed
     /// nothing is written down.

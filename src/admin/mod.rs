@@ -4,12 +4,14 @@
 
 mod api;
 pub mod auth;
+mod counted;
 mod door;
 mod endpoints;
 mod fleet_source;
 mod gate;
 pub mod metrics;
 mod openapi;
+mod order;
 mod origin;
 mod page;
 mod parts;
@@ -21,13 +23,14 @@ mod scan;
 mod server_source;
 mod session;
 pub mod settings;
+mod shared;
 mod standing;
 mod time;
 mod types;
 
 pub(crate) use auth::{AdminToken, Hosts, Role, hash};
 pub(crate) use door::Admin;
-pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone};
+pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone, Start};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};
 pub(crate) use server_source::ServerSource;

@@ -1,6 +1,7 @@
 //! Parts of the admin address.
 
 use super::auth::{AdminToken, Hosts};
+use super::counted::Counted;
 use super::fleet_source::FleetSource;
 use super::gate::Gate;
 use super::readiness::Readiness;
@@ -57,6 +58,7 @@ pub(super) struct Sources {
     pub(super) clock: fn() -> SystemTime,
     pub(super) gate: Arc<Gate>,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) counted: Arc<Counted>,
     scans: Arc<Semaphore>,
 }
 
@@ -71,6 +73,7 @@ impl Sources {
             clock: parts.clock,
             gate: Arc::new(Gate::new(Arc::clone(&parts.tokens), parts.clock)),
             sessions: Arc::default(),
+            counted: Arc::default(),
             scans: Arc::new(Semaphore::new(SCANS)),
         }
     }

@@ -15,6 +15,8 @@ const MOST: usize = 1000;
 #[derive(Debug, Clone)]
 pub(super) struct DeviceQuery {
     pub(super) filter: Filter,
+    /// What is asked for, as it was written: keys of the filter with their values.
+    pub(super) asked: Vec<(&'static str, String)>,
     pub(super) limit: usize,
     pub(super) after: Option<String>,
 }
@@ -31,7 +33,7 @@ pub(super) struct OfferQuery {
 impl DeviceQuery {
     /// Reads a query.
     pub(super) fn read(query: Option<&str>, now: SystemTime) -> Result<Self, Refusal> {
-        let keys = [
+        const KEYS: [&str; 10] = [
             "model",
             "version",
             "board",
@@ -43,7 +45,11 @@ impl DeviceQuery {
             "limit",
             "after",
         ];
-        let values = values(query, keys)?;
+        let values = values(query, KEYS)?;
+        let asked = KEYS.into_iter().zip(values.iter().cloned());
+        let asked = asked.filter(|(key, _)| !["limit", "after"].contains(key));
+        let asked = asked.filter_map(|(key, value)| Some((key, value?)));
+        let asked = asked.collect();
         let [
             model,
             version,
@@ -68,6 +74,7 @@ impl DeviceQuery {
         };
         Ok(Self {
             filter,
+            asked,
             limit: self::limit(limit)?,
             after,
         })
@@ -84,6 +91,43 @@ impl OfferQuery {
             limit: self::limit(limit)?,
             after,
         })
+    }
+}
+
+/// Stretch of time that a view over time shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// Two days, by the hour.
+    Days,
+    /// A month, by the day.
+    Month,
+    /// A year, by the week.
+    Year,
+}
+
+impl Span {
+    /// Every one, the shortest first.
+    pub(super) const ALL: [Self; 3] = [Self::Days, Self::Month, Self::Year];
+
+    /// Returns its name in a query.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Days => "days",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// Reads a query for one. `None` leaves it to what there is.
+    pub(super) fn read(query: Option<&str>) -> Result<Option<Self>, Refusal> {
+        let [span] = values(query, ["past"])?;
+        let Some(text) = span else {
+            return Ok(None);
+        };
+        let found = Self::ALL.into_iter().find(|span| span.key() == text);
+        let keys = || Self::ALL.map(Self::key).join(", ");
+        let refused = || Refusal::BadQuery(format!("past: {text:?}: write one of {}", keys()));
+        found.map(Some).ok_or_else(refused)
     }
 }
 
@@ -200,8 +244,9 @@ mod tests {
 
     #[test]
     fn each_key_is_read() {
-        let query =
-            read("model=a%20b&version=1.6&board=c+d&end=rolled-back&file=e_1.bin&transport=https&q=%E5%B0%8F&limit=7&after=x&&");
+        let query = read(
+            "model=a%20b&version=1.6&board=c+d&end=rolled-back&file=e_1.bin&transport=https&q=%E5%B0%8F&limit=7&after=x&&",
+        );
         let Filter {
             model,
             version,
@@ -219,6 +264,8 @@ mod tests {
         assert_eq!(is_secure, Some(true));
         assert_eq!(read("transport=http").filter.is_secure, Some(false));
         assert_eq!((query.limit, query.after.as_deref()), (7, Some("x")));
+        let asked = read("after=x&q=%E5%B0%8F&model=a+b&end=&limit=3").asked;
+        assert_eq!(asked, [("model", "a b".to_owned()), ("q", "小".to_owned())]);
         let query = read("model=&q=");
         assert!(query.filter.model.is_none() && query.filter.q.is_none());
         assert_eq!((query.limit, query.after), (100, None));
@@ -257,10 +304,7 @@ mod tests {
                 "end=failed",
                 "end: \"failed\": write one of offered, fetching",
             ),
-            (
-                "transport=tls",
-                "transport: \"tls\": write http or https",
-            ),
+            ("transport=tls", "transport: \"tls\": write http or https"),
             ("limit=0", "limit: \"0\": write a number from 1 to 1000"),
             ("limit=1001", "limit: \"1001\""),
             ("limit=-1", "limit: \"-1\""),
@@ -281,5 +325,8 @@ mod tests {
         assert!(nothing(Some("")).is_ok() && nothing(None).is_ok() && nothing(Some("a")).is_err());
         assert!(OfferQuery::read(Some("end=silent&file=a_1.bin&limit=2")).is_ok());
         assert!(OfferQuery::read(Some("q=1")).is_err());
+        assert_eq!(Span::read(Some("past=year")), Ok(Some(Span::Year)));
+        assert_eq!(Span::read(None), Ok(None));
+        assert!(Span::read(Some("past=ever")).is_err() && Span::read(Some("a")).is_err());
     }
 }

@@ -9,7 +9,7 @@ use super::types::{
     Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, ModelCount, OfferToDevice,
     Offers, Seen, Transports, VersionCount,
 };
-use crate::fleet::{Content, DeviceId, Fleet};
+use crate::fleet::{Content, DeviceId, Fleet, Record};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::cmp::{Ordering, Reverse};
@@ -31,22 +31,32 @@ fn no_place() -> Refusal {
     Refusal::BadQuery("after: take what the page before had as next".to_owned())
 }
 
+/// A page of devices, and the value of `after` for the next one.
+pub(super) type Records = (Vec<(DeviceId, Record)>, Option<String>);
+
 /// Returns a page of the devices that are asked for.
+pub(super) fn records(fleet: &Fleet, query: &DeviceQuery) -> Result<Records, Refusal> {
+    let after = query.after.as_deref().map(place).transpose()?;
+    let after = after.map(|id| DeviceId::new(&id));
+    let page = fleet.devices(&query.filter, after.as_ref(), query.limit);
+    let next = page.next.map(|id| shown(&id.to_string()));
+    Ok((page.devices, next))
+}
+
+/// Returns the same as the API has it.
 pub(super) fn devices(
     fleet: &Fleet,
     orders: &StandingOrders,
     query: &DeviceQuery,
     now: SystemTime,
 ) -> Result<Devices, Refusal> {
-    let after = query.after.as_deref().map(place).transpose()?;
-    let after = after.map(|id| DeviceId::new(&id));
-    let page = fleet.devices(&query.filter, after.as_ref(), query.limit);
-    let devices = page.devices.iter();
+    let (devices, next) = records(fleet, query)?;
+    let devices = devices.iter();
     Ok(Devices {
         devices: devices
             .map(|(id, record)| Device::new(id, record, orders, now))
             .collect(),
-        next: page.next.map(|id| shown(&id.to_string())),
+        next,
     })
 }
 
@@ -186,7 +196,7 @@ mod tests {
     use super::*;
     use crate::fleet::journal::Kept as _;
     use crate::fleet::{
-        Build, ClientId, FleetStart, History, Offer, OfferEnd, OfferedImage, Profile, Record,
+        Build, ClientId, FleetStart, History, Offer, OfferEnd, OfferedImage, Profile,
     };
     use std::collections::HashSet;
     use std::sync::Arc;

@@ -16,14 +16,14 @@ use xiaozhi_device::hex;
 pub(super) struct FailedImage {
     /// Name under which it was offered; null where none of the offers that are kept was of it.
     #[schema(required)]
-    file: Option<String>,
+    pub(super) file: Option<String>,
     #[schema(required)]
-    version: Option<String>,
+    pub(super) version: Option<String>,
     /// First 16 bytes of the SHA-256 of the whole file.
     #[schema(example = "9f86d081884c7d659a2feaa0c55ad015")]
     content: String,
     /// Number of offers that ended `rolled-back` or `silent`: after two it is offered no more.
-    times: u32,
+    pub(super) times: u32,
 }
 
 /// An order to try again, which the device has not followed yet.
@@ -31,10 +31,10 @@ pub(super) struct FailedImage {
 pub(super) struct Ordered {
     /// The file that it is about; null for all that failed.
     #[schema(required)]
-    file: Option<String>,
+    pub(super) file: Option<String>,
     /// Time of the order.
     #[schema(format = DateTime)]
-    at: String,
+    pub(super) at: String,
 }
 
 /// Orders to try again, by device, the newest first.

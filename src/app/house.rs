@@ -4,7 +4,7 @@
 use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
 use crate::admin::{
-    Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone, ServerSource,
+    Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone, ServerSource, Start,
 };
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
@@ -14,7 +14,10 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
 use crate::fleet::orders::Act;
-use crate::fleet::{Content, DeviceId, Fleet, Knowledge, OfferEnd, Record, forecast_all};
+use crate::fleet::{
+    Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Prospect, Record, Step, forecast_all,
+    prospects,
+};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
@@ -156,6 +159,29 @@ impl FleetSource for House {
 
     fn acts(&self) -> Vec<Act> {
         self.known.orders.acts()
+    }
+
+    fn offered(&self) -> HashSet<Content> {
+        let snapshot = self.catalogue.snapshot();
+        let entries = snapshot.entries();
+        entries.map(|entry| Content::of(&entry.sha256)).collect()
+    }
+
+    fn prospects(&self, record: &Record) -> Vec<Prospect> {
+        let snapshot = self.catalogue.snapshot();
+        prospects(record, &snapshot, &self.running.load().policy)
+    }
+
+    fn past(&self, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event> {
+        super::past::read(self.has_state.then_some(&*self.settings.state), stretches)
+    }
+
+    fn start(&self) -> Start {
+        Start {
+            ota_url: self.running.load().public.ota_url().to_owned(),
+            folder: absolute(&self.settings.catalogue.dir).display().to_string(),
+            ready: self.catalogue.snapshot().len(),
+        }
     }
 
     fn retry(

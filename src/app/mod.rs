@@ -12,6 +12,7 @@ mod house;
 pub(crate) mod known;
 mod machine;
 mod names;
+mod past;
 mod reload;
 mod said;
 

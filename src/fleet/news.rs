@@ -109,9 +109,7 @@ impl Fleet {
         let versions = self.summary(now).versions;
         let (named, others) = versions.split_at(versions.len().min(NAMED));
         let named = named.iter();
-        hour.extend(
-            named.map(|(model, version, count)| (VERSIONS, label(model, version), *count)),
-        );
+        hour.extend(named.map(|(model, version, count)| (VERSIONS, label(model, version), *count)));
         let others: u64 = others.iter().map(|(.., count)| count).sum();
         hour.extend((others > 0).then(|| (VERSIONS, OTHERS.to_owned(), others)));
         hour

@@ -326,6 +326,13 @@ impl History {
         (!may_have).then_some(0)
     }
 
+    /// Tells whether an image failed so often that the device gets it no more, as far as that
+    /// is known.
+    pub fn has_given_up(&self, content: Content) -> bool {
+        self.times_failed(content)
+            .is_none_or(|times| times >= ENOUGH)
+    }
+
     /// Returns the number of boots at which an image was forced on the device in vain, while
     /// it ran the version of `build`.
     pub fn times_forced(&self, content: Content, build: &Build) -> u32 {

@@ -133,7 +133,10 @@ impl ImageEnds {
             *count += more;
         }
         self.given_up += other.given_up;
-        other.latest.into_iter().for_each(|device| self.take(device));
+        other
+            .latest
+            .into_iter()
+            .for_each(|device| self.take(device));
     }
 }
 

@@ -32,7 +32,9 @@ impl Step {
     /// Takes a count of devices by its label.
     pub(super) fn add_version(&mut self, label: &str, count: u64) {
         // A model may have blanks in it.
-        let version = label.rsplit_once(' ').map(|(_, version)| version.to_owned());
+        let version = label
+            .rsplit_once(' ')
+            .map(|(_, version)| version.to_owned());
         *self.versions.entry(version).or_default() += count;
     }
 

@@ -63,11 +63,16 @@ impl Filter {
                 profile.names().any(|name| is_name(name, model))
                     || record.named().is_none() && model == NO_MODEL
             })
-            && self.end.is_none_or(|end| newest(record).is_some_and(|offer| offer.end == end))
-            && self.file.as_deref().is_none_or(|file| {
-                newest(record).is_some_and(|offer| *offer.image.file == *file)
-            })
-            && self.is_secure.is_none_or(|is_secure| record.is_secure == is_secure)
+            && self
+                .end
+                .is_none_or(|end| newest(record).is_some_and(|offer| offer.end == end))
+            && self
+                .file
+                .as_deref()
+                .is_none_or(|file| newest(record).is_some_and(|offer| *offer.image.file == *file))
+            && self
+                .is_secure
+                .is_none_or(|is_secure| record.is_secure == is_secure)
             && q.is_none_or(|q| holds(id, record, q))
     }
 }

@@ -5,11 +5,20 @@
 
 mod acts;
 mod assets;
+mod chart;
+mod device;
+mod devices;
+mod fleet;
 mod guard;
+mod hand;
 mod layout;
+mod orders;
+mod past;
 mod reader;
 mod refused;
+mod show;
 mod sign_in;
+mod start;
 mod words;
 
 pub(super) use reader::cookie;
@@ -46,6 +55,42 @@ pub(super) fn rows() -> Vec<Endpoint> {
             assets::script,
         ),
         Endpoint::new(Method::GET, &assets::ICON.path, Access::Open, assets::icon),
+        page(Method::GET, "/", Role::Read, Brings::Nothing, fleet::fleet),
+        page(
+            Method::GET,
+            "/devices",
+            Role::Read,
+            Brings::Nothing,
+            devices::devices,
+        ),
+        page(
+            Method::GET,
+            "/devices/{mac}",
+            Role::Read,
+            Brings::Nothing,
+            device::device,
+        ),
+        page(
+            Method::POST,
+            "/devices/{mac}/retry",
+            Role::Operate,
+            Brings::Fields,
+            orders::retry,
+        ),
+        page(
+            Method::GET,
+            "/devices/{mac}/forget",
+            Role::Read,
+            Brings::Nothing,
+            orders::ask,
+        ),
+        page(
+            Method::POST,
+            "/devices/{mac}/forget",
+            Role::Operate,
+            Brings::Fields,
+            orders::forget,
+        ),
         page(
             Method::GET,
             "/acts",

@@ -88,8 +88,14 @@ kinds! { ADMIN:
         "the admin address was asked for as {host}, and answered 421: if that name is yours, list it in gateway.admin.names (said once an hour for each name)");
     /// Somebody gave a device another try.
     ADMIN_RETRIED = Kind::new("admin.retried", Info, "admin", &["device", "file?", "count", "by", "peer"],
-        "{by} 让设备重新尝试它失败过的固件", "{by} lets the device try again what failed on it");
+        "{by} 让设备 {device} 重新尝试它失败过的固件{（|file|）}：下次签到（设备重启）时可以再得到",
+        "{by} lets the device {device} try again what failed on it{ (|file|)}: it can get it at its next check-in, which is at its next boot");
+    /// Nothing was to be tried again.
+    ADMIN_NOTHING_FAILED = why("admin.nothing-failed", &["device", "file?"],
+        "没有固件{（|file|）}在设备 {device} 上失败过，或次数已清零：什么也没有改变",
+        "no image{ (|file|)} failed on the device {device}, or its failures count no more: nothing was changed");
     /// Somebody had a device forgotten. Which one is forgotten, too.
     ADMIN_FORGOT = Kind::new("admin.forgot", Info, "admin", &["by", "peer"],
-        "{by} 删除了一台设备的记录", "{by} had a device forgotten");
+        "{by} 删除了一台设备的记录；它再次签到时按新设备对待",
+        "{by} had a device forgotten; if it checks in again, it is a new device");
 }

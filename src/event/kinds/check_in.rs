@@ -57,6 +57,13 @@ kinds! { CHECK_INS:
         "{file} 在设备 {device} 上失败了 {times} 次，在文件改变之前不再提供给它；再试一次：xiaozhi-ota retry {'device'} {'file'}",
         "{file} failed on the device {device} {times} times, and is offered to it no more until it changes; to try again: xiaozhi-ota retry \
          {'device'} {'file'}");
+    /// An image failed on several devices.
+    OFFER_FAILS = Kind::new("offer.fails", Warning, "fleet", &["file", "devices", "back?", "silent?"],
+        "{file} 在 {devices} 台设备上失败了{：|back| 台退回了原来的版本}{；|silent| 台取走后没有按时回来}。",
+        "{file} failed on {devices} devices{; went back to what they ran before: |back|}{; fetched it and did not come back in time: |silent|}.")
+        .remedy("先把该文件移出固件目录，免得更多设备得到它；修好后以更高的版本发布。设备上没有问题时（例如断电），再让它们重试。",
+            "take the file out of the firmware folder first, so that no other device gets it; publish it mended, under a higher version. Where \
+             the devices were at fault (without power, say), let them try again.");
     /// Its model has no file, and one lies there that was meant for it, most likely.
     MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",

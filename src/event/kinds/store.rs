@@ -2,6 +2,7 @@
 
 use super::super::Kind;
 use super::super::Severity::{Error, Info, Warning};
+use super::why;
 
 kinds! { STORE:
     /// A large one is being read.
@@ -80,6 +81,10 @@ kinds! { STORE:
     STORE_RECOVERED = Kind::new("store.recovered", Info, "store", &["file", "seconds", "tries"],
         "{file} 又可以写入了（中断 {seconds} 秒，{tries} 次尝试失败），期间的情况已全部写入",
         "{file} can be written again, after {seconds} s and {tries} tries that failed, and what was learned meanwhile is in it");
+    /// Nobody can be shown what happened over time.
+    STORE_PAST_UNREAD = why("store.past-unread", &["dir", "error"],
+        "无法读取 {dir} 中的历史计数：{error}",
+        "what was counted over time cannot be read in {dir}: {error}");
     /// What is left of a forgotten device cannot be wiped yet.
     STORE_NOT_WIPED = Kind::new("store.not-wiped", Warning, "store", &["file", "error"],
         "被遗忘的设备已从 {file} 中删除，但文件的空闲部分可能仍有其痕迹，暂时无法清除：{error}；一小时后重试。",
