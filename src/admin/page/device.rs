@@ -3,7 +3,7 @@
 
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::{device_path, short, stranger};
+use super::show::{self, device_path, short, stranger};
 use super::words::words;
 use crate::admin::api::of_path;
 use crate::admin::parts::Sources;
@@ -205,7 +205,7 @@ impl View {
     fn failure(&self, reader: &Reader, failed: &FailedImage) -> Markup {
         html! {
             tr {
-                td {
+                td.name {
                     @match &failed.file {
                         Some(file) => (short(file)),
                         None => (reader.say(OLDER)),
@@ -290,11 +290,12 @@ impl View {
         let why = one.fate.why().clone().of("device", self.id.to_string());
         html! {
             tr {
-                td { (short(&one.file)) }
+                td.name { (short(&one.file)) }
                 td.nowrap { span class=(class) { (reader.say(words)) } }
-                td {
+                td.text {
                     bdi { (why.advice(reader.lang)) } " " code.soft { (why.kind.id) }
-                    @if *why.kind == WITHHELD_FAILED {
+                    // What was forced in vain is in no list of failures.
+                    @if *why.kind == WITHHELD_FAILED && !self.failed.iter().any(is_given_up) {
                         " " (self.retry(reader, Some(&one.file), TRY_AGAIN))
                     } @else if *why.kind == WITHHELD_TOO_MUCH_FAILED {
                         " " (self.retry(reader, None, TRY_ALL))
@@ -343,9 +344,9 @@ fn offered(reader: &Reader, offer: &Offer) -> Markup {
     html! {
         tr {
             td.nowrap { time datetime=(at) { (reader.times.short(&at)) } }
-            td { (short(&offer.image.file)) }
+            td.name { (short(&offer.image.file)) }
             td { (short(&offer.image.version)) }
-            td {
+            td.text {
                 strong class=(class) { (end_words(key, reader.lang)) }
                 @if let Some(end) = end_of(key) { br; span.small { (reader.say(end.long)) } }
             }
@@ -354,13 +355,10 @@ fn offered(reader: &Reader, offer: &Offer) -> Markup {
 }
 
 fn table(reader: &Reader, about: Text, head: &[Text], rows: &Markup) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(reader.say(about)) {
-            table {
-                caption { (reader.say(about)) }
-                thead { tr { @for name in head { th scope="col" { (reader.say(*name)) } } } }
-                tbody { (rows) }
-            }
+    let head = html! {
+        @for name in head {
+            th scope="col" class=[(*name == TIMES).then_some("n")] { (reader.say(*name)) }
         }
-    }
+    };
+    show::table(reader.say(about), &head, rows)
 }

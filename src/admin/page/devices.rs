@@ -2,7 +2,7 @@
 
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::{device, devices_path, number, short};
+use super::show::{self, device, devices_path, number, short};
 use super::words::{self, words};
 use crate::admin::parts::Sources;
 use crate::admin::query::DeviceQuery;
@@ -43,6 +43,8 @@ words! {
     SHOW_ALL = "显示全部设备", "Show all devices";
     ABOUT = "设备，按 MAC 地址排列", "Devices, by their MAC addresses";
     DEVICE = "设备", "Device";
+    BOARD_HEAD = "板子", "Board";
+    SCHEME_HEAD = "协议", "Scheme";
     RUNS = "运行版本", "Runs";
     OFFER = "最近一次下发", "Newest offer";
     LAST_SEEN = "最近签到", "Last seen";
@@ -186,21 +188,13 @@ fn nothing(reader: &Reader, is_empty: bool) -> Markup {
 }
 
 fn table(reader: &Reader, devices: &[(DeviceId, Record)]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(reader.say(words::DEVICES)) {
-            table {
-                caption { (reader.say(ABOUT)) }
-                thead {
-                    tr {
-                        @for name in [DEVICE, BOARD, RUNS, OFFER, LAST_SEEN, SCHEME] {
-                            th scope="col" { (reader.say(name)) }
-                        }
-                    }
-                }
-                tbody { @for (id, record) in devices { (row(reader, id, record)) } }
-            }
+    let head = html! {
+        @for name in [DEVICE, BOARD_HEAD, RUNS, OFFER, LAST_SEEN, SCHEME_HEAD] {
+            th scope="col" { (reader.say(name)) }
         }
-    }
+    };
+    let rows = html! { @for (id, record) in devices { (row(reader, id, record)) } };
+    show::table(reader.say(ABOUT), &head, &rows)
 }
 
 fn row(reader: &Reader, id: &DeviceId, record: &Record) -> Markup {
@@ -208,9 +202,9 @@ fn row(reader: &Reader, id: &DeviceId, record: &Record) -> Markup {
     html! {
         tr {
             td.nowrap { (device(id)) }
-            td { @match record.named() { Some(board) => (short(&plain(board))), None => span.soft { "-" } } }
-            td { (short(&plain(record.build.version()))) }
-            td { (offer(reader, record)) }
+            td.name { @match record.named() { Some(board) => (short(&plain(board))), None => span.soft { "-" } } }
+            td.name { (short(&plain(record.build.version()))) }
+            td.name { (offer(reader, record)) }
             td.nowrap { time datetime=(seen) { (reader.times.short(&seen)) } }
             td { (if record.is_secure { "https" } else { "http" }) }
         }

@@ -3,7 +3,7 @@
 use super::chart::{Part, bar, key};
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::{colour, devices_path, number, percent, short};
+use super::show::{self, colour, devices_path, number, percent, short};
 use super::words::{self, words};
 use super::{hand, past, start};
 use crate::admin::counted::Counts;
@@ -146,15 +146,8 @@ fn cards(reader: &Reader, summary: &Summary) -> Markup {
 /// them.
 fn table(reader: &Reader, id: &str, about: Text, head: &Markup, rows: &[Markup]) -> Markup {
     let shown = |rows: &[Markup]| {
-        html! {
-            div.scroll tabindex="0" role="region" aria-label=(reader.say(about)) {
-                table {
-                    caption { (reader.say(about)) }
-                    thead { tr { (head) } }
-                    tbody { @for row in rows { (row) } }
-                }
-            }
-        }
+        let rows = html! { @for row in rows { (row) } };
+        show::table(reader.say(about), head, &rows)
     };
     // One more row takes no more room than what opens it.
     let first = if rows.len() <= ROWS + 1 {
@@ -179,16 +172,16 @@ fn versions(reader: &Reader, summary: &Summary) -> Markup {
         th scope="col" { (reader.say(MODEL)) }
         th scope="col" { (reader.say(VERSION)) }
         th.n scope="col" { (reader.say(DEVICES)) }
-        th.wide scope="col" { (reader.say(SHARE)) }
+        th.share scope="col" { (reader.say(SHARE)) }
     };
     let rows = summary.versions.iter().take(MOST).map(|(model, version, count)| {
         let path = devices_path(&[("model", model), ("version", version)]);
         html! {
             tr {
-                td { @if model.is_empty() { (reader.say(UNNAMED)) } @else { (short(model)) } }
-                td { @if version.is_empty() { (reader.say(NO_VERSION)) } @else { (short(version)) } }
+                td.name { @if model.is_empty() { (reader.say(UNNAMED)) } @else { (short(model)) } }
+                td.name { @if version.is_empty() { (reader.say(NO_VERSION)) } @else { (short(version)) } }
                 td.n { a href=(path) { (number(*count)) } }
-                td.wide { (bar(&[(0, *count)], summary.devices)) }
+                td.share { (bar(&[(0, *count)], summary.devices)) }
             }
         }
     });
@@ -214,7 +207,7 @@ fn ends(reader: &Reader, images: &[ImageEnds]) -> Markup {
     }
     let head = html! {
         th scope="col" { (reader.say(FILE)) }
-        th.wide scope="col" { (reader.say(SHARE)) }
+        th.share scope="col" { (reader.say(SHARE)) }
         @for end in &met { th.n scope="col" { (words(*end)) } }
     };
     let rows = images.iter().take(MOST).map(|image| {
@@ -223,14 +216,14 @@ fn ends(reader: &Reader, images: &[ImageEnds]) -> Markup {
         let parts: Vec<Part> = met.iter().map(|end| (colour(*end), image.count(*end))).collect();
         html! {
             tr {
-                td {
+                td.name {
                     (short(file))
                     // One name held several contents.
                     @if names.get(file).is_some_and(|count| *count > 1) {
                         span.soft.small { " " (hex::encode(&image.image.content.0[..4])) "…" }
                     }
                 }
-                td.wide { (bar(&parts, whole)) }
+                td.share { (bar(&parts, whole)) }
                 @for end in &met {
                     td.n {
                         @match image.count(*end) {
@@ -270,7 +263,7 @@ fn way(reader: &Reader, summary: &Summary) -> Markup {
         th scope="col" { (reader.say(SCHEME)) }
         th.n scope="col" { (reader.say(DEVICES)) }
         th.n scope="col" { "%" }
-        th.wide scope="col" { (reader.say(SHARE)) }
+        th.share scope="col" { (reader.say(SHARE)) }
     };
     let rows = [("https", https, 2), ("http", http, 1)].map(|(name, count, colour)| {
         html! {
@@ -278,7 +271,7 @@ fn way(reader: &Reader, summary: &Summary) -> Markup {
                 td { (name) }
                 td.n { a href=(devices_path(&[("transport", name)])) { (number(count)) } }
                 td.n { (percent(count, summary.devices)) }
-                td.wide { (bar(&[(colour, count)], summary.devices)) }
+                td.share { (bar(&[(colour, count)], summary.devices)) }
             }
         }
     });

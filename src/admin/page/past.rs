@@ -2,7 +2,7 @@
 
 use super::chart::{COLOURS, Column, Scale, columns, key};
 use super::reader::Reader;
-use super::show::{number, percent, short};
+use super::show::{self, number, percent, short};
 use super::words::words;
 use crate::admin::counted::Past;
 use crate::admin::parts::Sources;
@@ -272,6 +272,19 @@ impl Shown {
             Scale::Count => "versions-table",
             Scale::Share => "transports-table",
         };
+        let head = html! {
+            th scope="col" { (reader.say(TIME)) }
+            @for name in names { th.n scope="col" { (name) } }
+        };
+        let is_filled = |row: &[u64]| row.iter().any(|count| *count > 0);
+        let body = html! {
+            @for (time, row) in times.iter().zip(rows).rev().filter(|(_, row)| is_filled(row)) {
+                tr {
+                    th.nowrap scope="row" { (time) }
+                    @for count in row.iter().take(names.len()) { td.n { (number(*count)) } }
+                }
+            }
+        };
         html! {
             div.chart {
                 @if scale == Scale::Count {
@@ -286,25 +299,7 @@ impl Shown {
             }
             details id=(id) {
                 summary { (reader.say(NUMBERS)) }
-                div.scroll tabindex="0" role="region" aria-label=(reader.say(about)) {
-                    table {
-                        caption { (reader.say(about)) }
-                        thead {
-                            tr {
-                                th scope="col" { (reader.say(TIME)) }
-                                @for name in names { th.n scope="col" { (name) } }
-                            }
-                        }
-                        tbody {
-                            @for (time, row) in times.iter().zip(rows).rev().filter(|(_, row)| row.iter().any(|count| *count > 0)) {
-                                tr {
-                                    th.nowrap scope="row" { (time) }
-                                    @for count in row.iter().take(names.len()) { td.n { (number(*count)) } }
-                                }
-                            }
-                        }
-                    }
-                }
+                (show::table(reader.say(about), &head, &body))
             }
         }
     }

@@ -59,6 +59,20 @@ pub(super) fn devices_path(wanted: &[(&str, &str)]) -> String {
     format!("/devices?{}", pairs.join("&"))
 }
 
+/// Makes a table that goes sideways by itself where there is little room. `about` says what it
+/// shows.
+pub(super) fn table(about: &str, head: &Markup, rows: &Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(about) {
+            table {
+                caption { (about) }
+                thead { tr { (head) } }
+                tbody { (rows) }
+            }
+        }
+    }
+}
+
 /// Returns a number, its thousands apart.
 pub(super) fn number(number: u64) -> String {
     let digits = number.to_string();

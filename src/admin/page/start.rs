@@ -10,8 +10,8 @@ use maud::{Markup, html};
 words! {
     TITLE = "还没有设备签到过", "No device has checked in yet";
     FIRMWARE = "放入固件", "Put firmware here";
-    FOLDER = "文件名为 型号_版本.bin，放在这个目录里（写完即生效，不必重启），或在固件页上传：",
-        "A file is called MODEL_VERSION.bin and lies in this folder, where it counts as soon as it is whole, without a restart. Or upload it on the page of firmware:";
+    FOLDER = "文件名为 型号_版本.bin（例如 bread-compact-wifi_1.7.0.bin；型号就是设备报告的板子），放在这个目录里（写完即生效，不必重启），或在固件页上传：",
+        "A file is called MODEL_VERSION.bin (bread-compact-wifi_1.7.0.bin, say; the model is the board that a device reports) and lies in this folder, where it counts as soon as it is whole, without a restart. Or upload it on the page of firmware:";
     READY = "已可下发的文件：", "Files that are ready to be offered:";
     TO_FIRMWARE = "打开固件页", "Open the page of firmware";
     ADDRESS = "把这个地址填进设备", "Type this address into a device";
