@@ -53,9 +53,9 @@ pub struct ImageEnds {
     pub image: Arc<OfferedImage>,
     /// Number of devices by the end of the offer, in the order of [`OfferEnd::ALL`].
     pub ends: [u64; OfferEnd::ALL.len()],
-    /// Number of devices on which it failed so often that they get it no more.
-    pub given_up: u64,
-    /// Devices on which it failed, the latest first; of many, a few.
+    /// Number of those whose failure stands: nobody has ordered another try since.
+    pub standing: [u64; OfferEnd::ALL.len()],
+    /// Devices on which it failed so that it stands, the latest first; of many, a few.
     pub latest: Vec<FailedDevice>,
 }
 
@@ -86,7 +86,7 @@ impl ImageEnds {
         Self {
             image,
             ends: Default::default(),
-            given_up: 0,
+            standing: Default::default(),
             latest: Vec::new(),
         }
     }
@@ -102,13 +102,22 @@ impl ImageEnds {
         failures.map(|end| self.count(end)).sum()
     }
 
+    /// Returns the number of devices on which it failed in this way, and nobody has ordered
+    /// another try since.
+    pub fn stands(&self, end: OfferEnd) -> u64 {
+        self.standing.get(end as usize).copied().unwrap_or(0)
+    }
+
     fn add(&mut self, id: &DeviceId, record: &Record, history: &History, offer: &Offer) {
         count(&mut self.ends, offer.end);
         if !offer.end.is_failure() {
             return;
         }
         let times = history.times_failed(offer.image.content).unwrap_or(ENOUGH);
-        self.given_up += u64::from(times >= ENOUGH);
+        if times == 0 {
+            return;
+        }
+        count(&mut self.standing, offer.end);
         if self.latest.len() >= LATEST && self.latest.last().is_some_and(|last| last.at >= offer.at)
         {
             return;
@@ -129,10 +138,10 @@ impl ImageEnds {
     }
 
     fn join(&mut self, other: Self) {
-        for (count, more) in self.ends.iter_mut().zip(other.ends) {
+        let counts = self.ends.iter_mut().chain(&mut self.standing);
+        for (count, more) in counts.zip(other.ends.into_iter().chain(other.standing)) {
             *count += more;
         }
-        self.given_up += other.given_up;
         other
             .latest
             .into_iter()

@@ -2,6 +2,7 @@
 
 use super::layout::Tab;
 use super::reader::Reader;
+use super::show::stranger;
 use super::words::{self, words};
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
@@ -78,19 +79,19 @@ fn row(reader: &Reader, act: &Act) -> Markup {
             td.nowrap { (time(reader, act)) }
             td {
                 @match (&act.kind, what) {
-                    (ActKind::Other(name), _) => bdi { (name) },
+                    (ActKind::Other(name), _) => (stranger(name)),
                     (_, words) => (words.map_or("", |words| reader.say(words))),
                 }
             }
             td {
                 @match &act.device {
-                    Some(device) => bdi.mono { (device) },
+                    Some(device) => span.mono { (stranger(device)) },
                     None => span.soft { (reader.say(FORGOTTEN)) },
                 }
             }
             td {
                 @match &act.file {
-                    Some(file) => bdi { (file) },
+                    Some(file) => (stranger(file)),
                     None if act.kind == ActKind::Retry => span.soft { (reader.say(ALL)) },
                     None => "",
                 }

@@ -293,7 +293,7 @@ impl View {
                 td.name { (short(&one.file)) }
                 td.nowrap { span class=(class) { (reader.say(words)) } }
                 td.text {
-                    bdi { (why.advice(reader.lang)) } " " code.soft { (why.kind.id) }
+                    (stranger(&why.advice(reader.lang))) " " code.soft { (why.kind.id) }
                     // What was forced in vain is in no list of failures.
                     @if *why.kind == WITHHELD_FAILED && !self.failed.iter().any(is_given_up) {
                         " " (self.retry(reader, Some(&one.file), TRY_AGAIN))

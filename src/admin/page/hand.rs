@@ -1,7 +1,7 @@
 //! Part of the first page: what needs a hand, each with its remedy.
 
 use super::reader::Reader;
-use super::show::{device_path, devices_path, number, short};
+use super::show::{device_path, devices_path, message, number, short};
 use super::words::words;
 use crate::admin::counted::Counts;
 use crate::event::{Event, Severity, event};
@@ -60,7 +60,7 @@ pub(super) fn list(reader: &Reader, findings: &[Event], counts: Option<&Counts>)
 /// are gone.
 fn needs_a_hand(image: &ImageEnds, counts: &Counts) -> bool {
     let is_offered = counts.offered.contains(&image.image.content);
-    image.count(OfferEnd::Silent) > 0 || is_offered && image.failed() > 0
+    image.stands(OfferEnd::Silent) > 0 || is_offered && image.stands(OfferEnd::RolledBack) > 0
 }
 
 fn found(reader: &Reader, finding: &Event) -> Markup {
@@ -79,7 +79,7 @@ fn found(reader: &Reader, finding: &Event) -> Markup {
     };
     html! {
         div class=(class) {
-            p { bdi { (finding.message(reader.lang)) } }
+            p { (message(finding, reader.lang)) }
             p { a href=(path) { (reader.say(words)) } }
         }
     }
@@ -87,8 +87,8 @@ fn found(reader: &Reader, finding: &Event) -> Markup {
 
 fn failed(reader: &Reader, image: &ImageEnds, counts: &Counts) -> Markup {
     let is_offered = counts.offered.contains(&image.image.content);
-    match (&*image.latest, image.failed()) {
-        ([device], ..=1) => on_one(reader, image, device, is_offered),
+    match &*image.latest {
+        [device] => on_one(reader, image, device, is_offered),
         _ => on_several(reader, image, is_offered),
     }
 }
@@ -121,7 +121,7 @@ fn on_one(reader: &Reader, image: &ImageEnds, failed: &FailedDevice, is_offered:
     };
     html! {
         div.hand.bad {
-            p { bdi { (said.message(reader.lang)) } }
+            p { (message(&said, reader.lang)) }
             @if !is_offered { p.soft { (reader.say(GONE)) } }
             p {
                 @if failed.is_given_up() && is_offered { (again(reader, failed, file)) " " }
@@ -135,19 +135,19 @@ fn on_one(reader: &Reader, image: &ImageEnds, failed: &FailedDevice, is_offered:
 
 fn on_several(reader: &Reader, image: &ImageEnds, is_offered: bool) -> Markup {
     let file = &*image.image.file;
-    let [back, silent] = [OfferEnd::RolledBack, OfferEnd::Silent].map(|end| image.count(end));
+    let [back, silent] = [OfferEnd::RolledBack, OfferEnd::Silent].map(|end| image.stands(end));
     let some = |count: u64| (count > 0).then_some(count);
     let said = event!(
         OFFER_FAILS,
         file = file,
-        devices = image.failed(),
+        devices = back + silent,
         back = some(back),
         silent = some(silent)
     );
     let listed = |end: OfferEnd| devices_path(&[("file", file), ("end", end.key())]);
     html! {
         div.hand.bad {
-            p { bdi { (said.message(reader.lang)) } }
+            p { (message(&said, reader.lang)) }
             @if !is_offered { p.soft { (reader.say(GONE)) } }
             p {
                 a href="/firmware" { (reader.say(SEE_FIRMWARE)) }
@@ -160,7 +160,7 @@ fn on_several(reader: &Reader, image: &ImageEnds, is_offered: bool) -> Markup {
                     a href=(listed(OfferEnd::Silent)) { (reader.say(SILENT)) " (" (number(silent)) ")" }
                 }
             }
-            @if image.failed() > image.latest.len() as u64 { p.small { (reader.say(LATEST)) } }
+            @if back + silent > image.latest.len() as u64 { p.small { (reader.say(LATEST)) } }
             ul.plain.small {
                 @for failed in &image.latest {
                     li {

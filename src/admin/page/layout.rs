@@ -3,6 +3,7 @@
 
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::reader::Reader;
+use super::show::message;
 use super::words;
 use crate::admin::reply::{Page, with_type};
 use crate::event::text::{Lang, Text};
@@ -90,7 +91,7 @@ pub(super) fn said(event: &Event, lang: Lang) -> Markup {
         Severity::Error => "notice bad",
     };
     html! {
-        div class=(class) role="status" { p { bdi { (event.message(lang)) } } }
+        div class=(class) role="status" { p { (message(event, lang)) } }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::chart::{COLOURS, Column, Scale, columns, key};
 use super::reader::Reader;
-use super::show::{self, number, percent, short};
+use super::show::{self, message, number, percent, short};
 use super::words::words;
 use crate::admin::counted::Past;
 use crate::admin::parts::Sources;
@@ -173,7 +173,7 @@ impl Shown {
             Some(Ok(Some(_))) => NOT_YET,
             Some(Ok(None)) => NOT_KEPT,
             Some(Err(event)) => {
-                return Some(html! { p.notice { bdi { (event.message(reader.lang)) } } });
+                return Some(html! { p.notice { (message(event, reader.lang)) } });
             }
             None => LATE,
         };

@@ -1,7 +1,9 @@
 //! Small things that several pages show: texts of strangers, links, numbers. Pure.
 
+use crate::event::Event;
+use crate::event::text::Lang;
 use crate::fleet::{DeviceId, OfferEnd};
-use crate::util::terminal::one_line;
+use crate::util::terminal::{one_line, shown};
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -20,7 +22,12 @@ pub(super) fn stranger(text: &str) -> Markup {
     html! { bdi { (one_line(text)) } }
 }
 
-/// Shows the same where there is little room. All of it shows where somebody points at it.
+/// Shows the words of an event, in which strangers may be quoted, with what to do about it.
+pub(super) fn message(event: &Event, lang: Lang) -> Markup {
+    html! { bdi { (shown(&event.message(lang))) } }
+}
+
+/// Shows a stranger's text where there is little room. All of it shows where somebody points at it.
 pub(super) fn short(text: &str) -> Markup {
     let line = one_line(text);
     match line.char_indices().nth(SHORT) {
@@ -113,17 +120,19 @@ pub(super) const fn colour(end: OfferEnd) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::event;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn whatever_a_stranger_says_is_inert(text in any::<String>()) {
-            for shown in [stranger(&text), short(&text)] {
+            let event = event!(ADMIN_NOTHING_FAILED, device = &text, file = &text);
+            for shown in [stranger(&text), short(&text), message(&event, Lang::Zh)] {
                 let shown = shown.into_string();
                 let inside = shown.strip_prefix("<bdi").and_then(|shown| shown.strip_suffix("</bdi>"));
                 let inside = inside.unwrap();
                 prop_assert_eq!(inside.matches('<').count(), 0);
-                let steers = ['\u{202e}', '\u{2066}', '\0', '\n', '\u{1b}'];
+                let steers = ['\u{202e}', '\u{2066}', '\0', '\u{1b}'];
                 prop_assert!(!inside.contains(steers));
             }
             let path = devices_path(&[("q", &text)]);

@@ -149,13 +149,14 @@ pub(super) fn link(page: &str, words: &str) -> Option<String> {
 pub(super) fn devices(page: &str) -> Vec<String> {
     let links = page.split("href=\"/devices/").skip(1);
     let ids = links.map(|link| link.split('"').next().unwrap());
-    let ids = ids.map(|id| {
+    let ids = ids.filter(|id| !id.contains('/'));
+    let decoded = ids.map(|id| {
         percent_decode_str(&plain(id))
             .decode_utf8()
             .unwrap()
             .into_owned()
     });
-    ids.filter(|id| !id.contains('/')).collect()
+    decoded.collect()
 }
 
 /// A text without what HTML makes of it.
@@ -187,18 +188,17 @@ pub(super) fn part(page: &str, id: &str) -> String {
     let (before, behind) = page
         .split_once(&format!(" id=\"{id}\""))
         .unwrap_or_else(|| panic!("no {id}: {page}"));
-    let name = before
-        .rsplit('<')
-        .next()
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap();
-    behind
-        .split(&format!("</{name}>"))
-        .next()
-        .unwrap()
-        .to_owned()
+    let name = before.rsplit('<').next().unwrap();
+    let name = name.split(' ').next().unwrap();
+    let (begin, end) = (format!("<{name}"), format!("</{name}>"));
+    let (mut depth, mut at) = (1, 0);
+    while depth > 0 {
+        let close = at + behind[at..].find(&end).expect("an end");
+        depth += behind[at..close].matches(&begin).count();
+        depth -= 1;
+        at = close + end.len();
+    }
+    behind[..at - end.len()].to_owned()
 }
 
 /// Elements of our pages.
@@ -273,8 +273,12 @@ const EMPTY: [&str; 5] = ["br", "input", "link", "meta", "hr"];
 pub(super) fn holds_together(page: &str) {
     let mut open: Vec<String> = Vec::new();
     let mut rest = page.strip_prefix("<!DOCTYPE html>").unwrap();
-    while let Some((_, behind)) = rest.split_once('<') {
+    while let Some((text, behind)) = rest.split_once('<') {
         let (tag, behind) = tag(behind);
+        // What somebody typed into a field stands there as he typed it.
+        let typed = attribute(tag, "value").unwrap_or_default();
+        let is_steered = text.contains(steers) || tag.contains(|c| steers(c) && !typed.contains(c));
+        assert!(!is_steered, "{text:?}<{tag:?}");
         rest = behind;
         let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
         assert!(ELEMENTS.contains(&name), "<{tag}>");
@@ -297,12 +301,15 @@ pub(super) fn holds_together(page: &str) {
     }
     assert!(open.is_empty(), "{open:?}");
     assert_eq!(page.matches("<script").count(), 1, "{page}");
-    let steers = |c: char| {
-        c.is_control() && c != '\n'
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-    };
-    assert!(!page.contains(steers), "{page:?}");
     assert!(!page.contains("NaN"));
+}
+
+/// Tells whether a character turns the text around it, or is none that a page shows.
+fn steers(c: char) -> bool {
+    let turns = ['\u{200e}', '\u{200f}', '\u{61c}'];
+    c.is_control() && c != '\n'
+        || turns.contains(&c)
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Splits what stands behind a `<` at the `>` that ends the tag.
