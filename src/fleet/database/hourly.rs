@@ -82,3 +82,47 @@ fn each(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fleet::database::{Database, Options, Place, read_only};
+    use crate::fleet::past::{Step, TRANSPORTS, VERSIONS, label};
+
+    #[test]
+    fn what_was_counted_is_read_by_stretches() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_only(folder.path()).unwrap().is_none());
+        let place = Place::new(folder.path().to_owned());
+        let mut database = Database::open(&place, Options::default()).unwrap();
+        let past = |stretches: &[_]| {
+            let mut reader = read_only(folder.path()).unwrap().unwrap();
+            reader.past(stretches).unwrap()
+        };
+        let all = [90..100, 100..102, 102..200, 0..u64::MAX];
+        assert_eq!(past(&all), vec![Step::default(); 4]);
+        for (hour, version, devices) in [(100, "1.0", 3), (101, "1.1", 5)] {
+            let counts = [
+                (VERSIONS, label("a", version), devices),
+                (VERSIONS, label("b", version), 2),
+                (TRANSPORTS, "http".to_owned(), 1),
+                (TRANSPORTS, "https".to_owned(), devices),
+                ("ends", "silent".to_owned(), 9),
+            ];
+            database.count(hour, &counts).unwrap();
+        }
+        let ends = [(TRANSPORTS, "http".to_owned(), 4)];
+        database.count(150, &ends).unwrap();
+        let read = past(&all);
+        // How many run a version is no sum, and check-ins are one.
+        let version = |version: &str| Some(version.to_owned());
+        let (of_last, ways) = ([(version("1.1"), 7)], [2, 8]);
+        assert_eq!(read[0], Step::default());
+        assert_eq!(read[1].versions, of_last.clone().into());
+        assert_eq!(read[1].transports, ways);
+        assert_eq!((read[2].versions.len(), read[2].transports), (0, [4, 0]));
+        assert_eq!(
+            (&read[3].versions, read[3].transports),
+            (&of_last.into(), [6, 8])
+        );
+    }
+}

@@ -60,6 +60,11 @@ impl Said {
     }
 }
 
+/// Id of a device.
+fn id(device: usize) -> DeviceId {
+    DeviceId::Mac(Mac::from_bits(0x0200_0000_0000 + device as u64).unwrap())
+}
+
 /// Lets a device check in, and returns the file that it is offered.
 fn offered(
     fleet: &Fleet,
@@ -68,8 +73,7 @@ fn offered(
     (snapshot, policy): (&Snapshot, &Policy),
     second: u64,
 ) -> Option<String> {
-    let mac = Mac::from_bits(0x0200_0000_0000 + device as u64).unwrap();
-    let (device, body) = (mac.to_string(), said.body());
+    let (device, body) = (id(device).to_string(), said.body());
     let check_in = CheckIn {
         device: &device,
         report: Report::read(body.as_bytes()),
@@ -463,7 +467,14 @@ proptest! {
         let mut got = HashMap::new();
         for (device, life) in lives.iter().enumerate() {
             let said = life.last().unwrap();
-            if let Some(file) = offered(&fleet, device, said, (&now, &policy), 10_000) {
+            let record = fleet.find(&id(device)).unwrap();
+            let prospects = prospects(&record, &now, &policy);
+            prop_assert_eq!(prospects.len(), now.entries().count());
+            let gets = prospects.iter().filter(|one| matches!(one.fate, Fate::Gets(_)));
+            let gets: Vec<_> = gets.map(|one| one.file.clone()).collect();
+            let offered = offered(&fleet, device, said, (&now, &policy), 10_000);
+            prop_assert_eq!(&gets, &Vec::from_iter(offered.clone()));
+            if let Some(file) = offered {
                 *got.entry(file).or_insert(0) += 1;
             }
         }
