@@ -15,7 +15,7 @@ const MOST: usize = 1000;
 #[derive(Debug, Clone)]
 pub(super) struct DeviceQuery {
     pub(super) filter: Filter,
-    /// What is asked for, as it was written: keys of the filter with their values.
+    /// Keys of the filter that are asked for, with their values as they were written.
     pub(super) asked: Vec<(&'static str, String)>,
     pub(super) limit: usize,
     pub(super) after: Option<String>,

@@ -133,37 +133,37 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_made_once_for_all_who_ask() {
-        let (shared, made) = (Shared::default(), Arc::default());
-        let make = counting(&made, PATIENCE / 2);
-        let (one, other) = tokio::join!(shared.get(&make), shared.get(&make));
+        let (value, number) = (Shared::default(), Arc::default());
+        let make = counting(&number, PATIENCE / 2);
+        let (one, other) = tokio::join!(value.get(&make), value.get(&make));
         assert_eq!((one.as_deref(), other.as_deref()), (Some(&0), Some(&0)));
-        advance(FRESH - PATIENCE).await;
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&0));
+        advance(FRESH.saturating_sub(PATIENCE)).await;
+        assert_eq!(value.get(&make).await.as_deref(), Some(&0));
         advance(PATIENCE).await;
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&1));
+        assert_eq!(value.get(&make).await.as_deref(), Some(&1));
         // What was changed shows at once.
-        shared.spoil();
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&2));
-        assert_eq!(made.load(Ordering::Relaxed), 3);
+        value.spoil();
+        assert_eq!(value.get(&make).await.as_deref(), Some(&2));
+        assert_eq!(number.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_long_for_it() {
-        let (shared, made) = (Shared::default(), Arc::default());
-        let make = counting(&made, PATIENCE * 10);
+        let (value, number) = (Shared::default(), Arc::default());
+        let make = counting(&number, PATIENCE * 10);
         let begun = Instant::now();
-        assert_eq!(shared.get(&make).await, None);
+        assert_eq!(value.get(&make).await, None);
         assert_eq!(begun.elapsed(), PATIENCE);
         advance(PATIENCE * 10).await;
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&0));
+        assert_eq!(value.get(&make).await.as_deref(), Some(&0));
         // An older one is better than none, for a while, and never two are made at once.
         advance(FRESH).await;
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&0));
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&0));
+        assert_eq!(value.get(&make).await.as_deref(), Some(&0));
+        assert_eq!(value.get(&make).await.as_deref(), Some(&0));
         advance(PATIENCE * 10).await;
-        assert_eq!(shared.get(&make).await.as_deref(), Some(&1));
+        assert_eq!(value.get(&make).await.as_deref(), Some(&1));
         advance(OLD).await;
-        assert_eq!(shared.get(&make).await, None);
+        assert_eq!(value.get(&make).await, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -178,7 +178,7 @@ impl FleetSource for House {
 
     fn start(&self) -> Start {
         Start {
-            ota_url: self.running.load().public.ota_url().to_owned(),
+            ota_url: self.running.load().public.ota_url(),
             folder: absolute(&self.settings.catalogue.dir).display().to_string(),
             ready: self.catalogue.snapshot().len(),
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 ///
 /// Why it cannot be read.
 pub(super) fn read(dir: Option<&Path>, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event> {
-    let Some(dir) = dir.map(|dir| absolute(dir)) else {
+    let Some(dir) = dir.map(absolute) else {
         return Ok(None);
     };
     let read = read_only(&dir).and_then(|reader| {

@@ -35,18 +35,20 @@ impl Step {
         let version = label
             .rsplit_once(' ')
             .map(|(_, version)| version.to_owned());
-        *self.versions.entry(version).or_default() += count;
+        let known = self.versions.entry(version).or_default();
+        *known = known.saturating_add(count);
     }
 
     /// Takes a count of check-ins by its label.
     pub(super) fn add_transport(&mut self, label: &str, count: u64) {
         let [http, https] = &mut self.transports;
-        match label {
-            "http" => *http += count,
-            "https" => *https += count,
+        let known = match label {
+            "http" => http,
+            "https" => https,
             // A newer program's.
-            _ => {}
-        }
+            _ => return,
+        };
+        *known = known.saturating_add(count);
     }
 }
 

@@ -88,8 +88,11 @@ const ROOMS: [(&str, &[&str]); 19] = [
 ];
 
 /// Files, and folders of them, that take arguments and return a value.
-const PURE: [&str; 49] = [
+const PURE: [&str; 53] = [
+    "admin/counted.rs",
     "admin/fleet_source.rs",
+    "admin/page/chart.rs",
+    "admin/page/show.rs",
     "admin/query.rs",
     "admin/scan.rs",
     "admin/types.rs",
@@ -113,6 +116,7 @@ const PURE: [&str; 49] = [
     "firmware/snapshot.rs",
     "fleet/crowd.rs",
     "fleet/forecast.rs",
+    "fleet/overview.rs",
     "http/range.rs",
     "http/conditional.rs",
     "http/router.rs",

@@ -106,16 +106,14 @@ fn offset(zone: &TimeZone, now: Timestamp) -> i64 {
 /// Reads what there is of a stretch of time; of the one that shows most where none was asked
 /// for.
 pub(super) async fn read(sources: &Sources, reader: &Reader, span: Option<Span>) -> Shown {
-    match span {
-        Some(span) => of(sources, reader, span).await,
-        None => {
-            let month = of(sources, reader, Span::Month).await;
-            if month.filled() >= ENOUGH {
-                return month;
-            }
-            of(sources, reader, Span::Days).await
-        }
+    if let Some(span) = span {
+        return of(sources, reader, span).await;
     }
+    let month = of(sources, reader, Span::Month).await;
+    if month.filled() >= ENOUGH {
+        return month;
+    }
+    of(sources, reader, Span::Days).await
 }
 
 async fn of(sources: &Sources, reader: &Reader, span: Span) -> Shown {
@@ -249,7 +247,7 @@ impl Shown {
         let hours = self.past.iter().flat_map(|past| &past.hours);
         let times: Vec<_> = hours.map(|hours| self.time(reader, hours)).collect();
         let drawn = times.iter().zip(rows).map(|(time, row)| Column {
-            label: format!("{time}: {}", self.numbers(row, scale)),
+            label: format!("{time}: {}", numbers(row, scale)),
             parts: row
                 .iter()
                 .enumerate()
@@ -259,7 +257,7 @@ impl Shown {
         let drawn: Vec<_> = drawn.collect();
         let highest = rows
             .iter()
-            .map(|row| row.iter().sum::<u64>())
+            .map(|row| sum(row.iter().copied()))
             .max()
             .unwrap_or(0);
         let keys: Vec<_> = names
@@ -304,14 +302,6 @@ impl Shown {
         }
     }
 
-    fn numbers(&self, row: &[u64], scale: Scale) -> String {
-        let sum = row.iter().sum();
-        match (scale, row.first()) {
-            (Scale::Share, Some(https)) => format!("https {} %", percent(*https, sum)),
-            _ => number(sum),
-        }
-    }
-
     fn time(&self, reader: &Reader, hours: &Hours) -> String {
         let second = i64::try_from(hours.start.saturating_mul(3600)).unwrap_or(i64::MAX);
         let time = Timestamp::from_second(second).unwrap_or_default();
@@ -322,6 +312,15 @@ impl Shown {
             Span::Year => "%Y-%m-%d",
         };
         time.strftime(format).to_string()
+    }
+}
+
+/// Returns the number that stands for a column.
+fn numbers(row: &[u64], scale: Scale) -> String {
+    let all = sum(row.iter().copied());
+    match (scale, row.first()) {
+        (Scale::Share, Some(https)) => format!("https {} %", percent(*https, all)),
+        _ => number(all),
     }
 }
 
@@ -363,11 +362,17 @@ fn named(steps: &[BTreeMap<Option<String>, u64>]) -> Vec<String> {
 /// Returns the number of devices of each of these versions, and of all others.
 fn row(step: &BTreeMap<Option<String>, u64>, names: &[String]) -> Vec<u64> {
     let count = |name: &String| step.get(&Some(name.clone())).copied().unwrap_or(0);
-    let mut row: Vec<_> = names.iter().map(count).collect();
-    let named: u64 = row.iter().sum();
-    let all: u64 = step.values().sum();
-    row.push(all.saturating_sub(named));
-    row
+    let mut counts: Vec<_> = names.iter().map(count).collect();
+    let is_other =
+        |version: &Option<String>| version.as_ref().is_none_or(|name| !names.contains(name));
+    let others = step.iter().filter(|(version, _)| is_other(version));
+    counts.push(sum(others.map(|(_, count)| *count)));
+    counts
+}
+
+/// Adds counts up. What is damaged in the store may be any number.
+fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -30,12 +30,11 @@ pub(super) fn message(event: &Event, lang: Lang) -> Markup {
 /// Shows a stranger's text where there is little room. All of it shows where somebody points at it.
 pub(super) fn short(text: &str) -> Markup {
     let line = one_line(text);
-    match line.char_indices().nth(SHORT) {
-        Some((end, _)) => {
-            html! { bdi title=(line) { (line.get(..end).unwrap_or_default()) "…" } }
-        }
-        None => html! { bdi { (line) } },
+    if let Some((end, _)) = line.char_indices().nth(SHORT) {
+        let begin = line.get(..end).unwrap_or_default();
+        return html! { bdi title=(line) { (begin) "…" } };
     }
+    html! { bdi { (line) } }
 }
 
 /// Returns the address of a device's page.

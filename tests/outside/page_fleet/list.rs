@@ -11,7 +11,7 @@ fn mac(number: u32) -> String {
 }
 
 /// Every page behind this one.
-fn pages(visitor: &Visitor<'_>, path: &str, between: impl Fn(usize)) -> Vec<Vec<String>> {
+fn pages(visitor: &Visitor<'_>, path: &str, between: impl Fn(u32)) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next {
@@ -23,7 +23,7 @@ fn pages(visitor: &Visitor<'_>, path: &str, between: impl Fn(usize)) -> Vec<Vec<
         );
         pages.push(devices(&page));
         next = link(&page, "Next page");
-        between(pages.len());
+        between(u32::try_from(pages.len()).unwrap());
     }
     pages
 }
@@ -37,8 +37,8 @@ fn every_device_is_on_one_page_while_others_come() {
     let visitor = Visitor::of(&server);
     let found = pages(&visitor, "/devices", |page| {
         // Before and behind what was shown last.
-        check_in(&server, &mac(page as u32 * 2), "esp32s3", "1.6.0");
-        check_in(&server, &mac(450 + page as u32 * 2), "esp32s3", "1.6.0");
+        check_in(&server, &mac(page * 2), "esp32s3", "1.6.0");
+        check_in(&server, &mac(450 + page * 2), "esp32s3", "1.6.0");
     });
     let sizes: Vec<_> = found.iter().map(Vec::len).collect();
     assert!(
