@@ -12,6 +12,7 @@ mod house;
 pub(crate) mod known;
 mod machine;
 mod names;
+pub(crate) mod publishing;
 mod reload;
 mod said;
 

@@ -34,7 +34,7 @@ mod visit;
 pub use about::{Build, KeptPartition, Profile, check_in};
 pub use crowd::{Crowd, RunImage};
 pub use fetch::Fetch;
-pub use forecast::{Forecast, Stays, forecast_all};
+pub use forecast::{Departure, Forecast, Stays, forecast_all};
 pub use id::DeviceId;
 pub use offer_end::OfferEnd;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferedImage};

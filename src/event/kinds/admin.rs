@@ -92,4 +92,10 @@ kinds! { ADMIN:
     /// Somebody had a device forgotten. Which one is forgotten, too.
     ADMIN_FORGOT = Kind::new("admin.forgot", Info, "admin", &["by", "peer"],
         "{by} 删除了一台设备的记录", "{by} had a device forgotten");
+    /// Somebody published a file.
+    ADMIN_PUBLISHED = Kind::new("admin.published", Info, "admin", &["file", "by", "peer"],
+        "{by} 发布了 {file}", "{by} published {file}");
+    /// Somebody deleted a file.
+    ADMIN_DELETED = Kind::new("admin.deleted", Info, "admin", &["file", "by", "peer"],
+        "{by} 删除了 {file}", "{by} deleted {file}");
 }

@@ -57,7 +57,7 @@ fn every_flip_in_a_table_shows() {
                 let fault = fault(&table);
                 assert!(
                     matches!(fault, FlashFault::NoTable | FlashFault::Table { .. }),
-                    "{name}, bit {bit} at {at:#x}: {fault}"
+                    "{name}, bit {bit} at {at:#x}: {fault:?}"
                 );
                 table[at] ^= 1 << bit;
             }

@@ -1,0 +1,132 @@
+//! Publishing, and taking away: why a file is not put into the firmware folder or not taken
+//! out of it, and what follows for devices. Reasons inside other events, in the words of
+//! commands and pages.
+
+use super::super::Kind;
+use super::why;
+
+kinds! { PUBLISHING:
+    /// The file itself cannot be read.
+    PUBLISH_UNREADABLE = why("publish.unreadable", &["path", "reason"],
+        "{path}：无法读取：{reason}", "{path}: it cannot be read: {reason}");
+    /// It, or what is in it, would not be offered.
+    PUBLISH_REFUSED = why("publish.refused", &["path", "inside?", "why"],
+        "{path}：{|inside|：}{why}", "{path}: {|inside|: }{why}");
+    /// It is data that devices fetch.
+    PUBLISH_DATA = why("publish.data", &["path", "what"],
+        "{path}：{what}。把它放进固件目录即可供下载：请复制到那里",
+        "{path}: {what}. It is given for download where it lies in the firmware folder: copy it there");
+    /// It is something that is known, and no firmware.
+    PUBLISH_OTHER = why("publish.other", &["path", "what"],
+        "{path}：{what}。没有设备会安装它", "{path}: {what}. No device installs that");
+    /// It is nothing that is known.
+    PUBLISH_FOREIGN = why("publish.foreign", &["path", "what"],
+        "{path}：{what}。不会下发给任何 ESP32", "{path}: {what}. No ESP32 is offered it");
+    /// It tells no version.
+    PUBLISH_NO_VERSION = why("publish.no-version", &["path", "what"],
+        "{path}：{what}，因此没有版本号", "{path}: {what}, and so tells no version");
+    /// A version that no file name can carry.
+    PUBLISH_VERSION_NAME = why("publish.version-name", &["version"],
+        "版本 {version} 不能用在文件名中", "the version {version} cannot stand in a file name");
+    /// A version that restarts devices.
+    PUBLISH_UNSAFE_VERSION = why("publish.unsafe-version", &["version"],
+        "收到版本 {version} 的设备会在每次检查时重启，因为其中某一部分不是小于 2147483648 的数字",
+        "a device that is offered version {version} restarts at every check, for a part of it is no number below 2147483648");
+    /// A model that no file name can carry.
+    PUBLISH_MODEL_NAME = why("publish.model-name", &["model", "why"],
+        "型号 {model} 不能用在文件名中：{why}", "the model {model} cannot stand in a file name: {why}");
+    /// Nothing tells the model.
+    PUBLISH_NO_MODEL = why("publish.no-model", &["path"],
+        "{path}：固件本身不说明适用于哪个型号，这个文件名也没有说明",
+        "{path}: an image does not say which model it is for, and this name does not either");
+    /// The name may mean either of two models.
+    PUBLISH_EITHER_MODEL = why("publish.either-model", &["path", "one", "other"],
+        "{path}：名称以厂商开头，设备报告的型号可能是 {one}，也可能是 {other}",
+        "{path}: its name begins with a manufacturer, and devices may report the board as {one} or as {other}");
+    /// Another source of the same run has that name.
+    PUBLISH_SECOND = why("publish.second", &["path", "target", "first"],
+        "{path}：它与 {first} 都对应 {target}，而后者先发布，内容不同",
+        "{path}: it comes to {target}, and so does {first}, which goes first and holds something else");
+    /// The same image is there already.
+    PUBLISH_SAME = why("publish.same", &["path"],
+        "{path}：已经存在，且内容相同", "{path}: it is there already, with the same content");
+    /// Another file of that name is there already.
+    PUBLISH_EXISTS = why("publish.exists", &["path"],
+        "{path}：已经存在，但内容不同", "{path}: it is there already, with other content");
+    /// The file of that name is for other chips.
+    PUBLISH_FOR_OTHERS = why("publish.for-others", &["path", "theirs", "ours"],
+        "{path}：已经存在，适用于 {theirs}，而这个固件适用于 {ours}",
+        "{path}: it is there already, and is for {theirs}, while this image is for {ours}");
+    /// The folder takes no file.
+    PUBLISH_FOLDER = why("publish.folder", &["dir", "reason"],
+        "{dir}：无法写入：{reason}", "{dir}: nothing can be written there: {reason}");
+    /// The file's name tells another version than the image holds.
+    PUBLISH_DISAGREES = why("publish.disagrees", &["file", "named", "inside"],
+        "文件名 {file} 中是 {named}，而其中的固件是 {inside}：以后者为准，因为设备运行它之后报告的就是它",
+        "the name {file} says {named}, and the image in it holds {inside}: that one counts, for devices report it once they run \
+         the image");
+    /// What is published is no ESP image.
+    PUBLISH_NO_ESP = why("publish.no-esp", &["what"],
+        "{what}：ESP32 看到首字节就会拒绝它", "{what}: an ESP32 refuses it at its first byte");
+    /// Most devices of 1.x are withheld it.
+    PUBLISH_NEEDS_ASSETS = why("publish.needs-assets", &[],
+        "固件 2.x 需要名为 assets 的分区：刷入 1.x 的设备没有它，在用数据线刷入一次 2.x 之前不会收到它",
+        "firmware 2.x needs a partition named assets: a device on which 1.x was flashed has none, and is not offered it until 2.x \
+         was flashed by cable once");
+    /// Its place may not outlive a power cut.
+    PUBLISH_UNSYNCED = why("publish.unsynced", &["reason"],
+        "该目录所在的文件系统无法确认写入（{reason}）：如果一分钟内断电，这次操作可能丢失；断电后请查看",
+        "the folder's file system could not be made to write the file down ({reason}): a power cut within the next minute may undo \
+         this; see that it is still there after one");
+    /// Devices of a model.
+    PUBLISH_WHOM = why("publish.whom", &["model", "which?"],
+        "型号为 {model} 的设备{（|which|）}", "devices of the model {model}{ |which|}");
+    /// Devices without files of their own model.
+    PUBLISH_WHOM_DEFAULT = why("publish.whom-default", &["which?"],
+        "没有自己型号固件的设备{（|which|）}", "devices without files of their own model{ |which|}");
+    /// Those with a chip.
+    PUBLISH_WITH_CHIP = why("publish.with-chip", &["chips", "project?"],
+        "芯片为 {chips}{，运行项目 |project|}", "with the chip {chips}{, which run the project |project|}");
+    /// Those without an ESP32's.
+    PUBLISH_WITHOUT_CHIP = why("publish.without-chip", &[],
+        "没有报告 ESP32 芯片", "that report no ESP32's chip");
+    /// It is offered.
+    PUBLISH_OFFERED = why("publish.offered", &["whom", "version"],
+        "正在运行的服务器会在下次检查时把它下发给{whom}，只要设备的版本低于 {version}",
+        "a running server offers it to {whom} below {version} at their next check");
+    /// Devices are brought to it.
+    PUBLISH_PINNED = why("publish.pinned", &["whom"],
+        "该版本已被固定：正在运行的服务器会在下次检查时让{whom}换成它",
+        "a running server brings {whom} to it at their next check, for it is pinned");
+    /// It is not offered.
+    PUBLISH_NOT_OFFERED = why("publish.not-offered", &[], "它不会被下发", "it is not offered");
+    /// Another version is pinned.
+    PUBLISH_OTHER_PIN = why("publish.other-pin", &["model", "pin"],
+        "gateway.firmware.pin 将型号 {model} 固定在 {pin}", "gateway.firmware.pin holds the model {model} at {pin}");
+    /// A higher one is there.
+    PUBLISH_LOWER = why("publish.lower", &["model", "highest", "version"],
+        "固件目录中型号 {model} 已有更高的 {highest}：只有那个版本不适合的设备才会得到 {version}",
+        "the folder holds {highest} for the model {model}, which is higher: a device gets {version} only where that one does not \
+         fit it");
+    /// The disk, or this user's rights, took no removal.
+    REMOVE_FAILED = why("remove.failed", &["reason", "what?"],
+        "{reason}{：|what|}", "{reason}{: |what|}");
+    /// It is not what was judged.
+    REMOVE_CHANGED = why("remove.changed", &[],
+        "期间它发生了变化", "it changed meanwhile");
+    /// Nothing is there.
+    REMOVE_GONE = why("remove.gone", &[],
+        "固件目录中没有这个文件", "there is no such file in the firmware folder");
+    /// It is a link.
+    REMOVE_LINK = why("remove.link", &["target"],
+        "它是指向 {target} 的链接，因此不会在这里删除：请手工删除（rm）",
+        "it is a link to {target}, and is not deleted here: delete it by hand (rm)");
+    /// A link leads to it.
+    REMOVE_LINKED = why("remove.linked", &["link"],
+        "链接 {link} 指向它，删除后该链接就会失效：请先删除链接",
+        "{link} is a link to it, and would lead nowhere: delete the link first");
+    /// It is a folder, or something else that is no file.
+    REMOVE_NO_FILE = why("remove.no-file", &[],
+        "它不是普通文件，因此不会在这里删除：请手工删除",
+        "it is no regular file, and is not deleted here: delete it by hand");
+}
