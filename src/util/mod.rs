@@ -9,6 +9,7 @@ pub mod durable;
 pub mod file_state;
 pub(crate) mod locale;
 pub mod memory;
+pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod nofile;
 pub(crate) mod once;

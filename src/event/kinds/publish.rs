@@ -129,4 +129,27 @@ kinds! { PUBLISHING:
     REMOVE_NO_FILE = why("remove.no-file", &[],
         "它不是普通文件，因此不会在这里删除：请手工删除",
         "it is no regular file, and is not deleted here: delete it by hand");
+    /// Too many drafts wait.
+    DRAFT_TOO_MANY = why("draft.too-many", &["most"],
+        "已有 {most} 个文件在等待发布：请先发布或丢弃其中一个",
+        "{most} files wait to be published already: publish one of them, or throw one away");
+    /// They are too long together.
+    DRAFT_TOO_MUCH = why("draft.too-much", &["most"],
+        "等待发布的文件合计已接近上限（{most} 字节）：请先发布或丢弃其中一个",
+        "the files that wait to be published may have {most} bytes together: publish one of them, or throw one away");
+    /// A file is too long.
+    DRAFT_TOO_LONG = why("draft.too-long", &["longest"],
+        "文件太大：最多 {longest} 字节。没有固件需要这么大；更大的压缩包请用 xiaozhi-ota publish 发布",
+        "the file is too long: it may have {longest} bytes. No image needs more; publish a larger archive with xiaozhi-ota publish");
+    /// No file was sent, or nothing in it.
+    DRAFT_EMPTY = why("draft.empty", &[],
+        "没有选择文件，或文件是空的", "no file was chosen, or nothing is in it");
+    /// It cannot be kept.
+    DRAFT_UNWRITTEN = why("draft.unwritten", &["dir", "reason"],
+        "无法写入 {dir}（{reason}）：磁盘可能已满，请清理后再试；没有留下任何内容",
+        "nothing can be written to {dir} ({reason}): the disk may be full, make room and try again; nothing of the file was kept");
+    /// It is not there any more.
+    DRAFT_GONE = why("draft.gone", &[],
+        "这个文件已不在等待：它已发布或被丢弃，或已等待超过一小时。如需发布请重新上传",
+        "this file does not wait any more: it was published or thrown away, or has waited for an hour. Send it again to publish it");
 }

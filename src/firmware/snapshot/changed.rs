@@ -64,7 +64,7 @@ mod tests {
         let with = before.with(&entry("e_1.0.bin"));
         assert_eq!(files(&with, "e"), ["e_1.0.bin"]);
         assert_eq!(files(&with, "a"), files(&before, "a"));
-        assert!(with.may_have("d") && with.is_unread("d_1.0.bin"));
+        assert!(with.may_have("e") && with.is_unread("d_1.0.bin"));
         assert!(with.unused("c_1.0.bin").is_some() && with.file("assets_1.bin").is_some());
         // What is replaced is gone.
         let instead = before.with(&entry("c_1.0.bin"));

@@ -215,7 +215,7 @@ fn who_loses_a_file_gets_the_next_or_nothing() {
     let of = |file: &str| crowd(&fleet).departure(&snapshot, &plain, entry(&snapshot, file));
     let highest = Departure {
         gets: 3,
-        runs: 0,
+        runs: 1,
         instead: vec![(Some("a_1.5.bin".to_owned()), 2), (None, 1)],
     };
     assert_eq!(of("a_1.7.bin"), highest);
