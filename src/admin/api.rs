@@ -90,6 +90,8 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
         ("version" = Option<String>, Query),
         ("board" = Option<String>, Query, description = "Name or type of its board"),
         ("end" = Option<String>, Query, description = "End of its newest offer"),
+        ("file" = Option<String>, Query, description = "File of its newest offer"),
+        ("transport" = Option<String>, Query, description = "`http` or `https`: the way in which it came last"),
         ("seen_since" = Option<String>, Query, description = "A time by RFC 3339, or for how long: `15m`, `1h`, `7d`"),
         ("q" = Option<String>, Query, description = "Part of its MAC address, board, version, address or client id"),
         ("limit" = Option<u32>, Query, description = "From 1 to 1000; 100 where it is left out"),

@@ -36,17 +36,33 @@ impl DeviceQuery {
             "version",
             "board",
             "end",
+            "file",
+            "transport",
             "seen_since",
             "q",
             "limit",
             "after",
         ];
-        let [model, version, board, end, seen_since, q, limit, after] = values(query, keys)?;
+        let values = values(query, keys)?;
+        let [
+            model,
+            version,
+            board,
+            end,
+            file,
+            transport,
+            seen_since,
+            q,
+            limit,
+            after,
+        ] = values;
         let filter = Filter {
             model,
             version,
             board,
             end: end.map(|text| self::end(&text)).transpose()?,
+            file,
+            is_secure: transport.map(|text| is_secure(&text)).transpose()?,
             seen_since: seen_since.map(|text| since(&text, now)).transpose()?,
             q,
         };
@@ -118,6 +134,16 @@ fn end(text: &str) -> Result<OfferEnd, Refusal> {
     })
 }
 
+fn is_secure(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "http" => Ok(false),
+        "https" => Ok(true),
+        _ => Err(Refusal::BadQuery(format!(
+            "transport: {text:?}: write http or https"
+        ))),
+    }
+}
+
 fn limit(text: Option<String>) -> Result<usize, Refusal> {
     let Some(text) = text else {
         return Ok(LIMIT);
@@ -174,20 +200,25 @@ mod tests {
 
     #[test]
     fn each_key_is_read() {
-        let query =
-            read("model=a%20b&version=1.6&board=c+d&end=rolled-back&q=%E5%B0%8F&limit=7&after=x&&");
+        let query = read(
+            "model=a%20b&version=1.6&board=c+d&end=rolled-back&file=e_1.bin&transport=https&q=%E5%B0%8F&limit=7&after=x&&",
+        );
         let Filter {
             model,
             version,
             board,
             end,
+            file,
+            is_secure,
             seen_since,
             q,
         } = query.filter;
-        let texts = [model, version, board, q];
+        let texts = [model, version, board, file, q];
         let texts = texts.map(Option::unwrap);
-        assert_eq!(texts, ["a b", "1.6", "c d", "小"]);
+        assert_eq!(texts, ["a b", "1.6", "c d", "e_1.bin", "小"]);
         assert_eq!((end, seen_since), (Some(OfferEnd::RolledBack), None));
+        assert_eq!(is_secure, Some(true));
+        assert_eq!(read("transport=http").filter.is_secure, Some(false));
         assert_eq!((query.limit, query.after.as_deref()), (7, Some("x")));
         let query = read("model=&q=");
         assert!(query.filter.model.is_none() && query.filter.q.is_none());
@@ -227,6 +258,7 @@ mod tests {
                 "end=failed",
                 "end: \"failed\": write one of offered, fetching",
             ),
+            ("transport=tls", "transport: \"tls\": write http or https"),
             ("limit=0", "limit: \"0\": write a number from 1 to 1000"),
             ("limit=1001", "limit: \"1001\""),
             ("limit=-1", "limit: \"-1\""),

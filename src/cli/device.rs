@@ -1,10 +1,11 @@
 //! `xiaozhi-ota device`: all that a running server knows of a device, in words.
 
 use super::ask::{AskArgs, device_id, device_path};
-use super::device_view::{Device, Ordered, end_of, is_failure, plain, table, widths, written};
+use super::device_view::{Device, Ordered, table, widths};
 use super::output::{Failure, print_json};
 use crate::event::shell;
 use crate::event::text::Lang;
+use crate::util::fate::{end_of, is_failure, plain};
 use crate::util::terminal::one_line;
 use crate::util::when::Times;
 use clap::Args;
@@ -54,9 +55,10 @@ impl Device {
                 rows.push(vec![lang.pick(zh, en).to_owned(), value]);
             }
         };
-        row("板子", "board", self.board_in_words(lang));
-        row("芯片", "chip", self.chip_in_words(lang));
-        row("运行版本", "runs", self.build_in_words(lang));
+        let facts = self.facts();
+        row("板子", "board", facts.board(lang));
+        row("芯片", "chip", facts.chip(lang));
+        row("运行版本", "runs", facts.build(lang));
         let seen = times.long(&self.last_seen, lang);
         row("最近签到", "last seen", Some(seen));
         let first = times.long(&self.first_seen, lang);
@@ -84,49 +86,6 @@ impl Device {
             row("已安排", "ordered", Some(order.in_words(times, lang)));
         }
         rows
-    }
-
-    fn board_in_words(&self, lang: Lang) -> Option<String> {
-        let (name, kind) = (self.board.name.as_deref(), self.board.r#type.as_deref());
-        Some(match (name.map(plain), kind.map(plain)) {
-            (Some(name), Some(kind)) if name != kind => lang.pick(
-                format!("{name}（类型 {kind}）"),
-                format!("{name} (type {kind})"),
-            ),
-            (Some(name), _) => name,
-            (None, kind) => kind?,
-        })
-    }
-
-    fn chip_in_words(&self, lang: Lang) -> Option<String> {
-        let revision = self.revision.map(written);
-        let flash = self.flash.map(|flash| {
-            let megabytes = flash >> 20;
-            lang.pick(
-                format!("{megabytes} MB 闪存"),
-                format!("{megabytes} MB of flash"),
-            )
-        });
-        let parts = [self.chip.as_deref().map(plain), revision, flash];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        (!parts.is_empty()).then(|| parts.join(lang.pick("，", ", ")))
-    }
-
-    fn build_in_words(&self, lang: Lang) -> Option<String> {
-        let version = plain(self.version.as_deref()?);
-        let slot = self
-            .slot
-            .as_deref()
-            .map(plain)
-            .map(|slot| lang.pick(format!("分区 {slot}"), format!("from the slot {slot}")));
-        let begin = |hash: &String| hash.get(..8).unwrap_or(hash).to_owned();
-        let hash = self.elf_sha256.as_ref().map(begin).map(|hash| {
-            let hash = plain(&hash);
-            lang.pick(format!("ELF {hash}…"), format!("ELF {hash}…"))
-        });
-        let parts = [Some(version), slot, hash];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        Some(parts.join(lang.pick("，", ", ")))
     }
 
     fn offers(&self, times: &Times, lang: Lang) -> String {

@@ -1,13 +1,13 @@
 //! A device as the API has it, in words for people. What a device sent is hostile: nothing of
 //! it is shown before it went through [`plain`].
 
-use crate::event::text::{Lang, Text};
-use crate::event::{Event, Kind, Value, kinds, shell};
+use crate::event::shell;
+use crate::event::text::Lang;
+use crate::util::fate::{self, ENOUGH, Facts, is_failure, plain};
 use crate::util::terminal::{columns, one_line};
 use serde::Deserialize;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar as _;
-use xiaozhi_device::redact;
 
 /// A device, as the API has it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -35,9 +35,6 @@ pub(super) struct Device {
     #[serde(default)]
     pub(super) ordered: Vec<Ordered>,
 }
-
-/// Number of times after which an image that fails on a device is offered to it no more.
-const ENOUGH: u64 = 2;
 
 /// Image that failed on a device.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -83,107 +80,10 @@ pub(super) struct Page {
     pub(super) next: Option<String>,
 }
 
-/// Words for an end of an offer.
-pub(super) struct End {
-    /// Its name in the API.
-    pub(super) key: &'static str,
-    /// Words for a table.
-    pub(super) short: Text,
-    /// Meaning of it, in a sentence.
-    pub(super) long: Text,
-}
-
-const fn end(
-    key: &'static str,
-    zh: &'static str,
-    en: &'static str,
-    long_zh: &'static str,
-    long_en: &'static str,
-) -> End {
-    End {
-        key,
-        short: Text::new(zh, en),
-        long: Text::new(long_zh, long_en),
-    }
-}
-
-/// Every end of an offer, failures first.
-pub(super) static ENDS: [End; 8] = [
-    end(
-        "rolled-back",
-        "已回退",
-        "rolled back",
-        "新固件未能运行，设备退回了原来的版本",
-        "the new image did not run, and the device went back to what it ran before",
-    ),
-    end(
-        "silent",
-        "失联",
-        "silent",
-        "取走固件后没有按时回来：新固件可能无法启动，或被引导程序拒绝，或设备已断电",
-        "it fetched the image and did not come back in time: the image may not start, the boot loader refused it, or the device is off",
-    ),
-    end(
-        "interrupted",
-        "未下载完",
-        "interrupted",
-        "没有下载，或没有下载完整，与固件无关；下次签到时再给它",
-        "it was not fetched, or not whole, which says nothing of the image; it is offered again at the next check-in",
-    ),
-    end(
-        "offered",
-        "已下发",
-        "offered",
-        "已告知设备，尚未开始下载",
-        "the device was told of it, and has not begun to fetch it",
-    ),
-    end(
-        "fetching",
-        "下载中",
-        "fetching",
-        "正在下载",
-        "it is being fetched",
-    ),
-    end(
-        "fetched",
-        "已下载",
-        "fetched",
-        "已下载完整，等待设备重启后签到",
-        "it was fetched whole; the device's check-in after its restart is awaited",
-    ),
-    end(
-        "superseded",
-        "已被取代",
-        "superseded",
-        "下载之前又有别的固件下发给它",
-        "another file was offered before this one was fetched",
-    ),
-    end(
-        "succeeded",
-        "成功",
-        "succeeded",
-        "设备已在运行它",
-        "the device runs it",
-    ),
-];
-
-/// Returns the words for an end; none for one that this version does not know.
-pub(super) fn end_of(key: &str) -> Option<&'static End> {
-    ENDS.iter().find(|end| end.key == key)
-}
-
-/// Tells whether an end is a failure of the image.
-pub(super) fn is_failure(key: &str) -> bool {
-    ["rolled-back", "silent"].contains(&key)
-}
-
 impl Offer {
     /// Returns the short words of its end.
     pub(super) fn short(&self, lang: Lang) -> Cow<'_, str> {
-        end_of(&self.end).map_or_else(
-            || plain(&self.end).into(),
-            |end| Cow::Borrowed(end.short.to(lang)),
-        )
+        fate::short(&self.end, lang)
     }
 }
 
@@ -211,12 +111,7 @@ impl Device {
     pub(super) fn end(&self, lang: Lang) -> Cow<'_, str> {
         match self.newest() {
             None => "-".into(),
-            Some(offer) if self.is_given_up() => lang
-                .pick(
-                    format!("{}，不再提供", offer.short(lang)),
-                    format!("{}, given up", offer.short(lang)),
-                )
-                .into(),
+            Some(offer) if self.is_given_up() => fate::given_up(&offer.end, lang).into(),
             Some(offer) => offer.short(lang),
         }
     }
@@ -226,89 +121,44 @@ impl Device {
         shell::quoted(&self.mac).into_owned()
     }
 
-    /// Returns what it was answered last, in a few words: with the reason where something is
-    /// withheld, as its event's id has it.
+    /// Returns what it was answered last, in a few words.
     pub(super) fn answer(&self, lang: Lang) -> Cow<'_, str> {
-        match self.why.as_deref() {
-            None => "-".into(),
-            Some("offer") => lang.pick("已下发", "offered").into(),
-            Some("up-to-date") => lang.pick("最新", "up to date").into(),
-            Some(id) => match id.strip_prefix("withheld.").map(plain) {
-                Some(why) => lang
-                    .pick(format!("不提供：{why}"), format!("held back: {why}"))
-                    .into(),
-                None => plain(id).into(),
-            },
-        }
+        fate::answer(self.why.as_deref(), lang)
     }
 
     /// Returns why it gets what it gets, in the words of the event that says so.
     pub(super) fn why(&self, lang: Lang) -> Option<String> {
         let id = self.why.as_deref()?;
-        Some(match id {
-            "offer" => lang
-                .pick(
-                    "最近一次签到时给它下发了固件，结果见下面最近的一条",
-                    "it was offered an image at its last check-in; what became of that stands below",
-                )
-                .to_owned(),
-            "up-to-date" => lang
-                .pick(
-                    "已是最新：没有更新的固件给它",
-                    "it is up to date: there is no newer file for it",
-                )
-                .to_owned(),
-            id => match kinds::all().find(|kind| kind.id == id) {
-                // What may be secret is taken out of its fields: of the whole, a MAC address in a
-                // command would be taken for a password.
-                Some(kind) => one_line(&self.event(kind).message(lang)),
-                // A newer server's.
-                None => plain(id),
-            },
-        })
+        Some(self.facts().why(id, lang))
     }
 
-    /// Returns the event of a reason, with its fields as far as they are known here.
-    fn event(&self, kind: &'static Kind) -> Event {
-        let fields = kind.fields.iter().filter_map(|name| {
-            let needed = (!name.contains('?')).then(|| Value::from("…"));
-            let name = name.trim_end_matches(['?', '~']);
-            Some((name, self.field(name).or(needed)?))
-        });
-        Event::new(kind, fields.collect())
-    }
-
-    fn field(&self, name: &str) -> Option<Value> {
-        let text = |text: &Option<String>| text.as_deref().map(|text| Value::from(plain(text)));
-        match name {
-            "device" => Some(Value::from(&self.mac)),
-            "chip" => text(&self.chip),
-            "version" => text(&self.version),
-            "has" => self.revision.map(|revision| Value::from(written(revision))),
-            "times" => {
-                let most = self.failed.iter().map(|failed| failed.times).max();
-                if let Some(times) = most {
-                    return Some(Value::from(times));
-                }
-                let failed = |offer: &&Offer| is_failure(&offer.end);
-                let file = &self.offers.iter().find(failed)?.file;
-                let same = self.offers.iter().filter(|offer| offer.file == *file);
-                Some(Value::from(same.filter(failed).count()))
-            }
-            _ => None,
+    /// Returns what is known of it.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            device: &self.mac,
+            board: self.board.name.as_deref(),
+            board_type: self.board.r#type.as_deref(),
+            chip: self.chip.as_deref(),
+            revision: self.revision,
+            flash: self.flash,
+            version: self.version.as_deref(),
+            slot: self.slot.as_deref(),
+            elf_sha256: self.elf_sha256.as_deref(),
+            times: self.times(),
         }
     }
-}
 
-/// Returns the revision of a chip as Espressif writes it; it is reported as 100 * major +
-/// minor.
-pub(super) fn written(revision: u64) -> String {
-    format!("v{}.{}", revision / 100, revision % 100)
-}
-
-/// Returns a stranger's text as a part of one line, without what may be secret in it.
-pub(super) fn plain(text: &str) -> String {
-    one_line(&redact::shown(text))
+    /// Returns how often the image failed that failed most often. An older server tells no
+    /// more than its offers.
+    fn times(&self) -> Option<u64> {
+        let most = self.failed.iter().map(|failed| failed.times).max();
+        most.or_else(|| {
+            let failed = |offer: &&Offer| is_failure(&offer.end);
+            let file = &self.offers.iter().find(failed)?.file;
+            let same = self.offers.iter().filter(|offer| offer.file == *file);
+            Some(same.filter(failed).count() as u64)
+        })
+    }
 }
 
 /// Returns a stranger's text for a table, cut to so many columns.

@@ -2,9 +2,10 @@
 
 use super::ask::{AskArgs, Asked, Asker, PAGE};
 use super::csv;
-use super::device_view::{Device, ENDS, Page, cell, name_cell, table, widths};
+use super::device_view::{Device, Page, cell, name_cell, table, widths};
 use super::output::{Failure, Printed, print_csv, print_json, print_json_part};
 use crate::event::text::Lang;
+use crate::util::fate::ENDS;
 use crate::util::when::Times;
 use clap::Args;
 use clap::builder::PossibleValuesParser;

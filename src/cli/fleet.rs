@@ -2,9 +2,10 @@
 //! ended, and which of them need a look. No longer than a screen.
 
 use super::ask::{AskArgs, Asked, Asker, PAGE};
-use super::device_view::{Device, ENDS, Page, cell, is_failure, name_cell, table, widths};
+use super::device_view::{Device, Page, cell, name_cell, table, widths};
 use super::output::{Failure, print_json};
 use crate::event::text::Lang;
+use crate::util::fate::{ENDS, is_failure};
 use crate::util::when::Times;
 use clap::Args;
 use serde::Deserialize;

@@ -143,7 +143,8 @@ impl DeviceMemory for Group {
 }
 
 impl Group {
-    fn of(record: &Record) -> Self {
+    /// Returns the kind of one device.
+    pub(super) fn of(record: &Record) -> Self {
         let history = record.history.as_deref();
         Self {
             profile: Place(Arc::clone(&record.profile)),

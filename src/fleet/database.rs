@@ -8,6 +8,7 @@
 //! which moves no page.
 
 mod fault;
+mod hourly;
 mod load;
 mod place;
 mod reader;
@@ -23,7 +24,9 @@ pub(crate) use reader::{copy, read_only};
 pub(crate) use wipe::{Trace, traces};
 
 use super::id::DeviceId;
+pub(crate) use super::past::VERSIONS;
 use super::record::Record;
+use hourly::HOURS;
 use load::Load;
 use row::Numbers;
 use rusqlite::config::DbConfig;
@@ -36,13 +39,9 @@ use sweep::Sweep;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Number of new values that rows share after which those that nobody has are looked for.
 const NEW_VALUES: usize = 4_096;
-/// Hours for which hourly counts are kept: a year.
-const HOURS: u64 = 366 * 24;
 /// Number of hours that are removed at once: a clock that is wrong for a moment costs no more.
 const HOURS_AT_ONCE: u32 = 48;
 
-/// Kind of counts that say how many devices run each version in an hour: a state, and no sum.
-pub(crate) const VERSIONS: &str = "versions";
 /// Longest term of an offer, in milliseconds: a day (`gateway.fleet.silent_after`).
 const LONGEST_TERM: u64 = 86_400_000;
 /// Length of the file up to which all of it is checked now and then: a million devices have

@@ -7,10 +7,11 @@ use super::crowd::{Crowd, Group};
 use super::id::DeviceId;
 use super::record::Record;
 use crate::event::text::Lang;
-use crate::event::{Event, event};
+use crate::event::{Event, event, redacted as shown};
+use crate::firmware::name;
 use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::sync::Arc;
 use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
@@ -62,12 +63,61 @@ pub struct Departure {
 }
 
 /// Fate of a file at one device.
-enum Fate {
-    /// It is not for it.
-    None,
-    Gets,
-    Runs,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not for it: other files are looked for.
+    None(Event),
+    /// It is offered to it.
+    Gets(Event),
+    /// It runs it.
+    Runs(Event),
+    /// It is for it, and not offered.
     Stays(Event),
+}
+
+impl Fate {
+    /// Returns the reason.
+    pub fn why(&self) -> &Event {
+        match self {
+            Self::None(why) | Self::Gets(why) | Self::Runs(why) | Self::Stays(why) => why,
+        }
+    }
+}
+
+/// Prospect of one file at one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// Name of the file.
+    pub file: String,
+    /// Fate of it, if the device checked in now as it did last.
+    pub fate: Fate,
+}
+
+/// Says what would become of each file of the snapshot if a device checked in now: by the
+/// decision itself. Those that are for it come first.
+pub fn prospects(record: &Record, snapshot: &Snapshot, policy: &Policy) -> Vec<Prospect> {
+    let group = Group::of(record);
+    let check_in = group.check_in();
+    let decided = Decided::new(&group, &check_in, snapshot, policy);
+    let mut prospects: Vec<_> = snapshot
+        .entries()
+        .map(|entry| Prospect {
+            file: entry.file.clone(),
+            fate: decided.fate(entry),
+        })
+        .collect();
+    prospects.sort_by_cached_key(|one| {
+        let place = match one.fate {
+            Fate::Gets(_) => 0,
+            Fate::Runs(_) | Fate::Stays(_) => 1,
+            Fate::None(_) => 2,
+        };
+        // The highest come first where nothing else tells.
+        let name = name::parse(&one.file).ok();
+        let version = name.map(|name| name.version);
+        (place, Reverse(version), one.file.clone())
+    });
+    prospects
 }
 
 /// Counts, for each file by its name, the known devices that could get it: those whose model
@@ -108,11 +158,12 @@ impl Crowd {
             ..Forecast::default()
         };
         for (group, devices) in self.groups() {
-            let fate = fate(group, snapshot, policy, entry);
-            match fate {
-                Fate::None => continue,
-                Fate::Gets => forecast.gets += devices,
-                Fate::Runs => forecast.runs += devices,
+            let check_in = group.check_in();
+            let decided = Decided::new(group, &check_in, snapshot, policy);
+            match decided.fate(entry) {
+                Fate::None(_) => continue,
+                Fate::Gets(_) => forecast.gets += devices,
+                Fate::Runs(_) => forecast.runs += devices,
                 Fate::Stays(why) => forecast.stay(why, devices, group.version()),
             }
             forecast.of_model += devices;
@@ -129,12 +180,12 @@ impl Crowd {
         let mut departure = Departure::default();
         let mut instead = HashMap::<Option<&str>, u64>::new();
         for (group, devices) in self.groups() {
-            match fate(group, snapshot, policy, entry) {
-                Fate::None | Fate::Stays(_) => {}
-                Fate::Runs => departure.runs += devices,
-                Fate::Gets => {
+            let check_in = group.check_in();
+            match Decided::new(group, &check_in, snapshot, policy).fate(entry) {
+                Fate::None(_) | Fate::Stays(_) => {}
+                Fate::Runs(_) => departure.runs += devices,
+                Fate::Gets(_) => {
                     departure.gets += devices;
-                    let check_in = group.check_in();
                     let decision = decide(&check_in, &without, policy, group);
                     let other = match decision.outcome {
                         Outcome::Offer { entry, .. } => Some(&*entry.served.file),
@@ -258,39 +309,71 @@ fn candidates<'a>(
     }
 }
 
-fn fate(group: &Group, snapshot: &Snapshot, policy: &Policy, entry: &Entry) -> Fate {
-    let check_in = group.check_in();
-    let decision = decide(&check_in, snapshot, policy, group);
-    let is_it = |file: &str| file == entry.file;
-    let is_kept_back = decision.candidates == 0
-        && entry.model == DEFAULT_MODEL
-        && decision.withheld.iter().any(|held| {
-            let mut files = snapshot.model(DEFAULT_MODEL).iter();
-            files.any(|file| *file.file == *held.what)
-        });
-    let mut files = candidates(&decision, snapshot, policy).into_iter();
-    if !is_kept_back && !files.any(|file| is_it(&file.file)) {
-        return Fate::None;
+/// Decision about a device, of which files are held up against it.
+struct Decided<'a> {
+    check_in: &'a CheckIn<'a>,
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+    decision: Decision<'a>,
+    candidates: Vec<&'a Arc<Entry>>,
+}
+
+impl<'a> Decided<'a> {
+    fn new(
+        group: &Group,
+        check_in: &'a CheckIn<'a>,
+        snapshot: &'a Snapshot,
+        policy: &'a Policy,
+    ) -> Self {
+        let decision = decide(check_in, snapshot, policy, group);
+        Self {
+            check_in,
+            snapshot,
+            policy,
+            candidates: candidates(&decision, snapshot, policy),
+            decision,
+        }
     }
-    match decision.outcome {
-        Outcome::Offer { entry: offered, .. } if is_it(&offered.file) => return Fate::Gets,
-        Outcome::Silent => return Fate::Stays(event!(FORECAST_SILENT)),
-        Outcome::Offer { .. } | Outcome::UpToDate => {}
+
+    fn fate(&self, entry: &Entry) -> Fate {
+        let (decision, check_in) = (&self.decision, self.check_in);
+        let is_it = |file: &str| file == entry.file;
+        let is_kept_back = decision.candidates == 0
+            && entry.model == DEFAULT_MODEL
+            && decision.withheld.iter().any(|held| {
+                let mut files = self.snapshot.model(DEFAULT_MODEL).iter();
+                files.any(|file| *file.file == *held.what)
+            });
+        if !is_kept_back && !self.candidates.iter().any(|file| is_it(&file.file)) {
+            let (model, looks) = (&entry.model, shown(decision.model));
+            return Fate::None(event!(FORECAST_OTHER, model = model, looks = &*looks));
+        }
+        match decision.outcome {
+            Outcome::Offer { entry, .. } if is_it(&entry.file) => {
+                return Fate::Gets(event!(FORECAST_GETS));
+            }
+            Outcome::Silent => return Fate::Stays(event!(FORECAST_SILENT)),
+            Outcome::Offer { .. } | Outcome::UpToDate => {}
+        }
+        if let Some(held) = decision.withheld.iter().find(|held| is_it(held.what)) {
+            let why = Event::from(&held.reason);
+            return match held.reason {
+                Reason::AlreadyRunning { .. } => Fate::Runs(why),
+                _ => Fate::Stays(why),
+            };
+        }
+        let runs = reported(check_in, self.policy).runs(&entry.candidate());
+        if let Some(runs) = runs {
+            return Fate::Runs(Event::from(&runs));
+        }
+        let order = version::compare(entry.version.as_str(), check_in.version());
+        // What is no image tells nothing but its version.
+        if order == Ordering::Equal && entry.app.is_none() {
+            return Fate::Runs(event!(FORECAST_SAME_VERSION));
+        }
+        let pin = self.policy.pin(decision.model);
+        Fate::Stays(passed_over(decision, pin, entry, order))
     }
-    if let Some(held) = decision.withheld.iter().find(|held| is_it(held.what)) {
-        return match held.reason {
-            Reason::AlreadyRunning { .. } => Fate::Runs,
-            _ => Fate::Stays(Event::from(&held.reason)),
-        };
-    }
-    let runs = reported(&check_in, policy).runs(&entry.candidate());
-    let order = version::compare(entry.version.as_str(), check_in.version());
-    // What is no image tells nothing but its version.
-    if runs.is_some() || order == Ordering::Equal && entry.app.is_none() {
-        return Fate::Runs;
-    }
-    let pin = policy.pin(decision.model);
-    Fate::Stays(passed_over(&decision, pin, entry, order))
 }
 
 /// Returns why a file was passed over that nothing is held against: `order` is that of its

@@ -2,6 +2,7 @@
 
 use super::offer_end::OfferEnd;
 use super::outcome::ENOUGH;
+use super::past::{OTHERS, TRANSPORTS, VERSIONS, label};
 use super::table::Ended;
 use super::{Fleet, Knowledge, wall};
 use crate::event::tell;
@@ -12,7 +13,7 @@ use std::time::SystemTime;
 
 /// Number of versions that the counts of an hour name, the most frequent ones: anybody can
 /// invent more.
-const VERSIONS: usize = 50;
+const NAMED: usize = 50;
 
 /// Things that were counted before.
 #[derive(Debug, Default)]
@@ -83,7 +84,7 @@ impl Fleet {
         for transport in Transport::ALL {
             let each = CheckIn::ALL.iter();
             let sum = each.map(|outcome| COUNTS.check_ins(*outcome, *transport));
-            counts.push(("transports", transport.label(), sum.sum()));
+            counts.push((TRANSPORTS, transport.label(), sum.sum()));
         }
         for end in OfferEnd::ALL {
             counts.push(("ends", end.key(), COUNTS.offers(end as usize)));
@@ -106,13 +107,11 @@ impl Fleet {
         before.hour = of_versions;
         drop(before);
         let versions = self.summary(now).versions;
-        let (named, others) = versions.split_at(versions.len().min(VERSIONS));
+        let (named, others) = versions.split_at(versions.len().min(NAMED));
         let named = named.iter();
-        hour.extend(
-            named.map(|(model, version, count)| ("versions", format!("{model} {version}"), *count)),
-        );
+        hour.extend(named.map(|(model, version, count)| (VERSIONS, label(model, version), *count)));
         let others: u64 = others.iter().map(|(.., count)| count).sum();
-        hour.extend((others > 0).then(|| ("versions", "others".to_owned(), others)));
+        hour.extend((others > 0).then(|| (VERSIONS, OTHERS.to_owned(), others)));
         hour
     }
 }

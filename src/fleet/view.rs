@@ -2,18 +2,14 @@
 //! is looked through a stretch at a time.
 
 use super::offer_end::OfferEnd;
-use super::outcome::{Content, History, OfferedImage, millis};
+use super::outcome::{Content, History, Offer};
+use super::overview::NO_MODEL;
 use super::record::Record;
-use super::{Build, DeviceId, Fleet, Profile, wall};
+use super::{DeviceId, Fleet, wall};
 use crate::firmware::name::model_key;
 use std::cell::Cell;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-/// Name of a model that a device does not tell.
-const NO_MODEL: &str = "default";
+use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
 
 /// Devices that are wanted. What is `None` is not asked.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +22,10 @@ pub struct Filter {
     pub board: Option<String>,
     /// End of its newest offer.
     pub end: Option<OfferEnd>,
+    /// File of its newest offer.
+    pub file: Option<String>,
+    /// True for devices that came over TLS last, false for the others.
+    pub is_secure: Option<bool>,
     /// Earliest time of its last check-in.
     pub seen_since: Option<SystemTime>,
     /// Part of its id, board, version, address or client id, whatever the case.
@@ -41,28 +41,8 @@ pub struct Page {
     pub next: Option<DeviceId>,
 }
 
-/// Counts of the devices that are known by a MAC address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Number of them.
-    pub devices: u64,
-    /// Number by model and version, most first.
-    pub versions: Vec<(String, String, u64)>,
-    /// Number by the file that was the newest they were offered, where it failed, most first.
-    pub failing: Vec<(String, u64)>,
-    /// Number by the end of their newest offers, in the order of [`OfferEnd::ALL`].
-    pub ends: [u64; OfferEnd::ALL.len()],
-    /// Number over plain HTTP, and over TLS.
-    pub transports: [u64; 2],
-    /// Number seen within an hour, a day and a week.
-    pub seen: [u64; 3],
-}
-
 /// Ends of the offers of one file, by content.
 pub(crate) type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
-
-/// Profile and build that many devices share, by their places.
-type KindKey = (*const Profile, *const Build);
 
 impl Filter {
     fn wants(&self, id: &DeviceId, record: &Record, since: Option<u64>, q: Option<&str>) -> bool {
@@ -83,14 +63,22 @@ impl Filter {
                 profile.names().any(|name| is_name(name, model))
                     || record.named().is_none() && model == NO_MODEL
             })
-            && self.end.is_none_or(|end| newest(record) == Some(end))
+            && self
+                .end
+                .is_none_or(|end| newest(record).is_some_and(|offer| offer.end == end))
+            && self
+                .file
+                .as_deref()
+                .is_none_or(|file| newest(record).is_some_and(|offer| *offer.image.file == *file))
+            && self
+                .is_secure
+                .is_none_or(|is_secure| record.is_secure == is_secure)
             && q.is_none_or(|q| holds(id, record, q))
     }
 }
 
-fn newest(record: &Record) -> Option<OfferEnd> {
-    let history = record.history.as_deref()?;
-    history.offers.last().map(|offer| offer.end)
+fn newest(record: &Record) -> Option<&Offer> {
+    record.history.as_deref()?.offers.last()
 }
 
 /// Tells whether a device has this text, in lower case, somewhere.
@@ -105,17 +93,6 @@ fn holds(id: &DeviceId, record: &Record, q: &str) -> bool {
             .address(record.last_seen)
             .is_some_and(|address| has(&address.to_string()))
         || has(&record.client.to_string())
-}
-
-/// Counts by name: one name may have held several contents.
-fn by_file(failing: HashMap<Arc<OfferedImage>, u64>) -> Vec<(String, u64)> {
-    let mut files: BTreeMap<String, u64> = BTreeMap::new();
-    for (image, count) in failing {
-        *files.entry(image.file.to_string()).or_default() += count;
-    }
-    let mut files: Vec<_> = files.into_iter().collect();
-    files.sort_by_key(|(_, count)| Reverse(*count));
-    files
 }
 
 impl Fleet {
@@ -141,61 +118,6 @@ impl Fleet {
     /// Returns what is known of a device, under any spelling of its id.
     pub fn find(&self, id: &DeviceId) -> Option<Record> {
         self.table.shard(id).get(id).cloned()
-    }
-
-    /// Counts devices.
-    pub fn summary(&self, now: SystemTime) -> Summary {
-        const SPANS: [Duration; 3] = [
-            Duration::from_secs(3600),
-            Duration::from_secs(86_400),
-            Duration::from_secs(7 * 86_400),
-        ];
-        let now = wall(now);
-        let mut summary = Summary::default();
-        // Of a million devices there are some hundred kinds, each of which is kept once.
-        let mut kinds: HashMap<KindKey, (Arc<Profile>, Arc<Build>, u64)> = HashMap::new();
-        let mut failing: HashMap<Arc<OfferedImage>, u64> = HashMap::new();
-        self.table.each(|_, record| {
-            summary.devices += 1;
-            let key = (Arc::as_ptr(&record.profile), Arc::as_ptr(&record.build));
-            let kind = kinds.entry(key).or_insert_with(|| {
-                let (profile, build) = (&record.profile, &record.build);
-                (Arc::clone(profile), Arc::clone(build), 0)
-            });
-            kind.2 += 1;
-            summary.transports[usize::from(record.is_secure)] += 1;
-            let history = record.history.as_deref();
-            if let Some(offer) = history.and_then(|history| history.offers.last()) {
-                if let Some(count) = summary.ends.get_mut(offer.end as usize) {
-                    *count += 1;
-                }
-                if offer.end.is_failure() {
-                    *failing.entry(Arc::clone(&offer.image)).or_default() += 1;
-                }
-            }
-            let age = now.saturating_sub(record.last_seen);
-            for (count, span) in summary.seen.iter_mut().zip(SPANS) {
-                *count += u64::from(age < millis(span));
-            }
-        });
-        let mut versions: HashMap<(String, String), u64> = HashMap::new();
-        for (profile, build, count) in kinds.into_values() {
-            let model = profile.named().unwrap_or(NO_MODEL).to_owned();
-            *versions
-                .entry((model, build.version().to_owned()))
-                .or_default() += count;
-        }
-        summary.versions = versions
-            .into_iter()
-            .map(|((model, version), count)| (model, version, count))
-            .collect();
-        let order = |one: &(String, String, u64), other: &(String, String, u64)| {
-            let names = || (&one.0, &one.1).cmp(&(&other.0, &other.1));
-            other.2.cmp(&one.2).then_with(names)
-        };
-        summary.versions.sort_by(order);
-        summary.failing = by_file(failing);
-        summary
     }
 
     /// Counts the devices whose id is no MAC address.

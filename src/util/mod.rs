@@ -6,6 +6,7 @@ pub(crate) mod alert;
 pub(crate) mod allocator;
 pub mod counts;
 pub mod durable;
+pub(crate) mod fate;
 pub mod file_state;
 pub(crate) mod locale;
 pub mod memory;

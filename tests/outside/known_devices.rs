@@ -152,7 +152,7 @@ fn publish_says_who_would_get_it() {
     has(&text, "would get it at their next check: 0");
     has(
         &text,
-        "they get my-board_2.1.0.bin, which is higher (forecast.higher)",
+        "my-board_2.1.0.bin is offered instead, which is higher (forecast.higher)",
     );
     let (_, text, _) = run(
         dir,
@@ -183,7 +183,7 @@ fn inspect_says_the_same_of_what_has_a_model() {
     has(&text, &format!("  devices     {STAYS}\n"));
     has(
         &text,
-        "  devices     3 (now on 1.9.0…2.0.1) would not get it; they get my-board_2.2.0.bin, which is higher",
+        "  devices     3 (now on 1.9.0…2.0.1) would not get it; my-board_2.2.0.bin is offered instead, which is higher",
     );
     let (_, text, _) = run(dir, &["inspect", "another_1.1.0.bin", "--json"]);
     let json: Value = serde_json::from_str(&text).unwrap();

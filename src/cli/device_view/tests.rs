@@ -1,6 +1,7 @@
 //! Words for devices: reasons, cells and columns.
 
 use super::*;
+use crate::event::{Kind, kinds};
 
 #[test]
 fn every_reason_has_words_with_what_is_known() {

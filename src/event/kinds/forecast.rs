@@ -16,26 +16,33 @@ kinds! { FORECASTS:
     FORECAST_STAYS = why("forecast.stays", &["devices", "runs", "why", "id"],
         "{devices} 台（现为 {runs}）不会得到它；{why}（{id}）",
         "{devices} (now on {runs}) would not get it; {why} ({id})");
-    /// They get a higher file.
+    /// A device would.
+    FORECAST_GETS = why("forecast.gets", &[],
+        "下次签到（设备重启）时会得到它", "it is offered at the next check-in, which is at the next boot");
+    /// Files of another model are looked for.
+    FORECAST_OTHER = why("forecast.other-model", &["model", "looks"],
+        "它属于型号 {model}，而该设备得到的是型号 {looks} 的文件",
+        "it is for the model {model}, and this device gets files of {looks}");
+    /// A higher file goes out instead.
     FORECAST_HIGHER = why("forecast.higher", &["other"],
-        "它们会得到版本更高的 {other}", "they get {other}, which is higher");
-    /// Their model is held at another version.
+        "会得到版本更高的 {other}", "{other} is offered instead, which is higher");
+    /// The model is held at another version.
     FORECAST_PINNED = why("forecast.pinned", &["pin"],
-        "gateway.firmware.pin 将其型号固定在 {pin}", "gateway.firmware.pin holds their model at {pin}");
-    /// They run another build of it.
+        "gateway.firmware.pin 将该型号固定在 {pin}", "gateway.firmware.pin holds the model at {pin}");
+    /// Another build of it runs.
     FORECAST_SAME_VERSION = why("forecast.same-version", &[],
-        "它们运行的是同一版本的另一构建", "they run another build of the same version");
-    /// They run a higher version.
+        "运行的就是这个版本", "what runs is of this very version");
+    /// A higher version runs.
     FORECAST_LOWER = why("forecast.lower", &[],
-        "它们运行的版本更高", "they run a higher version");
-    /// A higher file ends it for them.
+        "运行的版本更高", "what runs is a higher version");
+    /// A higher file ends it.
     FORECAST_HELD = why("forecast.held", &["other", "why"],
         "不再看比 {other} 更低的文件（{why}）",
-        "nothing below {other} is looked at for them ({why})");
-    /// They are told nothing about firmware.
+        "nothing below {other} is looked at ({why})");
+    /// Nothing is said about firmware.
     FORECAST_SILENT = why("forecast.silent", &[],
-        "它们自己的版本号会使它们在收到固件信息时重启，因此不向它们提及固件",
-        "their own version restarts them at every check that mentions firmware, and they are told nothing about it");
+        "设备自己的版本号会使它在收到固件信息时重启，因此不向它提及固件",
+        "the version that runs makes a device restart at every check that mentions firmware, so that nothing is said of it");
     /// Further reasons.
     FORECAST_MORE = why("forecast.more", &[],
         "其他原因", "other reasons");

@@ -80,6 +80,10 @@ pub(crate) fn copy(dir: &Path, to: &Path) -> Result<bool, Fault> {
 }
 
 impl Reader {
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// Hands every device to `each`, in no order that means anything. A server may change
     /// devices meanwhile: each is what it was at one moment.
     ///

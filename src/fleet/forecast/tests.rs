@@ -185,7 +185,7 @@ fn each_reason_is_told_apart() {
     }
     assert_eq!(alone.len(), 4, "{alone:?}");
     let below = said(&["a_1.5.bin", "a_1.7.bin"], &plain);
-    let higher = "2 (now on 1.0…1.1) would not get it; they get a_1.7.bin, which is higher (forecast.higher)";
+    let higher = "2 (now on 1.0…1.1) would not get it; a_1.7.bin is offered instead, which is higher (forecast.higher)";
     assert!(below.contains(&higher.to_owned()), "{below:?}");
     let pinned = Policy {
         pins: HashMap::from([("a".to_owned(), Version::new("1.1"))]),
