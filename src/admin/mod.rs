@@ -15,6 +15,7 @@ mod page;
 mod parts;
 mod query;
 mod readiness;
+mod release_source;
 mod reply;
 mod route;
 mod scan;
@@ -30,4 +31,7 @@ pub(crate) use door::Admin;
 pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};
+pub(crate) use release_source::{
+    Done, Inside, Leaving, Needs, Outcome, Plan, Ready, ReleaseSource, Said, Undone, Wish,
+};
 pub(crate) use server_source::ServerSource;

@@ -13,6 +13,7 @@ pub(crate) mod known;
 mod machine;
 mod names;
 pub(crate) mod publishing;
+mod releases;
 mod reload;
 mod said;
 
@@ -25,6 +26,7 @@ use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::{Catalogue, CatalogueError};
+use crate::firmware::drafts::Drafts;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::fleet::state_folder::{self, StateError, StateFolder};
@@ -45,6 +47,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
 use house::House;
+use releases::Releases;
 use reload::Reloader;
 use said::{announce, say_certificates, say_room, say_source};
 use std::io;
@@ -88,6 +91,9 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     }
     let state = state_folder(&settings)?;
     let known = fleet::known(&settings, state.as_ref())?;
+    let drafts = state
+        .as_ref()
+        .map(|state| Arc::new(Drafts::open(state.path())));
     let admin = admin::open(&settings, state.as_ref(), &workers)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
@@ -114,6 +120,13 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let front = Arc::new(front(&settings, &catalogue, &store, fleet, challenges));
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
+        let releases = Releases {
+            known: known.clone(),
+            catalogue: Arc::clone(&catalogue),
+            store: Arc::clone(&store),
+            drafts: drafts.clone(),
+            running: Arc::clone(&running),
+        };
         let house = House {
             known: known.clone(),
             catalogue: Arc::clone(&catalogue),
@@ -124,7 +137,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             has_state: state.is_some(),
             started: SystemTime::now(),
         };
-        admin.service(&settings, house, tls.clone())
+        admin.service(&settings, house, releases, tls.clone())
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
@@ -143,6 +156,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     });
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
+    releases::keep(&supervisor, drafts);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));

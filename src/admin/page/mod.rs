@@ -5,6 +5,7 @@
 
 mod acts;
 mod assets;
+mod firmware;
 mod guard;
 mod layout;
 mod reader;
@@ -23,7 +24,7 @@ use hyper::Method;
 
 /// Returns every page, who may have it, and what it brings.
 pub(super) fn rows() -> Vec<Endpoint> {
-    vec![
+    let mut rows = vec![
         Endpoint::new(Method::GET, "/sign-in", Access::Open, sign_in::show),
         Endpoint::new(Method::POST, "/sign-in", Access::Open, sign_in::sign_in),
         page(
@@ -53,7 +54,9 @@ pub(super) fn rows() -> Vec<Endpoint> {
             Brings::Nothing,
             acts::acts,
         ),
-    ]
+    ];
+    rows.extend(firmware::rows());
+    rows
 }
 
 /// Tells whether a row is a page, a part of one, or a way to it.

@@ -152,4 +152,49 @@ kinds! { PUBLISHING:
     DRAFT_GONE = why("draft.gone", &[],
         "这个文件已不在等待：它已发布或被丢弃，或已等待超过一小时。如需发布请重新上传",
         "this file does not wait any more: it was published or thrown away, or has waited for an hour. Send it again to publish it");
+    /// Known devices tell which of two boards is meant.
+    PUBLISH_REPORTED = why("publish.reported", &["model", "other", "devices"],
+        "文件名可能指两种板子，{model} 或 {other}；按 {model} 处理，因为有 {devices} 台已知设备报告它，而没有设备报告 {other}",
+        "its name may be two boards', {model} and {other}; it is taken for {model}, which is reported by known devices \
+         ({devices}), and {other} by none");
+    /// A removal may not outlive a power cut.
+    REMOVE_UNSYNCED = why("remove.unsynced", &["reason"],
+        "该目录所在的文件系统无法确认写入（{reason}）：如果一分钟内断电，文件可能重新出现",
+        "the folder's file system could not be made to write this down ({reason}): a power cut within the next minute may bring \
+         the file back");
+    /// Its model is held at it.
+    REMOVE_PINNED = why("remove.pinned", &["model", "pin"],
+        "gateway.firmware.pin 将型号 {model} 固定在 {pin}：固定仍然有效，删除后这些设备不会收到任何固件，直到有该版本的文件，或修改该设置",
+        "gateway.firmware.pin holds the model {model} at {pin}: that stays, and once the file is gone its devices are offered nothing until \
+         there is a file of this version again, or the setting is changed");
+    /// The firmware folder lies on a mount that is read-only.
+    MOUNT_READ_ONLY = why("mount.read-only", &["dir", "mount", "root", "kind", "how"],
+        "固件目录 {dir} 以只读方式挂载（挂载点 {mount}，文件系统 {kind}，来源路径 {root}），因此不能在此发布或删除。{how}",
+        "the firmware folder {dir} is mounted read-only (at {mount}, from {root}, {kind}), so that nothing can be published or deleted \
+         here. {how}");
+    /// What to change in a container's description.
+    MOUNT_IN_CONTAINER = why("mount.in-container", &["mount", "user"],
+        "处理办法：在 docker-compose.yml 的 volumes 中，去掉以 :{mount}:ro 结尾那一行的 :ro，让用户 {user} 可以写入其中的 bin 目录（宿主机上 \
+         chown {user} data/bin），再执行 docker compose up -d",
+        "Remedy: in docker-compose.yml, under volumes, take the :ro off the line that ends in :{mount}:ro; let the user {user} write to the \
+         folder bin in it (on the host: chown {user} data/bin); then docker compose up -d");
+    /// What to change in a unit.
+    MOUNT_OF_UNIT = why("mount.of-unit", &["dir"],
+        "处理办法：执行 systemctl edit xiaozhi-ota，加入 [Service] 和 ReadWritePaths={dir}，让服务的用户可以写入该目录，再执行 systemctl restart xiaozhi-ota",
+        "Remedy: systemctl edit xiaozhi-ota, add [Service] and ReadWritePaths={dir}, let the service's user write there, then systemctl \
+         restart xiaozhi-ota");
+    /// What to change elsewhere.
+    MOUNT_ELSEWHERE = why("mount.elsewhere", &["mount"],
+        "处理办法：以可写方式重新挂载（mount -o remount,rw {'mount'}），或将 gateway.firmware.dir 改为可写的目录",
+        "Remedy: mount it so that it can be written (mount -o remount,rw {'mount'}), or set gateway.firmware.dir to a folder that can be");
+    /// A file is published, as whoever did it reads it.
+    PAGE_PUBLISHED = why("page.published", &["file", "warning?"],
+        "{file} 已发布，设备下次签到（开机）时收到{。请注意：|warning|}",
+        "{file} is published: devices get it at their next check-in, which is at their next boot{. Note: |warning|}");
+    /// A file is deleted.
+    PAGE_DELETED = why("page.deleted", &["file", "warning?"],
+        "{file} 已删除{。请注意：|warning|}", "{file} is deleted{. Note: |warning|}");
+    /// A draft was thrown away.
+    PAGE_THROWN_AWAY = why("page.thrown-away", &["file"],
+        "{file} 已丢弃，没有发布任何内容", "{file} was thrown away, and nothing was published");
 }

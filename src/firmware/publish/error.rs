@@ -5,6 +5,7 @@ use super::super::archive::ArchiveFault;
 use super::super::notes::NotesError;
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, event};
+use crate::util::paths::absolute;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -147,7 +148,7 @@ impl PublishError {
 impl PublishError {
     /// Returns the reason, without what to type against it. Paths in it are those that `shown`
     /// makes of them.
-    pub(crate) fn event(&self, shown: impl Fn(&Path) -> String) -> Event {
+    fn event(&self, shown: impl Fn(&Path) -> String) -> Event {
         let refused = |path: &Path, inside: Option<&str>, why: Event| {
             event!(
                 PUBLISH_REFUSED,
@@ -225,6 +226,17 @@ impl PublishError {
                 event!(PUBLISH_FOLDER, dir = shown(dir), reason = reason)
             }
         }
+    }
+
+    /// Returns the reason for whoever knows the folders: paths in it are names alone.
+    pub(crate) fn by_name(&self) -> Event {
+        if matches!(self, Self::Folder { .. }) {
+            return self.event(|path| absolute(path).display().to_string());
+        }
+        self.event(|path| match path.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => path.display().to_string(),
+        })
     }
 
     /// Returns what to type against it, as it follows the reason.

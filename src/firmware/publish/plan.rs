@@ -35,6 +35,12 @@ impl Target {
             path: dir.join(file),
         })
     }
+
+    /// Returns the file's name.
+    pub(crate) fn file(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
 }
 
 impl Source {
