@@ -57,6 +57,8 @@ pub(crate) enum Outcome {
         why: Event,
         /// What would help.
         needs: Needs,
+        /// What explains it.
+        hints: Vec<Event>,
     },
 }
 
@@ -67,8 +69,6 @@ pub(crate) struct Ready {
     pub(crate) file: String,
     /// Model in that name.
     pub(crate) model: String,
-    /// Version in that name.
-    pub(crate) version: String,
     /// True where a file of this name is replaced.
     pub(crate) replaces: bool,
     /// Consequence for devices, whether they are known or not.
@@ -86,6 +86,8 @@ pub(crate) struct Ready {
 pub(crate) enum Needs {
     /// Another file.
     File,
+    /// Nothing: it is published already.
+    Nothing,
     /// A model. Those that it may be, and those that are known here.
     Model {
         candidates: Vec<String>,

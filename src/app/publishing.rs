@@ -131,14 +131,56 @@ pub(crate) fn models(dir: &Path) -> BTreeMap<String, Version> {
     models
 }
 
-/// Says what follows for devices of a file that is in the folder, and why some may get another
-/// version all the same.
+/// Consequence for devices of a file that is in the folder, whether any are known or not.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// It is offered to those of lower versions.
+    Offered {
+        /// The devices.
+        whom: Event,
+        /// Its version.
+        version: String,
+    },
+    /// They are brought to it, whatever they run.
+    Pinned {
+        /// The devices.
+        whom: Event,
+    },
+    /// They are held at another version.
+    Held,
+}
+
+impl Effect {
+    /// Says it beside a server.
+    pub(crate) fn told(&self) -> Event {
+        match self {
+            Self::Offered { whom, version } => {
+                event!(PUBLISH_OFFERED, whom = whom, version = version)
+            }
+            Self::Pinned { whom } => event!(PUBLISH_PINNED, whom = whom),
+            Self::Held => event!(PUBLISH_NOT_OFFERED),
+        }
+    }
+
+    /// Says it of this very server.
+    pub(crate) fn foretold(&self) -> Event {
+        match self {
+            Self::Offered { whom, version } => {
+                event!(PAGE_OFFERED, whom = whom, version = version)
+            }
+            Self::Pinned { whom } => event!(PAGE_PINNED, whom = whom),
+            Self::Held => event!(PUBLISH_NOT_OFFERED),
+        }
+    }
+}
+
+/// Returns what follows for devices, and why some may get another version all the same.
 pub(crate) fn effect(
     settings: &Settings,
     models: &BTreeMap<String, Version>,
     (model, version): (&str, &Version),
     source: &Source,
-) -> (Event, Option<Event>) {
+) -> (Effect, Option<Event>) {
     let policy = &settings.policy;
     let which = kind(source, &settings.catalogue);
     let whom = if model == DEFAULT_MODEL {
@@ -146,12 +188,16 @@ pub(crate) fn effect(
     } else {
         event!(PUBLISH_WHOM, model = model, which = which)
     };
-    let offered = |whom| event!(PUBLISH_OFFERED, whom = whom, version = version.as_str());
+    let text = version.to_string();
+    let offered = |whom| Effect::Offered {
+        whom,
+        version: text.clone(),
+    };
     match (policy.pin(model), highest(policy, models, model)) {
-        (Some(pin), _) if pin == version => (event!(PUBLISH_PINNED, whom = whom), None),
+        (Some(pin), _) if pin == version => (Effect::Pinned { whom }, None),
         (Some(pin), _) => {
             let pin = event!(PUBLISH_OTHER_PIN, model = model, pin = pin.as_str());
-            (event!(PUBLISH_NOT_OFFERED), Some(pin))
+            (Effect::Held, Some(pin))
         }
         (None, Some(highest)) if highest >= version && highest.as_str() != version.as_str() => {
             let lower = event!(

@@ -167,6 +167,9 @@ impl ReleaseSource for Releases {
             .collect();
         let said = files.iter().map(|file| {
             let mut said = Said::default();
+            if file.entry.as_ref().is_some_and(|entry| entry.app.is_none()) {
+                said.warnings.push(event!(PAGE_NO_ESP));
+            }
             if let Some(entry) = &file.entry
                 && let Some(app) = &entry.app
             {

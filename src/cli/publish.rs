@@ -247,7 +247,7 @@ impl Run<'_> {
             ));
         }
         self.taken.note(&target, path, sum);
-        row.effect = effect.to_string();
+        row.effect = effect.told().to_string();
         row.warnings.extend(warning.iter().map(Event::to_string));
         if let Some(app) = &app {
             if !self.is_batch && app.needs_assets(&settings.catalogue.projects) {

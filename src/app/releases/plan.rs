@@ -3,7 +3,7 @@
 use crate::admin::{Inside, Needs, Outcome, Plan, Ready, Wish};
 use crate::app::publishing::{self, ToldModel, app_of, effect, models};
 use crate::config::Settings;
-use crate::event::event;
+use crate::event::{Event, event};
 use crate::firmware::command::Publish;
 use crate::firmware::drafts::Draft;
 use crate::firmware::entry_of;
@@ -48,11 +48,20 @@ impl<'a> Planner<'a> {
     pub(super) fn plan(&self, draft: Draft, wish: &Wish) -> Plan {
         let source = Source::read(&draft.path, &self.settings.catalogue, false, true);
         let inside = source.as_ref().ok().map(inside);
-        let outcome = source.and_then(|source| self.ready(&source, &draft, wish));
+        let outcome = match source {
+            Ok(source) => match self.ready(&source, &draft, wish) {
+                Ok(ready) => Outcome::Ready(ready),
+                Err(error) => {
+                    let hint = source.disagreement().filter(|_| wish.version.is_none());
+                    self.refused(&error, hint)
+                }
+            },
+            Err(error) => self.refused(&error, None),
+        };
         Plan {
             draft,
             inside,
-            outcome: outcome.map_or_else(|error| self.refused(&error), Outcome::Ready),
+            outcome,
         }
     }
 
@@ -123,28 +132,29 @@ impl<'a> Planner<'a> {
             file: target.file(),
             replaces: target.path.exists(),
             model: target.model,
-            version: target.version,
-            effect,
+            effect: effect.foretold(),
             forecast,
             warnings,
             hints,
         }))
     }
 
-    fn refused(&self, error: &PublishError) -> Outcome {
+    fn refused(&self, error: &PublishError, hint: Option<Event>) -> Outcome {
         let needs = match error {
             PublishError::NoModel { .. } | PublishError::ModelName { .. } => {
                 self.needs_model(Vec::new())
             }
             PublishError::EitherModel { models, .. } => self.needs_model(models.to_vec()),
             PublishError::VersionName { .. } | PublishError::UnsafeVersion { .. } => Needs::Version,
-            PublishError::Exists { same: false, .. } => Needs::Name,
+            PublishError::Exists { same: true, .. } => Needs::Nothing,
+            PublishError::Exists { .. } => Needs::Name,
             PublishError::ForOthers { version, .. } => Needs::Rank(version.clone()),
             _ => Needs::File,
         };
         Outcome::Refused {
             why: error.by_name(),
             needs,
+            hints: hint.into_iter().collect(),
         }
     }
 

@@ -197,4 +197,17 @@ kinds! { PUBLISHING:
     /// A draft was thrown away.
     PAGE_THROWN_AWAY = why("page.thrown-away", &["file"],
         "{file} 已丢弃，没有发布任何内容", "{file} was thrown away, and nothing was published");
+    /// It will be offered.
+    PAGE_OFFERED = why("page.offered", &["whom", "version"],
+        "{whom}，版本低于 {version} 的，下次签到（开机）时会收到它",
+        "{whom} get it at their next check-in, which is at their next boot, where they report a version below {version}");
+    /// Devices will be brought to it.
+    PAGE_PINNED = why("page.pinned", &["whom"],
+        "{whom}下次签到（开机）时会换成它，不论现在是什么版本，因为该版本已被固定",
+        "{whom} are brought to it at their next check-in, whatever they run, for it is pinned");
+    /// What is offered is no ESP image.
+    PAGE_NO_ESP = why("page.no-esp", &[],
+        "这不是 ESP 固件，ESP32 看到首字节就会拒绝它：只下发给不报告 ESP32 芯片的设备。如果不需要，请设置 gateway.firmware.verify: strict，或删除它",
+        "this is no ESP image, and an ESP32 refuses it at its first byte: it is offered to devices that report no ESP32's chip. If it is \
+         not meant, set gateway.firmware.verify: strict, or delete it");
 }

@@ -1,6 +1,6 @@
 //! A draft: what it is, and what would happen to how many devices before it goes live.
 
-use super::facts::{PATH, facts, look_only, millis, size, warnings};
+use super::facts::{PATH, facts, look_only, millis, size, until, warnings};
 use crate::admin::fleet_source::Orderer;
 use crate::admin::page::guard::Fields;
 use crate::admin::page::layout::Tab;
@@ -20,7 +20,13 @@ use maud::{Markup, html};
 
 words! {
     IS_READY = "可以发布。发布后它的文件名是：", "It can be published. As a file it will be called:";
-    IS_REFUSED = "不能这样发布", "It cannot be published like this";
+    NOT_LIVE = "这个文件还没有发布，没有设备会收到它。", "This file is not published yet: no device gets it.";
+    IS_REFUSED = "不能发布", "It cannot be published";
+    IS_THERE = "已经发布过", "It is published already";
+    LACKS = "还差一点", "One thing is open";
+    KNOWN = "已知的型号：", "Models that are known here:";
+    FIND_MODEL = "型号一般是固件源码 main/boards 下的目录名，例如 lichuang-dev；设备签到后，在“设备”页面可以看到它报告的型号。",
+        "It is mostly the name of the folder in the firmware's main/boards, such as lichuang-dev; what a device reports stands on its page under Devices.";
     INSIDE = "里面是什么", "What is in it";
     TAKEN_FROM = "固件取自", "The image is taken from";
     LEFT = "不发布的部分", "Left out";
@@ -47,7 +53,6 @@ words! {
     VERSION_IS = "以数字开头，只含字母、数字、'.'、'_' 和 '-'，例如 1.6.6", "A digit first, then letters, digits, '.', '_' and '-': 1.6.6";
     SHOW = "再看结果", "See what that comes to";
     WHICH = "请选择是哪一个：", "Choose which one it is:";
-    SAY_MODEL = "请填写型号：", "Say which model it is for:";
     SAY_VERSION = "请填写另一个版本：", "Give it another version:";
     RAISE = "可以提高版本号，或替换那个文件：", "Raise its version, or replace that file:";
     REPLACE = "替换那个文件", "Replace that file";
@@ -58,6 +63,9 @@ words! {
     AGAIN = "请换一个文件重新上传。", "Send another file.";
     BACK = "返回固件列表", "Back to the firmware";
 }
+
+/// Number of models for which there is a button.
+const BUTTONS: usize = 12;
 
 fn gone() -> Refusal {
     Refusal::Said(StatusCode::NOT_FOUND, Box::new(event!(DRAFT_GONE)))
@@ -77,9 +85,13 @@ pub(super) async fn show(
     let draft = &plan.draft;
     let here = format!("{PATH}/drafts/{}", draft.id);
     let body = html! {
+        p.soft { (reader.say(NOT_LIVE)) }
         @match &plan.outcome {
             Outcome::Ready(ready) => (verdict_ready(&reader, ready)),
-            Outcome::Refused { why, needs } => (verdict_refused(&reader, why, needs, &wish, &here)),
+            Outcome::Refused { why, needs, hints } => {
+                (verdict_refused(&reader, why, needs, hints))
+                (mending(&reader, needs, &wish, &here))
+            }
         }
         @if let Outcome::Ready(ready) = &plan.outcome {
             h2 { (reader.say(WOULD)) }
@@ -104,12 +116,12 @@ pub(super) async fn show(
         @if matches!(&plan.outcome, Outcome::Ready(_)) {
             details id="another" {
                 summary { (reader.say(ANOTHER)) }
-                (wish_form(&reader, &wish, &here, &[]))
+                (wish_form(&reader, &wish, &here))
             }
         }
         p.soft.small {
             (reader.say(SENT)) bdi { (draft.by) } " · " (reader.time(millis(draft.at))) " · "
-            (reader.say(WAITS)) (reader.time(millis(draft.until())))
+            (reader.say(WAITS)) (until(&reader, draft.until()))
         }
         p { a href=(PATH) { (reader.say(BACK)) } }
     };
@@ -120,42 +132,39 @@ fn verdict_ready(reader: &Reader, ready: &Ready) -> Markup {
     html! {
         div.hand.good {
             p { (reader.say(IS_READY)) " " strong { bdi { (ready.file) } } }
-            @for hint in &ready.hints { p { bdi { (hint.message(reader.lang)) } } }
+            @for hint in &ready.hints { p.say { bdi { (hint.message(reader.lang)) } } }
         }
     }
 }
 
-fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, wish: &Wish, here: &str) -> Markup {
+fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, hints: &[Event]) -> Markup {
+    let (class, title) = match needs {
+        Needs::File => ("hand bad", IS_REFUSED),
+        Needs::Nothing => ("hand", IS_THERE),
+        _ => ("hand", LACKS),
+    };
     html! {
-        div.hand.bad role="alert" {
-            p { strong { (reader.say(IS_REFUSED)) } }
+        div class=(class) role="alert" {
+            p { strong { (reader.say(title)) } }
             p { bdi { (why.message(reader.lang)) } }
+            @for hint in hints { p.say { bdi { (hint.message(reader.lang)) } } }
+            @if *needs == Needs::File { p { (reader.say(AGAIN)) } }
         }
+    }
+}
+
+fn mending(reader: &Reader, needs: &Needs, wish: &Wish, here: &str) -> Markup {
+    html! {
         @match needs {
-            Needs::File => p { (reader.say(AGAIN)) },
-            Needs::Model { candidates, .. } if !candidates.is_empty() => {
-                p { (reader.say(WHICH)) }
-                p.row {
-                    @for model in candidates {
-                        form.inline method="get" action=(here) {
-                            input type="hidden" name="model" value=(model);
-                            (hidden("version", wish.version.as_deref()))
-                            button type="submit" { bdi { (model) } }
-                        }
-                    }
-                }
-            }
-            Needs::Model { known, .. } => {
-                p { (reader.say(SAY_MODEL)) }
-                (wish_form(reader, wish, here, known))
-            }
+            Needs::File | Needs::Nothing => "",
+            Needs::Model { candidates, known } => (model_forms(reader, candidates, known, wish, here)),
             Needs::Version => {
                 p { (reader.say(SAY_VERSION)) }
-                (wish_form(reader, wish, here, &[]))
+                (wish_form(reader, wish, here))
             }
             Needs::Name => {
                 p { (reader.say(RAISE)) }
-                (wish_form(reader, wish, here, &[]))
+                (wish_form(reader, wish, here))
                 (replace_form(reader, wish, here))
             }
             Needs::Rank(version) => {
@@ -166,6 +175,44 @@ fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, wish: &Wish, her
                     button type="submit" { (reader.say(BESIDE_AS)) bdi { (version) } }
                 }
                 (replace_form(reader, wish, here))
+            }
+        }
+    }
+}
+
+/// Asks for the model: by buttons where some are likely, and by a field.
+fn model_forms(
+    reader: &Reader,
+    candidates: &[String],
+    known: &[String],
+    wish: &Wish,
+    here: &str,
+) -> Markup {
+    let (likely, words) = if candidates.is_empty() {
+        (known, KNOWN)
+    } else {
+        (candidates, WHICH)
+    };
+    html! {
+        @if !likely.is_empty() {
+            p { (reader.say(words)) }
+            @for model in likely.iter().take(BUTTONS) {
+                form.inline method="get" action=(here) {
+                    input type="hidden" name="model" value=(model);
+                    (hidden("version", wish.version.as_deref()))
+                    button.second[candidates.is_empty()] type="submit" { bdi { (model) } }
+                }
+            }
+        }
+        @if candidates.is_empty() {
+            form method="get" action=(here) {
+                label for="model" { (reader.say(MODEL)) }
+                input type="text" id="model" name="model" value=[wish.model.as_deref()] list="models"
+                    autocomplete="off" maxlength="200" required aria-describedby="find-model";
+                datalist id="models" { @for model in known { option value=(model) {} } }
+                p.soft.small id="find-model" { (reader.say(FIND_MODEL)) }
+                (hidden("version", wish.version.as_deref()))
+                p { button type="submit" { (reader.say(SHOW)) } }
             }
         }
     }
@@ -186,13 +233,11 @@ fn replace_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
     }
 }
 
-fn wish_form(reader: &Reader, wish: &Wish, here: &str, known: &[String]) -> Markup {
+fn wish_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
     html! {
         form method="get" action=(here) {
             label for="model" { (reader.say(MODEL)) }
-            input type="text" id="model" name="model" value=[wish.model.as_deref()] list="models" autocomplete="off"
-                maxlength="200";
-            datalist id="models" { @for model in known { option value=(model) {} } }
+            input type="text" id="model" name="model" value=[wish.model.as_deref()] autocomplete="off" maxlength="200";
             label for="version" { (reader.say(VERSION)) }
             input type="text" id="version" name="version" value=[wish.version.as_deref()] autocomplete="off"
                 maxlength="100" aria-describedby="version-is";
@@ -234,12 +279,12 @@ fn consequence(reader: &Reader, ready: &Ready) -> Markup {
         @match &ready.forecast {
             Some(forecast) if forecast.of_model == 0 => {
                 p { (reader.say(NONE_OF)) (forecast.known) }
-                p.soft { bdi { (ready.effect.message(reader.lang)) } }
+                p.soft.say { bdi { (ready.effect.message(reader.lang)) } }
             }
             Some(forecast) => (foreseen(reader, forecast)),
             None => {
                 p { (reader.say(NO_DEVICES)) }
-                p { bdi { (ready.effect.message(reader.lang)) } }
+                p.say { bdi { (ready.effect.message(reader.lang)) } }
             }
         }
     }
@@ -271,7 +316,7 @@ fn foreseen(reader: &Reader, forecast: &Forecast) -> Markup {
                             tr {
                                 td.n { (stays.devices) }
                                 td { bdi { (stays.versions()) } }
-                                td { bdi { (stays.why.message(reader.lang)) } }
+                                td { div.say { bdi { (stays.why.message(reader.lang)) } } }
                             }
                         }
                     }
@@ -294,7 +339,7 @@ fn what_is_inside(reader: &Reader, plan: &Plan) -> Markup {
                     }
                     @if !inside.left.is_empty() {
                         dt { (reader.say(LEFT)) }
-                        dd { ul.plain { @for left in &inside.left { li { bdi { (left) } } } } }
+                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } bdi { (left) } } }
                     }
                 }
                 None => { dt { (reader.say(super::facts::SIZE)) } dd { (size(reader, plan.draft.size)) } }

@@ -2,6 +2,7 @@
 
 use crate::admin::page::reader::Reader;
 use crate::admin::page::words::words;
+use crate::admin::time::rfc3339;
 use crate::event::Event;
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -48,6 +49,16 @@ pub(super) fn size(reader: &Reader, bytes: u64) -> Markup {
     }
 }
 
+/// Shows a length in a table.
+pub(super) fn short_size(reader: &Reader, bytes: u64) -> Markup {
+    let kib = bytes.div_ceil(1 << 10);
+    html! {
+        @if bytes < 1 << 10 { (bytes) " " (reader.say(BYTES)) }
+        @else if bytes < 1 << 20 { (kib) " KiB" }
+        @else { (format!("{:.2} MiB", bytes as f64 / f64::from(1 << 20))) }
+    }
+}
+
 /// Shows what an image says of itself.
 pub(super) fn facts(reader: &Reader, app: Option<&AppImage>, bytes: Option<u64>) -> Markup {
     html! {
@@ -77,7 +88,7 @@ pub(super) fn facts(reader: &Reader, app: Option<&AppImage>, bytes: Option<u64>)
 pub(super) fn warnings(reader: &Reader, warnings: &[Event]) -> Markup {
     html! {
         @for warning in warnings {
-            div.hand { p { bdi { (warning.message(reader.lang)) } } }
+            div.hand { p.say { bdi { (warning.message(reader.lang)) } } }
         }
     }
 }
@@ -91,4 +102,10 @@ pub(super) fn look_only(reader: &Reader) -> Markup {
 pub(super) fn millis(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Shows the time until which something waits, to the minute.
+pub(super) fn until(reader: &Reader, at: SystemTime) -> Markup {
+    let at = rfc3339(millis(at));
+    html! { time datetime=(at) { (reader.times.short(&at)) } }
 }

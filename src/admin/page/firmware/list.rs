@@ -1,6 +1,6 @@
 //! The files, and those that wait to be published.
 
-use super::facts::{PATH, SIZE, facts, look_only, millis, part, size, warnings};
+use super::facts::{PATH, SIZE, facts, look_only, part, short_size, until, warnings};
 use crate::admin::fleet_source::FileView;
 use crate::admin::page::layout::{Tab, said};
 use crate::admin::page::reader::Reader;
@@ -36,7 +36,7 @@ words! {
     WAITING_TITLE = "等待发布", "Waiting to be published";
     WAITING_ABOUT = "这些文件还没有发给任何设备，一小时后自动删除", "No device gets these yet; they go after an hour";
     FILE = "文件", "File";
-    SENT_BY = "上传者（令牌的名字）", "Sent by (name of the token)";
+    SENT_BY = "上传者", "Sent by";
     UNTIL = "保留到", "Waits until";
     FILES = "固件目录中的文件", "Files in the firmware folder";
     FOLDER = "目录：", "Folder: ";
@@ -168,9 +168,9 @@ fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
                         @for draft in drafts {
                             tr {
                                 td { a href={ (PATH) "/drafts/" (draft.id) } { bdi { (draft.name()) } } }
-                                td.n { (size(reader, draft.size)) }
+                                td.n { (short_size(reader, draft.size)) }
                                 td { bdi { (draft.by) } }
-                                td.nowrap { (reader.time(millis(draft.until()))) }
+                                td.nowrap { (until(reader, draft.until())) }
                             }
                         }
                     }
@@ -234,7 +234,7 @@ fn card(reader: &Reader, file: &File) -> Markup {
         article.card {
             p { strong { bdi { (view.file) } } " " span class=(class) { (reader.say(verdict)) } }
             @if let Some(why) = &view.why {
-                p { bdi { (why.message(reader.lang)) } }
+                p.say { bdi { (why.message(reader.lang)) } }
             } @else if view.verdict == "waiting" {
                 p { (reader.say(UNREAD)) }
             }
