@@ -337,14 +337,15 @@ fn a_file_is_fetched_under_its_name() {
     ));
     let browser = Browser::of(&server);
     let page = browser.get("/firmware");
-    let link = between(page.text(), "href=\"/firmware/files/", "\"").unwrap();
-    let listed = page.text().matches(" download").count();
-    assert_eq!(listed, 1, "{}", page.text());
-    let path = if link.ends_with("/delete") {
-        panic!("{link}")
-    } else {
-        format!("/firmware/files/{link}")
+    let links = page.text().split("href=\"").skip(1);
+    let links: Vec<_> = links
+        .filter_map(|link| between(link, "/firmware/files/", "\" download"))
+        .filter(|link| !link.contains('"'))
+        .collect();
+    let [link] = links[..] else {
+        panic!("{links:?}: {}", page.text());
     };
+    let path = format!("/firmware/files/{link}");
     let reply = browser.get(&path);
     assert_eq!(reply.status, 200, "{reply:?}");
     assert!(reply.body == image && reply.whole);

@@ -128,7 +128,7 @@ fn what_would_not_be_offered_says_why_in_the_readers_language() {
         (
             "a_2.0.bin",
             &deadly,
-            "restarts at every check",
+            "restarts a device at every check",
             "每次检查时重启",
         ),
         (

@@ -103,7 +103,7 @@ pub(super) async fn show(
             }
         }
         @if reader.may_operate() {
-            p.row {
+            div {
                 @if let Outcome::Ready(ready) = &plan.outcome {
                     (publish_form(&reader, ready, &wish, &here))
                 }
