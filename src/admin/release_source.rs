@@ -46,7 +46,7 @@ pub(crate) struct Inside {
     pub(crate) left: Vec<String>,
 }
 
-/// What would come of a draft.
+/// Outcome of a draft.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It would be published.
@@ -55,9 +55,9 @@ pub(crate) enum Outcome {
     Refused {
         /// The reason.
         why: Event,
-        /// What would help.
+        /// The remedy.
         needs: Needs,
-        /// What explains it.
+        /// Words that explain it.
         hints: Vec<Event>,
     },
 }
@@ -75,13 +75,13 @@ pub(crate) struct Ready {
     pub(crate) effect: Event,
     /// Consequence for known devices; `None` where there are none.
     pub(crate) forecast: Option<Forecast>,
-    /// What may not be meant.
+    /// Things that may not be meant.
     pub(crate) warnings: Vec<Event>,
-    /// What is good to know.
+    /// Things that are good to know.
     pub(crate) hints: Vec<Event>,
 }
 
-/// What would help against a refusal.
+/// Remedy against a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Another file.
@@ -106,7 +106,7 @@ pub(crate) enum Needs {
 pub(crate) struct Done {
     /// Name of the file.
     pub(crate) file: String,
-    /// What may become of it all the same.
+    /// Danger that is left.
     pub(crate) warning: Option<Event>,
 }
 
@@ -121,7 +121,7 @@ pub(crate) enum Undone {
     Unwritten(Event),
 }
 
-/// What follows once a file is deleted.
+/// Consequence once a file is deleted.
 #[derive(Debug)]
 pub(crate) struct Leaving {
     /// Reason why it cannot be.
@@ -136,10 +136,10 @@ pub(crate) struct Leaving {
     pub(crate) notes: Option<String>,
 }
 
-/// What is to be said of a file beside its verdict.
+/// Words on a file beside its verdict.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
-    /// What may not be meant.
+    /// Things that may not be meant.
     pub(crate) warnings: Vec<Event>,
     /// Its release notes, or why they cannot be read.
     pub(crate) notes: Option<Result<String, Event>>,

@@ -50,7 +50,7 @@ pub struct Stays {
     pub highest: Box<str>,
 }
 
-/// What becomes of the devices of a file that is to go.
+/// Fate of the devices of a file that is to go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Departure {
     /// Number of devices to which it is offered now.

@@ -35,6 +35,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
         &[
             "admin",
             "config",
+            "device",
             "event",
             "firmware",
             "fleet",

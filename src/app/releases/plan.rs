@@ -1,4 +1,4 @@
-//! What would come of a draft, as `xiaozhi-ota publish --dry-run` says it.
+//! Plans for drafts: what would come of each, as `xiaozhi-ota publish --dry-run` says it.
 
 use crate::admin::{Inside, Needs, Outcome, Plan, Ready, Wish};
 use crate::app::publishing::{self, ToldModel, app_of, effect, models};

@@ -1,4 +1,4 @@
-//! What keeps this server from changing which files the firmware folder has, with what to
+//! Reasons that keep this server from changing which files the firmware folder has, with what to
 //! change: most who run it gave it a folder that it may read and no more.
 
 use crate::app::machine::network;
