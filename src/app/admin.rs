@@ -204,7 +204,7 @@ impl AdminDoor {
         self,
         settings: &Settings,
         house: House,
-        releases: Releases,
+        releases: Arc<Releases>,
         tls: Option<Arc<ServerConfig>>,
     ) -> (Listeners, Service<Admin>) {
         let house = Arc::new(house);
@@ -219,7 +219,7 @@ impl AdminDoor {
             readiness: house.clone(),
             fleet: house.clone(),
             server: house,
-            releases: Arc::new(releases),
+            releases,
             metrics: Some(Arc::new(move || metrics::render(&*measured))),
             clock: SystemTime::now,
         };

@@ -26,7 +26,6 @@ use crate::config::{ConfigFault, ConfigFaults, Settings};
 use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::{Catalogue, CatalogueError};
-use crate::firmware::drafts::Drafts;
 use crate::firmware::store::Store;
 use crate::fleet::Fleet;
 use crate::fleet::state_folder::{self, StateError, StateFolder};
@@ -91,9 +90,6 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     }
     let state = state_folder(&settings)?;
     let known = fleet::known(&settings, state.as_ref())?;
-    let drafts = state
-        .as_ref()
-        .map(|state| Arc::new(Drafts::open(state.path())));
     let admin = admin::open(&settings, state.as_ref(), &workers)?;
     let certificates = certificates(&settings)?;
     let tls = certificates.clone().map(tls::server_config).transpose()?;
@@ -116,17 +112,12 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     fleet::wait(&known).await;
     let limits = limits(&settings, connections);
     let store = Arc::new(Store::new(settings.memory));
+    let releases = Releases::new(&known, &catalogue, &store, state.as_ref(), &running);
+    let releases = Arc::new(releases);
     let fleet = &known.fleet;
     let front = Arc::new(front(&settings, &catalogue, &store, fleet, challenges));
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
-        let releases = Releases {
-            known: known.clone(),
-            catalogue: Arc::clone(&catalogue),
-            store: Arc::clone(&store),
-            drafts: drafts.clone(),
-            running: Arc::clone(&running),
-        };
         let house = House {
             known: known.clone(),
             catalogue: Arc::clone(&catalogue),
@@ -137,7 +128,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             has_state: state.is_some(),
             started: SystemTime::now(),
         };
-        admin.service(&settings, house, releases, tls.clone())
+        admin.service(&settings, house, Arc::clone(&releases), tls.clone())
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
@@ -156,7 +147,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     });
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
-    releases::keep(&supervisor, drafts);
+    releases::keep(&supervisor, &releases);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));

@@ -19,6 +19,7 @@ use crate::firmware::snapshot::{ServedFile, Snapshot};
 use crate::firmware::store::{ImageContent, Store};
 use crate::firmware::{homes, name};
 use crate::fleet::orders::ActKind;
+use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, Departure};
 use crate::util::durable::Durability;
 use crate::util::paths::absolute;
@@ -44,8 +45,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const EXPIRY: Duration = Duration::from_secs(60);
 
 /// Removes the drafts that have waited for too long.
-pub(super) fn keep(supervisor: &Supervisor, drafts: Option<Arc<Drafts>>) {
-    let Some(drafts) = drafts else {
+pub(super) fn keep(supervisor: &Supervisor, releases: &Releases) {
+    let Some(drafts) = releases.drafts.clone() else {
         return;
     };
     let kept = supervisor.clone();
@@ -71,16 +72,33 @@ async fn expire(drafts: &Arc<Drafts>) {
 
 /// Parts of this server that releases need.
 pub(super) struct Releases {
-    pub(super) known: Known,
-    pub(super) catalogue: Arc<Catalogue>,
-    pub(super) store: Arc<Store>,
+    known: Known,
+    catalogue: Arc<Catalogue>,
+    store: Arc<Store>,
     /// `None` where the state folder is not this server's.
-    pub(super) drafts: Option<Arc<Drafts>>,
+    drafts: Option<Arc<Drafts>>,
     /// Settings that hold now.
-    pub(super) running: Arc<ArcSwap<Settings>>,
+    running: Arc<ArcSwap<Settings>>,
 }
 
 impl Releases {
+    /// Begins without drafts.
+    pub(super) fn new(
+        known: &Known,
+        catalogue: &Arc<Catalogue>,
+        store: &Arc<Store>,
+        state: Option<&StateFolder>,
+        running: &Arc<ArcSwap<Settings>>,
+    ) -> Self {
+        Self {
+            known: known.clone(),
+            catalogue: Arc::clone(catalogue),
+            store: Arc::clone(store),
+            drafts: state.map(|state| Arc::new(Drafts::open(state.path()))),
+            running: Arc::clone(running),
+        }
+    }
+
     fn no_state(&self) -> Event {
         event!(READY_NO_STATE, dir = absolute(&self.running.load().state))
     }

@@ -173,7 +173,9 @@ impl Drafts {
             }
             stays
         });
-        gone.iter().for_each(|path| remove(path));
+        for path in &gone {
+            remove(path);
+        }
     }
 
     fn unwritten(&self, reason: &io::Error) -> Event {

@@ -61,20 +61,20 @@ async fn take(
     form: &mut Multipart,
     length: Option<u64>,
 ) -> Result<String, Refusal> {
-    let word = match form.next_field().await.map_err(broken)? {
+    let word = match form.next_field().await.map_err(|e| broken(&e))? {
         Some(field) if field.name() == Some("csrf") => text(field).await?,
         _ => return Err(Refusal::Forged),
     };
     if !session.confirms(&word) {
         return Err(Refusal::Forged);
     }
-    let file = form.next_field().await.map_err(broken)?;
+    let file = form.next_field().await.map_err(|e| broken(&e))?;
     let file = file.filter(|field| field.name() == Some("file"));
     let file = file.ok_or_else(|| Refusal::BadBody("no field named file follows csrf".into()))?;
     let upload = begin(sources, &file, length).await?;
     let upload = copy(file, upload).await?;
     let mut model = None;
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
         if field.name() == Some("model") {
             model = Some(text(field).await?);
         }
@@ -107,7 +107,7 @@ async fn begin(
 async fn copy(mut file: Field<'_>, mut upload: Upload) -> Result<Upload, Refusal> {
     let mut block = Vec::with_capacity(BLOCK);
     loop {
-        let bytes = file.chunk().await.map_err(broken)?;
+        let bytes = file.chunk().await.map_err(|e| broken(&e))?;
         let is_over = bytes.is_none();
         block.extend_from_slice(&bytes.unwrap_or_default());
         if block.len() >= BLOCK || is_over {
@@ -132,7 +132,7 @@ async fn write(mut upload: Upload, mut block: Vec<u8>) -> Result<(Upload, Vec<u8
 /// Reads a short field.
 async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
     let mut text = Vec::new();
-    while let Some(bytes) = field.chunk().await.map_err(broken)? {
+    while let Some(bytes) = field.chunk().await.map_err(|e| broken(&e))? {
         text.extend_from_slice(&bytes);
         if text.len() > LONGEST_TEXT {
             return Err(Refusal::LongBody(LONGEST_TEXT));
@@ -141,7 +141,7 @@ async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
     String::from_utf8(text).map_err(|_| Refusal::BadBody("a field is no UTF-8".to_owned()))
 }
 
-fn broken(error: MultipartError) -> Refusal {
+fn broken(error: &MultipartError) -> Refusal {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let longest = crate::firmware::drafts::LONGEST;

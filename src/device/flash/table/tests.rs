@@ -75,7 +75,7 @@ fn a_table_that_no_bootloader_would_take_is_refused() {
                 assert_eq!(offset, 0x8000);
                 why
             }
-            other => panic!("{other}"),
+            other => panic!("{other:?}"),
         }
     };
     let table = Flash::v2_16mb().table();
