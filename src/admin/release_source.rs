@@ -88,6 +88,8 @@ pub(crate) enum Needs {
     File,
     /// Nothing: it is published already.
     Nothing,
+    /// A folder that takes it: the file is not to blame.
+    Place,
     /// A model. Those that it may be, and those that are known here.
     Model {
         candidates: Vec<String>,

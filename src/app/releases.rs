@@ -7,6 +7,7 @@ mod shut;
 use super::fleet::Known;
 use crate::admin::{Done, FileView, Leaving, Orderer, Plan, ReleaseSource, Said, Undone, Wish};
 use crate::config::Settings;
+use crate::event::kinds::DRAFT_UNWRITTEN;
 use crate::event::text::Text;
 use crate::event::{Event, event};
 use crate::firmware::catalogue::Catalogue;
@@ -219,7 +220,13 @@ impl ReleaseSource for Releases {
         if let Some(shut) = self.shut() {
             return Err(Undone::Unwritten(shut));
         }
-        drafts.begin(name, length, now).map_err(Undone::Refused)
+        drafts.begin(name, length, now).map_err(|why| {
+            if why.kind.id == DRAFT_UNWRITTEN.id {
+                Undone::Unwritten(why)
+            } else {
+                Undone::Refused(why)
+            }
+        })
     }
 
     fn plan(&self, id: &str, wish: &Wish, now: SystemTime) -> Option<Plan> {

@@ -1,5 +1,6 @@
 //! Plans for drafts: what would come of each, as `xiaozhi-ota publish --dry-run` says it.
 
+use super::shut;
 use crate::admin::{Inside, Needs, Outcome, Plan, Ready, Wish};
 use crate::app::publishing::{self, ToldModel, app_of, effect, models};
 use crate::config::Settings;
@@ -146,13 +147,18 @@ impl<'a> Planner<'a> {
             }
             PublishError::EitherModel { models, .. } => self.needs_model(models.to_vec()),
             PublishError::VersionName { .. } | PublishError::UnsafeVersion { .. } => Needs::Version,
+            PublishError::Folder { .. } => Needs::Place,
             PublishError::Exists { same: true, .. } => Needs::Nothing,
             PublishError::Exists { .. } => Needs::Name,
             PublishError::ForOthers { version, .. } => Needs::Rank(version.clone()),
             _ => Needs::File,
         };
+        let shut = match error {
+            PublishError::Folder { dir, .. } => shut::folder(dir),
+            _ => None,
+        };
         Outcome::Refused {
-            why: error.by_name(),
+            why: shut.unwrap_or_else(|| error.by_name()),
             needs,
             hints: hint.into_iter().collect(),
         }

@@ -215,6 +215,29 @@ fn no_name_and_no_id_leads_out() {
 }
 
 #[test]
+fn what_is_too_long_is_told_so_once_it_was_sent() {
+    let server = started();
+    let browser = Browser::of(&server);
+    let long = vec![0xE9; (64 << 20) + (80 << 10)];
+    let refused = browser.upload("a_1.9.0.bin", &long);
+    assert_eq!(refused.status, 413, "{}", refused.text());
+    assert!(
+        refused.text().contains("the file is too long"),
+        "{}",
+        refused.text()
+    );
+    // Of a form that is just short enough, the file is not.
+    let refused = browser.upload("a_1.9.0.bin", &long[..(64 << 20) + 1]);
+    assert_eq!(refused.status, 413, "{}", refused.text());
+    assert!(
+        refused.text().contains("the file is too long"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(waiting(&server), 0);
+}
+
+#[test]
 fn drafts_are_few() {
     let server = Setup::new().start(ANY_PORT);
     let browser = Browser::of(&server);

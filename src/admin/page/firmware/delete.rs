@@ -18,7 +18,7 @@ use hyper::StatusCode;
 use maud::{Markup, html};
 
 words! {
-    TITLE = "删除", "Delete";
+    TITLE = "删除 ", "Delete ";
     FOLLOWS = "删除后会怎样", "What follows";
     GONE = "文件会从固件目录中删除，无法撤销。", "The file is deleted from the firmware folder. That cannot be undone.";
     NOT_OFFERED = "现在没有向任何设备下发它。", "It is offered to nobody now.";
@@ -64,7 +64,7 @@ pub(super) async fn show(
         }
         a.button.second href=(PATH) { (reader.say(BACK)) }
     };
-    let title = format!("{}: {file}", reader.say(TITLE));
+    let title = format!("{}{file}", reader.say(TITLE));
     Ok(reader.page(Some(Tab::Firmware), &title, &body))
 }
 

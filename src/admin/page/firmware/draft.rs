@@ -22,6 +22,7 @@ words! {
     IS_READY = "可以发布。发布后它的文件名是：", "It can be published. As a file it will be called:";
     NOT_LIVE = "这个文件还没有发布，没有设备会收到它。", "This file is not published yet: no device gets it.";
     IS_REFUSED = "不能发布", "It cannot be published";
+    NOT_NOW = "现在无法发布：固件目录写不进去", "It cannot be published now: the firmware folder does not take it";
     IS_THERE = "已经发布过", "It is published already";
     LACKS = "还差一点", "One thing is open";
     KNOWN = "已知的型号：", "Models that are known here:";
@@ -140,6 +141,7 @@ fn verdict_ready(reader: &Reader, ready: &Ready) -> Markup {
 fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, hints: &[Event]) -> Markup {
     let (class, title) = match needs {
         Needs::File => ("hand bad", IS_REFUSED),
+        Needs::Place => ("hand bad", NOT_NOW),
         Needs::Nothing => ("hand", IS_THERE),
         _ => ("hand", LACKS),
     };
@@ -156,7 +158,7 @@ fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, hints: &[Event])
 fn mending(reader: &Reader, needs: &Needs, wish: &Wish, here: &str) -> Markup {
     html! {
         @match needs {
-            Needs::File | Needs::Nothing => "",
+            Needs::File | Needs::Nothing | Needs::Place => "",
             Needs::Model { candidates, known } => (model_forms(reader, candidates, known, wish, here)),
             Needs::Version => {
                 p { (reader.say(SAY_VERSION)) }

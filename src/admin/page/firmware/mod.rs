@@ -16,11 +16,10 @@ use crate::firmware::drafts::LONGEST;
 use facts::PATH;
 use hyper::Method;
 use std::time::Duration;
+use upload::AROUND;
 
 /// Time for a file to come: 64 MiB at 20 KB/s.
 const PATIENCE: Duration = Duration::from_secs(3600);
-/// Number of bytes that a form may have around the longest file.
-const AROUND: u64 = 64 << 10;
 
 /// Returns the pages of firmware.
 pub(super) fn rows() -> Vec<Endpoint> {

@@ -5,13 +5,14 @@
 //! rest of the form is taken and dropped, for a browser that is still sending would not read
 //! it.
 
-use super::facts::PATH;
+use super::facts::{PATH, part};
 use crate::admin::page::reader::Reader;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::session::Session;
-use crate::event::event;
-use crate::firmware::drafts::Upload;
+use crate::event::kinds::DRAFT_TOO_LONG;
+use crate::event::{Event, event};
+use crate::firmware::drafts::{LONGEST, Upload};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest as _, Multipart, Request, State};
@@ -27,6 +28,10 @@ use tokio::time::timeout;
 const STILL: Duration = Duration::from_secs(60);
 /// Number of bytes that are written at once: each time takes a thread.
 const BLOCK: usize = 256 << 10;
+/// Number of bytes that a form may have around the longest file.
+pub(super) const AROUND: u64 = 64 << 10;
+/// Number of bytes of a form that is too long that are taken before the answer.
+const DRAINED: u64 = 1 << 30;
 /// Longest field that is no file, in bytes.
 const LONGEST_TEXT: usize = 1024;
 
@@ -39,7 +44,12 @@ pub(super) async fn upload(
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let length = body.size_hint().exact();
-    let request = Request::from_parts(parts, unless_still(body));
+    let body = unless_still(body);
+    if length.is_some_and(|length| length > LONGEST + AROUND) {
+        drain(body).await;
+        return Err(too_long());
+    }
+    let request = Request::from_parts(parts, body);
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|error| Refusal::BadBody(error.body_text()))?;
     match take(&sources, &reader.session, &mut form, length).await {
@@ -83,7 +93,7 @@ async fn take(
     let draft = upload.finish(&by, (sources.clock)());
     let draft = draft.map_err(|why| Refusal::Said(StatusCode::BAD_REQUEST, Box::new(why)))?;
     let model = model.filter(|model| !model.trim().is_empty());
-    let query = model.map(|model| format!("?model={}", super::facts::part(model.trim())));
+    let query = model.map(|model| format!("?model={}", part(model.trim())));
     Ok(format!(
         "{PATH}/drafts/{}{}",
         draft.id,
@@ -123,10 +133,18 @@ async fn write(mut upload: Upload, mut block: Vec<u8>) -> Result<(Upload, Vec<u8
     let written = tokio::task::spawn_blocking(move || {
         upload.write(&block)?;
         block.clear();
-        Ok::<_, crate::event::Event>((upload, block))
+        Ok::<_, Event>((upload, block))
     });
     let written = written.await.map_err(|_| Refusal::Late)?;
-    written.map_err(|why| Refusal::Said(StatusCode::INSUFFICIENT_STORAGE, Box::new(why)))
+    written.map_err(|why| {
+        let is_long = why.kind.id == DRAFT_TOO_LONG.id;
+        let status = if is_long {
+            StatusCode::PAYLOAD_TOO_LARGE
+        } else {
+            StatusCode::INSUFFICIENT_STORAGE
+        };
+        Refusal::Said(status, Box::new(why))
+    })
 }
 
 /// Reads a short field.
@@ -141,13 +159,24 @@ async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
     String::from_utf8(text).map_err(|_| Refusal::BadBody("a field is no UTF-8".to_owned()))
 }
 
+/// Takes what comes, and drops it: a browser reads no answer while it sends.
+async fn drain(body: Body) {
+    let (mut body, mut taken) = (body.into_data_stream(), 0);
+    while let Some(Ok(bytes)) = body.next().await
+        && taken < DRAINED
+    {
+        taken += bytes.len() as u64;
+    }
+}
+
+fn too_long() -> Refusal {
+    let why = event!(DRAFT_TOO_LONG, longest = LONGEST);
+    Refusal::Said(StatusCode::PAYLOAD_TOO_LARGE, Box::new(why))
+}
+
 fn broken(error: &MultipartError) -> Refusal {
     match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let longest = crate::firmware::drafts::LONGEST;
-            let why = event!(DRAFT_TOO_LONG, longest = longest);
-            Refusal::Said(StatusCode::PAYLOAD_TOO_LARGE, Box::new(why))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         _ => Refusal::BadBody(error.body_text()),
     }
 }
