@@ -26,7 +26,12 @@ fn reason(dir: &Path, error: &io::Error) -> Event {
         let real = fs::canonicalize(&dir).unwrap_or_else(|_| dir.clone());
         let how = if network().in_container {
             let user = geteuid().as_raw();
-            event!(MOUNT_IN_CONTAINER, mount = &mount.place, user = user)
+            event!(
+                MOUNT_IN_CONTAINER,
+                mount = &mount.place,
+                dir = &dir,
+                user = user
+            )
         } else if env::var_os("INVOCATION_ID").is_some() {
             event!(MOUNT_OF_UNIT, dir = real)
         } else {

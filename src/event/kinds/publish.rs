@@ -173,11 +173,11 @@ kinds! { PUBLISHING:
         "the firmware folder {dir} is mounted read-only (at {mount}, from {root}, {kind}), so that nothing can be published or deleted \
          here. {how}");
     /// What to change in a container's description.
-    MOUNT_IN_CONTAINER = why("mount.in-container", &["mount", "user"],
-        "处理办法：在 docker-compose.yml 的 volumes 中，去掉以 :{mount}:ro 结尾那一行的 :ro，让用户 {user} 可以写入其中的 bin 目录（宿主机上 \
-         chown {user} data/bin），再执行 docker compose up -d",
-        "Remedy: in docker-compose.yml, under volumes, take the :ro off the line that ends in :{mount}:ro; let the user {user} write to the \
-         folder bin in it (on the host: chown {user} data/bin); then docker compose up -d");
+    MOUNT_IN_CONTAINER = why("mount.in-container", &["mount", "dir", "user"],
+        "处理办法：在 docker-compose.yml 的 volumes 中，去掉以 :{mount}:ro 结尾那一行的 :ro；让用户 {user} 可以写入 {dir}（在宿主机上对对应的目录执行 \
+         chown {user}）；再执行 docker compose up -d",
+        "Remedy: in docker-compose.yml, under volumes, take the :ro off the line that ends in :{mount}:ro; let the user {user} write to \
+         {dir} (on the host: chown {user}, of the folder that it is there); then docker compose up -d");
     /// What to change in a unit.
     MOUNT_OF_UNIT = why("mount.of-unit", &["dir"],
         "处理办法：执行 systemctl edit xiaozhi-ota，加入 [Service] 和 ReadWritePaths={dir}，让服务的用户可以写入该目录，再执行 systemctl restart xiaozhi-ota",

@@ -1,9 +1,9 @@
 //! A file is deleted: what follows is said first.
 
-use super::facts::{PATH, look_only, part};
+use super::facts::{PATH, hindrance, look_only, part};
 use crate::admin::fleet_source::Orderer;
 use crate::admin::page::guard::Fields;
-use crate::admin::page::layout::{Tab, said};
+use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
 use crate::admin::page::words::words;
 use crate::admin::parts::Sources;
@@ -49,7 +49,7 @@ pub(super) async fn show(
     let leaving = sources.releasing(move |releases| releases.leaving(&asked));
     let leaving = leaving.await?.ok_or_else(gone)?;
     let body = html! {
-        @if let Some(why) = &leaving.hindrance { (said(why, reader.lang)) }
+        @if let Some(why) = &leaving.hindrance { (hindrance(&reader, why)) }
         h2 { (reader.say(FOLLOWS)) }
         (follows(&reader, &leaving))
         @if leaving.hindrance.is_none() {

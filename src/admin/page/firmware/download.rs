@@ -91,7 +91,7 @@ mod tests {
         let said = disposition("小 \"b\\%\r\n_1.0.bin");
         assert_eq!(
             said,
-            "attachment; filename=\"___b______1.0.bin\"; filename*=UTF-8''%E5%B0%8F%20%22b%5C%25%0D%0A_1.0.bin"
+            "attachment; filename=\"___b_____1.0.bin\"; filename*=UTF-8''%E5%B0%8F%20%22b%5C%25%0D%0A_1.0.bin"
         );
     }
 }

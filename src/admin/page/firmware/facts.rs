@@ -93,6 +93,11 @@ pub(super) fn warnings(reader: &Reader, warnings: &[Event]) -> Markup {
     }
 }
 
+/// Shows what keeps everybody from something.
+pub(super) fn hindrance(reader: &Reader, why: &Event) -> Markup {
+    html! { div.notice role="status" { p.say { bdi { (why.message(reader.lang)) } } } }
+}
+
 /// Says so to whoever may look only.
 pub(super) fn look_only(reader: &Reader) -> Markup {
     html! { p.soft { (reader.say(LOOK_ONLY)) } }

@@ -1,8 +1,8 @@
 //! The files, and those that wait to be published.
 
-use super::facts::{PATH, SIZE, facts, look_only, part, short_size, until, warnings};
+use super::facts::{PATH, SIZE, facts, hindrance, look_only, part, short_size, until, warnings};
 use crate::admin::fleet_source::FileView;
-use crate::admin::page::layout::{Tab, said};
+use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
 use crate::admin::page::words::{self, words};
 use crate::admin::parts::Sources;
@@ -128,7 +128,7 @@ fn send(reader: &Reader, takes_none: Option<&Event>) -> Markup {
     html! {
         h2 { (reader.say(SEND)) }
         @if let Some(why) = takes_none {
-            (said(why, reader.lang))
+            (hindrance(reader, why))
         } @else if !reader.may_operate() {
             (look_only(reader))
         } @else {
