@@ -2,7 +2,7 @@
 //! which bounds connections and times as it does for devices.
 
 use super::auth::{Caller, bearer};
-use super::endpoints::{endpoints, is_open, router};
+use super::endpoints::{endpoints, is_open, patience, router};
 use super::page;
 use super::parts::{AdminParts, Sources};
 use super::reply::{self, Refusal};
@@ -19,13 +19,10 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::timeout;
 use tower_service::Service as _;
 use xiaozhi_device::redact;
 
-/// Time for a request from its head to the head of its reply.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest name of a host that the log shows, in characters.
 const LONGEST: usize = 100;
 
@@ -67,9 +64,10 @@ impl Admin {
             };
         }
         parts.extensions.insert(peer);
+        let patience = patience(&self.endpoints, &parts.method, parts.uri.path());
         let mut router = self.router.clone();
         let request = Request::from_parts(parts, body);
-        match timeout(PATIENCE, router.call(request)).await {
+        match timeout(patience, router.call(request)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(never)) => match never {},
             Err(_) => Refusal::Late.into_response(),

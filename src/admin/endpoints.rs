@@ -6,12 +6,13 @@ use super::openapi;
 use super::page;
 use super::parts::Sources;
 use super::reply::{Refusal, json};
-use super::route::{Access, Endpoint};
+use super::route::{Access, Endpoint, PATIENCE};
 use super::session::Session;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use hyper::{Method, StatusCode};
+use std::time::Duration;
 
 /// Returns every endpoint.
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -65,6 +66,13 @@ pub(super) fn is_open(endpoints: &[Endpoint], method: &Method, path: &str) -> bo
     };
     let mut open = endpoints.iter().filter(|row| row.access == Access::Open);
     open.any(|row| row.method == *method && row.path == path)
+}
+
+/// Returns the time from the head of a request to the head of its reply.
+pub(super) fn patience(endpoints: &[Endpoint], method: &Method, path: &str) -> Duration {
+    let mut rows = endpoints.iter();
+    let row = rows.find(|row| row.method == *method && row.path == path);
+    row.map_or(PATIENCE, |row| row.patience)
 }
 
 /// Answers what is no endpoint, as whoever asks reads it.
@@ -123,6 +131,16 @@ mod tests {
         ] {
             assert_eq!(is_open(&endpoints, &method, path), open, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn a_file_alone_may_take_an_hour() {
+        let endpoints = endpoints();
+        let of = |method, path| patience(&endpoints, &method, path).as_secs();
+        assert_eq!(of(Method::POST, "/firmware/upload"), 3600);
+        assert_eq!(of(Method::GET, "/firmware/upload"), 60);
+        let longer = endpoints.iter().filter(|row| row.patience > PATIENCE);
+        assert_eq!(longer.count(), 1);
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //! are written down before they are acknowledged. It is asked on threads that may block.
 
 use crate::event::Event;
+use crate::firmware::snapshot::Entry;
 use crate::fleet::orders::Act;
 use crate::fleet::{Content, DeviceId, Fleet, Hours, Prospect, Record, Step};
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A file of the firmware folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct FileView {
     /// Its name.
     pub(crate) file: String,
@@ -24,10 +26,10 @@ pub(crate) struct FileView {
     /// `ready` is offered, `served` is fetched by name only, `waiting` is not read yet,
     /// `refused` is not used.
     pub(crate) verdict: &'static str,
-    /// Id of the event that says why it is not offered.
-    pub(crate) why: Option<&'static str>,
-    /// Words of that event.
-    pub(crate) words: Option<String>,
+    /// The image, where it is offered.
+    pub(crate) entry: Option<Arc<Entry>>,
+    /// Reason why it is not.
+    pub(crate) why: Option<Event>,
     /// Number of known devices that could get it: their model it is, and no guard keeps it
     /// from them, whatever they run and whatever else is there.
     pub(crate) could_get: u64,

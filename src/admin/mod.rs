@@ -17,6 +17,7 @@ mod page;
 mod parts;
 mod query;
 mod readiness;
+mod release_source;
 mod reply;
 mod route;
 mod scan;
@@ -33,4 +34,7 @@ pub(crate) use door::Admin;
 pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone, Start};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};
+pub(crate) use release_source::{
+    Done, Inside, Leaving, Needs, Outcome, Plan, Ready, ReleaseSource, Said, Undone, Wish,
+};
 pub(crate) use server_source::ServerSource;

@@ -5,6 +5,7 @@ use super::counted::Counted;
 use super::fleet_source::FleetSource;
 use super::gate::Gate;
 use super::readiness::Readiness;
+use super::release_source::ReleaseSource;
 use super::reply::Refusal;
 use super::server_source::ServerSource;
 use super::session::Sessions;
@@ -33,6 +34,7 @@ pub(crate) struct AdminParts {
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) fleet: Arc<dyn FleetSource>,
     pub(crate) server: Arc<dyn ServerSource>,
+    pub(crate) releases: Arc<dyn ReleaseSource>,
     /// `None` where nothing is measured.
     pub(crate) metrics: Option<Metrics>,
     pub(crate) clock: fn() -> SystemTime,
@@ -54,12 +56,15 @@ pub(super) struct Sources {
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) fleet: Arc<dyn FleetSource>,
     pub(super) server: Arc<dyn ServerSource>,
+    pub(super) releases: Arc<dyn ReleaseSource>,
     pub(super) metrics: Option<Metrics>,
     pub(super) clock: fn() -> SystemTime,
     pub(super) gate: Arc<Gate>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) counted: Arc<Counted>,
     scans: Arc<Semaphore>,
+    /// One reads images, publishes or deletes at a time: an archive is read into memory.
+    turn: Arc<Semaphore>,
 }
 
 impl Sources {
@@ -69,12 +74,14 @@ impl Sources {
             readiness: Arc::clone(&parts.readiness),
             fleet: Arc::clone(&parts.fleet),
             server: Arc::clone(&parts.server),
+            releases: Arc::clone(&parts.releases),
             metrics: parts.metrics.clone(),
             clock: parts.clock,
             gate: Arc::new(Gate::new(Arc::clone(&parts.tokens), parts.clock)),
             sessions: Arc::default(),
             counted: Arc::default(),
             scans: Arc::new(Semaphore::new(SCANS)),
+            turn: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -92,6 +99,21 @@ impl Sources {
             work(&*fleet)
         });
         // This server ends.
+        work.await.map_err(|_| Refusal::Late)
+    }
+
+    /// Does what reads or changes releases on a thread that may block, one at a time.
+    pub(super) async fn releasing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn ReleaseSource) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = Arc::clone(&self.turn);
+        let permit = turn.acquire_owned().await.map_err(|_| Refusal::Late)?;
+        let releases = Arc::clone(&self.releases);
+        let work = tokio::task::spawn_blocking(move || {
+            let _held = permit;
+            work(&*releases)
+        });
         work.await.map_err(|_| Refusal::Late)
     }
 }

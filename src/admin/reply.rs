@@ -1,5 +1,7 @@
 //! Replies of the admin address: JSON, errors, and what stands in the head of each.
 
+use super::release_source::Undone;
+use crate::event::Event;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
@@ -117,6 +119,9 @@ pub(crate) enum Refusal {
     /// An order that cannot be written down, and is not acknowledged.
     #[error("the order is not taken, for it cannot be written down: {0}")]
     NotKept(String),
+    /// A reason that has words of its own.
+    #[error("{1}")]
+    Said(StatusCode, Box<Event>),
     /// It took too long.
     #[error("this took too long: try again")]
     Late,
@@ -142,8 +147,20 @@ impl Refusal {
             Self::BadBody(_) => (StatusCode::BAD_REQUEST, "bad-body"),
             Self::LongBody(_) => (StatusCode::PAYLOAD_TOO_LARGE, "long-body"),
             Self::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "not-kept"),
+            Self::Said(status, why) => (*status, why.kind.id),
             Self::Late => (StatusCode::SERVICE_UNAVAILABLE, "late"),
         }
+    }
+}
+
+impl From<Undone> for Refusal {
+    fn from(undone: Undone) -> Self {
+        let (status, why) = match undone {
+            Undone::Gone(why) => (StatusCode::NOT_FOUND, why),
+            Undone::Refused(why) => (StatusCode::CONFLICT, why),
+            Undone::Unwritten(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        };
+        Self::Said(status, Box::new(why))
     }
 }
 

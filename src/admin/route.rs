@@ -4,12 +4,13 @@
 use super::auth::{Caller, Role};
 use super::parts::Sources;
 use super::reply::Refusal;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use hyper::Method;
+use std::time::Duration;
 
 /// Rights that an answer needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,12 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     pub(super) access: Access,
     pub(super) route: MethodRouter<Sources>,
+    /// Time from the head of a request to the head of its reply.
+    pub(super) patience: Duration,
 }
+
+/// Time for a request that brings no file.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Endpoint {
     /// Makes a row. A page's session is looked at by the guard of the pages, for it is shown
@@ -47,7 +53,16 @@ impl Endpoint {
             path,
             access,
             route: on(filter, handler).route_layer(from_fn(guard)),
+            patience: PATIENCE,
         }
+    }
+
+    /// Takes bodies of so many bytes, which may take so long: a file comes as fast as its
+    /// sender's line.
+    pub(super) fn with_body(mut self, bytes: usize, patience: Duration) -> Self {
+        self.route = self.route.layer(DefaultBodyLimit::max(bytes));
+        self.patience = patience;
+        self
     }
 }
 

@@ -3,6 +3,7 @@
 use super::fleet_source::FileView;
 use super::standing::{self, FailedImage, Ordered, StandingOrders};
 use super::time::rfc3339;
+use crate::event::text::Lang;
 use crate::fleet::{DeviceId, Offer, OfferEnd, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -349,8 +350,8 @@ impl File {
             size: file.size,
             sha256: file.sha256.map(|hash| hex::encode(&hash)),
             verdict: file.verdict,
-            why: file.why,
-            words: file.words,
+            why: file.why.as_ref().map(|why| why.kind.id),
+            words: file.why.map(|why| why.message(Lang::En)),
             could_get: file.could_get,
             ends,
         }

@@ -2,6 +2,7 @@
 
 use super::house::House;
 use super::refused;
+use super::releases::Releases;
 use crate::admin::settings::{ReadTokens, read_tokens};
 use crate::admin::{Admin, AdminParts, AdminToken, Hosts, Role, hash, metrics};
 use crate::config::{ConfigFaults, Settings};
@@ -203,6 +204,7 @@ impl AdminDoor {
         self,
         settings: &Settings,
         house: House,
+        releases: Arc<Releases>,
         tls: Option<Arc<ServerConfig>>,
     ) -> (Listeners, Service<Admin>) {
         let house = Arc::new(house);
@@ -217,6 +219,7 @@ impl AdminDoor {
             readiness: house.clone(),
             fleet: house.clone(),
             server: house,
+            releases,
             metrics: Some(Arc::new(move || metrics::render(&*measured))),
             clock: SystemTime::now,
         };

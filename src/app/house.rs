@@ -21,7 +21,7 @@ use crate::fleet::{
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -131,18 +131,20 @@ impl FleetSource for House {
                 size: None,
                 sha256: None,
                 verdict,
-                why: why.map(|why| why.kind.id),
-                words: why.map(|why| why.message(Lang::En)),
+                entry: None,
+                why: why.cloned(),
                 could_get: could_get.get(file).copied().unwrap_or(0),
             }
         };
-        let offered: HashSet<_> = snapshot.entries().map(|entry| &*entry.file).collect();
+        let offered = snapshot.entries().map(|entry| (&*entry.file, entry));
+        let offered: HashMap<_, _> = offered.collect();
         let served = snapshot.served().map(|served| {
-            let is_offered = offered.contains(&*served.file);
-            let verdict = if is_offered { "ready" } else { "served" };
+            let entry = offered.get(&*served.file).map(|entry| Arc::clone(entry));
+            let verdict = if entry.is_some() { "ready" } else { "served" };
             FileView {
                 size: Some(served.size()),
                 sha256: Some(served.sha256),
+                entry,
                 ..view(&served.file, verdict, None)
             }
         });

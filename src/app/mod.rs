@@ -13,6 +13,8 @@ pub(crate) mod known;
 mod machine;
 mod names;
 mod past;
+pub(crate) mod publishing;
+mod releases;
 mod reload;
 mod said;
 
@@ -45,6 +47,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
 use house::House;
+use releases::Releases;
 use reload::Reloader;
 use said::{announce, say_certificates, say_room, say_source};
 use std::io;
@@ -110,6 +113,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     fleet::wait(&known).await;
     let limits = limits(&settings, connections);
     let store = Arc::new(Store::new(settings.memory));
+    let releases = Releases::new(&known, &catalogue, &store, state.as_ref(), &running);
+    let releases = Arc::new(releases);
     let fleet = &known.fleet;
     let front = Arc::new(front(&settings, &catalogue, &store, fleet, challenges));
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
@@ -124,7 +129,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             has_state: state.is_some(),
             started: SystemTime::now(),
         };
-        admin.service(&settings, house, tls.clone())
+        admin.service(&settings, house, Arc::clone(&releases), tls.clone())
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
@@ -143,6 +148,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     });
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
+    releases::keep(&supervisor, &releases);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));

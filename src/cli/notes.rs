@@ -1,32 +1,18 @@
 //! Release notes as `inspect` shows them: how they begin.
 
+use crate::firmware::notes::beginning;
 use crate::util::terminal::one_line;
 use std::fmt::{self, Write as _};
-
-/// Number of lines that are shown.
-const SHOWN: usize = 5;
-/// Number of characters of a line that are shown.
-const WIDTH: usize = 120;
 
 /// Writes the first lines of the notes of a file, which has others behind them.
 pub(super) fn in_words(file: &str, notes: Option<&str>) -> Result<String, fmt::Error> {
     let mut text = String::new();
-    let lines = notes.unwrap_or_default().lines().map(str::trim_end);
-    let mut lines = lines.filter(|line| !line.is_empty());
+    let (lines, more) = beginning(notes.unwrap_or_default());
     let mut label = "notes";
-    for line in lines.by_ref().take(SHOWN) {
-        let mut shown: String = line.chars().take(WIDTH).collect();
-        if shown.len() < line.len() {
-            shown.push('…');
-        }
-        writeln!(
-            text,
-            "  {label:<11} {}",
-            one_line(&shown.replace('\t', " "))
-        )?;
+    for line in lines {
+        writeln!(text, "  {label:<11} {}", one_line(&line.replace('\t', " ")))?;
         label = "";
     }
-    let more = lines.count();
     if more > 0 {
         let notes = file.strip_suffix(".bin").unwrap_or(file);
         writeln!(text, "  {label:<11} (further lines: {more}, in {notes}.md)")?;
@@ -46,7 +32,7 @@ mod tests {
             shown("# 1\r\n\n- a\tb\n"),
             "  notes       # 1\n              - a b\n"
         );
-        let long = shown(&format!("{}\n\u{202e}", "x".repeat(WIDTH + 1)));
+        let long = shown(&format!("{}\n\u{202e}", "x".repeat(121)));
         assert!(
             long.contains("x…\n") && long.contains("\\u{202e}\n"),
             "{long}"

@@ -132,7 +132,7 @@ impl PruneArgs {
                     Err(Unremoved(why)) => {
                         sums.failed += 1;
                         report.action = Action::Failed;
-                        report.reason = Some(why);
+                        report.reason = Some(why.to_string());
                     }
                 }
             }

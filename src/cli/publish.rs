@@ -1,39 +1,31 @@
 //! `xiaozhi-ota publish`: what people have into the firmware folder, whole or not at all.
 
-mod effect;
 mod given;
 mod report;
 
 use super::forecast::Forecaster;
-use super::inspect::in_words;
 use super::output::{self, Failure, Printed, print, print_json, say};
 use crate::app;
+use crate::app::publishing::{self, ToldModel, app_of, effect, models};
 use crate::config::{self, Settings};
-use crate::event::Event;
+use crate::event::text::Lang;
+use crate::event::{Event, event};
 use crate::firmware::command::Publish;
+use crate::firmware::homes;
 use crate::firmware::notes::{self, Notes};
-use crate::firmware::publish::{
-    PublishError, Published, Room, Source, Taken, Target, model_by_name,
-};
-use crate::firmware::{homes, signing};
+use crate::firmware::publish::{PublishError, Published, Room, Source, Taken, Target};
 use crate::util::durable::Durability;
 use crate::util::terminal::{file_name, one_line};
 use crate::util::way;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use effect::{effect, models};
 use given::Given;
 use report::{Outcome, Row, Step, Sums};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use xiaozhi_device::image::{AppImage, Verdict};
 use xiaozhi_device::version::Version;
-
-/// Word on firmware from 2.0 on, which most devices of 1.x are withheld.
-const NEEDS_ASSETS: &str = "firmware 2.x needs a partition named assets: a device on which 1.x was flashed has none, and is not offered \
-     it until 2.x was flashed by cable once";
 
 #[derive(Debug, Args)]
 #[expect(
@@ -238,14 +230,15 @@ impl Run<'_> {
             self.taken.check_sources(&target, &source)?;
         }
         self.taken.check(&target, &source)?;
-        row.warnings = self.remarks(&source, &target);
-        let (sum, kind) = (source.inspection.sha256, self.kind(&source));
-        let app = match &source.inspection.verdict {
-            Verdict::App(app) => Some(app.clone()),
-            Verdict::Foreign(_) | Verdict::Rejected(_) => None,
-        };
+        let is_asked = arguments.version.is_some();
+        let remarks = publishing::remarks(&source, &target, is_asked, &settings.catalogue);
+        row.warnings = in_words(&remarks);
+        let sum = source.inspection.sha256;
+        let app = app_of(&source).cloned();
         let stays = source.stays(&target, arguments.force);
         let inspection = source.inspection.clone();
+        let version = Version::new(&version);
+        let (effect, warning) = effect(settings, &self.models, (&model, &version), &source);
         self.deed(source, &target, row)?;
         if stays {
             row.lines.push(format!(
@@ -254,15 +247,11 @@ impl Run<'_> {
             ));
         }
         self.taken.note(&target, path, sum);
-        let version = Version::new(&version);
-        let (effect, warning) = effect(settings, &self.models, &model, &version, kind.as_deref());
-        row.effect = effect;
-        row.warnings.extend(warning);
+        row.effect = effect.told().to_string();
+        row.warnings.extend(warning.iter().map(Event::to_string));
         if let Some(app) = &app {
-            let home = homes::remark(app, &settings.catalogue);
-            row.warnings.extend(home.iter().map(Event::to_string));
             if !self.is_batch && app.needs_assets(&settings.catalogue.projects) {
-                row.lines.push(NEEDS_ASSETS.to_owned());
+                row.lines.push(event!(PUBLISH_NEEDS_ASSETS).to_string());
             }
             row.ota_addresses = app.homes.iter().map(ToString::to_string).collect();
             let homes = homes::named(app);
@@ -270,8 +259,8 @@ impl Run<'_> {
                 let path = file_name(&target.path);
                 format!("{path}: OTA address in it: {homes}")
             }));
-            let beside = signing::beside(dir, &target.path, app);
-            row.warnings.extend(beside.iter().map(Event::to_string));
+            let beside = publishing::remarks_beside(app, &target, &settings.catalogue);
+            row.warnings.extend(in_words(&beside));
         }
         if std::mem::take(&mut self.is_new) {
             let made = if arguments.dry_run {
@@ -310,10 +299,8 @@ impl Run<'_> {
         let shut = way::shut_to_others(&target.path);
         row.warnings.extend(shut.iter().map(Event::to_string));
         if let Durability::Unsynced(why) = kept {
-            row.warnings.push(format!(
-                "the folder's file system could not be made to write the file down ({why}): a power cut within the next \
-                 minute may undo this; see that it is still there after one"
-            ));
+            row.warnings
+                .push(event!(PUBLISH_UNSYNCED, reason = &why).to_string());
         }
         if let Some(beside) = notes::find(&target.path) {
             let are = match self.notes {
@@ -349,9 +336,6 @@ impl Run<'_> {
     /// that may be two boards', it is the one that known devices report.
     fn told_model(&self, file: &Path, row: &mut Row) -> Result<Option<String>, PublishError> {
         let arguments = self.arguments;
-        if let Some(model) = &arguments.model {
-            return Ok(Some(model.clone()));
-        }
         let command = Publish {
             file,
             model: None,
@@ -360,67 +344,17 @@ impl Run<'_> {
             force: arguments.force,
             config: self.settings.catalogue.config.as_deref(),
         };
-        match model_by_name(file, command) {
-            Err(PublishError::EitherModel { models, .. })
-                if let Some(model) = self.reported(&models, row) =>
-            {
-                Ok(Some(model))
-            }
-            told => told,
+        let reports = |board: &str| self.forecaster.reports(board);
+        let told = ToldModel::of(command, arguments.model.as_deref(), reports)?;
+        if let (Some(model), Some((other, devices))) = (&told.model, &told.instead_of) {
+            row.reported(model, other, *devices);
         }
-    }
-
-    /// Returns the one of two boards that known devices report, where none reports the other.
-    fn reported(&self, models: &[String; 2], row: &mut Row) -> Option<String> {
-        let [one, other] = models;
-        let (board, not, devices) = match [one, other].map(|board| self.forecaster.reports(board)) {
-            [0, 0] => return None,
-            [devices, 0] => (one, other, devices),
-            [0, devices] => (other, one, devices),
-            [..] => return None,
-        };
-        row.reported(board, not, devices);
-        Some(board.clone())
+        Ok(told.model)
     }
 
     /// Tells whether somebody is there to answer.
     fn may_ask(&self) -> bool {
         !self.is_batch && !self.arguments.json && io::stdin().is_terminal()
-    }
-
-    /// Returns what an operator should know of the image itself.
-    fn remarks(&self, source: &Source, target: &Target) -> Vec<String> {
-        let projects = &self.settings.catalogue.projects;
-        let mut warnings = match &source.inspection.verdict {
-            Verdict::App(app) => {
-                in_words(&app.remarks(Some(&Version::new(&target.version)), projects))
-            }
-            Verdict::Foreign(foreign) => {
-                let what = Event::from(foreign);
-                vec![format!("{what}: an ESP32 refuses it at its first byte")]
-            }
-            Verdict::Rejected(_) => Vec::new(),
-        };
-        if self.arguments.version.is_none() {
-            warnings.extend(source.disagreement());
-        }
-        warnings
-    }
-
-    /// Names the devices of a model that may get it.
-    fn kind(&self, source: &Source) -> Option<String> {
-        let projects = &self.settings.catalogue.projects;
-        let with_chip = |app: &AppImage| format!("with the chip {}", signing::chips(app));
-        match &source.inspection.verdict {
-            Verdict::App(app) if projects.is_xiaozhi(&app.project) => Some(with_chip(app)),
-            Verdict::App(app) => Some(format!(
-                "{}, which run the project {:?}",
-                with_chip(app),
-                app.project
-            )),
-            Verdict::Foreign(_) => Some("that report no ESP32's chip".to_owned()),
-            Verdict::Rejected(_) => None,
-        }
     }
 
     /// Notes what the folder holds now, or would hold.
@@ -433,6 +367,11 @@ impl Run<'_> {
             *highest = version;
         }
     }
+}
+
+/// Returns events in words.
+fn in_words(events: &[Event]) -> Vec<String> {
+    events.iter().map(|event| event.message(Lang::En)).collect()
 }
 
 /// Asks for the model on the terminal.

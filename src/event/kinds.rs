@@ -77,6 +77,7 @@ const fn why(
 mod acme;
 mod address;
 mod admin;
+mod archive;
 mod ask;
 mod backup;
 mod certificate;
@@ -93,6 +94,7 @@ mod misread;
 mod name;
 mod pair;
 mod process;
+mod publish;
 mod request;
 mod state;
 mod store;
@@ -101,6 +103,7 @@ mod withheld;
 pub use acme::*;
 pub use address::*;
 pub use admin::*;
+pub use archive::*;
 pub use ask::*;
 pub use backup::*;
 pub use certificate::*;
@@ -117,6 +120,7 @@ pub use misread::*;
 pub use name::*;
 pub use pair::*;
 pub use process::*;
+pub use publish::*;
 pub use request::*;
 pub use state::*;
 pub use store::*;
@@ -141,6 +145,8 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         NAMES,
         IMAGES,
         FOREIGN,
+        ARCHIVES,
+        PUBLISHING,
         MISREAD,
         REQUESTS,
         CONNECTIONS,

@@ -5,6 +5,7 @@
 //! made by `event!`, and whoever asked says it.
 
 mod device;
+mod flash;
 pub mod kinds;
 mod log;
 pub(crate) mod misread;

@@ -1,11 +1,13 @@
 //! Firmware files in `data/bin`: their names, and the snapshot of what can be offered.
 //! [`name`], [`snapshot`], [`archive`] and [`release_name`] are pure; `catalogue` has a
 //! snapshot, which `folder` keeps true to the folder, `store` hands out the bytes, `publish`
-//! puts a file there (`command` writes what to type for that) and `prune` takes some away.
+//! puts a file there (`command` writes what to type for that, `drafts` has what waits for it)
+//! and `prune` takes some away.
 
 pub mod archive;
 pub(crate) mod catalogue;
 pub(crate) mod command;
+pub(crate) mod drafts;
 mod folder;
 pub(crate) mod homes;
 pub mod name;

@@ -297,6 +297,26 @@ pub(crate) fn find(image: &Path) -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
+/// Number of lines of notes that are shown where there is no room for all.
+const SHOWN: usize = 5;
+/// Number of characters of a line that are shown there.
+const WIDTH: usize = 120;
+
+/// Returns the first lines of notes, and the number of lines that have something behind them.
+pub(crate) fn beginning(text: &str) -> (Vec<String>, usize) {
+    let lines = text.lines().map(str::trim_end);
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let first = lines.by_ref().take(SHOWN).map(|line| {
+        let mut shown: String = line.chars().take(WIDTH).collect();
+        if shown.len() < line.len() {
+            shown.push('…');
+        }
+        shown
+    });
+    let first = first.collect();
+    (first, lines.count())
+}
+
 fn up_to_longest(source: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;

@@ -1,6 +1,8 @@
 //! Images that can be offered and fetched at one moment. A snapshot never changes; the
 //! catalogue swaps in a new one.
 
+mod changed;
+
 use super::name::near::{NameIndex, NearFile};
 use super::name::{self, ImageName, model_key};
 use crate::event::{Event, kinds};

@@ -50,6 +50,18 @@ pub struct Stays {
     pub highest: Box<str>,
 }
 
+/// Fate of the devices of a file that is to go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Departure {
+    /// Number of devices to which it is offered now.
+    pub gets: u64,
+    /// Number of those that run it.
+    pub runs: u64,
+    /// Files that the former are offered in its place, by name, most devices first; `None` is
+    /// for nothing.
+    pub instead: Vec<(Option<String>, u64)>,
+}
+
 /// Fate of a file at one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
@@ -158,6 +170,40 @@ impl Crowd {
         }
         forecast.sort();
         forecast
+    }
+}
+
+impl Crowd {
+    /// Says what becomes of devices when a file of the snapshot goes.
+    pub fn departure(&self, snapshot: &Snapshot, policy: &Policy, entry: &Entry) -> Departure {
+        let without = snapshot.without(&entry.file);
+        let mut departure = Departure::default();
+        let mut instead = HashMap::<Option<&str>, u64>::new();
+        for (group, devices) in self.groups() {
+            let check_in = group.check_in();
+            match Decided::new(group, &check_in, snapshot, policy).fate(entry) {
+                Fate::None(_) | Fate::Stays(_) => {}
+                Fate::Runs(_) => departure.runs += devices,
+                Fate::Gets(_) => {
+                    departure.gets += devices;
+                    let decision = decide(&check_in, &without, policy, group);
+                    let other = match decision.outcome {
+                        Outcome::Offer { entry, .. } => Some(&*entry.served.file),
+                        Outcome::UpToDate | Outcome::Silent => None,
+                    };
+                    let other = other.and_then(|other| Some(&*snapshot.file(other)?.file));
+                    *instead.entry(other).or_default() += devices;
+                }
+            }
+        }
+        let instead = instead.into_iter();
+        departure.instead = instead
+            .map(|(other, devices)| (other.map(str::to_owned), devices))
+            .collect();
+        departure
+            .instead
+            .sort_by(|(one, a), (other, b)| b.cmp(a).then_with(|| one.cmp(other)));
+        departure
     }
 }
 

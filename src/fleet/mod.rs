@@ -36,7 +36,7 @@ mod visit;
 pub use about::{Build, KeptPartition, Profile, check_in};
 pub use crowd::{Crowd, RunImage};
 pub use fetch::Fetch;
-pub use forecast::{Fate, Forecast, Prospect, Stays, forecast_all, prospects};
+pub use forecast::{Departure, Fate, Forecast, Prospect, Stays, forecast_all, prospects};
 pub use id::DeviceId;
 pub use offer_end::OfferEnd;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferedImage};

@@ -148,6 +148,33 @@ impl Orders {
         })
     }
 
+    /// Notes what is about to be done to a file of the firmware folder: its name, and the first
+    /// 16 bytes of its SHA-256 where they are known. When it returns that is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::retry`]; nothing is to be done then.
+    pub fn note_file(
+        &self,
+        kind: ActKind,
+        file: (&str, Option<[u8; 16]>),
+        by: &str,
+        from: &str,
+        now: SystemTime,
+    ) -> io::Result<()> {
+        let (name, content) = file;
+        let act = Act {
+            at: now,
+            kind,
+            by: by.to_owned(),
+            from: from.to_owned(),
+            device: None,
+            file: Some(name.to_owned()),
+            content,
+        };
+        self.change(|file| file.push(Entry::of(&act)))
+    }
+
     /// Returns the orders in force to offer devices again what they failed.
     pub fn retries(&self) -> Vec<RetryOrder> {
         match &*lock(&self.kept) {

@@ -31,7 +31,7 @@ const LOCK: &str = "lock";
 /// Name of the list of what a restore has still to do.
 pub const RESTORE_JOURNAL: &str = ".restore-journal";
 /// Beginnings of the names of what lies here. Whatever else is there is somebody else's.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     LOCK,
     "fleet.db",
     "orders.json",
@@ -39,6 +39,7 @@ const OURS: [&str; 7] = [
     "admin.token",
     ".draft-",
     ".restore-",
+    "drafts",
 ];
 /// Number of tries for the lock, and time between two: who only asks whether a folder is
 /// held has it for a moment, and a server that ends for a little longer.

@@ -10,6 +10,7 @@ pub(crate) mod fate;
 pub mod file_state;
 pub(crate) mod locale;
 pub mod memory;
+pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod nofile;
 pub(crate) mod once;

@@ -1,6 +1,7 @@
 //! The way to a folder: what on it keeps a program from making the folder, or from writing
 //! there. The system's own word is "File exists" for a link that leads nowhere.
 
+use super::mounts::is_mounted;
 use super::paths::absolute;
 use crate::event::{Event, event};
 use nix::errno::Errno;
@@ -9,7 +10,6 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -179,41 +179,6 @@ pub(crate) fn unremoved(file: &Path) -> Option<Event> {
     denied(absolute(file).parent()?)
 }
 
-/// Tells whether something is mounted in a file's place, as containers do it.
-fn is_mounted(file: &Path) -> bool {
-    let Ok(file) = fs::canonicalize(file) else {
-        return false;
-    };
-    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let places = mounts.split(|b| *b == b'\n').filter_map(|line| {
-        let place = line.split(|b| *b == b' ').nth(4)?;
-        Some(unescaped(place))
-    });
-    places
-        .into_iter()
-        .any(|place| place == file.as_os_str().as_bytes())
-}
-
-/// Returns a path of `/proc/self/mountinfo` as it is: blanks and the like are written `\040`.
-fn unescaped(path: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let [first, behind @ ..] = rest {
-        let octal = behind.first_chunk::<3>().and_then(|digits| {
-            let digits = str::from_utf8(digits).ok()?;
-            u8::from_str_radix(digits, 8).ok()
-        });
-        if let (b'\\', Some(byte)) = (first, octal) {
-            plain.push(byte);
-            rest = behind.get(3..).unwrap_or_default();
-        } else {
-            plain.push(*first);
-            rest = behind;
-        }
-    }
-    plain
-}
-
 /// Returns why this user may not make anything in a folder, or not write a file.
 fn denied(path: &Path) -> Option<Event> {
     let about = fs::metadata(path).ok()?;
@@ -331,7 +296,5 @@ mod tests {
         set("data", 0o755);
         assert!(to_remove(&at("data/bin/a")).is_ok());
         assert!(to_remove(&at("data/bin/none")).is_err());
-        assert!(is_mounted(Path::new("/proc")) && !is_mounted(&at("data")));
-        assert_eq!(unescaped(br"/a\040b\134\9"), br"/a b\\9");
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn full(folder: &str) -> String {
     )
 }
 
-fn read_only(folder: &str) -> String {
+/// A folder that nothing can be written to.
+pub(super) fn read_only(folder: &str) -> String {
     format!("mkdir -p {folder}; mount --bind {folder} {folder}; mount -o remount,ro,bind {folder}")
 }
 

@@ -55,7 +55,7 @@ fn what_is_cut_out_of_a_real_flash_image_is_what_went_in() {
         let Some(held) = &made.held else { continue };
         let file = &made.file;
         assert!(is_flash(&made.bytes), "{file}");
-        let found = app_in(&made.bytes).unwrap_or_else(|fault| panic!("{file}: {fault}"));
+        let found = app_in(&made.bytes).unwrap_or_else(|fault| panic!("{file}: {fault:?}"));
         hold_to_what_went_in(&found, held, file);
         let app = fs::read(images.join(&held.app)).unwrap();
         assert!(found.bytes == &app[..held.length], "{file}");
@@ -97,7 +97,7 @@ fn a_real_flash_image_without_an_app_that_can_be_read_says_so() {
             FlashFault::Different { .. } => "different",
             _ => "another",
         };
-        assert_eq!(found, expected, "{}: {fault}", made.file);
+        assert_eq!(found, expected, "{}: {fault:?}", made.file);
         seen.insert(found);
     }
     assert_eq!(seen.len(), 4, "{seen:?}");

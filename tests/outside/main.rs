@@ -50,6 +50,7 @@ mod memory;
 mod metrics;
 mod million;
 mod notes;
+mod page_firmware;
 mod page_fleet;
 mod peers;
 mod plain_http;

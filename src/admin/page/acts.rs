@@ -27,6 +27,8 @@ words! {
     FILE = "文件", "File";
     RETRY = "重试", "retry";
     FORGET = "忘记设备", "forget a device";
+    PUBLISH = "发布固件", "publish a file";
+    DELETE = "删除固件", "delete a file";
     ALL = "全部失败过的", "all that failed";
     FORGOTTEN = "已忘记", "forgotten";
 }
@@ -73,8 +75,11 @@ fn row(reader: &Reader, act: &Act) -> Markup {
     let what: Option<Text> = match act.kind {
         ActKind::Retry => Some(RETRY),
         ActKind::Forget => Some(FORGET),
+        ActKind::Publish => Some(PUBLISH),
+        ActKind::Delete => Some(DELETE),
         ActKind::Other(_) => None,
     };
+    let is_of_device = matches!(act.kind, ActKind::Retry | ActKind::Forget);
     html! {
         tr {
             td.nowrap { (time(reader, act)) }
@@ -87,7 +92,8 @@ fn row(reader: &Reader, act: &Act) -> Markup {
             td {
                 @match &act.device {
                     Some(device) => span.mono { (stranger(device)) },
-                    None => span.soft { (reader.say(FORGOTTEN)) },
+                    None if is_of_device => span.soft { (reader.say(FORGOTTEN)) },
+                    None => "",
                 }
             }
             td {

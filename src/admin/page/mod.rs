@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod device;
 mod devices;
+mod firmware;
 mod fleet;
 mod guard;
 mod hand;
@@ -32,7 +33,7 @@ use hyper::Method;
 
 /// Returns every page, who may have it, and what it brings.
 pub(super) fn rows() -> Vec<Endpoint> {
-    vec![
+    let mut rows = vec![
         Endpoint::new(Method::GET, "/sign-in", Access::Open, sign_in::show),
         Endpoint::new(Method::POST, "/sign-in", Access::Open, sign_in::sign_in),
         page(
@@ -98,7 +99,9 @@ pub(super) fn rows() -> Vec<Endpoint> {
             Brings::Nothing,
             acts::acts,
         ),
-    ]
+    ];
+    rows.extend(firmware::rows());
+    rows
 }
 
 /// Tells whether a row is a page, a part of one, or a way to it.

@@ -106,6 +106,7 @@ fn in_words(refusal: &Refusal, lang: Lang) -> String {
         Refusal::BadQuery(_) | Refusal::BadBody(_) => {
             Text::new("请求无法理解", "the request cannot be understood")
         }
+        Refusal::Said(_, why) => return why.message(lang),
         Refusal::NotKept(_) => Text::new(
             "无法写下这个操作，因此没有执行",
             "the order cannot be written down, and was not taken",

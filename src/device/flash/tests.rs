@@ -16,8 +16,6 @@ pub(super) fn found(flash: &[u8]) -> FlashApp<'_> {
 pub(super) fn fault(flash: &[u8]) -> FlashFault {
     let fault = app_in(flash).unwrap_err();
     assert_eq!(is_flash(flash), fault != FlashFault::NoTable);
-    // A sentence that says what is wrong, and one that says what to do.
-    assert!(fault.to_string().contains(". "), "{fault}");
     fault
 }
 
@@ -167,7 +165,7 @@ fn a_signature_that_is_damaged_is_not_cut_off() {
     let flash = layout.build(&[("ota_0", &app)]);
     for cut in [1, 2000, 2860] {
         let cut = fault(&flash[..flash.len() - cut]);
-        assert!(matches!(cut, FlashFault::Damaged { .. }), "{cut}");
+        assert!(matches!(cut, FlashFault::Damaged { .. }), "{cut:?}");
     }
 }
 
@@ -203,10 +201,16 @@ fn two_slots_are_one_where_they_hold_the_same() {
     assert_eq!(found(&erased).slot, "factory");
 
     let different = of(&[("factory", &other), ("ota_0", &image)]);
-    let said = fault(&different).to_string();
-    for named in ["ota_0 at 0x50000", "1.6.6", "factory at 0x10000", "1.6.5"] {
-        assert!(said.contains(named), "{said}");
-    }
+    let held = |slot: &str, offset, version: &str| Held {
+        slot: slot.to_owned(),
+        offset,
+        version: Some(version.to_owned()),
+    };
+    let (ota_0, factory) = (
+        held("ota_0", 0x5_0000, "1.6.6"),
+        held("factory", 0x1_0000, "1.6.5"),
+    );
+    assert_eq!(fault(&different), FlashFault::Different { ota_0, factory });
     let encrypted = noise(5000);
     let half = of(&[("factory", &encrypted), ("ota_0", &image)]);
     assert!(matches!(fault(&half), FlashFault::Different { .. }));
@@ -226,7 +230,6 @@ fn a_slot_without_an_image_says_why() {
     let layout = Flash::v2_16mb();
     let (slot, offset) = ("ota_0".to_owned(), layout.place("ota_0") as u64);
     let encrypted = fault(&layout.build(&[("ota_0", &noise(70_000))]));
-    assert!(encrypted.to_string().contains("encrypted or damaged"));
     assert_eq!(encrypted, FlashFault::Unreadable { slot, offset });
     let mut begins_by_chance = noise(70_000);
     begins_by_chance[0] = 0xE9;
@@ -239,7 +242,7 @@ fn a_slot_without_an_image_says_why() {
     assert!(matches!(fault(&bare), FlashFault::Beyond { .. }));
     let without = Flash::without_slots_4mb().build(&[("assets", b"something")]);
     let FlashFault::NoSlot { partitions } = fault(&without) else {
-        panic!("{}", fault(&without));
+        panic!("{:?}", fault(&without));
     };
     assert_eq!(partitions, ["nvs", "otadata", "phy_init", "assets"]);
 }
@@ -251,7 +254,7 @@ fn an_image_that_does_not_work_out_is_damaged() {
     let slot = layout.place("ota_0");
     let of = |flash: &[u8]| match fault(flash) {
         FlashFault::Damaged { fault, .. } => fault,
-        other => panic!("{other}"),
+        other => panic!("{other:?}"),
     };
     let whole = layout.build(&[("ota_0", &image), ("ota_1", &image)]);
     let mut flash = whole.clone();

@@ -98,4 +98,10 @@ kinds! { ADMIN:
     ADMIN_FORGOT = Kind::new("admin.forgot", Info, "admin", &["by", "peer"],
         "{by} 删除了一台设备的记录；它再次签到时按新设备对待",
         "{by} had a device forgotten; if it checks in again, it is a new device");
+    /// Somebody published a file.
+    ADMIN_PUBLISHED = Kind::new("admin.published", Info, "admin", &["file", "by", "peer"],
+        "{by} 发布了 {file}", "{by} published {file}");
+    /// Somebody deleted a file.
+    ADMIN_DELETED = Kind::new("admin.deleted", Info, "admin", &["file", "by", "peer"],
+        "{by} 删除了 {file}", "{by} deleted {file}");
 }

@@ -4,6 +4,7 @@
 use super::fields::{BadExtra, Fields, widened};
 use super::member_name::{self, bad_extra};
 use super::{ArchiveFault, MEMBERS, MOST, TOGETHER};
+use crate::event::text::Text;
 use std::collections::HashSet;
 
 /// Signatures and lengths of the records (APPNOTE.TXT, 4.3.12, 4.3.14 to 4.3.16).
@@ -73,7 +74,10 @@ pub(super) fn read(archive: &[u8]) -> Result<Directory<'_>, ArchiveFault> {
         return Err(ArchiveFault::Split);
     }
     let end = end(archive)?;
-    let no_place = damaged("its directory is not where it says");
+    let no_place = damaged(Text::new(
+        "目录不在它声称的位置",
+        "its directory is not where it says",
+    ));
     let (Ok(at), Ok(size)) = (usize::try_from(end.at), usize::try_from(end.size)) else {
         return Err(no_place);
     };
@@ -94,12 +98,15 @@ pub(super) fn read(archive: &[u8]) -> Result<Directory<'_>, ArchiveFault> {
         members.push(member);
     }
     if fields.left() > 0 {
-        return Err(damaged("its directory is longer than it says"));
+        return Err(damaged(Text::new(
+            "目录比它声称的长",
+            "its directory is longer than it says",
+        )));
     }
     Ok(Directory { members, at })
 }
 
-fn damaged(what: &'static str) -> ArchiveFault {
+fn damaged(what: Text) -> ArchiveFault {
     ArchiveFault::Damaged { what }
 }
 
@@ -116,7 +123,10 @@ struct End {
 /// Finds the end of the directory, and its wider form where there is one.
 fn end(archive: &[u8]) -> Result<End, ArchiveFault> {
     let at = place_of_end(archive)?;
-    let cut = damaged("the end of its directory is cut off");
+    let cut = damaged(Text::new(
+        "目录的结尾被截断",
+        "the end of its directory is cut off",
+    ));
     let record = Fields::at(archive, at).and_then(narrow_end);
     let narrow = record.ok_or_else(|| cut.clone())?;
     let wide = match at.checked_sub(LOCATOR_LENGTH) {
@@ -137,9 +147,10 @@ fn end(archive: &[u8]) -> Result<End, ArchiveFault> {
             && agrees(end.size, u32::MAX.into(), wide.size)
             && agrees(end.at, u32::MAX.into(), wide.at);
         if !agree {
-            return Err(damaged(
+            return Err(damaged(Text::new(
+                "目录的两个结尾互相矛盾",
                 "the two ends of its directory contradict each other",
-            ));
+            )));
         }
         (end, disks) = (wide, wide_disks);
     } else if narrow.members == u16::MAX || narrow.size == u32::MAX || narrow.at == u32::MAX {
@@ -157,7 +168,7 @@ fn end(archive: &[u8]) -> Result<End, ArchiveFault> {
 /// Returns the offset of the one record with which the archive can end.
 fn place_of_end(archive: &[u8]) -> Result<usize, ArchiveFault> {
     let last = archive.len().checked_sub(END_LENGTH);
-    let last = last.ok_or(damaged("it is too short"))?;
+    let last = last.ok_or(damaged(Text::new("它太短", "it is too short")))?;
     let first = last.saturating_sub(u16::MAX.into());
     let ends_here = |at: &usize| {
         let comment = || {
@@ -171,12 +182,13 @@ fn place_of_end(archive: &[u8]) -> Result<usize, ArchiveFault> {
         comment() == Some(true)
     };
     let mut places = (first..=last).rev().filter(ends_here);
-    let at = places
-        .next()
-        .ok_or(damaged("it has no directory at its end"))?;
+    let at = places.next().ok_or(damaged(Text::new(
+        "结尾没有目录",
+        "it has no directory at its end",
+    )))?;
     // One within the comment of another: which of them counts is each reader's own idea.
     if places.next().is_some() {
-        return Err(damaged("it ends in two ways"));
+        return Err(damaged(Text::new("它有两种结尾", "it ends in two ways")));
     }
     Ok(at)
 }
@@ -263,9 +275,10 @@ fn wide_end(archive: &[u8], locator: usize) -> Result<Option<(End, Disks)>, Arch
         Some((end, disks))
     };
     let found = usize::try_from(at).ok().and_then(read);
-    let found = found.ok_or(damaged(
+    let found = found.ok_or(damaged(Text::new(
+        "zip64 的目录结尾不在它声称的位置",
         "the end of its directory for zip64 is not where it says",
-    ))?;
+    )))?;
     Ok(Some(found))
 }
 
@@ -319,7 +332,10 @@ fn fields_of_entry<'a>(fields: &mut Fields<'a>) -> Option<Entry<'a>> {
 /// its members come to.
 fn entry<'a>(fields: &mut Fields<'a>, together: &mut u64) -> Result<Member<'a>, ArchiveFault> {
     let entry = fields_of_entry(fields);
-    let entry = entry.ok_or(damaged("its directory ends within a member"))?;
+    let entry = entry.ok_or(damaged(Text::new(
+        "目录在某个成员中间就结束了",
+        "its directory ends within a member",
+    )))?;
     let name = member_name::read(entry.name, entry.flags & UTF8 != 0, entry.extra)?;
     if is_encrypted(entry.flags, entry.method) {
         return Err(ArchiveFault::Encrypted { member: name });
@@ -332,7 +348,10 @@ fn entry<'a>(fields: &mut Fields<'a>, together: &mut u64) -> Result<Member<'a>, 
     }
     let is_folder = kind(&entry, &name, unpacked)?;
     if !is_folder && member_name::key(&name).is_empty() {
-        return Err(member_name::fault(&name, "names no file"));
+        return Err(member_name::fault(
+            &name,
+            Text::new("不是文件名", "names no file"),
+        ));
     }
     let sizes = Sizes {
         crc: entry.crc,
@@ -379,9 +398,15 @@ fn method(entry: &Entry<'_>, name: &str, sizes: Sizes) -> Result<Method, Archive
             method: "patches".to_owned(),
         }),
         0 if sizes.packed == sizes.unpacked => Ok(Method::Stored),
-        0 => lies("it is stored as it is, and has two sizes"),
+        0 => lies(Text::new(
+            "它没有压缩，却有两个不同的大小",
+            "it is stored as it is, and has two sizes",
+        )),
         8 if sizes.unpacked <= sizes.packed.saturating_mul(MOST_OF_A_BYTE) => Ok(Method::Deflated),
-        8 => lies("it says that it unpacks to more than so few bytes can"),
+        8 => lies(Text::new(
+            "它声称解压后的大小超过这么少的字节所能有的",
+            "it says that it unpacks to more than so few bytes can",
+        )),
         number => Err(ArchiveFault::Method {
             member: name.to_owned(),
             method: name_of_method(number),
@@ -427,18 +452,23 @@ fn kind(entry: &Entry<'_>, name: &str, unpacked: u64) -> Result<bool, ArchiveFau
         });
     }
     match mode {
-        0x2 | 0x6 => return special("a device"),
-        0xC => return special("a socket"),
+        0x2 | 0x6 => return special(Text::new("设备文件", "a device")),
+        0xC => return special(Text::new("套接字", "a socket")),
         // What `zip -` read from a pipe is a file.
-        0x1 if unpacked == 0 => return special("a pipe"),
+        0x1 if unpacked == 0 => return special(Text::new("管道", "a pipe")),
         0x0 | 0x1 | 0x4 | 0x8 => {}
-        _ => return special("no kind of file that there is"),
+        _ => {
+            return special(Text::new(
+                "不存在的文件类型",
+                "no kind of file that there is",
+            ));
+        }
     }
     let is_folder = name.ends_with('/') || mode == 0x4 || entry.external & FOLDER != 0;
     if is_folder && unpacked > 0 {
         return Err(ArchiveFault::Lies {
             member: name.to_owned(),
-            what: "it is a folder, and holds bytes",
+            what: Text::new("它是目录，却含有内容", "it is a folder, and holds bytes"),
         });
     }
     Ok(is_folder)

@@ -6,6 +6,7 @@ use super::directory::{Directory, Member, Sizes, is_encrypted};
 use super::fields::{BadExtra, Fields, widened};
 use super::member_name::bad_extra;
 use super::{ArchiveFault, directory::Method};
+use crate::event::text::Text;
 use std::ops::Range;
 
 /// Signatures of a member's own header and of what may stand behind its bytes (APPNOTE.TXT,
@@ -26,11 +27,11 @@ pub(super) fn places(
             return Err(ArchiveFault::Stray {
                 member: first.name.clone(),
                 bytes: usize::try_from(first.at).unwrap_or(usize::MAX),
-                side: "in front of",
+                is_behind: false,
             });
         }
         None if directory.at > 0 => {
-            let what = "it has bytes, and no members";
+            let what = Text::new("其中有内容，却没有成员", "it has bytes, and no members");
             return Err(ArchiveFault::Damaged { what });
         }
         _ => {}
@@ -48,12 +49,18 @@ pub(super) fn places(
                 member: member.name.clone(),
                 other: next.name.clone(),
             },
-            None => lies(member, "it goes on into the directory"),
+            None => lies(
+                member,
+                Text::new("它一直延伸到目录里", "it goes on into the directory"),
+            ),
         };
         let end = end.ok_or_else(|| {
             lies(
                 next.unwrap_or(member),
-                "it begins where the directory is or behind it",
+                Text::new(
+                    "它的开头在目录处或目录之后",
+                    "it begins where the directory is or behind it",
+                ),
             )
         })?;
         let place = place(archive, member, end, &overlap)?;
@@ -64,7 +71,7 @@ pub(super) fn places(
     Ok(places)
 }
 
-fn lies(member: &Member<'_>, what: &'static str) -> ArchiveFault {
+fn lies(member: &Member<'_>, what: Text) -> ArchiveFault {
     ArchiveFault::Lies {
         member: member.name.clone(),
         what,
@@ -119,13 +126,27 @@ fn place(
             .ok_or_else(overlap)?,
     );
     let header = header(&mut fields);
-    let header = header.ok_or_else(|| lies(member, "where it should begin no member does"))?;
+    let header = header.ok_or_else(|| {
+        lies(
+            member,
+            Text::new(
+                "它应在的位置没有成员",
+                "where it should begin no member does",
+            ),
+        )
+    })?;
     if is_encrypted(header.flags, header.method) {
         let member = member.name.clone();
         return Err(ArchiveFault::Encrypted { member });
     }
     if header.name != member.raw_name {
-        return Err(lies(member, "in its own header it has another name"));
+        return Err(lies(
+            member,
+            Text::new(
+                "它自己的头部里是另一个名称",
+                "in its own header it has another name",
+            ),
+        ));
     }
     let method = match header.method {
         0 => Some(Method::Stored),
@@ -133,7 +154,13 @@ fn place(
         _ => None,
     };
     if method != Some(member.method) {
-        return Err(lies(member, "in its own header it has another method"));
+        return Err(lies(
+            member,
+            Text::new(
+                "它自己的头部里是另一种压缩方法",
+                "in its own header it has another method",
+            ),
+        ));
     }
     let numbers = [header.unpacked, header.packed];
     let [unpacked, packed] =
@@ -154,7 +181,10 @@ fn place(
         0 if said == member.sizes => Ok(place),
         0 => Err(lies(
             member,
-            "in its own header it has other sizes or another checksum",
+            Text::new(
+                "它自己的头部里的大小或校验和不同",
+                "in its own header it has other sizes or another checksum",
+            ),
         )),
         _ if describes(fields, &member.sizes) => {
             // What was packed as it came has none of them in front.
@@ -167,14 +197,17 @@ fn place(
             } else {
                 Err(lies(
                     member,
-                    "in its own header it has other sizes or another checksum",
+                    Text::new(
+                        "它自己的头部里的大小或校验和不同",
+                        "in its own header it has other sizes or another checksum",
+                    ),
                 ))
             }
         }
         bytes => Err(ArchiveFault::Stray {
             member: member.name.clone(),
             bytes,
-            side: "behind",
+            is_behind: true,
         }),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ArchiveFault;
 use super::fields::extra_field;
+use crate::event::text::Text;
 use crate::firmware::name::model_key;
 use encoding_rs::GBK;
 use flate2::Crc;
@@ -18,7 +19,13 @@ pub(super) fn read(raw: &[u8], is_utf8: bool, extra: &[u8]) -> Result<String, Ar
         Ok(name) => name.to_owned(),
         Err(_) if is_utf8 => {
             let member = String::from_utf8_lossy(raw).into_owned();
-            return Err(fault(&member, "says that it is UTF-8, and is not"));
+            return Err(fault(
+                &member,
+                Text::new(
+                    "声称是 UTF-8，实际不是",
+                    "says that it is UTF-8, and is not",
+                ),
+            ));
         }
         Err(_) => GBK
             .decode_without_bom_handling_and_without_replacement(raw)
@@ -34,7 +41,13 @@ pub(super) fn read(raw: &[u8], is_utf8: bool, extra: &[u8]) -> Result<String, Ar
             check(name)?;
             Ok(name.to_owned())
         }
-        Some(Err(_)) => Err(fault(&as_it_stands, "says that it is UTF-8, and is not")),
+        Some(Err(_)) => Err(fault(
+            &as_it_stands,
+            Text::new(
+                "声称是 UTF-8，实际不是",
+                "says that it is UTF-8, and is not",
+            ),
+        )),
     }
 }
 
@@ -42,7 +55,10 @@ pub(super) fn read(raw: &[u8], is_utf8: bool, extra: &[u8]) -> Result<String, Ar
 pub(super) fn bad_extra(name: &str) -> ArchiveFault {
     ArchiveFault::Lies {
         member: name.to_owned(),
-        what: "its extra fields are not what they say they are",
+        what: Text::new(
+            "它的附加字段与其声称的不符",
+            "its extra fields are not what they say they are",
+        ),
     }
 }
 
@@ -66,7 +82,7 @@ pub(super) fn key(name: &str) -> String {
 }
 
 /// Returns the fault of a name.
-pub(super) fn fault(name: &str, why: &'static str) -> ArchiveFault {
+pub(super) fn fault(name: &str, why: Text) -> ArchiveFault {
     ArchiveFault::Name {
         member: name.to_owned(),
         why,
@@ -81,19 +97,22 @@ fn check(name: &str) -> Result<(), ArchiveFault> {
         signs.next().is_some_and(|c| c.is_ascii_alphabetic()) && signs.next() == Some(':')
     };
     let why = if name.is_empty() {
-        "is empty"
+        Text::new("为空", "is empty")
     } else if name.len() > LONGEST {
-        "is too long"
+        Text::new("过长", "is too long")
     } else if name.chars().any(char::is_control) {
-        "holds a control character"
+        Text::new("含有控制字符", "holds a control character")
     } else if name.contains('\\') {
-        "holds a backslash"
+        Text::new("含有反斜杠", "holds a backslash")
     } else if name.starts_with('/') {
-        "is an absolute path"
+        Text::new("是绝对路径", "is an absolute path")
     } else if is_drive(name) {
-        "begins with a drive letter"
+        Text::new("以盘符开头", "begins with a drive letter")
     } else if name.split('/').any(|part| part == "..") {
-        "leads out of the folder that it is unpacked to (..)"
+        Text::new(
+            "会指向解压目录之外（..）",
+            "leads out of the folder that it is unpacked to (..)",
+        )
     } else {
         return Ok(());
     };

@@ -6,7 +6,7 @@ use super::super::folder::unusable::Unusable;
 use super::super::name::{ImageName, notes::image_of};
 use super::super::{FolderSettings, notes, signing};
 use super::{Candidate, Fate, Models, Reason, plan};
-use crate::event::Event;
+use crate::event::{Event, event};
 use crate::util::durable::{self, Durability, Life, Spare, Turn};
 use crate::util::file_state::FileState;
 use crate::util::way;
@@ -59,9 +59,9 @@ pub(crate) struct Item {
     _lock: Option<File>,
 }
 
-/// Error where a file was not removed.
+/// Error where a file was not removed, in words.
 #[derive(Debug)]
-pub(crate) struct Unremoved(pub(crate) String);
+pub(crate) struct Unremoved(pub(crate) Event);
 
 impl Pruning {
     /// Looks at the folder, and decides. `run_by` tells how many devices run an image of this
@@ -179,7 +179,7 @@ impl Item {
                 Ok(now) if now.same_but_for_change_time(judged) => {}
                 // Somebody was faster.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Durability::Synced),
-                Ok(_) => return Err(Unremoved("it changed while prune ran".to_owned())),
+                Ok(_) => return Err(Unremoved(event!(REMOVE_CHANGED))),
                 Err(e) => return Err(failed(&self.path, &e)),
             }
         }
@@ -211,9 +211,63 @@ impl Item {
 }
 
 fn unremoved(path: &Path, error: &io::Error) -> Unremoved {
-    let cause = way::unremoved(path).map(|event| event.to_string());
-    let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
-    Unremoved(format!("{error}{cause}"))
+    let what = way::unremoved(path);
+    Unremoved(event!(REMOVE_FAILED, reason = error, what = what))
+}
+
+/// A file of the folder that somebody wants to be gone. Nobody else changes which files the
+/// folder has meanwhile.
+#[derive(Debug)]
+pub(crate) struct Single {
+    item: Item,
+    _turn: Turn,
+}
+
+impl Single {
+    /// Looks at a file of the folder. A link stays, as with a [`Pruning`], and so does what
+    /// a link of the folder leads to.
+    ///
+    /// # Errors
+    ///
+    /// It may not go, or could not, and the event says why.
+    pub(crate) fn find(dir: &Path, file: &str) -> Result<Self, Event> {
+        let path = dir.join(file);
+        let failed = |error: &io::Error| unremoved(&path, error).0;
+        let turn = Turn::take(dir).map_err(|error| failed(&error))?;
+        // No name leads out of the folder.
+        if path.parent() != Some(dir) || path.file_name().is_none() {
+            return Err(event!(REMOVE_GONE));
+        }
+        let about = match fs::symlink_metadata(&path) {
+            Ok(about) => about,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(event!(REMOVE_GONE)),
+            Err(e) => return Err(failed(&e)),
+        };
+        let links = links(dir).map_err(|error| failed(&error))?;
+        if let Some(link) = links.iter().find(|link| link.name == file) {
+            return Err(event!(REMOVE_LINK, target = &link.target));
+        }
+        let leads_here = |link: &&Link| link.inside.as_deref() == path.file_name();
+        if let Some(link) = links.iter().find(leads_here) {
+            return Err(event!(REMOVE_LINKED, link = &link.name));
+        }
+        if !about.is_file() {
+            return Err(event!(REMOVE_NO_FILE));
+        }
+        let mut item = Item::left(path, Fate::Goes);
+        item.state = Some(FileState::from(&about));
+        item.try_removal().map_err(|Unremoved(why)| why)?;
+        Ok(Self { item, _turn: turn })
+    }
+
+    /// Removes it. Its release notes stay.
+    ///
+    /// # Errors
+    ///
+    /// It is there as before, and the event says why.
+    pub(crate) fn remove(&self) -> Result<Durability, Event> {
+        self.item.remove().map_err(|Unremoved(why)| why)
+    }
 }
 
 /// Returns what is counted of a file, or what it is instead.

@@ -3,17 +3,19 @@
 use super::super::Unusable;
 use super::super::archive::ArchiveFault;
 use super::super::notes::NotesError;
-use crate::event::Event;
+use crate::event::text::{Lang, Text};
+use crate::event::{Event, event};
+use crate::util::paths::absolute;
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use xiaozhi_device::flash::FlashFault;
 use xiaozhi_device::image::Foreign;
 
 /// Reason why a file was not published, with what to do about it. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum PublishError {
     /// The file itself cannot be read.
-    #[error("{}: it cannot be read: {reason}", path.display())]
     Source {
         /// The file to be published.
         path: PathBuf,
@@ -21,7 +23,6 @@ pub(crate) enum PublishError {
         reason: io::Error,
     },
     /// It would not be offered.
-    #[error("{}: {why}", path.display())]
     Unusable {
         /// The file to be published.
         path: PathBuf,
@@ -29,7 +30,6 @@ pub(crate) enum PublishError {
         why: Unusable,
     },
     /// Nothing in the archive can be published.
-    #[error("{}: {fault}", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -37,7 +37,6 @@ pub(crate) enum PublishError {
         fault: Box<ArchiveFault>,
     },
     /// No app can be cut out of the full flash image.
-    #[error("{}: {}{}", path.display(), of_member(member.as_deref()), fault)]
     Flash {
         /// The file to be published.
         path: PathBuf,
@@ -47,7 +46,6 @@ pub(crate) enum PublishError {
         fault: Box<FlashFault>,
     },
     /// The app in it would not be offered.
-    #[error("{}: {inside}: {why}", path.display())]
     Inside {
         /// The file to be published.
         path: PathBuf,
@@ -57,16 +55,6 @@ pub(crate) enum PublishError {
         why: Event,
     },
     /// It is no app image.
-    #[error(
-        "{}: {}. {}", path.display(), Event::from(foreign),
-        if foreign.is_data() {
-            "It is given for download where it lies in the firmware folder: copy it there"
-        } else if foreign.is_named() {
-            "No device installs that"
-        } else {
-            "No ESP32 is offered it; if it is meant for a device of another kind, add --version and --foreign"
-        }
-    )]
     NoImage {
         /// The file to be published.
         path: PathBuf,
@@ -74,7 +62,6 @@ pub(crate) enum PublishError {
         foreign: Foreign,
     },
     /// No version was given, and the file holds none.
-    #[error("{}: {}, and so tells no version: add --version", path.display(), Event::from(foreign))]
     NoVersion {
         /// The file to be published.
         path: PathBuf,
@@ -82,45 +69,28 @@ pub(crate) enum PublishError {
         foreign: Foreign,
     },
     /// A version that no file name can carry.
-    #[error(
-        "the version {version:?} cannot stand in a file name: add --version with a digit first, then letters, digits, \
-         '.', '_' and '-' (1.6.6)"
-    )]
     VersionName {
         /// As it was given, or as the image has it.
         version: String,
     },
     /// A version that restarts devices.
-    #[error(
-        "a device that is offered version {version} restarts at every check, for a part of it is no number below \
-         2147483648: add another --version"
-    )]
     UnsafeVersion {
         /// As it was given, or as the image has it.
         version: String,
     },
     /// A model that no file name can carry.
-    #[error("the model {model:?} cannot stand in a file name: {why}")]
     ModelName {
         /// As it was given.
         model: String,
         /// The fault of the name.
-        why: &'static str,
+        why: Text,
     },
     /// Nothing tells the model.
-    #[error(
-        "{}: an image does not say which model it is for, and this name does not either: add --model with the name that \
-         devices report", path.display()
-    )]
     NoModel {
         /// The file to be published.
         path: PathBuf,
     },
     /// The name may mean either of two models.
-    #[error(
-        "{}: its name begins with a manufacturer, and devices may report the board as {:?} or as {:?}: write which, with \
-         --model (nothing was written): {}  or  {}", path.display(), models[0], models[1], commands[0], commands[1]
-    )]
     EitherModel {
         /// The file to be published.
         path: PathBuf,
@@ -130,10 +100,6 @@ pub(crate) enum PublishError {
         commands: [String; 2],
     },
     /// Another source of the same run has that name.
-    #[error(
-        "{}: it comes to {}, and so does {}, which goes first and holds something else: publish this one alone, with \
-         another --model or --version", source_path.display(), path.display(), first.display()
-    )]
     Second {
         /// The file to be published.
         source_path: PathBuf,
@@ -143,10 +109,6 @@ pub(crate) enum PublishError {
         first: PathBuf,
     },
     /// A file of that name is there already.
-    #[error(
-        "{}: it is there already, with {}: raise the version, or overwrite it with --force", path.display(),
-        if *same { "the same content" } else { "other content" }
-    )]
     Exists {
         /// The file in the firmware folder.
         path: PathBuf,
@@ -154,11 +116,6 @@ pub(crate) enum PublishError {
         same: bool,
     },
     /// The file of that name is for other chips.
-    #[error(
-        "{}: it is there already, and is for {theirs}, while this image is for {ours}. Publish it beside that one, with a \
-         version of the same rank: --version {version}; each device gets the one for its chip. (--force would take theirs away)",
-        path.display()
-    )]
     ForOthers {
         /// The file in the firmware folder.
         path: PathBuf,
@@ -170,10 +127,8 @@ pub(crate) enum PublishError {
         version: String,
     },
     /// Its notes cannot be kept.
-    #[error(transparent)]
-    Notes(#[from] NotesError),
+    Notes(NotesError),
     /// The folder takes no file.
-    #[error("{}: nothing can be written there: {reason}", dir.display())]
     Folder {
         /// The firmware folder.
         dir: PathBuf,
@@ -190,6 +145,142 @@ impl PublishError {
     }
 }
 
-fn of_member(member: Option<&str>) -> String {
-    member.map_or_else(String::new, |member| format!("{member}: "))
+impl PublishError {
+    /// Returns the reason, without what to type against it. Paths in it are those that `shown`
+    /// makes of them.
+    fn event(&self, shown: impl Fn(&Path) -> String) -> Event {
+        let refused = |path: &Path, inside: Option<&str>, why: Event| {
+            event!(
+                PUBLISH_REFUSED,
+                path = shown(path),
+                inside = inside,
+                why = why
+            )
+        };
+        match self {
+            Self::Source { path, reason } => {
+                event!(PUBLISH_UNREADABLE, path = shown(path), reason = reason)
+            }
+            Self::Unusable { path, why } => refused(path, None, why.into()),
+            Self::Archive { path, fault } => refused(path, None, Event::from(&**fault)),
+            Self::Flash {
+                path,
+                member,
+                fault,
+            } => refused(path, member.as_deref(), Event::from(&**fault)),
+            Self::Inside { path, inside, why } => refused(path, Some(inside), why.clone()),
+            Self::NoImage { path, foreign } => {
+                let (path, what) = (shown(path), Event::from(foreign));
+                if foreign.is_data() {
+                    event!(PUBLISH_DATA, path = path, what = what)
+                } else if foreign.is_named() {
+                    event!(PUBLISH_OTHER, path = path, what = what)
+                } else {
+                    event!(PUBLISH_FOREIGN, path = path, what = what)
+                }
+            }
+            Self::NoVersion { path, foreign } => {
+                let what = Event::from(foreign);
+                event!(PUBLISH_NO_VERSION, path = shown(path), what = what)
+            }
+            Self::VersionName { version } => {
+                event!(PUBLISH_VERSION_NAME, version = format!("{version:?}"))
+            }
+            Self::UnsafeVersion { version } => event!(PUBLISH_UNSAFE_VERSION, version = version),
+            Self::ModelName { model, why } => {
+                event!(PUBLISH_MODEL_NAME, model = format!("{model:?}"), why = *why)
+            }
+            Self::NoModel { path } => event!(PUBLISH_NO_MODEL, path = shown(path)),
+            Self::EitherModel {
+                path,
+                models: [one, other],
+                ..
+            } => event!(
+                PUBLISH_EITHER_MODEL,
+                path = shown(path),
+                one = format!("{one:?}"),
+                other = format!("{other:?}")
+            ),
+            Self::Second {
+                source_path,
+                path,
+                first,
+            } => event!(
+                PUBLISH_SECOND,
+                path = shown(source_path),
+                target = shown(path),
+                first = shown(first)
+            ),
+            Self::Exists { path, same: true } => event!(PUBLISH_SAME, path = shown(path)),
+            Self::Exists { path, .. } => event!(PUBLISH_EXISTS, path = shown(path)),
+            Self::ForOthers {
+                path, theirs, ours, ..
+            } => event!(
+                PUBLISH_FOR_OTHERS,
+                path = shown(path),
+                theirs = theirs,
+                ours = ours
+            ),
+            Self::Notes(error) => error.into(),
+            Self::Folder { dir, reason } => {
+                event!(PUBLISH_FOLDER, dir = shown(dir), reason = reason)
+            }
+        }
+    }
+
+    /// Returns the reason for whoever knows the folders: paths in it are names alone.
+    pub(crate) fn by_name(&self) -> Event {
+        if matches!(self, Self::Folder { .. }) {
+            return self.event(|path| absolute(path).display().to_string());
+        }
+        self.event(|path| match path.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => path.display().to_string(),
+        })
+    }
+
+    /// Returns what to type against it, as it follows the reason.
+    fn advice(&self) -> String {
+        match self {
+            Self::NoImage { foreign, .. } if !foreign.is_data() && !foreign.is_named() => {
+                "; if it is meant for a device of another kind, add --version and --foreign".into()
+            }
+            Self::NoVersion { .. } => ": add --version".into(),
+            Self::VersionName { .. } => {
+                ": add --version with a digit first, then letters, digits, \
+                                         '.', '_' and '-' (1.6.6)"
+                    .into()
+            }
+            Self::UnsafeVersion { .. } => ": add another --version".into(),
+            Self::NoModel { .. } => ": add --model with the name that devices report".into(),
+            Self::EitherModel {
+                commands: [one, other],
+                ..
+            } => format!(": write which, with --model (nothing was written): {one}  or  {other}"),
+            Self::Second { .. } => {
+                ": publish this one alone, with another --model or --version".into()
+            }
+            Self::Exists { .. } => ": raise the version, or overwrite it with --force".into(),
+            Self::ForOthers { version, .. } => format!(
+                ". Publish it beside that one, with a version of the same rank: --version {version}; \
+                 each device gets the one for its chip. (--force would take theirs away)"
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.event(|path| path.display().to_string());
+        write!(f, "{}{}", event.message(Lang::En), self.advice())
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+impl From<NotesError> for PublishError {
+    fn from(error: NotesError) -> Self {
+        Self::Notes(error)
+    }
 }

@@ -6,6 +6,8 @@ use super::super::folder::scan;
 use super::super::name::{self, ImageName, is_version, model_key};
 use super::super::release_name::{self, Boards};
 use super::{PublishError, Source};
+use crate::event::text::Text;
+use crate::event::{Event, event};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,12 @@ impl Target {
             version: version.to_owned(),
             path: dir.join(file),
         })
+    }
+
+    /// Returns the file's name.
+    pub(crate) fn file(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 }
 
@@ -61,7 +69,7 @@ impl Source {
 
     /// Says so where the file's name tells another version than the image holds, which is
     /// the one that counts.
-    pub(crate) fn disagreement(&self) -> Option<String> {
+    pub(crate) fn disagreement(&self) -> Option<Event> {
         let Verdict::App(app) = &self.inspection.verdict else {
             return None;
         };
@@ -69,10 +77,11 @@ impl Source {
         let by_release = release_name::parse(file).version;
         let named = by_release.or_else(|| Some(plain(file)?.version.to_string()))?;
         (Version::new(&named) != Version::new(&app.version)).then(|| {
-            format!(
-                "the name {file} says {named}, and the image in it holds {}: that one counts, for devices report it once they \
-                 run the image",
-                app.version
+            event!(
+                PUBLISH_DISAGREES,
+                file = file,
+                named = named,
+                inside = &app.version
             )
         })
     }
@@ -188,20 +197,28 @@ fn file_name(model: &str, version: &str) -> Result<String, PublishError> {
     let model = &*model_key(model);
     let file = format!("{model}_{version}.bin");
     if model.is_empty() {
-        Err(fault(
+        Err(fault(Text::new(
+            "请填写设备报告的名称（board.name 或 board.type）",
             "write the name that devices report (board.name or board.type)",
-        ))
+        )))
     } else if model.contains('/') || model.starts_with('.') {
-        Err(fault("it must hold no '/' and not begin with a '.'"))
+        Err(fault(Text::new(
+            "不能含有 '/'，也不能以 '.' 开头",
+            "it must hold no '/' and not begin with a '.'",
+        )))
     } else if file.len() > 255 {
-        Err(fault("it is too long"))
+        Err(fault(Text::new("太长", "it is too long")))
     } else {
         match name::parse(&file) {
             Ok(parsed) if parsed.model == model => Ok(file),
-            Ok(_) => Err(fault(
+            Ok(_) => Err(fault(Text::new(
+                "下划线后的部分会被当作版本（my_2 会被读作型号 my）",
                 "a part of it behind an underscore would be read as the version (my_2 is the model my)",
-            )),
-            Err(_) => Err(fault("it must hold no control character")),
+            ))),
+            Err(_) => Err(fault(Text::new(
+                "不能含有控制字符",
+                "it must hold no control character",
+            ))),
         }
     }
 }

@@ -49,19 +49,15 @@ impl Source {
         };
         let superseded = self.superseded(target, overwrite);
         let state = self.state;
-        let copy = match self.content {
-            Content::Copied(copy) => copy,
-            Content::Held(bytes) => {
-                let mut copy = source::draft(&dir).map_err(folder)?;
-                copy.write(&bytes).map_err(folder)?;
-                copy
-            }
-            Content::Seen => return Err(folder(io::Error::other("it was only looked at"))),
+        let source = self.staged(&dir)?;
+        let inspection = source.inspection;
+        let Content::Copied(copy) = source.content else {
+            return Err(folder(io::Error::other("it was only looked at")));
         };
         let copy = copy.finished().map_err(folder)?;
         let _turn = Turn::take(&dir).map_err(folder)?;
         if !overwrite && fs::symlink_metadata(path).is_ok() {
-            return Err(exists(target, &self.inspection));
+            return Err(exists(target, &inspection));
         }
         let notes = notes.map(|notes| notes.keep(path, overwrite)).transpose()?;
         let kept = if overwrite {
@@ -69,7 +65,7 @@ impl Source {
         } else {
             match copy.create(path) {
                 Ok(kept) => kept,
-                Err(NotCreated::Exists) => return Err(exists(target, &self.inspection)),
+                Err(NotCreated::Exists) => return Err(exists(target, &inspection)),
                 Err(NotCreated::Error(error)) => return Err(folder(error)),
             }
         };
@@ -86,6 +82,34 @@ impl Source {
             (old, removed)
         });
         Ok(Published { kept, replaced })
+    }
+
+    /// Writes the image into the firmware folder under a hidden name, if it is not there yet:
+    /// what is left for [`Source::publish`] takes no room.
+    pub(crate) fn staged(self, dir: &Path) -> Result<Self, PublishError> {
+        let Content::Held(bytes) = self.content else {
+            return Ok(self);
+        };
+        let folder = |reason| PublishError::Folder {
+            dir: dir.to_owned(),
+            reason,
+        };
+        let mut copy = source::draft(dir).map_err(folder)?;
+        copy.write(&bytes).map_err(folder)?;
+        let content = Content::Copied(copy);
+        Ok(Self { content, ..self })
+    }
+
+    /// Tells whether it may have its name.
+    pub(crate) fn check_name(&self, target: &Target, overwrite: bool) -> Result<(), PublishError> {
+        match fs::symlink_metadata(&target.path) {
+            Ok(_) if !overwrite => Err(exists(target, &self.inspection)),
+            Ok(there) if there.is_dir() => Err(PublishError::Folder {
+                dir: durable::folder(&target.path).to_owned(),
+                reason: Errno::EISDIR.into(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Finds out what [`Source::publish`] would come to, and writes nothing.
@@ -105,13 +129,8 @@ impl Source {
         // It is written before anybody looks whether its name is free.
         way::to_keep(dir, self.inspection.size, room.0).map_err(folder)?;
         let mut freed = 0;
+        self.check_name(target, overwrite)?;
         if let Ok(there) = fs::symlink_metadata(path) {
-            if !overwrite {
-                return Err(exists(target, &self.inspection));
-            }
-            if there.is_dir() {
-                return Err(folder(Errno::EISDIR.into()));
-            }
             way::to_remove(path).map_err(folder)?;
             freed = there.len();
         }

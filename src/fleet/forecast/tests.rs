@@ -209,6 +209,25 @@ fn each_reason_is_told_apart() {
 }
 
 #[test]
+fn who_loses_a_file_gets_the_next_or_nothing() {
+    let (fleet, none, plain) = (Fleet::default(), Snapshot::default(), Policy::default());
+    let devices = ["1.0", "1.1", "1.6", "1.7"].map(|version| Said::new("a", version));
+    for (device, said) in devices.iter().enumerate() {
+        offered(&fleet, device, said, (&none, &plain), 0);
+    }
+    let snapshot = snapshot(&["a_1.7.bin", "a_1.5.bin", "b_1.0.bin"]);
+    let of = |file: &str| crowd(&fleet).departure(&snapshot, &plain, entry(&snapshot, file));
+    let highest = Departure {
+        gets: 3,
+        runs: 1,
+        instead: vec![(Some("a_1.5.bin".to_owned()), 2), (None, 1)],
+    };
+    assert_eq!(of("a_1.7.bin"), highest);
+    assert_eq!(of("a_1.5.bin"), Departure::default());
+    assert_eq!(of("b_1.0.bin"), Departure::default());
+}
+
+#[test]
 fn reasons_that_strangers_make_many_are_bounded() {
     let mut forecast = Forecast::default();
     for n in 0..1000_u64 {

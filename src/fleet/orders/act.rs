@@ -14,11 +14,11 @@ pub struct Act {
     pub by: String,
     /// Address from which it was ordered.
     pub from: String,
-    /// Device that it is about; `None` once that was forgotten.
+    /// Device that it is about; `None` once that was forgotten, and where it is about none.
     pub device: Option<String>,
     /// File that it is about.
     pub file: Option<String>,
-    /// First 16 bytes of the SHA-256 of that file's image.
+    /// First 16 bytes of the SHA-256 of that file's image, where it is known.
     pub content: Option<[u8; 16]>,
 }
 
@@ -29,6 +29,10 @@ pub enum ActKind {
     Retry,
     /// Forget a device.
     Forget,
+    /// Put a file into the firmware folder.
+    Publish,
+    /// Take a file out of it.
+    Delete,
     /// An act that this version does not know, by its name.
     Other(String),
 }

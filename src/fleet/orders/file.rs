@@ -197,6 +197,8 @@ impl Entry {
         let kind = match &act.kind {
             ActKind::Retry => "retry",
             ActKind::Forget => "forget",
+            ActKind::Publish => "publish",
+            ActKind::Delete => "delete",
             ActKind::Other(name) => name,
         };
         let mut raw = Map::new();
@@ -283,6 +285,8 @@ fn read_act(raw: &Value) -> Option<Act> {
     let kind = match &*text("act")? {
         "retry" => ActKind::Retry,
         "forget" => ActKind::Forget,
+        "publish" => ActKind::Publish,
+        "delete" => ActKind::Delete,
         other => ActKind::Other(other.to_owned()),
     };
     let content = match optional("content")? {

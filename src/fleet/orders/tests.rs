@@ -208,6 +208,35 @@ fn forgetting_a_device_with_an_odd_name_loses_no_order() {
 }
 
 #[test]
+fn what_was_done_to_files_is_kept_and_orders_nothing() {
+    let place = Place::new();
+    let (orders, _) = place.open();
+    let note = |kind, file, content, at| {
+        orders.note_file(kind, (file, content), "admin", "::1", second(at))
+    };
+    note(ActKind::Publish, "a_1.0.bin", Some([7; 16]), 1).unwrap();
+    note(ActKind::Delete, "b_1.0.bin", None, 2).unwrap();
+    orders
+        .forget("a_1.0.bin", "admin", "::1", second(3))
+        .unwrap();
+    let acts = place.open().0.acts();
+    assert_eq!(acts, orders.acts());
+    let acts: Vec<_> = acts
+        .iter()
+        .map(|act| (&act.kind, act.file.as_deref(), act.content))
+        .collect();
+    assert_eq!(
+        acts,
+        [
+            (&ActKind::Forget, None, None),
+            (&ActKind::Delete, Some("b_1.0.bin"), None),
+            (&ActKind::Publish, Some("a_1.0.bin"), Some([7; 16])),
+        ]
+    );
+    assert_eq!(orders.retries(), []);
+}
+
+#[test]
 fn several_files_are_ordered_at_once_or_not_at_all() {
     let place = Place::new();
     let orders = place.good();

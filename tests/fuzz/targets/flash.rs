@@ -18,7 +18,7 @@ fuzz_target!(init: xiaozhi_ota_fuzz::init(), |input: &[u8]| {
         }
         Err(fault) => {
             assert_eq!(is_flash(&flash), fault != FlashFault::NoTable);
-            let said = fault.to_string();
+            let said = xiaozhi_ota::event::Event::from(&fault).to_string();
             assert!(!said.contains(char::is_control), "{said:?}");
         }
     }

@@ -57,7 +57,7 @@ fn every_flip_in_a_table_shows() {
                 let fault = fault(&table);
                 assert!(
                     matches!(fault, FlashFault::NoTable | FlashFault::Table { .. }),
-                    "{name}, bit {bit} at {at:#x}: {fault}"
+                    "{name}, bit {bit} at {at:#x}: {fault:?}"
                 );
                 table[at] ^= 1 << bit;
             }
@@ -75,7 +75,7 @@ fn a_table_that_no_bootloader_would_take_is_refused() {
                 assert_eq!(offset, 0x8000);
                 why
             }
-            other => panic!("{other}"),
+            other => panic!("{other:?}"),
         }
     };
     let table = Flash::v2_16mb().table();

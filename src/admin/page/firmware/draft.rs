@@ -1,0 +1,401 @@
+//! A draft: what it is, and what would happen to how many devices before it goes live.
+
+use super::facts::{PATH, facts, look_only, millis, size, until, warnings};
+use crate::admin::fleet_source::Orderer;
+use crate::admin::page::guard::Fields;
+use crate::admin::page::layout::Tab;
+use crate::admin::page::reader::Reader;
+use crate::admin::page::words::words;
+use crate::admin::parts::Sources;
+use crate::admin::release_source::{Needs, Outcome, Plan, Ready, Wish};
+use crate::admin::reply::Refusal;
+use crate::event::{Event, event, tell};
+use crate::fleet::Forecast;
+use crate::server::Peer;
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use hyper::StatusCode;
+use maud::{Markup, html};
+
+words! {
+    IS_READY = "可以发布。发布后它的文件名是：", "It can be published. As a file it will be called:";
+    NOT_LIVE = "这个文件还没有发布，没有设备会收到它。", "This file is not published yet: no device gets it.";
+    IS_REFUSED = "不能发布", "It cannot be published";
+    NOT_NOW = "现在无法发布：固件目录写不进去", "It cannot be published now: the firmware folder does not take it";
+    IS_THERE = "已经发布过", "It is published already";
+    LACKS = "还差一点", "One thing is open";
+    KNOWN = "已知的型号：", "Models that are known here:";
+    FIND_MODEL = "型号一般是固件源码 main/boards 下的目录名，例如 lichuang-dev；设备签到后，在“设备”页面可以看到它报告的型号。",
+        "It is mostly the name of the folder in the firmware's main/boards, such as lichuang-dev; what a device reports stands on its page under Devices.";
+    INSIDE = "里面是什么", "What is in it";
+    TAKEN_FROM = "固件取自", "The image is taken from";
+    LEFT = "不发布的部分", "Left out";
+    WOULD = "发布后会怎样", "What would happen";
+    NO_DEVICES = "还没有设备签到过，因此不知道会有多少设备收到它。设备签到（开机）后，这里会列出数量。",
+        "No device has checked in here yet, so nobody knows how many would get it. Once devices have, their number stands here.";
+    GETS = "台设备下次签到（开机）时会收到它", "devices get it at their next check-in, which is at their next boot";
+    RUNS = "台设备已在运行它", "devices run it already";
+    STAYS = "台设备不会收到它", "devices do not get it";
+    OF_KNOWN = "它适用的已知设备：", "Known devices that it is for: ";
+    NONE_OF = "它不适用于任何已知设备。已知设备：", "It is for none of the devices that are known here. Known: ";
+    WHY_NOT = "为什么有的设备不会收到", "Why some do not get it";
+    DEVICES = "设备数", "Devices";
+    NOW_ON = "现在的版本", "Now on";
+    REASON = "原因", "Reason";
+    LOOK_AT = "发布前请看", "Look at this first";
+    REPLACES = "同名文件会被替换。收到过旧文件的设备会收到这一个。", "A file of this name is replaced: devices are offered this one from then on.";
+    PUBLISH = "发布", "Publish";
+    PUBLISH_OVER = "替换并发布", "Replace and publish";
+    THROW_AWAY = "丢弃", "Throw it away";
+    ANOTHER = "以其他型号或版本发布", "Publish it as another model or version";
+    MODEL = "型号（设备报告的 board.name 或 board.type）", "Model, as devices report it (board.name or board.type)";
+    VERSION = "版本（留空则用固件里的）", "Version (leave it empty for the one inside)";
+    VERSION_IS = "以数字开头，只含字母、数字、'.'、'_' 和 '-'，例如 1.6.6", "A digit first, then letters, digits, '.', '_' and '-': 1.6.6";
+    SHOW = "再看结果", "See what that comes to";
+    WHICH = "请选择是哪一个：", "Choose which one it is:";
+    SAY_VERSION = "请填写另一个版本：", "Give it another version:";
+    RAISE = "可以提高版本号，或替换那个文件：", "Raise its version, or replace that file:";
+    REPLACE = "替换那个文件", "Replace that file";
+    BESIDE = "可以用同级的另一种写法与它并存，每台设备会得到适合自己芯片的那个：", "Publish it beside that one, in another spelling of the same rank; each device gets the one for its chip:";
+    BESIDE_AS = "以此版本发布：", "Publish it as ";
+    SENT = "上传者：", "Sent by ";
+    WAITS = "保留到：", "It waits until ";
+    AGAIN = "请换一个文件重新上传。", "Send another file.";
+    BACK = "返回固件列表", "Back to the firmware";
+}
+
+/// Number of models for which there is a button.
+const BUTTONS: usize = 12;
+
+fn gone() -> Refusal {
+    Refusal::Said(StatusCode::NOT_FOUND, Box::new(event!(DRAFT_GONE)))
+}
+
+/// Shows a draft.
+pub(super) async fn show(
+    State(sources): State<Sources>,
+    reader: Reader,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let wish = Wish::of_query(query.as_deref());
+    let (asked, now) = (wish.clone(), (sources.clock)());
+    let plan = sources.releasing(move |releases| releases.plan(&id, &asked, now));
+    let plan = plan.await?.ok_or_else(gone)?;
+    let draft = &plan.draft;
+    let here = format!("{PATH}/drafts/{}", draft.id);
+    let body = html! {
+        p.soft { (reader.say(NOT_LIVE)) }
+        @match &plan.outcome {
+            Outcome::Ready(ready) => (verdict_ready(&reader, ready)),
+            Outcome::Refused { why, needs, hints } => {
+                (verdict_refused(&reader, why, needs, hints))
+                (mending(&reader, needs, &wish, &here))
+            }
+        }
+        @if let Outcome::Ready(ready) = &plan.outcome {
+            h2 { (reader.say(WOULD)) }
+            (consequence(&reader, ready))
+            @if !ready.warnings.is_empty() || ready.replaces {
+                h2 { (reader.say(LOOK_AT)) }
+                (warnings(&reader, &ready.warnings))
+                @if ready.replaces { div.hand { p { (reader.say(REPLACES)) } } }
+            }
+        }
+        @if reader.may_operate() {
+            div {
+                @if let Outcome::Ready(ready) = &plan.outcome {
+                    (publish_form(&reader, ready, &wish, &here))
+                }
+                (drop_form(&reader, &here))
+            }
+        } @else {
+            (look_only(&reader))
+        }
+        (what_is_inside(&reader, &plan))
+        @if matches!(&plan.outcome, Outcome::Ready(_)) {
+            details id="another" {
+                summary { (reader.say(ANOTHER)) }
+                (wish_form(&reader, &wish, &here))
+            }
+        }
+        p.soft.small {
+            (reader.say(SENT)) bdi { (draft.by) } " · " (reader.time(millis(draft.at))) " · "
+            (reader.say(WAITS)) (until(&reader, draft.until()))
+        }
+        p { a href=(PATH) { (reader.say(BACK)) } }
+    };
+    Ok(reader.page(Some(Tab::Firmware), draft.name(), &body))
+}
+
+fn verdict_ready(reader: &Reader, ready: &Ready) -> Markup {
+    html! {
+        div.hand.good {
+            p { (reader.say(IS_READY)) " " strong { bdi { (ready.file) } } }
+            @for hint in &ready.hints { p.say { bdi { (hint.message(reader.lang)) } } }
+        }
+    }
+}
+
+fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, hints: &[Event]) -> Markup {
+    let (class, title) = match needs {
+        Needs::File => ("hand bad", IS_REFUSED),
+        Needs::Place => ("hand bad", NOT_NOW),
+        Needs::Nothing => ("hand", IS_THERE),
+        _ => ("hand", LACKS),
+    };
+    html! {
+        div class=(class) role="alert" {
+            p { strong { (reader.say(title)) } }
+            p { bdi { (why.message(reader.lang)) } }
+            @for hint in hints { p.say { bdi { (hint.message(reader.lang)) } } }
+            @if *needs == Needs::File { p { (reader.say(AGAIN)) } }
+        }
+    }
+}
+
+fn mending(reader: &Reader, needs: &Needs, wish: &Wish, here: &str) -> Markup {
+    html! {
+        @match needs {
+            Needs::File | Needs::Nothing | Needs::Place => "",
+            Needs::Model { candidates, known } => (model_forms(reader, candidates, known, wish, here)),
+            Needs::Version => {
+                p { (reader.say(SAY_VERSION)) }
+                (wish_form(reader, wish, here))
+            }
+            Needs::Name => {
+                p { (reader.say(RAISE)) }
+                (wish_form(reader, wish, here))
+                (replace_form(reader, wish, here))
+            }
+            Needs::Rank(version) => {
+                p { (reader.say(BESIDE)) }
+                form.inline method="get" action=(here) {
+                    (hidden("model", wish.model.as_deref()))
+                    input type="hidden" name="version" value=(version);
+                    button type="submit" { (reader.say(BESIDE_AS)) bdi { (version) } }
+                }
+                (replace_form(reader, wish, here))
+            }
+        }
+    }
+}
+
+/// Asks for the model: by buttons where some are likely, and by a field.
+fn model_forms(
+    reader: &Reader,
+    candidates: &[String],
+    known: &[String],
+    wish: &Wish,
+    here: &str,
+) -> Markup {
+    let (likely, words) = if candidates.is_empty() {
+        (known, KNOWN)
+    } else {
+        (candidates, WHICH)
+    };
+    html! {
+        @if !likely.is_empty() {
+            p { (reader.say(words)) }
+            @for model in likely.iter().take(BUTTONS) {
+                form.inline method="get" action=(here) {
+                    input type="hidden" name="model" value=(model);
+                    (hidden("version", wish.version.as_deref()))
+                    button.second[candidates.is_empty()] type="submit" { bdi { (model) } }
+                }
+            }
+        }
+        @if candidates.is_empty() {
+            form method="get" action=(here) {
+                label for="model" { (reader.say(MODEL)) }
+                input type="text" id="model" name="model" value=[wish.model.as_deref()] list="models"
+                    autocomplete="off" maxlength="200" required aria-describedby="find-model";
+                datalist id="models" { @for model in known { option value=(model) {} } }
+                p.soft.small id="find-model" { (reader.say(FIND_MODEL)) }
+                (hidden("version", wish.version.as_deref()))
+                p { button type="submit" { (reader.say(SHOW)) } }
+            }
+        }
+    }
+}
+
+fn hidden(name: &str, value: Option<&str>) -> Markup {
+    html! { @if let Some(value) = value { input type="hidden" name=(name) value=(value); } }
+}
+
+fn replace_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
+    html! {
+        form.inline method="get" action=(here) {
+            (hidden("model", wish.model.as_deref()))
+            (hidden("version", wish.version.as_deref()))
+            input type="hidden" name="replace" value="1";
+            button.second type="submit" { (reader.say(REPLACE)) }
+        }
+    }
+}
+
+fn wish_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
+    html! {
+        form method="get" action=(here) {
+            label for="model" { (reader.say(MODEL)) }
+            input type="text" id="model" name="model" value=[wish.model.as_deref()] autocomplete="off" maxlength="200";
+            label for="version" { (reader.say(VERSION)) }
+            input type="text" id="version" name="version" value=[wish.version.as_deref()] autocomplete="off"
+                maxlength="100" aria-describedby="version-is";
+            p.soft.small id="version-is" { (reader.say(VERSION_IS)) }
+            p { button.second type="submit" { (reader.say(SHOW)) } }
+        }
+    }
+}
+
+fn publish_form(reader: &Reader, ready: &Ready, wish: &Wish, here: &str) -> Markup {
+    let name = if ready.replaces {
+        PUBLISH_OVER
+    } else {
+        PUBLISH
+    };
+    html! {
+        form.inline method="post" action={ (here) "/publish" } {
+            (reader.csrf())
+            // What was shown is what is done, whatever devices report meanwhile.
+            input type="hidden" name="model" value=(ready.model);
+            (hidden("version", wish.version.as_deref()))
+            (hidden("replace", wish.replaces.then_some("1")))
+            button type="submit" { (reader.say(name)) }
+        }
+    }
+}
+
+fn drop_form(reader: &Reader, here: &str) -> Markup {
+    html! {
+        form.inline method="post" action={ (here) "/drop" } {
+            (reader.csrf())
+            button.second type="submit" { (reader.say(THROW_AWAY)) }
+        }
+    }
+}
+
+fn consequence(reader: &Reader, ready: &Ready) -> Markup {
+    html! {
+        @match &ready.forecast {
+            Some(forecast) if forecast.of_model == 0 => {
+                p { (reader.say(NONE_OF)) (forecast.known) }
+                p.soft.say { bdi { (ready.effect.message(reader.lang)) } }
+            }
+            Some(forecast) => (foreseen(reader, forecast)),
+            None => {
+                p { (reader.say(NO_DEVICES)) }
+                p.say { bdi { (ready.effect.message(reader.lang)) } }
+            }
+        }
+    }
+}
+
+fn foreseen(reader: &Reader, forecast: &Forecast) -> Markup {
+    let stay: u64 = forecast.stays.iter().map(|stays| stays.devices).sum();
+    let numbers = [(forecast.gets, GETS), (forecast.runs, RUNS), (stay, STAYS)];
+    html! {
+        p { (reader.say(OF_KNOWN)) (forecast.of_model) }
+        div.cards {
+            @for (number, words) in numbers {
+                div.card { span.number { (number) } (reader.say(words)) }
+            }
+        }
+        @if !forecast.stays.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label=(reader.say(WHY_NOT)) {
+                table {
+                    caption { (reader.say(WHY_NOT)) }
+                    thead {
+                        tr {
+                            th.n scope="col" { (reader.say(DEVICES)) }
+                            th scope="col" { (reader.say(NOW_ON)) }
+                            th scope="col" { (reader.say(REASON)) }
+                        }
+                    }
+                    tbody {
+                        @for stays in &forecast.stays {
+                            tr {
+                                td.n { (stays.devices) }
+                                td { bdi { (stays.versions()) } }
+                                td { div.say { bdi { (stays.why.message(reader.lang)) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn what_is_inside(reader: &Reader, plan: &Plan) -> Markup {
+    let inside = plan.inside.as_ref();
+    html! {
+        h2 { (reader.say(INSIDE)) }
+        dl.facts {
+            @match inside {
+                Some(inside) => {
+                    (facts(reader, inside.app.as_ref(), Some(inside.size)))
+                    @if let Some(place) = &inside.place {
+                        dt { (reader.say(TAKEN_FROM)) } dd { bdi { (place) } }
+                    }
+                    @if !inside.left.is_empty() {
+                        dt { (reader.say(LEFT)) }
+                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } bdi { (left) } } }
+                    }
+                }
+                None => { dt { (reader.say(super::facts::SIZE)) } dd { (size(reader, plan.draft.size)) } }
+            }
+        }
+    }
+}
+
+/// Publishes a draft.
+pub(super) async fn publish(
+    State(sources): State<Sources>,
+    reader: Reader,
+    Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Refusal> {
+    let (wish, now) = (Wish::of(&fields), (sources.clock)());
+    let name = reader.session.caller.name.clone();
+    let done = sources.releasing(move |releases| {
+        let by = Orderer {
+            name: &name,
+            from: peer.address.ip(),
+            now,
+        };
+        let done = releases.publish(&id, &wish, by)?;
+        tell!(
+            ADMIN_PUBLISHED,
+            file = &done.file,
+            by = name.as_str(),
+            peer = peer.address
+        );
+        Ok::<_, Refusal>(done)
+    });
+    let done = done.await??;
+    let notice = event!(
+        PAGE_PUBLISHED,
+        file = done.file,
+        warning = done.warning.as_ref()
+    );
+    sources.sessions.notice(&reader.session, notice);
+    Ok(Redirect::to(PATH).into_response())
+}
+
+/// Throws a draft away.
+pub(super) async fn throw_away(
+    State(sources): State<Sources>,
+    reader: Reader,
+    Path(id): Path<String>,
+    Extension(_fields): Extension<Fields>,
+) -> Result<Response, Refusal> {
+    let now = (sources.clock)();
+    let file = sources.releasing(move |releases| releases.throw_away(&id, now));
+    let file = file.await?.ok_or_else(gone)?;
+    let notice = event!(PAGE_THROWN_AWAY, file = file);
+    sources.sessions.notice(&reader.session, notice);
+    Ok(Redirect::to(PATH).into_response())
+}

@@ -1,0 +1,193 @@
+//! Plans for drafts: what would come of each, as `xiaozhi-ota publish --dry-run` says it.
+
+use super::shut;
+use crate::admin::{Inside, Needs, Outcome, Plan, Ready, Wish};
+use crate::app::publishing::{self, ToldModel, app_of, effect, models};
+use crate::config::Settings;
+use crate::event::{Event, event};
+use crate::firmware::command::Publish;
+use crate::firmware::drafts::Draft;
+use crate::firmware::entry_of;
+use crate::firmware::publish::{PublishError, Room, Source, Target};
+use crate::firmware::snapshot::Snapshot;
+use crate::fleet::{Crowd, Fleet};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use xiaozhi_device::version::Version;
+
+/// Number of models that are suggested.
+const SUGGESTED: usize = 200;
+
+/// Planner of what becomes of drafts now.
+pub(super) struct Planner<'a> {
+    settings: &'a Settings,
+    fleet: &'a Fleet,
+    snapshot: &'a Snapshot,
+    crowd: OnceCell<Crowd>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(settings: &'a Settings, fleet: &'a Fleet, snapshot: &'a Snapshot) -> Self {
+        Self {
+            settings,
+            fleet,
+            snapshot,
+            crowd: OnceCell::new(),
+        }
+    }
+
+    /// Returns the devices that are known.
+    pub(super) fn crowd(&self) -> &Crowd {
+        self.crowd.get_or_init(|| {
+            let mut crowd = Crowd::default();
+            self.fleet.each(|id, record| crowd.add(id, record));
+            crowd
+        })
+    }
+
+    /// Plans what would come of a draft.
+    pub(super) fn plan(&self, draft: Draft, wish: &Wish) -> Plan {
+        let source = Source::read(&draft.path, &self.settings.catalogue, false, true);
+        let inside = source.as_ref().ok().map(inside);
+        let outcome = match source {
+            Ok(source) => match self.ready(&source, &draft, wish) {
+                Ok(ready) => Outcome::Ready(ready),
+                Err(error) => {
+                    let hint = source.disagreement().filter(|_| wish.version.is_none());
+                    self.refused(&error, hint)
+                }
+            },
+            Err(error) => self.refused(&error, None),
+        };
+        Plan {
+            draft,
+            inside,
+            outcome,
+        }
+    }
+
+    /// Finds the name that the image of a draft gets.
+    pub(super) fn target(
+        &self,
+        source: &Source,
+        draft: &Draft,
+        wish: &Wish,
+    ) -> Result<(ToldModel, Target), PublishError> {
+        let command = Publish {
+            file: &draft.path,
+            model: None,
+            version: None,
+            notes: None,
+            force: false,
+            config: None,
+        };
+        let reports = |board: &str| self.crowd().reports(board);
+        let told = ToldModel::of(command, wish.model.as_deref(), reports)?;
+        let version = source.version(wish.version.as_deref())?;
+        let Some(model) = &told.model else {
+            let path = draft.path.clone();
+            return Err(PublishError::NoModel { path });
+        };
+        let target = Target::of(&self.settings.catalogue.dir, model, &version)?;
+        Ok((told, target))
+    }
+
+    fn ready(
+        &self,
+        source: &Source,
+        draft: &Draft,
+        wish: &Wish,
+    ) -> Result<Box<Ready>, PublishError> {
+        let catalogue = &self.settings.catalogue;
+        let (told, target) = self.target(source, draft, wish)?;
+        source.rehearse(&target, None, wish.replaces, &mut Room::default())?;
+        let version = Version::new(&target.version);
+        let folder = models(&catalogue.dir);
+        let (effect, lower) = effect(self.settings, &folder, (&target.model, &version), source);
+        let is_asked = wish.version.is_some();
+        let mut warnings = publishing::remarks(source, &target, is_asked, catalogue);
+        warnings.extend(lower);
+        let mut hints = Vec::new();
+        if let (Some(model), Some((other, devices))) = (&told.model, &told.instead_of) {
+            hints.push(event!(
+                PUBLISH_REPORTED,
+                model = model,
+                other = other,
+                devices = *devices
+            ));
+        }
+        if let Some(app) = app_of(source) {
+            warnings.extend(publishing::remarks_beside(app, &target, catalogue));
+            if app.needs_assets(&catalogue.projects) {
+                hints.push(event!(PUBLISH_NEEDS_ASSETS));
+            }
+        }
+        let entry = entry_of(&target.path, source.inspection.clone());
+        let entry = entry.filter(|_| self.crowd().devices() > 0);
+        let forecast = entry.map(|entry| {
+            let snapshot = self.snapshot.with(&entry);
+            self.crowd()
+                .forecast(&snapshot, &self.settings.policy, &entry)
+        });
+        Ok(Box::new(Ready {
+            file: target.file(),
+            replaces: target.path.exists(),
+            model: target.model,
+            effect: effect.foretold(),
+            forecast,
+            warnings,
+            hints,
+        }))
+    }
+
+    fn refused(&self, error: &PublishError, hint: Option<Event>) -> Outcome {
+        let needs = match error {
+            PublishError::NoModel { .. } | PublishError::ModelName { .. } => {
+                self.needs_model(Vec::new())
+            }
+            PublishError::EitherModel { models, .. } => self.needs_model(models.to_vec()),
+            PublishError::VersionName { .. } | PublishError::UnsafeVersion { .. } => Needs::Version,
+            PublishError::Folder { .. } => Needs::Place,
+            PublishError::Exists { same: true, .. } => Needs::Nothing,
+            PublishError::Exists { .. } => Needs::Name,
+            PublishError::ForOthers { version, .. } => Needs::Rank(version.clone()),
+            _ => Needs::File,
+        };
+        let shut = match error {
+            PublishError::Folder { dir, .. } => shut::folder(dir),
+            _ => None,
+        };
+        Outcome::Refused {
+            why: shut.unwrap_or_else(|| error.by_name()),
+            needs,
+            hints: hint.into_iter().collect(),
+        }
+    }
+
+    /// Suggests the models that have files here, and those that known devices report.
+    fn needs_model(&self, candidates: Vec<String>) -> Needs {
+        let mut known: BTreeSet<_> = models(&self.settings.catalogue.dir).into_keys().collect();
+        self.fleet.each(|_, record| {
+            if let Some(named) = record.profile.named()
+                && known.len() < SUGGESTED
+                && !known.contains(named)
+            {
+                known.insert(named.to_owned());
+            }
+        });
+        Needs::Model {
+            candidates,
+            known: known.into_iter().collect(),
+        }
+    }
+}
+
+fn inside(source: &Source) -> Inside {
+    let origin = &source.origin;
+    Inside {
+        size: source.inspection.size,
+        app: app_of(source).cloned(),
+        place: (!origin.is_whole()).then(|| origin.in_words()),
+        left: origin.left.clone(),
+    }
+}

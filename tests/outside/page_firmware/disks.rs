@@ -1,0 +1,99 @@
+//! Disks that are full or read-only: nothing half published, and the page says what to change.
+
+use super::super::disks::{full, in_namespace, read_only};
+use super::super::support::server::Setup;
+use super::client::Browser;
+use super::{ANY_PORT, OPERATOR, app, folder, waiting, with_tokens};
+use std::fs;
+
+/// What the server itself sees in its firmware folder.
+fn seen(server: &super::Server) -> Vec<String> {
+    let dir = format!("/proc/{}/root{}", server.pid(), server.bin().display());
+    let items = fs::read_dir(dir).unwrap();
+    let names = items.map(|item| item.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn read_only_data_is_said_before_anybody_sends_a_file() {
+    let setup = Setup::new().file("a_1.0.bin", app("1.0", 1));
+    let mut command = in_namespace(&read_only("data/bin"));
+    let server = setup.start_by(ANY_PORT, &mut command);
+    let browser = Browser::of(&server);
+    let page = browser.get("/firmware");
+    let text = page.text();
+    assert!(text.contains("is mounted read-only"), "{text}");
+    assert!(text.contains(&server.bin().display().to_string()), "{text}");
+    assert!(
+        text.contains("Remedy: ") && !text.contains("type=\"file\""),
+        "{text}"
+    );
+    let refused = browser.upload("a_1.9.0.bin", &app("1.9.0", 1));
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("is mounted read-only"));
+    assert_eq!(waiting(&server), 0);
+    let page = browser.get("/firmware/files/a_1.0.bin/delete");
+    assert!(
+        page.text().contains("is mounted read-only"),
+        "{}",
+        page.text()
+    );
+    assert!(!page.text().contains("class=\"danger\""), "{}", page.text());
+    let refused = browser.post("/firmware/files/a_1.0.bin/delete", &[]);
+    assert_eq!(refused.status, 503);
+    assert_eq!(folder(&server), ["a_1.0.bin"]);
+    // It is fetched all the same.
+    assert_eq!(browser.get("/firmware/files/a_1.0.bin").status, 200);
+}
+
+#[test]
+fn a_full_firmware_folder_takes_nothing_and_says_so() {
+    let setup = Setup::new();
+    let mut command = in_namespace(&full("data/bin"));
+    let server = setup.start_early(ANY_PORT, &mut command);
+    let browser = Browser::of(&server);
+    let before = seen(&server);
+    let draft = browser.draft("a_1.9.0.bin", &app("1.9.0", 1));
+    let page = browser.get(&draft);
+    assert!(page.text().contains("No space left"), "{}", page.text());
+    assert!(
+        !page.text().contains("Send another file"),
+        "{}",
+        page.text()
+    );
+    let refused = browser.post(&format!("{draft}/publish"), &[]);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(
+        refused.text().contains("No space left"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(seen(&server), before);
+    assert_eq!(server.events("admin.published", &[]).len(), 0);
+    let orders = server.dir.path().join("data/state/orders.json");
+    assert!(!orders.exists(), "nothing was ordered");
+    // It waits until there is room.
+    assert_eq!(waiting(&server), 1);
+}
+
+#[test]
+fn a_full_or_read_only_state_folder_takes_no_file_and_no_order() {
+    for (prepare, part) in [
+        (full("data/state"), "No space left"),
+        (read_only("data/state"), "gateway.state"),
+    ] {
+        let setup = Setup::new().file("a_1.0.bin", app("1.0", 1));
+        let config = with_tokens(&setup);
+        let server = setup.start_by(&config, &mut in_namespace(&prepare));
+        let browser = Browser::sign_in(&server, OPERATOR);
+        let refused = browser.upload("a_1.9.0.bin", &app("1.9.0", 1));
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert!(refused.text().contains(part), "{}", refused.text());
+        let refused = browser.post("/firmware/files/a_1.0.bin/delete", &[]);
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert_eq!(folder(&server), ["a_1.0.bin"]);
+        assert_eq!(server.events("admin.deleted", &[]).len(), 0);
+    }
+}
