@@ -1,17 +1,26 @@
 //! The way of an event into the log.
 
+use super::lately::LATELY;
+use super::standing::{STANDING, is_noted};
 use super::{Event, Kind, Severity};
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 use tracing::{Level, enabled, error, info, warn};
 
 /// The target of events: it says whose they are, and the kind says from which room.
 const TARGET: &str = "xiaozhi_ota::event";
 
-/// Tells whether the log takes events of this kind.
+/// Tells whether an event of this kind is to be made: the log takes it, or it stands until it
+/// is mended.
 pub fn is_told(kind: &Kind) -> bool {
+    is_logged(kind) || is_noted(kind)
+}
+
+/// Tells whether the log takes events of this kind.
+fn is_logged(kind: &Kind) -> bool {
     match kind.severity {
         Severity::Info => enabled!(target: TARGET, Level::INFO),
         Severity::Warning => enabled!(target: TARGET, Level::WARN),
@@ -19,8 +28,34 @@ pub fn is_told(kind: &Kind) -> bool {
     }
 }
 
-/// Hands an event to the log, which knows it again by its type.
+/// Says an event: hands it to the log, and keeps it among those of late.
 pub fn say(event: &Event) {
+    if is_logged(event.kind) {
+        hand_over(event);
+        keep(event.clone());
+    } else {
+        STANDING.note(event);
+    }
+}
+
+/// Says an event that nobody needs any more, which costs no copy.
+pub fn say_whole(event: Event) {
+    if is_logged(event.kind) {
+        hand_over(&event);
+        keep(event);
+    } else {
+        STANDING.note(&event);
+    }
+}
+
+/// Keeps an event that goes to the log another way than [`say`].
+pub(crate) fn keep(event: Event) {
+    STANDING.note(&event);
+    LATELY.take(event, SystemTime::now());
+}
+
+/// Hands an event to the log, which knows it again by its type.
+fn hand_over(event: &Event) {
     let severity = event.kind.severity;
     let event = event as &(dyn Error + 'static);
     match severity {

@@ -6,10 +6,12 @@
 
 mod device;
 pub mod kinds;
+pub(crate) mod lately;
 mod log;
 pub(crate) mod misread;
 pub(crate) mod reach;
 pub(crate) mod shell;
+pub(crate) mod standing;
 mod template;
 pub mod text;
 pub(crate) mod unseen;
@@ -18,7 +20,8 @@ mod value;
 pub(crate) mod witness;
 
 pub(crate) use log::{Together, gathering, together};
-pub use log::{is_told, say};
+pub(crate) use log::keep;
+pub use log::{is_told, say, say_whole};
 pub use value::Value;
 
 use std::borrow::Cow;
@@ -42,12 +45,12 @@ macro_rules! event {
 macro_rules! tell {
     ($kind:ident if $due:ident $($fields:tt)*) => {
         if $due(&$crate::event::kinds::$kind) {
-            $crate::event::say(&$crate::event::event!($kind $($fields)*));
+            $crate::event::say_whole($crate::event::event!($kind $($fields)*));
         }
     };
     ($kind:ident $($fields:tt)*) => {
         if $crate::event::is_told(&$crate::event::kinds::$kind) {
-            $crate::event::say(&$crate::event::event!($kind $($fields)*));
+            $crate::event::say_whole($crate::event::event!($kind $($fields)*));
         }
     };
 }
@@ -211,6 +214,30 @@ impl Event {
     /// Returns its fields, in the order in which they are shown.
     pub fn fields(&self) -> &[(&'static str, Value)] {
         &self.fields
+    }
+
+    /// Cuts texts of more than so many bytes.
+    fn shorten(&mut self, longest: usize) {
+        for (_, value) in &mut self.fields {
+            value.shorten(longest);
+        }
+    }
+
+    /// Returns the same event with the values that `change` makes of its own, those of reasons
+    /// inside it too. `change` is given the name of each field.
+    #[must_use]
+    pub(crate) fn map(&self, change: &dyn Fn(&str, Value) -> Value) -> Self {
+        let fields = self.fields.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Event(event) => Value::from(event.map(change)),
+                other => change(name, other.clone()),
+            };
+            (*name, value)
+        });
+        Self {
+            kind: self.kind,
+            fields: fields.collect(),
+        }
     }
 
     /// Tells whether it says the same as `other`, but for what is no news.

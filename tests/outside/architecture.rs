@@ -141,7 +141,7 @@ const PURE: [&str; 49] = [
 ];
 
 /// What none of those may know: the world, its time, and whom to tell of it.
-const WORLD: [&str; 27] = [
+const WORLD: [&str; 29] = [
     "tokio",
     "tokio_util",
     "hyper",
@@ -166,6 +166,8 @@ const WORLD: [&str; 27] = [
     "std::time::Instant",
     "jiff::Timestamp::now",
     "crate::event::say",
+    "crate::event::say_whole",
+    "crate::event::keep",
     "crate::event::tell",
     "crate::util::durable",
     "crate::util::small_file",
