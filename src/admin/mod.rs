@@ -30,4 +30,7 @@ pub(crate) use door::Admin;
 pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};
-pub(crate) use server_source::ServerSource;
+pub(crate) use server_source::{
+    AddressView, BackendState, BackendView, CertificateView, LinkView, ListenerView, ProcessView,
+    ServerSource, ServerView, SettingValue, SettingView, StoreView,
+};
