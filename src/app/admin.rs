@@ -199,12 +199,14 @@ impl AdminDoor {
 
     /// Returns all addresses that are listened on, those of devices first.
     pub(super) fn listeners(&self, settings: &Settings, devices: &Listeners) -> Vec<ListenerView> {
-        let devices = devices.addresses().map(|(address, is_proxied)| ListenerView {
-            address,
-            protocols: of_devices(&settings.tls),
-            is_proxied,
-            is_admin: false,
-        });
+        let devices = devices
+            .addresses()
+            .map(|(address, is_proxied)| ListenerView {
+                address,
+                protocols: of_devices(&settings.tls),
+                is_proxied,
+                is_admin: false,
+            });
         let own = ListenerView {
             address: self.address,
             protocols: self.protocols(settings),

@@ -1,9 +1,9 @@
 //! View of this server for the page: what was found wrong and still is, and what there is at
 //! this moment. Nothing is judged here: each finding is what somebody else said.
 
+use super::clock;
 use super::house::House;
 use super::machine::{is_in_container, resident, system};
-use super::clock;
 use crate::admin::{
     AddressView, BackendState, BackendView, CertificateView, LinkView, ProcessView, Readiness as _,
     ServerSource, ServerView, StoreView,
@@ -29,7 +29,9 @@ impl ServerSource for House {
     fn findings(&self) -> Vec<Event> {
         let settings = self.running.load();
         let standing = STANDING.all();
-        let standing = standing.into_iter().filter(|event| self.stands(event, &settings));
+        let standing = standing
+            .into_iter()
+            .filter(|event| self.stands(event, &settings));
         let mut found: Vec<Event> = standing.collect();
         // Whoever found it said more than the check does that looked for it later.
         let has_said = |kinds: &[&Kind]| found.iter().any(|said| kinds.contains(&said.kind));
@@ -45,12 +47,15 @@ impl ServerSource for House {
         found.extend(checks);
         found.extend(self.certificates.iter().flat_map(|kept| kept.faults()));
         found.extend(self.auditor.findings());
-        found.extend(self.front.backends().into_iter().filter_map(|backend| {
-            match backend.state {
-                Seen::Fails(why) => Some(why),
-                Seen::NotAsked | Seen::Answers => None,
-            }
-        }));
+        found.extend(
+            self.front
+                .backends()
+                .into_iter()
+                .filter_map(|backend| match backend.state {
+                    Seen::Fails(why) => Some(why),
+                    Seen::NotAsked | Seen::Answers => None,
+                }),
+        );
         found.extend(settings.warnings.iter().map(|fault| fault.event.clone()));
         found.extend(self.catalogue.snapshot().warnings().iter().cloned());
         found.retain(|event| event.kind.severity != Severity::Info);
@@ -93,8 +98,14 @@ impl House {
                 && snapshot.near(&[model], &[]).is_some();
         }
         if is(&[&kinds::MODEL_RENAMED, &kinds::MODEL_UNALIASED]) {
-            let of = if is(&[&kinds::MODEL_RENAMED]) { "new" } else { "model" };
-            return !settings.policy.is_known(text(of), &self.catalogue.snapshot());
+            let of = if is(&[&kinds::MODEL_RENAMED]) {
+                "new"
+            } else {
+                "model"
+            };
+            return !settings
+                .policy
+                .is_known(text(of), &self.catalogue.snapshot());
         }
         if is(&[&kinds::ORDERS_NEWER, &kinds::ORDERS_UNREADABLE]) {
             return self.known.orders.is_unknown();

@@ -3,9 +3,8 @@
 
 use super::Settings;
 use super::keys::KEYS;
-use crate::admin::settings::DEFAULT_LISTEN;
 use crate::admin::{SettingValue, SettingView};
-use crate::event::text::{Lang, Text};
+use crate::event::text::Text;
 use crate::firmware::{ForeignHome, Verify};
 use crate::http::plain::PlainHttp;
 use crate::ota::credentials::Voice;
@@ -22,14 +21,8 @@ use std::time::Duration;
 use xiaozhi_device::redact;
 
 const EVERY_ADDRESS: Text = Text::new("所有地址", "every address");
-const MADE_UP: Text = Text::new(
-    "根据本机地址得出",
-    "made up from this machine's address",
-);
-const NO_VOICE: Text = Text::new(
-    "没有设备能读懂的地址",
-    "none that devices can read",
-);
+const MADE_UP: Text = Text::new("根据本机地址得出", "made up from this machine's address");
+const NO_VOICE: Text = Text::new("没有设备能读懂的地址", "none that devices can read");
 
 impl Settings {
     /// Lists the settings that hold, in the order of the documents. One whose place another
@@ -84,10 +77,11 @@ impl Settings {
                 WebSocketUrl::Beside(port) | WebSocketUrl::OnMachine(port) => text(port),
                 WebSocketUrl::Fixed(_) | WebSocketUrl::Here => return None,
             },
-            "server.websocket" => self.websocket_url().map_or(
-                SettingValue::Words(NO_VOICE),
-                |url| text(redact::shown(&url)),
-            ),
+            "server.websocket" => self
+                .websocket_url()
+                .map_or(SettingValue::Words(NO_VOICE), |url| {
+                    text(redact::shown(&url))
+                }),
             "server.vision_explain" => text(redact::shown(self.public.vision_url())),
             "server.ota" if self.public.source() == Source::Derived => SettingValue::Words(MADE_UP),
             "server.ota" => text(redact::shown(&self.public.ota_url())),
@@ -102,10 +96,8 @@ impl Settings {
                     false => SettingValue::Devices(devices),
                 }
             }
-            "server.auth_key" => {
-                secret(auth.is_some() && !is_written("manager-api.secret"))
-                    .unwrap_or(SettingValue::Unset)
-            }
+            "server.auth_key" => secret(auth.is_some() && !is_written("manager-api.secret"))
+                .unwrap_or(SettingValue::Unset),
             "manager-api.secret" => return secret(false),
             "server.mqtt_gateway" => match &self.voice {
                 Voice::Mqtt { endpoint, .. } => text(redact::shown(endpoint)),
@@ -123,7 +115,9 @@ impl Settings {
     }
 
     fn ip(&self) -> SettingValue {
-        self.bind.ip.map_or(SettingValue::Words(EVERY_ADDRESS), text)
+        self.bind
+            .ip
+            .map_or(SettingValue::Words(EVERY_ADDRESS), text)
     }
 
     fn of_log(&self, key: &str) -> SettingValue {
@@ -131,7 +125,9 @@ impl Settings {
         let (style, turnover) = (self.log.style, self.log.turnover);
         match key {
             "log.log_level" => text(self.log.level),
-            "log.log_dir" => file.and_then(Path::parent).map_or(SettingValue::Unset, path),
+            "log.log_dir" => file
+                .and_then(Path::parent)
+                .map_or(SettingValue::Unset, path),
             "log.log_file" => file.map_or(SettingValue::Unset, path),
             "gateway.log.lang" => text(style.lang.pick("zh", "en")),
             "gateway.log.format" => text(match style.format {
@@ -146,7 +142,9 @@ impl Settings {
 
     fn of_gateway(&self, own: &str) -> Option<SettingValue> {
         Some(match own {
-            "ip" if self.places.is_written("server.ip") && !self.places.is_written("gateway.ip") => {
+            "ip" if self.places.is_written("server.ip")
+                && !self.places.is_written("gateway.ip") =>
+            {
                 return None;
             }
             "ip" => self.ip(),
@@ -178,9 +176,11 @@ impl Settings {
                 Mode::Files(_) => "files",
                 Mode::Acme(_) => "acme",
             }),
-            ("certificates", Mode::Files(pairs)) => list(pairs.iter().map(|pair| {
-                format!("cert: {}, key: {}", pair.cert.display(), pair.key.display())
-            })),
+            ("certificates", Mode::Files(pairs)) => {
+                list(pairs.iter().map(|pair| {
+                    format!("cert: {}, key: {}", pair.cert.display(), pair.key.display())
+                }))
+            }
             ("names", Mode::SelfSigned { names, .. }) => list(names),
             ("names", Mode::Acme(acme)) => list(&acme.names),
             _ => SettingValue::Unset,
@@ -219,7 +219,12 @@ impl Settings {
                 let pins = pins.into_iter();
                 list(pins.map(|(model, version)| format!("{model}: {version}")))
             }
-            "alias" => list(policy.aliases.written().map(|(old, new)| format!("{old}: {new}"))),
+            "alias" => list(
+                policy
+                    .aliases
+                    .written()
+                    .map(|(old, new)| format!("{old}: {new}")),
+            ),
             "projects" => list(policy.projects.names()),
             "memory" => size(self.memory),
             "verify" => text(match folder.verify {
@@ -333,4 +338,108 @@ fn hours(minutes: i32) -> String {
 mod tests {
     use super::super::resolve::tests::good;
     use super::*;
+
+    /// The settings of a file: each key, its value, and the line that it stands on.
+    fn shown(yaml: &str) -> Vec<(&'static str, SettingValue, Option<String>)> {
+        let all = good(yaml).shown().into_iter();
+        all.map(|each| (each.key, each.value, each.place)).collect()
+    }
+
+    fn value(yaml: &str, key: &str) -> Option<SettingValue> {
+        let found = shown(yaml).into_iter().find(|(known, ..)| *known == key);
+        found.map(|(_, value, _)| value)
+    }
+
+    #[test]
+    fn every_key_is_shown_or_another_stands_in_its_place() {
+        let acme = "gateway: {tls: {names: [a.example.com], acme: {email: a@example.com}}}";
+        let mqtt = "server: {mqtt_gateway: 'a.example.com:8883', mqtt_signature_key: x7Kq9}";
+        let old = "server: {ip: 127.0.0.1, websocket: 'wss://a.example.com/xiaozhi/v1/'}\n\
+                   manager-api: {secret: x7Kq9}";
+        let all: Vec<_> = ["", acme, mqtt, old].into_iter().flat_map(shown).collect();
+        for key in KEYS.iter().filter(|key| !key.name.contains("[]")) {
+            assert!(
+                all.iter().any(|(known, ..)| *known == key.name),
+                "{}",
+                key.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_is_the_one_that_holds_and_says_where_it_stands() {
+        let yaml = "server:\n  ip: 10.0.0.1\n  http_port: 81\ngateway:\n  ip: 127.0.0.1\n  \
+                    ports: [82, {port: 83, proxy_protocol: true}]\n  behind_proxy: [10.0.0.0/8]\n";
+        let all = shown(yaml);
+        let of = |key: &str| all.iter().find(|(known, ..)| *known == key);
+        assert!(of("server.ip").is_none() && of("server.http_port").is_none());
+        let ip = of("gateway.ip").unwrap();
+        assert_eq!(ip.1, text("127.0.0.1"));
+        assert_eq!(ip.2.as_deref(), Some("c.yaml:5"));
+        assert_eq!(
+            of("gateway.ports").unwrap().1,
+            text("82, 83 (proxy_protocol)")
+        );
+        assert_eq!(of("gateway.behind_proxy").unwrap().1, text("10.0.0.0/8"));
+        assert_eq!(of("gateway.state").unwrap().2, None);
+        for (yaml, key, expected) in [
+            ("", "gateway.ip", SettingValue::Words(EVERY_ADDRESS)),
+            ("", "server.ota", SettingValue::Words(MADE_UP)),
+            ("", "server.timezone_offset", text("+8")),
+            (
+                "server: {timezone_offset: -5.5}",
+                "server.timezone_offset",
+                text("-5.5"),
+            ),
+            ("", "gateway.fleet.silent_after", text("10m")),
+            ("", "gateway.log.max_size", text("64MiB")),
+            ("firmware_cache_ttl: 90", "firmware_cache_ttl", text("90s")),
+            (
+                "gateway: {http_fallback: 2030-01-02}",
+                "gateway.http_fallback",
+                text("2030-01-02"),
+            ),
+            (
+                "gateway: {firmware: {pin: {a: 1.10}, alias: {x: y}}}",
+                "gateway.firmware.alias",
+                text("x: y"),
+            ),
+            (
+                "gateway: {proxy: {routes: {/a/: 'http://127.0.0.1:1'}}}",
+                "gateway.proxy.routes",
+                text("/a/: http://127.0.0.1:1"),
+            ),
+            (
+                "gateway: {admin: {listen: off}}",
+                "gateway.admin.listen",
+                text("off"),
+            ),
+        ] {
+            assert_eq!(value(yaml, key), Some(expected), "{yaml}: {key}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown_whether_it_is_used_or_not() {
+        for yaml in [
+            "server: {auth_key: H7shhPassw0rd, auth: {enabled: true}}",
+            "server: {auth_key: H7shhPassw0rd}",
+            "manager-api: {secret: H7shhPassw0rd}\nserver: {auth: {enabled: true}}",
+            "server: {mqtt_gateway: 'a.example.com:8883', mqtt_signature_key: H7shhPassw0rd}",
+            "server: {mqtt_signature_key: H7shhPassw0rd}",
+            "server: {websocket: 'wss://a.example.com/xiaozhi/v1/?token=H7shhPassw0rd'}",
+            "server: {websocket: 'wss://a.example.com/?H7shhPassw0rd'}",
+        ] {
+            let Ok(settings) = super::super::resolve::tests::read(yaml) else {
+                continue;
+            };
+            let shown = format!("{:?}", settings.shown());
+            assert!(
+                !shown.contains("H7shh") && !shown.contains("Passw0rd"),
+                "{shown}"
+            );
+        }
+        let masked = value("server: {auth_key: H7shhPassw0rd}", "server.auth_key");
+        assert_eq!(masked, Some(SettingValue::Masked));
+    }
 }

@@ -160,7 +160,11 @@ mod tests {
         let why = event!(CONFIG_REFUSED, what = "智".repeat(100_000));
         lately.take(event!(ENDED, why = why), START);
         let said = lately.all().remove(0).event.message(Lang::En);
-        assert!(said.len() < LONGEST + 200 && said.contains('…'), "{}", said.len());
+        assert!(
+            said.len() < LONGEST + 200 && said.contains('…'),
+            "{}",
+            said.len()
+        );
     }
 
     #[test]

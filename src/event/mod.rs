@@ -19,8 +19,8 @@ mod value;
 #[cfg(test)]
 pub(crate) mod witness;
 
-pub(crate) use log::{Together, gathering, together};
 pub(crate) use log::keep;
+pub(crate) use log::{Together, gathering, together};
 pub use log::{is_told, say, say_whole};
 pub use value::Value;
 
@@ -258,6 +258,22 @@ impl Event {
         let mut text = String::new();
         self.fill(self.kind.words.to(lang), lang, &mut text);
         text
+    }
+
+    /// Returns the words in front of its own, where there are any.
+    pub(crate) fn lead(&self, lang: Lang) -> Option<String> {
+        let lead = self.kind.lead?;
+        let mut text = String::new();
+        self.fill(lead.to(lang), lang, &mut text);
+        Some(text)
+    }
+
+    /// Returns what to do about it, where its kind says so by itself.
+    pub(crate) fn remedy(&self, lang: Lang) -> Option<String> {
+        let remedy = self.kind.remedy?;
+        let mut text = String::new();
+        self.fill(remedy.to(lang), lang, &mut text);
+        Some(text)
     }
 
     /// Returns what happened, and what to do about it.

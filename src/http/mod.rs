@@ -30,5 +30,5 @@ mod wanted;
 
 pub(crate) use addresses::MadeUp;
 pub(crate) use bodies::BodyBudget;
-pub(crate) use proxy::BackendState;
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
+pub(crate) use proxy::BackendState;

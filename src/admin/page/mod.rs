@@ -5,10 +5,12 @@
 
 mod acts;
 mod assets;
+mod finding;
 mod guard;
 mod layout;
 mod reader;
 mod refused;
+mod server;
 mod sign_in;
 mod words;
 
@@ -52,6 +54,20 @@ pub(super) fn rows() -> Vec<Endpoint> {
             Role::Read,
             Brings::Nothing,
             acts::acts,
+        ),
+        page(
+            Method::GET,
+            "/server",
+            Role::Read,
+            Brings::Nothing,
+            server::server,
+        ),
+        page(
+            Method::GET,
+            "/server/diagnostics",
+            Role::Read,
+            Brings::Nothing,
+            server::as_text,
         ),
     ]
 }

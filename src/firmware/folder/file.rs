@@ -45,7 +45,10 @@ impl File {
 
     /// Returns the warnings that hold of it. `is_offered` tells so of another file, for two
     /// that do not go together are none any more when one is gone.
-    pub(super) fn warnings(&self, is_offered: &dyn Fn(&str) -> bool) -> impl Iterator<Item = &Event> {
+    pub(super) fn warnings(
+        &self,
+        is_offered: &dyn Fn(&str) -> bool,
+    ) -> impl Iterator<Item = &Event> {
         let of_image = self.remarks.iter().chain(&self.said_of_signature);
         let of_image = of_image.chain(&self.said_of_home);
         let of_image = of_image.filter(|_| self.entry.is_some());

@@ -436,7 +436,11 @@ impl Files {
     fn warnings(&self, dir: &Path) -> Vec<Event> {
         let mut known: Vec<_> = self.known.iter().collect();
         known.sort_unstable_by_key(|(name, _)| *name);
-        let is_offered = |name: &str| self.known.get(name).is_some_and(|file| file.entry.is_some());
+        let is_offered = |name: &str| {
+            self.known
+                .get(name)
+                .is_some_and(|file| file.entry.is_some())
+        };
         let mut news = News::default();
         news.begin();
         for (_, file) in known {
