@@ -18,7 +18,6 @@ use crate::ota::public_url::Source;
 use crate::tls::{Link, Mode};
 use crate::util::addresses::own_addresses;
 use crate::util::paths::absolute;
-use std::cmp::Reverse;
 use std::env::consts::ARCH;
 use std::process;
 use std::thread::available_parallelism;
@@ -59,7 +58,7 @@ impl ServerSource for House {
         found.extend(settings.warnings.iter().map(|fault| fault.event.clone()));
         found.extend(self.catalogue.snapshot().warnings().iter().cloned());
         found.retain(|event| event.kind.severity != Severity::Info);
-        found.sort_by_key(|event| Reverse(event.kind.severity == Severity::Error));
+        found.sort_by_key(|event| (event.kind.severity != Severity::Error, rank(event)));
         found
     }
 
@@ -210,6 +209,21 @@ impl House {
             devices: self.known.fleet.len() as u64,
         }
     }
+}
+
+/// Returns the place of a finding among those of its weight: what keeps devices from being
+/// known or answered stands before what concerns one file.
+fn rank(event: &Event) -> usize {
+    const ROOMS: [&[&str]; 4] = [
+        &["state", "store", "orders", "ready", "folder", "clock"],
+        &["address", "acme", "certificate", "pin", "alias"],
+        &["backend", "model", "config", "admin", "admin-token"],
+        &["file", "files"],
+    ];
+    let room = event.kind.id.split('.').next().unwrap_or_default();
+    let found = ROOMS.iter().position(|rooms| rooms.contains(&room));
+    // What is none of these concerns the machine: a limit, the log.
+    found.unwrap_or(2)
 }
 
 fn link(link: Link) -> LinkView {

@@ -3,13 +3,16 @@
 
 use super::reader::Reader;
 use super::words::words;
-use crate::event::{Event, Severity};
+use crate::event::{Event, Severity, Value};
 use maud::{Markup, html};
 
 words! {
     REMEDY = "处理办法：", "What to do: ";
     WHERE = "位置：", "Where: ";
     ALL_WELL = "目前没有发现问题。", "Nothing is known to be wrong.";
+    HINT = "提示", "hint";
+    WARNING = "警告", "warning";
+    ERROR = "错误", "error";
 }
 
 /// Shows what is wrong, the worst first; or that nothing is.
@@ -22,24 +25,38 @@ pub(super) fn findings(reader: &Reader, findings: &[Event]) -> Markup {
     }
 }
 
-/// Shows one finding.
+/// Shows one finding: its words, what to do about it, where it was found, and what of it the
+/// words do not name.
 pub(super) fn finding_card(reader: &Reader, finding: &Event) -> Markup {
-    let class = match finding.kind.severity {
-        Severity::Info => "hand good",
-        Severity::Warning => "hand",
-        Severity::Error => "hand bad",
+    let (class, weight) = match finding.kind.severity {
+        Severity::Info => ("hand good", HINT),
+        Severity::Warning => ("hand", WARNING),
+        Severity::Error => ("hand bad", ERROR),
     };
-    let place = finding.lead(reader.lang);
+    let lang = reader.lang;
+    let shown = finding.write(lang, &mut String::new());
+    let (files, others): (Vec<_>, Vec<_>) =
+        finding.unsaid(shown).partition(|(name, _)| *name == "file");
+    let text = |value: &Value| {
+        let mut text = String::new();
+        value.write(lang, &mut text);
+        text
+    };
     html! {
         div class=(class) {
-            p { bdi { (finding.words(reader.lang)) } }
-            @if let Some(remedy) = finding.remedy(reader.lang) {
+            p {
+                @for (_, file) in files { strong { bdi { (text(file)) } } ": " }
+                bdi { (finding.words(lang)) }
+            }
+            @if let Some(remedy) = finding.remedy(lang) {
                 p { strong { (reader.say(REMEDY)) } bdi { (remedy) } }
             }
             p.soft.small {
-                @if let Some(place) = place {
+                (reader.say(weight)) " · "
+                @if let Some(place) = finding.lead(lang) {
                     (reader.say(WHERE)) bdi.mono { (place.trim_end_matches([':', '：', ' '])) } " · "
                 }
+                @for (name, value) in others { bdi.mono { (name) "=" (text(value)) } " · " }
                 code { (finding.kind.id) }
             }
         }

@@ -23,6 +23,9 @@ words! {
     CONTAINER = "容器", "Container";
     INSIDE = "在容器内运行", "runs in one";
     OUTSIDE = "不在容器内", "none";
+    CHECKS = "自检（/readyz）", "Checks (/readyz)";
+    OK = "正常", "well";
+    LACKS = "有问题", "not well";
     CPUS = "处理器", "Processors";
     OPEN = "现在打开的连接", "Open now";
     MOST = "最多允许", "May be open at once";
@@ -92,6 +95,16 @@ pub(super) fn process(reader: &Reader, facts: &Facts) -> Markup {
             }))
             (fact(reader, CPUS, &html! { (process.processors) }))
             (fact(reader, PROCESS, &html! { (process.id) }))
+            (fact(reader, CHECKS, &html! {
+                @for (n, check) in facts.checks.iter().enumerate() {
+                    @if n > 0 { ", " }
+                    code { (check.name) } " "
+                    @match &check.why {
+                        None => span.good { (reader.say(OK)) },
+                        Some(_) => strong.bad { (reader.say(LACKS)) },
+                    }
+                }
+            }))
         }
     }
 }
@@ -157,6 +170,7 @@ pub(super) fn store(reader: &Reader, store: &StoreView, lately: &[Said]) -> Mark
                 (store.bytes.map_or_else(|| reader.say(NONE).to_owned(), bytes))
             }))
             (fact(reader, DEVICES, &html! { (store.devices) }))
+            @if store.bytes.is_some() {
             (fact(reader, LAG, &html! {
                 @if store.lag.is_zero() { (reader.say(NOTHING_WAITS)) } @else {
                     (format!("{:.1} s", store.lag.as_secs_f64()))
@@ -164,6 +178,7 @@ pub(super) fn store(reader: &Reader, store: &StoreView, lately: &[Said]) -> Mark
             }))
             (fact(reader, ROWS, &html! { (COUNTS.store_rows()) }))
             (fact(reader, ERRORS, &html! { (COUNTS.store_errors()) }))
+            }
             @if let Some(last) = last {
                 (fact(reader, LAST_ERROR, &html! {
                     (reader.time(millis(last.at))) br; (line(reader, &last.event))

@@ -38,7 +38,7 @@ words! {
     IN_MEMORY = "只在内存中", "in memory only";
     NAMES = "用于", "Made for";
     KEY = "密钥", "Key";
-    LEFT = "剩余", "Left";
+    LEFT = "有效期", "Validity";
     SELF_SIGNED = "自签名", "signed by itself";
     CHAIN = "证书链", "Chain";
     BY = "签发者", "signed by";
@@ -133,11 +133,11 @@ pub(super) fn left(not_after: i64, now: SystemTime, lang: Lang) -> (String, bool
         ),
         0..172_800 => lang.pick(
             format!("还剩 {} 小时", left / 3600),
-            format!("{} hours", left / 3600),
+            format!("{} hours left", left / 3600),
         ),
         _ => lang.pick(
             format!("还剩 {} 天", left / DAY),
-            format!("{} days", left / DAY),
+            format!("{} days left", left / DAY),
         ),
     };
     (words, left >= 14 * DAY)
@@ -218,27 +218,25 @@ pub(super) fn backends(reader: &Reader, backends: &[BackendView]) -> Markup {
     if backends.is_empty() {
         return html! { p.soft { (reader.say(NO_BACKENDS)) } };
     }
+    let class = |is_good| match is_good {
+        None => "soft",
+        Some(true) => "good",
+        Some(false) => "bad",
+    };
     html! {
-        div.scroll tabindex="0" role="region" aria-labelledby="backends-title" {
-            table {
-                thead {
-                    tr { @for name in [PATH, BACKEND, STATE, SETTING] { th scope="col" { (reader.say(name)) } } }
-                }
-                tbody {
-                    @for each in backends {
-                        @let (words, is_good) = state(&each.state);
-                        tr {
-                            td { bdi.mono { (each.path) } }
-                            td { bdi.mono { (each.address) } }
-                            td class=(match is_good { None => "soft", Some(true) => "good", Some(false) => "bad" }) {
-                                (reader.say(words))
-                                @if let BackendState::Fails(why) = &each.state {
-                                    ": " bdi { (why.words(reader.lang)) }
-                                }
-                            }
-                            td { code { (each.setting) } }
+        @for each in backends {
+            @let (words, is_good) = state(&each.state);
+            div.card {
+                dl.facts {
+                    (fact(reader, PATH, &html! { bdi.mono { (each.path) } }))
+                    (fact(reader, BACKEND, &html! { bdi.mono { (each.address) } }))
+                    (fact(reader, STATE, &html! {
+                        strong class=(class(is_good)) { (reader.say(words)) }
+                        @if let BackendState::Fails(why) = &each.state {
+                            ": " bdi { (why.words(reader.lang)) }
                         }
-                    }
+                    }))
+                    (fact(reader, SETTING, &html! { code { (each.setting) } }))
                 }
             }
         }
@@ -256,9 +254,9 @@ mod tests {
         for (not_after, words, is_long) in [
             (1_000_000_000 - 1, "ended 0 days ago", false),
             (1_000_000_000 - 3 * 86_400, "ended 3 days ago", false),
-            (1_000_000_000 + 7200, "2 hours", false),
-            (1_000_000_000 + 13 * 86_400, "13 days", false),
-            (1_000_000_000 + 90 * 86_400, "90 days", true),
+            (1_000_000_000 + 7200, "2 hours left", false),
+            (1_000_000_000 + 13 * 86_400, "13 days left", false),
+            (1_000_000_000 + 90 * 86_400, "90 days left", true),
         ] {
             assert_eq!(left(not_after, now, Lang::En), (words.to_owned(), is_long));
         }

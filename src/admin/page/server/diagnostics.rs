@@ -27,6 +27,7 @@ words! {
     NO = "否", "no";
     STARTED = "启动于", "running since";
     MEMORY = "内存", "memory";
+    CHECKS = "自检（/readyz）", "checks (/readyz)";
     FINDINGS = "发现的问题", "findings";
     NONE = "没有", "none";
     LISTENS = "监听", "listening on";
@@ -79,6 +80,7 @@ pub(super) fn write(lang: Lang, facts: &Facts) -> String {
     let mask = Mask::of(&facts.view);
     to.line(&format!("# xiaozhi-ota {}", TITLE.to(lang)));
     process(&mut to, facts);
+    checks(&mut to, facts);
     to.heading(FINDINGS);
     for finding in &facts.findings {
         let finding = mask.finding(finding);
@@ -144,6 +146,15 @@ fn process(to: &mut Lines, facts: &Facts) {
             process.processors
         ),
     );
+}
+
+fn checks(to: &mut Lines, facts: &Facts) {
+    let checks = facts.checks.iter().map(|check| {
+        let why = check.why.as_ref().map_or("ok", |why| why.kind.id);
+        format!("{} {why}", check.name)
+    });
+    let checks: Vec<_> = checks.collect();
+    to.fact(CHECKS, checks.join(", "));
 }
 
 fn addresses(to: &mut Lines, facts: &Facts) {

@@ -5,7 +5,7 @@ use crate::admin::page::reader::Reader;
 use crate::admin::page::words::words;
 use crate::event::lately::Said;
 use crate::event::text::{Lang, Text};
-use crate::event::{Event, Severity};
+use crate::event::{Event, Severity, Value};
 use maud::{Markup, html};
 
 words! {
@@ -16,9 +16,6 @@ words! {
     TROUBLE = "错误和警告", "Errors and warnings";
     OTHERS = "其他事件", "All others";
     EARLIER = "更早的", "Earlier ones";
-    TIME = "时间", "Time";
-    WEIGHT = "级别", "Weight";
-    WHAT = "内容", "What";
     INFO = "信息", "info";
     WARNING = "警告", "warning";
     ERROR = "错误", "error";
@@ -35,40 +32,37 @@ pub(super) fn events(reader: &Reader, lately: &[Said]) -> Markup {
         p.soft { (reader.say(ABOUT)) }
         h3 { (reader.say(TROUBLE)) }
         @if trouble.is_empty() { p.good { (reader.say(NO_WARNING)) } }
-        @else { (some(reader, TROUBLE, "trouble", &trouble)) }
+        @else { (some(reader, "trouble", &trouble)) }
         h3 { (reader.say(OTHERS)) }
         @if infos.is_empty() { p.soft { (reader.say(NONE)) } }
-        @else { (some(reader, OTHERS, "others", &infos)) }
+        @else { (some(reader, "others", &infos)) }
     }
 }
 
-fn some(reader: &Reader, label: Text, id: &str, all: &[&Said]) -> Markup {
+fn some(reader: &Reader, id: &str, all: &[&Said]) -> Markup {
     let (first, rest) = all.split_at(all.len().min(SHOWN));
     html! {
-        (table(reader, label, first))
+        (list(reader, first))
         @if !rest.is_empty() {
             details id=(id) {
                 summary { (reader.say(EARLIER)) ": " (rest.len()) }
-                (table(reader, label, rest))
+                (list(reader, rest))
             }
         }
     }
 }
 
-fn table(reader: &Reader, label: Text, all: &[&Said]) -> Markup {
+fn list(reader: &Reader, all: &[&Said]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(reader.say(label)) {
-            table {
-                thead { tr { @for name in [TIME, WEIGHT, WHAT] { th scope="col" { (reader.say(name)) } } } }
-                tbody {
-                    @for said in all {
-                        @let severity = said.event.kind.severity;
-                        tr {
-                            td.small { (reader.time(millis(said.at))) }
-                            td class=(class(severity)) { (weight(severity).to(reader.lang)) }
-                            td { (line(reader, &said.event)) }
-                        }
+        ol.log {
+            @for said in all {
+                @let severity = said.event.kind.severity;
+                li {
+                    span.small {
+                        (reader.moment(millis(said.at))) " "
+                        span class=(class(severity)) { (weight(severity).to(reader.lang)) }
                     }
+                    (line(reader, &said.event))
                 }
             }
         }
@@ -96,7 +90,7 @@ pub(super) fn weight(severity: Severity) -> Text {
 pub(super) fn line(reader: &Reader, event: &Event) -> Markup {
     let (words, rest) = words_of(event, reader.lang);
     html! {
-        bdi { (words) }
+        div { bdi { (words) } }
         div.soft.small {
             @if !rest.is_empty() { bdi.mono { (rest) } " " }
             code { (event.kind.id) }
@@ -108,7 +102,9 @@ pub(super) fn line(reader: &Reader, event: &Event) -> Markup {
 pub(super) fn words_of(event: &Event, lang: Lang) -> (String, String) {
     let (mut words, mut rest) = (String::new(), String::new());
     let shown = event.write(lang, &mut words);
-    for (name, value) in event.unsaid(shown) {
+    // That something is not so is no news.
+    let unsaid = event.unsaid(shown);
+    for (name, value) in unsaid.filter(|(_, value)| *value != Value::Flag(false)) {
         if !rest.is_empty() {
             rest.push(' ');
         }

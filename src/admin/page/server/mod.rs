@@ -13,6 +13,7 @@ use super::layout::Tab;
 use super::reader::Reader;
 use super::words::{self, words};
 use crate::admin::parts::Sources;
+use crate::admin::readiness::Check;
 use crate::admin::reply::{Refusal, text};
 use crate::admin::scan::counts;
 use crate::admin::server_source::ServerView;
@@ -48,6 +49,7 @@ words! {
 /// What the page and the diagnostics show, of one moment.
 struct Facts {
     findings: Vec<Event>,
+    checks: Vec<Check>,
     view: ServerView,
     lately: Vec<Said>,
     fleet: FleetCounts,
@@ -58,9 +60,11 @@ impl Facts {
     /// Gathers them on a thread that may block.
     async fn gather(sources: &Sources) -> Result<Self, Refusal> {
         let server = Arc::clone(&sources.server);
+        let readiness = Arc::clone(&sources.readiness);
         let now = (sources.clock)();
         let facts = sources.blocking(move |source| Self {
             findings: server.findings(),
+            checks: readiness.checks(),
             view: server.view(),
             lately: server.lately(),
             fleet: counts(source.fleet(), now),

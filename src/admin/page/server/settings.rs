@@ -10,11 +10,7 @@ words! {
     FILE = "配置文件：", "File: ";
     NO_FILE = "没有配置文件：所有设置均为默认值。", "There is no file: every setting has its default.";
     NOTHING = "文件里没有写本服务器读取的设置。", "Nothing that this server reads is written in it.";
-    WRITTEN = "写在文件里的设置", "Settings that are written";
     DEFAULTS = "默认值", "Defaults";
-    KEY = "设置", "Key";
-    VALUE = "值", "Value";
-    PLACE = "写在", "Written at";
     MASKED = "已设置（不显示）", "set (not shown)";
     UNSET = "没有", "none";
 }
@@ -42,36 +38,26 @@ pub(super) fn settings(reader: &Reader, view: &ServerView) -> Markup {
             }
         }
         @if !written.is_empty() {
-            (table(reader, &written, true))
+            (list(reader, &written))
         } @else if view.file.is_some() {
             p.soft { (reader.say(NOTHING)) }
         }
         details id="defaults" {
             summary { (reader.say(DEFAULTS)) ": " (defaults.len()) }
-            (table(reader, &defaults, false))
+            (list(reader, &defaults))
         }
     }
 }
 
-fn table(reader: &Reader, settings: &[&SettingView], are_written: bool) -> Markup {
-    let label = reader.say(if are_written { WRITTEN } else { DEFAULTS });
+fn list(reader: &Reader, settings: &[&SettingView]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(label) {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { (reader.say(KEY)) }
-                        th scope="col" { (reader.say(VALUE)) }
-                        @if are_written { th scope="col" { (reader.say(PLACE)) } }
-                    }
-                }
-                tbody {
-                    @for each in settings {
-                        tr {
-                            th scope="row" { code { (each.key) } }
-                            td { (shown(reader, &each.value)) }
-                            @if let Some(place) = &each.place { td.small { bdi.mono { (place) } } }
-                        }
+        dl.facts {
+            @for each in settings {
+                dt { code { (each.key) } }
+                dd {
+                    (shown(reader, &each.value))
+                    @if let Some(place) = &each.place {
+                        " " span.soft.small { "(" bdi.mono { (place) } ")" }
                     }
                 }
             }
