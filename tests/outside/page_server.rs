@@ -3,12 +3,13 @@
 
 use super::secrets::{MISPLACED, broken, holds_nothing_of, key_of};
 use super::support::admin::ask;
-use super::support::server::{Setup, check_in, post, request};
+use super::support::server::{BINARY, Setup, check_in, post, request};
 use super::support::{Reply, Reserved, Server, until};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 /// The admin address at a port that the kernel chooses.
 const ADMIN: &str = "gateway:\n  admin: {listen: 0}\n";
@@ -65,6 +66,14 @@ impl<'a> Reader<'a> {
         pages.collect()
     }
 
+    /// The ids of what is shown as wrong, but for what is said of the address of a machine
+    /// on which tests run.
+    #[track_caller]
+    fn faults(&self) -> Vec<String> {
+        let found = self.findings().into_iter();
+        found.filter(|id| !id.starts_with("address.")).collect()
+    }
+
     /// The ids of what is shown as wrong.
     #[track_caller]
     fn findings(&self) -> Vec<String> {
@@ -113,10 +122,10 @@ fn certificate(dir: &Path, name: &str, until: i32) {
 fn nothing_is_wrong_with_a_server_that_is_well() {
     let server = Setup::new().start(ADMIN);
     let reader = Reader::of(&server);
-    assert_eq!(reader.findings(), Vec::<String>::new());
+    assert_eq!(reader.faults(), Vec::<String>::new());
     let page = reader.get("/server", "zh");
     for word in [
-        "目前没有发现问题",
+        "需要处理的问题",
         "/xiaozhi/ota/",
         "self-signed.crt",
         "gateway.limits.idle",
@@ -158,7 +167,7 @@ fn it_is_shown_to_whoever_signed_in_and_to_nobody_else() {
 #[test]
 fn a_fault_of_the_configuration_stands_until_it_is_mended() {
     let config = |server: &str, gateway: &str| format!("{server}\n{ADMIN}{gateway}");
-    let bad = "server: {ota: 'https://127.0.0.1:8443/xiaozhi/ota/', timezone_ofset: 8}";
+    let bad = "server: {ota: 'http://host.docker.internal:8003/xiaozhi/ota/', timezone_ofset: 8}";
     // What is said of them is no line of such a log.
     let quiet = format!("log: {{log_level: ERROR}}\n{bad}");
     for bad in [bad, &quiet] {
@@ -166,7 +175,7 @@ fn a_fault_of_the_configuration_stands_until_it_is_mended() {
         let reader = Reader::of(&server);
         server.configure(&config(bad, ""));
         server.signal("HUP");
-        reader.finds("address.loopback");
+        reader.finds("address.docker");
         reader.finds("config.near-miss");
         let page = reader.get("/server", "en");
         assert!(
@@ -176,7 +185,7 @@ fn a_fault_of_the_configuration_stands_until_it_is_mended() {
         );
         server.configure(&config("", ""));
         server.signal("HUP");
-        reader.finds_no_more("address.loopback");
+        reader.finds_no_more("address.docker");
         reader.finds_no_more("config.near-miss");
         // One that the start would refuse is not taken, and what is shown is what runs.
         server.configure(&config("server: {timezone_offset: later}", ""));
@@ -189,7 +198,7 @@ fn a_fault_of_the_configuration_stands_until_it_is_mended() {
         server.configure(&config("", ""));
         server.signal("HUP");
         reader.finds_no_more("config.needs-restart");
-        assert_eq!(reader.findings(), Vec::<String>::new());
+        assert_eq!(reader.faults(), Vec::<String>::new());
     }
 }
 
@@ -224,10 +233,11 @@ fn a_file_that_is_not_used_stands_there_until_it_is() {
 fn many_files_alike_are_counted_and_not_listed() {
     let files = (0..30).map(|number| format!("firmware{number:02}.bin"));
     let setup = files.fold(Setup::new(), |setup, file| setup.file(&file, "x"));
-    let server = setup.start(ADMIN);
+    // Not every one of them is in the log, for which a start waits.
+    let server = setup.start_early(ADMIN, &mut Command::new(BINARY));
     let reader = Reader::of(&server);
     reader.finds("files.more");
-    let found = reader.findings();
+    let found = reader.faults();
     let refused = found.iter().filter(|id| *id == "file.refused").count();
     assert_eq!((refused, found.len()), (10, 11), "{found:?}");
 }
@@ -340,7 +350,7 @@ fn what_is_pasted_names_no_device_and_no_client() {
     ));
     let reader = Reader::of(&server);
     server.send("http", &check_in("esp-bx", "1.6.0"));
-    let body = br#"{"board":{"type":"esp-bx","ssid":"My "Home" Wi-Fi","rssi":-50},"mac_address":"aa:bb:cc:dd:ee:ff"}"#;
+    let body = br#"{"board":{"type":"esp-bx","ssid":"Sesam "Offen" Netz","rssi":-50},"mac_address":"aa:bb:cc:dd:ee:ff"}"#;
     server.send("http", &post("/xiaozhi/ota/", body));
     let path = "/aa%3Abb%3Acc%3Add%3Aee%3Aff/203.0.113.7/7b94d69a?token=H7shhPassw0rd";
     for path in [
@@ -364,7 +374,9 @@ fn what_is_pasted_names_no_device_and_no_client() {
             "aa%3abb",
             "aabbcc",
             "11:22",
-            "home",
+            "sesam",
+            "offen",
+            "netz",
             "203.0.113",
             "h7shh",
             "passw0rd",
