@@ -11,7 +11,7 @@ use crate::admin::{
 use crate::config::Settings;
 use crate::event::lately::{LATELY, Said};
 use crate::event::standing::STANDING;
-use crate::event::{Event, Kind, Severity, Value, kinds};
+use crate::event::{Event, Kind, Severity, Value, kinds, redacted};
 use crate::http::BackendState as Seen;
 use crate::ota::credentials::Voice;
 use crate::ota::public_url::Source;
@@ -22,7 +22,6 @@ use std::env::consts::ARCH;
 use std::process;
 use std::thread::available_parallelism;
 use std::time::Duration;
-use xiaozhi_device::redact;
 
 impl ServerSource for House {
     fn findings(&self) -> Vec<Event> {
@@ -154,10 +153,10 @@ impl House {
         };
         let source = public.source();
         AddressView {
-            ota: redact::shown(&public.ota_url()).into_owned(),
-            downloads: redact::shown(&public.ota().download_base()).into_owned(),
-            voice: voice.map(|voice| redact::shown(&voice).into_owned()),
-            vision: redact::shown(public.vision_url()).into_owned(),
+            ota: redacted(&public.ota_url()).into_owned(),
+            downloads: redacted(&public.ota().download_base()).into_owned(),
+            voice: voice.map(|voice| redacted(&voice).into_owned()),
+            vision: redacted(public.vision_url()).into_owned(),
             setting: (source != Source::Derived).then(|| source.setting()),
             is_by_request: settings.hands_out_reached(),
             audit: self.auditor.findings(),
@@ -188,7 +187,7 @@ impl House {
         let backends = backends.map(|seen| BackendView {
             setting: seen.setting,
             path: seen.path,
-            address: redact::shown(&seen.backend).into_owned(),
+            address: redacted(&seen.backend).into_owned(),
             state: match seen.state {
                 Seen::NotAsked => BackendState::NotAsked,
                 Seen::Answers => BackendState::Answers,

@@ -91,9 +91,10 @@ impl Settings {
                 let devices = auth.map(|auth| auth.allowed_devices.iter().cloned());
                 let mut devices: Vec<_> = devices.into_iter().flatten().collect();
                 devices.sort_unstable();
-                match devices.is_empty() {
-                    true => SettingValue::Unset,
-                    false => SettingValue::Devices(devices),
+                if devices.is_empty() {
+                    SettingValue::Unset
+                } else {
+                    SettingValue::Devices(devices)
                 }
             }
             "server.auth_key" => secret(auth.is_some() && !is_written("manager-api.secret"))
@@ -198,7 +199,7 @@ impl Settings {
         Some(match own {
             "email" => email.as_ref().map_or_else(unset, text),
             "directory" => text(redact::shown(&acme.directory)),
-            "challenge" => text(&acme.challenge),
+            "challenge" => text(acme.challenge),
             "root" => root.as_deref().map_or_else(unset, path),
             "key_id" => eab.as_ref().map_or_else(unset, |eab| text(&eab.key_id)),
             _ => eab.as_ref().map_or_else(unset, |eab| path(&eab.hmac_file)),

@@ -16,35 +16,53 @@ const TARGET: &str = "xiaozhi_ota::event";
 /// Tells whether an event of this kind is to be made: the log takes it, or it stands until it
 /// is mended.
 pub fn is_told(kind: &Kind) -> bool {
-    is_logged(kind) || is_noted(kind)
+    way(kind) != Way::None
 }
 
-/// Tells whether the log takes events of this kind.
-fn is_logged(kind: &Kind) -> bool {
-    match kind.severity {
+/// Way of an event. It is asked for once, for each line of the log has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nobody wants it.
+    None,
+    /// The log does not take it, and it stands until it is mended, or ends what does.
+    Noted,
+    /// The log takes it.
+    Logged,
+}
+
+/// Returns the way of events of this kind.
+pub fn way(kind: &Kind) -> Way {
+    let is_logged = match kind.severity {
         Severity::Info => enabled!(target: TARGET, Level::INFO),
         Severity::Warning => enabled!(target: TARGET, Level::WARN),
         Severity::Error => enabled!(target: TARGET, Level::ERROR),
+    };
+    match is_logged {
+        true => Way::Logged,
+        false if is_noted(kind) => Way::Noted,
+        false => Way::None,
+    }
+}
+
+impl Way {
+    /// Says an event that nobody needs any more, which costs no copy.
+    pub fn say(self, event: Event) {
+        match self {
+            Self::None => {}
+            Self::Noted => STANDING.note(&event),
+            Self::Logged => {
+                hand_over(&event);
+                keep(event);
+            }
+        }
     }
 }
 
 /// Says an event: hands it to the log, and keeps it among those of late.
 pub fn say(event: &Event) {
-    if is_logged(event.kind) {
-        hand_over(event);
-        keep(event.clone());
-    } else {
-        STANDING.note(event);
-    }
-}
-
-/// Says an event that nobody needs any more, which costs no copy.
-pub fn say_whole(event: Event) {
-    if is_logged(event.kind) {
-        hand_over(&event);
-        keep(event);
-    } else {
-        STANDING.note(&event);
+    let way = way(event.kind);
+    if way != Way::None {
+        way.say(event.clone());
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) mod witness;
 
 pub(crate) use log::keep;
 pub(crate) use log::{Together, gathering, together};
-pub use log::{is_told, say, say_whole};
+pub use log::{Way, is_told, say, way};
 pub use value::Value;
 
 use std::borrow::Cow;
@@ -45,12 +45,13 @@ macro_rules! event {
 macro_rules! tell {
     ($kind:ident if $due:ident $($fields:tt)*) => {
         if $due(&$crate::event::kinds::$kind) {
-            $crate::event::say_whole($crate::event::event!($kind $($fields)*));
+            $crate::event::tell!($kind $($fields)*);
         }
     };
     ($kind:ident $($fields:tt)*) => {
-        if $crate::event::is_told(&$crate::event::kinds::$kind) {
-            $crate::event::say_whole($crate::event::event!($kind $($fields)*));
+        match $crate::event::way(&$crate::event::kinds::$kind) {
+            $crate::event::Way::None => {}
+            way => way.say($crate::event::event!($kind $($fields)*)),
         }
     };
 }

@@ -82,7 +82,9 @@ impl Value {
             }
             Self::List(values) => {
                 values.truncate(longest / 16);
-                values.iter_mut().for_each(|value| value.shorten(longest));
+                for value in values {
+                    value.shorten(longest);
+                }
             }
             Self::Event(event) => event.shorten(longest),
             _ => {}

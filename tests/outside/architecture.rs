@@ -166,7 +166,7 @@ const WORLD: [&str; 29] = [
     "std::time::Instant",
     "jiff::Timestamp::now",
     "crate::event::say",
-    "crate::event::say_whole",
+    "crate::event::way",
     "crate::event::keep",
     "crate::event::tell",
     "crate::util::durable",

@@ -215,7 +215,7 @@ impl Backend {
         *lock(&self.why) = Some(down.clone());
         self.last.store(FAILED, Ordering::Relaxed);
         if self.changes_to(true) {
-            event::say_whole(down);
+            event::say(&down);
         }
     }
 

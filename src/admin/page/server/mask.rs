@@ -65,9 +65,10 @@ impl Mask {
                 let text = private::masked(&text);
                 let text = without_macs(&text);
                 let text = without_mail(&text);
-                Value::from(match has_addresses {
-                    true => self.without_addresses(&text),
-                    false => text,
+                Value::from(if has_addresses {
+                    self.without_addresses(&text)
+                } else {
+                    text
                 })
             }
             Value::List(values) => {
@@ -134,9 +135,10 @@ fn without_mail(text: &str) -> String {
         let is_mail = bare
             .split_once('@')
             .is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
-        match is_mail {
-            true => format!("{MAIL}{}", &word[bare.len()..]),
-            false => word.to_owned(),
+        if is_mail {
+            format!("{MAIL}{}", &word[bare.len()..])
+        } else {
+            word.to_owned()
         }
     };
     words.map(mask).collect()
