@@ -96,7 +96,7 @@ pub(crate) struct AddressView {
     pub(crate) setting: Option<&'static str>,
     /// True where each device is handed the address that it has just reached.
     pub(crate) is_by_request: bool,
-    /// What the audit says of addresses and certificates, hints too.
+    /// Findings of the audit of addresses and certificates, hints too.
     pub(crate) audit: Vec<Event>,
 }
 

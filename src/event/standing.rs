@@ -121,7 +121,7 @@ fn ends(kind: &Kind) -> bool {
     all.any(|until| ptr::eq(*until, kind))
 }
 
-/// What stands in this process.
+/// Events that stand in this process.
 pub(crate) static STANDING: Standing = Standing::new();
 
 /// Events that stand, in the order in which they were said.

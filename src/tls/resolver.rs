@@ -28,7 +28,7 @@ pub(crate) struct Certificates {
     /// Time from which a certificate of our own may be signed again.
     next_signing: Mutex<SystemTime>,
     challenges: Arc<Challenges>,
-    /// What was said of the files that could not be taken up at the last attempt.
+    /// Events of the files that could not be taken up at the last attempt.
     faults: Mutex<Vec<Event>>,
 }
 

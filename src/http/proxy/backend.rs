@@ -90,7 +90,7 @@ pub(super) struct Backend {
     /// Set where the log said that it is down.
     down: AtomicBool,
     allowance: Mutex<Allowance>,
-    /// What became of the last request: one of the three below.
+    /// Outcome of the last request: one of the three below.
     last: AtomicU8,
     /// Reason why it failed, whether the log had room for it or not.
     why: Mutex<Option<Event>>,

@@ -46,7 +46,7 @@ words! {
     SHOW_TEXT = "显示文本", "Show the text";
 }
 
-/// What the page and the diagnostics show, of one moment.
+/// Facts of one moment, which the page and the diagnostics show.
 struct Facts {
     findings: Vec<Event>,
     checks: Vec<Check>,
