@@ -141,7 +141,9 @@ fn nothing_is_wrong_with_a_server_that_is_well() {
         "checks (/readyz): catalogue ok, certificate ok, store ok",
         "gateway.limits.idle: 1h  # data/.config.yaml:",
         "gateway.fleet.silent_after: 10m\n",
-        "devices: 0, others: 0",
+        "devices: 0\n",
+        "succeeded 0",
+        "up_to_date 0",
         "event=listening",
     ] {
         assert!(text.text().contains(word), "{word}: {}", text.text());

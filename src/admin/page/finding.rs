@@ -35,8 +35,10 @@ pub(super) fn finding_card(reader: &Reader, finding: &Event) -> Markup {
     };
     let lang = reader.lang;
     let shown = finding.write(lang, &mut String::new());
-    let (files, others): (Vec<_>, Vec<_>) =
-        finding.unsaid(shown).partition(|(name, _)| *name == "file");
+    // That something is not so is no news.
+    let unsaid = finding.unsaid(shown);
+    let unsaid = unsaid.filter(|(_, value)| *value != Value::Flag(false));
+    let (files, others): (Vec<_>, Vec<_>) = unsaid.partition(|(name, _)| *name == "file");
     let text = |value: &Value| {
         let mut text = String::new();
         value.write(lang, &mut text);

@@ -11,7 +11,8 @@ use crate::admin::server_source::{BackendState, SettingValue};
 use crate::admin::time::rfc3339;
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, Severity};
-use crate::util::counts::COUNTS;
+use crate::fleet::OfferEnd;
+use crate::util::counts::{COUNTS, CheckIn, Transport};
 use crate::util::terminal::one_line;
 use std::fmt::Display;
 use std::time::SystemTime;
@@ -38,6 +39,8 @@ words! {
     STORE = "设备记录", "store";
     LAG = "等待写入", "lag";
     FLEET = "设备", "fleet";
+    ENDS = "启动以来的升级结果", "ends of offers since the start";
+    CHECK_INS = "启动以来的签到", "check-ins since the start";
     CONNECTIONS = "连接", "connections";
     OPEN = "现在打开", "open now";
     WRITTEN = "设置（写在文件里的）", "settings that are written";
@@ -238,22 +241,22 @@ fn counts(to: &mut Lines, facts: &Facts, mask: &Mask) {
     }
     to.fact(LAG, format!("{} ms", store.lag.as_millis()));
     to.heading(FLEET);
-    let fleet = &facts.fleet;
-    to.line(&format!(
-        "devices: {}, others: {}, models: {}, versions: {}",
-        fleet.devices,
-        fleet.others,
-        fleet.models.len(),
-        fleet.versions.len()
-    ));
-    let parts = [
-        ("ends", serde_json::to_string(&fleet.ends)),
-        ("transports", serde_json::to_string(&fleet.transports)),
-        ("seen", serde_json::to_string(&fleet.seen)),
-    ];
-    for (name, json) in parts {
-        to.line(&format!("{name}: {}", json.unwrap_or_default()));
-    }
+    to.line(&format!("devices: {}", store.devices));
+    let ends = OfferEnd::ALL.iter().enumerate();
+    let ends = ends.map(|(number, end)| format!("{} {}", end.key(), COUNTS.offers(number)));
+    let ends: Vec<_> = ends.collect();
+    to.fact(ENDS, ends.join(", "));
+    let ways = |outcome| {
+        Transport::ALL
+            .iter()
+            .map(move |way| COUNTS.check_ins(outcome, *way))
+    };
+    let outcomes = CheckIn::ALL.iter().map(|outcome| {
+        let count: u64 = ways(*outcome).sum();
+        format!("{} {count}", outcome.label())
+    });
+    let outcomes: Vec<_> = outcomes.collect();
+    to.fact(CHECK_INS, outcomes.join(", "));
     to.heading(CONNECTIONS);
     to.fact(
         OPEN,
