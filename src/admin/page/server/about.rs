@@ -2,6 +2,7 @@
 
 use super::Facts;
 use super::events::line;
+use super::units::{bytes, millis};
 use crate::admin::page::reader::Reader;
 use crate::admin::page::words::words;
 use crate::admin::server_source::StoreView;
@@ -9,7 +10,6 @@ use crate::event::lately::Said;
 use crate::event::text::Text;
 use crate::util::counts::{COUNTS, Download, LeftOut, TurnedAway};
 use maud::{Markup, html};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 words! {
     VERSION = "版本", "Version";
@@ -37,6 +37,7 @@ words! {
     CUT = "中断的下载", "Downloads that were cut";
     FAILED = "因缺少文件或内存而未能接受的", "Not taken for want of files or memory";
     LEFT_OUT = "没有写进日志的行", "Lines that are not in the log";
+    COUNTED = "启动以来的次数", "Counted since the start";
     WELL = "正常", "Well";
     READING = "仍在读取", "Still being read";
     AILING = "有问题", "Not well";
@@ -50,27 +51,6 @@ words! {
     ROWS = "启动以来写入的行", "Rows written since the start";
     ERRORS = "启动以来的错误", "Errors since the start";
     LAST_ERROR = "最近说过的", "Said of it last";
-}
-
-/// Shows a size in bytes as people read it.
-pub(super) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => tenths(bytes, 1024, "KiB"),
-        1_048_576..1_073_741_824 => tenths(bytes, 1_048_576, "MiB"),
-        _ => tenths(bytes, 1_073_741_824, "GiB"),
-    }
-}
-
-fn tenths(bytes: u64, unit: u64, name: &str) -> String {
-    let tenths = bytes.saturating_mul(10) / unit;
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
-}
-
-/// Returns a time in milliseconds since 1970.
-pub(super) fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Shows this process, and the machine that it runs on.
@@ -118,7 +98,7 @@ pub(super) fn connections(reader: &Reader) -> Markup {
             (card(reader, MOST, COUNTS.permits()))
             (card(reader, ACCEPTED, COUNTS.connections_accepted()))
         }
-        div.scroll tabindex="0" role="region" aria-labelledby="connections-title" {
+        div.scroll tabindex="0" role="region" aria-label=(reader.say(COUNTED)) {
             table {
                 tbody {
                     @for (name, count) in rows {
@@ -195,23 +175,4 @@ pub(super) fn fact(reader: &Reader, name: Text, value: &Markup) -> Markup {
 
 fn card(reader: &Reader, name: Text, number: u64) -> Markup {
     html! { div.card { span.number { (number) } (reader.say(name)) } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_at_a_glance() {
-        for (size, shown) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_572_864, "1.5 MiB"),
-            (2 << 30, "2.0 GiB"),
-            (u64::MAX, "1717986918.3 GiB"),
-        ] {
-            assert_eq!(bytes(size), shown);
-        }
-    }
 }

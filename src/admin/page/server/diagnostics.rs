@@ -1,11 +1,12 @@
 //! Diagnostics: the state of this server as text, to paste into an issue.
 
 use super::Facts;
-use super::about::{bytes, counted};
+use super::about::counted;
 use super::address::{day, left, state};
 use super::events::{weight, words_of};
 use super::mask::{Mask, configured};
 use super::settings::value;
+use super::units::{bytes, millis};
 use crate::admin::page::words::words;
 use crate::admin::server_source::{BackendState, SettingValue};
 use crate::admin::time::rfc3339;
@@ -114,7 +115,7 @@ pub(super) fn write(lang: Lang, facts: &Facts) -> String {
 }
 
 fn time(time: SystemTime) -> String {
-    rfc3339(super::about::millis(time))
+    rfc3339(millis(time))
 }
 
 fn process(to: &mut Lines, facts: &Facts) {

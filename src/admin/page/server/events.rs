@@ -1,6 +1,6 @@
 //! The last events, in the reader's language.
 
-use super::about::millis;
+use super::units::millis;
 use crate::admin::page::reader::Reader;
 use crate::admin::page::words::words;
 use crate::event::lately::Said;

@@ -7,6 +7,7 @@ mod diagnostics;
 mod events;
 mod mask;
 mod settings;
+mod units;
 
 use super::finding::findings;
 use super::layout::Tab;
