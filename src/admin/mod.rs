@@ -37,4 +37,7 @@ pub(crate) use readiness::{Check, Readiness};
 pub(crate) use release_source::{
     Done, Inside, Leaving, Needs, Outcome, Plan, Ready, ReleaseSource, Said, Undone, Wish,
 };
-pub(crate) use server_source::ServerSource;
+pub(crate) use server_source::{
+    AddressView, BackendState, BackendView, CertificateView, LinkView, ListenerView, ProcessView,
+    ServerSource, ServerView, SettingValue, SettingView, StoreView,
+};

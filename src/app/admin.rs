@@ -4,7 +4,7 @@ use super::house::House;
 use super::refused;
 use super::releases::Releases;
 use crate::admin::settings::{ReadTokens, read_tokens};
-use crate::admin::{Admin, AdminParts, AdminToken, Hosts, Role, hash, metrics};
+use crate::admin::{Admin, AdminParts, AdminToken, Hosts, ListenerView, Role, hash, metrics};
 use crate::config::{ConfigFaults, Settings};
 use crate::event::{self, Event, event, tell};
 use crate::fleet::state_folder::StateFolder;
@@ -102,6 +102,14 @@ pub(super) fn open(
     }))
 }
 
+/// Returns what is spoken on the ports of devices.
+pub(super) fn of_devices(tls: &Mode) -> &'static str {
+    match tls {
+        Mode::Off => "HTTP",
+        _ => "HTTP + TLS",
+    }
+}
+
 fn why_not(address: SocketAddr, error: &ListenError) -> Event {
     match error {
         ListenError::InUse { .. } => event!(ADMIN_IN_USE, address = address),
@@ -183,18 +191,39 @@ impl AdminDoor {
         !self.address.ip().is_loopback()
     }
 
+    fn protocols(&self, settings: &Settings) -> &'static str {
+        match (self.is_tls_only(), &settings.tls) {
+            (true, _) => "TLS",
+            (false, tls) => of_devices(tls),
+        }
+    }
+
+    /// Returns all addresses that are listened on, those of devices first.
+    pub(super) fn listeners(&self, settings: &Settings, devices: &Listeners) -> Vec<ListenerView> {
+        let devices = devices
+            .addresses()
+            .map(|(address, is_proxied)| ListenerView {
+                address,
+                protocols: of_devices(&settings.tls),
+                is_proxied,
+                is_admin: false,
+            });
+        let own = ListenerView {
+            address: self.address,
+            protocols: self.protocols(settings),
+            is_proxied: false,
+            is_admin: true,
+        };
+        devices.chain([own]).collect()
+    }
+
     /// Says where it is, and where a token lies.
     pub(super) fn announce(&self, settings: &Settings) {
-        let protocols = match (self.is_tls_only(), &settings.tls) {
-            (true, _) => "TLS",
-            (false, Mode::Off) => "HTTP",
-            (false, _) => "HTTP + TLS",
-        };
         let file = self.running.file.clone();
         tell!(
             ADMIN_LISTENING,
             address = self.address,
-            protocols = protocols,
+            protocols = self.protocols(settings),
             token_file = file
         );
     }

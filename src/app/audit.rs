@@ -210,8 +210,18 @@ impl Auditor {
     }
 
     /// Returns the settings that run, as this machine's address makes them now.
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         as_of_now(&self.running.load(), self.ports.first().copied())
+    }
+
+    /// Returns what the last round found, hints too, each with its place in the configuration.
+    pub(super) fn findings(&self) -> Vec<Event> {
+        let running = self.running.load();
+        let placed = |finding: &Event| {
+            let place = running.places.place(finding.setting());
+            finding.clone().of("place", place.to_string())
+        };
+        lock(&self.told).iter().map(placed).collect()
     }
 
     /// Says what there is now and was not there last time.

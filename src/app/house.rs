@@ -1,10 +1,11 @@
 //! View of this server for the admin address: devices and their orders, files, what is
 //! measured, and whether anything is lacking.
 
+use super::audit::Auditor;
 use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
 use crate::admin::{
-    Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone, ServerSource, Start,
+    Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness, RetryDone, Start,
 };
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
@@ -18,6 +19,7 @@ use crate::fleet::{
     Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Prospect, Record, Step, forecast_all,
     prospects,
 };
+use crate::http::Front;
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
@@ -44,6 +46,10 @@ pub(super) struct House {
     pub(super) store: Arc<Store>,
     /// `None` where no TLS is spoken.
     pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) front: Arc<Front>,
+    pub(super) auditor: Arc<Auditor>,
+    /// Addresses that are listened on.
+    pub(super) listeners: Vec<ListenerView>,
     /// Settings that hold now.
     pub(super) running: Arc<ArcSwap<Settings>>,
     /// Settings of the start: the folders in them hold to the end.
@@ -78,7 +84,7 @@ impl Readiness for House {
 
 impl House {
     /// Returns what keeps what is known of devices from being read and written.
-    fn store_lacks(&self) -> Option<Event> {
+    pub(super) fn store_lacks(&self) -> Option<Event> {
         let dir = absolute(&self.settings.state);
         if !self.has_state {
             return Some(event!(READY_NO_STATE, dir = dir));
@@ -100,15 +106,6 @@ impl House {
         }
         let why = self.store_lacks().map(|why| why.message(Lang::En));
         Err(OrderError::NotKept(why.unwrap_or_default()))
-    }
-}
-
-impl ServerSource for House {
-    fn findings(&self) -> Vec<Event> {
-        self.checks()
-            .into_iter()
-            .filter_map(|check| check.why)
-            .collect()
     }
 }
 

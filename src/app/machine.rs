@@ -100,6 +100,32 @@ pub(crate) fn network() -> Network {
     }
 }
 
+/// Tells whether this process runs within a container.
+pub(super) fn is_in_container() -> bool {
+    *IN_CONTAINER
+}
+
+/// Returns the names of the operating system and of its kernel, as the system has them.
+pub(super) fn system() -> (String, String) {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let about = read("/etc/os-release");
+    let name = about
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let name = name.unwrap_or(env::consts::OS).trim_matches('"').to_owned();
+    (name, read("/proc/sys/kernel/osrelease").trim().to_owned())
+}
+
+/// Returns the memory that this process holds, in bytes (proc(5), status).
+pub(super) fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 /// True where this process runs within a container.
 static IN_CONTAINER: LazyLock<bool> = LazyLock::new(|| {
     let marks = [

@@ -17,6 +17,7 @@ pub(crate) mod publishing;
 mod releases;
 mod reload;
 mod said;
+mod server_view;
 
 pub(crate) use acme::check_acme;
 pub(crate) use audit::{audit, audit_names, look_up_names};
@@ -124,6 +125,9 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             catalogue: Arc::clone(&catalogue),
             store,
             certificates: certificates.clone(),
+            front: Arc::clone(&front),
+            auditor: Arc::clone(&auditor),
+            listeners: admin.listeners(&settings, &listeners),
             running: Arc::clone(&running),
             settings: settings.clone(),
             has_state: state.is_some(),

@@ -1,12 +1,12 @@
 //! Lines of the log about the start: the settings, what there is room for, the ports and
 //! addresses, the certificates.
 
-use super::admin::AdminDoor;
+use super::admin::{AdminDoor, of_devices};
 use crate::config::Settings;
 use crate::event::{self, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::server::Listeners;
-use crate::tls::{Certificates, Mode};
+use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use jiff::Timestamp;
 use std::path::Path;
@@ -46,11 +46,7 @@ pub(super) fn announce(
     catalogue: &Catalogue,
 ) {
     for (address, proxied) in listeners.addresses() {
-        let protocols = if settings.tls == Mode::Off {
-            "HTTP"
-        } else {
-            "HTTP + TLS"
-        };
+        let protocols = of_devices(&settings.tls);
         let behind = proxied.then_some(true);
         tell!(
             LISTENING,

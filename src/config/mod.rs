@@ -30,6 +30,7 @@ pub mod resolve;
 mod room;
 mod section;
 mod shapes;
+mod shown;
 mod signs;
 mod slips;
 mod stray;

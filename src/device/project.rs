@@ -21,6 +21,11 @@ impl Projects {
         Self(names)
     }
 
+    /// Returns these names.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// Tells whether two names mean one project.
     pub fn are_one(&self, a: &str, b: &str) -> bool {
         let has = |name: &str| self.0.iter().any(|known| known == name);

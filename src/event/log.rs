@@ -1,26 +1,79 @@
 //! The way of an event into the log.
 
+use super::lately::LATELY;
+use super::standing::{STANDING, is_noted};
 use super::{Event, Kind, Severity};
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 use tracing::{Level, enabled, error, info, warn};
 
 /// The target of events: it says whose they are, and the kind says from which room.
 const TARGET: &str = "xiaozhi_ota::event";
 
-/// Tells whether the log takes events of this kind.
+/// Tells whether an event of this kind is to be made: the log takes it, or it stands until it
+/// is mended.
 pub fn is_told(kind: &Kind) -> bool {
-    match kind.severity {
+    way(kind) != Way::None
+}
+
+/// Way of an event. It is asked for once, for each line of the log has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nobody wants it.
+    None,
+    /// The log does not take it, and it stands until it is mended, or ends what does.
+    Noted,
+    /// The log takes it.
+    Logged,
+}
+
+/// Returns the way of events of this kind.
+pub fn way(kind: &Kind) -> Way {
+    let is_logged = match kind.severity {
         Severity::Info => enabled!(target: TARGET, Level::INFO),
         Severity::Warning => enabled!(target: TARGET, Level::WARN),
         Severity::Error => enabled!(target: TARGET, Level::ERROR),
+    };
+    match is_logged {
+        true => Way::Logged,
+        false if is_noted(kind) => Way::Noted,
+        false => Way::None,
     }
 }
 
-/// Hands an event to the log, which knows it again by its type.
+impl Way {
+    /// Says an event that nobody needs any more, which costs no copy.
+    pub fn say(self, event: Event) {
+        match self {
+            Self::None => {}
+            Self::Noted => STANDING.note(&event),
+            Self::Logged => {
+                hand_over(&event);
+                keep(event);
+            }
+        }
+    }
+}
+
+/// Says an event: hands it to the log, and keeps it among those of late.
 pub fn say(event: &Event) {
+    let way = way(event.kind);
+    if way != Way::None {
+        way.say(event.clone());
+    }
+}
+
+/// Keeps an event that goes to the log another way than [`say`].
+pub(crate) fn keep(event: Event) {
+    STANDING.note(&event);
+    LATELY.take(event, SystemTime::now());
+}
+
+/// Hands an event to the log, which knows it again by its type.
+fn hand_over(event: &Event) {
     let severity = event.kind.severity;
     let event = event as &(dyn Error + 'static);
     match severity {

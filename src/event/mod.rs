@@ -7,10 +7,12 @@
 mod device;
 mod flash;
 pub mod kinds;
+pub(crate) mod lately;
 mod log;
 pub(crate) mod misread;
 pub(crate) mod reach;
 pub(crate) mod shell;
+pub(crate) mod standing;
 mod template;
 pub mod text;
 pub(crate) mod unseen;
@@ -18,8 +20,9 @@ mod value;
 #[cfg(test)]
 pub(crate) mod witness;
 
+pub(crate) use log::keep;
 pub(crate) use log::{Together, gathering, together};
-pub use log::{is_told, say};
+pub use log::{Way, is_told, say, way};
 pub use value::Value;
 
 use std::borrow::Cow;
@@ -43,12 +46,13 @@ macro_rules! event {
 macro_rules! tell {
     ($kind:ident if $due:ident $($fields:tt)*) => {
         if $due(&$crate::event::kinds::$kind) {
-            $crate::event::say(&$crate::event::event!($kind $($fields)*));
+            $crate::event::tell!($kind $($fields)*);
         }
     };
     ($kind:ident $($fields:tt)*) => {
-        if $crate::event::is_told(&$crate::event::kinds::$kind) {
-            $crate::event::say(&$crate::event::event!($kind $($fields)*));
+        match $crate::event::way(&$crate::event::kinds::$kind) {
+            $crate::event::Way::None => {}
+            way => way.say($crate::event::event!($kind $($fields)*)),
         }
     };
 }
@@ -214,6 +218,30 @@ impl Event {
         &self.fields
     }
 
+    /// Cuts texts of more than so many bytes.
+    fn shorten(&mut self, longest: usize) {
+        for (_, value) in &mut self.fields {
+            value.shorten(longest);
+        }
+    }
+
+    /// Returns the same event with the values that `change` makes of its own, those of reasons
+    /// inside it too. `change` is given the name of each field.
+    #[must_use]
+    pub(crate) fn map(&self, change: &dyn Fn(&str, Value) -> Value) -> Self {
+        let fields = self.fields.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Event(event) => Value::from(event.map(change)),
+                other => change(name, other.clone()),
+            };
+            (*name, value)
+        });
+        Self {
+            kind: self.kind,
+            fields: fields.collect(),
+        }
+    }
+
     /// Tells whether it says the same as `other`, but for what is no news.
     pub fn is_like(&self, other: &Self) -> bool {
         let lasting = |event: &Self| {
@@ -232,6 +260,22 @@ impl Event {
         let mut text = String::new();
         self.fill(self.kind.words.to(lang), lang, &mut text);
         text
+    }
+
+    /// Returns the words in front of its own, where there are any.
+    pub(crate) fn lead(&self, lang: Lang) -> Option<String> {
+        let lead = self.kind.lead?;
+        let mut text = String::new();
+        self.fill(lead.to(lang), lang, &mut text);
+        Some(text)
+    }
+
+    /// Returns what to do about it, where its kind says so by itself.
+    pub(crate) fn remedy(&self, lang: Lang) -> Option<String> {
+        let remedy = self.kind.remedy?;
+        let mut text = String::new();
+        self.fill(remedy.to(lang), lang, &mut text);
+        Some(text)
     }
 
     /// Returns what happened, and what to do about it.

@@ -70,6 +70,28 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Cuts texts of more than so many bytes, and lists of more than so many values.
+    pub(super) fn shorten(&mut self, longest: usize) {
+        match self {
+            Self::Text(text) if text.len() > longest => {
+                let end = text.floor_char_boundary(longest);
+                let mut cut = text.get(..end).unwrap_or_default().to_owned();
+                cut.push('…');
+                *text = Cow::Owned(cut);
+            }
+            Self::List(values) => {
+                values.truncate(longest / 16);
+                for value in values {
+                    value.shorten(longest);
+                }
+            }
+            Self::Event(event) => event.shorten(longest),
+            _ => {}
+        }
+    }
+}
+
 /// Writes an address as `Display` does, which takes several times as long: three lines of
 /// each check-in have one.
 fn write_v4(ip: Ipv4Addr, port: Option<u16>, to: &mut String) {

@@ -140,6 +140,8 @@ pub struct Snapshot {
     unused_of: HashMap<String, Vec<(Version, String)>>,
     /// The names of all files, for models that have none.
     names: Arc<NameIndex>,
+    /// Warnings that hold of the files.
+    warnings: Vec<Event>,
 }
 
 /// File that is not used, and the reason.
@@ -228,6 +230,19 @@ impl Snapshot {
     pub(crate) fn with_names(mut self, names: Arc<NameIndex>) -> Self {
         self.names = names;
         self
+    }
+
+    /// Adds the warnings that hold of the files.
+    #[must_use]
+    pub(crate) fn with_warnings(mut self, warnings: Vec<Event>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// Returns the warnings that hold of the files, as the log has them: some of each kind, and
+    /// how many more there are.
+    pub(crate) fn warnings(&self) -> &[Event] {
+        &self.warnings
     }
 
     /// Returns the names of all files, ready to be compared.

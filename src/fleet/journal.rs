@@ -26,7 +26,8 @@ use crate::util::supervise;
 use crate::util::sync::lock;
 use crate::util::threads::NoThread;
 use health::State;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
@@ -127,6 +128,16 @@ impl Journal {
     pub(crate) fn older(&self) -> Vec<PathBuf> {
         let running = self.thread.as_ref();
         running.map_or_else(Vec::new, |running| running.place.older())
+    }
+
+    /// Returns the size of the store's files, in bytes; `None` where there are none. Asks the
+    /// disk.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let place = &self.thread.as_ref()?.place;
+        // To look at a file's size opens nothing, and drops no lock.
+        let size = |file: &Path| fs::metadata(file).ok().map(|about| about.len());
+        let beside = size(&place.with("-wal")).unwrap_or(0);
+        size(place.file())?.checked_add(beside)
     }
 
     /// Returns how the store is.

@@ -253,7 +253,10 @@ impl CheckIns {
 
 fn log_withheld(device: &str, own: &str, withheld: &[Withheld<'_>]) {
     let version = shown(own);
-    let say = |event: Event| event::say(&event.of("version", version).of("device", device));
+    let say = |event: Event| {
+        let event = event.of("version", version).of("device", device);
+        event::way(event.kind).say(event);
+    };
     for withheld in withheld.iter().take(WITHHELD_SHOWN) {
         say(withheld.event());
     }

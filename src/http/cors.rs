@@ -13,6 +13,7 @@ use super::request::Head;
 use crate::ota::public_url::{Scheme, Url};
 use crate::server::Peer;
 use hyper::header::{HOST, HeaderValue, ORIGIN};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Origin of web pages: scheme, host and port.
@@ -55,6 +56,12 @@ impl Origin {
     fn is_address(&self) -> bool {
         let host = self.host.trim_matches(['[', ']']);
         host == "localhost" || host.parse::<IpAddr>().is_ok()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
     }
 }
 

@@ -10,7 +10,7 @@ use super::download::Downloads;
 use super::gate::PlainHttpGate;
 use super::input::NoBody;
 use super::plain::PlainHttp;
-use super::proxy::{MatchedRoute, Proxy, ProxySettings};
+use super::proxy::{MatchedRoute, Proxy, ProxySettings, SeenBackend};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
@@ -168,6 +168,11 @@ impl Front {
         let proxy = Some(&before.proxy);
         let answers = Answers::new(&self.parts, settings, &self.memory, proxy);
         self.answers.store(Arc::new(answers));
+    }
+
+    /// Returns the servers behind this one, as they were seen last.
+    pub(crate) fn backends(&self) -> Vec<SeenBackend> {
+        self.answers.load().proxy.backends()
     }
 }
 

@@ -31,3 +31,4 @@ mod wanted;
 pub(crate) use addresses::MadeUp;
 pub(crate) use bodies::BodyBudget;
 pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
+pub(crate) use proxy::BackendState;

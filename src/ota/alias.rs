@@ -71,6 +71,12 @@ impl Aliases {
         names.filter(move |name| key.as_deref() != Some(*name))
     }
 
+    /// Returns the pairs as they are written, in order: the old name, and the new one.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &str)> {
+        let written = self.written.iter();
+        written.map(|(old, new)| (old.as_str(), new.as_str()))
+    }
+
     /// Returns the names of each model that has several, in order.
     pub(crate) fn models(&self) -> BTreeSet<Vec<&str>> {
         let several = self.names.iter().filter(|names| names.len() > 1);

@@ -81,7 +81,7 @@ impl Policy {
     }
 
     /// Tells whether a model has files of its own, or is to wait for one.
-    fn is_known(&self, model: &str, snapshot: &Snapshot) -> bool {
+    pub(crate) fn is_known(&self, model: &str, snapshot: &Snapshot) -> bool {
         self.names(model).any(|name| snapshot.may_have(name)) || self.pin(model).is_some()
     }
 }

@@ -3,8 +3,9 @@
 use super::account::{Account, Room, Whose, burst};
 use super::line::Style;
 use super::output::Output;
+use crate::event::standing::STANDING;
 use crate::event::text::Text;
-use crate::event::{Event, Value, event};
+use crate::event::{self, Event, Value, event, kinds};
 use crate::util::counts::{COUNTS, LeftOut};
 use crate::util::size::shown;
 use crate::util::sync::lock;
@@ -115,7 +116,9 @@ impl Sinks {
         }
     }
 
+    /// Makes the line of an event that comes from here, and keeps the event as others are.
     fn line(&self, event: &Event) -> String {
+        event::keep(event.clone());
         let mut line = String::new();
         self.style.write_event(event, Timestamp::now(), &mut line);
         line
@@ -236,6 +239,7 @@ impl Sink {
         let mut batch = Vec::new();
         let mut told: Option<(String, Instant)> = None;
         let mut troubled: Option<Instant> = None;
+        let mut is_well = false;
         loop {
             if !self.wait() {
                 thread::sleep(GATHER);
@@ -286,8 +290,12 @@ impl Sink {
                     COUNTS.left_out(LeftOut::Output, lost);
                     thread::sleep(Duration::from_secs(1));
                 }
+                is_well = false;
             } else {
                 told = None;
+                if !std::mem::replace(&mut is_well, true) {
+                    self.is_mended(output);
+                }
             }
             if let Some(event) = output.trouble()
                 && troubled.is_none_or(|at| at.elapsed() >= AGAIN)
@@ -297,6 +305,15 @@ impl Sink {
             }
             batch.clear();
             batch.shrink_to(KEPT);
+        }
+    }
+
+    /// Takes that its output can be written.
+    fn is_mended(&self, output: &Output) {
+        let is_this = |event: &Event| event.field("output") == Some(&self.output);
+        STANDING.ended(&kinds::LOG_FAULT, is_this);
+        if matches!(output, Output::File(_)) {
+            STANDING.ended(&kinds::LOG_FILE_LATER, |_| true);
         }
     }
 }

@@ -5,11 +5,13 @@ pub mod acme;
 pub(crate) mod audit;
 mod foreign;
 mod judge;
+mod links;
 mod order;
 mod pem;
 mod resolver;
 mod self_signed;
 
+pub(crate) use links::Link;
 pub(crate) use pem::{PairError, roots_named};
 pub(crate) use resolver::Certificates;
 pub(crate) use self_signed::SignError;

@@ -5,7 +5,7 @@
 use super::acme::{self, Challenge, Challenges};
 use super::pem::Pair;
 use super::{Mode, PairPaths, TlsError, self_signed};
-use crate::event::tell;
+use crate::event::{self, Event, event, tell};
 use crate::util::file_state::FileState;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -28,6 +28,8 @@ pub(crate) struct Certificates {
     /// Time from which a certificate of our own may be signed again.
     next_signing: Mutex<SystemTime>,
     challenges: Arc<Challenges>,
+    /// Events of the files that could not be taken up at the last attempt.
+    faults: Mutex<Vec<Event>>,
 }
 
 /// Time that a failed signing rests.
@@ -48,12 +50,18 @@ impl Certificates {
             tried: Mutex::new(tried),
             next_signing: Mutex::new(now),
             challenges: Arc::default(),
+            faults: Mutex::default(),
         })))
     }
 
     /// Returns the answers to a CA's challenges.
     pub(crate) fn challenges(&self) -> Arc<Challenges> {
         Arc::clone(&self.challenges)
+    }
+
+    /// Returns why files are not in use that should be: what was said at the last attempt.
+    pub(crate) fn faults(&self) -> Vec<Event> {
+        lock(&self.faults).clone()
     }
 
     /// Returns whether a CA may come to look for its answer in a handshake.
@@ -126,7 +134,9 @@ impl Certificates {
         let current = self.current.load_full();
         let (mut pairs, mut good) = (Vec::new(), true);
         let loaded = load(&mode, now);
+        let mut faults = Vec::new();
         if loaded.is_empty() {
+            *lock(&self.faults) = faults;
             return false;
         }
         for (i, loaded) in loaded.into_iter().enumerate() {
@@ -136,12 +146,16 @@ impl Certificates {
                 Err(e) => {
                     good = false;
                     for (setting, error) in e.by_setting() {
-                        tell!(CERTIFICATE_NOT_REPLACED, setting = setting, error = error);
+                        let fault =
+                            event!(CERTIFICATE_NOT_REPLACED, setting = setting, error = error);
+                        event::say(&fault);
+                        faults.push(fault);
                     }
                     pairs.extend(kept());
                 }
             }
         }
+        *lock(&self.faults) = faults;
         let same = current.len() == pairs.len()
             && current
                 .iter()
@@ -173,6 +187,7 @@ impl Certificates {
         let seen = states(mode);
         self.current.store(Arc::new(all(first(mode, now))?));
         self.mode.store(Arc::new(mode.clone()));
+        lock(&self.faults).clear();
         *tried = seen;
         tell!(CERTIFICATES_REPLACED);
         Ok(())

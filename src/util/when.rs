@@ -43,6 +43,22 @@ impl Times {
         time.strftime(format).to_string()
     }
 
+    /// Returns a time to the second, without a date where it is today, nor a year where it is
+    /// this one.
+    pub(crate) fn to_second(&self, time: &str) -> String {
+        let Ok(time) = time.parse::<Timestamp>() else {
+            return one_line(&redacted(time));
+        };
+        let time = time.to_zoned(self.zone.clone());
+        let now = self.now.to_zoned(self.zone.clone());
+        let format = match (time.year() == now.year(), time.date() == now.date()) {
+            (true, true) => "%H:%M:%S",
+            (true, false) => "%m-%d %H:%M:%S",
+            (false, _) => "%Y-%m-%d %H:%M:%S",
+        };
+        time.strftime(format).to_string()
+    }
+
     /// Returns a time to the second, with its zone, and how long ago that was.
     pub(crate) fn long(&self, time: &str, lang: Lang) -> String {
         let Ok(time) = time.parse::<Timestamp>() else {
@@ -77,6 +93,12 @@ mod tests {
         assert_eq!(times.short("2026-06-14T07:30:00Z"), "06-14 15:30");
         assert_eq!(times.short("2025-12-31T15:59:00Z"), "2025-12-31");
         assert_eq!(times.short("2025-12-31T16:00:00Z"), "01-01 00:00");
+        assert_eq!(times.to_second("2026-06-14T07:30:05Z"), "15:30:05");
+        assert_eq!(times.to_second("2026-06-13T07:30:05Z"), "06-13 15:30:05");
+        assert_eq!(
+            times.to_second("2025-06-13T07:30:05Z"),
+            "2025-06-13 15:30:05"
+        );
         for (time, en, zh) in [
             ("2026-06-14T07:59:30Z", "just now", "刚刚"),
             ("2026-06-14T07:55:00Z", "5 min ago", "5 分钟前"),

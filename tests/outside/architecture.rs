@@ -146,7 +146,7 @@ const PURE: [&str; 53] = [
 ];
 
 /// What none of those may know: the world, its time, and whom to tell of it.
-const WORLD: [&str; 27] = [
+const WORLD: [&str; 29] = [
     "tokio",
     "tokio_util",
     "hyper",
@@ -171,6 +171,8 @@ const WORLD: [&str; 27] = [
     "std::time::Instant",
     "jiff::Timestamp::now",
     "crate::event::say",
+    "crate::event::way",
+    "crate::event::keep",
     "crate::event::tell",
     "crate::util::durable",
     "crate::util::small_file",

@@ -52,6 +52,7 @@ mod million;
 mod notes;
 mod page_firmware;
 mod page_fleet;
+mod page_server;
 mod peers;
 mod plain_http;
 mod probe;

@@ -12,7 +12,7 @@ use std::path::Path;
 const FILES: &str = "log: {log_dir: tmp, log_file: server.log}\ngateway:\n  tls: {certificates: [{cert: a.pem, key: a.key}]}\n";
 
 /// What people's tools make of a key file.
-fn broken(key: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn broken(key: &str) -> Vec<(&'static str, String)> {
     let lines: Vec<_> = key.lines().collect();
     let content = lines[1..lines.len() - 1].concat();
     vec![
@@ -48,7 +48,7 @@ fn broken(key: &str) -> Vec<(&'static str, String)> {
 
 /// Fails where a text holds a part of the key, as text or as numbers.
 #[track_caller]
-fn holds_nothing_of(key: &str, what: &str, text: &str) {
+pub(crate) fn holds_nothing_of(key: &str, what: &str, text: &str) {
     let content: String = key.lines().filter(|line| !line.starts_with('-')).collect();
     for part in content.as_bytes().windows(8) {
         let part = std::str::from_utf8(part).unwrap();
@@ -60,7 +60,7 @@ fn holds_nothing_of(key: &str, what: &str, text: &str) {
     }
 }
 
-fn key_of(setup: &Setup) -> String {
+pub(crate) fn key_of(setup: &Setup) -> String {
     Authority::new().sign(setup.path(), "a", Key::P256, &["localhost"]);
     fs::read_to_string(setup.path().join("a.key")).unwrap()
 }
@@ -175,33 +175,36 @@ fn a_key_where_something_else_is_wanted_is_not_shown() {
     }
 }
 
+/// Configurations with a password or a token in a place where none belongs: `HUSH`.
+pub(crate) const MISPLACED: [&str; 22] = [
+    "server: {ota: 'https://me:HUSH/x@ota.example.com:x/xiaozhi/ota/'}",
+    "server: {ota: 'https:/me:HUSH@ota.example.com/xiaozhi/ota/'}",
+    "server: {vision_explain: 'https://me：HUSH＠ota.example.com/mcp/vision/explain'}",
+    "server: {websocket: 'wss://me:HU#SH@voice.example.com:x/'}",
+    "server: {websocket: 'wss://voice.example.com:x/#HUSH'}",
+    "server: {websocket: 'wss://voice.example.com:x/?token=HUSH'}",
+    "server: {mqtt_gateway: 'me:HUSH@mqtt.example.com:1883'}",
+    "gateway: {proxy: {websocket: 'http://me:HUSH@127.0.0.1:8000'}}",
+    "gateway: {proxy: {routes: {/a/: 'me:HUSH@127.0.0.1:8000'}}}",
+    "gateway: {tls: {acme: {directory: 'https://ca.lan/dir?token=HUSH'}}}",
+    "gateway: {tls: {acme: {directory: 'https://me:HUSH@ca.lan:x/dir'}}}",
+    "gateway: {tls: {certificates: [{cert: 'https://me:HUSH@h/a.pem', key: a.pem}]}}",
+    "gateway: {tls:HUSH: 1}",
+    "gateway:\n  auth_key=HUSH: 1",
+    "server:\n  auth_key:HUSH\n  ip: 0.0.0.0",
+    "server:\n  auth_key: !!bool HUSH",
+    "server:\n  auth_key: *HUSH",
+    "server:\n  auth_key: 'HUSH\n  ip: 0",
+    "server:\n  auth_key: {HUSH\n",
+    "server:\n  auth_key: [HUSH\n",
+    "server:\n  auth_key: HUSH: HUSH\n",
+    "server:\n  auth_key: @HUSH\n",
+];
+
 #[test]
 fn a_password_or_a_token_in_any_place_is_not_shown() {
     let setup = Setup::new();
-    for yaml in [
-        "server: {ota: 'https://me:HUSH/x@ota.example.com:x/xiaozhi/ota/'}",
-        "server: {ota: 'https:/me:HUSH@ota.example.com/xiaozhi/ota/'}",
-        "server: {vision_explain: 'https://me：HUSH＠ota.example.com/mcp/vision/explain'}",
-        "server: {websocket: 'wss://me:HU#SH@voice.example.com:x/'}",
-        "server: {websocket: 'wss://voice.example.com:x/#HUSH'}",
-        "server: {websocket: 'wss://voice.example.com:x/?token=HUSH'}",
-        "server: {mqtt_gateway: 'me:HUSH@mqtt.example.com:1883'}",
-        "gateway: {proxy: {websocket: 'http://me:HUSH@127.0.0.1:8000'}}",
-        "gateway: {proxy: {routes: {/a/: 'me:HUSH@127.0.0.1:8000'}}}",
-        "gateway: {tls: {acme: {directory: 'https://ca.lan/dir?token=HUSH'}}}",
-        "gateway: {tls: {acme: {directory: 'https://me:HUSH@ca.lan:x/dir'}}}",
-        "gateway: {tls: {certificates: [{cert: 'https://me:HUSH@h/a.pem', key: a.pem}]}}",
-        "gateway: {tls:HUSH: 1}",
-        "gateway:\n  auth_key=HUSH: 1",
-        "server:\n  auth_key:HUSH\n  ip: 0.0.0.0",
-        "server:\n  auth_key: !!bool HUSH",
-        "server:\n  auth_key: *HUSH",
-        "server:\n  auth_key: 'HUSH\n  ip: 0",
-        "server:\n  auth_key: {HUSH\n",
-        "server:\n  auth_key: [HUSH\n",
-        "server:\n  auth_key: HUSH: HUSH\n",
-        "server:\n  auth_key: @HUSH\n",
-    ] {
+    for yaml in MISPLACED {
         let text = yaml.replace("HUSH", "H7shhPassw0rd");
         fs::write(setup.path().join("c.yaml"), text).unwrap();
         for arguments in [&["validate", "c.yaml"][..], &["-c", "c.yaml"]] {

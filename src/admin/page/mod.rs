@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod device;
 mod devices;
+mod finding;
 mod firmware;
 mod fleet;
 mod guard;
@@ -17,6 +18,7 @@ mod orders;
 mod past;
 mod reader;
 mod refused;
+mod server;
 mod show;
 mod sign_in;
 mod start;
@@ -98,6 +100,20 @@ pub(super) fn rows() -> Vec<Endpoint> {
             Role::Read,
             Brings::Nothing,
             acts::acts,
+        ),
+        page(
+            Method::GET,
+            "/server",
+            Role::Read,
+            Brings::Nothing,
+            server::server,
+        ),
+        page(
+            Method::GET,
+            "/server/diagnostics",
+            Role::Read,
+            Brings::Nothing,
+            server::as_text,
         ),
     ];
     rows.extend(firmware::rows());

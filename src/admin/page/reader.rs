@@ -41,6 +41,12 @@ impl Reader {
         html! { time datetime=(at) { (self.times.long(&at, self.lang)) } }
     }
 
+    /// Shows a time to the second, in milliseconds since 1970, as short as it is told apart.
+    pub(super) fn moment(&self, millis: u64) -> Markup {
+        let at = rfc3339(millis);
+        html! { time datetime=(at) title=(self.times.long(&at, self.lang)) { (self.times.to_second(&at)) } }
+    }
+
     /// Tells whether he may change something.
     pub(super) fn may_operate(&self) -> bool {
         self.session.caller.role >= Role::Operate

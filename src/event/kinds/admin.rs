@@ -59,20 +59,20 @@ kinds! { ADMIN:
         "状态目录 {dir} 中没有可用的令牌 admin.token（{error}）：只有 gateway.admin.tokens 中的令牌有效",
         "there is no token of this server's own, admin.token in the state folder {dir} ({error}): those of gateway.admin.tokens alone are taken");
     /// The folder was not looked at yet.
-    READY_NO_CATALOGUE = why("ready.catalogue", &["dir"],
+    READY_NO_CATALOGUE = Kind::new("ready.catalogue", Warning, "", &["dir"],
         "固件目录 {dir} 还没有读完一遍", "the firmware folder {dir} has not been looked at yet");
     /// The firmware folder cannot be read.
-    READY_FOLDER = why("ready.folder", &["dir", "error"],
+    READY_FOLDER = Kind::new("ready.folder", Error, "", &["dir", "error"],
         "无法读取固件目录 {dir}：{error}。它可能已被移走，或没有挂载",
         "the firmware folder {dir} cannot be read: {error}. It may have been moved away, or is not mounted");
     /// There is no certificate yet.
-    READY_NO_CERTIFICATE = why("ready.certificate", &[],
+    READY_NO_CERTIFICATE = Kind::new("ready.certificate", Error, "", &[],
         "还没有证书，TLS 连接会失败：日志中有原因", "there is no certificate yet, and TLS connections fail: the log has the reason");
     /// There is no state folder.
-    READY_NO_STATE = why("ready.state", &["dir"],
+    READY_NO_STATE = Kind::new("ready.state", Error, "", &["dir"],
         "无法写入 gateway.state（{dir}）：日志中有原因", "gateway.state ({dir}) cannot be written: the log has the reason");
     /// The store is still being read.
-    READY_STORE_UNREAD = why("ready.store-unread", &["dir"],
+    READY_STORE_UNREAD = Kind::new("ready.store-unread", Warning, "", &["dir"],
         "仍在读取 gateway.state（{dir}）中已知的设备", "what is known of devices is still being read from gateway.state ({dir})");
     /// Somebody sent a wrong token.
     ADMIN_WRONG_TOKEN = Kind::new("admin.wrong-token", Warning, "admin", &["peer"],

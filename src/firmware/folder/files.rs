@@ -7,15 +7,17 @@ use super::super::name::near::NameIndex;
 use super::super::name::{self, notes};
 use super::super::signing::{self, ModelImage};
 use super::super::snapshot::{Entry, ServedFile, Snapshot};
-use super::judge::{Listed, Use};
+use super::file::File;
+use super::judge::Use;
 use super::news::{self, News};
 use super::reader::{self, Done, QueuedFile};
 use super::scan::Listing;
 use super::state::{self, Action, FileEvent, Moment, Occasion, Since, State};
 use super::unusable::Unusable;
-use crate::event::{Event, Value, event};
+use crate::event::{Event, Severity, event};
 use crate::util::file_state::FileState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{iter, mem};
@@ -27,42 +29,6 @@ use xiaozhi_device::image::Verdict;
 const MODEL_GONE: Duration = Duration::from_secs(300);
 /// Time for which events are gathered before a look: a copy comes with several.
 pub(super) const GATHER: Duration = Duration::from_millis(100);
-
-/// One file, by its name in the folder.
-#[derive(Debug, Default)]
-struct File {
-    state: State,
-    /// Name and place, once it was seen to be usable.
-    listed: Option<Listed>,
-    /// Image of it that the snapshot has.
-    entry: Option<Arc<Entry>>,
-    /// The file, where it can be fetched and is offered to nobody.
-    served: Option<Arc<ServedFile>>,
-    /// Event that was told of it while it was not offered, so that it is told once.
-    said: Option<Event>,
-    /// Firmware in it, where it is a folder.
-    holds: Arc<[String]>,
-    /// Event that was told of its signature.
-    said_of_signature: Option<Event>,
-    /// Event that was told of the home that it carries.
-    said_of_home: Option<Event>,
-}
-
-impl File {
-    fn is_in_snapshot(&self) -> bool {
-        self.entry.is_some() || self.served.is_some()
-    }
-
-    /// Returns why it cannot be fetched, where that is known.
-    fn unused(&self) -> Option<&Event> {
-        let said = self.said.as_ref();
-        let said = said.filter(|_| !self.is_in_snapshot() && !self.state.is_unread())?;
-        match said.field("why") {
-            Some(Value::Event(why)) => Some(why),
-            _ => Some(said),
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -368,8 +334,12 @@ impl Files {
         // The same content with another change time is no news.
         if before.is_none_or(|before| before.sha256 != entry.sha256) {
             file.said_of_home = None;
+            file.remarks.clear();
             let twin = twin.as_deref();
             let ready = news::ready(entry, foreign, twin, notes, &settings.projects);
+            let remarks = ready.iter();
+            let remarks = remarks.filter(|said| said.kind.severity == Severity::Warning);
+            file.remarks.extend(remarks.cloned());
             self.news.extend(ready);
         }
         self.remark_home(&entry.file, settings);
@@ -461,8 +431,27 @@ impl Files {
         Arc::clone(&self.names.1)
     }
 
+    /// Returns the warnings that hold of the files of `dir`, as the log has them: some of each
+    /// kind, and how many more there are.
+    fn warnings(&self, dir: &Path) -> Vec<Event> {
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.sort_unstable_by_key(|(name, _)| *name);
+        let is_offered = |name: &str| {
+            self.known
+                .get(name)
+                .is_some_and(|file| file.entry.is_some())
+        };
+        let mut news = News::default();
+        news.begin();
+        for (_, file) in known {
+            news.extend(file.warnings(&is_offered).cloned());
+        }
+        news.end(dir);
+        news.take()
+    }
+
     /// Makes the snapshot of what can be offered now.
-    pub(super) fn snapshot(&mut self) -> Snapshot {
+    pub(super) fn snapshot(&mut self, dir: &Path) -> Snapshot {
         self.is_stale = false;
         self.compare_signatures();
         let names = self.names_to_compare();
@@ -481,6 +470,7 @@ impl Files {
                 let why = known.unused()?.clone();
                 Some((file.clone(), why))
             }))
+            .with_warnings(self.warnings(dir))
             .with_names(names)
     }
 }

@@ -2,6 +2,7 @@
 //! says of its writers, turned into snapshots. What becomes of each file,
 //! `state.rs` decides.
 
+mod file;
 mod files;
 pub(super) mod glance;
 mod handle;
@@ -24,6 +25,8 @@ use crate::util::threads::NoThread;
 use crate::util::way;
 pub(super) use handle::{KeeperHandle, Shared};
 
+use crate::event::kinds::FOLDER_UNWATCHED;
+use crate::event::standing::STANDING;
 use crate::event::text::Text;
 use crate::event::{self, Event, event, tell};
 use files::{Files, GATHER};
@@ -333,6 +336,7 @@ impl Keeper {
             Ok(watch) => {
                 self.watch = Some(watch);
                 self.watch_failed = false;
+                STANDING.ended(&FOLDER_UNWATCHED, |_| true);
             }
             Err(e) if !self.watch_failed => {
                 self.watch_failed = true;
@@ -478,7 +482,8 @@ impl Keeper {
     fn publish(&mut self) {
         self.published = self.now();
         if self.was_listed {
-            self.shared.snapshot.store(Arc::new(self.files.snapshot()));
+            let snapshot = self.files.snapshot(&self.settings.dir);
+            self.shared.snapshot.store(Arc::new(snapshot));
         }
     }
 

@@ -5,7 +5,7 @@ use super::connector::Connector;
 use super::first_reply::Foreign;
 use super::resolver::Resolver;
 use super::upload::UploadBody;
-use crate::event::{Event, Value, event, tell};
+use crate::event::{self, Event, Value, event, tell};
 use crate::util::sync::lock;
 use crate::util::threads::NoThread;
 use hyper::http::uri::Authority;
@@ -17,7 +17,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
 
@@ -90,6 +90,37 @@ pub(super) struct Backend {
     /// Set where the log said that it is down.
     down: AtomicBool,
     allowance: Mutex<Allowance>,
+    /// Outcome of the last request: one of the three below.
+    last: AtomicU8,
+    /// Reason why it failed, whether the log had room for it or not.
+    why: Mutex<Option<Event>>,
+}
+
+const NEVER: u8 = 0;
+const ANSWERED: u8 = 1;
+const FAILED: u8 = 2;
+
+/// A server behind this one, as it was seen last.
+#[derive(Debug, Clone)]
+pub(crate) struct SeenBackend {
+    /// Name of the setting that names it.
+    pub(crate) setting: String,
+    /// Path whose requests go there.
+    pub(crate) path: String,
+    /// Its address.
+    pub(crate) backend: String,
+    pub(crate) state: BackendState,
+}
+
+/// State of a server behind this one.
+#[derive(Debug, Clone)]
+pub(crate) enum BackendState {
+    /// Nobody has asked for it since the start, or since its setting changed.
+    NotAsked,
+    /// The last request was answered.
+    Answers,
+    /// The last request was not, and this is what is said of that.
+    Fails(Event),
 }
 
 /// Allowance of log lines about a backend: requests of a stranger can make it fail and
@@ -130,6 +161,17 @@ impl Backend {
                 lines: SAID_AT_ONCE,
                 since: Instant::now(),
             }),
+            last: AtomicU8::new(NEVER),
+            why: Mutex::new(None),
+        }
+    }
+
+    /// Returns what became of the last request.
+    pub(super) fn state(&self) -> BackendState {
+        match (self.last.load(Ordering::Relaxed), lock(&self.why).clone()) {
+            (FAILED, Some(why)) => BackendState::Fails(why),
+            (ANSWERED, _) => BackendState::Answers,
+            _ => BackendState::NotAsked,
         }
     }
 
@@ -140,6 +182,10 @@ impl Backend {
 
     /// Notes that the backend answered, and logs that if it did not before.
     pub(super) fn answered(&self) {
+        // Most requests find it so.
+        if self.last.load(Ordering::Relaxed) != ANSWERED {
+            self.last.store(ANSWERED, Ordering::Relaxed);
+        }
         if self.changes_to(false) {
             tell!(
                 BACKEND_BACK,
@@ -159,14 +205,17 @@ impl Backend {
 
     /// Notes that the backend did not answer, and logs why if it did before.
     pub(super) fn failed(&self, why: impl Into<Value>) {
+        let why: Value = why.into();
+        let down = event!(
+            BACKEND_DOWN,
+            backend = self.to_string(),
+            setting = &self.setting,
+            why = why
+        );
+        *lock(&self.why) = Some(down.clone());
+        self.last.store(FAILED, Ordering::Relaxed);
         if self.changes_to(true) {
-            let why: Value = why.into();
-            tell!(
-                BACKEND_DOWN,
-                backend = self.to_string(),
-                setting = &self.setting,
-                why = why
-            );
+            event::say(&down);
         }
     }
 
@@ -249,6 +298,21 @@ pub(super) fn reason(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_became_of_the_last_request_is_known() {
+        let backend = Backend::new("s".into(), Authority::from_static("h:1"));
+        assert!(matches!(backend.state(), BackendState::NotAsked));
+        for n in 0..20 {
+            backend.failed(n.to_string());
+            let BackendState::Fails(why) = backend.state() else {
+                panic!("{:?}", backend.state());
+            };
+            assert_eq!(why.field("why"), Some(&n.to_string().into()));
+            backend.answered();
+            assert!(matches!(backend.state(), BackendState::Answers));
+        }
+    }
 
     #[test]
     fn a_backend_that_fails_and_answers_in_turns_does_not_fill_the_log() {

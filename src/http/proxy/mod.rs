@@ -31,6 +31,8 @@ use crate::http::turned_away::TurnedAway;
 use crate::http::upgrade_headers;
 use crate::ota::public_url::{OTA_PATH, PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::{Peer, ResetWatch};
+pub(crate) use backend::{BackendState, SeenBackend};
+
 use backend::{Backend, Pools, ended_unanswered, find, quiet, why_none};
 use download::{Gathered, Relayed, gather};
 use hyper::body::{Body, Incoming};
@@ -172,6 +174,21 @@ impl Proxy {
             open: Arc::default(),
             drain,
         }
+    }
+
+    /// Returns the servers behind this one, each by its path, as they were seen last.
+    pub(super) fn backends(&self) -> Vec<SeenBackend> {
+        let all = self.settings.routes.iter().filter_map(|route| {
+            let mut known = self.routes.iter().map(|known| &known.backend);
+            let backend = known.find(|known| known.setting() == route.setting)?;
+            Some(SeenBackend {
+                setting: route.setting.clone(),
+                path: route.path.clone(),
+                backend: backend.to_string(),
+                state: backend.state(),
+            })
+        });
+        all.collect()
     }
 
     /// Returns whether `other` would send the same requests to the same places.
