@@ -152,6 +152,29 @@ export class Server {
     return this.checkIn(device, { application: { name: 'xiaozhi', version }, board: { type } });
   }
 
+  // A device that fetches what it is offered, whole, and boots with it.
+  async updates(device, type, version) {
+    const { firmware } = await this.board(device, type, version);
+    await this.#fetch(device, firmware.url, 1);
+    await this.board(device, type, firmware.version);
+  }
+
+  // A device on which what it is offered fails, until it is offered that no more.
+  async fails(device, type, version) {
+    for (let time = 1; ; time += 1) {
+      const { firmware } = await this.board(device, type, version);
+      if (!firmware.url) return;
+      await this.#fetch(device, firmware.url, time);
+    }
+  }
+
+  async #fetch(device, url, time) {
+    const { pathname, search } = new URL(url);
+    const reply = await this.ask('GET', pathname + search, { at: this.devices });
+    if (reply.status !== 200) throw new Error(`${url}: ${reply.status}`);
+    await until(`download ${time} of ${device}`, () => this.events('download.sent', { device }).length >= time);
+  }
+
   // Plays a fleet to its end.
   async simulate(...args) {
     const place = ['--resolve', `${HOST}=${this.devices}`, '--json'];
@@ -185,6 +208,12 @@ export class Server {
   async api(path) {
     const reply = await this.ask('GET', path, { headers: { Authorization: `Bearer ${this.token}` } });
     return JSON.parse(reply.text);
+  }
+
+  // An order by the API.
+  async order(method, path) {
+    const reply = await this.ask(method, path, { headers: { Authorization: `Bearer ${this.token}` } });
+    if (reply.status >= 300) throw new Error(`${method} ${path}: ${reply.status}: ${reply.text}`);
   }
 
   // Signs in, and returns the cookie's name and value.
