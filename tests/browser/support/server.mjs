@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { BINARY } from './library.mjs';
-import { until } from './wait.mjs';
+import { PATIENCE, until } from './wait.mjs';
 
 // Devices reach the server by this name, whatever its port is.
 const HOST = 'ota.example.com';
@@ -26,7 +26,7 @@ ${more}`;
 // Runs a command to its end.
 export const run = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 5 * PATIENCE, ...options });
     let [out, err] = ['', ''];
     child.stdout.on('data', (data) => { out += data; });
     child.stderr.on('data', (data) => { err += data; });
@@ -34,8 +34,9 @@ export const run = (command, args, options = {}) =>
     child.on('close', (code) => resolve({ code, out, err }));
   });
 
-// What ends when the tests of this file are over.
+// What ends when the tests of this file are over, or are ended.
 const ends = [];
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1));
 after(() => Promise.all(ends.map((end) => end())));
 
 // Starts a program that runs until the tests of this file are over.
@@ -200,6 +201,7 @@ export class Server {
         });
       });
       request.on('error', reject);
+      request.setTimeout(PATIENCE, () => request.destroy(new Error(`${method} ${path}: no answer`)));
       request.end(body);
     });
   }
