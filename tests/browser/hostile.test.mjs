@@ -61,12 +61,13 @@ const loose = (page, texts) => page.evaluate((wanted) => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const { parentElement: parent, data } = walker.currentNode;
-    if (wanted.some((text) => data.includes(text)) && !parent.closest('bdi, pre')) found.push(data);
+    if (wanted.some((text) => data.replace(/\s+/g, ' ').includes(text)) && !parent.closest('bdi, pre')) found.push(data);
   }
   return found;
-}, texts);
+}, texts.map(shown));
 
-const plain = (text) => text.replace(/\s+/g, ' ');
+// What of a text is looked for: what turns others around is written out, and what is long is cut.
+const shown = (text) => text.replace(/^\W?\u202E|\u202C.*/g, '').replace(/\s+/g, ' ').slice(0, 38);
 
 let server;
 let known;
@@ -122,10 +123,8 @@ test('forty devices that report markup are inert on every page', () =>
       assert.equal(await visitor.go(`/devices/${device}`), 200, text);
       await hold(visitor, [text], text);
       const { board, version } = await server.api(`/api/v1/devices/${device}`);
-      const shown = plain(await page.locator('main').textContent());
-      for (const value of [version, board?.type, board?.name]) {
-        if (value) assert.ok(shown.includes(plain(value)), `${value} is not in: ${shown}`);
-      }
+      const all = (await page.locator('main').textContent()).replace(/\s+/g, ' ');
+      for (const value of [version, board.type, board.name]) assert.ok(all.includes(shown(value)), `${value} is not in: ${all}`);
     }
   }));
 

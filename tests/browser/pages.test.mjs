@@ -112,18 +112,35 @@ test('what is looked at is fetched again every ten seconds, and only its marked 
     await visitor.signedIn();
     await page.clock.install();
     await visitor.go('/acts');
+    // From here on no time passes but what is said.
+    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
     const rows = await visitor.count('#acts tbody tr');
     await page.evaluate(() => { globalThis.isSame = true; document.querySelector('h1').dataset.mine = 'yes'; });
-    const late = await Visitor.open(server);
-    await late.close();
     await server.board('02:aa:00:00:00:77', 'esp32s3', '1.7.0');
     await server.order('DELETE', '/api/v1/devices/02:aa:00:00:00:77');
     let asked = 0;
     page.on('request', () => { asked += 1; });
-    await page.clock.runFor(9_000);
-    assert.equal(asked, 0);
-    await page.clock.runFor(1_000);
+    await page.clock.runFor(10_000);
     await until('the new row', async () => await visitor.count('#acts tbody tr') === rows + 1);
     assert.deepEqual(await page.evaluate(() => [globalThis.isSame, document.querySelector('h1').dataset.mine]), [true, 'yes']);
     assert.equal(asked, 1);
+    // A part in which somebody works stays as it is.
+    await page.focus('#acts [tabindex="0"]');
+    await server.board('02:aa:00:00:00:77', 'esp32s3', '1.7.0');
+    await server.order('DELETE', '/api/v1/devices/02:aa:00:00:00:77');
+    const [reply] = await Promise.all([page.waitForResponse('**/acts'), page.clock.runFor(10_000)]);
+    await reply.finished();
+    await page.clock.runFor(1);
+    assert.equal(await visitor.count('#acts tbody tr'), rows + 1);
+  }));
+
+test('whoever is signed out meanwhile is shown the form', () =>
+  visiting(server, { allow: [401] }, async (visitor, page) => {
+    await visitor.signedIn();
+    await page.clock.install();
+    await visitor.go('/acts');
+    await visitor.context.clearCookies();
+    await page.clock.runFor(10_000);
+    await page.waitForSelector('form[action="/sign-in"]');
+    assert.equal(visitor.at(), '/acts');
   }));

@@ -10,6 +10,7 @@ export const PAGES = [
   { path: '/devices?q=esp32s3' },
   { path: '/devices?q=nobody-has-this' },
   ...[GOOD, FAILED, ALONE].map((device) => ({ path: `/devices/${device}`, is: /^\/devices\/[0-9a-f:]{17}$/ })),
+  { path: `/devices/${FAILED}/forget`, is: /^\/devices\/[0-9a-f:]{17}\/forget$/ },
   { path: '/firmware', is: /^\/firmware$/ },
   { path: `/firmware/${FILE}`, is: /^\/firmware\/[^/]+$/ },
   { path: `/firmware/${BROKEN}` },
@@ -97,7 +98,7 @@ export const foreignWords = async (page, lang) => {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const { parentElement: parent, data } = walker.currentNode;
-      if (data.trim() && !parent.closest('bdi, code, pre, [lang]:not(html), script')) found.push(data.trim());
+      if (data.trim() && !parent.closest('bdi, code, pre, textarea, [lang]:not(html), script')) found.push(data.trim());
     }
     for (const one of document.querySelectorAll('[aria-label], [title], [placeholder], [alt]')) {
       for (const name of ['aria-label', 'title', 'placeholder', 'alt']) {

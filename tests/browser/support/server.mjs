@@ -5,8 +5,9 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { BINARY } from './library.mjs';
 import { PATIENCE, until } from './wait.mjs';
 
@@ -204,6 +205,31 @@ export class Server {
       request.setTimeout(PATIENCE, () => request.destroy(new Error(`${method} ${path}: no answer`)));
       request.end(body);
     });
+  }
+
+  // Has so many devices more, each like one that it knows: it ends, and begins with them.
+  async multiply(device, number) {
+    this.child.kill('SIGTERM');
+    await until('the end', () => this.#code !== undefined);
+    const store = join(this.dir, 'data/state/fleet.db');
+    const script = join(dirname(fileURLToPath(import.meta.url)), 'multiply.py');
+    const { code, err } = await run('python3', [script, store, device, `${number}`]);
+    if (code !== 0) throw new Error(`multiply.py: ${err}`);
+    this.#lines.length = 0;
+    this.#code = undefined;
+    await this.#begin();
+    await until('what is known', async () => (await this.ask('GET', '/readyz')).status === 200);
+  }
+
+  // Every device's MAC address, by the API.
+  async everyDevice() {
+    const found = [];
+    for (let next = ''; next !== null;) {
+      const part = await this.api(`/api/v1/devices${next && `?after=${encodeURIComponent(next)}`}`);
+      found.push(...part.devices.map((device) => device.mac));
+      next = part.next;
+    }
+    return found;
   }
 
   // The API's answer to the server's own token.

@@ -101,10 +101,13 @@ export class Visitor {
     await this.page.click('form[action="/sign-in"] button');
   }
 
-  // Opens a path, and returns its status.
+  // Opens a path, and returns its status. A page that asks to be loaded again, for it is still
+  // being counted, is.
   async go(path) {
-    const reply = await this.page.goto(path);
-    return reply.status();
+    for (;;) {
+      const reply = await this.page.goto(path);
+      if (!reply.headers().refresh) return reply.status();
+    }
   }
 
   // Path and query of what is shown.
