@@ -8,11 +8,11 @@ let failed = 0;
 // A part stays as it is while somebody works in it.
 const isBusy = (part) => part.contains(document.activeElement) && document.activeElement !== document.body;
 
-// What somebody opened stays open.
+// What somebody opened stays open, and what he closed stays closed.
 const keepOpen = (old, fresh) => {
-  for (const details of old.querySelectorAll('details[open][id]')) {
+  for (const details of old.querySelectorAll('details[id]')) {
     const same = fresh.querySelector('#' + CSS.escape(details.id));
-    if (same) same.open = true;
+    if (same) same.open = details.open;
   }
 };
 
@@ -27,8 +27,9 @@ const refresh = async () => {
     const fresh = new DOMParser().parseFromString(await reply.text(), 'text/html');
     for (const old of parts) {
       const part = fresh.getElementById(old.id);
-      if (!part || isBusy(old) || old.innerHTML === part.innerHTML) continue;
+      if (!part || isBusy(old)) continue;
       keepOpen(old, part);
+      if (old.innerHTML === part.innerHTML) continue;
       old.replaceWith(document.adoptNode(part));
     }
     failed = 0;
