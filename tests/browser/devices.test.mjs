@@ -40,7 +40,7 @@ READERS.forEach((reader, number) => {
       await visitor.leave(`form[action="/devices/${device}/retry"] button`);
       assert.equal(visitor.at(), `/devices/${device}`);
       assert.equal(await visitor.count('main > .notice.good'), 1);
-      assert.match(await why.innerText(), /\soffer$/);
+      assert.match(await why.innerText(), /forecast\.gets/);
       await page.reload();
       // It is said once.
       assert.equal(await visitor.count('main > .notice'), 0);
