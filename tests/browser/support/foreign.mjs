@@ -26,8 +26,8 @@ export const pages = (map) =>
     reply.end(page ?? '');
   }));
 
-// Passes connections on to `way.to`, which may change. What a client sends is cut off behind
-// `way.cut` bytes, once.
+// Passes connections on to `way.to`, which may change. A connection on which more than `way.cut`
+// bytes are sent is cut; a browser tries another one.
 export const passage = async (to) => {
   const way = { to, cut: Infinity };
   way.port = await listen(net.createServer((client) => {
@@ -42,7 +42,6 @@ export const passage = async (to) => {
         if (!server.write(data)) { client.pause(); server.once('drain', () => client.resume()); }
         return;
       }
-      way.cut = Infinity;
       both.forEach((socket) => socket.destroy());
     });
     client.on('end', () => server.end());

@@ -35,8 +35,10 @@ def table() -> bytes:
 
 def flash(app: bytes) -> bytes:
     """What `esptool merge-bin` makes of a bootloader, the table and an app."""
-    bootloader = image.build("bootloader", 16 * 1024)
-    whole = bootloader.ljust(0x8000, b"\xff") + table()
+    bootloader = bytearray(image.build("bootloader", 16 * 1024))
+    # It has no app's description, by which an app is known.
+    bootloader[32:36] = bytes(4)
+    whole = bytes(bootloader).ljust(0x8000, b"\xff") + table()
     return whole.ljust(0x10000, b"\xff") + app
 
 
@@ -44,6 +46,8 @@ def main() -> None:
     out = Path(sys.argv[1])
     for version in ("1.7.0", "1.7.1", "1.8.0", "1.9.0"):
         image.write(out / f"app-{version}.bin", version, SIZE)
+    # The same version, and other bytes.
+    image.write(out / "other-1.7.0.bin", "1.7.0", SIZE // 2)
     full = flash(image.build("2.1.0", SIZE))
     (out / "merged-binary.bin").write_bytes(full)
     with zipfile.ZipFile(out / "v2.1.0_bread-compact-wifi.zip", "w", zipfile.ZIP_DEFLATED) as archive:
