@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { bytes } from './support/images.mjs';
-import { PAGES } from './support/pages.mjs';
+import { pages } from './support/pages.mjs';
 import { mac } from './support/server.mjs';
 import { Visitor, visiting } from './support/visitor.mjs';
 import { world } from './support/world.mjs';
@@ -107,7 +107,7 @@ before(async () => {
     };
     await learn('/acts');
     await visitor.signedIn();
-    for (const path of [...PAGES.map((each) => each.path), ...paths('harmless')]) await learn(path);
+    for (const path of [...pages(server).map((each) => each.path), ...paths('harmless')]) await learn(path);
   });
 });
 

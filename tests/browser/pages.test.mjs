@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { PAGES, foreignWords, keyboard, skips, strayLinks } from './support/pages.mjs';
+import { foreignWords, keyboard, pages, skips, strayLinks } from './support/pages.mjs';
 import { READERS, Visitor, named, visiting } from './support/visitor.mjs';
 import { READ, world } from './support/world.mjs';
 import { until } from './support/wait.mjs';
@@ -35,7 +35,7 @@ for (const look of looks) {
       await hold('/sign-in', 200);
       await hold('/devices?q=a', 401);
       await visitor.signedIn();
-      for (const { path, status = 200 } of PAGES) await hold(server.url + path, status);
+      for (const { path, status = 200 } of pages(server)) await hold(server.url + path, status);
     }));
 }
 
@@ -43,7 +43,7 @@ for (const reader of READERS) {
   test(`every page is whole, and in one language: ${named(reader)}`, () =>
     visiting(server, { ...reader, allow: [404] }, async (visitor, page) => {
       await visitor.signedIn(reader.js ? READ : server.token);
-      for (const { path, status = 200 } of PAGES) {
+      for (const { path, status = 200 } of pages(server)) {
         assert.equal(await visitor.go(server.url + path), status, path);
         assert.equal(await visitor.sideways(), 0, path);
         assert.deepEqual(await foreignWords(page, reader.lang), [], path);
@@ -57,7 +57,7 @@ for (const reader of READERS) {
 }
 
 test('without a token there is nothing but the form', async () => {
-  for (const { path } of PAGES) {
+  for (const { path } of pages(server)) {
     const reply = await server.ask('GET', path, { headers: { Accept: 'text/html' } });
     assert.equal(reply.status, 401, path);
     // The form leads back to what was asked for.

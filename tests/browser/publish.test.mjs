@@ -146,10 +146,10 @@ test('two send a file of one name at once: each sees his own, and the second is 
   await one.leave('form[action$="/publish"] button');
   await server.event('file.ready', { file: 'twice_1.7.0.bin' });
   // What he was shown is no more what would happen.
-  await other.leave('form[action$="/publish"] button');
   other.allow.add(409);
+  await other.leave('form[action$="/publish"] button');
+  await other.page.waitForSelector('main [role=alert]');
   assert.deepEqual(readFileSync(inFolder('twice_1.7.0.bin')), contents[0]);
-  other.faults();
   await Promise.all(both.map((visitor) => visitor.close()));
 });
 

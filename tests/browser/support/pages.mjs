@@ -4,25 +4,38 @@ import assert from 'node:assert/strict';
 import { ALONE, BROKEN, FAILED, FILE, GOOD } from './world.mjs';
 
 // Paths that are shown in the world, with their status; which addresses a page's links may have.
-export const PAGES = [
+const FIXED = [
   { path: '/', is: /^\/$/ },
   { path: '/devices', is: /^\/devices$/ },
-  { path: '/devices?q=esp32s3' },
+  { path: '/devices?q=esp32s3&board=esp32s3' },
   { path: '/devices?q=nobody-has-this' },
   ...[GOOD, FAILED, ALONE].map((device) => ({ path: `/devices/${device}`, is: /^\/devices\/[0-9a-f:]{17}$/ })),
   { path: `/devices/${FAILED}/forget`, is: /^\/devices\/[0-9a-f:]{17}\/forget$/ },
   { path: '/firmware', is: /^\/firmware$/ },
-  { path: `/firmware/${FILE}`, is: /^\/firmware\/[^/]+$/ },
-  { path: `/firmware/${BROKEN}` },
+  { path: `/firmware/files/${FILE}/delete`, is: /^\/firmware\/files\/[^/]+\/delete$/ },
+  { path: `/firmware/files/${BROKEN}/delete` },
   { path: '/server', is: /^\/server$/ },
   { path: '/acts', is: /^\/acts$/ },
   { path: '/nowhere', status: 404 },
   { path: '//elsewhere.test/nowhere', status: 404 },
   { path: '/devices/02:ff:ff:ff:ff:ff', status: 404 },
+  { path: '/firmware/files/nowhere_1.0.bin/delete', status: 404 },
+  { path: '/firmware/drafts/nowhere', status: 404 },
 ];
 
-// What leads to no page, but to a file.
-export const FILES = [/^\/firmware\/[^/]+\/download$/, /^\/server\/diagnostics$/];
+// All of them, and the files that wait in this world.
+export const pages = (server) => [...FIXED, ...server.drafts.map((path) => ({ path }))];
+
+// What leads to no page, but to a file; to a form; to what a page is made of; and acts.
+const OTHERS = [
+  /^\/firmware\/files\/[^/]+$/,
+  /^\/server\/diagnostics$/,
+  /^\/firmware\/drafts\/[0-9a-f]+(\/publish|\/drop)?$/,
+  /^\/firmware\/upload$/,
+  /^\/devices\/[^/]+\/retry$/,
+  /^\/sign-(in|out)$/,
+  /^\/assets\/[a-z]+-[0-9a-f]{16}\.[a-z]+$/,
+];
 
 // Elements that the keyboard has to reach.
 const STOPS = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
@@ -115,10 +128,11 @@ export const foreignWords = async (page, lang) => {
 // Addresses of a page's links that lead elsewhere, or to nothing that is known.
 export const strayLinks = async (page, host) => {
   const links = await page.evaluate(() => [...document.querySelectorAll('a[href], link[href], form[action], [src]')].map((one) => one.href || one.action || one.src));
-  const known = [...PAGES.map(({ is }) => is).filter(Boolean), ...FILES, /^\/sign-in$/, /^\/assets\/[a-z]+-[0-9a-f]{16}\.[a-z]+$/];
+  const known = [...FIXED.map(({ is }) => is).filter(Boolean), ...OTHERS];
   return links.filter((link) => {
     const { host: other, pathname } = new URL(link);
-    const isAct = /^\/(sign-out|sign-in|devices\/[^/]+\/\w+|firmware(\/[^/]+)?(\/\w+)?)$/.test(pathname);
-    return other !== host || !(isAct || known.some((pattern) => pattern.test(decodeURIComponent(pathname))) || PAGES.some(({ path }) => path.split('?')[0].endsWith(pathname)));
+    // A page leads to itself in the other language.
+    const isItself = pathname === new URL(page.url()).pathname;
+    return other !== host || !(isItself || known.some((pattern) => pattern.test(decodeURIComponent(pathname))));
   });
 };

@@ -244,6 +244,22 @@ export class Server {
     if (reply.status >= 300) throw new Error(`${method} ${path}: ${reply.status}: ${reply.text}`);
   }
 
+  // Sends a file as the page's form does, and returns where it is shown.
+  async upload(name, bytes) {
+    const cookie = await this.session();
+    const headers = { Cookie: `${cookie.name}=${cookie.value}`, Origin: this.url, Accept: 'text/html' };
+    const { text } = await this.ask('GET', '/firmware', { headers });
+    const csrf = text.match(/name="csrf" value="([^"]+)"/)[1];
+    const part = (field, more) => `--edge\r\nContent-Disposition: form-data; name="${field}"${more}\r\n\r\n`;
+    const body = Buffer.concat([
+      Buffer.from(`${part('csrf', '')}${csrf}\r\n${part('file', `; filename="${name}"`)}`), bytes, Buffer.from('\r\n--edge--\r\n'),
+    ]);
+    const type = { 'Content-Type': 'multipart/form-data; boundary=edge' };
+    const reply = await this.ask('POST', '/firmware/upload', { headers: { ...headers, ...type }, body });
+    if (reply.status !== 303) throw new Error(`upload: ${reply.status}: ${reply.text}`);
+    return reply.headers.location;
+  }
+
   // Signs in, and returns the cookie's name and value.
   async session(token = this.token) {
     const headers = { Origin: this.url, 'Content-Type': 'application/x-www-form-urlencoded' };
