@@ -64,8 +64,8 @@ READERS.forEach((reader, number) => {
       if (isAsked) {
         // Nobody can tell whose it is: what is typed in is looked at, and not yet done.
         await page.waitForSelector('[role=alert]');
-        await page.fill('input[name=model]', board);
-        await visitor.leave('main form[method=get] button');
+        await page.fill('#model', board);
+        await visitor.leave('main form:has(#model) button');
       }
       await page.waitForSelector('.hand.good');
       assert.match(await visitor.text('.hand.good'), new RegExp(file));
