@@ -134,6 +134,25 @@ test('what is looked at is fetched again every ten seconds, and only its marked 
     assert.equal(await visitor.count('#acts tbody tr'), rows + 1);
   }));
 
+test('what nobody looks at is not fetched, and is at once when somebody does', () =>
+  visiting(server, {}, async (visitor, page) => {
+    await visitor.signedIn();
+    await page.clock.install();
+    await visitor.go('/acts');
+    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
+    const turn = (isHidden) => page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+    await turn(true);
+    let asked = 0;
+    page.on('request', () => { asked += 1; });
+    await page.clock.runFor(60_000);
+    assert.equal(asked, 0);
+    await Promise.all([page.waitForResponse('**/acts'), turn(false)]);
+    assert.equal(asked, 1);
+  }));
+
 test('whoever is signed out meanwhile is shown the form', () =>
   visiting(server, { allow: [401] }, async (visitor, page) => {
     await visitor.signedIn();

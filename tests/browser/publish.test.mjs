@@ -107,6 +107,16 @@ READERS.forEach((reader, number) => {
     }));
 });
 
+test('a file that is dropped beside the form opens nothing', () =>
+  visiting(server, {}, async (visitor, page) => {
+    await visitor.signedIn();
+    for (const [path, isKept] of [['/firmware', true], ['/acts', false]]) {
+      await visitor.go(path);
+      const kept = await page.evaluate(() => ['dragover', 'drop'].map((type) => !document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true }))));
+      assert.deepEqual(kept, [isKept, isKept], path);
+    }
+  }));
+
 test('an upload that is cut says so, leaves nothing, and can be sent again', async () => {
   const way = await passage(server.host);
   const url = `http://127.0.0.1:${way.port}`;

@@ -42,6 +42,10 @@ const refresh = async () => {
 setInterval(refresh, EVERY);
 document.addEventListener('visibilitychange', refresh);
 
+// A file that is dropped beside the form would be opened in the place of the page.
+const stay = (event) => { if (document.querySelector('form[data-upload]')) event.preventDefault(); };
+for (const type of ['dragover', 'drop']) addEventListener(type, stay);
+
 for (const form of document.querySelectorAll('form[data-upload]')) {
   const input = form.querySelector('input[type=file]');
   const shown = form.querySelector('[data-progress]');
