@@ -1,4 +1,4 @@
-//! Whether a request that changes something comes from a page of ours. Pure.
+//! Origin of a request that changes something: a page of ours, or not. Pure.
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, ORIGIN};

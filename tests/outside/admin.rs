@@ -53,7 +53,7 @@ fn hold_head(reply: &Reply) {
     for (name, value) in [
         ("X-Content-Type-Options", "nosniff"),
         ("Cache-Control", "no-store"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
         ("X-Frame-Options", "DENY"),
     ] {
         assert_eq!(reply.header(name), Some(value), "{reply:?}");

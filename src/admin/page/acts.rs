@@ -3,6 +3,7 @@
 use super::layout::Tab;
 use super::reader::Reader;
 use super::words::{self, words};
+use crate::admin::fleet_source::FleetSource;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::event::text::Text;
@@ -34,7 +35,7 @@ pub(super) async fn acts(
     State(sources): State<Sources>,
     reader: Reader,
 ) -> Result<Response, Refusal> {
-    let acts = sources.blocking(|source| source.acts()).await?;
+    let acts = sources.blocking(FleetSource::acts).await?;
     let body = html! {
         div id="acts" data-live {
             @if acts.is_empty() {

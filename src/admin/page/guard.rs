@@ -17,7 +17,7 @@ use hyper::Method;
 use hyper::header::{HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
 
-/// What a request of a page brings.
+/// Load that a request of a page brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brings {
     /// Nothing: it changes nothing.
@@ -120,10 +120,10 @@ pub(super) fn choose_language(parts: &Parts) -> Option<Response> {
         .collect();
     let path = address(parts);
     let path = path.split('?').next().unwrap_or("/");
-    let to = match others.is_empty() {
-        true => path.to_owned(),
-        false => format!("{path}?{}", others.join("&")),
-    };
+    let mut to = path.to_owned();
+    if !others.is_empty() {
+        to = format!("{path}?{}", others.join("&"));
+    }
     let cookie = format!(
         "{LANGUAGE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
         lang.pick("zh", "en")

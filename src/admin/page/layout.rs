@@ -1,4 +1,4 @@
-//! What all pages share: head, navigation, what is said of the last act, foot. The only place
+//! Frame of all pages: head, navigation, what is said of the last act, foot. The only place
 //! where a page becomes a reply.
 
 use super::assets::{ICON, SCRIPT, STYLE};

@@ -1,4 +1,4 @@
-//! Who reads a page: his session, his language, and the address that he asked for.
+//! The reader of a page: session, language, and the address that was asked for.
 
 use crate::admin::auth::Role;
 use crate::admin::parts::Sources;
