@@ -27,7 +27,7 @@ for (const reader of READERS) {
       await visitor.signedIn();
       await visitor.go('/devices');
       assert.equal((await rows(visitor)).length, 100);
-      for (const words of [ONE, 'beefc0ffee', 'c0:ff', 'THE-ONE', '4.5.6']) {
+      for (const words of [ONE, 'beefc0ffee', 'c0:ff:ee', 'THE-ONE', '4.5.6']) {
         await page.fill('input[name=q]', words);
         await page.keyboard.press('Enter');
         await page.waitForURL((url) => url.searchParams.get('q') === words);
