@@ -12,6 +12,7 @@ use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_LANGUAGE, COOKIE};
 use hyper::http::request::Parts;
+use hyper::http::uri::PathAndQuery;
 use maud::{Markup, html};
 
 /// Name of the cookie that keeps the language which somebody chose.
@@ -63,9 +64,9 @@ impl FromRequestParts<Sources> for Reader {
         // The guard of every page has let nobody pass without one.
         let session = parts.extensions.get::<Session>().cloned();
         let session = session.ok_or(StatusCode::UNAUTHORIZED)?;
-        let is_read = parts.method == hyper::Method::GET;
+        let is_shown = parts.method == hyper::Method::GET && !is_fetched_by_script(&parts.headers);
         Ok(Self {
-            notice: is_read
+            notice: is_shown
                 .then(|| sources.sessions.take_notice(&session))
                 .flatten(),
             session,
@@ -76,10 +77,22 @@ impl FromRequestParts<Sources> for Reader {
     }
 }
 
-/// Returns path and query of a request.
+/// Tells whether a script fetches a page, and not somebody who reads it (Fetch Metadata,
+/// section 2.2): what it takes, nobody sees.
+fn is_fetched_by_script(head: &HeaderMap) -> bool {
+    head.get("sec-fetch-mode")
+        .is_some_and(|mode| mode != "navigate")
+}
+
+/// Returns path and query of a request, as a link may have them; the first page's where a browser
+/// takes them for another host's (`//host`, and `/\host`, which is the same to it).
 pub(super) fn address(parts: &Parts) -> String {
-    let at = parts.uri.path_and_query();
-    at.map_or_else(|| "/".to_owned(), |at| at.as_str().to_owned())
+    let at = parts.uri.path_and_query().map(PathAndQuery::as_str);
+    let is_here = |at: &&str| {
+        let rest = at.strip_prefix('/');
+        rest.is_some_and(|rest| !rest.starts_with(['/', '\\']))
+    };
+    at.filter(is_here).unwrap_or("/").to_owned()
 }
 
 /// Returns the value of a cookie. Of several the first counts, which is the one of the
@@ -170,6 +183,20 @@ mod tests {
         let chosen = |cookie| head(&[(ACCEPT_LANGUAGE, "zh"), (COOKIE, cookie)]);
         assert_eq!(language(&chosen("a=b; language=en")), Lang::En);
         assert_eq!(language(&chosen("language=xx")), Lang::Zh);
+    }
+
+    #[test]
+    fn no_address_is_another_hosts() {
+        for (asked, at) in [
+            ("/", "/"),
+            ("/acts?a=//b", "/acts?a=//b"),
+            ("//evil.example/acts", "/"),
+            ("/\\evil.example", "/"),
+            ("*", "/"),
+        ] {
+            let request = hyper::Request::builder().uri(asked).body(()).unwrap();
+            assert_eq!(address(&request.into_parts().0), at, "{asked}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::admin::reply::Refusal;
 use crate::event::text::{Lang, Text};
 use axum::extract::FromRequestParts as _;
 use axum::response::{IntoResponse as _, Response};
+use hyper::StatusCode;
 use hyper::http::request::Parts;
 use maud::html;
 
@@ -22,7 +23,7 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
     };
     let body = html! {
         div.notice.bad role="alert" { p { bdi { (in_words(refusal, lang)) } } }
-        p { a href=(back(parts)) { (words::BACK.to(lang)) } }
+        p { a href=(back(parts, plain.status() != StatusCode::NOT_FOUND)) { (words::BACK.to(lang)) } }
     };
     let title = title.to(lang);
     let mut shown = match reader {
@@ -43,16 +44,19 @@ pub(crate) async fn refuse(refusal: &Refusal, sources: &Sources, mut parts: Part
     page(refusal, reader.as_ref(), &parts)
 }
 
-/// Returns where somebody came from, if that is a page of ours.
-fn back(parts: &Parts) -> String {
+/// Returns a page that is near: that of the thing of which something was asked, if it is there;
+/// else the one in the navigation.
+fn back(parts: &Parts, is_there: bool) -> String {
     let address = address(parts);
     let path = address.split('?').next().unwrap_or_default();
-    // An act's own path has nothing to read.
-    let up = path.rsplit_once('/').map_or("", |(up, _)| up);
-    if up.is_empty() {
-        "/".to_owned()
-    } else {
-        up.to_owned()
+    let names: Vec<_> = path.split('/').skip(1).collect();
+    match &names[..] {
+        ["devices", of, _] | ["firmware", "drafts", of, _] if is_there && !of.is_empty() => {
+            let (thing, _) = path.rsplit_once('/').unwrap_or_default();
+            thing.to_owned()
+        }
+        [tab @ ("devices" | "firmware" | "server" | "acts"), _, ..] => format!("/{tab}"),
+        _ => "/".to_owned(),
     }
 }
 
@@ -118,5 +122,31 @@ fn in_words(refusal: &Refusal, lang: Lang) -> String {
             format!("{words}: {why}")
         }
         _ => words.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_leads_to_a_page() {
+        for (path, is_there, to) in [
+            ("/nowhere", false, "/"),
+            ("/nowhere/at/all", false, "/"),
+            ("/devices", true, "/"),
+            ("/devices/02:aa", false, "/devices"),
+            ("/devices/02:aa/retry?a=b", true, "/devices/02:aa"),
+            ("/devices/02:aa/retry", false, "/devices"),
+            ("/firmware/upload", true, "/firmware"),
+            ("/firmware/drafts/ab/publish", true, "/firmware/drafts/ab"),
+            ("/firmware/drafts/ab", false, "/firmware"),
+            // What stands in between is a file.
+            ("/firmware/files/a_1.bin/delete", true, "/firmware"),
+            ("//elsewhere/devices/a/b", true, "/"),
+        ] {
+            let request = hyper::Request::builder().uri(path).body(()).unwrap();
+            assert_eq!(back(&request.into_parts().0, is_there), to, "{path}");
+        }
     }
 }

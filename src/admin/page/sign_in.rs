@@ -177,7 +177,8 @@ fn form(parts: &Parts, status: StatusCode, to: &str, why: Option<&str>) -> Respo
             p.soft { (EXPLAIN.to(lang)) }
         }
     };
-    let top = html! { strong { "xiaozhi-ota" } div.who { (other_language(lang, "/sign-in")) } };
+    // Who reads another language is still on his way to the same page.
+    let top = html! { strong { "xiaozhi-ota" } div.who { (other_language(lang, to)) } };
     reply(status, lang, SIGN_IN.to(lang), &top, &body)
 }
 

@@ -8,11 +8,11 @@ let failed = 0;
 // A part stays as it is while somebody works in it.
 const isBusy = (part) => part.contains(document.activeElement) && document.activeElement !== document.body;
 
-// What somebody opened stays open.
+// What somebody opened stays open, and what he closed stays closed.
 const keepOpen = (old, fresh) => {
-  for (const details of old.querySelectorAll('details[open][id]')) {
+  for (const details of old.querySelectorAll('details[id]')) {
     const same = fresh.querySelector('#' + CSS.escape(details.id));
-    if (same) same.open = true;
+    if (same) same.open = details.open;
   }
 };
 
@@ -27,8 +27,9 @@ const refresh = async () => {
     const fresh = new DOMParser().parseFromString(await reply.text(), 'text/html');
     for (const old of parts) {
       const part = fresh.getElementById(old.id);
-      if (!part || isBusy(old) || old.innerHTML === part.innerHTML) continue;
+      if (!part || isBusy(old)) continue;
       keepOpen(old, part);
+      if (old.innerHTML === part.innerHTML) continue;
       old.replaceWith(document.adoptNode(part));
     }
     failed = 0;
@@ -40,6 +41,10 @@ const refresh = async () => {
 
 setInterval(refresh, EVERY);
 document.addEventListener('visibilitychange', refresh);
+
+// A file that is dropped beside the form would be opened in the place of the page.
+const stay = (event) => { if (document.querySelector('form[data-upload]')) event.preventDefault(); };
+for (const type of ['dragover', 'drop']) addEventListener(type, stay);
 
 for (const form of document.querySelectorAll('form[data-upload]')) {
   const input = form.querySelector('input[type=file]');
