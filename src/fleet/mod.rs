@@ -25,6 +25,7 @@ pub mod orders;
 mod outcome;
 mod protected;
 mod record;
+mod search;
 pub mod settings;
 pub mod state_folder;
 mod table;
