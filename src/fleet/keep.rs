@@ -196,9 +196,16 @@ fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
     }
     record.own = record.own.take().or(old.own);
     record.has_lost_own |= old.has_lost_own;
+    // It came meanwhile, and may have said what it runs.
+    let is_said = record.build.is_said();
+    if !is_said && old.build.is_said() {
+        (record.build, record.profile) = (old.build, old.profile);
+    } else if *record.profile == Profile::default() {
+        record.profile = old.profile;
+    }
     let mut history = old.history?;
-    // It came meanwhile, and said what it runs.
-    let change = history.checked(&record.build, now);
+    let checked = is_said.then(|| history.checked(&record.build, now));
+    let change = checked.flatten();
     let since = record.history.take();
     for offer in since.map(|since| since.offers).unwrap_or_default() {
         append(&mut history, offer);
