@@ -1,10 +1,31 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::Content;
-use super::{DeviceId, Fleet, Knowledge};
+use super::{DeviceId, Fleet, Knowledge, Retry, by_device};
 use crate::util::sync::lock;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 impl Fleet {
+    /// Takes all orders in force to try images again, where others were found than those of
+    /// the start: devices that are read later get them, too.
+    pub fn ordered(&self, retries: Vec<Retry>, now: SystemTime) {
+        let retries = Arc::new(by_device(retries));
+        self.retries.store(Arc::clone(&retries));
+        let now = self.moment(now).wall;
+        for (id, orders) in &*retries {
+            let mut shard = self.table.shard(id);
+            self.table.change(&mut shard, id, |record| {
+                let Some(history) = record.history.as_deref_mut() else {
+                    return;
+                };
+                for (content, until) in orders.iter().filter(|(_, until)| *until <= now) {
+                    history.retry(*content, *until);
+                }
+            });
+        }
+    }
+
     /// Returns the contents that were offered to a device under this name. `None` where the
     /// device is not known.
     pub fn contents(&self, id: &DeviceId, file: &str) -> Option<Vec<Content>> {
