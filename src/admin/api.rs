@@ -86,8 +86,7 @@ pub(super) async fn readyz(State(sources): State<Sources>) -> Answer {
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, body = str, content_type = "text/plain")))]
 pub(super) async fn metrics(State(sources): State<Sources>) -> Answer {
-    let measure = sources.metrics.ok_or(Refusal::NotFound)?;
-    let text = tokio::task::spawn_blocking(move || measure()).await;
+    let text = tokio::task::spawn_blocking(move || (sources.metrics)()).await;
     let text = text.map_err(|_| Refusal::Late)?;
     Ok(with_type(StatusCode::OK, CONTENT_TYPE, text.into_bytes()))
 }
