@@ -22,8 +22,10 @@ pub(super) struct FailedImage {
     /// First 16 bytes of the SHA-256 of the whole file.
     #[schema(example = "9f86d081884c7d659a2feaa0c55ad015")]
     content: String,
-    /// Number of offers that ended `rolled-back` or `silent`: after two it is offered no more.
+    /// Number of offers that ended `rolled-back` or `silent`.
     times: u32,
+    /// True where it failed so often that it is offered to the device no more.
+    given_up: bool,
 }
 
 /// An order to try again, which the device has not followed yet.
@@ -129,6 +131,7 @@ pub(super) fn failed(record: &Record) -> Vec<FailedImage> {
             version: image.map(|image| image.version.to_string()),
             content: hex::encode(&failure.content.0),
             times: failure.times,
+            given_up: failure.is_given_up(),
         }
     });
     failed.collect()
@@ -198,8 +201,8 @@ mod tests {
         let record = record(&[(ONE, 1)], &[(ONE, 2), (OTHER, 1)]);
         let shown = serde_json::to_value(failed(&record)).unwrap();
         let expected = serde_json::json!([
-            {"file": "a_1.bin", "version": "1.0", "content": "01".repeat(16), "times": 2},
-            {"file": null, "version": null, "content": "02".repeat(16), "times": 1},
+            {"file": "a_1.bin", "version": "1.0", "content": "01".repeat(16), "times": 2, "given_up": true},
+            {"file": null, "version": null, "content": "02".repeat(16), "times": 1, "given_up": false},
         ]);
         assert_eq!(shown, expected);
     }
