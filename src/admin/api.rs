@@ -104,7 +104,7 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
 /// Devices, a page at a time.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "fleet",
     params(
-        ("model" = Option<String>, Query, description = "Model whose files it gets"),
+        ("model" = Option<String>, Query, description = "Its model, by which `fleet` counts it: the most precise name that it reports; `default` where it reports none"),
         ("version" = Option<String>, Query),
         ("board" = Option<String>, Query, description = "Name or type of its board"),
         ("end" = Option<String>, Query, description = "End of its newest offer"),

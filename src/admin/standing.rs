@@ -85,10 +85,7 @@ pub(crate) fn open_orders(acts: Vec<Act>, fleet: &Fleet) -> usize {
 }
 
 /// Picks the orders in force about a device, of those about it, that nothing has become of.
-fn unfollowed<'a>(
-    acts: &'a [Act],
-    history: Option<&'a History>,
-) -> impl Iterator<Item = &'a Act> {
+fn unfollowed<'a>(acts: &'a [Act], history: Option<&'a History>) -> impl Iterator<Item = &'a Act> {
     let mut seen = HashSet::new();
     acts.iter().filter(move |act| {
         // A newer one, of the same or of all, stands for this one.

@@ -20,7 +20,8 @@ const FILE: usize = 40;
 
 #[derive(Debug, Args)]
 pub(super) struct DevicesArgs {
-    /// Only devices that get the files of this model
+    /// Only devices of this model, by which `fleet` counts them: the most precise
+    /// name that they report; default for those that report none
     #[arg(long)]
     model: Option<String>,
 

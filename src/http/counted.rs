@@ -104,10 +104,19 @@ mod tests {
         let counts = Counts::new();
         let refused = |way| counts.check_ins(CheckIn::Refused, way);
         count_status(&counts, StatusCode::OK, true);
-        assert_eq!((refused(Transport::Https), refused(Transport::Http)), (0, 0));
+        assert_eq!(
+            (refused(Transport::Https), refused(Transport::Http)),
+            (0, 0)
+        );
         count_status(&counts, StatusCode::FORBIDDEN, true);
-        assert_eq!((refused(Transport::Https), refused(Transport::Http)), (1, 0));
+        assert_eq!(
+            (refused(Transport::Https), refused(Transport::Http)),
+            (1, 0)
+        );
         count_status(&counts, StatusCode::BAD_REQUEST, false);
-        assert_eq!((refused(Transport::Https), refused(Transport::Http)), (1, 1));
+        assert_eq!(
+            (refused(Transport::Https), refused(Transport::Http)),
+            (1, 1)
+        );
     }
 }
