@@ -160,6 +160,7 @@ pub(super) async fn firmware(State(sources): State<Sources>, RawQuery(query): Ra
     params(
         ("end" = Option<String>, Query, description = "How it ended"),
         ("file" = Option<String>, Query),
+        ("newest" = Option<bool>, Query, description = "Only the newest offer of each device"),
         ("limit" = Option<u32>, Query, description = "From 1 to 1000; 100 where it is left out"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),

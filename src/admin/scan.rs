@@ -84,7 +84,13 @@ pub(super) fn offers(fleet: &Fleet, query: &OfferQuery) -> Result<Offers, Refusa
     let most = query.limit.saturating_add(1);
     let mut newest = BinaryHeap::with_capacity(most + 1);
     fleet.each(|id, record| {
-        for offer in record.history.iter().flat_map(|history| &history.offers) {
+        let history = record.history.as_deref();
+        let offers = history.map_or(&[][..], |history| &history.offers);
+        let newest_one = offers.last().map(|offer| offer.number);
+        for offer in offers {
+            if query.newest && newest_one != Some(offer.number) {
+                continue;
+            }
             let is_wanted = query.end.is_none_or(|end| end == offer.end)
                 && query
                     .file
@@ -375,7 +381,13 @@ mod tests {
     #[test]
     fn offers_come_newest_first_and_once() {
         let fleet = fleet_of(600);
-        for (filter, count) in [("", 1200), ("&end=silent", 600), ("&file=other", 0)] {
+        for (filter, count) in [
+            ("", 1200),
+            ("&end=silent", 600),
+            ("&file=other", 0),
+            ("&newest=true", 600),
+            ("&newest=true&end=succeeded", 0),
+        ] {
             let mut after = String::new();
             let mut times = Vec::new();
             let mut seen = HashSet::new();
