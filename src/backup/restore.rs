@@ -83,10 +83,11 @@ pub(crate) fn restore(
         }
     }
     let mut made = Made::default();
+    // Each once, whatever leads there: the second time this very process would have it.
+    let mut taken = HashSet::from([landed(&absolute(&places.state))]);
+    let others = others.iter().filter(|other| other.is_dir());
     let _folders = others
-        .iter()
-        .filter(|other| other.is_dir())
-        .filter(|other| absolute(other) != absolute(&places.state))
+        .filter(|other| taken.insert(landed(&absolute(other))))
         .map(|other| lock(other))
         .collect::<Result<Vec<_>, _>>()?;
     made.folder(&places.state, 0o700)?;

@@ -2,6 +2,7 @@
 //! on damaged files and full disks, and killed in the middle.
 
 mod changing;
+mod folders;
 mod hostile;
 mod storm;
 
