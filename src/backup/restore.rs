@@ -92,36 +92,35 @@ pub(crate) fn restore(
         .collect::<Result<Vec<_>, _>>()?;
     made.folder(&places.state, 0o700)?;
     let folder = lock(&places.state)?;
+    let journal = folder.path().join(RESTORE_JOURNAL);
     give(&folder.path().join("lock"));
+    let mut planned: Vec<_> = targets.iter().map(|(_, to)| planned(to)).collect();
+    let gone = of_another_time(places, &targets).into_iter();
+    let gone = gone.filter(|to| fs::symlink_metadata(to).is_ok());
+    planned.extend(gone.map(|to| Move {
+        staged: None,
+        old: beside(&to),
+        to,
+    }));
+    // What could not be finished by the next one is not begun.
+    moves::may_list(&planned, &journal).inspect_err(|_| made.undo())?;
     let folders: BTreeSet<_> = targets.iter().map(|(_, to)| durable::folder(to)).collect();
     for folder in &folders {
         clear(folder);
     }
     let total = targets.len();
-    let mut staged = Vec::with_capacity(total);
-    for (number, (member, to)) in targets.iter().enumerate() {
+    for (number, ((member, _), one)) in targets.iter().zip(&planned).enumerate() {
         tell(number + 1, total, &member.name);
-        match stage(backup, member, to, &mut made) {
-            Ok(one) => staged.push(one),
-            Err(event) => {
-                moves::discard(&staged);
-                made.undo();
-                return Err(event);
-            }
+        if let Err(event) = stage(backup, member, one, &mut made) {
+            moves::discard(&planned);
+            made.undo();
+            return Err(event);
         }
     }
-    let gone = of_another_time(places, &targets).into_iter();
-    let gone = gone.filter(|to| fs::symlink_metadata(to).is_ok());
-    staged.extend(gone.map(|to| Move {
-        staged: None,
-        old: beside(&to),
-        to,
-    }));
     for folder in folders {
         let _ = durable::sync_folder(folder);
     }
-    let done = moves::carry_out(&staged, &folder.path().join(RESTORE_JOURNAL));
-    done.inspect_err(|_| made.undo())?;
+    moves::carry_out(&planned, &journal).inspect_err(|_| made.undo())?;
     Ok(Restored {
         files: total,
         others: other_firmware(places, &targets),
@@ -186,31 +185,37 @@ fn beside(to: &Path) -> PathBuf {
     to.with_file_name(format!("{STAGED}{:016x}", u64::from_ne_bytes(random)))
 }
 
+/// Returns the move of a file to its place.
+fn planned(to: &Path) -> Move {
+    Move {
+        staged: Some(beside(to)),
+        to: to.to_owned(),
+        old: beside(to),
+    }
+}
+
 /// Writes a member beside its place, and brings it to the disk.
-fn stage(backup: &mut Checked, member: &Member, to: &Path, made: &mut Made) -> Result<Move, Event> {
-    let folder = durable::folder(to);
+fn stage(backup: &mut Checked, member: &Member, one: &Move, made: &mut Made) -> Result<(), Event> {
+    let Some(staged) = &one.staged else {
+        return Ok(());
+    };
+    let folder = durable::folder(&one.to);
     let is_private = member.name.starts_with("certs");
     made.folder(folder, if is_private { 0o700 } else { 0o755 })?;
-    let staged = beside(to);
     let mut write = || {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&staged)?;
+            .open(staged)?;
         backup.copy(member, |part| file.write_all(part))?;
         file.set_permissions(Permissions::from_mode(member.mode & 0o777))?;
-        give(&staged);
+        give(staged);
         file.sync_all()
     };
-    if let Err(error) = write() {
-        let _ = fs::remove_file(&staged);
-        return Err(event!(RESTORE_FAILED, path = to, error = &error));
-    }
-    Ok(Move {
-        staged: Some(staged),
-        to: to.to_owned(),
-        old: beside(to),
+    write().map_err(|error| {
+        let _ = fs::remove_file(staged);
+        event!(RESTORE_FAILED, path = &one.to, error = &error)
     })
 }
 

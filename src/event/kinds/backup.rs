@@ -30,6 +30,11 @@ kinds! { BACKUPS:
     BACKUP_NO_FILE = why("backup.no-file", &["file"],
         "没有备份：{file} 不是普通文件（而是设备、管道或套接字）。请用普通的文件名",
         "no backup was made: {file} is a device, a pipe or a socket, and no regular file. Name a file");
+    /// No restore would take it.
+    BACKUP_TOO_MANY = why("backup.too-many", &["files"],
+        "没有备份：有 {files} 个文件，多到无法从一个备份恢复。它们多半在固件目录中：xiaozhi-ota prune 可以删除旧固件，其余的请移到别处",
+        "no backup was made: there are {files} files, more than a restore takes of one backup. Most of them lie in the firmware folder, it is \
+         likely: xiaozhi-ota prune takes old images away, and what is none belongs elsewhere");
     /// Nothing but a configuration would be in it.
     BACKUP_NOTHING = why("backup.nothing", &["dirs", "dir"],
         "没有备份：既没有状态目录（找过：{dirs}），也没有固件目录（找过：{dir}）。配置里的相对路径从当前文件夹算起：请在服务器的文件夹里执行",
