@@ -7,13 +7,14 @@ use crate::util::durable::{self, Durability};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Length of the longest list that is written and read, in bytes: a hundred thousand files, each
@@ -128,7 +129,8 @@ fn listed(moves: &[Move]) -> u64 {
 ///
 /// # Errors
 ///
-/// There is one, and it cannot be read.
+/// There is one, and it cannot be read, or is somebody else's: whoever may write where it lies
+/// could have any file replaced by it.
 pub(super) fn read(journal: &Path) -> io::Result<Option<Vec<Move>>> {
     let file = OpenOptions::new()
         .read(true)
@@ -139,9 +141,17 @@ pub(super) fn read(journal: &Path) -> io::Result<Option<Vec<Move>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    if !file.metadata()?.is_file() {
+    let (about, user) = (file.metadata()?, geteuid().as_raw());
+    if !about.is_file() {
         let what = "it is no regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    if ![0, user].contains(&about.uid()) {
+        let what = format!(
+            "it is user {}'s, and this is run by user {user}: nobody else's list is followed",
+            about.uid()
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     }
     let mut text = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut text)?;
@@ -362,6 +372,23 @@ mod tests {
         }
         let refused = within(&[one(1)], 10, journal).unwrap_err();
         assert_eq!(refused.kind.id, "restore.failed");
+    }
+
+    /// Whoever may write into the state folder is not to say which files root replaces.
+    #[test]
+    fn nobody_elses_list_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal");
+        fs::write(&journal, write(&scene(dir.path()))).unwrap();
+        assert!(read(&journal).unwrap().is_some());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&journal, &link).unwrap();
+        assert!(read(&link).is_err());
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&journal, Some(65534), None).unwrap();
+            let error = read(&journal).unwrap_err();
+            assert!(error.to_string().contains("65534"), "{error}");
+        }
     }
 
     #[test]

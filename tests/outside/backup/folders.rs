@@ -1,9 +1,12 @@
 //! Folders of a restore: state folders of two configurations, and those of another user.
 
-use super::{FILE, good, temporary};
+use super::{FILE, good, refused, temporary};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, chown, lchown, symlink};
 use std::path::Path;
+
+/// A user whom no file here belongs to.
+const NOBODY: u32 = 65_533;
 
 /// A backup whose configuration names the state folder `kept`.
 fn with_kept(dir: &Path) {
@@ -42,5 +45,46 @@ fn a_restore_is_not_in_its_own_way() {
         good(dir, &["restore", from.to_str().unwrap(), "--force"]);
         let key = fs::read(dir.join("kept/token.key")).unwrap();
         assert_eq!(key, b"secret", "{config}");
+    }
+}
+
+/// The folders are the server's user's, who is no friend of root's once somebody broke into the
+/// server.
+#[test]
+fn root_follows_no_link_that_the_servers_user_made() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let one = temporary();
+    with_kept(one.path());
+    let from = one.path().join(FILE);
+    let restore = ["restore", from.to_str().unwrap(), "--force"];
+    for link in ["kept", "kept/token.key", "data/bin", "data"] {
+        let (other, outside) = (temporary(), temporary());
+        let dir = other.path();
+        let theirs = outside.path().join("theirs");
+        fs::write(&theirs, "precious").unwrap();
+        fs::create_dir_all(dir.join(link).parent().unwrap()).unwrap();
+        let leads = if link.contains("key") {
+            &theirs
+        } else {
+            outside.path()
+        };
+        symlink(leads, dir.join(link)).unwrap();
+        for made in ["", "data", "kept"] {
+            let _ = lchown(dir.join(made), Some(NOBODY), Some(NOBODY));
+        }
+        lchown(dir.join(link), Some(NOBODY), Some(NOBODY)).unwrap();
+        refused(dir, &restore, "was made by user 65533");
+        assert_eq!(fs::read(&theirs).unwrap(), b"precious", "{link}");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "{link}");
+        assert_eq!(fs::metadata(&theirs).unwrap().uid(), 0);
+        // One to that user's own things is as good as the things.
+        for own in [outside.path(), &theirs] {
+            chown(own, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        good(dir, &restore);
+        let key = fs::metadata(dir.join("kept/token.key")).unwrap();
+        assert_eq!(key.uid(), NOBODY, "{link}");
     }
 }
