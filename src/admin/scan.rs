@@ -218,7 +218,7 @@ mod tests {
             }),
             before: Arc::default(),
             at,
-            due: 0,
+            since: 0,
         }
     }
 

@@ -114,14 +114,15 @@ impl Kept for Fleet {
             let change = self
                 .table
                 .change(&mut shard, &id, |record| merge(record, old, now));
-            if let Some(record) = shard.get_mut(&id) {
-                if was_settled && !record.is_settled {
-                    self.table.settle_again(record);
-                    self.take_over(&id, record);
-                } else if record.boots >= 2 {
-                    // Where there is no room it stays a newcomer.
-                    self.settle(&id, record);
-                }
+            let known = shard.get(&id);
+            let (is_settled, boots) =
+                known.map_or((true, 0), |known| (known.is_settled, known.boots));
+            if was_settled && !is_settled {
+                self.table.settle_again(&mut shard, &id);
+                self.take_over(&mut shard, &id);
+            } else if boots >= 2 {
+                // Where there is no room it stays a newcomer.
+                self.settle(&mut shard, &id);
             }
             let ended = change.flatten().and_then(|change| shard.ended(&id, change));
             drop(shard);
@@ -195,9 +196,16 @@ fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
     }
     record.own = record.own.take().or(old.own);
     record.has_lost_own |= old.has_lost_own;
+    // It came meanwhile, and may have said what it runs.
+    let is_said = record.build.is_said();
+    if !is_said && old.build.is_said() {
+        (record.build, record.profile) = (old.build, old.profile);
+    } else if *record.profile == Profile::default() {
+        record.profile = old.profile;
+    }
     let mut history = old.history?;
-    // It came meanwhile, and said what it runs.
-    let change = history.checked(&record.build, now);
+    let checked = is_said.then(|| history.checked(&record.build, now));
+    let change = checked.flatten();
     let since = record.history.take();
     for offer in since.map(|since| since.offers).unwrap_or_default() {
         append(&mut history, offer);

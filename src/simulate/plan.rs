@@ -161,8 +161,8 @@ impl Default for MacPrefix {
 impl MacPrefix {
     /// Makes the MAC of a device, of which there are fewer than 2^24.
     pub(super) fn mac(self, number: u32) -> String {
-        let [_, own @ ..] = number.to_be_bytes();
-        let bytes = self.0.iter().chain(&own);
+        let [_, behind @ ..] = number.to_be_bytes();
+        let bytes = self.0.iter().chain(&behind);
         let bytes: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
         bytes.join(":")
     }
