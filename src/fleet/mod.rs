@@ -274,13 +274,8 @@ impl Fleet {
     }
 
     /// Returns the number of devices that are remembered by their MAC addresses.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len()
-    }
-
-    /// Returns whether none has checked in.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Settles a device, and takes over what protected it as a newcomer. Returns false where

@@ -147,6 +147,13 @@ pub struct Failure {
     pub at: u64,
 }
 
+impl Failure {
+    /// Tells whether the device gets it no more.
+    pub fn is_given_up(&self) -> bool {
+        self.times >= ENOUGH
+    }
+}
+
 /// Offers of one device, and what failed on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
