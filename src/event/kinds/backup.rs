@@ -97,7 +97,8 @@ kinds! { BACKUPS:
         "the configuration in the backup lay at {from}; say with --config where it is to go: nothing was touched");
     /// A link leads elsewhere.
     RESTORE_LINK = why("restore.link", &["path", "link", "owner"],
-        "未作任何改动：通往 {path} 的链接 {link} 是用户 {owner} 建立的，却指向别人的文件；以 root 执行时不会跟随这样的链接，否则该用户可以借此覆盖任何文件。         如果这个链接是对的，请由 root 重新建立它；或以用户 {owner} 执行",
+        "未作任何改动：通往 {path} 的链接 {link} 是用户 {owner} 建立的，却指向别人的文件；以 root 执行时不会跟随这样的链接，否则该用户可以借此覆盖任何文件。\
+         如果这个链接是对的，请由 root 重新建立它；或以用户 {owner} 执行",
         "nothing was touched: on the way to {path} the link {link} was made by user {owner}, and leads to what is somebody else's; root follows \
          none such, for that user could have any file overwritten by it. If the link is right, let root make it anew, or run this as user \
          {owner}");
