@@ -88,7 +88,9 @@ impl Kept for Fleet {
             }
             old.is_stored = true;
             self.share(&mut old, &mut known);
+            let mut is_damaged = false;
             if let Some(history) = &mut old.history {
+                is_damaged = history.date_unknown(now.wall);
                 history.restarted(now);
                 // An order from a time that has not come yet, by a clock that was ahead, would
                 // overrule what fails from now on at each start.
@@ -102,8 +104,10 @@ impl Kept for Fleet {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {
                     self.table.admit(&mut shard, &id, old);
-                    // It is as it was read.
-                    shard.changed.remove(&id);
+                    // It is as it was read, but for what could not be.
+                    if !is_damaged {
+                        shard.changed.remove(&id);
+                    }
                 }
                 continue;
             }

@@ -37,6 +37,10 @@ pub(super) const ENOUGH: u32 = 2;
 pub struct Content(pub [u8; 16]);
 
 impl Content {
+    /// Content that no file has. It stands among what failed for images that nobody can name,
+    /// because what the store said of them is damaged: any may be one of them.
+    pub(crate) const UNKNOWN: Self = Self([0xff; 16]);
+
     /// Takes it from the SHA-256 of the whole file.
     pub fn of(sha256: &[u8; 32]) -> Self {
         Self(sha256.first_chunk().copied().unwrap_or_default())
@@ -133,6 +137,15 @@ pub struct Failure {
     pub times: u32,
     /// Time of the last, in milliseconds since 1970.
     pub at: u64,
+}
+
+impl Failure {
+    /// Image that nobody can name, and that failed, at a time that nobody knows.
+    pub(crate) const UNKNOWN: Self = Self {
+        content: Content::UNKNOWN,
+        times: ENOUGH,
+        at: u64::MAX,
+    };
 }
 
 /// Offers of one device, and what failed on it.
@@ -314,16 +327,21 @@ impl History {
         last.end.is_open().then_some(last.due)
     }
 
-    /// Returns how often an image failed. `None` says that so many others did that this one
-    /// may have, too.
+    /// Returns how often an image failed. `None` says that this one may have, too: so many
+    /// others did, or nobody can read which.
     pub fn times_failed(&self, content: Content) -> Option<u32> {
-        let known = self.failed.iter().find(|failed| failed.content == content);
-        if let Some(failed) = known {
-            return Some(failed.times);
-        }
-        let is_full = self.failed.len() >= FAILED;
-        let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
-        (!may_have).then_some(0)
+        let failed = self.failed.iter();
+        times_failed(failed.map(|failed| (failed.content, failed.times)), content)
+    }
+
+    /// Dates what nobody can name among what failed, where nobody knows when it did: an order
+    /// from before frees nothing of it. Returns whether there was any.
+    pub(super) fn date_unknown(&mut self, now: u64) -> bool {
+        let mut failed = self.failed.iter_mut();
+        let of_no_time =
+            |failed: &&mut Failure| failed.content == Content::UNKNOWN && failed.at == u64::MAX;
+        let found = failed.find(of_no_time);
+        found.map(|failed| failed.at = now).is_some()
     }
 
     /// Returns the number of boots at which an image was forced on the device in vain, while
@@ -417,6 +435,20 @@ impl History {
             });
         }
     }
+}
+
+/// Returns how often an image failed, by all that did, each with the number of times. `None`
+/// says that it may have, and nobody knows.
+pub(super) fn times_failed(
+    mut failed: impl ExactSizeIterator<Item = (Content, u32)> + Clone,
+    content: Content,
+) -> Option<u32> {
+    if let Some((_, times)) = failed.clone().find(|(known, _)| *known == content) {
+        return Some(times);
+    }
+    let is_full = failed.len() >= FAILED && failed.clone().all(|(_, times)| times >= ENOUGH);
+    let may_have = is_full || failed.any(|(known, _)| known == Content::UNKNOWN);
+    (!may_have).then_some(0)
 }
 
 impl Offer {

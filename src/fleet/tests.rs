@@ -12,6 +12,8 @@ use xiaozhi_device::mac::Mac;
 use xiaozhi_device::version::Version;
 use xiaozhi_image_builder::Image;
 
+mod store;
+
 fn own_model(named: &str, files: &str) -> OwnModel {
     let [named, files] = [named, files].map(Into::into);
     OwnModel { named, files }

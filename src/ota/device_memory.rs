@@ -36,7 +36,7 @@ pub enum Unknown {
     Unread,
     /// A newer program wrote it.
     Newer,
-    /// So much failed on it that not all of that is remembered.
+    /// So much failed on it that not all of that is remembered, or it cannot be read.
     TooMuch,
     /// There is no room to remember it.
     NoRoom,

@@ -78,10 +78,11 @@ kinds! { REASONS:
         "gateway.state 中的记录由更新版本的程序写入，本程序读不懂，不知道它是否曾在该设备上失败：请运行更新的版本",
         "what lies in gateway.state was written by a newer version of this program, and nobody knows whether it failed on the device: \
          run the newer version");
-    /// Too much failed.
+    /// Too much failed, or nobody can read what did.
     WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &["device?"],
-        "已有太多固件在该设备上失败，不知道它是否也曾失败：请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",
-        "so many images failed on the device that nobody knows whether this one did: look at the device, then run xiaozhi-ota retry{ |'device'|}");
+        "不知道它是否曾在该设备上失败：失败过的固件太多，或其记录已损坏（见 store.damaged）。请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",
+        "nobody knows whether it failed on the device: so many images did, or what is stored of them is damaged (see store.damaged). Look at \
+         the device, then run xiaozhi-ota retry{ |'device'|}");
     /// The device runs it.
     WITHHELD_RUNNING = reason("withheld.running", &[],
         "设备已在运行这一固件", "the device runs this very image already");

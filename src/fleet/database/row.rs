@@ -452,6 +452,8 @@ impl Reading {
     }
 }
 
+/// Reads what failed. Where that cannot be read, nobody knows what did: for what is left out
+/// there is an image that nobody can name, and to take it for none would offer that again.
 fn read_failed(value: ValueRef<'_>) -> (Vec<Failure>, bool) {
     let text = match value.as_str_or_null() {
         Ok(None) => return (Vec::new(), true),
@@ -459,7 +461,7 @@ fn read_failed(value: ValueRef<'_>) -> (Vec<Failure>, bool) {
         Err(_) => "",
     };
     let Ok(texts) = serde_json::from_str::<Vec<(&str, u32, u64)>>(text) else {
-        return (Vec::new(), false);
+        return (vec![Failure::UNKNOWN], false);
     };
     let number = texts.len();
     let mut failed: Vec<_> = texts
@@ -469,8 +471,9 @@ fn read_failed(value: ValueRef<'_>) -> (Vec<Failure>, bool) {
             Some(Failure { content, times, at })
         })
         .collect();
-    failed.shrink_to_fit();
     let is_whole = failed.len() == number;
+    failed.extend((!is_whole).then_some(Failure::UNKNOWN));
+    failed.shrink_to_fit();
     (failed, is_whole)
 }
 

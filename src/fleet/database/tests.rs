@@ -357,6 +357,47 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     while database.sweep(NOW).unwrap() {}
 }
 
+/// To take it for nothing would offer again what may have bricked the device.
+#[test]
+fn where_what_failed_cannot_be_read_anything_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let devices: Vec<_> = (1..=5)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
+    database.write(&some(devices), 0, NOW).unwrap();
+    let known = format!("\"{}\",1,6", "11".repeat(16));
+    let cells = [
+        "'x'",
+        "CAST(x'ff' AS TEXT)",
+        &format!("'[[\"zz\",2,5],[{known}]]'"),
+        &format!("'[[{known}]]'"),
+    ];
+    for (n, cell) in (1..).zip(cells) {
+        let spoil = format!("UPDATE device SET failed = {cell} WHERE id = ?1");
+        let spoilt = database.connection.execute(&spoil, [row::key(&mac(n))]);
+        assert_eq!(spoilt, Ok(1));
+    }
+    let mut load = database.load(u64::MAX);
+    let failed: BTreeMap<_, _> = load.next().unwrap().into_iter().collect();
+    assert_eq!((failed.len(), load.damaged()), (4, 3));
+    let times = |found: &BTreeMap<DeviceId, Record>, n: u64, content: u8| {
+        let history = found[&mac(n)].history.as_deref().unwrap();
+        history.times_failed(Content([content; 16]))
+    };
+    for n in 1..=3 {
+        assert_eq!(times(&failed, n, 0x22), None, "{n}");
+    }
+    assert_eq!(times(&failed, 3, 0x11), Some(1));
+    assert_eq!(times(&failed, 4, 0x22), Some(0));
+    // It is written so, too.
+    database.write(&some(failed), 0, NOW).unwrap();
+    let mut load = database.load(u64::MAX);
+    let failed: BTreeMap<_, _> = load.next().unwrap().into_iter().collect();
+    assert_eq!((failed.len(), load.damaged()), (4, 0));
+    assert_eq!(times(&failed, 2, 0x22), None);
+}
+
 /// The time served was lost, or is damaged.
 #[test]
 fn no_term_that_is_read_ends_later_than_the_longest_one() {
