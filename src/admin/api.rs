@@ -27,6 +27,10 @@ use std::time::SystemTime;
 /// Longest body of a request, in bytes.
 pub(super) const LONGEST_BODY: usize = 16 << 10;
 
+/// Words on a part that is not there, for whoever shows no token.
+const UNTOLD: &str =
+    "the log says why, and so does this address to who shows a token (Authorization: Bearer TOKEN)";
+
 /// Address of who asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From(pub(super) SocketAddr);
@@ -57,17 +61,24 @@ pub(super) async fn healthz() -> Response {
     text(StatusCode::OK, "ok\n")
 }
 
-/// Can this server do its work?
-#[utoipa::path(get, path = "/readyz", tag = "health", security(()),
+/// Can this server do its work? Who shows no token is told which part is not there, and not why.
+#[utoipa::path(get, path = "/readyz", tag = "health", security((), ("token" = [])),
     responses((status = 200, body = Ready), (status = 503, body = Ready, description = "A part is not there")))]
-pub(super) async fn readyz(State(sources): State<Sources>) -> Answer {
+pub(super) async fn readyz(
+    State(sources): State<Sources>,
+    caller: Option<Extension<Caller>>,
+) -> Answer {
     let readiness = Arc::clone(&sources.readiness);
     // Not among the few: whoever looks through the fleet must not make it look ill.
     let checks = tokio::task::spawn_blocking(move || readiness.checks()).await;
     let checks = checks.map_err(|_| Refusal::Late)?;
     let parts = checks.iter().map(|check| {
         let ok = check.why.is_none();
-        let why = check.words();
+        // Reasons name folders, and what their system says of them.
+        let why = match caller {
+            Some(_) => check.words(),
+            None => (!ok).then(|| UNTOLD.to_owned()),
+        };
         (check.name, Part { ok, why })
     });
     let ready = Ready {
@@ -110,7 +121,7 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
         ("board" = Option<String>, Query, description = "Name or type of its board"),
         ("end" = Option<String>, Query, description = "End of its newest offer"),
         ("seen_since" = Option<String>, Query, description = "A time by RFC 3339, or for how long: `15m`, `1h`, `7d`"),
-        ("q" = Option<String>, Query, description = "Part of its MAC address, board, version, address or client id"),
+        ("q" = Option<String>, Query, description = "Part of its MAC address, in any spelling, or of its board, version, address or client id"),
         ("limit" = Option<u32>, Query, description = "From 1 to 1000; 100 where it is left out"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),

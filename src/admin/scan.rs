@@ -212,7 +212,7 @@ mod tests {
             }),
             before: Arc::default(),
             at,
-            due: 0,
+            since: 0,
         }
     }
 

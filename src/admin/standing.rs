@@ -132,7 +132,7 @@ mod tests {
             }),
             before: Arc::default(),
             at: *at,
-            due: 0,
+            since: 0,
         });
         let failed = failed.iter().map(|(content, times)| Failure {
             content: *content,

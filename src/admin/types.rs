@@ -395,7 +395,7 @@ pub(super) struct Ready {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Part {
     pub(super) ok: bool,
-    /// Reason why it is not.
+    /// Reason why it is not; to who shows no token, where to learn it.
     #[schema(required)]
     pub(super) why: Option<String>,
 }

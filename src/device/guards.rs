@@ -85,6 +85,9 @@ pub enum Reason<'a> {
     Unread,
     /// The store was written by a newer program, and nobody here knows what failed.
     NewerStore,
+    /// The device fetched an image, and does not say what it runs since: whether that image
+    /// failed on it is still to be seen.
+    Unsaid,
     /// So many images failed on this device, or what is stored of them is so damaged, that nobody
     /// knows of this one.
     TooMuchFailed,

@@ -121,6 +121,11 @@ impl Profile {
         self.names().next()
     }
 
+    /// Tells whether a check-in says anything of this sort.
+    pub(super) fn is_said_by(check_in: &CheckIn<'_>) -> bool {
+        !Self::default().is_of(check_in)
+    }
+
     /// Tells whether a check-in says the same: nothing is made for it.
     pub(super) fn is_of(&self, check_in: &CheckIn<'_>) -> bool {
         let report = &check_in.report;
@@ -194,10 +199,22 @@ impl Build {
             && self.elf_sha256 == elf(report)
     }
 
+    /// Tells whether a check-in says what runs, by a version or by a hash. One whose body was
+    /// lost on its way does not.
+    pub(super) fn is_said_by(check_in: &CheckIn<'_>) -> bool {
+        let report = &check_in.report;
+        check_in.version_header.is_some() || report.version.is_some() || elf(report).is_some()
+    }
+
     /// Returns the version that it runs; `0.0.0` where it said none.
     pub fn version(&self) -> &str {
+        self.said_version().unwrap_or("0.0.0")
+    }
+
+    /// Returns the version that it said.
+    pub(super) fn said_version(&self) -> Option<&str> {
         let said = self.version_header.as_deref();
-        said.or(self.reported.as_deref()).unwrap_or("0.0.0")
+        said.or(self.reported.as_deref())
     }
 }
 

@@ -43,8 +43,6 @@ const HOURS_AT_ONCE: u32 = 48;
 
 /// Kind of counts that say how many devices run each version in an hour: a state, and no sum.
 pub(crate) const VERSIONS: &str = "versions";
-/// Longest term of an offer, in milliseconds: a day (`gateway.fleet.silent_after`).
-const LONGEST_TERM: u64 = 86_400_000;
 /// Length of the file up to which all of it is checked now and then: a million devices have
 /// 180 MB, which take 0.3 s where the system has them in memory.
 const CHECKED: u64 = 256 << 20;
@@ -201,10 +199,10 @@ impl Database {
         Ok(found.optional()?.map(i64::cast_unsigned))
     }
 
-    /// Begins to read all devices, first those on which an image failed. No term ends later
-    /// than the longest one behind this time served, in milliseconds.
+    /// Begins to read all devices, first those on which an image failed. No term began after
+    /// this time served, in milliseconds.
     pub(crate) fn load(&self, served: u64) -> Load<'_> {
-        Load::begin(&self.connection, served.saturating_add(LONGEST_TERM))
+        Load::begin(&self.connection, served)
     }
 
     /// Writes devices as they are now, and the time served, all or nothing.

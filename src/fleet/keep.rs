@@ -118,14 +118,15 @@ impl Kept for Fleet {
             let change = self
                 .table
                 .change(&mut shard, &id, |record| merge(record, old, now));
-            if let Some(record) = shard.get_mut(&id) {
-                if was_settled && !record.is_settled {
-                    self.table.settle_again(record);
-                    self.take_over(&id, record);
-                } else if record.boots >= 2 {
-                    // Where there is no room it stays a newcomer.
-                    self.settle(&id, record);
-                }
+            let known = shard.get(&id);
+            let (is_settled, boots) =
+                known.map_or((true, 0), |known| (known.is_settled, known.boots));
+            if was_settled && !is_settled {
+                self.table.settle_again(&mut shard, &id);
+                self.take_over(&mut shard, &id);
+            } else if boots >= 2 {
+                // Where there is no room it stays a newcomer.
+                self.settle(&mut shard, &id);
             }
             let ended = change.flatten().and_then(|change| shard.ended(&id, change));
             drop(shard);

@@ -18,12 +18,14 @@ mod full;
 mod id;
 pub(crate) mod journal;
 mod keep;
+mod newcomers;
 mod news;
 mod offer_end;
 pub mod orders;
 mod outcome;
 mod protected;
 mod record;
+mod search;
 pub mod settings;
 pub mod state_folder;
 mod table;
@@ -58,7 +60,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
-use table::{Room, Table};
+use table::{Room, Shard, Table};
 
 /// Number of lines about one device that are remembered.
 const SAID: usize = 1 << 16;
@@ -284,19 +286,23 @@ impl Fleet {
 
     /// Settles a device, and takes over what protected it as a newcomer. Returns false where
     /// there is no room.
-    fn settle(&self, id: &DeviceId, record: &mut Record) -> bool {
-        if record.is_settled || id.mac().is_none() {
+    fn settle(&self, shard: &mut Shard, id: &DeviceId) -> bool {
+        let is_newcomer = shard.get(id).is_some_and(|known| !known.is_settled);
+        if !is_newcomer || id.mac().is_none() {
             return true;
         }
-        if !self.table.settle(record) {
+        if !self.table.settle(shard, id) {
             return false;
         }
-        self.take_over(id, record);
+        self.take_over(shard, id);
         true
     }
 
     /// Takes over what protected a device as a newcomer.
-    fn take_over(&self, id: &DeviceId, record: &mut Record) {
+    fn take_over(&self, shard: &mut Shard, id: &DeviceId) {
+        let Some(record) = shard.get_mut(id) else {
+            return;
+        };
         let mut protected = self.protected();
         let device = self.hash(id);
         match protected.own(device) {

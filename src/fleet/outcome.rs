@@ -12,12 +12,14 @@
 //!   ran before is a roll-back by its boot loader. One that does not come within the term is
 //!   silence: the new image never got to a check, or its boot loader refused the image and
 //!   the device runs on until its next boot, days later.
+//! * A check that does not say what runs, as one whose body was lost on its way, ends nothing.
 //! * What was not fetched whole is no failure of the image: it is interrupted, and the same
 //!   content offered again goes on with the same offer.
 //!
 //! Time is counted in two ways: the wall clock's for people, and the time in which devices
 //! could reach this server ([`Moment::served`]) for terms, so that our own outage makes
-//! nobody silent.
+//! nobody silent. An offer knows when its term began, and not when it ends: whoever changes
+//! `gateway.fleet.silent_after` changes it for those that wait, too.
 
 use super::about::Build;
 use super::offer_end::OfferEnd;
@@ -72,18 +74,27 @@ impl OfferedImage {
         let version = self.inside.as_deref().unwrap_or(&self.version);
         let reports = |build: &Build| {
             let reported = build.reported.as_deref();
-            reported.unwrap_or(build.version()) == version || build.version() == version
+            reported == Some(version) || build.said_version() == Some(version)
         };
         reports(build) && !reports(before)
+    }
+
+    /// Tells whether a device that says `build` of itself says by it whether it runs this
+    /// image.
+    fn is_told_by(&self, build: &Build) -> bool {
+        let has_hashes = self.elf_sha256.is_some() && build.elf_sha256.is_some();
+        has_hashes || build.said_version().is_some()
     }
 }
 
 /// Tells whether both are one build: by the hash, by the version where either has none.
-fn is_same(one: &Build, other: &Build) -> bool {
-    match (one.elf_sha256, other.elf_sha256) {
-        (Some(one), Some(other)) => one == other,
-        _ => one.version() == other.version(),
+/// `None` where nobody knows.
+fn is_same(one: &Build, other: &Build) -> Option<bool> {
+    if let (Some(one), Some(other)) = (one.elf_sha256, other.elf_sha256) {
+        return Some(one == other);
     }
+    let (one, other) = (one.said_version()?, other.said_version()?);
+    Some(one == other)
 }
 
 /// One time at which something happens.
@@ -99,9 +110,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Returns the time at which a term ends that begins now.
-    fn due(self) -> u64 {
-        self.served.saturating_add(self.term)
+    /// Tells whether a term is over that began at `since`, in served milliseconds. The later
+    /// one of two terms is never over first.
+    pub(super) fn is_over(self, since: u64) -> bool {
+        self.served >= since.saturating_add(self.term)
     }
 }
 
@@ -124,8 +136,8 @@ pub struct Offer {
     pub before: Arc<Build>,
     /// Time of the last change of its state, in milliseconds since 1970.
     pub at: u64,
-    /// Time at which its term ends, in served milliseconds.
-    pub due: u64,
+    /// Time at which its term began, in served milliseconds.
+    pub since: u64,
 }
 
 /// Image that failed on a device.
@@ -185,16 +197,16 @@ impl History {
         }
         let at = self.offers.len().checked_sub(1)?;
         let last = self.offers.get(at)?;
-        if last.end != OfferEnd::Fetched {
+        if last.end != OfferEnd::Fetched || !last.image.is_told_by(build) {
             return None;
         }
-        let end = if now.served >= last.due {
+        let end = if now.is_over(last.since) {
             OfferEnd::Silent
-        } else if is_same(build, &last.before) {
+        } else if is_same(build, &last.before) == Some(true) {
             OfferEnd::RolledBack
         } else {
-            // It runs something else again: somebody flashed it meanwhile, and nobody knows
-            // what became of this.
+            // It runs something else again, or nobody knows what it ran: somebody may have
+            // flashed it meanwhile, and nobody knows what became of this.
             OfferEnd::Interrupted
         };
         self.set(at, end, now)
@@ -250,7 +262,7 @@ impl History {
             image: Arc::clone(image),
             before: Arc::clone(before),
             at: now.wall,
-            due: now.due(),
+            since: now.served,
         };
         offer.force(forced_at);
         // Most devices have one, and there are a million.
@@ -301,7 +313,7 @@ impl History {
     pub fn waited(&mut self, now: Moment) -> Option<Change> {
         let at = self.offers.len().checked_sub(1)?;
         let last = self.offers.get(at)?;
-        if !last.end.is_open() || now.served < last.due {
+        if !last.end.is_open() || !now.is_over(last.since) {
             return None;
         }
         let end = if last.end == OfferEnd::Fetched {
@@ -313,18 +325,26 @@ impl History {
     }
 
     /// Takes that this server was started anew: no download goes on. A term that seems to
-    /// end later than any can has lost its clock, and begins now.
+    /// begin later than now has lost its clock, and begins now.
     pub fn restarted(&mut self, now: Moment) -> Option<Change> {
         let at = self.offers.len().checked_sub(1)?;
         let last = self.offers.get_mut(at)?;
-        last.due = last.due.min(now.due());
+        last.since = last.since.min(now.served);
         (last.end == OfferEnd::Fetching).then(|| self.set(at, OfferEnd::Interrupted, now))?
     }
 
-    /// Returns the time at which the newest offer's term ends, in served milliseconds.
-    pub fn due(&self) -> Option<u64> {
+    /// Returns the time at which the newest offer's term began, in served milliseconds;
+    /// `None` where it waits for nothing.
+    pub fn waits_since(&self) -> Option<u64> {
         let last = self.offers.last()?;
-        last.end.is_open().then_some(last.due)
+        last.end.is_open().then_some(last.since)
+    }
+
+    /// Tells whether the newest offer was fetched, and its end depends on what the device says
+    /// next.
+    pub(super) fn has_fetched(&self) -> bool {
+        let last = self.offers.last();
+        last.is_some_and(|last| last.end == OfferEnd::Fetched)
     }
 
     /// Returns how often an image failed. `None` says that this one may have, too: so many
@@ -397,7 +417,7 @@ impl History {
         let offer = self.offers.get_mut(at)?;
         let from = offer.end;
         if to.is_open() {
-            offer.due = now.due();
+            offer.since = now.served;
         }
         if from == to {
             return None;

@@ -41,6 +41,7 @@ impl ClientId {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Places of the four signs in a UUID (RFC 9562, section 4).
 const SIGNS: [usize; 4] = [8, 13, 18, 23];
 
@@ -61,19 +62,27 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     Some(bits.to_be_bytes())
 }
 
+/// Writes a UUID in its usual form, lower case.
+pub(super) fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
+    let mut bits = u128::from_be_bytes(*bytes);
+    let mut text = [b'-'; 36];
+    for (at, sign) in text.iter_mut().enumerate().rev() {
+        if !SIGNS.contains(&at) {
+            *sign = HEX[(bits & 0xf) as usize];
+            bits >>= 4;
+        }
+    }
+    text
+}
+
 /// Writes it as it was sent.
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Uuid(bytes) => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    if matches!(at, 4 | 6 | 8 | 10) {
-                        f.write_str("-")?;
-                    }
-                    write!(f, "{byte:02x}")?;
-                }
-                Ok(())
+                let text = uuid_text(bytes);
+                f.write_str(str::from_utf8(&text).unwrap_or_default())
             }
         }
     }

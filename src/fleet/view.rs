@@ -4,6 +4,7 @@
 use super::offer_end::OfferEnd;
 use super::outcome::{Content, History, OfferedImage, millis};
 use super::record::Record;
+use super::search::Needle;
 use super::{Build, DeviceId, Fleet, Profile, wall};
 use crate::firmware::name::model_key;
 use std::cell::Cell;
@@ -28,7 +29,8 @@ pub struct Filter {
     pub end: Option<OfferEnd>,
     /// Earliest time of its last check-in.
     pub seen_since: Option<SystemTime>,
-    /// Part of its id, board, version, address or client id, whatever the case.
+    /// Part of its id, board, version, address or client id, whatever the case; a MAC address
+    /// in whichever spelling.
     pub q: Option<String>,
 }
 
@@ -65,7 +67,13 @@ pub(crate) type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
 type KindKey = (*const Profile, *const Build);
 
 impl Filter {
-    fn wants(&self, id: &DeviceId, record: &Record, since: Option<u64>, q: Option<&str>) -> bool {
+    fn wants(
+        &self,
+        id: &DeviceId,
+        record: &Record,
+        since: Option<u64>,
+        q: Option<&Needle>,
+    ) -> bool {
         let is_name = |name: &str, wanted: &str| model_key(name) == model_key(wanted);
         let is = |name: &Option<Box<str>>, wanted: &str| {
             name.as_deref().is_some_and(|name| is_name(name, wanted))
@@ -84,27 +92,13 @@ impl Filter {
                     || record.named().is_none() && model == NO_MODEL
             })
             && self.end.is_none_or(|end| newest(record) == Some(end))
-            && q.is_none_or(|q| holds(id, record, q))
+            && q.is_none_or(|q| q.is_in(id, record))
     }
 }
 
 fn newest(record: &Record) -> Option<OfferEnd> {
     let history = record.history.as_deref()?;
     history.offers.last().map(|offer| offer.end)
-}
-
-/// Tells whether a device has this text, in lower case, somewhere.
-fn holds(id: &DeviceId, record: &Record, q: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(q);
-    let profile = &record.profile;
-    let spelt = |id: String| has(&id) || has(&id.replace(':', ""));
-    spelt(id.to_string())
-        || has(record.build.version())
-        || profile.names().any(has)
-        || record
-            .address(record.last_seen)
-            .is_some_and(|address| has(&address.to_string()))
-        || has(&record.client.to_string())
 }
 
 /// Counts by name: one name may have held several contents.
@@ -122,12 +116,8 @@ impl Fleet {
     /// Returns a page of the devices that are wanted, behind `after`.
     pub fn devices(&self, filter: &Filter, after: Option<&DeviceId>, most: usize) -> Page {
         let since = filter.seen_since.map(wall);
-        // A MAC address is found in any spelling.
-        let q = filter.q.as_deref().map(|q| match DeviceId::new(q) {
-            DeviceId::Mac(mac) => mac.to_string(),
-            DeviceId::Other(_) => q.to_lowercase(),
-        });
-        let wanted = |id: &DeviceId, record: &Record| filter.wants(id, record, since, q.as_deref());
+        let q = filter.q.as_deref().map(Needle::new);
+        let wanted = |id: &DeviceId, record: &Record| filter.wants(id, record, since, q.as_ref());
         let mut devices = self.table.page(after, most.saturating_add(1), wanted);
         let has_more = devices.len() > most;
         devices.truncate(most);

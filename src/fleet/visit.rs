@@ -5,7 +5,7 @@ use super::about::{Build, Profile};
 use super::full::{DEVICES, FILES_OF_THEIR_OWN, FORCED_IN_VAIN};
 use super::news::say_end;
 use super::offer_end::OfferEnd;
-use super::outcome::{Content, Moment};
+use super::outcome::{Content, History, Moment};
 use super::protected::{BOOT, Id, OwnRecord};
 use super::record::{ClientId, Record};
 use super::token::{Ticket, TokenFile};
@@ -43,6 +43,8 @@ pub struct Visit<'a> {
     learns: bool,
     /// The name that the device gave when it came before.
     named_before: Option<Box<str>>,
+    /// False where it does not say what it runs: that ends no offer.
+    says_build: bool,
 }
 
 /// Things that are left to do for a check-in that was decided on.
@@ -65,6 +67,7 @@ impl Fleet {
             moment: self.moment(came.at),
             learns: self.may_learn(came.at),
             named_before: None,
+            says_build: Build::is_said_by(check_in),
         };
         if came.address.is_loopback() {
             self.clock.came_from_here();
@@ -95,8 +98,11 @@ impl Visit<'_> {
             return;
         };
         self.named_before = known.named().map(Into::into);
-        let new_profile = (!known.profile.is_of(check_in)).then(|| Profile::of(check_in));
-        let new_build = (!known.build.is_of(check_in)).then(|| Build::of(check_in));
+        // What it says nothing of is as it was: a body was lost, and not a board.
+        let is_other = !known.profile.is_of(check_in) && Profile::is_said_by(check_in);
+        let new_profile = is_other.then(|| Profile::of(check_in));
+        let is_other = self.says_build && !known.build.is_of(check_in);
+        let new_build = is_other.then(|| Build::of(check_in));
         let made = (new_profile.is_some() || new_build.is_some()).then(|| {
             let mut commons = fleet.commons();
             let profile = new_profile.map(|profile| commons.profiles.take(profile));
@@ -108,6 +114,9 @@ impl Visit<'_> {
                 record.build = build.unwrap_or_else(|| Arc::clone(&record.build));
             }
             self.count_boot(record);
+            if !self.says_build {
+                return None;
+            }
             let build = Arc::clone(&record.build);
             record.history.as_mut()?.checked(&build, moment)
         });
@@ -116,8 +125,8 @@ impl Visit<'_> {
         let mut has_room = true;
         if let Some(record) = shard.get_mut(&self.id) {
             self.say_of_itself(record);
-            if record.boots >= 2 || is_update {
-                has_room = fleet.settle(&self.id, record);
+            if !record.is_settled && (record.boots >= 2 || is_update) {
+                has_room = fleet.settle(&mut shard, &self.id);
             }
         }
         let ended = change.and_then(|change| shard.ended(&self.id, change));
@@ -384,6 +393,9 @@ impl DeviceMemory for Visit<'_> {
         let history = shard
             .get(&self.id)
             .and_then(|record| record.history.as_deref());
+        if !self.says_build && history.is_some_and(History::has_fetched) {
+            return Err(Unknown::Unsaid);
+        }
         let times = history.map_or(Some(0), |history| history.times_failed(Content::of(sha256)));
         times.ok_or(Unknown::TooMuch)
     }

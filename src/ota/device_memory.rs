@@ -40,6 +40,8 @@ pub enum Unknown {
     TooMuch,
     /// There is no room to remember it.
     NoRoom,
+    /// It fetched an image, and has not said since what it runs.
+    Unsaid,
 }
 
 impl Unknown {
@@ -50,6 +52,7 @@ impl Unknown {
             Self::Newer => Reason::NewerStore,
             Self::TooMuch => Reason::TooMuchFailed,
             Self::NoRoom => Reason::NoRoom,
+            Self::Unsaid => Reason::Unsaid,
         }
     }
 }

@@ -20,6 +20,11 @@ kinds! { ASKING:
         "{address} 没有应答（{error}）：服务器在运行吗？用的是这份配置吗（--config）？若它在容器中，请用 docker exec 在容器内执行，或用 --server 指定地址",
         "{address} does not answer ({error}): is the server running, and with this configuration (--config)? If it runs in a container, \
          run this inside (docker exec), or name its address by --server");
+    /// Somebody takes the connection, and does not answer.
+    ASK_HANGS = why("ask.hangs", &["address", "seconds", "look?"],
+        "{address} 接受了连接，但没有在 {seconds} 秒内应答{；命令是否已被接受，请用 |look| 查看}：服务器可能已卡死或过载，也可能是别的程序占用了该端口。请查看服务器的日志和机器的负载，若一直如此，请重启服务器",
+        "{address} took the connection, and did not answer within {seconds} s{; whether the order was taken says |look|}: the server hangs or \
+         has too much to do, or another program has the port. See its log and the load of its machine, and restart it if it stays so");
     /// Something else answers.
     ASK_STRANGER = why("ask.stranger", &["address"],
         "在 {address} 应答的不是本服务器的管理地址，令牌没有发给它：可能是别的程序占用了该端口，也可能是没有管理地址的旧版本。请查看服务器的日志（admin.listening、admin.not-listening）和 gateway.admin.listen",

@@ -78,6 +78,13 @@ kinds! { REASONS:
         "gateway.state 中的记录由更新版本的程序写入，本程序读不懂，不知道它是否曾在该设备上失败：请运行更新的版本",
         "what lies in gateway.state was written by a newer version of this program, and nobody knows whether it failed on the device: \
          run the newer version");
+    /// The device fetched an image, and does not say what it runs.
+    WITHHELD_UNSAID = reason("withheld.unsaid", &[],
+        "设备取走了固件，之后的签到却没有说明它运行什么（既无版本也无 application.elf_sha256）：在它说明之前，或算作失联之前（gateway.fleet.silent_after），\
+         不再提供固件，否则它可能一次又一次地刷入同一固件；如果前面有代理，请检查它是否丢掉了签到的正文",
+        "the device fetched an image, and its check-in does not say what it runs since, neither by a version nor by application.elf_sha256: \
+         it is offered nothing until it does, or counts as silent (gateway.fleet.silent_after), for it might install the same image again \
+         and again; if there is a proxy in front, see whether it loses the body of check-ins");
     /// Too much failed, or nobody can read what did.
     WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &["device?"],
         "不知道它是否曾在该设备上失败：失败过的固件太多，或其记录已损坏（见 store.damaged）。请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",

@@ -39,7 +39,7 @@ pub(super) const INSERT: &str = "INSERT INTO device(id, client, profile, build, 
     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// An offer: number, state, attempt, boots at which it was forced, the last of them, image,
-/// what ran before, last change, end of its term.
+/// what ran before, last change, begin of its term.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OfferText<'a>(
     u16,
@@ -155,7 +155,7 @@ impl<'c> Numbers<'c> {
                 self.number(&offer.image)?,
                 self.number(&offer.before)?,
                 offer.at,
-                offer.due,
+                offer.since,
             ));
         }
         Ok((!texts.is_empty()).then(|| json(&texts)))
@@ -252,9 +252,9 @@ pub(super) struct Reading {
     models: HashMap<Box<str>, Arc<OwnModel>>,
     kinds: HashMap<&'static str, &'static Kind>,
     nothing: Nothing,
-    /// Latest end that a term can have, in served milliseconds: where the time served was lost,
-    /// or damaged, one that is due later would never be.
-    pub(super) latest_due: u64,
+    /// Time served, in milliseconds: no term began later. Where that time was lost, or is
+    /// damaged, one that did would never end.
+    pub(super) served: u64,
     /// Number of rows of which something could not be read.
     pub(super) damaged: u64,
 }
@@ -275,7 +275,7 @@ impl Default for Reading {
             models: HashMap::new(),
             kinds: kinds::all().map(|kind| (kind.id, kind)).collect(),
             nothing: Nothing::default(),
-            latest_due: u64::MAX,
+            served: u64::MAX,
             damaged: 0,
         }
     }
@@ -413,7 +413,7 @@ impl Reading {
         };
         let mut offers = Vec::with_capacity(texts.len());
         let mut is_whole = true;
-        for OfferText(number, end, attempt, forced, forced_at, image, before, at, due) in texts {
+        for OfferText(number, end, attempt, forced, forced_at, image, before, at, since) in texts {
             let image = shared(connection, &mut self.images, image)?;
             let before = shared(connection, &mut self.builds, before)?;
             let (Some(end), Some(image), Some(before)) = (OfferEnd::from_key(end), image, before)
@@ -430,7 +430,7 @@ impl Reading {
                 image,
                 before,
                 at,
-                due: due.min(self.latest_due),
+                since: since.min(self.served),
             });
         }
         Ok((offers, is_whole))

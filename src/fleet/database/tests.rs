@@ -400,10 +400,10 @@ fn where_what_failed_cannot_be_read_anything_may_have() {
 
 /// The time served was lost, or is damaged.
 #[test]
-fn no_term_that_is_read_ends_later_than_the_longest_one() {
+fn no_term_that_is_read_began_later_than_now() {
     let folder = tempfile::tempdir().unwrap();
     let mut database = opened(&folder);
-    let offer = |due| Offer {
+    let offer = |since| Offer {
         number: 1,
         end: OfferEnd::ALL[0],
         attempt: 0,
@@ -412,16 +412,16 @@ fn no_term_that_is_read_ends_later_than_the_longest_one() {
         image: Arc::default(),
         before: Arc::default(),
         at: NOW,
-        due,
+        since,
     };
-    let devices = [500, 900_000_000, u64::MAX].map(|due| {
+    let devices = [500, 900_000_000, u64::MAX].map(|since| {
         let history = History {
-            offers: vec![offer(due)],
+            offers: vec![offer(since)],
             failed: Vec::new(),
         };
         let history = Some(Box::new(history));
         (
-            mac(due.min(1_000_000_000)),
+            mac(since.min(1_000_000_000)),
             Record {
                 history,
                 ..record_of("c")
@@ -431,9 +431,8 @@ fn no_term_that_is_read_ends_later_than_the_longest_one() {
     database.write(&some(devices), 0, NOW).unwrap();
     let mut load = database.load(1000).others();
     let found = load.next().unwrap().into_iter();
-    let dues: Vec<_> = found
-        .map(|(_, r)| r.history.unwrap().offers[0].due)
+    let begins: Vec<_> = found
+        .map(|(_, r)| r.history.unwrap().offers[0].since)
         .collect();
-    let latest = 1000 + 86_400_000;
-    assert_eq!(dues, [500, latest, latest]);
+    assert_eq!(begins, [500, 1000, 1000]);
 }
